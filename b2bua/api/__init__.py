@@ -1,0 +1,1 @@
+"""The agents' HTTP API, its live feed, and the agent's page."""

@@ -1,0 +1,1 @@
+"""The call core: state machines and SDP, no I/O."""

@@ -1,0 +1,92 @@
+"""What agents may see of calls and captures, and what they may ask for: the vocabulary between the calls and the API.
+
+Rule 1: everything here may be shown on a screen; of a card there are counts, brand, last four and an outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from media.events import Field, FieldProgress
+from provider_adapters.payment import Outcome
+
+
+class CallState(StrEnum):
+    """The states of a call as its agent sees them."""
+
+    RINGING = "ringing"
+    UP = "up"
+    ENDED = "ended"
+
+
+class CaptureStage(StrEnum):
+    """The stages of a payment as its agent sees them. The last three are final."""
+
+    STARTING = "starting"  # masking is being switched on; the customer must not key yet
+    COLLECTING = "collecting"
+    READY = "ready"
+    CHARGING = "charging"
+    FINISHED = "finished"  # there is an outcome
+    CANCELLED = "cancelled"
+    ABORTED = "aborted"  # see `reason`
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What the customer is to pay. `amount` in minor units; `currency` ISO 4217."""
+
+    transaction_id: str
+    amount: int
+    currency: str
+    description: str = ""
+
+
+class CaptureView(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    stage: CaptureStage
+    order: Order
+    field: Field | None = None  # the one being keyed now
+    fields: tuple[FieldProgress, ...] = ()
+    brand: str | None = None
+    last_four: str | None = None
+    outcome: Outcome | None = None
+    reason: str | None = None
+
+
+class CallView(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    state: CallState
+    direction: str  # "inbound": the carrier's side called; "outbound": the PBX called
+    caller: str
+    callee: str
+    started_at: str  # RFC 3339, UTC
+    masked: bool
+    capture: CaptureView | None = None  # the newest capture of this call
+
+
+class NoSuchCall(Exception):
+    """There is no such call, or it has ended."""
+
+
+class NotNow(Exception):
+    """The request does not fit the state of the call or capture; `str(error)` says why, fit for the agent's eyes."""
+
+
+class CallDesk(Protocol):
+    """The calls, as the API sees them. Every method raises NoSuchCall or NotNow, and nothing else of its own."""
+
+    def calls(self) -> list[CallView]: ...
+    async def start_capture(self, call_id: str, order: Order) -> CallView: ...
+    async def reset_capture(self, call_id: str, field: Field | None = None) -> CallView: ...
+    async def submit_capture(self, call_id: str) -> CallView: ...
+    async def cancel_capture(self, call_id: str) -> CallView: ...
+    def follow(self) -> AsyncIterator[CallView]:
+        """Every call that is up, then each change as it happens. Slow readers are dropped, not waited for."""
+        ...
+
+    def health(self) -> dict[str, int | bool]:
+        """For the health check: `{"media": bool, "calls": int, "payers": int}`."""
+        ...

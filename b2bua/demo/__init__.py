@@ -1,0 +1,1 @@
+"""`tonewall demo`: one paid call between two real phones, checked on the wire."""

@@ -1,0 +1,1 @@
+"""The default SIP engine: transactions and dialogs (sans-IO) on asyncio."""

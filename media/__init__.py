@@ -1,0 +1,1 @@
+"""RTP: relay, mask, capture, vault."""

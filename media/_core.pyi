@@ -1,0 +1,80 @@
+"""The media core: sockets, relay and mask of RTP without the GIL; the same decisions as media/masking.py and its neighbours."""
+
+from typing import Final, final
+
+CALLER: Final = 0
+AGENT: Final = 1
+
+# Kinds of event that `Relay.take_events` reports.
+KEYED: Final = 1  # digits wait for `take_digits`
+QUIET: Final = 2  # no RTP from either peer for the quiet time
+OVERFLOW: Final = 3  # a digit could not be kept: its capture must end
+
+@final
+class SecretMemory:
+    """Locked, non-dumpable, non-inherited memory (memfd_secret(2), else mlock and MADV_DONTDUMP, MADV_DONTFORK).
+
+    Supports the writable buffer protocol, byte by byte. Wiped on `wipe()` and when freed. Cannot be pickled or copied;
+    its repr shows no content.
+    """
+
+    def __init__(self, size: int) -> None: ...
+    def __len__(self) -> int: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    @property
+    def kind(self) -> str: ...  # "memfd_secret" or "mlock"
+    def wipe(self) -> None: ...
+
+@final
+class Relay:
+    """One epoll thread and its streams. Every command blocks, without the GIL, until the thread has applied it.
+
+    `quiet_after`: seconds without RTP from either peer after which a stream is reported QUIET (0: never).
+    """
+
+    def __init__(self, quiet_after: float = 0.0) -> None: ...
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def fileno(self) -> int: ...
+    """An eventfd that is readable while `take_events` has something to say."""
+
+    def open_stream(self, stream: int, caller_rtp: int, caller_rtcp: int, agent_rtp: int, agent_rtcp: int) -> None: ...
+    """Take over four bound UDP sockets (file descriptors); the core closes them. Raises OSError, ValueError."""
+
+    def set_peer(
+        self, stream: int, leg: int, address: str, port: int, rtcp_address: str, rtcp_port: int, latch: bool
+    ) -> None: ...
+    """Where the leg's packets come from and go to (numeric addresses; port 0: no peer, nothing passes)."""
+
+    def set_types(self, stream: int, events: bytes, audio: bytes) -> None: ...
+    """The payload types of telephone-event and of all else that was negotiated, one byte each."""
+
+    def set_mask(self, stream: int, on: bool) -> None: ...
+    def set_capture(self, stream: int, on: bool) -> None: ...
+    """Keep (and announce) the customer's key presses, or do not. Switching wipes what was kept."""
+
+    def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int: ...
+    """Move the kept keys, as ASCII `0-9 * # A-D`, to `into[offset:]`; wipe the source; return how many."""
+
+    def take_events(self) -> list[tuple[int, int, int]]: ...
+    """What happened since the last call: (stream, kind, count). Never a digit."""
+
+    def counters(self, stream: int) -> dict[str, int]: ...
+    """`{caller,agent}_{received,sent,masked,strangers,malformed}`, RTP and RTCP together."""
+
+    def close_stream(self, stream: int) -> dict[str, int]: ...
+    """Wipe and close the stream; return its final counters."""
+
+@final
+class Mask:
+    """The decision for one direction as the relay makes it, exposed so that tests can compare it with the reference."""
+
+    def __init__(self, events: bytes, audio: bytes) -> None: ...
+    def set_mask(self, on: bool) -> None: ...
+    def rtp(self, packet: bytes, now_ms: int) -> tuple[bytes | None, int]: ...
+    """What leaves for the agent (None: nothing) and the key that this packet completes (-1: none, else event code 0-15)."""
+
+    def rtcp(self, packet: bytes) -> bytes | None: ...
+
+def harden() -> None: ...
+"""PR_SET_DUMPABLE 0 and RLIMIT_CORE 0 for this process."""

@@ -1,0 +1,1 @@
+"""Collecting digits: fields, the capture machine, and the vault that alone holds them."""

@@ -1,0 +1,226 @@
+"""The vocabulary of the socket between b2bua and media: commands down; counts, states and outcomes up.
+
+Rule 1: no message has a field that could hold a digit of a card, but `last_four` (PCI DSS 3.4.1).
+Rule 2: every command is answered by exactly one message with the same `serial`: its own answer, or `Refused`.
+Rule 3: what happens by itself (`CaptureChanged`, `SessionQuiet`) carries no serial.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NewType
+
+import msgspec
+
+from provider_adapters.payment import Charge, Outcome
+
+SessionId = NewType("SessionId", str)
+CaptureId = NewType("CaptureId", str)
+
+
+class Side(StrEnum):
+    """Which leg of a call: towards the customer (`CALLER`) or towards the agent (`AGENT`)."""
+
+    CALLER = "caller"
+    AGENT = "agent"
+
+
+class Field(StrEnum):
+    """What is being keyed, in the order in which it is asked for."""
+
+    CARD_NUMBER = "card_number"
+    EXPIRY = "expiry"
+    SECURITY_CODE = "security_code"
+
+
+class CaptureState(StrEnum):
+    COLLECTING = "collecting"
+    READY = "ready"  # every field complete, waiting for the agent to submit
+    SUBMITTED = "submitted"  # handed to a payer
+    FINISHED = "finished"  # there is an outcome; wiped
+    ABORTED = "aborted"  # cancelled, timed out, lost a digit, call gone; wiped
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """Base of every message on the socket."""
+
+
+# --- what a stream looks like -------------------------------------------------------------------------------------
+
+
+class LocalStream(msgspec.Struct, frozen=True):
+    """Where media listens for one m-line of one leg. The RTCP port is the RTP port plus one."""
+
+    address: str
+    port: int
+
+
+class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
+    """What a leg's SDP says of one m-line: where its packets come from and go to.
+
+    `port` 0 means refused or inactive. `event_types` are the payload types mapped to telephone-event
+    (RFC 4733), `audio_types` all others that are listed. `latch`: take the source of the first packet instead
+    (trunks with `nat = yes` only).
+    """
+
+    address: str
+    port: int
+    rtcp_address: str
+    rtcp_port: int
+    event_types: tuple[int, ...] = ()
+    audio_types: tuple[int, ...] = ()
+    latch: bool = False
+
+
+class FieldProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one field is: a count of digits, never their values. `rejected` counts clears after a failed check."""
+
+    field: Field
+    count: int = 0
+    complete: bool = False
+    rejected: int = 0
+
+
+# --- commands: b2bua to media -------------------------------------------------------------------------------------
+
+
+class Command(Message, frozen=True, kw_only=True):
+    serial: int = 0
+    session: SessionId
+
+
+class OpenSession(Command, frozen=True, kw_only=True, tag="open"):
+    """Bind ports for `streams` m-lines on both legs. Answered by `SessionOpened`."""
+
+    streams: int
+
+
+class SetRemote(Command, frozen=True, kw_only=True, tag="set_remote"):
+    """Tell where one leg's peer is, m-line by m-line. Answered by `Done`."""
+
+    side: Side
+    streams: tuple[RemoteStream, ...]
+
+
+class SetMask(Command, frozen=True, kw_only=True, tag="set_mask"):
+    """Mask or unmask the path from customer to agent. `Done` means: the media thread has applied it."""
+
+    on: bool
+
+
+class StartCapture(Command, frozen=True, kw_only=True, tag="start_capture"):
+    """Begin to collect. Refused unless the session is masked. Answered by `Done`, then `CaptureChanged`."""
+
+    capture: CaptureId
+
+
+class ResetCapture(Command, frozen=True, kw_only=True, tag="reset_capture"):
+    """Wipe `field` and all that come after it (all fields where None), and collect again."""
+
+    capture: CaptureId
+    field: Field | None = None
+
+
+class SubmitCapture(Command, frozen=True, kw_only=True, tag="submit_capture"):
+    """Spend what was captured on `charge`. Refused unless READY. The outcome comes in a `CaptureChanged`."""
+
+    capture: CaptureId
+    charge: Charge
+
+
+class CancelCapture(Command, frozen=True, kw_only=True, tag="cancel_capture"):
+    """Wipe and stop collecting; the mask stays until `SetMask`. A capture that was submitted cannot be cancelled."""
+
+    capture: CaptureId
+
+
+class CloseSession(Command, frozen=True, kw_only=True, tag="close"):
+    """Wipe, unbind, forget. Answered by `SessionClosed` with the final counters."""
+
+
+class CountSessions(Command, frozen=True, kw_only=True, tag="count"):
+    """Ask what media holds now (`session` is ignored). Answered by `Counted`."""
+
+    session: SessionId = SessionId("")
+
+
+# --- answers: media to b2bua --------------------------------------------------------------------------------------
+
+
+class Answer(Message, frozen=True, kw_only=True):
+    serial: int
+
+
+class Done(Answer, frozen=True, kw_only=True, tag="done"):
+    """The command was applied."""
+
+
+class Refused(Answer, frozen=True, kw_only=True, tag="refused"):
+    """The command was not applied and changed nothing; `reason` is fit for a log and for the agent."""
+
+    reason: str
+
+
+class SessionOpened(Answer, frozen=True, kw_only=True, tag="opened"):
+    caller: tuple[LocalStream, ...]
+    agent: tuple[LocalStream, ...]
+
+
+class LegCounters(msgspec.Struct, frozen=True, kw_only=True):
+    """Packets of one leg since the session opened. `masked`: kept from this leg by the mask; `strangers`: not from its peer."""
+
+    received: int = 0
+    sent: int = 0
+    masked: int = 0
+    strangers: int = 0
+    malformed: int = 0
+
+
+class SessionClosed(Answer, frozen=True, kw_only=True, tag="closed"):
+    caller: LegCounters
+    agent: LegCounters
+
+
+class Counted(Answer, frozen=True, kw_only=True, tag="counted"):
+    sessions: int
+    captures: int
+    payers: int
+    descriptors: int
+
+
+# --- what happens by itself ---------------------------------------------------------------------------------------
+
+
+class CaptureChanged(Message, frozen=True, kw_only=True, tag="capture"):
+    """A capture moved on: progress, completion, outcome or abort."""
+
+    session: SessionId
+    capture: CaptureId
+    state: CaptureState
+    field: Field | None = None
+    fields: tuple[FieldProgress, ...] = ()
+    brand: str | None = None
+    last_four: str | None = None
+    outcome: Outcome | None = None
+    reason: str | None = None
+
+
+class SessionQuiet(Message, frozen=True, kw_only=True, tag="quiet"):
+    """No RTP from either peer for the configured time: the call is probably gone."""
+
+    session: SessionId
+
+
+AnyCommand = (
+    OpenSession
+    | SetRemote
+    | SetMask
+    | StartCapture
+    | ResetCapture
+    | SubmitCapture
+    | CancelCapture
+    | CloseSession
+    | CountSessions
+)
+AnyAnswer = Done | Refused | SessionOpened | SessionClosed | Counted
+AnyNews = CaptureChanged | SessionQuiet

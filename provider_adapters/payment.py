@@ -1,0 +1,50 @@
+"""Charges and their outcomes: the vocabulary of paying, free of card data, that any package may import.
+
+Rule 1: nothing here can hold a digit of a card; amounts are whole minor units (cents), never floats.
+Rule 2: an outcome is one of four, matched with `assert_never`; only `Failed` may be tried again by a person.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Charge(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be paid. `amount` is in the currency's minor unit (ISO 4217 exponent)."""
+
+    idempotency_key: str
+    transaction_id: str
+    amount: int
+    currency: str
+    description: str = ""
+
+
+class Approved(msgspec.Struct, frozen=True, kw_only=True, tag="approved"):
+    """The provider took the money."""
+
+    reference: str
+    token: str | None = None
+    authorisation_code: str | None = None
+
+
+class Declined(msgspec.Struct, frozen=True, kw_only=True, tag="declined"):
+    """The provider or the issuer said no. `reason` is the provider's code, `message` fit for the agent's eyes."""
+
+    reason: str
+    message: str = ""
+    reference: str | None = None
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
+    """Certainly not charged: nothing was sent, or the provider confirmed that it holds no such charge."""
+
+    reason: str
+
+
+class Unknown(msgspec.Struct, frozen=True, kw_only=True, tag="unknown"):
+    """May have been charged: never sent again, to be reconciled under its idempotency key."""
+
+    reason: str
+
+
+Outcome = Approved | Declined | Failed | Unknown

@@ -1,0 +1,1 @@
+"""What every Tonewall process needs and none owns: framing, logging, settings, hardening."""

@@ -1,0 +1,103 @@
+"""Logging: JSON lines on standard error, with an allow-list of fields.
+
+Rule 1: an event is a fixed name in code, never built from data; what varies goes into fields.
+Rule 2: a field that is not in FIELDS is dropped, and `dropped` says how many; so is a value that is no number, bool
+        or short printable text.
+Rule 3: an exception is logged as its type and where it was raised, never its text: texts quote their input.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import MutableMapping
+from types import TracebackType
+from typing import Any
+
+import structlog
+
+FIELDS = frozenset(
+    {
+        "event", "level", "timestamp", "process", "dropped",
+        "error", "at", "reason", "why", "what", "hint",
+        "call", "leg", "trunk", "session", "capture", "stream", "side", "direction", "dialog",
+        "method", "code", "state", "stage", "outcome", "kind", "brand",
+        "peer", "address", "port", "path", "url",
+        "count", "calls", "sessions", "payers", "pid", "signal", "seconds", "status", "version",
+        "section", "key",
+        "idempotency_key", "reference",
+    }
+)  # fmt: skip
+_LONGEST = 200
+_ErrorInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+
+
+def _allow(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    dropped = 0
+    for name in list(entry):
+        value = entry[name]
+        plain = isinstance(value, bool | int | float) or value is None
+        text = isinstance(value, str) and len(value) <= _LONGEST and value.isprintable()
+        if name not in FIELDS or not (plain or text):
+            del entry[name]
+            dropped += 1
+    if dropped:
+        entry["dropped"] = dropped
+    return entry
+
+
+def _place(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    info = entry.pop("exc_info", None)
+    error = info if isinstance(info, BaseException) else (sys.exc_info()[1] if info else None)
+    if error is not None:
+        entry["error"] = type(error).__name__
+        frames = traceback.extract_tb(error.__traceback__)
+        if frames:
+            entry["at"] = f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}"
+    return entry
+
+
+class _Foreign(logging.Handler):
+    """Other libraries' records: the logger's name, level and place only, since their texts may quote what they handled."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        entry = get_logger("foreign").bind(what=record.name, at=f"{record.filename}:{record.lineno}")
+        entry.log(record.levelno, "library", exc_info=record.exc_info[1] if record.exc_info else None)
+
+
+def configure(process: str, level: str = "info") -> None:
+    """Set up logging for this process. `level`: debug, info, warning or error."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _place,
+            _allow,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+    root = logging.getLogger()
+    root.handlers[:] = [_Foreign()]
+    root.setLevel(max(number, logging.INFO))
+    sys.excepthook = _last_words
+
+
+def _last_words(
+    kind: type[BaseException], error: BaseException, _trace: TracebackType | None
+) -> None:
+    """Instead of Python's traceback, whose last line is the exception's text."""
+    get_logger(kind.__module__).error("died", exc_info=error)
+
+
+def get_logger(module: str) -> structlog.typing.FilteringBoundLogger:
+    """This module's logger. `module` is for the reader of the code; the place of an error is logged by itself."""
+    del module
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return logger

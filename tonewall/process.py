@@ -1,0 +1,52 @@
+"""How a process that touches card data must be started, and what it does first.
+
+The allocator settings must be in the environment before the interpreter starts (measured: with Python's own allocator,
+or with glibc's thread cache on, a freed JSON body leaves a copy), so the parent passes `card_environment()`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+from collections.abc import Mapping
+
+_PR_SET_DUMPABLE = 4
+_MCL_CURRENT, _MCL_FUTURE = 1, 2
+_ALLOCATOR = {
+    "PYTHONMALLOC": "malloc",
+    "GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0",
+}
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR")
+
+
+def plain_environment(own: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a child: what any program needs, and `own`; nothing else of ours is handed on."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | dict(own)
+
+
+def card_environment(own: Mapping[str, str]) -> dict[str, str]:
+    """The same for media and payer: with an allocator that overwrites what it frees."""
+    return plain_environment(own) | _ALLOCATOR | {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def overwrites_freed_memory() -> bool:
+    """Whether this process was started with the settings of `card_environment`."""
+    return all(os.environ.get(name) == value for name, value in _ALLOCATOR.items())
+
+
+def harden() -> bool:
+    """No core dumps, not dumpable, no swap. Returns whether all memory could be locked (RLIMIT_MEMLOCK may forbid it)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE, 0) failed")
+    soft, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (hard, hard))
+    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+    # With MCL_FUTURE a limit that is too low turns later allocations into failures; lock all only where nothing limits it.
+    unlimited = limit == resource.RLIM_INFINITY or os.geteuid() == 0
+    return unlimited and libc.mlockall(_MCL_CURRENT | _MCL_FUTURE) == 0
+
+
