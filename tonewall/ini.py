@@ -59,7 +59,9 @@ def read_file(path: Path) -> dict[str, dict[str, str]]:
     except configparser.DuplicateOptionError as error:
         raise ConfigError(f"{path}:{error.lineno}: [{error.section}] {error.option}: given twice; keep one") from None
     except configparser.DuplicateSectionError as error:
-        raise ConfigError(f"{path}:{error.lineno}: [{error.section}]: this section stands twice; join the two") from None
+        raise ConfigError(
+            f"{path}:{error.lineno}: [{error.section}]: this section stands twice; join the two"
+        ) from None
     except configparser.MissingSectionHeaderError as error:
         raise ConfigError(f"{path}:{error.lineno}: a key before any [section]; begin with [general]") from None
     except configparser.ParsingError as error:

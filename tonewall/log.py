@@ -21,7 +21,7 @@ FIELDS = frozenset(
     {
         "event", "level", "timestamp", "process", "dropped",
         "error", "at", "reason", "why", "what", "hint",
-        "call", "leg", "trunk", "session", "capture", "stream", "side", "direction", "dialog",
+        "call", "agent", "leg", "trunk", "session", "capture", "stream", "side", "direction", "dialog",
         "method", "code", "state", "stage", "outcome", "kind", "brand",
         "peer", "address", "port", "path", "url",
         "count", "calls", "sessions", "payers", "pid", "signal", "seconds", "status", "version",
@@ -89,9 +89,7 @@ def configure(process: str, level: str = "info") -> None:
     sys.excepthook = _last_words
 
 
-def _last_words(
-    kind: type[BaseException], error: BaseException, _trace: TracebackType | None
-) -> None:
+def _last_words(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
     """Instead of Python's traceback, whose last line is the exception's text."""
     get_logger(kind.__module__).error("died", exc_info=error)
 

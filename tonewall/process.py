@@ -48,5 +48,3 @@ def harden() -> bool:
     # With MCL_FUTURE a limit that is too low turns later allocations into failures; lock all only where nothing limits it.
     unlimited = limit == resource.RLIM_INFINITY or os.geteuid() == 0
     return unlimited and libc.mlockall(_MCL_CURRENT | _MCL_FUTURE) == 0
-
-

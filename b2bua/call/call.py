@@ -1,0 +1,198 @@
+"""A call: two bridged legs and the payment in them, as one sans-IO machine.
+
+Rule 1: every method takes what happened and `now`, and returns what is to be done; it reads no clock and does no I/O.
+Rule 2: what the agents see (`view`) and what remains (`Record`) is derived from the state, never kept beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from b2bua.call import leg
+from b2bua.call.bridge import Bridge, Route
+from b2bua.call.cdr import CallRecord
+from b2bua.call.command import CallCommand, Record, Show
+from b2bua.call.payment import Payment
+from b2bua.call.state import Phase
+from b2bua.call.view import CallState, CallView, NotNow, Order
+from media.events import (
+    AnyAnswer,
+    AnyCommand,
+    AnyNews,
+    CaptureChanged,
+    Done,
+    Field,
+    LegCounters,
+    Refused,
+    SessionClosed,
+    SessionId,
+    SessionOpened,
+    SetMask,
+    Side,
+    StartCapture,
+    SubmitCapture,
+)
+
+_STATES = {Phase.UP: CallState.UP, Phase.ENDED: CallState.ENDED}
+
+
+@dataclass(slots=True)
+class Call:
+    """One call. `started_at` and every `now` are seconds since the epoch."""
+
+    id: str
+    caller: str
+    callee: str
+    started_at: float
+    bridge: Bridge
+    payment: Payment
+    ended_at: float | None = None
+    closed: bool = False  # media has answered CloseSession, or is gone
+    recorded: bool = False
+    _counters: dict[Side, LegCounters] = field(default_factory=dict)
+    _shown: CallView | None = None
+
+    @classmethod
+    def begin(
+        cls, call_id: str, invited: leg.LegInvited, route: Route, origin: int, guard_time: float, now: float
+    ) -> tuple[Call, list[CallCommand]]:
+        """A call from the INVITE that opens it, and what to do first."""
+        session = SessionId(call_id)
+        call = cls(
+            id=call_id,
+            caller=invited.caller.user,
+            callee=invited.callee.user,
+            started_at=now,
+            bridge=Bridge(session=session, route=route, origin=origin),
+            payment=Payment(session=session, guard_time=guard_time),
+        )
+        commands = call.bridge.invited(invited)
+        call.closed = call.bridge.phase is Phase.ENDED  # refused at once: media never heard of it
+        return call, call._after(commands, now)
+
+    @property
+    def over(self) -> bool:
+        """Whether the call can be forgotten: ended, its session closed, its outcome known and recorded."""
+        return self.recorded
+
+    def deadline(self) -> float | None:
+        """When `expire` is due next."""
+        times = [time for time in (self.bridge.deadline(), self.payment.deadline()) if time is not None]
+        return min(times, default=None)
+
+    def expire(self, now: float) -> list[CallCommand]:
+        return self._after([*self.bridge.expire(now), *self.payment.expire(now)], now)
+
+    # --- legs and media -------------------------------------------------------------------------------------------
+
+    def leg_event(self, side: Side, event: leg.LegEvent, now: float) -> list[CallCommand]:
+        return self._after(self.bridge.leg_event(side, event, now), now)
+
+    def media_answered(self, command: AnyCommand, answer: AnyAnswer, now: float) -> list[CallCommand]:
+        """Media's answer to one of our commands."""
+        commands: list[CallCommand] = []
+        match command, answer:
+            case _, SessionOpened():
+                commands = self.bridge.media_opened(answer, now)
+            case _, SessionClosed():
+                self.closed = True
+                self._counters = {Side.CALLER: answer.caller, Side.AGENT: answer.agent}
+            case SetMask(), Done() | Refused() if self.ended_at is None:
+                commands = self.payment.mask_answered(command, answer, now)
+            case StartCapture() | SubmitCapture(), Refused():
+                self.payment.capture_refused(command, answer, now)
+            case _, Refused():
+                commands = self._refused(command)
+            case _:
+                pass
+        return self._after(commands, now)
+
+    def _refused(self, command: AnyCommand) -> list[CallCommand]:
+        if self.bridge.phase is Phase.OPENING:
+            return self.bridge.media_refused()
+        if self.bridge.phase is Phase.ENDED:
+            self.closed = True  # CloseSession of a session that media no longer knows
+        return []
+
+    def media_news(self, news: AnyNews, now: float) -> list[CallCommand]:
+        if isinstance(news, CaptureChanged):
+            self.payment.changed(news, now)
+        return self._after([], now)
+
+    def media_lost(self, now: float) -> list[CallCommand]:
+        self.payment.media_lost(now)
+        commands = self.bridge.media_lost()
+        self.closed = True
+        return self._after(commands, now)
+
+    def shut_down(self, now: float) -> list[CallCommand]:
+        return self._after(self.bridge.shut_down(), now)
+
+    # --- agents ---------------------------------------------------------------------------------------------------
+
+    def start_capture(self, capture: str, order: Order, now: float) -> list[CallCommand]:
+        """Raises NotNow."""
+        if self.bridge.phase is not Phase.UP:
+            raise NotNow(
+                "The call is not answered yet." if self.bridge.phase is not Phase.ENDED else "The call is over."
+            )
+        if not self.bridge.capturable():
+            raise NotNow("The customer's phone cannot send its keys in this call: no telephone-event was agreed on.")
+        return self._after(self.payment.start(capture, order, now), now)
+
+    def reset_capture(self, wanted: Field | None, now: float) -> list[CallCommand]:
+        """Raises NotNow."""
+        return self._after(self.payment.reset(wanted), now)
+
+    def submit_capture(self, now: float) -> list[CallCommand]:
+        """Raises NotNow."""
+        return self._after(self.payment.submit(), now)
+
+    def cancel_capture(self, now: float) -> list[CallCommand]:
+        """Raises NotNow."""
+        return self._after(self.payment.cancel(now), now)
+
+    def view(self) -> CallView:
+        return CallView(
+            id=self.id,
+            state=_STATES.get(self.bridge.phase, CallState.RINGING),
+            direction="inbound" if self.bridge.route.near is Side.CALLER else "outbound",
+            caller=self.caller,
+            callee=self.callee,
+            started_at=datetime.fromtimestamp(self.started_at, UTC).isoformat(timespec="seconds"),
+            masked=self.payment.masked,
+            capture=self.payment.view,
+        )
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _after(self, commands: list[CallCommand], now: float) -> list[CallCommand]:
+        """Whatever follows from the new state: the end, a changed view, the record."""
+        if self.bridge.phase is Phase.ENDED and self.ended_at is None:
+            self.ended_at = now
+            self.payment.call_ended(now)
+        view = self.view()
+        if view != self._shown:
+            self._shown = view
+            commands = [*commands, Show(view)]
+        if self.closed and self.payment.settled and self.ended_at is not None and not self.recorded:
+            self.recorded = True
+            commands = [*commands, Record(self._record(self.ended_at))]
+        return commands
+
+    def _record(self, ended_at: float) -> CallRecord:
+        return CallRecord(
+            call=self.id,
+            direction=self.view().direction,
+            caller=self.caller,
+            callee=self.callee,
+            started_at=self.started_at,
+            answered_at=self.bridge.answered_at,
+            ended_at=ended_at,
+            end=self.bridge.end,
+            code=self.bridge.code,
+            captures=tuple(self.payment.records),
+            caller_leg=self._counters.get(Side.CALLER),
+            agent_leg=self._counters.get(Side.AGENT),
+        )

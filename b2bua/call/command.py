@@ -1,0 +1,42 @@
+"""What a call asks of the world: commands to a leg, to media, and what to show and record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from b2bua.call.cdr import CallRecord
+from b2bua.call.leg import LegCommand
+from b2bua.call.view import CallView
+from media.events import AnyCommand, Side
+
+
+@dataclass(frozen=True, slots=True)
+class ToLeg:
+    """For the SIP engine, which knows the side's dialog."""
+
+    side: Side
+    command: LegCommand
+
+
+@dataclass(frozen=True, slots=True)
+class ToMedia:
+    """For the media process. Its answer comes back to `Call.media_answered` with the same command."""
+
+    command: AnyCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """For the agents: what the call looks like now."""
+
+    view: CallView
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The call is over and its outcome known: the call detail record."""
+
+    record: CallRecord
+
+
+CallCommand = ToLeg | ToMedia | Show | Record

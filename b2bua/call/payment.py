@@ -1,0 +1,236 @@
+"""The payment in a call: the mask first, then the capture, the charge, the outcome, and the mask off again.
+
+Rule 1: nobody is told that a capture collects before the media thread has confirmed the mask.
+Rule 2: however a capture ends, the mask stays on for the guard time: the last tone's tail must not reach the agent.
+Rule 3: once submitted, only an outcome ends it; neither the agent nor a hang-up can.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from b2bua.call.cdr import CaptureRecord
+from b2bua.call.command import CallCommand, ToMedia
+from b2bua.call.state import MASKS, STAGES, MaskEvent, MaskState, StageEvent, step
+from b2bua.call.view import CaptureStage, CaptureView, NotNow, Order
+from media.events import (
+    CancelCapture,
+    CaptureChanged,
+    CaptureId,
+    CaptureState,
+    Done,
+    Field,
+    Refused,
+    ResetCapture,
+    SessionId,
+    SetMask,
+    StartCapture,
+    SubmitCapture,
+)
+from provider_adapters.payment import Charge
+
+FINAL = frozenset({CaptureStage.FINISHED, CaptureStage.CANCELLED, CaptureStage.ABORTED})
+_STAGE_EVENTS = {
+    CaptureState.COLLECTING: StageEvent.COLLECTING,
+    CaptureState.READY: StageEvent.READY,
+    CaptureState.FINISHED: StageEvent.SETTLED,
+    CaptureState.ABORTED: StageEvent.ABORTED,
+}
+
+
+@dataclass(slots=True)
+class Payment:
+    """Mask and captures of one call. `guard_time` in seconds."""
+
+    session: SessionId
+    guard_time: float = 1.0
+    mask: MaskState = MaskState.OPEN
+    view: CaptureView | None = None
+    records: list[CaptureRecord] = field(default_factory=list)
+    _deadline: float | None = None
+
+    @property
+    def masked(self) -> bool:
+        """Whether the agent's side is kept from the digits, or may be: an unknown mask counts as one."""
+        return self.mask is not MaskState.OPEN
+
+    @property
+    def settled(self) -> bool:
+        """Whether no outcome is awaited any more."""
+        return self.view is None or self.view.stage in FINAL
+
+    def deadline(self) -> float | None:
+        """When `expire` is due."""
+        return self._deadline
+
+    # --- what the agent asks for; raises NotNow and changes nothing -----------------------------------------------
+
+    def start(self, capture: str, order: Order, now: float) -> list[CallCommand]:
+        if self.view is not None and self.view.stage not in FINAL:
+            raise NotNow("A payment is already under way in this call. Cancel it first.")
+        self.view = CaptureView(id=capture, stage=CaptureStage.STARTING, order=order)
+        self._mask(MaskEvent.WANTED, now)
+        return [ToMedia(SetMask(session=self.session, on=True))]
+
+    def reset(self, wanted: Field | None) -> list[CallCommand]:
+        view = self._under_way(CaptureStage.COLLECTING, CaptureStage.READY)
+        return [ToMedia(ResetCapture(session=self.session, capture=CaptureId(view.id), field=wanted))]
+
+    def submit(self) -> list[CallCommand]:
+        if self.view is not None and self.view.stage is CaptureStage.COLLECTING:
+            raise NotNow("The customer has not keyed everything yet.")
+        view = self._under_way(CaptureStage.READY)
+        self._stage(StageEvent.SUBMITTED)
+        charge = Charge(
+            idempotency_key=view.id,  # one charge a capture, whatever is retried where
+            transaction_id=view.order.transaction_id,
+            amount=view.order.amount,
+            currency=view.order.currency,
+            description=view.order.description,
+        )
+        return [ToMedia(SubmitCapture(session=self.session, capture=CaptureId(view.id), charge=charge))]
+
+    def cancel(self, now: float) -> list[CallCommand]:
+        if self.view is not None and self.view.stage is CaptureStage.CHARGING:
+            raise NotNow("The charge was sent and cannot be called back. Wait for its outcome.")
+        view = self._under_way(CaptureStage.STARTING, CaptureStage.COLLECTING, CaptureStage.READY)
+        self._stage(StageEvent.CANCELLED)
+        self._over(now)
+        return [ToMedia(CancelCapture(session=self.session, capture=CaptureId(view.id)))]
+
+    # --- what media says ------------------------------------------------------------------------------------------
+
+    def mask_answered(self, command: SetMask, answer: Done | Refused, now: float) -> list[CallCommand]:
+        if isinstance(answer, Refused):
+            self._mask(MaskEvent.REFUSED, now)
+            if command.on and self._open():
+                self._abort(StageEvent.REFUSED, f"the agent's side could not be masked: {answer.reason}", now)
+            return []
+        if not command.on:
+            if self.mask is MaskState.UNMASKING:  # else a new capture wants it on again; its own answer follows
+                self._mask(MaskEvent.CONFIRMED_OFF, now)
+            return []
+        if self.mask is MaskState.GUARDING:  # cancelled before it was confirmed
+            self._mask(MaskEvent.CONFIRMED_ON, now)
+        if self.mask is not MaskState.MASKING or self.view is None:
+            return []
+        self._mask(MaskEvent.CONFIRMED_ON, now)
+        self._stage(StageEvent.MASKED)
+        return [ToMedia(StartCapture(session=self.session, capture=CaptureId(self.view.id)))]
+
+    def capture_refused(self, command: StartCapture | SubmitCapture, answer: Refused, now: float) -> None:
+        if self.view is None or self.view.id != command.capture or not self._open():
+            return
+        if isinstance(command, SubmitCapture):
+            self._stage(StageEvent.REFUSED, reason=answer.reason)
+        else:
+            self._abort(StageEvent.REFUSED, answer.reason, now)
+
+    def changed(self, news: CaptureChanged, now: float) -> None:
+        """Progress, outcome or abort of a capture; of an older one it is ignored."""
+        if self.view is None or self.view.id != news.capture or not self._open():
+            return
+        event = _STAGE_EVENTS.get(news.state)
+        if event is None or event not in STAGES[self.view.stage]:
+            return
+        self._stage(
+            event,
+            field=news.field,
+            fields=news.fields,
+            brand=news.brand,
+            last_four=news.last_four,
+            outcome=news.outcome,
+            reason=news.reason,
+        )
+        if self.view.stage in FINAL:
+            self._over(now)
+
+    # --- time and the end -----------------------------------------------------------------------------------------
+
+    def expire(self, now: float) -> list[CallCommand]:
+        """The guard time has passed: open the mask."""
+        if self._deadline is None or now < self._deadline or self.mask is not MaskState.GUARDING:
+            return []
+        self._mask(MaskEvent.GUARD_PASSED, now)
+        return [ToMedia(SetMask(session=self.session, on=False))]
+
+    def call_ended(self, now: float) -> None:
+        """The legs are gone; media wipes with the session. A charge under way still gets its outcome."""
+        if self._open():
+            self._stage(StageEvent.CALL_ENDED)
+            assert self.view is not None
+            if self.view.stage in FINAL:
+                self._close_view("The call ended before the payment was submitted.", now)
+        self._deadline = None
+
+    def media_lost(self, now: float) -> None:
+        """Media died with whatever it held. What it had submitted may have been charged."""
+        if not self._open():
+            return
+        assert self.view is not None
+        charging = self.view.stage is CaptureStage.CHARGING
+        self._abort(
+            StageEvent.ABORTED,
+            "The connection to the media process was lost after the card was submitted: the customer may have been "
+            "charged. Check with the provider before you try again."
+            if charging
+            else "The media process was lost; nothing was charged.",
+            now,
+        )
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _open(self) -> bool:
+        return self.view is not None and self.view.stage not in FINAL
+
+    def _under_way(self, *stages: CaptureStage) -> CaptureView:
+        if self.view is None or self.view.stage in FINAL:
+            raise NotNow("There is no payment under way in this call.")
+        if self.view.stage not in stages:
+            raise NotNow(f"The payment is {self.view.stage.value}; that cannot be done now.")
+        return self.view
+
+    def _abort(self, event: StageEvent, reason: str, now: float) -> None:
+        self._stage(event)
+        self._close_view(reason, now)
+
+    def _close_view(self, reason: str, now: float) -> None:
+        assert self.view is not None
+        self.view = CaptureView(id=self.view.id, stage=self.view.stage, order=self.view.order, reason=reason)
+        self._over(now)
+
+    def _over(self, now: float) -> None:
+        """The capture is in a final stage: record it and begin the guard time."""
+        assert self.view is not None
+        view = self.view
+        self.records.append(
+            CaptureRecord(
+                transaction_id=view.order.transaction_id,
+                amount=view.order.amount,
+                currency=view.order.currency,
+                stage=view.stage.value,
+                outcome=type(view.outcome).__name__.lower() if view.outcome else None,
+                reference=getattr(view.outcome, "reference", None),
+                brand=view.brand,
+                last_four=view.last_four,
+                reason=view.reason,
+            )
+        )
+        if self.mask in (MaskState.MASKING, MaskState.MASKED):
+            self._mask(MaskEvent.CAPTURE_OVER, now)
+
+    def _stage(
+        self,
+        event: StageEvent,
+        **changed: object,
+    ) -> None:
+        assert self.view is not None
+        stage = step(STAGES, self.view.stage, event)
+        values = msgspec.structs.asdict(self.view)
+        self.view = CaptureView(**values | {"reason": None} | changed | {"stage": stage})
+
+    def _mask(self, event: MaskEvent, now: float) -> None:
+        self.mask = step(MASKS, self.mask, event)
+        self._deadline = now + self.guard_time if self.mask is MaskState.GUARDING else None

@@ -1,0 +1,202 @@
+"""Session descriptions: read what relaying needs, rewrite where packets go, and keep every other line as it came.
+
+Rule 1: a line that Tonewall does not need to touch crosses byte by byte, unknown ones included (RFC 4566 section 5).
+Rule 2: what media cannot carry is refused in place, with port 0 (RFC 3264 section 6); an m-line is never removed.
+Rule 3: nothing of a leg's topology crosses: addresses, ports, origin and ICE candidates are ours or gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from media.events import LocalStream, RemoteStream
+
+CONTENT_TYPE = "application/sdp"
+MOST_BYTES = 32 * 1024
+MOST_MEDIA = 16
+# What the relay can carry: RTP over UDP. The keying of SAVP stays between the ends (see `capturable`).
+RELAYED = frozenset({"RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF"})
+CLEAR = frozenset({"RTP/AVP", "RTP/AVPF"})
+# Attributes that name addresses which are not ours, or promise what the relay does not do: ICE (RFC 8839) and
+# RTCP on the RTP port (RFC 5761). Without them the ends fall back to plain RTP and RTCP port pairs.
+WITHDRAWN = frozenset(
+    {
+        "candidate", "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd", "ice-options", "ice-lite",
+        "ice-mismatch", "ice-pacing", "rtcp", "rtcp-mux", "rtcp-mux-only",
+    }
+)  # fmt: skip
+NOWHERE = ("0.0.0.0", "::")  # noqa: S104  # the old form of hold (RFC 3264 section 8.4)
+
+
+class SdpError(ValueError):
+    """Not a session description that can be relayed; the text names the rule, never the content."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaDescription:
+    """One m-line and the lines that belong to it. `lines` excludes the m-line itself."""
+
+    kind: str
+    port: int
+    ports: int
+    protocol: str
+    formats: tuple[str, ...]
+    lines: tuple[str, ...]
+
+    @property
+    def relayed(self) -> bool:
+        """Whether packets of this m-line can pass: it is in use and of a kind that the relay knows."""
+        return self.port != 0 and self.ports == 1 and self.protocol in RELAYED
+
+    def attributes(self, name: str) -> list[str]:
+        """The values of `a=name:value`."""
+        return [line[len(name) + 3 :] for line in self.lines if line.startswith(f"a={name}:")]
+
+    def payload_types(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The payload types of telephone-event, and all others but redundancy (RFC 2198), which can carry events too."""
+        names: dict[str, str] = {}
+        for value in self.attributes("rtpmap"):
+            number, _, encoding = value.partition(" ")
+            names[number] = encoding.strip().partition("/")[0].lower()
+        numbers = [text for text in (*self.formats, *names) if text.isascii() and text.isdigit() and int(text) < 128]
+        events = {int(text) for text in numbers if names.get(text) == "telephone-event"}
+        opaque = {int(text) for text in numbers if names.get(text) == "red"}
+        return tuple(sorted(events)), tuple(sorted({int(text) for text in numbers} - events - opaque))
+
+
+@dataclass(frozen=True, slots=True)
+class SessionDescription:
+    """A parsed body: the session's lines and its media, in order."""
+
+    lines: tuple[str, ...]
+    media: tuple[MediaDescription, ...]
+
+    def address(self, media: MediaDescription) -> str:
+        """The connection address that holds for `media`: its own, else the session's."""
+        for line in (*media.lines, *self.lines):
+            if line.startswith("c="):
+                parts = line[2:].split()
+                if len(parts) == 3 and parts[0] == "IN" and parts[1] in ("IP4", "IP6"):
+                    return parts[2].partition("/")[0]
+                raise SdpError("c= is not `IN IP4|IP6 address`")
+        raise SdpError("no c= line for an m-line")
+
+    def capturable(self) -> bool:
+        """Whether a card can be keyed into it: clear audio that has telephone-event."""
+        return any(
+            media.kind == "audio" and media.relayed and media.protocol in CLEAR and media.payload_types()[0]
+            for media in self.media
+        )
+
+
+def parse(body: bytes) -> SessionDescription:
+    """Read an offer or answer. Raises SdpError for what is not one, or is too large to be honest."""
+    if len(body) > MOST_BYTES:
+        raise SdpError(f"longer than {MOST_BYTES} bytes")
+    try:
+        lines = [line for line in body.decode("utf-8").replace("\r\n", "\n").split("\n") if line]
+    except UnicodeDecodeError:
+        raise SdpError("not UTF-8 text") from None
+    if not lines or lines[0] != "v=0":
+        raise SdpError("does not begin with v=0")
+    if any(len(line) < 2 or line[1] != "=" or not line.isprintable() for line in lines):
+        raise SdpError("a line that is not `type=value`")
+    starts = [number for number, line in enumerate(lines) if line.startswith("m=")]
+    if not starts or len(starts) > MOST_MEDIA:
+        raise SdpError(f"{len(starts)} m-lines, expected 1 to {MOST_MEDIA}")
+    head = tuple(lines[: starts[0]])
+    if sum(line.startswith("o=") for line in head) != 1:
+        raise SdpError("not exactly one o= line")
+    ends = [*starts[1:], len(lines)]
+    described = SessionDescription(
+        head, tuple(_media(lines[start:end]) for start, end in zip(starts, ends, strict=True))
+    )
+    for media in described.media:
+        if media.port:
+            described.address(media)
+    return described
+
+
+def _media(lines: Sequence[str]) -> MediaDescription:
+    parts = lines[0][2:].split()
+    if len(parts) < 4:
+        raise SdpError("m= is not `media port protocol formats`")
+    port, _, ports = parts[1].partition("/")
+    if not (_small(port) and _small(ports or "1")):
+        raise SdpError("m= has no valid port")
+    return MediaDescription(parts[0], int(port), int(ports or "1"), parts[2], tuple(parts[3:]), tuple(lines[1:]))
+
+
+def _small(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535
+
+
+def remote_streams(described: SessionDescription, *, latch: bool) -> tuple[RemoteStream, ...]:
+    """Where this leg's peer is, as media needs it: one entry an m-line, port 0 where nothing is to pass."""
+    streams = []
+    for media in described.media:
+        address = described.address(media) if media.port else NOWHERE[0]
+        events, audio = media.payload_types()
+        silent = not media.relayed or address in NOWHERE
+        rtcp_address, rtcp_port = _rtcp(media, address)
+        streams.append(
+            RemoteStream(
+                address=address,
+                port=0 if silent else media.port,
+                rtcp_address=rtcp_address,
+                rtcp_port=0 if silent else rtcp_port,
+                event_types=events,
+                audio_types=audio,
+                latch=latch,
+            )
+        )
+    return tuple(streams)
+
+
+def _rtcp(media: MediaDescription, address: str) -> tuple[str, int]:
+    """Where RTCP is expected: `a=rtcp:port [IN IP4 address]` (RFC 3605), else the next port, 0 where there is none."""
+    for value in media.attributes("rtcp"):
+        parts = value.split()
+        if parts and _small(parts[0]):
+            return (parts[3] if len(parts) == 4 else address), int(parts[0])
+    return address, media.port + 1 if media.port < 65535 else 0
+
+
+def rewrite(described: SessionDescription, local: Sequence[LocalStream], session: int, version: int) -> bytes:
+    """The description for the other leg: the same, but our addresses and ports, and our origin.
+
+    `local` has where we listen on that other leg, one entry an m-line; m-lines beyond it are refused.
+    """
+    ours = local[0].address if local else "127.0.0.1"
+    lines: list[str] = []
+    for line in described.lines:
+        if line.startswith("o="):
+            lines.append(f"o=- {session} {version} IN {_family(ours)} {ours}")
+        elif line.startswith("c="):
+            lines.append(_connection(line, ours))
+        elif not _withdrawn(line):
+            lines.append(line)
+    for index, media in enumerate(described.media):
+        here = local[index] if index < len(local) and media.relayed else None
+        count = "" if media.ports == 1 else f"/{media.ports}"
+        port = f"{here.port}" if here else f"0{count}"
+        lines.append(f"m={media.kind} {port} {media.protocol} {' '.join(media.formats)}")
+        for line in media.lines:
+            if line.startswith("c="):
+                lines.append(_connection(line, here.address if here else ours))
+            elif not _withdrawn(line):
+                lines.append(line)
+    return ("\r\n".join(lines) + "\r\n").encode()
+
+
+def _connection(line: str, address: str) -> str:
+    return line if line.rsplit(maxsplit=1)[-1] in NOWHERE else f"c=IN {_family(address)} {address}"
+
+
+def _family(address: str) -> str:
+    return "IP6" if ":" in address else "IP4"
+
+
+def _withdrawn(line: str) -> bool:
+    return line.startswith("a=") and line[2:].partition(":")[0] in WITHDRAWN
