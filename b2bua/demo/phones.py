@@ -1,0 +1,249 @@
+"""The demo's phones, each a process of its own: a crash of pjsua2 must not take the demo down.
+
+`Phone` drives one from asyncio. `python -m b2bua.demo.phones --role customer` is the process: instructions are JSON
+lines on standard input ({"do": "call", "uri": …}), events on standard output ({"event": "ready", "port": …}).
+It ends when its standard input closes. Neither side ever writes out which keys were pressed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import queue
+import sys
+import threading
+import time
+from collections import Counter, deque
+from pathlib import Path
+from typing import Any, Self
+
+from tonewall.process import plain_environment
+
+ROLES = ("customer", "agent")
+_ROOT = Path(__file__).resolve().parents[2]
+_STOP_SECONDS = 5.0
+
+
+class PhoneError(Exception):
+    """The phone could not do it, or is gone; the text says which phone, and what it was doing."""
+
+
+class PhoneTimeoutError(PhoneError):
+    """What was waited for did not happen in time; the text says what, and what happened instead."""
+
+
+class Phone:
+    """A telephone with one line, in a process of its own. Use `start`, then `stop` it whatever happened."""
+
+    def __init__(self, role: str, user: str, address: str, process: asyncio.subprocess.Process) -> None:
+        self.role = role
+        self.user = user
+        self.address = address
+        self.port = 0
+        self._process = process
+        self._unread: deque[dict[str, Any]] = deque()
+        self._seen: Counter[str] = Counter()
+        self._news = asyncio.Condition()
+        self._reader = asyncio.create_task(self._read())
+
+    @classmethod
+    async def start(
+        cls,
+        role: str,
+        *,
+        user: str | None = None,
+        address: str = "127.0.0.1",
+        ring_ms: int | None = None,
+        play: Path | None = None,
+        record: Path | None = None,
+        within: float = 15.0,
+    ) -> Self:
+        """Start a phone on a free SIP port and wait until it is ready.
+
+        `ring_ms`: answer by itself after ringing so long (180 first); None waits for `answer`. `play`: a WAV file that
+        the other side hears in a loop; `record`: a WAV file for what this side hears. Raises PhoneError.
+        """
+        command = [sys.executable, "-m", "b2bua.demo.phones", "--role", role, "--address", address]
+        options = {"--user": user, "--ring-ms": ring_ms, "--play": play, "--record": record}
+        for option, value in options.items():
+            command += [] if value is None else [option, str(value)]
+        paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=plain_environment({"PYTHONPATH": os.pathsep.join(paths)}),
+        )
+        phone = cls(role, user or role, address, process)
+        try:
+            phone.port = int((await phone.wait("ready", within))["port"])
+        except BaseException:
+            await phone.stop()
+            raise
+        return phone
+
+    @property
+    def uri(self) -> str:
+        """Where to call this phone."""
+        return f"sip:{self.user}@{self.address}:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def seen(self, event: str) -> int:
+        """How many such events the phone has reported so far, waited for or not."""
+        return self._seen[event]
+
+    async def wait(self, event: str, within: float = 10.0) -> dict[str, Any]:
+        """The next event of that name that nobody has waited for yet, at most `within` seconds from now.
+
+        Raises PhoneTimeoutError, or PhoneError as soon as the phone is gone or could not do what it was told.
+        """
+        try:
+            async with asyncio.timeout(within), self._news:
+                while True:
+                    for news in self._unread:
+                        if news["event"] == event:
+                            self._unread.remove(news)
+                            return news
+                    self._check_alive(event)
+                    await self._news.wait()
+        except TimeoutError:
+            raise PhoneTimeoutError(f"{self._name} waited {within:g} s for {event!r}; {self._history}") from None
+
+    async def call(self, uri: str) -> None:
+        """Place a call; `ringback`, `answered` and `media`, or `ended`, follow as events."""
+        await self._tell({"do": "call", "uri": uri})
+
+    async def answer(self) -> None:
+        await self._tell({"do": "answer"})
+
+    async def hangup(self) -> None:
+        """End the call, whatever its state; `ended` follows."""
+        await self._tell({"do": "hangup"})
+
+    async def keys(self, digits: str, *, gap_ms: int = 100) -> int:
+        """Press keys (RFC 4733, 200 ms each, `gap_ms` of silence after each); how many were pressed, once all were."""
+        await self._tell({"do": "keys", "digits": digits, "gap_ms": gap_ms})
+        return int((await self.wait("keyed", 10.0 + len(digits) * (gap_ms + 250) / 1000))["count"])
+
+    async def play(self, file: Path, *, loop: bool = True) -> None:
+        """Let the other side hear a WAV file (16 bit, mono, 8 kHz) from now on."""
+        await self._tell({"do": "play", "file": str(file), "loop": loop})
+
+    async def record(self, file: Path | None) -> None:
+        """Write what this side hears to a WAV file; None ends the recording and completes the file."""
+        await self._tell({"do": "record", "file": str(file) if file else ""})
+        await self.wait("recording")
+
+    async def stats(self) -> dict[str, int]:
+        """Of this call or the last: packets `sent`, `received`, `lost`, `reordered`, `duplicated`; `dtmf`: digits heard."""
+        await self._tell({"do": "stats"})
+        return {name: value for name, value in (await self.wait("stats")).items() if name != "event"}
+
+    async def stop(self) -> None:
+        """Hang up and end the process; harmless when it is gone already."""
+        with contextlib.suppress(PhoneError):
+            await self._tell({"do": "quit"})
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+        await self._reader
+
+    @property
+    def _name(self) -> str:
+        return f"the {self.role}'s phone"
+
+    @property
+    def _history(self) -> str:
+        return f"it has reported: {', '.join(self._seen) or 'nothing'}"
+
+    def _check_alive(self, awaited: str) -> None:
+        if self._reader.done():
+            code = self._process.returncode
+            raise PhoneError(f"{self._name} ended (exit code {code}) while {awaited!r} was awaited; {self._history}")
+        for news in self._unread:
+            if news["event"] == "failed":
+                self._unread.remove(news)
+                raise PhoneError(f"{self._name} could not {news['do']}: {news['error']}, status {news['status']}")
+
+    async def _tell(self, instruction: dict[str, Any]) -> None:
+        if self._process.stdin is None or self._process.returncode is not None:
+            raise PhoneError(f"{self._name} is gone; {self._history}")
+        try:
+            self._process.stdin.write(json.dumps(instruction).encode() + b"\n")
+            await self._process.stdin.drain()
+        except ConnectionError:
+            raise PhoneError(f"{self._name} is gone; {self._history}") from None
+
+    async def _read(self) -> None:
+        if self._process.stdout is None:
+            return
+        while line := await self._process.stdout.readline():
+            try:
+                news = json.loads(line)
+            except ValueError:
+                continue  # pjsip itself writes to standard output when an assertion fails
+            async with self._news:
+                self._seen[news["event"]] += 1
+                self._unread.append(news)
+                self._news.notify_all()
+        await self._process.wait()
+        # Those who wait must learn that nothing more will come; by then this task is done.
+        asyncio.get_running_loop().call_soon(lambda: asyncio.create_task(self._wake()))
+
+    async def _wake(self) -> None:
+        async with self._news:
+            self._news.notify_all()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The phone's process."""
+    # pjsua2 comes with the demo's requirements only; who merely drives phones does not load it.
+    from b2bua.demo.softphone import Setup, Softphone  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser(prog="python -m b2bua.demo.phones", description="A telephone for the demo.")
+    parser.add_argument("--role", choices=ROLES, required=True)
+    parser.add_argument("--user", help="user part of its SIP address (default: its role)")
+    parser.add_argument("--address", default="127.0.0.1", help="IP address of this machine to use")
+    parser.add_argument("--ring-ms", type=int, help="answer by itself after so many milliseconds of ringing")
+    parser.add_argument("--play", type=Path, help="WAV file that the other side hears")
+    parser.add_argument("--record", type=Path, help="WAV file for what this side hears")
+    given = parser.parse_args(arguments)
+    setup = Setup(given.user or given.role, given.address, given.ring_ms, given.play, given.record)
+    instructions: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(instructions,), daemon=True).start()
+    Softphone(setup, _report).run(instructions)
+    return 0
+
+
+def _listen(instructions: queue.SimpleQueue[dict[str, Any] | None]) -> None:
+    for line in sys.stdin:
+        try:
+            instructions.put(json.loads(line))
+        except ValueError:
+            _report({"event": "failed", "do": "?", "error": "ValueError", "status": 0})
+    instructions.put(None)
+    # Whoever drove this phone is gone; do not stay behind, even if pjsip hangs.
+    time.sleep(_STOP_SECONDS)
+    os._exit(1)
+
+
+def _report(event: dict[str, Any]) -> None:
+    # Where nobody listens any more, `_listen` ends this process.
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.write(json.dumps(event) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,330 @@
+"""One telephone: a pjsua2 endpoint with one account, told what to do by JSON lines.
+
+Rule 1: it says how many keys were sent or received, never which.
+Rule 2: everything of pjsua2 happens on the thread that calls `run`, but for the C thread that paces the audio.
+Rule 3: it ends when its instructions end, so it never outlives the process that started it.
+"""
+
+from __future__ import annotations
+
+import functools
+import queue
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pjsua2 as pj
+
+Report = Callable[[dict[str, Any]], None]
+_CODECS = ("PCMU/8000", "PCMA/8000")
+_POLL_MS = 10
+_GOODBYE_SECONDS = 2.0
+# PJMEDIA's length of an RFC 4733 event: 1,600 samples of the 8 kHz clock, fixed when it was compiled.
+EVENT_MS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How a phone is to behave. It answers by itself after `ring_ms` of ringing; where None, it waits for `answer`."""
+
+    user: str
+    address: str = "127.0.0.1"
+    ring_ms: int | None = None
+    play: Path | None = None
+    record: Path | None = None
+
+
+def _contained(callback: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    """A callback whose errors become an event: PJSIP's C code, which called it, could do nothing with them."""
+
+    @functools.wraps(callback)
+    def call(self: Any, prm: Any) -> None:
+        try:
+            callback(self, prm)
+        except Exception as error:
+            self.phone.failed(callback.__name__, error)
+
+    return call
+
+
+class _Account(pj.Account):  # type: ignore[misc]  # pjsua2 is untyped
+    def __init__(self, phone: Softphone) -> None:
+        super().__init__()
+        self.phone = phone
+
+    @_contained
+    def onIncomingCall(self, prm: Any) -> None:  # noqa: N802  # pjsua2's name
+        self.phone.invited(prm.callId)
+
+
+class _Call(pj.Call):  # type: ignore[misc]  # pjsua2 is untyped
+    def __init__(self, phone: Softphone, call_id: int = pj.PJSUA_INVALID_ID) -> None:
+        super().__init__(phone.account, call_id)
+        self.phone = phone
+
+    @_contained
+    def onCallState(self, _prm: Any) -> None:  # noqa: N802
+        self.phone.state_changed(self)
+
+    @_contained
+    def onCallMediaState(self, _prm: Any) -> None:  # noqa: N802
+        self.phone.media_changed(self)
+
+    @_contained
+    def onDtmfDigit(self, _prm: Any) -> None:  # noqa: N802
+        self.phone.digit_heard()
+
+    @_contained
+    def onStreamDestroyed(self, _prm: Any) -> None:  # noqa: N802
+        self.phone.stream_ending(self)
+
+
+class Softphone:
+    """The phone itself. `report` takes each event; `run` takes instructions from a queue, where None means: stop."""
+
+    def __init__(self, setup: Setup, report: Report) -> None:
+        self._setup = setup
+        self._report = report
+        self._endpoint = pj.Endpoint()
+        self._call: _Call | None = None
+        self._gone: list[_Call] = []
+        self._ends: set[int] = set()
+        self._player: Any = None
+        self._recorder: Any = None
+        self._keys: deque[tuple[float, str]] = deque()
+        self._keying = 0
+        self._keyed_at = 0.0
+        self._answer_at: float | None = None
+        self._digits_heard = 0
+        self._statistics: dict[str, int] = {}
+        self._answered = False
+        self.account: Any = None
+
+    # --- what it is told ------------------------------------------------------------------------------------------
+
+    def run(self, instructions: queue.SimpleQueue[dict[str, Any] | None]) -> None:
+        """Serve until None or `quit` arrives."""
+        self._start()
+        try:
+            while True:
+                self._endpoint.libHandleEvents(_POLL_MS)
+                self._gone.clear()
+                self._key_and_answer(time.monotonic())
+                try:
+                    instruction = instructions.get_nowait()
+                except queue.Empty:
+                    continue
+                if instruction is None or instruction.get("do") == "quit":
+                    return
+                self._obey(instruction)
+        finally:
+            self._stop()
+
+    def _obey(self, instruction: dict[str, Any]) -> None:
+        actions: dict[str, Callable[[dict[str, Any]], None]] = {
+            "call": self._do_call, "answer": self._do_answer, "hangup": self._do_hangup, "keys": self._do_keys,
+            "play": self._do_play, "record": self._do_record, "stats": self._do_stats,
+        }  # fmt: skip
+        what = str(instruction.get("do"))
+        try:
+            actions[what](instruction)
+        except Exception as error:
+            self.failed(what if what in actions else "?", error)
+
+    def _do_call(self, instruction: dict[str, Any]) -> None:
+        if self._call is not None:
+            raise RuntimeError("already in a call")
+        call = self._call = _Call(self)
+        try:
+            call.makeCall(str(instruction["uri"]), pj.CallOpParam(True))
+        except Exception:
+            self._forget(call)
+            raise
+
+    def _do_answer(self, _instruction: dict[str, Any] | None = None) -> None:
+        self._answer_at = None
+        self._respond(200)
+
+    def _do_hangup(self, _instruction: dict[str, Any]) -> None:
+        if self._call is not None:
+            self._call.hangup(pj.CallOpParam(True))
+
+    def _do_keys(self, instruction: dict[str, Any]) -> None:
+        """Press each key of `digits`, `gap_ms` of silence apart; the event's length is PJMEDIA's."""
+        if self._call is None:
+            raise RuntimeError("no call")
+        digits = str(instruction["digits"])
+        step = (EVENT_MS + int(instruction.get("gap_ms", 100))) / 1000
+        begin = max(time.monotonic(), self._keyed_at)
+        self._keys.extend((begin + index * step, digit) for index, digit in enumerate(digits))
+        self._keying += len(digits)
+        self._keyed_at = begin + len(digits) * step
+
+    def _do_play(self, instruction: dict[str, Any]) -> None:
+        self._player = None
+        player = pj.AudioMediaPlayer()
+        player.createPlayer(str(instruction["file"]), 0 if instruction.get("loop", True) else pj.PJMEDIA_FILE_NO_LOOP)
+        self._player = player
+        self._connect()
+
+    def _do_record(self, instruction: dict[str, Any]) -> None:
+        self._recorder = None
+        if instruction.get("file"):
+            self._recorder = pj.AudioMediaRecorder()
+            self._recorder.createRecorder(str(instruction["file"]))
+            self._connect()
+        self._report({"event": "recording", "on": self._recorder is not None})
+
+    def _do_stats(self, _instruction: dict[str, Any]) -> None:
+        if self._call is not None and self._answered:
+            self._measure(self._call)
+        self._report({"event": "stats", "dtmf": self._digits_heard, **self._statistics})
+
+    # --- what happens to it ---------------------------------------------------------------------------------------
+
+    def invited(self, call_id: int) -> None:
+        """A call comes in: ring, or say that the line is busy."""
+        call = _Call(self, call_id)
+        if self._call is not None:
+            self._gone.append(call)
+            busy = pj.CallOpParam(True)
+            busy.statusCode = 486
+            call.hangup(busy)
+            return
+        self._call = call
+        self._respond(180)
+        if self._setup.ring_ms is not None:
+            self._answer_at = time.monotonic() + self._setup.ring_ms / 1000
+        self._report({"event": "ringing", "from": call.getInfo().remoteUri})
+
+    def failed(self, what: str, error: Exception) -> None:
+        # The text of an error may quote what it was given, and that may have been a card; its type cannot.
+        status = getattr(error, "status", 0)
+        self._report({"event": "failed", "do": what, "error": type(error).__name__, "status": status})
+
+    def state_changed(self, call: _Call) -> None:
+        info = call.getInfo()
+        if call is not self._call:
+            return
+        if info.state == pj.PJSIP_INV_STATE_EARLY and info.role == pj.PJSIP_ROLE_UAC:
+            self._report({"event": "ringback", "code": int(info.lastStatusCode)})
+        elif info.state == pj.PJSIP_INV_STATE_CONFIRMED:
+            self._answered = True
+            self._report({"event": "answered"})
+        elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
+            self._forget(call)
+            self._report({"event": "ended", "code": int(info.lastStatusCode), "reason": str(info.lastReason)})
+
+    def media_changed(self, call: _Call) -> None:
+        if call is self._call and self._connect():
+            self._report({"event": "media"})
+
+    def digit_heard(self) -> None:
+        self._digits_heard += 1
+        self._report({"event": "dtmf", "count": self._digits_heard})
+
+    def stream_ending(self, call: _Call) -> None:
+        """The last moment at which the stream's statistics can be read."""
+        if call is self._call:
+            self._measure(call)
+
+    # --- what it does by itself -----------------------------------------------------------------------------------
+
+    def _key_and_answer(self, now: float) -> None:
+        if self._answer_at is not None and now >= self._answer_at:
+            self._do_answer()
+        while self._keys and self._call is not None and now >= self._keys[0][0]:
+            self._call.dialDtmf(self._keys.popleft()[1])
+        if self._keying and not self._keys and now >= self._keyed_at:
+            count, self._keying = self._keying, 0
+            self._report({"event": "keyed", "count": count})
+
+    def _respond(self, code: int) -> None:
+        if self._call is None:
+            raise RuntimeError("no call")
+        answer = pj.CallOpParam(True)
+        answer.statusCode = code
+        self._call.answer(answer)
+
+    def _connect(self) -> bool:
+        """Join player, call and recorder on the conference bridge; whether there is a call to join them to."""
+        if self._call is None or not self._call.isActive():
+            return False
+        info = self._call.getInfo()  # must stay alive while its `media` is read: SWIG does not see to that
+        for index, stream in enumerate(info.media):
+            if stream.type == pj.PJMEDIA_TYPE_AUDIO and stream.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
+                audio = self._call.getAudioMedia(index)
+                if self._player is not None:
+                    self._player.startTransmit(audio)
+                if self._recorder is not None:
+                    audio.startTransmit(self._recorder)
+                return True
+        return False
+
+    def _measure(self, call: _Call) -> None:
+        statistics = call.getStreamStat(0)  # must stay alive while its parts are read
+        sent, received = statistics.rtcp.txStat, statistics.rtcp.rxStat
+        self._statistics = {
+            "sent": int(sent.pkt), "received": int(received.pkt), "lost": int(received.loss),
+            "reordered": int(received.reorder), "duplicated": int(received.dup),
+        }  # fmt: skip
+
+    def _forget(self, call: _Call) -> None:
+        # pjsua2 still uses the object when this callback returns: `run` lets go of it afterwards.
+        self._gone.append(call)
+        self._call, self._answer_at, self._answered = None, None, False
+        self._keys.clear()
+        self._keying = 0
+
+    # --- pjsua2's own life ----------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        config = pj.EpConfig()
+        config.uaConfig.threadCnt, config.uaConfig.mainThreadOnly, config.uaConfig.maxCalls = 0, True, 2
+        config.logConfig.level = config.logConfig.consoleLevel = config.logConfig.msgLogging = 0
+        media = config.medConfig
+        media.clockRate = media.sndClockRate = 8000
+        media.noVad, media.ecTailLen = True, 0
+        media.threadCnt, media.hasIoqueue = 0, False
+        endpoint = self._endpoint
+        endpoint.libCreate()
+        endpoint.libInit(config)
+        transport = pj.TransportConfig()
+        transport.port, transport.boundAddress = 0, self._setup.address
+        number = endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
+        endpoint.libStart()
+        endpoint.audDevManager().setNullDev()
+        for codec in endpoint.codecEnum2():
+            wanted = any(codec.codecId.startswith(name) for name in _CODECS)
+            endpoint.codecSetPriority(codec.codecId, 200 if wanted else 0)
+        port = int(endpoint.transportGetInfo(number).localName.rsplit(":", 1)[1])
+        self._register_account(port)
+        if self._setup.play is not None:
+            self._do_play({"file": str(self._setup.play)})
+        if self._setup.record is not None:
+            self._do_record({"file": str(self._setup.record)})
+        self._report({"event": "ready", "port": port})
+
+    def _register_account(self, port: int) -> None:
+        account = pj.AccountConfig()
+        account.idUri = f"sip:{self._setup.user}@{self._setup.address}:{port}"
+        rtp = account.mediaConfig.transportConfig
+        rtp.boundAddress, rtp.port, rtp.portRange, rtp.randomizePort = self._setup.address, 20_000, 40_000, True
+        self.account = _Account(self)
+        self.account.create(account)
+
+    def _stop(self) -> None:
+        if self._call is not None:
+            self._endpoint.hangupAllCalls()
+            deadline = time.monotonic() + _GOODBYE_SECONDS
+            while self._call is not None and time.monotonic() < deadline:
+                self._endpoint.libHandleEvents(_POLL_MS)
+        self._player = self._recorder = self._call = None
+        self._gone.clear()
+        self.account.shutdown()
+        self.account = None
+        # All has been said: without this PJSIP waits a second for messages that nobody will send.
+        self._endpoint.libDestroy(pj.PJSUA_DESTROY_NO_NETWORK)
