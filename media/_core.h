@@ -1,0 +1,152 @@
+/* The media core, part by part; every decision here has its twin in pure Python beside it. */
+#ifndef TONEWALL_CORE_H
+#define TONEWALL_CORE_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/* --- _decide.c: what passes, what it leaves as, what was keyed (media/masking.py, sequence.py, reassembly.py) ------ */
+
+enum { TRACKS = 4, PRESSES = 8, KEYS = 32, KEY_NONE = -1 };
+enum { KEY_HOLD_MS = 100 };
+enum type_kind { TYPE_UNKNOWN = 0, TYPE_AUDIO = 1, TYPE_EVENT = 2 };
+enum verdict { FORWARD, WITHHELD, MALFORMED };
+
+struct rtp {
+    uint8_t type;
+    bool marker;
+    uint16_t seq;
+    uint32_t timestamp, ssrc;
+    size_t start, end; /* of the payload, without padding */
+};
+
+struct track { /* the sequence numbers of one SSRC (media/sequence.py) */
+    bool used, probing, probe_withheld;
+    uint16_t highest, shift, probe;
+    uint32_t ssrc;
+    uint64_t withheld; /* bit i: `highest - i` was withheld */
+    uint64_t used_at;
+};
+
+struct press { /* one event, without its code: what was keyed is not to be found here (media/reassembly.py) */
+    bool used, ended, withheld;
+    uint16_t duration;
+    uint32_t ssrc, timestamp;
+    int64_t last_ms;
+};
+
+struct mask {
+    uint8_t kinds[128];
+    bool types_known, on;
+    uint64_t clock;
+    struct track tracks[TRACKS];
+    struct press presses[PRESSES];
+};
+
+struct decision {
+    enum verdict verdict;
+    int key;              /* event code of the press that this packet begins, else KEY_NONE */
+    uint32_t ssrc;        /* of that press */
+    uint32_t timestamp;   /* of that press */
+    const uint8_t *bytes; /* what leaves: within the buffer that was given */
+    size_t length;
+};
+
+struct key { /* lives in secret memory only */
+    int64_t seen_ms;
+    uint32_t ssrc, timestamp;
+    uint8_t code;
+};
+
+struct keys { /* lives in secret memory only */
+    int count;
+    struct key held[KEYS];
+};
+
+bool rtp_parse(const uint8_t *packet, size_t length, struct rtp *out);
+bool rtcp_is(const uint8_t *packet, size_t length);
+bool rtcp_carries_no_text(const uint8_t *packet, size_t length);
+void mask_types(struct mask *mask, const uint8_t *events, size_t event_count, const uint8_t *audio, size_t audio_count);
+/* `packet` may be rewritten in place. */
+struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms);
+enum verdict mask_rtcp(const struct mask *mask, const uint8_t *packet, size_t length);
+bool keys_put(struct keys *keys, int code, uint32_t ssrc, uint32_t timestamp, int64_t now_ms);
+int keys_ripe(const struct keys *keys, int64_t now_ms);
+int keys_take(struct keys *keys, int64_t now_ms, uint8_t *into, size_t room);
+
+/* --- _source.c: who may speak for a leg (media/source.py) ----------------------------------------------------------- */
+
+struct source {
+    bool present, latch, locked;
+    struct sockaddr_storage signalled; /* what the SDP said */
+    struct sockaddr_storage current;   /* where packets come from and go to */
+};
+
+bool source_parse(const char *address, int port, struct sockaddr_storage *out);
+socklen_t source_length(const struct sockaddr_storage *address);
+void source_set(struct source *source, const struct sockaddr_storage *signalled, bool present, bool latch);
+/* `paired`: the leg's RTP source when `source` is its RTCP source, else NULL. */
+bool source_admits(struct source *source, const struct source *paired, const struct sockaddr_storage *from, bool valid);
+
+/* --- _secret.c: locked memory ---------------------------------------------------------------------------------------- */
+
+struct secret {
+    uint8_t *bytes;
+    size_t size, mapped;
+    const char *kind;
+    int owner; /* pid: a child does not inherit the pages */
+};
+
+bool secret_map(struct secret *secret, size_t size); /* false: errno is set */
+void secret_wipe(struct secret *secret);
+void secret_unmap(struct secret *secret);
+
+/* --- _relay.c: the thread ---------------------------------------------------------------------------------------------- */
+
+enum leg { CALLER = 0, AGENT = 1 };
+enum event_kind { KEYED = 1, QUIET = 2, OVERFLOW = 3, EVENT_KINDS = 4 };
+
+struct counters {
+    uint64_t received, sent, masked, strangers, malformed;
+};
+
+struct event {
+    int64_t stream;
+    int kind, count;
+};
+
+enum command_kind {
+    OPEN_STREAM, SET_PEER, SET_TYPES, SET_MASK, SET_CAPTURE, TAKE_DIGITS, COUNTERS, CLOSE_STREAM, STOP
+};
+
+struct command {
+    enum command_kind kind;
+    int64_t stream;
+    int fds[4];
+    int leg;
+    struct sockaddr_storage rtp, rtcp;
+    bool has_rtp, has_rtcp, on;
+    const uint8_t *events, *audio;
+    size_t event_count, audio_count;
+    uint8_t *into;
+    size_t room;
+    struct counters counters[2];
+    int result; /* how many, or -errno */
+    bool done;
+    struct command *next;
+};
+
+struct relay;
+struct relay *relay_new(double quiet_after); /* NULL: errno is set */
+int relay_start(struct relay *relay);        /* 0 or -errno */
+void relay_run(struct relay *relay, struct command *command);
+int relay_fileno(const struct relay *relay);
+bool relay_running(struct relay *relay);
+/* Clear up to `room` waiting events into `out`; the descriptor stays readable while there are more. */
+int relay_take_events(struct relay *relay, struct event *out, int room);
+void relay_free(struct relay *relay); /* stops it first */
+
+#endif

@@ -1,0 +1,310 @@
+/* What passes from caller to agent, what it leaves as, and what was keyed: no I/O, no clock.
+ *
+ * The twin of media/rtp.py, telephone_event.py, sequence.py, reassembly.py and masking.py, where the reasons stand. */
+#include "_core.h"
+
+#include <string.h>
+
+enum { MAX_DROPOUT = 3000, WINDOW = 64, REPLAY_GAP_MS = 250, SEGMENT = 0xFFFF, LONG_SEGMENT = 0xF000, REORDER_TICKS = 16000 };
+
+static uint16_t get16(const uint8_t *at) { return (uint16_t)(at[0] << 8 | at[1]); }
+static uint32_t get32(const uint8_t *at) { return (uint32_t)get16(at) << 16 | get16(at + 2); }
+static void put16(uint8_t *at, uint16_t value) {
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+/* --- RTP and RTCP (RFC 3550 sections 5.1 and 6) -------------------------------------------------------------------- */
+
+bool rtp_parse(const uint8_t *packet, size_t length, struct rtp *out) {
+    if (length < 12 || packet[0] >> 6 != 2)
+        return false;
+    size_t start = 12 + 4 * (size_t)(packet[0] & 0x0F), end = length;
+    if (start > end)
+        return false;
+    if (packet[0] & 0x10) { /* header extension */
+        if (end - start < 4)
+            return false;
+        start += 4 + 4 * (size_t)get16(packet + start + 2);
+        if (start > end)
+            return false;
+    }
+    if (packet[0] & 0x20) { /* padding: the last byte counts itself */
+        size_t padding = end > start ? packet[end - 1] : 0;
+        if (padding == 0 || padding > end - start)
+            return false;
+        end -= padding;
+    }
+    *out = (struct rtp){
+        .type = packet[1] & 0x7F,
+        .marker = packet[1] >> 7,
+        .seq = get16(packet + 2),
+        .timestamp = get32(packet + 4),
+        .ssrc = get32(packet + 8),
+        .start = start,
+        .end = end,
+    };
+    return true;
+}
+
+bool rtcp_is(const uint8_t *packet, size_t length) {
+    return length >= 4 && packet[0] >> 6 == 2 && packet[1] >= 192 && packet[1] <= 223;
+}
+
+enum { SENDER_REPORT = 200, RECEIVER_REPORT = 201, SOURCE_DESCRIPTION = 202, GOODBYE = 203 };
+
+bool rtcp_carries_no_text(const uint8_t *packet, size_t length) {
+    size_t at = 0;
+    while (at < length) {
+        if (length - at < 4 || packet[at] >> 5 != 4) /* version 2, no padding */
+            return false;
+        size_t count = packet[at] & 0x1F, size = 4 + 4 * (size_t)get16(packet + at + 2);
+        uint8_t kind = packet[at + 1];
+        if (size > length - at)
+            return false;
+        if (at == 0 && kind != SENDER_REPORT && kind != RECEIVER_REPORT)
+            return false;
+        switch (kind) {
+        case SENDER_REPORT: /* exact sizes: no profile-specific extension */
+            if (size != 28 + 24 * count)
+                return false;
+            break;
+        case RECEIVER_REPORT:
+            if (size != 8 + 24 * count)
+                return false;
+            break;
+        case SOURCE_DESCRIPTION:
+            break;
+        case GOODBYE: /* no reason for leaving */
+            if (size != 4 + 4 * count)
+                return false;
+            break;
+        default:
+            return false;
+        }
+        at += size;
+    }
+    return length > 0;
+}
+
+/* --- sequence numbers without a gap (media/sequence.py) ------------------------------------------------------------ */
+
+static int ones(uint64_t bits) { return __builtin_popcountll(bits); }
+
+static void track_advance(struct track *track, unsigned step, bool withhold) {
+    track->highest = (uint16_t)(track->highest + step);
+    track->withheld = step < WINDOW ? track->withheld << step : 0;
+    if (withhold) {
+        track->withheld |= 1;
+        track->shift++;
+    }
+}
+
+static struct track *track_find(struct mask *mask, uint32_t ssrc) {
+    struct track *oldest = &mask->tracks[0];
+    for (int i = 0; i < TRACKS; i++) {
+        struct track *track = &mask->tracks[i];
+        if (track->used && track->ssrc == ssrc)
+            return track;
+        if (!track->used ? oldest->used : (oldest->used && track->used_at < oldest->used_at))
+            oldest = track;
+    }
+    *oldest = (struct track){.ssrc = ssrc};
+    return oldest;
+}
+
+/* Whether the packet may leave, and then as which sequence number. */
+static bool track_pass(struct mask *mask, uint32_t ssrc, uint16_t seq, bool withhold, uint16_t *leaves_as) {
+    struct track *track = track_find(mask, ssrc);
+    track->used_at = ++mask->clock;
+    if (!track->used) {
+        track->used = true;
+        track->highest = (uint16_t)(seq - 1);
+    }
+    int delta = (int16_t)(uint16_t)(seq - track->highest);
+    uint16_t shift = track->shift;
+    if (delta > 0 && delta <= MAX_DROPOUT) {
+        track_advance(track, (unsigned)delta, withhold);
+        track->probing = false;
+        shift = track->shift;
+    } else if (delta <= 0 && delta > -WINDOW) {
+        unsigned back = (unsigned)-delta;
+        if (track->withheld >> back & 1)
+            withhold = true; /* its number was given away */
+        shift = (uint16_t)(shift - ones(track->withheld & ((UINT64_C(1) << back) - 1)));
+    } else {
+        int step = (int16_t)(uint16_t)(seq - track->probe);
+        if (track->probing && step > 0 && step <= MAX_DROPOUT) { /* twice in a row: the sender began anew */
+            track->highest = track->probe;
+            track->withheld = 0;
+            if (track->probe_withheld) {
+                track->withheld = 1;
+                track->shift++;
+            }
+            track_advance(track, (unsigned)step, withhold);
+            track->probing = false;
+            shift = track->shift;
+        } else {
+            track->probing = true;
+            track->probe = seq;
+            track->probe_withheld = withhold;
+        }
+    }
+    *leaves_as = (uint16_t)(seq - shift);
+    return !withhold;
+}
+
+/* --- one key press, one digit (media/reassembly.py) ---------------------------------------------------------------- */
+
+struct sighting {
+    bool is_new, withheld;
+};
+
+static struct sighting press_sight(struct mask *mask, const struct rtp *rtp, const uint8_t *payload, int64_t now_ms) {
+    bool end = payload[1] >> 7;
+    uint16_t duration = get16(payload + 2);
+    struct press *slot = NULL;
+    for (int i = 0; i < PRESSES; i++) {
+        struct press *press = &mask->presses[i];
+        if (!press->used || press->ssrc != rtp->ssrc || press->timestamp != rtp->timestamp)
+            continue;
+        bool restarted = duration < press->duration || (rtp->marker && duration == press->duration);
+        if (restarted && now_ms - press->last_ms > REPLAY_GAP_MS) {
+            slot = press;
+            break;
+        }
+        press->last_ms = now_ms;
+        press->ended |= end;
+        press->withheld |= mask->on;
+        if (duration > press->duration)
+            press->duration = duration;
+        return (struct sighting){false, press->withheld};
+    }
+    bool continues = false, withheld = mask->on;
+    if (slot == NULL) {
+        for (int i = 0; i < PRESSES; i++) {
+            struct press *press = &mask->presses[i];
+            if (press->used && !press->ended && press->ssrc == rtp->ssrc) {
+                uint32_t step = rtp->timestamp - press->timestamp;
+                bool by_duration = !rtp->marker && press->duration >= LONG_SEGMENT && step == press->duration;
+                if (step == SEGMENT || by_duration) {
+                    continues = true;
+                    withheld |= press->withheld;
+                    press->ended = true;
+                }
+            }
+            if (slot == NULL || (!press->used ? slot->used : (slot->used && press->last_ms < slot->last_ms)))
+                slot = press;
+        }
+    }
+    *slot = (struct press){
+        .used = true,
+        .ended = end,
+        .withheld = withheld,
+        .duration = duration,
+        .ssrc = rtp->ssrc,
+        .timestamp = rtp->timestamp,
+        .last_ms = now_ms,
+    };
+    return (struct sighting){!continues, withheld};
+}
+
+bool keys_put(struct keys *keys, int code, uint32_t ssrc, uint32_t timestamp, int64_t now_ms) {
+    if (keys->count == KEYS)
+        return false;
+    int at = keys->count;
+    while (at > 0) {
+        const struct key *before = &keys->held[at - 1];
+        int32_t ahead = (int32_t)(before->timestamp - timestamp);
+        if (now_ms - before->seen_ms >= KEY_HOLD_MS || before->ssrc != ssrc || ahead <= 0 || ahead > REORDER_TICKS)
+            break;
+        keys->held[at] = *before;
+        at--;
+    }
+    int64_t seen_ms = at < keys->count ? keys->held[at + 1].seen_ms : now_ms;
+    keys->held[at] = (struct key){.seen_ms = seen_ms, .ssrc = ssrc, .timestamp = timestamp, .code = (uint8_t)code};
+    keys->count++;
+    return true;
+}
+
+int keys_ripe(const struct keys *keys, int64_t now_ms) {
+    int ripe = 0;
+    while (ripe < keys->count && now_ms - keys->held[ripe].seen_ms >= KEY_HOLD_MS)
+        ripe++;
+    return ripe;
+}
+
+int keys_take(struct keys *keys, int64_t now_ms, uint8_t *into, size_t room) {
+    int taken = keys_ripe(keys, now_ms);
+    if ((size_t)taken > room)
+        taken = (int)room;
+    for (int i = 0; i < taken; i++)
+        into[i] = (uint8_t)"0123456789*#ABCD"[keys->held[i].code];
+    keys->count -= taken;
+    memmove(keys->held, keys->held + taken, (size_t)keys->count * sizeof keys->held[0]);
+    explicit_bzero(keys->held + keys->count, (size_t)taken * sizeof keys->held[0]);
+    return taken;
+}
+
+/* --- the mask (media/masking.py) ------------------------------------------------------------------------------------ */
+
+void mask_types(struct mask *mask, const uint8_t *events, size_t event_count, const uint8_t *audio, size_t audio_count) {
+    memset(mask->kinds, TYPE_UNKNOWN, sizeof mask->kinds);
+    for (size_t i = 0; i < audio_count; i++)
+        mask->kinds[audio[i] & 0x7F] = TYPE_AUDIO;
+    for (size_t i = 0; i < event_count; i++) /* a type that is listed as both is an event's */
+        mask->kinds[events[i] & 0x7F] = TYPE_EVENT;
+    mask->types_known = event_count + audio_count > 0;
+}
+
+/* RFC 4733 section 2.3: four bytes, a key's code, the reserved bit clear. */
+static bool looks_like_event(const uint8_t *payload, size_t length) {
+    return length == 4 && payload[0] <= 15 && (payload[1] & 0x40) == 0;
+}
+
+struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms) {
+    struct decision decision = {.verdict = FORWARD, .key = KEY_NONE, .bytes = packet, .length = length};
+    struct rtp rtp;
+    if (!rtp_parse(packet, length, &rtp)) {
+        if (mask->on || mask->types_known)
+            decision.verdict = MALFORMED;
+        return decision;
+    }
+    if (rtp.type >= 64 && rtp.type <= 95) { /* RTCP on the RTP port (RFC 5761 section 4): no sequence number in it */
+        if (mask->on)
+            decision.verdict = WITHHELD;
+        return decision;
+    }
+    const uint8_t *payload = packet + rtp.start;
+    size_t size = rtp.end - rtp.start;
+    bool withhold = mask->on && (mask->kinds[rtp.type] != TYPE_AUDIO || looks_like_event(payload, size));
+    if (mask->kinds[rtp.type] == TYPE_EVENT && size >= 4 && payload[0] <= 15) {
+        struct sighting sighting = press_sight(mask, &rtp, payload, now_ms);
+        withhold |= sighting.withheld;
+        if (sighting.is_new) {
+            decision.key = payload[0];
+            decision.ssrc = rtp.ssrc;
+            decision.timestamp = rtp.timestamp;
+        }
+    }
+    uint16_t leaves_as;
+    if (!track_pass(mask, rtp.ssrc, rtp.seq, withhold, &leaves_as)) {
+        decision.verdict = WITHHELD;
+        return decision;
+    }
+    put16(packet + 2, leaves_as);
+    if (mask->on) { /* the fixed header moves up to the payload: CSRCs, extension and padding stay behind */
+        uint8_t *head = packet + rtp.start - 12;
+        memmove(head, packet, 12);
+        head[0] = 0x80;
+        decision.bytes = head;
+        decision.length = 12 + size;
+    }
+    return decision;
+}
+
+enum verdict mask_rtcp(const struct mask *mask, const uint8_t *packet, size_t length) {
+    if (!rtcp_is(packet, length))
+        return mask->on || mask->types_known ? MALFORMED : FORWARD;
+    return mask->on && !rtcp_carries_no_text(packet, length) ? WITHHELD : FORWARD;
+}
