@@ -9,10 +9,12 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import signal
 from collections.abc import Mapping
 
-_PR_SET_DUMPABLE = 4
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _MCL_CURRENT, _MCL_FUTURE = 1, 2
+SUPERVISOR = "TONEWALL_SUPERVISOR"  # the process id of `tonewall run`, in the environment of what it started
 _ALLOCATOR = {
     "PYTHONMALLOC": "malloc",
     "GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0",
@@ -48,3 +50,16 @@ def harden() -> bool:
     # With MCL_FUTURE a limit that is too low turns later allocations into failures; lock all only where nothing limits it.
     unlimited = limit == resource.RLIM_INFINITY or os.geteuid() == 0
     return unlimited and libc.mlockall(_MCL_CURRENT | _MCL_FUTURE) == 0
+
+
+def end_with_parent() -> None:
+    """Ask the kernel for SIGTERM when the supervisor that started us dies; without a supervisor, do nothing.
+
+    Otherwise a supervisor that was killed would leave processes that hold the ports its successor needs.
+    """
+    parent = os.getppid()
+    if os.environ.get(SUPERVISOR) != str(parent):
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:  # it died in between
+        raise SystemExit(1)

@@ -1,0 +1,70 @@
+# Tonewall: `make run` shows one paid call, `make test` proves it. Both install what they need; safe to repeat.
+
+PYTHON  ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+APT     := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends
+WORKERS ?= 4
+
+BUILD_PACKAGES := build-essential ca-certificates cmake python3-dev python3-venv
+RUN_PACKAGES   := espeak-ng
+TEST_PACKAGES  := baresip-core chromium fonts-dejavu-core iproute2 procps sip-tester tshark
+BENCH_PACKAGES := rtpengine-daemon
+
+.PHONY: help setup run test check bench docs pictures image clean
+
+help:  ## What there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/' | column -t -s:
+
+setup: build/.setup  ## Everything that run and test need (apt through sudo, or as root; Python packages in .venv)
+
+build/.apt-run:
+	@mkdir -p build
+	@dpkg -s $(BUILD_PACKAGES) $(RUN_PACKAGES) >/dev/null 2>&1 || { $(SUDO) apt-get update -q && $(APT) $(BUILD_PACKAGES) $(RUN_PACKAGES); }
+	@touch $@
+
+build/.apt-test: build/.apt-run
+	@dpkg -s $(TEST_PACKAGES) >/dev/null 2>&1 || { $(SUDO) apt-get update -q && $(APT) $(TEST_PACKAGES); }
+	@touch $@
+
+build/.apt-bench: build/.apt-test
+	@dpkg -s $(BENCH_PACKAGES) >/dev/null 2>&1 || { $(SUDO) apt-get update -q && $(APT) $(BENCH_PACKAGES); }
+	@touch $@
+
+build/.venv: requirements.lock build/.apt-run
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	@touch $@
+
+build/.setup: build/.venv pyproject.toml CMakeLists.txt $(wildcard media/*.c media/*.h)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: build/.setup  ## One call between two real phones, paid by card, checked on the wire
+	$(BIN)/tonewall demo
+
+test: build/.setup build/.apt-test  ## Every test
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+check: build/.setup  ## Formatting, lint, types, import rules, generated docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.architecture.states --check
+
+docs: build/.setup  ## Generate docs/states.md from the transition tables
+	$(BIN)/python -m tests.architecture.states
+
+pictures: build/.setup build/.apt-test  ## Take the pictures of the agent's page again
+	TONEWALL_PICTURES=1 $(BIN)/python -m pytest tests/browser
+
+bench: build/.setup build/.apt-bench  ## Compare with rtpengine and sippy; writes build/bench.json
+	$(BIN)/python -m tests.benchmark
+
+image:  ## The container image, with whichever builder is there
+	@command -v docker >/dev/null && docker build -t tonewall . || buildah build -t tonewall .
+
+clean:  ## Remove what was built, but not .venv
+	rm -rf build dist media/*.so

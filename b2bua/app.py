@@ -1,0 +1,167 @@
+"""The b2bua process: all wiring, nothing else.
+
+Started as `python -m b2bua.app --media SOCKET [--demo SOCKET]`, its settings in the environment, by `tonewall run`; or
+by hand, where media stands elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from b2bua.api.auth import Tokens
+from b2bua.api.demo import Demo
+from b2bua.api.http import create_app
+from b2bua.api.server import serve
+from b2bua.call.cdr import CallRecord
+from b2bua.call.leg import Trunk
+from b2bua.settings import SignallingSettings, TrunkSettings, signalling
+from b2bua.sip.endpoint import SipEngine
+from b2bua.switchboard import Plan, Switchboard
+from media.events import Side
+from media.session import MediaClient
+from tonewall import log
+from tonewall.ini import ConfigError
+from tonewall.process import end_with_parent
+from tonewall.version import VERSION
+
+logger = log.get_logger(__name__)
+_COUNT_EVERY = 2.0  # seconds between two looks at what media holds
+CARRIER, PBX = "carrier", "pbx"
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """What `ready.json` in the directory says once calls can come: the ports that were taken."""
+
+    pid: int
+    sip_port: int
+    api_port: int
+    api_url: str
+
+
+def steady_clock() -> Callable[[], float]:
+    """Seconds since the epoch that never run backwards, whatever happens to the wall clock."""
+    offset = time.time() - time.monotonic()
+    return lambda: offset + time.monotonic()
+
+
+class CdrFile:
+    """Call detail records, a JSON line each, appended in one write so that lines never mix."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def write(self, record: CallRecord) -> None:
+        try:
+            os.write(self._descriptor, msgspec.json.encode(record) + b"\n")
+        except OSError as error:
+            logger.error("a call record could not be written", call=record.call, exc_info=error)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None = None) -> None:
+    """Carry calls until SIGTERM or SIGINT. Raises OSError where an address cannot be bound."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    general = settings.general
+    records = CdrFile(general.cdr_file)
+    board = Switchboard(_plan(settings), records.write, steady_clock())
+    engine = SipEngine(
+        bind=(general.bind, general.port),
+        trunks=[_trunk(CARRIER, settings.carrier), _trunk(PBX, settings.pbx)],
+        on_event=board.on_leg_event,
+        advertised=general.advertised or None,
+        user_agent=f"Tonewall/{VERSION}",
+    )
+    media = MediaClient(media_socket, board.on_media_answer, board.on_media_news, board.on_media_state)
+    board.connect(engine, media)
+    app = create_app(board, tokens=Tokens.parse(settings.api.tokens.get_secret_value()), demo=demo)
+    await engine.start()
+    api = await serve(app, settings.api.address, settings.api.port)
+    tasks = [asyncio.create_task(media.run(), name="media"), asyncio.create_task(_count(board), name="count")]
+    ready = Ready(pid=os.getpid(), sip_port=engine.port, api_port=api.port, api_url=api.url)
+    _write(general.directory / "ready.json", msgspec.json.encode(ready))
+    logger.info("ready", port=engine.port, url=api.url, version=VERSION)
+    await stop.wait()
+    logger.info("stopping", calls=board.health()["calls"])
+    board.shut_down()
+    await engine.stop()
+    await api.close()
+    for task in tasks:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    records.close()
+
+
+async def _count(board: Switchboard) -> None:
+    while True:
+        board.count()
+        await asyncio.sleep(_COUNT_EVERY)
+
+
+def _plan(settings: SignallingSettings) -> Plan:
+    return Plan(
+        trunks={Side.CALLER: CARRIER, Side.AGENT: PBX},
+        latch={Side.CALLER: settings.carrier.nat, Side.AGENT: settings.pbx.nat},
+        ring_time=settings.general.ring_time,
+        guard_time=settings.general.guard_time,
+    )
+
+
+def _trunk(name: str, settings: TrunkSettings) -> Trunk:
+    return Trunk(
+        name=name,
+        host=settings.host,
+        port=settings.port,
+        username=settings.username,
+        password=settings.password.get_secret_value(),
+        domain=settings.domain,
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all: whoever waits for the file reads all of it."""
+    temporary = path.with_suffix(".new")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m b2bua.app", description="The signalling process of Tonewall.")
+    parser.add_argument("--media", required=True, help="the unix socket of the media process")
+    parser.add_argument("--demo", help="the unix socket of a demo's customer")
+    arguments = parser.parse_args()
+    try:
+        settings = signalling({})
+        Tokens.parse(settings.api.tokens.get_secret_value())
+    except ConfigError as error:
+        raise SystemExit(str(error)) from None
+    end_with_parent()
+    log.configure("b2bua", settings.general.log_level)
+    demo: Demo | None = None
+    if arguments.demo:
+        from b2bua.demo.remote import RemoteCustomer  # noqa: PLC0415  # the demo is no part of a trunk's process
+
+        demo = RemoteCustomer(arguments.demo)
+    try:
+        asyncio.run(run(settings, arguments.media, demo))
+    except OSError as error:
+        logger.error("cannot start", exc_info=error, why=error.strerror or "", port=settings.general.port)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

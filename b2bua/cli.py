@@ -1,0 +1,101 @@
+"""The `tonewall` command: run, demo, doctor, version."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from b2bua import doctor as checks
+from b2bua.settings import Settings, read
+from b2bua.supervise import supervise
+from tonewall import log
+from tonewall.ini import ConfigError
+from tonewall.version import VERSION
+
+app = typer.Typer(
+    help="Tonewall: card payments by phone, without the agent ever receiving a digit.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("-c", "--config", help="sip.conf; without it, everything comes from TONEWALL_* variables."),
+]
+_MARKS = {
+    checks.Level.GOOD: "[green]ok[/]",
+    checks.Level.WARNING: "[yellow]warning[/]",
+    checks.Level.FAULT: "[red]fault[/]",
+}
+
+
+@app.command()
+def run(config: ConfigFile = None) -> None:
+    """Carry calls: start and supervise signalling, media and payers."""
+    settings = _read(config)
+    log.configure("supervisor", settings.signalling.general.log_level)
+    try:
+        asyncio.run(supervise(settings))
+    except* OSError as group:
+        error = group.exceptions[0]
+        _give_up(f"cannot start: {error}")
+
+
+@app.command()
+def demo(
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the story.")] = False,
+    exit_: Annotated[
+        bool, typer.Option("--exit", help="End when the call is over; status 0 only if all of it held.")
+    ] = False,
+) -> None:
+    """Show one paid call between two real phones, on this machine only, and check it on the wire."""
+    missing = [name for name in ("pjsua2", "av", "cryptography") if importlib.util.find_spec(name) is None]
+    if missing:
+        _give_up(f"the demo needs {', '.join(missing)}; install them with: pip install 'tonewall[demo]'")
+    from b2bua.demo.story import tell  # noqa: PLC0415  # imports the demo's extra packages
+
+    raise typer.Exit(asyncio.run(tell(as_json=json, leave=exit_)))
+
+
+@app.command()
+def doctor(config: ConfigFile = None) -> None:
+    """Say what is wrong with this machine or the configuration, and what to do about it."""
+    findings = asyncio.run(checks.examine(config))
+    table = Table("", "what", "finding", title="tonewall doctor", title_justify="left", box=None, pad_edge=False)
+    for finding in findings:
+        table.add_row(_MARKS[finding.level], finding.what, finding.says)
+    Console().print(table)
+    raise typer.Exit(1 if any(finding.level is checks.Level.FAULT for finding in findings) else 0)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(f"tonewall {VERSION}")
+
+
+def _read(config: Path | None) -> Settings:
+    try:
+        return read(config)
+    except ConfigError as error:
+        _give_up(f"the configuration is wrong:\n{error}")
+
+
+def _give_up(message: str) -> NoReturn:
+    print(f"tonewall: {message}", file=sys.stderr)
+    raise typer.Exit(2)
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""`tonewall doctor`: what is wrong with this machine or the configuration, and what to do about it.
+
+Rule 1: a finding says what was seen and, unless it is good, what to do; a check that cannot be made says so.
+Rule 2: nothing is changed, and nothing is sent but an OPTIONS to each peer and a TLS handshake to the provider.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+import secrets
+import socket
+import ssl
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from b2bua.api.auth import Tokens
+from b2bua.settings import GeneralSettings, Settings, TrunkSettings, read
+from tonewall.ini import ConfigError
+
+_PATIENCE = 2.0  # seconds for an answer from a peer
+_LOCKED_MEMORY = 64 * 1024 * 1024  # bytes; what media and payers lock, with room
+_SOCKETS_A_CALL = 4
+
+
+class Level(Enum):
+    GOOD = auto()
+    WARNING = auto()
+    FAULT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    level: Level
+    what: str
+    says: str
+
+
+def _good(what: str, says: str) -> Finding:
+    return Finding(Level.GOOD, what, says)
+
+
+def _warn(what: str, says: str) -> Finding:
+    return Finding(Level.WARNING, what, says)
+
+
+def _fault(what: str, says: str) -> Finding:
+    return Finding(Level.FAULT, what, says)
+
+
+async def examine(config: Path | None) -> list[Finding]:
+    """Every check, in the order in which an engineer would make them."""
+    findings = [_core(), _memory_limit(), *_codecs()]
+    try:
+        settings = read(config)
+    except ConfigError as error:
+        return [*findings, *(_fault("configuration", line) for line in str(error).splitlines())]
+    findings.append(_good("configuration", "every section and key is understood"))
+    findings += [_tokens(settings), _directory(settings), _sip_port(settings), _api_port(settings), *_media(settings)]
+    general = settings.signalling.general
+    findings += await asyncio.gather(
+        _peer("carrier", settings.signalling.carrier, general),
+        _peer("pbx", settings.signalling.pbx, general),
+        _provider(settings),
+    )
+    return findings
+
+
+# --- the machine --------------------------------------------------------------------------------------------------
+
+
+def _core() -> Finding:
+    try:
+        from media._core import SecretMemory  # noqa: PLC0415  # its absence is a finding, not a crash
+    except ImportError:
+        return _fault("media core", "the compiled core is missing; install with: pip install .")
+    try:
+        kind = SecretMemory(4096).kind
+    except OSError as error:
+        return _fault("card memory", f"no memory could be locked ({error.strerror}); raise LimitMEMLOCK, see ulimit -l")
+    if kind == "memfd_secret":
+        return _good("card memory", "memfd_secret: not readable even for root")
+    return _warn("card memory", "mlock only; a kernel with memfd_secret (5.14, secretmem.enable=1) keeps root out too")
+
+
+def _memory_limit() -> Finding:
+    hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
+    if hard == resource.RLIM_INFINITY or hard >= _LOCKED_MEMORY:
+        return _good("memory lock limit", "high enough to lock media and payers as a whole")
+    return _warn(
+        "memory lock limit",
+        f"{hard // 1024} KiB: the vault is locked, but not all of media and payer; "
+        "set LimitMEMLOCK=infinity (systemd) or --ulimit memlock=-1 (container), or switch swap off",
+    )
+
+
+def _codecs() -> list[Finding]:
+    # The relay carries every codec; what matters is what can be keyed into.
+    return [_good("codecs", "every codec is relayed; keys are captured from telephone-event (RFC 4733) in clear RTP")]
+
+
+# --- the configuration --------------------------------------------------------------------------------------------
+
+
+def _tokens(settings: Settings) -> Finding:
+    try:
+        Tokens.parse(settings.signalling.api.tokens.get_secret_value())
+    except ValueError as error:
+        return _fault("agents' tokens", f"[api] tokens: {error}")
+    return _good("agents' tokens", "understood")
+
+
+def _directory(settings: Settings) -> Finding:
+    directory = settings.signalling.general.directory
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        return _fault("directory", f"[general] directory: {directory}: {error.strerror}")
+    if directory.stat().st_mode & 0o077:
+        return _warn("directory", f"{directory} is open to others: chmod 700 {directory}")
+    return _good("directory", f"{directory} is private")
+
+
+def _sip_port(settings: Settings) -> Finding:
+    general = settings.signalling.general
+    return _bindable("SIP port", general.bind, general.port, socket.SOCK_DGRAM, "[general] bind and port")
+
+
+def _api_port(settings: Settings) -> Finding:
+    api = settings.signalling.api
+    return _bindable("API port", api.address, api.port, socket.SOCK_STREAM, "[api] address and port")
+
+
+def _bindable(what: str, address: str, port: int, kind: socket.SocketKind, keys: str) -> Finding:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, kind) as probe:
+        if kind is socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            return _fault(what, f"{keys}: {address} port {port}: {error.strerror}")
+    return _good(what, f"{address} port {port} is free")
+
+
+def _media(settings: Settings) -> list[Finding]:
+    media = settings.media
+    low, high = media.port_range()
+    calls = (high - low + 1) // _SOCKETS_A_CALL
+    findings = [_bindable("media address", media.address, 0, socket.SOCK_DGRAM, "[media] address")]
+    findings.append(_good("media ports", f"{media.ports}: enough for {calls} calls at once"))
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if descriptors != resource.RLIM_INFINITY and calls * _SOCKETS_A_CALL > descriptors:
+        findings.append(
+            _warn("open files", f"{descriptors} allow {descriptors // _SOCKETS_A_CALL} calls; raise LimitNOFILE")
+        )
+    return findings
+
+
+# --- who must be reachable ----------------------------------------------------------------------------------------
+
+
+async def _peer(name: str, trunk: TrunkSettings, general: GeneralSettings) -> Finding:
+    """Whether the peer answers an OPTIONS (RFC 3261 section 11); any SIP answer will do."""
+    loop = asyncio.get_running_loop()
+    try:
+        resolved = await loop.getaddrinfo(trunk.host, trunk.port, type=socket.SOCK_DGRAM)
+    except OSError:
+        return _fault(name, f"[{name}] host: the name cannot be resolved")
+    family, kind, protocol, _, address = resolved[0]
+    with socket.socket(family, kind, protocol) as sock:
+        sock.setblocking(False)
+        with contextlib.suppress(OSError):
+            sock.bind((general.bind, 0))
+        try:
+            await loop.sock_connect(sock, address)
+            here = sock.getsockname()
+            await loop.sock_sendall(sock, _options(trunk, here[0], here[1]))
+            answer = await asyncio.wait_for(loop.sock_recv(sock, 65535), _PATIENCE)
+        except TimeoutError:
+            return _warn(
+                name, f"{trunk.host} port {trunk.port}: no answer to OPTIONS; some peers answer only what they know"
+            )
+        except OSError as error:
+            return _fault(
+                name, f"{trunk.host} port {trunk.port}: {error.strerror}; is the peer running, is a firewall shut?"
+            )
+    if not answer.startswith(b"SIP/2.0 "):
+        return _fault(name, f"{trunk.host} port {trunk.port} answers, but not in SIP")
+    return _good(name, f"{trunk.host} port {trunk.port} answers")
+
+
+def _options(trunk: TrunkSettings, address: str, port: int) -> bytes:
+    host = f"[{address}]" if ":" in address else address
+    token = secrets.token_hex(8)
+    return (
+        f"OPTIONS sip:{trunk.host}:{trunk.port} SIP/2.0\r\n"
+        f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{token};rport\r\n"
+        f"From: <sip:doctor@{host}>;tag={token}\r\nTo: <sip:{trunk.host}>\r\n"
+        f"Call-ID: {token}@doctor\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n"
+        f"Contact: <sip:doctor@{host}:{port}>\r\nContent-Length: 0\r\n\r\n"
+    ).encode()
+
+
+async def _provider(settings: Settings) -> Finding:
+    """Whether the provider's certificate holds; no request is sent."""
+    provider = settings.provider
+    parts = urlsplit(provider.url)
+    context = ssl.create_default_context(cafile=str(provider.ca_file) if provider.ca_file else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    host, port = parts.hostname or "", parts.port or 443
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port, ssl=context), _PATIENCE * 2)
+    except ssl.SSLError as error:
+        return _fault("provider", f"{host}: its certificate is not good: {error.reason}; see [provider] ca_file")
+    except TimeoutError:
+        return _fault("provider", f"{host} port {port}: no answer; is there a firewall or a proxy on the way?")
+    except OSError as error:
+        return _fault("provider", f"{host} port {port}: {error.strerror or 'the name cannot be resolved'}")
+    writer.close()
+    return _good("provider", f"{host} port {port}: reachable, its certificate is good")

@@ -1,0 +1,142 @@
+"""The settings of the b2bua process, and of `tonewall run` as a whole: one model a section of sip.conf.
+
+Rule 1: the b2bua process is handed its own sections only; `[provider]` and its credentials go to payers alone.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field, SecretStr, field_validator
+
+from media.settings import MediaSettings
+from provider_adapters.settings import ProviderSettings
+from tonewall.ini import ConfigError, Section, Sections, check_names, load, read_file
+
+
+def _host(value: str) -> str:
+    if not value or any(character.isspace() or character in "<>;,@\"'" for character in value):
+        raise ValueError("expected a host name or a numeric IP address")
+    return value
+
+
+class GeneralSettings(Section):
+    """`[general]`: the process as a whole."""
+
+    section: ClassVar[str] = "general"
+
+    bind: str = Field("0.0.0.0", description="the numeric address that SIP is received on")  # noqa: S104
+    port: int = Field(5060, ge=0, le=65535, description="the UDP port for SIP")
+    advertised: str = Field("", description="the numeric address in our Via and Contact, where it is not `bind` (NAT)")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
+    directory: Path = Field(
+        Path("/run/tonewall"),
+        description="a directory for sockets, private to Tonewall; it is made where it is missing",
+    )
+    cdr_file: Path = Field(
+        Path("cdr.jsonl"), description="where call detail records are appended, one JSON line a call"
+    )
+    ring_time: float = Field(180.0, gt=0, description="seconds that a call may ring")
+    guard_time: float = Field(1.0, ge=0.2, le=60, description="seconds that the mask stays on after a capture")
+
+    @field_validator("bind", "advertised")
+    @classmethod
+    def _numeric(cls, value: str) -> str:
+        if value:
+            try:
+                ipaddress.ip_address(value)
+            except ValueError:
+                raise ValueError("expected a numeric IP address") from None
+        return value
+
+
+class TrunkSettings(Section):
+    """`[carrier]` and `[pbx]`: a peer."""
+
+    host: str = Field(description="the peer's host name or numeric address")
+    port: int = Field(5060, ge=1, le=65535, description="the peer's UDP port for SIP")
+    username: str = Field("", description="answers the peer's challenges, where it sends any")
+    password: SecretStr = Field(SecretStr(""), description="answers the peer's challenges")
+    domain: str = Field("", description="the host part of our From and To towards this peer, where it is not `host`")
+    nat: bool = Field(
+        False, description="yes or no: the peer sits behind NAT, so take the source of its first RTP packet"
+    )
+
+    @field_validator("host")
+    @classmethod
+    def _is_host(cls, value: str) -> str:
+        return _host(value)
+
+
+class CarrierSettings(TrunkSettings):
+    section: ClassVar[str] = "carrier"
+
+
+class PbxSettings(TrunkSettings):
+    section: ClassVar[str] = "pbx"
+
+
+class ApiSettings(Section):
+    """`[api]`: the agents' HTTP API and page."""
+
+    section: ClassVar[str] = "api"
+
+    address: str = Field("127.0.0.1", description="the numeric address of the agents' API; put TLS in front of it")
+    port: int = Field(8080, ge=0, le=65535, description="the TCP port of the agents' API")
+    tokens: SecretStr = Field(
+        description="`name:token` of each agent, separated by commas; a token has 16 characters or more"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SignallingSettings:
+    """All that the b2bua process may know."""
+
+    general: GeneralSettings
+    carrier: CarrierSettings
+    pbx: PbxSettings
+    api: ApiSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of sip.conf."""
+
+    signalling: SignallingSettings
+    media: MediaSettings
+    provider: ProviderSettings
+
+
+SECTIONS: Mapping[str, type[Section]] = {
+    model.section: model
+    for model in (GeneralSettings, CarrierSettings, PbxSettings, MediaSettings, ApiSettings, ProviderSettings)
+}
+
+
+def read(path: Path | None) -> Settings:
+    """Everything, from the file and the environment. Raises ConfigError that names every fault, not only the first."""
+    sections = read_file(path) if path else {}
+    check_names(sections, SECTIONS)
+    faults: list[str] = []
+    for model in SECTIONS.values():
+        try:
+            load(model, sections)
+        except ConfigError as error:
+            faults.append(str(error))
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return Settings(signalling(sections), load(MediaSettings, sections), load(ProviderSettings, sections))
+
+
+def signalling(sections: Sections) -> SignallingSettings:
+    """The b2bua process's own part. Raises ConfigError."""
+    return SignallingSettings(
+        general=load(GeneralSettings, sections),
+        carrier=load(CarrierSettings, sections),
+        pbx=load(PbxSettings, sections),
+        api=load(ApiSettings, sections),
+    )

@@ -1,0 +1,180 @@
+"""`tonewall run`: starts media, payers and b2bua, gives each its own settings, and starts again what ends.
+
+Rule 1: every process gets its own sections in its environment and no other's; only payers get the provider's key.
+Rule 2: media talks to payers over socket pairs that are made here; nobody else can pretend to be a payer.
+Rule 3: a process that ends is said, with its signal or status, and started again after a pause that grows to 5 s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from b2bua.settings import Settings
+from tonewall.ini import to_environment
+from tonewall.log import get_logger
+from tonewall.process import SUPERVISOR, card_environment, plain_environment
+
+log = get_logger(__name__)
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_GRACE = 5.0  # seconds that a process may take to stop
+_QUICK = 2.0  # seconds: a process that ends sooner is started again more slowly each time
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """One installation's processes. `demo`: the unix socket of a demo's customer, where this is a demo."""
+
+    settings: Settings
+    demo: str | None = None
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _payers: socket.socket | None = None  # our end of the channel on which media is given its payers
+    _media_up: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def media_socket(self) -> Path:
+        return self.settings.signalling.general.directory / "media.sock"
+
+    async def run(self) -> None:
+        """Until `stop`. Raises OSError where the directory cannot be made."""
+        directory = self.settings.signalling.general.directory
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (directory / "ready.json").unlink(missing_ok=True)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep("media", self._run_media))
+            group.create_task(self._keep("b2bua", self._run_b2bua))
+            for _ in range(self.settings.provider.ready):
+                group.create_task(self._keep("payer", self._run_payer))
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._media_up.set()
+
+    async def _keep(self, name: str, run_once: Callable[[], Awaitable[int]]) -> None:
+        pause = _FIRST_PAUSE
+        while not self._stop.is_set():
+            started = asyncio.get_running_loop().time()
+            status = await run_once()
+            if self._stop.is_set():
+                return
+            lasted = asyncio.get_running_loop().time() - started
+            if name == "payer" and status == 0:
+                pause = _FIRST_PAUSE  # it has done its one charge, or media was restarted
+                continue
+            killed = signal.Signals(-status).name if status < 0 else None
+            pause = _FIRST_PAUSE if lasted > _QUICK else min(pause * 2, _LONGEST_PAUSE)
+            log.error("restarting", what=name, status=status, signal=killed, seconds=round(pause, 1))
+            await self._sleep(pause)
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stop.wait(), seconds)
+        except TimeoutError:
+            return
+
+    # --- the three kinds of process -------------------------------------------------------------------------------
+
+    async def _run_media(self) -> int:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        environment = to_environment(self.settings.media)
+        arguments = [
+            "media.service",
+            "--socket",
+            str(self.media_socket),
+            "--payers",
+            str(theirs.fileno()),
+            *self._log_level(),
+        ]
+        with ours:
+            process = await self._start(arguments, card_environment(environment), theirs)
+            ours.setblocking(False)
+            self._payers = ours
+            self._media_up.set()
+            try:
+                return await self._wait(process)
+            finally:
+                self._payers = None
+                if not self._stop.is_set():
+                    self._media_up.clear()
+
+    async def _run_payer(self) -> int:
+        await self._media_up.wait()
+        if self._stop.is_set() or self._payers is None:
+            return 0
+        for_media, for_payer = socket.socketpair()
+        with for_media:
+            environment = card_environment(to_environment(self.settings.provider))
+            process = await self._start(
+                ["provider_adapters.payer", "--fd", str(for_payer.fileno()), *self._log_level()], environment, for_payer
+            )
+            try:
+                socket.send_fds(self._payers, [b"payer"], [for_media.fileno()])
+            except OSError:
+                log.error("media took no payer", pid=process.pid)
+        return await self._wait(process)
+
+    async def _run_b2bua(self) -> int:
+        own = self.settings.signalling
+        environment: dict[str, str] = {}
+        for section in (own.general, own.carrier, own.pbx, own.api):
+            environment |= to_environment(section)
+        arguments = ["b2bua.app", "--media", str(self.media_socket)]
+        if self.demo:
+            arguments += ["--demo", self.demo]
+        return await self._wait(await self._start(arguments, plain_environment(environment)))
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _log_level(self) -> list[str]:
+        return ["--log-level", self.settings.signalling.general.log_level]
+
+    async def _start(
+        self, module: list[str], environment: Mapping[str, str], handed: socket.socket | None = None
+    ) -> asyncio.subprocess.Process:
+        """Start a process; `handed` becomes its own and is closed here."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                *module,
+                env={**environment, SUPERVISOR: str(os.getpid())},
+                start_new_session=True,  # Ctrl-C is for the supervisor, which ends the others in good order
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=(handed.fileno(),) if handed else (),
+            )
+        finally:
+            if handed is not None:
+                handed.close()
+        log.debug("started", what=module[0], pid=process.pid)
+        return process
+
+    async def _wait(self, process: asyncio.subprocess.Process) -> int:
+        stopping = asyncio.create_task(self._stop.wait())
+        ended = asyncio.create_task(process.wait())
+        await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not ended.done():
+            process.terminate()
+            try:
+                await asyncio.wait_for(asyncio.shield(ended), _GRACE)
+            except TimeoutError:
+                log.error("killed, as it did not stop", pid=process.pid)
+                process.kill()
+        return await ended
+
+
+async def supervise(settings: Settings, demo: str | None = None) -> None:
+    """Run all processes until SIGTERM or SIGINT."""
+    supervisor = Supervisor(settings, demo)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, supervisor.stop)
+    log.info("starting", pid=os.getpid(), path=str(settings.signalling.general.directory))
+    await supervisor.run()
+    log.info("stopped")

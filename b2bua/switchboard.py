@@ -1,0 +1,256 @@
+"""The switchboard: every call that there is, the events that move it, and the commands carried out. No policy of its own.
+
+Rule 1: one event at a time: what a command causes at once waits until the event before it is done.
+Rule 2: an error in one call ends that call, never another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from b2bua.api.feed import Feed
+from b2bua.call.bridge import OTHER, Route
+from b2bua.call.call import Call
+from b2bua.call.cdr import CallRecord
+from b2bua.call.command import CallCommand, Record, Show, ToLeg, ToMedia
+from b2bua.call.leg import HangUpLeg, InviteLeg, LegCommand, LegEvent, LegId, LegInvited, RejectLeg
+from b2bua.call.view import CallView, NoSuchCall, Order
+from media.events import AnyAnswer, AnyCommand, AnyNews, CloseSession, Counted, CountSessions, Field, Side
+from tonewall.log import get_logger
+
+log = get_logger(__name__)
+
+
+class Engine(Protocol):
+    """A SIP engine, whichever it is."""
+
+    def new_leg(self) -> LegId: ...
+    def execute(self, leg: LegId, command: LegCommand) -> None: ...
+
+
+class Media(Protocol):
+    """The media process, behind its façade."""
+
+    @property
+    def connected(self) -> bool: ...
+    def send(self, command: AnyCommand) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which trunk is which side, and how calls are treated. Times in seconds."""
+
+    trunks: Mapping[Side, str]
+    latch: Mapping[Side, bool]
+    ring_time: float
+    guard_time: float
+
+
+@dataclass(slots=True)
+class _Line:
+    call: Call
+    legs: dict[Side, LegId] = field(default_factory=dict)
+    timer: asyncio.TimerHandle | None = None
+
+
+class Switchboard:
+    """All calls. Implements `CallDesk` for the API; fed by the engine and by media. Lives on one event loop."""
+
+    def __init__(self, plan: Plan, record: Callable[[CallRecord], None], clock: Callable[[], float]) -> None:
+        """`clock` gives seconds since the epoch and never runs backwards."""
+        self._plan, self._record, self._clock = plan, record, clock
+        self._engine: Engine | None = None
+        self._media: Media | None = None
+        self._lines: dict[str, _Line] = {}
+        self._of_leg: dict[LegId, tuple[_Line, Side]] = {}
+        self._feed = Feed()
+        self._queue: deque[Callable[[], None]] = deque()
+        self._busy = False
+        self._counted: Counted | None = None
+
+    def connect(self, engine: Engine, media: Media) -> None:
+        """Plug in what carries out the commands; before anything is received."""
+        self._engine, self._media = engine, media
+
+    # --- from the SIP engine --------------------------------------------------------------------------------------
+
+    def on_leg_event(self, leg: LegId, event: LegEvent) -> None:
+        self._do(lambda: self._invited(leg, event) if isinstance(event, LegInvited) else self._leg_event(leg, event))
+
+    def _invited(self, leg: LegId, event: LegInvited) -> None:
+        near = next((side for side, trunk in self._plan.trunks.items() if trunk == event.trunk), None)
+        if near is None or self._media is None or not self._media.connected:
+            self._to_engine(leg, RejectLeg(503, "Service Unavailable"))
+            return
+        route = Route(near, self._plan.trunks[OTHER[near]], self._plan.latch, self._plan.ring_time)
+        call_id, origin = secrets.token_hex(8), secrets.randbits(62)
+        call, commands = Call.begin(call_id, event, route, origin, self._plan.guard_time, self._clock())
+        line = _Line(call, {near: leg})
+        self._lines[call_id] = line
+        self._of_leg[leg] = (line, near)
+        log.info("call", call=call_id, trunk=event.trunk, state="invited")
+        self._carry_out(line, commands)
+
+    def _leg_event(self, leg: LegId, event: LegEvent) -> None:
+        found = self._of_leg.get(leg)
+        if found is not None:
+            line, side = found
+            log.debug("leg", call=line.call.id, side=side.value, what=type(event).__name__)
+            self._step(line, lambda now: line.call.leg_event(side, event, now))
+
+    # --- from media -----------------------------------------------------------------------------------------------
+
+    def on_media_answer(self, command: AnyCommand, answer: AnyAnswer) -> None:
+        if isinstance(answer, Counted):
+            self._counted = answer
+            return
+        line = self._lines.get(command.session)
+        if line is not None:
+            self._do(lambda: self._step(line, lambda now: line.call.media_answered(command, answer, now)))
+
+    def on_media_news(self, news: AnyNews) -> None:
+        line = self._lines.get(news.session)
+        if line is not None:
+            self._do(lambda: self._step(line, lambda now: line.call.media_news(news, now)))
+
+    def on_media_state(self, connected: bool) -> None:
+        if connected:
+            log.info("media connected")
+            self.count()
+            return
+        self._counted = None
+        log.error(
+            "media lost", calls=len(self._lines), why="the media process ended; its calls end, new ones wait for it"
+        )
+        for line in tuple(self._lines.values()):
+            self._do(lambda line=line: self._step(line, line.call.media_lost))  # type: ignore[misc]
+
+    def count(self) -> None:
+        """Ask media what it holds, for the health check."""
+        if self._media is not None and self._media.connected:
+            self._media.send(CountSessions())
+
+    def shut_down(self) -> None:
+        """End every call in good order."""
+        for line in tuple(self._lines.values()):
+            self._do(lambda line=line: self._step(line, line.call.shut_down))  # type: ignore[misc]
+        self._feed.close()
+
+    # --- CallDesk -------------------------------------------------------------------------------------------------
+
+    def calls(self) -> list[CallView]:
+        return self._feed.calls()
+
+    async def start_capture(self, call_id: str, order: Order) -> CallView:
+        capture = secrets.token_hex(16)
+        return self._ask(call_id, lambda call, now: call.start_capture(capture, order, now))
+
+    async def reset_capture(self, call_id: str, field: Field | None = None) -> CallView:
+        return self._ask(call_id, lambda call, now: call.reset_capture(field, now))
+
+    async def submit_capture(self, call_id: str) -> CallView:
+        return self._ask(call_id, lambda call, now: call.submit_capture(now))
+
+    async def cancel_capture(self, call_id: str) -> CallView:
+        return self._ask(call_id, lambda call, now: call.cancel_capture(now))
+
+    def follow(self) -> AsyncIterator[CallView]:
+        return self._feed.follow()
+
+    def health(self) -> dict[str, int | bool]:
+        media = self._media is not None and self._media.connected
+        return {
+            "media": media,
+            "calls": len(self._lines),
+            "payers": self._counted.payers if self._counted else 0,
+            "sessions": self._counted.sessions if self._counted else 0,
+            "descriptors": self._counted.descriptors if self._counted else 0,
+        }
+
+    def _ask(self, call_id: str, request: Callable[[Call, float], list[CallCommand]]) -> CallView:
+        line = self._lines.get(call_id)
+        if line is None or line.call.ended_at is not None:
+            raise NoSuchCall("There is no such call, or it has ended.")
+        commands = request(line.call, self._clock())
+        self._do(lambda: self._carry_out(line, commands))
+        return line.call.view()
+
+    # --- carrying out ---------------------------------------------------------------------------------------------
+
+    def _do(self, work: Callable[[], None]) -> None:
+        self._queue.append(work)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._queue:
+                self._queue.popleft()()
+        finally:
+            self._busy = False
+
+    def _step(self, line: _Line, happen: Callable[[float], list[CallCommand]]) -> None:
+        try:
+            commands = happen(self._clock())
+        except Exception as error:
+            log.error("call failed", call=line.call.id, exc_info=error)
+            self._abandon(line)
+            return
+        self._carry_out(line, commands)
+
+    def _carry_out(self, line: _Line, commands: list[CallCommand]) -> None:
+        for command in commands:
+            match command:
+                case ToLeg(side, InviteLeg() as invite):
+                    assert self._engine is not None
+                    leg = line.legs[side] = self._engine.new_leg()
+                    self._of_leg[leg] = (line, side)
+                    self._to_engine(leg, invite)
+                case ToLeg(side, leg_command):
+                    if side in line.legs:
+                        self._to_engine(line.legs[side], leg_command)
+                case ToMedia(media_command):
+                    assert self._media is not None
+                    self._media.send(media_command)
+                case Show(view):
+                    self._feed.publish(view)
+                case Record(record):
+                    self._record(record)
+                    log.info("call", call=line.call.id, state="ended", reason=record.end[:80], code=record.code)
+        self._schedule(line)
+        if line.call.over:
+            self._forget(line)
+
+    def _to_engine(self, leg: LegId, command: LegCommand) -> None:
+        assert self._engine is not None
+        self._engine.execute(leg, command)
+
+    def _schedule(self, line: _Line) -> None:
+        if line.timer is not None:
+            line.timer.cancel()
+            line.timer = None
+        due = line.call.deadline()
+        if due is not None:
+            delay = max(0.0, due - self._clock())
+            line.timer = asyncio.get_running_loop().call_later(
+                delay, lambda: self._do(lambda: self._step(line, line.call.expire))
+            )
+
+    def _abandon(self, line: _Line) -> None:
+        """A bug of ours: end this call's legs; its mask, if any, stays on until media closes the session."""
+        for leg in line.legs.values():
+            self._to_engine(leg, HangUpLeg("internal error"))
+        if self._media is not None:
+            self._media.send(CloseSession(session=line.call.bridge.session))
+        self._forget(line)
+
+    def _forget(self, line: _Line) -> None:
+        if line.timer is not None:
+            line.timer.cancel()
+        self._lines.pop(line.call.id, None)
+        for leg in line.legs.values():
+            self._of_leg.pop(leg, None)

@@ -1,0 +1,49 @@
+"""Port pairs: an even port for RTP and the next for RTCP (RFC 3550 section 11), bound before they are promised."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+
+class NoPorts(Exception):
+    """The range is used up: raise `[media] ports`, or calls are not released."""
+
+
+class PortPairs:
+    """The range, walked round so that a port that was just freed is the last to be used again.
+
+    A port is ours only once it is bound, so nothing is kept in a list that could disagree with the kernel.
+    """
+
+    def __init__(self, address: str, low: int, high: int) -> None:
+        self._address = address
+        self._family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._pairs = [(port, port + 1) for port in range(low, high, 2)]
+        self._next = 0
+
+    def bind(self) -> tuple[socket.socket, socket.socket]:
+        """A bound pair of UDP sockets, RTP first. Raises NoPorts."""
+        for _ in range(len(self._pairs)):
+            rtp, rtcp = self._pairs[self._next]
+            self._next = (self._next + 1) % len(self._pairs)
+            first = self._bind(rtp)
+            if first is None:
+                continue
+            second = self._bind(rtcp)
+            if second is not None:
+                return first, second
+            first.close()
+        raise NoPorts(f"all {len(self._pairs)} port pairs are in use")
+
+    def _bind(self, port: int) -> socket.socket | None:
+        sock = socket.socket(self._family, socket.SOCK_DGRAM)
+        try:
+            sock.setblocking(False)
+            sock.bind((self._address, port))
+        except OSError as error:
+            sock.close()
+            if error.errno == errno.EADDRINUSE:
+                return None
+            raise
+        return sock

@@ -1,0 +1,88 @@
+"""The façade of media that b2bua sees: commands go down one unix socket, answers and news come up.
+
+Rule 1: a command is answered once, or the connection is lost; then every unanswered command is lost with it.
+Rule 2: no answer is invented here: what media did not confirm is not confirmed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+import msgspec
+
+from media.events import AnyAnswer, AnyCommand, AnyNews, Refused
+from tonewall.frames import BadFrame, Unpacker, pack
+from tonewall.log import get_logger
+
+_log = get_logger(__name__)
+_FromMedia = AnyAnswer | AnyNews
+
+
+class MediaClient:
+    """A connection to the media process that comes back by itself.
+
+    `on_answer` gets each answer with the command it belongs to, `on_news` what happens by itself, `on_state` True when
+    media is reachable and False when it was lost, with all of its sessions.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        on_answer: Callable[[AnyCommand, AnyAnswer], None],
+        on_news: Callable[[AnyNews], None],
+        on_state: Callable[[bool], None],
+    ) -> None:
+        self._path = path
+        self._on_answer, self._on_news, self._on_state = on_answer, on_news, on_state
+        self._writer: asyncio.StreamWriter | None = None
+        self._waiting: dict[int, AnyCommand] = {}
+        self._serial = 0
+        self._unpacker = Unpacker(cast("type[_FromMedia]", _FromMedia))
+
+    @property
+    def connected(self) -> bool:
+        """Whether commands would reach media now."""
+        return self._writer is not None
+
+    def send(self, command: AnyCommand) -> None:
+        """Send one command. While media is away it is refused at once, through `on_answer`."""
+        self._serial += 1
+        numbered = msgspec.structs.replace(command, serial=self._serial)
+        if self._writer is None:
+            self._on_answer(numbered, Refused(serial=self._serial, reason="the media process is not reachable"))
+            return
+        self._waiting[self._serial] = numbered
+        self._writer.write(pack(numbered))
+
+    async def run(self, retry: float = 0.2) -> None:
+        """Connect, read until the connection is lost, connect again; for ever. `retry` in seconds."""
+        while True:
+            try:
+                reader, writer = await asyncio.open_unix_connection(self._path)
+            except OSError:
+                await asyncio.sleep(retry)
+                continue
+            self._writer = writer
+            self._on_state(True)
+            try:
+                await self._read(reader)
+            except BadFrame as error:
+                _log.error("media sent a bad frame", exc_info=error)
+            finally:
+                self._writer = None
+                self._waiting.clear()
+                writer.close()
+                self._on_state(False)
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        while (message := await self._unpacker.read(reader)) is not None:
+            if isinstance(message, AnyNews):
+                self._on_news(message)
+                continue
+            command = self._waiting.pop(message.serial, None)
+            if command is None:
+                _log.error("media answered what was not asked", kind=type(message).__name__)
+            else:
+                self._on_answer(command, message)

@@ -1,0 +1,54 @@
+"""The `[media]` section: where RTP is received, and how long a customer may take to key."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import ClassVar
+
+from pydantic import Field, field_validator, model_validator
+
+from tonewall.ini import Section
+
+
+class MediaSettings(Section):
+    """What the media process is told. Times in seconds."""
+
+    section: ClassVar[str] = "media"
+
+    address: str = Field("127.0.0.1", description="the numeric address that RTP is received on")
+    advertised: str = Field("", description="the numeric address that peers send RTP to, where it is another (NAT)")
+    ports: str = Field("20000-29999", description="the range of UDP ports for RTP and RTCP, as low-high")
+    key_timeout: float = Field(60.0, gt=0, description="seconds without a key press that end a capture")
+    capture_timeout: float = Field(300.0, gt=0, description="seconds that a capture may take in all")
+    ready_timeout: float = Field(120.0, gt=0, description="seconds that complete card data waits for the agent")
+    orphan_timeout: float = Field(30.0, gt=0, description="seconds without RTP that end a session which lost its b2bua")
+    quiet_time: float = Field(10.0, ge=0, description="seconds without RTP after which a session is reported as quiet")
+
+    @field_validator("address", "advertised")
+    @classmethod
+    def _numeric(cls, value: str) -> str:
+        if not value:
+            return value
+        try:
+            address = ipaddress.ip_address(value)
+        except ValueError:
+            raise ValueError("expected a numeric IP address") from None
+        if address.is_unspecified:
+            raise ValueError("expected one address of this machine, not the wildcard: it is written into SDP")
+        return value
+
+    @model_validator(mode="after")
+    def _range(self) -> MediaSettings:
+        low, high = self.port_range()
+        if low % 2 or high - low < 3 or high > 65535 or low < 1024:
+            raise ValueError(
+                "ports: expected low-high with an even low above 1023, at least two pairs, high up to 65535"
+            )
+        return self
+
+    def port_range(self) -> tuple[int, int]:
+        """First and last port. Raises ValueError."""
+        low, dash, high = self.ports.partition("-")
+        if not (dash and low.strip().isdigit() and high.strip().isdigit()):
+            raise ValueError("ports: expected low-high, for example 20000-29999")
+        return int(low), int(high)
