@@ -1,0 +1,80 @@
+"""Sequence numbers without a gap: what the mask withholds is closed up, so that the agent's phone sees no loss.
+
+Rule 1: a packet leaves as its own number less the withheld packets before it; a late one gets the older count.
+Rule 2: the count of an SSRC outlives the mask; where nothing was ever withheld, numbers are untouched.
+Rule 3: the number of a withheld packet is given away: a copy of it never leaves, not even after the mask.
+Rule 4: a jump is believed when a second packet follows it (RFC 3550 appendix A.1); until then it changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .rtp import Ssrc
+
+TRACKS = 4
+WINDOW = 64
+MAX_DROPOUT = 3000
+_WRAP = 0x10000
+
+
+def difference(a: int, b: int) -> int:
+    """How far sequence number `a` is ahead of `b`, -32768 to 32767."""
+    return (a - b + _WRAP // 2) % _WRAP - _WRAP // 2
+
+
+@dataclass(slots=True)
+class Track:
+    """One SSRC. Bit i of `withheld`: the packet `highest - i` was withheld."""
+
+    highest: int
+    shift: int = 0
+    withheld: int = 0
+    probe: int | None = None
+    probe_withheld: bool = False
+
+    def leaves_as(self, sequence_number: int, withhold: bool) -> int | None:
+        """The number under which the packet leaves, or None if it does not."""
+        delta = difference(sequence_number, self.highest)
+        shift = self.shift
+        if 0 < delta <= MAX_DROPOUT:
+            self._advance(delta, withhold)
+            self.probe = None
+            shift = self.shift
+        elif -WINDOW < delta <= 0:
+            withhold = withhold or bool(self.withheld >> -delta & 1)
+            shift -= (self.withheld & ((1 << -delta) - 1)).bit_count()
+        elif self.probe is not None and 0 < difference(sequence_number, self.probe) <= MAX_DROPOUT:
+            self._restart(self.probe)
+            self._advance(difference(sequence_number, self.highest), withhold)
+            self.probe = None
+            shift = self.shift
+        else:
+            self.probe, self.probe_withheld = sequence_number, withhold
+        return None if withhold else (sequence_number - shift) % _WRAP
+
+    def _advance(self, step: int, withhold: bool) -> None:
+        self.highest = (self.highest + step) % _WRAP
+        self.withheld = (self.withheld << step) % (1 << WINDOW)
+        if withhold:
+            self.withheld |= 1
+            self.shift += 1
+
+    def _restart(self, at: int) -> None:
+        self.highest, self.withheld = at, int(self.probe_withheld)
+        self.shift += self.probe_withheld
+
+
+@dataclass(slots=True)
+class Tracks:
+    """The SSRCs of one direction; the one that was silent longest makes room for a fifth."""
+
+    _by_ssrc: dict[Ssrc, Track] = field(default_factory=dict)
+
+    def leaves_as(self, ssrc: Ssrc, sequence_number: int, withhold: bool) -> int | None:
+        """As `Track.leaves_as`."""
+        track = self._by_ssrc.pop(ssrc, None) or Track(highest=(sequence_number - 1) % _WRAP)
+        if len(self._by_ssrc) == TRACKS:
+            del self._by_ssrc[next(iter(self._by_ssrc))]
+        self._by_ssrc[ssrc] = track
+        return track.leaves_as(sequence_number, withhold)

@@ -1,0 +1,44 @@
+"""The telephone-event payload (RFC 4733 section 2.3), its first block only: the others repeat older events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+KEYS = b"0123456789*#ABCD"  # by event code, RFC 4733 section 3.2
+SEGMENT = 0xFFFF  # the longest duration of one segment, section 2.5.1.3
+
+
+@dataclass(frozen=True, slots=True)
+class TelephoneEvent:
+    """`duration` in rtp_timestamp units. The code is what was keyed: it is in no repr."""
+
+    code: int = field(repr=False)
+    end: bool
+    duration: int
+    volume: int = 10
+
+
+def parse(payload: bytes) -> TelephoneEvent | None:
+    """The first event of a payload, or None where it is too short. Whether it is a key is for `is_key`."""
+    if len(payload) < 4:
+        return None
+    return TelephoneEvent(
+        code=payload[0],
+        end=bool(payload[1] >> 7),
+        volume=payload[1] & 0x3F,
+        duration=int.from_bytes(payload[2:4], "big"),
+    )
+
+
+def serialise(event: TelephoneEvent) -> bytes:
+    return bytes((event.code, event.end << 7 | event.volume)) + event.duration.to_bytes(2, "big")
+
+
+def is_key(event: TelephoneEvent) -> bool:
+    """Whether it is one of the sixteen DTMF keys, not a hook flash or another signal."""
+    return event.code < len(KEYS)
+
+
+def looks_like_event(payload: bytes) -> bool:
+    """Whether an audio payload could be a key under a wrong payload type: four bytes, its code, the reserved bit clear."""
+    return len(payload) == 4 and payload[0] < len(KEYS) and not payload[1] & 0x40

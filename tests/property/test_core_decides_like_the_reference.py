@@ -1,0 +1,172 @@
+"""The core and its reference decide alike, packet by packet, whatever comes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from media import _core
+from media.masking import Mask
+from media.reassembly import KeyQueue
+from media.rtp import Rtp, Ssrc, serialise
+from media.sequence import difference
+
+EVENTS, AUDIO = frozenset({101, 96}), frozenset({0, 8, 13, 111, 96})
+
+# Few values, near each other and near every wrap point, so that packets meet.
+near_wraps = st.one_of(
+    st.integers(65500, 65600), st.integers(0, 200), st.integers(3000, 3100), st.sampled_from([7984, 7985, 32768, 40000])
+)
+rtp_timestamps = st.builds(
+    lambda base, step: (base + step) % 2**32,
+    st.sampled_from([0, 160, 320, 2**32 - 160, 2**32 - 0xFFFF, 5000]),
+    st.sampled_from([0, 0, 160, 0xF000, 0xFFFF, 2 * 0xFFFF, 17000]),
+)
+ssrcs = st.sampled_from([1, 2, 3, 4, 5, 6, 0x0E05384E])
+event_payloads = st.builds(
+    lambda code, flags, duration, rest: bytes((code, flags)) + duration.to_bytes(2, "big") + rest,
+    st.integers(0, 20),
+    st.sampled_from([0x0A, 0x8A, 0x4A, 0xCA]),
+    st.sampled_from([0, 160, 320, 0x08C0, 0xF000, 0xFFFF]),
+    st.sampled_from([b"", b"", b"", b"\x05\x0a\x00\xa0", b"\x00"]),
+)
+payload_types = st.sampled_from([101, 101, 96, 0, 0, 8, 13, 111, 72, 73, 100, 127])
+plain = st.builds(
+    lambda pt, marker, seq, ts, ssrc, payload: serialise(
+        Rtp(
+            payload_type=pt,
+            marker=marker,
+            sequence_number=seq % 0x10000,
+            rtp_timestamp=ts,
+            ssrc=Ssrc(ssrc),
+            payload=payload,
+        )
+    ),
+    payload_types,
+    st.booleans(),
+    near_wraps,
+    rtp_timestamps,
+    ssrcs,
+    st.one_of(event_payloads, st.binary(max_size=12)),
+)
+
+
+@st.composite
+def decorated(draw) -> bytes:
+    """With CSRCs, extension and padding, their lengths right or wrong."""
+    packet = bytearray(draw(plain))
+    csrcs = draw(st.integers(0, 3))
+    head, payload = packet[:12], packet[12:]
+    head[0] |= draw(st.sampled_from([csrcs, csrcs, 15]))
+    body = bytes(4 * csrcs)
+    if draw(st.booleans()):
+        head[0] |= 0x10
+        words = draw(st.integers(0, 2))
+        body += b"\xbe\xde" + draw(st.sampled_from([words, words, 200])).to_bytes(2, "big") + b"\x10\x7f\0\0" * words
+    body += bytes(payload)
+    if draw(st.booleans()):
+        head[0] |= 0x20
+        count = draw(st.integers(1, 4))
+        body += bytes(count - 1) + bytes([draw(st.sampled_from([count, count, 0, 255]))])
+    return bytes(head) + body
+
+
+@st.composite
+def cut(draw) -> bytes:
+    packet = draw(plain)
+    return packet[: draw(st.integers(0, len(packet)))]
+
+
+rtcp_blocks = st.builds(
+    lambda first, kind, words, body: bytes((first, kind)) + words.to_bytes(2, "big") + body,
+    st.sampled_from([0x80, 0x81, 0x82, 0xA0, 0x40]),
+    st.sampled_from([200, 201, 202, 203, 204, 205, 207, 191]),
+    st.integers(0, 13),
+    st.integers(0, 13).map(lambda words: bytes(4 * words)),
+)
+FIXED = {200: 24, 201: 4, 202: 0, 203: 0}  # bytes after the first word, and bytes for each counted block
+COUNTED = {200: 24, 201: 24, 202: 8, 203: 4}
+
+
+def well_sized(kind: int, count: int, extra: int) -> bytes:
+    body = bytes(FIXED[kind] + COUNTED[kind] * count + extra)
+    return bytes((0x80 | count, kind)) + (len(body) // 4).to_bytes(2, "big") + body
+
+
+well_sized_blocks = st.builds(
+    well_sized, st.sampled_from([200, 201, 202, 203]), st.integers(0, 3), st.sampled_from([0, 0, 0, 0, 4])
+)
+rtcp = st.one_of(
+    st.lists(well_sized_blocks, min_size=1, max_size=4).map(b"".join),
+    st.lists(rtcp_blocks, max_size=3).map(b"".join),
+    st.binary(max_size=40),
+)
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("rtp"), plain),
+        st.tuples(st.just("rtp"), st.one_of(decorated(), cut(), st.binary(max_size=40))),
+        st.tuples(st.just("rtcp"), rtcp),
+        st.tuples(st.just("mask"), st.booleans()),
+        st.tuples(st.just("pass"), st.sampled_from([1, 20, 99, 100, 249, 250, 251, 2000])),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(steps=steps, are_types_known=st.sampled_from([True, True, True, False]))
+def test_the_core_and_the_reference_decide_alike(steps, are_types_known):
+    events, audio = (EVENTS, AUDIO) if are_types_known else (frozenset(), frozenset())
+    reference, keys = Mask(events, audio), KeyQueue()
+    core = _core.Mask(bytes(sorted(events)), bytes(sorted(audio)))
+    now = 10_000
+    for kind, value in steps:
+        if kind == "rtp":
+            out, keyed = reference.rtp(value, now)
+            if keyed and not keys.put(keyed.code, keyed.ssrc, keyed.rtp_timestamp, now):
+                with pytest.raises(OverflowError):
+                    core.rtp(value, now)
+                continue
+            assert core.rtp(value, now) == (out, keyed.code if keyed else -1)
+        elif kind == "rtcp":
+            assert core.rtcp(value) == reference.rtcp(value)
+        elif kind == "mask":
+            reference.on = value
+            core.set_mask(value)
+        else:
+            now += value
+            assert core.take(now) == keys.take(now)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    origin=near_wraps,
+    order=st.lists(st.integers(0, 120), min_size=5, max_size=80),
+    withheld=st.sets(st.integers(0, 120)),
+)
+def test_no_number_leaves_twice_for_two_packets_and_late_audio_keeps_its_place(origin, order, withheld):
+    reference = Mask(EVENTS, AUDIO, on=True)
+    left: dict[int, int] = {}
+    highest = order[0]
+    for index in order:
+        if index < highest - 60:
+            continue
+        highest = max(highest, index)
+        packet = serialise(
+            Rtp(
+                payload_type=101 if index in withheld else 0,
+                marker=False,
+                sequence_number=(origin + index) % 0x10000,
+                rtp_timestamp=index * 160,
+                ssrc=Ssrc(9),
+                payload=b"\x01\x0a\x00\xa0" if index in withheld else b"voice",
+            )
+        )
+        out, _ = reference.rtp(packet, index * 20)
+        if out is not None:
+            number = int.from_bytes(out[2:4], "big")
+            assert left.setdefault(number, index) == index
+    by_place = sorted(left, key=lambda number: difference(number, origin % 0x10000))
+    assert [left[number] for number in by_place] == sorted(left.values())
