@@ -1,0 +1,163 @@
+"""A card on its way to the provider: number, expiry and security code that show nothing of themselves.
+
+Rule 1: the digits stand once, in a locked page (`CardBlock`); the three secrets are views of it, not copies.
+Rule 2: only an adapter calls `reveal()`, and only inside the request that it yields.
+Rule 3: nothing here shows a digit: not by repr, str, format, exception, pickle, copy or comparison.
+Rule 4: only payer.py and the adapters import this module.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import re
+from dataclasses import dataclass
+from typing import NoReturn
+
+_NUMBER = range(12, 20)  # ISO/IEC 7812-1: at most 19 digits
+_EXPIRY = 4
+_CODE = (0, 3, 4)
+_CENTURY = 2000
+
+
+class Wiped(Exception):
+    """The card was wiped before it was used."""
+
+
+class BadCard(Exception):
+    """What arrived cannot be a card. The text carries no digit."""
+
+
+class _Secret:
+    """Digits in memory that somebody else owns."""
+
+    __slots__ = ("_digits",)
+
+    def __init__(self, digits: memoryview | bytearray) -> None:
+        view = memoryview(digits)
+        if view.readonly:
+            raise BadCard("a secret needs memory that can be wiped")
+        if not all(0x30 <= octet <= 0x39 for octet in view):
+            raise BadCard("a secret of something else than digits")
+        self._digits: memoryview | None = view
+
+    def _text(self) -> str:
+        if self._digits is None:
+            raise Wiped("the card was wiped")
+        return str(self._digits, "ascii")
+
+    def __len__(self) -> int:
+        return 0 if self._digits is None else len(self._digits)
+
+    def _is_in(self, digits: str) -> bool:
+        return bool(self._digits) and digits.encode().find(self._digits or b"") >= 0
+
+    def wipe(self) -> None:
+        """Overwrite the digits where they stand, and forget where that was."""
+        if self._digits is not None:
+            self._digits[:] = bytes(len(self._digits))
+            self._digits.release()
+            self._digits = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} is neither pickled nor copied")
+
+
+class Pan(_Secret):
+    """The primary account number."""
+
+    __slots__ = ()
+
+    def reveal(self) -> str:
+        """The digits. Raises Wiped."""
+        return self._text()
+
+
+class Expiry(_Secret):
+    """The month in which the card expires, as keyed: MMYY."""
+
+    __slots__ = ()
+
+    def reveal(self) -> tuple[int, int]:
+        """Month (1 to 12, unchecked) and four-digit year. Raises Wiped."""
+        text = self._text()
+        return int(text[:2]), _CENTURY + int(text[2:])
+
+
+class SecurityCode(_Secret):
+    """CVC2, CVV2 or CID: sensitive authentication data; empty where none was asked for."""
+
+    __slots__ = ()
+
+    def reveal(self) -> str:
+        """The digits. Raises Wiped."""
+        return self._text()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Card:
+    """The three together."""
+
+    pan: Pan
+    expiry: Expiry
+    security_code: SecurityCode
+
+    def quoted_in(self, text: str) -> bool:
+        """Whether `text` holds the card number, however it is grouped."""
+        return self.pan._is_in("".join(str(int(sign)) for sign in text if sign.isdecimal()))
+
+    def told_in(self, text: str) -> bool:
+        """Whether `text`, meant to be read, holds the card number, or the security code as a number of its own."""
+        code = self.security_code
+        runs = re.findall(r"\d+", text, re.ASCII)
+        return self.quoted_in(text) or any(len(run) == len(code) and code._is_in(run) for run in runs)
+
+    def wipe(self) -> None:
+        for secret in (self.pan, self.expiry, self.security_code):
+            secret.wipe()
+
+
+class CardBlock:
+    """The one place of a card's digits in this process: a page that is locked, never dumped and not inherited.
+
+    The digits are received into `space()`, which is number, expiry and security code without anything between them.
+    Raises BadCard for lengths that no card has.
+    """
+
+    def __init__(self, number: int, expiry: int, code: int) -> None:
+        if number not in _NUMBER or expiry != _EXPIRY or code not in _CODE:
+            raise BadCard("lengths that no card has")
+        self._lengths = (number, expiry, code)
+        self._page = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._page.madvise(mmap.MADV_DONTDUMP)
+        self._page.madvise(mmap.MADV_DONTFORK)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(self._page))
+        # Best effort: where RLIMIT_MEMLOCK is exhausted the page may be swapped, which `harden` has said already.
+        ctypes.CDLL(None).mlock(ctypes.c_void_p(start), ctypes.c_size_t(mmap.PAGESIZE))
+
+    def space(self) -> memoryview:
+        """Where the digits are to be received."""
+        return memoryview(self._page)[: sum(self._lengths)]
+
+    def card(self) -> Card:
+        """The card that was received. Raises BadCard where something else than digits was."""
+        number, expiry, _ = self._lengths
+        space = self.space()
+        return Card(
+            pan=Pan(space[:number]),
+            expiry=Expiry(space[number : number + expiry]),
+            security_code=SecurityCode(space[number + expiry :]),
+        )
+
+    def wipe(self) -> None:
+        """Overwrite the page."""
+        self._page[:] = bytes(mmap.PAGESIZE)
+
+    def __repr__(self) -> str:
+        return "CardBlock(…)"
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError("CardBlock is neither pickled nor copied")

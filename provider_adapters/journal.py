@@ -1,0 +1,169 @@
+"""The journal: what may have been sent, on disk before a byte of it leaves.
+
+Rule 1: `begin` returns None only after the entry is durable (fsync); only then may the charge be sent, and only once.
+Rule 2: a key that stands here is never sent again, whatever became of it.
+Rule 3: no card data: key, transaction, amount, currency, times and the outcome.
+Rule 4: nothing is deleted. At `ROTATE_AT` bytes the file gets the time as a suffix; the newest of those and the
+        current one are searched, so a payer reads at most about twice that. How long old ones are kept is the
+        operator's choice.
+
+Several payers share the file: each holds an flock on `<path>.lock` while it looks and appends. A line that a crash cut
+short is ignored: if it was a `sending`, fsync had not returned and nothing was sent; if it was a `finished`, the
+`sending` before it stands, and the charge counts as one that may have been sent.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from provider_adapters.payment import Charge, Failed, Outcome, Unknown
+
+ROTATE_AT = 16 * 1024 * 1024
+_CHUNK = 1024 * 1024
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One line. `outcome` is set where the state is finished."""
+
+    at: str
+    key: str
+    state: Literal["sending", "finished"]
+    transaction_id: str
+    amount: int
+    currency: str
+    outcome: Outcome | None = None
+
+
+_ENTRY = msgspec.json.Decoder(Entry)
+
+
+class Journal:
+    """The journal at `path`; its directory is made where it is missing. Methods raise OSError where the disk fails."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = path.with_name(path.name + ".lock")
+
+    def open(self) -> None:
+        """Make sure that the journal can be written, before it matters."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._locked():
+            os.close(self._open())
+            self._sync_directory()
+
+    def begin(self, charge: Charge) -> Outcome | None:
+        """Note that the charge is about to be sent. None: noted. Else it must not be sent, and this is its outcome."""
+        with self._locked():
+            known = self._find(charge.idempotency_key)
+            if known is None:
+                self._append(_entry(charge, "sending"))
+                return None
+        if (known.transaction_id, known.amount, known.currency) != (
+            charge.transaction_id,
+            charge.amount,
+            charge.currency,
+        ):
+            return Failed(reason="key_of_another_charge")
+        return known.outcome or Unknown(reason="already_sent")
+
+    def finish(self, charge: Charge, outcome: Outcome) -> None:
+        """Note the outcome."""
+        with self._locked():
+            self._append(_entry(charge, "finished", outcome))
+
+    def lookup(self, key: str) -> Entry | None:
+        """The newest entry under the key."""
+        with self._locked():
+            return self._find(key)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _open(self) -> int:
+        return os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def _append(self, entry: Entry) -> None:
+        line = msgspec.json.encode(entry) + b"\n"
+        file = self._open()
+        try:
+            size = os.fstat(file).st_size
+            if size >= ROTATE_AT:
+                os.rename(self._path, self._path.with_name(f"{self._path.name}.{time.time_ns():020d}"))
+                os.close(file)
+                file = self._open()
+                size = 0
+            if size and os.pread(file, 1, size - 1) != b"\n":
+                line = b"\n" + line  # close the line that a crash cut short
+            if os.write(file, line) != len(line):
+                raise OSError("short write to the journal")
+            os.fsync(file)
+        finally:
+            os.close(file)
+        if size == 0:
+            self._sync_directory()
+
+    def _sync_directory(self) -> None:
+        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def _find(self, key: str) -> Entry | None:
+        rotated = sorted(self._path.parent.glob(f"{self._path.name}.[0-9]*"))[-1:]
+        wanted = msgspec.json.encode(key)
+        for path in (self._path, *rotated):
+            newest = None
+            for line in _lines_with(path, wanted):
+                try:
+                    entry = _ENTRY.decode(line)
+                except msgspec.DecodeError:
+                    continue
+                if entry.key == key:
+                    newest = entry
+            if newest is not None:
+                return newest
+        return None
+
+
+def _lines_with(path: Path, wanted: bytes) -> Iterator[bytes]:
+    """The whole lines that hold `wanted`, oldest first; most chunks are passed over without being split."""
+    try:
+        file = path.open("rb", buffering=0)
+    except FileNotFoundError:
+        return
+    with file:
+        rest = b""
+        while chunk := file.read(_CHUNK):
+            head, newline, tail = (rest + chunk).rpartition(b"\n")
+            rest = tail
+            if newline and wanted in head:
+                yield from (line for line in head.split(b"\n") if wanted in line)
+        # What follows the last newline was cut short by a crash.
+
+
+def _entry(charge: Charge, state: Literal["sending", "finished"], outcome: Outcome | None = None) -> Entry:
+    return Entry(
+        at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        key=charge.idempotency_key,
+        state=state,
+        transaction_id=charge.transaction_id,
+        amount=charge.amount,
+        currency=charge.currency,
+        outcome=outcome,
+    )

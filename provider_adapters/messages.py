@@ -1,0 +1,75 @@
+"""The messages between media and one payer, on the socket pair that they share.
+
+    payer                       media
+      │ ── Ready ─────────────────▶ │   when it could charge at once
+      │ ◀───────── ChargeRequest ── │   a frame, and directly after it, unframed, the card block:
+      │ ◀──────────── card block ── │   ASCII digits, number | MMYY | security code, nothing between or after
+      │ ── Result ────────────────▶ │   then the payer closes and exits
+
+Rule 1: a message has no field for a digit; digits travel in the card block only, which goes from locked memory into
+        the socket and from the socket into locked memory, and is never a Python object on the way.
+Rule 2: one charge a payer. Whatever else arrives, or an end, closes the connection.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+import msgspec
+
+from provider_adapters.payment import Charge, Outcome
+from tonewall.frames import LIMIT, BadFrame, Unpacker
+
+_LENGTH = struct.Struct(">I")
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
+    """The payer waits for a charge. It will have answered `patience` seconds after it got one, or it never will."""
+
+    pid: int
+    patience: float
+
+
+class ChargeRequest(msgspec.Struct, frozen=True, kw_only=True, tag="charge"):
+    """Charge the card that follows: so many digits of number, expiry and security code (0: there is none)."""
+
+    charge: Charge
+    number: int
+    expiry: int
+    code: int
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True, tag="result"):
+    """What became of the charge."""
+
+    outcome: Outcome
+
+
+FromPayer = Ready | Result
+_REQUEST = Unpacker(ChargeRequest)
+
+
+def receive_request(sock: socket.socket) -> ChargeRequest | None:
+    """The one request, read to its last byte and no further; None where media closed. Blocks. Raises BadFrame."""
+    head = bytearray(_LENGTH.size)
+    if not receive_exactly(sock, memoryview(head)):
+        return None
+    (length,) = _LENGTH.unpack(head)
+    if length > LIMIT:
+        raise BadFrame(f"a frame of {length} bytes, limit {LIMIT}")
+    body = bytearray(length)
+    if not receive_exactly(sock, memoryview(body)):
+        return None
+    return _REQUEST.decode(bytes(body))
+
+
+def receive_exactly(sock: socket.socket, space: memoryview) -> bool:
+    """Fill `space` from the socket without any other copy; False where it ends before. Blocks."""
+    filled = 0
+    while filled < len(space):
+        count = sock.recv_into(space[filled:])
+        if count == 0:
+            return False
+        filled += count
+    return True

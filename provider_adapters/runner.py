@@ -1,0 +1,190 @@
+"""The only HTTPS client: sends what a flow yields, and settles what became of a charge.
+
+Rule 1: a request that may charge is sent once. What gets no clear answer is asked for, then Unknown; never sent again.
+Rule 2: "sent" begins where the first byte of the request may have left: before that every fault is Failed.
+Rule 3: TLS 1.2 or newer, certificate and host name verified; there is no argument by which that could be turned off.
+Rule 4: no proxy and no setting from the environment, no redirect, no body, header or URL in a log or an exception.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Generator
+from typing import TypeVar
+
+import certifi
+import httpx
+import msgspec
+from anyio.lowlevel import checkpoint
+
+from provider_adapters.account import Account, https_url
+from provider_adapters.base import Charging, Inquiry, Request, Response
+from provider_adapters.errors import (
+    AnswerTooLarge,
+    ConnectionLost,
+    NotSent,
+    ProviderError,
+    TimedOut,
+    Unreachable,
+    Untrusted,
+)
+from provider_adapters.payment import Failed, Outcome, Unknown
+from tonewall.log import get_logger
+
+LARGEST_ANSWER = 64 * 1024
+_CONNECT = 10.0
+_FIRST_WAIT, _LONGEST_WAIT = 0.25, 4.0
+T = TypeVar("T")
+
+log = get_logger(__name__)
+for _name in ("httpx", "httpcore"):
+    # httpx logs URLs, httpcore at debug level every header: credentials.
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
+    logging.getLogger(_name).propagate = False
+
+
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """What we ask of a server. Raises OSError or ssl.SSLError where `ca_file` holds no certificates."""
+    # Not ssl.create_default_context: that would write session keys to where SSLKEYLOGFILE says.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(cafile=ca_file or certifi.where())
+    return context
+
+
+class Runner:
+    """Drives one charge. `open` does what takes time and needs no charge; `settle` never raises for a fault."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._client = httpx.AsyncClient(
+            base_url=https_url(account.url),
+            verify=tls_context(account.ca_file),
+            trust_env=False,
+            follow_redirects=False,
+            timeout=httpx.Timeout(account.timeout, connect=min(_CONNECT, account.timeout)),
+            # A new connection for each request: on an old one, a close by the server looks like a lost charge.
+            limits=httpx.Limits(max_keepalive_connections=0),
+            headers={"User-Agent": "tonewall", "Accept-Encoding": "identity"},
+        )
+        self._may_have_charged = False
+
+    async def open(self) -> None:
+        """Load what the first request would load."""
+        await self._client.__aenter__()
+        await checkpoint()
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def settle(self, charging: Charging, inquire: Callable[[], Inquiry]) -> Outcome:
+        """Run the charge; where it is left open and money may have moved, ask until `inquiry_time` is over."""
+        try:
+            outcome = await self._drive(charging)
+        except ProviderError as error:
+            reason = error.reason
+        except Exception as error:
+            log.error("adapter_failed", exc_info=error)
+            reason = "adapter_failed"
+        else:
+            if not isinstance(outcome, Unknown):
+                return outcome
+            reason = outcome.reason
+        if not self._may_have_charged:
+            return Failed(reason=reason)
+        log.warning("charge_unclear", reason=reason)
+        return await self._ask(inquire, reason)
+
+    async def _ask(self, inquire: Callable[[], Inquiry], reason: str) -> Outcome:
+        now = asyncio.get_running_loop().time
+        until = now() + self._account.inquiry_time
+        wait = _FIRST_WAIT
+        while now() < until:
+            try:
+                async with asyncio.timeout_at(until):
+                    outcome = await self._drive(inquire())
+            except (ProviderError, TimeoutError) as error:
+                log.warning("inquiry_failed", reason=error.reason if isinstance(error, ProviderError) else "timeout")
+            except Exception as error:
+                log.error("adapter_failed", exc_info=error)
+                break
+            else:
+                if outcome is not None and not isinstance(outcome, Unknown):
+                    return outcome
+            await asyncio.sleep(min(wait, max(0.0, until - now())))
+            wait = min(wait * 2, _LONGEST_WAIT)
+        return Unknown(reason=reason)
+
+    async def _drive(self, flow: Generator[Request, Response, T]) -> T:
+        try:
+            request = next(flow)
+            while True:
+                response = await self._send(request)
+                request = flow.send(response)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        finally:
+            flow.close()
+
+    async def _send(self, request: Request) -> Response:
+        """The answer to one request. Raises NotSent or MaybeSent."""
+        left = False
+
+        async def trace(event: str, _info: object) -> None:
+            nonlocal left
+            if event.endswith("send_request_headers.started"):
+                left = True
+                self._may_have_charged |= request.may_charge
+
+        body = None if request.body is None else msgspec.json.encode(request.body)
+        headers = dict(request.headers) | ({} if body is None else {"Content-Type": "application/json"})
+        try:
+            async with (
+                asyncio.timeout(self._account.timeout),
+                self._client.stream(
+                    request.method, request.path, headers=headers, content=body, extensions={"trace": trace}
+                ) as answer,
+            ):
+                received = bytearray()
+                async for part in answer.aiter_raw():
+                    received += part
+                    if len(received) > LARGEST_ANSWER:
+                        raise AnswerTooLarge("answer_too_large")
+                return Response(answer.status_code, bytes(received))
+        except ProviderError:
+            raise
+        except Exception as error:
+            # `from None`: what httpx raises holds the request, and with it the card.
+            raise (_after_sending(error) if left else _before_sending(error)) from None
+
+
+def _after_sending(error: Exception) -> ProviderError:
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
+        return TimedOut("no_answer_in_time")
+    return ConnectionLost("connection_lost")
+
+
+def _before_sending(error: Exception) -> NotSent:
+    causes = _causes(error)
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return Untrusted("certificate_not_trusted")
+    # Before the other TLS errors: a handshake that waits has an SSLWantReadError among its causes.
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
+        return Unreachable("no_connection_in_time")
+    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+        return Untrusted("tls_failed")
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return Unreachable("host_not_found")
+    return Unreachable("no_connection")
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    found: list[BaseException] = []
+    while error is not None and error not in found:
+        found.append(error)
+        error = error.__cause__ or error.__context__
+    return found
