@@ -1,0 +1,1 @@
+"""SIP stacks and decoders that are not ours, as the tests drive them."""

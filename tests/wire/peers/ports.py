@@ -1,0 +1,50 @@
+"""Free ports and the moment at which a program listens on one."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+# Below Linux's ephemeral range (32768 on), so that nobody is given one of these by chance.
+_LOWEST, _HIGHEST = 10_000, 32_000
+
+
+async def until(condition: Callable[[], object], what: str, within: float = 10.0) -> None:
+    """Wait until `condition()` is true; a TimeoutError that says `what` was awaited otherwise."""
+    deadline = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {within:g} s for {what}")
+        await asyncio.sleep(0.01)
+
+
+def free_ports(count: int = 1, address: str = "127.0.0.1") -> int:
+    """The first (even) of `count` consecutive ports that are free now, for UDP and TCP."""
+    for _ in range(500):
+        first = random.randrange(_LOWEST, _HIGHEST - count, 2)
+        if all(_is_free(address, first + offset) for offset in range(count)):
+            return first
+    raise RuntimeError(f"no {count} consecutive free ports on {address}")
+
+
+def _is_free(address: str, port: int) -> bool:
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind((address, port))
+            except OSError:
+                return False
+    return True
+
+
+def listens(port: int, kind: str = "udp") -> bool:
+    """Whether anybody on this machine has bound that port (`kind`: udp, or tcp for a listening socket)."""
+    for line in Path(f"/proc/net/{kind}").read_text().splitlines()[1:]:
+        fields = line.split()
+        if int(fields[1].split(":")[1], 16) == port and (kind == "udp" or fields[3] == "0A"):
+            return True
+    return False
