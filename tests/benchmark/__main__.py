@@ -1,0 +1,100 @@
+"""`python -m tests.benchmark`: every figure, as a table and as build/bench.json.
+
+It takes about five minutes; `--short` under one, for trying. Ends with status 1 where a figure of ours is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from . import calling, relaying
+from .machine import ROOT, BenchmarkError, awake, description
+from .rows import Result, table, write
+
+_PROGRAMS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One kind of load, the figures that it gives, and how many runs it takes."""
+
+    figures: tuple[str, ...]
+    runs: int
+    measure: Callable[[Callable[[str], None]], Result]
+
+
+def benchmarks(short: bool) -> dict[str, Benchmark]:
+    relay = relaying.SHORT if short else relaying.Plan()
+    call = calling.SHORT_CALLS if short else calling.CallPlan()
+    idle = calling.SHORT_IDLE if short else calling.IdlePlan()
+    return {
+        "relay": Benchmark(
+            ("relay_cpu_us_per_packet", "relay_latency_p50_us"),
+            relay.rounds * _PROGRAMS,
+            lambda say: relaying.measure(relay, say=say),
+        ),
+        "b2bua": Benchmark(
+            ("b2bua_cpu_ms_per_call",), call.rounds * _PROGRAMS, lambda say: calling.measure_calls(call, say=say)
+        ),
+        "idle": Benchmark(("idle_call_kb",), _PROGRAMS, lambda say: calling.measure_idle(idle, say=say)),
+    }
+
+
+def main() -> int:
+    options = _options()
+    console = Console()
+    chosen = {
+        name: one for name, one in benchmarks(options.short).items() if options.only in (None, name, *one.figures)
+    }
+    total = Result([])
+    started = time.monotonic()
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with awake(), Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("starting", total=sum(one.runs for one in chosen.values()))
+        begun = 0
+
+        def say(what: str) -> None:  # called as each run begins
+            nonlocal begun
+            progress.update(task, description=what, completed=begun)
+            begun += 1
+
+        for one in chosen.values():
+            result = _measure(one, say)
+            total.rows.extend(result.rows)
+            total.runs.extend(result.runs)
+            total.notes.extend(result.notes)
+    path = ROOT / "build" / "bench.json"
+    write(total, path, description())
+    console.print(table(total.rows, description()))
+    for note in total.notes:
+        console.print(f"note: {note}", highlight=False, markup=False)
+    console.print(f"{path.relative_to(ROOT)} written after {time.monotonic() - started:.0f} s; how: docs/benchmarks.md")
+    return 1 if any(row.value is None for row in total.rows) else 0
+
+
+def _measure(one: Benchmark, say: Callable[[str], None]) -> Result:
+    try:
+        return one.measure(say)
+    except BenchmarkError as error:
+        return Result([], [], [f"{', '.join(one.figures)}: {error}"])
+
+
+def _options() -> argparse.Namespace:
+    names = [known for name, one in benchmarks(short=True).items() for known in (name, *one.figures)]
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmark", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="fewer and shorter runs, for trying; under a minute")
+    parser.add_argument(
+        "--only", metavar="NAME", choices=list(dict.fromkeys(names)), help="one of: " + ", ".join(names)
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

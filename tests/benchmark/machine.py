@@ -1,0 +1,135 @@
+"""The machine as a benchmark needs it: fixed cores, no halting, CPU time and memory of a process and its children.
+
+Rule 1: load runs on LOAD_CORE, what is measured on SUBJECT_CORE, where there are two cores.
+Rule 2: CPU time is read from schedstat (nanoseconds); utime and stime are ticks of 10 ms.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build" / "bench"
+LOAD_CORE, SUBJECT_CORE = 0, 1
+
+
+class BenchmarkError(Exception):
+    """A measurement could not be made; the text says why and what to do."""
+
+
+class MissingPeerError(BenchmarkError):
+    """The program to compare with is not installed; the text says what to install."""
+
+
+def pinned(core: int, command: Iterable[str]) -> list[str]:
+    """The command, kept to one core; unchanged where the machine has only one."""
+    pin = [] if len(os.sched_getaffinity(0)) < 2 else ["taskset", "-c", str(core)]
+    return [*pin, *command]
+
+
+def compiled(name: str) -> Path:
+    """The load generator `name`, built from its C file if that is newer. Raises BenchmarkError."""
+    source, program = Path(__file__).with_name(f"{name}.c"), BUILD / name
+    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+        BUILD.mkdir(parents=True, exist_ok=True)
+        fresh = program.with_suffix(f".{os.getpid()}")  # two runs at once must not see half a program
+        try:
+            subprocess.run(["cc", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-o", fresh, source], check=True)
+        except FileNotFoundError:
+            raise BenchmarkError("no C compiler; install one: apt-get install gcc libc6-dev") from None
+        except subprocess.CalledProcessError:
+            raise BenchmarkError(f"{source.name} did not compile") from None
+        fresh.replace(program)
+    return program
+
+
+@contextmanager
+def awake() -> Iterator[None]:
+    """Keep the cores from halting, by loops of the lowest priority that give way to everything else."""
+    spin = compiled("spin")
+    cores = sorted(os.sched_getaffinity(0) & {LOAD_CORE, SUBJECT_CORE})
+    spinners = [subprocess.Popen([spin, str(core)]) for core in cores]
+    try:
+        yield
+    finally:
+        for spinner in spinners:
+            stop(spinner)
+
+
+def stop(process: subprocess.Popen[str] | subprocess.Popen[bytes], seconds: float = 5.0) -> None:
+    """Ask the process to end and wait; kill it where it does not."""
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def allow_many_files() -> None:
+    """Raise this process's limit of open files, which children inherit, as far as it may be raised."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def family(pid: int) -> list[int]:
+    """The process and all that descend from it, now."""
+    members = [pid]
+    for parent in members:
+        for children in Path(f"/proc/{parent}/task").glob("*/children"):
+            try:
+                members += [int(child) for child in children.read_text().split()]
+            except OSError:  # that thread has just ended
+                continue
+    return members
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """CPU time that the processes' threads have used so far. A thread that has ended is no longer counted."""
+    total = 0
+    for pid in pids:
+        for schedstat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            try:
+                total += int(schedstat.read_text().split()[0])
+            except OSError:
+                continue
+    return total / 1e9
+
+
+def memory_kb(pids: Iterable[int]) -> int:
+    """Memory of the processes together, in KiB: Pss, which shares out common pages, where it may be read, else RSS.
+
+    A process that is not dumpable shows its Pss to root only.
+    """
+    pids = list(pids)
+    try:
+        return sum(_field(Path(f"/proc/{pid}/smaps_rollup"), "Pss") for pid in pids)
+    except PermissionError:
+        return sum(_field(Path(f"/proc/{pid}/status"), "VmRSS") for pid in pids)
+
+
+def _field(path: Path, name: str) -> int:
+    for line in path.read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
+    return 0
+
+
+def busy_elsewhere() -> float:
+    """Seconds that the hypervisor has taken from this machine since it booted, all cores together."""
+    return int(Path("/proc/stat").read_text().split(maxsplit=9)[8]) / os.sysconf("SC_CLK_TCK")
+
+
+def description() -> str:
+    """One line: processor, cores, kernel."""
+    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    model = models[0].split(":", 1)[1].strip() if models else platform.machine()
+    hypervisor = "virtual" if "hypervisor" in Path("/proc/cpuinfo").read_text() else "not virtual"
+    return f"{model}, {os.cpu_count()} cores, {hypervisor}, Linux {platform.release()}"

@@ -1,0 +1,139 @@
+"""The relays that are compared: Tonewall's media core and rtpengine, behind one protocol."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Protocol
+
+from .machine import ROOT, SUBJECT_CORE, BenchmarkError, MissingPeerError, pinned, stop
+from .ng import NgClient, NgError
+from .packets import Ends
+
+_SDP = "v=0\r\no=- {port} 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
+
+
+class Relay(Protocol):
+    """One relay under test, a process of its own on SUBJECT_CORE."""
+
+    name: str
+
+    def start(self) -> None:
+        """Raises MissingPeerError where it is not installed, BenchmarkError where it does not come up."""
+
+    def open_calls(self, phones: list[Ends]) -> list[Ends]:
+        """Relay between each pair of phones; returns the relay's own ports, in the same order."""
+        ...
+
+    def pid(self) -> int: ...
+
+    def stop(self) -> None: ...
+
+
+class TonewallRelay:
+    """The C core (`media._core.Relay`) in a Python process that does nothing else: relay_host.py."""
+
+    name = "tonewall"
+    _process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        command = pinned(SUBJECT_CORE, [sys.executable, "-m", "tests.benchmark.relay_host"])
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+    def open_calls(self, phones: list[Ends]) -> list[Ends]:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([(call.caller, call.agent) for call in phones]) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise BenchmarkError("Tonewall's relay ended early; is the core built? (make setup)")
+        return [Ends(*pair) for pair in json.loads(answer)]
+
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def stop(self) -> None:
+        if self._process is not None:
+            stop(self._process)
+
+
+class RtpengineRelay:
+    """Debian's rtpengine in userspace, one worker thread, plain relaying: SDP offer and answer by the ng protocol."""
+
+    name = "rtpengine"
+    _process: subprocess.Popen[bytes] | None = None
+    _ng: NgClient
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+
+    def start(self) -> None:
+        if shutil.which("rtpengine") is None:
+            raise MissingPeerError("rtpengine is not installed; for the comparison: apt-get install rtpengine-daemon")
+        control, (low, high) = free_udp_port(), free_port_range(4000)
+        command = [
+            "rtpengine", "--config-file=none", "--interface=127.0.0.1", f"--listen-ng=127.0.0.1:{control}",
+            f"--port-min={low}", f"--port-max={high}", "--table=-1", "--foreground", "--log-stderr", "--log-level=4",
+            "--num-threads=1",
+        ]  # fmt: skip
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(pinned(SUBJECT_CORE, command), stderr=log, stdout=log)
+        self._ng = NgClient(("127.0.0.1", control))
+        self._ask("ping")
+
+    def open_calls(self, phones: list[Ends]) -> list[Ends]:
+        return [self._open_call(index, call) for index, call in enumerate(phones)]
+
+    def _open_call(self, index: int, phones: Ends) -> Ends:
+        same = {"call_id": f"call-{index}", "from_tag": f"caller-{index}", "ICE": "remove", "flags": ["trust-address"]}
+        offered = self._ask("offer", **same, sdp=_SDP.format(port=phones.caller))
+        answered = self._ask("answer", **same, to_tag=f"agent-{index}", sdp=_SDP.format(port=phones.agent))
+        return Ends(caller=_audio_port(answered), agent=_audio_port(offered))
+
+    def _ask(self, command: str, **keys: str | list[str]) -> bytes:
+        try:
+            answer = self._ng.ask(command, **keys)
+        except NgError as error:
+            raise BenchmarkError(f"rtpengine: {error}; its log is {self._log}") from None
+        sdp = answer.get("sdp", b"")
+        return sdp if isinstance(sdp, bytes) else b""
+
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._ng.close()
+            stop(self._process)
+
+
+def _audio_port(sdp: bytes) -> int:
+    found = re.search(rb"^m=audio (\d+) ", sdp, re.MULTILINE)
+    if found is None:
+        raise BenchmarkError("rtpengine's SDP has no audio")
+    return int(found[1])
+
+
+def free_udp_port(address: str = "127.0.0.1") -> int:
+    """A UDP port that was free a moment ago, for a program that must be told its port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((address, 0))
+        return int(probe.getsockname()[1])
+
+
+def free_port_range(count: int) -> tuple[int, int]:
+    """A range of ports below those that the kernel hands out by itself, at a place that differs from run to run."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    room = max(first - 10000 - count, 1)
+    low = 10000 + (time.time_ns() // 1000 % room) // 2 * 2
+    return low, low + count - 1

@@ -1,0 +1,42 @@
+"""The benchmark's harness works. No figure is judged: a loaded machine would fail what is right."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from . import ng, relaying, rows
+
+
+def test_the_relay_benchmark_carries_packets_and_gives_well_formed_rows(tmp_path: Path) -> None:
+    plan = relaying.Plan(calls=4, rounds=1, seconds=0.5, warm_up=0.1)
+    result = relaying.measure(plan, peers=False)
+    (run,) = result.runs
+    assert run["sent"] > 0
+    assert 0 < run["received"] <= run["sent"]
+    assert run["foreign"] == 0
+    rows.write(result, tmp_path / "bench.json", "a test")
+    written = json.loads((tmp_path / "bench.json").read_text())
+    assert [row["name"] for row in written] == ["relay_cpu_us_per_packet", "relay_latency_p50_us"]
+    for row in written:
+        assert list(row) == ["name", "value", "unit", "peer", "peer_value", "ratio"]
+        assert row["value"] > 0
+        assert (row["peer"], row["peer_value"], row["ratio"]) == (None, None, None)
+
+
+def test_a_row_compares_the_best_run_of_each() -> None:
+    assert rows.compare("x", "ms", [3.0, 2.0], "peer", [4.0, 5.0]) == rows.Row("x", 2.0, "ms", "peer", 4.0, 0.5)
+
+
+def test_bencode_gives_back_what_was_encoded() -> None:
+    message = {"command": "offer", "flags": ["trust-address"], "count": -3, "sdp": "v=0\r\n"}
+    expected = {"command": b"offer", "flags": [b"trust-address"], "count": -3, "sdp": b"v=0\r\n"}
+    assert ng.decode(ng.encode(message)) == expected
+
+
+@pytest.mark.parametrize("cut", [b"", b"i3", b"5:abc", b"l1:a", b"d1:a", b"x", b"i1ei2e"])
+def test_what_is_not_bencode_is_refused(cut: bytes) -> None:
+    with pytest.raises(ng.NgError):
+        ng.decode(cut)
