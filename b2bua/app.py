@@ -91,9 +91,9 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     await engine.start()
     api = await serve(app, settings.api.address, settings.api.port)
     tasks = [asyncio.create_task(media.run(), name="media"), asyncio.create_task(_count(board), name="count")]
-    ready = Ready(pid=os.getpid(), sip_port=engine.port, api_port=api.port, api_url=api.url)
+    ready = Ready(pid=os.getpid(), sip_port=engine.address[1], api_port=api.port, api_url=api.url)
     _write(general.directory / "ready.json", msgspec.json.encode(ready))
-    logger.info("ready", port=engine.port, url=api.url, version=VERSION)
+    logger.info("ready", port=engine.address[1], url=api.url, version=VERSION)
     await stop.wait()
     logger.info("stopping", calls=board.health()["calls"])
     board.shut_down()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from media.settings import MediaSettings
 from provider_adapters.settings import ProviderSettings
@@ -29,7 +29,7 @@ class GeneralSettings(Section):
 
     section: ClassVar[str] = "general"
 
-    bind: str = Field("0.0.0.0", description="the numeric address that SIP is received on")  # noqa: S104
+    bind: str = Field("127.0.0.1", description="the numeric address that SIP is received on")
     port: int = Field(5060, ge=0, le=65535, description="the UDP port for SIP")
     advertised: str = Field("", description="the numeric address in our Via and Contact, where it is not `bind` (NAT)")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
@@ -52,6 +52,12 @@ class GeneralSettings(Section):
             except ValueError:
                 raise ValueError("expected a numeric IP address") from None
         return value
+
+    @model_validator(mode="after")
+    def _reachable(self) -> GeneralSettings:
+        if ipaddress.ip_address(self.bind).is_unspecified and not self.advertised:
+            raise ValueError("advertised: expected the address that peers reach us at, since bind is the wildcard")
+        return self
 
 
 class TrunkSettings(Section):

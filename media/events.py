@@ -2,7 +2,7 @@
 
 Rule 1: no message has a field that could hold a digit of a card, but `last_four` (PCI DSS 3.4.1).
 Rule 2: every command is answered by exactly one message with the same `serial`: its own answer, or `Refused`.
-Rule 3: what happens by itself (`CaptureChanged`, `SessionQuiet`) carries no serial.
+Rule 3: what happens by itself (`CaptureChanged`) carries no serial.
 """
 
 from __future__ import annotations
@@ -205,12 +205,6 @@ class CaptureChanged(Message, frozen=True, kw_only=True, tag="capture"):
     reason: str | None = None
 
 
-class SessionQuiet(Message, frozen=True, kw_only=True, tag="quiet"):
-    """No RTP from either peer for the configured time: the call is probably gone."""
-
-    session: SessionId
-
-
 AnyCommand = (
     OpenSession
     | SetRemote
@@ -223,4 +217,4 @@ AnyCommand = (
     | CountSessions
 )
 AnyAnswer = Done | Refused | SessionOpened | SessionClosed | Counted
-AnyNews = CaptureChanged | SessionQuiet
+AnyNews = CaptureChanged

@@ -21,8 +21,9 @@ class MediaSettings(Section):
     key_timeout: float = Field(60.0, gt=0, description="seconds without a key press that end a capture")
     capture_timeout: float = Field(300.0, gt=0, description="seconds that a capture may take in all")
     ready_timeout: float = Field(120.0, gt=0, description="seconds that complete card data waits for the agent")
-    orphan_timeout: float = Field(30.0, gt=0, description="seconds without RTP that end a session which lost its b2bua")
-    quiet_time: float = Field(10.0, ge=0, description="seconds without RTP after which a session is reported as quiet")
+    quiet_time: float = Field(
+        30.0, gt=0, description="seconds without RTP after which a session that lost its b2bua ends"
+    )
 
     @field_validator("address", "advertised")
     @classmethod

@@ -116,7 +116,9 @@ def to_environment(settings: Section) -> dict[str, str]:
 
 
 def _explain(model: type[Section], fault: Mapping[str, Any]) -> str:
-    key = str(fault["loc"][0]) if fault["loc"] else "?"
+    if not fault["loc"]:  # a rule over several keys; its text begins with the key
+        return f"[{model.section}] {str(fault['msg']).removeprefix('Value error, ')}"
+    key = str(fault["loc"][0])
     if fault["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key, model.model_fields, 1)
         hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(model.model_fields)}"

@@ -1,0 +1,156 @@
+"""Driving captures: keys from the core, time from the loop, a payer when the agent submits. It never sees a digit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import msgspec
+
+from media._core import Relay, SecretMemory
+from media.capture.capture import Capture
+from media.capture.messages import Limits
+from media.capture.vault import SIZE
+from media.events import CaptureChanged, CaptureId, Field, SessionId
+from media.payers import Payers
+from media.sessions import RelayedSession
+from provider_adapters.payment import Charge, Failed, Outcome, Unknown
+from tonewall.log import get_logger
+
+log = get_logger(__name__)
+_PAYER_PATIENCE = 20.0  # seconds that a submitted charge waits for a payer process
+_NO_PAYER = "No payer process is ready, so nothing was sent. Check the provider's settings with `tonewall doctor`."
+
+
+@dataclass(slots=True)
+class _Running:
+    capture: Capture[SecretMemory]
+    session: RelayedSession
+    timer: asyncio.TimerHandle | None = None
+    charge: asyncio.Task[None] | None = None
+
+
+@dataclass(slots=True)
+class Captures:
+    """All captures that are not over, one a session at most. `tell` is given every change."""
+
+    relay: Relay
+    payers: Payers
+    limits: Limits
+    tell: Callable[[CaptureChanged], None]
+    _running: dict[SessionId, _Running] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self, session: RelayedSession, capture_id: CaptureId) -> str | None:
+        """Begin to collect; why not, where it cannot be."""
+        if not session.masked:
+            return "the session is not masked"
+        if session.id in self._running:
+            return "another capture is under way in this session"
+        today = datetime.now(UTC)
+        try:
+            memory = SecretMemory(SIZE)
+            session.capture(True)
+        except OSError as error:
+            log.error("a capture could not begin", session=session.id, exc_info=error)
+            return "no locked memory could be had for the card; run `tonewall doctor`"
+        capture = Capture(capture_id, memory, today=(today.year, today.month), now=_now(), limits=self.limits)
+        self._running[session.id] = running = _Running(capture, session)
+        self._after(running, [capture.changed()])
+        return None
+
+    def find(self, session: SessionId, capture_id: CaptureId) -> Capture[SecretMemory] | None:
+        running = self._running.get(session)
+        return running.capture if running and running.capture.id == capture_id else None
+
+    # The three below raise media.capture.state.IllegalEvent, and change nothing, where the capture's state forbids it.
+
+    def reset(self, session: SessionId, wanted: Field | None) -> None:
+        running = self._running[session]
+        self._after(running, running.capture.reset(wanted, _now()))
+
+    def cancel(self, session: SessionId) -> None:
+        running = self._running[session]
+        self._after(running, running.capture.cancel(_now()))
+
+    def submit(self, session: SessionId, charge: Charge) -> None:
+        running = self._running[session]
+        changes = running.capture.submit(_now())
+        running.session.capture(False)
+        running.charge = asyncio.create_task(self._charge(running, charge), name="charge")
+        self._after(running, changes)
+
+    def keys_waiting(self, session: SessionId, stream: int) -> None:
+        """The core keeps keys of this stream."""
+        running = self._running.get(session)
+        if running is None:
+            return
+        capture = running.capture
+        try:
+            changes = capture.keys_waiting(lambda memory, at: self.relay.take_digits(stream, memory, at), _now())
+        except Exception as error:
+            log.error("keys could not be taken", session=session, exc_info=error)
+            changes = [capture.changed()]
+        self._after(running, changes)
+
+    def key_lost(self, session: SessionId) -> None:
+        """The core could not keep a key: a digit is never skipped, the capture ends."""
+        running = self._running.get(session)
+        if running is not None:
+            self._after(running, running.capture.lost(_now()))
+
+    def call_gone(self, session: SessionId) -> None:
+        """The session closes, or lost its b2bua: what was not submitted is wiped."""
+        running = self._running.get(session)
+        if running is not None:
+            self._after(running, running.capture.call_gone(_now()))
+
+    def b2bua_gone(self) -> None:
+        """Nobody is there to submit any more; what was submitted goes on to its outcome."""
+        for session in tuple(self._running):
+            self.call_gone(session)
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    async def _charge(self, running: _Running, charge: Charge) -> None:
+        capture = running.capture
+        outcome: Outcome = Failed(reason=_NO_PAYER)
+        try:
+            pipe = await self.payers.take(_PAYER_PATIENCE)
+            if pipe is not None:
+                log.info("charging", session=running.session.id, idempotency_key=charge.idempotency_key)
+                outcome = Unknown(reason="the payer failed")
+                outcome = await capture.spend(pipe, charge)
+        except Exception as error:
+            log.error("a charge failed", idempotency_key=charge.idempotency_key, exc_info=error)
+        log.info("charged", idempotency_key=charge.idempotency_key, outcome=type(outcome).__name__)
+        if not capture.over:
+            self._after(running, capture.settle(outcome, _now()))
+
+    def _expire(self, running: _Running) -> None:
+        running.timer = None
+        self._after(running, running.capture.expire(_now()))
+
+    def _after(self, running: _Running, changes: list[CaptureChanged]) -> None:
+        """Tell what changed, stop collecting where it is over, and set the next alarm."""
+        capture, session = running.capture, running.session
+        if capture.over and self._running.get(session.id) is running:
+            del self._running[session.id]
+            session.capture(False)
+        for change in changes:
+            self.tell(msgspec.structs.replace(change, session=session.id))
+        if running.timer is not None:
+            running.timer.cancel()
+            running.timer = None
+        due = capture.deadline()
+        if due is not None:
+            loop = asyncio.get_running_loop()
+            running.timer = loop.call_at(due, self._expire, running)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

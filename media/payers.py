@@ -1,0 +1,95 @@
+"""The payers that wait for a card: handed over by the supervisor, each good for one charge.
+
+Rule 1: a payer is only what came through the supervisor's channel, an inherited socket pair; nothing can connect to us
+        and call itself one.
+Rule 2: a payer that has ended is dropped before it is given a card.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections import deque
+
+from provider_adapters.pipe import PayerGone, PayerPipe
+from tonewall.log import get_logger
+
+log = get_logger(__name__)
+_MOST_AT_ONCE = 8
+
+
+class Payers:
+    """The waiting payers, oldest first."""
+
+    def __init__(self) -> None:
+        self._ready: deque[PayerPipe] = deque()
+        self._wanted: deque[asyncio.Future[PayerPipe]] = deque()
+        self._starting: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        """How many could charge now."""
+        return len(self._ready)
+
+    async def receive(self, channel: socket.socket) -> None:
+        """Take in payers from the supervisor until it closes the channel. Owns `channel`."""
+        loop = asyncio.get_running_loop()
+        channel.setblocking(False)
+        ended = loop.create_future()
+
+        def readable() -> None:
+            try:
+                message, descriptors, _, _ = socket.recv_fds(channel, 16, _MOST_AT_ONCE)
+            except BlockingIOError:
+                return
+            except OSError:
+                message, descriptors = b"", []
+            if not message:
+                loop.remove_reader(channel)
+                if not ended.done():
+                    ended.set_result(None)
+            for descriptor in descriptors:
+                task = loop.create_task(self._take_in(PayerPipe(socket.socket(fileno=descriptor))))
+                self._starting.add(task)
+                task.add_done_callback(self._starting.discard)
+
+        with channel:
+            loop.add_reader(channel, readable)
+            try:
+                await ended
+            finally:
+                loop.remove_reader(channel)
+
+    async def _take_in(self, pipe: PayerPipe) -> None:
+        try:
+            await pipe.ready()
+        except PayerGone as error:
+            log.warning("a payer ended before it was ready", exc_info=error)
+            return
+        self._offer(pipe)
+
+    def _offer(self, pipe: PayerPipe) -> None:
+        while self._wanted:
+            wanted = self._wanted.popleft()
+            if not wanted.done():
+                wanted.set_result(pipe)
+                return
+        self._ready.append(pipe)
+
+    async def take(self, patience: float) -> PayerPipe | None:
+        """A payer that waits, or the next one to come; None where none came within `patience` seconds."""
+        while self._ready:
+            pipe = self._ready.popleft()
+            if pipe.alive():
+                return pipe
+            pipe.close()
+        wanted: asyncio.Future[PayerPipe] = asyncio.get_running_loop().create_future()
+        self._wanted.append(wanted)
+        with contextlib.suppress(TimeoutError):
+            return await asyncio.wait_for(wanted, patience)
+        return None
+
+    def close(self) -> None:
+        for pipe in self._ready:
+            pipe.close()
+        self._ready.clear()

@@ -1,0 +1,268 @@
+"""The media process: sessions, masks and captures at b2bua's command. It opens no connection of its own.
+
+Started as `python -m media.service --socket PATH --payers FD`, its settings in the environment, by `tonewall run`.
+
+Rule 1: `Done` to SetMask means that the media thread has applied it.
+Rule 2: where b2bua is lost, captures are wiped, masks stay, and what is relayed goes on until it falls silent.
+Rule 3: a command that fails is refused and logged; it never ends the process, which carries everybody's calls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import itertools
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import cast
+
+from media._core import KEYED, OVERFLOW, Relay
+from media.capture.messages import Limits
+from media.capture.state import IllegalEvent
+from media.captures import Captures
+from media.events import (
+    AnyAnswer,
+    AnyCommand,
+    CancelCapture,
+    CaptureChanged,
+    CloseSession,
+    Counted,
+    CountSessions,
+    Done,
+    LegCounters,
+    OpenSession,
+    Refused,
+    ResetCapture,
+    SessionClosed,
+    SessionId,
+    SessionOpened,
+    SetMask,
+    SetRemote,
+    StartCapture,
+    SubmitCapture,
+)
+from media.payers import Payers
+from media.ports import NoPorts, PortPairs
+from media.sessions import RelayedSession
+from media.settings import MediaSettings
+from tonewall import log
+from tonewall.frames import BadFrame, Unpacker, pack
+from tonewall.ini import ConfigError, load
+from tonewall.process import end_with_parent, harden, overwrites_freed_memory
+
+logger = log.get_logger(__name__)
+
+
+class MediaService:
+    """Everything of the media process but its sockets to others."""
+
+    def __init__(self, settings: MediaSettings, payers: Payers) -> None:
+        self._relay = Relay()
+        self._quiet_time = settings.quiet_time
+        self._orphans: dict[SessionId, int] = {}  # sessions whose b2bua is gone, and the packets they had received
+        self._ports = PortPairs(settings.address, *settings.port_range())
+        self._advertised = settings.advertised or settings.address
+        self._payers = payers
+        limits = Limits(inactivity=settings.key_timeout, total=settings.capture_timeout, ready=settings.ready_timeout)
+        self._captures = Captures(self._relay, payers, limits, self._tell)
+        self._sessions: dict[SessionId, RelayedSession] = {}
+        self._of_stream: dict[int, RelayedSession] = {}
+        self._numbers = itertools.count(1).__next__
+        self._b2bua: asyncio.StreamWriter | None = None
+
+    def start(self) -> None:
+        """Start the media thread and listen to what it reports."""
+        self._relay.start()
+        asyncio.get_running_loop().add_reader(self._relay.fileno(), self._relay_reports)
+
+    def stop(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._relay.fileno())
+        for session in tuple(self._sessions):
+            self._close(session)
+        self._relay.stop()
+
+    # --- b2bua ----------------------------------------------------------------------------------------------------
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection of b2bua. A newer one takes over; the older is closed."""
+        if self._b2bua is not None:
+            self._b2bua.close()
+        self._b2bua = writer
+        logger.info("b2bua connected", sessions=len(self._sessions))
+        unpacker = Unpacker(cast("type[AnyCommand]", AnyCommand))
+        try:
+            while (command := await unpacker.read(reader)) is not None:
+                writer.write(pack(self._obey(command)))
+        except BadFrame as error:
+            logger.error("b2bua sent a bad frame", exc_info=error)
+        finally:
+            writer.close()
+            if self._b2bua is writer:
+                self._b2bua = None
+                self._lose_b2bua()
+
+    def _lose_b2bua(self) -> None:
+        logger.warning("b2bua lost", sessions=len(self._sessions), why="what is masked stays masked")
+        self._captures.b2bua_gone()
+        self._orphans = {session.id: session.received() for session in self._sessions.values()}
+
+    async def end_quiet_orphans(self) -> None:
+        """Close, for ever, what has lost its b2bua and received nothing between two looks."""
+        while True:
+            await asyncio.sleep(self._quiet_time)
+            for session_id, before in tuple(self._orphans.items()):
+                session = self._sessions.get(session_id)
+                if session is None:
+                    del self._orphans[session_id]
+                elif session.received() == before:
+                    logger.info("closed an orphan", session=session_id)
+                    self._close(session_id)
+                    del self._orphans[session_id]
+                else:
+                    self._orphans[session_id] = session.received()
+
+    def _obey(self, command: AnyCommand) -> AnyAnswer:
+        try:
+            return self._carry_out(command)
+        except (NoPorts, IllegalEvent) as error:
+            reason = str(error)
+        except (OSError, ValueError, KeyError, OverflowError) as error:
+            logger.error("a command failed", kind=type(command).__name__, session=command.session, exc_info=error)
+            reason = f"{type(error).__name__} in the media process"
+        return Refused(serial=command.serial, reason=reason)
+
+    def _carry_out(self, command: AnyCommand) -> AnyAnswer:
+        done = Done(serial=command.serial)
+        if isinstance(command, OpenSession):
+            return self._open(command)
+        if isinstance(command, CountSessions):
+            return self._count(command.serial)
+        session = self._sessions.get(command.session)
+        if session is None:
+            return Refused(serial=command.serial, reason="no such session")
+        reason: str | None = None
+        match command:
+            case SetRemote(side=side, streams=streams):
+                session.set_remote(side, streams)
+            case SetMask(on=on):
+                session.mask(on)
+            case StartCapture(capture=capture):
+                reason = self._captures.start(session, capture)
+            case CloseSession():
+                caller, agent = self._close(session.id)
+                return SessionClosed(serial=command.serial, caller=caller, agent=agent)
+            case ResetCapture() | SubmitCapture() | CancelCapture():
+                reason = self._capture(command)
+        return done if reason is None else Refused(serial=command.serial, reason=reason)
+
+    def _capture(self, command: ResetCapture | SubmitCapture | CancelCapture) -> str | None:
+        if self._captures.find(command.session, command.capture) is None:
+            return "no such capture"
+        match command:
+            case ResetCapture(field=field):
+                self._captures.reset(command.session, field)
+            case SubmitCapture(charge=charge):
+                self._captures.submit(command.session, charge)
+            case CancelCapture():
+                self._captures.cancel(command.session)
+        return None
+
+    def _open(self, command: OpenSession) -> AnyAnswer:
+        if command.session in self._sessions:
+            return Refused(serial=command.serial, reason="the session exists")
+        session = RelayedSession(
+            command.session, self._relay, self._ports, self._advertised, self._numbers, command.streams
+        )
+        self._sessions[session.id] = session
+        self._of_stream.update(dict.fromkeys(session.streams, session))
+        caller, agent = session.local.values()
+        return SessionOpened(serial=command.serial, caller=caller, agent=agent)
+
+    def _close(self, session_id: SessionId) -> tuple[LegCounters, LegCounters]:
+        self._captures.call_gone(session_id)
+        session = self._sessions.pop(session_id)
+        for stream in session.streams:
+            self._of_stream.pop(stream, None)
+        return session.close()
+
+    def _count(self, serial: int) -> Counted:
+        return Counted(
+            serial=serial,
+            sessions=len(self._sessions),
+            captures=len(self._captures),
+            payers=len(self._payers),
+            descriptors=len(os.listdir("/proc/self/fd")),
+        )
+
+    # --- what happens by itself -----------------------------------------------------------------------------------
+
+    def _relay_reports(self) -> None:
+        for stream, kind, _count in self._relay.take_events():
+            session = self._of_stream.get(stream)
+            if session is None:
+                continue
+            if kind == KEYED:
+                self._captures.keys_waiting(session.id, stream)
+            elif kind == OVERFLOW:
+                self._captures.key_lost(session.id)
+
+    def _tell(self, news: CaptureChanged) -> None:
+        if self._b2bua is not None:
+            self._b2bua.write(pack(news))
+
+
+async def run(settings: MediaSettings, path: Path, payers_channel: socket.socket | None) -> None:
+    """Serve until SIGTERM or SIGINT. Raises OSError where the socket cannot be made."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    payers = Payers()
+    service = MediaService(settings, payers)
+    service.start()
+    tasks = [loop.create_task(service.end_quiet_orphans(), name="orphans")]
+    if payers_channel is not None:
+        tasks.append(loop.create_task(payers.receive(payers_channel), name="payers"))
+    path.unlink(missing_ok=True)  # noqa: ASYNC240  # before anything is served
+    before = os.umask(0o177)
+    try:
+        server = await asyncio.start_unix_server(service.serve, path)
+    finally:
+        os.umask(before)
+    logger.info("listening", path=str(path), address=settings.address)
+    await stop.wait()
+    server.close()
+    service.stop()
+    payers.close()
+    for task in tasks:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m media.service", description="The media process of Tonewall.")
+    parser.add_argument("--socket", type=Path, required=True, help="the unix socket for b2bua; made with mode 0600")
+    parser.add_argument("--payers", type=int, help="the inherited channel on which the supervisor hands over payers")
+    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    arguments = parser.parse_args()
+    log.configure("media", arguments.log_level)
+    end_with_parent()
+    if not overwrites_freed_memory():
+        logger.error("refused to start", why="freed memory is not overwritten", hint="start with card_environment()")
+        raise SystemExit(78)
+    if not harden():
+        logger.warning("memory not locked", hint="raise the memory lock limit; the vault itself is locked")
+    try:
+        settings = load(MediaSettings, {})
+        channel = socket.socket(fileno=arguments.payers) if arguments.payers is not None else None
+        asyncio.run(run(settings, arguments.socket, channel))
+    except ConfigError as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""One relayed session: its streams in the core, and the payload types that were ever agreed in it.
+
+Rule 1: a payload type that any description of the session called telephone-event stays one: a re-INVITE in flight must
+        not turn an event into audio.
+Rule 2: the mask covers every stream of the session, or `mask` raises and nobody is told that it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from media._core import AGENT, CALLER, Relay
+from media.events import LegCounters, LocalStream, RemoteStream, SessionId, Side
+from media.ports import PortPairs
+
+_LEGS = {Side.CALLER: CALLER, Side.AGENT: AGENT}
+_NOWHERE = "0.0.0.0"  # noqa: S104
+
+
+class RelayedSession:
+    """The streams of one session. `numbers` gives each stream its number in the core."""
+
+    def __init__(
+        self,
+        session: SessionId,
+        relay: Relay,
+        ports: PortPairs,
+        advertised: str,
+        numbers: Callable[[], int],
+        count: int,
+    ) -> None:
+        """Bind `count` streams. Raises NoPorts, OSError; then nothing stays bound."""
+        self.id = session
+        self.streams: list[int] = []
+        self.local: dict[Side, tuple[LocalStream, ...]] = {}
+        self.masked = False
+        self._relay = relay
+        self._events: set[int] = set()
+        self._audio: set[int] = set()
+        self._capturing: list[int] = []
+        listening: dict[Side, list[LocalStream]] = {Side.CALLER: [], Side.AGENT: []}
+        with ExitStack() as undo:
+            undo.callback(self.close)
+            for _ in range(count):
+                with ExitStack() as sockets:
+                    pairs = {side: ports.bind() for side in Side}
+                    for pair in pairs.values():
+                        for sock in pair:
+                            sockets.enter_context(sock)
+                    for side, pair in pairs.items():
+                        listening[side].append(LocalStream(advertised, pair[0].getsockname()[1]))
+                    number = numbers()
+                    relay.open_stream(number, *(sock.detach() for side in Side for sock in pairs[side]))
+                    self.streams.append(number)
+            undo.pop_all()
+        self.local = {side: tuple(streams) for side, streams in listening.items()}
+
+    def set_remote(self, side: Side, remotes: tuple[RemoteStream, ...]) -> None:
+        """Where one leg's peer is. Streams that the leg did not describe pass nothing."""
+        for index, number in enumerate(self.streams):
+            if index >= len(remotes) or remotes[index].port == 0:
+                self._relay.set_peer(number, _LEGS[side], _NOWHERE, 0, _NOWHERE, 0, False)
+                continue
+            remote = remotes[index]
+            self._events.update(remote.event_types)
+            self._audio.update(remote.audio_types)
+            self._relay.set_peer(
+                number, _LEGS[side], remote.address, remote.port, remote.rtcp_address, remote.rtcp_port, remote.latch
+            )
+        for number in self.streams:
+            self._relay.set_types(number, bytes(sorted(self._events)), bytes(sorted(self._audio - self._events)))
+
+    def mask(self, on: bool) -> None:
+        """Mask or open every stream. Returns once the media thread has applied it. Raises OSError, ValueError."""
+        if on:
+            self.masked = True  # before it is asked for: unknown counts as masked
+        for number in self.streams:
+            self._relay.set_mask(number, on)
+        self.masked = on
+
+    def capture(self, on: bool) -> None:
+        """Keep the customer's key presses, or stop and wipe them. Raises OSError, ValueError."""
+        for number in self.streams if on else self._capturing:
+            self._relay.set_capture(number, on)
+        self._capturing = list(self.streams) if on else []
+
+    def received(self) -> int:
+        """Packets received on either leg since the session opened."""
+        return sum(self._relay.counters(number)[f"{side.value}_received"] for number in self.streams for side in Side)
+
+    def close(self) -> tuple[LegCounters, LegCounters]:
+        """Wipe and unbind; the final counters of the caller's and the agent's leg."""
+        totals: dict[str, int] = {}
+        while self.streams:
+            for name, count in self._relay.close_stream(self.streams.pop()).items():
+                totals[name] = totals.get(name, 0) + count
+        return _counters(totals, "caller"), _counters(totals, "agent")
+
+
+def _counters(totals: dict[str, int], leg: str) -> LegCounters:
+    return LegCounters(
+        received=totals.get(f"{leg}_received", 0),
+        sent=totals.get(f"{leg}_sent", 0),
+        masked=totals.get(f"{leg}_masked", 0),
+        strangers=totals.get(f"{leg}_strangers", 0),
+        malformed=totals.get(f"{leg}_malformed", 0),
+    )

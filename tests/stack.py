@@ -1,0 +1,246 @@
+"""A whole Tonewall for a test: the local provider and `tonewall run`, as real processes on free ports of loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+TOKEN = "agent-under-test-0001"
+PATIENCE = 30.0  # seconds after which a condition that never came is a failure
+
+
+async def until(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+    """The condition's first true value. Raises AssertionError, naming `what`, where it never comes."""
+    deadline = asyncio.get_running_loop().time() + patience
+    while True:
+        value = condition()
+        if isinstance(value, Awaitable):
+            value = await value
+        if value:
+            return value
+        if asyncio.get_running_loop().time() > deadline:
+            raise AssertionError(f"never came within {patience} s: {what}")
+        await asyncio.sleep(0.02)
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM, host: str = "127.0.0.1") -> int:
+    """A port that was free a moment ago."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind((host, 0))
+        return probe.getsockname()[1]
+
+
+def media_ports(pairs: int) -> str:
+    """A range for `[media] ports` that no other worker of this test run uses."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    low = 20000 + worker * 1200  # below Linux's ephemeral ports, so that nothing else takes them by chance
+    return f"{low}-{low + 2 * pairs - 1}"
+
+
+@dataclass
+class Stack:
+    """`await stack.start()`, then talk SIP to `stack.sip_port` and HTTP through `stack.api`."""
+
+    directory: Path
+    carrier_port: int
+    pbx_port: int
+    pairs: int = 500
+    extra: dict[str, dict[str, str]] = field(default_factory=dict)  # more keys for sip.conf, by section
+    provider_arguments: list[str] = field(default_factory=list)
+    sip_port: int = 0
+    api_url: str = ""
+    provider: dict[str, str] = field(default_factory=dict)
+    _processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+    api: httpx.AsyncClient = field(default_factory=httpx.AsyncClient)
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "tonewall.log"
+
+    @property
+    def cdr(self) -> Path:
+        return self.directory / "cdr.jsonl"
+
+    @property
+    def conf(self) -> Path:
+        return self.directory / "sip.conf"
+
+    async def start(self) -> Stack:
+        await self.start_provider()
+        self.conf.write_text(self._conf())
+        await self.start_tonewall()
+        return self
+
+    async def start_provider(self) -> None:
+        out = self.directory / "provider.out"
+        with out.open("wb") as stdout, (self.directory / "provider.log").open("wb") as stderr:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "provider_adapters.local_provider", "--directory", str(self.directory / "provider"),
+                *self.provider_arguments, stdout=stdout, stderr=stderr,
+            )  # fmt: skip
+        self._processes.append(process)
+        line = await until(lambda: out.read_text().partition("\n")[1] and out.read_text(), "the provider's address")
+        self.provider = json.loads(line.splitlines()[0])
+
+    async def start_tonewall(self) -> None:
+        ready = self.directory / "run" / "ready.json"
+        ready.unlink(missing_ok=True)
+        with self.log.open("ab") as stderr:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "b2bua.cli", "run", "-c", str(self.conf), stdout=stderr, stderr=stderr
+            )
+        self._processes.append(process)
+        await self.await_ready()
+
+    async def await_ready(self) -> None:
+        """Until calls can come: b2bua has its ports, media is connected, the payers wait."""
+        ready = self.directory / "run" / "ready.json"
+        said = json.loads(await until(lambda: ready.exists() and ready.read_text(), f"ready; see {self.log}"))
+        self.sip_port, self.api_url = said["sip_port"], said["api_url"]
+        await self.api.aclose()
+        self.api = httpx.AsyncClient(
+            base_url=self.api_url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False, timeout=PATIENCE
+        )
+
+        async def healthy() -> bool:
+            with contextlib.suppress(httpx.HTTPError):
+                health = (await self.api.get("/healthz")).json()
+                return bool(health.get("media") and health.get("payers", 0) > 0)
+            return False
+
+        await until(healthy, f"media and payers; see {self.log}")
+
+    async def stop(self) -> None:
+        await self.api.aclose()
+        for process in reversed(self._processes):
+            if process.returncode is None:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    await asyncio.wait_for(process.wait(), PATIENCE)
+                except TimeoutError:
+                    process.kill()
+                    raise AssertionError(f"a process did not stop; see {self.log}") from None
+
+    # --- what a test asks -----------------------------------------------------------------------------------------
+
+    async def calls(self) -> list[dict[str, Any]]:
+        answer = await self.api.get("/v1/calls")
+        answer.raise_for_status()
+        body = answer.json()
+        return body if isinstance(body, list) else body["calls"]
+
+    async def calls_up(self, count: int = 1) -> list[dict[str, Any]]:
+        """The calls, once `count` of them are answered."""
+
+        async def up() -> list[dict[str, Any]]:
+            found = [call for call in await self.calls() if call["state"] == "up"]
+            return found if len(found) >= count else []
+
+        return await until(up, f"{count} calls up; see {self.log}")
+
+    async def call(self, call_id: str) -> dict[str, Any]:
+        answer = await self.api.get(f"/v1/calls/{call_id}")
+        answer.raise_for_status()
+        return answer.json()
+
+    async def start_capture(self, call_id: str, amount: int = 4995, transaction: str = "order-1") -> None:
+        """Returns once the customer may key."""
+        order = {"transaction_id": transaction, "amount": amount, "currency": "EUR"}
+        answer = await self.api.post(f"/v1/calls/{call_id}/capture", json=order)
+        assert answer.status_code == 201, answer.text
+        await self.stage(call_id, "collecting")
+
+    async def stage(self, call_id: str, *stages: str, patience: float = PATIENCE) -> dict[str, Any]:
+        """The capture, once it is in one of `stages`."""
+        seen: dict[str, Any] = {}
+
+        async def there() -> dict[str, Any] | None:
+            seen.update(await self.call(call_id))
+            capture = seen["capture"]
+            return capture if capture and capture["stage"] in stages else None
+
+        try:
+            return await until(there, "", patience)
+        except AssertionError:
+            capture = seen.get("capture") or {}
+            raise AssertionError(
+                f"capture is {capture.get('stage')} ({capture.get('reason')}), never {stages}; see {self.log}"
+            ) from None
+
+    async def submit(self, call_id: str) -> dict[str, Any]:
+        """The outcome of the charge."""
+        answer = await self.api.post(f"/v1/calls/{call_id}/capture/submit")
+        assert answer.status_code == 200, answer.text
+        capture = await self.stage(call_id, "finished")
+        return capture["outcome"]
+
+    async def charges(self) -> list[dict[str, Any]]:
+        """What the provider was asked to charge."""
+        async with httpx.AsyncClient(verify=self.provider["ca_file"], trust_env=False) as client:
+            answer = await client.get(f"{self.provider['url']}/test/charges")
+            body = answer.json()
+        return body if isinstance(body, list) else body["charges"]
+
+    def pids(self) -> dict[str, list[int]]:
+        """The running processes of Tonewall, by kind."""
+        found: dict[str, list[int]] = {"supervisor": [], "media": [], "b2bua": [], "payer": []}
+        roots = {process.pid for process in self._processes if process.returncode is None}
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            with contextlib.suppress(OSError):
+                command = (entry / "cmdline").read_bytes().split(b"\0")
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                pid = int(entry.name)
+                if pid in roots and b"b2bua.cli" in command:
+                    found["supervisor"].append(pid)
+                for kind, module in (
+                    ("media", b"media.service"),
+                    ("b2bua", b"b2bua.app"),
+                    ("payer", b"provider_adapters.payer"),
+                ):
+                    if parent in roots and module in command:
+                        found[kind].append(pid)
+        return found
+
+    def _conf(self) -> str:
+        sections: dict[str, dict[str, str]] = {
+            "general": {
+                "bind": "127.0.0.1", "port": "0", "log_level": "debug", "directory": str(self.directory / "run"),
+                "cdr_file": str(self.cdr), "guard_time": "0.3",
+            },
+            "carrier": {"host": "127.0.0.1", "port": str(self.carrier_port)},
+            "pbx": {"host": "127.0.0.1", "port": str(self.pbx_port)},
+            "media": {"address": "127.0.0.1", "ports": media_ports(self.pairs)},
+            "api": {"port": "0", "tokens": f"test:{TOKEN}"},
+            "provider": {
+                "url": self.provider["url"], "api_key": self.provider["api_key"], "ca_file": self.provider["ca_file"],
+                "journal": str(self.directory / "journal.jsonl"), "timeout": "3", "inquiry_time": "3",
+            },
+        }  # fmt: skip
+        for name, keys in self.extra.items():
+            sections[name] |= keys
+        return "\n".join(
+            f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
+            for name, keys in sections.items()
+        )
+
+
+@contextlib.asynccontextmanager
+async def running(stack: Stack) -> AsyncIterator[Stack]:
+    """The stack, started, and stopped whatever happens."""
+    try:
+        yield await stack.start()
+    finally:
+        await stack.stop()
