@@ -1,109 +1,10 @@
-/* The Python face of the media core: SecretMemory, Relay, Mask (see _core.pyi). Stable ABI of Python 3.11. */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-
-#include "_core.h"
+/* The Python face of the media core: the module and its Relay (see _core.pyi). Stable ABI of Python 3.11. */
+#include "_python.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static PyTypeObject *secret_type;
-
-static PyObject *refuse_pickle(PyObject *self, PyObject *Py_UNUSED(ignored)) {
-    (void)self;
-    PyErr_SetString(PyExc_TypeError, "this object cannot be pickled or copied");
-    return NULL;
-}
-
-static void free_object(PyObject *self) {
-    PyTypeObject *type = Py_TYPE(self);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    release(self);
-    Py_DECREF(type);
-}
-
-/* --- SecretMemory ----------------------------------------------------------------------------------------------------- */
-
-typedef struct {
-    PyObject_HEAD
-    struct secret secret;
-} SecretMemory;
-
-static PyObject *secret_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"size", NULL};
-    Py_ssize_t size;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "n", names, &size))
-        return NULL;
-    if (size <= 0)
-        return PyErr_Format(PyExc_ValueError, "size must be positive");
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    SecretMemory *self = (SecretMemory *)allocate(type, 0);
-    if (self != NULL && !secret_map(&self->secret, (size_t)size)) {
-        PyErr_SetFromErrno(PyExc_OSError);
-        Py_DECREF(self);
-        return NULL;
-    }
-    return (PyObject *)self;
-}
-
-static void secret_dealloc(PyObject *self) {
-    secret_unmap(&((SecretMemory *)self)->secret);
-    free_object(self);
-}
-
-static bool secret_is_ours(SecretMemory *self, PyObject *error) {
-    if (self->secret.owner == (int)getpid())
-        return true;
-    PyErr_SetString(error, "secret memory is not inherited by a child process");
-    return false;
-}
-
-static int secret_getbuffer(PyObject *object, Py_buffer *view, int flags) {
-    SecretMemory *self = (SecretMemory *)object;
-    if (!secret_is_ours(self, PyExc_BufferError)) {
-        view->obj = NULL;
-        return -1;
-    }
-    return PyBuffer_FillInfo(view, object, self->secret.bytes, (Py_ssize_t)self->secret.size, 0, flags);
-}
-
-static Py_ssize_t secret_len(PyObject *self) { return (Py_ssize_t)((SecretMemory *)self)->secret.size; }
-
-static PyObject *secret_repr(PyObject *self) {
-    return PyUnicode_FromFormat("<SecretMemory of %zd bytes>", secret_len(self));
-}
-
-static PyObject *secret_kind(PyObject *self, void *Py_UNUSED(closure)) {
-    return PyUnicode_FromString(((SecretMemory *)self)->secret.kind);
-}
-
-static PyObject *secret_wipe_method(PyObject *self, PyObject *Py_UNUSED(ignored)) {
-    secret_wipe(&((SecretMemory *)self)->secret);
-    Py_RETURN_NONE;
-}
-
-static PyMethodDef secret_methods[] = {
-    {"wipe", secret_wipe_method, METH_NOARGS, NULL},
-    {"__reduce__", refuse_pickle, METH_NOARGS, NULL},
-    {"__reduce_ex__", refuse_pickle, METH_O, NULL},
-    {NULL, NULL, 0, NULL},
-};
-static PyGetSetDef secret_getset[] = {{"kind", secret_kind, NULL, NULL, NULL}, {NULL, NULL, NULL, NULL, NULL}};
-static PyType_Slot secret_slots[] = {
-    {Py_tp_doc, "Locked memory that is wiped when it is freed."},
-    {Py_tp_new, secret_new},
-    {Py_tp_dealloc, secret_dealloc},
-    {Py_tp_repr, secret_repr},
-    {Py_tp_methods, secret_methods},
-    {Py_tp_getset, secret_getset},
-    {Py_sq_length, secret_len},
-    {Py_bf_getbuffer, secret_getbuffer},
-    {0, NULL},
-};
-static PyType_Spec secret_spec = {
-    "media._core.SecretMemory", sizeof(SecretMemory), 0, Py_TPFLAGS_DEFAULT, secret_slots};
 
 /* --- Relay -------------------------------------------------------------------------------------------------------------- */
 
@@ -233,15 +134,6 @@ static PyObject *relay_set_peer(PyObject *self, PyObject *args, PyObject *kwargs
     return run_or_null(self, &command);
 }
 
-static bool are_types(Py_buffer *types) {
-    for (Py_ssize_t i = 0; i < types->len; i++)
-        if (((const uint8_t *)types->buf)[i] > 127) {
-            PyErr_SetString(PyExc_ValueError, "a payload type is 0 to 127");
-            return false;
-        }
-    return true;
-}
-
 static PyObject *relay_set_types(PyObject *self, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"stream", "events", "audio", NULL};
     struct command command = {.kind = SET_TYPES};
@@ -366,113 +258,6 @@ static PyType_Slot relay_slots[] = {
     {0, NULL},
 };
 static PyType_Spec relay_spec = {"media._core.Relay", sizeof(Relay), 0, Py_TPFLAGS_DEFAULT, relay_slots};
-
-/* --- Mask ------------------------------------------------------------------------------------------------------------------ */
-
-typedef struct {
-    PyObject_HEAD
-    struct mask mask;
-    struct secret keys;
-} Mask;
-
-static PyObject *mask_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"events", "audio", NULL};
-    Py_buffer events, audio;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*y*", names, &events, &audio))
-        return NULL;
-    Mask *self = NULL;
-    if (are_types(&events) && are_types(&audio)) {
-        allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-        self = (Mask *)allocate(type, 0);
-        if (self != NULL && !secret_map(&self->keys, sizeof(struct keys))) {
-            PyErr_SetFromErrno(PyExc_OSError);
-            Py_CLEAR(self);
-        }
-        if (self != NULL)
-            mask_types(&self->mask, events.buf, (size_t)events.len, audio.buf, (size_t)audio.len);
-    }
-    PyBuffer_Release(&events);
-    PyBuffer_Release(&audio);
-    return (PyObject *)self;
-}
-
-static void mask_dealloc(PyObject *self) {
-    secret_unmap(&((Mask *)self)->keys);
-    free_object(self);
-}
-
-static PyObject *mask_set_mask(PyObject *self, PyObject *on) {
-    int truth = PyObject_IsTrue(on);
-    if (truth < 0)
-        return NULL;
-    ((Mask *)self)->mask.on = truth;
-    Py_RETURN_NONE;
-}
-
-static PyObject *mask_rtp_method(PyObject *object, PyObject *args) {
-    Mask *self = (Mask *)object;
-    Py_buffer packet;
-    long long now_ms;
-    if (!PyArg_ParseTuple(args, "y*L", &packet, &now_ms))
-        return NULL;
-    uint8_t *copy = malloc(packet.len > 0 ? (size_t)packet.len : 1);
-    PyObject *result = NULL;
-    if (copy == NULL) {
-        PyErr_NoMemory();
-    } else {
-        memcpy(copy, packet.buf, (size_t)packet.len);
-        struct decision decision = mask_rtp(&self->mask, copy, (size_t)packet.len, now_ms);
-        bool kept = decision.key == KEY_NONE || keys_put((struct keys *)self->keys.bytes, decision.key, decision.ssrc,
-                                                         decision.timestamp, now_ms);
-        if (!kept)
-            PyErr_SetString(PyExc_OverflowError, "more keys wait than there is room for");
-        else if (decision.verdict == FORWARD)
-            result = Py_BuildValue("(y#i)", decision.bytes, (Py_ssize_t)decision.length, decision.key);
-        else
-            result = Py_BuildValue("(Oi)", Py_None, decision.key);
-        explicit_bzero(copy, (size_t)packet.len);
-        free(copy);
-    }
-    PyBuffer_Release(&packet);
-    return result;
-}
-
-static PyObject *mask_rtcp_method(PyObject *object, PyObject *packet) {
-    Py_buffer view;
-    if (PyObject_GetBuffer(packet, &view, PyBUF_SIMPLE) != 0)
-        return NULL;
-    enum verdict verdict = mask_rtcp(&((Mask *)object)->mask, view.buf, (size_t)view.len);
-    PyObject *result = verdict == FORWARD ? PyBytes_FromStringAndSize(view.buf, view.len) : Py_NewRef(Py_None);
-    PyBuffer_Release(&view);
-    return result;
-}
-
-static PyObject *mask_take(PyObject *object, PyObject *now) {
-    long long now_ms = PyLong_AsLongLong(now);
-    if (now_ms == -1 && PyErr_Occurred())
-        return NULL;
-    uint8_t taken[KEYS];
-    int count = keys_take((struct keys *)((Mask *)object)->keys.bytes, now_ms, taken, KEYS);
-    PyObject *result = PyBytes_FromStringAndSize((const char *)taken, count);
-    explicit_bzero(taken, sizeof taken);
-    return result;
-}
-
-static PyMethodDef mask_methods[] = {
-    {"set_mask", mask_set_mask, METH_O, NULL},
-    {"rtp", mask_rtp_method, METH_VARARGS, NULL},
-    {"rtcp", mask_rtcp_method, METH_O, NULL},
-    {"take", mask_take, METH_O, NULL},
-    {NULL, NULL, 0, NULL},
-};
-static PyType_Slot mask_slots[] = {
-    {Py_tp_doc, "The decisions for one direction, for tests."},
-    {Py_tp_new, mask_new},
-    {Py_tp_dealloc, mask_dealloc},
-    {Py_tp_methods, mask_methods},
-    {0, NULL},
-};
-static PyType_Spec mask_spec = {"media._core.Mask", sizeof(Mask), 0, Py_TPFLAGS_DEFAULT, mask_slots};
 
 /* --- the module ----------------------------------------------------------------------------------------------------------- */
 

@@ -29,6 +29,9 @@ class SecretMemory:
 class Relay:
     """One epoll thread and its streams. Every command blocks, without the GIL, until the thread has applied it.
 
+    Commands raise KeyError for a stream that is not open, RuntimeError while the thread is not running.
+    After OVERFLOW a stream's capture is off and what was kept is wiped.
+
     `quiet_after`: seconds without RTP from either peer after which a stream is reported QUIET (0: never).
     """
 
@@ -39,12 +42,12 @@ class Relay:
     """An eventfd that is readable while `take_events` has something to say."""
 
     def open_stream(self, stream: int, caller_rtp: int, caller_rtcp: int, agent_rtp: int, agent_rtcp: int) -> None: ...
-    """Take over four bound UDP sockets (file descriptors); the core closes them. Raises OSError, ValueError."""
+    """Take over four bound UDP sockets (file descriptors); the core closes them, unless this raises (OSError, ValueError)."""
 
     def set_peer(
         self, stream: int, leg: int, address: str, port: int, rtcp_address: str, rtcp_port: int, latch: bool
     ) -> None: ...
-    """Where the leg's packets come from and go to (numeric addresses; port 0: no peer, nothing passes)."""
+    """Where the leg's packets come from and go to (numeric addresses; port 0: no peer, nothing passes); see media/source.py."""
 
     def set_types(self, stream: int, events: bytes, audio: bytes) -> None: ...
     """The payload types of telephone-event and of all else that was negotiated, one byte each."""
@@ -54,7 +57,10 @@ class Relay:
     """Keep (and announce) the customer's key presses, or do not. Switching wipes what was kept."""
 
     def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int: ...
-    """Move the kept keys, as ASCII `0-9 * # A-D`, to `into[offset:]`; wipe the source; return how many."""
+    """Move the kept keys that fit, as ASCII `0-9 * # A-D`, to `into[offset:]`; wipe the source; return how many.
+
+        Keys are announced and taken 100 ms after they were pressed, so that one that was overtaken on the way comes first.
+        """
 
     def take_events(self) -> list[tuple[int, int, int]]: ...
     """What happened since the last call: (stream, kind, count). Never a digit."""

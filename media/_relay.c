@@ -4,10 +4,9 @@
  * Rule 2: nothing waits for room: an event has its place in its stream, a key without room ends its capture.
  * Rule 3: a packet that may hold a key is wiped from the buffer, which is secret memory. The kernel's socket buffers
  *         are out of reach. */
-#include "_core.h"
+#include "_relay.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,156 +15,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BUFFER = 2048, READY = 256, BUCKETS = 1024, SLAB_STREAMS = 64, TICK_MS = 10 };
-enum { CALLER_RTP = 0, CALLER_RTCP = 1, AGENT_RTP = 2, AGENT_RTCP = 3, SOCKETS = 4 };
+enum { READY = 256, TICK_MS = 10 };
 
-struct endpoint { /* one socket; which leg and protocol follows from `index` */
-    struct stream *stream;
-    int index, fd;
-    struct source source;
-};
-
-struct stream {
-    int64_t id;
-    struct endpoint endpoints[SOCKETS];
-    struct counters counters[2];
-    struct mask mask;
-    struct keys *keys; /* in a slab */
-    bool capture, announced, quiet_reported;
-    int64_t heard_ms;
-    struct stream *next; /* in its bucket */
-    bool waiting[EVENT_KINDS]; /* guarded by `events_lock`, as is all below */
-    int waiting_keys;
-    bool listed;
-    struct stream *previous_waiting, *next_waiting;
-};
-
-struct slab {
-    struct secret memory;
-    struct keys *owned[SLAB_STREAMS];
-    struct slab *next;
-};
-
-struct relay {
-    int epoll, wake, news;
-    int64_t quiet_ms, due_ms;
-    pthread_t thread;
-    bool started, running; /* `running` is guarded by `lock` */
-    pthread_mutex_t lock, events_lock;
-    pthread_cond_t applied;
-    struct command *first, *last;
-    struct stream *buckets[BUCKETS];
-    struct stream *first_waiting, *last_waiting;
-    struct slab *slabs;
-    struct keys **spare; /* free places in the slabs */
-    size_t spares, spare_room;
-    struct secret buffer;
-};
-
-static int64_t clock_ms(void) {
+int64_t clock_ms(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void ring(int fd) {
-    uint64_t one = 1;
-    ssize_t ignored = write(fd, &one, sizeof one); /* fails only if it is readable already */
-    (void)ignored;
-}
-
-static void hush(int fd) {
-    uint64_t count;
-    ssize_t ignored = read(fd, &count, sizeof count);
-    (void)ignored;
-}
-
-/* --- places for keys ------------------------------------------------------------------------------------------------ */
-
-static bool grow_slabs(struct relay *relay) {
-    size_t room = relay->spare_room + SLAB_STREAMS;
-    struct keys **spare = realloc(relay->spare, room * sizeof *spare);
-    if (spare == NULL)
-        return false;
-    relay->spare = spare;
-    struct slab *slab = calloc(1, sizeof *slab);
-    if (slab == NULL || !secret_map(&slab->memory, SLAB_STREAMS * sizeof(struct keys))) {
-        free(slab);
-        return false;
-    }
-    relay->spare_room = room;
-    for (size_t i = 0; i < SLAB_STREAMS; i++)
-        relay->spare[relay->spares++] = (struct keys *)slab->memory.bytes + i;
-    slab->next = relay->slabs;
-    relay->slabs = slab;
-    return true;
-}
-
-static struct keys *borrow_keys(struct relay *relay) {
-    if (relay->spares == 0 && !grow_slabs(relay))
-        return NULL;
-    return relay->spare[--relay->spares];
-}
-
-/* --- events ----------------------------------------------------------------------------------------------------------- */
-
-static void report(struct relay *relay, struct stream *stream, enum event_kind kind, int count) {
-    pthread_mutex_lock(&relay->events_lock);
-    stream->waiting[kind] = true;
-    if (kind == KEYED)
-        stream->waiting_keys = count;
-    if (!stream->listed) {
-        stream->listed = true;
-        stream->next_waiting = NULL;
-        stream->previous_waiting = relay->last_waiting;
-        if (relay->last_waiting != NULL)
-            relay->last_waiting->next_waiting = stream;
-        else
-            relay->first_waiting = stream;
-        relay->last_waiting = stream;
-    }
-    ring(relay->news);
-    pthread_mutex_unlock(&relay->events_lock);
-}
-
-static void unlist(struct relay *relay, struct stream *stream) { /* with `events_lock` */
-    if (!stream->listed)
-        return;
-    if (stream->previous_waiting != NULL)
-        stream->previous_waiting->next_waiting = stream->next_waiting;
-    else
-        relay->first_waiting = stream->next_waiting;
-    if (stream->next_waiting != NULL)
-        stream->next_waiting->previous_waiting = stream->previous_waiting;
-    else
-        relay->last_waiting = stream->previous_waiting;
-    stream->listed = false;
-    memset(stream->waiting, 0, sizeof stream->waiting);
-}
-
-int relay_take_events(struct relay *relay, struct event *out, int room) {
-    int taken = 0;
-    pthread_mutex_lock(&relay->events_lock);
-    hush(relay->news);
-    while (relay->first_waiting != NULL && taken + EVENT_KINDS <= room) {
-        struct stream *stream = relay->first_waiting;
-        for (int kind = KEYED; kind < EVENT_KINDS; kind++)
-            if (stream->waiting[kind])
-                out[taken++] = (struct event){stream->id, kind, kind == KEYED ? stream->waiting_keys : 1};
-        unlist(relay, stream);
-    }
-    if (relay->first_waiting != NULL)
-        ring(relay->news);
-    pthread_mutex_unlock(&relay->events_lock);
-    return taken;
-}
-
 /* --- packets ---------------------------------------------------------------------------------------------------------- */
-
-static void stop_capture(struct stream *stream) {
-    explicit_bzero(stream->keys, sizeof *stream->keys);
-    stream->capture = stream->announced = false;
-}
 
 static void keep_key(struct relay *relay, struct stream *stream, const struct decision *decision, int64_t now_ms) {
     if (keys_put(stream->keys, decision->key, decision->ssrc, decision->timestamp, now_ms)) {
@@ -279,130 +137,7 @@ static void tend(struct relay *relay, int64_t now_ms) {
     relay->due_ms = due_ms < now_ms + TICK_MS ? now_ms + TICK_MS : due_ms;
 }
 
-/* --- commands ------------------------------------------------------------------------------------------------------------- */
-
-static struct stream **find(struct relay *relay, int64_t id) {
-    struct stream **at = &relay->buckets[(uint64_t)id % BUCKETS];
-    while (*at != NULL && (*at)->id != id)
-        at = &(*at)->next;
-    return at;
-}
-
-static int open_stream(struct relay *relay, const struct command *command, int64_t now_ms) {
-    struct stream **at = find(relay, command->stream);
-    if (*at != NULL)
-        return -EEXIST;
-    struct stream *stream = calloc(1, sizeof *stream);
-    struct keys *keys = stream == NULL ? NULL : borrow_keys(relay);
-    if (keys == NULL) {
-        free(stream);
-        return -ENOMEM;
-    }
-    *stream = (struct stream){.id = command->stream, .keys = keys, .heard_ms = now_ms};
-    int error = 0;
-    for (int i = 0; i < SOCKETS; i++) {
-        stream->endpoints[i] = (struct endpoint){.stream = stream, .index = i, .fd = command->fds[i]};
-        struct epoll_event interest = {.events = EPOLLIN, .data.ptr = &stream->endpoints[i]};
-        if (error == 0 && epoll_ctl(relay->epoll, EPOLL_CTL_ADD, command->fds[i], &interest) != 0) {
-            error = -errno;
-            for (int j = 0; j < i; j++)
-                epoll_ctl(relay->epoll, EPOLL_CTL_DEL, command->fds[j], NULL);
-        }
-    }
-    if (error != 0) { /* the descriptors stay the caller's */
-        relay->spare[relay->spares++] = keys;
-        free(stream);
-        return error;
-    }
-    *at = stream;
-    if (relay->quiet_ms > 0 && now_ms + relay->quiet_ms < relay->due_ms)
-        relay->due_ms = now_ms + relay->quiet_ms;
-    return 0;
-}
-
-static void close_stream(struct relay *relay, struct stream **at) {
-    struct stream *stream = *at;
-    *at = stream->next;
-    for (int i = 0; i < SOCKETS; i++)
-        close(stream->endpoints[i].fd); /* leaves the epoll set with it: nobody else holds the socket */
-    stop_capture(stream);
-    relay->spare[relay->spares++] = stream->keys;
-    pthread_mutex_lock(&relay->events_lock);
-    unlist(relay, stream);
-    pthread_mutex_unlock(&relay->events_lock);
-    explicit_bzero(stream, sizeof *stream);
-    free(stream);
-}
-
-static int take_digits(struct relay *relay, struct stream *stream, const struct command *command, int64_t now_ms) {
-    int taken = keys_take(stream->keys, now_ms, command->into, command->room);
-    stream->announced = false;
-    if (stream->keys->count > 0)
-        relay->due_ms = now_ms;
-    return taken;
-}
-
-static int apply(struct relay *relay, struct command *command) {
-    int64_t now_ms = clock_ms();
-    if (command->kind == OPEN_STREAM)
-        return open_stream(relay, command, now_ms);
-    struct stream **at = find(relay, command->stream), *stream = *at;
-    if (stream == NULL)
-        return -ENOENT;
-    struct endpoint *rtp = &stream->endpoints[2 * command->leg];
-    switch (command->kind) {
-    case SET_PEER:
-        source_set(&rtp[0].source, &command->rtp, command->has_rtp, command->on);
-        source_set(&rtp[1].source, &command->rtcp, command->has_rtp && command->has_rtcp, command->on);
-        return 0;
-    case SET_TYPES:
-        mask_types(&stream->mask, command->events, command->event_count, command->audio, command->audio_count);
-        return 0;
-    case SET_MASK:
-        stream->mask.on = command->on;
-        return 0;
-    case SET_CAPTURE:
-        stop_capture(stream);
-        stream->capture = command->on;
-        return 0;
-    case TAKE_DIGITS:
-        return take_digits(relay, stream, command, now_ms);
-    case COUNTERS:
-        memcpy(command->counters, stream->counters, sizeof stream->counters);
-        return 0;
-    case CLOSE_STREAM:
-        memcpy(command->counters, stream->counters, sizeof stream->counters);
-        close_stream(relay, at);
-        return 0;
-    default:
-        return -EINVAL;
-    }
-}
-
-/* Apply what waits. Returns false after STOP. */
-static bool obey(struct relay *relay) {
-    bool go_on = true;
-    hush(relay->wake);
-    pthread_mutex_lock(&relay->lock);
-    while (relay->first != NULL) {
-        struct command *command = relay->first;
-        relay->first = command->next;
-        if (relay->first == NULL)
-            relay->last = NULL;
-        pthread_mutex_unlock(&relay->lock);
-        if (command->kind == STOP)
-            go_on = false;
-        int result = command->kind == STOP ? 0 : go_on ? apply(relay, command) : -ESHUTDOWN;
-        pthread_mutex_lock(&relay->lock);
-        command->result = result;
-        command->done = true;
-    }
-    if (!go_on)
-        relay->running = false;
-    pthread_cond_broadcast(&relay->applied);
-    pthread_mutex_unlock(&relay->lock);
-    return go_on;
-}
+/* --- the thread ------------------------------------------------------------------------------------------------------ */
 
 static void *run(void *argument) {
     struct relay *relay = argument;
@@ -472,23 +207,6 @@ int relay_start(struct relay *relay) {
     return -error;
 }
 
-void relay_run(struct relay *relay, struct command *command) {
-    pthread_mutex_lock(&relay->lock);
-    if (!relay->running) {
-        command->result = -ESHUTDOWN;
-    } else {
-        if (relay->last != NULL)
-            relay->last->next = command;
-        else
-            relay->first = command;
-        relay->last = command;
-        ring(relay->wake);
-        while (!command->done)
-            pthread_cond_wait(&relay->applied, &relay->lock);
-    }
-    pthread_mutex_unlock(&relay->lock);
-}
-
 int relay_fileno(const struct relay *relay) { return relay->news; }
 
 void relay_free(struct relay *relay) {
@@ -497,12 +215,7 @@ void relay_free(struct relay *relay) {
         relay_run(relay, &stop);
         pthread_join(relay->thread, NULL);
     }
-    for (struct slab *slab = relay->slabs, *next; slab != NULL; slab = next) {
-        next = slab->next;
-        secret_unmap(&slab->memory);
-        free(slab);
-    }
-    free(relay->spare);
+    free_slabs(relay);
     secret_unmap(&relay->buffer);
     int fds[] = {relay->epoll, relay->wake, relay->news};
     for (int i = 0; i < 3; i++)

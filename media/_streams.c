@@ -1,0 +1,190 @@
+/* Streams and the commands that change them, applied by the media thread; keys have their places in slabs of secret memory. */
+#include "_relay.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+static bool grow_slabs(struct relay *relay) {
+    size_t room = relay->spare_room + SLAB_STREAMS;
+    struct keys **spare = realloc(relay->spare, room * sizeof *spare);
+    if (spare == NULL)
+        return false;
+    relay->spare = spare;
+    struct slab *slab = calloc(1, sizeof *slab);
+    if (slab == NULL || !secret_map(&slab->memory, SLAB_STREAMS * sizeof(struct keys))) {
+        free(slab);
+        return false;
+    }
+    relay->spare_room = room;
+    for (size_t i = 0; i < SLAB_STREAMS; i++)
+        relay->spare[relay->spares++] = (struct keys *)slab->memory.bytes + i;
+    slab->next = relay->slabs;
+    relay->slabs = slab;
+    return true;
+}
+
+static struct keys *borrow_keys(struct relay *relay) {
+    if (relay->spares == 0 && !grow_slabs(relay))
+        return NULL;
+    return relay->spare[--relay->spares];
+}
+
+void free_slabs(struct relay *relay) {
+    for (struct slab *slab = relay->slabs, *next; slab != NULL; slab = next) {
+        next = slab->next;
+        secret_unmap(&slab->memory);
+        free(slab);
+    }
+    free(relay->spare);
+}
+
+void stop_capture(struct stream *stream) {
+    explicit_bzero(stream->keys, sizeof *stream->keys);
+    stream->capture = stream->announced = false;
+}
+
+static struct stream **find(struct relay *relay, int64_t id) {
+    struct stream **at = &relay->buckets[(uint64_t)id % BUCKETS];
+    while (*at != NULL && (*at)->id != id)
+        at = &(*at)->next;
+    return at;
+}
+
+static int open_stream(struct relay *relay, const struct command *command, int64_t now_ms) {
+    struct stream **at = find(relay, command->stream);
+    if (*at != NULL)
+        return -EEXIST;
+    struct stream *stream = calloc(1, sizeof *stream);
+    struct keys *keys = stream == NULL ? NULL : borrow_keys(relay);
+    if (keys == NULL) {
+        free(stream);
+        return -ENOMEM;
+    }
+    *stream = (struct stream){.id = command->stream, .keys = keys, .heard_ms = now_ms};
+    int error = 0;
+    for (int i = 0; i < SOCKETS; i++) {
+        stream->endpoints[i] = (struct endpoint){.stream = stream, .index = i, .fd = command->fds[i]};
+        struct epoll_event interest = {.events = EPOLLIN, .data.ptr = &stream->endpoints[i]};
+        if (error == 0 && epoll_ctl(relay->epoll, EPOLL_CTL_ADD, command->fds[i], &interest) != 0) {
+            error = -errno;
+            for (int j = 0; j < i; j++)
+                epoll_ctl(relay->epoll, EPOLL_CTL_DEL, command->fds[j], NULL);
+        }
+    }
+    if (error != 0) { /* the descriptors stay the caller's */
+        relay->spare[relay->spares++] = keys;
+        free(stream);
+        return error;
+    }
+    *at = stream;
+    if (relay->quiet_ms > 0 && now_ms + relay->quiet_ms < relay->due_ms)
+        relay->due_ms = now_ms + relay->quiet_ms;
+    return 0;
+}
+
+void close_stream(struct relay *relay, struct stream **at) {
+    struct stream *stream = *at;
+    *at = stream->next;
+    for (int i = 0; i < SOCKETS; i++) {
+        /* Closing alone is not enough: a child between fork and exec still holds the socket. */
+        epoll_ctl(relay->epoll, EPOLL_CTL_DEL, stream->endpoints[i].fd, NULL);
+        close(stream->endpoints[i].fd);
+    }
+    stop_capture(stream);
+    relay->spare[relay->spares++] = stream->keys;
+    forget_news(relay, stream);
+    explicit_bzero(stream, sizeof *stream);
+    free(stream);
+}
+
+static int take_digits(struct relay *relay, struct stream *stream, const struct command *command, int64_t now_ms) {
+    int taken = keys_take(stream->keys, now_ms, command->into, command->room);
+    stream->announced = false;
+    if (stream->keys->count > 0)
+        relay->due_ms = now_ms;
+    return taken;
+}
+
+static int apply(struct relay *relay, struct command *command) {
+    int64_t now_ms = clock_ms();
+    if (command->kind == OPEN_STREAM)
+        return open_stream(relay, command, now_ms);
+    struct stream **at = find(relay, command->stream), *stream = *at;
+    if (stream == NULL)
+        return -ENOENT;
+    struct endpoint *rtp = &stream->endpoints[2 * command->leg];
+    switch (command->kind) {
+    case SET_PEER:
+        source_set(&rtp[0].source, &command->rtp, command->has_rtp, command->on);
+        source_set(&rtp[1].source, &command->rtcp, command->has_rtp && command->has_rtcp, command->on);
+        return 0;
+    case SET_TYPES:
+        mask_types(&stream->mask, command->events, command->event_count, command->audio, command->audio_count);
+        return 0;
+    case SET_MASK:
+        stream->mask.on = command->on;
+        return 0;
+    case SET_CAPTURE:
+        stop_capture(stream);
+        forget_capture(relay, stream);
+        stream->capture = command->on;
+        return 0;
+    case TAKE_DIGITS:
+        return take_digits(relay, stream, command, now_ms);
+    case COUNTERS:
+        memcpy(command->counters, stream->counters, sizeof stream->counters);
+        return 0;
+    case CLOSE_STREAM:
+        memcpy(command->counters, stream->counters, sizeof stream->counters);
+        close_stream(relay, at);
+        return 0;
+    default:
+        return -EINVAL;
+    }
+}
+
+bool obey(struct relay *relay) {
+    bool go_on = true;
+    hush(relay->wake);
+    pthread_mutex_lock(&relay->lock);
+    while (relay->first != NULL) {
+        struct command *command = relay->first;
+        relay->first = command->next;
+        if (relay->first == NULL)
+            relay->last = NULL;
+        pthread_mutex_unlock(&relay->lock);
+        if (command->kind == STOP)
+            go_on = false;
+        int result = command->kind == STOP ? 0 : go_on ? apply(relay, command) : -ESHUTDOWN;
+        pthread_mutex_lock(&relay->lock);
+        command->result = result;
+        command->done = true;
+    }
+    if (!go_on)
+        relay->running = false;
+    pthread_cond_broadcast(&relay->applied);
+    pthread_mutex_unlock(&relay->lock);
+    return go_on;
+}
+
+/* --- another thread's side ----------------------------------------------------------------------------------------- */
+
+void relay_run(struct relay *relay, struct command *command) {
+    pthread_mutex_lock(&relay->lock);
+    if (!relay->running) {
+        command->result = -ESHUTDOWN;
+    } else {
+        if (relay->last != NULL)
+            relay->last->next = command;
+        else
+            relay->first = command;
+        relay->last = command;
+        ring(relay->wake);
+        while (!command->done)
+            pthread_cond_wait(&relay->applied, &relay->lock);
+    }
+    pthread_mutex_unlock(&relay->lock);
+}
