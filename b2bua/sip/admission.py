@@ -1,0 +1,58 @@
+"""Which requests we take at all: the inspection of RFC 3261 section 8.2, before any leg hears of them.
+
+Rule 1: a request is refused here with the code and the headers that tell the peer what would have been taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from b2bua.sip.compose import ACCEPT_LINE, ALLOW, ALLOW_LINE, SDP
+from b2bua.sip.message import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    code: int
+    lines: tuple[str, ...] = ()
+
+
+def max_forwards(request: Request) -> int:
+    """Max-Forwards, or 70 where there is none. Raises ValueError where it is no number."""
+    values = request.headers.getlist("Max-Forwards")
+    if not values:
+        return 70
+    if not (values[0].isascii() and values[0].isdigit() and len(values[0]) <= 3):
+        raise ValueError("Max-Forwards")
+    return min(int(values[0]), 255)
+
+
+def inspect(request: Request) -> Refusal | None:
+    """None: taken so far. ACK and CANCEL do not come here."""
+    # Whatever another method carries, DTMF in an INFO above all, ends here: it is neither relayed nor looked at.
+    if request.method not in ALLOW:
+        return Refusal(405, (ALLOW_LINE,))
+    if request.uri.scheme not in {"sip", "tel"}:
+        return Refusal(416)
+    try:
+        hops = max_forwards(request)
+    except ValueError:
+        return Refusal(400)
+    if hops == 0 and request.method == "INVITE":
+        return Refusal(483)
+    required = ", ".join(request.headers.getlist("Require"))
+    if required:
+        return Refusal(420, (f"Unsupported: {required}",))
+    return _body(request)
+
+
+def _body(request: Request) -> Refusal | None:
+    if not request.body or request.method != "INVITE":
+        return None
+    types = request.headers.getlist("Content-Type")
+    encodings = request.headers.getlist("Content-Encoding")
+    if len(types) != 1 or types[0].partition(";")[0].strip().lower() != SDP:
+        return Refusal(415, (ACCEPT_LINE,))
+    if any(encoding.lower() != "identity" for encoding in encodings):
+        return Refusal(415, (ACCEPT_LINE, "Accept-Encoding: identity"))
+    return None

@@ -1,0 +1,158 @@
+"""Writing SIP messages: responses out of the head of their request, requests out of a dialog or a trunk.
+
+Rule 1: what we write names us only: our Via, our Contact; nothing of the other leg but the parties' users and names.
+Rule 2: text that comes from outside is cleaned here (`phrase`, `party`), or was at `message.read`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+
+import sipmessage
+
+from b2bua.call.leg import Party
+from b2bua.sip.message import Address, Head, Request, tag_of
+
+ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS")
+ALLOW_LINE = "Allow: " + ", ".join(ALLOW)
+ACCEPT_LINE = "Accept: application/sdp"
+SDP = "application/sdp"
+COOKIE = "z9hG4bK"  # RFC 3261 section 8.1.1.7
+_KEY = secrets.token_bytes(16)
+_RECEIVED = re.compile(r";[ ]*(?:rport|received)(?:[ ]*=[^;]*)?(?=;|$)", re.IGNORECASE)
+PHRASES = {
+    100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 183: "Session Progress", 200: "OK",
+    405: "Method Not Allowed", 408: "Request Timeout", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme",
+    420: "Bad Extension", 480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected",
+    483: "Too Many Hops", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here",
+    491: "Request Pending", 500: "Server Internal Error", 503: "Service Unavailable", 513: "Message Too Large",
+    600: "Busy Everywhere", 603: "Decline",
+}  # fmt: skip
+
+
+def phrase(code: int, given: str = "") -> str:
+    """`given`, cleaned, or the default phrase of the code."""
+    clean = "".join(char for char in given if char.isprintable())[:80]
+    if clean:
+        return clean
+    if code in PHRASES:
+        return PHRASES[code]
+    try:
+        return HTTPStatus(code).phrase
+    except ValueError:
+        return "Unknown"
+
+
+def hostport(host: str, port: int | None) -> str:
+    """`host:port`, with brackets where the host is an IPv6 address."""
+    if ":" in host and not host.startswith("["):
+        host = f"[{host}]"
+    return host if port is None else f"{host}:{port}"
+
+
+def new_tag() -> str:
+    return secrets.token_hex(8)
+
+
+def new_branch() -> str:
+    return COOKIE + secrets.token_hex(12)
+
+
+def stateless_tag(head: Head) -> str:
+    """The To tag of a stateless answer: the same for the same request (RFC 3261 section 8.2.7)."""
+    text = f"{head.call_id}\0{head.vias[0]}\0{head.cseq}".encode()
+    return hashlib.blake2b(text, key=_KEY, digest_size=8).hexdigest()
+
+
+def stamped(via: str, source: Address) -> str:
+    """The topmost Via with where the request really came from (RFC 3261 section 18.2.1, RFC 3581 section 4)."""
+    wants_port = re.search(r";[ ]*rport", via, re.IGNORECASE) is not None
+    bare = _RECEIVED.sub("", via)
+    return f"{bare};received={source[0]}" + (f";rport={source[1]}" if wants_port else "")
+
+
+def response(
+    head: Head,
+    source: Address,
+    code: int,
+    *,
+    text: str = "",
+    tag: str = "",
+    lines: Iterable[str] = (),
+    body: bytes = b"",
+) -> bytes:
+    """A response. `tag`: ours, added to To where it has none; `lines`: further headers, ready to send."""
+    to = head.to if not tag or tag_of(head.to) else f"{head.to};tag={tag}"
+    rows = [f"SIP/2.0 {code} {phrase(code, text)}", f"Via: {stamped(head.vias[0], source)}"]
+    rows += [f"Via: {via}" for via in head.vias[1:]]
+    rows += [f"From: {head.from_}", f"To: {to}", f"Call-ID: {head.call_id}", f"CSeq: {head.cseq}", *lines]
+    if body:
+        rows.append(f"Content-Type: {SDP}")
+    rows.append(f"Content-Length: {len(body)}\r\n\r\n")
+    return "\r\n".join(rows).encode() + body
+
+
+def return_address(request: Request) -> Address:
+    """Where responses go: the source address; its port, unless the request has no rport (RFC 3261 section 18.2.2)."""
+    if request.via.rport:
+        return request.source
+    return request.source[0], request.via.port or 5060
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request of ours, kept so that its ACK, its CANCEL and its second try with credentials can be made from it."""
+
+    method: str
+    uri: str
+    sent_by: str
+    branch: str
+    from_: str
+    to: str
+    call_id: str
+    cseq: int
+    route: tuple[str, ...] = ()
+    max_forwards: int = 70
+    lines: tuple[str, ...] = ()
+    body: bytes = b""
+
+    def __bytes__(self) -> bytes:
+        rows = [
+            f"{self.method} {self.uri} SIP/2.0",
+            f"Via: SIP/2.0/UDP {self.sent_by};rport;branch={self.branch}",
+            f"Max-Forwards: {self.max_forwards}",
+        ]
+        rows += [f"Route: {route}" for route in self.route]
+        rows += [
+            f"From: {self.from_}", f"To: {self.to}", f"Call-ID: {self.call_id}", f"CSeq: {self.cseq} {self.method}",
+        ]  # fmt: skip
+        rows += self.lines
+        if self.body:
+            rows.append(f"Content-Type: {SDP}")
+        rows.append(f"Content-Length: {len(self.body)}\r\n\r\n")
+        return "\r\n".join(rows).encode() + self.body
+
+    def ack(self, to: str) -> bytes:
+        """The ACK of a 300-699 response with this To (RFC 3261 section 17.1.1.3)."""
+        return bytes(replace(self, method="ACK", to=to, lines=(), body=b""))
+
+    def cancel(self) -> Outgoing:
+        """The CANCEL of this INVITE (RFC 3261 section 9.1)."""
+        return replace(self, method="CANCEL", lines=(), body=b"")
+
+    def again(self, cseq: int, credentials: str) -> Outgoing:
+        """The same request with an answer to a challenge (RFC 3261 section 22.2)."""
+        kept = tuple(line for line in self.lines if not line.startswith(("Authorization:", "Proxy-Authorization:")))
+        return replace(self, branch=new_branch(), cseq=cseq, lines=(*kept, credentials))
+
+
+def party(who: Party, host: str, port: int | None = None) -> str:
+    """A From or To value without tag. User and name are escaped as their grammar asks."""
+    name = "".join(char for char in who.display if char.isprintable())[:120]
+    uri = sipmessage.URI(scheme="sip", host=hostport(host, port), user=who.user or None)
+    return str(sipmessage.Address(uri=uri, name=name))

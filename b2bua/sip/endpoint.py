@@ -1,0 +1,239 @@
+"""The default SIP engine: legs on our own transactions and dialogs, over UDP.
+
+Rule 1: nothing that the network sends raises out of here; it becomes an event, an answer, or a number in `counters`.
+Rule 2: events are delivered in order, after the engine has finished with what caused them, never from within `execute`.
+Rule 3: every leg ends with exactly one LegFailed or LegHungUp, also where the call itself ended it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+
+from b2bua.call.leg import (
+    AnswerLeg,
+    AnswerReinvite,
+    HangUpLeg,
+    InviteLeg,
+    LegCommand,
+    LegEvent,
+    LegFailed,
+    LegId,
+    ReinviteLeg,
+    RejectLeg,
+    RejectReinvite,
+    RingLeg,
+    Trunk,
+)
+from b2bua.sip.compose import phrase
+from b2bua.sip.layer import TransactionLayer
+from b2bua.sip.leg_base import Ground
+from b2bua.sip.message import Address
+from b2bua.sip.reception import Reception
+from b2bua.sip.scheduler import Scheduler
+from b2bua.sip.transaction import Timers
+from b2bua.sip.transport import UdpTransport
+from b2bua.sip.trunk import TrunkTable
+from b2bua.sip.uac import UacLeg
+from b2bua.sip.uas import UasLeg
+from tonewall.log import get_logger
+
+_log = get_logger(__name__)
+
+
+class SipEngine:
+    """Legs towards trunks. Everything runs on the event loop that called `start`."""
+
+    def __init__(
+        self,
+        *,
+        bind: Address,
+        trunks: Sequence[Trunk],
+        on_event: Callable[[LegId, LegEvent], None],
+        advertised: str | None = None,
+        user_agent: str = "Tonewall",
+        timers: Timers | None = None,
+    ) -> None:
+        """`bind`: address and port, 0 for a free one. `advertised`: the host in Via and Contact, where NAT makes it
+        another than the bound address."""
+        self._bind = bind
+        self._advertised = advertised
+        self._on_event = on_event
+        self._user_agent = user_agent
+        self._timers = timers or Timers()
+        self._counters: Counter[str] = Counter()
+        self._trunks = TrunkTable(trunks)
+        self._transport = UdpTransport(self.receive)
+        self._events: deque[tuple[LegId, LegEvent]] = deque()
+        self._inside = False  # whether `_deliver` follows anyway
+        self._wake: asyncio.Handle | None = None
+        self._resolving: asyncio.Task[None] | None = None
+        self._idle = asyncio.Event()
+        self._ground: Ground | None = None
+        self.address: Address = bind
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Bind and resolve the trunks. Raises OSError where the address cannot be bound."""
+        loop = asyncio.get_running_loop()
+        scheduler = Scheduler(loop)
+        layer = TransactionLayer(self._transport.send, self._soon, scheduler, self._timers)
+        self._ground = Ground(layer, scheduler, self._timers, self._transport.send, self._emit, self._user_agent)
+        self._reception = Reception(self._ground, self._trunks, self._counters, self.new_leg)
+        self.address = await self._transport.open(*self._bind)
+        await self._trunks.resolve(self.address, self._advertised)
+        self._resolving = asyncio.create_task(self._trunks.keep_resolved(self.address, self._advertised))
+        _log.info("sip_started", address=self.address[0], port=self.address[1])
+
+    async def stop(self, patience: float = 2.0) -> None:
+        """Hang up every leg, wait for their ends, `patience` seconds at most, and close."""
+        ground = self._ground
+        if ground is None:
+            return
+        self._reception.closing = True
+        for leg in list(ground.legs):
+            self.execute(leg, HangUpLeg("stopping"))
+        deadline = ground.scheduler.now() + patience
+        while ground.legs and ground.scheduler.now() < deadline:
+            self._idle.clear()
+            try:
+                await asyncio.wait_for(self._idle.wait(), max(0.0, deadline - ground.scheduler.now()))
+            except TimeoutError:
+                break
+        left = list(ground.legs.values())
+        for unfinished in left:
+            unfinished.tell_end()
+        if self._resolving is not None:
+            self._resolving.cancel()
+        ground.scheduler.close()
+        self._transport.close()
+        self._deliver()
+        self._ground = None
+        _log.info("sip_stopped", count=len(left))
+
+    # --- what the calls ask ------------------------------------------------------------------------------------------
+
+    def new_leg(self) -> LegId:
+        """A fresh id, for an InviteLeg."""
+        return LegId(secrets.token_hex(8))
+
+    def execute(self, leg: LegId, command: LegCommand) -> None:
+        """Carry out a command. What goes wrong in the network comes back as an event; a leg that ended is ignored.
+
+        Raises LookupError for an InviteLeg to a trunk that was never configured.
+        """
+        ground = self._ground
+        if ground is None:
+            return
+        if isinstance(command, InviteLeg):
+            self._invite(ground, leg, command)
+        else:
+            known = ground.legs.get(leg)
+            if known is not None and not _carry_out(known, command):
+                self._counters["commands_out_of_place"] += 1
+                _log.warning("command_out_of_place", leg=leg, kind=type(command).__name__, state=known.state)
+        self._schedule()
+
+    def _invite(self, ground: Ground, leg: LegId, command: InviteLeg) -> None:
+        peer = self._trunks.peers[command.trunk]
+        if leg in ground.legs:
+            self._counters["commands_out_of_place"] += 1
+        elif peer.address is None or self._reception.closing:
+            self._emit(leg, LegFailed(503, phrase(503)))
+        else:
+            ground.legs[leg] = UacLeg(ground, leg, peer, peer.address, command)
+            self._counters["legs_out"] += 1
+
+    # --- what the network sends --------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes, source: Address) -> None:
+        """Take one datagram."""
+        if self._ground is None:
+            return
+        self._counters["received"] += 1
+        self._inside = True
+        try:
+            self._reception.receive(data, source)
+        except Exception as error:
+            # A bug of ours must not stop the calls; it is counted and logged, without the message.
+            self._counters["errors"] += 1
+            _log.error("sip_receive_failed", exc_info=error)
+        finally:
+            self._inside = False
+        self._deliver()
+
+    # --- events ------------------------------------------------------------------------------------------------------
+
+    def _emit(self, leg: LegId, event: LegEvent) -> None:
+        self._events.append((leg, event))
+        self._schedule()
+
+    def _soon(self, function: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_soon(function)
+
+    def _schedule(self) -> None:
+        if self._events and self._wake is None and not self._inside:
+            self._wake = asyncio.get_running_loop().call_soon(self._deliver)
+
+    def _deliver(self) -> None:
+        """Hand out what has happened; what the calls do in return is carried out, and its events follow in the queue."""
+        if self._wake is not None:
+            self._wake.cancel()
+            self._wake = None
+        self._inside = True
+        try:
+            while self._events:
+                leg, event = self._events.popleft()
+                try:
+                    self._on_event(leg, event)
+                except Exception as error:
+                    self._counters["errors"] += 1
+                    _log.error("leg_event_failed", leg=leg, kind=type(event).__name__, exc_info=error)
+        finally:
+            self._inside = False
+        if self._ground is not None and not self._ground.legs:
+            self._idle.set()
+
+    # --- what can be counted -----------------------------------------------------------------------------------------
+
+    @property
+    def open_legs(self) -> int:
+        return len(self._ground.legs) if self._ground is not None else 0
+
+    @property
+    def open_dialogs(self) -> int:
+        return len(self._ground.dialogs) if self._ground is not None else 0
+
+    @property
+    def open_transactions(self) -> int:
+        return len(self._ground.layer) if self._ground is not None else 0
+
+    def counters(self) -> dict[str, int]:
+        """Totals since the start, and the present numbers of legs, dialogs and transactions."""
+        now = {"legs": self.open_legs, "dialogs": self.open_dialogs, "transactions": self.open_transactions}
+        return dict(self._counters) | now
+
+
+def _carry_out(leg: object, command: LegCommand) -> bool:
+    """Whether the command fitted the leg's state."""
+    match leg, command:
+        case ((UacLeg() | UasLeg()), HangUpLeg()):
+            leg.hang_up()
+        case UasLeg(), RingLeg():
+            return leg.ring(command)
+        case UasLeg(), AnswerLeg():
+            return leg.accept(command)
+        case UasLeg(), RejectLeg():
+            return leg.refuse(command)
+        case ((UacLeg() | UasLeg()), ReinviteLeg()):
+            leg.reinvite.send(command.offer)
+        case ((UacLeg() | UasLeg()), AnswerReinvite()):
+            return leg.reinvite.answer(command.answer)
+        case ((UacLeg() | UasLeg()), RejectReinvite()):
+            return leg.reinvite.reject(command.code, command.phrase)
+        case _:
+            return False
+    return True

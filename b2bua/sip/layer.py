@@ -1,0 +1,229 @@
+"""The transaction layer: finds the machine that a message belongs to and carries out its commands.
+
+Rule 1: a machine that ended is forgotten at once; what its peer sends later is a stray, which is counted.
+Rule 2: users are never called from within `open_client` or `respond`, so they need not expect to be re-entered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from b2bua.sip.compose import COOKIE, Outgoing, return_address
+from b2bua.sip.invite_client import InviteClient
+from b2bua.sip.invite_server import InviteServer
+from b2bua.sip.message import Address, Request, Response
+from b2bua.sip.non_invite_client import NonInviteClient
+from b2bua.sip.non_invite_server import NonInviteServer
+from b2bua.sip.scheduler import Scheduler
+from b2bua.sip.transaction import Command, Deliver, Event, Send, Timers, Unreachable
+
+ServerKey = tuple[str, ...]
+
+
+class ClientUser(Protocol):
+    """Who sent a request."""
+
+    def on_response(self, client: Client, response: Response) -> None: ...
+    def on_no_response(self, client: Client, code: int) -> None:
+        """There will be none: `code` 408 after a time-out, 503 where the transport refused."""
+        ...
+
+
+class ServerUser(Protocol):
+    """Who answers a request."""
+
+    def on_ack(self, request: Request) -> None: ...
+    def on_lost(self, server: Server) -> None:
+        """Our answer could not be sent."""
+        ...
+
+
+class Nobody:
+    """The user of transactions whose outcome changes nothing."""
+
+    def on_response(self, client: Client, response: Response) -> None: ...
+    def on_no_response(self, client: Client, code: int) -> None: ...
+    def on_ack(self, request: Request) -> None: ...
+    def on_lost(self, server: Server) -> None: ...
+
+
+NOBODY = Nobody()
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """A request of ours under way. `tries`: how often it has been sent with credentials."""
+
+    request: Outgoing
+    destination: Address
+    machine: InviteClient | NonInviteClient
+    user: ClientUser
+    layer: TransactionLayer
+    tries: int = 0
+    scheduled: float | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.request.branch, self.request.method
+
+    def deadline(self) -> float | None:
+        return self.machine.deadline()
+
+    def elapse(self, now: float) -> None:
+        self.layer.run_client(self, self.machine.receive(Event.TIME_PASSED, now))
+
+
+@dataclass(slots=True, eq=False)
+class Server:
+    """A request of the peer's that we answer."""
+
+    request: Request
+    destination: Address
+    machine: InviteServer | NonInviteServer
+    user: ServerUser
+    layer: TransactionLayer
+    key: ServerKey
+    scheduled: float | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether a final response was sent."""
+        return self.machine.state.name not in {"TRYING", "PROCEEDING"}
+
+    def deadline(self) -> float | None:
+        return self.machine.deadline()
+
+    def elapse(self, now: float) -> None:
+        self.layer.run_server(self, self.machine.receive(Event.TIME_PASSED, now))
+
+
+class TransactionLayer:
+    """All transactions of one engine. `soon` runs a function after the present event has been dealt with."""
+
+    def __init__(
+        self,
+        send: Callable[[bytes, Address], bool],
+        soon: Callable[[Callable[[], None]], None],
+        scheduler: Scheduler,
+        timers: Timers,
+    ) -> None:
+        self._send = send
+        self._soon = soon
+        self._scheduler = scheduler
+        self._timers = timers
+        self._clients: dict[tuple[str, str], Client] = {}
+        self._servers: dict[ServerKey, Server] = {}
+        self._first: dict[tuple[str, str, str], Server] = {}  # by what merged requests have in common
+
+    def __len__(self) -> int:
+        return len(self._clients) + len(self._servers)
+
+    def open_client(self, request: Outgoing, destination: Address, user: ClientUser, tries: int = 0) -> Client:
+        """Send a request of ours and see it through."""
+        kind = InviteClient if request.method == "INVITE" else NonInviteClient
+        machine, commands = kind.open(bytes(request), self._scheduler.now(), self._timers)
+        client = Client(request, destination, machine, user, self, tries)
+        self._clients[client.key] = client
+        self.run_client(client, commands)
+        return client
+
+    def abandon(self, client: Client) -> None:
+        """Forget a transaction whose answer is not waited for any longer."""
+        client.machine.due = {}
+        self._clients.pop(client.key, None)
+
+    def receive_response(self, response: Response) -> bool:
+        """Take a response. False: it belongs to no transaction."""
+        client = self._clients.get((response.via.branch, response.method))
+        if client is None:
+            return False
+        if response.code < 200:
+            event, ack = Event.PROVISIONAL, b""
+        elif response.code < 300:
+            event, ack = Event.SUCCESS, b""
+        else:
+            event = Event.FAILURE
+            ack = client.request.ack(response.head.to) if response.method == "INVITE" else b""
+        self.run_client(client, client.machine.receive(event, self._scheduler.now(), ack), response)
+        return True
+
+    def find(self, request: Request, method: str) -> Server | None:
+        """The server transaction of this request, or of the INVITE that this ACK or CANCEL is for."""
+        return self._servers.get(_key(request, method))
+
+    def repeat(self, server: Server, request: Request) -> None:
+        """The request came again, or the ACK for what we answered."""
+        event = Event.ACK if request.method == "ACK" else Event.REQUEST
+        self.run_server(server, server.machine.receive(event, self._scheduler.now()), request)
+
+    def open_server(self, request: Request) -> Server:
+        """A new request. Its user is NOBODY until one takes it."""
+        machine = (InviteServer if request.method == "INVITE" else NonInviteServer).open(self._timers)
+        server = Server(request, return_address(request), machine, NOBODY, self, _key(request, request.method))
+        self._servers[server.key] = server
+        if not request.to_tag:
+            self._first.setdefault(_merging(request), server)
+        return server
+
+    def is_merged(self, request: Request) -> bool:
+        """Whether this new request reached us before on another way (RFC 3261 section 8.2.2.2)."""
+        return not request.to_tag and _merging(request) in self._first
+
+    def respond(self, server: Server, code: int, message: bytes) -> None:
+        """Answer. The caller sees to it that one final answer is sent, but for a 2xx to an INVITE, sent again."""
+        event = Event.PROVISIONAL if code < 200 else Event.SUCCESS if code < 300 else Event.FAILURE
+        self.run_server(server, server.machine.receive(event, self._scheduler.now(), message))
+
+    def run_client(self, client: Client, commands: list[Command], response: Response | None = None) -> None:
+        for command in commands:
+            if isinstance(command, Send):
+                if not self._send(command.message, client.destination):
+                    self._soon(lambda: self._unsent_client(client))
+            elif isinstance(command, Deliver):
+                if response is not None:
+                    client.user.on_response(client, response)
+            else:
+                client.user.on_no_response(client, 503 if isinstance(command, Unreachable) else 408)
+        if client.machine.ended:
+            self._clients.pop(client.key, None)
+        else:
+            self._scheduler.watch(client)
+
+    def run_server(self, server: Server, commands: list[Command], request: Request | None = None) -> None:
+        for command in commands:
+            if isinstance(command, Send):
+                if not self._send(command.message, server.destination):
+                    self._soon(lambda: self._unsent_server(server))
+            elif isinstance(command, Deliver):
+                if request is not None:
+                    server.user.on_ack(request)
+            else:
+                server.user.on_lost(server)
+        if server.machine.ended:
+            self._servers.pop(server.key, None)
+            if self._first.get(_merging(server.request)) is server:
+                del self._first[_merging(server.request)]
+        else:
+            self._scheduler.watch(server)
+
+    def _unsent_client(self, client: Client) -> None:
+        if not client.machine.ended:
+            self.run_client(client, client.machine.receive(Event.TRANSPORT_ERROR, self._scheduler.now()))
+
+    def _unsent_server(self, server: Server) -> None:
+        if not server.machine.ended:
+            self.run_server(server, server.machine.receive(Event.TRANSPORT_ERROR, self._scheduler.now()))
+
+
+def _key(request: Request, method: str) -> ServerKey:
+    """RFC 3261 section 17.2.3. A branch without the cookie identifies nothing: then the whole of RFC 2543's rule."""
+    via = request.via
+    if via.branch.startswith(COOKIE):
+        return via.branch, via.host, str(via.port), method
+    return request.head.vias[0], request.head.call_id, request.from_tag, str(request.cseq), method
+
+
+def _merging(request: Request) -> tuple[str, str, str]:
+    return request.head.call_id, request.from_tag, request.head.cseq

@@ -1,0 +1,224 @@
+"""A leg with a dialog: BYE both ways, re-INVITE both ways, and the end of it. What both directions share.
+
+Rule 1: what the leg sends goes through `Ground`; what it reports goes through `Ground.emit`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from b2bua.call.leg import LegConfirmed, LegEvent, LegFailed, LegHungUp, LegId
+from b2bua.sip.auth import Digest
+from b2bua.sip.compose import ACCEPT_LINE, ALLOW_LINE, phrase, response
+from b2bua.sip.dialog import Dialog
+from b2bua.sip.layer import Client, Server, TransactionLayer
+from b2bua.sip.leg_state import TRANSITIONS, Event, State
+from b2bua.sip.message import Address, Request, Response
+from b2bua.sip.reinvite import Reinvite
+from b2bua.sip.reliable_answer import Event as AnswerEvent
+from b2bua.sip.reliable_answer import ReliableAnswer
+from b2bua.sip.scheduler import Scheduler
+from b2bua.sip.transaction import Send, Timers
+from b2bua.sip.trunk import Peer
+
+
+@dataclass(slots=True)
+class Ground:
+    """What a leg stands on; one an engine."""
+
+    layer: TransactionLayer
+    scheduler: Scheduler
+    timers: Timers
+    send: Callable[[bytes, Address], bool]
+    emit: Callable[[LegId, LegEvent], None]
+    user_agent: str
+    legs: dict[LegId, Leg] = field(default_factory=dict)
+    dialogs: dict[tuple[str, str, str], Leg] = field(default_factory=dict)
+
+
+class Leg:
+    """One leg; subclasses open it. Its methods are called by the engine and by the transaction layer."""
+
+    def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, state: State, source: Address) -> None:
+        self.ground = ground
+        self.id = leg_id
+        self.peer = peer
+        self.state = state
+        self.source = source  # where the peer last sent from
+        self.dialog: Dialog | None = None
+        self.answer: ReliableAnswer | None = None  # our newest 2xx to an INVITE or re-INVITE
+        self.answer_to = source  # where that 2xx goes
+        self.reinvite = Reinvite(self)
+        self.digest = Digest(peer.trunk.username, peer.trunk.password)
+        self.scheduled: float | None = None
+        self.acks: dict[tuple[str, int], tuple[bytes, Address]] = {}  # by remote tag and CSeq, to be sent again
+        self._last: LegEvent | None = None
+        self._told = False
+
+    # --- states ----------------------------------------------------------------------------------------------------
+
+    def move(self, event: Event) -> bool:
+        """Take the table's step; False where there is none. A leg that thereby ended is forgotten."""
+        after = TRANSITIONS[self.state].get(event)
+        if after is None:
+            return False
+        self.state = after
+        if after is State.ENDED:
+            self._forget()
+        return True
+
+    def end_with(self, event: LegEvent) -> None:
+        """What to report when the leg ends; the first reason stays."""
+        if self._last is None:
+            self._last = event
+
+    def tell_end(self) -> None:
+        """Report the end, once."""
+        if not self._told:
+            self._told = True
+            self.ground.emit(self.id, self._last or LegHungUp("ended"))
+
+    def emit(self, event: LegEvent) -> None:
+        if not self._told:
+            self.ground.emit(self.id, event)
+
+    def _forget(self) -> None:
+        self.reinvite.drop()
+        if self.answer is not None:
+            self.answer.receive(AnswerEvent.ABANDON, self.ground.scheduler.now())
+        if self.dialog is not None:
+            self.ground.dialogs.pop(self.dialog.key, None)
+        self.ground.legs.pop(self.id, None)
+        self.tell_end()
+
+    # --- requests of ours within the dialog --------------------------------------------------------------------------
+
+    def lines(self) -> tuple[str, ...]:
+        """The headers of our own in requests and in answers that establish or refresh the dialog."""
+        return self.peer.contact, ALLOW_LINE, f"User-Agent: {self.ground.user_agent}"
+
+    def request(self, method: str, lines: tuple[str, ...] = (), body: bytes = b"") -> Client:
+        """Send a request within the dialog, the leg being its user."""
+        assert self.dialog is not None
+        outgoing = self.dialog.request(method, self.peer.sent_by, lines, body)
+        return self.ground.layer.open_client(outgoing, self.destination(self.dialog), self)
+
+    def destination(self, dialog: Dialog) -> Address:
+        return self.peer.next_hop(dialog.next_hop, self.source)
+
+    def acknowledge(self, dialog: Dialog, cseq: int) -> None:
+        """Send the ACK for a 2xx, or send it again (RFC 3261 section 13.2.2.4)."""
+        key = (dialog.remote_tag, cseq)
+        if key not in self.acks:
+            ack = dialog.request("ACK", self.peer.sent_by, (f"User-Agent: {self.ground.user_agent}",), cseq=cseq)
+            self.acks[key] = bytes(ack), self.destination(dialog)
+        self.ground.send(*self.acks[key])
+
+    def challenged(self, client: Client, reply: Response) -> Client | None:
+        """Send a request again with the answer to its 401 or 407; None where there is nothing to answer."""
+        if reply.code not in {401, 407} or reply.source[0] not in self.peer.addresses:
+            return None
+        was = client.request
+        line = self.digest.answer(reply, was.method, was.uri, client.tries, secrets.token_hex(8))
+        if line is None:
+            return None
+        cseq = was.cseq + 1
+        if self.dialog is not None:
+            self.dialog.local_cseq = cseq = max(cseq, self.dialog.local_cseq + 1)
+        return self.ground.layer.open_client(was.again(cseq, line), client.destination, client.user, client.tries + 1)
+
+    def bye(self) -> None:
+        self.reinvite.drop()
+        self.request("BYE", (f"User-Agent: {self.ground.user_agent}",))
+
+    def lose(self, reason: str) -> None:
+        """The dialog is lost: BYE, in case the peer still has it, and report."""
+        self.end_with(LegHungUp(reason))
+        was = self.state
+        if self.move(Event.LOST) and was is not State.HANGING_UP and self.state is State.HANGING_UP:
+            self.tell_end()
+            self.bye()
+
+    def on_response(self, client: Client, reply: Response) -> None:
+        """A response to a request of ours within the dialog."""
+        if client.request.method == "INVITE":
+            self.reinvite.on_response(client, reply)
+        elif reply.code >= 200 and client.request.method == "BYE" and self.challenged(client, reply) is None:
+            self.end_with(LegHungUp("hung up"))
+            self.move(Event.BYE_DONE)
+
+    def on_no_response(self, client: Client, code: int) -> None:
+        if client.request.method == "INVITE":
+            self.reinvite.on_no_response(code)
+        elif client.request.method == "BYE":
+            self.end_with(LegHungUp("hung up"))
+            self.move(Event.BYE_DONE)
+
+    # --- requests of the peer's within the dialog --------------------------------------------------------------------
+
+    def respond(
+        self, server: Server, code: int, text: str = "", lines: tuple[str, ...] = (), body: bytes = b""
+    ) -> bytes:
+        tag = self.dialog.local_tag if self.dialog is not None else ""
+        head = server.request.head
+        message = response(head, server.request.source, code, text=text, tag=tag, lines=lines, body=body)
+        self.ground.layer.respond(server, code, message)
+        return message
+
+    def send_answer(self, server: Server, body: bytes, lines: tuple[str, ...] = ()) -> None:
+        """Send 200 to an INVITE or re-INVITE, and watch for its ACK."""
+        message = self.respond(server, 200, lines=(*lines, *self.lines(), ACCEPT_LINE), body=body)
+        now = self.ground.scheduler.now()
+        self.answer_to = server.destination
+        self.answer = ReliableAnswer.open(message, server.request.cseq, now, self.ground.timers)
+        self.ground.scheduler.watch(self)
+
+    def cancelled(self, server: Server) -> None:
+        """The peer's CANCEL, for a re-INVITE."""
+        self.reinvite.cancelled(server)
+
+    def on_bye(self, server: Server) -> None:
+        self.respond(server, 200)
+        self.reinvite.drop()
+        self.end_with(LegHungUp("far end hung up"))
+        self.move(Event.BYE)
+
+    def on_ack(self, request: Request) -> None:
+        """The ACK for our newest 2xx. Repeated and strange ones change nothing."""
+        answer = self.answer
+        if answer is None or request.cseq != answer.cseq or answer.deadline() is None:
+            return
+        answer.receive(AnswerEvent.ACK, self.ground.scheduler.now())
+        self.reinvite.on_ack()
+        self.confirmed(request)
+
+    def confirmed(self, request: Request) -> None:
+        """The ACK has come: `LegConfirmed`, or the BYE that waited for it."""
+        if self.state is State.HANG_UP_WANTED:
+            self.move(Event.ACKED)
+            self.bye()
+            return
+        self.move(Event.ACKED)
+        self.emit(LegConfirmed(request.body))
+
+    def on_lost(self, server: Server) -> None:
+        """Our answer to a request could not be sent, or was never acknowledged."""
+        if server.request.method == "INVITE" and self.state is State.INVITED:
+            self.end_with(LegFailed(503, phrase(503)))
+            self.move(Event.LOST)
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def deadline(self) -> float | None:
+        return self.answer.deadline() if self.answer is not None else None
+
+    def elapse(self, now: float) -> None:
+        if self.answer is None or self.dialog is None:
+            return
+        for command in self.answer.elapse(now):
+            if isinstance(command, Send):
+                self.ground.send(command.message, self.answer_to)
+            else:
+                self.lose("no ACK")

@@ -1,0 +1,176 @@
+"""What happens to a datagram: who sent it, what it is, which transaction, dialog or new leg it is for.
+
+Rule 1: strangers get 403 without state and without the parser; what they send that asks for no answer is dropped.
+Rule 2: everything that is dropped or refused here is counted under its own name.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from b2bua.call.leg import LegId
+from b2bua.sip.admission import inspect, max_forwards
+from b2bua.sip.compose import ACCEPT_LINE, ALLOW_LINE, response, stateless_tag
+from b2bua.sip.layer import Server
+from b2bua.sip.leg_base import Ground, Leg
+from b2bua.sip.message import Address, Head, MalformedError, Request, Response, read, salvage
+from b2bua.sip.trunk import TrunkTable
+from b2bua.sip.uas import UasLeg
+from tonewall.log import get_logger
+
+_log = get_logger(__name__)
+
+
+class Reception:
+    """One an engine. `closing`: new calls are refused with 503."""
+
+    def __init__(
+        self, ground: Ground, trunks: TrunkTable, counters: Counter[str], new_leg: Callable[[], LegId]
+    ) -> None:
+        self._ground = ground
+        self._trunks = trunks
+        self._count = counters
+        self._new_leg = new_leg
+        self.closing = False
+
+    def receive(self, data: bytes, source: Address) -> None:
+        if not data.strip(b"\r\n\0"):
+            self._count["keepalives"] += 1  # RFC 5626 section 3.5.1, and the zero bytes of some phones
+            return
+        if not self._trunks.knows(source[0]):
+            self._stranger(salvage(data.partition(b"\r\n\r\n")[0]), source)
+            return
+        try:
+            message = read(data, source)
+        except MalformedError as error:
+            self._count["malformed"] += 1
+            _log.debug("malformed", peer=source[0], port=source[1], why=error.why)
+            if error.head is not None:
+                self._stateless(error.head, source, error.code)
+            return
+        if isinstance(message, Response):
+            if not self._ground.layer.receive_response(message):
+                self._count["stray_responses"] += 1
+        elif message.method == "ACK":
+            self._ack(message)
+        else:
+            self._request(message)
+
+    # --- refusals that keep no state ---------------------------------------------------------------------------------
+
+    def _stranger(self, head: Head | None, source: Address) -> None:
+        self._count["strangers"] += 1
+        _log.debug("stranger", peer=source[0], port=source[1])
+        if head is not None:
+            self._stateless(head, source, 403)
+
+    def _stateless(self, head: Head, source: Address, code: int) -> None:
+        # To the source, whatever Via says: an answer that may be unwanted goes to nobody else.
+        self._ground.send(response(head, source, code, tag=stateless_tag(head)), source)
+
+    # --- requests ----------------------------------------------------------------------------------------------------
+
+    def _ack(self, request: Request) -> None:
+        layer = self._ground.layer
+        server = layer.find(request, "INVITE")
+        if server is not None:
+            layer.repeat(server, request)
+            return
+        leg = self._leg_of(request)
+        if leg is None:
+            self._count["stray_acks"] += 1
+        else:
+            leg.on_ack(request)
+
+    def _request(self, request: Request) -> None:
+        layer = self._ground.layer
+        known = layer.find(request, request.method)
+        if known is not None:
+            self._count["repeated_requests"] += 1
+            layer.repeat(known, request)
+        elif request.method == "CANCEL":
+            self._cancel(request)
+        elif request.to_tag:
+            self._in_dialog(request)
+        elif self._trunks.match(request.source) is None:
+            self._stranger(request.head, request.source)
+        elif layer.is_merged(request):
+            self._refuse(layer.open_server(request), 482)
+        else:
+            self._opening(request)
+
+    def _cancel(self, request: Request) -> None:
+        layer = self._ground.layer
+        invite = layer.find(request, "INVITE")
+        server = layer.open_server(request)
+        if invite is None:
+            self._refuse(server, 481)
+            return
+        leg = invite.user
+        tag = leg.dialog.local_tag if isinstance(leg, Leg) and leg.dialog is not None else ""
+        self._answer(server, 200, tag=tag)
+        if not invite.answered and isinstance(leg, Leg):
+            leg.cancelled(invite)
+
+    def _in_dialog(self, request: Request) -> None:
+        server = self._ground.layer.open_server(request)
+        leg = self._leg_of(request)
+        refusal = inspect(request)
+        if refusal is not None and refusal.code == 405:
+            self._count["methods_refused"] += 1
+            self._answer(server, 405, refusal.lines)
+        elif leg is None or leg.dialog is None:
+            self._refuse(server, 481)
+        elif not leg.dialog.accepts(request.cseq):
+            self._refuse(server, 500)  # RFC 3261 section 12.2.2
+        elif refusal is not None:
+            self._refuse(server, refusal.code, refusal.lines)
+        else:
+            leg.source = request.source
+            if request.method == "BYE":
+                leg.on_bye(server)
+            elif request.method == "INVITE":
+                leg.reinvite.receive(server)
+            else:
+                self._answer(server, 200, (ALLOW_LINE, ACCEPT_LINE))
+
+    def _opening(self, request: Request) -> None:
+        server = self._ground.layer.open_server(request)
+        refusal = inspect(request)
+        peer = self._trunks.match(request.source)
+        if refusal is not None:
+            self._count["methods_refused" if refusal.code == 405 else "requests_refused"] += 1
+            self._answer(server, refusal.code, refusal.lines)
+        elif request.method == "OPTIONS":
+            self._answer(server, 503 if self.closing else 200, (ALLOW_LINE, ACCEPT_LINE))
+        elif request.method != "INVITE" or peer is None:
+            self._refuse(server, 481)
+        elif self.closing:
+            self._refuse(server, 503)
+        else:
+            try:
+                leg = UasLeg(self._ground, self._new_leg(), peer, server)
+            except ValueError:
+                self._refuse(server, 400)
+                return
+            self._ground.legs[leg.id] = leg
+            self._count["legs_in"] += 1
+            leg.invited(max_forwards(request))
+
+    def _leg_of(self, request: Request) -> Leg | None:
+        """The leg of a dialog, if the request comes from an address of the dialog's trunk."""
+        leg = self._ground.dialogs.get((request.head.call_id, request.to_tag, request.from_tag))
+        if leg is not None and request.source[0] not in leg.peer.addresses:
+            self._count["strangers"] += 1
+            return None
+        return leg
+
+    def _refuse(self, server: Server, code: int, lines: tuple[str, ...] = ()) -> None:
+        self._count["requests_refused"] += 1
+        self._answer(server, code, lines)
+
+    def _answer(self, server: Server, code: int, lines: tuple[str, ...] = (), tag: str = "") -> None:
+        request = server.request
+        tag = tag or stateless_tag(request.head)
+        self._ground.layer.respond(server, code, response(request.head, request.source, code, tag=tag, lines=lines))

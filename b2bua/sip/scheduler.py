@@ -1,0 +1,76 @@
+"""One timer for all deadlines of the engine.
+
+Rule 1: a watched object says itself when it wants to be woken; a deadline that moved later costs nothing until then.
+Rule 2: deadlines are rounded up to GRAIN, so that many of them share one wake-up of the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+from itertools import count
+from typing import Protocol
+
+GRAIN = 0.005  # seconds
+
+
+class Timed(Protocol):
+    """What can be watched. `scheduled` belongs to the scheduler; it starts as None."""
+
+    scheduled: float | None
+
+    def deadline(self) -> float | None: ...
+    def elapse(self, now: float) -> None: ...
+
+
+class Scheduler:
+    """A heap of deadlines on the clock of the running loop (`loop.time()`, seconds)."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._heap: list[tuple[float, int, Timed]] = []
+        self._order = count()
+        self._handle: asyncio.TimerHandle | None = None
+        self._armed = math.inf
+
+    def now(self) -> float:
+        return self._loop.time()
+
+    def watch(self, timed: Timed) -> None:
+        """Wake `timed` at its deadline. To be called after everything that may have moved the deadline earlier."""
+        when = timed.deadline()
+        if when is None or (timed.scheduled is not None and timed.scheduled <= when):
+            return
+        timed.scheduled = when
+        heapq.heappush(self._heap, (when, next(self._order), timed))
+        self._arm()
+
+    def close(self) -> None:
+        self._heap.clear()
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _arm(self) -> None:
+        when = math.ceil(self._heap[0][0] / GRAIN) * GRAIN
+        if when < self._armed:
+            if self._handle is not None:
+                self._handle.cancel()
+            self._armed = when
+            self._handle = self._loop.call_at(when, self._wake)
+
+    def _wake(self) -> None:
+        # The loop may call a little early (its clock's resolution): what it was armed for is due.
+        now = max(self._loop.time(), self._armed)
+        self._handle, self._armed = None, math.inf
+        while self._heap and self._heap[0][0] <= now:
+            when, _, timed = heapq.heappop(self._heap)
+            if timed.scheduled != when:
+                continue  # an earlier deadline was scheduled since, and has served
+            timed.scheduled = None
+            due = timed.deadline()
+            if due is not None and due <= now:
+                timed.elapse(now)
+            self.watch(timed)
+        if self._heap:
+            self._arm()

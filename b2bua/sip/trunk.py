@@ -1,0 +1,130 @@
+"""The trunks as the network sees them: their addresses, who of those that send to us they are, our address towards them.
+
+Rule 1: a trunk is known by the IP address that its host resolves to; by the port too where several share the address.
+Rule 2: names are resolved at the start and every five minutes; a name that fails keeps the addresses it had.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import sipmessage
+
+from b2bua.call.leg import Trunk
+from b2bua.sip.compose import hostport
+from b2bua.sip.message import Address
+from tonewall.log import get_logger
+
+RESOLVE_EVERY = 300.0  # seconds
+_log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Peer:
+    """One trunk, resolved. `own` is the host by which it reaches us; `own_port` our port."""
+
+    trunk: Trunk
+    own: str = ""
+    own_port: int = 0
+    addresses: frozenset[str] = field(default_factory=frozenset)
+    first: str = ""
+
+    @property
+    def address(self) -> Address | None:
+        """Where new calls to the trunk go; None while its name cannot be resolved."""
+        return (self.first, self.trunk.port) if self.first else None
+
+    @property
+    def sent_by(self) -> str:
+        return hostport(self.own, self.own_port)
+
+    @property
+    def contact(self) -> str:
+        return f"Contact: <sip:{self.sent_by}>"
+
+    def next_hop(self, uri: str, fallback: Address) -> Address:
+        """Where a request in a dialog goes whose next hop is `uri`.
+
+        A name other than the trunk's own is not looked up in the middle of a call: such requests go to `fallback`, the
+        address that the peer last sent from.
+        """
+        try:
+            parsed = sipmessage.URI.parse(uri)
+            port = parsed.port or 5060
+            host = parsed.host.strip("[]")
+            if host.lower() == self.trunk.host.lower() and self.first:
+                return self.first, parsed.port or self.trunk.port
+            return (str(ipaddress.ip_address(host)), port) if 0 < port < 65536 else fallback
+        except (ValueError, TypeError):
+            return fallback
+
+
+class TrunkTable:
+    """All trunks. `resolve` must have run before the others are of use."""
+
+    def __init__(self, trunks: Sequence[Trunk]) -> None:
+        self.peers = {trunk.name: Peer(trunk) for trunk in trunks}
+        self._by_ip: dict[str, list[Peer]] = {}
+
+    def knows(self, ip: str) -> bool:
+        return ip in self._by_ip
+
+    def match(self, source: Address) -> Peer | None:
+        """The trunk that this source is, or None for a stranger."""
+        sharing = self._by_ip.get(source[0], [])
+        if len(sharing) == 1:
+            return sharing[0]
+        return next((peer for peer in sharing if peer.trunk.port == source[1]), None)
+
+    async def resolve(self, bound: Address, advertised: str | None) -> None:
+        """Look the names up, once. A name that fails is logged."""
+        loop = asyncio.get_running_loop()
+        family = socket.AF_INET6 if ":" in bound[0] else socket.AF_INET
+        for peer in self.peers.values():
+            trunk = peer.trunk
+            try:
+                found = await loop.getaddrinfo(trunk.host, trunk.port, family=family, type=socket.SOCK_DGRAM)
+            except OSError:
+                _log.warning("trunk_not_resolved", trunk=trunk.name)
+                continue
+            addresses = [str(info[4][0]) for info in found]
+            peer.addresses, peer.first = frozenset(addresses), addresses[0]
+            peer.own_port = bound[1]
+            peer.own = advertised or (_local_towards(peer.first, family) if _is_any(bound[0]) else bound[0])
+        by_ip: dict[str, list[Peer]] = {}
+        for peer in self.peers.values():
+            for ip in peer.addresses:
+                by_ip.setdefault(ip, []).append(peer)
+        self._by_ip = by_ip
+
+    async def keep_resolved(self, bound: Address, advertised: str | None) -> None:
+        """Resolve again and again, for ever; for nothing where all hosts are addresses."""
+        while not all(_is_literal(peer.trunk.host) for peer in self.peers.values()):
+            await asyncio.sleep(RESOLVE_EVERY)
+            await self.resolve(bound, advertised)
+
+
+def _is_any(host: str) -> bool:
+    return host in {"0.0.0.0", "::", ""}  # noqa: S104 — compared, not bound
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _local_towards(ip: str, family: socket.AddressFamily) -> str:
+    """Our address on the way to `ip`: connecting a UDP socket sends nothing, and picks the route."""
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((ip, 9))
+        except OSError:
+            return "::1" if family is socket.AF_INET6 else "127.0.0.1"
+        return str(probe.getsockname()[0])

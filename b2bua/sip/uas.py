@@ -1,0 +1,98 @@
+"""A leg that a trunk opens: its INVITE, our provisional and final answers, its CANCEL."""
+
+from __future__ import annotations
+
+import sipmessage
+
+from b2bua.call.leg import AnswerLeg, LegFailed, LegId, LegInvited, Party, RejectLeg, RingLeg
+from b2bua.sip.compose import new_tag, phrase
+from b2bua.sip.dialog import Dialog
+from b2bua.sip.layer import Server
+from b2bua.sip.leg_base import Ground, Leg
+from b2bua.sip.leg_state import Event, State
+from b2bua.sip.message import Request, name_addr
+from b2bua.sip.trunk import Peer
+
+
+class UasLeg(Leg):
+    """An incoming leg, from INVITE to its end. Raises ValueError where the INVITE cannot open a dialog."""
+
+    def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, server: Server) -> None:
+        request = server.request
+        super().__init__(ground, leg_id, peer, State.INVITED, request.source)
+        self.dialog = Dialog.of_request(request, new_tag())
+        self._server = server
+        self._record_route = tuple(f"Record-Route: {value}" for value in request.headers.getlist("Record-Route"))
+        server.user = self
+        ground.dialogs[self.dialog.key] = self
+
+    def invited(self, max_forwards: int) -> None:
+        """Answer 100 and report."""
+        request = self._server.request
+        self.respond(self._server, 100, lines=_timestamp(request))
+        callee = Party(request.uri.user or "", name_addr(request.head.to)[0])
+        self.emit(LegInvited(self.peer.trunk.name, caller(request), callee, request.body, max_forwards))
+
+    def ring(self, command: RingLeg) -> bool:
+        """Send a provisional answer. False: too late."""
+        if not 100 < command.code < 200 or not self.move(Event.RING):
+            return False
+        lines = (*self._record_route, *self.lines())
+        self.respond(self._server, command.code, command.phrase, lines, command.answer)
+        return True
+
+    def accept(self, command: AnswerLeg) -> bool:
+        """Send 200. False: too late."""
+        if not self.move(Event.ANSWER):
+            return False
+        self.send_answer(self._server, command.answer, self._record_route)
+        return True
+
+    def refuse(self, command: RejectLeg) -> bool:
+        """Send a final error. False: too late."""
+        code = command.code if 300 <= command.code <= 699 else 500
+        return self._end_unanswered(code, command.phrase, Event.REJECT)
+
+    def hang_up(self) -> None:
+        if self.state is State.INVITED:
+            self._end_unanswered(487, "", Event.HANG_UP)
+            return
+        was = self.state
+        if self.move(Event.HANG_UP) and was is State.UP:
+            self.bye()
+
+    def cancelled(self, server: Server) -> None:
+        """The peer's CANCEL, for the INVITE or a re-INVITE; after the final answer it changes nothing."""
+        if server is self._server:
+            self._end_unanswered(487, "", Event.CANCELLED)
+        else:
+            super().cancelled(server)
+
+    def on_bye(self, server: Server) -> None:
+        if self.state is State.INVITED:
+            # RFC 3261 section 15.1.2: what is pending is answered with 487.
+            self.respond(server, 200)
+            self._end_unanswered(487, "", Event.BYE)
+        else:
+            super().on_bye(server)
+
+    def _end_unanswered(self, code: int, text: str, event: Event) -> bool:
+        if self.state is not State.INVITED:
+            return False
+        self.respond(self._server, code, text)
+        self.end_with(LegFailed(code, phrase(code, text)))
+        return self.move(event)
+
+
+def caller(request: Request) -> Party:
+    """Who calls, of the From header; without a user where its URI cannot be read."""
+    display, uri, _ = name_addr(request.head.from_)
+    try:
+        return Party(sipmessage.URI.parse(uri).user or "", display)
+    except (ValueError, TypeError):
+        return Party("", display)
+
+
+def _timestamp(request: Request) -> tuple[str, ...]:
+    """RFC 3261 section 8.2.6.1: 100 carries the request's Timestamp."""
+    return tuple(f"Timestamp: {value}" for value in request.headers.getlist("Timestamp")[:1])

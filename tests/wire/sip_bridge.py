@@ -1,0 +1,84 @@
+"""Two trunks and nothing between them but the engine: each leg's events become the other leg's commands, SDP untouched."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from b2bua.call import leg as vocabulary
+from b2bua.call.leg import LegCommand, LegEvent, LegId, Trunk
+from b2bua.sip.endpoint import SipEngine
+from b2bua.sip.transaction import Timers
+
+HOST = "127.0.0.1"
+QUICK = Timers(t1=0.05, t2=0.2, t4=0.2, d=0.5)
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+class Bridge:
+    """`carrier` calls `pbx`. `seen` keeps every event of every leg, in order."""
+
+    def __init__(self, carrier: int, pbx: int, timers: Timers | None = None, **pbx_trunk: str) -> None:
+        trunks = [Trunk("carrier", HOST, carrier), Trunk("pbx", HOST, pbx, **pbx_trunk)]
+        self.engine = SipEngine(bind=(HOST, 0), trunks=trunks, on_event=self.on_event, timers=timers)
+        self.other: dict[LegId, LegId] = {}
+        self.seen: list[tuple[LegId, LegEvent]] = []
+        self.keep = True
+
+    @property
+    def port(self) -> int:
+        return self.engine.address[1]
+
+    def kinds(self, kind: type[LegEvent]) -> list[LegEvent]:
+        return [event for _, event in self.seen if isinstance(event, kind)]
+
+    def on_event(self, leg: LegId, event: LegEvent) -> None:
+        if self.keep:
+            self.seen.append((leg, event))
+        if isinstance(event, vocabulary.LegInvited):
+            far = self.engine.new_leg()
+            self.other[leg], self.other[far] = far, leg
+            trunk = "pbx" if event.trunk == "carrier" else "carrier"
+            invite = vocabulary.InviteLeg(trunk, event.caller, event.callee, event.offer, event.max_forwards - 1)
+            self.engine.execute(far, invite)
+            return
+        far = self.other.get(leg)
+        command = answer_to(event)
+        if far is not None and command is not None:
+            self.engine.execute(far, command)
+        if isinstance(event, vocabulary.LegHungUp | vocabulary.LegFailed):
+            self.other.pop(leg, None)
+
+
+def answer_to(event: LegEvent) -> LegCommand | None:
+    match event:
+        case vocabulary.LegProgressed():
+            return vocabulary.RingLeg(event.code, event.phrase, event.answer)
+        case vocabulary.LegAnswered():
+            return vocabulary.AnswerLeg(event.answer)
+        case vocabulary.LegFailed(code=487):
+            return vocabulary.HangUpLeg()
+        case vocabulary.LegFailed():
+            return vocabulary.RejectLeg(event.code, event.phrase)
+        case vocabulary.LegHungUp():
+            return vocabulary.HangUpLeg(event.reason)
+        case vocabulary.LegReinvited():
+            return vocabulary.ReinviteLeg(event.offer)
+        case vocabulary.ReinviteAnswered():
+            return vocabulary.AnswerReinvite(event.answer)
+        case vocabulary.ReinviteFailed():
+            return vocabulary.RejectReinvite(event.code, event.phrase)
+    return None
+
+
+async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait for a condition. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
