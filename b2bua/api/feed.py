@@ -1,0 +1,103 @@
+"""The live feed: one publisher of call views, any number of followers, none of whom can hold up the calls.
+
+A `CallDesk` keeps one Feed, calls `publish` with every new state of a call, and hands out `calls()` and `follow()`:
+
+    class Desk:
+        def __init__(self) -> None: self._feed = Feed()
+        def calls(self) -> list[CallView]: return self._feed.calls()
+        def follow(self) -> AsyncIterator[CallView]: return self._feed.follow()
+
+Rule 1: `follow` registers at once: no change falls between the current calls, which come first, and what follows.
+Rule 2: a follower that is `backlog` views behind is dropped: its iteration ends. It never makes `publish` wait.
+Rule 3: a call is remembered until it has ended; one that ends while it is being charged, until the outcome is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+
+from b2bua.call.view import CallState, CallView, CaptureStage
+
+
+class Follower(AsyncIterator[CallView]):
+    """One reader of a Feed. For one task at a time; ends when it was dropped, closed, or the feed is closed."""
+
+    def __init__(self, feed: Feed, now: Iterable[CallView], backlog: int) -> None:
+        self._feed = feed
+        self._waiting = deque(now)
+        self._limit = len(self._waiting) + backlog
+        self._wake = asyncio.Event()
+        self._over = False
+        self.dropped = False
+
+    def _push(self, view: CallView) -> None:
+        if len(self._waiting) >= self._limit:
+            self.dropped = True
+            self._waiting.clear()
+            self._end()
+            return
+        self._waiting.append(view)
+        self._wake.set()
+
+    def _end(self) -> None:
+        self._over = True
+        self._feed._followers.discard(self)
+        self._wake.set()
+
+    async def __anext__(self) -> CallView:
+        while not self._waiting:
+            if self._over:
+                raise StopAsyncIteration
+            self._wake.clear()
+            await self._wake.wait()
+        return self._waiting.popleft()
+
+    async def aclose(self) -> None:
+        """Stop following; what was not read yet is forgotten."""
+        self._waiting.clear()
+        self._end()
+
+
+class Feed:
+    """The current calls, and their followers."""
+
+    def __init__(self, *, backlog: int = 256) -> None:
+        """`backlog`: how many views a follower may be behind before it is dropped."""
+        self._backlog = backlog
+        self._calls: dict[str, CallView] = {}
+        self._followers: set[Follower] = set()
+
+    def publish(self, view: CallView) -> None:
+        """Tell every follower the new state of one call. Never waits."""
+        if _is_over(view):
+            self._calls.pop(view.id, None)
+        else:
+            self._calls[view.id] = view
+        for follower in tuple(self._followers):
+            follower._push(view)
+
+    def calls(self) -> list[CallView]:
+        """The newest view of each call that is not over, oldest call first."""
+        return list(self._calls.values())
+
+    def follow(self) -> Follower:
+        """The current calls, then every view that is published from now on."""
+        follower = Follower(self, self._calls.values(), self._backlog)
+        self._followers.add(follower)
+        return follower
+
+    def close(self) -> None:
+        """End every follower once it has read what waits for it."""
+        for follower in tuple(self._followers):
+            follower._end()
+
+    def __len__(self) -> int:
+        """How many follow now."""
+        return len(self._followers)
+
+
+def _is_over(view: CallView) -> bool:
+    charging = view.capture is not None and view.capture.stage is CaptureStage.CHARGING
+    return view.state is CallState.ENDED and not charging

@@ -1,0 +1,180 @@
+"""The agents' HTTP API: routes from requests to the calls' desk, and views back as JSON.
+
+Rule 1: nothing is decided here; the desk decides, and what it refuses becomes a problem (RFC 9457).
+Rule 2: what an agent asked for is logged with the agent's name, the call and nothing of the order.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, FastAPI, Path, Request
+from fastapi.responses import JSONResponse, Response
+
+from b2bua.api.auth import RequireToken, Tokens
+from b2bua.api.currency import MINOR_UNITS
+from b2bua.api.demo import Demo, demo_routes
+from b2bua.api.headers import Harden, security_headers
+from b2bua.api.order import OrderBody, ResetBody
+from b2bua.api.pages import add_pages
+from b2bua.api.problems import add_handlers, problem
+from b2bua.api.schema import call_answer, calls_answer, describe, feed_answer, problems
+from b2bua.api.stream import EventStream, Streams
+from b2bua.call.view import CallDesk, CallView, NoSuchCall
+from tonewall.log import get_logger
+from tonewall.version import VERSION
+
+log = get_logger(__name__)
+
+CallId = Annotated[str, Path(max_length=128, description="The call's id, from the list or the feed.")]
+# Whatever the environment says: telemetry records bodies and the texts of errors.
+_NO_TELEMETRY: Any = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+
+
+def create_app(
+    desk: CallDesk,
+    *,
+    tokens: Tokens,
+    demo: Demo | None = None,
+    frame_ancestors: str = "'self'",
+    streams: Streams | None = None,
+) -> FastAPI:
+    """The API and the page over `desk`. `frame_ancestors`: CSP sources of the pages that may embed the agent's page."""
+    app = FastAPI(
+        title="Tonewall",
+        version=VERSION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry=_NO_TELEMETRY,
+    )
+    app.state.streams = streams or Streams()
+    app.add_middleware(RequireToken, tokens=tokens)
+    app.add_middleware(Harden, headers=security_headers(frame_ancestors))  # added last: outermost
+    add_handlers(app)
+    app.include_router(_service(desk))
+    app.include_router(_calls(desk, app.state.streams))
+    app.include_router(_capture(desk))
+    app.include_router(demo_routes(demo))
+    add_pages(app)
+    document = describe(app)
+    app.openapi = lambda: document  # type: ignore[method-assign]
+    return app
+
+
+def _view(view: CallView | list[CallView], status: int = 200) -> Response:
+    return Response(msgspec.json.encode(view), status, media_type="application/json")
+
+
+def _asked(request: Request, what: str, call_id: str) -> None:
+    log.info("asked", what=what, agent=request.state.agent, call=call_id)
+
+
+def _service(desk: CallDesk) -> APIRouter:
+    router = APIRouter(tags=["service"])
+
+    @router.get("/healthz", summary="Whether the service is well", responses={503: {"description": "Media is away."}})
+    async def healthz() -> Response:
+        """For load balancers and the container's health check; needs no token. 503 while the media process is away."""
+        health = desk.health()
+        well = bool(health.get("media", False))
+        return JSONResponse({"status": "ok" if well else "media is away", **health}, 200 if well else 503)
+
+    @router.get("/v1/currencies", summary="Currencies and their decimals", responses=problems(401))
+    async def currencies() -> dict[str, int]:
+        """How many decimals each currency of ISO 4217 has: what `amount` counts."""
+        return MINOR_UNITS
+
+    return router
+
+
+def _calls(desk: CallDesk, streams: Streams) -> APIRouter:
+    router = APIRouter(tags=["calls"])
+
+    @router.get("/v1/calls", summary="List the calls", responses={200: calls_answer("The calls."), **problems(401)})
+    async def list_calls() -> Response:
+        return _view(desk.calls())
+
+    @router.get(
+        "/v1/calls/{call_id}", summary="One call", responses={200: call_answer("The call."), **problems(401, 404, 422)}
+    )
+    async def get_call(call_id: CallId) -> Response:
+        for view in desk.calls():
+            if view.id == call_id:
+                return _view(view)
+        raise NoSuchCall
+
+    @router.get(
+        "/v1/feed",
+        summary="Follow the calls as they change",
+        responses={200: feed_answer("Server-Sent Events, until either side ends them."), **problems(401, 503)},
+    )
+    async def feed() -> Response:
+        """An event `calls` with the ids of all calls that there are; then an event `call`, whose data is a CallView,
+        for each of them and for every change. A comment every 15 s shows that the line is alive. Who reads too slowly
+        is cut off; whoever comes back begins with the current calls again.
+        """
+        if streams.full:
+            return problem(503, "Too many feeds are open.", {"Retry-After": "5"})
+        views = desk.follow()  # before the list, so that no change falls between
+        return EventStream(streams, [view.id for view in desk.calls()], views)
+
+    return router
+
+
+def _capture(desk: CallDesk) -> APIRouter:
+    router = APIRouter(prefix="/v1/calls/{call_id}/capture", tags=["capture"])
+
+    @router.post(
+        "",
+        summary="Start a payment",
+        status_code=201,
+        responses={201: call_answer("Masking is being switched on."), **problems(401, 404, 409, 413, 422)},
+    )
+    async def start(request: Request, call_id: CallId, order: OrderBody) -> Response:
+        """Masks the call, then collects card number, expiry and security code. The customer may key when the stage is
+        `collecting`, not before.
+        """
+        _asked(request, "capture", call_id)
+        answer = _view(await desk.start_capture(call_id, order.to_order()), 201)
+        answer.headers["Location"] = f"/v1/calls/{call_id}"
+        return answer
+
+    @router.post(
+        "/reset",
+        summary="Ask for a field again",
+        responses={200: call_answer("Collecting again."), **problems(401, 404, 409, 413, 422)},
+    )
+    async def reset(request: Request, call_id: CallId, body: ResetBody | None = None) -> Response:
+        """Wipes the field and all that come after it, or everything where no field is named."""
+        _asked(request, "reset", call_id)
+        return _view(await desk.reset_capture(call_id, body.field if body else None))
+
+    @router.post(
+        "/submit",
+        summary="Charge the card",
+        responses={200: call_answer("Being charged; the outcome comes on the feed."), **problems(401, 404, 409, 422)},
+    )
+    async def submit(request: Request, call_id: CallId) -> Response:
+        """Hands the card to the payment provider, once. Only while the stage is `ready`."""
+        _asked(request, "submit", call_id)
+        return _view(await desk.submit_capture(call_id))
+
+    @router.delete(
+        "",
+        summary="Cancel the payment",
+        responses={200: call_answer("Cancelled; what was keyed is wiped."), **problems(401, 404, 409, 422)},
+    )
+    async def cancel(request: Request, call_id: CallId) -> Response:
+        """Until the card was submitted. What was keyed is wiped, and nothing is charged."""
+        _asked(request, "cancel", call_id)
+        return _view(await desk.cancel_capture(call_id))
+
+    return router

@@ -1,0 +1,117 @@
+"""What a client may send: orders and requests, checked field by field.
+
+Rule 1: nobody can put a card number into a free text or an amount, by mistake or otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import Field as Described
+
+from b2bua.api.currency import MINOR_UNITS
+from b2bua.call.view import Order
+from media.events import Field
+
+# Eleven digits at most: no card number is as short, so none fits.
+LARGEST_AMOUNT: Final = 99_999_999_999
+_DIGITS: Final = re.compile(r"\d{12,}")
+# As printed on cards: 4-4-4-4, 4-4-4-4-3, 4-6-5, 4-6-4. Any other grouping is left alone, for dates look like that.
+_PRINTED: Final = re.compile(
+    r"(?<!\d)(?:(?:\d{4}[ ./-]){3}\d{4}(?:[ ./-]\d{1,3})?|\d{4}[ ./-]\d{6}[ ./-]\d{4,5})(?!\d)"
+)
+
+
+def looks_like_card_number(text: str) -> bool:
+    """Whether `text` holds 12 or more digits in a row, or in a card's groups of four, with a correct check digit."""
+    plain = unicodedata.normalize("NFKC", text)
+    runs = _DIGITS.findall(plain) + [re.sub(r"\D", "", run) for run in _PRINTED.findall(plain)]
+    return any(_passes_luhn(run) for run in runs)
+
+
+def _passes_luhn(digits: str) -> bool:
+    """ISO/IEC 7812-1 annex B."""
+    total = 0
+    for place, digit in enumerate(map(int, reversed(digits))):
+        total += sum(divmod(digit * 2, 10)) if place % 2 else digit
+    return total % 10 == 0
+
+
+def _harmless(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must have printable characters only")
+    if looks_like_card_number(text):
+        raise ValueError(
+            "looks like a card number, which must never be sent here; "
+            "use your own reference for this payment (if it is one, add a letter between its digits)"
+        )
+    return text
+
+
+def _reference(text: str) -> str:
+    if text != text.strip():
+        raise ValueError("must not begin or end with a space")
+    return _harmless(text)
+
+
+def _currency(code: str) -> str:
+    if code not in MINOR_UNITS:
+        raise ValueError("must be a currency code of ISO 4217, three capital letters, such as EUR")
+    return code
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class OrderBody(_Body):
+    """What the customer is to pay."""
+
+    model_config = ConfigDict(
+        title="Order",
+        json_schema_extra={"examples": [{"transaction_id": "INV-2041", "amount": 4990, "currency": "EUR"}]},
+    )
+
+    transaction_id: Annotated[
+        str,
+        Described(min_length=1, max_length=64, description="Your own reference; printable, and no card number."),
+        AfterValidator(_reference),
+    ]
+    amount: Annotated[
+        int,
+        Described(ge=1, le=LARGEST_AMOUNT, description="In the currency's minor unit: 4990 is EUR 49.90, or JPY 4990."),
+    ]
+    currency: Annotated[
+        str,
+        Described(description="ISO 4217, three capital letters.", json_schema_extra={"pattern": "^[A-Z]{3}$"}),
+        AfterValidator(_currency),
+    ]
+    description: Annotated[
+        str,
+        Described(max_length=140, description="Handed to the provider, where it takes one."),
+        AfterValidator(_harmless),
+    ] = ""
+
+    def to_order(self) -> Order:
+        return Order(**self.model_dump())
+
+
+class ResetBody(_Body):
+    """Which field the customer is to key again."""
+
+    model_config = ConfigDict(title="Reset", strict=False, json_schema_extra={"examples": [{"field": "expiry"}]})
+
+    field: Annotated[
+        Field | None,
+        Described(description="This field and all that come after it are wiped; without it, all are."),
+    ] = None
+
+
+class KeyBody(_Body):
+    """Which card the demo's customer is to key."""
+
+    call_id: Annotated[str, Described(max_length=128)]
+    card: Annotated[str, Described(max_length=32, description="One of the kinds that GET /v1/demo lists.")]

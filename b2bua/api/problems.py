@@ -1,0 +1,104 @@
+"""Errors as problem details (RFC 9457): what went wrong, in words fit for the agent's eyes.
+
+Rule 1: no answer repeats what the client sent: not a value, not a name that is not ours.
+Rule 2: every error of the API has this shape, those of the framework too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from b2bua.call.view import NoSuchCall, NotNow
+
+MEDIA_TYPE: Final = "application/problem+json"
+NO_SUCH_CALL: Final = "There is no such call, or it has ended."
+UNEXPECTED: Final = "Something went wrong inside Tonewall. Look at the state of the call before you try again."
+_TITLES: Final = {
+    413: "Content Too Large",
+    422: "Unprocessable Content",
+}  # RFC 9110 names; http.HTTPStatus has older ones
+_DETAILS: Final = {
+    400: "The body could not be read as JSON.",
+    404: "There is nothing at this address.",
+    405: "This address does not know that method.",
+}
+_OURS: Final = frozenset({"transaction_id", "amount", "currency", "description", "field", "call_id", "card"})
+_WORDS: Final = {
+    "missing": "is missing",
+    "extra_forbidden": "the body has a field that is not known here",
+    "json_invalid": "the body is not valid JSON",
+    "model_attributes_type": "the body must be a JSON object, sent as application/json",
+    "string_type": "must be a text",
+    "int_type": "must be a whole number, of the currency's minor unit",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "string_too_short": "must have at least {min_length} character",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_pattern_mismatch": "has characters that are not allowed here",
+    "enum": "must be one of {expected}",
+    "literal_error": "must be one of {expected}",
+}
+
+
+def problem(
+    status: int,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    errors: Sequence[Mapping[str, str]] = (),
+) -> JSONResponse:
+    """One problem. `errors` names, for 422, each field and what is wrong with it."""
+    title = _TITLES.get(status) or HTTPStatus(status).phrase
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    if errors:
+        body["errors"] = list(errors)
+    return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
+
+
+async def _no_such_call(_request: Request, _error: Exception) -> Response:
+    return problem(404, NO_SUCH_CALL)
+
+
+async def _not_now(_request: Request, error: Exception) -> Response:
+    return problem(409, str(error) or "This is not possible now.")
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    faults = [_fault(entry) for entry in error.errors()]
+    sentence = "; ".join(
+        f"{fault['field']}: {fault['problem']}" if fault["field"] else fault["problem"] for fault in faults
+    )
+    return problem(422, sentence[:1].upper() + sentence[1:] + ".", errors=faults)
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    detail = _DETAILS.get(error.status_code, "The request cannot be served.")
+    return problem(error.status_code, detail, error.headers)
+
+
+def _fault(entry: Mapping[str, Any]) -> dict[str, str]:
+    place = [part for part in entry["loc"] if isinstance(part, str) and part in _OURS]
+    if entry["type"] == "value_error":  # raised by our own validators, with our own words
+        words = str(entry["ctx"]["error"])
+    else:
+        words = _WORDS.get(entry["type"], "has a value that is not allowed here").format_map(entry.get("ctx", {}))
+    unknown = entry["type"] == "extra_forbidden"
+    return {"field": "" if unknown or not place else place[-1], "problem": words}
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Answer every error of `app` as a problem."""
+    app.add_exception_handler(NoSuchCall, _no_such_call)
+    app.add_exception_handler(NotNow, _not_now)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)

@@ -1,0 +1,129 @@
+"""The OpenAPI description: FastAPI's, with our own answers in it, which are msgspec structs and problem details."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from b2bua.api.problems import MEDIA_TYPE
+from b2bua.call.view import CallView
+from tonewall.version import VERSION
+
+_ABOUT: Final = """
+Take card payments on live calls. While a payment runs, the keypad of the customer is masked: you hear the customer, the
+digits do not reach you, and of the card there are only counts of keys, its brand and its last four digits to see.
+
+A payment is one *capture* on a call: **start** it with an order, watch it on the **feed** until its stage is `ready`,
+**submit** it, and read its `outcome`. Only `failed` may simply be tried again; `unknown` must not be.
+"""
+
+_CALL: Final = {
+    "id": "c-7f3a",
+    "state": "up",
+    "direction": "inbound",
+    "caller": "+49301234567",
+    "callee": "+4989765432",
+    "started_at": "2025-03-01T09:30:00Z",
+    "masked": True,
+    "capture": {
+        "id": "p-1",
+        "stage": "collecting",
+        "order": {"transaction_id": "INV-2041", "amount": 4990, "currency": "EUR", "description": ""},
+        "field": "expiry",
+        "fields": [
+            {"field": "card_number", "count": 16, "complete": True, "rejected": 0},
+            {"field": "expiry", "count": 2, "complete": False, "rejected": 0},
+            {"field": "security_code", "count": 0, "complete": False, "rejected": 0},
+        ],
+        "brand": "visa",
+        "last_four": "1111",
+        "outcome": None,
+        "reason": None,
+    },
+}
+
+_PROBLEM: Final = {
+    "title": "Problem",
+    "description": "What went wrong (RFC 9457). It never repeats what was sent.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "examples": ["about:blank"]},
+        "title": {"type": "string", "examples": ["Conflict"]},
+        "status": {"type": "integer", "examples": [409]},
+        "detail": {"type": "string", "description": "A sentence for the agent's eyes."},
+        "errors": {
+            "type": "array",
+            "description": "For 422: each field and what is wrong with it.",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "problem": {"type": "string"}},
+            },
+        },
+    },
+}
+
+Answers = dict[int | str, dict[str, Any]]
+
+
+def call_answer(description: str) -> dict[str, Any]:
+    """An answer whose body is one CallView."""
+    content = {"schema": {"$ref": "#/components/schemas/CallView"}, "example": _CALL}
+    return {"description": description, "content": {"application/json": content}}
+
+
+def calls_answer(description: str) -> dict[str, Any]:
+    """An answer whose body is a list of CallView."""
+    schema = {"type": "array", "items": {"$ref": "#/components/schemas/CallView"}}
+    return {"description": description, "content": {"application/json": {"schema": schema, "example": [_CALL]}}}
+
+
+def feed_answer(description: str) -> dict[str, Any]:
+    """The answer that is a stream of events."""
+    return {"description": description, "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+
+
+def problems(*codes: int) -> Answers:
+    """The problems that a route may answer with."""
+    why = {
+        401: "No valid token.",
+        404: "There is no such call, or it has ended.",
+        409: "It does not fit the state of the call or capture; `detail` says why.",
+        413: "The body is too large.",
+        422: "The body is not as described; `errors` says where.",
+        503: "Not available now.",
+    }
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {code: {"description": why[code], "content": content} for code in codes}
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The description of `app`."""
+    document = get_openapi(
+        title="Tonewall",
+        version=VERSION,
+        summary="Card payments by phone keypad, on live calls.",
+        description=_ABOUT.strip(),
+        routes=app.routes,
+        tags=[
+            {"name": "calls", "description": "The calls that are up."},
+            {"name": "capture", "description": "One payment on a call."},
+            {"name": "service", "description": "Whether the service is well, and what it knows."},
+        ],
+    )
+    components = document.setdefault("components", {})
+    _, own = msgspec.json.schema_components([CallView], ref_template="#/components/schemas/{name}")
+    components["schemas"] = {
+        **{name: part for name, part in components.get("schemas", {}).items() if "ValidationError" not in name},
+        **own,
+        "Problem": _PROBLEM,
+    }
+    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "description": "See docs/api.md."}}
+    for path, operations in document["paths"].items():
+        if path.startswith("/v1"):
+            for operation in operations.values():
+                operation["security"] = [{"token": []}]
+    return document

@@ -1,0 +1,96 @@
+"""The HTTP server inside a loop that somebody else runs: bound when `serve` returns, gone when `close` returns."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import uvicorn
+from fastapi import FastAPI
+
+from b2bua.api.stream import Streams
+
+_GRACE = 3  # seconds that answers under way have when the server stops
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals belong to the process that we are a part of."""
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A server that answers."""
+
+    host: str
+    port: int
+    task: asyncio.Task[None]
+    _server: _Server
+    _streams: Streams
+
+    @property
+    def url(self) -> str:
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
+    async def close(self) -> None:
+        """Take no new connection, end the feeds, let answers under way finish for a few seconds, and stop."""
+        self._streams.close()
+        self._server.should_exit = True
+        await self.task
+
+
+async def serve(app: FastAPI, host: str = "127.0.0.1", port: int = 0, *, bound: socket.socket | None = None) -> Serving:
+    """Serve `app` (from `create_app`) on `host:port`, or on a listening socket that is given; port 0 takes a free one.
+
+    Raises OSError where the address cannot be bound.
+    """
+    bound = bound or _bind(host, port)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=_GRACE,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[bound]), name="api")
+    ready = asyncio.create_task(server.ready.wait())
+    address = bound.getsockname()
+    await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+    ready.cancel()
+    if task.done():
+        await task
+        raise OSError("the HTTP server stopped before it had started")
+    return Serving(address[0], address[1], task, server, app.state.streams)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(1024)
+        bound.setblocking(False)
+    except OSError:
+        bound.close()
+        raise
+    return bound

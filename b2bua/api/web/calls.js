@@ -1,0 +1,85 @@
+// The calls that this page knows, and which of them the agent is in.
+//
+// Rule 1: one call is chosen by itself; among several the agent chooses, for a wrong guess could charge the wrong customer.
+// Rule 2: `capture.seen` is the last stage before the end that was seen without a gap. Without it nobody may say that
+//         nothing was charged, unless the service says so.
+
+import { isFinal } from "./words.js";
+
+export class Calls {
+  #views = new Map(); // id → view, oldest first
+  #dismissed = new Set(); // captures whose end the agent has seen
+  #chosen = null;
+
+  get size() { return this.#views.size; }
+  get all() { return [...this.#views.values()]; }
+
+  /** The call that the agent is in, or undefined. */
+  get current() {
+    if (!this.#views.has(this.#chosen)) this.#chosen = null;
+    if (this.#chosen === null && this.#views.size === 1) this.#chosen = this.#views.keys().next().value;
+    return this.#views.get(this.#chosen);
+  }
+
+  /** The payment of a call that is to be shown, or null. */
+  capture(view) {
+    return view.capture && !this.#dismissed.has(view.capture.id) ? view.capture : null;
+  }
+
+  /** Take a newer view of a call; returns the older one. */
+  take(view) {
+    const before = this.#views.get(view.id);
+    const capture = view.capture;
+    if (capture) {
+      const same = before?.capture?.id === capture.id;
+      capture.seen = isFinal(capture) ? (same ? before.capture.seen : null) : capture.stage;
+    }
+    this.#views.set(view.id, view);
+    this.#forget(view);
+    return before;
+  }
+
+  /** The connection is lost: what happens from now on is not seen. */
+  lost() {
+    for (const { capture } of this.all) {
+      if (capture && !isFinal(capture)) capture.seen = capture.stage === "charging" || capture.stage === "ready" ? "charging" : null;
+    }
+  }
+
+  /** After a reconnection: these calls there are; any other has ended. */
+  only(ids) {
+    for (const view of this.all) {
+      if (ids.includes(view.id)) continue;
+      const capture = view.capture;
+      if (capture && !isFinal(capture)) {
+        capture.stage = "aborted";
+        capture.reason = "The call ended while the connection was lost";
+      }
+      Object.assign(view, { state: "ended", masked: false });
+      this.#forget(view);
+    }
+  }
+
+  choose(id) {
+    this.#chosen = id;
+    for (const view of this.all) this.#forget(view);
+  }
+
+  /** The agent has seen how the payment of the current call ended. */
+  dismiss() {
+    const view = this.current;
+    if (view?.capture) this.#dismissed.add(view.capture.id);
+    if (view) this.#forget(view);
+  }
+
+  clear() {
+    this.#views.clear();
+    this.#chosen = null;
+  }
+
+  // A call that has ended stays until its agent has seen the end of its payment.
+  #forget(view) {
+    const unseen = this.capture(view) && view.id === this.#chosen;
+    if (view.state === "ended" && !unseen && view.capture?.stage !== "charging") this.#views.delete(view.id);
+  }
+}

@@ -1,0 +1,24 @@
+// The demo's panel: buttons that let the demo's customer key a card. Empty and hidden anywhere else.
+
+import { ask } from "./api.js";
+import { $, make } from "./page.js";
+
+const CARDS = { approved: "A card that is approved", declined: "A card that is declined", mistyped: "A card with a slip" };
+
+/** `about`: what GET /v1/demo says. `callId()`: the agent's call; `onProblem(text)`: what to tell where it fails. */
+export function buildDemo(about, callId, onProblem) {
+  $("demo").hidden = !about.demo;
+  $("demo-cards").replaceChildren(...about.cards.map((card) => {
+    const button = make("button", { className: "small", type: "button", "data-card": card, text: CARDS[card] ?? card });
+    button.addEventListener("click", async () => {
+      onProblem("");
+      try { await ask("/v1/demo/key", { method: "POST", body: { call_id: callId(), card } }); } catch (problem) { onProblem(problem.message); }
+    });
+    return button;
+  }));
+}
+
+/** The customer can key while the service collects. */
+export function showDemo(may) {
+  for (const button of $("demo-cards").children) button.disabled = !may;
+}

@@ -1,0 +1,95 @@
+// The live feed: Server-Sent Events read with fetch, because EventSource cannot send an Authorization header.
+// Whatever breaks it, it comes back by itself and begins with the calls that there are.
+
+import { open } from "./api.js";
+
+const SILENCE = 40_000; // the server speaks at least every 15 s
+const LONGEST_WAIT = 5_000;
+
+/** Splits a text stream into events `{name, data}`; `push` takes what arrived, in any pieces. */
+export function parser(onEvent) {
+  let rest = "", name = "", data = [];
+  return function push(text) {
+    rest += text;
+    const lines = rest.split(/\r\n|\n|\r(?!$)/);
+    rest = lines.pop();
+    for (const line of lines) {
+      if (line === "") {
+        if (data.length) onEvent({ name: name || "message", data: data.join("\n") });
+        name = ""; data = [];
+        continue;
+      }
+      const colon = line.indexOf(":");
+      if (colon === 0) continue;
+      const field = colon < 0 ? line : line.slice(0, colon);
+      const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
+      if (field === "event") name = value;
+      if (field === "data") data.push(value);
+    }
+  };
+}
+
+/**
+ * Follow the feed until the returned function is called.
+ * `on.calls(ids)`: what there is, after each (re)connection; `on.call(view)`; `on.state("live" | "lost")`;
+ * `on.refused()`: the token is not valid (any more); `on.clock(ms)`: how far this machine's clock is behind the server's.
+ */
+export function follow(on) {
+  let stopped = false, wait = 0, hurry = () => {}, abort = new AbortController();
+  const soon = () => hurry();
+  const again = () => { if (document.visibilityState === "visible") hurry(); };
+  addEventListener("online", soon);
+  document.addEventListener("visibilitychange", again);
+
+  async function once() {
+    abort = new AbortController();
+    let watchdog = setTimeout(() => abort.abort(), SILENCE);
+    try {
+      const answer = await open("/v1/feed", { signal: abort.signal });
+      const date = Date.parse(answer.headers.get("date") ?? "");
+      if (!Number.isNaN(date)) on.clock(date - Date.now());
+      const push = parser(({ name, data }) => {
+        if (stopped) return;
+        if (name === "calls") { wait = 0; on.calls(JSON.parse(data).ids); on.state("live"); }
+        if (name === "call") on.call(JSON.parse(data));
+      });
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) return;
+        clearTimeout(watchdog);
+        watchdog = setTimeout(() => abort.abort(), SILENCE);
+        push(value);
+      }
+    } finally {
+      clearTimeout(watchdog);
+      abort.abort();
+    }
+  }
+
+  async function forever() {
+    while (!stopped) {
+      try {
+        await once();
+      } catch (problem) {
+        if (problem.status === 401 && !stopped) { on.refused(); return; }
+      }
+      if (stopped) return;
+      on.state("lost");
+      wait = Math.min(LONGEST_WAIT, wait ? wait * 2 : 400);
+      await new Promise((resolve) => {
+        hurry = resolve;
+        setTimeout(resolve, wait * (0.75 + Math.random() / 2)); // not all agents at once
+      });
+    }
+  }
+
+  forever();
+  return () => {
+    stopped = true;
+    removeEventListener("online", soon);
+    document.removeEventListener("visibilitychange", again);
+    abort.abort();
+    hurry();
+  };
+}

@@ -1,0 +1,87 @@
+// The order form: amount, currency and reference, checked before anything is sent.
+
+import { $, make, write } from "./page.js";
+import { format, looksLikeCard, toDecimal, toMinor } from "./money.js";
+
+const LAST = "tonewall-currency";
+const COMMON = ["EUR", "USD", "GBP", "CHF", "PLN", "SEK", "NOK", "DKK", "CZK", "JPY", "CAD", "AUD"];
+const INPUTS = ["amount", "currency", "transaction_id"];
+let decimals = {};
+
+/** `known`: decimals of each currency, as the service counts them. */
+export function buildOrder(known) {
+  decimals = known;
+  const choose = $("currency");
+  const option = (code) => make("option", { value: code, text: code });
+  const common = COMMON.filter((code) => code in known);
+  choose.replaceChildren(
+    make("optgroup", { label: "Often used" }, ...common.map(option)),
+    make("optgroup", { label: "All" }, ...Object.keys(known).filter((code) => !common.includes(code)).map(option)),
+  );
+  let last = null;
+  try { last = localStorage.getItem(LAST); } catch { /* the first one, then */ }
+  choose.value = last in known ? last : common[0];
+}
+
+export const money = (order) => format(order.amount, decimals[order.currency] ?? 2, order.currency);
+
+function complain(name, sentence) {
+  write($(`${name}-error`), sentence);
+  sentence ? $(name).setAttribute("aria-invalid", "true") : $(name).removeAttribute("aria-invalid");
+}
+
+export function clearErrors() {
+  for (const name of INPUTS) complain(name, "");
+}
+
+/** Show what is wrong by input, `[{field, problem}]`, and go to the first; returns what belongs to no input. */
+export function showErrors(errors) {
+  for (const { field, problem } of errors) if (INPUTS.includes(field)) complain(field, `${problem.charAt(0).toUpperCase()}${problem.slice(1)}.`);
+  const first = INPUTS.find((name) => $(name).getAttribute("aria-invalid"));
+  if (first) $(first).focus();
+  return errors.filter(({ field }) => !INPUTS.includes(field));
+}
+
+function readAmount() {
+  const code = $("currency").value;
+  return toMinor($("amount").value, decimals[code] ?? 2, code);
+}
+
+/** What is in the form as an order, or null after its faults were shown. */
+export function readOrder() {
+  clearErrors();
+  const faults = [];
+  let amount = 0;
+  try { amount = readAmount(); } catch (error) { faults.push({ field: "amount", problem: error.message.replace(/\.$/, "") }); }
+  const reference = $("transaction_id").value.trim();
+  if (!reference) faults.push({ field: "transaction_id", problem: "Type the invoice or order number" });
+  if (looksLikeCard(reference)) faults.push({ field: "transaction_id", problem: "This looks like a card number. Card numbers are keyed by the customer, never typed here" });
+  if (faults.length) { showErrors(faults); return null; }
+  const currency = $("currency").value;
+  try { localStorage.setItem(LAST, currency); } catch { /* not remembered, then */ }
+  return { transaction_id: reference, amount, currency };
+}
+
+/** While the agent types: say in full what would be charged. */
+export function echo() {
+  const line = $("amount-echo");
+  try {
+    const amount = readAmount();
+    line.replaceChildren("The customer will pay ", make("b", { text: money({ amount, currency: $("currency").value }) }));
+  } catch {
+    line.replaceChildren();
+  }
+}
+
+export function fill({ amount = "", transaction_id = "" } = {}) {
+  clearErrors();
+  $("amount").value = amount;
+  $("transaction_id").value = transaction_id;
+  echo();
+}
+
+/** Put an order back into the form, to be tried again. */
+export function refill(order) {
+  $("currency").value = order.currency;
+  fill({ amount: toDecimal(order.amount, decimals[order.currency] ?? 2), transaction_id: order.transaction_id });
+}

@@ -1,0 +1,28 @@
+// Small tools for the document. Text goes in as text only: nothing on this page is ever parsed as HTML.
+
+export const $ = (id) => document.getElementById(id);
+
+/** A new element with a class, a text and children. */
+export function make(tag, { className, text, ...attributes } = {}, ...children) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (text !== undefined) element.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+/** Set a text only where it changed, so that nothing flickers and no screen reader repeats itself. */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export function icon(id, name) {
+  $(id).setAttribute("href", `#i-${name}`);
+}
+
+/** Tell screen readers; the same sentence twice is told twice. */
+export function announce(text) {
+  const place = $("announce");
+  if (text) place.textContent = place.textContent === text ? `${text}\u00a0` : text;
+}

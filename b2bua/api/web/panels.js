@@ -1,0 +1,84 @@
+// The payment as it is being made: three fields of dots; and the panel at the end of it.
+
+import { $, icon, make, write } from "./page.js";
+import { FIELDS, LABELS, brandName, codeLength, fieldState, result } from "./words.js";
+
+const EXPECTED = { card_number: () => 16, expiry: () => 4, security_code: (capture) => codeLength(capture.brand) };
+const GROUPS = { card_number: 4, expiry: 2, security_code: 0 };
+const rows = new Map();
+
+/** Build the three rows, once. `onReset(field)` when the agent wants one again. */
+export function buildFields(onReset) {
+  for (const field of FIELDS) {
+    const state = make("span", { className: "state" });
+    const again = make("button", { className: "small", type: "button", text: "Ask again", "aria-label": `Ask again: ${LABELS[field].toLowerCase()}` });
+    const dots = make("div", { className: "dots", role: "img" });
+    const row = make("li", { "data-field": field }, make("div", {}, make("h3", { text: LABELS[field] }), " ", state), again, dots);
+    again.addEventListener("click", () => onReset(field, again));
+    rows.set(field, { row, state, again, dots, drawn: "" });
+    $("fields").append(row);
+  }
+}
+
+export function showCapture(capture, amount, able) {
+  write($("capture-title"), amount);
+  write($("capture-reference"), capture.order.transaction_id);
+  const open = capture.stage === "collecting" || capture.stage === "ready";
+  for (const field of FIELDS) {
+    const progress = capture.fields.find((one) => one.field === field) ?? { field, count: 0, complete: false, rejected: 0 };
+    const { row, state, again } = rows.get(field);
+    const now = capture.stage === "collecting" && capture.field === field;
+    row.dataset.now = now ? "yes" : "no";
+    row.dataset.done = progress.complete ? "yes" : "no";
+    now ? row.setAttribute("aria-current", "step") : row.removeAttribute("aria-current");
+    const words = fieldState(progress, capture);
+    write(state, words);
+    state.classList.toggle("again", now && progress.rejected > 0 && progress.count === 0);
+    again.disabled = !(able && open && (progress.complete || progress.count > 0));
+    drawDots(rows.get(field), progress, capture);
+  }
+  const charge = $("charge");
+  write(charge, capture.stage === "charging" ? "Charging…" : `Charge ${amount}`);
+  charge.disabled = !(able && capture.stage === "ready");
+  charge.setAttribute("aria-busy", String(capture.stage === "charging"));
+  $("cancel").hidden = capture.stage === "charging";
+  $("cancel").disabled = !able;
+}
+
+function drawDots(shown, progress, capture) {
+  const card = progress.field === "card_number";
+  const whole = progress.complete && card && capture.last_four;
+  const drawn = [progress.count, progress.complete, capture.brand, capture.last_four, EXPECTED[progress.field](capture)].join();
+  if (shown.drawn === drawn) return;
+  shown.drawn = drawn;
+  const expected = progress.complete ? progress.count : Math.max(EXPECTED[progress.field](capture), progress.count);
+  const group = GROUPS[progress.field];
+  const count = whole ? Math.max(0, progress.count - 4) : expected;
+  // Keep the dots that stand, so that only a new key press moves.
+  const old = shown.dots.querySelectorAll(".dot");
+  const dots = Array.from({ length: count }, (_, place) => {
+    const dot = old[place] ?? make("span", {});
+    dot.className = "dot" + (place < progress.count ? " keyed" : "") + (group && (place + 1) % group === 0 && place + 1 < (whole ? count + 1 : count) ? " gap" : "");
+    return dot;
+  });
+  if (whole) dots.push(make("span", { className: "last", text: capture.last_four }));
+  if (card && progress.complete && capture.brand) dots.push(make("span", { className: "cardbrand", text: brandName(capture.brand) }));
+  shown.dots.replaceChildren(...dots);
+  const words = whole ? `${brandName(capture.brand)} ending in ${capture.last_four}` : `${progress.count} digits keyed`;
+  shown.dots.setAttribute("aria-label", words);
+}
+
+export function showResult(capture, amount) {
+  const words = result(capture, amount);
+  $("result").dataset.tone = words.tone;
+  icon("result-icon", words.icon);
+  write($("result-title"), words.title);
+  write($("result-text"), words.text);
+  const facts = words.facts.filter(([, value]) => value);
+  $("result-facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { text: value })]));
+  $("again").hidden = !words.again;
+  write($("again"), words.again ?? "");
+  // One way on is the large button, whichever it is.
+  $("done").className = words.again ? "second" : "main";
+  return words;
+}

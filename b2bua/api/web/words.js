@@ -1,0 +1,142 @@
+// What the page says: every sentence for the agent, and every sentence for the agent to say, in one place.
+
+export const FIELDS = ["card_number", "expiry", "security_code"];
+export const LABELS = { card_number: "Card number", expiry: "Expiry date", security_code: "Security code" };
+const FINAL = new Set(["finished", "cancelled", "aborted"]);
+const BRANDS = {
+  visa: "Visa", mastercard: "Mastercard", amex: "American Express", american_express: "American Express", discover: "Discover",
+  diners: "Diners Club", diners_club: "Diners Club", other: "", jcb: "JCB", maestro: "Maestro", unionpay: "UnionPay",
+};
+
+export const isFinal = (capture) => FINAL.has(capture.stage);
+export const brandName = (brand) => BRANDS[brand?.toLowerCase()] ?? brand ?? "";
+const isAmex = (brand) => brandName(brand) === "American Express";
+export const codeLength = (brand) => (isAmex(brand) ? 4 : 3);
+
+/** The big banner: how safe the line is at this moment. */
+export function banner(call, capture) {
+  if (call.state === "ended") return { tone: "calm", icon: "phone", title: "The call has ended", text: "" };
+  if (call.state === "ringing") return { tone: "calm", icon: "phone", title: "Ringing", text: "The call has not been answered yet." };
+  const running = capture && !isFinal(capture);
+  if (running && capture.stage === "starting") {
+    return { tone: "wait", icon: "wait", title: "Securing the line", text: "One moment: the customer must not key anything yet." };
+  }
+  if (call.masked) {
+    return { tone: "safe", icon: "shield", title: "You hear the customer; the digits do not reach you", text: "You can keep talking." };
+  }
+  if (running && capture.stage !== "charging") {
+    return { tone: "bad", icon: "warn", title: "The line is not protected", text: "Ask the customer to stop keying, and cancel." };
+  }
+  return { tone: "calm", icon: "phone", title: "Normal call", text: "Key presses reach you. Do not ask for card details yet." };
+}
+
+/** What to say to the customer now, and a hint for the agent. */
+export function say(call, capture, amount) {
+  if (!capture || call.state === "ended") return null;
+  const card = [brandName(capture.brand), capture.last_four && `ending in ${capture.last_four}`].filter(Boolean).join(" ");
+  switch (capture.stage) {
+    case "starting":
+      return { text: "One moment, please. I am securing the line." };
+    case "collecting": {
+      const now = capture.fields.find((progress) => progress.field === capture.field);
+      const again = now && now.rejected > 0 && now.count === 0;
+      const hint = "A slip? The star key (*) clears the field.";
+      if (capture.field === "card_number") {
+        return { text: again ? "That number was not quite right. Please key your card number once more, then #." : "Please key your card number, then #.", hint };
+      }
+      if (capture.field === "expiry") {
+        return { text: again ? "That date was not right. Please key month and year once more, then #." : "Now the expiry date, please: two digits for the month, two for the year, then #.", hint };
+      }
+      if (capture.field === "security_code") {
+        const where = isAmex(capture.brand) ? "four digits on the front of your card" : "three digits on the back of your card";
+        return { text: again ? `That code was not complete. Please key the ${where} once more, then #.` : `Now the ${where}, please, then #.`, hint };
+      }
+      return null;
+    }
+    case "ready":
+      return { text: `Thank you. Shall I charge ${amount}${card ? ` to your ${card}` : ""} now?`, hint: "Charge only when the customer agrees." };
+    case "charging":
+      return { text: "One moment, please. The bank is answering." };
+    case "finished":
+      switch (capture.outcome?.type) {
+        case "approved": return { text: `Thank you. Your payment of ${amount} went through.` };
+        case "declined": return { text: "Your bank did not accept this card, and nothing was charged. Would you like to use another one?" };
+        case "failed": return { text: "That did not go through, and nothing was charged. Shall we try again?" };
+        default: return { text: "The bank has not confirmed the payment yet. Please do not pay again; we check it and come back to you." };
+      }
+    default:
+      return null;
+  }
+}
+
+/** One field's state, in a few words. */
+export function fieldState(progress, capture) {
+  if (progress.complete) return "Complete";
+  const now = capture.stage === "collecting" && capture.field === progress.field;
+  if (now && progress.rejected > 0 && progress.count === 0) return "Not valid, to be keyed again";
+  if (now) return progress.count ? "Being keyed" : "Waiting for the customer";
+  return "";
+}
+
+/** The panel at the end: what came of it, and whether it may be tried again. */
+export function result(capture, amount) {
+  const order = capture.order;
+  const card = [brandName(capture.brand), capture.last_four && `•••• ${capture.last_four}`].filter(Boolean).join(" ");
+  const own = [["Payment", `${amount}, ${order.transaction_id}`], ["Card", card]];
+  const unknown = {
+    tone: "warn", icon: "warn", title: "Do not try again",
+    text: "It is not known yet whether the customer was charged. It is being checked.",
+    facts: own,
+  };
+  if (capture.stage === "cancelled") {
+    return { tone: "", icon: "stop", title: "Cancelled", text: "Nothing was charged. What was keyed is wiped.", facts: [], again: "Start again" };
+  }
+  if (capture.stage === "aborted") {
+    if (capture.seen === "charging" || capture.outcome?.type === "unknown") return { ...unknown, facts: [...own, ["Reason", capture.reason]] };
+    const why = capture.reason ? sentence(capture.reason) : "The payment ended before it was complete.";
+    if (!capture.seen) return { tone: "bad", icon: "stop", title: "Stopped", text: why, facts: own };
+    return { tone: "bad", icon: "stop", title: "Stopped", text: `${why} What was keyed is wiped.`, facts: [], again: "Start again" };
+  }
+  const outcome = capture.outcome;
+  switch (outcome?.type) {
+    case "approved":
+      return {
+        tone: "good", icon: "good", title: `${amount} paid`, text: "The payment was approved.",
+        facts: [["Your reference", order.transaction_id], ["Card", card], ["Provider's reference", outcome.reference], ["Token", outcome.token], ["Authorisation", outcome.authorisation_code]],
+      };
+    case "declined":
+      return {
+        tone: "bad", icon: "stop", title: "Declined", text: `${sentence(outcome.message || "The bank said no.")} Nothing was charged.`,
+        facts: [["Reason", outcome.reason], ["Card", card], ["Provider's reference", outcome.reference]], again: "Try another card",
+      };
+    case "failed":
+      return { tone: "bad", icon: "stop", title: "Not charged", text: "The payment could not be made. It is safe to try again.", facts: [["Reason", outcome.reason], ["Card", card]], again: "Try again" };
+    default:
+      return { ...unknown, facts: [...own, ["Reason", outcome?.reason]] };
+  }
+}
+
+function sentence(text) {
+  const plain = text.trim();
+  return plain.charAt(0).toUpperCase() + plain.slice(1) + (/[.!?]$/.test(plain) ? "" : ".");
+}
+
+/** The customer of a call: the carrier's side of it. */
+export const customer = (call) => (call.direction === "outbound" ? call.callee : call.caller) || "Number withheld";
+
+/** What a screen reader says of a change; "" where there is nothing new, or the panel at the end says it. */
+export function news(before, view) {
+  const capture = view.capture;
+  if (!capture || isFinal(capture)) return "";
+  const earlier = before?.capture?.id === capture.id ? before.capture : null;
+  if (earlier?.stage !== capture.stage) {
+    const words = { ready: "All fields are complete.", charging: "Charging.", collecting: "The customer may key now." };
+    return [words[capture.stage], banner(view, capture).title].filter(Boolean).join(" ");
+  }
+  for (const progress of capture.fields) {
+    const old = earlier.fields.find((one) => one.field === progress.field);
+    if (progress.complete && !old?.complete) return `${LABELS[progress.field]} complete.`;
+    if (progress.rejected > (old?.rejected ?? 0)) return `${LABELS[progress.field]} not valid, to be keyed again.`;
+  }
+  return "";
+}

@@ -1,0 +1,112 @@
+"""A real browser, the real server, and a desk that a test plays by hand."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, async_playwright
+
+from b2bua.api.auth import Tokens
+from b2bua.api.http import create_app
+from b2bua.api.server import Serving, serve
+from tests.browser.fake_desk import FakeCustomer, FakeDesk
+
+TOKEN = "a-token-for-the-tests"
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class Site:
+    """The server, which a test can stop and start again on its port."""
+
+    def __init__(self, desk: FakeDesk, customer: FakeCustomer | None) -> None:
+        self.desk = desk
+        self._customer = customer
+        self._serving: Serving | None = None
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    async def start(self) -> None:
+        app = create_app(self.desk, tokens=Tokens.parse(f"ann:{TOKEN}"), demo=self._customer)
+        self._serving = await serve(app, "127.0.0.1", self._port)
+        self._port = self._serving.port
+
+    async def stop(self) -> None:
+        if self._serving is not None:
+            await self._serving.close()
+            self._serving = None
+
+
+@pytest.fixture
+def desk() -> FakeDesk:
+    return FakeDesk()
+
+
+@pytest.fixture
+def customer(desk: FakeDesk) -> FakeCustomer:
+    return FakeCustomer(desk)
+
+
+@pytest.fixture
+async def site(desk: FakeDesk) -> AsyncIterator[Site]:
+    site = Site(desk, None)
+    await site.start()
+    yield site
+    await site.stop()
+
+
+@pytest.fixture
+async def demo_site(desk: FakeDesk, customer: FakeCustomer) -> AsyncIterator[Site]:
+    site = Site(desk, customer)
+    await site.start()
+    yield site
+    await site.stop()
+
+
+@pytest.fixture
+async def context() -> AsyncIterator[BrowserContext]:
+    """A browser with a profile of its own, as wide as a desk's screen."""
+    async with async_playwright() as playwright:
+        with tempfile.TemporaryDirectory(prefix="tonewall-browser-", ignore_cleanup_errors=True) as profile:
+            context = await playwright.chromium.launch_persistent_context(
+                profile,
+                executable_path=CHROMIUM,
+                headless=True,
+                args=ARGUMENTS,
+                viewport={"width": 1160, "height": 720},
+                locale="en-GB",
+                timezone_id="UTC",
+            )
+            context.set_default_timeout(10_000)
+            yield context
+            await context.close()
+
+
+@pytest.fixture
+async def page(context: BrowserContext) -> AsyncIterator[Page]:
+    """A page that must not complain: no script error, nothing that the policy had to stop."""
+    page = context.pages[0]
+    complaints: list[str] = []
+
+    def heard(message: ConsoleMessage) -> None:
+        # A server that is away, or an answer that is a problem, is logged by the browser itself.
+        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
+            complaints.append(message.text)
+
+    page.on("console", heard)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    assert complaints == []

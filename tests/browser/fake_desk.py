@@ -1,0 +1,156 @@
+"""The other side of the protocol `CallDesk`, in memory: calls that a test plays by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from b2bua.api.feed import Feed, Follower
+from b2bua.call.view import CallState, CallView, CaptureStage, CaptureView, NoSuchCall, NotNow, Order
+from media.events import Field, FieldProgress
+from provider_adapters.payment import Outcome
+
+FIELDS = (Field.CARD_NUMBER, Field.EXPIRY, Field.SECURITY_CODE)
+EMPTY = tuple(FieldProgress(field=field) for field in FIELDS)
+FINAL = (CaptureStage.FINISHED, CaptureStage.CANCELLED, CaptureStage.ABORTED)
+
+
+def capture_of(view: CallView) -> CaptureView:
+    assert view.capture is not None
+    return view.capture
+
+
+class FakeDesk:
+    """Calls by id. `asked` is what was asked for, in order."""
+
+    def __init__(self, *, backlog: int = 256) -> None:
+        self.feed = Feed(backlog=backlog)
+        self.asked: list[tuple[Any, ...]] = []
+        self.media = True
+        self._captures = 0
+
+    # --- the protocol ---
+
+    def calls(self) -> list[CallView]:
+        return self.feed.calls()
+
+    def follow(self) -> Follower:
+        return self.feed.follow()
+
+    def health(self) -> dict[str, int | bool]:
+        return {"media": self.media, "calls": len(self.calls()), "payers": 1}
+
+    async def start_capture(self, call_id: str, order: Order) -> CallView:
+        view = self.find(call_id)
+        if view.capture is not None and view.capture.stage not in FINAL:
+            raise NotNow("A payment is under way in this call already.")
+        self.asked.append(("start", call_id, order))
+        self._captures += 1
+        capture = CaptureView(id=f"p-{self._captures}", stage=CaptureStage.STARTING, order=order)
+        return self.publish(msgspec.structs.replace(view, capture=capture))
+
+    async def reset_capture(self, call_id: str, field: Field | None = None) -> CallView:
+        view = self.under_way(call_id)
+        self.asked.append(("reset", call_id, field))
+        kept = FIELDS.index(field) if field else 0
+        fields = capture_of(view).fields[:kept] + EMPTY[kept:]
+        if not kept:
+            self.change(call_id, brand=None, last_four=None)
+        return self.change(call_id, stage=CaptureStage.COLLECTING, field=FIELDS[kept], fields=fields)
+
+    async def submit_capture(self, call_id: str) -> CallView:
+        view = self.under_way(call_id)
+        if capture_of(view).stage is not CaptureStage.READY:
+            raise NotNow("Not every field is complete.")
+        self.asked.append(("submit", call_id))
+        return self.change(call_id, stage=CaptureStage.CHARGING)
+
+    async def cancel_capture(self, call_id: str) -> CallView:
+        view = self.under_way(call_id)
+        self.asked.append(("cancel", call_id))
+        capture = CaptureView(id=capture_of(view).id, stage=CaptureStage.CANCELLED, order=capture_of(view).order)
+        return self.publish(msgspec.structs.replace(view, masked=False, capture=capture))
+
+    # --- what a test plays ---
+
+    def find(self, call_id: str) -> CallView:
+        for view in self.calls():
+            if view.id == call_id:
+                return view
+        raise NoSuchCall
+
+    def under_way(self, call_id: str) -> CallView:
+        view = self.find(call_id)
+        if view.capture is None or view.capture.stage in FINAL:
+            raise NotNow("There is no payment under way in this call.")
+        return view
+
+    def publish(self, view: CallView) -> CallView:
+        self.feed.publish(view)
+        return view
+
+    def ring(self, call_id: str = "c-1", caller: str = "+49 30 1234567", **changes: Any) -> CallView:
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        view = CallView(
+            id=call_id, state=CallState.RINGING, direction="inbound", caller=caller, callee="+49 89 765432",
+            started_at=now, masked=False,
+        )  # fmt: skip
+        return self.publish(msgspec.structs.replace(view, **changes))
+
+    def up(self, call_id: str = "c-1", **changes: Any) -> CallView:
+        return self.ring(call_id, state=CallState.UP, **changes)
+
+    def change(self, call_id: str, *, masked: bool | None = None, **changes: Any) -> CallView:
+        """Change the capture of a call."""
+        view = self.find(call_id)
+        capture = msgspec.structs.replace(capture_of(view), **changes)
+        return self.publish(
+            msgspec.structs.replace(view, capture=capture, masked=view.masked if masked is None else masked)
+        )
+
+    def masked(self, call_id: str = "c-1") -> CallView:
+        """The mask was confirmed: the customer may key."""
+        return self.change(call_id, masked=True, stage=CaptureStage.COLLECTING, field=FIELDS[0], fields=EMPTY)
+
+    def keyed(self, field: Field, count: int, /, *, call_id: str = "c-1", **changes: Any) -> CallView:
+        """So many keys of a field were pressed. `complete`, `rejected` go to the field, all else to the capture."""
+        own = {key: changes.pop(key) for key in ("complete", "rejected") if key in changes}
+        fields = tuple(
+            msgspec.structs.replace(progress, count=count, **own) if progress.field is field else progress
+            for progress in capture_of(self.find(call_id)).fields
+        )
+        return self.change(call_id, fields=fields, **changes)
+
+    def key_all(
+        self, call_id: str = "c-1", *, brand: str = "visa", last_four: str = "1111", count: int = 16
+    ) -> CallView:
+        """The customer keys a whole card."""
+        card, expiry, code = FIELDS
+        self.keyed(card, count, call_id=call_id, complete=True, brand=brand, last_four=last_four, field=expiry)
+        self.keyed(expiry, 4, call_id=call_id, complete=True, field=code)
+        self.keyed(code, 4 if brand == "amex" else 3, call_id=call_id, complete=True, field=None)
+        return self.change(call_id, stage=CaptureStage.READY)
+
+    def finish(self, outcome: Outcome, call_id: str = "c-1") -> CallView:
+        return self.change(call_id, masked=False, stage=CaptureStage.FINISHED, outcome=outcome)
+
+    def end(self, call_id: str = "c-1") -> CallView:
+        view = self.find(call_id)
+        return self.publish(msgspec.structs.replace(view, state=CallState.ENDED, masked=False))
+
+
+class FakeCustomer:
+    """The demo's hook."""
+
+    kinds = ("approved", "declined", "mistyped")
+
+    def __init__(self, desk: FakeDesk) -> None:
+        self._desk = desk
+        self.keyed: list[tuple[str, str]] = []
+
+    async def key_card(self, call_id: str, kind: str) -> None:
+        self._desk.under_way(call_id)
+        self.keyed.append((call_id, kind))
+        self._desk.key_all(call_id)
