@@ -60,14 +60,14 @@ static struct decision decide(struct relay *relay, struct endpoint *from, uint8_
     return decision;
 }
 
-static void relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
+bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
     struct stream *stream = from->stream;
     struct sockaddr_storage address;
     socklen_t size = sizeof address;
     uint8_t *packet = relay->buffer.bytes;
     ssize_t got = recvfrom(from->fd, packet, BUFFER, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&address, &size);
     if (got < 0)
-        return; /* nothing there, or an ICMP error that was waiting */
+        return false; /* nothing there, or an ICMP error that was waiting */
     size_t length = (size_t)got > BUFFER ? BUFFER : (size_t)got;
     int leg = from->index / 2, other = !leg;
     bool is_rtp = from->index % 2 == 0, oversized = (size_t)got > BUFFER;
@@ -79,7 +79,7 @@ static void relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms
     if (!source_admits(&from->source, paired, &address, valid)) {
         here->strangers++;
         explicit_bzero(packet, length);
-        return;
+        return true;
     }
     here->received++;
     if (is_rtp) {
@@ -104,6 +104,7 @@ static void relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms
     if (!is_plain_audio || decision.key != KEY_NONE)
         explicit_bzero(packet, length);
     explicit_bzero(&decision, sizeof decision);
+    return true;
 }
 
 /* --- time --------------------------------------------------------------------------------------------------------------- */

@@ -55,6 +55,8 @@ int64_t clock_ms(void);
 void ring(int fd); /* make an eventfd readable */
 void hush(int fd);
 
+bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms); /* one packet; false: none was there */
+
 /* _news.c */
 void report(struct relay *relay, struct stream *stream, enum event_kind kind, int count);
 void forget_news(struct relay *relay, struct stream *stream);

@@ -108,6 +108,17 @@ static int take_digits(struct relay *relay, struct stream *stream, const struct 
     return taken;
 }
 
+enum { DRAIN = 1024 };
+
+/* What arrived under the mask is treated under the mask. */
+static void set_mask(struct relay *relay, struct stream *stream, bool on, int64_t now_ms) {
+    if (stream->mask.on && !on)
+        for (int index = 2 * CALLER; index < 2 * AGENT; index++)
+            for (int left = DRAIN; left > 0 && relay_one(relay, &stream->endpoints[index], now_ms); left--)
+                ;
+    stream->mask.on = on;
+}
+
 static int apply(struct relay *relay, struct command *command) {
     int64_t now_ms = clock_ms();
     if (command->kind == OPEN_STREAM)
@@ -125,7 +136,7 @@ static int apply(struct relay *relay, struct command *command) {
         mask_types(&stream->mask, command->events, command->event_count, command->audio, command->audio_count);
         return 0;
     case SET_MASK:
-        stream->mask.on = command->on;
+        set_mask(relay, stream, command->on, now_ms);
         return 0;
     case SET_CAPTURE:
         stop_capture(stream);

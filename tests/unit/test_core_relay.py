@@ -1,0 +1,466 @@
+"""The relay on real sockets: what arrives where, and what does not."""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from media._core import AGENT, CALLER, KEYED, OVERFLOW, QUIET, Relay, SecretMemory
+from media.rtp import Rtp, Ssrc, parse, serialise
+from media.telephone_event import TelephoneEvent
+from media.telephone_event import serialise as serialise_event
+
+EVENTS, AUDIO = 101, 0
+HOST, STRANGER, OTHER_NETWORK = "127.0.0.1", "127.0.0.77", "127.9.9.9"
+
+
+def bound(host: str = HOST) -> socket.socket:
+    own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    own.bind((host, 0))
+    return own
+
+
+def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        time.sleep(0.002)
+
+
+def received(own: socket.socket, seconds: float = 10.0) -> bytes:
+    own.settimeout(seconds)
+    return own.recv(4096)
+
+
+def everything(own: socket.socket) -> list[bytes]:
+    """What has arrived by now."""
+    own.setblocking(False)
+    packets = []
+    while True:
+        try:
+            packets.append(own.recv(4096))
+        except BlockingIOError:
+            return packets
+
+
+def rtp(sequence_number: int, payload: bytes = b"voice" * 32, payload_type: int = AUDIO, **more: int) -> bytes:
+    return serialise(
+        Rtp(
+            payload_type=payload_type,
+            marker=bool(more.get("marker", 0)),
+            sequence_number=sequence_number % 0x10000,
+            rtp_timestamp=more.get("rtp_timestamp", sequence_number * 160) % 2**32,
+            ssrc=Ssrc(more.get("ssrc", 0x1234)),
+            payload=payload,
+        )
+    )
+
+
+def key(sequence_number: int, code: int, rtp_timestamp: int, duration: int = 160, end: bool = False) -> bytes:
+    payload = serialise_event(TelephoneEvent(code=code, end=end, duration=duration))
+    return rtp(sequence_number, payload, EVENTS, rtp_timestamp=rtp_timestamp)
+
+
+class Phone:
+    """One leg's peer: an RTP and an RTCP socket, and the relay's two ports that it talks to."""
+
+    def __init__(self, rtp_port: int, rtcp_port: int, host: str = HOST) -> None:
+        self.rtp, self.rtcp = bound(host), bound(host)
+        self.rtp_port, self.rtcp_port = rtp_port, rtcp_port
+
+    def send(self, packet: bytes) -> None:
+        self.rtp.sendto(packet, (HOST, self.rtp_port))
+
+    def send_rtcp(self, packet: bytes) -> None:
+        self.rtcp.sendto(packet, (HOST, self.rtcp_port))
+
+    def close(self) -> None:
+        self.rtp.close()
+        self.rtcp.close()
+
+
+class Rig:
+    """One relay with one stream between two phones."""
+
+    def __init__(self, quiet_after: float = 0.0) -> None:
+        self.relay = Relay(quiet_after)
+        self.relay.start()
+        sockets = [bound() for _ in range(4)]
+        ports = [own.getsockname()[1] for own in sockets]
+        self.caller, self.agent = Phone(*ports[:2]), Phone(*ports[2:])
+        self.relay.open_stream(7, *(own.detach() for own in sockets))
+        self.relay.set_types(7, bytes([EVENTS]), bytes([AUDIO]))
+
+    def connect(self, leg: int, phone: Phone, latch: bool = False) -> None:
+        address, port = phone.rtp.getsockname()
+        rtcp_address, rtcp_port = phone.rtcp.getsockname()
+        self.relay.set_peer(7, leg, address, port, rtcp_address, rtcp_port, latch)
+
+    def connect_both(self) -> Rig:
+        self.connect(CALLER, self.caller)
+        self.connect(AGENT, self.agent)
+        return self
+
+    def counted(self, name: str, value: int) -> None:
+        until(lambda: self.relay.counters(7)[name] >= value)
+        assert self.relay.counters(7)[name] == value
+
+    def close(self) -> None:
+        self.relay.stop()
+        self.caller.close()
+        self.agent.close()
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    made = Rig()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def call(rig: Rig) -> Rig:
+    return rig.connect_both()
+
+
+REPORT = bytes.fromhex("80c9000112345678")
+APP = bytes.fromhex("80cc0002123456783131313131313131")[:12]
+
+
+def test_unmasked_packets_pass_both_ways_byte_for_byte(call):
+    decorated = bytes.fromhex("b2e4 0102 0000a0a0 00001234 01010101 02020202 bede0001 10aa0000") + b"voice\0\0\3"
+    for packet in (rtp(1), decorated, key(2, 5, 320), rtp(3, payload_type=34), rtp(4, b"")):
+        call.caller.send(packet)
+        assert received(call.agent.rtp) == packet
+        call.agent.send(packet)
+        assert received(call.caller.rtp) == packet
+    for packet in (REPORT, REPORT + APP):
+        call.caller.send_rtcp(packet)
+        assert received(call.agent.rtcp) == packet
+        call.agent.send_rtcp(packet)
+        assert received(call.caller.rtcp) == packet
+    counters = call.relay.counters(7)
+    assert [counters[f"{leg}_{what}"] for leg in ("caller", "agent") for what in ("received", "sent")] == [7] * 4
+
+
+def test_masked_the_agent_receives_voice_without_a_gap_and_no_event(call):
+    call.relay.set_mask(7, True)
+    order = [rtp(65530), key(65531, 4, 800), rtp(65532), key(65533, 4, 800, 320), key(65534, 4, 800, 480, end=True)]
+    order += [key(65534, 4, 800, 480, end=True)] * 2 + [rtp(65535), rtp(65536), key(65537, 1, 1600), rtp(65538)]
+    for packet in order:
+        call.caller.send(packet)
+    call.counted("agent_masked", 6)
+    call.counted("agent_sent", 5)
+    arrived = [parse(packet) for packet in everything(call.agent.rtp)]
+    assert [each.payload_type for each in arrived] == [AUDIO] * 5
+    assert [each.sequence_number for each in arrived] == [65530, 65531, 65532, 65533, 65534]
+    assert [each.rtp_timestamp for each in arrived] == [s * 160 for s in (65530, 65532, 65535, 65536, 65538)]
+
+
+def test_after_the_mask_the_numbers_stay_continuous_and_events_pass_again(call):
+    call.relay.set_mask(7, True)
+    for packet in (rtp(10), key(11, 4, 1760), rtp(12)):
+        call.caller.send(packet)
+    call.counted("agent_sent", 2)
+    call.relay.set_mask(7, False)
+    call.caller.send(rtp(13))
+    call.caller.send(key(14, 9, 99_000))
+    call.counted("agent_sent", 4)
+    arrived = [parse(packet) for packet in everything(call.agent.rtp)]
+    assert [each.sequence_number for each in arrived] == [10, 11, 12, 13]
+    assert arrived[-1].payload_type == EVENTS
+
+
+def test_the_rest_of_a_press_that_was_masked_does_not_pass_after_the_mask(call):
+    call.relay.set_mask(7, True)
+    call.caller.send(key(1, 4, 160))
+    call.counted("agent_masked", 1)
+    call.relay.set_mask(7, False)
+    call.caller.send(key(2, 4, 160, 320))
+    call.caller.send(key(3, 4, 160, 480, end=True))
+    call.caller.send(rtp(4))
+    call.counted("agent_sent", 1)
+    call.counted("agent_masked", 3)
+
+
+@pytest.mark.parametrize(
+    ("payload_type", "payload"),
+    [(EVENTS, b"\x05\x0a\x00\xa0"), (EVENTS, b"\x10\x0a\x00\xa0"), (EVENTS, b"\x05"), (AUDIO, b"\x05\x0a\x00\xa0"),
+     (97, b"\x05\x0a\x00\xa0"), (100, b"\xe5\x00\x00\x04\x00\x05\x0a\x00\xa0"), (72, b"voice"), (127, b"voice")],
+)  # fmt: skip
+def test_masked_nothing_passes_that_could_be_an_event(call, payload_type, payload):
+    call.relay.set_mask(7, True)
+    call.caller.send(rtp(1, payload, payload_type))
+    call.caller.send(rtp(2))
+    call.counted("agent_sent", 1)
+    assert [parse(packet).payload_type for packet in everything(call.agent.rtp)] == [AUDIO]
+
+
+def test_masked_packets_lose_csrcs_extension_and_padding(call):
+    call.relay.set_mask(7, True)
+    call.caller.send(bytes.fromhex("b2800102 0000a0a0 00001234 01010101 02020202 bede0001 10aa0000") + b"voice\0\0\3")
+    assert received(call.agent.rtp) == bytes.fromhex("80800102 0000a0a0 00001234") + b"voice"
+
+
+def test_masked_rtcp_passes_only_without_room_for_anything_else(call):
+    call.relay.set_mask(7, True)
+    for packet in (REPORT + APP, REPORT + bytes.fromhex("81cb000312345678") + b"\x0541111\0\0", REPORT):
+        call.caller.send_rtcp(packet)
+    assert received(call.agent.rtcp) == REPORT
+    call.counted("agent_masked", 2)
+
+
+def test_the_other_direction_is_never_masked(call):
+    call.relay.set_mask(7, True)
+    call.agent.send(key(1, 5, 160))
+    assert received(call.caller.rtp) == key(1, 5, 160)
+
+
+def test_an_event_sent_after_the_mask_was_confirmed_never_passes(call):
+    """The mask is switched while events stream in: what was sent after `set_mask` returned is not among what arrived."""
+    for round_ in range(200):
+        sequence = round_ * 20
+        call.relay.set_mask(7, False)
+        for step in range(5):
+            call.caller.send(key(sequence + step, 1, sequence * 160, 160 * step))
+        call.relay.set_mask(7, True)
+        for step in range(5):
+            call.caller.send(key(sequence + 5 + step, 2, sequence * 160 + 8000, 160 * step))
+    until(lambda: call.relay.counters(7)["caller_received"] == 2000)
+    assert not [packet for packet in everything(call.agent.rtp) if parse(packet).payload[0] == 2]
+
+
+def test_nothing_passes_before_a_peer_is_known_or_after_it_is_gone(rig):
+    rig.connect(AGENT, rig.agent)
+    rig.caller.send(rtp(1))
+    rig.counted("caller_strangers", 1)
+    rig.connect(CALLER, rig.caller)
+    rig.caller.send(rtp(2))
+    assert received(rig.agent.rtp) == rtp(2)
+    rig.relay.set_peer(7, CALLER, "", 0, "", 0, False)
+    rig.caller.send(rtp(3))
+    rig.counted("caller_strangers", 2)
+    rig.agent.send(rtp(4))
+    rig.counted("agent_received", 1)
+    assert everything(rig.agent.rtp) == everything(rig.caller.rtp) == []
+
+
+def test_a_stranger_is_neither_heard_nor_answered(call):
+    same_host, other_host = bound(), bound(STRANGER)
+    for stranger in (same_host, other_host):
+        for port in (call.caller.rtp_port, call.agent.rtp_port):
+            stranger.sendto(rtp(1), (HOST, port))
+    call.counted("caller_strangers", 2)
+    call.counted("agent_strangers", 2)
+    call.agent.send(rtp(5))
+    assert received(call.caller.rtp) == rtp(5)
+    assert everything(call.agent.rtp) == everything(same_host) == everything(other_host) == []
+    same_host.close()
+    other_host.close()
+
+
+def test_a_latch_takes_the_first_good_packet_of_the_network_and_keeps_it(rig):
+    """The customer's SDP names an address; its NAT sends from another port and host of that network."""
+    rig.connect(AGENT, rig.agent)
+    rig.relay.set_peer(7, CALLER, "127.0.0.200", 4000, "127.0.0.200", 4001, True)
+    far, near, later = bound(OTHER_NETWORK), rig.caller.rtp, bound()
+    far.sendto(rtp(1), (HOST, rig.caller.rtp_port))
+    near.sendto(b"\x80garbage", (HOST, rig.caller.rtp_port))
+    rig.caller.send_rtcp(REPORT)  # no RTP yet: nobody to pair it with
+    rig.counted("caller_strangers", 3)
+    near.sendto(rtp(2), (HOST, rig.caller.rtp_port))
+    assert received(rig.agent.rtp) == rtp(2)
+    later.sendto(rtp(3), (HOST, rig.caller.rtp_port))
+    rig.counted("caller_strangers", 4)
+    rig.caller.send_rtcp(REPORT)
+    assert received(rig.agent.rtcp) == REPORT
+    rig.agent.send(rtp(9))
+    assert received(near) == rtp(9)
+    rig.relay.set_peer(7, CALLER, "127.0.0.200", 4000, "127.0.0.200", 4001, True)  # a re-INVITE that moves nothing
+    rig.caller.send(rtp(10))
+    assert received(rig.agent.rtp) == rtp(10)
+    rig.relay.set_peer(7, CALLER, "127.0.0.200", 4002, "127.0.0.200", 4003, True)  # one that does
+    later.sendto(rtp(11), (HOST, rig.caller.rtp_port))
+    assert received(rig.agent.rtp) == rtp(11)
+    far.close()
+    later.close()
+
+
+def test_a_latch_on_a_private_address_takes_any_network(rig):
+    rig.connect(AGENT, rig.agent)
+    rig.relay.set_peer(7, CALLER, "192.168.1.5", 4000, "192.168.1.5", 4001, True)
+    rig.caller.send(rtp(2))
+    assert received(rig.agent.rtp) == rtp(2)
+
+
+def test_keys_are_announced_and_taken_into_secret_memory(call):
+    call.relay.set_mask(7, True)
+    call.relay.set_capture(7, True)
+    memory = SecretMemory(64)
+    for index, code in enumerate([4, 1, 11, 0, 10]):
+        for step in range(4):
+            packet = key(index * 10 + step, code, 8000 * index, 160 * step, end=step == 3)
+            call.caller.send(packet)
+            call.caller.send(packet)
+    events, taken = [], 0
+    while taken < 5:
+        select.select([call.relay.fileno()], [], [], 10)
+        events += call.relay.take_events()
+        taken += call.relay.take_digits(7, memory, taken)
+    assert {(stream, kind) for stream, kind, _ in events} == {(7, KEYED)}
+    assert bytes(memoryview(memory)[:6]) == b"41#0*\0"
+    assert call.relay.take_digits(7, memory, 0) == 0
+    assert everything(call.agent.rtp) == []
+
+
+def test_without_capture_no_key_is_kept_and_switching_wipes(call):
+    memory = SecretMemory(8)
+    call.caller.send(key(1, 5, 160))
+    call.counted("agent_sent", 1)
+    call.relay.set_capture(7, True)
+    call.caller.send(key(2, 5, 160, 320))  # the same press goes on: it began before the capture
+    call.caller.send(key(3, 6, 16_000))
+    call.counted("agent_sent", 3)
+    call.relay.set_capture(7, False)
+    call.relay.set_capture(7, True)
+    call.caller.send(key(4, 7, 32_000))
+    until(lambda: call.relay.take_digits(7, memory, 0) == 1)
+    assert bytes(memoryview(memory)[:2]) == b"7\0"
+
+
+def test_more_keys_than_there_is_room_for_end_the_capture(call):
+    call.relay.set_mask(7, True)
+    call.relay.set_capture(7, True)
+    for index in range(33):
+        call.caller.send(key(index, 1, 8000 * index))
+    events: list[tuple[int, int, int]] = []
+    until(lambda: events.extend(call.relay.take_events()) or any(kind == OVERFLOW for _, kind, _ in events))
+    assert call.relay.take_digits(7, SecretMemory(64), 0) == 0
+
+
+def test_a_full_vault_leaves_the_other_keys_waiting(call):
+    call.relay.set_capture(7, True)
+    memory = SecretMemory(3)
+    for index in range(5):
+        call.caller.send(key(index, index, 20_000 * index))
+    until(lambda: any(kind == KEYED and count == 5 for _, kind, count in call.relay.take_events()) or _all_ripe(call))
+    assert call.relay.take_digits(7, memory, 0) == 3
+    assert bytes(memoryview(memory)) == b"012"
+    assert call.relay.take_digits(7, memory, 1) == 2
+    assert bytes(memoryview(memory)) == b"034"
+
+
+def _all_ripe(call: Rig) -> bool:
+    """Take nothing, so that what waits is announced anew."""
+    return call.relay.take_digits(7, SecretMemory(1), 1) > 0
+
+
+def test_quiet_is_reported_once_for_each_quiet_time():
+    rig = Rig(quiet_after=0.05).connect_both()
+    quiet: list[tuple[int, int, int]] = []
+    until(lambda: quiet.extend(rig.relay.take_events()) or quiet)
+    assert quiet == [(7, QUIET, 1)]
+    rig.agent.send(rtp(1))
+    assert received(rig.caller.rtp) == rtp(1)
+    until(lambda: quiet.extend(rig.relay.take_events()) or len(quiet) > 1)
+    assert quiet == [(7, QUIET, 1)] * 2
+    rig.close()
+
+
+def test_garbage_is_counted_and_never_relayed(call):
+    chance = random.Random(7)
+    garbage = [b"", b"\x80", bytes(11), b"\x40" + bytes(40), bytes.fromhex("9fff") + bytes(60)]
+    garbage += [b"\x8f" + bytes(20), b"\xa0" + bytes(11), b"\xb0" + b"\xff" * 30, b"\x80" + bytes(3000)]
+    garbage += [bytes([chance.randrange(0x80)]) + chance.randbytes(chance.randrange(300)) for _ in range(300)]
+    sent = 0
+    for masked in (False, True):
+        call.relay.set_mask(7, masked)
+        for packet in garbage:
+            sent += 1
+            call.caller.send(packet)
+            call.agent.send(packet)
+            call.caller.send_rtcp(packet[:1] + b"\x01" + packet[2:])
+            call.counted("agent_malformed", sent)
+            call.counted("caller_malformed", 2 * sent)
+    assert everything(call.agent.rtp) == everything(call.caller.rtp) == everything(call.agent.rtcp) == []
+    call.caller.send(rtp(1))
+    assert received(call.agent.rtp) == rtp(1)
+
+
+def test_a_thousand_streams_opened_and_closed_leave_no_descriptor():
+    relay = Relay()
+    relay.start()
+    before = len(os.listdir("/proc/self/fd"))
+    for stream in range(1000):
+        relay.open_stream(stream, *(bound().detach() for _ in range(4)))
+        relay.set_capture(stream, True)
+        assert set(relay.close_stream(stream).values()) == {0}
+    assert len(os.listdir("/proc/self/fd")) == before
+    relay.stop()
+
+
+def test_stopping_closes_what_is_open():
+    before = len(os.listdir("/proc/self/fd"))
+    relay = Relay()
+    relay.start()
+    for stream in range(100):
+        relay.open_stream(stream, *(bound().detach() for _ in range(4)))
+    relay.stop()
+    del relay
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_commands_that_cannot_be_applied_say_so(rig):
+    with pytest.raises(KeyError):
+        rig.relay.set_mask(8, True)
+    with pytest.raises(KeyError):
+        rig.relay.close_stream(8)
+    sockets = [bound() for _ in range(4)]
+    with pytest.raises(ValueError, match="open already"):
+        rig.relay.open_stream(7, *(own.fileno() for own in sockets))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        rig.relay.open_stream(9, *(own.fileno() for own in sockets[:3]), 99_999)
+    rig.relay.open_stream(9, *(own.detach() for own in sockets))  # a refusal leaves them ours
+    with pytest.raises(ValueError, match="numeric"):
+        rig.relay.set_peer(7, CALLER, "localhost", 4000, "127.0.0.1", 4001, False)
+    with pytest.raises(ValueError, match="numeric"):
+        rig.relay.set_peer(7, CALLER, "127.0.0.1", 70_000, "127.0.0.1", 4001, False)
+    with pytest.raises(ValueError, match="leg"):
+        rig.relay.set_peer(7, 2, "127.0.0.1", 4000, "127.0.0.1", 4001, False)
+    with pytest.raises(ValueError, match="payload type"):
+        rig.relay.set_types(7, b"\xff", b"")
+    with pytest.raises(RuntimeError):
+        Relay().set_mask(7, True)
+    rig.relay.stop()
+    with pytest.raises(RuntimeError):
+        rig.relay.counters(7)
+
+
+def test_ipv6_is_relayed_too():
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6")
+    try:
+        six = [socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) for _ in range(4)]
+        for own in six:
+            own.bind(("::1", 0))
+    except OSError:
+        pytest.skip("no IPv6 on the loopback")
+    relay = Relay()
+    relay.start()
+    ours, caller = six[:2], six[2:]
+    agent_side, agent = [bound(), bound()], bound()
+    port, agent_port = ours[0].getsockname()[1], agent_side[0].getsockname()[1]
+    relay.open_stream(1, *(own.detach() for own in (*ours, *agent_side)))
+    relay.set_peer(1, CALLER, "::1", caller[0].getsockname()[1], "::1", caller[1].getsockname()[1], False)
+    relay.set_peer(1, AGENT, HOST, agent.getsockname()[1], HOST, 9, False)
+    caller[0].sendto(rtp(1), ("::1", port))
+    assert received(agent) == rtp(1)
+    agent.sendto(rtp(2), (HOST, agent_port))
+    assert received(caller[0]) == rtp(2)
+    relay.stop()
