@@ -24,15 +24,19 @@ from tonewall.process import SUPERVISOR, card_environment, plain_environment
 log = get_logger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _GRACE = 5.0  # seconds that a process may take to stop
+_CHARGE_GRACE = 30.0  # seconds that a payer may take to end a charge under way; then its journal says what is open
 _QUICK = 2.0  # seconds: a process that ends sooner is started again more slowly each time
 
 
 @dataclass(slots=True)
 class Supervisor:
-    """One installation's processes. `demo`: the unix socket of a demo's customer, where this is a demo."""
+    """One installation's processes. `demo`: the unix socket of a demo's customer, where this is a demo; `logs`: the
+    file descriptor for the processes' logs, where it is not our standard error."""
 
     settings: Settings
     demo: str | None = None
+    logs: int | None = None
+    _b2bua_down: asyncio.Event = field(default_factory=asyncio.Event)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _payers: socket.socket | None = None  # our end of the channel on which media is given its payers
     _media_up: asyncio.Event = field(default_factory=asyncio.Event)
@@ -48,7 +52,8 @@ class Supervisor:
         (directory / "ready.json").unlink(missing_ok=True)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep("media", self._run_media))
-            group.create_task(self._keep("b2bua", self._run_b2bua))
+            signalling = group.create_task(self._keep("b2bua", self._run_b2bua))
+            signalling.add_done_callback(lambda _: self._b2bua_down.set())
             for _ in range(self.settings.provider.ready):
                 group.create_task(self._keep("payer", self._run_payer))
 
@@ -97,7 +102,7 @@ class Supervisor:
             self._payers = ours
             self._media_up.set()
             try:
-                return await self._wait(process)
+                return await self._wait(process, self._b2bua_down)  # calls end in good order before their media does
             finally:
                 self._payers = None
                 if not self._stop.is_set():
@@ -117,7 +122,7 @@ class Supervisor:
                 socket.send_fds(self._payers, [b"payer"], [for_media.fileno()])
             except OSError:
                 log.error("media took no payer", pid=process.pid)
-        return await self._wait(process)
+        return await self._wait(process, None)
 
     async def _run_b2bua(self) -> int:
         own = self.settings.signalling
@@ -127,7 +132,7 @@ class Supervisor:
         arguments = ["b2bua.app", "--media", str(self.media_socket)]
         if self.demo:
             arguments += ["--demo", self.demo]
-        return await self._wait(await self._start(arguments, plain_environment(environment)))
+        return await self._wait(await self._start(arguments, plain_environment(environment)), self._stop)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -146,6 +151,7 @@ class Supervisor:
                 env={**environment, SUPERVISOR: str(os.getpid())},
                 start_new_session=True,  # Ctrl-C is for the supervisor, which ends the others in good order
                 stdin=asyncio.subprocess.DEVNULL,
+                stderr=self.logs,
                 pass_fds=(handed.fileno(),) if handed else (),
             )
         finally:
@@ -154,15 +160,17 @@ class Supervisor:
         log.debug("started", what=module[0], pid=process.pid)
         return process
 
-    async def _wait(self, process: asyncio.subprocess.Process) -> int:
-        stopping = asyncio.create_task(self._stop.wait())
+    async def _wait(self, process: asyncio.subprocess.Process, until: asyncio.Event | None) -> int:
+        """Its status. Once `until` is set it is asked to stop; without one it is to end by itself after media has."""
+        stopping = asyncio.create_task((until or self._stop).wait())
         ended = asyncio.create_task(process.wait())
         await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if not ended.done():
-            process.terminate()
+            if until is not None:
+                process.terminate()
             try:
-                await asyncio.wait_for(asyncio.shield(ended), _GRACE)
+                await asyncio.wait_for(asyncio.shield(ended), _GRACE if until is not None else _CHARGE_GRACE)
             except TimeoutError:
                 log.error("killed, as it did not stop", pid=process.pid)
                 process.kill()

@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import MutableMapping
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -66,8 +66,8 @@ class _Foreign(logging.Handler):
         entry.log(record.levelno, "library", exc_info=record.exc_info[1] if record.exc_info else None)
 
 
-def configure(process: str, level: str = "info") -> None:
-    """Set up logging for this process. `level`: debug, info, warning or error."""
+def configure(process: str, level: str = "info", file: TextIO | None = None) -> None:
+    """Set up logging for this process. `level`: debug, info, warning or error; `file`: where not to standard error."""
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
@@ -79,7 +79,7 @@ def configure(process: str, level: str = "info") -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=file or sys.stderr),
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.bind_contextvars(process=process)

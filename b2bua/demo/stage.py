@@ -1,0 +1,175 @@
+"""The demo's stage: a provider, a whole Tonewall and two telephones, each on its own loopback address.
+
+    customer's phone 127.0.0.2 ── Tonewall 127.0.0.1 ── agent's phone 127.0.0.3
+
+One address each, so that a packet on the wire says by itself on which leg it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+import socket
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
+
+from b2bua.demo.phones import Phone
+from b2bua.settings import Settings, read
+from b2bua.supervise import Supervisor
+from tonewall.log import configure
+
+CUSTOMER, TONEWALL, AGENT = "127.0.0.2", "127.0.0.1", "127.0.0.3"
+_PATIENCE = 20.0  # seconds for any one thing to happen
+
+
+class DemoFailed(Exception):
+    """The demo could not go on; the text says what was awaited, and where to look."""
+
+
+@dataclass(slots=True)
+class Stage:
+    """What the story plays on."""
+
+    customer: Phone
+    agent: Phone
+    sip_port: int
+    api_url: str
+    token: str
+    directory: Path
+
+    @property
+    def number(self) -> str:
+        """Where the customer calls."""
+        return f"sip:+442079460000@{TONEWALL}:{self.sip_port}"
+
+    async def api(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """One request of the agent's. Raises DemoFailed with what the API says."""
+        return await asyncio.to_thread(self._request, method, path, body)
+
+    def _request(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+        request = Request(  # noqa: S310  # our own server's address
+            self.api_url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+        )
+        try:
+            with build_opener(ProxyHandler({})).open(request, timeout=_PATIENCE) as answer:
+                return json.loads(answer.read() or b"null")
+        except HTTPError as error:
+            raise DemoFailed(f"the API answered {error.code} to {method} {path}") from None
+
+    async def call_when(self, what: str, wanted: Any, patience: float = _PATIENCE) -> dict[str, Any]:
+        """The call, once `wanted(call)` is true of one."""
+        deadline = asyncio.get_running_loop().time() + patience
+        while asyncio.get_running_loop().time() < deadline:
+            found = await self.api("GET", "/v1/calls")
+            for call in found if isinstance(found, list) else found["calls"]:
+                if wanted(call):
+                    return dict(call)
+            await asyncio.sleep(0.05)
+        raise DemoFailed(f"{what} did not happen within {patience:g} s; see {self.directory}/tonewall.log")
+
+
+@contextlib.asynccontextmanager
+async def set_stage(directory: Path, speech: tuple[Path, Path], recordings: tuple[Path, Path]) -> AsyncIterator[Stage]:
+    """Everything started and ready; stopped at the end. `speech` and `recordings`: the customer's, the agent's WAV."""
+    async with contextlib.AsyncExitStack() as stack:
+        provider = await _provider(directory, stack)
+        customer = await Phone.start(
+            "customer", user="+447700900123", address=CUSTOMER, play=speech[0], record=recordings[0]
+        )
+        stack.push_async_callback(customer.stop)
+        agent = await Phone.start("agent", address=AGENT, ring_ms=700, play=speech[1], record=recordings[1])
+        stack.push_async_callback(agent.stop)
+        token = secrets.token_urlsafe(16)
+        settings = _settings(directory, provider, customer.port, agent.port, token)
+        ready = await _tonewall(settings, directory, stack)
+        yield Stage(customer, agent, ready["sip_port"], ready["api_url"], token, directory)
+
+
+async def _provider(directory: Path, stack: contextlib.AsyncExitStack) -> dict[str, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "provider_adapters.local_provider",
+        "--directory",
+        str(directory / "provider"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    stack.push_async_callback(_end, process)
+    assert process.stdout is not None
+    line = await asyncio.wait_for(process.stdout.readline(), _PATIENCE)
+    if not line:
+        raise DemoFailed("the local provider did not start")
+    return dict(json.loads(line))
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    await process.wait()
+
+
+def _settings(directory: Path, provider: dict[str, str], customer: int, agent: int, token: str) -> Settings:
+    sections = {
+        "general": {
+            "bind": TONEWALL,
+            "port": "0",
+            "directory": str(directory),
+            "cdr_file": str(directory / "cdr.jsonl"),
+        },
+        "carrier": {"host": CUSTOMER, "port": str(customer)},
+        "pbx": {"host": AGENT, "port": str(agent)},
+        "media": {"address": TONEWALL, "ports": _free_range()},
+        "api": {"port": "0", "tokens": f"agent:{token}"},
+        "provider": {
+            "url": provider["url"],
+            "api_key": provider["api_key"],
+            "ca_file": provider["ca_file"],
+            "token_type": "reusable",
+            "journal": str(directory / "journal.jsonl"),
+        },
+    }
+    path = directory / "sip.conf"
+    path.write_text(
+        "\n".join(f"[{name}]\n" + "".join(f"{k} = {v}\n" for k, v in keys.items()) for name, keys in sections.items())
+    )
+    path.chmod(0o600)
+    return read(path)
+
+
+def _free_range() -> str:
+    """Sixteen ports in a row from a free one on."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((TONEWALL, 0))
+        low = min(int(probe.getsockname()[1]) & ~1, 65500)
+    return f"{low}-{low + 15}"
+
+
+async def _tonewall(settings: Settings, directory: Path, stack: contextlib.AsyncExitStack) -> dict[str, Any]:
+    logs = stack.enter_context((directory / "tonewall.log").open("a"))
+    configure("supervisor", file=logs)
+    supervisor = Supervisor(settings, demo=str(directory / "demo.sock"), logs=logs.fileno())
+    running = asyncio.create_task(supervisor.run(), name="tonewall")
+
+    async def stop() -> None:
+        supervisor.stop()
+        await running
+
+    stack.push_async_callback(stop)
+    ready = directory / "ready.json"
+    deadline = asyncio.get_running_loop().time() + _PATIENCE
+    while not ready.exists():
+        if running.done() or asyncio.get_running_loop().time() > deadline:
+            raise DemoFailed(f"Tonewall did not start; see {directory}/tonewall.log")
+        await asyncio.sleep(0.02)
+    return dict(json.loads(ready.read_text()))

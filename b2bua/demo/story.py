@@ -1,0 +1,228 @@
+"""The demo's story: one call, one card, told step by step, and checked on the wire at the end.
+
+Rule 1: what the table says is counted from packets and recordings, not from what Tonewall claims.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import tempfile
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from b2bua.demo.phones import PhoneError
+from b2bua.demo.remote import KINDS, listen
+from b2bua.demo.speech import loudness, speak
+from b2bua.demo.stage import AGENT, CUSTOMER, TONEWALL, DemoFailed, Stage, set_stage
+from b2bua.demo.wire import Flow, WireTap
+
+_CARDS = {"approved": "4111111111111111", "declined": "4000000000000002", "mistyped": "4111111111111112"}
+_AUDIBLE = 0.005  # root mean square of full scale; a silent line is below 0.001
+_ORDER = {"transaction_id": "demo-1001", "amount": 4995, "currency": "EUR", "description": "Two tickets"}
+
+
+@dataclass(slots=True)
+class Check:
+    """One line of the table."""
+
+    name: str
+    seen: str
+    held: bool
+
+
+@dataclass(slots=True)
+class Story:
+    """Tells as it goes (unless `quiet`) and collects what was checked."""
+
+    console: Console
+    quiet: bool
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    outcome: dict[str, Any] = field(default_factory=dict)
+    _started: float = field(default_factory=time.monotonic)
+
+    def say(self, text: str) -> None:
+        seconds = time.monotonic() - self._started
+        self.steps.append({"seconds": round(seconds, 2), "step": text})
+        if not self.quiet:
+            self.console.print(f"[dim]{seconds:6.2f} s[/]  {text}")
+
+    @property
+    def held(self) -> bool:
+        return bool(self.checks) and all(check.held for check in self.checks)
+
+
+async def tell(*, as_json: bool, leave: bool) -> int:
+    """Play the demo. Returns the exit status: 0 only if everything held."""
+    story = Story(Console(stderr=as_json), quiet=as_json)
+    error: str | None = None
+    try:
+        with tempfile.TemporaryDirectory(prefix="tonewall-demo-") as temporary:
+            await _play(story, Path(temporary), leave=leave)
+    except (DemoFailed, PhoneError, OSError) as failure:
+        error = str(failure)
+        story.say(f"[red]{error}[/]")
+    if as_json:
+        checks = [{"check": check.name, "seen": check.seen, "held": check.held} for check in story.checks]
+        held = story.held and error is None
+        print(
+            json.dumps({"held": held, "error": error, "outcome": story.outcome, "checks": checks, "steps": story.steps})
+        )
+    return 0 if story.held and error is None else 1
+
+
+async def _play(story: Story, directory: Path, *, leave: bool) -> None:
+    speech = (directory / "customer.wav", directory / "agent.wav")
+    heard = (directory / "customer-heard.wav", directory / "agent-heard.wav")
+    story.say("Recording what the two will say")
+    await asyncio.to_thread(speak, "Hello, I would like to pay for my two tickets by card, please.", speech[0])
+    await asyncio.to_thread(speak, "Certainly. Please key your card number, and then the hash key.", speech[1])
+    story.say("Starting a payment provider (HTTPS, its own certificate authority), two telephones and Tonewall")
+    async with contextlib.AsyncExitStack() as stack:
+        stage = await stack.enter_async_context(set_stage(directory, speech, heard))
+        tap = WireTap()
+        tap.start()
+        stack.callback(tap.stop)
+        call = await _connect(story, stage)
+        await _pay(story, stage, tap, call)
+        await _verify_voice(story, stage, heard)
+        if not story.quiet:
+            story.console.print(_table(story, tap))
+        if not leave:
+            await _stay(story, stage, directory)
+        await stage.customer.hangup()
+        await stage.agent.wait("ended")
+        story.say("The customer hangs up; the agent's phone is told")
+
+
+async def _connect(story: Story, stage: Stage) -> str:
+    story.say("The customer calls; Tonewall calls the agent's phone behind the PBX")
+    await stage.customer.call(stage.number)
+    await stage.customer.wait("answered", 20)
+    await stage.agent.wait("answered", 20)
+    call = await stage.call_when("an answered call", lambda call: call["state"] == "up")
+    story.say("The agent answers; both hear each other")
+    return str(call["id"])
+
+
+async def _pay(story: Story, stage: Stage, tap: WireTap, call: str) -> None:
+    await stage.customer.keys("5")
+    story.say("Outside of a payment a key passes: the customer presses one in the company's menu")
+    before = _counts(tap)
+    await stage.api("POST", f"/v1/calls/{call}/capture", _ORDER)
+    await _stage_of(stage, call, "collecting")
+    masked = _counts(tap)
+    story.say("The agent presses one button: the agent's side is masked, and the customer may key")
+    keys = _keys("approved")
+    await stage.customer.keys(keys)
+    capture = await _stage_of(stage, call, "ready")
+    story.say(
+        f"The customer has keyed {len(keys)} keys; the agent sees dots: {capture['brand']} ending {capture['last_four']}"
+    )
+    await stage.api("POST", f"/v1/calls/{call}/capture/submit")
+    capture = await _stage_of(stage, call, "finished")
+    story.outcome = dict(capture["outcome"])
+    after = _counts(tap)
+    story.say(f"Charged over HTTPS: [bold]{story.outcome['type']}[/], token {story.outcome.get('token')}")
+    sent, leaked = after[0] - masked[0], after[1] - masked[1]
+    packets = {leg: after[2][leg] - masked[2][leg] for leg in after[2]}
+    story.checks += [
+        Check("customer → Tonewall, packets while masked", str(packets["in"]), packets["in"] > 0),
+        Check("Tonewall → agent, packets while masked", str(packets["out"]), packets["out"] > 0),
+        Check("agent → Tonewall, packets while masked", str(packets["back"]), packets["back"] > 0),
+        Check("Tonewall → customer, packets while masked", str(packets["home"]), packets["home"] > 0),
+        Check("key events on the customer's leg, before", str(before[0]), before[0] > 0),
+        Check("key events on the agent's leg, before", str(before[1]), before[1] > 0),
+        Check("key events on the customer's leg, while masked", str(sent), sent >= 3 * len(keys)),
+        Check("key events on the agent's leg, while masked", str(leaked), leaked == 0),
+        Check("outcome", str(story.outcome["type"]), story.outcome["type"] == "approved"),
+        Check("token for later payments", str(story.outcome.get("token")), bool(story.outcome.get("token"))),
+    ]
+
+
+async def _stage_of(stage: Stage, call: str, wanted: str) -> dict[str, Any]:
+    def there(found: dict[str, Any]) -> bool:
+        return bool(found["id"] == call and found["capture"] and found["capture"]["stage"] == wanted)
+
+    return dict((await stage.call_when(f"the capture being {wanted}", there, 60))["capture"])
+
+
+def _keys(kind: str) -> str:
+    expiry = f"12{(datetime.now(UTC).year + 2) % 100:02}"
+    again = f"{_CARDS['approved']}#" if kind == "mistyped" else ""
+    return f"{_CARDS[kind]}#{again}{expiry}#123#"
+
+
+def _counts(tap: WireTap) -> tuple[int, int, dict[str, int]]:
+    """Key events on the customer's leg, on the agent's leg, and packets each way."""
+    ways = {
+        "in": (CUSTOMER, TONEWALL),
+        "out": (TONEWALL, AGENT),
+        "back": (AGENT, TONEWALL),
+        "home": (TONEWALL, CUSTOMER),
+    }
+    flows = tap.flows()
+
+    def of(way: str) -> list[Flow]:
+        return [flow for flow in flows if (flow.src[0], flow.dst[0]) == ways[way]]
+
+    events = {way: sum(flow.events for flow in of(way)) for way in ("in", "out")}
+    return events["in"], events["out"], {way: sum(flow.packets for flow in of(way)) for way in ways}
+
+
+async def _verify_voice(story: Story, stage: Stage, heard: tuple[Path, Path]) -> None:
+    for phone, name, path in ((stage.customer, "customer", heard[0]), (stage.agent, "agent", heard[1])):
+        await phone.record(None)
+        level = await asyncio.to_thread(loudness, path)
+        story.checks.append(Check(f"speech that the {name} heard, level", f"{level:.3f}", level > _AUDIBLE))
+
+
+def _table(story: Story, tap: WireTap) -> Table:
+    table = Table(
+        "", "checked on the wire", "seen", title="What was verified", title_justify="left", caption=tap.source
+    )
+    for check in story.checks:
+        table.add_row("[green]ok[/]" if check.held else "[red]no[/]", check.name, check.seen)
+    return table
+
+
+async def _stay(story: Story, stage: Stage, directory: Path) -> None:
+    """The agent's page for the reader, until the call or the patience ends."""
+    keying = asyncio.Lock()
+    pressing: set[asyncio.Task[None]] = set()
+
+    async def press(kind: str) -> None:
+        async with keying:
+            await stage.customer.keys(_keys(kind))
+
+    async def key(kind: str) -> str | None:
+        if kind not in KINDS or keying.locked():
+            return "The demo's customer is keying already."
+        task = asyncio.create_task(press(kind))
+        pressing.add(task)
+        task.add_done_callback(pressing.discard)
+        return None
+
+    server = await listen(directory / "demo.sock", key)
+    story.console.print(
+        f"\n[bold]The call goes on, and you are its agent:[/] open [cyan]{stage.api_url}[/]\n"
+        f"The page asks for a token: [cyan]{stage.token}[/]\n"
+        "Take a payment; the panel at the bottom lets the demo's customer key a card. Ctrl-C ends it.\n"
+    )
+    try:
+        await stage.customer.wait("ended", within=24 * 3600)
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        task = asyncio.current_task()
+        if task is not None:
+            task.uncancel()
+        story.say("Ended by you")
+    finally:
+        server.close()
