@@ -22,8 +22,8 @@ Report = Callable[[dict[str, Any]], None]
 _CODECS = ("PCMU/8000", "PCMA/8000")
 _POLL_MS = 10
 _GOODBYE_SECONDS = 2.0
-# PJMEDIA's length of an RFC 4733 event: 1,600 samples of the 8 kHz clock, fixed when it was compiled.
-EVENT_MS = 200
+# PJMEDIA's RFC 4733 event, fixed when it was compiled: 1,600 samples of the 8 kHz clock, then its end twice more.
+EVENT_MS = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +311,8 @@ class Softphone:
     def _register_account(self, port: int) -> None:
         account = pj.AccountConfig()
         account.idUri = f"sip:{self._setup.user}@{self._setup.address}:{port}"
+        # Else it would send a re-INVITE of its own after every answer that lists two codecs.
+        account.mediaConfig.lockCodecEnabled = False
         rtp = account.mediaConfig.transportConfig
         rtp.boundAddress, rtp.port, rtp.portRange, rtp.randomizePort = self._setup.address, 20_000, 40_000, True
         self.account = _Account(self)

@@ -186,13 +186,14 @@ class Sipp:
         rate: int = 20,
         callee: str = "1000",
         address: str = "127.0.0.1",
+        port: int | None = None,
     ) -> Self:
-        """Start sipp and wait until it listens. With `remote` it calls that address, else it waits to be called.
+        """Start sipp and wait until it listens, on `port` or a free one. With `remote` it calls that address, else it waits to be called.
 
         It ends by itself after `calls` calls. `directory` takes its files and must belong to this sipp alone.
         """
         name = script.stem
-        port = free_ports(1, address)
+        port = port or free_ports(1, address)
         # sipp binds the first media port and the one two above it, and sends from the others raw.
         media = free_ports(_PORTS_A_CALL * calls + 4, address)
         command = [
