@@ -1,0 +1,174 @@
+"""One capture: the machine that counts joined to the vault that holds.
+
+For its driver (media.service), which has the clock, the sockets and the payers; `now` is in seconds of a steady clock:
+
+    capture = Capture(capture_id, SecretMemory(SIZE), today=(2026, 11), now=now)
+    capture.keys_waiting(lambda memory, offset: relay.take_digits(stream, memory, offset), now)  # on KEYED
+    capture.lost(now) | call_gone(now) | reset(field, now) | cancel(now) | submit(now)
+    capture.deadline(), then capture.expire(now)
+    # once submit() has not raised:
+    outcome = await capture.spend(pipe, charge); capture.settle(outcome, now)
+
+Rule 1: each returns what to tell b2bua, in order; `session` in it is the caller's. `reset`, `cancel`, `submit` and
+        `settle` raise IllegalEvent, and change nothing, where the state does not allow them.
+Rule 2: a digit goes from the core into the vault only while a field is being keyed; all others are overwritten unread.
+Rule 3: a fault on the way of a digit (a full field, a failing core) ends the capture, wiped: a digit is never skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from typing import Generic
+
+from media.capture.fields import INCOMPLETE
+from media.capture.messages import (
+    CallGone,
+    Cancelled,
+    ClearKeyed,
+    DigitKeyed,
+    EndKeyed,
+    Event,
+    Limits,
+    Lost,
+    Paused,
+    Report,
+    Reset,
+    Settled,
+    Spend,
+    Submitted,
+    TimedOut,
+    Wipe,
+)
+from media.capture.state import CaptureMachine
+from media.capture.vault import Key, M, Pipe, Vault
+from media.events import CaptureChanged, CaptureId, CaptureState, Field, SessionId
+from provider_adapters.payment import Charge, Outcome
+
+
+class Capture(Generic[M]):
+    """One card being keyed into `memory`, which is this capture's alone. `today` is (year, month)."""
+
+    def __init__(
+        self, capture_id: CaptureId, memory: M, *, today: tuple[int, int], now: float, limits: Limits | None = None
+    ) -> None:
+        self.id = capture_id
+        self._today = today
+        self._machine = CaptureMachine(now, limits)
+        self._vault = Vault(memory)
+        self._brand: str | None = None
+        self._last_four: str | None = None
+        self._reason: str | None = None
+
+    @property
+    def state(self) -> CaptureState:
+        return self._machine.state
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more can come of it: FINISHED or ABORTED, and wiped."""
+        return self.state in (CaptureState.FINISHED, CaptureState.ABORTED)
+
+    def deadline(self) -> float | None:
+        """When to call `expire`; None: never."""
+        return self._machine.deadline()
+
+    def keys_waiting(self, fill: Callable[[M, int], int], now: float) -> list[CaptureChanged]:
+        """Take the keys that the core kept; `fill` is its `take_digits`. What it raises comes through, after the abort."""
+        changes = []
+        try:
+            with closing(self._vault.take(fill)) as keys:
+                for key in keys:
+                    changes += self._key(key, now)
+        except OverflowError:
+            changes += self.lost(now, "more keys than fit")
+        except Exception:
+            self.lost(now)
+            raise
+        return changes
+
+    def reset(self, field: Field | None, now: float) -> list[CaptureChanged]:
+        return self._receive(Reset(field), now)
+
+    def submit(self, now: float) -> list[CaptureChanged]:
+        return self._receive(Submitted(), now)
+
+    async def spend(self, pipe: Pipe, charge: Charge) -> Outcome:
+        """Charge the card that was submitted, once. The vault is wiped before the outcome is awaited."""
+        return await self._vault.spend(pipe, charge)
+
+    def settle(self, outcome: Outcome, now: float) -> list[CaptureChanged]:
+        return self._receive(Settled(outcome), now)
+
+    def cancel(self, now: float) -> list[CaptureChanged]:
+        return self._receive(Cancelled(), now)
+
+    def lost(self, now: float, reason: str = "a key press was lost") -> list[CaptureChanged]:
+        return self._receive(Lost(reason), now)
+
+    def call_gone(self, now: float) -> list[CaptureChanged]:
+        return self._receive(CallGone(), now)
+
+    def expire(self, now: float) -> list[CaptureChanged]:
+        """The time of `deadline()` has come; too early, it does nothing."""
+        field = self._machine.field
+        if field is not None and self._machine.pause_over(now):
+            return self._receive(Paused(self._vault.check(field, self._today, ended=True)), now)
+        return self._receive(TimedOut(), now)
+
+    def changed(self) -> CaptureChanged:
+        """How it stands, with why the last field was cleared or the capture aborted, if that was the last thing to happen."""
+        return CaptureChanged(
+            session=SessionId(""),
+            capture=self.id,
+            state=self.state,
+            field=self._machine.field,
+            fields=tuple(self._machine.fields.values()),
+            brand=self._brand,
+            last_four=self._last_four,
+            outcome=self._machine.outcome,
+            reason=self._reason,
+        )
+
+    def _key(self, key: Key, now: float) -> list[CaptureChanged]:
+        field = self._machine.field
+        match key:
+            case Key.DIGIT:
+                if field is None:
+                    return self._receive(DigitKeyed(INCOMPLETE), now)
+                self._vault.keep(field)
+                return self._receive(DigitKeyed(self._vault.check(field, self._today)), now)
+            case Key.END:
+                check = self._vault.check(field, self._today, ended=True) if field else INCOMPLETE
+                return self._receive(EndKeyed(check), now)
+            case Key.CLEAR:
+                return self._receive(ClearKeyed(), now)
+            case Key.OTHER:
+                return []
+
+    def _receive(self, event: Event, now: float) -> list[CaptureChanged]:
+        changes = []
+        for command in self._machine.receive(event, now):
+            match command:
+                case Wipe(field=None):
+                    self._vault.close()
+                case Wipe(field=Field() as field):
+                    self._vault.clear(field)
+                case Spend():
+                    pass  # the driver's, who has the pipe
+                case Report(reason=reason):
+                    self._reason = reason
+                    self._describe()
+                    changes.append(self.changed())
+        return changes
+
+    def _describe(self) -> None:
+        """Read off brand and last four while they are there; a finished capture keeps them, an aborted one does not."""
+        if self.state is CaptureState.FINISHED:
+            return
+        complete = self._machine.fields[Field.CARD_NUMBER].complete
+        self._brand = self._vault.brand
+        self._last_four = self._vault.last_four if complete else None
+
+    def __repr__(self) -> str:
+        return f"<Capture {self.id} {self.state}>"

@@ -1,0 +1,123 @@
+"""What happens to a capture, what it asks for, and how long it waits: the vocabulary of the capture machine.
+
+Rule 1: nothing here can hold a digit; a key press carries the verdict on its field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from media.capture.fields import Check
+from media.events import Field
+from provider_adapters.payment import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds. `total` runs anew when the agent resets or the capture returns from READY."""
+
+    inactivity: float = 60.0  # without a key, while collecting
+    total: float = 300.0  # of collecting
+    ready: float = 120.0  # complete, but not submitted
+    submitted: float = 180.0  # without an outcome; longer than any payer may take
+    pause: float = 3.0  # at the brand's usual length, taken for `#`
+
+
+# --- events -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DigitKeyed:
+    """A digit was added to the current field; `check` is that field's verdict as it stands now."""
+
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class EndKeyed:
+    """`#`. `check` is the verdict on the current field as ended."""
+
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """`pause_over` was true: taken for `#`."""
+
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class ClearKeyed:
+    """`*`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """The agent wants `field` and all that come after it keyed again; all of them where None."""
+
+    field: Field | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The agent submitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The payer came to an outcome."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The agent cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """The time of `deadline()` has come. Too early, it changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A key press could not be kept: what was captured can no longer be trusted. `reason` is fit for the agent."""
+
+    reason: str = "a key press was lost"
+
+
+@dataclass(frozen=True, slots=True)
+class CallGone:
+    """The call ended."""
+
+
+Event = (
+    DigitKeyed | EndKeyed | Paused | ClearKeyed | Reset | Submitted | Settled | Cancelled | TimedOut | Lost | CallGone
+)
+
+
+# --- commands -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Wipe:
+    """Overwrite this field, or all of them where None."""
+
+    field: Field | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """Hand what was captured to a payer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Tell how far the capture is. `reason`: why a field was cleared or the capture ended."""
+
+    reason: str | None = None
+
+
+Command = Wipe | Spend | Report
