@@ -113,6 +113,16 @@ static struct track *track_find(struct mask *mask, uint32_t ssrc) {
     return oldest;
 }
 
+/* A recording is played again: what looks late or doubled is new. */
+static void track_replay(struct mask *mask, uint32_t ssrc, uint16_t seq) {
+    struct track *track = track_find(mask, ssrc);
+    if (track->used && (int16_t)(uint16_t)(seq - track->highest) <= 0) {
+        track->highest = (uint16_t)(seq - 1);
+        track->withheld = 0;
+        track->probing = false;
+    }
+}
+
 /* Whether the packet may leave, and then as which sequence number. */
 static bool track_pass(struct mask *mask, uint32_t ssrc, uint16_t seq, bool withhold, uint16_t *leaves_as) {
     struct track *track = track_find(mask, ssrc);
@@ -157,7 +167,7 @@ static bool track_pass(struct mask *mask, uint32_t ssrc, uint16_t seq, bool with
 /* --- one key press, one digit (media/reassembly.py) ---------------------------------------------------------------- */
 
 struct sighting {
-    bool is_new, withheld;
+    bool is_new, replayed, withheld;
 };
 
 static struct sighting press_sight(struct mask *mask, const struct rtp *rtp, const uint8_t *payload, int64_t now_ms) {
@@ -178,10 +188,10 @@ static struct sighting press_sight(struct mask *mask, const struct rtp *rtp, con
         press->withheld |= mask->on;
         if (duration > press->duration)
             press->duration = duration;
-        return (struct sighting){false, press->withheld};
+        return (struct sighting){.withheld = press->withheld};
     }
-    bool continues = false, withheld = mask->on;
-    if (slot == NULL) {
+    bool continues = false, replayed = slot != NULL, withheld = mask->on;
+    if (!replayed) {
         for (int i = 0; i < PRESSES; i++) {
             struct press *press = &mask->presses[i];
             if (press->used && !press->ended && press->ssrc == rtp->ssrc) {
@@ -206,7 +216,7 @@ static struct sighting press_sight(struct mask *mask, const struct rtp *rtp, con
         .timestamp = rtp->timestamp,
         .last_ms = now_ms,
     };
-    return (struct sighting){!continues, withheld};
+    return (struct sighting){.is_new = !continues, .replayed = replayed, .withheld = withheld};
 }
 
 bool keys_put(struct keys *keys, int code, uint32_t ssrc, uint32_t timestamp, int64_t now_ms) {
@@ -281,6 +291,8 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
     if (mask->kinds[rtp.type] == TYPE_EVENT && size >= 4 && payload[0] <= 15) {
         struct sighting sighting = press_sight(mask, &rtp, payload, now_ms);
         withhold |= sighting.withheld;
+        if (sighting.replayed)
+            track_replay(mask, rtp.ssrc, rtp.seq);
         if (sighting.is_new) {
             decision.key = payload[0];
             decision.ssrc = rtp.ssrc;

@@ -50,6 +50,8 @@ class Mask:
                 parsed.ssrc, parsed.rtp_timestamp, parsed.marker, event, masked=self.on, now_ms=now_ms
             )
             withhold = withhold or sighting.withheld
+            if sighting.replayed:
+                self._tracks.replay(parsed.ssrc, parsed.sequence_number)
             if sighting.is_new:
                 keyed = Keyed(parsed.ssrc, parsed.rtp_timestamp, event.code)
         leaves_as = self._tracks.leaves_as(parsed.ssrc, parsed.sequence_number, withhold)

@@ -39,10 +39,12 @@ class Press:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What one packet of an event means: whether it begins a press, and whether the press is kept from the agent."""
+    """What one packet of an event means: whether it begins a press, whether that is a recording played again, and whether
+    the press is kept from the agent."""
 
     is_new: bool
     withheld: bool
+    replayed: bool = False
 
 
 @dataclass(slots=True)
@@ -76,7 +78,7 @@ class Presses:
             last_ms=now_ms,
         )
         self._keep(press, instead_of=known)
-        return Sighting(is_new=not before, withheld=press.withheld)
+        return Sighting(is_new=not before, withheld=press.withheld, replayed=known is not None)
 
     def _keep(self, press: Press, instead_of: Press | None) -> None:
         if instead_of is None and len(self._slots) < PRESSES:

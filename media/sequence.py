@@ -53,6 +53,11 @@ class Track:
             self.probe, self.probe_withheld = sequence_number, withhold
         return None if withhold else (sequence_number - shift) % _WRAP
 
+    def replay(self, sequence_number: int) -> None:
+        """A recording begins again: what looks late or doubled is new."""
+        if difference(sequence_number, self.highest) <= 0:
+            self.highest, self.withheld, self.probe = (sequence_number - 1) % _WRAP, 0, None
+
     def _advance(self, step: int, withhold: bool) -> None:
         self.highest = (self.highest + step) % _WRAP
         self.withheld = (self.withheld << step) % (1 << WINDOW)
@@ -70,6 +75,11 @@ class Tracks:
     """The SSRCs of one direction; the one that was silent longest makes room for a fifth."""
 
     _by_ssrc: dict[Ssrc, Track] = field(default_factory=dict)
+
+    def replay(self, ssrc: Ssrc, sequence_number: int) -> None:
+        """As `Track.replay`."""
+        if ssrc in self._by_ssrc:
+            self._by_ssrc[ssrc].replay(sequence_number)
 
     def leaves_as(self, ssrc: Ssrc, sequence_number: int, withhold: bool) -> int | None:
         """As `Track.leaves_as`."""

@@ -1,0 +1,41 @@
+"""The telephone-event payload."""
+
+from __future__ import annotations
+
+import pytest
+
+from media import telephone_event
+from media.telephone_event import TelephoneEvent
+
+
+def test_a_payload_parses_and_serialises_to_the_same_bytes():
+    payload = bytes.fromhex("0b8a08c0")
+    event = telephone_event.parse(payload)
+    assert (event.code, event.end, event.volume, event.duration) == (11, True, 10, 0x08C0)
+    assert telephone_event.serialise(event) == payload
+
+
+def test_of_several_events_in_one_payload_the_first_counts():
+    assert telephone_event.parse(bytes.fromhex("010a00a0 028a0320")) == telephone_event.parse(bytes.fromhex("010a00a0"))
+
+
+def test_a_short_payload_is_no_event():
+    assert telephone_event.parse(b"\x01\x0a\x00") is None
+
+
+def test_sixteen_codes_are_keys_and_a_hook_flash_is_not():
+    keys = [code for code in range(256) if telephone_event.is_key(TelephoneEvent(code=code, end=False, duration=0))]
+    assert keys == list(range(16))
+    assert telephone_event.KEYS == b"0123456789*#ABCD"
+
+
+def test_the_code_is_in_no_repr():
+    assert "11" not in repr(TelephoneEvent(code=11, end=False, duration=0))
+
+
+@pytest.mark.parametrize(
+    ("payload", "could_be"),
+    [("050a00a0", True), ("0f8a00a0", True), ("100a00a0", False), ("054a00a0", False), ("050a00", False), ("050a00a000", False)],
+)  # fmt: skip
+def test_an_audio_payload_that_could_be_a_key_is_recognised(payload, could_be):
+    assert telephone_event.looks_like_event(bytes.fromhex(payload)) is could_be
