@@ -22,6 +22,7 @@ Report = Callable[[dict[str, Any]], None]
 _CODECS = ("PCMU/8000", "PCMA/8000")
 _POLL_MS = 10
 _GOODBYE_SECONDS = 2.0
+_TRAFFIC_SECONDS = 0.2
 # PJMEDIA's RFC 4733 event, fixed when it was compiled: 1,600 samples of the 8 kHz clock, then its end twice more.
 EVENT_MS = 240
 
@@ -98,7 +99,8 @@ class Softphone:
         self._keying = 0
         self._keyed_at = 0.0
         self._answer_at: float | None = None
-        self._digits_heard = 0
+        self._digits_heard = self._digits_pressed = 0
+        self._traffic_at = 0.0
         self._statistics: dict[str, int] = {}
         self._answered = False
         self.account: Any = None
@@ -113,6 +115,7 @@ class Softphone:
                 self._endpoint.libHandleEvents(_POLL_MS)
                 self._gone.clear()
                 self._key_and_answer(time.monotonic())
+                self._count_traffic(time.monotonic())
                 try:
                     instruction = instructions.get_nowait()
                 except queue.Empty:
@@ -181,7 +184,7 @@ class Softphone:
     def _do_stats(self, _instruction: dict[str, Any]) -> None:
         if self._call is not None and self._answered:
             self._measure(self._call)
-        self._report({"event": "stats", "dtmf": self._digits_heard, **self._statistics})
+        self._report({"event": "stats", **self._counts()})
 
     # --- what happens to it ---------------------------------------------------------------------------------------
 
@@ -230,6 +233,7 @@ class Softphone:
         """The last moment at which the stream's statistics can be read."""
         if call is self._call:
             self._measure(call)
+            self._report({"event": "traffic", **self._counts()})
 
     # --- what it does by itself -----------------------------------------------------------------------------------
 
@@ -238,9 +242,19 @@ class Softphone:
             self._do_answer()
         while self._keys and self._call is not None and now >= self._keys[0][0]:
             self._call.dialDtmf(self._keys.popleft()[1])
+            self._digits_pressed += 1
         if self._keying and not self._keys and now >= self._keyed_at:
             count, self._keying = self._keying, 0
             self._report({"event": "keyed", "count": count})
+
+    def _count_traffic(self, now: float) -> None:
+        if self._call is not None and self._answered and now >= self._traffic_at:
+            self._traffic_at = now + _TRAFFIC_SECONDS
+            self._measure(self._call)
+            self._report({"event": "traffic", **self._counts()})
+
+    def _counts(self) -> dict[str, int]:
+        return {"pressed": self._digits_pressed, "dtmf": self._digits_heard, **self._statistics}
 
     def _respond(self, code: int) -> None:
         if self._call is None:
@@ -265,6 +279,8 @@ class Softphone:
         return False
 
     def _measure(self, call: _Call) -> None:
+        if not call.hasMedia():
+            return
         statistics = call.getStreamStat(0)  # must stay alive while its parts are read
         sent, received = statistics.rtcp.txStat, statistics.rtcp.rxStat
         self._statistics = {

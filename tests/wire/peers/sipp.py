@@ -188,7 +188,9 @@ class Sipp:
         address: str = "127.0.0.1",
         port: int | None = None,
     ) -> Self:
-        """Start sipp and wait until it listens, on `port` or a free one. With `remote` it calls that address, else it waits to be called.
+        """Start sipp and wait until it listens, on `port` or a free one.
+
+        With `remote` it calls that address, else it waits to be called.
 
         It ends by itself after `calls` calls. `directory` takes its files and must belong to this sipp alone.
         """
