@@ -73,7 +73,7 @@ BEHAVIOURS: Mapping[str, Behaviour] = MappingProxyType(
         "4000000000010068": Behaviour("declined_quoting", False, reason="invalid_number", message="quote"),
     }
 )
-_OTHERWISE = Behaviour("declined", False, reason="unknown_test_card", message="This is none of the test cards.")
+_OTHERWISE = Behaviour("approved", True)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,151 @@
+"""The main job, on real SIP and RTP: sipp as carrier and as PBX, twenty calls at once, each customer with a card of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.stack import Stack, free_port, running, until
+from tests.wire.peers import aiortc_view, sipp, tshark
+from tests.wire.peers.keypad import Handset
+
+pytestmark = [
+    pytest.mark.skipif(not sipp.available(), reason="sipp (Debian: sip-tester) is not here"),
+    pytest.mark.skipif(not tshark.available(), reason="tshark is not here"),
+]
+CALLS = 20
+EXPIRY, CODE = "1139", "739"
+
+
+def card_number(call: int) -> str:
+    """A Visa number of its own for each call, with its check digit (ISO/IEC 7812-1)."""
+    body = f"492958017{call:02}{(call * 7919) % 10000:04}"
+    total = sum(int(digit) if index % 2 else sum(divmod(2 * int(digit), 10)) for index, digit in enumerate(body))
+    return f"{body}{-total % 10}"
+
+
+def digits_sha256(number: str) -> str:
+    """What the provider says that it was sent, in order: number, MMYY, code."""
+    return hashlib.sha256(f"{number}{EXPIRY}{CODE}".encode()).hexdigest()
+
+
+@dataclass(slots=True)
+class Trunk:
+    """A running Tonewall between two sipps."""
+
+    stack: Stack
+    carrier: sipp.Sipp
+    pbx: sipp.Sipp
+
+    @property
+    def agent_ports(self) -> list[int]:
+        return [self.pbx.rtp_port(call) for call in range(1, CALLS + 1)]
+
+    @property
+    def customer_ports(self) -> list[int]:
+        return [self.carrier.rtp_port(call) for call in range(1, CALLS + 1)]
+
+
+@asynccontextmanager
+async def trunk(folder: Path, carrier_steps: list[sipp.Step], pbx_steps: list[sipp.Step], calls: int) -> AsyncIterator[Trunk]:
+    """sipp on both sides of a Tonewall that knows them as carrier and PBX; the calls are placed at once."""
+    (folder / "carrier").mkdir(exist_ok=True)
+    (folder / "pbx").mkdir(exist_ok=True)
+    answers = sipp.scenario("pbx", folder / "pbx", pbx_steps, sipp.AWAIT_BYE)
+    pbx = await sipp.Sipp.start(answers, folder / "pbx", calls=calls)
+    try:
+        carrier_port = free_port()
+        async with running(Stack(folder, carrier_port, pbx.port)) as stack:
+            pays = sipp.scenario("carrier", folder / "carrier", carrier_steps, sipp.HANG_UP)
+            carrier = await sipp.Sipp.start(
+                pays, folder / "carrier", remote=("127.0.0.1", stack.sip_port), calls=calls, port=carrier_port
+            )
+            try:
+                yield Trunk(stack, carrier, pbx)
+            finally:
+                await carrier.stop()
+    finally:
+        await pbx.stop()
+
+
+async def test_twenty_customers_pay_at_once_and_no_agent_leg_carries_a_key(tmp_path: Path) -> None:
+    (tmp_path / "carrier").mkdir()
+    (tmp_path / "pbx").mkdir()
+    numbers = [card_number(call) for call in range(CALLS)]
+    handsets = [Handset(ssrc=1000 + call) for call in range(CALLS)]
+    menu = sipp.play(tmp_path / "carrier", *[handset.press("12*", gap_ms=60) for handset in handsets], name="menu")
+    keyed = [f"{number}#{EXPIRY}#{CODE}#" for number in numbers]
+    card = sipp.play(
+        tmp_path / "carrier", *[h.press(k, gap_ms=60) for h, k in zip(handsets, keyed, strict=True)], name="card"
+    )
+    after = sipp.play(tmp_path / "carrier", *[handset.press("0#", gap_ms=60) for handset in handsets], name="after")
+    speech = sipp.play(tmp_path / "pbx", Handset(ssrc=7).speak(20_000), wait=False)
+    steps = [
+        sipp.Go("MENU"), menu, sipp.Mark("in-menu"),
+        sipp.Go("KEY"), card, sipp.Mark("keyed"),
+        sipp.Go("AFTER"), after, sipp.Mark("said-goodbye"),
+        sipp.Go("LEAVE"),
+    ]  # fmt: skip
+    async with trunk(tmp_path, steps, [speech], CALLS) as line:
+        stack, carrier, pbx = line.stack, line.carrier, line.pbx
+        calls = await stack.calls_up(CALLS)
+        ports = line.agent_ports + line.customer_ports
+        watched = f"udp portrange {min(ports)}-{max(ports)}"
+
+        capture = await tshark.Capture.start(tmp_path / "menu.pcap", watched)
+        await carrier.go("MENU")
+        await carrier.reached("in-menu")
+        menu_file = await capture.stop()
+
+        await asyncio.gather(*(stack.start_capture(call["id"], transaction=call["caller"]) for call in calls))
+        capture = await tshark.Capture.start(tmp_path / "masked.pcap", watched)
+        await carrier.go("KEY")
+        await carrier.reached("keyed", within=60)
+        outcomes = []
+        for call in calls:
+            await stack.stage(call["id"], "ready")
+        outcomes = await asyncio.gather(*(stack.submit(call["id"]) for call in calls))
+        masked_file = await capture.stop()
+        await asyncio.gather(*(unmasked(stack, call["id"]) for call in calls))
+
+        capture = await tshark.Capture.start(tmp_path / "after.pcap", watched)
+        await carrier.go("AFTER")
+        await carrier.reached("said-goodbye")
+        after_file = await capture.stop()
+        await carrier.go("LEAVE")
+        await carrier.finished()
+        await pbx.finished()
+        charges = await stack.charges()
+
+    assert [outcome["type"] for outcome in outcomes] == ["approved"] * CALLS
+    said = {charge["transaction_id"]: charge for charge in charges}
+    for call, number in enumerate(numbers):
+        assert said[f"+3222000{call + 1}"]["digits_sha256"] == digits_sha256(number)
+    assert sum(charge["charges"] for charge in charges) == CALLS
+
+    masked = await tshark.count(masked_file, ports)
+    assert [masked.events[port] for port in line.agent_ports] == [0] * CALLS
+    assert min(masked.packets[port] for port in line.agent_ports) > 40  # the speech between the keys
+    assert min(masked.packets[port] for port in line.customer_ports) > 100  # voice ran both ways all the time
+    for port in line.agent_ports:
+        flow = aiortc_view.towards(masked_file, port)
+        assert flow.events() == 0
+        assert flow.neither == 0
+        assert flow.continuity() == aiortc_view.Continuity(missing=0, again=0, late=0)
+    for port in line.agent_ports:
+        assert aiortc_view.towards(menu_file, port).keys() == "12*"
+        assert aiortc_view.towards(menu_file, port).events() == 3 * 10
+        assert aiortc_view.towards(after_file, port).keys() == "0#"
+
+
+async def unmasked(stack: Stack, call_id: str) -> None:
+    async def is_open() -> bool:
+        return not (await stack.call(call_id))["masked"]
+
+    await until(is_open, "the mask to open after the guard time")
