@@ -90,7 +90,7 @@ class Server:
     @property
     def answered(self) -> bool:
         """Whether a final response was sent."""
-        return self.machine.state.name not in {"TRYING", "PROCEEDING"}
+        return self.machine.state not in {"trying", "proceeding"}
 
     def deadline(self) -> float | None:
         return self.machine.deadline()

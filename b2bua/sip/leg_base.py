@@ -13,6 +13,7 @@ from b2bua.call.leg import LegConfirmed, LegEvent, LegFailed, LegHungUp, LegId
 from b2bua.sip.auth import Digest
 from b2bua.sip.compose import ACCEPT_LINE, ALLOW_LINE, phrase, response
 from b2bua.sip.dialog import Dialog
+from b2bua.sip.dialog import Event as DialogEvent
 from b2bua.sip.layer import Client, Server, TransactionLayer
 from b2bua.sip.leg_state import TRANSITIONS, Event, State
 from b2bua.sip.message import Address, Request, Response
@@ -90,6 +91,7 @@ class Leg:
             self.answer.receive(AnswerEvent.ABANDON, self.ground.scheduler.now())
         if self.dialog is not None:
             self.ground.dialogs.pop(self.dialog.key, None)
+            self.dialog.receive(DialogEvent.ENDED)
         self.ground.legs.pop(self.id, None)
         self.tell_end()
 
@@ -171,6 +173,8 @@ class Leg:
         """Send 200 to an INVITE or re-INVITE, and watch for its ACK."""
         message = self.respond(server, 200, lines=(*lines, *self.lines(), ACCEPT_LINE), body=body)
         now = self.ground.scheduler.now()
+        if self.dialog is not None:
+            self.dialog.receive(DialogEvent.SUCCESS)
         self.answer_to = server.destination
         self.answer = ReliableAnswer.open(message, server.request.cseq, now, self.ground.timers)
         self.ground.scheduler.watch(self)

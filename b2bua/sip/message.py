@@ -23,7 +23,7 @@ _VIA = re.compile(
     r"SIP ?/ ?2\.0 ?/ ?([A-Za-z0-9-]+) +(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+) ?(?:: ?([0-9]{1,5}))? ?(?:;(.*))?",
     re.IGNORECASE | re.DOTALL,
 )
-_CSEQ = re.compile(r"([0-9]{1,10})[ \t]+([A-Za-z0-9.!%*_+`'~-]{1,32})")
+_CSEQ = re.compile(r"([0-9]{1,20})[ \t]+([A-Za-z0-9.!%*_+`'~-]{1,32})")
 _NEEDED = {
     "via": "Via", "v": "Via", "from": "From", "f": "From", "to": "To", "t": "To",
     "call-id": "Call-ID", "i": "Call-ID", "cseq": "CSeq",
@@ -228,6 +228,6 @@ def salvage(head: bytes) -> Head | None:
     if "Via" not in found or any(len(values) != 1 or not values[0] for values in one):
         return None
     vias = [via for value in found["Via"] for via in split_quoted(value, ",")]
-    if _VIA.fullmatch(vias[0]) is None or _CSEQ.fullmatch(one[3][0]) is None or one[3][0].endswith("ACK"):
+    if _VIA.fullmatch(vias[0]) is None or _CSEQ.fullmatch(one[3][0]) is None or one[3][0].split()[-1] == "ACK":
         return None
     return Head(tuple(vias), one[0][0], one[1][0], one[2][0], one[3][0])

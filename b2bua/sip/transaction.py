@@ -100,7 +100,7 @@ class Transaction(msgspec.Struct, kw_only=True):
     @property
     def ended(self) -> bool:
         """Whether the machine is in TERMINATED, and may be forgotten."""
-        return self.state.name == "TERMINATED"
+        return self.state == "terminated"
 
     def deadline(self) -> float | None:
         """When `receive(Event.TIME_PASSED, ...)` has something to do, on the clock of `now`; None for never."""

@@ -80,5 +80,5 @@ def answer_to(event: LegEvent) -> LegCommand | None:
 async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     """Wait for a condition. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 — what is waited for may be another process's doing
             await asyncio.sleep(0.01)

@@ -1,0 +1,122 @@
+"""Dialogs: who opens them, what their requests look like, and the forks of an INVITE."""
+
+from __future__ import annotations
+
+import pytest
+
+from b2bua.sip.compose import Outgoing
+from b2bua.sip.dialog import TRANSITIONS, Dialog, Event, Forks, State, Verdict
+from b2bua.sip.message import read
+
+SOURCE = ("192.0.2.1", 5060)
+INVITE = (
+    "INVITE sip:us@192.0.2.9 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa\r\n"
+    "Record-Route: <sip:p2.example.com;lr>, <sip:p1.example.com;lr>\r\nFrom: Ann <sip:ann@a>;tag=ann\r\n"
+    "To: <sip:us@b>\r\nCall-ID: c\r\nCSeq: 7 INVITE\r\nContact: <sip:ann@192.0.2.1:5070>\r\n\r\n"
+)
+OURS = Outgoing("INVITE", "sip:far@h", "us:5060", "z9hG4bKb", "<sip:us@b>;tag=us", "<sip:far@h>", "d", 1)
+
+
+def invited():
+    return Dialog.of_request(read(INVITE.encode(), SOURCE), "us")
+
+
+def reply(code: int, tag: str, *lines: str):
+    rows = [f"SIP/2.0 {code} X", "Via: SIP/2.0/UDP us:5060;branch=z9hG4bKb", "From: <sip:us@b>;tag=us"]
+    rows += [f"To: <sip:far@h>;tag={tag}" if tag else "To: <sip:far@h>", "Call-ID: d", "CSeq: 1 INVITE", *lines]
+    return read(("\r\n".join(rows) + "\r\n\r\n").encode(), SOURCE)
+
+
+def test_an_invite_opens_a_dialog_with_its_routes_in_order():
+    dialog = invited()
+    assert dialog.key == ("c", "us", "ann")
+    bye = dialog.request("BYE", "us:5060")
+    assert (bye.uri, bye.cseq, bye.from_, bye.to) == (
+        "sip:ann@192.0.2.1:5070",
+        1,
+        "<sip:us@b>;tag=us",
+        "Ann <sip:ann@a>;tag=ann",
+    )
+    assert bye.route == ("<sip:p2.example.com;lr>", "<sip:p1.example.com;lr>")
+    assert dialog.next_hop == "sip:p2.example.com;lr"
+
+
+def test_a_2xx_opens_a_dialog_with_its_routes_reversed():
+    forks = Forks()
+    routes = "Record-Route: <sip:last;lr>,<sip:first;lr>"  # each proxy puts itself in front
+    verdict, dialog = forks.receive(OURS, "us", reply(200, "t", routes, "Contact: <sip:far@192.0.2.7>"))
+    assert verdict is Verdict.WON
+    assert dialog.request("BYE", "us").route == ("<sip:first;lr>", "<sip:last;lr>")
+    assert dialog.remote_target == "sip:far@192.0.2.7"
+    assert dialog.request("BYE", "us").cseq == 3  # 1 was the INVITE, 2 the BYE above
+
+
+def test_a_strict_router_goes_into_the_request_uri():
+    dialog = invited()
+    dialog.route_set = ("<sip:strict.example.com>", "<sip:loose;lr>")
+    bye = dialog.request("BYE", "us")
+    assert bye.uri == "sip:strict.example.com"
+    assert bye.route == ("<sip:loose;lr>", "<sip:ann@192.0.2.1:5070>")
+
+
+def test_a_request_out_of_order_is_not_accepted():
+    dialog = invited()
+    assert not dialog.accepts(7)
+    assert not dialog.accepts(6)
+    assert dialog.accepts(8)
+    assert not dialog.accepts(8)
+    assert dialog.accepts(100)
+
+
+def test_an_ack_has_the_number_of_its_invite_and_takes_none_of_its_own():
+    dialog = invited()
+    dialog.request("INVITE", "us")
+    assert dialog.request("ACK", "us", cseq=1).cseq == 1
+    assert dialog.request("BYE", "us").cseq == 2
+
+
+@pytest.mark.parametrize("contact", ["", "Contact: *\r\n", "Contact: <mailto:a@b>\r\n", "Contact: <sips:a@b>\r\n"])
+def test_an_invite_without_a_usable_contact_opens_no_dialog(contact):
+    text = INVITE.replace("Contact: <sip:ann@192.0.2.1:5070>\r\n", contact)
+    with pytest.raises(ValueError, match="Contact"):
+        Dialog.of_request(read(text.encode(), SOURCE), "us")
+
+
+def test_a_reinvite_refreshes_the_target_and_no_contact_keeps_it():
+    dialog = invited()
+    dialog.refresh(reply(200, "ann", "Contact: <sip:moved@192.0.2.8>"))
+    assert dialog.remote_target == "sip:moved@192.0.2.8"
+    dialog.refresh(reply(200, "ann"))
+    assert dialog.remote_target == "sip:moved@192.0.2.8"
+
+
+def test_the_first_fork_to_answer_wins_and_the_others_are_late():
+    forks = Forks()
+    story = [
+        (180, "a", Verdict.EARLY),
+        (183, "b", Verdict.EARLY),
+        (180, "a", Verdict.EARLY),
+        (200, "b", Verdict.WON),
+        (200, "b", Verdict.AGAIN),
+        (200, "a", Verdict.LATE),
+        (200, "a", Verdict.LATE_AGAIN),
+        (200, "c", Verdict.LATE),
+        (200, "b", Verdict.AGAIN),
+    ]
+    for code, tag, verdict in story:
+        seen, dialog = forks.receive(OURS, "us", reply(code, tag, f"Contact: <sip:{tag}@192.0.2.7>"))
+        assert seen is verdict
+        assert dialog.remote_tag == tag
+    assert {tag: dialog.state for tag, dialog in forks.dialogs.items()} == dict.fromkeys("abc", State.CONFIRMED)
+
+
+def test_a_terminated_dialog_stays_so():
+    assert set(TRANSITIONS) == set(State)
+    for event in Event:
+        assert TRANSITIONS[State.TERMINATED][event] is State.TERMINATED
+    dialog = invited()
+    dialog.receive(Event.SUCCESS)
+    dialog.receive(Event.FAILURE)
+    assert dialog.state is State.CONFIRMED  # a refused re-INVITE leaves it
+    dialog.receive(Event.ENDED)
+    assert dialog.state is State.TERMINATED

@@ -1,0 +1,238 @@
+"""The four transaction machines: against their tables, and against each other over a network that loses packets."""
+
+from __future__ import annotations
+
+import heapq
+from itertools import count
+
+import msgspec
+import pytest
+
+from b2bua.sip import invite_client, invite_server, non_invite_client, non_invite_server
+from b2bua.sip.invite_client import InviteClient
+from b2bua.sip.invite_server import InviteServer
+from b2bua.sip.non_invite_client import NonInviteClient
+from b2bua.sip.non_invite_server import NonInviteServer
+from b2bua.sip.reliable_answer import Event as AnswerEvent
+from b2bua.sip.reliable_answer import ReliableAnswer
+from b2bua.sip.reliable_answer import State as AnswerState
+from b2bua.sip.transaction import (
+    DELIVER,
+    TIMED_OUT,
+    UNREACHABLE,
+    Event,
+    IllegalEventError,
+    Send,
+    Timers,
+)
+
+TIMERS = Timers()
+MODULES = (invite_client, invite_server, non_invite_client, non_invite_server)
+KINDS = (InviteClient, InviteServer, NonInviteClient, NonInviteServer)
+
+
+def opened(kind):
+    return kind.open(b"request", 0.0, TIMERS)[0] if "Client" in kind.__name__ else kind.open(TIMERS)
+
+
+@pytest.mark.parametrize(("module", "kind"), list(zip(MODULES, KINDS, strict=True)))
+def test_every_state_and_event_does_what_the_table_says_or_changes_nothing(module, kind):
+    for state in module.State:
+        for event in Event:
+            if event is Event.TIME_PASSED:
+                continue
+            machine = opened(kind)
+            machine.state = state
+            before = msgspec.structs.asdict(machine) | {"due": dict(machine.due)}
+            after = module.TRANSITIONS[state].get(event)
+            if after is None:
+                with pytest.raises(IllegalEventError):
+                    machine.receive(event, 1.0, b"message")
+                assert msgspec.structs.asdict(machine) == before
+            else:
+                machine.receive(event, 1.0, b"message")
+                assert machine.state is after
+                assert machine.ended == (after.name == "TERMINATED")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_state_can_be_reached_and_left(module):
+    states = set(module.State)
+    targets = {after for row in module.TRANSITIONS.values() for after in row.values()}
+    start = next(iter(module.State))
+    assert targets | {start} == states
+    for state in states - {module.State.TERMINATED}:
+        assert set(module.TRANSITIONS[state].values()) - {state}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_machine_is_written_out_and_read_back(kind):
+    machine = opened(kind)
+    assert msgspec.json.decode(msgspec.json.encode(machine), type=kind) == machine
+
+
+def sends_of(machine, until: float) -> list[float]:
+    """When the machine sends, left alone until then."""
+    times = []
+    while (when := machine.deadline()) is not None and when <= until:
+        times += [when] * sum(isinstance(command, Send) for command in machine.receive(Event.TIME_PASSED, when))
+    return times
+
+
+def test_an_unanswered_invite_is_sent_seven_times_and_given_up_after_32_seconds():
+    machine, commands = InviteClient.open(b"INVITE", 0.0, TIMERS)
+    assert commands == [Send(b"INVITE")]
+    assert sends_of(machine, 31.9) == [0.5, 1.5, 3.5, 7.5, 15.5, 31.5]
+    assert machine.receive(Event.TIME_PASSED, 32.0) == [TIMED_OUT]
+    assert machine.ended
+    assert machine.deadline() is None
+
+
+def test_an_unanswered_bye_is_sent_ever_slower_up_to_four_seconds():
+    machine, _ = NonInviteClient.open(b"BYE", 0.0, TIMERS)
+    assert sends_of(machine, 31.9) == [0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
+    assert machine.receive(Event.TIME_PASSED, 32.0) == [TIMED_OUT]
+
+
+def test_a_provisional_stops_the_invite_and_slows_the_bye():
+    invite, _ = InviteClient.open(b"INVITE", 0.0, TIMERS)
+    assert invite.receive(Event.PROVISIONAL, 0.1) == [DELIVER]
+    assert invite.deadline() is None
+    bye, _ = NonInviteClient.open(b"BYE", 0.0, TIMERS)
+    bye.receive(Event.PROVISIONAL, 0.1)
+    assert sends_of(bye, 10.0) == [0.5, 4.5, 8.5]
+
+
+def test_each_repetition_of_a_refusal_is_acknowledged_and_reported_once():
+    machine, _ = InviteClient.open(b"INVITE", 0.0, TIMERS)
+    assert machine.receive(Event.FAILURE, 1.0, b"ACK") == [Send(b"ACK"), DELIVER]
+    assert machine.receive(Event.FAILURE, 2.0, b"other ACK") == [Send(b"ACK")]
+    assert machine.deadline() == 33.0
+    machine.receive(Event.TIME_PASSED, 33.0)
+    assert machine.ended
+
+
+def test_each_repetition_of_a_2xx_reaches_the_dialog_for_64_t1():
+    machine, _ = InviteClient.open(b"INVITE", 0.0, TIMERS)
+    assert machine.receive(Event.SUCCESS, 1.0) == [DELIVER]
+    assert machine.receive(Event.SUCCESS, 20.0) == [DELIVER]
+    assert machine.deadline() == 33.0
+
+
+def test_a_refusal_is_repeated_until_its_ack_and_reported_if_none_comes():
+    machine = InviteServer.open(TIMERS)
+    assert machine.receive(Event.FAILURE, 0.0, b"486") == [Send(b"486")]
+    assert sends_of(machine, 31.9) == [0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
+    assert machine.receive(Event.TIME_PASSED, 32.0) == [TIMED_OUT]
+    machine = InviteServer.open(TIMERS)
+    machine.receive(Event.FAILURE, 0.0, b"486")
+    machine.receive(Event.ACK, 0.1)
+    assert sends_of(machine, 5.0) == []
+    assert machine.deadline() == 5.1
+
+
+def test_a_repeated_request_gets_the_newest_answer_again():
+    server = InviteServer.open(TIMERS)
+    assert server.receive(Event.REQUEST, 0.0) == []
+    server.receive(Event.PROVISIONAL, 0.0, b"100")
+    server.receive(Event.PROVISIONAL, 0.0, b"180")
+    assert server.receive(Event.REQUEST, 0.6) == [Send(b"180")]
+    server.receive(Event.SUCCESS, 0.7, b"200")
+    assert server.receive(Event.REQUEST, 0.8) == []  # RFC 6026: the 2xx is repeated by the dialog
+    bye = NonInviteServer.open(TIMERS)
+    bye.receive(Event.SUCCESS, 0.0, b"200")
+    assert bye.receive(Event.REQUEST, 0.5) == [Send(b"200")]
+    assert bye.deadline() == 32.0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_transport_that_refuses_ends_an_open_transaction(kind):
+    machine = opened(kind)
+    assert machine.receive(Event.TRANSPORT_ERROR, 0.0) == [UNREACHABLE]
+    assert machine.ended
+
+
+def test_a_2xx_is_repeated_until_its_ack():
+    answer = ReliableAnswer.open(b"200", 1, 0.0, TIMERS)
+    assert answer.elapse(0.4) == []
+    times = []
+    while answer.deadline() is not None and (now := answer.deadline()) < 32.0:
+        times += [now for command in answer.elapse(now) if isinstance(command, Send)]
+    assert times == [0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
+    assert answer.elapse(32.0) == [TIMED_OUT]
+    assert answer.state is AnswerState.LOST
+    answer = ReliableAnswer.open(b"200", 1, 0.0, TIMERS)
+    answer.receive(AnswerEvent.ACK, 0.1)
+    assert answer.deadline() is None
+    assert answer.elapse(40.0) == []
+
+
+class LossyNetwork:
+    """A client machine and a server machine, 10 ms apart. `losses`: bit n says that datagram n is lost."""
+
+    def __init__(self, client_kind, server_kind, final: Event, losses: int) -> None:
+        self.losses, self.sent, self.order = losses, count(), count()
+        self.queue: list[tuple[float, int, str, bytes]] = []
+        self.client, commands = client_kind.open(b"request", 0.0, TIMERS)
+        self.server_kind, self.final = server_kind, final
+        self.server = None
+        self.served = 0  # how often the server's user was asked
+        self.told: list[object] = []  # what the client's user was told
+        self.run(commands, "server", 0.0)
+
+    def run(self, commands, to: str, now: float) -> None:
+        for command in commands:
+            if not isinstance(command, Send):
+                if to == "server":
+                    self.told.append(command)
+            elif not self.losses >> next(self.sent) & 1:
+                heapq.heappush(self.queue, (now + 0.01, next(self.order), to, command.message))
+
+    def at_server(self, message: bytes, now: float) -> None:
+        if message == b"ACK":
+            if self.server is not None:
+                self.run(self.server.receive(Event.ACK, now), "client", now)
+        elif self.server is None:
+            self.served += 1
+            self.server = self.server_kind.open(TIMERS)
+            self.run(self.server.receive(self.final, now, b"final"), "client", now)
+        else:
+            self.run(self.server.receive(Event.REQUEST, now), "client", now)
+
+    def play(self) -> None:
+        while True:
+            machines = [machine for machine in (self.client, self.server) if machine is not None]
+            due = min((d for machine in machines if (d := machine.deadline()) is not None), default=None)
+            arrival = self.queue[0][0] if self.queue else None
+            if due is None and arrival is None:
+                return
+            if arrival is not None and (due is None or arrival <= due):
+                now, _, to, message = heapq.heappop(self.queue)
+                if to == "server":
+                    self.at_server(message, now)
+                elif not self.client.ended:
+                    self.run(self.client.receive(self.final, now, b"ACK"), "server", now)
+            else:
+                for machine, to in ((self.client, "server"), (self.server, "client")):
+                    if machine is not None and machine.deadline() == due:
+                        self.run(machine.receive(Event.TIME_PASSED, due), to, due)
+
+
+@pytest.mark.parametrize("losses", range(64))
+def test_a_refusal_arrives_once_whatever_is_lost_of_the_first_six_datagrams(losses):
+    network = LossyNetwork(InviteClient, InviteServer, Event.FAILURE, losses)
+    network.play()
+    assert network.told == [DELIVER]
+    assert network.served == 1
+    assert network.client.ended
+    assert network.server.ended
+
+
+@pytest.mark.parametrize("losses", range(64))
+def test_a_bye_is_served_once_whatever_is_lost_of_the_first_six_datagrams(losses):
+    network = LossyNetwork(NonInviteClient, NonInviteServer, Event.SUCCESS, losses)
+    network.play()
+    assert network.told == [DELIVER]
+    assert network.served == 1
+    assert network.client.ended
+    assert network.server.ended
