@@ -36,13 +36,13 @@ class IdlePlan:
     Timers L and M of RFC 6026 keep an INVITE transaction for 32 s after its 2xx: only then is a call idle.
     """
 
-    calls: int = 200
+    calls: int = 400
     rate: int = 40
     settle: float = 35.0
 
 
 SHORT_CALLS = CallPlan(calls=60, settle=0.5)
-SHORT_IDLE = IdlePlan(calls=60, settle=2.0)
+SHORT_IDLE = IdlePlan(calls=120, settle=2.0)
 _WARM_UP = Load(calls=10, rate=20)
 
 

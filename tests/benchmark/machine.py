@@ -104,13 +104,14 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 
 
 def memory_kb(pids: Iterable[int]) -> int:
-    """Memory of the processes together, in KiB: Pss, which shares out common pages, where it may be read, else RSS.
+    """Memory that the processes have for themselves and have written to, together, in KiB; the kernel's own is not in it.
 
-    A process that is not dumpable shows its Pss to root only.
+    Not Pss: a process's share of Python's own pages changes with every other Python that starts or ends on the machine.
+    Where that may not be read (a process that is not dumpable shows it to root only), RSS.
     """
     pids = list(pids)
     try:
-        return sum(_field(Path(f"/proc/{pid}/smaps_rollup"), "Pss") for pid in pids)
+        return sum(_field(Path(f"/proc/{pid}/smaps_rollup"), "Private_Dirty") for pid in pids)
     except PermissionError:
         return sum(_field(Path(f"/proc/{pid}/status"), "VmRSS") for pid in pids)
 

@@ -33,7 +33,7 @@ def measure(plan: Plan, peers: bool = True, say: Say = lambda _: None) -> Result
     """The rows `relay_cpu_us_per_packet` and `relay_latency_p50_us`."""
     allow_many_files()
     BUILD.mkdir(parents=True, exist_ok=True)
-    relays: list[Relay] = [TonewallRelay()]
+    relays: list[Relay] = [TonewallRelay(BUILD)]
     if peers:
         relays.append(RtpengineRelay(BUILD / "rtpengine.log"))
     runs: list[dict[str, Any]] = []

@@ -1,8 +1,8 @@
-"""The relays that are compared: Tonewall's media core and rtpengine, behind one protocol."""
+"""The relays that are compared: Tonewall's media process and rtpengine, behind one protocol."""
 
 from __future__ import annotations
 
-import json
+import os
 import re
 import shutil
 import socket
@@ -12,11 +12,18 @@ import time
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
+from media.events import Done, OpenSession, Refused, RemoteStream, SessionId, SessionOpened, SetRemote, Side
+from tonewall.frames import pack
+from tonewall.process import card_environment
+
 from .machine import ROOT, SUBJECT_CORE, BenchmarkError, MissingPeerError, pinned, stop
 from .ng import NgClient, NgError
 from .packets import Ends
 
 _SDP = "v=0\r\no=- {port} 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
+_ANSWER = msgspec.msgpack.Decoder(Done | SessionOpened | Refused)
 
 
 class Relay(Protocol):
@@ -37,25 +44,56 @@ class Relay(Protocol):
 
 
 class TonewallRelay:
-    """The C core (`media._core.Relay`) in a Python process that does nothing else: relay_host.py."""
+    """The media process as `tonewall run` starts it (`python -m media.service`), driven over its unix socket."""
 
     name = "tonewall"
-    _process: subprocess.Popen[str] | None = None
+    _process: subprocess.Popen[bytes] | None = None
+    _b2bua: socket.socket
+
+    def __init__(self, directory: Path) -> None:
+        self._path, self._log = directory / f"media-{os.getpid()}.sock", directory / "media.log"
 
     def start(self) -> None:
-        command = pinned(SUBJECT_CORE, [sys.executable, "-m", "tests.benchmark.relay_host"])
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        low, high = free_port_range(4000)
+        own = {"TONEWALL_MEDIA_ADDRESS": "127.0.0.1", "TONEWALL_MEDIA_PORTS": f"{low}-{high}"}
+        command = [sys.executable, "-m", "media.service", "--socket", str(self._path)]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                pinned(SUBJECT_CORE, command), cwd=ROOT, env=card_environment(own), stdout=log, stderr=log
+            )
+        self._b2bua = self._connected(time.monotonic() + 20)
+        self._answers = self._b2bua.makefile("rb")
+
+    def _connected(self, give_up: float) -> socket.socket:
+        assert self._process is not None
+        while time.monotonic() < give_up and self._process.poll() is None:
+            connection = socket.socket(socket.AF_UNIX)
+            try:
+                connection.connect(str(self._path))
+            except OSError:  # not listening yet
+                connection.close()
+                time.sleep(0.05)
+            else:
+                connection.settimeout(10)
+                return connection
+        raise BenchmarkError(f"the media process did not come up; is the core built (make setup)? See {self._log}")
 
     def open_calls(self, phones: list[Ends]) -> list[Ends]:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([(call.caller, call.agent) for call in phones]) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise BenchmarkError("Tonewall's relay ended early; is the core built? (make setup)")
-        return [Ends(*pair) for pair in json.loads(answer)]
+        return [self._open_call(SessionId(f"bench-{index}"), call) for index, call in enumerate(phones)]
+
+    def _open_call(self, session: SessionId, phones: Ends) -> Ends:
+        opened = self._ask(OpenSession(session=session, streams=1))
+        for side, port in ((Side.CALLER, phones.caller), (Side.AGENT, phones.agent)):
+            self._ask(SetRemote(session=session, side=side, streams=(_remote(port),)))
+        assert isinstance(opened, SessionOpened)
+        return Ends(caller=opened.caller[0].port, agent=opened.agent[0].port)
+
+    def _ask(self, command: OpenSession | SetRemote) -> Done | SessionOpened:
+        self._b2bua.sendall(pack(command))
+        answer = _ANSWER.decode(self._answers.read(int.from_bytes(self._answers.read(4), "big")))
+        if isinstance(answer, Refused):
+            raise BenchmarkError(f"the media process refused a command: {answer.reason}")
+        return answer
 
     def pid(self) -> int:
         assert self._process is not None
@@ -64,6 +102,18 @@ class TonewallRelay:
     def stop(self) -> None:
         if self._process is not None:
             stop(self._process)
+        self._path.unlink(missing_ok=True)
+
+
+def _remote(port: int) -> RemoteStream:
+    return RemoteStream(
+        address="127.0.0.1",
+        port=port,
+        rtcp_address="127.0.0.1",
+        rtcp_port=port + 1,
+        event_types=(101,),
+        audio_types=(0,),
+    )
 
 
 class RtpengineRelay:

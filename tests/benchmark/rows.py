@@ -45,7 +45,7 @@ def _best(values: list[float]) -> float | None:
 def table(rows: list[Row], title: str) -> Table:
     """The rows for people."""
     shown = Table(title=title, title_justify="left")
-    shown.add_column("figure")
+    shown.add_column("figure", no_wrap=True)
     for column in ("Tonewall", "peer", "ratio"):
         shown.add_column(column, justify="right")
     shown.add_column("unit")
