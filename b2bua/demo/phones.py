@@ -140,7 +140,8 @@ class Phone:
     async def record(self, file: Path | None) -> None:
         """Write what this side hears to a WAV file; None ends the recording and completes the file."""
         await self._tell({"do": "record", "file": str(file) if file else ""})
-        await self.wait("recording")
+        while (await self.wait("recording"))["on"] is not bool(file):
+            pass  # of an earlier change that nobody waited for
 
     async def stats(self) -> dict[str, int]:
         """Of this call or the last: packets `sent`, `received`, `lost`, `reordered`, `duplicated`.

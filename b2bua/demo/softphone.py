@@ -95,6 +95,8 @@ class Softphone:
         self._ends: set[int] = set()
         self._player: Any = None
         self._recorder: Any = None
+        self._recording: Path | None = None
+        self._closing: Path | None = None
         self._keys: deque[tuple[float, str]] = deque()
         self._keying = 0
         self._keyed_at = 0.0
@@ -116,6 +118,7 @@ class Softphone:
                 self._gone.clear()
                 self._key_and_answer(time.monotonic())
                 self._count_traffic(time.monotonic())
+                self._see_recording_closed()
                 try:
                     instruction = instructions.get_nowait()
                 except queue.Empty:
@@ -174,12 +177,17 @@ class Softphone:
         self._connect()
 
     def _do_record(self, instruction: dict[str, Any]) -> None:
-        self._recorder = None
-        if instruction.get("file"):
+        finished, self._recorder = self._recording, None
+        self._recording = Path(str(instruction["file"])) if instruction.get("file") else None
+        if self._recording is not None:
             self._recorder = pj.AudioMediaRecorder()
-            self._recorder.createRecorder(str(instruction["file"]))
+            self._recorder.createRecorder(str(self._recording))
             self._connect()
-        self._report({"event": "recording", "on": self._recorder is not None})
+            self._report({"event": "recording", "on": True})
+        elif finished is not None:
+            self._closing = finished
+        else:
+            self._report({"event": "recording", "on": False})
 
     def _do_stats(self, _instruction: dict[str, Any]) -> None:
         if self._call is not None and self._answered:
@@ -246,6 +254,17 @@ class Softphone:
         if self._keying and not self._keys and now >= self._keyed_at:
             count, self._keying = self._keying, 0
             self._report({"event": "keyed", "count": count})
+
+    def _see_recording_closed(self) -> None:
+        """PJMEDIA's conference bridge lets go of a recorder on its own thread, and only then the file has its length."""
+        if self._closing is None:
+            return
+        with self._closing.open("rb") as file:
+            header = file.read(8)
+        if header[4:] == bytes(4):  # the size in the RIFF header
+            return
+        self._closing = None
+        self._report({"event": "recording", "on": False})
 
     def _count_traffic(self, now: float) -> None:
         if self._call is not None and self._answered and now >= self._traffic_at:
