@@ -222,8 +222,17 @@ def test_the_other_direction_is_never_masked(call):
     assert received(call.caller.rtp) == key(1, 5, 160)
 
 
-def test_an_event_sent_after_the_mask_was_confirmed_never_passes(call):
-    """The mask is switched while events stream in: what was sent after `set_mask` returned is not among what arrived."""
+@pytest.fixture
+def one_processor() -> Iterator[None]:
+    """Sender and media thread take turns, so that packets wait in the sockets when a command comes."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    yield
+    os.sched_setaffinity(0, before)
+
+
+def test_an_event_sent_under_the_mask_never_passes_whatever_still_waits_when_it_is_switched(one_processor, call):
+    """What was sent after `set_mask(True)` returned and before `set_mask(False)` is not among what arrived."""
     for round_ in range(200):
         sequence = round_ * 20
         call.relay.set_mask(7, False)
@@ -290,6 +299,17 @@ def test_a_latch_takes_the_first_good_packet_of_the_network_and_keeps_it(rig):
     assert received(rig.agent.rtp) == rtp(11)
     far.close()
     later.close()
+
+
+def test_a_latch_hears_rtcp_only_after_rtp_even_from_the_host_of_the_sdp(rig):
+    rig.connect(AGENT, rig.agent)
+    rig.connect(CALLER, rig.caller, latch=True)
+    rig.caller.send_rtcp(REPORT)
+    rig.counted("caller_strangers", 1)
+    rig.caller.send(rtp(1))
+    assert received(rig.agent.rtp) == rtp(1)
+    rig.caller.send_rtcp(REPORT)
+    assert received(rig.agent.rtcp) == REPORT
 
 
 def test_a_latch_on_a_private_address_takes_any_network(rig):
