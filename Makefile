@@ -12,7 +12,7 @@ RUN_PACKAGES   := espeak-ng
 TEST_PACKAGES  := baresip-core chromium fonts-dejavu-core iproute2 procps sip-tester tshark
 BENCH_PACKAGES := rtpengine-daemon
 
-.PHONY: help setup run test check bench docs pictures image clean
+.PHONY: help setup run test check bench docs pictures lock image clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/' | column -t -s:
@@ -32,9 +32,9 @@ build/.apt-bench: build/.apt-test
 	@dpkg -s $(BENCH_PACKAGES) >/dev/null 2>&1 || { $(SUDO) apt-get update -q && $(APT) $(BENCH_PACKAGES); }
 	@touch $@
 
-build/.venv: requirements.lock build/.apt-run
+build/.venv: requirements/dev.lock build/.apt-run
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/dev.lock
 	@touch $@
 
 build/.setup: build/.venv pyproject.toml CMakeLists.txt $(wildcard media/*.c media/*.h)
@@ -62,6 +62,11 @@ pictures: build/.setup build/.apt-test  ## Take the pictures of the agent's page
 
 bench: build/.setup build/.apt-bench  ## Compare with rtpengine and sippy; writes build/bench.json
 	$(BIN)/python -m tests.benchmark
+
+lock:  ## Pin every dependency again, at its newest version that fits
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --quiet --upgrade -o requirements/run.lock
+	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --quiet --upgrade --extra build --extra test --extra check -o requirements/dev.lock
 
 image:  ## The container image, with whichever builder is there
 	@command -v docker >/dev/null && docker build -t tonewall . || buildah build -t tonewall .

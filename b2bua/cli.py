@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
+from urllib.request import ProxyHandler, build_opener
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from b2bua import doctor as checks
@@ -50,7 +53,7 @@ def run(config: ConfigFile = None) -> None:
 
 @app.command()
 def demo(
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the story.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the story.")] = False,
     exit_: Annotated[
         bool, typer.Option("--exit", help="End when the call is over; status 0 only if all of it held.")
     ] = False,
@@ -61,7 +64,7 @@ def demo(
         _give_up(f"the demo needs {', '.join(missing)}; install them with: pip install 'tonewall[demo]'")
     from b2bua.demo.story import tell  # noqa: PLC0415  # imports the demo's extra packages
 
-    raise typer.Exit(asyncio.run(tell(as_json=json, leave=exit_)))
+    raise typer.Exit(asyncio.run(tell(as_json=as_json, leave=exit_)))
 
 
 @app.command()
@@ -70,9 +73,24 @@ def doctor(config: ConfigFile = None) -> None:
     findings = asyncio.run(checks.examine(config))
     table = Table("", "what", "finding", title="tonewall doctor", title_justify="left", box=None, pad_edge=False)
     for finding in findings:
-        table.add_row(_MARKS[finding.level], finding.what, finding.says)
+        table.add_row(_MARKS[finding.level], escape(finding.what), escape(finding.says))
     Console().print(table)
     raise typer.Exit(1 if any(finding.level is checks.Level.FAULT for finding in findings) else 0)
+
+
+@app.command()
+def health(
+    directory: Annotated[
+        Path, typer.Option(help="[general] directory of the installation.", envvar="TONEWALL_GENERAL_DIRECTORY")
+    ] = Path("/run/tonewall"),
+) -> None:
+    """Ask a running Tonewall on this machine how it is; status 0 if calls can be paid. For health checks."""
+    try:
+        url = json.loads((directory / "ready.json").read_bytes())["api_url"]
+        with build_opener(ProxyHandler({})).open(f"{url}/healthz", timeout=2) as answer:
+            print(answer.read().decode())
+    except (OSError, ValueError, KeyError) as error:
+        _give_up(f"not healthy ({type(error).__name__}); is `tonewall run` up? Its log and `tonewall doctor` say more")
 
 
 @app.command()

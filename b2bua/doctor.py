@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import resource
 import secrets
 import socket
@@ -18,6 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from b2bua.api.auth import Tokens
+from b2bua.call import sdp
 from b2bua.settings import GeneralSettings, Settings, TrunkSettings, read
 from tonewall.ini import ConfigError
 
@@ -53,7 +55,7 @@ def _fault(what: str, says: str) -> Finding:
 
 async def examine(config: Path | None) -> list[Finding]:
     """Every check, in the order in which an engineer would make them."""
-    findings = [_core(), _memory_limit(), *_codecs()]
+    findings = [_core(), _memory_limit()]
     try:
         settings = read(config)
     except ConfigError as error:
@@ -61,12 +63,12 @@ async def examine(config: Path | None) -> list[Finding]:
     findings.append(_good("configuration", "every section and key is understood"))
     findings += [_tokens(settings), _directory(settings), _sip_port(settings), _api_port(settings), *_media(settings)]
     general = settings.signalling.general
-    findings += await asyncio.gather(
+    carrier, pbx, provider = await asyncio.gather(
         _peer("carrier", settings.signalling.carrier, general),
         _peer("pbx", settings.signalling.pbx, general),
         _provider(settings),
     )
-    return findings
+    return [*findings, *carrier, *pbx, provider]
 
 
 # --- the machine --------------------------------------------------------------------------------------------------
@@ -88,6 +90,8 @@ def _core() -> Finding:
 
 def _memory_limit() -> Finding:
     hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
+    if os.geteuid() == 0:
+        return _good("memory lock limit", "root has none")
     if hard == resource.RLIM_INFINITY or hard >= _LOCKED_MEMORY:
         return _good("memory lock limit", "high enough to lock media and payers as a whole")
     return _warn(
@@ -97,9 +101,22 @@ def _memory_limit() -> Finding:
     )
 
 
-def _codecs() -> list[Finding]:
-    # The relay carries every codec; what matters is what can be keyed into.
-    return [_good("codecs", "every codec is relayed; keys are captured from telephone-event (RFC 4733) in clear RTP")]
+def _codecs(name: str, answer: bytes) -> Finding:
+    """What a peer says of its codecs, where its answer to OPTIONS has SDP (RFC 3261 section 11.2). Keys are captured from
+    telephone-event in clear RTP; every codec is relayed."""
+    what = f"{name}'s codecs"
+    body = answer.partition(b"\r\n\r\n")[2]
+    if not body:
+        return _good(what, "not told in its answer to OPTIONS; a call needs telephone-event (RFC 4733) for a payment")
+    try:
+        described = sdp.parse(body)
+    except sdp.SdpError as error:
+        return _warn(what, f"its answer to OPTIONS has a body that is no SDP: {error}")
+    if described.capturable() or any(media.payload_types()[0] for media in described.media):
+        return _good(what, "telephone-event is among them: keys can be captured")
+    return _warn(
+        what, "telephone-event (RFC 4733) is not among them: keys cannot be captured; ask for it to be switched on"
+    )
 
 
 # --- the configuration --------------------------------------------------------------------------------------------
@@ -163,34 +180,35 @@ def _media(settings: Settings) -> list[Finding]:
 # --- who must be reachable ----------------------------------------------------------------------------------------
 
 
-async def _peer(name: str, trunk: TrunkSettings, general: GeneralSettings) -> Finding:
+async def _peer(name: str, trunk: TrunkSettings, general: GeneralSettings) -> list[Finding]:
     """Whether the peer answers an OPTIONS (RFC 3261 section 11); any SIP answer will do."""
-    loop = asyncio.get_running_loop()
+    where = f"{trunk.host} port {trunk.port}"
     try:
-        resolved = await loop.getaddrinfo(trunk.host, trunk.port, type=socket.SOCK_DGRAM)
-    except OSError:
-        return _fault(name, f"[{name}] host: the name cannot be resolved")
+        answer = await _ask(trunk, general)
+    except TimeoutError:
+        return [_warn(name, f"{where}: no answer to OPTIONS; some peers answer only what they know")]
+    except socket.gaierror:
+        return [_fault(name, f"[{name}] host: the name cannot be resolved")]
+    except OSError as error:
+        return [_fault(name, f"{where}: {error.strerror}; is the peer running, is a firewall shut?")]
+    if not answer.startswith(b"SIP/2.0 "):
+        return [_fault(name, f"{where} answers, but not in SIP")]
+    return [_good(name, f"{where} answers"), _codecs(name, answer)]
+
+
+async def _ask(trunk: TrunkSettings, general: GeneralSettings) -> bytes:
+    """The peer's answer to OPTIONS. Raises OSError, TimeoutError."""
+    loop = asyncio.get_running_loop()
+    resolved = await loop.getaddrinfo(trunk.host, trunk.port, type=socket.SOCK_DGRAM)
     family, kind, protocol, _, address = resolved[0]
     with socket.socket(family, kind, protocol) as sock:
         sock.setblocking(False)
         with contextlib.suppress(OSError):
             sock.bind((general.bind, 0))
-        try:
-            await loop.sock_connect(sock, address)
-            here = sock.getsockname()
-            await loop.sock_sendall(sock, _options(trunk, here[0], here[1]))
-            answer = await asyncio.wait_for(loop.sock_recv(sock, 65535), _PATIENCE)
-        except TimeoutError:
-            return _warn(
-                name, f"{trunk.host} port {trunk.port}: no answer to OPTIONS; some peers answer only what they know"
-            )
-        except OSError as error:
-            return _fault(
-                name, f"{trunk.host} port {trunk.port}: {error.strerror}; is the peer running, is a firewall shut?"
-            )
-    if not answer.startswith(b"SIP/2.0 "):
-        return _fault(name, f"{trunk.host} port {trunk.port} answers, but not in SIP")
-    return _good(name, f"{trunk.host} port {trunk.port} answers")
+        await loop.sock_connect(sock, address)
+        here = sock.getsockname()
+        await loop.sock_sendall(sock, _options(trunk, here[0], here[1]))
+        return await asyncio.wait_for(loop.sock_recv(sock, 65535), _PATIENCE)
 
 
 def _options(trunk: TrunkSettings, address: str, port: int) -> bytes:

@@ -39,6 +39,8 @@ class Supervisor:
     _b2bua_down: asyncio.Event = field(default_factory=asyncio.Event)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _payers: socket.socket | None = None  # our end of the channel on which media is given its payers
+    _taken: dict[int, asyncio.Event] = field(default_factory=dict)  # by process id: media has given it a charge
+    _charging: set[asyncio.Task[int]] = field(default_factory=set)
     _media_up: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -56,6 +58,7 @@ class Supervisor:
             signalling.add_done_callback(lambda _: self._b2bua_down.set())
             for _ in range(self.settings.provider.ready):
                 group.create_task(self._keep("payer", self._run_payer))
+        await asyncio.gather(*self._charging)
 
     def stop(self) -> None:
         self._stop.set()
@@ -101,9 +104,12 @@ class Supervisor:
             ours.setblocking(False)
             self._payers = ours
             self._media_up.set()
+            loop = asyncio.get_running_loop()
+            loop.add_reader(ours, self._hear_taken, ours)
             try:
                 return await self._wait(process, self._b2bua_down)  # calls end in good order before their media does
             finally:
+                loop.remove_reader(ours)
                 self._payers = None
                 if not self._stop.is_set():
                     self._media_up.clear()
@@ -122,7 +128,32 @@ class Supervisor:
                 socket.send_fds(self._payers, [b"payer"], [for_media.fileno()])
             except OSError:
                 log.error("media took no payer", pid=process.pid)
-        return await self._wait(process, None)
+        return await self._until_taken(process)
+
+    async def _until_taken(self, process: asyncio.subprocess.Process) -> int:
+        """Its status if it ends as it waits; 0 as soon as it has a charge, so that the next one is started meanwhile."""
+        taken = self._taken[process.pid] = asyncio.Event()
+        charged = asyncio.create_task(taken.wait())
+        ended = asyncio.create_task(self._wait(process, None))
+        await asyncio.wait({charged, ended}, return_when=asyncio.FIRST_COMPLETED)
+        charged.cancel()
+        del self._taken[process.pid]
+        if ended.done():
+            return ended.result()
+        self._charging.add(ended)
+        ended.add_done_callback(self._charging.discard)
+        return 0
+
+    def _hear_taken(self, channel: socket.socket) -> None:
+        """Media says which payer it has given a charge, by its process id."""
+        try:
+            message = channel.recv(16)
+        except OSError:
+            return
+        if not message:  # media is gone; its own status says why
+            asyncio.get_running_loop().remove_reader(channel)
+        elif (taken := self._taken.get(int.from_bytes(message, "big"))) is not None:
+            taken.set()
 
     async def _run_b2bua(self) -> int:
         own = self.settings.signalling

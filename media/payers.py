@@ -26,6 +26,7 @@ class Payers:
         self._ready: deque[PayerPipe] = deque()
         self._wanted: deque[asyncio.Future[PayerPipe]] = deque()
         self._starting: set[asyncio.Task[None]] = set()
+        self._channel: socket.socket | None = None
 
     def __len__(self) -> int:
         """How many could charge now."""
@@ -35,6 +36,7 @@ class Payers:
         """Take in payers from the supervisor until it closes the channel. Owns `channel`."""
         loop = asyncio.get_running_loop()
         channel.setblocking(False)
+        self._channel = channel
         ended = loop.create_future()
 
         def readable() -> None:
@@ -59,6 +61,7 @@ class Payers:
                 await ended
             finally:
                 loop.remove_reader(channel)
+                self._channel = None
 
     async def _take_in(self, pipe: PayerPipe) -> None:
         try:
@@ -78,6 +81,12 @@ class Payers:
 
     async def take(self, patience: float) -> PayerPipe | None:
         """A payer that waits, or the next one to come; None where none came within `patience` seconds."""
+        pipe = await self._next(patience)
+        if pipe is not None:
+            await self._say_taken(pipe)
+        return pipe
+
+    async def _next(self, patience: float) -> PayerPipe | None:
         while self._ready:
             pipe = self._ready.popleft()
             if pipe.alive():
@@ -88,6 +97,12 @@ class Payers:
         with contextlib.suppress(TimeoutError):
             return await asyncio.wait_for(wanted, patience)
         return None
+
+    async def _say_taken(self, pipe: PayerPipe) -> None:
+        """Tell the supervisor, which starts the next one while this one charges."""
+        if self._channel is not None:
+            with contextlib.suppress(OSError):
+                self._channel.send((await pipe.ready()).pid.to_bytes(8, "big"))
 
     def close(self) -> None:
         for pipe in self._ready:

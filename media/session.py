@@ -70,11 +70,11 @@ class MediaClient:
                 await self._read(reader)
             except BadFrame as error:
                 _log.error("media sent a bad frame", exc_info=error)
-            finally:
+            finally:  # also where we are cancelled, which is no loss of media
                 self._writer = None
                 self._waiting.clear()
                 writer.close()
-                self._on_state(False)
+            self._on_state(False)
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         while (message := await self._unpacker.read(reader)) is not None:

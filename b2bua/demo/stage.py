@@ -158,6 +158,7 @@ def _free_range() -> str:
 async def _tonewall(settings: Settings, directory: Path, stack: contextlib.AsyncExitStack) -> dict[str, Any]:
     logs = stack.enter_context((directory / "tonewall.log").open("a"))
     configure("supervisor", file=logs)
+    stack.callback(configure, "demo")  # back to standard error before the file is closed
     supervisor = Supervisor(settings, demo=str(directory / "demo.sock"), logs=logs.fileno())
     running = asyncio.create_task(supervisor.run(), name="tonewall")
 

@@ -1,0 +1,40 @@
+# Tonewall as a container: built from Debian's and PyPI's packages only; the final image has no compiler and no root process.
+#   docker build -t tonewall .
+#   docker run --network host --ulimit memlock=-1 -v ./sip.conf:/etc/tonewall/sip.conf:ro -v tonewall:/var/lib/tonewall tonewall
+
+ARG BASE=debian:bookworm-slim
+
+FROM ${BASE} AS build
+RUN apt-get update -q \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+      build-essential ca-certificates cmake python3-dev python3-venv \
+ && rm -rf /var/lib/apt/lists/*
+RUN python3 -m venv /opt/tonewall
+WORKDIR /src
+COPY requirements/run.lock requirements/run.lock
+RUN /opt/tonewall/bin/pip install --no-cache-dir --disable-pip-version-check -r requirements/run.lock
+COPY pyproject.toml CMakeLists.txt README.md ./
+COPY tonewall tonewall
+COPY provider_adapters provider_adapters
+COPY media media
+COPY b2bua b2bua
+RUN /opt/tonewall/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps . \
+ && /opt/tonewall/bin/tonewall version
+
+FROM ${BASE}
+RUN apt-get update -q \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends ca-certificates python3 \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --uid 5060 --home-dir /var/lib/tonewall --create-home --shell /usr/sbin/nologin tonewall \
+ && install -d -o tonewall -g tonewall -m 0700 /run/tonewall
+COPY --from=build /opt/tonewall /opt/tonewall
+COPY sip.conf.example /etc/tonewall/sip.conf.example
+ENV PATH=/opt/tonewall/bin:$PATH PYTHONUNBUFFERED=1 TONEWALL_GENERAL_CDR_FILE=/var/lib/tonewall/cdr.jsonl
+USER tonewall
+WORKDIR /var/lib/tonewall
+VOLUME /var/lib/tonewall
+EXPOSE 5060/udp 8080/tcp 20000-29999/udp
+# Ready once both processes answer: b2bua serves the page, and says whether media is there.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["tonewall", "health"]
+ENTRYPOINT ["tonewall"]
+CMD ["run", "-c", "/etc/tonewall/sip.conf"]
