@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import BrowserContext, ConsoleMessage, Page, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
 from b2bua.api.auth import Tokens
 from b2bua.api.http import create_app
@@ -24,6 +24,9 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+fixture = pytest_asyncio.fixture(loop_scope="module")
 
 
 class Site:
@@ -60,7 +63,7 @@ def customer(desk: FakeDesk) -> FakeCustomer:
     return FakeCustomer(desk)
 
 
-@pytest.fixture
+@fixture
 async def site(desk: FakeDesk) -> AsyncIterator[Site]:
     site = Site(desk, None)
     await site.start()
@@ -68,7 +71,7 @@ async def site(desk: FakeDesk) -> AsyncIterator[Site]:
     await site.stop()
 
 
-@pytest.fixture
+@fixture
 async def demo_site(desk: FakeDesk, customer: FakeCustomer) -> AsyncIterator[Site]:
     site = Site(desk, customer)
     await site.start()
@@ -76,29 +79,28 @@ async def demo_site(desk: FakeDesk, customer: FakeCustomer) -> AsyncIterator[Sit
     await site.stop()
 
 
-@pytest.fixture
-async def context() -> AsyncIterator[BrowserContext]:
-    """A browser with a profile of its own, as wide as a desk's screen."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """Debian's Chromium, in a profile that is made for it and goes with it."""
     async with async_playwright() as playwright:
-        with tempfile.TemporaryDirectory(prefix="tonewall-browser-", ignore_cleanup_errors=True) as profile:
-            context = await playwright.chromium.launch_persistent_context(
-                profile,
-                executable_path=CHROMIUM,
-                headless=True,
-                args=ARGUMENTS,
-                viewport={"width": 1160, "height": 720},
-                locale="en-GB",
-                timezone_id="UTC",
-            )
-            context.set_default_timeout(10_000)
-            yield context
-            await context.close()
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS)
+        yield browser
+        await browser.close()
 
 
-@pytest.fixture
+@fixture
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    """A window that shares nothing with the last one, as wide as a desk's screen."""
+    context = await browser.new_context(viewport={"width": 1160, "height": 720}, locale="en-GB", timezone_id="UTC")
+    context.set_default_timeout(10_000)
+    yield context
+    await context.close()
+
+
+@fixture
 async def page(context: BrowserContext) -> AsyncIterator[Page]:
     """A page that must not complain: no script error, nothing that the policy had to stop."""
-    page = context.pages[0]
+    page = await context.new_page()
     complaints: list[str] = []
 
     def heard(message: ConsoleMessage) -> None:

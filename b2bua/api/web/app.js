@@ -62,7 +62,10 @@ async function signIn(given) {
   touched = Date.now();
   line("off", "Connecting");
   stop = follow({
-    calls: (ids) => calls.only(ids),
+    calls(ids) {
+      calls.only(ids);
+      setTimeout(() => { calls.settle(); show(); }, 2000);
+    },
     call(view) {
       const before = calls.take(view);
       if (view.id === calls.current?.id) announce(news(before, view));
@@ -95,7 +98,7 @@ function show() {
   if (!stop) return;
   const call = calls.current;
   showCalls(call);
-  $("idle").hidden = calls.size > 0;
+  $("idle").hidden = calls.size > 0 || !calls.complete;
   $("desk").hidden = !call;
   if (!call) {
     document.title = "Tonewall";

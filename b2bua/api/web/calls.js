@@ -10,14 +10,18 @@ export class Calls {
   #views = new Map(); // id → view, oldest first
   #dismissed = new Set(); // captures whose end the agent has seen
   #chosen = null;
+  #awaited = new Set(); // calls that the feed has named, but not shown yet
 
   get size() { return this.#views.size; }
   get all() { return [...this.#views.values()]; }
 
+  /** Whether every call that there is has been seen. */
+  get complete() { return this.#awaited.size === 0; }
+
   /** The call that the agent is in, or undefined. */
   get current() {
     if (!this.#views.has(this.#chosen)) this.#chosen = null;
-    if (this.#chosen === null && this.#views.size === 1) this.#chosen = this.#views.keys().next().value;
+    if (this.#chosen === null && this.complete && this.#views.size === 1) this.#chosen = this.#views.keys().next().value;
     return this.#views.get(this.#chosen);
   }
 
@@ -35,6 +39,7 @@ export class Calls {
       capture.seen = isFinal(capture) ? (same ? before.capture.seen : null) : capture.stage;
     }
     this.#views.set(view.id, view);
+    this.#awaited.delete(view.id);
     this.#forget(view);
     return before;
   }
@@ -48,6 +53,7 @@ export class Calls {
 
   /** After a reconnection: these calls there are; any other has ended. */
   only(ids) {
+    this.#awaited = new Set(ids);
     for (const view of this.all) {
       if (ids.includes(view.id)) continue;
       const capture = view.capture;
@@ -58,6 +64,11 @@ export class Calls {
       Object.assign(view, { state: "ended", masked: false });
       this.#forget(view);
     }
+  }
+
+  /** Wait no longer for calls that were named: they have ended since. */
+  settle() {
+    this.#awaited.clear();
   }
 
   choose(id) {
@@ -74,6 +85,7 @@ export class Calls {
 
   clear() {
     this.#views.clear();
+    this.#awaited.clear();
     this.#chosen = null;
   }
 

@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { $, make } from "./page.js";
 
-const CARDS = { approved: "A card that is approved", declined: "A card that is declined", mistyped: "A card with a slip" };
+const CARDS = { approved: "Approved card", declined: "Declined card", mistyped: "Card with a slip" };
 
 /** `about`: what GET /v1/demo says. `callId()`: the agent's call; `onProblem(text)`: what to tell where it fails. */
 export function buildDemo(about, callId, onProblem) {

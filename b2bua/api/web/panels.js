@@ -34,6 +34,7 @@ export function showCapture(capture, amount, able) {
     const words = fieldState(progress, capture);
     write(state, words);
     state.classList.toggle("again", now && progress.rejected > 0 && progress.count === 0);
+    again.classList.toggle("nothing", !(progress.complete || progress.count > 0));
     again.disabled = !(able && open && (progress.complete || progress.count > 0));
     drawDots(rows.get(field), progress, capture);
   }

@@ -27,7 +27,8 @@ export function banner(call, capture) {
   if (running && capture.stage !== "charging") {
     return { tone: "bad", icon: "warn", title: "The line is not protected", text: "Ask the customer to stop keying, and cancel." };
   }
-  return { tone: "calm", icon: "phone", title: "Normal call", text: "Key presses reach you. Do not ask for card details yet." };
+  const text = capture && isFinal(capture) ? "Key presses reach you again." : "Key presses reach you. Do not ask for card details yet.";
+  return { tone: "calm", icon: "phone", title: "Normal call", text };
 }
 
 /** What to say to the customer now, and a hint for the agent. */

@@ -1,0 +1,483 @@
+"""The agent's page in a real browser: what an agent sees and presses while a customer keys a card."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from playwright.async_api import BrowserContext, Page, expect
+
+from b2bua.call.view import CaptureStage
+from media.events import Field
+from provider_adapters.payment import Approved, Declined, Failed, Outcome, Unknown
+from tests.browser.conftest import TOKEN, Site
+from tests.browser.fake_desk import FakeCustomer, FakeDesk
+
+ROOT = Path(__file__).parents[2]
+CARD, EXPIRY, CODE = Field.CARD_NUMBER, Field.EXPIRY, Field.SECURITY_CODE
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser for all of them
+
+# Every visible text against what is painted behind it: WCAG 2.2 success criterion 1.4.3.
+CONTRAST = """() => {
+  const rgb = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
+  const linear = (part) => (part /= 255) <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = rgb(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const faults = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node; (node = walker.nextNode());) {
+    const element = node.parentElement;
+    if (!node.textContent.trim() || element.closest(".unseen, option, noscript")) continue;
+    if (!element.checkVisibility({ visibilityProperty: true })) continue;
+    const style = getComputedStyle(element);
+    const [a, b] = [light(rgb(style.color)), light(behind(element))].sort((x, y) => y - x);
+    const size = parseFloat(style.fontSize);
+    const needed = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700) ? 3 : 4.5;
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < needed) faults.push(`${node.textContent.trim().slice(0, 40)}: ${ratio.toFixed(2)}`);
+  }
+  return faults;
+}"""
+
+
+async def sign_in(page: Page, site: Site) -> None:
+    await page.emulate_media(reduced_motion="reduce")
+    await page.goto(site.url)
+    await page.get_by_label("Access token").fill(TOKEN)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.locator("#line")).to_have_text("Live")
+
+
+async def take(page: Page, amount: str = "49.90", reference: str = "INV-2041") -> None:
+    await page.get_by_label("Amount").fill(amount)
+    await page.get_by_label("Payment reference").fill(reference)
+    await page.get_by_role("button", name="Take card payment").click()
+    await expect(page.locator("#banner-title")).to_have_text("Securing the line")
+
+
+async def to_ready(page: Page, desk: FakeDesk) -> None:
+    await take(page)
+    desk.masked()
+    desk.key_all()
+    await expect(page.get_by_role("button", name="Charge")).to_be_enabled()
+
+
+async def picture(page: Page, name: str) -> None:
+    """Into build/img always; into docs/img when TONEWALL_PICTURES=1."""
+    places = [ROOT / "build" / "img"] + ([ROOT / "docs" / "img"] if os.environ.get("TONEWALL_PICTURES") == "1" else [])
+    for place in places:
+        place.mkdir(parents=True, exist_ok=True)
+        await page.screenshot(path=place / name, full_page=True)
+
+
+async def test_a_payment_shows_dots_brand_and_last_four_and_no_digit_else(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    await sign_in(page, site)
+    await expect(page.get_by_role("heading", name="No call right now")).to_be_visible()
+    desk.ring()
+    await expect(page.locator("#banner-title")).to_have_text("Ringing")
+    await expect(page.get_by_role("button", name="Take card payment")).to_be_hidden()
+    desk.up()
+    await expect(page.locator("#number")).to_have_text("+49 30 1234567")
+    await expect(page.locator("#banner-title")).to_have_text("Normal call")
+    await take(page)
+    assert desk.asked[0][2].amount == 4990
+    await expect(page.locator("#say-text")).to_contain_text("One moment")
+
+    desk.masked()
+    await expect(page.locator("#banner-title")).to_have_text("You hear the customer; the digits do not reach you")
+    await expect(page.locator("#say-text")).to_have_text("“Please key your card number, then #.”")
+    for count in range(1, 17):
+        desk.keyed(CARD, count)
+        await expect(page.locator('li[data-field="card_number"] .dot.keyed')).to_have_count(count)
+    desk.keyed(CARD, 16, complete=True, brand="visa", last_four="1111", field=EXPIRY)
+    await expect(page.locator('li[data-field="card_number"]')).to_contain_text("1111Visa")
+    await expect(page.locator('li[data-field="card_number"] .dot.keyed')).to_have_count(12)
+    await expect(page.locator("#announce")).to_have_text("Card number complete.")
+    desk.keyed(EXPIRY, 2)
+    await expect(page.locator('li[data-field="expiry"]')).to_have_attribute("aria-current", "step")
+    await expect(page.locator('li[data-field="expiry"] .dot.keyed')).to_have_count(2)
+    await expect(page.get_by_role("button", name="Charge")).to_be_disabled()
+    await picture(page, "agent-page.png")
+
+    keyed = re.sub(r"\D", "", await page.locator("#fields").inner_text())
+    assert keyed == "1111"
+    assert re.findall(r"\d{5,}", await page.locator("#capture").inner_html()) == []
+
+    desk.keyed(EXPIRY, 4, complete=True, field=CODE)
+    await expect(page.locator("#say-text")).to_contain_text("three digits on the back")
+    desk.keyed(CODE, 3, complete=True, field=None)
+    desk.change("c-1", stage=CaptureStage.READY)
+    await expect(page.locator("#say-text")).to_contain_text("Shall I charge €49.90 to your Visa ending in 1111 now?")
+    await page.get_by_role("button", name="Charge €49.90").click()
+    await expect(page.get_by_role("button", name="Charging…")).to_be_disabled()
+    await expect(page.get_by_role("button", name="Cancel payment")).to_be_hidden()
+    desk.finish(Approved(reference="ch_3Pq9XkA1", token="tok_9f2c71", authorisation_code="A4471Z"))
+    await expect(page.get_by_role("heading", name="€49.90 paid")).to_be_visible()
+    for fact in ("INV-2041", "Visa •••• 1111", "ch_3Pq9XkA1", "tok_9f2c71", "A4471Z"):
+        await expect(page.locator("#result-facts")).to_contain_text(fact)
+    await picture(page, "agent-page-approved.png")
+    assert [what[0] for what in desk.asked] == ["start", "submit"]
+
+    await page.get_by_role("button", name="Done").click()
+    await expect(page.get_by_label("Amount")).to_have_value("")
+    desk.end()
+    await expect(page.get_by_role("heading", name="No call right now")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "title", "text", "again"),
+    [
+        (Declined(reason="51", message="Insufficient funds"), "Declined", "Insufficient funds. Nothing was charged.",
+         "Try another card"),
+        (Failed(reason="no connection"), "Not charged", "It is safe to try again.", "Try again"),
+        (Unknown(reason="timed out"), "Do not try again", "It is not known yet whether the customer was charged.", None),
+    ],
+)  # fmt: skip
+async def test_every_other_outcome_says_whether_to_try_again(
+    page: Page, site: Site, desk: FakeDesk, outcome: Outcome, title: str, text: str, again: str | None
+) -> None:
+    desk.up()
+    await sign_in(page, site)
+    await to_ready(page, desk)
+    await page.get_by_role("button", name="Charge").click()
+    await expect(page.get_by_role("button", name="Charging…")).to_be_visible()
+    desk.finish(outcome)
+    await expect(page.get_by_role("heading", name=title)).to_be_visible()
+    await expect(page.locator("#result-text")).to_contain_text(text)
+    await expect(page.locator("#announce")).to_contain_text(title)
+    if again is None:
+        await expect(page.locator("#again")).to_be_hidden()
+        await page.get_by_role("button", name="Done").click()
+        await expect(page.get_by_label("Amount")).to_have_value("")
+        return
+    await page.get_by_role("button", name=again).click()
+    await expect(page.get_by_label("Amount")).to_have_value("49.90")
+    await expect(page.get_by_label("Payment reference")).to_have_value("INV-2041")
+    await page.get_by_role("button", name="Take card payment").click()
+    await expect(page.locator("#banner-title")).to_have_text("Securing the line")
+
+
+async def test_fields_are_asked_for_again_and_a_payment_is_cancelled(page: Page, site: Site, desk: FakeDesk) -> None:
+    desk.up()
+    await sign_in(page, site)
+    await to_ready(page, desk)
+    await page.get_by_role("button", name="Ask again: expiry date").click()
+    await expect(page.locator('li[data-field="expiry"] .dot.keyed')).to_have_count(0)
+    await expect(page.locator('li[data-field="card_number"] .dot.keyed')).to_have_count(12)
+    assert desk.asked[-1] == ("reset", "c-1", EXPIRY)
+    await page.get_by_role("button", name="Ask again: card number").click()
+    await expect(page.locator('li[data-field="card_number"] .dot.keyed')).to_have_count(0)
+    desk.keyed(CARD, 0, rejected=1)
+    await expect(page.locator("#say-text")).to_contain_text("once more")
+    await expect(page.locator("#announce")).to_contain_text("Card number not valid")
+    await page.get_by_role("button", name="Cancel payment").click()
+    await expect(page.get_by_role("heading", name="Cancelled")).to_be_visible()
+    await expect(page.locator("#result-text")).to_contain_text("Nothing was charged")
+
+
+async def test_an_american_express_has_fifteen_dots_and_a_code_of_four(page: Page, site: Site, desk: FakeDesk) -> None:
+    desk.up()
+    await sign_in(page, site)
+    await take(page)
+    desk.masked()
+    desk.keyed(CARD, 15, complete=True, brand="amex", last_four="0005", field=EXPIRY)
+    await expect(page.locator('li[data-field="card_number"] .dot')).to_have_count(11)
+    await expect(page.locator('li[data-field="security_code"] .dot')).to_have_count(4)
+    desk.keyed(EXPIRY, 4, complete=True, field=CODE)
+    await expect(page.locator("#say-text")).to_contain_text("four digits on the front")
+
+
+async def test_the_whole_payment_works_by_keyboard(page: Page, site: Site, desk: FakeDesk) -> None:
+    desk.up()
+    await page.goto(site.url)
+    keys = page.keyboard
+    await expect(page.get_by_label("Access token")).to_be_focused()
+    await keys.type(TOKEN)
+    await keys.press("Enter")
+    await expect(page.get_by_label("Amount")).to_be_visible()
+    await tab_to(page, "amount")
+    await keys.type("5,00")
+    await tab_to(page, "transaction_id")
+    await keys.type("INV-1")
+    await keys.press("Enter")
+    await expect(page.locator("#capture-title")).to_be_focused()
+    desk.masked()
+    desk.key_all()
+    await expect(page.get_by_role("button", name="Charge")).to_be_enabled()
+    await expect(page.locator("#charge")).not_to_be_focused()  # a stray key must not charge
+    await tab_to(page, "charge")
+    outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    await keys.press("Enter")
+    await expect(page.get_by_role("button", name="Charging…")).to_be_visible()
+    desk.finish(Approved(reference="ch_1"))
+    await expect(page.locator("#result-title")).to_be_focused()
+    await tab_to(page, "done")
+    await keys.press("Enter")
+    await expect(page.get_by_label("Amount")).to_be_focused()
+    assert desk.asked[0][2].amount == 500
+
+
+async def tab_to(page: Page, element: str) -> None:
+    for _ in range(15):
+        if await page.evaluate("document.activeElement.id") == element:
+            return
+        await page.keyboard.press("Tab")
+    raise AssertionError(f"no way to #{element} by Tab")
+
+
+async def test_a_lost_connection_is_said_and_comes_back_by_itself(page: Page, site: Site, desk: FakeDesk) -> None:
+    desk.up()
+    await sign_in(page, site)
+    await to_ready(page, desk)
+    await site.stop()
+    await expect(page.locator("#lost")).to_be_visible()
+    await expect(page.locator("#line")).to_have_text("Reconnecting")
+    await expect(page.get_by_role("button", name="Charge")).to_be_disabled()
+    desk.keyed(CODE, 3, complete=True)
+    await site.start()
+    await expect(page.locator("#line")).to_have_text("Live")
+    await expect(page.locator("#lost")).to_be_hidden()
+    await expect(page.get_by_role("button", name="Charge")).to_be_enabled()
+
+
+async def test_a_call_that_ended_unseen_is_not_said_to_be_uncharged(page: Page, site: Site, desk: FakeDesk) -> None:
+    desk.up()
+    await sign_in(page, site)
+    await to_ready(page, desk)
+    await page.get_by_role("button", name="Charge").click()
+    await expect(page.get_by_role("button", name="Charging…")).to_be_visible()
+    await site.stop()
+    await expect(page.locator("#lost")).to_be_visible()
+    desk.finish(Approved(reference="ch_1"))
+    desk.end()
+    await site.start()
+    await expect(page.get_by_role("heading", name="Do not try again")).to_be_visible()
+    await expect(page.locator("#again")).to_be_hidden()
+
+
+async def test_a_stopped_payment_says_why(page: Page, site: Site, desk: FakeDesk) -> None:
+    desk.up()
+    await sign_in(page, site)
+    await take(page)
+    desk.masked()
+    desk.change("c-1", stage=CaptureStage.ABORTED, reason="no key was pressed for 60 seconds; nothing was charged")
+    await expect(page.locator("#result-text")).to_contain_text("No key was pressed for 60 seconds")
+    await expect(page.get_by_role("button", name="Start again")).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_role("heading", name="Stopped")).to_be_visible()
+    await expect(page.locator("#again")).to_be_hidden()  # after a reload the page cannot know what went before
+
+
+async def test_an_unmasked_line_is_an_alarm(page: Page, site: Site, desk: FakeDesk) -> None:
+    desk.up()
+    await sign_in(page, site)
+    await take(page)
+    desk.masked()
+    desk.change("c-1", masked=False)
+    await expect(page.locator("#banner")).to_have_attribute("data-tone", "bad")
+    await expect(page.locator("#banner-title")).to_have_text("The line is not protected")
+
+
+async def test_among_several_calls_the_agent_chooses(page: Page, site: Site, desk: FakeDesk) -> None:
+    desk.up("c-1", caller="+49 30 111")
+    desk.up("c-2", caller="+49 30 222")
+    await sign_in(page, site)
+    await expect(page.get_by_role("heading", name="Which call is yours?")).to_be_visible()
+    await expect(page.locator("#desk")).to_be_hidden()
+    await page.get_by_role("button", name="+49 30 222").click()
+    await expect(page.locator("#number")).to_have_text("+49 30 222")
+    await take(page)
+    assert desk.asked[0][1] == "c-2"
+    desk.end("c-1")
+    await expect(page.locator("#calls")).to_be_hidden()
+    await expect(page.locator("#number")).to_have_text("+49 30 222")
+
+
+async def test_a_wrong_order_is_explained_where_it_is_wrong(page: Page, site: Site, desk: FakeDesk) -> None:
+    desk.up()
+    await sign_in(page, site)
+    button = page.get_by_role("button", name="Take card payment")
+    await button.click()
+    await expect(page.locator("#amount-error")).to_have_text("Type the amount.")
+    await expect(page.get_by_label("Amount")).to_be_focused()
+    await page.get_by_label("Amount").fill("1,234.50")
+    await page.get_by_label("Payment reference").fill("4000 0566 5566 5556")
+    await button.click()
+    await expect(page.locator("#amount-error")).to_contain_text("without separators")
+    await expect(page.locator("#transaction_id-error")).to_contain_text("looks like a card number")
+    await page.get_by_label("Currency").select_option("JPY")
+    await page.get_by_label("Amount").fill("1234")
+    await expect(page.locator("#amount-echo")).to_contain_text("1,234")
+    await page.get_by_label("Payment reference").fill("INV\u200b1")  # only the service minds this one
+    await button.click()
+    await expect(page.locator("#transaction_id-error")).to_contain_text("printable")
+    await page.get_by_label("Payment reference").fill("INV-1")
+    await button.click()
+    await expect(page.locator("#capture-title")).to_contain_text("1,234")
+    assert desk.asked[0][2].amount == 1234
+    assert desk.asked[0][2].currency == "JPY"
+
+
+async def test_what_the_desk_refuses_is_shown_in_its_words(page: Page, site: Site, desk: FakeDesk) -> None:
+    desk.up()
+    await sign_in(page, site)
+    await page.route("**/capture", lambda route: route.continue_(url=f"{site.url}/v1/calls/none/capture"))
+    await page.get_by_label("Amount").fill("1")
+    await page.get_by_label("Payment reference").fill("INV-1")
+    await page.get_by_role("button", name="Take card payment").click()
+    await expect(page.locator("#trouble")).to_have_text("There is no such call, or it has ended.")
+    await expect(page.get_by_role("button", name="Take card payment")).to_be_enabled()
+
+
+async def test_amounts_become_minor_units_without_a_fraction_in_between(page: Page, site: Site) -> None:
+    await page.goto(site.url)
+    got = await page.evaluate(
+        """async (rows) => {
+          const { toMinor, toDecimal } = await import("/money.js");
+          return rows.map(([text, decimals]) => {
+            try {
+              const minor = toMinor(text, decimals, "XXX");
+              return [minor, toDecimal(minor, decimals)];
+            } catch { return null; }
+          });
+        }""",
+        [["49.90", 2], ["49,9", 2], ["49", 2], ["0.07", 2], ["1.15", 2], ["8.29", 2], ["1234", 0], ["1.005", 3],
+         ["999999999.99", 2], [" 5. ", 2], ["0", 2], ["0.00", 2], ["-1", 2], ["1.234", 2], ["1,234.5", 2], ["1e3", 2],
+         ["12.5", 0], ["", 2], ["1000000000.00", 2], ["٣", 2]],
+    )  # fmt: skip
+    assert got == [
+        [4990, "49.90"], [4990, "49.90"], [4900, "49.00"], [7, "0.07"], [115, "1.15"], [829, "8.29"], [1234, "1234"],
+        [1005, "1.005"], [99999999999, "999999999.99"], [500, "5.00"], *[None] * 10,
+    ]  # fmt: skip
+
+
+async def test_the_token_stays_in_the_tab_and_out_of_every_address(
+    page: Page, context: BrowserContext, site: Site
+) -> None:
+    addresses: list[str] = []
+    page.on("request", lambda request: addresses.append(request.url))
+    await page.goto(site.url)
+    await page.get_by_label("Access token").fill("a-wrong-token-of-some-length")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#token-error")).to_have_text("This token is not valid.")
+    await page.get_by_label("Access token").fill(TOKEN)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#line")).to_have_text("Live")
+    await page.reload()
+    await expect(page.locator("#line")).to_have_text("Live")
+    other = await context.new_page()
+    await other.goto(site.url)
+    await expect(other.get_by_label("Access token")).to_be_visible()
+    await page.get_by_role("button", name="Sign out").click()
+    await page.reload()
+    await expect(page.get_by_label("Access token")).to_be_visible()
+    assert all(address.startswith(site.url) and TOKEN not in address for address in addresses)
+    assert await context.cookies() == []
+
+
+async def test_who_is_away_for_a_quarter_of_an_hour_signs_in_again(page: Page, site: Site) -> None:
+    await page.clock.install()
+    await sign_in(page, site)
+    await page.clock.fast_forward(16 * 60 * 1000)
+    await expect(page.locator("#token-error")).to_contain_text("away for 15 minutes")
+
+
+async def test_the_demos_customer_keys_a_card_at_a_button(
+    page: Page, demo_site: Site, desk: FakeDesk, customer: FakeCustomer
+) -> None:
+    desk.up()
+    await sign_in(page, demo_site)
+    button = page.get_by_role("button", name="Approved card")
+    await expect(button).to_be_disabled()
+    await page.get_by_role("button", name="Take card payment").click()
+    await expect(page.locator("#banner-title")).to_have_text("Securing the line")
+    desk.masked()
+    await button.click()
+    await expect(page.get_by_role("button", name="Charge €49.90")).to_be_enabled()
+    assert customer.keyed == [("c-1", "approved")]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_every_state_is_readable_and_fits_a_narrow_frame(
+    page: Page, demo_site: Site, desk: FakeDesk, scheme: str
+) -> None:
+    await page.set_viewport_size({"width": 320, "height": 720})
+    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+
+    async def look() -> None:
+        for width in (320, 1160):
+            await page.set_viewport_size({"width": width, "height": 720})
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        assert await page.evaluate(CONTRAST) == []
+        await page.set_viewport_size({"width": 320, "height": 720})
+
+    await page.goto(demo_site.url)
+    await expect(page.get_by_label("Access token")).to_be_visible()
+    await look()
+    await page.get_by_label("Access token").fill(TOKEN)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#idle")).to_be_visible()
+    await look()
+    desk.up(caller="sip:a-very-long-name-without-any-break@some.long.host.example")
+    await expect(page.locator("#order")).to_be_visible()
+    await page.get_by_label("Amount").fill("x")
+    await page.get_by_role("button", name="Take card payment").click()
+    await look()
+    await take(page, reference="X" * 64)
+    await look()
+    desk.masked()
+    desk.keyed(CARD, 19, complete=True, brand="unionpay", last_four="1111", field=EXPIRY)
+    desk.keyed(EXPIRY, 2)
+    await expect(page.locator('li[data-field="expiry"] .dot.keyed')).to_have_count(2)
+    await look()
+    desk.key_all(brand="amex", count=15)
+    await expect(page.get_by_role("button", name="Charge")).to_be_enabled()
+    await look()
+    if scheme == "light":
+        await picture(page, "agent-page-narrow.png")
+    outcomes: list[Outcome] = [
+        Approved(reference="r" * 60, token="t" * 60),
+        Declined(reason="do_not_honour"),
+        Failed(reason="x"),
+        Unknown(reason="x"),
+    ]
+    for outcome in outcomes:
+        desk.finish(outcome)
+        await expect(page.locator("#result")).to_be_visible()
+        await look()
+    await demo_site.stop()
+    await expect(page.locator("#lost")).to_be_visible()
+    await look()
+
+
+async def test_the_policy_stops_what_is_not_ours(context: BrowserContext, site: Site) -> None:
+    page = await context.new_page()
+    await page.goto(site.url)
+    ran = await page.evaluate(
+        """() => {
+          let html = "taken";
+          try { document.body.insertAdjacentHTML("beforeend", "<b>injected</b>"); } catch { html = "refused"; }
+          const script = document.createElement("script");
+          try { script.textContent = "window.ran = true"; document.body.append(script); } catch { /* refused */ }
+          return [html, window.ran ?? false];
+        }"""
+    )
+    assert ran == ["refused", False]
+
+
+async def test_the_check_of_contrast_finds_what_is_too_pale(page: Page, site: Site) -> None:
+    await page.goto(site.url)
+    await page.evaluate("document.querySelector('h1').style.color = '#bbb'")
+    assert [fault.split(":")[0] for fault in await page.evaluate(CONTRAST)] == ["Sign in"]
