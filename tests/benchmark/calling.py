@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .b2buas import B2bua, SippySimple, Tonewall, free_ports
-from .machine import BUILD, BenchmarkError, MissingPeerError, allow_many_files, busy_elsewhere, cpu_seconds, memory_kb
+from .machine import BUILD, BenchmarkError, MissingPeerError, allow_many_files, memory_kb, stolen_seconds, usage
 from .rows import Result, compare
 from .sip_load import Load, sipp
 
@@ -23,7 +23,7 @@ class CallPlan:
     `settle`: seconds after the last call in which what it leaves to do is still counted.
     """
 
-    rounds: int = 2
+    rounds: int = 3
     calls: int = 200
     rate: int = 20
     settle: float = 2.0
@@ -41,7 +41,7 @@ class IdlePlan:
     settle: float = 35.0
 
 
-SHORT_CALLS = CallPlan(calls=60, settle=0.5)
+SHORT_CALLS = CallPlan(rounds=2, calls=60, settle=0.5)
 SHORT_IDLE = IdlePlan(calls=120, settle=2.0)
 _WARM_UP = Load(calls=10, rate=20)
 
@@ -53,7 +53,9 @@ def measure_calls(plan: CallPlan, peers: bool = True, say: Say = lambda _: None)
         return one_run(program, plan)
 
     runs, notes = _in_turn("b2bua", one, plan.rounds, peers, say)
-    return Result([_row("b2bua_cpu_ms_per_call", "ms", runs, "cpu_ms_per_call")], runs, notes)
+    return Result(
+        [compare("b2bua_cpu_ms_per_call", "ms", "cpu_ms_per_call", runs, Tonewall.name, SippySimple.name)], runs, notes
+    )
 
 
 def measure_idle(plan: IdlePlan, peers: bool = True, say: Say = lambda _: None) -> Result:
@@ -63,7 +65,7 @@ def measure_idle(plan: IdlePlan, peers: bool = True, say: Say = lambda _: None) 
         return one_idle_run(program, plan)
 
     runs, notes = _in_turn("idle", one, 1, peers, say)
-    return Result([_row("idle_call_kb", "KiB", runs, "idle_call_kb")], runs, notes)
+    return Result([compare("idle_call_kb", "KiB", "idle_call_kb", runs, Tonewall.name, SippySimple.name)], runs, notes)
 
 
 def one_run(program: B2bua, plan: CallPlan) -> dict[str, Any]:
@@ -73,18 +75,18 @@ def one_run(program: B2bua, plan: CallPlan) -> dict[str, Any]:
         program.start(ports)
         with sipp(ports) as phones:
             phones.call(_WARM_UP).finish()
-            stolen, before = busy_elsewhere(), cpu_seconds(program.pids())
+            stolen, before = stolen_seconds(), usage(program.pids())
             load = Load(plan.calls, plan.rate)
             failed = phones.call(load).finish()
             time.sleep(plan.settle)  # not a wait for a condition: the span that is measured
-            used, stolen = cpu_seconds(program.pids()) - before, busy_elsewhere() - stolen
+            used, stolen = usage(program.pids()).since(before), stolen_seconds() - stolen
     finally:
         program.stop()
     return {
         "calls": plan.calls,
         "failed": _few(failed, plan.calls, program.name),
-        "cpu_ms_per_call": used * 1e3 / (plan.calls - failed),
-        "stolen_seconds": round(stolen, 2),
+        "cpu_ms_per_call": used.ran * 1e3 / (plan.calls - failed),
+        "disturbed": round((used.waited + stolen) / (load.ramp + plan.settle), 4),
     }
 
 
@@ -109,6 +111,7 @@ def one_idle_run(program: B2bua, plan: IdlePlan) -> dict[str, Any]:
         "processes": processes,
         "base_kb": before,
         "held_kb": after,
+        "disturbed": 0.0,  # memory does not depend on who else runs
         "idle_call_kb": (after - before) / (plan.calls - failed),
     }
 
@@ -141,9 +144,3 @@ def _few(failed: int, calls: int, name: str) -> int:
     if failed > calls * _TOO_MANY_FAILED:
         raise BenchmarkError(f"{failed} of {calls} calls through {name} failed")
     return failed
-
-
-def _row(name: str, unit: str, runs: list[dict[str, Any]], key: str) -> Any:
-    ours = [run[key] for run in runs if run["program"] == Tonewall.name]
-    theirs = [run[key] for run in runs if run["program"] == SippySimple.name]
-    return compare(name, unit, ours, SippySimple.name, theirs)

@@ -12,6 +12,7 @@ import resource
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,16 +92,28 @@ def family(pid: int) -> list[int]:
     return members
 
 
-def cpu_seconds(pids: Iterable[int]) -> float:
-    """CPU time that the processes' threads have used so far. A thread that has ended is no longer counted."""
-    total = 0
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Seconds that threads ran, and that they were ready to run but something else had their core."""
+
+    ran: float
+    waited: float
+
+    def since(self, before: Usage) -> Usage:
+        return Usage(self.ran - before.ran, self.waited - before.waited)
+
+
+def usage(pids: Iterable[int]) -> Usage:
+    """What the processes' threads have used so far. A thread that has ended is no longer counted."""
+    ran = waited = 0
     for pid in pids:
         for schedstat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
             try:
-                total += int(schedstat.read_text().split()[0])
+                each = schedstat.read_text().split()
             except OSError:
                 continue
-    return total / 1e9
+            ran, waited = ran + int(each[0]), waited + int(each[1])
+    return Usage(ran / 1e9, waited / 1e9)
 
 
 def memory_kb(pids: Iterable[int]) -> int:
@@ -123,7 +136,7 @@ def _field(path: Path, name: str) -> int:
     return 0
 
 
-def busy_elsewhere() -> float:
+def stolen_seconds() -> float:
     """Seconds that the hypervisor has taken from this machine since it booted, all cores together."""
     return int(Path("/proc/stat").read_text().split(maxsplit=9)[8]) / os.sysconf("SC_CLK_TCK")
 

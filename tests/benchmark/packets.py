@@ -42,6 +42,10 @@ class PacketLoad:
         ports = self._answer()
         self.ends = [Ends(*pair) for pair in zip(ports["caller"], ports["agent"], strict=True)]
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def send_to(self, relay: list[Ends]) -> None:
         """Where each call's two sides send to from now on."""
         self._say("peers " + " ".join(f"{ends.caller} {ends.agent}" for ends in relay))

@@ -31,15 +31,21 @@ class Result:
     notes: list[str] = field(default_factory=list)
 
 
-def compare(name: str, unit: str, ours: list[float], peer: str | None, theirs: list[float]) -> Row:
-    """The row of the best run of each: noise on a shared machine only ever adds."""
-    value, peer_value = _best(ours), _best(theirs)
+def quietest(runs: list[dict[str, Any]], program: str) -> dict[str, Any] | None:
+    """The program's run in which it and its load waited least for their cores: what others did is least in it."""
+    own = [run for run in runs if run["program"] == program]
+    return min(own, key=lambda run: run["disturbed"]) if own else None
+
+
+def compare(name: str, unit: str, key: str, runs: list[dict[str, Any]], program: str, peer: str) -> Row:
+    """`key` of the quietest run of `program`, beside that of `peer`. None where there is no such run."""
+    value, peer_value = (_figure(quietest(runs, each), key) for each in (program, peer))
     ratio = round(value / peer_value, 3) if value is not None and peer_value else None
     return Row(name, value, unit, peer if peer_value is not None else None, peer_value, ratio)
 
 
-def _best(values: list[float]) -> float | None:
-    return round(min(values), 2) if values else None
+def _figure(run: dict[str, Any] | None, key: str) -> float | None:
+    return None if run is None else round(run[key], 2)
 
 
 def table(rows: list[Row], title: str) -> Table:

@@ -11,7 +11,7 @@ from . import ng, relaying, rows
 
 
 def test_the_relay_benchmark_carries_packets_and_gives_well_formed_rows(tmp_path: Path) -> None:
-    plan = relaying.Plan(calls=4, rounds=1, seconds=0.5, warm_up=0.1)
+    plan = relaying.Plan(calls=4, rounds=1, most_rounds=1, seconds=0.5, warm_up=0.1)
     result = relaying.measure(plan, peers=False)
     (run,) = result.runs
     assert run["sent"] > 0
@@ -26,8 +26,19 @@ def test_the_relay_benchmark_carries_packets_and_gives_well_formed_rows(tmp_path
         assert (row["peer"], row["peer_value"], row["ratio"]) == (None, None, None)
 
 
-def test_a_row_compares_the_best_run_of_each() -> None:
-    assert rows.compare("x", "ms", [3.0, 2.0], "peer", [4.0, 5.0]) == rows.Row("x", 2.0, "ms", "peer", 4.0, 0.5)
+def test_a_row_compares_the_quietest_run_of_each() -> None:
+    runs = [
+        {"program": "ours", "disturbed": 0.2, "cost": 1.0},
+        {"program": "peer", "disturbed": 0.1, "cost": 4.0},
+        {"program": "ours", "disturbed": 0.0, "cost": 2.0},
+        {"program": "peer", "disturbed": 0.3, "cost": 9.0},
+    ]
+    assert rows.compare("x", "ms", "cost", runs, "ours", "peer") == rows.Row("x", 2.0, "ms", "peer", 4.0, 0.5)
+
+
+def test_without_a_peer_a_row_has_no_ratio() -> None:
+    runs = [{"program": "ours", "disturbed": 0.0, "cost": 2.0}]
+    assert rows.compare("x", "ms", "cost", runs, "ours", "peer") == rows.Row("x", 2.0, "ms", None, None, None)
 
 
 def test_bencode_gives_back_what_was_encoded() -> None:
