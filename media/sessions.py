@@ -51,7 +51,10 @@ class RelayedSession:
                     for side, pair in pairs.items():
                         listening[side].append(LocalStream(advertised, pair[0].getsockname()[1]))
                     number = numbers()
-                    relay.open_stream(number, *(sock.detach() for side in Side for sock in pairs[side]))
+                    opened = [sock for side in Side for sock in pairs[side]]
+                    relay.open_stream(number, *(sock.fileno() for sock in opened))
+                    for sock in opened:
+                        sock.detach()  # the core's from now on
                     self.streams.append(number)
             undo.pop_all()
         self.local = {side: tuple(streams) for side, streams in listening.items()}

@@ -54,14 +54,15 @@ class MediaDescription:
         return [line[len(name) + 3 :] for line in self.lines if line.startswith(f"a={name}:")]
 
     def payload_types(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The payload types of telephone-event, and all others but redundancy (RFC 2198), which can carry events too."""
+        """The payload types of telephone-event, and all others but those that can carry keys in another form: redundancy
+        (RFC 2198) and tone (RFC 4733 section 4)."""
         names: dict[str, str] = {}
         for value in self.attributes("rtpmap"):
             number, _, encoding = value.partition(" ")
             names[number] = encoding.strip().partition("/")[0].lower()
         numbers = [text for text in (*self.formats, *names) if text.isascii() and text.isdigit() and int(text) < 128]
         events = {int(text) for text in numbers if names.get(text) == "telephone-event"}
-        opaque = {int(text) for text in numbers if names.get(text) == "red"}
+        opaque = {int(text) for text in numbers if names.get(text) in ("red", "tone")}
         return tuple(sorted(events)), tuple(sorted({int(text) for text in numbers} - events - opaque))
 
 
