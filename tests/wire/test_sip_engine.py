@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from b2bua.call.leg import LegAnswered, LegConfirmed, LegFailed, LegHungUp, LegInvited, LegProgressed
+from b2bua.sip.transaction import Timers
+from tests.wire.lossy_relay import LossyRelay
 from tests.wire.sip_bridge import HOST, QUICK, Bridge, free_port, until
+from tests.wire.sip_peer import FarEnd
 
 SCENARIOS = Path(__file__).parent.parent / "fixtures" / "sipp"
 
@@ -31,11 +35,12 @@ def port_of(made: Bridge, trunk: str) -> int:
 
 
 @asynccontextmanager
-async def sipp(made: Bridge, side: str, scenario: str, calls: int, where: Path, *more: str):
+async def sipp(made: Bridge, side: str, scenario: str, calls: int, where: Path, *more: str, through=None):
     """Run a scenario as one of the trunks; on leaving, wait for its end and see that every call went as written."""
-    own = str(port_of(made, side))
+    own = str(through.inner if through else port_of(made, side))
+    target = through.outer if through else made.port
     arguments = [
-        f"{HOST}:{made.port}",
+        f"{HOST}:{target}",
         "-sf",
         str(SCENARIOS / f"{scenario}.xml"),
         "-i",
@@ -95,6 +100,26 @@ async def test_twenty_calls_at_once_are_rung_answered_and_hung_up(tmp_path):
         invited = made.kinds(LegInvited)[0]
         assert (invited.trunk, invited.caller.user, invited.caller.display) == ("carrier", "15550100", "Customer")
         assert b"telephone-event" in invited.offer
+
+
+async def test_calls_complete_over_a_network_that_loses_a_tenth_of_all_packets(tmp_path):
+    async with bridge(Timers(t1=0.1, t2=0.4, t4=0.4, d=1.0)) as made:
+        lossy = [
+            LossyRelay(port_of(made, side), made.port, free_port(), seed) for seed, side in ((1, "carrier"), (2, "pbx"))
+        ]
+        for relay in lossy:
+            await relay.open()
+        # sipp as the far end takes a repeated INVITE amiss once it has answered; so the far end is the test's own.
+        far = FarEnd(lossy[1].inner, ("127.0.0.1", lossy[1].outer))
+        async with sipp(made, "carrier", "call", 40, tmp_path, "-r", "40", "-d", "100", through=lossy[0]):
+            pass
+        assert all(relay.lost > 5 for relay in lossy)
+        await nothing_left(made)
+        # An ACK may be lost for good: a BYE that overtakes its repetition ends the call all the same.
+        assert len(made.kinds(LegAnswered)) == 40
+        assert Counter(event.reason for event in made.kinds(LegHungUp)) == {"far end hung up": 40, "hung up": 40}
+        for side in (*lossy, far):
+            side.close()
 
 
 async def test_a_busy_far_end_is_busy_for_the_caller_too(tmp_path):
