@@ -8,6 +8,7 @@ Rule 3: it ends when its instructions end, so it never outlives the process that
 from __future__ import annotations
 
 import functools
+import math
 import queue
 import time
 from collections import deque
@@ -23,8 +24,10 @@ _CODECS = ("PCMU/8000", "PCMA/8000")
 _POLL_MS = 10
 _GOODBYE_SECONDS = 2.0
 _TRAFFIC_SECONDS = 0.2
-# PJMEDIA's RFC 4733 event, fixed when it was compiled: 1,600 samples of the 8 kHz clock, then its end twice more.
-EVENT_MS = 240
+# PJMEDIA's RFC 4733 event, fixed when it was compiled: 10 packets for 1,600 samples, then its end twice more; and one
+# packet that may be under way when a key is pressed.
+_EVENT_PACKETS = 13
+_PACKET_MS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +100,9 @@ class Softphone:
         self._recorder: Any = None
         self._recording: Path | None = None
         self._closing: Path | None = None
-        self._keys: deque[tuple[float, str]] = deque()
+        self._keys: deque[str] = deque()
         self._keying = 0
-        self._keyed_at = 0.0
+        self._gap_packets = self._press_at = self._packets_seen = 0
         self._answer_at: float | None = None
         self._digits_heard = self._digits_pressed = 0
         self._traffic_at = 0.0
@@ -116,7 +119,8 @@ class Softphone:
             while True:
                 self._endpoint.libHandleEvents(_POLL_MS)
                 self._gone.clear()
-                self._key_and_answer(time.monotonic())
+                self._answer_in_time(time.monotonic())
+                self._press_keys()
                 self._count_traffic(time.monotonic())
                 self._see_recording_closed()
                 try:
@@ -159,15 +163,13 @@ class Softphone:
             self._call.hangup(pj.CallOpParam(True))
 
     def _do_keys(self, instruction: dict[str, Any]) -> None:
-        """Press each key of `digits`, `gap_ms` of silence apart; the event's length is PJMEDIA's."""
-        if self._call is None:
+        """Press each key of `digits`, `gap_ms` of speech apart; the event's length is PJMEDIA's."""
+        if self._call is None or not self._answered:
             raise RuntimeError("no call")
         digits = str(instruction["digits"])
-        step = (EVENT_MS + int(instruction.get("gap_ms", 100))) / 1000
-        begin = max(time.monotonic(), self._keyed_at)
-        self._keys.extend((begin + index * step, digit) for index, digit in enumerate(digits))
+        self._keys.extend(digits)
         self._keying += len(digits)
-        self._keyed_at = begin + len(digits) * step
+        self._gap_packets = math.ceil(int(instruction.get("gap_ms", 100)) / _PACKET_MS)
 
     def _do_play(self, instruction: dict[str, Any]) -> None:
         self._player = None
@@ -245,13 +247,26 @@ class Softphone:
 
     # --- what it does by itself -----------------------------------------------------------------------------------
 
-    def _key_and_answer(self, now: float) -> None:
+    def _answer_in_time(self, now: float) -> None:
         if self._answer_at is not None and now >= self._answer_at:
             self._do_answer()
-        while self._keys and self._call is not None and now >= self._keys[0][0]:
-            self._call.dialDtmf(self._keys.popleft()[1])
+
+    def _press_keys(self) -> None:
+        """Press the next key when the last has left, which the packets tell: a clock would not on a busy machine."""
+        if not self._keying or self._call is None or not self._call.hasMedia():
+            return
+        self._measure(self._call)
+        sent = self._statistics["sent"]
+        if sent < self._packets_seen:  # a re-INVITE began to count anew
+            self._press_at = sent + _EVENT_PACKETS
+        self._packets_seen = sent
+        if sent < self._press_at:
+            return
+        if self._keys:
+            self._call.dialDtmf(self._keys.popleft())
             self._digits_pressed += 1
-        if self._keying and not self._keys and now >= self._keyed_at:
+            self._press_at = sent + _EVENT_PACKETS + self._gap_packets
+        else:
             count, self._keying = self._keying, 0
             self._report({"event": "keyed", "count": count})
 
@@ -312,7 +327,7 @@ class Softphone:
         self._gone.append(call)
         self._call, self._answer_at, self._answered = None, None, False
         self._keys.clear()
-        self._keying = 0
+        self._keying = self._press_at = self._packets_seen = 0
 
     # --- pjsua2's own life ----------------------------------------------------------------------------------------
 

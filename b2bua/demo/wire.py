@@ -7,6 +7,9 @@ Rule 3: `source` says how the counts were made, and what may be missing from the
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import select
 import socket
 import struct
 import threading
@@ -20,7 +23,11 @@ _ETHERNET, _IP, _UDP_HEADER, _RTP = 14, 20, 8, 12
 _COMFORT_NOISE = 13
 _EVENT_SIZE = 4  # RFC 4733 section 2.3; no audio codec of the demo has packets as small
 _SOL_PACKET, _PACKET_STATISTICS = 263, 6
+_SO_ATTACH_FILTER, _SO_RCVBUFFORCE = 26, 33
+# Classic BPF: load a byte or a word of the frame, jump if equal, return how much of the packet to keep.
+_LOAD_BYTE, _LOAD_WORD, _JUMP_EQUAL, _RETURN = 0x30, 0x20, 0x15, 0x06
 _BUFFER = 4 * 1024 * 1024
+_BATCH = 100_000
 _POLL_SECONDS = 0.1
 
 
@@ -156,9 +163,11 @@ class WireTap:
             if not self._telephones:
                 raise PermissionError("watching the wire needs root or CAP_NET_RAW") from None
             return
+        _attach_filter(tap, [telephone.address for telephone in self._telephones])
+        with contextlib.suppress(PermissionError):
+            tap.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
         tap.bind((self._interface, _IPV4))
-        tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        tap.settimeout(_POLL_SECONDS)
+        tap.setblocking(False)
         self._socket = tap
         self._thread = threading.Thread(target=self._watch, args=(tap,), name="wire-tap", daemon=True)
         self._thread.start()
@@ -169,14 +178,18 @@ class WireTap:
             return
         self._stopping.set()
         self._thread.join()
-        self._socket.close()
-        self._socket = None
+        with self._lock:
+            self._drain(self._socket)
+            self._socket.close()
+            self._socket = None
 
     def flows(self) -> list[Flow]:
-        """The flows so far."""
+        """The flows up to now: what the kernel has seen before this call is in them."""
         if self._thread is None:
             return [flow for telephone in self._telephones for flow in self._asked(telephone)]
         with self._lock:
+            if self._socket is not None:
+                self._drain(self._socket)
             return self._view.flows()
 
     def _asked(self, telephone: Telephone) -> list[Flow]:
@@ -188,11 +201,27 @@ class WireTap:
 
     def _watch(self, tap: socket.socket) -> None:
         while not self._stopping.is_set():
-            try:
-                frame = tap.recv(2048)
-            except TimeoutError:
-                # Reading the statistics resets them (packet(7)).
-                self._dropped += struct.unpack("II", tap.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))[1]
-                continue
-            with self._lock:
-                self._view.feed(frame)
+            if select.select([tap], [], [], _POLL_SECONDS)[0]:
+                with self._lock:
+                    self._drain(tap)
+
+    def _drain(self, tap: socket.socket) -> None:
+        """Read what has come. Call it with the lock."""
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(_BATCH):
+                self._view.feed(tap.recv(2048))
+        # Reading the statistics resets them (packet(7)).
+        self._dropped += struct.unpack("II", tap.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))[1]
+
+
+def _attach_filter(tap: socket.socket, addresses: list[str]) -> None:
+    """Let the kernel hand over UDP only, and where there are `addresses`, only what is from or to one of them."""
+    accept = (_RETURN, 0, 0, 0xFFFF)
+    program = [(_LOAD_BYTE, 0, 0, 23), (_JUMP_EQUAL, 1, 0, _UDP), (_RETURN, 0, 0, 0)]
+    for offset in (26, 30) if addresses else ():
+        program.append((_LOAD_WORD, 0, 0, offset))
+        for address in addresses:
+            program += [(_JUMP_EQUAL, 0, 1, int.from_bytes(socket.inet_aton(address), "big")), accept]
+    program.append((_RETURN, 0, 0, 0) if addresses else accept)
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *instruction) for instruction in program))
+    tap.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(program), ctypes.addressof(code)))
