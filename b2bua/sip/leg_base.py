@@ -24,6 +24,8 @@ from b2bua.sip.scheduler import Scheduler
 from b2bua.sip.transaction import Send, Timers
 from b2bua.sip.trunk import Peer
 
+_KEPT_ACKS = 8  # only the newest can still be asked for again
+
 
 @dataclass(slots=True)
 class Ground:
@@ -114,6 +116,8 @@ class Leg:
         """Send the ACK for a 2xx, or send it again (RFC 3261 section 13.2.2.4)."""
         key = (dialog.remote_tag, cseq)
         if key not in self.acks:
+            while len(self.acks) >= _KEPT_ACKS:
+                del self.acks[next(iter(self.acks))]
             ack = dialog.request("ACK", self.peer.sent_by, (f"User-Agent: {self.ground.user_agent}",), cseq=cseq)
             self.acks[key] = bytes(ack), self.destination(dialog)
         self.ground.send(*self.acks[key])
