@@ -19,6 +19,7 @@ import itertools
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,6 +142,7 @@ def scan_process(pid: int, needles: Needles | None = None) -> list[Finding]:
     Memory that even root cannot read (memfd_secret) is skipped. Raises NothingRead, and PermissionError without the right.
     """
     needles = canary_forms() if needles is None else needles
+    anchors = _anchors(needles)
     overlap = max(map(len, needles.values())) - 1
     found: list[Finding] = []
     read = 0
@@ -160,12 +162,11 @@ def scan_process(pid: int, needles: Needles | None = None) -> list[Finding]:
                 # Of zeros only the edge is looked at: most of a process's memory was never written.
                 text = tail + (chunk[:overlap] if chunk == _ZEROS else chunk)
                 base = address - len(tail)
-                for encoding, needle in needles.items():
-                    found += [
-                        Finding(pid, name, encoding, base + at)
-                        for at in _occurrences(text, needle)
-                        if at + len(needle) > len(tail)  # else it was found with the chunk before
-                    ]
+                found += [
+                    Finding(pid, name, encoding, base + at)
+                    for encoding, at in _hits(text, needles, anchors)
+                    if at + len(needles[encoding]) > len(tail)  # else it was found with the chunk before
+                ]
                 tail = chunk[-overlap:]
     finally:
         os.close(memory)
@@ -175,6 +176,36 @@ def scan_process(pid: int, needles: Needles | None = None) -> list[Finding]:
 
 
 _ZEROS = bytes(_CHUNK)
+_ANCHOR_SIZES = (4, 7, 13)  # four digits as bytes, as UTF-16, as UTF-32
+
+
+def _anchors(needles: Needles) -> dict[bytes, dict[str, int]]:
+    """Short pieces that between them occur in every needle: piece to encoding and offset. Few, so that the search is quick."""
+    left = {encoding: _pieces(needle) or {needle: 0} for encoding, needle in needles.items()}
+    anchors = {}
+    while left:
+        best = Counter(itertools.chain.from_iterable(left.values())).most_common(1)[0][0]
+        anchors[best] = {encoding: left.pop(encoding)[best] for encoding in list(left) if best in left[encoding]}
+    return anchors
+
+
+def _pieces(needle: bytes) -> dict[bytes, int]:
+    """The pieces of a needle that do not occur everywhere, each with its first offset."""
+    found: dict[bytes, int] = {}
+    for size in _ANCHOR_SIZES:
+        for at in range(len(needle) - size + 1):
+            piece = needle[at : at + size]
+            if len(set(piece) - {0}) >= 3:
+                found.setdefault(piece, at)
+    return found
+
+
+def _hits(text: bytes, needles: Needles, anchors: dict[bytes, dict[str, int]]) -> Iterator[tuple[str, int]]:
+    for anchor, holders in anchors.items():
+        for at in _occurrences(text, anchor):
+            for encoding, offset in holders.items():
+                if at >= offset and text.startswith(needles[encoding], at - offset):
+                    yield encoding, at - offset
 
 
 def _mappings(pid: int) -> list[tuple[int, int, str]]:

@@ -59,6 +59,8 @@ class Stack:
     pairs: int = 500
     extra: dict[str, dict[str, str]] = field(default_factory=dict)  # more keys for sip.conf, by section
     provider_arguments: list[str] = field(default_factory=list)
+    provider_module: str = "provider_adapters.local_provider"
+    environment: dict[str, str] = field(default_factory=dict)  # more variables for `tonewall run`
     sip_port: int = 0
     api_url: str = ""
     provider: dict[str, str] = field(default_factory=dict)
@@ -77,6 +79,10 @@ class Stack:
     def conf(self) -> Path:
         return self.directory / "sip.conf"
 
+    @property
+    def provider_pid(self) -> int:
+        return self._processes[0].pid
+
     async def start(self) -> Stack:
         await self.start_provider()
         self.conf.write_text(self._conf())
@@ -87,7 +93,7 @@ class Stack:
         out = self.directory / "provider.out"
         with out.open("wb") as stdout, (self.directory / "provider.log").open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "provider_adapters.local_provider", "--directory", str(self.directory / "provider"),
+                sys.executable, "-m", self.provider_module, "--directory", str(self.directory / "provider"),
                 *self.provider_arguments, stdout=stdout, stderr=stderr,
             )  # fmt: skip
         self._processes.append(process)
@@ -99,8 +105,9 @@ class Stack:
         ready.unlink(missing_ok=True)
         with self.log.open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "b2bua.cli", "run", "-c", str(self.conf), stdout=stderr, stderr=stderr
-            )
+                sys.executable, "-m", "b2bua.cli", "run", "-c", str(self.conf), stdout=stderr, stderr=stderr,
+                env={**os.environ, **self.environment},
+            )  # fmt: skip
         self._processes.append(process)
         await self.await_ready()
 
