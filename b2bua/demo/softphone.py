@@ -19,6 +19,8 @@ from typing import Any
 
 import pjsua2 as pj
 
+from b2bua.demo.sound import Sound
+
 Report = Callable[[dict[str, Any]], None]
 _CODECS = ("PCMU/8000", "PCMA/8000")
 _POLL_MS = 10
@@ -95,11 +97,7 @@ class Softphone:
         self._endpoint = pj.Endpoint()
         self._call: _Call | None = None
         self._gone: list[_Call] = []
-        self._ends: set[int] = set()
-        self._player: Any = None
-        self._recorder: Any = None
-        self._recording: Path | None = None
-        self._closing: Path | None = None
+        self._sound = Sound()
         self._keys: deque[str] = deque()
         self._keying = 0
         self._gap_packets = self._press_at = self._packets_seen = 0
@@ -122,7 +120,8 @@ class Softphone:
                 self._answer_in_time(time.monotonic())
                 self._press_keys()
                 self._count_traffic(time.monotonic())
-                self._see_recording_closed()
+                if self._sound.recording_completed():
+                    self._report({"event": "recording", "on": False})
                 try:
                     instruction = instructions.get_nowait()
                 except queue.Empty:
@@ -172,24 +171,16 @@ class Softphone:
         self._gap_packets = math.ceil(int(instruction.get("gap_ms", 100)) / _PACKET_MS)
 
     def _do_play(self, instruction: dict[str, Any]) -> None:
-        self._player = None
-        player = pj.AudioMediaPlayer()
-        player.createPlayer(str(instruction["file"]), 0 if instruction.get("loop", True) else pj.PJMEDIA_FILE_NO_LOOP)
-        self._player = player
-        self._connect()
+        self._sound.play(Path(str(instruction["file"])), loop=bool(instruction.get("loop", True)))
+        self._sound.connect(self._call)
 
     def _do_record(self, instruction: dict[str, Any]) -> None:
-        finished, self._recorder = self._recording, None
-        self._recording = Path(str(instruction["file"])) if instruction.get("file") else None
-        if self._recording is not None:
-            self._recorder = pj.AudioMediaRecorder()
-            self._recorder.createRecorder(str(self._recording))
-            self._connect()
+        if instruction.get("file"):
+            self._sound.record(Path(str(instruction["file"])))
+            self._sound.connect(self._call)
             self._report({"event": "recording", "on": True})
-        elif finished is not None:
-            self._closing = finished
         else:
-            self._report({"event": "recording", "on": False})
+            self._sound.stop_recording()
 
     def _do_stats(self, _instruction: dict[str, Any]) -> None:
         if self._call is not None and self._answered:
@@ -232,11 +223,12 @@ class Softphone:
             self._report({"event": "ended", "code": int(info.lastStatusCode), "reason": str(info.lastReason)})
 
     def media_changed(self, call: _Call) -> None:
-        if call is self._call and self._connect():
+        if call is self._call and self._sound.connect(call):
             self._report({"event": "media"})
 
     def digit_heard(self) -> None:
         self._digits_heard += 1
+        self._traffic_at = 0.0
         self._report({"event": "dtmf", "count": self._digits_heard})
 
     def stream_ending(self, call: _Call) -> None:
@@ -270,17 +262,6 @@ class Softphone:
             count, self._keying = self._keying, 0
             self._report({"event": "keyed", "count": count})
 
-    def _see_recording_closed(self) -> None:
-        """PJMEDIA's conference bridge lets go of a recorder on its own thread, and only then the file has its length."""
-        if self._closing is None:
-            return
-        with self._closing.open("rb") as file:
-            header = file.read(8)
-        if header[4:] == bytes(4):  # the size in the RIFF header
-            return
-        self._closing = None
-        self._report({"event": "recording", "on": False})
-
     def _count_traffic(self, now: float) -> None:
         if self._call is not None and self._answered and now >= self._traffic_at:
             self._traffic_at = now + _TRAFFIC_SECONDS
@@ -296,21 +277,6 @@ class Softphone:
         answer = pj.CallOpParam(True)
         answer.statusCode = code
         self._call.answer(answer)
-
-    def _connect(self) -> bool:
-        """Join player, call and recorder on the conference bridge; whether there is a call to join them to."""
-        if self._call is None or not self._call.isActive():
-            return False
-        info = self._call.getInfo()  # must stay alive while its `media` is read: SWIG does not see to that
-        for index, stream in enumerate(info.media):
-            if stream.type == pj.PJMEDIA_TYPE_AUDIO and stream.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
-                audio = self._call.getAudioMedia(index)
-                if self._player is not None:
-                    self._player.startTransmit(audio)
-                if self._recorder is not None:
-                    audio.startTransmit(self._recorder)
-                return True
-        return False
 
     def _measure(self, call: _Call) -> None:
         if not call.hasMedia():
@@ -337,7 +303,8 @@ class Softphone:
         config.logConfig.level = config.logConfig.consoleLevel = config.logConfig.msgLogging = 0
         media = config.medConfig
         media.clockRate = media.sndClockRate = 8000
-        media.noVad, media.ecTailLen = True, 0
+        # The null device stays open: its clock is also what completes a recording after the call.
+        media.noVad, media.ecTailLen, media.sndAutoCloseTime = True, 0, -1
         media.threadCnt, media.hasIoqueue = 0, False
         endpoint = self._endpoint
         endpoint.libCreate()
@@ -374,7 +341,8 @@ class Softphone:
             deadline = time.monotonic() + _GOODBYE_SECONDS
             while self._call is not None and time.monotonic() < deadline:
                 self._endpoint.libHandleEvents(_POLL_MS)
-        self._player = self._recorder = self._call = None
+        self._call = None
+        self._sound.close()
         self._gone.clear()
         self.account.shutdown()
         self.account = None
