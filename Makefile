@@ -12,7 +12,7 @@ RUN_PACKAGES   := espeak-ng
 TEST_PACKAGES  := baresip-core chromium fonts-dejavu-core iproute2 procps sip-tester tshark
 BENCH_PACKAGES := rtpengine-daemon
 
-.PHONY: help setup run test check bench docs pictures lock image clean
+.PHONY: help setup run test check bench docs pictures lock image image-test clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/' | column -t -s:
@@ -70,6 +70,10 @@ lock:  ## Pin every dependency again, at its newest version that fits
 
 image:  ## The container image, with whichever builder is there
 	@command -v docker >/dev/null && docker build -t tonewall . || buildah build -t tonewall .
+
+image-test: build/.apt-test  ## Build the image without a Docker engine or an image registry, and look into it (root)
+	@dpkg -s buildah debootstrap >/dev/null 2>&1 || $(APT) buildah debootstrap
+	tests/packaging/build_image.sh
 
 clean:  ## Remove what was built, but not .venv
 	rm -rf build dist media/*.so

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Builds the Dockerfile where there is no Docker engine and no image registry: a base image from debootstrap, buildah in a
+# chroot. Then looks into the image: it runs, not as root, and has no compiler. Needs root; `make image-test` installs the tools.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+store=${STORE:-$PWD/build/image}
+# Where this machine gets its own Debian packages from.
+mirror=${MIRROR:-$(cat /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources 2>/dev/null | awk '/^(deb|URIs:) /{print $2; exit}')}
+buildah=(buildah --root "$store/store" --runroot "$store/run" --storage-driver vfs)
+mkdir -p "$store"
+
+if ! "${buildah[@]}" inspect --type image localhost/bookworm-slim >/dev/null 2>&1; then
+  echo "making the base image"
+  [ -f "$store/base.tar" ] || { debootstrap --variant=minbase bookworm "$store/base" "$mirror" >"$store/debootstrap.log"
+    rm -rf "$store/base/etc/apt" && cp -a /etc/apt "$store/base/etc/apt"  # the same sources and proxies in the build
+    tar -C "$store/base" -cf "$store/base.tar" .; rm -rf "$store/base"; }
+  base=$("${buildah[@]}" from scratch)
+  "${buildah[@]}" add "$base" "$store/base.tar" / >/dev/null
+  "${buildah[@]}" commit -q "$base" localhost/bookworm-slim >/dev/null
+  "${buildah[@]}" rm "$base" >/dev/null
+fi
+
+echo "building"
+"${buildah[@]}" build --isolation chroot --network host --build-arg BASE=localhost/bookworm-slim \
+  ${CA_BUNDLE:+--volume "$CA_BUNDLE:/etc/ssl/certs/ca-certificates.crt:ro"} ${PIP_CONF:+--volume "$PIP_CONF:/etc/pip.conf:ro"} \
+  -t tonewall . >"$store/build.log" 2>&1 || { tail -40 "$store/build.log"; exit 1; }
+
+image=$("${buildah[@]}" from localhost/tonewall)
+trap '"${buildah[@]}" rm "$image" >/dev/null' EXIT
+in_image() { "${buildah[@]}" run --isolation chroot "$image" -- "$@"; }
+echo "runs:      $(in_image tonewall version)"
+user=$(in_image id -un); echo "as:        $user"; [ "$user" = tonewall ]
+for tool in gcc cc g++ make cmake; do ! in_image sh -c "command -v $tool" || { echo "a $tool is in the image"; exit 1; }; done
+echo "compiler:  none"
+in_image python3 -c 'import shutil' && in_image /opt/tonewall/bin/python -c 'from media._core import SecretMemory; print("card memory:", SecretMemory(4096).kind)'
+"${buildah[@]}" inspect --type image localhost/tonewall | grep -q '"tonewall",' && echo "healthcheck and entrypoint: set"
