@@ -53,7 +53,9 @@ class Trunk:
 
 
 @asynccontextmanager
-async def trunk(folder: Path, carrier_steps: list[sipp.Step], pbx_steps: list[sipp.Step], calls: int) -> AsyncIterator[Trunk]:
+async def trunk(
+    folder: Path, carrier_steps: list[sipp.Step], pbx_steps: list[sipp.Step], calls: int
+) -> AsyncIterator[Trunk]:
     """sipp on both sides of a Tonewall that knows them as carrier and PBX; the calls are placed at once."""
     (folder / "carrier").mkdir(exist_ok=True)
     (folder / "pbx").mkdir(exist_ok=True)
