@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,9 @@ async def test_a_payment_shows_dots_brand_and_last_four_and_no_digit_else(
     desk.ring()
     await expect(page.locator("#banner-title")).to_have_text("Ringing")
     await expect(page.get_by_role("button", name="Take card payment")).to_be_hidden()
-    desk.up()
+    began = (datetime.now(UTC) - timedelta(minutes=2, seconds=41)).isoformat()
+    desk.up(started_at=began)
+    await expect(page.locator("#timer")).to_have_text(re.compile("2:4[1-9]"))
     await expect(page.locator("#number")).to_have_text("+49 30 1234567")
     await expect(page.locator("#banner-title")).to_have_text("Normal call")
     await take(page)
@@ -109,6 +112,9 @@ async def test_a_payment_shows_dots_brand_and_last_four_and_no_digit_else(
     await expect(page.locator('li[data-field="expiry"] .dot.keyed')).to_have_count(2)
     await expect(page.get_by_role("button", name="Charge")).to_be_disabled()
     await picture(page, "agent-page.png")
+    await page.set_viewport_size({"width": 320, "height": 720})
+    await picture(page, "agent-page-narrow.png")
+    await page.set_viewport_size({"width": 1160, "height": 720})
 
     keyed = re.sub(r"\D", "", await page.locator("#fields").inner_text())
     assert keyed == "1111"
@@ -445,8 +451,6 @@ async def test_every_state_is_readable_and_fits_a_narrow_frame(
     desk.key_all(brand="amex", count=15)
     await expect(page.get_by_role("button", name="Charge")).to_be_enabled()
     await look()
-    if scheme == "light":
-        await picture(page, "agent-page-narrow.png")
     outcomes: list[Outcome] = [
         Approved(reference="r" * 60, token="t" * 60),
         Declined(reason="do_not_honour"),

@@ -59,7 +59,9 @@ function drawDots(shown, progress, capture) {
   const old = shown.dots.querySelectorAll(".dot");
   const dots = Array.from({ length: count }, (_, place) => {
     const dot = old[place] ?? make("span", {});
-    dot.className = "dot" + (place < progress.count ? " keyed" : "") + (group && (place + 1) % group === 0 && place + 1 < (whole ? count + 1 : count) ? " gap" : "");
+    const last = place + 1 === count;
+    const gap = group && (last ? whole : (place + 1) % group === 0);
+    dot.className = `dot${place < progress.count ? " keyed" : ""}${gap ? " gap" : ""}`;
     return dot;
   });
   if (whole) dots.push(make("span", { className: "last", text: capture.last_four }));
