@@ -30,7 +30,13 @@ class Payers:
 
     def __len__(self) -> int:
         """How many could charge now."""
+        self._drop_dead()
         return len(self._ready)
+
+    def _drop_dead(self) -> None:
+        for pipe in [pipe for pipe in self._ready if not pipe.alive()]:
+            self._ready.remove(pipe)
+            pipe.close()
 
     async def receive(self, channel: socket.socket) -> None:
         """Take in payers from the supervisor until it closes the channel. Owns `channel`."""
@@ -87,11 +93,9 @@ class Payers:
         return pipe
 
     async def _next(self, patience: float) -> PayerPipe | None:
-        while self._ready:
-            pipe = self._ready.popleft()
-            if pipe.alive():
-                return pipe
-            pipe.close()
+        self._drop_dead()
+        if self._ready:
+            return self._ready.popleft()
         wanted: asyncio.Future[PayerPipe] = asyncio.get_running_loop().create_future()
         self._wanted.append(wanted)
         with contextlib.suppress(TimeoutError):
