@@ -56,9 +56,8 @@ class Bridge:
         return self._deadline
 
     def capturable(self) -> bool:
-        """Whether the customer can key a card: answered, in clear audio with telephone-event."""
-        caller = self._described.get(Side.CALLER)
-        return self.phase is Phase.UP and caller is not None and caller.capturable()
+        """Whether the customer can key a card: answered, and both ends agreed on clear audio with telephone-event."""
+        return self.phase is Phase.UP and sdp.agree_on_keys(*self._described.values())
 
     # --- setup ----------------------------------------------------------------------------------------------------
 
@@ -80,7 +79,7 @@ class Bridge:
         return [ToMedia(OpenSession(session=self.session, streams=len(described.media)))]
 
     def media_opened(self, opened: SessionOpened, now: float) -> list[CallCommand]:
-        if self.phase is Phase.ENDED:
+        if self.phase is not Phase.OPENING:
             return []
         self._move(Happening.MEDIA_OPENED)
         assert self._invited is not None
@@ -102,7 +101,7 @@ class Bridge:
         ]
 
     def media_refused(self) -> list[CallCommand]:
-        if self.phase is Phase.ENDED:
+        if self.phase is not Phase.OPENING:
             return []
         self._move(Happening.MEDIA_REFUSED)
         return self._over("no media ports", 503, near=leg.RejectLeg(503, "Service Unavailable"))
@@ -147,9 +146,7 @@ class Bridge:
             case leg.ReinviteFailed():
                 return self._reinvite_failed(side, event)
             case leg.LegHungUp():
-                self._move(Happening.LEG_HUNG_UP)
-                goodbye = ToLeg(OTHER[side], leg.HangUpLeg(event.reason))
-                return [goodbye, *self._close(event.reason or "hung up")]
+                return self._gone(side, Happening.LEG_HUNG_UP, event.reason or "hung up", None)
             case _:
                 assert_never(event)
 
@@ -164,6 +161,8 @@ class Bridge:
 
     def _answered(self, side: Side, event: leg.LegAnswered, now: float) -> list[CallCommand]:
         near = OTHER[side]
+        if side is self.route.near or self.phase not in (Phase.INVITING, Phase.RINGING):
+            return []
         # A 200 may leave out the SDP that an earlier 18x of the same dialog had.
         understood = self._learn(side, event.answer) if event.answer else side in self._described
         if not understood:
@@ -188,8 +187,7 @@ class Bridge:
 
     def _failed(self, side: Side, event: leg.LegFailed) -> list[CallCommand]:
         if side is self.route.near:
-            self._move(Happening.NEAR_GONE)
-            return [ToLeg(OTHER[side], leg.HangUpLeg("cancelled")), *self._close("cancelled", event.code)]
+            return self._gone(side, Happening.NEAR_GONE, "cancelled", event.code)
         if self.phase is Phase.UP:
             return []  # a leg that answered ends with LegHungUp
         self._move(Happening.FAR_FAILED)
@@ -203,7 +201,7 @@ class Bridge:
         if not event.offer:
             # A refresh without an offer: our 2xx offers what already runs; the answer comes with the ACK.
             self._self_answered.add(side)
-            return [ToLeg(side, leg.AnswerReinvite(self._sent[side]))]
+            return [ToLeg(side, leg.AnswerReinvite(self._for(side)))]
         before = self._described.get(side)
         if not self._learn(side, event.offer):
             return [ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))]
@@ -261,11 +259,17 @@ class Bridge:
     def _drop(self, happening: Happening, reason: str, code: int) -> list[CallCommand]:
         if self.phase is Phase.ENDED:
             return []
-        answered = self.phase is Phase.UP
-        far_known = self.phase in (Phase.INVITING, Phase.RINGING, Phase.UP)
+        answered, invited = self.phase is Phase.UP, self.phase is not Phase.OPENING
         self._move(happening)
         near: leg.LegCommand = leg.HangUpLeg(reason) if answered else leg.RejectLeg(code, "Service Unavailable")
-        return self._over(reason, code, near=near, far=leg.HangUpLeg(reason) if far_known else None)
+        return self._over(reason, code, near=near, far=leg.HangUpLeg(reason) if invited else None)
+
+    def _gone(self, side: Side, happening: Happening, reason: str, code: int | None) -> list[CallCommand]:
+        """One leg is over; the other follows, where there is one."""
+        both = self.phase is not Phase.OPENING
+        self._move(happening)
+        goodbye: list[CallCommand] = [ToLeg(OTHER[side], leg.HangUpLeg(reason))] if both else []
+        return [*goodbye, *self._close(reason, code)]
 
     def _over(
         self, reason: str, code: int, *, near: leg.LegCommand, far: leg.LegCommand | None = None

@@ -21,9 +21,11 @@ from media.events import (
     AnyCommand,
     AnyNews,
     CaptureChanged,
+    CloseSession,
     Done,
     Field,
     LegCounters,
+    OpenSession,
     Refused,
     SessionClosed,
     SessionId,
@@ -102,18 +104,13 @@ class Call:
                 commands = self.payment.mask_answered(command, answer, now)
             case StartCapture() | SubmitCapture(), Refused():
                 self.payment.capture_refused(command, answer, now)
-            case _, Refused():
-                commands = self._refused(command)
+            case OpenSession(), Refused():
+                commands = self.bridge.media_refused()
+            case CloseSession(), Refused():
+                self.closed = True  # media does not know the session: it never opened it, or was started again
             case _:
                 pass
         return self._after(commands, now)
-
-    def _refused(self, command: AnyCommand) -> list[CallCommand]:
-        if self.bridge.phase is Phase.OPENING:
-            return self.bridge.media_refused()
-        if self.bridge.phase is Phase.ENDED:
-            self.closed = True  # CloseSession of a session that media no longer knows
-        return []
 
     def media_news(self, news: AnyNews, now: float) -> list[CallCommand]:
         if isinstance(news, CaptureChanged):

@@ -29,7 +29,7 @@ from media.events import (
     StartCapture,
     SubmitCapture,
 )
-from provider_adapters.payment import Charge
+from provider_adapters.payment import Charge, Unknown
 
 FINAL = frozenset({CaptureStage.FINISHED, CaptureStage.CANCELLED, CaptureStage.ABORTED})
 _STAGE_EVENTS = {
@@ -38,6 +38,11 @@ _STAGE_EVENTS = {
     CaptureState.FINISHED: StageEvent.SETTLED,
     CaptureState.ABORTED: StageEvent.ABORTED,
 }
+
+_LOST_WHILE_CHARGING = (
+    "The connection to the media process was lost after the card was submitted: the customer may have been charged. "
+    "Check with the provider before you try again."
+)
 
 
 @dataclass(slots=True)
@@ -49,6 +54,8 @@ class Payment:
     mask: MaskState = MaskState.OPEN
     view: CaptureView | None = None
     records: list[CaptureRecord] = field(default_factory=list)
+    _ended: bool = False  # the call is over: its mask went with the session, and nothing can be keyed any more
+    _unanswered: int = 0  # how many SetMask media has not answered; only the answer to the newest says what is
     _deadline: float | None = None
 
     @property
@@ -72,7 +79,7 @@ class Payment:
             raise NotNow("A payment is already under way in this call. Cancel it first.")
         self.view = CaptureView(id=capture, stage=CaptureStage.STARTING, order=order)
         self._mask(MaskEvent.WANTED, now)
-        return [ToMedia(SetMask(session=self.session, on=True))]
+        return self._ask(on=True)
 
     def reset(self, wanted: Field | None) -> list[CallCommand]:
         view = self._under_way(CaptureStage.COLLECTING, CaptureStage.READY)
@@ -103,14 +110,16 @@ class Payment:
     # --- what media says ------------------------------------------------------------------------------------------
 
     def mask_answered(self, command: SetMask, answer: Done | Refused, now: float) -> list[CallCommand]:
+        self._unanswered -= 1
+        if self._ended or self._unanswered:
+            return []  # what it says is no longer so, or soon will not be
         if isinstance(answer, Refused):
             self._mask(MaskEvent.REFUSED, now)
             if command.on and self._open():
                 self._abort(StageEvent.REFUSED, f"the agent's side could not be masked: {answer.reason}", now)
             return []
         if not command.on:
-            if self.mask is MaskState.UNMASKING:  # else a new capture wants it on again; its own answer follows
-                self._mask(MaskEvent.CONFIRMED_OFF, now)
+            self._mask(MaskEvent.CONFIRMED_OFF, now)
             return []
         if self.mask is MaskState.GUARDING:  # cancelled before it was confirmed
             self._mask(MaskEvent.CONFIRMED_ON, now)
@@ -123,8 +132,10 @@ class Payment:
     def capture_refused(self, command: StartCapture | SubmitCapture, answer: Refused, now: float) -> None:
         if self.view is None or self.view.id != command.capture or not self._open():
             return
-        if isinstance(command, SubmitCapture):
+        if isinstance(command, SubmitCapture) and not self._ended:
             self._stage(StageEvent.REFUSED, reason=answer.reason)
+        elif self.view.stage is CaptureStage.CHARGING:
+            self._abort(StageEvent.ABORTED, "The call ended before the payment was submitted.", now)
         else:
             self._abort(StageEvent.REFUSED, answer.reason, now)
 
@@ -135,6 +146,8 @@ class Payment:
         event = _STAGE_EVENTS.get(news.state)
         if event is None or event not in STAGES[self.view.stage]:
             return
+        if event in (StageEvent.COLLECTING, StageEvent.READY) and self.mask is not MaskState.MASKED:
+            return  # rule 1, whatever media says
         self._stage(
             event,
             field=news.field,
@@ -154,31 +167,28 @@ class Payment:
         if self._deadline is None or now < self._deadline or self.mask is not MaskState.GUARDING:
             return []
         self._mask(MaskEvent.GUARD_PASSED, now)
-        return [ToMedia(SetMask(session=self.session, on=False))]
+        return self._ask(on=False)
 
     def call_ended(self, now: float) -> None:
         """The legs are gone; media wipes with the session. A charge under way still gets its outcome."""
+        self._ended = True
+        self._deadline = None
         if self._open():
             self._stage(StageEvent.CALL_ENDED)
             assert self.view is not None
             if self.view.stage in FINAL:
                 self._close_view("The call ended before the payment was submitted.", now)
-        self._deadline = None
 
     def media_lost(self, now: float) -> None:
         """Media died with whatever it held. What it had submitted may have been charged."""
         if not self._open():
             return
         assert self.view is not None
-        charging = self.view.stage is CaptureStage.CHARGING
-        self._abort(
-            StageEvent.ABORTED,
-            "The connection to the media process was lost after the card was submitted: the customer may have been "
-            "charged. Check with the provider before you try again."
-            if charging
-            else "The media process was lost; nothing was charged.",
-            now,
-        )
+        if self.view.stage is CaptureStage.CHARGING:
+            self._stage(StageEvent.SETTLED, outcome=Unknown(reason=_LOST_WHILE_CHARGING))
+            self._over(now)
+        else:
+            self._abort(StageEvent.ABORTED, "The media process was lost; nothing was charged.", now)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -218,14 +228,14 @@ class Payment:
                 reason=view.reason,
             )
         )
-        if self.mask in (MaskState.MASKING, MaskState.MASKED):
+        if self.mask in (MaskState.MASKING, MaskState.MASKED) and not self._ended:
             self._mask(MaskEvent.CAPTURE_OVER, now)
 
-    def _stage(
-        self,
-        event: StageEvent,
-        **changed: object,
-    ) -> None:
+    def _ask(self, *, on: bool) -> list[CallCommand]:
+        self._unanswered += 1
+        return [ToMedia(SetMask(session=self.session, on=on))]
+
+    def _stage(self, event: StageEvent, **changed: object) -> None:
         assert self.view is not None
         stage = step(STAGES, self.view.stage, event)
         values = msgspec.structs.asdict(self.view)

@@ -7,6 +7,7 @@ Rule 3: nothing of a leg's topology crosses: addresses, ports, origin and ICE ca
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,12 +19,13 @@ MOST_MEDIA = 16
 # What the relay can carry: RTP over UDP. The keying of SAVP stays between the ends (see `capturable`).
 RELAYED = frozenset({"RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF"})
 CLEAR = frozenset({"RTP/AVP", "RTP/AVPF"})
-# Attributes that name addresses which are not ours, or promise what the relay does not do: ICE (RFC 8839) and
-# RTCP on the RTP port (RFC 5761). Without them the ends fall back to plain RTP and RTCP port pairs.
+# Attributes that name addresses which are not ours, or promise what the relay does not do: ICE (RFC 8839), RTCP on the
+# RTP port (RFC 5761), other connections (RFC 6947), filters on a source that the other leg never sees (RFC 4570).
+# Without them the ends fall back to plain RTP and RTCP port pairs.
 WITHDRAWN = frozenset(
     {
         "candidate", "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd", "ice-options", "ice-lite",
-        "ice-mismatch", "ice-pacing", "rtcp", "rtcp-mux", "rtcp-mux-only",
+        "ice-mismatch", "ice-pacing", "rtcp", "rtcp-mux", "rtcp-mux-only", "altc", "source-filter",
     }
 )  # fmt: skip
 NOWHERE = ("0.0.0.0", "::")  # noqa: S104  # the old form of hold (RFC 3264 section 8.4)
@@ -49,6 +51,11 @@ class MediaDescription:
         """Whether packets of this m-line can pass: it is in use and of a kind that the relay knows."""
         return self.port != 0 and self.ports == 1 and self.protocol in RELAYED
 
+    @property
+    def capturable(self) -> bool:
+        """Whether a card can be keyed into it: clear audio that has telephone-event."""
+        return self.kind == "audio" and self.relayed and self.protocol in CLEAR and bool(self.payload_types()[0])
+
     def attributes(self, name: str) -> list[str]:
         """The values of `a=name:value`."""
         return [line[len(name) + 3 :] for line in self.lines if line.startswith(f"a={name}:")]
@@ -60,7 +67,7 @@ class MediaDescription:
         for value in self.attributes("rtpmap"):
             number, _, encoding = value.partition(" ")
             names[number] = encoding.strip().partition("/")[0].lower()
-        numbers = [text for text in (*self.formats, *names) if text.isascii() and text.isdigit() and int(text) < 128]
+        numbers = [text for text in (*self.formats, *names) if _small(text) and int(text) < 128]
         events = {int(text) for text in numbers if names.get(text) == "telephone-event"}
         opaque = {int(text) for text in numbers if names.get(text) in ("red", "tone")}
         return tuple(sorted(events)), tuple(sorted({int(text) for text in numbers} - events - opaque))
@@ -78,37 +85,38 @@ class SessionDescription:
         for line in (*media.lines, *self.lines):
             if line.startswith("c="):
                 parts = line[2:].split()
-                if len(parts) == 3 and parts[0] == "IN" and parts[1] in ("IP4", "IP6"):
-                    return parts[2].partition("/")[0]
-                raise SdpError("c= is not `IN IP4|IP6 address`")
+                address = parts[-1].partition("/")[0] if parts else ""
+                if len(parts) == 3 and parts[0] == "IN" and parts[1] in ("IP4", "IP6") and _numeric(address):
+                    return address
+                raise SdpError("c= is not `IN IP4|IP6 address` with a numeric address")
         raise SdpError("no c= line for an m-line")
 
     def capturable(self) -> bool:
-        """Whether a card can be keyed into it: clear audio that has telephone-event."""
-        return any(
-            media.kind == "audio" and media.relayed and media.protocol in CLEAR and media.payload_types()[0]
-            for media in self.media
-        )
+        """Whether this end would let a card be keyed. Whether one can be is agreed by both: see `agree_on_keys`."""
+        return any(media.capturable for media in self.media)
+
+
+def agree_on_keys(one: SessionDescription, other: SessionDescription) -> bool:
+    """Whether keys travel as telephone-event between the two: an m-line of both has it. Else phones send tones."""
+    return any(mine.capturable and yours.capturable for mine, yours in zip(one.media, other.media, strict=False))
 
 
 def parse(body: bytes) -> SessionDescription:
     """Read an offer or answer. Raises SdpError for what is not one, or is too large to be honest."""
     if len(body) > MOST_BYTES:
         raise SdpError(f"longer than {MOST_BYTES} bytes")
-    try:
-        lines = [line for line in body.decode("utf-8").replace("\r\n", "\n").split("\n") if line]
-    except UnicodeDecodeError:
-        raise SdpError("not UTF-8 text") from None
+    # Free text may be in any charset (RFC 4566 section 6, a=charset): a byte is a character here, and a byte again.
+    lines = [line for line in body.decode("latin-1").replace("\r\n", "\n").split("\n") if line]
     if not lines or lines[0] != "v=0":
         raise SdpError("does not begin with v=0")
-    if any(len(line) < 2 or line[1] != "=" or not line.isprintable() for line in lines):
+    if any(len(line) < 2 or line[1] != "=" or "\r" in line or "\0" in line for line in lines):
         raise SdpError("a line that is not `type=value`")
     starts = [number for number, line in enumerate(lines) if line.startswith("m=")]
     if not starts or len(starts) > MOST_MEDIA:
         raise SdpError(f"{len(starts)} m-lines, expected 1 to {MOST_MEDIA}")
     head = tuple(lines[: starts[0]])
-    if sum(line.startswith("o=") for line in head) != 1:
-        raise SdpError("not exactly one o= line")
+    if sum(line.startswith("o=") for line in head) != 1 or any(line.startswith("o=") for line in lines[starts[0] :]):
+        raise SdpError("not exactly one o= line, before all media")
     ends = [*starts[1:], len(lines)]
     described = SessionDescription(
         head, tuple(_media(lines[start:end]) for start, end in zip(starts, ends, strict=True))
@@ -131,6 +139,15 @@ def _media(lines: Sequence[str]) -> MediaDescription:
 
 def _small(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535
+
+
+def _numeric(text: str) -> bool:
+    """Whether media could send there: it resolves no names and knows no scopes."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
 
 
 def remote_streams(described: SessionDescription, *, latch: bool) -> tuple[RemoteStream, ...]:
@@ -160,7 +177,7 @@ def _rtcp(media: MediaDescription, address: str) -> tuple[str, int]:
     for value in media.attributes("rtcp"):
         parts = value.split()
         if parts and _small(parts[0]):
-            return (parts[3] if len(parts) == 4 else address), int(parts[0])
+            return (parts[3] if len(parts) == 4 and _numeric(parts[3]) else address), int(parts[0])
     return address, media.port + 1 if media.port < 65535 else 0
 
 
@@ -188,7 +205,7 @@ def rewrite(described: SessionDescription, local: Sequence[LocalStream], session
                 lines.append(_connection(line, here.address if here else ours))
             elif not _withdrawn(line):
                 lines.append(line)
-    return ("\r\n".join(lines) + "\r\n").encode()
+    return ("\r\n".join(lines) + "\r\n").encode("latin-1")
 
 
 def _connection(line: str, address: str) -> str:

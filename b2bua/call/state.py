@@ -172,6 +172,8 @@ STAGES: Mapping[CaptureStage, Mapping[StageEvent, CaptureStage]] = {
         # Money may be on its way: neither the agent nor a hang-up can stop it; an outcome always comes.
         StageEvent.SETTLED: CaptureStage.FINISHED,
         StageEvent.CALL_ENDED: CaptureStage.CHARGING,
+        # Keyed before media heard of the submission: the fields are shown, media will accept or refuse.
+        StageEvent.COLLECTING: CaptureStage.CHARGING,
         StageEvent.READY: CaptureStage.CHARGING,
         # The customer kept a key moving while the agent submitted: media refused, nothing was sent.
         StageEvent.REFUSED: CaptureStage.COLLECTING,
