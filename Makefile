@@ -52,6 +52,7 @@ check: build/.setup  ## Formatting, lint, types, import rules, generated docs
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.architecture.states --check
 
 docs: build/.setup  ## Generate docs/states.md from the transition tables
 	$(BIN)/python -m tests.architecture.states

@@ -1,0 +1,89 @@
+"""Draws docs/states.md from the transition tables in the code: `python -m tests.architecture.states [--check]`.
+
+The tables are the source: what is drawn here cannot disagree with what runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from b2bua.call import state as call
+from b2bua.sip import (
+    dialog,
+    invite_client,
+    invite_server,
+    leg_state,
+    non_invite_client,
+    non_invite_server,
+    reinvite,
+    reliable_answer,
+)
+from media.capture import state as capture
+
+PAGE = Path(__file__).parents[2] / "docs" / "states.md"
+_HEAD = """# State machines
+
+Drawn from the tables in the code by `make docs`; `make check` fails when this page is stale. An event that has no arrow from a state
+is illegal there: it raises and changes nothing, but for the noise that a table declares as an arrow back to the same state.
+"""
+MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
+    ("A call's two legs", "b2bua/call/state.py, PHASES", call.PHASES),
+    ("The mask", "b2bua/call/state.py, MASKS", call.MASKS),
+    ("A payment, as the agent sees it", "b2bua/call/state.py, STAGES", call.STAGES),
+    ("A capture, in the media process", "media/capture/state.py", capture.TRANSITIONS),
+    ("INVITE client transaction", "b2bua/sip/invite_client.py", invite_client.TRANSITIONS),
+    ("INVITE server transaction", "b2bua/sip/invite_server.py", invite_server.TRANSITIONS),
+    ("Non-INVITE client transaction", "b2bua/sip/non_invite_client.py", non_invite_client.TRANSITIONS),
+    ("Non-INVITE server transaction", "b2bua/sip/non_invite_server.py", non_invite_server.TRANSITIONS),
+    ("A 2xx until its ACK", "b2bua/sip/reliable_answer.py", reliable_answer.TRANSITIONS),
+    ("Dialog", "b2bua/sip/dialog.py", dialog.TRANSITIONS),
+    ("A SIP leg", "b2bua/sip/leg_state.py", leg_state.TRANSITIONS),
+    ("A re-INVITE", "b2bua/sip/reinvite.py", reinvite.TRANSITIONS),
+)
+
+
+def page() -> str:
+    """The whole of docs/states.md."""
+    return "\n".join([_HEAD, *(_section(*machine) for machine in MACHINES)])
+
+
+def _section(title: str, home: str, table: Mapping[Any, Mapping[Any, Any]]) -> str:
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for state, row in table.items():
+        for event, target in row.items():
+            for end in target if isinstance(target, tuple | frozenset | set) else (target,):
+                arrows.setdefault((_name(state), _name(end)), []).append(_name(event))
+    lines = [f"## {title}", f"`{home}`", "", "```mermaid", "stateDiagram-v2"]
+    lines += [f"    {begin} --> {end}: {_wrapped(events)}" for (begin, end), events in arrows.items() if begin != end]
+    lines += ["```", "", "| in | on | to |", "|---|---|---|"]
+    lines += [f"| {begin} | {', '.join(events)} | {end} |" for (begin, end), events in arrows.items()]
+    return "\n".join([*lines, ""])
+
+
+def _name(thing: object) -> str:
+    if isinstance(thing, Enum):
+        return thing.name
+    return thing.__name__ if isinstance(thing, type) else str(thing)
+
+
+def _wrapped(events: Iterable[str]) -> str:
+    return " / ".join(events)
+
+
+def main() -> int:
+    """Write the page, or with `--check` say whether it is stale."""
+    if "--check" not in sys.argv:
+        PAGE.write_text(page())
+        return 0
+    if PAGE.exists() and PAGE.read_text() == page():
+        return 0
+    print("docs/states.md is stale: run `make docs` and commit it")
+    return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
