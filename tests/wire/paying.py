@@ -74,9 +74,7 @@ def clock_runs_backwards(flow: Flow) -> int:
     steps = 0
     for ssrc in flow.ssrcs:
         clocks = [packet.timestamp for packet in flow.rtp if packet.ssrc == ssrc]
-        steps += sum(
-            (later - before) & 0xFFFFFFFF >= 1 << 31 for before, later in itertools.pairwise(clocks)
-        )
+        steps += sum((later - before) & 0xFFFFFFFF >= 1 << 31 for before, later in itertools.pairwise(clocks))
     return steps
 
 
