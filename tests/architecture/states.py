@@ -28,7 +28,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "states.md"
 _HEAD = """# State machines
 
 Drawn from the tables in the code by `make docs`; `make check` fails when this page is stale.
-An event that has no arrow from a state is illegal there: it raises and changes nothing, but for the noise that a table declares as an arrow back to the same state.
+An event that has no arrow from a state is illegal there: it raises and changes nothing,
+but for the noise that a table declares as an arrow back to the same state.
 """
 MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
     ("A call's two legs", "b2bua/call/state.py, PHASES", call.PHASES),
