@@ -1,0 +1,201 @@
+"""A call played as a script: events in, exact commands out, with the two ends and media played by the test.
+
+Rule 1: what the agents are shown and what is recorded is kept apart (`shown`, `records`), so that a step's commands are
+        those to legs and media alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from b2bua.call import leg
+from b2bua.call.bridge import OTHER, Route
+from b2bua.call.call import Call
+from b2bua.call.cdr import CallRecord
+from b2bua.call.command import CallCommand, Record, Show, ToLeg, ToMedia
+from b2bua.call.view import CallView, Order
+from media.events import (
+    AnyAnswer,
+    AnyCommand,
+    CaptureChanged,
+    CaptureId,
+    CaptureState,
+    CloseSession,
+    Done,
+    LegCounters,
+    LocalStream,
+    OpenSession,
+    Refused,
+    RemoteStream,
+    SessionClosed,
+    SessionId,
+    SessionOpened,
+    SetMask,
+    SetRemote,
+    Side,
+    StartCapture,
+)
+
+SESSION = SessionId("call-1")
+ORIGIN = 7
+PORTS = {Side.CALLER: 20000, Side.AGENT: 20002}
+COUNTERS = LegCounters(received=5, sent=4, masked=3)
+ORDER = Order(transaction_id="order-1", amount=1250, currency="EUR", description="Shoes")
+GUARD = 1.0
+EVENTS = "a=rtpmap:101 telephone-event/8000\r\n"
+
+
+def sdp(address: str, port: int, *, origin: str | None = None, events: bool = True, extra: str = "") -> bytes:
+    """A description with one m-line of G.711, with telephone-event or without."""
+    formats = "0 101" if events else "0"
+    return (
+        f"v=0\r\no={origin or f'peer 1 1 IN IP4 {address}'}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n"
+        f"m=audio {port} RTP/AVP {formats}\r\na=rtpmap:0 PCMU/8000\r\n{EVENTS if events else ''}{extra}"
+    ).encode()
+
+
+def ours(side: Side, version: int = 1, **other: object) -> bytes:
+    """What `sdp(...)` of the other end becomes for `side`."""
+    return sdp("127.0.0.1", PORTS[side], origin=f"- {ORIGIN} {version} IN IP4 127.0.0.1", **other)  # type: ignore[arg-type]
+
+
+THEIRS = {Side.CALLER: sdp("192.0.2.10", 4000), Side.AGENT: sdp("192.0.2.20", 5000)}
+REFUSED = Refused(serial=0, reason="no room")
+DONE = Done(serial=0)
+
+
+def remote(side: Side, address: str, port: int, *, events: bool = True, latch: bool = False) -> ToMedia:
+    """The SetRemote that follows a description of `side`."""
+    stream = RemoteStream(
+        address=address,
+        port=port,
+        rtcp_address=address,
+        rtcp_port=port + 1 if port else 0,
+        event_types=(101,) if events else (),
+        audio_types=(0,),
+        latch=latch,
+    )
+    return ToMedia(SetRemote(session=SESSION, side=side, streams=(stream,)))
+
+
+CALLER_IS = remote(Side.CALLER, "192.0.2.10", 4000)
+AGENT_IS = remote(Side.AGENT, "192.0.2.20", 5000)
+IS = {Side.CALLER: CALLER_IS, Side.AGENT: AGENT_IS}
+CLOSE = ToMedia(CloseSession(session=SESSION))
+OPEN = ToMedia(OpenSession(session=SESSION, streams=1))
+MASK = ToMedia(SetMask(session=SESSION, on=True))
+UNMASK = ToMedia(SetMask(session=SESSION, on=False))
+
+
+def collect(capture: str) -> ToMedia:
+    return ToMedia(StartCapture(session=SESSION, capture=CaptureId(capture)))
+
+
+class Script:
+    """One call from its INVITE on; `near` is the side that sent it. `now` moves only when a test says so."""
+
+    def __init__(
+        self,
+        near: Side = Side.CALLER,
+        offer: bytes | None = None,
+        *,
+        max_forwards: int = 70,
+        latch: Mapping[Side, bool] | None = None,
+    ) -> None:
+        self.near, self.far = near, OTHER[near]
+        self.now = 1_000_000_000.0
+        self.shown: list[CallView] = []
+        self.records: list[CallRecord] = []
+        route = Route(near=near, trunk="far trunk", latch=latch or {}, ring_time=180.0)
+        invited = leg.LegInvited(
+            trunk="near trunk",
+            caller=leg.Party("anna", "Anna"),
+            callee=leg.Party("500"),
+            offer=THEIRS[near] if offer is None else offer,
+            max_forwards=max_forwards,
+        )
+        self.call, commands = Call.begin("call-1", invited, route, ORIGIN, GUARD, self.now)
+        self.first = self._keep(commands)
+
+    @property
+    def view(self) -> CallView:
+        return self.shown[-1]
+
+    @property
+    def stage(self) -> str:
+        assert self.view.capture is not None
+        return self.view.capture.stage.value
+
+    def _keep(self, commands: list[CallCommand]) -> list[CallCommand]:
+        self.shown += [command.view for command in commands if isinstance(command, Show)]
+        self.records += [command.record for command in commands if isinstance(command, Record)]
+        return [command for command in commands if isinstance(command, ToLeg | ToMedia)]
+
+    def leg(self, side: Side, event: leg.LegEvent) -> list[CallCommand]:
+        return self._keep(self.call.leg_event(side, event, self.now))
+
+    def media(self, command: AnyCommand | ToMedia, answer: AnyAnswer) -> list[CallCommand]:
+        plain = command.command if isinstance(command, ToMedia) else command
+        return self._keep(self.call.media_answered(plain, answer, self.now))
+
+    def opened(self) -> list[CallCommand]:
+        """Media has bound a port a leg."""
+        streams = {side: (LocalStream("127.0.0.1", port),) for side, port in PORTS.items()}
+        return self.media(OPEN, SessionOpened(serial=0, caller=streams[Side.CALLER], agent=streams[Side.AGENT]))
+
+    def closed(self) -> list[CallCommand]:
+        return self.media(CLOSE, SessionClosed(serial=0, caller=COUNTERS, agent=COUNTERS))
+
+    def news(self, capture: str, state: CaptureState, **more: object) -> list[CallCommand]:
+        news = CaptureChanged(session=SESSION, capture=CaptureId(capture), state=state, **more)  # type: ignore[arg-type]
+        return self._keep(self.call.media_news(news, self.now))
+
+    def expire(self, seconds: float) -> list[CallCommand]:
+        """`seconds` later."""
+        self.now += seconds
+        return self._keep(self.call.expire(self.now))
+
+    def media_lost(self) -> list[CallCommand]:
+        return self._keep(self.call.media_lost(self.now))
+
+    def shut_down(self) -> list[CallCommand]:
+        return self._keep(self.call.shut_down(self.now))
+
+    def start(self, capture: str) -> list[CallCommand]:
+        return self._keep(self.call.start_capture(capture, ORDER, self.now))
+
+    def submit(self) -> list[CallCommand]:
+        return self._keep(self.call.submit_capture(self.now))
+
+    def cancel(self) -> list[CallCommand]:
+        return self._keep(self.call.cancel_capture(self.now))
+
+    # --- the beginnings that many stories share -------------------------------------------------------------------
+
+    def ring(self) -> Script:
+        self.opened()
+        self.leg(self.far, leg.LegProgressed(180, "Ringing"))
+        return self
+
+    def answer(self, answer: bytes | None = None) -> Script:
+        """Up to a call that is up on both legs."""
+        self.opened()
+        self.leg(self.far, leg.LegAnswered(THEIRS[self.far] if answer is None else answer))
+        self.leg(self.near, leg.LegConfirmed())
+        return self
+
+    def collecting(self, capture: str = "c1") -> Script:
+        """Up to a customer who may key."""
+        self.start(capture)
+        self.media(MASK, DONE)
+        self.media(collect(capture), DONE)
+        self.news(capture, CaptureState.COLLECTING)
+        return self
+
+    def charging(self, capture: str = "c1") -> Script:
+        """Up to a submitted card."""
+        self.collecting(capture)
+        self.news(capture, CaptureState.READY, brand="visa", last_four="4242")
+        self.submit()
+        self.news(capture, CaptureState.SUBMITTED)
+        return self

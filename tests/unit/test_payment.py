@@ -1,0 +1,412 @@
+"""Payments as scripts: the mask first, then the capture, the charge, the outcome, and the mask off again."""
+
+from __future__ import annotations
+
+import pytest
+
+from b2bua.call import leg
+from b2bua.call.cdr import CaptureRecord
+from b2bua.call.command import ToLeg, ToMedia
+from b2bua.call.view import CaptureStage, NotNow
+from media.events import (
+    CancelCapture,
+    CaptureId,
+    CaptureState,
+    Field,
+    FieldProgress,
+    Refused,
+    ResetCapture,
+    Side,
+    SubmitCapture,
+)
+from provider_adapters.payment import Approved, Charge, Declined, Failed, Outcome, Unknown
+from tests.call_script import CLOSE, DONE, GUARD, MASK, ORDER, REFUSED, SESSION, UNMASK, Script, collect, sdp
+
+CALLER, AGENT = Side.CALLER, Side.AGENT
+C1, C2 = CaptureId("c1"), CaptureId("c2")
+CHARGE = Charge(idempotency_key="c1", transaction_id="order-1", amount=1250, currency="EUR", description="Shoes")
+SUBMIT = ToMedia(SubmitCapture(session=SESSION, capture=C1, charge=CHARGE))
+CANCEL = ToMedia(CancelCapture(session=SESSION, capture=C1))
+GONE = [ToLeg(AGENT, leg.HangUpLeg("bye")), CLOSE]
+OUTCOMES = [
+    (Approved(reference="r-1", token="t-1"), "r-1"),
+    (Declined(reason="05", message="Do not honour", reference="r-2"), "r-2"),
+    (Failed(reason="no payer"), None),
+    (Unknown(reason="no answer in time"), None),
+]
+each_outcome = pytest.mark.parametrize(("outcome", "reference"), OUTCOMES, ids=lambda value: type(value).__name__)
+
+
+def up() -> Script:
+    return Script().answer()
+
+
+def record(stage: str, **more: object) -> CaptureRecord:
+    order = {"transaction_id": "order-1", "amount": 1250, "currency": "EUR"}
+    return CaptureRecord(stage=stage, **order, **more)  # type: ignore[arg-type]
+
+
+# --- the mask comes first -----------------------------------------------------------------------------------------
+
+
+def test_the_agent_is_told_to_collect_only_after_the_mask_and_then_media_are_confirmed():
+    script = up()
+    assert not script.view.masked
+    assert script.start("c1") == [MASK]
+    assert (script.stage, script.view.masked) == ("starting", True)
+    assert script.media(MASK, DONE) == [collect("c1")]
+    assert script.stage == "starting"
+    assert script.media(collect("c1"), DONE) == []
+    assert script.stage == "starting"
+    assert script.news("c1", CaptureState.COLLECTING, field=Field.CARD_NUMBER) == []
+    assert (script.stage, script.view.masked) == ("collecting", True)
+
+
+def test_media_that_collects_before_the_mask_is_confirmed_is_not_believed():
+    script = up()
+    script.start("c1")
+    script.news("c1", CaptureState.COLLECTING)
+    script.news("c1", CaptureState.READY)
+    assert script.stage == "starting"
+
+
+def test_a_mask_that_is_refused_ends_the_capture_and_counts_as_on_until_it_is_surely_off():
+    script = up()
+    script.start("c1")
+    assert script.media(MASK, REFUSED) == []
+    assert script.stage == "aborted"
+    assert script.view.capture is not None
+    assert script.view.capture.reason == "the agent's side could not be masked: no room"
+    assert script.view.masked
+    assert script.expire(GUARD) == [UNMASK]
+    script.media(UNMASK, DONE)
+    assert not script.view.masked
+
+
+def test_a_capture_that_media_refuses_ends_and_is_unmasked():
+    script = up()
+    script.start("c1")
+    script.media(MASK, DONE)
+    assert script.media(collect("c1"), Refused(serial=0, reason="no locked memory")) == []
+    assert script.stage == "aborted"
+    assert script.expire(GUARD) == [UNMASK]
+
+
+@pytest.mark.parametrize("phase", ["opening", "ringing"])
+def test_a_capture_needs_an_answered_call(phase: str):
+    script = Script()
+    if phase == "ringing":
+        script.ring()
+    with pytest.raises(NotNow, match="not answered yet"):
+        script.start("c1")
+
+
+def test_a_capture_needs_a_call_that_is_not_over():
+    script = up()
+    script.leg(CALLER, leg.LegHungUp("bye"))
+    with pytest.raises(NotNow, match="over"):
+        script.start("c1")
+
+
+def test_a_capture_needs_keys_that_both_ends_agreed_on():
+    script = Script().answer(sdp("192.0.2.20", 5000, events=False))
+    with pytest.raises(NotNow, match="telephone-event"):
+        script.start("c1")
+    assert not script.call.payment.masked
+
+
+# --- keying -------------------------------------------------------------------------------------------------------
+
+
+def test_progress_is_shown_as_counts_and_only_where_something_changed():
+    script = up().collecting()
+    fields = (FieldProgress(field=Field.CARD_NUMBER, count=4),)
+    script.news("c1", CaptureState.COLLECTING, field=Field.CARD_NUMBER, fields=fields)
+    before = len(script.shown)
+    script.news("c1", CaptureState.COLLECTING, field=Field.CARD_NUMBER, fields=fields)
+    assert len(script.shown) == before
+    assert script.view.capture is not None
+    assert script.view.capture.fields == fields
+
+
+def test_news_of_an_older_capture_is_ignored():
+    script = up().collecting()
+    script.cancel()
+    script.collecting("c2")
+    script.news("c1", CaptureState.ABORTED, reason="cancelled")
+    script.news("c1", CaptureState.FINISHED, outcome=Approved(reference="r"))
+    script.media(collect("c1"), REFUSED)
+    assert script.stage == "collecting"
+    assert len(script.call.payment.records) == 1
+
+
+def test_a_reset_is_handed_to_media_and_its_news_shown():
+    script = up().collecting()
+    script.news("c1", CaptureState.READY)
+    assert script.call.reset_capture(Field.EXPIRY, script.now) == [
+        ToMedia(ResetCapture(session=SESSION, capture=C1, field=Field.EXPIRY))
+    ]
+    assert script.stage == "ready"
+    script.news("c1", CaptureState.COLLECTING, field=Field.EXPIRY)
+    assert script.stage == "collecting"
+
+
+def test_media_that_gives_up_ends_the_capture_with_its_reason():
+    script = up().collecting()
+    script.news("c1", CaptureState.ABORTED, reason="no key pressed for too long")
+    assert script.view.capture is not None
+    assert (script.stage, script.view.capture.reason) == ("aborted", "no key pressed for too long")
+    assert script.call.payment.records == [record("aborted", reason="no key pressed for too long")]
+
+
+# --- charging -----------------------------------------------------------------------------------------------------
+
+
+@each_outcome
+def test_a_submitted_card_ends_with_its_outcome_and_the_mask_after_the_guard_time(
+    outcome: Outcome, reference: str | None
+):
+    script = up().collecting()
+    script.news("c1", CaptureState.READY, brand="visa", last_four="4242")
+    assert script.submit() == [SUBMIT]
+    assert script.stage == "charging"
+    assert script.media(SUBMIT, DONE) == script.news("c1", CaptureState.SUBMITTED) == []
+    assert script.news("c1", CaptureState.FINISHED, outcome=outcome, brand="visa", last_four="4242") == []
+    assert (script.stage, script.view.masked) == ("finished", True)
+    assert script.view.capture is not None
+    assert script.view.capture.outcome == outcome
+    assert script.expire(GUARD - 0.01) == []
+    assert script.expire(0.01) == [UNMASK]
+    assert script.view.masked
+    script.media(UNMASK, DONE)
+    assert not script.view.masked
+    script.leg(CALLER, leg.LegHungUp("bye"))
+    script.closed()
+    kind = type(outcome).__name__.lower()
+    assert script.records[0].captures == (
+        record("finished", outcome=kind, reference=reference, brand="visa", last_four="4242"),
+    )
+
+
+def test_a_refused_submission_goes_back_to_keying_with_what_media_said():
+    script = up().collecting()
+    script.news("c1", CaptureState.READY, fields=(FieldProgress(field=Field.SECURITY_CODE, count=3, complete=True),))
+    script.submit()
+    cleared = (FieldProgress(field=Field.SECURITY_CODE),)
+    script.news("c1", CaptureState.COLLECTING, field=Field.SECURITY_CODE, fields=cleared)  # keyed `*` meanwhile
+    assert script.stage == "charging"
+    script.media(SUBMIT, Refused(serial=0, reason="capture is collecting: submitted is not possible"))
+    assert script.view.capture is not None
+    assert (script.stage, script.view.capture.fields) == ("collecting", cleared)
+    script.news("c1", CaptureState.READY)
+    assert script.submit() == [SUBMIT]
+
+
+@each_outcome
+def test_a_hang_up_while_charging_waits_for_the_outcome_and_records_it(outcome: Outcome, reference: str | None):
+    script = up().charging()
+    assert script.leg(CALLER, leg.LegHungUp("bye")) == GONE
+    assert script.stage == "charging"
+    assert script.closed() == []
+    assert script.call.deadline() is None
+    assert not script.records
+    assert script.news("c1", CaptureState.FINISHED, outcome=outcome) == []
+    kind = type(outcome).__name__.lower()
+    assert [part.captures for part in script.records] == [
+        (record("finished", outcome=kind, reference=reference),),
+    ]
+    assert script.stage == "finished"
+    assert script.call.over
+
+
+def test_an_outcome_before_the_session_is_closed_asks_for_no_unmasking():
+    script = up().charging()
+    script.leg(CALLER, leg.LegHungUp("bye"))
+    script.news("c1", CaptureState.FINISHED, outcome=Approved(reference="r"))
+    assert script.call.deadline() is None
+    assert script.expire(GUARD * 2) == []
+    script.closed()
+    assert script.call.over
+
+
+def test_a_submission_that_is_refused_after_the_hang_up_is_over_at_once():
+    script = up().collecting()
+    script.news("c1", CaptureState.READY)
+    script.submit()
+    script.leg(CALLER, leg.LegHungUp("bye"))
+    script.media(SUBMIT, REFUSED)
+    script.closed()
+    assert [part.captures[0].stage for part in script.records] == ["aborted"]
+
+
+def test_media_that_dies_while_charging_leaves_an_unknown_outcome():
+    script = up().charging()
+    script.media_lost()
+    assert script.view.capture is not None
+    assert isinstance(script.view.capture.outcome, Unknown)
+    assert "may have been charged" in script.view.capture.outcome.reason
+    assert [(part.stage, part.outcome) for part in script.records[0].captures] == [("finished", "unknown")]
+
+
+def test_media_that_dies_after_the_hang_up_and_before_the_outcome_leaves_an_unknown_one():
+    script = up().charging()
+    script.leg(CALLER, leg.LegHungUp("bye"))
+    script.closed()
+    script.media_lost()
+    assert [part.captures[0].outcome for part in script.records] == ["unknown"]
+
+
+@pytest.mark.parametrize("stage", ["starting", "collecting", "ready"])
+@pytest.mark.parametrize("end", ["hang-up", "media lost"])
+def test_a_capture_that_was_not_submitted_ends_with_its_call(stage: str, end: str):
+    script = up()
+    if stage == "starting":
+        script.start("c1")
+    else:
+        script.collecting()
+        script.news("c1", CaptureState.READY if stage == "ready" else CaptureState.COLLECTING)
+    script.leg(CALLER, leg.LegHungUp("bye")) if end == "hang-up" else script.media_lost()
+    assert script.stage == "aborted"
+    script.closed()
+    assert [part.captures[0].outcome for part in script.records] == [None]
+    assert script.view.masked  # what is not known to be open is not shown as open
+    assert script.call.deadline() is None
+
+
+# --- cancelling, and captures one after another -------------------------------------------------------------------
+
+
+def test_a_cancelled_capture_keeps_the_mask_for_the_guard_time():
+    script = up().collecting()
+    assert script.cancel() == [CANCEL]
+    assert (script.stage, script.view.masked) == ("cancelled", True)
+    script.news("c1", CaptureState.ABORTED, reason="cancelled")
+    assert script.stage == "cancelled"
+    assert script.expire(GUARD) == [UNMASK]
+
+
+def test_a_cancel_before_the_mask_is_confirmed_collects_nothing():
+    script = up()
+    script.start("c1")
+    assert script.cancel() == [CANCEL]
+    assert script.media(MASK, DONE) == []
+    assert script.media(CANCEL, REFUSED) == []
+    assert script.stage == "cancelled"
+    assert script.expire(GUARD) == [UNMASK]
+
+
+def test_a_new_capture_in_the_guard_time_masks_again_and_is_not_opened_by_it():
+    script = up().collecting()
+    script.cancel()
+    assert script.start("c2") == [MASK]
+    assert script.expire(GUARD * 2) == []
+    assert script.media(MASK, DONE) == [collect("c2")]
+    assert script.call.deadline() is None
+
+
+def test_a_new_capture_while_the_mask_opens_waits_for_its_own_mask():
+    script = up().collecting()
+    script.cancel()
+    assert script.expire(GUARD) == [UNMASK]
+    assert script.start("c2") == [MASK]
+    assert script.media(UNMASK, DONE) == []
+    assert (script.stage, script.view.masked) == ("starting", True)
+    assert script.media(MASK, DONE) == [collect("c2")]
+
+
+def test_the_answer_to_an_older_mask_does_not_confirm_a_newer_one():
+    script = up()
+    script.start("c1")
+    script.cancel()
+    script.expire(GUARD)  # asked to open, with the first answer still to come
+    assert script.start("c2") == [MASK]
+    assert script.media(MASK, DONE) == []
+    assert script.media(UNMASK, DONE) == []
+    assert script.stage == "starting"
+    assert script.media(MASK, DONE) == [collect("c2")]
+
+
+def test_a_late_refusal_of_an_older_mask_does_not_end_a_newer_capture():
+    script = up()
+    script.start("c1")
+    script.cancel()
+    script.start("c2")
+    script.media(MASK, REFUSED)
+    assert script.stage == "starting"
+    assert script.media(MASK, DONE) == [collect("c2")]
+
+
+def test_a_refused_opening_is_tried_again_after_another_guard_time():
+    script = up().collecting()
+    script.cancel()
+    script.expire(GUARD)
+    script.media(UNMASK, REFUSED)
+    assert script.view.masked
+    assert script.expire(GUARD / 2) == []
+    assert script.expire(GUARD / 2) == [UNMASK]
+
+
+def test_every_capture_of_a_call_is_recorded_in_order():
+    script = up().collecting("c1")
+    script.cancel()
+    script.charging("c2")
+    script.news("c2", CaptureState.FINISHED, outcome=Approved(reference="r-9"))
+    script.leg(AGENT, leg.LegHungUp("bye"))
+    script.closed()
+    assert [(part.stage, part.outcome) for part in script.records[0].captures] == [
+        ("cancelled", None),
+        ("finished", "approved"),
+    ]
+
+
+# --- what does not fit ---------------------------------------------------------------------------------------------
+
+
+def test_what_does_not_fit_the_stage_is_refused_and_changes_nothing():
+    script = up()
+    for ask in (script.submit, script.cancel, lambda: script.call.reset_capture(None, script.now)):
+        with pytest.raises(NotNow, match="no payment under way"):
+            ask()
+    script.start("c1")
+    with pytest.raises(NotNow, match="starting"):
+        script.submit()
+    with pytest.raises(NotNow, match="starting"):
+        script.call.reset_capture(None, script.now)
+    script.media(MASK, DONE)
+    script.news("c1", CaptureState.COLLECTING)
+    with pytest.raises(NotNow, match="not keyed everything"):
+        script.submit()
+    with pytest.raises(NotNow, match="already under way"):
+        script.start("c2")
+    assert script.view.capture is not None
+    assert (script.view.capture.id, script.view.capture.order) == ("c1", ORDER)
+
+
+def test_a_charge_that_was_sent_cannot_be_called_back_or_sent_again():
+    script = up().charging()
+    with pytest.raises(NotNow, match="cannot be called back"):
+        script.cancel()
+    with pytest.raises(NotNow, match="charging"):
+        script.submit()
+    with pytest.raises(NotNow, match="charging"):
+        script.call.reset_capture(None, script.now)
+    with pytest.raises(NotNow, match="already under way"):
+        script.start("c2")
+
+
+@pytest.mark.parametrize("stage", [CaptureStage.FINISHED, CaptureStage.CANCELLED, CaptureStage.ABORTED])
+def test_noise_after_the_end_of_a_capture_changes_nothing(stage: CaptureStage):
+    script = up().charging() if stage is CaptureStage.FINISHED else up().collecting()
+    if stage is CaptureStage.FINISHED:
+        script.news("c1", CaptureState.FINISHED, outcome=Approved(reference="r"))
+    elif stage is CaptureStage.CANCELLED:
+        script.cancel()
+    else:
+        script.news("c1", CaptureState.ABORTED, reason="a digit was lost")
+    before = script.view
+    for state in CaptureState:
+        script.news("c1", state, outcome=Unknown(reason="late") if state is CaptureState.FINISHED else None)
+    script.media(SUBMIT, REFUSED)
+    script.media(collect("c1"), REFUSED)
+    assert script.view == before
+    assert len(script.call.payment.records) == 1
