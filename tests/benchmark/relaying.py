@@ -84,21 +84,25 @@ def one_run(relay: Relay, plan: Plan) -> dict[str, Any]:
     }
 
 
+def _kept(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    kept = (quietest(runs, name) for name in dict.fromkeys(run["program"] for run in runs))
+    return [run for run in kept if run is not None]
+
+
 def _disturbed(runs: list[dict[str, Any]]) -> list[str]:
     """Relays without a quiet run: on a busy machine packets queue, which costs latency and, by batches, saves CPU."""
-    best = [quietest(runs, name) for name in dict.fromkeys(run["program"] for run in runs)]
     return [
         f"{run['program']}: it or its load waited for a core {run['disturbed']:.0%} of its quietest run; "
         "do not believe the relay's rows, repeat this on a quiet machine"
-        for run in best
-        if run is not None and run["disturbed"] > _QUIET
+        for run in _kept(runs)
+        if run["disturbed"] > _QUIET
     ]
 
 
 def _lossy(runs: list[dict[str, Any]]) -> list[str]:
     """A relay that drops packets looks cheap and fast: say so."""
     return [
-        f"{run['program']}: {run['lost']} of {run['sent']} packets lost in a run"
-        for run in runs
+        f"{run['program']}: {run['lost']} of {run['sent']} packets lost in its quietest run"
+        for run in _kept(runs)
         if run["lost"] > run["sent"] * _LOSSY
     ]
