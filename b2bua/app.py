@@ -147,7 +147,7 @@ def main() -> None:
     try:
         settings = signalling({})
         Tokens.parse(settings.api.tokens.get_secret_value())
-    except ConfigError as error:
+    except (ConfigError, ValueError) as error:  # neither text has a value in it
         raise SystemExit(str(error)) from None
     end_with_parent()
     log.configure("b2bua", settings.general.log_level)

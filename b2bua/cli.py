@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from b2bua import doctor as checks
+from b2bua.api.auth import Tokens
 from b2bua.settings import Settings, read
 from b2bua.supervise import supervise
 from tonewall import log
@@ -101,9 +102,14 @@ def version() -> None:
 
 def _read(config: Path | None) -> Settings:
     try:
-        return read(config)
+        settings = read(config)
     except ConfigError as error:
         _give_up(f"the configuration is wrong:\n{error}")
+    try:
+        Tokens.parse(settings.signalling.api.tokens.get_secret_value())
+    except ValueError as error:
+        _give_up(f"the configuration is wrong:\n[api] tokens: {error}")
+    return settings
 
 
 def _give_up(message: str) -> NoReturn:
