@@ -1,6 +1,7 @@
 # Tonewall: `make run` shows one paid call, `make test` proves it. Both install what they need; safe to repeat.
 
-PYTHON  ?= python3
+# Debian's own Python where it is there: its headers are what python3-dev installs.
+PYTHON  ?= $(firstword $(wildcard /usr/bin/python3) python3)
 VENV    := .venv
 BIN     := $(VENV)/bin
 SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 
 store=${STORE:-$PWD/build/image}
 # Where this machine gets its own Debian packages from.
-mirror=${MIRROR:-$(cat /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources 2>/dev/null | awk '/^(deb|URIs:) /{print $2; exit}')}
+mirror=${MIRROR:-$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources 2>/dev/null || true; } | awk '/^(deb|URIs:) /{print $2; exit}')}
 buildah=(buildah --root "$store/store" --runroot "$store/run" --storage-driver vfs)
 mkdir -p "$store"
 
@@ -14,6 +14,9 @@ if ! "${buildah[@]}" inspect --type image localhost/bookworm-slim >/dev/null 2>&
   echo "making the base image"
   [ -f "$store/base.tar" ] || { debootstrap --variant=minbase bookworm "$store/base" "$mirror" >"$store/debootstrap.log"
     rm -rf "$store/base/etc/apt" && cp -a /etc/apt "$store/base/etc/apt"  # the same sources and proxies in the build
+    if [ -n "${CA_BUNDLE:-}" ]; then  # what pip is to trust where a registry has a certificate of its own
+      cp "$CA_BUNDLE" "$store/base/etc/build-ca.pem"; printf '[global]\ncert = /etc/build-ca.pem\n' > "$store/base/etc/pip.conf"
+    fi
     tar -C "$store/base" -cf "$store/base.tar" .; rm -rf "$store/base"; }
   base=$("${buildah[@]}" from scratch)
   "${buildah[@]}" add "$base" "$store/base.tar" / >/dev/null
@@ -23,7 +26,6 @@ fi
 
 echo "building"
 "${buildah[@]}" build --isolation chroot --network host --build-arg BASE=localhost/bookworm-slim \
-  ${CA_BUNDLE:+--volume "$CA_BUNDLE:/etc/ssl/certs/ca-certificates.crt:ro"} ${PIP_CONF:+--volume "$PIP_CONF:/etc/pip.conf:ro"} \
   -t tonewall . >"$store/build.log" 2>&1 || { tail -40 "$store/build.log"; exit 1; }
 
 image=$("${buildah[@]}" from localhost/tonewall)

@@ -51,6 +51,9 @@ async def sipp(made: Bridge, side: str, scenario: str, calls: int, where: Path, 
         str(calls),
     ]
     arguments += [
+        # On a busy machine an INVITE may be repeated after its answer; that is no reason to abort the call.
+        "-default_behaviors",
+        "all,-abortunexp",
         "-nostdin",
         "-timeout",
         "60s",

@@ -202,7 +202,8 @@ class Sipp:
             "sipp", *([f"{remote[0]}:{remote[1]}"] if remote else []), "-sf", str(script),
             "-i", address, "-p", str(port), "-mi", address, "-mp", str(media), "-bind_local",
             "-m", str(calls), "-l", str(calls), "-r", str(rate), "-s", callee, "-cid_str", f"%u-{name}-{port}",
-            "-nostdin", "-cp", str(free_ports(1, address)), "-timer_resol", "1",
+            # On a busy machine an INVITE may be repeated after its answer; that is no reason to abort the call.
+            "-default_behaviors", "all,-abortunexp", "-nostdin", "-cp", str(free_ports(1, address)), "-timer_resol", "1",
             "-trace_err", "-error_file", "errors.log", "-trace_logs", "-log_file", "steps.log",
             "-trace_stat", "-stf", "stat.csv", "-fd", "1",
         ]  # fmt: skip
