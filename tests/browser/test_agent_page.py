@@ -147,7 +147,7 @@ async def test_a_payment_shows_dots_brand_and_last_four_and_no_digit_else(
         (Declined(reason="51", message="Insufficient funds"), "Declined", "Insufficient funds. Nothing was charged.",
          "Try another card"),
         (Failed(reason="no connection"), "Not charged", "It is safe to try again.", "Try again"),
-        (Unknown(reason="timed out"), "Do not try again", "It is not known yet whether the customer was charged.", None),
+        (Unknown(reason="timed out"), "Do not try again", "It is not known whether the customer was charged.", None),
     ],
 )  # fmt: skip
 async def test_every_other_outcome_says_whether_to_try_again(

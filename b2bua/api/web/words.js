@@ -79,6 +79,25 @@ export function fieldState(progress, capture) {
   return "";
 }
 
+// What a fault on the way to the provider means for people; the word itself stays beside it, for whoever mends it.
+const FAULTS = {
+  already_sent: "this payment was sent once before",
+  answer_not_understood: "the provider's answer could not be understood",
+  bad_card: "the card's data was not complete",
+  certificate_not_trusted: "the provider could not prove who it is, so nothing was sent",
+  connection_lost: "the connection was lost while the provider was at work",
+  journal_failed: "the payment could not be noted down, so nothing was sent",
+  no_such_charge: "the provider confirmed that it knows of no such payment",
+  not_reachable: "the provider could not be reached",
+  payer_gone: "the payment process ended",
+  payer_silent: "the payment process did not answer",
+  timeout: "the provider did not answer in time",
+};
+
+function said(reason) {
+  return FAULTS[reason] ? `${sentence(FAULTS[reason])} (${reason})` : reason;
+}
+
 /** The panel at the end: what came of it, and whether it may be tried again. */
 export function result(capture, amount) {
   const order = capture.order;
@@ -86,7 +105,7 @@ export function result(capture, amount) {
   const own = [["Payment", `${amount}, ${order.transaction_id}`], ["Card", card]];
   const unknown = {
     tone: "warn", icon: "warn", title: "Do not try again",
-    text: "It is not known yet whether the customer was charged. It is being checked.",
+    text: "It is not known whether the customer was charged. Have it checked with the payment provider, under the transaction below, first.",
     facts: own,
   };
   if (capture.stage === "cancelled") {
@@ -111,9 +130,9 @@ export function result(capture, amount) {
         facts: [["Reason", outcome.reason], ["Card", card], ["Provider's reference", outcome.reference]], again: "Try another card",
       };
     case "failed":
-      return { tone: "bad", icon: "stop", title: "Not charged", text: "The payment could not be made. It is safe to try again.", facts: [["Reason", outcome.reason], ["Card", card]], again: "Try again" };
+      return { tone: "bad", icon: "stop", title: "Not charged", text: "The payment could not be made. It is safe to try again.", facts: [["Reason", said(outcome.reason)], ["Card", card]], again: "Try again" };
     default:
-      return { ...unknown, facts: [...own, ["Reason", outcome?.reason]] };
+      return { ...unknown, facts: [...own, ["Reason", said(outcome?.reason)]] };
   }
 }
 
