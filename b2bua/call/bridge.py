@@ -151,10 +151,10 @@ class Bridge:
                 assert_never(event)
 
     def _progressed(self, side: Side, event: leg.LegProgressed) -> list[CallCommand]:
-        if self.phase not in (Phase.INVITING, Phase.RINGING):
+        near = OTHER[side]
+        if side is self.route.near or self.phase not in (Phase.INVITING, Phase.RINGING):
             return []
         self._move(Happening.FAR_PROGRESSED)
-        near = OTHER[side]
         if not event.answer or not self._learn(side, event.answer):
             return [ToLeg(near, leg.RingLeg(event.code, event.phrase))]
         return [self._set_remote(side), ToLeg(near, leg.RingLeg(event.code, event.phrase, self._for(near)))]
@@ -189,7 +189,7 @@ class Bridge:
         if side is self.route.near:
             return self._gone(side, Happening.NEAR_GONE, "cancelled", event.code)
         if self.phase is Phase.UP:
-            return []  # a leg that answered ends with LegHungUp
+            return self._gone(side, Happening.LEG_HUNG_UP, event.phrase, None)
         self._move(Happening.FAR_FAILED)
         return self._over(event.phrase, event.code, near=leg.RejectLeg(event.code, event.phrase))
 

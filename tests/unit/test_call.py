@@ -210,11 +210,15 @@ def test_an_answered_call_may_last():
     assert script.expire(86_400) == []
 
 
+def test_an_answered_leg_that_fails_has_hung_up():
+    script = Script().answer()
+    assert script.leg(AGENT, leg.LegFailed(503, "lost")) == [ToLeg(CALLER, leg.HangUpLeg("lost")), CLOSE]
+
+
 def test_an_answer_or_ringing_twice_or_out_of_place_changes_nothing():
     script = Script().answer()
     assert script.leg(AGENT, leg.LegAnswered(THEIRS[AGENT])) == []
     assert script.leg(AGENT, leg.LegProgressed(180, "Ringing")) == []
-    assert script.leg(AGENT, leg.LegFailed(500, "late")) == []
     assert script.leg(CALLER, leg.LegAnswered(THEIRS[CALLER])) == []
     assert script.leg(CALLER, leg.LegInvited("t", leg.Party("x"), leg.Party("y"), THEIRS[CALLER])) == []
     assert script.call.bridge.phase is Phase.UP

@@ -1,0 +1,401 @@
+"""Any call, however legs, media, agent and time are interleaved: what may never happen does not, and every call ends.
+
+The model keeps two queues for media, as the socket does: commands that it has not obeyed, answers that b2bua has not read.
+Legs report whatever an engine may report of them, in any order, in place or out of place, until they are over.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from b2bua.call import leg
+from b2bua.call.bridge import OTHER, Route
+from b2bua.call.call import Call
+from b2bua.call.cdr import CallRecord
+from b2bua.call.command import CallCommand, Record, Show, ToLeg, ToMedia
+from b2bua.call.payment import FINAL
+from b2bua.call.view import CallState, CallView, CaptureStage, NotNow
+from media.events import (
+    AnyAnswer,
+    AnyCommand,
+    CaptureChanged,
+    CaptureId,
+    CaptureState,
+    CloseSession,
+    Done,
+    Field,
+    LegCounters,
+    LocalStream,
+    OpenSession,
+    Refused,
+    SessionClosed,
+    SessionOpened,
+    SetMask,
+    Side,
+    StartCapture,
+    SubmitCapture,
+)
+from provider_adapters.payment import Approved, Declined, Unknown
+from tests.call_script import COUNTERS, GUARD, ORDER, ORIGIN, SESSION, THEIRS, sdp
+
+SIDES = st.sampled_from(Side)
+BODIES = st.sampled_from(
+    [THEIRS[Side.CALLER], THEIRS[Side.AGENT], sdp("0.0.0.0", 5000), sdp("192.0.2.9", 0), b"", b"nonsense"]
+)
+CODES = st.sampled_from([404, 486, 487, 491, 503])
+LEG_EVENTS = st.one_of(
+    st.builds(leg.LegProgressed, st.sampled_from([180, 183]), st.just("Ringing"), BODIES),
+    st.builds(leg.LegAnswered, BODIES),
+    st.builds(leg.LegConfirmed, BODIES),
+    st.builds(leg.LegReinvited, BODIES),
+    st.builds(leg.ReinviteAnswered, BODIES),
+    st.builds(leg.ReinviteFailed, CODES, st.just("no")),
+)
+ENDS = st.one_of(st.builds(leg.LegFailed, CODES, st.just("no")), st.builds(leg.LegHungUp, st.sampled_from(["bye", ""])))
+OUTCOMES = st.sampled_from([Approved(reference="r"), Declined(reason="05"), Unknown(reason="no answer")])
+SELDOM = st.sampled_from([False] * 4 + [True])
+KEYED = (CaptureStage.COLLECTING, CaptureStage.READY)
+
+
+class Calls(RuleBasedStateMachine):
+    """One call from its INVITE to its record."""
+
+    @initialize(
+        near=SIDES,
+        offer=st.sampled_from([THEIRS[Side.CALLER]] * 9 + [b"nonsense"]),
+        begin=st.sampled_from(["invited", "up", "collecting", "ready", "charging"]),
+    )
+    def invite(self, near: Side, offer: bytes, begin: str) -> None:
+        self.near, self.now = near, 1_000_000_000.0
+        self.commands: deque[AnyCommand] = deque()  # not obeyed yet
+        self.answers: deque[tuple[AnyCommand | None, AnyAnswer | CaptureChanged]] = deque()  # not read yet
+        self.lost = self.closed = False
+        self.masked = False  # what media really does
+        self.confirmed = False  # the last Done to a SetMask that was read
+        self.wanted: bool | None = None  # the last SetMask that was sent
+        self.sessions = {OpenSession: 0, CloseSession: 0}
+        self.submitted: dict[str, int] = {}
+        self.captures: list[str] = []
+        self.alive = {near}
+        self.told_to_end: set[Side] = set()
+        self.answered = False
+        self.asked: set[Side] = set()  # legs that sent a re-INVITE and wait
+        self.reinvited: set[Side] = set()  # legs that have our re-INVITE
+        self.records: list[CallRecord] = []
+        self.view: CallView | None = None
+        route = Route(near, "trunk", {}, 180.0)
+        invited = leg.LegInvited("trunk", leg.Party("anna"), leg.Party("500"), offer)
+        self.call, commands = Call.begin(SESSION, invited, route, ORIGIN, GUARD, self.now)
+        self.carry_out(commands)
+        if begin == "invited" or self.call.over:
+            return
+        self.media_is_quick()
+        self.far_leg_answers()
+        if begin == "up":
+            return
+        self.agent_asks("start")
+        self.media_is_quick()
+        self.the_customer_keys(CaptureState.COLLECTING)
+        self.the_customer_keys(CaptureState.COLLECTING if begin == "collecting" else CaptureState.READY)
+        self.media_is_quick()
+        if begin == "charging":
+            self.agent_asks("submit")
+
+    # --- what the call asks for -----------------------------------------------------------------------------------
+
+    def carry_out(self, commands: list[CallCommand]) -> None:
+        for command in commands:
+            match command:
+                case Show(view):
+                    self.view = view
+                case Record(record):
+                    self.records.append(record)
+                case ToLeg(side, leg_command):
+                    self.to_leg(side, leg_command)
+                case ToMedia(media_command):
+                    self.to_media(media_command)
+
+    def to_leg(self, side: Side, command: leg.LegCommand) -> None:
+        if isinstance(command, leg.InviteLeg):
+            assert side is OTHER[self.near]
+            self.alive.add(side)
+            return
+        assert side in self.alive, f"{command} to a leg that is not there"
+        assert side not in self.told_to_end, f"{command} after its end"
+        match command:
+            case leg.RingLeg():
+                assert side is self.near
+                assert not self.answered
+            case leg.AnswerLeg():
+                assert side is self.near
+                assert not self.answered, "answered twice"
+                self.answered = True
+            case leg.RejectLeg():
+                assert side is self.near
+                assert not self.answered, "refused after it was answered"
+                self.told_to_end.add(side)
+            case leg.HangUpLeg():
+                self.told_to_end.add(side)
+            case leg.ReinviteLeg():
+                assert side not in self.reinvited | self.asked, "two re-INVITEs at once"
+                self.reinvited.add(side)
+            case leg.AnswerReinvite() | leg.RejectReinvite():
+                assert side in self.asked, "an answer to a re-INVITE that was not there"
+                self.asked.discard(side)
+
+    def to_media(self, command: AnyCommand) -> None:
+        if type(command) in self.sessions:
+            self.sessions[type(command)] += 1
+            assert self.sessions[OpenSession] == 1
+        elif isinstance(command, SetMask):
+            self.wanted = command.on
+        elif isinstance(command, SubmitCapture):
+            self.submitted[command.capture] = self.submitted.get(command.capture, 0) + 1
+            assert self.submitted[command.capture] == 1, "submitted again, though it was not refused"
+        self.commands.append(command)
+
+    # --- legs -----------------------------------------------------------------------------------------------------
+
+    def happens(self, side: Side, event: leg.LegEvent) -> None:
+        self.carry_out(self.call.leg_event(side, event, self.now))
+
+    @precondition(lambda self: self.alive and not self.call.over)
+    @rule(data=st.data(), event=LEG_EVENTS)
+    def leg_reports(self, data: st.DataObject, event: leg.LegEvent) -> None:
+        side = data.draw(st.sampled_from(sorted(self.alive)))
+        if isinstance(event, leg.LegReinvited):
+            if side in self.asked or side in self.told_to_end:
+                return  # the engine refuses it by itself
+            self.asked.add(side)
+        elif isinstance(event, leg.ReinviteAnswered | leg.ReinviteFailed):
+            self.reinvited.discard(side)
+        self.happens(side, event)
+
+    @precondition(lambda self: self.answered and self.call.ended_at is None and len(self.alive) == 2)
+    @rule(side=SIDES, answered=st.booleans())
+    def leg_is_put_on_hold(self, side: Side, answered: bool) -> None:
+        if side not in self.asked:
+            self.asked.add(side)
+            self.happens(side, leg.LegReinvited(THEIRS[side] + b"a=sendonly\r\n"))
+        if answered and OTHER[side] in self.reinvited:
+            self.reinvited.discard(OTHER[side])
+            self.happens(OTHER[side], leg.ReinviteAnswered(THEIRS[OTHER[side]]))
+
+    @precondition(lambda self: self.alive and not self.call.over)
+    @rule(data=st.data(), event=ENDS, sure=SELDOM)
+    def leg_ends(self, data: st.DataObject, event: leg.LegEvent, sure: bool) -> None:
+        if not sure:
+            return
+        side = data.draw(st.sampled_from(sorted(self.alive)))
+        self.alive.discard(side)
+        self.asked.discard(side)
+        self.happens(side, event)
+
+    @precondition(lambda self: OTHER[self.near] in self.alive and not self.answered)
+    @rule()
+    def far_leg_answers(self) -> None:
+        self.happens(OTHER[self.near], leg.LegAnswered(THEIRS[OTHER[self.near]]))
+
+    # --- media ----------------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.commands)
+    @rule(refuse=SELDOM)
+    def media_obeys(self, refuse: bool) -> None:
+        command = self.commands.popleft()
+        answer: AnyAnswer = Done(serial=0)
+        if refuse or self.lost:
+            answer = Refused(serial=0, reason="refused")
+        elif isinstance(command, OpenSession):
+            streams = (LocalStream("127.0.0.1", 20000),)
+            answer = SessionOpened(serial=0, caller=streams, agent=streams)
+        elif isinstance(command, CloseSession):
+            answer = SessionClosed(serial=0, caller=COUNTERS, agent=LegCounters())
+        elif isinstance(command, SetMask):
+            self.masked = command.on
+        elif isinstance(command, StartCapture):
+            assert self.masked or self.call.ended_at is not None, "asked to collect without a mask"
+        self.answers.append((command, answer))
+
+    @precondition(lambda self: self.answers)
+    @rule()
+    def an_answer_is_read(self) -> None:
+        command, answer = self.answers.popleft()
+        if isinstance(answer, CaptureChanged):
+            self.carry_out(self.call.media_news(answer, self.now))
+            return
+        assert command is not None
+        self.closed = self.closed or isinstance(command, CloseSession)
+        if isinstance(command, SetMask) and isinstance(answer, Done):
+            self.confirmed = command.on
+        elif isinstance(command, SubmitCapture) and isinstance(answer, Refused):
+            self.submitted[command.capture] -= 1
+        self.carry_out(self.call.media_answered(command, answer, self.now))
+
+    @precondition(lambda self: self.commands or self.answers)
+    @rule()
+    def media_is_quick(self) -> None:
+        while self.commands:
+            self.media_obeys(refuse=False)
+        while self.answers:
+            self.an_answer_is_read()
+            while self.commands:
+                self.media_obeys(refuse=False)
+
+    @precondition(lambda self: self.call.payment.masked and not self.lost)
+    @rule(state=st.sampled_from([CaptureState.COLLECTING, CaptureState.READY]))
+    def the_customer_keys(self, state: CaptureState) -> None:
+        self.answers.append((None, CaptureChanged(session=SESSION, capture=CaptureId(self.captures[-1]), state=state)))
+
+    @precondition(lambda self: self.captures)
+    @rule(data=st.data(), state=st.sampled_from(CaptureState), outcome=OUTCOMES)
+    def media_tells_news(self, data: st.DataObject, state: CaptureState, outcome: Approved) -> None:
+        """Likely news and unlikely, of this capture and of older ones."""
+        capture = CaptureId(data.draw(st.sampled_from(self.captures[::-1])))
+        given_outcome = outcome if state is CaptureState.FINISHED else None
+        news = CaptureChanged(session=SESSION, capture=capture, state=state, outcome=given_outcome)
+        self.answers.append((None, news))
+
+    @precondition(lambda self: not self.lost and not self.call.over)
+    @rule(sure=SELDOM)
+    def media_dies(self, sure: bool) -> None:
+        if sure:
+            self.lost = True
+            self.commands.clear()
+            self.answers.clear()
+            self.carry_out(self.call.media_lost(self.now))
+
+    # --- the agent, and time --------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.call.ended_at is None)
+    @rule(what=st.sampled_from(["start", "start", "submit", "submit", "cancel", "reset"]))
+    def agent_asks(self, what: str) -> None:
+        call, now = self.call, self.now
+        capture = f"c{len(self.captures)}"
+        before = call.view()
+        try:
+            match what:
+                case "start":
+                    commands = call.start_capture(capture, ORDER, now)
+                    self.captures.append(capture)
+                case "submit":
+                    commands = call.submit_capture(now)
+                case "cancel":
+                    commands = call.cancel_capture(now)
+                case _:
+                    commands = call.reset_capture(Field.EXPIRY, now)
+        except NotNow:
+            assert call.view() == before, "a refused request changed something"
+            return
+        self.carry_out(commands)
+
+    @precondition(lambda self: self.call.ended_at is None)
+    @rule(asks=st.lists(st.sampled_from(["start", "cancel", "wait"]), min_size=2, max_size=5))
+    def the_agent_is_hasty(self, asks: list[str]) -> None:
+        """Faster than media answers."""
+        for what in asks:
+            if what == "wait":
+                self.time_passes(GUARD)
+            elif self.call.ended_at is None:
+                self.agent_asks(what)
+
+    @precondition(lambda self: not self.call.over)
+    @rule(seconds=st.sampled_from([0.1, GUARD, 200.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+        self.carry_out(self.call.expire(self.now))
+
+    @precondition(lambda self: not self.call.over)
+    @rule(sure=SELDOM)
+    def we_stop(self, sure: bool) -> None:
+        if sure:
+            self.carry_out(self.call.shut_down(self.now))
+
+    @precondition(lambda self: self.call.over)
+    @rule()
+    def nothing_more_happens(self) -> None:
+        pass
+
+    # --- what always holds ----------------------------------------------------------------------------------------
+
+    @invariant()
+    def the_agent_is_told_to_collect_only_behind_the_mask(self) -> None:
+        view = self.view
+        if view is not None and view.capture is not None and view.capture.stage in KEYED:
+            assert self.confirmed, "collecting without a confirmed mask"
+            assert self.masked, "collecting while media does not mask"
+            assert view.masked
+
+    @invariant()
+    def the_mask_is_wanted_as_long_as_a_capture_is_not_over(self) -> None:
+        capture = self.call.payment.view
+        if capture is not None and capture.stage not in FINAL:
+            assert self.wanted is True
+            assert self.call.view().masked
+
+    @invariant()
+    def an_open_mask_is_one_that_media_confirmed_open(self) -> None:
+        if not self.call.view().masked:
+            assert self.wanted in (None, False)
+            assert not self.masked
+
+    @invariant()
+    def what_is_shown_is_what_is(self) -> None:
+        assert self.view == self.call.view()
+
+    @invariant()
+    def an_end_tells_both_legs_and_closes_the_session_once(self) -> None:
+        ended = self.call.ended_at is not None
+        assert self.sessions[CloseSession] == (self.sessions[OpenSession] if ended else 0)
+        if ended:
+            assert self.alive <= self.told_to_end, "a leg was left alone"
+            assert self.call.view().state is CallState.ENDED
+
+    @invariant()
+    def a_call_is_recorded_once_and_last(self) -> None:
+        assert len(self.records) == (1 if self.call.over else 0)
+        if self.call.over:
+            assert self.closed or self.lost or not self.sessions[OpenSession], "recorded before media had closed"
+            assert len(self.records[0].captures) == len(self.captures)
+            assert self.call.deadline() is None
+
+    def teardown(self) -> None:
+        """However it stands: once both hang up, media answers and the provider does, the call is over."""
+        if not hasattr(self, "call"):
+            return
+        for side in sorted(self.alive):
+            self.alive.discard(side)
+            self.happens(side, leg.LegHungUp("bye"))
+        self.everything_holds()
+        while self.commands:  # a submission that crosses the hang-up may be taken or refused
+            self.media_obeys(refuse=self.near is Side.AGENT and isinstance(self.commands[0], SubmitCapture))
+        while self.answers:
+            self.an_answer_is_read()
+        for capture in self.captures:
+            self.media_tells_news_of(capture)
+        assert self.call.over
+        self.everything_holds()
+
+    def everything_holds(self) -> None:
+        assert self.call.ended_at is not None
+        self.the_mask_is_wanted_as_long_as_a_capture_is_not_over()
+        self.what_is_shown_is_what_is()
+        self.an_end_tells_both_legs_and_closes_the_session_once()
+        self.a_call_is_recorded_once_and_last()
+
+    def media_tells_news_of(self, capture: str) -> None:
+        if not self.call.over:
+            outcome = Approved(reference="r")
+            news = CaptureChanged(
+                session=SESSION, capture=CaptureId(capture), state=CaptureState.FINISHED, outcome=outcome
+            )
+            self.carry_out(self.call.media_news(news, self.now))
+
+
+Calls.TestCase.settings = settings(
+    max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestCalls = Calls.TestCase
