@@ -187,8 +187,9 @@ class Sipp:
         callee: str = "1000",
         address: str = "127.0.0.1",
         port: int | None = None,
+        at_once: int | None = None,
     ) -> Self:
-        """Start sipp and wait until it listens, on `port` or a free one.
+        """Start sipp and wait until it listens, on `port` or a free one; `at_once` bounds the calls that are up.
 
         With `remote` it calls that address, else it waits to be called.
 
@@ -197,11 +198,11 @@ class Sipp:
         name = script.stem
         port = port or free_ports(1, address)
         # sipp binds the first media port and the one two above it, and sends from the others raw.
-        media = free_ports(_PORTS_A_CALL * calls + 4, address)
+        media = free_ports(_PORTS_A_CALL * (at_once or calls) + 4, address)
         command = [
             "sipp", *([f"{remote[0]}:{remote[1]}"] if remote else []), "-sf", str(script),
             "-i", address, "-p", str(port), "-mi", address, "-mp", str(media), "-bind_local",
-            "-m", str(calls), "-l", str(calls), "-r", str(rate), "-s", callee, "-cid_str", f"%u-{name}-{port}",
+            "-m", str(calls), "-l", str(at_once or calls), "-r", str(rate), "-s", callee, "-cid_str", f"%u-{name}-{port}",
             # On a busy machine an INVITE may be repeated after its answer; that is no reason to abort the call.
             "-default_behaviors", "all,-abortunexp", "-nostdin", "-cp", str(free_ports(1, address)), "-timer_resol", "1",
             "-trace_err", "-error_file", "errors.log", "-trace_logs", "-log_file", "steps.log",
