@@ -1,8 +1,8 @@
 """Logging: JSON lines on standard error, with an allow-list of fields.
 
 Rule 1: an event is a fixed name in code, never built from data; what varies goes into fields.
-Rule 2: a field that is not in FIELDS is dropped, and `dropped` says how many; so is a value that is no number, bool
-        or short printable text.
+Rule 2: a field that is not in FIELDS is dropped, and `dropped` says how many; so is a value that is no bool, short
+        printable text or number with fewer digits than a card's.
 Rule 3: an exception is logged as its type and where it was raised, never its text: texts quote their input.
 """
 
@@ -30,6 +30,7 @@ FIELDS = frozenset(
     }
 )  # fmt: skip
 _LONGEST = 200
+_LARGEST = 10**11  # the least number of 12 digits; card numbers have 12 to 19 (ISO/IEC 7812-1)
 _ErrorInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
@@ -37,7 +38,7 @@ def _allow(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> Muta
     dropped = 0
     for name in list(entry):
         value = entry[name]
-        plain = isinstance(value, bool | int | float) or value is None
+        plain = value is None or (isinstance(value, bool | int | float) and abs(value) < _LARGEST)
         text = isinstance(value, str) and len(value) <= _LONGEST and value.isprintable()
         if name not in FIELDS or not (plain or text):
             del entry[name]

@@ -1,0 +1,223 @@
+"""Session descriptions: what is read, what is rewritten, and that everything else crosses as it came."""
+
+from __future__ import annotations
+
+import pytest
+
+from b2bua.call import sdp
+from media.events import LocalStream, RemoteStream
+
+HERE = (LocalStream("198.51.100.1", 20000), LocalStream("198.51.100.1", 20004))
+OFFER = (
+    b"v=0\r\no=alice 53655765 2353687637 IN IP4 192.0.2.10\r\ns=A call\r\ni=caf\xe9 and \xe2\x98\x8e\r\n"
+    b"c=IN IP4 192.0.2.10\r\nb=AS:128\r\nt=0 0\r\na=charset:ISO-8859-1\r\na=x-unknown:what ever  it is\r\n"
+    b"m=audio 4000 RTP/AVP 9 8 101\r\nb=TIAS:64000\r\na=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\n"
+    b"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n"
+    b"m=video 4002 RTP/AVPF 96\r\nc=IN IP4 192.0.2.11\r\na=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack pli\r\n"
+)
+
+
+def lines(body: bytes) -> list[bytes]:
+    return body.removesuffix(b"\r\n").split(b"\r\n")
+
+
+def with_media(media: str, head: str = "c=IN IP4 192.0.2.10\r\n") -> bytes:
+    return f"v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\n{head}t=0 0\r\n{media}".encode()
+
+
+def test_only_origin_addresses_and_ports_are_changed():
+    after = lines(sdp.rewrite(sdp.parse(OFFER), HERE, 7, 3))
+    changed = {old: new for old, new in zip(lines(OFFER), after, strict=True) if old != new}
+    assert changed == {
+        b"o=alice 53655765 2353687637 IN IP4 192.0.2.10": b"o=- 7 3 IN IP4 198.51.100.1",
+        b"c=IN IP4 192.0.2.10": b"c=IN IP4 198.51.100.1",
+        b"m=audio 4000 RTP/AVP 9 8 101": b"m=audio 20000 RTP/AVP 9 8 101",
+        b"m=video 4002 RTP/AVPF 96": b"m=video 20004 RTP/AVPF 96",
+        b"c=IN IP4 192.0.2.11": b"c=IN IP4 198.51.100.1",
+    }
+
+
+def test_an_ipv6_address_of_ours_is_written_as_one_and_theirs_is_read():
+    body = OFFER.replace(b"IN IP4 192.0.2.10", b"IN IP6 2001:db8::10")
+    described = sdp.parse(body)
+    assert sdp.remote_streams(described, latch=False)[0].address == "2001:db8::10"
+    after = sdp.rewrite(described, (LocalStream("2001:db8::1", 20000),), 7, 1)
+    assert b"o=- 7 1 IN IP6 2001:db8::1\r\n" in after
+    assert b"c=IN IP6 2001:db8::1\r\n" in after
+    assert b"192.0.2" not in after
+
+
+def test_what_the_relay_cannot_carry_is_refused_in_place():
+    body = with_media(
+        "m=audio 4000 UDP/TLS/RTP/SAVPF 0\r\na=fingerprint:sha-256 AB\r\n"
+        "m=message 2855 TCP/MSRP *\r\nm=audio 4002/2 RTP/AVP 0\r\nm=audio 4010 RTP/AVP 8\r\nm=text 0 RTP/AVP 98\r\n"
+    )
+    described = sdp.parse(body)
+    local = tuple(LocalStream("198.51.100.1", 20000 + 2 * number) for number in range(5))
+    media = [line for line in lines(sdp.rewrite(described, local, 7, 1)) if line.startswith(b"m=")]
+    assert media == [
+        b"m=audio 0 UDP/TLS/RTP/SAVPF 0",
+        b"m=message 0 TCP/MSRP *",
+        b"m=audio 0/2 RTP/AVP 0",
+        b"m=audio 20006 RTP/AVP 8",
+        b"m=text 0 RTP/AVP 98",
+    ]
+    assert [stream.port for stream in sdp.remote_streams(described, latch=False)] == [0, 0, 0, 4010, 0]
+
+
+def test_an_m_line_without_a_stream_of_ours_is_refused():
+    after = lines(sdp.rewrite(sdp.parse(OFFER), HERE[:1], 7, 1))
+    assert b"m=video 0 RTP/AVPF 96" in after
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a=candidate:1 1 UDP 2130706431 10.0.1.1 8998 typ host",
+        "a=ice-ufrag:8hhY",
+        "a=ice-pwd:asd88fgpdd777uzjYhagZg",
+        "a=ice-options:trickle",
+        "a=end-of-candidates",
+        "a=rtcp-mux",
+        "a=rtcp-mux-only",
+        "a=rtcp:53020 IN IP4 192.0.2.66",
+        "a=source-filter: incl IN IP4 * 192.0.2.66",
+        "a=altc:1 IP6 2001:db8::66 4000",
+    ],
+)
+@pytest.mark.parametrize("level", ["session", "media"])
+def test_what_names_other_addresses_or_promises_what_the_relay_does_not_do_is_withdrawn(line: str, level: str):
+    media = "m=audio 4000 RTP/AVP 0\r\n"
+    body = with_media(f"{media}{line}\r\n") if level == "media" else with_media(f"{line}\r\n{media}")
+    after = sdp.rewrite(sdp.parse(body), HERE, 7, 1)
+    assert line.encode() not in after
+    assert len(lines(after)) == len(lines(body)) - 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a=rtcp-fb:* nack",
+        "a=rtcp-rsize",
+        "a=candidates-like:1",
+        "a=fingerprint:sha-1 AB",
+        "a=crypto:1 X inline:YQ",
+        "a=mid:0",
+    ],
+)
+def test_what_only_looks_like_it_crosses(line: str):
+    assert line.encode() in lines(
+        sdp.rewrite(sdp.parse(with_media(f"m=audio 4000 RTP/AVP 0\r\n{line}\r\n")), HERE, 7, 1)
+    )
+
+
+@pytest.mark.parametrize(("family", "address"), [("IP4", "0.0.0.0"), ("IP6", "::")])
+def test_the_old_form_of_hold_stays_a_hold(family: str, address: str):
+    described = sdp.parse(with_media("m=audio 4000 RTP/AVP 0\r\n", head=f"c=IN {family} {address}\r\n"))
+    assert f"c=IN {family} {address}".encode() in lines(sdp.rewrite(described, HERE, 7, 1))
+    stream = sdp.remote_streams(described, latch=False)[0]
+    assert (stream.port, stream.rtcp_port) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "expected"),
+    [
+        ("", ("192.0.2.10", 4001)),
+        ("a=rtcp:5555\r\n", ("192.0.2.10", 5555)),
+        ("a=rtcp:5555 IN IP4 192.0.2.66\r\n", ("192.0.2.66", 5555)),
+        ("a=rtcp:5555 IN IP6 2001:db8::66\r\n", ("2001:db8::66", 5555)),
+        ("a=rtcp:5555 IN IP4 phone.example\r\n", ("192.0.2.10", 5555)),
+        ("a=rtcp:99999\r\n", ("192.0.2.10", 4001)),
+        ("a=rtcp:\r\n", ("192.0.2.10", 4001)),
+    ],
+)
+def test_where_rtcp_goes(attribute: str, expected: tuple[str, int]):
+    described = sdp.parse(with_media(f"m=audio 4000 RTP/AVP 0\r\n{attribute}"))
+    stream = sdp.remote_streams(described, latch=False)[0]
+    assert (stream.rtcp_address, stream.rtcp_port) == expected
+
+
+def test_the_last_port_has_no_rtcp_beside_it():
+    described = sdp.parse(with_media("m=audio 65535 RTP/AVP 0\r\n"))
+    assert sdp.remote_streams(described, latch=False)[0].rtcp_port == 0
+
+
+def test_every_way_to_carry_keys_is_told_apart_from_audio():
+    described = sdp.parse(
+        with_media(
+            "m=audio 4000 RTP/AVP 0 8 96 97 98 99 100 200\r\na=rtpmap:96 telephone-event/8000\r\n"
+            "a=rtpmap:97 TELEPHONE-EVENT/48000\r\na=rtpmap:98 red/8000\r\na=rtpmap:99 opus/48000/2\r\n"
+            "a=rtpmap:100 tone/8000\r\na=rtpmap:120 telephone-event/16000\r\na=rtpmap:x y\r\n"
+        )
+    )
+    assert sdp.remote_streams(described, latch=True) == (
+        RemoteStream(
+            address="192.0.2.10",
+            port=4000,
+            rtcp_address="192.0.2.10",
+            rtcp_port=4001,
+            event_types=(96, 97, 120),
+            audio_types=(0, 8, 99),
+            latch=True,
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "rule"),
+    [
+        (b"", "v=0"),
+        (b"\xff\xfe", "v=0"),
+        (b"v=1\r\no=- 1 1 IN IP4 192.0.2.1\r\n", "v=0"),
+        (with_media(""), "0 m-lines"),
+        (with_media("m=audio 4000 RTP/AVP 0\r\n" * 17), "17 m-lines"),
+        (with_media("m=audio 4000 RTP/AVP 0\r\n" + "a=x\r\n" * 8000), "longer"),
+        (with_media("m=audio 4000 RTP/AVP\r\n"), "m= is not"),
+        (with_media("m=audio 65536 RTP/AVP 0\r\n"), "no valid port"),
+        (with_media("m=audio -1 RTP/AVP 0\r\n"), "no valid port"),
+        (with_media("m=audio 4000/x RTP/AVP 0\r\n"), "no valid port"),
+        (with_media("m=audio \xb2 RTP/AVP 0\r\n"), "no valid port"),
+        (with_media("m=audio 4000 RTP/AVP 0\r\n", head=""), "no c= line"),
+        (with_media("m=audio 4000 RTP/AVP 0\r\n", head="c=IN IP4\r\n"), "c= is not"),
+        (with_media("m=audio 4000 RTP/AVP 0\r\n", head="c=\r\n"), "c= is not"),
+        (with_media("m=audio 4000 RTP/AVP 0\r\n", head="c=IN IP4 phone.example\r\n"), "c= is not"),
+        (with_media("m=audio 4000 RTP/AVP 0\r\n", head="c=IN IP6 fe80::1%eth0\r\n"), "c= is not"),
+        (with_media("m=audio 4000 RTP/AVP 0\r\n", head="c=TN RFC2543 12345\r\n"), "c= is not"),
+        (with_media("m=audio 4000 RTP/AVP 0\r\no=- 1 1 IN IP4 192.0.2.66\r\n"), "one o= line"),
+        (with_media("m=audio 4000 RTP/AVP 0\r\n", head="o=- 1 1 IN IP4 192.0.2.66\r\n"), "one o= line"),
+        (with_media("m=audio 4000 RTP/AVP 0\r\nnonsense\r\n"), "type=value"),
+        (with_media("m=audio 4000 RTP/AVP 0\r\na=x\rc=IN IP4 192.0.2.66\r\n"), "type=value"),
+        (with_media("m=audio 4000 RTP/AVP 0\r\na=x\0y\r\n"), "type=value"),
+    ],
+)
+def test_what_is_no_description_is_refused_with_the_rule_and_not_the_content(body: bytes, rule: str):
+    with pytest.raises(sdp.SdpError, match=rule) as caught:
+        sdp.parse(body)
+    for part in ("192.0.2", "phone.example", "fe80", "12345"):
+        assert part not in str(caught.value)
+
+
+def test_a_number_of_absurd_length_is_no_payload_type():
+    described = sdp.parse(with_media(f"m=audio 4000 RTP/AVP 0 {'9' * 9000}\r\na=rtpmap:{'8' * 9000} x\r\n"))
+    assert sdp.remote_streams(described, latch=False)[0].audio_types == (0,)
+
+
+def test_lines_may_end_with_a_bare_line_feed():
+    assert sdp.parse(OFFER.replace(b"\r\n", b"\n")) == sdp.parse(OFFER)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "agreed"),
+    [
+        ("m=audio 4000 RTP/AVP 101\r\n", "m=audio 4000 RTP/AVP 101\r\n", True),
+        ("m=audio 4000 RTP/AVP 101\r\n", "m=audio 0 RTP/AVP 101\r\n", False),
+        ("m=audio 4000 RTP/SAVP 101\r\n", "m=audio 4000 RTP/SAVP 101\r\n", False),
+        ("m=video 4000 RTP/AVP 101\r\n", "m=video 4000 RTP/AVP 101\r\n", False),
+        ("m=audio 4000 RTP/AVP 101\r\n", "m=audio 0 RTP/AVP 0\r\nm=audio 4000 RTP/AVP 101\r\n", False),
+    ],
+)
+def test_keys_are_agreed_on_where_one_m_line_of_both_has_them_in_clear(one: str, other: str, agreed: bool):
+    events = "a=rtpmap:101 telephone-event/8000\r\n"
+    ends = [sdp.parse(with_media(text.replace("101\r\n", f"101\r\n{events}"))) for text in (one, other)]
+    assert sdp.agree_on_keys(*ends) is agreed
+    assert sdp.agree_on_keys(*reversed(ends)) is agreed
