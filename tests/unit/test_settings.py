@@ -1,0 +1,247 @@
+"""The sections of sip.conf: every key in the file and in the environment, and the example that we ship."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from pydantic_core import PydanticUndefined
+
+from b2bua.settings import SECTIONS, read, signalling
+from tonewall.ini import ConfigError, Section, load, read_file, to_environment, variable_name
+
+EXAMPLE = Path(__file__).parents[2] / "sip.conf.example"
+SECRET = "sk-live-7c4fe1-aaaaaaaaaaaa"
+# A value for every key that is not its default.
+OTHER = {
+    ("general", "bind"): "127.0.0.9",
+    ("general", "port"): "5070",
+    ("general", "advertised"): "198.51.100.7",
+    ("general", "log_level"): "debug",
+    ("general", "directory"): "/tmp/tonewall-test",
+    ("general", "cdr_file"): "/tmp/other.jsonl",
+    ("general", "ring_time"): "30",
+    ("general", "guard_time"): "2.5",
+    **{
+        (trunk, key): value
+        for trunk in ("carrier", "pbx")
+        for key, value in {
+            "host": "other.example",
+            "port": "5080",
+            "username": "someone",
+            "password": SECRET,
+            "domain": "domain.example",
+            "nat": "yes",
+        }.items()
+    },
+    ("media", "address"): "127.0.0.8",
+    ("media", "advertised"): "198.51.100.8",
+    ("media", "ports"): "30000-30099",
+    ("media", "key_timeout"): "11",
+    ("media", "capture_timeout"): "12",
+    ("media", "ready_timeout"): "13",
+    ("media", "quiet_time"): "14",
+    ("api", "address"): "127.0.0.7",
+    ("api", "port"): "8443",
+    ("api", "tokens"): f"agent:{SECRET}",
+    ("provider", "adapter"): "connector",
+    ("provider", "url"): "https://other.example/v2",
+    ("provider", "api_key"): SECRET,
+    ("provider", "ca_file"): str(EXAMPLE),
+    ("provider", "timeout"): "5",
+    ("provider", "inquiry_time"): "6",
+    ("provider", "token_type"): "reusable",
+    ("provider", "journal"): "/tmp/journal.jsonl",
+    ("provider", "ready"): "3",
+}
+WRONG = {
+    ("general", "bind"): "localhost",
+    ("general", "port"): "65536",
+    ("general", "log_level"): "loud",
+    ("general", "guard_time"): "0",
+    ("general", "ring_time"): "-1",
+    ("carrier", "host"): "a b",
+    ("carrier", "port"): "sip",
+    ("pbx", "nat"): "perhaps",
+    ("media", "address"): "0.0.0.0",
+    ("media", "ports"): "20001-20002",
+    ("media", "key_timeout"): "soon",
+    ("api", "port"): "-1",
+    ("provider", "adapter"): "nobody",
+    ("provider", "url"): "http://plain.example",
+    ("provider", "api_key"): "with space",
+    ("provider", "ca_file"): "/nowhere/ca.pem",
+    ("provider", "token_type"): "many",
+    ("provider", "ready"): "0",
+}
+KEYS = [(name, key) for name, model in SECTIONS.items() for key in model.model_fields]
+every_key = pytest.mark.parametrize(("section", "key"), KEYS, ids=lambda part: part)
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for section, key in KEYS:
+        monkeypatch.delenv(variable_name(section, key), raising=False)
+
+
+def example() -> dict[str, dict[str, str]]:
+    return read_file(EXAMPLE)
+
+
+def plain(value: object) -> object:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+# --- every key ----------------------------------------------------------------------------------------------------
+
+
+@every_key
+def test_every_key_is_also_an_environment_variable_which_wins(section: str, key: str):
+    model: type[Section] = SECTIONS[section]
+    from_file = load(model, example(), {})
+    name = f"TONEWALL_{section.upper()}_{key.upper()}"
+    given = load(model, example(), {name: OTHER[section, key]})
+    assert given == load(model, {**example(), section: {**example()[section], key: OTHER[section, key]}}, {})
+    if OTHER[section, key] != plain(getattr(from_file, key)):
+        assert plain(getattr(given, key)) != plain(getattr(from_file, key))
+
+
+@every_key
+def test_every_key_has_a_description_for_whoever_gets_it_wrong(section: str, key: str):
+    assert SECTIONS[section].model_fields[key].description
+
+
+@pytest.mark.parametrize(("section", "key"), WRONG, ids=lambda part: part)
+def test_a_wrong_value_is_explained_without_repeating_it(section: str, key: str, tmp_path: Path):
+    values = example()
+    values[section][key] = WRONG[section, key]
+    path = tmp_path / "sip.conf"
+    path.write_text(
+        "".join(f"[{name}]\n{''.join(f'{k} = {v}{chr(10)}' for k, v in part.items())}" for name, part in values.items())
+    )
+    with pytest.raises(ConfigError) as caught:
+        read(path)
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"[{section}] {key}: ")
+    assert "xpected" in line or "should" in line
+    assert WRONG[section, key] not in line.replace(f"[{section}] {key}", "") or len(WRONG[section, key]) < 3
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_no_value_is_in_any_fault_of_a_section(name: str):
+    values = dict.fromkeys(SECTIONS[name].model_fields, SECRET)
+    with pytest.raises(ConfigError) as caught:
+        load(SECTIONS[name], {name: values}, {})
+    assert SECRET not in str(caught.value)
+
+
+@every_key
+def test_no_key_that_is_misspelt_goes_unnoticed(section: str, key: str):
+    values = {**example()[section], f"{key}x": SECRET}
+    with pytest.raises(ConfigError) as caught:
+        load(SECTIONS[section], {section: values}, {})
+    assert str(caught.value).startswith(f"[{section}] {key}x: unknown key; did you mean ")
+    assert SECRET not in str(caught.value)
+
+
+def test_every_fault_of_the_file_is_told_at_once(tmp_path: Path):
+    path = tmp_path / "sip.conf"
+    path.write_text("[general]\nport = x\n[media]\nports = y\n")
+    with pytest.raises(ConfigError) as caught:
+        read(path)
+    told = [line.split(":")[0] for line in str(caught.value).splitlines()]
+    assert told == [
+        "[general] port",
+        "[carrier] host",
+        "[pbx] host",
+        "[media] ports",
+        "[api] tokens",
+        "[provider] url",
+        "[provider] api_key",
+    ]
+
+
+# --- the rules over several keys ----------------------------------------------------------------------------------
+
+
+def test_the_wildcard_needs_an_address_to_advertise():
+    values = {"bind": "0.0.0.0"}
+    with pytest.raises(ConfigError, match=r"^\[general\] advertised: expected the address"):
+        load(SECTIONS["general"], {"general": values}, {})
+    load(SECTIONS["general"], {"general": {**values, "advertised": "198.51.100.7"}}, {})
+
+
+@pytest.mark.parametrize(
+    "ports", ["", "20000", "20000-", "20000-20002", "1022-2000", "20000-65536", "30000-20000", "a-b"]
+)
+def test_a_range_of_ports_has_two_pairs_and_begins_even(ports: str):
+    with pytest.raises(ConfigError, match=r"^\[media\] ports: expected low-high"):
+        load(SECTIONS["media"], {"media": {"ports": ports}}, {})
+
+
+@pytest.mark.parametrize("url", ["ftp://a.example", "https://", "https://u:p@a.example", "https://a.example/?q=1"])
+def test_a_provider_is_reached_by_https_and_by_nothing_else(url: str):
+    values = {**example()["provider"], "url": url}
+    with pytest.raises(ConfigError, match=r"^\[provider\] url: expected") as caught:
+        load(SECTIONS["provider"], {"provider": values}, {})
+    assert "a.example" not in str(caught.value)
+
+
+# --- who is told what ---------------------------------------------------------------------------------------------
+
+
+def test_the_signalling_process_needs_nothing_of_media_or_provider():
+    values = {name: part for name, part in example().items() if name in ("general", "carrier", "pbx", "api")}
+    own = signalling(values)
+    handed: dict[str, str] = {}
+    for section in (own.general, own.carrier, own.pbx, own.api):
+        handed |= to_environment(section)
+    assert not [name for name in handed if name.startswith(("TONEWALL_PROVIDER", "TONEWALL_MEDIA"))]
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_a_section_survives_being_handed_to_a_child(name: str):
+    values = {name: {key: OTHER[name, key] for key in SECTIONS[name].model_fields}}
+    settings = load(SECTIONS[name], values, {})
+    assert load(SECTIONS[name], {}, to_environment(settings)) == settings
+
+
+# --- the example --------------------------------------------------------------------------------------------------
+
+
+def shown() -> dict[tuple[str, str], tuple[bool, str]]:
+    """Every key of the example: whether it is commented out, and its value."""
+    found, section = {}, ""
+    for line in EXAMPLE.read_text().splitlines():
+        if header := re.fullmatch(r"\[(\w+)\]", line.strip()):
+            section = header[1]
+        elif entry := re.match(r"(;?)(\w+) *=(.*)", line):
+            value = re.split(r"(?:^|\s);", entry[3], maxsplit=1)[0].strip()
+            found[section, entry[2]] = (bool(entry[1]), value)
+    return found
+
+
+def test_the_example_is_a_configuration(tmp_path: Path):
+    settings = read(EXAMPLE)
+    assert settings.provider.url == "https://payments.example"
+
+
+def test_the_example_shows_every_key_of_every_section_and_no_other():
+    assert sorted(shown()) == sorted(KEYS)
+
+
+@every_key
+def test_what_the_example_comments_out_is_the_default(section: str, key: str):
+    commented, value = shown()[section, key]
+    default: Any = SECTIONS[section].model_fields[key].default
+    if not commented:
+        return
+    assert default is not PydanticUndefined, "a key without a default is to be given"
+    if not value:
+        assert plain(default) in ("", None)
+        return
+    required = {name: part for name, part in example()[section].items() if name != key}
+    assert plain(getattr(load(SECTIONS[section], {section: {**required, key: value}}, {}), key)) == plain(default)
