@@ -1,0 +1,264 @@
+"""The supervisor over processes that the test plays: who is told what, who is started again, and who ends when."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import itertools
+import json
+import logging
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import structlog
+
+from b2bua import supervise
+from b2bua.settings import Settings, signalling
+from b2bua.supervise import Supervisor
+from media.settings import MediaSettings
+from provider_adapters.settings import ProviderSettings
+from tests.stack import until
+from tonewall import log
+from tonewall.ini import load
+
+KEY = "sk-live-7c4fe1"
+PASSWORD = "digest-secret"
+TOKEN = "agent:0123456789abcdef"
+
+
+class Process:
+    """A child as asyncio shows it; it ends when it is told to, by `end`, or (`stubborn`) by SIGKILL only."""
+
+    _pids = itertools.count(70000)
+
+    def __init__(self, module: str, arguments: tuple[str, ...], environment: dict[str, str], handed: list[int]) -> None:
+        self.module, self.arguments, self.environment = module, arguments, environment
+        self.pid = next(self._pids)
+        self.handed = [os.dup(number) for number in handed]  # as the child inherits them
+        self.stubborn = False
+        self.signals: list[str] = []
+        self._status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def end(self, status: int) -> None:
+        if not self._status.done():
+            self._status.set_result(status)
+
+    async def wait(self) -> int:
+        return await asyncio.shield(self._status)
+
+    def terminate(self) -> None:
+        self.signals.append("TERM")
+        if not self.stubborn:
+            self.end(-15)
+
+    def kill(self) -> None:
+        self.signals.append("KILL")
+        self.end(-9)
+
+    @property
+    def running(self) -> bool:
+        return not self._status.done()
+
+
+class Machine:
+    """What was started, in order."""
+
+    def __init__(self) -> None:
+        self.started: list[Process] = []
+
+    async def start(self, program: str, _m: str, module: str, *arguments: str, **options: object) -> Process:
+        assert program == sys.executable
+        assert options["start_new_session"]
+        process = Process(module, arguments, options["env"], list(options["pass_fds"]))  # type: ignore[arg-type,call-overload]
+        self.started.append(process)
+        return process
+
+    def of(self, module: str) -> list[Process]:
+        return [process for process in self.started if process.module == module]
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    machine = Machine()
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", machine.start)
+    monkeypatch.setenv("TONEWALL_PROVIDER_API_KEY", KEY)  # as an administrator may have given it
+    yield machine
+    for process in machine.started:
+        for number in process.handed:
+            with contextlib.suppress(OSError):
+                os.close(number)
+
+
+@pytest.fixture
+def said() -> Iterator[Callable[[], list[dict[str, object]]]]:
+    """What the supervisor logs."""
+    root, file = logging.getLogger(), io.StringIO()
+    before = root.handlers[:], root.level, sys.excepthook
+    log.configure("supervisor", "info", file)
+    yield lambda: [json.loads(line) for line in file.getvalue().splitlines()]
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+    root.handlers[:], sys.excepthook = before[0], before[2]
+    root.setLevel(before[1])
+
+
+def settings(directory: Path, ready: int = 1) -> Settings:
+    sections = {
+        "general": {"directory": str(directory / "run")},
+        "carrier": {"host": "192.0.2.1", "username": "u", "password": PASSWORD},
+        "pbx": {"host": "192.0.2.2"},
+        "api": {"tokens": TOKEN},
+        "media": {"ports": "30000-30099"},
+        "provider": {"url": "https://payments.example", "api_key": KEY, "ready": str(ready)},
+    }
+    return Settings(signalling(sections), load(MediaSettings, sections), load(ProviderSettings, sections))
+
+
+@asynccontextmanager
+async def running(machine: Machine, directory: Path, ready: int = 1) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(settings(directory, ready))
+    task = asyncio.create_task(supervisor.run())
+    await until(lambda: len(machine.started) >= 2 + ready, "a process")
+    try:
+        yield supervisor
+    finally:
+        supervisor.stop()
+        async with asyncio.timeout(5):
+            while not task.done():
+                for process in machine.started:  # payers end by themselves, once media has gone
+                    if process.module == "provider_adapters.payer" and not machine.of("media.service")[-1].running:
+                        process.end(0)
+                await asyncio.sleep(0.005)
+        await task
+
+
+def channel(media: Process) -> socket.socket:
+    """The end of the payers' channel that media was given."""
+    return socket.socket(fileno=os.dup(media.handed[0]))
+
+
+async def test_every_process_is_told_its_own_settings_and_no_others(machine: Machine, tmp_path: Path):
+    async with running(machine, tmp_path):
+        told = {
+            process.module: {name for name in process.environment if name.startswith("TONEWALL_")}
+            - {"TONEWALL_SUPERVISOR"}
+            for process in machine.started
+        }
+    sections = {module: {name.split("_")[1] for name in names} for module, names in told.items()}
+    assert sections == {
+        "media.service": {"MEDIA"},
+        "provider_adapters.payer": {"PROVIDER"},
+        "b2bua.app": {"GENERAL", "CARRIER", "PBX", "API"},
+    }
+    for process in machine.started:
+        everything = " ".join((*process.arguments, *process.environment.values()))
+        assert (KEY in everything) is (process.module == "provider_adapters.payer")
+        assert (PASSWORD in everything) is (process.module == "b2bua.app")
+        assert (TOKEN in everything) is (process.module == "b2bua.app")
+        assert process.environment["TONEWALL_SUPERVISOR"] == str(os.getpid())
+        assert ("tcache_count=0" in process.environment.get("GLIBC_TUNABLES", "")) is (process.module != "b2bua.app")
+        assert (process.environment.get("PYTHONMALLOC") == "malloc") is (process.module != "b2bua.app")
+        for secret in (KEY, PASSWORD, TOKEN):
+            assert not any(secret in argument for argument in process.arguments)
+
+
+async def test_the_directory_of_sockets_is_private(machine: Machine, tmp_path: Path):
+    async with running(machine, tmp_path):
+        assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
+
+
+async def test_media_is_handed_every_payer_on_a_channel_of_its_own(machine: Machine, tmp_path: Path):
+    async with running(machine, tmp_path, ready=2):
+        with channel(machine.of("media.service")[0]) as given:
+            for payer in machine.of("provider_adapters.payer"):
+                message, numbers, _, _ = socket.recv_fds(given, 16, 1)
+                assert message == b"payer"
+                with socket.socket(fileno=numbers[0]) as pipe, socket.socket(fileno=os.dup(payer.handed[0])) as end:
+                    pipe.send(b"?")
+                    assert end.recv(1) == b"?"
+
+
+async def test_a_process_that_is_killed_is_said_and_started_again(
+    machine: Machine, tmp_path: Path, said: Callable[[], list[dict[str, object]]]
+):
+    async with running(machine, tmp_path):
+        machine.of("b2bua.app")[0].end(-9)
+        await until(lambda: len(machine.of("b2bua.app")) == 2, "a process")
+        assert machine.of("media.service")[0].running
+        (entry,) = [entry for entry in said() if entry["event"] == "restarting"]
+        assert (entry["what"], entry["status"], entry["signal"], entry["level"]) == ("b2bua", -9, "SIGKILL", "error")
+
+
+async def test_media_that_is_started_again_gets_a_new_channel_and_payers(machine: Machine, tmp_path: Path):
+    async with running(machine, tmp_path):
+        machine.of("media.service")[0].end(-11)
+        machine.of("provider_adapters.payer")[0].end(0)  # its socket to media is closed
+        await until(lambda: len(machine.of("provider_adapters.payer")) == 2, "a process")
+        with channel(machine.of("media.service")[1]) as given:
+            message, numbers, _, _ = socket.recv_fds(given, 16, 1)
+            os.close(numbers[0])
+            assert message == b"payer"
+
+
+async def test_what_fails_at_once_is_started_again_more_slowly_each_time(
+    machine: Machine, tmp_path: Path, said: Callable[[], list[dict[str, object]]]
+):
+    async with running(machine, tmp_path):
+        for count in range(1, 4):
+            await until(lambda count=count: len(machine.of("b2bua.app")) == count, "a process")
+            machine.of("b2bua.app")[-1].end(1)
+        await until(lambda: len([entry for entry in said() if entry["event"] == "restarting"]) == 3, "three restarts")
+        pauses = [entry["seconds"] for entry in said() if entry["event"] == "restarting"]
+    assert pauses == [0.2, 0.4, 0.8]
+
+
+async def test_a_payer_that_has_a_charge_is_replaced_while_it_works(machine: Machine, tmp_path: Path):
+    async with running(machine, tmp_path):
+        first = machine.of("provider_adapters.payer")[0]
+        with channel(machine.of("media.service")[0]) as given:
+            given.send(first.pid.to_bytes(4, "big"))
+            await until(lambda: len(machine.of("provider_adapters.payer")) == 2, "a process")
+        assert first.running
+
+
+async def test_a_payer_that_is_done_is_replaced_without_a_word(
+    machine: Machine, tmp_path: Path, said: Callable[[], list[dict[str, object]]]
+):
+    async with running(machine, tmp_path):
+        machine.of("provider_adapters.payer")[0].end(0)
+        await until(lambda: len(machine.of("provider_adapters.payer")) == 2, "a process")
+        assert [entry for entry in said() if entry["event"] == "restarting"] == []
+
+
+async def test_calls_end_before_their_media_and_charges_are_waited_for(machine: Machine, tmp_path: Path):
+    supervisor = Supervisor(settings(tmp_path))
+    task = asyncio.create_task(supervisor.run())
+    await until(lambda: len(machine.started) == 3, "a process")
+    (b2bua,), (media,), (payer,) = (
+        machine.of(name) for name in ("b2bua.app", "media.service", "provider_adapters.payer")
+    )
+    b2bua.stubborn = True
+    supervisor.stop()
+    await until(lambda: b2bua.signals, "SIGTERM to b2bua")
+    assert media.signals == []
+    b2bua.end(0)
+    await until(lambda: media.signals, "SIGTERM to media")
+    assert payer.signals == []  # it may be charging
+    assert not task.done()
+    payer.end(0)
+    await asyncio.wait_for(task, 5)
+    assert len(machine.started) == 3
+
+
+async def test_what_does_not_stop_is_killed(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(supervise, "_GRACE", 0.02)
+    async with running(machine, tmp_path):
+        (media,) = machine.of("media.service")
+        media.stubborn = True
+    assert media.signals == ["TERM", "KILL"]

@@ -1,0 +1,292 @@
+"""The switchboard: which leg, answer and request belongs to which call, what is carried out in which order, what is forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from b2bua.call import leg
+from b2bua.call.cdr import CallRecord
+from b2bua.call.leg import LegId
+from b2bua.call.view import CallState, NoSuchCall, NotNow
+from b2bua.switchboard import Plan, Switchboard
+from media.events import (
+    AnyAnswer,
+    AnyCommand,
+    CaptureChanged,
+    CaptureId,
+    CaptureState,
+    CloseSession,
+    Counted,
+    CountSessions,
+    Done,
+    LegCounters,
+    LocalStream,
+    OpenSession,
+    Refused,
+    SessionClosed,
+    SessionId,
+    SessionOpened,
+    SetMask,
+    Side,
+    StartCapture,
+    SubmitCapture,
+)
+from provider_adapters.payment import Approved
+from tests.call_script import ORDER, THEIRS
+from tests.stack import until
+
+CALLER, AGENT = Side.CALLER, Side.AGENT
+COUNTED = Counted(serial=0, sessions=2, captures=0, payers=3, descriptors=40)
+
+
+@dataclass
+class Wire:
+    """What stands on the other side of the switchboard's two sockets: a SIP stack that notes, and media that obeys."""
+
+    sent: list[tuple[str, leg.LegCommand]] = field(default_factory=list)
+    commands: list[AnyCommand] = field(default_factory=list)
+    connected: bool = True
+    obeys: bool = True
+    on_answer: Callable[[AnyCommand, AnyAnswer], None] | None = None
+    on_execute: Callable[[LegId, leg.LegCommand], None] | None = None
+
+    def new_leg(self) -> LegId:
+        return LegId(f"far-{sum(isinstance(command, leg.InviteLeg) for _, command in self.sent)}")
+
+    def execute(self, leg_id: LegId, command: leg.LegCommand) -> None:
+        self.sent.append((leg_id, command))
+        if self.on_execute is not None:
+            self.on_execute(leg_id, command)
+
+    def send(self, command: AnyCommand) -> None:
+        self.commands.append(command)
+        if self.on_answer is not None and self.obeys:
+            self.on_answer(command, self.answer(command))
+
+    def answer(self, command: AnyCommand) -> AnyAnswer:
+        if not self.connected:
+            return Refused(serial=0, reason="the media process is not reachable")
+        match command:
+            case OpenSession():
+                streams = (LocalStream("127.0.0.1", 20000),)
+                return SessionOpened(serial=0, caller=streams, agent=streams)
+            case CloseSession():
+                return SessionClosed(serial=0, caller=LegCounters(), agent=LegCounters())
+            case CountSessions():
+                return COUNTED
+            case _:
+                return Done(serial=0)
+
+    def to(self, leg_id: str) -> list[leg.LegCommand]:
+        return [command for name, command in self.sent if name == leg_id]
+
+
+class Exchange:
+    """A switchboard with both its sockets played."""
+
+    def __init__(self, *, ring_time: float = 180.0, guard_time: float = 0.02) -> None:
+        self.wire = Wire()
+        self.records: list[CallRecord] = []
+        plan = Plan(
+            trunks={CALLER: "carrier", AGENT: "pbx"},
+            latch={CALLER: False, AGENT: False},
+            ring_time=ring_time,
+            guard_time=guard_time,
+        )
+        self.board = Switchboard(plan, self.records.append, asyncio.get_running_loop().time)
+        self.board.connect(self.wire, self.wire)
+        self.wire.on_answer = self.board.on_media_answer
+
+    def invite(self, near: str = "near-0", trunk: str = "carrier") -> None:
+        side = CALLER if trunk == "carrier" else AGENT
+        invited = leg.LegInvited(trunk, leg.Party("anna"), leg.Party("500"), THEIRS[side])
+        self.board.on_leg_event(LegId(near), invited)
+
+    def up(self, near: str = "near-0") -> str:
+        """A call that is answered; its id."""
+        far = self.wire.new_leg()
+        self.invite(near)
+        self.board.on_leg_event(far, leg.LegAnswered(THEIRS[AGENT]))
+        return self.board.calls()[-1].id
+
+    def tell(self, call_id: str, state: CaptureState, **more: object) -> None:
+        capture = next(call.capture for call in self.board.calls() if call.id == call_id)
+        assert capture is not None
+        news = CaptureChanged(session=SessionId(call_id), capture=CaptureId(capture.id), state=state, **more)  # type: ignore[arg-type]
+        self.board.on_media_news(news)
+
+
+@pytest.mark.parametrize(("trunk", "far", "direction"), [("carrier", "pbx", "inbound"), ("pbx", "carrier", "outbound")])
+async def test_a_call_of_one_trunk_goes_to_the_other(trunk: str, far: str, direction: str):
+    exchange = Exchange()
+    exchange.invite(trunk=trunk)
+    (invite,) = exchange.wire.to("far-0")
+    assert isinstance(invite, leg.InviteLeg)
+    assert invite.trunk == far
+    assert [(call.direction, call.state) for call in exchange.board.calls()] == [(direction, CallState.RINGING)]
+
+
+@pytest.mark.parametrize("reason", ["a trunk that is none", "media is away"])
+async def test_a_call_that_cannot_be_carried_is_refused_at_once(reason: str):
+    exchange = Exchange()
+    exchange.wire.connected = reason != "media is away"
+    exchange.invite(trunk="carrier" if reason == "media is away" else "stranger")
+    assert exchange.wire.to("near-0") == [leg.RejectLeg(503, "Service Unavailable")]
+    assert exchange.board.health()["calls"] == 0
+    assert not exchange.wire.commands
+
+
+async def test_a_call_that_is_over_is_recorded_and_forgotten():
+    exchange = Exchange()
+    call_id = exchange.up()
+    exchange.board.on_leg_event(LegId("far-0"), leg.LegHungUp("bye"))
+    assert exchange.wire.to("near-0")[-1] == leg.HangUpLeg("bye")
+    assert [(record.call, record.end) for record in exchange.records] == [(call_id, "bye")]
+    assert exchange.board.health()["calls"] == 0
+    assert exchange.board.calls() == []
+    with pytest.raises(NoSuchCall):
+        await exchange.board.start_capture(call_id, ORDER)
+    exchange.board.on_leg_event(LegId("near-0"), leg.LegHungUp("late"))
+    assert len(exchange.records) == 1
+
+
+async def test_calls_do_not_touch_each_other():
+    exchange = Exchange()
+    first, second = exchange.up("near-0"), exchange.up("near-1")
+    assert first != second
+    await exchange.board.start_capture(second, ORDER)
+    exchange.board.on_leg_event(LegId("near-0"), leg.LegHungUp("bye"))
+    assert exchange.wire.to("far-0")[-1] == leg.HangUpLeg("bye")
+    assert not any(isinstance(command, leg.HangUpLeg) for command in exchange.wire.to("far-1"))
+    assert [call.id for call in exchange.board.calls()] == [second]
+    assert {command.session for command in exchange.wire.commands if isinstance(command, SetMask)} == {second}
+
+
+async def test_an_agent_pays_a_card_and_the_mask_opens_after_the_guard_time():
+    exchange = Exchange()
+    call_id = exchange.up()
+    view = await exchange.board.start_capture(call_id, ORDER)
+    assert view.masked
+    assert view.capture is not None
+    sent = [type(command) for command in exchange.wire.commands]
+    assert sent.index(SetMask) < sent.index(StartCapture)
+    exchange.tell(call_id, CaptureState.COLLECTING)
+    with pytest.raises(NotNow):
+        await exchange.board.submit_capture(call_id)
+    exchange.tell(call_id, CaptureState.READY)
+    await exchange.board.submit_capture(call_id)
+    assert isinstance(exchange.wire.commands[-1], SubmitCapture)
+    exchange.tell(call_id, CaptureState.FINISHED, outcome=Approved(reference="r"))
+    assert exchange.board.calls()[0].masked
+    await until(lambda: not exchange.board.calls()[0].masked, "the mask to open")
+    assert exchange.wire.commands[-1] == SetMask(session=SessionId(call_id), on=False)
+
+
+async def test_followers_see_the_calls_that_are_up_and_then_each_change():
+    exchange = Exchange()
+    call_id = exchange.up()
+    follower = exchange.board.follow()
+    assert (await anext(follower)).state is CallState.UP
+    await exchange.board.start_capture(call_id, ORDER)
+    changed = await anext(follower)
+    assert changed.capture is not None
+    exchange.board.on_leg_event(LegId("near-0"), leg.LegHungUp("bye"))
+    assert (await anext(follower)).state is CallState.ENDED
+
+
+async def test_nobody_answers_and_the_timer_ends_the_call():
+    exchange = Exchange(ring_time=0.02)
+    exchange.invite()
+    await until(lambda: exchange.records, "the record")
+    assert exchange.wire.to("near-0") == [leg.RejectLeg(480, "Temporarily Unavailable")]
+    assert exchange.records[0].end == "no answer"
+
+
+async def test_what_a_command_causes_at_once_waits_for_the_commands_before_it():
+    exchange = Exchange()
+
+    def refuse(leg_id: LegId, command: leg.LegCommand) -> None:
+        if isinstance(command, leg.InviteLeg):  # an engine that cannot even send it
+            exchange.board.on_leg_event(leg_id, leg.LegFailed(503, "Service Unavailable"))
+
+    exchange.wire.on_execute = refuse
+    exchange.invite()
+    assert exchange.wire.to("near-0") == [leg.RejectLeg(503, "Service Unavailable")]
+    assert [record.code for record in exchange.records] == [503]
+    assert exchange.board.health()["calls"] == 0
+
+
+async def test_an_error_in_one_call_ends_it_and_no_other():
+    exchange = Exchange()
+    broken, other = exchange.up("near-0"), exchange.up("near-1")
+    exchange.board.on_leg_event(LegId("near-0"), "no event at all")  # type: ignore[arg-type]
+    assert exchange.wire.to("near-0")[-1] == exchange.wire.to("far-0")[-1] == leg.HangUpLeg("internal error")
+    assert exchange.wire.commands[-1] == CloseSession(session=SessionId(broken))
+    assert exchange.board.health()["calls"] == 1
+    assert (await exchange.board.start_capture(other, ORDER)).masked
+
+
+async def test_media_that_dies_ends_every_call_and_new_ones_wait_for_it():
+    exchange = Exchange()
+    exchange.up("near-0")
+    exchange.up("near-1")
+    exchange.board.count()
+    assert exchange.board.health()["payers"] == 3
+    exchange.wire.connected = False
+    exchange.board.on_media_state(False)
+    assert [record.end for record in exchange.records] == ["media lost"] * 2
+    health = exchange.board.health()
+    assert (health["calls"], health["media"], health["payers"]) == (0, False, 0)
+    exchange.wire.connected = True
+    exchange.board.on_media_state(True)
+    assert exchange.board.health()["payers"] == 3
+    assert exchange.up("near-2")
+
+
+async def test_a_request_while_media_goes_away_shows_an_aborted_capture():
+    exchange = Exchange()
+    call_id = exchange.up()
+    exchange.wire.connected = False
+    view = await exchange.board.start_capture(call_id, ORDER)
+    assert view.capture is not None
+    assert view.capture.stage == "aborted"
+    assert view.masked
+
+
+async def test_the_end_of_the_service_ends_every_call_and_follower():
+    exchange = Exchange()
+    exchange.up("near-0")
+    exchange.invite("near-1")
+    follower = exchange.board.follow()
+    exchange.board.shut_down()
+    assert exchange.wire.to("near-0")[-1] == leg.HangUpLeg("shut down")
+    assert exchange.wire.to("near-1")[-1] == leg.RejectLeg(503, "Service Unavailable")
+    assert [record.end for record in exchange.records] == ["shut down"] * 2
+    assert [view.state async for view in follower][-1] is CallState.ENDED
+
+
+async def test_what_belongs_to_no_call_is_ignored():
+    exchange = Exchange()
+    exchange.board.on_leg_event(LegId("nobody"), leg.LegHungUp("bye"))
+    nobody = SessionId("nobody")
+    exchange.board.on_media_answer(SetMask(session=nobody, on=True), Done(serial=0))
+    exchange.board.on_media_news(CaptureChanged(session=nobody, capture=CaptureId("c"), state=CaptureState.COLLECTING))
+    assert not exchange.wire.sent
+    for ask in (exchange.board.reset_capture, exchange.board.submit_capture, exchange.board.cancel_capture):
+        with pytest.raises(NoSuchCall):
+            await ask("nobody")
+
+
+async def test_a_thousand_calls_leave_nothing_behind():
+    exchange = Exchange()
+    for number in range(1000):
+        exchange.up(f"near-{number}")
+        exchange.board.on_leg_event(LegId(f"near-{number}"), leg.LegHungUp("bye"))
+    assert len(exchange.records) == 1000
+    assert exchange.board.health()["calls"] == 0
+    assert exchange.board._lines == {}
+    assert exchange.board._of_leg == {}
