@@ -13,7 +13,7 @@ import pytest
 
 from tests.stack import Stack, free_port, running, until
 from tests.wire.peers import aiortc_view, sipp, tshark
-from tests.wire.peers.keypad import Handset
+from tests.wire.peers.keypad import Handset, key_recording
 
 pytestmark = [
     pytest.mark.skipif(not sipp.available(), reason="sipp (Debian: sip-tester) is not here"),
@@ -151,3 +151,25 @@ async def unmasked(stack: Stack, call_id: str) -> None:
         return not (await stack.call(call_id))["masked"]
 
     await until(is_open, "the mask to open after the guard time")
+
+
+async def test_debians_recordings_replayed_untouched_are_one_digit_a_press(tmp_path: Path) -> None:
+    """Each recording has its own fixed sequence numbers and rtp_timestamp, so a key pressed twice looks the same twice."""
+    number = "4111111111111111"
+    presses = [sipp.Play((key_recording(key),), 0.5) for key in f"{number}#{EXPIRY}#{CODE}#"]
+    steps = [sipp.Go("KEY"), *presses, sipp.Mark("keyed"), sipp.Go("LEAVE")]
+    async with trunk(tmp_path, steps, [], 1) as line:
+        [call] = await line.stack.calls_up()
+        await line.stack.start_capture(call["id"])
+        capture = await tshark.Capture.start(tmp_path / "masked.pcap", f"udp port {line.pbx.rtp_port(1)}")
+        await line.carrier.go("KEY")
+        await line.carrier.reached("keyed", within=60)
+        await line.stack.stage(call["id"], "ready")
+        outcome = await line.stack.submit(call["id"])
+        [charge] = await line.stack.charges()
+        masked_file = await capture.stop()
+        await line.carrier.go("LEAVE")
+        await line.carrier.finished()
+    assert outcome["type"] == "approved"
+    assert charge["digits_sha256"] == digits_sha256(number)
+    assert (await tshark.count(masked_file, [line.pbx.rtp_port(1)])).events.total() == 0
