@@ -34,6 +34,8 @@ class Field(StrEnum):
 
 
 class CaptureState(StrEnum):
+    """How far a capture is, in the media process. The last two are final."""
+
     COLLECTING = "collecting"
     READY = "ready"  # every field complete, waiting for the agent to submit
     SUBMITTED = "submitted"  # handed to a payer

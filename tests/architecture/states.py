@@ -28,8 +28,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "states.md"
 _HEAD = """# State machines
 
 Drawn from the tables in the code by `make docs`; `make check` fails when this page is stale.
-An event that has no arrow from a state is illegal there: it raises and changes nothing,
-but for the noise that a table declares as an arrow back to the same state.
+An event that has no row for a state is illegal there and changes nothing: it raises, or, where it is the network's or
+comes too late (a SIP leg, a re-INVITE), it is ignored. Noise that is expected is a row back to the same state; the
+pictures leave those out.
 """
 MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
     ("A call's two legs", "b2bua/call/state.py, PHASES", call.PHASES),
@@ -53,12 +54,16 @@ def page() -> str:
 
 
 def _section(title: str, home: str, table: Mapping[Any, Mapping[Any, Any]]) -> str:
+    first = next(iter(table))
+    meaning = (type(first).__doc__ or "").strip().splitlines()[:1]
     arrows: dict[tuple[str, str], list[str]] = {}
     for state, row in table.items():
         for event, target in row.items():
             for end in target if isinstance(target, tuple | frozenset | set) else (target,):
                 arrows.setdefault((_name(state), _name(end)), []).append(_name(event))
-    lines = [f"## {title}", f"`{home}`", "", "```mermaid", "stateDiagram-v2"]
+    lines = [f"## {title}", "", *meaning, f"(`{home}`)", "", "```mermaid", "stateDiagram-v2"]
+    entered = {end for begin, end in arrows if begin != end}
+    lines += [f"    [*] --> {_name(state)}" for state in table if state is first or _name(state) not in entered]
     lines += [f"    {begin} --> {end}: {_wrapped(events)}" for (begin, end), events in arrows.items() if begin != end]
     lines += ["```", "", "| in | on | to |", "|---|---|---|"]
     lines += [f"| {begin} | {', '.join(events)} | {end} |" for (begin, end), events in arrows.items()]

@@ -1,0 +1,166 @@
+"""Who may import whom, as import-linter cannot say it: compiled and third-party modules, and imports for types alone.
+
+`make check` runs import-linter for the same rules; here they are checked over every module that there is, so that a new
+file is bound by them without being listed anywhere.
+"""
+
+from __future__ import annotations
+
+import ast
+import configparser
+
+import pytest
+
+from provider_adapters import registry
+from tests.architecture.source import MODULES, PACKAGES, ROOT, Module, imported, reached, target, within
+
+# Rule 4: what reaches none of these is sans-IO.
+IO = frozenset(
+    {
+        "asyncio", "concurrent", "httpx", "multiprocessing", "os", "pjsua2", "select", "selectors", "signal",
+        "socket", "socketserver", "ssl", "subprocess", "threading", "time", "uvicorn", "fastapi", "starlette",
+        "media._core", "structlog", "tonewall.log",
+    }
+)  # fmt: skip
+SANS_IO = [
+    module
+    for name, module in MODULES.items()
+    if within(
+        name,
+        "b2bua.call",
+        "b2bua.sip.transaction",
+        "b2bua.sip.invite_client",
+        "b2bua.sip.invite_server",
+        "b2bua.sip.non_invite_client",
+        "b2bua.sip.non_invite_server",
+        "b2bua.sip.reliable_answer",
+        "b2bua.sip.dialog",
+        "b2bua.sip.leg_state",
+        "b2bua.sip.auth",
+        "b2bua.sip.message",
+        "b2bua.sip.compose",
+        "media.rtp",
+        "media.telephone_event",
+        "media.reassembly",
+        "media.sequence",
+        "media.masking",
+        "media.source",
+        "media.events",
+        "media.capture.state",
+        "media.capture.fields",
+        "media.capture.messages",
+        "provider_adapters.payment",
+        "provider_adapters.base",
+    )
+]
+ADAPTERS = {f"provider_adapters.{name}" for name in registry.ADAPTERS}
+every_module = pytest.mark.parametrize("module", MODULES.values(), ids=lambda module: module.name)
+
+
+def package(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def others(module: Module, *, inside: str) -> set[str]:
+    """The modules of a package that a module of another names, for types too."""
+    return {target(each.name) for each in module.imports if within(target(each.name), inside)}
+
+
+def test_every_adapter_is_a_module_with_the_class_that_is_named():
+    for name, flow in registry.ADAPTERS.items():
+        tree = MODULES[f"provider_adapters.{name}"].tree
+        assert flow in {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+@every_module
+def test_a_package_imports_none_above_it(module: Module):
+    above = PACKAGES[: PACKAGES.index(package(module.name))]
+    assert not [name for name in imported(module) if within(name, *above)]
+
+
+@every_module
+def test_b2bua_sees_of_media_and_payer_only_their_vocabulary(module: Module):
+    if package(module.name) != "b2bua":
+        return
+    allowed = {
+        "media.session",
+        "media.events",
+        "media.settings",
+        "provider_adapters.payment",
+        "provider_adapters.settings",
+    }
+    if module.name == "b2bua.doctor":
+        allowed.add("media._core")  # whether it is there
+    if within(module.name, "b2bua.demo"):
+        allowed |= {"provider_adapters.local_provider"}
+    if module.name not in ("b2bua.settings", "b2bua.supervise", "b2bua.doctor") and not within(
+        module.name, "b2bua.demo"
+    ):
+        allowed -= {"media.settings", "provider_adapters.settings"}
+    assert others(module, inside="media") | others(module, inside="provider_adapters") <= allowed
+
+
+@every_module
+def test_media_sees_of_the_payer_only_its_vocabulary_and_its_pipe(module: Module):
+    if package(module.name) != "media":
+        return
+    allowed = {"provider_adapters.payment", "provider_adapters.messages", "provider_adapters.pipe"}
+    assert others(module, inside="provider_adapters") <= allowed
+
+
+@every_module
+def test_inside_b2bua_nothing_imports_what_stands_above_it(module: Module):
+    layers = [
+        {"b2bua.cli"},
+        {"b2bua.doctor", "b2bua.demo"},
+        {"b2bua.app", "b2bua.supervise"},
+        {"b2bua.switchboard"},
+        {"b2bua.sip", "b2bua.api", "b2bua.settings"},
+        {"b2bua.call"},
+    ]
+    place = next((place for place, layer in enumerate(layers) if within(module.name, *layer)), None)
+    if place is None:
+        assert module.name == "b2bua" or package(module.name) != "b2bua", "which layer is this?"
+        return
+    above = {name for layer in layers[:place] for name in layer}
+    beside = {name for name in layers[place] if not within(module.name, name)} if place == 4 else set()
+    found = {name for name in imported(module) if within(name, *above, *beside)}
+    if module.name == "b2bua.app":
+        found -= {"b2bua.demo.remote"}  # the demo's button, loaded only where a demo is played
+    assert not found
+
+
+@every_module
+def test_only_the_payer_and_the_adapters_name_card_data(module: Module):
+    allowed = {"provider_adapters.card", "provider_adapters.payer", *ADAPTERS}
+    if module.name not in allowed:
+        assert "provider_adapters.card" not in others(module, inside="provider_adapters")
+
+
+@every_module
+def test_only_the_media_service_uses_the_capture_and_its_vault(module: Module):
+    if not within(module.name, "media.capture", "media.service", "media.captures"):
+        assert not others(module, inside="media.capture")
+
+
+@every_module
+def test_adapters_never_import_each_other(module: Module):
+    if module.name in ADAPTERS:
+        assert not others(module, inside="provider_adapters") & (ADAPTERS - {module.name})
+
+
+@pytest.mark.parametrize("module", SANS_IO, ids=lambda module: module.name)
+def test_a_sans_io_module_reaches_no_socket_loop_clock_or_thread(module: Module):
+    for name, chain in reached(module).items():
+        assert name.partition(".")[0] not in IO, " > ".join(chain)
+        assert name not in IO, " > ".join(chain)
+
+
+def test_the_import_rules_are_those_of_import_linter_too():
+    """So that nobody loosens one and not the other."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / ".importlinter")
+    assert tuple(config["importlinter"]["root_packages"].split()) == PACKAGES
+    assert {name.rpartition(":")[2] for name in config.sections()} >= {
+        "packages", "b2bua", "b2bua-media", "b2bua-provider", "media-provider", "capture", "card", "sans-io"
+    }  # fmt: skip
