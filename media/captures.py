@@ -13,7 +13,7 @@ from media._core import Relay, SecretMemory
 from media.capture.capture import Capture
 from media.capture.messages import Limits
 from media.capture.vault import SIZE
-from media.events import CaptureChanged, CaptureId, Field, SessionId
+from media.events import CaptureChanged, CaptureId, CaptureState, Field, SessionId
 from media.payers import Payers
 from media.sessions import RelayedSession
 from provider_adapters.payment import Charge, Failed, Outcome, Unknown
@@ -47,7 +47,7 @@ class Captures:
 
     def start(self, session: RelayedSession, capture_id: CaptureId) -> str | None:
         """Begin to collect; why not, where it cannot be."""
-        if not session.masked:
+        if not session.mask_confirmed:
             return "the session is not masked"
         if session.id in self._running:
             return "another capture is under way in this session"
@@ -62,6 +62,11 @@ class Captures:
         self._running[session.id] = running = _Running(capture, session)
         self._after(running, [capture.changed()])
         return None
+
+    def collects(self, session: SessionId) -> bool:
+        """Whether a card is being keyed in this session, or waits to be submitted: its mask must not be opened."""
+        running = self._running.get(session)
+        return running is not None and running.capture.state in (CaptureState.COLLECTING, CaptureState.READY)
 
     def find(self, session: SessionId, capture_id: CaptureId) -> Capture[SecretMemory] | None:
         running = self._running.get(session)

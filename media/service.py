@@ -90,6 +90,7 @@ class MediaService:
         """One connection of b2bua. A newer one takes over; the older is closed."""
         if self._b2bua is not None:
             self._b2bua.close()
+            self._lose_b2bua()
         self._b2bua = writer
         logger.info("b2bua connected", sessions=len(self._sessions))
         unpacker = Unpacker(cast("type[AnyCommand]", AnyCommand))
@@ -107,7 +108,7 @@ class MediaService:
     def _lose_b2bua(self) -> None:
         logger.warning("b2bua lost", sessions=len(self._sessions), why="what is masked stays masked")
         self._captures.b2bua_gone()
-        self._orphans = {session.id: session.received() for session in self._sessions.values()}
+        self._orphans |= {session.id: session.received() for session in self._sessions.values()}
 
     async def end_quiet_orphans(self) -> None:
         """Close, for ever, what has lost its b2bua and received nothing between two looks."""
@@ -148,6 +149,8 @@ class MediaService:
             case SetRemote(side=side, streams=streams):
                 session.set_remote(side, streams)
             case SetMask(on=on):
+                if not on and self._captures.collects(session.id):
+                    return Refused(serial=command.serial, reason="a capture collects in this session")
                 session.mask(on)
             case StartCapture(capture=capture):
                 reason = self._captures.start(session, capture)

@@ -34,10 +34,13 @@ class RelayedSession:
         self.id = session
         self.streams: list[int] = []
         self.local: dict[Side, tuple[LocalStream, ...]] = {}
-        self.masked = False
+        self.mask_confirmed = (
+            False  # the media thread has applied the mask to every stream, and nobody asked to open it
+        )
         self._relay = relay
-        self._events: set[int] = set()
-        self._audio: set[int] = set()
+        # Payload types are a matter of one m-line: the same number may be telephone-event here and video there.
+        self._events: list[set[int]] = [set() for _ in range(count)]
+        self._audio: list[set[int]] = [set() for _ in range(count)]
         self._capturing: list[int] = []
         listening: dict[Side, list[LocalStream]] = {Side.CALLER: [], Side.AGENT: []}
         with ExitStack() as undo:
@@ -66,27 +69,27 @@ class RelayedSession:
                 self._relay.set_peer(number, _LEGS[side], _NOWHERE, 0, _NOWHERE, 0, False)
                 continue
             remote = remotes[index]
-            self._events.update(remote.event_types)
-            self._audio.update(remote.audio_types)
+            self._events[index].update(remote.event_types)
+            self._audio[index].update(remote.audio_types)
             self._relay.set_peer(
                 number, _LEGS[side], remote.address, remote.port, remote.rtcp_address, remote.rtcp_port, remote.latch
             )
-        for number in self.streams:
-            self._relay.set_types(number, bytes(sorted(self._events)), bytes(sorted(self._audio - self._events)))
+            events, audio = self._events[index], self._audio[index] - self._events[index]
+            self._relay.set_types(number, bytes(sorted(events)), bytes(sorted(audio)))
 
     def mask(self, on: bool) -> None:
         """Mask or open every stream. Returns once the media thread has applied it. Raises OSError, ValueError."""
-        if on:
-            self.masked = True  # before it is asked for: unknown counts as masked
+        self.mask_confirmed = False  # half a mask is none: nobody may collect behind it
         for number in self.streams:
             self._relay.set_mask(number, on)
-        self.masked = on
+        self.mask_confirmed = on
 
     def capture(self, on: bool) -> None:
         """Keep the customer's key presses, or stop and wipe them. Raises OSError, ValueError."""
-        for number in self.streams if on else self._capturing:
+        keyed = [number for number, events in zip(self.streams, self._events, strict=True) if events]
+        for number in keyed if on else self._capturing:
             self._relay.set_capture(number, on)
-        self._capturing = list(self.streams) if on else []
+        self._capturing = keyed if on else []
 
     def received(self) -> int:
         """Packets received on either leg since the session opened."""

@@ -57,7 +57,14 @@ class Bridge:
 
     def capturable(self) -> bool:
         """Whether the customer can key a card: answered, and both ends agreed on clear audio with telephone-event."""
-        return self.phase is Phase.UP and sdp.agree_on_keys(*self._described.values())
+        return self.phase is Phase.UP and self._renegotiating is None and self._keys_agreed()
+
+    def keys_lost(self) -> bool:
+        """Whether the call goes on, but the customer's keys no longer come as telephone-event: they may come as tones."""
+        return self.phase is Phase.UP and self._renegotiating is None and not self._keys_agreed()
+
+    def _keys_agreed(self) -> bool:
+        return sdp.agree_on_keys(*self._described.values())
 
     # --- setup ----------------------------------------------------------------------------------------------------
 

@@ -31,11 +31,14 @@ from media.events import (
     SessionId,
     SessionOpened,
     SetMask,
+    SetRemote,
     Side,
     StartCapture,
     SubmitCapture,
 )
 
+_KEYS_LOST = "The phones agreed on a call in which keys do not come as telephone-event. Nothing was charged."
+_NOT_TOLD = "The media process could not follow a change of the call. Nothing was charged."
 _STATES = {Phase.UP: CallState.UP, Phase.ENDED: CallState.ENDED}
 
 
@@ -89,7 +92,10 @@ class Call:
     # --- legs and media -------------------------------------------------------------------------------------------
 
     def leg_event(self, side: Side, event: leg.LegEvent, now: float) -> list[CallCommand]:
-        return self._after(self.bridge.leg_event(side, event, now), now)
+        commands = self.bridge.leg_event(side, event, now)
+        if self.bridge.keys_lost():
+            commands = [*commands, *self.payment.stop(_KEYS_LOST, now)]
+        return self._after(commands, now)
 
     def media_answered(self, command: AnyCommand, answer: AnyAnswer, now: float) -> list[CallCommand]:
         """Media's answer to one of our commands."""
@@ -104,6 +110,8 @@ class Call:
                 commands = self.payment.mask_answered(command, answer, now)
             case StartCapture() | SubmitCapture(), Refused():
                 self.payment.capture_refused(command, answer, now)
+            case SetRemote(), Refused():  # what was agreed on is not what media listens to
+                commands = self.payment.stop(_NOT_TOLD, now)
             case OpenSession(), Refused():
                 commands = self.bridge.media_refused()
             case CloseSession(), Refused():

@@ -107,6 +107,14 @@ class Payment:
         self._over(now)
         return [ToMedia(CancelCapture(session=self.session, capture=CaptureId(view.id)))]
 
+    def stop(self, reason: str, now: float) -> list[CallCommand]:
+        """The customer's keys cannot be kept from the agent any more: end what is not submitted yet, if there is anything."""
+        if self.view is None or self._ended or self.view.stage in FINAL or self.view.stage is CaptureStage.CHARGING:
+            return []
+        capture = CaptureId(self.view.id)
+        self._abort(StageEvent.ABORTED, reason, now)
+        return [ToMedia(CancelCapture(session=self.session, capture=capture))]
+
     # --- what media says ------------------------------------------------------------------------------------------
 
     def mask_answered(self, command: SetMask, answer: Done | Refused, now: float) -> list[CallCommand]:

@@ -65,11 +65,12 @@ class MediaDescription:
         (RFC 2198) and tone (RFC 4733 section 4)."""
         names: dict[str, str] = {}
         for value in self.attributes("rtpmap"):
-            number, _, encoding = value.partition(" ")
+            number, _, encoding = value.strip().replace("\t", " ").partition(" ")
             names[number] = encoding.strip().partition("/")[0].lower()
         numbers = [text for text in (*self.formats, *names) if _small(text) and int(text) < 128]
         events = {int(text) for text in numbers if names.get(text) == "telephone-event"}
-        opaque = {int(text) for text in numbers if names.get(text) in ("red", "tone")}
+        # What nobody named can be anything (RFC 3551 section 3: 96 to 127 mean nothing without an rtpmap).
+        opaque = {int(text) for text in numbers if names.get(text, "" if int(text) < 96 else "tone") in ("red", "tone")}
         return tuple(sorted(events)), tuple(sorted({int(text) for text in numbers} - events - opaque))
 
 

@@ -19,7 +19,8 @@ class Limits:
     inactivity: float = 60.0  # without a key, while collecting
     total: float = 300.0  # of collecting
     ready: float = 120.0  # complete, but not submitted
-    submitted: float = 180.0  # without an outcome; longer than any payer may take
+    # Without an outcome; longer than [provider] timeout and inquiry_time can be (120 + 300), and the wait for a payer.
+    submitted: float = 480.0
     pause: float = 3.0  # at the brand's usual length, taken for `#`
 
 

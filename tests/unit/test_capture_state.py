@@ -225,10 +225,10 @@ def test_ready_but_never_submitted_aborts() -> None:
 
 def test_a_charge_without_an_outcome_ends_unknown() -> None:
     machine = a_machine(CaptureState.SUBMITTED, now=10.0)
-    assert machine.receive(TimedOut(), 190.0) == [Wipe(), Report()]
+    assert machine.receive(TimedOut(), 10.0 + machine.limits.submitted) == [Wipe(), Report()]
     assert machine.state is CaptureState.FINISHED
     assert isinstance(machine.outcome, Unknown)
-    assert machine.receive(Settled(APPROVED), 200.0) == []
+    assert machine.receive(Settled(APPROVED), 500.0) == []
     assert isinstance(machine.outcome, Unknown)
 
 

@@ -410,3 +410,28 @@ def test_noise_after_the_end_of_a_capture_changes_nothing(stage: CaptureStage):
     script.media(collect("c1"), REFUSED)
     assert script.view == before
     assert len(script.call.payment.records) == 1
+
+
+# --- the call changes under the capture ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", [CALLER, AGENT])
+def test_a_call_that_loses_telephone_event_ends_the_capture_and_keeps_the_mask(side: Side):
+    script = up()
+    script.start("c1")
+    script.media(MASK, DONE)
+    script.news("c1", CaptureState.COLLECTING)
+    other = AGENT if side is CALLER else CALLER
+    script.leg(side, leg.LegReinvited(sdp("192.0.2.30", 6000, events=False)))
+    assert script.stage == "collecting"  # offered, not agreed
+    commands = script.leg(other, leg.ReinviteAnswered(sdp("192.0.2.40", 6100, events=False)))
+    assert commands[-1] == CANCEL
+    assert (script.stage, script.view.masked) == ("aborted", True)
+    assert "telephone-event" in str(script.view.capture.reason)
+
+
+def test_nothing_is_captured_while_the_call_is_renegotiated():
+    script = up()
+    script.leg(CALLER, leg.LegReinvited(sdp("192.0.2.30", 6000)))
+    with pytest.raises(NotNow):
+        script.start("c1")

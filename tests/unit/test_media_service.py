@@ -1,0 +1,113 @@
+"""The media service over its unix socket, with the real core: what it refuses, whatever b2bua asks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from media.events import (
+    AnyAnswer,
+    AnyCommand,
+    AnyNews,
+    CaptureChanged,
+    CaptureId,
+    CaptureState,
+    Counted,
+    CountSessions,
+    Done,
+    OpenSession,
+    Refused,
+    RemoteStream,
+    SessionId,
+    SessionOpened,
+    SetMask,
+    SetRemote,
+    Side,
+    StartCapture,
+)
+from media.payers import Payers
+from media.service import MediaService
+from media.settings import MediaSettings
+from tests.stack import media_ports, until
+from tonewall.frames import Unpacker, pack
+
+S, C = SessionId("s"), CaptureId("c")
+
+
+class B2bua:
+    """One connection, as b2bua makes it."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.news: list[CaptureChanged] = []
+        self._unpacker = Unpacker(AnyAnswer | AnyNews)  # type: ignore[arg-type]
+
+    async def ask(self, command: AnyCommand) -> AnyAnswer:
+        self.writer.write(pack(command))
+        while True:
+            message = await asyncio.wait_for(self._unpacker.read(self.reader), 10)
+            assert message is not None
+            if not isinstance(message, CaptureChanged):
+                return message
+            self.news.append(message)
+
+
+@asynccontextmanager
+async def connected(path: Path) -> AsyncIterator[B2bua]:
+    reader, writer = await asyncio.open_unix_connection(path)
+    try:
+        yield B2bua(reader, writer)
+    finally:
+        writer.close()
+
+
+@pytest.fixture
+async def path(tmp_path: Path) -> AsyncIterator[Path]:
+    service = MediaService(MediaSettings(address="127.0.0.1", ports=media_ports(500)), Payers())
+    service.start()
+    server = await asyncio.start_unix_server(service.serve, tmp_path / "media.sock")
+    yield tmp_path / "media.sock"
+    server.close()
+    service.stop()
+
+
+async def collecting(b2bua: B2bua) -> None:
+    """A session in which a capture collects."""
+    assert isinstance(await b2bua.ask(OpenSession(serial=1, session=S, streams=1)), SessionOpened)
+    stream = RemoteStream(
+        address="127.0.0.1", port=9, rtcp_address="127.0.0.1", rtcp_port=10, event_types=(101,), audio_types=(0,)
+    )
+    for side in Side:
+        assert isinstance(await b2bua.ask(SetRemote(serial=2, session=S, side=side, streams=(stream,))), Done)
+    assert isinstance(await b2bua.ask(SetMask(serial=3, session=S, on=True)), Done)
+    assert isinstance(await b2bua.ask(StartCapture(serial=4, session=S, capture=C)), Done)
+
+
+async def test_nothing_is_collected_without_a_mask_and_no_mask_is_opened_over_a_capture(path: Path) -> None:
+    async with connected(path) as b2bua:
+        await b2bua.ask(OpenSession(serial=1, session=S, streams=1))
+        assert isinstance(await b2bua.ask(StartCapture(serial=2, session=S, capture=C)), Refused)
+    async with connected(path) as b2bua:
+        session = SessionId("other")
+        await b2bua.ask(OpenSession(serial=1, session=session, streams=1))
+        await b2bua.ask(SetMask(serial=2, session=session, on=True))
+        assert isinstance(await b2bua.ask(StartCapture(serial=3, session=session, capture=C)), Done)
+        assert isinstance(await b2bua.ask(SetMask(serial=4, session=session, on=False)), Refused)
+
+
+async def test_a_newer_b2bua_takes_over_and_the_captures_of_the_older_are_wiped(path: Path) -> None:
+    async with connected(path) as older:
+        await collecting(older)
+        async with connected(path) as newer:
+
+            async def none_left() -> bool:
+                counted = await newer.ask(CountSessions(serial=9))
+                assert isinstance(counted, Counted)
+                return counted.captures == 0 and counted.sessions == 1
+
+            await until(none_left, "the older b2bua's capture to be wiped, and its session to go on")
+            assert not newer.news or newer.news[-1].state is CaptureState.ABORTED
