@@ -34,6 +34,7 @@ from tonewall.process import end_with_parent
 from tonewall.version import VERSION
 
 logger = log.get_logger(__name__)
+_SETTLE = 2.0  # seconds that calls and charges under way have to end when we stop
 _COUNT_EVERY = 2.0  # seconds between two looks at what media holds
 CARRIER, PBX = "carrier", "pbx"
 
@@ -70,8 +71,9 @@ class CdrFile:
         os.close(self._descriptor)
 
 
-async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None = None) -> None:
-    """Carry calls until SIGTERM or SIGINT. Raises OSError where an address cannot be bound."""
+async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None = None) -> bool:
+    """Carry calls until SIGTERM or SIGINT; False where it had to stop by itself. Raises OSError where an address cannot be
+    bound."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -94,16 +96,21 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     ready = Ready(pid=os.getpid(), sip_port=engine.address[1], api_port=api.port, api_url=api.url)
     _write(general.directory / "ready.json", msgspec.json.encode(ready))
     logger.info("ready", port=engine.address[1], url=api.url, version=VERSION)
-    await stop.wait()
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    ended, _ = await asyncio.wait({stopping, api.task, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    for task in ended - {stopping}:  # none of them ends while all is well: better to be started again than half dead
+        logger.error("a part of b2bua ended", what=task.get_name(), exc_info=task.exception())
     logger.info("stopping", calls=board.health()["calls"])
     board.shut_down()
     await engine.stop()
+    await board.settle(_SETTLE)
     await api.close()
-    for task in tasks:
+    for task in (stopping, *tasks):
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
+        with contextlib.suppress(asyncio.CancelledError, Exception):
             await task
     records.close()
+    return ended == {stopping}
 
 
 async def _count(board: Switchboard) -> None:
@@ -157,7 +164,8 @@ def main() -> None:
 
         demo = RemoteCustomer(arguments.demo)
     try:
-        asyncio.run(run(settings, arguments.media, demo))
+        if not asyncio.run(run(settings, arguments.media, demo)):
+            raise SystemExit(1)
     except OSError as error:
         logger.error("cannot start", exc_info=error, why=error.strerror or "", port=settings.general.port)
         raise SystemExit(1) from None

@@ -24,7 +24,8 @@ from tonewall.process import SUPERVISOR, card_environment, plain_environment
 log = get_logger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _GRACE = 5.0  # seconds that a process may take to stop
-_CHARGE_GRACE = 30.0  # seconds that a payer may take to end a charge under way; then its journal says what is open
+_AFTER_PATIENCE = 10.0  # seconds beyond the provider's own times that a payer may take to end a charge under way
+_NOT_STARTED = 71  # as a status: EX_OSERR of sysexits.h
 _QUICK = 2.0  # seconds: a process that ends sooner is started again more slowly each time
 
 
@@ -42,6 +43,11 @@ class Supervisor:
     _taken: dict[int, asyncio.Event] = field(default_factory=dict)  # by process id: media has given it a charge
     _charging: set[asyncio.Task[int]] = field(default_factory=set)
     _media_up: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def _patience(self) -> float:
+        """Seconds after which a payer that still charges is given up; its journal then says what is open."""
+        return self.settings.provider.timeout + self.settings.provider.inquiry_time + _AFTER_PATIENCE
 
     @property
     def media_socket(self) -> Path:
@@ -68,7 +74,11 @@ class Supervisor:
         pause = _FIRST_PAUSE
         while not self._stop.is_set():
             started = asyncio.get_running_loop().time()
-            status = await run_once()
+            try:
+                status = await run_once()
+            except OSError as error:  # no process, memory or descriptor to be had: that must not end the others
+                log.error("could not start", what=name, exc_info=error)
+                status = _NOT_STARTED
             if self._stop.is_set():
                 return
             lasted = asyncio.get_running_loop().time() - started
@@ -201,7 +211,7 @@ class Supervisor:
             if until is not None:
                 process.terminate()
             try:
-                await asyncio.wait_for(asyncio.shield(ended), _GRACE if until is not None else _CHARGE_GRACE)
+                await asyncio.wait_for(asyncio.shield(ended), _GRACE if until is not None else self._patience)
             except TimeoutError:
                 log.error("killed, as it did not stop", pid=process.pid)
                 process.kill()

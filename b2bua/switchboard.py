@@ -7,6 +7,7 @@ Rule 2: an error in one call ends that call, never another.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -71,6 +72,7 @@ class Switchboard:
         self._feed = Feed()
         self._queue: deque[Callable[[], None]] = deque()
         self._busy = False
+        self._idle = asyncio.Event()  # set when the last call was forgotten
         self._counted: Counted | None = None
 
     def connect(self, engine: Engine, media: Media) -> None:
@@ -92,6 +94,7 @@ class Switchboard:
         call, commands = Call.begin(call_id, event, route, origin, self._plan.guard_time, self._clock())
         line = _Line(call, {near: leg})
         self._lines[call_id] = line
+        self._idle.clear()
         self._of_leg[leg] = (line, near)
         log.info("call", call=call_id, trunk=event.trunk, state="invited")
         self._carry_out(line, commands)
@@ -139,6 +142,14 @@ class Switchboard:
         """End every call in good order."""
         for line in tuple(self._lines.values()):
             self._do(lambda line=line: self._step(line, line.call.shut_down))  # type: ignore[misc]
+
+    async def settle(self, patience: float) -> None:
+        """After `shut_down`: wait for the last answers and outcomes, at most so many seconds; then record what is left."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience if self._lines else 0):
+                await self._idle.wait()
+        for line in tuple(self._lines.values()):
+            self._do(lambda line=line: self._step(line, line.call.media_lost))  # type: ignore[misc]
         self._feed.close()
 
     # --- CallDesk -------------------------------------------------------------------------------------------------
@@ -189,20 +200,30 @@ class Switchboard:
         self._busy = True
         try:
             while self._queue:
-                self._queue.popleft()()
+                try:
+                    self._queue.popleft()()
+                except Exception as error:  # whatever it was, the other calls' events are still to come
+                    log.error("an event failed", exc_info=error)
         finally:
             self._busy = False
 
     def _step(self, line: _Line, happen: Callable[[float], list[CallCommand]]) -> None:
         try:
-            commands = happen(self._clock())
+            self._perform(line, happen(self._clock()))
         except Exception as error:
-            log.error("call failed", call=line.call.id, exc_info=error)
-            self._abandon(line)
-            return
-        self._carry_out(line, commands)
+            self._fail(line, error)
 
     def _carry_out(self, line: _Line, commands: list[CallCommand]) -> None:
+        try:
+            self._perform(line, commands)
+        except Exception as error:
+            self._fail(line, error)
+
+    def _fail(self, line: _Line, error: Exception) -> None:
+        log.error("call failed", call=line.call.id, exc_info=error)
+        self._abandon(line)
+
+    def _perform(self, line: _Line, commands: list[CallCommand]) -> None:
         for command in commands:
             match command:
                 case ToLeg(side, InviteLeg() as invite):
@@ -252,5 +273,7 @@ class Switchboard:
         if line.timer is not None:
             line.timer.cancel()
         self._lines.pop(line.call.id, None)
+        if not self._lines:
+            self._idle.set()
         for leg in line.legs.values():
             self._of_leg.pop(leg, None)

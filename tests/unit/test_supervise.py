@@ -195,6 +195,23 @@ async def test_a_process_that_is_killed_is_said_and_started_again(
         assert (entry["what"], entry["status"], entry["signal"], entry["level"]) == ("b2bua", -9, "SIGKILL", "error")
 
 
+async def test_a_process_that_cannot_be_made_is_tried_again_and_the_others_go_on(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Callable[[], list[dict[str, object]]]
+):
+    async def none_to_be_had(*_: str, **_options: object) -> Process:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    async with running(machine, tmp_path) as supervisor:
+        with monkeypatch.context() as short:
+            short.setattr(asyncio, "create_subprocess_exec", none_to_be_had)
+            machine.of("provider_adapters.payer")[0].end(0)
+            await until(lambda: any(entry["event"] == "could not start" for entry in said()), "a failed start")
+        await until(lambda: len(machine.of("provider_adapters.payer")) == 2, "a payer")
+        assert machine.of("media.service")[0].running
+        assert machine.of("b2bua.app")[0].running
+        assert supervisor is not None
+
+
 async def test_media_that_is_started_again_gets_a_new_channel_and_payers(machine: Machine, tmp_path: Path):
     async with running(machine, tmp_path):
         machine.of("media.service")[0].end(-11)

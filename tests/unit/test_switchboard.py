@@ -263,10 +263,43 @@ async def test_the_end_of_the_service_ends_every_call_and_follower():
     exchange.invite("near-1")
     follower = exchange.board.follow()
     exchange.board.shut_down()
+    await exchange.board.settle(1.0)
     assert exchange.wire.to("near-0")[-1] == leg.HangUpLeg("shut down")
     assert exchange.wire.to("near-1")[-1] == leg.RejectLeg(503, "Service Unavailable")
     assert [record.end for record in exchange.records] == ["shut down"] * 2
     assert [view.state async for view in follower][-1] is CallState.ENDED
+
+
+async def test_a_charge_under_way_at_the_end_of_the_service_is_recorded_as_unknown():
+    exchange = Exchange()
+    call_id = exchange.up()
+    await exchange.board.start_capture(call_id, ORDER)
+    exchange.tell(call_id, CaptureState.COLLECTING)
+    exchange.tell(call_id, CaptureState.READY)
+    await exchange.board.submit_capture(call_id)
+    exchange.board.shut_down()
+    assert exchange.records == []  # its outcome may still come
+    await exchange.board.settle(0.01)
+    (record,) = exchange.records
+    assert [capture.outcome for capture in record.captures] == ["unknown"]
+
+
+async def test_a_command_that_fails_ends_its_call_and_no_other():
+    exchange = Exchange()
+    exchange.up("near-0")
+    exchange.up("near-1")
+
+    def fail(leg_id: LegId, command: leg.LegCommand) -> None:
+        if leg_id == "near-0":
+            raise RuntimeError("a bug of ours")
+
+    exchange.wire.on_execute = fail
+    exchange.board.on_leg_event(LegId("near-0"), leg.LegReinvited(b"nonsense"))  # refused on the leg: the command fails
+    exchange.wire.on_execute = None
+    exchange.board.on_leg_event(LegId("near-1"), leg.LegHungUp("bye"))
+    assert [record.end for record in exchange.records] == ["bye"]
+    exchange.invite("near-2")
+    assert [call.state for call in exchange.board.calls()][-1] is CallState.RINGING
 
 
 async def test_what_belongs_to_no_call_is_ignored():
