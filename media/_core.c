@@ -15,18 +15,15 @@ typedef struct {
 } Relay;
 
 static PyObject *relay_new_object(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"quiet_after", NULL};
-    double quiet_after = 0.0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|d", names, &quiet_after))
+    static char *names[] = {NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "", names))
         return NULL;
-    if (!(quiet_after >= 0.0 && quiet_after < 1e9))
-        return PyErr_Format(PyExc_ValueError, "quiet_after must be seconds, 0 or more");
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     Relay *self = (Relay *)allocate(type, 0);
     if (self == NULL)
         return NULL;
     self->owner = getpid();
-    self->relay = relay_new(quiet_after);
+    self->relay = relay_new();
     if (self->relay == NULL) {
         PyErr_SetFromErrno(PyExc_OSError);
         Py_DECREF(self);
@@ -198,7 +195,7 @@ static PyObject *relay_take_events_method(PyObject *self, PyObject *Py_UNUSED(ig
     do {
         taken = list == NULL ? 0 : relay_take_events(((Relay *)self)->relay, events, 64);
         for (int i = 0; i < taken && list != NULL; i++) {
-            PyObject *item = Py_BuildValue("(Lii)", (long long)events[i].stream, events[i].kind, events[i].count);
+            PyObject *item = Py_BuildValue("(Li)", (long long)events[i].stream, events[i].kind);
             if (item == NULL || PyList_Append(list, item) != 0)
                 Py_CLEAR(list);
             Py_XDECREF(item);
@@ -282,7 +279,7 @@ PyMODINIT_FUNC PyInit__core(void) {
     if (add_type(core, &secret_spec, &secret_type) != 0 || add_type(core, &relay_spec, NULL) != 0 ||
         add_type(core, &mask_spec, NULL) != 0 || PyModule_AddIntConstant(core, "CALLER", CALLER) != 0 ||
         PyModule_AddIntConstant(core, "AGENT", AGENT) != 0 || PyModule_AddIntConstant(core, "KEYED", KEYED) != 0 ||
-        PyModule_AddIntConstant(core, "QUIET", QUIET) != 0 || PyModule_AddIntConstant(core, "OVERFLOW", OVERFLOW) != 0) {
+        PyModule_AddIntConstant(core, "OVERFLOW", OVERFLOW) != 0) {
         Py_DECREF(core);
         return NULL;
     }

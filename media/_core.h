@@ -68,11 +68,12 @@ struct keys { /* lives in secret memory only */
 
 bool rtp_parse(const uint8_t *packet, size_t length, struct rtp *out);
 bool rtcp_is(const uint8_t *packet, size_t length);
-bool rtcp_carries_no_text(const uint8_t *packet, size_t length);
+/* How many bytes of a compound are its leading reports; 0: none, or it is malformed. */
+size_t rtcp_reports(const uint8_t *packet, size_t length);
 void mask_types(struct mask *mask, const uint8_t *events, size_t event_count, const uint8_t *audio, size_t audio_count);
 /* `packet` may be rewritten in place. */
 struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms);
-enum verdict mask_rtcp(const struct mask *mask, const uint8_t *packet, size_t length);
+struct decision mask_rtcp(const struct mask *mask, const uint8_t *packet, size_t length);
 bool keys_put(struct keys *keys, int code, uint32_t ssrc, uint32_t timestamp, int64_t now_ms);
 int keys_ripe(const struct keys *keys, int64_t now_ms);
 int keys_take(struct keys *keys, int64_t now_ms, uint8_t *into, size_t room);
@@ -107,7 +108,7 @@ void secret_unmap(struct secret *secret);
 /* --- _relay.c: the thread ---------------------------------------------------------------------------------------------- */
 
 enum leg { CALLER = 0, AGENT = 1 };
-enum event_kind { KEYED = 1, QUIET = 2, OVERFLOW = 3, EVENT_KINDS = 4 };
+enum event_kind { KEYED = 1, OVERFLOW = 2, EVENT_KINDS = 3 };
 
 struct counters {
     uint64_t received, sent, masked, strangers, malformed;
@@ -115,7 +116,7 @@ struct counters {
 
 struct event {
     int64_t stream;
-    int kind, count;
+    int kind;
 };
 
 enum command_kind {
@@ -140,8 +141,8 @@ struct command {
 };
 
 struct relay;
-struct relay *relay_new(double quiet_after); /* NULL: errno is set */
-int relay_start(struct relay *relay);        /* 0 or -errno */
+struct relay *relay_new(void);        /* NULL: errno is set */
+int relay_start(struct relay *relay); /* 0 or -errno */
 void relay_run(struct relay *relay, struct command *command);
 int relay_fileno(const struct relay *relay);
 bool relay_running(struct relay *relay);

@@ -7,8 +7,7 @@ AGENT: Final = 1
 
 # Kinds of event that `Relay.take_events` reports.
 KEYED: Final = 1  # digits wait for `take_digits`
-QUIET: Final = 2  # no RTP from either peer for the quiet time
-OVERFLOW: Final = 3  # a digit could not be kept: its capture must end
+OVERFLOW: Final = 2  # a digit could not be kept: its capture must end
 
 @final
 class SecretMemory:
@@ -31,11 +30,9 @@ class Relay:
 
     Commands raise KeyError for a stream that is not open, RuntimeError while the thread is not running.
     After OVERFLOW a stream's capture is off and what was kept is wiped.
-
-    `quiet_after`: seconds without RTP from either peer after which a stream is reported QUIET (0: never).
     """
 
-    def __init__(self, quiet_after: float = 0.0) -> None: ...
+    def __init__(self) -> None: ...
     def start(self) -> None: ...
     def stop(self) -> None: ...
     def fileno(self) -> int: ...
@@ -62,8 +59,8 @@ class Relay:
         Keys are announced and taken 100 ms after they were pressed, so that one that was overtaken on the way comes first.
         """
 
-    def take_events(self) -> list[tuple[int, int, int]]: ...
-    """What happened since the last call: (stream, kind, count). Never a digit."""
+    def take_events(self) -> list[tuple[int, int]]: ...
+    """What happened since the last call: (stream, kind), each once. Never a digit."""
 
     def counters(self, stream: int) -> dict[str, int]: ...
     """`{caller,agent}_{received,sent,masked,strangers,malformed}`, RTP and RTCP together."""
@@ -81,5 +78,7 @@ class Mask:
     """What leaves for the agent (None: nothing) and the key that this packet begins (-1: none, else event code 0-15)."""
 
     def rtcp(self, packet: bytes, /) -> bytes | None: ...
+    """What leaves for the agent: all of it, while masked its leading reports alone, or nothing (None)."""
+
     def take(self, now_ms: int, /) -> bytes: ...
     """The keys whose hold is over, in the order in which they were pressed, as `Relay.take_digits` gives them."""

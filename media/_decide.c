@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum { MAX_DROPOUT = 3000, WINDOW = 64, REPLAY_GAP_MS = 250, SEGMENT = 0xFFFF, LONG_SEGMENT = 0xF000, REORDER_TICKS = 16000 };
+enum { EVENT_BLOCKS = 8 }; /* media/telephone_event.py */
 
 static uint16_t get16(const uint8_t *at) { return (uint16_t)(at[0] << 8 | at[1]); }
 static uint32_t get32(const uint8_t *at) { return (uint32_t)get16(at) << 16 | get16(at + 2); }
@@ -51,40 +52,25 @@ bool rtcp_is(const uint8_t *packet, size_t length) {
     return length >= 4 && packet[0] >> 6 == 2 && packet[1] >= 192 && packet[1] <= 223;
 }
 
-enum { SENDER_REPORT = 200, RECEIVER_REPORT = 201, SOURCE_DESCRIPTION = 202, GOODBYE = 203 };
+enum { SENDER_REPORT = 200, RECEIVER_REPORT = 201 };
 
-bool rtcp_carries_no_text(const uint8_t *packet, size_t length) {
-    size_t at = 0;
+size_t rtcp_reports(const uint8_t *packet, size_t length) {
+    size_t at = 0, reports = 0;
     while (at < length) {
         if (length - at < 4 || packet[at] >> 5 != 4) /* version 2, no padding */
-            return false;
+            return 0;
         size_t count = packet[at] & 0x1F, size = 4 + 4 * (size_t)get16(packet + at + 2);
         uint8_t kind = packet[at + 1];
         if (size > length - at)
-            return false;
-        if (at == 0 && kind != SENDER_REPORT && kind != RECEIVER_REPORT)
-            return false;
-        switch (kind) {
-        case SENDER_REPORT: /* exact sizes: no profile-specific extension */
-            if (size != 28 + 24 * count)
-                return false;
-            break;
-        case RECEIVER_REPORT:
-            if (size != 8 + 24 * count)
-                return false;
-            break;
-        case SOURCE_DESCRIPTION:
-            break;
-        case GOODBYE: /* no reason for leaving */
-            if (size != 4 + 4 * count)
-                return false;
-            break;
-        default:
-            return false;
+            return 0;
+        if (reports == at && (kind == SENDER_REPORT || kind == RECEIVER_REPORT)) {
+            if (size != (kind == SENDER_REPORT ? 28 : 8) + 24 * count) /* a profile-specific extension */
+                return 0;
+            reports += size;
         }
         at += size;
     }
-    return length > 0;
+    return reports;
 }
 
 /* --- sequence numbers without a gap (media/sequence.py) ------------------------------------------------------------ */
@@ -267,9 +253,13 @@ void mask_types(struct mask *mask, const uint8_t *events, size_t event_count, co
     mask->types_known = event_count + audio_count > 0;
 }
 
-/* RFC 4733 section 2.3: four bytes, a key's code, the reserved bit clear. */
 static bool looks_like_event(const uint8_t *payload, size_t length) {
-    return length == 4 && payload[0] <= 15 && (payload[1] & 0x40) == 0;
+    if (length == 0 || length % 4 != 0 || length > 4 * EVENT_BLOCKS)
+        return false;
+    for (size_t at = 0; at < length; at += 4)
+        if (payload[at] > 15)
+            return false;
+    return true;
 }
 
 struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms) {
@@ -315,8 +305,15 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
     return decision;
 }
 
-enum verdict mask_rtcp(const struct mask *mask, const uint8_t *packet, size_t length) {
-    if (!rtcp_is(packet, length))
-        return mask->on || mask->types_known ? MALFORMED : FORWARD;
-    return mask->on && !rtcp_carries_no_text(packet, length) ? WITHHELD : FORWARD;
+struct decision mask_rtcp(const struct mask *mask, const uint8_t *packet, size_t length) {
+    struct decision decision = {.verdict = FORWARD, .key = KEY_NONE, .bytes = packet, .length = length};
+    if (!rtcp_is(packet, length)) {
+        if (mask->on || mask->types_known)
+            decision.verdict = MALFORMED;
+    } else if (mask->on) {
+        decision.length = rtcp_reports(packet, length);
+        if (decision.length == 0)
+            decision.verdict = WITHHELD;
+    }
+    return decision;
 }

@@ -16,11 +16,9 @@ void hush(int fd) {
     (void)ignored;
 }
 
-void report(struct relay *relay, struct stream *stream, enum event_kind kind, int count) {
+void report(struct relay *relay, struct stream *stream, enum event_kind kind) {
     pthread_mutex_lock(&relay->events_lock);
     stream->waiting[kind] = true;
-    if (kind == KEYED)
-        stream->waiting_keys = count;
     if (!stream->listed) {
         stream->listed = true;
         stream->next_waiting = NULL;
@@ -58,7 +56,7 @@ int relay_take_events(struct relay *relay, struct event *out, int room) {
         struct stream *stream = relay->first_waiting;
         for (int kind = KEYED; kind < EVENT_KINDS; kind++)
             if (stream->waiting[kind])
-                out[taken++] = (struct event){stream->id, kind, kind == KEYED ? stream->waiting_keys : 1};
+                out[taken++] = (struct event){stream->id, kind};
         unlist(relay, stream);
     }
     if (relay->first_waiting != NULL)

@@ -85,8 +85,10 @@ static PyObject *mask_rtcp_method(PyObject *object, PyObject *packet) {
     Py_buffer view;
     if (PyObject_GetBuffer(packet, &view, PyBUF_SIMPLE) != 0)
         return NULL;
-    enum verdict verdict = mask_rtcp(&((Mask *)object)->mask, view.buf, (size_t)view.len);
-    PyObject *result = verdict == FORWARD ? PyBytes_FromStringAndSize(view.buf, view.len) : Py_NewRef(Py_None);
+    struct decision decision = mask_rtcp(&((Mask *)object)->mask, view.buf, (size_t)view.len);
+    PyObject *result = decision.verdict == FORWARD
+                           ? PyBytes_FromStringAndSize((const char *)decision.bytes, (Py_ssize_t)decision.length)
+                           : Py_NewRef(Py_None);
     PyBuffer_Release(&view);
     return result;
 }

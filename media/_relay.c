@@ -32,7 +32,7 @@ static void keep_key(struct relay *relay, struct stream *stream, const struct de
         return;
     }
     stop_capture(stream); /* a number with a hole is worse than none */
-    report(relay, stream, OVERFLOW, 1);
+    report(relay, stream, OVERFLOW);
 }
 
 static struct decision decide(struct relay *relay, struct endpoint *from, uint8_t *packet, size_t length, int64_t now_ms) {
@@ -47,7 +47,7 @@ static struct decision decide(struct relay *relay, struct endpoint *from, uint8_
             keep_key(relay, stream, &decision, now_ms);
         break;
     case CALLER_RTCP:
-        decision.verdict = mask_rtcp(mask, packet, length);
+        decision = mask_rtcp(mask, packet, length);
         break;
     case AGENT_RTP:
         if (mask->types_known && !rtp_parse(packet, length, &rtp))
@@ -82,10 +82,6 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
         return true;
     }
     here->received++;
-    if (is_rtp) {
-        stream->heard_ms = now_ms;
-        stream->quiet_reported = false;
-    }
     struct decision decision = {.verdict = MALFORMED, .key = KEY_NONE};
     if (!oversized)
         decision = decide(relay, from, packet, length, now_ms);
@@ -100,7 +96,8 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
                    source_length(peer)) >= 0)
             there->sent++;
     }
-    bool is_plain_audio = decision.verdict == FORWARD && length > 1 && stream->mask.kinds[packet[1] & 0x7F] != TYPE_EVENT;
+    bool is_plain_audio = is_rtp && decision.verdict == FORWARD && length > 1 &&
+                          stream->mask.kinds[packet[1] & 0x7F] != TYPE_EVENT;
     if (!is_plain_audio || decision.key != KEY_NONE)
         explicit_bzero(packet, length);
     explicit_bzero(&decision, sizeof decision);
@@ -109,32 +106,20 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
 
 /* --- time --------------------------------------------------------------------------------------------------------------- */
 
-/* Announce keys whose hold is over and peers that fell silent; find when to look again. */
+/* Announce keys whose hold is over; find when to look again. */
 static void tend(struct relay *relay, int64_t now_ms) {
     int64_t due_ms = INT64_MAX;
     for (int bucket = 0; bucket < BUCKETS; bucket++)
         for (struct stream *stream = relay->buckets[bucket]; stream != NULL; stream = stream->next) {
             if (stream->capture && stream->keys->count > 0 && !stream->announced) {
-                int ripe = keys_ripe(stream->keys, now_ms);
-                if (ripe > 0) {
+                if (keys_ripe(stream->keys, now_ms) > 0) {
                     stream->announced = true;
-                    report(relay, stream, KEYED, ripe);
+                    report(relay, stream, KEYED);
                 } else if (stream->keys->held[0].seen_ms + KEY_HOLD_MS < due_ms) {
                     due_ms = stream->keys->held[0].seen_ms + KEY_HOLD_MS;
                 }
             }
-            if (relay->quiet_ms > 0 && !stream->quiet_reported) {
-                if (now_ms - stream->heard_ms >= relay->quiet_ms) {
-                    stream->quiet_reported = true;
-                    report(relay, stream, QUIET, 1);
-                } else if (stream->heard_ms + relay->quiet_ms < due_ms) {
-                    due_ms = stream->heard_ms + relay->quiet_ms;
-                }
-            }
         }
-    /* A stream that was quiet and speaks again is looked at within the quiet time. */
-    if (relay->quiet_ms > 0 && now_ms + relay->quiet_ms < due_ms)
-        due_ms = now_ms + relay->quiet_ms;
     relay->due_ms = due_ms < now_ms + TICK_MS ? now_ms + TICK_MS : due_ms;
 }
 
@@ -145,8 +130,8 @@ static void *run(void *argument) {
     struct epoll_event ready[READY];
     bool go_on = true;
     while (go_on) {
-        int64_t wait_ms = relay->due_ms == INT64_MAX ? -1 : relay->due_ms - clock_ms();
-        int timeout = relay->due_ms == INT64_MAX ? -1 : wait_ms < 0 ? 0 : wait_ms > 3600000 ? 3600000 : (int)wait_ms;
+        int64_t wait_ms = relay->due_ms - clock_ms(); /* a hold at most, if a key is held */
+        int timeout = relay->due_ms == INT64_MAX ? -1 : wait_ms < 0 ? 0 : (int)wait_ms;
         int count = epoll_wait(relay->epoll, ready, READY, timeout);
         int64_t now_ms = clock_ms();
         bool called = false;
@@ -171,14 +156,13 @@ static void *run(void *argument) {
 
 /* --- the other threads' side ---------------------------------------------------------------------------------------------- */
 
-struct relay *relay_new(double quiet_after) {
+struct relay *relay_new(void) {
     struct relay *relay = calloc(1, sizeof *relay);
     if (relay == NULL)
         return NULL;
     pthread_mutex_init(&relay->lock, NULL);
     pthread_mutex_init(&relay->events_lock, NULL);
     pthread_cond_init(&relay->applied, NULL);
-    relay->quiet_ms = (int64_t)(quiet_after * 1000);
     relay->due_ms = INT64_MAX;
     relay->epoll = epoll_create1(EPOLL_CLOEXEC);
     relay->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

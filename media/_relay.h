@@ -21,11 +21,9 @@ struct stream {
     struct counters counters[2];
     struct mask mask;
     struct keys *keys; /* in a slab */
-    bool capture, announced, quiet_reported;
-    int64_t heard_ms;
+    bool capture, announced;
     struct stream *next; /* in its bucket */
     bool waiting[EVENT_KINDS]; /* guarded by `events_lock`, as is all below */
-    int waiting_keys;
     bool listed;
     struct stream *previous_waiting, *next_waiting;
 };
@@ -37,7 +35,7 @@ struct slab {
 
 struct relay {
     int epoll, wake, news;
-    int64_t quiet_ms, due_ms;
+    int64_t due_ms;
     pthread_t thread;
     bool started, running; /* `running` is guarded by `lock` */
     pthread_mutex_t lock, events_lock;
@@ -58,7 +56,7 @@ void hush(int fd);
 bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms); /* one packet; false: none was there */
 
 /* _news.c */
-void report(struct relay *relay, struct stream *stream, enum event_kind kind, int count);
+void report(struct relay *relay, struct stream *stream, enum event_kind kind);
 void forget_news(struct relay *relay, struct stream *stream);
 void forget_capture(struct relay *relay, struct stream *stream); /* what was said of the capture before */
 

@@ -53,7 +53,7 @@ static struct stream **find(struct relay *relay, int64_t id) {
     return at;
 }
 
-static int open_stream(struct relay *relay, const struct command *command, int64_t now_ms) {
+static int open_stream(struct relay *relay, const struct command *command) {
     struct stream **at = find(relay, command->stream);
     if (*at != NULL)
         return -EEXIST;
@@ -63,7 +63,7 @@ static int open_stream(struct relay *relay, const struct command *command, int64
         free(stream);
         return -ENOMEM;
     }
-    *stream = (struct stream){.id = command->stream, .keys = keys, .heard_ms = now_ms};
+    *stream = (struct stream){.id = command->stream, .keys = keys};
     int error = 0;
     for (int i = 0; i < SOCKETS; i++) {
         stream->endpoints[i] = (struct endpoint){.stream = stream, .index = i, .fd = command->fds[i]};
@@ -80,8 +80,6 @@ static int open_stream(struct relay *relay, const struct command *command, int64
         return error;
     }
     *at = stream;
-    if (relay->quiet_ms > 0 && now_ms + relay->quiet_ms < relay->due_ms)
-        relay->due_ms = now_ms + relay->quiet_ms;
     return 0;
 }
 
@@ -120,13 +118,13 @@ static void set_mask(struct relay *relay, struct stream *stream, bool on, int64_
 }
 
 static int apply(struct relay *relay, struct command *command) {
-    int64_t now_ms = clock_ms();
     if (command->kind == OPEN_STREAM)
-        return open_stream(relay, command, now_ms);
+        return open_stream(relay, command);
     struct stream **at = find(relay, command->stream), *stream = *at;
     if (stream == NULL)
         return -ENOENT;
     struct endpoint *rtp = &stream->endpoints[2 * command->leg];
+    int64_t now_ms = clock_ms();
     switch (command->kind) {
     case SET_PEER:
         source_set(&rtp[0].source, &command->rtp, command->has_rtp, command->on);

@@ -1,7 +1,7 @@
 """The mask: what of the customer's RTP and RTCP the agent's side receives. The reference of `_core.Mask`.
 
 Rule 1: while masked, what is not understood is not forwarded: only well-formed RTP of a negotiated audio type that
-        cannot be an event, and RTCP with no room for anything but reports, SDES and BYE.
+        cannot be an event, and of RTCP the leading sender and receiver reports, whose fields are numbers.
 Rule 2: while masked, CSRCs, header extension and padding are left out: they may carry levels of a tone, or anything.
 Rule 3: unmasked, every well-formed packet is relayed as it is, events too; only its sequence number may differ.
 Rule 4: types that nobody negotiated are unknown; where no types are known at all, only an unmasked path relays.
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from . import telephone_event
 from .reassembly import Presses
-from .rtp import Rtp, Ssrc, carries_no_text, is_multiplexed_rtcp, is_rtcp, parse, serialise
+from .rtp import Rtp, Ssrc, is_multiplexed_rtcp, is_rtcp, leading_reports, parse, serialise
 from .sequence import Tracks
 
 
@@ -62,10 +62,10 @@ class Mask:
         return packet[:2] + leaves_as.to_bytes(2, "big") + packet[4:], keyed
 
     def rtcp(self, packet: bytes) -> bytes | None:
-        """The packet if it leaves for the agent; RTCP is never changed."""
+        """What leaves for the agent: unmasked the packet as it is, masked its leading reports (None: nothing)."""
         if not is_rtcp(packet):
             return None if self._is_strict else packet
-        return None if self.on and not carries_no_text(packet) else packet
+        return (leading_reports(packet) or None) if self.on else packet
 
     @property
     def _is_strict(self) -> bool:

@@ -11,7 +11,7 @@ from typing import NewType
 Ssrc = NewType("Ssrc", int)
 
 HEADER = 12
-_SENDER_REPORT, _RECEIVER_REPORT, _SOURCE_DESCRIPTION, _GOODBYE = 200, 201, 202, 203
+_REPORT_SIZE = {200: 28, 201: 8}  # of SR and RR without report blocks, section 6.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,31 +76,27 @@ def is_rtcp(packet: bytes) -> bool:
     return len(packet) >= 4 and packet[0] >> 6 == 2 and 192 <= packet[1] <= 223
 
 
-def carries_no_text(packet: bytes) -> bool:
-    """Whether a compound RTCP packet has reports, SDES and BYE only, with no room for anything else in it.
+def leading_reports(packet: bytes) -> bytes:
+    """The sender and receiver reports that a compound RTCP packet begins with, which hold counts and times only.
 
-    Refused: APP, XR, feedback and unknown types; padding; a profile's extension of a report; a reason for leaving.
+    What follows the last of them is cut off: SDES and BYE carry any text, APP and unknown types anything.
+    Empty where no report leads, where a report has a profile-specific extension, where a packet is padded or longer than
+    what is left, wherever in the compound that is.
     """
-    at = 0
+    at = reports = 0
     while at < len(packet):
         if len(packet) - at < 4 or packet[at] >> 5 != 0b100:  # version 2, no padding
-            return False
+            return b""
         count, kind = packet[at] & 0x1F, packet[at + 1]
         size = 4 + 4 * _number(packet, at + 2, 2)
         if size > len(packet) - at:
-            return False
-        if at == 0 and kind not in (_SENDER_REPORT, _RECEIVER_REPORT):
-            return False
-        expected = {
-            _SENDER_REPORT: 28 + 24 * count,
-            _RECEIVER_REPORT: 8 + 24 * count,
-            _SOURCE_DESCRIPTION: size,
-            _GOODBYE: 4 + 4 * count,
-        }
-        if size != expected.get(kind):
-            return False
+            return b""
+        if reports == at and kind in _REPORT_SIZE:
+            if size != _REPORT_SIZE[kind] + 24 * count:
+                return b""
+            reports += size
         at += size
-    return at > 0
+    return packet[:reports]
 
 
 def _number(packet: bytes, at: int, size: int) -> int:

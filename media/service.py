@@ -203,7 +203,7 @@ class MediaService:
     # --- what happens by itself -----------------------------------------------------------------------------------
 
     def _relay_reports(self) -> None:
-        for stream, kind, _count in self._relay.take_events():
+        for stream, kind in self._relay.take_events():
             session = self._of_stream.get(stream)
             if session is None:
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 KEYS = b"0123456789*#ABCD"  # by event code, RFC 4733 section 3.2
+EVENT_BLOCKS = 8  # more blocks than redundancy has use for; a voice frame of a bigger packet is never an event
 SEGMENT = 0xFFFF  # the longest duration of one segment, section 2.5.1.3
 
 
@@ -40,5 +41,10 @@ def is_key(event: TelephoneEvent) -> bool:
 
 
 def looks_like_event(payload: bytes) -> bool:
-    """Whether an audio payload could be a key under a wrong payload type: four bytes, its code, the reserved bit clear."""
-    return len(payload) == 4 and payload[0] < len(KEYS) and not payload[1] & 0x40
+    """Whether an audio payload could be keys under a wrong payload type: up to eight blocks that each begin with a key's code.
+
+    The reserved bit is left out of it: RFC 4733 section 2.3.2 has receivers ignore it. Random bytes of n blocks look like
+    events once in 16**n; G.711 packets are longer, so that it is short frames, silence descriptors above all, that are lost.
+    """
+    codes = payload[::4]
+    return len(payload) % 4 == 0 and 0 < len(codes) <= EVENT_BLOCKS and max(codes) < len(KEYS)

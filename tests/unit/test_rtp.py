@@ -46,30 +46,48 @@ def test_lengths_that_point_outside_are_refused():
 REPORT = bytes.fromhex("80c90001 12345678")
 SENDER_REPORT = bytes.fromhex("81c8000c") + bytes(48)
 SDES = bytes.fromhex("81ca0002 12345678 0100 0000")
+NOTE = bytes.fromhex("81ca0006 12345678 0710") + b"4111111111111111\0\0"  # section 6.5.7
 BYE = bytes.fromhex("81cb0001 12345678")
-TEXT = [
-    ("APP", REPORT + bytes.fromhex("80cc0002 12345678 41424344")),
-    ("XR", REPORT + bytes.fromhex("80cf0001 12345678")),
-    ("feedback", REPORT + bytes.fromhex("81cd0002 12345678 12345678")),
-    ("BYE with a reason", REPORT + bytes.fromhex("81cb0003 12345678 0534313131310000")),
+REASON = bytes.fromhex("81cb0003 12345678 0534313131310000")  # section 6.6
+APP = bytes.fromhex("80cc0002 12345678 41424344")
+AFTER = [
+    ("SDES", SDES),
+    ("SDES with a NOTE", NOTE),
+    ("BYE", BYE),
+    ("BYE with a reason", REASON),
+    ("APP", APP),
+    ("XR", bytes.fromhex("80cf0001 12345678")),
+    ("feedback", bytes.fromhex("81cd0002 12345678 12345678")),
+    ("unknown", bytes.fromhex("80df0001 34313131")),
+    ("SDES, then a report", NOTE + REPORT),
+    ("SDES, then a report with an extension", NOTE + bytes.fromhex("80c90002 12345678 04010101")),
+]
+WITHHELD = [
     ("a profile's extension", bytes.fromhex("80c90002 12345678 04010101")),
+    ("a profile's extension of the second report", REPORT + bytes.fromhex("80c90002 12345678 04010101")),
     ("padding", REPORT + bytes.fromhex("a1cb0002 12345678 00000004")),
+    ("a padded report", bytes.fromhex("a0c90002 12345678 00000004")),
     ("SDES first", SDES + REPORT),
+    ("BYE alone", BYE),
+    ("APP alone", APP),
     ("cut", (REPORT + SDES)[:-1]),
+    ("another version behind", REPORT + b"\x40" + SDES[1:]),
     ("nothing", b""),
     ("count beyond its size", bytes.fromhex("82c90001 12345678")),
+    ("count below its size", b"\x80" + SENDER_REPORT[1:]),
 ]
 
 
-def test_reports_descriptions_and_goodbyes_have_no_room_for_text():
-    for compound in (REPORT, SENDER_REPORT, REPORT + SDES, SENDER_REPORT + SDES + BYE, REPORT + BYE):
-        assert rtp.is_rtcp(compound)
-        assert rtp.carries_no_text(compound)
+@pytest.mark.parametrize("reports", [REPORT, SENDER_REPORT, SENDER_REPORT + REPORT, REPORT * 3])
+@pytest.mark.parametrize(("name", "after"), [("nothing", b""), *AFTER], ids=["nothing", *(name for name, _ in AFTER)])
+def test_of_a_compound_the_leading_reports_are_kept_and_all_from_the_first_other_packet_on_is_cut(reports, name, after):
+    assert rtp.is_rtcp(reports + after)
+    assert rtp.leading_reports(reports + after) == reports
 
 
-@pytest.mark.parametrize(("name", "compound"), TEXT, ids=[name for name, _ in TEXT])
-def test_everything_else_in_rtcp_may_carry_text(name, compound):
-    assert not rtp.carries_no_text(compound)
+@pytest.mark.parametrize(("name", "compound"), WITHHELD, ids=[name for name, _ in WITHHELD])
+def test_a_compound_without_a_leading_report_or_with_a_malformed_packet_keeps_nothing(name, compound):
+    assert rtp.leading_reports(compound) == b""
 
 
 def test_rtcp_on_the_rtp_port_is_told_by_its_type():
