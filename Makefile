@@ -10,7 +10,8 @@ WORKERS ?= 4
 
 BUILD_PACKAGES := build-essential ca-certificates cmake python3-dev python3-venv
 RUN_PACKAGES   := espeak-ng
-TEST_PACKAGES  := baresip-core chromium fonts-dejavu-core iproute2 procps sip-tester tshark
+TEST_PACKAGES  := baresip-core chromium dnsmasq-base fonts-dejavu-core iproute2 kamailio kamailio-tls-modules \
+                  postgresql procps sip-tester tshark
 BENCH_PACKAGES := rtpengine-daemon
 
 .PHONY: help setup run test check bench docs pictures lock image image-test clean

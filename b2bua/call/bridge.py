@@ -154,6 +154,8 @@ class Bridge:
                 return self._reinvite_failed(side, event)
             case leg.LegHungUp():
                 return self._gone(side, Happening.LEG_HUNG_UP, event.reason or "hung up", None)
+            case leg.ReinviteCancelled() | leg.LegReferred() | leg.LegRequested() | leg.LegResponded():
+                return []
             case _:
                 assert_never(event)
 

@@ -1,8 +1,11 @@
 """Legs: the events that a SIP engine reports and the commands that it takes, whichever engine it is.
 
 Rule 1: events are past tense, commands imperative; both are frozen and free of any engine's types.
-Rule 2: bodies cross as bytes with their content type; the engine neither reads nor changes them.
-Rule 3: after `LegHungUp` or `LegFailed` an engine reports nothing more of that leg, and ignores commands to it.
+Rule 2: session descriptions cross as bytes; the engine neither reads nor changes them. What else a message carried and
+        the policy of headers lets cross is `Carried`, and is handed on as it is.
+Rule 3: the engine does by itself what concerns one leg only: ACK, PRACK, session timers, challenges, failover between a
+        trunk's hops. What concerns both legs is an event here.
+Rule 4: after `LegHungUp` or `LegFailed` an engine reports nothing more of that leg, and ignores commands to it.
 """
 
 from __future__ import annotations
@@ -21,6 +24,26 @@ class Party:
     display: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a body that is not the session description. `lines`: its other header lines (Content-ID and such)."""
+
+    content_type: str
+    content: bytes = field(repr=False)
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What crosses from leg to leg beside the call itself: headers (name, value) and parts of the body."""
+
+    headers: tuple[tuple[str, str], ...] = ()
+    parts: tuple[Part, ...] = ()
+
+
+NOTHING = Carried()
+
+
 # --- events: engine to call ---------------------------------------------------------------------------------------
 
 
@@ -28,7 +51,8 @@ class Party:
 class LegInvited:
     """A trunk sent an INVITE that opens a dialog. The engine has answered 100 Trying; it waits for a command.
 
-    `offer` is empty where the INVITE had no SDP (delayed offer). `max_forwards` is as received.
+    `offer` is empty where the INVITE had no SDP (delayed offer). `max_forwards` is as received. `replaces`: the leg of ours
+    that a Replaces header names (RFC 3891); the engine has refused one that names none.
     """
 
     trunk: str
@@ -36,6 +60,8 @@ class LegInvited:
     callee: Party
     offer: bytes
     max_forwards: int = 70
+    carried: Carried = NOTHING
+    replaces: LegId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +71,18 @@ class LegProgressed:
     code: int
     phrase: str
     answer: bytes = b""
+    carried: Carried = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
 class LegAnswered:
-    """The far end answered our INVITE with a 2xx; the engine has sent its ACK."""
+    """The far end answered our INVITE with a 2xx; the engine has sent its ACK.
+
+    Where our INVITE had no offer, `answer` is the far end's offer, and the engine waits for ConfirmLeg with its ACK.
+    """
 
     answer: bytes
+    carried: Carried = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +94,37 @@ class LegConfirmed:
 
 @dataclass(frozen=True, slots=True)
 class LegFailed:
-    """The leg ended before it was answered: a final error, a time-out (408), a transport error (503), or CANCEL (487)."""
+    """The leg ended before it was answered: a final error, a time-out (408), a transport error (503), or CANCEL (487).
+
+    `contacts`: the user parts of a 3xx's Contact headers, best first, where the trunk relays redirection.
+    """
 
     code: int
     phrase: str
+    carried: Carried = NOTHING
+    contacts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LegReinvited:
-    """The far end sent a re-INVITE; the engine waits for AnswerReinvite or RejectReinvite. `offer` may be empty."""
+    """The far end sent a re-INVITE, or an UPDATE with an offer; the engine waits for AnswerReinvite or RejectReinvite.
+
+    `offer` may be empty in a re-INVITE: then the answer carries our offer, and LegConfirmed theirs. `early`: an UPDATE
+    before the leg was answered (RFC 3311).
+    """
 
     offer: bytes
+    early: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReinviteCancelled:
+    """The far end gave up its re-INVITE (CANCEL); the engine has answered it with 487."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReinviteAnswered:
-    """Our re-INVITE was answered with a 2xx."""
+    """Our re-INVITE was answered with a 2xx. Where it had no offer, `answer` is one, and the ACK waits for ConfirmLeg."""
 
     answer: bytes
 
@@ -96,6 +142,46 @@ class LegHungUp:
     """An answered leg is over: BYE from the far end, or the dialog was lost (no ACK, 481, 408). `reason` is fit for a CDR."""
 
     reason: str
+    carried: Carried = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class LegReferred:
+    """The far end sent a REFER that asks for a transfer (RFC 3515); the engine waits for AnswerReferral.
+
+    `replaces`: the leg of ours that the Refer-To's Replaces names; `replaces_header`: its value, where it names a dialog
+    of somebody else. `referred_by`: the value of Referred-By (RFC 3892), or "".
+    """
+
+    referral: str
+    target: Party
+    replaces: LegId | None = None
+    replaces_header: str = ""
+    referred_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LegRequested:
+    """The far end sent a request that ends with its answer: INFO or MESSAGE. The engine waits for RespondLeg.
+
+    `info_package`: the value of Info-Package (RFC 6086), or "".
+    """
+
+    request: str
+    method: str
+    content_type: str
+    body: bytes = field(repr=False)
+    info_package: str = ""
+    carried: Carried = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class LegResponded:
+    """The final answer to our RequestLeg; 408 or 503 where there was none."""
+
+    request: str
+    code: int
+    phrase: str
 
 
 LegEvent = (
@@ -107,7 +193,11 @@ LegEvent = (
     | LegReinvited
     | ReinviteAnswered
     | ReinviteFailed
+    | ReinviteCancelled
     | LegHungUp
+    | LegReferred
+    | LegRequested
+    | LegResponded
 )
 
 
@@ -116,13 +206,18 @@ LegEvent = (
 
 @dataclass(frozen=True, slots=True)
 class InviteLeg:
-    """Open a dialog on `trunk`."""
+    """Open a dialog on `trunk`. Without `offer` the far end makes one: see LegAnswered.
+
+    `replaces`: the value of a Replaces header to send (RFC 3891), or "".
+    """
 
     trunk: str
     caller: Party
     callee: Party
     offer: bytes
     max_forwards: int = 70
+    carried: Carried = NOTHING
+    replaces: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,21 +227,33 @@ class RingLeg:
     code: int
     phrase: str
     answer: bytes = b""
+    carried: Carried = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerLeg:
-    """Send 200 to the leg's INVITE; the engine retransmits it until the ACK arrives."""
+    """Send 200 to the leg's INVITE; the engine retransmits it until the ACK arrives. Where the INVITE had no offer,
+    `answer` is ours, and the far end's answer comes with LegConfirmed."""
+
+    answer: bytes
+    carried: Carried = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmLeg:
+    """Send the ACK that waits for the answer to the far end's offer (of LegAnswered or ReinviteAnswered)."""
 
     answer: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class RejectLeg:
-    """Send a final error to the leg's INVITE."""
+    """Send a final error to the leg's INVITE. `contacts`: the user parts of a 3xx's Contact headers."""
 
     code: int
     phrase: str
+    carried: Carried = NOTHING
+    contacts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,25 +262,85 @@ class HangUpLeg:
     487 to an unanswered incoming INVITE."""
 
     reason: str = ""
+    carried: Carried = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
 class ReinviteLeg:
+    """Offer anew: by re-INVITE, or by UPDATE where the leg is not answered yet. Without `offer` the far end makes one."""
+
     offer: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerReinvite:
+    """Answer the far end's re-INVITE or UPDATE; where it had no offer, `answer` is ours."""
+
     answer: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class RejectReinvite:
+    """Refuse it; the session goes on as it was."""
+
     code: int
     phrase: str
 
 
-LegCommand = InviteLeg | RingLeg | AnswerLeg | RejectLeg | HangUpLeg | ReinviteLeg | AnswerReinvite | RejectReinvite
+@dataclass(frozen=True, slots=True)
+class AnswerReferral:
+    """Answer a REFER: 202, and NotifyLeg follows, or an error, and nothing does."""
+
+    referral: str
+    code: int
+    phrase: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyLeg:
+    """Say how far the transfer is (NOTIFY with a sipfrag, RFC 3515). A code of 200 or more is the last."""
+
+    referral: str
+    code: int
+    phrase: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLeg:
+    """Send INFO or MESSAGE; answered by LegResponded with the same `request`."""
+
+    request: str
+    method: str
+    content_type: str
+    body: bytes = field(repr=False)
+    info_package: str = ""
+    carried: Carried = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class RespondLeg:
+    """Answer a LegRequested."""
+
+    request: str
+    code: int
+    phrase: str = ""
+
+
+LegCommand = (
+    InviteLeg
+    | RingLeg
+    | AnswerLeg
+    | ConfirmLeg
+    | RejectLeg
+    | HangUpLeg
+    | ReinviteLeg
+    | AnswerReinvite
+    | RejectReinvite
+    | AnswerReferral
+    | NotifyLeg
+    | RequestLeg
+    | RespondLeg
+)
 
 
 @dataclass(frozen=True, slots=True)

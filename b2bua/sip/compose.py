@@ -16,7 +16,8 @@ from http import HTTPStatus
 import sipmessage
 
 from b2bua.call.leg import Party
-from b2bua.sip.message import Address, Head, Request, tag_of
+from b2bua.sip.hop import Hop, Transport
+from b2bua.sip.message import Head, Request, tag_of
 
 ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS")
 ALLOW_LINE = "Allow: " + ", ".join(ALLOW)
@@ -69,7 +70,7 @@ def stateless_tag(head: Head) -> str:
     return hashlib.blake2b(text, key=_KEY, digest_size=8).hexdigest()
 
 
-def stamped(via: str, source: Address) -> str:
+def stamped(via: str, source: Hop) -> str:
     """The topmost Via with where the request really came from (RFC 3261 section 18.2.1, RFC 3581 section 4)."""
     wants_port = re.search(r";[ ]*rport", via, re.IGNORECASE) is not None
     bare = _RECEIVED.sub("", via)
@@ -78,7 +79,7 @@ def stamped(via: str, source: Address) -> str:
 
 def response(
     head: Head,
-    source: Address,
+    source: Hop,
     code: int,
     *,
     text: str = "",
@@ -97,11 +98,13 @@ def response(
     return "\r\n".join(rows).encode() + body
 
 
-def return_address(request: Request) -> Address:
-    """Where responses go: the source address; its port, unless the request has no rport (RFC 3261 section 18.2.2)."""
-    if request.via.rport:
-        return request.source
-    return request.source[0], request.via.port or 5060
+def return_hop(request: Request) -> Hop:
+    """Where responses go: back on the connection; over UDP to the source address, and to its port where the request has
+    rport (RFC 3261 section 18.2.2, RFC 3581 section 4)."""
+    source = request.source
+    if request.via.rport or source.transport.reliable:
+        return source
+    return source._replace(port=request.via.port or source.transport.default_port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +123,12 @@ class Outgoing:
     max_forwards: int = 70
     lines: tuple[str, ...] = ()
     body: bytes = b""
+    transport: Transport = Transport.UDP  # by which it leaves; it is named in Via
 
     def __bytes__(self) -> bytes:
         rows = [
             f"{self.method} {self.uri} SIP/2.0",
-            f"Via: SIP/2.0/UDP {self.sent_by};rport;branch={self.branch}",
+            f"Via: SIP/2.0/{self.transport.upper()} {self.sent_by};rport;branch={self.branch}",
             f"Max-Forwards: {self.max_forwards}",
         ]
         rows += [f"Route: {route}" for route in self.route]

@@ -28,9 +28,9 @@ from b2bua.call.leg import (
     Trunk,
 )
 from b2bua.sip.compose import phrase
+from b2bua.sip.hop import Address, Hop
 from b2bua.sip.layer import TransactionLayer
 from b2bua.sip.leg_base import Ground
-from b2bua.sip.message import Address
 from b2bua.sip.reception import Reception
 from b2bua.sip.scheduler import Scheduler
 from b2bua.sip.transaction import Timers
@@ -149,7 +149,7 @@ class SipEngine:
 
     # --- what the network sends --------------------------------------------------------------------------------------
 
-    def receive(self, data: bytes, source: Address) -> None:
+    def receive(self, data: bytes, source: Hop) -> None:
         """Take one datagram."""
         if self._ground is None:
             return

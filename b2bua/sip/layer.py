@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from b2bua.sip.compose import COOKIE, Outgoing, return_address
+from b2bua.sip.compose import COOKIE, Outgoing, return_hop
+from b2bua.sip.hop import Hop
 from b2bua.sip.invite_client import InviteClient
 from b2bua.sip.invite_server import InviteServer
-from b2bua.sip.message import Address, Request, Response
+from b2bua.sip.message import Request, Response
 from b2bua.sip.non_invite_client import NonInviteClient
 from b2bua.sip.non_invite_server import NonInviteServer
 from b2bua.sip.scheduler import Scheduler
@@ -57,7 +58,7 @@ class Client:
     """A request of ours under way. `tries`: how often it has been sent with credentials."""
 
     request: Outgoing
-    destination: Address
+    destination: Hop
     machine: InviteClient | NonInviteClient
     user: ClientUser
     layer: TransactionLayer
@@ -80,7 +81,7 @@ class Server:
     """A request of the peer's that we answer."""
 
     request: Request
-    destination: Address
+    destination: Hop
     machine: InviteServer | NonInviteServer
     user: ServerUser
     layer: TransactionLayer
@@ -104,7 +105,7 @@ class TransactionLayer:
 
     def __init__(
         self,
-        send: Callable[[bytes, Address], bool],
+        send: Callable[[bytes, Hop], bool],
         soon: Callable[[Callable[[], None]], None],
         scheduler: Scheduler,
         timers: Timers,
@@ -120,7 +121,7 @@ class TransactionLayer:
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
 
-    def open_client(self, request: Outgoing, destination: Address, user: ClientUser, tries: int = 0) -> Client:
+    def open_client(self, request: Outgoing, destination: Hop, user: ClientUser, tries: int = 0) -> Client:
         """Send a request of ours and see it through."""
         kind = InviteClient if request.method == "INVITE" else NonInviteClient
         machine, commands = kind.open(bytes(request), self._scheduler.now(), self._timers)
@@ -161,7 +162,7 @@ class TransactionLayer:
     def open_server(self, request: Request) -> Server:
         """A new request. Its user is NOBODY until one takes it."""
         machine = (InviteServer if request.method == "INVITE" else NonInviteServer).open(self._timers)
-        server = Server(request, return_address(request), machine, NOBODY, self, _key(request, request.method))
+        server = Server(request, return_hop(request), machine, NOBODY, self, _key(request, request.method))
         self._servers[server.key] = server
         if not request.to_tag:
             self._first.setdefault(_merging(request), server)

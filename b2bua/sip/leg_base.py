@@ -14,9 +14,10 @@ from b2bua.sip.auth import Digest
 from b2bua.sip.compose import ACCEPT_LINE, ALLOW_LINE, phrase, response
 from b2bua.sip.dialog import Dialog
 from b2bua.sip.dialog import Event as DialogEvent
+from b2bua.sip.hop import Hop
 from b2bua.sip.layer import Client, Server, TransactionLayer
 from b2bua.sip.leg_state import TRANSITIONS, Event, State
-from b2bua.sip.message import Address, Request, Response
+from b2bua.sip.message import Request, Response
 from b2bua.sip.reinvite import Reinvite
 from b2bua.sip.reliable_answer import Event as AnswerEvent
 from b2bua.sip.reliable_answer import ReliableAnswer
@@ -34,7 +35,7 @@ class Ground:
     layer: TransactionLayer
     scheduler: Scheduler
     timers: Timers
-    send: Callable[[bytes, Address], bool]
+    send: Callable[[bytes, Hop], bool]
     emit: Callable[[LegId, LegEvent], None]
     user_agent: str
     legs: dict[LegId, Leg] = field(default_factory=dict)
@@ -44,7 +45,7 @@ class Ground:
 class Leg:
     """One leg; subclasses open it. Its methods are called by the engine and by the transaction layer."""
 
-    def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, state: State, source: Address) -> None:
+    def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, state: State, source: Hop) -> None:
         self.ground = ground
         self.id = leg_id
         self.peer = peer
@@ -56,7 +57,7 @@ class Leg:
         self.reinvite = Reinvite(self)
         self.digest = Digest(peer.trunk.username, peer.trunk.password)
         self.scheduled: float | None = None
-        self.acks: dict[tuple[str, int], tuple[bytes, Address]] = {}  # by remote tag and CSeq, to be sent again
+        self.acks: dict[tuple[str, int], tuple[bytes, Hop]] = {}  # by remote tag and CSeq, to be sent again
         self._last: LegEvent | None = None
         self._told = False
 
@@ -109,7 +110,7 @@ class Leg:
         outgoing = self.dialog.request(method, self.peer.sent_by, lines, body)
         return self.ground.layer.open_client(outgoing, self.destination(self.dialog), self)
 
-    def destination(self, dialog: Dialog) -> Address:
+    def destination(self, dialog: Dialog) -> Hop:
         return self.peer.next_hop(dialog.next_hop, self.source)
 
     def acknowledge(self, dialog: Dialog, cseq: int) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import sipmessage
 
-Address = tuple[str, int]
+from b2bua.sip.hop import Hop
 
 LARGEST = 16_384  # bytes of a message; RFC 3261 section 18.1.1 asks for more, no INVITE of a phone comes near
 MOST_LINES = 200
@@ -73,7 +73,7 @@ class Received:
     method: str  # of the request, or the one that the response is for
     headers: sipmessage.Headers
     body: bytes
-    source: Address
+    source: Hop
 
 
 @dataclass(slots=True)
@@ -139,7 +139,7 @@ def tag_of(value: str) -> str:
     return parameters(name_addr(value)[2]).get("tag", "")
 
 
-def read(data: bytes, source: Address) -> Request | Response:
+def read(data: bytes, source: Hop) -> Request | Response:
     """Read one datagram. Raises MalformedError, and nothing else."""
     head, blank, body = data.partition(b"\r\n\r\n")
     if len(data) > LARGEST:
@@ -166,7 +166,7 @@ def read(data: bytes, source: Address) -> Request | Response:
         raise MalformedError("not SIP", 400, salvage(head)) from error
 
 
-def _typed(parsed: sipmessage.Request | sipmessage.Response, source: Address) -> Request | Response:
+def _typed(parsed: sipmessage.Request | sipmessage.Response, source: Hop) -> Request | Response:
     headers = parsed.headers
     for name in ("From", "To", "Call-ID", "CSeq"):
         if len(headers.getlist(name)) != 1:

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from b2bua.call.leg import LegId
 from b2bua.sip.admission import inspect, max_forwards
 from b2bua.sip.compose import ACCEPT_LINE, ALLOW_LINE, response, stateless_tag
+from b2bua.sip.hop import Hop
 from b2bua.sip.layer import Server
 from b2bua.sip.leg_base import Ground, Leg
-from b2bua.sip.message import Address, Head, MalformedError, Request, Response, read, salvage
+from b2bua.sip.message import Head, MalformedError, Request, Response, read, salvage
 from b2bua.sip.trunk import TrunkTable
 from b2bua.sip.uas import UasLeg
 from tonewall.log import get_logger
@@ -34,7 +35,7 @@ class Reception:
         self._new_leg = new_leg
         self.closing = False
 
-    def receive(self, data: bytes, source: Address) -> None:
+    def receive(self, data: bytes, source: Hop) -> None:
         if not data.strip(b"\r\n\0"):
             self._count["keepalives"] += 1  # RFC 5626 section 3.5.1, and the zero bytes of some phones
             return
@@ -59,13 +60,13 @@ class Reception:
 
     # --- refusals that keep no state ---------------------------------------------------------------------------------
 
-    def _stranger(self, head: Head | None, source: Address) -> None:
+    def _stranger(self, head: Head | None, source: Hop) -> None:
         self._count["strangers"] += 1
         _log.debug("stranger", peer=source[0], port=source[1])
         if head is not None:
             self._stateless(head, source, 403)
 
-    def _stateless(self, head: Head, source: Address, code: int) -> None:
+    def _stateless(self, head: Head, source: Hop, code: int) -> None:
         # To the source, whatever Via says: an answer that may be unwanted goes to nobody else.
         self._ground.send(response(head, source, code, tag=stateless_tag(head)), source)
 

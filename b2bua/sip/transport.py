@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from b2bua.sip.message import LARGEST, Address
+from b2bua.sip.hop import Address, Hop
+from b2bua.sip.message import LARGEST
 
 # asyncio allocates this much for every datagram it receives: its own 256 KiB cost more than the parsing. One byte more
 # than we take shows which messages are too large.
@@ -15,7 +16,7 @@ _RECEIVE = LARGEST + 1
 class UdpTransport(asyncio.DatagramProtocol):
     """Hands datagrams to `receive`, and says of each one sent whether the kernel took it."""
 
-    def __init__(self, receive: Callable[[bytes, Address], None]) -> None:
+    def __init__(self, receive: Callable[[bytes, Hop], None]) -> None:
         self._receive = receive
         self._transport: asyncio.DatagramTransport | None = None
         self._refused = False
@@ -34,19 +35,19 @@ class UdpTransport(asyncio.DatagramProtocol):
             self._transport.close()
             self._transport = None
 
-    def send(self, message: bytes, to: Address) -> bool:
+    def send(self, message: bytes, to: Hop) -> bool:
         """Send one datagram. False: the transport is closed or the kernel refused (no route, bad address)."""
         if self._transport is None:
             return False
         self._refused = False
         try:
-            self._transport.sendto(message, to)
+            self._transport.sendto(message, to[:2])
         except (OSError, ValueError, OverflowError, UnicodeError):
             return False
         return not self._refused
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self._receive(data, (addr[0], addr[1]))
+        self._receive(data, Hop(addr[0], addr[1]))
 
     def error_received(self, exc: Exception) -> None:
         # asyncio reports a refused sendto() here, before sendto() returns.

@@ -16,7 +16,7 @@ import sipmessage
 
 from b2bua.call.leg import Trunk
 from b2bua.sip.compose import hostport
-from b2bua.sip.message import Address
+from b2bua.sip.hop import Address, Hop
 from tonewall.log import get_logger
 
 RESOLVE_EVERY = 300.0  # seconds
@@ -34,9 +34,9 @@ class Peer:
     first: str = ""
 
     @property
-    def address(self) -> Address | None:
+    def address(self) -> Hop | None:
         """Where new calls to the trunk go; None while its name cannot be resolved."""
-        return (self.first, self.trunk.port) if self.first else None
+        return Hop(self.first, self.trunk.port, trunk=self.trunk.name) if self.first else None
 
     @property
     def sent_by(self) -> str:
@@ -46,7 +46,7 @@ class Peer:
     def contact(self) -> str:
         return f"Contact: <sip:{self.sent_by}>"
 
-    def next_hop(self, uri: str, fallback: Address) -> Address:
+    def next_hop(self, uri: str, fallback: Hop) -> Hop:
         """Where a request in a dialog goes whose next hop is `uri`.
 
         A name other than the trunk's own is not looked up in the middle of a call: such requests go to `fallback`, the
@@ -57,8 +57,8 @@ class Peer:
             port = parsed.port or 5060
             host = parsed.host.strip("[]")
             if host.lower() == self.trunk.host.lower() and self.first:
-                return self.first, parsed.port or self.trunk.port
-            return (str(ipaddress.ip_address(host)), port) if 0 < port < 65536 else fallback
+                return Hop(self.first, parsed.port or self.trunk.port, trunk=self.trunk.name)
+            return Hop(str(ipaddress.ip_address(host)), port, trunk=self.trunk.name) if 0 < port < 65536 else fallback
         except (ValueError, TypeError):
             return fallback
 
@@ -73,7 +73,7 @@ class TrunkTable:
     def knows(self, ip: str) -> bool:
         return ip in self._by_ip
 
-    def match(self, source: Address) -> Peer | None:
+    def match(self, source: Hop) -> Peer | None:
         """The trunk that this source is, or None for a stranger."""
         sharing = self._by_ip.get(source[0], [])
         if len(sharing) == 1:

@@ -12,17 +12,18 @@ from b2bua.call.leg import (
 )
 from b2bua.sip.compose import Outgoing, hostport, new_branch, new_tag, party, phrase
 from b2bua.sip.dialog import Dialog, Forks, Verdict
+from b2bua.sip.hop import Hop
 from b2bua.sip.layer import NOBODY, Client
 from b2bua.sip.leg_base import Ground, Leg
 from b2bua.sip.leg_state import Event, State
-from b2bua.sip.message import Address, Response
+from b2bua.sip.message import Response
 from b2bua.sip.trunk import Peer
 
 
 class UacLeg(Leg):
     """An outgoing leg, from INVITE to its end."""
 
-    def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, address: Address, command: InviteLeg) -> None:
+    def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, address: Hop, command: InviteLeg) -> None:
         super().__init__(ground, leg_id, peer, State.CALLING, address)
         trunk = peer.trunk
         port = None if trunk.port == 5060 else trunk.port
