@@ -214,11 +214,13 @@ static PyObject *count_stream(PyObject *self, PyObject *args, PyObject *kwargs, 
     if (!run_command(self, &command))
         return NULL;
     const struct counters *caller = &command.counters[CALLER], *agent = &command.counters[AGENT];
-    return Py_BuildValue("{sKsKsKsKsKsKsKsKsKsK}",
+    return Py_BuildValue("{sKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsK}",
         "caller_received", caller->received, "caller_sent", caller->sent, "caller_masked", caller->masked,
         "caller_strangers", caller->strangers, "caller_malformed", caller->malformed,
         "agent_received", agent->received, "agent_sent", agent->sent, "agent_masked", agent->masked,
-        "agent_strangers", agent->strangers, "agent_malformed", agent->malformed);
+        "agent_strangers", agent->strangers, "agent_malformed", agent->malformed,
+        "caller_reports", caller->reports, "caller_lost", caller->lost, "caller_jitter", caller->jitter,
+        "agent_reports", agent->reports, "agent_lost", agent->lost, "agent_jitter", agent->jitter);
 }
 
 static PyObject *relay_counters(PyObject *self, PyObject *args, PyObject *kwargs) {

@@ -70,6 +70,8 @@ bool rtp_parse(const uint8_t *packet, size_t length, struct rtp *out);
 bool rtcp_is(const uint8_t *packet, size_t length);
 /* How many bytes of a compound are its leading reports; 0: none, or it is malformed. */
 size_t rtcp_reports(const uint8_t *packet, size_t length);
+/* What the peer that sent this RTCP says of what it receives; false: nothing. */
+bool rtcp_reception(const uint8_t *packet, size_t length, uint64_t *lost, uint64_t *jitter);
 void mask_types(struct mask *mask, const uint8_t *events, size_t event_count, const uint8_t *audio, size_t audio_count);
 /* `packet` may be rewritten in place. */
 struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms);
@@ -112,6 +114,7 @@ enum event_kind { KEYED = 1, OVERFLOW = 2, EVENT_KINDS = 3 };
 
 struct counters {
     uint64_t received, sent, masked, strangers, malformed;
+    uint64_t reports, lost, jitter; /* of the peer's RTCP; see media/rtp.py, `Reception` */
 };
 
 struct event {

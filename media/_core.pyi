@@ -63,7 +63,9 @@ class Relay:
     """What happened since the last call: (stream, kind), each once. Never a digit."""
 
     def counters(self, stream: int) -> dict[str, int]: ...
-    """`{caller,agent}_{received,sent,masked,strangers,malformed}`, RTP and RTCP together."""
+    """Of each leg, as `caller_` or `agent_`: received, sent, masked, strangers, malformed (RTP and RTCP together); reports, lost,
+    jitter:
+    how many RTCP packets of that peer had a report block, and what the newest said (rtp.Reception)."""
 
     def close_stream(self, stream: int) -> dict[str, int]: ...
     """Wipe and close the stream; return its final counters."""
@@ -79,6 +81,9 @@ class Mask:
 
     def rtcp(self, packet: bytes, /) -> bytes | None: ...
     """What leaves for the agent: all of it, while masked its leading reports alone, or nothing (None)."""
+
+    def reception(self, packet: bytes, /) -> tuple[int, int] | None: ...
+    """Lost and jitter, as `rtp.reception` reads them."""
 
     def take(self, now_ms: int, /) -> bytes: ...
     """The keys whose hold is over, in the order in which they were pressed, as `Relay.take_digits` gives them."""

@@ -73,6 +73,20 @@ size_t rtcp_reports(const uint8_t *packet, size_t length) {
     return reports;
 }
 
+bool rtcp_reception(const uint8_t *packet, size_t length, uint64_t *lost, uint64_t *jitter) {
+    size_t end = rtcp_reports(packet, length);
+    for (size_t at = 0; at < end; at += 4 + 4 * (size_t)get16(packet + at + 2)) {
+        if ((packet[at] & 0x1F) == 0)
+            continue;
+        const uint8_t *block = packet + at + (packet[at + 1] == SENDER_REPORT ? 28 : 8);
+        uint32_t total = get32(block + 4) & 0xFFFFFF;
+        *lost = total & 0x800000 ? 0 : total; /* negative: more duplicates than losses */
+        *jitter = get32(block + 12);
+        return true;
+    }
+    return false;
+}
+
 /* --- sequence numbers without a gap (media/sequence.py) ------------------------------------------------------------ */
 
 static int ones(uint64_t bits) { return __builtin_popcountll(bits); }

@@ -93,6 +93,16 @@ static PyObject *mask_rtcp_method(PyObject *object, PyObject *packet) {
     return result;
 }
 
+static PyObject *mask_reception(PyObject *Py_UNUSED(object), PyObject *packet) {
+    Py_buffer view;
+    if (PyObject_GetBuffer(packet, &view, PyBUF_SIMPLE) != 0)
+        return NULL;
+    uint64_t lost, jitter;
+    bool told = rtcp_reception(view.buf, (size_t)view.len, &lost, &jitter);
+    PyBuffer_Release(&view);
+    return told ? Py_BuildValue("(KK)", (unsigned long long)lost, (unsigned long long)jitter) : Py_NewRef(Py_None);
+}
+
 static PyObject *mask_take(PyObject *object, PyObject *now) {
     long long now_ms = PyLong_AsLongLong(now);
     if (now_ms == -1 && PyErr_Occurred())
@@ -108,6 +118,7 @@ static PyMethodDef mask_methods[] = {
     {"set_mask", mask_set_mask, METH_O, NULL},
     {"rtp", mask_rtp_method, METH_VARARGS, NULL},
     {"rtcp", mask_rtcp_method, METH_O, NULL},
+    {"reception", mask_reception, METH_O, NULL},
     {"take", mask_take, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };

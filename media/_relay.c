@@ -85,6 +85,8 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
     struct decision decision = {.verdict = MALFORMED, .key = KEY_NONE};
     if (!oversized)
         decision = decide(relay, from, packet, length, now_ms);
+    if (!is_rtp && !oversized && rtcp_reception(packet, length, &here->lost, &here->jitter))
+        here->reports++;
     const struct endpoint *to = &stream->endpoints[2 * other + !is_rtp];
     if (decision.verdict == MALFORMED) {
         here->malformed++;

@@ -169,13 +169,20 @@ class SessionOpened(Answer, frozen=True, kw_only=True, tag="opened"):
 
 
 class LegCounters(msgspec.Struct, frozen=True, kw_only=True):
-    """Packets of one leg since the session opened. `masked`: kept from this leg by the mask; `strangers`: not from its peer."""
+    """Packets of one leg since the session opened. `masked`: kept from this leg by the mask; `strangers`: not from its peer.
+
+    The last three are what its peer says in RTCP of what we send to it: how many reports there were, packets that it
+    missed, and its newest interarrival jitter in units of rtp_timestamp (RFC 3550 section 6.4.1).
+    """
 
     received: int = 0
     sent: int = 0
     masked: int = 0
     strangers: int = 0
     malformed: int = 0
+    reports: int = 0
+    lost: int = 0
+    jitter: int = 0
 
 
 class SessionClosed(Answer, frozen=True, kw_only=True, tag="closed"):

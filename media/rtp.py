@@ -99,5 +99,28 @@ def leading_reports(packet: bytes) -> bytes:
     return packet[:reports]
 
 
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """What the sender of an RTCP packet says of the stream that it receives (RFC 3550 section 6.4.1).
+
+    `lost`: packets since it began, 0 where duplicates outnumber them; `jitter` in units of rtp_timestamp.
+    """
+
+    lost: int
+    jitter: int
+
+
+def reception(packet: bytes) -> Reception | None:
+    """The first report block of a compound RTCP packet; None where it has none, or is not well-formed throughout."""
+    reports, at = leading_reports(packet), 0
+    while at < len(reports):
+        if packet[at] & 0x1F:
+            block = at + _REPORT_SIZE[packet[at + 1]]
+            lost = _number(packet, block + 5, 3)
+            return Reception(0 if lost & 0x800000 else lost, _number(packet, block + 12, 4))
+        at += 4 + 4 * _number(packet, at + 2, 2)
+    return None
+
+
 def _number(packet: bytes, at: int, size: int) -> int:
     return int.from_bytes(packet[at : at + size], "big")

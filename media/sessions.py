@@ -100,7 +100,8 @@ class RelayedSession:
         totals: dict[str, int] = {}
         while self.streams:
             for name, count in self._relay.close_stream(self.streams.pop()).items():
-                totals[name] = totals.get(name, 0) + count
+                before = totals.get(name, 0)
+                totals[name] = max(before, count) if name.endswith("_jitter") else before + count
         return _counters(totals, "caller"), _counters(totals, "agent")
 
 
@@ -111,4 +112,7 @@ def _counters(totals: dict[str, int], leg: str) -> LegCounters:
         masked=totals.get(f"{leg}_masked", 0),
         strangers=totals.get(f"{leg}_strangers", 0),
         malformed=totals.get(f"{leg}_malformed", 0),
+        reports=totals.get(f"{leg}_reports", 0),
+        lost=totals.get(f"{leg}_lost", 0),
+        jitter=totals.get(f"{leg}_jitter", 0),
     )

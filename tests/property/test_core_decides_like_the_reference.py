@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from media import _core
 from media.masking import Mask
 from media.reassembly import KeyQueue
-from media.rtp import Rtp, Ssrc, serialise
+from media.rtp import Rtp, Ssrc, reception, serialise
 from media.sequence import difference
 
 EVENTS, AUDIO = frozenset({101, 96}), frozenset({0, 8, 13, 111, 96})
@@ -186,6 +186,21 @@ def test_the_core_and_the_reference_agree_on_rtcp_under_the_mask(compound):
     core = _core.Mask(bytes(sorted(EVENTS)), bytes(sorted(AUDIO)))
     core.set_mask(True)
     assert core.rtcp(compound) == Mask(EVENTS, AUDIO, on=True).rtcp(compound)
+
+
+@settings(max_examples=400, deadline=None)
+@given(compound=rtcp, filling=st.binary(min_size=1, max_size=64))
+def test_the_core_and_the_reference_read_the_same_of_report_blocks(compound, filling):
+    """Zeros in the generated blocks are filled, so that lost and jitter differ from nothing."""
+    filled = bytearray(compound)
+    at = 0
+    while len(filled) - at >= 8:
+        size = 4 + 4 * int.from_bytes(filled[at + 2 : at + 4], "big")
+        for index in range(at + 8, min(at + size, len(filled))):
+            filled[index] = filling[index % len(filling)]
+        at += size
+    told = reception(bytes(filled))
+    assert _core.Mask(b"", b"").reception(bytes(filled)) == (None if told is None else (told.lost, told.jitter))
 
 
 class Wanderer:

@@ -145,8 +145,13 @@ def test_unmasked_packets_pass_both_ways_byte_for_byte(call):
         assert received(call.agent.rtcp) == packet
         call.agent.send_rtcp(packet)
         assert received(call.caller.rtcp) == packet
+    assert call.relay.counters(7)["agent_reports"] == 0
+    call.agent.send_rtcp(bytes.fromhex("81c90007 12345678 0e05384e 19000007 00001f30 00000028 00000000 00000000"))
+    received(call.caller.rtcp)
     counters = call.relay.counters(7)
-    assert [counters[f"{leg}_{what}"] for leg in ("caller", "agent") for what in ("received", "sent")] == [7] * 4
+    assert [counters[f"agent_{what}"] for what in ("reports", "lost", "jitter")] == [1, 7, 40]
+    assert [counters[f"caller_{what}"] for what in ("reports", "lost", "jitter")] == [0, 0, 0]
+    assert [counters[f"{leg}_{what}"] for leg in ("caller", "agent") for what in ("received", "sent")] == [7, 8, 8, 7]
 
 
 def test_masked_the_agent_receives_voice_without_a_gap_and_no_event(call):

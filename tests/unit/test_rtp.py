@@ -16,6 +16,17 @@ def test_a_plain_packet_parses_and_serialises_to_the_same_bytes():
     assert rtp.serialise(packet) == PLAIN
 
 
+def test_the_first_report_block_tells_loss_and_jitter():
+    block = bytes.fromhex("0e05384e 19000007 00001f30 00000028 00000000 00000000")
+    assert rtp.reception(bytes.fromhex("81c90007 12345678") + block) == rtp.Reception(lost=7, jitter=40)
+    sender = bytes.fromhex("81c8000c 12345678") + bytes(20) + block
+    description = bytes.fromhex("81ca0002 12345678 00000000")
+    assert rtp.reception(sender + description) == rtp.Reception(lost=7, jitter=40)
+    assert rtp.reception(bytes.fromhex("80c90001 12345678") + description) is None
+    more_duplicates = block[:5] + b"\xff\xff\xff" + block[8:]
+    assert rtp.reception(bytes.fromhex("81c90007 12345678") + more_duplicates) == rtp.Reception(lost=0, jitter=40)
+
+
 def test_csrcs_extension_and_padding_are_no_payload():
     packet = rtp.parse(FULL)
     assert packet.payload == bytes.fromhex("1122334400")
