@@ -155,7 +155,7 @@ class Bridge:
             case leg.LegHungUp():
                 return self._gone(side, Happening.LEG_HUNG_UP, event.reason or "hung up", None)
             case leg.ReinviteCancelled() | leg.LegReferred() | leg.LegRequested() | leg.LegResponded():
-                return []
+                return []  # not of the bridge
             case _:
                 assert_never(event)
 

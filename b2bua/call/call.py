@@ -14,6 +14,7 @@ from b2bua.call.bridge import Bridge, Route
 from b2bua.call.cdr import CallRecord
 from b2bua.call.command import CallCommand, Record, Show
 from b2bua.call.payment import Payment
+from b2bua.call.relayed import Relayed
 from b2bua.call.state import Phase
 from b2bua.call.view import CallState, CallView, NotNow, Order
 from media.events import (
@@ -52,6 +53,7 @@ class Call:
     started_at: float
     bridge: Bridge
     payment: Payment
+    relayed: Relayed = field(default_factory=Relayed)
     ended_at: float | None = None
     closed: bool = False  # media has answered CloseSession, or is gone
     recorded: bool = False
@@ -83,15 +85,21 @@ class Call:
 
     def deadline(self) -> float | None:
         """When `expire` is due next."""
-        times = [time for time in (self.bridge.deadline(), self.payment.deadline()) if time is not None]
-        return min(times, default=None)
+        times = self.bridge.deadline(), self.payment.deadline(), self.relayed.deadline()
+        return min((time for time in times if time is not None), default=None)
 
     def expire(self, now: float) -> list[CallCommand]:
-        return self._after([*self.bridge.expire(now), *self.payment.expire(now)], now)
+        commands = [*self.bridge.expire(now), *self.payment.expire(now), *self.relayed.expire(now)]
+        return self._after(commands, now)
 
     # --- legs and media -------------------------------------------------------------------------------------------
 
     def leg_event(self, side: Side, event: leg.LegEvent, now: float) -> list[CallCommand]:
+        if isinstance(event, leg.LegRequested):
+            up = self.bridge.phase is Phase.UP
+            return self._after(self.relayed.requested(side, event, now, up=up, masked=self.payment.masked), now)
+        if isinstance(event, leg.LegResponded):
+            return self._after(self.relayed.responded(side, event), now)
         commands = self.bridge.leg_event(side, event, now)
         if self.bridge.keys_lost():
             commands = [*commands, *self.payment.stop(_KEYS_LOST, now)]
@@ -177,6 +185,7 @@ class Call:
         if self.bridge.phase is Phase.ENDED and self.ended_at is None:
             self.ended_at = now
             self.payment.call_ended(now)
+            self.relayed.forget()
         view = self.view()
         if view != self._shown:
             self._shown = view
@@ -197,6 +206,7 @@ class Call:
             ended_at=ended_at,
             end=self.bridge.end,
             code=self.bridge.code,
+            withheld=self.relayed.withheld,
             captures=tuple(self.payment.records),
             caller_leg=self._counters.get(Side.CALLER),
             agent_leg=self._counters.get(Side.AGENT),

@@ -22,7 +22,10 @@ class CaptureRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One call. Times are seconds since the epoch, UTC; `answered_at` is None for a call that nobody answered."""
+    """One call. Times are seconds since the epoch, UTC; `answered_at` is None for a call that nobody answered.
+
+    `withheld`: SIP INFOs of the customer's side that the mask kept from the agent.
+    """
 
     call: str
     direction: str
@@ -33,6 +36,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: float
     end: str
     code: int | None = None
+    withheld: int = 0
     captures: tuple[CaptureRecord, ...] = ()
     caller_leg: LegCounters | None = None
     agent_leg: LegCounters | None = None

@@ -29,7 +29,6 @@ def max_forwards(request: Request) -> int:
 
 def inspect(request: Request) -> Refusal | None:
     """None: taken so far. ACK and CANCEL do not come here."""
-    # Whatever another method carries, DTMF in an INFO above all, ends here: it is neither relayed nor looked at.
     if request.method not in ALLOW:
         return Refusal(405, (ALLOW_LINE,))
     if request.uri.scheme not in {"sip", "tel"}:
@@ -47,12 +46,12 @@ def inspect(request: Request) -> Refusal | None:
 
 
 def _body(request: Request) -> Refusal | None:
+    encodings = request.headers.getlist("Content-Encoding")
+    if request.body and any(encoding.lower() != "identity" for encoding in encodings):
+        return Refusal(415, (ACCEPT_LINE, "Accept-Encoding: identity"))
     if not request.body or request.method != "INVITE":
         return None
     types = request.headers.getlist("Content-Type")
-    encodings = request.headers.getlist("Content-Encoding")
     if len(types) != 1 or types[0].partition(";")[0].strip().lower() != SDP:
         return Refusal(415, (ACCEPT_LINE,))
-    if any(encoding.lower() != "identity" for encoding in encodings):
-        return Refusal(415, (ACCEPT_LINE, "Accept-Encoding: identity"))
     return None

@@ -10,7 +10,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 import sipmessage
@@ -19,7 +19,7 @@ from b2bua.call.leg import Party
 from b2bua.sip.hop import Hop, Transport
 from b2bua.sip.message import Head, Request, tag_of
 
-ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS")
+ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE")
 ALLOW_LINE = "Allow: " + ", ".join(ALLOW)
 ACCEPT_LINE = "Accept: application/sdp"
 SDP = "application/sdp"
@@ -31,7 +31,8 @@ PHRASES = {
     405: "Method Not Allowed", 408: "Request Timeout", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme",
     420: "Bad Extension", 480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected",
     483: "Too Many Hops", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here",
-    491: "Request Pending", 500: "Server Internal Error", 503: "Service Unavailable", 513: "Message Too Large",
+    489: "Bad Event", 491: "Request Pending", 500: "Server Internal Error", 503: "Service Unavailable",
+    504: "Server Time-out", 513: "Message Too Large",
     600: "Busy Everywhere", 603: "Decline",
 }  # fmt: skip
 
@@ -122,8 +123,9 @@ class Outgoing:
     route: tuple[str, ...] = ()
     max_forwards: int = 70
     lines: tuple[str, ...] = ()
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     transport: Transport = Transport.UDP  # by which it leaves; it is named in Via
+    content_type: str = SDP  # of the body, where there is one
 
     def __bytes__(self) -> bytes:
         rows = [
@@ -136,8 +138,8 @@ class Outgoing:
             f"From: {self.from_}", f"To: {self.to}", f"Call-ID: {self.call_id}", f"CSeq: {self.cseq} {self.method}",
         ]  # fmt: skip
         rows += self.lines
-        if self.body:
-            rows.append(f"Content-Type: {SDP}")
+        if self.body and self.content_type:
+            rows.append(f"Content-Type: {self.content_type}")
         rows.append(f"Content-Length: {len(self.body)}\r\n\r\n")
         return "\r\n".join(rows).encode() + self.body
 

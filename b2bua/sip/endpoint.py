@@ -24,6 +24,8 @@ from b2bua.call.leg import (
     ReinviteLeg,
     RejectLeg,
     RejectReinvite,
+    RequestLeg,
+    RespondLeg,
     RingLeg,
     Trunk,
 )
@@ -234,6 +236,10 @@ def _carry_out(leg: object, command: LegCommand) -> bool:
             return leg.reinvite.answer(command.answer)
         case ((UacLeg() | UasLeg()), RejectReinvite()):
             return leg.reinvite.reject(command.code, command.phrase)
+        case ((UacLeg() | UasLeg()), RequestLeg()):
+            leg.mid_dialog.send(command)
+        case ((UacLeg() | UasLeg()), RespondLeg()):
+            return leg.mid_dialog.respond(command.request, command.code, command.phrase)
         case _:
             return False
     return True

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from b2bua.call.leg import LegConfirmed, LegEvent, LegFailed, LegHungUp, LegId
 from b2bua.sip.auth import Digest
-from b2bua.sip.compose import ACCEPT_LINE, ALLOW_LINE, phrase, response
+from b2bua.sip.compose import ACCEPT_LINE, ALLOW_LINE, SDP, phrase, response
 from b2bua.sip.dialog import Dialog
 from b2bua.sip.dialog import Event as DialogEvent
 from b2bua.sip.hop import Hop
 from b2bua.sip.layer import Client, Server, TransactionLayer
 from b2bua.sip.leg_state import TRANSITIONS, Event, State
 from b2bua.sip.message import Request, Response
+from b2bua.sip.mid_dialog import METHODS, MidDialog
 from b2bua.sip.reinvite import Reinvite
 from b2bua.sip.reliable_answer import Event as AnswerEvent
 from b2bua.sip.reliable_answer import ReliableAnswer
@@ -55,6 +56,7 @@ class Leg:
         self.answer: ReliableAnswer | None = None  # our newest 2xx to an INVITE or re-INVITE
         self.answer_to = source  # where that 2xx goes
         self.reinvite = Reinvite(self)
+        self.mid_dialog = MidDialog(self)
         self.digest = Digest(peer.trunk.username, peer.trunk.password)
         self.scheduled: float | None = None
         self.acks: dict[tuple[str, int], tuple[bytes, Hop]] = {}  # by remote tag and CSeq, to be sent again
@@ -90,6 +92,7 @@ class Leg:
 
     def _forget(self) -> None:
         self.reinvite.drop()
+        self.mid_dialog.drop()
         if self.answer is not None:
             self.answer.receive(AnswerEvent.ABANDON, self.ground.scheduler.now())
         if self.dialog is not None:
@@ -104,10 +107,10 @@ class Leg:
         """The headers of our own in requests and in answers that establish or refresh the dialog."""
         return self.peer.contact, ALLOW_LINE, f"User-Agent: {self.ground.user_agent}"
 
-    def request(self, method: str, lines: tuple[str, ...] = (), body: bytes = b"") -> Client:
+    def request(self, method: str, lines: tuple[str, ...] = (), body: bytes = b"", content_type: str = SDP) -> Client:
         """Send a request within the dialog, the leg being its user."""
         assert self.dialog is not None
-        outgoing = self.dialog.request(method, self.peer.sent_by, lines, body)
+        outgoing = replace(self.dialog.request(method, self.peer.sent_by, lines, body), content_type=content_type)
         return self.ground.layer.open_client(outgoing, self.destination(self.dialog), self)
 
     def destination(self, dialog: Dialog) -> Hop:
@@ -138,6 +141,7 @@ class Leg:
 
     def bye(self) -> None:
         self.reinvite.drop()
+        self.mid_dialog.drop()
         self.request("BYE", (f"User-Agent: {self.ground.user_agent}",))
 
     def lose(self, reason: str) -> None:
@@ -155,6 +159,8 @@ class Leg:
         elif reply.code >= 200 and client.request.method == "BYE" and self.challenged(client, reply) is None:
             self.end_with(LegHungUp("hung up"))
             self.move(Event.BYE_DONE)
+        elif client.request.method in METHODS:
+            self.mid_dialog.on_response(client, reply)
 
     def on_no_response(self, client: Client, code: int) -> None:
         if client.request.method == "INVITE":
@@ -162,6 +168,8 @@ class Leg:
         elif client.request.method == "BYE":
             self.end_with(LegHungUp("hung up"))
             self.move(Event.BYE_DONE)
+        elif client.request.method in METHODS:
+            self.mid_dialog.on_no_response(client, code)
 
     # --- requests of the peer's within the dialog --------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ Rule 3: a request that cannot be parsed, but whose Via, From, To, Call-ID and CS
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sipmessage
 
@@ -72,7 +72,7 @@ class Received:
     cseq: int
     method: str  # of the request, or the one that the response is for
     headers: sipmessage.Headers
-    body: bytes
+    body: bytes = field(repr=False)
     source: Hop
 
 

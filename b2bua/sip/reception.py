@@ -16,6 +16,7 @@ from b2bua.sip.hop import Hop
 from b2bua.sip.layer import Server
 from b2bua.sip.leg_base import Ground, Leg
 from b2bua.sip.message import Head, MalformedError, Request, Response, read, salvage
+from b2bua.sip.mid_dialog import METHODS
 from b2bua.sip.trunk import TrunkTable
 from b2bua.sip.uas import UasLeg
 from tonewall.log import get_logger
@@ -133,6 +134,8 @@ class Reception:
                 leg.on_bye(server)
             elif request.method == "INVITE":
                 leg.reinvite.receive(server)
+            elif request.method in METHODS:
+                leg.mid_dialog.receive(server)
             else:
                 self._answer(server, 200, (ALLOW_LINE, ACCEPT_LINE))
 
@@ -145,6 +148,9 @@ class Reception:
             self._answer(server, refusal.code, refusal.lines)
         elif request.method == "OPTIONS":
             self._answer(server, 503 if self.closing else 200, (ALLOW_LINE, ACCEPT_LINE))
+        elif request.method == "MESSAGE":  # a text outside of a call is for nobody here
+            self._count["methods_refused"] += 1
+            self._answer(server, 405, (ALLOW_LINE,))
         elif request.method != "INVITE" or peer is None:
             self._refuse(server, 481)
         elif self.closing:

@@ -74,6 +74,12 @@ def answer_to(event: LegEvent) -> LegCommand | None:
             return vocabulary.AnswerReinvite(event.answer)
         case vocabulary.ReinviteFailed():
             return vocabulary.RejectReinvite(event.code, event.phrase)
+        case vocabulary.LegRequested():
+            return vocabulary.RequestLeg(
+                event.request, event.method, event.content_type, event.body, event.info_package, event.carried
+            )
+        case vocabulary.LegResponded():
+            return vocabulary.RespondLeg(event.request, event.code)
     return None
 
 

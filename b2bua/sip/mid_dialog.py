@@ -1,0 +1,88 @@
+"""Requests within a dialog that end with their answer: INFO (RFC 6086) and MESSAGE (RFC 3428), both ways, on one leg.
+
+Rule 1: what the peer asks is reported and waits for RespondLeg; of what waits there are MOST at a time.
+Rule 2: a request of ours that is refused changes nothing but its asker's mind; 481 ends the dialog (RFC 3261 section
+        12.2.1.2), any other code does not (RFC 5057 section 5.1).
+Rule 3: a leg that ends leaves no request of its peer's unanswered.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from b2bua.call.leg import LegRequested, LegResponded, RequestLeg
+from b2bua.sip.compose import phrase
+from b2bua.sip.leg_state import State as LegState
+
+if TYPE_CHECKING:
+    from b2bua.sip.layer import Client, Server
+    from b2bua.sip.leg_base import Leg
+    from b2bua.sip.message import Response
+
+METHODS = frozenset({"INFO", "MESSAGE"})
+MOST = 16
+
+
+class MidDialog:
+    """Those of one leg."""
+
+    def __init__(self, leg: Leg) -> None:
+        self._leg = leg
+        self._theirs: dict[str, Server] = {}
+        self._ours: dict[Client, str] = {}
+
+    def receive(self, server: Server) -> None:
+        """A new one of the peer's, its CSeq in order."""
+        if self._leg.state is not LegState.UP or len(self._theirs) >= MOST:
+            self._leg.respond(server, 500 if self._theirs else 481)
+            return
+        request, headers = server.request, server.request.headers
+        name = secrets.token_hex(8)
+        self._theirs[name] = server
+        package = headers.getlist("Info-Package")[:1] if request.method == "INFO" else []
+        content_type = ", ".join(headers.getlist("Content-Type"))
+        self._leg.emit(LegRequested(name, request.method, content_type, request.body, "".join(package)))
+
+    def respond(self, name: str, code: int, text: str) -> bool:
+        """Answer it. False: there is none of that name."""
+        server = self._theirs.pop(name, None)
+        if server is None:
+            return False
+        self._leg.respond(server, code if 200 <= code <= 699 else 500, text)
+        return True
+
+    def send(self, command: RequestLeg) -> None:
+        """Send one of ours, or report at once that the leg is not up."""
+        leg = self._leg
+        if leg.state is not LegState.UP or len(self._ours) >= MOST:
+            leg.emit(LegResponded(command.request, 500, phrase(500)))
+            return
+        package = (f"Info-Package: {command.info_package}",) if command.info_package else ()
+        lines = (f"User-Agent: {leg.ground.user_agent}", *package)
+        client = leg.request(command.method, lines, command.body, command.content_type)
+        self._ours[client] = command.request
+
+    def on_response(self, client: Client, reply: Response) -> None:
+        if reply.code < 200 or client not in self._ours:
+            return
+        name = self._ours.pop(client)
+        again = self._leg.challenged(client, reply)
+        if again is not None:
+            self._ours[again] = name
+            return
+        self._leg.emit(LegResponded(name, reply.code, phrase(reply.code, reply.phrase)))
+        if reply.code == 481:
+            self._leg.lose("dialog lost")
+
+    def on_no_response(self, client: Client, code: int) -> None:
+        name = self._ours.pop(client, None)
+        if name is not None:
+            self._leg.emit(LegResponded(name, code, phrase(code)))
+
+    def drop(self) -> None:
+        """The dialog ends: 487 to what is unanswered (RFC 3261 section 15.1.2)."""
+        for server in self._theirs.values():
+            self._leg.respond(server, 487)
+        self._theirs.clear()
+        self._ours.clear()

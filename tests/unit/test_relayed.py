@@ -1,0 +1,152 @@
+"""INFO and MESSAGE between the legs of a call: what crosses, what is withheld, and that every asker gets its answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from b2bua.call import leg
+from b2bua.call.command import ToLeg
+from b2bua.call.relayed import MOST, PATIENCE
+from media.events import CaptureState, Side
+from tests.call_script import DONE, GUARD, MASK, UNMASK, Script
+
+KEY = b"Signal=5\r\nDuration=160\r\n"
+DTMF = "application/dtmf-relay"
+
+
+def asks(method: str = "INFO", content_type: str = DTMF, body: bytes = KEY, **more: object) -> leg.LegRequested:
+    return leg.LegRequested("r1", method, content_type, body, **more)  # type: ignore[arg-type]
+
+
+def answered(side: Side, code: int, request: str = "r1") -> list[ToLeg]:
+    return [ToLeg(side, leg.RespondLeg(request, code))]
+
+
+@pytest.mark.parametrize("asker", Side)
+@pytest.mark.parametrize("method", ["INFO", "MESSAGE"])
+def test_a_request_crosses_as_it_came_and_its_answer_comes_back(asker: Side, method: str) -> None:
+    script = Script().answer()
+    other = Side.AGENT if asker is Side.CALLER else Side.CALLER
+    assert script.leg(asker, asks(method)) == [ToLeg(other, leg.RequestLeg("r1", method, DTMF, KEY))]
+    assert script.leg(other, leg.LegResponded("r1", 200, "OK")) == answered(asker, 200)
+    assert script.leg(other, leg.LegResponded("r1", 200, "OK")) == []
+
+
+def test_an_info_package_keeps_its_name() -> None:
+    script = Script().answer()
+    [crossing] = script.leg(Side.AGENT, asks(info_package="infoDtmf"))
+    assert crossing.command.info_package == "infoDtmf"  # type: ignore[union-attr]
+
+
+WITHHELD = [
+    ("application/dtmf-relay", KEY, ""),
+    ("Application/DTMF-Relay ; charset=utf-8", KEY, ""),
+    ("application/dtmf", b"5", ""),
+    ("application/vnd.nortelnetworks.digits", b"d=5", ""),
+    ("audio/telephone-event", b"5", ""),
+    ("application/sipml-keys", b"5", "infoDtmf"),
+    ("application/media_control+xml", b"<picture_fast_update/>", "dtmf"),
+    ("application/media_control+xml", b"<key>5</key>", ""),
+    ("application/media_control+xml, application/dtmf", b"picture_fast_update", ""),
+    ("multipart/mixed;boundary=b", b"--b\r\nContent-Type: application/dtmf\r\n\r\n5\r\n--b--", ""),
+    ("text/plain", b"5", ""),
+    ("", b"5", ""),
+    ("", b"", "5"),
+]
+
+
+@pytest.mark.parametrize(("content_type", "body", "package"), WITHHELD)
+def test_while_masked_what_could_be_a_key_is_answered_and_goes_nowhere(
+    content_type: str, body: bytes, package: str
+) -> None:
+    script = Script().answer().collecting()
+    event = asks(content_type=content_type, body=body, info_package=package)
+    assert script.leg(Side.CALLER, event) == answered(Side.CALLER, 200)
+    assert script.call.relayed.withheld == 1
+    script.leg(Side.CALLER, leg.LegHungUp("bye"))
+    script.closed()
+    assert script.records[0].withheld == 1
+
+
+def test_every_state_of_the_mask_but_open_withholds() -> None:
+    script = Script().answer()
+    assert script.leg(Side.CALLER, asks()) != answered(Side.CALLER, 200)
+    script.leg(Side.AGENT, leg.LegResponded("r1", 200, "OK"))
+    assert script.start("c1") == [MASK]  # asked for, not confirmed
+    assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 200)
+    script.media(MASK, DONE)
+    assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 200)
+    script.cancel()  # the guard time
+    assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 200)
+    assert UNMASK in script.expire(GUARD)  # opening, not confirmed
+    assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 200)
+    script.media(UNMASK, DONE)
+    assert script.leg(Side.CALLER, asks()) == [ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", DTMF, KEY))]
+
+
+def test_what_passes_while_masked_is_ours_to_the_last_octet() -> None:
+    script = Script().answer().collecting()
+    smuggled = b"<picture_fast_update/><x>4929580173642084</x>"
+    carried = leg.Carried((("X-Key", "5"),))
+    event = asks(content_type="application/media_control+xml;k=5", body=smuggled, carried=carried)
+    [crossing] = script.leg(Side.CALLER, event)
+    request = crossing.command
+    assert isinstance(request, leg.RequestLeg)
+    assert b"picture_fast_update" in request.body
+    assert b"4929" not in request.body
+    assert (request.content_type, request.carried) == ("application/media_control+xml", leg.NOTHING)
+    script.leg(Side.AGENT, leg.LegResponded("r1", 200, "OK"))
+    empty = asks(content_type="", body=b"")
+    assert script.leg(Side.CALLER, empty) == [ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", "", b""))]
+
+
+def test_while_masked_the_customers_text_is_refused_and_the_agents_requests_cross() -> None:
+    script = Script().answer().collecting()
+    assert script.leg(Side.CALLER, asks("MESSAGE", "text/plain")) == answered(Side.CALLER, 480)
+    assert script.call.relayed.withheld == 0
+    for method in ("INFO", "MESSAGE"):
+        assert script.leg(Side.AGENT, asks(method)) == [ToLeg(Side.CALLER, leg.RequestLeg("r1", method, DTMF, KEY))]
+
+
+def test_a_body_is_in_no_representation() -> None:
+    assert "Signal" not in repr(asks())
+    assert "Signal" not in repr(leg.RequestLeg("r1", "INFO", DTMF, KEY))
+
+
+def test_before_the_call_is_up_and_after_it_nothing_crosses() -> None:
+    script = Script().ring()
+    assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 480)
+    script = Script().answer()
+    script.leg(Side.AGENT, leg.LegHungUp("bye"))
+    assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 480)
+
+
+@pytest.mark.parametrize(("code", "told"), [(415, 415), (469, 469), (481, 504), (408, 504), (603, 603)])
+def test_an_error_comes_back_but_never_one_that_says_that_the_askers_dialog_is_gone(code: int, told: int) -> None:
+    script = Script().answer()
+    script.leg(Side.CALLER, asks())
+    assert script.leg(Side.AGENT, leg.LegResponded("r1", code, "no")) == answered(Side.CALLER, told)
+
+
+def test_what_waits_is_bounded_in_number_and_in_time() -> None:
+    script = Script().answer()
+    for number in range(MOST):
+        assert script.leg(Side.CALLER, leg.LegRequested(f"r{number}", "INFO", DTMF, KEY))[0].side is Side.AGENT  # type: ignore[union-attr]
+    assert script.leg(Side.CALLER, leg.LegRequested("more", "INFO", DTMF, KEY)) == answered(Side.CALLER, 500, "more")
+    assert script.leg(Side.AGENT, asks())[0].side is Side.CALLER  # type: ignore[union-attr]
+    due = script.call.deadline()
+    assert due == script.now + PATIENCE
+    late = script.expire(PATIENCE)
+    assert {command.command.code for command in late} == {504}  # type: ignore[union-attr]
+    assert script.call.deadline() is None
+    assert script.leg(Side.CALLER, asks())[0].side is Side.AGENT  # type: ignore[union-attr]
+
+
+def test_an_answer_that_nobody_waits_for_changes_nothing() -> None:
+    script = Script().answer()
+    assert script.leg(Side.AGENT, leg.LegResponded("r9", 200, "OK")) == []
+    script.leg(Side.CALLER, asks())
+    assert script.leg(Side.CALLER, leg.LegResponded("r1", 200, "OK")) == []  # of its own leg
+    script.collecting()
+    script.news("c1", CaptureState.COLLECTING)
+    assert script.leg(Side.AGENT, leg.LegResponded("r1", 200, "OK")) == answered(Side.CALLER, 200)
