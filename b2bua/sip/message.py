@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
+import msgspec
 import sipmessage
 
+from b2bua.sip.header_fields import Headers
 from b2bua.sip.hop import Hop
 
 LARGEST = 16_384  # bytes of a message; RFC 3261 section 18.1.1 asks for more, no INVITE of a phone comes near
@@ -23,6 +26,8 @@ _VIA = re.compile(
     r"SIP ?/ ?2\.0 ?/ ?([A-Za-z0-9-]+) +(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+) ?(?:: ?([0-9]{1,5}))? ?(?:;(.*))?",
     re.IGNORECASE | re.DOTALL,
 )
+# A From or To value as nearly all are: no quotes or brackets where they could mislead, the tag right behind the URI.
+_PLAIN_TAG = re.compile(r"""(?:"[^"\\<>]*"|[^"<>;,]*)[ ]*<[^<>"]*>;tag=([A-Za-z0-9.!%*_+`'~-]+)""")
 _CSEQ = re.compile(r"([0-9]{1,20})[ \t]+([A-Za-z0-9.!%*_+`'~-]{1,32})")
 _NEEDED = {
     "via": "Via", "v": "Via", "from": "From", "f": "From", "to": "To", "t": "To",
@@ -30,8 +35,7 @@ _NEEDED = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """The headers that a response copies from its request (RFC 3261 section 8.2.6.2), as they came."""
 
     vias: tuple[str, ...]
@@ -51,8 +55,7 @@ class MalformedError(Exception):
         self.head = head
 
 
-@dataclass(frozen=True, slots=True)
-class Via:
+class Via(msgspec.Struct, frozen=True):
     """The topmost Via: `host` and `port` are its sent-by, lower case."""
 
     host: str
@@ -71,7 +74,7 @@ class Received:
     to_tag: str
     cseq: int
     method: str  # of the request, or the one that the response is for
-    headers: sipmessage.Headers
+    headers: Headers
     body: bytes = field(repr=False)
     source: Hop
 
@@ -111,10 +114,12 @@ def split_quoted(text: str, separator: str) -> list[str]:
 def parameters(text: str) -> dict[str, str]:
     """`;a=b;c` as a dict with lower-case names; a parameter without value has the value ""."""
     found = {}
-    for part in split_quoted(text, ";"):
+    plain = '"' not in text and "<" not in text
+    for part in text.split(";") if plain else split_quoted(text, ";"):
         name, _, value = part.partition("=")
+        name = name.strip()
         if name:
-            found[name.strip().lower()] = value.strip()
+            found[name.lower()] = value.strip()
     return found
 
 
@@ -134,6 +139,9 @@ def name_addr(value: str) -> tuple[str, str, str]:
 
 def tag_of(value: str) -> str:
     """The tag of a From or To value, or ""."""
+    plain = _PLAIN_TAG.fullmatch(value)
+    if plain is not None:
+        return plain[1]
     if "tag" not in value.lower():
         return ""
     return parameters(name_addr(value)[2]).get("tag", "")
@@ -156,38 +164,51 @@ def read(data: bytes, source: Hop) -> Request | Response:
     if b" :" in head or b"\t:" in head:
         head = _LOOSE_NAME.sub(rb"\1:", head)
     try:
-        parsed = sipmessage.Message.parse(head + b"\r\n\r\n" + body)
-        return _typed(parsed, source)
+        return _typed(head.decode().split("\r\n"), body, source)
     except MalformedError as error:
         error.head = salvage(head)
         raise
     except Exception as error:
-        # The parser's exceptions are more than its ValueError: a URI parameter named "self", say, is a TypeError.
+        # sipmessage raises more than its ValueError: for a URI parameter named "self", say, a TypeError.
         raise MalformedError("not SIP", 400, salvage(head)) from error
 
 
-def _typed(parsed: sipmessage.Request | sipmessage.Response, source: Hop) -> Request | Response:
-    headers = parsed.headers
-    for name in ("From", "To", "Call-ID", "CSeq"):
-        if len(headers.getlist(name)) != 1:
-            raise MalformedError("a mandatory header is missing or repeated")
-    vias = [via for value in headers.getlist("Via") for via in split_quoted(value, ",")]
-    numbered = _CSEQ.fullmatch(headers["CSeq"])
-    if not vias or numbered is None or int(numbered[1]) >= 2**31:
+def _typed(lines: list[str], body: bytes, source: Hop) -> Request | Response:
+    headers = Headers(lines[1:])
+    one = [headers.getlist(name) for name in ("From", "To", "Call-ID", "CSeq")]
+    if any(len(values) != 1 for values in one):
+        raise MalformedError("a mandatory header is missing or repeated")
+    head = Head(_vias(headers.getlist("Via")), one[0][0], one[1][0], one[2][0], one[3][0])
+    numbered = _CSEQ.fullmatch(head.cseq)
+    if not head.vias or numbered is None or int(numbered[1]) >= 2**31:
         raise MalformedError("Via or CSeq")
-    head = Head(tuple(vias), headers["From"], headers["To"], headers["Call-ID"], headers["CSeq"])
     from_tag = tag_of(head.from_)
     if not head.call_id or not from_tag:
         raise MalformedError("Call-ID or From tag")
-    common = (head, _via(vias[0]), from_tag, tag_of(head.to), int(numbered[1]), numbered[2], headers)
-    body = _body(headers, parsed.body)
-    if isinstance(parsed, sipmessage.Request):
-        if parsed.method != numbered[2]:
+    first, second, third = lines[0].split(" ", 2)
+    method = numbered[2]
+    common = (head, _via(head.vias[0]), from_tag, tag_of(head.to), int(numbered[1]), method, headers)
+    body = _body(headers, body)
+    if third == "SIP/2.0":
+        if first != method:
             raise MalformedError("CSeq method")
-        return Request(*common, body, source, parsed.uri)
-    if not 100 <= parsed.code <= 699 or len(vias) != 1:  # RFC 3261 section 8.1.3.3: more than one Via is not for us
+        return Request(*common, body, source, _uri(second))
+    # RFC 3261 section 8.1.3.3: a response with more than one Via is not for us.
+    if first != "SIP/2.0" or len(second) != 3 or not 100 <= int(second) <= 699 or len(head.vias) != 1:
         raise MalformedError("response")
-    return Response(*common, body, source, parsed.code, parsed.phrase)
+    return Response(*common, body, source, int(second), third)
+
+
+def _vias(values: list[str]) -> tuple[str, ...]:
+    if len(values) == 1 and "," not in values[0]:
+        return tuple(values)
+    return tuple(via for value in values for via in split_quoted(value, ","))
+
+
+@lru_cache(maxsize=256)
+def _uri(text: str) -> sipmessage.URI:
+    """A Request-URI. Within dialogs it is our own Contact again and again; nobody changes it."""
+    return sipmessage.URI.parse(text)
 
 
 def _via(value: str) -> Via:
@@ -198,7 +219,7 @@ def _via(value: str) -> Via:
     return Via(match[2].lower(), int(match[3]) if match[3] else None, of.get("branch", ""), "rport" in of)
 
 
-def _body(headers: sipmessage.Headers, body: bytes) -> bytes:
+def _body(headers: Headers, body: bytes) -> bytes:
     """RFC 3261 section 18.3: over UDP what exceeds Content-Length is discarded; what falls short is an error."""
     lengths = headers.getlist("Content-Length")
     if not lengths:

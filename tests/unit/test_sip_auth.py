@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-import sipmessage
-
 from b2bua.sip.auth import Digest, challenges
+from b2bua.sip.header_fields import Headers
 from b2bua.sip.message import Head, Response, Via
 
 MUFASA = 'realm="testrealm@host.com", qop="auth,auth-int", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", opaque="5ccc"'
@@ -14,9 +13,8 @@ HTTP_AUTH = 'realm="http-auth@example.org", qop="auth, auth-int", nonce="7ypf/xl
 
 
 def challenge(*values: str, code: int = 401) -> Response:
-    headers = sipmessage.Headers()
-    for value in values:
-        headers.add("Proxy-Authenticate" if code == 407 else "WWW-Authenticate", value)
+    name = "Proxy-Authenticate" if code == 407 else "WWW-Authenticate"
+    headers = Headers(f"{name}: {value}" for value in values)
     head = Head(("SIP/2.0/UDP h;branch=b",), "<sip:a@b>;tag=1", "<sip:c@d>", "id", "1 INVITE")
     return Response(
         head, Via("h", None, "b", False), "1", "", 1, "INVITE", headers, b"", ("127.0.0.1", 5060), code, "Unauthorized"
