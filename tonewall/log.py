@@ -15,6 +15,7 @@ from collections.abc import MutableMapping
 from types import TracebackType
 from typing import Any, TextIO
 
+import msgspec
 import structlog
 
 FIELDS = frozenset(
@@ -31,6 +32,8 @@ FIELDS = frozenset(
 )  # fmt: skip
 _LONGEST = 200
 _LARGEST = 10**11  # the least number of 12 digits; card numbers have 12 to 19 (ISO/IEC 7812-1)
+_encoder = msgspec.json.Encoder()
+_loggers: list[structlog.typing.FilteringBoundLogger] = []  # all that were handed out, one a module
 _ErrorInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
@@ -38,9 +41,11 @@ def _allow(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> Muta
     dropped = 0
     for name in list(entry):
         value = entry[name]
-        plain = value is None or (isinstance(value, bool | int | float) and abs(value) < _LARGEST)
-        text = isinstance(value, str) and len(value) <= _LONGEST and value.isprintable()
-        if name not in FIELDS or not (plain or text):
+        if isinstance(value, str):
+            plain = len(value) <= _LONGEST and value.isprintable()
+        else:
+            plain = value is None or (isinstance(value, (bool, int, float)) and abs(value) < _LARGEST)
+        if name not in FIELDS or not plain:
             del entry[name]
             dropped += 1
     if dropped:
@@ -59,11 +64,15 @@ def _place(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> Muta
     return entry
 
 
+def _line(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> str:
+    return _encoder.encode(entry).decode()
+
+
 class _Foreign(logging.Handler):
     """Other libraries' records: the logger's name, level and place only, since their texts may quote what they handled."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        entry = get_logger("foreign").bind(what=record.name, at=f"{record.filename}:{record.lineno}")
+        entry = _foreign.bind(what=record.name, at=f"{record.filename}:{record.lineno}")
         entry.log(record.levelno, "library", exc_info=record.exc_info[1] if record.exc_info else None)
 
 
@@ -77,12 +86,14 @@ def configure(process: str, level: str = "info", file: TextIO | None = None) -> 
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _place,
             _allow,
-            structlog.processors.JSONRenderer(),
+            _line,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(file=file or sys.stderr),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=True,
     )
+    for logger in _loggers:  # what they have cached is of the configuration before
+        vars(logger).pop("bind", None)
     structlog.contextvars.bind_contextvars(process=process)
     root = logging.getLogger()
     root.handlers[:] = [_Foreign()]
@@ -99,4 +110,8 @@ def get_logger(module: str) -> structlog.typing.FilteringBoundLogger:
     """This module's logger. `module` is for the reader of the code; the place of an error is logged by itself."""
     del module
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    _loggers.append(logger)
     return logger
+
+
+_foreign = get_logger("foreign")
