@@ -25,6 +25,7 @@ from b2bua.call.cdr import CallRecord
 from b2bua.call.leg import Trunk
 from b2bua.settings import SignallingSettings, TrunkSettings, signalling
 from b2bua.sip.endpoint import SipEngine
+from b2bua.sip.hop import Bind, Transport
 from b2bua.switchboard import Plan, Switchboard
 from media.events import Side
 from media.session import MediaClient
@@ -81,10 +82,9 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     records = CdrFile(general.cdr_file)
     board = Switchboard(_plan(settings), records.write, steady_clock())
     engine = SipEngine(
-        bind=(general.bind, general.port),
+        binds=[Bind(Transport.UDP, general.bind, general.port, general.advertised)],
         trunks=[_trunk(CARRIER, settings.carrier), _trunk(PBX, settings.pbx)],
         on_event=board.on_leg_event,
-        advertised=general.advertised or None,
         user_agent=f"Tonewall/{VERSION}",
     )
     media = MediaClient(media_socket, board.on_media_answer, board.on_media_news, board.on_media_state)

@@ -114,7 +114,6 @@ class Outgoing:
 
     method: str
     uri: str
-    sent_by: str
     branch: str
     from_: str
     to: str
@@ -124,7 +123,8 @@ class Outgoing:
     max_forwards: int = 70
     lines: tuple[str, ...] = ()
     body: bytes = field(default=b"", repr=False)
-    transport: Transport = Transport.UDP  # by which it leaves; it is named in Via
+    sent_by: str = ""  # our host and port in Via; the transaction layer writes it, with the transport
+    transport: Transport = Transport.UDP
     content_type: str = SDP  # of the body, where there is one
 
     def __bytes__(self) -> bytes:
@@ -154,7 +154,7 @@ class Outgoing:
     def again(self, cseq: int, credentials: str) -> Outgoing:
         """The same request with an answer to a challenge (RFC 3261 section 22.2)."""
         kept = tuple(line for line in self.lines if not line.startswith(("Authorization:", "Proxy-Authorization:")))
-        return replace(self, branch=new_branch(), cseq=cseq, lines=(*kept, credentials))
+        return replace(self, branch=new_branch(), cseq=cseq, lines=(*kept, credentials), sent_by="")
 
 
 def party(who: Party, host: str, port: int | None = None) -> str:

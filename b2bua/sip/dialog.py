@@ -127,9 +127,7 @@ class Dialog(msgspec.Struct):
         self.route_set = tuple(reversed(record_route(response)))
         self.refresh(response)
 
-    def request(
-        self, method: str, sent_by: str, lines: tuple[str, ...] = (), body: bytes = b"", cseq: int | None = None
-    ) -> Outgoing:
+    def request(self, method: str, lines: tuple[str, ...] = (), body: bytes = b"", cseq: int | None = None) -> Outgoing:
         """The next request of this dialog (section 12.2.1.1). `cseq`: for an ACK, that of its INVITE."""
         if cseq is None:
             self.local_cseq += 1
@@ -138,9 +136,7 @@ class Dialog(msgspec.Struct):
         if route and "lr" not in parameters(name_addr(route[0])[1].partition(";")[2]):
             # A strict router: it goes into the Request-URI, and the target to the end of the route.
             uri, route = name_addr(route[0])[1], (*route[1:], f"<{self.remote_target}>")
-        return Outgoing(
-            method, uri, sent_by, new_branch(), self.local, self.remote, self.call_id, cseq, route, 70, lines, body
-        )
+        return Outgoing(method, uri, new_branch(), self.local, self.remote, self.call_id, cseq, route, 70, lines, body)
 
     @property
     def next_hop(self) -> str:

@@ -1,4 +1,4 @@
-"""The default SIP engine: legs on our own transactions and dialogs, over UDP.
+"""The default SIP engine: legs on our own transactions, dialogs and transports.
 
 Rule 1: nothing that the network sends raises out of here; it becomes an event, an answer, or a number in `counters`.
 Rule 2: events are delivered in order, after the engine has finished with what caused them, never from within `execute`.
@@ -30,13 +30,13 @@ from b2bua.call.leg import (
     Trunk,
 )
 from b2bua.sip.compose import phrase
-from b2bua.sip.hop import Address, Hop
+from b2bua.sip.hop import Address, Bind, Hop
 from b2bua.sip.layer import TransactionLayer
 from b2bua.sip.leg_base import Ground
 from b2bua.sip.reception import Reception
 from b2bua.sip.scheduler import Scheduler
 from b2bua.sip.transaction import Timers
-from b2bua.sip.transport import UdpTransport
+from b2bua.sip.transports import Transports
 from b2bua.sip.trunk import TrunkTable
 from b2bua.sip.uac import UacLeg
 from b2bua.sip.uas import UasLeg
@@ -51,30 +51,27 @@ class SipEngine:
     def __init__(
         self,
         *,
-        bind: Address,
+        binds: Sequence[Bind],
         trunks: Sequence[Trunk],
         on_event: Callable[[LegId, LegEvent], None],
-        advertised: str | None = None,
         user_agent: str = "Tonewall",
         timers: Timers | None = None,
     ) -> None:
-        """`bind`: address and port, 0 for a free one. `advertised`: the host in Via and Contact, where NAT makes it
-        another than the bound address."""
-        self._bind = bind
-        self._advertised = advertised
+        """`binds`: where we listen. The first that fits a peer is the one that calls to it leave by."""
+        self._binds = binds
         self._on_event = on_event
         self._user_agent = user_agent
         self._timers = timers or Timers()
         self._counters: Counter[str] = Counter()
         self._trunks = TrunkTable(trunks)
-        self._transport = UdpTransport(self.receive)
+        self._transports = Transports(self.receive)
         self._events: deque[tuple[LegId, LegEvent]] = deque()
         self._inside = False  # whether `_deliver` follows anyway
         self._wake: asyncio.Handle | None = None
         self._resolving: asyncio.Task[None] | None = None
         self._idle = asyncio.Event()
         self._ground: Ground | None = None
-        self.address: Address = bind
+        self.address: Address = ("", 0)  # the first of those bound
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -82,12 +79,13 @@ class SipEngine:
         """Bind and resolve the trunks. Raises OSError where the address cannot be bound."""
         loop = asyncio.get_running_loop()
         scheduler = Scheduler(loop)
-        layer = TransactionLayer(self._transport.send, self._soon, scheduler, self._timers)
-        self._ground = Ground(layer, scheduler, self._timers, self._transport.send, self._emit, self._user_agent)
+        layer = TransactionLayer(self._transports, self._soon, scheduler, self._timers)
+        self._ground = Ground(layer, scheduler, self._timers, self._transports, self._emit, self._user_agent)
         self._reception = Reception(self._ground, self._trunks, self._counters, self.new_leg)
-        self.address = await self._transport.open(*self._bind)
-        await self._trunks.resolve(self.address, self._advertised)
-        self._resolving = asyncio.create_task(self._trunks.keep_resolved(self.address, self._advertised))
+        self.address, *_ = await self._transports.open(self._binds)
+        families = self._transports.families()
+        await self._trunks.resolve(families)
+        self._resolving = asyncio.create_task(self._trunks.keep_resolved(families))
         _log.info("sip_started", address=self.address[0], port=self.address[1])
 
     async def stop(self, patience: float = 2.0) -> None:
@@ -111,7 +109,7 @@ class SipEngine:
         if self._resolving is not None:
             self._resolving.cancel()
         ground.scheduler.close()
-        self._transport.close()
+        self._transports.close()
         self._deliver()
         self._ground = None
         _log.info("sip_stopped", count=len(left))
@@ -216,7 +214,7 @@ class SipEngine:
     def counters(self) -> dict[str, int]:
         """Totals since the start, and the present numbers of legs, dialogs and transactions."""
         now = {"legs": self.open_legs, "dialogs": self.open_dialogs, "transactions": self.open_transactions}
-        return dict(self._counters) | now
+        return dict(self._counters) | self._transports.counters() | now
 
 
 def _carry_out(leg: object, command: LegCommand) -> bool:

@@ -37,3 +37,16 @@ class Hop(NamedTuple):
     transport: Transport = Transport.UDP
     flow: int = 0
     trunk: str = ""
+
+
+class Bind(NamedTuple):
+    """An address that we listen on. `host` is numeric, perhaps the wildcard; port 0 takes a free one.
+
+    `advertised`, `advertised_port`: what peers see instead, behind NAT; "" and 0 where they see what is bound.
+    """
+
+    transport: Transport
+    host: str
+    port: int
+    advertised: str = ""
+    advertised_port: int = 0

@@ -7,7 +7,7 @@ Rule 2: users are never called from within `open_client` or `respond`, so they n
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from b2bua.sip.compose import COOKIE, Outgoing, return_hop
@@ -19,6 +19,7 @@ from b2bua.sip.non_invite_client import NonInviteClient
 from b2bua.sip.non_invite_server import NonInviteServer
 from b2bua.sip.scheduler import Scheduler
 from b2bua.sip.transaction import Command, Deliver, Event, Send, Timers, Unreachable
+from b2bua.sip.transports import Transports
 
 ServerKey = tuple[str, ...]
 
@@ -55,9 +56,13 @@ NOBODY = Nobody()
 
 @dataclass(slots=True, eq=False)
 class Client:
-    """A request of ours under way. `tries`: how often it has been sent with credentials."""
+    """A request of ours under way. `tries`: how often it has been sent with credentials.
+
+    `wanted`: the hop that it was opened for; `destination`: the one that it took, perhaps by another transport.
+    """
 
     request: Outgoing
+    wanted: Hop
     destination: Hop
     machine: InviteClient | NonInviteClient
     user: ClientUser
@@ -105,12 +110,13 @@ class TransactionLayer:
 
     def __init__(
         self,
-        send: Callable[[bytes, Hop], bool],
+        transports: Transports,
         soon: Callable[[Callable[[], None]], None],
         scheduler: Scheduler,
         timers: Timers,
     ) -> None:
-        self._send = send
+        self._transports = transports
+        self._send = transports.send
         self._soon = soon
         self._scheduler = scheduler
         self._timers = timers
@@ -124,11 +130,30 @@ class TransactionLayer:
     def open_client(self, request: Outgoing, destination: Hop, user: ClientUser, tries: int = 0) -> Client:
         """Send a request of ours and see it through."""
         kind = InviteClient if request.method == "INVITE" else NonInviteClient
-        machine, commands = kind.open(bytes(request), self._scheduler.now(), self._timers)
-        client = Client(request, destination, machine, user, self, tries)
+        request, message, way = self._addressed(request, destination)
+        machine, commands = kind.open(message, self._scheduler.now(), self._timers)
+        client = Client(request, destination, way, machine, user, self, tries)
         self._clients[client.key] = client
         self.run_client(client, commands)
         return client
+
+    def send_ack(self, ack: Outgoing, destination: Hop) -> bool:
+        """Send the ACK for a 2xx, which belongs to no transaction (RFC 3261 section 17.1.1.3)."""
+        _, message, way = self._addressed(ack, destination)
+        return self._send(message, way)
+
+    def _addressed(self, request: Outgoing, destination: Hop) -> tuple[Outgoing, bytes, Hop]:
+        """The request with its Via, its bytes and the hop that they are for. A CANCEL has the Via of its INVITE."""
+        if request.sent_by:
+            return request, bytes(request), destination
+        way = destination
+        while True:
+            request = replace(request, transport=way.transport, sent_by=self._transports.sent_by(way))
+            message = bytes(request)
+            taken = self._transports.route(destination, len(message))
+            if taken == way:
+                return request, message, way
+            way = taken
 
     def abandon(self, client: Client) -> None:
         """Forget a transaction whose answer is not waited for any longer."""

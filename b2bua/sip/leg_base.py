@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from b2bua.call.leg import LegConfirmed, LegEvent, LegFailed, LegHungUp, LegId
 from b2bua.sip.auth import Digest
-from b2bua.sip.compose import ACCEPT_LINE, ALLOW_LINE, SDP, phrase, response
+from b2bua.sip.compose import ACCEPT_LINE, ALLOW_LINE, SDP, Outgoing, phrase, response
 from b2bua.sip.dialog import Dialog
 from b2bua.sip.dialog import Event as DialogEvent
 from b2bua.sip.hop import Hop
@@ -24,6 +24,7 @@ from b2bua.sip.reliable_answer import Event as AnswerEvent
 from b2bua.sip.reliable_answer import ReliableAnswer
 from b2bua.sip.scheduler import Scheduler
 from b2bua.sip.transaction import Send, Timers
+from b2bua.sip.transports import Transports
 from b2bua.sip.trunk import Peer
 
 _KEPT_ACKS = 8  # only the newest can still be asked for again
@@ -36,11 +37,15 @@ class Ground:
     layer: TransactionLayer
     scheduler: Scheduler
     timers: Timers
-    send: Callable[[bytes, Hop], bool]
+    transports: Transports
     emit: Callable[[LegId, LegEvent], None]
     user_agent: str
     legs: dict[LegId, Leg] = field(default_factory=dict)
     dialogs: dict[tuple[str, str, str], Leg] = field(default_factory=dict)
+
+    def send(self, message: bytes, hop: Hop) -> bool:
+        """Send what belongs to no transaction."""
+        return self.transports.send(message, hop)
 
 
 class Leg:
@@ -59,7 +64,7 @@ class Leg:
         self.mid_dialog = MidDialog(self)
         self.digest = Digest(peer.trunk.username, peer.trunk.password)
         self.scheduled: float | None = None
-        self.acks: dict[tuple[str, int], tuple[bytes, Hop]] = {}  # by remote tag and CSeq, to be sent again
+        self.acks: dict[tuple[str, int], tuple[Outgoing, Hop]] = {}  # by remote tag and CSeq, to be sent again
         self._last: LegEvent | None = None
         self._told = False
 
@@ -105,12 +110,13 @@ class Leg:
 
     def lines(self) -> tuple[str, ...]:
         """The headers of our own in requests and in answers that establish or refresh the dialog."""
-        return self.peer.contact, ALLOW_LINE, f"User-Agent: {self.ground.user_agent}"
+        contact = f"Contact: <{self.ground.transports.contact(self.source)}>"
+        return contact, ALLOW_LINE, f"User-Agent: {self.ground.user_agent}"
 
     def request(self, method: str, lines: tuple[str, ...] = (), body: bytes = b"", content_type: str = SDP) -> Client:
         """Send a request within the dialog, the leg being its user."""
         assert self.dialog is not None
-        outgoing = replace(self.dialog.request(method, self.peer.sent_by, lines, body), content_type=content_type)
+        outgoing = replace(self.dialog.request(method, lines, body), content_type=content_type)
         return self.ground.layer.open_client(outgoing, self.destination(self.dialog), self)
 
     def destination(self, dialog: Dialog) -> Hop:
@@ -122,9 +128,9 @@ class Leg:
         if key not in self.acks:
             while len(self.acks) >= _KEPT_ACKS:
                 del self.acks[next(iter(self.acks))]
-            ack = dialog.request("ACK", self.peer.sent_by, (f"User-Agent: {self.ground.user_agent}",), cseq=cseq)
-            self.acks[key] = bytes(ack), self.destination(dialog)
-        self.ground.send(*self.acks[key])
+            ack = dialog.request("ACK", (f"User-Agent: {self.ground.user_agent}",), cseq=cseq)
+            self.acks[key] = ack, self.destination(dialog)
+        self.ground.layer.send_ack(*self.acks[key])
 
     def challenged(self, client: Client, reply: Response) -> Client | None:
         """Send a request again with the answer to its 401 or 407; None where there is nothing to answer."""
@@ -137,7 +143,7 @@ class Leg:
         cseq = was.cseq + 1
         if self.dialog is not None:
             self.dialog.local_cseq = cseq = max(cseq, self.dialog.local_cseq + 1)
-        return self.ground.layer.open_client(was.again(cseq, line), client.destination, client.user, client.tries + 1)
+        return self.ground.layer.open_client(was.again(cseq, line), client.wanted, client.user, client.tries + 1)
 
     def bye(self) -> None:
         self.reinvite.drop()

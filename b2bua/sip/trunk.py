@@ -1,4 +1,4 @@
-"""The trunks as the network sees them: their addresses, who of those that send to us they are, our address towards them.
+"""The trunks as the network sees them: their addresses, and who of those that send to us they are.
 
 Rule 1: a trunk is known by the IP address that its host resolves to; by the port too where several share the address.
 Rule 2: names are resolved at the start and every five minutes; a name that fails keeps the addresses it had.
@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 import sipmessage
 
 from b2bua.call.leg import Trunk
-from b2bua.sip.compose import hostport
-from b2bua.sip.hop import Address, Hop
+from b2bua.sip.hop import Hop
 from tonewall.log import get_logger
 
 RESOLVE_EVERY = 300.0  # seconds
@@ -25,11 +24,9 @@ _log = get_logger(__name__)
 
 @dataclass(slots=True)
 class Peer:
-    """One trunk, resolved. `own` is the host by which it reaches us; `own_port` our port."""
+    """One trunk, resolved."""
 
     trunk: Trunk
-    own: str = ""
-    own_port: int = 0
     addresses: frozenset[str] = field(default_factory=frozenset)
     first: str = ""
 
@@ -37,14 +34,6 @@ class Peer:
     def address(self) -> Hop | None:
         """Where new calls to the trunk go; None while its name cannot be resolved."""
         return Hop(self.first, self.trunk.port, trunk=self.trunk.name) if self.first else None
-
-    @property
-    def sent_by(self) -> str:
-        return hostport(self.own, self.own_port)
-
-    @property
-    def contact(self) -> str:
-        return f"Contact: <sip:{self.sent_by}>"
 
     def next_hop(self, uri: str, fallback: Hop) -> Hop:
         """Where a request in a dialog goes whose next hop is `uri`.
@@ -80,36 +69,32 @@ class TrunkTable:
             return sharing[0]
         return next((peer for peer in sharing if peer.trunk.port == source[1]), None)
 
-    async def resolve(self, bound: Address, advertised: str | None) -> None:
-        """Look the names up, once. A name that fails is logged."""
+    async def resolve(self, families: Container[int]) -> None:
+        """Look the names up, once; only addresses of these families are of use. A name that fails is logged."""
         loop = asyncio.get_running_loop()
-        family = socket.AF_INET6 if ":" in bound[0] else socket.AF_INET
         for peer in self.peers.values():
             trunk = peer.trunk
             try:
-                found = await loop.getaddrinfo(trunk.host, trunk.port, family=family, type=socket.SOCK_DGRAM)
+                found = await loop.getaddrinfo(trunk.host, trunk.port, type=socket.SOCK_DGRAM)
             except OSError:
                 _log.warning("trunk_not_resolved", trunk=trunk.name)
                 continue
-            addresses = [str(info[4][0]) for info in found]
+            addresses = [str(info[4][0]) for info in found if info[0] in families]
+            if not addresses:
+                _log.warning("trunk_not_resolved", trunk=trunk.name)
+                continue
             peer.addresses, peer.first = frozenset(addresses), addresses[0]
-            peer.own_port = bound[1]
-            peer.own = advertised or (_local_towards(peer.first, family) if _is_any(bound[0]) else bound[0])
         by_ip: dict[str, list[Peer]] = {}
         for peer in self.peers.values():
             for ip in peer.addresses:
                 by_ip.setdefault(ip, []).append(peer)
         self._by_ip = by_ip
 
-    async def keep_resolved(self, bound: Address, advertised: str | None) -> None:
+    async def keep_resolved(self, families: Container[int]) -> None:
         """Resolve again and again, for ever; for nothing where all hosts are addresses."""
         while not all(_is_literal(peer.trunk.host) for peer in self.peers.values()):
             await asyncio.sleep(RESOLVE_EVERY)
-            await self.resolve(bound, advertised)
-
-
-def _is_any(host: str) -> bool:
-    return host in {"0.0.0.0", "::", ""}  # noqa: S104 — compared, not bound
+            await self.resolve(families)
 
 
 def _is_literal(host: str) -> bool:
@@ -118,13 +103,3 @@ def _is_literal(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _local_towards(ip: str, family: socket.AddressFamily) -> str:
-    """Our address on the way to `ip`: connecting a UDP socket sends nothing, and picks the route."""
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((ip, 9))
-        except OSError:
-            return "::1" if family is socket.AF_INET6 else "127.0.0.1"
-        return str(probe.getsockname()[0])

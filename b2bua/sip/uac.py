@@ -30,15 +30,15 @@ class UacLeg(Leg):
         self._tag = new_tag()
         self._forks = Forks()
         self._give_up: float | None = None
+        own = ground.transports.host(address)
         callee = party(command.callee, trunk.host, port)
         invite = Outgoing(
             method="INVITE",
             uri=callee[callee.rfind("<") + 1 : -1],
-            sent_by=peer.sent_by,
             branch=new_branch(),
-            from_=f"{party(command.caller, trunk.domain or peer.own)};tag={self._tag}",
+            from_=f"{party(command.caller, trunk.domain or own)};tag={self._tag}",
             to=party(command.callee, trunk.domain or trunk.host, None if trunk.domain else port),
-            call_id=f"{new_tag()}@{hostport(peer.own, None)}",
+            call_id=f"{new_tag()}@{hostport(own, None)}",
             cseq=1,
             max_forwards=command.max_forwards,
             lines=self.lines(),
@@ -105,7 +105,7 @@ class UacLeg(Leg):
 
     def _drop(self, dialog: Dialog) -> None:
         """End a fork that answered too late."""
-        bye = dialog.request("BYE", self.peer.sent_by)
+        bye = dialog.request("BYE")
         self.ground.layer.open_client(bye, self.destination(dialog), NOBODY)
 
     def _fail(self, code: int, text: str) -> None:

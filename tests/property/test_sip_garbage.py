@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from b2bua.call.leg import LegInvited, RejectLeg, Trunk
 from b2bua.sip.endpoint import SipEngine
+from b2bua.sip.hop import Bind, Hop, Transport
 from b2bua.sip.message import LARGEST, MalformedError, Request, read
 from b2bua.sip.transaction import Timers
 
@@ -69,7 +70,8 @@ class Harness:
         self.peer.setblocking(False)
         timers = Timers(t1=0.001, t2=0.002, t4=0.002, d=0.01)
         trunk = Trunk("peer", HOST, self.peer.getsockname()[1])
-        self.engine = SipEngine(bind=(HOST, 0), trunks=[trunk], on_event=self.on_event, timers=timers)
+        binds = [Bind(Transport.UDP, HOST, 0)]
+        self.engine = SipEngine(binds=binds, trunks=[trunk], on_event=self.on_event, timers=timers)
         self.loop.run_until_complete(self.engine.start())
 
     def on_event(self, leg, event) -> None:
@@ -80,7 +82,7 @@ class Harness:
         """What comes back at once for one datagram."""
 
         async def run() -> None:
-            self.engine.receive(data, source or self.peer.getsockname())
+            self.engine.receive(data, Hop(*(source or self.peer.getsockname())))
             await asyncio.sleep(0)
 
         self.loop.run_until_complete(run())

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from b2bua.call import leg as vocabulary
 from b2bua.call.leg import LegCommand, LegEvent, LegId, Trunk
 from b2bua.sip.endpoint import SipEngine
+from b2bua.sip.hop import Bind, Transport
 from b2bua.sip.transaction import Timers
 
 HOST = "127.0.0.1"
@@ -26,7 +27,9 @@ class Bridge:
 
     def __init__(self, carrier: int, pbx: int, timers: Timers | None = None, **pbx_trunk: str) -> None:
         trunks = [Trunk("carrier", HOST, carrier), Trunk("pbx", HOST, pbx, **pbx_trunk)]
-        self.engine = SipEngine(bind=(HOST, 0), trunks=trunks, on_event=self.on_event, timers=timers)
+        self.engine = SipEngine(
+            binds=[Bind(Transport.UDP, HOST, 0)], trunks=trunks, on_event=self.on_event, timers=timers
+        )
         self.other: dict[LegId, LegId] = {}
         self.seen: list[tuple[LegId, LegEvent]] = []
         self.keep = True
