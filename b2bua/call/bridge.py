@@ -200,7 +200,11 @@ class Bridge:
         if self.phase is Phase.UP:
             return self._gone(side, Happening.LEG_HUNG_UP, event.phrase, None)
         self._move(Happening.FAR_FAILED)
-        return self._over(event.phrase, event.code, near=leg.RejectLeg(event.code, event.phrase))
+        return self._over(event.phrase, event.code, near=self._rejection(event))
+
+    @staticmethod
+    def _rejection(event: leg.LegFailed) -> leg.RejectLeg:
+        return leg.RejectLeg(event.code, event.phrase, contacts=event.contacts, retry_after=event.retry_after)
 
     # --- renegotiation --------------------------------------------------------------------------------------------
 

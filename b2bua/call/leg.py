@@ -97,12 +97,14 @@ class LegFailed:
     """The leg ended before it was answered: a final error, a time-out (408), a transport error (503), or CANCEL (487).
 
     `contacts`: the user parts of a 3xx's Contact headers, best first, where the trunk relays redirection.
+    `retry_after`: seconds after which the trunk may be there again, where all of its hops are out; else 0.
     """
 
     code: int
     phrase: str
     carried: Carried = NOTHING
     contacts: tuple[str, ...] = ()
+    retry_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,12 +250,13 @@ class ConfirmLeg:
 
 @dataclass(frozen=True, slots=True)
 class RejectLeg:
-    """Send a final error to the leg's INVITE. `contacts`: the user parts of a 3xx's Contact headers."""
+    """Send a final error to the leg's INVITE. `contacts` and `retry_after`: as in LegFailed."""
 
     code: int
     phrase: str
     carried: Carried = NOTHING
     contacts: tuple[str, ...] = ()
+    retry_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +348,12 @@ LegCommand = (
 
 @dataclass(frozen=True, slots=True)
 class Trunk:
-    """One peer of ours as the engine needs it. `username` and `password` answer that peer's challenges (and no other's)."""
+    """One peer of ours as the engine needs it. `username` and `password` answer that peer's challenges (and no other's).
+
+    `port`: 0 where DNS tells it (SRV), or the transport's default. `transport`: udp, tcp or tls; "" for what DNS prefers.
+    `networks`: where its requests may come from besides the addresses of its host, as CIDR. `follow`: its 3xx answers are
+    followed, not relayed. `probe`: seconds between two OPTIONS to each of its hops, 0 for none.
+    """
 
     name: str
     host: str
@@ -353,3 +361,7 @@ class Trunk:
     username: str = ""
     password: str = field(default="", repr=False)
     domain: str = ""
+    transport: str = ""
+    networks: tuple[str, ...] = ()
+    follow: bool = False
+    probe: float = 0.0

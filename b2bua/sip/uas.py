@@ -5,7 +5,7 @@ from __future__ import annotations
 import sipmessage
 
 from b2bua.call.leg import AnswerLeg, LegFailed, LegId, LegInvited, Party, RejectLeg, RingLeg
-from b2bua.sip.compose import new_tag, phrase
+from b2bua.sip.compose import new_tag, party, phrase
 from b2bua.sip.dialog import Dialog
 from b2bua.sip.layer import Server
 from b2bua.sip.leg_base import Ground, Leg
@@ -51,7 +51,12 @@ class UasLeg(Leg):
     def refuse(self, command: RejectLeg) -> bool:
         """Send a final error. False: too late."""
         code = command.code if 300 <= command.code <= 699 else 500
-        return self._end_unanswered(code, command.phrase, Event.REJECT)
+        # The users of a 3xx at our own address: who is called next comes back to us.
+        here = [party(Party(user), self.peer.own, self.peer.own_port) for user in command.contacts]
+        lines = tuple(f"Contact: {value}" for value in here) if code < 400 else ()
+        if command.retry_after:
+            lines = (*lines, f"Retry-After: {command.retry_after}")
+        return self._end_unanswered(code, command.phrase, Event.REJECT, lines)
 
     def hang_up(self) -> None:
         if self.state is State.INVITED:
@@ -76,10 +81,10 @@ class UasLeg(Leg):
         else:
             super().on_bye(server)
 
-    def _end_unanswered(self, code: int, text: str, event: Event) -> bool:
+    def _end_unanswered(self, code: int, text: str, event: Event, lines: tuple[str, ...] = ()) -> bool:
         if self.state is not State.INVITED:
             return False
-        self.respond(self._server, code, text)
+        self.respond(self._server, code, text, lines)
         self.end_with(LegFailed(code, phrase(code, text)))
         return self.move(event)
 
