@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
+from urllib.parse import quote
 
 import sipmessage
 
@@ -24,6 +25,7 @@ ALLOW_LINE = "Allow: " + ", ".join(ALLOW)
 ACCEPT_LINE = "Accept: application/sdp"
 SDP = "application/sdp"
 COOKIE = "z9hG4bK"  # RFC 3261 section 8.1.1.7
+_USER = "-_.!~*'()&=+$,;?/"  # beside letters and digits, what needs no escape in a user part
 _KEY = secrets.token_bytes(16)
 _RECEIVED = re.compile(r";[ ]*(?:rport|received)(?:[ ]*=[^;]*)?(?=;|$)", re.IGNORECASE)
 PHRASES = {
@@ -155,6 +157,12 @@ class Outgoing:
         """The same request with an answer to a challenge (RFC 3261 section 22.2)."""
         kept = tuple(line for line in self.lines if not line.startswith(("Authorization:", "Proxy-Authorization:")))
         return replace(self, branch=new_branch(), cseq=cseq, lines=(*kept, credentials), sent_by="")
+
+
+def with_user(uri: str, user: str) -> str:
+    """A SIP URI that has no user part, with this one (RFC 3261 section 25.1: user)."""
+    scheme, _, rest = uri.partition(":")
+    return f"{scheme}:{quote(user, safe=_USER)}@{rest}"
 
 
 def party(who: Party, host: str, port: int | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sipmessage
 
 from b2bua.call.leg import AnswerLeg, LegFailed, LegId, LegInvited, Party, RejectLeg, RingLeg
-from b2bua.sip.compose import new_tag, party, phrase
+from b2bua.sip.compose import new_tag, phrase, with_user
 from b2bua.sip.dialog import Dialog
 from b2bua.sip.layer import Server
 from b2bua.sip.leg_base import Ground, Leg
@@ -52,8 +52,8 @@ class UasLeg(Leg):
         """Send a final error. False: too late."""
         code = command.code if 300 <= command.code <= 699 else 500
         # The users of a 3xx at our own address: who is called next comes back to us.
-        here = [party(Party(user), self.peer.own, self.peer.own_port) for user in command.contacts]
-        lines = tuple(f"Contact: {value}" for value in here) if code < 400 else ()
+        here = self.ground.transports.contact(self.source)
+        lines = tuple(f"Contact: <{with_user(here, user)}>" for user in command.contacts) if code < 400 else ()
         if command.retry_after:
             lines = (*lines, f"Retry-After: {command.retry_after}")
         return self._end_unanswered(code, command.phrase, Event.REJECT, lines)
