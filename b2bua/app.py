@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import uvloop
 
 from b2bua.api.auth import Tokens
 from b2bua.api.demo import Demo
@@ -164,7 +165,7 @@ def main() -> None:
 
         demo = RemoteCustomer(arguments.demo)
     try:
-        if not asyncio.run(run(settings, arguments.media, demo)):
+        if not uvloop.run(run(settings, arguments.media, demo)):
             raise SystemExit(1)
     except OSError as error:
         logger.error("cannot start", exc_info=error, why=error.strerror or "", port=settings.general.port)
