@@ -139,8 +139,6 @@ struct command {
     size_t room;
     struct counters counters[2];
     int result; /* how many, or -errno */
-    bool done;
-    struct command *next;
 };
 
 struct relay;

@@ -26,7 +26,7 @@ class SecretMemory:
 
 @final
 class Relay:
-    """One epoll thread and its streams. Every command blocks, without the GIL, until the thread has applied it.
+    """One epoll thread and its streams. A command has been applied, between packets, when it returns.
 
     Commands raise KeyError for a stream that is not open, RuntimeError while the thread is not running.
     After OVERFLOW a stream's capture is off and what was kept is wiped.

@@ -1,6 +1,6 @@
-/* The media thread: waits on every socket, relays what _decide.c lets pass, and applies commands between packets.
+/* The media thread: waits on every socket and relays what _decide.c lets pass; commands are applied between packets.
  *
- * Rule 1: only this thread touches a stream; a command waits until it is applied, so what was sent after it meets it.
+ * Rule 1: streams are touched under `lock` only: once a command has returned, every packet meets what it set.
  * Rule 2: nothing waits for room: an event has its place in its stream, a key without room ends its capture.
  * Rule 3: a packet that may hold a key is wiped from the buffer, which is secret memory. The kernel's socket buffers
  *         are out of reach. */
@@ -125,34 +125,44 @@ static void tend(struct relay *relay, int64_t now_ms) {
     relay->due_ms = due_ms < now_ms + TICK_MS ? now_ms + TICK_MS : due_ms;
 }
 
+/* --- the lock ---------------------------------------------------------------------------------------------------------- */
+
+void enter(struct relay *relay) {
+    pthread_mutex_lock(&relay->turn);
+    pthread_mutex_lock(&relay->lock);
+    pthread_mutex_unlock(&relay->turn);
+}
+
+void leave(struct relay *relay) { pthread_mutex_unlock(&relay->lock); }
+
 /* --- the thread ------------------------------------------------------------------------------------------------------ */
 
 static void *run(void *argument) {
     struct relay *relay = argument;
     struct epoll_event ready[READY];
     bool go_on = true;
+    int64_t due_ms = INT64_MAX;
     while (go_on) {
-        int64_t wait_ms = relay->due_ms - clock_ms(); /* a hold at most, if a key is held */
-        int timeout = relay->due_ms == INT64_MAX ? -1 : wait_ms < 0 ? 0 : (int)wait_ms;
+        int64_t wait_ms = due_ms - clock_ms(); /* a hold at most, if a key is held */
+        int timeout = due_ms == INT64_MAX ? -1 : wait_ms < 0 ? 0 : (int)wait_ms;
         int count = epoll_wait(relay->epoll, ready, READY, timeout);
         int64_t now_ms = clock_ms();
-        bool called = false;
+        enter(relay);
         for (int i = 0; i < count; i++) {
             /* One packet a turn: level-triggered, so a burst comes up again, and no socket starves the others. */
-            if (ready[i].data.ptr == NULL)
-                called = true;
-            else
-                relay_one(relay, ready[i].data.ptr, now_ms);
+            struct endpoint *endpoint = ready[i].data.ptr;
+            if (endpoint == NULL)
+                hush(relay->wake);
+            else if (endpoint->fd >= 0)
+                relay_one(relay, endpoint, now_ms);
         }
         if (now_ms >= relay->due_ms)
             tend(relay, now_ms);
-        if (called) /* last: closing a stream must not pull it from under the events above */
-            go_on = obey(relay);
+        free_closed(relay); /* epoll has forgotten them, and so have we now */
+        due_ms = relay->due_ms;
+        go_on = relay->running;
+        leave(relay);
     }
-    for (int bucket = 0; bucket < BUCKETS; bucket++)
-        while (relay->buckets[bucket] != NULL)
-            close_stream(relay, &relay->buckets[bucket]);
-    secret_wipe(&relay->buffer);
     return NULL;
 }
 
@@ -162,9 +172,9 @@ struct relay *relay_new(void) {
     struct relay *relay = calloc(1, sizeof *relay);
     if (relay == NULL)
         return NULL;
+    pthread_mutex_init(&relay->turn, NULL);
     pthread_mutex_init(&relay->lock, NULL);
     pthread_mutex_init(&relay->events_lock, NULL);
-    pthread_cond_init(&relay->applied, NULL);
     relay->due_ms = INT64_MAX;
     relay->epoll = epoll_create1(EPOLL_CLOEXEC);
     relay->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -202,14 +212,15 @@ void relay_free(struct relay *relay) {
         relay_run(relay, &stop);
         pthread_join(relay->thread, NULL);
     }
+    free_closed(relay);
     free_slabs(relay);
     secret_unmap(&relay->buffer);
     int fds[] = {relay->epoll, relay->wake, relay->news};
     for (int i = 0; i < 3; i++)
         if (fds[i] >= 0)
             close(fds[i]);
+    pthread_mutex_destroy(&relay->turn);
     pthread_mutex_destroy(&relay->lock);
     pthread_mutex_destroy(&relay->events_lock);
-    pthread_cond_destroy(&relay->applied);
     free(relay);
 }

@@ -6,12 +6,12 @@
 
 #include <pthread.h>
 
-enum { BUFFER = 2048, BUCKETS = 1024, SLAB_STREAMS = 64 };
+enum { BUFFER = 2048, BUCKETS = 1024, SLAB_STREAMS = 64, MOST_CLOSED = 64 };
 enum { CALLER_RTP = 0, CALLER_RTCP = 1, AGENT_RTP = 2, AGENT_RTCP = 3, SOCKETS = 4 };
 
 struct endpoint { /* one socket; which leg and protocol follows from `index` */
     struct stream *stream;
-    int index, fd;
+    int index, fd; /* -1: closed */
     struct source source;
 };
 
@@ -22,7 +22,7 @@ struct stream {
     struct mask mask;
     struct keys *keys; /* in a slab */
     bool capture, announced;
-    struct stream *next; /* in its bucket */
+    struct stream *next; /* in its bucket, or among the closed */
     bool waiting[EVENT_KINDS]; /* guarded by `events_lock`, as is all below */
     bool listed;
     struct stream *previous_waiting, *next_waiting;
@@ -35,13 +35,14 @@ struct slab {
 
 struct relay {
     int epoll, wake, news;
-    int64_t due_ms;
     pthread_t thread;
-    bool started, running; /* `running` is guarded by `lock` */
-    pthread_mutex_t lock, events_lock;
-    pthread_cond_t applied;
-    struct command *first, *last;
+    bool started;
+    pthread_mutex_t turn, lock, events_lock; /* see `enter`; `lock` guards all that follows but what is waiting */
+    bool running;
+    int64_t due_ms;
     struct stream *buckets[BUCKETS];
+    struct stream *closed; /* wiped, but the thread may still hold what epoll said of them */
+    int closed_count;
     struct stream *first_waiting, *last_waiting;
     struct slab *slabs;
     struct keys **spare; /* free places in the slabs */
@@ -53,6 +54,8 @@ int64_t clock_ms(void);
 void ring(int fd); /* make an eventfd readable */
 void hush(int fd);
 
+void enter(struct relay *relay); /* whoever waited longest comes next: neither packets nor commands starve the other */
+void leave(struct relay *relay);
 bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms); /* one packet; false: none was there */
 
 /* _news.c */
@@ -63,7 +66,7 @@ void forget_capture(struct relay *relay, struct stream *stream); /* what was sai
 /* _streams.c */
 void stop_capture(struct stream *stream);
 void close_stream(struct relay *relay, struct stream **at);
-bool obey(struct relay *relay); /* apply the commands that wait; false after STOP */
+void free_closed(struct relay *relay);
 void free_slabs(struct relay *relay);
 
 #endif

@@ -1,4 +1,4 @@
-/* Streams and the commands that change them, applied by the media thread; keys have their places in slabs of secret memory. */
+/* Streams and the commands that change them, applied under the lock; keys have their places in slabs of secret memory. */
 #include "_relay.h"
 
 #include <errno.h>
@@ -95,7 +95,31 @@ void close_stream(struct relay *relay, struct stream **at) {
     relay->spare[relay->spares++] = stream->keys;
     forget_news(relay, stream);
     explicit_bzero(stream, sizeof *stream);
-    free(stream);
+    for (int i = 0; i < SOCKETS; i++)
+        stream->endpoints[i].fd = -1;
+    stream->next = relay->closed;
+    relay->closed = stream;
+    if (++relay->closed_count == MOST_CLOSED)
+        ring(relay->wake); /* where no packet wakes the thread */
+}
+
+void free_closed(struct relay *relay) {
+    while (relay->closed != NULL) {
+        struct stream *stream = relay->closed;
+        relay->closed = stream->next;
+        free(stream);
+    }
+    relay->closed_count = 0;
+}
+
+static int stop(struct relay *relay) {
+    for (int bucket = 0; bucket < BUCKETS; bucket++)
+        while (relay->buckets[bucket] != NULL)
+            close_stream(relay, &relay->buckets[bucket]);
+    secret_wipe(&relay->buffer);
+    relay->running = false;
+    ring(relay->wake);
+    return 0;
 }
 
 static int take_digits(struct relay *relay, struct stream *stream, const struct command *command, int64_t now_ms) {
@@ -120,6 +144,8 @@ static void set_mask(struct relay *relay, struct stream *stream, bool on, int64_
 static int apply(struct relay *relay, struct command *command) {
     if (command->kind == OPEN_STREAM)
         return open_stream(relay, command);
+    if (command->kind == STOP)
+        return stop(relay);
     struct stream **at = find(relay, command->stream), *stream = *at;
     if (stream == NULL)
         return -ENOENT;
@@ -155,45 +181,12 @@ static int apply(struct relay *relay, struct command *command) {
     }
 }
 
-bool obey(struct relay *relay) {
-    bool go_on = true;
-    hush(relay->wake);
-    pthread_mutex_lock(&relay->lock);
-    while (relay->first != NULL) {
-        struct command *command = relay->first;
-        relay->first = command->next;
-        if (relay->first == NULL)
-            relay->last = NULL;
-        pthread_mutex_unlock(&relay->lock);
-        if (command->kind == STOP)
-            go_on = false;
-        int result = command->kind == STOP ? 0 : go_on ? apply(relay, command) : -ESHUTDOWN;
-        pthread_mutex_lock(&relay->lock);
-        command->result = result;
-        command->done = true;
-    }
-    if (!go_on)
-        relay->running = false;
-    pthread_cond_broadcast(&relay->applied);
-    pthread_mutex_unlock(&relay->lock);
-    return go_on;
-}
-
-/* --- another thread's side ----------------------------------------------------------------------------------------- */
-
 void relay_run(struct relay *relay, struct command *command) {
-    pthread_mutex_lock(&relay->lock);
-    if (!relay->running) {
-        command->result = -ESHUTDOWN;
-    } else {
-        if (relay->last != NULL)
-            relay->last->next = command;
-        else
-            relay->first = command;
-        relay->last = command;
+    enter(relay);
+    int64_t due_ms = relay->due_ms;
+    command->result = relay->running ? apply(relay, command) : -ESHUTDOWN;
+    bool sooner = relay->due_ms < due_ms;
+    leave(relay);
+    if (sooner) /* than what the thread waits for */
         ring(relay->wake);
-        while (!command->done)
-            pthread_cond_wait(&relay->applied, &relay->lock);
-    }
-    pthread_mutex_unlock(&relay->lock);
 }
