@@ -49,7 +49,7 @@ from media.ports import NoPorts, PortPairs
 from media.sessions import RelayedSession
 from media.settings import MediaSettings
 from tonewall import log
-from tonewall.frames import BadFrame, Unpacker, pack
+from tonewall.frames import BadFrame, FrameConnection
 from tonewall.ini import ConfigError, load
 from tonewall.process import end_with_parent, harden, overwrites_freed_memory
 
@@ -71,7 +71,7 @@ class MediaService:
         self._sessions: dict[SessionId, RelayedSession] = {}
         self._of_stream: dict[int, RelayedSession] = {}
         self._numbers = itertools.count(1).__next__
-        self._b2bua: asyncio.StreamWriter | None = None
+        self._b2bua: FrameConnection[AnyCommand] | None = None
 
     def start(self) -> None:
         """Start the media thread and listen to what it reports."""
@@ -86,24 +86,25 @@ class MediaService:
 
     # --- b2bua ----------------------------------------------------------------------------------------------------
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def accept(self) -> FrameConnection[AnyCommand]:
         """One connection of b2bua. A newer one takes over; the older is closed."""
         if self._b2bua is not None:
             self._b2bua.close()
             self._lose_b2bua()
-        self._b2bua = writer
+        connection: FrameConnection[AnyCommand] = FrameConnection(
+            cast("type[AnyCommand]", AnyCommand), lambda command: connection.send(self._obey(command))
+        )
+        connection.lost = lambda error: self._lost(connection, error)
+        self._b2bua = connection
         logger.info("b2bua connected", sessions=len(self._sessions))
-        unpacker = Unpacker(cast("type[AnyCommand]", AnyCommand))
-        try:
-            while (command := await unpacker.read(reader)) is not None:
-                writer.write(pack(self._obey(command)))
-        except BadFrame as error:
+        return connection
+
+    def _lost(self, connection: FrameConnection[AnyCommand], error: Exception | None) -> None:
+        if isinstance(error, BadFrame):
             logger.error("b2bua sent a bad frame", exc_info=error)
-        finally:
-            writer.close()
-            if self._b2bua is writer:
-                self._b2bua = None
-                self._lose_b2bua()
+        if self._b2bua is connection:
+            self._b2bua = None
+            self._lose_b2bua()
 
     def _lose_b2bua(self) -> None:
         logger.warning("b2bua lost", sessions=len(self._sessions), why="what is masked stays masked")
@@ -214,7 +215,7 @@ class MediaService:
 
     def _tell(self, news: CaptureChanged) -> None:
         if self._b2bua is not None:
-            self._b2bua.write(pack(news))
+            self._b2bua.send(news)
 
 
 async def run(settings: MediaSettings, path: Path, payers_channel: socket.socket | None) -> None:
@@ -232,7 +233,7 @@ async def run(settings: MediaSettings, path: Path, payers_channel: socket.socket
     path.unlink(missing_ok=True)  # noqa: ASYNC240  # before anything is served
     before = os.umask(0o177)
     try:
-        server = await asyncio.start_unix_server(service.serve, path)
+        server = await loop.create_unix_server(service.accept, path)
     finally:
         os.umask(before)
     logger.info("listening", path=str(path), address=settings.address)

@@ -13,7 +13,7 @@ from typing import cast
 import msgspec
 
 from media.events import AnyAnswer, AnyCommand, AnyNews, Refused
-from tonewall.frames import BadFrame, Unpacker, pack
+from tonewall.frames import BadFrame, FrameConnection
 from tonewall.log import get_logger
 
 _log = get_logger(__name__)
@@ -36,53 +36,55 @@ class MediaClient:
     ) -> None:
         self._path = path
         self._on_answer, self._on_news, self._on_state = on_answer, on_news, on_state
-        self._writer: asyncio.StreamWriter | None = None
+        self._connection: FrameConnection[_FromMedia] | None = None
         self._waiting: dict[int, AnyCommand] = {}
         self._serial = 0
-        self._unpacker = Unpacker(cast("type[_FromMedia]", _FromMedia))
 
     @property
     def connected(self) -> bool:
         """Whether commands would reach media now."""
-        return self._writer is not None
+        return self._connection is not None
 
     def send(self, command: AnyCommand) -> None:
         """Send one command. While media is away it is refused at once, through `on_answer`."""
         self._serial += 1
         numbered = msgspec.structs.replace(command, serial=self._serial)
-        if self._writer is None:
+        if self._connection is None:
             self._on_answer(numbered, Refused(serial=self._serial, reason="the media process is not reachable"))
             return
         self._waiting[self._serial] = numbered
-        self._writer.write(pack(numbered))
+        self._connection.send(numbered)
 
     async def run(self, retry: float = 0.2) -> None:
         """Connect, read until the connection is lost, connect again; for ever. `retry` in seconds."""
+        loop = asyncio.get_running_loop()
+        kind = cast("type[_FromMedia]", _FromMedia)
         while True:
+            lost: asyncio.Future[Exception | None] = loop.create_future()
+            connection = FrameConnection(kind, self._received, lost.set_result)
             try:
-                reader, writer = await asyncio.open_unix_connection(self._path)
+                await loop.create_unix_connection(lambda: connection, self._path)  # noqa: B023  # called before it returns
             except OSError:
                 await asyncio.sleep(retry)
                 continue
-            self._writer = writer
+            self._connection = connection
             self._on_state(True)
             try:
-                await self._read(reader)
-            except BadFrame as error:
-                _log.error("media sent a bad frame", exc_info=error)
+                error = await lost
+                if isinstance(error, BadFrame):
+                    _log.error("media sent a bad frame", exc_info=error)
             finally:  # also where we are cancelled, which is no loss of media
-                self._writer = None
+                self._connection = connection.lost = None
                 self._waiting.clear()
-                writer.close()
+                connection.close()
             self._on_state(False)
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        while (message := await self._unpacker.read(reader)) is not None:
-            if isinstance(message, AnyNews):
-                self._on_news(message)
-                continue
-            command = self._waiting.pop(message.serial, None)
-            if command is None:
-                _log.error("media answered what was not asked", kind=type(message).__name__)
-            else:
-                self._on_answer(command, message)
+    def _received(self, message: _FromMedia) -> None:
+        if isinstance(message, AnyNews):
+            self._on_news(message)
+            return
+        command = self._waiting.pop(message.serial, None)
+        if command is None:
+            _log.error("media answered what was not asked", kind=type(message).__name__)
+        else:
+            self._on_answer(command, message)

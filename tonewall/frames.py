@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar, cast
 
 import msgspec
 
@@ -28,24 +29,26 @@ def pack(message: msgspec.Struct) -> bytes:
 
 
 class Unpacker(Generic[T]):
-    """Reads frames of `kind` (a struct or a union of tagged structs) from an asyncio stream."""
+    """Takes frames of `kind` (a struct or a union of tagged structs) out of the bytes of a stream."""
 
     def __init__(self, kind: type[T]) -> None:
         self._decoder: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(kind)
+        self._rest = b""
 
-    async def read(self, reader: asyncio.StreamReader) -> T | None:
-        """The next message, or None when the other end closed between frames. Raises BadFrame."""
-        try:
-            head = await reader.readexactly(_LENGTH.size)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return None
-        (length,) = _LENGTH.unpack(head)
-        if length > LIMIT:
-            raise BadFrame(f"a frame of {length} bytes, limit {LIMIT}")
-        try:
-            return self.decode(await reader.readexactly(length))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return None
+    def feed(self, data: bytes) -> Iterator[T]:
+        """The messages that are complete with these bytes; the caller takes them all. Raises BadFrame."""
+        data, self._rest = self._rest + data, b""
+        start = 0
+        while len(data) - start >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(data, start)
+            if length > LIMIT:
+                raise BadFrame(f"a frame of {length} bytes, limit {LIMIT}")
+            end = start + _LENGTH.size + length
+            if end > len(data):
+                break
+            yield self.decode(data[start + _LENGTH.size : end])
+            start = end
+        self._rest = data[start:]
 
     def decode(self, body: bytes) -> T:
         """One frame's body. Raises BadFrame."""
@@ -54,3 +57,55 @@ class Unpacker(Generic[T]):
         except msgspec.DecodeError:
             # msgspec's text may quote the input; it stays out of the exception.
             raise BadFrame("a frame that does not fit its type") from None
+
+
+class FrameConnection(asyncio.Protocol, Generic[T]):
+    """One connection: what it brings goes to `received`, its end to `lost`, with what was wrong, if anything was.
+
+    What is sent within one turn of the loop leaves in one piece.
+    """
+
+    def __init__(
+        self, kind: type[T], received: Callable[[T], None], lost: Callable[[Exception | None], None] | None = None
+    ) -> None:
+        self.lost = lost
+        self._received = received
+        self._unpacker = Unpacker(kind)
+        self._transport: asyncio.Transport | None = None
+        self._waiting: list[bytes] = []
+        self._error: Exception | None = None
+
+    def send(self, message: msgspec.Struct) -> None:
+        """Send one message; for nothing once the connection is closed."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._waiting.append(pack(message))
+
+    def close(self) -> None:
+        """Close, after what was sent has left; `lost` is called for it too."""
+        self._flush()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _flush(self) -> None:
+        if self._waiting and self._transport is not None:
+            self._transport.write(b"".join(self._waiting))
+        self._waiting.clear()
+
+    # --- asyncio.Protocol ---------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for message in self._unpacker.feed(data):
+                self._received(message)
+        except BadFrame as error:
+            self._error = error
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        if self.lost is not None:
+            self.lost(self._error or exc)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
+from collections.abc import AsyncIterator
 from typing import cast
 
 import msgspec
@@ -11,7 +13,8 @@ import pytest
 
 from media.events import AnyAnswer, AnyCommand, Done, OpenSession, SessionId, SetMask
 from tests.canary import CANARY
-from tonewall.frames import LIMIT, BadFrame, Unpacker, pack
+from tests.stack import until
+from tonewall.frames import LIMIT, BadFrame, FrameConnection, Unpacker, pack
 
 COMMANDS = [
     OpenSession(serial=1, session=SessionId("s"), streams=2),
@@ -19,55 +22,71 @@ COMMANDS = [
 ]
 
 
-def stream(data: bytes, *, end: bool = True) -> asyncio.StreamReader:
-    reader = asyncio.StreamReader()
-    reader.feed_data(data)
-    if end:
-        reader.feed_eof()
-    return reader
-
-
 def unpacker() -> Unpacker[AnyCommand]:
     return Unpacker(cast("type[AnyCommand]", AnyCommand))
 
 
-async def test_messages_arrive_whole_in_order_and_of_their_type():
-    reader, frames = stream(b"".join(pack(command) for command in COMMANDS)), unpacker()
-    assert [await frames.read(reader) for _ in COMMANDS] == COMMANDS
-    assert await frames.read(reader) is None
+def test_messages_arrive_whole_in_order_and_of_their_type():
+    assert list(unpacker().feed(b"".join(pack(command) for command in COMMANDS))) == COMMANDS
 
 
-async def test_a_frame_may_come_byte_by_byte():
-    reader, frames = stream(b"", end=False), unpacker()
-    reading = asyncio.create_task(frames.read(reader))
-    for octet in pack(COMMANDS[1]):
-        reader.feed_data(bytes([octet]))
-        await asyncio.sleep(0)
-    assert await reading == COMMANDS[1]
+@pytest.mark.parametrize("size", range(1, 12))
+def test_frames_may_come_in_pieces_of_any_size(size: int):
+    frames, data = unpacker(), b"".join(pack(command) for command in COMMANDS)
+    pieces = [data[start : start + size] for start in range(0, len(data), size)]
+    assert [message for piece in pieces for message in frames.feed(piece)] == COMMANDS
 
 
-@pytest.mark.parametrize("length", range(len(pack(COMMANDS[0]))))
-async def test_a_connection_that_ends_within_a_frame_is_an_end(length: int):
-    assert await unpacker().read(stream(pack(COMMANDS[0])[:length])) is None
+class Side:
+    """One end of a connection, and what it heard."""
+
+    def __init__(self) -> None:
+        self.came: list[AnyCommand] = []
+        self.ends: list[Exception | None] = []
+        self.frames = FrameConnection(cast("type[AnyCommand]", AnyCommand), self.came.append, self.ends.append)
 
 
-@pytest.mark.parametrize("error", [ConnectionResetError(), BrokenPipeError()])
-async def test_a_connection_that_breaks_is_an_end(error: Exception):
-    reader = asyncio.StreamReader()
-    reader.set_exception(error)
-    assert await unpacker().read(reader) is None
+@pytest.fixture
+async def sides() -> AsyncIterator[tuple[Side, Side]]:
+    one, other = Side(), Side()
+    loop = asyncio.get_running_loop()
+    for side, end in zip((one, other), socket.socketpair(), strict=True):
+        await loop.create_connection(lambda side=side: side.frames, sock=end)
+    yield one, other
+    one.frames.close()
+    other.frames.close()
+
+
+async def test_what_one_end_sends_the_other_receives_and_then_the_end(sides: tuple[Side, Side]):
+    one, other = sides
+    for command in COMMANDS:
+        one.frames.send(command)
+    one.frames.close()
+    await until(lambda: one.ends and other.ends, "both ends are told")
+    assert other.came == COMMANDS
+    assert one.ends == other.ends == [None]
+    one.frames.send(COMMANDS[0])  # for nothing, and without an error
+
+
+async def test_a_bad_frame_ends_the_connection_and_says_so(sides: tuple[Side, Side]):
+    one, other = sides
+    one.frames.send(Done(serial=1))
+    one.frames.send(COMMANDS[0])
+    await until(lambda: other.ends, "the end")
+    assert isinstance(other.ends[0], BadFrame)
+    assert other.came == []
 
 
 @pytest.mark.parametrize("length", [LIMIT + 1, 2**32 - 1])
-async def test_a_frame_above_the_limit_is_refused_before_it_is_read(length: int):
+def test_a_frame_above_the_limit_is_refused_before_it_is_read(length: int):
     with pytest.raises(BadFrame, match=f"{length} bytes, limit {LIMIT}"):
-        await unpacker().read(stream(struct.pack(">I", length), end=False))
+        list(unpacker().feed(struct.pack(">I", length)))
 
 
-async def test_a_frame_of_the_limit_is_read():
+def test_a_frame_of_the_limit_is_read():
     body = b"\xc1" * LIMIT
     with pytest.raises(BadFrame, match="does not fit"):
-        await unpacker().read(stream(struct.pack(">I", LIMIT) + body))
+        list(unpacker().feed(struct.pack(">I", LIMIT) + body))
 
 
 @pytest.mark.parametrize(
@@ -84,9 +103,9 @@ async def test_a_frame_of_the_limit_is_read():
         pack(COMMANDS[1])[4:] + b"\x00",
     ],
 )
-async def test_what_is_no_message_of_the_type_is_refused_without_a_word_of_it(body: bytes):
+def test_what_is_no_message_of_the_type_is_refused_without_a_word_of_it(body: bytes):
     with pytest.raises(BadFrame, match="does not fit its type") as caught:
-        await unpacker().read(stream(struct.pack(">I", len(body)) + body))
+        list(unpacker().feed(struct.pack(">I", len(body)) + body))
     assert CANARY.number not in repr(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -45,12 +46,16 @@ class B2bua:
         self.reader, self.writer = reader, writer
         self.news: list[CaptureChanged] = []
         self._unpacker = Unpacker(AnyAnswer | AnyNews)  # type: ignore[arg-type]
+        self._came: deque[AnyAnswer | AnyNews] = deque()
 
     async def ask(self, command: AnyCommand) -> AnyAnswer:
         self.writer.write(pack(command))
         while True:
-            message = await asyncio.wait_for(self._unpacker.read(self.reader), 10)
-            assert message is not None
+            while not self._came:
+                data = await asyncio.wait_for(self.reader.read(65536), 10)
+                assert data
+                self._came.extend(self._unpacker.feed(data))
+            message = self._came.popleft()
             if not isinstance(message, CaptureChanged):
                 return message
             self.news.append(message)
@@ -69,7 +74,7 @@ async def connected(path: Path) -> AsyncIterator[B2bua]:
 async def path(tmp_path: Path) -> AsyncIterator[Path]:
     service = MediaService(MediaSettings(address="127.0.0.1", ports=media_ports(500)), Payers())
     service.start()
-    server = await asyncio.start_unix_server(service.serve, tmp_path / "media.sock")
+    server = await asyncio.get_running_loop().create_unix_server(service.accept, tmp_path / "media.sock")
     yield tmp_path / "media.sock"
     server.close()
     service.stop()
