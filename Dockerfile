@@ -29,7 +29,7 @@ RUN apt-get update -q \
  && install -d -o tonewall -g tonewall -m 0700 /run/tonewall
 COPY --from=build /opt/tonewall /opt/tonewall
 COPY sip.conf.example /etc/tonewall/sip.conf.example
-ENV PATH=/opt/tonewall/bin:$PATH PYTHONUNBUFFERED=1 TONEWALL_GENERAL_CDR_FILE=/var/lib/tonewall/cdr.jsonl
+ENV PATH=/opt/tonewall/bin:$PATH PYTHONUNBUFFERED=1 TONEWALL_CDR_URL=sqlite:////var/lib/tonewall/cdr.sqlite TONEWALL_CDR_SPOOL=/var/lib/tonewall/cdr.spool
 USER tonewall
 WORKDIR /var/lib/tonewall
 VOLUME /var/lib/tonewall

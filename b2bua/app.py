@@ -22,8 +22,8 @@ from b2bua.api.auth import Tokens
 from b2bua.api.demo import Demo
 from b2bua.api.http import create_app
 from b2bua.api.server import serve
-from b2bua.call.cdr import CallRecord
 from b2bua.call.leg import Trunk
+from b2bua.records.store import RecordStore, StoreError, connect
 from b2bua.settings import SignallingSettings, TrunkSettings, signalling
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Transport
@@ -56,23 +56,6 @@ def steady_clock() -> Callable[[], float]:
     return lambda: offset + time.monotonic()
 
 
-class CdrFile:
-    """Call detail records, a JSON line each, appended in one write so that lines never mix."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-
-    def write(self, record: CallRecord) -> None:
-        try:
-            os.write(self._descriptor, msgspec.json.encode(record) + b"\n")
-        except OSError as error:
-            logger.error("a call record could not be written", call=record.call, exc_info=error)
-
-    def close(self) -> None:
-        os.close(self._descriptor)
-
-
 async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None = None) -> bool:
     """Carry calls until SIGTERM or SIGINT; False where it had to stop by itself. Raises OSError where an address cannot be
     bound."""
@@ -80,8 +63,9 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     general = settings.general
-    records = CdrFile(general.cdr_file)
-    board = Switchboard(_plan(settings), records.write, steady_clock())
+    records = RecordStore(connect(settings.cdr.url.get_secret_value()), settings.cdr.spool, settings.cdr.retention)
+    records.start()
+    board = Switchboard(_plan(settings), records.put, steady_clock())
     engine = SipEngine(
         binds=[Bind(Transport.UDP, general.bind, general.port, general.advertised)],
         trunks=[_trunk(CARRIER, settings.carrier), _trunk(PBX, settings.pbx)],
@@ -167,6 +151,8 @@ def main() -> None:
     try:
         if not uvloop.run(run(settings, arguments.media, demo)):
             raise SystemExit(1)
+    except StoreError as error:
+        raise SystemExit(f"[cdr] url: {error}") from None
     except OSError as error:
         logger.error("cannot start", exc_info=error, why=error.strerror or "", port=settings.general.port)
         raise SystemExit(1) from None

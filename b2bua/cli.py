@@ -1,4 +1,4 @@
-"""The `tonewall` command: run, demo, doctor, version."""
+"""The `tonewall` command."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from b2bua import cli_cdr
 from b2bua import doctor as checks
 from b2bua.api.auth import Tokens
 from b2bua.settings import Settings, read
@@ -29,6 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cli_cdr.app, name="cdr")
 ConfigFile = Annotated[
     Path | None,
     typer.Option("-c", "--config", help="sip.conf; without it, everything comes from TONEWALL_* variables."),

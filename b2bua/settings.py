@@ -37,9 +37,6 @@ class GeneralSettings(Section):
         Path("/run/tonewall"),
         description="a directory for sockets, private to Tonewall; it is made where it is missing",
     )
-    cdr_file: Path = Field(
-        Path("cdr.jsonl"), description="where call detail records are appended, one JSON line a call"
-    )
     ring_time: float = Field(180.0, gt=0, description="seconds that a call may ring")
     guard_time: float = Field(1.0, ge=0.2, le=60, description="seconds that the mask stays on after a capture")
 
@@ -58,6 +55,19 @@ class GeneralSettings(Section):
         if ipaddress.ip_address(self.bind).is_unspecified and not self.advertised:
             raise ValueError("advertised: expected the address that peers reach us at, since bind is the wildcard")
         return self
+
+
+class CdrSettings(Section):
+    """`[cdr]`: call detail records."""
+
+    section: ClassVar[str] = "cdr"
+
+    url: SecretStr = Field(
+        SecretStr("sqlite:///cdr.sqlite"),
+        description="the database: sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE",
+    )
+    spool: Path = Field(Path("cdr.spool"), description="the file in which records wait for the database")
+    retention: float = Field(365.0, ge=0, description="days that a record is kept; 0 for ever")
 
 
 class TrunkSettings(Section):
@@ -106,6 +116,7 @@ class SignallingSettings:
     carrier: CarrierSettings
     pbx: PbxSettings
     api: ApiSettings
+    cdr: CdrSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +130,15 @@ class Settings:
 
 SECTIONS: Mapping[str, type[Section]] = {
     model.section: model
-    for model in (GeneralSettings, CarrierSettings, PbxSettings, MediaSettings, ApiSettings, ProviderSettings)
+    for model in (
+        GeneralSettings,
+        CarrierSettings,
+        PbxSettings,
+        MediaSettings,
+        ApiSettings,
+        CdrSettings,
+        ProviderSettings,
+    )
 }
 
 
@@ -145,4 +164,5 @@ def signalling(sections: Sections) -> SignallingSettings:
         carrier=load(CarrierSettings, sections),
         pbx=load(PbxSettings, sections),
         api=load(ApiSettings, sections),
+        cdr=load(CdrSettings, sections),
     )

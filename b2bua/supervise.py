@@ -168,7 +168,7 @@ class Supervisor:
     async def _run_b2bua(self) -> int:
         own = self.settings.signalling
         environment: dict[str, str] = {}
-        for section in (own.general, own.carrier, own.pbx, own.api):
+        for section in (own.general, own.carrier, own.pbx, own.api, own.cdr):
             environment |= to_environment(section)
         arguments = ["b2bua.app", "--media", str(self.media_socket)]
         if self.demo:

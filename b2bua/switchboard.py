@@ -267,6 +267,8 @@ class Switchboard:
             self._to_engine(leg, HangUpLeg("internal error"))
         if self._media is not None:
             self._media.send(CloseSession(session=line.call.bridge.session))
+        if not line.call.recorded:
+            self._record(line.call.record(self._clock()))
         self._forget(line)
 
     def _forget(self, line: _Line) -> None:

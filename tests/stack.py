@@ -17,6 +17,9 @@ from typing import Any
 
 import httpx
 
+from b2bua.records.export import rows
+from b2bua.records.store import connect, prepare
+
 TOKEN = "agent-under-test-0001"
 PATIENCE = 30.0  # seconds after which a condition that never came is a failure
 
@@ -71,9 +74,20 @@ class Stack:
     def log(self) -> Path:
         return self.directory / "tonewall.log"
 
+    def records(self) -> list[dict[str, Any]]:
+        """The call detail records that are in the database by now, oldest first."""
+        if not (self.directory / "cdr.sqlite").exists():
+            return []
+        engine = connect(self._cdr_url)
+        try:
+            prepare(engine)
+            return list(rows(engine))
+        finally:
+            engine.dispose()
+
     @property
-    def cdr(self) -> Path:
-        return self.directory / "cdr.jsonl"
+    def _cdr_url(self) -> str:
+        return f"sqlite:///{self.directory / 'cdr.sqlite'}"
 
     @property
     def conf(self) -> Path:
@@ -226,8 +240,9 @@ class Stack:
         sections: dict[str, dict[str, str]] = {
             "general": {
                 "bind": "127.0.0.1", "port": "0", "log_level": "debug", "directory": str(self.directory / "run"),
-                "cdr_file": str(self.cdr), "guard_time": "0.3",
+                "guard_time": "0.3",
             },
+            "cdr": {"url": self._cdr_url, "spool": str(self.directory / "cdr.spool")},
             "carrier": {"host": "127.0.0.1", "port": str(self.carrier_port)},
             "pbx": {"host": "127.0.0.1", "port": str(self.pbx_port)},
             "media": {"address": "127.0.0.1", "ports": media_ports(self.pairs)},

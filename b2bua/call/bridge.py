@@ -66,6 +66,10 @@ class Bridge:
     def _keys_agreed(self) -> bool:
         return sdp.agree_on_keys(*self._described.values())
 
+    def codec(self) -> sdp.Codec | None:
+        """The audio codec that the two ends last agreed on; None where they never did."""
+        return sdp.agreed_codec(*self._described.values()) if len(self._described) == 2 else None
+
     # --- setup ----------------------------------------------------------------------------------------------------
 
     def invited(self, event: leg.LegInvited) -> list[CallCommand]:

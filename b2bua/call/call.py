@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 from b2bua.call import leg
 from b2bua.call.bridge import Bridge, Route
-from b2bua.call.cdr import CallRecord
-from b2bua.call.command import CallCommand, Record, Show
+from b2bua.call.cdr import CallRecord, Ledger
+from b2bua.call.command import CallCommand, Record, Show, ToLeg
 from b2bua.call.payment import Payment
 from b2bua.call.relayed import Relayed
 from b2bua.call.state import Phase
@@ -57,6 +57,7 @@ class Call:
     ended_at: float | None = None
     closed: bool = False  # media has answered CloseSession, or is gone
     recorded: bool = False
+    ledger: Ledger = field(default_factory=Ledger)
     _counters: dict[Side, LegCounters] = field(default_factory=dict)
     _shown: CallView | None = None
 
@@ -74,6 +75,7 @@ class Call:
             bridge=Bridge(session=session, route=route, origin=origin),
             payment=Payment(session=session, guard_time=guard_time),
         )
+        call.ledger.event(route.near, invited, now)
         commands = call.bridge.invited(invited)
         call.closed = call.bridge.phase is Phase.ENDED  # refused at once: media never heard of it
         return call, call._after(commands, now)
@@ -100,6 +102,7 @@ class Call:
             return self._after(self.relayed.requested(side, event, now, up=up, masked=self.payment.masked), now)
         if isinstance(event, leg.LegResponded):
             return self._after(self.relayed.responded(side, event), now)
+        self.ledger.event(side, event, now)
         commands = self.bridge.leg_event(side, event, now)
         if self.bridge.keys_lost():
             commands = [*commands, *self.payment.stop(_KEYS_LOST, now)]
@@ -186,16 +189,21 @@ class Call:
             self.ended_at = now
             self.payment.call_ended(now)
             self.relayed.forget()
+        for command in commands:
+            if isinstance(command, ToLeg):
+                self.ledger.command(command.side, command.command, now)
         view = self.view()
         if view != self._shown:
             self._shown = view
             commands = [*commands, Show(view)]
         if self.closed and self.payment.settled and self.ended_at is not None and not self.recorded:
             self.recorded = True
-            commands = [*commands, Record(self._record(self.ended_at))]
+            commands = [*commands, Record(self.record(now))]
         return commands
 
-    def _record(self, ended_at: float) -> CallRecord:
+    def record(self, now: float) -> CallRecord:
+        """What is known of the call by now; the whole of it once the call is `over`."""
+        codec = self.bridge.codec()
         return CallRecord(
             call=self.id,
             direction=self.view().direction,
@@ -203,11 +211,12 @@ class Call:
             callee=self.callee,
             started_at=self.started_at,
             answered_at=self.bridge.answered_at,
-            ended_at=ended_at,
-            end=self.bridge.end,
+            ended_at=now if self.ended_at is None else self.ended_at,
+            end=self.bridge.end or "unfinished",
             code=self.bridge.code,
             withheld=self.relayed.withheld,
+            transfers=self.ledger.transfers,
             captures=tuple(self.payment.records),
-            caller_leg=self._counters.get(Side.CALLER),
-            agent_leg=self._counters.get(Side.AGENT),
+            caller_leg=self.ledger.record(Side.CALLER, codec, self._counters.get(Side.CALLER)),
+            agent_leg=self.ledger.record(Side.AGENT, codec, self._counters.get(Side.AGENT)),
         )

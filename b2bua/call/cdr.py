@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from media.events import LegCounters
+from b2bua.call import leg
+from b2bua.call.sdp import Codec
+from media.events import LegCounters, Side
 
 
 class CaptureRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +21,23 @@ class CaptureRecord(msgspec.Struct, frozen=True, kw_only=True):
     brand: str | None = None
     last_four: str | None = None
     reason: str | None = None
+
+
+class LegRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One side of a call. Times in seconds since the epoch; `code` is the final answer to its INVITE.
+
+    After a transfer the side's trunk is the newest leg's, its times are the first one's.
+    """
+
+    trunk: str = ""
+    invited_at: float | None = None
+    ringing_at: float | None = None
+    answered_at: float | None = None
+    ended_at: float | None = None
+    code: int | None = None
+    codec: str | None = None
+    counters: LegCounters | None = None
+    jitter_ms: float | None = None
 
 
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +56,78 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     end: str
     code: int | None = None
     withheld: int = 0
+    transfers: int = 0
     captures: tuple[CaptureRecord, ...] = ()
-    caller_leg: LegCounters | None = None
-    agent_leg: LegCounters | None = None
+    caller_leg: LegRecord = LegRecord()
+    agent_leg: LegRecord = LegRecord()
+
+
+class LegTimes(msgspec.Struct):
+    """What happened when on one side; as `LegRecord`."""
+
+    trunk: str = ""
+    invited_at: float | None = None
+    ringing_at: float | None = None
+    answered_at: float | None = None
+    ended_at: float | None = None
+    code: int | None = None
+
+
+class Ledger(msgspec.Struct):
+    """When what happened on either side, noted as it passes: events of the legs, and what they were told."""
+
+    transfers: int = 0
+    sides: dict[Side, LegTimes] = msgspec.field(default_factory=lambda: {side: LegTimes() for side in Side})
+
+    def event(self, side: Side, event: leg.LegEvent, now: float) -> None:
+        """What a leg reported."""
+        at = self.sides[side]
+        match event:
+            case leg.LegInvited():
+                at.trunk, at.invited_at = event.trunk, now
+            case leg.LegProgressed():
+                at.ringing_at = at.ringing_at or now
+            case leg.LegAnswered() if at.answered_at is None:
+                at.answered_at, at.code = now, 200
+            case leg.LegFailed() if at.answered_at is None:
+                at.ended_at, at.code = now, event.code
+            case leg.LegHungUp():
+                at.ended_at = now
+            case _:
+                pass
+
+    def command(self, side: Side, command: leg.LegCommand, now: float) -> None:
+        """What a leg was told to do."""
+        at = self.sides[side]
+        match command:
+            case leg.InviteLeg() if at.answered_at is not None:
+                at.trunk = command.trunk
+                self.transfers += 1
+            case leg.InviteLeg():
+                at.trunk, at.invited_at, at.ended_at = command.trunk, at.invited_at or now, None
+            case leg.RingLeg():
+                at.ringing_at = at.ringing_at or now
+            case leg.AnswerLeg():
+                at.answered_at, at.code = now, 200
+            case leg.RejectLeg():
+                at.ended_at, at.code = now, command.code
+            case leg.HangUpLeg():
+                at.ended_at = at.ended_at or now
+            case _:
+                pass
+
+    def record(self, side: Side, codec: Codec | None, counters: LegCounters | None) -> LegRecord:
+        """What is known of a side in the end. `counters`: None where media was lost."""
+        at = self.sides[side]
+        heard = counters is not None and counters.reports > 0
+        return LegRecord(
+            trunk=at.trunk,
+            invited_at=at.invited_at,
+            ringing_at=at.ringing_at,
+            answered_at=at.answered_at,
+            ended_at=at.ended_at,
+            code=at.code,
+            codec=str(codec) if codec else None,
+            counters=counters,
+            jitter_ms=round(counters.jitter * 1000 / codec.clock_rate, 2) if codec and counters and heard else None,
+        )

@@ -97,6 +97,47 @@ class SessionDescription:
         return any(media.capturable for media in self.media)
 
 
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """An encoding as its rtpmap names it. `clock_rate` in Hz."""
+
+    name: str
+    clock_rate: int
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.clock_rate}"
+
+
+# Payload types that need no rtpmap (RFC 3551 section 6); G722's clock rate is 8000 there by an old mistake.
+_STATIC = {
+    "0": Codec("PCMU", 8000), "3": Codec("GSM", 8000), "4": Codec("G723", 8000), "8": Codec("PCMA", 8000),
+    "9": Codec("G722", 8000), "15": Codec("G728", 8000), "18": Codec("G729", 8000),
+}  # fmt: skip
+_NO_CODEC = frozenset({"telephone-event", "cn", "red", "tone"})
+
+
+def agreed_codec(one: SessionDescription, other: SessionDescription) -> Codec | None:
+    """The audio codec that is most likely used between the two: the first of the shorter list that the other has too."""
+    lists = [_codecs(description) for description in (one, other)]
+    first, second = sorted(lists, key=len)
+    return next((codec for codec in first if codec in second), None)
+
+
+def _codecs(described: SessionDescription) -> list[Codec]:
+    media = next((media for media in described.media if media.kind == "audio" and media.port), None)
+    if media is None:
+        return []
+    named = dict(_STATIC)
+    for value in media.attributes("rtpmap"):
+        number, _, encoding = value.strip().partition(" ")
+        name, _, rate = encoding.strip().partition("/")
+        rate = rate.partition("/")[0]
+        if _small(number) and name and rate.isascii() and rate.isdigit() and 0 < len(rate) <= 6 and int(rate):
+            named[number] = Codec(name[:32].upper(), int(rate))
+    found = [named[number] for number in media.formats if number in named]
+    return [codec for codec in found if codec.name.lower() not in _NO_CODEC]
+
+
 def agree_on_keys(one: SessionDescription, other: SessionDescription) -> bool:
     """Whether keys travel as telephone-event between the two: an m-line of both has it. Else phones send tones."""
     return any(mine.capturable and yours.capturable for mine, yours in zip(one.media, other.media, strict=False))

@@ -98,7 +98,10 @@ def tonewall_conf(ports: Ports, directory: Path) -> str:
 bind = {HOST}
 port = {ports.subject}
 directory = {directory / "run"}
-cdr_file = {directory / "cdr.jsonl"}
+
+[cdr]
+url = sqlite:///{directory / "cdr.sqlite"}
+spool = {directory / "cdr.spool"}
 
 [carrier]
 host = {HOST}

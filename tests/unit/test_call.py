@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from b2bua.call import leg
-from b2bua.call.cdr import CallRecord
 from b2bua.call.command import ToLeg
 from b2bua.call.state import PHASES, Happening, IllegalEvent, Phase, step
 from b2bua.call.view import CallState
@@ -232,7 +231,7 @@ def test_a_call_that_gets_no_ports_is_refused(near: Side):
     script = Script(near)
     assert script.media(OPEN, REFUSED) == [ToLeg(near, leg.RejectLeg(503, "Service Unavailable")), CLOSE]
     script.media(CLOSE, REFUSED)
-    assert [(record.code, record.caller_leg) for record in script.records] == [(503, None)]
+    assert [(record.code, record.caller_leg.counters) for record in script.records] == [(503, None)]
 
 
 @both_ways
@@ -269,7 +268,7 @@ def test_only_the_answer_to_close_ends_the_wait_for_the_counters():
     script.media(IS[AGENT], REFUSED)
     assert not script.records
     script.closed()
-    assert script.records[0].caller_leg == COUNTERS
+    assert script.records[0].caller_leg.counters == COUNTERS
 
 
 # --- what remains -------------------------------------------------------------------------------------------------
@@ -284,22 +283,17 @@ def test_the_record_of_a_call_says_who_when_and_how_it_ended():
     script.expire(0.25)
     script.closed()
     begun = 1_000_000_000.0
-    assert script.records == [
-        CallRecord(
-            call="call-1",
-            direction="outbound",
-            caller="anna",
-            callee="500",
-            started_at=begun,
-            answered_at=begun + 1.0,
-            ended_at=begun + 61.5,
-            end="bye",
-            code=200,
-            captures=(),
-            caller_leg=COUNTERS,
-            agent_leg=COUNTERS,
-        )
-    ]
+    [record] = script.records
+    assert (record.call, record.direction, record.caller, record.callee) == ("call-1", "outbound", "anna", "500")
+    assert (record.started_at, record.answered_at, record.ended_at) == (begun, begun + 1.0, begun + 61.5)
+    assert (record.end, record.code, record.captures, record.transfers) == ("bye", 200, (), 0)
+    near, far = record.agent_leg, record.caller_leg
+    assert (near.trunk, far.trunk) == ("near trunk", "far trunk")
+    assert [leg_record.counters for leg_record in (near, far)] == [COUNTERS, COUNTERS]
+    assert [leg_record.invited_at for leg_record in (near, far)] == [begun, begun + 1.0]
+    assert [leg_record.answered_at for leg_record in (near, far)] == [begun + 1.0] * 2
+    assert [leg_record.ended_at for leg_record in (near, far)] == [begun + 61.5] * 2
+    assert [leg_record.code for leg_record in (near, far)] == [200, 200]
     assert script.view.started_at == "2001-09-09T01:46:40+00:00"
 
 

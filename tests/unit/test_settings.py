@@ -22,7 +22,9 @@ OTHER = {
     ("general", "advertised"): "198.51.100.7",
     ("general", "log_level"): "debug",
     ("general", "directory"): "/tmp/tonewall-test",
-    ("general", "cdr_file"): "/tmp/other.jsonl",
+    ("cdr", "url"): f"postgresql+psycopg://cdr:{SECRET}@db.example/cdr",
+    ("cdr", "spool"): "/tmp/other.spool",
+    ("cdr", "retention"): "30",
     ("general", "ring_time"): "30",
     ("general", "guard_time"): "2.5",
     **{
@@ -70,6 +72,7 @@ WRONG = {
     ("media", "ports"): "20001-20002",
     ("media", "key_timeout"): "soon",
     ("api", "port"): "-1",
+    ("cdr", "retention"): "-1",
     ("provider", "adapter"): "nobody",
     ("provider", "url"): "http://plain.example",
     ("provider", "api_key"): "with space",

@@ -91,7 +91,7 @@ async def test_a_stranger_is_refused_and_creates_no_call(stack: Stack) -> None:
         body = SDP.format(media=GOOD_MEDIA).encode()
         assert await stranger.final(invite(stranger.sock.getsockname(), body, "stranger"), stack.sip_port) == 403
     assert await stack.calls() == []
-    assert stack.cdr.read_text() == ""
+    assert stack.records() == []
 
 
 async def test_a_payment_goes_on_while_garbage_is_thrown_at_every_port(peers: Peers) -> None:
@@ -137,8 +137,9 @@ async def test_a_payment_goes_on_while_garbage_is_thrown_at_every_port(peers: Pe
         assert len(await wire.stack.calls()) == 1
         await wire.hang_up()
         await wire.no_sessions()
-        await until(wire.stack.cdr.read_text, "the call's record")
-        assert '"strangers":0' not in wire.stack.cdr.read_text()
+        await until(wire.stack.records, "the call's record")
+        [record] = wire.stack.records()
+        assert min(record["caller_strangers"], record["agent_strangers"]) > 0
         assert not [complaint for complaint in COMPLAINTS if complaint in wire.stack.log.read_text()]
     assert thrown > 500
 

@@ -130,7 +130,8 @@ async def test_when_media_is_killed_while_the_customer_keys_the_audio_stops_and_
         assert (last["state"], last["masked"]) == ("ended", True)
         assert last["capture"]["stage"] == "aborted"
         assert last["capture"]["reason"] == "The media process was lost; nothing was charged."
-        [record] = [json.loads(row) for row in wire.stack.cdr.read_text().splitlines()]
+        await until(wire.stack.records, "the call's record")
+        [record] = wire.stack.records()
         assert record["end"] == "media lost"
         assert [capture["stage"] for capture in record["captures"]] == ["aborted"]
 

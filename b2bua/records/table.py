@@ -1,0 +1,109 @@
+"""The table of call detail records: one row a call, both legs side by side.
+
+Rule 1: a row is made from a `CallRecord` and from nothing else, so that it holds what a record may hold: no digit but
+        `last_four`, inside `captures`.
+Rule 2: times are UTC; a database without time zones (SQLite) holds them as UTC too.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+)
+
+from b2bua.call.cdr import CallRecord, LegRecord
+
+METADATA = MetaData()
+_COUNTS = ("received", "sent", "masked", "strangers", "malformed", "reports", "lost")
+_TEXT = 255  # characters; what is longer is cut
+
+
+def _leg(name: str) -> list[Column[Any]]:
+    return [
+        Column(f"{name}_trunk", String(_TEXT)),
+        *(Column(f"{name}_{what}_at", DateTime(timezone=True)) for what in ("invited", "ringing", "answered", "ended")),
+        Column(f"{name}_code", Integer),
+        Column(f"{name}_codec", String(_TEXT)),
+        *(Column(f"{name}_{what}", BigInteger) for what in _COUNTS),
+        Column(f"{name}_jitter_ms", Float),
+    ]
+
+
+CALLS = Table(
+    "calls",
+    METADATA,
+    Column("call", String(64), primary_key=True),
+    Column("direction", String(16), nullable=False),
+    Column("caller", String(_TEXT), nullable=False),
+    Column("callee", String(_TEXT), nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("answered_at", DateTime(timezone=True)),
+    Column("ended_at", DateTime(timezone=True), nullable=False),
+    Column("talk_seconds", Float, nullable=False),
+    Column("end", String(_TEXT), nullable=False),
+    Column("code", Integer),
+    Column("transfers", Integer, nullable=False),
+    Column("withheld", Integer, nullable=False),
+    *_leg("caller"),
+    *_leg("agent"),
+    Column("capture_outcome", String(64)),
+    Column("captures", JSON, nullable=False),
+    Index("calls_ended_at", "ended_at"),
+)
+VERSION = Table("tonewall_schema", METADATA, Column("version", Integer, primary_key=True))
+SCHEMA = 1  # raised when the columns of CALLS change
+
+
+def row(record: CallRecord) -> dict[str, Any]:
+    """The row of one call. `capture_outcome`: the outcome of the last capture, its stage where it has none."""
+    last = record.captures[-1] if record.captures else None
+    answered = record.answered_at
+    return {
+        "call": record.call,
+        "direction": record.direction,
+        "caller": record.caller[:_TEXT],
+        "callee": record.callee[:_TEXT],
+        "started_at": _time(record.started_at),
+        "answered_at": _time(answered),
+        "ended_at": _time(record.ended_at),
+        "talk_seconds": round(record.ended_at - answered, 3) if answered is not None else 0.0,
+        "end": record.end[:_TEXT],
+        "code": record.code,
+        "transfers": record.transfers,
+        "withheld": record.withheld,
+        **_leg_values("caller", record.caller_leg),
+        **_leg_values("agent", record.agent_leg),
+        "capture_outcome": (last.outcome or last.stage) if last else None,
+        "captures": [msgspec.to_builtins(capture) for capture in record.captures],
+    }
+
+
+def _leg_values(name: str, leg: LegRecord) -> dict[str, Any]:
+    return {
+        f"{name}_trunk": leg.trunk,
+        **{
+            f"{name}_{what}_at": _time(getattr(leg, f"{what}_at"))
+            for what in ("invited", "ringing", "answered", "ended")
+        },
+        f"{name}_code": leg.code,
+        f"{name}_codec": leg.codec,
+        **{f"{name}_{what}": getattr(leg.counters, what, None) for what in _COUNTS},
+        f"{name}_jitter_ms": leg.jitter_ms,
+    }
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,351 @@
+"""Call detail records: the ledger, the spool, both databases, export and retention."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy
+from typer.testing import CliRunner
+
+from b2bua.call.cdr import CallRecord, CaptureRecord, Ledger, LegRecord
+from b2bua.call.leg import (
+    AnswerLeg,
+    HangUpLeg,
+    InviteLeg,
+    LegAnswered,
+    LegFailed,
+    LegHungUp,
+    LegInvited,
+    LegProgressed,
+    Party,
+    RejectLeg,
+    RingLeg,
+)
+from b2bua.call.sdp import Codec
+from b2bua.cli import app
+from b2bua.records.export import Format, count, lines, rows
+from b2bua.records.store import RecordStore, StoreError, connect, insert, prepare, prune
+from b2bua.records.table import CALLS, VERSION
+from media.events import LegCounters, Side
+from tests.stack import until
+
+NOON = 1_800_000_000.0
+SOMEBODY = Party("+442079460000", "=HYPERLINK()")
+
+
+def record(name: str, started: float = NOON, **more: Any) -> CallRecord:
+    values: dict[str, Any] = {
+        "call": name, "direction": "inbound", "caller": "+442079460000", "callee": "100", "started_at": started,
+        "answered_at": started + 4, "ended_at": started + 64.5, "end": "far end hung up", "code": 200,
+    }  # fmt: skip
+    return CallRecord(**values | more)
+
+
+PAID = record(
+    "paid",
+    captures=(
+        CaptureRecord(transaction_id="t-1", amount=1999, currency="GBP", stage="cancelled"),
+        CaptureRecord(
+            transaction_id="t-2", amount=1999, currency="GBP", stage="finished", outcome="approved", last_four="1111"
+        ),
+    ),
+    caller_leg=LegRecord(
+        trunk="carrier", invited_at=NOON, answered_at=NOON + 4, ended_at=NOON + 64.5, code=200, codec="PCMA/8000",
+        counters=LegCounters(received=3000, sent=2990, masked=0, reports=9, lost=4, jitter=80), jitter_ms=10.0,
+    ),
+)  # fmt: skip
+
+
+# --- the databases ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server of our own, Debian's, on a unix socket; its directory belongs to an account that is not root."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not found:
+        if os.environ.get("TONEWALL_REQUIRE_ALL"):
+            pytest.fail("PostgreSQL is missing; `make test` installs it")
+        pytest.skip("no PostgreSQL")
+    home = Path("/tmp") / f"tonewall-pg-{secrets.token_hex(4)}"  # short: the path of a unix socket is
+    home.mkdir(mode=0o700)
+    account = "postgres" if os.geteuid() == 0 else None
+    if account:
+        shutil.chown(home, account)
+
+    def run(*command: str) -> None:
+        subprocess.run(command, check=True, capture_output=True, user=account, cwd=home)
+
+    run(f"{found[-1]}/initdb", "-D", f"{home}/data", "-A", "trust", "-U", "cdr", "--no-sync")
+    options = f"-k {home} -c listen_addresses='' -c fsync=off"
+    run(f"{found[-1]}/pg_ctl", "-D", f"{home}/data", "-w", "-l", f"{home}/log", "-o", options, "start")
+    try:
+        yield f"postgresql+psycopg://cdr@/postgres?host={home}"
+    finally:
+        run(f"{found[-1]}/pg_ctl", "-D", f"{home}/data", "-m", "immediate", "stop")
+        shutil.rmtree(home)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of either kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'cdr.sqlite'}"
+        return
+    server: str = request.getfixturevalue("postgresql")
+    name = f"cdr_{secrets.token_hex(4)}"
+    admin = sqlalchemy.create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
+    admin.dispose()
+    yield server.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[sqlalchemy.Engine]:
+    made = connect(url)
+    prepare(made)
+    yield made
+    made.dispose()
+
+
+def test_a_row_has_both_legs_and_all_captures(engine: sqlalchemy.Engine):
+    insert(engine, [PAID])
+    [row] = rows(engine)
+    assert row["started_at"] == "2027-01-15T08:00:00.000Z"
+    assert row["talk_seconds"] == 60.5
+    assert (row["caller_trunk"], row["caller_code"], row["caller_codec"]) == ("carrier", 200, "PCMA/8000")
+    assert (row["caller_received"], row["caller_lost"], row["caller_jitter_ms"]) == (3000, 4, 10.0)
+    assert (row["agent_trunk"], row["agent_received"]) == ("", None)
+    assert row["capture_outcome"] == "approved"
+    assert [capture["stage"] for capture in row["captures"]] == ["cancelled", "finished"]
+
+
+def test_a_call_that_is_written_again_stays_one_row(engine: sqlalchemy.Engine):
+    insert(engine, [PAID, record("other")])
+    insert(engine, [record("paid", end="again"), record("third")])
+    assert {row["call"]: row["end"] for row in rows(engine)}["paid"] == PAID.end
+    assert count(engine) == 3
+
+
+def test_old_rows_go_and_no_others(engine: sqlalchemy.Engine):
+    insert(engine, [record(f"day-{day}", NOON + 86_400 * day) for day in range(5)])
+    assert prune(engine, NOON + 86_400 * 2) == 2
+    assert [row["call"] for row in rows(engine)] == ["day-2", "day-3", "day-4"]
+
+
+def test_a_span_of_time_includes_its_start_and_not_its_end(engine: sqlalchemy.Engine):
+    insert(engine, [record(f"day-{day}", NOON + 86_400 * day) for day in range(4)])
+    since, before = (datetime.fromtimestamp(NOON + 86_400 * day, UTC) for day in (1, 3))
+    assert [row["call"] for row in rows(engine, since, before)] == ["day-1", "day-2"]
+    assert count(engine, since, before) == 2
+
+
+def test_tables_of_another_version_are_refused(engine: sqlalchemy.Engine):
+    with engine.begin() as connection:
+        connection.execute(VERSION.update().values(version=99))
+    with pytest.raises(StoreError, match="version 99"):
+        prepare(engine)
+
+
+@pytest.mark.parametrize("wrong", ["cdr", "mysql://h/d", "sqlite+nothing:///x", "postgresql+psycopg://u:s3cret@h:x/d"])
+def test_a_url_that_is_none_is_explained_without_repeating_it(wrong: str):
+    with pytest.raises(StoreError) as caught:
+        connect(wrong)
+    assert "expected sqlite:///FILE" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+# --- the spool ----------------------------------------------------------------------------------------------------
+
+
+async def test_records_reach_the_database_and_leave_the_spool(url: str, tmp_path: Path):
+    spool = tmp_path / "spool"
+    store = RecordStore(connect(url), spool, 0)
+    store.start()
+    reader = connect(url)
+    for number in range(1200):
+        store.put(record(f"call-{number}"))
+    await until(lambda: _counted(reader) == 1200, "every record")
+    await until(lambda: spool.stat().st_size == 0, "an empty spool")
+    store.put(record("one-more"))
+    store.close()
+    assert count(reader) == 1201
+    reader.dispose()
+
+
+def _counted(engine: sqlalchemy.Engine) -> int:
+    try:
+        return count(engine)
+    except sqlalchemy.exc.SQLAlchemyError:
+        return -1  # the tables are being made
+
+
+async def test_what_a_crash_left_on_the_spool_is_written_at_the_next_start_once(tmp_path: Path):
+    url, spool = f"sqlite:///{tmp_path / 'cdr.sqlite'}", tmp_path / "spool"
+    left = [record("old"), record("half written")]
+    spool.write_bytes(
+        msgspec.json.encode(left[0]) + b"\n" + b'{"call": 1}\n' + msgspec.json.encode(left[1])[:40] + b"\n"
+    )
+    store = RecordStore(connect(url), spool, 0)
+    store.start()
+    store.put(record("new"))
+    store.close()
+    engine = connect(url)
+    assert sorted(row["call"] for row in rows(engine)) == ["new", "old"]
+    engine.dispose()
+
+
+async def test_while_the_database_is_down_records_wait_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("b2bua.records.store._RETRY", (0.02, 0.05))
+    directory, spool = tmp_path / "not yet there", tmp_path / "spool"
+    store = RecordStore(connect(f"sqlite:///{directory / 'cdr.sqlite'}"), spool, 0)
+    store.start()
+    for number in range(3):
+        store.put(record(f"call-{number}"))
+    assert len(spool.read_bytes().splitlines()) == 3
+    directory.mkdir()
+    await until(lambda: spool.stat().st_size == 0, "the records to be written")
+    store.close()
+    engine = connect(f"sqlite:///{directory / 'cdr.sqlite'}")
+    assert count(engine) == 3
+    engine.dispose()
+
+
+async def test_retention_is_kept_by_the_store_itself(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'cdr.sqlite'}"
+    engine = connect(url)
+    prepare(engine)
+    now = datetime.now(UTC).timestamp()
+    insert(engine, [record("old", now - 9 * 86_400), record("young", now - 7 * 86_400)])
+    store = RecordStore(connect(url), tmp_path / "spool", 8)
+    store.start()
+    await until(lambda: count(engine) == 1, "the old record to go")
+    store.close()
+    assert [row["call"] for row in rows(engine)] == ["young"]
+    engine.dispose()
+
+
+# --- export -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> Path:
+    engine = connect(f"sqlite:///{tmp_path / 'cdr.sqlite'}")
+    prepare(engine)
+    insert(engine, [PAID, record("later", NOON + 86_400, caller="=cmd", callee="-not a number", answered_at=None)])
+    engine.dispose()
+    path = tmp_path / "sip.conf"
+    path.write_text(f"[cdr]\nurl = sqlite:///{tmp_path / 'cdr.sqlite'}\nspool = {tmp_path / 'spool'}\n")
+    return path
+
+
+def test_csv_has_a_header_and_no_formulas(conf: Path):
+    result = CliRunner().invoke(app, ["cdr", "export", "-c", str(conf), "--format", "csv"])
+    first, second = csv.DictReader(io.StringIO(result.stdout))
+    assert (first["call"], first["caller"], first["code"]) == ("paid", "+442079460000", "200")
+    assert json.loads(first["captures"])[1]["outcome"] == "approved"
+    assert (second["caller"], second["callee"], second["answered_at"]) == ("'=cmd", "'-not a number", "")
+
+
+def test_json_lines_go_to_a_file_for_the_days_asked_for(conf: Path, tmp_path: Path):
+    target = tmp_path / "out.jsonl"
+    result = CliRunner().invoke(app, ["cdr", "export", "-c", str(conf), "--since", "2027-01-16", "-o", str(target)])
+    assert result.exit_code == 0, result.output
+    assert [json.loads(line)["call"] for line in target.read_text().splitlines()] == ["later"]
+    assert "1 calls written" in result.stderr
+
+
+def test_an_export_says_that_records_wait_and_that_a_database_cannot_be_used(conf: Path, tmp_path: Path):
+    (tmp_path / "spool").write_text("{}\n")
+    assert "not in the database yet" in CliRunner().invoke(app, ["cdr", "export", "-c", str(conf)]).stderr
+    conf.write_text("[cdr]\nurl = postgresql+psycopg://u:s3cret@127.0.0.1:1/none\n")
+    result = CliRunner().invoke(app, ["cdr", "export", "-c", str(conf)])
+    assert result.exit_code == 2
+    assert "[cdr] url" in result.stderr
+    assert "s3cret" not in result.output + result.stderr
+
+
+def test_prune_deletes_by_age(conf: Path):
+    assert "0 calls deleted" in CliRunner().invoke(app, ["cdr", "prune", "-c", str(conf), "--days", "0"]).stdout
+
+
+def test_every_column_is_in_the_docs():
+    text = (Path(__file__).parents[2] / "docs" / "cdr.md").read_text()
+    for column in CALLS.columns.keys():  # noqa: SIM118  # not a dict
+        assert f"`{column.replace('caller_', '…_').replace('agent_', '…_')}`" in text, column
+
+
+def test_a_csv_of_nothing_is_its_header(engine: sqlalchemy.Engine):
+    assert len(list(lines(rows(engine), Format.CSV))) == 1
+    assert list(lines(rows(engine), Format.JSONL)) == []
+
+
+# --- the ledger ---------------------------------------------------------------------------------------------------
+
+
+def answered() -> Ledger:
+    ledger = Ledger()
+    ledger.event(Side.CALLER, LegInvited("carrier", SOMEBODY, Party("100"), b""), 1)
+    ledger.command(Side.AGENT, InviteLeg("pbx", SOMEBODY, Party("100"), b""), 2)
+    ledger.event(Side.AGENT, LegProgressed(180, "Ringing"), 3)
+    ledger.command(Side.CALLER, RingLeg(180, "Ringing"), 3)
+    ledger.event(Side.AGENT, LegProgressed(183, "Session Progress"), 4)
+    ledger.event(Side.AGENT, LegAnswered(b""), 5)
+    ledger.command(Side.CALLER, AnswerLeg(b""), 5)
+    return ledger
+
+
+def test_the_ledger_has_the_times_and_codes_of_both_sides():
+    ledger = answered()
+    ledger.event(Side.AGENT, LegHungUp("far end hung up"), 9)
+    ledger.command(Side.CALLER, HangUpLeg(), 9)
+    ledger.event(Side.CALLER, LegHungUp("hung up"), 10)
+    counters = LegCounters(reports=1, lost=2, jitter=160)
+    caller, agent = (ledger.record(side, Codec("PCMU", 8000), counters) for side in (Side.CALLER, Side.AGENT))
+    assert (caller.trunk, agent.trunk) == ("carrier", "pbx")
+    assert [caller.invited_at, caller.ringing_at, caller.answered_at, caller.ended_at, caller.code] == [
+        1,
+        3,
+        5,
+        10,
+        200,
+    ]
+    assert [agent.invited_at, agent.ringing_at, agent.answered_at, agent.ended_at, agent.code] == [2, 3, 5, 9, 200]
+    assert (agent.codec, agent.jitter_ms) == ("PCMU/8000", 20.0)
+    assert ledger.transfers == 0
+
+
+def test_a_refusal_has_its_code_on_both_sides_and_no_quality():
+    ledger = Ledger()
+    ledger.command(Side.AGENT, InviteLeg("pbx", SOMEBODY, Party("100"), b""), 2)
+    ledger.event(Side.AGENT, LegFailed(486, "Busy Here"), 3)
+    ledger.command(Side.CALLER, RejectLeg(486, "Busy Here"), 3)
+    records = [ledger.record(side, None, LegCounters()) for side in Side]
+    assert [(one.code, one.ended_at, one.jitter_ms, one.answered_at) for one in records] == [(486, 3, None, None)] * 2
+
+
+def test_a_second_invite_before_the_answer_is_another_try_and_after_it_a_transfer():
+    ledger = Ledger()
+    ledger.command(Side.AGENT, InviteLeg("first", SOMEBODY, Party("100"), b""), 2)
+    ledger.event(Side.AGENT, LegFailed(503, "Service Unavailable"), 3)
+    ledger.command(Side.AGENT, InviteLeg("second", SOMEBODY, Party("100"), b""), 3)
+    ledger.event(Side.AGENT, LegAnswered(b""), 5)
+    one = ledger.record(Side.AGENT, None, None)
+    assert (one.trunk, one.code, one.ended_at, one.invited_at) == ("second", 200, None, 2)
+    ledger.command(Side.AGENT, InviteLeg("second", SOMEBODY, Party("101"), b""), 8)
+    assert ledger.transfers == 1
