@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from b2bua.call.leg import HangUpLeg, InviteLeg, LegCommand, LegEvent, LegId, Le
 from b2bua.call.view import CallView, NoSuchCall, Order
 from media.events import AnyAnswer, AnyCommand, AnyNews, CloseSession, Counted, CountSessions, Field, Side
 from tonewall.log import get_logger
+from tonewall.tokens import token
 
 log = get_logger(__name__)
 
@@ -57,6 +57,7 @@ class _Line:
     call: Call
     legs: dict[Side, LegId] = field(default_factory=dict)
     timer: asyncio.TimerHandle | None = None
+    due: float | None = None  # what `timer` is set to
 
 
 class Switchboard:
@@ -90,7 +91,7 @@ class Switchboard:
             self._to_engine(leg, RejectLeg(503, "Service Unavailable"))
             return
         route = Route(near, self._plan.trunks[OTHER[near]], self._plan.latch, self._plan.ring_time)
-        call_id, origin = secrets.token_hex(8), secrets.randbits(62)
+        call_id, origin = token(8), int(token(7), 16)
         call, commands = Call.begin(call_id, event, route, origin, self._plan.guard_time, self._clock())
         line = _Line(call, {near: leg})
         self._lines[call_id] = line
@@ -158,7 +159,7 @@ class Switchboard:
         return self._feed.calls()
 
     async def start_capture(self, call_id: str, order: Order) -> CallView:
-        capture = secrets.token_hex(16)
+        capture = token(16)
         return self._ask(call_id, lambda call, now: call.start_capture(capture, order, now))
 
     async def reset_capture(self, call_id: str, field: Field | None = None) -> CallView:
@@ -251,15 +252,20 @@ class Switchboard:
         self._engine.execute(leg, command)
 
     def _schedule(self, line: _Line) -> None:
+        due = line.call.deadline()
+        if due == line.due:
+            return
         if line.timer is not None:
             line.timer.cancel()
             line.timer = None
-        due = line.call.deadline()
+        line.due = due
         if due is not None:
             delay = max(0.0, due - self._clock())
-            line.timer = asyncio.get_running_loop().call_later(
-                delay, lambda: self._do(lambda: self._step(line, line.call.expire))
-            )
+            line.timer = asyncio.get_running_loop().call_later(delay, self._expire, line)
+
+    def _expire(self, line: _Line) -> None:
+        line.timer = line.due = None
+        self._do(lambda: self._step(line, line.call.expire))
 
     def _abandon(self, line: _Line) -> None:
         """A bug of ours: end this call's legs; its mask, if any, stays on until media closes the session."""

@@ -261,8 +261,9 @@ class Bridge:
         """The other leg's description, as this leg is to see it."""
         source = self._described[OTHER[side]]
         local = self._local[side]
-        body = sdp.rewrite(source, local, self.origin, self._versions[side])
-        if body != self._sent.get(side):
+        before = self._sent.get(side)
+        body = sdp.rewrite(source, local, self.origin, self._versions[side]) if before is not None else None
+        if body is None or body != before:
             self._versions[side] += 1  # RFC 3264 section 8: a changed description has a higher version
             body = sdp.rewrite(source, local, self.origin, self._versions[side])
         self._sent[side] = body

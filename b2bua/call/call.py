@@ -16,7 +16,7 @@ from b2bua.call.command import CallCommand, Record, Show, ToLeg
 from b2bua.call.payment import Payment
 from b2bua.call.relayed import Relayed
 from b2bua.call.state import Phase
-from b2bua.call.view import CallState, CallView, NotNow, Order
+from b2bua.call.view import CallState, CallView, CaptureView, NotNow, Order
 from media.events import (
     AnyAnswer,
     AnyCommand,
@@ -59,7 +59,7 @@ class Call:
     recorded: bool = False
     ledger: Ledger = field(default_factory=Ledger)
     _counters: dict[Side, LegCounters] = field(default_factory=dict)
-    _shown: CallView | None = None
+    _shown: tuple[CallState | None, bool, CaptureView | None] | None = None  # what changes in a view
 
     @classmethod
     def begin(
@@ -169,11 +169,15 @@ class Call:
         """Raises NotNow."""
         return self._after(self.payment.cancel(now), now)
 
+    @property
+    def direction(self) -> str:
+        return "inbound" if self.bridge.route.near is Side.CALLER else "outbound"
+
     def view(self) -> CallView:
         return CallView(
             id=self.id,
             state=_STATES.get(self.bridge.phase, CallState.RINGING),
-            direction="inbound" if self.bridge.route.near is Side.CALLER else "outbound",
+            direction=self.direction,
             caller=self.caller,
             callee=self.callee,
             started_at=datetime.fromtimestamp(self.started_at, UTC).isoformat(timespec="seconds"),
@@ -192,10 +196,10 @@ class Call:
         for command in commands:
             if isinstance(command, ToLeg):
                 self.ledger.command(command.side, command.command, now)
-        view = self.view()
-        if view != self._shown:
-            self._shown = view
-            commands = [*commands, Show(view)]
+        changing = (_STATES.get(self.bridge.phase), self.payment.masked, self.payment.view)
+        if changing != self._shown:
+            self._shown = changing
+            commands = [*commands, Show(self.view())]
         if self.closed and self.payment.settled and self.ended_at is not None and not self.recorded:
             self.recorded = True
             commands = [*commands, Record(self.record(now))]
@@ -206,7 +210,7 @@ class Call:
         codec = self.bridge.codec()
         return CallRecord(
             call=self.id,
-            direction=self.view().direction,
+            direction=self.direction,
             caller=self.caller,
             callee=self.callee,
             started_at=self.started_at,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from b2bua.call.cdr import CallRecord
 from b2bua.call.leg import LegCommand
@@ -10,30 +10,26 @@ from b2bua.call.view import CallView
 from media.events import AnyCommand, Side
 
 
-@dataclass(frozen=True, slots=True)
-class ToLeg:
+class ToLeg(msgspec.Struct, frozen=True):
     """For the SIP engine, which knows the side's dialog."""
 
     side: Side
     command: LegCommand
 
 
-@dataclass(frozen=True, slots=True)
-class ToMedia:
+class ToMedia(msgspec.Struct, frozen=True):
     """For the media process. Its answer comes back to `Call.media_answered` with the same command."""
 
     command: AnyCommand
 
 
-@dataclass(frozen=True, slots=True)
-class Show:
+class Show(msgspec.Struct, frozen=True):
     """For the agents: what the call looks like now."""
 
     view: CallView
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """The call is over and its outcome known: the call detail record."""
 
     record: CallRecord

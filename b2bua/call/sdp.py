@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from media.events import LocalStream, RemoteStream
 
@@ -63,15 +64,21 @@ class MediaDescription:
     def payload_types(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The payload types of telephone-event, and all others but those that can carry keys in another form: redundancy
         (RFC 2198) and tone (RFC 4733 section 4)."""
-        names: dict[str, str] = {}
-        for value in self.attributes("rtpmap"):
-            number, _, encoding = value.strip().replace("\t", " ").partition(" ")
-            names[number] = encoding.strip().partition("/")[0].lower()
-        numbers = [text for text in (*self.formats, *names) if _small(text) and int(text) < 128]
-        events = {int(text) for text in numbers if names.get(text) == "telephone-event"}
-        # What nobody named can be anything (RFC 3551 section 3: 96 to 127 mean nothing without an rtpmap).
-        opaque = {int(text) for text in numbers if names.get(text, "" if int(text) < 96 else "tone") in ("red", "tone")}
-        return tuple(sorted(events)), tuple(sorted({int(text) for text in numbers} - events - opaque))
+        return _payload_types(self.formats, tuple(self.attributes("rtpmap")))
+
+
+@lru_cache(maxsize=256)
+def _payload_types(formats: tuple[str, ...], maps: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """See `MediaDescription.payload_types`. The phones of a trunk offer the same few lists of codecs in every call."""
+    names: dict[str, str] = {}
+    for value in maps:
+        number, _, encoding = value.strip().replace("\t", " ").partition(" ")
+        names[number] = encoding.strip().partition("/")[0].lower()
+    numbers = [text for text in (*formats, *names) if _small(text) and int(text) < 128]
+    events = {int(text) for text in numbers if names.get(text) == "telephone-event"}
+    # What nobody named can be anything (RFC 3551 section 3: 96 to 127 mean nothing without an rtpmap).
+    opaque = {int(text) for text in numbers if names.get(text, "" if int(text) < 96 else "tone") in ("red", "tone")}
+    return tuple(sorted(events)), tuple(sorted({int(text) for text in numbers} - events - opaque))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +190,7 @@ def _small(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535
 
 
+@lru_cache(maxsize=1024)
 def _numeric(text: str) -> bool:
     """Whether media could send there: it resolves no names and knows no scopes."""
     try:

@@ -10,15 +10,15 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from urllib.parse import quote
 
-import sipmessage
+import msgspec
 
 from b2bua.call.leg import Party
 from b2bua.sip.hop import Hop, Transport
 from b2bua.sip.message import Head, Request, tag_of
+from tonewall.tokens import token
 
 ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE")
 ALLOW_LINE = "Allow: " + ", ".join(ALLOW)
@@ -27,6 +27,9 @@ SDP = "application/sdp"
 COOKIE = "z9hG4bK"  # RFC 3261 section 8.1.1.7
 _USER = "-_.!~*'()&=+$,;?/"  # beside letters and digits, what needs no escape in a user part
 _KEY = secrets.token_bytes(16)
+_STAMP = re.compile(r";[ ]*(?:rport|received)", re.IGNORECASE)
+_RPORT = re.compile(r";[ ]*rport", re.IGNORECASE)
+_PLAIN_USER = re.compile(r"[A-Za-z0-9+._-]+")
 _RECEIVED = re.compile(r";[ ]*(?:rport|received)(?:[ ]*=[^;]*)?(?=;|$)", re.IGNORECASE)
 PHRASES = {
     100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 183: "Session Progress", 200: "OK",
@@ -41,7 +44,7 @@ PHRASES = {
 
 def phrase(code: int, given: str = "") -> str:
     """`given`, cleaned, or the default phrase of the code."""
-    clean = "".join(char for char in given if char.isprintable())[:80]
+    clean = printable(given)[:80]
     if clean:
         return clean
     if code in PHRASES:
@@ -52,6 +55,11 @@ def phrase(code: int, given: str = "") -> str:
         return "Unknown"
 
 
+def printable(text: str) -> str:
+    """What is left of a text when everything is gone that could end a line or hide in one."""
+    return text if text.isprintable() else "".join(char for char in text if char.isprintable())
+
+
 def hostport(host: str, port: int | None) -> str:
     """`host:port`, with brackets where the host is an IPv6 address."""
     if ":" in host and not host.startswith("["):
@@ -60,11 +68,11 @@ def hostport(host: str, port: int | None) -> str:
 
 
 def new_tag() -> str:
-    return secrets.token_hex(8)
+    return token(8)
 
 
 def new_branch() -> str:
-    return COOKIE + secrets.token_hex(12)
+    return COOKIE + token(12)
 
 
 def stateless_tag(head: Head) -> str:
@@ -75,7 +83,9 @@ def stateless_tag(head: Head) -> str:
 
 def stamped(via: str, source: Hop) -> str:
     """The topmost Via with where the request really came from (RFC 3261 section 18.2.1, RFC 3581 section 4)."""
-    wants_port = re.search(r";[ ]*rport", via, re.IGNORECASE) is not None
+    if _STAMP.search(via) is None:
+        return f"{via};received={source[0]}"
+    wants_port = _RPORT.search(via) is not None
     bare = _RECEIVED.sub("", via)
     return f"{bare};received={source[0]}" + (f";rport={source[1]}" if wants_port else "")
 
@@ -110,8 +120,7 @@ def return_hop(request: Request) -> Hop:
     return source._replace(port=request.via.port or source.transport.default_port)
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True):
     """A request of ours, kept so that its ACK, its CANCEL and its second try with credentials can be made from it."""
 
     method: str
@@ -124,10 +133,13 @@ class Outgoing:
     route: tuple[str, ...] = ()
     max_forwards: int = 70
     lines: tuple[str, ...] = ()
-    body: bytes = field(default=b"", repr=False)
+    body: bytes = b""
     sent_by: str = ""  # our host and port in Via; the transaction layer writes it, with the transport
     transport: Transport = Transport.UDP
     content_type: str = SDP  # of the body, where there is one
+
+    def __repr__(self) -> str:  # without the body, which may be an INFO's
+        return f"Outgoing({self.method}, {self.call_id}, {self.cseq})"
 
     def __bytes__(self) -> bytes:
         rows = [
@@ -147,26 +159,30 @@ class Outgoing:
 
     def ack(self, to: str) -> bytes:
         """The ACK of a 300-699 response with this To (RFC 3261 section 17.1.1.3)."""
-        return bytes(replace(self, method="ACK", to=to, lines=(), body=b""))
+        return bytes(msgspec.structs.replace(self, method="ACK", to=to, lines=(), body=b""))
 
     def cancel(self) -> Outgoing:
         """The CANCEL of this INVITE (RFC 3261 section 9.1)."""
-        return replace(self, method="CANCEL", lines=(), body=b"")
+        return msgspec.structs.replace(self, method="CANCEL", lines=(), body=b"")
 
     def again(self, cseq: int, credentials: str) -> Outgoing:
         """The same request with an answer to a challenge (RFC 3261 section 22.2)."""
         kept = tuple(line for line in self.lines if not line.startswith(("Authorization:", "Proxy-Authorization:")))
-        return replace(self, branch=new_branch(), cseq=cseq, lines=(*kept, credentials), sent_by="")
+        return msgspec.structs.replace(self, branch=new_branch(), cseq=cseq, lines=(*kept, credentials), sent_by="")
 
 
 def with_user(uri: str, user: str) -> str:
     """A SIP URI that has no user part, with this one (RFC 3261 section 25.1: user)."""
     scheme, _, rest = uri.partition(":")
-    return f"{scheme}:{quote(user, safe=_USER)}@{rest}"
+    return f"{scheme}:{_escaped(user)}@{rest}"
+
+
+def _escaped(user: str) -> str:
+    return user if _PLAIN_USER.fullmatch(user) else quote(user, safe=_USER)
 
 
 def party(who: Party, host: str, port: int | None = None) -> str:
     """A From or To value without tag. User and name are escaped as their grammar asks."""
-    name = "".join(char for char in who.display if char.isprintable())[:120]
-    uri = sipmessage.URI(scheme="sip", host=hostport(host, port), user=who.user or None)
-    return str(sipmessage.Address(uri=uri, name=name))
+    name = printable(who.display)[:120].replace("\\", "\\\\").replace('"', '\\"')
+    uri = f"sip:{_escaped(who.user)}@{hostport(host, port)}" if who.user else f"sip:{hostport(host, port)}"
+    return f'"{name}" <{uri}>' if name else f"<{uri}>"

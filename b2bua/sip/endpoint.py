@@ -8,7 +8,6 @@ Rule 3: every leg ends with exactly one LegFailed or LegHungUp, also where the c
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
@@ -41,6 +40,7 @@ from b2bua.sip.trunk import TrunkTable
 from b2bua.sip.uac import UacLeg
 from b2bua.sip.uas import UasLeg
 from tonewall.log import get_logger
+from tonewall.tokens import token
 
 _log = get_logger(__name__)
 
@@ -118,7 +118,7 @@ class SipEngine:
 
     def new_leg(self) -> LegId:
         """A fresh id, for an InviteLeg."""
-        return LegId(secrets.token_hex(8))
+        return LegId(token(8))
 
     def execute(self, leg: LegId, command: LegCommand) -> None:
         """Carry out a command. What goes wrong in the network comes back as an event; a leg that ended is ignored.

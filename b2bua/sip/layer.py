@@ -7,8 +7,10 @@ Rule 2: users are never called from within `open_client` or `respond`, so they n
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from b2bua.sip.compose import COOKIE, Outgoing, return_hop
 from b2bua.sip.hop import Hop
@@ -148,7 +150,7 @@ class TransactionLayer:
             return request, bytes(request), destination
         way = destination
         while True:
-            request = replace(request, transport=way.transport, sent_by=self._transports.sent_by(way))
+            request = msgspec.structs.replace(request, transport=way.transport, sent_by=self._transports.sent_by(way))
             message = bytes(request)
             taken = self._transports.route(destination, len(message))
             if taken == way:

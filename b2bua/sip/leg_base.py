@@ -5,9 +5,10 @@ Rule 1: what the leg sends goes through `Ground`; what it reports goes through `
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+import msgspec
 
 from b2bua.call.leg import LegConfirmed, LegEvent, LegFailed, LegHungUp, LegId
 from b2bua.sip.auth import Digest
@@ -26,6 +27,7 @@ from b2bua.sip.scheduler import Scheduler
 from b2bua.sip.transaction import Send, Timers
 from b2bua.sip.transports import Transports
 from b2bua.sip.trunk import Peer
+from tonewall.tokens import token
 
 _KEPT_ACKS = 8  # only the newest can still be asked for again
 
@@ -116,7 +118,7 @@ class Leg:
     def request(self, method: str, lines: tuple[str, ...] = (), body: bytes = b"", content_type: str = SDP) -> Client:
         """Send a request within the dialog, the leg being its user."""
         assert self.dialog is not None
-        outgoing = replace(self.dialog.request(method, lines, body), content_type=content_type)
+        outgoing = msgspec.structs.replace(self.dialog.request(method, lines, body), content_type=content_type)
         return self.ground.layer.open_client(outgoing, self.destination(self.dialog), self)
 
     def destination(self, dialog: Dialog) -> Hop:
@@ -137,7 +139,7 @@ class Leg:
         if reply.code not in {401, 407} or reply.source[0] not in self.peer.addresses:
             return None
         was = client.request
-        line = self.digest.answer(reply, was.method, was.uri, client.tries, secrets.token_hex(8))
+        line = self.digest.answer(reply, was.method, was.uri, client.tries, token(8))
         if line is None:
             return None
         cseq = was.cseq + 1

@@ -8,12 +8,12 @@ Rule 3: a leg that ends leaves no request of its peer's unanswered.
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
 from b2bua.call.leg import LegRequested, LegResponded, RequestLeg
 from b2bua.sip.compose import phrase
 from b2bua.sip.leg_state import State as LegState
+from tonewall.tokens import token
 
 if TYPE_CHECKING:
     from b2bua.sip.layer import Client, Server
@@ -38,7 +38,7 @@ class MidDialog:
             self._leg.respond(server, 500 if self._theirs else 481)
             return
         request, headers = server.request, server.request.headers
-        name = secrets.token_hex(8)
+        name = token(8)
         self._theirs[name] = server
         package = headers.getlist("Info-Package")[:1] if request.method == "INFO" else []
         content_type = ", ".join(headers.getlist("Content-Type"))

@@ -8,7 +8,6 @@ Rule 3: machines hold bytes, numbers and names only, so that a transaction can b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -53,25 +52,21 @@ class Timers(msgspec.Struct, frozen=True):
         return 64 * self.t1
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(msgspec.Struct, frozen=True):
     """Send these bytes to the transaction's peer."""
 
     message: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(msgspec.Struct, frozen=True):
     """Hand the message that caused this to the transaction's user."""
 
 
-@dataclass(frozen=True, slots=True)
-class TimedOut:
+class TimedOut(msgspec.Struct, frozen=True):
     """Tell the user that no final response (client), or no ACK (server), came in time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unreachable:
+class Unreachable(msgspec.Struct, frozen=True):
     """Tell the user that the transport refused to send."""
 
 
