@@ -32,7 +32,10 @@ from b2bua.sip.compose import phrase
 from b2bua.sip.hop import Address, Bind, Hop
 from b2bua.sip.layer import TransactionLayer
 from b2bua.sip.leg_base import Ground
+from b2bua.sip.locator import Locator
+from b2bua.sip.probe import Probes
 from b2bua.sip.reception import Reception
+from b2bua.sip.resolve import Resolver
 from b2bua.sip.scheduler import Scheduler
 from b2bua.sip.transaction import Timers
 from b2bua.sip.transports import Transports
@@ -56,6 +59,7 @@ class SipEngine:
         on_event: Callable[[LegId, LegEvent], None],
         user_agent: str = "Tonewall",
         timers: Timers | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
         """`binds`: where we listen. The first that fits a peer is the one that calls to it leave by."""
         self._binds = binds
@@ -68,7 +72,8 @@ class SipEngine:
         self._events: deque[tuple[LegId, LegEvent]] = deque()
         self._inside = False  # whether `_deliver` follows anyway
         self._wake: asyncio.Handle | None = None
-        self._resolving: asyncio.Task[None] | None = None
+        self._locator = Locator(resolver or Resolver(), self._trunks, self._relocated)
+        self._probes: Probes | None = None
         self._idle = asyncio.Event()
         self._ground: Ground | None = None
         self.address: Address = ("", 0)  # the first of those bound
@@ -80,12 +85,14 @@ class SipEngine:
         loop = asyncio.get_running_loop()
         scheduler = Scheduler(loop)
         layer = TransactionLayer(self._transports, self._soon, scheduler, self._timers)
-        self._ground = Ground(layer, scheduler, self._timers, self._transports, self._emit, self._user_agent)
+        self._ground = Ground(
+            layer, scheduler, self._timers, self._transports, self._emit, self._user_agent, count=self._counters
+        )
         self._reception = Reception(self._ground, self._trunks, self._counters, self.new_leg)
         self.address, *_ = await self._transports.open(self._binds)
         families = self._transports.families()
-        await self._trunks.resolve(families)
-        self._resolving = asyncio.create_task(self._trunks.keep_resolved(families))
+        self._probes = Probes(self._ground, lambda: list(self._trunks.peers.values()))
+        await self._locator.start([bind.transport for bind in self._binds], families)
         _log.info("sip_started", address=self.address[0], port=self.address[1])
 
     async def stop(self, patience: float = 2.0) -> None:
@@ -106,13 +113,16 @@ class SipEngine:
         left = list(ground.legs.values())
         for unfinished in left:
             unfinished.tell_end()
-        if self._resolving is not None:
-            self._resolving.cancel()
+        self._locator.close()
         ground.scheduler.close()
         self._transports.close()
         self._deliver()
         self._ground = None
         _log.info("sip_stopped", count=len(left))
+
+    def _relocated(self) -> None:
+        if self._probes is not None:
+            self._probes.refresh()
 
     # --- what the calls ask ------------------------------------------------------------------------------------------
 
@@ -141,10 +151,14 @@ class SipEngine:
         peer = self._trunks.peers[command.trunk]
         if leg in ground.legs:
             self._counters["commands_out_of_place"] += 1
-        elif peer.address is None or self._reception.closing:
-            self._emit(leg, LegFailed(503, phrase(503)))
+            return
+        now = ground.scheduler.now()
+        hops = peer.hops(now)
+        if not hops or self._reception.closing:
+            later = 0 if self._reception.closing else peer.retry_after(now)
+            self._emit(leg, LegFailed(503, phrase(503), retry_after=later))
         else:
-            ground.legs[leg] = UacLeg(ground, leg, peer, peer.address, command)
+            ground.legs[leg] = UacLeg(ground, leg, peer, hops, command)
             self._counters["legs_out"] += 1
 
     # --- what the network sends --------------------------------------------------------------------------------------
@@ -214,6 +228,8 @@ class SipEngine:
     def counters(self) -> dict[str, int]:
         """Totals since the start, and the present numbers of legs, dialogs and transactions."""
         now = {"legs": self.open_legs, "dialogs": self.open_dialogs, "transactions": self.open_transactions}
+        if self._ground is not None:
+            now |= self._trunks.counters(self._ground.scheduler.now())
         return dict(self._counters) | self._transports.counters() | now
 
 

@@ -5,6 +5,7 @@ Rule 1: what the leg sends goes through `Ground`; what it reports goes through `
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -44,6 +45,8 @@ class Ground:
     user_agent: str
     legs: dict[LegId, Leg] = field(default_factory=dict)
     dialogs: dict[tuple[str, str, str], Leg] = field(default_factory=dict)
+    outgoing: dict[tuple[str, str], Leg] = field(default_factory=dict)  # by Call-ID and From tag, to know them again
+    count: Counter[str] = field(default_factory=Counter)
 
     def send(self, message: bytes, hop: Hop) -> bool:
         """Send what belongs to no transaction."""
@@ -136,7 +139,7 @@ class Leg:
 
     def challenged(self, client: Client, reply: Response) -> Client | None:
         """Send a request again with the answer to its 401 or 407; None where there is nothing to answer."""
-        if reply.code not in {401, 407} or reply.source[0] not in self.peer.addresses:
+        if reply.code not in {401, 407} or not self.peer.sends_from(reply.source.host):
             return None
         was = client.request
         line = self.digest.answer(reply, was.method, was.uri, client.tries, token(8))

@@ -40,6 +40,7 @@ class Event(StrEnum):
     LOST = "dialog lost"  # no ACK in time; 481 or 408 to a request of ours
     BYE_DONE = "BYE answered, or given up"
     GIVE_UP = "no answer to CANCEL"
+    AGAIN = "INVITE sent anew"  # with credentials, by another hop, or to where a 3xx pointed
 
 
 TRANSITIONS: dict[State, dict[Event, State]] = {
@@ -47,12 +48,14 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
         Event.PROVISIONAL: State.RINGING,
         Event.SUCCESS: State.UP,
         Event.FAILURE: State.ENDED,
+        Event.AGAIN: State.CALLING,
         Event.HANG_UP: State.CANCEL_WANTED,
     },
     State.RINGING: {
         Event.PROVISIONAL: State.RINGING,
         Event.SUCCESS: State.UP,
         Event.FAILURE: State.ENDED,
+        Event.AGAIN: State.CALLING,
         Event.HANG_UP: State.CANCELLING,
     },
     State.CANCEL_WANTED: {

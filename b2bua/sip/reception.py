@@ -97,6 +97,10 @@ class Reception:
             self._in_dialog(request)
         elif self._trunks.match(request.source) is None:
             self._stranger(request.head, request.source)
+        elif request.method == "INVITE" and (request.head.call_id, request.from_tag) in self._ground.outgoing:
+            # An INVITE of ours came back: RFC 3261 section 16.3 item 4, in spirit.
+            self._count["loops"] += 1
+            self._refuse(layer.open_server(request), 482)
         elif layer.is_merged(request):
             self._refuse(layer.open_server(request), 482)
         else:
@@ -166,9 +170,10 @@ class Reception:
             leg.invited(max_forwards(request))
 
     def _leg_of(self, request: Request) -> Leg | None:
-        """The leg of a dialog, if the request comes from an address of the dialog's trunk."""
+        """The leg of a dialog, if the request comes from an address of the dialog's trunk, or from where it last did."""
         leg = self._ground.dialogs.get((request.head.call_id, request.to_tag, request.from_tag))
-        if leg is not None and request.source[0] not in leg.peer.addresses:
+        source = request.source.host
+        if leg is not None and source != leg.source.host and not leg.peer.sends_from(source):
             self._count["strangers"] += 1
             return None
         return leg

@@ -1,39 +1,86 @@
-"""The trunks as the network sees them: their addresses, and who of those that send to us they are.
+"""The trunks as the network sees them: the ways to them, which of these are well, and who of those that send to us they are.
 
-Rule 1: a trunk is known by the IP address that its host resolves to; by the port too where several share the address.
-Rule 2: names are resolved at the start and every five minutes; a name that fails keeps the addresses it had.
+Rule 1: a trunk is known by the IP addresses that its host resolves to, all SRV targets' included, and by its networks; by
+        the port too where several trunks share an address.
+Rule 2: a request outside of a dialog comes from where the trunk is now; one in a dialog also from where it was before,
+        if the dialog's own last came from there.
+Rule 3: no call waits for DNS or for a health check: what was last known is used.
 """
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
-import socket
-from collections.abc import Container, Sequence
+import math
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import sipmessage
 
 from b2bua.call.leg import Trunk
-from b2bua.sip.hop import Hop
+from b2bua.sip.health import Health
+from b2bua.sip.hop import Hop, Transport
+from b2bua.sip.targets import Located, literal, order
 from tonewall.log import get_logger
 
-RESOLVE_EVERY = 300.0  # seconds
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+REST = 30.0  # seconds that a hop which failed a call is spared, where no health check puts it back
+_MOST_FORMER = 64  # addresses that a trunk had before
+_SOON = 5  # the least seconds of our own Retry-After
 _log = get_logger(__name__)
 
 
 @dataclass(slots=True)
 class Peer:
-    """One trunk, resolved."""
+    """One trunk: what DNS said of it and what is heard of its hops."""
 
     trunk: Trunk
-    addresses: frozenset[str] = field(default_factory=frozenset)
-    first: str = ""
+    networks: tuple[Network, ...] = ()
+    located: Located = field(default_factory=lambda: Located((), 0.0))
+    addresses: frozenset[str] = frozenset()
+    former: dict[str, None] = field(default_factory=dict)
+    health: dict[Hop, Health] = field(default_factory=dict)
 
-    @property
-    def address(self) -> Hop | None:
-        """Where new calls to the trunk go; None while its name cannot be resolved."""
-        return Hop(self.first, self.trunk.port, trunk=self.trunk.name) if self.first else None
+    # --- where it is -------------------------------------------------------------------------------------------------
+
+    def take(self, located: Located) -> None:
+        """What DNS says from now on. Hops that stay keep their health."""
+        gone = self.addresses - located.addresses
+        self.former = dict.fromkeys([*self.former, *sorted(gone)][-_MOST_FORMER:])
+        self.located, self.addresses = located, located.addresses
+        hops = order(located.targets, self.trunk.name, lambda: 0.0)
+        self.health = {hop: self.health.get(hop) or Health() for hop in hops}
+
+    def sends_from(self, ip: str) -> bool:
+        """Whether new requests from this address are the trunk's."""
+        return ip in self.addresses or self.width(ip) is not None
+
+    def width(self, ip: str) -> int | None:
+        """The prefix length of the narrowest of its networks that has this address."""
+        if not self.networks:
+            return None
+        try:
+            address = ipaddress.ip_address(ip)
+        except ValueError:
+            return None
+        return max((network.prefixlen for network in self.networks if address in network), default=None)
+
+    def hop_of(self, uri: str) -> Hop | None:
+        """The way to a URI whose host is one of the trunk's own, by name or address; None for any other."""
+        at = _read(uri)
+        if at is None:
+            return None
+        host, port, transport = at
+        name = host.lower()
+        for target in self.located.targets:
+            if target.addresses and name == target.name.strip("[]").lower():
+                port = port or target.port
+                return Hop(target.addresses[0], port, transport or target.transport, trunk=self.trunk.name)
+        if name == self.trunk.host.lower() and self.located.targets:
+            first = self.located.targets[0].hops(self.trunk.name)[0]
+            return first._replace(port=port or first.port, transport=transport or first.transport)
+        return self._numeric(host, port, transport) if literal(host) in self.addresses else None
 
     def next_hop(self, uri: str, fallback: Hop) -> Hop:
         """Where a request in a dialog goes whose next hop is `uri`.
@@ -41,65 +88,119 @@ class Peer:
         A name other than the trunk's own is not looked up in the middle of a call: such requests go to `fallback`, the
         address that the peer last sent from.
         """
-        try:
-            parsed = sipmessage.URI.parse(uri)
-            port = parsed.port or 5060
-            host = parsed.host.strip("[]")
-            if host.lower() == self.trunk.host.lower() and self.first:
-                return Hop(self.first, parsed.port or self.trunk.port, trunk=self.trunk.name)
-            return Hop(str(ipaddress.ip_address(host)), port, trunk=self.trunk.name) if 0 < port < 65536 else fallback
-        except (ValueError, TypeError):
-            return fallback
+        own = self.hop_of(uri)
+        if own is not None:
+            return own
+        at = _read(uri)
+        return fallback if at is None or literal(at[0]) is None else self._numeric(*at)
+
+    def _numeric(self, host: str, port: int, transport: Transport | None) -> Hop:
+        transport = transport or Transport.UDP
+        return Hop(literal(host) or host, port or transport.default_port, transport, trunk=self.trunk.name)
+
+    # --- how it is ---------------------------------------------------------------------------------------------------
+
+    def hops(self, now: float, draw: Callable[[], float] = random.random) -> list[Hop]:
+        """Where a new call goes, in the order in which it tries them; none while all are out or no name is resolved."""
+        return [hop for hop in order(self.located.targets, self.trunk.name, draw) if self.usable(hop, now)]
+
+    def usable(self, hop: Hop, now: float) -> bool:
+        health = self.health.get(hop)
+        if health is None:
+            return False  # DNS took it away
+        self._hear(hop, lambda: health.elapse(now))
+        return health.usable
+
+    def succeeded(self, hop: Hop) -> None:
+        """Something alive answered there."""
+        health = self.health.get(hop)
+        if health is not None:
+            self._hear(hop, health.succeeded)
+
+    def failed(self, hop: Hop, now: float) -> None:
+        """Nothing answered, or a 503 to an OPTIONS.
+
+        Without health checks nobody would find out that it is back: it rests instead, unless it is the only one.
+        """
+        health = self.health.get(hop)
+        if health is not None and self.trunk.probe:
+            self._hear(hop, health.failed)
+        elif health is not None and len(self.health) > 1:
+            self._hear(hop, lambda: health.rest(now, REST))
+
+    def rest(self, hop: Hop, now: float, seconds: float) -> None:
+        """It said when to come back."""
+        health = self.health.get(hop)
+        if health is not None:
+            self._hear(hop, lambda: health.rest(now, seconds))
+
+    def retry_after(self, now: float) -> int:
+        """In how many seconds a hop may be back, for our own Retry-After: the end of the first rest, or a health check."""
+        waits = [health.rested - now for health in self.health.values() if health.rested > now]
+        return max(_SOON, math.ceil(min([*waits, self.trunk.probe or REST])))
+
+    def _hear(self, hop: Hop, happen: Callable[[], None]) -> None:
+        health = self.health[hop]
+        was = health.state
+        happen()
+        if health.state is not was:
+            log = _log.info if health.usable else _log.warning
+            log("hop", trunk=self.trunk.name, peer=hop.host, port=hop.port, state=health.state.value)
 
 
 class TrunkTable:
-    """All trunks. `resolve` must have run before the others are of use."""
+    """All trunks, and who of them a source is."""
 
     def __init__(self, trunks: Sequence[Trunk]) -> None:
-        self.peers = {trunk.name: Peer(trunk) for trunk in trunks}
+        """Raises ValueError where a network is not CIDR."""
+        self.peers = {
+            trunk.name: Peer(trunk, tuple(ipaddress.ip_network(each, strict=False) for each in trunk.networks))
+            for trunk in trunks
+        }
         self._by_ip: dict[str, list[Peer]] = {}
+        self._former: set[str] = set()
+        self._wide = [peer for peer in self.peers.values() if peer.networks]
+
+    def take(self, peer: Peer, located: Located) -> None:
+        """What DNS says of a peer from now on."""
+        peer.take(located)
+        self._by_ip = {}
+        for each in self.peers.values():
+            for ip in each.addresses:
+                self._by_ip.setdefault(ip, []).append(each)
+        self._former = {ip for each in self.peers.values() for ip in each.former}
 
     def knows(self, ip: str) -> bool:
-        return ip in self._by_ip
+        """Whether what comes from there is worth reading: a trunk is there, or was."""
+        return ip in self._by_ip or ip in self._former or any(peer.width(ip) is not None for peer in self._wide)
 
     def match(self, source: Hop) -> Peer | None:
         """The trunk that this source is, or None for a stranger."""
-        sharing = self._by_ip.get(source[0], [])
+        sharing = self._by_ip.get(source.host, [])
         if len(sharing) == 1:
             return sharing[0]
-        return next((peer for peer in sharing if peer.trunk.port == source[1]), None)
+        if sharing:
+            return next((peer for peer in sharing if any(source[:2] == hop[:2] for hop in peer.health)), None)
+        around = [(width, peer) for peer in self._wide if (width := peer.width(source.host)) is not None]
+        widest = max((width for width, _ in around), default=0)
+        narrowest = [peer for width, peer in around if width == widest]
+        return narrowest[0] if len(narrowest) == 1 else None
 
-    async def resolve(self, families: Container[int]) -> None:
-        """Look the names up, once; only addresses of these families are of use. A name that fails is logged."""
-        loop = asyncio.get_running_loop()
-        for peer in self.peers.values():
-            trunk = peer.trunk
-            try:
-                found = await loop.getaddrinfo(trunk.host, trunk.port, type=socket.SOCK_DGRAM)
-            except OSError:
-                _log.warning("trunk_not_resolved", trunk=trunk.name)
-                continue
-            addresses = [str(info[4][0]) for info in found if info[0] in families]
-            if not addresses:
-                _log.warning("trunk_not_resolved", trunk=trunk.name)
-                continue
-            peer.addresses, peer.first = frozenset(addresses), addresses[0]
-        by_ip: dict[str, list[Peer]] = {}
-        for peer in self.peers.values():
-            for ip in peer.addresses:
-                by_ip.setdefault(ip, []).append(peer)
-        self._by_ip = by_ip
-
-    async def keep_resolved(self, families: Container[int]) -> None:
-        """Resolve again and again, for ever; for nothing where all hosts are addresses."""
-        while not all(_is_literal(peer.trunk.host) for peer in self.peers.values()):
-            await asyncio.sleep(RESOLVE_EVERY)
-            await self.resolve(families)
+    def counters(self, now: float) -> dict[str, int]:
+        """How many hops there are now, and how many of them take no calls."""
+        usable = [peer.usable(hop, now) for peer in self.peers.values() for hop in list(peer.health)]
+        return {"hops": len(usable), "hops_out": usable.count(False)}
 
 
-def _is_literal(host: str) -> bool:
+def _read(uri: str) -> tuple[str, int, Transport | None] | None:
+    """Host (without brackets), port (0: none) and transport (None: none named) of a SIP URI; None where it is not one."""
     try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+        parsed = sipmessage.URI.parse(uri)
+        port = parsed.port or 0
+        if parsed.scheme not in {"sip", "sips"} or not 0 <= port < 65536:
+            return None
+        named = str(parsed.parameters.get("transport") or "").lower() if parsed.parameters else ""
+        transport = Transport(named) if named in set(Transport) else None
+    except (ValueError, TypeError):
+        return None
+    return parsed.host.strip("[]"), port, transport

@@ -1,6 +1,12 @@
-"""A leg that we open: INVITE, its forks, its challenges, CANCEL."""
+"""A leg that we open: INVITE, its forks, its challenges, its other ways, CANCEL.
+
+Rule 1: an INVITE that is sent anew is a new transaction of the same leg: same Call-ID and From, the next CSeq.
+Rule 2: only a 503, a time-out without any answer and a transport error send it to another hop (RFC 3263 section 4.3).
+"""
 
 from __future__ import annotations
+
+import msgspec
 
 from b2bua.call.leg import (
     InviteLeg,
@@ -10,8 +16,9 @@ from b2bua.call.leg import (
     LegId,
     LegProgressed,
 )
-from b2bua.sip.compose import Outgoing, hostport, new_branch, new_tag, party, phrase
+from b2bua.sip.compose import Outgoing, hostport, new_branch, new_tag, party, phrase, with_user
 from b2bua.sip.dialog import Dialog, Forks, Verdict
+from b2bua.sip.failover import MOST_TARGETS, PATIENCE, Course, Forsaken, contacts, retry_after
 from b2bua.sip.hop import Hop
 from b2bua.sip.layer import NOBODY, Client
 from b2bua.sip.leg_base import Ground, Leg
@@ -23,10 +30,12 @@ from b2bua.sip.trunk import Peer
 class UacLeg(Leg):
     """An outgoing leg, from INVITE to its end."""
 
-    def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, address: Hop, command: InviteLeg) -> None:
+    def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, hops: list[Hop], command: InviteLeg) -> None:
+        """`hops`: the ways to the trunk, best first; at least one."""
+        address = hops[0]
         super().__init__(ground, leg_id, peer, State.CALLING, address)
         trunk = peer.trunk
-        port = None if trunk.port == 5060 else trunk.port
+        port = None if trunk.port in {0, 5060} else trunk.port
         self._tag = new_tag()
         self._forks = Forks()
         self._give_up: float | None = None
@@ -44,7 +53,64 @@ class UacLeg(Leg):
             lines=self.lines(),
             body=command.offer,
         )
-        self._invite = ground.layer.open_client(invite, address, self)
+        self._course = Course(invite.uri, hops[1:])
+        self._impatient: float | None = None
+        ground.outgoing[invite.call_id, self._tag] = self
+        self._invite = self._sent(invite, address)
+
+    # --- ways ----------------------------------------------------------------------------------------------------------
+
+    def _sent(self, invite: Outgoing, hop: Hop) -> Client:
+        """Send the INVITE there; where there is another way, do not wait long for any answer."""
+        self._impatient = None
+        if self._course.hops:
+            self._impatient = self.ground.scheduler.now() + PATIENCE * self.ground.timers.t1
+            self.ground.scheduler.watch(self)
+        return self.ground.layer.open_client(invite, hop, self)
+
+    def _send_anew(self, hop: Hop) -> None:
+        self.move(Event.AGAIN)
+        self._forks, self.source = Forks(), hop
+        was = self._invite.request
+        again = msgspec.structs.replace(
+            was, uri=self._course.uri, branch=new_branch(), cseq=was.cseq + 1, lines=self.lines(), sent_by=""
+        )
+        self._invite = self._sent(again, hop)
+
+    def _next_hop(self) -> bool:
+        """Try the next hop for this target. False: there is none, or nobody waits for the call any longer."""
+        now = self.ground.scheduler.now()
+        while self.state in {State.CALLING, State.RINGING} and self._course.hops:
+            hop = self._course.hops.pop(0)
+            if self.peer.usable(hop, now):
+                self.ground.count["failovers"] += 1
+                self._send_anew(hop)
+                return True
+        return False
+
+    def _next_target(self) -> bool:
+        while self.state in {State.CALLING, State.RINGING} and self._course.turn():
+            if self._course.hops:
+                self.ground.count["redirections"] += 1
+                self._send_anew(self._course.hops.pop(0))
+                return True
+        return False
+
+    def _redirect(self, reply: Response) -> None:
+        """Take the targets of a 3xx: by the trunk's own hops, or at that of its addresses which a Contact names."""
+        found = []
+        plain = self._invite.request.uri.rpartition("@")[2]
+        for contact in contacts(reply):
+            own = self.peer.hop_of(contact.uri)
+            uri = contact.uri if own is not None else with_user(f"sip:{plain}", contact.user)
+            found.append((uri, [own] if own is not None else self.peer.hops(self.ground.scheduler.now())))
+        self._course.redirect(found)
+
+    # --- the end ---------------------------------------------------------------------------------------------------------
+
+    def _forget(self) -> None:
+        self.ground.outgoing.pop((self._invite.request.call_id, self._tag), None)
+        super()._forget()
 
     def hang_up(self) -> None:
         was = self.state
@@ -63,7 +129,9 @@ class UacLeg(Leg):
 
     def on_no_response(self, client: Client, code: int) -> None:
         if client is self._invite:
-            self._fail(code, "")
+            self.peer.failed(client.wanted, self.ground.scheduler.now())
+            if not self._next_hop() and not self._next_target():
+                self._fail(code, "")
         elif client.request.method != "CANCEL":
             super().on_no_response(client, code)
 
@@ -71,12 +139,7 @@ class UacLeg(Leg):
         if 200 <= reply.code < 300:
             self._on_success(client, reply)
         elif reply.code >= 300:
-            if self.state in {State.CALLING, State.RINGING}:
-                retry = self.challenged(client, reply)
-                if retry is not None:
-                    self._invite, self.state, self._forks = retry, State.CALLING, Forks()
-                    return
-            self._fail(reply.code, reply.phrase)
+            self._on_refusal(client, reply)
         else:
             if reply.to_tag and self.state is not State.UP:
                 self._forks.receive(client.request, self._tag, reply)
@@ -87,6 +150,28 @@ class UacLeg(Leg):
                 elif self.state is State.RINGING and reply.code > 100:
                     self.emit(LegProgressed(reply.code, phrase(reply.code, reply.phrase), reply.body))
 
+    def _on_refusal(self, client: Client, reply: Response) -> None:
+        now = self.ground.scheduler.now()
+        seconds = retry_after(reply) if reply.code == 503 else 0
+        if seconds:
+            self.peer.rest(client.wanted, now, seconds)
+        elif reply.code not in {408, 503}:
+            self.peer.succeeded(client.wanted)
+        if self.state in {State.CALLING, State.RINGING}:
+            retry = self.challenged(client, reply)
+            if retry is not None:
+                self.move(Event.AGAIN)
+                self._invite, self._forks, self._impatient = retry, Forks(), None
+                return
+            if reply.code == 503 and self._next_hop():
+                return
+            if reply.code in {300, 301, 302} and self.peer.trunk.follow:
+                self._redirect(reply)
+            if reply.code < 600 and self._next_target():
+                return
+        users = [contact.user for contact in contacts(reply)] if reply.code < 400 else []
+        self._fail(reply.code, reply.phrase, tuple(dict.fromkeys(users))[:MOST_TARGETS])
+
     def _on_success(self, client: Client, reply: Response) -> None:
         verdict, dialog = self._forks.receive(client.request, self._tag, reply)
         self.acknowledge(dialog, client.request.cseq)
@@ -94,6 +179,7 @@ class UacLeg(Leg):
             self._drop(dialog)
         if verdict is not Verdict.WON or not self.move(Event.SUCCESS):
             return
+        self.peer.succeeded(client.wanted)
         self.dialog, self.source, self._give_up = dialog, reply.source, None
         self.ground.dialogs[dialog.key] = self
         if self.state is State.UP:
@@ -108,8 +194,8 @@ class UacLeg(Leg):
         bye = dialog.request("BYE")
         self.ground.layer.open_client(bye, self.destination(dialog), NOBODY)
 
-    def _fail(self, code: int, text: str) -> None:
-        self.end_with(LegFailed(code, phrase(code, text)))
+    def _fail(self, code: int, text: str, users: tuple[str, ...] = ()) -> None:
+        self.end_with(LegFailed(code, phrase(code, text), contacts=users))
         self.move(Event.FAILURE)
 
     def _cancel(self) -> None:
@@ -119,9 +205,18 @@ class UacLeg(Leg):
         self.ground.scheduler.watch(self)
 
     def deadline(self) -> float | None:
+        if self.state is State.CALLING and self._impatient is not None:
+            return self._impatient
         return self._give_up if self.state is State.CANCELLING else super().deadline()
 
     def elapse(self, now: float) -> None:
+        if self.state is State.CALLING and self._impatient is not None:
+            self._impatient = None
+            left = self._invite
+            if self._next_hop():
+                self.peer.failed(left.wanted, now)
+                Forsaken(self, self._tag, left)
+            return
         if self.state is not State.CANCELLING:
             super().elapse(now)
             return

@@ -14,6 +14,7 @@ from typing import Any
 from b2bua.call import state as call
 from b2bua.sip import (
     dialog,
+    health,
     invite_client,
     invite_server,
     leg_state,
@@ -45,6 +46,7 @@ MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
     ("Dialog", "b2bua/sip/dialog.py", dialog.TRANSITIONS),
     ("A SIP leg", "b2bua/sip/leg_state.py", leg_state.TRANSITIONS),
     ("A re-INVITE", "b2bua/sip/reinvite.py", reinvite.TRANSITIONS),
+    ("A hop's health", "b2bua/sip/health.py", health.TRANSITIONS),
 )
 
 

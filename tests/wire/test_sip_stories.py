@@ -24,6 +24,8 @@ from b2bua.call.leg import (
     ReinviteFailed,
     ReinviteLeg,
 )
+from b2bua.sip.hop import Transport
+from b2bua.sip.targets import Located, Target
 from b2bua.sip.transaction import Timers
 from tests.wire.sip_bridge import QUICK, Bridge, until
 from tests.wire.sip_peer import SDP, Call, Heard, SipPeer
@@ -207,10 +209,10 @@ async def test_a_far_end_that_never_answers_is_a_408():
 
 
 async def test_a_far_end_that_cannot_be_reached_is_a_503(stage):
-    # Port 0 is refused by the kernel: the nearest thing on loopback to a network that is down.
-    stage.bridge.engine._trunks.peers["pbx"].trunk = type(stage.bridge.engine._trunks.peers["pbx"].trunk)(
-        "pbx", "127.0.0.1", 0
-    )
+    # Broadcasts are refused by the kernel: the nearest thing on loopback to a network that is down.
+    table = stage.bridge.engine._trunks
+    nowhere = Target("broadcast", 5060, Transport.UDP, ("255.255.255.255",))
+    table.take(table.peers["pbx"], Located((nowhere,), 60))
     stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
     refused = await stage.carrier.hear("503")
     stage.carrier.send(ack_of(stage.carrier, refused))

@@ -1,0 +1,107 @@
+"""The health of one hop: whether calls are sent there. What OPTIONS and calls tell moves it. Sans-IO.
+
+Rule 1: every transition is in TRANSITIONS; an event without a row changes nothing.
+Rule 2: any answer but 408 and 503 shows that the hop is alive, also a refusal.
+Rule 3: a hop that asked for rest (503 with Retry-After, RFC 3261 section 21.5.4) gets it, whatever else is heard of it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+FAILURES = 2  # in a row that take a hop out
+SUCCESSES = 2  # in a row that put it back
+LONGEST_REST = 3600.0  # seconds
+
+
+class State(StrEnum):
+    """Whether a hop takes calls."""
+
+    UP = "up"
+    FALTERING = "faltering"  # it failed, not often enough to be out
+    OUT = "out"
+    RECOVERING = "recovering"  # still out; it answered again, not often enough to be in
+    RESTING = "resting"  # it said when to come back
+
+
+class Event(StrEnum):
+    """What is heard of a hop."""
+
+    SUCCESS = "an answer"
+    ENOUGH_SUCCESSES = "answers in a row"
+    FAILURE = "a failure"
+    ENOUGH_FAILURES = "failures in a row"
+    REST = "Retry-After"
+    RESTED = "the rest is over"
+
+
+TRANSITIONS: dict[State, dict[Event, State]] = {
+    State.UP: {
+        Event.SUCCESS: State.UP,
+        Event.ENOUGH_SUCCESSES: State.UP,
+        Event.FAILURE: State.FALTERING,
+        Event.ENOUGH_FAILURES: State.OUT,
+        Event.REST: State.RESTING,
+    },
+    State.FALTERING: {
+        Event.SUCCESS: State.UP,
+        Event.ENOUGH_SUCCESSES: State.UP,
+        Event.FAILURE: State.FALTERING,
+        Event.ENOUGH_FAILURES: State.OUT,
+        Event.REST: State.RESTING,
+    },
+    State.OUT: {
+        Event.SUCCESS: State.RECOVERING,
+        Event.ENOUGH_SUCCESSES: State.UP,
+        Event.FAILURE: State.OUT,
+        Event.ENOUGH_FAILURES: State.OUT,
+        Event.REST: State.RESTING,
+    },
+    State.RECOVERING: {
+        Event.SUCCESS: State.RECOVERING,
+        Event.ENOUGH_SUCCESSES: State.UP,
+        Event.FAILURE: State.OUT,
+        Event.ENOUGH_FAILURES: State.OUT,
+        Event.REST: State.RESTING,
+    },
+    State.RESTING: {
+        Event.REST: State.RESTING,
+        Event.RESTED: State.UP,
+    },
+}
+
+
+class Health(msgspec.Struct):
+    """One hop's. Times in seconds, on the clock of `now`."""
+
+    state: State = State.UP
+    row: int = 0  # how often the same was heard, failures below zero
+    rested: float = 0.0  # when the rest is over
+
+    @property
+    def usable(self) -> bool:
+        return self.state in {State.UP, State.FALTERING}
+
+    def succeeded(self) -> None:
+        self.row = max(self.row, 0) + 1
+        self._move(Event.ENOUGH_SUCCESSES if self.row >= SUCCESSES else Event.SUCCESS)
+
+    def failed(self) -> None:
+        self.row = min(self.row, 0) - 1
+        self._move(Event.ENOUGH_FAILURES if self.row <= -FAILURES else Event.FAILURE)
+
+    def rest(self, now: float, seconds: float) -> None:
+        self.rested = now + min(max(seconds, 0.0), LONGEST_REST)
+        self.row = 0
+        self._move(Event.REST)
+
+    def elapse(self, now: float) -> None:
+        """End a rest that is over."""
+        if self.state is State.RESTING and now >= self.rested:
+            self.row = 0
+            self._move(Event.RESTED)
+
+    def _move(self, event: Event) -> None:
+        self.state = TRANSITIONS[self.state].get(event, self.state)
