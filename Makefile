@@ -14,7 +14,7 @@ TEST_PACKAGES  := baresip-core chromium dnsmasq-base fonts-dejavu-core iproute2 
                   postgresql procps sip-tester tshark
 BENCH_PACKAGES := rtpengine-daemon
 
-.PHONY: help setup run test check bench docs pictures lock image image-test clean
+.PHONY: help setup run test check bench soak docs pictures lock image image-test clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/' | column -t -s:
@@ -64,6 +64,9 @@ pictures: build/.setup build/.apt-test  ## Take the pictures of the agent's page
 
 bench: build/.setup build/.apt-bench  ## Compare with rtpengine and sippy; writes build/bench.json
 	$(BIN)/python -m tests.benchmark
+
+soak: build/.setup build/.apt-bench  ## Hold 5,000 idle calls for two minutes, end them, and look at what is left; about five minutes
+	$(BIN)/python -m tests.benchmark --only soak
 
 lock:  ## Pin every dependency again, at its newest version that fits
 	$(BIN)/pip install --quiet uv

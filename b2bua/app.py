@@ -32,7 +32,7 @@ from media.events import Side
 from media.session import MediaClient
 from tonewall import log
 from tonewall.ini import ConfigError
-from tonewall.process import end_with_parent
+from tonewall.process import allow_many_files, end_with_parent
 from tonewall.version import VERSION
 
 logger = log.get_logger(__name__)
@@ -142,6 +142,7 @@ def main() -> None:
     except (ConfigError, ValueError) as error:  # neither text has a value in it
         raise SystemExit(str(error)) from None
     end_with_parent()
+    allow_many_files()
     log.configure("b2bua", settings.general.log_level)
     demo: Demo | None = None
     if arguments.demo:

@@ -32,6 +32,7 @@ class Engine(Protocol):
 
     def new_leg(self) -> LegId: ...
     def execute(self, leg: LegId, command: LegCommand) -> None: ...
+    def counters(self) -> dict[str, int]: ...
 
 
 class Media(Protocol):
@@ -176,9 +177,13 @@ class Switchboard:
 
     def health(self) -> dict[str, int | bool]:
         media = self._media is not None and self._media.connected
+        engine = self._engine.counters() if self._engine is not None else {}
         return {
             "media": media,
             "calls": len(self._lines),
+            "legs": engine.get("legs", 0),
+            "dialogs": engine.get("dialogs", 0),
+            "transactions": engine.get("transactions", 0),
             "payers": self._counted.payers if self._counted else 0,
             "sessions": self._counted.sessions if self._counted else 0,
             "descriptors": self._counted.descriptors if self._counted else 0,

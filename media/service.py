@@ -51,7 +51,7 @@ from media.settings import MediaSettings
 from tonewall import log
 from tonewall.frames import BadFrame, FrameConnection
 from tonewall.ini import ConfigError, load
-from tonewall.process import end_with_parent, harden, overwrites_freed_memory
+from tonewall.process import allow_many_files, end_with_parent, harden, overwrites_freed_memory
 
 logger = log.get_logger(__name__)
 
@@ -255,6 +255,7 @@ def main() -> None:
     arguments = parser.parse_args()
     log.configure("media", arguments.log_level)
     end_with_parent()
+    allow_many_files()
     if not overwrites_freed_memory():
         logger.error("refused to start", why="freed memory is not overwritten", hint="start with card_environment()")
         raise SystemExit(78)

@@ -52,6 +52,13 @@ def harden() -> bool:
     return unlimited and libc.mlockall(_MCL_CURRENT | _MCL_FUTURE) == 0
 
 
+def allow_many_files() -> int:
+    """Raise the limit of open files as far as we may: a call takes four sockets. Returns the limit."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
 def end_with_parent() -> None:
     """Ask the kernel for SIGTERM when the supervisor that started us dies; without a supervisor, do nothing.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Protocol
 
@@ -39,12 +41,13 @@ class Tonewall:
     name = "tonewall"
     _process: subprocess.Popen[bytes] | None = None
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path, calls: int = 1000) -> None:
+        """`calls`: how many at once there are to be media ports for."""
+        self._directory, self._calls = directory, calls
 
     def start(self, ports: Ports) -> None:
         config, log = self._directory / "tonewall-bench.conf", self._directory / "tonewall.log"
-        config.write_text(tonewall_conf(ports, self._directory))
+        config.write_text(tonewall_conf(ports, self._directory, self._calls))
         command = [str(Path(sys.executable).with_name("tonewall")), "run", "-c", str(config)]
         with log.open("wb") as out:
             try:
@@ -56,6 +59,13 @@ class Tonewall:
     def pids(self) -> list[int]:
         assert self._process is not None
         return family(self._process.pid)
+
+    def health(self) -> dict[str, int]:
+        """What it says of itself: calls, sessions, legs, dialogs, transactions."""
+        url = json.loads((self._directory / "run" / "ready.json").read_text())["api_url"]
+        with urllib.request.urlopen(f"{url}/healthz", timeout=30) as answer:  # our own
+            found: dict[str, int] = json.load(answer)
+        return found
 
     def stop(self) -> None:
         if self._process is not None:
@@ -90,9 +100,9 @@ class SippySimple:
             stop(self._process)
 
 
-def tonewall_conf(ports: Ports, directory: Path) -> str:
+def tonewall_conf(ports: Ports, directory: Path, calls: int) -> str:
     """The configuration that is measured: both trunks on loopback, UDP, logging at its default level, no charge made."""
-    low, high = free_port_range(4000)
+    low, high = free_port_range(4 * calls)
     return f"""\
 [general]
 bind = {HOST}

@@ -74,10 +74,14 @@ def stop(process: subprocess.Popen[str] | subprocess.Popen[bytes], seconds: floa
         process.wait()
 
 
-def allow_many_files() -> None:
-    """Raise this process's limit of open files, which children inherit, as far as it may be raised."""
+def allow_many_files(wanted: int = 0) -> None:
+    """Raise this process's limit of open files, which children inherit, as far as it may be raised; root to `wanted`."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    more = max(hard, wanted)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (more, more))
+    except ValueError:  # only root may go above the hard limit
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def family(pid: int) -> list[int]:
@@ -134,6 +138,11 @@ def _field(path: Path, name: str) -> int:
         if line.startswith(f"{name}:"):
             return int(line.split()[1])
     return 0
+
+
+def descriptors(pids: Iterable[int]) -> int:
+    """How many files the processes have open."""
+    return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)
 
 
 def stolen_seconds() -> float:

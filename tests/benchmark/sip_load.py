@@ -13,6 +13,7 @@ from pathlib import Path
 from .machine import LOAD_CORE, BenchmarkError, pinned, stop
 
 HOST = "127.0.0.1"
+_PATIENCE = 15  # seconds without the message that is expected, after which a call has failed
 _SCENARIOS = Path(__file__).with_name("scenarios")
 
 
@@ -48,7 +49,7 @@ class Calls:
     def finish(self) -> int:
         """How many calls failed. Raises BenchmarkError where sipp itself did, or never ended."""
         try:
-            code = self._process.wait(self._load.ramp + self._load.hold + 30)
+            code = self._process.wait(self._load.ramp + self._load.hold + 2 * _PATIENCE)
         except subprocess.TimeoutExpired:
             raise BenchmarkError(f"sipp did not end by itself; its files are in {self._directory}") from None
         if code not in (0, 1):  # 1: at least one call failed
@@ -68,7 +69,9 @@ class SippCallers:
         self._running: list[subprocess.Popen[bytes]] = []
 
     def listen(self) -> None:
-        self._start("callee", ["-sf", str(_SCENARIOS / "uas.xml"), "-p", str(self._ports.callee)])
+        self._start(
+            "callee", ["-sf", str(_SCENARIOS / "uas.xml"), "-buff_size", str(4 << 20), "-p", str(self._ports.callee)]
+        )
 
     def call(self, load: Load) -> Calls:
         """Start the calls and return at once."""
@@ -77,7 +80,8 @@ class SippCallers:
         options = [
             "-sf", str(_SCENARIOS / "uac.xml"), "-s", "1000", "-p", str(self._ports.caller),
             "-m", str(load.calls), "-r", str(load.rate), "-l", str(load.calls), "-d", str(int(load.hold * 1000)),
-            "-trace_stat", "-stf", str(statistics), f"{HOST}:{self._ports.subject}",
+            "-trace_stat", "-stf", str(statistics), "-recv_timeout", str(_PATIENCE * 1000),
+            "-buff_size", str(4 << 20), f"{HOST}:{self._ports.subject}",
         ]  # fmt: skip
         return Calls(self._start("caller", options), self._directory, load)
 

@@ -57,6 +57,9 @@ class Wire:
     def new_leg(self) -> LegId:
         return LegId(f"far-{sum(isinstance(command, leg.InviteLeg) for _, command in self.sent)}")
 
+    def counters(self) -> dict[str, int]:
+        return {"legs": 3, "dialogs": 2, "transactions": 1}
+
     def execute(self, leg_id: LegId, command: leg.LegCommand) -> None:
         self.sent.append((leg_id, command))
         if self.on_execute is not None:
