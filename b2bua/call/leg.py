@@ -353,6 +353,10 @@ class Trunk:
     `port`: 0 where DNS tells it (SRV), or the transport's default. `transport`: udp, tcp or tls; "" for what DNS prefers.
     `networks`: where its requests may come from besides the addresses of its host, as CIDR. `follow`: its 3xx answers are
     followed, not relayed. `probe`: seconds between two OPTIONS to each of its hops, 0 for none.
+    `bind`: which of our addresses it is called from, as a host or host:port; "" for the first
+    that fits. `tcp_switch`: a request too large for UDP goes by TCP. `keepalive`: seconds between ours, 0 for none.
+    `tls_*`: paths, "" for the engine's own certificate and the system's authorities; `tls_name` is the name that its
+    certificate must have, "" for its domain or host; `tls_verify_client`: it shows one also when it connects to us.
     """
 
     name: str
@@ -365,3 +369,11 @@ class Trunk:
     networks: tuple[str, ...] = ()
     follow: bool = False
     probe: float = 0.0
+    bind: str = ""
+    tcp_switch: bool = True
+    keepalive: float = 0.0
+    tls_ca: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
+    tls_name: str = ""
+    tls_verify_client: bool = False

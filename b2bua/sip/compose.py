@@ -112,10 +112,10 @@ def response(
 
 
 def return_hop(request: Request) -> Hop:
-    """Where responses go: back on the connection; over UDP to the source address, and to its port where the request has
-    rport (RFC 3261 section 18.2.2, RFC 3581 section 4)."""
+    """Where responses go: back on the connection, and where that is gone to the port in sent-by; over UDP to the source
+    address, and to its port where the request has rport (RFC 3261 section 18.2.2, RFC 3581 section 4)."""
     source = request.source
-    if request.via.rport or source.transport.reliable:
+    if request.via.rport and not source.transport.reliable:
         return source
     return source._replace(port=request.via.port or source.transport.default_port)
 
@@ -142,9 +142,11 @@ class Outgoing(msgspec.Struct, frozen=True):
         return f"Outgoing({self.method}, {self.call_id}, {self.cseq})"
 
     def __bytes__(self) -> bytes:
+        # RFC 5923 section 5: over TLS, where the certificate says who we are, requests to us may come back the same way.
+        alias = ";alias" if self.transport is Transport.TLS else ""
         rows = [
             f"{self.method} {self.uri} SIP/2.0",
-            f"Via: SIP/2.0/{self.transport.upper()} {self.sent_by};rport;branch={self.branch}",
+            f"Via: SIP/2.0/{self.transport.upper()} {self.sent_by};rport{alias};branch={self.branch}",
             f"Max-Forwards: {self.max_forwards}",
         ]
         rows += [f"Route: {route}" for route in self.route]

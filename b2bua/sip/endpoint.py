@@ -29,6 +29,8 @@ from b2bua.call.leg import (
     Trunk,
 )
 from b2bua.sip.compose import phrase
+from b2bua.sip.connections import Duties, Lost
+from b2bua.sip.framer import Broken
 from b2bua.sip.hop import Address, Bind, Hop
 from b2bua.sip.layer import TransactionLayer
 from b2bua.sip.leg_base import Ground
@@ -37,6 +39,8 @@ from b2bua.sip.probe import Probes
 from b2bua.sip.reception import Reception
 from b2bua.sip.resolve import Resolver
 from b2bua.sip.scheduler import Scheduler
+from b2bua.sip.stream import Limits
+from b2bua.sip.tls import TlsContexts
 from b2bua.sip.transaction import Timers
 from b2bua.sip.transports import Transports
 from b2bua.sip.trunk import TrunkTable
@@ -60,6 +64,8 @@ class SipEngine:
         user_agent: str = "Tonewall",
         timers: Timers | None = None,
         resolver: Resolver | None = None,
+        tls: TlsContexts | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """`binds`: where we listen. The first that fits a peer is the one that calls to it leave by."""
         self._binds = binds
@@ -68,7 +74,8 @@ class SipEngine:
         self._timers = timers or Timers()
         self._counters: Counter[str] = Counter()
         self._trunks = TrunkTable(trunks)
-        self._transports = Transports(self.receive)
+        duties = Duties(self.receive, self._broken, self._lost, self._trunks.names_at)
+        self._transports = Transports(duties, {trunk.name: trunk for trunk in trunks}, tls or TlsContexts(), limits)
         self._events: deque[tuple[LegId, LegEvent]] = deque()
         self._inside = False  # whether `_deliver` follows anyway
         self._wake: asyncio.Handle | None = None
@@ -89,7 +96,7 @@ class SipEngine:
             layer, scheduler, self._timers, self._transports, self._emit, self._user_agent, count=self._counters
         )
         self._reception = Reception(self._ground, self._trunks, self._counters, self.new_leg)
-        self.address, *_ = await self._transports.open(self._binds)
+        self.address, *_ = await self._transports.open(self._binds, self._trunks.hops)
         families = self._transports.families()
         self._probes = Probes(self._ground, lambda: list(self._trunks.peers.values()))
         await self._locator.start([bind.transport for bind in self._binds], families)
@@ -115,7 +122,7 @@ class SipEngine:
             unfinished.tell_end()
         self._locator.close()
         ground.scheduler.close()
-        self._transports.close()
+        await self._transports.close()
         self._deliver()
         self._ground = None
         _log.info("sip_stopped", count=len(left))
@@ -164,13 +171,23 @@ class SipEngine:
     # --- what the network sends --------------------------------------------------------------------------------------
 
     def receive(self, data: bytes, source: Hop) -> None:
-        """Take one datagram."""
+        """Take one message."""
+        self._counters["received"] += 1
+        self._guarded(lambda: self._reception.receive(data, source))
+
+    def _broken(self, broken: Broken, source: Hop) -> None:
+        self._guarded(lambda: self._reception.broken(broken, source))
+
+    def _lost(self, lost: Lost) -> None:
+        """Not at once: a connection may be lost while something is being sent over it."""
+        self._soon(lambda: self._guarded(lambda: self._ground.layer.lost(lost) if self._ground is not None else None))
+
+    def _guarded(self, work: Callable[[], None]) -> None:
         if self._ground is None:
             return
-        self._counters["received"] += 1
         self._inside = True
         try:
-            self._reception.receive(data, source)
+            work()
         except Exception as error:
             # A bug of ours must not stop the calls; it is counted and logged, without the message.
             self._counters["errors"] += 1

@@ -71,9 +71,9 @@ class InviteClient(Transaction, kw_only=True, tag=True):
     state: State = State.CALLING
 
     @classmethod
-    def open(cls, request: bytes, now: float, timers: Timers) -> tuple[Self, list[Command]]:
+    def open(cls, request: bytes, now: float, timers: Timers, reliable: bool = False) -> tuple[Self, list[Command]]:
         """A new machine and its first commands."""
-        machine = cls(timers=timers, again=request, interval=timers.t1)
+        machine = cls(timers=timers, again=request, reliable=reliable, interval=timers.t1)
         machine._start(now, a=timers.t1, b=timers.patience)
         return machine, [Send(request)]
 

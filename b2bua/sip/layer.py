@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from b2bua.sip.compose import COOKIE, Outgoing, return_hop
+from b2bua.sip.connections import Lost
 from b2bua.sip.hop import Hop
 from b2bua.sip.invite_client import InviteClient
 from b2bua.sip.invite_server import InviteServer
@@ -61,6 +62,7 @@ class Client:
     """A request of ours under way. `tries`: how often it has been sent with credentials.
 
     `wanted`: the hop that it was opened for; `destination`: the one that it took, perhaps by another transport.
+    `again`: whether it has been sent a second time because its connection broke.
     """
 
     request: Outgoing
@@ -70,6 +72,7 @@ class Client:
     user: ClientUser
     layer: TransactionLayer
     tries: int = 0
+    again: bool = False
     scheduled: float | None = None
 
     @property
@@ -131,13 +134,18 @@ class TransactionLayer:
 
     def open_client(self, request: Outgoing, destination: Hop, user: ClientUser, tries: int = 0) -> Client:
         """Send a request of ours and see it through."""
-        kind = InviteClient if request.method == "INVITE" else NonInviteClient
         request, message, way = self._addressed(request, destination)
-        machine, commands = kind.open(message, self._scheduler.now(), self._timers)
+        machine, commands = self._machine(request, message, way)
         client = Client(request, destination, way, machine, user, self, tries)
         self._clients[client.key] = client
         self.run_client(client, commands)
         return client
+
+    def _machine(
+        self, request: Outgoing, message: bytes, way: Hop
+    ) -> tuple[InviteClient | NonInviteClient, list[Command]]:
+        kind = InviteClient if request.method == "INVITE" else NonInviteClient
+        return kind.open(message, self._scheduler.now(), self._timers, way.transport.reliable)
 
     def send_ack(self, ack: Outgoing, destination: Hop) -> bool:
         """Send the ACK for a 2xx, which belongs to no transaction (RFC 3261 section 17.1.1.3)."""
@@ -148,14 +156,16 @@ class TransactionLayer:
         """The request with its Via, its bytes and the hop that they are for. A CANCEL has the Via of its INVITE."""
         if request.sent_by:
             return request, bytes(request), destination
-        way = destination
-        while True:
-            request = msgspec.structs.replace(request, transport=way.transport, sent_by=self._transports.sent_by(way))
+        request = self._signed(request, destination)
+        message = bytes(request)
+        way = self._transports.route(destination, len(message))
+        if way.transport is not destination.transport:
+            request = self._signed(request, way)
             message = bytes(request)
-            taken = self._transports.route(destination, len(message))
-            if taken == way:
-                return request, message, way
-            way = taken
+        return request, message, way
+
+    def _signed(self, request: Outgoing, way: Hop) -> Outgoing:
+        return msgspec.structs.replace(request, transport=way.transport, sent_by=self._transports.sent_by(way))
 
     def abandon(self, client: Client) -> None:
         """Forget a transaction whose answer is not waited for any longer."""
@@ -188,7 +198,8 @@ class TransactionLayer:
 
     def open_server(self, request: Request) -> Server:
         """A new request. Its user is NOBODY until one takes it."""
-        machine = (InviteServer if request.method == "INVITE" else NonInviteServer).open(self._timers)
+        kind = InviteServer if request.method == "INVITE" else NonInviteServer
+        machine = kind.open(self._timers, request.source.transport.reliable)
         server = Server(request, return_hop(request), machine, NOBODY, self, _key(request, request.method))
         self._servers[server.key] = server
         if not request.to_tag:
@@ -235,6 +246,37 @@ class TransactionLayer:
                 del self._first[_merging(server.request)]
         else:
             self._scheduler.watch(server)
+
+    # --- what the transport did not carry ----------------------------------------------------------------------------
+
+    def lost(self, lost: Lost) -> None:
+        """A connection broke or could not be opened: who waits for it is helped on, or told."""
+        for client in list(self._clients.values()):
+            if lost.carried(client.destination):
+                self._help_on(client, lost)
+        if not lost.connected:
+            for server in list(self._servers.values()):
+                if lost.carried(server.destination):
+                    self._unsent_server(server)
+
+    def _help_on(self, client: Client, lost: Lost) -> None:
+        machine = client.machine
+        if not lost.connected and client.destination.transport is not client.wanted.transport:
+            self._fall_back(client)
+        elif lost.connected and not client.again and machine.state in {"calling", "trying"}:
+            # An idle connection may break just when it is used. To the peer this is a repetition (RFC 3261 section 17.2).
+            client.again = True
+            if not self._send(machine.again, client.destination):
+                self._unsent_client(client)
+        else:
+            self._unsent_client(client)
+
+    def _fall_back(self, client: Client) -> None:
+        """No TCP there: by UDP after all, though the request is large (RFC 3261 section 18.1.1)."""
+        bare = msgspec.structs.replace(client.request, sent_by="")
+        client.request, message, client.destination = self._addressed(bare, client.wanted)
+        client.machine, commands = self._machine(client.request, message, client.destination)
+        self.run_client(client, commands)
 
     def _unsent_client(self, client: Client) -> None:
         if not client.machine.ended:

@@ -113,6 +113,11 @@ class Leg:
 
     # --- requests of ours within the dialog --------------------------------------------------------------------------
 
+    def heard_from(self, source: Hop) -> None:
+        """Where the peer now sends from. That a large request came by TCP changes nothing for the others."""
+        if source.transport is self.source.transport:
+            self.source = source
+
     def lines(self) -> tuple[str, ...]:
         """The headers of our own in requests and in answers that establish or refresh the dialog."""
         contact = f"Contact: <{self.ground.transports.contact(self.source)}>"

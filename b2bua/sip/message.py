@@ -62,6 +62,7 @@ class Via(msgspec.Struct, frozen=True):
     port: int | None
     branch: str
     rport: bool
+    alias: bool
 
 
 @dataclass(slots=True)
@@ -216,7 +217,9 @@ def _via(value: str) -> Via:
     if match is None:
         raise MalformedError("Via")
     of = parameters(match[4] or "")
-    return Via(match[2].lower(), int(match[3]) if match[3] else None, of.get("branch", ""), "rport" in of)
+    return Via(
+        match[2].lower(), int(match[3]) if match[3] else None, of.get("branch", ""), "rport" in of, "alias" in of
+    )
 
 
 def _body(headers: Headers, body: bytes) -> bytes:

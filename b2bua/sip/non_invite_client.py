@@ -62,9 +62,9 @@ class NonInviteClient(Transaction, kw_only=True, tag=True):
     state: State = State.TRYING
 
     @classmethod
-    def open(cls, request: bytes, now: float, timers: Timers) -> tuple[Self, list[Command]]:
+    def open(cls, request: bytes, now: float, timers: Timers, reliable: bool = False) -> tuple[Self, list[Command]]:
         """A new machine and its first commands."""
-        machine = cls(timers=timers, again=request, interval=timers.t1)
+        machine = cls(timers=timers, again=request, reliable=reliable, interval=timers.t1)
         machine._start(now, e=timers.t1, f=timers.patience)
         return machine, [Send(request)]
 

@@ -49,9 +49,9 @@ class NonInviteServer(Transaction, kw_only=True, tag=True):
     state: State = State.TRYING
 
     @classmethod
-    def open(cls, timers: Timers) -> Self:
+    def open(cls, timers: Timers, reliable: bool = False) -> Self:
         """A new machine; it waits for what its user answers."""
-        return cls(timers=timers, again=b"")
+        return cls(timers=timers, again=b"", reliable=reliable)
 
     def _act(self, before: StrEnum, event: Event, now: float, message: bytes) -> list[Command]:
         match event:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from b2bua.call.leg import LegId
 from b2bua.sip.admission import inspect, max_forwards
 from b2bua.sip.compose import ACCEPT_LINE, ALLOW_LINE, response, stateless_tag
+from b2bua.sip.framer import Broken
 from b2bua.sip.hop import Hop
 from b2bua.sip.layer import Server
 from b2bua.sip.leg_base import Ground, Leg
@@ -40,7 +41,7 @@ class Reception:
         if not data.strip(b"\r\n\0"):
             self._count["keepalives"] += 1  # RFC 5626 section 3.5.1, and the zero bytes of some phones
             return
-        if not self._trunks.knows(source[0]):
+        if not self._trunks.admits(source):
             self._stranger(salvage(data.partition(b"\r\n\r\n")[0]), source)
             return
         try:
@@ -54,10 +55,21 @@ class Reception:
         if isinstance(message, Response):
             if not self._ground.layer.receive_response(message):
                 self._count["stray_responses"] += 1
-        elif message.method == "ACK":
+            return
+        if message.via.alias and source.transport.reliable:
+            self._ground.transports.alias(source, message.via.port)
+        if message.method == "ACK":
             self._ack(message)
         else:
             self._request(message)
+
+    def broken(self, broken: Broken, source: Hop) -> None:
+        """A stream whose next message cannot be made out; it is closed after this."""
+        self._count["malformed"] += 1
+        _log.debug("malformed", peer=source[0], port=source[1], why=broken.why)
+        head = salvage(broken.head)
+        if head is not None:
+            self._stateless(head, source, broken.code)
 
     # --- refusals that keep no state ---------------------------------------------------------------------------------
 
@@ -133,7 +145,7 @@ class Reception:
         elif refusal is not None:
             self._refuse(server, refusal.code, refusal.lines)
         else:
-            leg.source = request.source
+            leg.heard_from(request.source)
             if request.method == "BYE":
                 leg.on_bye(server)
             elif request.method == "INVITE":
@@ -173,7 +185,11 @@ class Reception:
         """The leg of a dialog, if the request comes from an address of the dialog's trunk, or from where it last did."""
         leg = self._ground.dialogs.get((request.head.call_id, request.to_tag, request.from_tag))
         source = request.source.host
-        if leg is not None and source != leg.source.host and not leg.peer.sends_from(source):
+        if leg is None:
+            return None
+        if not leg.peer.takes(request.source.transport) or (
+            source != leg.source.host and not leg.peer.sends_from(source)
+        ):
             self._count["strangers"] += 1
             return None
         return leg

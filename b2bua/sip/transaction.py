@@ -39,7 +39,10 @@ class Event(StrEnum):
 
 
 class Timers(msgspec.Struct, frozen=True):
-    """The base values of RFC 3261 table 4, in seconds; what derives from them follows. For unreliable transports."""
+    """The base values of RFC 3261 table 4, in seconds; what derives from them follows.
+
+    Over a reliable transport a transaction sends nothing again, and lingers for nothing: see `Transaction.reliable`.
+    """
 
     t1: float = 0.5
     t2: float = 4.0
@@ -89,6 +92,7 @@ class Transaction(msgspec.Struct, kw_only=True):
     state: StrEnum
     timers: Timers
     again: bytes  # the request, response or ACK to send again
+    reliable: bool = False  # the transport: timers A, E and G are then not started, and D, I, J and K are zero
     interval: float = 0.0  # of the retransmission timer, in seconds
     due: dict[Event, float] = {}
 
@@ -125,7 +129,11 @@ class Transaction(msgspec.Struct, kw_only=True):
         return commands
 
     def _start(self, now: float, **delays: float) -> None:
-        """Set exactly these timers, by letter, and stop all others."""
+        """Set exactly these timers, by letter, and stop all others; as the transport asks (RFC 3261 table 4)."""
+        if self.reliable:
+            delays = {
+                letter: 0.0 if letter in "dijk" else delay for letter, delay in delays.items() if letter not in "aeg"
+            }
         self.due = {Event[f"TIMER_{letter.upper()}"]: now + delay for letter, delay in delays.items()}
 
     def _act(self, before: StrEnum, event: Event, now: float, message: bytes) -> list[Command]:

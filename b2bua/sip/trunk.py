@@ -76,10 +76,10 @@ class Peer:
         for target in self.located.targets:
             if target.addresses and name == target.name.strip("[]").lower():
                 port = port or target.port
-                return Hop(target.addresses[0], port, transport or target.transport, trunk=self.trunk.name)
+                return Hop(target.addresses[0], port, self._over(transport, target.transport), trunk=self.trunk.name)
         if name == self.trunk.host.lower() and self.located.targets:
             first = self.located.targets[0].hops(self.trunk.name)[0]
-            return first._replace(port=port or first.port, transport=transport or first.transport)
+            return first._replace(port=port or first.port, transport=self._over(transport, first.transport))
         return self._numeric(host, port, transport) if literal(host) in self.addresses else None
 
     def next_hop(self, uri: str, fallback: Hop) -> Hop:
@@ -95,8 +95,17 @@ class Peer:
         return fallback if at is None or literal(at[0]) is None else self._numeric(*at)
 
     def _numeric(self, host: str, port: int, transport: Transport | None) -> Hop:
-        transport = transport or Transport.UDP
+        transport = self._over(transport, Transport(self.trunk.transport or Transport.UDP))
         return Hop(literal(host) or host, port or transport.default_port, transport, trunk=self.trunk.name)
+
+    def _over(self, named: Transport | None, own: Transport) -> Transport:
+        """The transport that a URI names, or else the trunk's own, which many leave out; with TLS nothing less."""
+        return own if own is Transport.TLS or named is None else named
+
+    def takes(self, transport: Transport) -> bool:
+        """Whether a message over this transport can be the trunk's. From one with TLS it comes over TLS: without, all that is
+        known of it is its address, which anybody can write into a datagram."""
+        return transport is Transport.TLS or self.trunk.transport != Transport.TLS
 
     # --- how it is ---------------------------------------------------------------------------------------------------
 
@@ -170,9 +179,24 @@ class TrunkTable:
                 self._by_ip.setdefault(ip, []).append(each)
         self._former = {ip for each in self.peers.values() for ip in each.former}
 
-    def knows(self, ip: str) -> bool:
-        """Whether what comes from there is worth reading: a trunk is there, or was."""
-        return ip in self._by_ip or ip in self._former or any(peer.width(ip) is not None for peer in self._wide)
+    def at(self, ip: str) -> list[Peer]:
+        """The trunks that are at an address, or were."""
+        here = self._by_ip.get(ip)
+        if here is not None:
+            return here
+        former = [peer for peer in self.peers.values() if ip in peer.former] if ip in self._former else []
+        return former + [peer for peer in self._wide if peer.width(ip) is not None]
+
+    def admits(self, source: Hop) -> bool:
+        """Whether what comes from there is worth reading."""
+        return any(peer.takes(source.transport) for peer in self.at(source.host))
+
+    def names_at(self, ip: str) -> list[str]:
+        return [peer.trunk.name for peer in self.at(ip)]
+
+    def hops(self) -> list[Hop]:
+        """All ways to all trunks."""
+        return [hop for peer in self.peers.values() for hop in peer.health]
 
     def match(self, source: Hop) -> Peer | None:
         """The trunk that this source is, or None for a stranger."""

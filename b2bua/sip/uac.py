@@ -180,7 +180,8 @@ class UacLeg(Leg):
         if verdict is not Verdict.WON or not self.move(Event.SUCCESS):
             return
         self.peer.succeeded(client.wanted)
-        self.dialog, self.source, self._give_up = dialog, reply.source, None
+        self.heard_from(reply.source)
+        self.dialog, self._give_up = dialog, None
         self.ground.dialogs[dialog.key] = self
         if self.state is State.UP:
             self.emit(LegAnswered(reply.body))

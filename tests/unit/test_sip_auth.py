@@ -17,7 +17,17 @@ def challenge(*values: str, code: int = 401) -> Response:
     headers = Headers(f"{name}: {value}" for value in values)
     head = Head(("SIP/2.0/UDP h;branch=b",), "<sip:a@b>;tag=1", "<sip:c@d>", "id", "1 INVITE")
     return Response(
-        head, Via("h", None, "b", False), "1", "", 1, "INVITE", headers, b"", ("127.0.0.1", 5060), code, "Unauthorized"
+        head,
+        Via("h", None, "b", False, False),
+        "1",
+        "",
+        1,
+        "INVITE",
+        headers,
+        b"",
+        ("127.0.0.1", 5060),
+        code,
+        "Unauthorized",
     )
 
 

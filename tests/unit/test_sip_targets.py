@@ -98,8 +98,8 @@ def test_a_source_is_the_trunk_that_any_of_its_targets_or_its_network_has():
     assert table.match(Hop("198.51.100.200", 40000)) is branch  # the narrower network
     assert table.match(Hop("2001:db8::5", 5060)) is branch
     assert table.match(Hop("192.0.2.3", 5060)) is None
-    assert not table.knows("192.0.2.3")
-    assert not table.knows("")
+    assert not table.at("192.0.2.3")
+    assert not table.at("")
 
 
 def test_trunks_at_one_address_are_told_apart_by_port():
@@ -116,7 +116,7 @@ def test_an_address_that_dns_took_away_is_still_read_but_opens_nothing():
     peer = table.peers["carrier"]
     table.take(peer, located(target("192.0.2.1")))
     table.take(peer, located(target("192.0.2.2")))
-    assert table.knows("192.0.2.1")  # a BYE may come from there
+    assert table.at("192.0.2.1")  # a BYE may come from there
     assert table.match(Hop("192.0.2.1", 5060)) is None
     for number in range(300):
         table.take(peer, located(target(f"198.51.100.{number % 250}")))

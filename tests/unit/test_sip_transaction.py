@@ -236,3 +236,35 @@ def test_a_bye_is_served_once_whatever_is_lost_of_the_first_six_datagrams(losses
     assert network.served == 1
     assert network.client.ended
     assert network.server.ended
+
+
+def reliable(kind):
+    return kind.open(b"request", 0.0, TIMERS, True)[0] if "Client" in kind.__name__ else kind.open(TIMERS, True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_over_a_reliable_transport_nothing_is_sent_again(kind):
+    machine = reliable(kind)
+    if kind is InviteServer:
+        machine.receive(Event.FAILURE, 0.0, b"486")
+    assert sends_of(machine, 31.9) == []
+    if kind is not NonInviteServer:
+        assert machine.deadline() == 32.0  # timers B, F and H are for every transport
+        assert machine.receive(Event.TIME_PASSED, 32.0) == [TIMED_OUT]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_over_a_reliable_transport_nothing_waits_for_repetitions(kind):
+    machine = reliable(kind)
+    machine.receive(Event.FAILURE, 1.0, b"message")
+    if kind is InviteServer:
+        machine.receive(Event.ACK, 1.0)
+    assert machine.deadline() == 1.0  # timers D, I, J and K
+    machine.receive(Event.TIME_PASSED, 1.0)
+    assert machine.ended
+
+
+def test_a_2xx_is_kept_for_64_t1_over_a_reliable_transport_too():
+    machine = reliable(InviteClient)
+    machine.receive(Event.SUCCESS, 1.0)
+    assert machine.deadline() == 33.0
