@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from typing import Any
 
 from b2bua.call import leg as vocabulary
 from b2bua.call.leg import LegCommand, LegEvent, LegId, Trunk
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Transport
+from b2bua.sip.resolve import Resolver
 from b2bua.sip.transaction import Timers
 
 HOST = "127.0.0.1"
@@ -25,10 +27,17 @@ def free_port() -> int:
 class Bridge:
     """`carrier` calls `pbx`. `seen` keeps every event of every leg, in order."""
 
-    def __init__(self, carrier: int, pbx: int, timers: Timers | None = None, **pbx_trunk: str) -> None:
-        trunks = [Trunk("carrier", HOST, carrier), Trunk("pbx", HOST, pbx, **pbx_trunk)]
+    def __init__(
+        self, carrier: int, pbx: int, timers: Timers | None = None, resolver: Resolver | None = None, **pbx_trunk: Any
+    ) -> None:
+        far = {"host": HOST, "port": pbx} | pbx_trunk
+        trunks = [Trunk("carrier", HOST, carrier), Trunk("pbx", **far)]
         self.engine = SipEngine(
-            binds=[Bind(Transport.UDP, HOST, 0)], trunks=trunks, on_event=self.on_event, timers=timers
+            binds=[Bind(Transport.UDP, HOST, 0)],
+            trunks=trunks,
+            on_event=self.on_event,
+            timers=timers,
+            resolver=resolver,
         )
         self.other: dict[LegId, LegId] = {}
         self.seen: list[tuple[LegId, LegEvent]] = []
@@ -68,7 +77,9 @@ def answer_to(event: LegEvent) -> LegCommand | None:
         case vocabulary.LegFailed(code=487):
             return vocabulary.HangUpLeg()
         case vocabulary.LegFailed():
-            return vocabulary.RejectLeg(event.code, event.phrase)
+            return vocabulary.RejectLeg(
+                event.code, event.phrase, contacts=event.contacts, retry_after=event.retry_after
+            )
         case vocabulary.LegHungUp():
             return vocabulary.HangUpLeg(event.reason)
         case vocabulary.LegReinvited():
