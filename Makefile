@@ -14,7 +14,7 @@ TEST_PACKAGES  := baresip-core chromium dnsmasq-base fonts-dejavu-core iproute2 
                   postgresql procps sip-tester tshark
 BENCH_PACKAGES := rtpengine-daemon
 
-.PHONY: help setup run test check bench soak docs pictures lock image image-test clean
+.PHONY: help setup run test check bench soak docs fuzz pictures lock image image-test clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/' | column -t -s:
@@ -67,6 +67,10 @@ bench: build/.setup build/.apt-bench  ## Compare with rtpengine and sippy; write
 
 soak: build/.setup build/.apt-bench  ## Hold 5,000 idle calls for two minutes, end them, and look at what is left; about five minutes
 	$(BIN)/python -m tests.benchmark --only soak
+
+fuzz: build/.setup build/.apt-test  ## Fuzz the parsers of SIP and SDP: make fuzz TARGET=message SECONDS=600
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check '.[fuzz]'
+	$(BIN)/python -m tests.fuzz $(or $(TARGET),message) -max_total_time=$(or $(SECONDS),60)
 
 lock:  ## Pin every dependency again, at its newest version that fits
 	$(BIN)/pip install --quiet uv

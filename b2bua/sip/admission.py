@@ -11,6 +11,9 @@ from b2bua.sip.compose import ACCEPT_LINE, ALLOW, ALLOW_LINE, SDP
 from b2bua.sip.message import Request
 
 
+_SDP_RANGES = frozenset({SDP, "application/*", "*/*", "multipart/mixed"})
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     code: int
@@ -49,7 +52,16 @@ def _body(request: Request) -> Refusal | None:
     encodings = request.headers.getlist("Content-Encoding")
     if request.body and any(encoding.lower() != "identity" for encoding in encodings):
         return Refusal(415, (ACCEPT_LINE, "Accept-Encoding: identity"))
-    if not request.body or request.method != "INVITE":
+    if request.method != "INVITE":
+        return None
+    accepted = [
+        item.partition(";")[0].strip().lower()
+        for value in request.headers.getlist("Accept")
+        for item in value.split(",")
+    ]
+    if any(accepted) and not _SDP_RANGES & set(accepted):
+        return Refusal(406, (ACCEPT_LINE,))  # no answer of ours could be read
+    if not request.body:
         return None
     types = request.headers.getlist("Content-Type")
     if len(types) != 1 or types[0].partition(";")[0].strip().lower() != SDP:

@@ -23,11 +23,15 @@ _TEXT = bytes(set(range(0x20, 0x100)) - {0x7F}) + b"\t\r\n"
 _FOLD = re.compile(rb"\r\n[ \t]+")
 _LOOSE_NAME = re.compile(rb"^([A-Za-z0-9.!%*_+`'~-]+)[ \t]+:", re.MULTILINE)
 _VIA = re.compile(
-    r"SIP ?/ ?2\.0 ?/ ?([A-Za-z0-9-]+) +(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+) ?(?:: ?([0-9]{1,5}))? ?(?:;(.*))?",
+    r"SIP */ *[0-9.]+ */ *([A-Za-z0-9-]+) +(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+) *(?:: *([0-9]{1,5}))? *(?:;(.*))?",
     re.IGNORECASE | re.DOTALL,
 )
 # A From or To value as nearly all are: no quotes or brackets where they could mislead, the tag right behind the URI.
-_PLAIN_TAG = re.compile(r"""(?:"[^"\\<>]*"|[^"<>;,]*)[ ]*<[^<>"]*>;tag=([A-Za-z0-9.!%*_+`'~-]+)""")
+_PLAIN_TAG = re.compile(r"""(?:"[^"\\<>]*"[ ]*|[^"<>;,]*)<[^<>"]*>;tag=([A-Za-z0-9.!%*_+`'~-]+)""")
+_VERSION = re.compile(r"SIP/[0-9.]+")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=:)")
+_SCHEMES = frozenset({"sip", "sips", "tel"})
+_ESCAPED = re.compile(r"\\.")
 _CSEQ = re.compile(r"([0-9]{1,20})[ \t]+([A-Za-z0-9.!%*_+`'~-]{1,32})")
 _NEEDED = {
     "via": "Via", "v": "Via", "from": "From", "f": "From", "to": "To", "t": "To",
@@ -180,6 +184,8 @@ def _typed(lines: list[str], body: bytes, source: Hop) -> Request | Response:
     if any(len(values) != 1 for values in one):
         raise MalformedError("a mandatory header is missing or repeated")
     head = Head(_vias(headers.getlist("Via")), one[0][0], one[1][0], one[2][0], one[3][0])
+    if _is_open(head.from_) or _is_open(head.to):
+        raise MalformedError("a quoted string without end")
     numbered = _CSEQ.fullmatch(head.cseq)
     if not head.vias or numbered is None or int(numbered[1]) >= 2**31:
         raise MalformedError("Via or CSeq")
@@ -194,6 +200,8 @@ def _typed(lines: list[str], body: bytes, source: Hop) -> Request | Response:
         if first != method:
             raise MalformedError("CSeq method")
         return Request(*common, body, source, _uri(second))
+    if _VERSION.fullmatch(third):
+        raise MalformedError("version", 505)
     # RFC 3261 section 8.1.3.3: a response with more than one Via is not for us.
     if first != "SIP/2.0" or len(second) != 3 or not 100 <= int(second) <= 699 or len(head.vias) != 1:
         raise MalformedError("response")
@@ -203,12 +211,25 @@ def _typed(lines: list[str], body: bytes, source: Hop) -> Request | Response:
 def _vias(values: list[str]) -> tuple[str, ...]:
     if len(values) == 1 and "," not in values[0]:
         return tuple(values)
-    return tuple(via for value in values for via in split_quoted(value, ","))
+    vias = tuple(via for value in values for via in split_quoted(value, ","))
+    if any(via[:1] in ("", ";") for via in vias):
+        raise MalformedError("Via")
+    return vias
+
+
+def _is_open(value: str) -> bool:
+    """Whether a quoted string begins and does not end."""
+    if "\\" in value:
+        value = _ESCAPED.sub("", value)
+    return value.count('"') % 2 == 1
 
 
 @lru_cache(maxsize=256)
 def _uri(text: str) -> sipmessage.URI:
     """A Request-URI. Within dialogs it is our own Contact again and again; nobody changes it."""
+    scheme = _SCHEME.match(text)
+    if scheme is not None and scheme[0].lower() not in _SCHEMES:
+        raise MalformedError("URI scheme", 416)
     return sipmessage.URI.parse(text)
 
 

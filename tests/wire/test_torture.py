@@ -1,0 +1,78 @@
+"""RFC 4475's torture messages at a running engine: each has the answer that is right, or is counted and dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+
+import pytest
+
+from b2bua.call.leg import LegInvited, RejectLeg, Trunk
+from b2bua.sip.endpoint import SipEngine
+from b2bua.sip.hop import Bind, Transport
+from tests.fixtures.torture import ALL, TAKEN, Torture
+from tests.wire.sip_peer import HOST
+
+PROBE = (
+    "OPTIONS sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};rport;branch=z9hG4bKprobe\r\nFrom: <sip:p@h>;tag=1\r\n"
+    "To: <sip:x@h>\r\nCall-ID: probe\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+)
+
+
+async def answers(message: bytes) -> tuple[list[int], dict[str, int], list[object]]:
+    """The codes of all final answers to the message that came before those to a good request behind it; counters; events.
+
+    A Via without rport names other ports; what goes there is caught by counting transactions instead.
+    """
+    events: list[object] = []
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind((HOST, 0))
+        peer.setblocking(False)
+        port = peer.getsockname()[1]
+
+        def on_event(leg, event) -> None:
+            events.append(event)
+            if isinstance(event, LegInvited):
+                engine.execute(leg, RejectLeg(TAKEN, "Busy Here"))
+
+        engine = SipEngine(binds=[Bind(Transport.UDP, HOST, 0)], trunks=[Trunk("peer", HOST, port)], on_event=on_event)
+        await engine.start()
+        codes = []
+        try:
+            # With rport, answers come back here whatever port the RFC's Via has.
+            for datagram in (_with_rport(message), PROBE.format(port=port).encode()):
+                await loop.sock_sendto(peer, datagram, (HOST, engine.address[1]))
+            async with asyncio.timeout(10):
+                while True:
+                    heard = await loop.sock_recv(peer, 65536)
+                    code = int(re.match(rb"SIP/2\.0 ([0-9]{3}) ", heard)[1])
+                    if b"z9hG4bKprobe" in heard:
+                        assert code == 200
+                        break
+                    if code >= 200:
+                        codes.append(code)
+            return codes, engine.counters(), events
+        finally:
+            await engine.stop()
+
+
+def _with_rport(message: bytes) -> bytes:
+    """The topmost Via's first parameter becomes rport; how it is written otherwise stays."""
+    via = re.search(rb"(?im)^(via|v)[ \t]*:.*?(;|\r\n(?![ \t]))", message, re.DOTALL)
+    if via is None or message.startswith(b"SIP/"):
+        return message
+    end = via.start(2)
+    return message[:end] + b";rport" + message[end:]
+
+
+@pytest.mark.parametrize("torture", ALL, ids=str)
+async def test_each_message_is_answered_as_the_rfc_asks_or_counted(torture: Torture):
+    codes, counters, events = await answers(torture.message)
+    assert set(codes) <= torture.codes, codes
+    assert bool(codes) == bool(torture.codes), (torture.codes, counters)
+    assert counters.get("errors", 0) == 0
+    if not torture.codes:
+        assert counters.get("malformed", 0) + counters.get("stray_responses", 0) == 1, counters
+    assert any(isinstance(event, LegInvited) for event in events) == (codes == [TAKEN])
