@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from b2bua.sip.compose import ACCEPT_LINE, ALLOW, ALLOW_LINE, SDP
 from b2bua.sip.message import Request
 
-
 _SDP_RANGES = frozenset({SDP, "application/*", "*/*", "multipart/mixed"})
 
 
