@@ -134,14 +134,19 @@ def _codecs(described: SessionDescription) -> list[Codec]:
     media = next((media for media in described.media if media.kind == "audio" and media.port), None)
     if media is None:
         return []
+    return _named(media.formats, tuple(media.attributes("rtpmap")))
+
+
+@lru_cache(maxsize=256)
+def _named(formats: tuple[str, ...], maps: tuple[str, ...]) -> list[Codec]:
     named = dict(_STATIC)
-    for value in media.attributes("rtpmap"):
+    for value in maps:
         number, _, encoding = value.strip().partition(" ")
         name, _, rate = encoding.strip().partition("/")
         rate = rate.partition("/")[0]
         if _small(number) and name and rate.isascii() and rate.isdigit() and 0 < len(rate) <= 6 and int(rate):
             named[number] = Codec(name[:32].upper(), int(rate))
-    found = [named[number] for number in media.formats if number in named]
+    found = [named[number] for number in formats if number in named]
     return [codec for codec in found if codec.name.lower() not in _NO_CODEC]
 
 

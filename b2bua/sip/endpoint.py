@@ -38,7 +38,7 @@ from b2bua.sip.locator import Locator
 from b2bua.sip.probe import Probes
 from b2bua.sip.reception import Reception
 from b2bua.sip.resolve import Resolver
-from b2bua.sip.scheduler import Scheduler
+from b2bua.sip.scheduler import GRAIN_OF_T1, Scheduler
 from b2bua.sip.stream import Limits
 from b2bua.sip.tls import TlsContexts
 from b2bua.sip.transaction import Timers
@@ -90,7 +90,7 @@ class SipEngine:
     async def start(self) -> None:
         """Bind and resolve the trunks. Raises OSError where the address cannot be bound."""
         loop = asyncio.get_running_loop()
-        scheduler = Scheduler(loop)
+        scheduler = Scheduler(loop, GRAIN_OF_T1 * self._timers.t1)
         layer = TransactionLayer(self._transports, self._soon, scheduler, self._timers)
         self._ground = Ground(
             layer, scheduler, self._timers, self._transports, self._emit, self._user_agent, count=self._counters

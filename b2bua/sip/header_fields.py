@@ -71,6 +71,13 @@ class Headers:
             found = self._values.get(_LOWER.get(lower, lower))
         return [] if found is None else found
 
+    def one(self, name: str) -> str:
+        """The value of a header that must be there once, by its name as RFCs write it. Raises ValueError."""
+        values = self._values.get(name)
+        if values is None or len(values) != 1:
+            raise ValueError("a mandatory header is missing or repeated")
+        return values[0]
+
     def get(self, name: str) -> str | None:
         """The first value."""
         values = self.getlist(name)

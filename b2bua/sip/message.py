@@ -180,10 +180,8 @@ def read(data: bytes, source: Hop) -> Request | Response:
 
 def _typed(lines: list[str], body: bytes, source: Hop) -> Request | Response:
     headers = Headers(lines[1:])
-    one = [headers.getlist(name) for name in ("From", "To", "Call-ID", "CSeq")]
-    if any(len(values) != 1 for values in one):
-        raise MalformedError("a mandatory header is missing or repeated")
-    head = Head(_vias(headers.getlist("Via")), one[0][0], one[1][0], one[2][0], one[3][0])
+    one = headers.one
+    head = Head(_vias(headers.getlist("Via")), one("From"), one("To"), one("Call-ID"), one("CSeq"))
     if _is_open(head.from_) or _is_open(head.to):
         raise MalformedError("a quoted string without end")
     numbered = _CSEQ.fullmatch(head.cseq)

@@ -102,7 +102,7 @@ class SippySimple:
 
 def tonewall_conf(ports: Ports, directory: Path, calls: int) -> str:
     """The configuration that is measured: both trunks on loopback, UDP, logging at its default level, no charge made."""
-    low, high = free_port_range(4 * calls)
+    low, high = free_port_range(4 * calls + 1000)  # other programs may hold some of them
     return f"""\
 [general]
 bind = {HOST}
