@@ -24,7 +24,7 @@ from b2bua.api.http import create_app
 from b2bua.api.server import serve
 from b2bua.call.leg import Trunk
 from b2bua.records.store import RecordStore, StoreError, connect
-from b2bua.settings import SignallingSettings, TrunkSettings, signalling
+from b2bua.settings import SignallingSettings, TrunkSettings, networks, signalling
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Transport
 from b2bua.switchboard import Plan, Switchboard
@@ -121,6 +121,10 @@ def _trunk(name: str, settings: TrunkSettings) -> Trunk:
         username=settings.username,
         password=settings.password.get_secret_value(),
         domain=settings.domain,
+        transport=settings.transport,
+        networks=networks(settings.match),
+        follow=settings.redirect == "follow",
+        probe=settings.probe,
     )
 
 

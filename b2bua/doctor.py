@@ -21,6 +21,8 @@ from urllib.parse import urlsplit
 from b2bua.api.auth import Tokens
 from b2bua.call import sdp
 from b2bua.settings import GeneralSettings, Settings, TrunkSettings, read
+from b2bua.sip.hop import Transport
+from b2bua.sip.resolve import Resolver
 from tonewall.ini import ConfigError
 
 _PATIENCE = 2.0  # seconds for an answer from a peer
@@ -182,12 +184,12 @@ def _media(settings: Settings) -> list[Finding]:
 
 async def _peer(name: str, trunk: TrunkSettings, general: GeneralSettings) -> list[Finding]:
     """Whether the peer answers an OPTIONS (RFC 3261 section 11); any SIP answer will do."""
-    where = f"{trunk.host} port {trunk.port}"
+    where = f"{trunk.host} port {trunk.port}" if trunk.port else trunk.host
     try:
         answer = await _ask(trunk, general)
     except TimeoutError:
         return [_warn(name, f"{where}: no answer to OPTIONS; some peers answer only what they know")]
-    except socket.gaierror:
+    except LookupError:
         return [_fault(name, f"[{name}] host: the name cannot be resolved")]
     except OSError as error:
         return [_fault(name, f"{where}: {error.strerror}; is the peer running, is a firewall shut?")]
@@ -197,11 +199,17 @@ async def _peer(name: str, trunk: TrunkSettings, general: GeneralSettings) -> li
 
 
 async def _ask(trunk: TrunkSettings, general: GeneralSettings) -> bytes:
-    """The peer's answer to OPTIONS. Raises OSError, TimeoutError."""
+    """The peer's answer to OPTIONS. Raises LookupError, OSError, TimeoutError."""
     loop = asyncio.get_running_loop()
-    resolved = await loop.getaddrinfo(trunk.host, trunk.port, type=socket.SOCK_DGRAM)
-    family, kind, protocol, _, address = resolved[0]
-    with socket.socket(family, kind, protocol) as sock:
+    resolver, families = Resolver(), {socket.AF_INET6 if ":" in general.bind else socket.AF_INET}
+    try:
+        located = await resolver.locate(trunk.host, trunk.port, [Transport.UDP], families)
+    except LookupError:
+        located = await resolver.of_system(trunk.host, trunk.port, [Transport.UDP], families)
+    if not located.targets:
+        raise LookupError(trunk.host)
+    address = (located.targets[0].addresses[0], located.targets[0].port)
+    with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)
         with contextlib.suppress(OSError):
             sock.bind((general.bind, 0))
@@ -214,8 +222,9 @@ async def _ask(trunk: TrunkSettings, general: GeneralSettings) -> bytes:
 def _options(trunk: TrunkSettings, address: str, port: int) -> bytes:
     host = f"[{address}]" if ":" in address else address
     token = secrets.token_hex(8)
+    at = f"{trunk.host}:{trunk.port}" if trunk.port else trunk.host
     return (
-        f"OPTIONS sip:{trunk.host}:{trunk.port} SIP/2.0\r\n"
+        f"OPTIONS sip:{at} SIP/2.0\r\n"
         f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{token};rport\r\n"
         f"From: <sip:doctor@{host}>;tag={token}\r\nTo: <sip:{trunk.host}>\r\n"
         f"Call-ID: {token}@doctor\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n"

@@ -24,6 +24,11 @@ def _host(value: str) -> str:
     return value
 
 
+def networks(match: str) -> tuple[str, ...]:
+    """The networks of a trunk's `match`."""
+    return tuple(each.strip() for each in match.split(",") if each.strip())
+
+
 class GeneralSettings(Section):
     """`[general]`: the process as a whole."""
 
@@ -74,7 +79,21 @@ class TrunkSettings(Section):
     """`[carrier]` and `[pbx]`: a peer."""
 
     host: str = Field(description="the peer's host name or numeric address")
-    port: int = Field(5060, ge=1, le=65535, description="the peer's UDP port for SIP")
+    port: int = Field(
+        0, ge=0, le=65535, description="the peer's port for SIP; 0: as DNS says (SRV), or the transport's own"
+    )
+    transport: Literal["", "udp", "tcp", "tls"] = Field(
+        "", description="udp, tcp or tls; empty for what DNS prefers (NAPTR, SRV) of what we listen on"
+    )
+    match: str = Field(
+        "", description="networks that its requests may come from besides its host's addresses, separated by commas"
+    )
+    redirect: Literal["relay", "follow"] = Field(
+        "relay", description="relay or follow: what becomes of a 3xx; followed only through this peer's own addresses"
+    )
+    probe: float = Field(
+        0.0, ge=0, le=3600, description="seconds between OPTIONS to each of its addresses, which take it out; 0: none"
+    )
     username: str = Field("", description="answers the peer's challenges, where it sends any")
     password: SecretStr = Field(SecretStr(""), description="answers the peer's challenges")
     domain: str = Field("", description="the host part of our From and To towards this peer, where it is not `host`")
@@ -86,6 +105,16 @@ class TrunkSettings(Section):
     @classmethod
     def _is_host(cls, value: str) -> str:
         return _host(value)
+
+    @field_validator("match")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        for network in networks(value):
+            try:
+                ipaddress.ip_network(network, strict=False)
+            except ValueError:
+                raise ValueError("expected networks such as 192.0.2.0/24, separated by commas") from None
+        return value
 
 
 class CarrierSettings(TrunkSettings):

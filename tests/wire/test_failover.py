@@ -79,6 +79,12 @@ async def stage():
         yield made
 
 
+def nothing_for(peer: SipPeer) -> None:
+    """Nothing more has come to this peer."""
+    with pytest.raises(BlockingIOError):
+        peer.socket.recv(65536)
+
+
 # --- failover ---------------------------------------------------------------------------------------------------------
 
 
@@ -121,7 +127,7 @@ async def test_a_hop_that_rings_is_waited_for_however_long(stage):
         first.reply(invite, 180)
     first.reply(invite, 200, body=ANSWER)
     await stage.carrier.hear("200")
-    second.never("INVITE")
+    nothing_for(second)
 
 
 @pytest.mark.parametrize("code", [408, 404, 486, 500, 504, 603])
@@ -130,7 +136,7 @@ async def test_other_codes_are_the_far_end_s_own_answer(stage, code):
     stage.call()
     first.reply(await first.hear("INVITE"), code)
     await stage.refused(str(code))
-    second.never("INVITE")
+    nothing_for(second)
 
 
 async def test_each_hop_is_tried_once(stage):
@@ -157,7 +163,7 @@ async def test_a_late_2xx_of_a_hop_that_was_left_is_acknowledged_and_hung_up_onc
     await until(lambda: stage.bridge.engine.counters()["received"] >= 5)
     assert [message.what for message in first.heard].count("BYE") == 1
     assert len(stage.bridge.kinds(LegAnswered)) == 1
-    second.never("BYE", "CANCEL")
+    nothing_for(second)
 
 
 async def test_a_late_180_of_a_hop_that_was_left_is_cancelled(stage):
@@ -184,7 +190,7 @@ async def test_who_hangs_up_is_not_called_anew(stage):
     first.reply(await first.hear("CANCEL"), 200)
     first.reply(invite, 503)
     await first.hear("ACK")
-    second.never("INVITE")
+    nothing_for(second)
 
 
 # --- weights ----------------------------------------------------------------------------------------------------------
@@ -226,11 +232,11 @@ async def test_options_take_a_silent_hop_out_and_put_it_back_when_it_answers():
         stage.call()
         second.reply(await second.hear("INVITE"), 200, body=ANSWER)
         await stage.carrier.hear("200")
-        first.never("INVITE")
         first.unread.clear()
         await until_answering(stage, first, lambda: stage.out() == 0, also=second)
         stage.call()
         await first.hear("INVITE")
+        assert [message.what for message in first.heard].count("INVITE") == 1
 
 
 async def until_answering(stage: Stage, peer: SipPeer, condition, also: SipPeer | None = None) -> None:
@@ -280,7 +286,7 @@ async def test_new_records_are_used_without_a_restart_and_old_ones_kept_while_dn
     await stage.names.stop()
     stage.call()
     await stage.answered(second)
-    first.never("INVITE")
+    nothing_for(first)
     assert table.located.targets != ()
 
 
@@ -309,7 +315,7 @@ async def test_a_redirection_is_relayed_with_users_only_and_our_own_address(stag
     assert refused.all("Contact") == [f"<sip:high@{ours}>", f"<sip:low@{ours}>"]
     assert "10.9.8.7" not in refused.text
     assert "inside.example" not in refused.text
-    second.never("INVITE")
+    nothing_for(second)
 
 
 async def test_a_redirection_is_followed_by_q_and_through_the_trunk_s_own_hops_only():
