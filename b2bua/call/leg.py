@@ -377,3 +377,6 @@ class Trunk:
     tls_key: str = ""
     tls_name: str = ""
     tls_verify_client: bool = False
+    trusted: bool = False  # whether what it says of who calls is believed, and it may know what is private
+    x_headers: tuple[str, ...] = ()  # private headers that are sent to it, in lower case; `*`: all
+    identity: bool = False  # whether signed callers (Identity) are sent to it
