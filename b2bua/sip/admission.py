@@ -48,6 +48,8 @@ def inspect(request: Request) -> Refusal | None:
 
 
 def _body(request: Request) -> Refusal | None:
+    if request.unsupported:
+        return Refusal(415, request.unsupported)
     encodings = request.headers.getlist("Content-Encoding")
     if request.body and any(encoding.lower() != "identity" for encoding in encodings):
         return Refusal(415, (ACCEPT_LINE, "Accept-Encoding: identity"))
@@ -60,9 +62,4 @@ def _body(request: Request) -> Refusal | None:
     ]
     if any(accepted) and not _SDP_RANGES & set(accepted):
         return Refusal(406, (ACCEPT_LINE,))  # no answer of ours could be read
-    if not request.body:
-        return None
-    types = request.headers.getlist("Content-Type")
-    if len(types) != 1 or types[0].partition(";")[0].strip().lower() != SDP:
-        return Refusal(415, (ACCEPT_LINE,))
     return None

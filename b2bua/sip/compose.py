@@ -22,7 +22,7 @@ from tonewall.tokens import token
 
 ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE")
 ALLOW_LINE = "Allow: " + ", ".join(ALLOW)
-ACCEPT_LINE = "Accept: application/sdp"
+ACCEPT_LINE = "Accept: application/sdp, multipart/mixed, multipart/alternative"
 SDP = "application/sdp"
 COOKIE = "z9hG4bK"  # RFC 3261 section 8.1.1.7
 _USER = "-_.!~*'()&=+$,;?/"  # beside letters and digits, what needs no escape in a user part
@@ -99,6 +99,7 @@ def response(
     tag: str = "",
     lines: Iterable[str] = (),
     body: bytes = b"",
+    content_type: str = SDP,
 ) -> bytes:
     """A response. `tag`: ours, added to To where it has none; `lines`: further headers, ready to send."""
     to = head.to if not tag or tag_of(head.to) else f"{head.to};tag={tag}"
@@ -106,7 +107,7 @@ def response(
     rows += [f"Via: {via}" for via in head.vias[1:]]
     rows += [f"From: {head.from_}", f"To: {to}", f"Call-ID: {head.call_id}", f"CSeq: {head.cseq}", *lines]
     if body:
-        rows.append(f"Content-Type: {SDP}")
+        rows.append(f"Content-Type: {content_type}")
     rows.append(f"Content-Length: {len(body)}\r\n\r\n")
     return "\r\n".join(rows).encode() + body
 

@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import sipmessage
-
 from b2bua.call.leg import Party, Trunk
 from b2bua.sip import shapes
+from b2bua.sip.header_fields import Headers
 from b2bua.sip.message import split_quoted
 from b2bua.sip.passport import Signed, still_true
 from b2bua.sip.shapes import Scene, Shape
@@ -119,7 +118,7 @@ def rule_of(name: str) -> Rule | None:
     return _BY_NAME.get(name) or (_PRIVATE if name.startswith(("x-", "p-")) else None)
 
 
-def received(moment: Moment, headers: sipmessage.Headers, trunk: Trunk) -> tuple[tuple[str, str], ...]:
+def received(moment: Moment, headers: Headers, trunk: Trunk) -> tuple[tuple[str, str], ...]:
     """What may cross of a message from `trunk`, for `Carried.headers`."""
     kept: list[tuple[str, str]] = []
     room = MOST_BYTES

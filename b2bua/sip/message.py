@@ -14,6 +14,7 @@ from functools import lru_cache
 import msgspec
 import sipmessage
 
+from b2bua.call.leg import Part
 from b2bua.sip.header_fields import Headers
 from b2bua.sip.hop import Hop
 
@@ -82,6 +83,9 @@ class Received:
     headers: Headers
     body: bytes = field(repr=False)
     source: Hop
+    # What `bodies.unwrap` finds beside the session description, and the lines of a 415 where it may not be taken.
+    parts: tuple[Part, ...] = field(default=(), kw_only=True)
+    unsupported: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(slots=True)

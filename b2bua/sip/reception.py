@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from b2bua.call.leg import LegId
 from b2bua.sip.admission import inspect, max_forwards
+from b2bua.sip.bodies import unwrap
 from b2bua.sip.compose import ACCEPT_LINE, ALLOW_LINE, response, stateless_tag
 from b2bua.sip.framer import Broken
 from b2bua.sip.hop import Hop
@@ -52,6 +53,7 @@ class Reception:
             if error.head is not None:
                 self._stateless(error.head, source, error.code)
             return
+        unwrap(message)
         if isinstance(message, Response):
             if not self._ground.layer.receive_response(message):
                 self._count["stray_responses"] += 1
@@ -129,7 +131,7 @@ class Reception:
         tag = leg.dialog.local_tag if isinstance(leg, Leg) and leg.dialog is not None else ""
         self._answer(server, 200, tag=tag)
         if not invite.answered and isinstance(leg, Leg):
-            leg.cancelled(invite)
+            leg.cancelled(invite, request)
 
     def _in_dialog(self, request: Request) -> None:
         server = self._ground.layer.open_server(request)
