@@ -125,6 +125,9 @@ def _trunk(name: str, settings: TrunkSettings) -> Trunk:
         networks=networks(settings.match),
         follow=settings.redirect == "follow",
         probe=settings.probe,
+        trusted=settings.trust,
+        x_headers=tuple(name.strip().lower() for name in settings.x_headers.split(",") if name.strip()),
+        identity=settings.identity,
     )
 
 

@@ -97,6 +97,11 @@ class TrunkSettings(Section):
     username: str = Field("", description="answers the peer's challenges, where it sends any")
     password: SecretStr = Field(SecretStr(""), description="answers the peer's challenges")
     domain: str = Field("", description="the host part of our From and To towards this peer, where it is not `host`")
+    trust: bool = Field(
+        False, description="yes or no: believe it who calls, and tell it what callers want to keep private"
+    )
+    x_headers: str = Field("", description="X- and P- headers to send to it, separated by commas, or * for all")
+    identity: bool = Field(False, description="yes or no: send it signed callers (Identity) that are still true")
     nat: bool = Field(
         False, description="yes or no: the peer sits behind NAT, so take the source of its first RTP packet"
     )

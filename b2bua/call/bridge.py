@@ -107,6 +107,7 @@ class Bridge:
                     callee=self._invited.callee,
                     offer=self._for(far),
                     max_forwards=self._invited.max_forwards - 1,
+                    carried=self._invited.carried,
                 ),
             ),
         ]
@@ -157,7 +158,7 @@ class Bridge:
             case leg.ReinviteFailed():
                 return self._reinvite_failed(side, event)
             case leg.LegHungUp():
-                return self._gone(side, Happening.LEG_HUNG_UP, event.reason or "hung up", None)
+                return self._gone(side, Happening.LEG_HUNG_UP, event.reason or "hung up", None, event.carried)
             case leg.ReinviteCancelled() | leg.LegReferred() | leg.LegRequested() | leg.LegResponded():
                 return []  # not of the bridge
             case _:
@@ -169,8 +170,11 @@ class Bridge:
             return []
         self._move(Happening.FAR_PROGRESSED)
         if not event.answer or not self._learn(side, event.answer):
-            return [ToLeg(near, leg.RingLeg(event.code, event.phrase))]
-        return [self._set_remote(side), ToLeg(near, leg.RingLeg(event.code, event.phrase, self._for(near)))]
+            return [ToLeg(near, leg.RingLeg(event.code, event.phrase, carried=event.carried))]
+        return [
+            self._set_remote(side),
+            ToLeg(near, leg.RingLeg(event.code, event.phrase, self._for(near), event.carried)),
+        ]
 
     def _answered(self, side: Side, event: leg.LegAnswered, now: float) -> list[CallCommand]:
         near = OTHER[side]
@@ -190,7 +194,7 @@ class Bridge:
         self._deadline = None
         self.answered_at = now
         self.code = 200
-        return [self._set_remote(side), ToLeg(near, leg.AnswerLeg(self._for(near)))]
+        return [self._set_remote(side), ToLeg(near, leg.AnswerLeg(self._for(near), event.carried))]
 
     def _confirmed(self, side: Side, event: leg.LegConfirmed) -> list[CallCommand]:
         if side not in self._self_answered:
@@ -200,15 +204,17 @@ class Bridge:
 
     def _failed(self, side: Side, event: leg.LegFailed) -> list[CallCommand]:
         if side is self.route.near:
-            return self._gone(side, Happening.NEAR_GONE, "cancelled", event.code)
+            return self._gone(side, Happening.NEAR_GONE, "cancelled", event.code, event.carried)
         if self.phase is Phase.UP:
-            return self._gone(side, Happening.LEG_HUNG_UP, event.phrase, None)
+            return self._gone(side, Happening.LEG_HUNG_UP, event.phrase, None, event.carried)
         self._move(Happening.FAR_FAILED)
         return self._over(event.phrase, event.code, near=self._rejection(event))
 
     @staticmethod
     def _rejection(event: leg.LegFailed) -> leg.RejectLeg:
-        return leg.RejectLeg(event.code, event.phrase, contacts=event.contacts, retry_after=event.retry_after)
+        return leg.RejectLeg(
+            event.code, event.phrase, event.carried, contacts=event.contacts, retry_after=event.retry_after
+        )
 
     # --- renegotiation --------------------------------------------------------------------------------------------
 
@@ -282,11 +288,13 @@ class Bridge:
         near: leg.LegCommand = leg.HangUpLeg(reason) if answered else leg.RejectLeg(code, "Service Unavailable")
         return self._over(reason, code, near=near, far=leg.HangUpLeg(reason) if invited else None)
 
-    def _gone(self, side: Side, happening: Happening, reason: str, code: int | None) -> list[CallCommand]:
+    def _gone(
+        self, side: Side, happening: Happening, reason: str, code: int | None, carried: leg.Carried
+    ) -> list[CallCommand]:
         """One leg is over; the other follows, where there is one."""
         both = self.phase is not Phase.OPENING
         self._move(happening)
-        goodbye: list[CallCommand] = [ToLeg(OTHER[side], leg.HangUpLeg(reason))] if both else []
+        goodbye: list[CallCommand] = [ToLeg(OTHER[side], leg.HangUpLeg(reason, carried))] if both else []
         return [*goodbye, *self._close(reason, code)]
 
     def _over(

@@ -13,6 +13,7 @@ from b2bua.call import leg
 from b2bua.call.bridge import Bridge, Route
 from b2bua.call.cdr import CallRecord, Ledger
 from b2bua.call.command import CallCommand, Record, Show, ToLeg
+from b2bua.call.muted import muted
 from b2bua.call.payment import Payment
 from b2bua.call.relayed import Relayed
 from b2bua.call.state import Phase
@@ -103,6 +104,8 @@ class Call:
         if isinstance(event, leg.LegResponded):
             return self._after(self.relayed.responded(side, event), now)
         self.ledger.event(side, event, now)
+        if side is Side.CALLER and self.payment.masked:
+            event = muted(event)
         commands = self.bridge.leg_event(side, event, now)
         if self.bridge.keys_lost():
             commands = [*commands, *self.payment.stop(_KEYS_LOST, now)]

@@ -254,7 +254,7 @@ def _carry_out(leg: object, command: LegCommand) -> bool:
     """Whether the command fitted the leg's state."""
     match leg, command:
         case ((UacLeg() | UasLeg()), HangUpLeg()):
-            leg.hang_up()
+            leg.hang_up(command.carried)
         case UasLeg(), RingLeg():
             return leg.ring(command)
         case UasLeg(), AnswerLeg():

@@ -1,4 +1,4 @@
-"""What crosses from leg to leg: the policy of headers, as one table. docs/headers.md is made from it.
+"""What crosses from leg to leg: the policy of headers, as one table.
 
 Rule 1: a header that is not in RULES, and not among a trunk's `x_headers`, crosses nowhere.
 Rule 2: who calls, who diverted and where somebody is, is believed of trusted trunks only, and told to others only where
@@ -80,7 +80,7 @@ RULES: tuple[Rule, ...] = (
          "where the call was before (RFC 7044); hosts become ours; entries under privacy are made anonymous for trunks that "
          "are not trusted, their index stays", 16, listed=True),
     Rule("Identity", _in(_I), _ANY, _ANY, shapes.opaque,
-         "a signed caller (RFC 8224): only to trunks with `identity = keep`, and only where the numbers and key fingerprints "
+         "a signed caller (RFC 8224): only to trunks with `identity = yes`, and only where the numbers and key fingerprints "
          "that it signs are those that we send", 4, 4096),
     Rule("Date", _in(_I), _ANY, _ANY, shapes.date, "only with an Identity that is kept", 1, 64),
     Rule("Reason", _in(_1, _F, _C, _B), _ANY, _ANY, shapes.reason,

@@ -11,16 +11,19 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from b2bua.call.leg import LegConfirmed, LegEvent, LegFailed, LegHungUp, LegId
+from b2bua.call.leg import NOTHING, Carried, LegConfirmed, LegEvent, LegFailed, LegHungUp, LegId
+from b2bua.sip import bodies, headers
 from b2bua.sip.auth import Digest
-from b2bua.sip.compose import ACCEPT_LINE, ALLOW_LINE, SDP, Outgoing, phrase, response
+from b2bua.sip.compose import ACCEPT_LINE, ALLOW_LINE, SDP, Outgoing, hostport, phrase, response
 from b2bua.sip.dialog import Dialog
 from b2bua.sip.dialog import Event as DialogEvent
+from b2bua.sip.headers import Moment
 from b2bua.sip.hop import Hop
 from b2bua.sip.layer import Client, Server, TransactionLayer
 from b2bua.sip.leg_state import TRANSITIONS, Event, State
 from b2bua.sip.message import Request, Response
 from b2bua.sip.mid_dialog import METHODS, MidDialog
+from b2bua.sip.passport import Signed
 from b2bua.sip.reinvite import Reinvite
 from b2bua.sip.reliable_answer import Event as AnswerEvent
 from b2bua.sip.reliable_answer import ReliableAnswer
@@ -67,6 +70,7 @@ class Leg:
         self.answer_to = source  # where that 2xx goes
         self.reinvite = Reinvite(self)
         self.mid_dialog = MidDialog(self)
+        self.farewell = NOTHING  # what our CANCEL or BYE carries on of the other leg's
         self.digest = Digest(peer.trunk.username, peer.trunk.password)
         self.scheduled: float | None = None
         self.acks: dict[tuple[str, int], tuple[Outgoing, Hop]] = {}  # by remote tag and CSeq, to be sent again
@@ -110,6 +114,22 @@ class Leg:
             self.dialog.receive(DialogEvent.ENDED)
         self.ground.legs.pop(self.id, None)
         self.tell_end()
+
+    # --- what crosses ---------------------------------------------------------------------------------------------------
+
+    def carried(self, moment: Moment, message: Request | Response) -> Carried:
+        """What may cross of a message of the peer's."""
+        return Carried(headers.received(moment, message.headers, self.peer.trunk), message.parts)
+
+    def crossing(
+        self, moment: Moment, carried: Carried, sdp: bytes = b"", signed: Signed | None = None, code: int = 0
+    ) -> tuple[tuple[str, ...], bytes, str]:
+        """What crosses, as this leg's peer is to see it: lines, body and the body's type."""
+        trunk = self.peer.trunk
+        host = trunk.domain or hostport(self.ground.transports.host(self.source), None)
+        lines = headers.lines(moment, carried.headers, trunk, host, signed=signed, code=code)
+        content_type, more, body = bodies.wrap(sdp, carried.parts, trunk, host)
+        return (*lines, *more), body, content_type
 
     # --- requests of ours within the dialog --------------------------------------------------------------------------
 
@@ -158,7 +178,8 @@ class Leg:
     def bye(self) -> None:
         self.reinvite.drop()
         self.mid_dialog.drop()
-        self.request("BYE", (f"User-Agent: {self.ground.user_agent}",))
+        lines, body, content_type = self.crossing(Moment.BYE, self.farewell)
+        self.request("BYE", (f"User-Agent: {self.ground.user_agent}", *lines), body, content_type)
 
     def lose(self, reason: str) -> None:
         """The dialog is lost: BYE, in case the peer still has it, and report."""
@@ -190,17 +211,27 @@ class Leg:
     # --- requests of the peer's within the dialog --------------------------------------------------------------------
 
     def respond(
-        self, server: Server, code: int, text: str = "", lines: tuple[str, ...] = (), body: bytes = b""
+        self,
+        server: Server,
+        code: int,
+        text: str = "",
+        lines: tuple[str, ...] = (),
+        body: bytes = b"",
+        content_type: str = SDP,
     ) -> bytes:
         tag = self.dialog.local_tag if self.dialog is not None else ""
         head = server.request.head
-        message = response(head, server.request.source, code, text=text, tag=tag, lines=lines, body=body)
+        message = response(
+            head, server.request.source, code, text=text, tag=tag, lines=lines, body=body, content_type=content_type
+        )
         self.ground.layer.respond(server, code, message)
         return message
 
-    def send_answer(self, server: Server, body: bytes, lines: tuple[str, ...] = ()) -> None:
+    def send_answer(self, server: Server, body: bytes, lines: tuple[str, ...] = (), content_type: str = SDP) -> None:
         """Send 200 to an INVITE or re-INVITE, and watch for its ACK."""
-        message = self.respond(server, 200, lines=(*lines, *self.lines(), ACCEPT_LINE), body=body)
+        message = self.respond(
+            server, 200, lines=(*lines, *self.lines(), ACCEPT_LINE), body=body, content_type=content_type
+        )
         now = self.ground.scheduler.now()
         if self.dialog is not None:
             self.dialog.receive(DialogEvent.SUCCESS)
@@ -208,14 +239,14 @@ class Leg:
         self.answer = ReliableAnswer.open(message, server.request.cseq, now, self.ground.timers)
         self.ground.scheduler.watch(self)
 
-    def cancelled(self, server: Server) -> None:
+    def cancelled(self, server: Server, cancel: Request) -> None:
         """The peer's CANCEL, for a re-INVITE."""
         self.reinvite.cancelled(server)
 
     def on_bye(self, server: Server) -> None:
         self.respond(server, 200)
         self.reinvite.drop()
-        self.end_with(LegHungUp("far end hung up"))
+        self.end_with(LegHungUp("far end hung up", self.carried(Moment.BYE, server.request)))
         self.move(Event.BYE)
 
     def on_ack(self, request: Request) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import msgspec
 
 from b2bua.call.leg import (
+    NOTHING,
+    Carried,
     InviteLeg,
     LegAnswered,
     LegFailed,
@@ -19,11 +21,13 @@ from b2bua.call.leg import (
 from b2bua.sip.compose import Outgoing, hostport, new_branch, new_tag, party, phrase, with_user
 from b2bua.sip.dialog import Dialog, Forks, Verdict
 from b2bua.sip.failover import MOST_TARGETS, PATIENCE, Course, Forsaken, contacts, retry_after
+from b2bua.sip.headers import Moment, shown
 from b2bua.sip.hop import Hop
 from b2bua.sip.layer import NOBODY, Client
 from b2bua.sip.leg_base import Ground, Leg
 from b2bua.sip.leg_state import Event, State
-from b2bua.sip.message import Response
+from b2bua.sip.message import Response, name_addr
+from b2bua.sip.passport import Signed
 from b2bua.sip.trunk import Peer
 
 
@@ -41,17 +45,26 @@ class UacLeg(Leg):
         self._give_up: float | None = None
         own = ground.transports.host(address)
         callee = party(command.callee, trunk.host, port)
+        who, host = shown(command.caller, command.carried.headers, trunk, trunk.domain or own)
+        callers = tuple(
+            name_addr(value)[1].partition(":")[2].partition("@")[0]
+            for name, value in command.carried.headers
+            if name == "P-Asserted-Identity"
+        )
+        signed = Signed((who.user, *callers), command.callee.user, command.offer)
+        self._crossing, body, kind = self.crossing(Moment.INVITE, command.carried, command.offer, signed)
         invite = Outgoing(
             method="INVITE",
             uri=callee[callee.rfind("<") + 1 : -1],
             branch=new_branch(),
-            from_=f"{party(command.caller, trunk.domain or own)};tag={self._tag}",
+            from_=f"{party(who, host)};tag={self._tag}",
             to=party(command.callee, trunk.domain or trunk.host, None if trunk.domain else port),
             call_id=f"{new_tag()}@{hostport(own, None)}",
             cseq=1,
             max_forwards=command.max_forwards,
-            lines=self.lines(),
-            body=command.offer,
+            lines=(*self.lines(), *self._crossing),
+            body=body,
+            content_type=kind,
         )
         self._course = Course(invite.uri, hops[1:])
         self._impatient: float | None = None
@@ -73,7 +86,12 @@ class UacLeg(Leg):
         self._forks, self.source = Forks(), hop
         was = self._invite.request
         again = msgspec.structs.replace(
-            was, uri=self._course.uri, branch=new_branch(), cseq=was.cseq + 1, lines=self.lines(), sent_by=""
+            was,
+            uri=self._course.uri,
+            branch=new_branch(),
+            cseq=was.cseq + 1,
+            lines=(*self.lines(), *self._crossing),
+            sent_by="",
         )
         self._invite = self._sent(again, hop)
 
@@ -112,7 +130,8 @@ class UacLeg(Leg):
         self.ground.outgoing.pop((self._invite.request.call_id, self._tag), None)
         super()._forget()
 
-    def hang_up(self) -> None:
+    def hang_up(self, carried: Carried = NOTHING) -> None:
+        self.farewell = carried
         was = self.state
         if not self.move(Event.HANG_UP) or was is self.state:
             return
@@ -148,7 +167,14 @@ class UacLeg(Leg):
                 if wanted:
                     self._cancel()
                 elif self.state is State.RINGING and reply.code > 100:
-                    self.emit(LegProgressed(reply.code, phrase(reply.code, reply.phrase), reply.body))
+                    self.emit(
+                        LegProgressed(
+                            reply.code,
+                            phrase(reply.code, reply.phrase),
+                            reply.body,
+                            self.carried(Moment.PROVISIONAL, reply),
+                        )
+                    )
 
     def _on_refusal(self, client: Client, reply: Response) -> None:
         now = self.ground.scheduler.now()
@@ -170,7 +196,9 @@ class UacLeg(Leg):
             if reply.code < 600 and self._next_target():
                 return
         users = [contact.user for contact in contacts(reply)] if reply.code < 400 else []
-        self._fail(reply.code, reply.phrase, tuple(dict.fromkeys(users))[:MOST_TARGETS])
+        self._fail(
+            reply.code, reply.phrase, tuple(dict.fromkeys(users))[:MOST_TARGETS], self.carried(Moment.FAILURE, reply)
+        )
 
     def _on_success(self, client: Client, reply: Response) -> None:
         verdict, dialog = self._forks.receive(client.request, self._tag, reply)
@@ -184,7 +212,7 @@ class UacLeg(Leg):
         self.dialog, self._give_up = dialog, None
         self.ground.dialogs[dialog.key] = self
         if self.state is State.UP:
-            self.emit(LegAnswered(reply.body))
+            self.emit(LegAnswered(reply.body, self.carried(Moment.SUCCESS, reply)))
         else:
             # It crossed our CANCEL, or came instead of the provisional that CANCEL waited for.
             self.end_with(LegHungUp("hung up"))
@@ -195,12 +223,13 @@ class UacLeg(Leg):
         bye = dialog.request("BYE")
         self.ground.layer.open_client(bye, self.destination(dialog), NOBODY)
 
-    def _fail(self, code: int, text: str, users: tuple[str, ...] = ()) -> None:
-        self.end_with(LegFailed(code, phrase(code, text), contacts=users))
+    def _fail(self, code: int, text: str, users: tuple[str, ...] = (), carried: Carried = NOTHING) -> None:
+        self.end_with(LegFailed(code, phrase(code, text), carried, users))
         self.move(Event.FAILURE)
 
     def _cancel(self) -> None:
         request = self._invite.request.cancel()
+        request = msgspec.structs.replace(request, lines=self.crossing(Moment.CANCEL, self.farewell)[0])
         self.ground.layer.open_client(request, self._invite.destination, self)
         self._give_up = self.ground.scheduler.now() + self.ground.timers.patience
         self.ground.scheduler.watch(self)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sipmessage
 
-from b2bua.call.leg import AnswerLeg, LegFailed, LegId, LegInvited, Party, RejectLeg, RingLeg
-from b2bua.sip.compose import new_tag, phrase, with_user
+from b2bua.call.leg import NOTHING, AnswerLeg, Carried, LegFailed, LegId, LegInvited, Party, RejectLeg, RingLeg
+from b2bua.sip.compose import SDP, new_tag, phrase, with_user
 from b2bua.sip.dialog import Dialog
+from b2bua.sip.headers import Moment
 from b2bua.sip.layer import Server
 from b2bua.sip.leg_base import Ground, Leg
 from b2bua.sip.leg_state import Event, State
@@ -31,21 +32,32 @@ class UasLeg(Leg):
         request = self._server.request
         self.respond(self._server, 100, lines=_timestamp(request))
         callee = Party(request.uri.user or "", name_addr(request.head.to)[0])
-        self.emit(LegInvited(self.peer.trunk.name, caller(request), callee, request.body, max_forwards))
+        self.emit(
+            LegInvited(
+                self.peer.trunk.name,
+                caller(request),
+                callee,
+                request.body,
+                max_forwards,
+                self.carried(Moment.INVITE, request),
+            )
+        )
 
     def ring(self, command: RingLeg) -> bool:
         """Send a provisional answer. False: too late."""
         if not 100 < command.code < 200 or not self.move(Event.RING):
             return False
-        lines = (*self._record_route, *self.lines())
-        self.respond(self._server, command.code, command.phrase, lines, command.answer)
+        crossing, body, kind = self.crossing(Moment.PROVISIONAL, command.carried, command.answer)
+        lines = (*self._record_route, *self.lines(), *crossing)
+        self.respond(self._server, command.code, command.phrase, lines, body, kind)
         return True
 
     def accept(self, command: AnswerLeg) -> bool:
         """Send 200. False: too late."""
         if not self.move(Event.ANSWER):
             return False
-        self.send_answer(self._server, command.answer, self._record_route)
+        crossing, body, kind = self.crossing(Moment.SUCCESS, command.carried, command.answer)
+        self.send_answer(self._server, body, (*self._record_route, *crossing), kind)
         return True
 
     def refuse(self, command: RejectLeg) -> bool:
@@ -56,9 +68,11 @@ class UasLeg(Leg):
         lines = tuple(f"Contact: <{with_user(here, user)}>" for user in command.contacts) if code < 400 else ()
         if command.retry_after:
             lines = (*lines, f"Retry-After: {command.retry_after}")
-        return self._end_unanswered(code, command.phrase, Event.REJECT, lines)
+        crossing, body, kind = self.crossing(Moment.FAILURE, command.carried, code=code)
+        return self._end_unanswered(code, command.phrase, Event.REJECT, (*lines, *crossing), body, kind)
 
-    def hang_up(self) -> None:
+    def hang_up(self, carried: Carried = NOTHING) -> None:
+        self.farewell = carried
         if self.state is State.INVITED:
             self._end_unanswered(487, "", Event.HANG_UP)
             return
@@ -66,12 +80,13 @@ class UasLeg(Leg):
         if self.move(Event.HANG_UP) and was is State.UP:
             self.bye()
 
-    def cancelled(self, server: Server) -> None:
+    def cancelled(self, server: Server, cancel: Request) -> None:
         """The peer's CANCEL, for the INVITE or a re-INVITE; after the final answer it changes nothing."""
         if server is self._server:
+            self.end_with(LegFailed(487, phrase(487), self.carried(Moment.CANCEL, cancel)))
             self._end_unanswered(487, "", Event.CANCELLED)
         else:
-            super().cancelled(server)
+            super().cancelled(server, cancel)
 
     def on_bye(self, server: Server) -> None:
         if self.state is State.INVITED:
@@ -81,10 +96,18 @@ class UasLeg(Leg):
         else:
             super().on_bye(server)
 
-    def _end_unanswered(self, code: int, text: str, event: Event, lines: tuple[str, ...] = ()) -> bool:
+    def _end_unanswered(
+        self,
+        code: int,
+        text: str,
+        event: Event,
+        lines: tuple[str, ...] = (),
+        body: bytes = b"",
+        content_type: str = SDP,
+    ) -> bool:
         if self.state is not State.INVITED:
             return False
-        self.respond(self._server, code, text, lines)
+        self.respond(self._server, code, text, lines, body, content_type)
         self.end_with(LegFailed(code, phrase(code, text)))
         return self.move(event)
 

@@ -41,6 +41,9 @@ OTHER = {
             "password": SECRET,
             "domain": "domain.example",
             "nat": "yes",
+            "trust": "yes",
+            "x_headers": "X-Account, P-Charge-Info",
+            "identity": "yes",
         }.items()
     },
     ("media", "address"): "127.0.0.8",
