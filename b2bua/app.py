@@ -128,6 +128,7 @@ def _trunk(name: str, settings: TrunkSettings) -> Trunk:
         trusted=settings.trust,
         x_headers=tuple(name.strip().lower() for name in settings.x_headers.split(",") if name.strip()),
         identity=settings.identity,
+        refer=settings.refer,
     )
 
 

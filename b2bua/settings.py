@@ -105,6 +105,7 @@ class TrunkSettings(Section):
     nat: bool = Field(
         False, description="yes or no: the peer sits behind NAT, so take the source of its first RTP packet"
     )
+    refer: bool = Field(False, description="yes or no: the peer may transfer calls (REFER)")
 
     @field_validator("host")
     @classmethod
@@ -128,6 +129,8 @@ class CarrierSettings(TrunkSettings):
 
 class PbxSettings(TrunkSettings):
     section: ClassVar[str] = "pbx"
+
+    refer: bool = Field(True, description="yes or no: the peer may transfer calls (REFER)")
 
 
 class ApiSettings(Section):

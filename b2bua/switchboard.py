@@ -17,7 +17,7 @@ from b2bua.api.feed import Feed
 from b2bua.call.bridge import OTHER, Route
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
-from b2bua.call.command import CallCommand, Record, Show, ToLeg, ToMedia
+from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg, ToMedia
 from b2bua.call.leg import HangUpLeg, InviteLeg, LegCommand, LegEvent, LegId, LegInvited, RejectLeg
 from b2bua.call.view import CallView, NoSuchCall, Order
 from media.events import AnyAnswer, AnyCommand, AnyNews, CloseSession, Counted, CountSessions, Field, Side
@@ -57,8 +57,12 @@ class Plan:
 class _Line:
     call: Call
     legs: dict[Side, LegId] = field(default_factory=dict)
+    joining: LegId | None = None  # the leg that is to take the place of one of `legs`
     timer: asyncio.TimerHandle | None = None
     due: float | None = None  # what `timer` is set to
+
+    def all_legs(self) -> list[LegId]:
+        return [*self.legs.values(), *([self.joining] if self.joining is not None else [])]
 
 
 class Switchboard:
@@ -70,7 +74,7 @@ class Switchboard:
         self._engine: Engine | None = None
         self._media: Media | None = None
         self._lines: dict[str, _Line] = {}
-        self._of_leg: dict[LegId, tuple[_Line, Side]] = {}
+        self._of_leg: dict[LegId, tuple[_Line, Side | None]] = {}  # None: the leg that is joining
         self._feed = Feed()
         self._queue: deque[Callable[[], None]] = deque()
         self._busy = False
@@ -105,8 +109,12 @@ class Switchboard:
         found = self._of_leg.get(leg)
         if found is not None:
             line, side = found
-            log.debug("leg", call=line.call.id, side=side.value, what=type(event).__name__)
-            self._step(line, lambda now: line.call.leg_event(side, event, now))
+            name = side.value if side is not None else "joining"
+            log.debug("leg", call=line.call.id, side=name, what=type(event).__name__)
+            if side is None:
+                self._step(line, lambda now: line.call.joining_event(event, now))
+            else:
+                self._step(line, lambda now: line.call.leg_event(side, event, now))
 
     # --- from media -----------------------------------------------------------------------------------------------
 
@@ -240,6 +248,13 @@ class Switchboard:
                 case ToLeg(side, leg_command):
                     if side in line.legs:
                         self._to_engine(line.legs[side], leg_command)
+                case ToJoining(InviteLeg() as invite):
+                    self._join(line, invite)
+                case ToJoining(leg_command):
+                    if line.joining is not None:
+                        self._to_engine(line.joining, leg_command)
+                case Seat(side):
+                    self._seat(line, side)
                 case ToMedia(media_command):
                     assert self._media is not None
                     self._media.send(media_command)
@@ -251,6 +266,22 @@ class Switchboard:
         self._schedule(line)
         if line.call.over:
             self._forget(line)
+
+    def _join(self, line: _Line, invite: InviteLeg) -> None:
+        assert self._engine is not None
+        if line.joining is not None:
+            self._of_leg.pop(line.joining, None)  # of an earlier transfer; it is over
+        leg = line.joining = self._engine.new_leg()
+        self._of_leg[leg] = (line, None)
+        self._to_engine(leg, invite)
+
+    def _seat(self, line: _Line, side: Side) -> None:
+        """The joining leg takes the place; of the old one nothing more is heard."""
+        assert line.joining is not None
+        self._of_leg.pop(line.legs[side], None)
+        line.legs[side], line.joining = line.joining, None
+        self._of_leg[line.legs[side]] = (line, side)
+        log.info("call", call=line.call.id, side=side.value, state="transferred")
 
     def _to_engine(self, leg: LegId, command: LegCommand) -> None:
         assert self._engine is not None
@@ -274,7 +305,7 @@ class Switchboard:
 
     def _abandon(self, line: _Line) -> None:
         """A bug of ours: end this call's legs; its mask, if any, stays on until media closes the session."""
-        for leg in line.legs.values():
+        for leg in line.all_legs():
             self._to_engine(leg, HangUpLeg("internal error"))
         if self._media is not None:
             self._media.send(CloseSession(session=line.call.bridge.session))
@@ -288,5 +319,5 @@ class Switchboard:
         self._lines.pop(line.call.id, None)
         if not self._lines:
             self._idle.set()
-        for leg in line.legs.values():
+        for leg in line.all_legs():
             self._of_leg.pop(leg, None)

@@ -12,7 +12,7 @@ from b2bua.call import leg
 from b2bua.call.bridge import OTHER, Route
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
-from b2bua.call.command import CallCommand, Record, Show, ToLeg, ToMedia
+from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg, ToMedia
 from b2bua.call.view import CallView, Order
 from media.events import (
     AnyAnswer,
@@ -129,10 +129,14 @@ class Script:
     def _keep(self, commands: list[CallCommand]) -> list[CallCommand]:
         self.shown += [command.view for command in commands if isinstance(command, Show)]
         self.records += [command.record for command in commands if isinstance(command, Record)]
-        return [command for command in commands if isinstance(command, ToLeg | ToMedia)]
+        return [command for command in commands if isinstance(command, ToLeg | ToMedia | ToJoining | Seat)]
 
     def leg(self, side: Side, event: leg.LegEvent) -> list[CallCommand]:
         return self._keep(self.call.leg_event(side, event, self.now))
+
+    def joining(self, event: leg.LegEvent) -> list[CallCommand]:
+        """Of the leg that is to take another's place."""
+        return self._keep(self.call.joining_event(event, self.now))
 
     def media(self, command: AnyCommand | ToMedia, answer: AnyAnswer) -> list[CallCommand]:
         plain = command.command if isinstance(command, ToMedia) else command

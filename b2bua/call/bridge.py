@@ -250,6 +250,64 @@ class Bridge:
             self._described[asker] = self._before  # RFC 3261 section 14.1: the session goes on as it was
         return [self._set_remote(asker), ToLeg(asker, leg.RejectReinvite(event.code, event.phrase))]
 
+    # --- another leg in a leg's place -----------------------------------------------------------------------------
+
+    @property
+    def renegotiating(self) -> bool:
+        return self._renegotiating is not None
+
+    def offer_anew(self, side: Side) -> bytes:
+        """What a new leg on `side` is offered: the other leg's session, not on hold, since the hold was the old leg's."""
+        self._versions[side] += 1
+        source = sdp.resumed(self._described[OTHER[side]])
+        return sdp.rewrite(source, self._local[side], self.origin, self._versions[side])
+
+    def change_for(self, side: Side, other: sdp.SessionDescription) -> bytes | None:
+        """The offer that lets this leg talk to `other`; None where it was told the same already."""
+        told = self._sent.get(side)
+        body = sdp.rewrite(other, self._local[side], self.origin, self._versions[side])
+        if told is not None and sdp.same_media(sdp.parse(told), sdp.parse(body)):
+            return None
+        self._versions[side] += 1
+        return sdp.rewrite(other, self._local[side], self.origin, self._versions[side])
+
+    def offer_again(self, side: Side) -> bytes:
+        """What this leg had before a change that came to nothing."""
+        self._versions[side] += 1
+        self._sent[side] = sdp.rewrite(
+            self._described[OTHER[side]], self._local[side], self.origin, self._versions[side]
+        )
+        return self._sent[side]
+
+    def learn(self, side: Side, body: bytes) -> bool:
+        """Take what a leg answered to an offer that is not the bridge's own. False: it cannot be relayed."""
+        return bool(body) and self._learn(side, body)
+
+    def remote(self, side: Side) -> list[CallCommand]:
+        return [self._set_remote(side)]
+
+    def seat(self, side: Side, described: sdp.SessionDescription) -> list[CallCommand]:
+        """Another leg, with this session, is the side's from now on."""
+        self._described[side] = described
+        self._self_answered.discard(side)
+        rest = OTHER[side]
+        self._sent[rest] = sdp.rewrite(described, self._local[rest], self.origin, self._versions[rest])
+        self._sent.pop(side, None)
+        return [self._set_remote(side), self._set_remote(rest)]
+
+    def left(self, side: Side) -> list[CallCommand]:
+        """A leg is gone and the call goes on: nobody is to wait for it."""
+        asker, self._renegotiating = self._renegotiating, None
+        if asker is not OTHER[side]:
+            return []
+        if self._before is not None:
+            self._described[asker] = self._before
+        return [self._set_remote(asker), ToLeg(asker, leg.RejectReinvite(480, "Temporarily Unavailable"))]
+
+    def leg_gone(self, side: Side, reason: str) -> list[CallCommand]:
+        """That leg will not be replaced after all."""
+        return self._gone(side, Happening.LEG_HUNG_UP, reason, None, leg.NOTHING)
+
     # --- inside ---------------------------------------------------------------------------------------------------
 
     def _learn(self, side: Side, body: bytes) -> bool:

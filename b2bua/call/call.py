@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from b2bua.call import leg
-from b2bua.call.bridge import Bridge, Route
+from b2bua.call.bridge import OTHER, Bridge, Route
 from b2bua.call.cdr import CallRecord, Ledger
-from b2bua.call.command import CallCommand, Record, Show, ToLeg
+from b2bua.call.command import CallCommand, Record, Seat, Show, ToLeg
 from b2bua.call.muted import muted
 from b2bua.call.payment import Payment
 from b2bua.call.relayed import Relayed
 from b2bua.call.state import Phase
+from b2bua.call.transfer import Transfer
 from b2bua.call.view import CallState, CallView, CaptureView, NotNow, Order
 from media.events import (
     AnyAnswer,
@@ -54,6 +55,8 @@ class Call:
     started_at: float
     bridge: Bridge
     payment: Payment
+    transfer: Transfer
+    party: leg.Party  # who called
     relayed: Relayed = field(default_factory=Relayed)
     ended_at: float | None = None
     closed: bool = False  # media has answered CloseSession, or is gone
@@ -68,13 +71,16 @@ class Call:
     ) -> tuple[Call, list[CallCommand]]:
         """A call from the INVITE that opens it, and what to do first."""
         session = SessionId(call_id)
+        bridge = Bridge(session=session, route=route, origin=origin)
         call = cls(
             id=call_id,
             caller=invited.caller.user,
             callee=invited.callee.user,
             started_at=now,
-            bridge=Bridge(session=session, route=route, origin=origin),
+            bridge=bridge,
             payment=Payment(session=session, guard_time=guard_time),
+            transfer=Transfer(bridge, {route.near: invited.trunk, OTHER[route.near]: route.trunk}),
+            party=invited.caller,
         )
         call.ledger.event(route.near, invited, now)
         commands = call.bridge.invited(invited)
@@ -88,25 +94,39 @@ class Call:
 
     def deadline(self) -> float | None:
         """When `expire` is due next."""
-        times = self.bridge.deadline(), self.payment.deadline(), self.relayed.deadline()
+        parts = self.bridge, self.payment, self.relayed, self.transfer
+        times = [part.deadline() for part in parts]
         return min((time for time in times if time is not None), default=None)
 
     def expire(self, now: float) -> list[CallCommand]:
         commands = [*self.bridge.expire(now), *self.payment.expire(now), *self.relayed.expire(now)]
-        return self._after(commands, now)
+        return self._settled([*commands, *self.transfer.expire(now)], now)
 
     # --- legs and media -------------------------------------------------------------------------------------------
 
     def leg_event(self, side: Side, event: leg.LegEvent, now: float) -> list[CallCommand]:
         if isinstance(event, leg.LegRequested):
-            up = self.bridge.phase is Phase.UP
+            up = self.bridge.phase is Phase.UP and not self.transfer.gone
             return self._after(self.relayed.requested(side, event, now, up=up, masked=self.payment.masked), now)
         if isinstance(event, leg.LegResponded):
             return self._after(self.relayed.responded(side, event), now)
         self.ledger.event(side, event, now)
+        if isinstance(event, leg.LegReferred):
+            masked = self.payment.masked
+            return self._after(self.transfer.referred(side, event, self.party, now, masked=masked), now)
         if side is Side.CALLER and self.payment.masked:
             event = muted(event)
-        commands = self.bridge.leg_event(side, event, now)
+        commands = self.transfer.leg_event(side, event)
+        if commands is None:
+            commands = self.bridge.leg_event(side, event, now)
+        return self._settled(commands, now)
+
+    def joining_event(self, event: leg.LegEvent, now: float) -> list[CallCommand]:
+        """Of the leg that is to take another's place."""
+        return self._settled(self.transfer.joining_event(event), now)
+
+    def _settled(self, commands: list[CallCommand], now: float) -> list[CallCommand]:
+        commands = [*commands, *self.transfer.proceed()]
         if self.bridge.keys_lost():
             commands = [*commands, *self.payment.stop(_KEYS_LOST, now)]
         return self._after(commands, now)
@@ -196,9 +216,12 @@ class Call:
             self.ended_at = now
             self.payment.call_ended(now)
             self.relayed.forget()
+            commands = [*commands, *self.transfer.call_ended()]
         for command in commands:
             if isinstance(command, ToLeg):
                 self.ledger.command(command.side, command.command, now)
+            elif isinstance(command, Seat):
+                self.ledger.seated(command.side)
         changing = (_STATES.get(self.bridge.phase), self.payment.masked, self.payment.view)
         if changing != self._shown:
             self._shown = changing

@@ -96,13 +96,15 @@ class Ledger(msgspec.Struct):
             case _:
                 pass
 
+    def seated(self, side: Side) -> None:
+        """Another leg took that side's place (a transfer)."""
+        self.transfers += 1
+        self.sides[side].ended_at = None
+
     def command(self, side: Side, command: leg.LegCommand, now: float) -> None:
         """What a leg was told to do."""
         at = self.sides[side]
         match command:
-            case leg.InviteLeg() if at.answered_at is not None:
-                at.trunk = command.trunk
-                self.transfers += 1
             case leg.InviteLeg():
                 at.trunk, at.invited_at, at.ended_at = command.trunk, at.invited_at or now, None
             case leg.RingLeg():

@@ -17,6 +17,18 @@ class ToLeg(msgspec.Struct, frozen=True):
     command: LegCommand
 
 
+class ToJoining(msgspec.Struct, frozen=True):
+    """For the leg that is to take another's place in this call (a transfer); its InviteLeg makes it."""
+
+    command: LegCommand
+
+
+class Seat(msgspec.Struct, frozen=True):
+    """The joining leg is the side's leg from now on; what the old one still reports is of no concern."""
+
+    side: Side
+
+
 class ToMedia(msgspec.Struct, frozen=True):
     """For the media process. Its answer comes back to `Call.media_answered` with the same command."""
 
@@ -35,4 +47,4 @@ class Record(msgspec.Struct, frozen=True):
     record: CallRecord
 
 
-CallCommand = ToLeg | ToMedia | Show | Record
+CallCommand = ToLeg | ToJoining | Seat | ToMedia | Show | Record

@@ -210,7 +210,8 @@ LegEvent = (
 class InviteLeg:
     """Open a dialog on `trunk`. Without `offer` the far end makes one: see LegAnswered.
 
-    `replaces`: the value of a Replaces header to send (RFC 3891), or "".
+    `replaces` and `referred_by`: the values of Replaces (RFC 3891) and Referred-By (RFC 3892) to send, or "". The latter goes
+    back to the trunk that said it.
     """
 
     trunk: str
@@ -220,6 +221,7 @@ class InviteLeg:
     max_forwards: int = 70
     carried: Carried = NOTHING
     replaces: str = ""
+    referred_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +359,7 @@ class Trunk:
     that fits. `tcp_switch`: a request too large for UDP goes by TCP. `keepalive`: seconds between ours, 0 for none.
     `tls_*`: paths, "" for the engine's own certificate and the system's authorities; `tls_name` is the name that its
     certificate must have, "" for its domain or host; `tls_verify_client`: it shows one also when it connects to us.
+    `refer`: it may transfer calls.
     """
 
     name: str
@@ -380,3 +383,4 @@ class Trunk:
     trusted: bool = False  # whether what it says of who calls is believed, and it may know what is private
     x_headers: tuple[str, ...] = ()  # private headers that are sent to it, in lower case; `*`: all
     identity: bool = False  # whether signed callers (Identity) are sent to it
+    refer: bool = False

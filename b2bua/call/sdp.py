@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from media.events import LocalStream, RemoteStream
@@ -273,3 +273,35 @@ def _family(address: str) -> str:
 
 def _withdrawn(line: str) -> bool:
     return line.startswith("a=") and line[2:].partition(":")[0] in WITHDRAWN
+
+
+_DIRECTIONS = frozenset({"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"})
+
+
+def resumed(described: SessionDescription) -> SessionDescription:
+    """The same session, not on hold, in whichever form it was (RFC 3264 section 8.4)."""
+
+    def lines(held: tuple[str, ...]) -> tuple[str, ...]:
+        # Any address but nowhere: our own takes its place when it is rewritten.
+        awake = ["c=IN IP4 127.0.0.1" if _nowhere(line) else line for line in held]
+        return tuple(line for line in awake if line.strip() not in _DIRECTIONS)
+
+    media = tuple(replace(each, lines=lines(each.lines)) for each in described.media)
+    return SessionDescription(lines(described.lines), media)
+
+
+def same_media(one: SessionDescription, other: SessionDescription) -> bool:
+    """Whether both ask for the same: streams, formats and all their attributes; addresses and origin apart."""
+    return _asked(one) == _asked(other)
+
+
+def _asked(described: SessionDescription) -> list[object]:
+    asked: list[object] = [sorted(line for line in described.lines if line.startswith("a="))]
+    for media in described.media:
+        attributes = sorted(line for line in media.lines if line.startswith("a=") and line.strip() != "a=sendrecv")
+        asked.append((media.kind, media.port == 0, media.protocol, media.formats, attributes))
+    return asked
+
+
+def _nowhere(line: str) -> bool:
+    return line.startswith("c=") and line.rsplit(maxsplit=1)[-1] in NOWHERE

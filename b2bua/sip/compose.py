@@ -20,8 +20,9 @@ from b2bua.sip.hop import Hop, Transport
 from b2bua.sip.message import Head, Request, tag_of
 from tonewall.tokens import token
 
-ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE")
+ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE", "REFER", "SUBSCRIBE")
 ALLOW_LINE = "Allow: " + ", ".join(ALLOW)
+ALLOW_EVENTS_LINE = "Allow-Events: refer"
 ACCEPT_LINE = "Accept: application/sdp, multipart/mixed, multipart/alternative"
 SDP = "application/sdp"
 COOKIE = "z9hG4bK"  # RFC 3261 section 8.1.1.7

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from b2bua.call.leg import (
     AnswerLeg,
+    AnswerReferral,
     AnswerReinvite,
     HangUpLeg,
     InviteLeg,
@@ -20,6 +21,7 @@ from b2bua.call.leg import (
     LegEvent,
     LegFailed,
     LegId,
+    NotifyLeg,
     ReinviteLeg,
     RejectLeg,
     RejectReinvite,
@@ -271,6 +273,12 @@ def _carry_out(leg: object, command: LegCommand) -> bool:
             leg.mid_dialog.send(command)
         case ((UacLeg() | UasLeg()), RespondLeg()):
             return leg.mid_dialog.respond(command.request, command.code, command.phrase)
+        case ((UacLeg() | UasLeg()), AnswerReferral()):
+            return leg.referrals.answer(command.referral, command.code, command.phrase)
+        case ((UacLeg() | UasLeg()), NotifyLeg()):
+            leg.referrals.notify(
+                command.referral, command.code, command.phrase
+            )  # whoever stopped listening is not told
         case _:
             return False
     return True

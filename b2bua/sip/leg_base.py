@@ -24,6 +24,7 @@ from b2bua.sip.leg_state import TRANSITIONS, Event, State
 from b2bua.sip.message import Request, Response
 from b2bua.sip.mid_dialog import METHODS, MidDialog
 from b2bua.sip.passport import Signed
+from b2bua.sip.referral import Referrals
 from b2bua.sip.reinvite import Reinvite
 from b2bua.sip.reliable_answer import Event as AnswerEvent
 from b2bua.sip.reliable_answer import ReliableAnswer
@@ -70,6 +71,7 @@ class Leg:
         self.answer_to = source  # where that 2xx goes
         self.reinvite = Reinvite(self)
         self.mid_dialog = MidDialog(self)
+        self.referrals = Referrals(self)
         self.farewell = NOTHING  # what our CANCEL or BYE carries on of the other leg's
         self.digest = Digest(peer.trunk.username, peer.trunk.password)
         self.scheduled: float | None = None
@@ -107,6 +109,7 @@ class Leg:
     def _forget(self) -> None:
         self.reinvite.drop()
         self.mid_dialog.drop()
+        self.referrals.drop()
         if self.answer is not None:
             self.answer.receive(AnswerEvent.ABANDON, self.ground.scheduler.now())
         if self.dialog is not None:
@@ -178,6 +181,7 @@ class Leg:
     def bye(self) -> None:
         self.reinvite.drop()
         self.mid_dialog.drop()
+        self.referrals.drop()
         lines, body, content_type = self.crossing(Moment.BYE, self.farewell)
         self.request("BYE", (f"User-Agent: {self.ground.user_agent}", *lines), body, content_type)
 
@@ -198,6 +202,8 @@ class Leg:
             self.move(Event.BYE_DONE)
         elif client.request.method in METHODS:
             self.mid_dialog.on_response(client, reply)
+        elif client.request.method == "NOTIFY":
+            self.referrals.on_response(client, reply)
 
     def on_no_response(self, client: Client, code: int) -> None:
         if client.request.method == "INVITE":
@@ -207,6 +213,8 @@ class Leg:
             self.move(Event.BYE_DONE)
         elif client.request.method in METHODS:
             self.mid_dialog.on_no_response(client, code)
+        elif client.request.method == "NOTIFY":
+            self.referrals.on_no_response(client)
 
     # --- requests of the peer's within the dialog --------------------------------------------------------------------
 

@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Callable
 
 from b2bua.call.leg import LegId
+from b2bua.sip import referral
 from b2bua.sip.admission import inspect, max_forwards
 from b2bua.sip.bodies import unwrap
-from b2bua.sip.compose import ACCEPT_LINE, ALLOW_LINE, response, stateless_tag
+from b2bua.sip.compose import ACCEPT_LINE, ALLOW_EVENTS_LINE, ALLOW_LINE, response, stateless_tag
 from b2bua.sip.framer import Broken
 from b2bua.sip.hop import Hop
 from b2bua.sip.layer import Server
@@ -154,6 +155,8 @@ class Reception:
                 leg.reinvite.receive(server)
             elif request.method in METHODS:
                 leg.mid_dialog.receive(server)
+            elif request.method in referral.METHODS:
+                leg.referrals.receive(server)
             else:
                 self._answer(server, 200, (ALLOW_LINE, ACCEPT_LINE))
 
@@ -166,6 +169,10 @@ class Reception:
             self._answer(server, refusal.code, refusal.lines)
         elif request.method == "OPTIONS":
             self._answer(server, 503 if self.closing else 200, (ALLOW_LINE, ACCEPT_LINE))
+        elif request.method == "REFER":  # there is no call to transfer, and we place none for others
+            self._refuse(server, 403)
+        elif request.method == "SUBSCRIBE":
+            self._refuse(server, 489, (ALLOW_EVENTS_LINE,))
         elif request.method == "MESSAGE":  # a text outside of a call is for nobody here
             self._count["methods_refused"] += 1
             self._answer(server, 405, (ALLOW_LINE,))

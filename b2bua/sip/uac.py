@@ -41,6 +41,7 @@ class UacLeg(Leg):
         trunk = peer.trunk
         port = None if trunk.port in {0, 5060} else trunk.port
         self._tag = new_tag()
+        self._extra = _of_transfer(command)
         self._forks = Forks()
         self._give_up: float | None = None
         own = ground.transports.host(address)
@@ -62,7 +63,7 @@ class UacLeg(Leg):
             call_id=f"{new_tag()}@{hostport(own, None)}",
             cseq=1,
             max_forwards=command.max_forwards,
-            lines=(*self.lines(), *self._crossing),
+            lines=(*self.lines(), *self._crossing, *self._extra),
             body=body,
             content_type=kind,
         )
@@ -90,7 +91,7 @@ class UacLeg(Leg):
             uri=self._course.uri,
             branch=new_branch(),
             cseq=was.cseq + 1,
-            lines=(*self.lines(), *self._crossing),
+            lines=(*self.lines(), *self._crossing, *self._extra),
             sent_by="",
         )
         self._invite = self._sent(again, hop)
@@ -255,3 +256,12 @@ class UacLeg(Leg):
         self.ground.layer.abandon(self._invite)
         self.end_with(LegFailed(487, phrase(487)))
         self.move(Event.GIVE_UP)
+
+
+def _of_transfer(command: InviteLeg) -> tuple[str, ...]:
+    """The headers of an INVITE that a transfer asks for: Replaces (RFC 3891) and Referred-By (RFC 3892)."""
+    lines = [f"Referred-By: {command.referred_by}"] if command.referred_by else []
+    if command.replaces:
+        # Required, so that a phone that does not know it says so, instead of ringing with a call that nobody wanted.
+        lines += [f"Replaces: {command.replaces}", "Require: replaces"]
+    return tuple(lines)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from b2bua.call import state as call
+from b2bua.call import transfer
 from b2bua.sip import (
     dialog,
     health,
@@ -20,6 +21,7 @@ from b2bua.sip import (
     leg_state,
     non_invite_client,
     non_invite_server,
+    referral,
     reinvite,
     reliable_answer,
 )
@@ -37,6 +39,7 @@ MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
     ("A call's two legs", "b2bua/call/state.py, PHASES", call.PHASES),
     ("The mask", "b2bua/call/state.py, MASKS", call.MASKS),
     ("A payment, as the agent sees it", "b2bua/call/state.py, STAGES", call.STAGES),
+    ("A transfer", "b2bua/call/transfer.py, TRANSFERS", transfer.TRANSFERS),
     ("A capture, in the media process", "media/capture/state.py", capture.TRANSITIONS),
     ("INVITE client transaction", "b2bua/sip/invite_client.py", invite_client.TRANSITIONS),
     ("INVITE server transaction", "b2bua/sip/invite_server.py", invite_server.TRANSITIONS),
@@ -46,6 +49,7 @@ MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
     ("Dialog", "b2bua/sip/dialog.py", dialog.TRANSITIONS),
     ("A SIP leg", "b2bua/sip/leg_state.py", leg_state.TRANSITIONS),
     ("A re-INVITE", "b2bua/sip/reinvite.py", reinvite.TRANSITIONS),
+    ("A REFER and its subscription", "b2bua/sip/referral.py", referral.TRANSITIONS),
     ("A hop's health", "b2bua/sip/health.py", health.TRANSITIONS),
 )
 

@@ -339,7 +339,7 @@ def test_a_refusal_has_its_code_on_both_sides_and_no_quality():
     assert [(one.code, one.ended_at, one.jitter_ms, one.answered_at) for one in records] == [(486, 3, None, None)] * 2
 
 
-def test_a_second_invite_before_the_answer_is_another_try_and_after_it_a_transfer():
+def test_a_second_invite_is_another_try_and_a_leg_in_anothers_place_a_transfer():
     ledger = Ledger()
     ledger.command(Side.AGENT, InviteLeg("first", SOMEBODY, Party("100"), b""), 2)
     ledger.event(Side.AGENT, LegFailed(503, "Service Unavailable"), 3)
@@ -347,5 +347,6 @@ def test_a_second_invite_before_the_answer_is_another_try_and_after_it_a_transfe
     ledger.event(Side.AGENT, LegAnswered(b""), 5)
     one = ledger.record(Side.AGENT, None, None)
     assert (one.trunk, one.code, one.ended_at, one.invited_at) == ("second", 200, None, 2)
-    ledger.command(Side.AGENT, InviteLeg("second", SOMEBODY, Party("101"), b""), 8)
-    assert ledger.transfers == 1
+    ledger.command(Side.AGENT, HangUpLeg("transferred"), 8)
+    ledger.seated(Side.AGENT)
+    assert (ledger.transfers, ledger.record(Side.AGENT, None, None).ended_at) == (1, None)

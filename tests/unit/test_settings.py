@@ -46,6 +46,8 @@ OTHER = {
             "identity": "yes",
         }.items()
     },
+    ("carrier", "refer"): "yes",
+    ("pbx", "refer"): "no",
     ("media", "address"): "127.0.0.8",
     ("media", "advertised"): "198.51.100.8",
     ("media", "ports"): "30000-30099",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -160,8 +159,8 @@ async def test_while_masked_a_card_sent_as_info_is_answered_and_nowhere(tmp_path
         await pbx.hear("200")
         carrier.send(carrier.request("BYE", call=near, cseq=infos + 3))
         pbx.reply(await pbx.hear("BYE"), 200)
-        await until(lambda: stack.cdr.exists() and stack.cdr.read_text(), "the call's record")
-        assert json.loads(stack.cdr.read_text())["withheld"] == infos - 1
+        await until(stack.records, "the call's record")
+        assert stack.records()[0]["withheld"] == infos - 1
         assert sum(message.what == "INFO" for message in pbx.heard) == 1
         heard = "".join(message.text for message in pbx.heard)
         assert "X-Keys" not in heard
@@ -180,5 +179,5 @@ async def test_not_masked_the_card_does_cross_so_that_the_search_above_means_som
         assert find_in_text(heard.text) != []
         carrier.send(carrier.request("BYE", call=near, cseq=3))
         pbx.reply(await pbx.hear("BYE"), 200)
-        await until(lambda: stack.cdr.exists() and stack.cdr.read_text(), "the call's record")
+        await until(stack.records, "the call's record")
     assert find_in_text([tmp_path]) == []

@@ -1,0 +1,267 @@
+"""A transfer: another leg takes the place of one of a call's two, while the other leg, its media and its mask go on.
+
+Rule 1: every transition is in TRANSFERS; one transfer of a call at a time, the next is refused (491).
+Rule 2: the old leg keeps its place until the new one has answered and the leg that stays has agreed to it. Whatever fails
+        before leaves the call as it was.
+Rule 3: the media session and its mask are not touched but for where the new leg's packets go: a mask that is on is on for
+        the new leg's first packet.
+Rule 4: the one who asked may hang up meanwhile; then the transfer goes on without him, and ends the call where it fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from b2bua.call import leg, sdp
+from b2bua.call.bridge import OTHER, Bridge
+from b2bua.call.command import CallCommand, Seat, ToJoining, ToLeg
+from b2bua.call.state import Phase, step
+from media.events import Side
+
+
+class TransferState(StrEnum):
+    """How far a transfer is."""
+
+    IDLE = "idle"
+    INVITING = "inviting"  # the target has our INVITE
+    WAITING = "waiting"  # the target answered; the two others are in the middle of a re-INVITE
+    OFFERING = "offering"  # the leg that stays has a re-INVITE with the target's session
+    UNDOING = "undoing"  # the target is gone, and that re-INVITE is not answered yet
+    RESTORING = "restoring"  # the leg that stays is offered the old session again
+
+
+class TransferEvent(StrEnum):
+    """What moves a transfer."""
+
+    REFERRED = "REFER"
+    ANSWERED = "target answered"
+    OFFERED = "re-INVITE sent"
+    SEATED = "target in its place"
+    FAILED = "target refused or gone"
+    AGREED = "re-INVITE answered"
+    REFUSED = "re-INVITE refused"
+    CALL_ENDED = "call ended"
+
+
+_ENDED = {TransferEvent.CALL_ENDED: TransferState.IDLE}
+
+TRANSFERS: Mapping[TransferState, Mapping[TransferEvent, TransferState]] = {
+    TransferState.IDLE: {TransferEvent.REFERRED: TransferState.INVITING, **_ENDED},
+    TransferState.INVITING: {
+        TransferEvent.ANSWERED: TransferState.WAITING,
+        TransferEvent.FAILED: TransferState.IDLE,
+        **_ENDED,
+    },
+    TransferState.WAITING: {
+        TransferEvent.OFFERED: TransferState.OFFERING,
+        TransferEvent.SEATED: TransferState.IDLE,
+        TransferEvent.FAILED: TransferState.IDLE,
+        **_ENDED,
+    },
+    TransferState.OFFERING: {
+        TransferEvent.SEATED: TransferState.IDLE,
+        TransferEvent.REFUSED: TransferState.IDLE,
+        TransferEvent.FAILED: TransferState.UNDOING,
+        **_ENDED,
+    },
+    TransferState.UNDOING: {
+        TransferEvent.AGREED: TransferState.RESTORING,
+        TransferEvent.REFUSED: TransferState.IDLE,
+        **_ENDED,
+    },
+    TransferState.RESTORING: {
+        TransferEvent.AGREED: TransferState.IDLE,
+        TransferEvent.REFUSED: TransferState.IDLE,
+        **_ENDED,
+    },
+}
+
+
+@dataclass(slots=True)
+class Transfer:
+    """The transfers of one call. `trunks`: which trunk each side is on."""
+
+    bridge: Bridge
+    trunks: Mapping[Side, str]
+    state: TransferState = TransferState.IDLE
+    side: Side = Side.AGENT  # whose leg is to be replaced
+    gone: bool = False  # that leg has hung up meanwhile
+    _referral: str = ""
+    _target: sdp.SessionDescription | None = None
+    _deadline: float | None = None
+
+    @property
+    def active(self) -> bool:
+        return self.state is not TransferState.IDLE
+
+    def deadline(self) -> float | None:
+        return self._deadline
+
+    # --- it begins ------------------------------------------------------------------------------------------------
+
+    def referred(
+        self, side: Side, event: leg.LegReferred, caller: leg.Party, now: float, *, masked: bool
+    ) -> list[CallCommand]:
+        code = self._refusal(side, event, masked=masked)
+        if code:
+            return [ToLeg(side, leg.AnswerReferral(event.referral, code))]
+        self._move(TransferEvent.REFERRED)
+        self.side, self.gone, self._referral, self._target = side, False, event.referral, None
+        self._deadline = now + self.bridge.route.ring_time
+        invite = leg.InviteLeg(
+            trunk=self.trunks[side],
+            caller=caller,
+            callee=event.target,
+            offer=self.bridge.offer_anew(side),
+            replaces=event.replaces_header,
+            referred_by=event.referred_by,
+        )
+        return [ToLeg(side, leg.AnswerReferral(event.referral, 202)), *self._tell(100), ToJoining(invite)]
+
+    def _refusal(self, side: Side, event: leg.LegReferred, *, masked: bool) -> int:
+        if self.active:
+            return 491
+        if self.bridge.phase is not Phase.UP or not event.target.user:
+            return 480 if event.target.user else 404
+        if event.replaces is not None or (side is Side.CALLER and masked):
+            return 603  # two calls are not joined; and while a card is keyed nobody takes the customer's place
+        return 0
+
+    # --- what the legs report -------------------------------------------------------------------------------------
+
+    def joining_event(self, event: leg.LegEvent) -> list[CallCommand]:
+        """Of the leg that is to take the place."""
+        if not self.active:
+            return []
+        match event:
+            case leg.LegProgressed() if self.state is TransferState.INVITING:
+                return self._tell(event.code, event.phrase)
+            case leg.LegAnswered() if self.state is TransferState.INVITING:
+                return self._answered(event)
+            case leg.LegFailed():
+                return self._failed(event.code, event.phrase)
+            case leg.LegHungUp():
+                return self._failed(480, "")
+            case leg.LegReinvited():
+                return [ToJoining(leg.RejectReinvite(491, "Request Pending"))]
+            case leg.LegRequested():
+                return [ToJoining(leg.RespondLeg(event.request, 480))]
+            case leg.LegReferred():
+                return [ToJoining(leg.AnswerReferral(event.referral, 491))]
+            case _:
+                return []
+
+    def leg_event(self, side: Side, event: leg.LegEvent) -> list[CallCommand] | None:
+        """Of the two legs of the call. None: it is not the transfer's, but the bridge's."""
+        if not self.active:
+            return None
+        if side is self.side and isinstance(event, leg.LegHungUp | leg.LegFailed):
+            return self._left()
+        settling = self.state not in (TransferState.INVITING, TransferState.WAITING)
+        if isinstance(event, leg.LegReinvited) and (settling or self.gone or self.state is TransferState.WAITING):
+            return [ToLeg(side, leg.RejectReinvite(491, "Request Pending"))]
+        if side is OTHER[self.side] and settling:
+            if isinstance(event, leg.ReinviteAnswered):
+                return self._agreed(event)
+            if isinstance(event, leg.ReinviteFailed):
+                return self._refused(event.code, event.phrase)
+        return None
+
+    def proceed(self) -> list[CallCommand]:
+        """After any event: offer the target's session to the leg that stays, once it is free to take it."""
+        if self.state is not TransferState.WAITING or self.bridge.renegotiating or self._target is None:
+            return []
+        offer = self.bridge.change_for(OTHER[self.side], self._target)
+        if offer is None:
+            return self._seat()
+        self._move(TransferEvent.OFFERED)
+        return [ToLeg(OTHER[self.side], leg.ReinviteLeg(offer))]
+
+    def expire(self, now: float) -> list[CallCommand]:
+        """The target rang for too long, or the others' re-INVITE took as long."""
+        if self._deadline is None or now < self._deadline:
+            return []
+        self._deadline = None
+        if self.state not in (TransferState.INVITING, TransferState.WAITING):
+            return []
+        return [ToJoining(leg.HangUpLeg("no answer")), *self._failed(408, "")]
+
+    def call_ended(self) -> list[CallCommand]:
+        """Nobody is left to be talked to."""
+        if not self.active:
+            return []
+        joining = self.state in (TransferState.INVITING, TransferState.WAITING, TransferState.OFFERING)
+        self._move(TransferEvent.CALL_ENDED)
+        self._deadline = None
+        return [ToJoining(leg.HangUpLeg("call ended"))] if joining else []
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _answered(self, event: leg.LegAnswered) -> list[CallCommand]:
+        try:
+            self._target = sdp.parse(event.answer)
+        except sdp.SdpError:
+            return [ToJoining(leg.HangUpLeg("bad SDP answer")), *self._failed(488, "")]
+        self._move(TransferEvent.ANSWERED)
+        return []
+
+    def _agreed(self, event: leg.ReinviteAnswered) -> list[CallCommand]:
+        rest = OTHER[self.side]
+        if self.state is TransferState.OFFERING:
+            if self.bridge.learn(rest, event.answer):
+                return self._seat()
+            self._move(TransferEvent.FAILED)
+            commands: list[CallCommand] = [ToJoining(leg.HangUpLeg("bad SDP answer")), *self._tell(488)]
+        else:
+            commands = []
+        if self.state is TransferState.RESTORING:
+            self._move(TransferEvent.AGREED)
+            return self.bridge.remote(rest) if self.bridge.learn(rest, event.answer) else []
+        self._move(TransferEvent.AGREED)
+        if self.gone:
+            return [*commands, *self._alone()]
+        return [*commands, ToLeg(rest, leg.ReinviteLeg(self.bridge.offer_again(rest)))]
+
+    def _refused(self, code: int, phrase: str) -> list[CallCommand]:
+        joining = self.state is TransferState.OFFERING
+        self._move(TransferEvent.REFUSED)
+        if not joining:
+            return []
+        self._deadline = None
+        return [ToJoining(leg.HangUpLeg("transfer failed")), *self._tell(code, phrase), *self._alone()]
+
+    def _seat(self) -> list[CallCommand]:
+        """The target takes the place."""
+        assert self._target is not None
+        self._move(TransferEvent.SEATED)
+        self._deadline = None
+        goodbye: list[CallCommand] = []
+        if not self.gone:
+            goodbye = [*self._tell(200), ToLeg(self.side, leg.HangUpLeg("transferred"))]
+        return [*goodbye, Seat(self.side), *self.bridge.seat(self.side, self._target)]
+
+    def _failed(self, code: int, phrase: str) -> list[CallCommand]:
+        if TransferEvent.FAILED not in TRANSFERS[self.state]:
+            return []
+        self._move(TransferEvent.FAILED)
+        self._deadline = None
+        return [*self._tell(max(code, 300), phrase), *self._alone()]
+
+    def _left(self) -> list[CallCommand]:
+        """The one who asked has hung up."""
+        self.gone = True
+        if self.state in (TransferState.UNDOING, TransferState.RESTORING):
+            return self._alone()
+        return self.bridge.left(self.side)
+
+    def _alone(self) -> list[CallCommand]:
+        """It failed; where nobody is there to go back to, the call ends."""
+        return self.bridge.leg_gone(self.side, "transfer failed") if self.gone else []
+
+    def _tell(self, code: int, phrase: str = "") -> list[CallCommand]:
+        return [] if self.gone else [ToLeg(self.side, leg.NotifyLeg(self._referral, code, phrase))]
+
+    def _move(self, event: TransferEvent) -> None:
+        self.state = step(TRANSFERS, self.state, event)

@@ -1,0 +1,169 @@
+"""Transfers as scripts: the leg that stays, its media and its mask go on, whoever takes or does not take the other's place."""
+
+from __future__ import annotations
+
+from b2bua.call import leg
+from b2bua.call.command import CallCommand, Seat, ToJoining, ToLeg
+from b2bua.call.state import Phase
+from b2bua.call.transfer import TransferState
+from media.events import Side
+from tests.call_script import CALLER_IS, CLOSE, THEIRS, Script, ours, remote, sdp
+
+REFER = leg.LegReferred("f1", leg.Party("600"), referred_by="<sip:500@pbx>")
+NEW = sdp("192.0.2.30", 6000)
+NEW_IS = remote(Side.AGENT, "192.0.2.30", 6000)
+OTHER_CODEC = NEW.replace(b"a=rtpmap:0 PCMU/8000", b"a=rtpmap:0 PCMU/8000\r\na=ptime:30")
+BYE = ToLeg(Side.AGENT, leg.HangUpLeg("transferred"))
+
+
+def tell(code: int, phrase: str = "") -> ToLeg:
+    return ToLeg(Side.AGENT, leg.NotifyLeg("f1", code, phrase))
+
+
+def referred() -> Script:
+    script = Script().answer()
+    accepted, trying, invite = script.leg(Side.AGENT, REFER)
+    assert (accepted, trying) == (ToLeg(Side.AGENT, leg.AnswerReferral("f1", 202)), tell(100))
+    assert isinstance(invite, ToJoining)
+    command = invite.command
+    assert isinstance(command, leg.InviteLeg)
+    assert (command.trunk, command.callee.user, command.caller.user) == ("far trunk", "600", "anna")
+    assert command.offer == ours(Side.AGENT, 2)
+    assert command.referred_by == "<sip:500@pbx>"
+    return script
+
+
+def test_a_target_with_the_same_session_takes_the_place_at_once() -> None:
+    script = referred()
+    assert script.joining(leg.LegProgressed(180, "Ringing")) == [tell(180, "Ringing")]
+    assert script.joining(leg.LegAnswered(NEW)) == [tell(200), BYE, Seat(Side.AGENT), NEW_IS, CALLER_IS]
+    assert script.call.bridge.phase is Phase.UP
+    held = script.leg(Side.AGENT, leg.LegReinvited(NEW))
+    assert isinstance(held[-1].command, leg.ReinviteLeg)  # type: ignore[union-attr]
+    script.leg(Side.CALLER, leg.ReinviteAnswered(THEIRS[Side.CALLER]))
+    assert ToLeg(Side.AGENT, leg.HangUpLeg("bye")) in script.leg(Side.CALLER, leg.LegHungUp("bye"))
+    script.closed()
+    assert script.records[0].transfers == 1
+
+
+def test_a_target_with_another_session_waits_until_the_customers_leg_agreed() -> None:
+    script = referred()
+    [offer] = script.joining(leg.LegAnswered(OTHER_CODEC))
+    assert isinstance(offer, ToLeg)
+    assert offer.side is Side.CALLER
+    assert b"a=ptime:30" in offer.command.offer  # type: ignore[union-attr]
+    moved = script.leg(Side.CALLER, leg.ReinviteAnswered(THEIRS[Side.CALLER]))
+    assert moved == [tell(200), BYE, Seat(Side.AGENT), NEW_IS, CALLER_IS]
+
+
+def test_a_hold_before_the_transfer_is_not_the_new_agents() -> None:
+    script = Script().answer()
+    script.leg(Side.AGENT, leg.LegReinvited(THEIRS[Side.AGENT] + b"a=sendonly\r\n"))
+    script.leg(Side.CALLER, leg.ReinviteAnswered(THEIRS[Side.CALLER] + b"a=recvonly\r\n"))
+    *_, invite = script.leg(Side.AGENT, REFER)
+    assert b"recvonly" not in invite.command.offer  # type: ignore[union-attr]
+    [offer] = script.joining(leg.LegAnswered(NEW))  # the customer is taken off hold
+    assert b"sendonly" not in offer.command.offer  # type: ignore[union-attr]
+
+
+def fails(script: Script, commands: list[CallCommand], code: int) -> None:
+    """The transferor is told, and goes on talking."""
+    assert [each.command.code for each in commands if tell(0).command.referral and _notifies(each)] == [code]  # type: ignore[union-attr]
+    assert script.call.bridge.phase is Phase.UP
+    assert script.call.transfer.state is TransferState.IDLE
+    assert script.call.deadline() is None
+    assert script.leg(Side.CALLER, leg.LegReinvited(THEIRS[Side.CALLER]))[-1].side is Side.AGENT  # type: ignore[union-attr]
+
+
+def _notifies(command: CallCommand) -> bool:
+    return isinstance(command, ToLeg) and isinstance(command.command, leg.NotifyLeg)
+
+
+def test_a_target_that_refuses_leaves_the_call_as_it_was() -> None:
+    script = referred()
+    fails(script, script.joining(leg.LegFailed(486, "Busy Here")), 486)
+
+
+def test_a_target_that_does_not_answer_is_given_up() -> None:
+    script = referred()
+    commands = script.expire(180.0)
+    assert ToJoining(leg.HangUpLeg("no answer")) in commands
+    fails(script, commands, 408)
+
+
+def test_a_session_that_the_customer_refuses_ends_the_target_alone() -> None:
+    script = referred()
+    script.joining(leg.LegAnswered(OTHER_CODEC))
+    commands = script.leg(Side.CALLER, leg.ReinviteFailed(488, "no"))
+    assert ToJoining(leg.HangUpLeg("transfer failed")) in commands
+    fails(script, commands, 488)
+
+
+def test_a_target_that_hangs_up_while_the_customer_is_asked_is_undone() -> None:
+    script = referred()
+    script.joining(leg.LegAnswered(OTHER_CODEC))
+    assert script.joining(leg.LegHungUp("bye")) == [tell(480)]
+    [back] = script.leg(Side.CALLER, leg.ReinviteAnswered(THEIRS[Side.CALLER]))
+    assert b"ptime" not in back.command.offer  # type: ignore[union-attr]
+    assert script.leg(Side.CALLER, leg.ReinviteAnswered(THEIRS[Side.CALLER])) == [CALLER_IS]
+    assert script.call.transfer.state is TransferState.IDLE
+    assert script.call.bridge.phase is Phase.UP
+
+
+def test_the_one_who_asked_may_leave_before_the_target_answers() -> None:
+    script = referred()
+    assert script.leg(Side.AGENT, leg.LegHungUp("bye")) == []
+    assert script.leg(Side.CALLER, leg.LegReinvited(THEIRS[Side.CALLER])) == [
+        ToLeg(Side.CALLER, leg.RejectReinvite(491, "Request Pending"))
+    ]
+    assert script.joining(leg.LegAnswered(NEW)) == [Seat(Side.AGENT), NEW_IS, CALLER_IS]
+
+
+def test_where_he_left_and_it_fails_the_call_ends() -> None:
+    script = referred()
+    script.leg(Side.AGENT, leg.LegHungUp("bye"))
+    commands = script.joining(leg.LegFailed(486, "Busy Here"))
+    assert commands == [ToLeg(Side.CALLER, leg.HangUpLeg("transfer failed")), CLOSE]
+
+
+def test_a_customer_who_hangs_up_ends_all_three() -> None:
+    script = referred()
+    commands = script.leg(Side.CALLER, leg.LegHungUp("bye"))
+    assert ToLeg(Side.AGENT, leg.HangUpLeg("bye")) in commands
+    assert ToJoining(leg.HangUpLeg("call ended")) in commands
+    assert script.joining(leg.LegFailed(487, "")) == []
+
+
+def test_a_mask_and_its_capture_survive_and_a_phone_without_events_stops_the_capture() -> None:
+    script = Script().answer().collecting()
+    script.leg(Side.AGENT, REFER)
+    moved = script.joining(leg.LegAnswered(NEW))
+    assert moved == [tell(200), BYE, Seat(Side.AGENT), NEW_IS, CALLER_IS]  # nothing is said to the mask
+    assert (script.view.masked, script.stage) == (True, "collecting")
+    script.leg(Side.AGENT, leg.LegReferred("f2", leg.Party("700")))
+    script.joining(leg.LegAnswered(sdp("192.0.2.40", 7000, events=False)))
+    script.leg(Side.CALLER, leg.ReinviteAnswered(sdp("192.0.2.10", 4000, events=False)))
+    assert (script.view.masked, script.stage) == (True, "aborted")
+
+
+def test_what_is_refused() -> None:
+    def answer(script: Script, side: Side, event: leg.LegReferred) -> int:
+        [refusal] = script.leg(side, event)
+        return refusal.command.code  # type: ignore[union-attr]
+
+    script = referred()
+    assert answer(script, Side.AGENT, leg.LegReferred("f2", leg.Party("700"))) == 491
+    script = Script().answer()
+    assert answer(script, Side.AGENT, leg.LegReferred("f2", leg.Party(""))) == 404
+    assert answer(script, Side.AGENT, leg.LegReferred("f2", leg.Party("1"), replaces=leg.LegId("x"))) == 603
+    script.collecting()
+    assert answer(script, Side.CALLER, leg.LegReferred("f2", leg.Party("700"))) == 603
+    assert answer(Script().ring(), Side.CALLER, leg.LegReferred("f2", leg.Party("700"))) == 480
+
+
+def test_a_consulted_phone_of_the_pbx_is_asked_with_the_replaces_that_came() -> None:
+    script = Script().answer()
+    *_, invite = script.leg(
+        Side.AGENT, leg.LegReferred("f1", leg.Party("600"), replaces_header="a@b;to-tag=1;from-tag=2")
+    )
+    assert invite.command.replaces == "a@b;to-tag=1;from-tag=2"  # type: ignore[union-attr]

@@ -1,0 +1,209 @@
+"""Transfers on the wire through a whole Tonewall: every SIP line and every packet of the peers is the test's own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from aiortc.rtp import RtpPacket, is_rtcp
+
+from tests.canary import CANARY
+from tests.stack import Stack, running, until
+from tests.wire.handmade import EVENT_TYPE, Customer, MediaPair, offer, trunk
+from tests.wire.paying import charged, digits_sha256, without_complaint
+from tests.wire.sip_peer import HOST, Call, Heard, SipPeer
+
+
+@dataclass
+class Scene:
+    """A call that is up between a customer and an old agent, and a new agent's phone behind the same PBX."""
+
+    stack: Stack
+    carrier: SipPeer
+    pbx: SipPeer
+    customer: Customer
+    old: MediaPair
+    new: MediaPair
+    near: Call
+    agent: Call
+    call_id: str
+
+    def refer(self, to: str = "<sip:600@pbx.example>", cseq: int = 1, **headers: str) -> None:
+        self.pbx.send(self.pbx.request("REFER", call=self.agent, cseq=cseq, Refer_To=to, **headers))
+
+    async def notified(self, code: int, state: str = "active") -> Heard:
+        """The next NOTIFY, answered."""
+        heard = await self.pbx.hear("NOTIFY")
+        self.pbx.reply(heard, 200)
+        assert heard.body.startswith(f"SIP/2.0 {code} "), heard.text
+        assert heard.one("Content-Type") == "message/sipfrag;version=2.0"
+        assert heard.one("Subscription-State").startswith(state)
+        assert heard.one("Event") == "refer"
+        return heard
+
+    async def taken(self, body: str) -> Call:
+        """The new agent answers; the carrier agrees to the re-INVITE that follows. The new agent's dialog."""
+        invite = await self.pbx.hear("INVITE")
+        self.pbx.reply(invite, 200, tag="new", body=body)
+        again = await self.carrier.hear("INVITE")
+        self.carrier.reply(again, 200, body=offer(self.customer.media.port))
+        await self.carrier.hear("ACK")
+        return Call.taken(invite, "new")
+
+    async def end(self, new: Call) -> None:
+        """The customer hangs up; until the agent's phone, whichever it is now, has heard so."""
+        await self.customer_says("BYE")
+        bye = await self.pbx.hear("BYE")
+        assert bye.one("Call-ID") == new.call_id
+        self.pbx.reply(bye, 200)
+
+    async def customer_says(self, method: str, cseq: int = 9) -> None:
+        self.carrier.send(self.carrier.request(method, call=self.near, cseq=cseq))
+        await self.carrier.hear("200")
+
+
+def events(pair: MediaPair) -> int:
+    packets = [RtpPacket.parse(data) for data, _ in pair.rtp.heard if not is_rtcp(data)]
+    return sum(packet.payload_type == EVENT_TYPE or len(packet.payload) == 4 for packet in packets)
+
+
+@contextlib.asynccontextmanager
+async def scene(folder: Path) -> AsyncIterator[Scene]:
+    with contextlib.ExitStack() as stack_of, trunk() as carrier, trunk() as pbx:
+        async with running(Stack(folder, carrier.port, pbx.port, pairs=20)) as stack, without_complaint(stack):
+            carrier.engine = pbx.engine = (HOST, stack.sip_port)
+            customer, old, new = Customer(carrier), MediaPair(), MediaPair()
+            for pair in (customer.media, old, new):
+                await pair.open()
+                stack_of.callback(pair.close)
+            carrier.send(carrier.request("INVITE", body=offer(customer.media.port)))
+            invite = await pbx.hear("INVITE", 30)
+            pbx.reply(invite, 200, body=offer(old.port, "old"))
+            answer = await carrier.hear("200")
+            near = Call.placed(answer)
+            carrier.send(carrier.request("ACK", call=near))
+            await pbx.hear("ACK")
+            customer.far = (HOST, int(answer.body.partition("m=audio ")[2].split()[0]))
+            [call] = await stack.calls_up()
+            yield Scene(stack, carrier, pbx, customer, old, new, near, Call.taken(invite), call["id"])
+
+
+@pytest.mark.parametrize("leaves_early", [False, True])
+async def test_a_card_is_keyed_across_a_blind_transfer_and_no_agent_gets_an_event(
+    tmp_path: Path, *, leaves_early: bool
+) -> None:
+    async with scene(tmp_path) as at:
+        await at.stack.start_capture(at.call_id)
+        keys = CANARY.keys
+        await at.customer.key(keys[:6])
+        at.refer(Referred_By="<sip:500@pbx.example>")
+        await at.pbx.hear("202")
+        await at.notified(100)
+        if leaves_early:
+            at.pbx.send(at.pbx.request("BYE", call=at.agent, cseq=2))
+            await at.pbx.hear("200")
+        await at.customer.key(keys[6:9])
+        invite = await at.pbx.hear("INVITE")
+        assert (invite.uri.partition("@")[0], invite.one("Referred-By")) == ("sip:600", "<sip:500@pbx.example>")
+        assert "Ann" in invite.one("From")
+        if not leaves_early:
+            at.pbx.reply(invite, 180, tag="new")
+            await at.notified(180)
+        at.pbx.reply(invite, 200, tag="new", body=offer(at.new.port, "new") + "a=ptime:20\r\n")
+        again = await at.carrier.hear("INVITE")
+        at.carrier.reply(again, 200, body=offer(at.customer.media.port))
+        await at.carrier.hear("ACK")
+        if not leaves_early:
+            await at.notified(200, "terminated")
+            bye = await at.pbx.hear("BYE")
+            assert bye.one("Call-ID") == at.agent.call_id
+            at.pbx.reply(bye, 200)
+        heard = len(at.new.rtp.heard)
+        await at.customer.key(keys[9:])
+        await until(lambda: len(at.new.rtp.heard) > heard, "speech at the new agent's phone")
+        await at.stack.stage(at.call_id, "ready")
+        assert (await at.stack.submit(at.call_id))["type"] == "approved"
+        assert (await charged(at.stack, "order-1"))["digits_sha256"] == digits_sha256()
+        await at.end(Call.taken(invite, "new"))
+        assert (events(at.old), events(at.new)) == (0, 0)
+        assert len(at.old.rtp.heard) > 0
+        assert {view["id"] for view in await at.stack.calls()} <= {at.call_id}
+
+
+async def test_a_refused_transfer_leaves_the_two_talking(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        at.refer()
+        await at.pbx.hear("202")
+        await at.notified(100)
+        at.pbx.reply(await at.pbx.hear("INVITE"), 486, tag="busy")
+        await at.notified(486, "terminated")
+        heard = len(at.old.rtp.heard)
+        await at.customer.play([at.customer.speech() for _ in range(5)])
+        await until(lambda: len(at.old.rtp.heard) > heard, "speech at the old agent's phone")
+        at.carrier.never("INVITE", "BYE")
+        await at.end(at.agent)
+
+
+async def test_a_consultation_within_the_pbx_is_asked_for_by_its_replaces(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        replaces = "12%40pbx%3Bto-tag%3Dt1%3Bfrom-tag%3Df1"
+        at.refer(f"<sip:600@pbx.example?Replaces={replaces}>", Refer_Sub="false")
+        assert (await at.pbx.hear("202")).one("Refer-Sub") == "false"
+        invite = await at.pbx.hear("INVITE")
+        assert (invite.one("Replaces"), invite.one("Require")) == ("12@pbx;to-tag=t1;from-tag=f1", "replaces")
+        at.pbx.unread.append(invite)
+        new = await at.taken(offer(at.new.port, "new") + "a=ptime:20\r\n")
+        bye = await at.pbx.hear("BYE")
+        at.pbx.reply(bye, 200)
+        at.pbx.never("NOTIFY")
+        await at.end(new)
+
+
+@pytest.mark.parametrize(
+    ("to", "code"),
+    [("", "400"), ("<sip:1@h>, <sip:2@h>", "400"), ("<mailto:a@b>", "400"), ("<sip:1@h;method=BYE>", "400"),
+     ("<sip:1@h?Replaces=x>", "400"), ("<sip:pbx.example>", "404")],
+)  # fmt: skip
+async def test_a_refer_to_that_asks_for_no_call_is_refused(tmp_path: Path, to: str, code: str) -> None:
+    async with scene(tmp_path) as at:
+        at.refer(to)
+        await at.pbx.hear(code)
+        at.pbx.never("NOTIFY", "202")
+        await at.end(at.agent)
+
+
+async def test_who_may_not_refer_and_what_is_subscribed(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        to = {"Refer_To": "<sip:600@pbx.example>"}
+        at.carrier.send(at.carrier.request("REFER", call=at.near, cseq=2, **to))
+        await at.carrier.hear("603")
+        for peer in (at.carrier, at.pbx):
+            peer.send(peer.request("REFER", **to))
+            await peer.hear("403")
+        at.pbx.send(at.pbx.request("SUBSCRIBE", call=at.agent, cseq=2, Event="kpml"))
+        assert (await at.pbx.hear("489")).one("Allow-Events") == "refer"
+        at.pbx.send(at.pbx.request("SUBSCRIBE", call=at.agent, cseq=3, Event="refer"))
+        await at.pbx.hear("481")
+        at.refer(cseq=4)
+        await at.notified(100)
+        at.pbx.send(at.pbx.request("SUBSCRIBE", call=at.agent, cseq=5, Event="refer", Expires="0"))
+        await at.notified(100, "terminated;reason=timeout")
+        at.pbx.reply(await at.pbx.hear("INVITE"), 603, tag="no")
+        await at.customer_says("OPTIONS", 3)
+        assert sum(message.what == "NOTIFY" for message in at.pbx.heard) == 2
+        await at.end(at.agent)
+
+
+async def test_a_notify_that_is_refused_ends_the_subscription_and_nothing_else(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        at.refer()
+        at.pbx.reply(await at.pbx.hear("NOTIFY"), 481)
+        invite = await at.pbx.hear("INVITE")
+        at.pbx.reply(invite, 486, tag="busy")
+        await at.pbx.hear("ACK")
+        await at.customer_says("OPTIONS", 3)
+        assert sum(message.what == "NOTIFY" for message in at.pbx.heard) == 1
+        await at.end(at.agent)
