@@ -12,7 +12,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from b2bua.sip.framer import Broken, Framed, Framer, Ping, Pong
 from b2bua.sip.hop import Bind, Hop, Transport
@@ -113,15 +113,14 @@ class Connection(asyncio.Protocol):
     # --- asyncio.Protocol ----------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._wire = transport
+        self._wire = wire = cast("asyncio.Transport", transport)  # uvloop's has no such base
         if self.over or not self._owner.opened(self):
             self._reason = "certificate of somebody else"
-            transport.abort()
+            wire.abort()
             return
         self.connected = True
         for message in self._queue:
-            transport.write(message)
+            wire.write(message)
         self._queue.clear()
 
     def data_received(self, data: bytes) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 from b2bua.call import leg as vocabulary
 from b2bua.call.leg import LegCommand, LegEvent, LegId, Trunk
@@ -32,13 +32,19 @@ class Bridge:
     ) -> None:
         far = {"host": HOST, "port": pbx} | pbx_trunk
         trunks = [Trunk("carrier", HOST, carrier), Trunk("pbx", **far)]
-        self.engine = SipEngine(
-            binds=[Bind(Transport.UDP, HOST, 0)],
-            trunks=trunks,
-            on_event=self.on_event,
-            timers=timers,
-            resolver=resolver,
-        )
+        self._stand(timers, [Bind(Transport.UDP, HOST, 0)], trunks, resolver=resolver)
+
+    @classmethod
+    def between(
+        cls, carrier: Trunk, pbx: Trunk, binds: Sequence[Bind], timers: Timers | None = None, **more: Any
+    ) -> Self:
+        """With trunks and addresses of the test's own; `more`: as of SipEngine."""
+        made = cls.__new__(cls)
+        made._stand(timers, binds, [carrier, pbx], **more)
+        return made
+
+    def _stand(self, timers: Timers | None, binds: Sequence[Bind], trunks: list[Trunk], **more: Any) -> None:
+        self.engine = SipEngine(binds=binds, trunks=trunks, on_event=self.on_event, timers=timers, **more)
         self.other: dict[LegId, LegId] = {}
         self.seen: list[tuple[LegId, LegEvent]] = []
         self.keep = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import secrets
 import socket
@@ -57,12 +58,28 @@ class Heard:
         return re.search(r"<([^>]*)>", self.one("Contact"))[1]
 
 
+async def next_datagram(bound: socket.socket) -> tuple[bytes, tuple[str, int]]:
+    """The next datagram of a socket that does not block; on uvloop too, which has no sock_recvfrom."""
+    loop = asyncio.get_running_loop()
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            return bound.recvfrom(65536)
+        readable = asyncio.Event()
+        loop.add_reader(bound, readable.set)
+        try:
+            await readable.wait()
+        finally:
+            loop.remove_reader(bound)
+
+
 class SipPeer:
     """A socket; what comes in twice, byte for byte, is a repetition and is handed out only by `repeated`."""
 
     def __init__(self, host: str = HOST) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((host, 0))
+        self.host = f"[{host}]" if ":" in host else host
+        self.transport = "UDP"
         self.socket.setblocking(False)
         self.port: int = self.socket.getsockname()[1]
         self.engine: tuple[str, int] = (HOST, 0)
@@ -75,6 +92,11 @@ class SipPeer:
 
     def send(self, text: str, to: tuple[str, int] | None = None) -> None:
         self.socket.sendto(text.encode(), to or self.engine)
+
+    def contact(self, user: str) -> str:
+        return (
+            f"<sip:{user}@{self.host}:{self.port}{'' if self.transport == 'UDP' else f';transport={self.transport}'}>"
+        )
 
     async def hear(self, what: str, seconds: float = 10.0) -> Heard:
         """The next message of this method or code; others that came meanwhile stay to be heard."""
@@ -93,7 +115,7 @@ class SipPeer:
                 await self._take()
 
     async def _take(self) -> None:
-        data, source = await asyncio.get_running_loop().sock_recvfrom(self.socket, 65536)
+        data, source = await next_datagram(self.socket)
         text = data.decode()
         self.counts[text] = self.counts.get(text, 0) + 1
         if self.counts[text] == 1:
@@ -110,12 +132,12 @@ class SipPeer:
     def request(self, method: str, *, cseq: int = 1, call: Call | None = None, body: str = "", **headers: str) -> str:
         """A request as text: out of a dialog, or in `call`. `headers`: more, or others, `_` for `-`; "" leaves one out."""
         given = {
-            "Via": f"SIP/2.0/UDP {HOST}:{self.port};rport;branch=z9hG4bK{secrets.token_hex(6)}",
-            "From": call.local if call else f'"Ann" <sip:ann@{HOST}:{self.port}>;tag=near',
+            "Via": f"SIP/2.0/{self.transport} {self.host}:{self.port};rport;branch=z9hG4bK{secrets.token_hex(6)}",
+            "From": call.local if call else f'"Ann" <sip:ann@{self.host}:{self.port}>;tag=near',
             "To": call.remote if call else f"<sip:bob@{HOST}>",
             "Call-ID": call.call_id if call else f"{secrets.token_hex(6)}@peer",
             "CSeq": f"{cseq} {method}",
-            "Contact": f"<sip:me@{HOST}:{self.port}>",
+            "Contact": self.contact("me"),
             "Max-Forwards": "70",
         }
         given |= {"Content-Type": "application/sdp"} if body else {}
@@ -126,7 +148,7 @@ class SipPeer:
 
     def reply(self, to: Heard, code: int, tag: str = "far", body: str = "", **headers: str) -> str:
         """A response as text, sent."""
-        given = {"Contact": f"<sip:far@{HOST}:{self.port}>"}
+        given = {"Contact": self.contact("far")}
         given |= {"Content-Type": "application/sdp"} if body else {}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
         rows = [f"SIP/2.0 {code} Whatever", *(f"Via: {via}" for via in to.all("Via"))]
