@@ -222,6 +222,9 @@ class Call:
                 self.ledger.command(command.side, command.command, now)
             elif isinstance(command, Seat):
                 self.ledger.seated(command.side)
+        if self.transfer.gone:  # to a leg that is over there is nothing to say
+            gone = self.transfer.side
+            commands = [each for each in commands if not (isinstance(each, ToLeg) and each.side is gone)]
         changing = (_STATES.get(self.bridge.phase), self.payment.masked, self.payment.view)
         if changing != self._shown:
             self._shown = changing

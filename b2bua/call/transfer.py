@@ -240,6 +240,7 @@ class Transfer:
         goodbye: list[CallCommand] = []
         if not self.gone:
             goodbye = [*self._tell(200), ToLeg(self.side, leg.HangUpLeg("transferred"))]
+        self.gone = False
         return [*goodbye, Seat(self.side), *self.bridge.seat(self.side, self._target)]
 
     def _failed(self, code: int, phrase: str) -> list[CallCommand]:

@@ -16,7 +16,7 @@ from b2bua.call import leg
 from b2bua.call.bridge import OTHER, Route
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
-from b2bua.call.command import CallCommand, Record, Show, ToLeg, ToMedia
+from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg, ToMedia
 from b2bua.call.payment import FINAL
 from b2bua.call.view import CallState, CallView, CaptureStage, NotNow
 from media.events import (
@@ -81,6 +81,8 @@ class Calls(RuleBasedStateMachine):
         self.submitted: dict[str, int] = {}
         self.captures: list[str] = []
         self.alive = {near}
+        self.joining = ""  # what is known of the leg that joins: invited, up; "" for none
+        self.referred_by: Side | None = None
         self.told_to_end: set[Side] = set()
         self.answered = False
         self.asked: set[Side] = set()  # legs that sent a re-INVITE and wait
@@ -116,6 +118,20 @@ class Calls(RuleBasedStateMachine):
                     self.records.append(record)
                 case ToLeg(side, leg_command):
                     self.to_leg(side, leg_command)
+                case ToJoining(leg.InviteLeg()):
+                    assert self.joining == "", "two transfers at once"
+                    self.joining = "invited"
+                case ToJoining(leg_command):
+                    assert self.joining, f"{leg_command} to a leg that does not join"
+                    if isinstance(leg_command, leg.HangUpLeg):
+                        self.joining = ""
+                case Seat(side):
+                    assert self.joining == "up"
+                    assert side is self.referred_by
+                    self.joining = ""
+                    self.alive.add(side)
+                    for seated in (self.told_to_end, self.asked, self.reinvited):
+                        seated.discard(side)
                 case ToMedia(media_command):
                     self.to_media(media_command)
 
@@ -184,6 +200,31 @@ class Calls(RuleBasedStateMachine):
         if answered and OTHER[side] in self.reinvited:
             self.reinvited.discard(OTHER[side])
             self.happens(OTHER[side], leg.ReinviteAnswered(THEIRS[OTHER[side]]))
+
+    @precondition(lambda self: self.answered and self.call.ended_at is None)
+    @rule(data=st.data())
+    def leg_asks_for_a_transfer(self, data: st.DataObject) -> None:
+        side = data.draw(st.sampled_from(sorted(self.alive - self.told_to_end)))
+        idle = not self.call.transfer.active
+        masked = self.call.payment.masked
+        self.happens(side, leg.LegReferred("f1", leg.Party("600")))
+        if idle and self.joining:
+            self.referred_by = side
+            assert not (masked and side is Side.CALLER), "the customer was replaced under a mask"
+
+    @precondition(lambda self: self.joining)
+    @rule(body=BODIES, what=st.sampled_from(["rings", "answers", "answers", "refuses", "hangs up"]))
+    def joining_leg_reports(self, body: bytes, what: str) -> None:
+        event: leg.LegEvent = leg.LegProgressed(180, "Ringing")
+        if what == "answers" and self.joining == "invited":
+            self.joining, event = "up", leg.LegAnswered(body)
+        elif what == "refuses" and self.joining == "invited":
+            self.joining, event = "", leg.LegFailed(486, "Busy Here")
+        elif what == "hangs up" and self.joining == "up":
+            self.joining, event = "", leg.LegHungUp("bye")
+        elif self.joining == "up":
+            return
+        self.carry_out(self.call.joining_event(event, self.now))
 
     @precondition(lambda self: self.alive and not self.call.over)
     @rule(data=st.data(), event=ENDS, sure=SELDOM)

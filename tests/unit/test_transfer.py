@@ -117,6 +117,8 @@ def test_the_one_who_asked_may_leave_before_the_target_answers() -> None:
         ToLeg(Side.CALLER, leg.RejectReinvite(491, "Request Pending"))
     ]
     assert script.joining(leg.LegAnswered(NEW)) == [Seat(Side.AGENT), NEW_IS, CALLER_IS]
+    info = leg.LegRequested("r1", "INFO", "text/plain", b"x")
+    assert script.leg(Side.CALLER, info) == [ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", "text/plain", b"x"))]
 
 
 def test_where_he_left_and_it_fails_the_call_ends() -> None:
