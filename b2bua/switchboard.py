@@ -20,7 +20,18 @@ from b2bua.call.cdr import CallRecord
 from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg, ToMedia
 from b2bua.call.leg import HangUpLeg, InviteLeg, LegCommand, LegEvent, LegId, LegInvited, RejectLeg
 from b2bua.call.view import CallView, NoSuchCall, Order
-from media.events import AnyAnswer, AnyCommand, AnyNews, CloseSession, Counted, CountSessions, Field, Side
+from media.events import (
+    AnyAnswer,
+    AnyCommand,
+    AnyNews,
+    CloseSession,
+    Counted,
+    CountSessions,
+    Done,
+    Field,
+    SetRemote,
+    Side,
+)
 from tonewall.log import get_logger
 from tonewall.tokens import token
 
@@ -122,6 +133,8 @@ class Switchboard:
         if isinstance(answer, Counted):
             self._counted = answer
             return
+        if isinstance(answer, Done) and isinstance(command, SetRemote):
+            return  # as expected, and it moves no call
         line = self._lines.get(command.session)
         if line is not None:
             self._do(lambda: self._step(line, lambda now: line.call.media_answered(command, answer, now)))

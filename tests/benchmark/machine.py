@@ -74,14 +74,15 @@ def stop(process: subprocess.Popen[str] | subprocess.Popen[bytes], seconds: floa
         process.wait()
 
 
-def allow_many_files(wanted: int = 0) -> None:
-    """Raise this process's limit of open files, which children inherit, as far as it may be raised; root to `wanted`."""
+def allow_many_files(wanted: int = 0) -> int:
+    """Raise this process's limit of open files, which children inherit, as far as it may be raised; returns it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     more = max(hard, wanted)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (more, more))
-    except ValueError:  # only root may go above the hard limit
+    except (ValueError, OSError):  # only who has CAP_SYS_RESOURCE may go above the hard limit
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def family(pid: int) -> list[int]:

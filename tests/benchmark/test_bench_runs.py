@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from . import ng, relaying, rows
+from . import machine, ng, relaying, rows, soaking
 
 
 def test_the_relay_benchmark_carries_packets_and_gives_well_formed_rows(tmp_path: Path) -> None:
@@ -24,6 +25,17 @@ def test_the_relay_benchmark_carries_packets_and_gives_well_formed_rows(tmp_path
         assert list(row) == ["name", "value", "unit", "peer", "peer_value", "ratio"]
         assert row["value"] > 0
         assert (row["peer"], row["peer_value"], row["ratio"]) == (None, None, None)
+
+
+@pytest.mark.skipif(shutil.which("sipp") is None, reason="sipp (Debian: sip-tester) is not here")
+@pytest.mark.timeout(180)
+def test_idle_calls_are_held_and_nothing_of_them_is_left(tmp_path: Path) -> None:
+    machine.allow_many_files()
+    run = soaking.one_run(soaking.SoakPlan(calls=300, rate=60, hold=1.0, timers=0.0), tmp_path)
+    assert run["faults"] == []
+    before, up, after = run["files"]
+    assert up == before + 4 * 300  # RTP and RTCP on both legs
+    assert after <= before
 
 
 def test_a_row_compares_the_quietest_run_of_each() -> None:
