@@ -26,7 +26,7 @@ class CallPlan:
     """
 
     rounds: int = 2
-    rates: tuple[int, ...] = (20, 100, 150, 200, 250, 300, 350, 400, 450, 500, 600, 700, 800)
+    rates: tuple[int, ...] = (20, 100, 200, 300, 400, 500, 600, 700, 800)
     seconds: float = 5.0
     hold: float = 1.0
     settle: float = 1.0
