@@ -124,6 +124,8 @@ def _trunk(name: str, settings: TrunkSettings) -> Trunk:
         transport=settings.transport,
         networks=networks(settings.match),
         follow=settings.redirect == "follow",
+        session_expires=settings.session_expires,
+        session_minimum=settings.session_minimum,
         probe=settings.probe,
         trusted=settings.trust,
         x_headers=tuple(name.strip().lower() for name in settings.x_headers.split(",") if name.strip()),

@@ -91,6 +91,10 @@ class TrunkSettings(Section):
     redirect: Literal["relay", "follow"] = Field(
         "relay", description="relay or follow: what becomes of a 3xx; followed only through this peer's own addresses"
     )
+    session_expires: int = Field(
+        1800, ge=0, le=86400, description="seconds after which a call that nobody refreshes is over (RFC 4028); 0: none"
+    )
+    session_minimum: int = Field(90, ge=90, le=86400, description="the least session_expires that we agree to, seconds")
     probe: float = Field(
         0.0, ge=0, le=3600, description="seconds between OPTIONS to each of its addresses, which take it out; 0: none"
     )

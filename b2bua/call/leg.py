@@ -354,7 +354,9 @@ class Trunk:
 
     `port`: 0 where DNS tells it (SRV), or the transport's default. `transport`: udp, tcp or tls; "" for what DNS prefers.
     `networks`: where its requests may come from besides the addresses of its host, as CIDR. `follow`: its 3xx answers are
-    followed, not relayed. `probe`: seconds between two OPTIONS to each of its hops, 0 for none.
+    followed, not relayed. `session_expires`: seconds after which a session without refresh is over (RFC 4028), 0 for no
+    session timers; `session_minimum`: the least that we agree to.
+    `probe`: seconds between two OPTIONS to each of its hops, 0 for none.
     `bind`: which of our addresses it is called from, as a host or host:port; "" for the first
     that fits. `tcp_switch`: a request too large for UDP goes by TCP. `keepalive`: seconds between ours, 0 for none.
     `tls_*`: paths, "" for the engine's own certificate and the system's authorities; `tls_name` is the name that its
@@ -371,6 +373,8 @@ class Trunk:
     transport: str = ""
     networks: tuple[str, ...] = ()
     follow: bool = False
+    session_expires: int = 1800
+    session_minimum: int = 90
     probe: float = 0.0
     bind: str = ""
     tcp_switch: bool = True

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from b2bua.sip.compose import ACCEPT_LINE, ALLOW, ALLOW_LINE, SDP
+from b2bua.sip.compose import ACCEPT_LINE, ALLOW, ALLOW_LINE, SDP, SUPPORTED
 from b2bua.sip.message import Request
 
 _SDP_RANGES = frozenset({SDP, "application/*", "*/*", "multipart/mixed"})
@@ -41,9 +41,10 @@ def inspect(request: Request) -> Refusal | None:
         return Refusal(400)
     if hops == 0 and request.method == "INVITE":
         return Refusal(483)
-    required = ", ".join(request.headers.getlist("Require"))
-    if required:
-        return Refusal(420, (f"Unsupported: {required}",))
+    required = [item.strip() for value in request.headers.getlist("Require") for item in value.split(",")]
+    unsupported = [item for item in required if item and item.lower() not in SUPPORTED]
+    if unsupported:
+        return Refusal(420, (f"Unsupported: {', '.join(unsupported)}",))
     return _body(request)
 
 
@@ -53,7 +54,7 @@ def _body(request: Request) -> Refusal | None:
     encodings = request.headers.getlist("Content-Encoding")
     if request.body and any(encoding.lower() != "identity" for encoding in encodings):
         return Refusal(415, (ACCEPT_LINE, "Accept-Encoding: identity"))
-    if request.method != "INVITE":
+    if request.method not in {"INVITE", "UPDATE"}:
         return None
     accepted = [
         item.partition(";")[0].strip().lower()

@@ -20,9 +20,11 @@ from b2bua.sip.hop import Hop, Transport
 from b2bua.sip.message import Head, Request, tag_of
 from tonewall.tokens import token
 
-ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE", "REFER", "SUBSCRIBE")
+ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE", "REFER", "SUBSCRIBE", "UPDATE")
 ALLOW_LINE = "Allow: " + ", ".join(ALLOW)
 ALLOW_EVENTS_LINE = "Allow-Events: refer"
+SUPPORTED = ("timer",)  # the extensions that we know (RFC 3261 section 20.37)
+SUPPORTED_LINE = "Supported: " + ", ".join(SUPPORTED)
 ACCEPT_LINE = "Accept: application/sdp, multipart/mixed, multipart/alternative"
 SDP = "application/sdp"
 COOKIE = "z9hG4bK"  # RFC 3261 section 8.1.1.7
@@ -35,7 +37,8 @@ _RECEIVED = re.compile(r";[ ]*(?:rport|received)(?:[ ]*=[^;]*)?(?=;|$)", re.IGNO
 PHRASES = {
     100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 183: "Session Progress", 200: "OK",
     405: "Method Not Allowed", 408: "Request Timeout", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme",
-    420: "Bad Extension", 480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected",
+    420: "Bad Extension", 422: "Session Interval Too Small",
+    480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected",
     483: "Too Many Hops", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here",
     489: "Bad Event", 491: "Request Pending", 500: "Server Internal Error", 503: "Service Unavailable",
     504: "Server Time-out", 513: "Message Too Large",

@@ -14,7 +14,7 @@ import msgspec
 from b2bua.call.leg import NOTHING, Carried, LegConfirmed, LegEvent, LegFailed, LegHungUp, LegId
 from b2bua.sip import bodies, headers
 from b2bua.sip.auth import Digest
-from b2bua.sip.compose import ACCEPT_LINE, ALLOW_LINE, SDP, Outgoing, hostport, phrase, response
+from b2bua.sip.compose import ACCEPT_LINE, ALLOW_LINE, SDP, SUPPORTED_LINE, Outgoing, hostport, phrase, response
 from b2bua.sip.dialog import Dialog
 from b2bua.sip.dialog import Event as DialogEvent
 from b2bua.sip.headers import Moment
@@ -25,10 +25,12 @@ from b2bua.sip.message import Request, Response
 from b2bua.sip.mid_dialog import METHODS, MidDialog
 from b2bua.sip.passport import Signed
 from b2bua.sip.referral import Referrals
+from b2bua.sip.reinvite import METHODS as REINVITES
 from b2bua.sip.reinvite import Reinvite
 from b2bua.sip.reliable_answer import Event as AnswerEvent
 from b2bua.sip.reliable_answer import ReliableAnswer
 from b2bua.sip.scheduler import Scheduler
+from b2bua.sip.session import Session
 from b2bua.sip.transaction import Send, Timers
 from b2bua.sip.transports import Transports
 from b2bua.sip.trunk import Peer
@@ -60,7 +62,8 @@ class Ground:
 class Leg:
     """One leg; subclasses open it. Its methods are called by the engine and by the transaction layer."""
 
-    def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, state: State, source: Hop) -> None:
+    def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, state: State, source: Hop, owner: bool) -> None:
+        """`owner`: whether the Call-ID is ours."""
         self.ground = ground
         self.id = leg_id
         self.peer = peer
@@ -69,7 +72,8 @@ class Leg:
         self.dialog: Dialog | None = None
         self.answer: ReliableAnswer | None = None  # our newest 2xx to an INVITE or re-INVITE
         self.answer_to = source  # where that 2xx goes
-        self.reinvite = Reinvite(self)
+        self.reinvite = Reinvite(self, owner)
+        self.session = Session(self)
         self.mid_dialog = MidDialog(self)
         self.referrals = Referrals(self)
         self.farewell = NOTHING  # what our CANCEL or BYE carries on of the other leg's
@@ -107,6 +111,7 @@ class Leg:
             self.ground.emit(self.id, event)
 
     def _forget(self) -> None:
+        self.session.timer.stop()
         self.reinvite.drop()
         self.mid_dialog.drop()
         self.referrals.drop()
@@ -144,7 +149,7 @@ class Leg:
     def lines(self) -> tuple[str, ...]:
         """The headers of our own in requests and in answers that establish or refresh the dialog."""
         contact = f"Contact: <{self.ground.transports.contact(self.source)}>"
-        return contact, ALLOW_LINE, f"User-Agent: {self.ground.user_agent}"
+        return contact, ALLOW_LINE, SUPPORTED_LINE, f"User-Agent: {self.ground.user_agent}"
 
     def request(self, method: str, lines: tuple[str, ...] = (), body: bytes = b"", content_type: str = SDP) -> Client:
         """Send a request within the dialog, the leg being its user."""
@@ -179,6 +184,7 @@ class Leg:
         return self.ground.layer.open_client(was.again(cseq, line), client.wanted, client.user, client.tries + 1)
 
     def bye(self) -> None:
+        self.session.timer.stop()
         self.reinvite.drop()
         self.mid_dialog.drop()
         self.referrals.drop()
@@ -195,7 +201,7 @@ class Leg:
 
     def on_response(self, client: Client, reply: Response) -> None:
         """A response to a request of ours within the dialog."""
-        if client.request.method == "INVITE":
+        if client.request.method in REINVITES:
             self.reinvite.on_response(client, reply)
         elif reply.code >= 200 and client.request.method == "BYE" and self.challenged(client, reply) is None:
             self.end_with(LegHungUp("hung up"))
@@ -206,7 +212,7 @@ class Leg:
             self.referrals.on_response(client, reply)
 
     def on_no_response(self, client: Client, code: int) -> None:
-        if client.request.method == "INVITE":
+        if client.request.method in REINVITES:
             self.reinvite.on_no_response(code)
         elif client.request.method == "BYE":
             self.end_with(LegHungUp("hung up"))
@@ -237,9 +243,8 @@ class Leg:
 
     def send_answer(self, server: Server, body: bytes, lines: tuple[str, ...] = (), content_type: str = SDP) -> None:
         """Send 200 to an INVITE or re-INVITE, and watch for its ACK."""
-        message = self.respond(
-            server, 200, lines=(*lines, *self.lines(), ACCEPT_LINE), body=body, content_type=content_type
-        )
+        lines = (*lines, *self.lines(), *self.session.answer(server.request), ACCEPT_LINE)
+        message = self.respond(server, 200, lines=lines, body=body, content_type=content_type)
         now = self.ground.scheduler.now()
         if self.dialog is not None:
             self.dialog.receive(DialogEvent.SUCCESS)
@@ -284,9 +289,16 @@ class Leg:
     # --- time --------------------------------------------------------------------------------------------------------
 
     def deadline(self) -> float | None:
-        return self.answer.deadline() if self.answer is not None else None
+        answer = self.answer.deadline() if self.answer is not None else None
+        times = (answer, self.session.deadline(), self.reinvite.deadline())
+        return min((at for at in times if at is not None), default=None)
 
     def elapse(self, now: float) -> None:
+        self._elapse_answer(now)
+        self.reinvite.elapse(now)
+        self.session.elapse(now)
+
+    def _elapse_answer(self, now: float) -> None:
         if self.answer is None or self.dialog is None:
             return
         for command in self.answer.elapse(now):

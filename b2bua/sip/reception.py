@@ -13,18 +13,27 @@ from b2bua.call.leg import LegId
 from b2bua.sip import referral
 from b2bua.sip.admission import inspect, max_forwards
 from b2bua.sip.bodies import unwrap
-from b2bua.sip.compose import ACCEPT_LINE, ALLOW_EVENTS_LINE, ALLOW_LINE, response, stateless_tag
+from b2bua.sip.compose import (
+    ACCEPT_LINE,
+    ALLOW_EVENTS_LINE,
+    ALLOW_LINE,
+    SUPPORTED_LINE,
+    response,
+    stateless_tag,
+)
 from b2bua.sip.framer import Broken
 from b2bua.sip.hop import Hop
 from b2bua.sip.layer import Server
 from b2bua.sip.leg_base import Ground, Leg
 from b2bua.sip.message import Head, MalformedError, Request, Response, read, salvage
 from b2bua.sip.mid_dialog import METHODS
+from b2bua.sip.reinvite import METHODS as REINVITES
 from b2bua.sip.trunk import TrunkTable
 from b2bua.sip.uas import UasLeg
 from tonewall.log import get_logger
 
 _log = get_logger(__name__)
+_ABILITIES = (ALLOW_LINE, SUPPORTED_LINE, ACCEPT_LINE)
 
 
 class Reception:
@@ -151,14 +160,14 @@ class Reception:
             leg.heard_from(request.source)
             if request.method == "BYE":
                 leg.on_bye(server)
-            elif request.method == "INVITE":
+            elif request.method in REINVITES:
                 leg.reinvite.receive(server)
             elif request.method in METHODS:
                 leg.mid_dialog.receive(server)
             elif request.method in referral.METHODS:
                 leg.referrals.receive(server)
             else:
-                self._answer(server, 200, (ALLOW_LINE, ACCEPT_LINE))
+                self._answer(server, 200, _ABILITIES)
 
     def _opening(self, request: Request) -> None:
         server = self._ground.layer.open_server(request)
@@ -168,7 +177,7 @@ class Reception:
             self._count["methods_refused" if refusal.code == 405 else "requests_refused"] += 1
             self._answer(server, refusal.code, refusal.lines)
         elif request.method == "OPTIONS":
-            self._answer(server, 503 if self.closing else 200, (ALLOW_LINE, ACCEPT_LINE))
+            self._answer(server, 503 if self.closing else 200, _ABILITIES)
         elif request.method == "REFER":  # there is no call to transfer, and we place none for others
             self._refuse(server, 403)
         elif request.method == "SUBSCRIBE":
@@ -185,6 +194,11 @@ class Reception:
                 leg = UasLeg(self._ground, self._new_leg(), peer, server)
             except ValueError:
                 self._refuse(server, 400)
+                return
+            refused = leg.session.refusal(request)
+            if refused is not None:
+                leg.discard()
+                self._refuse(server, *refused)
                 return
             self._ground.legs[leg.id] = leg
             self._count["legs_in"] += 1

@@ -37,13 +37,14 @@ class UacLeg(Leg):
     def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, hops: list[Hop], command: InviteLeg) -> None:
         """`hops`: the ways to the trunk, best first; at least one."""
         address = hops[0]
-        super().__init__(ground, leg_id, peer, State.CALLING, address)
+        super().__init__(ground, leg_id, peer, State.CALLING, address, owner=True)
         trunk = peer.trunk
         port = None if trunk.port in {0, 5060} else trunk.port
         self._tag = new_tag()
         self._extra = _of_transfer(command)
         self._forks = Forks()
         self._give_up: float | None = None
+        self._offer = command.offer
         own = ground.transports.host(address)
         callee = party(command.callee, trunk.host, port)
         who, host = shown(command.caller, command.carried.headers, trunk, trunk.domain or own)
@@ -63,7 +64,7 @@ class UacLeg(Leg):
             call_id=f"{new_tag()}@{hostport(own, None)}",
             cseq=1,
             max_forwards=command.max_forwards,
-            lines=(*self.lines(), *self._crossing, *self._extra),
+            lines=(*self.lines(), *self.session.lines(), *self._crossing, *self._extra),
             body=body,
             content_type=kind,
         )
@@ -91,7 +92,7 @@ class UacLeg(Leg):
             uri=self._course.uri,
             branch=new_branch(),
             cseq=was.cseq + 1,
-            lines=(*self.lines(), *self._crossing, *self._extra),
+            lines=(*self.lines(), *self.session.lines(), *self._crossing, *self._extra),
             sent_by="",
         )
         self._invite = self._sent(again, hop)
@@ -168,6 +169,7 @@ class UacLeg(Leg):
                 if wanted:
                     self._cancel()
                 elif self.state is State.RINGING and reply.code > 100:
+                    self.session.theirs = reply.body or self.session.theirs
                     self.emit(
                         LegProgressed(
                             reply.code,
@@ -189,6 +191,9 @@ class UacLeg(Leg):
             if retry is not None:
                 self.move(Event.AGAIN)
                 self._invite, self._forks, self._impatient = retry, Forks(), None
+                return
+            if reply.code == 422 and self.session.too_brief(reply):  # RFC 4028 section 7.3
+                self._send_anew(client.wanted)
                 return
             if reply.code == 503 and self._next_hop():
                 return
@@ -213,6 +218,8 @@ class UacLeg(Leg):
         self.dialog, self._give_up = dialog, None
         self.ground.dialogs[dialog.key] = self
         if self.state is State.UP:
+            self.session.ours, self.session.theirs = self._offer, reply.body or self.session.theirs
+            self.session.answered(reply)
             self.emit(LegAnswered(reply.body, self.carried(Moment.SUCCESS, reply)))
         else:
             # It crossed our CANCEL, or came instead of the provisional that CANCEL waited for.

@@ -20,12 +20,17 @@ class UasLeg(Leg):
 
     def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, server: Server) -> None:
         request = server.request
-        super().__init__(ground, leg_id, peer, State.INVITED, request.source)
+        super().__init__(ground, leg_id, peer, State.INVITED, request.source, owner=False)
         self.dialog = Dialog.of_request(request, new_tag())
         self._server = server
         self._record_route = tuple(f"Record-Route: {value}" for value in request.headers.getlist("Record-Route"))
         server.user = self
         ground.dialogs[self.dialog.key] = self
+
+    def discard(self) -> None:
+        """Its INVITE is refused before anybody heard of the leg."""
+        if self.dialog is not None:
+            self.ground.dialogs.pop(self.dialog.key, None)
 
     def invited(self, max_forwards: int) -> None:
         """Answer 100 and report."""
@@ -56,6 +61,7 @@ class UasLeg(Leg):
         """Send 200. False: too late."""
         if not self.move(Event.ANSWER):
             return False
+        self.session.ours, self.session.theirs = command.answer, self._server.request.body
         crossing, body, kind = self.crossing(Moment.SUCCESS, command.carried, command.answer)
         self.send_answer(self._server, body, (*self._record_route, *crossing), kind)
         return True

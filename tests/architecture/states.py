@@ -24,6 +24,7 @@ from b2bua.sip import (
     referral,
     reinvite,
     reliable_answer,
+    session_timer,
 )
 from media.capture import state as capture
 
@@ -46,6 +47,7 @@ MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
     ("Non-INVITE client transaction", "b2bua/sip/non_invite_client.py", non_invite_client.TRANSITIONS),
     ("Non-INVITE server transaction", "b2bua/sip/non_invite_server.py", non_invite_server.TRANSITIONS),
     ("A 2xx until its ACK", "b2bua/sip/reliable_answer.py", reliable_answer.TRANSITIONS),
+    ("Session timer", "b2bua/sip/session_timer.py", session_timer.TRANSITIONS),
     ("Dialog", "b2bua/sip/dialog.py", dialog.TRANSITIONS),
     ("A SIP leg", "b2bua/sip/leg_state.py", leg_state.TRANSITIONS),
     ("A re-INVITE", "b2bua/sip/reinvite.py", reinvite.TRANSITIONS),
