@@ -31,6 +31,7 @@ _BOUNDARY = re.compile(r"[A-Za-z0-9'()+_,./:=? -]{0,69}[A-Za-z0-9'()+_,./:=?-]")
 _ENCODINGS = frozenset({"", "binary", "8bit", "7bit"})
 _LANGUAGE = re.compile(r"[A-Za-z0-9, -]{1,64}")
 # Whose bodies describe a session or accompany it; INFO and MESSAGE carry something of their own.
+_OFFERING = frozenset({"INVITE", "UPDATE"})  # what is in their bodies is asked for, and cannot be left out
 _METHODS = frozenset({"INVITE", "ACK", "PRACK", "UPDATE", "BYE", "CANCEL"})
 
 
@@ -86,7 +87,7 @@ def unwrap(message: Received) -> None:
     try:
         found = _read(piece, 0)
         alone = found.sdp is None and not piece.kind.lower().startswith("multipart/")
-        if alone and message.method == "INVITE" and not isinstance(message, Response) and not piece.optional:
+        if alone and message.method in _OFFERING and not isinstance(message, Response) and not piece.optional:
             raise UnsupportedBody
     except UnsupportedBody as error:
         message.body, message.unsupported = b"", error.lines
