@@ -26,7 +26,7 @@ from b2bua.call.leg import Trunk
 from b2bua.records.store import RecordStore, StoreError, connect
 from b2bua.settings import SignallingSettings, TrunkSettings, networks, signalling
 from b2bua.sip.endpoint import SipEngine
-from b2bua.sip.hop import Bind, Transport
+from b2bua.sip.tls import TlsContexts
 from b2bua.switchboard import Plan, Switchboard
 from media.events import Side
 from media.session import MediaClient
@@ -67,7 +67,8 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     records.start()
     board = Switchboard(_plan(settings), records.put, steady_clock())
     engine = SipEngine(
-        binds=[Bind(Transport.UDP, general.bind, general.port, general.advertised)],
+        binds=general.binds,
+        tls=TlsContexts(general.tls_certificate, general.tls_key),
         trunks=[_trunk(CARRIER, settings.carrier), _trunk(PBX, settings.pbx)],
         on_event=board.on_leg_event,
         user_agent=f"Tonewall/{VERSION}",
@@ -124,6 +125,14 @@ def _trunk(name: str, settings: TrunkSettings) -> Trunk:
         transport=settings.transport,
         networks=networks(settings.match),
         follow=settings.redirect == "follow",
+        bind=settings.bind,
+        tcp_switch=settings.tcp_switch,
+        keepalive=settings.keepalive,
+        tls_ca=settings.tls_ca,
+        tls_certificate=settings.tls_certificate,
+        tls_key=settings.tls_key,
+        tls_name=settings.tls_name,
+        tls_verify_client=settings.tls_verify_client,
         session_expires=settings.session_expires,
         session_minimum=settings.session_minimum,
         probe=settings.probe,

@@ -63,7 +63,7 @@ async def examine(config: Path | None) -> list[Finding]:
     except ConfigError as error:
         return [*findings, *(_fault("configuration", line) for line in str(error).splitlines())]
     findings.append(_good("configuration", "every section and key is understood"))
-    findings += [_tokens(settings), _directory(settings), _sip_port(settings), _api_port(settings), *_media(settings)]
+    findings += [_tokens(settings), _directory(settings), *_sip_ports(settings), _api_port(settings), *_media(settings)]
     general = settings.signalling.general
     carrier, pbx, provider = await asyncio.gather(
         _peer("carrier", settings.signalling.carrier, general),
@@ -143,9 +143,20 @@ def _directory(settings: Settings) -> Finding:
     return _good("directory", f"{directory} is private")
 
 
-def _sip_port(settings: Settings) -> Finding:
+def _sip_ports(settings: Settings) -> list[Finding]:
     general = settings.signalling.general
-    return _bindable("SIP port", general.bind, general.port, socket.SOCK_DGRAM, "[general] bind and port")
+    keys = "[general] listen" if general.listen else "[general] bind and port"
+    kinds = {Transport.UDP: socket.SOCK_DGRAM}
+    return [
+        _bindable(
+            f"SIP over {bind.transport.upper()}",
+            bind.host,
+            bind.port,
+            kinds.get(bind.transport, socket.SOCK_STREAM),
+            keys,
+        )
+        for bind in general.binds
+    ]
 
 
 def _api_port(settings: Settings) -> Finding:

@@ -6,6 +6,7 @@ Rule 1: the b2bua process is handed its own sections only; `[provider]` and its 
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,17 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from b2bua.listen import binds
+from b2bua.sip.hop import Bind, Transport
 from media.settings import MediaSettings
 from provider_adapters.settings import ProviderSettings
 from tonewall.ini import ConfigError, Section, Sections, check_names, load, read_file
+
+
+def _readable(value: str) -> str:
+    if value and not os.access(value, os.R_OK):
+        raise ValueError("expected a file that can be read")
+    return value
 
 
 def _host(value: str) -> str:
@@ -35,8 +44,14 @@ class GeneralSettings(Section):
     section: ClassVar[str] = "general"
 
     bind: str = Field("127.0.0.1", description="the numeric address that SIP is received on")
-    port: int = Field(5060, ge=0, le=65535, description="the UDP port for SIP")
+    port: int = Field(5060, ge=0, le=65535, description="the port for SIP, UDP and TCP")
     advertised: str = Field("", description="the numeric address in our Via and Contact, where it is not `bind` (NAT)")
+    listen: str = Field(
+        "",
+        description="addresses instead of bind and port: udp:192.0.2.10:5060, tls:[2001:db8::1]:5061",
+    )
+    tls_certificate: str = Field("", description="our certificate chain for TLS, as a PEM file")
+    tls_key: str = Field("", description="its private key, as a PEM file, where it is not in the same")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
     directory: Path = Field(
         Path("/run/tonewall"),
@@ -44,6 +59,17 @@ class GeneralSettings(Section):
     )
     ring_time: float = Field(180.0, gt=0, description="seconds that a call may ring")
     guard_time: float = Field(1.0, ge=0.2, le=60, description="seconds that the mask stays on after a capture")
+
+    @field_validator("tls_certificate", "tls_key")
+    @classmethod
+    def _is_file(cls, value: str) -> str:
+        return _readable(value)
+
+    @field_validator("listen")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        binds(value, "127.0.0.1", 5060, "")
+        return value
 
     @field_validator("bind", "advertised")
     @classmethod
@@ -57,9 +83,16 @@ class GeneralSettings(Section):
 
     @model_validator(mode="after")
     def _reachable(self) -> GeneralSettings:
-        if ipaddress.ip_address(self.bind).is_unspecified and not self.advertised:
+        if any(bind.transport is Transport.TLS for bind in self.binds) and not self.tls_certificate:
+            raise ValueError("tls_certificate: expected a PEM file, since listen has a tls address")
+        if not self.listen and ipaddress.ip_address(self.bind).is_unspecified and not self.advertised:
             raise ValueError("advertised: expected the address that peers reach us at, since bind is the wildcard")
         return self
+
+    @property
+    def binds(self) -> list[Bind]:
+        """Where SIP is received."""
+        return binds(self.listen, self.bind, self.port, self.advertised)
 
 
 class CdrSettings(Section):
@@ -91,6 +124,18 @@ class TrunkSettings(Section):
     redirect: Literal["relay", "follow"] = Field(
         "relay", description="relay or follow: what becomes of a 3xx; followed only through this peer's own addresses"
     )
+    bind: str = Field("", description="which address of [general] listen calls to it leave by: a host or host:port")
+    tcp_switch: bool = Field(
+        True, description="yes or no: requests too large for UDP go by TCP (RFC 3261 section 18.1.1)"
+    )
+    keepalive: float = Field(0.0, ge=0, le=3600, description="seconds between keep-alives on its connections; 0: none")
+    tls_ca: str = Field("", description="certificate authorities for it instead of the public ones, as a PEM file")
+    tls_certificate: str = Field("", description="our certificate towards it, where it is not that of [general]")
+    tls_key: str = Field("", description="its private key, where it is not in the same file")
+    tls_name: str = Field("", description="the name in its certificate, where it is neither its domain nor its host")
+    tls_verify_client: bool = Field(
+        False, description="yes or no: it must show a certificate also when it connects to us"
+    )
     session_expires: int = Field(
         1800, ge=0, le=86400, description="seconds after which a call that nobody refreshes is over (RFC 4028); 0: none"
     )
@@ -115,6 +160,11 @@ class TrunkSettings(Section):
     @classmethod
     def _is_host(cls, value: str) -> str:
         return _host(value)
+
+    @field_validator("tls_ca", "tls_certificate", "tls_key")
+    @classmethod
+    def _is_file(cls, value: str) -> str:
+        return _readable(value)
 
     @field_validator("match")
     @classmethod
