@@ -250,10 +250,20 @@ def read(path: Path | None) -> Settings:
 
 def signalling(sections: Sections) -> SignallingSettings:
     """The b2bua process's own part. Raises ConfigError."""
+    general = load(GeneralSettings, sections)
+    carrier, pbx = load(CarrierSettings, sections), load(PbxSettings, sections)
+    heard = {bind.transport for bind in general.binds}
+    faults = [
+        f"[{trunk.section}] transport: nothing listens by {trunk.transport}; add {trunk.transport}:ADDRESS to [general] listen"
+        for trunk in (carrier, pbx)
+        if trunk.transport and trunk.transport not in heard
+    ]
+    if faults:
+        raise ConfigError("\n".join(faults))
     return SignallingSettings(
-        general=load(GeneralSettings, sections),
-        carrier=load(CarrierSettings, sections),
-        pbx=load(PbxSettings, sections),
+        general=general,
+        carrier=carrier,
+        pbx=pbx,
         api=load(ApiSettings, sections),
         cdr=load(CdrSettings, sections),
     )

@@ -163,6 +163,14 @@ def test_a_wrong_value_is_explained_without_repeating_it(section: str, key: str,
     assert WRONG[section, key] not in line.replace(f"[{section}] {key}", "") or len(WRONG[section, key]) < 3
 
 
+def test_a_trunk_is_not_reached_by_a_transport_that_nothing_listens_by():
+    sections = example()
+    sections["pbx"]["transport"] = "tls"
+    with pytest.raises(ConfigError) as caught:
+        signalling(sections)
+    assert str(caught.value).startswith("[pbx] transport: nothing listens by tls; add tls:ADDRESS")
+
+
 @pytest.mark.parametrize("name", SECTIONS)
 def test_no_value_is_in_any_fault_of_a_section(name: str):
     values = dict.fromkeys(SECTIONS[name].model_fields, SECRET)
