@@ -18,6 +18,7 @@ import msgspec
 from b2bua.call.leg import Party
 from b2bua.sip.hop import Hop, Transport
 from b2bua.sip.message import Head, Request, tag_of
+from b2bua.sip.shapes import names_a_place
 from tonewall.tokens import token
 
 ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE", "REFER", "SUBSCRIBE", "UPDATE")
@@ -47,9 +48,9 @@ PHRASES = {
 
 
 def phrase(code: int, given: str = "") -> str:
-    """`given`, cleaned, or the default phrase of the code."""
+    """`given`, cleaned, or the default phrase of the code; that also where it names a host, which would be the other leg's."""
     clean = printable(given)[:80]
-    if clean:
+    if clean and not names_a_place(clean):
         return clean
     if code in PHRASES:
         return PHRASES[code]

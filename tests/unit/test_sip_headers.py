@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from b2bua.call.leg import Carried, LegHungUp, Part, Party, Trunk
 from b2bua.call.muted import muted
 from b2bua.sip import bodies
+from b2bua.sip.compose import phrase
 from b2bua.sip.headers import RULES, Moment, lines, shown
 from b2bua.sip.hop import Hop
 from b2bua.sip.message import read
@@ -118,3 +119,11 @@ def test_what_is_no_session_is_refused_unless_it_is_optional():
     assert message("multipart/mixed;boundary=b", wrapped % b"").unsupported
     optional = b"Content-Disposition: signal;handling=optional\r\n"
     assert message("multipart/mixed;boundary=b", wrapped % optional).body == b"v=0"
+
+
+@pytest.mark.parametrize(
+    "given", ["Busy at pbx-3.internal.example", "No route via 192.0.2.7", "Try sip:bob@192.0.2.7:5070"]
+)
+def test_a_phrase_that_names_a_host_does_not_cross(given: str):
+    assert phrase(486, given) == "Busy Here"
+    assert phrase(486, "Occupé") == "Occupé"
