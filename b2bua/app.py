@@ -22,13 +22,12 @@ from b2bua.api.auth import Tokens
 from b2bua.api.demo import Demo
 from b2bua.api.http import create_app
 from b2bua.api.server import serve
-from b2bua.call.leg import Trunk
 from b2bua.records.store import RecordStore, StoreError, connect
-from b2bua.settings import SignallingSettings, TrunkSettings, networks, signalling
+from b2bua.settings import SignallingSettings, signalling
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.tls import TlsContexts
 from b2bua.switchboard import Plan, Switchboard
-from media.events import Side
+from b2bua.trunk_plan import behind_nat, limits, router, trunks
 from media.session import MediaClient
 from tonewall import log
 from tonewall.ini import ConfigError
@@ -38,7 +37,6 @@ from tonewall.version import VERSION
 logger = log.get_logger(__name__)
 _SETTLE = 2.0  # seconds that calls and charges under way have to end when we stop
 _COUNT_EVERY = 2.0  # seconds between two looks at what media holds
-CARRIER, PBX = "carrier", "pbx"
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +67,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     engine = SipEngine(
         binds=general.binds,
         tls=TlsContexts(general.tls_certificate, general.tls_key),
-        trunks=[_trunk(CARRIER, settings.carrier), _trunk(PBX, settings.pbx)],
+        trunks=trunks(settings),
         on_event=board.on_leg_event,
         user_agent=f"Tonewall/{VERSION}",
     )
@@ -107,39 +105,11 @@ async def _count(board: Switchboard) -> None:
 
 def _plan(settings: SignallingSettings) -> Plan:
     return Plan(
-        trunks={Side.CALLER: CARRIER, Side.AGENT: PBX},
-        latch={Side.CALLER: settings.carrier.nat, Side.AGENT: settings.pbx.nat},
+        router=router(settings),
+        limits=limits(settings),
+        latch=behind_nat(settings),
         ring_time=settings.general.ring_time,
         guard_time=settings.general.guard_time,
-    )
-
-
-def _trunk(name: str, settings: TrunkSettings) -> Trunk:
-    return Trunk(
-        name=name,
-        host=settings.host,
-        port=settings.port,
-        username=settings.username,
-        password=settings.password.get_secret_value(),
-        domain=settings.domain,
-        transport=settings.transport,
-        networks=networks(settings.match),
-        follow=settings.redirect == "follow",
-        bind=settings.bind,
-        tcp_switch=settings.tcp_switch,
-        keepalive=settings.keepalive,
-        tls_ca=settings.tls_ca,
-        tls_certificate=settings.tls_certificate,
-        tls_key=settings.tls_key,
-        tls_name=settings.tls_name,
-        tls_verify_client=settings.tls_verify_client,
-        session_expires=settings.session_expires,
-        session_minimum=settings.session_minimum,
-        probe=settings.probe,
-        trusted=settings.trust,
-        x_headers=tuple(name.strip().lower() for name in settings.x_headers.split(",") if name.strip()),
-        identity=settings.identity,
-        refer=settings.refer,
     )
 
 

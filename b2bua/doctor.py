@@ -20,9 +20,10 @@ from urllib.parse import urlsplit
 
 from b2bua.api.auth import Tokens
 from b2bua.call import sdp
-from b2bua.settings import GeneralSettings, Settings, TrunkSettings, read
+from b2bua.settings import GeneralSettings, Settings, read
 from b2bua.sip.hop import Transport
 from b2bua.sip.resolve import Resolver
+from b2bua.trunk_settings import TrunkSettings
 from tonewall.ini import ConfigError
 
 _PATIENCE = 2.0  # seconds for an answer from a peer
@@ -65,12 +66,9 @@ async def examine(config: Path | None) -> list[Finding]:
     findings.append(_good("configuration", "every section and key is understood"))
     findings += [_tokens(settings), _directory(settings), *_sip_ports(settings), _api_port(settings), *_media(settings)]
     general = settings.signalling.general
-    carrier, pbx, provider = await asyncio.gather(
-        _peer("carrier", settings.signalling.carrier, general),
-        _peer("pbx", settings.signalling.pbx, general),
-        _provider(settings),
-    )
-    return [*findings, *carrier, *pbx, provider]
+    peers = asyncio.gather(*(_peer(header, trunk, general) for header, trunk in settings.signalling.trunks.items()))
+    provider = asyncio.create_task(_provider(settings))
+    return [*findings, *(finding for peer in await peers for finding in peer), await provider]
 
 
 # --- the machine --------------------------------------------------------------------------------------------------

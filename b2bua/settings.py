@@ -6,7 +6,6 @@ Rule 1: the b2bua process is handed its own sections only; `[provider]` and its 
 from __future__ import annotations
 
 import ipaddress
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,26 +15,10 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from b2bua.listen import binds
 from b2bua.sip.hop import Bind, Transport
+from b2bua.trunk_settings import CarrierSettings, PbxSettings, RouteSettings, TrunkSettings, faults_between, readable
 from media.settings import MediaSettings
 from provider_adapters.settings import ProviderSettings
-from tonewall.ini import ConfigError, Section, Sections, check_names, load, read_file
-
-
-def _readable(value: str) -> str:
-    if value and not os.access(value, os.R_OK):
-        raise ValueError("expected a file that can be read")
-    return value
-
-
-def _host(value: str) -> str:
-    if not value or any(character.isspace() or character in "<>;,@\"'" for character in value):
-        raise ValueError("expected a host name or a numeric IP address")
-    return value
-
-
-def networks(match: str) -> tuple[str, ...]:
-    """The networks of a trunk's `match`."""
-    return tuple(each.strip() for each in match.split(",") if each.strip())
+from tonewall.ini import NAMED, ConfigError, Section, Sections, check_names, headers, load, read_file, to_environment
 
 
 class GeneralSettings(Section):
@@ -63,7 +46,7 @@ class GeneralSettings(Section):
     @field_validator("tls_certificate", "tls_key")
     @classmethod
     def _is_file(cls, value: str) -> str:
-        return _readable(value)
+        return readable(value)
 
     @field_validator("listen")
     @classmethod
@@ -108,85 +91,6 @@ class CdrSettings(Section):
     retention: float = Field(365.0, ge=0, description="days that a record is kept; 0 for ever")
 
 
-class TrunkSettings(Section):
-    """`[carrier]` and `[pbx]`: a peer."""
-
-    host: str = Field(description="the peer's host name or numeric address")
-    port: int = Field(
-        0, ge=0, le=65535, description="the peer's port for SIP; 0: as DNS says (SRV), or the transport's own"
-    )
-    transport: Literal["", "udp", "tcp", "tls"] = Field(
-        "", description="udp, tcp or tls; empty for what DNS prefers (NAPTR, SRV) of what we listen on"
-    )
-    match: str = Field(
-        "", description="networks that its requests may come from besides its host's addresses, separated by commas"
-    )
-    redirect: Literal["relay", "follow"] = Field(
-        "relay", description="relay or follow: what becomes of a 3xx; followed only through this peer's own addresses"
-    )
-    bind: str = Field("", description="which address of [general] listen calls to it leave by: a host or host:port")
-    tcp_switch: bool = Field(
-        True, description="yes or no: requests too large for UDP go by TCP (RFC 3261 section 18.1.1)"
-    )
-    keepalive: float = Field(0.0, ge=0, le=3600, description="seconds between keep-alives on its connections; 0: none")
-    tls_ca: str = Field("", description="certificate authorities for it instead of the public ones, as a PEM file")
-    tls_certificate: str = Field("", description="our certificate towards it, where it is not that of [general]")
-    tls_key: str = Field("", description="its private key, where it is not in the same file")
-    tls_name: str = Field("", description="the name in its certificate, where it is neither its domain nor its host")
-    tls_verify_client: bool = Field(
-        False, description="yes or no: it must show a certificate also when it connects to us"
-    )
-    session_expires: int = Field(
-        1800, ge=0, le=86400, description="seconds after which a call that nobody refreshes is over (RFC 4028); 0: none"
-    )
-    session_minimum: int = Field(90, ge=90, le=86400, description="the least session_expires that we agree to, seconds")
-    probe: float = Field(
-        0.0, ge=0, le=3600, description="seconds between OPTIONS to each of its addresses, which take it out; 0: none"
-    )
-    username: str = Field("", description="answers the peer's challenges, where it sends any")
-    password: SecretStr = Field(SecretStr(""), description="answers the peer's challenges")
-    domain: str = Field("", description="the host part of our From and To towards this peer, where it is not `host`")
-    trust: bool = Field(
-        False, description="yes or no: believe it who calls, and tell it what callers want to keep private"
-    )
-    x_headers: str = Field("", description="X- and P- headers to send to it, separated by commas, or * for all")
-    identity: bool = Field(False, description="yes or no: send it signed callers (Identity) that are still true")
-    nat: bool = Field(
-        False, description="yes or no: the peer sits behind NAT, so take the source of its first RTP packet"
-    )
-    refer: bool = Field(False, description="yes or no: the peer may transfer calls (REFER)")
-
-    @field_validator("host")
-    @classmethod
-    def _is_host(cls, value: str) -> str:
-        return _host(value)
-
-    @field_validator("tls_ca", "tls_certificate", "tls_key")
-    @classmethod
-    def _is_file(cls, value: str) -> str:
-        return _readable(value)
-
-    @field_validator("match")
-    @classmethod
-    def _are_networks(cls, value: str) -> str:
-        for network in networks(value):
-            try:
-                ipaddress.ip_network(network, strict=False)
-            except ValueError:
-                raise ValueError("expected networks such as 192.0.2.0/24, separated by commas") from None
-        return value
-
-
-class CarrierSettings(TrunkSettings):
-    section: ClassVar[str] = "carrier"
-
-
-class PbxSettings(TrunkSettings):
-    section: ClassVar[str] = "pbx"
-
-    refer: bool = Field(True, description="yes or no: the peer may transfer calls (REFER)")
-
-
 class ApiSettings(Section):
     """`[api]`: the agents' HTTP API and page."""
 
@@ -201,13 +105,24 @@ class ApiSettings(Section):
 
 @dataclass(frozen=True, slots=True)
 class SignallingSettings:
-    """All that the b2bua process may know."""
+    """All that the b2bua process may know. Trunks and routes by their headers, in their order."""
 
     general: GeneralSettings
-    carrier: CarrierSettings
-    pbx: PbxSettings
+    trunks: Mapping[str, TrunkSettings]
+    routes: Mapping[str, RouteSettings]
     api: ApiSettings
     cdr: CdrSettings
+
+    def environment(self) -> dict[str, str]:
+        """All of it as environment variables, for the b2bua process. Secrets are in clear."""
+        single: list[Section] = [self.general, self.api, self.cdr]
+        several: dict[str, Section] = {**self.trunks, **self.routes}
+        variables = {NAMED: ",".join(several)}
+        for section in single:
+            variables |= to_environment(section)
+        for header, section in several.items():
+            variables |= to_environment(section, header)
+        return variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,45 +140,62 @@ SECTIONS: Mapping[str, type[Section]] = {
         GeneralSettings,
         CarrierSettings,
         PbxSettings,
+        RouteSettings,
         MediaSettings,
         ApiSettings,
         CdrSettings,
         ProviderSettings,
     )
 }
+SEVERAL = frozenset({CarrierSettings.section, PbxSettings.section, RouteSettings.section})
 
 
 def read(path: Path | None) -> Settings:
     """Everything, from the file and the environment. Raises ConfigError that names every fault, not only the first."""
     sections = read_file(path) if path else {}
-    check_names(sections, SECTIONS)
+    check_names(sections, SECTIONS, SEVERAL)
     faults: list[str] = []
     for model in SECTIONS.values():
-        try:
-            load(model, sections)
-        except ConfigError as error:
-            faults.append(str(error))
+        for header in _headers(model, sections):
+            try:
+                load(model, sections, header=header)
+            except ConfigError as error:
+                faults.append(str(error))
     if faults:
         raise ConfigError("\n".join(faults))
     return Settings(signalling(sections), load(MediaSettings, sections), load(ProviderSettings, sections))
 
 
+def _headers(model: type[Section], sections: Sections) -> list[str]:
+    """The headers of a model's sections. Where a trunk is missing, that of one without a name: its fault says so."""
+    if model.section not in SEVERAL:
+        return [model.section]
+    return headers(model.section, sections) or ([] if model is RouteSettings else [model.section])
+
+
 def signalling(sections: Sections) -> SignallingSettings:
     """The b2bua process's own part. Raises ConfigError."""
-    general = load(GeneralSettings, sections)
-    carrier, pbx = load(CarrierSettings, sections), load(PbxSettings, sections)
-    heard = {bind.transport for bind in general.binds}
-    faults = [
-        f"[{trunk.section}] transport: nothing listens by {trunk.transport}; add {trunk.transport}:ADDRESS to [general] listen"
-        for trunk in (carrier, pbx)
-        if trunk.transport and trunk.transport not in heard
-    ]
-    if faults:
-        raise ConfigError("\n".join(faults))
-    return SignallingSettings(
-        general=general,
-        carrier=carrier,
-        pbx=pbx,
+    own = SignallingSettings(
+        general=load(GeneralSettings, sections),
+        trunks={
+            header: load(model, sections, header=header)
+            for model in (CarrierSettings, PbxSettings)
+            for header in _headers(model, sections)
+        },
+        routes={header: load(RouteSettings, sections, header=header) for header in _headers(RouteSettings, sections)},
         api=load(ApiSettings, sections),
         cdr=load(CdrSettings, sections),
     )
+    faults = [*_unheard(own), *faults_between(own.trunks, own.routes)]
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return own
+
+
+def _unheard(own: SignallingSettings) -> list[str]:
+    heard = {bind.transport for bind in own.general.binds}
+    return [
+        f"[{header}] transport: nothing listens by {trunk.transport}; add {trunk.transport}:ADDRESS to [general] listen"
+        for header, trunk in own.trunks.items()
+        if trunk.transport and trunk.transport not in heard
+    ]

@@ -166,10 +166,7 @@ class Supervisor:
             taken.set()
 
     async def _run_b2bua(self) -> int:
-        own = self.settings.signalling
-        environment: dict[str, str] = {}
-        for section in (own.general, own.carrier, own.pbx, own.api, own.cdr):
-            environment |= to_environment(section)
+        environment = self.settings.signalling.environment()
         arguments = ["b2bua.app", "--media", str(self.media_socket)]
         if self.demo:
             arguments += ["--demo", self.demo]

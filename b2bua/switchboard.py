@@ -14,11 +14,23 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from b2bua.api.feed import Feed
-from b2bua.call.bridge import OTHER, Route
+from b2bua.call.bridge import Route
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
 from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg, ToMedia
-from b2bua.call.leg import HangUpLeg, InviteLeg, LegCommand, LegEvent, LegId, LegInvited, RejectLeg
+from b2bua.call.leg import (
+    HangUpLeg,
+    InviteLeg,
+    LegCommand,
+    LegEvent,
+    LegFailed,
+    LegHungUp,
+    LegId,
+    LegInvited,
+    RejectLeg,
+)
+from b2bua.call.limits import Limit, Limiter
+from b2bua.call.routing import Router
 from b2bua.call.view import CallView, NoSuchCall, Order
 from media.events import (
     AnyAnswer,
@@ -56,10 +68,11 @@ class Media(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which trunk is which side, and how calls are treated. Times in seconds."""
+    """Where calls go, what trunks carry, and how calls are treated. `latch`: the trunks behind NAT. Times in seconds."""
 
-    trunks: Mapping[Side, str]
-    latch: Mapping[Side, bool]
+    router: Router
+    limits: Mapping[str, Limit]
+    latch: frozenset[str]
     ring_time: float
     guard_time: float
 
@@ -89,6 +102,7 @@ class Switchboard:
         self._feed = Feed()
         self._queue: deque[Callable[[], None]] = deque()
         self._busy = False
+        self._limiter = Limiter(plan.limits)
         self._idle = asyncio.Event()  # set when the last call was forgotten
         self._counted: Counted | None = None
 
@@ -102,21 +116,28 @@ class Switchboard:
         self._do(lambda: self._invited(leg, event) if isinstance(event, LegInvited) else self._leg_event(leg, event))
 
     def _invited(self, leg: LegId, event: LegInvited) -> None:
-        near = next((side for side, trunk in self._plan.trunks.items() if trunk == event.trunk), None)
+        near = self._plan.router.side(event.trunk)
         if near is None or self._media is None or not self._media.connected:
             self._to_engine(leg, RejectLeg(503, "Service Unavailable"))
             return
-        route = Route(near, self._plan.trunks[OTHER[near]], self._plan.latch, self._plan.ring_time)
+        later = self._limiter.take(event.trunk, leg, self._clock())
+        if later:
+            self._to_engine(leg, RejectLeg(503, "Service Unavailable", retry_after=later))
+            return
+        decision = self._plan.router.decide(event)
+        route = Route(near, event.trunk, decision.destinations, self._plan.latch, decision.code, self._plan.ring_time)
         call_id, origin = token(8), int(token(7), 16)
         call, commands = Call.begin(call_id, event, route, origin, self._plan.guard_time, self._clock())
         line = _Line(call, {near: leg})
         self._lines[call_id] = line
         self._idle.clear()
         self._of_leg[leg] = (line, near)
-        log.info("call", call=call_id, trunk=event.trunk, state="invited")
+        log.info("call", call=call_id, trunk=event.trunk, route=decision.rule, state="invited")
         self._carry_out(line, commands)
 
     def _leg_event(self, leg: LegId, event: LegEvent) -> None:
+        if isinstance(event, LegFailed | LegHungUp):
+            self._limiter.release(leg)
         found = self._of_leg.get(leg)
         if found is not None:
             line, side = found
@@ -254,10 +275,9 @@ class Switchboard:
         for command in commands:
             match command:
                 case ToLeg(side, InviteLeg() as invite):
-                    assert self._engine is not None
-                    leg = line.legs[side] = self._engine.new_leg()
-                    self._of_leg[leg] = (line, side)
-                    self._to_engine(leg, invite)
+                    if side in line.legs:
+                        self._of_leg.pop(line.legs[side], None)  # its trunk failed; another one is tried
+                    line.legs[side] = self._invite(line, side, invite)
                 case ToLeg(side, leg_command):
                     if side in line.legs:
                         self._to_engine(line.legs[side], leg_command)
@@ -281,12 +301,22 @@ class Switchboard:
             self._forget(line)
 
     def _join(self, line: _Line, invite: InviteLeg) -> None:
-        assert self._engine is not None
         if line.joining is not None:
             self._of_leg.pop(line.joining, None)  # of an earlier transfer; it is over
-        leg = line.joining = self._engine.new_leg()
-        self._of_leg[leg] = (line, None)
-        self._to_engine(leg, invite)
+        line.joining = self._invite(line, None, invite)
+
+    def _invite(self, line: _Line, side: Side | None, invite: InviteLeg) -> LegId:
+        """A new leg. Where its trunk is full, it fails as if the peer had refused it."""
+        assert self._engine is not None
+        leg = self._engine.new_leg()
+        self._of_leg[leg] = (line, side)
+        later = self._limiter.take(invite.trunk, leg, self._clock())
+        if later:
+            full = LegFailed(503, "Service Unavailable", retry_after=later)
+            self._do(lambda: self._leg_event(leg, full))
+        else:
+            self._to_engine(leg, invite)
+        return leg
 
     def _seat(self, line: _Line, side: Side) -> None:
         """The joining leg takes the place; of the old one nothing more is heard."""
@@ -334,3 +364,4 @@ class Switchboard:
             self._idle.set()
         for leg in line.all_legs():
             self._of_leg.pop(leg, None)
+            self._limiter.release(leg)

@@ -6,13 +6,14 @@ Rule 1: what the agents are shown and what is recorded is kept apart (`shown`, `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from b2bua.call import leg
 from b2bua.call.bridge import OTHER, Route
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
 from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg, ToMedia
+from b2bua.call.routing import Destination
 from b2bua.call.view import CallView, Order
 from media.events import (
     AnyAnswer,
@@ -100,13 +101,13 @@ class Script:
         offer: bytes | None = None,
         *,
         max_forwards: int = 70,
-        latch: Mapping[Side, bool] | None = None,
+        latch: frozenset[str] = frozenset(),
+        far_trunks: Sequence[str] = ("far trunk",),
     ) -> None:
         self.near, self.far = near, OTHER[near]
         self.now = 1_000_000_000.0
         self.shown: list[CallView] = []
         self.records: list[CallRecord] = []
-        route = Route(near=near, trunk="far trunk", latch=latch or {}, ring_time=180.0)
         invited = leg.LegInvited(
             trunk="near trunk",
             caller=leg.Party("anna", "Anna"),
@@ -114,6 +115,8 @@ class Script:
             offer=THEIRS[near] if offer is None else offer,
             max_forwards=max_forwards,
         )
+        destinations = tuple(Destination(trunk, invited.caller, invited.callee) for trunk in far_trunks)
+        route = Route(near=near, source="near trunk", destinations=destinations, latch=latch, ring_time=180.0)
         self.call, commands = Call.begin("call-1", invited, route, ORIGIN, GUARD, self.now)
         self.first = self._keep(commands)
 

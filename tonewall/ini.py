@@ -2,6 +2,9 @@
 
 Every key `key` of section `[section]` is also the environment variable `TONEWALL_SECTION_KEY`, which wins over the
 file. A model is one section. That is also how a parent hands a child its sections, and no others.
+
+A section that may stand several times has a name of its own: `[section name]`, `TONEWALL_SECTION__NAME_KEY`. Which there
+are besides the file's is in `TONEWALL_SECTIONS`, as `section name` separated by commas, in order.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import configparser
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -17,6 +21,8 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "TONEWALL_"
+NAMED = f"{PREFIX}SECTIONS"
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class ConfigError(Exception):
@@ -70,35 +76,53 @@ def read_file(path: Path) -> dict[str, dict[str, str]]:
     return {name: dict(parser[name]) for name in parser.sections()}
 
 
-def check_names(sections: Sections, known: Mapping[str, type[Section]]) -> None:
-    """Raise ConfigError for a section that nobody reads, with the nearest name that exists."""
-    for name in sections:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
+def check_names(sections: Sections, known: Mapping[str, type[Section]], several: frozenset[str] = frozenset()) -> None:
+    """Raise ConfigError for a section that nobody reads, with the nearest name that exists. `several`: the sections that
+    may have a name of their own."""
+    for header in sections:
+        section, _, name = header.partition(" ")
+        if section not in known:
+            near = difflib.get_close_matches(section, known, 1)
             hint = f"did you mean [{near[0]}]?" if near else f"expected one of {', '.join(f'[{k}]' for k in known)}"
-            raise ConfigError(f"[{name}]: unknown section; {hint}")
+            raise ConfigError(f"[{header}]: unknown section; {hint}")
+        if name and section not in several:
+            raise ConfigError(f"[{header}]: there is one [{section}] only; take the name away")
+        if name and not _NAME.fullmatch(name):
+            raise ConfigError(f"[{header}]: expected a name of lower-case letters, digits and hyphens")
 
 
-def load(model: type[S], sections: Sections, environment: Mapping[str, str] | None = None) -> S:
-    """One section as its model, the environment winning over the file. Raises ConfigError with a line for each fault."""
+def headers(section: str, sections: Sections, environment: Mapping[str, str] | None = None) -> list[str]:
+    """The headers of a section that may stand several times, in the file's order, then those of the environment."""
     environment = os.environ if environment is None else environment
-    values: dict[str, Any] = dict(sections.get(model.section, {}))
+    named = [" ".join(each.split()) for each in environment.get(NAMED, "").split(",")]
+    return list(dict.fromkeys(header for header in [*sections, *named] if header.partition(" ")[0] == section))
+
+
+def load(model: type[S], sections: Sections, environment: Mapping[str, str] | None = None, *, header: str = "") -> S:
+    """One section as its model, the environment winning over the file. Raises ConfigError with a line for each fault.
+
+    `header`: which one, of a section that may stand several times.
+    """
+    environment = os.environ if environment is None else environment
+    header = header or model.section
+    values: dict[str, Any] = dict(sections.get(header, {}))
     for key in model.model_fields:
-        variable = variable_name(model.section, key)
+        variable = variable_name(header, key)
         if variable in environment:
             values[key] = environment[variable]
     try:
         return model(**values)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(model, fault) for fault in error.errors(include_input=False))) from None
+        faults = error.errors(include_input=False)
+        raise ConfigError("\n".join(_explain(model, header, fault) for fault in faults)) from None
 
 
-def variable_name(section: str, key: str) -> str:
-    """The environment variable of a key."""
-    return f"{PREFIX}{section.upper().replace('-', '_')}_{key.upper()}"
+def variable_name(header: str, key: str) -> str:
+    """The environment variable of a key. Two underscores before a name: no key begins with one."""
+    return f"{PREFIX}{header.upper().replace('-', '_').replace(' ', '__')}_{key.upper()}"
 
 
-def to_environment(settings: Section) -> dict[str, str]:
+def to_environment(settings: Section, header: str = "") -> dict[str, str]:
     """The section as environment variables: how a parent hands it to a child. Secrets are in clear, as they must be."""
     values: dict[str, str] = {}
     for key in type(settings).model_fields:
@@ -107,7 +131,7 @@ def to_environment(settings: Section) -> dict[str, str]:
             continue
         reveal = getattr(value, "get_secret_value", None)
         plain = reveal() if reveal else value
-        values[variable_name(settings.section, key)] = (
+        values[variable_name(header or settings.section, key)] = (
             ("yes" if plain else "no") if isinstance(plain, bool)
             else ",".join(str(item) for item in plain) if isinstance(plain, tuple | list)
             else str(plain)
@@ -115,15 +139,15 @@ def to_environment(settings: Section) -> dict[str, str]:
     return values
 
 
-def _explain(model: type[Section], fault: Mapping[str, Any]) -> str:
+def _explain(model: type[Section], header: str, fault: Mapping[str, Any]) -> str:
     if not fault["loc"]:  # a rule over several keys; its text begins with the key
-        return f"[{model.section}] {str(fault['msg']).removeprefix('Value error, ')}"
+        return f"[{header}] {str(fault['msg']).removeprefix('Value error, ')}"
     key = str(fault["loc"][0])
     if fault["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key, model.model_fields, 1)
         hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(model.model_fields)}"
-        return f"[{model.section}] {key}: unknown key; {hint}"
+        return f"[{header}] {key}: unknown key; {hint}"
     field = model.model_fields.get(key)
     about = f" ({field.description})" if field and field.description else ""
     problem = "missing" if fault["type"] == "missing" else str(fault["msg"]).removeprefix("Value error, ")
-    return f"[{model.section}] {key}: {problem}{about}; or set {variable_name(model.section, key)}"
+    return f"[{header}] {key}: {problem}{about}; or set {variable_name(header, key)}"

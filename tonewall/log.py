@@ -22,7 +22,7 @@ FIELDS = frozenset(
     {
         "event", "level", "timestamp", "process", "dropped",
         "error", "at", "reason", "why", "what", "hint",
-        "call", "agent", "leg", "trunk", "session", "capture", "stream", "side", "direction", "dialog",
+        "call", "agent", "leg", "trunk", "route", "session", "capture", "stream", "side", "direction", "dialog",
         "method", "code", "state", "stage", "outcome", "kind", "brand",
         "peer", "address", "port", "path", "url",
         "count", "calls", "sessions", "payers", "pid", "signal", "seconds", "status", "version",

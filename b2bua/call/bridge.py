@@ -8,25 +8,30 @@ Rule 3: an SDP that cannot be relayed is refused on the leg that sent it (488), 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
 from b2bua.call import leg, sdp
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
+from b2bua.call.routing import Destination
 from b2bua.call.state import PHASES, Happening, Phase, step
 from media.events import CloseSession, LocalStream, OpenSession, SessionId, SessionOpened, SetRemote, Side
 
+# What another trunk may do better: it answered nothing, or said that it cannot now.
+_ELSEWHERE = frozenset({408, 500, 502, 503, 504})
 OTHER = {Side.CALLER: Side.AGENT, Side.AGENT: Side.CALLER}
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where the far leg goes, and which trunks sit behind NAT (`latch`)."""
+    """Where a call of the trunk `source` goes: the destinations are tried one after another; where there is none it is
+    refused with `code`. `latch`: the trunks that sit behind NAT."""
 
     near: Side
-    trunk: str
-    latch: Mapping[Side, bool]
+    source: str
+    destinations: tuple[Destination, ...]
+    latch: frozenset[str] = frozenset()
+    code: int = 404
     ring_time: float = 180.0  # seconds; RFC 3261 section 16.6 (timer C) asks for more than three minutes of a proxy
 
 
@@ -41,6 +46,7 @@ class Bridge:
     end: str = ""
     code: int | None = None
     answered_at: float | None = None
+    tried: int = 0  # destinations that took no call
     _invited: leg.LegInvited | None = None
     _local: dict[Side, tuple[LocalStream, ...]] = field(default_factory=dict)
     _described: dict[Side, sdp.SessionDescription] = field(default_factory=dict)  # what each leg's peer said last
@@ -75,6 +81,8 @@ class Bridge:
     def invited(self, event: leg.LegInvited) -> list[CallCommand]:
         self._move(Happening.INVITED)
         near = self.route.near
+        if not self.route.destinations:
+            return self._refuse(self.route.code, "")
         if event.max_forwards <= 0:
             return self._refuse(483, "Too Many Hops")
         if not event.offer:
@@ -96,21 +104,26 @@ class Bridge:
         assert self._invited is not None
         self._deadline = now + self.route.ring_time
         self._local = {Side.CALLER: opened.caller, Side.AGENT: opened.agent}
-        near, far = self.route.near, OTHER[self.route.near]
-        return [
-            self._set_remote(near),
-            ToLeg(
-                far,
-                leg.InviteLeg(
-                    trunk=self.route.trunk,
-                    caller=self._invited.caller,
-                    callee=self._invited.callee,
-                    offer=self._for(far),
-                    max_forwards=self._invited.max_forwards - 1,
-                    carried=self._invited.carried,
-                ),
+        return [self._set_remote(self.route.near), self._invite()]
+
+    def _invite(self) -> ToLeg:
+        assert self._invited is not None
+        far, to = OTHER[self.route.near], self.route.destinations[self.tried]
+        return ToLeg(
+            far,
+            leg.InviteLeg(
+                trunk=to.trunk,
+                caller=to.caller,
+                callee=to.callee,
+                offer=self._for(far),
+                max_forwards=self._invited.max_forwards - 1,
+                carried=self._invited.carried,
             ),
-        ]
+        )
+
+    def trunk(self, side: Side) -> str:
+        """The trunk that a side's leg is on."""
+        return self.route.source if side is self.route.near else self.route.destinations[self.tried].trunk
 
     def media_refused(self) -> list[CallCommand]:
         if self.phase is not Phase.OPENING:
@@ -207,8 +220,17 @@ class Bridge:
             return self._gone(side, Happening.NEAR_GONE, "cancelled", event.code, event.carried)
         if self.phase is Phase.UP:
             return self._gone(side, Happening.LEG_HUNG_UP, event.phrase, None, event.carried)
+        if self._may_go_on(event.code):
+            self._move(Happening.TRUNK_FAILED)
+            self.tried += 1
+            return [self._invite()]
         self._move(Happening.FAR_FAILED)
         return self._over(event.phrase, event.code, near=self._rejection(event))
+
+    def _may_go_on(self, code: int) -> bool:
+        """Whether another trunk is asked: none has rung, so nobody notices."""
+        more = self.tried + 1 < len(self.route.destinations)
+        return more and self.phase is Phase.INVITING and code in _ELSEWHERE
 
     @staticmethod
     def _rejection(event: leg.LegFailed) -> leg.RejectLeg:
@@ -318,7 +340,7 @@ class Bridge:
         return True
 
     def _set_remote(self, side: Side) -> ToMedia:
-        streams = sdp.remote_streams(self._described[side], latch=self.route.latch.get(side, False))
+        streams = sdp.remote_streams(self._described[side], latch=self.trunk(side) in self.route.latch)
         return ToMedia(SetRemote(session=self.session, side=side, streams=streams[: len(self._local[side])]))
 
     def _for(self, side: Side) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from b2bua.call import leg
-from b2bua.call.bridge import OTHER, Bridge, Route
+from b2bua.call.bridge import Bridge, Route
 from b2bua.call.cdr import CallRecord, Ledger
 from b2bua.call.command import CallCommand, Record, Seat, Show, ToLeg
 from b2bua.call.muted import muted
@@ -79,7 +79,7 @@ class Call:
             started_at=now,
             bridge=bridge,
             payment=Payment(session=session, guard_time=guard_time),
-            transfer=Transfer(bridge, {route.near: invited.trunk, OTHER[route.near]: route.trunk}),
+            transfer=Transfer(bridge),
             party=invited.caller,
         )
         call.ledger.event(route.near, invited, now)

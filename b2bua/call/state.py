@@ -41,6 +41,7 @@ class Happening(StrEnum):
     FAR_PROGRESSED = "far leg progressed"
     FAR_ANSWERED = "far leg answered"
     FAR_FAILED = "far leg failed"
+    TRUNK_FAILED = "trunk failed, and there is another"
     NEAR_GONE = "near leg gone"
     LEG_HUNG_UP = "leg hung up"
     NO_ANSWER = "no answer in time"
@@ -56,6 +57,7 @@ PHASES: Mapping[Phase, Mapping[Happening, Phase]] = {
     Phase.IDLE: {Happening.INVITED: Phase.OPENING},
     Phase.OPENING: {Happening.MEDIA_OPENED: Phase.INVITING, Happening.MEDIA_REFUSED: Phase.ENDED, **_LEAVING},
     Phase.INVITING: {
+        Happening.TRUNK_FAILED: Phase.INVITING,
         Happening.FAR_PROGRESSED: Phase.RINGING,
         Happening.FAR_ANSWERED: Phase.UP,
         Happening.FAR_FAILED: Phase.ENDED,

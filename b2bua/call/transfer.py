@@ -81,10 +81,9 @@ TRANSFERS: Mapping[TransferState, Mapping[TransferEvent, TransferState]] = {
 
 @dataclass(slots=True)
 class Transfer:
-    """The transfers of one call. `trunks`: which trunk each side is on."""
+    """The transfers of one call."""
 
     bridge: Bridge
-    trunks: Mapping[Side, str]
     state: TransferState = TransferState.IDLE
     side: Side = Side.AGENT  # whose leg is to be replaced
     gone: bool = False  # that leg has hung up meanwhile
@@ -111,7 +110,7 @@ class Transfer:
         self.side, self.gone, self._referral, self._target = side, False, event.referral, None
         self._deadline = now + self.bridge.route.ring_time
         invite = leg.InviteLeg(
-            trunk=self.trunks[side],
+            trunk=self.bridge.trunk(side),
             caller=caller,
             callee=event.target,
             offer=self.bridge.offer_anew(side),

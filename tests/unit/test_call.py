@@ -103,7 +103,7 @@ def test_early_sdp_that_cannot_be_read_still_rings():
 
 
 def test_a_trunk_behind_nat_is_latched_and_the_other_is_not():
-    script = Script(latch={CALLER: True})
+    script = Script(latch=frozenset({"near trunk"}))
     assert script.opened()[0] == remote(CALLER, "192.0.2.10", 4000, latch=True)
     assert script.leg(AGENT, leg.LegAnswered(THEIRS[AGENT]))[0] == IS[AGENT]
 

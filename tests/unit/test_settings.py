@@ -57,10 +57,24 @@ OTHER = {
             "trust": "yes",
             "x_headers": "X-Account, P-Charge-Info",
             "identity": "yes",
+            "numbers": "plain",
+            "country": "49",
+            "national_prefix": "8",
+            "international_prefix": "810",
+            "max_calls": "30",
+            "max_rate": "2.5",
         }.items()
     },
     ("carrier", "refer"): "yes",
     ("pbx", "refer"): "no",
+    ("route", "source"): "carrier",
+    ("route", "callee"): "/(100|200)/",
+    ("route", "caller"): "+49, +43",
+    ("route", "to"): "pbx",
+    ("route", "spread"): "yes",
+    ("route", "callee_as"): "9",
+    ("route", "caller_as"): "0",
+    ("route", "refuse"): "403",
     ("media", "address"): "127.0.0.8",
     ("media", "advertised"): "198.51.100.8",
     ("media", "ports"): "30000-30099",
@@ -98,6 +112,11 @@ WRONG = {
     ("carrier", "session_minimum"): "89",
     ("carrier", "tls_ca"): "/nowhere/ca.pem",
     ("pbx", "nat"): "perhaps",
+    ("pbx", "numbers"): "short",
+    ("pbx", "country"): "049",
+    ("pbx", "max_rate"): "-3",
+    ("route", "callee"): "/(/",
+    ("route", "refuse"): "200",
     ("media", "address"): "0.0.0.0",
     ("media", "ports"): "20001-20002",
     ("media", "key_timeout"): "soon",
@@ -121,7 +140,8 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def example() -> dict[str, dict[str, str]]:
-    return read_file(EXAMPLE)
+    """The example, with a route that lets all calls through."""
+    return {**read_file(EXAMPLE), "route": {"to": "pbx, carrier"}}
 
 
 def plain(value: object) -> object:
@@ -237,9 +257,7 @@ def test_a_provider_is_reached_by_https_and_by_nothing_else(url: str):
 def test_the_signalling_process_needs_nothing_of_media_or_provider():
     values = {name: part for name, part in example().items() if name in ("general", "carrier", "pbx", "api")}
     own = signalling(values)
-    handed: dict[str, str] = {}
-    for section in (own.general, own.carrier, own.pbx, own.api):
-        handed |= to_environment(section)
+    handed = own.environment()
     assert not [name for name in handed if name.startswith(("TONEWALL_PROVIDER", "TONEWALL_MEDIA"))]
 
 
@@ -250,6 +268,63 @@ def test_a_section_survives_being_handed_to_a_child(name: str):
     assert load(SECTIONS[name], {}, to_environment(settings)) == settings
 
 
+# --- several trunks and routes -----------------------------------------------------------------------------------
+
+SEVERAL = """
+[general]
+[carrier north]
+host = 192.0.2.1
+[carrier south]
+host = 192.0.2.2
+password = {secret}
+[pbx]
+host = 192.0.2.3
+[route berlin]
+callee = +4930
+to = pbx
+[route]
+to = south, north
+"""
+
+
+def several(text: str, tmp_path: Path) -> dict[str, dict[str, str]]:
+    path = tmp_path / "sip.conf"
+    path.write_text(text)
+    return {**read_file(path), "api": example()["api"]}
+
+
+def test_several_trunks_and_routes_keep_their_names_and_order_on_their_way_to_the_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    own = signalling(several(SEVERAL.format(secret=SECRET), tmp_path))
+    assert list(own.trunks) == ["carrier north", "carrier south", "pbx"]
+    assert list(own.routes) == ["route berlin", "route"]
+    assert own.trunks["carrier south"].password.get_secret_value() == SECRET
+    for name, value in own.environment().items():
+        monkeypatch.setenv(name, value)
+    assert signalling({}) == own
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ("[carrier pbx]\nhost = h", "[pbx]: there is a trunk pbx already"),
+        ("[route x]\nto = nord", "[route x] to: nord is no trunk; expected some of north, south, pbx"),
+        ("[route x]\nsource = south\nto = north", "[route x] to: expected a pbx"),
+        ("[route x]\nsource = pbx\nto = pbx", "[route x] to: expected a carrier"),
+        ("[route x]\ncallee = +49", "[route x] to: expected trunks to go to"),
+        ("[route x]\ncallee = /(1)/\ncallee_as = \\2\nto = pbx", "[route x] callee: expected a regular expression"),
+        ("[carrier x]\nhost = h\nnumbers = national", "[carrier x] country: expected the country calling code"),
+        ("[carrier x]\nhost = a b", "[carrier x] host: expected a host name"),
+    ],
+)
+def test_what_is_wrong_between_trunks_and_routes_is_told(more: str, fault: str, tmp_path: Path):
+    with pytest.raises(ConfigError) as caught:
+        signalling(several(SEVERAL.format(secret=SECRET) + more + "\n", tmp_path))
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(fault)
+
+
 # --- the example --------------------------------------------------------------------------------------------------
 
 
@@ -257,7 +332,7 @@ def shown() -> dict[tuple[str, str], tuple[bool, str]]:
     """Every key of the example: whether it is commented out, and its value."""
     found, section = {}, ""
     for line in EXAMPLE.read_text().splitlines():
-        if header := re.fullmatch(r"\[(\w+)\]", line.strip()):
+        if header := re.fullmatch(r";?\[(\w+)\]", line.strip()):
             section = header[1]
         elif entry := re.match(r"(;?)(\w+) *=(.*)", line):
             value = re.split(r"(?:^|\s);", entry[3], maxsplit=1)[0].strip()

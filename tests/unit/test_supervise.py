@@ -154,7 +154,7 @@ async def test_every_process_is_told_its_own_settings_and_no_others(machine: Mac
     assert sections == {
         "media.service": {"MEDIA"},
         "provider_adapters.payer": {"PROVIDER"},
-        "b2bua.app": {"GENERAL", "CARRIER", "PBX", "API", "CDR"},
+        "b2bua.app": {"GENERAL", "CARRIER", "PBX", "SECTIONS", "API", "CDR"},
     }
     for process in machine.started:
         everything = " ".join((*process.arguments, *process.environment.values()))

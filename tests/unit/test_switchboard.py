@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,6 +11,8 @@ import pytest
 from b2bua.call import leg
 from b2bua.call.cdr import CallRecord
 from b2bua.call.leg import LegId
+from b2bua.call.limits import Limit
+from b2bua.call.routing import Place, Router, Rule
 from b2bua.call.view import CallState, NoSuchCall, NotNow
 from b2bua.switchboard import Plan, Switchboard
 from media.events import (
@@ -88,15 +90,27 @@ class Wire:
         return [command for name, command in self.sent if name == leg_id]
 
 
+ONE_EACH = {"carrier": Place(CALLER), "pbx": Place(AGENT)}
+
+
 class Exchange:
     """A switchboard with both its sockets played."""
 
-    def __init__(self, *, ring_time: float = 180.0, guard_time: float = 0.02) -> None:
+    def __init__(
+        self,
+        *,
+        ring_time: float = 180.0,
+        guard_time: float = 0.02,
+        places: Mapping[str, Place] = ONE_EACH,
+        rules: Sequence[Rule] = (),
+        limits: Mapping[str, tuple[int, float]] | None = None,
+    ) -> None:
         self.wire = Wire()
         self.records: list[CallRecord] = []
         plan = Plan(
-            trunks={CALLER: "carrier", AGENT: "pbx"},
-            latch={CALLER: False, AGENT: False},
+            router=Router(places, rules),
+            limits={name: Limit(*(limits or {}).get(name, ())) for name in places},
+            latch=frozenset(),
             ring_time=ring_time,
             guard_time=guard_time,
         )
@@ -104,9 +118,9 @@ class Exchange:
         self.board.connect(self.wire, self.wire)
         self.wire.on_answer = self.board.on_media_answer
 
-    def invite(self, near: str = "near-0", trunk: str = "carrier") -> None:
-        side = CALLER if trunk == "carrier" else AGENT
-        invited = leg.LegInvited(trunk, leg.Party("anna"), leg.Party("500"), THEIRS[side])
+    def invite(self, near: str = "near-0", trunk: str = "carrier", callee: str = "500") -> None:
+        side = AGENT if trunk == "pbx" else CALLER
+        invited = leg.LegInvited(trunk, leg.Party("anna"), leg.Party(callee), THEIRS[side])
         self.board.on_leg_event(LegId(near), invited)
 
     def up(self, near: str = "near-0") -> str:

@@ -1,0 +1,81 @@
+"""What a trunk may carry: calls at once and new calls a second.
+
+Rule 1: a leg takes its place before anything is sent for it, and gives it back when it is over; twice is as good as once.
+Rule 2: who is refused is told when to come back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from b2bua.call.leg import LegId
+
+_LATER = 5  # seconds until a full trunk may have room: nobody knows when a call ends
+
+
+@dataclass(slots=True)
+class Bucket:
+    """At most `rate` a second, with one second's worth at once; `left` is what may come at `at`, in seconds."""
+
+    rate: float
+    left: float = -1.0
+    at: float = 0.0
+
+    def take(self, now: float) -> bool:
+        """Whether one more may come now."""
+        most = max(1.0, self.rate)
+        self.left = most if self.left < 0 else min(most, self.left + (now - self.at) * self.rate)
+        self.at = now
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
+
+    def wait(self) -> float:
+        """Seconds until the next may come."""
+        return (1 - self.left) / self.rate
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Of one trunk; 0: none."""
+
+    max_calls: int = 0
+    max_rate: float = 0.0
+
+
+class Limiter:
+    """All trunks' limits, and which legs are on which trunk."""
+
+    def __init__(self, limits: Mapping[str, Limit]) -> None:
+        self._limits = dict(limits)
+        self._buckets = {name: Bucket(limit.max_rate) for name, limit in limits.items() if limit.max_rate}
+        self._legs: dict[str, set[LegId]] = {name: set() for name in limits}
+        self._trunk_of: dict[LegId, str] = {}
+        self.refused: dict[str, int] = dict.fromkeys(limits, 0)
+
+    def take(self, trunk: str, leg: LegId, now: float) -> int:
+        """0: the leg has its place. Else the seconds after which the trunk may have room."""
+        limit, legs = self._limits[trunk], self._legs[trunk]
+        if limit.max_calls and len(legs) >= limit.max_calls:
+            self.refused[trunk] += 1
+            return _LATER
+        bucket = self._buckets.get(trunk)
+        if bucket is not None and not bucket.take(now):
+            self.refused[trunk] += 1
+            return max(1, math.ceil(bucket.wait()))
+        legs.add(leg)
+        self._trunk_of[leg] = trunk
+        return 0
+
+    def release(self, leg: LegId) -> None:
+        """The leg is over."""
+        trunk = self._trunk_of.pop(leg, None)
+        if trunk is not None:
+            self._legs[trunk].discard(leg)
+
+    def calls(self, trunk: str) -> int:
+        """The legs on a trunk now."""
+        return len(self._legs[trunk])

@@ -1,0 +1,77 @@
+"""From the trunks and routes of sip.conf to what the SIP engine and the switchboard take."""
+
+from __future__ import annotations
+
+from b2bua.call.leg import Trunk
+from b2bua.call.limits import Limit
+from b2bua.call.numbers import NumberPlan
+from b2bua.call.routing import Pattern, Place, Router, Rule
+from b2bua.settings import SignallingSettings
+from b2bua.trunk_settings import CarrierSettings, RouteSettings, TrunkSettings, names, networks, trunk_name
+from media.events import Side
+
+
+def trunks(settings: SignallingSettings) -> list[Trunk]:
+    """For the engine."""
+    return [_trunk(trunk_name(header), each) for header, each in settings.trunks.items()]
+
+
+def router(settings: SignallingSettings) -> Router:
+    """For the switchboard, and for whoever asks where a call would go."""
+    places = {trunk_name(header): _place(each) for header, each in settings.trunks.items()}
+    return Router(places, [_rule(trunk_name(header), each) for header, each in settings.routes.items()])
+
+
+def limits(settings: SignallingSettings) -> dict[str, Limit]:
+    return {trunk_name(header): Limit(each.max_calls, each.max_rate) for header, each in settings.trunks.items()}
+
+
+def behind_nat(settings: SignallingSettings) -> frozenset[str]:
+    return frozenset(trunk_name(header) for header, each in settings.trunks.items() if each.nat)
+
+
+def _place(settings: TrunkSettings) -> Place:
+    side = Side.CALLER if isinstance(settings, CarrierSettings) else Side.AGENT
+    plan = NumberPlan(settings.numbers, settings.country, settings.national_prefix, settings.international_prefix)
+    return Place(side, plan)
+
+
+def _rule(name: str, settings: RouteSettings) -> Rule:
+    return Rule(
+        name=name,
+        to=names(settings.to),
+        sources=frozenset(names(settings.source)),
+        caller=Pattern.read(settings.caller, settings.caller_as),
+        callee=Pattern.read(settings.callee, settings.callee_as),
+        spread=settings.spread,
+        refuse=settings.refuse,
+    )
+
+
+def _trunk(name: str, settings: TrunkSettings) -> Trunk:
+    return Trunk(
+        name=name,
+        host=settings.host,
+        port=settings.port,
+        username=settings.username,
+        password=settings.password.get_secret_value(),
+        domain=settings.domain,
+        transport=settings.transport,
+        networks=networks(settings.match),
+        follow=settings.redirect == "follow",
+        bind=settings.bind,
+        tcp_switch=settings.tcp_switch,
+        keepalive=settings.keepalive,
+        tls_ca=settings.tls_ca,
+        tls_certificate=settings.tls_certificate,
+        tls_key=settings.tls_key,
+        tls_name=settings.tls_name,
+        tls_verify_client=settings.tls_verify_client,
+        session_expires=settings.session_expires,
+        session_minimum=settings.session_minimum,
+        probe=settings.probe,
+        trusted=settings.trust,
+        x_headers=tuple(name.strip().lower() for name in settings.x_headers.split(",") if name.strip()),
+        identity=settings.identity,
+        refer=settings.refer,
+    )
