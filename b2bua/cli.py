@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 from urllib.request import ProxyHandler, build_opener
 
 import typer
@@ -15,13 +14,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from b2bua import cli_cdr
+from b2bua import cli_cdr, cli_route
 from b2bua import doctor as checks
-from b2bua.api.auth import Tokens
-from b2bua.settings import Settings, read
+from b2bua.cli_conf import ConfigFile, give_up, settings_of
 from b2bua.supervise import supervise
 from tonewall import log
-from tonewall.ini import ConfigError
 from tonewall.version import VERSION
 
 app = typer.Typer(
@@ -31,10 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_cdr.app, name="cdr")
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("-c", "--config", help="sip.conf; without it, everything comes from TONEWALL_* variables."),
-]
+app.command()(cli_route.route)
 _MARKS = {
     checks.Level.GOOD: "[green]ok[/]",
     checks.Level.WARNING: "[yellow]warning[/]",
@@ -45,13 +39,13 @@ _MARKS = {
 @app.command()
 def run(config: ConfigFile = None) -> None:
     """Carry calls: start and supervise signalling, media and payers."""
-    settings = _read(config)
+    settings = settings_of(config)
     log.configure("supervisor", settings.signalling.general.log_level)
     try:
         asyncio.run(supervise(settings))
     except* OSError as group:
         error = group.exceptions[0]
-        _give_up(f"cannot start: {error}")
+        give_up(f"cannot start: {error}")
 
 
 @app.command()
@@ -64,7 +58,7 @@ def demo(
     """Show one paid call between two real phones, on this machine only, and check it on the wire."""
     missing = [name for name in ("pjsua2", "av", "cryptography") if importlib.util.find_spec(name) is None]
     if missing:
-        _give_up(f"the demo needs {', '.join(missing)}; install them with: pip install 'tonewall[demo]'")
+        give_up(f"the demo needs {', '.join(missing)}; install them with: pip install 'tonewall[demo]'")
     from b2bua.demo.story import tell  # noqa: PLC0415  # imports the demo's extra packages
 
     raise typer.Exit(asyncio.run(tell(as_json=as_json, leave=exit_)))
@@ -93,30 +87,13 @@ def health(
         with build_opener(ProxyHandler({})).open(f"{url}/healthz", timeout=2) as answer:
             print(answer.read().decode())
     except (OSError, ValueError, KeyError) as error:
-        _give_up(f"not healthy ({type(error).__name__}); is `tonewall run` up? Its log and `tonewall doctor` say more")
+        give_up(f"not healthy ({type(error).__name__}); is `tonewall run` up? Its log and `tonewall doctor` say more")
 
 
 @app.command()
 def version() -> None:
     """Print the version."""
     print(f"tonewall {VERSION}")
-
-
-def _read(config: Path | None) -> Settings:
-    try:
-        settings = read(config)
-    except ConfigError as error:
-        _give_up(f"the configuration is wrong:\n{error}")
-    try:
-        Tokens.parse(settings.signalling.api.tokens.get_secret_value())
-    except ValueError as error:
-        _give_up(f"the configuration is wrong:\n[api] tokens: {error}")
-    return settings
-
-
-def _give_up(message: str) -> NoReturn:
-    print(f"tonewall: {message}", file=sys.stderr)
-    raise typer.Exit(2)
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ from b2bua.call.leg import (
 )
 from b2bua.call.limits import Limit, Limiter
 from b2bua.call.routing import Router
-from b2bua.call.view import CallView, NoSuchCall, Order
+from b2bua.call.view import CallView, HopView, NoSuchCall, Order, TrunkView
 from media.events import (
     AnyAnswer,
     AnyCommand,
@@ -56,6 +56,7 @@ class Engine(Protocol):
     def new_leg(self) -> LegId: ...
     def execute(self, leg: LegId, command: LegCommand) -> None: ...
     def counters(self) -> dict[str, int]: ...
+    def hops(self, trunk: str) -> tuple[HopView, ...]: ...
 
 
 class Media(Protocol):
@@ -217,6 +218,18 @@ class Switchboard:
     def follow(self) -> AsyncIterator[CallView]:
         return self._feed.follow()
 
+    def trunks(self) -> list[TrunkView]:
+        return [
+            TrunkView(
+                name=name,
+                kind="carrier" if place.side is Side.CALLER else "pbx",
+                calls=self._limiter.calls(name),
+                refused=self._limiter.refused[name],
+                hops=self._engine.hops(name) if self._engine is not None else (),
+            )
+            for name, place in self._plan.router.places.items()
+        ]
+
     def health(self) -> dict[str, int | bool]:
         media = self._media is not None and self._media.connected
         engine = self._engine.counters() if self._engine is not None else {}
@@ -226,6 +239,7 @@ class Switchboard:
             "legs": engine.get("legs", 0),
             "dialogs": engine.get("dialogs", 0),
             "transactions": engine.get("transactions", 0),
+            "strangers": engine.get("strangers", 0),
             "payers": self._counted.payers if self._counted else 0,
             "sessions": self._counted.sessions if self._counted else 0,
             "descriptors": self._counted.descriptors if self._counted else 0,

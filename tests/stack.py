@@ -61,6 +61,7 @@ class Stack:
     pbx_port: int
     pairs: int = 500
     extra: dict[str, dict[str, str]] = field(default_factory=dict)  # more keys for sip.conf, by section
+    without: tuple[str, ...] = ()  # sections that it does not have
     provider_arguments: list[str] = field(default_factory=list)
     provider_module: str = "provider_adapters.local_provider"
     environment: dict[str, str] = field(default_factory=dict)  # more variables for `tonewall run`
@@ -252,8 +253,10 @@ class Stack:
                 "journal": str(self.directory / "journal.jsonl"), "timeout": "3", "inquiry_time": "3",
             },
         }  # fmt: skip
+        for name in self.without:
+            del sections[name]
         for name, keys in self.extra.items():
-            sections[name] |= keys
+            sections.setdefault(name, {}).update(keys)
         return "\n".join(
             f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
             for name, keys in sections.items()

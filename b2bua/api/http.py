@@ -19,7 +19,7 @@ from b2bua.api.headers import Harden, security_headers
 from b2bua.api.order import OrderBody, ResetBody
 from b2bua.api.pages import add_pages
 from b2bua.api.problems import add_handlers, problem
-from b2bua.api.schema import call_answer, calls_answer, describe, feed_answer, problems
+from b2bua.api.schema import call_answer, calls_answer, describe, feed_answer, problems, trunks_answer
 from b2bua.api.stream import EventStream, Streams
 from b2bua.call.view import CallDesk, CallView, NoSuchCall
 from tonewall.log import get_logger
@@ -91,6 +91,11 @@ def _service(desk: CallDesk) -> APIRouter:
     async def currencies() -> dict[str, int]:
         """How many decimals each currency of ISO 4217 has: what `amount` counts."""
         return MINOR_UNITS
+
+    @router.get("/v1/trunks", summary="List the trunks", responses={200: trunks_answer("The trunks."), **problems(401)})
+    async def trunks() -> Response:
+        """Every trunk with its calls now and its hops; a hop that is not usable gets no new calls until it answers again."""
+        return Response(msgspec.json.encode(desk.trunks()), media_type="application/json")
 
     return router
 

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from b2bua.api.problems import MEDIA_TYPE
-from b2bua.call.view import CallView
+from b2bua.call.view import CallView, TrunkView
 from tonewall.version import VERSION
 
 _ABOUT: Final = """
@@ -81,6 +81,12 @@ def calls_answer(description: str) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema, "example": [_CALL]}}}
 
 
+def trunks_answer(description: str) -> dict[str, Any]:
+    """An answer whose body is a list of TrunkView."""
+    schema = {"type": "array", "items": {"$ref": "#/components/schemas/TrunkView"}}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
 def feed_answer(description: str) -> dict[str, Any]:
     """The answer that is a stream of events."""
     return {"description": description, "content": {"text/event-stream": {"schema": {"type": "string"}}}}
@@ -115,7 +121,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         ],
     )
     components = document.setdefault("components", {})
-    _, own = msgspec.json.schema_components([CallView], ref_template="#/components/schemas/{name}")
+    _, own = msgspec.json.schema_components([CallView, TrunkView], ref_template="#/components/schemas/{name}")
     components["schemas"] = {
         **{name: part for name, part in components.get("schemas", {}).items() if "ValidationError" not in name},
         **own,

@@ -67,6 +67,25 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     capture: CaptureView | None = None  # the newest capture of this call
 
 
+class HopView(msgspec.Struct, frozen=True, kw_only=True):
+    """One address of a trunk. `usable`: whether new calls go there now."""
+
+    address: str
+    port: int
+    transport: str
+    usable: bool
+
+
+class TrunkView(msgspec.Struct, frozen=True, kw_only=True):
+    """One trunk. `calls`: its legs now; `refused`: the calls that its limits have refused since the start."""
+
+    name: str
+    kind: str  # "carrier" or "pbx"
+    calls: int
+    refused: int
+    hops: tuple[HopView, ...] = ()
+
+
 class NoSuchCall(Exception):
     """There is no such call, or it has ended."""
 
@@ -85,6 +104,10 @@ class CallDesk(Protocol):
     async def cancel_capture(self, call_id: str) -> CallView: ...
     def follow(self) -> AsyncIterator[CallView]:
         """Every call that is up, then each change as it happens. Slow readers are dropped, not waited for."""
+        ...
+
+    def trunks(self) -> list[TrunkView]:
+        """Every trunk, in the order of sip.conf."""
         ...
 
     def health(self) -> dict[str, int | bool]:

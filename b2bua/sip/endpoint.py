@@ -30,6 +30,7 @@ from b2bua.call.leg import (
     RingLeg,
     Trunk,
 )
+from b2bua.call.view import HopView
 from b2bua.sip.compose import phrase
 from b2bua.sip.connections import Duties, Lost
 from b2bua.sip.framer import Broken
@@ -243,6 +244,17 @@ class SipEngine:
     @property
     def open_transactions(self) -> int:
         return len(self._ground.layer) if self._ground is not None else 0
+
+    def hops(self, trunk: str) -> tuple[HopView, ...]:
+        """The ways to a trunk, and whether each is well."""
+        ground, peer = self._ground, self._trunks.peers[trunk]
+        if ground is None:
+            return ()
+        now = ground.scheduler.now()
+        return tuple(
+            HopView(address=hop.host, port=hop.port, transport=hop.transport, usable=peer.usable(hop, now))
+            for hop in list(peer.health)
+        )
 
     def counters(self) -> dict[str, int]:
         """Totals since the start, and the present numbers of legs, dialogs and transactions."""

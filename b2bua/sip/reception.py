@@ -1,6 +1,7 @@
 """What happens to a datagram: who sent it, what it is, which transaction, dialog or new leg it is for.
 
-Rule 1: strangers get 403 without state and without the parser; what they send that asks for no answer is dropped.
+Rule 1: strangers get 403 without state and without the parser, and so many a second at most; what they send that asks
+        for no answer is dropped.
 Rule 2: everything that is dropped or refused here is counted under its own name.
 """
 
@@ -10,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from b2bua.call.leg import LegId
+from b2bua.call.limits import Bucket
 from b2bua.sip import referral
 from b2bua.sip.admission import inspect, max_forwards
 from b2bua.sip.bodies import unwrap
@@ -32,6 +34,7 @@ from b2bua.sip.trunk import TrunkTable
 from b2bua.sip.uas import UasLeg
 from tonewall.log import get_logger
 
+_STRANGERS = 50.0  # answers a second; more would serve nobody but who floods us, or who is flooded with our answers
 _log = get_logger(__name__)
 _ABILITIES = (ALLOW_LINE, SUPPORTED_LINE, ACCEPT_LINE)
 
@@ -46,6 +49,7 @@ class Reception:
         self._trunks = trunks
         self._count = counters
         self._new_leg = new_leg
+        self._manners = Bucket(_STRANGERS)
         self.closing = False
 
     def receive(self, data: bytes, source: Hop) -> None:
@@ -53,7 +57,7 @@ class Reception:
             self._count["keepalives"] += 1  # RFC 5626 section 3.5.1, and the zero bytes of some phones
             return
         if not self._trunks.admits(source):
-            self._stranger(salvage(data.partition(b"\r\n\r\n")[0]), source)
+            self._stranger(data, source)
             return
         try:
             message = read(data, source)
@@ -85,9 +89,12 @@ class Reception:
 
     # --- refusals that keep no state ---------------------------------------------------------------------------------
 
-    def _stranger(self, head: Head | None, source: Hop) -> None:
+    def _stranger(self, data: bytes, source: Hop) -> None:
         self._count["strangers"] += 1
+        if not self._manners.take(self._ground.scheduler.now()):
+            return
         _log.debug("stranger", peer=source[0], port=source[1])
+        head = salvage(data.partition(b"\r\n\r\n")[0])
         if head is not None:
             self._stateless(head, source, 403)
 
@@ -120,7 +127,8 @@ class Reception:
         elif request.to_tag:
             self._in_dialog(request)
         elif self._trunks.match(request.source) is None:
-            self._stranger(request.head, request.source)
+            self._count["strangers"] += 1
+            self._stateless(request.head, request.source, 403)
         elif request.method == "INVITE" and (request.head.call_id, request.from_tag) in self._ground.outgoing:
             # An INVITE of ours came back: RFC 3261 section 16.3 item 4, in spirit.
             self._count["loops"] += 1

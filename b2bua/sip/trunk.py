@@ -204,11 +204,18 @@ class TrunkTable:
         if len(sharing) == 1:
             return sharing[0]
         if sharing:
-            return next((peer for peer in sharing if any(source[:2] == hop[:2] for hop in peer.health)), None)
+            return self._told_apart(sharing, source)
         around = [(width, peer) for peer in self._wide if (width := peer.width(source.host)) is not None]
         widest = max((width for width, _ in around), default=0)
         narrowest = [peer for width, peer in around if width == widest]
         return narrowest[0] if len(narrowest) == 1 else None
+
+    def _told_apart(self, sharing: list[Peer], source: Hop) -> Peer | None:
+        """Which of the trunks at one address: the one with that port or connection, or else the only one with that
+        transport."""
+        exact = [peer for peer in sharing if any(source[:2] == hop[:2] for hop in peer.health)]
+        alike = [peer for peer in sharing if any(source.transport is hop.transport for hop in peer.health)]
+        return next((found[0] for found in (exact, alike) if len(found) == 1), exact[0] if exact else None)
 
     def counters(self, now: float) -> dict[str, int]:
         """How many hops there are now, and how many of them take no calls."""

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from b2bua.api.feed import Feed, Follower
-from b2bua.call.view import CallState, CallView, CaptureStage, CaptureView, NoSuchCall, NotNow, Order
+from b2bua.call.view import CallState, CallView, CaptureStage, CaptureView, NoSuchCall, NotNow, Order, TrunkView
 from media.events import Field, FieldProgress
 from provider_adapters.payment import Outcome
 
@@ -38,6 +38,9 @@ class FakeDesk:
 
     def follow(self) -> Follower:
         return self.feed.follow()
+
+    def trunks(self) -> list[TrunkView]:
+        return [TrunkView(name="carrier", kind="carrier", calls=len(self.calls()), refused=0)]
 
     def health(self) -> dict[str, int | bool]:
         return {"media": self.media, "calls": len(self.calls()), "payers": 1}
