@@ -14,7 +14,7 @@ TEST_PACKAGES  := baresip-core chromium dnsmasq-base fonts-dejavu-core iproute2 
                   postgresql procps sip-tester tshark
 BENCH_PACKAGES := rtpengine-daemon
 
-.PHONY: help setup run test check bench soak docs fuzz pictures lock image image-test clean
+.PHONY: help setup run test check bench soak flood docs fuzz pictures lock image image-test clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/' | column -t -s:
@@ -67,6 +67,9 @@ bench: build/.setup build/.apt-bench  ## Compare with rtpengine and sippy; write
 
 soak: build/.setup build/.apt-bench  ## Hold 5,000 idle calls for two minutes, end them, and look at what is left; about five minutes
 	$(BIN)/python -m tests.benchmark --only soak
+
+flood: build/.setup build/.apt-test  ## 1,000 INVITEs a second of a stranger for half a minute, while calls are up
+	TONEWALL_FLOOD_SECONDS=30 $(BIN)/python -m pytest -q -rP tests/wire/test_flood.py
 
 fuzz: build/.setup build/.apt-test  ## Fuzz the parsers of SIP and SDP: make fuzz TARGET=message SECONDS=600
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check '.[fuzz]'

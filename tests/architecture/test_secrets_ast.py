@@ -244,6 +244,8 @@ def test_only_commands_for_people_print(module: Module):
     if module.name in (
         "b2bua.cli",
         "b2bua.cli_cdr",
+        "b2bua.cli_conf",
+        "b2bua.cli_route",
         "b2bua.doctor",
         "provider_adapters.local_provider",
     ) or module.name.startswith("b2bua.demo."):
