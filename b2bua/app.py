@@ -22,6 +22,7 @@ from b2bua.api.auth import Tokens
 from b2bua.api.demo import Demo
 from b2bua.api.http import create_app
 from b2bua.api.server import serve
+from b2bua.ladder.book import Ladders
 from b2bua.records.store import RecordStore, StoreError, connect
 from b2bua.settings import SignallingSettings, signalling
 from b2bua.sip.endpoint import SipEngine
@@ -63,13 +64,16 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     general = settings.general
     records = RecordStore(connect(settings.cdr.url.get_secret_value()), settings.cdr.spool, settings.cdr.retention)
     records.start()
-    board = Switchboard(_plan(settings), records.put, steady_clock())
+    clock = steady_clock()
+    ladders = Ladders(general.ladders, clock)
+    board = Switchboard(_plan(settings), records.put, clock, ladders)
     engine = SipEngine(
         binds=general.binds,
         tls=TlsContexts(general.tls_certificate, general.tls_key),
         trunks=trunks(settings),
         on_event=board.on_leg_event,
         user_agent=f"Tonewall/{VERSION}",
+        ladders=ladders,
     )
     media = MediaClient(media_socket, board.on_media_answer, board.on_media_news, board.on_media_state)
     board.connect(engine, media)

@@ -41,6 +41,9 @@ class GeneralSettings(Section):
         description="a directory for sockets, private to Tonewall; it is made where it is missing",
     )
     ring_time: float = Field(180.0, gt=0, description="seconds that a call may ring")
+    ladders: int = Field(
+        1000, ge=0, le=100_000, description="ended calls whose message flow is remembered (tonewall ladder); 0: none"
+    )
     guard_time: float = Field(1.0, ge=0.2, le=60, description="seconds that the mask stays on after a capture")
 
     @field_validator("tls_certificate", "tls_key")

@@ -32,6 +32,7 @@ from b2bua.call.leg import (
 from b2bua.call.limits import Limit, Limiter
 from b2bua.call.routing import Router
 from b2bua.call.view import CallView, HopView, NoSuchCall, Order, TrunkView
+from b2bua.ladder.book import Ladders
 from media.events import (
     AnyAnswer,
     AnyCommand,
@@ -93,9 +94,16 @@ class _Line:
 class Switchboard:
     """All calls. Implements `CallDesk` for the API; fed by the engine and by media. Lives on one event loop."""
 
-    def __init__(self, plan: Plan, record: Callable[[CallRecord], None], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        record: Callable[[CallRecord], None],
+        clock: Callable[[], float],
+        ladders: Ladders | None = None,
+    ) -> None:
         """`clock` gives seconds since the epoch and never runs backwards."""
         self._plan, self._record, self._clock = plan, record, clock
+        self._ladders = ladders or Ladders()
         self._engine: Engine | None = None
         self._media: Media | None = None
         self._lines: dict[str, _Line] = {}
@@ -131,6 +139,7 @@ class Switchboard:
         call, commands = Call.begin(call_id, event, route, origin, self._plan.guard_time, self._clock())
         line = _Line(call, {near: leg})
         self._lines[call_id] = line
+        self._ladders.began(leg, near, event.trunk, call.view())
         self._idle.clear()
         self._of_leg[leg] = (line, near)
         log.info("call", call=call_id, trunk=event.trunk, route=decision.rule, state="invited")
@@ -157,6 +166,7 @@ class Switchboard:
             return
         if isinstance(answer, Done) and isinstance(command, SetRemote):
             return  # as expected, and it moves no call
+        self._ladders.media(command, answer)
         line = self._lines.get(command.session)
         if line is not None:
             self._do(lambda: self._step(line, lambda now: line.call.media_answered(command, answer, now)))
@@ -307,6 +317,7 @@ class Switchboard:
                     self._media.send(media_command)
                 case Show(view):
                     self._feed.publish(view)
+                    self._ladders.shown(view)
                 case Record(record):
                     self._record(record)
                     log.info("call", call=line.call.id, state="ended", reason=record.end[:80], code=record.code)
@@ -324,6 +335,7 @@ class Switchboard:
         assert self._engine is not None
         leg = self._engine.new_leg()
         self._of_leg[leg] = (line, side)
+        self._ladders.inviting(line.call.id, leg, side or line.call.transfer.side, invite.trunk)
         later = self._limiter.take(invite.trunk, leg, self._clock())
         if later:
             full = LegFailed(503, "Service Unavailable", retry_after=later)
@@ -338,6 +350,7 @@ class Switchboard:
         self._of_leg.pop(line.legs[side], None)
         line.legs[side], line.joining = line.joining, None
         self._of_leg[line.legs[side]] = (line, side)
+        self._ladders.transferred(line.call.id)
         log.info("call", call=line.call.id, side=side.value, state="transferred")
 
     def _to_engine(self, leg: LegId, command: LegCommand) -> None:
@@ -374,6 +387,7 @@ class Switchboard:
         if line.timer is not None:
             line.timer.cancel()
         self._lines.pop(line.call.id, None)
+        self._ladders.ended(line.call.id)
         if not self._lines:
             self._idle.set()
         for leg in line.all_legs():

@@ -31,6 +31,7 @@ from b2bua.call.leg import (
     Trunk,
 )
 from b2bua.call.view import HopView
+from b2bua.ladder.book import Ladders
 from b2bua.sip.compose import phrase
 from b2bua.sip.connections import Duties, Lost
 from b2bua.sip.framer import Broken
@@ -43,6 +44,7 @@ from b2bua.sip.reception import Reception
 from b2bua.sip.resolve import Resolver
 from b2bua.sip.scheduler import GRAIN_OF_T1, Scheduler
 from b2bua.sip.stream import Limits
+from b2bua.sip.tap import Tap
 from b2bua.sip.tls import TlsContexts
 from b2bua.sip.transaction import Timers
 from b2bua.sip.transports import Transports
@@ -69,11 +71,13 @@ class SipEngine:
         resolver: Resolver | None = None,
         tls: TlsContexts | None = None,
         limits: Limits | None = None,
+        ladders: Ladders | None = None,
     ) -> None:
         """`binds`: where we listen. The first that fits a peer is the one that calls to it leave by."""
         self._binds = binds
         self._on_event = on_event
         self._user_agent = user_agent
+        self._tap = Tap(ladders or Ladders())
         self._timers = timers or Timers()
         self._counters: Counter[str] = Counter()
         self._trunks = TrunkTable(trunks)
@@ -94,9 +98,16 @@ class SipEngine:
         """Bind and resolve the trunks. Raises OSError where the address cannot be bound."""
         loop = asyncio.get_running_loop()
         scheduler = Scheduler(loop, GRAIN_OF_T1 * self._timers.t1)
-        layer = TransactionLayer(self._transports, self._soon, scheduler, self._timers)
+        layer = TransactionLayer(self._transports, self._soon, scheduler, self._timers, self._tap)
         self._ground = Ground(
-            layer, scheduler, self._timers, self._transports, self._emit, self._user_agent, count=self._counters
+            layer,
+            scheduler,
+            self._timers,
+            self._transports,
+            self._emit,
+            self._user_agent,
+            self._tap,
+            count=self._counters,
         )
         self._reception = Reception(self._ground, self._trunks, self._counters, self.new_leg)
         self.address, *_ = await self._transports.open(self._binds, self._trunks.hops)

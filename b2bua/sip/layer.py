@@ -21,6 +21,7 @@ from b2bua.sip.message import Request, Response
 from b2bua.sip.non_invite_client import NonInviteClient
 from b2bua.sip.non_invite_server import NonInviteServer
 from b2bua.sip.scheduler import Scheduler
+from b2bua.sip.tap import Tap
 from b2bua.sip.transaction import Command, Deliver, Event, Send, Timers, Unreachable
 from b2bua.sip.transports import Transports
 
@@ -119,7 +120,9 @@ class TransactionLayer:
         soon: Callable[[Callable[[], None]], None],
         scheduler: Scheduler,
         timers: Timers,
+        tap: Tap,
     ) -> None:
+        self._tap = tap
         self._transports = transports
         self._send = transports.send
         self._soon = soon
@@ -150,6 +153,7 @@ class TransactionLayer:
     def send_ack(self, ack: Outgoing, destination: Hop) -> bool:
         """Send the ACK for a 2xx, which belongs to no transaction (RFC 3261 section 17.1.1.3)."""
         _, message, way = self._addressed(ack, destination)
+        self._tap.sent(ack, way)
         return self._send(message, way)
 
     def _addressed(self, request: Outgoing, destination: Hop) -> tuple[Outgoing, bytes, Hop]:
@@ -218,13 +222,17 @@ class TransactionLayer:
     def run_client(self, client: Client, commands: list[Command], response: Response | None = None) -> None:
         for command in commands:
             if isinstance(command, Send):
+                # What a response makes an INVITE's transaction send is its ACK.
+                self._tap.sent(client.request, client.destination, "ACK" if response is not None else "")
                 if not self._send(command.message, client.destination):
                     self._soon(lambda: self._unsent_client(client))
             elif isinstance(command, Deliver):
                 if response is not None:
                     client.user.on_response(client, response)
             else:
-                client.user.on_no_response(client, 503 if isinstance(command, Unreachable) else 408)
+                code = 503 if isinstance(command, Unreachable) else 408
+                self._tap.unanswered(client.request, client.destination, code)
+                client.user.on_no_response(client, code)
         if client.machine.ended:
             self._clients.pop(client.key, None)
         else:
@@ -233,6 +241,7 @@ class TransactionLayer:
     def run_server(self, server: Server, commands: list[Command], request: Request | None = None) -> None:
         for command in commands:
             if isinstance(command, Send):
+                self._tap.answered(server.request, command.message, server.destination)
                 if not self._send(command.message, server.destination):
                     self._soon(lambda: self._unsent_server(server))
             elif isinstance(command, Deliver):
@@ -266,6 +275,7 @@ class TransactionLayer:
         elif lost.connected and not client.again and machine.state in {"calling", "trying"}:
             # An idle connection may break just when it is used. To the peer this is a repetition (RFC 3261 section 17.2).
             client.again = True
+            self._tap.sent(client.request, client.destination)
             if not self._send(machine.again, client.destination):
                 self._unsent_client(client)
         else:

@@ -31,6 +31,7 @@ from b2bua.sip.reliable_answer import Event as AnswerEvent
 from b2bua.sip.reliable_answer import ReliableAnswer
 from b2bua.sip.scheduler import Scheduler
 from b2bua.sip.session import Session
+from b2bua.sip.tap import Tap
 from b2bua.sip.transaction import Send, Timers
 from b2bua.sip.transports import Transports
 from b2bua.sip.trunk import Peer
@@ -49,6 +50,7 @@ class Ground:
     transports: Transports
     emit: Callable[[LegId, LegEvent], None]
     user_agent: str
+    tap: Tap
     legs: dict[LegId, Leg] = field(default_factory=dict)
     dialogs: dict[tuple[str, str, str], Leg] = field(default_factory=dict)
     outgoing: dict[tuple[str, str], Leg] = field(default_factory=dict)  # by Call-ID and From tag, to know them again
@@ -121,6 +123,7 @@ class Leg:
             self.ground.dialogs.pop(self.dialog.key, None)
             self.dialog.receive(DialogEvent.ENDED)
         self.ground.legs.pop(self.id, None)
+        self.ground.tap.close(self.id)
         self.tell_end()
 
     # --- what crosses ---------------------------------------------------------------------------------------------------
@@ -303,6 +306,7 @@ class Leg:
             return
         for command in self.answer.elapse(now):
             if isinstance(command, Send):
+                self.ground.tap.again(self.dialog.call_id, "INVITE", self.answer.cseq, command.message, self.answer_to)
                 self.ground.send(command.message, self.answer_to)
             else:
                 self.lose("no ACK")

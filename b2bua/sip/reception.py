@@ -65,9 +65,11 @@ class Reception:
             self._count["malformed"] += 1
             _log.debug("malformed", peer=source[0], port=source[1], why=error.why)
             if error.head is not None:
+                self._ground.tap.refused(error.head, error.code, source)
                 self._stateless(error.head, source, error.code)
             return
         unwrap(message)
+        self._ground.tap.received(message)
         if isinstance(message, Response):
             if not self._ground.layer.receive_response(message):
                 self._count["stray_responses"] += 1
@@ -209,6 +211,7 @@ class Reception:
                 self._refuse(server, *refused)
                 return
             self._ground.legs[leg.id] = leg
+            self._ground.tap.invited(leg.id, request)
             self._count["legs_in"] += 1
             leg.invited(max_forwards(request))
 

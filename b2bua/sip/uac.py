@@ -71,6 +71,7 @@ class UacLeg(Leg):
         self._course = Course(invite.uri, hops[1:])
         self._impatient: float | None = None
         ground.outgoing[invite.call_id, self._tag] = self
+        ground.tap.open(leg_id, invite.call_id)
         self._invite = self._sent(invite, address)
 
     # --- ways ----------------------------------------------------------------------------------------------------------

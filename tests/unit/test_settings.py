@@ -29,6 +29,7 @@ OTHER = {
     ("cdr", "spool"): "/tmp/other.spool",
     ("cdr", "retention"): "30",
     ("general", "ring_time"): "30",
+    ("general", "ladders"): "50",
     ("general", "guard_time"): "2.5",
     **{
         (trunk, key): value
@@ -103,6 +104,7 @@ WRONG = {
     ("general", "log_level"): "loud",
     ("general", "guard_time"): "0",
     ("general", "ring_time"): "-1",
+    ("general", "ladders"): "-1",
     ("carrier", "host"): "a b",
     ("carrier", "port"): "sip",
     ("carrier", "transport"): "sctp",
