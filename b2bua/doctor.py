@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import resource
 import secrets
@@ -23,7 +24,7 @@ from b2bua.call import sdp
 from b2bua.settings import GeneralSettings, Settings, read
 from b2bua.sip.hop import Transport
 from b2bua.sip.resolve import Resolver
-from b2bua.trunk_settings import TrunkSettings
+from b2bua.trunk_settings import TrunkSettings, names, trunk_name
 from tonewall.ini import ConfigError
 
 _PATIENCE = 2.0  # seconds for an answer from a peer
@@ -64,7 +65,14 @@ async def examine(config: Path | None) -> list[Finding]:
     except ConfigError as error:
         return [*findings, *(_fault("configuration", line) for line in str(error).splitlines())]
     findings.append(_good("configuration", "every section and key is understood"))
-    findings += [_tokens(settings), _directory(settings), *_sip_ports(settings), _api_port(settings), *_media(settings)]
+    findings += [
+        _tokens(settings),
+        _directory(settings),
+        *_routes(settings),
+        *_sip_ports(settings),
+        _api_port(settings),
+        *_media(settings),
+    ]
     general = settings.signalling.general
     peers = asyncio.gather(*(_peer(header, trunk, general) for header, trunk in settings.signalling.trunks.items()))
     provider = asyncio.create_task(_provider(settings))
@@ -139,6 +147,29 @@ def _directory(settings: Settings) -> Finding:
     if directory.stat().st_mode & 0o077:
         return _warn("directory", f"{directory} is open to others: chmod 700 {directory}")
     return _good("directory", f"{directory} is private")
+
+
+def _routes(settings: Settings) -> list[Finding]:
+    """Trunks that no call goes to, and routes that come after one which takes all calls."""
+    own = settings.signalling
+    kinds = {trunk_name(header): trunk.section for header, trunk in own.trunks.items()}
+    if not own.routes:
+        several = [section for section in ("pbx", "carrier") if list(kinds.values()).count(section) > 1]
+        return [
+            _warn(
+                "routes", f"there are several of [{section}] and no [route]: the first takes all calls while it answers"
+            )
+            for section in several
+        ]
+    findings = []
+    for name in sorted(set(kinds) - {name for route in own.routes.values() for name in names(route.to)}):
+        findings.append(_warn("routes", f"no [route] leads to {name}; add it to a `to`, or take the trunk away"))
+    headers = list(own.routes)
+    for header, later in itertools.pairwise(headers):
+        if own.routes[header].takes_all(kinds):
+            findings.append(_warn("routes", f"[{header}] takes every call, so [{later}] and what follows never fits"))
+            break
+    return findings or [_good("routes", f"{len(headers)}, each can be reached")]
 
 
 def _sip_ports(settings: Settings) -> list[Finding]:

@@ -168,6 +168,13 @@ class RouteSettings(Section):
             raise ValueError("to: expected trunks to go to, or else a code in refuse")
         return self
 
+    def takes_all(self, kinds: Mapping[str, str]) -> bool:
+        """Whether every call fits, so that no later route is asked. `kinds`: of each trunk, carrier or pbx."""
+        sources = set(names(self.source) or kinds)
+        across = {kinds.get(name) for name in names(self.to)}
+        everywhere = bool(self.refuse) or all(across - {kind} for kind in kinds.values())
+        return not self.callee and not self.caller and everywhere and sources >= set(kinds)
+
 
 def trunk_name(header: str) -> str:
     """What a trunk or route is called, from its header."""
