@@ -59,8 +59,10 @@ check: build/.setup  ## Formatting, lint, types, import rules, generated docs
 docs: build/.setup  ## Generate docs/states.md from the transition tables
 	$(BIN)/python -m tests.architecture.states
 
-pictures: build/.setup build/.apt-test  ## Take the pictures of the agent's page again
+pictures: build/.setup build/.apt-test  ## Take the pictures of the agent's page and of a call's ladder again
 	TONEWALL_PICTURES=1 $(BIN)/python -m pytest tests/browser
+	TONEWALL_PICTURES=1 $(BIN)/python -m pytest tests/wire/test_ladder.py
+	TONEWALL_PICTURES=1 $(BIN)/python -m pytest tests/unit/test_ladder_shown.py
 
 bench: build/.setup build/.apt-bench  ## Compare with rtpengine and sippy; writes build/bench.json
 	$(BIN)/python -m tests.benchmark

@@ -77,7 +77,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     )
     media = MediaClient(media_socket, board.on_media_answer, board.on_media_news, board.on_media_state)
     board.connect(engine, media)
-    app = create_app(board, tokens=Tokens.parse(settings.api.tokens.get_secret_value()), demo=demo)
+    app = create_app(board, tokens=Tokens.parse(settings.api.tokens.get_secret_value()), demo=demo, ladders=ladders)
     await engine.start()
     api = await serve(app, settings.api.address, settings.api.port)
     tasks = [asyncio.create_task(media.run(), name="media"), asyncio.create_task(_count(board), name="count")]

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from b2bua import cli_cdr, cli_route
+from b2bua import cli_cdr, cli_ladder, cli_route
 from b2bua import doctor as checks
 from b2bua.cli_conf import ConfigFile, give_up, settings_of
 from b2bua.supervise import supervise
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_cdr.app, name="cdr")
 app.command()(cli_route.route)
+app.command()(cli_ladder.ladder)
 _MARKS = {
     checks.Level.GOOD: "[green]ok[/]",
     checks.Level.WARNING: "[yellow]warning[/]",

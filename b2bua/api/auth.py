@@ -68,6 +68,12 @@ class Tokens:
         return f"<Tokens of {len(self)} agents>"
 
 
+def in_clear(text: str) -> str:
+    """The first of `Tokens.parse`'s tokens that stands there itself, for a command of ours; "" where all are hashes."""
+    entries = (part.strip().partition(":")[2] for part in text.split(","))
+    return next((token for token in entries if token and not token.startswith("sha256:")), "")
+
+
 class RequireToken:
     """ASGI middleware: 401 under /v1 without a valid token; else the name goes to `request.state.agent`."""
 

@@ -16,12 +16,15 @@ from b2bua.api.auth import RequireToken, Tokens
 from b2bua.api.currency import MINOR_UNITS
 from b2bua.api.demo import Demo, demo_routes
 from b2bua.api.headers import Harden, security_headers
+from b2bua.api.ladder import ladder_routes
 from b2bua.api.order import OrderBody, ResetBody
 from b2bua.api.pages import add_pages
 from b2bua.api.problems import add_handlers, problem
 from b2bua.api.schema import call_answer, calls_answer, describe, feed_answer, problems, trunks_answer
 from b2bua.api.stream import EventStream, Streams
 from b2bua.call.view import CallDesk, CallView, NoSuchCall
+from b2bua.ladder.book import Ladders
+from b2bua.ladder.view import LadderDesk
 from tonewall.log import get_logger
 from tonewall.version import VERSION
 
@@ -43,6 +46,7 @@ def create_app(
     *,
     tokens: Tokens,
     demo: Demo | None = None,
+    ladders: LadderDesk | None = None,
     frame_ancestors: str = "'self'",
     streams: Streams | None = None,
 ) -> FastAPI:
@@ -62,6 +66,7 @@ def create_app(
     app.include_router(_service(desk))
     app.include_router(_calls(desk, app.state.streams))
     app.include_router(_capture(desk))
+    app.include_router(ladder_routes(ladders or Ladders()))
     app.include_router(demo_routes(demo))
     add_pages(app)
     document = describe(app)

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from b2bua.api.problems import MEDIA_TYPE
 from b2bua.call.view import CallView, TrunkView
+from b2bua.ladder.view import LadderSummary, LadderView
 from tonewall.version import VERSION
 
 _ABOUT: Final = """
@@ -117,11 +118,13 @@ def describe(app: FastAPI) -> dict[str, Any]:
         tags=[
             {"name": "calls", "description": "The calls that are up."},
             {"name": "capture", "description": "One payment on a call."},
+            {"name": "ladders", "description": "The messages of a call, for whoever looks for a fault."},
             {"name": "service", "description": "Whether the service is well, and what it knows."},
         ],
     )
     components = document.setdefault("components", {})
-    _, own = msgspec.json.schema_components([CallView, TrunkView], ref_template="#/components/schemas/{name}")
+    shapes = [CallView, TrunkView, LadderSummary, LadderView]
+    _, own = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
     components["schemas"] = {
         **{name: part for name, part in components.get("schemas", {}).items() if "ValidationError" not in name},
         **own,

@@ -178,7 +178,8 @@ class Ladders:
             raise NoSuchLadder
         return view(found)
 
-    def __len__(self) -> int:
+    @property
+    def noted(self) -> int:
         """How many legs are noted; for tests of what is left behind."""
         return len(self._legs) + len(self._waiting)
 

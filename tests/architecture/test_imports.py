@@ -121,7 +121,7 @@ def test_media_sees_of_the_payer_only_its_vocabulary_and_its_pipe(module: Module
 def test_inside_b2bua_nothing_imports_what_stands_above_it(module: Module):
     layers = [
         {"b2bua.cli"},
-        {"b2bua.cli_cdr", "b2bua.cli_route"},
+        {"b2bua.cli_cdr", "b2bua.cli_ladder", "b2bua.cli_route"},
         {"b2bua.cli_conf"},
         {"b2bua.doctor", "b2bua.demo"},
         {"b2bua.app", "b2bua.supervise"},

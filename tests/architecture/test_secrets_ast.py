@@ -245,6 +245,7 @@ def test_only_commands_for_people_print(module: Module):
         "b2bua.cli",
         "b2bua.cli_cdr",
         "b2bua.cli_conf",
+        "b2bua.cli_ladder",
         "b2bua.cli_route",
         "b2bua.doctor",
         "provider_adapters.local_provider",

@@ -185,7 +185,7 @@ def test_the_call_that_ended_first_is_forgotten_first_with_everything_that_led_t
     for name in "abcd":
         book.end(name)
     assert [call.id for call in book.ladders.recent()] == ["d", "c"]
-    assert len(book.ladders) == 4
+    assert book.ladders.noted == 4
     for forgotten in ("a", "a@carrier", "never"):
         with pytest.raises(NoSuchLadder):
             book.ladders.ladder(forgotten)
@@ -205,7 +205,7 @@ def test_a_leg_that_no_call_took_is_forgotten_with_its_end() -> None:
     with pytest.raises(NoSuchLadder):
         book.ladders.ladder("x@carrier")
     book.ladders.close(LegId("leg"))
-    assert len(book.ladders) == 0
+    assert book.ladders.noted == 0
 
 
 def test_a_leg_that_never_began_is_forgotten_with_its_call() -> None:
@@ -217,14 +217,14 @@ def test_a_leg_that_never_began_is_forgotten_with_its_call() -> None:
     book.end("c")
     book.call("d")
     book.end("d")
-    assert len(book.ladders) == 2
+    assert book.ladders.noted == 2
 
 
 def test_nothing_is_kept_where_nothing_is_to_be_remembered() -> None:
     book = Book(remembered=0)
     book.call("c")
     assert book.ladders.recent() == []
-    assert len(book.ladders) == 0
+    assert book.ladders.noted == 0
 
 
 def test_no_answer_and_no_way_are_noted_with_the_hop() -> None:
