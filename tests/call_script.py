@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from b2bua.call import leg
-from b2bua.call.bridge import OTHER, Route
+from b2bua.call.bridge import Route
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
 from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg, ToMedia
+from b2bua.call.descriptions import OTHER
 from b2bua.call.routing import Destination
 from b2bua.call.view import CallView, Order
 from media.events import (

@@ -1,25 +1,28 @@
-"""The bridge of a call: how two legs become one, stay one through re-INVITEs, and end together.
+"""The bridge of a call: how two legs become one, and end together. What they agree on later: see `renegotiation`.
 
 Rule 1: Tonewall answers nothing itself: every ring, answer and refusal on the near leg is the far leg's.
 Rule 2: whatever ends one leg ends the other, and closes the media session, exactly once.
 Rule 3: an SDP that cannot be relayed is refused on the leg that sent it (488), and never ends the other leg's call
         where a session already runs.
+Rule 4: a call without an offer waits for the far leg's: it goes to the near leg in the 200, and the near leg's answer to the
+        far leg in the ACK (RFC 3261 section 13.2.1).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import assert_never
 
 from b2bua.call import leg, sdp
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
+from b2bua.call.descriptions import OTHER, Descriptions
+from b2bua.call.renegotiation import Renegotiation
 from b2bua.call.routing import Destination
 from b2bua.call.state import PHASES, Happening, Phase, step
-from media.events import CloseSession, LocalStream, OpenSession, SessionId, SessionOpened, SetRemote, Side
+from media.events import CloseSession, OpenSession, SessionId, SessionOpened, Side
 
 # What another trunk may do better: it answered nothing, or said that it cannot now.
 _ELSEWHERE = frozenset({408, 500, 502, 503, 504})
-OTHER = {Side.CALLER: Side.AGENT, Side.AGENT: Side.CALLER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,74 +40,80 @@ class Route:
 
 @dataclass(slots=True)
 class Bridge:
-    """Setup, renegotiation and end of two bridged legs."""
+    """Setup and end of two bridged legs."""
 
     session: SessionId
     route: Route
-    origin: int  # the SDP session id that we use on both legs (RFC 4566 section 5.2)
+    told: Descriptions
+    renegotiation: Renegotiation
     phase: Phase = Phase.IDLE
     end: str = ""
     code: int | None = None
     answered_at: float | None = None
     tried: int = 0  # destinations that took no call
     _invited: leg.LegInvited | None = None
-    _local: dict[Side, tuple[LocalStream, ...]] = field(default_factory=dict)
-    _described: dict[Side, sdp.SessionDescription] = field(default_factory=dict)  # what each leg's peer said last
-    _sent: dict[Side, bytes] = field(default_factory=dict)  # what we said last on each leg
-    _versions: dict[Side, int] = field(default_factory=lambda: {Side.CALLER: 0, Side.AGENT: 0})
-    _renegotiating: Side | None = None  # the leg that sent a re-INVITE and waits for an answer
-    _before: sdp.SessionDescription | None = None  # what the asker had said before its re-INVITE
-    _self_answered: set[Side] = field(default_factory=set)  # we offered in a 2xx; the ACK has the answer
+    _offered: leg.LegAnswered | None = None  # the far leg's answer with an offer, until media has opened
+    _unconfirmed: bool = False  # whether the far leg waits for the near leg's answer to its offer
     _deadline: float | None = None
+
+    @classmethod
+    def of(cls, session: SessionId, route: Route, origin: int) -> Bridge:
+        """`origin`: see Descriptions."""
+        told = Descriptions(session, origin)
+        return cls(session, route, told, Renegotiation(told))
 
     def deadline(self) -> float | None:
         """When `expire` is due, by the clock that `now` comes from."""
         return self._deadline
 
+    @property
+    def settled(self) -> bool:
+        """Whether the call is answered and nothing about its session is open."""
+        return self.phase is Phase.UP and not self.renegotiation.busy and not self._unconfirmed
+
     def capturable(self) -> bool:
         """Whether the customer can key a card: answered, and both ends agreed on clear audio with telephone-event."""
-        return self.phase is Phase.UP and self._renegotiating is None and self._keys_agreed()
+        return self.settled and self.told.keys_agreed()
 
     def keys_lost(self) -> bool:
         """Whether the call goes on, but the customer's keys no longer come as telephone-event: they may come as tones."""
-        return self.phase is Phase.UP and self._renegotiating is None and not self._keys_agreed()
-
-    def _keys_agreed(self) -> bool:
-        return sdp.agree_on_keys(*self._described.values())
-
-    def codec(self) -> sdp.Codec | None:
-        """The audio codec that the two ends last agreed on; None where they never did."""
-        return sdp.agreed_codec(*self._described.values()) if len(self._described) == 2 else None
+        return self.settled and not self.told.keys_agreed()
 
     # --- setup ----------------------------------------------------------------------------------------------------
 
-    def invited(self, event: leg.LegInvited) -> list[CallCommand]:
+    def invited(self, event: leg.LegInvited, now: float) -> list[CallCommand]:
         self._move(Happening.INVITED)
         near = self.route.near
         if not self.route.destinations:
             return self._refuse(self.route.code, "")
         if event.max_forwards <= 0:
             return self._refuse(483, "Too Many Hops")
-        if not event.offer:
-            return self._refuse(488, "Not Acceptable Here")  # an offer in the 2xx is not supported yet
-        try:
-            described = sdp.parse(event.offer)
-        except sdp.SdpError:
-            return self._refuse(488, "Not Acceptable Here")
-        if not any(media.relayed for media in described.media):
-            return self._refuse(488, "Not Acceptable Here")
         self._invited = event
-        self._described[near] = described
-        return [ToMedia(OpenSession(session=self.session, streams=len(described.media)))]
+        if not event.offer:
+            self._move(Happening.NO_OFFER)
+            self._deadline = now + self.route.ring_time
+            return [self._invite()]
+        if not self.told.learn(near, event.offer) or not any(media.relayed for media in self.told.said[near].media):
+            return self._refuse(488, "Not Acceptable Here")
+        return [self._open(near)]
+
+    def _open(self, side: Side) -> ToMedia:
+        """Ports for what this side has described."""
+        return ToMedia(OpenSession(session=self.session, streams=len(self.told.said[side].media)))
 
     def media_opened(self, opened: SessionOpened, now: float) -> list[CallCommand]:
-        if self.phase is not Phase.OPENING:
+        if self.phase not in (Phase.OPENING, Phase.OFFERED):
             return []
+        offered, self._offered = self._offered, None
         self._move(Happening.MEDIA_OPENED)
-        assert self._invited is not None
+        self.told.local = {Side.CALLER: opened.caller, Side.AGENT: opened.agent}
+        self._note_nat()
+        near = self.route.near
+        if offered is not None:
+            self._unconfirmed = True
+            return [self.told.remote(OTHER[near]), *self._up(offered, now)]
         self._deadline = now + self.route.ring_time
-        self._local = {Side.CALLER: opened.caller, Side.AGENT: opened.agent}
-        return [self._set_remote(self.route.near), self._invite()]
+        return [self.told.remote(near), self._invite()]
 
     def _invite(self) -> ToLeg:
         assert self._invited is not None
@@ -115,21 +124,25 @@ class Bridge:
                 trunk=to.trunk,
                 caller=to.caller,
                 callee=to.callee,
-                offer=self._for(far),
+                offer=self.told.tell(far) if self._invited.offer else b"",
                 max_forwards=self._invited.max_forwards - 1,
                 carried=self._invited.carried,
             ),
         )
+
+    def _note_nat(self) -> None:
+        self.told.latch = frozenset(side for side in Side if self.trunk(side) in self.route.latch)
 
     def trunk(self, side: Side) -> str:
         """The trunk that a side's leg is on."""
         return self.route.source if side is self.route.near else self.route.destinations[self.tried].trunk
 
     def media_refused(self) -> list[CallCommand]:
-        if self.phase is not Phase.OPENING:
+        if self.phase not in (Phase.OPENING, Phase.OFFERED):
             return []
+        far = leg.HangUpLeg("no media ports") if self.phase is Phase.OFFERED else None
         self._move(Happening.MEDIA_REFUSED)
-        return self._over("no media ports", 503, near=leg.RejectLeg(503, "Service Unavailable"))
+        return self._over("no media ports", 503, near=leg.RejectLeg(503, "Service Unavailable"), far=far)
 
     def media_lost(self) -> list[CallCommand]:
         """The media process died, and every session with it."""
@@ -165,14 +178,16 @@ class Bridge:
             case leg.LegFailed():
                 return self._failed(side, event)
             case leg.LegReinvited():
-                return self._reinvited(side, event)
+                return self.renegotiation.asked(side, event, up=self.phase is Phase.UP and not self._unconfirmed)
             case leg.ReinviteAnswered():
-                return self._reinvite_answered(side, event)
+                return self.renegotiation.answered(side, event.answer)
             case leg.ReinviteFailed():
-                return self._reinvite_failed(side, event)
+                return self.renegotiation.refused(side, event.code, event.phrase)
+            case leg.ReinviteCancelled():
+                return self.renegotiation.cancelled(side)
             case leg.LegHungUp():
                 return self._gone(side, Happening.LEG_HUNG_UP, event.reason or "hung up", None, event.carried)
-            case leg.ReinviteCancelled() | leg.LegReferred() | leg.LegRequested() | leg.LegResponded():
+            case leg.LegReferred() | leg.LegRequested() | leg.LegResponded():
                 return []  # not of the bridge
             case _:
                 assert_never(event)
@@ -182,20 +197,20 @@ class Bridge:
         if side is self.route.near or self.phase not in (Phase.INVITING, Phase.RINGING):
             return []
         self._move(Happening.FAR_PROGRESSED)
-        if not event.answer or not self._learn(side, event.answer):
+        # Without an offer of ours there is no answer yet: an early description would be an offer, and that comes with the 200.
+        ours = self._invited is not None and bool(self._invited.offer)
+        if not event.answer or not ours or not self.told.learn(side, event.answer):
             return [ToLeg(near, leg.RingLeg(event.code, event.phrase, carried=event.carried))]
-        return [
-            self._set_remote(side),
-            ToLeg(near, leg.RingLeg(event.code, event.phrase, self._for(near), event.carried)),
-        ]
+        answer = self.told.tell(near)
+        return [self.told.remote(side), ToLeg(near, leg.RingLeg(event.code, event.phrase, answer, event.carried))]
 
     def _answered(self, side: Side, event: leg.LegAnswered, now: float) -> list[CallCommand]:
-        near = OTHER[side]
         if side is self.route.near or self.phase not in (Phase.INVITING, Phase.RINGING):
             return []
         # A 200 may leave out the SDP that an earlier 18x of the same dialog had.
-        understood = self._learn(side, event.answer) if event.answer else side in self._described
-        if not understood:
+        understood = self.told.learn(side, event.answer) if event.answer else side in self.told.said
+        delayed = self._invited is not None and not self._invited.offer
+        if not understood or (delayed and not any(media.relayed for media in self.told.said[side].media)):
             self._move(Happening.FAR_FAILED)
             return self._over(
                 "an answer that cannot be relayed",
@@ -203,17 +218,30 @@ class Bridge:
                 near=leg.RejectLeg(502, "Bad Gateway"),
                 far=leg.HangUpLeg("bad SDP answer"),
             )
-        self._move(Happening.FAR_ANSWERED)
         self._deadline = None
+        if delayed:
+            self._move(Happening.FAR_OFFERED)
+            self._offered = event
+            return [self._open(side)]
+        self._move(Happening.FAR_ANSWERED)
+        return [self.told.remote(side), *self._up(event, now)]
+
+    def _up(self, event: leg.LegAnswered, now: float) -> list[CallCommand]:
+        near = self.route.near
         self.answered_at = now
         self.code = 200
-        return [self._set_remote(side), ToLeg(near, leg.AnswerLeg(self._for(near), event.carried))]
+        return [ToLeg(near, leg.AnswerLeg(self.told.tell(near), event.carried))]
 
     def _confirmed(self, side: Side, event: leg.LegConfirmed) -> list[CallCommand]:
-        if side not in self._self_answered:
-            return []
-        self._self_answered.discard(side)
-        return [self._set_remote(side)] if event.answer and self._learn(side, event.answer) else []
+        if side is not self.route.near or not self._unconfirmed:
+            return self.renegotiation.confirmed(side, event.answer)
+        self._unconfirmed = False
+        if not event.answer or not self.told.learn(side, event.answer):
+            self._move(Happening.LEG_HUNG_UP)
+            bad = leg.HangUpLeg("no SDP answer in the ACK")
+            return self._over(bad.reason, 488, near=bad, far=bad)
+        far = OTHER[side]
+        return [self.told.remote(side), ToLeg(far, leg.ConfirmLeg(self.told.tell(far)))]
 
     def _failed(self, side: Side, event: leg.LegFailed) -> list[CallCommand]:
         if side is self.route.near:
@@ -223,6 +251,7 @@ class Bridge:
         if self._may_go_on(event.code):
             self._move(Happening.TRUNK_FAILED)
             self.tried += 1
+            self._note_nat()
             return [self._invite()]
         self._move(Happening.FAR_FAILED)
         return self._over(event.phrase, event.code, near=self._rejection(event))
@@ -238,122 +267,19 @@ class Bridge:
             event.code, event.phrase, event.carried, contacts=event.contacts, retry_after=event.retry_after
         )
 
-    # --- renegotiation --------------------------------------------------------------------------------------------
-
-    def _reinvited(self, side: Side, event: leg.LegReinvited) -> list[CallCommand]:
-        if self.phase is not Phase.UP or self._renegotiating is not None:
-            return [ToLeg(side, leg.RejectReinvite(491, "Request Pending"))]
-        if not event.offer:
-            # A refresh without an offer: our 2xx offers what already runs; the answer comes with the ACK.
-            self._self_answered.add(side)
-            return [ToLeg(side, leg.AnswerReinvite(self._for(side)))]
-        before = self._described.get(side)
-        if not self._learn(side, event.offer):
-            return [ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))]
-        self._renegotiating = side
-        self._before = before
-        return [self._set_remote(side), ToLeg(OTHER[side], leg.ReinviteLeg(self._for(OTHER[side])))]
-
-    def _reinvite_answered(self, side: Side, event: leg.ReinviteAnswered) -> list[CallCommand]:
-        asker = self._renegotiating
-        if asker is None or asker is side:
-            return []
-        if not event.answer or not self._learn(side, event.answer):
-            return self._reinvite_failed(side, leg.ReinviteFailed(488, "Not Acceptable Here"))
-        self._renegotiating = None
-        return [self._set_remote(side), ToLeg(asker, leg.AnswerReinvite(self._for(asker)))]
-
-    def _reinvite_failed(self, side: Side, event: leg.ReinviteFailed) -> list[CallCommand]:
-        asker = self._renegotiating
-        if asker is None or asker is side:
-            return []
-        self._renegotiating = None
-        if self._before is not None:
-            self._described[asker] = self._before  # RFC 3261 section 14.1: the session goes on as it was
-        return [self._set_remote(asker), ToLeg(asker, leg.RejectReinvite(event.code, event.phrase))]
-
     # --- another leg in a leg's place -----------------------------------------------------------------------------
-
-    @property
-    def renegotiating(self) -> bool:
-        return self._renegotiating is not None
-
-    def offer_anew(self, side: Side) -> bytes:
-        """What a new leg on `side` is offered: the other leg's session, not on hold, since the hold was the old leg's."""
-        self._versions[side] += 1
-        source = sdp.resumed(self._described[OTHER[side]])
-        return sdp.rewrite(source, self._local[side], self.origin, self._versions[side])
-
-    def change_for(self, side: Side, other: sdp.SessionDescription) -> bytes | None:
-        """The offer that lets this leg talk to `other`; None where it was told the same already."""
-        told = self._sent.get(side)
-        body = sdp.rewrite(other, self._local[side], self.origin, self._versions[side])
-        if told is not None and sdp.same_media(sdp.parse(told), sdp.parse(body)):
-            return None
-        self._versions[side] += 1
-        return sdp.rewrite(other, self._local[side], self.origin, self._versions[side])
-
-    def offer_again(self, side: Side) -> bytes:
-        """What this leg had before a change that came to nothing."""
-        self._versions[side] += 1
-        self._sent[side] = sdp.rewrite(
-            self._described[OTHER[side]], self._local[side], self.origin, self._versions[side]
-        )
-        return self._sent[side]
-
-    def learn(self, side: Side, body: bytes) -> bool:
-        """Take what a leg answered to an offer that is not the bridge's own. False: it cannot be relayed."""
-        return bool(body) and self._learn(side, body)
-
-    def remote(self, side: Side) -> list[CallCommand]:
-        return [self._set_remote(side)]
 
     def seat(self, side: Side, described: sdp.SessionDescription) -> list[CallCommand]:
         """Another leg, with this session, is the side's from now on."""
-        self._described[side] = described
-        self._self_answered.discard(side)
-        rest = OTHER[side]
-        self._sent[rest] = sdp.rewrite(described, self._local[rest], self.origin, self._versions[rest])
-        self._sent.pop(side, None)
-        return [self._set_remote(side), self._set_remote(rest)]
-
-    def left(self, side: Side) -> list[CallCommand]:
-        """A leg is gone and the call goes on: nobody is to wait for it."""
-        asker, self._renegotiating = self._renegotiating, None
-        if asker is not OTHER[side]:
-            return []
-        if self._before is not None:
-            self._described[asker] = self._before
-        return [self._set_remote(asker), ToLeg(asker, leg.RejectReinvite(480, "Temporarily Unavailable"))]
+        self.told.seat(side, described)
+        self.renegotiation.self_answered.discard(side)
+        return [self.told.remote(side), self.told.remote(OTHER[side])]
 
     def leg_gone(self, side: Side, reason: str) -> list[CallCommand]:
         """That leg will not be replaced after all."""
         return self._gone(side, Happening.LEG_HUNG_UP, reason, None, leg.NOTHING)
 
     # --- inside ---------------------------------------------------------------------------------------------------
-
-    def _learn(self, side: Side, body: bytes) -> bool:
-        try:
-            self._described[side] = sdp.parse(body)
-        except sdp.SdpError:
-            return False
-        return True
-
-    def _set_remote(self, side: Side) -> ToMedia:
-        streams = sdp.remote_streams(self._described[side], latch=self.trunk(side) in self.route.latch)
-        return ToMedia(SetRemote(session=self.session, side=side, streams=streams[: len(self._local[side])]))
-
-    def _for(self, side: Side) -> bytes:
-        """The other leg's description, as this leg is to see it."""
-        source = self._described[OTHER[side]]
-        local = self._local[side]
-        before = self._sent.get(side)
-        body = sdp.rewrite(source, local, self.origin, self._versions[side]) if before is not None else None
-        if body is None or body != before:
-            self._versions[side] += 1  # RFC 3264 section 8: a changed description has a higher version
-            body = sdp.rewrite(source, local, self.origin, self._versions[side])
-        self._sent[side] = body
-        return body
 
     def _refuse(self, code: int, phrase: str) -> list[CallCommand]:
         self._move(Happening.NEAR_GONE)

@@ -71,7 +71,7 @@ class Call:
     ) -> tuple[Call, list[CallCommand]]:
         """A call from the INVITE that opens it, and what to do first."""
         session = SessionId(call_id)
-        bridge = Bridge(session=session, route=route, origin=origin)
+        bridge = Bridge.of(session, route, origin)
         call = cls(
             id=call_id,
             caller=invited.caller.user,
@@ -83,7 +83,7 @@ class Call:
             party=invited.caller,
         )
         call.ledger.event(route.near, invited, now)
-        commands = call.bridge.invited(invited)
+        commands = call.bridge.invited(invited, now)
         call.closed = call.bridge.phase is Phase.ENDED  # refused at once: media never heard of it
         return call, call._after(commands, now)
 
@@ -236,7 +236,7 @@ class Call:
 
     def record(self, now: float) -> CallRecord:
         """What is known of the call by now; the whole of it once the call is `over`."""
-        codec = self.bridge.codec()
+        codec = self.bridge.told.codec()
         return CallRecord(
             call=self.id,
             direction=self.direction,

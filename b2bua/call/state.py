@@ -28,6 +28,7 @@ class Phase(StrEnum):
     OPENING = "opening"  # media binds ports
     INVITING = "inviting"  # the far leg has our INVITE
     RINGING = "ringing"  # the far leg sent a provisional answer
+    OFFERED = "offered"  # the far leg answered with an offer; media opens its ports
     UP = "up"  # the far leg answered, and so did we
     ENDED = "ended"
 
@@ -36,10 +37,12 @@ class Happening(StrEnum):
     """What moves a call on."""
 
     INVITED = "invited"
+    NO_OFFER = "invited without an offer"
     MEDIA_OPENED = "media opened"
     MEDIA_REFUSED = "media refused"
     FAR_PROGRESSED = "far leg progressed"
     FAR_ANSWERED = "far leg answered"
+    FAR_OFFERED = "far leg answered with an offer"
     FAR_FAILED = "far leg failed"
     TRUNK_FAILED = "trunk failed, and there is another"
     NEAR_GONE = "near leg gone"
@@ -55,11 +58,17 @@ _LEAVING = dict.fromkeys(
 
 PHASES: Mapping[Phase, Mapping[Happening, Phase]] = {
     Phase.IDLE: {Happening.INVITED: Phase.OPENING},
-    Phase.OPENING: {Happening.MEDIA_OPENED: Phase.INVITING, Happening.MEDIA_REFUSED: Phase.ENDED, **_LEAVING},
+    Phase.OPENING: {
+        Happening.NO_OFFER: Phase.INVITING,
+        Happening.MEDIA_OPENED: Phase.INVITING,
+        Happening.MEDIA_REFUSED: Phase.ENDED,
+        **_LEAVING,
+    },
     Phase.INVITING: {
         Happening.TRUNK_FAILED: Phase.INVITING,
         Happening.FAR_PROGRESSED: Phase.RINGING,
         Happening.FAR_ANSWERED: Phase.UP,
+        Happening.FAR_OFFERED: Phase.OFFERED,
         Happening.FAR_FAILED: Phase.ENDED,
         Happening.NO_ANSWER: Phase.ENDED,
         **_LEAVING,
@@ -67,10 +76,12 @@ PHASES: Mapping[Phase, Mapping[Happening, Phase]] = {
     Phase.RINGING: {
         Happening.FAR_PROGRESSED: Phase.RINGING,
         Happening.FAR_ANSWERED: Phase.UP,
+        Happening.FAR_OFFERED: Phase.OFFERED,
         Happening.FAR_FAILED: Phase.ENDED,
         Happening.NO_ANSWER: Phase.ENDED,
         **_LEAVING,
     },
+    Phase.OFFERED: {Happening.MEDIA_OPENED: Phase.UP, Happening.MEDIA_REFUSED: Phase.ENDED, **_LEAVING},
     Phase.UP: _LEAVING,
     # The other leg's good-bye, a late port or a provisional answer may cross ours: expected noise.
     Phase.ENDED: dict.fromkeys(Happening, Phase.ENDED),

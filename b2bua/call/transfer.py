@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from b2bua.call import leg, sdp
-from b2bua.call.bridge import OTHER, Bridge
+from b2bua.call.bridge import Bridge
 from b2bua.call.command import CallCommand, Seat, ToJoining, ToLeg
+from b2bua.call.descriptions import OTHER
 from b2bua.call.state import Phase, step
 from media.events import Side
 
@@ -113,7 +114,7 @@ class Transfer:
             trunk=self.bridge.trunk(side),
             caller=caller,
             callee=event.target,
-            offer=self.bridge.offer_anew(side),
+            offer=self.bridge.told.tell_anew(side),
             replaces=event.replaces_header,
             referred_by=event.referred_by,
         )
@@ -170,9 +171,9 @@ class Transfer:
 
     def proceed(self) -> list[CallCommand]:
         """After any event: offer the target's session to the leg that stays, once it is free to take it."""
-        if self.state is not TransferState.WAITING or self.bridge.renegotiating or self._target is None:
+        if self.state is not TransferState.WAITING or self.bridge.renegotiation.busy or self._target is None:
             return []
-        offer = self.bridge.change_for(OTHER[self.side], self._target)
+        offer = self.bridge.told.change_for(OTHER[self.side], self._target)
         if offer is None:
             return self._seat()
         self._move(TransferEvent.OFFERED)
@@ -209,7 +210,7 @@ class Transfer:
     def _agreed(self, event: leg.ReinviteAnswered) -> list[CallCommand]:
         rest = OTHER[self.side]
         if self.state is TransferState.OFFERING:
-            if self.bridge.learn(rest, event.answer):
+            if self._learn(rest, event.answer):
                 return self._seat()
             self._move(TransferEvent.FAILED)
             commands: list[CallCommand] = [ToJoining(leg.HangUpLeg("bad SDP answer")), *self._tell(488)]
@@ -217,11 +218,14 @@ class Transfer:
             commands = []
         if self.state is TransferState.RESTORING:
             self._move(TransferEvent.AGREED)
-            return self.bridge.remote(rest) if self.bridge.learn(rest, event.answer) else []
+            return [self.bridge.told.remote(rest)] if self._learn(rest, event.answer) else []
         self._move(TransferEvent.AGREED)
         if self.gone:
             return [*commands, *self._alone()]
-        return [*commands, ToLeg(rest, leg.ReinviteLeg(self.bridge.offer_again(rest)))]
+        return [*commands, ToLeg(rest, leg.ReinviteLeg(self.bridge.told.tell_again(rest)))]
+
+    def _learn(self, side: Side, answer: bytes) -> bool:
+        return bool(answer) and self.bridge.told.learn(side, answer)
 
     def _refused(self, code: int, phrase: str) -> list[CallCommand]:
         joining = self.state is TransferState.OFFERING
@@ -254,7 +258,7 @@ class Transfer:
         self.gone = True
         if self.state in (TransferState.UNDOING, TransferState.RESTORING):
             return self._alone()
-        return self.bridge.left(self.side)
+        return self.bridge.renegotiation.left(self.side)
 
     def _alone(self) -> list[CallCommand]:
         """It failed; where nobody is there to go back to, the call ends."""

@@ -11,8 +11,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from b2bua.call import renegotiation, transfer
 from b2bua.call import state as call
-from b2bua.call import transfer
 from b2bua.sip import (
     dialog,
     health,
@@ -38,6 +38,7 @@ pictures leave those out.
 """
 MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
     ("A call's two legs", "b2bua/call/state.py, PHASES", call.PHASES),
+    ("A renegotiation between the legs", "b2bua/call/renegotiation.py", renegotiation.TRANSITIONS),
     ("The mask", "b2bua/call/state.py, MASKS", call.MASKS),
     ("A payment, as the agent sees it", "b2bua/call/state.py, STAGES", call.STAGES),
     ("A transfer", "b2bua/call/transfer.py, TRANSFERS", transfer.TRANSFERS),

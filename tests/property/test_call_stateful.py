@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from b2bua.call import leg
-from b2bua.call.bridge import OTHER, Route
+from b2bua.call.bridge import Route
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
 from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg, ToMedia
+from b2bua.call.descriptions import OTHER
 from b2bua.call.payment import FINAL
+from b2bua.call.routing import Destination
 from b2bua.call.view import CallState, CallView, CaptureStage, NotNow
 from media.events import (
     AnyAnswer,
@@ -66,7 +68,7 @@ class Calls(RuleBasedStateMachine):
 
     @initialize(
         near=SIDES,
-        offer=st.sampled_from([THEIRS[Side.CALLER]] * 9 + [b"nonsense"]),
+        offer=st.sampled_from([THEIRS[Side.CALLER]] * 8 + [b"", b"nonsense"]),
         begin=st.sampled_from(["invited", "up", "collecting", "ready", "charging"]),
     )
     def invite(self, near: Side, offer: bytes, begin: str) -> None:
@@ -89,14 +91,18 @@ class Calls(RuleBasedStateMachine):
         self.reinvited: set[Side] = set()  # legs that have our re-INVITE
         self.records: list[CallRecord] = []
         self.view: CallView | None = None
-        route = Route(near, "trunk", {}, 180.0)
+        self.offered = bool(offer)
         invited = leg.LegInvited("trunk", leg.Party("anna"), leg.Party("500"), offer)
+        far = tuple(Destination(name, invited.caller, invited.callee) for name in ("first", "second"))
+        route = Route(near, "trunk", far)
         self.call, commands = Call.begin(SESSION, invited, route, ORIGIN, GUARD, self.now)
         self.carry_out(commands)
         if begin == "invited" or self.call.over:
             return
         self.media_is_quick()
         self.far_leg_answers()
+        self.media_is_quick()
+        self.happens(near, leg.LegConfirmed(b"" if offer else THEIRS[near]))
         if begin == "up":
             return
         self.agent_asks("start")
@@ -200,6 +206,13 @@ class Calls(RuleBasedStateMachine):
         if answered and OTHER[side] in self.reinvited:
             self.reinvited.discard(OTHER[side])
             self.happens(OTHER[side], leg.ReinviteAnswered(THEIRS[OTHER[side]]))
+
+    @precondition(lambda self: self.asked & self.alive)
+    @rule(data=st.data())
+    def leg_gives_its_reinvite_up(self, data: st.DataObject) -> None:
+        side = data.draw(st.sampled_from(sorted(self.asked & self.alive)))
+        self.asked.discard(side)
+        self.happens(side, leg.ReinviteCancelled())
 
     @precondition(lambda self: self.answered and self.call.ended_at is None)
     @rule(data=st.data())

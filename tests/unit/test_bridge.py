@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from b2bua.call import leg
-from b2bua.call.bridge import OTHER
 from b2bua.call.command import ToLeg
+from b2bua.call.descriptions import OTHER
 from media.events import Side
-from tests.call_script import CLOSE, IS, THEIRS, Script, ours, remote, sdp
+from tests.call_script import CLOSE, IS, OPEN, REFUSED, THEIRS, Script, ours, remote, sdp
 
 CALLER, AGENT = Side.CALLER, Side.AGENT
 REFUSALS = [(488, "Not Acceptable Here"), (491, "Request Pending"), (603, "Decline")]
@@ -77,11 +77,42 @@ def test_a_refused_reinvite_leaves_the_session_as_it_was(side: Side, code: int, 
 @from_either
 def test_a_reinvite_answered_with_nonsense_is_refused_and_undone(side: Side):
     script, other = up(), OTHER[side]
-    script.leg(side, leg.LegReinvited(sdp("192.0.2.77", 7000)))
+    script.leg(side, leg.LegReinvited(held(side)))
     assert script.leg(other, leg.ReinviteAnswered(b"nonsense")) == [
         IS[side],
         ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here")),
+        ToLeg(other, leg.ReinviteLeg(ours(other, 3))),  # it took the new session, so it is offered the old one
     ]
+    assert script.leg(other, leg.LegReinvited(held(other))) == [
+        ToLeg(other, leg.RejectReinvite(491, "Request Pending"))
+    ]
+    assert script.leg(other, leg.ReinviteAnswered(THEIRS[other])) == [IS[other]]
+    assert script.leg(side, leg.LegReinvited(held(side)))[0] == IS[side]
+
+
+@from_either
+def test_who_was_told_nothing_new_is_offered_nothing_again(side: Side):
+    script, other = up(), OTHER[side]
+    script.leg(side, leg.LegReinvited(sdp("192.0.2.77", 7000)))
+    script.leg(side, leg.ReinviteCancelled())
+    assert script.leg(other, leg.ReinviteAnswered(THEIRS[other])) == []
+    assert script.call.bridge.capturable()
+
+
+@from_either
+@pytest.mark.parametrize("taken", [True, False], ids=["taken", "refused"])
+def test_a_reinvite_that_is_given_up_is_undone_at_the_other_end(side: Side, taken: bool):
+    script, other = up(), OTHER[side]
+    script.leg(side, leg.LegReinvited(held(side)))
+    assert script.leg(side, leg.ReinviteCancelled()) == [IS[side]]
+    assert not script.call.bridge.capturable()
+    if taken:
+        again = script.leg(other, leg.ReinviteAnswered(THEIRS[other]))
+        assert again == [ToLeg(other, leg.ReinviteLeg(ours(other, 3)))]
+        assert script.leg(other, leg.ReinviteFailed(603, "Decline")) == []
+    else:
+        assert script.leg(other, leg.ReinviteFailed(603, "Decline")) == []
+    assert script.call.bridge.capturable()
 
 
 @from_either
@@ -167,3 +198,104 @@ def test_keys_can_be_captured_only_where_both_ends_agreed_on_them(without: Side)
     assert not script.call.bridge.capturable()
     assert up().call.bridge.capturable()
     assert not Script().ring().call.bridge.capturable()
+
+
+# --- UPDATE before the answer ---------------------------------------------------------------------------------------
+
+
+@from_either
+def test_before_the_answer_a_peer_may_move_and_nobody_else_hears_of_it(side: Side):
+    script = Script()
+    script.opened()
+    script.leg(script.far, leg.LegProgressed(183, "Session Progress", THEIRS[script.far]))
+    moved = sdp("192.0.2.77", 7000)
+    assert script.leg(side, leg.LegReinvited(moved, early=True)) == [
+        remote(side, "192.0.2.77", 7000),
+        ToLeg(side, leg.AnswerReinvite(ours(side, 1))),
+    ]
+
+
+@from_either
+def test_before_the_answer_codecs_stay(side: Side):
+    script = Script()
+    script.opened()
+    script.leg(script.far, leg.LegProgressed(183, "Session Progress", THEIRS[script.far]))
+    for offer in (sdp("192.0.2.77", 7000, events=False), b"nonsense"):
+        assert script.leg(side, leg.LegReinvited(offer, early=True)) == [
+            ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))
+        ]
+
+
+@from_either
+def test_an_update_while_the_first_offer_is_open_is_to_come_later(side: Side):
+    script = Script()
+    script.opened()
+    assert script.leg(side, leg.LegReinvited(THEIRS[side], early=True)) == [ToLeg(side, leg.RejectReinvite(500, ""))]
+
+
+# --- a call without an offer ----------------------------------------------------------------------------------------
+
+
+def delayed() -> Script:
+    """The far leg, called without an offer, has answered with one."""
+    script = Script(offer=b"")
+    (invite,) = script.first
+    assert invite.command.offer == b""
+    assert script.leg(script.far, leg.LegAnswered(THEIRS[AGENT])) == [OPEN]
+    return script
+
+
+def test_the_far_legs_offer_goes_to_the_near_leg_and_its_answer_back_in_the_ack():
+    script = delayed()
+    assert script.opened() == [IS[AGENT], ToLeg(CALLER, leg.AnswerLeg(ours(CALLER, 1)))]
+    assert not script.call.bridge.capturable()
+    assert script.leg(CALLER, leg.LegConfirmed(THEIRS[CALLER])) == [
+        IS[CALLER],
+        ToLeg(AGENT, leg.ConfirmLeg(ours(AGENT, 1))),
+    ]
+    assert script.call.bridge.capturable()
+    assert script.leg(AGENT, leg.LegReinvited(held(AGENT)))[0] == IS[AGENT]
+
+
+@pytest.mark.parametrize("answer", [b"", b"nonsense"])
+def test_an_ack_without_a_usable_answer_ends_both(answer: bytes):
+    script = delayed()
+    script.opened()
+    bad = leg.HangUpLeg("no SDP answer in the ACK")
+    assert script.leg(CALLER, leg.LegConfirmed(answer)) == [ToLeg(CALLER, bad), ToLeg(AGENT, bad), CLOSE]
+    script.closed()
+    assert script.records[0].end == "no SDP answer in the ACK"
+
+
+@pytest.mark.parametrize("offer", [b"", b"nonsense", sdp("192.0.2.20", 0)])
+def test_a_far_end_that_offers_nothing_usable_is_hung_up(offer: bytes):
+    script = Script(offer=b"")
+    assert script.leg(AGENT, leg.LegAnswered(offer))[:2] == [
+        ToLeg(CALLER, leg.RejectLeg(502, "Bad Gateway")),
+        ToLeg(AGENT, leg.HangUpLeg("bad SDP answer")),
+    ]
+
+
+def test_without_ports_for_the_offer_both_legs_end():
+    script = delayed()
+    assert script.media(OPEN, REFUSED) == [
+        ToLeg(CALLER, leg.RejectLeg(503, "Service Unavailable")),
+        ToLeg(AGENT, leg.HangUpLeg("no media ports")),
+        CLOSE,
+    ]
+
+
+def test_early_media_of_a_call_without_an_offer_is_only_a_ring():
+    script = Script(offer=b"")
+    assert script.leg(AGENT, leg.LegProgressed(183, "Session Progress", THEIRS[AGENT])) == [
+        ToLeg(CALLER, leg.RingLeg(183, "Session Progress"))
+    ]
+
+
+def test_a_caller_that_gives_up_while_media_opens_takes_the_answered_leg_along():
+    script = delayed()
+    assert script.leg(CALLER, leg.LegFailed(487, "Request Terminated")) == [
+        ToLeg(AGENT, leg.HangUpLeg("cancelled")),
+        CLOSE,
+    ]
+    assert script.opened() == []

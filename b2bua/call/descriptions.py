@@ -1,0 +1,95 @@
+"""What each side's peer said of its session, and what we said to it: two descriptions of one call, with our own addresses.
+
+Rule 1: a description that changes has a higher version; one that does not is sent again as it was (RFC 3264 section 8).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from b2bua.call import sdp
+from b2bua.call.command import ToMedia
+from media.events import LocalStream, SessionId, SetRemote, Side
+
+OTHER = {Side.CALLER: Side.AGENT, Side.AGENT: Side.CALLER}
+
+
+@dataclass(slots=True)
+class Descriptions:
+    """Those of one call. `origin`: the SDP session id that we use on both legs (RFC 4566 section 5.2)."""
+
+    session: SessionId
+    origin: int
+    latch: frozenset[Side] = frozenset()  # the sides that sit behind NAT
+    local: dict[Side, tuple[LocalStream, ...]] = field(default_factory=dict)
+    said: dict[Side, sdp.SessionDescription] = field(default_factory=dict)  # what each leg's peer said last
+    told: dict[Side, bytes] = field(default_factory=dict)  # what we said last on each leg
+    versions: dict[Side, int] = field(default_factory=lambda: {Side.CALLER: 0, Side.AGENT: 0})
+
+    @property
+    def complete(self) -> bool:
+        """Whether both ends have said something."""
+        return len(self.said) == 2
+
+    def keys_agreed(self) -> bool:
+        """Whether both ends agreed on clear audio with telephone-event."""
+        return self.complete and sdp.agree_on_keys(*self.said.values())
+
+    def codec(self) -> sdp.Codec | None:
+        """The audio codec that the two ends last agreed on; None where they never did."""
+        return sdp.agreed_codec(*self.said.values()) if self.complete else None
+
+    def learn(self, side: Side, body: bytes) -> bool:
+        """Take what a leg's peer said. False: it cannot be relayed, and nothing has changed."""
+        try:
+            self.said[side] = sdp.parse(body)
+        except sdp.SdpError:
+            return False
+        return True
+
+    def remote(self, side: Side) -> ToMedia:
+        """Tell media where that side receives."""
+        streams = sdp.remote_streams(self.said[side], latch=side in self.latch)
+        return ToMedia(SetRemote(session=self.session, side=side, streams=streams[: len(self.local[side])]))
+
+    def tell(self, side: Side) -> bytes:
+        """The other leg's description, as this leg is to see it."""
+        source = self.said[OTHER[side]]
+        before = self.told.get(side)
+        body = self._rewritten(source, side) if before is not None else None
+        if body is None or body != before:
+            self.versions[side] += 1
+            body = self._rewritten(source, side)
+        self.told[side] = body
+        return body
+
+    # --- another leg in a leg's place -----------------------------------------------------------------------------
+
+    def tell_anew(self, side: Side) -> bytes:
+        """What a new leg on `side` is offered: the other leg's session, not on hold, since the hold was the old leg's."""
+        self.versions[side] += 1
+        return self._rewritten(sdp.resumed(self.said[OTHER[side]]), side)
+
+    def change_for(self, side: Side, other: sdp.SessionDescription) -> bytes | None:
+        """The offer that lets this leg talk to `other`; None where it was told the same already."""
+        told = self.told.get(side)
+        if told is not None and sdp.same_media(sdp.parse(told), sdp.parse(self._rewritten(other, side))):
+            return None
+        self.versions[side] += 1
+        return self._rewritten(other, side)
+
+    def tell_again(self, side: Side) -> bytes:
+        """What this leg had before a change that came to nothing."""
+        self.versions[side] += 1
+        self.told[side] = self._rewritten(self.said[OTHER[side]], side)
+        return self.told[side]
+
+    def seat(self, side: Side, described: sdp.SessionDescription) -> None:
+        """Another leg, with this session, is the side's from now on."""
+        self.said[side] = described
+        rest = OTHER[side]
+        self.told[rest] = self._rewritten(described, rest)
+        self.told.pop(side, None)
+
+    def _rewritten(self, source: sdp.SessionDescription, side: Side) -> bytes:
+        return sdp.rewrite(source, self.local[side], self.origin, self.versions[side])

@@ -1,0 +1,167 @@
+"""Renegotiation: a leg's re-INVITE becomes the other leg's, and its answer comes back.
+
+Rule 1: one at a time; another one meanwhile is refused with 491.
+Rule 2: what is refused, or given up, leaves both legs as they were (RFC 3261 section 14.1). A leg that had taken the new
+        session by then is offered the old one again.
+Rule 3: before the call is answered only the addresses and directions of one leg may change (RFC 3311): nobody else hears of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from b2bua.call import leg, sdp
+from b2bua.call.command import CallCommand, ToLeg
+from b2bua.call.descriptions import OTHER, Descriptions
+from media.events import Side
+
+
+class State(StrEnum):
+    """How far it is."""
+
+    IDLE = "idle"
+    ASKED = "asked"  # the other leg was offered what the asker wants
+    GIVEN_UP = "given up"  # the asker wants it no longer; the other leg's answer is to come
+    RESTORING = "restoring"  # the other leg had taken it, and is offered again what it had
+
+
+class Event(StrEnum):
+    """What moves it."""
+
+    ASK = "re-INVITE received"
+    ANSWERED = "answered"
+    UNUSABLE = "answered in a way that cannot be relayed"
+    REFUSED = "refused"
+    CANCELLED = "the asker gave up"
+    LEFT = "a leg is gone"
+
+
+TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
+    State.IDLE: {Event.ASK: State.ASKED, Event.LEFT: State.IDLE},
+    State.ASKED: {
+        Event.ANSWERED: State.IDLE,
+        Event.UNUSABLE: State.RESTORING,
+        Event.REFUSED: State.IDLE,
+        Event.CANCELLED: State.GIVEN_UP,
+        Event.LEFT: State.IDLE,
+    },
+    State.GIVEN_UP: {
+        Event.ANSWERED: State.RESTORING,
+        Event.UNUSABLE: State.RESTORING,
+        Event.REFUSED: State.IDLE,
+        Event.LEFT: State.IDLE,
+    },
+    State.RESTORING: {
+        Event.ANSWERED: State.IDLE,
+        Event.UNUSABLE: State.IDLE,
+        Event.REFUSED: State.IDLE,
+        Event.LEFT: State.IDLE,
+    },
+}
+
+
+@dataclass(slots=True)
+class Renegotiation:
+    """Those of one call, one after another."""
+
+    told: Descriptions
+    state: State = State.IDLE
+    asker: Side = Side.CALLER  # the leg that sent the re-INVITE, unless IDLE
+    before: sdp.SessionDescription | None = None  # what the asker had said before it
+    self_answered: set[Side] = field(default_factory=set)  # we offered in a 2xx; the ACK has the answer
+
+    @property
+    def busy(self) -> bool:
+        return self.state is not State.IDLE
+
+    def asked(self, side: Side, event: leg.LegReinvited, *, up: bool) -> list[CallCommand]:
+        """A leg's re-INVITE, or UPDATE with an offer. `up`: whether the call is answered."""
+        if event.early and not up:
+            return self._early(side, event)
+        if not up or self.busy:
+            return [ToLeg(side, leg.RejectReinvite(491, "Request Pending"))]
+        if not event.offer:
+            # A refresh without an offer: our 2xx offers what already runs; the answer comes with the ACK.
+            self.self_answered.add(side)
+            return [ToLeg(side, leg.AnswerReinvite(self.told.tell(side)))]
+        before = self.told.said.get(side)
+        if not self.told.learn(side, event.offer):
+            return [ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))]
+        self._move(Event.ASK)
+        self.asker, self.before = side, before
+        return [self.told.remote(side), ToLeg(OTHER[side], leg.ReinviteLeg(self.told.tell(OTHER[side])))]
+
+    def _early(self, side: Side, event: leg.LegReinvited) -> list[CallCommand]:
+        """An UPDATE before the answer: where packets go may change; codecs may not, since the other end was told."""
+        said = self.told.said.get(side)
+        if said is None or not self.told.complete:
+            return [ToLeg(side, leg.RejectReinvite(500, ""))]  # RFC 3311 section 5.2: an offer is still open
+        try:
+            same = sdp.same_formats(said, sdp.parse(event.offer))
+        except sdp.SdpError:
+            same = False
+        if not same or not self.told.learn(side, event.offer):
+            return [ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))]
+        return [self.told.remote(side), ToLeg(side, leg.AnswerReinvite(self.told.tell(side)))]
+
+    def answered(self, side: Side, answer: bytes) -> list[CallCommand]:
+        """The other leg took an offer of ours."""
+        if not self.busy or self.asker is side:
+            return []
+        was = self.state
+        usable = bool(answer) and self.told.learn(side, answer)
+        self._move(Event.ANSWERED if usable else Event.UNUSABLE)
+        if was is State.ASKED and usable:
+            return [self.told.remote(side), ToLeg(self.asker, leg.AnswerReinvite(self.told.tell(self.asker)))]
+        if was is State.RESTORING:
+            return [self.told.remote(side)] if usable else []
+        refusal = self._refusal(488, "Not Acceptable Here") if was is State.ASKED else []
+        again = self.told.change_for(side, self.told.said[self.asker])
+        if again is None:
+            self._move(Event.ANSWERED)  # it was told nothing new: our own addresses hide what the asker changed
+            return refusal
+        self.told.told[side] = again
+        return [*refusal, ToLeg(side, leg.ReinviteLeg(again))]
+
+    def refused(self, side: Side, code: int, phrase: str) -> list[CallCommand]:
+        """The other leg refused an offer of ours."""
+        if not self.busy or self.asker is side:
+            return []
+        was = self.state
+        self._move(Event.REFUSED)
+        return self._refusal(code, phrase) if was is State.ASKED else []
+
+    def cancelled(self, side: Side) -> list[CallCommand]:
+        """The asker gave up; it has been answered."""
+        if self.state is not State.ASKED or self.asker is not side:
+            return []
+        self._move(Event.CANCELLED)
+        return self._back()
+
+    def left(self, side: Side) -> list[CallCommand]:
+        """That leg is gone and the call goes on: nobody is to wait for it."""
+        self.self_answered.discard(side)
+        waiting = self.state is State.ASKED and self.asker is OTHER[side]
+        self._move(Event.LEFT)
+        return self._refusal(480, "Temporarily Unavailable") if waiting else []
+
+    def confirmed(self, side: Side, answer: bytes) -> list[CallCommand]:
+        """The ACK for a 2xx of ours that had an offer."""
+        if side not in self.self_answered:
+            return []
+        self.self_answered.discard(side)
+        return [self.told.remote(side)] if answer and self.told.learn(side, answer) else []
+
+    def _refusal(self, code: int, phrase: str) -> list[CallCommand]:
+        return [*self._back(), ToLeg(self.asker, leg.RejectReinvite(code, phrase))]
+
+    def _back(self) -> list[CallCommand]:
+        """The asker's session is again what it was."""
+        if self.before is not None:
+            self.told.said[self.asker] = self.before
+        return [self.told.remote(self.asker)]
+
+    def _move(self, event: Event) -> None:
+        self.state = TRANSITIONS[self.state][event]
