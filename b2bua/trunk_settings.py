@@ -82,6 +82,9 @@ class TrunkSettings(Section):
     )
     refer: bool = Field(False, description="yes or no: the peer may transfer calls (REFER)")
 
+    prack: Literal["never", "required", "supported"] = Field(
+        "required", description="never, required or supported: when it gets provisional answers that ask for its PRACK"
+    )
     numbers: Form = Field(
         Form.AS_IS, description="as-is, e164, plain, national or international: how it writes telephone numbers"
     )

@@ -361,7 +361,8 @@ class Trunk:
     that fits. `tcp_switch`: a request too large for UDP goes by TCP. `keepalive`: seconds between ours, 0 for none.
     `tls_*`: paths, "" for the engine's own certificate and the system's authorities; `tls_name` is the name that its
     certificate must have, "" for its domain or host; `tls_verify_client`: it shows one also when it connects to us.
-    `refer`: it may transfer calls.
+    `refer`: it may transfer calls. `prack`: whether our provisional answers to it are sent reliably (RFC 3262): "never", where it
+    requires ("required"), or already where it knows how ("supported").
     """
 
     name: str
@@ -388,3 +389,4 @@ class Trunk:
     x_headers: tuple[str, ...] = ()  # private headers that are sent to it, in lower case; `*`: all
     identity: bool = False  # whether signed callers (Identity) are sent to it
     refer: bool = False
+    prack: str = "required"

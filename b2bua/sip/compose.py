@@ -21,11 +21,13 @@ from b2bua.sip.message import Head, Request, tag_of
 from b2bua.sip.shapes import names_a_place
 from tonewall.tokens import token
 
-ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE", "REFER", "SUBSCRIBE", "UPDATE")
+RELIABLE = "100rel"  # RFC 3262
+ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE", "REFER", "SUBSCRIBE", "UPDATE", "PRACK")
 ALLOW_LINE = "Allow: " + ", ".join(ALLOW)
 ALLOW_EVENTS_LINE = "Allow-Events: refer"
-SUPPORTED = ("timer",)  # the extensions that we know (RFC 3261 section 20.37)
+SUPPORTED = ("timer", RELIABLE)  # the extensions that we know (RFC 3261 section 20.37)
 SUPPORTED_LINE = "Supported: " + ", ".join(SUPPORTED)
+UNRELIABLE_LINE = "Supported: " + ", ".join(each for each in SUPPORTED if each != RELIABLE)
 ACCEPT_LINE = "Accept: application/sdp, multipart/mixed, multipart/alternative"
 SDP = "application/sdp"
 COOKIE = "z9hG4bK"  # RFC 3261 section 8.1.1.7

@@ -15,6 +15,7 @@ from b2bua.call.leg import (
     AnswerLeg,
     AnswerReferral,
     AnswerReinvite,
+    ConfirmLeg,
     HangUpLeg,
     InviteLeg,
     LegCommand,
@@ -284,6 +285,8 @@ def _carry_out(leg: object, command: LegCommand) -> bool:
             return leg.ring(command)
         case UasLeg(), AnswerLeg():
             return leg.accept(command)
+        case UacLeg(), ConfirmLeg():
+            return leg.confirm(command.answer)
         case UasLeg(), RejectLeg():
             return leg.refuse(command)
         case ((UacLeg() | UasLeg()), ReinviteLeg()):

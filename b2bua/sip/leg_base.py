@@ -14,7 +14,17 @@ import msgspec
 from b2bua.call.leg import NOTHING, Carried, LegConfirmed, LegEvent, LegFailed, LegHungUp, LegId
 from b2bua.sip import bodies, headers
 from b2bua.sip.auth import Digest
-from b2bua.sip.compose import ACCEPT_LINE, ALLOW_LINE, SDP, SUPPORTED_LINE, Outgoing, hostport, phrase, response
+from b2bua.sip.compose import (
+    ACCEPT_LINE,
+    ALLOW_LINE,
+    SDP,
+    SUPPORTED_LINE,
+    UNRELIABLE_LINE,
+    Outgoing,
+    hostport,
+    phrase,
+    response,
+)
 from b2bua.sip.dialog import Dialog
 from b2bua.sip.dialog import Event as DialogEvent
 from b2bua.sip.headers import Moment
@@ -152,7 +162,8 @@ class Leg:
     def lines(self) -> tuple[str, ...]:
         """The headers of our own in requests and in answers that establish or refresh the dialog."""
         contact = f"Contact: <{self.ground.transports.contact(self.source)}>"
-        return contact, ALLOW_LINE, SUPPORTED_LINE, f"User-Agent: {self.ground.user_agent}"
+        supported = UNRELIABLE_LINE if self.peer.trunk.prack == "never" else SUPPORTED_LINE
+        return contact, ALLOW_LINE, supported, f"User-Agent: {self.ground.user_agent}"
 
     def request(self, method: str, lines: tuple[str, ...] = (), body: bytes = b"", content_type: str = SDP) -> Client:
         """Send a request within the dialog, the leg being its user."""
@@ -163,13 +174,13 @@ class Leg:
     def destination(self, dialog: Dialog) -> Hop:
         return self.peer.next_hop(dialog.next_hop, self.source)
 
-    def acknowledge(self, dialog: Dialog, cseq: int) -> None:
+    def acknowledge(self, dialog: Dialog, cseq: int, answer: bytes = b"") -> None:
         """Send the ACK for a 2xx, or send it again (RFC 3261 section 13.2.2.4)."""
         key = (dialog.remote_tag, cseq)
         if key not in self.acks:
             while len(self.acks) >= _KEPT_ACKS:
                 del self.acks[next(iter(self.acks))]
-            ack = dialog.request("ACK", (f"User-Agent: {self.ground.user_agent}",), cseq=cseq)
+            ack = dialog.request("ACK", (f"User-Agent: {self.ground.user_agent}",), answer, cseq)
             self.acks[key] = ack, self.destination(dialog)
         self.ground.layer.send_ack(*self.acks[key])
 
@@ -254,6 +265,15 @@ class Leg:
         self.answer_to = server.destination
         self.answer = ReliableAnswer.open(message, server.request.cseq, now, self.ground.timers)
         self.ground.scheduler.watch(self)
+
+    @property
+    def agreed_early(self) -> bool:
+        """Whether offer and answer were exchanged before the call is answered (RFC 3311 section 5.1)."""
+        return False
+
+    def on_prack(self, server: Server) -> None:
+        """A PRACK for nothing of ours."""
+        self.respond(server, 481)
 
     def cancelled(self, server: Server, cancel: Request) -> None:
         """The peer's CANCEL, for a re-INVITE."""

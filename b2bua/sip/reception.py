@@ -19,6 +19,7 @@ from b2bua.sip.compose import (
     ACCEPT_LINE,
     ALLOW_EVENTS_LINE,
     ALLOW_LINE,
+    RELIABLE,
     SUPPORTED_LINE,
     response,
     stateless_tag,
@@ -29,6 +30,7 @@ from b2bua.sip.layer import Server
 from b2bua.sip.leg_base import Ground, Leg
 from b2bua.sip.message import Head, MalformedError, Request, Response, read, salvage
 from b2bua.sip.mid_dialog import METHODS
+from b2bua.sip.provisional import wants
 from b2bua.sip.reinvite import METHODS as REINVITES
 from b2bua.sip.trunk import TrunkTable
 from b2bua.sip.uas import UasLeg
@@ -170,6 +172,8 @@ class Reception:
             leg.heard_from(request.source)
             if request.method == "BYE":
                 leg.on_bye(server)
+            elif request.method == "PRACK":
+                leg.on_prack(server)
             elif request.method in REINVITES:
                 leg.reinvite.receive(server)
             elif request.method in METHODS:
@@ -186,6 +190,8 @@ class Reception:
         if refusal is not None:
             self._count["methods_refused" if refusal.code == 405 else "requests_refused"] += 1
             self._answer(server, refusal.code, refusal.lines)
+        elif peer is not None and peer.trunk.prack == "never" and wants(request, "Require"):
+            self._refuse(server, 420, (f"Unsupported: {RELIABLE}",))
         elif request.method == "OPTIONS":
             self._answer(server, 503 if self.closing else 200, _ABILITIES)
         elif request.method == "REFER":  # there is no call to transfer, and we place none for others

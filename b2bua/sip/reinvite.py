@@ -20,10 +20,11 @@ from b2bua.sip.leg_state import State as LegState
 if TYPE_CHECKING:
     from b2bua.sip.layer import Client, Server
     from b2bua.sip.leg_base import Leg
-    from b2bua.sip.message import Response
+    from b2bua.sip.message import Request, Response
 
 METHODS = frozenset({"INVITE", "UPDATE"})
 _MOST_TRIES = 4  # of one re-INVITE of ours that meets 491
+_EARLY = frozenset({LegState.RINGING, LegState.INVITED})
 _LATER = 5.0  # seconds until a refresh is tried again that could not be made now
 
 
@@ -188,7 +189,7 @@ class Reinvite:
             self._answer_update(server, b"")
         elif self.state in {State.SENT, State.CROSSED, State.REFRESHING}:
             leg.respond(server, 491)
-        elif leg.state is not LegState.UP or not self._move(Event.RECEIVE):
+        elif not (leg.state is LegState.UP or self._may_be_early(request)) or not self._move(Event.RECEIVE):
             leg.respond(server, 500, lines=(_retry_after(),))
         else:
             self._server = server
@@ -198,7 +199,11 @@ class Reinvite:
                 return
             if request.method == "INVITE":
                 leg.respond(server, 100)
-            leg.emit(LegReinvited(request.body))
+            leg.emit(LegReinvited(request.body, early=leg.state is not LegState.UP))
+
+    def _may_be_early(self, request: Request) -> bool:
+        """An UPDATE with an offer, before the answer but after an exchange of session descriptions (RFC 3311 section 5.1)."""
+        return request.method == "UPDATE" and self._leg.state in _EARLY and self._leg.agreed_early
 
     def answer(self, body: bytes) -> bool:
         """Answer with 200. False: there is none to answer."""

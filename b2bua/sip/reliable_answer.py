@@ -1,6 +1,7 @@
-"""A 2xx to an INVITE is sent again until its ACK comes: RFC 3261 section 13.3.1.4.
+"""A 2xx to an INVITE is sent again until its ACK comes (RFC 3261 section 13.3.1.4), a reliable provisional answer until its
+PRACK (RFC 3262 section 3).
 
-Rule 1: this is the dialog's task, not the transaction's, because the ACK for a 2xx is a transaction of its own.
+Rule 1: this is the dialog's task, not the transaction's, because ACK and PRACK are transactions of their own.
 """
 
 from __future__ import annotations
@@ -14,17 +15,17 @@ from b2bua.sip.transaction import TIMED_OUT, Command, Send, Timers
 
 
 class State(StrEnum):
-    """Where a 2xx stands."""
+    """Where an answer that must arrive stands."""
 
     WAITING = "waiting"
     CONFIRMED = "confirmed"
-    LOST = "lost"  # no ACK in 64*T1: the session is to be ended with a BYE
+    LOST = "lost"  # nothing in 64*T1: the session is to be ended
 
 
 class Event(StrEnum):
     """What can happen to it."""
 
-    ACK = "ack"
+    ACK = "ack"  # ACK or PRACK
     REPEAT = "repeat"  # the interval is over
     GIVE_UP = "give up"  # 64*T1 are over
     ABANDON = "abandon"  # the dialog ended otherwise
@@ -43,20 +44,22 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
 
 
 class ReliableAnswer(msgspec.Struct):
-    """One 2xx on its way. Time in seconds, on the caller's clock."""
+    """One answer on its way. Time in seconds, on the caller's clock."""
 
     timers: Timers
     response: bytes
-    cseq: int  # of the INVITE; the ACK carries the same
+    cseq: int  # of the INVITE, which the ACK carries too; or the RSeq that a PRACK names
     next: float
     last: float
     interval: float
+    longest: float  # interval
     state: State = State.WAITING
 
     @classmethod
-    def open(cls, response: bytes, cseq: int, now: float, timers: Timers) -> Self:
-        """Watch over `response`, which has just been sent once."""
-        return cls(timers, response, cseq, now + timers.t1, now + timers.patience, timers.t1)
+    def open(cls, response: bytes, cseq: int, now: float, timers: Timers, longest: float | None = None) -> Self:
+        """Watch over `response`, which has just been sent once. `longest`: between two times; T2 where it is not given."""
+        most = timers.t2 if longest is None else longest
+        return cls(timers, response, cseq, now + timers.t1, now + timers.patience, timers.t1, most)
 
     def deadline(self) -> float | None:
         """When `elapse` has something to do; None for never."""
@@ -66,7 +69,7 @@ class ReliableAnswer(msgspec.Struct):
         """Take one event; those of time come from `elapse`."""
         self.state = TRANSITIONS[self.state][event]
         if event is Event.REPEAT:
-            self.interval = min(2 * self.interval, self.timers.t2)
+            self.interval = min(2 * self.interval, self.longest)
             self.next = now + self.interval
             return [Send(self.response)]
         return [TIMED_OUT] if event is Event.GIVE_UP else []

@@ -18,7 +18,17 @@ from b2bua.call.leg import (
     LegId,
     LegProgressed,
 )
-from b2bua.sip.compose import Outgoing, hostport, new_branch, new_tag, party, phrase, with_user
+from b2bua.sip.compose import (
+    SUPPORTED_LINE,
+    UNRELIABLE_LINE,
+    Outgoing,
+    hostport,
+    new_branch,
+    new_tag,
+    party,
+    phrase,
+    with_user,
+)
 from b2bua.sip.dialog import Dialog, Forks, Verdict
 from b2bua.sip.failover import MOST_TARGETS, PATIENCE, Course, Forsaken, contacts, retry_after
 from b2bua.sip.headers import Moment, shown
@@ -28,6 +38,7 @@ from b2bua.sip.leg_base import Ground, Leg
 from b2bua.sip.leg_state import Event, State
 from b2bua.sip.message import Response, name_addr
 from b2bua.sip.passport import Signed
+from b2bua.sip.provisional import Heard, number
 from b2bua.sip.trunk import Peer
 
 
@@ -43,6 +54,9 @@ class UacLeg(Leg):
         self._tag = new_tag()
         self._extra = _of_transfer(command)
         self._forks = Forks()
+        self._heard = Heard()
+        self._early: list[tuple[str, str, str]] = []  # the keys of early dialogs in which the peer may send requests
+        self._unconfirmed: int | None = None  # the CSeq of the INVITE whose ACK waits for ConfirmLeg
         self._give_up: float | None = None
         self._offer = command.offer
         own = ground.transports.host(address)
@@ -64,7 +78,7 @@ class UacLeg(Leg):
             call_id=f"{new_tag()}@{hostport(own, None)}",
             cseq=1,
             max_forwards=command.max_forwards,
-            lines=(*self.lines(), *self.session.lines(), *self._crossing, *self._extra),
+            lines=self._lines(),
             body=body,
             content_type=kind,
         )
@@ -73,6 +87,13 @@ class UacLeg(Leg):
         ground.outgoing[invite.call_id, self._tag] = self
         ground.tap.open(leg_id, invite.call_id)
         self._invite = self._sent(invite, address)
+
+    def _lines(self) -> tuple[str, ...]:
+        """Of the INVITE. Without an offer it asks for no reliable provisional answer, which would have to have one."""
+        lines = self.lines()
+        if not self._offer:
+            lines = tuple(UNRELIABLE_LINE if line == SUPPORTED_LINE else line for line in lines)
+        return (*lines, *self.session.lines(), *self._crossing, *self._extra)
 
     # --- ways ----------------------------------------------------------------------------------------------------------
 
@@ -86,14 +107,15 @@ class UacLeg(Leg):
 
     def _send_anew(self, hop: Hop) -> None:
         self.move(Event.AGAIN)
-        self._forks, self.source = Forks(), hop
+        self._forget_early()
+        self.source = hop
         was = self._invite.request
         again = msgspec.structs.replace(
             was,
             uri=self._course.uri,
             branch=new_branch(),
             cseq=was.cseq + 1,
-            lines=(*self.lines(), *self.session.lines(), *self._crossing, *self._extra),
+            lines=self._lines(),
             sent_by="",
         )
         self._invite = self._sent(again, hop)
@@ -129,7 +151,16 @@ class UacLeg(Leg):
 
     # --- the end ---------------------------------------------------------------------------------------------------------
 
+    def _forget_early(self) -> None:
+        """The early dialogs of an INVITE that failed, or was answered by another."""
+        for key in self._early:
+            self.ground.dialogs.pop(key, None)
+        self.dialog = None
+        self._early, self._forks, self._heard = [], Forks(), Heard()
+
     def _forget(self) -> None:
+        for key in self._early:
+            self.ground.dialogs.pop(key, None)
         self.ground.outgoing.pop((self._invite.request.call_id, self._tag), None)
         super()._forget()
 
@@ -141,13 +172,33 @@ class UacLeg(Leg):
         if self.state is State.CANCELLING:
             self._cancel()
         elif self.state is State.HANGING_UP:
+            self.confirm(b"")
             self.bye()
+
+    def confirm(self, answer: bytes) -> bool:
+        """Send the ACK that waited for the answer to the peer's offer. False: none waits."""
+        if self._unconfirmed is None or self.dialog is None:
+            return False
+        cseq, self._unconfirmed = self._unconfirmed, None
+        self.session.ours = answer
+        self.acknowledge(self.dialog, cseq, answer)
+        return True
 
     def on_response(self, client: Client, reply: Response) -> None:
         if client is self._invite:
             self._on_invite_response(client, reply)
+        elif client.request.method == "PRACK":
+            self._on_prack_response(client, reply)
         elif client.request.method != "CANCEL":
             super().on_response(client, reply)
+
+    def _on_prack_response(self, client: Client, reply: Response) -> None:
+        """Nothing depends on it but a challenge; a peer that wants its PRACK and has none ends the INVITE by itself."""
+        early = [dialog for dialog in self._forks.dialogs.values() if dialog.remote == client.request.to]
+        again = self.challenged(client, reply) if reply.code >= 200 else None
+        for dialog in early:
+            if again is not None:
+                dialog.local_cseq = max(dialog.local_cseq, again.request.cseq)
 
     def on_no_response(self, client: Client, code: int) -> None:
         if client is self._invite:
@@ -164,7 +215,9 @@ class UacLeg(Leg):
             self._on_refusal(client, reply)
         else:
             if reply.to_tag and self.state is not State.UP:
-                self._forks.receive(client.request, self._tag, reply)
+                _, dialog = self._forks.receive(client.request, self._tag, reply)
+                if not self._acknowledge_early(dialog, client, reply):
+                    return
             wanted = self.state is State.CANCEL_WANTED
             if self.move(Event.PROVISIONAL):
                 if wanted:
@@ -180,6 +233,24 @@ class UacLeg(Leg):
                         )
                     )
 
+    def _acknowledge_early(self, dialog: Dialog, client: Client, reply: Response) -> bool:
+        """Send the PRACK that a provisional answer asks for. False: it is none to be heard of now (RFC 3262 section 4)."""
+        rseq = number(reply)
+        if rseq is None:
+            return True
+        if not self._heard.is_next(reply.to_tag, rseq):
+            return False
+        if dialog.key not in self._early:
+            self._early.append(dialog.key)
+            self.ground.dialogs[dialog.key] = self
+        self.dialog = dialog
+        self.request("PRACK", (f"RAck: {rseq} {client.request.cseq} INVITE", *self.lines()[-1:]))
+        return True
+
+    @property
+    def agreed_early(self) -> bool:
+        return self.dialog is not None and bool(self.session.theirs)
+
     def _on_refusal(self, client: Client, reply: Response) -> None:
         now = self.ground.scheduler.now()
         seconds = retry_after(reply) if reply.code == 503 else 0
@@ -191,7 +262,8 @@ class UacLeg(Leg):
             retry = self.challenged(client, reply)
             if retry is not None:
                 self.move(Event.AGAIN)
-                self._invite, self._forks, self._impatient = retry, Forks(), None
+                self._forget_early()
+                self._invite, self._impatient = retry, None
                 return
             if reply.code == 422 and self.session.too_brief(reply):  # RFC 4028 section 7.3
                 self._send_anew(client.wanted)
@@ -209,13 +281,20 @@ class UacLeg(Leg):
 
     def _on_success(self, client: Client, reply: Response) -> None:
         verdict, dialog = self._forks.receive(client.request, self._tag, reply)
-        self.acknowledge(dialog, client.request.cseq)
+        waits = not self._offer and self.state in {State.CALLING, State.RINGING, State.UP}
+        if waits and verdict is Verdict.WON:
+            self._unconfirmed = client.request.cseq
+        elif not waits or verdict is not Verdict.AGAIN or self._unconfirmed is None:
+            self.acknowledge(dialog, client.request.cseq)
         if verdict is Verdict.LATE or (verdict is Verdict.WON and self.state is State.ENDED):
             self._drop(dialog)
         if verdict is not Verdict.WON or not self.move(Event.SUCCESS):
             return
         self.peer.succeeded(client.wanted)
         self.heard_from(reply.source)
+        for key in self._early:
+            self.ground.dialogs.pop(key, None)
+        self._early = []
         self.dialog, self._give_up = dialog, None
         self.ground.dialogs[dialog.key] = self
         if self.state is State.UP:

@@ -12,6 +12,7 @@ from b2bua.sip.layer import Server
 from b2bua.sip.leg_base import Ground, Leg
 from b2bua.sip.leg_state import Event, State
 from b2bua.sip.message import Request, name_addr
+from b2bua.sip.provisional import Provisionals
 from b2bua.sip.trunk import Peer
 
 
@@ -24,6 +25,7 @@ class UasLeg(Leg):
         self.dialog = Dialog.of_request(request, new_tag())
         self._server = server
         self._record_route = tuple(f"Record-Route: {value}" for value in request.headers.getlist("Record-Route"))
+        self._provisionals = Provisionals(self, server, peer.trunk.prack)
         server.user = self
         ground.dialogs[self.dialog.key] = self
 
@@ -52,13 +54,36 @@ class UasLeg(Leg):
         """Send a provisional answer. False: too late."""
         if not 100 < command.code < 200 or not self.move(Event.RING):
             return False
+        if self._provisionals.hold(command):
+            return True
+        if command.answer:
+            self.session.ours, self.session.theirs = command.answer, self._server.request.body
         crossing, body, kind = self.crossing(Moment.PROVISIONAL, command.carried, command.answer)
-        lines = (*self._record_route, *self.lines(), *crossing)
-        self.respond(self._server, command.code, command.phrase, lines, body, kind)
+        lines = (*self._record_route, *self.lines(), *self._provisionals.lines(), *crossing)
+        message = self.respond(self._server, command.code, command.phrase, lines, body, kind)
+        if self._provisionals.reliable:
+            self._provisionals.sent(message, bool(command.answer))
         return True
+
+    @property
+    def agreed_early(self) -> bool:
+        return self._provisionals.agreed
+
+    def on_prack(self, server: Server) -> None:
+        """RFC 3262 section 3. A new offer in a PRACK is refused: codecs stay as they are until the answer."""
+        request = server.request
+        if not self._provisionals.acknowledged(request):
+            self.respond(server, 481)
+            return
+        again = bool(request.body) and request.body == self.session.theirs
+        refused = bool(request.body) and not again
+        self.respond(server, 488 if refused else 200, body=self.session.ours if again else b"")
+        self._provisionals.go_on()
 
     def accept(self, command: AnswerLeg) -> bool:
         """Send 200. False: too late."""
+        if self.state is State.INVITED and self._provisionals.hold_final(command):
+            return True
         if not self.move(Event.ANSWER):
             return False
         self.session.ours, self.session.theirs = command.answer, self._server.request.body
@@ -113,9 +138,21 @@ class UasLeg(Leg):
     ) -> bool:
         if self.state is not State.INVITED:
             return False
+        self._provisionals.stop()
         self.respond(self._server, code, text, lines, body, content_type)
         self.end_with(LegFailed(code, phrase(code, text)))
         return self.move(event)
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def deadline(self) -> float | None:
+        times = (super().deadline(), self._provisionals.deadline())
+        return min((at for at in times if at is not None), default=None)
+
+    def elapse(self, now: float) -> None:
+        if not self._provisionals.elapse(now):
+            self._end_unanswered(504, "", Event.REJECT)  # no PRACK: section 3
+        super().elapse(now)
 
 
 def caller(request: Request) -> Party:

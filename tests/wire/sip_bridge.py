@@ -28,10 +28,17 @@ class Bridge:
     """`carrier` calls `pbx`. `seen` keeps every event of every leg, in order."""
 
     def __init__(
-        self, carrier: int, pbx: int, timers: Timers | None = None, resolver: Resolver | None = None, **pbx_trunk: Any
+        self,
+        carrier: int,
+        pbx: int,
+        timers: Timers | None = None,
+        resolver: Resolver | None = None,
+        near: dict[str, Any] | None = None,
+        **pbx_trunk: Any,
     ) -> None:
+        """`near`: more of the carrier's trunk; `pbx_trunk`: of the PBX's."""
         far = {"host": HOST, "port": pbx} | pbx_trunk
-        trunks = [Trunk("carrier", HOST, carrier), Trunk("pbx", **far)]
+        trunks = [Trunk("carrier", HOST, carrier, **near or {}), Trunk("pbx", **far)]
         self._stand(timers, [Bind(Transport.UDP, HOST, 0)], trunks, resolver=resolver)
 
     @classmethod
@@ -46,6 +53,7 @@ class Bridge:
     def _stand(self, timers: Timers | None, binds: Sequence[Bind], trunks: list[Trunk], **more: Any) -> None:
         self.engine = SipEngine(binds=binds, trunks=trunks, on_event=self.on_event, timers=timers, **more)
         self.other: dict[LegId, LegId] = {}
+        self.near: set[LegId] = set()  # the legs that a trunk opened
         self.seen: list[tuple[LegId, LegEvent]] = []
         self.keep = True
 
@@ -62,12 +70,18 @@ class Bridge:
         if isinstance(event, vocabulary.LegInvited):
             far = self.engine.new_leg()
             self.other[leg], self.other[far] = far, leg
+            self.near.add(leg)
             trunk = "pbx" if event.trunk == "carrier" else "carrier"
             invite = vocabulary.InviteLeg(trunk, event.caller, event.callee, event.offer, event.max_forwards - 1)
             self.engine.execute(far, invite)
             return
+        if isinstance(event, vocabulary.LegReinvited) and event.early:
+            self.engine.execute(leg, vocabulary.AnswerReinvite(event.offer))
+            return
         far = self.other.get(leg)
         command = answer_to(event)
+        if isinstance(event, vocabulary.LegFailed) and leg in self.near:
+            command = vocabulary.HangUpLeg()
         if far is not None and command is not None:
             self.engine.execute(far, command)
         if isinstance(event, vocabulary.LegHungUp | vocabulary.LegFailed):
@@ -80,8 +94,8 @@ def answer_to(event: LegEvent) -> LegCommand | None:
             return vocabulary.RingLeg(event.code, event.phrase, event.answer)
         case vocabulary.LegAnswered():
             return vocabulary.AnswerLeg(event.answer)
-        case vocabulary.LegFailed(code=487):
-            return vocabulary.HangUpLeg()
+        case vocabulary.LegConfirmed() if event.answer:
+            return vocabulary.ConfirmLeg(event.answer)
         case vocabulary.LegFailed():
             return vocabulary.RejectLeg(
                 event.code, event.phrase, contacts=event.contacts, retry_after=event.retry_after
