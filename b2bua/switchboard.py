@@ -33,6 +33,7 @@ from b2bua.call.limits import Limit, Limiter
 from b2bua.call.routing import Router
 from b2bua.call.view import CallView, HopView, NoSuchCall, Order, TrunkView
 from b2bua.ladder.book import Ladders
+from b2bua.ladder.words import What
 from media.events import (
     AnyAnswer,
     AnyCommand,
@@ -338,6 +339,7 @@ class Switchboard:
         self._ladders.inviting(line.call.id, leg, side or line.call.transfer.side, invite.trunk)
         later = self._limiter.take(invite.trunk, leg, self._clock())
         if later:
+            self._ladders.not_opened(leg, What.FULL)
             full = LegFailed(503, "Service Unavailable", retry_after=later)
             self._do(lambda: self._leg_event(leg, full))
         else:

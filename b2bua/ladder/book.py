@@ -118,6 +118,12 @@ class Ladders:
             leg = self._waiting[leg_id] = Leg(ladder, len(ladder.legs), side.value, trunk)
             ladder.legs.append(leg)
 
+    def not_opened(self, leg_id: LegId, why: What) -> None:
+        """Nothing is sent for that leg: its trunk is full, or no hop of it is well."""
+        leg = self._waiting.pop(leg_id, None)
+        if leg is not None:
+            leg.ladder.note(self._clock(), why, leg)
+
     def transferred(self, call_id: str) -> None:
         """A leg has taken another's place."""
         self._note(call_id, What.TRANSFERRED)

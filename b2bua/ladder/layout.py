@@ -151,7 +151,7 @@ def _tone(message: MessageView) -> Tone:
 
 
 def _tone_of(what: str) -> Tone:
-    if what in (What.NO_ANSWER, What.NO_WAY, What.MEDIA_REFUSED):
+    if what in (What.NO_ANSWER, What.NO_WAY, What.FULL, What.MEDIA_REFUSED, What.MASK_REFUSED):
         return Tone.FAILURE
     if what.startswith("mask"):
         return Tone.MASK

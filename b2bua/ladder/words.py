@@ -93,6 +93,7 @@ class What(StrEnum):
     TRANSFERRED = "leg transferred"
     NO_ANSWER = "no answer"
     NO_WAY = "cannot be sent"
+    FULL = "trunk is full"
     ENDED = "call ended"
 
 

@@ -178,6 +178,7 @@ class SipEngine:
         hops = peer.hops(now)
         if not hops or self._reception.closing:
             later = 0 if self._reception.closing else peer.retry_after(now)
+            self._tap.no_way(leg)
             self._emit(leg, LegFailed(503, phrase(503), retry_after=later))
         else:
             ground.legs[leg] = UacLeg(ground, leg, peer, hops, command)

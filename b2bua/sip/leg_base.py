@@ -67,7 +67,8 @@ class Ground:
     count: Counter[str] = field(default_factory=Counter)
 
     def send(self, message: bytes, hop: Hop) -> bool:
-        """Send what belongs to no transaction."""
+        """Send a response that belongs to no transaction any more, or to none at all."""
+        self.tap.outside(message, hop)
         return self.transports.send(message, hop)
 
 
@@ -326,7 +327,6 @@ class Leg:
             return
         for command in self.answer.elapse(now):
             if isinstance(command, Send):
-                self.ground.tap.again(self.dialog.call_id, "INVITE", self.answer.cseq, command.message, self.answer_to)
                 self.ground.send(command.message, self.answer_to)
             else:
                 self.lose("no ACK")

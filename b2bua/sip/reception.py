@@ -67,7 +67,7 @@ class Reception:
             self._count["malformed"] += 1
             _log.debug("malformed", peer=source[0], port=source[1], why=error.why)
             if error.head is not None:
-                self._ground.tap.refused(error.head, error.code, source)
+                self._ground.tap.unreadable(error.head, source)
                 self._stateless(error.head, source, error.code)
             return
         unwrap(message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from b2bua.call.leg import LegId
 from b2bua.ladder.book import Ladders
+from b2bua.ladder.words import What
 from b2bua.sip.compose import Outgoing
 from b2bua.sip.hop import Hop
 from b2bua.sip.message import Head, Request, Response
@@ -39,18 +40,37 @@ class Tap:
 
     def answered(self, request: Request, message: bytes, way: Hop) -> None:
         """A response of ours."""
-        self.again(request.head.call_id, request.method, request.cseq, message, way)
+        code = int(message[8:12])
+        self._ladders.message(request.head.call_id, True, request.method, code, request.cseq, way[:3], message)
 
-    def again(self, call_id: str, method: str, cseq: int, message: bytes, way: Hop) -> None:
-        """A response of ours that a leg sends again by itself."""
-        self._ladders.message(call_id, True, method, int(message[8:12]), cseq, way[:3], message)
+    def outside(self, message: bytes, way: Hop) -> None:
+        """A response of ours that no transaction sends: what a leg sends again by itself, or a refusal without state."""
+        if not message.startswith(b"SIP/2.0 "):
+            return
+        head = message.partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
+        cseq, method = _cseq(_value(head, "CSeq"))
+        self._ladders.message(_value(head, "Call-ID"), True, method, int(message[8:12]), cseq, way[:3], message)
 
-    def refused(self, head: Head, code: int, source: Hop) -> None:
-        """A request that cannot be read in full, and our answer to it."""
-        number, _, method = head.cseq.partition(" ")
-        for sent, status in ((False, 0), (True, code)):
-            self._ladders.message(head.call_id, sent, method.strip(), status, int(number), source[:3], b"")
+    def unreadable(self, head: Head, source: Hop) -> None:
+        """A request of which no more can be made out than its answer needs."""
+        cseq, method = _cseq(head.cseq)
+        self._ladders.message(head.call_id, False, method, 0, cseq, source[:3], b"")
+
+    def no_way(self, leg: LegId) -> None:
+        """A leg was to be opened, and its trunk has no hop."""
+        self._ladders.not_opened(leg, What.NO_WAY)
 
     def unanswered(self, request: Outgoing, way: Hop, code: int) -> None:
         """No response came (408), or there was no way to send it (503)."""
         self._ladders.unanswered(request.call_id, way[:3], sent=code == 408)
+
+
+def _value(head: str, name: str) -> str:
+    """Of a header that a response of ours has once; its lines are written by `compose.response`."""
+    return head.partition(f"\r\n{name}: ")[2].partition("\r\n")[0]
+
+
+def _cseq(value: str) -> tuple[int, str]:
+    """Of a value that `message` has looked at: digits, blanks, a method."""
+    number, method = value.split()
+    return int(number), method

@@ -60,7 +60,7 @@ def messages(draw: st.DrawFn) -> bytes:
         f'From: "{draw(digits)}" <sip:{CARD}@192.0.2.7>;tag={CARD}',
         f"To: {draw(digits)} <sip:{CARD}@192.0.2.1>",
         f"Call-ID: {CALL_ID}",
-        f"CSeq: {draw(number)} {method}",
+        f"CSeq: {draw(number)}{draw(st.sampled_from([' ', chr(9), '   ']))}{method}",
         f"Content-Type: {draw(st.sampled_from(['application/sdp', 'application/dtmf-relay', CARD]))}",
         f'Authorization: Digest username="{CARD}", response="{CARD}"',
         f"X-Card: {draw(text)}",
@@ -75,7 +75,8 @@ def noted(ladders: Ladders, tap: Tap, data: bytes) -> None:
     except MalformedError as error:
         head = error.head or salvage(data.partition(b"\r\n\r\n")[0])
         if head is not None:
-            tap.refused(head, error.code, HOP)
+            tap.unreadable(head, HOP)
+            tap.outside(response(head, HOP, error.code, text=CARD), HOP)
         return
     unwrap(message)
     tap.received(message)

@@ -239,6 +239,16 @@ def test_no_answer_and_no_way_are_noted_with_the_hop() -> None:
     ]
 
 
+def test_a_leg_that_was_never_opened_says_why() -> None:
+    book = Book()
+    book.call("c")
+    for name, why in (("full", What.FULL), ("away", What.NO_WAY)):
+        book.ladders.inviting("c", LegId(name), Side.AGENT, name)
+        book.ladders.not_opened(LegId(name), why)
+    notes = [entry for entry in book.ladders.ladder("c").entries if isinstance(entry, NoteView)][1:]
+    assert [(note.what, note.leg) for note in notes] == [("trunk is full", 2), ("cannot be sent", 3)]
+
+
 # --- session descriptions ---------------------------------------------------------------------------------------------
 
 AUDIO = Media("audio", "RTP/AVP", ("PCMA", "opus", "telephone-event"), "sendonly")
