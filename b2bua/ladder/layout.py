@@ -15,7 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from b2bua.ladder.summary import Media
+from b2bua.ladder.summary import Media, Summary
 from b2bua.ladder.view import Entry, GapView, LadderView, MessageView, NoteView
 from b2bua.ladder.words import What
 
@@ -127,9 +127,17 @@ def _label(message: MessageView) -> str:
         words = f"{message.code} {plain(message.phrase)}".rstrip()
         if message.method != "INVITE":
             words += f" ({plain(message.method)})"
-    if message.sdp:
-        words += " +SDP"
-    return words + (f" x{message.repeats + 1}" if message.repeats else "")
+    return words + _offered(message.sdp) + (f" x{message.repeats + 1}" if message.repeats else "")
+
+
+def _offered(sdp: Summary) -> str:
+    """That there is a description, and whether it holds or refuses."""
+    if not sdp:
+        return ""
+    unusual = sorted({plain(media.direction) for media in sdp if not media.off} - {"sendrecv"})
+    if all(media.off for media in sdp):
+        unusual = ["off"]
+    return " ".join([" +SDP", *unusual])
 
 
 def _detail(message: MessageView) -> str:

@@ -67,7 +67,7 @@ def _lanes(sheet: Sheet, height: int) -> Iterator[str]:
     for lane, (x, name) in enumerate(zip(_LANES, sheet.lanes, strict=True)):
         ours = lane in (CALLER_LEG, AGENT_LEG)
         kind = "label soft" if ours else "name"
-        yield f'<text class="{kind}" x="{x}" y="{94 if ours else 86}">{escape(name)}</text>'
+        yield f'<text class="{kind}" x="{x}" y="{94 if ours else 86}">{escape(_cut(name, 300, _CHARACTER))}</text>'
         yield f'<line class="lane" x1="{x}" y1="{_TOP - 10}" x2="{x}" y2="{height - 16}"/>'
 
 

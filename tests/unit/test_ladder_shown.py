@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from xml.etree import ElementTree
 
 import httpx
@@ -18,6 +18,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from b2bua import cli_ladder
 from b2bua.api.auth import Tokens, in_clear
 from b2bua.api.http import create_app
 from b2bua.api.ladder import prefers_svg
@@ -34,6 +35,8 @@ EXAMPLE = ROOT / "tests" / "fixtures" / "ladder.json"  # of a call that tests/wi
 PICTURE = ROOT / "docs" / "img" / "ladder.svg"
 TOKEN = "a-token-for-the-tests"
 AUDIO = Media("audio", "RTP/AVP", ("PCMA", "telephone-event"), "sendrecv")
+HELD = Media("audio", "RTP/AVP", ("PCMA",), "sendonly")
+OFF = Media("video", "RTP/AVP", (), "sendrecv", True)
 NASTY = '"><script>alert(1)</script>\x1b[2J\x00\u202e&amp;'
 
 
@@ -95,6 +98,9 @@ def test_an_arrow_goes_from_who_sent_to_who_received() -> None:
         message(1, 200, phrase="OK"),
         message(1, 200, phrase="OK", method="BYE"),
         message(1, 799, phrase=""),
+        message(0, "UPDATE", sdp=(HELD, AUDIO)),
+        message(0, "INVITE", sdp=(OFF, HELD)),
+        message(0, 200, phrase="OK", sdp=(OFF,)),
     ) == [
         (PEER_OF_CALLER, CALLER_LEG, "INVITE +SDP"),
         (CALLER_LEG, PEER_OF_CALLER, "100 Trying"),
@@ -102,6 +108,9 @@ def test_an_arrow_goes_from_who_sent_to_who_received() -> None:
         (PEER_OF_AGENT, AGENT_LEG, "200 OK"),
         (PEER_OF_AGENT, AGENT_LEG, "200 OK (BYE)"),
         (PEER_OF_AGENT, AGENT_LEG, "799"),
+        (PEER_OF_CALLER, CALLER_LEG, "UPDATE +SDP sendonly"),
+        (PEER_OF_CALLER, CALLER_LEG, "INVITE +SDP sendonly"),
+        (PEER_OF_CALLER, CALLER_LEG, "200 OK +SDP off"),
     ]
 
 
@@ -133,7 +142,7 @@ def test_masked_spans_are_named_and_a_gap_does_not_end_one() -> None:
 
 
 def test_details_say_peer_cseq_and_media() -> None:
-    [row] = layout(ladder(message(0, "INVITE", sdp=(AUDIO, Media("video", "RTP/AVP", (), "sendrecv", True))))).rows
+    [row] = layout(ladder(message(0, "INVITE", sdp=(AUDIO, OFF)))).rows
     assert row.detail == "udp 192.0.2.1:5060 CSeq 1; audio sendrecv PCMA/telephone-event; video off"
     assert (row.clock, row.after, row.tone) == ("09:30:00.000", "+0.000", Tone.REQUEST)
 
@@ -328,6 +337,25 @@ def test_where_only_hashes_of_tokens_are_known_the_environment_is_asked_for_one(
     )
     assert result.exit_code == 2
     assert "TONEWALL_TOKEN" in result.output
+
+
+def test_a_call_is_followed_to_its_end_and_each_row_printed_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = message(0, "INVITE")
+    again = msgspec.structs.replace(first, repeats=1)
+    both = (again, note("call began", after=0.1), note("media opened", after=0.1))
+    views = [ladder(again), ladder(*both), ladder(*both, message(0, "BYE", after=9.0), live=False)]
+
+    class Api:
+        def get(self, _path: str, _kind: type[LadderView]) -> LadderView:
+            return views.pop(0)
+
+    monkeypatch.setattr(cli_ladder, "_EVERY", 0.0)
+    cli_ladder._show(cast("cli_ladder._Api", Api()), "", ladder(first), follow=True)
+    printed = capsys.readouterr().out
+    assert [printed.count(words) for words in ("INVITE", "call began", "media opened", "BYE")] == [1, 1, 1, 1]
+    assert views == []
 
 
 def test_the_token_of_the_command_is_the_first_that_is_no_hash() -> None:
