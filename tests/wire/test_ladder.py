@@ -7,6 +7,7 @@ import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from tests.wire.peers import dnsmasq
 from tests.wire.sip_bridge import Bridge
 from tests.wire.sip_peer import HOST, SDP, Call, SipPeer
 from tests.wire.test_failover import ADDRESS, QUICK, srv
+from tests.wire.test_sip_stories import ack_of
 from tests.wire.test_transfer import scene
 
 ROOT = Path(__file__).parents[2]
@@ -105,7 +107,7 @@ async def test_a_paid_call_that_is_transferred_stands_on_one_page(tmp_path: Path
 
         async def over() -> LadderView | None:
             found = await ladder(at.stack, at.call_id)
-            return found if not found.live and words(found)[-1] != "2>BYE" else None
+            return None if found.live or "2<200 BYE" not in words(found) else found
 
         view = await until(over, "the end of the ladder")
         found = words(view)
@@ -241,20 +243,54 @@ class Every(Ladders):
         self.began(leg_id, Side.AGENT, "pbx", CallView(id=leg_id, state=CallState.UP, masked=False, **view))
 
 
-async def test_a_dead_hop_its_repetitions_and_the_next_hop_appear() -> None:
-    carrier, dead, well = SipPeer(), SipPeer(), SipPeer()
-    names = await dnsmasq.Dnsmasq.start(ADDRESS, srv(dead, 0), srv(well, 1))
+@contextlib.asynccontextmanager
+async def bridged(*hops: SipPeer) -> AsyncIterator[tuple[Bridge, Ladders, SipPeer]]:
+    """A carrier, and a PBX of several servers, the first of them best."""
+    carrier = SipPeer()
+    names = await dnsmasq.Dnsmasq.start(ADDRESS, *(srv(hop, number) for number, hop in enumerate(hops)))
     ladders = Every(10, asyncio.get_running_loop().time)
     trunks = Trunk("carrier", HOST, carrier.port), Trunk("pbx", "pbx.test", 0, transport="udp")
     binds = [Bind(Transport.UDP, HOST, 0)]
     bridge = Bridge.between(*trunks, binds, QUICK, resolver=names.resolver, ladders=ladders)
     async with contextlib.AsyncExitStack() as stack:
-        for peer in (carrier, dead, well):
+        for peer in (carrier, *hops):
             stack.callback(peer.close)
         stack.push_async_callback(names.stop)
         await bridge.engine.start()
         stack.push_async_callback(bridge.engine.stop, 0.05)
         carrier.engine = bridge.engine.address
+        yield bridge, ladders, carrier
+
+
+async def test_a_call_that_is_given_up_ends_with_cancel_487_and_ack_on_both_legs() -> None:
+    pbx = SipPeer()
+    async with bridged(pbx) as (bridge, ladders, carrier):
+        text = carrier.request("INVITE", body=SDP.format("near"))
+        carrier.send(text)
+        invite = await pbx.hear("INVITE")
+        pbx.reply(invite, 180)
+        ringing = await carrier.hear("180")
+        cancel = text.replace("INVITE sip", "CANCEL sip").replace("1 INVITE", "1 CANCEL").partition("Content-Type")[0]
+        carrier.send(f"{cancel}Content-Length: 0\r\n\r\n")
+        final = await carrier.hear("487")
+        carrier.send(ack_of(carrier, final))
+        pbx.reply(await pbx.hear("CANCEL"), 200)
+        pbx.reply(invite, 487)
+        await pbx.hear("ACK")
+        await until(lambda: bridge.engine.open_legs == 0, "both legs to end")
+
+        def both() -> list[list[str]] | None:
+            found = [words(ladders.ladder(each.one("Call-ID"))) for each in (ringing, invite)]
+            return found if "0<ACK" in found[0] else None  # it comes after the leg's end
+
+        near, far = await until(both, "the carrier's ACK")
+    in_order(near, "0<INVITE SDP", "0>100 INVITE", "0>180 INVITE", "0<CANCEL", "0>200 CANCEL", "0>487 INVITE", "0<ACK")
+    in_order(far, "0>INVITE SDP", "0<180 INVITE", "0>CANCEL", "0<200 CANCEL", "0<487 INVITE", "0>ACK")
+
+
+async def test_a_dead_hop_its_repetitions_and_the_next_hop_appear() -> None:
+    dead, well = SipPeer(), SipPeer()
+    async with bridged(dead, well) as (bridge, ladders, carrier):
         text = carrier.request("INVITE", body=SDP.format("near"))
         carrier.send(text)
         trying = await carrier.hear("100")
