@@ -59,6 +59,7 @@ class Engine(Protocol):
     def execute(self, leg: LegId, command: LegCommand) -> None: ...
     def counters(self) -> dict[str, int]: ...
     def hops(self, trunk: str) -> tuple[HopView, ...]: ...
+    def registration(self, trunk: str) -> str | None: ...
 
 
 class Media(Protocol):
@@ -237,6 +238,7 @@ class Switchboard:
                 calls=self._limiter.calls(name),
                 refused=self._limiter.refused[name],
                 hops=self._engine.hops(name) if self._engine is not None else (),
+                registration=self._engine.registration(name) if self._engine is not None else None,
             )
             for name, place in self._plan.router.places.items()
         ]

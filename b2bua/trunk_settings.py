@@ -72,6 +72,12 @@ class TrunkSettings(Section):
     username: str = Field("", description="answers the peer's challenges, where it sends any")
     password: SecretStr = Field(SecretStr(""), description="answers the peer's challenges")
     domain: str = Field("", description="the host part of our From and To towards this peer, where it is not `host`")
+    realm: str = Field(
+        "", description="the realm whose challenges are answered; empty: that of the first to a REGISTER or a new call"
+    )
+    registration: bool = Field(False, description="yes or no: register at the peer, so that it calls us")
+    user: str = Field("", description="who we are there: the user that is registered, where it is not `username`")
+    expires: int = Field(3600, ge=60, le=86400, description="seconds that a registration is asked for")
     trust: bool = Field(
         False, description="yes or no: believe it who calls, and tell it what callers want to keep private"
     )
@@ -199,6 +205,8 @@ def faults_between(trunks: Mapping[str, TrunkSettings], routes: Mapping[str, Rou
         if name in kinds:
             faults.append(f"[{header}]: there is a trunk {name} already; expected a name of its own")
         kinds[name] = trunk.section
+        if trunk.registration and not (trunk.user or trunk.username):
+            faults.append(f"[{header}] user: expected who we are there, or a username, since registration is yes")
     for header, route in routes.items():
         sources = names(route.source)
         for key, listed in (("source", sources), ("to", names(route.to))):

@@ -353,6 +353,8 @@ class Trunk:
     """One peer of ours as the engine needs it. `username` and `password` answer that peer's challenges (and no other's).
 
     `port`: 0 where DNS tells it (SRV), or the transport's default. `transport`: udp, tcp or tls; "" for what DNS prefers.
+    `realm`: the only one whose challenges are answered, "" for that of the first challenge.
+    `register`: we register there, as `user`, for `expires` seconds.
     `networks`: where its requests may come from besides the addresses of its host, as CIDR. `follow`: its 3xx answers are
     followed, not relayed. `session_expires`: seconds after which a session without refresh is over (RFC 4028), 0 for no
     session timers; `session_minimum`: the least that we agree to.
@@ -371,6 +373,10 @@ class Trunk:
     username: str = ""
     password: str = field(default="", repr=False)
     domain: str = ""
+    realm: str = ""
+    register: bool = False
+    user: str = ""
+    expires: int = 3600
     transport: str = ""
     networks: tuple[str, ...] = ()
     follow: bool = False

@@ -84,6 +84,7 @@ class TrunkView(msgspec.Struct, frozen=True, kw_only=True):
     calls: int
     refused: int
     hops: tuple[HopView, ...] = ()
+    registration: str | None = None  # how far ours is there, where there is to be one
 
 
 class NoSuchCall(Exception):

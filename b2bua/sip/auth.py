@@ -1,8 +1,9 @@
-"""Digest answers to a challenge: RFC 3261 section 22, RFC 2617, and SHA-256 of RFC 8760.
+"""Digest, both ways of it: RFC 3261 section 22, RFC 2617, and SHA-256 of RFC 8760. Sans-IO.
 
-Rule 1: one `Digest` belongs to one trunk; it answers what that trunk's peer asks, within one INVITE or BYE of its leg.
-Rule 2: the realm of the first challenge that was answered is the only one answered later in the same leg: a second
-        party on the path cannot have our credentials hashed for a realm of its own.
+Rule 1: a trunk has one realm: the configured one, or else that of the first challenge to a REGISTER or to an INVITE which opens a
+        call. Nothing is answered for another: a second party on the path cannot have our credentials hashed for its own.
+Rule 2: before the realm is known, no challenge within a dialog is answered (the SIP digest leak: whoever is called may
+        challenge our BYE). Which requests may be answered at all is `Leg.challenged`'s to say.
 Rule 3: a challenge is answered once, and once more where the peer says that only the nonce was stale.
 """
 
@@ -15,8 +16,8 @@ from dataclasses import dataclass, field
 from b2bua.sip.message import Response
 
 _PAIR = re.compile(r'\s*([A-Za-z0-9_-]{1,32})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]*))\s*(?:,|$)')
-_HASHES = {"md5": "md5", "sha-256": "sha256"}
-_BEST = ("sha-256", "md5")
+HASHES = {"sha-512-256": "sha512_256", "sha-256": "sha256", "md5": "md5"}  # the strongest first
+_BEST = tuple(HASHES)
 _LONGEST = 1024
 
 
@@ -27,7 +28,7 @@ class Challenge:
     header: str
     realm: str
     nonce: str
-    algorithm: str  # md5 or sha-256
+    algorithm: str  # of HASHES
     named: str  # the algorithm as the peer wrote it, or ""
     opaque: str | None
     qop: bool  # whether qop=auth is offered
@@ -43,7 +44,8 @@ def challenges(response: Response) -> list[Challenge]:
     return sorted((one for one in found if one is not None), key=lambda one: _BEST.index(one.algorithm))
 
 
-def _read(value: str, header: str) -> Challenge | None:
+def fields(value: str) -> dict[str, str] | None:
+    """The parameters of a Digest challenge or answer, unquoted; None where it is none."""
     scheme, _, rest = value.strip().partition(" ")
     if scheme.lower() != "digest" or len(rest) > _LONGEST:
         return None
@@ -55,9 +57,22 @@ def _read(value: str, header: str) -> Challenge | None:
             return None
         given[match[1].lower()] = match[3] if match[2] is None else re.sub(r"\\(.)", r"\1", match[2])
         at = match.end()
+    return given
+
+
+def hashed(algorithm: str, *parts: str) -> str:
+    """H of RFC 7616 section 3.4, over parts joined by colons."""
+    text = ":".join(parts)
+    return hashlib.new(HASHES[algorithm], text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _read(value: str, header: str) -> Challenge | None:
+    given = fields(value)
+    if given is None:
+        return None
     algorithm = given.get("algorithm", "MD5").lower()
     offered = [item.strip().lower() for item in given.get("qop", "").split(",") if item.strip()]
-    if algorithm not in _HASHES or (offered and "auth" not in offered) or not {"realm", "nonce"} <= given.keys():
+    if algorithm not in HASHES or (offered and "auth" not in offered) or not {"realm", "nonce"} <= given.keys():
         return None
     return Challenge(
         header=header,
@@ -72,47 +87,53 @@ def _read(value: str, header: str) -> Challenge | None:
 
 
 @dataclass(slots=True)
+class Pin:
+    """The realm of a trunk; None until it is known."""
+
+    realm: str | None = None
+
+
+@dataclass(slots=True)
 class Digest:
-    """A trunk's credentials within one leg, and what was answered so far."""
+    """A trunk's credentials within one leg, and what was answered so far. `pin` is the trunk's."""
 
     username: str
     password: str = field(repr=False)
-    realm: str | None = None
+    pin: Pin
     nonce: str = ""
     count: int = 0  # of requests sent with this nonce
 
-    def answer(self, response: Response, method: str, uri: str, tries: int, cnonce: str) -> str | None:
+    def answer(
+        self, response: Response, method: str, uri: str, tries: int, cnonce: str, *, opening: bool
+    ) -> str | None:
         """The header line that answers a 401 or 407, or None where it is not to be answered.
 
-        `tries`: how often this request was sent with credentials already; `cnonce`: random, from the caller.
+        `tries`: how often this request was sent with credentials already; `cnonce`: random, from the caller; `opening`: a
+        REGISTER, or an INVITE that opens a call.
         """
         if not self.username:
             return None
         for challenge in challenges(response):
-            known = self.realm is None or challenge.realm == self.realm
+            known = opening if self.pin.realm is None else challenge.realm == self.pin.realm
             again = tries == 0 or (tries == 1 and challenge.stale)
             if known and again:
                 return self._line(challenge, method, uri, cnonce)
         return None
 
     def _line(self, challenge: Challenge, method: str, uri: str, cnonce: str) -> str:
-        self.realm = challenge.realm
+        self.pin.realm = challenge.realm
         self.count = self.count + 1 if challenge.nonce == self.nonce else 1
         self.nonce = challenge.nonce
-
-        def h(text: str) -> str:
-            return hashlib.new(_HASHES[challenge.algorithm], text.encode(), usedforsecurity=False).hexdigest()
-
         count = f"{self.count:08x}"
-        secret = h(f"{self.username}:{challenge.realm}:{self.password}")
-        what = h(f"{method}:{uri}")
-        middle = f"{challenge.nonce}:{count}:{cnonce}:auth" if challenge.qop else challenge.nonce
+        algorithm = challenge.algorithm
+        secret = hashed(algorithm, self.username, challenge.realm, self.password)
+        middle = (challenge.nonce, count, cnonce, "auth") if challenge.qop else (challenge.nonce,)
         parts = [
             f"username={_quoted(self.username)}",
             f"realm={_quoted(challenge.realm)}",
             f"nonce={_quoted(challenge.nonce)}",
             f"uri={_quoted(uri)}",
-            f'response="{h(f"{secret}:{middle}:{what}")}"',
+            f'response="{hashed(algorithm, secret, *middle, hashed(algorithm, method, uri))}"',
         ]
         if challenge.named:
             parts.append(f"algorithm={challenge.named}")

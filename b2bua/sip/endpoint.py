@@ -42,6 +42,7 @@ from b2bua.sip.leg_base import Ground
 from b2bua.sip.locator import Locator
 from b2bua.sip.probe import Probes
 from b2bua.sip.reception import Reception
+from b2bua.sip.registration import Registrations
 from b2bua.sip.resolve import Resolver
 from b2bua.sip.scheduler import GRAIN_OF_T1, Scheduler
 from b2bua.sip.stream import Limits
@@ -89,6 +90,7 @@ class SipEngine:
         self._wake: asyncio.Handle | None = None
         self._locator = Locator(resolver or Resolver(), self._trunks, self._relocated)
         self._probes: Probes | None = None
+        self._registrations: Registrations | None = None
         self._idle = asyncio.Event()
         self._ground: Ground | None = None
         self.address: Address = ("", 0)  # the first of those bound
@@ -115,6 +117,7 @@ class SipEngine:
         families = self._transports.families()
         self._probes = Probes(self._ground, lambda: list(self._trunks.peers.values()))
         await self._locator.start([bind.transport for bind in self._binds], families)
+        self._registrations = Registrations(self._ground, list(self._trunks.peers.values()))
         _log.info("sip_started", address=self.address[0], port=self.address[1])
 
     async def stop(self, patience: float = 2.0) -> None:
@@ -126,7 +129,9 @@ class SipEngine:
         for leg in list(ground.legs):
             self.execute(leg, HangUpLeg("stopping"))
         deadline = ground.scheduler.now() + patience
-        while ground.legs and ground.scheduler.now() < deadline:
+        if self._registrations is not None:
+            self._registrations.leave()
+        while not self._finished and ground.scheduler.now() < deadline:
             self._idle.clear()
             try:
                 await asyncio.wait_for(self._idle.wait(), max(0.0, deadline - ground.scheduler.now()))
@@ -241,8 +246,14 @@ class SipEngine:
                     _log.error("leg_event_failed", leg=leg, kind=type(event).__name__, exc_info=error)
         finally:
             self._inside = False
-        if self._ground is not None and not self._ground.legs:
+        if self._finished:
             self._idle.set()
+
+    @property
+    def _finished(self) -> bool:
+        """Whether no leg is left, and no registration to be given back."""
+        legs = self._ground.legs if self._ground is not None else {}
+        return not legs and (self._registrations is None or self._registrations.gone)
 
     # --- what can be counted -----------------------------------------------------------------------------------------
 
@@ -257,6 +268,10 @@ class SipEngine:
     @property
     def open_transactions(self) -> int:
         return len(self._ground.layer) if self._ground is not None else 0
+
+    def registration(self, trunk: str) -> str | None:
+        """How far our registration at a trunk is; None where there is to be none."""
+        return self._registrations.states().get(trunk) if self._registrations is not None else None
 
     def hops(self, trunk: str) -> tuple[HopView, ...]:
         """The ways to a trunk, and whether each is well."""

@@ -90,7 +90,7 @@ class Leg:
         self.mid_dialog = MidDialog(self)
         self.referrals = Referrals(self)
         self.farewell = NOTHING  # what our CANCEL or BYE carries on of the other leg's
-        self.digest = Digest(peer.trunk.username, peer.trunk.password)
+        self.digest = Digest(peer.trunk.username, peer.trunk.password, peer.pin)
         self.scheduled: float | None = None
         self.acks: dict[tuple[str, int], tuple[Outgoing, Hop]] = {}  # by remote tag and CSeq, to be sent again
         self._last: LegEvent | None = None
@@ -185,13 +185,18 @@ class Leg:
             self.acks[key] = ack, self.destination(dialog)
         self.ground.layer.send_ack(*self.acks[key])
 
-    def challenged(self, client: Client, reply: Response) -> Client | None:
-        """Send a request again with the answer to its 401 or 407; None where there is nothing to answer."""
-        if reply.code not in {401, 407} or not self.peer.sends_from(reply.source.host):
+    def challenged(self, client: Client, reply: Response, *, opening: bool = False) -> Client | None:
+        """Send a request again with the answer to its 401 or 407; None where it is not to be answered.
+
+        `opening`: an INVITE that opens a call. Whoever is at the other end of a dialog may challenge what we send in it, so
+        there the request must be for the trunk itself, too.
+        """
+        if reply.code not in {401, 407} or not self.peer.may_challenge(reply.source, client.request.uri):
             return None
         was = client.request
-        line = self.digest.answer(reply, was.method, was.uri, client.tries, token(8))
+        line = self.digest.answer(reply, was.method, was.uri, client.tries, token(8), opening=opening)
         if line is None:
+            self.ground.count["challenges_refused"] += 1
             return None
         cseq = was.cseq + 1
         if self.dialog is not None:

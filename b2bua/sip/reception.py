@@ -186,7 +186,7 @@ class Reception:
     def _opening(self, request: Request) -> None:
         server = self._ground.layer.open_server(request)
         refusal = inspect(request)
-        peer = self._trunks.match(request.source)
+        peer = self._trunks.match(request.source, request.uri.user or "")
         if refusal is not None:
             self._count["methods_refused" if refusal.code == 405 else "requests_refused"] += 1
             self._answer(server, refusal.code, refusal.lines)

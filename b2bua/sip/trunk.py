@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import sipmessage
 
 from b2bua.call.leg import Trunk
+from b2bua.sip.auth import Pin
 from b2bua.sip.health import Health
 from b2bua.sip.hop import Hop, Transport
 from b2bua.sip.targets import Located, literal, order
@@ -41,6 +42,10 @@ class Peer:
     addresses: frozenset[str] = frozenset()
     former: dict[str, None] = field(default_factory=dict)
     health: dict[Hop, Health] = field(default_factory=dict)
+    pin: Pin = field(default_factory=Pin)
+
+    def __post_init__(self) -> None:
+        self.pin.realm = self.trunk.realm or None
 
     # --- where it is -------------------------------------------------------------------------------------------------
 
@@ -55,6 +60,11 @@ class Peer:
     def sends_from(self, ip: str) -> bool:
         """Whether new requests from this address are the trunk's."""
         return ip in self.addresses or self.width(ip) is not None
+
+    def may_challenge(self, source: Hop, uri: str) -> bool:
+        """Whether a challenge from this source to a request for this URI is the trunk's own: both are the trunk's, and not
+        those of somebody whom it only puts us through to."""
+        return source.host in self.addresses and self.takes(source.transport) and self.hop_of(uri) is not None
 
     def width(self, ip: str) -> int | None:
         """The prefix length of the narrowest of its networks that has this address."""
@@ -112,6 +122,10 @@ class Peer:
     def hops(self, now: float, draw: Callable[[], float] = random.random) -> list[Hop]:
         """Where a new call goes, in the order in which it tries them; none while all are out or no name is resolved."""
         return [hop for hop in order(self.located.targets, self.trunk.name, draw) if self.usable(hop, now)]
+
+    def every_hop(self) -> list[Hop]:
+        """Also those that are out."""
+        return list(self.health)
 
     def usable(self, hop: Hop, now: float) -> bool:
         health = self.health.get(hop)
@@ -198,21 +212,25 @@ class TrunkTable:
         """All ways to all trunks."""
         return [hop for peer in self.peers.values() for hop in peer.health]
 
-    def match(self, source: Hop) -> Peer | None:
-        """The trunk that this source is, or None for a stranger."""
+    def match(self, source: Hop, user: str = "") -> Peer | None:
+        """The trunk that this source is, or None for a stranger. `user`: of the Request-URI; where several trunks are at one
+        address, it may be the one that we registered at."""
         sharing = self._by_ip.get(source.host, [])
         if len(sharing) == 1:
             return sharing[0]
         if sharing:
-            return self._told_apart(sharing, source)
+            return self._told_apart(sharing, source, user)
         around = [(width, peer) for peer in self._wide if (width := peer.width(source.host)) is not None]
         widest = max((width for width, _ in around), default=0)
         narrowest = [peer for width, peer in around if width == widest]
         return narrowest[0] if len(narrowest) == 1 else None
 
-    def _told_apart(self, sharing: list[Peer], source: Hop) -> Peer | None:
-        """Which of the trunks at one address: the one with that port or connection, or else the only one with that
-        transport."""
+    def _told_apart(self, sharing: list[Peer], source: Hop, user: str) -> Peer | None:
+        """Which of the trunks at one address: the one where we are registered as that user, the one with that port or
+        connection, or else the only one with that transport."""
+        registered = [peer for peer in sharing if user and peer.trunk.register and peer.trunk.user == user]
+        if len(registered) == 1:
+            return registered[0]
         exact = [peer for peer in sharing if any(source[:2] == hop[:2] for hop in peer.health)]
         alike = [peer for peer in sharing if any(source.transport is hop.transport for hop in peer.health)]
         return next((found[0] for found in (exact, alike) if len(found) == 1), exact[0] if exact else None)

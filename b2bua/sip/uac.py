@@ -259,7 +259,7 @@ class UacLeg(Leg):
         elif reply.code not in {408, 503}:
             self.peer.succeeded(client.wanted)
         if self.state in {State.CALLING, State.RINGING}:
-            retry = self.challenged(client, reply)
+            retry = self.challenged(client, reply, opening=True)
             if retry is not None:
                 self.move(Event.AGAIN)
                 self._forget_early()

@@ -38,10 +38,14 @@ class UasLeg(Leg):
         """Answer 100 and report."""
         request = self._server.request
         self.respond(self._server, 100, lines=_timestamp(request))
-        callee = Party(request.uri.user or "", name_addr(request.head.to)[0])
+        trunk = self.peer.trunk
+        if trunk.register and request.uri.user == trunk.user:  # our own contact: who is called stands in To
+            callee = _party(request.head.to)
+        else:
+            callee = Party(request.uri.user or "", name_addr(request.head.to)[0])
         self.emit(
             LegInvited(
-                self.peer.trunk.name,
+                trunk.name,
                 caller(request),
                 callee,
                 request.body,
@@ -156,8 +160,13 @@ class UasLeg(Leg):
 
 
 def caller(request: Request) -> Party:
-    """Who calls, of the From header; without a user where its URI cannot be read."""
-    display, uri, _ = name_addr(request.head.from_)
+    """Who calls, of the From header."""
+    return _party(request.head.from_)
+
+
+def _party(value: str) -> Party:
+    """Of a From or To value; without a user where its URI cannot be read."""
+    display, uri, _ = name_addr(value)
     try:
         return Party(sipmessage.URI.parse(uri).user or "", display)
     except (ValueError, TypeError):

@@ -136,3 +136,13 @@ def test_a_uri_of_the_trunk_s_own_names_and_addresses_is_found_and_no_other_is()
     fallback = Hop("192.0.2.1", 5066)
     assert peer.next_hop("sip:x@other.example", fallback) is fallback
     assert peer.next_hop("sip:x@203.0.113.5:5099", fallback)[:2] == ("203.0.113.5", 5099)
+
+
+def test_trunks_at_one_address_are_told_apart_by_the_user_that_we_registered_as():
+    table = TrunkTable(
+        [Trunk(name, "192.0.2.1", 5060, register=True, user=user) for name, user in (("one", "4911"), ("two", "4922"))]
+    )
+    for peer in table.peers.values():
+        table.take(peer, located(target("192.0.2.1")))
+    assert table.match(Hop("192.0.2.1", 5060), "4922") is table.peers["two"]
+    assert table.match(Hop("192.0.2.1", 5060), "4911") is table.peers["one"]

@@ -1,0 +1,231 @@
+"""Being registered at a trunk, and what is never answered: the SIP digest leak. The registrar is played by hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from b2bua.call.leg import HangUpLeg, LegConfirmed, LegHungUp, LegInvited, ReinviteLeg, RequestLeg
+from b2bua.sip.transaction import Timers
+from tests.wire.sip_bridge import QUICK, until
+from tests.wire.sip_peer import SDP, Call, Heard, SipPeer
+from tests.wire.test_sip_stories import ANSWER, OFFER, Stage, ask, expect_credentials, md5, staged
+
+KEYS = {"username": "tonewall", "password": "s3cret", "user": "tonewall"}
+NAME = "tonewall"
+
+
+@asynccontextmanager
+async def registering(timers: Timers = QUICK, **trunk: object) -> AsyncIterator[tuple[Stage, Heard]]:
+    """A Tonewall that registers at `pbx`, and its first REGISTER."""
+    async with staged(timers=timers, register=True, **(KEYS | trunk)) as stage:  # type: ignore[arg-type]
+        first = await stage.pbx.hear("REGISTER")
+        yield stage, first
+        stage.pbx.close()  # nothing is answered to what comes at the end
+
+
+def state(stage: Stage) -> str | None:
+    return stage.bridge.engine.registration("pbx")
+
+
+def grant(stage: Stage, register: Heard, seconds: int | str = 3600) -> None:
+    stage.pbx.reply(register, 200, Contact=f"{register.one('Contact')};expires={seconds}")
+
+
+# --- the registration ------------------------------------------------------------------------------------------------
+
+
+async def test_a_challenge_is_answered_and_the_registration_is_refreshed_before_it_ends():
+    async with registering() as (stage, first):
+        assert first.one("To") == f"<sip:{NAME}@127.0.0.1>"
+        assert first.one("Contact") == f"<sip:{NAME}@127.0.0.1:{stage.bridge.port}>"
+        assert (first.uri, first.one("Expires")) == ("sip:127.0.0.1", "3600")
+        stage.pbx.reply(first, 401, **ask("n1"))
+        second = await stage.pbx.hear("REGISTER")
+        expect_credentials(second, "REGISTER", "n1", "00000001")
+        assert second.one("Call-ID") == first.one("Call-ID")
+        assert second.one("CSeq") == "2 REGISTER"
+        grant(stage, second, 2)
+        await until(lambda: state(stage) == "registered")
+        third = await stage.pbx.hear("REGISTER")
+        assert (third.one("Call-ID"), third.one("CSeq")) == (first.one("Call-ID"), "3 REGISTER")
+        grant(stage, third)
+        await until(lambda: state(stage) == "registered")
+
+
+async def test_a_stale_nonce_is_followed_by_one_more_try_and_a_wrong_password_by_a_pause():
+    async with registering() as (stage, first):
+        stage.pbx.reply(first, 401, **ask("n1"))
+        stage.pbx.reply(await stage.pbx.hear("REGISTER"), 401, **ask("n2", more=", stale=true"))
+        third = await stage.pbx.hear("REGISTER")
+        expect_credentials(third, "REGISTER", "n2", "00000001")
+        stage.pbx.reply(third, 401, **ask("n3"))
+        await until(lambda: state(stage) == "failed")
+
+
+async def test_an_interval_that_is_too_brief_is_raised_once():
+    async with registering(expires=60) as (stage, first):
+        assert first.one("Expires") == "60"
+        stage.pbx.reply(first, 423, Min_Expires="600")
+        second = await stage.pbx.hear("REGISTER")
+        assert second.one("Expires") == "600"
+        stage.pbx.reply(second, 423, Min_Expires="600")
+        await until(lambda: state(stage) == "failed")
+
+
+async def test_a_registrar_that_lists_only_others_has_not_registered_us():
+    async with registering() as (stage, first):
+        stage.pbx.reply(first, 200, Contact="<sip:somebody@192.0.2.9>;expires=3600")
+        await until(lambda: state(stage) == "failed")
+
+
+async def test_a_registrar_that_lists_nobody_has_granted_what_its_expires_says():
+    async with registering() as (stage, first):
+        stage.pbx.reply(first, 200, Contact="", Expires="1800")
+        await until(lambda: state(stage) == "registered")
+
+
+async def test_the_registration_is_given_back_at_the_end():
+    async with staged(register=True, **KEYS) as stage:
+        first = await stage.pbx.hear("REGISTER")
+        grant(stage, first)
+        await until(lambda: state(stage) == "registered")
+    # `staged` has stopped the engine; its socket is closed, but what it sent before is in ours.
+
+
+async def test_leaving_asks_for_no_time_and_answers_a_challenge():
+    async with registering() as (stage, first):
+        grant(stage, first)
+        await until(lambda: state(stage) == "registered")
+        registrations = stage.bridge.engine._registrations
+        registrations.leave()
+        bye = await stage.pbx.hear("REGISTER")
+        assert (bye.one("Expires"), bye.one("Call-ID")) == ("0", first.one("Call-ID"))
+        stage.pbx.reply(bye, 401, **ask("n1"))
+        again = await stage.pbx.hear("REGISTER")
+        assert again.one("Expires") == "0"
+        expect_credentials(again, "REGISTER", "n1", "00000001")
+        stage.pbx.reply(again, 200)
+        await until(lambda: registrations.gone)
+
+
+async def test_a_call_to_what_we_registered_is_for_the_number_in_its_to():
+    async with registering() as (stage, first):
+        grant(stage, first)
+        text = stage.pbx.request("INVITE", body=OFFER, To="<sip:+4930555@carrier.example>")
+        uri = f"sip:{NAME}@127.0.0.1:{stage.bridge.port}"
+        stage.pbx.send(re.sub("^INVITE [^ ]+", f"INVITE {uri}", text))
+        invite = await stage.carrier.hear("INVITE")
+        assert invite.uri.startswith("sip:+4930555@")
+        stage.carrier.reply(invite, 486)
+        await stage.pbx.hear("486")
+
+
+# --- the SIP digest leak ---------------------------------------------------------------------------------------------
+
+
+def no_credentials(*peers: SipPeer) -> None:
+    for peer in peers:
+        leaked = [message.start for message in peer.heard if "Authorization:" in message.text]
+        assert not leaked, leaked
+
+
+async def incoming(stage: Stage, **headers: str) -> Call:
+    """A call from `pbx`, whose trunk has our credentials, answered by the carrier; as `pbx` has it."""
+    stage.pbx.send(stage.pbx.request("INVITE", body=OFFER, **headers))
+    invite = await stage.carrier.hear("INVITE")
+    stage.carrier.reply(invite, 200, body=ANSWER)
+    ok = await stage.pbx.hear("200")
+    call = Call.placed(ok)
+    stage.pbx.send(stage.pbx.request("ACK", call=call))
+    await until(lambda: stage.bridge.kinds(LegConfirmed) != [])
+    return call
+
+
+def near_leg(stage: Stage):
+    return next(leg for leg, event in stage.bridge.seen if isinstance(event, LegInvited))
+
+
+@pytest.mark.parametrize("method", ["BYE", "INVITE", "INFO"])
+async def test_a_caller_that_challenges_what_we_send_in_its_call_gets_no_hash_of_our_password(method):
+    async with staged(**KEYS) as stage:
+        await incoming(stage)
+        engine, leg = stage.bridge.engine, near_leg(stage)
+        command = {
+            "BYE": HangUpLeg(),
+            "INVITE": ReinviteLeg(SDP.format("again").encode()),
+            "INFO": RequestLeg("r1", "INFO", "text/plain", b"hello"),
+        }[method]
+        engine.execute(leg, command)
+        asked = await stage.pbx.hear(method)
+        stage.pbx.reply(asked, 407, Proxy_Authenticate=ask("n1")["WWW_Authenticate"])
+        await until(lambda: engine.counters().get("challenges_refused", 0) == 1)
+        if method != "BYE":
+            engine.execute(leg, HangUpLeg())
+            stage.pbx.reply(await stage.pbx.hear("BYE"), 401, **ask("n2"))
+        await until(lambda: LegHungUp("hung up") in stage.bridge.kinds(LegHungUp))
+        no_credentials(stage.pbx, stage.carrier)
+
+
+@pytest.mark.parametrize("where", ["127.0.0.77", "phone.example"])
+async def test_also_where_the_realm_is_right_and_the_trunk_only_passes_it_on(where):
+    async with staged(realm="carrier.example", **KEYS) as stage:
+        await incoming(stage, Contact=f"<sip:thief@{where}:5070>", Record_Route=f"<sip:127.0.0.1:{stage.pbx.port};lr>")
+        stage.bridge.engine.execute(near_leg(stage), HangUpLeg())
+        asked = await stage.pbx.hear("BYE")
+        assert asked.uri == f"sip:thief@{where}:5070"
+        stage.pbx.reply(asked, 407, Proxy_Authenticate=ask("n1")["WWW_Authenticate"])
+        await until(lambda: LegHungUp("hung up") in stage.bridge.kinds(LegHungUp))
+        no_credentials(stage.pbx, stage.carrier)
+
+
+async def test_a_callee_behind_the_trunk_gets_none_for_the_bye_either():
+    async with staged(**KEYS) as stage:
+        stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
+        stage.pbx.reply(await stage.pbx.hear("INVITE"), 401, **ask("n1"))  # the trunk's own: the realm is known now
+        invite = await stage.pbx.hear("INVITE")
+        expect_credentials(invite, "INVITE", "n1", "00000001")
+        thief = {"Contact": "<sip:thief@127.0.0.77>", "Record_Route": f"<sip:127.0.0.1:{stage.pbx.port};lr>"}
+        stage.pbx.reply(invite, 200, body=ANSWER, **thief)
+        await stage.carrier.hear("200")
+        stage.bridge.engine.execute(stage.far_leg, HangUpLeg())
+        asked = await stage.pbx.hear("BYE")
+        assert not asked.all("Authorization")
+        stage.pbx.reply(asked, 401, **ask("n2"))
+        await until(lambda: LegHungUp("hung up") in stage.bridge.kinds(LegHungUp))
+        assert [message.what for message in stage.pbx.heard].count("BYE") == 1
+
+
+async def test_a_challenge_from_another_address_is_not_the_trunks():
+    other = SipPeer("127.0.0.9")
+    async with staged(networks=("127.0.0.9/32",), **KEYS) as stage:  # type: ignore[arg-type]
+        other.engine = stage.pbx.engine
+        stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
+        invite = await stage.pbx.hear("INVITE")
+        challenge = ask("n1")
+        text = stage.pbx.reply(invite, 180)
+        lines = text.replace("180 Whatever", "401 Unauthorized").split("\r\n")
+        lines.insert(1, f"WWW-Authenticate: {challenge['WWW_Authenticate']}")
+        other.send("\r\n".join(lines))
+        await stage.carrier.hear("401")
+        no_credentials(stage.pbx, other)
+    other.close()
+
+
+async def test_a_first_challenge_of_another_realm_than_the_configured_one_is_not_answered():
+    async with staged(realm="carrier.example", **KEYS) as stage:
+        stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
+        stage.pbx.reply(await stage.pbx.hear("INVITE"), 401, **ask("n1", realm="thief.example"))
+        await stage.carrier.hear("401")
+        no_credentials(stage.pbx)
+
+
+async def test_the_password_is_never_on_the_wire():
+    async with registering() as (stage, first):
+        stage.pbx.reply(first, 401, **ask("n1"))
+        second = await stage.pbx.hear("REGISTER")
+        assert "s3cret" not in second.text
+        assert md5("tonewall:carrier.example:s3cret") not in second.text
