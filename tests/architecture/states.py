@@ -22,6 +22,7 @@ from b2bua.sip import (
     non_invite_client,
     non_invite_server,
     referral,
+    registration,
     reinvite,
     reliable_answer,
     session_timer,
@@ -53,6 +54,7 @@ MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
     ("A SIP leg", "b2bua/sip/leg_state.py", leg_state.TRANSITIONS),
     ("A re-INVITE", "b2bua/sip/reinvite.py", reinvite.TRANSITIONS),
     ("A REFER and its subscription", "b2bua/sip/referral.py", referral.TRANSITIONS),
+    ("A registration at a trunk", "b2bua/sip/registration.py", registration.TRANSITIONS),
     ("A hop's health", "b2bua/sip/health.py", health.TRANSITIONS),
 )
 
