@@ -73,6 +73,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         trunks=trunks(settings),
         on_event=board.on_leg_event,
         user_agent=f"Tonewall/{VERSION}",
+        realm=general.realm,
         ladders=ladders,
     )
     media = MediaClient(media_socket, board.on_media_answer, board.on_media_news, board.on_media_state)

@@ -224,6 +224,8 @@ def _media(settings: Settings) -> list[Finding]:
 
 async def _peer(name: str, trunk: TrunkSettings, general: GeneralSettings) -> list[Finding]:
     """Whether the peer answers an OPTIONS (RFC 3261 section 11); any SIP answer will do."""
+    if trunk.host == "dynamic":
+        return [_good(name, "registers here; see GET /v1/trunks for where it is")]
     where = f"{trunk.host} port {trunk.port}" if trunk.port else trunk.host
     try:
         answer = await _ask(trunk, general)

@@ -35,6 +35,11 @@ class GeneralSettings(Section):
     )
     tls_certificate: str = Field("", description="our certificate chain for TLS, as a PEM file")
     tls_key: str = Field("", description="its private key, as a PEM file, where it is not in the same")
+    realm: str = Field(
+        "tonewall",
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="the realm that trunks which prove who they are log in to",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
     directory: Path = Field(
         Path("/run/tonewall"),

@@ -57,6 +57,7 @@ def _trunk(name: str, settings: TrunkSettings) -> Trunk:
         password=settings.password.get_secret_value(),
         domain=settings.domain,
         realm=settings.realm,
+        challenge=settings.challenge or settings.host == "dynamic",
         register=settings.registration,
         user=settings.user or settings.username,
         expires=settings.expires,

@@ -37,7 +37,7 @@ def networks(match: str) -> tuple[str, ...]:
 class TrunkSettings(Section):
     """`[carrier]` and `[pbx]`: a peer."""
 
-    host: str = Field(description="the peer's host name or numeric address")
+    host: str = Field(description="the peer's host name or numeric address; dynamic: it registers here")
     port: int = Field(
         0, ge=0, le=65535, description="the peer's port for SIP; 0: as DNS says (SRV), or the transport's own"
     )
@@ -78,6 +78,9 @@ class TrunkSettings(Section):
     registration: bool = Field(False, description="yes or no: register at the peer, so that it calls us")
     user: str = Field("", description="who we are there: the user that is registered, where it is not `username`")
     expires: int = Field(3600, ge=60, le=86400, description="seconds that a registration is asked for")
+    challenge: bool = Field(
+        False, description="yes or no: its calls prove that it knows username and password; always, where it registers"
+    )
     trust: bool = Field(
         False, description="yes or no: believe it who calls, and tell it what callers want to keep private"
     )
@@ -205,8 +208,15 @@ def faults_between(trunks: Mapping[str, TrunkSettings], routes: Mapping[str, Rou
         if name in kinds:
             faults.append(f"[{header}]: there is a trunk {name} already; expected a name of its own")
         kinds[name] = trunk.section
+        if (trunk.challenge or trunk.host == "dynamic") and not (trunk.username and trunk.password.get_secret_value()):
+            faults.append(
+                f"[{header}] password: expected username and password, since it is to prove that it knows them"
+            )
         if trunk.registration and not (trunk.user or trunk.username):
             faults.append(f"[{header}] user: expected who we are there, or a username, since registration is yes")
+    dynamic = [trunk.username for trunk in trunks.values() if trunk.host == "dynamic"]
+    if len(set(dynamic)) < len(dynamic):
+        faults.append("[pbx] username: expected another for each trunk that registers here")
     for header, route in routes.items():
         sources = names(route.source)
         for key, listed in (("source", sources), ("to", names(route.to))):

@@ -354,6 +354,7 @@ class Trunk:
 
     `port`: 0 where DNS tells it (SRV), or the transport's default. `transport`: udp, tcp or tls; "" for what DNS prefers.
     `realm`: the only one whose challenges are answered, "" for that of the first challenge.
+    `challenge`: its INVITEs prove that it knows `password`. Its host may be "dynamic": it registers here.
     `register`: we register there, as `user`, for `expires` seconds.
     `networks`: where its requests may come from besides the addresses of its host, as CIDR. `follow`: its 3xx answers are
     followed, not relayed. `session_expires`: seconds after which a session without refresh is over (RFC 4028), 0 for no
@@ -374,6 +375,7 @@ class Trunk:
     password: str = field(default="", repr=False)
     domain: str = ""
     realm: str = ""
+    challenge: bool = False
     register: bool = False
     user: str = ""
     expires: int = 3600

@@ -36,12 +36,14 @@ from b2bua.ladder.book import Ladders
 from b2bua.sip.compose import phrase
 from b2bua.sip.connections import Duties, Lost
 from b2bua.sip.framer import Broken
+from b2bua.sip.guard import Guard
 from b2bua.sip.hop import Address, Bind, Hop
 from b2bua.sip.layer import TransactionLayer
 from b2bua.sip.leg_base import Ground
 from b2bua.sip.locator import Locator
 from b2bua.sip.probe import Probes
 from b2bua.sip.reception import Reception
+from b2bua.sip.registrar import Registrar
 from b2bua.sip.registration import Registrations
 from b2bua.sip.resolve import Resolver
 from b2bua.sip.scheduler import GRAIN_OF_T1, Scheduler
@@ -74,11 +76,14 @@ class SipEngine:
         tls: TlsContexts | None = None,
         limits: Limits | None = None,
         ladders: Ladders | None = None,
+        realm: str = "tonewall",
     ) -> None:
-        """`binds`: where we listen. The first that fits a peer is the one that calls to it leave by."""
+        """`binds`: where we listen. The first that fits a peer is the one that calls to it leave by. `realm`: of our own
+        challenges."""
         self._binds = binds
         self._on_event = on_event
         self._user_agent = user_agent
+        self._realm = realm
         self._tap = Tap(ladders or Ladders())
         self._timers = timers or Timers()
         self._counters: Counter[str] = Counter()
@@ -112,7 +117,9 @@ class SipEngine:
             self._tap,
             count=self._counters,
         )
-        self._reception = Reception(self._ground, self._trunks, self._counters, self.new_leg)
+        guard = Guard(self._realm)
+        registrar = Registrar(self._ground, self._trunks, guard, self._counters, self._relocated)
+        self._reception = Reception(self._ground, self._trunks, self._counters, self.new_leg, guard, registrar)
         self.address, *_ = await self._transports.open(self._binds, self._trunks.hops)
         families = self._transports.families()
         self._probes = Probes(self._ground, lambda: list(self._trunks.peers.values()))

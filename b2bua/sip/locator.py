@@ -13,7 +13,7 @@ from b2bua.call.leg import Trunk
 from b2bua.sip.hop import Transport
 from b2bua.sip.resolve import Resolver
 from b2bua.sip.targets import Located
-from b2bua.sip.trunk import Peer, TrunkTable
+from b2bua.sip.trunk import DYNAMIC, Peer, TrunkTable
 from tonewall.log import get_logger
 
 _EARLY = 0.8  # of the time to live has passed when the next answer is asked for
@@ -34,10 +34,10 @@ class Locator:
 
     async def start(self, bound: Sequence[Transport], families: Container[int]) -> None:
         """`bound`: the transports that we listen on, best first; `families`: the address families."""
-        asked = {name: asyncio.Event() for name in self._table.peers}
+        named = {name: peer for name, peer in self._table.peers.items() if peer.trunk.host != DYNAMIC}
+        asked = {name: asyncio.Event() for name in named}
         self._tasks = [
-            asyncio.create_task(self._follow(peer, bound, families, asked[name]))
-            for name, peer in self._table.peers.items()
+            asyncio.create_task(self._follow(peer, bound, families, asked[name])) for name, peer in named.items()
         ]
         waiting = [asyncio.create_task(event.wait()) for event in asked.values()]
         if waiting:

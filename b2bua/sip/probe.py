@@ -73,7 +73,7 @@ class Probe:
     def _send(self) -> None:
         trunk = self._peer.trunk
         own = self._ground.transports.host(self._hop)
-        at = hostport(trunk.host, trunk.port or None)
+        at = hostport(*self._peer.named(self._hop))
         self._cseq += 1
         request = Outgoing(
             method="OPTIONS",

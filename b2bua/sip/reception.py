@@ -25,14 +25,16 @@ from b2bua.sip.compose import (
     stateless_tag,
 )
 from b2bua.sip.framer import Broken
+from b2bua.sip.guard import Guard, Verdict
 from b2bua.sip.hop import Hop
 from b2bua.sip.layer import Server
 from b2bua.sip.leg_base import Ground, Leg
 from b2bua.sip.message import Head, MalformedError, Request, Response, read, salvage
 from b2bua.sip.mid_dialog import METHODS
 from b2bua.sip.provisional import wants
+from b2bua.sip.registrar import Registrar
 from b2bua.sip.reinvite import METHODS as REINVITES
-from b2bua.sip.trunk import TrunkTable
+from b2bua.sip.trunk import Peer, TrunkTable
 from b2bua.sip.uas import UasLeg
 from tonewall.log import get_logger
 
@@ -45,12 +47,20 @@ class Reception:
     """One an engine. `closing`: new calls are refused with 503."""
 
     def __init__(
-        self, ground: Ground, trunks: TrunkTable, counters: Counter[str], new_leg: Callable[[], LegId]
+        self,
+        ground: Ground,
+        trunks: TrunkTable,
+        counters: Counter[str],
+        new_leg: Callable[[], LegId],
+        guard: Guard,
+        registrar: Registrar,
     ) -> None:
         self._ground = ground
         self._trunks = trunks
         self._count = counters
         self._new_leg = new_leg
+        self._guard = guard
+        self._registrar = registrar
         self._manners = Bucket(_STRANGERS)
         self.closing = False
 
@@ -58,7 +68,8 @@ class Reception:
         if not data.strip(b"\r\n\0"):
             self._count["keepalives"] += 1  # RFC 5626 section 3.5.1, and the zero bytes of some phones
             return
-        if not self._trunks.admits(source):
+        registers = self._registrar.serves and data.startswith(b"REGISTER ")
+        if not registers and not self._trunks.admits(source):
             self._stranger(data, source)
             return
         try:
@@ -75,6 +86,9 @@ class Reception:
         if isinstance(message, Response):
             if not self._ground.layer.receive_response(message):
                 self._count["stray_responses"] += 1
+            return
+        if registers:
+            self._registrar.receive(message)
             return
         if message.via.alias and source.transport.reliable:
             self._ground.transports.alias(source, message.via.port)
@@ -102,9 +116,9 @@ class Reception:
         if head is not None:
             self._stateless(head, source, 403)
 
-    def _stateless(self, head: Head, source: Hop, code: int) -> None:
+    def _stateless(self, head: Head, source: Hop, code: int, lines: tuple[str, ...] = ()) -> None:
         # To the source, whatever Via says: an answer that may be unwanted goes to nobody else.
-        self._ground.send(response(head, source, code, tag=stateless_tag(head)), source)
+        self._ground.send(response(head, source, code, tag=stateless_tag(head), lines=lines), source)
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
@@ -130,9 +144,11 @@ class Reception:
             self._cancel(request)
         elif request.to_tag:
             self._in_dialog(request)
-        elif self._trunks.match(request.source) is None:
+        elif (peer := self._trunks.match(request.source, request.uri.user or "")) is None:
             self._count["strangers"] += 1
             self._stateless(request.head, request.source, 403)
+        elif request.method == "INVITE" and peer.trunk.challenge and not self._proved(peer, request):
+            return
         elif request.method == "INVITE" and (request.head.call_id, request.from_tag) in self._ground.outgoing:
             # An INVITE of ours came back: RFC 3261 section 16.3 item 4, in spirit.
             self._count["loops"] += 1
@@ -140,7 +156,27 @@ class Reception:
         elif layer.is_merged(request):
             self._refuse(layer.open_server(request), 482)
         else:
-            self._opening(request)
+            self._opening(request, peer)
+
+    def _proved(self, peer: Peer, request: Request) -> bool:
+        """Whether the trunk has proved that it knows its password. If not, it has been asked to; nothing is kept of it."""
+        now, host, trunk = self._ground.scheduler.now(), request.source.host, peer.trunk
+        values = request.headers.getlist("Proxy-Authorization")
+        verdict = Verdict.BAD
+        if values and self._guard.patient(host, now):
+            told = f"{request.head.call_id} {request.cseq}"
+            verdict = self._guard.verify(values[0], "INVITE", trunk.username, trunk.password, told, now)
+        if verdict is Verdict.GOOD:
+            return True
+        self._count["challenges"] += 1
+        if values and verdict is Verdict.BAD:
+            self._guard.guessed(host, now)
+        lines = self._guard.lines(now, "Proxy-Authenticate", stale=verdict is Verdict.STALE)
+        if self._guard.patient(host, now):
+            self._stateless(request.head, request.source, 407, lines)
+        else:
+            self._stateless(request.head, request.source, 403)
+        return False
 
     def _cancel(self, request: Request) -> None:
         layer = self._ground.layer
@@ -183,14 +219,13 @@ class Reception:
             else:
                 self._answer(server, 200, _ABILITIES)
 
-    def _opening(self, request: Request) -> None:
+    def _opening(self, request: Request, peer: Peer) -> None:
         server = self._ground.layer.open_server(request)
         refusal = inspect(request)
-        peer = self._trunks.match(request.source, request.uri.user or "")
         if refusal is not None:
             self._count["methods_refused" if refusal.code == 405 else "requests_refused"] += 1
             self._answer(server, refusal.code, refusal.lines)
-        elif peer is not None and peer.trunk.prack == "never" and wants(request, "Require"):
+        elif peer.trunk.prack == "never" and wants(request, "Require"):
             self._refuse(server, 420, (f"Unsupported: {RELIABLE}",))
         elif request.method == "OPTIONS":
             self._answer(server, 503 if self.closing else 200, _ABILITIES)
@@ -201,7 +236,7 @@ class Reception:
         elif request.method == "MESSAGE":  # a text outside of a call is for nobody here
             self._count["methods_refused"] += 1
             self._answer(server, 405, (ALLOW_LINE,))
-        elif request.method != "INVITE" or peer is None:
+        elif request.method != "INVITE":
             self._refuse(server, 481)
         elif self.closing:
             self._refuse(server, 503)

@@ -26,6 +26,7 @@ from tonewall.log import get_logger
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+DYNAMIC = "dynamic"  # the host of a trunk that registers here
 REST = 30.0  # seconds that a hop which failed a call is spared, where no health check puts it back
 _MOST_FORMER = 64  # addresses that a trunk had before
 _SOON = 5  # the least seconds of our own Retry-After
@@ -122,6 +123,12 @@ class Peer:
     def hops(self, now: float, draw: Callable[[], float] = random.random) -> list[Hop]:
         """Where a new call goes, in the order in which it tries them; none while all are out or no name is resolved."""
         return [hop for hop in order(self.located.targets, self.trunk.name, draw) if self.usable(hop, now)]
+
+    def named(self, hop: Hop) -> tuple[str, int | None]:
+        """Host and port of the trunk in URIs of ours; of one that registers here, what it came from."""
+        if self.trunk.host == DYNAMIC:
+            return hop.host, hop.port
+        return self.trunk.host, None if self.trunk.port in {0, 5060} else self.trunk.port
 
     def every_hop(self) -> list[Hop]:
         """Also those that are out."""

@@ -50,7 +50,7 @@ class UacLeg(Leg):
         address = hops[0]
         super().__init__(ground, leg_id, peer, State.CALLING, address, owner=True)
         trunk = peer.trunk
-        port = None if trunk.port in {0, 5060} else trunk.port
+        host, port = peer.named(address)
         self._tag = new_tag()
         self._extra = _of_transfer(command)
         self._forks = Forks()
@@ -60,8 +60,8 @@ class UacLeg(Leg):
         self._give_up: float | None = None
         self._offer = command.offer
         own = ground.transports.host(address)
-        callee = party(command.callee, trunk.host, port)
-        who, host = shown(command.caller, command.carried.headers, trunk, trunk.domain or own)
+        callee = party(command.callee, host, port)
+        who, from_host = shown(command.caller, command.carried.headers, trunk, trunk.domain or own)
         callers = tuple(
             name_addr(value)[1].partition(":")[2].partition("@")[0]
             for name, value in command.carried.headers
@@ -73,8 +73,8 @@ class UacLeg(Leg):
             method="INVITE",
             uri=callee[callee.rfind("<") + 1 : -1],
             branch=new_branch(),
-            from_=f"{party(who, host)};tag={self._tag}",
-            to=party(command.callee, trunk.domain or trunk.host, None if trunk.domain else port),
+            from_=f"{party(who, from_host)};tag={self._tag}",
+            to=party(command.callee, trunk.domain or host, None if trunk.domain else port),
             call_id=f"{new_tag()}@{hostport(own, None)}",
             cseq=1,
             max_forwards=command.max_forwards,
