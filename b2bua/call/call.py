@@ -114,7 +114,8 @@ class Call:
         if isinstance(event, leg.LegReferred):
             masked = self.payment.masked
             return self._after(self.transfer.referred(side, event, self.party, now, masked=masked), now)
-        if side is Side.CALLER and self.payment.masked:
+        self.bridge.told.muted = frozenset({Side.CALLER}) if self.payment.masked else frozenset()
+        if side in self.bridge.told.muted:
             event = muted(event)
         commands = self.transfer.leg_event(side, event)
         if commands is None:

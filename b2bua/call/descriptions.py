@@ -1,6 +1,7 @@
 """What each side's peer said of its session, and what we said to it: two descriptions of one call, with our own addresses.
 
-Rule 1: a description that changes has a higher version; one that does not is sent again as it was (RFC 3264 section 8).
+Rule 1: of a side that is muted only what was said before is heard: no line of a description may carry a key.
+Rule 2: a description that changes has a higher version; one that does not is sent again as it was (RFC 3264 section 8).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class Descriptions:
 
     session: SessionId
     origin: int
+    muted: frozenset[Side] = frozenset()
     latch: frozenset[Side] = frozenset()  # the sides that sit behind NAT
     local: dict[Side, tuple[LocalStream, ...]] = field(default_factory=dict)
     said: dict[Side, sdp.SessionDescription] = field(default_factory=dict)  # what each leg's peer said last
@@ -42,10 +44,20 @@ class Descriptions:
     def learn(self, side: Side, body: bytes) -> bool:
         """Take what a leg's peer said. False: it cannot be relayed, and nothing has changed."""
         try:
-            self.said[side] = sdp.parse(body)
+            described: sdp.SessionDescription | None = sdp.parse(body)
         except sdp.SdpError:
             return False
+        if described is not None and side in self.muted:
+            described = sdp.echoed(described, self._known(side))
+        if described is None:
+            return False
+        self.said[side] = described
         return True
+
+    def _known(self, side: Side) -> list[sdp.SessionDescription]:
+        """What a side has said, and what it may repeat, because it was told so."""
+        known = [self.said[side]] if side in self.said else []
+        return [*known, sdp.parse(self.told[side])] if side in self.told else known
 
     def remote(self, side: Side) -> ToMedia:
         """Tell media where that side receives."""

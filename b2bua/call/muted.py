@@ -1,7 +1,8 @@
 """What a leg says beside the call itself, while nothing of it may be a key.
 
 Rule 1: while the agent's side is masked, of what the customer's side sends only codes cross: no header but the numbers of a
-        Reason, no part of a body, no phrase. What is not understood is not forwarded (docs/architecture.md).
+        Reason, no part of a body, no phrase; of its session descriptions, see `Descriptions`. What is not understood is
+        not forwarded (docs/architecture.md).
 """
 
 from __future__ import annotations

@@ -290,6 +290,39 @@ def resumed(described: SessionDescription) -> SessionDescription:
     return SessionDescription(lines(described.lines), media)
 
 
+def echoed(described: SessionDescription, known: Sequence[SessionDescription]) -> SessionDescription | None:
+    """What is left of a description when it may say nothing but what `known` said: its address, ports and directions, and of the
+    rest the lines and formats that stand in one of those. None where no format of an m-line in use is left."""
+    session = {line for each in known for line in each.lines}
+    kept = [
+        line for line in described.lines if _is_plain(line) or (line in session and line[:2] not in ("v=", "s=", "t="))
+    ]
+    media = []
+    for index, each in enumerate(described.media):
+        before = [other.media[index] for other in known if index < len(other.media)]
+        same = [other for other in before if (other.kind, other.protocol) == (each.kind, each.protocol)]
+        formats = tuple(format_ for format_ in each.formats if any(format_ in other.formats for other in same))
+        if each.port and not formats:
+            return None
+        lines = {line for other in same for line in other.lines}
+        media.append(
+            MediaDescription(
+                kind=each.kind if same else "audio",
+                port=each.port if same else 0,
+                ports=1,
+                protocol=each.protocol if same else "RTP/AVP",
+                formats=formats or ("0",),
+                lines=tuple(line for line in each.lines if _is_plain(line) or line in lines),
+            )
+        )
+    return SessionDescription(("v=0", "s=-", *kept, "t=0 0"), tuple(media))
+
+
+def _is_plain(line: str) -> bool:
+    """An address, a direction, or our peer's RTCP port: read here, and written anew for the other leg."""
+    return line.startswith(("o=", "c=", "a=rtcp:")) or line.strip() in _DIRECTIONS
+
+
 def same_media(one: SessionDescription, other: SessionDescription) -> bool:
     """Whether both ask for the same: streams, formats and all their attributes; addresses and origin apart."""
     return _asked(one) == _asked(other)

@@ -170,6 +170,64 @@ async def test_while_masked_a_card_sent_as_info_is_answered_and_nowhere(tmp_path
     assert find_in_text([tmp_path]) == []
 
 
+def card_in_sdp(port: int, name: str) -> str:
+    """The canary card in every line of a description that a peer is free to write."""
+    number, tail = CANARY.number, CANARY.number[-12:]
+    return (
+        f"v=0\r\no={number} {number} {number} IN IP4 127.0.0.1\r\ns={number}\r\ni={number}\r\nu=http://{number}/\r\n"
+        f"e={number}@a.example\r\np=+{number}\r\nc=IN IP4 127.0.0.1\r\nb=AS:{tail}\r\nt={number} {number}\r\nk=clear:{number}\r\n"
+        f"a=tool:{number}\r\na=x-{name}:{number}\r\nm=audio {port} RTP/AVP 0 101\r\ni={number}\r\nb=TIAS:{tail}\r\n"
+        "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"
+        f"a=fmtp:0 {number}\r\na=ptime:{number}\r\n"
+        f"a=label:{number}\r\na=sendonly\r\nm=video 0 RTP/{number} {number}\r\na=x:{number}\r\n"
+    )
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+async def test_while_masked_a_card_in_a_session_description_crosses_in_no_line(tmp_path: Path, method: str) -> None:
+    async with desk_call(tmp_path) as (stack, carrier, pbx, near, far):
+        [call] = await stack.calls_up()
+        await stack.start_capture(call["id"])
+        held = card_in_sdp(carrier.port, "held")
+        carrier.send(carrier.request(method, call=near, cseq=2, body=held, Subject=CANARY.number))
+        asked = await pbx.hear("INVITE")
+        assert "a=sendonly" in asked.body  # the hold itself crosses
+        assert "a=rtpmap:101 telephone-event/8000" in asked.body
+        pbx.reply(asked, 200, body=offer(40_000, "desk"))
+        await pbx.hear("ACK")
+        await carrier.hear("200")
+        if method == "INVITE":
+            carrier.send(carrier.request("ACK", call=near, cseq=2))
+        pbx.send(pbx.request("INVITE", call=far, cseq=1, body=offer(40_002, "desk").replace("s=-", "s=desk")))
+        back = await carrier.hear("INVITE")
+        carrier.reply(back, 200, body=card_in_sdp(carrier.port, "answer"))
+        answer = await pbx.hear("200")
+        pbx.send(pbx.request("ACK", call=far, cseq=1))
+        await carrier.hear("ACK")
+        assert answer.body
+        heard = "".join(message.text for message in pbx.heard)
+        assert find_in_text(heard) == []
+        assert CANARY.number[-12:] not in heard
+        carrier.send(carrier.request("BYE", call=near, cseq=3))
+        pbx.reply(await pbx.hear("BYE"), 200)
+        await until(stack.records, "the call's record")
+    assert find_in_text([tmp_path]) == []
+
+
+async def test_not_masked_the_lines_of_a_description_cross_so_that_the_search_means_something(tmp_path: Path) -> None:
+    async with desk_call(tmp_path) as (stack, carrier, pbx, near, _):
+        text = offer(carrier.port).replace("s=-", f"s={CANARY.number}")
+        carrier.send(carrier.request("INVITE", call=near, cseq=2, body=text))
+        asked = await pbx.hear("INVITE")
+        assert find_in_text(asked.text) != []
+        pbx.reply(asked, 200, body=offer(40_000, "desk"))
+        await carrier.hear("200")
+        carrier.send(carrier.request("ACK", call=near, cseq=2))
+        carrier.send(carrier.request("BYE", call=near, cseq=3))
+        pbx.reply(await pbx.hear("BYE"), 200)
+        await until(stack.records, "the call's record")
+
+
 async def test_not_masked_the_card_does_cross_so_that_the_search_above_means_something(tmp_path: Path) -> None:
     async with desk_call(tmp_path) as (stack, carrier, pbx, near, _):
         carrier.send(carrier.request("INFO", call=near, cseq=2, body=CANARY.number, Content_Type="application/dtmf"))

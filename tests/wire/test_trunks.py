@@ -71,7 +71,7 @@ async def country(folder: Path, conf: str = "", **keys: dict[str, str]) -> Async
         extra[f"route {name}"] = dict(pair.split(" = ", 1) for pair in rest.split("; "))
     stack = Stack(folder, 0, 0, extra=extra, without=("carrier", "pbx"))
     try:
-        async with running(stack):
+        async with running(stack), without_complaint(stack):
             for peer in peers.values():
                 peer.engine = (HOST, stack.sip_port)
             yield Country(stack, north, south, berlin, munich)
@@ -79,7 +79,6 @@ async def country(folder: Path, conf: str = "", **keys: dict[str, str]) -> Async
     finally:
         for peer in peers.values():
             peer.close()
-    without_complaint(stack)
 
 
 async def no_calls(stack: Stack) -> bool:
