@@ -50,6 +50,7 @@ class Bridge:
     end: str = ""
     code: int | None = None
     answered_at: float | None = None
+    opened: bool = False  # whether media was asked for a session
     tried: int = 0  # destinations that took no call
     _invited: leg.LegInvited | None = None
     _offered: leg.LegAnswered | None = None  # the far leg's answer with an offer, until media has opened
@@ -99,6 +100,7 @@ class Bridge:
 
     def _open(self, side: Side) -> ToMedia:
         """Ports for what this side has described."""
+        self.opened = True
         return ToMedia(OpenSession(session=self.session, streams=len(self.told.said[side].media)))
 
     def media_opened(self, opened: SessionOpened, now: float) -> list[CallCommand]:
@@ -315,7 +317,7 @@ class Bridge:
         self.end = reason
         self.code = code if self.answered_at is None and code is not None else self.code
         self._deadline = None
-        return [ToMedia(CloseSession(session=self.session))]
+        return [ToMedia(CloseSession(session=self.session))] if self.opened else []
 
     def _move(self, happening: Happening) -> None:
         self.phase = step(PHASES, self.phase, happening)

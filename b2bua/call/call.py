@@ -84,7 +84,6 @@ class Call:
         )
         call.ledger.event(route.near, invited, now)
         commands = call.bridge.invited(invited, now)
-        call.closed = call.bridge.phase is Phase.ENDED  # refused at once: media never heard of it
         return call, call._after(commands, now)
 
     @property
@@ -230,7 +229,8 @@ class Call:
         if changing != self._shown:
             self._shown = changing
             commands = [*commands, Show(self.view())]
-        if self.closed and self.payment.settled and self.ended_at is not None and not self.recorded:
+        closed = self.closed or not self.bridge.opened
+        if closed and self.payment.settled and self.ended_at is not None and not self.recorded:
             self.recorded = True
             commands = [*commands, Record(self.record(now))]
         return commands

@@ -34,12 +34,12 @@ class Event(StrEnum):
     ANSWERED = "answered"
     UNUSABLE = "answered in a way that cannot be relayed"
     REFUSED = "refused"
-    CANCELLED = "the asker gave up"
-    LEFT = "a leg is gone"
+    CANCELLED = "the asker gave up, or is gone"
+    LEFT = "the other leg is gone"
 
 
 TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
-    State.IDLE: {Event.ASK: State.ASKED, Event.LEFT: State.IDLE},
+    State.IDLE: {Event.ASK: State.ASKED, Event.CANCELLED: State.IDLE, Event.LEFT: State.IDLE},
     State.ASKED: {
         Event.ANSWERED: State.IDLE,
         Event.UNUSABLE: State.RESTORING,
@@ -51,12 +51,14 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
         Event.ANSWERED: State.RESTORING,
         Event.UNUSABLE: State.RESTORING,
         Event.REFUSED: State.IDLE,
+        Event.CANCELLED: State.GIVEN_UP,
         Event.LEFT: State.IDLE,
     },
     State.RESTORING: {
         Event.ANSWERED: State.IDLE,
         Event.UNUSABLE: State.IDLE,
         Event.REFUSED: State.IDLE,
+        Event.CANCELLED: State.RESTORING,
         Event.LEFT: State.IDLE,
     },
 }
@@ -143,7 +145,10 @@ class Renegotiation:
     def left(self, side: Side) -> list[CallCommand]:
         """That leg is gone and the call goes on: nobody is to wait for it."""
         self.self_answered.discard(side)
-        waiting = self.state is State.ASKED and self.asker is OTHER[side]
+        if self.asker is side:  # the other leg still has our re-INVITE
+            self._move(Event.CANCELLED)
+            return []
+        waiting = self.state is State.ASKED
         self._move(Event.LEFT)
         return self._refusal(480, "Temporarily Unavailable") if waiting else []
 

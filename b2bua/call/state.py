@@ -81,7 +81,12 @@ PHASES: Mapping[Phase, Mapping[Happening, Phase]] = {
         Happening.NO_ANSWER: Phase.ENDED,
         **_LEAVING,
     },
-    Phase.OFFERED: {Happening.MEDIA_OPENED: Phase.UP, Happening.MEDIA_REFUSED: Phase.ENDED, **_LEAVING},
+    Phase.OFFERED: {
+        Happening.MEDIA_OPENED: Phase.UP,
+        Happening.MEDIA_REFUSED: Phase.ENDED,
+        Happening.FAR_FAILED: Phase.ENDED,
+        **_LEAVING,
+    },
     Phase.UP: _LEAVING,
     # The other leg's good-bye, a late port or a provisional answer may cross ours: expected noise.
     Phase.ENDED: dict.fromkeys(Happening, Phase.ENDED),

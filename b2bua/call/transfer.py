@@ -123,7 +123,7 @@ class Transfer:
     def _refusal(self, side: Side, event: leg.LegReferred, *, masked: bool) -> int:
         if self.active:
             return 491
-        if self.bridge.phase is not Phase.UP or not event.target.user:
+        if self.bridge.phase is not Phase.UP or not self.bridge.told.complete or not event.target.user:
             return 480 if event.target.user else 404
         if event.replaces is not None or (side is Side.CALLER and masked):
             return 603  # two calls are not joined; and while a card is keyed nobody takes the customer's place
