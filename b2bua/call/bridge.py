@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from b2bua.call import leg, sdp
+from b2bua.call.cause import crossing
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.descriptions import OTHER, Descriptions
 from b2bua.call.renegotiation import Renegotiation
@@ -265,9 +266,9 @@ class Bridge:
 
     @staticmethod
     def _rejection(event: leg.LegFailed) -> leg.RejectLeg:
-        return leg.RejectLeg(
-            event.code, event.phrase, event.carried, contacts=event.contacts, retry_after=event.retry_after
-        )
+        code, carried = crossing(event.code, event.carried)
+        phrase = event.phrase if code == event.code else ""
+        return leg.RejectLeg(code, phrase, carried, contacts=event.contacts, retry_after=event.retry_after)
 
     # --- another leg in a leg's place -----------------------------------------------------------------------------
 

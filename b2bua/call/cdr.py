@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from b2bua.call import leg
+from b2bua.call.cause import q850
 from b2bua.call.sdp import Codec
 from media.events import LegCounters, Side
 
@@ -24,7 +25,8 @@ class CaptureRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LegRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One side of a call. Times in seconds since the epoch; `code` is the final answer to its INVITE.
+    """One side of a call. Times in seconds since the epoch; `code` is the final answer to its INVITE, `cause` why it ended, as
+    Q.850 has it.
 
     After a transfer the side's trunk is the newest leg's, its times are the first one's.
     """
@@ -35,6 +37,7 @@ class LegRecord(msgspec.Struct, frozen=True, kw_only=True):
     answered_at: float | None = None
     ended_at: float | None = None
     code: int | None = None
+    cause: int | None = None
     codec: str | None = None
     counters: LegCounters | None = None
     jitter_ms: float | None = None
@@ -71,6 +74,7 @@ class LegTimes(msgspec.Struct):
     answered_at: float | None = None
     ended_at: float | None = None
     code: int | None = None
+    cause: int | None = None
 
 
 class Ledger(msgspec.Struct):
@@ -91,15 +95,17 @@ class Ledger(msgspec.Struct):
                 at.answered_at, at.code = now, 200
             case leg.LegFailed() if at.answered_at is None:
                 at.ended_at, at.code = now, event.code
+                at.cause = at.cause or q850(event.carried, event.code)
             case leg.LegHungUp():
                 at.ended_at = now
+                at.cause = at.cause or q850(event.carried, 200)
             case _:
                 pass
 
     def seated(self, side: Side) -> None:
         """Another leg took that side's place (a transfer)."""
         self.transfers += 1
-        self.sides[side].ended_at = None
+        self.sides[side].ended_at = self.sides[side].cause = None
 
     def command(self, side: Side, command: leg.LegCommand, now: float) -> None:
         """What a leg was told to do."""
@@ -107,14 +113,17 @@ class Ledger(msgspec.Struct):
         match command:
             case leg.InviteLeg():
                 at.trunk, at.invited_at, at.ended_at = command.trunk, at.invited_at or now, None
+                at.cause = None
             case leg.RingLeg():
                 at.ringing_at = at.ringing_at or now
             case leg.AnswerLeg():
                 at.answered_at, at.code = now, 200
             case leg.RejectLeg():
                 at.ended_at, at.code = now, command.code
+                at.cause = at.cause or q850(command.carried, command.code)
             case leg.HangUpLeg():
                 at.ended_at = at.ended_at or now
+                at.cause = at.cause or q850(command.carried, 200)
             case _:
                 pass
 
@@ -129,6 +138,7 @@ class Ledger(msgspec.Struct):
             answered_at=at.answered_at,
             ended_at=at.ended_at,
             code=at.code,
+            cause=at.cause,
             codec=str(codec) if codec else None,
             counters=counters,
             jitter_ms=round(counters.jitter * 1000 / codec.clock_rate, 2) if codec and counters and heard else None,

@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from b2bua.call.cdr import CallRecord
-from b2bua.records.table import CALLS, METADATA, SCHEMA, VERSION, row
+from b2bua.records.table import CALLS, METADATA, SCHEMA, UPGRADES, VERSION, row
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -56,13 +56,18 @@ def connect(url: str) -> sqlalchemy.Engine:
 
 
 def prepare(engine: sqlalchemy.Engine) -> None:
-    """Make the tables where they are missing. Raises StoreError for those of another version, SQLAlchemyError."""
+    """Make the tables where they are missing, and bring older ones up to date. Raises StoreError for newer ones,
+    SQLAlchemyError."""
     METADATA.create_all(engine)
     with engine.begin() as connection:
         found = connection.execute(sqlalchemy.select(VERSION.c.version)).scalars().all()
-        if not found:
+        at = max(found, default=SCHEMA)
+        for version in range(at, SCHEMA):
+            for statement in UPGRADES[version]:
+                connection.execute(sqlalchemy.text(statement))
+        if at < SCHEMA or not found:
             connection.execute(VERSION.insert().values(version=SCHEMA))
-        elif max(found) != SCHEMA:
+        elif at > SCHEMA:
             raise StoreError(
                 f"the database has tables of version {max(found)}, this Tonewall writes {SCHEMA}: give another database"
             )

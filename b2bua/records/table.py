@@ -36,6 +36,7 @@ def _leg(name: str) -> list[Column[Any]]:
         Column(f"{name}_trunk", String(_TEXT)),
         *(Column(f"{name}_{what}_at", DateTime(timezone=True)) for what in ("invited", "ringing", "answered", "ended")),
         Column(f"{name}_code", Integer),
+        Column(f"{name}_cause", Integer),
         Column(f"{name}_codec", String(_TEXT)),
         *(Column(f"{name}_{what}", BigInteger) for what in _COUNTS),
         Column(f"{name}_jitter_ms", Float),
@@ -64,7 +65,11 @@ CALLS = Table(
     Index("calls_ended_at", "ended_at"),
 )
 VERSION = Table("tonewall_schema", METADATA, Column("version", Integer, primary_key=True))
-SCHEMA = 1  # raised when the columns of CALLS change
+SCHEMA = 2  # raised when the columns of CALLS change
+# How tables of an older version become those of the next; in words that SQLite and PostgreSQL both understand.
+UPGRADES = {
+    1: ("ALTER TABLE calls ADD COLUMN caller_cause INTEGER", "ALTER TABLE calls ADD COLUMN agent_cause INTEGER")
+}
 
 
 def row(record: CallRecord) -> dict[str, Any]:
@@ -99,6 +104,7 @@ def _leg_values(name: str, leg: LegRecord) -> dict[str, Any]:
             for what in ("invited", "ringing", "answered", "ended")
         },
         f"{name}_code": leg.code,
+        f"{name}_cause": leg.cause,
         f"{name}_codec": leg.codec,
         **{f"{name}_{what}": getattr(leg.counters, what, None) for what in _COUNTS},
         f"{name}_jitter_ms": leg.jitter_ms,

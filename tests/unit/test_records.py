@@ -153,6 +153,24 @@ def test_a_span_of_time_includes_its_start_and_not_its_end(engine: sqlalchemy.En
     assert count(engine, since, before) == 2
 
 
+def test_older_tables_are_brought_up_to_date_and_keep_their_rows(engine: sqlalchemy.Engine):
+    prepare(engine)
+    insert(engine, [record("c-old")])
+    with engine.begin() as connection:
+        for side in ("caller", "agent"):
+            connection.execute(sqlalchemy.text(f"ALTER TABLE calls DROP COLUMN {side}_cause"))
+        connection.execute(VERSION.delete())
+        connection.execute(VERSION.insert().values(version=1))
+    prepare(engine)
+    prepare(engine)
+    insert(engine, [record("c-new")])
+    with engine.begin() as connection:
+        assert connection.execute(sqlalchemy.select(CALLS.c.call).order_by(CALLS.c.call)).scalars().all() == [
+            "c-new",
+            "c-old",
+        ]
+
+
 def test_tables_of_another_version_are_refused(engine: sqlalchemy.Engine):
     with engine.begin() as connection:
         connection.execute(VERSION.update().values(version=99))

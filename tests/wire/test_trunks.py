@@ -223,3 +223,15 @@ async def test_what_the_last_trunk_says_is_what_the_caller_hears(tmp_path: Path,
         land.berlin.reply(await land.berlin.hear("INVITE"), 500)
         land.munich.reply(await land.munich.hear("INVITE"), code)
         await land.refused(land.north, code)
+
+
+async def test_a_challenge_that_we_cannot_answer_is_no_business_of_the_callers(tmp_path: Path) -> None:
+    async with country(tmp_path, "out: to = north") as land:
+        land.invite(land.berlin, "100")
+        challenge = 'Digest realm="north", nonce="n"'
+        land.north.reply(await land.north.hear("INVITE"), 407, Proxy_Authenticate=challenge)
+        refused = await land.refused(land.berlin, 502)
+        assert refused.one("Reason") == "SIP;cause=407"
+        assert "north" not in refused.text
+        record = (await until(land.stack.records, "the record"))[0]
+        assert (record["caller_code"], record["caller_cause"], record["agent_code"]) == (407, 21, 502)
