@@ -21,6 +21,7 @@ from b2bua.call.descriptions import OTHER
 from b2bua.call.payment import FINAL
 from b2bua.call.routing import Destination
 from b2bua.call.view import CallState, CallView, CaptureStage, NotNow
+from b2bua.call.written import read_back, written
 from media.events import (
     AnyAnswer,
     AnyCommand,
@@ -179,6 +180,13 @@ class Calls(RuleBasedStateMachine):
             self.submitted[command.capture] = self.submitted.get(command.capture, 0) + 1
             assert self.submitted[command.capture] == 1, "submitted again, though it was not refused"
         self.commands.append(command)
+
+    @rule()
+    def the_call_is_written_out_and_read_back(self) -> None:
+        """Another process goes on with it, and nothing is different."""
+        again = read_back(written(self.call, self.now), self.now)
+        assert again == self.call
+        self.call = again
 
     # --- legs -----------------------------------------------------------------------------------------------------
 

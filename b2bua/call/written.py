@@ -1,0 +1,50 @@
+"""A call written out, so that it may go on in another process, and read back.
+
+Rule 1: no digit and no password: a call holds counts, outcomes and what its legs described. SDES keys of SRTP are in session
+        descriptions: whoever keeps what is written keeps it as carefully as the calls.
+Rule 2: a payment under way is read back as it was; whether media still has its card, media says.
+"""
+
+from __future__ import annotations
+
+from b2bua.call import (
+    bridge,
+    call,
+    cdr,
+    descriptions,
+    leg,
+    numbers,
+    payment,
+    relayed,
+    renegotiation,
+    routing,
+    sdp,
+    state,
+    transfer,
+    view,
+)
+from b2bua.call.call import Call
+from media import events
+from provider_adapters import payment as charges
+from tonewall.written import Kinds, WrittenError, read, write
+
+KINDS = Kinds(
+    (
+        bridge, call, cdr, charges, descriptions, events, leg, numbers, payment, relayed, renegotiation, routing, sdp,
+        state, transfer, view,
+    ),
+    never=(leg.Trunk, leg.LegRequested, leg.RequestLeg, routing.Pattern, routing.Rule),  # of sip.conf, or on their way
+)  # fmt: skip
+
+
+def written(call: Call, now: float) -> bytes:
+    """All that there is of a call. `now`: on the monotonic clock."""
+    return write(call, KINDS, now)
+
+
+def read_back(data: bytes, now: float) -> Call:
+    """The call. Raises WrittenError."""
+    found = read(data, KINDS, now)
+    if not isinstance(found, Call):
+        raise WrittenError("it is no call")
+    return found
