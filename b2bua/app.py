@@ -23,12 +23,13 @@ from b2bua.api.demo import Demo
 from b2bua.api.http import create_app
 from b2bua.api.server import serve
 from b2bua.ladder.book import Ladders
+from b2bua.plan import Plan
 from b2bua.records.store import RecordStore, StoreError, connect
 from b2bua.settings import SignallingSettings, signalling
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.tls import TlsContexts
-from b2bua.switchboard import Plan, Switchboard
-from b2bua.trunk_plan import behind_nat, limits, router, trunks
+from b2bua.switchboard import Switchboard
+from b2bua.trunk_plan import behind_nat, limits, media_kinds, router, trunks
 from media.session import MediaClient
 from tonewall import log
 from tonewall.ini import ConfigError
@@ -113,6 +114,7 @@ def _plan(settings: SignallingSettings) -> Plan:
         router=router(settings),
         limits=limits(settings),
         latch=behind_nat(settings),
+        media=media_kinds(settings),
         ring_time=settings.general.ring_time,
         guard_time=settings.general.guard_time,
     )

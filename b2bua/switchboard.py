@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from b2bua.api.feed import Feed
 from b2bua.call.bridge import Route
@@ -29,11 +28,11 @@ from b2bua.call.leg import (
     LegInvited,
     RejectLeg,
 )
-from b2bua.call.limits import Limit, Limiter
-from b2bua.call.routing import Router
-from b2bua.call.view import CallView, HopView, NoSuchCall, Order, TrunkView
+from b2bua.call.limits import Limiter
+from b2bua.call.view import CallView, NoSuchCall, Order, TrunkView
 from b2bua.ladder.book import Ladders
 from b2bua.ladder.words import What
+from b2bua.plan import Engine, Media, Plan
 from media.events import (
     AnyAnswer,
     AnyCommand,
@@ -50,35 +49,6 @@ from tonewall.log import get_logger
 from tonewall.tokens import token
 
 log = get_logger(__name__)
-
-
-class Engine(Protocol):
-    """A SIP engine, whichever it is."""
-
-    def new_leg(self) -> LegId: ...
-    def execute(self, leg: LegId, command: LegCommand) -> None: ...
-    def counters(self) -> dict[str, int]: ...
-    def hops(self, trunk: str) -> tuple[HopView, ...]: ...
-    def registration(self, trunk: str) -> str | None: ...
-
-
-class Media(Protocol):
-    """The media process, behind its façade."""
-
-    @property
-    def connected(self) -> bool: ...
-    def send(self, command: AnyCommand) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Where calls go, what trunks carry, and how calls are treated. `latch`: the trunks behind NAT. Times in seconds."""
-
-    router: Router
-    limits: Mapping[str, Limit]
-    latch: frozenset[str]
-    ring_time: float
-    guard_time: float
 
 
 @dataclass(slots=True)
@@ -136,7 +106,8 @@ class Switchboard:
             self._to_engine(leg, RejectLeg(503, "Service Unavailable", retry_after=later))
             return
         decision = self._plan.router.decide(event)
-        route = Route(near, event.trunk, decision.destinations, self._plan.latch, decision.code, self._plan.ring_time)
+        plan = self._plan
+        route = Route(near, event.trunk, decision.destinations, plan.latch, plan.media, decision.code, plan.ring_time)
         call_id, origin = token(8), int(token(7), 16)
         call, commands = Call.begin(call_id, event, route, origin, self._plan.guard_time, self._clock())
         line = _Line(call, {near: leg})

@@ -26,6 +26,15 @@ def limits(settings: SignallingSettings) -> dict[str, Limit]:
     return {trunk_name(header): Limit(each.max_calls, each.max_rate) for header, each in settings.trunks.items()}
 
 
+def media_kinds(settings: SignallingSettings) -> dict[str, frozenset[str]]:
+    """Of the trunks that may not have every kind of m-line."""
+    return {
+        trunk_name(header): frozenset(names(each.media))
+        for header, each in settings.trunks.items()
+        if each.media.strip() != "*"
+    }
+
+
 def behind_nat(settings: SignallingSettings) -> frozenset[str]:
     return frozenset(trunk_name(header) for header, each in settings.trunks.items() if each.nat)
 

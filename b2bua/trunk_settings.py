@@ -89,6 +89,9 @@ class TrunkSettings(Section):
     nat: bool = Field(
         False, description="yes or no: the peer sits behind NAT, so take the source of its first RTP packet"
     )
+    media: str = Field(
+        "*", description="kinds of m-lines that calls may have, such as audio, video; the others are refused; * for all"
+    )
     refer: bool = Field(False, description="yes or no: the peer may transfer calls (REFER)")
 
     prack: Literal["never", "required", "supported"] = Field(
@@ -112,6 +115,13 @@ class TrunkSettings(Section):
     @classmethod
     def _is_file(cls, value: str) -> str:
         return readable(value)
+
+    @field_validator("media")
+    @classmethod
+    def _are_kinds(cls, value: str) -> str:
+        if not names(value) or not all(each == "*" or each.isalpha() for each in names(value)):
+            raise ValueError("expected kinds of media such as audio, video, or *")
+        return value
 
     @field_validator("match")
     @classmethod

@@ -6,7 +6,7 @@ Rule 1: what the agents are shown and what is recorded is kept apart (`shown`, `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from b2bua.call import leg
 from b2bua.call.bridge import Route
@@ -104,6 +104,7 @@ class Script:
         max_forwards: int = 70,
         latch: frozenset[str] = frozenset(),
         far_trunks: Sequence[str] = ("far trunk",),
+        media: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         self.near, self.far = near, OTHER[near]
         self.now = 1_000_000_000.0
@@ -117,7 +118,7 @@ class Script:
             max_forwards=max_forwards,
         )
         destinations = tuple(Destination(trunk, invited.caller, invited.callee) for trunk in far_trunks)
-        route = Route(near=near, source="near trunk", destinations=destinations, latch=latch, ring_time=180.0)
+        route = Route(near=near, source="near trunk", destinations=destinations, latch=latch, media=media or {})
         self.call, commands = Call.begin("call-1", invited, route, ORIGIN, GUARD, self.now)
         self.first = self._keep(commands)
 

@@ -10,7 +10,8 @@ Rule 4: a call without an offer waits for the far leg's: it goes to the near leg
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from b2bua.call import leg, sdp
@@ -29,12 +30,14 @@ _ELSEWHERE = frozenset({408, 500, 502, 503, 504})
 @dataclass(frozen=True, slots=True)
 class Route:
     """Where a call of the trunk `source` goes: the destinations are tried one after another; where there is none it is
-    refused with `code`. `latch`: the trunks that sit behind NAT."""
+    refused with `code`. `latch`: the trunks that sit behind NAT; `media`: the kinds of m-lines that a trunk may have,
+    where not all."""
 
     near: Side
     source: str
     destinations: tuple[Destination, ...]
     latch: frozenset[str] = frozenset()
+    media: Mapping[str, frozenset[str]] = field(default_factory=dict)
     code: int = 404
     ring_time: float = 180.0  # seconds; RFC 3261 section 16.6 (timer C) asks for more than three minutes of a proxy
 
@@ -91,6 +94,7 @@ class Bridge:
         if event.max_forwards <= 0:
             return self._refuse(483, "Too Many Hops")
         self._invited = event
+        self._note_trunks()
         if not event.offer:
             self._move(Happening.NO_OFFER)
             self._deadline = now + self.route.ring_time
@@ -110,7 +114,7 @@ class Bridge:
         offered, self._offered = self._offered, None
         self._move(Happening.MEDIA_OPENED)
         self.told.local = {Side.CALLER: opened.caller, Side.AGENT: opened.agent}
-        self._note_nat()
+        self._note_trunks()
         near = self.route.near
         if offered is not None:
             self._unconfirmed = True
@@ -133,7 +137,10 @@ class Bridge:
             ),
         )
 
-    def _note_nat(self) -> None:
+    def _note_trunks(self) -> None:
+        """What holds for the two trunks that this call is on now."""
+        limits = [self.route.media[self.trunk(side)] for side in Side if self.trunk(side) in self.route.media]
+        self.told.kinds = frozenset.intersection(*limits) if limits else None
         self.told.latch = frozenset(side for side in Side if self.trunk(side) in self.route.latch)
 
     def trunk(self, side: Side) -> str:
@@ -254,7 +261,7 @@ class Bridge:
         if self._may_go_on(event.code):
             self._move(Happening.TRUNK_FAILED)
             self.tried += 1
-            self._note_nat()
+            self._note_trunks()
             return [self._invite()]
         self._move(Happening.FAR_FAILED)
         return self._over(event.phrase, event.code, near=self._rejection(event))

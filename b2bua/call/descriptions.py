@@ -22,6 +22,7 @@ class Descriptions:
     session: SessionId
     origin: int
     muted: frozenset[Side] = frozenset()
+    kinds: frozenset[str] | None = None  # of m-lines that both trunks may have; None: all
     latch: frozenset[Side] = frozenset()  # the sides that sit behind NAT
     local: dict[Side, tuple[LocalStream, ...]] = field(default_factory=dict)
     said: dict[Side, sdp.SessionDescription] = field(default_factory=dict)  # what each leg's peer said last
@@ -47,6 +48,8 @@ class Descriptions:
             described: sdp.SessionDescription | None = sdp.parse(body)
         except sdp.SdpError:
             return False
+        if described is not None and self.kinds is not None:
+            described = sdp.limited(described, self.kinds)
         if described is not None and side in self.muted:
             described = sdp.echoed(described, self._known(side))
         if described is None:

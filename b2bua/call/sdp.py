@@ -290,6 +290,14 @@ def resumed(described: SessionDescription) -> SessionDescription:
     return SessionDescription(lines(described.lines), media)
 
 
+def limited(described: SessionDescription, kinds: frozenset[str]) -> SessionDescription:
+    """The description with all m-lines refused whose kind (audio, video, image, …) is not among these."""
+    if all(media.kind in kinds for media in described.media):
+        return described
+    media = tuple(each if each.kind in kinds else replace(each, port=0) for each in described.media)
+    return SessionDescription(described.lines, media)
+
+
 def echoed(described: SessionDescription, known: Sequence[SessionDescription]) -> SessionDescription | None:
     """What is left of a description when it may say nothing but what `known` said: its address, ports and directions, and of the
     rest the lines and formats that stand in one of those. None where no format of an m-line in use is left."""

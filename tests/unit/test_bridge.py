@@ -7,8 +7,8 @@ import pytest
 from b2bua.call import leg
 from b2bua.call.command import ToLeg
 from b2bua.call.descriptions import OTHER
-from media.events import Side
-from tests.call_script import CLOSE, IS, OPEN, REFUSED, THEIRS, Script, ours, remote, sdp
+from media.events import LocalStream, OpenSession, SessionOpened, Side
+from tests.call_script import CLOSE, IS, OPEN, REFUSED, SESSION, THEIRS, Script, ours, remote, sdp
 
 CALLER, AGENT = Side.CALLER, Side.AGENT
 REFUSALS = [(488, "Not Acceptable Here"), (491, "Request Pending"), (603, "Decline")]
@@ -299,3 +299,37 @@ def test_a_caller_that_gives_up_while_media_opens_takes_the_answered_leg_along()
         CLOSE,
     ]
     assert script.opened() == []
+
+
+# --- which media a trunk may have ------------------------------------------------------------------------------------
+
+VIDEO = b"m=video 4002 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
+
+
+def limited(**media: str) -> Script:
+    kinds = {name.replace("_", " "): frozenset(each.split()) for name, each in media.items()}
+    return Script(offer=THEIRS[CALLER] + VIDEO, media=kinds)
+
+
+@pytest.mark.parametrize("media", [{"far_trunk": "audio"}, {"near_trunk": "audio", "far_trunk": "audio video"}])
+def test_an_m_line_that_one_of_the_trunks_may_not_have_is_refused_in_place(media: dict[str, str]):
+    script = limited(**media)
+    streams = (LocalStream("127.0.0.1", 20002), LocalStream("127.0.0.1", 20004))
+    invite = script.media(
+        OpenSession(session=SESSION, streams=2), SessionOpened(serial=0, caller=streams, agent=streams)
+    )[1]
+    assert b"m=audio 20002 " in invite.command.offer
+    assert b"m=video 0 " in invite.command.offer
+
+
+def test_where_both_may_have_it_it_is_relayed():
+    script = limited(near_trunk="audio video", far_trunk="video audio")
+    streams = (LocalStream("127.0.0.1", 20002), LocalStream("127.0.0.1", 20004))
+    invite = script.media(
+        OpenSession(session=SESSION, streams=2), SessionOpened(serial=0, caller=streams, agent=streams)
+    )[1]
+    assert b"m=video 20004 " in invite.command.offer
+
+
+def test_a_call_with_nothing_that_may_be_is_refused():
+    assert limited(near_trunk="image").first == [ToLeg(CALLER, leg.RejectLeg(488, "Not Acceptable Here"))]

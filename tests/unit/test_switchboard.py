@@ -14,7 +14,8 @@ from b2bua.call.leg import LegId
 from b2bua.call.limits import Limit
 from b2bua.call.routing import Place, Router, Rule
 from b2bua.call.view import CallState, NoSuchCall, NotNow
-from b2bua.switchboard import Plan, Switchboard
+from b2bua.plan import Plan
+from b2bua.switchboard import Switchboard
 from media.events import (
     AnyAnswer,
     AnyCommand,
@@ -111,6 +112,7 @@ class Exchange:
             router=Router(places, rules),
             limits={name: Limit(*(limits or {}).get(name, ())) for name in places},
             latch=frozenset(),
+            media={},
             ring_time=ring_time,
             guard_time=guard_time,
         )

@@ -1,0 +1,43 @@
+"""What the switchboard works with: a plan of where calls go, an engine for their legs, and media."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from b2bua.call.leg import LegCommand, LegId
+from b2bua.call.limits import Limit
+from b2bua.call.routing import Router
+from b2bua.call.view import HopView
+from media.events import AnyCommand
+
+
+class Engine(Protocol):
+    """A SIP engine, whichever it is."""
+
+    def new_leg(self) -> LegId: ...
+    def execute(self, leg: LegId, command: LegCommand) -> None: ...
+    def counters(self) -> dict[str, int]: ...
+    def hops(self, trunk: str) -> tuple[HopView, ...]: ...
+    def registration(self, trunk: str) -> str | None: ...
+
+
+class Media(Protocol):
+    """The media process, behind its façade."""
+
+    @property
+    def connected(self) -> bool: ...
+    def send(self, command: AnyCommand) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where calls go, what trunks carry, and how calls are treated. `latch` and `media`: as in Route. Times in seconds."""
+
+    router: Router
+    limits: Mapping[str, Limit]
+    latch: frozenset[str]
+    media: Mapping[str, frozenset[str]]
+    ring_time: float
+    guard_time: float
