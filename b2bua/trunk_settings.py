@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
@@ -15,6 +16,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from b2bua.call.numbers import Form
 from b2bua.call.routing import Pattern, PatternError
 from tonewall.ini import Section
+
+_PRIVATE_HEADER = re.compile(r"\*|[XP]-[A-Za-z0-9.!%*_+`'~-]{1,62}", re.IGNORECASE)
 
 
 def readable(value: str) -> str:
@@ -131,6 +134,13 @@ class TrunkSettings(Section):
                 ipaddress.ip_network(network, strict=False)
             except ValueError:
                 raise ValueError("expected networks such as 192.0.2.0/24, separated by commas") from None
+        return value
+
+    @field_validator("x_headers")
+    @classmethod
+    def _are_private_headers(cls, value: str) -> str:
+        if not all(_PRIVATE_HEADER.fullmatch(name) for name in names(value)):
+            raise ValueError("expected names of headers that begin with X- or P-, separated by commas, or * for all")
         return value
 
     @model_validator(mode="after")

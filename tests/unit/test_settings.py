@@ -119,6 +119,8 @@ WRONG = {
     ("carrier", "transport"): "sctp",
     ("carrier", "match"): "192.0.2.0/24, everybody",
     ("carrier", "redirect"): "perhaps",
+    ("carrier", "x_headers"): "X-Account, Via",
+    ("pbx", "x_headers"): "X-Bad Name",
     ("carrier", "probe"): "-1",
     ("carrier", "session_minimum"): "89",
     ("carrier", "tls_ca"): "/nowhere/ca.pem",
