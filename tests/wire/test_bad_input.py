@@ -16,7 +16,6 @@ from tests.wire.line import line
 SDP = "v=0\r\no=c 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n{media}"
 GOOD_MEDIA = "m=audio 40000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"
 BAD_BODIES = {
-    "empty": b"",
     "no v=0": b"o=c 1 1 IN IP4 127.0.0.1\r\n",
     "no m-line": SDP.format(media="").encode(),
     "truncated": SDP.format(media=GOOD_MEDIA).encode()[:60],
