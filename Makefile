@@ -55,9 +55,11 @@ check: build/.setup  ## Formatting, lint, types, import rules, generated docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.architecture.states --check
+	$(BIN)/python -m tests.architecture.policy --check
 
-docs: build/.setup  ## Generate docs/states.md from the transition tables
+docs: build/.setup  ## Generate docs/states.md from the transition tables, docs/headers.md from the policy
 	$(BIN)/python -m tests.architecture.states
+	$(BIN)/python -m tests.architecture.policy
 
 pictures: build/.setup build/.apt-test  ## Take the pictures of the agent's page and of a call's ladder again
 	TONEWALL_PICTURES=1 $(BIN)/python -m pytest tests/browser
