@@ -76,12 +76,18 @@ def read(data: bytes, kinds: Kinds, now: float) -> Any:
     digest, body = data[:_DIGEST], data[_DIGEST:]
     if hashlib.blake2b(body, digest_size=_DIGEST).digest() != digest:
         raise WrittenError("it is not whole")
-    version, at, root, objects = msgspec.msgpack.decode(body)
-    if version != VERSION:
-        raise WrittenError(f"it is of version {version}, this is {VERSION}")
-    if at > now:
-        raise WrittenError("the machine was started again since it was written")
-    return _Reader(kinds, objects).value(root)
+    try:
+        version, *rest = msgspec.msgpack.decode(body)
+        if version != VERSION:
+            raise WrittenError(f"it is of version {version}, this is {VERSION}")
+        at, root, objects = rest
+        if at > now:
+            raise WrittenError("the machine was started again since it was written")
+        return _Reader(kinds, objects).value(root)
+    except WrittenError:
+        raise
+    except Exception as error:  # whole, and yet not what this writes: its text could be anything
+        raise WrittenError(f"it is not what was written ({type(error).__name__})") from None
 
 
 class _Writer:

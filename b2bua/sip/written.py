@@ -1,5 +1,8 @@
 """The sans-IO machines of the SIP engine written out, and read back: transactions, dialogs, what waits for its ACK or PRACK,
-session timers. Credentials are not among them: they stand in sip.conf.
+session timers.
+
+Rule 1: a request that may hold a key, INFO or MESSAGE, is not written: its transaction ends with the process.
+Rule 2: passwords stand in sip.conf and are not written. A request that is to be sent again is, with its answer to a challenge.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from b2bua.sip.session_timer import SessionTimer
 from b2bua.sip.transaction import Transaction
 from tonewall.written import Kinds, WrittenError, read, write
 
+_KEYS = (b"INFO ", b"MESSAGE ")
 Machine = Transaction | Dialog | Forks | ReliableAnswer | SessionTimer | Heard
 KINDS = Kinds(
     (
@@ -34,7 +38,9 @@ KINDS = Kinds(
 
 
 def written(machines: list[Machine], now: float) -> bytes:
-    """`now`: on the monotonic clock."""
+    """`now`: on the monotonic clock. Raises WrittenError for a request that may hold a key."""
+    if any(isinstance(each, Transaction) and each.again.startswith(_KEYS) for each in machines):
+        raise WrittenError("a request that may hold a key is not written out")
     return write(machines, KINDS, now)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import types
 import typing
 from enum import Enum
@@ -14,6 +15,9 @@ from b2bua.call import leg
 from b2bua.call import written as calls
 from b2bua.call.written import read_back, written
 from b2bua.sip import written as machines
+from b2bua.sip.dialog import Dialog, Forks
+from b2bua.sip.non_invite_client import NonInviteClient
+from b2bua.sip.transaction import Timers
 from tests.call_script import Script
 from tonewall.written import Kinds, WrittenError, fields, read, write
 
@@ -84,6 +88,47 @@ def test_a_kind_or_field_that_is_not_known_is_refused():
     made.Thing = msgspec.defstruct("Thing", ["one", "two"], module="made")  # type: ignore[attr-defined]
     with pytest.raises(WrittenError, match=r"made.Thing has other fields"):
         read(data, Kinds((made,)), 1.0)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [1], [1, 0.0], [1, 0.0, ["o", 0], []], [1, 0.0, ["o", "x"], []], [1, 0.0, ["e", "tonewall.Nothing", 1], []],
+        [1, 0.0, ["e", "b2bua.call.state.Phase", "nowhere"], []], [1, 0.0, ["z", []], []], [1, 0.0, ["d", [1]], []],
+        [1, 0.0, ["o", 0], [["b2bua.call.sdp.Codec", {"name": ["o", 0], "clock_rate": 1}]]], 5, [1, "x", None, []],
+    ],
+)  # fmt: skip
+def test_what_is_whole_but_was_never_written_so_is_refused(content: object):
+    body = msgspec.msgpack.encode(content)
+    with pytest.raises(WrittenError):
+        read(hashlib.blake2b(body, digest_size=16).digest() + body, calls.KINDS, 1.0)
+
+
+def test_a_later_version_may_have_another_form(monkeypatch: pytest.MonkeyPatch):
+    body = msgspec.msgpack.encode([2, "anything"])
+    with pytest.raises(WrittenError, match="of version 2, this is 1"):
+        read(hashlib.blake2b(body, digest_size=16).digest() + body, calls.KINDS, 1.0)
+
+
+@pytest.mark.parametrize("method", [b"INFO", b"MESSAGE"])
+def test_a_request_that_may_hold_a_key_is_not_written(method: bytes):
+    client, _ = NonInviteClient.open(method + b" sip:a@b SIP/2.0\r\n\r\nSignal=5", 0.0, Timers())
+    with pytest.raises(WrittenError, match="may hold a key"):
+        machines.written([client], 0.0)
+    bye, _ = NonInviteClient.open(b"BYE sip:a@b SIP/2.0\r\n\r\n", 0.0, Timers())
+    assert machines.read_back(machines.written([bye], 0.0), 0.0) == [bye]
+
+
+def test_dialogs_and_forks_are_the_same_and_go_on_counting():
+    dialog = Dialog("id", "ours", "theirs", "<sip:a>;tag=ours", "<sip:b>;tag=theirs", 3, 7, "sip:b@h", ("<sip:p;lr>",))
+    forks, again = machines.read_back(machines.written([Forks({"theirs": dialog}, "theirs"), dialog], 0.0), 0.0)
+    assert isinstance(again, Dialog)
+    assert isinstance(forks, Forks)
+    assert again == dialog
+    assert forks.dialogs["theirs"] is again
+    assert again.request("BYE").cseq == 4
+    assert not again.accepts(7)
+    assert again.accepts(8)
 
 
 # --- nothing that cannot be written gets in ------------------------------------------------------------------------------
