@@ -105,6 +105,9 @@ class Switchboard:
         if later:
             self._to_engine(leg, RejectLeg(503, "Service Unavailable", retry_after=later))
             return
+        if event.replaces is not None:
+            self._replace(leg, event, event.replaces)
+            return
         decision = self._plan.router.decide(event)
         plan = self._plan
         route = Route(near, event.trunk, decision.destinations, plan.latch, plan.media, decision.code, plan.ring_time)
@@ -117,6 +120,19 @@ class Switchboard:
         self._of_leg[leg] = (line, near)
         log.info("call", call=call_id, trunk=event.trunk, route=decision.rule, state="invited")
         self._carry_out(line, commands)
+
+    def _replace(self, leg: LegId, event: LegInvited, replaced: LegId) -> None:
+        """A leg that wants the place of one of a call's."""
+        line, side = self._of_leg.get(replaced, (None, None))
+        if line is None or side is None or line.call.transfer.active:
+            self._to_engine(leg, RejectLeg(481 if line is None else 491, ""))
+            return
+        self._unjoin(line)
+        self._of_leg[leg] = (line, None)
+        line.joining = leg
+        self._ladders.joined(line.call.id, leg, side, event.trunk)
+        log.info("leg", call=line.call.id, side=side.value, state="wants this place")
+        self._step(line, lambda now: line.call.replaced(side, event, now))
 
     def _leg_event(self, leg: LegId, event: LegEvent) -> None:
         if isinstance(event, LegFailed | LegHungUp):
@@ -284,6 +300,8 @@ class Switchboard:
                 case ToJoining(leg_command):
                     if line.joining is not None:
                         self._to_engine(line.joining, leg_command)
+                        if isinstance(leg_command, RejectLeg):
+                            self._unjoin(line)
                 case Seat(side):
                     self._seat(line, side)
                 case ToMedia(media_command):
@@ -300,9 +318,15 @@ class Switchboard:
             self._forget(line)
 
     def _join(self, line: _Line, invite: InviteLeg) -> None:
-        if line.joining is not None:
-            self._of_leg.pop(line.joining, None)  # of an earlier transfer; it is over
+        self._unjoin(line)
         line.joining = self._invite(line, None, invite)
+
+    def _unjoin(self, line: _Line) -> None:
+        """The joining leg, if any, is of a transfer that is over."""
+        if line.joining is not None:
+            self._of_leg.pop(line.joining, None)
+            self._limiter.release(line.joining)
+            line.joining = None
 
     def _invite(self, line: _Line, side: Side | None, invite: InviteLeg) -> LegId:
         """A new leg. Where its trunk is full, it fails as if the peer had refused it."""
@@ -323,6 +347,7 @@ class Switchboard:
         """The joining leg takes the place; of the old one nothing more is heard."""
         assert line.joining is not None
         self._of_leg.pop(line.legs[side], None)
+        self._limiter.release(line.legs[side])
         line.legs[side], line.joining = line.joining, None
         self._of_leg[line.legs[side]] = (line, side)
         self._ladders.transferred(line.call.id)

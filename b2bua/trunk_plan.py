@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from b2bua.call.leg import Trunk
 from b2bua.call.limits import Limit
 from b2bua.call.numbers import NumberPlan
 from b2bua.call.routing import Pattern, Place, Router, Rule
+from b2bua.call.trunk import Trunk
 from b2bua.settings import SignallingSettings
 from b2bua.trunk_settings import CarrierSettings, RouteSettings, TrunkSettings, names, networks, trunk_name
 from media.events import Side

@@ -121,6 +121,10 @@ class Call:
             commands = self.bridge.leg_event(side, event, now)
         return self._settled(commands, now)
 
+    def replaced(self, side: Side, invited: leg.LegInvited, now: float) -> list[CallCommand]:
+        """A new leg calls that wants this side's place (RFC 3891)."""
+        return self._settled(self.transfer.replaced(side, invited, now, masked=self.payment.masked), now)
+
     def joining_event(self, event: leg.LegEvent, now: float) -> list[CallCommand]:
         """Of the leg that is to take another's place."""
         return self._settled(self.transfer.joining_event(event), now)

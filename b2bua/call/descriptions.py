@@ -85,10 +85,21 @@ class Descriptions:
         self.versions[side] += 1
         return self._rewritten(sdp.resumed(self.said[OTHER[side]]), side)
 
-    def change_for(self, side: Side, other: sdp.SessionDescription) -> bytes | None:
-        """The offer that lets this leg talk to `other`; None where it was told the same already."""
+    def fitting(self, body: bytes) -> sdp.SessionDescription | None:
+        """What a leg offers that wants another's place; None where its m-lines are not those that the session has."""
+        try:
+            described = sdp.parse(body)
+        except sdp.SdpError:
+            return None
+        kinds = [media.kind for media in described.media]
+        if any(kinds != [media.kind for media in said.media] for said in self.said.values()):
+            return None
+        return described if self.kinds is None else sdp.limited(described, self.kinds)
+
+    def change_for(self, side: Side, other: sdp.SessionDescription, *, always: bool = False) -> bytes | None:
+        """The offer that lets this leg talk to `other`; None where it was told the same already, unless `always`."""
         told = self.told.get(side)
-        if told is not None and sdp.same_media(sdp.parse(told), sdp.parse(self._rewritten(other, side))):
+        if not always and told is not None and sdp.same_media(sdp.parse(told), sdp.parse(self._rewritten(other, side))):
             return None
         self.versions[side] += 1
         return self._rewritten(other, side)

@@ -6,78 +6,23 @@ Rule 2: the old leg keeps its place until the new one has answered and the leg t
 Rule 3: the media session and its mask are not touched but for where the new leg's packets go: a mask that is on is on for
         the new leg's first packet.
 Rule 4: the one who asked may hang up meanwhile; then the transfer goes on without him, and ends the call where it fails.
+Rule 5: the new leg is invited, where one of the two asked for it (REFER), or it calls us and says whose place it takes
+        (INVITE with Replaces, RFC 3891): then it is answered last, with what the leg that stays has agreed to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from b2bua.call import leg, sdp
 from b2bua.call.bridge import Bridge
 from b2bua.call.command import CallCommand, Seat, ToJoining, ToLeg
 from b2bua.call.descriptions import OTHER
 from b2bua.call.state import Phase, step
+from b2bua.call.transfer_state import TRANSFERS, TransferEvent, TransferState
 from media.events import Side
 
-
-class TransferState(StrEnum):
-    """How far a transfer is."""
-
-    IDLE = "idle"
-    INVITING = "inviting"  # the target has our INVITE
-    WAITING = "waiting"  # the target answered; the two others are in the middle of a re-INVITE
-    OFFERING = "offering"  # the leg that stays has a re-INVITE with the target's session
-    UNDOING = "undoing"  # the target is gone, and that re-INVITE is not answered yet
-    RESTORING = "restoring"  # the leg that stays is offered the old session again
-
-
-class TransferEvent(StrEnum):
-    """What moves a transfer."""
-
-    REFERRED = "REFER"
-    ANSWERED = "target answered"
-    OFFERED = "re-INVITE sent"
-    SEATED = "target in its place"
-    FAILED = "target refused or gone"
-    AGREED = "re-INVITE answered"
-    REFUSED = "re-INVITE refused"
-    CALL_ENDED = "call ended"
-
-
-_ENDED = {TransferEvent.CALL_ENDED: TransferState.IDLE}
-
-TRANSFERS: Mapping[TransferState, Mapping[TransferEvent, TransferState]] = {
-    TransferState.IDLE: {TransferEvent.REFERRED: TransferState.INVITING, **_ENDED},
-    TransferState.INVITING: {
-        TransferEvent.ANSWERED: TransferState.WAITING,
-        TransferEvent.FAILED: TransferState.IDLE,
-        **_ENDED,
-    },
-    TransferState.WAITING: {
-        TransferEvent.OFFERED: TransferState.OFFERING,
-        TransferEvent.SEATED: TransferState.IDLE,
-        TransferEvent.FAILED: TransferState.IDLE,
-        **_ENDED,
-    },
-    TransferState.OFFERING: {
-        TransferEvent.SEATED: TransferState.IDLE,
-        TransferEvent.REFUSED: TransferState.IDLE,
-        TransferEvent.FAILED: TransferState.UNDOING,
-        **_ENDED,
-    },
-    TransferState.UNDOING: {
-        TransferEvent.AGREED: TransferState.RESTORING,
-        TransferEvent.REFUSED: TransferState.IDLE,
-        **_ENDED,
-    },
-    TransferState.RESTORING: {
-        TransferEvent.AGREED: TransferState.IDLE,
-        TransferEvent.REFUSED: TransferState.IDLE,
-        **_ENDED,
-    },
-}
+_SETTLES = 32.0  # seconds that two re-INVITEs may take until one who calls is turned away (RFC 3261, timer B)
 
 
 @dataclass(slots=True)
@@ -88,6 +33,7 @@ class Transfer:
     state: TransferState = TransferState.IDLE
     side: Side = Side.AGENT  # whose leg is to be replaced
     gone: bool = False  # that leg has hung up meanwhile
+    calls: bool = False  # the new leg called us, and waits for its answer
     _referral: str = ""
     _target: sdp.SessionDescription | None = None
     _deadline: float | None = None
@@ -108,7 +54,7 @@ class Transfer:
         if code:
             return [ToLeg(side, leg.AnswerReferral(event.referral, code))]
         self._move(TransferEvent.REFERRED)
-        self.side, self.gone, self._referral, self._target = side, False, event.referral, None
+        self.side, self.gone, self.calls, self._referral, self._target = side, False, False, event.referral, None
         self._deadline = now + self.bridge.route.ring_time
         invite = leg.InviteLeg(
             trunk=self.bridge.trunk(side),
@@ -119,6 +65,24 @@ class Transfer:
             referred_by=event.referred_by,
         )
         return [ToLeg(side, leg.AnswerReferral(event.referral, 202)), *self._tell(100), ToJoining(invite)]
+
+    def replaced(self, side: Side, event: leg.LegInvited, now: float, *, masked: bool) -> list[CallCommand]:
+        """A new leg calls and wants this side's place."""
+        code, target = 0, self.bridge.told.fitting(event.offer)
+        if self.active:
+            code = 491
+        elif self.bridge.phase is not Phase.UP or not self.bridge.told.complete:
+            code = 486  # of an early dialog only its own end may dispose (RFC 3891 section 3)
+        elif side is Side.CALLER and masked:
+            code = 603  # while a card is keyed nobody takes the customer's place
+        elif target is None:
+            code = 488
+        if code:
+            return [ToJoining(leg.RejectLeg(code, ""))]
+        self._move(TransferEvent.REPLACED)
+        self.side, self.gone, self.calls, self._referral, self._target = side, False, True, "", target
+        self._deadline = now + _SETTLES
+        return self.proceed()
 
     def _refusal(self, side: Side, event: leg.LegReferred, *, masked: bool) -> int:
         if self.active:
@@ -173,7 +137,8 @@ class Transfer:
         """After any event: offer the target's session to the leg that stays, once it is free to take it."""
         if self.state is not TransferState.WAITING or self.bridge.renegotiation.busy or self._target is None:
             return []
-        offer = self.bridge.told.change_for(OTHER[self.side], self._target)
+        # Who called is answered with what the leg that stays says to that very offer.
+        offer = self.bridge.told.change_for(OTHER[self.side], self._target, always=self.calls)
         if offer is None:
             return self._seat()
         self._move(TransferEvent.OFFERED)
@@ -186,7 +151,7 @@ class Transfer:
         self._deadline = None
         if self.state not in (TransferState.INVITING, TransferState.WAITING):
             return []
-        return [ToJoining(leg.HangUpLeg("no answer")), *self._failed(408, "")]
+        return [self._dismiss("no answer", 408), *self._failed(408, "")]
 
     def call_ended(self) -> list[CallCommand]:
         """Nobody is left to be talked to."""
@@ -195,7 +160,7 @@ class Transfer:
         joining = self.state in (TransferState.INVITING, TransferState.WAITING, TransferState.OFFERING)
         self._move(TransferEvent.CALL_ENDED)
         self._deadline = None
-        return [ToJoining(leg.HangUpLeg("call ended"))] if joining else []
+        return [self._dismiss("call ended", 480)] if joining else []
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -213,7 +178,7 @@ class Transfer:
             if self._learn(rest, event.answer):
                 return self._seat()
             self._move(TransferEvent.FAILED)
-            commands: list[CallCommand] = [ToJoining(leg.HangUpLeg("bad SDP answer")), *self._tell(488)]
+            commands: list[CallCommand] = [self._dismiss("bad SDP answer", 488), *self._tell(488)]
         else:
             commands = []
         if self.state is TransferState.RESTORING:
@@ -233,7 +198,7 @@ class Transfer:
         if not joining:
             return []
         self._deadline = None
-        return [ToJoining(leg.HangUpLeg("transfer failed")), *self._tell(code, phrase), *self._alone()]
+        return [self._dismiss("transfer failed", code), *self._tell(code, phrase), *self._alone()]
 
     def _seat(self) -> list[CallCommand]:
         """The target takes the place."""
@@ -244,7 +209,12 @@ class Transfer:
         if not self.gone:
             goodbye = [*self._tell(200), ToLeg(self.side, leg.HangUpLeg("transferred"))]
         self.gone = False
-        return [*goodbye, Seat(self.side), *self.bridge.seat(self.side, self._target)]
+        seated = [*goodbye, Seat(self.side), *self.bridge.seat(self.side, self._target)]
+        return [*seated, ToLeg(self.side, leg.AnswerLeg(self.bridge.told.tell(self.side)))] if self.calls else seated
+
+    def _dismiss(self, reason: str, code: int) -> ToJoining:
+        """The new leg does not take the place."""
+        return ToJoining(leg.RejectLeg(max(code, 400), "") if self.calls else leg.HangUpLeg(reason))
 
     def _failed(self, code: int, phrase: str) -> list[CallCommand]:
         if TransferEvent.FAILED not in TRANSFERS[self.state]:
@@ -265,7 +235,7 @@ class Transfer:
         return self.bridge.leg_gone(self.side, "transfer failed") if self.gone else []
 
     def _tell(self, code: int, phrase: str = "") -> list[CallCommand]:
-        return [] if self.gone else [ToLeg(self.side, leg.NotifyLeg(self._referral, code, phrase))]
+        return [] if self.gone or self.calls else [ToLeg(self.side, leg.NotifyLeg(self._referral, code, phrase))]
 
     def _move(self, event: TransferEvent) -> None:
         self.state = step(TRANSFERS, self.state, event)

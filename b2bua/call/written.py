@@ -21,6 +21,8 @@ from b2bua.call import (
     sdp,
     state,
     transfer,
+    transfer_state,
+    trunk,
     view,
 )
 from b2bua.call.call import Call
@@ -31,9 +33,9 @@ from tonewall.written import Kinds, WrittenError, read, write
 KINDS = Kinds(
     (
         bridge, call, cdr, charges, descriptions, events, leg, numbers, payment, relayed, renegotiation, routing, sdp,
-        state, transfer, view,
+        state, transfer, transfer_state, view,
     ),
-    never=(leg.Trunk, leg.LegRequested, leg.RequestLeg, routing.Pattern, routing.Rule),  # of sip.conf, or on their way
+    never=(trunk.Trunk, leg.LegRequested, leg.RequestLeg, routing.Pattern, routing.Rule),  # of sip.conf, or on their way
 )  # fmt: skip
 
 

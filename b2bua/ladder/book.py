@@ -118,6 +118,17 @@ class Ladders:
             leg = self._waiting[leg_id] = Leg(ladder, len(ladder.legs), side.value, trunk)
             ladder.legs.append(leg)
 
+    def joined(self, call_id: str, leg_id: LegId, side: Side, trunk: str) -> None:
+        """A leg calls that wants the place of one of the call's: what it said so far belongs to that call."""
+        leg, ladder = self._waiting.pop(leg_id, None), self._live.get(call_id)
+        if leg is None or ladder is None or len(ladder.legs) >= MOST_LEGS:
+            return
+        said, leg.ladder, leg.number, leg.side, leg.trunk = leg.ladder, ladder, len(ladder.legs), side.value, trunk
+        ladder.legs.append(leg)
+        for message in said.messages:
+            message.leg, message.masked = leg.number, ladder.masked
+            ladder.messages.append(message)
+
     def not_opened(self, leg_id: LegId, why: What) -> None:
         """Nothing is sent for that leg: its trunk is full, or no hop of it is well."""
         leg = self._waiting.pop(leg_id, None)

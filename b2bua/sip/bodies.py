@@ -14,7 +14,8 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from b2bua.call.leg import Part, Trunk
+from b2bua.call.leg import Part
+from b2bua.call.trunk import Trunk
 from b2bua.sip.compose import ACCEPT_LINE, SDP
 from b2bua.sip.message import Received, Response, parameters
 from b2bua.sip.shapes import content_id

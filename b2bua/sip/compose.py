@@ -25,7 +25,7 @@ RELIABLE = "100rel"  # RFC 3262
 ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE", "REFER", "SUBSCRIBE", "UPDATE", "PRACK")
 ALLOW_LINE = "Allow: " + ", ".join(ALLOW)
 ALLOW_EVENTS_LINE = "Allow-Events: refer"
-SUPPORTED = ("timer", RELIABLE)  # the extensions that we know (RFC 3261 section 20.37)
+SUPPORTED = ("timer", "replaces", RELIABLE)  # the extensions that we know (RFC 3261 section 20.37)
 SUPPORTED_LINE = "Supported: " + ", ".join(SUPPORTED)
 UNRELIABLE_LINE = "Supported: " + ", ".join(each for each in SUPPORTED if each != RELIABLE)
 ACCEPT_LINE = "Accept: application/sdp, multipart/mixed, multipart/alternative"

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from b2bua.call.leg import Trunk
+from b2bua.call.trunk import Trunk
 from b2bua.sip.framer import Broken
 from b2bua.sip.hop import Bind, Hop, Transport
 from b2bua.sip.stream import Connection, Limits, tune

@@ -29,8 +29,8 @@ from b2bua.call.leg import (
     RequestLeg,
     RespondLeg,
     RingLeg,
-    Trunk,
 )
+from b2bua.call.trunk import Trunk
 from b2bua.call.view import HopView
 from b2bua.ladder.book import Ladders
 from b2bua.sip.compose import phrase

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from b2bua.call.leg import Party, Trunk
+from b2bua.call.leg import Party
+from b2bua.call.trunk import Trunk
 from b2bua.sip import shapes
 from b2bua.sip.header_fields import Headers
 from b2bua.sip.message import split_quoted

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Container, Sequence
 
-from b2bua.call.leg import Trunk
+from b2bua.call.trunk import Trunk
 from b2bua.sip.hop import Transport
 from b2bua.sip.resolve import Resolver
 from b2bua.sip.targets import Located

@@ -34,6 +34,7 @@ from b2bua.sip.mid_dialog import METHODS
 from b2bua.sip.provisional import wants
 from b2bua.sip.registrar import Registrar
 from b2bua.sip.reinvite import METHODS as REINVITES
+from b2bua.sip.replaces import ReplacesRefusedError, asked
 from b2bua.sip.trunk import Peer, TrunkTable
 from b2bua.sip.uas import UasLeg
 from tonewall.log import get_logger
@@ -241,20 +242,28 @@ class Reception:
         elif self.closing:
             self._refuse(server, 503)
         else:
-            try:
-                leg = UasLeg(self._ground, self._new_leg(), peer, server)
-            except ValueError:
-                self._refuse(server, 400)
-                return
-            refused = leg.session.refusal(request)
-            if refused is not None:
-                leg.discard()
-                self._refuse(server, *refused)
-                return
-            self._ground.legs[leg.id] = leg
-            self._ground.tap.invited(leg.id, request)
-            self._count["legs_in"] += 1
-            leg.invited(max_forwards(request))
+            self._invited(server, peer)
+
+    def _invited(self, server: Server, peer: Peer) -> None:
+        request = server.request
+        try:
+            replaced = asked(self._ground, peer, request)
+            leg = UasLeg(self._ground, self._new_leg(), peer, server)
+        except ReplacesRefusedError as refused:
+            self._refuse(server, refused.code)
+            return
+        except ValueError:
+            self._refuse(server, 400)
+            return
+        refusal = leg.session.refusal(request)
+        if refusal is not None:
+            leg.discard()
+            self._refuse(server, *refusal)
+            return
+        self._ground.legs[leg.id] = leg
+        self._ground.tap.invited(leg.id, request)
+        self._count["legs_in"] += 1
+        leg.invited(max_forwards(request), replaced.id if replaced is not None else None)
 
     def _leg_of(self, request: Request) -> Leg | None:
         """The leg of a dialog, if the request comes from an address of the dialog's trunk, or from where it last did."""

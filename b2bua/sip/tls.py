@@ -16,7 +16,7 @@ from typing import Any
 
 import sipmessage
 
-from b2bua.call.leg import Trunk
+from b2bua.call.trunk import Trunk
 from tonewall.log import get_logger
 
 _log = get_logger(__name__)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 
-from b2bua.call.leg import Trunk
+from b2bua.call.trunk import Trunk
 from b2bua.sip.compose import hostport
 from b2bua.sip.connections import Connections, Duties, Lost
 from b2bua.sip.hop import Address, Bind, Hop, Transport

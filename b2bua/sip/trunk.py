@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import sipmessage
 
-from b2bua.call.leg import Trunk
+from b2bua.call.trunk import Trunk
 from b2bua.sip.auth import Pin
 from b2bua.sip.health import Health
 from b2bua.sip.hop import Hop, Transport

@@ -34,8 +34,8 @@ class UasLeg(Leg):
         if self.dialog is not None:
             self.ground.dialogs.pop(self.dialog.key, None)
 
-    def invited(self, max_forwards: int) -> None:
-        """Answer 100 and report."""
+    def invited(self, max_forwards: int, replaces: LegId | None) -> None:
+        """Answer 100 and report. `replaces`: the leg of ours whose place it wants (RFC 3891)."""
         request = self._server.request
         self.respond(self._server, 100, lines=_timestamp(request))
         trunk = self.peer.trunk
@@ -51,6 +51,7 @@ class UasLeg(Leg):
                 request.body,
                 max_forwards,
                 self.carried(Moment.INVITE, request),
+                replaces,
             )
         )
 

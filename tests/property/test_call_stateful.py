@@ -84,7 +84,10 @@ class Calls(RuleBasedStateMachine):
         self.submitted: dict[str, int] = {}
         self.captures: list[str] = []
         self.alive = {near}
-        self.joining = ""  # what is known of the leg that joins: invited, up; "" for none
+        self.joining = (
+            ""  # what is known of the leg that joins: invited, up, calls (it waits for its answer); "" for none
+        )
+        self.seated = ""  # "calls" until a leg that called for its place is answered
         self.referred_by: Side | None = None
         self.told_to_end: set[Side] = set()
         self.answered = False
@@ -130,10 +133,12 @@ class Calls(RuleBasedStateMachine):
                     self.joining = "invited"
                 case ToJoining(leg_command):
                     assert self.joining, f"{leg_command} to a leg that does not join"
-                    if isinstance(leg_command, leg.HangUpLeg):
+                    assert isinstance(leg_command, leg.RejectLeg) is (self.joining == "calls")
+                    if isinstance(leg_command, leg.HangUpLeg | leg.RejectLeg):
                         self.joining = ""
                 case Seat(side):
-                    assert self.joining == "up"
+                    assert self.joining in ("up", "calls")
+                    self.seated = "calls" if self.joining == "calls" else ""
                     assert side is self.referred_by
                     self.joining = ""
                     self.alive.add(side)
@@ -153,6 +158,9 @@ class Calls(RuleBasedStateMachine):
             case leg.RingLeg():
                 assert side is self.near
                 assert not self.answered
+            case leg.AnswerLeg() if self.seated:
+                assert side is self.referred_by
+                self.seated = ""
             case leg.AnswerLeg():
                 assert side is self.near
                 assert not self.answered, "answered twice"
@@ -233,6 +241,17 @@ class Calls(RuleBasedStateMachine):
             self.referred_by = side
             assert not (masked and side is Side.CALLER), "the customer was replaced under a mask"
 
+    @precondition(lambda self: self.alive and not self.call.over and not self.joining)
+    @rule(data=st.data(), body=BODIES)
+    def somebody_calls_for_a_place(self, data: st.DataObject, body: bytes) -> None:
+        side = data.draw(st.sampled_from(sorted(self.alive)))
+        idle, masked = not self.call.transfer.active, self.call.payment.masked
+        self.joining = "calls"
+        self.referred_by = side if idle else self.referred_by
+        invited = leg.LegInvited("trunk", leg.Party("600"), leg.Party("500"), body, replaces=leg.LegId("old"))
+        self.carry_out(self.call.replaced(side, invited, self.now))
+        assert not (self.joining and masked and side is Side.CALLER), "the customer was replaced under a mask"
+
     @precondition(lambda self: self.joining)
     @rule(body=BODIES, what=st.sampled_from(["rings", "answers", "answers", "refuses", "hangs up"]))
     def joining_leg_reports(self, body: bytes, what: str) -> None:
@@ -243,7 +262,9 @@ class Calls(RuleBasedStateMachine):
             self.joining, event = "", leg.LegFailed(486, "Busy Here")
         elif what == "hangs up" and self.joining == "up":
             self.joining, event = "", leg.LegHungUp("bye")
-        elif self.joining == "up":
+        elif what == "refuses" and self.joining == "calls":
+            self.joining, event = "", leg.LegFailed(487, "Request Terminated")
+        elif self.joining in ("up", "calls"):
             return
         self.carry_out(self.call.joining_event(event, self.now))
 

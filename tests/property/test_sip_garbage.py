@@ -10,7 +10,8 @@ import sipmessage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from b2bua.call.leg import LegInvited, RejectLeg, Trunk
+from b2bua.call.leg import LegInvited, RejectLeg
+from b2bua.call.trunk import Trunk
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Hop, Transport
 from b2bua.sip.message import LARGEST, MalformedError, Request, read

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b2bua.call.leg import Carried, LegHungUp, Part, Party, Trunk
+from b2bua.call.leg import Carried, LegHungUp, Part, Party
 from b2bua.call.muted import muted
+from b2bua.call.trunk import Trunk
 from b2bua.sip import bodies
 from b2bua.sip.compose import phrase
 from b2bua.sip.headers import RULES, Moment, lines, shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b2bua.call.leg import Trunk
+from b2bua.call.trunk import Trunk
 from b2bua.sip.health import FAILURES, LONGEST_REST, SUCCESSES, TRANSITIONS, Event, Health, State
 from b2bua.sip.hop import Transport
 from b2bua.sip.targets import Located, Target

@@ -169,3 +169,62 @@ def test_a_consulted_phone_of_the_pbx_is_asked_with_the_replaces_that_came() -> 
         Side.AGENT, leg.LegReferred("f1", leg.Party("600"), replaces_header="a@b;to-tag=1;from-tag=2")
     )
     assert invite.command.replaces == "a@b;to-tag=1;from-tag=2"  # type: ignore[union-attr]
+
+
+# --- a leg that calls for the place (RFC 3891) ----------------------------------------------------------------------------
+
+
+def called(script: Script, side: Side = Side.AGENT, offer: bytes = NEW) -> list[CallCommand]:
+    wanted = leg.LegInvited("far trunk", leg.Party("600"), leg.Party("500"), offer, replaces=leg.LegId("old"))
+    return script.call.replaced(side, wanted, script.now)
+
+
+def test_who_calls_for_a_place_is_answered_with_what_the_leg_that_stays_agreed_to() -> None:
+    script = Script().answer()
+    assert called(script) == [ToLeg(Side.CALLER, leg.ReinviteLeg(ours(Side.CALLER, 2)))]
+    answered = script.leg(Side.CALLER, leg.ReinviteAnswered(THEIRS[Side.CALLER]))
+    goodbye, seat, *media, answer = answered
+    assert (goodbye, seat, media) == (BYE, Seat(Side.AGENT), [NEW_IS, CALLER_IS])
+    assert isinstance(answer, ToLeg)
+    assert answer.side is Side.AGENT
+    assert isinstance(answer.command, leg.AnswerLeg)
+    assert script.leg(Side.AGENT, leg.LegConfirmed()) == []
+    assert script.call.bridge.phase is Phase.UP
+
+
+def test_one_that_is_refused_a_place_leaves_the_two_talking() -> None:
+    script = Script().answer()
+    called(script)
+    assert script.leg(Side.CALLER, leg.ReinviteFailed(488, "No")) == [ToJoining(leg.RejectLeg(488, ""))]
+    assert script.call.transfer.state is TransferState.IDLE
+    assert script.call.bridge.phase is Phase.UP
+
+
+def test_one_that_gives_up_is_forgotten_and_the_leg_that_stays_gets_its_old_session_back() -> None:
+    script = Script().answer()
+    called(script, offer=OTHER_CODEC)
+    assert script.joining(leg.LegFailed(487, "Request Terminated")) == []
+    assert script.call.transfer.state is TransferState.UNDOING
+    [again] = script.leg(Side.CALLER, leg.ReinviteAnswered(THEIRS[Side.CALLER]))
+    assert isinstance(again, ToLeg)
+    assert isinstance(again.command, leg.ReinviteLeg)
+    script.leg(Side.CALLER, leg.ReinviteAnswered(THEIRS[Side.CALLER]))
+    assert script.call.transfer.state is TransferState.IDLE
+
+
+def test_one_that_waits_too_long_for_its_place_is_turned_away() -> None:
+    script = Script().answer()
+    script.leg(Side.CALLER, leg.LegReinvited(OTHER_CODEC))
+    assert called(script) == []
+    assert script.call.transfer.state is TransferState.WAITING
+    deadline = script.call.transfer.deadline()
+    assert deadline is not None
+    assert script.call.expire(deadline) == [ToJoining(leg.RejectLeg(408, ""))]
+
+
+def test_a_place_is_refused_where_its_session_does_not_fit_or_the_call_is_not_up() -> None:
+    script = Script().answer()
+    for offer in (b"", b"v=1", NEW + b"m=video 7000 RTP/AVP 96\r\n"):
+        assert called(script, offer=offer) == [ToJoining(leg.RejectLeg(488, ""))]
+    assert called(Script().ring()) == [ToJoining(leg.RejectLeg(486, ""))]
+    assert called(referred()) == [ToJoining(leg.RejectLeg(491, ""))]

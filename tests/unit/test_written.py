@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 import tonewall.written
-from b2bua.call import leg
+from b2bua.call import leg, trunk
 from b2bua.call import written as calls
 from b2bua.call.written import read_back, written
 from b2bua.sip import written as machines
@@ -65,7 +65,7 @@ def test_something_else_is_no_call():
 @pytest.mark.parametrize(
     "secret",
     [
-        leg.Trunk("t", "h", 5060, password="s3cret"),
+        trunk.Trunk("t", "h", 5060, password="s3cret"),
         leg.LegRequested("r", "INFO", "application/dtmf", b"5"),
         leg.RequestLeg("r", "INFO", "application/dtmf", b"5"),
         print,

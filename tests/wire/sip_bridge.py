@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from b2bua.call import leg as vocabulary
-from b2bua.call.leg import LegCommand, LegEvent, LegId, Trunk
+from b2bua.call.leg import LegCommand, LegEvent, LegId
+from b2bua.call.trunk import Trunk
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Transport
 from b2bua.sip.resolve import Resolver

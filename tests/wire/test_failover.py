@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from b2bua.call.leg import HangUpLeg, InviteLeg, LegAnswered, LegFailed, LegInvited, Party, RejectLeg, Trunk
+from b2bua.call.leg import HangUpLeg, InviteLeg, LegAnswered, LegFailed, LegInvited, Party, RejectLeg
+from b2bua.call.trunk import Trunk
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Transport
 from b2bua.sip.transaction import Timers

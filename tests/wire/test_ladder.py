@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from b2bua.call.leg import LegId, Trunk
+from b2bua.call.leg import LegId
+from b2bua.call.trunk import Trunk
 from b2bua.call.view import CallState, CallView
 from b2bua.ladder import svg
 from b2bua.ladder.book import Ladders

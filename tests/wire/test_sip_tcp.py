@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from b2bua.call.leg import LegAnswered, LegFailed, LegHungUp, Trunk
+from b2bua.call.leg import LegAnswered, LegFailed, LegHungUp
+from b2bua.call.trunk import Trunk
 from b2bua.sip.hop import Bind, Transport
 from b2bua.sip.stream import Limits
 from tests.wire.peers.ports import listens

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from b2bua.call.leg import Trunk
+from b2bua.call.trunk import Trunk
 from b2bua.sip.hop import Bind, Transport
 from b2bua.sip.tls import TlsContexts
 from tests.wire import certificates

@@ -8,7 +8,8 @@ import socket
 
 import pytest
 
-from b2bua.call.leg import LegInvited, RejectLeg, Trunk
+from b2bua.call.leg import LegInvited, RejectLeg
+from b2bua.call.trunk import Trunk
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Transport
 from tests.fixtures.torture import ALL, TAKEN, Torture

@@ -207,3 +207,66 @@ async def test_a_notify_that_is_refused_ends_the_subscription_and_nothing_else(t
         await at.customer_says("OPTIONS", 3)
         assert sum(message.what == "NOTIFY" for message in at.pbx.heard) == 1
         await at.end(at.agent)
+
+
+# --- INVITE with Replaces (RFC 3891) --------------------------------------------------------------------------------
+
+
+def wanted(call: Call, more: str = "") -> str:
+    """The Replaces that names a dialog of the PBX: our tag is its remote one."""
+    to, from_ = (party.partition(";tag=")[2].partition(";")[0] for party in (call.remote, call.local))
+    return f"{call.call_id};to-tag={to};from-tag={from_}{more}"
+
+
+async def test_a_card_is_keyed_across_an_attended_transfer_that_another_phone_calls_for(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        await at.stack.start_capture(at.call_id)
+        keys = CANARY.keys
+        await at.customer.key(keys[:8])
+        body = offer(at.new.port, "new")
+        at.pbx.send(at.pbx.request("INVITE", body=body, Replaces=wanted(at.agent), Require="replaces"))
+        again = await at.carrier.hear("INVITE")
+        assert again.one("Call-ID") == at.near.call_id, "the carrier's leg stays"
+        at.carrier.reply(again, 200, body=offer(at.customer.media.port))
+        answer = await at.pbx.hear("200")
+        new = Call.placed(answer)
+        at.pbx.send(at.pbx.request("ACK", call=new))
+        bye = await at.pbx.hear("BYE")
+        assert bye.one("Call-ID") == at.agent.call_id
+        at.pbx.reply(bye, 200)
+        heard = len(at.new.rtp.heard)
+        await at.customer.key(keys[8:])
+        await until(lambda: len(at.new.rtp.heard) > heard, "speech at the new agent's phone")
+        await at.stack.stage(at.call_id, "ready")
+        assert (await at.stack.submit(at.call_id))["type"] == "approved"
+        assert (await charged(at.stack, "order-1"))["digits_sha256"] == digits_sha256()
+        assert (events(at.old), events(at.new)) == (0, 0)
+        ladder = (await at.stack.api.get(f"/v1/calls/{at.call_id}/ladder")).json()
+        invites = [entry for entry in ladder["entries"] if entry.get("method") == "INVITE" and not entry["code"]]
+        assert [invite["leg"] for invite in invites] == [0, 1, 2, 0]
+        await at.end(new)
+
+
+async def test_who_may_not_have_a_place_is_told_why_and_the_call_goes_on(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        body = offer(at.new.port, "new")
+        for value, code in (
+            (wanted(at.agent, ";early-only"), "486"),
+            ("nobody@pbx;to-tag=a;from-tag=b", "481"),
+            (wanted(at.near), "481"),  # a dialog of the carrier's: for the PBX there is none
+            ("half;to-tag=a", "400"),
+        ):
+            at.pbx.send(at.pbx.request("INVITE", body=body, Replaces=value))
+            await at.pbx.hear(code)
+        at.carrier.send(at.carrier.request("INVITE", body=body, Replaces=wanted(at.near)))
+        await at.carrier.hear("403")
+        at.pbx.send(
+            at.pbx.request("INVITE", Replaces=wanted(at.agent))
+        )  # without an offer there is nothing to agree on
+        await at.pbx.hear("488")
+        at.pbx.send(at.pbx.request("INVITE", body=body, Replaces=wanted(at.agent)))
+        again = await at.carrier.hear("INVITE")
+        at.carrier.reply(again, 488)
+        await at.pbx.hear("488")
+        await at.customer_says("OPTIONS", 3)
+        await at.end(at.agent)

@@ -1,0 +1,69 @@
+"""How far a transfer is: its states, what moves it, and the table of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class TransferState(StrEnum):
+    """How far a transfer is."""
+
+    IDLE = "idle"
+    INVITING = "inviting"  # the target has our INVITE
+    WAITING = "waiting"  # the target answered, or called; the two others are in the middle of a re-INVITE
+    OFFERING = "offering"  # the leg that stays has a re-INVITE with the target's session
+    UNDOING = "undoing"  # the target is gone, and that re-INVITE is not answered yet
+    RESTORING = "restoring"  # the leg that stays is offered the old session again
+
+
+class TransferEvent(StrEnum):
+    """What moves a transfer."""
+
+    REFERRED = "REFER"
+    REPLACED = "INVITE with Replaces"
+    ANSWERED = "target answered"
+    OFFERED = "re-INVITE sent"
+    SEATED = "target in its place"
+    FAILED = "target refused or gone"
+    AGREED = "re-INVITE answered"
+    REFUSED = "re-INVITE refused"
+    CALL_ENDED = "call ended"
+
+
+_ENDED = {TransferEvent.CALL_ENDED: TransferState.IDLE}
+
+TRANSFERS: Mapping[TransferState, Mapping[TransferEvent, TransferState]] = {
+    TransferState.IDLE: {
+        TransferEvent.REFERRED: TransferState.INVITING,
+        TransferEvent.REPLACED: TransferState.WAITING,
+        **_ENDED,
+    },
+    TransferState.INVITING: {
+        TransferEvent.ANSWERED: TransferState.WAITING,
+        TransferEvent.FAILED: TransferState.IDLE,
+        **_ENDED,
+    },
+    TransferState.WAITING: {
+        TransferEvent.OFFERED: TransferState.OFFERING,
+        TransferEvent.SEATED: TransferState.IDLE,
+        TransferEvent.FAILED: TransferState.IDLE,
+        **_ENDED,
+    },
+    TransferState.OFFERING: {
+        TransferEvent.SEATED: TransferState.IDLE,
+        TransferEvent.REFUSED: TransferState.IDLE,
+        TransferEvent.FAILED: TransferState.UNDOING,
+        **_ENDED,
+    },
+    TransferState.UNDOING: {
+        TransferEvent.AGREED: TransferState.RESTORING,
+        TransferEvent.REFUSED: TransferState.IDLE,
+        **_ENDED,
+    },
+    TransferState.RESTORING: {
+        TransferEvent.AGREED: TransferState.IDLE,
+        TransferEvent.REFUSED: TransferState.IDLE,
+        **_ENDED,
+    },
+}
