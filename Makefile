@@ -10,7 +10,8 @@ WORKERS ?= 4
 
 BUILD_PACKAGES := build-essential ca-certificates cmake python3-dev python3-venv
 RUN_PACKAGES   := espeak-ng
-TEST_PACKAGES  := baresip-core chromium dnsmasq-base fonts-dejavu-core iproute2 kamailio kamailio-tls-modules \
+TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav baresip-core chromium dnsmasq-base \
+                  fonts-dejavu-core iproute2 kamailio kamailio-tls-modules libspandsp2 multimon-ng \
                   postgresql procps sip-tester tshark
 BENCH_PACKAGES := rtpengine-daemon
 

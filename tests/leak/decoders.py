@@ -108,7 +108,7 @@ def multimon(pcm: Pcm) -> list[Heard]:
     # It runs each decoder over what one read gave: packets on a socket make that 20 ms each, whatever a pipe would give.
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with subprocess.Popen(
-        [*_MULTIMON, "-a", "DUMPCSV", "-t", "raw", "-"], stdin=its, stdout=subprocess.PIPE
+        [*_MULTIMON, "-a", "DUMPCSV", "-t", "raw", "-"], stdin=its.fileno(), stdout=subprocess.PIPE
     ) as process:
         its.close()
         feeder = threading.Thread(target=_feed, args=(ours, audio))
@@ -135,8 +135,8 @@ def _feed(to: socket.socket, audio: bytes) -> None:
 
 _WINDOW = 160  # samples: 20 ms
 _HOP = 40  # samples: 5 ms
-_RUN = 3  # windows in a row: 30 ms of tone
-_SHARE = 0.5  # of the window's energy is in the pair
+_RUN = 4  # windows in a row: 35 ms of tone
+_SHARE = 0.6  # of the window's energy is in the pair
 _TWIST = 10 ** (14 / 10)  # either way
 _AHEAD = 10 ** (6 / 10)  # the strongest of a group over the next of it
 _DETUNED = (-0.012, 0.0, 0.012)  # a tone 1.8 % off lies at most 10 Hz from one of these
@@ -151,7 +151,7 @@ def _kernel() -> NDArray[np.complex128]:
 
 
 def goertzel(pcm: Pcm) -> list[Heard]:
-    """The textbook: energy at the eight frequencies in windows of 20 ms, every 5 ms; a digit is 3 windows that agree."""
+    """The textbook: energy at the eight frequencies in windows of 20 ms, every 5 ms; a digit is 4 windows that agree."""
     if len(pcm) < _WINDOW:
         return []
     windows = np.lib.stride_tricks.sliding_window_view(pcm.astype(np.float64), _WINDOW)[::_HOP]
@@ -202,7 +202,9 @@ def together(heard: Mapping[str, Sequence[Heard]], within: int = TOGETHER) -> li
     merged: list[Heard] = []
     voices: set[str] = set()
     latest = 0
-    for one, name in sorted(((one, name) for name, all_ in heard.items() for one in all_), key=lambda pair: pair[0].sample):
+    for one, name in sorted(
+        ((one, name) for name, all_ in heard.items() for one in all_), key=lambda pair: pair[0].sample
+    ):
         if merged and one.sample - latest <= within and (name not in voices or one.digit == merged[-1].digit):
             voices.add(name)
         else:

@@ -86,7 +86,9 @@ def talking(seconds: float, seed: int, *, level: float = -16.0, payload_type: in
     return Recording(encoded(talk(random, int(seconds * RATE)) * 10 ** (level / 20), payload_type), payload_type, ())
 
 
-def dual_tone(digit: str, samples: int, levels: tuple[float, float], *, detune: tuple[float, float] = (1.0, 1.0)) -> Floats:
+def dual_tone(
+    digit: str, samples: int, levels: tuple[float, float], *, detune: tuple[float, float] = (1.0, 1.0)
+) -> Floats:
     """The two tones of a key: levels in dBm0 and factors on their frequencies, low tone first."""
     key = KEYS.index(digit)
     time = np.arange(samples) / RATE

@@ -25,21 +25,25 @@ _MARGIN = 15.9  # dB below the active level, where P.56 draws the line between s
 _BAND = (300.0, 3400.0)  # Hz
 
 _SAID = {
-    "en-gb": "Good morning, I would like to pay my bill. Yes, I have the letter here in front of me. Could you say it again, please? "
-    "My wife always does this, so bear with me while I find my glasses. Three hundred and ninety pounds, is that right?",
-    "en-us+f3": "Hi there, thanks for calling me back. I'm on my cell, so the line may be bad. Okay, hold on, let me get my wallet. "
-    "No, that one has expired, here is the new one. Do you want me to go ahead and start now?",
-    "de+m3": "Guten Tag, ich möchte meine Rechnung bezahlen. Einen Augenblick, ich hole nur schnell meine Brille. Ja, jetzt habe ich die "
-    "Karte hier. Soll ich die Nummer schon eingeben? Das dauert ein wenig, bitte haben Sie Geduld.",
-    "fr+f2": "Bonjour madame, je vous appelle pour payer ma facture. Attendez un instant, je cherche ma carte. Voilà, je l'ai trouvée. "
-    "Est-ce que je peux commencer maintenant? Oui, très bien, merci beaucoup.",
-    "es+m5": "Buenos días, quería pagar el recibo de este mes. Espere un momento, por favor, que busco la tarjeta. Ya la tengo aquí "
-    "conmigo. ¿Puedo empezar a marcar los números? Muy bien, muchas gracias.",
-    "pl+f4": "Dzień dobry, chciałbym zapłacić rachunek. Proszę chwilę poczekać, szukam karty. Tak, już mam ją przed sobą. Czy mogę "
-    "teraz wpisać numer? Dobrze, dziękuję bardzo.",
-    "ru+m2": "Добрый день, я хочу оплатить счёт. Подождите, пожалуйста, я ищу карту. Да, вот она, можно начинать? Спасибо большое.",
-    "it+f5": "Buongiorno, vorrei pagare la bolletta. Un momento, cerco la carta di credito. Eccola qui, posso cominciare a digitare "
-    "il numero? Va bene, grazie mille, arrivederci.",
+    "en-gb": "Good morning, I would like to pay my bill. Yes, I have the letter here in front of me. Could you say "
+    "it again, please? My wife always does this, so bear with me while I find my glasses. Three hundred "
+    "and ninety pounds, is that right?",
+    "en-us+f3": "Hi there, thanks for calling me back. I'm on my cell, so the line may be bad. Okay, hold on, let me "
+    "get my wallet. No, that one has expired, here is the new one. Do you want me to go ahead and start "
+    "now?",
+    "de+m3": "Guten Tag, ich möchte meine Rechnung bezahlen. Einen Augenblick, ich hole nur schnell meine Brille. "
+    "Ja, jetzt habe ich die Karte hier. Soll ich die Nummer schon eingeben? Das dauert ein wenig, bitte "
+    "haben Sie Geduld.",
+    "fr+f2": "Bonjour madame, je vous appelle pour payer ma facture. Attendez un instant, je cherche ma carte. "
+    "Voilà, je l'ai trouvée. Est-ce que je peux commencer maintenant? Oui, très bien, merci beaucoup.",
+    "es+m5": "Buenos días, quería pagar el recibo de este mes. Espere un momento, por favor, que busco la tarjeta. "
+    "Ya la tengo aquí conmigo. ¿Puedo empezar a marcar los números? Muy bien, muchas gracias.",
+    "pl+f4": "Dzień dobry, chciałbym zapłacić rachunek. Proszę chwilę poczekać, szukam karty. Tak, już mam ją "
+    "przed sobą. Czy mogę teraz wpisać numer? Dobrze, dziękuję bardzo.",
+    "ru+m2": "Добрый день, я хочу оплатить счёт. Подождите, пожалуйста, я ищу карту. Да, вот она, можно начинать? "
+    "Спасибо большое.",
+    "it+f5": "Buongiorno, vorrei pagare la bolletta. Un momento, cerco la carta di credito. Eccola qui, posso "
+    "cominciare a digitare il numero? Va bene, grazie mille, arrivederci.",
 }
 ESPEAK = tuple(f"espeak:{voice}" for voice in _SAID)
 ASTERISK = ("asterisk:en_US_f_Allison", "asterisk:es_MX_f_Allison")
@@ -84,9 +88,13 @@ def _synthesised(name: str) -> Floats:
 
 
 def _prompts(folder: Path) -> Floats:
-    files = sorted(path for path in folder.rglob("*.wav") if not any(word in str(path.relative_to(folder)) for word in _TONES))
+    files = sorted(
+        path for path in folder.rglob("*.wav") if not any(word in str(path.relative_to(folder)) for word in _TONES)
+    )
     if not files:
-        raise FileNotFoundError(f"no prompts in {folder}: the asterisk-core-sounds packages of the Makefile are missing")
+        raise FileNotFoundError(
+            f"no prompts in {folder}: the asterisk-core-sounds packages of the Makefile are missing"
+        )
     return np.concatenate([_read(path.read_bytes()) for path in files[:: max(1, len(files) // _PROMPTS)]])
 
 
