@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -112,7 +114,7 @@ def test_every_press_that_is_not_masked_is_read_whatever_it_went_through(conditi
     assert missed(recording(condition, 150, seed=4)) == []
 
 
-def test_hardly_any_key_is_read_from_speech_alone(record_property: pytest.RecordProperty) -> None:
+def test_hardly_any_key_is_read_from_speech_alone(record_property: Callable[[str, object], None]) -> None:
     minutes = 3
     heard = union(decoded(talking(60 * minutes, seed=3).payloads, PCMA))
     record_property("keys_a_minute_of_speech", len(together(heard)) / minutes)
