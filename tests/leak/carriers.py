@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.leak.codec import PACKET, PCMA, Floats, encoded
+from tests.leak.codec import PACKET, PCMA, PEAK_0DBM0, Floats, encoded
 from tests.leak.decoders import RATE
 from tests.leak.presses import dual_tone
 from tests.leak.timeline import Packet, parse
@@ -76,7 +76,9 @@ class _Line:
     def audio(self, ms: int, digit: str = "") -> None:
         samples = ms * RATE // 1000
         tone = dual_tone(digit, samples, (self._habit.level, self._habit.level)) if digit else np.zeros(samples)
-        self._samples.append(tone + self._random.normal(0, 16000 * 10 ** (self._habit.floor / 20), samples))
+        self._samples.append(
+            tone + self._random.normal(0, PEAK_0DBM0 / np.sqrt(2) * 10 ** (self._habit.floor / 20), samples)
+        )
 
     def event(self, digit: str) -> None:
         if not self._habit.event:
