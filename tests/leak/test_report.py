@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from tests.leak import __main__ as command
 from tests.leak.codec import G722, PCMA, PCMU
 from tests.leak.masking import Open, Shut
 from tests.leak.presses import Condition
@@ -64,3 +66,15 @@ def test_the_table_is_printed_for_people_and_for_the_documentation() -> None:
         assert "clean" in text
         assert "100.0 %" in text
     assert {line.count("|") for line in markdown([row]).splitlines()} == {10}
+
+
+@pytest.mark.parametrize(("mask", "code"), [("Shut", 0), ("Open", 1)])
+def test_the_command_fails_where_something_was_read(
+    mask: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "REQUIRED", (CLEAN,))
+    monkeypatch.setattr(command, "SHOWN", ())
+    page = tmp_path / "table.md"
+    asked = [f"tests.leak.masking:{mask}", "--presses=10", "--minutes=0.1", "--jobs=1", f"--markdown={page}"]
+    assert command.main(asked) == code
+    assert "Speech alone" in page.read_text()
