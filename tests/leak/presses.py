@@ -51,9 +51,12 @@ class Press:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Payloads of 20 ms, one packet after another, and what was keyed in them."""
+    """Payloads of 20 ms, one packet after another, and what was keyed in them.
+
+    `unkeyed` is the same stream had nobody pressed a key: what a decoder reads in it says nothing about the presses."""
 
     payloads: list[bytes]
+    unkeyed: list[bytes]
     payload_type: int
     presses: tuple[Press, ...]
 
@@ -70,20 +73,23 @@ def recording(condition: Condition, presses: int, seed: int) -> Recording:
         tones.append((at, tone))
         at = press.last + 1 + int(random.uniform(*condition.pause) * RATE)
     audio = _background(random, condition, keyed, -(-(at + RATE // 2) // PACKET) * PACKET)
+    unkeyed = audio.copy()
     for start, tone in tones:
         audio[start : start + len(tone)] += tone
     first = int(random.choice(condition.payload_types))
-    payloads = encoded(audio, first)
+    payloads, without = encoded(audio, first), encoded(unkeyed, first)
     if condition.transcode:
         other = PCMU if first == PCMA else PCMA
-        return Recording(transcoded(payloads, first, other), other, tuple(keyed))
-    return Recording(payloads, first, tuple(keyed))
+        payloads, without = transcoded(payloads, first, other), transcoded(without, first, other)
+        first = other
+    return Recording(payloads, without, first, tuple(keyed))
 
 
 def talking(seconds: float, seed: int, *, level: float = -16.0, payload_type: int = PCMA) -> Recording:
     """Speech alone, at an active level in dBm0: nobody keys anything."""
     random = np.random.default_rng(seed)
-    return Recording(encoded(talk(random, int(seconds * RATE)) * 10 ** (level / 20), payload_type), payload_type, ())
+    payloads = encoded(talk(random, int(seconds * RATE)) * 10 ** (level / 20), payload_type)
+    return Recording(payloads, payloads, payload_type, ())
 
 
 def dual_tone(

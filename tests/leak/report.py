@@ -3,6 +3,8 @@
 Rule 1: beside every row stands its control, the same recordings without a mask.
 Rule 2: a press counts as leaked when a decoder reads any key while it lasts or shortly after, the right one or not; keys
         read elsewhere are counted too, in a column of their own.
+Rule 3: a key that the same decoder reads at the same place in the same stream without any press is speech's own: it is
+        counted by itself and is no leak.
 
 Work is cut into recordings of 50 presses, each with a seed of its own: the table does not depend on how many processes did it."""
 
@@ -61,6 +63,7 @@ class Row:
     control: Counter[str] = field(default_factory=Counter)
     right: int = 0  # presses whose own digit some decoder read
     elsewhere: int = 0  # keys that were read where nobody pressed one
+    speech: int = 0  # keys that are read without any press too
 
     def add(self, other: Row) -> None:
         self.presses += other.presses
@@ -68,6 +71,7 @@ class Row:
         self.control += other.control
         self.right += other.right
         self.elsewhere += other.elsewhere
+        self.speech += other.speech
 
 
 def measure(
@@ -98,7 +102,10 @@ def one_recording(mask: Callable[[], Masker], condition: Condition, presses: int
     row = Row(condition.name, presses)
     control = union(decoded(keyed.payloads, keyed.payload_type))
     row.control = _pressed(control, keyed.presses)
-    heard = union(decoded(mask().through(keyed.payloads, payload_type=keyed.payload_type), keyed.payload_type))
+    masked = union(decoded(mask().through(keyed.payloads, payload_type=keyed.payload_type), keyed.payload_type))
+    own = union(decoded(keyed.unkeyed, keyed.payload_type)) if condition.background == SPEECH else {}
+    heard = {name: [one for one in all_ if not _among(one, own.get(name, ()))] for name, all_ in masked.items()}
+    row.speech = sum(map(len, masked.values())) - sum(map(len, heard.values()))
     row.leaked = _pressed(heard, keyed.presses)
     everything = [one for all_ in heard.values() for one in all_]
     row.right = sum(
@@ -106,6 +113,10 @@ def one_recording(mask: Callable[[], Masker], condition: Condition, presses: int
     )
     row.elsewhere = sum(not any(_during(one, press) for press in keyed.presses) for one in together(heard))
     return row
+
+
+def _among(one: Heard, own: Sequence[Heard]) -> bool:
+    return any(one.digit == other.digit and abs(one.sample - other.sample) <= _LATE for other in own)
 
 
 def _during(one: Heard, press: Press) -> bool:
@@ -152,13 +163,13 @@ def _same(before: Pcm, after: Pcm, delay: int) -> int:
 
 # --- in print -------------------------------------------------------------------------------------------------------
 
-_HEAD = ("condition", "presses", "read without a mask", *DECODERS, "union", "right digit", "elsewhere")
+_HEAD = ("condition", "presses", "read without a mask", *DECODERS, "union", "right digit", "elsewhere", "speech's own")
 
 
 def _cells(row: Row) -> list[str]:
     control = f"{100 * row.control['union'] / max(1, row.presses):.1f} %"
     leaked = [str(row.leaked[name]) for name in (*DECODERS, "union")]
-    return [row.name, f"{row.presses:,}", control, *leaked, str(row.right), str(row.elsewhere)]
+    return [row.name, f"{row.presses:,}", control, *leaked, str(row.right), str(row.elsewhere), str(row.speech)]
 
 
 def table(rows: Sequence[Row], title: str) -> Table:
