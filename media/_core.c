@@ -132,20 +132,16 @@ static PyObject *relay_set_peer(PyObject *self, PyObject *args, PyObject *kwargs
 }
 
 static PyObject *relay_set_types(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"stream", "events", "audio", NULL};
+    static char *names[] = {"stream", "events", "audio", "mu", "a", "opaque", NULL};
     struct command command = {.kind = SET_TYPES};
     long long stream;
-    Py_buffer events, audio;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ly*y*", names, &stream, &events, &audio))
+    Py_buffer given[TYPE_KINDS] = {0};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ly*y*|y*y*y*", names, &stream, &given[TYPE_EVENT], &given[TYPE_AUDIO],
+                                     &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE]))
         return NULL;
     command.stream = stream;
-    command.events = events.buf;
-    command.event_count = (size_t)events.len;
-    command.audio = audio.buf;
-    command.audio_count = (size_t)audio.len;
-    PyObject *result = are_types(&events) && are_types(&audio) ? run_or_null(self, &command) : NULL;
-    PyBuffer_Release(&events);
-    PyBuffer_Release(&audio);
+    PyObject *result = take_types(given, command.types) ? run_or_null(self, &command) : NULL;
+    release_types(given);
     return result;
 }
 
@@ -162,7 +158,17 @@ static PyObject *switch_stream(PyObject *self, PyObject *args, PyObject *kwargs,
 }
 
 static PyObject *relay_set_mask(PyObject *self, PyObject *args, PyObject *kwargs) {
-    return switch_stream(self, args, kwargs, SET_MASK);
+    static char *names[] = {"stream", "on", "policy", "guard", NULL};
+    struct command command = {.kind = SET_MASK, .policy = POLICY_MASK, .guard = GUARD};
+    long long stream;
+    int on;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Lp|ii", names, &stream, &on, &command.policy, &command.guard))
+        return NULL;
+    if (!is_policy(command.policy, command.guard))
+        return NULL;
+    command.stream = stream;
+    command.on = on;
+    return run_or_null(self, &command);
 }
 
 static PyObject *relay_set_capture(PyObject *self, PyObject *args, PyObject *kwargs) {
@@ -278,10 +284,12 @@ PyMODINIT_FUNC PyInit__core(void) {
     PyObject *core = PyModule_Create(&module);
     if (core == NULL)
         return NULL;
+    inband_prepare();
     if (add_type(core, &secret_spec, &secret_type) != 0 || add_type(core, &relay_spec, NULL) != 0 ||
         add_type(core, &mask_spec, NULL) != 0 || PyModule_AddIntConstant(core, "CALLER", CALLER) != 0 ||
         PyModule_AddIntConstant(core, "AGENT", AGENT) != 0 || PyModule_AddIntConstant(core, "KEYED", KEYED) != 0 ||
-        PyModule_AddIntConstant(core, "OVERFLOW", OVERFLOW) != 0) {
+        PyModule_AddIntConstant(core, "OVERFLOW", OVERFLOW) != 0 ||
+        PyModule_AddIntConstant(core, "GUARD", GUARD) != 0) {
         Py_DECREF(core);
         return NULL;
     }

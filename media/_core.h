@@ -2,6 +2,8 @@
 #ifndef TONEWALL_CORE_H
 #define TONEWALL_CORE_H
 
+#include "_hold.h"
+
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,8 +14,9 @@
 
 enum { TRACKS = 4, PRESSES = 8, KEYS = 32, KEY_NONE = -1 };
 enum { KEY_HOLD_MS = 100 };
-enum type_kind { TYPE_UNKNOWN = 0, TYPE_AUDIO = 1, TYPE_EVENT = 2 };
-enum verdict { FORWARD, WITHHELD, MALFORMED };
+/* In the order in which one counts, where a type is listed as several. TYPE_AUDIO: not looked into; TYPE_OPAQUE: cannot be. */
+enum type_kind { TYPE_UNKNOWN, TYPE_AUDIO, TYPE_MU, TYPE_A, TYPE_OPAQUE, TYPE_EVENT, TYPE_KINDS };
+enum verdict { FORWARD, WITHHELD, MALFORMED, HELD }; /* HELD: see hold_next */
 
 struct rtp {
     uint8_t type;
@@ -41,6 +44,7 @@ struct press { /* one event, without its code: what was keyed is not to be found
 struct mask {
     uint8_t kinds[128];
     bool types_known, on;
+    struct hold *hold; /* while masked; NULL where there is no memory for it: then no G.711 leaves */
     uint64_t clock;
     struct track tracks[TRACKS];
     struct press presses[PRESSES];
@@ -72,7 +76,11 @@ bool rtcp_is(const uint8_t *packet, size_t length);
 size_t rtcp_reports(const uint8_t *packet, size_t length);
 /* What the peer that sent this RTCP says of what it receives; false: nothing. */
 bool rtcp_reception(const uint8_t *packet, size_t length, uint64_t *lost, uint64_t *jitter);
-void mask_types(struct mask *mask, const uint8_t *events, size_t event_count, const uint8_t *audio, size_t audio_count);
+struct type_list {
+    const uint8_t *types;
+    size_t count;
+};
+void mask_types(struct mask *mask, const struct type_list lists[TYPE_KINDS]);
 /* `packet` may be rewritten in place. */
 struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms);
 struct decision mask_rtcp(const struct mask *mask, const uint8_t *packet, size_t length);
@@ -133,8 +141,8 @@ struct command {
     int leg;
     struct sockaddr_storage rtp, rtcp;
     bool has_rtp, has_rtcp, on;
-    const uint8_t *events, *audio;
-    size_t event_count, audio_count;
+    struct type_list types[TYPE_KINDS];
+    int policy, guard;
     uint8_t *into;
     size_t room;
     struct counters counters[2];

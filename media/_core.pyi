@@ -8,6 +8,7 @@ AGENT: Final = 1
 # Kinds of event that `Relay.take_events` reports.
 KEYED: Final = 1  # digits wait for `take_digits`
 OVERFLOW: Final = 2  # a digit could not be kept: its capture must end
+GUARD: Final = 24  # blocks for which a window stays open, where nobody says otherwise
 
 @final
 class SecretMemory:
@@ -46,10 +47,16 @@ class Relay:
     ) -> None: ...
     """Where the leg's packets come from and go to (numeric addresses; port 0: no peer, nothing passes); see media/source.py."""
 
-    def set_types(self, stream: int, events: bytes, audio: bytes) -> None: ...
-    """The payload types of telephone-event and of all else that was negotiated, one byte each."""
+    def set_types(
+        self, stream: int, events: bytes, audio: bytes, mu: bytes = b"", a: bytes = b"", opaque: bytes = b""
+    ) -> None: ...
+    """The payload types that were negotiated, one byte each: telephone-event; what is not looked into and passes (video);
+        G.711 of either law; audio that cannot be looked into, and does not pass while masked."""
 
-    def set_mask(self, stream: int, on: bool) -> None: ...
+    def set_mask(self, stream: int, on: bool, policy: int = 0, guard: int = ...) -> None: ...
+    """`policy` and `guard` (blocks of 5 ms): as in media/hold.py. Where there is no memory for the hold this raises OSError; then
+        the stream is masked, and of G.711 nothing leaves."""
+
     def set_capture(self, stream: int, on: bool) -> None: ...
     """Keep (and announce) the customer's key presses, or do not. Switching wipes what was kept."""
 
@@ -74,10 +81,18 @@ class Relay:
 class Mask:
     """The decision for one direction as the relay makes it, exposed so that tests can compare it with the reference."""
 
-    def __init__(self, events: bytes, audio: bytes) -> None: ...
-    def set_mask(self, on: bool, /) -> None: ...
+    def __init__(self, events: bytes, audio: bytes, mu: bytes = b"", a: bytes = b"", opaque: bytes = b"") -> None: ...
+    def switch(self, on: bool, policy: int = 0, guard: int = ..., /) -> list[bytes]: ...
+    """What was held and leaves because of it."""
+
+    def released(self) -> list[bytes]: ...
+    """What was held and leaves now; to be asked after every packet."""
+
+    def idle(self, now_ms: int, /) -> list[bytes]: ...
+    """What was held and leaves because nothing has come for long."""
+
     def rtp(self, packet: bytes, now_ms: int, /) -> tuple[bytes | None, int]: ...
-    """What leaves for the agent (None: nothing) and the key that this packet begins (-1: none, else event code 0-15)."""
+    """What leaves for the agent at once (None: nothing) and the key that this packet begins (-1: none, else event code 0-15)."""
 
     def rtcp(self, packet: bytes, /) -> bytes | None: ...
     """What leaves for the agent: all of it, while masked its leading reports alone, or nothing (None)."""

@@ -164,6 +164,20 @@ static bool track_pass(struct mask *mask, uint32_t ssrc, uint16_t seq, bool with
     return !withhold;
 }
 
+/* What fills a gap in time takes the next number. False: the SSRC is forgotten. */
+static bool track_insert(struct mask *mask, uint32_t ssrc, uint16_t *leaves_as) {
+    for (int i = 0; i < TRACKS; i++) {
+        struct track *track = &mask->tracks[i];
+        if (!track->used || track->ssrc != ssrc)
+            continue;
+        track->shift--;
+        track->withheld = UINT64_MAX; /* what is still on its way from before has no number any more */
+        *leaves_as = (uint16_t)(track->highest - track->shift);
+        return true;
+    }
+    return false;
+}
+
 /* --- one key press, one digit (media/reassembly.py) ---------------------------------------------------------------- */
 
 struct sighting {
@@ -258,13 +272,14 @@ int keys_take(struct keys *keys, int64_t now_ms, uint8_t *into, size_t room) {
 
 /* --- the mask (media/masking.py) ------------------------------------------------------------------------------------ */
 
-void mask_types(struct mask *mask, const uint8_t *events, size_t event_count, const uint8_t *audio, size_t audio_count) {
+void mask_types(struct mask *mask, const struct type_list lists[TYPE_KINDS]) {
     memset(mask->kinds, TYPE_UNKNOWN, sizeof mask->kinds);
-    for (size_t i = 0; i < audio_count; i++)
-        mask->kinds[audio[i] & 0x7F] = TYPE_AUDIO;
-    for (size_t i = 0; i < event_count; i++) /* a type that is listed as both is an event's */
-        mask->kinds[events[i] & 0x7F] = TYPE_EVENT;
-    mask->types_known = event_count + audio_count > 0;
+    mask->types_known = false;
+    for (int kind = TYPE_AUDIO; kind < TYPE_KINDS; kind++)
+        for (size_t i = 0; i < lists[kind].count; i++) {
+            mask->kinds[lists[kind].types[i] & 0x7F] = (uint8_t)kind;
+            mask->types_known = true;
+        }
 }
 
 static bool looks_like_event(const uint8_t *payload, size_t length) {
@@ -274,6 +289,16 @@ static bool looks_like_event(const uint8_t *payload, size_t length) {
         if (payload[at] > 15)
             return false;
     return true;
+}
+
+static void fill(struct mask *mask, uint32_t timestamp, bool event) {
+    struct hold *hold = mask->hold;
+    uint16_t leaves_as;
+    for (int size; (size = hold_lacks(hold, timestamp, event)) > 0;) {
+        if (!track_insert(mask, hold->ssrc, &leaves_as))
+            return;
+        hold_fill(hold, size, leaves_as);
+    }
 }
 
 struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms) {
@@ -291,8 +316,12 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
     }
     const uint8_t *payload = packet + rtp.start;
     size_t size = rtp.end - rtp.start;
-    bool withhold = mask->on && (mask->kinds[rtp.type] != TYPE_AUDIO || looks_like_event(payload, size));
-    if (mask->kinds[rtp.type] == TYPE_EVENT && size >= 4 && payload[0] <= 15) {
+    enum type_kind kind = mask->kinds[rtp.type];
+    bool is_event = kind == TYPE_EVENT && size >= 4, is_key = kind == TYPE_EVENT || looks_like_event(payload, size);
+    bool is_closed = is_key || kind == TYPE_UNKNOWN || kind == TYPE_OPAQUE;
+    bool withhold = mask->on && is_closed, is_g711 = mask->on && !is_closed && kind != TYPE_AUDIO;
+    struct hold *hold = mask->on ? mask->hold : NULL;
+    if (is_event && payload[0] <= 15) {
         struct sighting sighting = press_sight(mask, &rtp, payload, now_ms);
         withhold |= sighting.withheld;
         if (sighting.replayed)
@@ -303,9 +332,27 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
             decision.timestamp = rtp.timestamp;
         }
     }
+    if (is_g711) {
+        withhold = hold == NULL || !hold_takes(hold, rtp.ssrc, rtp.timestamp, size, now_ms);
+        if (!withhold)
+            fill(mask, rtp.timestamp, false);
+    }
     uint16_t leaves_as;
-    if (!track_pass(mask, rtp.ssrc, rtp.seq, withhold, &leaves_as)) {
+    bool passes = track_pass(mask, rtp.ssrc, rtp.seq, withhold, &leaves_as);
+    if (hold != NULL && withhold && is_key) {
+        hold_event(hold, now_ms);
+        if (is_event && payload[0] <= 15 && hold->bound && rtp.ssrc == hold->ssrc)
+            fill(mask, rtp.timestamp + get16(payload + 2), true);
+    }
+    if (!passes) {
         decision.verdict = WITHHELD;
+        return decision;
+    }
+    if (is_g711) {
+        struct frame frame = {.type = rtp.type, .marker = rtp.marker, .law = kind == TYPE_MU ? LAW_MU : LAW_A,
+                              .seq = leaves_as, .timestamp = rtp.timestamp, .ssrc = rtp.ssrc, .size = (int)size};
+        hold_audio(hold, frame, payload, now_ms);
+        decision.verdict = HELD;
         return decision;
     }
     put16(packet + 2, leaves_as);

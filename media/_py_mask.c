@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool are_types(Py_buffer *types) {
+static bool are_types(const Py_buffer *types) {
     for (Py_ssize_t i = 0; i < types->len; i++)
         if (((const uint8_t *)types->buf)[i] > 127) {
             PyErr_SetString(PyExc_ValueError, "a payload type is 0 to 127");
@@ -13,44 +13,98 @@ bool are_types(Py_buffer *types) {
     return true;
 }
 
+bool take_types(const Py_buffer given[TYPE_KINDS], struct type_list lists[TYPE_KINDS]) {
+    for (int kind = 0; kind < TYPE_KINDS; kind++) {
+        if (!are_types(&given[kind]))
+            return false;
+        lists[kind] = (struct type_list){given[kind].buf, (size_t)given[kind].len};
+    }
+    return true;
+}
+
+void release_types(Py_buffer given[TYPE_KINDS]) {
+    for (int kind = 0; kind < TYPE_KINDS; kind++)
+        if (given[kind].obj != NULL)
+            PyBuffer_Release(&given[kind]);
+}
+
+bool is_policy(int policy, int guard) {
+    if (policy < POLICY_MASK || policy > POLICY_MUTE || guard < 0 || guard > MOST_GUARD) {
+        PyErr_Format(PyExc_ValueError, "policy is 0 to %d, guard 0 to %d blocks", POLICY_MUTE, MOST_GUARD);
+        return false;
+    }
+    return true;
+}
+
 typedef struct {
     PyObject_HEAD
     struct mask mask;
-    struct secret keys;
+    struct secret keys, hold;
 } Mask;
 
 static PyObject *mask_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"events", "audio", NULL};
-    Py_buffer events, audio;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*y*", names, &events, &audio))
+    static char *names[] = {"events", "audio", "mu", "a", "opaque", NULL};
+    Py_buffer given[TYPE_KINDS] = {0};
+    struct type_list lists[TYPE_KINDS];
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*y*|y*y*y*", names, &given[TYPE_EVENT], &given[TYPE_AUDIO],
+                                     &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE]))
         return NULL;
     Mask *self = NULL;
-    if (are_types(&events) && are_types(&audio)) {
+    if (take_types(given, lists)) {
         allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
         self = (Mask *)allocate(type, 0);
-        if (self != NULL && !secret_map(&self->keys, sizeof(struct keys))) {
+        if (self != NULL && (!secret_map(&self->keys, sizeof(struct keys)) || !secret_map(&self->hold, sizeof(struct hold)))) {
             PyErr_SetFromErrno(PyExc_OSError);
             Py_CLEAR(self);
         }
         if (self != NULL)
-            mask_types(&self->mask, events.buf, (size_t)events.len, audio.buf, (size_t)audio.len);
+            mask_types(&self->mask, lists);
     }
-    PyBuffer_Release(&events);
-    PyBuffer_Release(&audio);
+    release_types(given);
     return (PyObject *)self;
 }
 
 static void mask_dealloc(PyObject *self) {
     secret_unmap(&((Mask *)self)->keys);
+    secret_unmap(&((Mask *)self)->hold);
     free_object(self);
 }
 
-static PyObject *mask_set_mask(PyObject *self, PyObject *on) {
-    int truth = PyObject_IsTrue(on);
-    if (truth < 0)
+/* The packets that leave, as a list. */
+static PyObject *let_go(Mask *self, bool all_of_it) {
+    uint8_t out[RTP_HEADER + FRAME_MOST];
+    PyObject *left = PyList_New(0);
+    for (size_t length; left != NULL && self->mask.hold != NULL && (length = hold_next(self->mask.hold, all_of_it, out)) > 0;) {
+        PyObject *packet = PyBytes_FromStringAndSize((const char *)out, (Py_ssize_t)length);
+        if (packet == NULL || PyList_Append(left, packet) != 0)
+            Py_CLEAR(left);
+        Py_XDECREF(packet);
+    }
+    return left;
+}
+
+static PyObject *mask_switch(PyObject *object, PyObject *args) {
+    Mask *self = (Mask *)object;
+    int on, policy = POLICY_MASK, guard = GUARD;
+    if (!PyArg_ParseTuple(args, "p|ii", &on, &policy, &guard) || !is_policy(policy, guard))
         return NULL;
-    ((Mask *)self)->mask.on = truth;
-    Py_RETURN_NONE;
+    PyObject *left = let_go(self, true);
+    self->mask.on = on;
+    self->mask.hold = on ? (struct hold *)self->hold.bytes : NULL;
+    if (on)
+        hold_begin(self->mask.hold, (enum policy)policy, guard);
+    return left;
+}
+
+static PyObject *mask_released(PyObject *self, PyObject *Py_UNUSED(ignored)) { return let_go((Mask *)self, false); }
+
+static PyObject *mask_idle(PyObject *object, PyObject *now) {
+    Mask *self = (Mask *)object;
+    long long now_ms = PyLong_AsLongLong(now);
+    if (now_ms == -1 && PyErr_Occurred())
+        return NULL;
+    bool is_due = self->mask.hold != NULL && now_ms >= hold_due_ms(self->mask.hold);
+    return is_due ? let_go(self, true) : PyList_New(0);
 }
 
 static PyObject *mask_rtp_method(PyObject *object, PyObject *args) {
@@ -115,7 +169,9 @@ static PyObject *mask_take(PyObject *object, PyObject *now) {
 }
 
 static PyMethodDef mask_methods[] = {
-    {"set_mask", mask_set_mask, METH_O, NULL},
+    {"switch", mask_switch, METH_VARARGS, NULL},
+    {"released", mask_released, METH_NOARGS, NULL},
+    {"idle", mask_idle, METH_O, NULL},
     {"rtp", mask_rtp_method, METH_VARARGS, NULL},
     {"rtcp", mask_rtcp_method, METH_O, NULL},
     {"reception", mask_reception, METH_O, NULL},

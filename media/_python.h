@@ -18,6 +18,8 @@ extern PyType_Spec secret_spec, mask_spec;
 PyObject *refuse_pickle(PyObject *self, PyObject *ignored);
 void free_object(PyObject *self);
 bool secret_is_ours(SecretMemory *self, PyObject *error);
-bool are_types(Py_buffer *types); /* false: an exception is set */
+bool take_types(const Py_buffer given[TYPE_KINDS], struct type_list lists[TYPE_KINDS]); /* false: an exception is set */
+void release_types(Py_buffer given[TYPE_KINDS]);
+bool is_policy(int policy, int guard); /* false: an exception is set */
 
 #endif

@@ -15,7 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { READY = 256, TICK_MS = 10 };
+enum { READY = 256, TICK_MS = 10, HOLDS = 16, ROOM = RTP_HEADER + FRAME_MOST };
+_Static_assert((int)ROOM <= (int)BUFFER, "what leaves fits beside what came");
 
 int64_t clock_ms(void) {
     struct timespec now;
@@ -60,6 +61,24 @@ static struct decision decide(struct relay *relay, struct endpoint *from, uint8_
     return decision;
 }
 
+static bool send_on(struct stream *stream, int index, const uint8_t *packet, size_t length) {
+    const struct endpoint *to = &stream->endpoints[index];
+    const struct sockaddr_storage *peer = &to->source.current;
+    return to->source.present && sendto(to->fd, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL,
+                                        (const struct sockaddr *)peer, source_length(peer)) >= 0;
+}
+
+void release(struct relay *relay, struct stream *stream, bool all_of_it) {
+    struct hold *hold = stream->mask.hold;
+    uint8_t *out = relay->buffer.bytes + BUFFER;
+    for (size_t length; hold != NULL && (length = hold_next(hold, all_of_it, out)) > 0;)
+        if (send_on(stream, AGENT_RTP, out, length))
+            stream->counters[AGENT].sent++;
+    int64_t due_ms = hold != NULL ? hold_due_ms(hold) : INT64_MAX;
+    if (due_ms < relay->due_ms)
+        relay->due_ms = due_ms;
+}
+
 bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
     struct stream *stream = from->stream;
     struct sockaddr_storage address;
@@ -87,18 +106,16 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
         decision = decide(relay, from, packet, length, now_ms);
     if (!is_rtp && !oversized && rtcp_reception(packet, length, &here->lost, &here->jitter))
         here->reports++;
-    const struct endpoint *to = &stream->endpoints[2 * other + !is_rtp];
     if (decision.verdict == MALFORMED) {
         here->malformed++;
     } else if (decision.verdict == WITHHELD) {
         there->masked++;
-    } else if (to->source.present) {
-        const struct sockaddr_storage *peer = &to->source.current;
-        if (sendto(to->fd, decision.bytes, decision.length, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)peer,
-                   source_length(peer)) >= 0)
-            there->sent++;
+    } else if (decision.verdict == FORWARD && send_on(stream, 2 * other + !is_rtp, decision.bytes, decision.length)) {
+        there->sent++;
     }
-    bool is_plain_audio = is_rtp && decision.verdict == FORWARD && length > 1 &&
+    if (from->index == CALLER_RTP && stream->mask.hold != NULL)
+        release(relay, stream, false);
+    bool is_plain_audio = is_rtp && decision.verdict == FORWARD && length > 1 && !stream->mask.on &&
                           stream->mask.kinds[packet[1] & 0x7F] != TYPE_EVENT;
     if (!is_plain_audio || decision.key != KEY_NONE)
         explicit_bzero(packet, length);
@@ -108,11 +125,22 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
 
 /* --- time --------------------------------------------------------------------------------------------------------------- */
 
+/* What waits for more leaves, if nothing came for long. When to look again. */
+static int64_t tend_hold(struct relay *relay, struct stream *stream, int64_t now_ms) {
+    struct hold *hold = stream->mask.hold;
+    if (hold != NULL && now_ms >= hold_due_ms(hold))
+        release(relay, stream, true);
+    return hold != NULL ? hold_due_ms(hold) : INT64_MAX;
+}
+
 /* Announce keys whose hold is over; find when to look again. */
 static void tend(struct relay *relay, int64_t now_ms) {
     int64_t due_ms = INT64_MAX;
     for (int bucket = 0; bucket < BUCKETS; bucket++)
         for (struct stream *stream = relay->buckets[bucket]; stream != NULL; stream = stream->next) {
+            int64_t hold_due = tend_hold(relay, stream, now_ms);
+            if (hold_due < due_ms)
+                due_ms = hold_due;
             if (stream->capture && stream->keys->count > 0 && !stream->announced) {
                 if (keys_ripe(stream->keys, now_ms) > 0) {
                     stream->announced = true;
@@ -176,11 +204,13 @@ struct relay *relay_new(void) {
     pthread_mutex_init(&relay->lock, NULL);
     pthread_mutex_init(&relay->events_lock, NULL);
     relay->due_ms = INT64_MAX;
+    relay->keys = (struct pool){.size = sizeof(struct keys), .places = SLAB_STREAMS};
+    relay->holds = (struct pool){.size = sizeof(struct hold), .places = HOLDS};
     relay->epoll = epoll_create1(EPOLL_CLOEXEC);
     relay->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     relay->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event interest = {.events = EPOLLIN, .data.ptr = NULL};
-    if (relay->epoll < 0 || relay->wake < 0 || relay->news < 0 || !secret_map(&relay->buffer, BUFFER) ||
+    if (relay->epoll < 0 || relay->wake < 0 || relay->news < 0 || !secret_map(&relay->buffer, 2 * BUFFER) ||
         epoll_ctl(relay->epoll, EPOLL_CTL_ADD, relay->wake, &interest) != 0) {
         int why = errno;
         relay_free(relay);
@@ -213,7 +243,8 @@ void relay_free(struct relay *relay) {
         pthread_join(relay->thread, NULL);
     }
     free_closed(relay);
-    free_slabs(relay);
+    pool_free(&relay->keys);
+    pool_free(&relay->holds);
     secret_unmap(&relay->buffer);
     int fds[] = {relay->epoll, relay->wake, relay->news};
     for (int i = 0; i < 3; i++)

@@ -20,7 +20,7 @@ struct stream {
     struct endpoint endpoints[SOCKETS];
     struct counters counters[2];
     struct mask mask;
-    struct keys *keys; /* in a slab */
+    struct keys *keys; /* of a pool, as is `mask.hold` */
     bool capture, announced;
     struct stream *next; /* in its bucket, or among the closed */
     bool waiting[EVENT_KINDS]; /* guarded by `events_lock`, as is all below */
@@ -28,9 +28,13 @@ struct stream {
     struct stream *previous_waiting, *next_waiting;
 };
 
-struct slab {
-    struct secret memory;
-    struct slab *next;
+/* Places of one size in slabs of secret memory. */
+struct pool {
+    size_t size; /* of a place */
+    int places;  /* in a slab */
+    struct slab *slabs;
+    void **spare;
+    size_t spares, room;
 };
 
 struct relay {
@@ -44,10 +48,8 @@ struct relay {
     struct stream *closed; /* wiped, but the thread may still hold what epoll said of them */
     int closed_count;
     struct stream *first_waiting, *last_waiting;
-    struct slab *slabs;
-    struct keys **spare; /* free places in the slabs */
-    size_t spares, spare_room;
-    struct secret buffer;
+    struct pool keys, holds;
+    struct secret buffer; /* a packet that came, and one that leaves */
 };
 
 int64_t clock_ms(void);
@@ -56,6 +58,8 @@ void hush(int fd);
 
 void enter(struct relay *relay); /* whoever waited longest comes next: neither packets nor commands starve the other */
 void leave(struct relay *relay);
+/* Send what the hold of a stream lets go; when it is due if nothing more comes. */
+void release(struct relay *relay, struct stream *stream, bool all_of_it);
 bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms); /* one packet; false: none was there */
 
 /* _news.c */
@@ -67,6 +71,10 @@ void forget_capture(struct relay *relay, struct stream *stream); /* what was sai
 void stop_capture(struct stream *stream);
 void close_stream(struct relay *relay, struct stream **at);
 void free_closed(struct relay *relay);
-void free_slabs(struct relay *relay);
+
+/* _pool.c */
+void *pool_borrow(struct pool *pool); /* NULL: errno is set */
+void pool_give_back(struct pool *pool, void *place); /* wiped */
+void pool_free(struct pool *pool);
 
 #endif

@@ -1,4 +1,4 @@
-/* Streams and the commands that change them, applied under the lock; keys have their places in slabs of secret memory. */
+/* Streams and the commands that change them, applied under the lock. */
 #include "_relay.h"
 
 #include <errno.h>
@@ -6,40 +6,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
-
-static bool grow_slabs(struct relay *relay) {
-    size_t room = relay->spare_room + SLAB_STREAMS;
-    struct keys **spare = realloc(relay->spare, room * sizeof *spare);
-    if (spare == NULL)
-        return false;
-    relay->spare = spare;
-    struct slab *slab = calloc(1, sizeof *slab);
-    if (slab == NULL || !secret_map(&slab->memory, SLAB_STREAMS * sizeof(struct keys))) {
-        free(slab);
-        return false;
-    }
-    relay->spare_room = room;
-    for (size_t i = 0; i < SLAB_STREAMS; i++)
-        relay->spare[relay->spares++] = (struct keys *)slab->memory.bytes + i;
-    slab->next = relay->slabs;
-    relay->slabs = slab;
-    return true;
-}
-
-static struct keys *borrow_keys(struct relay *relay) {
-    if (relay->spares == 0 && !grow_slabs(relay))
-        return NULL;
-    return relay->spare[--relay->spares];
-}
-
-void free_slabs(struct relay *relay) {
-    for (struct slab *slab = relay->slabs, *next; slab != NULL; slab = next) {
-        next = slab->next;
-        secret_unmap(&slab->memory);
-        free(slab);
-    }
-    free(relay->spare);
-}
 
 void stop_capture(struct stream *stream) {
     explicit_bzero(stream->keys, sizeof *stream->keys);
@@ -58,7 +24,7 @@ static int open_stream(struct relay *relay, const struct command *command) {
     if (*at != NULL)
         return -EEXIST;
     struct stream *stream = calloc(1, sizeof *stream);
-    struct keys *keys = stream == NULL ? NULL : borrow_keys(relay);
+    struct keys *keys = stream == NULL ? NULL : pool_borrow(&relay->keys);
     if (keys == NULL) {
         free(stream);
         return -ENOMEM;
@@ -75,7 +41,7 @@ static int open_stream(struct relay *relay, const struct command *command) {
         }
     }
     if (error != 0) { /* the descriptors stay the caller's */
-        relay->spare[relay->spares++] = keys;
+        pool_give_back(&relay->keys, keys);
         free(stream);
         return error;
     }
@@ -92,7 +58,9 @@ void close_stream(struct relay *relay, struct stream **at) {
         close(stream->endpoints[i].fd);
     }
     stop_capture(stream);
-    relay->spare[relay->spares++] = stream->keys;
+    pool_give_back(&relay->keys, stream->keys);
+    if (stream->mask.hold != NULL)
+        pool_give_back(&relay->holds, stream->mask.hold);
     forget_news(relay, stream);
     explicit_bzero(stream, sizeof *stream);
     for (int i = 0; i < SOCKETS; i++)
@@ -133,12 +101,34 @@ static int take_digits(struct relay *relay, struct stream *stream, const struct 
 enum { DRAIN = 1024 };
 
 /* What arrived under the mask is treated under the mask. */
-static void set_mask(struct relay *relay, struct stream *stream, bool on, int64_t now_ms) {
-    if (stream->mask.on && !on)
-        for (int index = 2 * CALLER; index < 2 * AGENT; index++)
-            for (int left = DRAIN; left > 0 && relay_one(relay, &stream->endpoints[index], now_ms); left--)
-                ;
-    stream->mask.on = on;
+static void drain(struct relay *relay, struct stream *stream, int64_t now_ms) {
+    for (int index = 2 * CALLER; index < 2 * AGENT; index++)
+        for (int left = DRAIN; left > 0 && relay_one(relay, &stream->endpoints[index], now_ms); left--)
+            ;
+}
+
+static int set_mask(struct relay *relay, struct stream *stream, const struct command *command, int64_t now_ms) {
+    struct mask *mask = &stream->mask;
+    if (mask->on && command->on) { /* the policy may change, what is held stays */
+        if (mask->hold != NULL) {
+            mask->hold->policy = (enum policy)command->policy;
+            mask->hold->guard = command->guard;
+        }
+    } else if (mask->on) {
+        drain(relay, stream, now_ms);
+        release(relay, stream, true);
+        if (mask->hold != NULL)
+            pool_give_back(&relay->holds, mask->hold);
+        mask->hold = NULL;
+    }
+    mask->on = command->on;
+    if (mask->on && mask->hold == NULL) {
+        mask->hold = pool_borrow(&relay->holds);
+        if (mask->hold == NULL)
+            return -ENOMEM; /* masked all the same: no G.711 leaves */
+        hold_begin(mask->hold, (enum policy)command->policy, command->guard);
+    }
+    return 0;
 }
 
 static int apply(struct relay *relay, struct command *command) {
@@ -157,11 +147,10 @@ static int apply(struct relay *relay, struct command *command) {
         source_set(&rtp[1].source, &command->rtcp, command->has_rtp && command->has_rtcp, command->on);
         return 0;
     case SET_TYPES:
-        mask_types(&stream->mask, command->events, command->event_count, command->audio, command->audio_count);
+        mask_types(&stream->mask, command->types);
         return 0;
     case SET_MASK:
-        set_mask(relay, stream, command->on, now_ms);
-        return 0;
+        return set_mask(relay, stream, command, now_ms);
     case SET_CAPTURE:
         stop_capture(stream);
         forget_capture(relay, stream);

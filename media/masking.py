@@ -4,14 +4,18 @@ Rule 1: while masked, what is not understood is not forwarded: only well-formed 
         cannot be an event, and of RTCP the leading sender and receiver reports, whose fields are numbers.
 Rule 2: while masked, CSRCs, header extension and padding are left out: they may carry levels of a tone, or anything.
 Rule 3: unmasked, every well-formed packet is relayed as it is, events too; only its sequence number may differ.
-Rule 4: types that nobody negotiated are unknown; where no types are known at all, only an unmasked path relays.
+Rule 4: while masked, G.711 is held (media/hold.py) and leaves without its tones; audio that cannot be looked into does not leave.
+Rule 5: types that nobody negotiated are unknown; where no types are known at all, only an unmasked path relays.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from . import telephone_event
+from .g711 import Law
+from .hold import Hold, Policy
 from .reassembly import Presses
 from .rtp import Rtp, Ssrc, is_multiplexed_rtcp, is_rtcp, leading_reports, parse, serialise
 from .sequence import Tracks
@@ -28,22 +32,36 @@ class Keyed:
 
 @dataclass(slots=True)
 class Mask:
-    """One direction, from customer to agent. A payload type that is listed as both counts as an event's."""
+    """One direction, from customer to agent. A payload type that is listed as both counts as an event's.
+
+    `audio`: the types that are neither events nor a telephone's audio, and what is not looked into; `laws`: G.711;
+    `opaque`: audio that the core cannot look into.
+    """
 
     events: frozenset[int]
     audio: frozenset[int]
     on: bool = False
+    laws: Mapping[int, Law] = field(default_factory=dict)
+    opaque: frozenset[int] = frozenset()
+    _hold: Hold | None = None
     _tracks: Tracks = field(default_factory=Tracks)
     _presses: Presses = field(default_factory=Presses)
 
+    def switch(self, on: bool, policy: Policy = Policy.MASK, guard: int = 24) -> list[bytes]:
+        """Mask, or open; what leaves because of it. `guard`: blocks of 5 ms for which a window stays open."""
+        left = list(self._hold.released(all_of_it=True)) if self._hold is not None else []
+        self._hold = Hold(policy, guard) if on else None
+        self.on = on
+        return left
+
     def rtp(self, packet: bytes, now_ms: int) -> tuple[bytes | None, Keyed | None]:
-        """What leaves for the agent (None: nothing), and the press that this packet begins."""
+        """What leaves at once (None: nothing; see `released`), and the press that this packet begins."""
         parsed = parse(packet)
         if parsed is None:
             return (None if self._is_strict else packet), None
         if is_multiplexed_rtcp(parsed):
             return (None if self.on else packet), None
-        withhold, keyed = self.on and not self._is_audio(parsed), None
+        keyed, withhold = None, self.on and not self._is_audio(parsed)
         event = telephone_event.parse(parsed.payload) if parsed.payload_type in self.events else None
         if event is not None and telephone_event.is_key(event):
             sighting = self._presses.sight(
@@ -54,12 +72,47 @@ class Mask:
                 self._tracks.replay(parsed.ssrc, parsed.sequence_number)
             if sighting.is_new:
                 keyed = Keyed(parsed.ssrc, parsed.rtp_timestamp, event.code)
+        law = self._law(parsed) if self.on and not withhold else None
+        if law is not None and not self._holds(parsed, now_ms):
+            withhold = True
         leaves_as = self._tracks.leaves_as(parsed.ssrc, parsed.sequence_number, withhold)
+        if self._hold is not None and withhold and self._is_key(parsed):
+            self._hold.event(now_ms)
+            if event is not None and telephone_event.is_key(event) and parsed.ssrc == self._hold.ssrc:
+                self._fill(parsed.rtp_timestamp + event.duration, event=True)
         if leaves_as is None:
+            return None, keyed
+        if law is not None and self._hold is not None:
+            self._hold.audio(replace(parsed, sequence_number=leaves_as), law, now_ms)
             return None, keyed
         if self.on:
             return serialise(replace(parsed, sequence_number=leaves_as)), keyed
         return packet[:2] + leaves_as.to_bytes(2, "big") + packet[4:], keyed
+
+    def released(self) -> Iterator[bytes]:
+        """What was held and leaves now; to be asked after every packet."""
+        return self._hold.released() if self._hold is not None else iter(())
+
+    def idle(self, now_ms: int) -> list[bytes]:
+        """What was held and leaves because nothing has come for long."""
+        due = self._hold.due_ms() if self._hold is not None else None
+        return list(self._hold.released(all_of_it=True)) if self._hold and due is not None and now_ms >= due else []
+
+    def _holds(self, parsed: Rtp, now_ms: int) -> bool:
+        """Whether a frame of G.711 may wait; what is missing before it is filled."""
+        if self._hold is None or not self._hold.takes(parsed.ssrc, parsed.rtp_timestamp, len(parsed.payload), now_ms):
+            return False
+        self._fill(parsed.rtp_timestamp, event=False)
+        return True
+
+    def _fill(self, rtp_timestamp: int, *, event: bool) -> None:
+        assert self._hold is not None
+        assert self._hold.ssrc is not None
+        for at, size in self._hold.lacks(rtp_timestamp % (1 << 32), event=event):
+            leaves_as = self._tracks.insert(self._hold.ssrc)
+            if leaves_as is None:
+                return
+            self._hold.fill(at, size, leaves_as)
 
     def rtcp(self, packet: bytes) -> bytes | None:
         """What leaves for the agent: unmasked the packet as it is, masked its leading reports (None: nothing)."""
@@ -69,8 +122,15 @@ class Mask:
 
     @property
     def _is_strict(self) -> bool:
-        return self.on or bool(self.events or self.audio)
+        return self.on or bool(self.events or self.audio or self.laws or self.opaque)
+
+    def _is_key(self, parsed: Rtp) -> bool:
+        return parsed.payload_type in self.events or telephone_event.looks_like_event(parsed.payload)
+
+    def _law(self, parsed: Rtp) -> Law | None:
+        return self.laws.get(parsed.payload_type)
 
     def _is_audio(self, parsed: Rtp) -> bool:
-        is_negotiated = parsed.payload_type in self.audio and parsed.payload_type not in self.events
-        return is_negotiated and not telephone_event.looks_like_event(parsed.payload)
+        known = parsed.payload_type in self.audio or parsed.payload_type in self.laws
+        closed = parsed.payload_type in self.events or parsed.payload_type in self.opaque
+        return known and not closed and not telephone_event.looks_like_event(parsed.payload)

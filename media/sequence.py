@@ -4,6 +4,7 @@ Rule 1: a packet leaves as its own number less the withheld packets before it; a
 Rule 2: the count of an SSRC outlives the mask; where nothing was ever withheld, numbers are untouched.
 Rule 3: the number of a withheld packet is given away: a copy of it never leaves, not even after the mask.
 Rule 4: a jump is believed when a second packet follows it (RFC 3550 appendix A.1); until then it changes nothing.
+Rule 5: what fills a gap in time takes the next number, and later packets leave one number later.
 """
 
 from __future__ import annotations
@@ -58,6 +59,12 @@ class Track:
         if difference(sequence_number, self.highest) <= 0:
             self.highest, self.withheld, self.probe = (sequence_number - 1) % _WRAP, 0, None
 
+    def insert(self) -> int:
+        """The number of a packet of ours that leaves next. What is still on its way from before has no number any more."""
+        self.shift -= 1
+        self.withheld = (1 << WINDOW) - 1
+        return (self.highest - self.shift) % _WRAP
+
     def _advance(self, step: int, withhold: bool) -> None:
         self.highest = (self.highest + step) % _WRAP
         self.withheld = (self.withheld << step) % (1 << WINDOW)
@@ -80,6 +87,11 @@ class Tracks:
         """As `Track.replay`."""
         if ssrc in self._by_ssrc:
             self._by_ssrc[ssrc].replay(sequence_number)
+
+    def insert(self, ssrc: Ssrc) -> int | None:
+        """As `Track.insert`; None where the SSRC is forgotten."""
+        track = self._by_ssrc.get(ssrc)
+        return track.insert() if track is not None else None
 
     def leaves_as(self, ssrc: Ssrc, sequence_number: int, withhold: bool) -> int | None:
         """As `Track.leaves_as`."""

@@ -109,7 +109,7 @@ class Reference:
 class Core:
     def __init__(self) -> None:
         self.mask = _core.Mask(bytes([EVENTS]), bytes([AUDIO]))
-        self.mask.set_mask(True)
+        self.mask.switch(True)
 
     def receive(self, packet: bytes, now_ms: int) -> bytes | None:
         return self.mask.rtp(packet, now_ms)[0]

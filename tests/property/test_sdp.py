@@ -86,6 +86,11 @@ def test_random_bytes_raise_nothing_but_sdp_errors(body: bytes, data: st.DataObj
     streams = sdp.remote_streams(described, latch=True)
     assert len(streams) == len(described.media)
     assert all(0 <= stream.port < 65536 and 0 <= stream.rtcp_port < 65536 for stream in streams)
-    assert all(0 <= number < 128 for stream in streams for number in (*stream.event_types, *stream.audio_types))
+    assert all(
+        0 <= number < 128
+        for stream in streams
+        for types in (stream.event_types, stream.mu_types, stream.opaque_types, stream.other_types)
+        for number in types
+    )
     after = sdp.rewrite(described, [LocalStream("198.51.100.1", 20000)], 7, 1)
     assert len(sdp.parse(after).media) == len(described.media)

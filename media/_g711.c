@@ -1,0 +1,33 @@
+/* G.711: a byte a sample. The twin of media/g711.py. */
+#include "_hold.h"
+
+enum { BIAS = 132 };
+
+static int bits(unsigned value) { return value == 0 ? 0 : 32 - __builtin_clz(value); }
+
+int g711_decode(enum law law, uint8_t code) {
+    if (law == LAW_MU) {
+        code ^= 0xFF;
+        int size = ((((code & 0x0F) << 3) + BIAS) << (code >> 4 & 7)) - BIAS;
+        return code & 0x80 ? -size : size;
+    }
+    code ^= 0x55;
+    int segment = code >> 4 & 7, size = ((code & 0x0F) << 4) + 8;
+    if (segment > 0)
+        size = (size + 0x100) << (segment - 1);
+    return code & 0x80 ? size : -size;
+}
+
+uint8_t g711_encode(enum law law, int sample) {
+    int size = sample < 0 ? -sample : sample;
+    if (law == LAW_MU) {
+        size = (size > 32635 ? 32635 : size) + BIAS;
+        int segment = bits((unsigned)size) - 8;
+        return (uint8_t)(((sample < 0 ? 0x80 : 0) | segment << 4 | (size >> (segment + 3) & 0x0F)) ^ 0xFF);
+    }
+    size = (size > 32767 ? 32767 : size) >> 4;
+    int segment = bits((unsigned)size) - 4;
+    if (segment < 0)
+        segment = 0;
+    return (uint8_t)(((sample >= 0 ? 0x80 : 0) | segment << 4 | (size >> (segment > 1 ? segment - 1 : 0) & 0x0F)) ^ 0x55);
+}

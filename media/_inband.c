@@ -1,0 +1,180 @@
+/* Tones in the audio, 5 ms at a time. The twin of media/inband.py, where the reasons stand. */
+#include "_hold.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { SCALE = 1024, SURE = 6, HANG = 2, HANG_SURE = 12, APART = 8, RECENT = 60, FAINT = 15677, LOOKS = 4 };
+
+static const int FREQUENCIES[LINES] = {697, 770, 852, 941, 1209, 1336, 1477, 1633};
+static const int BLOCKS_OF[LOOKS] = {4, 6, 8, 12};
+static const double SHARE_OF[LOOKS] = {0.76, 0.66, 0.56, 0.45};
+static const double NOW = 0.30, KEEPS = 0.50, STAYS = 0.25, TWIST = 7.943282347242816;
+static const double DEVIATION = 0.028, DEVIATION_LONG = 0.022;
+
+static int16_t cosines[LINES][BLOCK], sines[LINES][BLOCK];
+static double expected_re[LINES], expected_im[LINES], most[LINES], most_long[LINES];
+
+void inband_prepare(void) {
+    const double pi = 3.141592653589793;
+    for (int line = 0; line < LINES; line++) {
+        for (int n = 0; n < BLOCK; n++) {
+            double turn = 2 * pi * FREQUENCIES[line] * n / 8000;
+            cosines[line][n] = (int16_t)nearbyint(SCALE * cos(turn));
+            sines[line][n] = (int16_t)nearbyint(-SCALE * sin(turn));
+        }
+        double advance = 2 * pi * FREQUENCIES[line] * BLOCK / 8000;
+        expected_re[line] = cos(advance);
+        expected_im[line] = sin(advance);
+        most[line] = sin(advance * DEVIATION);
+        most_long[line] = sin(advance * DEVIATION_LONG);
+    }
+}
+
+static void measure(struct measured *measured, const int16_t *samples) {
+    measured->energy = 0;
+    for (int n = 0; n < BLOCK; n++)
+        measured->energy += (int32_t)samples[n] * samples[n];
+    for (int line = 0; line < LINES; line++) {
+        int32_t real = 0, imaginary = 0; /* 40 * 32256 * 1024 is less than 2^31 */
+        for (int n = 0; n < BLOCK; n++) {
+            real += samples[n] * cosines[line][n];
+            imaginary += samples[n] * sines[line][n];
+        }
+        measured->real[line] = real;
+        measured->imaginary[line] = imaginary;
+        measured->power[line] = (double)real * (double)real + (double)imaginary * (double)imaginary;
+    }
+}
+
+/* `back`: 0 is the newest. */
+static const struct measured *seen(const struct detector *detector, int back) {
+    return &detector->seen[(detector->next - 1 - (uint64_t)back) % 16];
+}
+
+static double in_step(const struct detector *detector, int blocks, int line, double limit) {
+    double turn_re = 0, turn_im = 0;
+    for (int back = blocks - 2; back >= 0; back--) {
+        const struct measured *before = seen(detector, back + 1), *after = seen(detector, back);
+        double a = before->real[line], b = before->imaginary[line], c = after->real[line], d = after->imaginary[line];
+        turn_re += c * a + d * b;
+        turn_im += d * a - c * b;
+    }
+    double size = sqrt(turn_re * turn_re + turn_im * turn_im);
+    if (size == 0)
+        return 0;
+    turn_re /= size;
+    turn_im /= size;
+    double along = turn_re * expected_re[line] + turn_im * expected_im[line];
+    double across = turn_im * expected_re[line] - turn_re * expected_im[line];
+    if (along <= 0 || across > limit || across < -limit)
+        return 0;
+    double step_re = 1, step_im = 0, sum_re = 0, sum_im = 0;
+    for (int back = blocks - 1; back >= 0; back--) {
+        double a = seen(detector, back)->real[line], b = seen(detector, back)->imaginary[line];
+        sum_re += a * step_re - b * step_im;
+        sum_im += a * step_im + b * step_re;
+        double next_re = step_re * turn_re + step_im * turn_im;
+        step_im = step_im * turn_re - step_re * turn_im;
+        step_re = next_re;
+    }
+    return sum_re * sum_re + sum_im * sum_im;
+}
+
+static void strongest(const double *powers, int first, int *best, int *next) {
+    *best = first;
+    for (int line = first + 1; line < first + 4; line++)
+        if (powers[line] > powers[*best])
+            *best = line;
+    *next = -1;
+    for (int line = first; line < first + 4; line++)
+        if (line != *best && (*next < 0 || powers[line] > powers[*next]))
+            *next = line;
+}
+
+static double on_line(const struct detector *detector, int blocks, int *line, int next) {
+    const double *limits = blocks < 6 ? most : most_long;
+    double square = in_step(detector, blocks, *line, limits[*line]);
+    if (square != 0)
+        return square;
+    *line = next;
+    return in_step(detector, blocks, next, limits[next]);
+}
+
+static double share_of(const struct detector *detector, int blocks, double least, int *key) {
+    *key = 0;
+    if (detector->count < blocks)
+        return 0;
+    int64_t sum = 0;
+    double powers[LINES] = {0};
+    for (int back = blocks - 1; back >= 0; back--) {
+        const struct measured *block = seen(detector, back);
+        sum += block->energy;
+        for (int line = 0; line < LINES; line++)
+            powers[line] += block->power[line];
+    }
+    double energy = (double)sum;
+    if (energy < (double)FAINT * blocks * BLOCK)
+        return 0;
+    int row, next_row, column, next_column;
+    strongest(powers, 0, &row, &next_row);
+    strongest(powers, 4, &column, &next_column);
+    double whole = (double)SCALE * SCALE * BLOCK * energy;
+    if (2 * (powers[row] + powers[column]) < least * whole)
+        return 0;
+    double low = on_line(detector, blocks, &row, next_row), high = on_line(detector, blocks, &column, next_column);
+    if (low == 0 || high == 0 || low > TWIST * high || high > TWIST * low)
+        return 0;
+    double share = 2 * (low + high) / (whole * blocks);
+    if (share < least)
+        return 0;
+    *key = row * 4 + column - 4;
+    return share;
+}
+
+struct found detector_hear(struct detector *detector, const int16_t *samples) {
+    measure(&detector->seen[detector->next % 16], samples);
+    detector->next++;
+    if (detector->count < LONGEST)
+        detector->count++;
+    struct found found = {.blocks = 0};
+    found.now = share_of(detector, 4, STAYS, &found.now_key);
+    for (int look = 0; look < LOOKS; look++) {
+        int key = found.now_key;
+        double share = look == 0 ? found.now : share_of(detector, BLOCKS_OF[look], SHARE_OF[look], &key);
+        if (share >= SHARE_OF[look] && (look == 0 || (found.now >= NOW && key == found.now_key))) {
+            found.blocks = BLOCKS_OF[look];
+            found.key = key;
+            break;
+        }
+    }
+    return found;
+}
+
+void gate_begin(struct gate *gate) { *gate = (struct gate){.until = -1, .seen = -1000, .key = -1}; }
+
+int gate_pass_by(struct gate *gate, int64_t block, const struct found *found, bool *becomes_sure) {
+    int blocks = found->blocks, key = found->key;
+    *becomes_sure = false;
+    if (blocks == 0) {
+        bool again = found->now_key == gate->key && found->now >= STAYS;
+        bool goes_on = block <= gate->until && (gate->sure || found->now >= KEEPS);
+        if (!again || !(goes_on || (gate->sure && block - gate->seen <= RECENT)))
+            return NOT_SHUT;
+        blocks = 4;
+        key = found->now_key;
+    }
+    if (block > gate->until + APART || key != gate->key)
+        gate->count = 0;
+    if (block > gate->seen + RECENT || key != gate->key)
+        gate->sure = false;
+    gate->count += found->now >= KEEPS;
+    gate->key = key;
+    gate->seen = block;
+    *becomes_sure = !gate->sure && gate->count >= SURE;
+    gate->sure |= *becomes_sure;
+    int64_t until = block + (gate->count >= SURE ? HANG_SURE : HANG);
+    if (until > gate->until)
+        gate->until = until;
+    return blocks;
+}

@@ -1,0 +1,223 @@
+"""The hold: while masked, G.711 from the customer waits until 20 ms more have been heard, and leaves without its tones.
+
+The reference of `_hold.c`. Time is the packets' own: a frame leaves when later audio has come, or when none has come for long.
+
+Rule 1: a block that holds a tone, or stands in the window that an event opens, leaves as noise at the background's level; what
+        stands beside it is faded, so that nothing clicks; all else leaves byte by byte as it came.
+Rule 2: a window stays open until neither event nor tone has been there for the guard time: carriers send tails of tone.
+Rule 3: rtp_timestamps have no gap where an event was: frames of noise fill it. What fills depends on no digit, and no noise does.
+Rule 4: one SSRC at a time. What comes late, overlaps or is of another SSRC does not leave.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from .g711 import SILENT, Law, decode, encode
+from .inband import BLOCK, STAYS, Detector, Gate
+from .rtp import Rtp, Ssrc, serialise
+
+BLOCK_SECONDS = BLOCK / 8000
+AHEAD = 160  # samples that must have been heard after a frame: 20 ms
+MOST = 1280  # samples of a frame; larger ones are not understood
+FRAMES = 16
+FILL = 8000  # samples that are filled at once, at most: a second
+RING = 8192  # samples that are kept; half of them may wait
+BLOCKS = 128  # of which it is known whether they are shut
+LOUDEST = 90  # of the noise: -50 dBm0
+TAKEN_OVER_MS = 100  # an SSRC that was silent for so long may be followed by another
+_WRAP = 1 << 32
+
+
+class Policy(IntEnum):
+    """What of the customer's audio the agent hears while masked."""
+
+    MASK = 0  # all but keys
+    MUTE_ON_KEY = 1  # nothing from the first key until a pause after the last
+    MUTE = 2  # nothing
+
+
+def ahead(a: int, b: int) -> int:
+    """How far rtp_timestamp `a` is ahead of `b`."""
+    return (a - b + _WRAP // 2) % _WRAP - _WRAP // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One packet that waits: its samples are the ring's from `start` on."""
+
+    header: Rtp  # with the sequence number that it leaves as
+    law: Law
+    start: int
+    size: int
+
+
+@dataclass(slots=True)
+class Hold:
+    """One direction of one stream. `guard`: blocks of 5 ms."""
+
+    policy: Policy
+    guard: int
+    ssrc: Ssrc | None = None
+    _last_ms: int = 0
+    _next: int = 0  # the rtp_timestamp that would follow
+    _newest: Frame | None = None
+    _filled: bool = False  # the newest fills a gap
+    _frames: deque[Frame] = field(default_factory=deque, repr=False)
+    _codes: bytearray = field(default_factory=lambda: bytearray(RING), repr=False)
+    _heard: list[int] = field(default_factory=list, repr=False)  # samples of a block that is not whole
+    _total: int = 0  # samples so far
+    _block: int = 0  # blocks that were looked at
+    _shut: bytearray = field(default_factory=lambda: bytearray(BLOCKS))
+    _window: int = -1  # the last block of the window that an event opened
+    _background: int = -1  # mean square of a quiet block; -1: nothing was heard yet
+    _detector: Detector = field(default_factory=Detector)
+    _gate: Gate = field(default_factory=Gate)
+
+    # --- what comes -----------------------------------------------------------------------------------------------
+
+    def takes(self, ssrc: Ssrc, rtp_timestamp: int, size: int, now_ms: int) -> bool:
+        """Whether a frame may wait here."""
+        if not 0 < size <= MOST or not self._room(size, FRAMES):
+            return False
+        if self.ssrc != ssrc:
+            if self.ssrc is not None and now_ms - self._last_ms < TAKEN_OVER_MS:
+                return False
+            self.ssrc, self._next, self._newest, self._filled = ssrc, rtp_timestamp, None, False
+        return ahead(rtp_timestamp, self._next) >= 0
+
+    def lacks(self, rtp_timestamp: int, *, event: bool) -> Iterator[tuple[int, int]]:
+        """The rtp_timestamp and size of the frames that fill what lies before, where events are or were."""
+        newest = self._newest
+        if newest is None or not (event or self._filled) or ahead(rtp_timestamp, self._next) > FILL:
+            return
+        while (left := ahead(rtp_timestamp, self._next)) > 0 and self._room(newest.size, FRAMES - 1):
+            if event and left < newest.size:
+                return
+            yield self._next, min(left, newest.size)
+
+    def fill(self, rtp_timestamp: int, size: int, sequence_number: int) -> None:
+        """A frame of `lacks`, in its order."""
+        newest = self._newest
+        assert newest is not None
+        self._window = max(self._window, (self._total + size - 1) // BLOCK)
+        silence = bytes([SILENT[newest.law]]) * size
+        header = Rtp(newest.header.payload_type, False, sequence_number, rtp_timestamp, newest.header.ssrc, silence)
+        self._push(header, newest.law, newest.size)
+        self._filled = True
+
+    def _room(self, size: int, frames: int) -> bool:
+        return len(self._frames) < frames and self._total - self._start() + size <= RING // 2
+
+    def audio(self, parsed: Rtp, law: Law, now_ms: int) -> None:
+        """A frame that `takes` has agreed to; its sequence number is the one it leaves as."""
+        self._last_ms = now_ms
+        self._filled = False
+        self._push(parsed, law, len(parsed.payload))
+
+    def event(self, now_ms: int) -> None:
+        """A packet of an event came."""
+        self._last_ms = now_ms
+        self._window = max(self._window, self._block + self.guard)
+        for block in range(self._start() // BLOCK, self._block):
+            self._shut[block % BLOCKS] = 1
+
+    def _push(self, parsed: Rtp, law: Law, usual: int) -> None:
+        """`usual`: how large the frames are that may fill a gap after this one."""
+        size = len(parsed.payload)
+        self._frames.append(Frame(parsed, law, self._total, size))
+        self._newest = Frame(parsed, law, self._total, usual)
+        for code in parsed.payload:
+            self._codes[self._total % RING] = code
+            self._total += 1
+            self._heard.append(decode(law, code))
+            if len(self._heard) == BLOCK:
+                self._hear()
+        self._next = (parsed.rtp_timestamp + size) % _WRAP
+
+    def _hear(self) -> None:
+        found = self._detector.hear(self._heard)
+        block, energy = self._block, sum(sample * sample for sample in self._heard)
+        self._heard.clear()
+        shut = self._gate.pass_by(block, found)
+        tone = shut is not None or found.now >= STAYS
+        if shut is not None:
+            for at in range(max(shut[0], block - BLOCKS // 2, 0), block):
+                self._shut[at % BLOCKS] = 1
+        if tone and (block <= self._window or (shut is not None and self.policy is Policy.MUTE_ON_KEY)):
+            self._window = max(self._window, block + self.guard)
+        closed = self.policy is Policy.MUTE or block <= self._window or block <= self._gate.until
+        self._shut[block % BLOCKS] = closed
+        if not closed and not tone:
+            self._learn(energy // BLOCK)
+        self._block += 1
+
+    def _learn(self, quiet: int) -> None:
+        """The background is the least that was heard lately."""
+        if self._background < 0 or quiet < self._background:
+            self._background = quiet
+        else:
+            self._background += (self._background >> 8) + 1
+
+    # --- what leaves ----------------------------------------------------------------------------------------------
+
+    def released(self, *, all_of_it: bool = False) -> Iterator[bytes]:
+        """The packets whose time has come."""
+        while self._frames:
+            frame = self._frames[0]
+            if not all_of_it and frame.start + frame.size + AHEAD > self._block * BLOCK:
+                return
+            self._frames.popleft()
+            yield self._built(frame)
+
+    def due_ms(self) -> int | None:
+        """When all that waits leaves, if nothing more comes; None: nothing waits."""
+        return self._last_ms + 40 + 2 * self._frames[-1].size // 8 if self._frames else None
+
+    def _start(self) -> int:
+        """The first sample that waits."""
+        return self._frames[0].start if self._frames else self._total
+
+    def _built(self, frame: Frame) -> bytes:
+        payload = bytearray(frame.size)
+        for at in range(frame.size):
+            payload[at] = self._code(frame, at)
+        header = frame.header
+        return serialise(
+            Rtp(
+                header.payload_type,
+                header.marker,
+                header.sequence_number,
+                header.rtp_timestamp,
+                header.ssrc,
+                bytes(payload),
+            )
+        )
+
+    def _code(self, frame: Frame, at: int) -> int:
+        sample = frame.start + at
+        block, place = divmod(sample, BLOCK)
+        if self._shut[block % BLOCKS]:
+            return encode(frame.law, self._noise((frame.header.rtp_timestamp + at) % _WRAP))
+        code = self._codes[sample % RING]
+        weight = BLOCK
+        if self._shut[(block + 1) % BLOCKS] and block + 1 < self._block:
+            weight = BLOCK - place
+        if block and self._shut[(block - 1) % BLOCKS]:
+            weight = min(weight, place)
+        if weight == BLOCK:
+            return code
+        value = decode(frame.law, code)
+        faded = abs(value) * weight // BLOCK
+        return encode(frame.law, faded if value >= 0 else -faded)
+
+    def _noise(self, rtp_timestamp: int) -> int:
+        level = min(math.isqrt(3 * max(self._background, 0)), LOUDEST)
+        mixed = rtp_timestamp * 2654435761 % _WRAP
+        mixed = (mixed ^ mixed >> 15) * 2246822519 % _WRAP
+        mixed ^= mixed >> 13
+        return ((mixed >> 16) - 32768) * level >> 15

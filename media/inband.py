@@ -1,0 +1,190 @@
+"""Tones in the audio: where DTMF is, 5 ms at a time. The reference of `_inband.c`; it reads no clock and keeps no digit.
+
+A block of audio is compared with the eight frequencies of DTMF (ITU-T Q.23). A tone is a line: over several blocks its phase
+advances evenly, and by how much says its frequency. So the blocks are added up in step with that advance, and what a pair of
+lines holds of the energy in all is its share. Speech seldom has a share that large in two lines so near to a key's.
+
+Rule 1: a short look needs a large share, a longer one a smaller: speech over a tone hides it for a while, never for long.
+Rule 2: what was found lasts: until the share is small for HANG blocks, and the same key is known again soon after.
+Rule 3: numbers are whole where they are measured and in double precision, in one order, where they are compared: so that
+        the core decides the same, bit by bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+BLOCK = 40  # samples: 5 ms at 8 kHz
+SCALE = 1024  # of the tables
+FREQUENCIES = (697, 770, 852, 941, 1209, 1336, 1477, 1633)  # Hz, rows and columns
+# Blocks that are looked at together, and the share of their energy that two lines must hold.
+SHARES = {4: 0.76, 6: 0.66, 8: 0.56, 12: 0.45}
+NOW = 0.30  # and of it, in the newest four blocks, where more are looked at
+KEEPS, STAYS = 0.50, 0.25  # the shares that let a find, and a press that is sure, go on
+SURE = 6  # finds in a row that make a press
+HANG, HANG_SURE = 2, 12  # blocks that a find and a press reach beyond their last
+APART, RECENT = 8, 60  # blocks that part two finds, and until a key is forgotten
+DEVIATION, DEVIATION_LONG = 0.028, 0.022  # how far a line may be from its key, for less and from 6 blocks on
+TWIST = 7.943282347242816  # how much stronger one of the two may be: 9 dB
+FAINT = 15677  # mean square of a sample: -42 dBm0
+
+
+def _table(frequency: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    turns = [2 * math.pi * frequency * n / 8000 for n in range(BLOCK)]
+    return tuple(round(SCALE * math.cos(t)) for t in turns), tuple(round(-SCALE * math.sin(t)) for t in turns)
+
+
+TABLES = tuple(_table(frequency) for frequency in FREQUENCIES)
+_ADVANCE = tuple(2 * math.pi * frequency * BLOCK / 8000 for frequency in FREQUENCIES)  # radians a block
+_EXPECTED = tuple((math.cos(angle), math.sin(angle)) for angle in _ADVANCE)
+
+
+def _most(deviation: float) -> tuple[float, ...]:
+    """The sine of the angle that an advance may be off."""
+    return tuple(math.sin(angle * deviation) for angle in _ADVANCE)
+
+
+_MOST, _MOST_LONG = _most(DEVIATION), _most(DEVIATION_LONG)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One block: the real and imaginary part of each frequency, their squares' sum, and the energy of the samples."""
+
+    real: tuple[int, ...]
+    imaginary: tuple[int, ...]
+    power: tuple[float, ...]
+    energy: int
+
+
+def measure(samples: Sequence[int]) -> Measured:
+    """`samples`: one block."""
+    real = tuple(sum(s * c for s, c in zip(samples, cosine, strict=True)) for cosine, _ in TABLES)
+    imaginary = tuple(sum(s * c for s, c in zip(samples, sine, strict=True)) for _, sine in TABLES)
+    power = tuple(float(r) * float(r) + float(i) * float(i) for r, i in zip(real, imaginary, strict=True))
+    return Measured(real, imaginary, power, sum(s * s for s in samples))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What ends with one block. `blocks`: how many were looked at, 0 where no look found a key. `now`: the share in the newest
+    four blocks, of `now_key`."""
+
+    blocks: int
+    now: float
+    key: int = field(repr=False)
+    now_key: int = field(repr=False)
+
+
+@dataclass(slots=True)
+class Detector:
+    """The newest blocks of one line."""
+
+    _seen: deque[Measured] = field(default_factory=lambda: deque(maxlen=max(SHARES)), repr=False)
+
+    def hear(self, samples: Sequence[int]) -> Found:
+        self._seen.append(measure(samples))
+        now, now_key = self._share(4, STAYS)
+        for blocks, least in SHARES.items():
+            share, key = (now, now_key) if blocks == 4 else self._share(blocks, least)
+            if share >= least and (blocks == 4 or (now >= NOW and key == now_key)):
+                return Found(blocks, now, key, now_key)
+        return Found(0, now, 0, now_key)
+
+    def _share(self, blocks: int, least: float) -> tuple[float, int]:
+        """The share of two lines in the newest blocks, 0 where it is less than `least` or they are no key's; and whose."""
+        if len(self._seen) < blocks:
+            return 0.0, 0
+        seen = list(self._seen)[-blocks:]
+        energy = float(sum(block.energy for block in seen))
+        if energy < FAINT * blocks * BLOCK:
+            return 0.0, 0
+        powers = [0.0] * 8
+        for block in seen:
+            for at in range(8):
+                powers[at] += block.power[at]
+        rows, columns = _strongest(powers, 0), _strongest(powers, 4)
+        whole = SCALE * SCALE * BLOCK * energy
+        if 2 * (powers[rows[0]] + powers[columns[0]]) < least * whole:  # in step it cannot be more
+            return 0.0, 0
+        limits = _MOST if blocks < 6 else _MOST_LONG
+        row, low = _line(seen, rows, limits)
+        column, high = _line(seen, columns, limits)
+        if low == 0 or high == 0 or low > TWIST * high or high > TWIST * low:
+            return 0.0, 0
+        share = 2 * (low + high) / (whole * blocks)
+        return (share, row * 4 + column - 4) if share >= least else (0.0, 0)
+
+
+def _strongest(powers: Sequence[float], first: int) -> tuple[int, int]:
+    """The strongest of four lines, and the next."""
+    best = max(range(first, first + 4), key=lambda at: powers[at])
+    return best, max((at for at in range(first, first + 4) if at != best), key=lambda at: powers[at])
+
+
+def _line(seen: Sequence[Measured], lines: tuple[int, int], limits: Sequence[float]) -> tuple[int, float]:
+    """The line that a tone is on, and its square. What a tone between two lines, or the other tone, adds may make the wrong
+    one the stronger: its advance tells."""
+    square = _in_step(seen, lines[0], limits[lines[0]])
+    return (lines[0], square) if square else (lines[1], _in_step(seen, lines[1], limits[lines[1]]))
+
+
+def _in_step(seen: Sequence[Measured], at: int, most: float) -> float:
+    """The square of one line over these blocks; 0 where its advance is not that of the frequency."""
+    turn_re = turn_im = 0.0
+    for before, after in pairwise(seen):
+        a, b = float(before.real[at]), float(before.imaginary[at])
+        c, d = float(after.real[at]), float(after.imaginary[at])
+        turn_re += c * a + d * b
+        turn_im += d * a - c * b
+    size = math.sqrt(turn_re * turn_re + turn_im * turn_im)
+    if size == 0:
+        return 0.0
+    turn_re, turn_im = turn_re / size, turn_im / size
+    cosine, sine = _EXPECTED[at]
+    along = turn_re * cosine + turn_im * sine
+    across = turn_im * cosine - turn_re * sine
+    if along <= 0 or across > most or across < -most:
+        return 0.0
+    step_re, step_im, sum_re, sum_im = 1.0, 0.0, 0.0, 0.0
+    for block in seen:
+        a, b = float(block.real[at]), float(block.imaginary[at])
+        sum_re += a * step_re - b * step_im
+        sum_im += a * step_im + b * step_re
+        step_re, step_im = step_re * turn_re + step_im * turn_im, step_im * turn_re - step_re * turn_im
+    return sum_re * sum_re + sum_im * sum_im
+
+
+@dataclass(slots=True)
+class Gate:
+    """Which blocks are shut, from what was found. Blocks are counted from 0."""
+
+    until: int = -1  # the last block that is shut so far
+    _key: int = field(default=-1, repr=False)
+    _seen: int = -1000
+    _count: int = 0
+    _sure: bool = False
+
+    def pass_by(self, block: int, found: Found) -> tuple[int, bool] | None:
+        """The first block that is shut because of this one, and whether it makes a press sure; None: none is."""
+        blocks, key = found.blocks, found.key
+        if not blocks:
+            again = found.now_key == self._key and found.now >= STAYS
+            goes_on = block <= self.until and (self._sure or found.now >= KEEPS)
+            if not again or not (goes_on or (self._sure and block - self._seen <= RECENT)):
+                return None
+            blocks, key = 4, found.now_key
+        if block > self.until + APART or key != self._key:
+            self._count = 0
+        if block > self._seen + RECENT or key != self._key:
+            self._sure = False
+        self._count += found.now >= KEEPS
+        self._key, self._seen = key, block
+        becomes_sure = not self._sure and self._count >= SURE
+        self._sure = self._sure or becomes_sure
+        self.until = max(self.until, block + (HANG_SURE if self._count >= SURE else HANG))
+        return block - blocks, becomes_sure

@@ -1,0 +1,141 @@
+"""The core and its reference hold, look into and shut G.711 alike: byte by byte, whatever tone and packet sizes come."""
+
+from __future__ import annotations
+
+import math
+import random
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from media import _core
+from media.g711 import Law, decode, encode
+from media.hold import Policy
+from media.inband import FREQUENCIES
+from media.masking import Mask
+from media.rtp import Rtp, Ssrc, parse, serialise
+
+MU, A, EVENT, VIDEO, OPUS = 0, 8, 101, 99, 111
+LAWS = {MU: Law.MU, A: Law.A}
+
+
+def pair() -> tuple[Mask, _core.Mask]:
+    reference = Mask(frozenset({EVENT}), frozenset({VIDEO}), laws=LAWS, opaque=frozenset({OPUS}))
+    return reference, _core.Mask(bytes([EVENT]), bytes([VIDEO]), mu=bytes([MU]), a=bytes([A]), opaque=bytes([OPUS]))
+
+
+def test_both_laws_are_decoded_and_encoded_as_g711_says():
+    for law in Law:
+        for code in range(256):
+            sample = decode(law, code)
+            assert decode(law, encode(law, sample)) == sample
+    assert decode(Law.MU, 0x80) == 32124
+    assert decode(Law.A, 0xAA) == 32256
+    assert [decode(Law.MU, 0xFF), abs(decode(Law.A, 0xD5))] == [0, 8]
+
+
+class Caller:
+    """Speaks (noise with a tone of its own), presses keys, sends events, and does now and then what a rule is about."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.now_ms, self.sequence, self.at = 0, 65530, 2**32 - 4000
+        self.law = self.chance.choice([MU, A])
+        self.size = self.chance.choice([160, 160, 160, 80, 240, 100, 33])
+        self.level = self.chance.choice([0, 30, 3000])
+        self.key: tuple[int, int, float] | None = None
+        self.event_at = self.duration = 0
+
+    def sample(self, n: int) -> int:
+        value = self.chance.gauss(0, self.level)
+        if self.key is not None:
+            low, high, size = self.key
+            value += size * (math.sin(2 * math.pi * low * n / 8000) + math.sin(2 * math.pi * high * n / 8000))
+        return round(max(-32000, min(32000, value)))
+
+    def packet(self) -> bytes:
+        chance = self.chance
+        self.now_ms += chance.choice([20] * 8 + [1, 130])
+        self.sequence += chance.choice([1] * 40 + [2, 0, -1])
+        if chance.random() < 0.12:
+            self.key = None if self.key else (*self.pressed(), chance.choice([200.0, 2000.0, 9000.0]))
+        if self.duration or chance.random() < 0.03:
+            return self.event()
+        self.at += chance.choice([0] * 40 + [self.size, -self.size, 400, 9000])
+        law = self.law if chance.random() > 0.01 else chance.choice([MU, A, OPUS, VIDEO, 77])
+        codes = bytes(encode(LAWS.get(law, Law.MU), self.sample(self.at + n)) for n in range(self.size))
+        packet = self.rtp(law, self.at, codes)
+        self.at += self.size
+        return packet
+
+    def pressed(self) -> tuple[int, int]:
+        low, high = self.chance.choice(FREQUENCIES[:4]), self.chance.choice(FREQUENCIES[4:])
+        return round(low * self.chance.uniform(0.97, 1.03)), round(high * self.chance.uniform(0.97, 1.03))
+
+    def event(self) -> bytes:
+        if not self.duration:
+            self.event_at = self.at
+        self.duration += 160
+        end = self.duration > 800
+        payload = bytes([self.chance.randrange(17), 0x8A if end else 0x0A]) + self.duration.to_bytes(2, "big")
+        if end:
+            self.at, self.duration = self.event_at + self.duration, 0
+        return self.rtp(EVENT, self.event_at, payload)
+
+    def rtp(self, payload_type: int, at: int, payload: bytes) -> bytes:
+        ssrc = Ssrc(7 if self.chance.random() > 0.01 else 8)
+        return serialise(Rtp(payload_type, False, self.sequence % 0x10000, at % 2**32, ssrc, payload))
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32), policy=st.sampled_from(Policy), guard=st.sampled_from([0, 24, 100]))
+def test_the_core_and_the_reference_let_the_same_bytes_go(seed, policy, guard):
+    reference, core = pair()
+    caller, left = Caller(seed), 0
+    assert core.switch(True, policy, guard) == reference.switch(True, policy, guard) == []
+    for _ in range(90):
+        packet, now = caller.packet(), caller.now_ms
+        out, keyed = reference.rtp(packet, now)
+        assert core.rtp(packet, now) == (out, keyed.code if keyed else -1)
+        released = list(reference.released())
+        assert core.released() == released
+        waited = reference.idle(now + 60)
+        assert core.idle(now + 60) == waited
+        left += len(released) + len(waited)
+        if caller.chance.random() < 0.02:
+            assert core.switch(True, policy, guard) == reference.switch(True, policy, guard)
+    assert core.switch(False) == reference.switch(False)
+    assert left > 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_numbers_follow_one_another_and_time_has_no_gap_where_events_were(seed):
+    _, core = pair()
+    core.switch(True)
+    chance = random.Random(seed)
+    sequence, at, now, left = chance.randrange(0x10000), chance.randrange(2**32), 0, []
+    for _ in range(12):
+        for _ in range(chance.randrange(2, 9)):
+            left += send(core, Rtp(MU, False, sequence % 0x10000, at % 2**32, Ssrc(5), bytes([0xFF - 5] * 160)), now)
+            sequence, at, now = sequence + 1, at + 160, now + 20
+        packets, stretch = chance.randrange(3, 20), chance.choice([160, 240, 400])
+        for index in range(packets + 2):
+            duration = stretch * min(index + 1, packets)
+            payload = bytes([chance.randrange(16), 0x8A if index >= packets - 1 else 0x0A]) + duration.to_bytes(
+                2, "big"
+            )
+            left += send(core, Rtp(EVENT, index == 0, sequence % 0x10000, at % 2**32, Ssrc(5), payload), now)
+            sequence, now = sequence + 1, now + 20
+        at += stretch * packets + chance.choice([0, 80, 160, 1000])
+    left += [heard for heard in map(parse, core.switch(False)) if heard]
+    for before, after in pairwise(left):
+        assert (after.sequence_number - before.sequence_number) % 0x10000 == 1
+        assert (after.rtp_timestamp - before.rtp_timestamp) % 2**32 == len(before.payload)
+        assert after.payload_type == MU
+
+
+def send(core: _core.Mask, packet: Rtp, now: int) -> list[Rtp]:
+    core.rtp(serialise(packet), now)
+    return [heard for heard in map(parse, core.released()) if heard]
