@@ -15,7 +15,7 @@ TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav baresi
                   postgresql procps sip-tester tshark
 BENCH_PACKAGES := rtpengine-daemon
 
-.PHONY: help setup run test check bench soak flood docs fuzz pictures lock image image-test clean
+.PHONY: help setup run test check bench leak-report soak flood docs fuzz pictures lock image image-test clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/' | column -t -s:
@@ -72,6 +72,10 @@ bench: build/.setup build/.apt-bench  ## Compare with rtpengine and sippy; write
 
 soak: build/.setup build/.apt-bench  ## Hold 5,000 idle calls for two minutes, end them, and look at what is left; about five minutes
 	$(BIN)/python -m tests.benchmark --only soak
+
+PRESSES ?= 1500
+leak-report: build/.setup build/.apt-test  ## Key PRESSES (1500) a condition into the mask and let three decoders listen; some two minutes
+	$(BIN)/python -m tests.leak tests.leak.core:Masked --presses $(PRESSES) --minutes 30 --markdown build/leak-report.md
 
 flood: build/.setup build/.apt-test  ## 1,000 INVITEs a second of a stranger for half a minute, while calls are up
 	TONEWALL_FLOOD_SECONDS=30 $(BIN)/python -m pytest -q -rP tests/wire/test_flood.py

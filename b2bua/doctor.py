@@ -120,7 +120,7 @@ def _codecs(name: str, answer: bytes) -> Finding:
         described = sdp.parse(body)
     except sdp.SdpError as error:
         return _warn(what, f"its answer to OPTIONS has a body that is no SDP: {error}")
-    if described.capturable() or any(media.payload_types()[0] for media in described.media):
+    if described.capturable() or any(media.payload_types().events for media in described.media):
         return _good(what, "telephone-event is among them: keys can be captured")
     return _warn(
         what, "telephone-event (RFC 4733) is not among them: keys cannot be captured; ask for it to be switched on"

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from b2bua.call.bridge import Route
 from b2bua.call.leg import LegCommand, LegId
 from b2bua.call.limits import Limit
-from b2bua.call.routing import Router
+from b2bua.call.routing import Decision, Router
 from b2bua.call.view import HopView
-from media.events import AnyCommand
+from media.events import AnyCommand, Masking, Side
 
 
 class Engine(Protocol):
@@ -33,11 +34,30 @@ class Media(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where calls go, what trunks carry, and how calls are treated. `latch` and `media`: as in Route. Times in seconds."""
+    """Where calls go, what trunks carry, and how calls are treated.
+
+    `latch`, `media`, `masks` and `opaque`: as in Route. Times in seconds.
+    """
 
     router: Router
     limits: Mapping[str, Limit]
     latch: frozenset[str]
     media: Mapping[str, frozenset[str]]
+    masks: Mapping[str, Masking]
+    opaque: bool
     ring_time: float
     guard_time: float
+
+    def route(self, near: Side, source: str, decision: Decision) -> Route:
+        """Where a call of the trunk `source` goes, and how it is treated."""
+        return Route(
+            near,
+            source,
+            decision.destinations,
+            latch=self.latch,
+            media=self.media,
+            masks=self.masks,
+            opaque=self.opaque,
+            code=decision.code,
+            ring_time=self.ring_time,
+        )

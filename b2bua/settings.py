@@ -46,6 +46,10 @@ class GeneralSettings(Section):
         description="a directory for sockets, private to Tonewall; it is made where it is missing",
     )
     ring_time: float = Field(180.0, gt=0, description="seconds that a call may ring")
+    opaque_audio: Literal["refuse", "mute"] = Field(
+        "refuse",
+        description="refuse or mute: audio codecs that cannot be looked into are not agreed on, or silent while masked",
+    )
     ladders: int = Field(
         1000, ge=0, le=100_000, description="ended calls whose message flow is remembered (tonewall ladder); 0: none"
     )

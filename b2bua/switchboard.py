@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from b2bua.api.feed import Feed
-from b2bua.call.bridge import Route
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
 from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg, ToMedia
@@ -110,7 +109,7 @@ class Switchboard:
             return
         decision = self._plan.router.decide(event)
         plan = self._plan
-        route = Route(near, event.trunk, decision.destinations, plan.latch, plan.media, decision.code, plan.ring_time)
+        route = plan.route(near, event.trunk, decision)
         call_id, origin = token(8), int(token(7), 16)
         call, commands = Call.begin(call_id, event, route, origin, self._plan.guard_time, self._clock())
         line = _Line(call, {near: leg})

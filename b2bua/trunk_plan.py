@@ -8,7 +8,7 @@ from b2bua.call.routing import Pattern, Place, Router, Rule
 from b2bua.call.trunk import Trunk
 from b2bua.settings import SignallingSettings
 from b2bua.trunk_settings import CarrierSettings, RouteSettings, TrunkSettings, names, networks, trunk_name
-from media.events import Side
+from media.events import Masking, MaskPolicy, Side
 
 
 def trunks(settings: SignallingSettings) -> list[Trunk]:
@@ -32,6 +32,15 @@ def media_kinds(settings: SignallingSettings) -> dict[str, frozenset[str]]:
         trunk_name(header): frozenset(names(each.media))
         for header, each in settings.trunks.items()
         if each.media.strip() != "*"
+    }
+
+
+def masks(settings: SignallingSettings) -> dict[str, Masking]:
+    """How the customers of each carrier are masked."""
+    return {
+        trunk_name(header): Masking(policy=MaskPolicy(each.mask), pause=each.key_pause)
+        for header, each in settings.trunks.items()
+        if isinstance(each, CarrierSettings)
     }
 
 

@@ -153,6 +153,13 @@ class TrunkSettings(Section):
 class CarrierSettings(TrunkSettings):
     section: ClassVar[str] = "carrier"
 
+    mask: Literal["mask", "mute-on-key", "mute"] = Field(
+        "mask", description="mask, mute-on-key or mute: what agents hear of its callers while a card is keyed"
+    )
+    key_pause: float = Field(
+        2.0, ge=0.2, le=30, description="seconds after a key until a caller is heard again under mute-on-key"
+    )
+
 
 class PbxSettings(TrunkSettings):
     section: ClassVar[str] = "pbx"

@@ -60,8 +60,9 @@ class LocalStream(msgspec.Struct, frozen=True):
 class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
     """What a leg's SDP says of one m-line: where its packets come from and go to.
 
-    `port` 0 means refused or inactive. `event_types` are the payload types mapped to telephone-event
-    (RFC 4733), `audio_types` all others that are listed. `latch`: take the source of the first packet instead
+    `port` 0 means refused or inactive. `event_types` are the payload types mapped to telephone-event (RFC 4733), `mu_types` and
+    `a_types` those of G.711, `opaque_types` all other audio: media cannot look into it, and while masked it does not pass.
+    `other_types`: of other media, which hold no tones. `latch`: take the source of the first packet instead
     (trunks with `nat = yes` only).
     """
 
@@ -70,8 +71,26 @@ class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
     rtcp_address: str
     rtcp_port: int
     event_types: tuple[int, ...] = ()
-    audio_types: tuple[int, ...] = ()
+    mu_types: tuple[int, ...] = ()
+    a_types: tuple[int, ...] = ()
+    opaque_types: tuple[int, ...] = ()
+    other_types: tuple[int, ...] = ()
     latch: bool = False
+
+
+class MaskPolicy(StrEnum):
+    """What of the customer's audio the agent hears while masked."""
+
+    MASK = "mask"  # all but keys
+    MUTE_ON_KEY = "mute-on-key"  # nothing from the first key until a pause after the last
+    MUTE = "mute"  # nothing
+
+
+class Masking(msgspec.Struct, frozen=True, kw_only=True):
+    """How a mask treats audio. `pause`: seconds without a key after which MUTE_ON_KEY lets the customer be heard again."""
+
+    policy: MaskPolicy = MaskPolicy.MASK
+    pause: float = 2.0
 
 
 class FieldProgress(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +127,7 @@ class SetMask(Command, frozen=True, kw_only=True, tag="set_mask"):
     """Mask or unmask the path from customer to agent. `Done` means: the media thread has applied it."""
 
     on: bool
+    masking: Masking = Masking()
 
 
 class StartCapture(Command, frozen=True, kw_only=True, tag="start_capture"):

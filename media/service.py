@@ -149,10 +149,10 @@ class MediaService:
         match command:
             case SetRemote(side=side, streams=streams):
                 session.set_remote(side, streams)
-            case SetMask(on=on):
+            case SetMask(on=on, masking=masking):
                 if not on and self._captures.collects(session.id):
                     return Refused(serial=command.serial, reason="a capture collects in this session")
-                session.mask(on)
+                session.mask(on, masking)
             case StartCapture(capture=capture):
                 reason = self._captures.start(session, capture)
             case CloseSession():

@@ -1,7 +1,7 @@
 """One relayed session: its streams in the core, and the payload types that were ever agreed in it.
 
 Rule 1: a payload type that any description of the session called telephone-event stays one: a re-INVITE in flight must
-        not turn an event into audio.
+        not turn an event into audio. One that stood for two codecs is one that cannot be looked into.
 Rule 2: the mask covers every stream of the session, or `mask` raises and nobody is told that it does.
 """
 
@@ -9,13 +9,39 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 
-from media._core import AGENT, CALLER, Relay
-from media.events import LegCounters, LocalStream, RemoteStream, SessionId, Side
+from media._core import AGENT, CALLER, GUARD, Relay
+from media.events import LegCounters, LocalStream, Masking, MaskPolicy, RemoteStream, SessionId, Side
+from media.hold import BLOCK_SECONDS, Policy
 from media.ports import PortPairs
 
 _LEGS = {Side.CALLER: CALLER, Side.AGENT: AGENT}
 _NOWHERE = "0.0.0.0"  # noqa: S104
+_POLICIES = {
+    MaskPolicy.MASK: Policy.MASK,
+    MaskPolicy.MUTE_ON_KEY: Policy.MUTE_ON_KEY,
+    MaskPolicy.MUTE: Policy.MUTE,
+}
+
+
+@dataclass(slots=True)
+class _Types:
+    """The payload types of one m-line: the same number may be telephone-event here and video there."""
+
+    events: set[int] = field(default_factory=set)
+    mu: set[int] = field(default_factory=set)
+    a: set[int] = field(default_factory=set)
+    opaque: set[int] = field(default_factory=set)
+    other: set[int] = field(default_factory=set)
+
+    def learn(self, remote: RemoteStream) -> None:
+        self.events.update(remote.event_types)
+        self.mu.update(remote.mu_types)
+        self.a.update(remote.a_types)
+        self.opaque.update(remote.opaque_types)
+        self.other.update(remote.other_types)
+        self.opaque |= self.mu & self.a
 
 
 class RelayedSession:
@@ -38,9 +64,7 @@ class RelayedSession:
             False  # the media thread has applied the mask to every stream, and nobody asked to open it
         )
         self._relay = relay
-        # Payload types are a matter of one m-line: the same number may be telephone-event here and video there.
-        self._events: list[set[int]] = [set() for _ in range(count)]
-        self._audio: list[set[int]] = [set() for _ in range(count)]
+        self._types = [_Types() for _ in range(count)]
         self._capturing: list[int] = []
         listening: dict[Side, list[LocalStream]] = {Side.CALLER: [], Side.AGENT: []}
         with ExitStack() as undo:
@@ -69,24 +93,27 @@ class RelayedSession:
                 self._relay.set_peer(number, _LEGS[side], _NOWHERE, 0, _NOWHERE, 0, False)
                 continue
             remote = remotes[index]
-            self._events[index].update(remote.event_types)
-            self._audio[index].update(remote.audio_types)
+            types = self._types[index]
+            types.learn(remote)
             self._relay.set_peer(
                 number, _LEGS[side], remote.address, remote.port, remote.rtcp_address, remote.rtcp_port, remote.latch
             )
-            events, audio = self._events[index], self._audio[index] - self._events[index]
-            self._relay.set_types(number, bytes(sorted(events)), bytes(sorted(audio)))
+            self._relay.set_types(
+                number, bytes(types.events), bytes(types.other), bytes(types.mu), bytes(types.a), bytes(types.opaque)
+            )
 
-    def mask(self, on: bool) -> None:
+    def mask(self, on: bool, masking: Masking) -> None:
         """Mask or open every stream. Returns once the media thread has applied it. Raises OSError, ValueError."""
         self.mask_confirmed = False  # half a mask is none: nobody may collect behind it
+        waits = masking.policy is MaskPolicy.MUTE_ON_KEY
+        guard = round(masking.pause / BLOCK_SECONDS) if waits else GUARD
         for number in self.streams:
-            self._relay.set_mask(number, on)
+            self._relay.set_mask(number, on, _POLICIES[masking.policy], guard)
         self.mask_confirmed = on
 
     def capture(self, on: bool) -> None:
         """Keep the customer's key presses, or stop and wipe them. Raises OSError, ValueError."""
-        keyed = [number for number, events in zip(self.streams, self._events, strict=True) if events]
+        keyed = [number for number, types in zip(self.streams, self._types, strict=True) if types.events]
         for number in keyed if on else self._capturing:
             self._relay.set_capture(number, on)
         self._capturing = keyed if on else []

@@ -74,7 +74,7 @@ def remote(side: Side, address: str, port: int, *, events: bool = True, latch: b
         rtcp_address=address,
         rtcp_port=port + 1 if port else 0,
         event_types=(101,) if events else (),
-        audio_types=(0,),
+        mu_types=(0,),
         latch=latch,
     )
     return ToMedia(SetRemote(session=SESSION, side=side, streams=(stream,)))

@@ -21,7 +21,7 @@ from b2bua.call.descriptions import OTHER, Descriptions
 from b2bua.call.renegotiation import Renegotiation
 from b2bua.call.routing import Destination
 from b2bua.call.state import PHASES, Happening, Phase, step
-from media.events import CloseSession, OpenSession, SessionId, SessionOpened, Side
+from media.events import CloseSession, Masking, OpenSession, SessionId, SessionOpened, Side
 
 # What another trunk may do better: it answered nothing, or said that it cannot now.
 _ELSEWHERE = frozenset({408, 500, 502, 503, 504})
@@ -38,6 +38,10 @@ class Route:
     destinations: tuple[Destination, ...]
     latch: frozenset[str] = frozenset()
     media: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    masks: Mapping[str, Masking] = field(
+        default_factory=dict
+    )  # how the trunks' customers are masked, where not as usual
+    opaque: bool = False  # see Descriptions
     code: int = 404
     ring_time: float = 180.0  # seconds; RFC 3261 section 16.6 (timer C) asks for more than three minutes of a proxy
 
@@ -64,7 +68,7 @@ class Bridge:
     @classmethod
     def of(cls, session: SessionId, route: Route, origin: int) -> Bridge:
         """`origin`: see Descriptions."""
-        told = Descriptions(session, origin)
+        told = Descriptions(session, origin, opaque=route.opaque)
         return cls(session, route, told, Renegotiation(told))
 
     def deadline(self) -> float | None:
@@ -146,6 +150,10 @@ class Bridge:
     def trunk(self, side: Side) -> str:
         """The trunk that a side's leg is on."""
         return self.route.source if side is self.route.near else self.route.destinations[self.tried].trunk
+
+    def masking(self) -> Masking:
+        """How the customer's trunk is masked."""
+        return self.route.masks.get(self.trunk(Side.CALLER), Masking())
 
     def media_refused(self) -> list[CallCommand]:
         if self.phase not in (Phase.OPENING, Phase.OFFERED):

@@ -182,7 +182,7 @@ class Call:
             )
         if not self.bridge.capturable():
             raise NotNow("The customer's phone cannot send its keys in this call: no telephone-event was agreed on.")
-        return self._after(self.payment.start(capture, order, now), now)
+        return self._after(self.payment.start(capture, order, self.bridge.masking(), now), now)
 
     def reset_capture(self, wanted: Field | None, now: float) -> list[CallCommand]:
         """Raises NotNow."""

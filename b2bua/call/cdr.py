@@ -6,7 +6,7 @@ import msgspec
 
 from b2bua.call import leg
 from b2bua.call.cause import q850
-from b2bua.call.sdp import Codec
+from b2bua.call.codecs import Codec
 from media.events import LegCounters, Side
 
 

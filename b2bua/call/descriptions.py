@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from b2bua.call import sdp
+from b2bua.call.codecs import Codec
 from b2bua.call.command import ToMedia
 from media.events import LocalStream, SessionId, SetRemote, Side
 
@@ -23,6 +24,7 @@ class Descriptions:
     origin: int
     muted: frozenset[Side] = frozenset()
     kinds: frozenset[str] | None = None  # of m-lines that both trunks may have; None: all
+    opaque: bool = False  # audio that media cannot look into may be agreed on; while masked it is not heard
     latch: frozenset[Side] = frozenset()  # the sides that sit behind NAT
     local: dict[Side, tuple[LocalStream, ...]] = field(default_factory=dict)
     said: dict[Side, sdp.SessionDescription] = field(default_factory=dict)  # what each leg's peer said last
@@ -38,24 +40,29 @@ class Descriptions:
         """Whether both ends agreed on clear audio with telephone-event."""
         return self.complete and sdp.agree_on_keys(*self.said.values())
 
-    def codec(self) -> sdp.Codec | None:
+    def codec(self) -> Codec | None:
         """The audio codec that the two ends last agreed on; None where they never did."""
         return sdp.agreed_codec(*self.said.values()) if self.complete else None
 
     def learn(self, side: Side, body: bytes) -> bool:
         """Take what a leg's peer said. False: it cannot be relayed, and nothing has changed."""
-        try:
-            described: sdp.SessionDescription | None = sdp.parse(body)
-        except sdp.SdpError:
-            return False
-        if described is not None and self.kinds is not None:
-            described = sdp.limited(described, self.kinds)
+        described = self._read(body)
         if described is not None and side in self.muted:
             described = sdp.echoed(described, self._known(side))
         if described is None:
             return False
         self.said[side] = described
         return True
+
+    def _read(self, body: bytes) -> sdp.SessionDescription | None:
+        """A description, and of it what these trunks may have; None where it is none."""
+        try:
+            described = sdp.parse(body)
+        except sdp.SdpError:
+            return None
+        if self.kinds is not None:
+            described = sdp.limited(described, self.kinds)
+        return described if self.opaque else sdp.looked_into(described)
 
     def _known(self, side: Side) -> list[sdp.SessionDescription]:
         """What a side has said, and what it may repeat, because it was told so."""
@@ -87,14 +94,12 @@ class Descriptions:
 
     def fitting(self, body: bytes) -> sdp.SessionDescription | None:
         """What a leg offers that wants another's place; None where its m-lines are not those that the session has."""
-        try:
-            described = sdp.parse(body)
-        except sdp.SdpError:
+        described = self._read(body)
+        if described is None:
             return None
         kinds = [media.kind for media in described.media]
-        if any(kinds != [media.kind for media in said.media] for said in self.said.values()):
-            return None
-        return described if self.kinds is None else sdp.limited(described, self.kinds)
+        fits = all(kinds == [media.kind for media in said.media] for said in self.said.values())
+        return described if fits and any(media.relayed for media in described.media) else None
 
     def change_for(self, side: Side, other: sdp.SessionDescription, *, always: bool = False) -> bytes | None:
         """The offer that lets this leg talk to `other`; None where it was told the same already, unless `always`."""

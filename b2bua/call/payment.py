@@ -22,6 +22,7 @@ from media.events import (
     CaptureState,
     Done,
     Field,
+    Masking,
     Refused,
     ResetCapture,
     SessionId,
@@ -51,6 +52,7 @@ class Payment:
 
     session: SessionId
     guard_time: float = 1.0
+    masking: Masking = field(default_factory=Masking)  # of the newest capture
     mask: MaskState = MaskState.OPEN
     view: CaptureView | None = None
     records: list[CaptureRecord] = field(default_factory=list)
@@ -74,10 +76,11 @@ class Payment:
 
     # --- what the agent asks for; raises NotNow and changes nothing -----------------------------------------------
 
-    def start(self, capture: str, order: Order, now: float) -> list[CallCommand]:
+    def start(self, capture: str, order: Order, masking: Masking, now: float) -> list[CallCommand]:
         if self.view is not None and self.view.stage not in FINAL:
             raise NotNow("A payment is already under way in this call. Cancel it first.")
         self.view = CaptureView(id=capture, stage=CaptureStage.STARTING, order=order)
+        self.masking = masking
         self._mask(MaskEvent.WANTED, now)
         return self._ask(on=True)
 
@@ -241,7 +244,7 @@ class Payment:
 
     def _ask(self, *, on: bool) -> list[CallCommand]:
         self._unanswered += 1
-        return [ToMedia(SetMask(session=self.session, on=on))]
+        return [ToMedia(SetMask(session=self.session, on=on, masking=self.masking))]
 
     def _stage(self, event: StageEvent, **changed: object) -> None:
         assert self.view is not None

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from b2bua.call.codecs import Codec, PayloadTypes, named_codecs, small, types_of
 from media.events import LocalStream, RemoteStream
 
 CONTENT_TYPE = "application/sdp"
@@ -55,30 +56,15 @@ class MediaDescription:
     @property
     def capturable(self) -> bool:
         """Whether a card can be keyed into it: clear audio that has telephone-event."""
-        return self.kind == "audio" and self.relayed and self.protocol in CLEAR and bool(self.payload_types()[0])
+        return self.kind == "audio" and self.relayed and self.protocol in CLEAR and bool(self.payload_types().events)
 
     def attributes(self, name: str) -> list[str]:
         """The values of `a=name:value`."""
         return [line[len(name) + 3 :] for line in self.lines if line.startswith(f"a={name}:")]
 
-    def payload_types(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The payload types of telephone-event, and all others but those that can carry keys in another form: redundancy
-        (RFC 2198) and tone (RFC 4733 section 4)."""
-        return _payload_types(self.formats, tuple(self.attributes("rtpmap")))
-
-
-@lru_cache(maxsize=256)
-def _payload_types(formats: tuple[str, ...], maps: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """See `MediaDescription.payload_types`. The phones of a trunk offer the same few lists of codecs in every call."""
-    names: dict[str, str] = {}
-    for value in maps:
-        number, _, encoding = value.strip().replace("\t", " ").partition(" ")
-        names[number] = encoding.strip().partition("/")[0].lower()
-    numbers = [text for text in (*formats, *names) if _small(text) and int(text) < 128]
-    events = {int(text) for text in numbers if names.get(text) == "telephone-event"}
-    # What nobody named can be anything (RFC 3551 section 3: 96 to 127 mean nothing without an rtpmap).
-    opaque = {int(text) for text in numbers if names.get(text, "" if int(text) < 96 else "tone") in ("red", "tone")}
-    return tuple(sorted(events)), tuple(sorted({int(text) for text in numbers} - events - opaque))
+    def payload_types(self) -> PayloadTypes:
+        """What its payload types stand for."""
+        return types_of(self.formats, tuple(self.attributes("rtpmap")), self.kind == "audio", self.protocol in CLEAR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,25 +90,6 @@ class SessionDescription:
         return any(media.capturable for media in self.media)
 
 
-@dataclass(frozen=True, slots=True)
-class Codec:
-    """An encoding as its rtpmap names it. `clock_rate` in Hz."""
-
-    name: str
-    clock_rate: int
-
-    def __str__(self) -> str:
-        return f"{self.name}/{self.clock_rate}"
-
-
-# Payload types that need no rtpmap (RFC 3551 section 6); G722's clock rate is 8000 there by an old mistake.
-_STATIC = {
-    "0": Codec("PCMU", 8000), "3": Codec("GSM", 8000), "4": Codec("G723", 8000), "8": Codec("PCMA", 8000),
-    "9": Codec("G722", 8000), "15": Codec("G728", 8000), "18": Codec("G729", 8000),
-}  # fmt: skip
-_NO_CODEC = frozenset({"telephone-event", "cn", "red", "tone"})
-
-
 def agreed_codec(one: SessionDescription, other: SessionDescription) -> Codec | None:
     """The audio codec that is most likely used between the two: the first of the shorter list that the other has too."""
     lists = [_codecs(description) for description in (one, other)]
@@ -134,20 +101,7 @@ def _codecs(described: SessionDescription) -> list[Codec]:
     media = next((media for media in described.media if media.kind == "audio" and media.port), None)
     if media is None:
         return []
-    return _named(media.formats, tuple(media.attributes("rtpmap")))
-
-
-@lru_cache(maxsize=256)
-def _named(formats: tuple[str, ...], maps: tuple[str, ...]) -> list[Codec]:
-    named = dict(_STATIC)
-    for value in maps:
-        number, _, encoding = value.strip().partition(" ")
-        name, _, rate = encoding.strip().partition("/")
-        rate = rate.partition("/")[0]
-        if _small(number) and name and rate.isascii() and rate.isdigit() and 0 < len(rate) <= 6 and int(rate):
-            named[number] = Codec(name[:32].upper(), int(rate))
-    found = [named[number] for number in formats if number in named]
-    return [codec for codec in found if codec.name.lower() not in _NO_CODEC]
+    return named_codecs(media.formats, tuple(media.attributes("rtpmap")))
 
 
 def agree_on_keys(one: SessionDescription, other: SessionDescription) -> bool:
@@ -186,13 +140,9 @@ def _media(lines: Sequence[str]) -> MediaDescription:
     if len(parts) < 4:
         raise SdpError("m= is not `media port protocol formats`")
     port, _, ports = parts[1].partition("/")
-    if not (_small(port) and _small(ports or "1")):
+    if not (small(port) and small(ports or "1")):
         raise SdpError("m= has no valid port")
     return MediaDescription(parts[0], int(port), int(ports or "1"), parts[2], tuple(parts[3:]), tuple(lines[1:]))
-
-
-def _small(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535
 
 
 @lru_cache(maxsize=1024)
@@ -210,7 +160,7 @@ def remote_streams(described: SessionDescription, *, latch: bool) -> tuple[Remot
     streams = []
     for media in described.media:
         address = described.address(media) if media.port else NOWHERE[0]
-        events, audio = media.payload_types()
+        types = media.payload_types()
         silent = not media.relayed or address in NOWHERE
         rtcp_address, rtcp_port = _rtcp(media, address)
         streams.append(
@@ -219,8 +169,11 @@ def remote_streams(described: SessionDescription, *, latch: bool) -> tuple[Remot
                 port=0 if silent else media.port,
                 rtcp_address=rtcp_address,
                 rtcp_port=0 if silent else rtcp_port,
-                event_types=events,
-                audio_types=audio,
+                event_types=types.events,
+                mu_types=types.mu,
+                a_types=types.a,
+                opaque_types=types.opaque,
+                other_types=types.other,
                 latch=latch,
             )
         )
@@ -231,7 +184,7 @@ def _rtcp(media: MediaDescription, address: str) -> tuple[str, int]:
     """Where RTCP is expected: `a=rtcp:port [IN IP4 address]` (RFC 3605), else the next port, 0 where there is none."""
     for value in media.attributes("rtcp"):
         parts = value.split()
-        if parts and _small(parts[0]):
+        if parts and small(parts[0]):
             return (parts[3] if len(parts) == 4 and _numeric(parts[3]) else address), int(parts[0])
     return address, media.port + 1 if media.port < 65535 else 0
 
@@ -296,6 +249,36 @@ def limited(described: SessionDescription, kinds: frozenset[str]) -> SessionDesc
         return described
     media = tuple(each if each.kind in kinds else replace(each, port=0) for each in described.media)
     return SessionDescription(described.lines, media)
+
+
+_LOOKED_INTO = frozenset({"telephone-event", "cn"})
+
+
+def looked_into(described: SessionDescription) -> SessionDescription:
+    """The description without the audio codecs that media cannot look into; an m-line that has no other is refused."""
+    media = tuple(_looked_into(each) if each.kind == "audio" and each.relayed else each for each in described.media)
+    return described if media == described.media else SessionDescription(described.lines, media)
+
+
+def _looked_into(media: MediaDescription) -> MediaDescription:
+    types = media.payload_types()
+    codecs = {str(number) for number in (*types.mu, *types.a)}
+    if media.protocol not in CLEAR or not codecs.intersection(media.formats):
+        return replace(media, port=0)
+    beside = {value.partition(" ")[0] for value in media.attributes("rtpmap") if _name(value) in _LOOKED_INTO} | {"13"}
+    kept = codecs | beside
+    formats = tuple(format_ for format_ in media.formats if format_ in kept)
+    of_format = ("a=rtpmap:", "a=fmtp:", "a=rtcp-fb:")
+    lines = tuple(
+        line
+        for line in media.lines
+        if not line.startswith(of_format) or line.partition(":")[2].partition(" ")[0].strip() in (*formats, "*")
+    )
+    return replace(media, formats=formats, lines=lines)
+
+
+def _name(rtpmap: str) -> str:
+    return rtpmap.partition(" ")[2].strip().partition("/")[0].lower()
 
 
 def echoed(described: SessionDescription, known: Sequence[SessionDescription]) -> SessionDescription | None:

@@ -11,6 +11,7 @@ from b2bua.call import (
     bridge,
     call,
     cdr,
+    codecs,
     descriptions,
     leg,
     numbers,
@@ -32,7 +33,7 @@ from tonewall.written import Kinds, WrittenError, read, write
 
 KINDS = Kinds(
     (
-        bridge, call, cdr, charges, descriptions, events, leg, numbers, payment, relayed, renegotiation, routing, sdp,
+        bridge, call, cdr, charges, codecs, descriptions, events, leg, numbers, payment, relayed, renegotiation, routing, sdp,
         state, transfer, transfer_state, view,
     ),
     never=(trunk.Trunk, leg.LegRequested, leg.RequestLeg, routing.Pattern, routing.Rule),  # of sip.conf, or on their way

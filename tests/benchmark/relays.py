@@ -112,7 +112,7 @@ def _remote(port: int) -> RemoteStream:
         rtcp_address="127.0.0.1",
         rtcp_port=port + 1,
         event_types=(101,),
-        audio_types=(0,),
+        mu_types=(0,),
     )
 
 

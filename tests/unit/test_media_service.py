@@ -84,7 +84,7 @@ async def collecting(b2bua: B2bua) -> None:
     """A session in which a capture collects."""
     assert isinstance(await b2bua.ask(OpenSession(serial=1, session=S, streams=1)), SessionOpened)
     stream = RemoteStream(
-        address="127.0.0.1", port=9, rtcp_address="127.0.0.1", rtcp_port=10, event_types=(101,), audio_types=(0,)
+        address="127.0.0.1", port=9, rtcp_address="127.0.0.1", rtcp_port=10, event_types=(101,), mu_types=(0,)
     )
     for side in Side:
         assert isinstance(await b2bua.ask(SetRemote(serial=2, session=S, side=side, streams=(stream,))), Done)

@@ -20,6 +20,7 @@ import sqlalchemy
 from typer.testing import CliRunner
 
 from b2bua.call.cdr import CallRecord, CaptureRecord, Ledger, LegRecord
+from b2bua.call.codecs import Codec
 from b2bua.call.leg import (
     AnswerLeg,
     HangUpLeg,
@@ -33,7 +34,6 @@ from b2bua.call.leg import (
     RejectLeg,
     RingLeg,
 )
-from b2bua.call.sdp import Codec
 from b2bua.cli import app
 from b2bua.records.export import Format, count, lines, rows
 from b2bua.records.store import RecordStore, StoreError, connect, insert, prepare, prune

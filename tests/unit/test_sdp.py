@@ -157,7 +157,9 @@ def test_every_way_to_carry_keys_is_told_apart_from_audio():
             rtcp_address="192.0.2.10",
             rtcp_port=4001,
             event_types=(96, 97, 120),
-            audio_types=(0, 8, 99),
+            mu_types=(0,),
+            a_types=(8,),
+            opaque_types=(98, 99, 100),
             latch=True,
         ),
     )
@@ -199,7 +201,7 @@ def test_what_is_no_description_is_refused_with_the_rule_and_not_the_content(bod
 
 def test_a_number_of_absurd_length_is_no_payload_type():
     described = sdp.parse(with_media(f"m=audio 4000 RTP/AVP 0 {'9' * 9000}\r\na=rtpmap:{'8' * 9000} x\r\n"))
-    assert sdp.remote_streams(described, latch=False)[0].audio_types == (0,)
+    assert sdp.remote_streams(described, latch=False)[0].mu_types == (0,)
 
 
 def test_lines_may_end_with_a_bare_line_feed():

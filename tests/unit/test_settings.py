@@ -32,6 +32,9 @@ OTHER = {
     ("general", "ring_time"): "30",
     ("general", "ladders"): "50",
     ("general", "guard_time"): "2.5",
+    ("general", "opaque_audio"): "mute",
+    ("carrier", "mask"): "mute-on-key",
+    ("carrier", "key_pause"): "3.5",
     **{
         (trunk, key): value
         for trunk in ("carrier", "pbx")
@@ -112,6 +115,9 @@ WRONG = {
     ("general", "realm"): "two words",
     ("general", "log_level"): "loud",
     ("general", "guard_time"): "0",
+    ("general", "opaque_audio"): "pass",
+    ("carrier", "mask"): "none",
+    ("carrier", "key_pause"): "0",
     ("general", "ring_time"): "-1",
     ("general", "ladders"): "-1",
     ("carrier", "host"): "a b",

@@ -113,6 +113,8 @@ class Exchange:
             limits={name: Limit(*(limits or {}).get(name, ())) for name in places},
             latch=frozenset(),
             media={},
+            masks={},
+            opaque=False,
             ring_time=ring_time,
             guard_time=guard_time,
         )

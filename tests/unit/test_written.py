@@ -95,7 +95,7 @@ def test_a_kind_or_field_that_is_not_known_is_refused():
     [
         [1], [1, 0.0], [1, 0.0, ["o", 0], []], [1, 0.0, ["o", "x"], []], [1, 0.0, ["e", "tonewall.Nothing", 1], []],
         [1, 0.0, ["e", "b2bua.call.state.Phase", "nowhere"], []], [1, 0.0, ["z", []], []], [1, 0.0, ["d", [1]], []],
-        [1, 0.0, ["o", 0], [["b2bua.call.sdp.Codec", {"name": ["o", 0], "clock_rate": 1}]]], 5, [1, "x", None, []],
+        [1, 0.0, ["o", 0], [["b2bua.call.Codec", {"name": ["o", 0], "clock_rate": 1}]]], 5, [1, "x", None, []],
     ],
 )  # fmt: skip
 def test_what_is_whole_but_was_never_written_so_is_refused(content: object):

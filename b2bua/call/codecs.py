@@ -1,0 +1,91 @@
+"""Payload types and the codecs that they stand for, in an m-line's formats and rtpmaps (RFC 3551, RFC 4566 section 6).
+
+Rule 1: what carries keys, or may, is told apart from audio that media can look into; in doubt it is opaque.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+
+def small(text: str) -> bool:
+    """Whether it is a number of at most 16 bits."""
+    return text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadTypes:
+    """Of one m-line: telephone-event, G.711 of either law, audio that media cannot look into, and what is no audio.
+
+    Redundancy (RFC 2198) and tone (RFC 4733 section 4) can carry keys in another form: they are opaque wherever they stand, and
+    so is what nobody named.
+    """
+
+    events: tuple[int, ...]
+    mu: tuple[int, ...]
+    a: tuple[int, ...]
+    opaque: tuple[int, ...]
+    other: tuple[int, ...]
+
+
+_G711 = {"pcmu": "mu", "pcma": "a"}
+_UNNAMED = {0: ("pcmu", "8000"), 8: ("pcma", "8000")}  # RFC 3551 section 6
+
+
+@lru_cache(maxsize=256)
+def types_of(formats: tuple[str, ...], maps: tuple[str, ...], is_audio: bool, is_clear: bool) -> PayloadTypes:
+    """What the payload types of one m-line stand for. The phones of a trunk offer the same few lists of codecs in every call."""
+    names: dict[str, tuple[str, str]] = {}
+    for value in maps:
+        text, _, encoding = value.strip().replace("\t", " ").partition(" ")
+        name, _, rate = encoding.strip().lower().partition("/")
+        names[text] = (name, rate.removesuffix("/1"))
+    numbers: list[int] = sorted({int(text) for text in (*formats, *names) if small(text) and int(text) < 128})
+    kinds: dict[str, list[int]] = {"events": [], "mu": [], "a": [], "opaque": [], "other": []}
+    for number in numbers:
+        # What nobody named can be anything (RFC 3551 section 3: 96 to 127 mean nothing without an rtpmap).
+        name, rate = names.get(str(number)) or _UNNAMED.get(number, ("" if number < 96 else "tone", "8000"))
+        if name == "telephone-event":
+            kind = "events"
+        elif name in ("red", "tone"):
+            kind = "opaque"
+        elif not is_audio:
+            kind = "other"
+        else:
+            kind = _G711.get(name, "opaque") if rate == "8000" and is_clear else "opaque"
+        kinds[kind].append(number)
+    return PayloadTypes(**{kind: tuple(found) for kind, found in kinds.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """An encoding as its rtpmap names it. `clock_rate` in Hz."""
+
+    name: str
+    clock_rate: int
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.clock_rate}"
+
+
+# Payload types that need no rtpmap (RFC 3551 section 6); G722's clock rate is 8000 there by an old mistake.
+_STATIC = {
+    "0": Codec("PCMU", 8000), "3": Codec("GSM", 8000), "4": Codec("G723", 8000), "8": Codec("PCMA", 8000),
+    "9": Codec("G722", 8000), "15": Codec("G728", 8000), "18": Codec("G729", 8000),
+}  # fmt: skip
+_NO_CODEC = frozenset({"telephone-event", "cn", "red", "tone"})
+
+
+@lru_cache(maxsize=256)
+def named_codecs(formats: tuple[str, ...], maps: tuple[str, ...]) -> list[Codec]:
+    """Those that can be named, in order."""
+    named = dict(_STATIC)
+    for value in maps:
+        number, _, encoding = value.strip().partition(" ")
+        name, _, rate = encoding.strip().partition("/")
+        rate = rate.partition("/")[0]
+        if small(number) and name and rate.isascii() and rate.isdigit() and 0 < len(rate) <= 6 and int(rate):
+            named[number] = Codec(name[:32].upper(), int(rate))
+    found = [named[number] for number in formats if number in named]
+    return [codec for codec in found if codec.name.lower() not in _NO_CODEC]

@@ -1,0 +1,41 @@
+"""The product's mask in the rig: `_core.Mask`, on from the first packet, under each policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from media import _core
+from media.hold import Policy
+from media.rtp import Rtp, Ssrc, parse, serialise
+from tests.leak.codec import PACKET
+
+PAUSE = 400  # blocks: 2 s, as `mute-on-key` waits by default
+
+
+class Masked:
+    """Policy `mask`."""
+
+    policy, guard = Policy.MASK, _core.GUARD
+
+    def through(self, payloads: Sequence[bytes], *, payload_type: int) -> list[bytes]:
+        core = _core.Mask(b"\x65", b"", mu=b"\0", a=b"\x08", opaque=b"\x09")
+        core.switch(True, self.policy, self.guard)
+        left: list[bytes] = []
+        for index, payload in enumerate(payloads):
+            packet = Rtp(payload_type, index == 0, index % 0x10000, index * PACKET, Ssrc(1), payload)
+            core.rtp(serialise(packet), index * 20)
+            left += core.released()
+        left += core.switch(False)
+        return [heard.payload for heard in map(parse, left) if heard is not None]
+
+
+class MutedOnKey(Masked):
+    """Policy `mute-on-key`."""
+
+    policy, guard = Policy.MUTE_ON_KEY, PAUSE
+
+
+class Muted(Masked):
+    """Policy `mute`."""
+
+    policy = Policy.MUTE

@@ -1,0 +1,87 @@
+"""The product's mask before the rig: nothing is read on the agent's side, each key is captured once, no byte tells a digit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from media import _core
+from tests.leak.carriers import CAPTURES, HABITS, Habit, captures, keyed, replay
+from tests.leak.codec import PCMA, PCMU
+from tests.leak.core import Masked, Muted, MutedOnKey
+from tests.leak.decoders import union
+from tests.leak.report import REQUIRED, SHOWN, measure
+from tests.leak.timeline import Packet, heard, parse
+
+EVENT = 101
+CARD, OTHER = "4111111111111111", "5500000000000004"
+POLICIES = pytest.mark.parametrize("mask", [Masked, MutedOnKey, Muted], ids=lambda mask: mask.__name__)
+
+
+def through(mask: type[Masked], packets: Iterable[tuple[int, bytes]]) -> tuple[list[bytes], str]:
+    """What leaves for the agent, and the digits that were captured. The packets come with their time in ms."""
+    core = _core.Mask(bytes([EVENT]), b"", mu=bytes([PCMU]), a=bytes([PCMA]), opaque=bytes(range(96, 101)))
+    core.switch(True, mask.policy, mask.guard)
+    left: list[bytes] = []
+    now, digits = 0, b""
+    for now, packet in packets:
+        out, _ = core.rtp(packet, now)
+        left += [out] if out is not None else []
+        left += core.released()
+        digits += core.take(now)
+    left += core.switch(False)
+    return left, (digits + core.take(now + 1000)).decode()
+
+
+def paced(packets: Iterable[Packet]) -> list[tuple[int, bytes]]:
+    return [(20 * index, bytes(packet)) for index, packet in enumerate(packets)]
+
+
+def read(left: Iterable[bytes]) -> list[str]:
+    """What any decoder makes of the agent's side."""
+    audio = [packet for packet in map(parse, left) if packet is not None]
+    assert {packet.payload_type for packet in audio} <= {PCMU, PCMA}
+    return [one.digit for digits in union(heard(audio)).values() for one in digits]
+
+
+@POLICIES
+@pytest.mark.parametrize("habit", HABITS, ids=lambda habit: habit.name)
+def test_no_carrier_s_habit_leaks(mask: type[Masked], habit: Habit) -> None:
+    left, digits = through(mask, paced(keyed(CARD, habit, seed=1)))
+    assert read(left) == []
+    assert digits == (CARD if habit.event else "")
+
+
+@POLICIES
+def test_captures_of_real_carriers_leak_nothing_and_are_captured_once_in_order(mask: type[Masked]) -> None:
+    if not captures():
+        pytest.xfail(f"no captures of real carriers: {CAPTURES} names no folder with any")
+    for capture in captures():
+        number = Path(capture).stem.partition("-")[2]
+        packets = [(round(1000 * time), bytes(packet)) for time, packet in replay(capture)]
+        left, digits = through(mask, packets)
+        assert digits == number, CAPTURES
+        assert read(left) == []
+
+
+@POLICIES
+@pytest.mark.parametrize("habit", [HABITS[0], Habit("events in silence", floor=-80.0)], ids=lambda habit: habit.name)
+def test_two_cards_keyed_alike_leave_the_same_bytes(mask: type[Masked], habit: Habit) -> None:
+    """Leak rule 2: of events nothing at all is left."""
+    first, second = (through(mask, paced(keyed(card, habit, seed=3)))[0] for card in (CARD, OTHER))
+    assert first == second
+    assert len(first) > 100
+
+
+def test_the_short_report_has_no_leak() -> None:
+    rows = measure(Masked, REQUIRED, 40, seed=5, jobs=1)
+    for row in rows:
+        assert row.leaked["union"] == 0, row.name
+        assert row.control["union"] >= 0.9 * row.presses, row.name
+
+
+def test_what_speech_as_loud_as_the_tone_hides_is_not_heard_under_mute_on_key() -> None:
+    for row in measure(MutedOnKey, SHOWN, 20, seed=5, jobs=1):
+        assert row.leaked["union"] == 0, row.name
