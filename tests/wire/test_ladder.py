@@ -157,6 +157,7 @@ async def test_a_paid_call_that_is_transferred_stands_on_one_page(tmp_path: Path
 
 async def test_a_card_and_credentials_in_every_place_of_sip_are_in_no_ladder(tmp_path: Path) -> None:
     dirty = offer(40_000, NUMBER).replace("s=-", f"s={NUMBER}\r\ni={SPACED}").replace("PCMU", NUMBER)
+    dirty = dirty.replace("RTP/AVP 0 101", "RTP/AVP 0 8 101")  # one codec that media can look into
     dirty += f"a=x-card:{NUMBER}\r\na=tool:{SPACED}\r\nm={NUMBER} 0 {NUMBER} {NUMBER}\r\n"
     challenge = f'Digest realm="{NUMBER}", nonce="{NUMBER}", qop="auth", algorithm=MD5'
     accounts = {"pbx": {"username": USER, "password": PASSWORD}}
@@ -232,7 +233,7 @@ async def test_a_card_and_credentials_in_every_place_of_sip_are_in_no_ladder(tmp
     # What would have been found, had any of it been kept.
     assert find_in_text(invite.text + "".join(message.text for message in carrier.heard)) != []
     described = [entry.sdp for entry in view.entries if isinstance(entry, MessageView) and entry.sdp]
-    assert described[0][0].codecs == ("other", "telephone-event")
+    assert described[0][0].codecs == ("other", "PCMA", "telephone-event")
 
 
 class Every(Ladders):
