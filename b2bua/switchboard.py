@@ -124,6 +124,7 @@ class Switchboard:
         """A leg that wants the place of one of a call's."""
         line, side = self._of_leg.get(replaced, (None, None))
         if line is None or side is None or line.call.transfer.active:
+            self._limiter.release(leg)
             self._to_engine(leg, RejectLeg(481 if line is None else 491, ""))
             return
         self._unjoin(line)

@@ -29,9 +29,10 @@ void hold_begin(struct hold *hold, enum policy policy, int guard) {
 bool hold_takes(struct hold *hold, uint32_t ssrc, uint32_t timestamp, size_t size, int64_t now_ms) {
     if (size == 0 || size > FRAME_MOST || !has_room(hold, (int)size, FRAMES))
         return false;
-    if (!hold->bound || hold->ssrc != ssrc) {
-        if (hold->bound && now_ms - hold->last_ms < TAKEN_OVER_MS)
-            return false;
+    bool begins = !hold->bound || hold->ssrc != ssrc;
+    if (begins && hold->bound && now_ms - hold->last_ms < TAKEN_OVER_MS)
+        return false;
+    if (begins || ahead(timestamp, hold->next) < -FILL) {
         hold->bound = true;
         hold->ssrc = ssrc;
         hold->next = timestamp;
@@ -58,16 +59,19 @@ static void learn(struct hold *hold, int64_t quiet) {
         hold->background += (hold->background >> 8) + 1;
 }
 
+static void close_blocks(struct hold *hold, int64_t first, int64_t end) {
+    for (int64_t at = first < 0 ? 0 : first; at < end; at++)
+        hold->shut[at % HOLD_BLOCKS] = 1;
+}
+
 static void hear(struct hold *hold) {
     struct found found = detector_hear(&hold->detector, hold->heard);
     int64_t block = hold->block, energy = hold->detector.seen[(hold->detector.next - 1) % 16].energy;
     hold->heard_count = 0;
-    bool becomes_sure;
-    int back = gate_pass_by(&hold->gate, block, &found, &becomes_sure);
-    bool tone = back != NOT_SHUT || found.now >= 0.25;
+    int back = gate_pass_by(&hold->gate, block, &found);
+    bool tone = back != NOT_SHUT || found.now > 0;
     if (back != NOT_SHUT)
-        for (int64_t at = block - back < 0 ? 0 : block - back; at < block; at++)
-            hold->shut[at % HOLD_BLOCKS] = 1;
+        close_blocks(hold, block - back, block);
     if (tone && (block <= hold->window || (back != NOT_SHUT && hold->policy == POLICY_MUTE_ON_KEY)) &&
         hold->window < block + hold->guard)
         hold->window = block + hold->guard;
@@ -119,9 +123,10 @@ void hold_event(struct hold *hold, int64_t now_ms) {
     hold->last_ms = now_ms;
     if (hold->window < hold->block + hold->guard)
         hold->window = hold->block + hold->guard;
-    for (int64_t at = start_of(hold) / BLOCK; at < hold->block; at++)
-        hold->shut[at % HOLD_BLOCKS] = 1;
+    close_blocks(hold, start_of(hold) / BLOCK, hold->block);
 }
+
+void hold_end(struct hold *hold) { close_blocks(hold, hold->block - AHEAD / BLOCK, hold->block); }
 
 /* --- what leaves --------------------------------------------------------------------------------------------------------- */
 
@@ -135,7 +140,10 @@ static int noise(const struct hold *hold, uint32_t timestamp) {
     return (((int)(mixed >> 16) - 32768) * level) >> 15;
 }
 
-static bool is_shut(const struct hold *hold, int64_t block) { return hold->shut[block % HOLD_BLOCKS]; }
+/* What was not looked into is. */
+static bool is_shut(const struct hold *hold, int64_t block) {
+    return block >= hold->block || hold->shut[block % HOLD_BLOCKS];
+}
 
 /* One block's part of a frame: `from` to `to` are samples. */
 static void build_part(const struct hold *hold, const struct frame *frame, int64_t from, int64_t to, uint8_t *out) {

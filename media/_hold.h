@@ -45,8 +45,8 @@ enum { NOT_SHUT = -1 };
 void inband_prepare(void); /* the tables; before any thread */
 struct found detector_hear(struct detector *detector, const int16_t *samples);
 void gate_begin(struct gate *gate);
-/* How many blocks before this one are shut because of it (NOT_SHUT: none, nor itself); whether it makes a press sure. */
-int gate_pass_by(struct gate *gate, int64_t block, const struct found *found, bool *becomes_sure);
+/* How many blocks before this one are shut because of it; NOT_SHUT: none is, nor itself. */
+int gate_pass_by(struct gate *gate, int64_t block, const struct found *found);
 
 /* --- _hold.c (media/hold.py) ------------------------------------------------------------------------------------------- */
 
@@ -87,6 +87,7 @@ void hold_fill(struct hold *hold, int size, uint16_t seq);
 /* `header.size` bytes at `payload`; `header.seq` is what it leaves as. */
 void hold_audio(struct hold *hold, struct frame header, const uint8_t *payload, int64_t now_ms);
 void hold_event(struct hold *hold, int64_t now_ms);
+void hold_end(struct hold *hold); /* nothing more has come for long: what was not looked past is shut */
 /* The next packet whose time has come, into `out` (RTP_HEADER + FRAME_MOST bytes); 0: none. */
 size_t hold_next(struct hold *hold, bool all_of_it, uint8_t *out);
 int64_t hold_due_ms(const struct hold *hold); /* INT64_MAX: nothing waits */

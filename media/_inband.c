@@ -153,9 +153,8 @@ struct found detector_hear(struct detector *detector, const int16_t *samples) {
 
 void gate_begin(struct gate *gate) { *gate = (struct gate){.until = -1, .seen = -1000, .key = -1}; }
 
-int gate_pass_by(struct gate *gate, int64_t block, const struct found *found, bool *becomes_sure) {
+int gate_pass_by(struct gate *gate, int64_t block, const struct found *found) {
     int blocks = found->blocks, key = found->key;
-    *becomes_sure = false;
     if (blocks == 0) {
         bool again = found->now_key == gate->key && found->now >= STAYS;
         bool goes_on = block <= gate->until && (gate->sure || found->now >= KEEPS);
@@ -171,8 +170,7 @@ int gate_pass_by(struct gate *gate, int64_t block, const struct found *found, bo
     gate->count += found->now >= KEEPS;
     gate->key = key;
     gate->seen = block;
-    *becomes_sure = !gate->sure && gate->count >= SURE;
-    gate->sure |= *becomes_sure;
+    gate->sure |= gate->count >= SURE;
     int64_t until = block + (gate->count >= SURE ? HANG_SURE : HANG);
     if (until > gate->until)
         gate->until = until;

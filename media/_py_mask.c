@@ -104,7 +104,10 @@ static PyObject *mask_idle(PyObject *object, PyObject *now) {
     if (now_ms == -1 && PyErr_Occurred())
         return NULL;
     bool is_due = self->mask.hold != NULL && now_ms >= hold_due_ms(self->mask.hold);
-    return is_due ? let_go(self, true) : PyList_New(0);
+    if (!is_due)
+        return PyList_New(0);
+    hold_end(self->mask.hold);
+    return let_go(self, true);
 }
 
 static PyObject *mask_rtp_method(PyObject *object, PyObject *args) {

@@ -128,8 +128,10 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
 /* What waits for more leaves, if nothing came for long. When to look again. */
 static int64_t tend_hold(struct relay *relay, struct stream *stream, int64_t now_ms) {
     struct hold *hold = stream->mask.hold;
-    if (hold != NULL && now_ms >= hold_due_ms(hold))
+    if (hold != NULL && now_ms >= hold_due_ms(hold)) {
+        hold_end(hold);
         release(relay, stream, true);
+    }
     return hold != NULL ? hold_due_ms(hold) : INT64_MAX;
 }
 

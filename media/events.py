@@ -61,8 +61,8 @@ class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
     """What a leg's SDP says of one m-line: where its packets come from and go to.
 
     `port` 0 means refused or inactive. `event_types` are the payload types mapped to telephone-event (RFC 4733), `mu_types` and
-    `a_types` those of G.711, `opaque_types` all other audio: media cannot look into it, and while masked it does not pass.
-    `other_types`: of other media, which hold no tones. `latch`: take the source of the first packet instead
+    `a_types` those of G.711, `other_types` those of video, which holds no tones, and `opaque_types` the rest: media cannot look
+    into it, and while masked it does not pass. `latch`: take the source of the first packet instead
     (trunks with `nat = yes` only).
     """
 

@@ -6,7 +6,8 @@ Rule 1: a block that holds a tone, or stands in the window that an event opens, 
         stands beside it is faded, so that nothing clicks; all else leaves byte by byte as it came.
 Rule 2: a window stays open until neither event nor tone has been there for the guard time: carriers send tails of tone.
 Rule 3: rtp_timestamps have no gap where an event was: frames of noise fill it. What fills depends on no digit, and no noise does.
-Rule 4: one SSRC at a time. What comes late, overlaps or is of another SSRC does not leave.
+Rule 4: what was not looked into does not leave: where nothing more comes, the end of what waits leaves as noise.
+Rule 5: one SSRC at a time. What comes late, overlaps or is of another SSRC does not leave.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from .g711 import SILENT, Law, decode, encode
-from .inband import BLOCK, STAYS, Detector, Gate
+from .inband import BLOCK, Detector, Gate
 from .rtp import Rtp, Ssrc, serialise
 
 BLOCK_SECONDS = BLOCK / 8000
 AHEAD = 160  # samples that must have been heard after a frame: 20 ms
 MOST = 1280  # samples of a frame; larger ones are not understood
 FRAMES = 16
-FILL = 8000  # samples that are filled at once, at most: a second
+FILL = 8000  # samples that are filled at once, at most: a second; what is later by more begins anew
 RING = 8192  # samples that are kept; half of them may wait
 BLOCKS = 128  # of which it is known whether they are shut
 LOUDEST = 90  # of the noise: -50 dBm0
@@ -65,7 +66,7 @@ class Hold:
     ssrc: Ssrc | None = None
     _last_ms: int = 0
     _next: int = 0  # the rtp_timestamp that would follow
-    _newest: Frame | None = None
+    _newest: Frame | None = field(default=None, repr=False)
     _filled: bool = False  # the newest fills a gap
     _frames: deque[Frame] = field(default_factory=deque, repr=False)
     _codes: bytearray = field(default_factory=lambda: bytearray(RING), repr=False)
@@ -84,9 +85,10 @@ class Hold:
         """Whether a frame may wait here."""
         if not 0 < size <= MOST or not self._room(size, FRAMES):
             return False
-        if self.ssrc != ssrc:
-            if self.ssrc is not None and now_ms - self._last_ms < TAKEN_OVER_MS:
-                return False
+        begins = self.ssrc != ssrc
+        if begins and self.ssrc is not None and now_ms - self._last_ms < TAKEN_OVER_MS:
+            return False
+        if begins or ahead(rtp_timestamp, self._next) < -FILL:
             self.ssrc, self._next, self._newest, self._filled = ssrc, rtp_timestamp, None, False
         return ahead(rtp_timestamp, self._next) >= 0
 
@@ -123,8 +125,18 @@ class Hold:
         """A packet of an event came."""
         self._last_ms = now_ms
         self._window = max(self._window, self._block + self.guard)
-        for block in range(self._start() // BLOCK, self._block):
+        self._close(self._start() // BLOCK, self._block)
+
+    def end(self) -> None:
+        """Nothing more has come for long: what was not looked past is shut."""
+        self._close(self._block - AHEAD // BLOCK, self._block)
+
+    def _close(self, first: int, end: int) -> None:
+        for block in range(max(first, 0), end):
             self._shut[block % BLOCKS] = 1
+
+    def _is_shut(self, block: int) -> bool:
+        return block >= self._block or bool(self._shut[block % BLOCKS])
 
     def _push(self, parsed: Rtp, law: Law, usual: int) -> None:
         """`usual`: how large the frames are that may fill a gap after this one."""
@@ -143,12 +155,10 @@ class Hold:
         found = self._detector.hear(self._heard)
         block, energy = self._block, sum(sample * sample for sample in self._heard)
         self._heard.clear()
-        shut = self._gate.pass_by(block, found)
-        tone = shut is not None or found.now >= STAYS
-        if shut is not None:
-            for at in range(max(shut[0], block - BLOCKS // 2, 0), block):
-                self._shut[at % BLOCKS] = 1
-        if tone and (block <= self._window or (shut is not None and self.policy is Policy.MUTE_ON_KEY)):
+        back = self._gate.pass_by(block, found)
+        tone = back is not None or found.now > 0
+        self._close(block - (back or 0), block)
+        if tone and (block <= self._window or (back is not None and self.policy is Policy.MUTE_ON_KEY)):
             self._window = max(self._window, block + self.guard)
         closed = self.policy is Policy.MUTE or block <= self._window or block <= self._gate.until
         self._shut[block % BLOCKS] = closed
@@ -201,13 +211,13 @@ class Hold:
     def _code(self, frame: Frame, at: int) -> int:
         sample = frame.start + at
         block, place = divmod(sample, BLOCK)
-        if self._shut[block % BLOCKS]:
+        if self._is_shut(block):
             return encode(frame.law, self._noise((frame.header.rtp_timestamp + at) % _WRAP))
         code = self._codes[sample % RING]
         weight = BLOCK
-        if self._shut[(block + 1) % BLOCKS] and block + 1 < self._block:
+        if block + 1 < self._block and self._is_shut(block + 1):
             weight = BLOCK - place
-        if block and self._shut[(block - 1) % BLOCKS]:
+        if block and self._is_shut(block - 1):
             weight = min(weight, place)
         if weight == BLOCK:
             return code

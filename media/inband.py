@@ -72,7 +72,7 @@ def measure(samples: Sequence[int]) -> Measured:
 @dataclass(frozen=True, slots=True)
 class Found:
     """What ends with one block. `blocks`: how many were looked at, 0 where no look found a key. `now`: the share in the newest
-    four blocks, of `now_key`."""
+    four blocks, of `now_key`, 0 where it is less than STAYS."""
 
     blocks: int
     now: float
@@ -169,8 +169,8 @@ class Gate:
     _count: int = 0
     _sure: bool = False
 
-    def pass_by(self, block: int, found: Found) -> tuple[int, bool] | None:
-        """The first block that is shut because of this one, and whether it makes a press sure; None: none is."""
+    def pass_by(self, block: int, found: Found) -> int | None:
+        """How many blocks before this one are shut because of it; None: none is, nor itself."""
         blocks, key = found.blocks, found.key
         if not blocks:
             again = found.now_key == self._key and found.now >= STAYS
@@ -184,7 +184,6 @@ class Gate:
             self._sure = False
         self._count += found.now >= KEEPS
         self._key, self._seen = key, block
-        becomes_sure = not self._sure and self._count >= SURE
-        self._sure = self._sure or becomes_sure
+        self._sure = self._sure or self._count >= SURE
         self.until = max(self.until, block + (HANG_SURE if self._count >= SURE else HANG))
-        return block - blocks, becomes_sure
+        return blocks

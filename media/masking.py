@@ -96,7 +96,10 @@ class Mask:
     def idle(self, now_ms: int) -> list[bytes]:
         """What was held and leaves because nothing has come for long."""
         due = self._hold.due_ms() if self._hold is not None else None
-        return list(self._hold.released(all_of_it=True)) if self._hold and due is not None and now_ms >= due else []
+        if self._hold is None or due is None or now_ms < due:
+            return []
+        self._hold.end()
+        return list(self._hold.released(all_of_it=True))
 
     def _holds(self, parsed: Rtp, now_ms: int) -> bool:
         """Whether a frame of G.711 may wait; what is missing before it is filled."""

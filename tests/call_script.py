@@ -26,6 +26,7 @@ from media.events import (
     Done,
     LegCounters,
     LocalStream,
+    Masking,
     OpenSession,
     Refused,
     RemoteStream,
@@ -105,6 +106,7 @@ class Script:
         latch: frozenset[str] = frozenset(),
         far_trunks: Sequence[str] = ("far trunk",),
         media: Mapping[str, frozenset[str]] | None = None,
+        masks: Mapping[str, Masking] | None = None,
     ) -> None:
         self.near, self.far = near, OTHER[near]
         self.now = 1_000_000_000.0
@@ -118,7 +120,14 @@ class Script:
             max_forwards=max_forwards,
         )
         destinations = tuple(Destination(trunk, invited.caller, invited.callee) for trunk in far_trunks)
-        route = Route(near=near, source="near trunk", destinations=destinations, latch=latch, media=media or {})
+        route = Route(
+            near=near,
+            source="near trunk",
+            destinations=destinations,
+            latch=latch,
+            media=media or {},
+            masks=masks or {},
+        )
         self.call, commands = Call.begin("call-1", invited, route, ORIGIN, GUARD, self.now)
         self.first = self._keep(commands)
 

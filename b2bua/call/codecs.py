@@ -16,7 +16,7 @@ def small(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PayloadTypes:
-    """Of one m-line: telephone-event, G.711 of either law, audio that media cannot look into, and what is no audio.
+    """Of one m-line: telephone-event, G.711 of either law, what media cannot look into, and video, which holds no tones.
 
     Redundancy (RFC 2198) and tone (RFC 4733 section 4) can carry keys in another form: they are opaque wherever they stand, and
     so is what nobody named.
@@ -34,27 +34,33 @@ _UNNAMED = {0: ("pcmu", "8000"), 8: ("pcma", "8000")}  # RFC 3551 section 6
 
 
 @lru_cache(maxsize=256)
-def types_of(formats: tuple[str, ...], maps: tuple[str, ...], is_audio: bool, is_clear: bool) -> PayloadTypes:
-    """What the payload types of one m-line stand for. The phones of a trunk offer the same few lists of codecs in every call."""
-    names: dict[str, tuple[str, str]] = {}
+def named(maps: tuple[str, ...]) -> dict[str, tuple[str, str]]:
+    """What rtpmaps call their payload types: encoding and clock rate as they stand there, in lower case."""
+    names = {}
     for value in maps:
         text, _, encoding = value.strip().replace("\t", " ").partition(" ")
         name, _, rate = encoding.strip().lower().partition("/")
         names[text] = (name, rate.removesuffix("/1"))
+    return names
+
+
+@lru_cache(maxsize=256)
+def types_of(formats: tuple[str, ...], maps: tuple[str, ...], kind: str, is_clear: bool) -> PayloadTypes:
+    """What the payload types of one m-line stand for. The phones of a trunk offer the same few lists of codecs in every call."""
+    names = named(maps)
     numbers: list[int] = sorted({int(text) for text in (*formats, *names) if small(text) and int(text) < 128})
     kinds: dict[str, list[int]] = {"events": [], "mu": [], "a": [], "opaque": [], "other": []}
     for number in numbers:
         # What nobody named can be anything (RFC 3551 section 3: 96 to 127 mean nothing without an rtpmap).
         name, rate = names.get(str(number)) or _UNNAMED.get(number, ("" if number < 96 else "tone", "8000"))
         if name == "telephone-event":
-            kind = "events"
-        elif name in ("red", "tone"):
-            kind = "opaque"
-        elif not is_audio:
-            kind = "other"
+            stands_for = "events"
+        elif kind == "video" and name not in ("red", "tone"):
+            stands_for = "other"
         else:
-            kind = _G711.get(name, "opaque") if rate == "8000" and is_clear else "opaque"
-        kinds[kind].append(number)
+            is_g711 = kind == "audio" and rate == "8000" and is_clear
+            stands_for = _G711.get(name, "opaque") if is_g711 else "opaque"
+        kinds[stands_for].append(number)
     return PayloadTypes(**{kind: tuple(found) for kind, found in kinds.items()})
 
 
@@ -80,12 +86,12 @@ _NO_CODEC = frozenset({"telephone-event", "cn", "red", "tone"})
 @lru_cache(maxsize=256)
 def named_codecs(formats: tuple[str, ...], maps: tuple[str, ...]) -> list[Codec]:
     """Those that can be named, in order."""
-    named = dict(_STATIC)
+    codecs = dict(_STATIC)
     for value in maps:
         number, _, encoding = value.strip().partition(" ")
         name, _, rate = encoding.strip().partition("/")
         rate = rate.partition("/")[0]
         if small(number) and name and rate.isascii() and rate.isdigit() and 0 < len(rate) <= 6 and int(rate):
-            named[number] = Codec(name[:32].upper(), int(rate))
-    found = [named[number] for number in formats if number in named]
+            codecs[number] = Codec(name[:32].upper(), int(rate))
+    found = [codecs[number] for number in formats if number in codecs]
     return [codec for codec in found if codec.name.lower() not in _NO_CODEC]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from b2bua.call.codecs import Codec, PayloadTypes, named_codecs, small, types_of
+from b2bua.call.codecs import Codec, PayloadTypes, named, named_codecs, small, types_of
 from media.events import LocalStream, RemoteStream
 
 CONTENT_TYPE = "application/sdp"
@@ -64,7 +64,7 @@ class MediaDescription:
 
     def payload_types(self) -> PayloadTypes:
         """What its payload types stand for."""
-        return types_of(self.formats, tuple(self.attributes("rtpmap")), self.kind == "audio", self.protocol in CLEAR)
+        return types_of(self.formats, tuple(self.attributes("rtpmap")), self.kind, self.protocol in CLEAR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,34 +251,37 @@ def limited(described: SessionDescription, kinds: frozenset[str]) -> SessionDesc
     return SessionDescription(described.lines, media)
 
 
-_LOOKED_INTO = frozenset({"telephone-event", "cn"})
+_OF_FORMAT = ("a=rtpmap:", "a=fmtp:", "a=rtcp-fb:")
 
 
 def looked_into(described: SessionDescription) -> SessionDescription:
-    """The description without the audio codecs that media cannot look into; an m-line that has no other is refused."""
-    media = tuple(_looked_into(each) if each.kind == "audio" and each.relayed else each for each in described.media)
+    """The description without the audio codecs that media cannot look into; an m-line that has no other is refused.
+
+    Encrypted audio stays: no card is captured in it (see `MediaDescription.capturable`).
+    """
+    media = tuple(
+        _looked_into(each) if each.kind == "audio" and each.protocol in CLEAR else each for each in described.media
+    )
     return described if media == described.media else SessionDescription(described.lines, media)
 
 
 def _looked_into(media: MediaDescription) -> MediaDescription:
-    types = media.payload_types()
+    types, names = media.payload_types(), named(tuple(media.attributes("rtpmap")))
     codecs = {str(number) for number in (*types.mu, *types.a)}
-    if media.protocol not in CLEAR or not codecs.intersection(media.formats):
+    if not codecs.intersection(media.formats):
         return replace(media, port=0)
-    beside = {value.partition(" ")[0] for value in media.attributes("rtpmap") if _name(value) in _LOOKED_INTO} | {"13"}
-    kept = codecs | beside
-    formats = tuple(format_ for format_ in media.formats if format_ in kept)
-    of_format = ("a=rtpmap:", "a=fmtp:", "a=rtcp-fb:")
-    lines = tuple(
-        line
-        for line in media.lines
-        if not line.startswith(of_format) or line.partition(":")[2].partition(" ")[0].strip() in (*formats, "*")
-    )
+    # Events run on the clock of the audio beside them (RFC 4733 section 2.1); those of a codec that is gone go too.
+    events = {str(number) for number in types.events}
+    in_time = {text for text in events if names[text][1] == "8000"} or events
+    kept = codecs | in_time | {"13"} | {text for text, (name, _) in names.items() if name == "cn"}
+    formats = tuple(text for text in media.formats if text in kept)
+    lines = tuple(line for line in media.lines if not line.startswith(_OF_FORMAT) or _number(line) in (*formats, "*"))
     return replace(media, formats=formats, lines=lines)
 
 
-def _name(rtpmap: str) -> str:
-    return rtpmap.partition(" ")[2].strip().partition("/")[0].lower()
+def _number(line: str) -> str:
+    """The payload type that an attribute of a format is about."""
+    return line.partition(":")[2].replace("\t", " ").strip().partition(" ")[0]
 
 
 def echoed(described: SessionDescription, known: Sequence[SessionDescription]) -> SessionDescription | None:

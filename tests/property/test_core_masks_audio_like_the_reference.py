@@ -62,7 +62,7 @@ class Caller:
             self.key = None if self.key else (*self.pressed(), chance.choice([200.0, 2000.0, 9000.0]))
         if self.duration or chance.random() < 0.03:
             return self.event()
-        self.at += chance.choice([0] * 40 + [self.size, -self.size, 400, 9000])
+        self.at += chance.choice([0] * 40 + [self.size, -self.size, 400, 9000, -9000])
         law = self.law if chance.random() > 0.01 else chance.choice([MU, A, OPUS, VIDEO, 77])
         codes = bytes(encode(LAWS.get(law, Law.MU), self.sample(self.at + n)) for n in range(self.size))
         packet = self.rtp(law, self.at, codes)
@@ -139,3 +139,42 @@ def test_numbers_follow_one_another_and_time_has_no_gap_where_events_were(seed):
 def send(core: _core.Mask, packet: Rtp, now: int) -> list[Rtp]:
     core.rtp(serialise(packet), now)
     return [heard for heard in map(parse, core.released()) if heard]
+
+
+def test_what_nothing_follows_leaves_as_noise_where_it_was_not_looked_past():
+    loud = bytes([encode(Law.MU, 9000)]) * 160
+    reference, core = pair()
+    core.switch(True)
+    reference.switch(True)
+    packet = serialise(Rtp(MU, False, 1, 160, Ssrc(7), loud[:150]))
+    assert core.rtp(packet, 0) == (None, -1)
+    reference.rtp(packet, 0)
+    assert core.idle(70) == []
+    [left] = map(parse, core.idle(80))
+    assert left is not None
+    assert loud[0] not in left.payload, "less than 20 ms were heard after any of it"
+    assert [serialise(left)] == reference.idle(80)
+    assert core.switch(False) == []
+
+
+def test_a_sender_whose_clock_begins_anew_is_heard_again():
+    voice = bytes([encode(Law.MU, 900)]) * 160
+    _, core = pair()
+    core.switch(True)
+    left = []
+    for index in range(10):
+        at = 10_000_000 if index < 3 else 5000
+        left += send(core, Rtp(MU, False, index, at + 160 * index, Ssrc(7), voice), 20 * index)
+    assert [heard.sequence_number for heard in left] == list(range(9))
+    assert all(heard.payload == voice for heard in left)
+
+
+def test_an_event_shuts_even_what_no_block_was_made_of_yet():
+    voice = bytes([encode(Law.MU, 9000)]) * 150  # three blocks and three quarters
+    _, core = pair()
+    core.switch(True)
+    send(core, Rtp(MU, False, 1, 160, Ssrc(7), voice), 0)
+    send(core, Rtp(EVENT, True, 2, 310, Ssrc(7), b"\x05\x0a\x00\xa0"), 20)
+    for left in map(parse, core.switch(False)):
+        assert left is not None
+        assert voice[0] not in left.payload

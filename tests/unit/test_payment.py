@@ -14,8 +14,11 @@ from media.events import (
     CaptureState,
     Field,
     FieldProgress,
+    Masking,
+    MaskPolicy,
     Refused,
     ResetCapture,
+    SetMask,
     Side,
     SubmitCapture,
 )
@@ -435,3 +438,11 @@ def test_nothing_is_captured_while_the_call_is_renegotiated():
     script.leg(CALLER, leg.LegReinvited(sdp("192.0.2.30", 6000)))
     with pytest.raises(NotNow):
         script.start("c1")
+
+
+@pytest.mark.parametrize(("near", "carrier"), [(Side.CALLER, "near trunk"), (Side.AGENT, "far trunk")])
+def test_the_mask_is_as_the_customer_s_trunk_wants_it(near: Side, carrier: str):
+    wanted = Masking(policy=MaskPolicy.MUTE_ON_KEY, pause=3.0)
+    script = Script(near, masks={carrier: wanted, "pbx": Masking(policy=MaskPolicy.MUTE)}).answer()
+    [asked] = script.start("c1")
+    assert asked == ToMedia(SetMask(session=SESSION, on=True, masking=wanted))

@@ -344,3 +344,15 @@ async def test_a_thousand_calls_leave_nothing_behind():
     assert exchange.board.health()["calls"] == 0
     assert exchange.board._lines == {}
     assert exchange.board._of_leg == {}
+
+
+async def test_who_is_refused_a_place_takes_up_none_of_its_trunk_s():
+    exchange = Exchange(limits={"pbx": (2, 0.0)})
+    call_id = exchange.up()
+    for number in range(3):
+        for wanted in ("nobody", "far-0"):
+            invited = leg.LegInvited("pbx", leg.Party("600"), leg.Party("500"), b"", replaces=LegId(wanted))
+            exchange.board.on_leg_event(LegId(f"new-{number}-{wanted}"), invited)
+            code = 481 if wanted == "nobody" else 488
+            assert exchange.wire.to(f"new-{number}-{wanted}") == [leg.RejectLeg(code, "")]
+    assert [view.id for view in exchange.board.calls()] == [call_id]

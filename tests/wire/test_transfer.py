@@ -53,6 +53,15 @@ class Scene:
         await self.carrier.hear("ACK")
         return Call.taken(invite, "new")
 
+    async def paid(self, keys: str) -> None:
+        """The customer keys the rest for the new agent, who hears him, submits it and has it charged."""
+        heard = len(self.new.rtp.heard)
+        await self.customer.key(keys)
+        await until(lambda: len(self.new.rtp.heard) > heard, "speech at the new agent's phone")
+        await self.stack.stage(self.call_id, "ready")
+        assert (await self.stack.submit(self.call_id))["type"] == "approved"
+        assert (await charged(self.stack, "order-1"))["digits_sha256"] == digits_sha256()
+
     async def end(self, new: Call) -> None:
         """The customer hangs up; until the agent's phone, whichever it is now, has heard so."""
         await self.customer_says("BYE")
@@ -71,9 +80,14 @@ def events(pair: MediaPair) -> int:
 
 
 @contextlib.asynccontextmanager
-async def scene(folder: Path) -> AsyncIterator[Scene]:
+async def scene(folder: Path, **carrier_keys: str) -> AsyncIterator[Scene]:
+    """`carrier_keys`: more of `[carrier]`."""
+    extra = {"carrier": carrier_keys} if carrier_keys else {}
     with contextlib.ExitStack() as stack_of, trunk() as carrier, trunk() as pbx:
-        async with running(Stack(folder, carrier.port, pbx.port, pairs=20)) as stack, without_complaint(stack):
+        async with (
+            running(Stack(folder, carrier.port, pbx.port, pairs=20, extra=extra)) as stack,
+            without_complaint(stack),
+        ):
             carrier.engine = pbx.engine = (HOST, stack.sip_port)
             customer, old, new = Customer(carrier), MediaPair(), MediaPair()
             for pair in (customer.media, old, new):
@@ -121,12 +135,7 @@ async def test_a_card_is_keyed_across_a_blind_transfer_and_no_agent_gets_an_even
             bye = await at.pbx.hear("BYE")
             assert bye.one("Call-ID") == at.agent.call_id
             at.pbx.reply(bye, 200)
-        heard = len(at.new.rtp.heard)
-        await at.customer.key(keys[9:])
-        await until(lambda: len(at.new.rtp.heard) > heard, "speech at the new agent's phone")
-        await at.stack.stage(at.call_id, "ready")
-        assert (await at.stack.submit(at.call_id))["type"] == "approved"
-        assert (await charged(at.stack, "order-1"))["digits_sha256"] == digits_sha256()
+        await at.paid(keys[9:])
         await at.end(Call.taken(invite, "new"))
         assert (events(at.old), events(at.new)) == (0, 0)
         assert len(at.old.rtp.heard) > 0
@@ -234,12 +243,7 @@ async def test_a_card_is_keyed_across_an_attended_transfer_that_another_phone_ca
         bye = await at.pbx.hear("BYE")
         assert bye.one("Call-ID") == at.agent.call_id
         at.pbx.reply(bye, 200)
-        heard = len(at.new.rtp.heard)
-        await at.customer.key(keys[8:])
-        await until(lambda: len(at.new.rtp.heard) > heard, "speech at the new agent's phone")
-        await at.stack.stage(at.call_id, "ready")
-        assert (await at.stack.submit(at.call_id))["type"] == "approved"
-        assert (await charged(at.stack, "order-1"))["digits_sha256"] == digits_sha256()
+        await at.paid(keys[8:])
         assert (events(at.old), events(at.new)) == (0, 0)
         ladder = (await at.stack.api.get(f"/v1/calls/{at.call_id}/ladder")).json()
         invites = [entry for entry in ladder["entries"] if entry.get("method") == "INVITE" and not entry["code"]]
