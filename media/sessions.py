@@ -43,6 +43,10 @@ class _Types:
         self.other.update(remote.other_types)
         self.opaque |= self.mu & self.a
 
+    def lists(self) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+        """As `Relay.set_types` takes them."""
+        return bytes(self.events), bytes(self.other), bytes(self.mu), bytes(self.a), bytes(self.opaque)
+
 
 class RelayedSession:
     """The streams of one session. `numbers` gives each stream its number in the core."""
@@ -98,9 +102,10 @@ class RelayedSession:
             self._relay.set_peer(
                 number, _LEGS[side], remote.address, remote.port, remote.rtcp_address, remote.rtcp_port, remote.latch
             )
-            self._relay.set_types(
-                number, bytes(types.events), bytes(types.other), bytes(types.mu), bytes(types.a), bytes(types.opaque)
-            )
+            if remote.rtp:
+                self._relay.set_types(number, *types.lists())
+            else:
+                self._relay.set_types(number, b"", b"")  # nothing is known of it: it passes where nothing is masked
 
     def mask(self, on: bool, masking: Masking) -> None:
         """Mask or open every stream. Returns once the media thread has applied it. Raises OSError, ValueError."""

@@ -19,8 +19,10 @@ CONTENT_TYPE = "application/sdp"
 MOST_BYTES = 32 * 1024
 MOST_MEDIA = 16
 # What the relay can carry: RTP over UDP. The keying of SAVP stays between the ends (see `capturable`).
-RELAYED = frozenset({"RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF"})
 CLEAR = frozenset({"RTP/AVP", "RTP/AVPF"})
+RTP = CLEAR | {"RTP/SAVP", "RTP/SAVPF"}
+# And datagrams that it does not look into: fax (T.38 over UDPTL, RFC 3362; ITU-T T.38 annex D) and floor control (RFC 8856).
+DATAGRAMS = frozenset({"UDPTL", "UDP/BFCP"})
 # Attributes that name addresses which are not ours, or promise what the relay does not do: ICE (RFC 8839), RTCP on the
 # RTP port (RFC 5761), other connections (RFC 6947), filters on a source that the other leg never sees (RFC 4570).
 # Without them the ends fall back to plain RTP and RTCP port pairs.
@@ -51,7 +53,12 @@ class MediaDescription:
     @property
     def relayed(self) -> bool:
         """Whether packets of this m-line can pass: it is in use and of a kind that the relay knows."""
-        return self.port != 0 and self.ports == 1 and self.protocol in RELAYED
+        return self.port != 0 and self.ports == 1 and (self.is_rtp or self.protocol.upper() in DATAGRAMS)
+
+    @property
+    def is_rtp(self) -> bool:
+        """Whether its packets are RTP, with RTCP beside them."""
+        return self.protocol in RTP
 
     @property
     def capturable(self) -> bool:
@@ -162,7 +169,7 @@ def remote_streams(described: SessionDescription, *, latch: bool) -> tuple[Remot
         address = described.address(media) if media.port else NOWHERE[0]
         types = media.payload_types()
         silent = not media.relayed or address in NOWHERE
-        rtcp_address, rtcp_port = _rtcp(media, address)
+        rtcp_address, rtcp_port = _rtcp(media, address) if media.is_rtp else (address, 0)
         streams.append(
             RemoteStream(
                 address=address,
@@ -174,6 +181,7 @@ def remote_streams(described: SessionDescription, *, latch: bool) -> tuple[Remot
                 a_types=types.a,
                 opaque_types=types.opaque,
                 other_types=types.other,
+                rtp=media.is_rtp,
                 latch=latch,
             )
         )

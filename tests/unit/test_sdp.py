@@ -65,6 +65,17 @@ def test_what_the_relay_cannot_carry_is_refused_in_place():
     assert [stream.port for stream in sdp.remote_streams(described, latch=False)] == [0, 0, 0, 4010, 0]
 
 
+@pytest.mark.parametrize("line", ["m=image 4000 udptl t38", "m=image 4000 UDPTL t38", "m=application 4000 UDP/BFCP *"])
+def test_fax_and_floor_control_are_relayed_without_rtcp(line: str):
+    described = sdp.parse(with_media(f"{line}\r\na=T38FaxVersion:0\r\n"))
+    [stream] = sdp.remote_streams(described, latch=False)
+    assert (stream.port, stream.rtcp_port, stream.rtp) == (4000, 0, False)
+    assert not (stream.event_types or stream.mu_types or stream.other_types)
+    rewritten = lines(sdp.rewrite(described, HERE[:1], 7, 1))
+    assert line.replace("4000", str(HERE[0].port)).encode() in rewritten
+    assert b"a=T38FaxVersion:0" in rewritten
+
+
 def test_an_m_line_without_a_stream_of_ours_is_refused():
     after = lines(sdp.rewrite(sdp.parse(OFFER), HERE[:1], 7, 1))
     assert b"m=video 0 RTP/AVPF 96" in after
