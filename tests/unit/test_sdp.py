@@ -70,7 +70,7 @@ def test_fax_and_floor_control_are_relayed_without_rtcp(line: str):
     described = sdp.parse(with_media(f"{line}\r\na=T38FaxVersion:0\r\n"))
     [stream] = sdp.remote_streams(described, latch=False)
     assert (stream.port, stream.rtcp_port, stream.rtp) == (4000, 0, False)
-    assert not (stream.event_types or stream.mu_types or stream.other_types)
+    assert (stream.event_types, stream.mu_types, stream.other_types) == ((), (), ())
     rewritten = lines(sdp.rewrite(described, HERE[:1], 7, 1))
     assert line.replace("4000", str(HERE[0].port)).encode() in rewritten
     assert b"a=T38FaxVersion:0" in rewritten
