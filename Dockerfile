@@ -7,7 +7,7 @@ ARG BASE=debian:bookworm-slim
 FROM ${BASE} AS build
 RUN apt-get update -q \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
-      build-essential ca-certificates cmake python3-dev python3-venv \
+      build-essential ca-certificates cmake libsrtp2-dev pkg-config python3-dev python3-venv \
  && rm -rf /var/lib/apt/lists/*
 RUN python3 -m venv /opt/tonewall
 WORKDIR /src
@@ -23,7 +23,7 @@ RUN /opt/tonewall/bin/pip install --no-cache-dir --disable-pip-version-check --n
 
 FROM ${BASE}
 RUN apt-get update -q \
- && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends ca-certificates python3 \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends ca-certificates libsrtp2-1 python3 \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 5060 --home-dir /var/lib/tonewall --create-home --shell /usr/sbin/nologin tonewall \
  && install -d -o tonewall -g tonewall -m 0700 /run/tonewall

@@ -8,7 +8,7 @@ SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT     := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends
 WORKERS ?= 4
 
-BUILD_PACKAGES := build-essential ca-certificates cmake python3-dev python3-venv
+BUILD_PACKAGES := build-essential ca-certificates cmake libsrtp2-dev pkg-config python3-dev python3-venv
 RUN_PACKAGES   := espeak-ng
 TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav baresip-core chromium dnsmasq-base \
                   fonts-dejavu-core iproute2 kamailio kamailio-tls-modules libspandsp2 multimon-ng \

@@ -131,6 +131,23 @@ static PyObject *relay_set_peer(PyObject *self, PyObject *args, PyObject *kwargs
     return run_or_null(self, &command);
 }
 
+static PyObject *relay_set_crypto(PyObject *self, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"stream", "leg", "suite", "peer_key", "our_key", NULL};
+    struct command command = {.kind = SET_CRYPTO};
+    struct crypto_keys *keys = &command.keys;
+    long long stream;
+    Py_ssize_t in, out;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Lizy#y#", names, &stream, &command.leg, &keys->suite, &keys->in, &in,
+                                     &keys->out, &out))
+        return NULL;
+    command.stream = stream;
+    keys->in_length = (size_t)in;
+    keys->out_length = (size_t)out;
+    if (command.leg != CALLER && command.leg != AGENT)
+        return PyErr_Format(PyExc_ValueError, "leg must be CALLER or AGENT");
+    return run_or_null(self, &command);
+}
+
 static PyObject *relay_set_types(PyObject *self, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"stream", "events", "audio", "mu", "a", "opaque", NULL};
     struct command command = {.kind = SET_TYPES};
@@ -244,6 +261,7 @@ static PyMethodDef relay_methods[] = {
     {"fileno", relay_fileno_method, METH_NOARGS, NULL},
     {"open_stream", WITH_KEYWORDS(relay_open_stream)},
     {"set_peer", WITH_KEYWORDS(relay_set_peer)},
+    {"set_crypto", WITH_KEYWORDS(relay_set_crypto)},
     {"set_types", WITH_KEYWORDS(relay_set_types)},
     {"set_mask", WITH_KEYWORDS(relay_set_mask)},
     {"set_capture", WITH_KEYWORDS(relay_set_capture)},
@@ -285,6 +303,8 @@ PyMODINIT_FUNC PyInit__core(void) {
     if (core == NULL)
         return NULL;
     inband_prepare();
+    if (!crypto_prepare())
+        return PyErr_Format(PyExc_ImportError, "libsrtp2 does not start");
     if (add_type(core, &secret_spec, &secret_type) != 0 || add_type(core, &relay_spec, NULL) != 0 ||
         add_type(core, &mask_spec, NULL) != 0 || PyModule_AddIntConstant(core, "CALLER", CALLER) != 0 ||
         PyModule_AddIntConstant(core, "AGENT", AGENT) != 0 || PyModule_AddIntConstant(core, "KEYED", KEYED) != 0 ||

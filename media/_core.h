@@ -3,6 +3,7 @@
 #define TONEWALL_CORE_H
 
 #include "_hold.h"
+#include "_srtp.h"
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -55,7 +56,7 @@ struct decision {
     int key;              /* event code of the press that this packet begins, else KEY_NONE */
     uint32_t ssrc;        /* of that press */
     uint32_t timestamp;   /* of that press */
-    const uint8_t *bytes; /* what leaves: within the buffer that was given */
+    uint8_t *bytes; /* what leaves: within the buffer that was given */
     size_t length;
 };
 
@@ -83,7 +84,7 @@ struct type_list {
 void mask_types(struct mask *mask, const struct type_list lists[TYPE_KINDS]);
 /* `packet` may be rewritten in place. */
 struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms);
-struct decision mask_rtcp(const struct mask *mask, const uint8_t *packet, size_t length);
+struct decision mask_rtcp(const struct mask *mask, uint8_t *packet, size_t length);
 bool keys_put(struct keys *keys, int code, uint32_t ssrc, uint32_t timestamp, int64_t now_ms);
 int keys_ripe(const struct keys *keys, int64_t now_ms);
 int keys_take(struct keys *keys, int64_t now_ms, uint8_t *into, size_t room);
@@ -131,7 +132,7 @@ struct event {
 };
 
 enum command_kind {
-    OPEN_STREAM, SET_PEER, SET_TYPES, SET_MASK, SET_CAPTURE, TAKE_DIGITS, COUNTERS, CLOSE_STREAM, STOP
+    OPEN_STREAM, SET_PEER, SET_CRYPTO, SET_TYPES, SET_MASK, SET_CAPTURE, TAKE_DIGITS, COUNTERS, CLOSE_STREAM, STOP
 };
 
 struct command {
@@ -143,6 +144,7 @@ struct command {
     bool has_rtp, has_rtcp, on;
     struct type_list types[TYPE_KINDS];
     int policy, guard;
+    struct crypto_keys keys; /* `suite` NULL: in clear */
     uint8_t *into;
     size_t room;
     struct counters counters[2];

@@ -366,7 +366,7 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
     return decision;
 }
 
-struct decision mask_rtcp(const struct mask *mask, const uint8_t *packet, size_t length) {
+struct decision mask_rtcp(const struct mask *mask, uint8_t *packet, size_t length) {
     struct decision decision = {.verdict = FORWARD, .key = KEY_NONE, .bytes = packet, .length = length};
     if (!rtcp_is(packet, length)) {
         if (mask->on || mask->types_known)

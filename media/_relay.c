@@ -61,16 +61,21 @@ static struct decision decide(struct relay *relay, struct endpoint *from, uint8_
     return decision;
 }
 
-static bool send_on(struct stream *stream, int index, const uint8_t *packet, size_t length) {
+/* `packet` is in our buffer, with SRTP_ROOM bytes behind it. */
+static bool send_on(struct stream *stream, int index, uint8_t *packet, size_t length) {
     const struct endpoint *to = &stream->endpoints[index];
     const struct sockaddr_storage *peer = &to->source.current;
-    return to->source.present && sendto(to->fd, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL,
-                                        (const struct sockaddr *)peer, source_length(peer)) >= 0;
+    struct crypto *crypto = stream->crypto[index / 2];
+    if (!to->source.present || (crypto != NULL && !crypto_seal(crypto, index % 2 == 0, packet, &length)))
+        return false;
+    return sendto(to->fd, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL,
+                                        (const struct sockaddr *)peer,
+                  source_length(peer)) >= 0;
 }
 
 void release(struct relay *relay, struct stream *stream, bool all_of_it) {
     struct hold *hold = stream->mask.hold;
-    uint8_t *out = relay->buffer.bytes + BUFFER;
+    uint8_t *out = relay->buffer.bytes + SPACING;
     for (size_t length; hold != NULL && (length = hold_next(hold, all_of_it, out)) > 0;)
         if (send_on(stream, AGENT_RTP, out, length))
             stream->counters[AGENT].sent++;
@@ -93,7 +98,10 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
     struct counters *here = &stream->counters[leg], *there = &stream->counters[other];
     struct rtp rtp;
     bool waits = from->source.latch && !from->source.locked;
-    bool valid = waits && !oversized && (is_rtp ? rtp_parse(packet, length, &rtp) : rtcp_is(packet, length));
+    struct crypto *crypto = oversized ? NULL : stream->crypto[leg];
+    uint8_t *scratch = packet + SPACING;
+    bool is_clear = crypto == NULL || (waits && crypto_open(crypto, is_rtp, packet, &length, scratch));
+    bool valid = waits && !oversized && is_clear && (is_rtp ? rtp_parse(packet, length, &rtp) : rtcp_is(packet, length));
     const struct source *paired = is_rtp ? NULL : &stream->endpoints[from->index - 1].source;
     if (!source_admits(&from->source, paired, &address, valid)) {
         here->strangers++;
@@ -101,10 +109,12 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
         return true;
     }
     here->received++;
+    if (!is_clear && !waits)
+        is_clear = crypto_open(crypto, is_rtp, packet, &length, scratch);
     struct decision decision = {.verdict = MALFORMED, .key = KEY_NONE};
-    if (!oversized)
+    if (!oversized && is_clear)
         decision = decide(relay, from, packet, length, now_ms);
-    if (!is_rtp && !oversized && rtcp_reception(packet, length, &here->lost, &here->jitter))
+    if (!is_rtp && !oversized && is_clear && rtcp_reception(packet, length, &here->lost, &here->jitter))
         here->reports++;
     if (decision.verdict == MALFORMED) {
         here->malformed++;
@@ -212,7 +222,7 @@ struct relay *relay_new(void) {
     relay->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     relay->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event interest = {.events = EPOLLIN, .data.ptr = NULL};
-    if (relay->epoll < 0 || relay->wake < 0 || relay->news < 0 || !secret_map(&relay->buffer, 2 * BUFFER) ||
+    if (relay->epoll < 0 || relay->wake < 0 || relay->news < 0 || !secret_map(&relay->buffer, 2 * SPACING) ||
         epoll_ctl(relay->epoll, EPOLL_CTL_ADD, relay->wake, &interest) != 0) {
         int why = errno;
         relay_free(relay);

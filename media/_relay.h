@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-enum { BUFFER = 2048, BUCKETS = 1024, SLAB_STREAMS = 64, MOST_CLOSED = 64 };
+enum { BUFFER = 2048, SPACING = BUFFER + SRTP_ROOM, BUCKETS = 1024, SLAB_STREAMS = 64, MOST_CLOSED = 64 };
 enum { CALLER_RTP = 0, CALLER_RTCP = 1, AGENT_RTP = 2, AGENT_RTCP = 3, SOCKETS = 4 };
 
 struct endpoint { /* one socket; which leg and protocol follows from `index` */
@@ -19,6 +19,7 @@ struct stream {
     int64_t id;
     struct endpoint endpoints[SOCKETS];
     struct counters counters[2];
+    struct crypto *crypto[2]; /* of each leg; NULL: in clear */
     struct mask mask;
     struct keys *keys; /* of a pool, as is `mask.hold` */
     bool capture, announced;

@@ -61,6 +61,8 @@ void close_stream(struct relay *relay, struct stream **at) {
     pool_give_back(&relay->keys, stream->keys);
     if (stream->mask.hold != NULL)
         pool_give_back(&relay->holds, stream->mask.hold);
+    for (int leg = CALLER; leg <= AGENT; leg++)
+        crypto_free(stream->crypto[leg]);
     forget_news(relay, stream);
     explicit_bzero(stream, sizeof *stream);
     for (int i = 0; i < SOCKETS; i++)
@@ -131,6 +133,16 @@ static int set_mask(struct relay *relay, struct stream *stream, const struct com
     return 0;
 }
 
+static int set_crypto(struct stream *stream, const struct command *command) {
+    struct crypto **crypto = &stream->crypto[command->leg], *changed = NULL;
+    if (command->keys.suite != NULL && (changed = crypto_change(*crypto, &command->keys)) == NULL)
+        return -errno;
+    if (changed == NULL)
+        crypto_free(*crypto);
+    *crypto = changed;
+    return 0;
+}
+
 static int apply(struct relay *relay, struct command *command) {
     if (command->kind == OPEN_STREAM)
         return open_stream(relay, command);
@@ -146,6 +158,8 @@ static int apply(struct relay *relay, struct command *command) {
         source_set(&rtp[0].source, &command->rtp, command->has_rtp, command->on);
         source_set(&rtp[1].source, &command->rtcp, command->has_rtp && command->has_rtcp, command->on);
         return 0;
+    case SET_CRYPTO:
+        return set_crypto(stream, command);
     case SET_TYPES:
         mask_types(&stream->mask, command->types);
         return 0;
