@@ -29,7 +29,7 @@ from b2bua.settings import SignallingSettings, signalling
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.tls import TlsContexts
 from b2bua.switchboard import Switchboard
-from b2bua.trunk_plan import behind_nat, limits, masks, media_kinds, router, trunks
+from b2bua.trunk_plan import behind_nat, limits, masks, media_kinds, router, trunks, with_srtp
 from media.session import MediaClient
 from tonewall import log
 from tonewall.ini import ConfigError
@@ -114,6 +114,7 @@ def _plan(settings: SignallingSettings) -> Plan:
         router=router(settings),
         limits=limits(settings),
         latch=behind_nat(settings),
+        encrypted=with_srtp(settings),
         media=media_kinds(settings),
         masks=masks(settings),
         opaque=settings.general.opaque_audio == "mute",

@@ -36,12 +36,13 @@ class Media(Protocol):
 class Plan:
     """Where calls go, what trunks carry, and how calls are treated.
 
-    `latch`, `media`, `masks` and `opaque`: as in Route. Times in seconds.
+    `latch`, `encrypted`, `media`, `masks` and `opaque`: as in Route. Times in seconds.
     """
 
     router: Router
     limits: Mapping[str, Limit]
     latch: frozenset[str]
+    encrypted: frozenset[str]
     media: Mapping[str, frozenset[str]]
     masks: Mapping[str, Masking]
     opaque: bool
@@ -55,6 +56,7 @@ class Plan:
             source,
             decision.destinations,
             latch=self.latch,
+            encrypted=self.encrypted,
             media=self.media,
             masks=self.masks,
             opaque=self.opaque,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -110,8 +111,8 @@ class Switchboard:
         decision = self._plan.router.decide(event)
         plan = self._plan
         route = plan.route(near, event.trunk, decision)
-        call_id, origin = token(8), int(token(7), 16)
-        call, commands = Call.begin(call_id, event, route, origin, self._plan.guard_time, self._clock())
+        call_id, origin, seed = token(8), int(token(7), 16), secrets.token_bytes(32)
+        call, commands = Call.begin(call_id, event, route, origin, seed, self._plan.guard_time, self._clock())
         line = _Line(call, {near: leg})
         self._lines[call_id] = line
         self._ladders.began(leg, near, event.trunk, call.view())

@@ -48,6 +48,10 @@ def behind_nat(settings: SignallingSettings) -> frozenset[str]:
     return frozenset(trunk_name(header) for header, each in settings.trunks.items() if each.nat)
 
 
+def with_srtp(settings: SignallingSettings) -> frozenset[str]:
+    return frozenset(trunk_name(header) for header, each in settings.trunks.items() if each.srtp)
+
+
 def _place(settings: TrunkSettings) -> Place:
     side = Side.CALLER if isinstance(settings, CarrierSettings) else Side.AGENT
     plan = NumberPlan(settings.numbers, settings.country, settings.national_prefix, settings.international_prefix)

@@ -92,6 +92,9 @@ class TrunkSettings(Section):
     nat: bool = Field(
         False, description="yes or no: the peer sits behind NAT, so take the source of its first RTP packet"
     )
+    srtp: bool = Field(
+        False, description="yes or no: encrypt all RTP (SRTP, keys in SDP); no takes what the peer offers"
+    )
     media: str = Field(
         "*", description="kinds of m-lines that calls may have, such as audio, video; the others are refused; * for all"
     )

@@ -48,8 +48,8 @@ class Relay:
     """Where the leg's packets come from and go to (numeric addresses; port 0: no peer, nothing passes); see media/source.py."""
 
     def set_crypto(self, stream: int, leg: int, suite: str | None, peer_key: bytes, our_key: bytes) -> None: ...
-    """SRTP towards the leg's peer: a suite of RFC 4568, 6188 or 7714 by name, and a master key with its salt for each direction. None:
-        in clear. Set again with the same keys it goes on. Raises OSError for a suite or a length that there is not."""
+    """SRTP towards the leg's peer: a suite of RFC 4568, 6188 or 7714 by name, and a master key with its salt for each way.
+    None: in clear. Set again with the same keys it goes on. Raises OSError for a suite or a length that there is not."""
 
     def set_types(
         self, stream: int, events: bytes, audio: bytes, mu: bytes = b"", a: bytes = b"", opaque: bytes = b""

@@ -57,14 +57,25 @@ class LocalStream(msgspec.Struct, frozen=True):
     port: int
 
 
+class StreamKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """SRTP of one m-line of one leg: a suite of RFC 4568 by name, and a master key with its salt for each direction."""
+
+    suite: str
+    peer: bytes
+    ours: bytes
+
+    def __repr__(self) -> str:
+        return f"StreamKeys({self.suite})"
+
+
 class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
     """What a leg's SDP says of one m-line: where its packets come from and go to.
 
     `port` 0 means refused or inactive. `event_types` are the payload types mapped to telephone-event (RFC 4733), `mu_types` and
     `a_types` those of G.711, `other_types` those of video, which holds no tones, and `opaque_types` the rest: media cannot look
     into it, and while masked it does not pass. Where `rtp` is false the packets are of another protocol (UDPTL): they are relayed
-    as they are, and while masked those of the customer are not. `latch`: take the source of the first packet instead
-    (trunks with `nat = yes` only).
+    as they are, and while masked those of the customer are not. `keys`: it is SRTP; None: in clear.
+    `latch`: take the source of the first packet instead (trunks with `nat = yes` only).
     """
 
     address: str
@@ -77,6 +88,7 @@ class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
     opaque_types: tuple[int, ...] = ()
     other_types: tuple[int, ...] = ()
     rtp: bool = True
+    keys: StreamKeys | None = None
     latch: bool = False
 
 

@@ -102,6 +102,11 @@ class RelayedSession:
             self._relay.set_peer(
                 number, _LEGS[side], remote.address, remote.port, remote.rtcp_address, remote.rtcp_port, remote.latch
             )
+            keys = remote.keys
+            if keys is None:
+                self._relay.set_crypto(number, _LEGS[side], None, b"", b"")
+            else:
+                self._relay.set_crypto(number, _LEGS[side], keys.suite, keys.peer, keys.ours)
             if remote.rtp:
                 self._relay.set_types(number, *types.lists())
             else:

@@ -41,6 +41,7 @@ from media.events import (
 
 SESSION = SessionId("call-1")
 ORIGIN = 7
+SEED = bytes(32)
 PORTS = {Side.CALLER: 20000, Side.AGENT: 20002}
 COUNTERS = LegCounters(received=5, sent=4, masked=3)
 ORDER = Order(transaction_id="order-1", amount=1250, currency="EUR", description="Shoes")
@@ -128,7 +129,7 @@ class Script:
             media=media or {},
             masks=masks or {},
         )
-        self.call, commands = Call.begin("call-1", invited, route, ORIGIN, GUARD, self.now)
+        self.call, commands = Call.begin("call-1", invited, route, ORIGIN, SEED, GUARD, self.now)
         self.first = self._keep(commands)
 
     @property

@@ -30,13 +30,17 @@ _ELSEWHERE = frozenset({408, 500, 502, 503, 504})
 @dataclass(frozen=True, slots=True)
 class Route:
     """Where a call of the trunk `source` goes: the destinations are tried one after another; where there is none it is
-    refused with `code`. `latch`: the trunks that sit behind NAT; `media`: the kinds of m-lines that a trunk may have,
-    where not all."""
+    refused with `code`.
+
+    `latch`: the trunks that sit behind NAT; `encrypted`: those with SRTP; `media`: the kinds of m-lines that a trunk may have,
+    where not all.
+    """
 
     near: Side
     source: str
     destinations: tuple[Destination, ...]
     latch: frozenset[str] = frozenset()
+    encrypted: frozenset[str] = frozenset()
     media: Mapping[str, frozenset[str]] = field(default_factory=dict)
     masks: Mapping[str, Masking] = field(
         default_factory=dict
@@ -66,9 +70,9 @@ class Bridge:
     _deadline: float | None = None
 
     @classmethod
-    def of(cls, session: SessionId, route: Route, origin: int) -> Bridge:
-        """`origin`: see Descriptions."""
-        told = Descriptions(session, origin, opaque=route.opaque)
+    def of(cls, session: SessionId, route: Route, origin: int, seed: bytes) -> Bridge:
+        """`origin`, `seed`: see Descriptions."""
+        told = Descriptions(session, origin, seed, opaque=route.opaque)
         return cls(session, route, told, Renegotiation(told))
 
     def deadline(self) -> float | None:
@@ -146,6 +150,7 @@ class Bridge:
         limits = [self.route.media[self.trunk(side)] for side in Side if self.trunk(side) in self.route.media]
         self.told.kinds = frozenset.intersection(*limits) if limits else None
         self.told.latch = frozenset(side for side in Side if self.trunk(side) in self.route.latch)
+        self.told.encrypted = frozenset(side for side in Side if self.trunk(side) in self.route.encrypted)
 
     def trunk(self, side: Side) -> str:
         """The trunk that a side's leg is on."""

@@ -67,11 +67,18 @@ class Call:
 
     @classmethod
     def begin(
-        cls, call_id: str, invited: leg.LegInvited, route: Route, origin: int, guard_time: float, now: float
+        cls,
+        call_id: str,
+        invited: leg.LegInvited,
+        route: Route,
+        origin: int,
+        seed: bytes,
+        guard_time: float,
+        now: float,
     ) -> tuple[Call, list[CallCommand]]:
         """A call from the INVITE that opens it, and what to do first."""
         session = SessionId(call_id)
-        bridge = Bridge.of(session, route, origin)
+        bridge = Bridge.of(session, route, origin, seed)
         call = cls(
             id=call_id,
             caller=invited.caller.user,

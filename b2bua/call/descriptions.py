@@ -8,28 +8,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from b2bua.call import sdp
+from b2bua.call import sdes, sdp
 from b2bua.call.codecs import Codec
 from b2bua.call.command import ToMedia
-from media.events import LocalStream, SessionId, SetRemote, Side
+from media.events import LocalStream, SessionId, SetRemote, Side, StreamKeys
 
 OTHER = {Side.CALLER: Side.AGENT, Side.AGENT: Side.CALLER}
 
 
 @dataclass(slots=True)
 class Descriptions:
-    """Those of one call. `origin`: the SDP session id that we use on both legs (RFC 4566 section 5.2)."""
+    """Those of one call. `origin`: the SDP session id that we use on both legs (RFC 4566 section 5.2).
+    `seed`: what our keys of SRTP follow from."""
 
     session: SessionId
     origin: int
+    seed: bytes = field(repr=False)
     muted: frozenset[Side] = frozenset()
     kinds: frozenset[str] | None = None  # of m-lines that both trunks may have; None: all
     opaque: bool = False  # audio that media cannot look into may be agreed on; while masked it is not heard
     latch: frozenset[Side] = frozenset()  # the sides that sit behind NAT
+    encrypted: frozenset[Side] = frozenset()  # the sides on trunks with SRTP, and nothing else
     local: dict[Side, tuple[LocalStream, ...]] = field(default_factory=dict)
     said: dict[Side, sdp.SessionDescription] = field(default_factory=dict)  # what each leg's peer said last
     told: dict[Side, bytes] = field(default_factory=dict)  # what we said last on each leg
     versions: dict[Side, int] = field(default_factory=lambda: {Side.CALLER: 0, Side.AGENT: 0})
+    seated: dict[Side, int] = field(default_factory=lambda: {Side.CALLER: 0, Side.AGENT: 0})  # legs in its place so far
 
     @property
     def complete(self) -> bool:
@@ -46,7 +50,7 @@ class Descriptions:
 
     def learn(self, side: Side, body: bytes) -> bool:
         """Take what a leg's peer said. False: it cannot be relayed, and nothing has changed."""
-        described = self._read(body)
+        described = self._read(side, body)
         if described is not None and side in self.muted:
             described = sdp.echoed(described, self._known(side))
         if described is None:
@@ -54,7 +58,7 @@ class Descriptions:
         self.said[side] = described
         return True
 
-    def _read(self, body: bytes) -> sdp.SessionDescription | None:
+    def _read(self, side: Side, body: bytes) -> sdp.SessionDescription | None:
         """A description, and of it what these trunks may have; None where it is none."""
         try:
             described = sdp.parse(body)
@@ -62,6 +66,8 @@ class Descriptions:
             return None
         if self.kinds is not None:
             described = sdp.limited(described, self.kinds)
+        if side in self.encrypted:
+            described = sdp.sealed(described)
         return described if self.opaque else sdp.looked_into(described)
 
     def _known(self, side: Side) -> list[sdp.SessionDescription]:
@@ -71,7 +77,9 @@ class Descriptions:
 
     def remote(self, side: Side) -> ToMedia:
         """Tell media where that side receives."""
-        streams = sdp.remote_streams(self.said[side], latch=side in self.latch)
+        said = self.said[side]
+        keys = [self._keys(side, index, media) for index, media in enumerate(said.media)]
+        streams = sdp.remote_streams(said, latch=side in self.latch, keys=keys)
         return ToMedia(SetRemote(session=self.session, side=side, streams=streams[: len(self.local[side])]))
 
     def tell(self, side: Side) -> bytes:
@@ -90,11 +98,11 @@ class Descriptions:
     def tell_anew(self, side: Side) -> bytes:
         """What a new leg on `side` is offered: the other leg's session, not on hold, since the hold was the old leg's."""
         self.versions[side] += 1
-        return self._rewritten(sdp.resumed(self.said[OTHER[side]]), side)
+        return self._rewritten(sdp.resumed(self.said[OTHER[side]]), side, anew=True)
 
-    def fitting(self, body: bytes) -> sdp.SessionDescription | None:
+    def fitting(self, side: Side, body: bytes) -> sdp.SessionDescription | None:
         """What a leg offers that wants another's place; None where its m-lines are not those that the session has."""
-        described = self._read(body)
+        described = self._read(side, body)
         if described is None:
             return None
         kinds = [media.kind for media in described.media]
@@ -118,9 +126,38 @@ class Descriptions:
     def seat(self, side: Side, described: sdp.SessionDescription) -> None:
         """Another leg, with this session, is the side's from now on."""
         self.said[side] = described
+        self.seated[side] += 1
         rest = OTHER[side]
         self.told[rest] = self._rewritten(described, rest)
         self.told.pop(side, None)
 
-    def _rewritten(self, source: sdp.SessionDescription, side: Side) -> bytes:
-        return sdp.rewrite(source, self.local[side], self.origin, self.versions[side])
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _rewritten(self, source: sdp.SessionDescription, side: Side, *, anew: bool = False) -> bytes:
+        """`anew`: for a leg that is not in its place yet."""
+        cryptos = [self._cryptos(side, index, media, anew=anew) for index, media in enumerate(source.media)]
+        return sdp.rewrite(source, self.local[side], self.origin, self.versions[side], cryptos)
+
+    def _cryptos(self, side: Side, index: int, media: sdp.MediaDescription, *, anew: bool) -> tuple[str, ...] | None:
+        """The lines of our keys for what a side is told of an m-line: as it speaks itself, else as its trunk is."""
+        if not (media.is_rtp and media.is_open):
+            return None
+        said = self.said.get(side)
+        theirs = said.media[index] if said is not None and index < len(said.media) and not anew else None
+        if theirs is None or not (theirs.is_rtp and theirs.is_open):
+            keys = {suite: self._key(side, index, suite, self.seated[side] + anew) for suite in sdes.SUITES}
+            return sdes.offered(keys) if side in self.encrypted else ()
+        crypto = theirs.crypto
+        if crypto is None:
+            return ()
+        return (sdes.line(crypto.tag, crypto.suite, self._key(side, index, crypto.suite, self.seated[side])),)
+
+    def _keys(self, side: Side, index: int, media: sdp.MediaDescription) -> StreamKeys | None:
+        crypto = media.crypto
+        if crypto is None:
+            return None
+        ours = self._key(side, index, crypto.suite, self.seated[side])
+        return StreamKeys(suite=crypto.suite, peer=crypto.key, ours=ours)
+
+    def _key(self, side: Side, index: int, suite: str, seated: int) -> bytes:
+        return sdes.key_of(self.seed, f"{side.value} {index} {seated}", suite)

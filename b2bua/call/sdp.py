@@ -12,13 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from b2bua.call import sdes
 from b2bua.call.codecs import Codec, PayloadTypes, named, named_codecs, small, types_of
-from media.events import LocalStream, RemoteStream
+from media.events import LocalStream, RemoteStream, StreamKeys
 
 CONTENT_TYPE = "application/sdp"
 MOST_BYTES = 32 * 1024
 MOST_MEDIA = 16
-# What the relay can carry: RTP over UDP. The keying of SAVP stays between the ends (see `capturable`).
+# What the relay can carry: RTP over UDP. Encryption ends at each leg where its keys are in the description (RFC 4568); any other
+# keying of SAVP stays between the ends.
 CLEAR = frozenset({"RTP/AVP", "RTP/AVPF"})
 RTP = CLEAR | {"RTP/SAVP", "RTP/SAVPF"}
 # And datagrams that it does not look into: fax (T.38 over UDPTL, RFC 3362; ITU-T T.38 annex D) and floor control (RFC 8856).
@@ -62,8 +64,18 @@ class MediaDescription:
 
     @property
     def capturable(self) -> bool:
-        """Whether a card can be keyed into it: clear audio that has telephone-event."""
-        return self.kind == "audio" and self.relayed and self.protocol in CLEAR and bool(self.payload_types().events)
+        """Whether a card can be keyed into it: audio that media can look into, with telephone-event."""
+        return self.kind == "audio" and self.relayed and self.is_open and bool(self.payload_types().events)
+
+    @property
+    def crypto(self) -> sdes.Crypto | None:
+        """The keys that its end sends with; None: in clear, or keyed in a way that we take no part in."""
+        return sdes.chosen(self.attributes("crypto")) if self.is_rtp and self.protocol not in CLEAR else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether media can look into its packets."""
+        return self.protocol in CLEAR or self.crypto is not None
 
     def attributes(self, name: str) -> list[str]:
         """The values of `a=name:value`."""
@@ -71,7 +83,7 @@ class MediaDescription:
 
     def payload_types(self) -> PayloadTypes:
         """What its payload types stand for."""
-        return types_of(self.formats, tuple(self.attributes("rtpmap")), self.kind, self.protocol in CLEAR)
+        return types_of(self.formats, tuple(self.attributes("rtpmap")), self.kind, self.is_open)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +174,12 @@ def _numeric(text: str) -> bool:
     return "%" not in text
 
 
-def remote_streams(described: SessionDescription, *, latch: bool) -> tuple[RemoteStream, ...]:
+def remote_streams(
+    described: SessionDescription, *, latch: bool, keys: Sequence[StreamKeys | None] = ()
+) -> tuple[RemoteStream, ...]:
     """Where this leg's peer is, as media needs it: one entry an m-line, port 0 where nothing is to pass."""
     streams = []
-    for media in described.media:
+    for index, media in enumerate(described.media):
         address = described.address(media) if media.port else NOWHERE[0]
         types = media.payload_types()
         silent = not media.relayed or address in NOWHERE
@@ -182,6 +196,7 @@ def remote_streams(described: SessionDescription, *, latch: bool) -> tuple[Remot
                 opaque_types=types.opaque,
                 other_types=types.other,
                 rtp=media.is_rtp,
+                keys=keys[index] if index < len(keys) else None,
                 latch=latch,
             )
         )
@@ -197,9 +212,16 @@ def _rtcp(media: MediaDescription, address: str) -> tuple[str, int]:
     return address, media.port + 1 if media.port < 65535 else 0
 
 
-def rewrite(described: SessionDescription, local: Sequence[LocalStream], session: int, version: int) -> bytes:
+def rewrite(
+    described: SessionDescription,
+    local: Sequence[LocalStream],
+    session: int,
+    version: int,
+    cryptos: Sequence[tuple[str, ...] | None] = (),
+) -> bytes:
     """The description for the other leg: the same, but our addresses and ports, and our origin.
 
+    `cryptos`: the lines of keys that an m-line has there (none: it is in clear); None: it stays as it is.
     `local` has where we listen on that other leg, one entry an m-line; m-lines beyond it are refused.
     """
     ours = local[0].address if local else "127.0.0.1"
@@ -215,13 +237,22 @@ def rewrite(described: SessionDescription, local: Sequence[LocalStream], session
         here = local[index] if index < len(local) and media.relayed else None
         count = "" if media.ports == 1 else f"/{media.ports}"
         port = f"{here.port}" if here else f"0{count}"
-        lines.append(f"m={media.kind} {port} {media.protocol} {' '.join(media.formats)}")
+        crypto = cryptos[index] if index < len(cryptos) else None
+        protocol = media.protocol if crypto is None else _protocol(media, sealed=bool(crypto))
+        lines.append(f"m={media.kind} {port} {protocol} {' '.join(media.formats)}")
         for line in media.lines:
+            if crypto is not None and line.startswith(sdes.ATTRIBUTE):
+                continue
             if line.startswith("c="):
                 lines.append(_connection(line, here.address if here else ours))
             elif not _withdrawn(line):
                 lines.append(line)
+        lines.extend(crypto or ())
     return ("\r\n".join(lines) + "\r\n").encode("latin-1")
+
+
+def _protocol(media: MediaDescription, *, sealed: bool) -> str:
+    return "RTP/" + ("SAVP" if sealed else "AVP") + ("F" if media.protocol.endswith("F") else "")
 
 
 def _connection(line: str, address: str) -> str:
@@ -251,6 +282,12 @@ def resumed(described: SessionDescription) -> SessionDescription:
     return SessionDescription(lines(described.lines), media)
 
 
+def sealed(described: SessionDescription) -> SessionDescription:
+    """The description with all RTP refused that is not encrypted."""
+    media = tuple(replace(each, port=0) if each.protocol in CLEAR else each for each in described.media)
+    return SessionDescription(described.lines, media)
+
+
 def limited(described: SessionDescription, kinds: frozenset[str]) -> SessionDescription:
     """The description with all m-lines refused whose kind (audio, video, image, …) is not among these."""
     if all(media.kind in kinds for media in described.media):
@@ -265,11 +302,9 @@ _OF_FORMAT = ("a=rtpmap:", "a=fmtp:", "a=rtcp-fb:")
 def looked_into(described: SessionDescription) -> SessionDescription:
     """The description without the audio codecs that media cannot look into; an m-line that has no other is refused.
 
-    Encrypted audio stays: no card is captured in it (see `MediaDescription.capturable`).
+    Audio whose keys we do not have stays: no card is captured in it (see `MediaDescription.capturable`).
     """
-    media = tuple(
-        _looked_into(each) if each.kind == "audio" and each.protocol in CLEAR else each for each in described.media
-    )
+    media = tuple(_looked_into(each) if each.kind == "audio" and each.is_open else each for each in described.media)
     return described if media == described.media else SessionDescription(described.lines, media)
 
 
@@ -321,8 +356,9 @@ def echoed(described: SessionDescription, known: Sequence[SessionDescription]) -
 
 
 def _is_plain(line: str) -> bool:
-    """An address, a direction, or our peer's RTCP port: read here, and written anew for the other leg."""
-    return line.startswith(("o=", "c=", "a=rtcp:")) or line.strip() in _DIRECTIONS
+    """An address, a direction, our peer's RTCP port or its key: read here, and written anew for the other leg."""
+    is_key = line.startswith(sdes.ATTRIBUTE) and sdes.read(line.removeprefix(sdes.ATTRIBUTE)) is not None
+    return is_key or line.startswith(("o=", "c=", "a=rtcp:")) or line.strip() in _DIRECTIONS
 
 
 def same_media(one: SessionDescription, other: SessionDescription) -> bool:

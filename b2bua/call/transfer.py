@@ -68,7 +68,7 @@ class Transfer:
 
     def replaced(self, side: Side, event: leg.LegInvited, now: float, *, masked: bool) -> list[CallCommand]:
         """A new leg calls and wants this side's place."""
-        code, target = 0, self.bridge.told.fitting(event.offer)
+        code, target = 0, self.bridge.told.fitting(self.side, event.offer)
         if self.active:
             code = 491
         elif self.bridge.phase is not Phase.UP or not self.bridge.told.complete:

@@ -61,17 +61,20 @@ class Phone:
         ring_ms: int | None = None,
         play: Path | None = None,
         record: Path | None = None,
+        srtp: bool = False,
         within: float = 15.0,
     ) -> Self:
         """Start a phone on a free SIP port and wait until it is ready.
 
         `ring_ms`: answer by itself after ringing so long (180 first); None waits for `answer`. `play`: a WAV file that
-        the other side hears in a loop; `record`: a WAV file for what this side hears. Raises PhoneError.
+        the other side hears in a loop; `record`: a WAV file for what this side hears; `srtp`: RTP is
+        encrypted, or there is none. Raises PhoneError.
         """
         command = [sys.executable, "-m", "b2bua.demo.phones", "--role", role, "--address", address]
         options = {"--user": user, "--ring-ms": ring_ms, "--play": play, "--record": record}
         for option, value in options.items():
             command += [] if value is None else [option, str(value)]
+        command += ["--srtp"] if srtp else []
         paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -229,8 +232,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--ring-ms", type=int, help="answer by itself after so many milliseconds of ringing")
     parser.add_argument("--play", type=Path, help="WAV file that the other side hears")
     parser.add_argument("--record", type=Path, help="WAV file for what this side hears")
+    parser.add_argument("--srtp", action="store_true", help="encrypt RTP, or have none")
     given = parser.parse_args(arguments)
-    setup = Setup(given.user or given.role, given.address, given.ring_ms, given.play, given.record)
+    setup = Setup(given.user or given.role, given.address, given.ring_ms, given.play, given.record, given.srtp)
     instructions: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(instructions,), daemon=True).start()
     Softphone(setup, _report).run(instructions)

@@ -41,6 +41,7 @@ class Setup:
     ring_ms: int | None = None
     play: Path | None = None
     record: Path | None = None
+    srtp: bool = False
 
 
 def _contained(callback: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
@@ -330,6 +331,8 @@ class Softphone:
         account.idUri = f"sip:{self._setup.user}@{self._setup.address}:{port}"
         # Else it would send a re-INVITE of its own after every answer that lists two codecs.
         account.mediaConfig.lockCodecEnabled = False
+        if self._setup.srtp:
+            account.mediaConfig.srtpUse, account.mediaConfig.srtpSecureSignaling = pj.PJMEDIA_SRTP_MANDATORY, 0
         rtp = account.mediaConfig.transportConfig
         rtp.boundAddress, rtp.port, rtp.portRange, rtp.randomizePort = self._setup.address, 20_000, 40_000, True
         self.account = _Account(self)

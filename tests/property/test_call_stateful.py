@@ -43,7 +43,7 @@ from media.events import (
     SubmitCapture,
 )
 from provider_adapters.payment import Approved, Declined, Unknown
-from tests.call_script import COUNTERS, GUARD, ORDER, ORIGIN, SESSION, THEIRS, sdp
+from tests.call_script import COUNTERS, GUARD, ORDER, ORIGIN, SEED, SESSION, THEIRS, sdp
 
 SIDES = st.sampled_from(Side)
 BODIES = st.sampled_from(
@@ -99,7 +99,7 @@ class Calls(RuleBasedStateMachine):
         invited = leg.LegInvited("trunk", leg.Party("anna"), leg.Party("500"), offer)
         far = tuple(Destination(name, invited.caller, invited.callee) for name in ("first", "second"))
         route = Route(near, "trunk", far)
-        self.call, commands = Call.begin(SESSION, invited, route, ORIGIN, GUARD, self.now)
+        self.call, commands = Call.begin(SESSION, invited, route, ORIGIN, SEED, GUARD, self.now)
         self.carry_out(commands)
         if begin == "invited" or self.call.over:
             return

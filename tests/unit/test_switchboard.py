@@ -112,6 +112,7 @@ class Exchange:
             router=Router(places, rules),
             limits={name: Limit(*(limits or {}).get(name, ())) for name in places},
             latch=frozenset(),
+            encrypted=frozenset(),
             media={},
             masks={},
             opaque=False,

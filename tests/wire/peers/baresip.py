@@ -29,6 +29,7 @@ module g711.so
 module aufile.so
 module aubridge.so
 module sndfile.so
+{srtp_module}
 module_app account.so
 module_app menu.so
 module_app ctrl_tcp.so
@@ -47,7 +48,9 @@ ausrc_channels 1
 auplay_channels 1
 audio_buffer 20-160
 """
-_ACCOUNT = "<sip:{user}@{address}:{sip}>;regint=0;answermode={answer};audio_codecs=PCMU,PCMA;ptime=20;mwi=no\n"
+_ACCOUNT = (
+    "<sip:{user}@{address}:{sip}>;regint=0;answermode={answer};audio_codecs=PCMU,PCMA;ptime=20;mwi=no{mediaenc}\n"
+)
 
 
 class BaresipFailed(Exception):
@@ -80,17 +83,21 @@ class Baresip:
         speech: Path | None = None,
         auto_answer: bool = True,
         address: str = "127.0.0.1",
+        srtp: bool = False,
         within: float = 15.0,
     ) -> Self:
         """Start baresip in a directory of its own and wait until it takes calls and commands.
 
         `speech`: WAV file (16 bit, 8 kHz, mono) that it plays again and again to whoever calls, else a tone of 440 Hz.
+        `srtp`: RTP is encrypted, or there is none.
         """
         sip, control, rtp = free_ports(2, address), free_ports(1, address), free_ports(20, address)
         settings = {
             "modules": _MODULES, "address": address, "sip": sip, "control": control, "user": user,
             "rtp": rtp, "rtp_last": rtp + 19, "speech": directory / "speech.wav", "directory": directory,
             "answer": "auto" if auto_answer else "manual",
+            "srtp_module": "module srtp.so" if srtp else "",
+            "mediaenc": ";mediaenc=srtp-mand" if srtp else "",
         }  # fmt: skip
         _speak_on(directory / "speech.wav", speech)
         (directory / "config").write_text(_CONFIG.format(**settings))

@@ -1,0 +1,193 @@
+"""Keys of SRTP in session descriptions: what is usable, what each leg is told, and what media gets."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from b2bua.call import sdes
+from b2bua.call.descriptions import Descriptions
+from media.events import LocalStream, RemoteStream, SessionId, SetRemote, Side, StreamKeys
+
+CM80, GCM = "AES_CM_128_HMAC_SHA1_80", "AEAD_AES_128_GCM"
+KEY = base64.b64encode(bytes(range(30))).decode()
+GCM_KEY = base64.b64encode(bytes(range(28))).decode()
+HEAD = "v=0\r\no=x 1 1 IN IP4 192.0.2.77\r\ns=-\r\nc=IN IP4 192.0.2.77\r\nt=0 0\r\n"
+CLEAR = HEAD + "m=audio 4000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+SEALED = CLEAR.replace("RTP/AVP", "RTP/SAVP")
+OURS = (LocalStream("198.51.100.1", 20000),)
+
+
+def told(encrypted: str = "") -> Descriptions:
+    sides = frozenset(side for side in Side if side.value in encrypted)
+    local = {Side.CALLER: OURS, Side.AGENT: OURS}
+    return Descriptions(SessionId("s"), 7, bytes(32), encrypted=sides, local=local)
+
+
+def learned(call: Descriptions, side: Side, body: str) -> None:
+    assert call.learn(side, body.encode())
+
+
+def lines(body: bytes) -> list[str]:
+    return [line for line in body.decode().split("\r\n") if line.startswith(("m=", "a=crypto"))]
+
+
+def keys(call: Descriptions, side: Side) -> StreamKeys | None:
+    command = call.remote(side).command
+    assert isinstance(command, SetRemote)
+    [stream] = command.streams
+    assert isinstance(stream, RemoteStream)
+    return stream.keys
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"1 {CM80} inline:{KEY}",
+        f"999999999 {CM80} inline:{KEY}|2^31",
+        f"1 {CM80} INLINE:{KEY}|1048576 WSH=64",
+        f"1  {CM80}\tinline:{KEY}",
+    ],
+)
+def test_what_is_usable(value: str) -> None:
+    read = sdes.read(value)
+    assert read is not None
+    assert read.key == bytes(range(30))
+    assert KEY not in repr(read)
+    assert "\\x01" not in repr(read)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        f"1 {CM80}",
+        f"x {CM80} inline:{KEY}",
+        f"1 {CM80} uri:{KEY}",
+        f"1 {CM80} inline:{KEY}|2^20|1:4",
+        f"1 {CM80} inline:{KEY}|1:4",
+        f"1 {CM80} inline:{KEY}|2^10",
+        f"1 {CM80} inline:{KEY}|99",
+        f"1 {CM80} inline:{KEY};inline:{KEY}",
+        f"1 {CM80} inline:{GCM_KEY}",
+        f"1 {CM80} inline:{KEY[:-1]}",
+        f"1 {CM80} inline:!{KEY}",
+        f"1 {CM80} inline:{KEY} UNENCRYPTED_SRTP",
+        f"1 {CM80} inline:{KEY} KDR=1",
+        f"1 ARIA_128_CTR_HMAC_SHA1_80 inline:{KEY}",
+        f"1 NULL_HMAC_SHA1_80 inline:{KEY}",
+    ],
+)
+def test_what_is_not(value: str) -> None:
+    assert sdes.read(value) is None
+
+
+def test_the_best_suite_is_taken_whatever_its_place() -> None:
+    values = [f"1 {CM80} inline:{KEY}", "2 X inline:1", f"3 {GCM} inline:{GCM_KEY}"]
+    chosen = sdes.chosen(values)
+    assert chosen is not None
+    assert (chosen.tag, chosen.suite) == ("3", GCM)
+    assert sdes.chosen(values[1:2]) is None
+
+
+def test_an_offer_with_keys_reaches_a_trunk_in_clear_without_them_and_the_answer_comes_back_with_ours() -> None:
+    call = told()
+    learned(call, Side.CALLER, f"{SEALED}a=crypto:4 {CM80} inline:{KEY}\r\na=crypto:7 {GCM} inline:{GCM_KEY}\r\n")
+    assert lines(call.tell(Side.AGENT)) == ["m=audio 20000 RTP/AVP 0 101"]
+    learned(call, Side.AGENT, CLEAR)
+    assert keys(call, Side.AGENT) is None
+    mine = keys(call, Side.CALLER)
+    assert mine is not None
+    assert (mine.suite, mine.peer) == (GCM, bytes(range(28)))
+    answer = lines(call.tell(Side.CALLER))
+    assert answer == ["m=audio 20000 RTP/SAVP 0 101", sdes.line("7", GCM, mine.ours)]
+    assert call.keys_agreed()
+    assert repr(mine) == f"StreamKeys({GCM})"
+    assert str(bytes(32)) not in repr(call)
+
+
+def test_a_trunk_with_srtp_is_offered_every_suite_and_one_key_each() -> None:
+    call = told("agent")
+    learned(call, Side.CALLER, CLEAR.replace("AVP", "AVPF"))
+    offer = lines(call.tell(Side.AGENT))
+    assert offer[0] == "m=audio 20000 RTP/SAVPF 0 101"
+    read = [sdes.read(line.removeprefix("a=crypto:")) for line in offer[1:]]
+    assert [crypto.suite for crypto in read if crypto] == list(sdes.SUITES)
+    assert len({crypto.key[:28] for crypto in read if crypto}) == len(sdes.SUITES)
+    learned(call, Side.AGENT, f"{SEALED.replace('SAVP', 'SAVPF')}a=crypto:4 {CM80} inline:{KEY}\r\n")
+    taken = keys(call, Side.AGENT)
+    assert taken is not None
+    assert [crypto.key for crypto in read if crypto and crypto.suite == CM80] == [taken.ours]
+    assert lines(call.tell(Side.CALLER)) == ["m=audio 20000 RTP/AVPF 0 101"]
+    again = lines(call.tell(Side.AGENT))
+    assert again[1:] == [sdes.line("4", CM80, taken.ours)]
+
+
+def test_each_leg_has_keys_of_its_own_and_no_line_of_one_reaches_the_other() -> None:
+    call = told("caller agent")
+    learned(call, Side.CALLER, f"{SEALED}a=crypto:1 {CM80} inline:{KEY}\r\n")
+    assert KEY not in call.tell(Side.AGENT).decode()
+    learned(call, Side.AGENT, f"{SEALED}a=crypto:1 {GCM} inline:{GCM_KEY}\r\n")
+    assert GCM_KEY not in call.tell(Side.CALLER).decode()
+    one, other = keys(call, Side.CALLER), keys(call, Side.AGENT)
+    assert one is not None
+    assert other is not None
+    assert one.ours[:28] != other.ours[:28]
+
+
+def test_a_trunk_with_srtp_takes_nothing_in_clear() -> None:
+    call = told("caller")
+    learned(call, Side.CALLER, CLEAR)
+    assert not call.said[Side.CALLER].media[0].relayed
+
+
+def test_keys_beside_a_description_in_clear_are_left_out() -> None:
+    call = told()
+    learned(call, Side.CALLER, f"{CLEAR}a=crypto:1 {CM80} inline:{KEY}\r\n")
+    assert lines(call.tell(Side.AGENT)) == ["m=audio 20000 RTP/AVP 0 101"]
+    assert keys(call, Side.CALLER) is None
+
+
+def test_a_keying_that_we_take_no_part_in_stays_between_the_ends_and_no_card_is_keyed_there() -> None:
+    call = told()
+    mikey = f"{SEALED}a=key-mgmt:mikey AQAFgM0\r\n"
+    learned(call, Side.CALLER, mikey)
+    assert "a=key-mgmt:mikey AQAFgM0" in call.tell(Side.AGENT).decode()
+    learned(call, Side.AGENT, mikey)
+    assert not call.keys_agreed()
+    assert keys(call, Side.CALLER) is None
+
+
+def test_another_leg_in_a_legs_place_has_other_keys() -> None:
+    call = told("agent")
+    learned(call, Side.CALLER, CLEAR)
+    first = lines(call.tell(Side.AGENT))
+    learned(call, Side.AGENT, f"{SEALED}a=crypto:4 {CM80} inline:{KEY}\r\n")
+    before = keys(call, Side.AGENT)
+    offered = lines(call.tell_anew(Side.AGENT))
+    assert len(offered) == len(first)
+    assert not set(offered[1:]) & set(first[1:])
+    assert keys(call, Side.AGENT) == before  # until it is seated
+    described = call.fitting(Side.AGENT, f"{SEALED}a=crypto:4 {CM80} inline:{KEY}\r\n".encode())
+    assert described is not None
+    call.seat(Side.AGENT, described)
+    after = keys(call, Side.AGENT)
+    assert after is not None
+    assert sdes.line("4", CM80, after.ours) in offered
+
+
+def test_a_muted_side_may_change_its_key_and_say_nothing_else() -> None:
+    call = told()
+    learned(call, Side.CALLER, f"{SEALED}a=crypto:1 {CM80} inline:{KEY}\r\n")
+    call.tell(Side.AGENT)
+    learned(call, Side.AGENT, CLEAR)
+    call.tell(Side.CALLER)
+    call.muted = frozenset({Side.CALLER})
+    other = base64.b64encode(bytes(range(1, 31))).decode()
+    learned(call, Side.CALLER, f"{SEALED}a=crypto:1 {CM80} inline:{other}\r\na=crypto:4 4 inline:4111\r\na=x:4111\r\n")
+    assert lines(call.tell(Side.AGENT)) == ["m=audio 20000 RTP/AVP 0 101"]
+    assert b"4111" not in call.tell(Side.AGENT)
+    changed = keys(call, Side.CALLER)
+    assert changed is not None
+    assert changed.peer == bytes(range(1, 31))
