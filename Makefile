@@ -22,7 +22,7 @@ help:  ## What there is
 
 setup: build/.setup  ## Everything that run and test need (apt through sudo, or as root; Python packages in .venv)
 
-build/.apt-run:
+build/.apt-run: Makefile
 	@mkdir -p build
 	@dpkg -s $(BUILD_PACKAGES) $(RUN_PACKAGES) >/dev/null 2>&1 || { $(SUDO) apt-get update -q && $(APT) $(BUILD_PACKAGES) $(RUN_PACKAGES); }
 	@touch $@
