@@ -243,6 +243,7 @@ class Switchboard:
             "strangers": engine.get("strangers", 0),
             "payers": self._counted.payers if self._counted else 0,
             "sessions": self._counted.sessions if self._counted else 0,
+            "leaks": self._counted.leaks if self._counted else 0,
             "descriptors": self._counted.descriptors if self._counted else 0,
         }
 

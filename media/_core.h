@@ -44,7 +44,7 @@ struct press { /* one event, without its code: what was keyed is not to be found
 
 struct mask {
     uint8_t kinds[128];
-    bool types_known, on;
+    bool types_known, on, shut; /* `shut`: something got through; nothing leaves until the mask goes off */
     struct hold *hold; /* while masked; NULL where there is no memory for it: then no G.711 leaves */
     uint64_t clock;
     struct track tracks[TRACKS];
@@ -84,6 +84,8 @@ struct type_list {
 void mask_types(struct mask *mask, const struct type_list lists[TYPE_KINDS]);
 /* `packet` may be rewritten in place. */
 struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms);
+/* Whether what is to leave while masked holds a key, as an event or a tone; then the mask is shut. */
+bool mask_leaks(struct mask *mask, const uint8_t *packet, size_t length);
 struct decision mask_rtcp(const struct mask *mask, uint8_t *packet, size_t length);
 bool keys_put(struct keys *keys, int code, uint32_t ssrc, uint32_t timestamp, int64_t now_ms);
 int keys_ripe(const struct keys *keys, int64_t now_ms);
@@ -119,7 +121,7 @@ void secret_unmap(struct secret *secret);
 /* --- _relay.c: the thread ---------------------------------------------------------------------------------------------- */
 
 enum leg { CALLER = 0, AGENT = 1 };
-enum event_kind { KEYED = 1, OVERFLOW = 2, EVENT_KINDS = 3 };
+enum event_kind { KEYED = 1, OVERFLOW = 2, LEAKED = 3, EVENT_KINDS = 4 };
 
 struct counters {
     uint64_t received, sent, masked, strangers, malformed;

@@ -8,6 +8,7 @@ AGENT: Final = 1
 # Kinds of event that `Relay.take_events` reports.
 KEYED: Final = 1  # digits wait for `take_digits`
 OVERFLOW: Final = 2  # a digit could not be kept: its capture must end
+LEAKED: Final = 3  # a key was about to leave for the agent: nothing leaves until the mask goes off
 GUARD: Final = 24  # blocks for which a window stays open, where nobody says otherwise
 
 @final
@@ -106,3 +107,11 @@ class Mask:
 
     def take(self, now_ms: int, /) -> bytes: ...
     """The keys whose hold is over, in the order in which they were pressed, as `Relay.take_digits` gives them."""
+
+@final
+class Canary:
+    """The check on what leaves, exposed so that tests can play to it."""
+
+    def __init__(self) -> None: ...
+    def hears(self, codes: bytes, a_law: bool, /) -> bool: ...
+    """Whether these samples of G.711, after those before, hold a key."""

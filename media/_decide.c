@@ -366,6 +366,28 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
     return decision;
 }
 
+bool mask_leaks(struct mask *mask, const uint8_t *packet, size_t length) {
+    struct rtp rtp;
+    if (!mask->on || mask->shut)
+        return false;
+    if (!rtp_parse(packet, length, &rtp))
+        return mask->shut = true;
+    const uint8_t *payload = packet + rtp.start;
+    size_t size = rtp.end - rtp.start;
+    if (mask->kinds[rtp.type] == TYPE_EVENT || looks_like_event(payload, size))
+        return mask->shut = true;
+    bool is_mu = mask->kinds[rtp.type] == TYPE_MU || rtp.type == 0, is_a = mask->kinds[rtp.type] == TYPE_A || rtp.type == 8;
+    if (mask->hold == NULL || !(is_mu || is_a))
+        return false;
+    int16_t samples[FRAME_MOST];
+    size = size < FRAME_MOST ? size : FRAME_MOST;
+    for (size_t at = 0; at < size; at++)
+        samples[at] = (int16_t)g711_decode(is_mu ? LAW_MU : LAW_A, payload[at]);
+    mask->shut = canary_hears(&mask->hold->canary, samples, size);
+    explicit_bzero(samples, size * sizeof *samples);
+    return mask->shut;
+}
+
 struct decision mask_rtcp(const struct mask *mask, uint8_t *packet, size_t length) {
     struct decision decision = {.verdict = FORWARD, .key = KEY_NONE, .bytes = packet, .length = length};
     if (!rtcp_is(packet, length)) {

@@ -2,6 +2,8 @@
 #ifndef TONEWALL_HOLD_H
 #define TONEWALL_HOLD_H
 
+#include "_canary.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -77,6 +79,7 @@ struct hold { /* lives in secret memory only */
     uint8_t codes[HOLD_RING], shut[HOLD_BLOCKS];
     struct detector detector;
     struct gate gate;
+    struct canary canary; /* of what has left */
 };
 
 void hold_begin(struct hold *hold, enum policy policy, int guard);

@@ -61,6 +61,15 @@ static struct decision decide(struct relay *relay, struct endpoint *from, uint8_
     return decision;
 }
 
+/* What the canary hears does not leave, nor anything after it. */
+static bool may_leave(struct relay *relay, struct stream *stream, const uint8_t *packet, size_t length) {
+    if (mask_leaks(&stream->mask, packet, length))
+        report(relay, stream, LEAKED);
+    if (stream->mask.shut)
+        stream->counters[AGENT].masked++;
+    return !stream->mask.shut;
+}
+
 /* `packet` is in our buffer, with SRTP_ROOM bytes behind it. */
 static bool send_on(struct stream *stream, int index, uint8_t *packet, size_t length) {
     const struct endpoint *to = &stream->endpoints[index];
@@ -77,7 +86,7 @@ void release(struct relay *relay, struct stream *stream, bool all_of_it) {
     struct hold *hold = stream->mask.hold;
     uint8_t *out = relay->buffer.bytes + SPACING;
     for (size_t length; hold != NULL && (length = hold_next(hold, all_of_it, out)) > 0;)
-        if (send_on(stream, AGENT_RTP, out, length))
+        if (may_leave(relay, stream, out, length) && send_on(stream, AGENT_RTP, out, length))
             stream->counters[AGENT].sent++;
     int64_t due_ms = hold != NULL ? hold_due_ms(hold) : INT64_MAX;
     if (due_ms < relay->due_ms)
@@ -120,7 +129,9 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
         here->malformed++;
     } else if (decision.verdict == WITHHELD) {
         there->masked++;
-    } else if (decision.verdict == FORWARD && send_on(stream, 2 * other + !is_rtp, decision.bytes, decision.length)) {
+    } else if (decision.verdict == FORWARD &&
+               (from->index != CALLER_RTP || may_leave(relay, stream, decision.bytes, decision.length)) &&
+               send_on(stream, 2 * other + !is_rtp, decision.bytes, decision.length)) {
         there->sent++;
     }
     if (from->index == CALLER_RTP && stream->mask.hold != NULL)

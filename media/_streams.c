@@ -124,6 +124,7 @@ static int set_mask(struct relay *relay, struct stream *stream, const struct com
         mask->hold = NULL;
     }
     mask->on = command->on;
+    mask->shut = mask->shut && mask->on;
     if (mask->on && mask->hold == NULL) {
         mask->hold = pool_borrow(&relay->holds);
         if (mask->hold == NULL)

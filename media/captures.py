@@ -21,6 +21,7 @@ from tonewall.log import get_logger
 
 log = get_logger(__name__)
 _PAYER_PATIENCE = 20.0  # seconds that a submitted charge waits for a payer process
+_LEAKED = "A key was about to be heard by the agent, so the customer's audio was cut off. Tell your administrator."
 _NO_PAYER = "No payer process is ready, so nothing was sent. Check the provider's settings with `tonewall doctor`."
 
 
@@ -107,6 +108,12 @@ class Captures:
         running = self._running.get(session)
         if running is not None:
             self._after(running, running.capture.lost(_now()))
+
+    def key_leaked(self, session: SessionId) -> None:
+        """The canary heard a key on its way to the agent, and stopped it: whatever is wrong, nobody goes on keying."""
+        running = self._running.get(session)
+        if running is not None:
+            self._after(running, running.capture.lost(_now(), _LEAKED))
 
     def call_gone(self, session: SessionId) -> None:
         """The session closes, or lost its b2bua: what was not submitted is wiped."""

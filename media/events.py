@@ -228,6 +228,7 @@ class Counted(Answer, frozen=True, kw_only=True, tag="counted"):
     sessions: int
     captures: int
     payers: int
+    leaks: int = 0  # keys that got through a mask, and were stopped by the canary, since media started
     descriptors: int
 
 

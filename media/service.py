@@ -19,7 +19,7 @@ import socket
 from pathlib import Path
 from typing import cast
 
-from media._core import KEYED, OVERFLOW, Relay
+from media._core import KEYED, LEAKED, OVERFLOW, Relay
 from media.capture.messages import Limits
 from media.capture.state import IllegalEvent
 from media.captures import Captures
@@ -71,6 +71,7 @@ class MediaService:
         self._sessions: dict[SessionId, RelayedSession] = {}
         self._of_stream: dict[int, RelayedSession] = {}
         self._numbers = itertools.count(1).__next__
+        self._leaks = 0  # that the canary stopped
         self._b2bua: FrameConnection[AnyCommand] | None = None
 
     def start(self) -> None:
@@ -198,6 +199,7 @@ class MediaService:
             sessions=len(self._sessions),
             captures=len(self._captures),
             payers=len(self._payers),
+            leaks=self._leaks,
             descriptors=len(os.listdir("/proc/self/fd")),
         )
 
@@ -212,6 +214,14 @@ class MediaService:
                 self._captures.keys_waiting(session.id, stream)
             elif kind == OVERFLOW:
                 self._captures.key_lost(session.id)
+            elif kind == LEAKED:
+                self._leaks += 1
+                logger.error(
+                    "a key got through the mask",
+                    session=session.id,
+                    why="the canary cut the audio off; report this as a bug",
+                )
+                self._captures.key_leaked(session.id)
 
     def _tell(self, news: CaptureChanged) -> None:
         if self._b2bua is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,12 +18,14 @@ from media.events import (
     CaptureChanged,
     CaptureId,
     CaptureState,
+    CloseSession,
     Counted,
     CountSessions,
     Done,
     OpenSession,
     Refused,
     RemoteStream,
+    SessionClosed,
     SessionId,
     SessionOpened,
     SetMask,
@@ -31,8 +34,11 @@ from media.events import (
     StartCapture,
 )
 from media.payers import Payers
+from media.rtp import Rtp, Ssrc, serialise
 from media.service import MediaService
 from media.settings import MediaSettings
+from tests.leak.codec import PACKET, encoded
+from tests.leak.presses import dual_tone
 from tests.stack import media_ports, until
 from tonewall.frames import Unpacker, pack
 
@@ -116,3 +122,45 @@ async def test_a_newer_b2bua_takes_over_and_the_captures_of_the_older_are_wiped(
 
             await until(none_left, "the older b2bua's capture to be wiped, and its session to go on")
             assert not newer.news or newer.news[-1].state is CaptureState.ABORTED
+
+
+async def test_a_key_that_got_through_the_mask_is_stopped_ends_the_capture_and_is_told(path: Path) -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as desk,
+    ):
+        for own in (phone, desk):
+            own.bind(("127.0.0.1", 0))
+            own.setblocking(False)
+        async with connected(path) as b2bua:
+            opened = await b2bua.ask(OpenSession(serial=1, session=S, streams=1))
+            assert isinstance(opened, SessionOpened)
+            for side, own in ((Side.CALLER, phone), (Side.AGENT, desk)):
+                # Telephone audio that is called video passes the mask: what a bug of ours might do.
+                stream = RemoteStream(
+                    address="127.0.0.1",
+                    port=own.getsockname()[1],
+                    rtcp_address="127.0.0.1",
+                    rtcp_port=9,
+                    other_types=(0,),
+                )
+                assert isinstance(await b2bua.ask(SetRemote(serial=2, session=S, side=side, streams=(stream,))), Done)
+            await b2bua.ask(SetMask(serial=3, session=S, on=True))
+            await b2bua.ask(StartCapture(serial=4, session=S, capture=C))
+            tone = encoded(dual_tone("5", 20 * PACKET, (-10.0, -10.0)), 0)
+            for number, payload in enumerate(tone):
+                packet = Rtp(0, False, number, number * PACKET, Ssrc(1), payload)
+                phone.sendto(serialise(packet), ("127.0.0.1", opened.caller[0].port))
+
+            async def told() -> bool:
+                counted = await b2bua.ask(CountSessions(serial=9))
+                assert isinstance(counted, Counted)
+                return counted.leaks == 1 and counted.captures == 0
+
+            await until(told, "the capture to end because of the canary")
+            assert b2bua.news[-1].state is CaptureState.ABORTED
+            assert "cut off" in (b2bua.news[-1].reason or "")
+            closed = await b2bua.ask(CloseSession(serial=10, session=S))
+            assert isinstance(closed, SessionClosed)
+            assert closed.agent.sent + closed.agent.masked == len(tone)
+            assert closed.agent.sent <= 3

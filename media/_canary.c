@@ -1,0 +1,74 @@
+/* The canary: listens to what leaves for the agent while masked, and shares nothing with what decides (_inband.c, _hold.c).
+ *
+ * Rule 1: it hears what any receiver would: two of the eight tones that hold nearly all of the sound, for 40 ms.
+ * Rule 2: it is strict. What it hears ends the call's audio, and speech through a mask that works never has that. */
+#include "_canary.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { RATE = 8000, STEP = 80, STEPS_NEEDED = 3, ROWS = 4, NO_KEY = -1 };
+#define LEAST_LEVEL 60.0f /* root mean square, linear: about -48 dBm0 */
+#define LEAST_SHARE 0.80f /* of the energy of 20 ms, both tones together */
+#define LEAST_TONE 0.06f /* of it, the weaker: a twist of 11 dB */
+
+static const int LINES_HZ[CANARY_LINES] = {697, 770, 852, 941, 1209, 1336, 1477, 1633};
+static float cosine[STEP + 1][CANARY_LINES], sine[STEP + 1][CANARY_LINES]; /* the last row: a whole step */
+
+void canary_prepare(void) {
+    for (int at = 0; at <= STEP; at++)
+        for (int line = 0; line < CANARY_LINES; line++) {
+            cosine[at][line] = (float)cos(2 * M_PI * LINES_HZ[line] * at / RATE);
+            sine[at][line] = (float)sin(2 * M_PI * LINES_HZ[line] * at / RATE);
+        }
+}
+
+static int strongest(const float *share, int from) {
+    int best = from;
+    for (int i = from + 1; i < from + ROWS; i++)
+        if (share[i] > share[best])
+            best = i;
+    return best;
+}
+
+/* The key of the 20 ms that two steps make, or NO_KEY. */
+static int key_of(const struct canary_block *one, const struct canary_block *other) {
+    float energy = one->energy + other->energy, share[CANARY_LINES];
+    if (energy < LEAST_LEVEL * LEAST_LEVEL * 2 * STEP)
+        return NO_KEY;
+    for (int i = 0; i < CANARY_LINES; i++) {
+        float turn = cosine[STEP][i], across = sine[STEP][i];
+        float real = one->real[i] + turn * other->real[i] - across * other->imaginary[i];
+        float imaginary = one->imaginary[i] + turn * other->imaginary[i] + across * other->real[i];
+        share[i] = (real * real + imaginary * imaginary) / (STEP * energy);
+    }
+    int row = strongest(share, 0), column = strongest(share, ROWS);
+    bool heard = share[row] + share[column] >= LEAST_SHARE && share[row] >= LEAST_TONE && share[column] >= LEAST_TONE;
+    return heard ? row * ROWS + column - ROWS : NO_KEY;
+}
+
+static bool step(struct canary *canary) {
+    int key = key_of(&canary->before, &canary->now);
+    canary->run = key != NO_KEY && key == canary->key && canary->run > 0 ? canary->run + 1 : key != NO_KEY;
+    canary->key = key;
+    canary->before = canary->now;
+    memset(&canary->now, 0, sizeof canary->now);
+    canary->count = 0;
+    return canary->run >= STEPS_NEEDED;
+}
+
+bool canary_hears(struct canary *canary, const int16_t *samples, size_t count) {
+    bool heard = false;
+    struct canary_block *now = &canary->now;
+    for (size_t i = 0; i < count; i++) {
+        float sample = samples[i];
+        for (int line = 0; line < CANARY_LINES; line++) {
+            now->real[line] += sample * cosine[canary->count][line];
+            now->imaginary[line] += sample * sine[canary->count][line];
+        }
+        now->energy += sample * sample;
+        if (++canary->count == STEP)
+            heard |= step(canary);
+    }
+    return heard;
+}

@@ -1,0 +1,44 @@
+"""The canary in the core: it hears keys as people's phones would, and neither speech nor what the mask lets pass."""
+
+from __future__ import annotations
+
+import pytest
+
+from media._core import Canary
+from tests.leak.codec import PCMA, PCMU, encoded
+from tests.leak.core import Masked
+from tests.leak.decoders import KEYS, RATE
+from tests.leak.presses import dual_tone, recording, talking
+from tests.leak.report import REQUIRED, SHOWN
+
+
+def sings(payloads: list[bytes], payload_type: int) -> bool:
+    canary = Canary()
+    heard = [canary.hears(payload, payload_type == PCMA) for payload in payloads]
+    return True in heard
+
+
+@pytest.mark.parametrize("digit", KEYS)
+@pytest.mark.parametrize("levels", [(-3.0, -3.0), (-40.0, -40.0), (-10.0, -16.0), (-16.0, -10.0)])
+@pytest.mark.parametrize("payload_type", [PCMA, PCMU])
+def test_a_clean_key_of_60_ms_is_heard(digit: str, levels: tuple[float, float], payload_type: int) -> None:
+    assert sings(encoded(dual_tone(digit, RATE * 60 // 1000, levels), payload_type), payload_type)
+
+
+@pytest.mark.parametrize("digit", KEYS)
+def test_a_single_tone_is_no_key(digit: str) -> None:
+    for levels in ((-10.0, -90.0), (-90.0, -10.0)):
+        assert not sings(encoded(dual_tone(digit, RATE, levels), PCMA), PCMA)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_speech_is_no_key(seed: int) -> None:
+    assert not sings(talking(60, seed).payloads, PCMA)
+
+
+@pytest.mark.parametrize("condition", [*REQUIRED, *SHOWN], ids=lambda condition: condition.name)
+def test_it_is_silent_behind_the_mask(condition) -> None:  # type: ignore[no-untyped-def]
+    keyed = recording(condition, 30, 3)
+    if keyed.payload_type in (PCMA, PCMU):
+        assert sings(keyed.payloads, keyed.payload_type)
+    assert not sings(Masked().through(keyed.payloads, payload_type=keyed.payload_type), keyed.payload_type)
