@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* --- _decide.c: what passes, what it leaves as, what was keyed (media/masking.py, sequence.py, reassembly.py) ------ */
+/* --- _rtp.c, _track.c, _press.c, _mask.c: what passes, what it leaves as, what was keyed ----------------------------------- */
 
 enum { TRACKS = 4, PRESSES = 8, KEYS = 32, KEY_NONE = -1 };
 enum { KEY_HOLD_MS = 100 };

@@ -1,4 +1,4 @@
-/* Mask for Python's tests: the decisions of _decide.c without sockets. */
+/* Mask for Python's tests: the decisions of _mask.c and its neighbours without sockets. */
 #include "_python.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* The media thread: waits on every socket and relays what _decide.c lets pass; commands are applied between packets.
+/* The media thread: waits on every socket and relays what _mask.c lets pass; commands are applied between packets.
  *
  * Rule 1: streams are touched under `lock` only: once a command has returned, every packet meets what it set.
  * Rule 2: nothing waits for room: an event has its place in its stream, a key without room ends its capture.
