@@ -53,10 +53,17 @@ class Relay:
     None: in clear. Set again with the same keys it goes on. Raises OSError for a suite or a length that there is not."""
 
     def set_types(
-        self, stream: int, events: bytes, audio: bytes, mu: bytes = b"", a: bytes = b"", opaque: bytes = b""
+        self,
+        stream: int,
+        events: bytes,
+        audio: bytes,
+        mu: bytes = b"",
+        a: bytes = b"",
+        opaque: bytes = b"",
+        red: bytes = b"",
     ) -> None: ...
     """The payload types that were negotiated, one byte each: telephone-event; what is not looked into and passes (video);
-        G.711 of either law; audio that cannot be looked into, and does not pass while masked."""
+        G.711 of either law; audio that cannot be looked into, and does not pass while masked; redundancy (RFC 2198)."""
 
     def set_mask(self, stream: int, on: bool, policy: int = 0, guard: int = ...) -> None: ...
     """`policy` and `guard` (blocks of 5 ms): as in media/hold.py. Where there is no memory for the hold this raises OSError; then
@@ -86,7 +93,15 @@ class Relay:
 class Mask:
     """The decision for one direction as the relay makes it, exposed so that tests can compare it with the reference."""
 
-    def __init__(self, events: bytes, audio: bytes, mu: bytes = b"", a: bytes = b"", opaque: bytes = b"") -> None: ...
+    def __init__(
+        self,
+        events: bytes,
+        audio: bytes,
+        mu: bytes = b"",
+        a: bytes = b"",
+        opaque: bytes = b"",
+        red: bytes = b"",
+    ) -> None: ...
     def switch(self, on: bool, policy: int = 0, guard: int = ..., /) -> list[bytes]: ...
     """What was held and leaves because of it."""
 
@@ -96,11 +111,14 @@ class Mask:
     def idle(self, now_ms: int, /) -> list[bytes]: ...
     """What was held and leaves because nothing has come for long."""
 
-    def rtp(self, packet: bytes, now_ms: int, /) -> tuple[bytes | None, int]: ...
-    """What leaves for the agent at once (None: nothing) and the key that this packet begins (-1: none, else event code 0-15)."""
+    def rtp(self, packet: bytes, now_ms: int, /) -> tuple[bytes | None, bytes]: ...
+    """What leaves for the agent at once (None: nothing) and the keys that this packet begins, as event codes 0-15."""
 
     def rtcp(self, packet: bytes, /) -> bytes | None: ...
     """What leaves for the agent: all of it, while masked its leading reports alone, or nothing (None)."""
+
+    def rtcp_back(self, packet: bytes, /) -> bytes | None: ...
+    """What leaves for the customer of the agent's RTCP, as `Mask.rtcp_back` of media/masking.py."""
 
     def reception(self, packet: bytes, /) -> tuple[int, int] | None: ...
     """Lost and jitter, as `rtp.reception` reads them."""

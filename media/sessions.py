@@ -34,6 +34,7 @@ class _Types:
     a: set[int] = field(default_factory=set)
     opaque: set[int] = field(default_factory=set)
     other: set[int] = field(default_factory=set)
+    red: set[int] = field(default_factory=set)
 
     def learn(self, remote: RemoteStream) -> None:
         self.events.update(remote.event_types)
@@ -41,11 +42,13 @@ class _Types:
         self.a.update(remote.a_types)
         self.opaque.update(remote.opaque_types)
         self.other.update(remote.other_types)
-        self.opaque |= self.mu & self.a
+        self.red.update(remote.red_types)
+        self.opaque |= (self.mu & self.a) | (self.red & (self.mu | self.a | self.other))
 
-    def lists(self) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    def lists(self) -> tuple[bytes, ...]:
         """As `Relay.set_types` takes them."""
-        return bytes(self.events), bytes(self.other), bytes(self.mu), bytes(self.a), bytes(self.opaque)
+        kinds = (self.events, self.other, self.mu, self.a, self.opaque, self.red)
+        return tuple(bytes(types) for types in kinds)
 
 
 class RelayedSession:
