@@ -19,6 +19,8 @@ struct stream {
     int64_t id;
     struct endpoint endpoints[SOCKETS];
     struct counters counters[2];
+    struct arrivals arrivals[2];
+    int clock; /* of the audio, in Hz */
     struct crypto *crypto[2]; /* of each leg; NULL: in clear */
     struct mask mask;
     struct keys *keys; /* of a pool, as is `mask.hold` */

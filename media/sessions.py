@@ -45,10 +45,11 @@ class _Types:
         self.red.update(remote.red_types)
         self.opaque |= (self.mu & self.a) | (self.red & (self.mu | self.a | self.other))
 
-    def lists(self) -> tuple[bytes, ...]:
+    def lists(self) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes]:
         """As `Relay.set_types` takes them."""
-        kinds = (self.events, self.other, self.mu, self.a, self.opaque, self.red)
-        return tuple(bytes(types) for types in kinds)
+        return (
+            bytes(self.events), bytes(self.other), bytes(self.mu), bytes(self.a), bytes(self.opaque), bytes(self.red),
+        )  # fmt: skip
 
 
 class RelayedSession:
@@ -111,9 +112,11 @@ class RelayedSession:
             else:
                 self._relay.set_crypto(number, _LEGS[side], keys.suite, keys.peer, keys.ours)
             if remote.rtp:
-                self._relay.set_types(number, *types.lists())
+                self._relay.set_types(number, *types.lists(), clock=remote.clock_rate)
             else:
-                self._relay.set_types(number, b"", b"")  # nothing is known of it: it passes where nothing is masked
+                self._relay.set_types(
+                    number, b"", b"", clock=0
+                )  # nothing is known of it: it passes where nothing is masked
 
     def mask(self, on: bool, masking: Masking) -> None:
         """Mask or open every stream. Returns once the media thread has applied it. Raises OSError, ValueError."""
@@ -146,13 +149,4 @@ class RelayedSession:
 
 
 def _counters(totals: dict[str, int], leg: str) -> LegCounters:
-    return LegCounters(
-        received=totals.get(f"{leg}_received", 0),
-        sent=totals.get(f"{leg}_sent", 0),
-        masked=totals.get(f"{leg}_masked", 0),
-        strangers=totals.get(f"{leg}_strangers", 0),
-        malformed=totals.get(f"{leg}_malformed", 0),
-        reports=totals.get(f"{leg}_reports", 0),
-        lost=totals.get(f"{leg}_lost", 0),
-        jitter=totals.get(f"{leg}_jitter", 0),
-    )
+    return LegCounters(**{name: totals.get(f"{leg}_{name}", 0) for name in LegCounters.__struct_fields__})

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from b2bua.call import sdes
-from b2bua.call.codecs import Codec, PayloadTypes, named, named_codecs, redundancy_of, small, types_of
+from b2bua.call.codecs import Codec, PayloadTypes, clock_rate, named, named_codecs, redundancy_of, small, types_of
 from media.events import LocalStream, RemoteStream, StreamKeys
 
 CONTENT_TYPE = "application/sdp"
@@ -196,6 +196,7 @@ def remote_streams(
                 opaque_types=types.opaque,
                 other_types=types.other,
                 red_types=types.red,
+                clock_rate=clock_rate(media.kind, media.formats, media.attributes("rtpmap")),
                 rtp=media.is_rtp,
                 keys=keys[index] if index < len(keys) else None,
                 latch=latch,
