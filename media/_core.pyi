@@ -137,7 +137,9 @@ class Canary:
 
 @final
 class Hearing:
-    """Audio of one channel, heard as the hold hears it, where the core did not decode it. Policy and guard as in `Relay.set_mask`."""
+    """Audio of one channel, heard as the hold hears it, where the core did not decode it.
+
+    Policy and guard as in `Relay.set_mask`."""
 
     def __init__(self, policy: int, guard: int) -> None: ...
     def hear(self, samples: bytes, /) -> int: ...
