@@ -48,6 +48,7 @@ from media.payers import Payers
 from media.ports import NoPorts, PortPairs
 from media.sessions import RelayedSession
 from media.settings import MediaSettings
+from media.threads import MediaThreads
 from tonewall import log
 from tonewall.frames import BadFrame, FrameConnection
 from tonewall.ini import ConfigError, load
@@ -60,14 +61,15 @@ class MediaService:
     """Everything of the media process but its sockets to others."""
 
     def __init__(self, settings: MediaSettings, payers: Payers) -> None:
-        self._relay = Relay()
+        self._threads = MediaThreads(settings.threads)
+        self._realtime = settings.realtime
         self._quiet_time = settings.quiet_time
         self._orphans: dict[SessionId, int] = {}  # sessions whose b2bua is gone, and the packets they had received
         self._ports = PortPairs(settings.address, *settings.port_range())
         self._advertised = settings.advertised or settings.address
         self._payers = payers
         limits = Limits(inactivity=settings.key_timeout, total=settings.capture_timeout, ready=settings.ready_timeout)
-        self._captures = Captures(self._relay, payers, limits, self._tell)
+        self._captures = Captures(payers, limits, self._tell)
         self._sessions: dict[SessionId, RelayedSession] = {}
         self._of_stream: dict[int, RelayedSession] = {}
         self._numbers = itertools.count(1).__next__
@@ -75,15 +77,17 @@ class MediaService:
         self._b2bua: FrameConnection[AnyCommand] | None = None
 
     def start(self) -> None:
-        """Start the media thread and listen to what it reports."""
-        self._relay.start()
-        asyncio.get_running_loop().add_reader(self._relay.fileno(), self._relay_reports)
+        """Start the media threads and listen to what they report."""
+        self._threads.start(self._realtime)
+        for relay in self._threads:
+            asyncio.get_running_loop().add_reader(relay.fileno(), self._relay_reports, relay)
 
     def stop(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._relay.fileno())
+        for relay in self._threads:
+            asyncio.get_running_loop().remove_reader(relay.fileno())
         for session in tuple(self._sessions):
             self._close(session)
-        self._relay.stop()
+        self._threads.stop()
 
     # --- b2bua ----------------------------------------------------------------------------------------------------
 
@@ -178,9 +182,9 @@ class MediaService:
     def _open(self, command: OpenSession) -> AnyAnswer:
         if command.session in self._sessions:
             return Refused(serial=command.serial, reason="the session exists")
-        session = RelayedSession(
-            command.session, self._relay, self._ports, self._advertised, self._numbers, command.streams
-        )
+        relay = self._threads.least_busy()
+        session = RelayedSession(command.session, relay, self._ports, self._advertised, self._numbers, command.streams)
+        self._threads.took(relay)
         self._sessions[session.id] = session
         self._of_stream.update(dict.fromkeys(session.streams, session))
         caller, agent = session.local.values()
@@ -191,6 +195,7 @@ class MediaService:
         session = self._sessions.pop(session_id)
         for stream in session.streams:
             self._of_stream.pop(stream, None)
+        self._threads.lost(session.relay)
         return session.close()
 
     def _count(self, serial: int) -> Counted:
@@ -205,8 +210,8 @@ class MediaService:
 
     # --- what happens by itself -----------------------------------------------------------------------------------
 
-    def _relay_reports(self) -> None:
-        for stream, kind in self._relay.take_events():
+    def _relay_reports(self, relay: Relay) -> None:
+        for stream, kind in relay.take_events():
             session = self._of_stream.get(stream)
             if session is None:
                 continue

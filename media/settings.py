@@ -17,6 +17,8 @@ class MediaSettings(Section):
 
     address: str = Field("127.0.0.1", description="the numeric address that RTP is received on")
     advertised: str = Field("", description="the numeric address that peers send RTP to, where it is another (NAT)")
+    threads: int = Field(1, ge=1, le=64, description="threads that relay RTP; more than one for more than one core")
+    realtime: bool = Field(False, description="yes or no: they run before all that is not real-time (SCHED_FIFO)")
     ports: str = Field("20000-29999", description="the range of UDP ports for RTP and RTCP, as low-high")
     key_timeout: float = Field(60.0, gt=0, description="seconds without a key press that end a capture")
     capture_timeout: float = Field(300.0, gt=0, description="seconds that a capture may take in all")
