@@ -211,6 +211,17 @@ def _media(settings: Settings) -> list[Finding]:
     low, high = media.port_range()
     calls = (high - low + 1) // _SOCKETS_A_CALL
     findings = [_bindable("media address", media.address, 0, socket.SOCK_DGRAM, "[media] address")]
+    findings += [
+        _bindable(
+            f"{trunk_name(header)}'s media address",
+            trunk.media_address,
+            0,
+            socket.SOCK_DGRAM,
+            f"[{header}] media_address",
+        )
+        for header, trunk in settings.signalling.trunks.items()
+        if trunk.media_address
+    ]
     findings.append(_good("media ports", f"{media.ports}: enough for {calls} calls at once"))
     cores = len(os.sched_getaffinity(0))
     if media.threads > cores:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from b2bua.call.bridge import Route
@@ -11,7 +11,7 @@ from b2bua.call.leg import LegCommand, LegId
 from b2bua.call.limits import Limit
 from b2bua.call.routing import Decision, Router
 from b2bua.call.view import HopView
-from media.events import AnyCommand, Masking, Side
+from media.events import AnyCommand, Interface, Masking, Side
 
 
 class Engine(Protocol):
@@ -36,7 +36,7 @@ class Media(Protocol):
 class Plan:
     """Where calls go, what trunks carry, and how calls are treated.
 
-    `latch`, `encrypted`, `media`, `masks` and `opaque`: as in Route. Times in seconds.
+    `latch`, `encrypted`, `media`, `masks`, `interfaces` and `opaque`: as in Route. Times in seconds.
     """
 
     router: Router
@@ -48,6 +48,7 @@ class Plan:
     opaque: bool
     ring_time: float
     guard_time: float
+    interfaces: Mapping[str, Interface] = field(default_factory=dict)
 
     def route(self, near: Side, source: str, decision: Decision) -> Route:
         """Where a call of the trunk `source` goes, and how it is treated."""
@@ -59,6 +60,7 @@ class Plan:
             encrypted=self.encrypted,
             media=self.media,
             masks=self.masks,
+            interfaces=self.interfaces,
             opaque=self.opaque,
             code=decision.code,
             ring_time=self.ring_time,

@@ -32,6 +32,7 @@ from media.events import (
     Counted,
     CountSessions,
     Done,
+    Interface,
     LegCounters,
     OpenSession,
     Refused,
@@ -41,6 +42,7 @@ from media.events import (
     SessionOpened,
     SetMask,
     SetRemote,
+    Side,
     StartCapture,
     SubmitCapture,
 )
@@ -65,8 +67,9 @@ class MediaService:
         self._realtime = settings.realtime
         self._quiet_time = settings.quiet_time
         self._orphans: dict[SessionId, int] = {}  # sessions whose b2bua is gone, and the packets they had received
-        self._ports = PortPairs(settings.address, *settings.port_range())
-        self._advertised = settings.advertised or settings.address
+        self._range = (*settings.port_range(), settings.dscp)
+        self._own = Interface(address=settings.address, advertised=settings.advertised or settings.address)
+        self._ports: dict[str, PortPairs] = {}  # by address
         self._payers = payers
         limits = Limits(inactivity=settings.key_timeout, total=settings.capture_timeout, ready=settings.ready_timeout)
         self._captures = Captures(payers, limits, self._tell)
@@ -181,14 +184,24 @@ class MediaService:
 
     def _open(self, command: OpenSession) -> AnyAnswer:
         if command.session in self._sessions:
-            return Refused(serial=command.serial, reason="the session exists")
+            if not command.again or self._sessions[command.session].mask_confirmed:
+                return Refused(serial=command.serial, reason="the session exists")
+            self._close(command.session)
         relay = self._threads.least_busy()
-        session = RelayedSession(command.session, relay, self._ports, self._advertised, self._numbers, command.streams)
+        interfaces = {Side.CALLER: self._interface(command.caller), Side.AGENT: self._interface(command.agent)}
+        session = RelayedSession(command.session, relay, interfaces, self._numbers, command.streams)
         self._threads.took(relay)
         self._sessions[session.id] = session
         self._of_stream.update(dict.fromkeys(session.streams, session))
         caller, agent = session.local.values()
         return SessionOpened(serial=command.serial, caller=caller, agent=agent)
+
+    def _interface(self, wanted: Interface) -> tuple[PortPairs, str]:
+        """The ports of an address, and the address that peers are told."""
+        address = wanted.address or self._own.address
+        if address not in self._ports:
+            self._ports[address] = PortPairs(address, *self._range)
+        return self._ports[address], wanted.advertised or wanted.address or self._own.advertised
 
     def _close(self, session_id: SessionId) -> tuple[LegCounters, LegCounters]:
         self._captures.call_gone(session_id)

@@ -7,7 +7,7 @@ Rule 2: the mask covers every stream of the session, or `mask` raises and nobody
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -15,7 +15,9 @@ from media._core import AGENT, CALLER, GUARD, Relay, SecretMemory
 from media.events import LegCounters, LocalStream, Masking, MaskPolicy, RemoteStream, SessionId, Side
 from media.hold import BLOCK_SECONDS, Policy
 from media.ports import PortPairs
+from tonewall.log import get_logger
 
+_log = get_logger(__name__)
 _LEGS = {Side.CALLER: CALLER, Side.AGENT: AGENT}
 _NOWHERE = "0.0.0.0"  # noqa: S104
 _POLICIES = {
@@ -49,14 +51,16 @@ class _Types:
 
 
 class RelayedSession:
-    """The streams of one session. `numbers` gives each stream its number in the core."""
+    """The streams of one session. `numbers` gives each stream its number in the core.
+
+    `interfaces`: of each side, where its packets are received, and the address that its peer is told.
+    """
 
     def __init__(
         self,
         session: SessionId,
         relay: Relay,
-        ports: PortPairs,
-        advertised: str,
+        interfaces: Mapping[Side, tuple[PortPairs, str]],
         numbers: Callable[[], int],
         count: int,
     ) -> None:
@@ -75,12 +79,12 @@ class RelayedSession:
             undo.callback(self.close)
             for _ in range(count):
                 with ExitStack() as sockets:
-                    pairs = {side: ports.bind() for side in Side}
+                    pairs = {side: ports.bind() for side, (ports, _) in interfaces.items()}
                     for pair in pairs.values():
                         for sock in pair:
                             sockets.enter_context(sock)
                     for side, pair in pairs.items():
-                        listening[side].append(LocalStream(advertised, pair[0].getsockname()[1]))
+                        listening[side].append(LocalStream(interfaces[side][1], pair[0].getsockname()[1]))
                     number = numbers()
                     opened = [sock for side in Side for sock in pairs[side]]
                     relay.open_stream(number, *(sock.fileno() for sock in opened))
@@ -97,6 +101,13 @@ class RelayedSession:
                 self.relay.set_peer(number, _LEGS[side], _NOWHERE, 0, _NOWHERE, 0, False)
                 continue
             remote = remotes[index]
+            ours = self.local[side][index].address
+            if (":" in remote.address) is not (":" in ours):
+                _log.warning(
+                    "nothing is sent to a peer of another family",
+                    session=self.id,
+                    hint="give its trunk a media_address of its own family, IPv4 or IPv6",
+                )
             types = self._types[index]
             types.learn(remote)
             self.relay.set_peer(
