@@ -139,7 +139,7 @@ struct event {
 };
 
 enum command_kind {
-    OPEN_STREAM, SET_PEER, SET_CRYPTO, SET_TYPES, SET_MASK, SET_CAPTURE, SET_DECODER, TAKE_DIGITS, COUNTERS, CLOSE_STREAM, STOP
+    OPEN_STREAM, SET_PEER, SET_CRYPTO, SET_TYPES, SET_MASK, SET_CAPTURE, SET_DECODER, HAS_DECODER, TAKE_DIGITS, COUNTERS, CLOSE_STREAM, STOP
 };
 
 struct command {
@@ -160,7 +160,8 @@ struct command {
 
 struct relay;
 struct relay *relay_new(void);        /* NULL: errno is set */
-int relay_start(struct relay *relay); /* 0 or -errno */
+int relay_start(struct relay *relay, int processor); /* which its thread keeps to; -1: any. 0 or -errno */
+int relay_go_first(struct relay *relay); /* before all that is not real-time. 0 or -errno */
 void relay_run(struct relay *relay, struct command *command);
 int relay_fileno(const struct relay *relay);
 bool relay_running(struct relay *relay);

@@ -7,6 +7,7 @@
 #include "_relay.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -241,9 +242,13 @@ struct relay *relay_new(void) {
     struct relay *relay = calloc(1, sizeof *relay);
     if (relay == NULL)
         return NULL;
-    pthread_mutex_init(&relay->turn, NULL);
-    pthread_mutex_init(&relay->lock, NULL);
-    pthread_mutex_init(&relay->events_lock, NULL);
+    pthread_mutexattr_t lending; /* a real-time thread that waits for a lock lends its holder its priority */
+    pthread_mutexattr_init(&lending);
+    pthread_mutexattr_setprotocol(&lending, PTHREAD_PRIO_INHERIT);
+    pthread_mutex_init(&relay->turn, &lending);
+    pthread_mutex_init(&relay->lock, &lending);
+    pthread_mutex_init(&relay->events_lock, &lending);
+    pthread_mutexattr_destroy(&lending);
     relay->due_ms = INT64_MAX;
     relay->keys = (struct pool){.size = sizeof(struct keys), .places = SLAB_STREAMS};
     relay->holds = (struct pool){.size = sizeof(struct hold), .places = HOLDS};
@@ -263,18 +268,34 @@ struct relay *relay_new(void) {
     return relay;
 }
 
-int relay_start(struct relay *relay) {
+int relay_start(struct relay *relay, int processor) {
     if (relay->started)
         return -EALREADY;
+    if (processor >= CPU_SETSIZE)
+        return -EINVAL;
+    pthread_attr_t place;
+    pthread_attr_init(&place);
+    if (processor >= 0) {
+        cpu_set_t only;
+        CPU_ZERO(&only);
+        CPU_SET(processor, &only);
+        pthread_attr_setaffinity_np(&place, sizeof only, &only);
+    }
     sigset_t all, before; /* signals are for Python's threads */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     relay->running = true;
-    int error = pthread_create(&relay->thread, NULL, run, relay);
+    int error = pthread_create(&relay->thread, &place, run, relay);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&place);
     relay->started = error == 0;
     relay->running = relay->started;
     return -error;
+}
+
+int relay_go_first(struct relay *relay) {
+    struct sched_param least = {.sched_priority = sched_get_priority_min(SCHED_FIFO)}; /* more than all that is not */
+    return relay->started ? -pthread_setschedparam(relay->thread, SCHED_FIFO, &least) : -ESHUTDOWN;
 }
 
 int relay_fileno(const struct relay *relay) { return relay->news; }

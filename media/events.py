@@ -69,6 +69,13 @@ class DecodedCodec(StrEnum):
     AMR_WB_OCTETS = "amr-wb, octet-aligned"
 
 
+class Interface(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one leg's packets are received, and what its peer is told of it. Empty: as `[media]` says."""
+
+    address: str = ""
+    advertised: str = ""
+
+
 class StreamKeys(msgspec.Struct, frozen=True, kw_only=True):
     """SRTP of one m-line of one leg: a suite of RFC 4568 by name, and a master key with its salt for each direction."""
 
@@ -139,9 +146,15 @@ class Command(Message, frozen=True, kw_only=True):
 
 
 class OpenSession(Command, frozen=True, kw_only=True, tag="open"):
-    """Bind ports for `streams` m-lines on both legs. Answered by `SessionOpened`."""
+    """Bind ports for `streams` m-lines on both legs. Answered by `SessionOpened`.
+
+    `again`: the session exists, and is opened anew, on other interfaces; of what it had nothing stays.
+    """
 
     streams: int
+    caller: Interface = Interface()
+    agent: Interface = Interface()
+    again: bool = False
 
 
 class SetRemote(Command, frozen=True, kw_only=True, tag="set_remote"):

@@ -175,7 +175,11 @@ class Phone(SipPeer):
 
     def dial(self) -> None:
         self.invite = self.request(
-            "INVITE", body=self.describes(), Supported="100rel, timer", Session_Expires="90", Allow="INVITE, UPDATE, BYE"
+            "INVITE",
+            body=self.describes(),
+            Supported="100rel, timer",
+            Session_Expires="90",
+            Allow="INVITE, UPDATE, BYE",
         )
         self.send(self.invite)
 
@@ -277,7 +281,9 @@ class World:
         )  # fmt: skip
         self.board = Board(plan, self.records.append, self.now)
         paper: Any = Paper({CARRIER: self.carrier, PBX: self.pbx, PBX_TOO: self.pbx}, self.flow)
-        self.signalling = Signalling(self.loop, TIMERS, paper, table, self.count, Tap(Ladders()), self.board.on_leg_event)
+        self.signalling = Signalling(
+            self.loop, TIMERS, paper, table, self.count, Tap(Ladders()), self.board.on_leg_event
+        )
         self.board.connect(self, self)
 
     def written(self) -> tuple[bytes, bytes]:
@@ -322,7 +328,9 @@ class World:
         answer: AnyAnswer = Done(serial=0)
         if isinstance(command, OpenSession):
             answer = SessionOpened(
-                serial=0, caller=(LocalStream(OURS, 20000),) * command.streams, agent=(LocalStream(OURS, 20002),) * command.streams
+                serial=0,
+                caller=(LocalStream(OURS, 20000),) * command.streams,
+                agent=(LocalStream(OURS, 20002),) * command.streams,
             )
         elif isinstance(command, CloseSession):
             answer = SessionClosed(serial=0, caller=LegCounters(), agent=LegCounters())

@@ -259,7 +259,9 @@ def _protocol(media: MediaDescription, *, sealed: bool) -> str:
 
 
 def _connection(line: str, address: str) -> str:
-    return line if line.rsplit(maxsplit=1)[-1] in NOWHERE else f"c=IN {_family(address)} {address}"
+    if line.rsplit(maxsplit=1)[-1] in NOWHERE:
+        address = NOWHERE[":" in address]
+    return f"c=IN {_family(address)} {address}"
 
 
 def _family(address: str) -> str:

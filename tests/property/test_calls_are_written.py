@@ -46,8 +46,9 @@ for end in ENDS:
         f"{end} re-invites": lambda world, end=end: getattr(world, end).asks("INVITE", getattr(world, end).describes()),
         f"{end} updates": lambda world, end=end: getattr(world, end).asks("UPDATE"),
         f"{end} hangs up": lambda world, end=end: getattr(world, end).asks("BYE"),
-        f"{end} repeats itself": lambda world, end=end: getattr(world, end).last
-        and getattr(world, end).send(getattr(world, end).last),
+        f"{end} repeats itself": lambda world, end=end: (
+            getattr(world, end).last and getattr(world, end).send(getattr(world, end).last)
+        ),
     }
 # What a call mostly does, so that many scripts come far; any step may come anywhere in it.
 UP = ("ring", "answer", "carrier acknowledges")
