@@ -11,9 +11,12 @@ void mask_types(struct mask *mask, const struct type_list lists[TYPE_KINDS]) {
     memset(mask->kinds, TYPE_UNKNOWN, sizeof mask->kinds);
     mask->types_known = false;
     for (int kind = TYPE_AUDIO; kind < TYPE_KINDS; kind++)
-        for (size_t i = 0; i < lists[kind].count; i++) {
-            mask->kinds[lists[kind].types[i] & 0x7F] = (uint8_t)kind;
+        for (size_t i = 0, step = kind == TYPE_DECODED ? 2 : 1; i + step <= lists[kind].count; i += step) {
+            const uint8_t *type = &lists[kind].types[i];
+            mask->kinds[type[0] & 0x7F] = (uint8_t)kind;
             mask->types_known = true;
+            if (kind == TYPE_DECODED)
+                mask->codecs[type[0] & 0x7F] = type[1];
         }
 }
 
@@ -124,7 +127,7 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
     bool is_key = kind == TYPE_EVENT || looks_like_event(payload, size), is_known = kind != TYPE_UNKNOWN && kind != TYPE_RED;
     bool is_closed = is_key || !is_known || kind == TYPE_OPAQUE;
     bool withhold = seen.primary || (mask->on && is_closed) || (opened && !is_known);
-    bool is_g711 = mask->on && !withhold && kind != TYPE_AUDIO;
+    bool is_g711 = mask->on && !withhold && kind != TYPE_AUDIO && kind != TYPE_DECODED;
     struct hold *hold = mask->on ? mask->hold : NULL;
     if (is_g711) {
         withhold = hold == NULL || !hold_takes(hold, rtp.ssrc, rtp.timestamp, size, now_ms);
@@ -132,6 +135,7 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
             fill(mask, rtp.timestamp, false);
     }
     uint16_t leaves_as;
+    decision.opens_window = mask->on && ((withhold && is_key) || decision.count > 0);
     bool passes = track_pass(mask, rtp.ssrc, rtp.seq, withhold, &leaves_as);
     if (hold != NULL && withhold && is_key) {
         hold_event(hold, now_ms);
@@ -159,6 +163,10 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
         head[1] = (uint8_t)(rtp.marker << 7 | rtp.type);
         decision.bytes = head;
         decision.length = 12 + size;
+        if (mask->on && kind == TYPE_DECODED) {
+            decision.verdict = ASK;
+            decision.codec = (enum codec)mask->codecs[rtp.type];
+        }
     }
     return decision;
 }
