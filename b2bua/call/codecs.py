@@ -64,6 +64,20 @@ def types_of(formats: tuple[str, ...], maps: tuple[str, ...], kind: str, is_clea
     return PayloadTypes(**{kind: tuple(found) for kind, found in kinds.items()})
 
 
+@lru_cache(maxsize=256)
+def looked_into_of(formats: tuple[str, ...], maps: tuple[str, ...]) -> tuple[str, ...]:
+    """Of the formats of audio in clear those that media can look into, with what accompanies them; none without a codec."""
+    types, names = types_of(formats, maps, "audio", True), named(maps)
+    codecs = {str(number) for number in (*types.mu, *types.a)}
+    if not codecs.intersection(formats):
+        return ()
+    # Events run on the clock of the audio beside them (RFC 4733 section 2.1); those of a codec that is gone go too.
+    events = {str(number) for number in types.events}
+    in_time = {text for text in events if names[text][1] == "8000"} or events
+    kept = codecs | in_time | {"13"} | {text for text, (name, _) in names.items() if name == "cn"}
+    return tuple(text for text in formats if text in kept)
+
+
 @dataclass(frozen=True, slots=True)
 class Codec:
     """An encoding as its rtpmap names it. `clock_rate` in Hz."""

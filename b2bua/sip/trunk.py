@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -30,6 +31,10 @@ DYNAMIC = "dynamic"  # the host of a trunk that registers here
 REST = 30.0  # seconds that a hop which failed a call is spared, where no health check puts it back
 _MOST_FORMER = 64  # addresses that a trunk had before
 _SOON = 5  # the least seconds of our own Retry-After
+# A URI as nearly all are: one user at most, nothing escaped, no parameter but the transport. Others are parsed.
+_PLAIN = re.compile(
+    r"sips?:(?:[A-Za-z0-9._+-]+@)?([A-Za-z0-9][A-Za-z0-9.-]*)(?::([0-9]{1,5}))?(?:;transport=(udp|tcp|tls))?"
+)
 _log = get_logger(__name__)
 
 
@@ -250,6 +255,9 @@ class TrunkTable:
 
 def _read(uri: str) -> tuple[str, int, Transport | None] | None:
     """Host (without brackets), port (0: none) and transport (None: none named) of a SIP URI; None where it is not one."""
+    plain = _PLAIN.fullmatch(uri)
+    if plain is not None and int(plain[2] or 0) < 65536:
+        return plain[1], int(plain[2] or 0), Transport(plain[3]) if plain[3] else None
     try:
         parsed = sipmessage.URI.parse(uri)
         port = parsed.port or 0
