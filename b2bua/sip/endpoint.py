@@ -208,7 +208,7 @@ class SipEngine:
 
     def _lost(self, lost: Lost) -> None:
         """Not at once: a connection may be lost while something is being sent over it."""
-        self._soon(lambda: self._guarded(lambda: self._ground.layer.lost(lost) if self._ground is not None else None))
+        self._soon(lambda: self._guarded(lambda: self._reception.lost(lost)))
 
     def _guarded(self, work: Callable[[], None]) -> None:
         if self._ground is None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 import sipmessage
 
-from b2bua.call.trunk import Trunk
+from b2bua.call.trunk import DYNAMIC, Trunk
 from b2bua.sip.auth import Pin
 from b2bua.sip.health import Health
 from b2bua.sip.hop import Hop, Transport
@@ -27,7 +27,6 @@ from tonewall.log import get_logger
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-DYNAMIC = "dynamic"  # the host of a trunk that registers here
 REST = 30.0  # seconds that a hop which failed a call is spared, where no health check puts it back
 _MOST_FORMER = 64  # addresses that a trunk had before
 _SOON = 5  # the least seconds of our own Retry-After
@@ -102,8 +101,11 @@ class Peer:
         """Where a request in a dialog goes whose next hop is `uri`.
 
         A name other than the trunk's own is not looked up in the middle of a call: such requests go to `fallback`, the
-        address that the peer last sent from.
+        address that the peer last sent from. There goes everything to one that registers here: what its Contact names is
+        its own view of itself, from behind whatever it came through.
         """
+        if self.trunk.host == DYNAMIC:
+            return fallback
         own = self.hop_of(uri)
         if own is not None:
             return own
