@@ -40,7 +40,7 @@ from tonewall.version import VERSION
 logger = log.get_logger(__name__)
 _SETTLE = 2.0  # seconds that calls and charges under way have to end when we stop
 _COUNT_EVERY = 2.0  # seconds between two looks at what media holds
-_GARBAGE = (10_000, 5, 5)  # some 80 calls between two looks for garbage, 2,000 between two at all that there is
+_GARBAGE = (5_000, 5, 2)  # some 50 calls between two looks for garbage, 900 between two at all that there is
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +116,8 @@ def _look_for_garbage_seldom() -> None:
 async def _count(board: Switchboard) -> None:
     while True:
         board.count()
+        if not board.calls():
+            gc.collect()  # nobody waits, and there is little to look through
         await asyncio.sleep(_COUNT_EVERY)
 
 
