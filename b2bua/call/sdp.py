@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from b2bua.call import sdes
-from b2bua.call.codecs import Codec, PayloadTypes, named, named_codecs, redundancy_of, small, types_of
+from b2bua.call.codecs import Codec, PayloadTypes, looked_into_of, named_codecs, small, types_of
 from media.events import LocalStream, RemoteStream, StreamKeys
 
 CONTENT_TYPE = "application/sdp"
@@ -79,7 +79,8 @@ class MediaDescription:
 
     def attributes(self, name: str) -> list[str]:
         """The values of `a=name:value`."""
-        return [line[len(name) + 3 :] for line in self.lines if line.startswith(f"a={name}:")]
+        start = f"a={name}:"
+        return [line[len(start) :] for line in self.lines if line.startswith(start)]
 
     def payload_types(self) -> PayloadTypes:
         """What its payload types stand for."""
@@ -318,21 +319,13 @@ def looked_into(described: SessionDescription, *, decoded: bool) -> SessionDescr
 
 
 def _looked_into(media: MediaDescription, decoded: bool) -> MediaDescription:
-    types, names = media.payload_types(), named(tuple(media.attributes("rtpmap")))
-    codecs = {str(number) for number in (*types.mu, *types.a)}
-    if decoded:
-        codecs |= {str(number) for number, _ in types.decoded}
-    if not codecs.intersection(media.formats):
+    maps, parameters = tuple(media.attributes("rtpmap")), tuple(media.attributes("fmtp"))
+    formats = looked_into_of(media.formats, maps, parameters, decoded)
+    if not formats:
         return replace(media, port=0)
-    # Events run on the clock of the audio beside them (RFC 4733 section 2.1); those of a codec that is gone go too.
-    events = {str(number) for number in types.events}
-    rates = {names[text][1].partition("/")[0] if text in names else "8000" for text in codecs}
-    in_time = {text for text in events if names[text][1] in rates} or events
-    kept = codecs | in_time | {"13"} | {text for text, (name, _) in names.items() if name == "cn"}
-    kept |= redundancy_of(types.red, kept, media.attributes("fmtp"))
-    formats = tuple(text for text in media.formats if text in kept)
     lines = tuple(line for line in media.lines if not line.startswith(_OF_FORMAT) or _number(line) in (*formats, "*"))
-    return replace(media, formats=formats, lines=lines)
+    same = formats == media.formats and len(lines) == len(media.lines)
+    return media if same else replace(media, formats=formats, lines=lines)
 
 
 def _number(line: str) -> str:

@@ -90,7 +90,7 @@ def _tokens() -> Iterator[None]:
 def same_chance() -> None:
     """The same tags, branches and waits in every run."""
     source: Any = token.__self__  # type: ignore[attr-defined]
-    source._pool, source._at = random.Random(7).randbytes(60_000).hex(), 0  # noqa: S311
+    source._pool, source._at = random.Random(7).randbytes(60_000).hex(), 0
     random.seed(7)
 
 
