@@ -9,7 +9,7 @@ import asyncio
 import selectors
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from b2bua.call.cdr import CallRecord
 from b2bua.call.leg import LegCommand, LegId
@@ -175,7 +175,11 @@ class Phone(SipPeer):
 
     def dial(self) -> None:
         self.invite = self.request(
-            "INVITE", body=self.describes(), Supported="100rel, timer", Session_Expires="90", Allow="INVITE, UPDATE, BYE"
+            "INVITE",
+            body=self.describes(),
+            Supported="100rel, timer",
+            Session_Expires="90",
+            Allow="INVITE, UPDATE, BYE",
         )
         self.send(self.invite)
 
@@ -203,7 +207,7 @@ class Phone(SipPeer):
             return
         if code >= 200:
             self.asked.pop(0)
-        described = inviting and (code in {183, 200}) or (request.what == "UPDATE" and request.body and code == 200)
+        described = (inviting and (code in {183, 200})) or (request.what == "UPDATE" and request.body and code == 200)
         tag = self._tag(request)
         if inviting and 100 < code < 300:
             self.call = Call.taken(request, tag) if ";tag=" not in request.one("To") else self.call
@@ -240,7 +244,7 @@ class Phone(SipPeer):
 class Board(Switchboard):
     """One in which no error goes unnoticed."""
 
-    failures: list[Exception] = []
+    failures: ClassVar[list[Exception]] = []
 
     def _fail(self, line: Line, error: Exception) -> None:
         self.failures.append(error)
@@ -277,7 +281,9 @@ class World:
         )  # fmt: skip
         self.board = Board(plan, self.records.append, self.now)
         paper: Any = Paper({CARRIER: self.carrier, PBX: self.pbx, PBX_TOO: self.pbx}, self.flow)
-        self.signalling = Signalling(self.loop, TIMERS, paper, table, self.count, Tap(Ladders()), self.board.on_leg_event)
+        self.signalling = Signalling(
+            self.loop, TIMERS, paper, table, self.count, Tap(Ladders()), self.board.on_leg_event
+        )
         self.board.connect(self, self)
 
     def written(self) -> tuple[bytes, bytes]:
@@ -322,7 +328,9 @@ class World:
         answer: AnyAnswer = Done(serial=0)
         if isinstance(command, OpenSession):
             answer = SessionOpened(
-                serial=0, caller=(LocalStream(OURS, 20000),) * command.streams, agent=(LocalStream(OURS, 20002),) * command.streams
+                serial=0,
+                caller=(LocalStream(OURS, 20000),) * command.streams,
+                agent=(LocalStream(OURS, 20002),) * command.streams,
             )
         elif isinstance(command, CloseSession):
             answer = SessionClosed(serial=0, caller=LegCounters(), agent=LegCounters())
