@@ -155,7 +155,8 @@ struct command {
 
 struct relay;
 struct relay *relay_new(void);        /* NULL: errno is set */
-int relay_start(struct relay *relay, int processor); /* which its thread keeps to; -1: any. 0 or -errno */
+/* `processor`: which its thread keeps to; -1: any. `gather_us`: how long packets may wait for others. 0 or -errno */
+int relay_start(struct relay *relay, int processor, int gather_us);
 int relay_go_first(struct relay *relay); /* before all that is not real-time. 0 or -errno */
 void relay_run(struct relay *relay, struct command *command);
 int relay_fileno(const struct relay *relay);

@@ -13,10 +13,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { READY = 256, TICK_MS = 10, HOLDS = 16, ROOM = RTP_HEADER + FRAME_MOST };
+enum { READY = 256, TICK_MS = 10, MOST_GATHER_US = 5000, PLENTY = 32, HOLDS = 16, ROOM = RTP_HEADER + FRAME_MOST };
 _Static_assert((int)ROOM <= (int)BUFFER, "what leaves fits beside what came");
 
 int64_t clock_ms(void) {
@@ -189,8 +190,15 @@ void leave(struct relay *relay) { pthread_mutex_unlock(&relay->lock); }
 
 /* --- the thread ------------------------------------------------------------------------------------------------------ */
 
+/* Where packets come faster than one a `gather_us`, they are taken together: a wake costs more than a packet. */
+static void gather(const struct relay *relay) {
+    struct timespec pause = {.tv_nsec = relay->gather_us * 1000L};
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+}
+
 static void *run(void *argument) {
     struct relay *relay = argument;
+    prctl(PR_SET_TIMERSLACK, 1UL); /* of this thread alone: a pause is as long as it was asked for */
     struct epoll_event ready[READY];
     bool go_on = true;
     int64_t due_ms = INT64_MAX;
@@ -214,6 +222,8 @@ static void *run(void *argument) {
         due_ms = relay->due_ms;
         go_on = relay->running;
         leave(relay);
+        if (go_on && count > 1 && count < PLENTY)
+            gather(relay);
     }
     return NULL;
 }
@@ -248,11 +258,12 @@ struct relay *relay_new(void) {
     return relay;
 }
 
-int relay_start(struct relay *relay, int processor) {
+int relay_start(struct relay *relay, int processor, int gather_us) {
     if (relay->started)
         return -EALREADY;
-    if (processor >= CPU_SETSIZE)
+    if (processor >= CPU_SETSIZE || gather_us < 0 || gather_us > MOST_GATHER_US)
         return -EINVAL;
+    relay->gather_us = gather_us;
     pthread_attr_t place;
     pthread_attr_init(&place);
     if (processor >= 0) {

@@ -42,6 +42,7 @@ struct relay {
     int epoll, wake, news;
     pthread_t thread;
     bool started;
+    int gather_us;
     pthread_mutex_t turn, lock, events_lock; /* see `enter`; `lock` guards all that follows but what is waiting */
     bool running;
     int64_t due_ms;

@@ -90,9 +90,9 @@ class Phone:
 class Rig:
     """One relay with one stream between two phones."""
 
-    def __init__(self) -> None:
+    def __init__(self, gather_us: int = 0) -> None:
         self.relay = Relay()
-        self.relay.start()
+        self.relay.start(gather_us=gather_us)
         sockets = [bound() for _ in range(4)]
         ports = [own.getsockname()[1] for own in sockets]
         self.caller, self.agent = Phone(*ports[:2]), Phone(*ports[2:])
@@ -507,6 +507,24 @@ def test_a_thread_keeps_to_the_processor_that_it_was_given(rig):
     placed.stop()
     with pytest.raises(OSError, match="Invalid"):
         Relay().start(1023)
+
+
+def test_packets_that_wait_for_each_other_all_arrive_and_commands_do_not_wait_for_them():
+    with contextlib.closing(Rig(gather_us=5000)) as rig:
+        rig.connect_both()
+        for number in range(1000):
+            rig.caller.send(rtp(number))
+            if number % 10 == 0:
+                time.sleep(0.001)
+            if number == 500:
+                rig.relay.set_mask(7, True)
+                rig.caller.send(key(9999, 5, 1))
+                rig.relay.set_mask(7, False)
+        rig.counted("agent_masked", 1)
+        rig.counted("caller_received", 1001)
+        assert received(rig.agent.rtp) == rtp(0)
+    with pytest.raises(OSError, match="Invalid"):
+        Relay().start(-1, 5001)
 
 
 def threads() -> set[int]:
