@@ -45,6 +45,11 @@ class MediaThreads:
         """The relay that a new session should be on."""
         return min(self._sessions, key=self._sessions.__getitem__)
 
+    def take_decoder(self, descriptor: int) -> None:
+        """A decoder process was started: it is for a thread that has none. Raises OSError, RuntimeError."""
+        wanting = next((relay for relay in self if not relay.has_decoder()), next(iter(self)))
+        wanting.set_decoder(descriptor)
+
     def took(self, relay: Relay) -> None:
         """A session is on it."""
         self._sessions[relay] += 1
