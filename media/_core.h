@@ -105,6 +105,7 @@ struct source {
 };
 
 bool source_parse(const char *address, int port, struct sockaddr_storage *out);
+bool source_same(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 socklen_t source_length(const struct sockaddr_storage *address);
 void source_set(struct source *source, const struct sockaddr_storage *signalled, bool present, bool latch);
 /* `paired`: the leg's RTP source when `source` is its RTCP source, else NULL. */

@@ -52,7 +52,8 @@ class Relay:
     def set_peer(
         self, stream: int, leg: int, address: str, port: int, rtcp_address: str, rtcp_port: int, latch: bool
     ) -> None: ...
-    """Where the leg's packets come from and go to (numeric addresses; port 0: no peer, nothing passes); see media/source.py."""
+    """Where the leg's packets come from and go to (numeric addresses; port 0: no peer, nothing passes); see media/source.py.
+        Where RTCP is at the same address and port as RTP, the two are multiplexed (RFC 5761)."""
 
     def set_crypto(self, stream: int, leg: int, suite: str | None, peer_key: bytes, our_key: bytes) -> None: ...
     """SRTP towards the leg's peer: a suite of RFC 4568, 6188 or 7714 by name, and a master key with its salt for each way.

@@ -19,6 +19,7 @@ struct stream {
     int64_t id;
     struct endpoint endpoints[SOCKETS];
     struct counters counters[2];
+    bool muxed[2]; /* of each leg: RTCP on the RTP port (RFC 5761) */
     struct crypto *crypto[2]; /* of each leg; NULL: in clear */
     struct mask mask;
     struct keys *keys; /* of a pool, as are `mask.hold` and `queue` */
