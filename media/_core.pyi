@@ -68,10 +68,11 @@ class Relay:
         a: bytes = b"",
         opaque: bytes = b"",
         decoded: bytes = b"",
+        red: bytes = b"",
     ) -> None: ...
     """The payload types that were negotiated, one byte each: telephone-event; what is not looked into and passes (video);
-        G.711 of either law; audio that cannot be looked into, and does not pass while masked; and in pairs, each with its codec's
-        number, audio that the decoder process looks into."""
+        G.711 of either law; audio that cannot be looked into, and does not pass while masked; in pairs, each with its codec's
+        number, audio that the decoder process looks into; redundancy (RFC 2198)."""
 
     def set_decoder(self, fd: int, /) -> None: ...
     """Take over a SOCK_SEQPACKET to a decoder process (-1: none), in the place of the one before: media/decoded.py."""
@@ -113,6 +114,7 @@ class Mask:
         a: bytes = b"",
         opaque: bytes = b"",
         decoded: bytes = b"",
+        red: bytes = b"",
     ) -> None: ...
     def switch(self, on: bool, policy: int = 0, guard: int = ..., /) -> list[bytes]: ...
     """What was held and leaves because of it."""
@@ -123,11 +125,14 @@ class Mask:
     def idle(self, now_ms: int, /) -> list[bytes]: ...
     """What was held and leaves because nothing has come for long."""
 
-    def rtp(self, packet: bytes, now_ms: int, /) -> tuple[bytes | None, int]: ...
-    """What leaves for the agent at once (None: nothing) and the key that this packet begins (-1: none, else event code 0-15)."""
+    def rtp(self, packet: bytes, now_ms: int, /) -> tuple[bytes | None, bytes]: ...
+    """What leaves for the agent at once (None: nothing) and the keys that this packet begins, as event codes 0-15."""
 
     def rtcp(self, packet: bytes, /) -> bytes | None: ...
     """What leaves for the agent: all of it, while masked its leading reports alone, or nothing (None)."""
+
+    def rtcp_back(self, packet: bytes, /) -> bytes | None: ...
+    """What leaves for the customer of the agent's RTCP, as `Mask.rtcp_back` of media/masking.py."""
 
     def reception(self, packet: bytes, /) -> tuple[int, int] | None: ...
     """Lost and jitter, as `rtp.reception` reads them."""

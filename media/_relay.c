@@ -28,26 +28,29 @@ int64_t clock_ms(void) {
 
 /* --- packets ---------------------------------------------------------------------------------------------------------- */
 
-static void keep_key(struct relay *relay, struct stream *stream, const struct decision *decision, int64_t now_ms) {
-    if (keys_put(stream->keys, decision->key, decision->ssrc, decision->timestamp, now_ms)) {
-        if (now_ms + KEY_HOLD_MS < relay->due_ms)
-            relay->due_ms = now_ms + KEY_HOLD_MS;
-        return;
+static void keep_keys(struct relay *relay, struct stream *stream, const struct decision *decision, int64_t now_ms) {
+    for (int i = 0; i < decision->count; i++) {
+        const struct pressed *pressed = &decision->pressed[i];
+        if (!keys_put(stream->keys, pressed->code, decision->ssrc, pressed->timestamp, now_ms)) {
+            stop_capture(stream); /* a number with a hole is worse than none */
+            report(relay, stream, OVERFLOW);
+            return;
+        }
     }
-    stop_capture(stream); /* a number with a hole is worse than none */
-    report(relay, stream, OVERFLOW);
+    if (now_ms + KEY_HOLD_MS < relay->due_ms)
+        relay->due_ms = now_ms + KEY_HOLD_MS;
 }
 
 static struct decision decide(struct relay *relay, struct stream *stream, int index, uint8_t *packet, size_t length,
                               int64_t now_ms) {
     struct mask *mask = &stream->mask;
-    struct decision decision = {.verdict = FORWARD, .key = KEY_NONE, .bytes = packet, .length = length};
+    struct decision decision = {.verdict = FORWARD, .bytes = packet, .length = length};
     struct rtp rtp;
     switch (index) {
     case CALLER_RTP:
         decision = mask_rtp(mask, packet, length, now_ms);
-        if (decision.key != KEY_NONE && stream->capture)
-            keep_key(relay, stream, &decision, now_ms);
+        if (decision.count > 0 && stream->capture)
+            keep_keys(relay, stream, &decision, now_ms);
         break;
     case CALLER_RTCP:
         decision = mask_rtcp(mask, packet, length);
@@ -57,8 +60,7 @@ static struct decision decide(struct relay *relay, struct stream *stream, int in
             decision.verdict = MALFORMED;
         break;
     default:
-        if (mask->types_known && !rtcp_is(packet, length))
-            decision.verdict = MALFORMED;
+        decision = mask_rtcp_back(mask, packet, length);
     }
     return decision;
 }
@@ -135,7 +137,7 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
     here->received++;
     if (!is_clear && !waits)
         is_clear = crypto_open(crypto, is_rtp, packet, &length, scratch);
-    struct decision decision = {.verdict = MALFORMED, .key = KEY_NONE};
+    struct decision decision = {.verdict = MALFORMED};
     if (!oversized && is_clear)
         decision = decide(relay, stream, index, packet, length, now_ms);
     if (!is_rtp && !oversized && is_clear && rtcp_reception(packet, length, &here->lost, &here->jitter))
@@ -155,9 +157,10 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
     }
     if (index == CALLER_RTP && stream->mask.hold != NULL)
         release(relay, stream, false);
-    bool is_plain_audio = is_rtp && decision.verdict == FORWARD && length > 1 && !stream->mask.on &&
-                          stream->mask.kinds[packet[1] & 0x7F] != TYPE_EVENT;
-    if (!is_plain_audio || decision.key != KEY_NONE)
+    enum type_kind kind = stream->mask.kinds[packet[1] & 0x7F];
+    bool is_plain_audio = is_rtp && decision.verdict == FORWARD && length > 1 && !stream->mask.on && kind != TYPE_EVENT &&
+                          kind != TYPE_RED && decision.bytes == packet;
+    if (!is_plain_audio)
         explicit_bzero(packet, length);
     explicit_bzero(&decision, sizeof decision);
     return true;

@@ -92,9 +92,9 @@ class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
 
     `port` 0 means refused or inactive. `event_types` are the payload types mapped to telephone-event (RFC 4733), `mu_types` and
     `a_types` those of G.711, `decoded_types` those that the decoder process looks into, `other_types` those of video, which holds
-    no tones, and `opaque_types` the rest: media cannot look into it, and while masked it does not pass. Where `rtp` is false the
-    packets are of another protocol (UDPTL): they are relayed as they are, and while masked those of the customer are not. `keys`:
-    it is SRTP; None: in clear.
+    no tones, and `opaque_types` the rest: media cannot look into it, and while masked it does not pass. `red_types` are
+    redundancy (RFC 2198): its blocks have types of their own. Where `rtp` is false the packets are of another protocol (UDPTL):
+    they are relayed as they are, and while masked those of the customer are not. `keys`: it is SRTP; None: in clear.
     `latch`: take the source of the first packet instead (trunks with `nat = yes` only).
     """
 
@@ -108,6 +108,7 @@ class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
     decoded_types: tuple[tuple[int, DecodedCodec], ...] = ()
     opaque_types: tuple[int, ...] = ()
     other_types: tuple[int, ...] = ()
+    red_types: tuple[int, ...] = ()
     rtp: bool = True
     keys: StreamKeys | None = None
     latch: bool = False

@@ -38,6 +38,7 @@ class _Types:
     decoded: dict[int, DecodedCodec] = field(default_factory=dict)
     opaque: set[int] = field(default_factory=set)
     other: set[int] = field(default_factory=set)
+    red: set[int] = field(default_factory=set)
 
     def learn(self, remote: RemoteStream) -> None:
         self.events.update(remote.event_types)
@@ -45,15 +46,17 @@ class _Types:
         self.a.update(remote.a_types)
         self.opaque.update(remote.opaque_types)
         self.other.update(remote.other_types)
-        self.opaque |= self.mu & self.a
+        self.red.update(remote.red_types)
+        self.opaque |= (self.mu & self.a) | (self.red & (self.mu | self.a | self.other))
         for number, codec in remote.decoded_types:
-            if self.decoded.setdefault(number, codec) is not codec or number in self.mu | self.a:
+            if self.decoded.setdefault(number, codec) is not codec or number in self.mu | self.a | self.red:
                 self.opaque.add(number)
 
-    def lists(self) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes]:
+    def lists(self) -> tuple[bytes, ...]:
         """As `Relay.set_types` takes them."""
         decoded = bytes(byte for number, codec in self.decoded.items() for byte in (number, NUMBERS[codec]))
-        return bytes(self.events), bytes(self.other), bytes(self.mu), bytes(self.a), bytes(self.opaque), decoded
+        kinds = (self.events, self.other, self.mu, self.a, self.opaque)
+        return *(bytes(types) for types in kinds), decoded, bytes(self.red)
 
 
 class RelayedSession:

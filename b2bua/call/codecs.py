@@ -5,6 +5,7 @@ Rule 1: what carries keys, or may, is told apart from audio that media can look 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -27,11 +28,11 @@ def small(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PayloadTypes:
-    """Of one m-line: telephone-event, G.711 of either law, what the decoder process looks into, what media cannot look into, and
-    video, which holds no tones.
+    """Of one m-line: telephone-event, G.711 of either law, redundancy (RFC 2198) that media opens, what the decoder process looks
+    into, what media cannot look into, and video, which holds no tones.
 
-    Redundancy (RFC 2198) and tone (RFC 4733 section 4) can carry keys in another form: they are opaque wherever they stand, and
-    so is what nobody named.
+    Tone (RFC 4733 section 4) and the redundancy of other media can carry keys in another form: they are opaque wherever they
+    stand, and so is what nobody named.
     """
 
     events: tuple[int, ...]
@@ -40,6 +41,7 @@ class PayloadTypes:
     opaque: tuple[int, ...]
     other: tuple[int, ...]
     decoded: tuple[tuple[int, DecodedCodec], ...] = ()
+    red: tuple[int, ...] = ()
 
 
 _G711 = {"pcmu": "mu", "pcma": "a"}
@@ -89,12 +91,14 @@ def types_of(
     parameters = dict(value.strip().partition(" ")[::2] for value in fmtps)
     decoded: list[tuple[int, DecodedCodec]] = []
     numbers: list[int] = sorted({int(text) for text in (*formats, *names) if small(text) and int(text) < 128})
-    kinds: dict[str, list[int]] = {"events": [], "mu": [], "a": [], "opaque": [], "other": []}
+    kinds: dict[str, list[int]] = {"events": [], "mu": [], "a": [], "opaque": [], "other": [], "red": []}
     for number in numbers:
         # What nobody named can be anything (RFC 3551 section 3: 96 to 127 mean nothing without an rtpmap).
         name, rate = names.get(str(number)) or _UNNAMED.get(number, ("" if number < 96 else "tone", "8000"))
         if name == "telephone-event":
             stands_for = "events"
+        elif name == "red" and kind == "audio" and is_clear:
+            stands_for = "red"
         elif kind == "video" and name not in ("red", "tone"):
             stands_for = "other"
         else:
@@ -106,6 +110,12 @@ def types_of(
                 continue
         kinds[stands_for].append(number)
     return PayloadTypes(**{kind: tuple(found) for kind, found in kinds.items()}, decoded=tuple(decoded))
+
+
+def redundancy_of(red: tuple[int, ...], formats: Iterable[str], parameters: Iterable[str]) -> set[str]:
+    """The redundancy that repeats nothing but these formats, by its fmtp (RFC 2198 section 5): `121 0/0/101`."""
+    repeated = {text: formats_.replace(" ", "") for text, _, formats_ in (value.partition(" ") for value in parameters)}
+    return {text for text in map(str, red) if set(repeated.get(text, "").split("/")).issubset(formats)}
 
 
 @dataclass(frozen=True, slots=True)

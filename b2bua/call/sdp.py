@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from b2bua.call import addresses, sdes
 from b2bua.call.addresses import NOWHERE, connection, family, numeric
-from b2bua.call.codecs import Codec, PayloadTypes, named, named_codecs, small, types_of
+from b2bua.call.codecs import Codec, PayloadTypes, named, named_codecs, redundancy_of, small, types_of
 from media.events import LocalStream, RemoteStream, StreamKeys
 
 MUX = "a=rtcp-mux"
@@ -196,6 +196,7 @@ def remote_streams(
                 decoded_types=types.decoded,
                 opaque_types=types.opaque,
                 other_types=types.other,
+                red_types=types.red,
                 rtp=media.is_rtp,
                 keys=keys[index] if index < len(keys) else None,
                 latch=latch,
@@ -311,6 +312,7 @@ def _looked_into(media: MediaDescription, decoded: bool) -> MediaDescription:
     rates = {names[text][1].partition("/")[0] if text in names else "8000" for text in codecs}
     in_time = {text for text in events if names[text][1] in rates} or events
     kept = codecs | in_time | {"13"} | {text for text, (name, _) in names.items() if name == "cn"}
+    kept |= redundancy_of(types.red, kept, media.attributes("fmtp"))
     formats = tuple(text for text in media.formats if text in kept)
     lines = tuple(line for line in media.lines if not line.startswith(_OF_FORMAT) or _number(line) in (*formats, "*"))
     return replace(media, formats=formats, lines=lines)
