@@ -19,6 +19,8 @@ import socket
 from pathlib import Path
 from typing import cast
 
+import uvloop
+
 from media._core import KEYED, LEAKED, OVERFLOW, Relay
 from media.capture.messages import Limits
 from media.capture.state import IllegalEvent
@@ -300,7 +302,7 @@ def main() -> None:
     try:
         settings = load(MediaSettings, {})
         channel = socket.socket(fileno=arguments.payers) if arguments.payers is not None else None
-        asyncio.run(run(settings, arguments.socket, channel))
+        uvloop.run(run(settings, arguments.socket, channel))
     except ConfigError as error:
         raise SystemExit(str(error)) from None
 

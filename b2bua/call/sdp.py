@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from b2bua.call import addresses, sdes
 from b2bua.call.addresses import NOWHERE, connection, family, numeric
-from b2bua.call.codecs import Codec, PayloadTypes, named, named_codecs, redundancy_of, small, types_of
+from b2bua.call.codecs import Codec, PayloadTypes, looked_into_of, named_codecs, small, types_of
 from media.events import LocalStream, RemoteStream, StreamKeys
 
 MUX = "a=rtcp-mux"
@@ -25,13 +25,15 @@ CLEAR = frozenset({"RTP/AVP", "RTP/AVPF"})
 RTP = CLEAR | {"RTP/SAVP", "RTP/SAVPF"}
 # And datagrams that it does not look into: fax (T.38 over UDPTL, RFC 3362; ITU-T T.38 annex D) and floor control (RFC 8856).
 DATAGRAMS = frozenset({"UDPTL", "UDP/BFCP"})
-# Attributes that name addresses which are not ours, or promise what the relay does not do: ICE (RFC 8839), other
-# connections (RFC 6947), filters on a source that the other leg never sees (RFC 4570). Without them the ends fall back to
-# plain RTP and RTCP port pairs. RTCP on the RTP port (RFC 5761) is agreed on with each leg by itself: see `rewrite`.
+# Attributes that name addresses which are not ours, or promise what the relay does not do: ICE (RFC 8839), DTLS (RFC 8842),
+# several m-lines on one port (RFC 9143), other connections (RFC 6947), filters on a source that the other leg never sees
+# (RFC 4570). Without them the ends fall back to plain RTP and RTCP port pairs. RTCP on the RTP port (RFC 5761) is agreed on with
+# each leg by itself: see `rewrite`.
 WITHDRAWN = frozenset(
     {
         "candidate", "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd", "ice-options", "ice-lite",
         "ice-mismatch", "ice-pacing", "rtcp", "rtcp-mux", "rtcp-mux-only", "altc", "source-filter",
+        "fingerprint", "setup", "tls-id", "bundle-only",
     }
 )  # fmt: skip
 
@@ -87,7 +89,8 @@ class MediaDescription:
 
     def attributes(self, name: str) -> list[str]:
         """The values of `a=name:value`."""
-        return [line[len(name) + 3 :] for line in self.lines if line.startswith(f"a={name}:")]
+        start = f"a={name}:"
+        return [line[len(start) :] for line in self.lines if line.startswith(start)]
 
     def payload_types(self) -> PayloadTypes:
         """What its payload types stand for."""
@@ -253,7 +256,7 @@ def _protocol(media: MediaDescription, *, sealed: bool) -> str:
 
 
 def _withdrawn(line: str) -> bool:
-    return line.startswith("a=") and line[2:].partition(":")[0] in WITHDRAWN
+    return line.startswith("a=") and (line[2:].partition(":")[0] in WITHDRAWN or line.startswith("a=group:BUNDLE"))
 
 
 _DIRECTIONS = frozenset({"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"})
@@ -301,21 +304,13 @@ def looked_into(described: SessionDescription, *, decoded: bool) -> SessionDescr
 
 
 def _looked_into(media: MediaDescription, decoded: bool) -> MediaDescription:
-    types, names = media.payload_types(), named(tuple(media.attributes("rtpmap")))
-    codecs = {str(number) for number in (*types.mu, *types.a)}
-    if decoded:
-        codecs |= {str(number) for number, _ in types.decoded}
-    if not codecs.intersection(media.formats):
+    maps, parameters = tuple(media.attributes("rtpmap")), tuple(media.attributes("fmtp"))
+    formats = looked_into_of(media.formats, maps, parameters, decoded)
+    if not formats:
         return replace(media, port=0)
-    # Events run on the clock of the audio beside them (RFC 4733 section 2.1); those of a codec that is gone go too.
-    events = {str(number) for number in types.events}
-    rates = {names[text][1].partition("/")[0] if text in names else "8000" for text in codecs}
-    in_time = {text for text in events if names[text][1] in rates} or events
-    kept = codecs | in_time | {"13"} | {text for text, (name, _) in names.items() if name == "cn"}
-    kept |= redundancy_of(types.red, kept, media.attributes("fmtp"))
-    formats = tuple(text for text in media.formats if text in kept)
     lines = tuple(line for line in media.lines if not line.startswith(_OF_FORMAT) or _number(line) in (*formats, "*"))
-    return replace(media, formats=formats, lines=lines)
+    same = formats == media.formats and len(lines) == len(media.lines)
+    return media if same else replace(media, formats=formats, lines=lines)
 
 
 def _number(line: str) -> str:

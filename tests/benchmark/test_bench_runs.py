@@ -30,9 +30,9 @@ def test_the_relay_benchmark_carries_packets_and_gives_well_formed_rows(tmp_path
 
 @pytest.mark.skipif(shutil.which("sipp") is None, reason="sipp (Debian: sip-tester) is not here")
 @pytest.mark.timeout(180)
-def test_idle_calls_are_held_and_nothing_of_them_is_left(tmp_path: Path) -> None:
+def test_idle_calls_are_held_twice_and_nothing_of_them_is_left(tmp_path: Path) -> None:
     machine.allow_many_files()
-    run = soaking.one_run(soaking.SoakPlan(calls=300, rate=60, hold=10.0, timers=0.0), tmp_path)
+    run = soaking.one_run(soaking.SoakPlan(calls=300, rate=60, hold=10.0, hold_again=1.0, timers=0.0), tmp_path)
     assert run["faults"] == []
     before, up, after = run["files"]
     assert up >= before + 4 * 300  # RTP and RTCP on both legs; a connection of the API may be open too
