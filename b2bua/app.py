@@ -129,7 +129,7 @@ def _plan(settings: SignallingSettings) -> Plan:
         encrypted=with_srtp(settings),
         media=media_kinds(settings),
         masks=masks(settings),
-        opaque=settings.general.opaque_audio == "mute",
+        other_audio=settings.general.other_audio,
         ring_time=settings.general.ring_time,
         guard_time=settings.general.guard_time,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from b2bua.call.bridge import Route
+from b2bua.call.codecs import OtherAudio
 from b2bua.call.leg import LegCommand, LegId
 from b2bua.call.limits import Limit
 from b2bua.call.routing import Decision, Router
@@ -36,7 +37,7 @@ class Media(Protocol):
 class Plan:
     """Where calls go, what trunks carry, and how calls are treated.
 
-    `latch`, `encrypted`, `media`, `masks` and `opaque`: as in Route. Times in seconds.
+    `latch`, `encrypted`, `media`, `masks` and `other_audio`: as in Route. Times in seconds.
     """
 
     router: Router
@@ -45,7 +46,7 @@ class Plan:
     encrypted: frozenset[str]
     media: Mapping[str, frozenset[str]]
     masks: Mapping[str, Masking]
-    opaque: bool
+    other_audio: OtherAudio
     ring_time: float
     guard_time: float
 
@@ -59,7 +60,7 @@ class Plan:
             encrypted=self.encrypted,
             media=self.media,
             masks=self.masks,
-            opaque=self.opaque,
+            other_audio=self.other_audio,
             code=decision.code,
             ring_time=self.ring_time,
         )

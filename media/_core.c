@@ -149,17 +149,26 @@ static PyObject *relay_set_crypto(PyObject *self, PyObject *args, PyObject *kwar
 }
 
 static PyObject *relay_set_types(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"stream", "events", "audio", "mu", "a", "opaque", NULL};
+    static char *names[] = {"stream", "events", "audio", "mu", "a", "opaque", "decoded", NULL};
     struct command command = {.kind = SET_TYPES};
     long long stream;
     Py_buffer given[TYPE_KINDS] = {0};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ly*y*|y*y*y*", names, &stream, &given[TYPE_EVENT], &given[TYPE_AUDIO],
-                                     &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE]))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ly*y*|y*y*y*y*", names, &stream, &given[TYPE_EVENT], &given[TYPE_AUDIO],
+                                     &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE], &given[TYPE_DECODED]))
         return NULL;
     command.stream = stream;
     PyObject *result = take_types(given, command.types) ? run_or_null(self, &command) : NULL;
     release_types(given);
     return result;
+}
+
+static PyObject *relay_set_decoder(PyObject *self, PyObject *fd) {
+    struct command command = {.kind = SET_DECODER};
+    long number = PyLong_AsLong(fd);
+    if (number == -1 && PyErr_Occurred())
+        return NULL;
+    command.fds[0] = (int)number;
+    return run_or_null(self, &command);
 }
 
 static PyObject *switch_stream(PyObject *self, PyObject *args, PyObject *kwargs, enum command_kind kind) {
@@ -265,6 +274,7 @@ static PyMethodDef relay_methods[] = {
     {"set_types", WITH_KEYWORDS(relay_set_types)},
     {"set_mask", WITH_KEYWORDS(relay_set_mask)},
     {"set_capture", WITH_KEYWORDS(relay_set_capture)},
+    {"set_decoder", relay_set_decoder, METH_O, NULL},
     {"take_digits", WITH_KEYWORDS(relay_take_digits)},
     {"take_events", relay_take_events_method, METH_NOARGS, NULL},
     {"counters", WITH_KEYWORDS(relay_counters)},
@@ -307,7 +317,8 @@ PyMODINIT_FUNC PyInit__core(void) {
     if (!crypto_prepare())
         return PyErr_Format(PyExc_ImportError, "libsrtp2 does not start");
     if (add_type(core, &secret_spec, &secret_type) != 0 || add_type(core, &relay_spec, NULL) != 0 ||
-        add_type(core, &mask_spec, NULL) != 0 || add_type(core, &canary_spec, NULL) != 0 || PyModule_AddIntConstant(core, "CALLER", CALLER) != 0 ||
+        add_type(core, &mask_spec, NULL) != 0 || add_type(core, &canary_spec, NULL) != 0 || add_type(core, &hearing_spec, NULL) != 0 ||
+        PyModule_AddIntConstant(core, "CALLER", CALLER) != 0 ||
         PyModule_AddIntConstant(core, "AGENT", AGENT) != 0 || PyModule_AddIntConstant(core, "KEYED", KEYED) != 0 ||
         PyModule_AddIntConstant(core, "OVERFLOW", OVERFLOW) != 0 || PyModule_AddIntConstant(core, "LEAKED", LEAKED) != 0 ||
         PyModule_AddIntConstant(core, "GUARD", GUARD) != 0) {

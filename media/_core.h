@@ -3,6 +3,7 @@
 #define TONEWALL_CORE_H
 
 #include "_hold.h"
+#include "_queue.h"
 #include "_srtp.h"
 
 #include <netinet/in.h>
@@ -15,9 +16,10 @@
 
 enum { TRACKS = 4, PRESSES = 8, KEYS = 32, KEY_NONE = -1 };
 enum { KEY_HOLD_MS = 100 };
-/* In the order in which one counts, where a type is listed as several. TYPE_AUDIO: not looked into; TYPE_OPAQUE: cannot be. */
-enum type_kind { TYPE_UNKNOWN, TYPE_AUDIO, TYPE_MU, TYPE_A, TYPE_OPAQUE, TYPE_EVENT, TYPE_KINDS };
-enum verdict { FORWARD, WITHHELD, MALFORMED, HELD }; /* HELD: see hold_next */
+/* In the order in which one counts, where a type is listed as several. TYPE_AUDIO: not looked into; TYPE_OPAQUE: cannot be;
+ * TYPE_DECODED: by the decoder process alone. */
+enum type_kind { TYPE_UNKNOWN, TYPE_AUDIO, TYPE_MU, TYPE_A, TYPE_DECODED, TYPE_OPAQUE, TYPE_EVENT, TYPE_KINDS };
+enum verdict { FORWARD, WITHHELD, MALFORMED, HELD, ASK }; /* HELD: see hold_next; ASK: see decoder_ask */
 
 struct rtp {
     uint8_t type;
@@ -43,7 +45,7 @@ struct press { /* one event, without its code: what was keyed is not to be found
 };
 
 struct mask {
-    uint8_t kinds[128];
+    uint8_t kinds[128], codecs[128];
     bool types_known, on, shut; /* `shut`: something got through; nothing leaves until the mask goes off */
     struct hold *hold; /* while masked; NULL where there is no memory for it: then no G.711 leaves */
     uint64_t clock;
@@ -56,6 +58,8 @@ struct decision {
     int key;              /* event code of the press that this packet begins, else KEY_NONE */
     uint32_t ssrc;        /* of that press */
     uint32_t timestamp;   /* of that press */
+    enum codec codec;     /* where the verdict is ASK */
+    bool opens_window;    /* while masked: an event, whatever its type says */
     uint8_t *bytes; /* what leaves: within the buffer that was given */
     size_t length;
 };
@@ -81,6 +85,7 @@ struct type_list {
     const uint8_t *types;
     size_t count;
 };
+/* Of TYPE_DECODED the list has pairs: a type and its codec. */
 void mask_types(struct mask *mask, const struct type_list lists[TYPE_KINDS]);
 /* `packet` may be rewritten in place. */
 struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms);
@@ -134,7 +139,7 @@ struct event {
 };
 
 enum command_kind {
-    OPEN_STREAM, SET_PEER, SET_CRYPTO, SET_TYPES, SET_MASK, SET_CAPTURE, TAKE_DIGITS, COUNTERS, CLOSE_STREAM, STOP
+    OPEN_STREAM, SET_PEER, SET_CRYPTO, SET_TYPES, SET_MASK, SET_CAPTURE, SET_DECODER, TAKE_DIGITS, COUNTERS, CLOSE_STREAM, STOP
 };
 
 struct command {

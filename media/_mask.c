@@ -11,9 +11,12 @@ void mask_types(struct mask *mask, const struct type_list lists[TYPE_KINDS]) {
     memset(mask->kinds, TYPE_UNKNOWN, sizeof mask->kinds);
     mask->types_known = false;
     for (int kind = TYPE_AUDIO; kind < TYPE_KINDS; kind++)
-        for (size_t i = 0; i < lists[kind].count; i++) {
-            mask->kinds[lists[kind].types[i] & 0x7F] = (uint8_t)kind;
+        for (size_t i = 0, step = kind == TYPE_DECODED ? 2 : 1; i + step <= lists[kind].count; i += step) {
+            const uint8_t *type = &lists[kind].types[i];
+            mask->kinds[type[0] & 0x7F] = (uint8_t)kind;
             mask->types_known = true;
+            if (kind == TYPE_DECODED)
+                mask->codecs[type[0] & 0x7F] = type[1];
         }
 }
 
@@ -54,7 +57,7 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
     enum type_kind kind = mask->kinds[rtp.type];
     bool is_event = kind == TYPE_EVENT && size >= 4, is_key = kind == TYPE_EVENT || looks_like_event(payload, size);
     bool is_closed = is_key || kind == TYPE_UNKNOWN || kind == TYPE_OPAQUE;
-    bool withhold = mask->on && is_closed, is_g711 = mask->on && !is_closed && kind != TYPE_AUDIO;
+    bool withhold = mask->on && is_closed, is_g711 = mask->on && !is_closed && kind != TYPE_AUDIO && kind != TYPE_DECODED;
     struct hold *hold = mask->on ? mask->hold : NULL;
     if (is_event && payload[0] <= 15) {
         struct sighting sighting = press_sight(mask, &rtp, payload, now_ms);
@@ -73,6 +76,7 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
             fill(mask, rtp.timestamp, false);
     }
     uint16_t leaves_as;
+    decision.opens_window = withhold && is_key;
     bool passes = track_pass(mask, rtp.ssrc, rtp.seq, withhold, &leaves_as);
     if (hold != NULL && withhold && is_key) {
         hold_event(hold, now_ms);
@@ -97,6 +101,10 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
         head[0] = 0x80;
         decision.bytes = head;
         decision.length = 12 + size;
+        if (kind == TYPE_DECODED) {
+            decision.verdict = ASK;
+            decision.codec = (enum codec)mask->codecs[rtp.type];
+        }
     }
     return decision;
 }

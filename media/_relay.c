@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { READY = 256, TICK_MS = 10, HOLDS = 16, ROOM = RTP_HEADER + FRAME_MOST };
+enum { READY = 256, TICK_MS = 10, HOLDS = 16, QUEUES = 4, ROOM = RTP_HEADER + FRAME_MOST };
 _Static_assert((int)ROOM <= (int)BUFFER, "what leaves fits beside what came");
 
 int64_t clock_ms(void) {
@@ -82,13 +82,23 @@ static bool send_on(struct stream *stream, int index, uint8_t *packet, size_t le
                   source_length(peer)) >= 0;
 }
 
+/* When what waits leaves, if nothing more comes. */
+static int64_t release_due_ms(const struct stream *stream) {
+    int64_t hold_ms = stream->mask.hold != NULL ? hold_due_ms(stream->mask.hold) : INT64_MAX;
+    int64_t queue_ms = stream->queue != NULL ? queue_due_ms(stream->queue) : INT64_MAX;
+    return hold_ms < queue_ms ? hold_ms : queue_ms;
+}
+
 void release(struct relay *relay, struct stream *stream, bool all_of_it) {
     struct hold *hold = stream->mask.hold;
     uint8_t *out = relay->buffer.bytes + SPACING;
     for (size_t length; hold != NULL && (length = hold_next(hold, all_of_it, out)) > 0;)
         if (may_leave(relay, stream, out, length) && send_on(stream, AGENT_RTP, out, length))
             stream->counters[AGENT].sent++;
-    int64_t due_ms = hold != NULL ? hold_due_ms(hold) : INT64_MAX;
+    for (size_t length; stream->queue != NULL && (length = queue_next(stream->queue, clock_ms(), out)) > 0;)
+        if (may_leave(relay, stream, out, length) && send_on(stream, AGENT_RTP, out, length))
+            stream->counters[AGENT].sent++;
+    int64_t due_ms = release_due_ms(stream);
     if (due_ms < relay->due_ms)
         relay->due_ms = due_ms;
 }
@@ -125,6 +135,10 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
         decision = decide(relay, from, packet, length, now_ms);
     if (!is_rtp && !oversized && is_clear && rtcp_reception(packet, length, &here->lost, &here->jitter))
         here->reports++;
+    if (decision.opens_window)
+        decoder_event(relay, stream);
+    if (decision.verdict == ASK && !decoder_ask(relay, stream, decision.codec, decision.bytes, decision.length, now_ms))
+        decision.verdict = WITHHELD;
     if (decision.verdict == MALFORMED) {
         here->malformed++;
     } else if (decision.verdict == WITHHELD) {
@@ -152,8 +166,10 @@ static int64_t tend_hold(struct relay *relay, struct stream *stream, int64_t now
     if (hold != NULL && now_ms >= hold_due_ms(hold)) {
         hold_end(hold);
         release(relay, stream, true);
+    } else if (now_ms >= release_due_ms(stream)) {
+        release(relay, stream, false);
     }
-    return hold != NULL ? hold_due_ms(hold) : INT64_MAX;
+    return release_due_ms(stream);
 }
 
 /* Announce keys whose hold is over; find when to look again. */
@@ -204,6 +220,8 @@ static void *run(void *argument) {
             struct endpoint *endpoint = ready[i].data.ptr;
             if (endpoint == NULL)
                 hush(relay->wake);
+            else if (ready[i].data.ptr == &relay->decoder)
+                decoder_hear(relay);
             else if (endpoint->fd >= 0)
                 relay_one(relay, endpoint, now_ms);
         }
@@ -229,6 +247,8 @@ struct relay *relay_new(void) {
     relay->due_ms = INT64_MAX;
     relay->keys = (struct pool){.size = sizeof(struct keys), .places = SLAB_STREAMS};
     relay->holds = (struct pool){.size = sizeof(struct hold), .places = HOLDS};
+    relay->queues = (struct pool){.size = sizeof(struct queue), .places = QUEUES};
+    relay->decoder = -1;
     relay->epoll = epoll_create1(EPOLL_CLOEXEC);
     relay->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     relay->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -268,9 +288,10 @@ void relay_free(struct relay *relay) {
     free_closed(relay);
     pool_free(&relay->keys);
     pool_free(&relay->holds);
+    pool_free(&relay->queues);
     secret_unmap(&relay->buffer);
-    int fds[] = {relay->epoll, relay->wake, relay->news};
-    for (int i = 0; i < 3; i++)
+    int fds[] = {relay->epoll, relay->wake, relay->news, relay->decoder};
+    for (int i = 0; i < 4; i++)
         if (fds[i] >= 0)
             close(fds[i]);
     pthread_mutex_destroy(&relay->turn);

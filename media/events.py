@@ -57,6 +57,18 @@ class LocalStream(msgspec.Struct, frozen=True):
     port: int
 
 
+class DecodedCodec(StrEnum):
+    """Codecs that the core does not know, and the decoder process does. Their order is the core's (`_queue.h`)."""
+
+    OPUS = "opus"
+    G729 = "g729"
+    GSM = "gsm"
+    AMR = "amr"
+    AMR_OCTETS = "amr, octet-aligned"
+    AMR_WB = "amr-wb"
+    AMR_WB_OCTETS = "amr-wb, octet-aligned"
+
+
 class StreamKeys(msgspec.Struct, frozen=True, kw_only=True):
     """SRTP of one m-line of one leg: a suite of RFC 4568 by name, and a master key with its salt for each direction."""
 
@@ -72,9 +84,10 @@ class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
     """What a leg's SDP says of one m-line: where its packets come from and go to.
 
     `port` 0 means refused or inactive. `event_types` are the payload types mapped to telephone-event (RFC 4733), `mu_types` and
-    `a_types` those of G.711, `other_types` those of video, which holds no tones, and `opaque_types` the rest: media cannot look
-    into it, and while masked it does not pass. Where `rtp` is false the packets are of another protocol (UDPTL): they are relayed
-    as they are, and while masked those of the customer are not. `keys`: it is SRTP; None: in clear.
+    `a_types` those of G.711, `decoded_types` those that the decoder process looks into, `other_types` those of video, which holds
+    no tones, and `opaque_types` the rest: media cannot look into it, and while masked it does not pass. Where `rtp` is false the
+    packets are of another protocol (UDPTL): they are relayed as they are, and while masked those of the customer are not. `keys`:
+    it is SRTP; None: in clear.
     `latch`: take the source of the first packet instead (trunks with `nat = yes` only).
     """
 
@@ -85,6 +98,7 @@ class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
     event_types: tuple[int, ...] = ()
     mu_types: tuple[int, ...] = ()
     a_types: tuple[int, ...] = ()
+    decoded_types: tuple[tuple[int, DecodedCodec], ...] = ()
     opaque_types: tuple[int, ...] = ()
     other_types: tuple[int, ...] = ()
     rtp: bool = True

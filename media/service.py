@@ -87,6 +87,14 @@ class MediaService:
             self._close(session)
         self._relay.stop()
 
+    def take_decoder(self, descriptor: int) -> None:
+        """A decoder process was started; the one before, if there was one, has ended."""
+        try:
+            self._relay.set_decoder(descriptor)
+        except (OSError, RuntimeError) as error:
+            os.close(descriptor)
+            logger.error("no decoder: codecs that it would look into are silent while masked", exc_info=error)
+
     # --- b2bua ----------------------------------------------------------------------------------------------------
 
     def accept(self) -> FrameConnection[AnyCommand]:
@@ -241,7 +249,7 @@ async def run(settings: MediaSettings, path: Path, payers_channel: socket.socket
     service.start()
     tasks = [loop.create_task(service.end_quiet_orphans(), name="orphans")]
     if payers_channel is not None:
-        tasks.append(loop.create_task(payers.receive(payers_channel), name="payers"))
+        tasks.append(loop.create_task(payers.receive(payers_channel, service.take_decoder), name="payers"))
     path.unlink(missing_ok=True)  # noqa: ASYNC240  # before anything is served
     before = os.umask(0o177)
     try:

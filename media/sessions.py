@@ -12,7 +12,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from media._core import AGENT, CALLER, GUARD, Relay
-from media.events import LegCounters, LocalStream, Masking, MaskPolicy, RemoteStream, SessionId, Side
+from media.decoded import NUMBERS
+from media.events import DecodedCodec, LegCounters, LocalStream, Masking, MaskPolicy, RemoteStream, SessionId, Side
 from media.hold import BLOCK_SECONDS, Policy
 from media.ports import PortPairs
 
@@ -32,6 +33,7 @@ class _Types:
     events: set[int] = field(default_factory=set)
     mu: set[int] = field(default_factory=set)
     a: set[int] = field(default_factory=set)
+    decoded: dict[int, DecodedCodec] = field(default_factory=dict)
     opaque: set[int] = field(default_factory=set)
     other: set[int] = field(default_factory=set)
 
@@ -42,10 +44,14 @@ class _Types:
         self.opaque.update(remote.opaque_types)
         self.other.update(remote.other_types)
         self.opaque |= self.mu & self.a
+        for number, codec in remote.decoded_types:
+            if self.decoded.setdefault(number, codec) is not codec or number in self.mu | self.a:
+                self.opaque.add(number)
 
-    def lists(self) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    def lists(self) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes]:
         """As `Relay.set_types` takes them."""
-        return bytes(self.events), bytes(self.other), bytes(self.mu), bytes(self.a), bytes(self.opaque)
+        decoded = bytes(byte for number, codec in self.decoded.items() for byte in (number, NUMBERS[codec]))
+        return bytes(self.events), bytes(self.other), bytes(self.mu), bytes(self.a), bytes(self.opaque), decoded
 
 
 class RelayedSession:

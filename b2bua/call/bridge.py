@@ -16,6 +16,7 @@ from typing import assert_never
 
 from b2bua.call import leg, sdp
 from b2bua.call.cause import crossing
+from b2bua.call.codecs import OtherAudio
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.descriptions import OTHER, Descriptions
 from b2bua.call.renegotiation import Renegotiation
@@ -45,7 +46,7 @@ class Route:
     masks: Mapping[str, Masking] = field(
         default_factory=dict
     )  # how the trunks' customers are masked, where not as usual
-    opaque: bool = False  # see Descriptions
+    other_audio: OtherAudio = OtherAudio.REFUSE
     code: int = 404
     ring_time: float = 180.0  # seconds; RFC 3261 section 16.6 (timer C) asks for more than three minutes of a proxy
 
@@ -72,7 +73,7 @@ class Bridge:
     @classmethod
     def of(cls, session: SessionId, route: Route, origin: int, seed: bytes) -> Bridge:
         """`origin`, `seed`: see Descriptions."""
-        told = Descriptions(session, origin, seed, opaque=route.opaque)
+        told = Descriptions(session, origin, seed, other_audio=route.other_audio)
         return cls(session, route, told, Renegotiation(told))
 
     def deadline(self) -> float | None:

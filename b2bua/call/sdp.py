@@ -84,7 +84,9 @@ class MediaDescription:
 
     def payload_types(self) -> PayloadTypes:
         """What its payload types stand for."""
-        return types_of(self.formats, tuple(self.attributes("rtpmap")), self.kind, self.is_open)
+        return types_of(
+            self.formats, tuple(self.attributes("rtpmap")), tuple(self.attributes("fmtp")), self.kind, self.is_open
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,7 @@ def remote_streams(
                 event_types=types.events,
                 mu_types=types.mu,
                 a_types=types.a,
+                decoded_types=types.decoded,
                 opaque_types=types.opaque,
                 other_types=types.other,
                 rtp=media.is_rtp,
@@ -300,17 +303,20 @@ def limited(described: SessionDescription, kinds: frozenset[str]) -> SessionDesc
 _OF_FORMAT = ("a=rtpmap:", "a=fmtp:", "a=rtcp-fb:")
 
 
-def looked_into(described: SessionDescription) -> SessionDescription:
+def looked_into(described: SessionDescription, *, decoded: bool) -> SessionDescription:
     """The description without the audio codecs that media cannot look into; an m-line that has no other is refused.
 
-    Audio whose keys we do not have stays: no card is captured in it (see `MediaDescription.capturable`).
+    `decoded`: there is a decoder process. Audio whose keys we do not have stays: no card is captured in it (see
+    `MediaDescription.capturable`).
     """
-    media = tuple(_looked_into(each) if each.kind == "audio" and each.is_open else each for each in described.media)
+    media = tuple(
+        _looked_into(each, decoded) if each.kind == "audio" and each.is_open else each for each in described.media
+    )
     return described if media == described.media else SessionDescription(described.lines, media)
 
 
-def _looked_into(media: MediaDescription) -> MediaDescription:
-    formats = looked_into_of(media.formats, tuple(media.attributes("rtpmap")))
+def _looked_into(media: MediaDescription, decoded: bool) -> MediaDescription:
+    formats = looked_into_of(media.formats, media.payload_types(), tuple(media.attributes("rtpmap")), decoded)
     if not formats:
         return replace(media, port=0)
     lines = tuple(line for line in media.lines if not line.startswith(_OF_FORMAT) or _number(line) in (*formats, "*"))

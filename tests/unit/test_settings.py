@@ -32,7 +32,7 @@ OTHER = {
     ("general", "ring_time"): "30",
     ("general", "ladders"): "50",
     ("general", "guard_time"): "2.5",
-    ("general", "opaque_audio"): "mute",
+    ("general", "other_audio"): "mute",
     ("carrier", "mask"): "mute-on-key",
     ("carrier", "key_pause"): "3.5",
     **{
@@ -116,7 +116,7 @@ WRONG = {
     ("general", "realm"): "two words",
     ("general", "log_level"): "loud",
     ("general", "guard_time"): "0",
-    ("general", "opaque_audio"): "pass",
+    ("general", "other_audio"): "pass",
     ("carrier", "mask"): "none",
     ("carrier", "key_pause"): "0",
     ("general", "ring_time"): "-1",
