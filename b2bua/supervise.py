@@ -64,7 +64,8 @@ class Supervisor:
             signalling = group.create_task(self._keep("b2bua", self._run_b2bua))
             signalling.add_done_callback(lambda _: self._b2bua_down.set())
             if self.settings.signalling.general.other_audio is OtherAudio.DECODE:
-                group.create_task(self._keep("decoder", self._run_decoder))
+                for _ in range(self.settings.media.threads):
+                    group.create_task(self._keep("decoder", self._run_decoder))
             for _ in range(self.settings.provider.ready):
                 group.create_task(self._keep("payer", self._run_payer))
         await asyncio.gather(*self._charging)

@@ -154,6 +154,8 @@ static int apply(struct relay *relay, struct command *command) {
         return open_stream(relay, command);
     if (command->kind == STOP)
         return stop(relay);
+    if (command->kind == HAS_DECODER)
+        return relay->decoder >= 0;
     if (command->kind == SET_DECODER) {
         decoder_set(relay, command->fds[0]);
         return 0;

@@ -5,6 +5,7 @@ Rule 1: what carries keys, or may, is told apart from audio that media can look 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -27,11 +28,11 @@ def small(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PayloadTypes:
-    """Of one m-line: telephone-event, G.711 of either law, what the decoder process looks into, what media cannot look into, and
-    video, which holds no tones.
+    """Of one m-line: telephone-event, G.711 of either law, redundancy (RFC 2198) that media opens, what the decoder process looks
+    into, what media cannot look into, and video, which holds no tones.
 
-    Redundancy (RFC 2198) and tone (RFC 4733 section 4) can carry keys in another form: they are opaque wherever they stand, and
-    so is what nobody named.
+    Tone (RFC 4733 section 4) and the redundancy of other media can carry keys in another form: they are opaque wherever they
+    stand, and so is what nobody named.
     """
 
     events: tuple[int, ...]
@@ -40,6 +41,7 @@ class PayloadTypes:
     opaque: tuple[int, ...]
     other: tuple[int, ...]
     decoded: tuple[tuple[int, DecodedCodec], ...] = ()
+    red: tuple[int, ...] = ()
 
 
 _G711 = {"pcmu": "mu", "pcma": "a"}
@@ -89,12 +91,14 @@ def types_of(
     parameters = dict(value.strip().partition(" ")[::2] for value in fmtps)
     decoded: list[tuple[int, DecodedCodec]] = []
     numbers: list[int] = sorted({int(text) for text in (*formats, *names) if small(text) and int(text) < 128})
-    kinds: dict[str, list[int]] = {"events": [], "mu": [], "a": [], "opaque": [], "other": []}
+    kinds: dict[str, list[int]] = {"events": [], "mu": [], "a": [], "opaque": [], "other": [], "red": []}
     for number in numbers:
         # What nobody named can be anything (RFC 3551 section 3: 96 to 127 mean nothing without an rtpmap).
         name, rate = names.get(str(number)) or _UNNAMED.get(number, ("" if number < 96 else "tone", "8000"))
         if name == "telephone-event":
             stands_for = "events"
+        elif name == "red" and kind == "audio" and is_clear:
+            stands_for = "red"
         elif kind == "video" and name not in ("red", "tone"):
             stands_for = "other"
         else:
@@ -108,17 +112,22 @@ def types_of(
     return PayloadTypes(**{kind: tuple(found) for kind, found in kinds.items()}, decoded=tuple(decoded))
 
 
+def redundancy_of(red: tuple[int, ...], formats: Iterable[str], parameters: Iterable[str]) -> set[str]:
+    """The redundancy that repeats nothing but these formats, by its fmtp (RFC 2198 section 5): `121 0/0/101`."""
+    repeated = {text: formats_.replace(" ", "") for text, _, formats_ in (value.partition(" ") for value in parameters)}
+    return {text for text in map(str, red) if set(repeated.get(text, "").split("/")).issubset(formats)}
+
+
 @lru_cache(maxsize=256)
 def looked_into_of(
-    formats: tuple[str, ...], types: PayloadTypes, maps: tuple[str, ...], decoded: bool
+    formats: tuple[str, ...], maps: tuple[str, ...], fmtps: tuple[str, ...], with_decoded: bool
 ) -> tuple[str, ...]:
-    """Of an m-line's formats those that are looked into, with what accompanies them; none without a codec.
+    """Of the formats of audio in clear those that media can look into, with what accompanies them; none without a codec.
 
-    `decoded`: what the decoder process looks into is among them.
-    """
-    names = named(maps)
+    `with_decoded`: there is a decoder process."""
+    types, names = types_of(formats, maps, fmtps, "audio", True), named(maps)
     codecs = {str(number) for number in (*types.mu, *types.a)}
-    if decoded:
+    if with_decoded:
         codecs |= {str(number) for number, _ in types.decoded}
     if not codecs.intersection(formats):
         return ()
@@ -127,6 +136,7 @@ def looked_into_of(
     rates = {names[text][1].partition("/")[0] if text in names else "8000" for text in codecs}
     in_time = {text for text in events if names[text][1] in rates} or events
     kept = codecs | in_time | {"13"} | {text for text, (name, _) in names.items() if name == "cn"}
+    kept |= redundancy_of(types.red, kept, fmtps)
     return tuple(text for text in formats if text in kept)
 
 

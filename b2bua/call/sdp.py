@@ -199,6 +199,7 @@ def remote_streams(
                 decoded_types=types.decoded,
                 opaque_types=types.opaque,
                 other_types=types.other,
+                red_types=types.red,
                 rtp=media.is_rtp,
                 keys=keys[index] if index < len(keys) else None,
                 latch=latch,
@@ -260,7 +261,9 @@ def _protocol(media: MediaDescription, *, sealed: bool) -> str:
 
 
 def _connection(line: str, address: str) -> str:
-    return line if line.rsplit(maxsplit=1)[-1] in NOWHERE else f"c=IN {_family(address)} {address}"
+    if line.rsplit(maxsplit=1)[-1] in NOWHERE:
+        address = NOWHERE[":" in address]
+    return f"c=IN {_family(address)} {address}"
 
 
 def _family(address: str) -> str:
@@ -316,7 +319,8 @@ def looked_into(described: SessionDescription, *, decoded: bool) -> SessionDescr
 
 
 def _looked_into(media: MediaDescription, decoded: bool) -> MediaDescription:
-    formats = looked_into_of(media.formats, media.payload_types(), tuple(media.attributes("rtpmap")), decoded)
+    maps, parameters = tuple(media.attributes("rtpmap")), tuple(media.attributes("fmtp"))
+    formats = looked_into_of(media.formats, maps, parameters, decoded)
     if not formats:
         return replace(media, port=0)
     lines = tuple(line for line in media.lines if not line.startswith(_OF_FORMAT) or _number(line) in (*formats, "*"))

@@ -48,6 +48,8 @@ SANS_IO = [
         "b2bua.sip.session_timer",
         "b2bua.sip.shapes",
         "b2bua.sip.targets",
+        "media.red",
+        "media.report",
         "media.rtp",
         "media.telephone_event",
         "media.reassembly",

@@ -125,7 +125,8 @@ def test_what_only_looks_like_it_crosses(line: str):
 @pytest.mark.parametrize(("family", "address"), [("IP4", "0.0.0.0"), ("IP6", "::")])
 def test_the_old_form_of_hold_stays_a_hold(family: str, address: str):
     described = sdp.parse(with_media("m=audio 4000 RTP/AVP 0\r\n", head=f"c=IN {family} {address}\r\n"))
-    assert f"c=IN {family} {address}".encode() in lines(sdp.rewrite(described, HERE, 7, 1))
+    assert b"c=IN IP4 0.0.0.0" in lines(sdp.rewrite(described, HERE, 7, 1))
+    assert b"c=IN IP6 ::" in lines(sdp.rewrite(described, [LocalStream("2001:db8::1", 20000)], 7, 1))
     stream = sdp.remote_streams(described, latch=False)[0]
     assert (stream.port, stream.rtcp_port) == (0, 0)
 
@@ -171,7 +172,8 @@ def test_every_way_to_carry_keys_is_told_apart_from_audio():
             mu_types=(0,),
             a_types=(8,),
             decoded_types=((99, DecodedCodec.OPUS),),
-            opaque_types=(98, 100),
+            opaque_types=(100,),
+            red_types=(98,),
             latch=True,
         ),
     )
@@ -252,6 +254,27 @@ def test_of_audio_only_what_can_be_looked_into_is_agreed_on():
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("repeats", "stays"),
+    [
+        ("8/96", True),
+        ("8/8", True),
+        ("96/96/96", True),
+        ("111/96", False),
+        ("8/121", False),
+        ("8/", False),
+        ("", False),
+    ],
+)
+def test_redundancy_stays_where_it_repeats_nothing_that_is_gone(repeats: str, stays: bool):
+    red = f"a=rtpmap:121 red/8000\r\na=fmtp:121 {repeats}\r\n"
+    described = sdp.looked_into(sdp.parse(with_media(AUDIO.replace(" 96 97", " 96 121") + red)), decoded=False)
+    [media] = described.media
+    assert media.formats == (("8", "13", "96", "121") if stays else ("8", "13", "96"))
+    assert ("a=rtpmap:121 red/8000" in media.lines) is stays
+    assert sdp.remote_streams(described, latch=False)[0].red_types == ((121,) if stays else ())
+
+
 def test_events_of_another_clock_stay_where_there_are_no_others():
     without = with_media(AUDIO.replace("a=rtpmap:96 telephone-event/8000\r\n", ""))
     [media] = sdp.looked_into(sdp.parse(without), decoded=False).media
@@ -302,6 +325,7 @@ def test_encrypted_audio_and_what_is_no_audio_are_left_alone():
             "m=video 4000 RTP/AVP 0 31 100\r\na=rtpmap:100 red/8000\r\n",
             {"other_types": (0, 31), "opaque_types": (100,)},
         ),
+        ("m=audio 4000 RTP/SAVP 98\r\na=rtpmap:98 red/8000\r\n", {"opaque_types": (98,)}),
         ("m=text 4000 RTP/AVP 98\r\na=rtpmap:98 t140/1000\r\n", {"opaque_types": (98,)}),
     ],
 )
