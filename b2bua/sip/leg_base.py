@@ -143,6 +143,8 @@ class Leg:
         self, moment: Moment, carried: Carried, sdp: bytes = b"", signed: Signed | None = None, code: int = 0
     ) -> tuple[tuple[str, ...], bytes, str]:
         """What crosses, as this leg's peer is to see it: lines, body and the body's type."""
+        if not (carried.headers or carried.parts):
+            return (), sdp, SDP
         trunk = self.peer.trunk
         host = trunk.domain or hostport(self.ground.transports.host(self.source), None)
         lines = headers.lines(moment, carried.headers, trunk, host, signed=signed, code=code)
