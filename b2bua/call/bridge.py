@@ -17,7 +17,7 @@ from typing import assert_never
 from b2bua.call import leg, sdp
 from b2bua.call.cause import crossing
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
-from b2bua.call.descriptions import OTHER, Descriptions
+from b2bua.call.descriptions import OTHER, Descriptions, Lent
 from b2bua.call.renegotiation import Renegotiation
 from b2bua.call.routing import Destination
 from b2bua.call.state import PHASES, Happening, Phase, step
@@ -64,6 +64,7 @@ class Bridge:
     answered_at: float | None = None
     opened: bool = False  # whether media was asked for a session
     tried: int = 0  # destinations that took no call
+    moved: dict[Side, str] = field(default_factory=dict)  # the trunks of legs that came from another call
     _invited: leg.LegInvited | None = None
     _offered: leg.LegAnswered | None = None  # the far leg's answer with an offer, until media has opened
     _unconfirmed: bool = False  # whether the far leg waits for the near leg's answer to its offer
@@ -154,6 +155,8 @@ class Bridge:
 
     def trunk(self, side: Side) -> str:
         """The trunk that a side's leg is on."""
+        if side in self.moved:
+            return self.moved[side]
         return self.route.source if side is self.route.near else self.route.destinations[self.tried].trunk
 
     def masking(self) -> Masking:
@@ -292,9 +295,12 @@ class Bridge:
 
     # --- another leg in a leg's place -----------------------------------------------------------------------------
 
-    def seat(self, side: Side, described: sdp.SessionDescription) -> list[CallCommand]:
-        """Another leg, with this session, is the side's from now on."""
-        self.told.seat(side, described)
+    def seat(self, side: Side, described: sdp.SessionDescription, lent: Lent | None = None) -> list[CallCommand]:
+        """Another leg, with this session, is the side's from now on. `lent`: it was another call's."""
+        if lent is not None:
+            self.moved[side] = lent.trunk
+            self._note_trunks()
+        self.told.seat(side, described, lent)
         self.renegotiation.self_answered.discard(side)
         return [self.told.remote(side), self.told.remote(OTHER[side])]
 

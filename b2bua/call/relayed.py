@@ -10,6 +10,7 @@ Rule 4: what waits for the other leg is bounded in number and in time; the asker
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from b2bua.call import leg
@@ -76,6 +77,10 @@ class Relayed:
         for request, _ in late:
             del self._waiting[request]
         return [ToLeg(asker, leg.RespondLeg(request, 504)) for request, asker in late]
+
+    def give_up(self) -> list[CallCommand]:
+        """A leg may leave the call: who waits for the other one has its answer now."""
+        return self.expire(math.inf)
 
     def forget(self, side: Side | None = None) -> None:
         """A leg is gone, or all of the call: what it asked needs no answer any more; the engine gives it one."""
