@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -41,6 +42,7 @@ request_route {{
         exit;
     }}
     if (is_method("INVITE")) {{ record_route(); }}
+{phones}
     if ($sp == {one}) {{ $du = "sip:{address}:{other}"; }} else {{ $du = "sip:{address}:{one}"; }}
     t_relay();
 }}
@@ -55,11 +57,25 @@ class Kamailio:
         self._process = process
 
     @classmethod
-    async def start(cls, directory: Path, one: int, other: int, port: int = 0, address: str = "127.0.0.1") -> Self:
-        """What comes from port `one` goes to port `other`, and back; both at `address`."""
+    async def start(
+        cls,
+        directory: Path,
+        one: int,
+        other: int,
+        port: int = 0,
+        address: str = "127.0.0.1",
+        phones: Mapping[str, int] | None = None,
+    ) -> Self:
+        """What comes from port `one` goes to port `other`, and back; both at `address`. `phones`: whose calls go to ports of
+        their own."""
         port = port or free_ports()
         config = directory / "kamailio.cfg"
-        config.write_text(_CONFIG.format(address=address, port=port, modules=_MODULES, one=one, other=other))
+        lines = "\n".join(
+            f'    if ($sp == {one} && $rU == "{user}") {{ $du = "sip:{address}:{at}"; t_relay(); exit; }}'
+            for user, at in (phones or {}).items()
+        )
+        values = {"address": address, "port": port, "modules": _MODULES, "one": one, "other": other, "phones": lines}
+        config.write_text(_CONFIG.format(**values))
         with (directory / "kamailio.log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 "kamailio", "-DD", "-E", "-f", str(config), "-Y", str(directory), "-P", str(directory / "pid"),
