@@ -36,7 +36,7 @@ class Media(Protocol):
 class Plan:
     """Where calls go, what trunks carry, and how calls are treated.
 
-    `latch`, `encrypted`, `media`, `masks` and `opaque`: as in Route. Times in seconds.
+    `latch`, `encrypted`, `media`, `masks`, `info` and `opaque`: as in Route. Times in seconds.
     """
 
     router: Router
@@ -48,6 +48,7 @@ class Plan:
     opaque: bool
     ring_time: float
     guard_time: float
+    info: frozenset[str] = frozenset()
 
     def route(self, near: Side, source: str, decision: Decision) -> Route:
         """Where a call of the trunk `source` goes, and how it is treated."""
@@ -59,6 +60,7 @@ class Plan:
             encrypted=self.encrypted,
             media=self.media,
             masks=self.masks,
+            info=self.info,
             opaque=self.opaque,
             code=decision.code,
             ring_time=self.ring_time,

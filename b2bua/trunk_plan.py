@@ -44,6 +44,15 @@ def masks(settings: SignallingSettings) -> dict[str, Masking]:
     }
 
 
+def with_info_digits(settings: SignallingSettings) -> frozenset[str]:
+    """The carriers that send keys as SIP INFO."""
+    return frozenset(
+        trunk_name(header)
+        for header, each in settings.trunks.items()
+        if isinstance(each, CarrierSettings) and each.info_digits
+    )
+
+
 def behind_nat(settings: SignallingSettings) -> frozenset[str]:
     return frozenset(trunk_name(header) for header, each in settings.trunks.items() if each.nat)
 

@@ -32,6 +32,7 @@ from media.events import (
     Counted,
     CountSessions,
     Done,
+    InfoKeyed,
     LegCounters,
     OpenSession,
     Refused,
@@ -154,8 +155,10 @@ class MediaService:
                 if not on and self._captures.collects(session.id):
                     return Refused(serial=command.serial, reason="a capture collects in this session")
                 session.mask(on, masking)
-            case StartCapture(capture=capture):
-                reason = self._captures.start(session, capture)
+            case StartCapture(capture=capture, by_info=by_info):
+                reason = self._captures.start(session, capture, by_info=by_info)
+            case InfoKeyed(body=body):
+                reason = self._captures.info_keyed(session.id, body)
             case CloseSession():
                 caller, agent = self._close(session.id)
                 return SessionClosed(serial=command.serial, caller=caller, agent=agent)

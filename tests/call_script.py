@@ -108,6 +108,7 @@ class Script:
         far_trunks: Sequence[str] = ("far trunk",),
         media: Mapping[str, frozenset[str]] | None = None,
         masks: Mapping[str, Masking] | None = None,
+        info: frozenset[str] = frozenset(),
     ) -> None:
         self.near, self.far = near, OTHER[near]
         self.now = 1_000_000_000.0
@@ -128,6 +129,7 @@ class Script:
             latch=latch,
             media=media or {},
             masks=masks or {},
+            info=info,
         )
         self.call, commands = Call.begin("call-1", invited, route, ORIGIN, SEED, GUARD, self.now)
         self.first = self._keep(commands)

@@ -45,6 +45,7 @@ class Route:
     masks: Mapping[str, Masking] = field(
         default_factory=dict
     )  # how the trunks' customers are masked, where not as usual
+    info: frozenset[str] = frozenset()  # the trunks whose customers' keys come as SIP INFO
     opaque: bool = False  # see Descriptions
     code: int = 404
     ring_time: float = 180.0  # seconds; RFC 3261 section 16.6 (timer C) asks for more than three minutes of a proxy
@@ -86,12 +87,20 @@ class Bridge:
         return self.phase is Phase.UP and not self.renegotiation.busy and not self._unconfirmed
 
     def capturable(self) -> bool:
-        """Whether the customer can key a card: answered, and both ends agreed on clear audio with telephone-event."""
-        return self.settled and self.told.keys_agreed()
+        """Whether the customer can key a card: answered, and it is known how his keys come."""
+        return self.settled and self._keys_come()
 
     def keys_lost(self) -> bool:
         """Whether the call goes on, but the customer's keys no longer come as telephone-event: they may come as tones."""
-        return self.settled and not self.told.keys_agreed()
+        return self.settled and not self._keys_come()
+
+    def _keys_come(self) -> bool:
+        """As SIP INFO, or both ends agreed on clear audio with telephone-event."""
+        return self.by_info() or self.told.keys_agreed()
+
+    def by_info(self) -> bool:
+        """Whether the customer's trunk sends keys as SIP INFO."""
+        return self.trunk(Side.CALLER) in self.route.info
 
     # --- setup ----------------------------------------------------------------------------------------------------
 

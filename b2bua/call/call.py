@@ -17,7 +17,7 @@ from b2bua.call.descriptions import OTHER, Lent
 from b2bua.call.loan import Loan
 from b2bua.call.muted import muted
 from b2bua.call.payment import Payment
-from b2bua.call.relayed import Relayed
+from b2bua.call.relayed import Relayed, is_key
 from b2bua.call.state import Phase
 from b2bua.call.transfer import Joining, Transfer
 from b2bua.call.view import CallState, CallView, CaptureView, NotNow, Order
@@ -117,7 +117,9 @@ class Call:
     def leg_event(self, side: Side, event: leg.LegEvent, now: float) -> list[CallCommand]:
         if isinstance(event, leg.LegRequested):
             up = self.bridge.phase is Phase.UP and not self.transfer.gone and not self.loan.active
-            return self._after(self.relayed.requested(side, event, now, up=up, masked=self.payment.masked), now)
+            keyed = self.payment.info_keyed(event.body) if side is Side.CALLER and is_key(event) else []
+            relayed = self.relayed.requested(side, event, now, up=up, masked=self.payment.masked)
+            return self._after([*relayed, *keyed], now)
         if isinstance(event, leg.LegResponded):
             return self._after(self.relayed.responded(side, event), now)
         self.ledger.event(side, event, now)
@@ -227,7 +229,9 @@ class Call:
             )
         if not self.bridge.capturable():
             raise NotNow("The customer's phone cannot send its keys in this call: no telephone-event was agreed on.")
-        return self._after(self.payment.start(capture, order, self.bridge.masking(), now), now)
+        return self._after(
+            self.payment.start(capture, order, self.bridge.masking(), now, by_info=self.bridge.by_info()), now
+        )
 
     def reset_capture(self, wanted: Field | None, now: float) -> list[CallCommand]:
         """Raises NotNow."""

@@ -55,6 +55,7 @@ SANS_IO = [
         "media.g711",
         "media.inband",
         "media.hold",
+        "media.info",
         "media.masking",
         "media.source",
         "media.events",
