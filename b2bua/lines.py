@@ -6,34 +6,16 @@ Rule 2: a leg gives its place on its trunk back when it is over, when another on
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass, field
-
-from b2bua.call.call import Call
+from b2bua.call.joining import Half
 from b2bua.call.leg import LegId
 from b2bua.call.limits import Limiter
 from b2bua.ladder.book import Ladders
+from b2bua.line import Line
 from media.events import Side
 
 
-@dataclass(slots=True, eq=False)
-class Line:
-    """One call with its legs."""
-
-    call: Call
-    legs: dict[Side, LegId] = field(default_factory=dict)
-    joining: LegId | None = None  # the leg that is to take the place of one of `legs`
-    lender: Line | None = None  # the call whose leg is to take it, where it is another call's
-    borrower: Line | None = None  # the call that one of `legs` is lent to
-    timer: asyncio.TimerHandle | None = None
-    due: float | None = None  # what `timer` is set to
-
-    def all_legs(self) -> list[LegId]:
-        return [*self.legs.values(), *([self.joining] if self.joining is not None else [])]
-
-
 class Lines:
-    """All of them."""
+    """All calls of the switchboard."""
 
     def __init__(self, limiter: Limiter, ladders: Ladders) -> None:
         self._limiter, self._ladders = limiter, ladders
@@ -62,6 +44,8 @@ class Lines:
         self._lines[line.call.id] = line
         for side, leg in line.legs.items():
             self._of_leg[leg] = (line, side)
+        if line.joining is not None:
+            self._of_leg[line.joining] = (line, None)
 
     def place(self, line: Line, side: Side | None, leg: LegId) -> None:
         """A new leg, on that side; on none it is to take the place of another."""
@@ -81,8 +65,17 @@ class Lines:
             self._limiter.release(line.joining)
             line.joining = None
 
-    def borrow(self, line: Line, lender: Line) -> None:
+    def half(self, leg: LegId) -> Half | None:
+        """That leg's call, as a transfer sees it; None for a leg that is none of a call's, or not in its place yet."""
+        line, side = self._of_leg.get(leg, (None, None))
+        return None if line is None or side is None else Half(line.call, side)
+
+    def borrow(self, asked: Line, named: LegId, *, lender_asked: bool) -> tuple[Line, Line]:
+        """A transfer joins the call of its REFER with that of the leg which it names: who goes on, and who lends."""
+        other, _ = self._of_leg[named]
+        line, lender = (other, asked) if lender_asked else (asked, other)
         line.lender, lender.borrower = lender, line
+        return line, lender
 
     def give_back(self, line: Line) -> Line | None:
         """The call whose leg `line` has borrowed no longer."""
@@ -108,8 +101,7 @@ class Lines:
         return lender
 
     def forget(self, line: Line) -> None:
-        if line.timer is not None:
-            line.timer.cancel()
+        line.stop()
         self._lines.pop(line.call.id, None)
         self._ladders.ended(line.call.id)
         for leg in line.all_legs():

@@ -34,7 +34,9 @@ from b2bua.call.limits import Limiter
 from b2bua.call.view import CallView, NoSuchCall, Order, TrunkView
 from b2bua.ladder.book import Ladders
 from b2bua.ladder.words import What
-from b2bua.lines import Line, Lines
+from b2bua.line import Line, read_back, written
+from b2bua.lines import Lines
+from b2bua.overview import health, trunks
 from b2bua.plan import Engine, Media, Plan
 from media.events import (
     AnyAnswer,
@@ -99,8 +101,7 @@ class Switchboard:
             self._replace(leg, event, event.replaces)
             return
         decision = self._plan.router.decide(event)
-        plan = self._plan
-        route = plan.route(near, event.trunk, decision)
+        route = self._plan.route(near, event.trunk, decision)
         call_id, origin, seed = token(8), int(token(7), 16), secrets.token_bytes(32)
         call, commands = Call.begin(call_id, event, route, origin, seed, self._plan.guard_time, self._clock())
         line = Line(call, {near: leg})
@@ -139,16 +140,12 @@ class Switchboard:
 
     def _join_calls(self, line: Line, side: Side, event: LegReferred, replaced: LegId) -> None:
         """A transfer whose target is another call of ours: one of the two lends its leg to the other."""
-        other, leaves = self._lines.of(replaced) or (None, None)
-        named = Half(other.call, leaves) if other is not None and leaves is not None else None
-        chosen = choose(Half(line.call, side), named, self._plan.router.side)
-        if other is None or isinstance(chosen, int):
-            code = chosen if isinstance(chosen, int) else 481
-            self._step(line, lambda now: line.call.refuse_referral(side, event.referral, code, now))
+        chosen = choose(Half(line.call, side), self._lines.half(replaced), self._plan.router.side)
+        if isinstance(chosen, int):
+            self._step(line, lambda now: line.call.refuse_referral(side, event.referral, chosen, now))
             return
-        host, lender = (other, line) if chosen.lender_asked else (line, other)
+        host, lender = self._lines.borrow(line, replaced, lender_asked=chosen.lender_asked)
         log.info("call", call=lender.call.id, state="joins another call")
-        self._lines.borrow(host, lender)
         lent, commands = lender.call.lend(chosen.lends, self._clock())
         self._carry_out(lender, commands)
         self._step(host, lambda now: host.call.joined(chosen, lent, event.referral, now))
@@ -199,6 +196,31 @@ class Switchboard:
         self._each(Call.media_lost)
         self._feed.close()
 
+    # --- to be written out, and read back -------------------------------------------------------------------------
+
+    def written(self, now: float) -> bytes:
+        """Every call, between two events; the engine's legs are written first, for that delivers what has happened to them.
+
+        `now`: on the monotonic clock. Raises WrittenError.
+        """
+        return written(self._lines.all(), self._limiter.places(), now)
+
+    def take_up(self, data: bytes, now: float) -> None:
+        """Go on with the calls that were written elsewhere, before any event. Raises WrittenError: then none was taken."""
+        lines, places = read_back(data, now)
+        self._limiter.take_up(places)
+        for line in lines:
+            self._idle.clear()
+            self._lines.began(line)
+            self._feed.publish(line.call.view())
+            self._schedule(line)
+
+    def abandon(self) -> None:
+        """Stop, without a word to anybody: another goes on with what was `written`."""
+        for line in self._lines.all():
+            line.stop()
+        self._feed.close()
+
     # --- CallDesk -------------------------------------------------------------------------------------------------
 
     def calls(self) -> list[CallView]:
@@ -221,33 +243,10 @@ class Switchboard:
         return self._feed.follow()
 
     def trunks(self) -> list[TrunkView]:
-        return [
-            TrunkView(
-                name=name,
-                kind="carrier" if place.side is Side.CALLER else "pbx",
-                calls=self._limiter.calls(name),
-                refused=self._limiter.refused[name],
-                hops=self._engine.hops(name) if self._engine is not None else (),
-                registration=self._engine.registration(name) if self._engine is not None else None,
-            )
-            for name, place in self._plan.router.places.items()
-        ]
+        return trunks(self._plan.router, self._limiter, self._engine)
 
     def health(self) -> dict[str, int | bool]:
-        media = self._media is not None and self._media.connected
-        engine = self._engine.counters() if self._engine is not None else {}
-        return {
-            "media": media,
-            "calls": len(self._lines),
-            "legs": engine.get("legs", 0),
-            "dialogs": engine.get("dialogs", 0),
-            "transactions": engine.get("transactions", 0),
-            "strangers": engine.get("strangers", 0),
-            "payers": self._counted.payers if self._counted else 0,
-            "sessions": self._counted.sessions if self._counted else 0,
-            "leaks": self._counted.leaks if self._counted else 0,
-            "descriptors": self._counted.descriptors if self._counted else 0,
-        }
+        return health(len(self._lines), self._engine, self._media, self._counted)
 
     def _ask(self, call_id: str, request: Callable[[Call, float], list[CallCommand]]) -> CallView:
         line = self._lines.get(call_id)
@@ -281,8 +280,11 @@ class Switchboard:
         try:
             self._perform(line, happen(self._clock()))
         except Exception as error:
-            log.error("call failed", call=line.call.id, exc_info=error)
-            self._abandon(line)
+            self._fail(line, error)
+
+    def _fail(self, line: Line, error: Exception) -> None:
+        log.error("call failed", call=line.call.id, exc_info=error)
+        self._abandon(line)
 
     def _carry_out(self, line: Line, commands: list[CallCommand]) -> None:
         self._step(line, lambda _: commands)
@@ -330,11 +332,10 @@ class Switchboard:
     def _to_borrower(self, line: Line, event: LegEvent) -> None:
         """Not before all that this call has to do is done."""
         borrower = line.borrower
-        if borrower is None:
-            return
-        if isinstance(event, LegHungUp):
-            self._lines.give_back(borrower)
-        self._do(lambda: self._step(borrower, lambda now: borrower.call.joining_event(event, now)))
+        if borrower is not None:
+            if isinstance(event, LegHungUp):
+                self._lines.give_back(borrower)
+            self._do(lambda: self._step(borrower, lambda now: borrower.call.joining_event(event, now)))
 
     def _give_back(self, line: Line) -> None:
         lender = self._lines.give_back(line)
@@ -369,9 +370,7 @@ class Switchboard:
         due = line.call.deadline()
         if due == line.due:
             return
-        if line.timer is not None:
-            line.timer.cancel()
-            line.timer = None
+        line.stop()
         line.due = due
         if due is not None:
             delay = max(0.0, due - self._clock())

@@ -24,6 +24,7 @@ from media.events import (
     CaptureState,
     CloseSession,
     Done,
+    Interface,
     LegCounters,
     LocalStream,
     Masking,
@@ -109,6 +110,7 @@ class Script:
         media: Mapping[str, frozenset[str]] | None = None,
         masks: Mapping[str, Masking] | None = None,
         info: frozenset[str] = frozenset(),
+        interfaces: Mapping[str, Interface] | None = None,
     ) -> None:
         self.near, self.far = near, OTHER[near]
         self.now = 1_000_000_000.0
@@ -130,6 +132,7 @@ class Script:
             media=media or {},
             masks=masks or {},
             info=info,
+            interfaces=interfaces or {},
         )
         self.call, commands = Call.begin("call-1", invited, route, ORIGIN, SEED, GUARD, self.now)
         self.first = self._keep(commands)

@@ -45,9 +45,9 @@ def choose(asked: Half, named: Half | None, side_of: Callable[[str], Side | None
     if not asked.call.bridge.told.same_kinds(named.call.bridge.told):
         return 488
     if _safe(asked, named, side_of):
-        return Joining(asked.leaves, named.stays, lender_asked=False)
+        return Joining(asked.leaves, named.stays, lender_asked=False) if _reached(asked, named) else 488
     if _safe(named, asked, side_of):
-        return Joining(named.leaves, asked.stays, lender_asked=True)
+        return Joining(named.leaves, asked.stays, lender_asked=True) if _reached(named, asked) else 488
     return 603
 
 
@@ -57,6 +57,12 @@ def _not_now(half: Half) -> int:
         return 480
     busy = call.transfer.active or call.loan.active or not call.bridge.settled
     return 491 if busy or call.bridge.renegotiation.self_answered else 0
+
+
+def _reached(host: Half, lender: Half) -> bool:
+    """Whether RTP of the leg that comes can be received where that of the leg which leaves was."""
+    here, there = (half.call.bridge.interface(side) for half, side in ((host, host.leaves), (lender, lender.stays)))
+    return here == there
 
 
 def _safe(host: Half, lender: Half, side_of: Callable[[str], Side | None]) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
 from b2bua.call import leg
 from b2bua.call.leg import LegId
 from b2bua.call.routing import Pattern, Place, Rule
 from b2bua.call.view import NotNow
-from media.events import CaptureState, CloseSession, SessionId, SetMask, SetRemote, Side
+from b2bua.switchboard import Switchboard
+from media.events import CaptureState, CloseSession, Interface, SessionId, SetMask, SetRemote, Side
 from tests.call_script import ORDER, THEIRS, sdp
 from tests.unit.test_switchboard import Exchange
 
@@ -308,6 +312,31 @@ async def test_calls_with_other_m_lines_are_not_joined() -> None:
     assert told.learn(CALLER, CONSULTED + b"m=video 8002 RTP/AVP 31\r\n")
     at.refer()
     assert at.answered("agent") == 488
+
+
+async def test_a_leg_whose_packets_come_to_another_address_is_not_moved() -> None:
+    at = Two()
+    for call in (at.a, at.b):
+        line = at.board._lines.get(call)
+        assert line is not None
+        bridge = line.call.bridge
+        bridge.route = replace(bridge.route, interfaces={"second": Interface(address="127.0.0.9")})
+    at.refer()
+    assert at.answered("agent") == 488
+
+
+async def test_calls_that_are_being_joined_are_written_out_and_go_on() -> None:
+    at = Two()
+    at.refer()
+    data = at.board.written(0.0)
+    again = Two()
+    again.board = Switchboard(again.plan, again.records.append, asyncio.get_running_loop().time)
+    again.board.connect(again.wire, again.wire)
+    again.board.take_up(data, 0.0)
+    again.wire.sent.clear()
+    again.says("consulted", leg.ReinviteAnswered(CONSULTED))
+    assert again.told("agent") == [*notified(200), BYE]
+    assert again.told("agent's") == [leg.HangUpLeg(f"joined call {at.a}")]
 
 
 async def test_while_they_are_joined_nothing_else_is_begun_on_their_legs() -> None:
