@@ -187,7 +187,8 @@ class Descriptions:
         origin, version = self.origins.get(side, self.origin), self.versions[side]
         if lent is not None:
             origin, version = lent.origin, lent.version
-        return sdp.rewrite(source, self.local[side], origin, version, cryptos)
+        muxed = [media.muxed for media in said.media] if said is not None else []
+        return sdp.rewrite(source, self.local[side], origin, version, cryptos, muxed)
 
     def _cryptos(
         self,

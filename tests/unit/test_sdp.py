@@ -333,3 +333,17 @@ def test_what_is_neither_g711_nor_video_is_opaque(lines: str, kinds: dict[str, t
     [stream] = sdp.remote_streams(sdp.parse(with_media(lines)), latch=False)
     names = ("mu_types", "a_types", "opaque_types", "other_types")
     assert {name: getattr(stream, name) for name in names} == dict.fromkeys(names, ()) | kinds
+
+
+def test_rtcp_on_the_rtp_port_is_said_to_whom_said_it_and_never_crosses():
+    described = sdp.parse(
+        with_media("m=audio 4000 RTP/AVP 0\r\na=rtcp-mux\r\nm=image 4002 UDPTL t38\r\na=rtcp-mux\r\n")
+    )
+    first, second = sdp.remote_streams(described, latch=False)
+    assert (first.rtcp_address, first.rtcp_port) == (first.address, 4000)
+    assert second.rtcp_port == 0  # no RTP, no RTCP
+    assert [media.muxed for media in described.media] == [True, False]
+    assert b"a=rtcp-mux" not in lines(sdp.rewrite(described, HERE, 7, 1))
+    told = sdp.rewrite(described, HERE, 7, 1, muxed=[media.muxed for media in described.media])
+    assert lines(told).count(b"a=rtcp-mux") == 1
+    assert sdp.parse(told).media[0].muxed
