@@ -159,6 +159,15 @@ class OpenSession(Command, frozen=True, kw_only=True, tag="open"):
     again: bool = False
 
 
+class WidenSession(Command, frozen=True, kw_only=True, tag="widen"):
+    """Bind ports for more m-lines, `streams` in all; what there is goes on. Answered by `SessionOpened`, with all of them.
+
+    Refused while the session is masked: a stream is masked from its first packet, or there is none.
+    """
+
+    streams: int
+
+
 class SetRemote(Command, frozen=True, kw_only=True, tag="set_remote"):
     """Tell where one leg's peer is, m-line by m-line. Answered by `Done`."""
 
@@ -293,6 +302,7 @@ class CaptureChanged(Message, frozen=True, kw_only=True, tag="capture"):
 
 AnyCommand = (
     OpenSession
+    | WidenSession
     | SetRemote
     | SetMask
     | StartCapture

@@ -48,6 +48,7 @@ from media.events import (
     Side,
     StartCapture,
     SubmitCapture,
+    WidenSession,
 )
 from media.payers import Payers
 from media.ports import NoPorts, PortPairs
@@ -164,6 +165,8 @@ class MediaService:
         session = self._sessions.get(command.session)
         if session is None:
             return Refused(serial=command.serial, reason="no such session")
+        if isinstance(command, WidenSession):
+            return self._widen(session, command)
         reason: str | None = None
         match command:
             case SetRemote(side=side, streams=streams):
@@ -215,6 +218,13 @@ class MediaService:
         if address not in self._ports:
             self._ports[address] = PortPairs(address, *self._range)
         return self._ports[address], wanted.advertised or wanted.address or self._own.advertised
+
+    def _widen(self, session: RelayedSession, command: WidenSession) -> AnyAnswer:
+        if session.masked:
+            return Refused(serial=command.serial, reason="the session is masked")
+        self._of_stream.update(dict.fromkeys(session.widen(command.streams), session))
+        caller, agent = session.local.values()
+        return SessionOpened(serial=command.serial, caller=caller, agent=agent)
 
     def _close(self, session_id: SessionId) -> tuple[LegCounters, LegCounters]:
         self._captures.call_gone(session_id)

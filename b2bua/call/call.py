@@ -41,6 +41,7 @@ from media.events import (
     Side,
     StartCapture,
     SubmitCapture,
+    WidenSession,
 )
 
 _KEYS_LOST = "The phones agreed on a call in which keys do not come as telephone-event. Nothing was charged."
@@ -191,6 +192,8 @@ class Call:
         """Media's answer to one of our commands."""
         commands: list[CallCommand] = []
         match command, answer:
+            case WidenSession(), _:
+                return self._settled(self.bridge.renegotiation.widened(answer), now)
             case _, SessionOpened():
                 commands = self.bridge.media_opened(answer, now)
             case _, SessionClosed():

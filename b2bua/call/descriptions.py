@@ -95,6 +95,10 @@ class Descriptions:
         known = [self.said[side]] if side in self.said else []
         return [*known, sdp.parse(self.told[side])] if side in self.told else known
 
+    def outgrown(self, side: Side) -> bool:
+        """Whether a side has described m-lines that could be relayed, were there ports for them."""
+        return any(media.relayed for media in self.said[side].media[len(self.local[side]) :])
+
     def remote(self, side: Side) -> ToMedia:
         """Tell media where that side receives."""
         said = self.said[side]

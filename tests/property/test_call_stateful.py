@@ -44,13 +44,22 @@ from media.events import (
     Side,
     StartCapture,
     SubmitCapture,
+    WidenSession,
 )
 from provider_adapters.payment import Approved, Declined, Unknown
 from tests.call_script import COUNTERS, GUARD, ORDER, ORIGIN, SEED, SESSION, THEIRS, sdp
 
 SIDES = st.sampled_from(Side)
 BODIES = st.sampled_from(
-    [THEIRS[Side.CALLER], THEIRS[Side.AGENT], sdp("0.0.0.0", 5000), sdp("192.0.2.9", 0), b"", b"nonsense"]
+    [
+        THEIRS[Side.CALLER],
+        THEIRS[Side.AGENT],
+        THEIRS[Side.AGENT] + b"m=video 7000 RTP/AVP 31\r\n",
+        sdp("0.0.0.0", 5000),
+        sdp("192.0.2.9", 0),
+        b"",
+        b"nonsense",
+    ]
 )
 CODES = st.sampled_from([404, 486, 487, 491, 503])
 LEG_EVENTS = st.one_of(
@@ -385,6 +394,11 @@ class Calls(RuleBasedStateMachine):
         elif isinstance(command, OpenSession):
             streams = (LocalStream("127.0.0.1", 20000),)
             answer = SessionOpened(serial=0, caller=streams, agent=streams)
+        elif isinstance(command, WidenSession):
+            assert not self.masked or self.wanted is not None
+            streams = tuple(LocalStream("127.0.0.1", 20000 + 2 * number) for number in range(command.streams))
+            masked = Refused(serial=0, reason="the session is masked")
+            answer = masked if self.masked else SessionOpened(serial=0, caller=streams, agent=streams)
         elif isinstance(command, CloseSession):
             answer = SessionClosed(serial=0, caller=COUNTERS, agent=LegCounters())
         elif isinstance(command, SetMask):

@@ -33,6 +33,7 @@ from media.events import (
     SetRemote,
     Side,
     StartCapture,
+    WidenSession,
 )
 from media.payers import Payers
 from media.rtp import Rtp, Ssrc, serialise
@@ -207,3 +208,19 @@ async def test_info_is_refused_where_no_capture_takes_keys_from_it(path: Path) -
         assert isinstance(await info(b2bua, b"5"), Refused)
         assert b2bua.news[-1].fields[0].count == 0
     assert "5" not in repr(InfoKeyed(serial=0, session=S, body=b"Signal=5"))
+
+
+async def test_a_session_is_widened_and_what_is_there_goes_on_but_not_under_a_mask(path: Path) -> None:
+    async with connected(path) as b2bua:
+        opened = await b2bua.ask(OpenSession(serial=1, session=S, streams=1))
+        wider = await b2bua.ask(WidenSession(serial=2, session=S, streams=3))
+        assert isinstance(opened, SessionOpened)
+        assert isinstance(wider, SessionOpened)
+        assert (wider.caller[:1], wider.agent[:1]) == (opened.caller, opened.agent)
+        assert len({stream.port for stream in (*wider.caller, *wider.agent)}) == 6
+        assert await b2bua.ask(WidenSession(serial=2, session=S, streams=2)) == wider, "nothing is taken away"
+        await b2bua.ask(SetMask(serial=3, session=S, on=True))
+        assert isinstance(await b2bua.ask(WidenSession(serial=4, session=S, streams=4)), Refused)
+        assert isinstance(await b2bua.ask(SetMask(serial=5, session=S, on=False)), Done)
+        assert isinstance(await b2bua.ask(WidenSession(serial=6, session=S, streams=4)), SessionOpened)
+        assert isinstance(await b2bua.ask(CloseSession(serial=7, session=S)), SessionClosed)
