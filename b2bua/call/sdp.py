@@ -25,13 +25,15 @@ CLEAR = frozenset({"RTP/AVP", "RTP/AVPF"})
 RTP = CLEAR | {"RTP/SAVP", "RTP/SAVPF"}
 # And datagrams that it does not look into: fax (T.38 over UDPTL, RFC 3362; ITU-T T.38 annex D) and floor control (RFC 8856).
 DATAGRAMS = frozenset({"UDPTL", "UDP/BFCP"})
-# Attributes that name addresses which are not ours, or promise what the relay does not do: ICE (RFC 8839), other
-# connections (RFC 6947), filters on a source that the other leg never sees (RFC 4570). Without them the ends fall back to
-# plain RTP and RTCP port pairs. RTCP on the RTP port (RFC 5761) is agreed on with each leg by itself: see `rewrite`.
+# Attributes that name addresses which are not ours, or promise what the relay does not do: ICE (RFC 8839), DTLS (RFC 8842),
+# several m-lines on one port (RFC 9143), other connections (RFC 6947), filters on a source that the other leg never sees
+# (RFC 4570). Without them the ends fall back to plain RTP and RTCP port pairs. RTCP on the RTP port (RFC 5761) is agreed on with
+# each leg by itself: see `rewrite`.
 WITHDRAWN = frozenset(
     {
         "candidate", "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd", "ice-options", "ice-lite",
         "ice-mismatch", "ice-pacing", "rtcp", "rtcp-mux", "rtcp-mux-only", "altc", "source-filter",
+        "fingerprint", "setup", "tls-id", "bundle-only",
     }
 )  # fmt: skip
 
@@ -254,7 +256,7 @@ def _protocol(media: MediaDescription, *, sealed: bool) -> str:
 
 
 def _withdrawn(line: str) -> bool:
-    return line.startswith("a=") and line[2:].partition(":")[0] in WITHDRAWN
+    return line.startswith("a=") and (line[2:].partition(":")[0] in WITHDRAWN or line.startswith("a=group:BUNDLE"))
 
 
 _DIRECTIONS = frozenset({"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"})

@@ -94,6 +94,9 @@ def test_an_m_line_without_a_stream_of_ours_is_refused():
         "a=rtcp:53020 IN IP4 192.0.2.66",
         "a=source-filter: incl IN IP4 * 192.0.2.66",
         "a=altc:1 IP6 2001:db8::66 4000",
+        "a=fingerprint:sha-1 AB",
+        "a=setup:actpass",
+        "a=group:BUNDLE 0 1",
     ],
 )
 @pytest.mark.parametrize("level", ["session", "media"])
@@ -111,7 +114,7 @@ def test_what_names_other_addresses_or_promises_what_the_relay_does_not_do_is_wi
         "a=rtcp-fb:* nack",
         "a=rtcp-rsize",
         "a=candidates-like:1",
-        "a=fingerprint:sha-1 AB",
+        "a=group:LS 0 1",
         "a=crypto:1 X inline:YQ",
         "a=mid:0",
     ],
