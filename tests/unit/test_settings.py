@@ -35,6 +35,7 @@ OTHER = {
     ("general", "other_audio"): "mute",
     ("carrier", "mask"): "mute-on-key",
     ("carrier", "key_pause"): "3.5",
+    ("carrier", "info_digits"): "yes",
     **{
         (trunk, key): value
         for trunk in ("carrier", "pbx")
