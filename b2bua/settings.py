@@ -175,7 +175,27 @@ def read(path: Path | None) -> Settings:
                 faults.append(str(error))
     if faults:
         raise ConfigError("\n".join(faults))
-    return Settings(signalling(sections), load(MediaSettings, sections), load(ProviderSettings, sections))
+    settings = Settings(signalling(sections), load(MediaSettings, sections), load(ProviderSettings, sections))
+    faults = [*settings.media.faults(), *_beyond_rtpengine(settings)]
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return settings
+
+
+def _beyond_rtpengine(settings: Settings) -> list[str]:
+    """What trunks want that this engine cannot do."""
+    if settings.media.engine != "rtpengine":
+        return []
+    trunks = settings.signalling.trunks.items()
+    muted = [
+        f"[{header}] mask: expected mute, since [media] engine = rtpengine: its other ways leak, see docs/rtpengine.md"
+        for header, trunk in trunks
+        if isinstance(trunk, CarrierSettings) and trunk.mask != "mute"
+    ]
+    clear = [
+        f"[{header}] srtp: expected no, since [media] engine = rtpengine" for header, trunk in trunks if trunk.srtp
+    ]
+    return [*muted, *clear]
 
 
 def _headers(model: type[Section], sections: Sections) -> list[str]:

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from media._core import Relay, SecretMemory
+from media._core import SecretMemory
 from media.capture.capture import Capture
 from media.capture.messages import Limits
 from media.capture.vault import SIZE
+from media.engine import Session
 from media.events import CaptureChanged, CaptureId, CaptureState, Field, SessionId
 from media.payers import Payers
-from media.sessions import RelayedSession
 from provider_adapters.payment import Charge, Failed, Outcome, Unknown
 from tonewall.log import get_logger
 
@@ -28,7 +28,7 @@ _NO_PAYER = "No payer process is ready, so nothing was sent. Check the provider'
 @dataclass(slots=True)
 class _Running:
     capture: Capture[SecretMemory]
-    session: RelayedSession
+    session: Session
     timer: asyncio.TimerHandle | None = None
     charge: asyncio.Task[None] | None = None
 
@@ -37,7 +37,6 @@ class _Running:
 class Captures:
     """All captures that are not over, one a session at most. `tell` is given every change."""
 
-    relay: Relay
     payers: Payers
     limits: Limits
     tell: Callable[[CaptureChanged], None]
@@ -46,7 +45,7 @@ class Captures:
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(self, session: RelayedSession, capture_id: CaptureId) -> str | None:
+    def start(self, session: Session, capture_id: CaptureId) -> str | None:
         """Begin to collect; why not, where it cannot be."""
         if not session.mask_confirmed:
             return "the session is not masked"
@@ -97,7 +96,7 @@ class Captures:
             return
         capture = running.capture
         try:
-            changes = capture.keys_waiting(lambda memory, at: self.relay.take_digits(stream, memory, at), _now())
+            changes = capture.keys_waiting(lambda memory, at: running.session.take_digits(stream, memory, at), _now())
         except Exception as error:
             log.error("keys could not be taken", session=session, exc_info=error)
             changes = [capture.changed()]

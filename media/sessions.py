@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from media._core import AGENT, CALLER, GUARD, Relay
+from media._core import AGENT, CALLER, GUARD, Relay, SecretMemory
 from media.events import LegCounters, LocalStream, Masking, MaskPolicy, RemoteStream, SessionId, Side
 from media.hold import BLOCK_SECONDS, Policy
 from media.ports import PortPairs
@@ -127,6 +127,10 @@ class RelayedSession:
         for number in keyed if on else self._capturing:
             self._relay.set_capture(number, on)
         self._capturing = keyed if on else []
+
+    def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int:
+        """As `Relay.take_digits`."""
+        return self._relay.take_digits(stream, into, offset)
 
     def received(self) -> int:
         """Packets received on either leg since the session opened."""

@@ -79,11 +79,11 @@ async def connected(path: Path) -> AsyncIterator[B2bua]:
 @pytest.fixture
 async def path(tmp_path: Path) -> AsyncIterator[Path]:
     service = MediaService(MediaSettings(address="127.0.0.1", ports=media_ports(500)), Payers())
-    service.start()
+    await service.start()
     server = await asyncio.get_running_loop().create_unix_server(service.accept, tmp_path / "media.sock")
     yield tmp_path / "media.sock"
     server.close()
-    service.stop()
+    await service.stop()
 
 
 async def collecting(b2bua: B2bua) -> None:

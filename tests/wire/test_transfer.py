@@ -80,9 +80,9 @@ def events(pair: MediaPair) -> int:
 
 
 @contextlib.asynccontextmanager
-async def scene(folder: Path, **carrier_keys: str) -> AsyncIterator[Scene]:
-    """`carrier_keys`: more of `[carrier]`."""
-    extra = {"carrier": carrier_keys} if carrier_keys else {}
+async def scene(folder: Path, media: dict[str, str] | None = None, **carrier_keys: str) -> AsyncIterator[Scene]:
+    """`media` and `carrier_keys`: more of `[media]` and `[carrier]`."""
+    extra = {"carrier": carrier_keys, "media": media or {}}
     with contextlib.ExitStack() as stack_of, trunk() as carrier, trunk() as pbx:
         async with (
             running(Stack(folder, carrier.port, pbx.port, pairs=20, extra=extra)) as stack,
