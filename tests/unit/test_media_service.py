@@ -27,6 +27,7 @@ from media.events import (
     RemoteStream,
     SessionClosed,
     SessionId,
+    SessionLost,
     SessionOpened,
     SetMask,
     SetRemote,
@@ -51,6 +52,7 @@ class B2bua:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
         self.news: list[CaptureChanged] = []
+        self.lost: list[SessionId] = []
         self._unpacker = Unpacker(AnyAnswer | AnyNews)  # type: ignore[arg-type]
         self._came: deque[AnyAnswer | AnyNews] = deque()
 
@@ -62,9 +64,12 @@ class B2bua:
                 assert data
                 self._came.extend(self._unpacker.feed(data))
             message = self._came.popleft()
-            if not isinstance(message, CaptureChanged):
+            if isinstance(message, CaptureChanged):
+                self.news.append(message)
+            elif isinstance(message, SessionLost):
+                self.lost.append(message.session)
+            else:
                 return message
-            self.news.append(message)
 
 
 @asynccontextmanager

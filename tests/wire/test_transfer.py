@@ -80,13 +80,15 @@ def events(pair: MediaPair) -> int:
 
 
 @contextlib.asynccontextmanager
-async def scene(folder: Path, media: dict[str, str] | None = None, **carrier_keys: str) -> AsyncIterator[Scene]:
-    """`media` and `carrier_keys`: more of `[media]` and `[carrier]`."""
+async def scene(
+    folder: Path, media: dict[str, str] | None = None, *, complaints: bool = True, **carrier_keys: str
+) -> AsyncIterator[Scene]:
+    """`media` and `carrier_keys`: more of `[media]` and `[carrier]`. `complaints`: an error in the log is one of the test's."""
     extra = {"carrier": carrier_keys, "media": media or {}}
     with contextlib.ExitStack() as stack_of, trunk() as carrier, trunk() as pbx:
         async with (
             running(Stack(folder, carrier.port, pbx.port, pairs=20, extra=extra)) as stack,
-            without_complaint(stack),
+            without_complaint(stack) if complaints else contextlib.nullcontext(),
         ):
             carrier.engine = pbx.engine = (HOST, stack.sip_port)
             customer, old, new = Customer(carrier), MediaPair(), MediaPair()

@@ -1,0 +1,226 @@
+"""The media service over rtpengine: what it refuses where a server is not certain to mask, and what it loses with one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from media.distributed import DistributedMedia
+from media.events import (
+    AnyAnswer,
+    CaptureChanged,
+    CaptureId,
+    CaptureState,
+    CloseSession,
+    Counted,
+    CountSessions,
+    Done,
+    Masking,
+    MaskPolicy,
+    OpenSession,
+    Refused,
+    RemoteStream,
+    SessionClosed,
+    SessionId,
+    SessionOpened,
+    SetMask,
+    SetRemote,
+    Side,
+    StartCapture,
+    StreamKeys,
+)
+from media.payers import Payers
+from media.settings import MediaSettings
+from tests.stack import free_port, until
+from tests.unit.test_media_service import B2bua, connected
+from tests.wire.conftest import Peers
+from tests.wire.peers.liar import Liar
+
+S, C = SessionId("s"), CaptureId("c")
+MUTE = Masking(policy=MaskPolicy.MUTE)
+OK = {"result": "ok"}
+
+
+@contextlib.asynccontextmanager
+async def served(peers: Peers, digits: int, *servers: str) -> AsyncIterator[B2bua]:
+    """A media service over these servers, and its b2bua."""
+    settings = MediaSettings(
+        address="127.0.0.1",
+        engine="rtpengine",
+        rtpengine=", ".join(servers),
+        rtpengine_digits=f"127.0.0.1:{digits}",
+    )
+    service = DistributedMedia(settings, Payers())
+    await service.start()
+    path = peers.directory / "media.sock"
+    server = await asyncio.get_running_loop().create_unix_server(service.accept, path)
+    try:
+        async with connected(path) as b2bua:
+            yield b2bua
+    finally:
+        server.close()
+        await service.stop()
+
+
+def stream(port: int = 9, **more: object) -> RemoteStream:
+    given = {"event_types": (101,), "mu_types": (0,), **more}
+    return RemoteStream(address="127.0.0.1", port=port, rtcp_address="127.0.0.1", rtcp_port=port + 1, **given)  # type: ignore[arg-type]
+
+
+async def up(b2bua: B2bua, session: SessionId = S, remote: RemoteStream | None = None) -> SessionOpened:
+    """A session whose legs are both described."""
+    opened = await b2bua.ask(OpenSession(serial=1, session=session, streams=1))
+    assert isinstance(opened, SessionOpened), opened
+    for side in Side:
+        said = await b2bua.ask(SetRemote(serial=2, session=session, side=side, streams=(remote or stream(),)))
+        assert isinstance(said, Done), said
+    return opened
+
+
+async def masked(b2bua: B2bua, session: SessionId = S, masking: Masking = MUTE) -> AnyAnswer:
+    return await b2bua.ask(SetMask(serial=3, session=session, on=True, masking=masking))
+
+
+async def collecting(b2bua: B2bua, session: SessionId = S) -> AnyAnswer:
+    return await b2bua.ask(StartCapture(serial=4, session=session, capture=C))
+
+
+@contextlib.asynccontextmanager
+async def lied_to(peers: Peers) -> AsyncIterator[tuple[Liar, B2bua]]:
+    digits = free_port()
+    daemon = await peers.rtpengine(digits)
+    liar = await Liar(daemon.port).start()
+    try:
+        async with served(peers, digits, liar.address) as b2bua:
+            yield liar, b2bua
+    finally:
+        await liar.stop()
+
+
+async def test_a_mask_that_the_server_refuses_is_no_mask_and_nothing_is_collected(peers: Peers) -> None:
+    async with lied_to(peers) as (liar, b2bua):
+        await up(b2bua)
+        for command in ("block DTMF", "silence media"):
+            liar.lies = {command: {"result": "error", "error-reason": "Unrecognized command"}}
+            assert isinstance(await masked(b2bua), Refused), command
+            assert isinstance(await collecting(b2bua), Refused), command
+        liar.lies = {}
+        assert isinstance(await masked(b2bua), Done), "the control"
+        assert isinstance(await collecting(b2bua), Done), "the control"
+
+
+async def test_a_server_that_says_ok_and_does_not_look_into_the_audio_is_not_believed(peers: Peers) -> None:
+    async with lied_to(peers) as (liar, b2bua):
+        await up(b2bua)
+        liar.lies = {"block DTMF": OK}
+        refused = await masked(b2bua)
+        assert isinstance(refused, Refused)
+        assert "does not look into" in refused.reason
+
+
+async def test_a_server_that_says_ok_and_lets_audio_through_gets_no_card(peers: Peers) -> None:
+    async with lied_to(peers) as (liar, b2bua):
+        await up(b2bua)
+        liar.lies = {"silence media": OK}
+        assert isinstance(await masked(b2bua), Done), "so far there is nothing to see"
+        refused = await collecting(b2bua)
+        assert isinstance(refused, Refused)
+        assert "does not mask" in refused.reason
+
+
+async def test_a_server_that_reports_no_keys_to_us_gets_no_card(peers: Peers) -> None:
+    for index, reports_to in enumerate((None, free_port())):
+        daemon = await peers.rtpengine(reports_to, index)
+        async with served(peers, free_port(), daemon.address) as b2bua:
+            await up(b2bua)
+            assert isinstance(await masked(b2bua), Done)
+            refused = await collecting(b2bua)
+            assert isinstance(refused, Refused)
+            assert "does not report keys" in refused.reason
+
+
+async def test_what_this_engine_cannot_do_is_refused(peers: Peers) -> None:
+    digits = free_port()
+    daemon = await peers.rtpengine(digits)
+    async with served(peers, digits, daemon.address) as b2bua:
+        await up(b2bua)
+        for policy in (MaskPolicy.MASK, MaskPolicy.MUTE_ON_KEY):
+            assert isinstance(await masked(b2bua, masking=Masking(policy=policy)), Refused), policy
+        keys = StreamKeys(suite="AES_CM_128_HMAC_SHA1_80", peer=bytes(30), ours=bytes(30))
+        refused = await b2bua.ask(SetRemote(serial=5, session=S, side=Side.CALLER, streams=(stream(keys=keys),)))
+        assert isinstance(refused, Refused)
+        for number, dark in enumerate((stream(opaque_types=(96,)), stream(other_types=(98,)))):
+            session = SessionId(f"dark-{number}")
+            await up(b2bua, session, dark)
+            assert isinstance(await masked(b2bua, session), Refused), dark
+
+
+async def test_a_capture_needs_a_mask_and_holds_it_shut(peers: Peers) -> None:
+    digits = free_port()
+    daemon = await peers.rtpengine(digits)
+    async with served(peers, digits, daemon.address) as b2bua:
+        await up(b2bua)
+        assert isinstance(await collecting(b2bua), Refused)
+        assert isinstance(await masked(b2bua), Done)
+        assert isinstance(await collecting(b2bua), Done)
+        assert isinstance(await b2bua.ask(SetMask(serial=6, session=S, on=False)), Refused)
+        moved = await b2bua.ask(SetRemote(serial=7, session=S, side=Side.CALLER, streams=(stream(port=7),)))
+        assert isinstance(moved, Done)
+        assert isinstance(await b2bua.ask(CloseSession(serial=8, session=S)), SessionClosed)
+        assert await daemon.calls() == 0
+
+
+async def test_sessions_are_spread_by_weight_and_go_elsewhere_when_a_server_dies(peers: Peers) -> None:
+    digits = free_port()
+    light, heavy = await peers.rtpengine(digits), await peers.rtpengine(digits, 1)
+    async with served(peers, digits, light.address, f"{heavy.address}/3") as b2bua:
+        for number in range(8):
+            await up(b2bua, SessionId(f"s{number}"))
+        assert (await light.calls(), await heavy.calls()) == (2, 6)
+        await heavy.kill()
+        await until_lost(b2bua, 6)
+        for number in range(8, 11):
+            await up(b2bua, SessionId(f"s{number}"))
+        assert await light.calls() == 5
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_capture_is_wiped_with_the_server_that_it_depends_on(peers: Peers, *, again: bool) -> None:
+    digits = free_port()
+    daemon = await peers.rtpengine(digits)
+    async with served(peers, digits, daemon.address) as b2bua:
+        await up(b2bua)
+        assert isinstance(await masked(b2bua), Done)
+        assert isinstance(await collecting(b2bua), Done)
+        await daemon.kill()
+        if again:  # so soon that nobody has missed it
+            await daemon.start()
+        await until_lost(b2bua, 1)
+        assert [news.state for news in b2bua.news if isinstance(news, CaptureChanged)][-1] is CaptureState.ABORTED
+        assert isinstance(await masked(b2bua), Refused)
+        if again:
+            await until_up(b2bua)
+
+
+async def until_lost(b2bua: B2bua, sessions: int) -> None:
+    """Until b2bua was told of so many lost sessions; then no capture goes on in them."""
+
+    async def lost() -> Counted | None:
+        counted = await b2bua.ask(CountSessions(serial=90))
+        assert isinstance(counted, Counted)
+        return counted if len(b2bua.lost) == sessions else None
+
+    counted = await until(lost, f"{sessions} sessions to be lost")
+    assert counted.captures == 0
+
+
+async def until_up(b2bua: B2bua) -> None:
+    """Until the server takes sessions again."""
+
+    async def takes() -> bool:
+        return isinstance(await b2bua.ask(OpenSession(serial=91, session=SessionId("new"), streams=1)), SessionOpened)
+
+    await until(takes, "the server to be used again")
