@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from b2bua.doctor import Level, examine
 from media.distributed import DistributedMedia
 from media.events import (
     AnyAnswer,
@@ -203,6 +204,29 @@ async def test_a_capture_is_wiped_with_the_server_that_it_depends_on(peers: Peer
         assert isinstance(await masked(b2bua), Refused)
         if again:
             await until_up(b2bua)
+
+
+async def test_the_doctor_tries_each_server(peers: Peers) -> None:
+    digits = free_port()
+    good, mute = await peers.rtpengine(digits), await peers.rtpengine(None, 1)
+    servers = f"{good.address}, {mute.address}, 127.0.0.1:{free_port()}"
+    conf = peers.directory / "sip.conf"
+    conf.write_text(
+        "[carrier]\nhost = 127.0.0.1\nport = 9\nmask = mute\n[pbx]\nhost = 127.0.0.1\nport = 9\n"
+        f"[general]\ndirectory = {peers.directory}\n[api]\ntokens = a:0123456789abcdef\n"
+        "[provider]\nurl = https://127.0.0.1:9\napi_key = k\n"
+        f"[media]\nengine = rtpengine\nrtpengine = {servers}\nrtpengine_digits = 127.0.0.1:{digits}\n"
+    )
+    found = [each for each in await examine(conf) if each.what.startswith("rtpengine ")]
+    assert [each.level for each in found] == [Level.GOOD, Level.FAULT, Level.FAULT], found
+    assert "reports it to us" in found[0].says
+    assert "does not report keys" in found[1].says
+    assert "no answer" in found[2].says
+    assert await good.calls() == await mute.calls() == 0
+    async with served(peers, digits, good.address):
+        found = [each for each in await examine(conf) if each.what.startswith("rtpengine ")]
+        assert [each.level for each in found] == [Level.WARNING, Level.WARNING, Level.FAULT], found
+        assert "where media runs" in found[0].says
 
 
 async def until_lost(b2bua: B2bua, sessions: int) -> None:
