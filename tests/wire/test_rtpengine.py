@@ -13,6 +13,7 @@ from tests.leak.carriers import Habit
 from tests.stack import free_port, until
 from tests.wire.conftest import Peers
 from tests.wire.handmade import MediaPair, offer
+from tests.wire.line import line
 from tests.wire.paying import charged, digits_sha256, nothing_left, without_complaint
 from tests.wire.peers.rtpengine import Rtpengine
 from tests.wire.sip_peer import Call
@@ -75,6 +76,22 @@ async def test_a_card_is_paid_over_rtpengine_and_the_agent_gets_no_event(peers: 
         await at.customer.key("1")
         await until(lambda: events(at.old) > before, "an event once the mask is open again")
         await at.end(at.agent)
+
+
+async def test_real_telephones_pay_over_rtpengine(peers: Peers) -> None:
+    digits = free_port()
+    daemon = await peers.rtpengine(digits)
+    extra = {"media": engine(digits, daemon), "carrier": {"mask": "mute"}}
+    async with line(peers, extra=extra) as wire:
+        call_id = await wire.dial()
+        await wire.keyed(call_id, CANARY.keys)
+        assert (await wire.agent.stats())["dtmf"] == 0
+        assert (await wire.stack.submit(call_id))["type"] == "approved"
+        assert (await charged(wire.stack, "order-1"))["digits_sha256"] == digits_sha256()
+        await wire.voice()
+        await wire.hang_up()
+        await wire.no_sessions()
+        assert await daemon.calls() == 0
 
 
 @pytest.mark.parametrize("who", ["customer", "agent"])
