@@ -40,7 +40,8 @@ class Line:
         self.peers[side] = remote
         self.rtp = remote.rtp
         self.events = self.events or bool(remote.event_types)
-        dark = [*remote.opaque_types, *remote.other_types]
+        decoded = [number for number, _ in remote.decoded_types]
+        dark = [*remote.opaque_types, *decoded, *remote.red_types, *remote.other_types]
         self.maskable = self.maskable and remote.rtp and not dark and not set(remote.mu_types) & set(remote.a_types)
         for numbers, name in (
             (dark, None),

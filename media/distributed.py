@@ -102,7 +102,10 @@ class DistributedMedia(MediaService):
         """Raises NgError, NotDescribed, NoServer, NotMasked, NotProven, OSError, ValueError."""
         session = self._there.get(command.session)
         match command:
-            case OpenSession() if session is None:
+            case OpenSession(again=again) if session is None or (again and not session.mask_confirmed):
+                if session is not None:
+                    await session.end()
+                    self._close(session.id)
                 return await self._open_there(command)
             case SetRemote(side=side, streams=streams) if session is not None:
                 await session.set_remote(side, streams)

@@ -32,7 +32,7 @@ OTHER = {
     ("general", "ring_time"): "30",
     ("general", "ladders"): "50",
     ("general", "guard_time"): "2.5",
-    ("general", "opaque_audio"): "mute",
+    ("general", "other_audio"): "mute",
     ("carrier", "mask"): "mute-on-key",
     ("carrier", "key_pause"): "3.5",
     **{
@@ -63,6 +63,8 @@ OTHER = {
             "expires": "600",
             "realm": "realm.example",
             "domain": "domain.example",
+            "media_address": "2001:db8::9",
+            "media_advertised": "198.51.100.9",
             "nat": "yes",
             "srtp": "yes",
             "trust": "yes",
@@ -90,6 +92,9 @@ OTHER = {
     ("route", "refuse"): "403",
     ("media", "address"): "127.0.0.8",
     ("media", "advertised"): "198.51.100.8",
+    ("media", "threads"): "2",
+    ("media", "realtime"): "yes",
+    ("media", "dscp"): "0",
     ("media", "ports"): "30000-30099",
     ("media", "engine"): "rtpengine",
     ("media", "rtpengine"): "127.0.0.1:2223, [::1]:2224/0.5",
@@ -119,7 +124,7 @@ WRONG = {
     ("general", "realm"): "two words",
     ("general", "log_level"): "loud",
     ("general", "guard_time"): "0",
-    ("general", "opaque_audio"): "pass",
+    ("general", "other_audio"): "pass",
     ("carrier", "mask"): "none",
     ("carrier", "key_pause"): "0",
     ("general", "ring_time"): "-1",
@@ -135,6 +140,8 @@ WRONG = {
     ("carrier", "session_minimum"): "89",
     ("carrier", "tls_ca"): "/nowhere/ca.pem",
     ("pbx", "nat"): "perhaps",
+    ("carrier", "media_address"): "::",
+    ("pbx", "media_advertised"): "pbx.example",
     ("pbx", "srtp"): "maybe",
     ("carrier", "expires"): "10",
     ("pbx", "media"): "audio; video",
@@ -145,6 +152,8 @@ WRONG = {
     ("route", "callee"): "/(/",
     ("route", "refuse"): "200",
     ("media", "address"): "0.0.0.0",
+    ("media", "threads"): "0",
+    ("media", "dscp"): "64",
     ("media", "ports"): "20001-20002",
     ("media", "key_timeout"): "soon",
     ("media", "engine"): "another",
@@ -292,6 +301,8 @@ RTPENGINE = {"engine": "rtpengine", "rtpengine": "127.0.0.1:2223", "rtpengine_di
         ("carrier", {"mask": "mask"}, "[carrier] mask: expected mute"),
         ("carrier", {"mask": "mute-on-key"}, "[carrier] mask: expected mute"),
         ("pbx", {"srtp": "yes"}, "[pbx] srtp: expected no"),
+        ("pbx", {"media_address": "192.0.2.7"}, "[pbx] media_address: expected none"),
+        ("general", {"other_audio": "decode"}, "[general] other_audio: expected refuse"),
     ],
 )
 def test_what_rtpengine_cannot_do_is_told_before_a_call_needs_it(
@@ -299,6 +310,7 @@ def test_what_rtpengine_cannot_do_is_told_before_a_call_needs_it(
 ):
     sections = {**example(), "media": {**example()["media"], **RTPENGINE}}
     sections["carrier"]["mask"] = "mute"
+    sections["general"]["other_audio"] = "refuse"
     path = tmp_path / "sip.conf"
     for changed in (False, True):
         if changed:

@@ -21,6 +21,8 @@ from tests.wire.test_hold import renegotiated
 from tests.wire.test_tones import TAILS, read, send
 from tests.wire.test_transfer import Scene, events, scene
 
+GENERAL = {"other_audio": "refuse"}
+
 
 def engine(digits: int, *daemons: Rtpengine) -> dict[str, str]:
     """`[media]` for these servers."""
@@ -36,7 +38,7 @@ async def relayed(peers: Peers) -> AsyncIterator[Scene]:
     """A call that is up over one daemon."""
     digits = free_port()
     daemon = await peers.rtpengine(digits)
-    async with scene(peers.directory, engine(digits, daemon), mask="mute") as at:
+    async with scene(peers.directory, media=engine(digits, daemon), general=GENERAL, mask="mute") as at:
         yield at
 
 
@@ -81,7 +83,7 @@ async def test_a_card_is_paid_over_rtpengine_and_the_agent_gets_no_event(peers: 
 async def test_real_telephones_pay_over_rtpengine(peers: Peers) -> None:
     digits = free_port()
     daemon = await peers.rtpengine(digits)
-    extra = {"media": engine(digits, daemon), "carrier": {"mask": "mute"}}
+    extra = {"media": engine(digits, daemon), "carrier": {"mask": "mute"}, "general": GENERAL}
     async with line(peers, extra=extra) as wire:
         call_id = await wire.dial()
         await wire.keyed(call_id, CANARY.keys)
@@ -141,7 +143,7 @@ async def test_calls_end_with_their_server_and_new_ones_go_to_another(peers: Pee
     first, second = await peers.rtpengine(digits), await peers.rtpengine(digits, 1)
     media = engine(digits, first, second)
     media["rtpengine"] = f"{first.address}/9, {second.address}"
-    async with scene(peers.directory, media, mask="mute", complaints=False) as at:
+    async with scene(peers.directory, media=media, general=GENERAL, mask="mute", complaints=False) as at:
         await both_hear(at)
         assert (await first.calls(), await second.calls()) == (1, 0)
         await at.stack.start_capture(at.call_id)

@@ -213,7 +213,7 @@ async def test_the_doctor_tries_each_server(peers: Peers) -> None:
     conf = peers.directory / "sip.conf"
     conf.write_text(
         "[carrier]\nhost = 127.0.0.1\nport = 9\nmask = mute\n[pbx]\nhost = 127.0.0.1\nport = 9\n"
-        f"[general]\ndirectory = {peers.directory}\n[api]\ntokens = a:0123456789abcdef\n"
+        f"[general]\ndirectory = {peers.directory}\nother_audio = refuse\n[api]\ntokens = a:0123456789abcdef\n"
         "[provider]\nurl = https://127.0.0.1:9\napi_key = k\n"
         f"[media]\nengine = rtpengine\nrtpengine = {servers}\nrtpengine_digits = 127.0.0.1:{digits}\n"
     )
