@@ -35,14 +35,20 @@ from media.events import (
 )
 from media.payers import Payers
 from media.settings import MediaSettings
+from tests.leak.carriers import Habit, keyed
+from tests.leak.codec import PCMU
+from tests.leak.decoders import union
+from tests.leak.timeline import heard, parse
 from tests.stack import free_port, until
 from tests.unit.test_media_service import B2bua, connected
 from tests.wire.conftest import Peers
+from tests.wire.handmade import MediaPair
 from tests.wire.peers.liar import Liar
 
 S, C = SessionId("s"), CaptureId("c")
 MUTE = Masking(policy=MaskPolicy.MUTE)
 OK = {"result": "ok"}
+GLUED = Habit("events, and a tail of tone at once", apart=(0, 0), tail=(100, 160))
 
 
 @contextlib.asynccontextmanager
@@ -204,6 +210,35 @@ async def test_a_capture_is_wiped_with_the_server_that_it_depends_on(peers: Peer
         assert isinstance(await masked(b2bua), Refused)
         if again:
             await until_up(b2bua)
+
+
+@pytest.mark.parametrize("silenced", [True, False])
+async def test_the_recipe_alone_lets_tails_of_tone_through_so_audio_is_silenced_too(
+    peers: Peers, *, silenced: bool
+) -> None:
+    """Why `mute` is the only policy: docs/rtpengine.md."""
+    customer, agent = MediaPair(), MediaPair()
+    async with lied_to(peers) as (liar, b2bua):
+        if not silenced:
+            liar.lies = {"silence media": OK}
+        for pair in (customer, agent):
+            await pair.open()
+        opened = await b2bua.ask(OpenSession(serial=1, session=S, streams=1))
+        assert isinstance(opened, SessionOpened)
+        for side, pair in ((Side.CALLER, customer), (Side.AGENT, agent)):
+            await b2bua.ask(SetRemote(serial=2, session=S, side=side, streams=(stream(pair.port),)))
+        assert isinstance(await masked(b2bua), Done)
+        to = (opened.caller[0].address, opened.caller[0].port)
+        packets = keyed("4929", GLUED, 3, payload_type=PCMU, event_type=101)
+        for packet in packets:
+            customer.rtp.send(bytes(packet), to)
+            await asyncio.sleep(0.02)  # its delay buffer goes by the clock
+        await until(lambda: len(agent.rtp.heard) > len(packets) // 2, "what is left of it at the agent's telephone")
+        heard_there = [packet for data, _ in agent.rtp.heard if (packet := parse(data)) is not None]
+        read = [one.digit for digits in union(heard(heard_there)).values() for one in digits]
+        assert bool(read) is not silenced
+        for pair in (customer, agent):
+            pair.close()
 
 
 async def test_the_doctor_tries_each_server(peers: Peers) -> None:
