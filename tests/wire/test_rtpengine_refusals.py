@@ -34,6 +34,7 @@ from media.events import (
     StreamKeys,
 )
 from media.payers import Payers
+from media.rtp import Rtp, Ssrc, serialise
 from media.settings import MediaSettings
 from tests.leak.carriers import Habit, keyed
 from tests.leak.codec import PCMU
@@ -210,6 +211,39 @@ async def test_a_capture_is_wiped_with_the_server_that_it_depends_on(peers: Peer
         assert isinstance(await masked(b2bua), Refused)
         if again:
             await until_up(b2bua)
+
+
+@pytest.mark.parametrize("latch", [True, False])
+async def test_a_leg_is_heard_from_where_its_sdp_says_and_from_elsewhere_only_behind_nat(
+    peers: Peers, *, latch: bool
+) -> None:
+    digits = free_port()
+    daemon = await peers.rtpengine(digits)
+    told, elsewhere, agent = MediaPair(), MediaPair(), MediaPair()
+    async with served(peers, digits, daemon.address) as b2bua:
+        for pair in (told, elsewhere, agent):
+            await pair.open()
+        opened = await b2bua.ask(OpenSession(serial=1, session=S, streams=1))
+        assert isinstance(opened, SessionOpened)
+        for side, pair in ((Side.CALLER, told), (Side.AGENT, agent)):
+            wanted = stream(pair.port, latch=latch and side is Side.CALLER)
+            assert isinstance(await b2bua.ask(SetRemote(serial=2, session=S, side=side, streams=(wanted,))), Done)
+        to, loud = (opened.caller[0].address, opened.caller[0].port), b"\x10" * 160
+
+        async def spoken(pair: MediaPair, ssrc: int, enough: int) -> bool:
+            """Whether the agent heard it, before so many packets were sent."""
+            for number in range(enough):
+                pair.rtp.send(serialise(Rtp(PCMU, False, number, number * 160, Ssrc(ssrc), loud)), to)
+                await asyncio.sleep(0.02)
+                if any((packet := parse(data)) and packet.ssrc == ssrc for data, _ in agent.rtp.heard):
+                    return True
+            return False
+
+        assert await spoken(elsewhere, 1, 100 if latch else 20) is latch
+        if not latch:
+            assert await spoken(told, 2, 100), "the control"
+        for pair in (told, elsewhere, agent):
+            pair.close()
 
 
 @pytest.mark.parametrize("silenced", [True, False])
