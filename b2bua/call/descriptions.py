@@ -138,7 +138,9 @@ class Descriptions:
     def _rewritten(self, source: sdp.SessionDescription, side: Side, *, anew: bool = False) -> bytes:
         """`anew`: for a leg that is not in its place yet."""
         cryptos = [self._cryptos(side, index, media, anew=anew) for index, media in enumerate(source.media)]
-        return sdp.rewrite(source, self.local[side], self.origin, self.versions[side], cryptos)
+        theirs = self.said.get(side) if not anew else None
+        muxed = [media.muxed for media in theirs.media] if theirs is not None else []
+        return sdp.rewrite(source, self.local[side], self.origin, self.versions[side], cryptos, muxed)
 
     def _cryptos(self, side: Side, index: int, media: sdp.MediaDescription, *, anew: bool) -> tuple[str, ...] | None:
         """The lines of our keys for what a side is told of an m-line: as it speaks itself, else as its trunk is."""

@@ -94,6 +94,7 @@ OTHER = {
     ("media", "advertised"): "198.51.100.8",
     ("media", "threads"): "2",
     ("media", "realtime"): "yes",
+    ("media", "gather"): "0.001",
     ("media", "dscp"): "0",
     ("media", "ports"): "30000-30099",
     ("media", "engine"): "rtpengine",
