@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from media.events import LocalStream, RemoteStream
+from media.events import LocalStream, RemoteStream, Side
 
 _DISCARD = 9
 _CONNECTION = re.compile(rb"^c=IN IP[46] (\S+)", re.MULTILINE)
@@ -28,12 +28,12 @@ class Line:
     """One m-line: its payload types by name, and where each side's peer is."""
 
     types: dict[int, str] = field(default_factory=lambda: {0: "PCMU/8000"})
-    peers: dict[str, RemoteStream] = field(default_factory=dict)
+    peers: dict[Side, RemoteStream] = field(default_factory=dict)
     events: bool = False
     maskable: bool = True
     rtp: bool = True
 
-    def learn(self, side: str, remote: RemoteStream) -> None:
+    def learn(self, side: Side, remote: RemoteStream) -> None:
         """What one leg's SDP says of it."""
         if not self.peers:
             self.types = {}
@@ -53,7 +53,7 @@ class Line:
                 if self.types.get(number) != "telephone-event/8000":
                     self.types[number] = name or _STATIC.get(number, f"x-{number}/8000")
 
-    def text(self, side: str, here: str) -> str:
+    def text(self, side: Side, here: str) -> str:
         """Its lines of SDP, as `side` would write them. `here`: our own address, where there is no peer."""
         peer = self.peers.get(side)
         address, port = (here, _DISCARD) if peer is None or peer.port == 0 else (peer.address, peer.port)
@@ -67,13 +67,22 @@ class Line:
 
 
 def _rtcp(peer: RemoteStream | None) -> str:
-    """RFC 3605."""
+    """RFC 3605, and RFC 5761 for who has it on the RTP port."""
     if peer is None or not peer.port or not peer.rtcp_port:
         return ""
+    if peer.rtcp_port == peer.port:
+        return f"a=rtcp:{peer.port}\r\na=rtcp-mux\r\n"
     return f"a=rtcp:{peer.rtcp_port} IN IP{6 if ':' in peer.rtcp_address else 4} {peer.rtcp_address}\r\n"
 
 
-def description(lines: list[Line], side: str, here: str) -> str:
+def muxing(lines: list[Line]) -> list[str]:
+    """What the server is to do about RTCP on the RTP port, so that each leg has it as its own peer does."""
+    muxed = {side for line in lines for side, peer in line.peers.items() if peer.port and peer.port == peer.rtcp_port}
+    to_agent = ["offer"] if Side.AGENT in muxed else []
+    return [*to_agent, "accept" if to_agent and Side.CALLER in muxed else "demux"]
+
+
+def description(lines: list[Line], side: Side, here: str) -> str:
     """The session as `side` would describe it."""
     family = 6 if ":" in here else 4
     head = f"v=0\r\no=- 1 1 IN IP{family} {here}\r\ns=-\r\nc=IN IP{family} {here}\r\nt=0 0\r\n"

@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 
 from media._core import SecretMemory
-from media.described import Line, description, local
+from media.described import Line, description, local, muxing
 from media.digits import Digits
 from media.events import LegCounters, LocalStream, Masking, MaskPolicy, RemoteStream, SessionId, Side
 from media.ng import Answer, NgError, NgRefused, Value
@@ -151,6 +151,7 @@ class RtpengineSession:
                 "to-tag": Side.AGENT,
                 "ICE": "remove",
                 "flags": flags,
+                "rtcp-mux": muxing(self._lines),
                 "sdp": description(self._lines, side, self._here),
             }
             if command == "offer" and not self.local:

@@ -1,4 +1,5 @@
-"""The media process: sessions, masks and captures at b2bua's command. It opens no connection of its own (but to rtpengine servers: distributed.py).
+"""The media process: sessions, masks and captures at b2bua's command. It opens no connection of its own, but to rtpengine
+servers (distributed.py).
 
 Started as `python -m media.service --socket PATH --payers FD`, its settings in the environment, by `tonewall run`.
 

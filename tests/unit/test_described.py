@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from media.described import Line, NotDescribed, description, local
-from media.events import LocalStream, RemoteStream
+from media.events import LocalStream, RemoteStream, Side
 
 HERE = "192.0.2.9"
 
@@ -16,15 +16,15 @@ def remote(port: int = 4000, **more: object) -> RemoteStream:
 
 
 def test_a_leg_without_a_peer_is_at_our_own_discard_port() -> None:
-    text = description([Line()], "caller", HERE)
+    text = description([Line()], Side.CALLER, HERE)
     assert text.endswith("m=audio 9 RTP/AVP 0\r\nc=IN IP4 192.0.2.9\r\na=rtpmap:0 PCMU/8000\r\n")
 
 
 def test_both_legs_are_given_the_types_of_both() -> None:
     line = Line()
-    line.learn("caller", remote())
-    line.learn("agent", remote(mu_types=(), a_types=(8,), event_types=(96,)))
-    for side in ("caller", "agent"):
+    line.learn(Side.CALLER, remote())
+    line.learn(Side.AGENT, remote(mu_types=(), a_types=(8,), event_types=(96,)))
+    for side in (Side.CALLER, Side.AGENT):
         text = description([line], side, HERE)
         assert "m=audio 4000 RTP/AVP 0 101 8 96\r\nc=IN IP4 192.0.2.1\r\n" in text
         assert "a=rtcp:4009 IN IP4 192.0.2.2\r\n" in text
@@ -33,8 +33,8 @@ def test_both_legs_are_given_the_types_of_both() -> None:
 
 def test_what_was_an_event_once_stays_one() -> None:
     line = Line()
-    line.learn("caller", remote())
-    line.learn("caller", remote(mu_types=(0, 101), event_types=()))
+    line.learn(Side.CALLER, remote())
+    line.learn(Side.CALLER, remote(mu_types=(0, 101), event_types=()))
     assert line.types[101] == "telephone-event/8000"
     assert line.events
 
@@ -45,19 +45,19 @@ def test_what_was_an_event_once_stays_one() -> None:
 )
 def test_what_cannot_be_looked_into_cannot_be_masked(stream: RemoteStream) -> None:
     line = Line()
-    line.learn("caller", remote())
+    line.learn(Side.CALLER, remote())
     assert line.maskable
-    line.learn("agent", stream)
+    line.learn(Side.AGENT, stream)
     assert not line.maskable
-    line.learn("agent", remote())
+    line.learn(Side.AGENT, remote())
     assert not line.maskable, "packets of it may still be on their way"
 
 
 def test_a_stream_without_rtp_is_fax_and_one_of_video_is_video() -> None:
     fax, video = Line(), Line()
-    fax.learn("caller", remote(rtp=False, mu_types=(), event_types=()))
-    video.learn("caller", remote(mu_types=(), event_types=(), other_types=(98,)))
-    text = description([fax, video], "caller", HERE)
+    fax.learn(Side.CALLER, remote(rtp=False, mu_types=(), event_types=()))
+    video.learn(Side.CALLER, remote(mu_types=(), event_types=(), other_types=(98,)))
+    text = description([fax, video], Side.CALLER, HERE)
     assert "m=image 4000 udptl t38\r\n" in text
     assert "m=video 4000 RTP/AVP 98\r\nc=IN IP4 192.0.2.1\r\na=rtpmap:98 x-98/8000\r\n" in text
 

@@ -74,8 +74,8 @@ async def served(peers: Peers, digits: int, *servers: str) -> AsyncIterator[B2bu
 
 
 def stream(port: int = 9, **more: object) -> RemoteStream:
-    given = {"event_types": (101,), "mu_types": (0,), **more}
-    return RemoteStream(address="127.0.0.1", port=port, rtcp_address="127.0.0.1", rtcp_port=port + 1, **given)  # type: ignore[arg-type]
+    given = {"event_types": (101,), "mu_types": (0,), "rtcp_port": port + 1, **more}
+    return RemoteStream(address="127.0.0.1", port=port, rtcp_address="127.0.0.1", **given)  # type: ignore[arg-type]
 
 
 async def up(b2bua: B2bua, session: SessionId = S, remote: RemoteStream | None = None) -> SessionOpened:
@@ -211,6 +211,31 @@ async def test_a_capture_is_wiped_with_the_server_that_it_depends_on(peers: Peer
         assert isinstance(await masked(b2bua), Refused)
         if again:
             await until_up(b2bua)
+
+
+@pytest.mark.parametrize("muxed", [(), (Side.CALLER,), (Side.AGENT,), tuple(Side)], ids=str)
+async def test_each_leg_has_rtcp_where_its_own_peer_has_it(peers: Peers, muxed: tuple[Side, ...]) -> None:
+    digits = free_port()
+    daemon = await peers.rtpengine(digits)
+    ends = {side: MediaPair() for side in Side}
+    report = bytes((0x80, 201, 0, 1, 0, 0, 0, 7))
+    async with served(peers, digits, daemon.address) as b2bua:
+        opened = await up(b2bua)
+        for side, pair in ends.items():
+            await pair.open()
+            wanted = stream(pair.port, rtcp_port=pair.port + (side not in muxed))
+            assert isinstance(await b2bua.ask(SetRemote(serial=2, session=S, side=side, streams=(wanted,))), Done)
+        at = {Side.CALLER: opened.caller[0], Side.AGENT: opened.agent[0]}
+        for side, other in ((Side.CALLER, Side.AGENT), (Side.AGENT, Side.CALLER)):
+            one = ends[side].rtp if side in muxed else ends[side].rtcp
+            there, elsewhere = ends[other].rtp, ends[other].rtcp
+            if other not in muxed:
+                there, elsewhere = elsewhere, there
+            one.send(report, (at[side].address, at[side].port + (side not in muxed)))
+            await until(lambda there=there: there.heard, "the report")  # type: ignore[misc]
+            assert not elsewhere.heard
+        for pair in ends.values():
+            pair.close()
 
 
 @pytest.mark.parametrize("latch", [True, False])
