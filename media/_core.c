@@ -149,12 +149,12 @@ static PyObject *relay_set_crypto(PyObject *self, PyObject *args, PyObject *kwar
 }
 
 static PyObject *relay_set_types(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"stream", "events", "audio", "mu", "a", "opaque", NULL};
+    static char *names[] = {"stream", "events", "audio", "mu", "a", "opaque", "g722", NULL};
     struct command command = {.kind = SET_TYPES};
     long long stream;
     Py_buffer given[TYPE_KINDS] = {0};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ly*y*|y*y*y*", names, &stream, &given[TYPE_EVENT], &given[TYPE_AUDIO],
-                                     &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE]))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ly*y*|y*y*y*y*", names, &stream, &given[TYPE_EVENT], &given[TYPE_AUDIO],
+                                     &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE], &given[TYPE_G722]))
         return NULL;
     command.stream = stream;
     PyObject *result = take_types(given, command.types) ? run_or_null(self, &command) : NULL;

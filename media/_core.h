@@ -16,7 +16,7 @@
 enum { TRACKS = 4, PRESSES = 8, KEYS = 32, KEY_NONE = -1 };
 enum { KEY_HOLD_MS = 100 };
 /* In the order in which one counts, where a type is listed as several. TYPE_AUDIO: not looked into; TYPE_OPAQUE: cannot be. */
-enum type_kind { TYPE_UNKNOWN, TYPE_AUDIO, TYPE_MU, TYPE_A, TYPE_OPAQUE, TYPE_EVENT, TYPE_KINDS };
+enum type_kind { TYPE_UNKNOWN, TYPE_AUDIO, TYPE_MU, TYPE_A, TYPE_G722, TYPE_OPAQUE, TYPE_EVENT, TYPE_KINDS };
 enum verdict { FORWARD, WITHHELD, MALFORMED, HELD }; /* HELD: see hold_next */
 
 struct rtp {
@@ -45,7 +45,7 @@ struct press { /* one event, without its code: what was keyed is not to be found
 struct mask {
     uint8_t kinds[128];
     bool types_known, on, shut; /* `shut`: something got through; nothing leaves until the mask goes off */
-    struct hold *hold; /* while masked; NULL where there is no memory for it: then no G.711 leaves */
+    struct hold *hold; /* while masked; NULL where there is no memory for it: then no audio leaves */
     uint64_t clock;
     struct track tracks[TRACKS];
     struct press presses[PRESSES];

@@ -53,14 +53,21 @@ class Relay:
     None: in clear. Set again with the same keys it goes on. Raises OSError for a suite or a length that there is not."""
 
     def set_types(
-        self, stream: int, events: bytes, audio: bytes, mu: bytes = b"", a: bytes = b"", opaque: bytes = b""
+        self,
+        stream: int,
+        events: bytes,
+        audio: bytes,
+        mu: bytes = b"",
+        a: bytes = b"",
+        opaque: bytes = b"",
+        g722: bytes = b"",
     ) -> None: ...
     """The payload types that were negotiated, one byte each: telephone-event; what is not looked into and passes (video);
-        G.711 of either law; audio that cannot be looked into, and does not pass while masked."""
+        G.711 of either law; audio that cannot be looked into, and does not pass while masked; G.722."""
 
     def set_mask(self, stream: int, on: bool, policy: int = 0, guard: int = ...) -> None: ...
     """`policy` and `guard` (blocks of 5 ms): as in media/hold.py. Where there is no memory for the hold this raises OSError; then
-        the stream is masked, and of G.711 nothing leaves."""
+        the stream is masked, and no audio leaves."""
 
     def set_capture(self, stream: int, on: bool) -> None: ...
     """Keep (and announce) the customer's key presses, or do not. Switching wipes what was kept."""
@@ -86,7 +93,9 @@ class Relay:
 class Mask:
     """The decision for one direction as the relay makes it, exposed so that tests can compare it with the reference."""
 
-    def __init__(self, events: bytes, audio: bytes, mu: bytes = b"", a: bytes = b"", opaque: bytes = b"") -> None: ...
+    def __init__(
+        self, events: bytes, audio: bytes, mu: bytes = b"", a: bytes = b"", opaque: bytes = b"", g722: bytes = b""
+    ) -> None: ...
     def switch(self, on: bool, policy: int = 0, guard: int = ..., /) -> list[bytes]: ...
     """What was held and leaves because of it."""
 
@@ -113,5 +122,5 @@ class Canary:
     """The check on what leaves, exposed so that tests can play to it."""
 
     def __init__(self) -> None: ...
-    def hears(self, codes: bytes, a_law: bool, /) -> bool: ...
-    """Whether these samples of G.711, after those before, hold a key."""
+    def hears(self, codes: bytes, coding: int, /) -> bool: ...
+    """Whether these bytes, after those before, hold a key. `coding`: media.coding.Coding."""

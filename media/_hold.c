@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { AHEAD = 160, FILL = 8000, LOUDEST = 90, TAKEN_OVER_MS = 100 };
+enum { AHEAD = 160, FILL = 8000, LOUDEST = 90, SETTLING = 12, TAKEN_OVER_MS = 100 };
 
 static int32_t ahead(uint32_t a, uint32_t b) { return (int32_t)(a - b); }
 
@@ -22,6 +22,8 @@ void hold_begin(struct hold *hold, enum policy policy, int guard) {
     hold->guard = guard;
     hold->window = hold->background = -1;
     gate_begin(&hold->gate);
+    g722_begin(&hold->lower);
+    g722_begin(&hold->left);
 }
 
 /* --- what comes --------------------------------------------------------------------------------------------------------- */
@@ -89,11 +91,12 @@ static void push(struct hold *hold, struct frame frame, const uint8_t *payload, 
     hold->newest = frame;
     hold->newest.size = usual;
     hold->has_newest = true;
-    uint8_t silence = frame.law == LAW_MU ? 0xFF : 0xD5;
+    uint8_t silence = frame.coding == CODING_A ? 0xD5 : 0xFF;
     for (int i = 0; i < frame.size; i++) {
         uint8_t code = payload != NULL ? payload[i] : silence;
         hold->codes[hold->total++ % HOLD_RING] = code;
-        hold->heard[hold->heard_count++] = (int16_t)g711_decode(frame.law, code);
+        hold->heard[hold->heard_count++] =
+            (int16_t)(frame.coding == CODING_G722 ? g722_hear(&hold->lower, code) : g711_decode(frame.coding, code));
         if (hold->heard_count == BLOCK)
             hear(hold);
     }
@@ -116,6 +119,11 @@ void hold_fill(struct hold *hold, int size, uint16_t seq) {
 void hold_audio(struct hold *hold, struct frame header, const uint8_t *payload, int64_t now_ms) {
     hold->last_ms = now_ms;
     hold->filled = false;
+    if (header.coding == CODING_G722 && !hold->has_newest) {
+        g722_begin(&hold->lower);
+        if (hold->window < hold->block + SETTLING)
+            hold->window = hold->block + SETTLING;
+    }
     push(hold, header, payload, header.size);
 }
 
@@ -130,14 +138,16 @@ void hold_end(struct hold *hold) { close_blocks(hold, hold->block - AHEAD / BLOC
 
 /* --- what leaves --------------------------------------------------------------------------------------------------------- */
 
-static int noise(const struct hold *hold, uint32_t timestamp) {
+static uint8_t noise(const struct hold *hold, enum coding coding, uint32_t timestamp) {
     int level = (int)sqrt(3 * (double)(hold->background > 0 ? hold->background : 0));
     if (level > LOUDEST)
         level = LOUDEST;
     uint32_t mixed = timestamp * 2654435761u;
     mixed = (mixed ^ mixed >> 15) * 2246822519u;
     mixed ^= mixed >> 13;
-    return (((int)(mixed >> 16) - 32768) * level) >> 15;
+    if (coding == CODING_G722)
+        return g722_quiet(mixed >> 16, level);
+    return g711_encode(coding, (((int)(mixed >> 16) - 32768) * level) >> 15);
 }
 
 /* What was not looked into is. */
@@ -156,10 +166,10 @@ static void build_part(const struct hold *hold, const struct frame *frame, int64
         if (before && place < weight)
             weight = place;
         if (shut) {
-            code = g711_encode(frame->law, noise(hold, frame->timestamp + (uint32_t)(sample - frame->start)));
-        } else if (weight != BLOCK) {
-            int value = g711_decode(frame->law, code);
-            code = g711_encode(frame->law, value * weight / BLOCK);
+            code = noise(hold, frame->coding, frame->timestamp + (uint32_t)(sample - frame->start));
+        } else if (weight != BLOCK && frame->coding != CODING_G722) {
+            int value = g711_decode(frame->coding, code);
+            code = g711_encode(frame->coding, value * weight / BLOCK);
         }
         *out++ = code;
     }

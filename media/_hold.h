@@ -1,4 +1,4 @@
-/* Tones in G.711 and the hold that keeps them from the agent: _g711.c, _inband.c, _hold.c. */
+/* Tones in G.711 and G.722, and the hold that keeps them from the agent: _g711.c, _g722.c, _inband.c, _hold.c. */
 #ifndef TONEWALL_HOLD_H
 #define TONEWALL_HOLD_H
 
@@ -8,12 +8,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum coding { CODING_MU = 0, CODING_A = 1, CODING_G722 = 2 }; /* media/coding.py */
+
 /* --- _g711.c (media/g711.py) ------------------------------------------------------------------------------------------ */
 
-enum law { LAW_MU = 0, LAW_A = 1 };
+int g711_decode(enum coding law, uint8_t code);
+uint8_t g711_encode(enum coding law, int sample);
 
-int g711_decode(enum law law, uint8_t code);
-uint8_t g711_encode(enum law law, int sample);
+/* --- _g722.c (media/g722.py) ------------------------------------------------------------------------------------------ */
+
+struct g722 { /* the lower half band of one stream; it knows what was said: lives in secret memory only */
+    int scale, scale_log, expected, from_zeros;
+    int poles[2], zeros[6], whole[2], partial[2], steps[6];
+};
+
+void g722_begin(struct g722 *lower);
+int g722_hear(struct g722 *lower, uint8_t code);
+uint8_t g722_quiet(unsigned chance, int level);
 
 /* --- _inband.c (media/inband.py) -------------------------------------------------------------------------------------- */
 
@@ -59,7 +70,7 @@ enum { FRAMES = 16, FRAME_MOST = 1280, HOLD_RING = 8192, HOLD_BLOCKS = 128, RTP_
 struct frame {
     uint8_t type;
     bool marker;
-    enum law law;
+    enum coding coding;
     uint16_t seq;
     uint32_t timestamp, ssrc;
     int64_t start;
@@ -77,9 +88,11 @@ struct hold { /* lives in secret memory only */
     int heard_count;
     int16_t heard[BLOCK];
     uint8_t codes[HOLD_RING], shut[HOLD_BLOCKS];
+    struct g722 lower;
     struct detector detector;
     struct gate gate;
-    struct canary canary; /* of what has left */
+    struct g722 left; /* what has left, as the agent's phone decodes it */
+    struct canary canary; /* of that */
 };
 
 void hold_begin(struct hold *hold, enum policy policy, int guard);

@@ -26,6 +26,10 @@ static bool looks_like_event(const uint8_t *payload, size_t length) {
     return true;
 }
 
+static enum coding coding_of(enum type_kind kind) {
+    return kind == TYPE_G722 ? CODING_G722 : kind == TYPE_A ? CODING_A : CODING_MU;
+}
+
 static void fill(struct mask *mask, uint32_t timestamp, bool event) {
     struct hold *hold = mask->hold;
     uint16_t leaves_as;
@@ -54,7 +58,7 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
     enum type_kind kind = mask->kinds[rtp.type];
     bool is_event = kind == TYPE_EVENT && size >= 4, is_key = kind == TYPE_EVENT || looks_like_event(payload, size);
     bool is_closed = is_key || kind == TYPE_UNKNOWN || kind == TYPE_OPAQUE;
-    bool withhold = mask->on && is_closed, is_g711 = mask->on && !is_closed && kind != TYPE_AUDIO;
+    bool withhold = mask->on && is_closed, is_held = mask->on && !is_closed && kind != TYPE_AUDIO;
     struct hold *hold = mask->on ? mask->hold : NULL;
     if (is_event && payload[0] <= 15) {
         struct sighting sighting = press_sight(mask, &rtp, payload, now_ms);
@@ -67,7 +71,7 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
             decision.timestamp = rtp.timestamp;
         }
     }
-    if (is_g711) {
+    if (is_held) {
         withhold = hold == NULL || !hold_takes(hold, rtp.ssrc, rtp.timestamp, size, now_ms);
         if (!withhold)
             fill(mask, rtp.timestamp, false);
@@ -83,9 +87,9 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
         decision.verdict = WITHHELD;
         return decision;
     }
-    if (is_g711) {
-        struct frame frame = {.type = rtp.type, .marker = rtp.marker, .law = kind == TYPE_MU ? LAW_MU : LAW_A,
-                              .seq = leaves_as, .timestamp = rtp.timestamp, .ssrc = rtp.ssrc, .size = (int)size};
+    if (is_held) {
+        struct frame frame = {.type = rtp.type, .marker = rtp.marker, .coding = coding_of(kind), .seq = leaves_as,
+                              .timestamp = rtp.timestamp, .ssrc = rtp.ssrc, .size = (int)size};
         hold_audio(hold, frame, payload, now_ms);
         decision.verdict = HELD;
         return decision;
@@ -109,15 +113,18 @@ bool mask_leaks(struct mask *mask, const uint8_t *packet, size_t length) {
         return mask->shut = true;
     const uint8_t *payload = packet + rtp.start;
     size_t size = rtp.end - rtp.start;
-    if (mask->kinds[rtp.type] == TYPE_EVENT || looks_like_event(payload, size))
+    enum type_kind kind = mask->kinds[rtp.type];
+    if (kind == TYPE_EVENT || looks_like_event(payload, size))
         return mask->shut = true;
-    bool is_mu = mask->kinds[rtp.type] == TYPE_MU || rtp.type == 0, is_a = mask->kinds[rtp.type] == TYPE_A || rtp.type == 8;
-    if (mask->hold == NULL || !(is_mu || is_a))
+    bool is_mu = kind == TYPE_MU || rtp.type == 0, is_a = kind == TYPE_A || rtp.type == 8;
+    bool is_g722 = kind == TYPE_G722 || rtp.type == 9;
+    if (mask->hold == NULL || !(is_mu || is_a || is_g722))
         return false;
     int16_t samples[FRAME_MOST];
     size = size < FRAME_MOST ? size : FRAME_MOST;
     for (size_t at = 0; at < size; at++)
-        samples[at] = (int16_t)g711_decode(is_mu ? LAW_MU : LAW_A, payload[at]);
+        samples[at] = (int16_t)(is_mu || is_a ? g711_decode(is_mu ? CODING_MU : CODING_A, payload[at])
+                                              : g722_hear(&mask->hold->left, payload[at]));
     mask->shut = canary_hears(&mask->hold->canary, samples, size);
     explicit_bzero(samples, size * sizeof *samples);
     return mask->shut;

@@ -43,11 +43,11 @@ typedef struct {
 } Mask;
 
 static PyObject *mask_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"events", "audio", "mu", "a", "opaque", NULL};
+    static char *names[] = {"events", "audio", "mu", "a", "opaque", "g722", NULL};
     Py_buffer given[TYPE_KINDS] = {0};
     struct type_list lists[TYPE_KINDS];
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*y*|y*y*y*", names, &given[TYPE_EVENT], &given[TYPE_AUDIO],
-                                     &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE]))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*y*|y*y*y*y*", names, &given[TYPE_EVENT], &given[TYPE_AUDIO],
+                                     &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE], &given[TYPE_G722]))
         return NULL;
     Mask *self = NULL;
     if (take_types(given, lists)) {

@@ -128,7 +128,7 @@ static int set_mask(struct relay *relay, struct stream *stream, const struct com
     if (mask->on && mask->hold == NULL) {
         mask->hold = pool_borrow(&relay->holds);
         if (mask->hold == NULL)
-            return -ENOMEM; /* masked all the same: no G.711 leaves */
+            return -ENOMEM; /* masked all the same: no audio leaves */
         hold_begin(mask->hold, (enum policy)command->policy, command->guard);
     }
     return 0;

@@ -71,11 +71,11 @@ class StreamKeys(msgspec.Struct, frozen=True, kw_only=True):
 class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
     """What a leg's SDP says of one m-line: where its packets come from and go to.
 
-    `port` 0 means refused or inactive. `event_types` are the payload types mapped to telephone-event (RFC 4733), `mu_types` and
-    `a_types` those of G.711, `other_types` those of video, which holds no tones, and `opaque_types` the rest: media cannot look
-    into it, and while masked it does not pass. Where `rtp` is false the packets are of another protocol (UDPTL): they are relayed
-    as they are, and while masked those of the customer are not. `keys`: it is SRTP; None: in clear.
-    `latch`: take the source of the first packet instead (trunks with `nat = yes` only).
+    `port` 0 means refused or inactive. `event_types` are the payload types mapped to telephone-event (RFC 4733), `mu_types`,
+    `a_types` and `g722_types` those of G.711 and G.722, `other_types` those of video, which holds no tones, and `opaque_types`
+    the rest: media cannot look into it, and while masked it does not pass. Where `rtp` is false the packets are of another
+    protocol (UDPTL): they are relayed as they are, and while masked those of the customer are not. `keys`: it is SRTP; None: in
+    clear. `latch`: take the source of the first packet instead (trunks with `nat = yes` only).
     """
 
     address: str
@@ -85,6 +85,7 @@ class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
     event_types: tuple[int, ...] = ()
     mu_types: tuple[int, ...] = ()
     a_types: tuple[int, ...] = ()
+    g722_types: tuple[int, ...] = ()
     opaque_types: tuple[int, ...] = ()
     other_types: tuple[int, ...] = ()
     rtp: bool = True

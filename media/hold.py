@@ -1,9 +1,10 @@
-"""The hold: while masked, G.711 from the customer waits until 20 ms more have been heard, and leaves without its tones.
+"""The hold: while masked, audio from the customer waits until 20 ms more have been heard, and leaves without its tones.
 
 The reference of `_hold.c`. Time is the packets' own: a frame leaves when later audio has come, or when none has come for long.
 
 Rule 1: a block that holds a tone, or stands in the window that an event opens, leaves as noise at the background's level; what
-        stands beside it is faded, so that nothing clicks; all else leaves byte by byte as it came.
+        stands beside it is faded, so that nothing clicks; all else leaves byte by byte as it came. (G.722 cannot be faded
+        without encoding it anew. Its decoders fade by themselves: their scale takes some ms to grow.)
 Rule 2: a window stays open until neither event nor tone has been there for the guard time: carriers send tails of tone.
 Rule 3: rtp_timestamps have no gap where an event was: frames of noise fill it. What fills depends on no digit, and no noise does.
 Rule 4: what was not looked into does not leave: where nothing more comes, the end of what waits leaves as noise.
@@ -18,7 +19,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from .g711 import SILENT, Law, decode, encode
+from .coding import SILENT, Coding
+from .g711 import decode, encode
+from .g722 import Lower, quiet
 from .inband import BLOCK, Detector, Gate
 from .rtp import Rtp, Ssrc, serialise
 
@@ -30,6 +33,7 @@ FILL = 8000  # samples that are filled at once, at most: a second; what is later
 RING = 8192  # samples that are kept; half of them may wait
 BLOCKS = 128  # of which it is known whether they are shut
 LOUDEST = 90  # of the noise: -50 dBm0
+SETTLING = 12  # blocks of G.722 until what it is decoded to can be trusted, where it was joined half-way
 TAKEN_OVER_MS = 100  # an SSRC that was silent for so long may be followed by another
 _WRAP = 1 << 32
 
@@ -52,7 +56,7 @@ class Frame:
     """One packet that waits: its samples are the ring's from `start` on."""
 
     header: Rtp  # with the sequence number that it leaves as
-    law: Law
+    coding: Coding
     start: int
     size: int
 
@@ -70,6 +74,7 @@ class Hold:
     _filled: bool = False  # the newest fills a gap
     _frames: deque[Frame] = field(default_factory=deque, repr=False)
     _codes: bytearray = field(default_factory=lambda: bytearray(RING), repr=False)
+    _lower: Lower = field(default_factory=Lower)  # of G.722
     _heard: list[int] = field(default_factory=list, repr=False)  # samples of a block that is not whole
     _total: int = 0  # samples so far
     _block: int = 0  # blocks that were looked at
@@ -107,19 +112,22 @@ class Hold:
         newest = self._newest
         assert newest is not None
         self._window = max(self._window, (self._total + size - 1) // BLOCK)
-        silence = bytes([SILENT[newest.law]]) * size
+        silence = bytes([SILENT[newest.coding]]) * size
         header = Rtp(newest.header.payload_type, False, sequence_number, rtp_timestamp, newest.header.ssrc, silence)
-        self._push(header, newest.law, newest.size)
+        self._push(header, newest.coding, newest.size)
         self._filled = True
 
     def _room(self, size: int, frames: int) -> bool:
         return len(self._frames) < frames and self._total - self._start() + size <= RING // 2
 
-    def audio(self, parsed: Rtp, law: Law, now_ms: int) -> None:
+    def audio(self, parsed: Rtp, coding: Coding, now_ms: int) -> None:
         """A frame that `takes` has agreed to; its sequence number is the one it leaves as."""
         self._last_ms = now_ms
         self._filled = False
-        self._push(parsed, law, len(parsed.payload))
+        if coding is Coding.G722 and self._newest is None:
+            self._lower = Lower()
+            self._window = max(self._window, self._block + SETTLING)
+        self._push(parsed, coding, len(parsed.payload))
 
     def event(self, now_ms: int) -> None:
         """A packet of an event came."""
@@ -138,15 +146,15 @@ class Hold:
     def _is_shut(self, block: int) -> bool:
         return block >= self._block or bool(self._shut[block % BLOCKS])
 
-    def _push(self, parsed: Rtp, law: Law, usual: int) -> None:
+    def _push(self, parsed: Rtp, coding: Coding, usual: int) -> None:
         """`usual`: how large the frames are that may fill a gap after this one."""
         size = len(parsed.payload)
-        self._frames.append(Frame(parsed, law, self._total, size))
-        self._newest = Frame(parsed, law, self._total, usual)
+        self._frames.append(Frame(parsed, coding, self._total, size))
+        self._newest = Frame(parsed, coding, self._total, usual)
         for code in parsed.payload:
             self._codes[self._total % RING] = code
             self._total += 1
-            self._heard.append(decode(law, code))
+            self._heard.append(self._lower.hear(code) if coding is Coding.G722 else decode(coding, code))
             if len(self._heard) == BLOCK:
                 self._hear()
         self._next = (parsed.rtp_timestamp + size) % _WRAP
@@ -212,22 +220,24 @@ class Hold:
         sample = frame.start + at
         block, place = divmod(sample, BLOCK)
         if self._is_shut(block):
-            return encode(frame.law, self._noise((frame.header.rtp_timestamp + at) % _WRAP))
+            return self._noise(frame.coding, (frame.header.rtp_timestamp + at) % _WRAP)
         code = self._codes[sample % RING]
         weight = BLOCK
         if block + 1 < self._block and self._is_shut(block + 1):
             weight = BLOCK - place
         if block and self._is_shut(block - 1):
             weight = min(weight, place)
-        if weight == BLOCK:
+        if weight == BLOCK or frame.coding is Coding.G722:
             return code
-        value = decode(frame.law, code)
+        value = decode(frame.coding, code)
         faded = abs(value) * weight // BLOCK
-        return encode(frame.law, faded if value >= 0 else -faded)
+        return encode(frame.coding, faded if value >= 0 else -faded)
 
-    def _noise(self, rtp_timestamp: int) -> int:
+    def _noise(self, coding: Coding, rtp_timestamp: int) -> int:
         level = min(math.isqrt(3 * max(self._background, 0)), LOUDEST)
         mixed = rtp_timestamp * 2654435761 % _WRAP
         mixed = (mixed ^ mixed >> 15) * 2246822519 % _WRAP
         mixed ^= mixed >> 13
-        return ((mixed >> 16) - 32768) * level >> 15
+        if coding is Coding.G722:
+            return quiet(mixed >> 16, level)
+        return encode(coding, ((mixed >> 16) - 32768) * level >> 15)

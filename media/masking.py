@@ -4,7 +4,8 @@ Rule 1: while masked, what is not understood is not forwarded: only well-formed 
         cannot be an event, and of RTCP the leading sender and receiver reports, whose fields are numbers.
 Rule 2: while masked, CSRCs, header extension and padding are left out: they may carry levels of a tone, or anything.
 Rule 3: unmasked, every well-formed packet is relayed as it is, events too; only its sequence number may differ.
-Rule 4: while masked, G.711 is held (media/hold.py) and leaves without its tones; audio that cannot be looked into does not leave.
+Rule 4: while masked, G.711 and G.722 are held (media/hold.py) and leave without their tones; audio that cannot be looked
+        into does not leave.
 Rule 5: types that nobody negotiated are unknown; where no types are known at all, only an unmasked path relays.
 """
 
@@ -14,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from . import telephone_event
-from .g711 import Law
+from .coding import Coding
 from .hold import Hold, Policy
 from .reassembly import Presses
 from .rtp import Rtp, Ssrc, is_multiplexed_rtcp, is_rtcp, leading_reports, parse, serialise
@@ -34,14 +35,14 @@ class Keyed:
 class Mask:
     """One direction, from customer to agent. A payload type that is listed as both counts as an event's.
 
-    `audio`: the types that are neither events nor a telephone's audio, and what is not looked into; `laws`: G.711;
+    `audio`: the types that are neither events nor a telephone's audio, and what is not looked into; `codings`: what is;
     `opaque`: audio that the core cannot look into.
     """
 
     events: frozenset[int]
     audio: frozenset[int]
     on: bool = False
-    laws: Mapping[int, Law] = field(default_factory=dict)
+    codings: Mapping[int, Coding] = field(default_factory=dict)
     opaque: frozenset[int] = frozenset()
     _hold: Hold | None = None
     _tracks: Tracks = field(default_factory=Tracks)
@@ -72,8 +73,8 @@ class Mask:
                 self._tracks.replay(parsed.ssrc, parsed.sequence_number)
             if sighting.is_new:
                 keyed = Keyed(parsed.ssrc, parsed.rtp_timestamp, event.code)
-        law = self._law(parsed) if self.on and not withhold else None
-        if law is not None and not self._holds(parsed, now_ms):
+        coding = self._coding(parsed) if self.on and not withhold else None
+        if coding is not None and not self._holds(parsed, now_ms):
             withhold = True
         leaves_as = self._tracks.leaves_as(parsed.ssrc, parsed.sequence_number, withhold)
         if self._hold is not None and withhold and self._is_key(parsed):
@@ -82,8 +83,8 @@ class Mask:
                 self._fill(parsed.rtp_timestamp + event.duration, event=True)
         if leaves_as is None:
             return None, keyed
-        if law is not None and self._hold is not None:
-            self._hold.audio(replace(parsed, sequence_number=leaves_as), law, now_ms)
+        if coding is not None and self._hold is not None:
+            self._hold.audio(replace(parsed, sequence_number=leaves_as), coding, now_ms)
             return None, keyed
         if self.on:
             return serialise(replace(parsed, sequence_number=leaves_as)), keyed
@@ -102,7 +103,7 @@ class Mask:
         return list(self._hold.released(all_of_it=True))
 
     def _holds(self, parsed: Rtp, now_ms: int) -> bool:
-        """Whether a frame of G.711 may wait; what is missing before it is filled."""
+        """Whether a frame may wait; what is missing before it is filled."""
         if self._hold is None or not self._hold.takes(parsed.ssrc, parsed.rtp_timestamp, len(parsed.payload), now_ms):
             return False
         self._fill(parsed.rtp_timestamp, event=False)
@@ -125,15 +126,15 @@ class Mask:
 
     @property
     def _is_strict(self) -> bool:
-        return self.on or bool(self.events or self.audio or self.laws or self.opaque)
+        return self.on or bool(self.events or self.audio or self.codings or self.opaque)
 
     def _is_key(self, parsed: Rtp) -> bool:
         return parsed.payload_type in self.events or telephone_event.looks_like_event(parsed.payload)
 
-    def _law(self, parsed: Rtp) -> Law | None:
-        return self.laws.get(parsed.payload_type)
+    def _coding(self, parsed: Rtp) -> Coding | None:
+        return self.codings.get(parsed.payload_type)
 
     def _is_audio(self, parsed: Rtp) -> bool:
-        known = parsed.payload_type in self.audio or parsed.payload_type in self.laws
+        known = parsed.payload_type in self.audio or parsed.payload_type in self.codings
         closed = parsed.payload_type in self.events or parsed.payload_type in self.opaque
         return known and not closed and not telephone_event.looks_like_event(parsed.payload)

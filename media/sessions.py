@@ -32,6 +32,7 @@ class _Types:
     events: set[int] = field(default_factory=set)
     mu: set[int] = field(default_factory=set)
     a: set[int] = field(default_factory=set)
+    g722: set[int] = field(default_factory=set)
     opaque: set[int] = field(default_factory=set)
     other: set[int] = field(default_factory=set)
 
@@ -39,13 +40,15 @@ class _Types:
         self.events.update(remote.event_types)
         self.mu.update(remote.mu_types)
         self.a.update(remote.a_types)
+        self.g722.update(remote.g722_types)
         self.opaque.update(remote.opaque_types)
         self.other.update(remote.other_types)
-        self.opaque |= self.mu & self.a
+        self.opaque |= self.mu & self.a | self.mu & self.g722 | self.a & self.g722
 
-    def lists(self) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    def lists(self) -> tuple[bytes, ...]:
         """As `Relay.set_types` takes them."""
-        return bytes(self.events), bytes(self.other), bytes(self.mu), bytes(self.a), bytes(self.opaque)
+        kinds = (self.events, self.other, self.mu, self.a, self.opaque, self.g722)
+        return tuple(map(bytes, kinds))
 
 
 class RelayedSession:

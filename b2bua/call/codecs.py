@@ -16,7 +16,7 @@ def small(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PayloadTypes:
-    """Of one m-line: telephone-event, G.711 of either law, what media cannot look into, and video, which holds no tones.
+    """Of one m-line: telephone-event, G.711 of either law, G.722, what media cannot look into, and video, which holds no tones.
 
     Redundancy (RFC 2198) and tone (RFC 4733 section 4) can carry keys in another form: they are opaque wherever they stand, and
     so is what nobody named.
@@ -25,12 +25,13 @@ class PayloadTypes:
     events: tuple[int, ...]
     mu: tuple[int, ...]
     a: tuple[int, ...]
+    g722: tuple[int, ...]
     opaque: tuple[int, ...]
     other: tuple[int, ...]
 
 
-_G711 = {"pcmu": "mu", "pcma": "a"}
-_UNNAMED = {0: ("pcmu", "8000"), 8: ("pcma", "8000")}  # RFC 3551 section 6
+_LOOKED_INTO = {"pcmu": "mu", "pcma": "a", "g722": "g722"}
+_UNNAMED = {0: ("pcmu", "8000"), 8: ("pcma", "8000"), 9: ("g722", "8000")}  # RFC 3551 section 6
 
 
 @lru_cache(maxsize=256)
@@ -49,7 +50,7 @@ def types_of(formats: tuple[str, ...], maps: tuple[str, ...], kind: str, is_clea
     """What the payload types of one m-line stand for. The phones of a trunk offer the same few lists of codecs in every call."""
     names = named(maps)
     numbers: list[int] = sorted({int(text) for text in (*formats, *names) if small(text) and int(text) < 128})
-    kinds: dict[str, list[int]] = {"events": [], "mu": [], "a": [], "opaque": [], "other": []}
+    kinds: dict[str, list[int]] = {"events": [], "mu": [], "a": [], "g722": [], "opaque": [], "other": []}
     for number in numbers:
         # What nobody named can be anything (RFC 3551 section 3: 96 to 127 mean nothing without an rtpmap).
         name, rate = names.get(str(number)) or _UNNAMED.get(number, ("" if number < 96 else "tone", "8000"))
@@ -58,8 +59,8 @@ def types_of(formats: tuple[str, ...], maps: tuple[str, ...], kind: str, is_clea
         elif kind == "video" and name not in ("red", "tone"):
             stands_for = "other"
         else:
-            is_g711 = kind == "audio" and rate == "8000" and is_clear
-            stands_for = _G711.get(name, "opaque") if is_g711 else "opaque"
+            may_be = kind == "audio" and rate == "8000" and is_clear
+            stands_for = _LOOKED_INTO.get(name, "opaque") if may_be else "opaque"
         kinds[stands_for].append(number)
     return PayloadTypes(**{kind: tuple(found) for kind, found in kinds.items()})
 

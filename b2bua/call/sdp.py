@@ -193,6 +193,7 @@ def remote_streams(
                 event_types=types.events,
                 mu_types=types.mu,
                 a_types=types.a,
+                g722_types=types.g722,
                 opaque_types=types.opaque,
                 other_types=types.other,
                 rtp=media.is_rtp,
@@ -310,7 +311,7 @@ def looked_into(described: SessionDescription) -> SessionDescription:
 
 def _looked_into(media: MediaDescription) -> MediaDescription:
     types, names = media.payload_types(), named(tuple(media.attributes("rtpmap")))
-    codecs = {str(number) for number in (*types.mu, *types.a)}
+    codecs = {str(number) for number in (*types.mu, *types.a, *types.g722)}
     if not codecs.intersection(media.formats):
         return replace(media, port=0)
     # Events run on the clock of the audio beside them (RFC 4733 section 2.1); those of a codec that is gone go too.

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media import _core
-from media.g711 import Law
+from media.coding import Coding
 from media.masking import Mask
 from media.reassembly import KeyQueue
 from media.rtp import Rtp, Ssrc, reception, serialise
 from media.sequence import difference
 
 EVENTS, AUDIO, OPAQUE = frozenset({101, 96}), frozenset({13, 96}), frozenset({111})
-LAWS = {0: Law.MU, 8: Law.A}
+CODINGS = {0: Coding.MU, 8: Coding.A}
 
 
 def pair(*, are_types_known: bool = True) -> tuple[Mask, _core.Mask]:
@@ -24,7 +24,7 @@ def pair(*, are_types_known: bool = True) -> tuple[Mask, _core.Mask]:
     if not are_types_known:
         return Mask(frozenset(), frozenset()), _core.Mask(b"", b"")
     core = _core.Mask(bytes(sorted(EVENTS)), bytes(sorted(AUDIO)), mu=b"\0", a=b"\x08", opaque=bytes(OPAQUE))
-    return Mask(EVENTS, AUDIO, laws=LAWS, opaque=OPAQUE), core
+    return Mask(EVENTS, AUDIO, codings=CODINGS, opaque=OPAQUE), core
 
 
 # Few values, near each other and near every wrap point, so that packets meet.

@@ -245,7 +245,7 @@ AUDIO = (
 
 def test_of_audio_only_what_can_be_looked_into_is_agreed_on():
     [media] = sdp.looked_into(sdp.parse(with_media(AUDIO))).media
-    assert (media.port, media.formats) == (4000, ("8", "13", "96"))
+    assert (media.port, media.formats) == (4000, ("9", "8", "13", "96"))
     assert media.lines == (
         "a=rtpmap:8 PCMA/8000", "a=rtpmap:96 telephone-event/8000", "a=fmtp:96 0-16", "a=rtcp-fb:* nack", "a=ptime:20"
     )  # fmt: skip
@@ -253,10 +253,10 @@ def test_of_audio_only_what_can_be_looked_into_is_agreed_on():
 
 def test_events_of_another_clock_stay_where_there_are_no_others():
     [media] = sdp.looked_into(sdp.parse(with_media(AUDIO.replace("a=rtpmap:96 telephone-event/8000\r\n", "")))).media
-    assert media.formats == ("8", "13", "97")
+    assert media.formats == ("9", "8", "13", "97")
 
 
-@pytest.mark.parametrize("formats", ["111", "9 18", "0\r\na=rtpmap:0 PCMU/16000"])
+@pytest.mark.parametrize("formats", ["111", "18", "0\r\na=rtpmap:0 PCMU/16000", "9\r\na=rtpmap:9 G722/16000"])
 def test_an_m_line_without_audio_that_can_be_looked_into_is_refused(formats: str):
     described = sdp.parse(with_media(f"m=audio 4000 RTP/AVP {formats}\r\nm=video 5000 RTP/AVP 99\r\n"))
     assert [media.port for media in sdp.looked_into(described).media] == [0, 5000]
@@ -273,7 +273,8 @@ def test_encrypted_audio_and_what_is_no_audio_are_left_alone():
     ("lines", "kinds"),
     [
         ("m=audio 4000 RTP/AVP 0 8\r\na=rtpmap:8 L16/8000\r\n", {"mu_types": (0,), "opaque_types": (8,)}),
-        ("m=audio 4000 RTP/SAVP 0\r\n", {"opaque_types": (0,)}),
+        ("m=audio 4000 RTP/AVP 9 96\r\na=rtpmap:96 g722/8000/1\r\n", {"g722_types": (9, 96)}),
+        ("m=audio 4000 RTP/SAVP 0 9\r\n", {"opaque_types": (0, 9)}),
         (
             "m=video 4000 RTP/AVP 0 31 100\r\na=rtpmap:100 red/8000\r\n",
             {"other_types": (0, 31), "opaque_types": (100,)},
@@ -281,7 +282,7 @@ def test_encrypted_audio_and_what_is_no_audio_are_left_alone():
         ("m=text 4000 RTP/AVP 98\r\na=rtpmap:98 t140/1000\r\n", {"opaque_types": (98,)}),
     ],
 )
-def test_what_is_neither_g711_nor_video_is_opaque(lines: str, kinds: dict[str, tuple[int, ...]]):
+def test_what_is_neither_g711_nor_g722_nor_video_is_opaque(lines: str, kinds: dict[str, tuple[int, ...]]):
     [stream] = sdp.remote_streams(sdp.parse(with_media(lines)), latch=False)
-    names = ("mu_types", "a_types", "opaque_types", "other_types")
+    names = ("mu_types", "a_types", "g722_types", "opaque_types", "other_types")
     assert {name: getattr(stream, name) for name in names} == dict.fromkeys(names, ()) | kinds
