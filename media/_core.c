@@ -175,13 +175,13 @@ static PyObject *switch_stream(PyObject *self, PyObject *args, PyObject *kwargs,
 }
 
 static PyObject *relay_set_mask(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"stream", "on", "policy", "guard", NULL};
-    struct command command = {.kind = SET_MASK, .policy = POLICY_MASK, .guard = GUARD};
+    static char *names[] = {"stream", "on", "policy", "guard", "tones", "flat", NULL};
+    struct command command = {.kind = SET_MASK};
     long long stream;
-    int on;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Lp|ii", names, &stream, &on, &command.policy, &command.guard))
+    int on, policy = POLICY_MASK, guard = GUARD, tones = false, flat = false;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Lp|iipp", names, &stream, &on, &policy, &guard, &tones, &flat))
         return NULL;
-    if (!is_policy(command.policy, command.guard))
+    if (!take_manner(policy, guard, tones, flat, &command.manner))
         return NULL;
     command.stream = stream;
     command.on = on;

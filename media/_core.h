@@ -84,6 +84,8 @@ struct type_list {
 void mask_types(struct mask *mask, const struct type_list lists[TYPE_KINDS]);
 /* `packet` may be rewritten in place. */
 struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms);
+/* The next press that was a tone alone; to be asked after every packet. False: none. */
+bool mask_heard(struct mask *mask, struct decision *out);
 /* Whether what is to leave while masked holds a key, as an event or a tone; then the mask is shut. */
 bool mask_leaks(struct mask *mask, const uint8_t *packet, size_t length);
 struct decision mask_rtcp(const struct mask *mask, uint8_t *packet, size_t length);
@@ -145,7 +147,7 @@ struct command {
     struct sockaddr_storage rtp, rtcp;
     bool has_rtp, has_rtcp, on;
     struct type_list types[TYPE_KINDS];
-    int policy, guard;
+    struct manner manner;
     struct crypto_keys keys; /* `suite` NULL: in clear */
     uint8_t *into;
     size_t room;

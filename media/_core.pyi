@@ -65,8 +65,10 @@ class Relay:
     """The payload types that were negotiated, one byte each: telephone-event; what is not looked into and passes (video);
         G.711 of either law; audio that cannot be looked into, and does not pass while masked; G.722."""
 
-    def set_mask(self, stream: int, on: bool, policy: int = 0, guard: int = ...) -> None: ...
-    """`policy` and `guard` (blocks of 5 ms): as in media/hold.py. Where there is no memory for the hold this raises OSError; then
+    def set_mask(
+        self, stream: int, on: bool, policy: int = 0, guard: int = ..., tones: bool = False, flat: bool = False
+    ) -> None: ...
+    """The rest as in media/hold.py, `Manner`. Where there is no memory for the hold this raises OSError; then
         the stream is masked, and no audio leaves."""
 
     def set_capture(self, stream: int, on: bool) -> None: ...
@@ -96,11 +98,16 @@ class Mask:
     def __init__(
         self, events: bytes, audio: bytes, mu: bytes = b"", a: bytes = b"", opaque: bytes = b"", g722: bytes = b""
     ) -> None: ...
-    def switch(self, on: bool, policy: int = 0, guard: int = ..., /) -> list[bytes]: ...
+    def switch(
+        self, on: bool, policy: int = 0, guard: int = ..., tones: bool = False, flat: bool = False, /
+    ) -> list[bytes]: ...
     """What was held and leaves because of it."""
 
     def released(self) -> list[bytes]: ...
     """What was held and leaves now; to be asked after every packet."""
+
+    def heard(self, now_ms: int, /) -> list[int]: ...
+    """The event codes of presses that were tones alone; to be asked after every packet. They are kept as those of events."""
 
     def idle(self, now_ms: int, /) -> list[bytes]: ...
     """What was held and leaves because nothing has come for long."""

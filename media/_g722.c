@@ -12,6 +12,10 @@ static const int SCALED[] = {-60, -30, 58, 172, 334, 538, 1198, 3042};
 static const int MANTISSA[] = {2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834,
                                2896, 2960, 3025, 3091, 3158, 3228, 3298, 3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008};
 
+const uint8_t G722_FLAT[BLOCK] = {0xee, 0xf6, 0xfa, 0xfd, 0xfc, 0xfe, 0xd7, 0xfd, 0xd7, 0xd9, 0xd5, 0xd9, 0xdf, 0xf9,
+                                  0xdd, 0xfb, 0xf7, 0xf4, 0xf0, 0xf1, 0xf6, 0xf8, 0xf1, 0xfa, 0xdd, 0xdc, 0xdb, 0xff,
+                                  0xd7, 0xd8, 0xd2, 0xff, 0xdb, 0xf9, 0xde, 0xfa, 0xf9, 0xf1, 0xf2, 0xf5};
+
 static int within(int value, int least, int most) { return value < least ? least : value > most ? most : value; }
 static int bounded(int value) { return within(value, -32768, 32767); }
 

@@ -1,4 +1,5 @@
-/* Tones in G.711 and G.722, and the hold that keeps them from the agent: _g711.c, _g722.c, _inband.c, _hold.c. */
+/* Tones in G.711 and G.722, and the hold that keeps them from the agent: _g711.c, _g722.c, _inband.c, _tones.c,
+ * _hold.c. */
 #ifndef TONEWALL_HOLD_H
 #define TONEWALL_HOLD_H
 
@@ -25,10 +26,11 @@ struct g722 { /* the lower half band of one stream; it knows what was said: live
 void g722_begin(struct g722 *lower);
 int g722_hear(struct g722 *lower, uint8_t code);
 uint8_t g722_quiet(unsigned chance, int level);
+extern const uint8_t G722_FLAT[]; /* a block */
 
 /* --- _inband.c (media/inband.py) -------------------------------------------------------------------------------------- */
 
-enum { BLOCK = 40, LINES = 8, LONGEST = 12 };
+enum { BLOCK = 40, LINES = 8, LONGEST = 12, HANG_SURE = 12 };
 
 struct measured {
     int32_t real[LINES], imaginary[LINES];
@@ -61,11 +63,38 @@ void gate_begin(struct gate *gate);
 /* How many blocks before this one are shut because of it; NOT_SHUT: none is, nor itself. */
 int gate_pass_by(struct gate *gate, int64_t block, const struct found *found);
 
+/* --- _tones.c (media/tones.py) ---------------------------------------------------------------------------------------- */
+
+struct span { /* of one press in one form */
+    int code;
+    uint32_t first, last;
+};
+
+struct tones { /* lives in secret memory only: it knows what was keyed */
+    int key, hits, apart, row, column;
+    double row_power, column_power;
+    bool is_free;
+    struct span tone, event;
+};
+
+void tones_begin(struct tones *tones);
+/* Whether the block that ends at `at` makes a press: then `tones->tone` is it. */
+bool tones_hear(struct tones *tones, const struct found *found, const struct detector *detector, uint32_t at);
+void tones_pause(struct tones *tones);
+/* Whether this packet begins a press that was heard as a tone, and counted, before. */
+bool tones_event(struct tones *tones, int code, uint32_t first, uint16_t duration, bool is_new);
+
 /* --- _hold.c (media/hold.py) ------------------------------------------------------------------------------------------- */
 
 enum policy { POLICY_MASK = 0, POLICY_MUTE_ON_KEY = 1, POLICY_MUTE = 2 };
 enum { GUARD = 24, MOST_GUARD = 6000 }; /* blocks: 120 ms, the longest that a tail of tone was seen to come after its event, and as much again */
-enum { FRAMES = 16, FRAME_MOST = 1280, HOLD_RING = 8192, HOLD_BLOCKS = 128, RTP_HEADER = 12 };
+enum { FRAMES = 16, FRAME_MOST = 1280, HOLD_RING = 8192, HOLD_BLOCKS = 128, HOLD_PRESSES = 8, RTP_HEADER = 12 };
+
+struct manner {
+    enum policy policy;
+    int guard;
+    bool tones, flat;
+};
 
 struct frame {
     uint8_t type;
@@ -78,11 +107,10 @@ struct frame {
 };
 
 struct hold { /* lives in secret memory only */
-    enum policy policy;
-    int guard;
+    struct manner manner;
     bool bound, filled, has_newest;
     uint32_t ssrc, next;
-    int64_t last_ms, total, block, window, background;
+    int64_t last_ms, total, block, window, filling, tail, background;
     struct frame newest, frames[FRAMES];
     unsigned first, count;
     int heard_count;
@@ -91,11 +119,14 @@ struct hold { /* lives in secret memory only */
     struct g722 lower;
     struct detector detector;
     struct gate gate;
+    struct tones tones;
+    int presses; /* that were heard, and not yet asked for */
+    struct span pressed[HOLD_PRESSES];
     struct g722 left; /* what has left, as the agent's phone decodes it */
     struct canary canary; /* of that */
 };
 
-void hold_begin(struct hold *hold, enum policy policy, int guard);
+void hold_begin(struct hold *hold, const struct manner *manner);
 bool hold_takes(struct hold *hold, uint32_t ssrc, uint32_t timestamp, size_t size, int64_t now_ms);
 /* The size of the next frame that fills what lies before `timestamp`; 0: nothing is lacking. */
 int hold_lacks(const struct hold *hold, uint32_t timestamp, bool event);
@@ -103,6 +134,9 @@ void hold_fill(struct hold *hold, int size, uint16_t seq);
 /* `header.size` bytes at `payload`; `header.seq` is what it leaves as. */
 void hold_audio(struct hold *hold, struct frame header, const uint8_t *payload, int64_t now_ms);
 void hold_event(struct hold *hold, int64_t now_ms);
+/* The same packet, if it is a key's. Whether it begins a press that was told of before, as a tone. */
+bool hold_key(struct hold *hold, uint32_t ssrc, uint32_t timestamp, int code, uint16_t duration, bool is_new);
+bool hold_pressed(struct hold *hold, struct span *out); /* the next press that was heard; false: none */
 void hold_end(struct hold *hold); /* nothing more has come for long: what was not looked past is shut */
 /* The next packet whose time has come, into `out` (RTP_HEADER + FRAME_MOST bytes); 0: none. */
 size_t hold_next(struct hold *hold, bool all_of_it, uint8_t *out);

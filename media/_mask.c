@@ -65,7 +65,8 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
         withhold |= sighting.withheld;
         if (sighting.replayed)
             track_replay(mask, rtp.ssrc, rtp.seq);
-        if (sighting.is_new) {
+        bool was_heard = hold != NULL && hold_key(hold, rtp.ssrc, rtp.timestamp, payload[0], get16(payload + 2), sighting.is_new);
+        if (sighting.is_new && !was_heard) {
             decision.key = payload[0];
             decision.ssrc = rtp.ssrc;
             decision.timestamp = rtp.timestamp;
@@ -103,6 +104,15 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
         decision.length = 12 + size;
     }
     return decision;
+}
+
+bool mask_heard(struct mask *mask, struct decision *out) {
+    struct span press;
+    if (mask->hold == NULL || !hold_pressed(mask->hold, &press))
+        return false;
+    *out = (struct decision){.verdict = HELD, .key = press.code, .ssrc = mask->hold->ssrc, .timestamp = press.first};
+    explicit_bzero(&press, sizeof press);
+    return true;
 }
 
 bool mask_leaks(struct mask *mask, const uint8_t *packet, size_t length) {

@@ -28,11 +28,12 @@ void release_types(Py_buffer given[TYPE_KINDS]) {
             PyBuffer_Release(&given[kind]);
 }
 
-bool is_policy(int policy, int guard) {
+bool take_manner(int policy, int guard, int tones, int flat, struct manner *out) {
     if (policy < POLICY_MASK || policy > POLICY_MUTE || guard < 0 || guard > MOST_GUARD) {
         PyErr_Format(PyExc_ValueError, "policy is 0 to %d, guard 0 to %d blocks", POLICY_MUTE, MOST_GUARD);
         return false;
     }
+    *out = (struct manner){.policy = (enum policy)policy, .guard = guard, .tones = tones, .flat = flat};
     return true;
 }
 
@@ -85,18 +86,41 @@ static PyObject *let_go(Mask *self, bool all_of_it) {
 
 static PyObject *mask_switch(PyObject *object, PyObject *args) {
     Mask *self = (Mask *)object;
-    int on, policy = POLICY_MASK, guard = GUARD;
-    if (!PyArg_ParseTuple(args, "p|ii", &on, &policy, &guard) || !is_policy(policy, guard))
+    int on, policy = POLICY_MASK, guard = GUARD, tones = false, flat = false;
+    struct manner manner;
+    if (!PyArg_ParseTuple(args, "p|iipp", &on, &policy, &guard, &tones, &flat) ||
+        !take_manner(policy, guard, tones, flat, &manner))
         return NULL;
     PyObject *left = let_go(self, true);
     self->mask.on = on;
     self->mask.hold = on ? (struct hold *)self->hold.bytes : NULL;
     if (on)
-        hold_begin(self->mask.hold, (enum policy)policy, guard);
+        hold_begin(self->mask.hold, &manner);
     return left;
 }
 
 static PyObject *mask_released(PyObject *self, PyObject *Py_UNUSED(ignored)) { return let_go((Mask *)self, false); }
+
+/* The event codes of the presses that were heard; they are kept as those of events are. */
+static PyObject *mask_heard_method(PyObject *object, PyObject *now) {
+    Mask *self = (Mask *)object;
+    struct decision press;
+    long long now_ms = PyLong_AsLongLong(now);
+    if (now_ms == -1 && PyErr_Occurred())
+        return NULL;
+    PyObject *heard = PyList_New(0);
+    while (heard != NULL && mask_heard(&self->mask, &press)) {
+        PyObject *code = PyLong_FromLong(press.key);
+        if (code == NULL || PyList_Append(heard, code) != 0)
+            Py_CLEAR(heard);
+        else if (!keys_put((struct keys *)self->keys.bytes, press.key, press.ssrc, press.timestamp, now_ms))
+            PyErr_SetString(PyExc_OverflowError, "more keys wait than there is room for");
+        if (PyErr_Occurred())
+            Py_CLEAR(heard);
+        Py_XDECREF(code);
+    }
+    return heard;
+}
 
 static PyObject *mask_idle(PyObject *object, PyObject *now) {
     Mask *self = (Mask *)object;
@@ -174,6 +198,7 @@ static PyObject *mask_take(PyObject *object, PyObject *now) {
 static PyMethodDef mask_methods[] = {
     {"switch", mask_switch, METH_VARARGS, NULL},
     {"released", mask_released, METH_NOARGS, NULL},
+    {"heard", mask_heard_method, METH_O, NULL},
     {"idle", mask_idle, METH_O, NULL},
     {"rtp", mask_rtp_method, METH_VARARGS, NULL},
     {"rtcp", mask_rtcp_method, METH_O, NULL},

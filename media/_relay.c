@@ -36,6 +36,14 @@ static void keep_key(struct relay *relay, struct stream *stream, const struct de
     report(relay, stream, OVERFLOW);
 }
 
+static void keep_heard(struct relay *relay, struct stream *stream, int64_t now_ms) {
+    struct decision press;
+    while (mask_heard(&stream->mask, &press))
+        if (stream->capture)
+            keep_key(relay, stream, &press, now_ms);
+    explicit_bzero(&press, sizeof press);
+}
+
 static struct decision decide(struct relay *relay, struct endpoint *from, uint8_t *packet, size_t length, int64_t now_ms) {
     struct stream *stream = from->stream;
     struct mask *mask = &stream->mask;
@@ -46,6 +54,7 @@ static struct decision decide(struct relay *relay, struct endpoint *from, uint8_
         decision = mask_rtp(mask, packet, length, now_ms);
         if (decision.key != KEY_NONE && stream->capture)
             keep_key(relay, stream, &decision, now_ms);
+        keep_heard(relay, stream, now_ms);
         break;
     case CALLER_RTCP:
         decision = mask_rtcp(mask, packet, length);

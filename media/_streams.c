@@ -111,11 +111,9 @@ static void drain(struct relay *relay, struct stream *stream, int64_t now_ms) {
 
 static int set_mask(struct relay *relay, struct stream *stream, const struct command *command, int64_t now_ms) {
     struct mask *mask = &stream->mask;
-    if (mask->on && command->on) { /* the policy may change, what is held stays */
-        if (mask->hold != NULL) {
-            mask->hold->policy = (enum policy)command->policy;
-            mask->hold->guard = command->guard;
-        }
+    if (mask->on && command->on) { /* the manner may change, what is held stays */
+        if (mask->hold != NULL)
+            mask->hold->manner = command->manner;
     } else if (mask->on) {
         drain(relay, stream, now_ms);
         release(relay, stream, true);
@@ -129,7 +127,7 @@ static int set_mask(struct relay *relay, struct stream *stream, const struct com
         mask->hold = pool_borrow(&relay->holds);
         if (mask->hold == NULL)
             return -ENOMEM; /* masked all the same: no audio leaves */
-        hold_begin(mask->hold, (enum policy)command->policy, command->guard);
+        hold_begin(mask->hold, &command->manner);
     }
     return 0;
 }

@@ -104,6 +104,9 @@ class Lower:
         self._expected = _bounded(_bounded(poles) + self._from_zeros)
 
 
+# A block of 400 Hz at -20 dBm0, twice its period: one after another they make that tone in any decoder, within some 40 ms.
+FLAT = bytes.fromhex("eef6fafdfcfed7fdd7d9d5d9dff9ddfbf7f4f0f1f6f8f1fadddcdbffd7d8d2ffdbf9defaf9f1f2f5")
+
 LOUD = 90  # of `quiet`; no louder noise is made
 _SMALL, _LARGE = (60, 61, 62, 63), (52, 54, 24, 26)  # codes: two either way, and the scale sinks or grows with them
 

@@ -16,15 +16,17 @@ from dataclasses import dataclass, field, replace
 
 from . import telephone_event
 from .coding import Coding
-from .hold import Hold, Policy
+from .hold import Hold, Manner
 from .reassembly import Presses
 from .rtp import Rtp, Ssrc, is_multiplexed_rtcp, is_rtcp, leading_reports, parse, serialise
 from .sequence import Tracks
 
+DEFAULT = Manner()
+
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """A press that a packet begins."""
+    """A press that a packet begins, or that was heard."""
 
     ssrc: Ssrc
     rtp_timestamp: int
@@ -48,10 +50,10 @@ class Mask:
     _tracks: Tracks = field(default_factory=Tracks)
     _presses: Presses = field(default_factory=Presses)
 
-    def switch(self, on: bool, policy: Policy = Policy.MASK, guard: int = 24) -> list[bytes]:
-        """Mask, or open; what leaves because of it. `guard`: blocks of 5 ms for which a window stays open."""
+    def switch(self, on: bool, manner: Manner = DEFAULT) -> list[bytes]:
+        """Mask, or open; what leaves because of it."""
         left = list(self._hold.released(all_of_it=True)) if self._hold is not None else []
-        self._hold = Hold(policy, guard) if on else None
+        self._hold = Hold(manner) if on else None
         self.on = on
         return left
 
@@ -71,7 +73,10 @@ class Mask:
             withhold = withhold or sighting.withheld
             if sighting.replayed:
                 self._tracks.replay(parsed.ssrc, parsed.sequence_number)
-            if sighting.is_new:
+            was_heard = self._hold is not None and self._hold.key(
+                parsed.ssrc, parsed.rtp_timestamp, event, is_new=sighting.is_new
+            )
+            if sighting.is_new and not was_heard:
                 keyed = Keyed(parsed.ssrc, parsed.rtp_timestamp, event.code)
         coding = self._coding(parsed) if self.on and not withhold else None
         if coding is not None and not self._holds(parsed, now_ms):
@@ -93,6 +98,11 @@ class Mask:
     def released(self) -> Iterator[bytes]:
         """What was held and leaves now; to be asked after every packet."""
         return self._hold.released() if self._hold is not None else iter(())
+
+    def heard(self) -> list[Keyed]:
+        """The presses that were tones alone so far; to be asked after every packet."""
+        hold = self._hold
+        return [Keyed(hold.ssrc, at, code) for code, at in hold.pressed()] if hold and hold.ssrc is not None else []
 
     def idle(self, now_ms: int) -> list[bytes]:
         """What was held and leaves because nothing has come for long."""

@@ -13,7 +13,7 @@ from media import _core
 from media.coding import Coding
 from media.g711 import decode, encode
 from media.g722 import STEPS, Lower
-from media.hold import Policy
+from media.hold import Manner, Policy
 from media.inband import FREQUENCIES
 from media.masking import Mask
 from media.rtp import Rtp, Ssrc, parse, serialise
@@ -104,22 +104,29 @@ class Caller:
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 2**32), policy=st.sampled_from(Policy), guard=st.sampled_from([0, 24, 100]))
-def test_the_core_and_the_reference_let_the_same_bytes_go(seed, policy, guard):
+@given(
+    seed=st.integers(0, 2**32),
+    manner=st.builds(Manner, st.sampled_from(Policy), st.sampled_from([0, 24, 100]), st.booleans(), st.booleans()),
+)
+def test_the_core_and_the_reference_let_the_same_bytes_go_and_hear_the_same_keys(seed, manner):
     reference, core = pair()
     caller, left = Caller(seed), 0
-    assert core.switch(True, policy, guard) == reference.switch(True, policy, guard) == []
+    asked = (manner.policy, manner.guard, manner.tones, manner.flat)
+    assert core.switch(True, *asked) == reference.switch(True, manner) == []
     for _ in range(90):
         packet, now = caller.packet(), caller.now_ms
         out, keyed = reference.rtp(packet, now)
         assert core.rtp(packet, now) == (out, keyed.code if keyed else -1)
+        pressed = [one.code for one in reference.heard()]
+        assert core.heard(now) == pressed
+        core.take(now + 1000)
         released = list(reference.released())
         assert core.released() == released
         waited = reference.idle(now + 60)
         assert core.idle(now + 60) == waited
         left += len(released) + len(waited)
         if caller.chance.random() < 0.02:
-            assert core.switch(True, policy, guard) == reference.switch(True, policy, guard)
+            assert core.switch(True, *asked) == reference.switch(True, manner)
     assert core.switch(False) == reference.switch(False)
     assert left > 0
 
