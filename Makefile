@@ -11,8 +11,8 @@ WORKERS ?= 4
 BUILD_PACKAGES := build-essential ca-certificates cmake libsrtp2-dev pkg-config python3-dev python3-venv
 RUN_PACKAGES   := espeak-ng
 TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav baresip-core chromium dnsmasq-base \
-                  fonts-dejavu-core iproute2 kamailio kamailio-tls-modules libspandsp2 multimon-ng \
-                  postgresql procps sip-tester tshark
+                  fonts-dejavu-core iproute2 kamailio kamailio-tls-modules libbcg729-0 libsox-fmt-base libspandsp2 libvo-amrwbenc0 \
+                  multimon-ng postgresql procps sip-tester sox tshark
 BENCH_PACKAGES := rtpengine-daemon
 
 .PHONY: help setup run test check bench leak-report soak flood docs fuzz pictures lock image image-test clean

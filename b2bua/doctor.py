@@ -14,6 +14,7 @@ import resource
 import secrets
 import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
@@ -210,13 +211,44 @@ def _media(settings: Settings) -> list[Finding]:
     low, high = media.port_range()
     calls = (high - low + 1) // _SOCKETS_A_CALL
     findings = [_bindable("media address", media.address, 0, socket.SOCK_DGRAM, "[media] address")]
+    findings += [
+        _bindable(
+            f"{trunk_name(header)}'s media address",
+            trunk.media_address,
+            0,
+            socket.SOCK_DGRAM,
+            f"[{header}] media_address",
+        )
+        for header, trunk in settings.signalling.trunks.items()
+        if trunk.media_address
+    ]
     findings.append(_good("media ports", f"{media.ports}: enough for {calls} calls at once"))
+    cores = len(os.sched_getaffinity(0))
+    if media.threads > cores:
+        findings.append(_warn("media threads", f"[media] threads: more than the {cores} cores here; set {cores}"))
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if descriptors != resource.RLIM_INFINITY and calls * _SOCKETS_A_CALL > descriptors:
         findings.append(
             _warn("open files", f"{descriptors} allow {descriptors // _SOCKETS_A_CALL} calls; raise LimitNOFILE")
         )
+    if media.realtime:
+        findings.append(_realtime())
     return findings
+
+
+def _realtime() -> Finding:
+    def try_it() -> None:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(os.sched_get_priority_min(os.SCHED_FIFO)))
+
+    with ThreadPoolExecutor(1) as thread:  # its own priority only, and it ends here
+        error = thread.submit(try_it).exception()
+    if error is None:
+        return _good("real-time threads", "permitted")
+    return _warn(
+        "real-time threads",
+        "[media] realtime: not permitted, so media threads run as all others; set LimitRTPRIO=1 (systemd), "
+        "--ulimit rtprio=1 (container), or realtime = no",
+    )
 
 
 # --- who must be reachable ----------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ import contextlib
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 
 from b2bua.api.feed import Feed
 from b2bua.call.call import Call
@@ -32,6 +31,8 @@ from b2bua.call.limits import Limiter
 from b2bua.call.view import CallView, NoSuchCall, Order, TrunkView
 from b2bua.ladder.book import Ladders
 from b2bua.ladder.words import What
+from b2bua.line import Line, read_back, written
+from b2bua.overview import health, trunks
 from b2bua.plan import Engine, Media, Plan
 from media.events import (
     AnyAnswer,
@@ -51,18 +52,6 @@ from tonewall.tokens import token
 log = get_logger(__name__)
 
 
-@dataclass(slots=True)
-class _Line:
-    call: Call
-    legs: dict[Side, LegId] = field(default_factory=dict)
-    joining: LegId | None = None  # the leg that is to take the place of one of `legs`
-    timer: asyncio.TimerHandle | None = None
-    due: float | None = None  # what `timer` is set to
-
-    def all_legs(self) -> list[LegId]:
-        return [*self.legs.values(), *([self.joining] if self.joining is not None else [])]
-
-
 class Switchboard:
     """All calls. Implements `CallDesk` for the API; fed by the engine and by media. Lives on one event loop."""
 
@@ -78,8 +67,8 @@ class Switchboard:
         self._ladders = ladders or Ladders()
         self._engine: Engine | None = None
         self._media: Media | None = None
-        self._lines: dict[str, _Line] = {}
-        self._of_leg: dict[LegId, tuple[_Line, Side | None]] = {}  # None: the leg that is joining
+        self._lines: dict[str, Line] = {}
+        self._of_leg: dict[LegId, tuple[Line, Side | None]] = {}  # None: the leg that is joining
         self._feed = Feed()
         self._queue: deque[Callable[[], None]] = deque()
         self._busy = False
@@ -113,7 +102,7 @@ class Switchboard:
         route = plan.route(near, event.trunk, decision)
         call_id, origin, seed = token(8), int(token(7), 16), secrets.token_bytes(32)
         call, commands = Call.begin(call_id, event, route, origin, seed, self._plan.guard_time, self._clock())
-        line = _Line(call, {near: leg})
+        line = Line(call, {near: leg})
         self._lines[call_id] = line
         self._ladders.began(leg, near, event.trunk, call.view())
         self._idle.clear()
@@ -197,6 +186,34 @@ class Switchboard:
             self._do(lambda line=line: self._step(line, line.call.media_lost))  # type: ignore[misc]
         self._feed.close()
 
+    # --- to be written out, and read back -------------------------------------------------------------------------
+
+    def written(self, now: float) -> bytes:
+        """Every call, between two events; the engine's legs are written first, for that delivers what has happened to them.
+
+        `now`: on the monotonic clock. Raises WrittenError.
+        """
+        return written(self._lines.values(), self._limiter.places(), now)
+
+    def take_up(self, data: bytes, now: float) -> None:
+        """Go on with the calls that were written elsewhere, before any event. Raises WrittenError: then none was taken."""
+        lines, places = read_back(data, now)
+        self._limiter.take_up(places)
+        for line in lines:
+            self._idle.clear()
+            self._lines[line.call.id] = line
+            self._of_leg |= {leg: (line, side) for side, leg in line.legs.items()}
+            if line.joining is not None:
+                self._of_leg[line.joining] = (line, None)
+            self._feed.publish(line.call.view())
+            self._schedule(line)
+
+    def abandon(self) -> None:
+        """Stop, without a word to anybody: another goes on with what was `written`."""
+        for line in self._lines.values():
+            line.stop()
+        self._feed.close()
+
     # --- CallDesk -------------------------------------------------------------------------------------------------
 
     def calls(self) -> list[CallView]:
@@ -219,33 +236,10 @@ class Switchboard:
         return self._feed.follow()
 
     def trunks(self) -> list[TrunkView]:
-        return [
-            TrunkView(
-                name=name,
-                kind="carrier" if place.side is Side.CALLER else "pbx",
-                calls=self._limiter.calls(name),
-                refused=self._limiter.refused[name],
-                hops=self._engine.hops(name) if self._engine is not None else (),
-                registration=self._engine.registration(name) if self._engine is not None else None,
-            )
-            for name, place in self._plan.router.places.items()
-        ]
+        return trunks(self._plan.router, self._limiter, self._engine)
 
     def health(self) -> dict[str, int | bool]:
-        media = self._media is not None and self._media.connected
-        engine = self._engine.counters() if self._engine is not None else {}
-        return {
-            "media": media,
-            "calls": len(self._lines),
-            "legs": engine.get("legs", 0),
-            "dialogs": engine.get("dialogs", 0),
-            "transactions": engine.get("transactions", 0),
-            "strangers": engine.get("strangers", 0),
-            "payers": self._counted.payers if self._counted else 0,
-            "sessions": self._counted.sessions if self._counted else 0,
-            "leaks": self._counted.leaks if self._counted else 0,
-            "descriptors": self._counted.descriptors if self._counted else 0,
-        }
+        return health(len(self._lines), self._engine, self._media, self._counted)
 
     def _ask(self, call_id: str, request: Callable[[Call, float], list[CallCommand]]) -> CallView:
         line = self._lines.get(call_id)
@@ -271,23 +265,23 @@ class Switchboard:
         finally:
             self._busy = False
 
-    def _step(self, line: _Line, happen: Callable[[float], list[CallCommand]]) -> None:
+    def _step(self, line: Line, happen: Callable[[float], list[CallCommand]]) -> None:
         try:
             self._perform(line, happen(self._clock()))
         except Exception as error:
             self._fail(line, error)
 
-    def _carry_out(self, line: _Line, commands: list[CallCommand]) -> None:
+    def _carry_out(self, line: Line, commands: list[CallCommand]) -> None:
         try:
             self._perform(line, commands)
         except Exception as error:
             self._fail(line, error)
 
-    def _fail(self, line: _Line, error: Exception) -> None:
+    def _fail(self, line: Line, error: Exception) -> None:
         log.error("call failed", call=line.call.id, exc_info=error)
         self._abandon(line)
 
-    def _perform(self, line: _Line, commands: list[CallCommand]) -> None:
+    def _perform(self, line: Line, commands: list[CallCommand]) -> None:
         for command in commands:
             match command:
                 case ToLeg(side, InviteLeg() as invite):
@@ -319,18 +313,18 @@ class Switchboard:
         if line.call.over:
             self._forget(line)
 
-    def _join(self, line: _Line, invite: InviteLeg) -> None:
+    def _join(self, line: Line, invite: InviteLeg) -> None:
         self._unjoin(line)
         line.joining = self._invite(line, None, invite)
 
-    def _unjoin(self, line: _Line) -> None:
+    def _unjoin(self, line: Line) -> None:
         """The joining leg, if any, is of a transfer that is over."""
         if line.joining is not None:
             self._of_leg.pop(line.joining, None)
             self._limiter.release(line.joining)
             line.joining = None
 
-    def _invite(self, line: _Line, side: Side | None, invite: InviteLeg) -> LegId:
+    def _invite(self, line: Line, side: Side | None, invite: InviteLeg) -> LegId:
         """A new leg. Where its trunk is full, it fails as if the peer had refused it."""
         assert self._engine is not None
         leg = self._engine.new_leg()
@@ -345,7 +339,7 @@ class Switchboard:
             self._to_engine(leg, invite)
         return leg
 
-    def _seat(self, line: _Line, side: Side) -> None:
+    def _seat(self, line: Line, side: Side) -> None:
         """The joining leg takes the place; of the old one nothing more is heard."""
         assert line.joining is not None
         self._of_leg.pop(line.legs[side], None)
@@ -359,23 +353,21 @@ class Switchboard:
         assert self._engine is not None
         self._engine.execute(leg, command)
 
-    def _schedule(self, line: _Line) -> None:
+    def _schedule(self, line: Line) -> None:
         due = line.call.deadline()
         if due == line.due:
             return
-        if line.timer is not None:
-            line.timer.cancel()
-            line.timer = None
+        line.stop()
         line.due = due
         if due is not None:
             delay = max(0.0, due - self._clock())
             line.timer = asyncio.get_running_loop().call_later(delay, self._expire, line)
 
-    def _expire(self, line: _Line) -> None:
+    def _expire(self, line: Line) -> None:
         line.timer = line.due = None
         self._do(lambda: self._step(line, line.call.expire))
 
-    def _abandon(self, line: _Line) -> None:
+    def _abandon(self, line: Line) -> None:
         """A bug of ours: end this call's legs; its mask, if any, stays on until media closes the session."""
         for leg in line.all_legs():
             self._to_engine(leg, HangUpLeg("internal error"))
@@ -385,9 +377,8 @@ class Switchboard:
             self._record(line.call.record(self._clock()))
         self._forget(line)
 
-    def _forget(self, line: _Line) -> None:
-        if line.timer is not None:
-            line.timer.cancel()
+    def _forget(self, line: Line) -> None:
+        line.stop()
         self._lines.pop(line.call.id, None)
         self._ladders.ended(line.call.id)
         if not self._lines:

@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from b2bua.call.numbers import Form
 from b2bua.call.routing import Pattern, PatternError
+from tonewall.address import own_address
 from tonewall.ini import Section
 
 _PRIVATE_HEADER = re.compile(r"\*|[XP]-[A-Za-z0-9.!%*_+`'~-]{1,62}", re.IGNORECASE)
@@ -89,6 +90,10 @@ class TrunkSettings(Section):
     )
     x_headers: str = Field("", description="X- and P- headers to send to it, separated by commas, or * for all")
     identity: bool = Field(False, description="yes or no: send it signed callers (Identity) that are still true")
+    media_address: str = Field(
+        "", description="the numeric address that RTP of its calls is received on, where it is not that of [media]"
+    )
+    media_advertised: str = Field("", description="the numeric address that it sends RTP to, where it is another (NAT)")
     nat: bool = Field(
         False, description="yes or no: the peer sits behind NAT, so take the source of its first RTP packet"
     )
@@ -116,6 +121,11 @@ class TrunkSettings(Section):
     @classmethod
     def _is_host(cls, value: str) -> str:
         return _host(value)
+
+    @field_validator("media_address", "media_advertised")
+    @classmethod
+    def _is_an_interface(cls, value: str) -> str:
+        return own_address(value)
 
     @field_validator("tls_ca", "tls_certificate", "tls_key")
     @classmethod

@@ -73,15 +73,28 @@ static PyObject *run_or_null(PyObject *self, struct command *command) {
     Py_RETURN_NONE;
 }
 
-static PyObject *relay_start_method(PyObject *self, PyObject *Py_UNUSED(ignored)) {
-    int error = relay_start(((Relay *)self)->relay);
+static PyObject *none_or_error(int error) {
     if (error == -EALREADY)
         return PyErr_Format(PyExc_RuntimeError, "the relay was started before");
+    if (error == -ESHUTDOWN)
+        return PyErr_Format(PyExc_RuntimeError, "the relay is not running");
     if (error != 0) {
         errno = -error;
         return PyErr_SetFromErrno(PyExc_OSError);
     }
     Py_RETURN_NONE;
+}
+
+static PyObject *relay_start_method(PyObject *self, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"processor", NULL};
+    int processor = -1;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|i", names, &processor))
+        return NULL;
+    return none_or_error(relay_start(((Relay *)self)->relay, processor));
+}
+
+static PyObject *relay_go_first_method(PyObject *self, PyObject *Py_UNUSED(ignored)) {
+    return none_or_error(relay_go_first(((Relay *)self)->relay));
 }
 
 static PyObject *relay_stop_method(PyObject *self, PyObject *Py_UNUSED(ignored)) {
@@ -149,17 +162,32 @@ static PyObject *relay_set_crypto(PyObject *self, PyObject *args, PyObject *kwar
 }
 
 static PyObject *relay_set_types(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"stream", "events", "audio", "mu", "a", "opaque", "g722", NULL};
+    static char *names[] = {"stream", "events", "audio", "mu", "a", "opaque", "decoded", "red", "g722", NULL};
     struct command command = {.kind = SET_TYPES};
     long long stream;
     Py_buffer given[TYPE_KINDS] = {0};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ly*y*|y*y*y*y*", names, &stream, &given[TYPE_EVENT], &given[TYPE_AUDIO],
-                                     &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE], &given[TYPE_G722]))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ly*y*|y*y*y*y*y*y*", names, &stream, &given[TYPE_EVENT], &given[TYPE_AUDIO],
+                                     &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE], &given[TYPE_DECODED],
+                                     &given[TYPE_RED], &given[TYPE_G722]))
         return NULL;
     command.stream = stream;
     PyObject *result = take_types(given, command.types) ? run_or_null(self, &command) : NULL;
     release_types(given);
     return result;
+}
+
+static PyObject *relay_set_decoder(PyObject *self, PyObject *fd) {
+    struct command command = {.kind = SET_DECODER};
+    long number = PyLong_AsLong(fd);
+    if (number == -1 && PyErr_Occurred())
+        return NULL;
+    command.fds[0] = (int)number;
+    return run_or_null(self, &command);
+}
+
+static PyObject *relay_has_decoder(PyObject *self, PyObject *Py_UNUSED(ignored)) {
+    struct command command = {.kind = HAS_DECODER};
+    return run_command(self, &command) ? PyBool_FromLong(command.result) : NULL;
 }
 
 static PyObject *switch_stream(PyObject *self, PyObject *args, PyObject *kwargs, enum command_kind kind) {
@@ -256,7 +284,8 @@ static PyObject *relay_close_stream(PyObject *self, PyObject *args, PyObject *kw
 
 #define WITH_KEYWORDS(function) ((PyCFunction)(void (*)(void))(function)), METH_VARARGS | METH_KEYWORDS, NULL
 static PyMethodDef relay_methods[] = {
-    {"start", relay_start_method, METH_NOARGS, NULL},
+    {"start", WITH_KEYWORDS(relay_start_method)},
+    {"go_first", relay_go_first_method, METH_NOARGS, NULL},
     {"stop", relay_stop_method, METH_NOARGS, NULL},
     {"fileno", relay_fileno_method, METH_NOARGS, NULL},
     {"open_stream", WITH_KEYWORDS(relay_open_stream)},
@@ -265,6 +294,8 @@ static PyMethodDef relay_methods[] = {
     {"set_types", WITH_KEYWORDS(relay_set_types)},
     {"set_mask", WITH_KEYWORDS(relay_set_mask)},
     {"set_capture", WITH_KEYWORDS(relay_set_capture)},
+    {"set_decoder", relay_set_decoder, METH_O, NULL},
+    {"has_decoder", relay_has_decoder, METH_NOARGS, NULL},
     {"take_digits", WITH_KEYWORDS(relay_take_digits)},
     {"take_events", relay_take_events_method, METH_NOARGS, NULL},
     {"counters", WITH_KEYWORDS(relay_counters)},
@@ -307,7 +338,8 @@ PyMODINIT_FUNC PyInit__core(void) {
     if (!crypto_prepare())
         return PyErr_Format(PyExc_ImportError, "libsrtp2 does not start");
     if (add_type(core, &secret_spec, &secret_type) != 0 || add_type(core, &relay_spec, NULL) != 0 ||
-        add_type(core, &mask_spec, NULL) != 0 || add_type(core, &canary_spec, NULL) != 0 || PyModule_AddIntConstant(core, "CALLER", CALLER) != 0 ||
+        add_type(core, &mask_spec, NULL) != 0 || add_type(core, &canary_spec, NULL) != 0 || add_type(core, &hearing_spec, NULL) != 0 ||
+        PyModule_AddIntConstant(core, "CALLER", CALLER) != 0 ||
         PyModule_AddIntConstant(core, "AGENT", AGENT) != 0 || PyModule_AddIntConstant(core, "KEYED", KEYED) != 0 ||
         PyModule_AddIntConstant(core, "OVERFLOW", OVERFLOW) != 0 || PyModule_AddIntConstant(core, "LEAKED", LEAKED) != 0 ||
         PyModule_AddIntConstant(core, "GUARD", GUARD) != 0) {

@@ -35,7 +35,12 @@ class Relay:
     """
 
     def __init__(self) -> None: ...
-    def start(self) -> None: ...
+    def start(self, processor: int = -1) -> None: ...
+    """`processor`: the one that the thread keeps to; -1: any. Raises OSError where it may not run there."""
+
+    def go_first(self) -> None: ...
+    """Let the thread run before all that is not real-time (SCHED_FIFO). Raises OSError where that is not permitted."""
+
     def stop(self) -> None: ...
     def fileno(self) -> int: ...
     """An eventfd that is readable while `take_events` has something to say."""
@@ -60,11 +65,18 @@ class Relay:
         mu: bytes = b"",
         a: bytes = b"",
         opaque: bytes = b"",
+        decoded: bytes = b"",
+        red: bytes = b"",
         g722: bytes = b"",
     ) -> None: ...
     """The payload types that were negotiated, one byte each: telephone-event; what is not looked into and passes (video);
-        G.711 of either law; audio that cannot be looked into, and does not pass while masked; G.722."""
+        G.711 of either law; audio that cannot be looked into, and does not pass while masked; in pairs, each with its codec's
+        number, audio that the decoder process looks into; redundancy (RFC 2198); G.722."""
 
+    def set_decoder(self, fd: int, /) -> None: ...
+    """Take over a SOCK_SEQPACKET to a decoder process (-1: none), in the place of the one before: media/decoded.py."""
+
+    def has_decoder(self) -> bool: ...
     def set_mask(
         self, stream: int, on: bool, policy: int = 0, guard: int = ..., tones: bool = False, flat: bool = False
     ) -> None: ...
@@ -96,7 +108,15 @@ class Mask:
     """The decision for one direction as the relay makes it, exposed so that tests can compare it with the reference."""
 
     def __init__(
-        self, events: bytes, audio: bytes, mu: bytes = b"", a: bytes = b"", opaque: bytes = b"", g722: bytes = b""
+        self,
+        events: bytes,
+        audio: bytes,
+        mu: bytes = b"",
+        a: bytes = b"",
+        opaque: bytes = b"",
+        decoded: bytes = b"",
+        red: bytes = b"",
+        g722: bytes = b"",
     ) -> None: ...
     def switch(
         self, on: bool, policy: int = 0, guard: int = ..., tones: bool = False, flat: bool = False, /
@@ -106,17 +126,17 @@ class Mask:
     def released(self) -> list[bytes]: ...
     """What was held and leaves now; to be asked after every packet."""
 
-    def heard(self, now_ms: int, /) -> list[int]: ...
-    """The event codes of presses that were tones alone; to be asked after every packet. They are kept as those of events."""
-
     def idle(self, now_ms: int, /) -> list[bytes]: ...
     """What was held and leaves because nothing has come for long."""
 
-    def rtp(self, packet: bytes, now_ms: int, /) -> tuple[bytes | None, int]: ...
-    """What leaves for the agent at once (None: nothing) and the key that this packet begins (-1: none, else event code 0-15)."""
+    def rtp(self, packet: bytes, now_ms: int, /) -> tuple[bytes | None, bytes]: ...
+    """What leaves for the agent at once (None: nothing) and the keys that this packet begins, as event codes 0-15."""
 
     def rtcp(self, packet: bytes, /) -> bytes | None: ...
     """What leaves for the agent: all of it, while masked its leading reports alone, or nothing (None)."""
+
+    def rtcp_back(self, packet: bytes, /) -> bytes | None: ...
+    """What leaves for the customer of the agent's RTCP, as `Mask.rtcp_back` of media/masking.py."""
 
     def reception(self, packet: bytes, /) -> tuple[int, int] | None: ...
     """Lost and jitter, as `rtp.reception` reads them."""
@@ -131,3 +151,19 @@ class Canary:
     def __init__(self) -> None: ...
     def hears(self, codes: bytes, coding: int, /) -> bool: ...
     """Whether these bytes, after those before, hold a key. `coding`: media.coding.Coding."""
+
+@final
+class Hearing:
+    """Audio of one channel, heard as the hold hears it, where the core did not decode it.
+
+    Policy and guard as in `Relay.set_mask`."""
+
+    def __init__(self, policy: int, guard: int) -> None: ...
+    def hear(self, samples: bytes, /) -> int: ...
+    """16-bit samples at 8 kHz, in this machine's order of bytes. How many samples were looked into so far, in blocks of 40."""
+
+    def event(self) -> None: ...
+    """A press was sent as an event: a window opens."""
+
+    def is_shut(self, start: int, end: int, /) -> bool: ...
+    """Whether any of these samples, counted from the first, must not leave; true for what was not heard yet."""

@@ -75,13 +75,12 @@ static void lengthen(int64_t *last, int64_t block) {
         *last = block;
 }
 
-static void read_tones(struct hold *hold, const struct found *found, uint32_t timestamp) {
-    if (hold->manner.tones && tones_hear(&hold->tones, found, &hold->detector, timestamp) && hold->presses < HOLD_PRESSES)
+static void read_tones(struct hold *hold, const struct found *found) {
+    if (hold->manner.tones && tones_hear(&hold->tones, found, &hold->detector, hold->next) && hold->presses < HOLD_PRESSES)
         hold->pressed[hold->presses++] = hold->tones.tone;
 }
 
-/* A block is whole, and ends at `timestamp`. */
-static void hear(struct hold *hold, uint32_t timestamp) {
+static void hear(struct hold *hold) {
     struct found found = detector_hear(&hold->detector, hold->heard);
     int64_t block = hold->block, energy = hold->detector.seen[(hold->detector.next - 1) % 16].energy;
     hold->heard_count = 0;
@@ -98,8 +97,16 @@ static void hear(struct hold *hold, uint32_t timestamp) {
     hold->shut[block % HOLD_BLOCKS] = !closed ? OPEN : press || block <= hold->filling ? FLAT : NOISY;
     if (!closed && !tone)
         learn(hold, energy / BLOCK);
-    read_tones(hold, &found, timestamp);
+    read_tones(hold, &found);
     hold->block++;
+}
+
+void hold_hear(struct hold *hold, int16_t sample) {
+    hold->total++;
+    hold->next++;
+    hold->heard[hold->heard_count++] = sample;
+    if (hold->heard_count == BLOCK)
+        hear(hold);
 }
 
 /* `payload` NULL: silence. `usual`: how large the frames are that may fill a gap after this one. */
@@ -109,16 +116,14 @@ static void push(struct hold *hold, struct frame frame, const uint8_t *payload, 
     hold->newest = frame;
     hold->newest.size = usual;
     hold->has_newest = true;
+    hold->next = frame.timestamp;
     uint8_t silence = frame.coding == CODING_A ? 0xD5 : 0xFF;
     for (int i = 0; i < frame.size; i++) {
         uint8_t code = payload != NULL ? payload[i] : silence;
-        hold->codes[hold->total++ % HOLD_RING] = code;
-        hold->heard[hold->heard_count++] =
-            (int16_t)(frame.coding == CODING_G722 ? g722_hear(&hold->lower, code) : g711_decode(frame.coding, code));
-        if (hold->heard_count == BLOCK)
-            hear(hold, frame.timestamp + (uint32_t)i + 1);
+        hold->codes[hold->total % HOLD_RING] = code;
+        int sample = frame.coding == CODING_G722 ? g722_hear(&hold->lower, code) : g711_decode(frame.coding, code);
+        hold_hear(hold, (int16_t)sample);
     }
-    hold->next = frame.timestamp + (uint32_t)frame.size;
 }
 
 void hold_fill(struct hold *hold, int size, uint16_t seq) {
@@ -191,6 +196,13 @@ static int leaves_as(const struct hold *hold, int64_t block) {
 static uint8_t flat(enum coding coding, int place) {
     int sample = FLAT_TONE[place % 10];
     return coding == CODING_G722 ? G722_FLAT[place] : g711_encode(coding, place / 10 % 2 ? -sample : sample);
+}
+
+bool hold_is_shut(const struct hold *hold, int64_t from, int64_t to) {
+    for (int64_t block = from / BLOCK; block * BLOCK < to; block++)
+        if (leaves_as(hold, block) != OPEN)
+            return true;
+    return false;
 }
 
 /* One block's part of a frame: `from` to `to` are samples. */

@@ -44,11 +44,12 @@ typedef struct {
 } Mask;
 
 static PyObject *mask_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"events", "audio", "mu", "a", "opaque", "g722", NULL};
+    static char *names[] = {"events", "audio", "mu", "a", "opaque", "decoded", "red", "g722", NULL};
     Py_buffer given[TYPE_KINDS] = {0};
     struct type_list lists[TYPE_KINDS];
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*y*|y*y*y*y*", names, &given[TYPE_EVENT], &given[TYPE_AUDIO],
-                                     &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE], &given[TYPE_G722]))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*y*|y*y*y*y*y*y*", names, &given[TYPE_EVENT], &given[TYPE_AUDIO],
+                                     &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE], &given[TYPE_DECODED],
+                                     &given[TYPE_RED], &given[TYPE_G722]))
         return NULL;
     Mask *self = NULL;
     if (take_types(given, lists)) {
@@ -101,27 +102,6 @@ static PyObject *mask_switch(PyObject *object, PyObject *args) {
 
 static PyObject *mask_released(PyObject *self, PyObject *Py_UNUSED(ignored)) { return let_go((Mask *)self, false); }
 
-/* The event codes of the presses that were heard; they are kept as those of events are. */
-static PyObject *mask_heard_method(PyObject *object, PyObject *now) {
-    Mask *self = (Mask *)object;
-    struct decision press;
-    long long now_ms = PyLong_AsLongLong(now);
-    if (now_ms == -1 && PyErr_Occurred())
-        return NULL;
-    PyObject *heard = PyList_New(0);
-    while (heard != NULL && mask_heard(&self->mask, &press)) {
-        PyObject *code = PyLong_FromLong(press.key);
-        if (code == NULL || PyList_Append(heard, code) != 0)
-            Py_CLEAR(heard);
-        else if (!keys_put((struct keys *)self->keys.bytes, press.key, press.ssrc, press.timestamp, now_ms))
-            PyErr_SetString(PyExc_OverflowError, "more keys wait than there is room for");
-        if (PyErr_Occurred())
-            Py_CLEAR(heard);
-        Py_XDECREF(code);
-    }
-    return heard;
-}
-
 static PyObject *mask_idle(PyObject *object, PyObject *now) {
     Mask *self = (Mask *)object;
     long long now_ms = PyLong_AsLongLong(now);
@@ -147,14 +127,19 @@ static PyObject *mask_rtp_method(PyObject *object, PyObject *args) {
     } else {
         memcpy(copy, packet.buf, (size_t)packet.len);
         struct decision decision = mask_rtp(&self->mask, copy, (size_t)packet.len, now_ms);
-        bool kept = decision.key == KEY_NONE || keys_put((struct keys *)self->keys.bytes, decision.key, decision.ssrc,
-                                                         decision.timestamp, now_ms);
+        uint8_t codes[KEYS + 1];
+        bool kept = true;
+        for (int i = 0; i < decision.count; i++) {
+            codes[i] = decision.pressed[i].code;
+            kept = kept && keys_put((struct keys *)self->keys.bytes, codes[i], decision.ssrc, decision.pressed[i].timestamp, now_ms);
+        }
         if (!kept)
             PyErr_SetString(PyExc_OverflowError, "more keys wait than there is room for");
-        else if (decision.verdict == FORWARD)
-            result = Py_BuildValue("(y#i)", decision.bytes, (Py_ssize_t)decision.length, decision.key);
         else
-            result = Py_BuildValue("(Oi)", Py_None, decision.key);
+            result = Py_BuildValue("(y#y#)", decision.verdict == FORWARD ? decision.bytes : NULL, (Py_ssize_t)decision.length,
+                                   codes, (Py_ssize_t)decision.count);
+        explicit_bzero(codes, sizeof codes);
+        explicit_bzero(&decision, sizeof decision);
         explicit_bzero(copy, (size_t)packet.len);
         free(copy);
     }
@@ -162,16 +147,30 @@ static PyObject *mask_rtp_method(PyObject *object, PyObject *args) {
     return result;
 }
 
-static PyObject *mask_rtcp_method(PyObject *object, PyObject *packet) {
+static PyObject *cross(PyObject *packet, struct decision (*decide)(const struct mask *, uint8_t *, size_t), const struct mask *mask) {
     Py_buffer view;
     if (PyObject_GetBuffer(packet, &view, PyBUF_SIMPLE) != 0)
         return NULL;
-    struct decision decision = mask_rtcp(&((Mask *)object)->mask, view.buf, (size_t)view.len);
-    PyObject *result = decision.verdict == FORWARD
-                           ? PyBytes_FromStringAndSize((const char *)decision.bytes, (Py_ssize_t)decision.length)
-                           : Py_NewRef(Py_None);
+    uint8_t *copy = malloc(view.len > 0 ? (size_t)view.len : 1);
+    PyObject *result = NULL;
+    if (copy == NULL) {
+        PyErr_NoMemory();
+    } else {
+        memcpy(copy, view.buf, (size_t)view.len);
+        struct decision decision = decide(mask, copy, (size_t)view.len);
+        result = decision.verdict == FORWARD
+                     ? PyBytes_FromStringAndSize((const char *)decision.bytes, (Py_ssize_t)decision.length)
+                     : Py_NewRef(Py_None);
+        free(copy);
+    }
     PyBuffer_Release(&view);
     return result;
+}
+
+static PyObject *mask_rtcp_method(PyObject *self, PyObject *packet) { return cross(packet, mask_rtcp, &((Mask *)self)->mask); }
+
+static PyObject *mask_rtcp_back_method(PyObject *self, PyObject *packet) {
+    return cross(packet, mask_rtcp_back, &((Mask *)self)->mask);
 }
 
 static PyObject *mask_reception(PyObject *Py_UNUSED(object), PyObject *packet) {
@@ -198,10 +197,10 @@ static PyObject *mask_take(PyObject *object, PyObject *now) {
 static PyMethodDef mask_methods[] = {
     {"switch", mask_switch, METH_VARARGS, NULL},
     {"released", mask_released, METH_NOARGS, NULL},
-    {"heard", mask_heard_method, METH_O, NULL},
     {"idle", mask_idle, METH_O, NULL},
     {"rtp", mask_rtp_method, METH_VARARGS, NULL},
     {"rtcp", mask_rtcp_method, METH_O, NULL},
+    {"rtcp_back", mask_rtcp_back_method, METH_O, NULL},
     {"reception", mask_reception, METH_O, NULL},
     {"take", mask_take, METH_O, NULL},
     {NULL, NULL, 0, NULL},

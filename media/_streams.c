@@ -12,7 +12,7 @@ void stop_capture(struct stream *stream) {
     stream->capture = stream->announced = false;
 }
 
-static struct stream **find(struct relay *relay, int64_t id) {
+struct stream **find_stream(struct relay *relay, int64_t id) {
     struct stream **at = &relay->buckets[(uint64_t)id % BUCKETS];
     while (*at != NULL && (*at)->id != id)
         at = &(*at)->next;
@@ -20,7 +20,7 @@ static struct stream **find(struct relay *relay, int64_t id) {
 }
 
 static int open_stream(struct relay *relay, const struct command *command) {
-    struct stream **at = find(relay, command->stream);
+    struct stream **at = find_stream(relay, command->stream);
     if (*at != NULL)
         return -EEXIST;
     struct stream *stream = calloc(1, sizeof *stream);
@@ -61,6 +61,7 @@ void close_stream(struct relay *relay, struct stream **at) {
     pool_give_back(&relay->keys, stream->keys);
     if (stream->mask.hold != NULL)
         pool_give_back(&relay->holds, stream->mask.hold);
+    decoder_forget(relay, stream);
     for (int leg = CALLER; leg <= AGENT; leg++)
         crypto_free(stream->crypto[leg]);
     forget_news(relay, stream);
@@ -86,6 +87,7 @@ static int stop(struct relay *relay) {
     for (int bucket = 0; bucket < BUCKETS; bucket++)
         while (relay->buckets[bucket] != NULL)
             close_stream(relay, &relay->buckets[bucket]);
+    decoder_set(relay, -1);
     secret_wipe(&relay->buffer);
     relay->running = false;
     ring(relay->wake);
@@ -116,7 +118,10 @@ static int set_mask(struct relay *relay, struct stream *stream, const struct com
             mask->hold->manner = command->manner;
     } else if (mask->on) {
         drain(relay, stream, now_ms);
+        if (stream->queue != NULL)
+            queue_shut(stream->queue); /* what was not listened to */
         release(relay, stream, true);
+        decoder_forget(relay, stream);
         if (mask->hold != NULL)
             pool_give_back(&relay->holds, mask->hold);
         mask->hold = NULL;
@@ -147,7 +152,13 @@ static int apply(struct relay *relay, struct command *command) {
         return open_stream(relay, command);
     if (command->kind == STOP)
         return stop(relay);
-    struct stream **at = find(relay, command->stream), *stream = *at;
+    if (command->kind == HAS_DECODER)
+        return relay->decoder >= 0;
+    if (command->kind == SET_DECODER) {
+        decoder_set(relay, command->fds[0]);
+        return 0;
+    }
+    struct stream **at = find_stream(relay, command->stream), *stream = *at;
     if (stream == NULL)
         return -ENOENT;
     struct endpoint *rtp = &stream->endpoints[2 * command->leg];

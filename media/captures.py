@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from media._core import Relay, SecretMemory
+from media._core import SecretMemory
 from media.capture.capture import Capture
 from media.capture.messages import Limits
 from media.capture.vault import SIZE
@@ -37,7 +37,6 @@ class _Running:
 class Captures:
     """All captures that are not over, one a session at most. `tell` is given every change."""
 
-    relay: Relay
     payers: Payers
     limits: Limits
     tell: Callable[[CaptureChanged], None]
@@ -97,7 +96,7 @@ class Captures:
             return
         capture = running.capture
         try:
-            changes = capture.keys_waiting(lambda memory, at: self.relay.take_digits(stream, memory, at), _now())
+            changes = capture.keys_waiting(lambda memory, at: running.session.take_digits(stream, memory, at), _now())
         except Exception as error:
             log.error("keys could not be taken", session=session, exc_info=error)
             changes = [capture.changed()]

@@ -206,16 +206,16 @@ class Hold:
         size = len(parsed.payload)
         self._frames.append(Frame(parsed, coding, self._total, size))
         self._newest = Frame(parsed, coding, self._total, usual)
-        for at, code in enumerate(parsed.payload, 1):
+        self._next = parsed.rtp_timestamp
+        for code in parsed.payload:
             self._codes[self._total % RING] = code
             self._total += 1
+            self._next = (self._next + 1) % _WRAP
             self._heard.append(self._lower.hear(code) if coding is Coding.G722 else decode(coding, code))
             if len(self._heard) == BLOCK:
-                self._hear((parsed.rtp_timestamp + at) % _WRAP)
-        self._next = (parsed.rtp_timestamp + size) % _WRAP
+                self._hear()
 
-    def _hear(self, rtp_timestamp: int) -> None:
-        """A block is whole, and ends there."""
+    def _hear(self) -> None:
         found = self._detector.hear(self._heard)
         block, energy = self._block, sum(sample * sample for sample in self._heard)
         self._heard.clear()
@@ -233,7 +233,7 @@ class Hold:
             self._close(block, block + 1, FLAT if press or block <= self._filling else NOISY)
         elif not tone:
             self._learn(energy // BLOCK)
-        if self.manner.tones and (pressed := self._tones.hear(found, self._detector.newest(), rtp_timestamp)):
+        if self.manner.tones and (pressed := self._tones.hear(found, self._detector.newest(), self._next)):
             self._pressed.append(pressed)
         self._block += 1
 

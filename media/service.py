@@ -32,6 +32,7 @@ from media.events import (
     Counted,
     CountSessions,
     Done,
+    Interface,
     LegCounters,
     OpenSession,
     Refused,
@@ -41,6 +42,7 @@ from media.events import (
     SessionOpened,
     SetMask,
     SetRemote,
+    Side,
     StartCapture,
     SubmitCapture,
 )
@@ -48,6 +50,7 @@ from media.payers import Payers
 from media.ports import NoPorts, PortPairs
 from media.sessions import RelayedSession
 from media.settings import MediaSettings
+from media.threads import MediaThreads
 from tonewall import log
 from tonewall.frames import BadFrame, FrameConnection
 from tonewall.ini import ConfigError, load
@@ -60,14 +63,16 @@ class MediaService:
     """Everything of the media process but its sockets to others."""
 
     def __init__(self, settings: MediaSettings, payers: Payers) -> None:
-        self._relay = Relay()
+        self._threads = MediaThreads(settings.threads)
+        self._realtime = settings.realtime
         self._quiet_time = settings.quiet_time
         self._orphans: dict[SessionId, int] = {}  # sessions whose b2bua is gone, and the packets they had received
-        self._ports = PortPairs(settings.address, *settings.port_range())
-        self._advertised = settings.advertised or settings.address
+        self._range = (*settings.port_range(), settings.dscp)
+        self._own = Interface(address=settings.address, advertised=settings.advertised or settings.address)
+        self._ports: dict[str, PortPairs] = {}  # by address
         self._payers = payers
         limits = Limits(inactivity=settings.key_timeout, total=settings.capture_timeout, ready=settings.ready_timeout)
-        self._captures = Captures(self._relay, payers, limits, self._tell)
+        self._captures = Captures(payers, limits, self._tell)
         self._sessions: dict[SessionId, RelayedSession] = {}
         self._of_stream: dict[int, RelayedSession] = {}
         self._numbers = itertools.count(1).__next__
@@ -75,15 +80,25 @@ class MediaService:
         self._b2bua: FrameConnection[AnyCommand] | None = None
 
     def start(self) -> None:
-        """Start the media thread and listen to what it reports."""
-        self._relay.start()
-        asyncio.get_running_loop().add_reader(self._relay.fileno(), self._relay_reports)
+        """Start the media threads and listen to what they report."""
+        self._threads.start(self._realtime)
+        for relay in self._threads:
+            asyncio.get_running_loop().add_reader(relay.fileno(), self._relay_reports, relay)
 
     def stop(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._relay.fileno())
+        for relay in self._threads:
+            asyncio.get_running_loop().remove_reader(relay.fileno())
         for session in tuple(self._sessions):
             self._close(session)
-        self._relay.stop()
+        self._threads.stop()
+
+    def take_decoder(self, descriptor: int) -> None:
+        """A decoder process was started, one for each thread."""
+        try:
+            self._threads.take_decoder(descriptor)
+        except (OSError, RuntimeError) as error:
+            os.close(descriptor)
+            logger.error("no decoder: codecs that it would look into are silent while masked", exc_info=error)
 
     # --- b2bua ----------------------------------------------------------------------------------------------------
 
@@ -177,20 +192,31 @@ class MediaService:
 
     def _open(self, command: OpenSession) -> AnyAnswer:
         if command.session in self._sessions:
-            return Refused(serial=command.serial, reason="the session exists")
-        session = RelayedSession(
-            command.session, self._relay, self._ports, self._advertised, self._numbers, command.streams
-        )
+            if not command.again or self._sessions[command.session].mask_confirmed:
+                return Refused(serial=command.serial, reason="the session exists")
+            self._close(command.session)
+        relay = self._threads.least_busy()
+        interfaces = {Side.CALLER: self._interface(command.caller), Side.AGENT: self._interface(command.agent)}
+        session = RelayedSession(command.session, relay, interfaces, self._numbers, command.streams)
+        self._threads.took(relay)
         self._sessions[session.id] = session
         self._of_stream.update(dict.fromkeys(session.streams, session))
         caller, agent = session.local.values()
         return SessionOpened(serial=command.serial, caller=caller, agent=agent)
+
+    def _interface(self, wanted: Interface) -> tuple[PortPairs, str]:
+        """The ports of an address, and the address that peers are told."""
+        address = wanted.address or self._own.address
+        if address not in self._ports:
+            self._ports[address] = PortPairs(address, *self._range)
+        return self._ports[address], wanted.advertised or wanted.address or self._own.advertised
 
     def _close(self, session_id: SessionId) -> tuple[LegCounters, LegCounters]:
         self._captures.call_gone(session_id)
         session = self._sessions.pop(session_id)
         for stream in session.streams:
             self._of_stream.pop(stream, None)
+        self._threads.lost(session.relay)
         return session.close()
 
     def _count(self, serial: int) -> Counted:
@@ -205,8 +231,8 @@ class MediaService:
 
     # --- what happens by itself -----------------------------------------------------------------------------------
 
-    def _relay_reports(self) -> None:
-        for stream, kind in self._relay.take_events():
+    def _relay_reports(self, relay: Relay) -> None:
+        for stream, kind in relay.take_events():
             session = self._of_stream.get(stream)
             if session is None:
                 continue
@@ -239,7 +265,7 @@ async def run(settings: MediaSettings, path: Path, payers_channel: socket.socket
     service.start()
     tasks = [loop.create_task(service.end_quiet_orphans(), name="orphans")]
     if payers_channel is not None:
-        tasks.append(loop.create_task(payers.receive(payers_channel), name="payers"))
+        tasks.append(loop.create_task(payers.receive(payers_channel, service.take_decoder), name="payers"))
     path.unlink(missing_ok=True)  # noqa: ASYNC240  # before anything is served
     before = os.umask(0o177)
     try:

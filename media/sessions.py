@@ -7,15 +7,18 @@ Rule 2: the mask covers every stream of the session, or `mask` raises and nobody
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from media._core import AGENT, CALLER, GUARD, Relay
-from media.events import LegCounters, LocalStream, Masking, MaskPolicy, RemoteStream, SessionId, Side
+from media._core import AGENT, CALLER, GUARD, Relay, SecretMemory
+from media.decoded import NUMBERS
+from media.events import DecodedCodec, LegCounters, LocalStream, Masking, MaskPolicy, RemoteStream, SessionId, Side
 from media.hold import BLOCK_SECONDS, Policy
 from media.ports import PortPairs
+from tonewall.log import get_logger
 
+_log = get_logger(__name__)
 _LEGS = {Side.CALLER: CALLER, Side.AGENT: AGENT}
 _NOWHERE = "0.0.0.0"  # noqa: S104
 _POLICIES = {
@@ -33,8 +36,10 @@ class _Types:
     mu: set[int] = field(default_factory=set)
     a: set[int] = field(default_factory=set)
     g722: set[int] = field(default_factory=set)
+    decoded: dict[int, DecodedCodec] = field(default_factory=dict)
     opaque: set[int] = field(default_factory=set)
     other: set[int] = field(default_factory=set)
+    red: set[int] = field(default_factory=set)
 
     def learn(self, remote: RemoteStream) -> None:
         self.events.update(remote.event_types)
@@ -43,23 +48,34 @@ class _Types:
         self.g722.update(remote.g722_types)
         self.opaque.update(remote.opaque_types)
         self.other.update(remote.other_types)
-        self.opaque |= self.mu & self.a | self.mu & self.g722 | self.a & self.g722
+        self.red.update(remote.red_types)
+        self.opaque |= (
+            (self.mu & self.a)
+            | (self.g722 & (self.mu | self.a))
+            | (self.red & (self.mu | self.a | self.g722 | self.other))
+        )
+        for number, codec in remote.decoded_types:
+            if self.decoded.setdefault(number, codec) is not codec or number in self.mu | self.a | self.g722 | self.red:
+                self.opaque.add(number)
 
     def lists(self) -> tuple[bytes, ...]:
         """As `Relay.set_types` takes them."""
-        kinds = (self.events, self.other, self.mu, self.a, self.opaque, self.g722)
-        return tuple(map(bytes, kinds))
+        decoded = bytes(byte for number, codec in self.decoded.items() for byte in (number, NUMBERS[codec]))
+        kinds = (self.events, self.other, self.mu, self.a, self.opaque)
+        return *(bytes(types) for types in kinds), decoded, bytes(self.red), bytes(self.g722)
 
 
 class RelayedSession:
-    """The streams of one session. `numbers` gives each stream its number in the core."""
+    """The streams of one session. `numbers` gives each stream its number in the core.
+
+    `interfaces`: of each side, where its packets are received, and the address that its peer is told.
+    """
 
     def __init__(
         self,
         session: SessionId,
         relay: Relay,
-        ports: PortPairs,
-        advertised: str,
+        interfaces: Mapping[Side, tuple[PortPairs, str]],
         numbers: Callable[[], int],
         count: int,
     ) -> None:
@@ -70,7 +86,7 @@ class RelayedSession:
         self.mask_confirmed = (
             False  # the media thread has applied the mask to every stream, and nobody asked to open it
         )
-        self._relay = relay
+        self.relay = relay
         self._types = [_Types() for _ in range(count)]
         self._capturing: list[int] = []
         listening: dict[Side, list[LocalStream]] = {Side.CALLER: [], Side.AGENT: []}
@@ -78,12 +94,12 @@ class RelayedSession:
             undo.callback(self.close)
             for _ in range(count):
                 with ExitStack() as sockets:
-                    pairs = {side: ports.bind() for side in Side}
+                    pairs = {side: ports.bind() for side, (ports, _) in interfaces.items()}
                     for pair in pairs.values():
                         for sock in pair:
                             sockets.enter_context(sock)
                     for side, pair in pairs.items():
-                        listening[side].append(LocalStream(advertised, pair[0].getsockname()[1]))
+                        listening[side].append(LocalStream(interfaces[side][1], pair[0].getsockname()[1]))
                     number = numbers()
                     opened = [sock for side in Side for sock in pairs[side]]
                     relay.open_stream(number, *(sock.fileno() for sock in opened))
@@ -97,23 +113,30 @@ class RelayedSession:
         """Where one leg's peer is. Streams that the leg did not describe pass nothing."""
         for index, number in enumerate(self.streams):
             if index >= len(remotes) or remotes[index].port == 0:
-                self._relay.set_peer(number, _LEGS[side], _NOWHERE, 0, _NOWHERE, 0, False)
+                self.relay.set_peer(number, _LEGS[side], _NOWHERE, 0, _NOWHERE, 0, False)
                 continue
             remote = remotes[index]
+            ours = self.local[side][index].address
+            if (":" in remote.address) is not (":" in ours):
+                _log.warning(
+                    "nothing is sent to a peer of another family",
+                    session=self.id,
+                    hint="give its trunk a media_address of its own family, IPv4 or IPv6",
+                )
             types = self._types[index]
             types.learn(remote)
-            self._relay.set_peer(
+            self.relay.set_peer(
                 number, _LEGS[side], remote.address, remote.port, remote.rtcp_address, remote.rtcp_port, remote.latch
             )
             keys = remote.keys
             if keys is None:
-                self._relay.set_crypto(number, _LEGS[side], None, b"", b"")
+                self.relay.set_crypto(number, _LEGS[side], None, b"", b"")
             else:
-                self._relay.set_crypto(number, _LEGS[side], keys.suite, keys.peer, keys.ours)
+                self.relay.set_crypto(number, _LEGS[side], keys.suite, keys.peer, keys.ours)
             if remote.rtp:
-                self._relay.set_types(number, *types.lists())
+                self.relay.set_types(number, *types.lists())
             else:
-                self._relay.set_types(number, b"", b"")  # nothing is known of it: it passes where nothing is masked
+                self.relay.set_types(number, b"", b"")  # nothing is known of it: it passes where nothing is masked
 
     def mask(self, on: bool, masking: Masking) -> None:
         """Mask or open every stream. Returns once the media thread has applied it. Raises OSError, ValueError."""
@@ -121,25 +144,29 @@ class RelayedSession:
         waits = masking.policy is MaskPolicy.MUTE_ON_KEY
         guard = round(masking.pause / BLOCK_SECONDS) if waits else GUARD
         for number in self.streams:
-            self._relay.set_mask(number, on, _POLICIES[masking.policy], guard)
+            self.relay.set_mask(number, on, _POLICIES[masking.policy], guard)
         self.mask_confirmed = on
 
     def capture(self, on: bool) -> None:
         """Keep the customer's key presses, or stop and wipe them. Raises OSError, ValueError."""
         keyed = [number for number, types in zip(self.streams, self._types, strict=True) if types.events]
         for number in keyed if on else self._capturing:
-            self._relay.set_capture(number, on)
+            self.relay.set_capture(number, on)
         self._capturing = keyed if on else []
+
+    def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int:
+        """As `Relay.take_digits`."""
+        return self.relay.take_digits(stream, into, offset)
 
     def received(self) -> int:
         """Packets received on either leg since the session opened."""
-        return sum(self._relay.counters(number)[f"{side.value}_received"] for number in self.streams for side in Side)
+        return sum(self.relay.counters(number)[f"{side.value}_received"] for number in self.streams for side in Side)
 
     def close(self) -> tuple[LegCounters, LegCounters]:
         """Wipe and unbind; the final counters of the caller's and the agent's leg."""
         totals: dict[str, int] = {}
         while self.streams:
-            for name, count in self._relay.close_stream(self.streams.pop()).items():
+            for name, count in self.relay.close_stream(self.streams.pop()).items():
                 before = totals.get(name, 0)
                 totals[name] = max(before, count) if name.endswith("_jitter") else before + count
         return _counters(totals, "caller"), _counters(totals, "agent")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
+from tonewall.address import own_address
 from tonewall.ini import Section
 
 
@@ -17,6 +17,9 @@ class MediaSettings(Section):
 
     address: str = Field("127.0.0.1", description="the numeric address that RTP is received on")
     advertised: str = Field("", description="the numeric address that peers send RTP to, where it is another (NAT)")
+    threads: int = Field(1, ge=1, le=64, description="threads that relay RTP; more than one for more than one core")
+    realtime: bool = Field(False, description="yes or no: they run before all that is not real-time (SCHED_FIFO)")
+    dscp: int = Field(46, ge=0, le=63, description="the DiffServ code point of RTP that we send (RFC 2474); 46: EF")
     ports: str = Field("20000-29999", description="the range of UDP ports for RTP and RTCP, as low-high")
     key_timeout: float = Field(60.0, gt=0, description="seconds without a key press that end a capture")
     capture_timeout: float = Field(300.0, gt=0, description="seconds that a capture may take in all")
@@ -28,15 +31,7 @@ class MediaSettings(Section):
     @field_validator("address", "advertised")
     @classmethod
     def _numeric(cls, value: str) -> str:
-        if not value:
-            return value
-        try:
-            address = ipaddress.ip_address(value)
-        except ValueError:
-            raise ValueError("expected a numeric IP address") from None
-        if address.is_unspecified:
-            raise ValueError("expected one address of this machine, not the wildcard: it is written into SDP")
-        return value
+        return own_address(value)
 
     @model_validator(mode="after")
     def _range(self) -> MediaSettings:

@@ -24,6 +24,7 @@ from media.events import (
     CaptureState,
     CloseSession,
     Done,
+    Interface,
     LegCounters,
     LocalStream,
     Masking,
@@ -108,6 +109,7 @@ class Script:
         far_trunks: Sequence[str] = ("far trunk",),
         media: Mapping[str, frozenset[str]] | None = None,
         masks: Mapping[str, Masking] | None = None,
+        interfaces: Mapping[str, Interface] | None = None,
     ) -> None:
         self.near, self.far = near, OTHER[near]
         self.now = 1_000_000_000.0
@@ -128,6 +130,7 @@ class Script:
             latch=latch,
             media=media or {},
             masks=masks or {},
+            interfaces=interfaces or {},
         )
         self.call, commands = Call.begin("call-1", invited, route, ORIGIN, SEED, GUARD, self.now)
         self.first = self._keep(commands)

@@ -16,12 +16,13 @@ from typing import assert_never
 
 from b2bua.call import leg, sdp
 from b2bua.call.cause import crossing
+from b2bua.call.codecs import OtherAudio
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.descriptions import OTHER, Descriptions
 from b2bua.call.renegotiation import Renegotiation
 from b2bua.call.routing import Destination
 from b2bua.call.state import PHASES, Happening, Phase, step
-from media.events import CloseSession, Masking, OpenSession, SessionId, SessionOpened, Side
+from media.events import CloseSession, Interface, Masking, OpenSession, SessionId, SessionOpened, Side
 
 # What another trunk may do better: it answered nothing, or said that it cannot now.
 _ELSEWHERE = frozenset({408, 500, 502, 503, 504})
@@ -33,7 +34,7 @@ class Route:
     refused with `code`.
 
     `latch`: the trunks that sit behind NAT; `encrypted`: those with SRTP; `media`: the kinds of m-lines that a trunk may have,
-    where not all.
+    where not all; `interfaces`: where RTP of a trunk is received, where not as usual.
     """
 
     near: Side
@@ -45,7 +46,8 @@ class Route:
     masks: Mapping[str, Masking] = field(
         default_factory=dict
     )  # how the trunks' customers are masked, where not as usual
-    opaque: bool = False  # see Descriptions
+    other_audio: OtherAudio = OtherAudio.REFUSE
+    interfaces: Mapping[str, Interface] = field(default_factory=dict)
     code: int = 404
     ring_time: float = 180.0  # seconds; RFC 3261 section 16.6 (timer C) asks for more than three minutes of a proxy
 
@@ -72,7 +74,7 @@ class Bridge:
     @classmethod
     def of(cls, session: SessionId, route: Route, origin: int, seed: bytes) -> Bridge:
         """`origin`, `seed`: see Descriptions."""
-        told = Descriptions(session, origin, seed, opaque=route.opaque)
+        told = Descriptions(session, origin, seed, other_audio=route.other_audio)
         return cls(session, route, told, Renegotiation(told))
 
     def deadline(self) -> float | None:
@@ -113,8 +115,14 @@ class Bridge:
 
     def _open(self, side: Side) -> ToMedia:
         """Ports for what this side has described."""
-        self.opened = True
-        return ToMedia(OpenSession(session=self.session, streams=len(self.told.said[side].media)))
+        again, self.opened = self.opened, True
+        streams, (caller, agent) = len(self.told.said[side].media), self._interfaces()
+        return ToMedia(OpenSession(session=self.session, streams=streams, caller=caller, agent=agent, again=again))
+
+    def _interfaces(self) -> tuple[Interface, Interface]:
+        """Where packets of the caller's trunk and of the agent's are received."""
+        caller, agent = (self.route.interfaces.get(self.trunk(side), Interface()) for side in Side)
+        return caller, agent
 
     def media_opened(self, opened: SessionOpened, now: float) -> list[CallCommand]:
         if self.phase not in (Phase.OPENING, Phase.OFFERED):
@@ -272,9 +280,13 @@ class Bridge:
         if self.phase is Phase.UP:
             return self._gone(side, Happening.LEG_HUNG_UP, event.phrase, None, event.carried)
         if self._may_go_on(event.code):
-            self._move(Happening.TRUNK_FAILED)
+            before = self._interfaces()
             self.tried += 1
             self._note_trunks()
+            if self.opened and self._interfaces() != before:
+                self._move(Happening.TRUNK_ELSEWHERE)
+                return [self._open(self.route.near)]
+            self._move(Happening.TRUNK_FAILED)
             return [self._invite()]
         self._move(Happening.FAR_FAILED)
         return self._over(event.phrase, event.code, near=self._rejection(event))

@@ -5,8 +5,20 @@ Rule 1: what carries keys, or may, is told apart from audio that media can look 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
+
+from media.events import DecodedCodec
+
+
+class OtherAudio(StrEnum):
+    """What becomes of audio codecs that the media core does not know."""
+
+    DECODE = "decode"  # looked into by the decoder process while masked; those that it does not know are not agreed on
+    REFUSE = "refuse"  # not agreed on
+    MUTE = "mute"  # agreed on, and silent while masked
 
 
 def small(text: str) -> bool:
@@ -16,10 +28,11 @@ def small(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PayloadTypes:
-    """Of one m-line: telephone-event, G.711 of either law, G.722, what media cannot look into, and video, which holds no tones.
+    """Of one m-line: telephone-event, G.711 of either law, G.722, redundancy (RFC 2198) that media opens, what the decoder
+    process looks into, what media cannot look into, and video, which holds no tones.
 
-    Redundancy (RFC 2198) and tone (RFC 4733 section 4) can carry keys in another form: they are opaque wherever they stand, and
-    so is what nobody named.
+    Tone (RFC 4733 section 4) and the redundancy of other media can carry keys in another form: they are opaque wherever they
+    stand, and so is what nobody named.
     """
 
     events: tuple[int, ...]
@@ -28,10 +41,35 @@ class PayloadTypes:
     g722: tuple[int, ...]
     opaque: tuple[int, ...]
     other: tuple[int, ...]
+    decoded: tuple[tuple[int, DecodedCodec], ...] = ()
+    red: tuple[int, ...] = ()
 
 
-_LOOKED_INTO = {"pcmu": "mu", "pcma": "a", "g722": "g722"}
-_UNNAMED = {0: ("pcmu", "8000"), 8: ("pcma", "8000"), 9: ("g722", "8000")}  # RFC 3551 section 6
+_IN_CORE = {"pcmu": "mu", "pcma": "a", "g722": "g722"}
+_UNNAMED = {  # RFC 3551 section 6
+    0: ("pcmu", "8000"), 3: ("gsm", "8000"), 8: ("pcma", "8000"), 9: ("g722", "8000"), 18: ("g729", "8000"),
+}  # fmt: skip
+_DECODED = {
+    ("opus", "48000/2"): DecodedCodec.OPUS,  # RFC 7587 section 7
+    ("g729", "8000"): DecodedCodec.G729,
+    ("gsm", "8000"): DecodedCodec.GSM,
+    ("amr", "8000"): DecodedCodec.AMR,
+    ("amr-wb", "16000"): DecodedCodec.AMR_WB,
+}
+_OCTETS = {DecodedCodec.AMR: DecodedCodec.AMR_OCTETS, DecodedCodec.AMR_WB: DecodedCodec.AMR_WB_OCTETS}
+# Forms of the payload that the decoder process does not read (RFC 4867 section 8.1).
+_UNREAD = ("crc", "robust-sorting", "interleaving", "channels")
+
+
+def _decoded(name: str, rate: str, parameters: str) -> DecodedCodec | None:
+    """The codec as the decoder process knows it. `parameters`: of its fmtp."""
+    codec = _DECODED.get((name, rate))
+    if codec is None or codec not in _OCTETS:
+        return codec
+    given = dict(part.strip().lower().partition("=")[::2] for part in parameters.split(";"))
+    if any(given.get(name, "0") not in ("0", "1" if name == "channels" else "0") for name in _UNREAD):
+        return None
+    return _OCTETS[codec] if given.get("octet-align") == "1" else codec
 
 
 @lru_cache(maxsize=256)
@@ -46,23 +84,39 @@ def named(maps: tuple[str, ...]) -> dict[str, tuple[str, str]]:
 
 
 @lru_cache(maxsize=256)
-def types_of(formats: tuple[str, ...], maps: tuple[str, ...], kind: str, is_clear: bool) -> PayloadTypes:
+def types_of(
+    formats: tuple[str, ...], maps: tuple[str, ...], fmtps: tuple[str, ...], kind: str, is_clear: bool
+) -> PayloadTypes:
     """What the payload types of one m-line stand for. The phones of a trunk offer the same few lists of codecs in every call."""
     names = named(maps)
+    parameters = dict(value.strip().partition(" ")[::2] for value in fmtps)
+    decoded: list[tuple[int, DecodedCodec]] = []
     numbers: list[int] = sorted({int(text) for text in (*formats, *names) if small(text) and int(text) < 128})
-    kinds: dict[str, list[int]] = {"events": [], "mu": [], "a": [], "g722": [], "opaque": [], "other": []}
+    kinds: dict[str, list[int]] = {"events": [], "mu": [], "a": [], "g722": [], "opaque": [], "other": [], "red": []}
     for number in numbers:
         # What nobody named can be anything (RFC 3551 section 3: 96 to 127 mean nothing without an rtpmap).
         name, rate = names.get(str(number)) or _UNNAMED.get(number, ("" if number < 96 else "tone", "8000"))
         if name == "telephone-event":
             stands_for = "events"
+        elif name == "red" and kind == "audio" and is_clear:
+            stands_for = "red"
         elif kind == "video" and name not in ("red", "tone"):
             stands_for = "other"
         else:
             may_be = kind == "audio" and rate == "8000" and is_clear
-            stands_for = _LOOKED_INTO.get(name, "opaque") if may_be else "opaque"
+            stands_for = _IN_CORE.get(name, "opaque") if may_be else "opaque"
+            codec = _decoded(name, rate, parameters.get(str(number), "")) if kind == "audio" and is_clear else None
+            if codec is not None:
+                decoded.append((number, codec))
+                continue
         kinds[stands_for].append(number)
-    return PayloadTypes(**{kind: tuple(found) for kind, found in kinds.items()})
+    return PayloadTypes(**{kind: tuple(found) for kind, found in kinds.items()}, decoded=tuple(decoded))
+
+
+def redundancy_of(red: tuple[int, ...], formats: Iterable[str], parameters: Iterable[str]) -> set[str]:
+    """The redundancy that repeats nothing but these formats, by its fmtp (RFC 2198 section 5): `121 0/0/101`."""
+    repeated = {text: formats_.replace(" ", "") for text, _, formats_ in (value.partition(" ") for value in parameters)}
+    return {text for text in map(str, red) if set(repeated.get(text, "").split("/")).issubset(formats)}
 
 
 @dataclass(frozen=True, slots=True)

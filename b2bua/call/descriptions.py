@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from b2bua.call import sdes, sdp
-from b2bua.call.codecs import Codec
+from b2bua.call.codecs import Codec, OtherAudio
 from b2bua.call.command import ToMedia
 from media.events import LocalStream, SessionId, SetRemote, Side, StreamKeys
 
@@ -26,7 +26,7 @@ class Descriptions:
     seed: bytes = field(repr=False)
     muted: frozenset[Side] = frozenset()
     kinds: frozenset[str] | None = None  # of m-lines that both trunks may have; None: all
-    opaque: bool = False  # audio that media cannot look into may be agreed on; while masked it is not heard
+    other_audio: OtherAudio = OtherAudio.REFUSE
     latch: frozenset[Side] = frozenset()  # the sides that sit behind NAT
     encrypted: frozenset[Side] = frozenset()  # the sides on trunks with SRTP, and nothing else
     local: dict[Side, tuple[LocalStream, ...]] = field(default_factory=dict)
@@ -68,7 +68,9 @@ class Descriptions:
             described = sdp.limited(described, self.kinds)
         if side in self.encrypted:
             described = sdp.sealed(described)
-        return described if self.opaque else sdp.looked_into(described)
+        if self.other_audio is OtherAudio.MUTE:
+            return described
+        return sdp.looked_into(described, decoded=self.other_audio is OtherAudio.DECODE)
 
     def _known(self, side: Side) -> list[sdp.SessionDescription]:
         """What a side has said, and what it may repeat, because it was told so."""

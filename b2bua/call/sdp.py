@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from b2bua.call import sdes
-from b2bua.call.codecs import Codec, PayloadTypes, named, named_codecs, small, types_of
+from b2bua.call.codecs import Codec, PayloadTypes, named, named_codecs, redundancy_of, small, types_of
 from media.events import LocalStream, RemoteStream, StreamKeys
 
 CONTENT_TYPE = "application/sdp"
@@ -83,7 +83,9 @@ class MediaDescription:
 
     def payload_types(self) -> PayloadTypes:
         """What its payload types stand for."""
-        return types_of(self.formats, tuple(self.attributes("rtpmap")), self.kind, self.is_open)
+        return types_of(
+            self.formats, tuple(self.attributes("rtpmap")), tuple(self.attributes("fmtp")), self.kind, self.is_open
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +196,10 @@ def remote_streams(
                 mu_types=types.mu,
                 a_types=types.a,
                 g722_types=types.g722,
+                decoded_types=types.decoded,
                 opaque_types=types.opaque,
                 other_types=types.other,
+                red_types=types.red,
                 rtp=media.is_rtp,
                 keys=keys[index] if index < len(keys) else None,
                 latch=latch,
@@ -257,7 +261,9 @@ def _protocol(media: MediaDescription, *, sealed: bool) -> str:
 
 
 def _connection(line: str, address: str) -> str:
-    return line if line.rsplit(maxsplit=1)[-1] in NOWHERE else f"c=IN {_family(address)} {address}"
+    if line.rsplit(maxsplit=1)[-1] in NOWHERE:
+        address = NOWHERE[":" in address]
+    return f"c=IN {_family(address)} {address}"
 
 
 def _family(address: str) -> str:
@@ -300,24 +306,31 @@ def limited(described: SessionDescription, kinds: frozenset[str]) -> SessionDesc
 _OF_FORMAT = ("a=rtpmap:", "a=fmtp:", "a=rtcp-fb:")
 
 
-def looked_into(described: SessionDescription) -> SessionDescription:
+def looked_into(described: SessionDescription, *, decoded: bool) -> SessionDescription:
     """The description without the audio codecs that media cannot look into; an m-line that has no other is refused.
 
-    Audio whose keys we do not have stays: no card is captured in it (see `MediaDescription.capturable`).
+    `decoded`: there is a decoder process. Audio whose keys we do not have stays: no card is captured in it (see
+    `MediaDescription.capturable`).
     """
-    media = tuple(_looked_into(each) if each.kind == "audio" and each.is_open else each for each in described.media)
+    media = tuple(
+        _looked_into(each, decoded) if each.kind == "audio" and each.is_open else each for each in described.media
+    )
     return described if media == described.media else SessionDescription(described.lines, media)
 
 
-def _looked_into(media: MediaDescription) -> MediaDescription:
+def _looked_into(media: MediaDescription, decoded: bool) -> MediaDescription:
     types, names = media.payload_types(), named(tuple(media.attributes("rtpmap")))
     codecs = {str(number) for number in (*types.mu, *types.a, *types.g722)}
+    if decoded:
+        codecs |= {str(number) for number, _ in types.decoded}
     if not codecs.intersection(media.formats):
         return replace(media, port=0)
     # Events run on the clock of the audio beside them (RFC 4733 section 2.1); those of a codec that is gone go too.
     events = {str(number) for number in types.events}
-    in_time = {text for text in events if names[text][1] == "8000"} or events
+    rates = {names[text][1].partition("/")[0] if text in names else "8000" for text in codecs}
+    in_time = {text for text in events if names[text][1] in rates} or events
     kept = codecs | in_time | {"13"} | {text for text, (name, _) in names.items() if name == "cn"}
+    kept |= redundancy_of(types.red, kept, media.attributes("fmtp"))
     formats = tuple(text for text in media.formats if text in kept)
     lines = tuple(line for line in media.lines if not line.startswith(_OF_FORMAT) or _number(line) in (*formats, "*"))
     return replace(media, formats=formats, lines=lines)

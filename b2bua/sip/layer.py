@@ -6,8 +6,8 @@ Rule 2: users are never called from within `open_client` or `respond`, so they n
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -24,6 +24,7 @@ from b2bua.sip.scheduler import Scheduler
 from b2bua.sip.tap import Tap
 from b2bua.sip.transaction import Command, Deliver, Event, Send, Timers, Unreachable
 from b2bua.sip.transports import Transports
+from tonewall.written import PASSING
 
 ServerKey = tuple[str, ...]
 
@@ -74,7 +75,7 @@ class Client:
     layer: TransactionLayer
     tries: int = 0
     again: bool = False
-    scheduled: float | None = None
+    scheduled: float | None = field(default=None, metadata=PASSING)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -97,7 +98,7 @@ class Server:
     user: ServerUser
     layer: TransactionLayer
     key: ServerKey
-    scheduled: float | None = None
+    scheduled: float | None = field(default=None, metadata=PASSING)
 
     @property
     def answered(self) -> bool:
@@ -205,10 +206,13 @@ class TransactionLayer:
         kind = InviteServer if request.method == "INVITE" else NonInviteServer
         machine = kind.open(self._timers, request.source.transport.reliable)
         server = Server(request, return_hop(request), machine, NOBODY, self, _key(request, request.method))
-        self._servers[server.key] = server
-        if not request.to_tag:
-            self._first.setdefault(_merging(request), server)
+        self._note(server)
         return server
+
+    def _note(self, server: Server) -> None:
+        self._servers[server.key] = server
+        if not server.request.to_tag:
+            self._first.setdefault(_merging(server.request), server)
 
     def is_merged(self, request: Request) -> bool:
         """Whether this new request reached us before on another way (RFC 3261 section 8.2.2.2)."""
@@ -254,6 +258,21 @@ class TransactionLayer:
             if self._first.get(_merging(server.request)) is server:
                 del self._first[_merging(server.request)]
         else:
+            self._scheduler.watch(server)
+
+    # --- to be written out, and read back ----------------------------------------------------------------------------
+
+    def standing(self) -> tuple[list[Client], list[Server]]:
+        """All that are under way."""
+        return list(self._clients.values()), list(self._servers.values())
+
+    def take_up(self, clients: Iterable[Client], servers: Iterable[Server]) -> None:
+        """Go on with transactions that stood elsewhere."""
+        for client in clients:
+            self._clients[client.key] = client
+            self._scheduler.watch(client)
+        for server in servers:
+            self._note(server)
             self._scheduler.watch(server)
 
     # --- what the transport did not carry ----------------------------------------------------------------------------

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from b2bua.sip.compose import ACCEPT_LINE, Outgoing, hostport, new_branch, new_tag
 from b2bua.sip.failover import PATIENCE, retry_after
+from b2bua.sip.ground import Ground
 from b2bua.sip.hop import Hop
 from b2bua.sip.layer import Client
-from b2bua.sip.leg_base import Ground
 from b2bua.sip.message import Response
 from b2bua.sip.trunk import Peer
 

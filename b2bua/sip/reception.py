@@ -25,10 +25,11 @@ from b2bua.sip.compose import (
     stateless_tag,
 )
 from b2bua.sip.framer import Broken
+from b2bua.sip.ground import Ground
 from b2bua.sip.guard import Guard, Verdict
 from b2bua.sip.hop import Hop
 from b2bua.sip.layer import Server
-from b2bua.sip.leg_base import Ground, Leg
+from b2bua.sip.leg_base import Leg
 from b2bua.sip.message import Head, MalformedError, Request, Response, read, salvage
 from b2bua.sip.mid_dialog import METHODS
 from b2bua.sip.provisional import wants

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from b2bua.call.limits import Bucket
 from b2bua.sip.compose import response, stateless_tag
+from b2bua.sip.ground import Ground
 from b2bua.sip.guard import Guard, Verdict, name_in
 from b2bua.sip.hop import Hop
-from b2bua.sip.leg_base import Ground
 from b2bua.sip.message import Request, name_addr, parameters, split_quoted
 from b2bua.sip.targets import Located, Target
 from b2bua.sip.trunk import DYNAMIC, Peer, TrunkTable

@@ -15,9 +15,9 @@ from enum import StrEnum
 from b2bua.sip.auth import Digest
 from b2bua.sip.compose import Outgoing, hostport, new_branch, new_tag, with_user
 from b2bua.sip.failover import retry_after
+from b2bua.sip.ground import Ground
 from b2bua.sip.hop import Hop
 from b2bua.sip.layer import Client
-from b2bua.sip.leg_base import Ground
 from b2bua.sip.message import Response, name_addr, parameters, split_quoted
 from b2bua.sip.trunk import Peer
 from tonewall.log import get_logger

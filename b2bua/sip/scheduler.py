@@ -6,9 +6,9 @@ Rule 2: deadlines are rounded up to a grain, so that many of them share one wake
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import math
+from collections.abc import Callable
 from itertools import count
 from typing import Protocol
 
@@ -25,16 +25,30 @@ class Timed(Protocol):
     def elapse(self, now: float) -> None: ...
 
 
+class Handle(Protocol):
+    """What was asked of a loop, and may be called off."""
+
+    def cancel(self) -> None: ...
+
+
+class Loop(Protocol):
+    """What an engine needs of asyncio's loops; a test may have its own, with a clock that it turns."""
+
+    def time(self) -> float: ...
+    def call_at(self, when: float, callback: Callable[[], None], /) -> Handle: ...
+    def call_soon(self, callback: Callable[[], None], /) -> Handle: ...
+
+
 class Scheduler:
     """A heap of deadlines on the clock of the running loop (`loop.time()`, seconds)."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, grain: float) -> None:
+    def __init__(self, loop: Loop, grain: float) -> None:
         """`grain` in seconds."""
         self._grain = grain
         self._loop = loop
         self._heap: list[tuple[float, int, Timed]] = []
         self._order = count()
-        self._handle: asyncio.TimerHandle | None = None
+        self._handle: Handle | None = None
         self._armed = math.inf
 
     def now(self) -> float:

@@ -175,6 +175,14 @@ class Transports:
         connection = self._connections.get(flow)
         return connection.identities if connection is not None else frozenset()
 
+    def bind_of(self, flow: int) -> Bind | None:
+        """The address of ours that a socket is bound to; None for a connection, or where there is no such flow."""
+        return self._bound.get(flow)
+
+    def flow_of(self, bind: Bind) -> int:
+        """The flow of the socket that is bound to it; 0 where there is none."""
+        return next((flow for flow, bound in self._bound.items() if bound == bind), 0)
+
     def counters(self) -> dict[str, int]:
         return dict(self._connections.counters) | {"connections": len(self._connections)}
 

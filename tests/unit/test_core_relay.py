@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import resource
 import select
 import socket
 import time
@@ -493,3 +495,37 @@ def test_ipv6_is_relayed_too():
     agent.sendto(rtp(2), (HOST, agent_port))
     assert received(caller[0]) == rtp(2)
     relay.stop()
+
+
+def test_a_thread_keeps_to_the_processor_that_it_was_given(rig):
+    processor = max(os.sched_getaffinity(0))
+    before = threads()
+    placed = Relay()
+    placed.start(processor)
+    [own] = threads() - before
+    assert os.sched_getaffinity(own) == {processor}
+    placed.stop()
+    with pytest.raises(OSError, match="Invalid"):
+        Relay().start(1023)
+
+
+def threads() -> set[int]:
+    return {int(name) for name in os.listdir("/proc/self/task")}
+
+
+def test_a_real_time_thread_relays_or_says_that_it_may_not(rig):
+    before = threads()
+    with contextlib.closing(Rig()) as other:
+        [own] = threads() - before
+        limits = resource.getrlimit(resource.RLIMIT_RTPRIO)
+        try:
+            other.relay.go_first()
+        except PermissionError:
+            assert limits[0] == 0
+            assert os.sched_getscheduler(own) == os.SCHED_OTHER
+        else:
+            assert os.sched_getscheduler(own) == os.SCHED_FIFO
+        other.connect_both().caller.send(rtp(1))
+        assert received(other.agent.rtp) == rtp(1)
+    with pytest.raises(RuntimeError, match="not running"):
+        Relay().go_first()

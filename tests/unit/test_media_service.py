@@ -76,9 +76,10 @@ async def connected(path: Path) -> AsyncIterator[B2bua]:
         writer.close()
 
 
-@pytest.fixture
-async def path(tmp_path: Path) -> AsyncIterator[Path]:
-    service = MediaService(MediaSettings(address="127.0.0.1", ports=media_ports(500)), Payers())
+@pytest.fixture(params=[1, 3], ids=["one thread", "three threads"])
+async def path(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Path]:
+    settings = MediaSettings(address="127.0.0.1", ports=media_ports(500), threads=request.param)
+    service = MediaService(settings, Payers())
     service.start()
     server = await asyncio.get_running_loop().create_unix_server(service.accept, tmp_path / "media.sock")
     yield tmp_path / "media.sock"

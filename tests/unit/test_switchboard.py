@@ -10,6 +10,7 @@ import pytest
 
 from b2bua.call import leg
 from b2bua.call.cdr import CallRecord
+from b2bua.call.codecs import OtherAudio
 from b2bua.call.leg import LegId
 from b2bua.call.limits import Limit
 from b2bua.call.routing import Place, Router, Rule
@@ -115,7 +116,7 @@ class Exchange:
             encrypted=frozenset(),
             media={},
             masks={},
-            opaque=False,
+            other_audio=OtherAudio.DECODE,
             ring_time=ring_time,
             guard_time=guard_time,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.leak.codec import G722, PCMU
 from tests.leak.decoders import union
 from tests.leak.timeline import heard, parse
 from tests.stack import until
-from tests.wire.handmade import EVENT_TYPE
+from tests.wire.handmade import EVENT_TYPE, offer
 from tests.wire.test_transfer import Scene, scene
 
 CARD, PACE = "4111111111111111", 0.004  # seconds between two packets: the mask's time is the packets' own
@@ -45,7 +46,7 @@ async def send(at: Scene, habit: Habit, seed: int, payload_type: int) -> None:
 async def test_tails_of_tone_are_read_at_the_agent_s_phone_without_a_mask_and_not_with_one(
     tmp_path: Path, policy: str, payload_type: int
 ) -> None:
-    async with scene(tmp_path, codec=CODECS[payload_type], mask=policy) as at:
+    async with scene(tmp_path, partial(offer, codec=CODECS[payload_type]), mask=policy) as at:
         await send(at, Habit("tone alone", before=120, event=0), 1, payload_type)
         assert "".join(dict.fromkeys(read(at, 0, payload_type))) == "41", "the control"
         await at.stack.start_capture(at.call_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,8 +80,8 @@ def events(pair: MediaPair) -> int:
 
 
 @contextlib.asynccontextmanager
-async def scene(folder: Path, *, codec: str = "0 PCMU/8000", **carrier_keys: str) -> AsyncIterator[Scene]:
-    """`codec`: of both ends; `carrier_keys`: more of `[carrier]`."""
+async def scene(folder: Path, describe: Callable[[int, str], str] = offer, **carrier_keys: str) -> AsyncIterator[Scene]:
+    """`describe`: the session that both ends want; `carrier_keys`: more of `[carrier]`."""
     extra = {"carrier": carrier_keys} if carrier_keys else {}
     with contextlib.ExitStack() as stack_of, trunk() as carrier, trunk() as pbx:
         async with (
@@ -93,9 +93,9 @@ async def scene(folder: Path, *, codec: str = "0 PCMU/8000", **carrier_keys: str
             for pair in (customer.media, old, new):
                 await pair.open()
                 stack_of.callback(pair.close)
-            carrier.send(carrier.request("INVITE", body=offer(customer.media.port, codec=codec)))
+            carrier.send(carrier.request("INVITE", body=describe(customer.media.port, "customer")))
             invite = await pbx.hear("INVITE", 30)
-            pbx.reply(invite, 200, body=offer(old.port, "old", codec))
+            pbx.reply(invite, 200, body=describe(old.port, "old"))
             answer = await carrier.hear("200")
             near = Call.placed(answer)
             carrier.send(carrier.request("ACK", call=near))
