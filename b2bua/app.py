@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import time
@@ -39,6 +40,7 @@ from tonewall.version import VERSION
 logger = log.get_logger(__name__)
 _SETTLE = 2.0  # seconds that calls and charges under way have to end when we stop
 _COUNT_EVERY = 2.0  # seconds between two looks at what media holds
+_GARBAGE = (5_000, 5, 2)  # some 50 calls between two looks for garbage, 900 between two at all that there is
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +88,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     ready = Ready(pid=os.getpid(), sip_port=engine.address[1], api_port=api.port, api_url=api.url)
     _write(general.directory / "ready.json", msgspec.json.encode(ready))
     logger.info("ready", port=engine.address[1], url=api.url, version=VERSION)
+    _look_for_garbage_seldom()
     stopping = asyncio.create_task(stop.wait(), name="stop")
     ended, _ = await asyncio.wait({stopping, api.task, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     for task in ended - {stopping}:  # none of them ends while all is well: better to be started again than half dead
@@ -103,9 +106,18 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     return ended == {stopping}
 
 
+def _look_for_garbage_seldom() -> None:
+    """What was loaded stays and need not be looked through again; what a call leaves in circles can wait for some others'."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GARBAGE)
+
+
 async def _count(board: Switchboard) -> None:
     while True:
         board.count()
+        if not board.calls():
+            gc.collect()  # nobody waits, and there is little to look through
         await asyncio.sleep(_COUNT_EVERY)
 
 

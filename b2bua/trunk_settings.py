@@ -172,6 +172,12 @@ class CarrierSettings(TrunkSettings):
     key_pause: float = Field(
         2.0, ge=0.2, le=30, description="seconds after a key until a caller is heard again under mute-on-key"
     )
+    capture_tones: bool = Field(
+        False, description="yes or no: keys that its callers' phones send as tones are captured too, each once"
+    )
+    placeholder_tone: bool = Field(
+        False, description="yes or no: agents hear a flat tone, the same for all keys, where a key was pressed"
+    )
 
 
 class PbxSettings(TrunkSettings):

@@ -118,6 +118,7 @@ struct source {
 };
 
 bool source_parse(const char *address, int port, struct sockaddr_storage *out);
+bool source_same(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 socklen_t source_length(const struct sockaddr_storage *address);
 void source_set(struct source *source, const struct sockaddr_storage *signalled, bool present, bool latch);
 /* `paired`: the leg's RTP source when `source` is its RTCP source, else NULL. */
@@ -173,7 +174,8 @@ struct command {
 
 struct relay;
 struct relay *relay_new(void);        /* NULL: errno is set */
-int relay_start(struct relay *relay, int processor); /* which its thread keeps to; -1: any. 0 or -errno */
+/* `processor`: which its thread keeps to; -1: any. `gather_us`: how long packets may wait for others. 0 or -errno */
+int relay_start(struct relay *relay, int processor, int gather_us);
 int relay_go_first(struct relay *relay); /* before all that is not real-time. 0 or -errno */
 void relay_run(struct relay *relay, struct command *command);
 int relay_fileno(const struct relay *relay);

@@ -35,8 +35,9 @@ class Relay:
     """
 
     def __init__(self) -> None: ...
-    def start(self, processor: int = -1) -> None: ...
-    """`processor`: the one that the thread keeps to; -1: any. Raises OSError where it may not run there."""
+    def start(self, processor: int = -1, gather_us: int = 0) -> None: ...
+    """`processor`: the one that the thread keeps to; -1: any. `gather_us`: microseconds (5000 at most) that packets wait for
+        others, where they come faster than one in that time. Raises OSError where it cannot be so."""
 
     def go_first(self) -> None: ...
     """Let the thread run before all that is not real-time (SCHED_FIFO). Raises OSError where that is not permitted."""
@@ -51,7 +52,8 @@ class Relay:
     def set_peer(
         self, stream: int, leg: int, address: str, port: int, rtcp_address: str, rtcp_port: int, latch: bool
     ) -> None: ...
-    """Where the leg's packets come from and go to (numeric addresses; port 0: no peer, nothing passes); see media/source.py."""
+    """Where the leg's packets come from and go to (numeric addresses; port 0: no peer, nothing passes); see media/source.py.
+        Where RTCP is at the same address and port as RTP, the two are multiplexed (RFC 5761)."""
 
     def set_crypto(self, stream: int, leg: int, suite: str | None, peer_key: bytes, our_key: bytes) -> None: ...
     """SRTP towards the leg's peer: a suite of RFC 4568, 6188 or 7714 by name, and a master key with its salt for each way.

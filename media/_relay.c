@@ -13,10 +13,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { READY = 256, TICK_MS = 10, HOLDS = 16, QUEUES = 4, ROOM = RTP_HEADER + FRAME_MOST };
+enum { READY = 256, TICK_MS = 10, MOST_GATHER_US = 5000, PLENTY = 32, HOLDS = 16, QUEUES = 4, ROOM = RTP_HEADER + FRAME_MOST };
 _Static_assert((int)ROOM <= (int)BUFFER, "what leaves fits beside what came");
 
 int64_t clock_ms(void) {
@@ -40,12 +41,12 @@ static void keep_keys(struct relay *relay, struct stream *stream, const struct d
         relay->due_ms = now_ms + KEY_HOLD_MS;
 }
 
-static struct decision decide(struct relay *relay, struct endpoint *from, uint8_t *packet, size_t length, int64_t now_ms) {
-    struct stream *stream = from->stream;
+static struct decision decide(struct relay *relay, struct stream *stream, int index, uint8_t *packet, size_t length,
+                              int64_t now_ms) {
     struct mask *mask = &stream->mask;
     struct decision decision = {.verdict = FORWARD, .bytes = packet, .length = length};
     struct rtp rtp;
-    switch (from->index) {
+    switch (index) {
     case CALLER_RTP:
         decision = mask_rtp(mask, packet, length, now_ms);
         if (decision.count > 0 && stream->capture)
@@ -75,10 +76,11 @@ static bool may_leave(struct relay *relay, struct stream *stream, const uint8_t 
 
 /* `packet` is in our buffer, with SRTP_ROOM bytes behind it. */
 static bool send_on(struct stream *stream, int index, uint8_t *packet, size_t length) {
-    const struct endpoint *to = &stream->endpoints[index];
+    bool is_rtp = index % 2 == 0;
+    const struct endpoint *to = &stream->endpoints[!is_rtp && stream->muxed[index / 2] ? index - 1 : index];
     const struct sockaddr_storage *peer = &to->source.current;
     struct crypto *crypto = stream->crypto[index / 2];
-    if (!to->source.present || (crypto != NULL && !crypto_seal(crypto, index % 2 == 0, packet, &length)))
+    if (!to->source.present || (crypto != NULL && !crypto_seal(crypto, is_rtp, packet, &length)))
         return false;
     return sendto(to->fd, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL,
                                         (const struct sockaddr *)peer,
@@ -116,15 +118,17 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
         return false; /* nothing there, or an ICMP error that was waiting */
     size_t length = (size_t)got > BUFFER ? BUFFER : (size_t)got;
     int leg = from->index / 2, other = !leg;
-    bool is_rtp = from->index % 2 == 0, oversized = (size_t)got > BUFFER;
+    bool on_rtp = from->index % 2 == 0, oversized = (size_t)got > BUFFER;
+    bool is_rtp = on_rtp && !(stream->muxed[leg] && rtcp_is(packet, length)); /* RFC 5761 section 4 */
+    int index = 2 * leg + !is_rtp; /* of what it is, wherever it came */
     struct counters *here = &stream->counters[leg], *there = &stream->counters[other];
     struct rtp rtp;
     bool waits = from->source.latch && !from->source.locked;
     struct crypto *crypto = oversized ? NULL : stream->crypto[leg];
     uint8_t *scratch = packet + SPACING;
     bool is_clear = crypto == NULL || (waits && crypto_open(crypto, is_rtp, packet, &length, scratch));
-    bool valid = waits && !oversized && is_clear && (is_rtp ? rtp_parse(packet, length, &rtp) : rtcp_is(packet, length));
-    const struct source *paired = is_rtp ? NULL : &stream->endpoints[from->index - 1].source;
+    bool valid = waits && !oversized && is_clear && (on_rtp ? is_rtp && rtp_parse(packet, length, &rtp) : rtcp_is(packet, length));
+    const struct source *paired = on_rtp ? NULL : &stream->endpoints[from->index - 1].source;
     if (!source_admits(&from->source, paired, &address, valid)) {
         here->strangers++;
         explicit_bzero(packet, length);
@@ -135,7 +139,7 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
         is_clear = crypto_open(crypto, is_rtp, packet, &length, scratch);
     struct decision decision = {.verdict = MALFORMED};
     if (!oversized && is_clear)
-        decision = decide(relay, from, packet, length, now_ms);
+        decision = decide(relay, stream, index, packet, length, now_ms);
     if (!is_rtp && !oversized && is_clear && rtcp_reception(packet, length, &here->lost, &here->jitter))
         here->reports++;
     if (decision.opens_window)
@@ -147,11 +151,11 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
     } else if (decision.verdict == WITHHELD) {
         there->masked++;
     } else if (decision.verdict == FORWARD &&
-               (from->index != CALLER_RTP || may_leave(relay, stream, decision.bytes, decision.length)) &&
+               (index != CALLER_RTP || may_leave(relay, stream, decision.bytes, decision.length)) &&
                send_on(stream, 2 * other + !is_rtp, decision.bytes, decision.length)) {
         there->sent++;
     }
-    if (from->index == CALLER_RTP && stream->mask.hold != NULL)
+    if (index == CALLER_RTP && stream->mask.hold != NULL)
         release(relay, stream, false);
     enum type_kind kind = stream->mask.kinds[packet[1] & 0x7F];
     bool is_plain_audio = is_rtp && decision.verdict == FORWARD && length > 1 && !stream->mask.on && kind != TYPE_EVENT &&
@@ -208,8 +212,15 @@ void leave(struct relay *relay) { pthread_mutex_unlock(&relay->lock); }
 
 /* --- the thread ------------------------------------------------------------------------------------------------------ */
 
+/* Where packets come faster than one a `gather_us`, they are taken together: a wake costs more than a packet. */
+static void gather(const struct relay *relay) {
+    struct timespec pause = {.tv_nsec = relay->gather_us * 1000L};
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+}
+
 static void *run(void *argument) {
     struct relay *relay = argument;
+    prctl(PR_SET_TIMERSLACK, 1UL); /* of this thread alone: a pause is as long as it was asked for */
     struct epoll_event ready[READY];
     bool go_on = true;
     int64_t due_ms = INT64_MAX;
@@ -235,6 +246,8 @@ static void *run(void *argument) {
         due_ms = relay->due_ms;
         go_on = relay->running;
         leave(relay);
+        if (go_on && relay->gather_us > 0 && count > 1 && count < PLENTY)
+            gather(relay);
     }
     return NULL;
 }
@@ -271,11 +284,12 @@ struct relay *relay_new(void) {
     return relay;
 }
 
-int relay_start(struct relay *relay, int processor) {
+int relay_start(struct relay *relay, int processor, int gather_us) {
     if (relay->started)
         return -EALREADY;
-    if (processor >= CPU_SETSIZE)
+    if (processor >= CPU_SETSIZE || gather_us < 0 || gather_us > MOST_GATHER_US)
         return -EINVAL;
+    relay->gather_us = gather_us;
     pthread_attr_t place;
     pthread_attr_init(&place);
     if (processor >= 0) {

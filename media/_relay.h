@@ -19,6 +19,7 @@ struct stream {
     int64_t id;
     struct endpoint endpoints[SOCKETS];
     struct counters counters[2];
+    bool muxed[2]; /* of each leg: RTCP on the RTP port (RFC 5761) */
     struct crypto *crypto[2]; /* of each leg; NULL: in clear */
     struct mask mask;
     struct keys *keys; /* of a pool, as are `mask.hold` and `queue` */
@@ -43,6 +44,7 @@ struct relay {
     int epoll, wake, news, decoder; /* `decoder` -1: there is none */
     pthread_t thread;
     bool started;
+    int gather_us;
     pthread_mutex_t turn, lock, events_lock; /* see `enter`; `lock` guards all that follows but what is waiting */
     bool running;
     int64_t due_ms;

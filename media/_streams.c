@@ -166,7 +166,9 @@ static int apply(struct relay *relay, struct command *command) {
     switch (command->kind) {
     case SET_PEER:
         source_set(&rtp[0].source, &command->rtp, command->has_rtp, command->on);
-        source_set(&rtp[1].source, &command->rtcp, command->has_rtp && command->has_rtcp, command->on);
+        stream->muxed[command->leg] = command->has_rtp && command->has_rtcp && source_same(&command->rtp, &command->rtcp);
+        source_set(&rtp[1].source, &command->rtcp,
+                   command->has_rtp && command->has_rtcp && !stream->muxed[command->leg], command->on);
         return 0;
     case SET_CRYPTO:
         return set_crypto(stream, command);

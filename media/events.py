@@ -124,10 +124,13 @@ class MaskPolicy(StrEnum):
 
 
 class Masking(msgspec.Struct, frozen=True, kw_only=True):
-    """How a mask treats audio. `pause`: seconds without a key after which MUTE_ON_KEY lets the customer be heard again."""
+    """How a mask treats audio. `pause`: seconds without a key after which MUTE_ON_KEY lets the customer be heard again. `tones`:
+    keys that come as tones are captured; `flat`: one tone, the same for all keys, stands where a press was."""
 
     policy: MaskPolicy = MaskPolicy.MASK
     pause: float = 2.0
+    tones: bool = False
+    flat: bool = False
 
 
 class FieldProgress(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,6 +19,8 @@ import socket
 from pathlib import Path
 from typing import cast
 
+import uvloop
+
 from media._core import KEYED, LEAKED, OVERFLOW, Relay
 from media.capture.messages import Limits
 from media.capture.state import IllegalEvent
@@ -64,7 +66,7 @@ class MediaService:
 
     def __init__(self, settings: MediaSettings, payers: Payers) -> None:
         self._threads = MediaThreads(settings.threads)
-        self._realtime = settings.realtime
+        self._realtime, self._gather = settings.realtime, settings.gather
         self._quiet_time = settings.quiet_time
         self._orphans: dict[SessionId, int] = {}  # sessions whose b2bua is gone, and the packets they had received
         self._range = (*settings.port_range(), settings.dscp)
@@ -81,7 +83,7 @@ class MediaService:
 
     def start(self) -> None:
         """Start the media threads and listen to what they report."""
-        self._threads.start(self._realtime)
+        self._threads.start(realtime=self._realtime, gather=self._gather)
         for relay in self._threads:
             asyncio.get_running_loop().add_reader(relay.fileno(), self._relay_reports, relay)
 
@@ -300,7 +302,7 @@ def main() -> None:
     try:
         settings = load(MediaSettings, {})
         channel = socket.socket(fileno=arguments.payers) if arguments.payers is not None else None
-        asyncio.run(run(settings, arguments.socket, channel))
+        uvloop.run(run(settings, arguments.socket, channel))
     except ConfigError as error:
         raise SystemExit(str(error)) from None
 

@@ -58,6 +58,11 @@ class _Types:
             if self.decoded.setdefault(number, codec) is not codec or number in self.mu | self.a | self.g722 | self.red:
                 self.opaque.add(number)
 
+    @property
+    def heard(self) -> bool:
+        """Whether tones in it are heard by the core itself."""
+        return bool(self.mu or self.a or self.g722)
+
     def lists(self) -> tuple[bytes, ...]:
         """As `Relay.set_types` takes them."""
         decoded = bytes(byte for number, codec in self.decoded.items() for byte in (number, NUMBERS[codec]))
@@ -89,6 +94,7 @@ class RelayedSession:
         self.relay = relay
         self._types = [_Types() for _ in range(count)]
         self._capturing: list[int] = []
+        self._hears_tones = False
         listening: dict[Side, list[LocalStream]] = {Side.CALLER: [], Side.AGENT: []}
         with ExitStack() as undo:
             undo.callback(self.close)
@@ -144,12 +150,17 @@ class RelayedSession:
         waits = masking.policy is MaskPolicy.MUTE_ON_KEY
         guard = round(masking.pause / BLOCK_SECONDS) if waits else GUARD
         for number in self.streams:
-            self.relay.set_mask(number, on, _POLICIES[masking.policy], guard)
+            self.relay.set_mask(number, on, _POLICIES[masking.policy], guard, masking.tones, masking.flat)
+        self._hears_tones = masking.tones
         self.mask_confirmed = on
 
     def capture(self, on: bool) -> None:
         """Keep the customer's key presses, or stop and wipe them. Raises OSError, ValueError."""
-        keyed = [number for number, types in zip(self.streams, self._types, strict=True) if types.events]
+        keyed = [
+            number
+            for number, types in zip(self.streams, self._types, strict=True)
+            if types.events or (self._hears_tones and types.heard)
+        ]
         for number in keyed if on else self._capturing:
             self.relay.set_capture(number, on)
         self._capturing = keyed if on else []

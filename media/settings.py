@@ -19,6 +19,12 @@ class MediaSettings(Section):
     advertised: str = Field("", description="the numeric address that peers send RTP to, where it is another (NAT)")
     threads: int = Field(1, ge=1, le=64, description="threads that relay RTP; more than one for more than one core")
     realtime: bool = Field(False, description="yes or no: they run before all that is not real-time (SCHED_FIFO)")
+    gather: float = Field(
+        0.00025,
+        ge=0,
+        le=0.005,
+        description="seconds that RTP waits for more where much comes, which halves the work; 0: none",
+    )
     dscp: int = Field(46, ge=0, le=63, description="the DiffServ code point of RTP that we send (RFC 2474); 46: EF")
     ports: str = Field("20000-29999", description="the range of UDP ports for RTP and RTCP, as low-high")
     key_timeout: float = Field(60.0, gt=0, description="seconds without a key press that end a capture")

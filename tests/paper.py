@@ -9,9 +9,10 @@ import asyncio
 import selectors
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from b2bua.call.cdr import CallRecord
+from b2bua.call.codecs import OtherAudio
 from b2bua.call.leg import LegCommand, LegId
 from b2bua.call.limits import Limit
 from b2bua.call.routing import Place, Router
@@ -207,7 +208,7 @@ class Phone(SipPeer):
             return
         if code >= 200:
             self.asked.pop(0)
-        described = inviting and (code in {183, 200}) or (request.what == "UPDATE" and request.body and code == 200)
+        described = (inviting and (code in {183, 200})) or (request.what == "UPDATE" and request.body and code == 200)
         tag = self._tag(request)
         if inviting and 100 < code < 300:
             self.call = Call.taken(request, tag) if ";tag=" not in request.one("To") else self.call
@@ -244,7 +245,7 @@ class Phone(SipPeer):
 class Board(Switchboard):
     """One in which no error goes unnoticed."""
 
-    failures: list[Exception] = []
+    failures: ClassVar[list[Exception]] = []
 
     def _fail(self, line: Line, error: Exception) -> None:
         self.failures.append(error)
@@ -277,7 +278,7 @@ class World:
         router = Router({"carrier": Place(Side.CALLER), "pbx": Place(Side.AGENT)}, ())
         plan = Plan(
             router=router, limits={name: Limit(50) for name in ADDRESSES}, latch=frozenset(), encrypted=frozenset(), media={},
-            masks={}, opaque=False, ring_time=100.0, guard_time=1.0,
+            masks={}, other_audio=OtherAudio.DECODE, ring_time=100.0, guard_time=1.0,
         )  # fmt: skip
         self.board = Board(plan, self.records.append, self.now)
         paper: Any = Paper({CARRIER: self.carrier, PBX: self.pbx, PBX_TOO: self.pbx}, self.flow)

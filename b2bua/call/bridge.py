@@ -87,12 +87,16 @@ class Bridge:
         return self.phase is Phase.UP and not self.renegotiation.busy and not self._unconfirmed
 
     def capturable(self) -> bool:
-        """Whether the customer can key a card: answered, and both ends agreed on clear audio with telephone-event."""
-        return self.settled and self.told.keys_agreed()
+        """Whether the customer can key a card: answered, and his keys come in a form that is captured."""
+        return self.settled and self._keys_come()
 
     def keys_lost(self) -> bool:
-        """Whether the call goes on, but the customer's keys no longer come as telephone-event: they may come as tones."""
-        return self.settled and not self.told.keys_agreed()
+        """Whether the call goes on, but the customer's keys no longer come in a form that is captured."""
+        return self.settled and not self._keys_come()
+
+    def _keys_come(self) -> bool:
+        """As telephone-event, on which both ends agreed; or as tones, where those of this carrier are captured."""
+        return self.told.keys_agreed() or (self.masking().tones and self.told.tones_heard())
 
     # --- setup ----------------------------------------------------------------------------------------------------
 
@@ -155,10 +159,10 @@ class Bridge:
 
     def _note_trunks(self) -> None:
         """What holds for the two trunks that this call is on now."""
-        limits = [self.route.media[self.trunk(side)] for side in Side if self.trunk(side) in self.route.media]
+        limits = [self.route.media[self.trunk(side)] for side in OTHER if self.trunk(side) in self.route.media]
         self.told.kinds = frozenset.intersection(*limits) if limits else None
-        self.told.latch = frozenset(side for side in Side if self.trunk(side) in self.route.latch)
-        self.told.encrypted = frozenset(side for side in Side if self.trunk(side) in self.route.encrypted)
+        self.told.latch = frozenset(side for side in OTHER if self.trunk(side) in self.route.latch)
+        self.told.encrypted = frozenset(side for side in OTHER if self.trunk(side) in self.route.encrypted)
 
     def trunk(self, side: Side) -> str:
         """The trunk that a side's leg is on."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from b2bua.call import leg
 from b2bua.call.bridge import Bridge, Route
@@ -43,6 +44,12 @@ from media.events import (
 _KEYS_LOST = "The phones agreed on a call in which keys do not come as telephone-event. Nothing was charged."
 _NOT_TOLD = "The media process could not follow a change of the call. Nothing was charged."
 _STATES = {Phase.UP: CallState.UP, Phase.ENDED: CallState.ENDED}
+
+
+@lru_cache(maxsize=1024)
+def _moment(seconds: int) -> str:
+    """Seconds since the epoch as text; of a call it is asked for with every change of its view."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 @dataclass(slots=True)
@@ -214,7 +221,7 @@ class Call:
             direction=self.direction,
             caller=self.caller,
             callee=self.callee,
-            started_at=datetime.fromtimestamp(self.started_at, UTC).isoformat(timespec="seconds"),
+            started_at=_moment(int(self.started_at)),
             masked=self.payment.masked,
             capture=self.payment.view,
         )

@@ -119,6 +119,28 @@ def redundancy_of(red: tuple[int, ...], formats: Iterable[str], parameters: Iter
     return {text for text in map(str, red) if set(repeated.get(text, "").split("/")).issubset(formats)}
 
 
+@lru_cache(maxsize=256)
+def looked_into_of(
+    formats: tuple[str, ...], maps: tuple[str, ...], fmtps: tuple[str, ...], with_decoded: bool
+) -> tuple[str, ...]:
+    """Of the formats of audio in clear those that media can look into, with what accompanies them; none without a codec.
+
+    `with_decoded`: there is a decoder process."""
+    types, names = types_of(formats, maps, fmtps, "audio", True), named(maps)
+    codecs = {str(number) for number in (*types.mu, *types.a, *types.g722)}
+    if with_decoded:
+        codecs |= {str(number) for number, _ in types.decoded}
+    if not codecs.intersection(formats):
+        return ()
+    # Events run on the clock of the audio beside them (RFC 4733 section 2.1); those of a codec that is gone go too.
+    events = {str(number) for number in types.events}
+    rates = {names[text][1].partition("/")[0] if text in names else "8000" for text in codecs}
+    in_time = {text for text in events if names[text][1] in rates} or events
+    kept = codecs | in_time | {"13"} | {text for text, (name, _) in names.items() if name == "cn"}
+    kept |= redundancy_of(types.red, kept, fmtps)
+    return tuple(text for text in formats if text in kept)
+
+
 @dataclass(frozen=True, slots=True)
 class Codec:
     """An encoding as its rtpmap names it. `clock_rate` in Hz."""

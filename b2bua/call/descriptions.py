@@ -44,6 +44,10 @@ class Descriptions:
         """Whether both ends agreed on clear audio with telephone-event."""
         return self.complete and sdp.agree_on_keys(*self.said.values())
 
+    def tones_heard(self) -> bool:
+        """Whether both ends agreed on audio in which media hears keys as tones."""
+        return self.complete and sdp.agree_on_tones(*self.said.values())
+
     def codec(self) -> Codec | None:
         """The audio codec that the two ends last agreed on; None where they never did."""
         return sdp.agreed_codec(*self.said.values()) if self.complete else None
@@ -138,7 +142,9 @@ class Descriptions:
     def _rewritten(self, source: sdp.SessionDescription, side: Side, *, anew: bool = False) -> bytes:
         """`anew`: for a leg that is not in its place yet."""
         cryptos = [self._cryptos(side, index, media, anew=anew) for index, media in enumerate(source.media)]
-        return sdp.rewrite(source, self.local[side], self.origin, self.versions[side], cryptos)
+        theirs = self.said.get(side) if not anew else None
+        muxed = [media.muxed for media in theirs.media] if theirs is not None else []
+        return sdp.rewrite(source, self.local[side], self.origin, self.versions[side], cryptos, muxed)
 
     def _cryptos(self, side: Side, index: int, media: sdp.MediaDescription, *, anew: bool) -> tuple[str, ...] | None:
         """The lines of our keys for what a side is told of an m-line: as it speaks itself, else as its trunk is."""

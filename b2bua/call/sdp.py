@@ -7,15 +7,15 @@ Rule 3: nothing of a leg's topology crosses: addresses, ports, origin and ICE ca
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
-from b2bua.call import sdes
-from b2bua.call.codecs import Codec, PayloadTypes, named, named_codecs, redundancy_of, small, types_of
+from b2bua.call import addresses, sdes
+from b2bua.call.addresses import NOWHERE, connection, family, numeric
+from b2bua.call.codecs import Codec, PayloadTypes, looked_into_of, named_codecs, small, types_of
 from media.events import LocalStream, RemoteStream, StreamKeys
 
+MUX = "a=rtcp-mux"
 CONTENT_TYPE = "application/sdp"
 MOST_BYTES = 32 * 1024
 MOST_MEDIA = 16
@@ -25,16 +25,17 @@ CLEAR = frozenset({"RTP/AVP", "RTP/AVPF"})
 RTP = CLEAR | {"RTP/SAVP", "RTP/SAVPF"}
 # And datagrams that it does not look into: fax (T.38 over UDPTL, RFC 3362; ITU-T T.38 annex D) and floor control (RFC 8856).
 DATAGRAMS = frozenset({"UDPTL", "UDP/BFCP"})
-# Attributes that name addresses which are not ours, or promise what the relay does not do: ICE (RFC 8839), RTCP on the
-# RTP port (RFC 5761), other connections (RFC 6947), filters on a source that the other leg never sees (RFC 4570).
-# Without them the ends fall back to plain RTP and RTCP port pairs.
+# Attributes that name addresses which are not ours, or promise what the relay does not do: ICE (RFC 8839), DTLS (RFC 8842),
+# several m-lines on one port (RFC 9143), other connections (RFC 6947), filters on a source that the other leg never sees
+# (RFC 4570). Without them the ends fall back to plain RTP and RTCP port pairs. RTCP on the RTP port (RFC 5761) is agreed on with
+# each leg by itself: see `rewrite`.
 WITHDRAWN = frozenset(
     {
         "candidate", "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd", "ice-options", "ice-lite",
         "ice-mismatch", "ice-pacing", "rtcp", "rtcp-mux", "rtcp-mux-only", "altc", "source-filter",
+        "fingerprint", "setup", "tls-id", "bundle-only",
     }
 )  # fmt: skip
-NOWHERE = ("0.0.0.0", "::")  # noqa: S104  # the old form of hold (RFC 3264 section 8.4)
 
 
 class SdpError(ValueError):
@@ -68,6 +69,12 @@ class MediaDescription:
         return self.kind == "audio" and self.relayed and self.is_open and bool(self.payload_types().events)
 
     @property
+    def heard(self) -> bool:
+        """Whether media hears tones in it as they are keyed: G.711 or G.722 of its own."""
+        types = self.payload_types()
+        return self.kind == "audio" and self.relayed and self.is_open and bool(types.mu or types.a or types.g722)
+
+    @property
     def crypto(self) -> sdes.Crypto | None:
         """The keys that its end sends with; None: in clear, or keyed in a way that we take no part in."""
         return sdes.chosen(self.attributes("crypto")) if self.is_rtp and self.protocol not in CLEAR else None
@@ -77,9 +84,19 @@ class MediaDescription:
         """Whether media can look into its packets."""
         return self.protocol in CLEAR or self.crypto is not None
 
+    @property
+    def muxed(self) -> bool:
+        """Whether its end would have RTCP on the RTP port (RFC 5761)."""
+        return self.is_rtp and any(line.strip() == MUX for line in self.lines)
+
+    def rtcp(self, address: str) -> tuple[str, int]:
+        """Where its end expects RTCP; `address`: its own."""
+        return addresses.rtcp(self.attributes("rtcp"), address, self.port, muxed=self.muxed)
+
     def attributes(self, name: str) -> list[str]:
         """The values of `a=name:value`."""
-        return [line[len(name) + 3 :] for line in self.lines if line.startswith(f"a={name}:")]
+        start = f"a={name}:"
+        return [line[len(start) :] for line in self.lines if line.startswith(start)]
 
     def payload_types(self) -> PayloadTypes:
         """What its payload types stand for."""
@@ -101,7 +118,7 @@ class SessionDescription:
             if line.startswith("c="):
                 parts = line[2:].split()
                 address = parts[-1].partition("/")[0] if parts else ""
-                if len(parts) == 3 and parts[0] == "IN" and parts[1] in ("IP4", "IP6") and _numeric(address):
+                if len(parts) == 3 and parts[0] == "IN" and parts[1] in ("IP4", "IP6") and numeric(address):
                     return address
                 raise SdpError("c= is not `IN IP4|IP6 address` with a numeric address")
         raise SdpError("no c= line for an m-line")
@@ -128,6 +145,11 @@ def _codecs(described: SessionDescription) -> list[Codec]:
 def agree_on_keys(one: SessionDescription, other: SessionDescription) -> bool:
     """Whether keys travel as telephone-event between the two: an m-line of both has it. Else phones send tones."""
     return any(mine.capturable and yours.capturable for mine, yours in zip(one.media, other.media, strict=False))
+
+
+def agree_on_tones(one: SessionDescription, other: SessionDescription) -> bool:
+    """Whether media would hear tones between the two."""
+    return any(mine.heard and yours.heard for mine, yours in zip(one.media, other.media, strict=False))
 
 
 def parse(body: bytes) -> SessionDescription:
@@ -166,16 +188,6 @@ def _media(lines: Sequence[str]) -> MediaDescription:
     return MediaDescription(parts[0], int(port), int(ports or "1"), parts[2], tuple(parts[3:]), tuple(lines[1:]))
 
 
-@lru_cache(maxsize=1024)
-def _numeric(text: str) -> bool:
-    """Whether media could send there: it resolves no names and knows no scopes."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return "%" not in text
-
-
 def remote_streams(
     described: SessionDescription, *, latch: bool, keys: Sequence[StreamKeys | None] = ()
 ) -> tuple[RemoteStream, ...]:
@@ -185,7 +197,7 @@ def remote_streams(
         address = described.address(media) if media.port else NOWHERE[0]
         types = media.payload_types()
         silent = not media.relayed or address in NOWHERE
-        rtcp_address, rtcp_port = _rtcp(media, address) if media.is_rtp else (address, 0)
+        rtcp_address, rtcp_port = media.rtcp(address) if media.is_rtp else (address, 0)
         streams.append(
             RemoteStream(
                 address=address,
@@ -208,34 +220,27 @@ def remote_streams(
     return tuple(streams)
 
 
-def _rtcp(media: MediaDescription, address: str) -> tuple[str, int]:
-    """Where RTCP is expected: `a=rtcp:port [IN IP4 address]` (RFC 3605), else the next port, 0 where there is none."""
-    for value in media.attributes("rtcp"):
-        parts = value.split()
-        if parts and small(parts[0]):
-            return (parts[3] if len(parts) == 4 and _numeric(parts[3]) else address), int(parts[0])
-    return address, media.port + 1 if media.port < 65535 else 0
-
-
 def rewrite(
     described: SessionDescription,
     local: Sequence[LocalStream],
     session: int,
     version: int,
     cryptos: Sequence[tuple[str, ...] | None] = (),
+    muxed: Sequence[bool] = (),
 ) -> bytes:
     """The description for the other leg: the same, but our addresses and ports, and our origin.
 
     `cryptos`: the lines of keys that an m-line has there (none: it is in clear); None: it stays as it is.
+    `muxed`: where that leg has said that it would have RTCP on the RTP port, and so is told the same.
     `local` has where we listen on that other leg, one entry an m-line; m-lines beyond it are refused.
     """
     ours = local[0].address if local else "127.0.0.1"
     lines: list[str] = []
     for line in described.lines:
         if line.startswith("o="):
-            lines.append(f"o=- {session} {version} IN {_family(ours)} {ours}")
+            lines.append(f"o=- {session} {version} IN {family(ours)} {ours}")
         elif line.startswith("c="):
-            lines.append(_connection(line, ours))
+            lines.append(connection(line, ours))
         elif not _withdrawn(line):
             lines.append(line)
     for index, media in enumerate(described.media):
@@ -249,10 +254,12 @@ def rewrite(
             if crypto is not None and line.startswith(sdes.ATTRIBUTE):
                 continue
             if line.startswith("c="):
-                lines.append(_connection(line, here.address if here else ours))
+                lines.append(connection(line, here.address if here else ours))
             elif not _withdrawn(line):
                 lines.append(line)
         lines.extend(crypto or ())
+        if here and media.is_rtp and index < len(muxed) and muxed[index]:
+            lines.append(MUX)
     return ("\r\n".join(lines) + "\r\n").encode("latin-1")
 
 
@@ -260,18 +267,8 @@ def _protocol(media: MediaDescription, *, sealed: bool) -> str:
     return "RTP/" + ("SAVP" if sealed else "AVP") + ("F" if media.protocol.endswith("F") else "")
 
 
-def _connection(line: str, address: str) -> str:
-    if line.rsplit(maxsplit=1)[-1] in NOWHERE:
-        address = NOWHERE[":" in address]
-    return f"c=IN {_family(address)} {address}"
-
-
-def _family(address: str) -> str:
-    return "IP6" if ":" in address else "IP4"
-
-
 def _withdrawn(line: str) -> bool:
-    return line.startswith("a=") and line[2:].partition(":")[0] in WITHDRAWN
+    return line.startswith("a=") and (line[2:].partition(":")[0] in WITHDRAWN or line.startswith("a=group:BUNDLE"))
 
 
 _DIRECTIONS = frozenset({"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"})
@@ -319,21 +316,13 @@ def looked_into(described: SessionDescription, *, decoded: bool) -> SessionDescr
 
 
 def _looked_into(media: MediaDescription, decoded: bool) -> MediaDescription:
-    types, names = media.payload_types(), named(tuple(media.attributes("rtpmap")))
-    codecs = {str(number) for number in (*types.mu, *types.a, *types.g722)}
-    if decoded:
-        codecs |= {str(number) for number, _ in types.decoded}
-    if not codecs.intersection(media.formats):
+    maps, parameters = tuple(media.attributes("rtpmap")), tuple(media.attributes("fmtp"))
+    formats = looked_into_of(media.formats, maps, parameters, decoded)
+    if not formats:
         return replace(media, port=0)
-    # Events run on the clock of the audio beside them (RFC 4733 section 2.1); those of a codec that is gone go too.
-    events = {str(number) for number in types.events}
-    rates = {names[text][1].partition("/")[0] if text in names else "8000" for text in codecs}
-    in_time = {text for text in events if names[text][1] in rates} or events
-    kept = codecs | in_time | {"13"} | {text for text, (name, _) in names.items() if name == "cn"}
-    kept |= redundancy_of(types.red, kept, media.attributes("fmtp"))
-    formats = tuple(text for text in media.formats if text in kept)
     lines = tuple(line for line in media.lines if not line.startswith(_OF_FORMAT) or _number(line) in (*formats, "*"))
-    return replace(media, formats=formats, lines=lines)
+    same = formats == media.formats and len(lines) == len(media.lines)
+    return media if same else replace(media, formats=formats, lines=lines)
 
 
 def _number(line: str) -> str:

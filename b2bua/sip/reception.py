@@ -24,6 +24,7 @@ from b2bua.sip.compose import (
     response,
     stateless_tag,
 )
+from b2bua.sip.connections import Lost
 from b2bua.sip.framer import Broken
 from b2bua.sip.ground import Ground
 from b2bua.sip.guard import Guard, Verdict
@@ -106,6 +107,11 @@ class Reception:
         head = salvage(broken.head)
         if head is not None:
             self._stateless(head, source, broken.code)
+
+    def lost(self, lost: Lost) -> None:
+        """A connection is over: what waits for it, and who was to be found over it."""
+        self._registrar.lost(lost)
+        self._ground.layer.lost(lost)
 
     # --- refusals that keep no state ---------------------------------------------------------------------------------
 

@@ -128,6 +128,10 @@ class Transports:
         """The request over this hop's connection had `alias` in its Via, with this port in sent-by (RFC 5923)."""
         self._connections.alias(hop.flow, port or hop.transport.default_port)
 
+    def adopt(self, hop: Hop, trunk: Trunk) -> bool:
+        """That trunk has registered over this hop. False: it may not, over a connection not asked for its certificate."""
+        return not hop.transport.reliable or self._connections.adopt(hop.flow, trunk)
+
     def _lost(self, lost: Lost) -> None:
         if not lost.connected:
             until = asyncio.get_running_loop().time() + _WITHOUT_TCP

@@ -4,7 +4,7 @@ Rule 1: a request that may hold a key, INFO or MESSAGE, is not written: its tran
 Rule 2: passwords stand in sip.conf and are not written; what a peer proved itself with is not either. A request of ours that
         is to be sent again is, with its answer to a challenge.
 Rule 3: a connection does not outlive its process: who was on one is reached by a new one, where its Via says.
-Rule 4: what is no call's, registrations and health checks, begins anew.
+Rule 4: what is no call's begins anew: registrations, health checks; but a hop that asked for rest goes on resting.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from b2bua.sip import (
     compose,
     dialog,
     failover,
+    health,
     hop,
     invite_client,
     invite_server,
@@ -41,6 +42,8 @@ from b2bua.sip import (
 from b2bua.sip.dialog import Dialog, Forks
 from b2bua.sip.failover import Forsaken
 from b2bua.sip.ground import Ground
+from b2bua.sip.health import Health
+from b2bua.sip.hop import Hop
 from b2bua.sip.layer import NOBODY, Client, Server
 from b2bua.sip.leg_base import Leg
 from b2bua.sip.mid_dialog import METHODS
@@ -60,7 +63,7 @@ Machine = Transaction | Dialog | Forks | ReliableAnswer | SessionTimer | Heard
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """All that an engine goes on with. `realms`: of the trunks' challenges, where they were learnt."""
+    """All that an engine goes on with. `realms`: of the trunks' challenges, where they were learnt; `health`: of their hops."""
 
     legs: dict[LegId, Leg]
     dialogs: dict[tuple[str, str, str], Leg]
@@ -68,10 +71,11 @@ class Standing:
     clients: list[Client]
     servers: list[Server]
     realms: dict[str, str]
+    health: dict[str, dict[Hop, Health]]
 
 
 _MODULES = (
-    compose, dialog, failover, hop, invite_client, invite_server, layer, leg, leg_base, leg_state, message, mid_dialog,
+    compose, dialog, failover, health, hop, invite_client, invite_server, layer, leg, leg_base, leg_state, message, mid_dialog,
     non_invite_client, non_invite_server, provisional, referral, reinvite, reliable_answer, session, session_timer,
     transaction, uac, uas,
 )  # fmt: skip
@@ -88,6 +92,7 @@ def engine_written(ground: Ground, peers: Mapping[str, Peer]) -> bytes:
         [each for each in clients if each.request.method not in METHODS and _of_a_call(each.user)],
         [each for each in servers if each.request.method not in _NOT_OF_CALLS],
         {name: peer.pin.realm for name, peer in peers.items() if peer.pin.realm is not None},
+        {name: peer.health for name, peer in peers.items()},
     )
     return write(standing, KINDS, ground.scheduler.now(), Here(ground, peers))
 
@@ -100,6 +105,9 @@ def engine_read(data: bytes, ground: Ground, peers: Mapping[str, Peer]) -> None:
     for name, realm in found.realms.items():
         if name in peers and not peers[name].trunk.realm:
             peers[name].pin.realm = realm
+    for name, hops in found.health.items():
+        if name in peers:
+            peers[name].health |= hops  # what DNS does not name any more goes when it has answered
     ground.legs.update(found.legs)
     ground.dialogs.update(found.dialogs)
     ground.outgoing.update(found.outgoing)

@@ -53,9 +53,12 @@ for end in ENDS:
 # What a call mostly does, so that many scripts come far; any step may come anywhere in it.
 UP = ("ring", "answer", "carrier acknowledges")
 RELIABLY = ("ring reliably", "pbx says yes", "carrier pracks", "answer", "carrier acknowledges")
-SCRIPTS = st.tuples(st.sampled_from([(), UP, RELIABLY]), st.lists(st.sampled_from(sorted(STEPS)), max_size=10)).map(
-    lambda parts: [*parts[0], *parts[1]]
-)
+TRANSFERRED = (*UP, "refer", "pbx says yes")
+RENEGOTIATED = (*UP, "pbx re-invites", "carrier says yes")
+SCRIPTS = st.tuples(
+    st.sampled_from([(), ("ring",), UP, RELIABLY, TRANSFERRED, RENEGOTIATED]),
+    st.lists(st.sampled_from(sorted(STEPS)), max_size=10),
+).map(lambda parts: [*parts[0], *parts[1]])
 
 
 async def play(script: list[str], written_after: set[int]) -> tuple[World, list[bytes]]:
@@ -90,7 +93,7 @@ def _tokens() -> Iterator[None]:
 def same_chance() -> None:
     """The same tags, branches and waits in every run."""
     source: Any = token.__self__  # type: ignore[attr-defined]
-    source._pool, source._at = random.Random(7).randbytes(60_000).hex(), 0  # noqa: S311
+    source._pool, source._at = random.Random(7).randbytes(60_000).hex(), 0
     random.seed(7)
 
 
@@ -105,7 +108,7 @@ def test_a_call_that_is_written_out_says_what_the_other_says(script: list[str], 
     assert not any(undisturbed.left().values())
     assert sorted(world.said) == sorted(undisturbed.said)
     assert world.records == undisturbed.records
-    assert len(world.records) == 1
+    assert world.records  # more than one, where the INVITE came again after the call was over
     assert not any(PASSWORD.encode() in paper for paper in papers)
     for method in {data.split(b" ")[0].decode() for _, _, data in world.said if not data.startswith(b"SIP/")}:
         event(method)

@@ -94,6 +94,9 @@ def test_an_m_line_without_a_stream_of_ours_is_refused():
         "a=rtcp:53020 IN IP4 192.0.2.66",
         "a=source-filter: incl IN IP4 * 192.0.2.66",
         "a=altc:1 IP6 2001:db8::66 4000",
+        "a=fingerprint:sha-1 AB",
+        "a=setup:actpass",
+        "a=group:BUNDLE 0 1",
     ],
 )
 @pytest.mark.parametrize("level", ["session", "media"])
@@ -111,7 +114,7 @@ def test_what_names_other_addresses_or_promises_what_the_relay_does_not_do_is_wi
         "a=rtcp-fb:* nack",
         "a=rtcp-rsize",
         "a=candidates-like:1",
-        "a=fingerprint:sha-1 AB",
+        "a=group:LS 0 1",
         "a=crypto:1 X inline:YQ",
         "a=mid:0",
     ],
@@ -334,3 +337,17 @@ def test_what_is_neither_g711_nor_g722_nor_video_is_opaque(lines: str, kinds: di
     [stream] = sdp.remote_streams(sdp.parse(with_media(lines)), latch=False)
     names = ("mu_types", "a_types", "g722_types", "opaque_types", "other_types")
     assert {name: getattr(stream, name) for name in names} == dict.fromkeys(names, ()) | kinds
+
+
+def test_rtcp_on_the_rtp_port_is_said_to_whom_said_it_and_never_crosses():
+    described = sdp.parse(
+        with_media("m=audio 4000 RTP/AVP 0\r\na=rtcp-mux\r\nm=image 4002 UDPTL t38\r\na=rtcp-mux\r\n")
+    )
+    first, second = sdp.remote_streams(described, latch=False)
+    assert (first.rtcp_address, first.rtcp_port) == (first.address, 4000)
+    assert second.rtcp_port == 0  # no RTP, no RTCP
+    assert [media.muxed for media in described.media] == [True, False]
+    assert b"a=rtcp-mux" not in lines(sdp.rewrite(described, HERE, 7, 1))
+    told = sdp.rewrite(described, HERE, 7, 1, muxed=[media.muxed for media in described.media])
+    assert lines(told).count(b"a=rtcp-mux") == 1
+    assert sdp.parse(told).media[0].muxed

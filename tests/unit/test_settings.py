@@ -35,6 +35,8 @@ OTHER = {
     ("general", "other_audio"): "mute",
     ("carrier", "mask"): "mute-on-key",
     ("carrier", "key_pause"): "3.5",
+    ("carrier", "capture_tones"): "yes",
+    ("carrier", "placeholder_tone"): "yes",
     **{
         (trunk, key): value
         for trunk in ("carrier", "pbx")
@@ -94,6 +96,7 @@ OTHER = {
     ("media", "advertised"): "198.51.100.8",
     ("media", "threads"): "2",
     ("media", "realtime"): "yes",
+    ("media", "gather"): "0.001",
     ("media", "dscp"): "0",
     ("media", "ports"): "30000-30099",
     ("media", "key_timeout"): "11",

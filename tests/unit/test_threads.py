@@ -50,14 +50,14 @@ def test_several_threads_keep_to_a_processor_each_where_there_are_enough():
     processors = sorted(os.sched_getaffinity(0))
     before = os.listdir("/proc/self/task")
     threads = MediaThreads(len(processors))
-    threads.start(realtime=False)
+    threads.start(realtime=False, gather=0)
     own = [int(task) for task in os.listdir("/proc/self/task") if task not in before]
     kept = sorted(tuple(os.sched_getaffinity(task)) for task in own)
     assert kept == ([(each,) for each in processors] if len(processors) > 1 else [tuple(processors)])
     threads.stop()
     many = MediaThreads(len(processors) + 1)
     before = os.listdir("/proc/self/task")
-    many.start(realtime=False)
+    many.start(realtime=False, gather=0)
     own = [int(task) for task in os.listdir("/proc/self/task") if task not in before]
     assert all(os.sched_getaffinity(task) == set(processors) for task in own)
     many.stop()
