@@ -38,7 +38,9 @@ def media_kinds(settings: SignallingSettings) -> dict[str, frozenset[str]]:
 def masks(settings: SignallingSettings) -> dict[str, Masking]:
     """How the customers of each carrier are masked."""
     return {
-        trunk_name(header): Masking(policy=MaskPolicy(each.mask), pause=each.key_pause)
+        trunk_name(header): Masking(
+            policy=MaskPolicy(each.mask), pause=each.key_pause, tones=each.capture_tones, flat=each.placeholder_tone
+        )
         for header, each in settings.trunks.items()
         if isinstance(each, CarrierSettings)
     }

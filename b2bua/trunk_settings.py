@@ -181,6 +181,12 @@ class CarrierSettings(TrunkSettings):
         False,
         description="yes: its callers' keys come as SIP INFO, and not as telephone-event; a card is captured from there",
     )
+    capture_tones: bool = Field(
+        False, description="yes or no: keys that its callers' phones send as tones are captured too, each once"
+    )
+    placeholder_tone: bool = Field(
+        False, description="yes or no: agents hear a flat tone, the same for all keys, where a key was pressed"
+    )
 
 
 class PbxSettings(TrunkSettings):

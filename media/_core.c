@@ -162,13 +162,13 @@ static PyObject *relay_set_crypto(PyObject *self, PyObject *args, PyObject *kwar
 }
 
 static PyObject *relay_set_types(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"stream", "events", "audio", "mu", "a", "opaque", "decoded", "red", "clock", NULL};
+    static char *names[] = {"stream", "events", "audio", "mu", "a", "opaque", "decoded", "red", "g722", "clock", NULL};
     struct command command = {.kind = SET_TYPES, .clock = 8000};
     long long stream;
     Py_buffer given[TYPE_KINDS] = {0};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ly*y*|y*y*y*y*y*i", names, &stream, &given[TYPE_EVENT], &given[TYPE_AUDIO],
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ly*y*|y*y*y*y*y*y*i", names, &stream, &given[TYPE_EVENT], &given[TYPE_AUDIO],
                                      &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE], &given[TYPE_DECODED],
-                                     &given[TYPE_RED], &command.clock))
+                                     &given[TYPE_RED], &given[TYPE_G722], &command.clock))
         return NULL;
     command.stream = stream;
     if (command.clock < 0 || command.clock > MOST_CLOCK)
@@ -205,13 +205,13 @@ static PyObject *switch_stream(PyObject *self, PyObject *args, PyObject *kwargs,
 }
 
 static PyObject *relay_set_mask(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"stream", "on", "policy", "guard", NULL};
-    struct command command = {.kind = SET_MASK, .policy = POLICY_MASK, .guard = GUARD};
+    static char *names[] = {"stream", "on", "policy", "guard", "tones", "flat", NULL};
+    struct command command = {.kind = SET_MASK};
     long long stream;
-    int on;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Lp|ii", names, &stream, &on, &command.policy, &command.guard))
+    int on, policy = POLICY_MASK, guard = GUARD, tones = false, flat = false;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Lp|iipp", names, &stream, &on, &policy, &guard, &tones, &flat))
         return NULL;
-    if (!is_policy(command.policy, command.guard))
+    if (!take_manner(policy, guard, tones, flat, &command.manner))
         return NULL;
     command.stream = stream;
     command.on = on;

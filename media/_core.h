@@ -18,7 +18,7 @@ enum { TRACKS = 4, PRESSES = 8, KEYS = 32 };
 enum { KEY_HOLD_MS = 100 };
 /* In the order in which one counts, where a type is listed as several. TYPE_AUDIO: not looked into; TYPE_OPAQUE: cannot be;
  * TYPE_DECODED: by the decoder process alone. */
-enum type_kind { TYPE_UNKNOWN, TYPE_AUDIO, TYPE_MU, TYPE_A, TYPE_DECODED, TYPE_RED, TYPE_OPAQUE, TYPE_EVENT, TYPE_KINDS };
+enum type_kind { TYPE_UNKNOWN, TYPE_AUDIO, TYPE_MU, TYPE_A, TYPE_G722, TYPE_DECODED, TYPE_RED, TYPE_OPAQUE, TYPE_EVENT, TYPE_KINDS };
 enum verdict { FORWARD, WITHHELD, MALFORMED, HELD, ASK }; /* HELD: see hold_next; ASK: see decoder_ask */
 
 struct rtp {
@@ -53,7 +53,7 @@ struct reach { /* whether redundancy reaches back to what was masked (media/red.
 struct mask {
     uint8_t kinds[128], codecs[128];
     bool types_known, on, shut; /* `shut`: something got through; nothing leaves until the mask goes off */
-    struct hold *hold; /* while masked; NULL where there is no memory for it: then no G.711 leaves */
+    struct hold *hold; /* while masked; NULL where there is no memory for it: then no audio leaves */
     uint64_t clock;
     struct track tracks[TRACKS];
     struct press presses[PRESSES];
@@ -185,7 +185,8 @@ struct command {
     struct sockaddr_storage rtp, rtcp;
     bool has_rtp, has_rtcp, on;
     struct type_list types[TYPE_KINDS];
-    int policy, guard, clock;
+    struct manner manner;
+    int clock;
     struct crypto_keys keys; /* `suite` NULL: in clear */
     uint8_t *into;
     size_t room;

@@ -74,20 +74,23 @@ class Relay:
         opaque: bytes = b"",
         decoded: bytes = b"",
         red: bytes = b"",
+        g722: bytes = b"",
         clock: int = 8000,
     ) -> None: ...
     """The payload types that were negotiated, one byte each: telephone-event; what is not looked into and passes (video);
         G.711 of either law; audio that cannot be looked into, and does not pass while masked; in pairs, each with its codec's
-        number, audio that the decoder process looks into; redundancy (RFC 2198).
+        number, audio that the decoder process looks into; redundancy (RFC 2198); G.722.
         `clock`: of the audio, in Hz; 0: how it arrives is not measured."""
 
     def set_decoder(self, fd: int, /) -> None: ...
     """Take over a SOCK_SEQPACKET to a decoder process (-1: none), in the place of the one before: media/decoded.py."""
 
     def has_decoder(self) -> bool: ...
-    def set_mask(self, stream: int, on: bool, policy: int = 0, guard: int = ...) -> None: ...
-    """`policy` and `guard` (blocks of 5 ms): as in media/hold.py. Where there is no memory for the hold this raises OSError; then
-        the stream is masked, and of G.711 nothing leaves."""
+    def set_mask(
+        self, stream: int, on: bool, policy: int = 0, guard: int = ..., tones: bool = False, flat: bool = False
+    ) -> None: ...
+    """The rest as in media/hold.py, `Manner`. Where there is no memory for the hold this raises OSError; then
+        the stream is masked, and no audio leaves."""
 
     def set_capture(self, stream: int, on: bool) -> None: ...
     """Keep (and announce) the customer's key presses, or do not. Switching wipes what was kept."""
@@ -123,8 +126,11 @@ class Mask:
         opaque: bytes = b"",
         decoded: bytes = b"",
         red: bytes = b"",
+        g722: bytes = b"",
     ) -> None: ...
-    def switch(self, on: bool, policy: int = 0, guard: int = ..., /) -> list[bytes]: ...
+    def switch(
+        self, on: bool, policy: int = 0, guard: int = ..., tones: bool = False, flat: bool = False, /
+    ) -> list[bytes]: ...
     """What was held and leaves because of it."""
 
     def released(self) -> list[bytes]: ...
@@ -162,8 +168,8 @@ class Canary:
     """The check on what leaves, exposed so that tests can play to it."""
 
     def __init__(self) -> None: ...
-    def hears(self, codes: bytes, a_law: bool, /) -> bool: ...
-    """Whether these samples of G.711, after those before, hold a key."""
+    def hears(self, codes: bytes, coding: int, /) -> bool: ...
+    """Whether these bytes, after those before, hold a key. `coding`: media.coding.Coding."""
 
 @final
 class Hearing:

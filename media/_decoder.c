@@ -32,7 +32,7 @@ static bool tell(struct relay *relay, const struct stream *stream, enum what wha
     if (relay->decoder < 0)
         return false;
     at = put(put(put(at, serial, 4), what, 1), codec, 1);
-    at = put(put(at, hold != NULL ? hold->policy : 0, 1), hold != NULL ? (uint64_t)hold->guard : 0, 2);
+    at = put(put(at, hold != NULL ? hold->manner.policy : 0, 1), hold != NULL ? (uint64_t)hold->manner.guard : 0, 2);
     if (size > 0)
         memcpy(at, payload, size);
     bool told = send(relay->decoder, message, ASKED + size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
@@ -58,7 +58,7 @@ bool decoder_ask(struct relay *relay, struct stream *stream, enum codec codec, c
     uint32_t serial;
     if (!queue_put(stream->queue, codec, packet, length, now_ms, &serial))
         return false;
-    bool is_mute = stream->mask.hold == NULL || stream->mask.hold->policy == POLICY_MUTE;
+    bool is_mute = stream->mask.hold == NULL || stream->mask.hold->manner.policy == POLICY_MUTE;
     if (is_mute || !tell(relay, stream, AUDIO, serial, codec, packet + RTP_HEADER, length - RTP_HEADER))
         queue_answer(stream->queue, serial, false);
     return true;

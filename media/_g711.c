@@ -5,8 +5,8 @@ enum { BIAS = 132 };
 
 static int bits(unsigned value) { return value == 0 ? 0 : 32 - __builtin_clz(value); }
 
-int g711_decode(enum law law, uint8_t code) {
-    if (law == LAW_MU) {
+int g711_decode(enum coding law, uint8_t code) {
+    if (law == CODING_MU) {
         code ^= 0xFF;
         int size = ((((code & 0x0F) << 3) + BIAS) << (code >> 4 & 7)) - BIAS;
         return code & 0x80 ? -size : size;
@@ -18,9 +18,9 @@ int g711_decode(enum law law, uint8_t code) {
     return code & 0x80 ? size : -size;
 }
 
-uint8_t g711_encode(enum law law, int sample) {
+uint8_t g711_encode(enum coding law, int sample) {
     int size = sample < 0 ? -sample : sample;
-    if (law == LAW_MU) {
+    if (law == CODING_MU) {
         size = (size > 32635 ? 32635 : size) + BIAS;
         int segment = bits((unsigned)size) - 8;
         return (uint8_t)(((sample < 0 ? 0x80 : 0) | segment << 4 | (size >> (segment + 3) & 0x0F)) ^ 0xFF);

@@ -4,7 +4,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { AHEAD = 160, FILL = 8000, LOUDEST = 90, TAKEN_OVER_MS = 100 };
+enum { AHEAD = 160, FILL = 8000, LOUDEST = 90, SETTLING = 12, TAIL = 24, SILENCE = 480, TAKEN_OVER_MS = 100 };
+enum { OPEN, NOISY, FLAT }; /* what a block leaves as */
+
+static const int16_t FLAT_TONE[] = {0, 689, 1311, 1804, 2121, 2230, 2121, 1804, 1311, 689};
 
 static int32_t ahead(uint32_t a, uint32_t b) { return (int32_t)(a - b); }
 
@@ -16,12 +19,14 @@ static bool has_room(const struct hold *hold, int size, unsigned frames) {
     return hold->count < frames && hold->total - start_of(hold) + size <= HOLD_RING / 2;
 }
 
-void hold_begin(struct hold *hold, enum policy policy, int guard) {
+void hold_begin(struct hold *hold, const struct manner *manner) {
     memset(hold, 0, sizeof *hold);
-    hold->policy = policy;
-    hold->guard = guard;
-    hold->window = hold->background = -1;
+    hold->manner = *manner;
+    hold->window = hold->filling = hold->tail = hold->background = -1;
     gate_begin(&hold->gate);
+    tones_begin(&hold->tones);
+    g722_begin(&hold->lower);
+    g722_begin(&hold->left);
 }
 
 /* --- what comes --------------------------------------------------------------------------------------------------------- */
@@ -59,9 +64,20 @@ static void learn(struct hold *hold, int64_t quiet) {
         hold->background += (hold->background >> 8) + 1;
 }
 
-static void close_blocks(struct hold *hold, int64_t first, int64_t end) {
+static void close_blocks(struct hold *hold, int64_t first, int64_t end, uint8_t leaves_as) {
     for (int64_t at = first < 0 ? 0 : first; at < end; at++)
-        hold->shut[at % HOLD_BLOCKS] = 1;
+        if (hold->shut[at % HOLD_BLOCKS] < leaves_as)
+            hold->shut[at % HOLD_BLOCKS] = leaves_as;
+}
+
+static void lengthen(int64_t *last, int64_t block) {
+    if (*last < block)
+        *last = block;
+}
+
+static void read_tones(struct hold *hold, const struct found *found) {
+    if (hold->manner.tones && tones_hear(&hold->tones, found, &hold->detector, hold->next) && hold->presses < HOLD_PRESSES)
+        hold->pressed[hold->presses++] = hold->tones.tone;
 }
 
 static void hear(struct hold *hold) {
@@ -69,21 +85,25 @@ static void hear(struct hold *hold) {
     int64_t block = hold->block, energy = hold->detector.seen[(hold->detector.next - 1) % 16].energy;
     hold->heard_count = 0;
     int back = gate_pass_by(&hold->gate, block, &found);
-    bool tone = back != NOT_SHUT || found.now > 0;
-    if (back != NOT_SHUT)
-        close_blocks(hold, block - back, block);
-    if (tone && (block <= hold->window || (back != NOT_SHUT && hold->policy == POLICY_MUTE_ON_KEY)) &&
-        hold->window < block + hold->guard)
-        hold->window = block + hold->guard;
-    bool closed = hold->policy == POLICY_MUTE || block <= hold->window || block <= hold->gate.until;
-    hold->shut[block % HOLD_BLOCKS] = closed;
+    bool found_one = back != NOT_SHUT, tone = found_one || found.now > 0;
+    bool press = hold->gate.sure && found_one && block > hold->tail;
+    if (found_one)
+        close_blocks(hold, block - back, block, press ? FLAT : NOISY);
+    if (tone && (block <= hold->window || (found_one && hold->manner.policy == POLICY_MUTE_ON_KEY)))
+        lengthen(&hold->window, block + hold->manner.guard);
+    if (tone && block <= hold->tail)
+        lengthen(&hold->tail, block + HANG_SURE);
+    bool closed = hold->manner.policy == POLICY_MUTE || block <= hold->window || block <= hold->gate.until;
+    hold->shut[block % HOLD_BLOCKS] = !closed ? OPEN : press || block <= hold->filling ? FLAT : NOISY;
     if (!closed && !tone)
         learn(hold, energy / BLOCK);
+    read_tones(hold, &found);
     hold->block++;
 }
 
 void hold_hear(struct hold *hold, int16_t sample) {
     hold->total++;
+    hold->next++;
     hold->heard[hold->heard_count++] = sample;
     if (hold->heard_count == BLOCK)
         hear(hold);
@@ -96,19 +116,20 @@ static void push(struct hold *hold, struct frame frame, const uint8_t *payload, 
     hold->newest = frame;
     hold->newest.size = usual;
     hold->has_newest = true;
-    uint8_t silence = frame.law == LAW_MU ? 0xFF : 0xD5;
+    hold->next = frame.timestamp;
+    uint8_t silence = frame.coding == CODING_A ? 0xD5 : 0xFF;
     for (int i = 0; i < frame.size; i++) {
         uint8_t code = payload != NULL ? payload[i] : silence;
         hold->codes[hold->total % HOLD_RING] = code;
-        hold_hear(hold, (int16_t)g711_decode(frame.law, code));
+        int sample = frame.coding == CODING_G722 ? g722_hear(&hold->lower, code) : g711_decode(frame.coding, code);
+        hold_hear(hold, (int16_t)sample);
     }
-    hold->next = frame.timestamp + (uint32_t)frame.size;
 }
 
 void hold_fill(struct hold *hold, int size, uint16_t seq) {
     int64_t last = (hold->total + size - 1) / BLOCK;
-    if (last > hold->window)
-        hold->window = last;
+    lengthen(&hold->window, last);
+    lengthen(&hold->filling, last);
     struct frame frame = hold->newest;
     frame.marker = false;
     frame.seq = seq;
@@ -121,38 +142,65 @@ void hold_fill(struct hold *hold, int size, uint16_t seq) {
 void hold_audio(struct hold *hold, struct frame header, const uint8_t *payload, int64_t now_ms) {
     hold->last_ms = now_ms;
     hold->filled = false;
+    if (!hold->has_newest || ahead(header.timestamp, hold->next) > SILENCE)
+        tones_pause(&hold->tones);
+    if (header.coding == CODING_G722 && !hold->has_newest) {
+        g722_begin(&hold->lower);
+        lengthen(&hold->window, hold->block + SETTLING);
+    }
     push(hold, header, payload, header.size);
 }
 
 void hold_event(struct hold *hold, int64_t now_ms) {
     hold->last_ms = now_ms;
-    if (hold->window < hold->block + hold->guard)
-        hold->window = hold->block + hold->guard;
-    close_blocks(hold, start_of(hold) / BLOCK, hold->block);
+    lengthen(&hold->window, hold->block + hold->manner.guard);
+    lengthen(&hold->tail, hold->block + TAIL);
+    close_blocks(hold, start_of(hold) / BLOCK, hold->block, NOISY);
 }
 
-void hold_end(struct hold *hold) { close_blocks(hold, hold->block - AHEAD / BLOCK, hold->block); }
+bool hold_key(struct hold *hold, uint32_t ssrc, uint32_t timestamp, int code, uint16_t duration, bool is_new) {
+    uint32_t first = hold->bound && hold->ssrc != ssrc ? hold->next : timestamp; /* another's clock says nothing: it is now */
+    return hold->manner.tones && tones_event(&hold->tones, code, first, duration, is_new);
+}
+
+bool hold_pressed(struct hold *hold, struct span *out) {
+    if (hold->presses == 0)
+        return false;
+    *out = hold->pressed[0];
+    hold->presses--;
+    memmove(hold->pressed, hold->pressed + 1, sizeof hold->pressed - sizeof hold->pressed[0]);
+    return true;
+}
+
+void hold_end(struct hold *hold) { close_blocks(hold, hold->block - AHEAD / BLOCK, hold->block, NOISY); }
 
 /* --- what leaves --------------------------------------------------------------------------------------------------------- */
 
-static int noise(const struct hold *hold, uint32_t timestamp) {
+static uint8_t noise(const struct hold *hold, enum coding coding, uint32_t timestamp) {
     int level = (int)sqrt(3 * (double)(hold->background > 0 ? hold->background : 0));
     if (level > LOUDEST)
         level = LOUDEST;
     uint32_t mixed = timestamp * 2654435761u;
     mixed = (mixed ^ mixed >> 15) * 2246822519u;
     mixed ^= mixed >> 13;
-    return (((int)(mixed >> 16) - 32768) * level) >> 15;
+    if (coding == CODING_G722)
+        return g722_quiet(mixed >> 16, level);
+    return g711_encode(coding, (((int)(mixed >> 16) - 32768) * level) >> 15);
 }
 
 /* What was not looked into is. */
-static bool is_shut(const struct hold *hold, int64_t block) {
-    return block >= hold->block || hold->shut[block % HOLD_BLOCKS];
+static int leaves_as(const struct hold *hold, int64_t block) {
+    return block < hold->block ? hold->shut[block % HOLD_BLOCKS] : NOISY;
+}
+
+static uint8_t flat(enum coding coding, int place) {
+    int sample = FLAT_TONE[place % 10];
+    return coding == CODING_G722 ? G722_FLAT[place] : g711_encode(coding, place / 10 % 2 ? -sample : sample);
 }
 
 bool hold_is_shut(const struct hold *hold, int64_t from, int64_t to) {
     for (int64_t block = from / BLOCK; block * BLOCK < to; block++)
-        if (is_shut(hold, block))
+        if (leaves_as(hold, block) != OPEN)
             return true;
     return false;
 }
@@ -160,18 +208,22 @@ bool hold_is_shut(const struct hold *hold, int64_t from, int64_t to) {
 /* One block's part of a frame: `from` to `to` are samples. */
 static void build_part(const struct hold *hold, const struct frame *frame, int64_t from, int64_t to, uint8_t *out) {
     int64_t block = from / BLOCK;
-    bool shut = is_shut(hold, block), before = block > 0 && is_shut(hold, block - 1);
-    bool after = block + 1 < hold->block && is_shut(hold, block + 1);
+    int as = leaves_as(hold, block);
+    bool before = block > 0 && leaves_as(hold, block - 1) != OPEN;
+    bool after = block + 1 < hold->block && leaves_as(hold, block + 1) != OPEN;
+    bool is_flat = as == FLAT && hold->manner.flat && hold->manner.policy != POLICY_MUTE;
     for (int64_t sample = from; sample < to; sample++) {
         uint8_t code = hold->codes[sample % HOLD_RING];
         int place = (int)(sample % BLOCK), weight = after ? BLOCK - place : BLOCK;
         if (before && place < weight)
             weight = place;
-        if (shut) {
-            code = g711_encode(frame->law, noise(hold, frame->timestamp + (uint32_t)(sample - frame->start)));
-        } else if (weight != BLOCK) {
-            int value = g711_decode(frame->law, code);
-            code = g711_encode(frame->law, value * weight / BLOCK);
+        if (is_flat) {
+            code = flat(frame->coding, place);
+        } else if (as != OPEN) {
+            code = noise(hold, frame->coding, frame->timestamp + (uint32_t)(sample - frame->start));
+        } else if (weight != BLOCK && frame->coding != CODING_G722) {
+            int value = g711_decode(frame->coding, code);
+            code = g711_encode(frame->coding, value * weight / BLOCK);
         }
         *out++ = code;
     }

@@ -1,4 +1,5 @@
-/* Tones in G.711 and the hold that keeps them from the agent: _g711.c, _inband.c, _hold.c. */
+/* Tones in G.711 and G.722, and the hold that keeps them from the agent: _g711.c, _g722.c, _inband.c, _tones.c,
+ * _hold.c. */
 #ifndef TONEWALL_HOLD_H
 #define TONEWALL_HOLD_H
 
@@ -8,16 +9,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum coding { CODING_MU = 0, CODING_A = 1, CODING_G722 = 2 }; /* media/coding.py */
+
 /* --- _g711.c (media/g711.py) ------------------------------------------------------------------------------------------ */
 
-enum law { LAW_MU = 0, LAW_A = 1 };
+int g711_decode(enum coding law, uint8_t code);
+uint8_t g711_encode(enum coding law, int sample);
 
-int g711_decode(enum law law, uint8_t code);
-uint8_t g711_encode(enum law law, int sample);
+/* --- _g722.c (media/g722.py) ------------------------------------------------------------------------------------------ */
+
+struct g722 { /* the lower half band of one stream; it knows what was said: lives in secret memory only */
+    int scale, scale_log, expected, from_zeros;
+    int poles[2], zeros[6], whole[2], partial[2], steps[6];
+};
+
+void g722_begin(struct g722 *lower);
+int g722_hear(struct g722 *lower, uint8_t code);
+uint8_t g722_quiet(unsigned chance, int level);
+extern const uint8_t G722_FLAT[]; /* a block */
 
 /* --- _inband.c (media/inband.py) -------------------------------------------------------------------------------------- */
 
-enum { BLOCK = 40, LINES = 8, LONGEST = 12 };
+enum { BLOCK = 40, LINES = 8, LONGEST = 12, HANG_SURE = 12 };
 
 struct measured {
     int32_t real[LINES], imaginary[LINES];
@@ -50,16 +63,43 @@ void gate_begin(struct gate *gate);
 /* How many blocks before this one are shut because of it; NOT_SHUT: none is, nor itself. */
 int gate_pass_by(struct gate *gate, int64_t block, const struct found *found);
 
+/* --- _tones.c (media/tones.py) ---------------------------------------------------------------------------------------- */
+
+struct span { /* of one press in one form */
+    int code;
+    uint32_t first, last;
+};
+
+struct tones { /* lives in secret memory only: it knows what was keyed */
+    int key, hits, apart, row, column;
+    double row_power, column_power;
+    bool is_free;
+    struct span tone, event;
+};
+
+void tones_begin(struct tones *tones);
+/* Whether the block that ends at `at` makes a press: then `tones->tone` is it. */
+bool tones_hear(struct tones *tones, const struct found *found, const struct detector *detector, uint32_t at);
+void tones_pause(struct tones *tones);
+/* Whether this packet begins a press that was heard as a tone, and counted, before. */
+bool tones_event(struct tones *tones, int code, uint32_t first, uint16_t duration, bool is_new);
+
 /* --- _hold.c (media/hold.py) ------------------------------------------------------------------------------------------- */
 
 enum policy { POLICY_MASK = 0, POLICY_MUTE_ON_KEY = 1, POLICY_MUTE = 2 };
 enum { GUARD = 24, MOST_GUARD = 6000 }; /* blocks: 120 ms, the longest that a tail of tone was seen to come after its event, and as much again */
-enum { FRAMES = 16, FRAME_MOST = 1280, HOLD_RING = 8192, HOLD_BLOCKS = 128, RTP_HEADER = 12 };
+enum { FRAMES = 16, FRAME_MOST = 1280, HOLD_RING = 8192, HOLD_BLOCKS = 128, HOLD_PRESSES = 8, RTP_HEADER = 12 };
+
+struct manner {
+    enum policy policy;
+    int guard;
+    bool tones, flat;
+};
 
 struct frame {
     uint8_t type;
     bool marker;
-    enum law law;
+    enum coding coding;
     uint16_t seq;
     uint32_t timestamp, ssrc;
     int64_t start;
@@ -67,22 +107,26 @@ struct frame {
 };
 
 struct hold { /* lives in secret memory only */
-    enum policy policy;
-    int guard;
+    struct manner manner;
     bool bound, filled, has_newest;
     uint32_t ssrc, next;
-    int64_t last_ms, total, block, window, background;
+    int64_t last_ms, total, block, window, filling, tail, background;
     struct frame newest, frames[FRAMES];
     unsigned first, count;
     int heard_count;
     int16_t heard[BLOCK];
     uint8_t codes[HOLD_RING], shut[HOLD_BLOCKS];
+    struct g722 lower;
     struct detector detector;
     struct gate gate;
-    struct canary canary; /* of what has left */
+    struct tones tones;
+    int presses; /* that were heard, and not yet asked for */
+    struct span pressed[HOLD_PRESSES];
+    struct g722 left; /* what has left, as the agent's phone decodes it */
+    struct canary canary; /* of that */
 };
 
-void hold_begin(struct hold *hold, enum policy policy, int guard);
+void hold_begin(struct hold *hold, const struct manner *manner);
 void hold_hear(struct hold *hold, int16_t sample); /* 8 kHz; for what is not held here, but heard like it */
 bool hold_is_shut(const struct hold *hold, int64_t from, int64_t to); /* whether any block of these samples is */
 bool hold_takes(struct hold *hold, uint32_t ssrc, uint32_t timestamp, size_t size, int64_t now_ms);
@@ -92,6 +136,9 @@ void hold_fill(struct hold *hold, int size, uint16_t seq);
 /* `header.size` bytes at `payload`; `header.seq` is what it leaves as. */
 void hold_audio(struct hold *hold, struct frame header, const uint8_t *payload, int64_t now_ms);
 void hold_event(struct hold *hold, int64_t now_ms);
+/* The same packet, if it is a key's. Whether it begins a press that was told of before, as a tone. */
+bool hold_key(struct hold *hold, uint32_t ssrc, uint32_t timestamp, int code, uint16_t duration, bool is_new);
+bool hold_pressed(struct hold *hold, struct span *out); /* the next press that was heard; false: none */
 void hold_end(struct hold *hold); /* nothing more has come for long: what was not looked past is shut */
 /* The next packet whose time has come, into `out` (RTP_HEADER + FRAME_MOST bytes); 0: none. */
 size_t hold_next(struct hold *hold, bool all_of_it, uint8_t *out);

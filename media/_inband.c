@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { SCALE = 1024, SURE = 6, HANG = 2, HANG_SURE = 12, APART = 8, RECENT = 60, FAINT = 15677, LOOKS = 4 };
+enum { SCALE = 1024, SURE = 6, HANG = 2, APART = 8, RECENT = 60, FAINT = 15677, LOOKS = 4 };
 
 static const int FREQUENCIES[LINES] = {697, 770, 852, 941, 1209, 1336, 1477, 1633};
 static const int BLOCKS_OF[LOOKS] = {4, 6, 8, 12};

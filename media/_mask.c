@@ -29,6 +29,10 @@ static bool looks_like_event(const uint8_t *payload, size_t length) {
     return true;
 }
 
+static enum coding coding_of(enum type_kind kind) {
+    return kind == TYPE_G722 ? CODING_G722 : kind == TYPE_A ? CODING_A : CODING_MU;
+}
+
 static void fill(struct mask *mask, uint32_t timestamp, bool event) {
     struct hold *hold = mask->hold;
     uint16_t leaves_as;
@@ -60,7 +64,9 @@ static void sight_block(struct mask *mask, const struct rtp *rtp, const struct b
             struct sighting sighting = press_sight(mask, rtp, begins, block->copy, event, now_ms);
             if (sighting.replayed)
                 track_replay(mask, rtp->ssrc, rtp->seq);
-            if (sighting.is_new && decision->count <= KEYS)
+            bool was_heard = mask->on && mask->hold != NULL &&
+                             hold_key(mask->hold, rtp->ssrc, begins, event[0], duration, sighting.is_new);
+            if (sighting.is_new && !was_heard && decision->count <= KEYS)
                 decision->pressed[decision->count++] = (struct pressed){.code = event[0], .timestamp = begins};
             seen->withheld |= sighting.withheld;
             if (!block->copy) {
@@ -104,7 +110,7 @@ static struct seen look(struct mask *mask, struct rtp *rtp, const uint8_t *packe
     return seen;
 }
 
-struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms) {
+static struct decision decide(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms) {
     struct decision decision = {.verdict = FORWARD, .bytes = packet, .length = length};
     struct rtp rtp;
     if (!rtp_parse(packet, length, &rtp)) {
@@ -127,9 +133,9 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
     bool is_key = kind == TYPE_EVENT || looks_like_event(payload, size), is_known = kind != TYPE_UNKNOWN && kind != TYPE_RED;
     bool is_closed = is_key || !is_known || kind == TYPE_OPAQUE;
     bool withhold = seen.primary || (mask->on && is_closed) || (opened && !is_known);
-    bool is_g711 = mask->on && !withhold && kind != TYPE_AUDIO && kind != TYPE_DECODED;
+    bool is_held = mask->on && !withhold && kind != TYPE_AUDIO && kind != TYPE_DECODED;
     struct hold *hold = mask->on ? mask->hold : NULL;
-    if (is_g711) {
+    if (is_held) {
         withhold = hold == NULL || !hold_takes(hold, rtp.ssrc, rtp.timestamp, size, now_ms);
         if (!withhold)
             fill(mask, rtp.timestamp, false);
@@ -148,9 +154,9 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
         return decision;
     }
     track_spare(mask, rtp.ssrc, 0, (int)(whole - size));
-    if (is_g711) {
-        struct frame frame = {.type = rtp.type, .marker = rtp.marker, .law = kind == TYPE_MU ? LAW_MU : LAW_A,
-                              .seq = leaves_as, .timestamp = rtp.timestamp, .ssrc = rtp.ssrc, .size = (int)size};
+    if (is_held) {
+        struct frame frame = {.type = rtp.type, .marker = rtp.marker, .coding = coding_of(kind), .seq = leaves_as,
+                              .timestamp = rtp.timestamp, .ssrc = rtp.ssrc, .size = (int)size};
         hold_audio(hold, frame, payload, now_ms);
         decision.verdict = HELD;
         return decision;
@@ -171,6 +177,15 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
     return decision;
 }
 
+struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms) {
+    struct decision decision = decide(mask, packet, length, now_ms);
+    struct span press = {0};
+    while (mask->hold != NULL && decision.count <= KEYS && hold_pressed(mask->hold, &press))
+        decision.pressed[decision.count++] = (struct pressed){.code = (uint8_t)press.code, .timestamp = press.first};
+    explicit_bzero(&press, sizeof press);
+    return decision;
+}
+
 bool mask_leaks(struct mask *mask, const uint8_t *packet, size_t length) {
     struct rtp rtp;
     if (!mask->on || mask->shut)
@@ -179,15 +194,18 @@ bool mask_leaks(struct mask *mask, const uint8_t *packet, size_t length) {
         return mask->shut = true;
     const uint8_t *payload = packet + rtp.start;
     size_t size = rtp.end - rtp.start;
-    if (mask->kinds[rtp.type] == TYPE_EVENT || mask->kinds[rtp.type] == TYPE_RED || looks_like_event(payload, size))
+    enum type_kind kind = mask->kinds[rtp.type];
+    if (kind == TYPE_EVENT || kind == TYPE_RED || looks_like_event(payload, size))
         return mask->shut = true;
-    bool is_mu = mask->kinds[rtp.type] == TYPE_MU || rtp.type == 0, is_a = mask->kinds[rtp.type] == TYPE_A || rtp.type == 8;
-    if (mask->hold == NULL || !(is_mu || is_a))
+    bool is_mu = kind == TYPE_MU || rtp.type == 0, is_a = kind == TYPE_A || rtp.type == 8;
+    bool is_g722 = kind == TYPE_G722 || rtp.type == 9;
+    if (mask->hold == NULL || !(is_mu || is_a || is_g722))
         return false;
     int16_t samples[FRAME_MOST];
     size = size < FRAME_MOST ? size : FRAME_MOST;
     for (size_t at = 0; at < size; at++)
-        samples[at] = (int16_t)g711_decode(is_mu ? LAW_MU : LAW_A, payload[at]);
+        samples[at] = (int16_t)(is_mu || is_a ? g711_decode(is_mu ? CODING_MU : CODING_A, payload[at])
+                                              : g722_hear(&mask->hold->left, payload[at]));
     mask->shut = canary_hears(&mask->hold->canary, samples, size);
     explicit_bzero(samples, size * sizeof *samples);
     return mask->shut;

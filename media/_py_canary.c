@@ -6,6 +6,7 @@
 typedef struct {
     PyObject_HEAD
     struct canary canary;
+    struct g722 lower;
 } Canary;
 
 static PyObject *canary_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
@@ -13,22 +14,28 @@ static PyObject *canary_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "", names))
         return NULL;
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    return allocate(type, 0);
+    Canary *self = (Canary *)allocate(type, 0);
+    if (self != NULL)
+        g722_begin(&self->lower);
+    return (PyObject *)self;
 }
 
 static void canary_dealloc(PyObject *self) {
     explicit_bzero(&((Canary *)self)->canary, sizeof(struct canary));
+    explicit_bzero(&((Canary *)self)->lower, sizeof(struct g722));
     free_object(self);
 }
 
 static PyObject *canary_hears_method(PyObject *self, PyObject *args) {
     Py_buffer codes;
-    int is_a;
-    if (!PyArg_ParseTuple(args, "y*p", &codes, &is_a))
+    int coding;
+    if (!PyArg_ParseTuple(args, "y*i", &codes, &coding))
         return NULL;
     bool heard = false;
     for (Py_ssize_t i = 0; i < codes.len; i++) {
-        int16_t sample = (int16_t)g711_decode(is_a ? LAW_A : LAW_MU, ((const uint8_t *)codes.buf)[i]);
+        uint8_t code = ((const uint8_t *)codes.buf)[i];
+        int16_t sample = (int16_t)(coding == CODING_G722 ? g722_hear(&((Canary *)self)->lower, code)
+                                                         : g711_decode((enum coding)coding, code));
         heard |= canary_hears(&((Canary *)self)->canary, &sample, 1);
     }
     PyBuffer_Release(&codes);

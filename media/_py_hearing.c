@@ -14,12 +14,14 @@ static struct hold *of(PyObject *self) { return &((Hearing *)self)->hold; }
 static PyObject *hearing_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"policy", "guard", NULL};
     int policy, guard;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "ii", names, &policy, &guard) || !is_policy(policy, guard))
+    struct manner manner;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "ii", names, &policy, &guard) ||
+        !take_manner(policy, guard, false, false, &manner))
         return NULL;
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     PyObject *self = allocate(type, 0);
     if (self != NULL)
-        hold_begin(of(self), (enum policy)policy, guard);
+        hold_begin(of(self), &manner);
     return self;
 }
 

@@ -28,11 +28,12 @@ void release_types(Py_buffer given[TYPE_KINDS]) {
             PyBuffer_Release(&given[kind]);
 }
 
-bool is_policy(int policy, int guard) {
+bool take_manner(int policy, int guard, int tones, int flat, struct manner *out) {
     if (policy < POLICY_MASK || policy > POLICY_MUTE || guard < 0 || guard > MOST_GUARD) {
         PyErr_Format(PyExc_ValueError, "policy is 0 to %d, guard 0 to %d blocks", POLICY_MUTE, MOST_GUARD);
         return false;
     }
+    *out = (struct manner){.policy = (enum policy)policy, .guard = guard, .tones = tones, .flat = flat};
     return true;
 }
 
@@ -43,12 +44,12 @@ typedef struct {
 } Mask;
 
 static PyObject *mask_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"events", "audio", "mu", "a", "opaque", "decoded", "red", NULL};
+    static char *names[] = {"events", "audio", "mu", "a", "opaque", "decoded", "red", "g722", NULL};
     Py_buffer given[TYPE_KINDS] = {0};
     struct type_list lists[TYPE_KINDS];
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*y*|y*y*y*y*y*", names, &given[TYPE_EVENT], &given[TYPE_AUDIO],
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*y*|y*y*y*y*y*y*", names, &given[TYPE_EVENT], &given[TYPE_AUDIO],
                                      &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE], &given[TYPE_DECODED],
-                                     &given[TYPE_RED]))
+                                     &given[TYPE_RED], &given[TYPE_G722]))
         return NULL;
     Mask *self = NULL;
     if (take_types(given, lists)) {
@@ -86,14 +87,16 @@ static PyObject *let_go(Mask *self, bool all_of_it) {
 
 static PyObject *mask_switch(PyObject *object, PyObject *args) {
     Mask *self = (Mask *)object;
-    int on, policy = POLICY_MASK, guard = GUARD;
-    if (!PyArg_ParseTuple(args, "p|ii", &on, &policy, &guard) || !is_policy(policy, guard))
+    int on, policy = POLICY_MASK, guard = GUARD, tones = false, flat = false;
+    struct manner manner;
+    if (!PyArg_ParseTuple(args, "p|iipp", &on, &policy, &guard, &tones, &flat) ||
+        !take_manner(policy, guard, tones, flat, &manner))
         return NULL;
     PyObject *left = let_go(self, true);
     self->mask.on = on;
     self->mask.hold = on ? (struct hold *)self->hold.bytes : NULL;
     if (on)
-        hold_begin(self->mask.hold, (enum policy)policy, guard);
+        hold_begin(self->mask.hold, &manner);
     return left;
 }
 

@@ -113,11 +113,9 @@ static void drain(struct relay *relay, struct stream *stream, int64_t now_ms) {
 
 static int set_mask(struct relay *relay, struct stream *stream, const struct command *command, int64_t now_ms) {
     struct mask *mask = &stream->mask;
-    if (mask->on && command->on) { /* the policy may change, what is held stays */
-        if (mask->hold != NULL) {
-            mask->hold->policy = (enum policy)command->policy;
-            mask->hold->guard = command->guard;
-        }
+    if (mask->on && command->on) { /* the manner may change, what is held stays */
+        if (mask->hold != NULL)
+            mask->hold->manner = command->manner;
     } else if (mask->on) {
         drain(relay, stream, now_ms);
         if (stream->queue != NULL)
@@ -133,8 +131,8 @@ static int set_mask(struct relay *relay, struct stream *stream, const struct com
     if (mask->on && mask->hold == NULL) {
         mask->hold = pool_borrow(&relay->holds);
         if (mask->hold == NULL)
-            return -ENOMEM; /* masked all the same: no G.711 leaves */
-        hold_begin(mask->hold, (enum policy)command->policy, command->guard);
+            return -ENOMEM; /* masked all the same: no audio leaves */
+        hold_begin(mask->hold, &command->manner);
     }
     return 0;
 }

@@ -91,13 +91,13 @@ class StreamKeys(msgspec.Struct, frozen=True, kw_only=True):
 class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
     """What a leg's SDP says of one m-line: where its packets come from and go to.
 
-    `port` 0 means refused or inactive. `event_types` are the payload types mapped to telephone-event (RFC 4733), `mu_types` and
-    `a_types` those of G.711, `decoded_types` those that the decoder process looks into, `other_types` those of video, which holds
-    no tones, and `opaque_types` the rest: media cannot look into it, and while masked it does not pass. `red_types` are
-    redundancy (RFC 2198): its blocks have types of their own. `clock_rate` is that of the audio, in Hz; 0: it is none. Where
-    `rtp` is false the packets are of another protocol (UDPTL): they are relayed as they are, and while masked those of the
-    customer are not. `keys`: it is SRTP; None: in clear.
-    `latch`: take the source of the first packet instead (trunks with `nat = yes` only).
+    `port` 0 means refused or inactive. `event_types` are the payload types mapped to telephone-event (RFC 4733), `mu_types`,
+    `a_types` and `g722_types` those of G.711 and G.722, `decoded_types` those that the decoder process looks into,
+    `other_types` those of video, which holds no tones, and `opaque_types` the rest: media cannot look into it, and while
+    masked it does not pass. `red_types` are redundancy (RFC 2198): its blocks have types of their own. `clock_rate` is that
+    of the audio, in Hz; 0: it is none. Where `rtp` is false the packets are of another protocol (UDPTL): they are relayed as
+    they are, and while masked those of the customer are not. `keys`: it is SRTP; None: in clear. `latch`: take the source of
+    the first packet instead (trunks with `nat = yes` only).
     """
 
     address: str
@@ -107,6 +107,7 @@ class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
     event_types: tuple[int, ...] = ()
     mu_types: tuple[int, ...] = ()
     a_types: tuple[int, ...] = ()
+    g722_types: tuple[int, ...] = ()
     decoded_types: tuple[tuple[int, DecodedCodec], ...] = ()
     opaque_types: tuple[int, ...] = ()
     other_types: tuple[int, ...] = ()
@@ -126,10 +127,13 @@ class MaskPolicy(StrEnum):
 
 
 class Masking(msgspec.Struct, frozen=True, kw_only=True):
-    """How a mask treats audio. `pause`: seconds without a key after which MUTE_ON_KEY lets the customer be heard again."""
+    """How a mask treats audio. `pause`: seconds without a key after which MUTE_ON_KEY lets the customer be heard again. `tones`:
+    keys that come as tones are captured; `flat`: one tone, the same for all keys, stands where a press was."""
 
     policy: MaskPolicy = MaskPolicy.MASK
     pause: float = 2.0
+    tones: bool = False
+    flat: bool = False
 
 
 class FieldProgress(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,9 +1,10 @@
-"""The hold: while masked, G.711 from the customer waits until 20 ms more have been heard, and leaves without its tones.
+"""The hold: while masked, audio from the customer waits until 20 ms more have been heard, and leaves without its tones.
 
 The reference of `_hold.c`. Time is the packets' own: a frame leaves when later audio has come, or when none has come for long.
 
 Rule 1: a block that holds a tone, or stands in the window that an event opens, leaves as noise at the background's level; what
-        stands beside it is faded, so that nothing clicks; all else leaves byte by byte as it came.
+        stands beside it is faded, so that nothing clicks; all else leaves byte by byte as it came. (G.722 cannot be faded
+        without encoding it anew. Its decoders fade by themselves: their scale takes some ms to grow.)
 Rule 2: a window stays open until neither event nor tone has been there for the guard time: carriers send tails of tone.
 Rule 3: rtp_timestamps have no gap where an event was: frames of noise fill it. What fills depends on no digit, and no noise does.
 Rule 4: what was not looked into does not leave: where nothing more comes, the end of what waits leaves as noise.
@@ -18,9 +19,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from .g711 import SILENT, Law, decode, encode
-from .inband import BLOCK, Detector, Gate
+from .coding import SILENT, Coding
+from .g711 import decode, encode
+from .g722 import FLAT as FLAT_G722
+from .g722 import Lower, quiet
+from .inband import BLOCK, HANG_SURE, Detector, Gate
 from .rtp import Rtp, Ssrc, serialise
+from .telephone_event import TelephoneEvent
+from .tones import SILENCE, Tones, ahead
 
 BLOCK_SECONDS = BLOCK / 8000
 AHEAD = 160  # samples that must have been heard after a frame: 20 ms
@@ -30,8 +36,35 @@ FILL = 8000  # samples that are filled at once, at most: a second; what is later
 RING = 8192  # samples that are kept; half of them may wait
 BLOCKS = 128  # of which it is known whether they are shut
 LOUDEST = 90  # of the noise: -50 dBm0
+SETTLING = 12  # blocks of G.722 until what it is decoded to can be trusted, where it was joined half-way
+TAIL = 24  # blocks after an event in which a tone is its tail: 120 ms
+FLAT_TONE = (
+    0,
+    689,
+    1311,
+    1804,
+    2121,
+    2230,
+    2121,
+    1804,
+    1311,
+    689,
+    0,
+    -689,
+    -1311,
+    -1804,
+    -2121,
+    -2230,
+    -2121,
+    -1804,
+    -1311,
+    -689,
+)
 TAKEN_OVER_MS = 100  # an SSRC that was silent for so long may be followed by another
 _WRAP = 1 << 32
+
+
+OPEN, NOISY, FLAT = 0, 1, 2  # what a block leaves as: as it came, noise, the flat tone
 
 
 class Policy(IntEnum):
@@ -42,9 +75,15 @@ class Policy(IntEnum):
     MUTE = 2  # nothing
 
 
-def ahead(a: int, b: int) -> int:
-    """How far rtp_timestamp `a` is ahead of `b`."""
-    return (a - b + _WRAP // 2) % _WRAP - _WRAP // 2
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How audio is masked. `guard`: blocks of 5 ms for which a window stays open; `tones`: presses that are heard are told of;
+    `flat`: one tone, the same for all keys, stands where a press was."""
+
+    policy: Policy = Policy.MASK
+    guard: int = 24
+    tones: bool = False
+    flat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +91,16 @@ class Frame:
     """One packet that waits: its samples are the ring's from `start` on."""
 
     header: Rtp  # with the sequence number that it leaves as
-    law: Law
+    coding: Coding
     start: int
     size: int
 
 
 @dataclass(slots=True)
 class Hold:
-    """One direction of one stream. `guard`: blocks of 5 ms."""
+    """One direction of one stream."""
 
-    policy: Policy
-    guard: int
+    manner: Manner
     ssrc: Ssrc | None = None
     _last_ms: int = 0
     _next: int = 0  # the rtp_timestamp that would follow
@@ -70,14 +108,19 @@ class Hold:
     _filled: bool = False  # the newest fills a gap
     _frames: deque[Frame] = field(default_factory=deque, repr=False)
     _codes: bytearray = field(default_factory=lambda: bytearray(RING), repr=False)
+    _lower: Lower = field(default_factory=Lower)  # of G.722
     _heard: list[int] = field(default_factory=list, repr=False)  # samples of a block that is not whole
     _total: int = 0  # samples so far
     _block: int = 0  # blocks that were looked at
     _shut: bytearray = field(default_factory=lambda: bytearray(BLOCKS))
     _window: int = -1  # the last block of the window that an event opened
+    _filling: int = -1  # the last block that fills an event's time
+    _tail: int = -1  # the last block in which a tone is an event's
     _background: int = -1  # mean square of a quiet block; -1: nothing was heard yet
     _detector: Detector = field(default_factory=Detector)
     _gate: Gate = field(default_factory=Gate)
+    _tones: Tones = field(default_factory=Tones)
+    _pressed: list[tuple[int, int]] = field(default_factory=list, repr=False)
 
     # --- what comes -----------------------------------------------------------------------------------------------
 
@@ -107,49 +150,70 @@ class Hold:
         newest = self._newest
         assert newest is not None
         self._window = max(self._window, (self._total + size - 1) // BLOCK)
-        silence = bytes([SILENT[newest.law]]) * size
+        self._filling = max(self._filling, (self._total + size - 1) // BLOCK)
+        silence = bytes([SILENT[newest.coding]]) * size
         header = Rtp(newest.header.payload_type, False, sequence_number, rtp_timestamp, newest.header.ssrc, silence)
-        self._push(header, newest.law, newest.size)
+        self._push(header, newest.coding, newest.size)
         self._filled = True
 
     def _room(self, size: int, frames: int) -> bool:
         return len(self._frames) < frames and self._total - self._start() + size <= RING // 2
 
-    def audio(self, parsed: Rtp, law: Law, now_ms: int) -> None:
+    def audio(self, parsed: Rtp, coding: Coding, now_ms: int) -> None:
         """A frame that `takes` has agreed to; its sequence number is the one it leaves as."""
         self._last_ms = now_ms
         self._filled = False
-        self._push(parsed, law, len(parsed.payload))
+        if self._newest is None or ahead(parsed.rtp_timestamp, self._next) > SILENCE:
+            self._tones.pause()
+        if coding is Coding.G722 and self._newest is None:
+            self._lower = Lower()
+            self._window = max(self._window, self._block + SETTLING)
+        self._push(parsed, coding, len(parsed.payload))
 
     def event(self, now_ms: int) -> None:
         """A packet of an event came."""
         self._last_ms = now_ms
-        self._window = max(self._window, self._block + self.guard)
+        self._window = max(self._window, self._block + self.manner.guard)
+        self._tail = max(self._tail, self._block + TAIL)
         self._close(self._start() // BLOCK, self._block)
+
+    def key(self, ssrc: Ssrc, rtp_timestamp: int, event: TelephoneEvent, *, is_new: bool) -> bool:
+        """The same packet, if it is a key's. Whether it begins a press that was told of before, as a tone."""
+        if not self.manner.tones:
+            return False
+        # The clock of another SSRC says nothing: it is now.
+        first = rtp_timestamp if self.ssrc in (None, ssrc) else self._next
+        return self._tones.event(event.code, first, event.duration, is_new=is_new)
+
+    def pressed(self) -> list[tuple[int, int]]:
+        """The presses that were heard since this was asked: event codes, and where they began."""
+        pressed, self._pressed = self._pressed, []
+        return pressed
 
     def end(self) -> None:
         """Nothing more has come for long: what was not looked past is shut."""
         self._close(self._block - AHEAD // BLOCK, self._block)
 
-    def _close(self, first: int, end: int) -> None:
+    def _close(self, first: int, end: int, leaves_as: int = NOISY) -> None:
         for block in range(max(first, 0), end):
-            self._shut[block % BLOCKS] = 1
+            self._shut[block % BLOCKS] = max(self._shut[block % BLOCKS], leaves_as)
 
-    def _is_shut(self, block: int) -> bool:
-        return block >= self._block or bool(self._shut[block % BLOCKS])
+    def _leaves_as(self, block: int) -> int:
+        return self._shut[block % BLOCKS] if block < self._block else NOISY
 
-    def _push(self, parsed: Rtp, law: Law, usual: int) -> None:
+    def _push(self, parsed: Rtp, coding: Coding, usual: int) -> None:
         """`usual`: how large the frames are that may fill a gap after this one."""
         size = len(parsed.payload)
-        self._frames.append(Frame(parsed, law, self._total, size))
-        self._newest = Frame(parsed, law, self._total, usual)
+        self._frames.append(Frame(parsed, coding, self._total, size))
+        self._newest = Frame(parsed, coding, self._total, usual)
+        self._next = parsed.rtp_timestamp
         for code in parsed.payload:
             self._codes[self._total % RING] = code
             self._total += 1
-            self._heard.append(decode(law, code))
+            self._next = (self._next + 1) % _WRAP
+            self._heard.append(self._lower.hear(code) if coding is Coding.G722 else decode(coding, code))
             if len(self._heard) == BLOCK:
                 self._hear()
-        self._next = (parsed.rtp_timestamp + size) % _WRAP
 
     def _hear(self) -> None:
         found = self._detector.hear(self._heard)
@@ -157,13 +221,20 @@ class Hold:
         self._heard.clear()
         back = self._gate.pass_by(block, found)
         tone = back is not None or found.now > 0
-        self._close(block - (back or 0), block)
-        if tone and (block <= self._window or (back is not None and self.policy is Policy.MUTE_ON_KEY)):
-            self._window = max(self._window, block + self.guard)
-        closed = self.policy is Policy.MUTE or block <= self._window or block <= self._gate.until
-        self._shut[block % BLOCKS] = closed
-        if not closed and not tone:
+        press = self._gate.sure and back is not None and block > self._tail
+        self._close(block - (back or 0), block, FLAT if press else NOISY)
+        if tone and (block <= self._window or (back is not None and self.manner.policy is Policy.MUTE_ON_KEY)):
+            self._window = max(self._window, block + self.manner.guard)
+        if tone and block <= self._tail:
+            self._tail = max(self._tail, block + HANG_SURE)
+        closed = self.manner.policy is Policy.MUTE or block <= self._window or block <= self._gate.until
+        self._shut[block % BLOCKS] = OPEN
+        if closed:
+            self._close(block, block + 1, FLAT if press or block <= self._filling else NOISY)
+        elif not tone:
             self._learn(energy // BLOCK)
+        if self.manner.tones and (pressed := self._tones.hear(found, self._detector.newest(), self._next)):
+            self._pressed.append(pressed)
         self._block += 1
 
     def _learn(self, quiet: int) -> None:
@@ -211,23 +282,32 @@ class Hold:
     def _code(self, frame: Frame, at: int) -> int:
         sample = frame.start + at
         block, place = divmod(sample, BLOCK)
-        if self._is_shut(block):
-            return encode(frame.law, self._noise((frame.header.rtp_timestamp + at) % _WRAP))
+        leaves_as = self._leaves_as(block)
+        if leaves_as == FLAT and self.manner.flat and self.manner.policy is not Policy.MUTE:
+            return (
+                FLAT_G722[place]
+                if frame.coding is Coding.G722
+                else encode(frame.coding, FLAT_TONE[place % len(FLAT_TONE)])
+            )
+        if leaves_as != OPEN:
+            return self._noise(frame.coding, (frame.header.rtp_timestamp + at) % _WRAP)
         code = self._codes[sample % RING]
         weight = BLOCK
-        if block + 1 < self._block and self._is_shut(block + 1):
+        if block + 1 < self._block and self._leaves_as(block + 1) != OPEN:
             weight = BLOCK - place
-        if block and self._is_shut(block - 1):
+        if block and self._leaves_as(block - 1) != OPEN:
             weight = min(weight, place)
-        if weight == BLOCK:
+        if weight == BLOCK or frame.coding is Coding.G722:
             return code
-        value = decode(frame.law, code)
+        value = decode(frame.coding, code)
         faded = abs(value) * weight // BLOCK
-        return encode(frame.law, faded if value >= 0 else -faded)
+        return encode(frame.coding, faded if value >= 0 else -faded)
 
-    def _noise(self, rtp_timestamp: int) -> int:
+    def _noise(self, coding: Coding, rtp_timestamp: int) -> int:
         level = min(math.isqrt(3 * max(self._background, 0)), LOUDEST)
         mixed = rtp_timestamp * 2654435761 % _WRAP
         mixed = (mixed ^ mixed >> 15) * 2246822519 % _WRAP
         mixed ^= mixed >> 13
-        return ((mixed >> 16) - 32768) * level >> 15
+        if coding is Coding.G722:
+            return quiet(mixed >> 16, level)
+        return encode(coding, ((mixed >> 16) - 32768) * level >> 15)

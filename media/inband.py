@@ -95,6 +95,10 @@ class Detector:
                 return Found(blocks, now, key, now_key)
         return Found(0, now, 0, now_key)
 
+    def newest(self) -> list[Measured]:
+        """The blocks of the shortest look."""
+        return list(self._seen)[-4:]
+
     def _share(self, blocks: int, least: float) -> tuple[float, int]:
         """The share of two lines in the newest blocks, 0 where it is less than `least` or they are no key's; and whose."""
         if len(self._seen) < blocks:
@@ -167,23 +171,23 @@ class Gate:
     _key: int = field(default=-1, repr=False)
     _seen: int = -1000
     _count: int = 0
-    _sure: bool = False
+    sure: bool = False  # that it is a press
 
     def pass_by(self, block: int, found: Found) -> int | None:
         """How many blocks before this one are shut because of it; None: none is, nor itself."""
         blocks, key = found.blocks, found.key
         if not blocks:
             again = found.now_key == self._key and found.now >= STAYS
-            goes_on = block <= self.until and (self._sure or found.now >= KEEPS)
-            if not again or not (goes_on or (self._sure and block - self._seen <= RECENT)):
+            goes_on = block <= self.until and (self.sure or found.now >= KEEPS)
+            if not again or not (goes_on or (self.sure and block - self._seen <= RECENT)):
                 return None
             blocks, key = 4, found.now_key
         if block > self.until + APART or key != self._key:
             self._count = 0
         if block > self._seen + RECENT or key != self._key:
-            self._sure = False
+            self.sure = False
         self._count += found.now >= KEEPS
         self._key, self._seen = key, block
-        self._sure = self._sure or self._count >= SURE
+        self.sure = self.sure or self._count >= SURE
         self.until = max(self.until, block + (HANG_SURE if self._count >= SURE else HANG))
         return blocks

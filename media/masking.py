@@ -4,7 +4,8 @@ Rule 1: while masked, what is not understood is not forwarded: only well-formed 
         cannot be an event, and of RTCP the leading sender and receiver reports, whose fields are numbers.
 Rule 2: while masked, CSRCs, header extension and padding are left out: they may carry levels of a tone, or anything.
 Rule 3: unmasked, every well-formed packet is relayed as it is, events too; only its sequence number may differ.
-Rule 4: while masked, G.711 is held (media/hold.py) and leaves without its tones; audio that cannot be looked into does not leave.
+Rule 4: while masked, G.711 and G.722 are held (media/hold.py) and leave without their tones; audio that cannot be looked
+        into does not leave.
 Rule 5: types that nobody negotiated are unknown; where no types are known at all, only an unmasked path relays.
 Rule 6: redundancy (RFC 2198) is opened: events in any block are keys, and while masked nothing leaves of a packet but its primary
         block, as a packet of its own; so it is after the mask with a packet that reaches back to what was masked.
@@ -17,17 +18,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from . import report, telephone_event
-from .g711 import Law
-from .hold import Hold, Policy
+from .coding import Coding
+from .hold import Hold, Manner
 from .reassembly import Presses
 from .red import Block, Reach, unwrap
 from .rtp import Rtp, Ssrc, is_multiplexed_rtcp, is_rtcp, leading_reports, parse, serialise
 from .sequence import Tracks
 
+DEFAULT = Manner()
+
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """A press that a packet begins."""
+    """A press that a packet begins, or that was heard."""
 
     ssrc: Ssrc
     rtp_timestamp: int
@@ -49,14 +52,14 @@ class _Seen:
 class Mask:
     """One direction, from customer to agent. A payload type that is listed as both counts as an event's.
 
-    `audio`: the types that are neither events nor a telephone's audio, and what is not looked into; `laws`: G.711;
+    `audio`: the types that are neither events nor a telephone's audio, and what is not looked into; `codings`: what is;
     `opaque`: audio that the core cannot look into; `red`: redundancy.
     """
 
     events: frozenset[int]
     audio: frozenset[int]
     on: bool = False
-    laws: Mapping[int, Law] = field(default_factory=dict)
+    codings: Mapping[int, Coding] = field(default_factory=dict)
     opaque: frozenset[int] = frozenset()
     red: frozenset[int] = frozenset()
     _hold: Hold | None = None
@@ -64,15 +67,19 @@ class Mask:
     _presses: Presses = field(default_factory=Presses)
     _reach: Reach = field(default_factory=Reach)
 
-    def switch(self, on: bool, policy: Policy = Policy.MASK, guard: int = 24) -> list[bytes]:
-        """Mask, or open; what leaves because of it. `guard`: blocks of 5 ms for which a window stays open."""
+    def switch(self, on: bool, manner: Manner = DEFAULT) -> list[bytes]:
+        """Mask, or open; what leaves because of it."""
         left = list(self._hold.released(all_of_it=True)) if self._hold is not None else []
-        self._hold = Hold(policy, guard) if on else None
+        self._hold = Hold(manner) if on else None
         self.on = on
         return left
 
     def rtp(self, packet: bytes, now_ms: int) -> tuple[bytes | None, tuple[Keyed, ...]]:
-        """What leaves at once (None: nothing; see `released`), and the presses that this packet begins."""
+        """What leaves at once (None: nothing; see `released`), and the presses that this packet begins, or lets be heard."""
+        out, keyed = self._pass(packet, now_ms)
+        return out, (*keyed, *self._heard())
+
+    def _pass(self, packet: bytes, now_ms: int) -> tuple[bytes | None, tuple[Keyed, ...]]:
         whole = parse(packet)
         if whole is None:
             return (None if self._is_strict else packet), ()
@@ -88,8 +95,8 @@ class Mask:
         withhold = seen.primary or (self.on and not self._is_audio(parsed)) or (opened and not self._knows(parsed))
         if is_red and seen.keyed and self._hold is not None:
             self._hold.event(now_ms)
-        law = self._law(parsed) if self.on and not withhold else None
-        if law is not None and not self._holds(parsed, now_ms):
+        coding = self._coding(parsed) if self.on and not withhold else None
+        if coding is not None and not self._holds(parsed, now_ms):
             withhold = True
         leaves_as = self._tracks.leaves_as(parsed.ssrc, parsed.sequence_number, withhold)
         if self._hold is not None and withhold and self._is_key(parsed):
@@ -101,8 +108,8 @@ class Mask:
             return None, tuple(seen.keyed)
         self._tracks.spare(parsed.ssrc, 0, len(whole.payload) - len(parsed.payload))
         passing = replace(parsed, sequence_number=leaves_as)
-        if law is not None and self._hold is not None:
-            self._hold.audio(passing, law, now_ms)
+        if coding is not None and self._hold is not None:
+            self._hold.audio(passing, coding, now_ms)
             return None, tuple(seen.keyed)
         if self.on or opened:
             return serialise(passing), tuple(seen.keyed)
@@ -122,7 +129,8 @@ class Mask:
                 )
                 if sighting.replayed:
                     self._tracks.replay(whole.ssrc, whole.sequence_number)
-                if sighting.is_new:
+                was_heard = self._hold is not None and self._hold.key(whole.ssrc, begins, event, is_new=sighting.is_new)
+                if sighting.is_new and not was_heard:
                     seen.keyed.append(Keyed(whole.ssrc, begins, event.code))
                 seen.withheld |= sighting.withheld
                 if not block.copy:
@@ -134,6 +142,11 @@ class Mask:
         """What was held and leaves now; to be asked after every packet."""
         return self._hold.released() if self._hold is not None else iter(())
 
+    def _heard(self) -> list[Keyed]:
+        """The presses that were tones alone."""
+        hold = self._hold
+        return [Keyed(hold.ssrc, at, code) for code, at in hold.pressed()] if hold and hold.ssrc is not None else []
+
     def idle(self, now_ms: int) -> list[bytes]:
         """What was held and leaves because nothing has come for long."""
         due = self._hold.due_ms() if self._hold is not None else None
@@ -143,7 +156,7 @@ class Mask:
         return list(self._hold.released(all_of_it=True))
 
     def _holds(self, parsed: Rtp, now_ms: int) -> bool:
-        """Whether a frame of G.711 may wait; what is missing before it is filled."""
+        """Whether a frame may wait; what is missing before it is filled."""
         if self._hold is None or not self._hold.takes(parsed.ssrc, parsed.rtp_timestamp, len(parsed.payload), now_ms):
             return False
         self._fill(parsed.rtp_timestamp, event=False)
@@ -174,7 +187,7 @@ class Mask:
 
     @property
     def _is_strict(self) -> bool:
-        return self.on or bool(self.events or self.audio or self.laws or self.opaque or self.red)
+        return self.on or bool(self.events or self.audio or self.codings or self.opaque or self.red)
 
     def _is_key(self, parsed: Rtp) -> bool:
         return parsed.payload_type in self.events or telephone_event.looks_like_event(parsed.payload)
@@ -182,13 +195,13 @@ class Mask:
     def _knows(self, parsed: Rtp) -> bool:
         """Whether a primary block's type was negotiated."""
         number = parsed.payload_type
-        return number in self.events or number in self.audio or number in self.laws or number in self.opaque
+        return number in self.events or number in self.audio or number in self.codings or number in self.opaque
 
-    def _law(self, parsed: Rtp) -> Law | None:
-        return self.laws.get(parsed.payload_type)
+    def _coding(self, parsed: Rtp) -> Coding | None:
+        return self.codings.get(parsed.payload_type)
 
     def _is_audio(self, parsed: Rtp) -> bool:
-        known = parsed.payload_type in self.audio or parsed.payload_type in self.laws
+        known = parsed.payload_type in self.audio or parsed.payload_type in self.codings
         closed = parsed.payload_type in (self.events | self.opaque | self.red)
         return known and not closed and not telephone_event.looks_like_event(parsed.payload)
 

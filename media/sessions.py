@@ -35,6 +35,7 @@ class _Types:
     events: set[int] = field(default_factory=set)
     mu: set[int] = field(default_factory=set)
     a: set[int] = field(default_factory=set)
+    g722: set[int] = field(default_factory=set)
     decoded: dict[int, DecodedCodec] = field(default_factory=dict)
     opaque: set[int] = field(default_factory=set)
     other: set[int] = field(default_factory=set)
@@ -44,19 +45,29 @@ class _Types:
         self.events.update(remote.event_types)
         self.mu.update(remote.mu_types)
         self.a.update(remote.a_types)
+        self.g722.update(remote.g722_types)
         self.opaque.update(remote.opaque_types)
         self.other.update(remote.other_types)
         self.red.update(remote.red_types)
-        self.opaque |= (self.mu & self.a) | (self.red & (self.mu | self.a | self.other))
+        self.opaque |= (
+            (self.mu & self.a)
+            | (self.g722 & (self.mu | self.a))
+            | (self.red & (self.mu | self.a | self.g722 | self.other))
+        )
         for number, codec in remote.decoded_types:
-            if self.decoded.setdefault(number, codec) is not codec or number in self.mu | self.a | self.red:
+            if self.decoded.setdefault(number, codec) is not codec or number in self.mu | self.a | self.g722 | self.red:
                 self.opaque.add(number)
 
-    def lists(self) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes]:
+    @property
+    def heard(self) -> bool:
+        """Whether tones in it are heard by the core itself."""
+        return bool(self.mu or self.a or self.g722)
+
+    def lists(self) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]:
         """As `Relay.set_types` takes them."""
         decoded = bytes(byte for number, codec in self.decoded.items() for byte in (number, NUMBERS[codec]))
         events, other, mu, a, opaque = map(bytes, (self.events, self.other, self.mu, self.a, self.opaque))
-        return events, other, mu, a, opaque, decoded, bytes(self.red)
+        return events, other, mu, a, opaque, decoded, bytes(self.red), bytes(self.g722)
 
 
 class RelayedSession:
@@ -85,6 +96,7 @@ class RelayedSession:
         self._interfaces, self._numbers = interfaces, numbers
         self._types: list[_Types] = []
         self._capturing: list[int] = []
+        self._hears_tones = False
         with ExitStack() as undo:
             undo.callback(self.close)
             self.widen(count)
@@ -152,12 +164,17 @@ class RelayedSession:
         waits = masking.policy is MaskPolicy.MUTE_ON_KEY
         guard = round(masking.pause / BLOCK_SECONDS) if waits else GUARD
         for number in self.streams:
-            self.relay.set_mask(number, on, _POLICIES[masking.policy], guard)
+            self.relay.set_mask(number, on, _POLICIES[masking.policy], guard, masking.tones, masking.flat)
+        self._hears_tones = masking.tones
         self.mask_confirmed = self.masked = on
 
     def capture(self, on: bool) -> None:
         """Keep the customer's key presses, or stop and wipe them. Raises OSError, ValueError."""
-        keyed = [number for number, types in zip(self.streams, self._types, strict=True) if types.events]
+        keyed = [
+            number
+            for number, types in zip(self.streams, self._types, strict=True)
+            if types.events or (self._hears_tones and types.heard)
+        ]
         for number in keyed if on else self._capturing:
             self.relay.set_capture(number, on)
         self._capturing = keyed if on else []

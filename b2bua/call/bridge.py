@@ -89,16 +89,16 @@ class Bridge:
         return self.phase is Phase.UP and not self.renegotiation.busy and not self._unconfirmed
 
     def capturable(self) -> bool:
-        """Whether the customer can key a card: answered, and it is known how his keys come."""
+        """Whether the customer can key a card: answered, and his keys come in a form that is captured."""
         return self.settled and self._keys_come()
 
     def keys_lost(self) -> bool:
-        """Whether the call goes on, but the customer's keys no longer come as telephone-event: they may come as tones."""
+        """Whether the call goes on, but the customer's keys no longer come in a form that is captured."""
         return self.settled and not self._keys_come()
 
     def _keys_come(self) -> bool:
-        """As SIP INFO, or both ends agreed on clear audio with telephone-event."""
-        return self.by_info() or self.told.keys_agreed()
+        """As SIP INFO; as telephone-event, on which both ends agreed; or as tones, where those of this carrier are captured."""
+        return self.by_info() or self.told.keys_agreed() or (self.masking().tones and self.told.tones_heard())
 
     def by_info(self) -> bool:
         """Whether the customer's trunk sends keys as SIP INFO."""

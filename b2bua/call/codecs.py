@@ -28,8 +28,8 @@ def small(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PayloadTypes:
-    """Of one m-line: telephone-event, G.711 of either law, redundancy (RFC 2198) that media opens, what the decoder process looks
-    into, what media cannot look into, and video, which holds no tones.
+    """Of one m-line: telephone-event, G.711 of either law, G.722, redundancy (RFC 2198) that media opens, what the decoder
+    process looks into, what media cannot look into, and video, which holds no tones.
 
     Tone (RFC 4733 section 4) and the redundancy of other media can carry keys in another form: they are opaque wherever they
     stand, and so is what nobody named.
@@ -38,15 +38,16 @@ class PayloadTypes:
     events: tuple[int, ...]
     mu: tuple[int, ...]
     a: tuple[int, ...]
+    g722: tuple[int, ...]
     opaque: tuple[int, ...]
     other: tuple[int, ...]
     decoded: tuple[tuple[int, DecodedCodec], ...] = ()
     red: tuple[int, ...] = ()
 
 
-_G711 = {"pcmu": "mu", "pcma": "a"}
+_IN_CORE = {"pcmu": "mu", "pcma": "a", "g722": "g722"}
 _UNNAMED = {  # RFC 3551 section 6
-    0: ("pcmu", "8000"), 3: ("gsm", "8000"), 8: ("pcma", "8000"), 18: ("g729", "8000"),
+    0: ("pcmu", "8000"), 3: ("gsm", "8000"), 8: ("pcma", "8000"), 9: ("g722", "8000"), 18: ("g729", "8000"),
 }  # fmt: skip
 _DECODED = {
     ("opus", "48000/2"): DecodedCodec.OPUS,  # RFC 7587 section 7
@@ -91,7 +92,7 @@ def types_of(
     parameters = dict(value.strip().partition(" ")[::2] for value in fmtps)
     decoded: list[tuple[int, DecodedCodec]] = []
     numbers: list[int] = sorted({int(text) for text in (*formats, *names) if small(text) and int(text) < 128})
-    kinds: dict[str, list[int]] = {"events": [], "mu": [], "a": [], "opaque": [], "other": [], "red": []}
+    kinds: dict[str, list[int]] = {"events": [], "mu": [], "a": [], "g722": [], "opaque": [], "other": [], "red": []}
     for number in numbers:
         # What nobody named can be anything (RFC 3551 section 3: 96 to 127 mean nothing without an rtpmap).
         name, rate = names.get(str(number)) or _UNNAMED.get(number, ("" if number < 96 else "tone", "8000"))
@@ -102,8 +103,8 @@ def types_of(
         elif kind == "video" and name not in ("red", "tone"):
             stands_for = "other"
         else:
-            is_g711 = kind == "audio" and rate == "8000" and is_clear
-            stands_for = _G711.get(name, "opaque") if is_g711 else "opaque"
+            may_be = kind == "audio" and rate == "8000" and is_clear
+            stands_for = _IN_CORE.get(name, "opaque") if may_be else "opaque"
             codec = _decoded(name, rate, parameters.get(str(number), "")) if kind == "audio" and is_clear else None
             if codec is not None:
                 decoded.append((number, codec))
@@ -126,7 +127,7 @@ def looked_into_of(
 
     `with_decoded`: there is a decoder process."""
     types, names = types_of(formats, maps, fmtps, "audio", True), named(maps)
-    codecs = {str(number) for number in (*types.mu, *types.a)}
+    codecs = {str(number) for number in (*types.mu, *types.a, *types.g722)}
     if with_decoded:
         codecs |= {str(number) for number, _ in types.decoded}
     if not codecs.intersection(formats):

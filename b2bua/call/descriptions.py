@@ -62,6 +62,10 @@ class Descriptions:
         """Whether both ends agreed on clear audio with telephone-event."""
         return self.complete and sdp.agree_on_keys(*self.said.values())
 
+    def tones_heard(self) -> bool:
+        """Whether both ends agreed on audio in which media hears keys as tones."""
+        return self.complete and sdp.agree_on_tones(*self.said.values())
+
     def codec(self) -> Codec | None:
         """The audio codec that the two ends last agreed on; None where they never did."""
         return sdp.agreed_codec(*self.said.values()) if self.complete else None

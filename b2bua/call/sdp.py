@@ -69,6 +69,12 @@ class MediaDescription:
         return self.kind == "audio" and self.relayed and self.is_open and bool(self.payload_types().events)
 
     @property
+    def heard(self) -> bool:
+        """Whether media hears tones in it as they are keyed: G.711 or G.722 of its own."""
+        types = self.payload_types()
+        return self.kind == "audio" and self.relayed and self.is_open and bool(types.mu or types.a or types.g722)
+
+    @property
     def crypto(self) -> sdes.Crypto | None:
         """The keys that its end sends with; None: in clear, or keyed in a way that we take no part in."""
         return sdes.chosen(self.attributes("crypto")) if self.is_rtp and self.protocol not in CLEAR else None
@@ -141,6 +147,11 @@ def agree_on_keys(one: SessionDescription, other: SessionDescription) -> bool:
     return any(mine.capturable and yours.capturable for mine, yours in zip(one.media, other.media, strict=False))
 
 
+def agree_on_tones(one: SessionDescription, other: SessionDescription) -> bool:
+    """Whether media would hear tones between the two."""
+    return any(mine.heard and yours.heard for mine, yours in zip(one.media, other.media, strict=False))
+
+
 def parse(body: bytes) -> SessionDescription:
     """Read an offer or answer. Raises SdpError for what is not one, or is too large to be honest."""
     if len(body) > MOST_BYTES:
@@ -196,6 +207,7 @@ def remote_streams(
                 event_types=types.events,
                 mu_types=types.mu,
                 a_types=types.a,
+                g722_types=types.g722,
                 decoded_types=types.decoded,
                 opaque_types=types.opaque,
                 other_types=types.other,

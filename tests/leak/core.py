@@ -18,7 +18,7 @@ class Masked:
     policy, guard = Policy.MASK, _core.GUARD
 
     def through(self, payloads: Sequence[bytes], *, payload_type: int) -> list[bytes]:
-        core = _core.Mask(b"\x65", b"", mu=b"\0", a=b"\x08", opaque=b"\x09")
+        core = _core.Mask(b"\x65", b"", mu=b"\0", a=b"\x08", g722=b"\x09")
         core.switch(True, self.policy, self.guard)
         left: list[bytes] = []
         for index, payload in enumerate(payloads):

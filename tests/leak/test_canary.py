@@ -5,22 +5,25 @@ from __future__ import annotations
 import pytest
 
 from media._core import Canary
-from tests.leak.codec import PCMA, PCMU, encoded
+from media.coding import Coding
+from tests.leak.codec import G722, PCMA, PCMU, encoded
 from tests.leak.core import Masked
 from tests.leak.decoders import KEYS, RATE
 from tests.leak.presses import dual_tone, recording, talking
 from tests.leak.report import REQUIRED, SHOWN
 
+CODINGS = {PCMU: Coding.MU, PCMA: Coding.A, G722: Coding.G722}
+
 
 def sings(payloads: list[bytes], payload_type: int) -> bool:
     canary = Canary()
-    heard = [canary.hears(payload, payload_type == PCMA) for payload in payloads]
+    heard = [canary.hears(payload, CODINGS[payload_type]) for payload in payloads]
     return True in heard
 
 
 @pytest.mark.parametrize("digit", KEYS)
 @pytest.mark.parametrize("levels", [(-3.0, -3.0), (-40.0, -40.0), (-10.0, -16.0), (-16.0, -10.0)])
-@pytest.mark.parametrize("payload_type", [PCMA, PCMU])
+@pytest.mark.parametrize("payload_type", [PCMA, PCMU, G722])
 def test_a_clean_key_of_60_ms_is_heard(digit: str, levels: tuple[float, float], payload_type: int) -> None:
     assert sings(encoded(dual_tone(digit, RATE * 60 // 1000, levels), payload_type), payload_type)
 
@@ -39,6 +42,5 @@ def test_speech_is_no_key(seed: int) -> None:
 @pytest.mark.parametrize("condition", [*REQUIRED, *SHOWN], ids=lambda condition: condition.name)
 def test_it_is_silent_behind_the_mask(condition) -> None:  # type: ignore[no-untyped-def]
     keyed = recording(condition, 30, 3)
-    if keyed.payload_type in (PCMA, PCMU):
-        assert sings(keyed.payloads, keyed.payload_type)
+    assert sings(keyed.payloads, keyed.payload_type)
     assert not sings(Masked().through(keyed.payloads, payload_type=keyed.payload_type), keyed.payload_type)

@@ -9,7 +9,7 @@ import pytest
 
 from media import _core
 from tests.leak.carriers import CAPTURES, HABITS, Habit, captures, keyed, replay
-from tests.leak.codec import PCMA, PCMU
+from tests.leak.codec import G722, PCMA, PCMU
 from tests.leak.core import Masked, Muted, MutedOnKey
 from tests.leak.decoders import union
 from tests.leak.report import REQUIRED, SHOWN, measure
@@ -17,12 +17,14 @@ from tests.leak.timeline import Packet, heard, parse
 
 EVENT = 101
 CARD, OTHER = "4111111111111111", "5500000000000004"
+CODECS = pytest.mark.parametrize("payload_type", [PCMA, G722], ids=["G.711", "G.722"])
 POLICIES = pytest.mark.parametrize("mask", [Masked, MutedOnKey, Muted], ids=lambda mask: mask.__name__)
 
 
 def through(mask: type[Masked], packets: Iterable[tuple[int, bytes]]) -> tuple[list[bytes], str]:
     """What leaves for the agent, and the digits that were captured. The packets come with their time in ms."""
-    core = _core.Mask(bytes([EVENT]), b"", mu=bytes([PCMU]), a=bytes([PCMA]), opaque=bytes(range(96, 101)))
+    types = {"mu": bytes([PCMU]), "a": bytes([PCMA]), "g722": bytes([G722]), "opaque": bytes(range(96, 101))}
+    core = _core.Mask(bytes([EVENT]), b"", **types)
     core.switch(True, mask.policy, mask.guard)
     left: list[bytes] = []
     now, digits = 0, b""
@@ -42,14 +44,15 @@ def paced(packets: Iterable[Packet]) -> list[tuple[int, bytes]]:
 def read(left: Iterable[bytes]) -> list[str]:
     """What any decoder makes of the agent's side."""
     audio = [packet for packet in map(parse, left) if packet is not None]
-    assert {packet.payload_type for packet in audio} <= {PCMU, PCMA}
+    assert {packet.payload_type for packet in audio} <= {PCMU, PCMA, G722}
     return [one.digit for digits in union(heard(audio)).values() for one in digits]
 
 
 @POLICIES
+@CODECS
 @pytest.mark.parametrize("habit", HABITS, ids=lambda habit: habit.name)
-def test_no_carrier_s_habit_leaks(mask: type[Masked], habit: Habit) -> None:
-    left, digits = through(mask, paced(keyed(CARD, habit, seed=1)))
+def test_no_carrier_s_habit_leaks(mask: type[Masked], habit: Habit, payload_type: int) -> None:
+    left, digits = through(mask, paced(keyed(CARD, habit, seed=1, payload_type=payload_type)))
     assert read(left) == []
     assert digits == (CARD if habit.event else "")
 
@@ -67,10 +70,12 @@ def test_captures_of_real_carriers_leak_nothing_and_are_captured_once_in_order(m
 
 
 @POLICIES
+@CODECS
 @pytest.mark.parametrize("habit", [HABITS[0], Habit("events in silence", floor=-80.0)], ids=lambda habit: habit.name)
-def test_two_cards_keyed_alike_leave_the_same_bytes(mask: type[Masked], habit: Habit) -> None:
+def test_two_cards_keyed_alike_leave_the_same_bytes(mask: type[Masked], habit: Habit, payload_type: int) -> None:
     """Leak rule 2: of events nothing at all is left."""
-    first, second = (through(mask, paced(keyed(card, habit, seed=3)))[0] for card in (CARD, OTHER))
+    sent = [keyed(card, habit, seed=3, payload_type=payload_type) for card in (CARD, OTHER)]
+    first, second = (through(mask, paced(packets))[0] for packets in sent)
     assert first == second
     assert len(first) > 100
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media import _core
-from media.g711 import Law
+from media.coding import Coding
 from media.masking import Keyed, Mask
 from media.reassembly import KeyQueue
 from media.rtp import Rtp, Ssrc, reception, serialise
@@ -17,7 +17,7 @@ from media.sequence import difference
 
 EVENTS, AUDIO, OPAQUE = frozenset({101, 96}), frozenset({13, 96}), frozenset({111})
 RED = frozenset({121})
-LAWS = {0: Law.MU, 8: Law.A}
+CODINGS = {0: Coding.MU, 8: Coding.A}
 
 
 def codes(keyed: tuple[Keyed, ...]) -> bytes:
@@ -31,7 +31,7 @@ def pair(*, are_types_known: bool = True) -> tuple[Mask, _core.Mask]:
     core = _core.Mask(
         bytes(sorted(EVENTS)), bytes(sorted(AUDIO)), mu=b"\0", a=b"\x08", opaque=bytes(OPAQUE), red=bytes(RED)
     )
-    return Mask(EVENTS, AUDIO, laws=LAWS, opaque=OPAQUE, red=RED), core
+    return Mask(EVENTS, AUDIO, codings=CODINGS, opaque=OPAQUE, red=RED), core
 
 
 # Few values, near each other and near every wrap point, so that packets meet.

@@ -251,7 +251,7 @@ AUDIO = (
 
 def test_of_audio_only_what_can_be_looked_into_is_agreed_on():
     [media] = sdp.looked_into(sdp.parse(with_media(AUDIO)), decoded=False).media
-    assert (media.port, media.formats) == (4000, ("8", "13", "96"))
+    assert (media.port, media.formats) == (4000, ("9", "8", "13", "96"))
     assert media.lines == (
         "a=rtpmap:8 PCMA/8000", "a=rtpmap:96 telephone-event/8000", "a=fmtp:96 0-16", "a=rtcp-fb:* nack", "a=ptime:20"
     )  # fmt: skip
@@ -273,7 +273,7 @@ def test_redundancy_stays_where_it_repeats_nothing_that_is_gone(repeats: str, st
     red = f"a=rtpmap:121 red/8000\r\na=fmtp:121 {repeats}\r\n"
     described = sdp.looked_into(sdp.parse(with_media(AUDIO.replace(" 96 97", " 96 121") + red)), decoded=False)
     [media] = described.media
-    assert media.formats == (("8", "13", "96", "121") if stays else ("8", "13", "96"))
+    assert media.formats == (("9", "8", "13", "96", "121") if stays else ("9", "8", "13", "96"))
     assert ("a=rtpmap:121 red/8000" in media.lines) is stays
     assert sdp.remote_streams(described, latch=False)[0].red_types == ((121,) if stays else ())
 
@@ -281,12 +281,12 @@ def test_redundancy_stays_where_it_repeats_nothing_that_is_gone(repeats: str, st
 def test_events_of_another_clock_stay_where_there_are_no_others():
     without = with_media(AUDIO.replace("a=rtpmap:96 telephone-event/8000\r\n", ""))
     [media] = sdp.looked_into(sdp.parse(without), decoded=False).media
-    assert media.formats == ("8", "13", "97")
+    assert media.formats == ("9", "8", "13", "97")
 
 
 def test_what_the_decoder_process_looks_into_is_agreed_on_with_the_events_of_its_clock():
     [media] = sdp.looked_into(sdp.parse(with_media(AUDIO)), decoded=True).media
-    assert media.formats == ("111", "8", "13", "96", "97")
+    assert media.formats == ("111", "9", "8", "13", "96", "97")
     assert media.payload_types().decoded == ((111, DecodedCodec.OPUS),)
 
 
@@ -306,7 +306,7 @@ def test_amr_is_known_by_the_form_of_its_payload(parameters: str, codec: Decoded
     assert (types.decoded, types.opaque) == ((((97, codec),), ()) if codec else ((), (97,)))
 
 
-@pytest.mark.parametrize("formats", ["111", "9 18", "0\r\na=rtpmap:0 PCMU/16000"])
+@pytest.mark.parametrize("formats", ["111", "18", "0\r\na=rtpmap:0 PCMU/16000", "9\r\na=rtpmap:9 G722/16000"])
 def test_an_m_line_without_audio_that_can_be_looked_into_is_refused(formats: str):
     described = sdp.parse(with_media(f"m=audio 4000 RTP/AVP {formats}\r\nm=video 5000 RTP/AVP 99\r\n"))
     assert [media.port for media in sdp.looked_into(described, decoded=False).media] == [0, 5000]
@@ -323,7 +323,8 @@ def test_encrypted_audio_and_what_is_no_audio_are_left_alone():
     ("lines", "kinds"),
     [
         ("m=audio 4000 RTP/AVP 0 8\r\na=rtpmap:8 L16/8000\r\n", {"mu_types": (0,), "opaque_types": (8,)}),
-        ("m=audio 4000 RTP/SAVP 0\r\n", {"opaque_types": (0,)}),
+        ("m=audio 4000 RTP/AVP 9 96\r\na=rtpmap:96 g722/8000/1\r\n", {"g722_types": (9, 96)}),
+        ("m=audio 4000 RTP/SAVP 0 9\r\n", {"opaque_types": (0, 9)}),
         (
             "m=video 4000 RTP/AVP 0 31 100\r\na=rtpmap:100 red/8000\r\n",
             {"other_types": (0, 31), "opaque_types": (100,)},
@@ -332,9 +333,9 @@ def test_encrypted_audio_and_what_is_no_audio_are_left_alone():
         ("m=text 4000 RTP/AVP 98\r\na=rtpmap:98 t140/1000\r\n", {"opaque_types": (98,)}),
     ],
 )
-def test_what_is_neither_g711_nor_video_is_opaque(lines: str, kinds: dict[str, tuple[int, ...]]):
+def test_what_is_neither_g711_nor_g722_nor_video_is_opaque(lines: str, kinds: dict[str, tuple[int, ...]]):
     [stream] = sdp.remote_streams(sdp.parse(with_media(lines)), latch=False)
-    names = ("mu_types", "a_types", "opaque_types", "other_types")
+    names = ("mu_types", "a_types", "g722_types", "opaque_types", "other_types")
     assert {name: getattr(stream, name) for name in names} == dict.fromkeys(names, ()) | kinds
 
 

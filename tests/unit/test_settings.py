@@ -36,6 +36,8 @@ OTHER = {
     ("carrier", "mask"): "mute-on-key",
     ("carrier", "key_pause"): "3.5",
     ("carrier", "info_digits"): "yes",
+    ("carrier", "capture_tones"): "yes",
+    ("carrier", "placeholder_tone"): "yes",
     **{
         (trunk, key): value
         for trunk in ("carrier", "pbx")

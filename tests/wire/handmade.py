@@ -22,14 +22,14 @@ _CODES = {key: code for code, key in enumerate("0123456789*#ABCD")}
 _SAMPLES = 160  # 20 ms
 _PACE = 0.02  # seconds between two packets
 _SDP = (
-    "v=0\r\no={who} 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 101\r\n"
-    "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"
+    "v=0\r\no={who} 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP {number} 101\r\n"
+    "a=rtpmap:{codec}\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"
 )
 
 
-def offer(port: int, who: str = "customer", host: str = HOST) -> str:
-    """A session description with clear audio and telephone-event, received on `port` of `host`."""
-    described = _SDP.format(who=who, port=port)
+def offer(port: int, who: str = "customer", host: str = HOST, codec: str = "0 PCMU/8000") -> str:
+    """A session description with clear audio (`codec`: as an rtpmap has it) and telephone-event, received on `port` of `host`."""
+    described = _SDP.format(who=who, port=port, codec=codec, number=codec.partition(" ")[0])
     return described if host == HOST else described.replace(f"IP4 {HOST}", f"IP{6 if ':' in host else 4} {host}")
 
 
