@@ -47,6 +47,7 @@ struct relay {
     pthread_t thread;
     bool started;
     int gather_us;
+    int64_t hurry_until_ms; /* of the thread alone */
     pthread_mutex_t turn, lock, events_lock; /* see `enter`; `lock` guards all that follows but what is waiting */
     bool running;
     int64_t due_ms;
