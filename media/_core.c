@@ -319,8 +319,14 @@ static PyType_Spec relay_spec = {"media._core.Relay", sizeof(Relay), 0, Py_TPFLA
 
 /* --- the module ----------------------------------------------------------------------------------------------------------- */
 
+static PyMethodDef functions[] = {{"info_key", WITH_KEYWORDS(py_info_key)}, {NULL, NULL, 0, NULL}};
 static struct PyModuleDef module = {
-    .m_base = PyModuleDef_HEAD_INIT, .m_name = "media._core", .m_doc = "The media core.", .m_size = -1};
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "media._core",
+    .m_doc = "The media core.",
+    .m_size = -1,
+    .m_methods = functions,
+};
 
 static int add_type(PyObject *core, PyType_Spec *spec, PyTypeObject **kept) {
     PyObject *type = PyType_FromSpec(spec);
@@ -343,7 +349,8 @@ PyMODINIT_FUNC PyInit__core(void) {
         return PyErr_Format(PyExc_ImportError, "libsrtp2 does not start");
     if (add_type(core, &secret_spec, &secret_type) != 0 || add_type(core, &relay_spec, NULL) != 0 ||
         add_type(core, &mask_spec, NULL) != 0 || add_type(core, &canary_spec, NULL) != 0 || add_type(core, &hearing_spec, NULL) != 0 ||
-        add_type(core, &arrivals_spec, NULL) != 0 || PyModule_AddIntConstant(core, "CALLER", CALLER) != 0 ||
+        add_type(core, &arrivals_spec, NULL) != 0 || add_type(core, &feed_spec, NULL) != 0 ||
+        PyModule_AddIntConstant(core, "CALLER", CALLER) != 0 ||
         PyModule_AddIntConstant(core, "AGENT", AGENT) != 0 || PyModule_AddIntConstant(core, "KEYED", KEYED) != 0 ||
         PyModule_AddIntConstant(core, "OVERFLOW", OVERFLOW) != 0 || PyModule_AddIntConstant(core, "LEAKED", LEAKED) != 0 ||
         PyModule_AddIntConstant(core, "GUARD", GUARD) != 0) {

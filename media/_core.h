@@ -110,6 +110,11 @@ bool keys_put(struct keys *keys, int code, uint32_t ssrc, uint32_t timestamp, in
 int keys_ripe(const struct keys *keys, int64_t now_ms);
 int keys_take(struct keys *keys, int64_t now_ms, uint8_t *into, size_t room);
 
+/* --- _info.c: the key in a SIP INFO (media/info.py) ----------------------------------------------------------------- */
+
+enum { INFO_LONGEST = 256, INFO_NO_KEY = -1, INFO_MALFORMED = -2 };
+int info_key(const uint8_t *body, size_t length); /* 0 to 15, or one of the two */
+
 /* --- _source.c: who may speak for a leg (media/source.py) ----------------------------------------------------------- */
 
 struct source {
@@ -121,6 +126,7 @@ struct source {
 bool source_parse(const char *address, int port, struct sockaddr_storage *out);
 bool source_same(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 socklen_t source_length(const struct sockaddr_storage *address);
+bool source_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 void source_set(struct source *source, const struct sockaddr_storage *signalled, bool present, bool latch);
 /* `paired`: the leg's RTP source when `source` is its RTCP source, else NULL. */
 bool source_admits(struct source *source, const struct source *paired, const struct sockaddr_storage *from, bool valid);
