@@ -139,6 +139,8 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
     if (!is_clear && !waits)
         is_clear = crypto_open(crypto, is_rtp, packet, &length, scratch);
     struct decision decision = {.verdict = MALFORMED};
+    if (!oversized && is_clear && is_rtp && rtp_parse(packet, length, &rtp) && !rtp_is_rtcp(&rtp))
+        arrivals_take(&stream->arrivals[leg], &rtp, stream->clock, now_ms, stream->mask.kinds[rtp.type] != TYPE_EVENT);
     if (!oversized && is_clear)
         decision = decide(relay, stream, index, packet, length, now_ms);
     if (!is_rtp && !oversized && is_clear && rtcp_reception(packet, length, &here->lost, &here->jitter))
