@@ -156,7 +156,9 @@ class TrunkSettings(Section):
         if not all(_PRIVATE_HEADER.fullmatch(name) for name in names(value)):
             raise ValueError("expected names of headers that begin with X- or P-, separated by commas, or * for all")
         if any(has_own_rule(name) for name in names(value)):
-            raise ValueError("expected none that has a rule of its own in docs/headers.md: that rule holds, so leave it out")
+            raise ValueError(
+                "expected none that has a rule of its own in docs/headers.md: that rule holds, so leave it out"
+            )
         return value
 
     @model_validator(mode="after")
