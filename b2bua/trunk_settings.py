@@ -177,6 +177,10 @@ class CarrierSettings(TrunkSettings):
     key_pause: float = Field(
         2.0, ge=0.2, le=30, description="seconds after a key until a caller is heard again under mute-on-key"
     )
+    info_digits: bool = Field(
+        False,
+        description="yes: its callers' keys come as SIP INFO, and not as telephone-event; a card is captured from there",
+    )
 
 
 class PbxSettings(TrunkSettings):

@@ -1,5 +1,6 @@
 """The media core: sockets, relay and mask of RTP without the GIL; the same decisions as media/masking.py and its neighbours."""
 
+from collections.abc import Sequence
 from typing import Final, final
 
 CALLER: Final = 0
@@ -25,6 +26,10 @@ class SecretMemory:
     @property
     def kind(self) -> str: ...  # "memfd_secret" or "mlock"
     def wipe(self) -> None: ...
+
+def info_key(body: bytes, into: SecretMemory, offset: int) -> int:
+    """Write the key in a SIP INFO's body to `into[offset]`, as ASCII, and say how many there are: 1, or 0 for what is no key
+    (see media/info.py). Raises ValueError for what is not understood."""
 
 @final
 class Relay:
@@ -69,10 +74,12 @@ class Relay:
         opaque: bytes = b"",
         decoded: bytes = b"",
         red: bytes = b"",
+        clock: int = 8000,
     ) -> None: ...
     """The payload types that were negotiated, one byte each: telephone-event; what is not looked into and passes (video);
         G.711 of either law; audio that cannot be looked into, and does not pass while masked; in pairs, each with its codec's
-        number, audio that the decoder process looks into; redundancy (RFC 2198)."""
+        number, audio that the decoder process looks into; redundancy (RFC 2198).
+        `clock`: of the audio, in Hz; 0: how it arrives is not measured."""
 
     def set_decoder(self, fd: int, /) -> None: ...
     """Take over a SOCK_SEQPACKET to a decoder process (-1: none), in the place of the one before: media/decoded.py."""
@@ -97,7 +104,8 @@ class Relay:
     def counters(self, stream: int) -> dict[str, int]: ...
     """Of each leg, as `caller_` or `agent_`: received, sent, masked, strangers, malformed (RTP and RTCP together); reports, lost,
     jitter:
-    how many RTCP packets of that peer had a report block, and what the newest said (rtp.Reception)."""
+    how many RTCP packets of that peer had a report block, and what the newest said (rtp.Reception); expected, missing and
+    arrival_jitter (microseconds) of the peer's own stream (quality.Arrivals)."""
 
     def close_stream(self, stream: int) -> dict[str, int]: ...
     """Wipe and close the stream; return its final counters."""
@@ -141,6 +149,15 @@ class Mask:
     """The keys whose hold is over, in the order in which they were pressed, as `Relay.take_digits` gives them."""
 
 @final
+class Arrivals:
+    """How a stream arrives, exposed so that tests can compare it with the reference."""
+
+    def __init__(self) -> None: ...
+    def take(self, ssrc: int, seq: int, rtp_timestamp: int, clock: int, now_ms: int, audio: bool, /) -> None: ...
+    def told(self) -> tuple[int, int, int]: ...
+    """Expected, missing, jitter in microseconds."""
+
+@final
 class Canary:
     """The check on what leaves, exposed so that tests can play to it."""
 
@@ -163,3 +180,26 @@ class Hearing:
 
     def is_shut(self, start: int, end: int, /) -> bool: ...
     """Whether any of these samples, counted from the first, must not leave; true for what was not heard yet."""
+
+@final
+class Feed:
+    """The socket on which rtpengine servers report keys (media/feed.py). Keys stay in secret memory; no method returns one."""
+
+    def __init__(self, fd: int, servers: Sequence[str]) -> None: ...
+    """Take over a bound UDP socket (unless this raises OSError, ValueError). Only `servers`, numeric addresses, are heard."""
+
+    def fileno(self) -> int: ...
+    def open(self, stream: int, call: bytes, tag: bytes) -> None: ...
+    """Keep the keys of this call's party as `stream`'s. Raises OSError where there are too many, or it is open already."""
+
+    def close(self, stream: int) -> None: ...
+    """Wipe what was kept, and keep nothing more. A stream that is not open is nobody's fault."""
+
+    def receive(self) -> list[tuple[int, int]]: ...
+    """Read what has come; which streams have KEYED or OVERFLOW since the last call. After OVERFLOW nothing more is kept."""
+
+    def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int: ...
+    """As `Relay.take_digits`, but without its hold."""
+
+    def counters(self) -> dict[str, int]: ...
+    """Datagrams: heard, unwanted (of no open stream), strangers (of no server), malformed."""

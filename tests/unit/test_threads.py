@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -63,9 +65,26 @@ def test_several_threads_keep_to_a_processor_each_where_there_are_enough():
     many.stop()
 
 
+def test_where_real_time_is_not_permitted_the_threads_run_as_all_others_and_the_log_says_so():
+    script = (
+        "import os, resource, sys; from media.threads import MediaThreads; from tonewall import log; log.configure('media')\n"
+        "resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))\n"
+        "before = os.listdir('/proc/self/task'); threads = MediaThreads(1); threads.start(realtime=True, gather=0)\n"
+        "[own] = set(os.listdir('/proc/self/task')) - set(before)\n"
+        "sys.exit(0 if os.sched_getscheduler(int(own)) == os.SCHED_OTHER else 'real-time')"
+    )
+    without = ["setpriv", "--bounding-set", "-sys_nice"] if os.geteuid() == 0 else []
+    done = subprocess.run(
+        [*without, sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "a media thread is not real-time" in done.stdout + done.stderr
+    assert "LimitRTPRIO" in done.stdout + done.stderr
+
+
 async def test_calls_on_every_thread_are_relayed_masked_and_captured(tmp_path: Path):
     service = MediaService(MediaSettings(address="127.0.0.1", ports=media_ports(50), threads=THREADS), Payers())
-    service.start()
+    await service.start()
     server = await asyncio.get_running_loop().create_unix_server(service.accept, tmp_path / "media.sock")
     with ExitStack() as sockets:
         async with connected(tmp_path / "media.sock") as b2bua:
@@ -94,7 +113,7 @@ async def test_calls_on_every_thread_are_relayed_masked_and_captured(tmp_path: P
                 assert isinstance(closed, SessionClosed)
                 assert (closed.agent.sent, closed.agent.masked) == (1, 1)
     server.close()
-    service.stop()
+    await service.stop()
 
 
 async def _call(b2bua: B2bua, name: str, sockets: ExitStack) -> tuple[SessionId, socket.socket, socket.socket, int]:
