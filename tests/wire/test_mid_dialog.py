@@ -216,7 +216,7 @@ async def test_while_masked_a_card_in_a_session_description_crosses_in_no_line(t
 
 async def test_not_masked_the_lines_of_a_description_cross_so_that_the_search_means_something(tmp_path: Path) -> None:
     async with desk_call(tmp_path) as (stack, carrier, pbx, near, _):
-        text = offer(carrier.port).replace("s=-", f"s={CANARY.number}")
+        text = offer(carrier.port).replace("t=0 0", f"t=0 0\r\na=x-note:{CANARY.number}")
         carrier.send(carrier.request("INVITE", call=near, cseq=2, body=text))
         asked = await pbx.hear("INVITE")
         assert find_in_text(asked.text) != []
