@@ -63,6 +63,7 @@ class RtpengineSession:
         if any(remote.keys for remote in remotes):
             raise ValueError("SRTP is not done over rtpengine")
         self._latch = self._latch or any(remote.latch for remote in remotes)
+        self.mask_confirmed = False  # until it is confirmed again
         for line, remote in zip(self._lines, remotes, strict=False):
             line.learn(side, remote)
         if await self._describe() != self.local:

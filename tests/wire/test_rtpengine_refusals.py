@@ -139,6 +139,19 @@ async def test_a_server_that_says_ok_and_lets_audio_through_gets_no_card(peers: 
         assert "does not mask" in refused.reason
 
 
+async def test_a_capture_ends_where_a_moved_session_cannot_be_masked_again(peers: Peers) -> None:
+    async with lied_to(peers) as (liar, b2bua):
+        await up(b2bua)
+        assert isinstance(await masked(b2bua), Done)
+        assert isinstance(await collecting(b2bua), Done)
+        liar.lies = {"silence media": {"result": "error", "error-reason": "Unknown call-ID"}}
+        moved = SetRemote(serial=7, session=S, side=Side.CALLER, streams=(stream(port=7),))
+        assert isinstance(await b2bua.ask(moved), Refused)
+        assert b2bua.news[-1].state is CaptureState.ABORTED
+        assert "no longer certain" in (b2bua.news[-1].reason or "")
+        assert isinstance(await collecting(b2bua), Refused)
+
+
 async def test_a_server_that_reports_no_keys_to_us_gets_no_card(peers: Peers) -> None:
     for index, reports_to in enumerate((None, free_port())):
         daemon = await peers.rtpengine(reports_to, index)
