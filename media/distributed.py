@@ -28,6 +28,7 @@ from media.events import (
     SetMask,
     SetRemote,
     StartCapture,
+    WidenSession,
 )
 from media.ng import NgError
 from media.payers import Payers
@@ -110,6 +111,12 @@ class DistributedMedia(MediaService):
                     await session.end()
                     self._close(session.id)
                 return await self._open_there(command)
+            case WidenSession(streams=count) if session is not None and not session.masked:
+                await session.widen(count)
+                caller, agent = session.local.values()
+                return SessionOpened(serial=command.serial, caller=caller, agent=agent)
+            case WidenSession() if session is not None:
+                return Refused(serial=command.serial, reason="the session is masked")
             case SetRemote(side=side, streams=streams) if session is not None:
                 await session.set_remote(side, streams)
                 return Done(serial=command.serial)

@@ -1,6 +1,7 @@
 """The vocabulary of the socket between b2bua and media: commands down; counts, states and outcomes up.
 
-Rule 1: no message has a field that could hold a digit of a card, but `last_four` (PCI DSS 3.4.1).
+Rule 1: no message has a field that could hold a digit of a card, but `last_four` (PCI DSS 3.4.1), and `InfoKeyed`, which goes
+        down only: b2bua does not look into what it carries.
 Rule 2: every command is answered by exactly one message with the same `serial`: its own answer, or `Refused`.
 Rule 3: what happens by itself (`CaptureChanged`) carries no serial.
 """
@@ -93,8 +94,9 @@ class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
     `port` 0 means refused or inactive. `event_types` are the payload types mapped to telephone-event (RFC 4733), `mu_types` and
     `a_types` those of G.711, `decoded_types` those that the decoder process looks into, `other_types` those of video, which holds
     no tones, and `opaque_types` the rest: media cannot look into it, and while masked it does not pass. `red_types` are
-    redundancy (RFC 2198): its blocks have types of their own. Where `rtp` is false the packets are of another protocol (UDPTL):
-    they are relayed as they are, and while masked those of the customer are not. `keys`: it is SRTP; None: in clear.
+    redundancy (RFC 2198): its blocks have types of their own. `clock_rate` is that of the audio, in Hz; 0: it is none. Where
+    `rtp` is false the packets are of another protocol (UDPTL): they are relayed as they are, and while masked those of the
+    customer are not. `keys`: it is SRTP; None: in clear.
     `latch`: take the source of the first packet instead (trunks with `nat = yes` only).
     """
 
@@ -109,6 +111,7 @@ class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
     opaque_types: tuple[int, ...] = ()
     other_types: tuple[int, ...] = ()
     red_types: tuple[int, ...] = ()
+    clock_rate: int = 8000
     rtp: bool = True
     keys: StreamKeys | None = None
     latch: bool = False
@@ -158,6 +161,15 @@ class OpenSession(Command, frozen=True, kw_only=True, tag="open"):
     again: bool = False
 
 
+class WidenSession(Command, frozen=True, kw_only=True, tag="widen"):
+    """Bind ports for more m-lines, `streams` in all; what there is goes on. Answered by `SessionOpened`, with all of them.
+
+    Refused while the session is masked: a stream is masked from its first packet, or there is none.
+    """
+
+    streams: int
+
+
 class SetRemote(Command, frozen=True, kw_only=True, tag="set_remote"):
     """Tell where one leg's peer is, m-line by m-line. Answered by `Done`."""
 
@@ -173,9 +185,22 @@ class SetMask(Command, frozen=True, kw_only=True, tag="set_mask"):
 
 
 class StartCapture(Command, frozen=True, kw_only=True, tag="start_capture"):
-    """Begin to collect. Refused unless the session is masked. Answered by `Done`, then `CaptureChanged`."""
+    """Begin to collect. Refused unless the session is masked. Answered by `Done`, then `CaptureChanged`.
+
+    `by_info`: keys come as SIP INFO (`InfoKeyed`), and telephone-events are masked only: of the same press one counts.
+    """
 
     capture: CaptureId
+    by_info: bool = False
+
+
+class InfoKeyed(Command, frozen=True, kw_only=True, tag="info_keyed"):
+    """The customer's side sent a key as SIP INFO. Refused unless a capture takes keys from there. Answered by `Done`."""
+
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"InfoKeyed({self.session})"
 
 
 class ResetCapture(Command, frozen=True, kw_only=True, tag="reset_capture"):
@@ -233,8 +258,9 @@ class SessionOpened(Answer, frozen=True, kw_only=True, tag="opened"):
 class LegCounters(msgspec.Struct, frozen=True, kw_only=True):
     """Packets of one leg since the session opened. `masked`: kept from this leg by the mask; `strangers`: not from its peer.
 
-    The last three are what its peer says in RTCP of what we send to it: how many reports there were, packets that it
-    missed, and its newest interarrival jitter in units of rtp_timestamp (RFC 3550 section 6.4.1).
+    The next three are what its peer says in RTCP of what we send to it: how many reports there were, packets that it
+    missed, and its newest interarrival jitter in units of rtp_timestamp (RFC 3550 section 6.4.1). The last three are how the
+    peer's audio comes: packets that its numbers promised, those of them that did not come, and the newest jitter in microseconds.
     """
 
     received: int = 0
@@ -245,6 +271,9 @@ class LegCounters(msgspec.Struct, frozen=True, kw_only=True):
     reports: int = 0
     lost: int = 0
     jitter: int = 0
+    expected: int = 0
+    missing: int = 0
+    arrival_jitter: int = 0
 
 
 class SessionClosed(Answer, frozen=True, kw_only=True, tag="closed"):
@@ -285,9 +314,11 @@ class SessionLost(Message, frozen=True, kw_only=True, tag="session_lost"):
 
 AnyCommand = (
     OpenSession
+    | WidenSession
     | SetRemote
     | SetMask
     | StartCapture
+    | InfoKeyed
     | ResetCapture
     | SubmitCapture
     | CancelCapture

@@ -52,11 +52,11 @@ class _Types:
             if self.decoded.setdefault(number, codec) is not codec or number in self.mu | self.a | self.red:
                 self.opaque.add(number)
 
-    def lists(self) -> tuple[bytes, ...]:
+    def lists(self) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes]:
         """As `Relay.set_types` takes them."""
         decoded = bytes(byte for number, codec in self.decoded.items() for byte in (number, NUMBERS[codec]))
-        kinds = (self.events, self.other, self.mu, self.a, self.opaque)
-        return *(bytes(types) for types in kinds), decoded, bytes(self.red)
+        events, other, mu, a, opaque = map(bytes, (self.events, self.other, self.mu, self.a, self.opaque))
+        return events, other, mu, a, opaque, decoded, bytes(self.red)
 
 
 class RelayedSession:
@@ -80,28 +80,41 @@ class RelayedSession:
         self.mask_confirmed = (
             False  # the media thread has applied the mask to every stream, and nobody asked to open it
         )
+        self.masked = False  # whether any stream is, or may be
         self.relay = relay
-        self._types = [_Types() for _ in range(count)]
+        self._interfaces, self._numbers = interfaces, numbers
+        self._types: list[_Types] = []
         self._capturing: list[int] = []
-        listening: dict[Side, list[LocalStream]] = {Side.CALLER: [], Side.AGENT: []}
         with ExitStack() as undo:
             undo.callback(self.close)
-            for _ in range(count):
-                with ExitStack() as sockets:
-                    pairs = {side: ports.bind() for side, (ports, _) in interfaces.items()}
-                    for pair in pairs.values():
-                        for sock in pair:
-                            sockets.enter_context(sock)
-                    for side, pair in pairs.items():
-                        listening[side].append(LocalStream(interfaces[side][1], pair[0].getsockname()[1]))
-                    number = numbers()
-                    opened = [sock for side in Side for sock in pairs[side]]
-                    relay.open_stream(number, *(sock.fileno() for sock in opened))
-                    for sock in opened:
-                        sock.detach()  # the core's from now on
-                    self.streams.append(number)
+            self.widen(count)
             undo.pop_all()
-        self.local = {side: tuple(streams) for side, streams in listening.items()}
+
+    def widen(self, count: int) -> list[int]:
+        """Bind streams until there are `count`; the new ones. Raises NoPorts, OSError; what is bound by then stays."""
+        before = len(self.streams)
+        while len(self.streams) < count:
+            self._bind()
+        return self.streams[before:]
+
+    def _bind(self) -> None:
+        """One stream more, which no mask covers yet."""
+        with ExitStack() as sockets:
+            pairs = {side: ports.bind() for side, (ports, _) in self._interfaces.items()}
+            for pair in pairs.values():
+                for sock in pair:
+                    sockets.enter_context(sock)
+            number = self._numbers()
+            opened = [sock for side in Side for sock in pairs[side]]
+            ports_of = {side: pair[0].getsockname()[1] for side, pair in pairs.items()}
+            self.relay.open_stream(number, *(sock.fileno() for sock in opened))
+            for sock in opened:
+                sock.detach()  # the core's from now on
+        self.streams.append(number)
+        self._types.append(_Types())
+        for side, port in ports_of.items():
+            stream = LocalStream(self._interfaces[side][1], port)
+            self.local[side] = (*self.local.get(side, ()), stream)
 
     def set_remote(self, side: Side, remotes: tuple[RemoteStream, ...]) -> None:
         """Where one leg's peer is. Streams that the leg did not describe pass nothing."""
@@ -128,18 +141,19 @@ class RelayedSession:
             else:
                 self.relay.set_crypto(number, _LEGS[side], keys.suite, keys.peer, keys.ours)
             if remote.rtp:
-                self.relay.set_types(number, *types.lists())
-            else:
-                self.relay.set_types(number, b"", b"")  # nothing is known of it: it passes where nothing is masked
+                self.relay.set_types(number, *types.lists(), clock=remote.clock_rate)
+            else:  # nothing is known of it: it passes where nothing is masked
+                self.relay.set_types(number, b"", b"", clock=0)
 
     def mask(self, on: bool, masking: Masking) -> None:
         """Mask or open every stream. Returns once the media thread has applied it. Raises OSError, ValueError."""
         self.mask_confirmed = False  # half a mask is none: nobody may collect behind it
+        self.masked = True  # or may be
         waits = masking.policy is MaskPolicy.MUTE_ON_KEY
         guard = round(masking.pause / BLOCK_SECONDS) if waits else GUARD
         for number in self.streams:
             self.relay.set_mask(number, on, _POLICIES[masking.policy], guard)
-        self.mask_confirmed = on
+        self.mask_confirmed = self.masked = on
 
     def capture(self, on: bool) -> None:
         """Keep the customer's key presses, or stop and wipe them. Raises OSError, ValueError."""
@@ -167,13 +181,4 @@ class RelayedSession:
 
 
 def _counters(totals: dict[str, int], leg: str) -> LegCounters:
-    return LegCounters(
-        received=totals.get(f"{leg}_received", 0),
-        sent=totals.get(f"{leg}_sent", 0),
-        masked=totals.get(f"{leg}_masked", 0),
-        strangers=totals.get(f"{leg}_strangers", 0),
-        malformed=totals.get(f"{leg}_malformed", 0),
-        reports=totals.get(f"{leg}_reports", 0),
-        lost=totals.get(f"{leg}_lost", 0),
-        jitter=totals.get(f"{leg}_jitter", 0),
-    )
+    return LegCounters(**{name: totals.get(f"{leg}_{name}", 0) for name in LegCounters.__struct_fields__})

@@ -35,6 +35,7 @@ OTHER = {
     ("general", "other_audio"): "mute",
     ("carrier", "mask"): "mute-on-key",
     ("carrier", "key_pause"): "3.5",
+    ("carrier", "info_digits"): "yes",
     **{
         (trunk, key): value
         for trunk in ("carrier", "pbx")
@@ -135,8 +136,8 @@ WRONG = {
     ("carrier", "transport"): "sctp",
     ("carrier", "match"): "192.0.2.0/24, everybody",
     ("carrier", "redirect"): "perhaps",
-    ("carrier", "x_headers"): "X-Account, Via",
-    ("pbx", "x_headers"): "X-Bad Name",
+    ("carrier", "x_headers"): "X-Account, Via, X-Bad Name",
+    ("pbx", "x_headers"): "X-Account, p-asserted-identity",
     ("carrier", "probe"): "-1",
     ("carrier", "session_minimum"): "89",
     ("carrier", "tls_ca"): "/nowhere/ca.pem",
