@@ -229,6 +229,8 @@ def _media(settings: Settings) -> list[Finding]:
         for header, trunk in settings.signalling.trunks.items()
         if trunk.media_address
     ]
+    if media.engine == "rtpengine":
+        return findings  # the ports are those of its servers
     findings.append(_good("media ports", f"{media.ports}: enough for {calls} calls at once"))
     cores = len(os.sched_getaffinity(0))
     if media.threads > cores:

@@ -22,6 +22,7 @@ from tonewall.log import get_logger
 log = get_logger(__name__)
 _PAYER_PATIENCE = 20.0  # seconds that a submitted charge waits for a payer process
 _LEAKED = "A key was about to be heard by the agent, so the customer's audio was cut off. Tell your administrator."
+_UNMASKED = "The customer's audio is no longer certain to be kept from the agent. Try again."
 _NO_PAYER = "No payer process is ready, so nothing was sent. Check the provider's settings with `tonewall doctor`."
 
 
@@ -128,6 +129,12 @@ class Captures:
         running = self._running.get(session)
         if running is not None:
             self._after(running, running.capture.lost(_now(), _LEAKED))
+
+    def unmasked(self, session: SessionId) -> None:
+        """The mask is no longer certain: nobody goes on keying behind it."""
+        running = self._running.get(session)
+        if running is not None:
+            self._after(running, running.capture.lost(_now(), _UNMASKED))
 
     def call_gone(self, session: SessionId) -> None:
         """The session closes, or lost its b2bua: what was not submitted is wiped."""

@@ -2,7 +2,8 @@
 
 Rule 1: a session's commands are carried out one after another; those of different sessions do not wait for each other.
 Rule 2: what a server does not confirm is refused; what it might have done stays in doubt, and a doubtful mask is none.
-Rule 3: a capture begins only where the session's server has just been proven (media/proof.py).
+Rule 3: a capture begins only where the session's server has just been proven (media/proof.py), and ends as soon as its mask
+        is in doubt.
 Rule 4: a server that dies takes its sessions with it, and b2bua is told of each: `SessionLost`.
 """
 
@@ -27,6 +28,7 @@ from media.events import (
     SetMask,
     SetRemote,
     StartCapture,
+    WidenSession,
 )
 from media.ng import NgError
 from media.payers import Payers
@@ -83,18 +85,20 @@ class DistributedMedia(MediaService):
             self._orphans.setdefault(command.session, 0)  # its b2bua was lost meanwhile
 
     async def _carried_out(self, command: AnyCommand) -> AnyAnswer:
+        session = self._there.get(command.session)
         try:
             return await self._over_ng(command)
         except NoAnswer as error:
             reason = str(error)
-            session = self._there.get(command.session)
             if session is not None:
-                self._servers.gone(session.server)
+                self._servers.doubt(session.server)
         except (NoServer, NotMasked, NotProven) as error:
             reason = str(error)
         except (NgError, NotDescribed, OSError, ValueError) as error:
             log.error("a command failed", kind=type(command).__name__, session=command.session, exc_info=error)
             reason = f"{type(error).__name__} at the rtpengine server"
+        if session is not None and not session.mask_confirmed:
+            self._captures.unmasked(session.id)
         log.warning("refused", kind=type(command).__name__, session=command.session, reason=reason)
         return Refused(serial=command.serial, reason=reason)
 
@@ -107,6 +111,12 @@ class DistributedMedia(MediaService):
                     await session.end()
                     self._close(session.id)
                 return await self._open_there(command)
+            case WidenSession(streams=count) if session is not None and not session.masked:
+                await session.widen(count)
+                caller, agent = session.local.values()
+                return SessionOpened(serial=command.serial, caller=caller, agent=agent)
+            case WidenSession() if session is not None:
+                return Refused(serial=command.serial, reason="the session is masked")
             case SetRemote(side=side, streams=streams) if session is not None:
                 await session.set_remote(side, streams)
                 return Done(serial=command.serial)
@@ -130,7 +140,7 @@ class DistributedMedia(MediaService):
                 await session.open()
             except NoAnswer:
                 session.lost()
-                self._servers.gone(server)
+                self._servers.doubt(server)
                 continue
             except (NgError, NotDescribed) as error:
                 log.error(

@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 
 from media._core import SecretMemory
-from media.described import Line, description, local, muxing
+from media.described import Line, NotDescribed, description, local, muxing
 from media.digits import Digits
 from media.events import LegCounters, LocalStream, Masking, MaskPolicy, RemoteStream, SessionId, Side
 from media.ng import Answer, NgError, NgRefused, Value
@@ -46,7 +46,7 @@ class RtpengineSession:
         self._lines = [Line() for _ in range(count)]
         self._digits, self._here = digits, here
         self._latch = False
-        self._masked = False  # asked for, whether or not it was confirmed
+        self.masked = False  # asked for, whether or not it was confirmed
         self._last_words: Answer = {}
         self._looks = itertools.count(1)
         self._closing: asyncio.Task[None] | None = None
@@ -58,16 +58,29 @@ class RtpengineSession:
         self._opened = True
         self.local = await self._describe()
 
+    async def widen(self, count: int) -> None:
+        """Have the server bind ports for more m-lines. Raises NgError, NotDescribed; then there are no more than before."""
+        before, ports = self._lines, self.local
+        self._lines = [*before, *(Line() for _ in range(count - len(before)))]
+        try:
+            self.local = await self._describe()
+            if any(self.local[side][: len(before)] != ports[side] for side in Side):
+                raise NgError("the server moved its ports")
+        except (NgError, NotDescribed):
+            self._lines, self.local = before, ports
+            raise
+
     async def set_remote(self, side: Side, remotes: tuple[RemoteStream, ...]) -> None:
         """Where one leg's peer is. Raises NgError, NotDescribed, NotMasked, ValueError."""
         if any(remote.keys for remote in remotes):
             raise ValueError("SRTP is not done over rtpengine")
         self._latch = self._latch or any(remote.latch for remote in remotes)
+        self.mask_confirmed = False  # until it is confirmed again
         for line, remote in zip(self._lines, remotes, strict=False):
             line.learn(side, remote)
         if await self._describe() != self.local:
             raise NgError("the server moved its ports")
-        if self._masked:
+        if self.masked:
             await self._mask()
 
     async def mask(self, on: bool, masking: Masking) -> None:
@@ -76,12 +89,12 @@ class RtpengineSession:
         if on:
             if masking.policy is not MaskPolicy.MUTE:
                 raise NotMasked("rtpengine masks with mask = mute only")
-            self._masked = True
+            self.masked = True
             await self._mask()
         else:
             await self._ask("unsilence media")
             await self._ask("unblock DTMF")
-            self._masked = False
+            self.masked = False
 
     async def _mask(self) -> None:
         self.mask_confirmed = False

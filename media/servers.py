@@ -1,7 +1,8 @@
 """rtpengine servers over the network: asked by the ng protocol, watched by ping, taken by weight.
 
 Rule 1: a question is repeated under its cookie, so that the server carries it out once; then it is `NoAnswer`.
-Rule 2: a server that does not answer is down, and so are its sessions; it gets new ones as soon as it answers again.
+Rule 2: a server that does not answer gets no new sessions; after `_MISSED` pings in a row its own are given up. Once it answers
+        again it is as good as any.
 Rule 3: new sessions go to the server that has the fewest for its weight, and to the next where that one fails.
 """
 
@@ -22,6 +23,7 @@ from tonewall.log import get_logger
 log = get_logger(__name__)
 _REPEATS = (0.1, 0.2, 0.3, 0.4)  # seconds after which a question is asked again, or given up
 _INTERVAL = 1.0  # seconds between two pings
+_MISSED = 3  # voice may well go on while only we cannot reach a server
 
 
 class NoAnswer(NgError):
@@ -38,6 +40,7 @@ class Server(asyncio.DatagramProtocol):
     def __init__(self, address: ServerAddress) -> None:
         self.address = address
         self.up = False
+        self.missed = 0
         self.sessions = 0
         self._transport: asyncio.DatagramTransport | None = None
         self._serials = itertools.count(1)
@@ -98,7 +101,7 @@ class Server(asyncio.DatagramProtocol):
 
 @dataclass(slots=True)
 class Servers:
-    """All servers. `lost` is told of each that goes down; `look` is asked, once a ping, what else a server should be asked."""
+    """All servers. `lost` is told of each that is given up; `look` is asked, once a ping, what else a server should be asked."""
 
     servers: Sequence[Server]
     lost: Callable[[Server], None]
@@ -124,17 +127,11 @@ class Servers:
         """Who may take a new session, the best first."""
         return sorted((server for server in self.servers if server.up), key=lambda server: server.load)
 
-    def gone(self, server: Server) -> None:
-        """It did not answer."""
+    def doubt(self, server: Server) -> None:
+        """It did not answer: nothing new goes there."""
         if server.up:
             server.up = False
-            log.error(
-                "an rtpengine server is lost",
-                address=server.address.host,
-                port=server.address.port,
-                sessions=server.sessions,
-            )
-            self.lost(server)
+            log.warning("an rtpengine server does not answer", address=server.address.host, port=server.address.port)
 
     async def _watch(self, server: Server) -> None:
         while True:
@@ -147,10 +144,13 @@ class Servers:
         try:
             await server.ask("ping")
         except NgError:
-            if not server.up:
-                log.debug("an rtpengine server does not answer", address=server.address.host, port=server.address.port)
-            self.gone(server)
+            self.doubt(server)
+            server.missed += 1
+            if server.missed == _MISSED and server.sessions:
+                log.error("an rtpengine server is lost", address=server.address.host, sessions=server.sessions)
+                self.lost(server)
             return
+        server.missed = 0
         if not server.up:
             server.up = True
             log.info("an rtpengine server answers", address=server.address.host, port=server.address.port)

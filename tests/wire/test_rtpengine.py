@@ -17,6 +17,7 @@ from tests.wire.line import line
 from tests.wire.paying import charged, digits_sha256, nothing_left, without_complaint
 from tests.wire.peers.rtpengine import Rtpengine
 from tests.wire.sip_peer import Call
+from tests.wire.test_canary_card import approved, settled, witnessed
 from tests.wire.test_hold import renegotiated
 from tests.wire.test_tones import TAILS, read, send
 from tests.wire.test_transfer import Scene, events, scene
@@ -80,10 +81,27 @@ async def test_a_card_is_paid_over_rtpengine_and_the_agent_gets_no_event(peers: 
         await at.end(at.agent)
 
 
-async def test_real_telephones_pay_over_rtpengine(peers: Peers) -> None:
+async def over(peers: Peers) -> tuple[Rtpengine, dict[str, dict[str, str]]]:
+    """A daemon, and the sections of sip.conf that use it."""
     digits = free_port()
     daemon = await peers.rtpengine(digits)
-    extra = {"media": engine(digits, daemon), "carrier": {"mask": "mute"}, "general": GENERAL}
+    return daemon, {"media": engine(digits, daemon), "carrier": {"mask": "mute"}, "general": GENERAL}
+
+
+async def test_the_card_is_in_no_log_and_no_memory_of_ours(peers: Peers) -> None:
+    daemon, extra = await over(peers)
+    async with witnessed(peers, extra=extra) as (witness, call_id):
+        charging = set(witness.line.stack.pids()["payer"])
+        await approved(witness, call_id)
+        await witness.line.hang_up()
+        await settled(witness, charging, charges=1)
+        assert await witness.memory() == []
+        assert witness.texts() == [], "the daemon's log is among them"
+        assert "DTMF event" not in daemon.log.read_text(), "which key it was, where it logs more"
+
+
+async def test_real_telephones_pay_over_rtpengine(peers: Peers) -> None:
+    daemon, extra = await over(peers)
     async with line(peers, extra=extra) as wire:
         call_id = await wire.dial()
         await wire.keyed(call_id, CANARY.keys)

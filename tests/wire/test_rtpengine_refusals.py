@@ -32,6 +32,7 @@ from media.events import (
     Side,
     StartCapture,
     StreamKeys,
+    WidenSession,
 )
 from media.payers import Payers
 from media.rtp import Rtp, Ssrc, serialise
@@ -139,6 +140,19 @@ async def test_a_server_that_says_ok_and_lets_audio_through_gets_no_card(peers: 
         assert "does not mask" in refused.reason
 
 
+async def test_a_capture_ends_where_a_moved_session_cannot_be_masked_again(peers: Peers) -> None:
+    async with lied_to(peers) as (liar, b2bua):
+        await up(b2bua)
+        assert isinstance(await masked(b2bua), Done)
+        assert isinstance(await collecting(b2bua), Done)
+        liar.lies = {"silence media": {"result": "error", "error-reason": "Unknown call-ID"}}
+        moved = SetRemote(serial=7, session=S, side=Side.CALLER, streams=(stream(port=7),))
+        assert isinstance(await b2bua.ask(moved), Refused)
+        assert b2bua.news[-1].state is CaptureState.ABORTED
+        assert "no longer certain" in (b2bua.news[-1].reason or "")
+        assert isinstance(await collecting(b2bua), Refused)
+
+
 async def test_a_server_that_reports_no_keys_to_us_gets_no_card(peers: Peers) -> None:
     for index, reports_to in enumerate((None, free_port())):
         daemon = await peers.rtpengine(reports_to, index)
@@ -164,6 +178,23 @@ async def test_what_this_engine_cannot_do_is_refused(peers: Peers) -> None:
             session = SessionId(f"dark-{number}")
             await up(b2bua, session, dark)
             assert isinstance(await masked(b2bua, session), Refused), dark
+
+
+async def test_a_session_gets_more_streams_and_keeps_those_that_it_has(peers: Peers) -> None:
+    digits = free_port()
+    daemon = await peers.rtpengine(digits)
+    async with served(peers, digits, daemon.address) as b2bua:
+        opened = await up(b2bua)
+        wider = await b2bua.ask(WidenSession(serial=5, session=S, streams=2))
+        assert isinstance(wider, SessionOpened), wider
+        assert (wider.caller[0], wider.agent[0]) == (opened.caller[0], opened.agent[0])
+        assert len({*wider.caller, *wider.agent}) == 4
+        video = stream(port=21, event_types=(), mu_types=(), other_types=(98,))
+        for side in Side:
+            said = await b2bua.ask(SetRemote(serial=6, session=S, side=side, streams=(stream(), video)))
+            assert isinstance(said, Done), said
+        assert isinstance(await masked(b2bua), Refused), "it is not audio alone any more"
+        assert isinstance(await b2bua.ask(WidenSession(serial=7, session=S, streams=3)), Refused)
 
 
 async def test_a_capture_needs_a_mask_and_holds_it_shut(peers: Peers) -> None:
