@@ -22,7 +22,9 @@ import uvloop
 from b2bua.api.auth import Tokens
 from b2bua.api.demo import Demo
 from b2bua.api.http import create_app
+from b2bua.api.metrics import Metrics
 from b2bua.api.server import serve
+from b2bua.call.cdr import CallRecord
 from b2bua.ladder.book import Ladders
 from b2bua.plan import Plan
 from b2bua.records.store import RecordStore, StoreError, connect
@@ -79,7 +81,13 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     records.start()
     clock = steady_clock()
     ladders = Ladders(general.ladders, clock)
-    board = Switchboard(_plan(settings), records.put, clock, ladders)
+    metrics = Metrics()
+
+    def keep(record: CallRecord) -> None:
+        metrics.observe(record)
+        records.put(record)
+
+    board = Switchboard(_plan(settings), keep, clock, ladders)
     engine = SipEngine(
         binds=general.binds,
         tls=TlsContexts(general.tls_certificate, general.tls_key),
@@ -91,7 +99,9 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     )
     media = MediaClient(media_socket, board.on_media_answer, board.on_media_news, board.on_media_state)
     board.connect(engine, media)
-    app = create_app(board, tokens=Tokens.parse(settings.api.tokens.get_secret_value()), demo=demo, ladders=ladders)
+    app = create_app(
+        board, tokens=Tokens.parse(settings.api.tokens.get_secret_value()), demo=demo, ladders=ladders, metrics=metrics
+    )
     await engine.start()
     api = await serve(app, settings.api.address, settings.api.port)
     tasks = [asyncio.create_task(media.run(), name="media"), asyncio.create_task(_count(board), name="count")]

@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from b2bua.call.numbers import Form
 from b2bua.call.routing import Pattern, PatternError
+from b2bua.sip.headers import has_own_rule
 from tonewall.address import own_address
 from tonewall.ini import Section
 
@@ -154,6 +155,10 @@ class TrunkSettings(Section):
     def _are_private_headers(cls, value: str) -> str:
         if not all(_PRIVATE_HEADER.fullmatch(name) for name in names(value)):
             raise ValueError("expected names of headers that begin with X- or P-, separated by commas, or * for all")
+        if any(has_own_rule(name) for name in names(value)):
+            raise ValueError(
+                "expected none that has a rule of its own in docs/headers.md: that rule holds, so leave it out"
+            )
         return value
 
     @model_validator(mode="after")

@@ -162,15 +162,17 @@ static PyObject *relay_set_crypto(PyObject *self, PyObject *args, PyObject *kwar
 }
 
 static PyObject *relay_set_types(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"stream", "events", "audio", "mu", "a", "opaque", "decoded", "red", NULL};
-    struct command command = {.kind = SET_TYPES};
+    static char *names[] = {"stream", "events", "audio", "mu", "a", "opaque", "decoded", "red", "clock", NULL};
+    struct command command = {.kind = SET_TYPES, .clock = 8000};
     long long stream;
     Py_buffer given[TYPE_KINDS] = {0};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ly*y*|y*y*y*y*y*", names, &stream, &given[TYPE_EVENT], &given[TYPE_AUDIO],
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ly*y*|y*y*y*y*y*i", names, &stream, &given[TYPE_EVENT], &given[TYPE_AUDIO],
                                      &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE], &given[TYPE_DECODED],
-                                     &given[TYPE_RED]))
+                                     &given[TYPE_RED], &command.clock))
         return NULL;
     command.stream = stream;
+    if (command.clock < 0 || command.clock > MOST_CLOCK)
+        command.clock = 0;
     PyObject *result = take_types(given, command.types) ? run_or_null(self, &command) : NULL;
     release_types(given);
     return result;
@@ -265,13 +267,15 @@ static PyObject *count_stream(PyObject *self, PyObject *args, PyObject *kwargs, 
     if (!run_command(self, &command))
         return NULL;
     const struct counters *caller = &command.counters[CALLER], *agent = &command.counters[AGENT];
-    return Py_BuildValue("{sKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsK}",
+    return Py_BuildValue("{sKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsK}",
         "caller_received", caller->received, "caller_sent", caller->sent, "caller_masked", caller->masked,
         "caller_strangers", caller->strangers, "caller_malformed", caller->malformed,
         "agent_received", agent->received, "agent_sent", agent->sent, "agent_masked", agent->masked,
         "agent_strangers", agent->strangers, "agent_malformed", agent->malformed,
         "caller_reports", caller->reports, "caller_lost", caller->lost, "caller_jitter", caller->jitter,
-        "agent_reports", agent->reports, "agent_lost", agent->lost, "agent_jitter", agent->jitter);
+        "agent_reports", agent->reports, "agent_lost", agent->lost, "agent_jitter", agent->jitter,
+        "caller_expected", caller->expected, "caller_missing", caller->missing, "caller_arrival_jitter", caller->arrival_jitter,
+        "agent_expected", agent->expected, "agent_missing", agent->missing, "agent_arrival_jitter", agent->arrival_jitter);
 }
 
 static PyObject *relay_counters(PyObject *self, PyObject *args, PyObject *kwargs) {
@@ -345,7 +349,7 @@ PyMODINIT_FUNC PyInit__core(void) {
         return PyErr_Format(PyExc_ImportError, "libsrtp2 does not start");
     if (add_type(core, &secret_spec, &secret_type) != 0 || add_type(core, &relay_spec, NULL) != 0 ||
         add_type(core, &mask_spec, NULL) != 0 || add_type(core, &canary_spec, NULL) != 0 || add_type(core, &hearing_spec, NULL) != 0 ||
-        PyModule_AddIntConstant(core, "CALLER", CALLER) != 0 ||
+        add_type(core, &arrivals_spec, NULL) != 0 || PyModule_AddIntConstant(core, "CALLER", CALLER) != 0 ||
         PyModule_AddIntConstant(core, "AGENT", AGENT) != 0 || PyModule_AddIntConstant(core, "KEYED", KEYED) != 0 ||
         PyModule_AddIntConstant(core, "OVERFLOW", OVERFLOW) != 0 || PyModule_AddIntConstant(core, "LEAKED", LEAKED) != 0 ||
         PyModule_AddIntConstant(core, "GUARD", GUARD) != 0) {

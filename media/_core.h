@@ -88,6 +88,7 @@ struct keys { /* lives in secret memory only */
 };
 
 bool rtp_parse(const uint8_t *packet, size_t length, struct rtp *out);
+bool rtp_is_rtcp(const struct rtp *rtp); /* RTCP on the RTP port */
 bool rtcp_is(const uint8_t *packet, size_t length);
 /* How many bytes of a compound are its leading reports; 0: none, or it is malformed. */
 size_t rtcp_reports(const uint8_t *packet, size_t length);
@@ -150,7 +151,21 @@ enum event_kind { KEYED = 1, OVERFLOW = 2, LEAKED = 3, EVENT_KINDS = 4 };
 struct counters {
     uint64_t received, sent, masked, strangers, malformed;
     uint64_t reports, lost, jitter; /* of the peer's RTCP; see media/rtp.py, `Reception` */
+    uint64_t expected, missing, arrival_jitter; /* of the peer's own stream; the last in microseconds; see media/quality.py */
 };
+
+struct arrivals { /* _quality.c (media/quality.py) */
+    bool bound, jumped, measured;
+    uint16_t bad;
+    uint32_t ssrc, timestamp, transit, jitter;
+    int clock;
+    uint64_t came, before, base, highest;
+};
+
+enum { MOST_CLOCK = 1000000 };
+/* `clock`: of the rtp_timestamps, in Hz; 0: not measured. */
+void arrivals_take(struct arrivals *arrivals, const struct rtp *rtp, int clock, int64_t now_ms, bool audio);
+void arrivals_tell(const struct arrivals *arrivals, struct counters *counters);
 
 struct event {
     int64_t stream;
@@ -169,7 +184,7 @@ struct command {
     struct sockaddr_storage rtp, rtcp;
     bool has_rtp, has_rtcp, on;
     struct type_list types[TYPE_KINDS];
-    int policy, guard;
+    int policy, guard, clock;
     struct crypto_keys keys; /* `suite` NULL: in clear */
     uint8_t *into;
     size_t room;

@@ -73,10 +73,12 @@ class Relay:
         opaque: bytes = b"",
         decoded: bytes = b"",
         red: bytes = b"",
+        clock: int = 8000,
     ) -> None: ...
     """The payload types that were negotiated, one byte each: telephone-event; what is not looked into and passes (video);
         G.711 of either law; audio that cannot be looked into, and does not pass while masked; in pairs, each with its codec's
-        number, audio that the decoder process looks into; redundancy (RFC 2198)."""
+        number, audio that the decoder process looks into; redundancy (RFC 2198).
+        `clock`: of the audio, in Hz; 0: how it arrives is not measured."""
 
     def set_decoder(self, fd: int, /) -> None: ...
     """Take over a SOCK_SEQPACKET to a decoder process (-1: none), in the place of the one before: media/decoded.py."""
@@ -101,7 +103,8 @@ class Relay:
     def counters(self, stream: int) -> dict[str, int]: ...
     """Of each leg, as `caller_` or `agent_`: received, sent, masked, strangers, malformed (RTP and RTCP together); reports, lost,
     jitter:
-    how many RTCP packets of that peer had a report block, and what the newest said (rtp.Reception)."""
+    how many RTCP packets of that peer had a report block, and what the newest said (rtp.Reception); expected, missing and
+    arrival_jitter (microseconds) of the peer's own stream (quality.Arrivals)."""
 
     def close_stream(self, stream: int) -> dict[str, int]: ...
     """Wipe and close the stream; return its final counters."""
@@ -143,6 +146,15 @@ class Mask:
 
     def take(self, now_ms: int, /) -> bytes: ...
     """The keys whose hold is over, in the order in which they were pressed, as `Relay.take_digits` gives them."""
+
+@final
+class Arrivals:
+    """How a stream arrives, exposed so that tests can compare it with the reference."""
+
+    def __init__(self) -> None: ...
+    def take(self, ssrc: int, seq: int, rtp_timestamp: int, clock: int, now_ms: int, audio: bool, /) -> None: ...
+    def told(self) -> tuple[int, int, int]: ...
+    """Expected, missing, jitter in microseconds."""
 
 @final
 class Canary:

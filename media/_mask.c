@@ -112,7 +112,7 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
             decision.verdict = MALFORMED;
         return decision;
     }
-    if (rtp.type >= 64 && rtp.type <= 95) { /* RTCP on the RTP port (RFC 5761 section 4): no sequence number in it */
+    if (rtp_is_rtcp(&rtp)) { /* no sequence number in it */
         if (mask->on)
             decision.verdict = WITHHELD;
         return decision;

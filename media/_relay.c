@@ -17,7 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { READY = 256, TICK_MS = 10, MOST_GATHER_US = 5000, PLENTY = 32, HOLDS = 16, QUEUES = 4, ROOM = RTP_HEADER + FRAME_MOST };
+enum { READY = 256, TICK_MS = 10, MOST_GATHER_US = 5000, PLENTY = 32, LATE_MS = 2, HURRY_MS = 100,
+       HOLDS = 16, QUEUES = 4, ROOM = RTP_HEADER + FRAME_MOST };
 _Static_assert((int)ROOM <= (int)BUFFER, "what leaves fits beside what came");
 
 int64_t clock_ms(void) {
@@ -138,6 +139,8 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
     if (!is_clear && !waits)
         is_clear = crypto_open(crypto, is_rtp, packet, &length, scratch);
     struct decision decision = {.verdict = MALFORMED};
+    if (!oversized && is_clear && is_rtp && rtp_parse(packet, length, &rtp) && !rtp_is_rtcp(&rtp))
+        arrivals_take(&stream->arrivals[leg], &rtp, stream->clock, now_ms, stream->mask.kinds[rtp.type] != TYPE_EVENT);
     if (!oversized && is_clear)
         decision = decide(relay, stream, index, packet, length, now_ms);
     if (!is_rtp && !oversized && is_clear && rtcp_reception(packet, length, &here->lost, &here->jitter))
@@ -212,10 +215,15 @@ void leave(struct relay *relay) { pthread_mutex_unlock(&relay->lock); }
 
 /* --- the thread ------------------------------------------------------------------------------------------------------ */
 
-/* Where packets come faster than one a `gather_us`, they are taken together: a wake costs more than a packet. */
-static void gather(const struct relay *relay) {
+/* Where packets come faster than one a `gather_us`, they are taken together: a wake costs more than a packet. But not where
+ * others want the processor too: there whoever pauses has to wait for it. */
+static void gather(struct relay *relay, int64_t now_ms) {
+    if (now_ms < relay->hurry_until_ms)
+        return;
     struct timespec pause = {.tv_nsec = relay->gather_us * 1000L};
     clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+    if (clock_ms() - now_ms > relay->gather_us / 1000 + LATE_MS)
+        relay->hurry_until_ms = now_ms + HURRY_MS;
 }
 
 static void *run(void *argument) {
@@ -247,7 +255,7 @@ static void *run(void *argument) {
         go_on = relay->running;
         leave(relay);
         if (go_on && relay->gather_us > 0 && count > 1 && count < PLENTY)
-            gather(relay);
+            gather(relay, now_ms);
     }
     return NULL;
 }

@@ -19,6 +19,8 @@ struct stream {
     int64_t id;
     struct endpoint endpoints[SOCKETS];
     struct counters counters[2];
+    struct arrivals arrivals[2];
+    int clock; /* of the audio, in Hz */
     bool muxed[2]; /* of each leg: RTCP on the RTP port (RFC 5761) */
     struct crypto *crypto[2]; /* of each leg; NULL: in clear */
     struct mask mask;
@@ -45,6 +47,7 @@ struct relay {
     pthread_t thread;
     bool started;
     int gather_us;
+    int64_t hurry_until_ms; /* of the thread alone */
     pthread_mutex_t turn, lock, events_lock; /* see `enter`; `lock` guards all that follows but what is waiting */
     bool running;
     int64_t due_ms;

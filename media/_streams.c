@@ -149,6 +149,12 @@ static int set_crypto(struct stream *stream, const struct command *command) {
     return 0;
 }
 
+static void tell_counters(const struct stream *stream, struct counters told[2]) {
+    memcpy(told, stream->counters, sizeof stream->counters);
+    for (int leg = CALLER; leg <= AGENT; leg++)
+        arrivals_tell(&stream->arrivals[leg], &told[leg]);
+}
+
 static int apply(struct relay *relay, struct command *command) {
     if (command->kind == OPEN_STREAM)
         return open_stream(relay, command);
@@ -176,6 +182,7 @@ static int apply(struct relay *relay, struct command *command) {
         return set_crypto(stream, command);
     case SET_TYPES:
         mask_types(&stream->mask, command->types);
+        stream->clock = command->clock;
         return 0;
     case SET_MASK:
         return set_mask(relay, stream, command, now_ms);
@@ -187,10 +194,10 @@ static int apply(struct relay *relay, struct command *command) {
     case TAKE_DIGITS:
         return take_digits(relay, stream, command, now_ms);
     case COUNTERS:
-        memcpy(command->counters, stream->counters, sizeof stream->counters);
+        tell_counters(stream, command->counters);
         return 0;
     case CLOSE_STREAM:
-        memcpy(command->counters, stream->counters, sizeof stream->counters);
+        tell_counters(stream, command->counters);
         close_stream(relay, at);
         return 0;
     default:

@@ -94,8 +94,9 @@ class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
     `port` 0 means refused or inactive. `event_types` are the payload types mapped to telephone-event (RFC 4733), `mu_types` and
     `a_types` those of G.711, `decoded_types` those that the decoder process looks into, `other_types` those of video, which holds
     no tones, and `opaque_types` the rest: media cannot look into it, and while masked it does not pass. `red_types` are
-    redundancy (RFC 2198): its blocks have types of their own. Where `rtp` is false the packets are of another protocol (UDPTL):
-    they are relayed as they are, and while masked those of the customer are not. `keys`: it is SRTP; None: in clear.
+    redundancy (RFC 2198): its blocks have types of their own. `clock_rate` is that of the audio, in Hz; 0: it is none. Where
+    `rtp` is false the packets are of another protocol (UDPTL): they are relayed as they are, and while masked those of the
+    customer are not. `keys`: it is SRTP; None: in clear.
     `latch`: take the source of the first packet instead (trunks with `nat = yes` only).
     """
 
@@ -110,6 +111,7 @@ class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
     opaque_types: tuple[int, ...] = ()
     other_types: tuple[int, ...] = ()
     red_types: tuple[int, ...] = ()
+    clock_rate: int = 8000
     rtp: bool = True
     keys: StreamKeys | None = None
     latch: bool = False
@@ -256,8 +258,9 @@ class SessionOpened(Answer, frozen=True, kw_only=True, tag="opened"):
 class LegCounters(msgspec.Struct, frozen=True, kw_only=True):
     """Packets of one leg since the session opened. `masked`: kept from this leg by the mask; `strangers`: not from its peer.
 
-    The last three are what its peer says in RTCP of what we send to it: how many reports there were, packets that it
-    missed, and its newest interarrival jitter in units of rtp_timestamp (RFC 3550 section 6.4.1).
+    The next three are what its peer says in RTCP of what we send to it: how many reports there were, packets that it
+    missed, and its newest interarrival jitter in units of rtp_timestamp (RFC 3550 section 6.4.1). The last three are how the
+    peer's audio comes: packets that its numbers promised, those of them that did not come, and the newest jitter in microseconds.
     """
 
     received: int = 0
@@ -268,6 +271,9 @@ class LegCounters(msgspec.Struct, frozen=True, kw_only=True):
     reports: int = 0
     lost: int = 0
     jitter: int = 0
+    expected: int = 0
+    missing: int = 0
+    arrival_jitter: int = 0
 
 
 class SessionClosed(Answer, frozen=True, kw_only=True, tag="closed"):

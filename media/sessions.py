@@ -52,11 +52,11 @@ class _Types:
             if self.decoded.setdefault(number, codec) is not codec or number in self.mu | self.a | self.red:
                 self.opaque.add(number)
 
-    def lists(self) -> tuple[bytes, ...]:
+    def lists(self) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes]:
         """As `Relay.set_types` takes them."""
         decoded = bytes(byte for number, codec in self.decoded.items() for byte in (number, NUMBERS[codec]))
-        kinds = (self.events, self.other, self.mu, self.a, self.opaque)
-        return *(bytes(types) for types in kinds), decoded, bytes(self.red)
+        events, other, mu, a, opaque = map(bytes, (self.events, self.other, self.mu, self.a, self.opaque))
+        return events, other, mu, a, opaque, decoded, bytes(self.red)
 
 
 class RelayedSession:
@@ -141,9 +141,9 @@ class RelayedSession:
             else:
                 self.relay.set_crypto(number, _LEGS[side], keys.suite, keys.peer, keys.ours)
             if remote.rtp:
-                self.relay.set_types(number, *types.lists())
-            else:
-                self.relay.set_types(number, b"", b"")  # nothing is known of it: it passes where nothing is masked
+                self.relay.set_types(number, *types.lists(), clock=remote.clock_rate)
+            else:  # nothing is known of it: it passes where nothing is masked
+                self.relay.set_types(number, b"", b"", clock=0)
 
     def mask(self, on: bool, masking: Masking) -> None:
         """Mask or open every stream. Returns once the media thread has applied it. Raises OSError, ValueError."""
@@ -181,13 +181,4 @@ class RelayedSession:
 
 
 def _counters(totals: dict[str, int], leg: str) -> LegCounters:
-    return LegCounters(
-        received=totals.get(f"{leg}_received", 0),
-        sent=totals.get(f"{leg}_sent", 0),
-        masked=totals.get(f"{leg}_masked", 0),
-        strangers=totals.get(f"{leg}_strangers", 0),
-        malformed=totals.get(f"{leg}_malformed", 0),
-        reports=totals.get(f"{leg}_reports", 0),
-        lost=totals.get(f"{leg}_lost", 0),
-        jitter=totals.get(f"{leg}_jitter", 0),
-    )
+    return LegCounters(**{name: totals.get(f"{leg}_{name}", 0) for name in LegCounters.__struct_fields__})

@@ -171,3 +171,9 @@ def named_codecs(formats: tuple[str, ...], maps: tuple[str, ...]) -> list[Codec]
             codecs[number] = Codec(name[:32].upper(), int(rate))
     found = [codecs[number] for number in formats if number in codecs]
     return [codec for codec in found if codec.name.lower() not in _NO_CODEC]
+
+
+def clock_rate(kind: str, formats: tuple[str, ...], maps: Iterable[str]) -> int:
+    """That of the first audio codec, in Hz; 0 where there is none."""
+    codecs = named_codecs(formats, tuple(maps)) if kind == "audio" else []
+    return codecs[0].clock_rate if codecs else 0

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from b2bua.call import sdes, sdp
 from b2bua.call.codecs import Codec, OtherAudio
 from b2bua.call.command import ToMedia
+from b2bua.call.sameness import same_media
 from media.events import LocalStream, SessionId, SetRemote, Side, StreamKeys
 
 OTHER = {Side.CALLER: Side.AGENT, Side.AGENT: Side.CALLER}
@@ -154,7 +155,7 @@ class Descriptions:
     def change_for(self, side: Side, other: sdp.SessionDescription, *, always: bool = False) -> bytes | None:
         """The offer that lets this leg talk to `other`; None where it was told the same already, unless `always`."""
         told = self.told.get(side)
-        if not always and told is not None and sdp.same_media(sdp.parse(told), sdp.parse(self._rewritten(other, side))):
+        if not always and told is not None and same_media(sdp.parse(told), sdp.parse(self._rewritten(other, side))):
             return None
         self.versions[side] += 1
         return self._rewritten(other, side)

@@ -17,6 +17,7 @@ from enum import StrEnum
 from b2bua.call import leg, sdp
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.descriptions import OTHER, Descriptions
+from b2bua.call.sameness import same_formats
 from media.events import AnyAnswer, SessionOpened, Side, WidenSession
 
 
@@ -128,7 +129,7 @@ class Renegotiation:
         if said is None or not self.told.complete:
             return [ToLeg(side, leg.RejectReinvite(500, ""))]  # RFC 3311 section 5.2: an offer is still open
         try:
-            same = sdp.same_formats(said, sdp.parse(event.offer))
+            same = same_formats(said, sdp.parse(event.offer))
         except sdp.SdpError:
             same = False
         if not same or not self.told.learn(side, event.offer):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from b2bua.call import addresses, sdes
 from b2bua.call.addresses import NOWHERE, connection, family, numeric
-from b2bua.call.codecs import Codec, PayloadTypes, looked_into_of, named_codecs, small, types_of
+from b2bua.call.codecs import Codec, PayloadTypes, clock_rate, looked_into_of, named_codecs, small, types_of
 from media.events import LocalStream, RemoteStream, StreamKeys
 
 MUX = "a=rtcp-mux"
@@ -200,6 +200,7 @@ def remote_streams(
                 opaque_types=types.opaque,
                 other_types=types.other,
                 red_types=types.red,
+                clock_rate=clock_rate(media.kind, media.formats, media.attributes("rtpmap")),
                 rtp=media.is_rtp,
                 keys=keys[index] if index < len(keys) else None,
                 latch=latch,
@@ -350,31 +351,6 @@ def _is_plain(line: str) -> bool:
     """An address, a direction, our peer's RTCP port or its key: read here, and written anew for the other leg."""
     is_key = line.startswith(sdes.ATTRIBUTE) and sdes.read(line.removeprefix(sdes.ATTRIBUTE)) is not None
     return is_key or line.startswith(("o=", "c=", "a=rtcp:")) or line.strip() in _DIRECTIONS
-
-
-def same_media(one: SessionDescription, other: SessionDescription) -> bool:
-    """Whether both ask for the same: streams, formats and all their attributes; addresses and origin apart."""
-    return _asked(one) == _asked(other)
-
-
-def same_formats(one: SessionDescription, other: SessionDescription) -> bool:
-    """Whether both have the same m-lines with the same formats; addresses, ports and directions apart."""
-    plain = [
-        [
-            (media.kind, media.port == 0, media.protocol, media.formats, sorted(media.attributes("rtpmap")))
-            for media in described.media
-        ]
-        for described in (one, other)
-    ]
-    return plain[0] == plain[1]
-
-
-def _asked(described: SessionDescription) -> list[object]:
-    asked: list[object] = [sorted(line for line in described.lines if line.startswith("a="))]
-    for media in described.media:
-        attributes = sorted(line for line in media.lines if line.startswith("a=") and line.strip() != "a=sendrecv")
-        asked.append((media.kind, media.port == 0, media.protocol, media.formats, attributes))
-    return asked
 
 
 def _nowhere(line: str) -> bool:

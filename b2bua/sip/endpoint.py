@@ -158,9 +158,8 @@ class SipEngine:
             self._signalling.broken(broken, source)
 
     def _lost(self, lost: Lost) -> None:
-        """Not at once: a connection may be lost while something is being sent over it."""
         if self._signalling is not None:
-            asyncio.get_running_loop().call_soon(self._signalling.lost, lost)
+            self._signalling.lost(lost)
 
     def _settled(self) -> None:
         if self._finished:

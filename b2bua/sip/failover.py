@@ -16,6 +16,7 @@ from b2bua.sip.hop import Hop
 from b2bua.sip.layer import NOBODY, Client
 from b2bua.sip.leg_base import Leg
 from b2bua.sip.message import Response, name_addr, parameters, split_quoted
+from b2bua.sip.scheduler import Slot
 from b2bua.sip.transaction import Event
 from tonewall.written import PASSING
 
@@ -104,7 +105,7 @@ class Forsaken:
     _client: Client
     _forks: Forks
     _until: float | None
-    scheduled: float | None = field(default=None, metadata=PASSING)
+    scheduled: Slot | None = field(default=None, metadata=PASSING)
 
     def __init__(self, leg: Leg, tag: str, client: Client) -> None:
         self._leg = leg

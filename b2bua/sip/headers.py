@@ -124,6 +124,11 @@ def rule_of(name: str) -> Rule | None:
     return _BY_NAME.get(name) or (_PRIVATE if name.startswith(("x-", "p-")) else None)
 
 
+def has_own_rule(name: str) -> bool:
+    """Whether the table names this header, so that no trunk's `x_headers` changes what becomes of it."""
+    return name.lower() in _BY_NAME
+
+
 def received(moment: Moment, headers: Headers, trunk: Trunk) -> tuple[tuple[str, str], ...]:
     """What may cross of a message from `trunk`, for `Carried.headers`."""
     kept: list[tuple[str, str]] = []

@@ -20,7 +20,7 @@ from b2bua.sip.invite_server import InviteServer
 from b2bua.sip.message import Request, Response
 from b2bua.sip.non_invite_client import NonInviteClient
 from b2bua.sip.non_invite_server import NonInviteServer
-from b2bua.sip.scheduler import Scheduler
+from b2bua.sip.scheduler import Scheduler, Slot
 from b2bua.sip.tap import Tap
 from b2bua.sip.transaction import Command, Deliver, Event, Send, Timers, Unreachable
 from b2bua.sip.transports import Transports
@@ -75,7 +75,7 @@ class Client:
     layer: TransactionLayer
     tries: int = 0
     again: bool = False
-    scheduled: float | None = field(default=None, metadata=PASSING)
+    scheduled: Slot | None = field(default=None, metadata=PASSING)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -98,7 +98,7 @@ class Server:
     user: ServerUser
     layer: TransactionLayer
     key: ServerKey
-    scheduled: float | None = field(default=None, metadata=PASSING)
+    scheduled: Slot | None = field(default=None, metadata=PASSING)
 
     @property
     def answered(self) -> bool:
@@ -176,6 +176,7 @@ class TransactionLayer:
         """Forget a transaction whose answer is not waited for any longer."""
         client.machine.due = {}
         self._clients.pop(client.key, None)
+        self._scheduler.forget(client)
 
     def receive_response(self, response: Response) -> bool:
         """Take a response. False: it belongs to no transaction."""
@@ -239,6 +240,7 @@ class TransactionLayer:
                 client.user.on_no_response(client, code)
         if client.machine.ended:
             self._clients.pop(client.key, None)
+            self._scheduler.forget(client)
         else:
             self._scheduler.watch(client)
 
@@ -255,6 +257,7 @@ class TransactionLayer:
                 server.user.on_lost(server)
         if server.machine.ended:
             self._servers.pop(server.key, None)
+            self._scheduler.forget(server)
             if self._first.get(_merging(server.request)) is server:
                 del self._first[_merging(server.request)]
         else:

@@ -39,6 +39,7 @@ from b2bua.sip.reinvite import METHODS as REINVITES
 from b2bua.sip.reinvite import Reinvite
 from b2bua.sip.reliable_answer import Event as AnswerEvent
 from b2bua.sip.reliable_answer import ReliableAnswer
+from b2bua.sip.scheduler import Slot
 from b2bua.sip.session import Session
 from b2bua.sip.transaction import Send
 from b2bua.sip.trunk import Peer
@@ -69,7 +70,7 @@ class Leg:
     acks: dict[tuple[str, int], tuple[Outgoing, Hop]]  # by remote tag and CSeq, to be sent again
     _last: LegEvent | None
     _told: bool
-    scheduled: float | None = field(default=None, metadata=PASSING)
+    scheduled: Slot | None = field(default=None, metadata=PASSING)
 
     def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, state: State, source: Hop, owner: bool) -> None:
         """`owner`: whether the Call-ID is ours."""
@@ -128,6 +129,7 @@ class Leg:
             self.ground.dialogs.pop(self.dialog.key, None)
             self.dialog.receive(DialogEvent.ENDED)
         self.ground.legs.pop(self.id, None)
+        self.ground.scheduler.forget(self)
         self.ground.tap.close(self.id)
         self.tell_end()
 
@@ -141,6 +143,8 @@ class Leg:
         self, moment: Moment, carried: Carried, sdp: bytes = b"", signed: Signed | None = None, code: int = 0
     ) -> tuple[tuple[str, ...], bytes, str]:
         """What crosses, as this leg's peer is to see it: lines, body and the body's type."""
+        if not (carried.headers or carried.parts):
+            return (), sdp, SDP
         trunk = self.peer.trunk
         host = trunk.domain or hostport(self.ground.transports.host(self.source), None)
         lines = headers.lines(moment, carried.headers, trunk, host, signed=signed, code=code)

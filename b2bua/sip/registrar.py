@@ -20,6 +20,7 @@ from b2bua.sip.ground import Ground
 from b2bua.sip.guard import Guard, Verdict, name_in
 from b2bua.sip.hop import Hop
 from b2bua.sip.message import Request, name_addr, parameters, split_quoted
+from b2bua.sip.scheduler import Slot
 from b2bua.sip.targets import Located, Target
 from b2bua.sip.trunk import Peer, TrunkTable
 from tonewall.log import get_logger
@@ -55,7 +56,7 @@ class Registrar:
         self._peers = {peer.trunk.username: peer for peer in trunks.peers.values() if peer.trunk.host == DYNAMIC}
         self._bindings: dict[str, list[Binding]] = {peer.trunk.name: [] for peer in self._peers.values()}
         self._manners = Bucket(_ANSWERS)
-        self.scheduled: float | None = None
+        self.scheduled: Slot | None = None
 
     @property
     def serves(self) -> bool:

@@ -159,7 +159,7 @@ class Signalling:
 
     def lost(self, lost: Lost) -> None:
         """Not at once: a connection may be lost while something is being sent over it."""
-        self.soon(lambda: self._guarded(lambda: self.ground.layer.lost(lost)))
+        self.soon(lambda: self._guarded(lambda: self._reception.lost(lost)))
 
     def _guarded(self, work: Callable[[], None]) -> None:
         self._inside = True

@@ -32,7 +32,8 @@ _MOST_FORMER = 64  # addresses that a trunk had before
 _SOON = 5  # the least seconds of our own Retry-After
 # A URI as nearly all are: one user at most, nothing escaped, no parameter but the transport. Others are parsed.
 _PLAIN = re.compile(
-    r"sips?:(?:[A-Za-z0-9._+-]+@)?([A-Za-z0-9][A-Za-z0-9.-]*)(?::([0-9]{1,5}))?(?:;transport=(udp|tcp|tls))?"
+    r"sips?:(?:[A-Za-z0-9._+-]+@)?([A-Za-z0-9][A-Za-z0-9.-]*)(?::([0-9]{1,5}))?(?:;transport=(udp|tcp|tls))?",
+    re.IGNORECASE,
 )
 _log = get_logger(__name__)
 
@@ -259,7 +260,7 @@ def _read(uri: str) -> tuple[str, int, Transport | None] | None:
     """Host (without brackets), port (0: none) and transport (None: none named) of a SIP URI; None where it is not one."""
     plain = _PLAIN.fullmatch(uri)
     if plain is not None and int(plain[2] or 0) < 65536:
-        return plain[1], int(plain[2] or 0), Transport(plain[3]) if plain[3] else None
+        return plain[1], int(plain[2] or 0), Transport(plain[3].lower()) if plain[3] else None
     try:
         parsed = sipmessage.URI.parse(uri)
         port = parsed.port or 0

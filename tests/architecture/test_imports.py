@@ -48,6 +48,7 @@ SANS_IO = [
         "b2bua.sip.session_timer",
         "b2bua.sip.shapes",
         "b2bua.sip.targets",
+        "media.quality",
         "media.red",
         "media.report",
         "media.rtp",

@@ -32,7 +32,7 @@ class Plan:
     warm_up: float = 3.5
 
 
-MASKED = Plan(calls=150, masked=150)
+MASKED = Plan(calls=200, masked=200)
 MIXED = Plan(calls=400, masked=40)
 SHORT = Plan(calls=300, rounds=2, most_rounds=2, seconds=2.0, warm_up=1.0)
 SHORT_MASKED, SHORT_MIXED = replace(SHORT, calls=150, masked=150), replace(SHORT, calls=200, masked=20)

@@ -25,7 +25,7 @@ from .packets import Ends
 _SDP = "v=0\r\no=- {port} 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 101\r\n"
 # The only way to mask tones in rtpengine 10.5 that lets none through: anything less leaks whole digits or all of them.
 _RECIPE: dict[str, Value] = {"DTMF-security": "silence", "delay-buffer": 60, "flags": ["detect-DTMF"]}
-_PORTS_A_CALL = 4
+_PORTS_A_CALL, _SPARE_PORTS = 4, 400  # some may be taken by others
 _ANSWER = msgspec.msgpack.Decoder(Done | SessionOpened | Refused)
 
 
@@ -63,7 +63,7 @@ class TonewallRelay:
         self._path, self._log = directory / f"media-{os.getpid()}.sock", directory / "media.log"
 
     def start(self, calls: int = 1000) -> None:
-        low, high = free_port_range(_PORTS_A_CALL * calls)
+        low, high = free_port_range(_PORTS_A_CALL * calls + _SPARE_PORTS)
         own = {"TONEWALL_MEDIA_ADDRESS": "127.0.0.1", "TONEWALL_MEDIA_PORTS": f"{low}-{high}"}
         command = [sys.executable, "-m", "media.service", "--socket", str(self._path)]
         with self._log.open("wb") as log:
@@ -142,7 +142,7 @@ class RtpengineRelay:
     def start(self, calls: int = 1000) -> None:
         if shutil.which("rtpengine") is None:
             raise MissingPeerError("rtpengine is not installed; for the comparison: apt-get install rtpengine-daemon")
-        control, (low, high) = free_udp_port(), free_port_range(_PORTS_A_CALL * calls)
+        control, (low, high) = free_udp_port(), free_port_range(_PORTS_A_CALL * calls + _SPARE_PORTS)
         command = [
             "rtpengine", "--config-file=none", "--interface=127.0.0.1", f"--listen-ng=127.0.0.1:{control}",
             f"--port-min={low}", f"--port-max={high}", "--table=-1", "--foreground", "--log-stderr", "--log-level=4",

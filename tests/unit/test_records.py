@@ -153,17 +153,22 @@ def test_a_span_of_time_includes_its_start_and_not_its_end(engine: sqlalchemy.En
     assert count(engine, since, before) == 2
 
 
-def test_older_tables_are_brought_up_to_date_and_keep_their_rows(engine: sqlalchemy.Engine):
+@pytest.mark.parametrize("version", [1, 2])
+def test_older_tables_are_brought_up_to_date_and_keep_their_rows(engine: sqlalchemy.Engine, version: int):
     prepare(engine)
     insert(engine, [record("c-old")])
+    later = ["expected", "missing", "arrival_jitter_ms", "mos", "heard_mos", *(["cause"] if version == 1 else [])]
     with engine.begin() as connection:
         for side in ("caller", "agent"):
-            connection.execute(sqlalchemy.text(f"ALTER TABLE calls DROP COLUMN {side}_cause"))
+            for what in later:
+                connection.execute(sqlalchemy.text(f"ALTER TABLE calls DROP COLUMN {side}_{what}"))
         connection.execute(VERSION.delete())
-        connection.execute(VERSION.insert().values(version=1))
+        connection.execute(VERSION.insert().values(version=version))
     prepare(engine)
     prepare(engine)
-    insert(engine, [record("c-new")])
+    insert(engine, [record("c-new", caller_leg=LegRecord(mos=4.2, counters=LegCounters(expected=50, missing=2)))])
+    new = next(row for row in rows(engine) if row["call"] == "c-new")
+    assert (new["caller_mos"], new["caller_expected"], new["caller_missing"], new["agent_mos"]) == (4.2, 50, 2, None)
     with engine.begin() as connection:
         assert connection.execute(sqlalchemy.select(CALLS.c.call).order_by(CALLS.c.call)).scalars().all() == [
             "c-new",

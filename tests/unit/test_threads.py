@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -61,6 +63,23 @@ def test_several_threads_keep_to_a_processor_each_where_there_are_enough():
     own = [int(task) for task in os.listdir("/proc/self/task") if task not in before]
     assert all(os.sched_getaffinity(task) == set(processors) for task in own)
     many.stop()
+
+
+def test_where_real_time_is_not_permitted_the_threads_run_as_all_others_and_the_log_says_so():
+    script = (
+        "import os, resource, sys; from media.threads import MediaThreads; from tonewall import log; log.configure('media')\n"
+        "resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))\n"
+        "before = os.listdir('/proc/self/task'); threads = MediaThreads(1); threads.start(realtime=True, gather=0)\n"
+        "[own] = set(os.listdir('/proc/self/task')) - set(before)\n"
+        "sys.exit(0 if os.sched_getscheduler(int(own)) == os.SCHED_OTHER else 'real-time')"
+    )
+    without = ["setpriv", "--bounding-set", "-sys_nice"] if os.geteuid() == 0 else []
+    done = subprocess.run(
+        [*without, sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "a media thread is not real-time" in done.stdout + done.stderr
+    assert "LimitRTPRIO" in done.stdout + done.stderr
 
 
 async def test_calls_on_every_thread_are_relayed_masked_and_captured(tmp_path: Path):
