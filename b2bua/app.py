@@ -32,7 +32,17 @@ from b2bua.settings import SignallingSettings, signalling
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.tls import TlsContexts
 from b2bua.switchboard import Switchboard
-from b2bua.trunk_plan import behind_nat, interfaces, limits, masks, media_kinds, router, trunks, with_srtp
+from b2bua.trunk_plan import (
+    behind_nat,
+    interfaces,
+    limits,
+    masks,
+    media_kinds,
+    router,
+    trunks,
+    with_info_digits,
+    with_srtp,
+)
 from media.session import MediaClient
 from tonewall import log
 from tonewall.ini import ConfigError
@@ -142,6 +152,7 @@ def _plan(settings: SignallingSettings) -> Plan:
         other_audio=settings.general.other_audio,
         ring_time=settings.general.ring_time,
         guard_time=settings.general.guard_time,
+        info=with_info_digits(settings),
         interfaces=interfaces(settings),
     )
 

@@ -16,13 +16,16 @@ from media.events import Side
 from tonewall.written import WrittenError, read, write
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Line:
-    """`joining`: the leg that is to take the place of one of `legs`; `due`: what `timer` is set to."""
+    """`joining`: the leg that is to take the place of one of `legs`; `lender`: the call whose leg it is, where it is another
+    call's, and that one's `borrower` is this. `due`: what `timer` is set to."""
 
     call: Call
     legs: dict[Side, LegId] = field(default_factory=dict)
     joining: LegId | None = None
+    lender: Line | None = None
+    borrower: Line | None = None
     timer: asyncio.TimerHandle | None = None
     due: float | None = None
 
@@ -38,7 +41,7 @@ class Line:
 
 def written(lines: Iterable[Line], places: Mapping[LegId, str], now: float) -> bytes:
     """`places`: the trunk of each leg that counts there; `now`: on the monotonic clock."""
-    rows = [(line.call, line.legs, line.joining) for line in lines]
+    rows = [(line.call, line.legs, line.joining, line.lender.call.id if line.lender else "") for line in lines]
     return write((rows, dict(places)), KINDS, now)
 
 
@@ -46,6 +49,10 @@ def read_back(data: bytes, now: float) -> tuple[list[Line], dict[LegId, str]]:
     """The lines, and the trunks of their legs. Raises WrittenError."""
     match read(data, KINDS, now):
         case list() as rows, dict() as places:
-            return [Line(call, legs, joining) for call, legs, joining in rows], places
+            lines = {call.id: Line(call, legs, joining) for call, legs, joining, _ in rows}
+            for (*_, lender), line in zip(rows, lines.values(), strict=True):
+                if lender:
+                    line.lender, lines[lender].borrower = lines[lender], line
+            return list(lines.values()), places
         case _:
             raise WrittenError("these are no calls")

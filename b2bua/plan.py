@@ -37,7 +37,7 @@ class Media(Protocol):
 class Plan:
     """Where calls go, what trunks carry, and how calls are treated.
 
-    `latch`, `encrypted`, `media`, `masks`, `interfaces` and `other_audio`: as in Route. Times in seconds.
+    `latch`, `encrypted`, `media`, `masks`, `info`, `interfaces` and `other_audio`: as in Route. Times in seconds.
     """
 
     router: Router
@@ -49,6 +49,7 @@ class Plan:
     other_audio: OtherAudio
     ring_time: float
     guard_time: float
+    info: frozenset[str] = frozenset()
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
 
     def route(self, near: Side, source: str, decision: Decision) -> Route:
@@ -61,6 +62,7 @@ class Plan:
             encrypted=self.encrypted,
             media=self.media,
             masks=self.masks,
+            info=self.info,
             other_audio=self.other_audio,
             interfaces=self.interfaces,
             code=decision.code,

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from b2bua.call.codecs import OtherAudio
 from b2bua.settings import Settings
+from b2bua.trunk_settings import CarrierSettings
 from tonewall.ini import to_environment
 from tonewall.log import get_logger
 from tonewall.process import SUPERVISOR, card_environment, plain_environment
@@ -188,7 +189,11 @@ class Supervisor:
         arguments = ["b2bua.app", "--media", str(self.media_socket)]
         if self.demo:
             arguments += ["--demo", self.demo]
-        return await self._wait(await self._start(arguments, plain_environment(environment)), self._stop)
+        # Keys that come as SIP INFO pass through it: then what it frees is overwritten as well.
+        trunks = self.settings.signalling.trunks.values()
+        by_info = any(isinstance(each, CarrierSettings) and each.info_digits for each in trunks)
+        made = card_environment if by_info else plain_environment
+        return await self._wait(await self._start(arguments, made(environment)), self._stop)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 

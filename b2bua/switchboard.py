@@ -11,11 +11,13 @@ import contextlib
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 from b2bua.api.feed import Feed
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
-from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg, ToMedia
+from b2bua.call.command import CallCommand, GiveBack, Record, Seat, Show, ToBorrower, ToJoining, ToLeg, ToMedia
+from b2bua.call.joining import Half, choose
 from b2bua.call.leg import (
     HangUpLeg,
     InviteLeg,
@@ -25,6 +27,7 @@ from b2bua.call.leg import (
     LegHungUp,
     LegId,
     LegInvited,
+    LegReferred,
     RejectLeg,
 )
 from b2bua.call.limits import Limiter
@@ -32,6 +35,7 @@ from b2bua.call.view import CallView, NoSuchCall, Order, TrunkView
 from b2bua.ladder.book import Ladders
 from b2bua.ladder.words import What
 from b2bua.line import Line, read_back, written
+from b2bua.lines import Lines
 from b2bua.overview import health, trunks
 from b2bua.plan import Engine, Media, Plan
 from media.events import (
@@ -67,12 +71,11 @@ class Switchboard:
         self._ladders = ladders or Ladders()
         self._engine: Engine | None = None
         self._media: Media | None = None
-        self._lines: dict[str, Line] = {}
-        self._of_leg: dict[LegId, tuple[Line, Side | None]] = {}  # None: the leg that is joining
         self._feed = Feed()
         self._queue: deque[Callable[[], None]] = deque()
         self._busy = False
         self._limiter = Limiter(plan.limits)
+        self._lines = Lines(self._limiter, self._ladders)
         self._idle = asyncio.Event()  # set when the last call was forgotten
         self._counted: Counted | None = None
 
@@ -98,28 +101,24 @@ class Switchboard:
             self._replace(leg, event, event.replaces)
             return
         decision = self._plan.router.decide(event)
-        plan = self._plan
-        route = plan.route(near, event.trunk, decision)
+        route = self._plan.route(near, event.trunk, decision)
         call_id, origin, seed = token(8), int(token(7), 16), secrets.token_bytes(32)
         call, commands = Call.begin(call_id, event, route, origin, seed, self._plan.guard_time, self._clock())
         line = Line(call, {near: leg})
-        self._lines[call_id] = line
+        self._lines.began(line)
         self._ladders.began(leg, near, event.trunk, call.view())
         self._idle.clear()
-        self._of_leg[leg] = (line, near)
         log.info("call", call=call_id, trunk=event.trunk, route=decision.rule, state="invited")
         self._carry_out(line, commands)
 
     def _replace(self, leg: LegId, event: LegInvited, replaced: LegId) -> None:
         """A leg that wants the place of one of a call's."""
-        line, side = self._of_leg.get(replaced, (None, None))
+        line, side = self._lines.of(replaced) or (None, None)
         if line is None or side is None or line.call.transfer.active:
             self._limiter.release(leg)
             self._to_engine(leg, RejectLeg(481 if line is None else 491, ""))
             return
-        self._unjoin(line)
-        self._of_leg[leg] = (line, None)
-        line.joining = leg
+        self._lines.place(line, None, leg)
         self._ladders.joined(line.call.id, leg, side, event.trunk)
         log.info("leg", call=line.call.id, side=side.value, state="wants this place")
         self._step(line, lambda now: line.call.replaced(side, event, now))
@@ -127,15 +126,29 @@ class Switchboard:
     def _leg_event(self, leg: LegId, event: LegEvent) -> None:
         if isinstance(event, LegFailed | LegHungUp):
             self._limiter.release(leg)
-        found = self._of_leg.get(leg)
+        found = self._lines.of(leg)
         if found is not None:
             line, side = found
             name = side.value if side is not None else "joining"
             log.debug("leg", call=line.call.id, side=name, what=type(event).__name__)
             if side is None:
                 self._step(line, lambda now: line.call.joining_event(event, now))
+            elif isinstance(event, LegReferred) and event.replaces is not None:
+                self._join_calls(line, side, event, event.replaces)
             else:
                 self._step(line, lambda now: line.call.leg_event(side, event, now))
+
+    def _join_calls(self, line: Line, side: Side, event: LegReferred, replaced: LegId) -> None:
+        """A transfer whose target is another call of ours: one of the two lends its leg to the other."""
+        chosen = choose(Half(line.call, side), self._lines.half(replaced), self._plan.router.side)
+        if isinstance(chosen, int):
+            self._step(line, lambda now: line.call.refuse_referral(side, event.referral, chosen, now))
+            return
+        host, lender = self._lines.borrow(line, replaced, lender_asked=chosen.lender_asked)
+        log.info("call", call=lender.call.id, state="joins another call")
+        lent, commands = lender.call.lend(chosen.lends, self._clock())
+        self._carry_out(lender, commands)
+        self._step(host, lambda now: host.call.joined(chosen, lent, event.referral, now))
 
     # --- from media -----------------------------------------------------------------------------------------------
 
@@ -164,8 +177,7 @@ class Switchboard:
         log.error(
             "media lost", calls=len(self._lines), why="the media process ended; its calls end, new ones wait for it"
         )
-        for line in tuple(self._lines.values()):
-            self._do(lambda line=line: self._step(line, line.call.media_lost))  # type: ignore[misc]
+        self._each(Call.media_lost)
 
     def count(self) -> None:
         """Ask media what it holds, for the health check."""
@@ -174,16 +186,14 @@ class Switchboard:
 
     def shut_down(self) -> None:
         """End every call in good order."""
-        for line in tuple(self._lines.values()):
-            self._do(lambda line=line: self._step(line, line.call.shut_down))  # type: ignore[misc]
+        self._each(Call.shut_down)
 
     async def settle(self, patience: float) -> None:
         """After `shut_down`: wait for the last answers and outcomes, at most so many seconds; then record what is left."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience if self._lines else 0):
                 await self._idle.wait()
-        for line in tuple(self._lines.values()):
-            self._do(lambda line=line: self._step(line, line.call.media_lost))  # type: ignore[misc]
+        self._each(Call.media_lost)
         self._feed.close()
 
     # --- to be written out, and read back -------------------------------------------------------------------------
@@ -193,7 +203,7 @@ class Switchboard:
 
         `now`: on the monotonic clock. Raises WrittenError.
         """
-        return written(self._lines.values(), self._limiter.places(), now)
+        return written(self._lines.all(), self._limiter.places(), now)
 
     def take_up(self, data: bytes, now: float) -> None:
         """Go on with the calls that were written elsewhere, before any event. Raises WrittenError: then none was taken."""
@@ -201,16 +211,13 @@ class Switchboard:
         self._limiter.take_up(places)
         for line in lines:
             self._idle.clear()
-            self._lines[line.call.id] = line
-            self._of_leg |= {leg: (line, side) for side, leg in line.legs.items()}
-            if line.joining is not None:
-                self._of_leg[line.joining] = (line, None)
+            self._lines.began(line)
             self._feed.publish(line.call.view())
             self._schedule(line)
 
     def abandon(self) -> None:
         """Stop, without a word to anybody: another goes on with what was `written`."""
-        for line in self._lines.values():
+        for line in self._lines.all():
             line.stop()
         self._feed.close()
 
@@ -265,15 +272,13 @@ class Switchboard:
         finally:
             self._busy = False
 
+    def _each(self, happen: Callable[[Call, float], list[CallCommand]]) -> None:
+        for line in self._lines.all():
+            self._do(partial(self._step, line, partial(happen, line.call)))
+
     def _step(self, line: Line, happen: Callable[[float], list[CallCommand]]) -> None:
         try:
             self._perform(line, happen(self._clock()))
-        except Exception as error:
-            self._fail(line, error)
-
-    def _carry_out(self, line: Line, commands: list[CallCommand]) -> None:
-        try:
-            self._perform(line, commands)
         except Exception as error:
             self._fail(line, error)
 
@@ -281,25 +286,27 @@ class Switchboard:
         log.error("call failed", call=line.call.id, exc_info=error)
         self._abandon(line)
 
+    def _carry_out(self, line: Line, commands: list[CallCommand]) -> None:
+        self._step(line, lambda _: commands)
+
     def _perform(self, line: Line, commands: list[CallCommand]) -> None:
         for command in commands:
             match command:
                 case ToLeg(side, InviteLeg() as invite):
-                    if side in line.legs:
-                        self._of_leg.pop(line.legs[side], None)  # its trunk failed; another one is tried
-                    line.legs[side] = self._invite(line, side, invite)
+                    self._invite(line, side, invite)
                 case ToLeg(side, leg_command):
                     if side in line.legs:
                         self._to_engine(line.legs[side], leg_command)
                 case ToJoining(InviteLeg() as invite):
-                    self._join(line, invite)
+                    self._invite(line, None, invite)
                 case ToJoining(leg_command):
-                    if line.joining is not None:
-                        self._to_engine(line.joining, leg_command)
-                        if isinstance(leg_command, RejectLeg):
-                            self._unjoin(line)
+                    self._to_joining(line, leg_command)
                 case Seat(side):
                     self._seat(line, side)
+                case GiveBack():
+                    self._give_back(line)
+                case ToBorrower(event):
+                    self._to_borrower(line, event)
                 case ToMedia(media_command):
                     assert self._media is not None
                     self._media.send(media_command)
@@ -313,22 +320,33 @@ class Switchboard:
         if line.call.over:
             self._forget(line)
 
-    def _join(self, line: Line, invite: InviteLeg) -> None:
-        self._unjoin(line)
-        line.joining = self._invite(line, None, invite)
+    def _to_joining(self, line: Line, command: LegCommand) -> None:
+        lender = line.lender
+        if lender is not None:
+            self._step(lender, lambda now: lender.call.asked(command, now))
+        elif line.joining is not None:
+            self._to_engine(line.joining, command)
+            if isinstance(command, RejectLeg):
+                self._lines.unjoin(line)
 
-    def _unjoin(self, line: Line) -> None:
-        """The joining leg, if any, is of a transfer that is over."""
-        if line.joining is not None:
-            self._of_leg.pop(line.joining, None)
-            self._limiter.release(line.joining)
-            line.joining = None
+    def _to_borrower(self, line: Line, event: LegEvent) -> None:
+        """Not before all that this call has to do is done."""
+        borrower = line.borrower
+        if borrower is not None:
+            if isinstance(event, LegHungUp):
+                self._lines.give_back(borrower)
+            self._do(lambda: self._step(borrower, lambda now: borrower.call.joining_event(event, now)))
 
-    def _invite(self, line: Line, side: Side | None, invite: InviteLeg) -> LegId:
+    def _give_back(self, line: Line) -> None:
+        lender = self._lines.give_back(line)
+        if lender is not None:
+            self._step(lender, lender.call.given_back)
+
+    def _invite(self, line: Line, side: Side | None, invite: InviteLeg) -> None:
         """A new leg. Where its trunk is full, it fails as if the peer had refused it."""
         assert self._engine is not None
         leg = self._engine.new_leg()
-        self._of_leg[leg] = (line, side)
+        self._lines.place(line, side, leg)
         self._ladders.inviting(line.call.id, leg, side or line.call.transfer.side, invite.trunk)
         later = self._limiter.take(invite.trunk, leg, self._clock())
         if later:
@@ -337,17 +355,12 @@ class Switchboard:
             self._do(lambda: self._leg_event(leg, full))
         else:
             self._to_engine(leg, invite)
-        return leg
 
     def _seat(self, line: Line, side: Side) -> None:
-        """The joining leg takes the place; of the old one nothing more is heard."""
-        assert line.joining is not None
-        self._of_leg.pop(line.legs[side], None)
-        self._limiter.release(line.legs[side])
-        line.legs[side], line.joining = line.joining, None
-        self._of_leg[line.legs[side]] = (line, side)
-        self._ladders.transferred(line.call.id)
+        lender = self._lines.seat(line, side)
         log.info("call", call=line.call.id, side=side.value, state="transferred")
+        if lender is not None:
+            self._step(lender, lambda now: lender.call.kept(line.call.id, now))
 
     def _to_engine(self, leg: LegId, command: LegCommand) -> None:
         assert self._engine is not None
@@ -378,11 +391,8 @@ class Switchboard:
         self._forget(line)
 
     def _forget(self, line: Line) -> None:
-        line.stop()
-        self._lines.pop(line.call.id, None)
-        self._ladders.ended(line.call.id)
+        self._lines.forget(line)
+        self._give_back(line)  # where it ended by a bug of ours, it may have borrowed a leg, or lent one
+        self._to_borrower(line, LegHungUp("internal error"))
         if not self._lines:
             self._idle.set()
-        for leg in line.all_legs():
-            self._of_leg.pop(leg, None)
-            self._limiter.release(leg)

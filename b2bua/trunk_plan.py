@@ -46,6 +46,15 @@ def masks(settings: SignallingSettings) -> dict[str, Masking]:
     }
 
 
+def with_info_digits(settings: SignallingSettings) -> frozenset[str]:
+    """The carriers that send keys as SIP INFO."""
+    return frozenset(
+        trunk_name(header)
+        for header, each in settings.trunks.items()
+        if isinstance(each, CarrierSettings) and each.info_digits
+    )
+
+
 def interfaces(settings: SignallingSettings) -> dict[str, Interface]:
     """Where RTP of the trunks is received that have an address of their own for it."""
     return {

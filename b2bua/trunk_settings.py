@@ -183,6 +183,10 @@ class CarrierSettings(TrunkSettings):
     placeholder_tone: bool = Field(
         False, description="yes or no: agents hear a flat tone, the same for all keys, where a key was pressed"
     )
+    info_digits: bool = Field(
+        False,
+        description="yes: its callers' keys come as SIP INFO, and not as telephone-event; a card is captured from there",
+    )
 
 
 class PbxSettings(TrunkSettings):

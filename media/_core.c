@@ -319,8 +319,14 @@ static PyType_Spec relay_spec = {"media._core.Relay", sizeof(Relay), 0, Py_TPFLA
 
 /* --- the module ----------------------------------------------------------------------------------------------------------- */
 
+static PyMethodDef functions[] = {{"info_key", WITH_KEYWORDS(py_info_key)}, {NULL, NULL, 0, NULL}};
 static struct PyModuleDef module = {
-    .m_base = PyModuleDef_HEAD_INIT, .m_name = "media._core", .m_doc = "The media core.", .m_size = -1};
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "media._core",
+    .m_doc = "The media core.",
+    .m_size = -1,
+    .m_methods = functions,
+};
 
 static int add_type(PyObject *core, PyType_Spec *spec, PyTypeObject **kept) {
     PyObject *type = PyType_FromSpec(spec);

@@ -110,6 +110,11 @@ bool keys_put(struct keys *keys, int code, uint32_t ssrc, uint32_t timestamp, in
 int keys_ripe(const struct keys *keys, int64_t now_ms);
 int keys_take(struct keys *keys, int64_t now_ms, uint8_t *into, size_t room);
 
+/* --- _info.c: the key in a SIP INFO (media/info.py) ----------------------------------------------------------------- */
+
+enum { INFO_LONGEST = 256, INFO_NO_KEY = -1, INFO_MALFORMED = -2 };
+int info_key(const uint8_t *body, size_t length); /* 0 to 15, or one of the two */
+
 /* --- _source.c: who may speak for a leg (media/source.py) ----------------------------------------------------------- */
 
 struct source {

@@ -26,6 +26,10 @@ class SecretMemory:
     def kind(self) -> str: ...  # "memfd_secret" or "mlock"
     def wipe(self) -> None: ...
 
+def info_key(body: bytes, into: SecretMemory, offset: int) -> int:
+    """Write the key in a SIP INFO's body to `into[offset]`, as ASCII, and say how many there are: 1, or 0 for what is no key
+    (see media/info.py). Raises ValueError for what is not understood."""
+
 @final
 class Relay:
     """One epoll thread and its streams. A command has been applied, between packets, when it returns.

@@ -1,6 +1,7 @@
 """The vocabulary of the socket between b2bua and media: commands down; counts, states and outcomes up.
 
-Rule 1: no message has a field that could hold a digit of a card, but `last_four` (PCI DSS 3.4.1).
+Rule 1: no message has a field that could hold a digit of a card, but `last_four` (PCI DSS 3.4.1), and `InfoKeyed`, which goes
+        down only: b2bua does not look into what it carries.
 Rule 2: every command is answered by exactly one message with the same `serial`: its own answer, or `Refused`.
 Rule 3: what happens by itself (`CaptureChanged`) carries no serial.
 """
@@ -164,6 +165,15 @@ class OpenSession(Command, frozen=True, kw_only=True, tag="open"):
     again: bool = False
 
 
+class WidenSession(Command, frozen=True, kw_only=True, tag="widen"):
+    """Bind ports for more m-lines, `streams` in all; what there is goes on. Answered by `SessionOpened`, with all of them.
+
+    Refused while the session is masked: a stream is masked from its first packet, or there is none.
+    """
+
+    streams: int
+
+
 class SetRemote(Command, frozen=True, kw_only=True, tag="set_remote"):
     """Tell where one leg's peer is, m-line by m-line. Answered by `Done`."""
 
@@ -179,9 +189,22 @@ class SetMask(Command, frozen=True, kw_only=True, tag="set_mask"):
 
 
 class StartCapture(Command, frozen=True, kw_only=True, tag="start_capture"):
-    """Begin to collect. Refused unless the session is masked. Answered by `Done`, then `CaptureChanged`."""
+    """Begin to collect. Refused unless the session is masked. Answered by `Done`, then `CaptureChanged`.
+
+    `by_info`: keys come as SIP INFO (`InfoKeyed`), and telephone-events are masked only: of the same press one counts.
+    """
 
     capture: CaptureId
+    by_info: bool = False
+
+
+class InfoKeyed(Command, frozen=True, kw_only=True, tag="info_keyed"):
+    """The customer's side sent a key as SIP INFO. Refused unless a capture takes keys from there. Answered by `Done`."""
+
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"InfoKeyed({self.session})"
 
 
 class ResetCapture(Command, frozen=True, kw_only=True, tag="reset_capture"):
@@ -289,9 +312,11 @@ class CaptureChanged(Message, frozen=True, kw_only=True, tag="capture"):
 
 AnyCommand = (
     OpenSession
+    | WidenSession
     | SetRemote
     | SetMask
     | StartCapture
+    | InfoKeyed
     | ResetCapture
     | SubmitCapture
     | CancelCapture

@@ -34,6 +34,7 @@ from media.events import (
     Counted,
     CountSessions,
     Done,
+    InfoKeyed,
     Interface,
     LegCounters,
     OpenSession,
@@ -47,6 +48,7 @@ from media.events import (
     Side,
     StartCapture,
     SubmitCapture,
+    WidenSession,
 )
 from media.payers import Payers
 from media.ports import NoPorts, PortPairs
@@ -163,6 +165,8 @@ class MediaService:
         session = self._sessions.get(command.session)
         if session is None:
             return Refused(serial=command.serial, reason="no such session")
+        if isinstance(command, WidenSession):
+            return self._widen(session, command)
         reason: str | None = None
         match command:
             case SetRemote(side=side, streams=streams):
@@ -171,8 +175,10 @@ class MediaService:
                 if not on and self._captures.collects(session.id):
                     return Refused(serial=command.serial, reason="a capture collects in this session")
                 session.mask(on, masking)
-            case StartCapture(capture=capture):
-                reason = self._captures.start(session, capture)
+            case StartCapture(capture=capture, by_info=by_info):
+                reason = self._captures.start(session, capture, by_info=by_info)
+            case InfoKeyed(body=body):
+                reason = self._captures.info_keyed(session.id, body)
             case CloseSession():
                 caller, agent = self._close(session.id)
                 return SessionClosed(serial=command.serial, caller=caller, agent=agent)
@@ -212,6 +218,13 @@ class MediaService:
         if address not in self._ports:
             self._ports[address] = PortPairs(address, *self._range)
         return self._ports[address], wanted.advertised or wanted.address or self._own.advertised
+
+    def _widen(self, session: RelayedSession, command: WidenSession) -> AnyAnswer:
+        if session.masked:
+            return Refused(serial=command.serial, reason="the session is masked")
+        self._of_stream.update(dict.fromkeys(session.widen(command.streams), session))
+        caller, agent = session.local.values()
+        return SessionOpened(serial=command.serial, caller=caller, agent=agent)
 
     def _close(self, session_id: SessionId) -> tuple[LegCounters, LegCounters]:
         self._captures.call_gone(session_id)

@@ -91,29 +91,42 @@ class RelayedSession:
         self.mask_confirmed = (
             False  # the media thread has applied the mask to every stream, and nobody asked to open it
         )
+        self.masked = False  # whether any stream is, or may be
         self.relay = relay
-        self._types = [_Types() for _ in range(count)]
+        self._interfaces, self._numbers = interfaces, numbers
+        self._types: list[_Types] = []
         self._capturing: list[int] = []
         self._hears_tones = False
-        listening: dict[Side, list[LocalStream]] = {Side.CALLER: [], Side.AGENT: []}
         with ExitStack() as undo:
             undo.callback(self.close)
-            for _ in range(count):
-                with ExitStack() as sockets:
-                    pairs = {side: ports.bind() for side, (ports, _) in interfaces.items()}
-                    for pair in pairs.values():
-                        for sock in pair:
-                            sockets.enter_context(sock)
-                    for side, pair in pairs.items():
-                        listening[side].append(LocalStream(interfaces[side][1], pair[0].getsockname()[1]))
-                    number = numbers()
-                    opened = [sock for side in Side for sock in pairs[side]]
-                    relay.open_stream(number, *(sock.fileno() for sock in opened))
-                    for sock in opened:
-                        sock.detach()  # the core's from now on
-                    self.streams.append(number)
+            self.widen(count)
             undo.pop_all()
-        self.local = {side: tuple(streams) for side, streams in listening.items()}
+
+    def widen(self, count: int) -> list[int]:
+        """Bind streams until there are `count`; the new ones. Raises NoPorts, OSError; what is bound by then stays."""
+        before = len(self.streams)
+        while len(self.streams) < count:
+            self._bind()
+        return self.streams[before:]
+
+    def _bind(self) -> None:
+        """One stream more, which no mask covers yet."""
+        with ExitStack() as sockets:
+            pairs = {side: ports.bind() for side, (ports, _) in self._interfaces.items()}
+            for pair in pairs.values():
+                for sock in pair:
+                    sockets.enter_context(sock)
+            number = self._numbers()
+            opened = [sock for side in Side for sock in pairs[side]]
+            ports_of = {side: pair[0].getsockname()[1] for side, pair in pairs.items()}
+            self.relay.open_stream(number, *(sock.fileno() for sock in opened))
+            for sock in opened:
+                sock.detach()  # the core's from now on
+        self.streams.append(number)
+        self._types.append(_Types())
+        for side, port in ports_of.items():
+            stream = LocalStream(self._interfaces[side][1], port)
+            self.local[side] = (*self.local.get(side, ()), stream)
 
     def set_remote(self, side: Side, remotes: tuple[RemoteStream, ...]) -> None:
         """Where one leg's peer is. Streams that the leg did not describe pass nothing."""
@@ -147,12 +160,13 @@ class RelayedSession:
     def mask(self, on: bool, masking: Masking) -> None:
         """Mask or open every stream. Returns once the media thread has applied it. Raises OSError, ValueError."""
         self.mask_confirmed = False  # half a mask is none: nobody may collect behind it
+        self.masked = True  # or may be
         waits = masking.policy is MaskPolicy.MUTE_ON_KEY
         guard = round(masking.pause / BLOCK_SECONDS) if waits else GUARD
         for number in self.streams:
             self.relay.set_mask(number, on, _POLICIES[masking.policy], guard, masking.tones, masking.flat)
         self._hears_tones = masking.tones
-        self.mask_confirmed = on
+        self.mask_confirmed = self.masked = on
 
     def capture(self, on: bool) -> None:
         """Keep the customer's key presses, or stop and wipe them. Raises OSError, ValueError."""

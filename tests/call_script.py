@@ -109,6 +109,7 @@ class Script:
         far_trunks: Sequence[str] = ("far trunk",),
         media: Mapping[str, frozenset[str]] | None = None,
         masks: Mapping[str, Masking] | None = None,
+        info: frozenset[str] = frozenset(),
         interfaces: Mapping[str, Interface] | None = None,
     ) -> None:
         self.near, self.far = near, OTHER[near]
@@ -130,6 +131,7 @@ class Script:
             latch=latch,
             media=media or {},
             masks=masks or {},
+            info=info,
             interfaces=interfaces or {},
         )
         self.call, commands = Call.begin("call-1", invited, route, ORIGIN, SEED, GUARD, self.now)

@@ -386,7 +386,7 @@ class World:
             "outgoing": len(ground.outgoing),
             "transactions": len(ground.layer),
             "calls": len(board._lines),
-            "legs of calls": len(board._of_leg),
+            "legs of calls": board._lines.legs,
             "places": len(board._limiter.places()),
             "errors": self.count["errors"] + len(board.failures),
         }

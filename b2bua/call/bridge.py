@@ -18,7 +18,7 @@ from b2bua.call import leg, sdp
 from b2bua.call.cause import crossing
 from b2bua.call.codecs import OtherAudio
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
-from b2bua.call.descriptions import OTHER, Descriptions
+from b2bua.call.descriptions import OTHER, Descriptions, Lent
 from b2bua.call.renegotiation import Renegotiation
 from b2bua.call.routing import Destination
 from b2bua.call.state import PHASES, Happening, Phase, step
@@ -46,6 +46,7 @@ class Route:
     masks: Mapping[str, Masking] = field(
         default_factory=dict
     )  # how the trunks' customers are masked, where not as usual
+    info: frozenset[str] = frozenset()  # the trunks whose customers' keys come as SIP INFO
     other_audio: OtherAudio = OtherAudio.REFUSE
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
     code: int = 404
@@ -66,6 +67,7 @@ class Bridge:
     answered_at: float | None = None
     opened: bool = False  # whether media was asked for a session
     tried: int = 0  # destinations that took no call
+    moved: dict[Side, str] = field(default_factory=dict)  # the trunks of legs that came from another call
     _invited: leg.LegInvited | None = None
     _offered: leg.LegAnswered | None = None  # the far leg's answer with an offer, until media has opened
     _unconfirmed: bool = False  # whether the far leg waits for the near leg's answer to its offer
@@ -95,8 +97,13 @@ class Bridge:
         return self.settled and not self._keys_come()
 
     def _keys_come(self) -> bool:
-        """As telephone-event, on which both ends agreed; or as tones, where those of this carrier are captured."""
-        return self.told.keys_agreed() or (self.masking().tones and self.told.tones_heard())
+        """As SIP INFO; as telephone-event, on which both ends agreed; or as tones, where those of this carrier are captured."""
+        heard = self.masking().tones and self.told.tones_heard()
+        return self.by_info() or self.told.keys_agreed() or heard
+
+    def by_info(self) -> bool:
+        """Whether the customer's trunk sends keys as SIP INFO."""
+        return self.trunk(Side.CALLER) in self.route.info
 
     # --- setup ----------------------------------------------------------------------------------------------------
 
@@ -125,8 +132,11 @@ class Bridge:
 
     def _interfaces(self) -> tuple[Interface, Interface]:
         """Where packets of the caller's trunk and of the agent's are received."""
-        caller, agent = (self.route.interfaces.get(self.trunk(side), Interface()) for side in Side)
-        return caller, agent
+        return self.interface(Side.CALLER), self.interface(Side.AGENT)
+
+    def interface(self, side: Side) -> Interface:
+        """Where packets of a side's trunk are received."""
+        return self.route.interfaces.get(self.trunk(side), Interface())
 
     def media_opened(self, opened: SessionOpened, now: float) -> list[CallCommand]:
         if self.phase not in (Phase.OPENING, Phase.OFFERED):
@@ -166,6 +176,8 @@ class Bridge:
 
     def trunk(self, side: Side) -> str:
         """The trunk that a side's leg is on."""
+        if side in self.moved:
+            return self.moved[side]
         return self.route.source if side is self.route.near else self.route.destinations[self.tried].trunk
 
     def masking(self) -> Masking:
@@ -308,9 +320,12 @@ class Bridge:
 
     # --- another leg in a leg's place -----------------------------------------------------------------------------
 
-    def seat(self, side: Side, described: sdp.SessionDescription) -> list[CallCommand]:
-        """Another leg, with this session, is the side's from now on."""
-        self.told.seat(side, described)
+    def seat(self, side: Side, described: sdp.SessionDescription, lent: Lent | None = None) -> list[CallCommand]:
+        """Another leg, with this session, is the side's from now on. `lent`: it was another call's."""
+        if lent is not None:
+            self.moved[side] = lent.trunk
+            self._note_trunks()
+        self.told.seat(side, described, lent)
         self.renegotiation.self_answered.discard(side)
         return [self.told.remote(side), self.told.remote(OTHER[side])]
 

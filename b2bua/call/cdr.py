@@ -107,10 +107,15 @@ class Ledger(msgspec.Struct):
             case _:
                 pass
 
-    def seated(self, side: Side) -> None:
-        """Another leg took that side's place (a transfer)."""
+    def seated(self, side: Side, trunk: str) -> None:
+        """Another leg, on this trunk, took that side's place (a transfer)."""
         self.transfers += 1
         self.sides[side].ended_at = self.sides[side].cause = None
+        self.sides[side].trunk = trunk
+
+    def left(self, side: Side, now: float) -> None:
+        """That leg is another call's from now on."""
+        self.sides[side].ended_at = now
 
     def command(self, side: Side, command: leg.LegCommand, now: float) -> None:
         """What a leg was told to do."""

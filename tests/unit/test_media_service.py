@@ -22,6 +22,7 @@ from media.events import (
     Counted,
     CountSessions,
     Done,
+    InfoKeyed,
     Interface,
     OpenSession,
     Refused,
@@ -33,11 +34,13 @@ from media.events import (
     SetRemote,
     Side,
     StartCapture,
+    WidenSession,
 )
 from media.payers import Payers
 from media.rtp import Rtp, Ssrc, serialise
 from media.service import MediaService
 from media.settings import MediaSettings
+from tests.canary import CANARY
 from tests.leak.codec import PACKET, encoded
 from tests.leak.presses import dual_tone
 from tests.stack import media_ports, until
@@ -214,3 +217,59 @@ async def test_a_peer_of_the_other_family_gets_nothing_and_the_log_says_why(
             closed = await until(relayed, "a packet that was taken")
             assert (closed.caller.received, closed.agent.sent) == (1, 0)
     assert "media_address" in capsys.readouterr().out
+
+
+# --- keys that come as SIP INFO -----------------------------------------------------------------------------------------
+
+
+async def by_info(b2bua: B2bua) -> None:
+    """A session in which a capture takes keys from SIP INFO; no telephone-event was agreed on."""
+    await b2bua.ask(OpenSession(serial=1, session=S, streams=1))
+    assert isinstance(await b2bua.ask(SetMask(serial=2, session=S, on=True)), Done)
+    assert isinstance(await b2bua.ask(StartCapture(serial=3, session=S, capture=C, by_info=True)), Done)
+
+
+async def info(b2bua: B2bua, body: bytes) -> AnyAnswer:
+    return await b2bua.ask(InfoKeyed(serial=9, session=S, body=body))
+
+
+async def test_a_card_is_keyed_by_info_and_a_flash_of_the_hook_is_no_key(path: Path) -> None:
+    async with connected(path) as b2bua:
+        await by_info(b2bua)
+        for key in CANARY.keys:
+            assert isinstance(await info(b2bua, f"Signal={key}\r\nDuration=160\r\n".encode()), Done)
+            assert isinstance(await info(b2bua, b"Signal=!\r\n"), Done)
+        assert b2bua.news[-1].state is CaptureState.READY
+        assert b2bua.news[-1].last_four == CANARY.number[-4:]
+
+
+async def test_an_info_that_is_not_understood_ends_the_capture_since_no_digit_is_skipped(path: Path) -> None:
+    async with connected(path) as b2bua:
+        await by_info(b2bua)
+        await info(b2bua, b"Signal=4\r\n")
+        await info(b2bua, b"Signal=what\r\n")
+        assert (b2bua.news[-1].state, b2bua.news[-1].reason) == (CaptureState.ABORTED, "a key press was lost")
+
+
+async def test_info_is_refused_where_no_capture_takes_keys_from_it(path: Path) -> None:
+    async with connected(path) as b2bua:
+        await collecting(b2bua)
+        assert isinstance(await info(b2bua, b"5"), Refused)
+        assert b2bua.news[-1].fields[0].count == 0
+    assert "5" not in repr(InfoKeyed(serial=0, session=S, body=b"Signal=5"))
+
+
+async def test_a_session_is_widened_and_what_is_there_goes_on_but_not_under_a_mask(path: Path) -> None:
+    async with connected(path) as b2bua:
+        opened = await b2bua.ask(OpenSession(serial=1, session=S, streams=1))
+        wider = await b2bua.ask(WidenSession(serial=2, session=S, streams=3))
+        assert isinstance(opened, SessionOpened)
+        assert isinstance(wider, SessionOpened)
+        assert (wider.caller[:1], wider.agent[:1]) == (opened.caller, opened.agent)
+        assert len({stream.port for stream in (*wider.caller, *wider.agent)}) == 6
+        assert await b2bua.ask(WidenSession(serial=2, session=S, streams=2)) == wider, "nothing is taken away"
+        await b2bua.ask(SetMask(serial=3, session=S, on=True))
+        assert isinstance(await b2bua.ask(WidenSession(serial=4, session=S, streams=4)), Refused)
+        assert isinstance(await b2bua.ask(SetMask(serial=5, session=S, on=False)), Done)
+        assert isinstance(await b2bua.ask(WidenSession(serial=6, session=S, streams=4)), SessionOpened)
+        assert isinstance(await b2bua.ask(CloseSession(serial=7, session=S)), SessionClosed)

@@ -37,6 +37,7 @@ OTHER = {
     ("carrier", "key_pause"): "3.5",
     ("carrier", "capture_tones"): "yes",
     ("carrier", "placeholder_tone"): "yes",
+    ("carrier", "info_digits"): "yes",
     **{
         (trunk, key): value
         for trunk in ("carrier", "pbx")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -42,6 +43,7 @@ request_route {{
         exit;
     }}
     if (is_method("INVITE")) {{ record_route(); }}
+{phones}
     if ($sp == {other}) {{ $du = "sip:{address}:{one}{by}"; }} else {{ $du = "sip:{address}:{other}"; }}
     t_relay();
 }}
@@ -85,11 +87,16 @@ class Kamailio:
         port: int = 0,
         address: str = "127.0.0.1",
         tls: Secured | None = None,
+        phones: Mapping[str, int] | None = None,
     ) -> Self:
         """What comes from port `other` goes to port `one`, all else to `other`; both at `address`. With `tls`, `one` is called
-        over it."""
+        over it. `phones`: whose calls of `one` go to ports of their own."""
         port = port or free_ports()
         config = directory / "kamailio.cfg"
+        lines = "\n".join(
+            f'    if ($sp == {one} && $rU == "{user}") {{ $du = "sip:{address}:{at}"; t_relay(); exit; }}'
+            for user, at in (phones or {}).items()
+        )
         config.write_text(
             _CONFIG.format(
                 address=address,
@@ -100,6 +107,7 @@ class Kamailio:
                 tcp=f"enable_tls=yes\nlisten=tls:{address}:{tls.port}" if tls else "disable_tcp=yes",
                 tls=_TLS.format(certificate=tls.certificate, key=tls.key, authority=tls.authority) if tls else "",
                 by=";transport=tls" if tls else "",
+                phones=lines,
             )
         )
         with (directory / "kamailio.log").open("wb") as log:
