@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import time
@@ -21,7 +22,9 @@ import uvloop
 from b2bua.api.auth import Tokens
 from b2bua.api.demo import Demo
 from b2bua.api.http import create_app
+from b2bua.api.metrics import Metrics
 from b2bua.api.server import serve
+from b2bua.call.cdr import CallRecord
 from b2bua.ladder.book import Ladders
 from b2bua.plan import Plan
 from b2bua.records.store import RecordStore, StoreError, connect
@@ -29,7 +32,17 @@ from b2bua.settings import SignallingSettings, signalling
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.tls import TlsContexts
 from b2bua.switchboard import Switchboard
-from b2bua.trunk_plan import behind_nat, limits, masks, media_kinds, router, trunks, with_srtp
+from b2bua.trunk_plan import (
+    behind_nat,
+    interfaces,
+    limits,
+    masks,
+    media_kinds,
+    router,
+    trunks,
+    with_info_digits,
+    with_srtp,
+)
 from media.session import MediaClient
 from tonewall import log
 from tonewall.ini import ConfigError
@@ -39,6 +52,7 @@ from tonewall.version import VERSION
 logger = log.get_logger(__name__)
 _SETTLE = 2.0  # seconds that calls and charges under way have to end when we stop
 _COUNT_EVERY = 2.0  # seconds between two looks at what media holds
+_GARBAGE = (5_000, 5, 2)  # some 50 calls between two looks for garbage, 900 between two at all that there is
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +81,13 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     records.start()
     clock = steady_clock()
     ladders = Ladders(general.ladders, clock)
-    board = Switchboard(_plan(settings), records.put, clock, ladders)
+    metrics = Metrics()
+
+    def keep(record: CallRecord) -> None:
+        metrics.observe(record)
+        records.put(record)
+
+    board = Switchboard(_plan(settings), keep, clock, ladders)
     engine = SipEngine(
         binds=general.binds,
         tls=TlsContexts(general.tls_certificate, general.tls_key),
@@ -79,13 +99,16 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     )
     media = MediaClient(media_socket, board.on_media_answer, board.on_media_news, board.on_media_state)
     board.connect(engine, media)
-    app = create_app(board, tokens=Tokens.parse(settings.api.tokens.get_secret_value()), demo=demo, ladders=ladders)
+    app = create_app(
+        board, tokens=Tokens.parse(settings.api.tokens.get_secret_value()), demo=demo, ladders=ladders, metrics=metrics
+    )
     await engine.start()
     api = await serve(app, settings.api.address, settings.api.port)
     tasks = [asyncio.create_task(media.run(), name="media"), asyncio.create_task(_count(board), name="count")]
     ready = Ready(pid=os.getpid(), sip_port=engine.address[1], api_port=api.port, api_url=api.url)
     _write(general.directory / "ready.json", msgspec.json.encode(ready))
     logger.info("ready", port=engine.address[1], url=api.url, version=VERSION)
+    _look_for_garbage_seldom()
     stopping = asyncio.create_task(stop.wait(), name="stop")
     ended, _ = await asyncio.wait({stopping, api.task, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     for task in ended - {stopping}:  # none of them ends while all is well: better to be started again than half dead
@@ -103,9 +126,18 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     return ended == {stopping}
 
 
+def _look_for_garbage_seldom() -> None:
+    """What was loaded stays and need not be looked through again; what a call leaves in circles can wait for some others'."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GARBAGE)
+
+
 async def _count(board: Switchboard) -> None:
     while True:
         board.count()
+        if not board.calls():
+            gc.collect()  # nobody waits, and there is little to look through
         await asyncio.sleep(_COUNT_EVERY)
 
 
@@ -117,9 +149,11 @@ def _plan(settings: SignallingSettings) -> Plan:
         encrypted=with_srtp(settings),
         media=media_kinds(settings),
         masks=masks(settings),
-        opaque=settings.general.opaque_audio == "mute",
+        other_audio=settings.general.other_audio,
         ring_time=settings.general.ring_time,
         guard_time=settings.general.guard_time,
+        info=with_info_digits(settings),
+        interfaces=interfaces(settings),
     )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from b2bua.call.bridge import Route
+from b2bua.call.codecs import OtherAudio
 from b2bua.call.leg import LegCommand, LegId
 from b2bua.call.limits import Limit
 from b2bua.call.routing import Decision, Router
 from b2bua.call.view import HopView
-from media.events import AnyCommand, Masking, Side
+from media.events import AnyCommand, Interface, Masking, Side
 
 
 class Engine(Protocol):
@@ -36,7 +37,7 @@ class Media(Protocol):
 class Plan:
     """Where calls go, what trunks carry, and how calls are treated.
 
-    `latch`, `encrypted`, `media`, `masks` and `opaque`: as in Route. Times in seconds.
+    `latch`, `encrypted`, `media`, `masks`, `info`, `interfaces` and `other_audio`: as in Route. Times in seconds.
     """
 
     router: Router
@@ -45,9 +46,11 @@ class Plan:
     encrypted: frozenset[str]
     media: Mapping[str, frozenset[str]]
     masks: Mapping[str, Masking]
-    opaque: bool
+    other_audio: OtherAudio
     ring_time: float
     guard_time: float
+    info: frozenset[str] = frozenset()
+    interfaces: Mapping[str, Interface] = field(default_factory=dict)
 
     def route(self, near: Side, source: str, decision: Decision) -> Route:
         """Where a call of the trunk `source` goes, and how it is treated."""
@@ -59,7 +62,9 @@ class Plan:
             encrypted=self.encrypted,
             media=self.media,
             masks=self.masks,
-            opaque=self.opaque,
+            info=self.info,
+            other_audio=self.other_audio,
+            interfaces=self.interfaces,
             code=decision.code,
             ring_time=self.ring_time,
         )

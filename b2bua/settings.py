@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from b2bua.call.codecs import OtherAudio
 from b2bua.listen import binds
 from b2bua.sip.hop import Bind, Transport
 from b2bua.trunk_settings import CarrierSettings, PbxSettings, RouteSettings, TrunkSettings, faults_between, readable
@@ -46,9 +47,9 @@ class GeneralSettings(Section):
         description="a directory for sockets, private to Tonewall; it is made where it is missing",
     )
     ring_time: float = Field(180.0, gt=0, description="seconds that a call may ring")
-    opaque_audio: Literal["refuse", "mute"] = Field(
-        "refuse",
-        description="refuse or mute: audio codecs that cannot be looked into are not agreed on, or silent while masked",
+    other_audio: OtherAudio = Field(
+        OtherAudio.DECODE,
+        description="decode, refuse or mute: what becomes of audio codecs that the core does not know",
     )
     ladders: int = Field(
         1000, ge=0, le=100_000, description="ended calls whose message flow is remembered (tonewall ladder); 0: none"
@@ -175,7 +176,32 @@ def read(path: Path | None) -> Settings:
                 faults.append(str(error))
     if faults:
         raise ConfigError("\n".join(faults))
-    return Settings(signalling(sections), load(MediaSettings, sections), load(ProviderSettings, sections))
+    settings = Settings(signalling(sections), load(MediaSettings, sections), load(ProviderSettings, sections))
+    faults = [*settings.media.faults(), *_beyond_rtpengine(settings)]
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return settings
+
+
+def _beyond_rtpengine(settings: Settings) -> list[str]:
+    """What trunks want that this engine cannot do."""
+    if settings.media.engine != "rtpengine":
+        return []
+    trunks = settings.signalling.trunks.items()
+    muted = [
+        f"[{header}] mask: expected mute, since [media] engine = rtpengine: its other ways leak, see docs/rtpengine.md"
+        for header, trunk in trunks
+        if isinstance(trunk, CarrierSettings) and trunk.mask != "mute"
+    ]
+    wanting = [
+        f"[{header}] {key}: expected {expected}, since [media] engine = rtpengine"
+        for header, trunk in trunks
+        for key, expected, given in (("srtp", "no", trunk.srtp), ("media_address", "none", trunk.media_address))
+        if given
+    ]
+    if settings.signalling.general.other_audio is not OtherAudio.REFUSE:
+        wanting.append("[general] other_audio: expected refuse, since [media] engine = rtpengine")
+    return [*muted, *wanting]
 
 
 def _headers(model: type[Section], sections: Sections) -> list[str]:

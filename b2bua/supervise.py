@@ -16,7 +16,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from b2bua.call.codecs import OtherAudio
 from b2bua.settings import Settings
+from b2bua.trunk_settings import CarrierSettings
 from tonewall.ini import to_environment
 from tonewall.log import get_logger
 from tonewall.process import SUPERVISOR, card_environment, plain_environment
@@ -62,6 +64,9 @@ class Supervisor:
             group.create_task(self._keep("media", self._run_media))
             signalling = group.create_task(self._keep("b2bua", self._run_b2bua))
             signalling.add_done_callback(lambda _: self._b2bua_down.set())
+            if self.settings.signalling.general.other_audio is OtherAudio.DECODE:
+                for _ in range(self.settings.media.threads):
+                    group.create_task(self._keep("decoder", self._run_decoder))
             for _ in range(self.settings.provider.ready):
                 group.create_task(self._keep("payer", self._run_payer))
         await asyncio.gather(*self._charging)
@@ -82,8 +87,8 @@ class Supervisor:
             if self._stop.is_set():
                 return
             lasted = asyncio.get_running_loop().time() - started
-            if name == "payer" and status == 0:
-                pause = _FIRST_PAUSE  # it has done its one charge, or media was restarted
+            if name in ("payer", "decoder") and status == 0:
+                pause = _FIRST_PAUSE  # it has done its work, or media was restarted
                 continue
             killed = signal.Signals(-status).name if status < 0 else None
             pause = _FIRST_PAUSE if lasted > _QUICK else min(pause * 2, _LONGEST_PAUSE)
@@ -96,7 +101,7 @@ class Supervisor:
         except TimeoutError:
             return
 
-    # --- the three kinds of process -------------------------------------------------------------------------------
+    # --- the kinds of process -------------------------------------------------------------------------------
 
     async def _run_media(self) -> int:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -123,6 +128,20 @@ class Supervisor:
                 self._payers = None
                 if not self._stop.is_set():
                     self._media_up.clear()
+
+    async def _run_decoder(self) -> int:
+        await self._media_up.wait()
+        if self._stop.is_set() or self._payers is None:
+            return 0
+        for_media, for_decoder = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with for_media:
+            arguments = ["media.decoder", "--fd", str(for_decoder.fileno()), *self._log_level()]
+            process = await self._start(arguments, card_environment({}), for_decoder)
+            try:
+                socket.send_fds(self._payers, [b"decoder"], [for_media.fileno()])
+            except OSError:
+                log.error("media took no decoder", pid=process.pid)
+        return await self._wait(process, self._b2bua_down)
 
     async def _run_payer(self) -> int:
         await self._media_up.wait()
@@ -170,7 +189,11 @@ class Supervisor:
         arguments = ["b2bua.app", "--media", str(self.media_socket)]
         if self.demo:
             arguments += ["--demo", self.demo]
-        return await self._wait(await self._start(arguments, plain_environment(environment)), self._stop)
+        # Keys that come as SIP INFO pass through it: then what it frees is overwritten as well.
+        trunks = self.settings.signalling.trunks.values()
+        by_info = any(isinstance(each, CarrierSettings) and each.info_digits for each in trunks)
+        made = card_environment if by_info else plain_environment
+        return await self._wait(await self._start(arguments, made(environment)), self._stop)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 

@@ -11,12 +11,13 @@ import contextlib
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from functools import partial
 
 from b2bua.api.feed import Feed
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
-from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg, ToMedia
+from b2bua.call.command import CallCommand, GiveBack, Record, Seat, Show, ToBorrower, ToJoining, ToLeg, ToMedia
+from b2bua.call.joining import Half, choose
 from b2bua.call.leg import (
     HangUpLeg,
     InviteLeg,
@@ -26,12 +27,16 @@ from b2bua.call.leg import (
     LegHungUp,
     LegId,
     LegInvited,
+    LegReferred,
     RejectLeg,
 )
 from b2bua.call.limits import Limiter
 from b2bua.call.view import CallView, NoSuchCall, Order, TrunkView
 from b2bua.ladder.book import Ladders
 from b2bua.ladder.words import What
+from b2bua.line import Line, read_back, written
+from b2bua.lines import Lines
+from b2bua.overview import health, trunks
 from b2bua.plan import Engine, Media, Plan
 from media.events import (
     AnyAnswer,
@@ -51,18 +56,6 @@ from tonewall.tokens import token
 log = get_logger(__name__)
 
 
-@dataclass(slots=True)
-class _Line:
-    call: Call
-    legs: dict[Side, LegId] = field(default_factory=dict)
-    joining: LegId | None = None  # the leg that is to take the place of one of `legs`
-    timer: asyncio.TimerHandle | None = None
-    due: float | None = None  # what `timer` is set to
-
-    def all_legs(self) -> list[LegId]:
-        return [*self.legs.values(), *([self.joining] if self.joining is not None else [])]
-
-
 class Switchboard:
     """All calls. Implements `CallDesk` for the API; fed by the engine and by media. Lives on one event loop."""
 
@@ -78,12 +71,11 @@ class Switchboard:
         self._ladders = ladders or Ladders()
         self._engine: Engine | None = None
         self._media: Media | None = None
-        self._lines: dict[str, _Line] = {}
-        self._of_leg: dict[LegId, tuple[_Line, Side | None]] = {}  # None: the leg that is joining
         self._feed = Feed()
         self._queue: deque[Callable[[], None]] = deque()
         self._busy = False
         self._limiter = Limiter(plan.limits)
+        self._lines = Lines(self._limiter, self._ladders)
         self._idle = asyncio.Event()  # set when the last call was forgotten
         self._counted: Counted | None = None
 
@@ -109,28 +101,24 @@ class Switchboard:
             self._replace(leg, event, event.replaces)
             return
         decision = self._plan.router.decide(event)
-        plan = self._plan
-        route = plan.route(near, event.trunk, decision)
+        route = self._plan.route(near, event.trunk, decision)
         call_id, origin, seed = token(8), int(token(7), 16), secrets.token_bytes(32)
         call, commands = Call.begin(call_id, event, route, origin, seed, self._plan.guard_time, self._clock())
-        line = _Line(call, {near: leg})
-        self._lines[call_id] = line
+        line = Line(call, {near: leg})
+        self._lines.began(line)
         self._ladders.began(leg, near, event.trunk, call.view())
         self._idle.clear()
-        self._of_leg[leg] = (line, near)
         log.info("call", call=call_id, trunk=event.trunk, route=decision.rule, state="invited")
         self._carry_out(line, commands)
 
     def _replace(self, leg: LegId, event: LegInvited, replaced: LegId) -> None:
         """A leg that wants the place of one of a call's."""
-        line, side = self._of_leg.get(replaced, (None, None))
+        line, side = self._lines.of(replaced) or (None, None)
         if line is None or side is None or line.call.transfer.active:
             self._limiter.release(leg)
             self._to_engine(leg, RejectLeg(481 if line is None else 491, ""))
             return
-        self._unjoin(line)
-        self._of_leg[leg] = (line, None)
-        line.joining = leg
+        self._lines.place(line, None, leg)
         self._ladders.joined(line.call.id, leg, side, event.trunk)
         log.info("leg", call=line.call.id, side=side.value, state="wants this place")
         self._step(line, lambda now: line.call.replaced(side, event, now))
@@ -138,15 +126,29 @@ class Switchboard:
     def _leg_event(self, leg: LegId, event: LegEvent) -> None:
         if isinstance(event, LegFailed | LegHungUp):
             self._limiter.release(leg)
-        found = self._of_leg.get(leg)
+        found = self._lines.of(leg)
         if found is not None:
             line, side = found
             name = side.value if side is not None else "joining"
             log.debug("leg", call=line.call.id, side=name, what=type(event).__name__)
             if side is None:
                 self._step(line, lambda now: line.call.joining_event(event, now))
+            elif isinstance(event, LegReferred) and event.replaces is not None:
+                self._join_calls(line, side, event, event.replaces)
             else:
                 self._step(line, lambda now: line.call.leg_event(side, event, now))
+
+    def _join_calls(self, line: Line, side: Side, event: LegReferred, replaced: LegId) -> None:
+        """A transfer whose target is another call of ours: one of the two lends its leg to the other."""
+        chosen = choose(Half(line.call, side), self._lines.half(replaced), self._plan.router.side)
+        if isinstance(chosen, int):
+            self._step(line, lambda now: line.call.refuse_referral(side, event.referral, chosen, now))
+            return
+        host, lender = self._lines.borrow(line, replaced, lender_asked=chosen.lender_asked)
+        log.info("call", call=lender.call.id, state="joins another call")
+        lent, commands = lender.call.lend(chosen.lends, self._clock())
+        self._carry_out(lender, commands)
+        self._step(host, lambda now: host.call.joined(chosen, lent, event.referral, now))
 
     # --- from media -----------------------------------------------------------------------------------------------
 
@@ -175,8 +177,7 @@ class Switchboard:
         log.error(
             "media lost", calls=len(self._lines), why="the media process ended; its calls end, new ones wait for it"
         )
-        for line in tuple(self._lines.values()):
-            self._do(lambda line=line: self._step(line, line.call.media_lost))  # type: ignore[misc]
+        self._each(Call.media_lost)
 
     def count(self) -> None:
         """Ask media what it holds, for the health check."""
@@ -185,16 +186,39 @@ class Switchboard:
 
     def shut_down(self) -> None:
         """End every call in good order."""
-        for line in tuple(self._lines.values()):
-            self._do(lambda line=line: self._step(line, line.call.shut_down))  # type: ignore[misc]
+        self._each(Call.shut_down)
 
     async def settle(self, patience: float) -> None:
         """After `shut_down`: wait for the last answers and outcomes, at most so many seconds; then record what is left."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience if self._lines else 0):
                 await self._idle.wait()
-        for line in tuple(self._lines.values()):
-            self._do(lambda line=line: self._step(line, line.call.media_lost))  # type: ignore[misc]
+        self._each(Call.media_lost)
+        self._feed.close()
+
+    # --- to be written out, and read back -------------------------------------------------------------------------
+
+    def written(self, now: float) -> bytes:
+        """Every call, between two events; the engine's legs are written first, for that delivers what has happened to them.
+
+        `now`: on the monotonic clock. Raises WrittenError.
+        """
+        return written(self._lines.all(), self._limiter.places(), now)
+
+    def take_up(self, data: bytes, now: float) -> None:
+        """Go on with the calls that were written elsewhere, before any event. Raises WrittenError: then none was taken."""
+        lines, places = read_back(data, now)
+        self._limiter.take_up(places)
+        for line in lines:
+            self._idle.clear()
+            self._lines.began(line)
+            self._feed.publish(line.call.view())
+            self._schedule(line)
+
+    def abandon(self) -> None:
+        """Stop, without a word to anybody: another goes on with what was `written`."""
+        for line in self._lines.all():
+            line.stop()
         self._feed.close()
 
     # --- CallDesk -------------------------------------------------------------------------------------------------
@@ -219,33 +243,10 @@ class Switchboard:
         return self._feed.follow()
 
     def trunks(self) -> list[TrunkView]:
-        return [
-            TrunkView(
-                name=name,
-                kind="carrier" if place.side is Side.CALLER else "pbx",
-                calls=self._limiter.calls(name),
-                refused=self._limiter.refused[name],
-                hops=self._engine.hops(name) if self._engine is not None else (),
-                registration=self._engine.registration(name) if self._engine is not None else None,
-            )
-            for name, place in self._plan.router.places.items()
-        ]
+        return trunks(self._plan.router, self._limiter, self._engine)
 
     def health(self) -> dict[str, int | bool]:
-        media = self._media is not None and self._media.connected
-        engine = self._engine.counters() if self._engine is not None else {}
-        return {
-            "media": media,
-            "calls": len(self._lines),
-            "legs": engine.get("legs", 0),
-            "dialogs": engine.get("dialogs", 0),
-            "transactions": engine.get("transactions", 0),
-            "strangers": engine.get("strangers", 0),
-            "payers": self._counted.payers if self._counted else 0,
-            "sessions": self._counted.sessions if self._counted else 0,
-            "leaks": self._counted.leaks if self._counted else 0,
-            "descriptors": self._counted.descriptors if self._counted else 0,
-        }
+        return health(len(self._lines), self._engine, self._media, self._counted)
 
     def _ask(self, call_id: str, request: Callable[[Call, float], list[CallCommand]]) -> CallView:
         line = self._lines.get(call_id)
@@ -271,41 +272,41 @@ class Switchboard:
         finally:
             self._busy = False
 
-    def _step(self, line: _Line, happen: Callable[[float], list[CallCommand]]) -> None:
+    def _each(self, happen: Callable[[Call, float], list[CallCommand]]) -> None:
+        for line in self._lines.all():
+            self._do(partial(self._step, line, partial(happen, line.call)))
+
+    def _step(self, line: Line, happen: Callable[[float], list[CallCommand]]) -> None:
         try:
             self._perform(line, happen(self._clock()))
         except Exception as error:
             self._fail(line, error)
 
-    def _carry_out(self, line: _Line, commands: list[CallCommand]) -> None:
-        try:
-            self._perform(line, commands)
-        except Exception as error:
-            self._fail(line, error)
-
-    def _fail(self, line: _Line, error: Exception) -> None:
+    def _fail(self, line: Line, error: Exception) -> None:
         log.error("call failed", call=line.call.id, exc_info=error)
         self._abandon(line)
 
-    def _perform(self, line: _Line, commands: list[CallCommand]) -> None:
+    def _carry_out(self, line: Line, commands: list[CallCommand]) -> None:
+        self._step(line, lambda _: commands)
+
+    def _perform(self, line: Line, commands: list[CallCommand]) -> None:
         for command in commands:
             match command:
                 case ToLeg(side, InviteLeg() as invite):
-                    if side in line.legs:
-                        self._of_leg.pop(line.legs[side], None)  # its trunk failed; another one is tried
-                    line.legs[side] = self._invite(line, side, invite)
+                    self._invite(line, side, invite)
                 case ToLeg(side, leg_command):
                     if side in line.legs:
                         self._to_engine(line.legs[side], leg_command)
                 case ToJoining(InviteLeg() as invite):
-                    self._join(line, invite)
+                    self._invite(line, None, invite)
                 case ToJoining(leg_command):
-                    if line.joining is not None:
-                        self._to_engine(line.joining, leg_command)
-                        if isinstance(leg_command, RejectLeg):
-                            self._unjoin(line)
+                    self._to_joining(line, leg_command)
                 case Seat(side):
                     self._seat(line, side)
+                case GiveBack():
+                    self._give_back(line)
+                case ToBorrower(event):
+                    self._to_borrower(line, event)
                 case ToMedia(media_command):
                     assert self._media is not None
                     self._media.send(media_command)
@@ -319,22 +320,33 @@ class Switchboard:
         if line.call.over:
             self._forget(line)
 
-    def _join(self, line: _Line, invite: InviteLeg) -> None:
-        self._unjoin(line)
-        line.joining = self._invite(line, None, invite)
+    def _to_joining(self, line: Line, command: LegCommand) -> None:
+        lender = line.lender
+        if lender is not None:
+            self._step(lender, lambda now: lender.call.asked(command, now))
+        elif line.joining is not None:
+            self._to_engine(line.joining, command)
+            if isinstance(command, RejectLeg):
+                self._lines.unjoin(line)
 
-    def _unjoin(self, line: _Line) -> None:
-        """The joining leg, if any, is of a transfer that is over."""
-        if line.joining is not None:
-            self._of_leg.pop(line.joining, None)
-            self._limiter.release(line.joining)
-            line.joining = None
+    def _to_borrower(self, line: Line, event: LegEvent) -> None:
+        """Not before all that this call has to do is done."""
+        borrower = line.borrower
+        if borrower is not None:
+            if isinstance(event, LegHungUp):
+                self._lines.give_back(borrower)
+            self._do(lambda: self._step(borrower, lambda now: borrower.call.joining_event(event, now)))
 
-    def _invite(self, line: _Line, side: Side | None, invite: InviteLeg) -> LegId:
+    def _give_back(self, line: Line) -> None:
+        lender = self._lines.give_back(line)
+        if lender is not None:
+            self._step(lender, lender.call.given_back)
+
+    def _invite(self, line: Line, side: Side | None, invite: InviteLeg) -> None:
         """A new leg. Where its trunk is full, it fails as if the peer had refused it."""
         assert self._engine is not None
         leg = self._engine.new_leg()
-        self._of_leg[leg] = (line, side)
+        self._lines.place(line, side, leg)
         self._ladders.inviting(line.call.id, leg, side or line.call.transfer.side, invite.trunk)
         later = self._limiter.take(invite.trunk, leg, self._clock())
         if later:
@@ -343,39 +355,32 @@ class Switchboard:
             self._do(lambda: self._leg_event(leg, full))
         else:
             self._to_engine(leg, invite)
-        return leg
 
-    def _seat(self, line: _Line, side: Side) -> None:
-        """The joining leg takes the place; of the old one nothing more is heard."""
-        assert line.joining is not None
-        self._of_leg.pop(line.legs[side], None)
-        self._limiter.release(line.legs[side])
-        line.legs[side], line.joining = line.joining, None
-        self._of_leg[line.legs[side]] = (line, side)
-        self._ladders.transferred(line.call.id)
+    def _seat(self, line: Line, side: Side) -> None:
+        lender = self._lines.seat(line, side)
         log.info("call", call=line.call.id, side=side.value, state="transferred")
+        if lender is not None:
+            self._step(lender, lambda now: lender.call.kept(line.call.id, now))
 
     def _to_engine(self, leg: LegId, command: LegCommand) -> None:
         assert self._engine is not None
         self._engine.execute(leg, command)
 
-    def _schedule(self, line: _Line) -> None:
+    def _schedule(self, line: Line) -> None:
         due = line.call.deadline()
         if due == line.due:
             return
-        if line.timer is not None:
-            line.timer.cancel()
-            line.timer = None
+        line.stop()
         line.due = due
         if due is not None:
             delay = max(0.0, due - self._clock())
             line.timer = asyncio.get_running_loop().call_later(delay, self._expire, line)
 
-    def _expire(self, line: _Line) -> None:
+    def _expire(self, line: Line) -> None:
         line.timer = line.due = None
         self._do(lambda: self._step(line, line.call.expire))
 
-    def _abandon(self, line: _Line) -> None:
+    def _abandon(self, line: Line) -> None:
         """A bug of ours: end this call's legs; its mask, if any, stays on until media closes the session."""
         for leg in line.all_legs():
             self._to_engine(leg, HangUpLeg("internal error"))
@@ -385,13 +390,9 @@ class Switchboard:
             self._record(line.call.record(self._clock()))
         self._forget(line)
 
-    def _forget(self, line: _Line) -> None:
-        if line.timer is not None:
-            line.timer.cancel()
-        self._lines.pop(line.call.id, None)
-        self._ladders.ended(line.call.id)
+    def _forget(self, line: Line) -> None:
+        self._lines.forget(line)
+        self._give_back(line)  # where it ended by a bug of ours, it may have borrowed a leg, or lent one
+        self._to_borrower(line, LegHungUp("internal error"))
         if not self._lines:
             self._idle.set()
-        for leg in line.all_legs():
-            self._of_leg.pop(leg, None)
-            self._limiter.release(leg)

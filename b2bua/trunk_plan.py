@@ -8,7 +8,7 @@ from b2bua.call.routing import Pattern, Place, Router, Rule
 from b2bua.call.trunk import Trunk
 from b2bua.settings import SignallingSettings
 from b2bua.trunk_settings import CarrierSettings, RouteSettings, TrunkSettings, names, networks, trunk_name
-from media.events import Masking, MaskPolicy, Side
+from media.events import Interface, Masking, MaskPolicy, Side
 
 
 def trunks(settings: SignallingSettings) -> list[Trunk]:
@@ -41,6 +41,24 @@ def masks(settings: SignallingSettings) -> dict[str, Masking]:
         trunk_name(header): Masking(policy=MaskPolicy(each.mask), pause=each.key_pause)
         for header, each in settings.trunks.items()
         if isinstance(each, CarrierSettings)
+    }
+
+
+def with_info_digits(settings: SignallingSettings) -> frozenset[str]:
+    """The carriers that send keys as SIP INFO."""
+    return frozenset(
+        trunk_name(header)
+        for header, each in settings.trunks.items()
+        if isinstance(each, CarrierSettings) and each.info_digits
+    )
+
+
+def interfaces(settings: SignallingSettings) -> dict[str, Interface]:
+    """Where RTP of the trunks is received that have an address of their own for it."""
+    return {
+        trunk_name(header): Interface(address=each.media_address, advertised=each.media_advertised)
+        for header, each in settings.trunks.items()
+        if each.media_address or each.media_advertised
     }
 
 

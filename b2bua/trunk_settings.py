@@ -15,6 +15,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from b2bua.call.numbers import Form
 from b2bua.call.routing import Pattern, PatternError
+from b2bua.sip.headers import has_own_rule
+from tonewall.address import own_address
 from tonewall.ini import Section
 
 _PRIVATE_HEADER = re.compile(r"\*|[XP]-[A-Za-z0-9.!%*_+`'~-]{1,62}", re.IGNORECASE)
@@ -89,6 +91,10 @@ class TrunkSettings(Section):
     )
     x_headers: str = Field("", description="X- and P- headers to send to it, separated by commas, or * for all")
     identity: bool = Field(False, description="yes or no: send it signed callers (Identity) that are still true")
+    media_address: str = Field(
+        "", description="the numeric address that RTP of its calls is received on, where it is not that of [media]"
+    )
+    media_advertised: str = Field("", description="the numeric address that it sends RTP to, where it is another (NAT)")
     nat: bool = Field(
         False, description="yes or no: the peer sits behind NAT, so take the source of its first RTP packet"
     )
@@ -117,6 +123,11 @@ class TrunkSettings(Section):
     def _is_host(cls, value: str) -> str:
         return _host(value)
 
+    @field_validator("media_address", "media_advertised")
+    @classmethod
+    def _is_an_interface(cls, value: str) -> str:
+        return own_address(value)
+
     @field_validator("tls_ca", "tls_certificate", "tls_key")
     @classmethod
     def _is_file(cls, value: str) -> str:
@@ -144,6 +155,10 @@ class TrunkSettings(Section):
     def _are_private_headers(cls, value: str) -> str:
         if not all(_PRIVATE_HEADER.fullmatch(name) for name in names(value)):
             raise ValueError("expected names of headers that begin with X- or P-, separated by commas, or * for all")
+        if any(has_own_rule(name) for name in names(value)):
+            raise ValueError(
+                "expected none that has a rule of its own in docs/headers.md: that rule holds, so leave it out"
+            )
         return value
 
     @model_validator(mode="after")
@@ -161,6 +176,10 @@ class CarrierSettings(TrunkSettings):
     )
     key_pause: float = Field(
         2.0, ge=0.2, le=30, description="seconds after a key until a caller is heard again under mute-on-key"
+    )
+    info_digits: bool = Field(
+        False,
+        description="yes: its callers' keys come as SIP INFO, and not as telephone-event; a card is captured from there",
     )
 
 

@@ -73,15 +73,28 @@ static PyObject *run_or_null(PyObject *self, struct command *command) {
     Py_RETURN_NONE;
 }
 
-static PyObject *relay_start_method(PyObject *self, PyObject *Py_UNUSED(ignored)) {
-    int error = relay_start(((Relay *)self)->relay);
+static PyObject *none_or_error(int error) {
     if (error == -EALREADY)
         return PyErr_Format(PyExc_RuntimeError, "the relay was started before");
+    if (error == -ESHUTDOWN)
+        return PyErr_Format(PyExc_RuntimeError, "the relay is not running");
     if (error != 0) {
         errno = -error;
         return PyErr_SetFromErrno(PyExc_OSError);
     }
     Py_RETURN_NONE;
+}
+
+static PyObject *relay_start_method(PyObject *self, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"processor", "gather_us", NULL};
+    int processor = -1, gather_us = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|ii", names, &processor, &gather_us))
+        return NULL;
+    return none_or_error(relay_start(((Relay *)self)->relay, processor, gather_us));
+}
+
+static PyObject *relay_go_first_method(PyObject *self, PyObject *Py_UNUSED(ignored)) {
+    return none_or_error(relay_go_first(((Relay *)self)->relay));
 }
 
 static PyObject *relay_stop_method(PyObject *self, PyObject *Py_UNUSED(ignored)) {
@@ -149,17 +162,34 @@ static PyObject *relay_set_crypto(PyObject *self, PyObject *args, PyObject *kwar
 }
 
 static PyObject *relay_set_types(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"stream", "events", "audio", "mu", "a", "opaque", NULL};
-    struct command command = {.kind = SET_TYPES};
+    static char *names[] = {"stream", "events", "audio", "mu", "a", "opaque", "decoded", "red", "clock", NULL};
+    struct command command = {.kind = SET_TYPES, .clock = 8000};
     long long stream;
     Py_buffer given[TYPE_KINDS] = {0};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ly*y*|y*y*y*", names, &stream, &given[TYPE_EVENT], &given[TYPE_AUDIO],
-                                     &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE]))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ly*y*|y*y*y*y*y*i", names, &stream, &given[TYPE_EVENT], &given[TYPE_AUDIO],
+                                     &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE], &given[TYPE_DECODED],
+                                     &given[TYPE_RED], &command.clock))
         return NULL;
     command.stream = stream;
+    if (command.clock < 0 || command.clock > MOST_CLOCK)
+        command.clock = 0;
     PyObject *result = take_types(given, command.types) ? run_or_null(self, &command) : NULL;
     release_types(given);
     return result;
+}
+
+static PyObject *relay_set_decoder(PyObject *self, PyObject *fd) {
+    struct command command = {.kind = SET_DECODER};
+    long number = PyLong_AsLong(fd);
+    if (number == -1 && PyErr_Occurred())
+        return NULL;
+    command.fds[0] = (int)number;
+    return run_or_null(self, &command);
+}
+
+static PyObject *relay_has_decoder(PyObject *self, PyObject *Py_UNUSED(ignored)) {
+    struct command command = {.kind = HAS_DECODER};
+    return run_command(self, &command) ? PyBool_FromLong(command.result) : NULL;
 }
 
 static PyObject *switch_stream(PyObject *self, PyObject *args, PyObject *kwargs, enum command_kind kind) {
@@ -237,13 +267,15 @@ static PyObject *count_stream(PyObject *self, PyObject *args, PyObject *kwargs, 
     if (!run_command(self, &command))
         return NULL;
     const struct counters *caller = &command.counters[CALLER], *agent = &command.counters[AGENT];
-    return Py_BuildValue("{sKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsK}",
+    return Py_BuildValue("{sKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsK}",
         "caller_received", caller->received, "caller_sent", caller->sent, "caller_masked", caller->masked,
         "caller_strangers", caller->strangers, "caller_malformed", caller->malformed,
         "agent_received", agent->received, "agent_sent", agent->sent, "agent_masked", agent->masked,
         "agent_strangers", agent->strangers, "agent_malformed", agent->malformed,
         "caller_reports", caller->reports, "caller_lost", caller->lost, "caller_jitter", caller->jitter,
-        "agent_reports", agent->reports, "agent_lost", agent->lost, "agent_jitter", agent->jitter);
+        "agent_reports", agent->reports, "agent_lost", agent->lost, "agent_jitter", agent->jitter,
+        "caller_expected", caller->expected, "caller_missing", caller->missing, "caller_arrival_jitter", caller->arrival_jitter,
+        "agent_expected", agent->expected, "agent_missing", agent->missing, "agent_arrival_jitter", agent->arrival_jitter);
 }
 
 static PyObject *relay_counters(PyObject *self, PyObject *args, PyObject *kwargs) {
@@ -256,7 +288,8 @@ static PyObject *relay_close_stream(PyObject *self, PyObject *args, PyObject *kw
 
 #define WITH_KEYWORDS(function) ((PyCFunction)(void (*)(void))(function)), METH_VARARGS | METH_KEYWORDS, NULL
 static PyMethodDef relay_methods[] = {
-    {"start", relay_start_method, METH_NOARGS, NULL},
+    {"start", WITH_KEYWORDS(relay_start_method)},
+    {"go_first", relay_go_first_method, METH_NOARGS, NULL},
     {"stop", relay_stop_method, METH_NOARGS, NULL},
     {"fileno", relay_fileno_method, METH_NOARGS, NULL},
     {"open_stream", WITH_KEYWORDS(relay_open_stream)},
@@ -265,6 +298,8 @@ static PyMethodDef relay_methods[] = {
     {"set_types", WITH_KEYWORDS(relay_set_types)},
     {"set_mask", WITH_KEYWORDS(relay_set_mask)},
     {"set_capture", WITH_KEYWORDS(relay_set_capture)},
+    {"set_decoder", relay_set_decoder, METH_O, NULL},
+    {"has_decoder", relay_has_decoder, METH_NOARGS, NULL},
     {"take_digits", WITH_KEYWORDS(relay_take_digits)},
     {"take_events", relay_take_events_method, METH_NOARGS, NULL},
     {"counters", WITH_KEYWORDS(relay_counters)},
@@ -284,8 +319,14 @@ static PyType_Spec relay_spec = {"media._core.Relay", sizeof(Relay), 0, Py_TPFLA
 
 /* --- the module ----------------------------------------------------------------------------------------------------------- */
 
+static PyMethodDef functions[] = {{"info_key", WITH_KEYWORDS(py_info_key)}, {NULL, NULL, 0, NULL}};
 static struct PyModuleDef module = {
-    .m_base = PyModuleDef_HEAD_INIT, .m_name = "media._core", .m_doc = "The media core.", .m_size = -1};
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "media._core",
+    .m_doc = "The media core.",
+    .m_size = -1,
+    .m_methods = functions,
+};
 
 static int add_type(PyObject *core, PyType_Spec *spec, PyTypeObject **kept) {
     PyObject *type = PyType_FromSpec(spec);
@@ -307,7 +348,9 @@ PyMODINIT_FUNC PyInit__core(void) {
     if (!crypto_prepare())
         return PyErr_Format(PyExc_ImportError, "libsrtp2 does not start");
     if (add_type(core, &secret_spec, &secret_type) != 0 || add_type(core, &relay_spec, NULL) != 0 ||
-        add_type(core, &mask_spec, NULL) != 0 || add_type(core, &canary_spec, NULL) != 0 || PyModule_AddIntConstant(core, "CALLER", CALLER) != 0 ||
+        add_type(core, &mask_spec, NULL) != 0 || add_type(core, &canary_spec, NULL) != 0 || add_type(core, &hearing_spec, NULL) != 0 ||
+        add_type(core, &arrivals_spec, NULL) != 0 || add_type(core, &feed_spec, NULL) != 0 ||
+        PyModule_AddIntConstant(core, "CALLER", CALLER) != 0 ||
         PyModule_AddIntConstant(core, "AGENT", AGENT) != 0 || PyModule_AddIntConstant(core, "KEYED", KEYED) != 0 ||
         PyModule_AddIntConstant(core, "OVERFLOW", OVERFLOW) != 0 || PyModule_AddIntConstant(core, "LEAKED", LEAKED) != 0 ||
         PyModule_AddIntConstant(core, "GUARD", GUARD) != 0) {

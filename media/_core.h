@@ -3,6 +3,7 @@
 #define TONEWALL_CORE_H
 
 #include "_hold.h"
+#include "_queue.h"
 #include "_srtp.h"
 
 #include <netinet/in.h>
@@ -11,13 +12,14 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* --- _rtp.c, _track.c, _press.c, _mask.c: what passes, what it leaves as, what was keyed ----------------------------------- */
+/* --- _rtp.c, _track.c, _press.c, _red.c, _report.c, _mask.c: what passes, what it leaves as, what was keyed ------------------- */
 
-enum { TRACKS = 4, PRESSES = 8, KEYS = 32, KEY_NONE = -1 };
+enum { TRACKS = 4, PRESSES = 8, KEYS = 32 };
 enum { KEY_HOLD_MS = 100 };
-/* In the order in which one counts, where a type is listed as several. TYPE_AUDIO: not looked into; TYPE_OPAQUE: cannot be. */
-enum type_kind { TYPE_UNKNOWN, TYPE_AUDIO, TYPE_MU, TYPE_A, TYPE_OPAQUE, TYPE_EVENT, TYPE_KINDS };
-enum verdict { FORWARD, WITHHELD, MALFORMED, HELD }; /* HELD: see hold_next */
+/* In the order in which one counts, where a type is listed as several. TYPE_AUDIO: not looked into; TYPE_OPAQUE: cannot be;
+ * TYPE_DECODED: by the decoder process alone. */
+enum type_kind { TYPE_UNKNOWN, TYPE_AUDIO, TYPE_MU, TYPE_A, TYPE_DECODED, TYPE_RED, TYPE_OPAQUE, TYPE_EVENT, TYPE_KINDS };
+enum verdict { FORWARD, WITHHELD, MALFORMED, HELD, ASK }; /* HELD: see hold_next; ASK: see decoder_ask */
 
 struct rtp {
     uint8_t type;
@@ -29,8 +31,9 @@ struct rtp {
 
 struct track { /* the sequence numbers of one SSRC (media/sequence.py) */
     bool used, probing, probe_withheld;
-    uint16_t highest, shift, probe;
-    uint32_t ssrc;
+    uint16_t highest, probe;
+    int32_t shift;
+    uint32_t ssrc, packets, octets; /* the last two: what the sender counts and what did not leave */
     uint64_t withheld; /* bit i: `highest - i` was withheld */
     uint64_t used_at;
 };
@@ -42,20 +45,33 @@ struct press { /* one event, without its code: what was keyed is not to be found
     int64_t last_ms;
 };
 
+struct reach { /* whether redundancy reaches back to what was masked (media/red.py) */
+    bool masked, known;
+    uint32_t ssrc, ended;
+};
+
 struct mask {
-    uint8_t kinds[128];
+    uint8_t kinds[128], codecs[128];
     bool types_known, on, shut; /* `shut`: something got through; nothing leaves until the mask goes off */
     struct hold *hold; /* while masked; NULL where there is no memory for it: then no G.711 leaves */
     uint64_t clock;
     struct track tracks[TRACKS];
     struct press presses[PRESSES];
+    struct reach reach;
+};
+
+struct pressed { /* a press that a packet begins */
+    uint8_t code;
+    uint32_t timestamp;
 };
 
 struct decision {
     enum verdict verdict;
-    int key;              /* event code of the press that this packet begins, else KEY_NONE */
-    uint32_t ssrc;        /* of that press */
-    uint32_t timestamp;   /* of that press */
+    int count;
+    struct pressed pressed[KEYS + 1]; /* one more than there is ever room for */
+    uint32_t ssrc;                    /* of those presses */
+    enum codec codec;                 /* where the verdict is ASK */
+    bool opens_window;                /* while masked: an event, whatever its type says */
     uint8_t *bytes; /* what leaves: within the buffer that was given */
     size_t length;
 };
@@ -72,6 +88,7 @@ struct keys { /* lives in secret memory only */
 };
 
 bool rtp_parse(const uint8_t *packet, size_t length, struct rtp *out);
+bool rtp_is_rtcp(const struct rtp *rtp); /* RTCP on the RTP port */
 bool rtcp_is(const uint8_t *packet, size_t length);
 /* How many bytes of a compound are its leading reports; 0: none, or it is malformed. */
 size_t rtcp_reports(const uint8_t *packet, size_t length);
@@ -81,15 +98,22 @@ struct type_list {
     const uint8_t *types;
     size_t count;
 };
+/* Of TYPE_DECODED the list has pairs: a type and its codec. */
 void mask_types(struct mask *mask, const struct type_list lists[TYPE_KINDS]);
 /* `packet` may be rewritten in place. */
 struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms);
 /* Whether what is to leave while masked holds a key, as an event or a tone; then the mask is shut. */
 bool mask_leaks(struct mask *mask, const uint8_t *packet, size_t length);
 struct decision mask_rtcp(const struct mask *mask, uint8_t *packet, size_t length);
+struct decision mask_rtcp_back(const struct mask *mask, uint8_t *packet, size_t length); /* from agent to customer */
 bool keys_put(struct keys *keys, int code, uint32_t ssrc, uint32_t timestamp, int64_t now_ms);
 int keys_ripe(const struct keys *keys, int64_t now_ms);
 int keys_take(struct keys *keys, int64_t now_ms, uint8_t *into, size_t room);
+
+/* --- _info.c: the key in a SIP INFO (media/info.py) ----------------------------------------------------------------- */
+
+enum { INFO_LONGEST = 256, INFO_NO_KEY = -1, INFO_MALFORMED = -2 };
+int info_key(const uint8_t *body, size_t length); /* 0 to 15, or one of the two */
 
 /* --- _source.c: who may speak for a leg (media/source.py) ----------------------------------------------------------- */
 
@@ -100,7 +124,9 @@ struct source {
 };
 
 bool source_parse(const char *address, int port, struct sockaddr_storage *out);
+bool source_same(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 socklen_t source_length(const struct sockaddr_storage *address);
+bool source_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 void source_set(struct source *source, const struct sockaddr_storage *signalled, bool present, bool latch);
 /* `paired`: the leg's RTP source when `source` is its RTCP source, else NULL. */
 bool source_admits(struct source *source, const struct source *paired, const struct sockaddr_storage *from, bool valid);
@@ -126,7 +152,21 @@ enum event_kind { KEYED = 1, OVERFLOW = 2, LEAKED = 3, EVENT_KINDS = 4 };
 struct counters {
     uint64_t received, sent, masked, strangers, malformed;
     uint64_t reports, lost, jitter; /* of the peer's RTCP; see media/rtp.py, `Reception` */
+    uint64_t expected, missing, arrival_jitter; /* of the peer's own stream; the last in microseconds; see media/quality.py */
 };
+
+struct arrivals { /* _quality.c (media/quality.py) */
+    bool bound, jumped, measured;
+    uint16_t bad;
+    uint32_t ssrc, timestamp, transit, jitter;
+    int clock;
+    uint64_t came, before, base, highest;
+};
+
+enum { MOST_CLOCK = 1000000 };
+/* `clock`: of the rtp_timestamps, in Hz; 0: not measured. */
+void arrivals_take(struct arrivals *arrivals, const struct rtp *rtp, int clock, int64_t now_ms, bool audio);
+void arrivals_tell(const struct arrivals *arrivals, struct counters *counters);
 
 struct event {
     int64_t stream;
@@ -134,7 +174,7 @@ struct event {
 };
 
 enum command_kind {
-    OPEN_STREAM, SET_PEER, SET_CRYPTO, SET_TYPES, SET_MASK, SET_CAPTURE, TAKE_DIGITS, COUNTERS, CLOSE_STREAM, STOP
+    OPEN_STREAM, SET_PEER, SET_CRYPTO, SET_TYPES, SET_MASK, SET_CAPTURE, SET_DECODER, HAS_DECODER, TAKE_DIGITS, COUNTERS, CLOSE_STREAM, STOP
 };
 
 struct command {
@@ -145,7 +185,7 @@ struct command {
     struct sockaddr_storage rtp, rtcp;
     bool has_rtp, has_rtcp, on;
     struct type_list types[TYPE_KINDS];
-    int policy, guard;
+    int policy, guard, clock;
     struct crypto_keys keys; /* `suite` NULL: in clear */
     uint8_t *into;
     size_t room;
@@ -155,7 +195,9 @@ struct command {
 
 struct relay;
 struct relay *relay_new(void);        /* NULL: errno is set */
-int relay_start(struct relay *relay); /* 0 or -errno */
+/* `processor`: which its thread keeps to; -1: any. `gather_us`: how long packets may wait for others. 0 or -errno */
+int relay_start(struct relay *relay, int processor, int gather_us);
+int relay_go_first(struct relay *relay); /* before all that is not real-time. 0 or -errno */
 void relay_run(struct relay *relay, struct command *command);
 int relay_fileno(const struct relay *relay);
 bool relay_running(struct relay *relay);

@@ -1,5 +1,6 @@
 """The media core: sockets, relay and mask of RTP without the GIL; the same decisions as media/masking.py and its neighbours."""
 
+from collections.abc import Sequence
 from typing import Final, final
 
 CALLER: Final = 0
@@ -26,6 +27,10 @@ class SecretMemory:
     def kind(self) -> str: ...  # "memfd_secret" or "mlock"
     def wipe(self) -> None: ...
 
+def info_key(body: bytes, into: SecretMemory, offset: int) -> int:
+    """Write the key in a SIP INFO's body to `into[offset]`, as ASCII, and say how many there are: 1, or 0 for what is no key
+    (see media/info.py). Raises ValueError for what is not understood."""
+
 @final
 class Relay:
     """One epoll thread and its streams. A command has been applied, between packets, when it returns.
@@ -35,7 +40,13 @@ class Relay:
     """
 
     def __init__(self) -> None: ...
-    def start(self) -> None: ...
+    def start(self, processor: int = -1, gather_us: int = 0) -> None: ...
+    """`processor`: the one that the thread keeps to; -1: any. `gather_us`: microseconds (5000 at most) that packets wait for
+        others, where they come faster than one in that time. Raises OSError where it cannot be so."""
+
+    def go_first(self) -> None: ...
+    """Let the thread run before all that is not real-time (SCHED_FIFO). Raises OSError where that is not permitted."""
+
     def stop(self) -> None: ...
     def fileno(self) -> int: ...
     """An eventfd that is readable while `take_events` has something to say."""
@@ -46,18 +57,34 @@ class Relay:
     def set_peer(
         self, stream: int, leg: int, address: str, port: int, rtcp_address: str, rtcp_port: int, latch: bool
     ) -> None: ...
-    """Where the leg's packets come from and go to (numeric addresses; port 0: no peer, nothing passes); see media/source.py."""
+    """Where the leg's packets come from and go to (numeric addresses; port 0: no peer, nothing passes); see media/source.py.
+        Where RTCP is at the same address and port as RTP, the two are multiplexed (RFC 5761)."""
 
     def set_crypto(self, stream: int, leg: int, suite: str | None, peer_key: bytes, our_key: bytes) -> None: ...
     """SRTP towards the leg's peer: a suite of RFC 4568, 6188 or 7714 by name, and a master key with its salt for each way.
     None: in clear. Set again with the same keys it goes on. Raises OSError for a suite or a length that there is not."""
 
     def set_types(
-        self, stream: int, events: bytes, audio: bytes, mu: bytes = b"", a: bytes = b"", opaque: bytes = b""
+        self,
+        stream: int,
+        events: bytes,
+        audio: bytes,
+        mu: bytes = b"",
+        a: bytes = b"",
+        opaque: bytes = b"",
+        decoded: bytes = b"",
+        red: bytes = b"",
+        clock: int = 8000,
     ) -> None: ...
     """The payload types that were negotiated, one byte each: telephone-event; what is not looked into and passes (video);
-        G.711 of either law; audio that cannot be looked into, and does not pass while masked."""
+        G.711 of either law; audio that cannot be looked into, and does not pass while masked; in pairs, each with its codec's
+        number, audio that the decoder process looks into; redundancy (RFC 2198).
+        `clock`: of the audio, in Hz; 0: how it arrives is not measured."""
 
+    def set_decoder(self, fd: int, /) -> None: ...
+    """Take over a SOCK_SEQPACKET to a decoder process (-1: none), in the place of the one before: media/decoded.py."""
+
+    def has_decoder(self) -> bool: ...
     def set_mask(self, stream: int, on: bool, policy: int = 0, guard: int = ...) -> None: ...
     """`policy` and `guard` (blocks of 5 ms): as in media/hold.py. Where there is no memory for the hold this raises OSError; then
         the stream is masked, and of G.711 nothing leaves."""
@@ -77,7 +104,8 @@ class Relay:
     def counters(self, stream: int) -> dict[str, int]: ...
     """Of each leg, as `caller_` or `agent_`: received, sent, masked, strangers, malformed (RTP and RTCP together); reports, lost,
     jitter:
-    how many RTCP packets of that peer had a report block, and what the newest said (rtp.Reception)."""
+    how many RTCP packets of that peer had a report block, and what the newest said (rtp.Reception); expected, missing and
+    arrival_jitter (microseconds) of the peer's own stream (quality.Arrivals)."""
 
     def close_stream(self, stream: int) -> dict[str, int]: ...
     """Wipe and close the stream; return its final counters."""
@@ -86,7 +114,16 @@ class Relay:
 class Mask:
     """The decision for one direction as the relay makes it, exposed so that tests can compare it with the reference."""
 
-    def __init__(self, events: bytes, audio: bytes, mu: bytes = b"", a: bytes = b"", opaque: bytes = b"") -> None: ...
+    def __init__(
+        self,
+        events: bytes,
+        audio: bytes,
+        mu: bytes = b"",
+        a: bytes = b"",
+        opaque: bytes = b"",
+        decoded: bytes = b"",
+        red: bytes = b"",
+    ) -> None: ...
     def switch(self, on: bool, policy: int = 0, guard: int = ..., /) -> list[bytes]: ...
     """What was held and leaves because of it."""
 
@@ -96,11 +133,14 @@ class Mask:
     def idle(self, now_ms: int, /) -> list[bytes]: ...
     """What was held and leaves because nothing has come for long."""
 
-    def rtp(self, packet: bytes, now_ms: int, /) -> tuple[bytes | None, int]: ...
-    """What leaves for the agent at once (None: nothing) and the key that this packet begins (-1: none, else event code 0-15)."""
+    def rtp(self, packet: bytes, now_ms: int, /) -> tuple[bytes | None, bytes]: ...
+    """What leaves for the agent at once (None: nothing) and the keys that this packet begins, as event codes 0-15."""
 
     def rtcp(self, packet: bytes, /) -> bytes | None: ...
     """What leaves for the agent: all of it, while masked its leading reports alone, or nothing (None)."""
+
+    def rtcp_back(self, packet: bytes, /) -> bytes | None: ...
+    """What leaves for the customer of the agent's RTCP, as `Mask.rtcp_back` of media/masking.py."""
 
     def reception(self, packet: bytes, /) -> tuple[int, int] | None: ...
     """Lost and jitter, as `rtp.reception` reads them."""
@@ -109,9 +149,57 @@ class Mask:
     """The keys whose hold is over, in the order in which they were pressed, as `Relay.take_digits` gives them."""
 
 @final
+class Arrivals:
+    """How a stream arrives, exposed so that tests can compare it with the reference."""
+
+    def __init__(self) -> None: ...
+    def take(self, ssrc: int, seq: int, rtp_timestamp: int, clock: int, now_ms: int, audio: bool, /) -> None: ...
+    def told(self) -> tuple[int, int, int]: ...
+    """Expected, missing, jitter in microseconds."""
+
+@final
 class Canary:
     """The check on what leaves, exposed so that tests can play to it."""
 
     def __init__(self) -> None: ...
     def hears(self, codes: bytes, a_law: bool, /) -> bool: ...
     """Whether these samples of G.711, after those before, hold a key."""
+
+@final
+class Hearing:
+    """Audio of one channel, heard as the hold hears it, where the core did not decode it.
+
+    Policy and guard as in `Relay.set_mask`."""
+
+    def __init__(self, policy: int, guard: int) -> None: ...
+    def hear(self, samples: bytes, /) -> int: ...
+    """16-bit samples at 8 kHz, in this machine's order of bytes. How many samples were looked into so far, in blocks of 40."""
+
+    def event(self) -> None: ...
+    """A press was sent as an event: a window opens."""
+
+    def is_shut(self, start: int, end: int, /) -> bool: ...
+    """Whether any of these samples, counted from the first, must not leave; true for what was not heard yet."""
+
+@final
+class Feed:
+    """The socket on which rtpengine servers report keys (media/feed.py). Keys stay in secret memory; no method returns one."""
+
+    def __init__(self, fd: int, servers: Sequence[str]) -> None: ...
+    """Take over a bound UDP socket (unless this raises OSError, ValueError). Only `servers`, numeric addresses, are heard."""
+
+    def fileno(self) -> int: ...
+    def open(self, stream: int, call: bytes, tag: bytes) -> None: ...
+    """Keep the keys of this call's party as `stream`'s. Raises OSError where there are too many, or it is open already."""
+
+    def close(self, stream: int) -> None: ...
+    """Wipe what was kept, and keep nothing more. A stream that is not open is nobody's fault."""
+
+    def receive(self) -> list[tuple[int, int]]: ...
+    """Read what has come; which streams have KEYED or OVERFLOW since the last call. After OVERFLOW nothing more is kept."""
+
+    def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int: ...
+    """As `Relay.take_digits`, but without its hold."""
+
+    def counters(self) -> dict[str, int]: ...
+    """Datagrams: heard, unwanted (of no open stream), strangers (of no server), malformed."""

@@ -1,4 +1,4 @@
-/* What the parts of the decision share: _rtp.c, _track.c, _press.c, _mask.c. */
+/* What the parts of the decision share: _rtp.c, _track.c, _press.c, _red.c, _report.c, _mask.c. */
 #ifndef TONEWALL_DECIDE_H
 #define TONEWALL_DECIDE_H
 
@@ -10,6 +10,10 @@ static inline void put16(uint8_t *at, uint16_t value) {
     at[0] = (uint8_t)(value >> 8);
     at[1] = (uint8_t)value;
 }
+static inline void put32(uint8_t *at, uint32_t value) {
+    put16(at, (uint16_t)(value >> 16));
+    put16(at + 2, (uint16_t)value);
+}
 
 /* --- _track.c (media/sequence.py) -------------------------------------------------------------------------------------- */
 
@@ -19,6 +23,11 @@ void track_replay(struct mask *mask, uint32_t ssrc, uint16_t seq);
 bool track_pass(struct mask *mask, uint32_t ssrc, uint16_t seq, bool withhold, uint16_t *leaves_as);
 /* What fills a gap in time takes the next number. False: the SSRC is forgotten. */
 bool track_insert(struct mask *mask, uint32_t ssrc, uint16_t *leaves_as);
+const struct track *track_of(const struct mask *mask, uint32_t ssrc); /* NULL: the SSRC is unknown */
+/* What the sender counts does not leave. */
+void track_spare(struct mask *mask, uint32_t ssrc, int packets, int octets);
+/* The sender's own number for one that left, both extended. */
+uint32_t track_numbered(const struct mask *mask, uint32_t ssrc, uint32_t extended);
 
 /* --- _press.c (media/reassembly.py) ------------------------------------------------------------------------------------ */
 
@@ -26,6 +35,29 @@ struct sighting {
     bool is_new, replayed, withheld;
 };
 
-struct sighting press_sight(struct mask *mask, const struct rtp *rtp, const uint8_t *payload, int64_t now_ms);
+/* `timestamp` is when the event began; `copy`: it is redundant. */
+struct sighting press_sight(struct mask *mask, const struct rtp *rtp, uint32_t timestamp, bool copy, const uint8_t *event,
+                            int64_t now_ms);
+
+/* --- _red.c (media/red.py) --------------------------------------------------------------------------------------------- */
+
+enum { RED_BLOCKS = 8 };
+
+struct block { /* what would be a packet of its own */
+    uint8_t type;
+    bool copy;
+    uint32_t timestamp;
+    size_t start, size; /* in the packet */
+};
+
+/* How many blocks there are, the primary last; 0: the payload is malformed. */
+int red_unwrap(const uint8_t *packet, const struct rtp *rtp, struct block blocks[RED_BLOCKS]);
+void reach_mask(struct reach *reach); /* a packet came under the mask */
+bool reach_is_back(struct reach *reach, const struct rtp *rtp, const struct block *blocks, int count);
+
+/* --- _report.c (media/report.py) --------------------------------------------------------------------------------------- */
+
+void report_as_sent(const struct mask *mask, uint8_t *compound, size_t length);  /* the customer's, for the agent */
+void report_as_heard(const struct mask *mask, uint8_t *compound, size_t length); /* the agent's, for the customer */
 
 #endif

@@ -82,6 +82,13 @@ static void hear(struct hold *hold) {
     hold->block++;
 }
 
+void hold_hear(struct hold *hold, int16_t sample) {
+    hold->total++;
+    hold->heard[hold->heard_count++] = sample;
+    if (hold->heard_count == BLOCK)
+        hear(hold);
+}
+
 /* `payload` NULL: silence. `usual`: how large the frames are that may fill a gap after this one. */
 static void push(struct hold *hold, struct frame frame, const uint8_t *payload, int usual) {
     frame.start = hold->total;
@@ -92,10 +99,8 @@ static void push(struct hold *hold, struct frame frame, const uint8_t *payload, 
     uint8_t silence = frame.law == LAW_MU ? 0xFF : 0xD5;
     for (int i = 0; i < frame.size; i++) {
         uint8_t code = payload != NULL ? payload[i] : silence;
-        hold->codes[hold->total++ % HOLD_RING] = code;
-        hold->heard[hold->heard_count++] = (int16_t)g711_decode(frame.law, code);
-        if (hold->heard_count == BLOCK)
-            hear(hold);
+        hold->codes[hold->total % HOLD_RING] = code;
+        hold_hear(hold, (int16_t)g711_decode(frame.law, code));
     }
     hold->next = frame.timestamp + (uint32_t)frame.size;
 }
@@ -143,6 +148,13 @@ static int noise(const struct hold *hold, uint32_t timestamp) {
 /* What was not looked into is. */
 static bool is_shut(const struct hold *hold, int64_t block) {
     return block >= hold->block || hold->shut[block % HOLD_BLOCKS];
+}
+
+bool hold_is_shut(const struct hold *hold, int64_t from, int64_t to) {
+    for (int64_t block = from / BLOCK; block * BLOCK < to; block++)
+        if (is_shut(hold, block))
+            return true;
+    return false;
 }
 
 /* One block's part of a frame: `from` to `to` are samples. */

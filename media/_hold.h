@@ -90,6 +90,8 @@ struct hold { /* lives in secret memory only */
 };
 
 void hold_begin(struct hold *hold, enum policy policy, int guard);
+void hold_hear(struct hold *hold, int16_t sample); /* 8 kHz; for what is not held here, but heard like it */
+bool hold_is_shut(const struct hold *hold, int64_t from, int64_t to); /* whether any block of these samples is */
 bool hold_takes(struct hold *hold, uint32_t ssrc, uint32_t timestamp, size_t size, int64_t now_ms);
 /* The size of the next frame that fills what lies before `timestamp`; 0: nothing is lacking. */
 int hold_lacks(const struct hold *hold, uint32_t timestamp, bool event);

@@ -5,16 +5,17 @@
 
 enum { REPLAY_GAP_MS = 250, SEGMENT = 0xFFFF, LONG_SEGMENT = 0xF000, REORDER_TICKS = 16000 };
 
-struct sighting press_sight(struct mask *mask, const struct rtp *rtp, const uint8_t *payload, int64_t now_ms) {
-    bool end = payload[1] >> 7;
-    uint16_t duration = get16(payload + 2);
+struct sighting press_sight(struct mask *mask, const struct rtp *rtp, uint32_t timestamp, bool copy, const uint8_t *event,
+                            int64_t now_ms) {
+    bool end = event[1] >> 7;
+    uint16_t duration = get16(event + 2);
     struct press *slot = NULL;
     for (int i = 0; i < PRESSES; i++) {
         struct press *press = &mask->presses[i];
-        if (!press->used || press->ssrc != rtp->ssrc || press->timestamp != rtp->timestamp)
+        if (!press->used || press->ssrc != rtp->ssrc || press->timestamp != timestamp)
             continue;
         bool restarted = duration < press->duration || (rtp->marker && duration == press->duration);
-        if (restarted && now_ms - press->last_ms > REPLAY_GAP_MS) {
+        if (!copy && restarted && now_ms - press->last_ms > REPLAY_GAP_MS) {
             slot = press;
             break;
         }
@@ -30,7 +31,7 @@ struct sighting press_sight(struct mask *mask, const struct rtp *rtp, const uint
         for (int i = 0; i < PRESSES; i++) {
             struct press *press = &mask->presses[i];
             if (press->used && !press->ended && press->ssrc == rtp->ssrc) {
-                uint32_t step = rtp->timestamp - press->timestamp;
+                uint32_t step = timestamp - press->timestamp;
                 bool by_duration = !rtp->marker && press->duration >= LONG_SEGMENT && step == press->duration;
                 if (step == SEGMENT || by_duration) {
                     continues = true;
@@ -48,7 +49,7 @@ struct sighting press_sight(struct mask *mask, const struct rtp *rtp, const uint
         .withheld = withheld,
         .duration = duration,
         .ssrc = rtp->ssrc,
-        .timestamp = rtp->timestamp,
+        .timestamp = timestamp,
         .last_ms = now_ms,
     };
     return (struct sighting){.is_new = !continues, .replayed = replayed, .withheld = withheld};

@@ -43,11 +43,12 @@ typedef struct {
 } Mask;
 
 static PyObject *mask_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"events", "audio", "mu", "a", "opaque", NULL};
+    static char *names[] = {"events", "audio", "mu", "a", "opaque", "decoded", "red", NULL};
     Py_buffer given[TYPE_KINDS] = {0};
     struct type_list lists[TYPE_KINDS];
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*y*|y*y*y*", names, &given[TYPE_EVENT], &given[TYPE_AUDIO],
-                                     &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE]))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*y*|y*y*y*y*y*", names, &given[TYPE_EVENT], &given[TYPE_AUDIO],
+                                     &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE], &given[TYPE_DECODED],
+                                     &given[TYPE_RED]))
         return NULL;
     Mask *self = NULL;
     if (take_types(given, lists)) {
@@ -123,14 +124,19 @@ static PyObject *mask_rtp_method(PyObject *object, PyObject *args) {
     } else {
         memcpy(copy, packet.buf, (size_t)packet.len);
         struct decision decision = mask_rtp(&self->mask, copy, (size_t)packet.len, now_ms);
-        bool kept = decision.key == KEY_NONE || keys_put((struct keys *)self->keys.bytes, decision.key, decision.ssrc,
-                                                         decision.timestamp, now_ms);
+        uint8_t codes[KEYS + 1];
+        bool kept = true;
+        for (int i = 0; i < decision.count; i++) {
+            codes[i] = decision.pressed[i].code;
+            kept = kept && keys_put((struct keys *)self->keys.bytes, codes[i], decision.ssrc, decision.pressed[i].timestamp, now_ms);
+        }
         if (!kept)
             PyErr_SetString(PyExc_OverflowError, "more keys wait than there is room for");
-        else if (decision.verdict == FORWARD)
-            result = Py_BuildValue("(y#i)", decision.bytes, (Py_ssize_t)decision.length, decision.key);
         else
-            result = Py_BuildValue("(Oi)", Py_None, decision.key);
+            result = Py_BuildValue("(y#y#)", decision.verdict == FORWARD ? decision.bytes : NULL, (Py_ssize_t)decision.length,
+                                   codes, (Py_ssize_t)decision.count);
+        explicit_bzero(codes, sizeof codes);
+        explicit_bzero(&decision, sizeof decision);
         explicit_bzero(copy, (size_t)packet.len);
         free(copy);
     }
@@ -138,16 +144,30 @@ static PyObject *mask_rtp_method(PyObject *object, PyObject *args) {
     return result;
 }
 
-static PyObject *mask_rtcp_method(PyObject *object, PyObject *packet) {
+static PyObject *cross(PyObject *packet, struct decision (*decide)(const struct mask *, uint8_t *, size_t), const struct mask *mask) {
     Py_buffer view;
     if (PyObject_GetBuffer(packet, &view, PyBUF_SIMPLE) != 0)
         return NULL;
-    struct decision decision = mask_rtcp(&((Mask *)object)->mask, view.buf, (size_t)view.len);
-    PyObject *result = decision.verdict == FORWARD
-                           ? PyBytes_FromStringAndSize((const char *)decision.bytes, (Py_ssize_t)decision.length)
-                           : Py_NewRef(Py_None);
+    uint8_t *copy = malloc(view.len > 0 ? (size_t)view.len : 1);
+    PyObject *result = NULL;
+    if (copy == NULL) {
+        PyErr_NoMemory();
+    } else {
+        memcpy(copy, view.buf, (size_t)view.len);
+        struct decision decision = decide(mask, copy, (size_t)view.len);
+        result = decision.verdict == FORWARD
+                     ? PyBytes_FromStringAndSize((const char *)decision.bytes, (Py_ssize_t)decision.length)
+                     : Py_NewRef(Py_None);
+        free(copy);
+    }
     PyBuffer_Release(&view);
     return result;
+}
+
+static PyObject *mask_rtcp_method(PyObject *self, PyObject *packet) { return cross(packet, mask_rtcp, &((Mask *)self)->mask); }
+
+static PyObject *mask_rtcp_back_method(PyObject *self, PyObject *packet) {
+    return cross(packet, mask_rtcp_back, &((Mask *)self)->mask);
 }
 
 static PyObject *mask_reception(PyObject *Py_UNUSED(object), PyObject *packet) {
@@ -177,6 +197,7 @@ static PyMethodDef mask_methods[] = {
     {"idle", mask_idle, METH_O, NULL},
     {"rtp", mask_rtp_method, METH_VARARGS, NULL},
     {"rtcp", mask_rtcp_method, METH_O, NULL},
+    {"rtcp_back", mask_rtcp_back_method, METH_O, NULL},
     {"reception", mask_reception, METH_O, NULL},
     {"take", mask_take, METH_O, NULL},
     {NULL, NULL, 0, NULL},

@@ -7,15 +7,18 @@
 #include "_relay.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { READY = 256, TICK_MS = 10, HOLDS = 16, ROOM = RTP_HEADER + FRAME_MOST };
+enum { READY = 256, TICK_MS = 10, MOST_GATHER_US = 5000, PLENTY = 32, LATE_MS = 2, HURRY_MS = 100,
+       HOLDS = 16, QUEUES = 4, ROOM = RTP_HEADER + FRAME_MOST };
 _Static_assert((int)ROOM <= (int)BUFFER, "what leaves fits beside what came");
 
 int64_t clock_ms(void) {
@@ -26,26 +29,29 @@ int64_t clock_ms(void) {
 
 /* --- packets ---------------------------------------------------------------------------------------------------------- */
 
-static void keep_key(struct relay *relay, struct stream *stream, const struct decision *decision, int64_t now_ms) {
-    if (keys_put(stream->keys, decision->key, decision->ssrc, decision->timestamp, now_ms)) {
-        if (now_ms + KEY_HOLD_MS < relay->due_ms)
-            relay->due_ms = now_ms + KEY_HOLD_MS;
-        return;
+static void keep_keys(struct relay *relay, struct stream *stream, const struct decision *decision, int64_t now_ms) {
+    for (int i = 0; i < decision->count; i++) {
+        const struct pressed *pressed = &decision->pressed[i];
+        if (!keys_put(stream->keys, pressed->code, decision->ssrc, pressed->timestamp, now_ms)) {
+            stop_capture(stream); /* a number with a hole is worse than none */
+            report(relay, stream, OVERFLOW);
+            return;
+        }
     }
-    stop_capture(stream); /* a number with a hole is worse than none */
-    report(relay, stream, OVERFLOW);
+    if (now_ms + KEY_HOLD_MS < relay->due_ms)
+        relay->due_ms = now_ms + KEY_HOLD_MS;
 }
 
-static struct decision decide(struct relay *relay, struct endpoint *from, uint8_t *packet, size_t length, int64_t now_ms) {
-    struct stream *stream = from->stream;
+static struct decision decide(struct relay *relay, struct stream *stream, int index, uint8_t *packet, size_t length,
+                              int64_t now_ms) {
     struct mask *mask = &stream->mask;
-    struct decision decision = {.verdict = FORWARD, .key = KEY_NONE, .bytes = packet, .length = length};
+    struct decision decision = {.verdict = FORWARD, .bytes = packet, .length = length};
     struct rtp rtp;
-    switch (from->index) {
+    switch (index) {
     case CALLER_RTP:
         decision = mask_rtp(mask, packet, length, now_ms);
-        if (decision.key != KEY_NONE && stream->capture)
-            keep_key(relay, stream, &decision, now_ms);
+        if (decision.count > 0 && stream->capture)
+            keep_keys(relay, stream, &decision, now_ms);
         break;
     case CALLER_RTCP:
         decision = mask_rtcp(mask, packet, length);
@@ -55,8 +61,7 @@ static struct decision decide(struct relay *relay, struct endpoint *from, uint8_
             decision.verdict = MALFORMED;
         break;
     default:
-        if (mask->types_known && !rtcp_is(packet, length))
-            decision.verdict = MALFORMED;
+        decision = mask_rtcp_back(mask, packet, length);
     }
     return decision;
 }
@@ -72,14 +77,22 @@ static bool may_leave(struct relay *relay, struct stream *stream, const uint8_t 
 
 /* `packet` is in our buffer, with SRTP_ROOM bytes behind it. */
 static bool send_on(struct stream *stream, int index, uint8_t *packet, size_t length) {
-    const struct endpoint *to = &stream->endpoints[index];
+    bool is_rtp = index % 2 == 0;
+    const struct endpoint *to = &stream->endpoints[!is_rtp && stream->muxed[index / 2] ? index - 1 : index];
     const struct sockaddr_storage *peer = &to->source.current;
     struct crypto *crypto = stream->crypto[index / 2];
-    if (!to->source.present || (crypto != NULL && !crypto_seal(crypto, index % 2 == 0, packet, &length)))
+    if (!to->source.present || (crypto != NULL && !crypto_seal(crypto, is_rtp, packet, &length)))
         return false;
     return sendto(to->fd, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL,
                                         (const struct sockaddr *)peer,
                   source_length(peer)) >= 0;
+}
+
+/* When what waits leaves, if nothing more comes. */
+static int64_t release_due_ms(const struct stream *stream) {
+    int64_t hold_ms = stream->mask.hold != NULL ? hold_due_ms(stream->mask.hold) : INT64_MAX;
+    int64_t queue_ms = stream->queue != NULL ? queue_due_ms(stream->queue) : INT64_MAX;
+    return hold_ms < queue_ms ? hold_ms : queue_ms;
 }
 
 void release(struct relay *relay, struct stream *stream, bool all_of_it) {
@@ -88,7 +101,10 @@ void release(struct relay *relay, struct stream *stream, bool all_of_it) {
     for (size_t length; hold != NULL && (length = hold_next(hold, all_of_it, out)) > 0;)
         if (may_leave(relay, stream, out, length) && send_on(stream, AGENT_RTP, out, length))
             stream->counters[AGENT].sent++;
-    int64_t due_ms = hold != NULL ? hold_due_ms(hold) : INT64_MAX;
+    for (size_t length; stream->queue != NULL && (length = queue_next(stream->queue, clock_ms(), out)) > 0;)
+        if (may_leave(relay, stream, out, length) && send_on(stream, AGENT_RTP, out, length))
+            stream->counters[AGENT].sent++;
+    int64_t due_ms = release_due_ms(stream);
     if (due_ms < relay->due_ms)
         relay->due_ms = due_ms;
 }
@@ -103,15 +119,17 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
         return false; /* nothing there, or an ICMP error that was waiting */
     size_t length = (size_t)got > BUFFER ? BUFFER : (size_t)got;
     int leg = from->index / 2, other = !leg;
-    bool is_rtp = from->index % 2 == 0, oversized = (size_t)got > BUFFER;
+    bool on_rtp = from->index % 2 == 0, oversized = (size_t)got > BUFFER;
+    bool is_rtp = on_rtp && !(stream->muxed[leg] && rtcp_is(packet, length)); /* RFC 5761 section 4 */
+    int index = 2 * leg + !is_rtp; /* of what it is, wherever it came */
     struct counters *here = &stream->counters[leg], *there = &stream->counters[other];
     struct rtp rtp;
     bool waits = from->source.latch && !from->source.locked;
     struct crypto *crypto = oversized ? NULL : stream->crypto[leg];
     uint8_t *scratch = packet + SPACING;
     bool is_clear = crypto == NULL || (waits && crypto_open(crypto, is_rtp, packet, &length, scratch));
-    bool valid = waits && !oversized && is_clear && (is_rtp ? rtp_parse(packet, length, &rtp) : rtcp_is(packet, length));
-    const struct source *paired = is_rtp ? NULL : &stream->endpoints[from->index - 1].source;
+    bool valid = waits && !oversized && is_clear && (on_rtp ? is_rtp && rtp_parse(packet, length, &rtp) : rtcp_is(packet, length));
+    const struct source *paired = on_rtp ? NULL : &stream->endpoints[from->index - 1].source;
     if (!source_admits(&from->source, paired, &address, valid)) {
         here->strangers++;
         explicit_bzero(packet, length);
@@ -120,25 +138,32 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
     here->received++;
     if (!is_clear && !waits)
         is_clear = crypto_open(crypto, is_rtp, packet, &length, scratch);
-    struct decision decision = {.verdict = MALFORMED, .key = KEY_NONE};
+    struct decision decision = {.verdict = MALFORMED};
+    if (!oversized && is_clear && is_rtp && rtp_parse(packet, length, &rtp) && !rtp_is_rtcp(&rtp))
+        arrivals_take(&stream->arrivals[leg], &rtp, stream->clock, now_ms, stream->mask.kinds[rtp.type] != TYPE_EVENT);
     if (!oversized && is_clear)
-        decision = decide(relay, from, packet, length, now_ms);
+        decision = decide(relay, stream, index, packet, length, now_ms);
     if (!is_rtp && !oversized && is_clear && rtcp_reception(packet, length, &here->lost, &here->jitter))
         here->reports++;
+    if (decision.opens_window)
+        decoder_event(relay, stream);
+    if (decision.verdict == ASK && !decoder_ask(relay, stream, decision.codec, decision.bytes, decision.length, now_ms))
+        decision.verdict = WITHHELD;
     if (decision.verdict == MALFORMED) {
         here->malformed++;
     } else if (decision.verdict == WITHHELD) {
         there->masked++;
     } else if (decision.verdict == FORWARD &&
-               (from->index != CALLER_RTP || may_leave(relay, stream, decision.bytes, decision.length)) &&
+               (index != CALLER_RTP || may_leave(relay, stream, decision.bytes, decision.length)) &&
                send_on(stream, 2 * other + !is_rtp, decision.bytes, decision.length)) {
         there->sent++;
     }
-    if (from->index == CALLER_RTP && stream->mask.hold != NULL)
+    if (index == CALLER_RTP && stream->mask.hold != NULL)
         release(relay, stream, false);
-    bool is_plain_audio = is_rtp && decision.verdict == FORWARD && length > 1 && !stream->mask.on &&
-                          stream->mask.kinds[packet[1] & 0x7F] != TYPE_EVENT;
-    if (!is_plain_audio || decision.key != KEY_NONE)
+    enum type_kind kind = stream->mask.kinds[packet[1] & 0x7F];
+    bool is_plain_audio = is_rtp && decision.verdict == FORWARD && length > 1 && !stream->mask.on && kind != TYPE_EVENT &&
+                          kind != TYPE_RED && decision.bytes == packet;
+    if (!is_plain_audio)
         explicit_bzero(packet, length);
     explicit_bzero(&decision, sizeof decision);
     return true;
@@ -152,8 +177,10 @@ static int64_t tend_hold(struct relay *relay, struct stream *stream, int64_t now
     if (hold != NULL && now_ms >= hold_due_ms(hold)) {
         hold_end(hold);
         release(relay, stream, true);
+    } else if (now_ms >= release_due_ms(stream)) {
+        release(relay, stream, false);
     }
-    return hold != NULL ? hold_due_ms(hold) : INT64_MAX;
+    return release_due_ms(stream);
 }
 
 /* Announce keys whose hold is over; find when to look again. */
@@ -188,8 +215,20 @@ void leave(struct relay *relay) { pthread_mutex_unlock(&relay->lock); }
 
 /* --- the thread ------------------------------------------------------------------------------------------------------ */
 
+/* Where packets come faster than one a `gather_us`, they are taken together: a wake costs more than a packet. But not where
+ * others want the processor too: there whoever pauses has to wait for it. */
+static void gather(struct relay *relay, int64_t now_ms) {
+    if (now_ms < relay->hurry_until_ms)
+        return;
+    struct timespec pause = {.tv_nsec = relay->gather_us * 1000L};
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+    if (clock_ms() - now_ms > relay->gather_us / 1000 + LATE_MS)
+        relay->hurry_until_ms = now_ms + HURRY_MS;
+}
+
 static void *run(void *argument) {
     struct relay *relay = argument;
+    prctl(PR_SET_TIMERSLACK, 1UL); /* of this thread alone: a pause is as long as it was asked for */
     struct epoll_event ready[READY];
     bool go_on = true;
     int64_t due_ms = INT64_MAX;
@@ -204,6 +243,8 @@ static void *run(void *argument) {
             struct endpoint *endpoint = ready[i].data.ptr;
             if (endpoint == NULL)
                 hush(relay->wake);
+            else if (ready[i].data.ptr == &relay->decoder)
+                decoder_hear(relay);
             else if (endpoint->fd >= 0)
                 relay_one(relay, endpoint, now_ms);
         }
@@ -213,6 +254,8 @@ static void *run(void *argument) {
         due_ms = relay->due_ms;
         go_on = relay->running;
         leave(relay);
+        if (go_on && relay->gather_us > 0 && count > 1 && count < PLENTY)
+            gather(relay, now_ms);
     }
     return NULL;
 }
@@ -223,12 +266,18 @@ struct relay *relay_new(void) {
     struct relay *relay = calloc(1, sizeof *relay);
     if (relay == NULL)
         return NULL;
-    pthread_mutex_init(&relay->turn, NULL);
-    pthread_mutex_init(&relay->lock, NULL);
-    pthread_mutex_init(&relay->events_lock, NULL);
+    pthread_mutexattr_t lending; /* a real-time thread that waits for a lock lends its holder its priority */
+    pthread_mutexattr_init(&lending);
+    pthread_mutexattr_setprotocol(&lending, PTHREAD_PRIO_INHERIT);
+    pthread_mutex_init(&relay->turn, &lending);
+    pthread_mutex_init(&relay->lock, &lending);
+    pthread_mutex_init(&relay->events_lock, &lending);
+    pthread_mutexattr_destroy(&lending);
     relay->due_ms = INT64_MAX;
     relay->keys = (struct pool){.size = sizeof(struct keys), .places = SLAB_STREAMS};
     relay->holds = (struct pool){.size = sizeof(struct hold), .places = HOLDS};
+    relay->queues = (struct pool){.size = sizeof(struct queue), .places = QUEUES};
+    relay->decoder = -1;
     relay->epoll = epoll_create1(EPOLL_CLOEXEC);
     relay->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     relay->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -243,18 +292,35 @@ struct relay *relay_new(void) {
     return relay;
 }
 
-int relay_start(struct relay *relay) {
+int relay_start(struct relay *relay, int processor, int gather_us) {
     if (relay->started)
         return -EALREADY;
+    if (processor >= CPU_SETSIZE || gather_us < 0 || gather_us > MOST_GATHER_US)
+        return -EINVAL;
+    relay->gather_us = gather_us;
+    pthread_attr_t place;
+    pthread_attr_init(&place);
+    if (processor >= 0) {
+        cpu_set_t only;
+        CPU_ZERO(&only);
+        CPU_SET(processor, &only);
+        pthread_attr_setaffinity_np(&place, sizeof only, &only);
+    }
     sigset_t all, before; /* signals are for Python's threads */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     relay->running = true;
-    int error = pthread_create(&relay->thread, NULL, run, relay);
+    int error = pthread_create(&relay->thread, &place, run, relay);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&place);
     relay->started = error == 0;
     relay->running = relay->started;
     return -error;
+}
+
+int relay_go_first(struct relay *relay) {
+    struct sched_param least = {.sched_priority = sched_get_priority_min(SCHED_FIFO)}; /* more than all that is not */
+    return relay->started ? -pthread_setschedparam(relay->thread, SCHED_FIFO, &least) : -ESHUTDOWN;
 }
 
 int relay_fileno(const struct relay *relay) { return relay->news; }
@@ -268,9 +334,10 @@ void relay_free(struct relay *relay) {
     free_closed(relay);
     pool_free(&relay->keys);
     pool_free(&relay->holds);
+    pool_free(&relay->queues);
     secret_unmap(&relay->buffer);
-    int fds[] = {relay->epoll, relay->wake, relay->news};
-    for (int i = 0; i < 3; i++)
+    int fds[] = {relay->epoll, relay->wake, relay->news, relay->decoder};
+    for (int i = 0; i < 4; i++)
         if (fds[i] >= 0)
             close(fds[i]);
     pthread_mutex_destroy(&relay->turn);

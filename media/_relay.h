@@ -19,9 +19,13 @@ struct stream {
     int64_t id;
     struct endpoint endpoints[SOCKETS];
     struct counters counters[2];
+    struct arrivals arrivals[2];
+    int clock; /* of the audio, in Hz */
+    bool muxed[2]; /* of each leg: RTCP on the RTP port (RFC 5761) */
     struct crypto *crypto[2]; /* of each leg; NULL: in clear */
     struct mask mask;
-    struct keys *keys; /* of a pool, as is `mask.hold` */
+    struct keys *keys; /* of a pool, as are `mask.hold` and `queue` */
+    struct queue *queue; /* while masked, of codecs that the core cannot decode; NULL: nothing came */
     bool capture, announced;
     struct stream *next; /* in its bucket, or among the closed */
     bool waiting[EVENT_KINDS]; /* guarded by `events_lock`, as is all below */
@@ -39,9 +43,11 @@ struct pool {
 };
 
 struct relay {
-    int epoll, wake, news;
+    int epoll, wake, news, decoder; /* `decoder` -1: there is none */
     pthread_t thread;
     bool started;
+    int gather_us;
+    int64_t hurry_until_ms; /* of the thread alone */
     pthread_mutex_t turn, lock, events_lock; /* see `enter`; `lock` guards all that follows but what is waiting */
     bool running;
     int64_t due_ms;
@@ -49,7 +55,7 @@ struct relay {
     struct stream *closed; /* wiped, but the thread may still hold what epoll said of them */
     int closed_count;
     struct stream *first_waiting, *last_waiting;
-    struct pool keys, holds;
+    struct pool keys, holds, queues;
     struct secret buffer; /* a packet that came, and one that leaves */
 };
 
@@ -68,7 +74,17 @@ void report(struct relay *relay, struct stream *stream, enum event_kind kind);
 void forget_news(struct relay *relay, struct stream *stream);
 void forget_capture(struct relay *relay, struct stream *stream); /* what was said of the capture before */
 
+/* _decoder.c */
+void decoder_set(struct relay *relay, int fd); /* -1: none */
+/* Have a packet listened to; false: it does not leave. */
+bool decoder_ask(struct relay *relay, struct stream *stream, enum codec codec, const uint8_t *packet, size_t length,
+                 int64_t now_ms);
+void decoder_event(struct relay *relay, struct stream *stream); /* an event came: audio is shut for a while */
+void decoder_forget(struct relay *relay, struct stream *stream);
+void decoder_hear(struct relay *relay); /* its answers */
+
 /* _streams.c */
+struct stream **find_stream(struct relay *relay, int64_t id); /* where it stands in its bucket: *at is NULL where there is none */
 void stop_capture(struct stream *stream);
 void close_stream(struct relay *relay, struct stream **at);
 void free_closed(struct relay *relay);

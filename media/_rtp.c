@@ -32,6 +32,8 @@ bool rtp_parse(const uint8_t *packet, size_t length, struct rtp *out) {
     return true;
 }
 
+bool rtp_is_rtcp(const struct rtp *rtp) { return rtp->type >= 64 && rtp->type <= 95; } /* RFC 5761 section 4 */
+
 bool rtcp_is(const uint8_t *packet, size_t length) {
     return length >= 4 && packet[0] >> 6 == 2 && packet[1] >= 192 && packet[1] <= 223;
 }

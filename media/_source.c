@@ -37,7 +37,7 @@ socklen_t source_length(const struct sockaddr_storage *address) {
     return address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 }
 
-static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b) {
+bool source_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b) {
     if (a->ss_family != b->ss_family)
         return false;
     if (a->ss_family == AF_INET)
@@ -45,9 +45,9 @@ static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_st
     return memcmp(&v6(a)->sin6_addr, &v6(b)->sin6_addr, 16) == 0;
 }
 
-static bool same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b) {
+bool source_same(const struct sockaddr_storage *a, const struct sockaddr_storage *b) {
     /* sin_port and sin6_port stand at the same place. */
-    return same_host(a, b) && v4(a)->sin_port == v4(b)->sin_port;
+    return source_same_host(a, b) && v4(a)->sin_port == v4(b)->sin_port;
 }
 
 static bool same_network(const struct sockaddr_storage *a, const struct sockaddr_storage *b) {
@@ -70,7 +70,7 @@ static bool is_private(const struct sockaddr_storage *address) {
 }
 
 void source_set(struct source *source, const struct sockaddr_storage *signalled, bool present, bool latch) {
-    bool unchanged = present && source->present && source->latch == latch && same_address(&source->signalled, signalled);
+    bool unchanged = present && source->present && source->latch == latch && source_same(&source->signalled, signalled);
     if (unchanged) /* a re-INVITE that moves nothing keeps the lock */
         return;
     *source = (struct source){.present = present, .latch = latch};
@@ -82,12 +82,12 @@ bool source_admits(struct source *source, const struct source *paired, const str
     if (!source->present)
         return false;
     if (!source->latch || source->locked)
-        return same_address(&source->current, from);
+        return source_same(&source->current, from);
     if (!valid)
         return false;
     if (paired != NULL) {
         /* Behind the same NAT as its RTP, or not at all. */
-        if (!paired->locked || !same_host(&paired->current, from))
+        if (!paired->locked || !source_same_host(&paired->current, from))
             return false;
     } else if (!is_private(&source->signalled) && !same_network(&source->signalled, from)) {
         return false;

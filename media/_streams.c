@@ -12,7 +12,7 @@ void stop_capture(struct stream *stream) {
     stream->capture = stream->announced = false;
 }
 
-static struct stream **find(struct relay *relay, int64_t id) {
+struct stream **find_stream(struct relay *relay, int64_t id) {
     struct stream **at = &relay->buckets[(uint64_t)id % BUCKETS];
     while (*at != NULL && (*at)->id != id)
         at = &(*at)->next;
@@ -20,7 +20,7 @@ static struct stream **find(struct relay *relay, int64_t id) {
 }
 
 static int open_stream(struct relay *relay, const struct command *command) {
-    struct stream **at = find(relay, command->stream);
+    struct stream **at = find_stream(relay, command->stream);
     if (*at != NULL)
         return -EEXIST;
     struct stream *stream = calloc(1, sizeof *stream);
@@ -61,6 +61,7 @@ void close_stream(struct relay *relay, struct stream **at) {
     pool_give_back(&relay->keys, stream->keys);
     if (stream->mask.hold != NULL)
         pool_give_back(&relay->holds, stream->mask.hold);
+    decoder_forget(relay, stream);
     for (int leg = CALLER; leg <= AGENT; leg++)
         crypto_free(stream->crypto[leg]);
     forget_news(relay, stream);
@@ -86,6 +87,7 @@ static int stop(struct relay *relay) {
     for (int bucket = 0; bucket < BUCKETS; bucket++)
         while (relay->buckets[bucket] != NULL)
             close_stream(relay, &relay->buckets[bucket]);
+    decoder_set(relay, -1);
     secret_wipe(&relay->buffer);
     relay->running = false;
     ring(relay->wake);
@@ -118,7 +120,10 @@ static int set_mask(struct relay *relay, struct stream *stream, const struct com
         }
     } else if (mask->on) {
         drain(relay, stream, now_ms);
+        if (stream->queue != NULL)
+            queue_shut(stream->queue); /* what was not listened to */
         release(relay, stream, true);
+        decoder_forget(relay, stream);
         if (mask->hold != NULL)
             pool_give_back(&relay->holds, mask->hold);
         mask->hold = NULL;
@@ -144,12 +149,24 @@ static int set_crypto(struct stream *stream, const struct command *command) {
     return 0;
 }
 
+static void tell_counters(const struct stream *stream, struct counters told[2]) {
+    memcpy(told, stream->counters, sizeof stream->counters);
+    for (int leg = CALLER; leg <= AGENT; leg++)
+        arrivals_tell(&stream->arrivals[leg], &told[leg]);
+}
+
 static int apply(struct relay *relay, struct command *command) {
     if (command->kind == OPEN_STREAM)
         return open_stream(relay, command);
     if (command->kind == STOP)
         return stop(relay);
-    struct stream **at = find(relay, command->stream), *stream = *at;
+    if (command->kind == HAS_DECODER)
+        return relay->decoder >= 0;
+    if (command->kind == SET_DECODER) {
+        decoder_set(relay, command->fds[0]);
+        return 0;
+    }
+    struct stream **at = find_stream(relay, command->stream), *stream = *at;
     if (stream == NULL)
         return -ENOENT;
     struct endpoint *rtp = &stream->endpoints[2 * command->leg];
@@ -157,12 +174,15 @@ static int apply(struct relay *relay, struct command *command) {
     switch (command->kind) {
     case SET_PEER:
         source_set(&rtp[0].source, &command->rtp, command->has_rtp, command->on);
-        source_set(&rtp[1].source, &command->rtcp, command->has_rtp && command->has_rtcp, command->on);
+        stream->muxed[command->leg] = command->has_rtp && command->has_rtcp && source_same(&command->rtp, &command->rtcp);
+        source_set(&rtp[1].source, &command->rtcp,
+                   command->has_rtp && command->has_rtcp && !stream->muxed[command->leg], command->on);
         return 0;
     case SET_CRYPTO:
         return set_crypto(stream, command);
     case SET_TYPES:
         mask_types(&stream->mask, command->types);
+        stream->clock = command->clock;
         return 0;
     case SET_MASK:
         return set_mask(relay, stream, command, now_ms);
@@ -174,10 +194,10 @@ static int apply(struct relay *relay, struct command *command) {
     case TAKE_DIGITS:
         return take_digits(relay, stream, command, now_ms);
     case COUNTERS:
-        memcpy(command->counters, stream->counters, sizeof stream->counters);
+        tell_counters(stream, command->counters);
         return 0;
     case CLOSE_STREAM:
-        memcpy(command->counters, stream->counters, sizeof stream->counters);
+        tell_counters(stream, command->counters);
         close_stream(relay, at);
         return 0;
     default:

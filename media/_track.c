@@ -14,6 +14,30 @@ static void track_advance(struct track *track, unsigned step, bool withhold) {
     }
 }
 
+const struct track *track_of(const struct mask *mask, uint32_t ssrc) {
+    for (int i = 0; i < TRACKS; i++)
+        if (mask->tracks[i].used && mask->tracks[i].ssrc == ssrc)
+            return &mask->tracks[i];
+    return NULL;
+}
+
+void track_spare(struct mask *mask, uint32_t ssrc, int packets, int octets) {
+    for (int i = 0; i < TRACKS; i++)
+        if (mask->tracks[i].used && mask->tracks[i].ssrc == ssrc) {
+            mask->tracks[i].packets += (uint32_t)packets;
+            mask->tracks[i].octets += (uint32_t)octets;
+        }
+}
+
+uint32_t track_numbered(const struct mask *mask, uint32_t ssrc, uint32_t extended) {
+    const struct track *track = track_of(mask, ssrc);
+    if (track == NULL || track->shift == 0)
+        return extended;
+    uint32_t own = extended + (uint32_t)track->shift;
+    int16_t past = (int16_t)(uint16_t)(own - track->highest);
+    return past > 0 ? own - (uint32_t)past : own;
+}
+
 static struct track *track_find(struct mask *mask, uint32_t ssrc) {
     struct track *oldest = &mask->tracks[0];
     for (int i = 0; i < TRACKS; i++) {
@@ -44,7 +68,7 @@ bool track_pass(struct mask *mask, uint32_t ssrc, uint16_t seq, bool withhold, u
         track->highest = (uint16_t)(seq - 1);
     }
     int delta = (int16_t)(uint16_t)(seq - track->highest);
-    uint16_t shift = track->shift;
+    int32_t shift = track->shift;
     if (delta > 0 && delta <= MAX_DROPOUT) {
         track_advance(track, (unsigned)delta, withhold);
         track->probing = false;
@@ -53,7 +77,7 @@ bool track_pass(struct mask *mask, uint32_t ssrc, uint16_t seq, bool withhold, u
         unsigned back = (unsigned)-delta;
         if (track->withheld >> back & 1)
             withhold = true; /* its number was given away */
-        shift = (uint16_t)(shift - ones(track->withheld & ((UINT64_C(1) << back) - 1)));
+        shift -= ones(track->withheld & ((UINT64_C(1) << back) - 1));
     } else {
         int step = (int16_t)(uint16_t)(seq - track->probe);
         if (track->probing && step > 0 && step <= MAX_DROPOUT) { /* twice in a row: the sender began anew */

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from media._core import Relay, SecretMemory
+from media._core import SecretMemory, info_key
 from media.capture.capture import Capture
 from media.capture.messages import Limits
 from media.capture.vault import SIZE
+from media.engine import Session
 from media.events import CaptureChanged, CaptureId, CaptureState, Field, SessionId
 from media.payers import Payers
-from media.sessions import RelayedSession
 from provider_adapters.payment import Charge, Failed, Outcome, Unknown
 from tonewall.log import get_logger
 
@@ -28,7 +28,8 @@ _NO_PAYER = "No payer process is ready, so nothing was sent. Check the provider'
 @dataclass(slots=True)
 class _Running:
     capture: Capture[SecretMemory]
-    session: RelayedSession
+    session: Session
+    by_info: bool = False  # keys come as SIP INFO
     timer: asyncio.TimerHandle | None = None
     charge: asyncio.Task[None] | None = None
 
@@ -37,7 +38,6 @@ class _Running:
 class Captures:
     """All captures that are not over, one a session at most. `tell` is given every change."""
 
-    relay: Relay
     payers: Payers
     limits: Limits
     tell: Callable[[CaptureChanged], None]
@@ -46,7 +46,7 @@ class Captures:
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(self, session: RelayedSession, capture_id: CaptureId) -> str | None:
+    def start(self, session: Session, capture_id: CaptureId, *, by_info: bool = False) -> str | None:
         """Begin to collect; why not, where it cannot be."""
         if not session.mask_confirmed:
             return "the session is not masked"
@@ -55,12 +55,12 @@ class Captures:
         today = datetime.now(UTC)
         try:
             memory = SecretMemory(SIZE)
-            session.capture(True)
+            session.capture(not by_info)
         except OSError as error:
             log.error("a capture could not begin", session=session.id, exc_info=error)
             return "no locked memory could be had for the card; run `tonewall doctor`"
         capture = Capture(capture_id, memory, today=(today.year, today.month), now=_now(), limits=self.limits)
-        self._running[session.id] = running = _Running(capture, session)
+        self._running[session.id] = running = _Running(capture, session, by_info)
         self._after(running, [capture.changed()])
         return None
 
@@ -97,11 +97,25 @@ class Captures:
             return
         capture = running.capture
         try:
-            changes = capture.keys_waiting(lambda memory, at: self.relay.take_digits(stream, memory, at), _now())
+            changes = capture.keys_waiting(lambda memory, at: running.session.take_digits(stream, memory, at), _now())
         except Exception as error:
             log.error("keys could not be taken", session=session, exc_info=error)
             changes = [capture.changed()]
         self._after(running, changes)
+
+    def info_keyed(self, session: SessionId, body: bytes) -> str | None:
+        """A key came as SIP INFO; why it is not taken, where it is not. What is not understood ends the capture."""
+        running = self._running.get(session)
+        if running is None or not running.by_info:
+            return "no capture takes keys from SIP INFO in this session"
+        capture = running.capture
+        try:
+            changes = capture.keys_waiting(lambda memory, at: info_key(body, memory, at), _now())
+        except ValueError:
+            log.warning("a SIP INFO was not understood", session=session)
+            changes = [capture.changed()]
+        self._after(running, changes)
+        return None
 
     def key_lost(self, session: SessionId) -> None:
         """The core could not keep a key: a digit is never skipped, the capture ends."""

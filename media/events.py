@@ -1,6 +1,7 @@
 """The vocabulary of the socket between b2bua and media: commands down; counts, states and outcomes up.
 
-Rule 1: no message has a field that could hold a digit of a card, but `last_four` (PCI DSS 3.4.1).
+Rule 1: no message has a field that could hold a digit of a card, but `last_four` (PCI DSS 3.4.1), and `InfoKeyed`, which goes
+        down only: b2bua does not look into what it carries.
 Rule 2: every command is answered by exactly one message with the same `serial`: its own answer, or `Refused`.
 Rule 3: what happens by itself (`CaptureChanged`) carries no serial.
 """
@@ -57,6 +58,25 @@ class LocalStream(msgspec.Struct, frozen=True):
     port: int
 
 
+class DecodedCodec(StrEnum):
+    """Codecs that the core does not know, and the decoder process does. Their order is the core's (`_queue.h`)."""
+
+    OPUS = "opus"
+    G729 = "g729"
+    GSM = "gsm"
+    AMR = "amr"
+    AMR_OCTETS = "amr, octet-aligned"
+    AMR_WB = "amr-wb"
+    AMR_WB_OCTETS = "amr-wb, octet-aligned"
+
+
+class Interface(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one leg's packets are received, and what its peer is told of it. Empty: as `[media]` says."""
+
+    address: str = ""
+    advertised: str = ""
+
+
 class StreamKeys(msgspec.Struct, frozen=True, kw_only=True):
     """SRTP of one m-line of one leg: a suite of RFC 4568 by name, and a master key with its salt for each direction."""
 
@@ -72,9 +92,11 @@ class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
     """What a leg's SDP says of one m-line: where its packets come from and go to.
 
     `port` 0 means refused or inactive. `event_types` are the payload types mapped to telephone-event (RFC 4733), `mu_types` and
-    `a_types` those of G.711, `other_types` those of video, which holds no tones, and `opaque_types` the rest: media cannot look
-    into it, and while masked it does not pass. Where `rtp` is false the packets are of another protocol (UDPTL): they are relayed
-    as they are, and while masked those of the customer are not. `keys`: it is SRTP; None: in clear.
+    `a_types` those of G.711, `decoded_types` those that the decoder process looks into, `other_types` those of video, which holds
+    no tones, and `opaque_types` the rest: media cannot look into it, and while masked it does not pass. `red_types` are
+    redundancy (RFC 2198): its blocks have types of their own. `clock_rate` is that of the audio, in Hz; 0: it is none. Where
+    `rtp` is false the packets are of another protocol (UDPTL): they are relayed as they are, and while masked those of the
+    customer are not. `keys`: it is SRTP; None: in clear.
     `latch`: take the source of the first packet instead (trunks with `nat = yes` only).
     """
 
@@ -85,8 +107,11 @@ class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
     event_types: tuple[int, ...] = ()
     mu_types: tuple[int, ...] = ()
     a_types: tuple[int, ...] = ()
+    decoded_types: tuple[tuple[int, DecodedCodec], ...] = ()
     opaque_types: tuple[int, ...] = ()
     other_types: tuple[int, ...] = ()
+    red_types: tuple[int, ...] = ()
+    clock_rate: int = 8000
     rtp: bool = True
     keys: StreamKeys | None = None
     latch: bool = False
@@ -125,7 +150,22 @@ class Command(Message, frozen=True, kw_only=True):
 
 
 class OpenSession(Command, frozen=True, kw_only=True, tag="open"):
-    """Bind ports for `streams` m-lines on both legs. Answered by `SessionOpened`."""
+    """Bind ports for `streams` m-lines on both legs. Answered by `SessionOpened`.
+
+    `again`: the session exists, and is opened anew, on other interfaces; of what it had nothing stays.
+    """
+
+    streams: int
+    caller: Interface = Interface()
+    agent: Interface = Interface()
+    again: bool = False
+
+
+class WidenSession(Command, frozen=True, kw_only=True, tag="widen"):
+    """Bind ports for more m-lines, `streams` in all; what there is goes on. Answered by `SessionOpened`, with all of them.
+
+    Refused while the session is masked: a stream is masked from its first packet, or there is none.
+    """
 
     streams: int
 
@@ -145,9 +185,22 @@ class SetMask(Command, frozen=True, kw_only=True, tag="set_mask"):
 
 
 class StartCapture(Command, frozen=True, kw_only=True, tag="start_capture"):
-    """Begin to collect. Refused unless the session is masked. Answered by `Done`, then `CaptureChanged`."""
+    """Begin to collect. Refused unless the session is masked. Answered by `Done`, then `CaptureChanged`.
+
+    `by_info`: keys come as SIP INFO (`InfoKeyed`), and telephone-events are masked only: of the same press one counts.
+    """
 
     capture: CaptureId
+    by_info: bool = False
+
+
+class InfoKeyed(Command, frozen=True, kw_only=True, tag="info_keyed"):
+    """The customer's side sent a key as SIP INFO. Refused unless a capture takes keys from there. Answered by `Done`."""
+
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"InfoKeyed({self.session})"
 
 
 class ResetCapture(Command, frozen=True, kw_only=True, tag="reset_capture"):
@@ -205,8 +258,9 @@ class SessionOpened(Answer, frozen=True, kw_only=True, tag="opened"):
 class LegCounters(msgspec.Struct, frozen=True, kw_only=True):
     """Packets of one leg since the session opened. `masked`: kept from this leg by the mask; `strangers`: not from its peer.
 
-    The last three are what its peer says in RTCP of what we send to it: how many reports there were, packets that it
-    missed, and its newest interarrival jitter in units of rtp_timestamp (RFC 3550 section 6.4.1).
+    The next three are what its peer says in RTCP of what we send to it: how many reports there were, packets that it
+    missed, and its newest interarrival jitter in units of rtp_timestamp (RFC 3550 section 6.4.1). The last three are how the
+    peer's audio comes: packets that its numbers promised, those of them that did not come, and the newest jitter in microseconds.
     """
 
     received: int = 0
@@ -217,6 +271,9 @@ class LegCounters(msgspec.Struct, frozen=True, kw_only=True):
     reports: int = 0
     lost: int = 0
     jitter: int = 0
+    expected: int = 0
+    missing: int = 0
+    arrival_jitter: int = 0
 
 
 class SessionClosed(Answer, frozen=True, kw_only=True, tag="closed"):
@@ -249,11 +306,19 @@ class CaptureChanged(Message, frozen=True, kw_only=True, tag="capture"):
     reason: str | None = None
 
 
+class SessionLost(Message, frozen=True, kw_only=True, tag="session_lost"):
+    """What relayed this session is gone, and the session with it: it need not be closed."""
+
+    session: SessionId
+
+
 AnyCommand = (
     OpenSession
+    | WidenSession
     | SetRemote
     | SetMask
     | StartCapture
+    | InfoKeyed
     | ResetCapture
     | SubmitCapture
     | CancelCapture
@@ -261,4 +326,4 @@ AnyCommand = (
     | CountSessions
 )
 AnyAnswer = Done | Refused | SessionOpened | SessionClosed | Counted
-AnyNews = CaptureChanged
+AnyNews = CaptureChanged | SessionLost

@@ -6,17 +6,21 @@ Rule 2: while masked, CSRCs, header extension and padding are left out: they may
 Rule 3: unmasked, every well-formed packet is relayed as it is, events too; only its sequence number may differ.
 Rule 4: while masked, G.711 is held (media/hold.py) and leaves without its tones; audio that cannot be looked into does not leave.
 Rule 5: types that nobody negotiated are unknown; where no types are known at all, only an unmasked path relays.
+Rule 6: redundancy (RFC 2198) is opened: events in any block are keys, and while masked nothing leaves of a packet but its primary
+        block, as a packet of its own; so it is after the mask with a packet that reaches back to what was masked.
+Rule 7: reports of RTCP are translated to what was changed, masked or not (media/report.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from . import telephone_event
+from . import report, telephone_event
 from .g711 import Law
 from .hold import Hold, Policy
 from .reassembly import Presses
+from .red import Block, Reach, unwrap
 from .rtp import Rtp, Ssrc, is_multiplexed_rtcp, is_rtcp, leading_reports, parse, serialise
 from .sequence import Tracks
 
@@ -31,11 +35,22 @@ class Keyed:
 
 
 @dataclass(slots=True)
+class _Seen:
+    """The events of one packet. `withheld`: a part of one is kept from the agent; `primary`: of the primary block's;
+    `until`: where the newest event of that ends."""
+
+    keyed: list[Keyed] = field(default_factory=list)
+    withheld: bool = False
+    primary: bool = False
+    until: int | None = None
+
+
+@dataclass(slots=True)
 class Mask:
     """One direction, from customer to agent. A payload type that is listed as both counts as an event's.
 
     `audio`: the types that are neither events nor a telephone's audio, and what is not looked into; `laws`: G.711;
-    `opaque`: audio that the core cannot look into.
+    `opaque`: audio that the core cannot look into; `red`: redundancy.
     """
 
     events: frozenset[int]
@@ -43,9 +58,11 @@ class Mask:
     on: bool = False
     laws: Mapping[int, Law] = field(default_factory=dict)
     opaque: frozenset[int] = frozenset()
+    red: frozenset[int] = frozenset()
     _hold: Hold | None = None
     _tracks: Tracks = field(default_factory=Tracks)
     _presses: Presses = field(default_factory=Presses)
+    _reach: Reach = field(default_factory=Reach)
 
     def switch(self, on: bool, policy: Policy = Policy.MASK, guard: int = 24) -> list[bytes]:
         """Mask, or open; what leaves because of it. `guard`: blocks of 5 ms for which a window stays open."""
@@ -54,40 +71,64 @@ class Mask:
         self.on = on
         return left
 
-    def rtp(self, packet: bytes, now_ms: int) -> tuple[bytes | None, Keyed | None]:
-        """What leaves at once (None: nothing; see `released`), and the press that this packet begins."""
-        parsed = parse(packet)
-        if parsed is None:
-            return (None if self._is_strict else packet), None
-        if is_multiplexed_rtcp(parsed):
-            return (None if self.on else packet), None
-        keyed, withhold = None, self.on and not self._is_audio(parsed)
-        event = telephone_event.parse(parsed.payload) if parsed.payload_type in self.events else None
-        if event is not None and telephone_event.is_key(event):
-            sighting = self._presses.sight(
-                parsed.ssrc, parsed.rtp_timestamp, parsed.marker, event, masked=self.on, now_ms=now_ms
-            )
-            withhold = withhold or sighting.withheld
-            if sighting.replayed:
-                self._tracks.replay(parsed.ssrc, parsed.sequence_number)
-            if sighting.is_new:
-                keyed = Keyed(parsed.ssrc, parsed.rtp_timestamp, event.code)
+    def rtp(self, packet: bytes, now_ms: int) -> tuple[bytes | None, tuple[Keyed, ...]]:
+        """What leaves at once (None: nothing; see `released`), and the presses that this packet begins."""
+        whole = parse(packet)
+        if whole is None:
+            return (None if self._is_strict else packet), ()
+        if is_multiplexed_rtcp(whole):
+            return (None if self.on else packet), ()
+        if self.on:
+            self._reach.mask()
+        is_red = whole.payload_type in self.red - self.events - self.opaque
+        blocks = unwrap(whole) if is_red else (Block(whole.payload_type, whole.rtp_timestamp, whole.payload),)
+        seen = self._sight(whole, blocks, now_ms)
+        opened = is_red and (self.on or self._reach.is_back(whole, blocks) or seen.withheld)
+        parsed = _primary(whole, blocks) if opened else whole
+        withhold = seen.primary or (self.on and not self._is_audio(parsed)) or (opened and not self._knows(parsed))
+        if is_red and seen.keyed and self._hold is not None:
+            self._hold.event(now_ms)
         law = self._law(parsed) if self.on and not withhold else None
         if law is not None and not self._holds(parsed, now_ms):
             withhold = True
         leaves_as = self._tracks.leaves_as(parsed.ssrc, parsed.sequence_number, withhold)
         if self._hold is not None and withhold and self._is_key(parsed):
             self._hold.event(now_ms)
-            if event is not None and telephone_event.is_key(event) and parsed.ssrc == self._hold.ssrc:
-                self._fill(parsed.rtp_timestamp + event.duration, event=True)
+            if seen.until is not None and parsed.ssrc == self._hold.ssrc:
+                self._fill(seen.until, event=True)
         if leaves_as is None:
-            return None, keyed
+            self._tracks.spare(parsed.ssrc, 1, len(whole.payload))
+            return None, tuple(seen.keyed)
+        self._tracks.spare(parsed.ssrc, 0, len(whole.payload) - len(parsed.payload))
+        passing = replace(parsed, sequence_number=leaves_as)
         if law is not None and self._hold is not None:
-            self._hold.audio(replace(parsed, sequence_number=leaves_as), law, now_ms)
-            return None, keyed
-        if self.on:
-            return serialise(replace(parsed, sequence_number=leaves_as)), keyed
-        return packet[:2] + leaves_as.to_bytes(2, "big") + packet[4:], keyed
+            self._hold.audio(passing, law, now_ms)
+            return None, tuple(seen.keyed)
+        if self.on or opened:
+            return serialise(passing), tuple(seen.keyed)
+        return packet[:2] + leaves_as.to_bytes(2, "big") + packet[4:], tuple(seen.keyed)
+
+    def _sight(self, whole: Rtp, blocks: Sequence[Block], now_ms: int) -> _Seen:
+        """Look at the events in all blocks."""
+        seen = _Seen()
+        for block in blocks:
+            events = telephone_event.packed(block.payload) if block.payload_type in self.events else ()
+            for began, event in events:
+                if not telephone_event.is_key(event):
+                    continue
+                begins = (block.rtp_timestamp + began) % (1 << 32)
+                sighting = self._presses.sight(
+                    whole.ssrc, begins, whole.marker, event, masked=self.on, now_ms=now_ms, copy=block.copy
+                )
+                if sighting.replayed:
+                    self._tracks.replay(whole.ssrc, whole.sequence_number)
+                if sighting.is_new:
+                    seen.keyed.append(Keyed(whole.ssrc, begins, event.code))
+                seen.withheld |= sighting.withheld
+                if not block.copy:
+                    seen.primary |= sighting.withheld
+                    seen.until = begins + event.duration
+        return seen
 
     def released(self) -> Iterator[bytes]:
         """What was held and leaves now; to be asked after every packet."""
@@ -115,25 +156,45 @@ class Mask:
             leaves_as = self._tracks.insert(self._hold.ssrc)
             if leaves_as is None:
                 return
+            self._tracks.spare(self._hold.ssrc, -1, -size)
             self._hold.fill(at, size, leaves_as)
 
     def rtcp(self, packet: bytes) -> bytes | None:
         """What leaves for the agent: unmasked the packet as it is, masked its leading reports (None: nothing)."""
         if not is_rtcp(packet):
             return None if self._is_strict else packet
-        return (leading_reports(packet) or None) if self.on else packet
+        passing = leading_reports(packet) if self.on else packet
+        return report.as_sent(passing, self._tracks) or None
+
+    def rtcp_back(self, packet: bytes) -> bytes | None:
+        """What leaves for the customer of the agent's RTCP."""
+        if not is_rtcp(packet):
+            return None if self._is_strict else packet
+        return report.as_heard(packet, self._tracks)
 
     @property
     def _is_strict(self) -> bool:
-        return self.on or bool(self.events or self.audio or self.laws or self.opaque)
+        return self.on or bool(self.events or self.audio or self.laws or self.opaque or self.red)
 
     def _is_key(self, parsed: Rtp) -> bool:
         return parsed.payload_type in self.events or telephone_event.looks_like_event(parsed.payload)
+
+    def _knows(self, parsed: Rtp) -> bool:
+        """Whether a primary block's type was negotiated."""
+        number = parsed.payload_type
+        return number in self.events or number in self.audio or number in self.laws or number in self.opaque
 
     def _law(self, parsed: Rtp) -> Law | None:
         return self.laws.get(parsed.payload_type)
 
     def _is_audio(self, parsed: Rtp) -> bool:
         known = parsed.payload_type in self.audio or parsed.payload_type in self.laws
-        closed = parsed.payload_type in self.events or parsed.payload_type in self.opaque
+        closed = parsed.payload_type in (self.events | self.opaque | self.red)
         return known and not closed and not telephone_event.looks_like_event(parsed.payload)
+
+
+def _primary(whole: Rtp, blocks: Sequence[Block]) -> Rtp:
+    """The primary block as a packet of its own; of a malformed packet nothing that anybody knows."""
+    if not blocks:
+        return whole
+    return replace(whole, payload_type=blocks[-1].payload_type, payload=blocks[-1].payload)

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections import deque
+from collections.abc import Callable
 
 from provider_adapters.pipe import PayerGone, PayerPipe
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
 _MOST_AT_ONCE = 8
+DECODER = b"decoder"  # what the supervisor says with a socket that leads to one
 
 
 class Payers:
@@ -38,8 +41,10 @@ class Payers:
             self._ready.remove(pipe)
             pipe.close()
 
-    async def receive(self, channel: socket.socket) -> None:
-        """Take in payers from the supervisor until it closes the channel. Owns `channel`."""
+    async def receive(self, channel: socket.socket, on_decoder: Callable[[int], None] = os.close) -> None:
+        """Take in payers from the supervisor until it closes the channel. Owns `channel`.
+
+        A socket to a decoder process comes the same way, and goes to `on_decoder`, which owns it from then on."""
         loop = asyncio.get_running_loop()
         channel.setblocking(False)
         self._channel = channel
@@ -56,6 +61,10 @@ class Payers:
                 loop.remove_reader(channel)
                 if not ended.done():
                     ended.set_result(None)
+            if message == DECODER:
+                for descriptor in descriptors:
+                    on_decoder(descriptor)
+                return
             for descriptor in descriptors:
                 task = loop.create_task(self._take_in(PayerPipe(socket.socket(fileno=descriptor))))
                 self._starting.add(task)

@@ -11,14 +11,16 @@ class NoPorts(Exception):
 
 
 class PortPairs:
-    """The range, walked round so that a port that was just freed is the last to be used again.
+    """The range on one address, walked round so that a port that was just freed is the last to be used again.
 
-    A port is ours only once it is bound, so nothing is kept in a list that could disagree with the kernel.
+    What is sent from it carries the DiffServ code point `dscp` (RFC 2474). A port is ours only once it is bound, so
+    nothing is kept in a list that could disagree with the kernel.
     """
 
-    def __init__(self, address: str, low: int, high: int) -> None:
+    def __init__(self, address: str, low: int, high: int, dscp: int = 0) -> None:
         self._address = address
         self._family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._traffic_class = dscp << 2  # the two bits below are ECN's (RFC 3168)
         self._pairs = [(port, port + 1) for port in range(low, high, 2)]
         self._next = 0
 
@@ -40,6 +42,10 @@ class PortPairs:
         sock = socket.socket(self._family, socket.SOCK_DGRAM)
         try:
             sock.setblocking(False)
+            if self._family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, self._traffic_class)
+            else:
+                sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, self._traffic_class)
             sock.bind((self._address, port))
         except OSError as error:
             sock.close()

@@ -3,7 +3,7 @@
 Rule 1: a press is known by SSRC and rtp_timestamp; its first packet to arrive counts, be it start, middle or end.
         Neither the marker bit nor the end is waited for.
 Rule 2: the same press again is a new one if its durations begin anew after more than REPLAY_GAP: some senders replay
-        a recorded event with the same rtp_timestamp. Held-up copies of the end do not begin anew.
+        a recorded event with the same rtp_timestamp. Held-up copies of the end do not begin anew, nor do redundant ones.
 Rule 3: a long press is sent in segments (section 2.5.1.3): what follows on an unended segment is the same press.
 Rule 4: keys are held for HOLD before anyone hears of them, so that a press that is overtaken on the way still comes
         before the later one. What is overtaken by more is reported when it comes: late, never lost.
@@ -54,13 +54,20 @@ class Presses:
     _slots: list[Press] = field(default_factory=list)
 
     def sight(
-        self, ssrc: Ssrc, rtp_timestamp: int, marker: bool, event: TelephoneEvent, masked: bool, now_ms: int
+        self,
+        ssrc: Ssrc,
+        rtp_timestamp: int,
+        marker: bool,
+        event: TelephoneEvent,
+        masked: bool,
+        now_ms: int,
+        copy: bool = False,
     ) -> Sighting:
-        """Take one packet of an event. `now_ms`: a monotonic clock's milliseconds."""
+        """Take one packet of an event. `now_ms`: a monotonic clock's milliseconds; `copy`: it is redundant (RFC 2198)."""
         known = next((p for p in self._slots if p.ssrc == ssrc and p.rtp_timestamp == rtp_timestamp), None)
         if known is not None:
             begins_anew = event.duration < known.duration or (marker and event.duration == known.duration)
-            if not begins_anew or now_ms - known.last_ms <= REPLAY_GAP_MS:
+            if copy or not begins_anew or now_ms - known.last_ms <= REPLAY_GAP_MS:
                 known.last_ms = now_ms
                 known.ended |= event.end
                 known.withheld |= masked

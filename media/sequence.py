@@ -5,6 +5,7 @@ Rule 2: the count of an SSRC outlives the mask; where nothing was ever withheld,
 Rule 3: the number of a withheld packet is given away: a copy of it never leaves, not even after the mask.
 Rule 4: a jump is believed when a second packet follows it (RFC 3550 appendix A.1); until then it changes nothing.
 Rule 5: what fills a gap in time takes the next number, and later packets leave one number later.
+Rule 6: each SSRC knows by how much its sender counts more than what left: packets, and octets of payload.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Track:
     withheld: int = 0
     probe: int | None = None
     probe_withheld: bool = False
+    packets: int = 0
+    octets: int = 0
 
     def leaves_as(self, sequence_number: int, withhold: bool) -> int | None:
         """The number under which the packet leaves, or None if it does not."""
@@ -65,6 +68,11 @@ class Track:
         self.withheld = (1 << WINDOW) - 1
         return (self.highest - self.shift) % _WRAP
 
+    def numbered(self, extended: int) -> int:
+        """The sender's own number for one that left, both extended by wraps (RFC 3550 section 6.4.1); never past its newest."""
+        own = (extended + self.shift) % (1 << 32)
+        return (own - max(difference(own % _WRAP, self.highest), 0)) % (1 << 32) if self.shift else extended
+
     def _advance(self, step: int, withhold: bool) -> None:
         self.highest = (self.highest + step) % _WRAP
         self.withheld = (self.withheld << step) % (1 << WINDOW)
@@ -92,6 +100,22 @@ class Tracks:
         """As `Track.insert`; None where the SSRC is forgotten."""
         track = self._by_ssrc.get(ssrc)
         return track.insert() if track is not None else None
+
+    def spare(self, ssrc: Ssrc, packets: int, octets: int) -> None:
+        """Note what the sender counts and what does not leave."""
+        track = self._by_ssrc[ssrc]
+        track.packets += packets
+        track.octets += octets
+
+    def spared(self, ssrc: Ssrc) -> tuple[int, int]:
+        """How many packets and octets the sender counts that did not leave; negative where more left."""
+        track = self._by_ssrc.get(ssrc)
+        return (track.packets, track.octets) if track is not None else (0, 0)
+
+    def numbered(self, ssrc: Ssrc, extended: int) -> int:
+        """As `Track.numbered`."""
+        track = self._by_ssrc.get(ssrc)
+        return track.numbered(extended) if track is not None else extended
 
     def leaves_as(self, ssrc: Ssrc, sequence_number: int, withhold: bool) -> int | None:
         """As `Track.leaves_as`."""

@@ -1,4 +1,5 @@
-"""The media process: sessions, masks and captures at b2bua's command. It opens no connection of its own.
+"""The media process: sessions, masks and captures at b2bua's command. It opens no connection of its own, but to rtpengine
+servers (distributed.py).
 
 Started as `python -m media.service --socket PATH --payers FD`, its settings in the environment, by `tonewall run`.
 
@@ -19,19 +20,24 @@ import socket
 from pathlib import Path
 from typing import cast
 
+import uvloop
+
 from media._core import KEYED, LEAKED, OVERFLOW, Relay
 from media.capture.messages import Limits
 from media.capture.state import IllegalEvent
 from media.captures import Captures
+from media.engine import Session
 from media.events import (
     AnyAnswer,
     AnyCommand,
+    AnyNews,
     CancelCapture,
-    CaptureChanged,
     CloseSession,
     Counted,
     CountSessions,
     Done,
+    InfoKeyed,
+    Interface,
     LegCounters,
     OpenSession,
     Refused,
@@ -41,13 +47,16 @@ from media.events import (
     SessionOpened,
     SetMask,
     SetRemote,
+    Side,
     StartCapture,
     SubmitCapture,
+    WidenSession,
 )
 from media.payers import Payers
 from media.ports import NoPorts, PortPairs
 from media.sessions import RelayedSession
 from media.settings import MediaSettings
+from media.threads import MediaThreads
 from tonewall import log
 from tonewall.frames import BadFrame, FrameConnection
 from tonewall.ini import ConfigError, load
@@ -60,30 +69,42 @@ class MediaService:
     """Everything of the media process but its sockets to others."""
 
     def __init__(self, settings: MediaSettings, payers: Payers) -> None:
-        self._relay = Relay()
+        self._threads = MediaThreads(settings.threads)
+        self._realtime, self._gather = settings.realtime, settings.gather
         self._quiet_time = settings.quiet_time
         self._orphans: dict[SessionId, int] = {}  # sessions whose b2bua is gone, and the packets they had received
-        self._ports = PortPairs(settings.address, *settings.port_range())
-        self._advertised = settings.advertised or settings.address
+        self._range = (*settings.port_range(), settings.dscp)
+        self._own = Interface(address=settings.address, advertised=settings.advertised or settings.address)
+        self._ports: dict[str, PortPairs] = {}  # by address
         self._payers = payers
         limits = Limits(inactivity=settings.key_timeout, total=settings.capture_timeout, ready=settings.ready_timeout)
-        self._captures = Captures(self._relay, payers, limits, self._tell)
-        self._sessions: dict[SessionId, RelayedSession] = {}
-        self._of_stream: dict[int, RelayedSession] = {}
+        self._captures = Captures(payers, limits, self._tell)
+        self._sessions: dict[SessionId, Session] = {}
+        self._of_stream: dict[int, Session] = {}
         self._numbers = itertools.count(1).__next__
         self._leaks = 0  # that the canary stopped
         self._b2bua: FrameConnection[AnyCommand] | None = None
 
-    def start(self) -> None:
-        """Start the media thread and listen to what it reports."""
-        self._relay.start()
-        asyncio.get_running_loop().add_reader(self._relay.fileno(), self._relay_reports)
+    async def start(self) -> None:
+        """Start the media threads and listen to what they report."""
+        self._threads.start(realtime=self._realtime, gather=self._gather)
+        for relay in self._threads:
+            asyncio.get_running_loop().add_reader(relay.fileno(), self._relay_reports, relay)
 
-    def stop(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._relay.fileno())
+    async def stop(self) -> None:
+        for relay in self._threads:
+            asyncio.get_running_loop().remove_reader(relay.fileno())
         for session in tuple(self._sessions):
             self._close(session)
-        self._relay.stop()
+        self._threads.stop()
+
+    def take_decoder(self, descriptor: int) -> None:
+        """A decoder process was started, one for each thread."""
+        try:
+            self._threads.take_decoder(descriptor)
+        except (OSError, RuntimeError) as error:
+            os.close(descriptor)
+            logger.error("no decoder: codecs that it would look into are silent while masked", exc_info=error)
 
     # --- b2bua ----------------------------------------------------------------------------------------------------
 
@@ -93,7 +114,7 @@ class MediaService:
             self._b2bua.close()
             self._lose_b2bua()
         connection: FrameConnection[AnyCommand] = FrameConnection(
-            cast("type[AnyCommand]", AnyCommand), lambda command: connection.send(self._obey(command))
+            cast("type[AnyCommand]", AnyCommand), lambda command: self._heard(connection, command)
         )
         connection.lost = lambda error: self._lost(connection, error)
         self._b2bua = connection
@@ -127,6 +148,9 @@ class MediaService:
                 else:
                     self._orphans[session_id] = session.received()
 
+    def _heard(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
+        connection.send(self._obey(command))
+
     def _obey(self, command: AnyCommand) -> AnyAnswer:
         try:
             return self._carry_out(command)
@@ -146,16 +170,20 @@ class MediaService:
         session = self._sessions.get(command.session)
         if session is None:
             return Refused(serial=command.serial, reason="no such session")
+        if isinstance(command, WidenSession):
+            return self._widen(_own(session), command)
         reason: str | None = None
         match command:
             case SetRemote(side=side, streams=streams):
-                session.set_remote(side, streams)
+                _own(session).set_remote(side, streams)
             case SetMask(on=on, masking=masking):
                 if not on and self._captures.collects(session.id):
                     return Refused(serial=command.serial, reason="a capture collects in this session")
-                session.mask(on, masking)
-            case StartCapture(capture=capture):
-                reason = self._captures.start(session, capture)
+                _own(session).mask(on, masking)
+            case StartCapture(capture=capture, by_info=by_info):
+                reason = self._captures.start(session, capture, by_info=by_info)
+            case InfoKeyed(body=body):
+                reason = self._captures.info_keyed(session.id, body)
             case CloseSession():
                 caller, agent = self._close(session.id)
                 return SessionClosed(serial=command.serial, caller=caller, agent=agent)
@@ -177,12 +205,29 @@ class MediaService:
 
     def _open(self, command: OpenSession) -> AnyAnswer:
         if command.session in self._sessions:
-            return Refused(serial=command.serial, reason="the session exists")
-        session = RelayedSession(
-            command.session, self._relay, self._ports, self._advertised, self._numbers, command.streams
-        )
+            if not command.again or self._sessions[command.session].mask_confirmed:
+                return Refused(serial=command.serial, reason="the session exists")
+            self._close(command.session)
+        relay = self._threads.least_busy()
+        interfaces = {Side.CALLER: self._interface(command.caller), Side.AGENT: self._interface(command.agent)}
+        session = RelayedSession(command.session, relay, interfaces, self._numbers, command.streams)
+        self._threads.took(relay)
         self._sessions[session.id] = session
         self._of_stream.update(dict.fromkeys(session.streams, session))
+        caller, agent = session.local.values()
+        return SessionOpened(serial=command.serial, caller=caller, agent=agent)
+
+    def _interface(self, wanted: Interface) -> tuple[PortPairs, str]:
+        """The ports of an address, and the address that peers are told."""
+        address = wanted.address or self._own.address
+        if address not in self._ports:
+            self._ports[address] = PortPairs(address, *self._range)
+        return self._ports[address], wanted.advertised or wanted.address or self._own.advertised
+
+    def _widen(self, session: RelayedSession, command: WidenSession) -> AnyAnswer:
+        if session.masked:
+            return Refused(serial=command.serial, reason="the session is masked")
+        self._of_stream.update(dict.fromkeys(session.widen(command.streams), session))
         caller, agent = session.local.values()
         return SessionOpened(serial=command.serial, caller=caller, agent=agent)
 
@@ -191,6 +236,8 @@ class MediaService:
         session = self._sessions.pop(session_id)
         for stream in session.streams:
             self._of_stream.pop(stream, None)
+        if isinstance(session, RelayedSession):
+            self._threads.lost(session.relay)
         return session.close()
 
     def _count(self, serial: int) -> Counted:
@@ -205,27 +252,46 @@ class MediaService:
 
     # --- what happens by itself -----------------------------------------------------------------------------------
 
-    def _relay_reports(self) -> None:
-        for stream, kind in self._relay.take_events():
-            session = self._of_stream.get(stream)
-            if session is None:
-                continue
-            if kind == KEYED:
-                self._captures.keys_waiting(session.id, stream)
-            elif kind == OVERFLOW:
-                self._captures.key_lost(session.id)
-            elif kind == LEAKED:
-                self._leaks += 1
-                logger.error(
-                    "a key got through the mask",
-                    session=session.id,
-                    why="the canary cut the audio off; report this as a bug",
-                )
-                self._captures.key_leaked(session.id)
+    def _relay_reports(self, relay: Relay) -> None:
+        for stream, kind in relay.take_events():
+            self._happened(stream, kind)
 
-    def _tell(self, news: CaptureChanged) -> None:
+    def _happened(self, stream: int, kind: int) -> None:
+        session = self._of_stream.get(stream)
+        if session is None:
+            return
+        if kind == KEYED:
+            self._captures.keys_waiting(session.id, stream)
+        elif kind == OVERFLOW:
+            self._captures.key_lost(session.id)
+        elif kind == LEAKED:
+            self._leaks += 1
+            logger.error(
+                "a key got through the mask",
+                session=session.id,
+                why="the canary cut the audio off; report this as a bug",
+            )
+            self._captures.key_leaked(session.id)
+
+    def _tell(self, news: AnyNews) -> None:
         if self._b2bua is not None:
             self._b2bua.send(news)
+
+
+def _own(session: Session) -> RelayedSession:
+    """Raises ValueError where it is another's."""
+    if not isinstance(session, RelayedSession):
+        raise ValueError("not relayed by the own core")
+    return session
+
+
+def engine(settings: MediaSettings) -> type[MediaService]:
+    """What carries the commands out."""
+    if settings.engine == "rtpengine":
+        from media.distributed import DistributedMedia  # noqa: PLC0415  # it builds on this module
+
+        return DistributedMedia
+    return MediaService
 
 
 async def run(settings: MediaSettings, path: Path, payers_channel: socket.socket | None) -> None:
@@ -235,11 +301,11 @@ async def run(settings: MediaSettings, path: Path, payers_channel: socket.socket
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     payers = Payers()
-    service = MediaService(settings, payers)
-    service.start()
+    service = engine(settings)(settings, payers)
+    await service.start()
     tasks = [loop.create_task(service.end_quiet_orphans(), name="orphans")]
     if payers_channel is not None:
-        tasks.append(loop.create_task(payers.receive(payers_channel), name="payers"))
+        tasks.append(loop.create_task(payers.receive(payers_channel, service.take_decoder), name="payers"))
     path.unlink(missing_ok=True)  # noqa: ASYNC240  # before anything is served
     before = os.umask(0o177)
     try:
@@ -249,7 +315,7 @@ async def run(settings: MediaSettings, path: Path, payers_channel: socket.socket
     logger.info("listening", path=str(path), address=settings.address)
     await stop.wait()
     server.close()
-    service.stop()
+    await service.stop()
     payers.close()
     for task in tasks:
         task.cancel()
@@ -273,8 +339,10 @@ def main() -> None:
         logger.warning("memory not locked", hint="raise the memory lock limit; the vault itself is locked")
     try:
         settings = load(MediaSettings, {})
+        if faults := settings.faults():
+            raise ConfigError("\n".join(faults))
         channel = socket.socket(fileno=arguments.payers) if arguments.payers is not None else None
-        asyncio.run(run(settings, arguments.socket, channel))
+        uvloop.run(run(settings, arguments.socket, channel))
     except ConfigError as error:
         raise SystemExit(str(error)) from None
 

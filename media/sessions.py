@@ -7,15 +7,18 @@ Rule 2: the mask covers every stream of the session, or `mask` raises and nobody
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from media._core import AGENT, CALLER, GUARD, Relay
-from media.events import LegCounters, LocalStream, Masking, MaskPolicy, RemoteStream, SessionId, Side
+from media._core import AGENT, CALLER, GUARD, Relay, SecretMemory
+from media.decoded import NUMBERS
+from media.events import DecodedCodec, LegCounters, LocalStream, Masking, MaskPolicy, RemoteStream, SessionId, Side
 from media.hold import BLOCK_SECONDS, Policy
 from media.ports import PortPairs
+from tonewall.log import get_logger
 
+_log = get_logger(__name__)
 _LEGS = {Side.CALLER: CALLER, Side.AGENT: AGENT}
 _NOWHERE = "0.0.0.0"  # noqa: S104
 _POLICIES = {
@@ -32,8 +35,10 @@ class _Types:
     events: set[int] = field(default_factory=set)
     mu: set[int] = field(default_factory=set)
     a: set[int] = field(default_factory=set)
+    decoded: dict[int, DecodedCodec] = field(default_factory=dict)
     opaque: set[int] = field(default_factory=set)
     other: set[int] = field(default_factory=set)
+    red: set[int] = field(default_factory=set)
 
     def learn(self, remote: RemoteStream) -> None:
         self.events.update(remote.event_types)
@@ -41,22 +46,30 @@ class _Types:
         self.a.update(remote.a_types)
         self.opaque.update(remote.opaque_types)
         self.other.update(remote.other_types)
-        self.opaque |= self.mu & self.a
+        self.red.update(remote.red_types)
+        self.opaque |= (self.mu & self.a) | (self.red & (self.mu | self.a | self.other))
+        for number, codec in remote.decoded_types:
+            if self.decoded.setdefault(number, codec) is not codec or number in self.mu | self.a | self.red:
+                self.opaque.add(number)
 
-    def lists(self) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    def lists(self) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes]:
         """As `Relay.set_types` takes them."""
-        return bytes(self.events), bytes(self.other), bytes(self.mu), bytes(self.a), bytes(self.opaque)
+        decoded = bytes(byte for number, codec in self.decoded.items() for byte in (number, NUMBERS[codec]))
+        events, other, mu, a, opaque = map(bytes, (self.events, self.other, self.mu, self.a, self.opaque))
+        return events, other, mu, a, opaque, decoded, bytes(self.red)
 
 
 class RelayedSession:
-    """The streams of one session. `numbers` gives each stream its number in the core."""
+    """The streams of one session. `numbers` gives each stream its number in the core.
+
+    `interfaces`: of each side, where its packets are received, and the address that its peer is told.
+    """
 
     def __init__(
         self,
         session: SessionId,
         relay: Relay,
-        ports: PortPairs,
-        advertised: str,
+        interfaces: Mapping[Side, tuple[PortPairs, str]],
         numbers: Callable[[], int],
         count: int,
     ) -> None:
@@ -67,89 +80,105 @@ class RelayedSession:
         self.mask_confirmed = (
             False  # the media thread has applied the mask to every stream, and nobody asked to open it
         )
-        self._relay = relay
-        self._types = [_Types() for _ in range(count)]
+        self.masked = False  # whether any stream is, or may be
+        self.relay = relay
+        self._interfaces, self._numbers = interfaces, numbers
+        self._types: list[_Types] = []
         self._capturing: list[int] = []
-        listening: dict[Side, list[LocalStream]] = {Side.CALLER: [], Side.AGENT: []}
         with ExitStack() as undo:
             undo.callback(self.close)
-            for _ in range(count):
-                with ExitStack() as sockets:
-                    pairs = {side: ports.bind() for side in Side}
-                    for pair in pairs.values():
-                        for sock in pair:
-                            sockets.enter_context(sock)
-                    for side, pair in pairs.items():
-                        listening[side].append(LocalStream(advertised, pair[0].getsockname()[1]))
-                    number = numbers()
-                    opened = [sock for side in Side for sock in pairs[side]]
-                    relay.open_stream(number, *(sock.fileno() for sock in opened))
-                    for sock in opened:
-                        sock.detach()  # the core's from now on
-                    self.streams.append(number)
+            self.widen(count)
             undo.pop_all()
-        self.local = {side: tuple(streams) for side, streams in listening.items()}
+
+    def widen(self, count: int) -> list[int]:
+        """Bind streams until there are `count`; the new ones. Raises NoPorts, OSError; what is bound by then stays."""
+        before = len(self.streams)
+        while len(self.streams) < count:
+            self._bind()
+        return self.streams[before:]
+
+    def _bind(self) -> None:
+        """One stream more, which no mask covers yet."""
+        with ExitStack() as sockets:
+            pairs = {side: ports.bind() for side, (ports, _) in self._interfaces.items()}
+            for pair in pairs.values():
+                for sock in pair:
+                    sockets.enter_context(sock)
+            number = self._numbers()
+            opened = [sock for side in Side for sock in pairs[side]]
+            ports_of = {side: pair[0].getsockname()[1] for side, pair in pairs.items()}
+            self.relay.open_stream(number, *(sock.fileno() for sock in opened))
+            for sock in opened:
+                sock.detach()  # the core's from now on
+        self.streams.append(number)
+        self._types.append(_Types())
+        for side, port in ports_of.items():
+            stream = LocalStream(self._interfaces[side][1], port)
+            self.local[side] = (*self.local.get(side, ()), stream)
 
     def set_remote(self, side: Side, remotes: tuple[RemoteStream, ...]) -> None:
         """Where one leg's peer is. Streams that the leg did not describe pass nothing."""
         for index, number in enumerate(self.streams):
             if index >= len(remotes) or remotes[index].port == 0:
-                self._relay.set_peer(number, _LEGS[side], _NOWHERE, 0, _NOWHERE, 0, False)
+                self.relay.set_peer(number, _LEGS[side], _NOWHERE, 0, _NOWHERE, 0, False)
                 continue
             remote = remotes[index]
+            ours = self.local[side][index].address
+            if (":" in remote.address) is not (":" in ours):
+                _log.warning(
+                    "nothing is sent to a peer of another family",
+                    session=self.id,
+                    hint="give its trunk a media_address of its own family, IPv4 or IPv6",
+                )
             types = self._types[index]
             types.learn(remote)
-            self._relay.set_peer(
+            self.relay.set_peer(
                 number, _LEGS[side], remote.address, remote.port, remote.rtcp_address, remote.rtcp_port, remote.latch
             )
             keys = remote.keys
             if keys is None:
-                self._relay.set_crypto(number, _LEGS[side], None, b"", b"")
+                self.relay.set_crypto(number, _LEGS[side], None, b"", b"")
             else:
-                self._relay.set_crypto(number, _LEGS[side], keys.suite, keys.peer, keys.ours)
+                self.relay.set_crypto(number, _LEGS[side], keys.suite, keys.peer, keys.ours)
             if remote.rtp:
-                self._relay.set_types(number, *types.lists())
-            else:
-                self._relay.set_types(number, b"", b"")  # nothing is known of it: it passes where nothing is masked
+                self.relay.set_types(number, *types.lists(), clock=remote.clock_rate)
+            else:  # nothing is known of it: it passes where nothing is masked
+                self.relay.set_types(number, b"", b"", clock=0)
 
     def mask(self, on: bool, masking: Masking) -> None:
         """Mask or open every stream. Returns once the media thread has applied it. Raises OSError, ValueError."""
         self.mask_confirmed = False  # half a mask is none: nobody may collect behind it
+        self.masked = True  # or may be
         waits = masking.policy is MaskPolicy.MUTE_ON_KEY
         guard = round(masking.pause / BLOCK_SECONDS) if waits else GUARD
         for number in self.streams:
-            self._relay.set_mask(number, on, _POLICIES[masking.policy], guard)
-        self.mask_confirmed = on
+            self.relay.set_mask(number, on, _POLICIES[masking.policy], guard)
+        self.mask_confirmed = self.masked = on
 
     def capture(self, on: bool) -> None:
         """Keep the customer's key presses, or stop and wipe them. Raises OSError, ValueError."""
         keyed = [number for number, types in zip(self.streams, self._types, strict=True) if types.events]
         for number in keyed if on else self._capturing:
-            self._relay.set_capture(number, on)
+            self.relay.set_capture(number, on)
         self._capturing = keyed if on else []
+
+    def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int:
+        """As `Relay.take_digits`."""
+        return self.relay.take_digits(stream, into, offset)
 
     def received(self) -> int:
         """Packets received on either leg since the session opened."""
-        return sum(self._relay.counters(number)[f"{side.value}_received"] for number in self.streams for side in Side)
+        return sum(self.relay.counters(number)[f"{side.value}_received"] for number in self.streams for side in Side)
 
     def close(self) -> tuple[LegCounters, LegCounters]:
         """Wipe and unbind; the final counters of the caller's and the agent's leg."""
         totals: dict[str, int] = {}
         while self.streams:
-            for name, count in self._relay.close_stream(self.streams.pop()).items():
+            for name, count in self.relay.close_stream(self.streams.pop()).items():
                 before = totals.get(name, 0)
                 totals[name] = max(before, count) if name.endswith("_jitter") else before + count
         return _counters(totals, "caller"), _counters(totals, "agent")
 
 
 def _counters(totals: dict[str, int], leg: str) -> LegCounters:
-    return LegCounters(
-        received=totals.get(f"{leg}_received", 0),
-        sent=totals.get(f"{leg}_sent", 0),
-        masked=totals.get(f"{leg}_masked", 0),
-        strangers=totals.get(f"{leg}_strangers", 0),
-        malformed=totals.get(f"{leg}_malformed", 0),
-        reports=totals.get(f"{leg}_reports", 0),
-        lost=totals.get(f"{leg}_lost", 0),
-        jitter=totals.get(f"{leg}_jitter", 0),
-    )
+    return LegCounters(**{name: totals.get(f"{leg}_{name}", 0) for name in LegCounters.__struct_fields__})

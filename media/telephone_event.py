@@ -1,11 +1,12 @@
-"""The telephone-event payload (RFC 4733 section 2.3), its first block only: the others repeat older events."""
+"""The telephone-event payload (RFC 4733 section 2.3): one event, or several that follow one on the other (section 2.5.1.5)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 KEYS = b"0123456789*#ABCD"  # by event code, RFC 4733 section 3.2
-EVENT_BLOCKS = 8  # more blocks than redundancy has use for; a voice frame of a bigger packet is never an event
+EVENT_BLOCKS = 8  # more events than a packet has use for; a voice frame of a bigger packet is never an event
 SEGMENT = 0xFFFF  # the longest duration of one segment, section 2.5.1.3
 
 
@@ -29,6 +30,21 @@ def parse(payload: bytes) -> TelephoneEvent | None:
         volume=payload[1] & 0x3F,
         duration=int.from_bytes(payload[2:4], "big"),
     )
+
+
+def packed(payload: bytes) -> Iterator[tuple[int, TelephoneEvent]]:
+    """Every event of a payload, with how long after the first it began: where the one before it has ended, or its segment.
+
+    What else stands behind an event, such as filling, is none.
+    """
+    began, follows = 0, True
+    for at in range(0, min(len(payload) - 3, 4 * EVENT_BLOCKS), 4):
+        event = parse(payload[at:])
+        if event is None or not follows or (at and not event.duration):
+            return
+        yield began, event
+        began += event.duration
+        follows = event.end or event.duration == SEGMENT
 
 
 def serialise(event: TelephoneEvent) -> bytes:

@@ -24,6 +24,7 @@ from media.events import (
     CaptureState,
     CloseSession,
     Done,
+    Interface,
     LegCounters,
     LocalStream,
     Masking,
@@ -32,6 +33,7 @@ from media.events import (
     RemoteStream,
     SessionClosed,
     SessionId,
+    SessionLost,
     SessionOpened,
     SetMask,
     SetRemote,
@@ -108,6 +110,8 @@ class Script:
         far_trunks: Sequence[str] = ("far trunk",),
         media: Mapping[str, frozenset[str]] | None = None,
         masks: Mapping[str, Masking] | None = None,
+        info: frozenset[str] = frozenset(),
+        interfaces: Mapping[str, Interface] | None = None,
     ) -> None:
         self.near, self.far = near, OTHER[near]
         self.now = 1_000_000_000.0
@@ -128,6 +132,8 @@ class Script:
             latch=latch,
             media=media or {},
             masks=masks or {},
+            info=info,
+            interfaces=interfaces or {},
         )
         self.call, commands = Call.begin("call-1", invited, route, ORIGIN, SEED, GUARD, self.now)
         self.first = self._keep(commands)
@@ -168,6 +174,9 @@ class Script:
     def news(self, capture: str, state: CaptureState, **more: object) -> list[CallCommand]:
         news = CaptureChanged(session=SESSION, capture=CaptureId(capture), state=state, **more)  # type: ignore[arg-type]
         return self._keep(self.call.media_news(news, self.now))
+
+    def session_lost(self) -> list[CallCommand]:
+        return self._keep(self.call.media_news(SessionLost(session=SESSION), self.now))
 
     def expire(self, seconds: float) -> list[CallCommand]:
         """`seconds` later."""

@@ -75,14 +75,14 @@ def in_clear(text: str) -> str:
 
 
 class RequireToken:
-    """ASGI middleware: 401 under /v1 without a valid token; else the name goes to `request.state.agent`."""
+    """ASGI middleware: 401 under /v1 and for /metrics without a valid token; else the name goes to `request.state.agent`."""
 
     def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
         self._app = app
         self._tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (scope["path"] == "/v1" or scope["path"].startswith("/v1/")):
+        if scope["type"] == "http" and (scope["path"] in ("/v1", "/metrics") or scope["path"].startswith("/v1/")):
             scheme, token = _credentials(scope)
             agent = self._tokens.who(token) if scheme == "bearer" else None
             if agent is None:

@@ -17,6 +17,7 @@ from b2bua.api.currency import MINOR_UNITS
 from b2bua.api.demo import Demo, demo_routes
 from b2bua.api.headers import Harden, security_headers
 from b2bua.api.ladder import ladder_routes
+from b2bua.api.metrics import Metrics, metrics_routes
 from b2bua.api.order import OrderBody, ResetBody
 from b2bua.api.pages import add_pages
 from b2bua.api.problems import add_handlers, problem
@@ -47,6 +48,7 @@ def create_app(
     tokens: Tokens,
     demo: Demo | None = None,
     ladders: LadderDesk | None = None,
+    metrics: Metrics | None = None,
     frame_ancestors: str = "'self'",
     streams: Streams | None = None,
 ) -> FastAPI:
@@ -64,6 +66,7 @@ def create_app(
     app.add_middleware(Harden, headers=security_headers(frame_ancestors))  # added last: outermost
     add_handlers(app)
     app.include_router(_service(desk))
+    app.include_router(metrics_routes(metrics or Metrics(), desk))
     app.include_router(_calls(desk, app.state.streams))
     app.include_router(_capture(desk))
     app.include_router(ladder_routes(ladders or Ladders()))

@@ -132,7 +132,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     }
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "description": "See docs/api.md."}}
     for path, operations in document["paths"].items():
-        if path.startswith("/v1"):
+        if path.startswith("/v1") or path == "/metrics":
             for operation in operations.values():
                 operation["security"] = [{"token": []}]
     return document

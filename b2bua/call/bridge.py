@@ -16,12 +16,13 @@ from typing import assert_never
 
 from b2bua.call import leg, sdp
 from b2bua.call.cause import crossing
+from b2bua.call.codecs import OtherAudio
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
-from b2bua.call.descriptions import OTHER, Descriptions
+from b2bua.call.descriptions import OTHER, Descriptions, Lent
 from b2bua.call.renegotiation import Renegotiation
 from b2bua.call.routing import Destination
 from b2bua.call.state import PHASES, Happening, Phase, step
-from media.events import CloseSession, Masking, OpenSession, SessionId, SessionOpened, Side
+from media.events import CloseSession, Interface, Masking, OpenSession, SessionId, SessionOpened, Side
 
 # What another trunk may do better: it answered nothing, or said that it cannot now.
 _ELSEWHERE = frozenset({408, 500, 502, 503, 504})
@@ -33,7 +34,7 @@ class Route:
     refused with `code`.
 
     `latch`: the trunks that sit behind NAT; `encrypted`: those with SRTP; `media`: the kinds of m-lines that a trunk may have,
-    where not all.
+    where not all; `interfaces`: where RTP of a trunk is received, where not as usual.
     """
 
     near: Side
@@ -45,7 +46,9 @@ class Route:
     masks: Mapping[str, Masking] = field(
         default_factory=dict
     )  # how the trunks' customers are masked, where not as usual
-    opaque: bool = False  # see Descriptions
+    info: frozenset[str] = frozenset()  # the trunks whose customers' keys come as SIP INFO
+    other_audio: OtherAudio = OtherAudio.REFUSE
+    interfaces: Mapping[str, Interface] = field(default_factory=dict)
     code: int = 404
     ring_time: float = 180.0  # seconds; RFC 3261 section 16.6 (timer C) asks for more than three minutes of a proxy
 
@@ -64,6 +67,7 @@ class Bridge:
     answered_at: float | None = None
     opened: bool = False  # whether media was asked for a session
     tried: int = 0  # destinations that took no call
+    moved: dict[Side, str] = field(default_factory=dict)  # the trunks of legs that came from another call
     _invited: leg.LegInvited | None = None
     _offered: leg.LegAnswered | None = None  # the far leg's answer with an offer, until media has opened
     _unconfirmed: bool = False  # whether the far leg waits for the near leg's answer to its offer
@@ -72,7 +76,7 @@ class Bridge:
     @classmethod
     def of(cls, session: SessionId, route: Route, origin: int, seed: bytes) -> Bridge:
         """`origin`, `seed`: see Descriptions."""
-        told = Descriptions(session, origin, seed, opaque=route.opaque)
+        told = Descriptions(session, origin, seed, other_audio=route.other_audio)
         return cls(session, route, told, Renegotiation(told))
 
     def deadline(self) -> float | None:
@@ -85,12 +89,20 @@ class Bridge:
         return self.phase is Phase.UP and not self.renegotiation.busy and not self._unconfirmed
 
     def capturable(self) -> bool:
-        """Whether the customer can key a card: answered, and both ends agreed on clear audio with telephone-event."""
-        return self.settled and self.told.keys_agreed()
+        """Whether the customer can key a card: answered, and it is known how his keys come."""
+        return self.settled and self._keys_come()
 
     def keys_lost(self) -> bool:
         """Whether the call goes on, but the customer's keys no longer come as telephone-event: they may come as tones."""
-        return self.settled and not self.told.keys_agreed()
+        return self.settled and not self._keys_come()
+
+    def _keys_come(self) -> bool:
+        """As SIP INFO, or both ends agreed on clear audio with telephone-event."""
+        return self.by_info() or self.told.keys_agreed()
+
+    def by_info(self) -> bool:
+        """Whether the customer's trunk sends keys as SIP INFO."""
+        return self.trunk(Side.CALLER) in self.route.info
 
     # --- setup ----------------------------------------------------------------------------------------------------
 
@@ -113,8 +125,17 @@ class Bridge:
 
     def _open(self, side: Side) -> ToMedia:
         """Ports for what this side has described."""
-        self.opened = True
-        return ToMedia(OpenSession(session=self.session, streams=len(self.told.said[side].media)))
+        again, self.opened = self.opened, True
+        streams, (caller, agent) = len(self.told.said[side].media), self._interfaces()
+        return ToMedia(OpenSession(session=self.session, streams=streams, caller=caller, agent=agent, again=again))
+
+    def _interfaces(self) -> tuple[Interface, Interface]:
+        """Where packets of the caller's trunk and of the agent's are received."""
+        return self.interface(Side.CALLER), self.interface(Side.AGENT)
+
+    def interface(self, side: Side) -> Interface:
+        """Where packets of a side's trunk are received."""
+        return self.route.interfaces.get(self.trunk(side), Interface())
 
     def media_opened(self, opened: SessionOpened, now: float) -> list[CallCommand]:
         if self.phase not in (Phase.OPENING, Phase.OFFERED):
@@ -147,13 +168,15 @@ class Bridge:
 
     def _note_trunks(self) -> None:
         """What holds for the two trunks that this call is on now."""
-        limits = [self.route.media[self.trunk(side)] for side in Side if self.trunk(side) in self.route.media]
+        limits = [self.route.media[self.trunk(side)] for side in OTHER if self.trunk(side) in self.route.media]
         self.told.kinds = frozenset.intersection(*limits) if limits else None
-        self.told.latch = frozenset(side for side in Side if self.trunk(side) in self.route.latch)
-        self.told.encrypted = frozenset(side for side in Side if self.trunk(side) in self.route.encrypted)
+        self.told.latch = frozenset(side for side in OTHER if self.trunk(side) in self.route.latch)
+        self.told.encrypted = frozenset(side for side in OTHER if self.trunk(side) in self.route.encrypted)
 
     def trunk(self, side: Side) -> str:
         """The trunk that a side's leg is on."""
+        if side in self.moved:
+            return self.moved[side]
         return self.route.source if side is self.route.near else self.route.destinations[self.tried].trunk
 
     def masking(self) -> Masking:
@@ -272,9 +295,13 @@ class Bridge:
         if self.phase is Phase.UP:
             return self._gone(side, Happening.LEG_HUNG_UP, event.phrase, None, event.carried)
         if self._may_go_on(event.code):
-            self._move(Happening.TRUNK_FAILED)
+            before = self._interfaces()
             self.tried += 1
             self._note_trunks()
+            if self.opened and self._interfaces() != before:
+                self._move(Happening.TRUNK_ELSEWHERE)
+                return [self._open(self.route.near)]
+            self._move(Happening.TRUNK_FAILED)
             return [self._invite()]
         self._move(Happening.FAR_FAILED)
         return self._over(event.phrase, event.code, near=self._rejection(event))
@@ -292,9 +319,12 @@ class Bridge:
 
     # --- another leg in a leg's place -----------------------------------------------------------------------------
 
-    def seat(self, side: Side, described: sdp.SessionDescription) -> list[CallCommand]:
-        """Another leg, with this session, is the side's from now on."""
-        self.told.seat(side, described)
+    def seat(self, side: Side, described: sdp.SessionDescription, lent: Lent | None = None) -> list[CallCommand]:
+        """Another leg, with this session, is the side's from now on. `lent`: it was another call's."""
+        if lent is not None:
+            self.moved[side] = lent.trunk
+            self._note_trunks()
+        self.told.seat(side, described, lent)
         self.renegotiation.self_answered.discard(side)
         return [self.told.remote(side), self.told.remote(OTHER[side])]
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from b2bua.call import leg
 from b2bua.call.bridge import Bridge, Route
 from b2bua.call.cdr import CallRecord, Ledger
-from b2bua.call.command import CallCommand, Record, Seat, Show, ToLeg
+from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg
+from b2bua.call.descriptions import OTHER, Lent
+from b2bua.call.loan import Loan
 from b2bua.call.muted import muted
 from b2bua.call.payment import Payment
-from b2bua.call.relayed import Relayed
+from b2bua.call.relayed import Relayed, is_key
 from b2bua.call.state import Phase
-from b2bua.call.transfer import Transfer
+from b2bua.call.transfer import Joining, Transfer
 from b2bua.call.view import CallState, CallView, CaptureView, NotNow, Order
 from media.events import (
     AnyAnswer,
@@ -38,11 +41,18 @@ from media.events import (
     Side,
     StartCapture,
     SubmitCapture,
+    WidenSession,
 )
 
 _KEYS_LOST = "The phones agreed on a call in which keys do not come as telephone-event. Nothing was charged."
 _NOT_TOLD = "The media process could not follow a change of the call. Nothing was charged."
 _STATES = {Phase.UP: CallState.UP, Phase.ENDED: CallState.ENDED}
+
+
+@lru_cache(maxsize=1024)
+def _moment(seconds: int) -> str:
+    """Seconds since the epoch as text; of a call it is asked for with every change of its view."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 @dataclass(slots=True)
@@ -56,6 +66,7 @@ class Call:
     bridge: Bridge
     payment: Payment
     transfer: Transfer
+    loan: Loan
     party: leg.Party  # who called
     relayed: Relayed = field(default_factory=Relayed)
     ended_at: float | None = None
@@ -87,6 +98,7 @@ class Call:
             bridge=bridge,
             payment=Payment(session=session, guard_time=guard_time),
             transfer=Transfer(bridge),
+            loan=Loan(bridge),
             party=invited.caller,
         )
         call.ledger.event(route.near, invited, now)
@@ -112,11 +124,15 @@ class Call:
 
     def leg_event(self, side: Side, event: leg.LegEvent, now: float) -> list[CallCommand]:
         if isinstance(event, leg.LegRequested):
-            up = self.bridge.phase is Phase.UP and not self.transfer.gone
-            return self._after(self.relayed.requested(side, event, now, up=up, masked=self.payment.masked), now)
+            up = self.bridge.phase is Phase.UP and not self.transfer.gone and not self.loan.active
+            keyed = self.payment.info_keyed(event.body) if side is Side.CALLER and is_key(event) else []
+            relayed = self.relayed.requested(side, event, now, up=up, masked=self.payment.masked)
+            return self._after([*relayed, *keyed], now)
         if isinstance(event, leg.LegResponded):
             return self._after(self.relayed.responded(side, event), now)
         self.ledger.event(side, event, now)
+        if isinstance(event, leg.LegReferred) and self.loan.active:
+            return self.refuse_referral(side, event.referral, 491, now)
         if isinstance(event, leg.LegReferred):
             masked = self.payment.masked
             return self._after(self.transfer.referred(side, event, self.party, now, masked=masked), now)
@@ -125,16 +141,46 @@ class Call:
             event = muted(event)
         commands = self.transfer.leg_event(side, event)
         if commands is None:
+            commands = self.loan.leg_event(side, event)
+        if commands is None:
             commands = self.bridge.leg_event(side, event, now)
         return self._settled(commands, now)
 
     def replaced(self, side: Side, invited: leg.LegInvited, now: float) -> list[CallCommand]:
         """A new leg calls that wants this side's place (RFC 3891)."""
+        if self.loan.active:
+            return [ToJoining(leg.RejectLeg(491, ""))]
         return self._settled(self.transfer.replaced(side, invited, now, masked=self.payment.masked), now)
 
     def joining_event(self, event: leg.LegEvent, now: float) -> list[CallCommand]:
         """Of the leg that is to take another's place."""
         return self._settled(self.transfer.joining_event(event), now)
+
+    def refuse_referral(self, side: Side, referral: str, code: int, now: float) -> list[CallCommand]:
+        return self._after([ToLeg(side, leg.AnswerReferral(referral, code))], now)
+
+    # --- two calls that a transfer joins --------------------------------------------------------------------------
+
+    def joined(self, joining: Joining, lent: Lent, referral: str, now: float) -> list[CallCommand]:
+        """A leg of another call is to have a place in this one."""
+        return self._settled(self.transfer.joined(joining, lent, referral, now), now)
+
+    def lend(self, side: Side, now: float) -> tuple[Lent, list[CallCommand]]:
+        """The leg of this side is to have a place in another call: what that one has to know, and what to do first."""
+        return self.loan.lend(side), self._after(self.relayed.give_up(), now)
+
+    def asked(self, command: leg.LegCommand, now: float) -> list[CallCommand]:
+        """What the other call has to say to the legs of this one."""
+        return self._after(self.loan.asked(command), now)
+
+    def given_back(self, now: float) -> list[CallCommand]:
+        """The other call does not need the leg."""
+        return self._settled(self.loan.given_back(), now)
+
+    def kept(self, by: str, now: float) -> list[CallCommand]:
+        """The leg has its place in the other call: this one is over."""
+        self.ledger.left(self.loan.side, now)
+        return self._after(self.loan.kept(by), now)
 
     def _settled(self, commands: list[CallCommand], now: float) -> list[CallCommand]:
         commands = [*commands, *self.transfer.proceed()]
@@ -146,6 +192,8 @@ class Call:
         """Media's answer to one of our commands."""
         commands: list[CallCommand] = []
         match command, answer:
+            case WidenSession(), _:
+                return self._settled(self.bridge.renegotiation.widened(answer), now)
             case _, SessionOpened():
                 commands = self.bridge.media_opened(answer, now)
             case _, SessionClosed():
@@ -168,7 +216,8 @@ class Call:
     def media_news(self, news: AnyNews, now: float) -> list[CallCommand]:
         if isinstance(news, CaptureChanged):
             self.payment.changed(news, now)
-        return self._after([], now)
+            return self._after([], now)
+        return self._after(self.bridge.media_lost(), now)
 
     def media_lost(self, now: float) -> list[CallCommand]:
         self.payment.media_lost(now)
@@ -183,13 +232,17 @@ class Call:
 
     def start_capture(self, capture: str, order: Order, now: float) -> list[CallCommand]:
         """Raises NotNow."""
+        if self.loan.active or self.transfer.borrows:
+            raise NotNow("The call is being joined with another one. Try again in a moment.")
         if self.bridge.phase is not Phase.UP:
             raise NotNow(
                 "The call is not answered yet." if self.bridge.phase is not Phase.ENDED else "The call is over."
             )
         if not self.bridge.capturable():
             raise NotNow("The customer's phone cannot send its keys in this call: no telephone-event was agreed on.")
-        return self._after(self.payment.start(capture, order, self.bridge.masking(), now), now)
+        return self._after(
+            self.payment.start(capture, order, self.bridge.masking(), now, by_info=self.bridge.by_info()), now
+        )
 
     def reset_capture(self, wanted: Field | None, now: float) -> list[CallCommand]:
         """Raises NotNow."""
@@ -214,7 +267,7 @@ class Call:
             direction=self.direction,
             caller=self.caller,
             callee=self.callee,
-            started_at=datetime.fromtimestamp(self.started_at, UTC).isoformat(timespec="seconds"),
+            started_at=_moment(int(self.started_at)),
             masked=self.payment.masked,
             capture=self.payment.view,
         )
@@ -227,14 +280,14 @@ class Call:
             self.ended_at = now
             self.payment.call_ended(now)
             self.relayed.forget()
-            commands = [*commands, *self.transfer.call_ended()]
+            commands = [*commands, *self.transfer.call_ended(), *self.loan.call_ended()]
         for command in commands:
             if isinstance(command, ToLeg):
                 self.ledger.command(command.side, command.command, now)
             elif isinstance(command, Seat):
-                self.ledger.seated(command.side)
-        if self.transfer.gone:  # to a leg that is over there is nothing to say
-            gone = self.transfer.side
+                self.ledger.seated(command.side, self.bridge.trunk(command.side))
+        gone = self._gone()
+        if gone is not None:  # to a leg that is over there is nothing to say
             commands = [each for each in commands if not (isinstance(each, ToLeg) and each.side is gone)]
         changing = (_STATES.get(self.bridge.phase), self.payment.masked, self.payment.view)
         if changing != self._shown:
@@ -245,6 +298,12 @@ class Call:
             self.recorded = True
             commands = [*commands, Record(self.record(now))]
         return commands
+
+    def _gone(self) -> Side | None:
+        """The side whose leg has hung up, while the call goes on without it."""
+        if self.transfer.gone:
+            return self.transfer.side
+        return OTHER[self.loan.side] if self.loan.gone else None
 
     def record(self, now: float) -> CallRecord:
         """What is known of the call by now; the whole of it once the call is `over`."""

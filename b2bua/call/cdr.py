@@ -7,6 +7,7 @@ import msgspec
 from b2bua.call import leg
 from b2bua.call.cause import q850
 from b2bua.call.codecs import Codec
+from b2bua.call.quality import mos
 from media.events import LegCounters, Side
 
 
@@ -28,7 +29,8 @@ class LegRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One side of a call. Times in seconds since the epoch; `code` is the final answer to its INVITE, `cause` why it ended, as
     Q.850 has it.
 
-    After a transfer the side's trunk is the newest leg's, its times are the first one's.
+    After a transfer the side's trunk is the newest leg's, its times are the first one's. `jitter_ms` and `heard_mos` are of what
+    this side's phone receives, as it says in RTCP; `arrival_jitter_ms` and `mos` of what comes from it, as media measured it.
     """
 
     trunk: str = ""
@@ -41,6 +43,9 @@ class LegRecord(msgspec.Struct, frozen=True, kw_only=True):
     codec: str | None = None
     counters: LegCounters | None = None
     jitter_ms: float | None = None
+    arrival_jitter_ms: float | None = None
+    mos: float | None = None
+    heard_mos: float | None = None
 
 
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,10 +107,15 @@ class Ledger(msgspec.Struct):
             case _:
                 pass
 
-    def seated(self, side: Side) -> None:
-        """Another leg took that side's place (a transfer)."""
+    def seated(self, side: Side, trunk: str) -> None:
+        """Another leg, on this trunk, took that side's place (a transfer)."""
         self.transfers += 1
         self.sides[side].ended_at = self.sides[side].cause = None
+        self.sides[side].trunk = trunk
+
+    def left(self, side: Side, now: float) -> None:
+        """That leg is another call's from now on."""
+        self.sides[side].ended_at = now
 
     def command(self, side: Side, command: leg.LegCommand, now: float) -> None:
         """What a leg was told to do."""
@@ -130,7 +140,10 @@ class Ledger(msgspec.Struct):
     def record(self, side: Side, codec: Codec | None, counters: LegCounters | None) -> LegRecord:
         """What is known of a side in the end. `counters`: None where media was lost."""
         at = self.sides[side]
-        heard = counters is not None and counters.reports > 0
+        told = counters if counters is not None and counters.reports > 0 else None
+        came = counters if counters is not None and counters.expected > 0 else None
+        jitter_ms = round(told.jitter * 1000 / codec.clock_rate, 2) if codec and told else None
+        arrival_jitter_ms = round(came.arrival_jitter / 1000, 2) if came else None
         return LegRecord(
             trunk=at.trunk,
             invited_at=at.invited_at,
@@ -141,5 +154,8 @@ class Ledger(msgspec.Struct):
             cause=at.cause,
             codec=str(codec) if codec else None,
             counters=counters,
-            jitter_ms=round(counters.jitter * 1000 / codec.clock_rate, 2) if codec and counters and heard else None,
+            jitter_ms=jitter_ms,
+            arrival_jitter_ms=arrival_jitter_ms,
+            mos=mos(codec, came.missing, came.expected, arrival_jitter_ms or 0.0) if came else None,
+            heard_mos=mos(codec, told.lost, told.sent, jitter_ms or 0.0) if told else None,
         )

@@ -5,8 +5,20 @@ Rule 1: what carries keys, or may, is told apart from audio that media can look 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
+
+from media.events import DecodedCodec
+
+
+class OtherAudio(StrEnum):
+    """What becomes of audio codecs that the media core does not know."""
+
+    DECODE = "decode"  # looked into by the decoder process while masked; those that it does not know are not agreed on
+    REFUSE = "refuse"  # not agreed on
+    MUTE = "mute"  # agreed on, and silent while masked
 
 
 def small(text: str) -> bool:
@@ -16,10 +28,11 @@ def small(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PayloadTypes:
-    """Of one m-line: telephone-event, G.711 of either law, what media cannot look into, and video, which holds no tones.
+    """Of one m-line: telephone-event, G.711 of either law, redundancy (RFC 2198) that media opens, what the decoder process looks
+    into, what media cannot look into, and video, which holds no tones.
 
-    Redundancy (RFC 2198) and tone (RFC 4733 section 4) can carry keys in another form: they are opaque wherever they stand, and
-    so is what nobody named.
+    Tone (RFC 4733 section 4) and the redundancy of other media can carry keys in another form: they are opaque wherever they
+    stand, and so is what nobody named.
     """
 
     events: tuple[int, ...]
@@ -27,10 +40,35 @@ class PayloadTypes:
     a: tuple[int, ...]
     opaque: tuple[int, ...]
     other: tuple[int, ...]
+    decoded: tuple[tuple[int, DecodedCodec], ...] = ()
+    red: tuple[int, ...] = ()
 
 
 _G711 = {"pcmu": "mu", "pcma": "a"}
-_UNNAMED = {0: ("pcmu", "8000"), 8: ("pcma", "8000")}  # RFC 3551 section 6
+_UNNAMED = {  # RFC 3551 section 6
+    0: ("pcmu", "8000"), 3: ("gsm", "8000"), 8: ("pcma", "8000"), 18: ("g729", "8000"),
+}  # fmt: skip
+_DECODED = {
+    ("opus", "48000/2"): DecodedCodec.OPUS,  # RFC 7587 section 7
+    ("g729", "8000"): DecodedCodec.G729,
+    ("gsm", "8000"): DecodedCodec.GSM,
+    ("amr", "8000"): DecodedCodec.AMR,
+    ("amr-wb", "16000"): DecodedCodec.AMR_WB,
+}
+_OCTETS = {DecodedCodec.AMR: DecodedCodec.AMR_OCTETS, DecodedCodec.AMR_WB: DecodedCodec.AMR_WB_OCTETS}
+# Forms of the payload that the decoder process does not read (RFC 4867 section 8.1).
+_UNREAD = ("crc", "robust-sorting", "interleaving", "channels")
+
+
+def _decoded(name: str, rate: str, parameters: str) -> DecodedCodec | None:
+    """The codec as the decoder process knows it. `parameters`: of its fmtp."""
+    codec = _DECODED.get((name, rate))
+    if codec is None or codec not in _OCTETS:
+        return codec
+    given = dict(part.strip().lower().partition("=")[::2] for part in parameters.split(";"))
+    if any(given.get(name, "0") not in ("0", "1" if name == "channels" else "0") for name in _UNREAD):
+        return None
+    return _OCTETS[codec] if given.get("octet-align") == "1" else codec
 
 
 @lru_cache(maxsize=256)
@@ -45,23 +83,61 @@ def named(maps: tuple[str, ...]) -> dict[str, tuple[str, str]]:
 
 
 @lru_cache(maxsize=256)
-def types_of(formats: tuple[str, ...], maps: tuple[str, ...], kind: str, is_clear: bool) -> PayloadTypes:
+def types_of(
+    formats: tuple[str, ...], maps: tuple[str, ...], fmtps: tuple[str, ...], kind: str, is_clear: bool
+) -> PayloadTypes:
     """What the payload types of one m-line stand for. The phones of a trunk offer the same few lists of codecs in every call."""
     names = named(maps)
+    parameters = dict(value.strip().partition(" ")[::2] for value in fmtps)
+    decoded: list[tuple[int, DecodedCodec]] = []
     numbers: list[int] = sorted({int(text) for text in (*formats, *names) if small(text) and int(text) < 128})
-    kinds: dict[str, list[int]] = {"events": [], "mu": [], "a": [], "opaque": [], "other": []}
+    kinds: dict[str, list[int]] = {"events": [], "mu": [], "a": [], "opaque": [], "other": [], "red": []}
     for number in numbers:
         # What nobody named can be anything (RFC 3551 section 3: 96 to 127 mean nothing without an rtpmap).
         name, rate = names.get(str(number)) or _UNNAMED.get(number, ("" if number < 96 else "tone", "8000"))
         if name == "telephone-event":
             stands_for = "events"
+        elif name == "red" and kind == "audio" and is_clear:
+            stands_for = "red"
         elif kind == "video" and name not in ("red", "tone"):
             stands_for = "other"
         else:
             is_g711 = kind == "audio" and rate == "8000" and is_clear
             stands_for = _G711.get(name, "opaque") if is_g711 else "opaque"
+            codec = _decoded(name, rate, parameters.get(str(number), "")) if kind == "audio" and is_clear else None
+            if codec is not None:
+                decoded.append((number, codec))
+                continue
         kinds[stands_for].append(number)
-    return PayloadTypes(**{kind: tuple(found) for kind, found in kinds.items()})
+    return PayloadTypes(**{kind: tuple(found) for kind, found in kinds.items()}, decoded=tuple(decoded))
+
+
+def redundancy_of(red: tuple[int, ...], formats: Iterable[str], parameters: Iterable[str]) -> set[str]:
+    """The redundancy that repeats nothing but these formats, by its fmtp (RFC 2198 section 5): `121 0/0/101`."""
+    repeated = {text: formats_.replace(" ", "") for text, _, formats_ in (value.partition(" ") for value in parameters)}
+    return {text for text in map(str, red) if set(repeated.get(text, "").split("/")).issubset(formats)}
+
+
+@lru_cache(maxsize=256)
+def looked_into_of(
+    formats: tuple[str, ...], maps: tuple[str, ...], fmtps: tuple[str, ...], with_decoded: bool
+) -> tuple[str, ...]:
+    """Of the formats of audio in clear those that media can look into, with what accompanies them; none without a codec.
+
+    `with_decoded`: there is a decoder process."""
+    types, names = types_of(formats, maps, fmtps, "audio", True), named(maps)
+    codecs = {str(number) for number in (*types.mu, *types.a)}
+    if with_decoded:
+        codecs |= {str(number) for number, _ in types.decoded}
+    if not codecs.intersection(formats):
+        return ()
+    # Events run on the clock of the audio beside them (RFC 4733 section 2.1); those of a codec that is gone go too.
+    events = {str(number) for number in types.events}
+    rates = {names[text][1].partition("/")[0] if text in names else "8000" for text in codecs}
+    in_time = {text for text in events if names[text][1] in rates} or events
+    kept = codecs | in_time | {"13"} | {text for text, (name, _) in names.items() if name == "cn"}
+    kept |= redundancy_of(types.red, kept, fmtps)
+    return tuple(text for text in formats if text in kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +171,9 @@ def named_codecs(formats: tuple[str, ...], maps: tuple[str, ...]) -> list[Codec]
             codecs[number] = Codec(name[:32].upper(), int(rate))
     found = [codecs[number] for number in formats if number in codecs]
     return [codec for codec in found if codec.name.lower() not in _NO_CODEC]
+
+
+def clock_rate(kind: str, formats: tuple[str, ...], maps: Iterable[str]) -> int:
+    """That of the first audio codec, in Hz; 0 where there is none."""
+    codecs = named_codecs(formats, tuple(maps)) if kind == "audio" else []
+    return codecs[0].clock_rate if codecs else 0

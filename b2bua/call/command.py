@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from b2bua.call.cdr import CallRecord
-from b2bua.call.leg import LegCommand
+from b2bua.call.leg import LegCommand, LegEvent
 from b2bua.call.view import CallView
 from media.events import AnyCommand, Side
 
@@ -18,7 +18,10 @@ class ToLeg(msgspec.Struct, frozen=True):
 
 
 class ToJoining(msgspec.Struct, frozen=True):
-    """For the leg that is to take another's place in this call (a transfer); its InviteLeg makes it."""
+    """For the leg that is to take another's place in this call (a transfer); its InviteLeg makes it.
+
+    Where another call has lent the leg, it is for that call: see `Loan.asked`.
+    """
 
     command: LegCommand
 
@@ -27,6 +30,16 @@ class Seat(msgspec.Struct, frozen=True):
     """The joining leg is the side's leg from now on; what the old one still reports is of no concern."""
 
     side: Side
+
+
+class GiveBack(msgspec.Struct, frozen=True):
+    """The leg that another call lent is not needed."""
+
+
+class ToBorrower(msgspec.Struct, frozen=True):
+    """For the call that a leg of this one is lent to: what that leg reports. After LegHungUp there is nothing to give back."""
+
+    event: LegEvent
 
 
 class ToMedia(msgspec.Struct, frozen=True):
@@ -47,4 +60,4 @@ class Record(msgspec.Struct, frozen=True):
     record: CallRecord
 
 
-CallCommand = ToLeg | ToJoining | Seat | ToMedia | Show | Record
+CallCommand = ToLeg | ToJoining | Seat | GiveBack | ToBorrower | ToMedia | Show | Record

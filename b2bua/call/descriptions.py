@@ -9,11 +9,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from b2bua.call import sdes, sdp
-from b2bua.call.codecs import Codec
+from b2bua.call.codecs import Codec, OtherAudio
 from b2bua.call.command import ToMedia
+from b2bua.call.sameness import same_media
 from media.events import LocalStream, SessionId, SetRemote, Side, StreamKeys
 
 OTHER = {Side.CALLER: Side.AGENT, Side.AGENT: Side.CALLER}
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """What another call has to know of a leg that it may take over, so that its session goes on (RFC 3264 section 8).
+
+    `said`: what its peer said last; `origin`, `version`: of the next offer to it; `encrypted`, `kinds`: as in Descriptions, of
+    its trunk.
+    """
+
+    trunk: str
+    said: sdp.SessionDescription
+    origin: int
+    version: int
+    encrypted: bool
+    kinds: frozenset[str] | None
 
 
 @dataclass(slots=True)
@@ -26,7 +43,7 @@ class Descriptions:
     seed: bytes = field(repr=False)
     muted: frozenset[Side] = frozenset()
     kinds: frozenset[str] | None = None  # of m-lines that both trunks may have; None: all
-    opaque: bool = False  # audio that media cannot look into may be agreed on; while masked it is not heard
+    other_audio: OtherAudio = OtherAudio.REFUSE
     latch: frozenset[Side] = frozenset()  # the sides that sit behind NAT
     encrypted: frozenset[Side] = frozenset()  # the sides on trunks with SRTP, and nothing else
     local: dict[Side, tuple[LocalStream, ...]] = field(default_factory=dict)
@@ -34,6 +51,7 @@ class Descriptions:
     told: dict[Side, bytes] = field(default_factory=dict)  # what we said last on each leg
     versions: dict[Side, int] = field(default_factory=lambda: {Side.CALLER: 0, Side.AGENT: 0})
     seated: dict[Side, int] = field(default_factory=lambda: {Side.CALLER: 0, Side.AGENT: 0})  # legs in its place so far
+    origins: dict[Side, int] = field(default_factory=dict)  # where a leg came from another call, and has that one's
 
     @property
     def complete(self) -> bool:
@@ -58,22 +76,29 @@ class Descriptions:
         self.said[side] = described
         return True
 
-    def _read(self, side: Side, body: bytes) -> sdp.SessionDescription | None:
-        """A description, and of it what these trunks may have; None where it is none."""
+    def _read(self, side: Side, body: bytes, lent: Lent | None = None) -> sdp.SessionDescription | None:
+        """A description, and of it what these trunks may have; None where it is none. `lent`: it is of that leg."""
         try:
             described = sdp.parse(body)
         except sdp.SdpError:
             return None
-        if self.kinds is not None:
-            described = sdp.limited(described, self.kinds)
-        if side in self.encrypted:
+        kinds = self.kinds if lent is None else lent.kinds
+        if kinds is not None:
+            described = sdp.limited(described, kinds)
+        if side in self.encrypted if lent is None else lent.encrypted:
             described = sdp.sealed(described)
-        return described if self.opaque else sdp.looked_into(described)
+        if self.other_audio is OtherAudio.MUTE:
+            return described
+        return sdp.looked_into(described, decoded=self.other_audio is OtherAudio.DECODE)
 
     def _known(self, side: Side) -> list[sdp.SessionDescription]:
         """What a side has said, and what it may repeat, because it was told so."""
         known = [self.said[side]] if side in self.said else []
         return [*known, sdp.parse(self.told[side])] if side in self.told else known
+
+    def outgrown(self, side: Side) -> bool:
+        """Whether a side has described m-lines that could be relayed, were there ports for them."""
+        return any(media.relayed for media in self.said[side].media[len(self.local[side]) :])
 
     def remote(self, side: Side) -> ToMedia:
         """Tell media where that side receives."""
@@ -100,9 +125,27 @@ class Descriptions:
         self.versions[side] += 1
         return self._rewritten(sdp.resumed(self.said[OTHER[side]]), side, anew=True)
 
-    def fitting(self, side: Side, body: bytes) -> sdp.SessionDescription | None:
-        """What a leg offers that wants another's place; None where its m-lines are not those that the session has."""
-        described = self._read(side, body)
+    def lend(self, side: Side, trunk: str, kinds: frozenset[str] | None) -> Lent:
+        """This side's leg, for another call to make its next offer."""
+        self.versions[side] += 1
+        origin = self.origins.get(side, self.origin)
+        return Lent(trunk, self.said[side], origin, self.versions[side], side in self.encrypted, kinds)
+
+    def tell_lent(self, side: Side, lent: Lent) -> bytes:
+        """As `tell_anew`, for a leg that has a session already: that of another call."""
+        source = sdp.resumed(self.said[OTHER[side]])
+        if lent.kinds is not None:
+            source = sdp.limited(source, lent.kinds)
+        return self._rewritten(source, side, lent=lent)
+
+    def same_kinds(self, other: Descriptions) -> bool:
+        """Whether the two calls have the same m-lines, so that a leg of one fits into the other."""
+        kinds = {tuple(media.kind for media in said.media) for told in (self, other) for said in told.said.values()}
+        return len(kinds) == 1
+
+    def fitting(self, side: Side, body: bytes, lent: Lent | None = None) -> sdp.SessionDescription | None:
+        """What a leg says that is to have another's place; None where its m-lines are not those that the session has."""
+        described = self._read(side, body, lent)
         if described is None:
             return None
         kinds = [media.kind for media in described.media]
@@ -112,7 +155,7 @@ class Descriptions:
     def change_for(self, side: Side, other: sdp.SessionDescription, *, always: bool = False) -> bytes | None:
         """The offer that lets this leg talk to `other`; None where it was told the same already, unless `always`."""
         told = self.told.get(side)
-        if not always and told is not None and sdp.same_media(sdp.parse(told), sdp.parse(self._rewritten(other, side))):
+        if not always and told is not None and same_media(sdp.parse(told), sdp.parse(self._rewritten(other, side))):
             return None
         self.versions[side] += 1
         return self._rewritten(other, side)
@@ -123,8 +166,10 @@ class Descriptions:
         self.told[side] = self._rewritten(self.said[OTHER[side]], side)
         return self.told[side]
 
-    def seat(self, side: Side, described: sdp.SessionDescription) -> None:
-        """Another leg, with this session, is the side's from now on."""
+    def seat(self, side: Side, described: sdp.SessionDescription, lent: Lent | None = None) -> None:
+        """Another leg, with this session, is the side's from now on. `lent`: it was another call's."""
+        if lent is not None:
+            self.origins[side], self.versions[side] = lent.origin, lent.version
         self.said[side] = described
         self.seated[side] += 1
         rest = OTHER[side]
@@ -133,24 +178,44 @@ class Descriptions:
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
-    def _rewritten(self, source: sdp.SessionDescription, side: Side, *, anew: bool = False) -> bytes:
-        """`anew`: for a leg that is not in its place yet."""
-        cryptos = [self._cryptos(side, index, media, anew=anew) for index, media in enumerate(source.media)]
-        return sdp.rewrite(source, self.local[side], self.origin, self.versions[side], cryptos)
+    def _rewritten(
+        self, source: sdp.SessionDescription, side: Side, *, anew: bool = False, lent: Lent | None = None
+    ) -> bytes:
+        """`anew`: for a leg that is not in its place yet; `lent`: for one that another call has still."""
+        said = lent.said if lent is not None else None if anew else self.said.get(side)
+        encrypted = side in self.encrypted if lent is None else lent.encrypted
+        seated = self.seated[side] + (anew or lent is not None)
+        cryptos = [
+            self._cryptos(side, index, media, said, encrypted=encrypted, seated=seated)
+            for index, media in enumerate(source.media)
+        ]
+        origin, version = self.origins.get(side, self.origin), self.versions[side]
+        if lent is not None:
+            origin, version = lent.origin, lent.version
+        muxed = [media.muxed for media in said.media] if said is not None else []
+        return sdp.rewrite(source, self.local[side], origin, version, cryptos, muxed)
 
-    def _cryptos(self, side: Side, index: int, media: sdp.MediaDescription, *, anew: bool) -> tuple[str, ...] | None:
+    def _cryptos(
+        self,
+        side: Side,
+        index: int,
+        media: sdp.MediaDescription,
+        said: sdp.SessionDescription | None,
+        *,
+        encrypted: bool,
+        seated: int,
+    ) -> tuple[str, ...] | None:
         """The lines of our keys for what a side is told of an m-line: as it speaks itself, else as its trunk is."""
         if not (media.is_rtp and media.is_open):
             return None
-        said = self.said.get(side)
-        theirs = said.media[index] if said is not None and index < len(said.media) and not anew else None
+        theirs = said.media[index] if said is not None and index < len(said.media) else None
         if theirs is None or not (theirs.is_rtp and theirs.is_open):
-            keys = {suite: self._key(side, index, suite, self.seated[side] + anew) for suite in sdes.SUITES}
-            return sdes.offered(keys) if side in self.encrypted else ()
+            keys = {suite: self._key(side, index, suite, seated) for suite in sdes.SUITES}
+            return sdes.offered(keys) if encrypted else ()
         crypto = theirs.crypto
         if crypto is None:
             return ()
-        return (sdes.line(crypto.tag, crypto.suite, self._key(side, index, crypto.suite, self.seated[side])),)
+        return (sdes.line(crypto.tag, crypto.suite, self._key(side, index, crypto.suite, seated)),)
 
     def _keys(self, side: Side, index: int, media: sdp.MediaDescription) -> StreamKeys | None:
         crypto = media.crypto

@@ -76,6 +76,17 @@ class Limiter:
         if trunk is not None:
             self._legs[trunk].discard(leg)
 
+    def places(self) -> dict[LegId, str]:
+        """The trunk of each leg that has a place."""
+        return dict(self._trunk_of)
+
+    def take_up(self, places: Mapping[LegId, str]) -> None:
+        """Legs that have their places already, whatever the limits are now; those of trunks that are gone need none."""
+        for leg, trunk in places.items():
+            if trunk in self._legs:
+                self._legs[trunk].add(leg)
+                self._trunk_of[leg] = trunk
+
     def calls(self, trunk: str) -> int:
         """The legs on a trunk now."""
         return len(self._legs[trunk])

@@ -22,6 +22,7 @@ from media.events import (
     CaptureState,
     Done,
     Field,
+    InfoKeyed,
     Masking,
     Refused,
     ResetCapture,
@@ -53,6 +54,7 @@ class Payment:
     session: SessionId
     guard_time: float = 1.0
     masking: Masking = field(default_factory=Masking)  # of the newest capture
+    by_info: bool = False  # whether its keys come as SIP INFO
     mask: MaskState = MaskState.OPEN
     view: CaptureView | None = None
     records: list[CaptureRecord] = field(default_factory=list)
@@ -76,11 +78,13 @@ class Payment:
 
     # --- what the agent asks for; raises NotNow and changes nothing -----------------------------------------------
 
-    def start(self, capture: str, order: Order, masking: Masking, now: float) -> list[CallCommand]:
+    def start(
+        self, capture: str, order: Order, masking: Masking, now: float, *, by_info: bool = False
+    ) -> list[CallCommand]:
         if self.view is not None and self.view.stage not in FINAL:
             raise NotNow("A payment is already under way in this call. Cancel it first.")
         self.view = CaptureView(id=capture, stage=CaptureStage.STARTING, order=order)
-        self.masking = masking
+        self.masking, self.by_info = masking, by_info
         self._mask(MaskEvent.WANTED, now)
         return self._ask(on=True)
 
@@ -118,6 +122,12 @@ class Payment:
         self._abort(StageEvent.ABORTED, reason, now)
         return [ToMedia(CancelCapture(session=self.session, capture=capture))]
 
+    def info_keyed(self, body: bytes) -> list[CallCommand]:
+        """The customer's side sent a key as SIP INFO: media's to read, where a capture takes keys from there."""
+        if not self.by_info or not self._open():
+            return []
+        return [ToMedia(InfoKeyed(session=self.session, body=body))]
+
     # --- what media says ------------------------------------------------------------------------------------------
 
     def mask_answered(self, command: SetMask, answer: Done | Refused, now: float) -> list[CallCommand]:
@@ -138,7 +148,7 @@ class Payment:
             return []
         self._mask(MaskEvent.CONFIRMED_ON, now)
         self._stage(StageEvent.MASKED)
-        return [ToMedia(StartCapture(session=self.session, capture=CaptureId(self.view.id)))]
+        return [ToMedia(StartCapture(session=self.session, capture=CaptureId(self.view.id), by_info=self.by_info))]
 
     def capture_refused(self, command: StartCapture | SubmitCapture, answer: Refused, now: float) -> None:
         if self.view is None or self.view.id != command.capture or not self._open():

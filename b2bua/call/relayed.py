@@ -10,6 +10,7 @@ Rule 4: what waits for the other leg is bounded in number and in time; the asker
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from b2bua.call import leg
@@ -19,6 +20,7 @@ from media.events import Side
 MOST = 8  # requests of a leg that wait for the other
 PATIENCE = 10.0  # seconds; the asker itself gives up after 32 (RFC 3261 section 17.1.2.2, timer F)
 _OTHER = {Side.CALLER: Side.AGENT, Side.AGENT: Side.CALLER}
+_KEYS = frozenset({"application/dtmf-relay", "application/dtmf"})
 _PICTURE = "application/media_control+xml"  # RFC 5168: a video decoder asks for a whole picture
 _PICTURE_WANTED = (
     b'<?xml version="1.0" encoding="utf-8"?>\r\n<media_control><vc_primitive><to_encoder><picture_fast_update/>'
@@ -77,10 +79,19 @@ class Relayed:
             del self._waiting[request]
         return [ToLeg(asker, leg.RespondLeg(request, 504)) for request, asker in late]
 
+    def give_up(self) -> list[CallCommand]:
+        """A leg may leave the call: who waits for the other one has its answer now."""
+        return self.expire(math.inf)
+
     def forget(self, side: Side | None = None) -> None:
         """A leg is gone, or all of the call: what it asked needs no answer any more; the engine gives it one."""
         for request in [name for name, (asker, _) in self._waiting.items() if side is None or asker is side]:
             del self._waiting[request]
+
+
+def is_key(event: leg.LegRequested) -> bool:
+    """Whether its body is a key, and nothing else."""
+    return event.method == "INFO" and event.content_type.partition(";")[0].strip().lower() in _KEYS
 
 
 def _harmless(event: leg.LegRequested) -> bytes | None:

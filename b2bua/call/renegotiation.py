@@ -3,7 +3,9 @@
 Rule 1: one at a time; another one meanwhile is refused with 491.
 Rule 2: what is refused, or given up, leaves both legs as they were (RFC 3261 section 14.1). A leg that had taken the new
         session by then is offered the old one again.
-Rule 3: before the call is answered only the addresses and directions of one leg may change (RFC 3311): nobody else hears of it.
+Rule 3: m-lines that an offer adds have ports of media's before the other leg hears of them; where there are none, they are
+        refused in place.
+Rule 4: before the call is answered only the addresses and directions of one leg may change (RFC 3311): nobody else hears of it.
 """
 
 from __future__ import annotations
@@ -13,15 +15,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from b2bua.call import leg, sdp
-from b2bua.call.command import CallCommand, ToLeg
+from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.descriptions import OTHER, Descriptions
-from media.events import Side
+from b2bua.call.sameness import same_formats
+from media.events import AnyAnswer, SessionOpened, Side, WidenSession
 
 
 class State(StrEnum):
     """How far it is."""
 
     IDLE = "idle"
+    WIDENING = "widening"  # the asker has more m-lines than before; media opens ports for them
     ASKED = "asked"  # the other leg was offered what the asker wants
     GIVEN_UP = "given up"  # the asker wants it no longer; the other leg's answer is to come
     RESTORING = "restoring"  # the other leg had taken it, and is offered again what it had
@@ -31,6 +35,8 @@ class Event(StrEnum):
     """What moves it."""
 
     ASK = "re-INVITE received"
+    WIDEN = "re-INVITE with more m-lines received"
+    WIDENED = "media has answered"
     ANSWERED = "answered"
     UNUSABLE = "answered in a way that cannot be relayed"
     REFUSED = "refused"
@@ -39,7 +45,13 @@ class Event(StrEnum):
 
 
 TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
-    State.IDLE: {Event.ASK: State.ASKED, Event.CANCELLED: State.IDLE, Event.LEFT: State.IDLE},
+    State.IDLE: {
+        Event.ASK: State.ASKED,
+        Event.WIDEN: State.WIDENING,
+        Event.CANCELLED: State.IDLE,
+        Event.LEFT: State.IDLE,
+    },
+    State.WIDENING: {Event.WIDENED: State.ASKED, Event.CANCELLED: State.IDLE, Event.LEFT: State.IDLE},
     State.ASKED: {
         Event.ANSWERED: State.IDLE,
         Event.UNUSABLE: State.RESTORING,
@@ -91,9 +103,25 @@ class Renegotiation:
         before = self.told.said.get(side)
         if not self.told.learn(side, event.offer):
             return [ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))]
-        self._move(Event.ASK)
         self.asker, self.before = side, before
-        return [self.told.remote(side), ToLeg(OTHER[side], leg.ReinviteLeg(self.told.tell(OTHER[side])))]
+        if self.told.outgrown(side):
+            self._move(Event.WIDEN)
+            return [ToMedia(WidenSession(session=self.told.session, streams=len(self.told.said[side].media)))]
+        self._move(Event.ASK)
+        return self._ask()
+
+    def widened(self, answer: AnyAnswer) -> list[CallCommand]:
+        """Media has opened more ports; where it has not, the new m-lines are refused in place."""
+        if isinstance(answer, SessionOpened):
+            self.told.local = {Side.CALLER: answer.caller, Side.AGENT: answer.agent}
+        if self.state is not State.WIDENING:
+            return []
+        self._move(Event.WIDENED)
+        return self._ask()
+
+    def _ask(self) -> list[CallCommand]:
+        other = OTHER[self.asker]
+        return [self.told.remote(self.asker), ToLeg(other, leg.ReinviteLeg(self.told.tell(other)))]
 
     def _early(self, side: Side, event: leg.LegReinvited) -> list[CallCommand]:
         """An UPDATE before the answer: where packets go may change; codecs may not, since the other end was told."""
@@ -101,7 +129,7 @@ class Renegotiation:
         if said is None or not self.told.complete:
             return [ToLeg(side, leg.RejectReinvite(500, ""))]  # RFC 3311 section 5.2: an offer is still open
         try:
-            same = sdp.same_formats(said, sdp.parse(event.offer))
+            same = same_formats(said, sdp.parse(event.offer))
         except sdp.SdpError:
             same = False
         if not same or not self.told.learn(side, event.offer):
@@ -110,7 +138,7 @@ class Renegotiation:
 
     def answered(self, side: Side, answer: bytes) -> list[CallCommand]:
         """The other leg took an offer of ours."""
-        if not self.busy or self.asker is side:
+        if not self._asked_of(side):
             return []
         was = self.state
         usable = bool(answer) and self.told.learn(side, answer)
@@ -129,7 +157,7 @@ class Renegotiation:
 
     def refused(self, side: Side, code: int, phrase: str) -> list[CallCommand]:
         """The other leg refused an offer of ours."""
-        if not self.busy or self.asker is side:
+        if not self._asked_of(side):
             return []
         was = self.state
         self._move(Event.REFUSED)
@@ -137,7 +165,7 @@ class Renegotiation:
 
     def cancelled(self, side: Side) -> list[CallCommand]:
         """The asker gave up; it has been answered."""
-        if self.state is not State.ASKED or self.asker is not side:
+        if self.state not in (State.ASKED, State.WIDENING) or self.asker is not side:
             return []
         self._move(Event.CANCELLED)
         return self._back()
@@ -145,10 +173,12 @@ class Renegotiation:
     def left(self, side: Side) -> list[CallCommand]:
         """That leg is gone and the call goes on: nobody is to wait for it."""
         self.self_answered.discard(side)
-        if self.asker is side:  # the other leg still has our re-INVITE
+        if self.asker is side:  # the other leg still has our re-INVITE, unless media was asked only
+            if self.state is State.WIDENING and self.before is not None:
+                self.told.said[side] = self.before
             self._move(Event.CANCELLED)
             return []
-        waiting = self.state is State.ASKED
+        waiting = self.state in (State.ASKED, State.WIDENING)
         self._move(Event.LEFT)
         return self._refusal(480, "Temporarily Unavailable") if waiting else []
 
@@ -158,6 +188,10 @@ class Renegotiation:
             return []
         self.self_answered.discard(side)
         return [self.told.remote(side)] if answer and self.told.learn(side, answer) else []
+
+    def _asked_of(self, side: Side) -> bool:
+        """Whether this leg has our re-INVITE."""
+        return self.state not in (State.IDLE, State.WIDENING) and self.asker is not side
 
     def _refusal(self, code: int, phrase: str) -> list[CallCommand]:
         return [*self._back(), ToLeg(self.asker, leg.RejectReinvite(code, phrase))]

@@ -7,15 +7,15 @@ Rule 3: nothing of a leg's topology crosses: addresses, ports, origin and ICE ca
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
-from b2bua.call import sdes
-from b2bua.call.codecs import Codec, PayloadTypes, named, named_codecs, small, types_of
+from b2bua.call import addresses, sdes
+from b2bua.call.addresses import NOWHERE, connection, family, numeric
+from b2bua.call.codecs import Codec, PayloadTypes, clock_rate, looked_into_of, named_codecs, small, types_of
 from media.events import LocalStream, RemoteStream, StreamKeys
 
+MUX = "a=rtcp-mux"
 CONTENT_TYPE = "application/sdp"
 MOST_BYTES = 32 * 1024
 MOST_MEDIA = 16
@@ -25,16 +25,17 @@ CLEAR = frozenset({"RTP/AVP", "RTP/AVPF"})
 RTP = CLEAR | {"RTP/SAVP", "RTP/SAVPF"}
 # And datagrams that it does not look into: fax (T.38 over UDPTL, RFC 3362; ITU-T T.38 annex D) and floor control (RFC 8856).
 DATAGRAMS = frozenset({"UDPTL", "UDP/BFCP"})
-# Attributes that name addresses which are not ours, or promise what the relay does not do: ICE (RFC 8839), RTCP on the
-# RTP port (RFC 5761), other connections (RFC 6947), filters on a source that the other leg never sees (RFC 4570).
-# Without them the ends fall back to plain RTP and RTCP port pairs.
+# Attributes that name addresses which are not ours, or promise what the relay does not do: ICE (RFC 8839), DTLS (RFC 8842),
+# several m-lines on one port (RFC 9143), other connections (RFC 6947), filters on a source that the other leg never sees
+# (RFC 4570). Without them the ends fall back to plain RTP and RTCP port pairs. RTCP on the RTP port (RFC 5761) is agreed on with
+# each leg by itself: see `rewrite`.
 WITHDRAWN = frozenset(
     {
         "candidate", "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd", "ice-options", "ice-lite",
         "ice-mismatch", "ice-pacing", "rtcp", "rtcp-mux", "rtcp-mux-only", "altc", "source-filter",
+        "fingerprint", "setup", "tls-id", "bundle-only",
     }
 )  # fmt: skip
-NOWHERE = ("0.0.0.0", "::")  # noqa: S104  # the old form of hold (RFC 3264 section 8.4)
 
 
 class SdpError(ValueError):
@@ -77,13 +78,25 @@ class MediaDescription:
         """Whether media can look into its packets."""
         return self.protocol in CLEAR or self.crypto is not None
 
+    @property
+    def muxed(self) -> bool:
+        """Whether its end would have RTCP on the RTP port (RFC 5761)."""
+        return self.is_rtp and any(line.strip() == MUX for line in self.lines)
+
+    def rtcp(self, address: str) -> tuple[str, int]:
+        """Where its end expects RTCP; `address`: its own."""
+        return addresses.rtcp(self.attributes("rtcp"), address, self.port, muxed=self.muxed)
+
     def attributes(self, name: str) -> list[str]:
         """The values of `a=name:value`."""
-        return [line[len(name) + 3 :] for line in self.lines if line.startswith(f"a={name}:")]
+        start = f"a={name}:"
+        return [line[len(start) :] for line in self.lines if line.startswith(start)]
 
     def payload_types(self) -> PayloadTypes:
         """What its payload types stand for."""
-        return types_of(self.formats, tuple(self.attributes("rtpmap")), self.kind, self.is_open)
+        return types_of(
+            self.formats, tuple(self.attributes("rtpmap")), tuple(self.attributes("fmtp")), self.kind, self.is_open
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +112,7 @@ class SessionDescription:
             if line.startswith("c="):
                 parts = line[2:].split()
                 address = parts[-1].partition("/")[0] if parts else ""
-                if len(parts) == 3 and parts[0] == "IN" and parts[1] in ("IP4", "IP6") and _numeric(address):
+                if len(parts) == 3 and parts[0] == "IN" and parts[1] in ("IP4", "IP6") and numeric(address):
                     return address
                 raise SdpError("c= is not `IN IP4|IP6 address` with a numeric address")
         raise SdpError("no c= line for an m-line")
@@ -164,16 +177,6 @@ def _media(lines: Sequence[str]) -> MediaDescription:
     return MediaDescription(parts[0], int(port), int(ports or "1"), parts[2], tuple(parts[3:]), tuple(lines[1:]))
 
 
-@lru_cache(maxsize=1024)
-def _numeric(text: str) -> bool:
-    """Whether media could send there: it resolves no names and knows no scopes."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return "%" not in text
-
-
 def remote_streams(
     described: SessionDescription, *, latch: bool, keys: Sequence[StreamKeys | None] = ()
 ) -> tuple[RemoteStream, ...]:
@@ -183,7 +186,7 @@ def remote_streams(
         address = described.address(media) if media.port else NOWHERE[0]
         types = media.payload_types()
         silent = not media.relayed or address in NOWHERE
-        rtcp_address, rtcp_port = _rtcp(media, address) if media.is_rtp else (address, 0)
+        rtcp_address, rtcp_port = media.rtcp(address) if media.is_rtp else (address, 0)
         streams.append(
             RemoteStream(
                 address=address,
@@ -193,8 +196,11 @@ def remote_streams(
                 event_types=types.events,
                 mu_types=types.mu,
                 a_types=types.a,
+                decoded_types=types.decoded,
                 opaque_types=types.opaque,
                 other_types=types.other,
+                red_types=types.red,
+                clock_rate=clock_rate(media.kind, media.formats, media.attributes("rtpmap")),
                 rtp=media.is_rtp,
                 keys=keys[index] if index < len(keys) else None,
                 latch=latch,
@@ -203,34 +209,27 @@ def remote_streams(
     return tuple(streams)
 
 
-def _rtcp(media: MediaDescription, address: str) -> tuple[str, int]:
-    """Where RTCP is expected: `a=rtcp:port [IN IP4 address]` (RFC 3605), else the next port, 0 where there is none."""
-    for value in media.attributes("rtcp"):
-        parts = value.split()
-        if parts and small(parts[0]):
-            return (parts[3] if len(parts) == 4 and _numeric(parts[3]) else address), int(parts[0])
-    return address, media.port + 1 if media.port < 65535 else 0
-
-
 def rewrite(
     described: SessionDescription,
     local: Sequence[LocalStream],
     session: int,
     version: int,
     cryptos: Sequence[tuple[str, ...] | None] = (),
+    muxed: Sequence[bool] = (),
 ) -> bytes:
     """The description for the other leg: the same, but our addresses and ports, and our origin.
 
     `cryptos`: the lines of keys that an m-line has there (none: it is in clear); None: it stays as it is.
+    `muxed`: where that leg has said that it would have RTCP on the RTP port, and so is told the same.
     `local` has where we listen on that other leg, one entry an m-line; m-lines beyond it are refused.
     """
     ours = local[0].address if local else "127.0.0.1"
     lines: list[str] = []
     for line in described.lines:
         if line.startswith("o="):
-            lines.append(f"o=- {session} {version} IN {_family(ours)} {ours}")
+            lines.append(f"o=- {session} {version} IN {family(ours)} {ours}")
         elif line.startswith("c="):
-            lines.append(_connection(line, ours))
+            lines.append(connection(line, ours))
         elif not _withdrawn(line):
             lines.append(line)
     for index, media in enumerate(described.media):
@@ -244,10 +243,12 @@ def rewrite(
             if crypto is not None and line.startswith(sdes.ATTRIBUTE):
                 continue
             if line.startswith("c="):
-                lines.append(_connection(line, here.address if here else ours))
+                lines.append(connection(line, here.address if here else ours))
             elif not _withdrawn(line):
                 lines.append(line)
         lines.extend(crypto or ())
+        if here and media.is_rtp and index < len(muxed) and muxed[index]:
+            lines.append(MUX)
     return ("\r\n".join(lines) + "\r\n").encode("latin-1")
 
 
@@ -255,16 +256,8 @@ def _protocol(media: MediaDescription, *, sealed: bool) -> str:
     return "RTP/" + ("SAVP" if sealed else "AVP") + ("F" if media.protocol.endswith("F") else "")
 
 
-def _connection(line: str, address: str) -> str:
-    return line if line.rsplit(maxsplit=1)[-1] in NOWHERE else f"c=IN {_family(address)} {address}"
-
-
-def _family(address: str) -> str:
-    return "IP6" if ":" in address else "IP4"
-
-
 def _withdrawn(line: str) -> bool:
-    return line.startswith("a=") and line[2:].partition(":")[0] in WITHDRAWN
+    return line.startswith("a=") and (line[2:].partition(":")[0] in WITHDRAWN or line.startswith("a=group:BUNDLE"))
 
 
 _DIRECTIONS = frozenset({"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"})
@@ -299,27 +292,26 @@ def limited(described: SessionDescription, kinds: frozenset[str]) -> SessionDesc
 _OF_FORMAT = ("a=rtpmap:", "a=fmtp:", "a=rtcp-fb:")
 
 
-def looked_into(described: SessionDescription) -> SessionDescription:
+def looked_into(described: SessionDescription, *, decoded: bool) -> SessionDescription:
     """The description without the audio codecs that media cannot look into; an m-line that has no other is refused.
 
-    Audio whose keys we do not have stays: no card is captured in it (see `MediaDescription.capturable`).
+    `decoded`: there is a decoder process. Audio whose keys we do not have stays: no card is captured in it (see
+    `MediaDescription.capturable`).
     """
-    media = tuple(_looked_into(each) if each.kind == "audio" and each.is_open else each for each in described.media)
+    media = tuple(
+        _looked_into(each, decoded) if each.kind == "audio" and each.is_open else each for each in described.media
+    )
     return described if media == described.media else SessionDescription(described.lines, media)
 
 
-def _looked_into(media: MediaDescription) -> MediaDescription:
-    types, names = media.payload_types(), named(tuple(media.attributes("rtpmap")))
-    codecs = {str(number) for number in (*types.mu, *types.a)}
-    if not codecs.intersection(media.formats):
+def _looked_into(media: MediaDescription, decoded: bool) -> MediaDescription:
+    maps, parameters = tuple(media.attributes("rtpmap")), tuple(media.attributes("fmtp"))
+    formats = looked_into_of(media.formats, maps, parameters, decoded)
+    if not formats:
         return replace(media, port=0)
-    # Events run on the clock of the audio beside them (RFC 4733 section 2.1); those of a codec that is gone go too.
-    events = {str(number) for number in types.events}
-    in_time = {text for text in events if names[text][1] == "8000"} or events
-    kept = codecs | in_time | {"13"} | {text for text, (name, _) in names.items() if name == "cn"}
-    formats = tuple(text for text in media.formats if text in kept)
     lines = tuple(line for line in media.lines if not line.startswith(_OF_FORMAT) or _number(line) in (*formats, "*"))
-    return replace(media, formats=formats, lines=lines)
+    same = formats == media.formats and len(lines) == len(media.lines)
+    return media if same else replace(media, formats=formats, lines=lines)
 
 
 def _number(line: str) -> str:
@@ -359,31 +351,6 @@ def _is_plain(line: str) -> bool:
     """An address, a direction, our peer's RTCP port or its key: read here, and written anew for the other leg."""
     is_key = line.startswith(sdes.ATTRIBUTE) and sdes.read(line.removeprefix(sdes.ATTRIBUTE)) is not None
     return is_key or line.startswith(("o=", "c=", "a=rtcp:")) or line.strip() in _DIRECTIONS
-
-
-def same_media(one: SessionDescription, other: SessionDescription) -> bool:
-    """Whether both ask for the same: streams, formats and all their attributes; addresses and origin apart."""
-    return _asked(one) == _asked(other)
-
-
-def same_formats(one: SessionDescription, other: SessionDescription) -> bool:
-    """Whether both have the same m-lines with the same formats; addresses, ports and directions apart."""
-    plain = [
-        [
-            (media.kind, media.port == 0, media.protocol, media.formats, sorted(media.attributes("rtpmap")))
-            for media in described.media
-        ]
-        for described in (one, other)
-    ]
-    return plain[0] == plain[1]
-
-
-def _asked(described: SessionDescription) -> list[object]:
-    asked: list[object] = [sorted(line for line in described.lines if line.startswith("a="))]
-    for media in described.media:
-        attributes = sorted(line for line in media.lines if line.startswith("a=") and line.strip() != "a=sendrecv")
-        asked.append((media.kind, media.port == 0, media.protocol, media.formats, attributes))
-    return asked
 
 
 def _nowhere(line: str) -> bool:

@@ -45,6 +45,7 @@ class Happening(StrEnum):
     FAR_OFFERED = "far leg answered with an offer"
     FAR_FAILED = "far leg failed"
     TRUNK_FAILED = "trunk failed, and there is another"
+    TRUNK_ELSEWHERE = "trunk failed, and the next is reached by another address of ours"
     NEAR_GONE = "near leg gone"
     LEG_HUNG_UP = "leg hung up"
     NO_ANSWER = "no answer in time"
@@ -66,6 +67,7 @@ PHASES: Mapping[Phase, Mapping[Happening, Phase]] = {
     },
     Phase.INVITING: {
         Happening.TRUNK_FAILED: Phase.INVITING,
+        Happening.TRUNK_ELSEWHERE: Phase.OPENING,
         Happening.FAR_PROGRESSED: Phase.RINGING,
         Happening.FAR_ANSWERED: Phase.UP,
         Happening.FAR_OFFERED: Phase.OFFERED,

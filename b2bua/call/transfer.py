@@ -7,22 +7,35 @@ Rule 3: the media session and its mask are not touched but for where the new leg
         the new leg's first packet.
 Rule 4: the one who asked may hang up meanwhile; then the transfer goes on without him, and ends the call where it fails.
 Rule 5: the new leg is invited, where one of the two asked for it (REFER), or it calls us and says whose place it takes
-        (INVITE with Replaces, RFC 3891): then it is answered last, with what the leg that stays has agreed to.
+        (INVITE with Replaces, RFC 3891): then it is answered last, with what the leg that stays has agreed to. Or it is a
+        leg that another call of ours lends (see `loan`): then it has a re-INVITE, and goes back where it does not stay.
 """
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from b2bua.call import leg, sdp
 from b2bua.call.bridge import Bridge
-from b2bua.call.command import CallCommand, Seat, ToJoining, ToLeg
-from b2bua.call.descriptions import OTHER
+from b2bua.call.command import CallCommand, GiveBack, Seat, ToJoining, ToLeg
+from b2bua.call.descriptions import OTHER, Lent
 from b2bua.call.state import Phase, step
 from b2bua.call.transfer_state import TRANSFERS, TransferEvent, TransferState
 from media.events import Side
 
-_SETTLES = 32.0  # seconds that two re-INVITEs may take until one who calls is turned away (RFC 3261, timer B)
+_SETTLES = 32.0  # seconds that two re-INVITEs may take until a new leg is turned away (RFC 3261, timer B)
+_BEFORE = (TransferState.INVITING, TransferState.ASKING, TransferState.WAITING)  # the leg that stays knows nothing yet
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """How two calls are joined. `place`: the side of the call that goes on, for the leg on the side `lends` of the other one.
+    `lender_asked`: the REFER came in that other one."""
+
+    place: Side
+    lends: Side
+    lender_asked: bool
 
 
 @dataclass(slots=True)
@@ -34,6 +47,8 @@ class Transfer:
     side: Side = Side.AGENT  # whose leg is to be replaced
     gone: bool = False  # that leg has hung up meanwhile
     calls: bool = False  # the new leg called us, and waits for its answer
+    lent: Lent | None = None  # the new leg is another call's, until it has its place
+    lender_asked: bool = False  # the REFER came in that other call
     _referral: str = ""
     _target: sdp.SessionDescription | None = None
     _deadline: float | None = None
@@ -41,6 +56,11 @@ class Transfer:
     @property
     def active(self) -> bool:
         return self.state is not TransferState.IDLE
+
+    @property
+    def borrows(self) -> bool:
+        """Whether the new leg is another call's still."""
+        return self.active and self.lent is not None
 
     def deadline(self) -> float | None:
         return self._deadline
@@ -53,9 +73,7 @@ class Transfer:
         code = self._refusal(side, event, masked=masked)
         if code:
             return [ToLeg(side, leg.AnswerReferral(event.referral, code))]
-        self._move(TransferEvent.REFERRED)
-        self.side, self.gone, self.calls, self._referral, self._target = side, False, False, event.referral, None
-        self._deadline = now + self.bridge.route.ring_time
+        self._begin(TransferEvent.REFERRED, side, event.referral, now + self.bridge.route.ring_time)
         invite = leg.InviteLeg(
             trunk=self.bridge.trunk(side),
             caller=caller,
@@ -79,10 +97,21 @@ class Transfer:
             code = 488
         if code:
             return [ToJoining(leg.RejectLeg(code, ""))]
-        self._move(TransferEvent.REPLACED)
-        self.side, self.gone, self.calls, self._referral, self._target = side, False, True, "", target
-        self._deadline = now + _SETTLES
+        self._begin(TransferEvent.REPLACED, side, "", now + _SETTLES)
+        self.calls, self._target = True, target
         return self.proceed()
+
+    def joined(self, joining: Joining, lent: Lent, referral: str, now: float) -> list[CallCommand]:
+        """A leg that another call lends is to have a place in this one, and it was found that it may."""
+        self._begin(TransferEvent.JOINED, joining.place, referral, now + _SETTLES)
+        self.lent, self.lender_asked = lent, joining.lender_asked
+        offer = leg.ReinviteLeg(self.bridge.told.tell_lent(self.side, lent))
+        return [self._to_asker(leg.AnswerReferral(referral, 202)), *self._tell(100), ToJoining(offer)]
+
+    def _begin(self, event: TransferEvent, side: Side, referral: str, deadline: float) -> None:
+        self._move(event)
+        self.side, self.gone, self.calls, self.lent, self.lender_asked = side, False, False, None, False
+        self._referral, self._target, self._deadline = referral, None, deadline
 
     def _refusal(self, side: Side, event: leg.LegReferred, *, masked: bool) -> int:
         if self.active:
@@ -90,7 +119,7 @@ class Transfer:
         if self.bridge.phase is not Phase.UP or not self.bridge.told.complete or not event.target.user:
             return 480 if event.target.user else 404
         if event.replaces is not None or (side is Side.CALLER and masked):
-            return 603  # two calls are not joined; and while a card is keyed nobody takes the customer's place
+            return 603  # a dialog that is no call's; and while a card is keyed nobody takes the customer's place
         return 0
 
     # --- what the legs report -------------------------------------------------------------------------------------
@@ -103,7 +132,11 @@ class Transfer:
             case leg.LegProgressed() if self.state is TransferState.INVITING:
                 return self._tell(event.code, event.phrase)
             case leg.LegAnswered() if self.state is TransferState.INVITING:
-                return self._answered(event)
+                return self._answered(event.answer)
+            case leg.ReinviteAnswered() if self.state is TransferState.ASKING:
+                return self._answered(event.answer)
+            case leg.ReinviteFailed() if self.state is TransferState.ASKING:
+                return [*self._failed(event.code, event.phrase), GiveBack()]
             case leg.LegFailed():
                 return self._failed(event.code, event.phrase)
             case leg.LegHungUp():
@@ -123,7 +156,7 @@ class Transfer:
             return None
         if side is self.side and isinstance(event, leg.LegHungUp | leg.LegFailed):
             return self._left()
-        settling = self.state not in (TransferState.INVITING, TransferState.WAITING)
+        settling = self.state not in _BEFORE
         if isinstance(event, leg.LegReinvited) and (settling or self.gone or self.state is TransferState.WAITING):
             return [ToLeg(side, leg.RejectReinvite(491, "Request Pending"))]
         if side is OTHER[self.side] and settling:
@@ -149,26 +182,27 @@ class Transfer:
         if self._deadline is None or now < self._deadline:
             return []
         self._deadline = None
-        if self.state not in (TransferState.INVITING, TransferState.WAITING):
-            return []
-        return [self._dismiss("no answer", 408), *self._failed(408, "")]
+        return self._turned_away("no answer", 408) if self.state in _BEFORE else []
 
     def call_ended(self) -> list[CallCommand]:
         """Nobody is left to be talked to."""
         if not self.active:
             return []
-        joining = self.state in (TransferState.INVITING, TransferState.WAITING, TransferState.OFFERING)
+        joining = self.state in (*_BEFORE, TransferState.OFFERING)
         self._move(TransferEvent.CALL_ENDED)
         self._deadline = None
         return [self._dismiss("call ended", 480)] if joining else []
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
-    def _answered(self, event: leg.LegAnswered) -> list[CallCommand]:
-        try:
-            self._target = sdp.parse(event.answer)
-        except sdp.SdpError:
-            return [ToJoining(leg.HangUpLeg("bad SDP answer")), *self._failed(488, "")]
+    def _answered(self, answer: bytes) -> list[CallCommand]:
+        if self.lent is not None:
+            self._target = self.bridge.told.fitting(self.side, answer, self.lent)
+        else:
+            with contextlib.suppress(sdp.SdpError):
+                self._target = sdp.parse(answer)
+        if self._target is None:
+            return self._turned_away("bad SDP answer", 488)
         self._move(TransferEvent.ANSWERED)
         return []
 
@@ -178,7 +212,7 @@ class Transfer:
             if self._learn(rest, event.answer):
                 return self._seat()
             self._move(TransferEvent.FAILED)
-            commands: list[CallCommand] = [self._dismiss("bad SDP answer", 488), *self._tell(488)]
+            commands: list[CallCommand] = [*self._tell(488), self._dismiss("bad SDP answer", 488)]
         else:
             commands = []
         if self.state is TransferState.RESTORING:
@@ -198,22 +232,28 @@ class Transfer:
         if not joining:
             return []
         self._deadline = None
-        return [self._dismiss("transfer failed", code), *self._tell(code, phrase), *self._alone()]
+        return [*self._tell(code, phrase), self._dismiss("transfer failed", code), *self._alone()]
 
     def _seat(self) -> list[CallCommand]:
         """The target takes the place."""
         assert self._target is not None
         self._move(TransferEvent.SEATED)
         self._deadline = None
-        goodbye: list[CallCommand] = []
+        goodbye = self._tell(200)
         if not self.gone:
-            goodbye = [*self._tell(200), ToLeg(self.side, leg.HangUpLeg("transferred"))]
-        self.gone = False
-        seated = [*goodbye, Seat(self.side), *self.bridge.seat(self.side, self._target)]
+            goodbye.append(ToLeg(self.side, leg.HangUpLeg("transferred")))
+        lent, self.lent, self.gone = self.lent, None, False
+        seated = [*goodbye, Seat(self.side), *self.bridge.seat(self.side, self._target, lent)]
         return [*seated, ToLeg(self.side, leg.AnswerLeg(self.bridge.told.tell(self.side)))] if self.calls else seated
 
-    def _dismiss(self, reason: str, code: int) -> ToJoining:
+    def _turned_away(self, reason: str, code: int) -> list[CallCommand]:
+        """The new leg does not get so far."""
+        return [*self._failed(code, ""), self._dismiss(reason, code)]
+
+    def _dismiss(self, reason: str, code: int) -> CallCommand:
         """The new leg does not take the place."""
+        if self.lent is not None:
+            return GiveBack()
         return ToJoining(leg.RejectLeg(max(code, 400), "") if self.calls else leg.HangUpLeg(reason))
 
     def _failed(self, code: int, phrase: str) -> list[CallCommand]:
@@ -235,7 +275,13 @@ class Transfer:
         return self.bridge.leg_gone(self.side, "transfer failed") if self.gone else []
 
     def _tell(self, code: int, phrase: str = "") -> list[CallCommand]:
-        return [] if self.gone or self.calls else [ToLeg(self.side, leg.NotifyLeg(self._referral, code, phrase))]
+        if self.calls or (self.gone and not self.lender_asked):
+            return []
+        return [self._to_asker(leg.NotifyLeg(self._referral, code, phrase))]
+
+    def _to_asker(self, command: leg.LegCommand) -> CallCommand:
+        """The one who asked for the transfer, in whichever of the two calls."""
+        return ToJoining(command) if self.lender_asked else ToLeg(self.side, command)
 
     def _move(self, event: TransferEvent) -> None:
         self.state = step(TRANSFERS, self.state, event)

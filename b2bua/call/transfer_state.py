@@ -11,6 +11,7 @@ class TransferState(StrEnum):
 
     IDLE = "idle"
     INVITING = "inviting"  # the target has our INVITE
+    ASKING = "asking"  # the target is a leg that another call lends, and has our re-INVITE
     WAITING = "waiting"  # the target answered, or called; the two others are in the middle of a re-INVITE
     OFFERING = "offering"  # the leg that stays has a re-INVITE with the target's session
     UNDOING = "undoing"  # the target is gone, and that re-INVITE is not answered yet
@@ -22,6 +23,7 @@ class TransferEvent(StrEnum):
 
     REFERRED = "REFER"
     REPLACED = "INVITE with Replaces"
+    JOINED = "REFER that names another call"
     ANSWERED = "target answered"
     OFFERED = "re-INVITE sent"
     SEATED = "target in its place"
@@ -37,9 +39,15 @@ TRANSFERS: Mapping[TransferState, Mapping[TransferEvent, TransferState]] = {
     TransferState.IDLE: {
         TransferEvent.REFERRED: TransferState.INVITING,
         TransferEvent.REPLACED: TransferState.WAITING,
+        TransferEvent.JOINED: TransferState.ASKING,
         **_ENDED,
     },
     TransferState.INVITING: {
+        TransferEvent.ANSWERED: TransferState.WAITING,
+        TransferEvent.FAILED: TransferState.IDLE,
+        **_ENDED,
+    },
+    TransferState.ASKING: {
         TransferEvent.ANSWERED: TransferState.WAITING,
         TransferEvent.FAILED: TransferState.IDLE,
         **_ENDED,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+DYNAMIC = "dynamic"  # the host of a trunk that registers here
+
 
 @dataclass(frozen=True, slots=True)
 class Trunk:

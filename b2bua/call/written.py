@@ -14,6 +14,7 @@ from b2bua.call import (
     codecs,
     descriptions,
     leg,
+    loan,
     numbers,
     payment,
     relayed,
@@ -33,8 +34,8 @@ from tonewall.written import Kinds, WrittenError, read, write
 
 KINDS = Kinds(
     (
-        bridge, call, cdr, charges, codecs, descriptions, events, leg, numbers, payment, relayed, renegotiation, routing, sdp,
-        state, transfer, transfer_state, view,
+        bridge, call, cdr, charges, codecs, descriptions, events, leg, loan, numbers, payment, relayed, renegotiation, routing,
+        sdp, state, transfer, transfer_state, view,
     ),
     never=(trunk.Trunk, leg.LegRequested, leg.RequestLeg, routing.Pattern, routing.Rule),  # of sip.conf, or on their way
 )  # fmt: skip

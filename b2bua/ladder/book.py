@@ -59,7 +59,7 @@ class Ladders:
             return
         leg = self._waiting.pop(leg_id, None)
         if leg is None:  # the peer's INVITE; whose call it is will be said soon
-            leg = Leg(Ladder(), 0, "", "")
+            leg = Leg(Ladder(), 0, "", "", leg_id)
             leg.ladder.legs.append(leg)
             self._waiting[leg_id] = leg
         leg.key = hash(call_id)
@@ -115,7 +115,7 @@ class Ladders:
         """The call is about to open another leg, at that side."""
         ladder = self._live.get(call_id)
         if ladder is not None and len(ladder.legs) < MOST_LEGS:
-            leg = self._waiting[leg_id] = Leg(ladder, len(ladder.legs), side.value, trunk)
+            leg = self._waiting[leg_id] = Leg(ladder, len(ladder.legs), side.value, trunk, leg_id)
             ladder.legs.append(leg)
 
     def joined(self, call_id: str, leg_id: LegId, side: Side, trunk: str) -> None:
@@ -138,6 +138,18 @@ class Ladders:
     def transferred(self, call_id: str) -> None:
         """A leg has taken another's place."""
         self._note(call_id, What.TRANSFERRED)
+
+    def moved(self, leg_id: LegId, out_of: str, call_id: str, side: Side) -> None:
+        """A leg of one call has taken a place in another: what it says from now on belongs to that one."""
+        left, ladder = self._live.get(out_of), self._live.get(call_id)
+        old = next((leg for leg in left.legs if leg.name == leg_id), None) if left is not None else None
+        if old is None or ladder is None or len(ladder.legs) >= MOST_LEGS:
+            return
+        self._note(out_of, What.JOINED)
+        leg = Leg(ladder, len(ladder.legs), side.value, old.trunk, leg_id)
+        leg.key = old.key
+        ladder.legs.append(leg)
+        self._legs[leg.key] = leg
 
     def media(self, command: AnyCommand, answer: AnyAnswer) -> None:
         """Media answered: a mask is only on when it says so."""

@@ -15,6 +15,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from b2bua.call.leg import LegId
 from b2bua.ladder.summary import Summary
 from b2bua.ladder.words import What
 
@@ -89,11 +90,12 @@ class Ends(Generic[T]):
 class Leg:
     """A leg in a ladder: where its messages are noted, by the hash of its Call-ID."""
 
-    __slots__ = ("_at", "_peer", "key", "ladder", "number", "side", "trunk")
+    __slots__ = ("_at", "_peer", "key", "ladder", "name", "number", "side", "trunk")
 
-    def __init__(self, ladder: Ladder, number: int, side: str, trunk: str) -> None:
-        """`side`: caller or agent; `number`: counted from 0, in the order of their INVITEs."""
+    def __init__(self, ladder: Ladder, number: int, side: str, trunk: str, name: LegId) -> None:
+        """`side`: caller or agent; `number`: counted from 0, in the order of their INVITEs; `name`: the engine's."""
         self.ladder = ladder
+        self.name = name
         self.number = number
         self.side = side
         self.trunk = trunk

@@ -91,6 +91,7 @@ class What(StrEnum):
     CAPTURE_CANCELLED = "payment cancelled"
     CAPTURE_ABORTED = "payment aborted"
     TRANSFERRED = "leg transferred"
+    JOINED = "leg joined another call"
     NO_ANSWER = "no answer"
     NO_WAY = "cannot be sent"
     FULL = "trunk is full"

@@ -28,6 +28,8 @@ from b2bua.call.cdr import CallRecord, LegRecord
 
 METADATA = MetaData()
 _COUNTS = ("received", "sent", "masked", "strangers", "malformed", "reports", "lost")
+_ARRIVALS = ("expected", "missing")
+_ESTIMATES = ("arrival_jitter_ms", "mos", "heard_mos")
 _TEXT = 255  # characters; what is longer is cut
 
 
@@ -40,6 +42,8 @@ def _leg(name: str) -> list[Column[Any]]:
         Column(f"{name}_codec", String(_TEXT)),
         *(Column(f"{name}_{what}", BigInteger) for what in _COUNTS),
         Column(f"{name}_jitter_ms", Float),
+        *(Column(f"{name}_{what}", BigInteger) for what in _ARRIVALS),
+        *(Column(f"{name}_{what}", Float) for what in _ESTIMATES),
     ]
 
 
@@ -65,10 +69,16 @@ CALLS = Table(
     Index("calls_ended_at", "ended_at"),
 )
 VERSION = Table("tonewall_schema", METADATA, Column("version", Integer, primary_key=True))
-SCHEMA = 2  # raised when the columns of CALLS change
+SCHEMA = 3  # raised when the columns of CALLS change
 # How tables of an older version become those of the next; in words that SQLite and PostgreSQL both understand.
 UPGRADES = {
-    1: ("ALTER TABLE calls ADD COLUMN caller_cause INTEGER", "ALTER TABLE calls ADD COLUMN agent_cause INTEGER")
+    1: ("ALTER TABLE calls ADD COLUMN caller_cause INTEGER", "ALTER TABLE calls ADD COLUMN agent_cause INTEGER"),
+    2: tuple(
+        f"ALTER TABLE calls ADD COLUMN {name}_{what} {kind}"
+        for name in ("caller", "agent")
+        for names, kind in ((_ARRIVALS, "BIGINT"), (_ESTIMATES, "FLOAT"))
+        for what in names
+    ),
 }
 
 
@@ -106,8 +116,9 @@ def _leg_values(name: str, leg: LegRecord) -> dict[str, Any]:
         f"{name}_code": leg.code,
         f"{name}_cause": leg.cause,
         f"{name}_codec": leg.codec,
-        **{f"{name}_{what}": getattr(leg.counters, what, None) for what in _COUNTS},
+        **{f"{name}_{what}": getattr(leg.counters, what, None) for what in (*_COUNTS, *_ARRIVALS)},
         f"{name}_jitter_ms": leg.jitter_ms,
+        **{f"{name}_{what}": getattr(leg, what) for what in _ESTIMATES},
     }
 
 

@@ -1,6 +1,7 @@
 """The connections over TCP and TLS: accepted, opened, found again by whom they lead to, and bounded in number.
 
 Rule 1: a connection is taken from addresses of trunks only, and from a trunk with TLS over TLS only; others are cut at accept.
+        Where a trunk registers here, GUESTS from elsewhere are let in for the time that a REGISTER takes, until `adopt`.
 Rule 2: one that a peer opened is used for requests to that peer too: towards the address that it came from, and, where its
         Via has `alias` (RFC 5923), towards the port in that Via.
 Rule 3: who waits for a connection that fails hears of it through `lost`.
@@ -16,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from b2bua.call.trunk import Trunk
+from b2bua.call.trunk import DYNAMIC, Trunk
 from b2bua.sip.framer import Broken
 from b2bua.sip.hop import Bind, Hop, Transport
 from b2bua.sip.stream import Connection, Limits, tune
@@ -26,8 +27,13 @@ from tonewall.log import get_logger
 _log = get_logger(__name__)
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST and leaves nothing behind
 _MOST_NAMES = 8  # a peer has a port or two, whatever it claims
+_GUESTS = 100  # connections at once of whoever may be about to register
 _ANY = ""  # the trunk of a connection that may be used for every trunk at its address
 Name = tuple[str, int, Transport, str]
+_COUNTED = {
+    "slow sender": "connections_slow", "peer does not read": "connections_unread", "idle": "connections_idle",
+    "no answer to a ping": "connections_dead", "nobody registered": "connections_unregistered",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,8 @@ class Connections:
         self._limits = limits
         self._all: dict[int, Connection] = {}
         self._named: dict[Name, Connection] = {}
+        self._dynamic = [trunk for trunk in trunks.values() if trunk.host == DYNAMIC]
+        self._guests: set[int] = set()  # the flows of connections that nobody has registered over yet
         self._from: Counter[str] = Counter()  # connections that each source has opened
         self._emptied = asyncio.Event()
         self._listeners: list[socket.socket] = []
@@ -143,9 +151,23 @@ class Connections:
         if connection is not None and connection.inbound and 0 < port < 65536:
             self._name(connection, port)
 
-    def _name(self, connection: Connection, port: int) -> None:
+    def adopt(self, flow: int, trunk: Trunk) -> bool:
+        """A trunk has registered over this connection (RFC 5626 section 5.1): it is called back over it. False: it may not be,
+        since that trunk shows a certificate and this connection was not asked for it."""
+        connection = self._all.get(flow)
+        if connection is None:
+            return True
+        if trunk.tls_verify_client and connection.hop.trunk != trunk.name:
+            return False
+        self._guests.discard(flow)
+        connection.guest = False
+        self._name(connection, connection.hop.port, trunk.name)
+        return True
+
+    def _name(self, connection: Connection, port: int, owner: str = _ANY) -> None:
         hop = connection.hop
-        for trunk in {hop.trunk, _ANY} if hop.transport is Transport.TCP else {hop.trunk}:
+        owners = {owner or hop.trunk}
+        for trunk in owners | {_ANY} if hop.transport is Transport.TCP else owners:
             name = (hop.host, port, hop.transport, trunk)
             if len(connection.names) >= _MOST_NAMES:
                 return
@@ -224,11 +246,17 @@ class Connections:
             hop = Hop(source[0], source[1], bind.transport, next(self._flows), trunk)
             self._from[hop.host] += 1
             self.counters["connections_in"] += 1
-            self._start(self._take(stream, self._new(hop, bind, inbound=True)))
+            connection = self._new(hop, bind, inbound=True)
+            if not self._duties.trunks_at(hop.host):
+                connection.guest = True
+                self._guests.add(connection.flow)
+            self._start(self._take(stream, connection))
 
     def _admitted(self, host: str, transport: Transport) -> str | None:
         """The trunk whose connection it is, `_ANY` where it may be one of several; None: it is to be cut."""
         found = [self._trunks[name] for name in self._duties.trunks_at(host) if name in self._trunks]
+        if not found and len(self._guests) < _GUESTS:
+            found = self._dynamic.copy()
         if transport is not Transport.TLS:
             found = [trunk for trunk in found if trunk.transport != Transport.TLS]
         if not found:
@@ -289,6 +317,7 @@ class Connections:
     def closed(self, connection: Connection, reason: str) -> None:
         hop = connection.hop
         del self._all[connection.flow]
+        self._guests.discard(connection.flow)
         if not self._all:
             self._emptied.set()
         for name in connection.names:
@@ -302,9 +331,3 @@ class Connections:
         _log.debug("connection_closed", peer=hop.host, port=hop.port, reason=reason)
         ways = frozenset(name[:3] for name in connection.names)
         self._duties.lost(Lost(connection.flow, ways, connection.connected))
-
-
-_COUNTED = {
-    "slow sender": "connections_slow", "peer does not read": "connections_unread", "idle": "connections_idle",
-    "no answer to a ping": "connections_dead",
-}  # fmt: skip

@@ -16,7 +16,9 @@ from b2bua.sip.hop import Hop
 from b2bua.sip.layer import NOBODY, Client
 from b2bua.sip.leg_base import Leg
 from b2bua.sip.message import Response, name_addr, parameters, split_quoted
+from b2bua.sip.scheduler import Slot
 from b2bua.sip.transaction import Event
+from tonewall.written import PASSING
 
 PATIENCE = (
     8  # times T1 that an INVITE waits for any answer before another hop is tried; it has then been sent four times
@@ -94,16 +96,23 @@ class Course:
         return True
 
 
+@dataclass(slots=True, init=False, repr=False, eq=False)
 class Forsaken:
     """Sees to an INVITE that was given up for another hop, after the leg went on without it."""
+
+    _leg: Leg
+    _tag: str
+    _client: Client
+    _forks: Forks
+    _until: float | None
+    scheduled: Slot | None = field(default=None, metadata=PASSING)
 
     def __init__(self, leg: Leg, tag: str, client: Client) -> None:
         self._leg = leg
         self._tag = tag
         self._client = client
         self._forks = Forks(winner=_NOBODY_WINS)
-        self._until: float | None = None
-        self.scheduled: float | None = None
+        self._until = self.scheduled = None
         client.user = self
         client.machine.due.pop(Event.TIMER_A, None)  # nobody wants that INVITE to arrive any longer
 

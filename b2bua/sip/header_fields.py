@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-_KNOWN = (
+KNOWN = (
     "Accept", "Accept-Encoding", "Accept-Language", "Alert-Info", "Allow", "Authentication-Info",
     "Authorization", "Call-Info", "Contact", "Content-Disposition", "Content-Encoding", "Content-Length",
     "Content-Type", "CSeq", "Date", "Diversion", "Error-Info", "Event", "Expires", "From", "History-Info",
@@ -28,8 +28,8 @@ _COMPACT = {
     "o": "Event", "r": "Refer-To", "s": "Subject", "t": "To", "u": "Allow-Events", "v": "Via", "x": "Session-Expires",
     "y": "Identity",
 }  # fmt: skip
-_LOWER = {name.lower(): name for name in _KNOWN} | _COMPACT
-_AS_IT_COMES = {name: name for name in _KNOWN} | _LOWER  # the usual spellings, found without a call
+_LOWER = {name.lower(): name for name in KNOWN} | _COMPACT
+_AS_IT_COMES = {name: name for name in KNOWN} | _LOWER  # the usual spellings, found without a call
 _TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
 
 

@@ -17,7 +17,7 @@ from enum import StrEnum
 from b2bua.call.leg import Party
 from b2bua.call.trunk import Trunk
 from b2bua.sip import shapes
-from b2bua.sip.header_fields import Headers
+from b2bua.sip.header_fields import KNOWN, Headers
 from b2bua.sip.message import split_quoted
 from b2bua.sip.passport import Signed, still_true
 from b2bua.sip.shapes import Scene, Shape
@@ -111,12 +111,20 @@ _PRIVATE = Rule("X-*, P-*", frozenset(Moment), _ANY, _ANY, shapes.opaque,
                 "as they came, to trunks whose `x_headers` names them; default none", 16, 512)  # fmt: skip
 ALL = (*RULES, _PRIVATE)
 _BY_NAME = {rule.name.lower(): rule for rule in RULES}
+_AS_WRITTEN = {name: _BY_NAME.get(name.lower()) for name in KNOWN}  # of most headers, found without a call: no rule
 
 
 def rule_of(name: str) -> Rule | None:
     """The rule of a header, whatever its case."""
+    if name in _AS_WRITTEN:
+        return _AS_WRITTEN[name]
     name = name.lower()
     return _BY_NAME.get(name) or (_PRIVATE if name.startswith(("x-", "p-")) else None)
+
+
+def has_own_rule(name: str) -> bool:
+    """Whether the table names this header, so that no trunk's `x_headers` changes what becomes of it."""
+    return name.lower() in _BY_NAME
 
 
 def received(moment: Moment, headers: Headers, trunk: Trunk) -> tuple[tuple[str, str], ...]:

@@ -6,8 +6,8 @@ Rule 2: users are never called from within `open_client` or `respond`, so they n
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -20,10 +20,11 @@ from b2bua.sip.invite_server import InviteServer
 from b2bua.sip.message import Request, Response
 from b2bua.sip.non_invite_client import NonInviteClient
 from b2bua.sip.non_invite_server import NonInviteServer
-from b2bua.sip.scheduler import Scheduler
+from b2bua.sip.scheduler import Scheduler, Slot
 from b2bua.sip.tap import Tap
 from b2bua.sip.transaction import Command, Deliver, Event, Send, Timers, Unreachable
 from b2bua.sip.transports import Transports
+from tonewall.written import PASSING
 
 ServerKey = tuple[str, ...]
 
@@ -74,7 +75,7 @@ class Client:
     layer: TransactionLayer
     tries: int = 0
     again: bool = False
-    scheduled: float | None = None
+    scheduled: Slot | None = field(default=None, metadata=PASSING)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -97,7 +98,7 @@ class Server:
     user: ServerUser
     layer: TransactionLayer
     key: ServerKey
-    scheduled: float | None = None
+    scheduled: Slot | None = field(default=None, metadata=PASSING)
 
     @property
     def answered(self) -> bool:
@@ -175,6 +176,7 @@ class TransactionLayer:
         """Forget a transaction whose answer is not waited for any longer."""
         client.machine.due = {}
         self._clients.pop(client.key, None)
+        self._scheduler.forget(client)
 
     def receive_response(self, response: Response) -> bool:
         """Take a response. False: it belongs to no transaction."""
@@ -205,10 +207,13 @@ class TransactionLayer:
         kind = InviteServer if request.method == "INVITE" else NonInviteServer
         machine = kind.open(self._timers, request.source.transport.reliable)
         server = Server(request, return_hop(request), machine, NOBODY, self, _key(request, request.method))
-        self._servers[server.key] = server
-        if not request.to_tag:
-            self._first.setdefault(_merging(request), server)
+        self._note(server)
         return server
+
+    def _note(self, server: Server) -> None:
+        self._servers[server.key] = server
+        if not server.request.to_tag:
+            self._first.setdefault(_merging(server.request), server)
 
     def is_merged(self, request: Request) -> bool:
         """Whether this new request reached us before on another way (RFC 3261 section 8.2.2.2)."""
@@ -235,6 +240,7 @@ class TransactionLayer:
                 client.user.on_no_response(client, code)
         if client.machine.ended:
             self._clients.pop(client.key, None)
+            self._scheduler.forget(client)
         else:
             self._scheduler.watch(client)
 
@@ -251,9 +257,25 @@ class TransactionLayer:
                 server.user.on_lost(server)
         if server.machine.ended:
             self._servers.pop(server.key, None)
+            self._scheduler.forget(server)
             if self._first.get(_merging(server.request)) is server:
                 del self._first[_merging(server.request)]
         else:
+            self._scheduler.watch(server)
+
+    # --- to be written out, and read back ----------------------------------------------------------------------------
+
+    def standing(self) -> tuple[list[Client], list[Server]]:
+        """All that are under way."""
+        return list(self._clients.values()), list(self._servers.values())
+
+    def take_up(self, clients: Iterable[Client], servers: Iterable[Server]) -> None:
+        """Go on with transactions that stood elsewhere."""
+        for client in clients:
+            self._clients[client.key] = client
+            self._scheduler.watch(client)
+        for server in servers:
+            self._note(server)
             self._scheduler.watch(server)
 
     # --- what the transport did not carry ----------------------------------------------------------------------------

@@ -1,12 +1,11 @@
 """A leg with a dialog: BYE both ways, re-INVITE both ways, and the end of it. What both directions share.
 
 Rule 1: what the leg sends goes through `Ground`; what it reports goes through `Ground.emit`.
+Rule 2: a leg is plain state, its parts' too: what is a declared field is written out with it, and there is nothing else.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -27,9 +26,10 @@ from b2bua.sip.compose import (
 )
 from b2bua.sip.dialog import Dialog
 from b2bua.sip.dialog import Event as DialogEvent
+from b2bua.sip.ground import Ground
 from b2bua.sip.headers import Moment
 from b2bua.sip.hop import Hop
-from b2bua.sip.layer import Client, Server, TransactionLayer
+from b2bua.sip.layer import Client, Server
 from b2bua.sip.leg_state import TRANSITIONS, Event, State
 from b2bua.sip.message import Request, Response
 from b2bua.sip.mid_dialog import METHODS, MidDialog
@@ -39,41 +39,38 @@ from b2bua.sip.reinvite import METHODS as REINVITES
 from b2bua.sip.reinvite import Reinvite
 from b2bua.sip.reliable_answer import Event as AnswerEvent
 from b2bua.sip.reliable_answer import ReliableAnswer
-from b2bua.sip.scheduler import Scheduler
+from b2bua.sip.scheduler import Slot
 from b2bua.sip.session import Session
-from b2bua.sip.tap import Tap
-from b2bua.sip.transaction import Send, Timers
-from b2bua.sip.transports import Transports
+from b2bua.sip.transaction import Send
 from b2bua.sip.trunk import Peer
 from tonewall.tokens import token
+from tonewall.written import PASSING
 
 _KEPT_ACKS = 8  # only the newest can still be asked for again
 
 
-@dataclass(slots=True)
-class Ground:
-    """What a leg stands on; one an engine."""
-
-    layer: TransactionLayer
-    scheduler: Scheduler
-    timers: Timers
-    transports: Transports
-    emit: Callable[[LegId, LegEvent], None]
-    user_agent: str
-    tap: Tap
-    legs: dict[LegId, Leg] = field(default_factory=dict)
-    dialogs: dict[tuple[str, str, str], Leg] = field(default_factory=dict)
-    outgoing: dict[tuple[str, str], Leg] = field(default_factory=dict)  # by Call-ID and From tag, to know them again
-    count: Counter[str] = field(default_factory=Counter)
-
-    def send(self, message: bytes, hop: Hop) -> bool:
-        """Send a response that belongs to no transaction any more, or to none at all."""
-        self.tap.outside(message, hop)
-        return self.transports.send(message, hop)
-
-
+@dataclass(init=False, repr=False, eq=False, kw_only=True)
 class Leg:
     """One leg; subclasses open it. Its methods are called by the engine and by the transaction layer."""
+
+    ground: Ground
+    id: LegId
+    peer: Peer
+    state: State
+    source: Hop  # where the peer last sent from
+    dialog: Dialog | None
+    answer: ReliableAnswer | None  # our newest 2xx to an INVITE or re-INVITE
+    answer_to: Hop  # where that 2xx goes
+    reinvite: Reinvite
+    session: Session
+    mid_dialog: MidDialog
+    referrals: Referrals
+    farewell: Carried  # what our CANCEL or BYE carries on of the other leg's
+    digest: Digest
+    acks: dict[tuple[str, int], tuple[Outgoing, Hop]]  # by remote tag and CSeq, to be sent again
+    _last: LegEvent | None
+    _told: bool
+    scheduled: Slot | None = field(default=None, metadata=PASSING)
 
     def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, state: State, source: Hop, owner: bool) -> None:
         """`owner`: whether the Call-ID is ours."""
@@ -81,20 +78,18 @@ class Leg:
         self.id = leg_id
         self.peer = peer
         self.state = state
-        self.source = source  # where the peer last sent from
-        self.dialog: Dialog | None = None
-        self.answer: ReliableAnswer | None = None  # our newest 2xx to an INVITE or re-INVITE
-        self.answer_to = source  # where that 2xx goes
+        self.source = self.answer_to = source
+        self.dialog = self.answer = None
         self.reinvite = Reinvite(self, owner)
         self.session = Session(self)
         self.mid_dialog = MidDialog(self)
         self.referrals = Referrals(self)
-        self.farewell = NOTHING  # what our CANCEL or BYE carries on of the other leg's
+        self.farewell = NOTHING
         self.digest = Digest(peer.trunk.username, peer.trunk.password, peer.pin)
-        self.scheduled: float | None = None
-        self.acks: dict[tuple[str, int], tuple[Outgoing, Hop]] = {}  # by remote tag and CSeq, to be sent again
-        self._last: LegEvent | None = None
+        self.acks = {}
+        self._last = None
         self._told = False
+        self.scheduled = None
 
     # --- states ----------------------------------------------------------------------------------------------------
 
@@ -134,6 +129,7 @@ class Leg:
             self.ground.dialogs.pop(self.dialog.key, None)
             self.dialog.receive(DialogEvent.ENDED)
         self.ground.legs.pop(self.id, None)
+        self.ground.scheduler.forget(self)
         self.ground.tap.close(self.id)
         self.tell_end()
 
@@ -147,6 +143,8 @@ class Leg:
         self, moment: Moment, carried: Carried, sdp: bytes = b"", signed: Signed | None = None, code: int = 0
     ) -> tuple[tuple[str, ...], bytes, str]:
         """What crosses, as this leg's peer is to see it: lines, body and the body's type."""
+        if not (carried.headers or carried.parts):
+            return (), sdp, SDP
         trunk = self.peer.trunk
         host = trunk.domain or hostport(self.ground.transports.host(self.source), None)
         lines = headers.lines(moment, carried.headers, trunk, host, signed=signed, code=code)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Container, Sequence
 
-from b2bua.call.trunk import Trunk
+from b2bua.call.trunk import DYNAMIC, Trunk
 from b2bua.sip.hop import Transport
 from b2bua.sip.resolve import Resolver
 from b2bua.sip.targets import Located
-from b2bua.sip.trunk import DYNAMIC, Peer, TrunkTable
+from b2bua.sip.trunk import Peer, TrunkTable
 from tonewall.log import get_logger
 
 _EARLY = 0.8  # of the time to live has passed when the next answer is asked for

@@ -4,16 +4,19 @@ Rule 1: what the peer asks is reported and waits for RespondLeg; of what waits t
 Rule 2: a request of ours that is refused changes nothing but its asker's mind; 481 ends the dialog (RFC 3261 section
         12.2.1.2), any other code does not (RFC 5057 section 5.1).
 Rule 3: a leg that ends leaves no request of its peer's unanswered.
+Rule 4: they may hold keys: none is written out with its leg.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from b2bua.call.leg import LegRequested, LegResponded, RequestLeg
 from b2bua.sip.compose import phrase
 from b2bua.sip.leg_state import State as LegState
 from tonewall.tokens import token
+from tonewall.written import PASSING
 
 if TYPE_CHECKING:
     from b2bua.sip.layer import Client, Server
@@ -24,13 +27,13 @@ METHODS = frozenset({"INFO", "MESSAGE"})
 MOST = 16
 
 
+@dataclass(slots=True, repr=False, eq=False)
 class MidDialog:
     """Those of one leg."""
 
-    def __init__(self, leg: Leg) -> None:
-        self._leg = leg
-        self._theirs: dict[str, Server] = {}
-        self._ours: dict[Client, str] = {}
+    _leg: Leg
+    _theirs: dict[str, Server] = field(default_factory=dict, metadata=PASSING)
+    _ours: dict[Client, str] = field(default_factory=dict, metadata=PASSING)
 
     def receive(self, server: Server) -> None:
         """A new one of the peer's, its CSeq in order."""

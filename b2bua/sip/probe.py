@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 from b2bua.sip.compose import ACCEPT_LINE, Outgoing, hostport, new_branch, new_tag
 from b2bua.sip.failover import PATIENCE, retry_after
+from b2bua.sip.ground import Ground
 from b2bua.sip.hop import Hop
 from b2bua.sip.layer import Client
-from b2bua.sip.leg_base import Ground
 from b2bua.sip.message import Response
+from b2bua.sip.scheduler import Slot
 from b2bua.sip.trunk import Peer
 
 
@@ -28,7 +29,7 @@ class Probe:
         self._cseq = 0
         self._client: Client | None = None
         self._due = ground.scheduler.now()
-        self.scheduled: float | None = None
+        self.scheduled: Slot | None = None
 
     def deadline(self) -> float | None:
         return self._due if self._hop in self._peer.health else None

@@ -56,21 +56,31 @@ class Heard:
         return True
 
 
+@dataclass(slots=True, init=False, repr=False, eq=False)
 class Provisionals:
     """Those that we send on one leg."""
+
+    _leg: UasLeg
+    _server: Server
+    reliable: bool
+    agreed: bool  # whether the peer has acknowledged one that had a session description
+    _rseq: int
+    _current: ReliableAnswer | None
+    _to: Hop
+    _described: bool  # whether the current one has a session description
+    _waiting: list[RingLeg]
+    _final: AnswerLeg | None
 
     def __init__(self, leg: UasLeg, server: Server, trunk_prack: str) -> None:
         self._leg = leg
         self._server = server
         request = server.request
         self.reliable = wants(request, "Require") or (trunk_prack == "supported" and wants(request, "Supported"))
-        self.agreed = False  # whether the peer has acknowledged one that had a session description
+        self.agreed = self._described = False
         self._rseq = random.randint(1, 1 << 30)  # noqa: S311 — a number, not a secret
-        self._current: ReliableAnswer | None = None
-        self._to: Hop = server.destination
-        self._described = False  # whether the current one has a session description
-        self._waiting: list[RingLeg] = []
-        self._final: AnswerLeg | None = None
+        self._to = server.destination
+        self._waiting = []
+        self._current = self._final = None
 
     def lines(self) -> tuple[str, ...]:
         """Of the next one."""

@@ -24,11 +24,13 @@ from b2bua.sip.compose import (
     response,
     stateless_tag,
 )
+from b2bua.sip.connections import Lost
 from b2bua.sip.framer import Broken
+from b2bua.sip.ground import Ground
 from b2bua.sip.guard import Guard, Verdict
 from b2bua.sip.hop import Hop
 from b2bua.sip.layer import Server
-from b2bua.sip.leg_base import Ground, Leg
+from b2bua.sip.leg_base import Leg
 from b2bua.sip.message import Head, MalformedError, Request, Response, read, salvage
 from b2bua.sip.mid_dialog import METHODS
 from b2bua.sip.provisional import wants
@@ -105,6 +107,11 @@ class Reception:
         head = salvage(broken.head)
         if head is not None:
             self._stateless(head, source, broken.code)
+
+    def lost(self, lost: Lost) -> None:
+        """A connection is over: what waits for it, and who was to be found over it."""
+        self._registrar.lost(lost)
+        self._ground.layer.lost(lost)
 
     # --- refusals that keep no state ---------------------------------------------------------------------------------
 

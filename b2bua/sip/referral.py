@@ -8,7 +8,7 @@ Rule 4: of a leg MOST referrals are kept; whatever the peer asks beyond is refus
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -123,14 +123,14 @@ def refer_to(request: Request) -> ReferTo:
     return ReferTo(Party(user, display), replaces)
 
 
+@dataclass(slots=True, repr=False, eq=False)
 class Referrals:
     """Those of one leg."""
 
-    def __init__(self, leg: Leg) -> None:
-        self._leg = leg
-        self._open: dict[str, Referral] = {}
-        self._notified: dict[Client, Referral] = {}
-        self._several = False  # whether this dialog has had one before
+    _leg: Leg
+    _open: dict[str, Referral] = field(default_factory=dict)
+    _notified: dict[Client, Referral] = field(default_factory=dict)
+    _several: bool = False  # whether this dialog has had one before
 
     # --- what the peer asks ------------------------------------------------------------------------------------------
 

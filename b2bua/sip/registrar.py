@@ -2,7 +2,8 @@
 
 Rule 1: a binding is where the REGISTER came from, not what its Contact says: it is also who may call us.
 Rule 2: no REGISTER makes a transaction: each answer can be made again, so a flood keeps nothing.
-Rule 3: a trunk has MOST_BINDINGS at most; the newest is called first.
+Rule 3: a binding over a connection is over with it (RFC 5626 section 4.2.2): nobody listens where it came from.
+Rule 4: a trunk has MOST_BINDINGS at most; the newest is called first.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from b2bua.call.limits import Bucket
+from b2bua.call.trunk import DYNAMIC
 from b2bua.sip.compose import response, stateless_tag
+from b2bua.sip.connections import Lost
+from b2bua.sip.ground import Ground
 from b2bua.sip.guard import Guard, Verdict, name_in
 from b2bua.sip.hop import Hop
-from b2bua.sip.leg_base import Ground
 from b2bua.sip.message import Request, name_addr, parameters, split_quoted
+from b2bua.sip.scheduler import Slot
 from b2bua.sip.targets import Located, Target
-from b2bua.sip.trunk import DYNAMIC, Peer, TrunkTable
+from b2bua.sip.trunk import Peer, TrunkTable
 from tonewall.log import get_logger
 
 SHORTEST = 60  # seconds of a binding
@@ -52,7 +56,7 @@ class Registrar:
         self._peers = {peer.trunk.username: peer for peer in trunks.peers.values() if peer.trunk.host == DYNAMIC}
         self._bindings: dict[str, list[Binding]] = {peer.trunk.name: [] for peer in self._peers.values()}
         self._manners = Bucket(_ANSWERS)
-        self.scheduled: float | None = None
+        self.scheduled: Slot | None = None
 
     @property
     def serves(self) -> bool:
@@ -69,7 +73,7 @@ class Registrar:
             trunk = peer.trunk
             told = f"{request.head.call_id} {request.cseq}"
             verdict = self._guard.verify(values[0], "REGISTER", trunk.username, trunk.password, told, now)
-        if peer is not None and verdict is Verdict.GOOD:
+        if peer is not None and verdict is Verdict.GOOD and self._ground.transports.adopt(source, peer.trunk):
             self._bind(peer, request, now)
             return
         if values and verdict is Verdict.BAD:
@@ -134,9 +138,16 @@ class Registrar:
         return min((each.until for kept in self._bindings.values() for each in kept), default=None)
 
     def elapse(self, now: float) -> None:
+        self._keep(lambda each: each.until > now)
+
+    def lost(self, lost: Lost) -> None:
+        """A connection is over."""
+        self._keep(lambda each: each.hop.flow != lost.flow)
+
+    def _keep(self, wanted: Callable[[Binding], bool]) -> None:
         for peer in self._peers.values():
             kept = self._bindings[peer.trunk.name]
-            alive = [each for each in kept if each.until > now]
+            alive = [each for each in kept if wanted(each)]
             if len(alive) < len(kept):
                 kept[:] = alive
                 self._settle(peer)

@@ -15,10 +15,11 @@ from enum import StrEnum
 from b2bua.sip.auth import Digest
 from b2bua.sip.compose import Outgoing, hostport, new_branch, new_tag, with_user
 from b2bua.sip.failover import retry_after
+from b2bua.sip.ground import Ground
 from b2bua.sip.hop import Hop
 from b2bua.sip.layer import Client
-from b2bua.sip.leg_base import Ground
 from b2bua.sip.message import Response, name_addr, parameters, split_quoted
+from b2bua.sip.scheduler import Slot
 from b2bua.sip.trunk import Peer
 from tonewall.log import get_logger
 from tonewall.tokens import token
@@ -90,7 +91,7 @@ class Registration:
         self._client: Client | None = None
         self._hops: list[Hop] = []  # still to be asked
         self._at: Hop | None = None  # the one that was asked last
-        self.scheduled: float | None = None
+        self.scheduled: Slot | None = None
 
     # --- time --------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ Rule 4: what changes nothing, because it has no offer (UPDATE) or the one that w
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -86,17 +87,17 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
 }
 
 
+@dataclass(slots=True, repr=False, eq=False)
 class Reinvite:
-    """Those of one leg. `owner`: whether our side chose the Call-ID, which decides who waits longer after a glare."""
+    """Those of one leg. `_owner`: whether our side chose the Call-ID, which decides who waits longer after a glare."""
 
-    def __init__(self, leg: Leg, owner: bool) -> None:
-        self._leg = leg
-        self._owner = owner
-        self.state = State.IDLE
-        self._server: Server | None = None
-        self._offer = b""
-        self._tries = 0
-        self._retry_at: float | None = None
+    _leg: Leg
+    _owner: bool
+    state: State = State.IDLE
+    _server: Server | None = None
+    _offer: bytes = b""
+    _tries: int = 0
+    _retry_at: float | None = None
 
     def _move(self, event: Event) -> bool:
         after = TRANSITIONS[self.state].get(event)

@@ -13,7 +13,8 @@ from b2bua.sip.leg_state import State
 from b2bua.sip.message import parameters
 
 if TYPE_CHECKING:
-    from b2bua.sip.leg_base import Ground, Leg
+    from b2bua.sip.ground import Ground
+    from b2bua.sip.leg_base import Leg
     from b2bua.sip.message import Request
     from b2bua.sip.trunk import Peer
 

@@ -1,40 +1,58 @@
 """One timer for all deadlines of the engine.
 
 Rule 1: a watched object says itself when it wants to be woken; a deadline that moved later costs nothing until then.
-Rule 2: deadlines are rounded up to a grain, so that many of them share one wake-up of the loop.
+Rule 2: what is over is held no longer: a session's timer of half an hour must not keep a leg that ended in the first minute.
+Rule 3: deadlines are rounded up to a grain, so that many of them share one wake-up of the loop.
 """
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import math
+from collections.abc import Callable
 from itertools import count
 from typing import Protocol
 
 # Of T1: late by so little, a retransmission is as good. Finer, waking for timers cost 0.1 ms a call at 20 a second.
 GRAIN_OF_T1 = 0.1
+_SLACK = 1000  # slots of what is over that may wait for their time
+Slot = tuple[float, int]  # when, and which of those that are for then
 
 
 class Timed(Protocol):
     """What can be watched. `scheduled` belongs to the scheduler; it starts as None."""
 
-    scheduled: float | None
+    scheduled: Slot | None
 
     def deadline(self) -> float | None: ...
     def elapse(self, now: float) -> None: ...
 
 
+class Handle(Protocol):
+    """What was asked of a loop, and may be called off."""
+
+    def cancel(self) -> None: ...
+
+
+class Loop(Protocol):
+    """What an engine needs of asyncio's loops; a test may have its own, with a clock that it turns."""
+
+    def time(self) -> float: ...
+    def call_at(self, when: float, callback: Callable[[], None], /) -> Handle: ...
+    def call_soon(self, callback: Callable[[], None], /) -> Handle: ...
+
+
 class Scheduler:
     """A heap of deadlines on the clock of the running loop (`loop.time()`, seconds)."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, grain: float) -> None:
+    def __init__(self, loop: Loop, grain: float) -> None:
         """`grain` in seconds."""
         self._grain = grain
         self._loop = loop
-        self._heap: list[tuple[float, int, Timed]] = []
+        self._heap: list[Slot] = []
+        self._timed: dict[int, Timed] = {}  # by the second number of their slots; what has none there is over
         self._order = count()
-        self._handle: asyncio.TimerHandle | None = None
+        self._handle: Handle | None = None
         self._armed = math.inf
 
     def now(self) -> float:
@@ -42,15 +60,34 @@ class Scheduler:
 
     def watch(self, timed: Timed) -> None:
         """Wake `timed` at its deadline. To be called after everything that may have moved the deadline earlier."""
-        when = timed.deadline()
-        if when is None or (timed.scheduled is not None and timed.scheduled <= when):
+        when, slot = timed.deadline(), timed.scheduled
+        if when is None or (slot is not None and slot[0] <= when):
             return
-        timed.scheduled = when
-        heapq.heappush(self._heap, (when, next(self._order), timed))
+        if slot is not None:
+            self._timed.pop(slot[1], None)
+        timed.scheduled = slot = when, next(self._order)
+        self._timed[slot[1]] = timed
+        heapq.heappush(self._heap, slot)
         self._arm()
+
+    def forget(self, timed: Timed) -> None:
+        """It is over, whatever its deadline was."""
+        if timed.scheduled is None:
+            return
+        self._timed.pop(timed.scheduled[1], None)
+        timed.scheduled = None
+        if len(self._heap) > 2 * len(self._timed) + _SLACK:
+            self._heap = [slot for slot in self._heap if slot[1] in self._timed]
+            heapq.heapify(self._heap)
+
+    @property
+    def watched(self) -> tuple[Timed, ...]:
+        """All that are watched now; for tests of what is left behind."""
+        return tuple(self._timed.values())
 
     def close(self) -> None:
         self._heap.clear()
+        self._timed.clear()
         if self._handle is not None:
             self._handle.cancel()
 
@@ -67,9 +104,9 @@ class Scheduler:
         now = max(self._loop.time(), self._armed)
         self._handle, self._armed = None, math.inf
         while self._heap and self._heap[0][0] <= now:
-            when, _, timed = heapq.heappop(self._heap)
-            if timed.scheduled != when:
-                continue  # an earlier deadline was scheduled since, and has served
+            timed = self._timed.pop(heapq.heappop(self._heap)[1], None)
+            if timed is None:
+                continue  # an earlier deadline was scheduled since, or it is over
             timed.scheduled = None
             due = timed.deadline()
             if due is not None and due <= now:

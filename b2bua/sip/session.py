@@ -5,6 +5,7 @@ Rule 1: every 2xx to an INVITE or UPDATE, ours or theirs, settles the timer anew
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from b2bua.sip.session_timer import Due, SessionTimer, State, Wish, answering, asking, read, too_brief
@@ -14,16 +15,23 @@ if TYPE_CHECKING:
     from b2bua.sip.message import Received, Request, Response
 
 
+@dataclass(slots=True, init=False, repr=False, eq=False)
 class Session:
     """That of one leg."""
+
+    _leg: Leg
+    timer: SessionTimer
+    minimum: int  # seconds; a 422 of the peer's raises it
+    peer_updates: bool  # whether the peer's Allow names UPDATE
+    ours: bytes  # the session descriptions that hold
+    theirs: bytes
 
     def __init__(self, leg: Leg) -> None:
         self._leg = leg
         self.timer = SessionTimer()
-        self.minimum = leg.peer.trunk.session_minimum  # seconds; a 422 of the peer's raises it
-        self.peer_updates = False  # whether the peer's Allow names UPDATE
-        self.ours = b""  # the session descriptions that hold
-        self.theirs = b""
+        self.minimum = leg.peer.trunk.session_minimum
+        self.peer_updates = False
+        self.ours = self.theirs = b""
 
     def lines(self) -> tuple[str, ...]:
         """What a request of ours asks for; whoever refreshes goes on doing so."""

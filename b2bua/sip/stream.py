@@ -60,6 +60,7 @@ class Connection(asyncio.Protocol):
         self.names: set[tuple[str, int, Transport, str]] = set()  # under which its owner finds it
         self.connected = False  # whether it ever was
         self.over = False
+        self.guest = False  # whether somebody has yet to register over it
         self.keepalive = 0.0  # seconds between our pings; 0 for none
         self._owner = owner
         self._limits = limits
@@ -69,6 +70,7 @@ class Connection(asyncio.Protocol):
         self._queue: list[bytes] = []
         self._queued = 0
         self._reason = "closed by the peer"
+        self._since = clock()
         self._begun: float | None = clock() if inbound else None  # since when something is owed to us
         self._heard = self._pinged_at = clock()
         self._pings = 0  # sent and not answered
@@ -159,6 +161,8 @@ class Connection(asyncio.Protocol):
             return
         if self._begun is not None and now - self._begun > self._limits.message_time:
             self.end("slow sender", abort=True)
+        elif self.guest and now - self._since > self._limits.message_time:
+            self.end("nobody registered", abort=True)
         elif now - self._heard > self._limits.idle_time:
             self.end("idle")
         elif self._pings and self._pongs and now - self._pinged_at > self._limits.pong_time:

@@ -38,6 +38,9 @@ class Event(StrEnum):
     TIME_PASSED = "time passed"
 
 
+_BY_LETTER = {letter: Event[f"TIMER_{letter.upper()}"] for letter in "abdefghijklm"}
+
+
 class Timers(msgspec.Struct, frozen=True):
     """The base values of RFC 3261 table 4, in seconds; what derives from them follows.
 
@@ -103,7 +106,7 @@ class Transaction(msgspec.Struct, kw_only=True):
 
     def deadline(self) -> float | None:
         """When `receive(Event.TIME_PASSED, ...)` has something to do, on the clock of `now`; None for never."""
-        return min(self.due.values(), default=None)
+        return min(self.due.values()) if self.due else None
 
     def receive(self, event: Event, now: float, message: bytes = b"") -> list[Command]:
         """Take one event. `message`: our own response, where that is the event; the ACK, for a FAILURE received.
@@ -134,7 +137,7 @@ class Transaction(msgspec.Struct, kw_only=True):
             delays = {
                 letter: 0.0 if letter in "dijk" else delay for letter, delay in delays.items() if letter not in "aeg"
             }
-        self.due = {Event[f"TIMER_{letter.upper()}"]: now + delay for letter, delay in delays.items()}
+        self.due = {_BY_LETTER[letter]: now + delay for letter, delay in delays.items()}
 
     def _act(self, before: StrEnum, event: Event, now: float, message: bytes) -> list[Command]:
         raise NotImplementedError

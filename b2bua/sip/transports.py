@@ -128,6 +128,10 @@ class Transports:
         """The request over this hop's connection had `alias` in its Via, with this port in sent-by (RFC 5923)."""
         self._connections.alias(hop.flow, port or hop.transport.default_port)
 
+    def adopt(self, hop: Hop, trunk: Trunk) -> bool:
+        """That trunk has registered over this hop. False: it may not, over a connection not asked for its certificate."""
+        return not hop.transport.reliable or self._connections.adopt(hop.flow, trunk)
+
     def _lost(self, lost: Lost) -> None:
         if not lost.connected:
             until = asyncio.get_running_loop().time() + _WITHOUT_TCP
@@ -174,6 +178,14 @@ class Transports:
         """The names in the verified certificate of a TLS connection's peer, lower case; none for any other flow."""
         connection = self._connections.get(flow)
         return connection.identities if connection is not None else frozenset()
+
+    def bind_of(self, flow: int) -> Bind | None:
+        """The address of ours that a socket is bound to; None for a connection, or where there is no such flow."""
+        return self._bound.get(flow)
+
+    def flow_of(self, bind: Bind) -> int:
+        """The flow of the socket that is bound to it; 0 where there is none."""
+        return next((flow for flow, bound in self._bound.items() if bound == bind), 0)
 
     def counters(self) -> dict[str, int]:
         return dict(self._connections.counters) | {"connections": len(self._connections)}

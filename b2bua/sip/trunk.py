@@ -12,12 +12,13 @@ from __future__ import annotations
 import ipaddress
 import math
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import sipmessage
 
-from b2bua.call.trunk import Trunk
+from b2bua.call.trunk import DYNAMIC, Trunk
 from b2bua.sip.auth import Pin
 from b2bua.sip.health import Health
 from b2bua.sip.hop import Hop, Transport
@@ -26,10 +27,14 @@ from tonewall.log import get_logger
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-DYNAMIC = "dynamic"  # the host of a trunk that registers here
 REST = 30.0  # seconds that a hop which failed a call is spared, where no health check puts it back
 _MOST_FORMER = 64  # addresses that a trunk had before
 _SOON = 5  # the least seconds of our own Retry-After
+# A URI as nearly all are: one user at most, nothing escaped, no parameter but the transport. Others are parsed.
+_PLAIN = re.compile(
+    r"sips?:(?:[A-Za-z0-9._+-]+@)?([A-Za-z0-9][A-Za-z0-9.-]*)(?::([0-9]{1,5}))?(?:;transport=(udp|tcp|tls))?",
+    re.IGNORECASE,
+)
 _log = get_logger(__name__)
 
 
@@ -97,8 +102,11 @@ class Peer:
         """Where a request in a dialog goes whose next hop is `uri`.
 
         A name other than the trunk's own is not looked up in the middle of a call: such requests go to `fallback`, the
-        address that the peer last sent from.
+        address that the peer last sent from. There goes everything to one that registers here: what its Contact names is
+        its own view of itself, from behind whatever it came through.
         """
+        if self.trunk.host == DYNAMIC:
+            return fallback
         own = self.hop_of(uri)
         if own is not None:
             return own
@@ -250,6 +258,9 @@ class TrunkTable:
 
 def _read(uri: str) -> tuple[str, int, Transport | None] | None:
     """Host (without brackets), port (0: none) and transport (None: none named) of a SIP URI; None where it is not one."""
+    plain = _PLAIN.fullmatch(uri)
+    if plain is not None and int(plain[2] or 0) < 65536:
+        return plain[1], int(plain[2] or 0), Transport(plain[3].lower()) if plain[3] else None
     try:
         parsed = sipmessage.URI.parse(uri)
         port = parsed.port or 0

@@ -6,6 +6,8 @@ Rule 2: only a 503, a time-out without any answer and a transport error send it 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import msgspec
 
 from b2bua.call.leg import (
@@ -18,75 +20,54 @@ from b2bua.call.leg import (
     LegId,
     LegProgressed,
 )
-from b2bua.sip.compose import (
-    SUPPORTED_LINE,
-    UNRELIABLE_LINE,
-    Outgoing,
-    hostport,
-    new_branch,
-    new_tag,
-    party,
-    phrase,
-    with_user,
-)
+from b2bua.sip.compose import SUPPORTED_LINE, UNRELIABLE_LINE, Outgoing, new_branch, new_tag, phrase, with_user
 from b2bua.sip.dialog import Dialog, Forks, Verdict
 from b2bua.sip.failover import MOST_TARGETS, PATIENCE, Course, Forsaken, contacts, retry_after
-from b2bua.sip.headers import Moment, shown
+from b2bua.sip.ground import Ground
+from b2bua.sip.headers import Moment
 from b2bua.sip.hop import Hop
+from b2bua.sip.invitation import invitation, of_transfer, signed
 from b2bua.sip.layer import NOBODY, Client
-from b2bua.sip.leg_base import Ground, Leg
+from b2bua.sip.leg_base import Leg
 from b2bua.sip.leg_state import Event, State
-from b2bua.sip.message import Response, name_addr
-from b2bua.sip.passport import Signed
+from b2bua.sip.message import Response
 from b2bua.sip.provisional import Heard, number
 from b2bua.sip.trunk import Peer
 
 
+@dataclass(init=False, repr=False, eq=False, kw_only=True)
 class UacLeg(Leg):
     """An outgoing leg, from INVITE to its end."""
 
+    _tag: str
+    _offer: bytes
+    _crossing: tuple[str, ...]  # lines of the INVITE that come from the other leg
+    _extra: tuple[str, ...]  # those of a transfer
+    _course: Course
+    _invite: Client
+    _forks: Forks
+    _heard: Heard
+    _early: list[tuple[str, str, str]]  # the keys of early dialogs in which the peer may send requests
+    _unconfirmed: int | None  # the CSeq of the INVITE whose ACK waits for ConfirmLeg
+    _impatient: float | None  # when another hop is tried
+    _give_up: float | None  # when the answer to CANCEL is not waited for any longer
+
     def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, hops: list[Hop], command: InviteLeg) -> None:
         """`hops`: the ways to the trunk, best first; at least one."""
-        address = hops[0]
-        super().__init__(ground, leg_id, peer, State.CALLING, address, owner=True)
-        trunk = peer.trunk
-        host, port = peer.named(address)
-        self._tag = new_tag()
-        self._extra = _of_transfer(command)
-        self._forks = Forks()
-        self._heard = Heard()
-        self._early: list[tuple[str, str, str]] = []  # the keys of early dialogs in which the peer may send requests
-        self._unconfirmed: int | None = None  # the CSeq of the INVITE whose ACK waits for ConfirmLeg
-        self._give_up: float | None = None
-        self._offer = command.offer
-        own = ground.transports.host(address)
-        callee = party(command.callee, host, port)
-        who, from_host = shown(command.caller, command.carried.headers, trunk, trunk.domain or own)
-        callers = tuple(
-            name_addr(value)[1].partition(":")[2].partition("@")[0]
-            for name, value in command.carried.headers
-            if name == "P-Asserted-Identity"
-        )
-        signed = Signed((who.user, *callers), command.callee.user, command.offer)
-        self._crossing, body, kind = self.crossing(Moment.INVITE, command.carried, command.offer, signed)
-        invite = Outgoing(
-            method="INVITE",
-            uri=callee[callee.rfind("<") + 1 : -1],
-            branch=new_branch(),
-            from_=f"{party(who, from_host)};tag={self._tag}",
-            to=party(command.callee, trunk.domain or host, None if trunk.domain else port),
-            call_id=f"{new_tag()}@{hostport(own, None)}",
-            cseq=1,
-            max_forwards=command.max_forwards,
-            lines=self._lines(),
-            body=body,
-            content_type=kind,
-        )
+        super().__init__(ground, leg_id, peer, State.CALLING, hops[0], owner=True)
+        self._tag, self._offer = new_tag(), command.offer
+        self._forks, self._heard, self._early = Forks(), Heard(), []
+        self._unconfirmed = self._impatient = self._give_up = None
+        own = ground.transports.host(hops[0])
+        believed = signed(command, peer, own)
+        self._crossing, body, kind = self.crossing(Moment.INVITE, command.carried, command.offer, believed)
+        self._extra = of_transfer(command)
+        invite = invitation(command, peer, hops[0], own, self._tag)
+        invite = msgspec.structs.replace(invite, lines=self._lines(), body=body, content_type=kind)
         self._course = Course(invite.uri, hops[1:])
-        self._impatient: float | None = None
         ground.outgoing[invite.call_id, self._tag] = self
         ground.tap.open(leg_id, invite.call_id)
-        self._invite = self._sent(invite, address)
+        self._invite = self._sent(invite, hops[0])
 
     def _lines(self) -> tuple[str, ...]:
         """Of the INVITE. Without an offer it asks for no reliable provisional answer, which would have to have one."""
@@ -343,12 +324,3 @@ class UacLeg(Leg):
         self.ground.layer.abandon(self._invite)
         self.end_with(LegFailed(487, phrase(487)))
         self.move(Event.GIVE_UP)
-
-
-def _of_transfer(command: InviteLeg) -> tuple[str, ...]:
-    """The headers of an INVITE that a transfer asks for: Replaces (RFC 3891) and Referred-By (RFC 3892)."""
-    lines = [f"Referred-By: {command.referred_by}"] if command.referred_by else []
-    if command.replaces:
-        # Required, so that a phone that does not know it says so, instead of ringing with a call that nobody wanted.
-        lines += [f"Replaces: {command.replaces}", "Require: replaces"]
-    return tuple(lines)

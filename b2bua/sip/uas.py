@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import sipmessage
 
 from b2bua.call.leg import NOTHING, AnswerLeg, Carried, LegFailed, LegId, LegInvited, Party, RejectLeg, RingLeg
 from b2bua.sip.compose import SDP, new_tag, phrase, with_user
 from b2bua.sip.dialog import Dialog
+from b2bua.sip.ground import Ground
 from b2bua.sip.headers import Moment
 from b2bua.sip.layer import Server
-from b2bua.sip.leg_base import Ground, Leg
+from b2bua.sip.leg_base import Leg
 from b2bua.sip.leg_state import Event, State
 from b2bua.sip.message import Request, name_addr
 from b2bua.sip.provisional import Provisionals
 from b2bua.sip.trunk import Peer
 
 
+@dataclass(init=False, repr=False, eq=False, kw_only=True)
 class UasLeg(Leg):
     """An incoming leg, from INVITE to its end. Raises ValueError where the INVITE cannot open a dialog."""
+
+    _server: Server
+    _record_route: tuple[str, ...]
+    _provisionals: Provisionals
 
     def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, server: Server) -> None:
         request = server.request

@@ -1,40 +1,124 @@
-"""The sans-IO machines of the SIP engine written out, and read back: transactions, dialogs, what waits for its ACK or PRACK,
-session timers.
+"""What the SIP engine holds of calls written out, and read back: legs, their transactions and dialogs, and their timers.
 
 Rule 1: a request that may hold a key, INFO or MESSAGE, is not written: its transaction ends with the process.
-Rule 2: passwords stand in sip.conf and are not written. A request that is to be sent again is, with its answer to a challenge.
+Rule 2: passwords stand in sip.conf and are not written; what a peer proved itself with is not either. A request of ours that
+        is to be sent again is, with its answer to a challenge.
+Rule 3: a connection does not outlive its process: who was on one is reached by a new one, where its Via says.
+Rule 4: what is no call's begins anew: registrations, health checks; but a hop that asked for rest goes on resting.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from b2bua.call import leg
+from b2bua.call.leg import LegId
 from b2bua.sip import (
     compose,
     dialog,
+    failover,
+    health,
     hop,
     invite_client,
     invite_server,
+    layer,
+    leg_base,
+    leg_state,
+    message,
+    mid_dialog,
     non_invite_client,
     non_invite_server,
     provisional,
+    referral,
+    reinvite,
     reliable_answer,
+    session,
     session_timer,
     transaction,
+    uac,
+    uas,
 )
 from b2bua.sip.dialog import Dialog, Forks
+from b2bua.sip.failover import Forsaken
+from b2bua.sip.ground import Ground
+from b2bua.sip.health import Health
+from b2bua.sip.hop import Hop
+from b2bua.sip.layer import NOBODY, Client, Server
+from b2bua.sip.leg_base import Leg
+from b2bua.sip.mid_dialog import METHODS
 from b2bua.sip.provisional import Heard
 from b2bua.sip.reliable_answer import ReliableAnswer
+from b2bua.sip.scheduler import Timed
 from b2bua.sip.session_timer import SessionTimer
+from b2bua.sip.standing import Here
 from b2bua.sip.transaction import Transaction
+from b2bua.sip.trunk import Peer
 from tonewall.written import Kinds, WrittenError, read, write
 
-_KEYS = (b"INFO ", b"MESSAGE ")
+_KEYS = tuple(f"{method} ".encode() for method in METHODS)
+_NOT_OF_CALLS = METHODS | {"REGISTER", "OPTIONS"}
 Machine = Transaction | Dialog | Forks | ReliableAnswer | SessionTimer | Heard
-KINDS = Kinds(
-    (
-        compose, dialog, hop, invite_client, invite_server, non_invite_client, non_invite_server, provisional,
-        reliable_answer, session_timer, transaction,
-    )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All that an engine goes on with. `realms`: of the trunks' challenges, where they were learnt; `health`: of their hops."""
+
+    legs: dict[LegId, Leg]
+    dialogs: dict[tuple[str, str, str], Leg]
+    outgoing: dict[tuple[str, str], Leg]
+    clients: list[Client]
+    servers: list[Server]
+    realms: dict[str, str]
+    health: dict[str, dict[Hop, Health]]
+
+
+_MODULES = (
+    compose, dialog, failover, health, hop, invite_client, invite_server, layer, leg, leg_base, leg_state, message, mid_dialog,
+    non_invite_client, non_invite_server, provisional, referral, reinvite, reliable_answer, session, session_timer,
+    transaction, uac, uas,
 )  # fmt: skip
+KINDS = Kinds(_MODULES, never=(leg.LegRequested, leg.RequestLeg, message.Response), also=(Standing,))
+
+
+def engine_written(ground: Ground, peers: Mapping[str, Peer]) -> bytes:
+    """Everything of every leg. Raises WrittenError."""
+    clients, servers = ground.layer.standing()
+    standing = Standing(
+        ground.legs,
+        ground.dialogs,
+        ground.outgoing,
+        [each for each in clients if each.request.method not in METHODS and _of_a_call(each.user)],
+        [each for each in servers if each.request.method not in _NOT_OF_CALLS],
+        {name: peer.pin.realm for name, peer in peers.items() if peer.pin.realm is not None},
+        {name: peer.health for name, peer in peers.items()},
+    )
+    return write(standing, KINDS, ground.scheduler.now(), Here(ground, peers))
+
+
+def engine_read(data: bytes, ground: Ground, peers: Mapping[str, Peer]) -> None:
+    """Stand everything on this ground, which has no legs yet. Raises WrittenError, and has then changed nothing."""
+    found = read(data, KINDS, ground.scheduler.now(), Here(ground, peers))
+    if not isinstance(found, Standing):
+        raise WrittenError("it is no engine's")
+    for name, realm in found.realms.items():
+        if name in peers and not peers[name].trunk.realm:
+            peers[name].pin.realm = realm
+    for name, hops in found.health.items():
+        if name in peers:
+            peers[name].health |= hops  # what DNS does not name any more goes when it has answered
+    ground.legs.update(found.legs)
+    ground.dialogs.update(found.dialogs)
+    ground.outgoing.update(found.outgoing)
+    ground.layer.take_up(found.clients, found.servers)
+    timers: list[Timed] = [user for each in found.clients if isinstance(user := each.user, Forsaken)]
+    for timed in (*found.legs.values(), *timers):
+        ground.scheduler.watch(timed)
+
+
+def _of_a_call(user: object) -> bool:
+    return user is NOBODY or isinstance(user, Leg | Forsaken)
 
 
 def written(machines: list[Machine], now: float) -> bytes:

@@ -22,7 +22,7 @@ ports of session descriptions. A phrase that names a host becomes the code's own
   withheld from trunks that are not trusted.
 - **While a card is keyed** nothing of this crosses from the customer's side but the numbers of a Reason.
 - `x_headers` of a trunk names the X- and P- headers that are sent to it. They cross as they came, with whatever is in
-  them; one that has a rule of its own in this table keeps to that rule.
+  them, a host of the other side too: name only those that may. One that has a rule of its own in this table cannot be named.
 - Values are cut off by number and length; {MOST_BYTES:,} bytes cross in one message at most.
 
 | header | in | believed of | told to | what becomes of it | at most | withheld with |

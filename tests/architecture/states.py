@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from b2bua.call import renegotiation, transfer_state
+from b2bua.call import loan, renegotiation, transfer_state
 from b2bua.call import state as call
 from b2bua.sip import (
     dialog,
@@ -43,6 +43,7 @@ MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
     ("The mask", "b2bua/call/state.py, MASKS", call.MASKS),
     ("A payment, as the agent sees it", "b2bua/call/state.py, STAGES", call.STAGES),
     ("A transfer", "b2bua/call/transfer_state.py, TRANSFERS", transfer_state.TRANSFERS),
+    ("A leg lent to another call", "b2bua/call/loan.py, LOANS", loan.LOANS),
     ("A capture, in the media process", "media/capture/state.py", capture.TRANSITIONS),
     ("INVITE client transaction", "b2bua/sip/invite_client.py", invite_client.TRANSITIONS),
     ("INVITE server transaction", "b2bua/sip/invite_server.py", invite_server.TRANSITIONS),

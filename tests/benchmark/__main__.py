@@ -1,6 +1,6 @@
 """`python -m tests.benchmark`: every figure, as a table and as build/bench.json.
 
-It takes some eight minutes; `--short` under one, for trying. Ends with status 1 where a figure of ours is missing.
+It takes some twelve minutes; `--short` two, for trying. Ends with status 1 where a figure of ours is missing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from . import calling, leaking, relaying, soaking
+from . import calling, capacity, leaking, relaying, soaking
 from .machine import ROOT, BenchmarkError, awake, description
 from .rows import Result, table, write
 
@@ -33,15 +33,33 @@ class Benchmark:
 
 def benchmarks(short: bool) -> dict[str, Benchmark]:
     relay = relaying.SHORT if short else relaying.Plan()
+    masked = relaying.SHORT_MASKED if short else relaying.MASKED
+    mixed = relaying.SHORT_MIXED if short else relaying.MIXED
+    most = capacity.SHORT if short else capacity.CapacityPlan()
     call = calling.SHORT_CALLS if short else calling.CallPlan()
     idle = calling.SHORT_IDLE if short else calling.IdlePlan()
     soak = soaking.SHORT if short else soaking.SoakPlan()
     leak = leaking.SHORT if short else leaking.LeakPlan()
     return {
         "relay": Benchmark(
-            ("relay_cpu_us_per_packet", "relay_latency_p50_us"),
+            ("relay_cpu_us_per_packet", "relay_latency_p50_us", "relay_latency_p99_us"),
             relay.most_rounds * _PROGRAMS,
             lambda say: relaying.measure(relay, say=say),
+        ),
+        "masked": Benchmark(
+            ("masked_relay_cpu_us_per_packet",),
+            masked.most_rounds * _PROGRAMS,
+            lambda say: relaying.measure_masked("masked_relay_cpu_us_per_packet", masked, say=say),
+        ),
+        "mixed": Benchmark(
+            ("mixed_relay_cpu_us_per_packet",),
+            mixed.most_rounds * _PROGRAMS,
+            lambda say: relaying.measure_masked("mixed_relay_cpu_us_per_packet", mixed, say=say),
+        ),
+        "capacity": Benchmark(
+            ("calls_per_core",),
+            len(most.steps) * _PROGRAMS,
+            lambda say: capacity.measure(most, say=say),
         ),
         "b2bua": Benchmark(
             (
@@ -109,7 +127,7 @@ def _measure(one: Benchmark, say: Callable[[str], None]) -> Result:
 def _options() -> argparse.Namespace:
     names = [known for name, one in benchmarks(short=True).items() for known in (name, *one.figures)]
     parser = argparse.ArgumentParser(prog="python -m tests.benchmark", description=__doc__)
-    parser.add_argument("--short", action="store_true", help="fewer and shorter runs, for trying; under a minute")
+    parser.add_argument("--short", action="store_true", help="fewer and shorter runs, for trying; two minutes")
     parser.add_argument(
         "--only", metavar="NAME", choices=list(dict.fromkeys(names)), help="one of: " + ", ".join(names)
     )

@@ -1,10 +1,10 @@
-"""What a relayed packet costs, and how long it is held: the same load through each relay in turn, A B A B."""
+"""What a relayed packet costs, masked or not, and how long it is held: the same load through each relay in turn, A B A B."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from .machine import BUILD, BenchmarkError, MissingPeerError, allow_many_files, family, stolen_seconds, usage
@@ -25,49 +25,75 @@ class Plan:
     """
 
     calls: int = 600
+    masked: int = 0  # of them
     rounds: int = 3
     most_rounds: int = 6
     seconds: float = 6.0
     warm_up: float = 3.5
 
 
+MASKED = Plan(calls=200, masked=200)
+MIXED = Plan(calls=400, masked=40)
 SHORT = Plan(calls=300, rounds=2, most_rounds=2, seconds=2.0, warm_up=1.0)
+SHORT_MASKED, SHORT_MIXED = replace(SHORT, calls=150, masked=150), replace(SHORT, calls=200, masked=20)
+NAMES = TonewallRelay.name, RtpengineRelay.name
 Say = Callable[[str], None]
 
 
 def measure(plan: Plan, peers: bool = True, say: Say = lambda _: None) -> Result:
-    """The rows `relay_cpu_us_per_packet` and `relay_latency_p50_us`. Raises BenchmarkError."""
+    """The rows `relay_cpu_us_per_packet`, `relay_latency_p50_us` and `relay_latency_p99_us`. Raises BenchmarkError."""
+    runs, notes = _rounds("relay", plan, peers, say)
+    rows = [
+        compare("relay_cpu_us_per_packet", "µs", "cpu_us_per_packet", runs, *NAMES),
+        compare("relay_latency_p50_us", "µs", "latency_p50_us", runs, *NAMES),
+        compare("relay_latency_p99_us", "µs", "latency_p99_us", runs, *NAMES),
+    ]
+    return Result(rows, runs, notes)
+
+
+def measure_masked(row: str, plan: Plan, peers: bool = True, say: Say = lambda _: None) -> Result:
+    """The row `masked_relay_cpu_us_per_packet`, or another such. Raises BenchmarkError."""
+    runs, notes = _rounds(row, plan, peers, say)
+    return Result([compare(row, "µs", "cpu_us_per_packet", runs, *NAMES)], runs, notes)
+
+
+def relays(peers: bool) -> list[Relay]:
+    """Ours, and those that it is compared with."""
     allow_many_files()
     BUILD.mkdir(parents=True, exist_ok=True)
-    relays: list[Relay] = [TonewallRelay(BUILD)]
-    if peers:
-        relays.append(RtpengineRelay(BUILD / "rtpengine.log"))
+    return [TonewallRelay(BUILD), *([RtpengineRelay(BUILD / "rtpengine.log")] if peers else [])]
+
+
+def _rounds(benchmark: str, plan: Plan, peers: bool, say: Say) -> tuple[list[dict[str, Any]], list[str]]:
+    """The runs, and what the reader must know of them."""
+    compared = relays(peers)
     runs: list[dict[str, Any]] = []
     notes: list[str] = []
     for turn in range(plan.most_rounds):
         if turn >= plan.rounds and not _disturbed(runs):
             break
-        for relay in list(relays):
-            say(f"{relay.name}, {plan.calls} calls, run {turn + 1}")
+        for relay in list(compared):
+            say(f"{relay.name}, {plan.calls} calls, {plan.masked} masked, run {turn + 1}")
             try:
-                runs.append({"benchmark": "relay", "program": relay.name, "calls": plan.calls} | one_run(relay, plan))
+                run = one_run(relay, plan)
             except MissingPeerError as missing:
                 notes.append(str(missing))
-                relays.remove(relay)
-    names = TonewallRelay.name, RtpengineRelay.name
-    rows = [
-        compare("relay_cpu_us_per_packet", "µs", "cpu_us_per_packet", runs, *names),
-        compare("relay_latency_p50_us", "µs", "latency_p50_us", runs, *names),
-    ]
-    return Result(rows, runs, notes + _disturbed(runs) + _lossy(runs))
+                compared.remove(relay)
+            else:
+                runs.append({"benchmark": benchmark, "program": relay.name} | run)
+    return runs, notes + _disturbed(runs) + _lossy(runs)
 
 
 def one_run(relay: Relay, plan: Plan) -> dict[str, Any]:
-    """Start the relay, load it, stop it. CPU time a packet is over packets that arrived. Raises BenchmarkError."""
+    """Start the relay, load it, stop it. CPU time a packet is over packets that arrived. Raises BenchmarkError.
+
+    `foreign`: a mask holds each call's last packets back until after the run, and then gives them out as silence.
+    """
     with PacketLoad(plan.calls) as load:
         try:
-            relay.start()
+            relay.start(plan.calls)
             load.send_to(relay.open_calls(load.ends))
+            relay.mask(plan.masked)
             load.run(plan.warm_up)
             begun, stolen = time.monotonic(), stolen_seconds()
             relaying, loading = usage(family(relay.pid())), usage([load.pid])
@@ -76,12 +102,17 @@ def one_run(relay: Relay, plan: Plan) -> dict[str, Any]:
             elapsed, stolen = time.monotonic() - begun, stolen_seconds() - stolen
         finally:
             relay.stop()
+    arrived = traffic.received + traffic.foreign
     if not traffic.received:
         raise BenchmarkError(f"no packet came through {relay.name}")
-    return asdict(traffic) | {
-        "cpu_us_per_packet": relaying.ran * 1e6 / traffic.received,
-        "disturbed": round((max(relaying.waited, loading.waited) + stolen) / elapsed, 4),
-    }
+    return (
+        {"calls": plan.calls, "masked": plan.masked}
+        | asdict(traffic)
+        | {
+            "cpu_us_per_packet": relaying.ran * 1e6 / arrived,
+            "disturbed": round((max(relaying.waited, loading.waited) + stolen) / elapsed, 4),
+        }
+    )
 
 
 def _kept(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -102,7 +133,7 @@ def _disturbed(runs: list[dict[str, Any]]) -> list[str]:
 def _lossy(runs: list[dict[str, Any]]) -> list[str]:
     """A relay that drops packets looks cheap and fast: say so."""
     return [
-        f"{run['program']}: {run['lost']} of {run['sent']} packets lost in its quietest run"
+        f"{run['program']}: {run['lost'] - run['foreign']} of {run['sent']} packets lost in its quietest run"
         for run in _kept(runs)
-        if run["lost"] > run["sent"] * _LOSSY
+        if run["lost"] - run["foreign"] > run["sent"] * _LOSSY
     ]

@@ -14,15 +14,18 @@ from typing import Protocol
 
 import msgspec
 
-from media.events import Done, OpenSession, Refused, RemoteStream, SessionId, SessionOpened, SetRemote, Side
+from media.events import Done, OpenSession, Refused, RemoteStream, SessionId, SessionOpened, SetMask, SetRemote, Side
 from tonewall.frames import pack
 from tonewall.process import card_environment
 
 from .machine import ROOT, SUBJECT_CORE, BenchmarkError, MissingPeerError, pinned, stop
-from .ng import NgClient, NgError
+from .ng import NgClient, NgError, Value
 from .packets import Ends
 
-_SDP = "v=0\r\no=- {port} 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
+_SDP = "v=0\r\no=- {port} 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 101\r\n"
+# The only way to mask tones in rtpengine 10.5 that lets none through: anything less leaks whole digits or all of them.
+_RECIPE: dict[str, Value] = {"DTMF-security": "silence", "delay-buffer": 60, "flags": ["detect-DTMF"]}
+_PORTS_A_CALL, _SPARE_PORTS = 4, 400  # some may be taken by others
 _ANSWER = msgspec.msgpack.Decoder(Done | SessionOpened | Refused)
 
 
@@ -31,12 +34,18 @@ class Relay(Protocol):
 
     name: str
 
-    def start(self) -> None:
-        """Raises MissingPeerError where it is not installed, BenchmarkError where it does not come up."""
+    def start(self, calls: int = 1000) -> None:
+        """With ports for so many calls.
+
+        Raises MissingPeerError where it is not installed, BenchmarkError where it does not come up.
+        """
 
     def open_calls(self, phones: list[Ends]) -> list[Ends]:
         """Relay between each pair of phones; returns the relay's own ports, in the same order."""
         ...
+
+    def mask(self, calls: int) -> None:
+        """Keep keys and tones of the caller from the agent, in the first `calls` calls that were opened."""
 
     def pid(self) -> int: ...
 
@@ -53,8 +62,8 @@ class TonewallRelay:
     def __init__(self, directory: Path) -> None:
         self._path, self._log = directory / f"media-{os.getpid()}.sock", directory / "media.log"
 
-    def start(self) -> None:
-        low, high = free_port_range(4000)
+    def start(self, calls: int = 1000) -> None:
+        low, high = free_port_range(_PORTS_A_CALL * calls + _SPARE_PORTS)
         own = {"TONEWALL_MEDIA_ADDRESS": "127.0.0.1", "TONEWALL_MEDIA_PORTS": f"{low}-{high}"}
         command = [sys.executable, "-m", "media.service", "--socket", str(self._path)]
         with self._log.open("wb") as log:
@@ -81,6 +90,10 @@ class TonewallRelay:
     def open_calls(self, phones: list[Ends]) -> list[Ends]:
         return [self._open_call(SessionId(f"bench-{index}"), call) for index, call in enumerate(phones)]
 
+    def mask(self, calls: int) -> None:
+        for index in range(calls):
+            self._ask(SetMask(session=SessionId(f"bench-{index}"), on=True))
+
     def _open_call(self, session: SessionId, phones: Ends) -> Ends:
         opened = self._ask(OpenSession(session=session, streams=1))
         for side, port in ((Side.CALLER, phones.caller), (Side.AGENT, phones.agent)):
@@ -88,7 +101,7 @@ class TonewallRelay:
         assert isinstance(opened, SessionOpened)
         return Ends(caller=opened.caller[0].port, agent=opened.agent[0].port)
 
-    def _ask(self, command: OpenSession | SetRemote) -> Done | SessionOpened:
+    def _ask(self, command: OpenSession | SetRemote | SetMask) -> Done | SessionOpened:
         self._b2bua.sendall(pack(command))
         answer = _ANSWER.decode(self._answers.read(int.from_bytes(self._answers.read(4), "big")))
         if isinstance(answer, Refused):
@@ -117,7 +130,7 @@ def _remote(port: int) -> RemoteStream:
 
 
 class RtpengineRelay:
-    """Debian's rtpengine in userspace, one worker thread, plain relaying: SDP offer and answer by the ng protocol."""
+    """Debian's rtpengine in userspace, one worker thread, no kernel module: SDP offer and answer by the ng protocol."""
 
     name = "rtpengine"
     _process: subprocess.Popen[bytes] | None = None
@@ -126,10 +139,10 @@ class RtpengineRelay:
     def __init__(self, log: Path) -> None:
         self._log = log
 
-    def start(self) -> None:
+    def start(self, calls: int = 1000) -> None:
         if shutil.which("rtpengine") is None:
             raise MissingPeerError("rtpengine is not installed; for the comparison: apt-get install rtpengine-daemon")
-        control, (low, high) = free_udp_port(), free_port_range(4000)
+        control, (low, high) = free_udp_port(), free_port_range(_PORTS_A_CALL * calls + _SPARE_PORTS)
         command = [
             "rtpengine", "--config-file=none", "--interface=127.0.0.1", f"--listen-ng=127.0.0.1:{control}",
             f"--port-min={low}", f"--port-max={high}", "--table=-1", "--foreground", "--log-stderr", "--log-level=4",
@@ -143,13 +156,17 @@ class RtpengineRelay:
     def open_calls(self, phones: list[Ends]) -> list[Ends]:
         return [self._open_call(index, call) for index, call in enumerate(phones)]
 
+    def mask(self, calls: int) -> None:
+        for index in range(calls):
+            self._ask("block DTMF", call_id=f"call-{index}", from_tag=f"caller-{index}", **_RECIPE)
+
     def _open_call(self, index: int, phones: Ends) -> Ends:
         same = {"call_id": f"call-{index}", "from_tag": f"caller-{index}", "ICE": "remove", "flags": ["trust-address"]}
         offered = self._ask("offer", **same, sdp=_SDP.format(port=phones.caller))
         answered = self._ask("answer", **same, to_tag=f"agent-{index}", sdp=_SDP.format(port=phones.agent))
         return Ends(caller=_audio_port(answered), agent=_audio_port(offered))
 
-    def _ask(self, command: str, **keys: str | list[str]) -> bytes:
+    def _ask(self, command: str, **keys: Value) -> bytes:
         try:
             answer = self._ng.ask(command, **keys)
         except NgError as error:

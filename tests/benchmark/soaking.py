@@ -1,4 +1,7 @@
-"""Thousands of idle calls, held and torn down: what they keep in memory, and that nothing of them is left afterwards."""
+"""Thousands of idle calls, held and torn down, twice: what they keep in memory, and that nothing of them is left afterwards.
+
+What the first round leaves in memory may be kept for the next calls; what the second adds to it has leaked.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ _OTHER_FILES = 100  # that media has open beside its sockets, and room
 
 @dataclass(frozen=True, slots=True)
 class SoakPlan:
-    """`calls` begin at `rate` a second; all are up for `hold` seconds, then end at the same rate.
+    """`calls` begin at `rate` a second; all are up for `hold` seconds, then end at the same rate. Then as many again, for
+    `hold_again` seconds, in the same processes.
 
     `timers`: seconds that the timers of RFC 3261 and 6026 may keep transactions after the last call; 0: do not wait for them.
     """
@@ -30,10 +34,11 @@ class SoakPlan:
     calls: int = 5000
     rate: int = 100
     hold: float = 120.0
+    hold_again: float = 10.0
     timers: float = 45.0
 
 
-SHORT = SoakPlan(calls=300, hold=5.0)
+SHORT = SoakPlan(calls=300, hold=5.0, hold_again=5.0)
 
 
 def measure(plan: SoakPlan, say: Say = lambda _: None) -> Result:
@@ -51,14 +56,14 @@ def measure(plan: SoakPlan, say: Say = lambda _: None) -> Result:
     faults = run["faults"]
     figures = {
         "soak_idle_call_kb": "KiB", "soak_idle_cpu_percent": "%", "soak_memory_left_kb_per_call": "KiB",
-        "soak_descriptors_left": "files",
+        "soak_memory_grown_kb_per_call": "KiB", "soak_descriptors_left": "files",
     }  # fmt: skip
     rows = [Row(name, None if faults else round(run[name], 2), unit) for name, unit in figures.items()]
     return Result(rows, [run], [*notes, *(f"soak: {fault}" for fault in faults)])
 
 
 def one_run(plan: SoakPlan, directory: Path) -> dict[str, Any]:
-    """Start Tonewall, hold the calls, end them, look at what is left."""
+    """Start Tonewall, hold the calls, end them, look at what is left; hold as many again, and look again."""
     ports = free_ports()
     program = Tonewall(directory, plan.calls + _WARM_UP)
     load = Load(plan.calls, plan.rate, hold=plan.calls / plan.rate + plan.hold)
@@ -77,10 +82,13 @@ def one_run(plan: SoakPlan, directory: Path) -> dict[str, Any]:
             held_kb, used = memory_kb(pids), usage(pids).since(before)
             failed = held.finish()
             left = until_gone(program, plan.timers)
+            first_kb = memory_kb(pids)
+            failed += phones.call(replace(load, hold=load.ramp + plan.hold_again)).finish()
+            left_again = until_gone(program, plan.timers)
             end_kb, end_files, restarted = memory_kb(pids), descriptors(pids), program.pids() != pids
     finally:
         program.stop()
-    faults = [f"{count} {what} left" for what, count in left.items() if count]
+    faults = [f"{count} {what} left" for what, count in (*left.items(), *left_again.items()) if count]
     faults += [f"{failed} calls failed"] if failed else []
     faults += [f"{end_files - base_files} more files open than before"] if end_files > base_files else []
     faults += ["a process was started again"] if restarted else []
@@ -90,11 +98,13 @@ def one_run(plan: SoakPlan, directory: Path) -> dict[str, Any]:
         "faults": faults,
         "base_kb": base_kb,
         "held_kb": held_kb,
+        "first_kb": first_kb,
         "end_kb": end_kb,
         "files": (base_files, up_files, end_files),
         "soak_idle_call_kb": (held_kb - base_kb) / plan.calls,
         "soak_idle_cpu_percent": 100 * used.ran / (plan.hold / 2),
-        "soak_memory_left_kb_per_call": (end_kb - base_kb) / plan.calls,
+        "soak_memory_left_kb_per_call": (first_kb - base_kb) / plan.calls,
+        "soak_memory_grown_kb_per_call": (end_kb - first_kb) / plan.calls,
         "soak_descriptors_left": end_files - base_files,
     }
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.leak.report import REQUIRED, SHOWN
 
-from . import leaking, machine, ng, relaying, rows, soaking
+from . import capacity, leaking, machine, ng, relaying, relays, rows, soaking
 
 
 def test_the_relay_benchmark_carries_packets_and_gives_well_formed_rows(tmp_path: Path) -> None:
@@ -22,7 +22,8 @@ def test_the_relay_benchmark_carries_packets_and_gives_well_formed_rows(tmp_path
     assert run["foreign"] == 0
     rows.write(result, tmp_path / "bench.json", "a test")
     written = json.loads((tmp_path / "bench.json").read_text())
-    assert [row["name"] for row in written] == ["relay_cpu_us_per_packet", "relay_latency_p50_us"]
+    names = ["relay_cpu_us_per_packet", "relay_latency_p50_us", "relay_latency_p99_us"]
+    assert [row["name"] for row in written] == names
     for row in written:
         assert list(row) == ["name", "value", "unit", "peer", "peer_value", "ratio"]
         assert row["value"] > 0
@@ -31,9 +32,9 @@ def test_the_relay_benchmark_carries_packets_and_gives_well_formed_rows(tmp_path
 
 @pytest.mark.skipif(shutil.which("sipp") is None, reason="sipp (Debian: sip-tester) is not here")
 @pytest.mark.timeout(180)
-def test_idle_calls_are_held_and_nothing_of_them_is_left(tmp_path: Path) -> None:
+def test_idle_calls_are_held_twice_and_nothing_of_them_is_left(tmp_path: Path) -> None:
     machine.allow_many_files()
-    run = soaking.one_run(soaking.SoakPlan(calls=300, rate=60, hold=10.0, timers=0.0), tmp_path)
+    run = soaking.one_run(soaking.SoakPlan(calls=300, rate=60, hold=10.0, hold_again=1.0, timers=0.0), tmp_path)
     assert run["faults"] == []
     before, up, after = run["files"]
     assert up >= before + 4 * 300  # RTP and RTCP on both legs; a connection of the API may be open too
@@ -78,3 +79,28 @@ def test_bencode_gives_back_what_was_encoded() -> None:
 def test_what_is_not_bencode_is_refused(cut: bytes) -> None:
     with pytest.raises(ng.NgError):
         ng.decode(cut)
+
+
+def test_masked_calls_are_relayed_too_and_give_their_row() -> None:
+    plan = relaying.Plan(calls=4, masked=2, rounds=1, most_rounds=1, seconds=0.5, warm_up=0.1)
+    result = relaying.measure_masked("masked_relay_cpu_us_per_packet", plan, peers=False)
+    (run,) = result.runs
+    assert (run["calls"], run["masked"]) == (4, 2)
+    assert 0 < run["foreign"] <= run["lost"]  # the mask was on: it holds packets back, and shuts the last
+    assert run["sent"] * 0.9 <= run["received"] <= run["sent"]
+    [row] = result.rows
+    assert row.name == "masked_relay_cpu_us_per_packet"
+    assert row.value
+
+
+def test_the_most_calls_are_those_of_the_last_step_that_was_carried(monkeypatch: pytest.MonkeyPatch) -> None:
+    def played(relay: relays.Relay, plan: relaying.Plan) -> dict[str, object]:
+        late = 9000.0 if plan.calls > {"tonewall": 300, "rtpengine": 200}[relay.name] else 50.0
+        return {"latency_p99_us": late, "lost": 0, "sent": 100, "latest_send_us": 10.0}
+
+    monkeypatch.setattr(capacity, "one_run", played)
+    result = capacity.measure(capacity.CapacityPlan(steps=(100, 200, 300, 400), tries=2))
+    assert result.rows == [rows.Row("calls_per_core", 300, "calls", "rtpengine", 200, 1.5)]
+    assert len(result.runs) == 3 + 2 + 2 + 2  # a step that fails is tried again
+    lost = {"latency_p99_us": 50.0, "lost": 1, "sent": 100}
+    assert not capacity.carries(lost)

@@ -16,10 +16,13 @@ from b2bua.call import leg
 from b2bua.call.bridge import Route
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
-from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg, ToMedia
-from b2bua.call.descriptions import OTHER
+from b2bua.call.command import CallCommand, GiveBack, Record, Seat, Show, ToBorrower, ToJoining, ToLeg, ToMedia
+from b2bua.call.descriptions import OTHER, Lent
+from b2bua.call.joining import Half, choose
 from b2bua.call.payment import FINAL
 from b2bua.call.routing import Destination
+from b2bua.call.state import MaskState
+from b2bua.call.transfer import Joining
 from b2bua.call.view import CallState, CallView, CaptureStage, NotNow
 from b2bua.call.written import read_back, written
 from media.events import (
@@ -41,13 +44,22 @@ from media.events import (
     Side,
     StartCapture,
     SubmitCapture,
+    WidenSession,
 )
 from provider_adapters.payment import Approved, Declined, Unknown
 from tests.call_script import COUNTERS, GUARD, ORDER, ORIGIN, SEED, SESSION, THEIRS, sdp
 
 SIDES = st.sampled_from(Side)
 BODIES = st.sampled_from(
-    [THEIRS[Side.CALLER], THEIRS[Side.AGENT], sdp("0.0.0.0", 5000), sdp("192.0.2.9", 0), b"", b"nonsense"]
+    [
+        THEIRS[Side.CALLER],
+        THEIRS[Side.AGENT],
+        THEIRS[Side.AGENT] + b"m=video 7000 RTP/AVP 31\r\n",
+        sdp("0.0.0.0", 5000),
+        sdp("192.0.2.9", 0),
+        b"",
+        b"nonsense",
+    ]
 )
 CODES = st.sampled_from([404, 486, 487, 491, 503])
 LEG_EVENTS = st.one_of(
@@ -64,13 +76,18 @@ SELDOM = st.sampled_from([False] * 4 + [True])
 KEYED = (CaptureStage.COLLECTING, CaptureStage.READY)
 
 
+def _side_of(trunk: str) -> Side:
+    """The kinds of the trunks of this call and of another one, of which it is asked to join a leg."""
+    return Side.CALLER if trunk in ("trunk", "carrier") else Side.AGENT
+
+
 class Calls(RuleBasedStateMachine):
     """One call from its INVITE to its record."""
 
     @initialize(
         near=SIDES,
         offer=st.sampled_from([THEIRS[Side.CALLER]] * 8 + [b"", b"nonsense"]),
-        begin=st.sampled_from(["invited", "up", "collecting", "ready", "charging"]),
+        begin=st.sampled_from(["invited", "up", "collecting", "ready", "charging", "borrowing", "lending"]),
     )
     def invite(self, near: Side, offer: bytes, begin: str) -> None:
         self.near, self.now = near, 1_000_000_000.0
@@ -84,9 +101,10 @@ class Calls(RuleBasedStateMachine):
         self.submitted: dict[str, int] = {}
         self.captures: list[str] = []
         self.alive = {near}
-        self.joining = (
-            ""  # what is known of the leg that joins: invited, up, calls (it waits for its answer); "" for none
-        )
+        # What is known of the leg that joins: invited, up, calls (it waits for its answer), asked and taken (another call
+        # lends it); "" for none.
+        self.joining = ""
+        self.borrowed = ""  # of the other call's asking to have a leg of this one: asked, answered; "" for none
         self.seated = ""  # "calls" until a leg that called for its place is answered
         self.referred_by: Side | None = None
         self.told_to_end: set[Side] = set()
@@ -108,6 +126,12 @@ class Calls(RuleBasedStateMachine):
         self.media_is_quick()
         self.happens(near, leg.LegConfirmed(b"" if offer else THEIRS[near]))
         if begin == "up":
+            return
+        if begin == "lending":
+            self.another_call_borrows_a_leg(near)
+            return
+        if begin == "borrowing":
+            self.another_call_lends_a_leg(side=Side.AGENT, lender_asked=False, carrier=True, masked=False)
             return
         self.agent_asks("start")
         self.media_is_quick()
@@ -131,13 +155,22 @@ class Calls(RuleBasedStateMachine):
                 case ToJoining(leg.InviteLeg()):
                     assert self.joining == "", "two transfers at once"
                     self.joining = "invited"
+                case ToJoining(leg.ReinviteLeg()):
+                    assert self.joining == "asked"
+                case ToJoining(leg.NotifyLeg() | leg.AnswerReferral()):
+                    assert self.joining in ("asked", "taken")
+                case GiveBack():
+                    assert self.joining in ("asked", "taken"), "given back, but not lent"
+                    self.joining = ""
+                case ToBorrower(event):
+                    self.to_borrower(event)
                 case ToJoining(leg_command):
                     assert self.joining, f"{leg_command} to a leg that does not join"
                     assert isinstance(leg_command, leg.RejectLeg) is (self.joining == "calls")
                     if isinstance(leg_command, leg.HangUpLeg | leg.RejectLeg):
                         self.joining = ""
                 case Seat(side):
-                    assert self.joining in ("up", "calls")
+                    assert self.joining in ("up", "calls", "taken")
                     self.seated = "calls" if self.joining == "calls" else ""
                     assert side is self.referred_by
                     self.joining = ""
@@ -268,6 +301,72 @@ class Calls(RuleBasedStateMachine):
             return
         self.carry_out(self.call.joining_event(event, self.now))
 
+    # --- another call of ours -------------------------------------------------------------------------------------
+
+    def half(self, side: Side) -> Half:
+        return Half(self.call, side)
+
+    @precondition(lambda self: self.answered and not self.joining and not self.borrowed)
+    @rule(side=SIDES, lender_asked=st.booleans(), carrier=st.booleans(), masked=st.booleans())
+    def another_call_lends_a_leg(self, side: Side, lender_asked: bool, carrier: bool, masked: bool) -> None:
+        """A twin of this call, as far as a transfer looks at it, on a trunk of that kind."""
+        twin = read_back(written(self.call, self.now), self.now)
+        twin.payment.mask = MaskState.MASKED if masked else MaskState.OPEN
+        twin.bridge.moved[OTHER[side]] = "carrier" if carrier else "pbx"
+        asked, named = self.half(side), Half(twin, side)
+        found = choose(*((named, asked) if lender_asked else (asked, named)), _side_of)
+        if not isinstance(found, Joining) or found.lender_asked is not lender_asked:
+            return
+        assert not masked, "a masked call lent a leg"
+        assert not self.call.payment.masked or (side is Side.AGENT and not carrier), "joined under a mask"
+        self.joining, self.referred_by = "asked", side
+        lent = twin.loan.lend(found.lends)
+        assert isinstance(lent, Lent)
+        self.carry_out(self.call.joined(found, lent, "f1", self.now))
+
+    @precondition(lambda self: self.joining in ("asked", "taken"))
+    @rule(body=BODIES, what=st.sampled_from(["takes it", "takes it", "refuses", "ends"]))
+    def lent_leg_reports(self, body: bytes, what: str) -> None:
+        if what == "ends":
+            self.joining = ""
+            self.carry_out(self.call.joining_event(leg.LegHungUp("call ended"), self.now))
+        elif self.joining == "asked" and what == "takes it":
+            self.joining = "taken"
+            self.carry_out(self.call.joining_event(leg.ReinviteAnswered(body), self.now))
+        elif self.joining == "asked":
+            self.carry_out(self.call.joining_event(leg.ReinviteFailed(488, "no"), self.now))
+            assert self.joining == "", "what was refused was kept"
+
+    @precondition(lambda self: self.answered and not self.borrowed)
+    @rule(side=SIDES)
+    def another_call_borrows_a_leg(self, side: Side) -> None:
+        twin = read_back(written(self.call, self.now), self.now)
+        twin.payment.mask = MaskState.OPEN
+        found = choose(Half(twin, OTHER[side]), self.half(OTHER[side]), _side_of)
+        if isinstance(found, Joining) and not found.lender_asked:
+            assert not self.call.payment.masked, "a masked call lent a leg"
+            _, commands = self.call.lend(found.lends, self.now)
+            self.borrowed, self.lent_side = "asked", side
+            self.carry_out([*commands, *self.call.asked(leg.ReinviteLeg(THEIRS[side]), self.now)])
+
+    def to_borrower(self, event: leg.LegEvent) -> None:
+        assert self.borrowed == "asked" or (self.borrowed and isinstance(event, leg.LegHungUp))
+        self.borrowed = "" if isinstance(event, leg.LegHungUp) else "answered"
+        self.taken = isinstance(event, leg.ReinviteAnswered)
+
+    @precondition(lambda self: self.borrowed)
+    @rule(keeps=st.booleans())
+    def borrower_decides(self, keeps: bool) -> None:
+        if not keeps:
+            self.borrowed = ""
+            self.carry_out(self.call.given_back(self.now))
+        elif self.borrowed == "answered" and self.taken:
+            self.borrowed = ""
+            self.alive.discard(self.lent_side)
+            self.reinvited.discard(self.lent_side)
+            self.carry_out(self.call.kept("call-2", self.now))
+            assert self.call.ended_at is not None
+
     @precondition(lambda self: self.alive and not self.call.over)
     @rule(data=st.data(), event=ENDS, sure=SELDOM)
     def leg_ends(self, data: st.DataObject, event: leg.LegEvent, sure: bool) -> None:
@@ -295,6 +394,11 @@ class Calls(RuleBasedStateMachine):
         elif isinstance(command, OpenSession):
             streams = (LocalStream("127.0.0.1", 20000),)
             answer = SessionOpened(serial=0, caller=streams, agent=streams)
+        elif isinstance(command, WidenSession):
+            assert not self.masked or self.wanted is not None
+            streams = tuple(LocalStream("127.0.0.1", 20000 + 2 * number) for number in range(command.streams))
+            masked = Refused(serial=0, reason="the session is masked")
+            answer = masked if self.masked else SessionOpened(serial=0, caller=streams, agent=streams)
         elif isinstance(command, CloseSession):
             answer = SessionClosed(serial=0, caller=COUNTERS, agent=LegCounters())
         elif isinstance(command, SetMask):

@@ -10,21 +10,28 @@ from hypothesis import strategies as st
 
 from media import _core
 from media.g711 import Law
-from media.masking import Mask
+from media.masking import Keyed, Mask
 from media.reassembly import KeyQueue
 from media.rtp import Rtp, Ssrc, reception, serialise
 from media.sequence import difference
 
 EVENTS, AUDIO, OPAQUE = frozenset({101, 96}), frozenset({13, 96}), frozenset({111})
+RED = frozenset({121})
 LAWS = {0: Law.MU, 8: Law.A}
+
+
+def codes(keyed: tuple[Keyed, ...]) -> bytes:
+    return bytes(each.code for each in keyed)
 
 
 def pair(*, are_types_known: bool = True) -> tuple[Mask, _core.Mask]:
     """The reference and the core, told the same."""
     if not are_types_known:
         return Mask(frozenset(), frozenset()), _core.Mask(b"", b"")
-    core = _core.Mask(bytes(sorted(EVENTS)), bytes(sorted(AUDIO)), mu=b"\0", a=b"\x08", opaque=bytes(OPAQUE))
-    return Mask(EVENTS, AUDIO, laws=LAWS, opaque=OPAQUE), core
+    core = _core.Mask(
+        bytes(sorted(EVENTS)), bytes(sorted(AUDIO)), mu=b"\0", a=b"\x08", opaque=bytes(OPAQUE), red=bytes(RED)
+    )
+    return Mask(EVENTS, AUDIO, laws=LAWS, opaque=OPAQUE, red=RED), core
 
 
 # Few values, near each other and near every wrap point, so that packets meet.
@@ -58,23 +65,59 @@ block_payloads = st.builds(
     st.sampled_from([b"", b"", b"", b"\x05", b"\x05\x0a"]),
 )
 payload_types = st.sampled_from([101, 101, 96, 0, 0, 8, 13, 111, 72, 73, 100, 127])
-plain = st.builds(
-    lambda pt, marker, seq, ts, ssrc, payload: serialise(
-        Rtp(
-            payload_type=pt,
-            marker=marker,
-            sequence_number=seq % 0x10000,
-            rtp_timestamp=ts,
-            ssrc=Ssrc(ssrc),
-            payload=payload,
-        )
+
+
+def packets(types, payloads):
+    return st.builds(
+        lambda pt, marker, seq, ts, ssrc, payload: serialise(
+            Rtp(
+                payload_type=pt,
+                marker=marker,
+                sequence_number=seq % 0x10000,
+                rtp_timestamp=ts,
+                ssrc=Ssrc(ssrc),
+                payload=payload,
+            )
+        ),
+        types,
+        st.booleans(),
+        near_wraps,
+        rtp_timestamps,
+        ssrcs,
+        payloads,
+    )
+
+
+plain = packets(payload_types, st.one_of(event_payloads, block_payloads, st.binary(max_size=12)))
+short = st.one_of(event_payloads, block_payloads, st.binary(max_size=12), st.just(b"\x5a" * 160))
+
+
+def redundant(older: list[tuple[int, int, bytes, int]], primary: tuple[int, bytes], cut: int) -> bytes:
+    """A payload of RFC 2198: payload type, offset, payload and what its length says too much of each older block."""
+    heads = b"".join(
+        (1 << 31 | kind << 24 | offset << 10 | (len(payload) + wrong) % 1024).to_bytes(4, "big")
+        for kind, offset, payload, wrong in older
+    )
+    whole = heads + bytes([primary[0]]) + b"".join(payload for _, _, payload, _ in older) + primary[1]
+    return whole[: len(whole) - cut]
+
+
+red = packets(
+    st.just(121),
+    st.builds(
+        redundant,
+        st.lists(
+            st.tuples(
+                st.sampled_from([101, 101, 101, 0, 121, 13]),
+                st.sampled_from([0, 160, 320, 0x3FFF]),
+                short,
+                st.sampled_from([0, 0, 0, 0, 0, 1, -1]),
+            ),
+            max_size=9,
+        ),
+        st.tuples(st.sampled_from([101, 101, 0, 8, 13, 111, 121, 100, 229]), short),
+        st.sampled_from([0, 0, 0, 0, 1, 5]),
     ),
-    payload_types,
-    st.booleans(),
-    near_wraps,
-    rtp_timestamps,
-    ssrcs,
-    st.one_of(event_payloads, block_payloads, st.binary(max_size=12)),
 )
 
 
@@ -137,9 +180,27 @@ rtcp = st.one_of(
     st.binary(max_size=40),
 )
 
+streams_of_reports = st.builds(
+    lambda kind, sender, blocks: (
+        bytes((0x80 | len(blocks), kind))
+        + (len(blocks) * 6 + (6 if kind == 200 else 1)).to_bytes(2, "big")
+        + sender.to_bytes(4, "big")
+        + bytes(range(20 if kind == 200 else 0))
+        + b"".join(
+            ssrc.to_bytes(4, "big") + b"\0\0\0\7" + highest.to_bytes(4, "big") + bytes(12) for ssrc, highest in blocks
+        )
+    ),
+    st.sampled_from([200, 201]),
+    ssrcs,
+    st.lists(st.tuples(ssrcs, st.one_of(near_wraps, st.integers(0, 2**32 - 1))), max_size=3),
+)
+rtcp = st.one_of(rtcp, st.lists(streams_of_reports, min_size=1, max_size=2).map(b"".join))
+
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("rtp"), plain),
+        st.tuples(st.just("rtp"), red),
+        st.tuples(st.just("rtcp back"), rtcp),
         st.tuples(st.just("rtp"), st.one_of(decorated(), cut(), st.binary(max_size=40))),
         st.tuples(st.just("rtcp"), rtcp),
         st.tuples(st.just("mask"), st.booleans()),
@@ -158,12 +219,14 @@ def test_the_core_and_the_reference_decide_alike(steps, are_types_known):
     for kind, value in steps:
         if kind == "rtp":
             out, keyed = reference.rtp(value, now)
-            if keyed and not keys.put(keyed.code, keyed.ssrc, keyed.rtp_timestamp, now):
+            if not all(keys.put(each.code, each.ssrc, each.rtp_timestamp, now) for each in keyed):
                 with pytest.raises(OverflowError):
                     core.rtp(value, now)
                 continue
-            assert core.rtp(value, now) == (out, keyed.code if keyed else -1)
+            assert core.rtp(value, now) == (out, codes(keyed))
             assert core.released() == list(reference.released())
+        elif kind == "rtcp back":
+            assert core.rtcp_back(value) == reference.rtcp_back(value)
         elif kind == "rtcp":
             assert core.rtcp(value) == reference.rtcp(value)
         elif kind == "mask":
@@ -172,6 +235,24 @@ def test_the_core_and_the_reference_decide_alike(steps, are_types_known):
             now += value
             assert core.idle(now) == reference.idle(now)
             assert core.take(now) == keys.take(now)
+
+
+@settings(max_examples=400, deadline=None)
+@given(packets=st.lists(red, min_size=1, max_size=8), masked=st.lists(st.booleans(), min_size=8, max_size=8))
+def test_the_core_and_the_reference_open_redundancy_alike(packets, masked):
+    reference, core = pair()
+    for step, (packet, on) in enumerate(zip(packets, masked, strict=False)):
+        if on is not reference.on:
+            assert core.switch(on) == reference.switch(on)
+        out, keyed = reference.rtp(packet, 400 * step)
+        try:
+            assert core.rtp(packet, 400 * step) == (out, codes(keyed))
+        except OverflowError:
+            return
+        left = [*core.released(), *([out] if out else [])]
+        assert [*reference.released(), *([out] if out else [])] == left
+        assert not on or all(each[1] & 0x7F not in EVENTS | RED for each in left)
+        core.take(400 * step + 100)
 
 
 @settings(max_examples=300, deadline=None)
@@ -188,8 +269,8 @@ def test_under_the_mask_both_withhold_what_is_shaped_like_events_from_an_audio_t
     reference.switch(True)
     shaped = len(payload) in range(4, 33, 4) and all(code <= 15 for code in payload[::4])
     leaves = None if shaped else packet
-    assert core.rtp(packet, 0) == (leaves, -1)
-    assert reference.rtp(packet, 0) == (leaves, None)
+    assert core.rtp(packet, 0) == (leaves, b"")
+    assert reference.rtp(packet, 0) == (leaves, ())
 
 
 @settings(max_examples=400, deadline=None)
@@ -271,10 +352,10 @@ def test_the_core_and_the_reference_decide_alike_along_a_sender_s_way(seed, orig
             assert core.switch(on) == reference.switch(on)
         packet = sender.packet()
         out, keyed = reference.rtp(packet, now)
-        assert core.rtp(packet, now) == (out, keyed.code if keyed else -1)
+        assert core.rtp(packet, now) == (out, codes(keyed))
         assert core.released() == list(reference.released())
-        if keyed:
-            assert keys.put(keyed.code, keyed.ssrc, keyed.rtp_timestamp, now)
+        for each in keyed:
+            assert keys.put(each.code, each.ssrc, each.rtp_timestamp, now)
         if sender.chance.random() < 0.3:
             assert core.take(now) == keys.take(now)
 

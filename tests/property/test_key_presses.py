@@ -98,8 +98,8 @@ class Reference:
 
     def receive(self, packet: bytes, now_ms: int) -> bytes | None:
         out, keyed = self.mask.rtp(packet, now_ms)
-        if keyed:
-            assert self.keys.put(keyed.code, keyed.ssrc, keyed.rtp_timestamp, now_ms)
+        for each in keyed:
+            assert self.keys.put(each.code, each.ssrc, each.rtp_timestamp, now_ms)
         return out
 
     def take(self, now_ms: int) -> bytes:

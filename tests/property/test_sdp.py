@@ -89,7 +89,7 @@ def test_random_bytes_raise_nothing_but_sdp_errors(body: bytes, data: st.DataObj
     assert all(
         0 <= number < 128
         for stream in streams
-        for types in (stream.event_types, stream.mu_types, stream.opaque_types, stream.other_types)
+        for types in (stream.event_types, stream.mu_types, stream.opaque_types, stream.other_types, stream.red_types)
         for number in types
     )
     after = sdp.rewrite(described, [LocalStream("198.51.100.1", 20000)], 7, 1)

@@ -421,8 +421,8 @@ async def test_the_page_has_an_entity_tag_and_nothing_inline(desk: FakeDesk) -> 
 async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncClient) -> None:
     document = (await agent.get("/openapi.json")).json()
     assert set(document["paths"]) == {
-        "/healthz", "/v1/currencies", "/v1/trunks", "/v1/calls", "/v1/calls/{call_id}", "/v1/feed", "/v1/calls/{call_id}/capture",
-        "/v1/calls/{call_id}/capture/reset", "/v1/calls/{call_id}/capture/submit", "/v1/ladders",
+        "/healthz", "/metrics", "/v1/currencies", "/v1/trunks", "/v1/calls", "/v1/calls/{call_id}", "/v1/feed",
+        "/v1/calls/{call_id}/capture", "/v1/calls/{call_id}/capture/reset", "/v1/calls/{call_id}/capture/submit", "/v1/ladders",
         "/v1/calls/{call_id}/ladder", "/v1/calls/{call_id}/ladder.svg",
     }  # fmt: skip
     schemas = document["components"]["schemas"]
@@ -433,7 +433,7 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
     for path, operations in document["paths"].items():
         for operation in operations.values():
             assert operation["summary"]
-            assert ("security" in operation) is path.startswith("/v1")
+            assert ("security" in operation) is path.startswith(("/v1", "/metrics"))
 
 
 # --- the demo ---------------------------------------------------------------------------------------------------------

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from b2bua.call import leg
-from b2bua.call.command import ToLeg
+from b2bua.call.command import ToLeg, ToMedia
 from b2bua.call.descriptions import OTHER
-from media.events import LocalStream, OpenSession, SessionOpened, Side
+from media.events import LocalStream, OpenSession, SessionOpened, Side, WidenSession
 from tests.call_script import CLOSE, IS, OPEN, REFUSED, SESSION, THEIRS, Script, ours, remote, sdp
 
 CALLER, AGENT = Side.CALLER, Side.AGENT
@@ -173,14 +173,49 @@ def test_answers_to_what_was_not_asked_are_ignored(side: Side):
     assert script.leg(other, leg.ReinviteAnswered(THEIRS[other]))[1].side is side
 
 
+WIDER = b"m=video 4444 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
+WIDEN = ToMedia(WidenSession(session=SESSION, streams=2))
+WIDE = SessionOpened(
+    serial=0,
+    caller=(LocalStream("127.0.0.1", 20000), LocalStream("127.0.0.1", 20004)),
+    agent=(LocalStream("127.0.0.1", 20002), LocalStream("127.0.0.1", 20006)),
+)
+
+
 @from_either
-def test_an_m_line_that_is_added_later_is_refused_in_place(side: Side):
+def test_an_m_line_that_is_added_later_gets_ports_and_crosses(side: Side):
     script, other = up(), OTHER[side]
-    offer = THEIRS[side] + b"m=video 4444 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
-    known, reinvite = script.leg(side, leg.LegReinvited(offer))
-    assert len(known.command.streams) == 1
-    assert b"m=video 0 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n" in reinvite.command.offer
-    assert reinvite.side is other
+    assert script.leg(side, leg.LegReinvited(THEIRS[side] + WIDER)) == [WIDEN]
+    here, reinvite = script.media(WIDEN, WIDE)
+    assert len(here.command.streams) == 2  # type: ignore[union-attr]
+    port = {CALLER: b"20006", AGENT: b"20004"}[side]
+    assert b"m=video " + port + b" RTP/AVP 96" in reinvite.command.offer  # type: ignore[union-attr]
+    there, answer = script.leg(other, leg.ReinviteAnswered(THEIRS[other] + WIDER))
+    assert len(there.command.streams) == 2  # type: ignore[union-attr]
+    assert b"m=video " + {CALLER: b"20004", AGENT: b"20006"}[side] in answer.command.answer  # type: ignore[union-attr]
+    again = script.leg(side, leg.LegReinvited(THEIRS[side] + WIDER))
+    assert WIDEN not in again, "it has its ports by now"
+
+
+@from_either
+def test_where_media_has_no_ports_for_an_m_line_that_is_added_it_is_refused_in_place(side: Side):
+    script, other = up(), OTHER[side]
+    script.leg(side, leg.LegReinvited(THEIRS[side] + WIDER))
+    _, reinvite = script.media(WIDEN, REFUSED)
+    assert b"m=video 0 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n" in reinvite.command.offer  # type: ignore[union-attr]
+    assert reinvite.side is other  # type: ignore[union-attr]
+
+
+@from_either
+def test_who_gives_up_while_media_opens_ports_has_troubled_nobody(side: Side):
+    script = up()
+    script.leg(side, leg.LegReinvited(THEIRS[side] + WIDER))
+    crossing = script.leg(OTHER[side], leg.LegReinvited(THEIRS[OTHER[side]]))
+    assert crossing == [ToLeg(OTHER[side], leg.RejectReinvite(491, "Request Pending"))]
+    assert script.leg(OTHER[side], leg.ReinviteAnswered(THEIRS[OTHER[side]])) == []
+    assert script.leg(side, leg.ReinviteCancelled()) == [IS[side]]
+    assert script.media(WIDEN, WIDE) == []
+    assert script.leg(side, leg.LegReinvited(THEIRS[side]))[-1].side is OTHER[side]  # type: ignore[union-attr]
 
 
 @from_either

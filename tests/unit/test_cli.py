@@ -145,6 +145,36 @@ async def test_the_doctor_sees_routes_that_lead_nowhere(
     assert any(level is Level.WARNING and line.startswith(says) for level, line in levels), levels
 
 
+async def test_the_doctor_tries_the_address_that_a_trunk_has_for_its_rtp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("b2bua.doctor._PATIENCE", 0.01)
+    text = CONF.replace("[carrier north]", "[carrier north]\nmedia_address = 198.51.100.77")
+    text = text.replace("[carrier south]", "[carrier south]\nmedia_address = ::1")
+    monkeypatch.setattr(sys.modules[__name__], "CONF", text)
+    found = {finding.what: finding for finding in await examine(Path(conf(tmp_path, ROUTES)))}
+    assert found["north's media address"].level is Level.FAULT
+    assert found["north's media address"].says.startswith("[carrier north] media_address: ")
+    assert found["south's media address"].level is Level.GOOD
+
+
+async def test_the_doctor_tries_whether_media_threads_may_be_real_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("b2bua.doctor._PATIENCE", 0.01)
+    settings = conf(tmp_path, ROUTES + "[media]\nrealtime = yes\nthreads = 64\n")
+    found = {finding.what: finding for finding in await examine(Path(settings))}
+    assert "more than the" in found["media threads"].says
+    before = os.sched_getscheduler(0)
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except PermissionError:
+        assert "LimitRTPRIO" in found["real-time threads"].says
+    else:
+        os.sched_setscheduler(0, before, os.sched_param(0))
+        assert found["real-time threads"].level is Level.GOOD
+
+
 async def test_the_doctor_is_content_with_routes_that_reach_every_trunk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

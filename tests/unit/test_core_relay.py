@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import resource
 import select
 import socket
 import time
@@ -88,9 +90,9 @@ class Phone:
 class Rig:
     """One relay with one stream between two phones."""
 
-    def __init__(self) -> None:
+    def __init__(self, gather_us: int = 0) -> None:
         self.relay = Relay()
-        self.relay.start()
+        self.relay.start(gather_us=gather_us)
         sockets = [bound() for _ in range(4)]
         ports = [own.getsockname()[1] for own in sockets]
         self.caller, self.agent = Phone(*ports[:2]), Phone(*ports[2:])
@@ -338,6 +340,55 @@ def test_a_latch_on_a_private_address_takes_any_network(rig):
     assert received(rig.agent.rtp) == rtp(2)
 
 
+@pytest.mark.parametrize("leg", [CALLER, AGENT])
+def test_a_leg_with_one_port_for_both_and_one_with_two_hear_each_other(rig, leg):
+    muxed, plain = (rig.caller, rig.agent) if leg == CALLER else (rig.agent, rig.caller)
+    address, port = muxed.rtp.getsockname()
+    rig.relay.set_peer(7, leg, address, port, address, port, False)
+    rig.connect(AGENT if leg == CALLER else CALLER, plain)
+    muxed.send(REPORT)
+    assert received(plain.rtcp) == REPORT
+    muxed.send(rtp(1))
+    assert received(plain.rtp) == rtp(1)
+    plain.send_rtcp(REPORT)
+    assert received(muxed.rtp) == REPORT
+    plain.send(rtp(2))
+    assert received(muxed.rtp) == rtp(2)
+    name = "caller" if leg == CALLER else "agent"
+    muxed.send_rtcp(REPORT)  # the port that is no longer agreed on
+    rig.counted(f"{name}_strangers", 1)
+    rig.connect(leg, muxed)  # a re-INVITE without it
+    plain.send_rtcp(REPORT)
+    assert received(muxed.rtcp) == REPORT
+    assert everything(muxed.rtp) == everything(plain.rtp) == everything(plain.rtcp) == []
+
+
+def test_masked_rtcp_on_the_rtp_port_leaves_as_its_reports_alone(rig):
+    for leg, phone in ((CALLER, rig.caller), (AGENT, rig.agent)):
+        address, port = phone.rtp.getsockname()
+        rig.relay.set_peer(7, leg, address, port, address, port, False)
+    rig.relay.set_mask(7, True)
+    rig.caller.send(REPORT + APP)
+    assert received(rig.agent.rtp) == REPORT
+    rig.caller.send(key(1, 5, 1))
+    rig.caller.send(APP)
+    rig.counted("agent_masked", 2)
+    assert everything(rig.agent.rtp) == everything(rig.agent.rtcp) == []
+
+
+def test_a_latch_is_not_locked_by_rtcp_on_the_rtp_port(rig):
+    rig.connect(AGENT, rig.agent)
+    rig.relay.set_peer(7, CALLER, "127.0.0.200", 4000, "127.0.0.200", 4000, True)
+    other = bound()
+    other.sendto(REPORT, (HOST, rig.caller.rtp_port))
+    rig.counted("caller_strangers", 1)
+    rig.caller.send(rtp(1))
+    assert received(rig.agent.rtp) == rtp(1)
+    rig.caller.send(REPORT)
+    assert received(rig.agent.rtcp) == REPORT
+    other.close()
+
+
 def test_keys_are_announced_and_taken_into_secret_memory(call):
     call.relay.set_mask(7, True)
     call.relay.set_capture(7, True)
@@ -493,3 +544,52 @@ def test_ipv6_is_relayed_too():
     agent.sendto(rtp(2), (HOST, agent_port))
     assert received(caller[0]) == rtp(2)
     relay.stop()
+
+
+def test_a_thread_keeps_to_the_processor_that_it_was_given(rig):
+    processor = max(os.sched_getaffinity(0))
+    before = threads()
+    placed = Relay()
+    placed.start(processor)
+    [own] = threads() - before
+    assert os.sched_getaffinity(own) == {processor}
+    placed.stop()
+    with pytest.raises(OSError, match="Invalid"):
+        Relay().start(1023)
+
+
+def test_packets_that_wait_for_each_other_all_arrive_and_commands_do_not_wait_for_them():
+    with contextlib.closing(Rig(gather_us=5000)) as rig:
+        rig.connect_both()
+        for burst in range(0, 200, 10):
+            for number in range(burst, burst + 10):
+                rig.caller.send(rtp(number))
+                rig.agent.send(rtp(number))
+            for number in range(burst, burst + 10):
+                assert received(rig.agent.rtp) == received(rig.caller.rtp) == rtp(number)
+            rig.relay.set_mask(7, burst % 20 == 0)
+        rig.counted("caller_received", 200)
+    with pytest.raises(OSError, match="Invalid"):
+        Relay().start(-1, 5001)
+
+
+def threads() -> set[int]:
+    return {int(name) for name in os.listdir("/proc/self/task")}
+
+
+def test_a_real_time_thread_relays_or_says_that_it_may_not(rig):
+    before = threads()
+    with contextlib.closing(Rig()) as other:
+        [own] = threads() - before
+        limits = resource.getrlimit(resource.RLIMIT_RTPRIO)
+        try:
+            other.relay.go_first()
+        except PermissionError:
+            assert limits[0] == 0
+            assert os.sched_getscheduler(own) == os.SCHED_OTHER
+        else:
+            assert os.sched_getscheduler(own) == os.SCHED_FIFO
+        other.connect_both().caller.send(rtp(1))
+        assert received(other.agent.rtp) == rtp(1)
+    with pytest.raises(RuntimeError, match="not running"):
+        Relay().go_first()

@@ -22,21 +22,26 @@ from media.events import (
     Counted,
     CountSessions,
     Done,
+    InfoKeyed,
+    Interface,
     OpenSession,
     Refused,
     RemoteStream,
     SessionClosed,
     SessionId,
+    SessionLost,
     SessionOpened,
     SetMask,
     SetRemote,
     Side,
     StartCapture,
+    WidenSession,
 )
 from media.payers import Payers
 from media.rtp import Rtp, Ssrc, serialise
 from media.service import MediaService
 from media.settings import MediaSettings
+from tests.canary import CANARY
 from tests.leak.codec import PACKET, encoded
 from tests.leak.presses import dual_tone
 from tests.stack import media_ports, until
@@ -51,6 +56,7 @@ class B2bua:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
         self.news: list[CaptureChanged] = []
+        self.lost: list[SessionId] = []
         self._unpacker = Unpacker(AnyAnswer | AnyNews)  # type: ignore[arg-type]
         self._came: deque[AnyAnswer | AnyNews] = deque()
 
@@ -62,9 +68,12 @@ class B2bua:
                 assert data
                 self._came.extend(self._unpacker.feed(data))
             message = self._came.popleft()
-            if not isinstance(message, CaptureChanged):
+            if isinstance(message, CaptureChanged):
+                self.news.append(message)
+            elif isinstance(message, SessionLost):
+                self.lost.append(message.session)
+            else:
                 return message
-            self.news.append(message)
 
 
 @asynccontextmanager
@@ -76,14 +85,15 @@ async def connected(path: Path) -> AsyncIterator[B2bua]:
         writer.close()
 
 
-@pytest.fixture
-async def path(tmp_path: Path) -> AsyncIterator[Path]:
-    service = MediaService(MediaSettings(address="127.0.0.1", ports=media_ports(500)), Payers())
-    service.start()
+@pytest.fixture(params=[1, 3], ids=["one thread", "three threads"])
+async def path(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Path]:
+    settings = MediaSettings(address="127.0.0.1", ports=media_ports(500), threads=request.param)
+    service = MediaService(settings, Payers())
+    await service.start()
     server = await asyncio.get_running_loop().create_unix_server(service.accept, tmp_path / "media.sock")
     yield tmp_path / "media.sock"
     server.close()
-    service.stop()
+    await service.stop()
 
 
 async def collecting(b2bua: B2bua) -> None:
@@ -164,3 +174,107 @@ async def test_a_key_that_got_through_the_mask_is_stopped_ends_the_capture_and_i
             assert isinstance(closed, SessionClosed)
             assert closed.agent.sent + closed.agent.masked == len(tone)
             assert closed.agent.sent <= 3
+
+
+async def test_each_side_has_its_interface_and_a_session_can_be_opened_again_on_others(path: Path) -> None:
+    async with connected(path) as b2bua:
+        agent = Interface(address="::1", advertised="2001:db8::7")
+        first = await b2bua.ask(OpenSession(session=S, streams=2, agent=agent))
+        assert isinstance(first, SessionOpened)
+        assert {stream.address for stream in first.caller} == {"127.0.0.1"}
+        assert {stream.address for stream in first.agent} == {"2001:db8::7"}
+        assert isinstance(await b2bua.ask(OpenSession(session=S, streams=2)), Refused)
+        again = await b2bua.ask(OpenSession(session=S, streams=2, agent=Interface(address="127.0.0.2"), again=True))
+        assert isinstance(again, SessionOpened)
+        assert {stream.address for stream in again.agent} == {"127.0.0.2"}
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::1", first.agent[0].port))  # the first ports are free again
+        await b2bua.ask(SetMask(session=S, on=True))
+        assert isinstance(
+            await b2bua.ask(OpenSession(session=S, streams=1, again=True)), Refused
+        )  # what is masked stays
+        nowhere = OpenSession(session=SessionId("other"), streams=1, agent=Interface(address="198.51.100.77"))
+        assert isinstance(await b2bua.ask(nowhere), Refused)
+        counted = await b2bua.ask(CountSessions())
+        assert isinstance(counted, Counted)
+        assert counted.sessions == 1
+
+
+async def test_a_peer_of_the_other_family_gets_nothing_and_the_log_says_why(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+        phone.bind(("127.0.0.1", 0))
+        async with connected(path) as b2bua:
+
+            async def relayed() -> SessionClosed | None:
+                """The counters of a session that has heard the phone."""
+                opened = await b2bua.ask(OpenSession(session=S, streams=1))
+                assert isinstance(opened, SessionOpened)
+                for side, host in ((Side.CALLER, "127.0.0.1"), (Side.AGENT, "::1")):
+                    port = phone.getsockname()[1]
+                    stream = RemoteStream(address=host, port=port, rtcp_address=host, rtcp_port=9, mu_types=(0,))
+                    assert isinstance(await b2bua.ask(SetRemote(session=S, side=side, streams=(stream,))), Done)
+                phone.sendto(serialise(Rtp(0, False, 1, 160, Ssrc(1), b"voice")), ("127.0.0.1", opened.caller[0].port))
+                closed = await b2bua.ask(CloseSession(session=S))
+                return closed if isinstance(closed, SessionClosed) and closed.caller.received else None
+
+            closed = await until(relayed, "a packet that was taken")
+            assert (closed.caller.received, closed.agent.sent) == (1, 0)
+    assert "media_address" in capsys.readouterr().out
+
+
+# --- keys that come as SIP INFO -----------------------------------------------------------------------------------------
+
+
+async def by_info(b2bua: B2bua) -> None:
+    """A session in which a capture takes keys from SIP INFO; no telephone-event was agreed on."""
+    await b2bua.ask(OpenSession(serial=1, session=S, streams=1))
+    assert isinstance(await b2bua.ask(SetMask(serial=2, session=S, on=True)), Done)
+    assert isinstance(await b2bua.ask(StartCapture(serial=3, session=S, capture=C, by_info=True)), Done)
+
+
+async def info(b2bua: B2bua, body: bytes) -> AnyAnswer:
+    return await b2bua.ask(InfoKeyed(serial=9, session=S, body=body))
+
+
+async def test_a_card_is_keyed_by_info_and_a_flash_of_the_hook_is_no_key(path: Path) -> None:
+    async with connected(path) as b2bua:
+        await by_info(b2bua)
+        for key in CANARY.keys:
+            assert isinstance(await info(b2bua, f"Signal={key}\r\nDuration=160\r\n".encode()), Done)
+            assert isinstance(await info(b2bua, b"Signal=!\r\n"), Done)
+        assert b2bua.news[-1].state is CaptureState.READY
+        assert b2bua.news[-1].last_four == CANARY.number[-4:]
+
+
+async def test_an_info_that_is_not_understood_ends_the_capture_since_no_digit_is_skipped(path: Path) -> None:
+    async with connected(path) as b2bua:
+        await by_info(b2bua)
+        await info(b2bua, b"Signal=4\r\n")
+        await info(b2bua, b"Signal=what\r\n")
+        assert (b2bua.news[-1].state, b2bua.news[-1].reason) == (CaptureState.ABORTED, "a key press was lost")
+
+
+async def test_info_is_refused_where_no_capture_takes_keys_from_it(path: Path) -> None:
+    async with connected(path) as b2bua:
+        await collecting(b2bua)
+        assert isinstance(await info(b2bua, b"5"), Refused)
+        assert b2bua.news[-1].fields[0].count == 0
+    assert "5" not in repr(InfoKeyed(serial=0, session=S, body=b"Signal=5"))
+
+
+async def test_a_session_is_widened_and_what_is_there_goes_on_but_not_under_a_mask(path: Path) -> None:
+    async with connected(path) as b2bua:
+        opened = await b2bua.ask(OpenSession(serial=1, session=S, streams=1))
+        wider = await b2bua.ask(WidenSession(serial=2, session=S, streams=3))
+        assert isinstance(opened, SessionOpened)
+        assert isinstance(wider, SessionOpened)
+        assert (wider.caller[:1], wider.agent[:1]) == (opened.caller, opened.agent)
+        assert len({stream.port for stream in (*wider.caller, *wider.agent)}) == 6
+        assert await b2bua.ask(WidenSession(serial=2, session=S, streams=2)) == wider, "nothing is taken away"
+        await b2bua.ask(SetMask(serial=3, session=S, on=True))
+        assert isinstance(await b2bua.ask(WidenSession(serial=4, session=S, streams=4)), Refused)
+        assert isinstance(await b2bua.ask(SetMask(serial=5, session=S, on=False)), Done)
+        assert isinstance(await b2bua.ask(WidenSession(serial=6, session=S, streams=4)), SessionOpened)
+        assert isinstance(await b2bua.ask(CloseSession(serial=7, session=S)), SessionClosed)

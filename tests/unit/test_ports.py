@@ -84,6 +84,23 @@ def test_an_odd_rest_of_the_range_is_no_pair(address: str):
             pairs.bind()
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_what_is_sent_carries_the_code_point_that_was_asked_for(host: str):
+    v6 = ":" in host
+    with socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM) as phone, ExitStack() as sockets:
+        if v6:
+            phone.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+        else:
+            phone.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+        phone.bind((host, 0))
+        phone.settimeout(10)
+        for dscp in (46, 0):
+            for sock in PortPairs(host, LOW, HIGH, dscp).bind():
+                sockets.enter_context(sock).sendto(b"voice", phone.getsockname())
+                _, [(_, _, received)], _, _ = phone.recvmsg(100, 100)
+                assert received[0] == dscp << 2
+
+
 def test_an_address_that_is_not_ours_is_an_error_not_a_used_up_range():
     with pytest.raises(OSError, match="assign"):
         PortPairs("192.0.2.1", LOW, HIGH).bind()

@@ -153,17 +153,22 @@ def test_a_span_of_time_includes_its_start_and_not_its_end(engine: sqlalchemy.En
     assert count(engine, since, before) == 2
 
 
-def test_older_tables_are_brought_up_to_date_and_keep_their_rows(engine: sqlalchemy.Engine):
+@pytest.mark.parametrize("version", [1, 2])
+def test_older_tables_are_brought_up_to_date_and_keep_their_rows(engine: sqlalchemy.Engine, version: int):
     prepare(engine)
     insert(engine, [record("c-old")])
+    later = ["expected", "missing", "arrival_jitter_ms", "mos", "heard_mos", *(["cause"] if version == 1 else [])]
     with engine.begin() as connection:
         for side in ("caller", "agent"):
-            connection.execute(sqlalchemy.text(f"ALTER TABLE calls DROP COLUMN {side}_cause"))
+            for what in later:
+                connection.execute(sqlalchemy.text(f"ALTER TABLE calls DROP COLUMN {side}_{what}"))
         connection.execute(VERSION.delete())
-        connection.execute(VERSION.insert().values(version=1))
+        connection.execute(VERSION.insert().values(version=version))
     prepare(engine)
     prepare(engine)
-    insert(engine, [record("c-new")])
+    insert(engine, [record("c-new", caller_leg=LegRecord(mos=4.2, counters=LegCounters(expected=50, missing=2)))])
+    new = next(row for row in rows(engine) if row["call"] == "c-new")
+    assert (new["caller_mos"], new["caller_expected"], new["caller_missing"], new["agent_mos"]) == (4.2, 50, 2, None)
     with engine.begin() as connection:
         assert connection.execute(sqlalchemy.select(CALLS.c.call).order_by(CALLS.c.call)).scalars().all() == [
             "c-new",
@@ -366,5 +371,5 @@ def test_a_second_invite_is_another_try_and_a_leg_in_anothers_place_a_transfer()
     one = ledger.record(Side.AGENT, None, None)
     assert (one.trunk, one.code, one.ended_at, one.invited_at) == ("second", 200, None, 2)
     ledger.command(Side.AGENT, HangUpLeg("transferred"), 8)
-    ledger.seated(Side.AGENT)
+    ledger.seated(Side.AGENT, "second")
     assert (ledger.transfers, ledger.record(Side.AGENT, None, None).ended_at) == (1, None)

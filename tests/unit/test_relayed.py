@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from b2bua.call import leg
-from b2bua.call.command import ToLeg
+from b2bua.call.command import ToLeg, ToMedia
 from b2bua.call.relayed import MOST, PATIENCE
-from media.events import CaptureState, Side
-from tests.call_script import DONE, GUARD, MASK, UNMASK, Script
+from media.events import CaptureId, CaptureState, InfoKeyed, Side, StartCapture
+from tests.call_script import DONE, GUARD, MASK, SESSION, UNMASK, Script, sdp
 
 KEY = b"Signal=5\r\nDuration=160\r\n"
 DTMF = "application/dtmf-relay"
@@ -150,3 +150,44 @@ def test_an_answer_that_nobody_waits_for_changes_nothing() -> None:
     script.collecting()
     script.news("c1", CaptureState.COLLECTING)
     assert script.leg(Side.AGENT, leg.LegResponded("r1", 200, "OK")) == answered(Side.CALLER, 200)
+
+
+# --- keys that are captured ---------------------------------------------------------------------------------------------
+
+
+def by_info() -> Script:
+    """A carrier whose keys come as INFO, and whose phones agreed on no telephone-event."""
+    script = Script(offer=sdp("192.0.2.10", 4000, events=False), info=frozenset({"near trunk"}))
+    script.answer(sdp("192.0.2.20", 5000, events=False))
+    script.start("c1")
+    begin = script.media(MASK, DONE)
+    assert begin == [ToMedia(StartCapture(session=SESSION, capture=CaptureId("c1"), by_info=True))]
+    script.media(begin[0], DONE)  # type: ignore[arg-type]
+    script.news("c1", CaptureState.COLLECTING)
+    return script
+
+
+def test_a_key_by_info_goes_to_media_unread_and_is_answered_and_withheld_from_the_agent() -> None:
+    script = by_info()
+    for content_type, body in ((DTMF, KEY), ("application/dtmf; x=y", b"5")):
+        keyed = script.leg(Side.CALLER, asks(content_type=content_type, body=body))
+        assert keyed == [*answered(Side.CALLER, 200), ToMedia(InfoKeyed(session=SESSION, body=body))]
+    assert script.call.relayed.withheld == 2
+
+
+def test_what_is_no_key_or_not_the_customers_does_not_go_to_media() -> None:
+    script = by_info()
+    assert script.leg(Side.CALLER, asks(content_type="text/plain")) == answered(Side.CALLER, 200)
+    assert script.leg(Side.CALLER, asks("MESSAGE")) == answered(Side.CALLER, 480)
+    assert script.leg(Side.AGENT, asks()) == [ToLeg(Side.CALLER, leg.RequestLeg("r1", "INFO", DTMF, KEY))]
+
+
+def test_without_a_capture_or_the_setting_no_key_goes_to_media() -> None:
+    script = Script().answer().collecting()
+    assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 200)
+    script = by_info()
+    script.cancel()
+    assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 200), "the mask is still on"
+    script.expire(GUARD)
+    script.media(UNMASK, DONE)
+    assert script.leg(Side.CALLER, asks()) == [ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", DTMF, KEY))]

@@ -14,8 +14,8 @@ from b2bua.call.leg import LegId, LegInvited, Party
 from b2bua.call.limits import Limit, Limiter
 from b2bua.call.numbers import Form, NumberPlan
 from b2bua.call.routing import Decision, Pattern, PatternError, Place, Router, Rule
-from media.events import CloseSession, OpenSession, Side
-from tests.call_script import THEIRS, Script
+from media.events import CloseSession, Interface, OpenSession, Side
+from tests.call_script import SESSION, THEIRS, Script
 
 CALLER, AGENT = Side.CALLER, Side.AGENT
 GERMAN = NumberPlan(Form.NATIONAL, "49")
@@ -212,6 +212,20 @@ def test_a_trunk_that_does_not_answer_is_followed_by_the_next():
     script.closed()
     record = script.records[0]
     assert (record.agent_leg.trunk, record.agent_leg.code, record.code) == ("munich", 200, 200)
+
+
+def test_the_ports_move_to_the_next_trunk_s_address_before_it_is_called():
+    munich = Interface(address="2001:db8::1")
+    script = Script(far_trunks=("berlin", "munich", "bonn"), interfaces={"munich": munich})
+    script.opened()
+    moved = OpenSession(session=SESSION, streams=1, agent=munich, again=True)
+    assert said(script.leg(script.far, failed(503))) == [moved]
+    *_, invite = said(script.opened())
+    assert isinstance(invite, leg.InviteLeg)
+    assert invite.trunk == "munich"
+    assert said(script.leg(script.far, failed(503))) == [OpenSession(session=SESSION, streams=1, again=True)]
+    rejected = said(script.leg(script.near, leg.LegFailed(487, "Request Terminated")))  # nobody is called meanwhile
+    assert rejected == [CloseSession(session=SESSION)]
 
 
 @pytest.mark.parametrize("code", [486, 404, 603, 480, 401])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from b2bua.call import sdp
-from media.events import LocalStream, RemoteStream
+from media.events import DecodedCodec, LocalStream, RemoteStream
 
 HERE = (LocalStream("198.51.100.1", 20000), LocalStream("198.51.100.1", 20004))
 OFFER = (
@@ -94,6 +94,9 @@ def test_an_m_line_without_a_stream_of_ours_is_refused():
         "a=rtcp:53020 IN IP4 192.0.2.66",
         "a=source-filter: incl IN IP4 * 192.0.2.66",
         "a=altc:1 IP6 2001:db8::66 4000",
+        "a=fingerprint:sha-1 AB",
+        "a=setup:actpass",
+        "a=group:BUNDLE 0 1",
     ],
 )
 @pytest.mark.parametrize("level", ["session", "media"])
@@ -111,7 +114,7 @@ def test_what_names_other_addresses_or_promises_what_the_relay_does_not_do_is_wi
         "a=rtcp-fb:* nack",
         "a=rtcp-rsize",
         "a=candidates-like:1",
-        "a=fingerprint:sha-1 AB",
+        "a=group:LS 0 1",
         "a=crypto:1 X inline:YQ",
         "a=mid:0",
     ],
@@ -125,7 +128,8 @@ def test_what_only_looks_like_it_crosses(line: str):
 @pytest.mark.parametrize(("family", "address"), [("IP4", "0.0.0.0"), ("IP6", "::")])
 def test_the_old_form_of_hold_stays_a_hold(family: str, address: str):
     described = sdp.parse(with_media("m=audio 4000 RTP/AVP 0\r\n", head=f"c=IN {family} {address}\r\n"))
-    assert f"c=IN {family} {address}".encode() in lines(sdp.rewrite(described, HERE, 7, 1))
+    assert b"c=IN IP4 0.0.0.0" in lines(sdp.rewrite(described, HERE, 7, 1))
+    assert b"c=IN IP6 ::" in lines(sdp.rewrite(described, [LocalStream("2001:db8::1", 20000)], 7, 1))
     stream = sdp.remote_streams(described, latch=False)[0]
     assert (stream.port, stream.rtcp_port) == (0, 0)
 
@@ -170,7 +174,9 @@ def test_every_way_to_carry_keys_is_told_apart_from_audio():
             event_types=(96, 97, 120),
             mu_types=(0,),
             a_types=(8,),
-            opaque_types=(98, 99, 100),
+            decoded_types=((99, DecodedCodec.OPUS),),
+            opaque_types=(100,),
+            red_types=(98,),
             latch=True,
         ),
     )
@@ -244,29 +250,73 @@ AUDIO = (
 
 
 def test_of_audio_only_what_can_be_looked_into_is_agreed_on():
-    [media] = sdp.looked_into(sdp.parse(with_media(AUDIO))).media
+    [media] = sdp.looked_into(sdp.parse(with_media(AUDIO)), decoded=False).media
     assert (media.port, media.formats) == (4000, ("8", "13", "96"))
     assert media.lines == (
         "a=rtpmap:8 PCMA/8000", "a=rtpmap:96 telephone-event/8000", "a=fmtp:96 0-16", "a=rtcp-fb:* nack", "a=ptime:20"
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("repeats", "stays"),
+    [
+        ("8/96", True),
+        ("8/8", True),
+        ("96/96/96", True),
+        ("111/96", False),
+        ("8/121", False),
+        ("8/", False),
+        ("", False),
+    ],
+)
+def test_redundancy_stays_where_it_repeats_nothing_that_is_gone(repeats: str, stays: bool):
+    red = f"a=rtpmap:121 red/8000\r\na=fmtp:121 {repeats}\r\n"
+    described = sdp.looked_into(sdp.parse(with_media(AUDIO.replace(" 96 97", " 96 121") + red)), decoded=False)
+    [media] = described.media
+    assert media.formats == (("8", "13", "96", "121") if stays else ("8", "13", "96"))
+    assert ("a=rtpmap:121 red/8000" in media.lines) is stays
+    assert sdp.remote_streams(described, latch=False)[0].red_types == ((121,) if stays else ())
+
+
 def test_events_of_another_clock_stay_where_there_are_no_others():
-    [media] = sdp.looked_into(sdp.parse(with_media(AUDIO.replace("a=rtpmap:96 telephone-event/8000\r\n", "")))).media
+    without = with_media(AUDIO.replace("a=rtpmap:96 telephone-event/8000\r\n", ""))
+    [media] = sdp.looked_into(sdp.parse(without), decoded=False).media
     assert media.formats == ("8", "13", "97")
+
+
+def test_what_the_decoder_process_looks_into_is_agreed_on_with_the_events_of_its_clock():
+    [media] = sdp.looked_into(sdp.parse(with_media(AUDIO)), decoded=True).media
+    assert media.formats == ("111", "8", "13", "96", "97")
+    assert media.payload_types().decoded == ((111, DecodedCodec.OPUS),)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "codec"),
+    [
+        ("", DecodedCodec.AMR),
+        ("mode-set=7; octet-align=1", DecodedCodec.AMR_OCTETS),
+        ("octet-align=1; crc=1", None),
+        ("interleaving=3; octet-align=1", None),
+        ("channels=2", None),
+    ],
+)
+def test_amr_is_known_by_the_form_of_its_payload(parameters: str, codec: DecodedCodec | None):
+    lines = f"m=audio 4000 RTP/AVP 97\r\na=rtpmap:97 AMR/8000\r\na=fmtp:97 {parameters}\r\n"
+    types = sdp.parse(with_media(lines)).media[0].payload_types()
+    assert (types.decoded, types.opaque) == ((((97, codec),), ()) if codec else ((), (97,)))
 
 
 @pytest.mark.parametrize("formats", ["111", "9 18", "0\r\na=rtpmap:0 PCMU/16000"])
 def test_an_m_line_without_audio_that_can_be_looked_into_is_refused(formats: str):
     described = sdp.parse(with_media(f"m=audio 4000 RTP/AVP {formats}\r\nm=video 5000 RTP/AVP 99\r\n"))
-    assert [media.port for media in sdp.looked_into(described).media] == [0, 5000]
+    assert [media.port for media in sdp.looked_into(described, decoded=False).media] == [0, 5000]
 
 
 def test_encrypted_audio_and_what_is_no_audio_are_left_alone():
     described = sdp.parse(
         with_media("m=audio 4000 RTP/SAVP 111\r\na=rtpmap:111 opus/48000/2\r\nm=video 5000 RTP/AVP 99\r\n")
     )
-    assert sdp.looked_into(described) is described
+    assert sdp.looked_into(described, decoded=False) is described
 
 
 @pytest.mark.parametrize(
@@ -278,6 +328,7 @@ def test_encrypted_audio_and_what_is_no_audio_are_left_alone():
             "m=video 4000 RTP/AVP 0 31 100\r\na=rtpmap:100 red/8000\r\n",
             {"other_types": (0, 31), "opaque_types": (100,)},
         ),
+        ("m=audio 4000 RTP/SAVP 98\r\na=rtpmap:98 red/8000\r\n", {"opaque_types": (98,)}),
         ("m=text 4000 RTP/AVP 98\r\na=rtpmap:98 t140/1000\r\n", {"opaque_types": (98,)}),
     ],
 )
@@ -285,3 +336,17 @@ def test_what_is_neither_g711_nor_video_is_opaque(lines: str, kinds: dict[str, t
     [stream] = sdp.remote_streams(sdp.parse(with_media(lines)), latch=False)
     names = ("mu_types", "a_types", "opaque_types", "other_types")
     assert {name: getattr(stream, name) for name in names} == dict.fromkeys(names, ()) | kinds
+
+
+def test_rtcp_on_the_rtp_port_is_said_to_whom_said_it_and_never_crosses():
+    described = sdp.parse(
+        with_media("m=audio 4000 RTP/AVP 0\r\na=rtcp-mux\r\nm=image 4002 UDPTL t38\r\na=rtcp-mux\r\n")
+    )
+    first, second = sdp.remote_streams(described, latch=False)
+    assert (first.rtcp_address, first.rtcp_port) == (first.address, 4000)
+    assert second.rtcp_port == 0  # no RTP, no RTCP
+    assert [media.muxed for media in described.media] == [True, False]
+    assert b"a=rtcp-mux" not in lines(sdp.rewrite(described, HERE, 7, 1))
+    told = sdp.rewrite(described, HERE, 7, 1, muxed=[media.muxed for media in described.media])
+    assert lines(told).count(b"a=rtcp-mux") == 1
+    assert sdp.parse(told).media[0].muxed

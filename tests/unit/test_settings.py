@@ -32,9 +32,10 @@ OTHER = {
     ("general", "ring_time"): "30",
     ("general", "ladders"): "50",
     ("general", "guard_time"): "2.5",
-    ("general", "opaque_audio"): "mute",
+    ("general", "other_audio"): "mute",
     ("carrier", "mask"): "mute-on-key",
     ("carrier", "key_pause"): "3.5",
+    ("carrier", "info_digits"): "yes",
     **{
         (trunk, key): value
         for trunk in ("carrier", "pbx")
@@ -63,6 +64,8 @@ OTHER = {
             "expires": "600",
             "realm": "realm.example",
             "domain": "domain.example",
+            "media_address": "2001:db8::9",
+            "media_advertised": "198.51.100.9",
             "nat": "yes",
             "srtp": "yes",
             "trust": "yes",
@@ -90,7 +93,14 @@ OTHER = {
     ("route", "refuse"): "403",
     ("media", "address"): "127.0.0.8",
     ("media", "advertised"): "198.51.100.8",
+    ("media", "threads"): "2",
+    ("media", "realtime"): "yes",
+    ("media", "gather"): "0.001",
+    ("media", "dscp"): "0",
     ("media", "ports"): "30000-30099",
+    ("media", "engine"): "rtpengine",
+    ("media", "rtpengine"): "127.0.0.1:2223, [::1]:2224/0.5",
+    ("media", "rtpengine_digits"): "127.0.0.1:2230",
     ("media", "key_timeout"): "11",
     ("media", "capture_timeout"): "12",
     ("media", "ready_timeout"): "13",
@@ -116,7 +126,7 @@ WRONG = {
     ("general", "realm"): "two words",
     ("general", "log_level"): "loud",
     ("general", "guard_time"): "0",
-    ("general", "opaque_audio"): "pass",
+    ("general", "other_audio"): "pass",
     ("carrier", "mask"): "none",
     ("carrier", "key_pause"): "0",
     ("general", "ring_time"): "-1",
@@ -126,12 +136,14 @@ WRONG = {
     ("carrier", "transport"): "sctp",
     ("carrier", "match"): "192.0.2.0/24, everybody",
     ("carrier", "redirect"): "perhaps",
-    ("carrier", "x_headers"): "X-Account, Via",
-    ("pbx", "x_headers"): "X-Bad Name",
+    ("carrier", "x_headers"): "X-Account, Via, X-Bad Name",
+    ("pbx", "x_headers"): "X-Account, p-asserted-identity",
     ("carrier", "probe"): "-1",
     ("carrier", "session_minimum"): "89",
     ("carrier", "tls_ca"): "/nowhere/ca.pem",
     ("pbx", "nat"): "perhaps",
+    ("carrier", "media_address"): "::",
+    ("pbx", "media_advertised"): "pbx.example",
     ("pbx", "srtp"): "maybe",
     ("carrier", "expires"): "10",
     ("pbx", "media"): "audio; video",
@@ -142,8 +154,13 @@ WRONG = {
     ("route", "callee"): "/(/",
     ("route", "refuse"): "200",
     ("media", "address"): "0.0.0.0",
+    ("media", "threads"): "0",
+    ("media", "dscp"): "64",
     ("media", "ports"): "20001-20002",
     ("media", "key_timeout"): "soon",
+    ("media", "engine"): "another",
+    ("media", "rtpengine"): "localhost:2223",
+    ("media", "rtpengine_digits"): "127.0.0.1:0",
     ("api", "port"): "-1",
     ("cdr", "retention"): "-1",
     ("provider", "adapter"): "nobody",
@@ -273,6 +290,44 @@ def test_a_provider_is_reached_by_https_and_by_nothing_else(url: str):
     with pytest.raises(ConfigError, match=r"^\[provider\] url: expected") as caught:
         load(SECTIONS["provider"], {"provider": values}, {})
     assert "a.example" not in str(caught.value)
+
+
+RTPENGINE = {"engine": "rtpengine", "rtpengine": "127.0.0.1:2223", "rtpengine_digits": "127.0.0.1:2230"}
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "fault"),
+    [
+        ("media", {"rtpengine": ""}, "[media] rtpengine: expected ADDRESS:PORT"),
+        ("media", {"rtpengine_digits": ""}, "[media] rtpengine_digits: expected ADDRESS:PORT"),
+        ("carrier", {"mask": "mask"}, "[carrier] mask: expected mute"),
+        ("carrier", {"mask": "mute-on-key"}, "[carrier] mask: expected mute"),
+        ("pbx", {"srtp": "yes"}, "[pbx] srtp: expected no"),
+        ("pbx", {"media_address": "192.0.2.7"}, "[pbx] media_address: expected none"),
+        ("general", {"other_audio": "decode"}, "[general] other_audio: expected refuse"),
+    ],
+)
+def test_what_rtpengine_cannot_do_is_told_before_a_call_needs_it(
+    section: str, values: dict[str, str], fault: str, tmp_path: Path
+):
+    sections = {**example(), "media": {**example()["media"], **RTPENGINE}}
+    sections["carrier"]["mask"] = "mute"
+    sections["general"]["other_audio"] = "refuse"
+    path = tmp_path / "sip.conf"
+    for changed in (False, True):
+        if changed:
+            sections[section] |= values
+        path.write_text(
+            "".join(
+                f"[{name}]\n{''.join(f'{k} = {v}{chr(10)}' for k, v in part.items())}"
+                for name, part in sections.items()
+            )
+        )
+        if not changed:
+            assert [str(server) for server in read(path).media.servers()] == ["127.0.0.1:2223"]
+    with pytest.raises(ConfigError) as caught:
+        read(path)
+    assert str(caught.value).startswith(fault)
 
 
 # --- who is told what ---------------------------------------------------------------------------------------------

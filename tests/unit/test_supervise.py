@@ -124,7 +124,7 @@ def settings(directory: Path, ready: int = 1) -> Settings:
 async def running(machine: Machine, directory: Path, ready: int = 1) -> AsyncIterator[Supervisor]:
     supervisor = Supervisor(settings(directory, ready))
     task = asyncio.create_task(supervisor.run())
-    await until(lambda: len(machine.started) >= 2 + ready, "a process")
+    await until(lambda: len(machine.started) >= 3 + ready, "a process")
     try:
         yield supervisor
     finally:
@@ -153,6 +153,7 @@ async def test_every_process_is_told_its_own_settings_and_no_others(machine: Mac
     sections = {module: {name.split("_")[1] for name in names} for module, names in told.items()}
     assert sections == {
         "media.service": {"MEDIA"},
+        "media.decoder": set(),
         "provider_adapters.payer": {"PROVIDER"},
         "b2bua.app": {"GENERAL", "CARRIER", "PBX", "SECTIONS", "API", "CDR"},
     }
@@ -176,9 +177,12 @@ async def test_the_directory_of_sockets_is_private(machine: Machine, tmp_path: P
 async def test_media_is_handed_every_payer_on_a_channel_of_its_own(machine: Machine, tmp_path: Path):
     async with running(machine, tmp_path, ready=2):
         with channel(machine.of("media.service")[0]) as given:
-            for payer in machine.of("provider_adapters.payer"):
-                message, numbers, _, _ = socket.recv_fds(given, 16, 1)
-                assert message == b"payer"
+            handed = [socket.recv_fds(given, 16, 1)[:2] for _ in range(3)]
+            assert [message for message, _ in handed].count(b"decoder") == 1
+            for number in (numbers[0] for message, numbers in handed if message == b"decoder"):
+                os.close(number)
+            payers = [numbers for message, numbers in handed if message == b"payer"]
+            for payer, numbers in zip(machine.of("provider_adapters.payer"), payers, strict=True):
                 with socket.socket(fileno=numbers[0]) as pipe, socket.socket(fileno=os.dup(payer.handed[0])) as end:
                     pipe.send(b"?")
                     assert end.recv(1) == b"?"
@@ -216,11 +220,17 @@ async def test_media_that_is_started_again_gets_a_new_channel_and_payers(machine
     async with running(machine, tmp_path):
         machine.of("media.service")[0].end(-11)
         machine.of("provider_adapters.payer")[0].end(0)  # its socket to media is closed
-        await until(lambda: len(machine.of("provider_adapters.payer")) == 2, "a process")
+        machine.of("media.decoder")[0].end(0)  # and so is its own
+        await until(
+            lambda: all(len(machine.of(name)) == 2 for name in ("provider_adapters.payer", "media.decoder")), "both"
+        )
         with channel(machine.of("media.service")[1]) as given:
-            message, numbers, _, _ = socket.recv_fds(given, 16, 1)
-            os.close(numbers[0])
-            assert message == b"payer"
+            messages = set()
+            for _ in range(2):
+                message, numbers, _, _ = socket.recv_fds(given, 16, 1)
+                os.close(numbers[0])
+                messages.add(message)
+            assert messages == {b"payer", b"decoder"}
 
 
 async def test_what_fails_at_once_is_started_again_more_slowly_each_time(
@@ -256,7 +266,7 @@ async def test_a_payer_that_is_done_is_replaced_without_a_word(
 async def test_calls_end_before_their_media_and_charges_are_waited_for(machine: Machine, tmp_path: Path):
     supervisor = Supervisor(settings(tmp_path))
     task = asyncio.create_task(supervisor.run())
-    await until(lambda: len(machine.started) == 3, "a process")
+    await until(lambda: len(machine.started) == 4, "a process")
     (b2bua,), (media,), (payer,) = (
         machine.of(name) for name in ("b2bua.app", "media.service", "provider_adapters.payer")
     )
@@ -270,7 +280,7 @@ async def test_calls_end_before_their_media_and_charges_are_waited_for(machine: 
     assert not task.done()
     payer.end(0)
     await asyncio.wait_for(task, 5)
-    assert len(machine.started) == 3
+    assert len(machine.started) == 4
 
 
 async def test_what_does_not_stop_is_killed(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

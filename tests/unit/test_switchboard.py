@@ -10,6 +10,7 @@ import pytest
 
 from b2bua.call import leg
 from b2bua.call.cdr import CallRecord
+from b2bua.call.codecs import OtherAudio
 from b2bua.call.leg import LegId
 from b2bua.call.limits import Limit
 from b2bua.call.routing import Place, Router, Rule
@@ -108,14 +109,14 @@ class Exchange:
     ) -> None:
         self.wire = Wire()
         self.records: list[CallRecord] = []
-        plan = Plan(
+        self.plan = plan = Plan(
             router=Router(places, rules),
             limits={name: Limit(*(limits or {}).get(name, ())) for name in places},
             latch=frozenset(),
             encrypted=frozenset(),
             media={},
             masks={},
-            opaque=False,
+            other_audio=OtherAudio.DECODE,
             ring_time=ring_time,
             guard_time=guard_time,
         )
@@ -343,8 +344,8 @@ async def test_a_thousand_calls_leave_nothing_behind():
         exchange.board.on_leg_event(LegId(f"near-{number}"), leg.LegHungUp("bye"))
     assert len(exchange.records) == 1000
     assert exchange.board.health()["calls"] == 0
-    assert exchange.board._lines == {}
-    assert exchange.board._of_leg == {}
+    assert len(exchange.board._lines) == 0
+    assert exchange.board._lines.legs == 0
 
 
 async def test_who_is_refused_a_place_takes_up_none_of_its_trunk_s():

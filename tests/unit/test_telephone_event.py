@@ -17,8 +17,22 @@ def test_a_payload_parses_and_serialises_to_the_same_bytes():
     assert telephone_event.serialise(event) == payload
 
 
-def test_of_several_events_in_one_payload_the_first_counts():
-    assert telephone_event.parse(bytes.fromhex("010a00a0 028a0320")) == telephone_event.parse(bytes.fromhex("010a00a0"))
+@pytest.mark.parametrize(
+    ("payload", "began"),
+    [
+        ("010a00a0", [0]),
+        ("018a00a0 028a0320", [0, 160]),  # one on the end of the other
+        ("018a00a0 028a0320 030a00a0", [0, 160, 960]),
+        ("010affff 018a0320", [0, 65535]),  # a segment and the next
+        ("010a00a0 028a0320", [0]),  # it goes on: what follows is no event
+        ("018a00a0 00000000", [0]),  # filling
+        ("018a00a0 028a00", [0]),
+        ("018a00a0" * 9, [160 * number for number in range(8)]),
+        ("018a00", []),
+    ],
+)
+def test_events_in_one_payload_follow_one_on_the_other(payload, began):
+    assert [at for at, _ in telephone_event.packed(bytes.fromhex(payload))] == began
 
 
 def test_a_short_payload_is_no_event():

@@ -27,9 +27,10 @@ _SDP = (
 )
 
 
-def offer(port: int, who: str = "customer") -> str:
-    """A session description with clear audio and telephone-event, received on `port`."""
-    return _SDP.format(who=who, port=port)
+def offer(port: int, who: str = "customer", host: str = HOST) -> str:
+    """A session description with clear audio and telephone-event, received on `port` of `host`."""
+    described = _SDP.format(who=who, port=port)
+    return described if host == HOST else described.replace(f"IP4 {HOST}", f"IP{6 if ':' in host else 4} {host}")
 
 
 class MediaSocket(asyncio.DatagramProtocol):
@@ -53,14 +54,14 @@ class MediaSocket(asyncio.DatagramProtocol):
 class MediaPair:
     """RTP on an even port and RTCP on the next."""
 
-    def __init__(self) -> None:
-        self.port = free_ports(2)
+    def __init__(self, host: str = HOST) -> None:
+        self.host, self.port = host, free_ports(2)
         self.rtp, self.rtcp = MediaSocket(), MediaSocket()
 
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
         for offset, side in enumerate((self.rtp, self.rtcp)):
-            await loop.create_datagram_endpoint(lambda side=side: side, local_addr=(HOST, self.port + offset))
+            await loop.create_datagram_endpoint(lambda side=side: side, local_addr=(self.host, self.port + offset))
 
     def close(self) -> None:
         for side in (self.rtp, self.rtcp):
@@ -135,11 +136,11 @@ class Customer:
 class Desk(asyncio.DatagramProtocol):
     """The PBX: one desk that answers every call to `desk` and keeps all media that it gets; anybody else is busy."""
 
-    def __init__(self) -> None:
-        self.peer = SipPeer()  # for its words
+    def __init__(self, host: str = HOST) -> None:
+        self.peer = SipPeer(host)  # for its words
         self.port = self.peer.port
-        self.invites: set[str] = set()  # the Call-ID of each
-        self.media = MediaPair()
+        self.invites: dict[str, str] = {}  # the body of each, by its Call-ID
+        self.media = MediaPair(host)
         self._transport: asyncio.DatagramTransport | None = None
 
     async def open(self) -> None:
@@ -157,10 +158,10 @@ class Desk(asyncio.DatagramProtocol):
         message = Heard(data.decode(errors="replace"), addr)
         match message.what:
             case "INVITE":
-                self.invites.add(message.one("Call-ID"))
+                self.invites[message.one("Call-ID")] = message.body
                 if message.uri.startswith("sip:desk@"):
                     self.peer.reply(message, 180)
-                    self.peer.reply(message, 200, body=offer(self.media.port, "desk"))
+                    self.peer.reply(message, 200, body=offer(self.media.port, "desk", self.media.host))
                 else:
                     self.peer.reply(message, 486)
             case "BYE" | "CANCEL" | "OPTIONS":

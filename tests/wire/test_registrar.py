@@ -192,9 +192,13 @@ async def test_a_flood_of_calls_without_a_password_keeps_nothing(stage: Stage):
 
 
 @contextlib.asynccontextmanager
-async def pjsua(port: int) -> AsyncIterator[tuple[Callable[[str], Awaitable[None]], asyncio.subprocess.Process]]:
-    """A pjsua2 that registers, and a function that waits for a line of its."""
-    command = [sys.executable, "-m", "tests.wire.peers.registering", str(port), USER, PASSWORD]
+async def pjsua(
+    port: int, transport: str = "udp", authority: str = ""
+) -> AsyncIterator[tuple[Callable[[str], Awaitable[None]], asyncio.subprocess.Process]]:
+    """A pjsua2 that registers, and a function that waits for a line of its. `authority`: whose certificates it believes."""
+    command = [
+        sys.executable, "-m", "tests.wire.peers.registering", str(port), USER, PASSWORD, transport, authority,
+    ]  # fmt: skip
     process = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     async def says(wanted: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from b2bua.call.leg import LegAnswered, LegConfirmed, LegFailed, LegHungUp, LegInvited, LegProgressed
+from b2bua.sip.leg_base import Leg
 from b2bua.sip.transaction import Timers
 from tests.wire.lossy_relay import LossyRelay
 from tests.wire.sip_bridge import HOST, QUICK, Bridge, free_port, until
@@ -88,6 +89,9 @@ async def bound(port: int) -> None:
 async def nothing_left(made: Bridge) -> None:
     engine = made.engine
     await until(lambda: (engine.open_legs, engine.open_dialogs, engine.open_transactions) == (0, 0, 0))
+    assert engine._signalling is not None
+    watched = engine._signalling.ground.scheduler.watched
+    assert not [each for each in watched if isinstance(each, Leg)]  # no session's timer holds a leg that is over
 
 
 async def test_twenty_calls_at_once_are_rung_answered_and_hung_up(tmp_path):

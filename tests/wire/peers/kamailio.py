@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import shutil
 import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -19,7 +21,7 @@ log_stderror=yes
 fork=yes
 children=1
 auto_aliases=no
-disable_tcp=yes
+{tcp}
 listen=udp:{address}:{port}
 mpath="{modules}"
 loadmodule "tm.so"
@@ -30,7 +32,7 @@ loadmodule "pv.so"
 loadmodule "maxfwd.so"
 loadmodule "textops.so"
 loadmodule "siputils.so"
-
+{tls}
 request_route {{
     if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
     if (is_method("CANCEL")) {{ if (t_check_trans()) {{ t_relay(); }} exit; }}
@@ -41,10 +43,32 @@ request_route {{
         exit;
     }}
     if (is_method("INVITE")) {{ record_route(); }}
-    if ($sp == {one}) {{ $du = "sip:{address}:{other}"; }} else {{ $du = "sip:{address}:{one}"; }}
+{phones}
+    if ($sp == {other}) {{ $du = "sip:{address}:{one}{by}"; }} else {{ $du = "sip:{address}:{other}"; }}
     t_relay();
 }}
 """
+
+
+_TLS = """\
+loadmodule "tls.so"
+modparam("tls", "tls_method", "TLSv1.2+")
+modparam("tls", "certificate", "{certificate}")
+modparam("tls", "private_key", "{key}")
+modparam("tls", "ca_list", "{authority}")
+modparam("tls", "verify_certificate", 1)
+modparam("tls", "require_certificate", 1)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """The side of port `one` is spoken to over TLS, at `port`: both ends show a certificate of that authority. Paths."""
+
+    port: int
+    certificate: str
+    key: str
+    authority: str
 
 
 class Kamailio:
@@ -55,11 +79,37 @@ class Kamailio:
         self._process = process
 
     @classmethod
-    async def start(cls, directory: Path, one: int, other: int, port: int = 0, address: str = "127.0.0.1") -> Self:
-        """What comes from port `one` goes to port `other`, and back; both at `address`."""
+    async def start(
+        cls,
+        directory: Path,
+        one: int,
+        other: int,
+        port: int = 0,
+        address: str = "127.0.0.1",
+        tls: Secured | None = None,
+        phones: Mapping[str, int] | None = None,
+    ) -> Self:
+        """What comes from port `other` goes to port `one`, all else to `other`; both at `address`. With `tls`, `one` is called
+        over it. `phones`: whose calls of `one` go to ports of their own."""
         port = port or free_ports()
         config = directory / "kamailio.cfg"
-        config.write_text(_CONFIG.format(address=address, port=port, modules=_MODULES, one=one, other=other))
+        lines = "\n".join(
+            f'    if ($sp == {one} && $rU == "{user}") {{ $du = "sip:{address}:{at}"; t_relay(); exit; }}'
+            for user, at in (phones or {}).items()
+        )
+        config.write_text(
+            _CONFIG.format(
+                address=address,
+                port=port,
+                modules=_MODULES,
+                one=one,
+                other=other,
+                tcp=f"enable_tls=yes\nlisten=tls:{address}:{tls.port}" if tls else "disable_tcp=yes",
+                tls=_TLS.format(certificate=tls.certificate, key=tls.key, authority=tls.authority) if tls else "",
+                by=";transport=tls" if tls else "",
+                phones=lines,
+            )
+        )
         with (directory / "kamailio.log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 "kamailio", "-DD", "-E", "-f", str(config), "-Y", str(directory), "-P", str(directory / "pid"),

@@ -1,4 +1,4 @@
-"""A PBX of pjsua2 that registers: `python -m tests.wire.peers.registering PORT USER PASSWORD`.
+"""A PBX of pjsua2 that registers: `python -m tests.wire.peers.registering PORT USER PASSWORD TRANSPORT CA-FILE`.
 
 Writes a line when it is registered (`registered CODE`) and when a call is `up` or `over`; answers every call. A line on standard
 input is a URI to call; an empty one hangs up all; the end of standard input ends it.
@@ -39,7 +39,10 @@ class Account(pj.Account):
         call.answer(answer)
 
 
-def main(port: str, user: str, password: str) -> None:
+_TRANSPORTS = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
+
+
+def main(port: str, user: str, password: str, transport: str, authority: str) -> None:
     endpoint = pj.Endpoint()
     endpoint.libCreate()
     config = pj.EpConfig()
@@ -47,13 +50,14 @@ def main(port: str, user: str, password: str) -> None:
     config.uaConfig.threadCnt, config.uaConfig.mainThreadOnly = 0, True
     endpoint.libInit(config)
     endpoint.audDevManager().setNullDev()
-    transport = pj.TransportConfig()
-    transport.boundAddress = transport.publicAddress = "127.0.0.1"
-    endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
+    own = pj.TransportConfig()
+    own.boundAddress = own.publicAddress = "127.0.0.1"
+    own.tlsConfig.CaListFile, own.tlsConfig.verifyServer = authority, bool(authority)
+    endpoint.transportCreate(_TRANSPORTS[transport], own)
     endpoint.libStart()
     account, settings = Account(), pj.AccountConfig()
     settings.idUri = f"sip:{user}@127.0.0.1:{port}"
-    settings.regConfig.registrarUri = f"sip:127.0.0.1:{port}"
+    settings.regConfig.registrarUri = f"sip:127.0.0.1:{port};transport={transport}"
     settings.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", user, 0, password))
     account.create(settings)
     while True:

@@ -1,0 +1,124 @@
+"""What Prometheus may ask: calls, payments and packets by the count, and how the calls sounded.
+
+Rule 1: the values of every label stand in this file or in an enumeration. None is taken from a call, so that none can hold a
+        digit of a card or anybody's number.
+Rule 2: what ended is counted from its record, as the database gets it; what is there now is asked of the desk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from b2bua.api.schema import problems
+from b2bua.call.cdr import CallRecord, LegRecord
+from b2bua.call.view import CallDesk, CaptureStage
+
+_DIRECTIONS = frozenset({"inbound", "outbound"})
+_OUTCOMES = frozenset({"approved", "declined", "failed", "unknown", *CaptureStage})
+_PACKETS = ("received", "sent", "masked", "strangers", "malformed", "expected", "missing")
+_LOSS = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+_JITTER = (0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
+_SCORES = (1.5, 2.0, 2.5, 3.0, 3.5, 3.8, 4.0, 4.2, 4.4)
+_NOW = {
+    "calls": "Calls that there are.",
+    "legs": "SIP legs that there are.",
+    "sessions": "Sessions in the media process.",
+    "payers": "Payer processes that wait for a charge.",
+    "descriptors": "Open file descriptors of the media process.",
+}
+_SO_FAR = {
+    "leaks": "Keys that got through a mask and were stopped by the canary, since the media process started.",
+    "strangers": "Requests of nobody's trunk that were refused.",
+}
+
+
+class Metrics:
+    """Counters of one process; `observe` each record, `text` is what a scrape gets."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        self._calls = Counter("tonewall_calls_ended", "Calls that ended.", ["direction", "answered"], registry=registry)
+        self._talk = Counter("tonewall_talk_seconds", "Seconds from answer to end.", registry=registry)
+        self._payments = Counter("tonewall_payments", "Payments, by how they ended.", ["outcome"], registry=registry)
+        self._packets = Counter("tonewall_packets", "Packets of calls that ended.", ["side", "what"], registry=registry)
+        self._loss = Histogram(
+            "tonewall_loss_ratio",
+            "Audio that did not come, of each call's side.",
+            ["side"],
+            buckets=_LOSS,
+            registry=registry,
+        )
+        self._jitter = Histogram(
+            "tonewall_jitter_seconds", "Jitter at the end, of each side.", ["side"], buckets=_JITTER, registry=registry
+        )
+        self._score = Histogram(
+            "tonewall_mos", "Estimated score of what came from a side.", ["side"], buckets=_SCORES, registry=registry
+        )
+        self._heard = Histogram(
+            "tonewall_heard_mos", "Of what its phone says it got.", ["side"], buckets=_SCORES, registry=registry
+        )
+
+    def observe(self, record: CallRecord) -> None:
+        """Count a call that has ended."""
+        answered = record.answered_at is not None
+        self._calls.labels(_known(record.direction, _DIRECTIONS), "yes" if answered else "no").inc()
+        self._talk.inc(max(record.ended_at - record.answered_at, 0) if record.answered_at is not None else 0)
+        for capture in record.captures:
+            self._payments.labels(_known(capture.outcome or capture.stage, _OUTCOMES)).inc()
+        self._observe_leg("caller", record.caller_leg)
+        self._observe_leg("agent", record.agent_leg)
+
+    def _observe_leg(self, side: str, leg: LegRecord) -> None:
+        counters = leg.counters
+        if counters is None:
+            return
+        for what in _PACKETS:
+            self._packets.labels(side, what).inc(getattr(counters, what))
+        if counters.expected:
+            self._loss.labels(side).observe(counters.missing / counters.expected)
+            self._jitter.labels(side).observe(counters.arrival_jitter / 1e6)
+        for histogram, score in ((self._score, leg.mos), (self._heard, leg.heard_mos)):
+            if score is not None:
+                histogram.labels(side).observe(score)
+
+    def text(self, health: Mapping[str, int | bool]) -> bytes:
+        """In Prometheus' text format. `health`: as `CallDesk.health` tells it."""
+        now = CollectorRegistry()
+        now.register(_Now(health))
+        return generate_latest(self._registry) + generate_latest(now)
+
+
+class _Now:
+    """What the desk says at this moment, as a collector."""
+
+    def __init__(self, health: Mapping[str, int | bool]) -> None:
+        self._health = health
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("tonewall_media_up", "Whether media is connected.", int(self._health.get("media", 0)))
+        for name, text in _NOW.items():
+            yield GaugeMetricFamily(f"tonewall_{name}", text, int(self._health.get(name, 0)))
+        for name, text in _SO_FAR.items():
+            yield CounterMetricFamily(f"tonewall_{name}", text, int(self._health.get(name, 0)))
+
+
+def _known(value: str, among: frozenset[str]) -> str:
+    return value if value in among else "other"
+
+
+def metrics_routes(metrics: Metrics, desk: CallDesk) -> APIRouter:
+    """`GET /metrics`."""
+    router = APIRouter(tags=["service"])
+
+    @router.get("/metrics", summary="Counts for Prometheus", responses=problems(401))
+    async def scrape() -> Response:
+        """In Prometheus' text format. No label holds anything of a call."""
+        return Response(metrics.text(desk.health()), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+    return router

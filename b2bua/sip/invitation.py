@@ -1,0 +1,50 @@
+"""The INVITE that opens a leg: who calls whom, as this trunk is to see it, and what a transfer adds to it."""
+
+from __future__ import annotations
+
+from b2bua.call.leg import InviteLeg, Party
+from b2bua.call.trunk import Trunk
+from b2bua.sip.compose import Outgoing, hostport, new_branch, new_tag, party
+from b2bua.sip.headers import shown
+from b2bua.sip.hop import Hop
+from b2bua.sip.message import name_addr
+from b2bua.sip.passport import Signed
+from b2bua.sip.trunk import Peer
+
+
+def invitation(command: InviteLeg, peer: Peer, hop: Hop, own: str, tag: str) -> Outgoing:
+    """Without its lines and its body. `own`: our host, as that hop sees it; `tag`: ours."""
+    trunk = peer.trunk
+    host, port = peer.named(hop)
+    callee = party(command.callee, host, port)
+    who, from_host = _caller(command, trunk, own)
+    return Outgoing(
+        method="INVITE",
+        uri=callee[callee.rfind("<") + 1 : -1],
+        branch=new_branch(),
+        from_=f"{party(who, from_host)};tag={tag}",
+        to=party(command.callee, trunk.domain or host, None if trunk.domain else port),
+        call_id=f"{new_tag()}@{hostport(own, None)}",
+        cseq=1,
+        max_forwards=command.max_forwards,
+    )
+
+
+def signed(command: InviteLeg, peer: Peer, own: str) -> Signed:
+    """What a signature of the caller must be about to be still true: whom From or a trusted trunk names, and who is called."""
+    headers, trusted = command.carried.headers, "P-Asserted-Identity"
+    users = (name_addr(value)[1].partition(":")[2].partition("@")[0] for name, value in headers if name == trusted)
+    return Signed((_caller(command, peer.trunk, own)[0].user, *users), command.callee.user, command.offer)
+
+
+def _caller(command: InviteLeg, trunk: Trunk, own: str) -> tuple[Party, str]:
+    return shown(command.caller, command.carried.headers, trunk, trunk.domain or own)
+
+
+def of_transfer(command: InviteLeg) -> tuple[str, ...]:
+    """The headers of an INVITE that a transfer asks for: Replaces (RFC 3891) and Referred-By (RFC 3892)."""
+    lines = [f"Referred-By: {command.referred_by}"] if command.referred_by else []
+    if command.replaces:
+        # Required, so that a phone that does not know it says so, instead of ringing with a call that nobody wanted.
+        lines += [f"Replaces: {command.replaces}", "Require: replaces"]
+    return tuple(lines)

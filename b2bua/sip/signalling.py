@@ -1,0 +1,248 @@
+"""Signalling without sockets: legs on our own transactions and dialogs, the commands to them and the events of them.
+
+Rule 1: nothing that the network sends raises out of here; it becomes an event, an answer, or a number in the counters.
+Rule 2: events are delivered in order, after what caused them has been finished with, never from within `execute`.
+Rule 3: every leg ends with exactly one LegFailed or LegHungUp, also where the call itself ended it.
+Rule 4: all of it can be written out between two messages and read back into another, fresh one, which goes on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+
+from b2bua.call.leg import (
+    AnswerLeg,
+    AnswerReferral,
+    AnswerReinvite,
+    ConfirmLeg,
+    HangUpLeg,
+    InviteLeg,
+    LegCommand,
+    LegEvent,
+    LegFailed,
+    LegId,
+    NotifyLeg,
+    ReinviteLeg,
+    RejectLeg,
+    RejectReinvite,
+    RequestLeg,
+    RespondLeg,
+    RingLeg,
+)
+from b2bua.sip import written
+from b2bua.sip.compose import phrase
+from b2bua.sip.connections import Lost
+from b2bua.sip.framer import Broken
+from b2bua.sip.ground import Ground
+from b2bua.sip.guard import Guard
+from b2bua.sip.hop import Hop
+from b2bua.sip.layer import TransactionLayer
+from b2bua.sip.reception import Reception
+from b2bua.sip.registrar import Registrar
+from b2bua.sip.scheduler import GRAIN_OF_T1, Loop, Scheduler
+from b2bua.sip.tap import Tap
+from b2bua.sip.transaction import Timers
+from b2bua.sip.transports import Transports
+from b2bua.sip.trunk import TrunkTable
+from b2bua.sip.uac import UacLeg
+from b2bua.sip.uas import UasLeg
+from tonewall.log import get_logger
+from tonewall.tokens import token
+
+_log = get_logger(__name__)
+
+
+class Signalling:
+    """That of one engine. `ground.legs` and `ground.dialogs` are those that there are."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        timers: Timers,
+        transports: Transports,
+        trunks: TrunkTable,
+        count: Counter[str],
+        tap: Tap,
+        on_event: Callable[[LegId, LegEvent], None],
+        *,
+        user_agent: str = "Tonewall",
+        realm: str = "tonewall",
+        relocated: Callable[[], None] = lambda: None,
+        settled: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`relocated`: a trunk registered from somewhere else; `settled`: all events have been delivered."""
+        self._loop, self._trunks, self._count = loop, trunks, count
+        self._on_event, self._settled = on_event, settled
+        self._events: deque[tuple[LegId, LegEvent]] = deque()
+        self._later: deque[Callable[[], None]] = deque()
+        self._inside = False  # whether `deliver` follows anyway
+        self._wakes = False
+        scheduler = Scheduler(loop, GRAIN_OF_T1 * timers.t1)
+        layer = TransactionLayer(transports, self.soon, scheduler, timers, tap)
+        self.ground = Ground(layer, scheduler, timers, transports, self._emit, user_agent, tap, count=count)
+        guard = Guard(realm)
+        registrar = Registrar(self.ground, trunks, guard, count, relocated)
+        self._reception = Reception(self.ground, trunks, count, new_leg, guard, registrar)
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    def leave(self) -> None:
+        """Hang up every leg, and take no new ones."""
+        self._reception.closing = True
+        for leg in list(self.ground.legs):
+            self.execute(leg, HangUpLeg("stopping"))
+
+    def close(self) -> int:
+        """Report the end of legs that are still there; returns how many."""
+        left = list(self.ground.legs.values())
+        for unfinished in left:
+            unfinished.tell_end()
+        self.ground.scheduler.close()
+        return len(left)
+
+    def written(self) -> bytes:
+        """All legs, with their transactions, dialogs and timers, after what has happened so far was delivered.
+
+        Raises WrittenError. What is under way of INFO and MESSAGE is left out: it may hold a key.
+        """
+        while self._later or self._events:
+            self._run_later()
+            self.deliver()
+        return written.engine_written(self.ground, self._trunks.peers)
+
+    def take_up(self, data: bytes) -> None:
+        """Go on with what was written elsewhere, before anything else is received. Raises WrittenError: nothing was taken."""
+        written.engine_read(data, self.ground, self._trunks.peers)
+
+    # --- what the calls ask ------------------------------------------------------------------------------------------
+
+    def execute(self, leg: LegId, command: LegCommand) -> None:
+        """Carry out a command. What goes wrong in the network comes back as an event; a leg that ended is ignored.
+
+        Raises LookupError for an InviteLeg to a trunk that was never configured.
+        """
+        if isinstance(command, InviteLeg):
+            self._invite(leg, command)
+        else:
+            known = self.ground.legs.get(leg)
+            if known is not None and not _carry_out(known, command):
+                self._count["commands_out_of_place"] += 1
+                _log.warning("command_out_of_place", leg=leg, kind=type(command).__name__, state=known.state)
+        self._schedule()
+
+    def _invite(self, leg: LegId, command: InviteLeg) -> None:
+        ground, peer = self.ground, self._trunks.peers[command.trunk]
+        if leg in ground.legs:
+            self._count["commands_out_of_place"] += 1
+            return
+        now = ground.scheduler.now()
+        hops = peer.hops(now)
+        if not hops or self._reception.closing:
+            later = 0 if self._reception.closing else peer.retry_after(now)
+            ground.tap.no_way(leg)
+            self._emit(leg, LegFailed(503, phrase(503), retry_after=later))
+        else:
+            ground.legs[leg] = UacLeg(ground, leg, peer, hops, command)
+            self._count["legs_out"] += 1
+
+    # --- what the network sends --------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes, source: Hop) -> None:
+        """Take one message."""
+        self._count["received"] += 1
+        self._guarded(lambda: self._reception.receive(data, source))
+
+    def broken(self, broken: Broken, source: Hop) -> None:
+        """Take what a stream ends with that is no message."""
+        self._guarded(lambda: self._reception.broken(broken, source))
+
+    def lost(self, lost: Lost) -> None:
+        """Not at once: a connection may be lost while something is being sent over it."""
+        self.soon(lambda: self._guarded(lambda: self._reception.lost(lost)))
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        self._inside = True
+        try:
+            work()
+        except Exception as error:
+            # A bug of ours must not stop the calls; it is counted and logged, without the message.
+            self._count["errors"] += 1
+            _log.error("sip_receive_failed", exc_info=error)
+        finally:
+            self._inside = False
+        self.deliver()
+
+    # --- events ------------------------------------------------------------------------------------------------------
+
+    def soon(self, function: Callable[[], None]) -> None:
+        """Call it after the present event has been dealt with."""
+        self._later.append(function)
+        self._loop.call_soon(self._run_later)
+
+    def _run_later(self) -> None:
+        while self._later:
+            self._later.popleft()()
+
+    def _emit(self, leg: LegId, event: LegEvent) -> None:
+        self._events.append((leg, event))
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if self._events and not self._wakes and not self._inside:
+            self._wakes = True
+            self._loop.call_soon(self.deliver)
+
+    def deliver(self) -> None:
+        """Hand out what has happened; what the calls do in return is carried out, and its events follow in the queue."""
+        self._wakes, self._inside = False, True
+        try:
+            while self._events:
+                leg, event = self._events.popleft()
+                try:
+                    self._on_event(leg, event)
+                except Exception as error:
+                    self._count["errors"] += 1
+                    _log.error("leg_event_failed", leg=leg, kind=type(event).__name__, exc_info=error)
+        finally:
+            self._inside = False
+        self._settled()
+
+
+def new_leg() -> LegId:
+    """A fresh id, for an InviteLeg."""
+    return LegId(token(8))
+
+
+def _carry_out(leg: object, command: LegCommand) -> bool:
+    """Whether the command fitted the leg's state."""
+    match leg, command:
+        case ((UacLeg() | UasLeg()), HangUpLeg()):
+            leg.hang_up(command.carried)
+        case UasLeg(), RingLeg():
+            return leg.ring(command)
+        case UasLeg(), AnswerLeg():
+            return leg.accept(command)
+        case UacLeg(), ConfirmLeg():
+            return leg.confirm(command.answer)
+        case UasLeg(), RejectLeg():
+            return leg.refuse(command)
+        case ((UacLeg() | UasLeg()), ReinviteLeg()):
+            leg.reinvite.send(command.offer)
+        case ((UacLeg() | UasLeg()), AnswerReinvite()):
+            return leg.reinvite.answer(command.answer)
+        case ((UacLeg() | UasLeg()), RejectReinvite()):
+            return leg.reinvite.reject(command.code, command.phrase)
+        case ((UacLeg() | UasLeg()), RequestLeg()):
+            leg.mid_dialog.send(command)
+        case ((UacLeg() | UasLeg()), RespondLeg()):
+            return leg.mid_dialog.respond(command.request, command.code, command.phrase)
+        case ((UacLeg() | UasLeg()), AnswerReferral()):
+            return leg.referrals.answer(command.referral, command.code, command.phrase)
+        case ((UacLeg() | UasLeg()), NotifyLeg()):
+            leg.referrals.notify(
+                command.referral, command.code, command.phrase
+            )  # whoever stopped listening is not told
+        case _:
+            return False
+    return True

@@ -1,0 +1,96 @@
+/* The core's end of the socket to the decoder process (media/decoder.py), which listens where the core cannot.
+ *
+ * Rule 1: nobody waits for it: what cannot be asked at once, and what is not answered in time, is shut.
+ * Rule 2: an answer opens one packet, by its serial, or shuts it; it carries nothing else. */
+#include "_relay.h"
+
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* As in media/decoded.py: stream, serial, what, codec, policy, guard; then a payload. All little-endian. */
+enum { ASKED = 17, ANSWERED = 13, MOST_ANSWERS = 64 };
+enum what { AUDIO, EVENT, FORGET };
+
+static uint8_t *put(uint8_t *at, uint64_t value, int bytes) {
+    for (int i = 0; i < bytes; i++)
+        *at++ = (uint8_t)(value >> 8 * i);
+    return at;
+}
+
+static uint64_t get(const uint8_t *at, int bytes) {
+    uint64_t value = 0;
+    for (int i = bytes - 1; i >= 0; i--)
+        value = value << 8 | at[i];
+    return value;
+}
+
+static bool tell(struct relay *relay, const struct stream *stream, enum what what, uint32_t serial, enum codec codec,
+                 const uint8_t *payload, size_t size) {
+    const struct hold *hold = stream->mask.hold;
+    uint8_t message[ASKED + QUEUE_MOST], *at = put(message, (uint64_t)stream->id, 8);
+    if (relay->decoder < 0)
+        return false;
+    at = put(put(put(at, serial, 4), what, 1), codec, 1);
+    at = put(put(at, hold != NULL ? hold->policy : 0, 1), hold != NULL ? (uint64_t)hold->guard : 0, 2);
+    if (size > 0)
+        memcpy(at, payload, size);
+    bool told = send(relay->decoder, message, ASKED + size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+    explicit_bzero(message, ASKED + size);
+    return told;
+}
+
+void decoder_set(struct relay *relay, int fd) {
+    if (relay->decoder >= 0) {
+        epoll_ctl(relay->epoll, EPOLL_CTL_DEL, relay->decoder, NULL);
+        close(relay->decoder);
+    }
+    relay->decoder = fd;
+    struct epoll_event interest = {.events = EPOLLIN, .data.ptr = &relay->decoder};
+    if (fd >= 0 && epoll_ctl(relay->epoll, EPOLL_CTL_ADD, fd, &interest) != 0)
+        decoder_set(relay, -1); /* nothing is asked, and nothing leaves */
+}
+
+bool decoder_ask(struct relay *relay, struct stream *stream, enum codec codec, const uint8_t *packet, size_t length,
+                 int64_t now_ms) {
+    if (stream->queue == NULL && (stream->queue = pool_borrow(&relay->queues)) == NULL)
+        return false;
+    uint32_t serial;
+    if (!queue_put(stream->queue, codec, packet, length, now_ms, &serial))
+        return false;
+    bool is_mute = stream->mask.hold == NULL || stream->mask.hold->policy == POLICY_MUTE;
+    if (is_mute || !tell(relay, stream, AUDIO, serial, codec, packet + RTP_HEADER, length - RTP_HEADER))
+        queue_answer(stream->queue, serial, false);
+    return true;
+}
+
+void decoder_event(struct relay *relay, struct stream *stream) {
+    if (stream->queue == NULL)
+        return;
+    queue_shut(stream->queue);
+    tell(relay, stream, EVENT, 0, CODEC_NONE, NULL, 0);
+}
+
+void decoder_forget(struct relay *relay, struct stream *stream) {
+    if (stream->queue == NULL)
+        return;
+    tell(relay, stream, FORGET, 0, CODEC_NONE, NULL, 0);
+    pool_give_back(&relay->queues, stream->queue);
+    stream->queue = NULL;
+}
+
+void decoder_hear(struct relay *relay) {
+    for (int i = 0; i < MOST_ANSWERS && relay->decoder >= 0; i++) {
+        uint8_t message[ANSWERED];
+        ssize_t got = recv(relay->decoder, message, sizeof message, MSG_DONTWAIT);
+        if (got == 0)
+            decoder_set(relay, -1);
+        if (got < (ssize_t)sizeof message)
+            return;
+        struct stream *stream = *find_stream(relay, (int64_t)get(message, 8));
+        if (stream == NULL || stream->queue == NULL)
+            continue;
+        queue_answer(stream->queue, (uint32_t)get(message + 8, 4), message[12] == 1);
+        release(relay, stream, false);
+    }
+}

@@ -1,0 +1,68 @@
+/* The key in the body of a SIP INFO. The twin of media/info.py. */
+#include "_core.h"
+
+#include <string.h>
+#include <strings.h>
+
+static bool is_space(uint8_t octet) { return octet == ' ' || octet == '\t'; }
+static bool is_end(uint8_t octet) { return octet == '\r' || octet == '\n'; }
+
+struct text {
+    const uint8_t *at, *end;
+};
+
+static struct text trimmed(struct text text) {
+    while (text.at < text.end && is_space(*text.at))
+        text.at++;
+    while (text.at < text.end && is_space(text.end[-1]))
+        text.end--;
+    return text;
+}
+
+/* What stands behind `Signal=`; false: the line is of something else. */
+static bool is_signal(struct text line, struct text *value) {
+    static const char name[] = "signal";
+    if ((size_t)(line.end - line.at) < sizeof name - 1 || strncasecmp((const char *)line.at, name, sizeof name - 1) != 0)
+        return false;
+    struct text rest = trimmed((struct text){line.at + sizeof name - 1, line.end});
+    if (rest.at == rest.end || (*rest.at != '=' && *rest.at != ':'))
+        return false;
+    *value = trimmed((struct text){rest.at + 1, rest.end});
+    return true;
+}
+
+static int code_of(struct text value) {
+    static const char keys[] = "0123456789*#ABCD";
+    size_t length = (size_t)(value.end - value.at);
+    if (length == 2 && value.at[0] == '1' && value.at[1] >= '0' && value.at[1] <= '6')
+        return value.at[1] == '6' ? INFO_NO_KEY : 10 + value.at[1] - '0';
+    if (length != 1)
+        return INFO_MALFORMED;
+    if (*value.at == '!')
+        return INFO_NO_KEY;
+    uint8_t octet = *value.at >= 'a' && *value.at <= 'd' ? (uint8_t)(*value.at - 'a' + 'A') : *value.at;
+    const char *found = octet == 0 ? NULL : strchr(keys, octet);
+    return found == NULL ? INFO_MALFORMED : (int)(found - keys);
+}
+
+int info_key(const uint8_t *body, size_t length) {
+    if (length > INFO_LONGEST)
+        return INFO_MALFORMED;
+    struct text only = {NULL, NULL}, value;
+    int lines = 0;
+    const uint8_t *at = body, *end = body + length;
+    while (at < end) {
+        const uint8_t *stop = at;
+        while (stop < end && !is_end(*stop))
+            stop++;
+        struct text line = trimmed((struct text){at, stop});
+        at = stop + 1;
+        if (line.at == line.end)
+            continue;
+        if (is_signal(line, &value))
+            return code_of(value);
+        only = line;
+        lines++;
+    }
+    return lines == 1 ? code_of(only) : INFO_MALFORMED;
+}

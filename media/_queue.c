@@ -1,0 +1,61 @@
+/* Packets that the core cannot look into wait, in their order, until the decoder process has said what is to become of them.
+ *
+ * Rule 1: what nobody answered for in time leaves as silence, and so does what came while there was no room to ask.
+ * Rule 2: nothing overtakes: sequence numbers and rtp_timestamps go on as if all had left at once. */
+#include "_queue.h"
+
+#include <string.h>
+
+enum { HEADER = 12 };
+
+static struct waiting *place(struct queue *queue, unsigned at) { return &queue->places[(queue->first + at) % QUEUE_PLACES]; }
+
+bool queue_put(struct queue *queue, enum codec codec, const uint8_t *packet, size_t length, int64_t now_ms, uint32_t *serial) {
+    if (queue->count == QUEUE_PLACES || length > QUEUE_MOST || length < HEADER)
+        return false;
+    struct waiting *waiting = place(queue, queue->count++);
+    *serial = waiting->serial = ++queue->serial;
+    waiting->answer = NOT_YET;
+    waiting->codec = codec;
+    waiting->came_ms = now_ms;
+    waiting->length = length;
+    memcpy(waiting->packet, packet, length);
+    return true;
+}
+
+void queue_answer(struct queue *queue, uint32_t serial, bool open) {
+    for (unsigned i = 0; i < queue->count; i++) {
+        struct waiting *waiting = place(queue, i);
+        if (waiting->serial == serial && waiting->answer == NOT_YET)
+            waiting->answer = open ? OPEN : SHUT;
+    }
+}
+
+void queue_shut(struct queue *queue) {
+    for (unsigned i = 0; i < queue->count; i++)
+        place(queue, i)->answer = SHUT;
+}
+
+size_t queue_next(struct queue *queue, int64_t now_ms, uint8_t *out) {
+    while (queue->count > 0) {
+        struct waiting *waiting = place(queue, 0);
+        if (waiting->answer == NOT_YET && now_ms - waiting->came_ms < QUEUE_PATIENCE_MS)
+            return 0;
+        size_t size = waiting->length - HEADER;
+        memcpy(out, waiting->packet, HEADER);
+        if (waiting->answer == OPEN)
+            memcpy(out + HEADER, waiting->packet + HEADER, size);
+        else
+            size = silence(waiting->codec, waiting->packet + HEADER, size, out + HEADER);
+        explicit_bzero(waiting, sizeof *waiting);
+        queue->first = (queue->first + 1) % QUEUE_PLACES;
+        queue->count--;
+        if (size > 0)
+            return HEADER + size;
+    }
+    return 0;
+}
+
+int64_t queue_due_ms(const struct queue *queue) {
+    return queue->count == 0 ? INT64_MAX : queue->places[queue->first].came_ms + QUEUE_PATIENCE_MS;
+}

@@ -1,0 +1,85 @@
+"""The decoder process: listens, with FFmpeg's decoders, to masked packets of codecs that the core does not know.
+
+Started as `python -m media.decoder --fd FD` by `tonewall run`. It stands apart from media because decoders are large programs
+that read what strangers send, and media has the vault.
+
+Rule 1: once it has begun it can open nothing and start nothing: no file, no socket, no process. All it can do is answer.
+Rule 2: it keeps no state but that of streams that are masked now.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import resource
+import socket
+import struct
+
+from media.decoded import MOST_BYTES, Asked, What, answer, read_asked
+from media.decoding import Decoder
+from media.events import DecodedCodec
+from media.listening import Listener
+from tonewall import log
+from tonewall.process import end_with_parent, harden
+
+_MOST_STREAMS = 4096
+logger = log.get_logger(__name__)
+
+
+def serve(channel: socket.socket) -> None:
+    """Answer until media closes the channel."""
+    listeners: dict[int, Listener] = {}
+    while message := channel.recv(MOST_BYTES):
+        try:
+            asked = read_asked(message)
+        except (ValueError, struct.error):
+            continue  # media shuts what nobody answers for
+        answers = _listen(listeners, asked)
+        with contextlib.suppress(OSError):
+            for serial, is_open in answers:
+                channel.send(answer(asked.stream, serial, is_open))
+
+
+def _listen(listeners: dict[int, Listener], asked: Asked) -> list[tuple[int, bool]]:
+    if asked.what is What.FORGET:
+        listeners.pop(asked.stream, None)
+        return []
+    listener = listeners.get(asked.stream)
+    changed = listener is not None and (listener.policy, listener.guard) != (asked.policy, asked.guard)
+    if listener is None or changed:
+        if len(listeners) >= _MOST_STREAMS:
+            return []
+        try:
+            listener = listeners[asked.stream] = Listener(asked.policy, asked.guard)
+        except ValueError:
+            return []
+    if asked.what is What.EVENT or asked.codec is None:
+        listener.event()
+        return []
+    return listener.hear(asked.serial, asked.codec, asked.payload)
+
+
+def _confine() -> None:
+    """Nothing more can be opened or started."""
+    for codec in DecodedCodec:
+        Decoder(codec)  # whatever is loaded at first use
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m media.decoder", description="The decoder process of Tonewall.")
+    parser.add_argument("--fd", type=int, required=True, help="the inherited socket to media")
+    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    arguments = parser.parse_args()
+    log.configure("decoder", arguments.log_level)
+    end_with_parent()
+    harden()
+    with socket.socket(fileno=arguments.fd) as channel:
+        _confine()
+        logger.debug("ready")
+        serve(channel)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The media threads: a relay each, and which of them a session is on.
+
+Rule 1: all streams of a session are on one thread for its life, so no packet and no command meets another thread's lock.
+Rule 2: a session goes to the thread that has the fewest.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from media._core import Relay
+from tonewall.log import get_logger
+
+_log = get_logger(__name__)
+
+
+class MediaThreads:
+    """So many relays, by how many sessions each has."""
+
+    def __init__(self, count: int) -> None:
+        """Raises OSError."""
+        self._sessions = {Relay(): 0 for _ in range(count)}
+
+    def __iter__(self) -> Iterator[Relay]:
+        return iter(self._sessions)
+
+    def start(self, *, realtime: bool, gather: float) -> None:
+        """Start them: each on a processor of its own where there are enough. `gather`: see `Relay.start`, in seconds.
+
+        Raises OSError.
+        """
+        processors = sorted(os.sched_getaffinity(0))
+        apart = 1 < len(self._sessions) <= len(processors)  # one alone may be wherever there is room
+        for relay, processor in zip(self, processors if apart else [-1] * len(self._sessions), strict=False):
+            relay.start(processor, round(gather * 1e6))
+            if realtime:
+                _go_first(relay)
+
+    def stop(self) -> None:
+        for relay in self:
+            relay.stop()
+
+    def least_busy(self) -> Relay:
+        """The relay that a new session should be on."""
+        return min(self._sessions, key=self._sessions.__getitem__)
+
+    def take_decoder(self, descriptor: int) -> None:
+        """A decoder process was started: it is for a thread that has none. Raises OSError, RuntimeError."""
+        wanting = next((relay for relay in self if not relay.has_decoder()), next(iter(self)))
+        wanting.set_decoder(descriptor)
+
+    def took(self, relay: Relay) -> None:
+        """A session is on it."""
+        self._sessions[relay] += 1
+
+    def lost(self, relay: Relay) -> None:
+        """That session is over."""
+        self._sessions[relay] -= 1
+
+
+def _go_first(relay: Relay) -> None:
+    try:
+        relay.go_first()
+    except OSError as error:
+        _log.warning(
+            "a media thread is not real-time",
+            why=error.strerror,
+            hint="set LimitRTPRIO=1 (systemd), --ulimit rtprio=1 (container), or [media] realtime = no",
+        )

@@ -1,0 +1,221 @@
+"""Codecs that the core does not know, through a relay on real sockets and a real decoder process: what is read, what passes."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from operator import itemgetter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from media._core import AGENT, CALLER, GUARD, Relay
+from media.decoded import NUMBERS
+from media.events import DecodedCodec
+from media.hold import Policy
+from tests.leak import phones
+from tests.leak.codec import Floats, amplitude
+from tests.leak.decoders import COLUMNS, KEYS, RATE, ROWS, union
+from tests.leak.timeline import Packet, parse
+from tonewall.process import card_environment
+
+HOST, STREAM, EVENT, SSRC = "127.0.0.1", 1, 101, 0x77
+CARD = "4539578763621486"
+_TRIES = 5
+TONE, PAUSE = round(0.08 * RATE), round(0.12 * RATE)
+ALL_BUT_THE_LAST = itemgetter(slice(None, -3))  # which wait for what comes after them
+codecs = pytest.mark.parametrize("codec", list(DecodedCodec), ids=lambda codec: codec.name)
+
+
+def keyed(keys: str) -> tuple[Floats, list[range]]:
+    """A quiet room in which these keys are pressed, and the samples of each press."""
+    chance = np.random.default_rng(7)
+    audio = chance.normal(0, 60, (len(keys) + 4) * (TONE + PAUSE))
+    presses = []
+    for index, key in enumerate(keys):
+        start = (index + 2) * (TONE + PAUSE)
+        at = np.arange(TONE) / RATE
+        row, column = ROWS[KEYS.index(key) // 4], COLUMNS[KEYS.index(key) % 4]
+        audio[start : start + TONE] += amplitude(-9) * (np.sin(2 * np.pi * row * at) + np.sin(2 * np.pi * column * at))
+        presses.append(range(start, start + TONE))
+    return audio, presses
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        time.sleep(0.001)
+
+
+@dataclass
+class Line:
+    """A relay with one stream, and both ends of it. The customer never gets far ahead of what the agent has."""
+
+    relay: Relay
+    customer: socket.socket
+    agent: socket.socket
+    port: int
+    codec: DecodedCodec
+    decoder: subprocess.Popen[bytes] | None = None
+    left: list[Packet] = field(default_factory=list)
+
+    def start_decoder(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self.decoder = subprocess.Popen(
+                [sys.executable, "-m", "media.decoder", "--fd", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                env=card_environment({}),
+            )
+        self.relay.set_decoder(ours.detach())
+        limits = Path(f"/proc/{self.decoder.pid}/limits")
+        until(lambda: re.search(r"Max open files +0 +0", limits.read_text()))  # it opens nothing more: it listens
+
+    def drain(self) -> None:
+        while True:
+            try:
+                packet = parse(self.agent.recv(4096))
+            except BlockingIOError:
+                return
+            assert packet is not None
+            self.left.append(packet)
+
+    def send(self, payloads: list[bytes], first: int = 0) -> list[Packet]:
+        """All of them, and what has left for the agent when nothing more comes."""
+        before = len(self.left)
+        ticks = phones.TICKS.get(self.codec, 160)
+        for index, payload in enumerate(payloads, first):
+            packet = Packet(phones.payload_type(self.codec), index % 65536, index * ticks, SSRC, payload)
+            self.customer.sendto(bytes(packet), (HOST, self.port))
+            until(partial(self._has, before + index - first - 5))
+        until(lambda: self._drained() - before == len(payloads))
+        return self.left[before:]
+
+    def passes(self, payloads: list[bytes], which: Callable[[list[bytes]], list[bytes]], first: int) -> None:
+        """Asserts that these leave as they came. On a machine that is busy the decoder may answer too late: then once more."""
+        for attempt in range(_TRIES):
+            left = [packet.payload for packet in self.send(payloads, first + attempt * len(payloads))]
+            if which(left) == which(payloads):
+                return
+        raise AssertionError("what is no key is not untouched")
+
+    def _has(self, count: int) -> bool:
+        return self._drained() >= count
+
+    def _drained(self) -> int:
+        self.drain()
+        return len(self.left)
+
+
+@pytest.fixture
+def line(codec: DecodedCodec) -> Iterator[Line]:
+    relay = Relay()
+    relay.start()
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(6)]
+    for one in sockets:
+        one.bind((HOST, 0))
+        one.setblocking(False)
+    customer, agent, *inner = sockets
+    port = inner[0].getsockname()[1]
+    relay.open_stream(STREAM, *(one.detach() for one in inner))
+    for leg, end in ((CALLER, customer), (AGENT, agent)):
+        relay.set_peer(STREAM, leg, HOST, end.getsockname()[1], HOST, 9, False)
+    relay.set_types(STREAM, bytes([EVENT]), b"", decoded=bytes([phones.payload_type(codec), NUMBERS[codec]]))
+    built = Line(relay, customer, agent, port, codec)
+    try:
+        yield built
+    finally:
+        relay.stop()
+        for one in (customer, agent):
+            one.close()
+        if built.decoder is not None:
+            assert built.decoder.wait(20) == 0, "the decoder ends when media closes its socket"
+
+
+def read(packets: list[Packet], codec: DecodedCodec) -> list[str]:
+    audio = phones.heard([packet.payload for packet in packets], codec)
+    return [one.digit for digits in union(audio).values() for one in digits]
+
+
+@codecs
+def test_keys_are_read_without_a_mask_and_not_with_one_and_the_rest_leaves_as_it_came(
+    line: Line, codec: DecodedCodec
+) -> None:
+    audio, presses = keyed(CARD)
+    payloads = phones.sent(audio, codec)
+    line.start_decoder()
+    assert "".join(dict.fromkeys(read(line.send(payloads), codec))) == "".join(dict.fromkeys(CARD)), "the control"
+    line.relay.set_mask(STREAM, True)
+    left = line.send(payloads, first=2000)
+    assert read(left, codec) == []
+    assert [packet.sequence for packet in left] == list(range(2000, 2000 + len(payloads)))
+    assert len({packet.rtp_timestamp for packet in left}) == len(left)
+    near = {index for press in presses for index in range(press.start // 160 - 2, press.stop // 160 + 6)}
+    far = [index for index in range(len(payloads) - 3) if index not in near]
+    assert len(far) > 15
+    line.passes(payloads, lambda some: [some[index] for index in far], 3000)
+
+
+@codecs
+def test_nothing_of_a_muted_customer_leaves_but_silence_of_one_kind(line: Line, codec: DecodedCodec) -> None:
+    line.start_decoder()
+    line.relay.set_mask(STREAM, True, Policy.MUTE)
+    first, second = (line.send(phones.sent(keyed(card)[0], codec), at) for card, at in ((CARD[:4], 0), ("9028", 500)))
+    assert len({packet.payload for packet in first + second}) == 1, "what was said cannot be told from it"
+    assert not np.any(np.abs(phones.heard([packet.payload for packet in first], codec)) > 32)
+
+
+@pytest.mark.parametrize("codec", [DecodedCodec.OPUS])
+def test_an_event_shuts_what_waits_and_what_comes_after_it(line: Line, codec: DecodedCodec) -> None:
+    payloads = phones.sent(keyed("")[0], codec)
+    line.start_decoder()
+    line.relay.set_mask(STREAM, True, Policy.MASK, GUARD)
+    line.passes(payloads[:20], ALL_BUT_THE_LAST, 0)
+    line.customer.sendto(bytes(Packet(EVENT, 500, 500 * 960, SSRC, b"\x05\x0a\x03\xc0")), (HOST, line.port))
+    until(lambda: line.relay.counters(STREAM)["agent_masked"] == 1)
+    after = [packet.payload for packet in line.send(payloads[21:], first=501)]
+    assert not set(after[:5]) & set(payloads), "120 ms of silence"
+    line.passes(payloads, ALL_BUT_THE_LAST, 1000)  # and then the customer again
+
+
+@pytest.mark.parametrize("codec", [DecodedCodec.G729])
+def test_without_a_decoder_the_masked_customer_is_silent_and_a_new_one_lets_it_speak(
+    line: Line, codec: DecodedCodec
+) -> None:
+    payloads = phones.sent(keyed("")[0], codec)
+    line.relay.set_mask(STREAM, True)
+    assert not {packet.payload for packet in line.send(payloads)} & set(payloads)
+    line.start_decoder()
+    assert line.decoder is not None
+    line.passes(payloads, ALL_BUT_THE_LAST, 1000)
+    line.decoder.kill()
+    line.decoder.wait()
+    assert not {packet.payload for packet in line.send(payloads, 200)} & set(payloads)
+    line.start_decoder()
+    line.passes(payloads, ALL_BUT_THE_LAST, 3000)
+
+
+@codecs
+def test_what_is_no_payload_of_its_codec_does_not_leave_while_masked(line: Line, codec: DecodedCodec) -> None:
+    chance = np.random.default_rng(3)
+    line.start_decoder()
+    line.relay.set_mask(STREAM, True)
+    good = phones.sent(keyed("")[0], codec)
+    for index in range(60):
+        junk = chance.bytes(int(chance.integers(1, 300)))
+        packet = Packet(phones.payload_type(codec), index, index * 160, SSRC, b"\xff" + junk)
+        line.customer.sendto(bytes(packet), (HOST, line.port))
+    line.relay.set_mask(STREAM, False)
+    line.drain()
+    assert line.relay.counters(STREAM)["caller_received"] == 60
+    line.relay.set_mask(STREAM, True)
+    line.left.clear()
+    line.passes(good, ALL_BUT_THE_LAST, 1000)  # the decoder has survived it

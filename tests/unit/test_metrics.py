@@ -1,0 +1,73 @@
+"""What a scrape gets: counts of what ended and of what is there, and nothing of any call."""
+
+from __future__ import annotations
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from b2bua.api.auth import Tokens
+from b2bua.api.http import create_app
+from b2bua.api.metrics import Metrics
+from b2bua.call.cdr import CallRecord, CaptureRecord, LegRecord
+from media.events import LegCounters
+from tests.browser.fake_desk import FakeDesk
+from tests.canary import CANARY, find_in_text
+
+NUMBER = "442079460123"
+HEALTH = {"media": True, "calls": 3, "sessions": 2, "leaks": 1, "strangers": 7}
+
+
+def record(**more: object) -> CallRecord:
+    values = {
+        "call": f"c-{NUMBER}", "direction": "inbound", "caller": NUMBER, "callee": CANARY.number, "started_at": 0.0,
+        "answered_at": 4.0, "ended_at": 64.5, "end": CANARY.number,
+    }  # fmt: skip
+    return CallRecord(**values | more)  # type: ignore[arg-type]
+
+
+def samples(text: bytes) -> dict[tuple[str, ...], float]:
+    """Every sample by its name and the values of its labels, read by Prometheus' own parser."""
+    families = text_string_to_metric_families(text.decode())
+    return {(one.name, *sorted(one.labels.values())): one.value for family in families for one in family.samples}
+
+
+def test_what_ended_is_counted_by_words_of_a_fixed_list():
+    metrics = Metrics()
+    leg = LegRecord(
+        counters=LegCounters(received=90, sent=80, masked=5, expected=100, missing=10, arrival_jitter=7000), mos=4.1
+    )
+    paid = CaptureRecord(transaction_id=NUMBER, amount=1, currency="EUR", stage="finished", outcome="approved")
+    odd = CaptureRecord(transaction_id=NUMBER, amount=1, currency="EUR", stage=CANARY.number)
+    metrics.observe(record(captures=(paid, odd), caller_leg=leg))
+    metrics.observe(record(answered_at=None, direction=NUMBER))
+    text = metrics.text(HEALTH)
+    seen = samples(text)
+    assert seen["tonewall_calls_ended_total", "inbound", "yes"] == 1
+    assert seen["tonewall_calls_ended_total", "no", "other"] == 1
+    assert seen[("tonewall_talk_seconds_total",)] == 60.5
+    assert (seen["tonewall_payments_total", "approved"], seen["tonewall_payments_total", "other"]) == (1, 1)
+    assert (
+        seen["tonewall_packets_total", "caller", "masked"],
+        seen["tonewall_packets_total", "caller", "missing"],
+    ) == (5, 10)
+    assert (
+        seen["tonewall_loss_ratio_bucket", "0.05", "caller"],
+        seen["tonewall_loss_ratio_bucket", "0.1", "caller"],
+    ) == (0, 1)
+    assert seen["tonewall_jitter_seconds_sum", "caller"] == 0.007
+    assert seen["tonewall_mos_sum", "caller"] == 4.1
+    assert ("tonewall_heard_mos_count", "caller") not in seen
+    assert [seen[(f"tonewall_{name}",)] for name in ("media_up", "calls", "sessions", "payers")] == [1, 3, 2, 0]
+    assert (seen[("tonewall_leaks_total",)], seen[("tonewall_strangers_total",)]) == (1, 7)
+    assert NUMBER.encode() not in text
+    assert find_in_text(text.decode()) == []
+
+
+async def test_a_scrape_needs_a_token_and_gets_text():
+    app = create_app(FakeDesk(), tokens=Tokens.parse("prometheus:a-token-for-the-tests"))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://tonewall.test") as stranger:
+        assert (await stranger.get("/metrics")).status_code == 401
+        answer = await stranger.get("/metrics", headers={"Authorization": "Bearer a-token-for-the-tests"})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert samples(answer.content)[("tonewall_calls",)] == 0

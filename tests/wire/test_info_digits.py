@@ -1,0 +1,82 @@
+"""A carrier that sends keys as SIP INFO (`info_digits = yes`): a card is captured from there, and reaches no agent."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.canary import CANARY, find_in_text, scan_process
+from tests.stack import until
+from tests.wire.paying import charged, digits_sha256
+from tests.wire.test_transfer import Scene, events, scene
+
+RELAY = "application/dtmf-relay"
+
+
+async def pressed(at: Scene, key: str, cseq: int, content_type: str = RELAY) -> None:
+    """One key, as an INFO that is answered."""
+    body = f"Signal={key}\r\nDuration=160\r\n" if content_type == RELAY else key
+    at.carrier.send(at.carrier.request("INFO", call=at.near, cseq=cseq, body=body, Content_Type=content_type))
+    assert (await at.carrier.hear("200")).one("CSeq") == f"{cseq} INFO"
+
+
+@pytest.mark.parametrize("content_type", [RELAY, "application/dtmf"])
+async def test_a_card_is_keyed_by_info_and_the_events_of_the_same_presses_do_not_count(
+    tmp_path: Path, content_type: str
+) -> None:
+    async with scene(tmp_path, info_digits="yes") as at:
+        await at.stack.start_capture(at.call_id)
+        for cseq, key in enumerate(CANARY.keys, 2):
+            await at.customer.play(at.customer.press(key)[:2])
+            await pressed(at, key, cseq, content_type)
+        await at.customer.play([at.customer.speech() for _ in range(25)])
+        await at.stack.stage(at.call_id, "ready")
+        if os.geteuid() == 0:  # b2bua carried the keys one by one: it holds no more than one at a time
+            found = [scan_process(pid) for pid in at.stack.pids()["b2bua"]]
+            assert found == [[]]
+        assert (await at.stack.submit(at.call_id))["type"] == "approved"
+        assert (await charged(at.stack, "order-1"))["digits_sha256"] == digits_sha256()
+        await until(lambda: at.old.rtp.heard, "speech at the agent's phone")
+        assert events(at.old) == 0
+        at.pbx.never("INFO")
+        ladder = await at.stack.api.get(f"/v1/calls/{at.call_id}/ladder")
+        assert find_in_text(ladder.text) == []
+        log = at.stack.log.read_text()
+        assert "Signal=" not in log
+        at.carrier.send(at.carrier.request("BYE", call=at.near, cseq=90))
+        at.pbx.reply(await at.pbx.hear("BYE"), 200)
+        records = await until(at.stack.records, "the call's record")
+        assert records[0]["withheld"] == len(CANARY.keys)
+    assert find_in_text([tmp_path]) == []
+
+
+async def test_an_info_that_is_repeated_counts_once_and_one_that_is_no_key_ends_nothing(tmp_path: Path) -> None:
+    async with scene(tmp_path, info_digits="yes") as at:
+        await at.stack.start_capture(at.call_id)
+        text = at.carrier.request("INFO", call=at.near, cseq=2, body="Signal=4\r\n", Content_Type=RELAY)
+        at.carrier.send(text)
+        answer = await at.carrier.hear("200")
+        at.carrier.send(text)
+        await at.carrier.repeated(answer, 2)
+        await pressed(at, "!", 3)
+        await pressed(at, "2", 4)
+        await until(lambda: _counted(at, 2), "two digits")
+        await pressed(at, "what", 5)
+        assert (await at.stack.stage(at.call_id, "aborted"))["reason"] == "a key press was lost"
+        await at.end(at.agent)
+
+
+async def _counted(at: Scene, count: int) -> bool:
+    return (await at.stack.call(at.call_id))["capture"]["fields"][0]["count"] == count
+
+
+async def test_without_the_setting_an_info_is_withheld_and_not_captured(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        await at.stack.start_capture(at.call_id)
+        await pressed(at, "4", 2)
+        await at.customer.key("2")
+        await until(lambda: _counted(at, 1), "the event's digit")
+        at.pbx.never("INFO")
+        await at.end(at.agent)

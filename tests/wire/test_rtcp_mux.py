@@ -1,0 +1,70 @@
+"""RTCP on the RTP port (RFC 5761): agreed on with each leg by itself, so that one leg has it and the other has not."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from tests.stack import Stack, running, until
+from tests.wire.handmade import Customer, MediaPair, offer, trunk
+from tests.wire.sip_peer import HOST, Call
+from tests.wire.test_stranger import port
+
+REPORT = bytes.fromhex("80c9000112345678")
+MUX = "a=rtcp-mux\r\n"
+
+
+@pytest.mark.parametrize("who", ["customer", "agent"])
+async def test_a_leg_that_multiplexes_and_one_that_does_not_hear_each_other_s_reports(tmp_path: Path, who: str) -> None:
+    with trunk() as carrier, trunk() as pbx, contextlib.ExitStack() as undo:
+        async with running(Stack(tmp_path, carrier.port, pbx.port, pairs=8)) as stack:
+            carrier.engine = pbx.engine = (HOST, stack.sip_port)
+            customer, desk = Customer(carrier), MediaPair()
+            for media in (customer.media, desk):
+                await media.open()
+                undo.callback(media.close)
+            phone = customer.media
+            # The one of the two that multiplexes calls: an answer may have it only where it was offered.
+            near, far, own, other = (carrier, pbx, phone, desk) if who == "customer" else (pbx, carrier, desk, phone)
+            near.send(near.request("INVITE", body=offer(own.port) + MUX))
+            invite = await far.hear("INVITE", 30)
+            assert "rtcp-mux" not in invite.body
+            far.reply(invite, 200, body=offer(other.port))
+            answer = await near.hear("200")
+            assert answer.body.endswith(MUX)
+            call = Call.placed(answer)
+            near.send(near.request("ACK", call=call))
+            await far.hear("ACK")
+            sockets = {own: (HOST, port(answer.body)), other: (HOST, port(invite.body))}
+
+            def reported() -> bool:  # the first may come before media knows of the answer
+                own.rtp.send(REPORT, sockets[own])
+                return bool(other.rtcp.heard)
+
+            await until(reported, "the report on the port for reports")
+            assert {data for data, _ in other.rtcp.heard} == {REPORT}
+            host, number = sockets[other]
+            other.rtcp.send(REPORT, (host, number + 1))
+            await until(lambda: own.rtp.heard == [(REPORT, sockets[own])], "the report on the port for voice")
+            own.rtcp.send(REPORT, (host, sockets[own][1] + 1))  # nobody listens there to it any more
+            speech = customer.speech().serialize()
+            own.rtp.send(speech, sockets[own])
+            await until(lambda: [data for data, _ in other.rtp.heard] == [speech], "voice as ever")
+            # A re-INVITE that no longer has it ends it.
+            near.send(near.request("INVITE", call=call, cseq=2, body=offer(own.port)))
+            asked = await far.hear("INVITE")
+            far.reply(asked, 200, body=offer(other.port))
+            again = await near.hear("200")
+            near.send(near.request("ACK", call=call, cseq=2))
+            assert "rtcp-mux" not in again.body
+            before = len(other.rtcp.heard)
+            own.rtcp.send(REPORT, (host, sockets[own][1] + 1))
+            await until(lambda: len(other.rtcp.heard) == before + 1, "the report on ports of their own")
+            assert len(other.rtp.heard) == 1
+            near.send(near.request("BYE", call=call, cseq=3))
+            far.reply(await far.hear("BYE"), 200)
+            await near.hear("200")
+            [record] = await until(stack.records, "the call's record")
+            assert record[f"{'caller' if who == 'customer' else 'agent'}_strangers"] == 1
