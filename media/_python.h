@@ -13,7 +13,7 @@ typedef struct {
 } SecretMemory;
 
 extern PyTypeObject *secret_type;
-extern PyType_Spec secret_spec, mask_spec, canary_spec, hearing_spec, arrivals_spec;
+extern PyType_Spec secret_spec, mask_spec, canary_spec, hearing_spec, arrivals_spec, feed_spec;
 
 PyObject *refuse_pickle(PyObject *self, PyObject *ignored);
 void free_object(PyObject *self);

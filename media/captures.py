@@ -13,9 +13,9 @@ from media._core import SecretMemory, info_key
 from media.capture.capture import Capture
 from media.capture.messages import Limits
 from media.capture.vault import SIZE
+from media.engine import Session
 from media.events import CaptureChanged, CaptureId, CaptureState, Field, SessionId
 from media.payers import Payers
-from media.sessions import RelayedSession
 from provider_adapters.payment import Charge, Failed, Outcome, Unknown
 from tonewall.log import get_logger
 
@@ -28,7 +28,7 @@ _NO_PAYER = "No payer process is ready, so nothing was sent. Check the provider'
 @dataclass(slots=True)
 class _Running:
     capture: Capture[SecretMemory]
-    session: RelayedSession
+    session: Session
     by_info: bool = False  # keys come as SIP INFO
     timer: asyncio.TimerHandle | None = None
     charge: asyncio.Task[None] | None = None
@@ -46,7 +46,7 @@ class Captures:
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(self, session: RelayedSession, capture_id: CaptureId, *, by_info: bool = False) -> str | None:
+    def start(self, session: Session, capture_id: CaptureId, *, by_info: bool = False) -> str | None:
         """Begin to collect; why not, where it cannot be."""
         if not session.mask_confirmed:
             return "the session is not masked"

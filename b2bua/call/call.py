@@ -216,7 +216,8 @@ class Call:
     def media_news(self, news: AnyNews, now: float) -> list[CallCommand]:
         if isinstance(news, CaptureChanged):
             self.payment.changed(news, now)
-        return self._after([], now)
+            return self._after([], now)
+        return self._after(self.bridge.media_lost(), now)
 
     def media_lost(self, now: float) -> list[CallCommand]:
         self.payment.media_lost(now)

@@ -29,6 +29,7 @@ from media.events import (
     RemoteStream,
     SessionClosed,
     SessionId,
+    SessionLost,
     SessionOpened,
     SetMask,
     SetRemote,
@@ -55,6 +56,7 @@ class B2bua:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
         self.news: list[CaptureChanged] = []
+        self.lost: list[SessionId] = []
         self._unpacker = Unpacker(AnyAnswer | AnyNews)  # type: ignore[arg-type]
         self._came: deque[AnyAnswer | AnyNews] = deque()
 
@@ -66,9 +68,12 @@ class B2bua:
                 assert data
                 self._came.extend(self._unpacker.feed(data))
             message = self._came.popleft()
-            if not isinstance(message, CaptureChanged):
+            if isinstance(message, CaptureChanged):
+                self.news.append(message)
+            elif isinstance(message, SessionLost):
+                self.lost.append(message.session)
+            else:
                 return message
-            self.news.append(message)
 
 
 @asynccontextmanager
@@ -84,11 +89,11 @@ async def connected(path: Path) -> AsyncIterator[B2bua]:
 async def path(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Path]:
     settings = MediaSettings(address="127.0.0.1", ports=media_ports(500), threads=request.param)
     service = MediaService(settings, Payers())
-    service.start()
+    await service.start()
     server = await asyncio.get_running_loop().create_unix_server(service.accept, tmp_path / "media.sock")
     yield tmp_path / "media.sock"
     server.close()
-    service.stop()
+    await service.stop()
 
 
 async def collecting(b2bua: B2bua) -> None:
@@ -171,6 +176,54 @@ async def test_a_key_that_got_through_the_mask_is_stopped_ends_the_capture_and_i
             assert closed.agent.sent <= 3
 
 
+async def test_each_side_has_its_interface_and_a_session_can_be_opened_again_on_others(path: Path) -> None:
+    async with connected(path) as b2bua:
+        agent = Interface(address="::1", advertised="2001:db8::7")
+        first = await b2bua.ask(OpenSession(session=S, streams=2, agent=agent))
+        assert isinstance(first, SessionOpened)
+        assert {stream.address for stream in first.caller} == {"127.0.0.1"}
+        assert {stream.address for stream in first.agent} == {"2001:db8::7"}
+        assert isinstance(await b2bua.ask(OpenSession(session=S, streams=2)), Refused)
+        again = await b2bua.ask(OpenSession(session=S, streams=2, agent=Interface(address="127.0.0.2"), again=True))
+        assert isinstance(again, SessionOpened)
+        assert {stream.address for stream in again.agent} == {"127.0.0.2"}
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::1", first.agent[0].port))  # the first ports are free again
+        await b2bua.ask(SetMask(session=S, on=True))
+        assert isinstance(
+            await b2bua.ask(OpenSession(session=S, streams=1, again=True)), Refused
+        )  # what is masked stays
+        nowhere = OpenSession(session=SessionId("other"), streams=1, agent=Interface(address="198.51.100.77"))
+        assert isinstance(await b2bua.ask(nowhere), Refused)
+        counted = await b2bua.ask(CountSessions())
+        assert isinstance(counted, Counted)
+        assert counted.sessions == 1
+
+
+async def test_a_peer_of_the_other_family_gets_nothing_and_the_log_says_why(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+        phone.bind(("127.0.0.1", 0))
+        async with connected(path) as b2bua:
+
+            async def relayed() -> SessionClosed | None:
+                """The counters of a session that has heard the phone."""
+                opened = await b2bua.ask(OpenSession(session=S, streams=1))
+                assert isinstance(opened, SessionOpened)
+                for side, host in ((Side.CALLER, "127.0.0.1"), (Side.AGENT, "::1")):
+                    port = phone.getsockname()[1]
+                    stream = RemoteStream(address=host, port=port, rtcp_address=host, rtcp_port=9, mu_types=(0,))
+                    assert isinstance(await b2bua.ask(SetRemote(session=S, side=side, streams=(stream,))), Done)
+                phone.sendto(serialise(Rtp(0, False, 1, 160, Ssrc(1), b"voice")), ("127.0.0.1", opened.caller[0].port))
+                closed = await b2bua.ask(CloseSession(session=S))
+                return closed if isinstance(closed, SessionClosed) and closed.caller.received else None
+
+            closed = await until(relayed, "a packet that was taken")
+            assert (closed.caller.received, closed.agent.sent) == (1, 0)
+    assert "media_address" in capsys.readouterr().out
+
+
 # --- keys that come as SIP INFO -----------------------------------------------------------------------------------------
 
 
@@ -225,51 +278,3 @@ async def test_a_session_is_widened_and_what_is_there_goes_on_but_not_under_a_ma
         assert isinstance(await b2bua.ask(SetMask(serial=5, session=S, on=False)), Done)
         assert isinstance(await b2bua.ask(WidenSession(serial=6, session=S, streams=4)), SessionOpened)
         assert isinstance(await b2bua.ask(CloseSession(serial=7, session=S)), SessionClosed)
-
-
-async def test_each_side_has_its_interface_and_a_session_can_be_opened_again_on_others(path: Path) -> None:
-    async with connected(path) as b2bua:
-        agent = Interface(address="::1", advertised="2001:db8::7")
-        first = await b2bua.ask(OpenSession(session=S, streams=2, agent=agent))
-        assert isinstance(first, SessionOpened)
-        assert {stream.address for stream in first.caller} == {"127.0.0.1"}
-        assert {stream.address for stream in first.agent} == {"2001:db8::7"}
-        assert isinstance(await b2bua.ask(OpenSession(session=S, streams=2)), Refused)
-        again = await b2bua.ask(OpenSession(session=S, streams=2, agent=Interface(address="127.0.0.2"), again=True))
-        assert isinstance(again, SessionOpened)
-        assert {stream.address for stream in again.agent} == {"127.0.0.2"}
-        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-            probe.bind(("::1", first.agent[0].port))  # the first ports are free again
-        await b2bua.ask(SetMask(session=S, on=True))
-        assert isinstance(
-            await b2bua.ask(OpenSession(session=S, streams=1, again=True)), Refused
-        )  # what is masked stays
-        nowhere = OpenSession(session=SessionId("other"), streams=1, agent=Interface(address="198.51.100.77"))
-        assert isinstance(await b2bua.ask(nowhere), Refused)
-        counted = await b2bua.ask(CountSessions())
-        assert isinstance(counted, Counted)
-        assert counted.sessions == 1
-
-
-async def test_a_peer_of_the_other_family_gets_nothing_and_the_log_says_why(
-    path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
-        phone.bind(("127.0.0.1", 0))
-        async with connected(path) as b2bua:
-
-            async def relayed() -> SessionClosed | None:
-                """The counters of a session that has heard the phone."""
-                opened = await b2bua.ask(OpenSession(session=S, streams=1))
-                assert isinstance(opened, SessionOpened)
-                for side, host in ((Side.CALLER, "127.0.0.1"), (Side.AGENT, "::1")):
-                    port = phone.getsockname()[1]
-                    stream = RemoteStream(address=host, port=port, rtcp_address=host, rtcp_port=9, mu_types=(0,))
-                    assert isinstance(await b2bua.ask(SetRemote(session=S, side=side, streams=(stream,))), Done)
-                phone.sendto(serialise(Rtp(0, False, 1, 160, Ssrc(1), b"voice")), ("127.0.0.1", opened.caller[0].port))
-                closed = await b2bua.ask(CloseSession(session=S))
-                return closed if isinstance(closed, SessionClosed) and closed.caller.received else None
-
-            closed = await until(relayed, "a packet that was taken")
-            assert (closed.caller.received, closed.agent.sent) == (1, 0)
-    assert "media_address" in capsys.readouterr().out
