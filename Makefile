@@ -12,8 +12,7 @@ BUILD_PACKAGES := build-essential ca-certificates cmake libsrtp2-dev pkg-config 
 RUN_PACKAGES   := espeak-ng
 TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav baresip-core chromium dnsmasq-base \
                   fonts-dejavu-core iproute2 kamailio kamailio-tls-modules libbcg729-0 libsox-fmt-base libspandsp2 libvo-amrwbenc0 \
-                  multimon-ng postgresql procps sip-tester sox tshark
-BENCH_PACKAGES := rtpengine-daemon
+                  multimon-ng postgresql procps rtpengine-daemon sip-tester sox tshark
 
 .PHONY: help setup run test check bench leak-report soak flood docs fuzz pictures lock image image-test clean
 
@@ -29,10 +28,6 @@ build/.apt-run: Makefile
 
 build/.apt-test: build/.apt-run
 	@dpkg -s $(TEST_PACKAGES) >/dev/null 2>&1 || { $(SUDO) apt-get update -q && $(APT) $(TEST_PACKAGES); }
-	@touch $@
-
-build/.apt-bench: build/.apt-test
-	@dpkg -s $(BENCH_PACKAGES) >/dev/null 2>&1 || { $(SUDO) apt-get update -q && $(APT) $(BENCH_PACKAGES); }
 	@touch $@
 
 build/.venv: requirements/dev.lock build/.apt-run
@@ -67,10 +62,10 @@ pictures: build/.setup build/.apt-test  ## Take the pictures of the agent's page
 	TONEWALL_PICTURES=1 $(BIN)/python -m pytest tests/wire/test_ladder.py
 	TONEWALL_PICTURES=1 $(BIN)/python -m pytest tests/unit/test_ladder_shown.py
 
-bench: build/.setup build/.apt-bench  ## Compare with rtpengine and sippy; writes build/bench.json
+bench: build/.setup build/.apt-test  ## Compare with rtpengine and sippy; writes build/bench.json
 	$(BIN)/python -m tests.benchmark
 
-soak: build/.setup build/.apt-bench  ## Hold 5,000 idle calls for two minutes, end them, and look at what is left; about five minutes
+soak: build/.setup build/.apt-test  ## Hold 5,000 idle calls for two minutes, end them, and look at what is left; about five minutes
 	$(BIN)/python -m tests.benchmark --only soak
 
 PRESSES ?= 1500

@@ -1,7 +1,8 @@
 """`tonewall doctor`: what is wrong with this machine or the configuration, and what to do about it.
 
 Rule 1: a finding says what was seen and, unless it is good, what to do; a check that cannot be made says so.
-Rule 2: nothing is changed, and nothing is sent but an OPTIONS to each peer and a TLS handshake to the provider.
+Rule 2: nothing is changed, and nothing is sent but an OPTIONS to each peer, a TLS handshake to the provider, and a call of
+        our own to each rtpengine server.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from b2bua.settings import GeneralSettings, Settings, read
 from b2bua.sip.hop import Transport
 from b2bua.sip.resolve import Resolver
 from b2bua.trunk_settings import TrunkSettings, names, trunk_name
+from media import examine as engine
 from tonewall.ini import ConfigError
 
 _PATIENCE = 2.0  # seconds for an answer from a peer
@@ -77,7 +79,12 @@ async def examine(config: Path | None) -> list[Finding]:
     general = settings.signalling.general
     peers = asyncio.gather(*(_peer(header, trunk, general) for header, trunk in settings.signalling.trunks.items()))
     provider = asyncio.create_task(_provider(settings))
-    return [*findings, *(finding for peer in await peers for finding in peer), await provider]
+    return [
+        *findings,
+        *(finding for peer in await peers for finding in peer),
+        *await _rtpengine(settings),
+        await provider,
+    ]
 
 
 # --- the machine --------------------------------------------------------------------------------------------------
@@ -222,6 +229,8 @@ def _media(settings: Settings) -> list[Finding]:
         for header, trunk in settings.signalling.trunks.items()
         if trunk.media_address
     ]
+    if media.engine == "rtpengine":
+        return findings  # the ports are those of its servers
     findings.append(_good("media ports", f"{media.ports}: enough for {calls} calls at once"))
     cores = len(os.sched_getaffinity(0))
     if media.threads > cores:
@@ -304,6 +313,17 @@ def _options(trunk: TrunkSettings, address: str, port: int) -> bytes:
         f"Call-ID: {token}@doctor\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n"
         f"Contact: <sip:doctor@{host}:{port}>\r\nContent-Length: 0\r\n\r\n"
     ).encode()
+
+
+async def _rtpengine(settings: Settings) -> list[Finding]:
+    """Whether each server masks and reports; its version is not told by the ng protocol."""
+    if settings.media.engine != "rtpengine":
+        return []
+    levels = {True: Level.GOOD, False: Level.FAULT, None: Level.WARNING}
+    return [
+        Finding(levels[each.good], f"rtpengine {each.address}", each.says)
+        for each in await engine.examine(settings.media)
+    ]
 
 
 async def _provider(settings: Settings) -> Finding:

@@ -176,7 +176,32 @@ def read(path: Path | None) -> Settings:
                 faults.append(str(error))
     if faults:
         raise ConfigError("\n".join(faults))
-    return Settings(signalling(sections), load(MediaSettings, sections), load(ProviderSettings, sections))
+    settings = Settings(signalling(sections), load(MediaSettings, sections), load(ProviderSettings, sections))
+    faults = [*settings.media.faults(), *_beyond_rtpengine(settings)]
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return settings
+
+
+def _beyond_rtpengine(settings: Settings) -> list[str]:
+    """What trunks want that this engine cannot do."""
+    if settings.media.engine != "rtpengine":
+        return []
+    trunks = settings.signalling.trunks.items()
+    muted = [
+        f"[{header}] mask: expected mute, since [media] engine = rtpengine: its other ways leak, see docs/rtpengine.md"
+        for header, trunk in trunks
+        if isinstance(trunk, CarrierSettings) and trunk.mask != "mute"
+    ]
+    wanting = [
+        f"[{header}] {key}: expected {expected}, since [media] engine = rtpengine"
+        for header, trunk in trunks
+        for key, expected, given in (("srtp", "no", trunk.srtp), ("media_address", "none", trunk.media_address))
+        if given
+    ]
+    if settings.signalling.general.other_audio is not OtherAudio.REFUSE:
+        wanting.append("[general] other_audio: expected refuse, since [media] engine = rtpengine")
+    return [*muted, *wanting]
 
 
 def _headers(model: type[Section], sections: Sections) -> list[str]:

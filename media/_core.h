@@ -126,6 +126,7 @@ struct source {
 bool source_parse(const char *address, int port, struct sockaddr_storage *out);
 bool source_same(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 socklen_t source_length(const struct sockaddr_storage *address);
+bool source_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 void source_set(struct source *source, const struct sockaddr_storage *signalled, bool present, bool latch);
 /* `paired`: the leg's RTP source when `source` is its RTCP source, else NULL. */
 bool source_admits(struct source *source, const struct source *paired, const struct sockaddr_storage *from, bool valid);

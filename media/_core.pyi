@@ -1,5 +1,6 @@
 """The media core: sockets, relay and mask of RTP without the GIL; the same decisions as media/masking.py and its neighbours."""
 
+from collections.abc import Sequence
 from typing import Final, final
 
 CALLER: Final = 0
@@ -185,3 +186,26 @@ class Hearing:
 
     def is_shut(self, start: int, end: int, /) -> bool: ...
     """Whether any of these samples, counted from the first, must not leave; true for what was not heard yet."""
+
+@final
+class Feed:
+    """The socket on which rtpengine servers report keys (media/feed.py). Keys stay in secret memory; no method returns one."""
+
+    def __init__(self, fd: int, servers: Sequence[str]) -> None: ...
+    """Take over a bound UDP socket (unless this raises OSError, ValueError). Only `servers`, numeric addresses, are heard."""
+
+    def fileno(self) -> int: ...
+    def open(self, stream: int, call: bytes, tag: bytes) -> None: ...
+    """Keep the keys of this call's party as `stream`'s. Raises OSError where there are too many, or it is open already."""
+
+    def close(self, stream: int) -> None: ...
+    """Wipe what was kept, and keep nothing more. A stream that is not open is nobody's fault."""
+
+    def receive(self) -> list[tuple[int, int]]: ...
+    """Read what has come; which streams have KEYED or OVERFLOW since the last call. After OVERFLOW nothing more is kept."""
+
+    def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int: ...
+    """As `Relay.take_digits`, but without its hold."""
+
+    def counters(self) -> dict[str, int]: ...
+    """Datagrams: heard, unwanted (of no open stream), strangers (of no server), malformed."""

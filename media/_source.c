@@ -37,7 +37,7 @@ socklen_t source_length(const struct sockaddr_storage *address) {
     return address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 }
 
-static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b) {
+bool source_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b) {
     if (a->ss_family != b->ss_family)
         return false;
     if (a->ss_family == AF_INET)
@@ -47,7 +47,7 @@ static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_st
 
 bool source_same(const struct sockaddr_storage *a, const struct sockaddr_storage *b) {
     /* sin_port and sin6_port stand at the same place. */
-    return same_host(a, b) && v4(a)->sin_port == v4(b)->sin_port;
+    return source_same_host(a, b) && v4(a)->sin_port == v4(b)->sin_port;
 }
 
 static bool same_network(const struct sockaddr_storage *a, const struct sockaddr_storage *b) {
@@ -87,7 +87,7 @@ bool source_admits(struct source *source, const struct source *paired, const str
         return false;
     if (paired != NULL) {
         /* Behind the same NAT as its RTP, or not at all. */
-        if (!paired->locked || !same_host(&paired->current, from))
+        if (!paired->locked || !source_same_host(&paired->current, from))
             return false;
     } else if (!is_private(&source->signalled) && !same_network(&source->signalled, from)) {
         return false;

@@ -13,22 +13,23 @@ from media._core import SecretMemory, info_key
 from media.capture.capture import Capture
 from media.capture.messages import Limits
 from media.capture.vault import SIZE
+from media.engine import Session
 from media.events import CaptureChanged, CaptureId, CaptureState, Field, SessionId
 from media.payers import Payers
-from media.sessions import RelayedSession
 from provider_adapters.payment import Charge, Failed, Outcome, Unknown
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
 _PAYER_PATIENCE = 20.0  # seconds that a submitted charge waits for a payer process
 _LEAKED = "A key was about to be heard by the agent, so the customer's audio was cut off. Tell your administrator."
+_UNMASKED = "The customer's audio is no longer certain to be kept from the agent. Try again."
 _NO_PAYER = "No payer process is ready, so nothing was sent. Check the provider's settings with `tonewall doctor`."
 
 
 @dataclass(slots=True)
 class _Running:
     capture: Capture[SecretMemory]
-    session: RelayedSession
+    session: Session
     by_info: bool = False  # keys come as SIP INFO
     timer: asyncio.TimerHandle | None = None
     charge: asyncio.Task[None] | None = None
@@ -46,7 +47,7 @@ class Captures:
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(self, session: RelayedSession, capture_id: CaptureId, *, by_info: bool = False) -> str | None:
+    def start(self, session: Session, capture_id: CaptureId, *, by_info: bool = False) -> str | None:
         """Begin to collect; why not, where it cannot be."""
         if not session.mask_confirmed:
             return "the session is not masked"
@@ -128,6 +129,12 @@ class Captures:
         running = self._running.get(session)
         if running is not None:
             self._after(running, running.capture.lost(_now(), _LEAKED))
+
+    def unmasked(self, session: SessionId) -> None:
+        """The mask is no longer certain: nobody goes on keying behind it."""
+        running = self._running.get(session)
+        if running is not None:
+            self._after(running, running.capture.lost(_now(), _UNMASKED))
 
     def call_gone(self, session: SessionId) -> None:
         """The session closes, or lost its b2bua: what was not submitted is wiped."""

@@ -310,6 +310,12 @@ class CaptureChanged(Message, frozen=True, kw_only=True, tag="capture"):
     reason: str | None = None
 
 
+class SessionLost(Message, frozen=True, kw_only=True, tag="session_lost"):
+    """What relayed this session is gone, and the session with it: it need not be closed."""
+
+    session: SessionId
+
+
 AnyCommand = (
     OpenSession
     | WidenSession
@@ -324,4 +330,4 @@ AnyCommand = (
     | CountSessions
 )
 AnyAnswer = Done | Refused | SessionOpened | SessionClosed | Counted
-AnyNews = CaptureChanged
+AnyNews = CaptureChanged | SessionLost

@@ -1,4 +1,5 @@
-"""The media process: sessions, masks and captures at b2bua's command. It opens no connection of its own.
+"""The media process: sessions, masks and captures at b2bua's command. It opens no connection of its own, but to rtpengine
+servers (distributed.py).
 
 Started as `python -m media.service --socket PATH --payers FD`, its settings in the environment, by `tonewall run`.
 
@@ -25,11 +26,12 @@ from media._core import KEYED, LEAKED, OVERFLOW, Relay
 from media.capture.messages import Limits
 from media.capture.state import IllegalEvent
 from media.captures import Captures
+from media.engine import Session
 from media.events import (
     AnyAnswer,
     AnyCommand,
+    AnyNews,
     CancelCapture,
-    CaptureChanged,
     CloseSession,
     Counted,
     CountSessions,
@@ -77,19 +79,19 @@ class MediaService:
         self._payers = payers
         limits = Limits(inactivity=settings.key_timeout, total=settings.capture_timeout, ready=settings.ready_timeout)
         self._captures = Captures(payers, limits, self._tell)
-        self._sessions: dict[SessionId, RelayedSession] = {}
-        self._of_stream: dict[int, RelayedSession] = {}
+        self._sessions: dict[SessionId, Session] = {}
+        self._of_stream: dict[int, Session] = {}
         self._numbers = itertools.count(1).__next__
         self._leaks = 0  # that the canary stopped
         self._b2bua: FrameConnection[AnyCommand] | None = None
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Start the media threads and listen to what they report."""
         self._threads.start(realtime=self._realtime, gather=self._gather)
         for relay in self._threads:
             asyncio.get_running_loop().add_reader(relay.fileno(), self._relay_reports, relay)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         for relay in self._threads:
             asyncio.get_running_loop().remove_reader(relay.fileno())
         for session in tuple(self._sessions):
@@ -112,7 +114,7 @@ class MediaService:
             self._b2bua.close()
             self._lose_b2bua()
         connection: FrameConnection[AnyCommand] = FrameConnection(
-            cast("type[AnyCommand]", AnyCommand), lambda command: connection.send(self._obey(command))
+            cast("type[AnyCommand]", AnyCommand), lambda command: self._heard(connection, command)
         )
         connection.lost = lambda error: self._lost(connection, error)
         self._b2bua = connection
@@ -146,6 +148,9 @@ class MediaService:
                 else:
                     self._orphans[session_id] = session.received()
 
+    def _heard(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
+        connection.send(self._obey(command))
+
     def _obey(self, command: AnyCommand) -> AnyAnswer:
         try:
             return self._carry_out(command)
@@ -166,15 +171,15 @@ class MediaService:
         if session is None:
             return Refused(serial=command.serial, reason="no such session")
         if isinstance(command, WidenSession):
-            return self._widen(session, command)
+            return self._widen(_own(session), command)
         reason: str | None = None
         match command:
             case SetRemote(side=side, streams=streams):
-                session.set_remote(side, streams)
+                _own(session).set_remote(side, streams)
             case SetMask(on=on, masking=masking):
                 if not on and self._captures.collects(session.id):
                     return Refused(serial=command.serial, reason="a capture collects in this session")
-                session.mask(on, masking)
+                _own(session).mask(on, masking)
             case StartCapture(capture=capture, by_info=by_info):
                 reason = self._captures.start(session, capture, by_info=by_info)
             case InfoKeyed(body=body):
@@ -231,7 +236,8 @@ class MediaService:
         session = self._sessions.pop(session_id)
         for stream in session.streams:
             self._of_stream.pop(stream, None)
-        self._threads.lost(session.relay)
+        if isinstance(session, RelayedSession):
+            self._threads.lost(session.relay)
         return session.close()
 
     def _count(self, serial: int) -> Counted:
@@ -248,25 +254,44 @@ class MediaService:
 
     def _relay_reports(self, relay: Relay) -> None:
         for stream, kind in relay.take_events():
-            session = self._of_stream.get(stream)
-            if session is None:
-                continue
-            if kind == KEYED:
-                self._captures.keys_waiting(session.id, stream)
-            elif kind == OVERFLOW:
-                self._captures.key_lost(session.id)
-            elif kind == LEAKED:
-                self._leaks += 1
-                logger.error(
-                    "a key got through the mask",
-                    session=session.id,
-                    why="the canary cut the audio off; report this as a bug",
-                )
-                self._captures.key_leaked(session.id)
+            self._happened(stream, kind)
 
-    def _tell(self, news: CaptureChanged) -> None:
+    def _happened(self, stream: int, kind: int) -> None:
+        session = self._of_stream.get(stream)
+        if session is None:
+            return
+        if kind == KEYED:
+            self._captures.keys_waiting(session.id, stream)
+        elif kind == OVERFLOW:
+            self._captures.key_lost(session.id)
+        elif kind == LEAKED:
+            self._leaks += 1
+            logger.error(
+                "a key got through the mask",
+                session=session.id,
+                why="the canary cut the audio off; report this as a bug",
+            )
+            self._captures.key_leaked(session.id)
+
+    def _tell(self, news: AnyNews) -> None:
         if self._b2bua is not None:
             self._b2bua.send(news)
+
+
+def _own(session: Session) -> RelayedSession:
+    """Raises ValueError where it is another's."""
+    if not isinstance(session, RelayedSession):
+        raise ValueError("not relayed by the own core")
+    return session
+
+
+def engine(settings: MediaSettings) -> type[MediaService]:
+    """What carries the commands out."""
+    if settings.engine == "rtpengine":
+        from media.distributed import DistributedMedia  # noqa: PLC0415  # it builds on this module
+
+        return DistributedMedia
+    return MediaService
 
 
 async def run(settings: MediaSettings, path: Path, payers_channel: socket.socket | None) -> None:
@@ -276,8 +301,8 @@ async def run(settings: MediaSettings, path: Path, payers_channel: socket.socket
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     payers = Payers()
-    service = MediaService(settings, payers)
-    service.start()
+    service = engine(settings)(settings, payers)
+    await service.start()
     tasks = [loop.create_task(service.end_quiet_orphans(), name="orphans")]
     if payers_channel is not None:
         tasks.append(loop.create_task(payers.receive(payers_channel, service.take_decoder), name="payers"))
@@ -290,7 +315,7 @@ async def run(settings: MediaSettings, path: Path, payers_channel: socket.socket
     logger.info("listening", path=str(path), address=settings.address)
     await stop.wait()
     server.close()
-    service.stop()
+    await service.stop()
     payers.close()
     for task in tasks:
         task.cancel()
@@ -314,6 +339,8 @@ def main() -> None:
         logger.warning("memory not locked", hint="raise the memory lock limit; the vault itself is locked")
     try:
         settings = load(MediaSettings, {})
+        if faults := settings.faults():
+            raise ConfigError("\n".join(faults))
         channel = socket.socket(fileno=arguments.payers) if arguments.payers is not None else None
         uvloop.run(run(settings, arguments.socket, channel))
     except ConfigError as error:

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import ipaddress
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from tonewall.address import own_address
 from tonewall.ini import Section
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAddress:
+    """Where an rtpengine server takes commands (`listen-ng`), and its share of the sessions."""
+
+    host: str
+    port: int
+    weight: float = 1.0
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _server(text: str) -> ServerAddress:
+    where, slash, share = text.strip().partition("/")
+    host, _, port = where.rpartition(":")
+    try:
+        host = str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]")))
+        address = ServerAddress(host, int(port), float(share) if slash else 1.0)
+    except ValueError:
+        address = None
+    if address is None or not 0 < address.port < 65536 or not 0 < address.weight < 1000:
+        raise ValueError("expected numeric addresses with ports, as 10.0.0.1:2223, 10.0.0.2:2223/0.5")
+    return address
 
 
 class MediaSettings(Section):
@@ -27,6 +54,15 @@ class MediaSettings(Section):
     )
     dscp: int = Field(46, ge=0, le=63, description="the DiffServ code point of RTP that we send (RFC 2474); 46: EF")
     ports: str = Field("20000-29999", description="the range of UDP ports for RTP and RTCP, as low-high")
+    engine: Literal["own", "rtpengine"] = Field(
+        "own", description="own or rtpengine: what relays and masks; see docs/rtpengine.md for what rtpengine cannot do"
+    )
+    rtpengine: str = Field(
+        "", description="the rtpengine servers, as ADDRESS:PORT/WEIGHT of their listen-ng, separated by commas"
+    )
+    rtpengine_digits: str = Field(
+        "", description="our ADDRESS:PORT to which the servers report keys: their dtmf-log-dest"
+    )
     key_timeout: float = Field(60.0, gt=0, description="seconds without a key press that end a capture")
     capture_timeout: float = Field(300.0, gt=0, description="seconds that a capture may take in all")
     ready_timeout: float = Field(120.0, gt=0, description="seconds that complete card data waits for the agent")
@@ -38,6 +74,18 @@ class MediaSettings(Section):
     @classmethod
     def _numeric(cls, value: str) -> str:
         return own_address(value)
+
+    @field_validator("rtpengine")
+    @classmethod
+    def _servers(cls, value: str) -> str:
+        return ", ".join(text.strip() for text in value.split(",") if _server(text)) if value else value
+
+    @field_validator("rtpengine_digits")
+    @classmethod
+    def _digits(cls, value: str) -> str:
+        if value and "/" in value:
+            raise ValueError("expected one address with a port, as 10.0.0.9:2230")
+        return str(_server(value)) if value else value
 
     @model_validator(mode="after")
     def _range(self) -> MediaSettings:
@@ -54,3 +102,19 @@ class MediaSettings(Section):
         if not (dash and low.strip().isdigit() and high.strip().isdigit()):
             raise ValueError("ports: expected low-high, for example 20000-29999")
         return int(low), int(high)
+
+    def faults(self) -> list[str]:
+        """What is wrong between its keys, as ConfigError has it."""
+        if self.engine == "rtpengine" and not (self.rtpengine and self.rtpengine_digits):
+            key = "rtpengine_digits" if self.rtpengine else "rtpengine"
+            return [f"[media] {key}: expected ADDRESS:PORT, since engine = rtpengine"]
+        return []
+
+    def servers(self) -> list[ServerAddress]:
+        """The rtpengine servers."""
+        return [_server(text) for text in self.rtpengine.split(",")] if self.rtpengine else []
+
+    def digits_address(self) -> tuple[str, int]:
+        """Where rtpengine servers report keys."""
+        address = _server(self.rtpengine_digits)
+        return address.host, address.port

@@ -33,6 +33,7 @@ from media.events import (
     RemoteStream,
     SessionClosed,
     SessionId,
+    SessionLost,
     SessionOpened,
     SetMask,
     SetRemote,
@@ -173,6 +174,9 @@ class Script:
     def news(self, capture: str, state: CaptureState, **more: object) -> list[CallCommand]:
         news = CaptureChanged(session=SESSION, capture=CaptureId(capture), state=state, **more)  # type: ignore[arg-type]
         return self._keep(self.call.media_news(news, self.now))
+
+    def session_lost(self) -> list[CallCommand]:
+        return self._keep(self.call.media_news(SessionLost(session=SESSION), self.now))
 
     def expire(self, seconds: float) -> list[CallCommand]:
         """`seconds` later."""

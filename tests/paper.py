@@ -9,6 +9,7 @@ import asyncio
 import selectors
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from typing import Any, ClassVar
 
 from b2bua.call.cdr import CallRecord
@@ -292,6 +293,8 @@ class World:
 
     def again(self) -> tuple[bytes, bytes]:
         """Write everything out, throw it away, and go on with what is read."""
+        for leg in self.signalling.ground.legs.values():  # what is no field would be lost
+            assert set(vars(leg)) == {field.name for field in fields(type(leg))}
         legs, calls = self.written()
         old = self.signalling
         old.ground.scheduler.close()

@@ -2,7 +2,8 @@
 
 Rule 1: a line that Tonewall does not need to touch crosses byte by byte, unknown ones included (RFC 4566 section 5).
 Rule 2: what media cannot carry is refused in place, with port 0 (RFC 3264 section 6); an m-line is never removed.
-Rule 3: nothing of a leg's topology crosses: addresses, ports, origin and ICE candidates are ours or gone.
+Rule 3: nothing of a leg's topology crosses: addresses, ports, origin and ICE candidates are ours or gone, as are the words
+        and names that a peer has for itself.
 """
 
 from __future__ import annotations
@@ -33,9 +34,14 @@ WITHDRAWN = frozenset(
     {
         "candidate", "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd", "ice-options", "ice-lite",
         "ice-mismatch", "ice-pacing", "rtcp", "rtcp-mux", "rtcp-mux-only", "altc", "source-filter",
-        "fingerprint", "setup", "tls-id", "bundle-only",
+        "fingerprint", "setup", "tls-id", "bundle-only", "tool",
     }
 )  # fmt: skip
+
+
+# Words about a peer, its pages, mail addresses and telephones (RFC 8866 sections 5.4 to 5.6); the names of its sources (RFC 5576
+# section 6.1) and of its session say where it is, too.
+_ABOUT_THEM = ("i=", "u=", "e=", "p=")
 
 
 class SdpError(ValueError):
@@ -240,6 +246,8 @@ def rewrite(
     for line in described.lines:
         if line.startswith("o="):
             lines.append(f"o=- {session} {version} IN {family(ours)} {ours}")
+        elif line.startswith("s="):
+            lines.append("s=-")
         elif line.startswith("c="):
             lines.append(connection(line, ours))
         elif not _withdrawn(line):
@@ -269,6 +277,8 @@ def _protocol(media: MediaDescription, *, sealed: bool) -> str:
 
 
 def _withdrawn(line: str) -> bool:
+    if line.startswith(_ABOUT_THEM) or (line.startswith("a=ssrc:") and " cname:" in line):
+        return True
     return line.startswith("a=") and (line[2:].partition(":")[0] in WITHDRAWN or line.startswith("a=group:BUNDLE"))
 
 

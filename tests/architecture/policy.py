@@ -14,7 +14,8 @@ From the table in `b2bua/sip/headers.py` by `make docs`; `make check` fails when
 
 **A header that is not in this table crosses nowhere.** Via, Contact, Call-ID, tags, Route and Record-Route, User-Agent
 and Server, Authorization and all others of ours are written anew on each leg, as are the origin, the addresses and the
-ports of session descriptions. A phrase that names a host becomes the code's own.
+ports of session descriptions; what a peer says there of itself (its name, page, mail address, tool) goes. A phrase that
+names a host becomes the code's own. The user and the name of who calls and who is called cross as they came.
 
 - **Trust.** A carrier or PBX with `trust = yes` is believed who calls, and told what others may not know. "Believed of"
   says from whom a header is taken, "told to" to whom it is sent.

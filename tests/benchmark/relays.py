@@ -25,7 +25,7 @@ from .packets import Ends
 _SDP = "v=0\r\no=- {port} 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 101\r\n"
 # The only way to mask tones in rtpengine 10.5 that lets none through: anything less leaks whole digits or all of them.
 _RECIPE: dict[str, Value] = {"DTMF-security": "silence", "delay-buffer": 60, "flags": ["detect-DTMF"]}
-_PORTS_A_CALL, _SPARE_PORTS = 4, 400  # some may be taken by others
+_PORTS_A_CALL, _SPARE_PORTS = 6, 1000  # four are used; some are others', and rtpengine looks for pairs by chance
 _ANSWER = msgspec.msgpack.Decoder(Done | SessionOpened | Refused)
 
 

@@ -29,6 +29,7 @@ from media.events import (
     RemoteStream,
     SessionClosed,
     SessionId,
+    SessionLost,
     SessionOpened,
     SetMask,
     SetRemote,
@@ -55,6 +56,7 @@ class B2bua:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
         self.news: list[CaptureChanged] = []
+        self.lost: list[SessionId] = []
         self._unpacker = Unpacker(AnyAnswer | AnyNews)  # type: ignore[arg-type]
         self._came: deque[AnyAnswer | AnyNews] = deque()
 
@@ -66,9 +68,12 @@ class B2bua:
                 assert data
                 self._came.extend(self._unpacker.feed(data))
             message = self._came.popleft()
-            if not isinstance(message, CaptureChanged):
+            if isinstance(message, CaptureChanged):
+                self.news.append(message)
+            elif isinstance(message, SessionLost):
+                self.lost.append(message.session)
+            else:
                 return message
-            self.news.append(message)
 
 
 @asynccontextmanager
@@ -84,11 +89,11 @@ async def connected(path: Path) -> AsyncIterator[B2bua]:
 async def path(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Path]:
     settings = MediaSettings(address="127.0.0.1", ports=media_ports(500), threads=request.param)
     service = MediaService(settings, Payers())
-    service.start()
+    await service.start()
     server = await asyncio.get_running_loop().create_unix_server(service.accept, tmp_path / "media.sock")
     yield tmp_path / "media.sock"
     server.close()
-    service.stop()
+    await service.stop()
 
 
 async def collecting(b2bua: B2bua) -> None:

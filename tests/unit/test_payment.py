@@ -251,6 +251,19 @@ def test_media_that_dies_while_charging_leaves_an_unknown_outcome():
     assert [(part.stage, part.outcome) for part in script.records[0].captures] == [("finished", "unknown")]
 
 
+def test_a_session_that_is_lost_ends_the_call_and_a_charge_under_way_still_gets_its_outcome():
+    script = up().charging()
+    assert script.session_lost() == [
+        *(ToLeg(side, leg.HangUpLeg("media lost")) for side in (CALLER, AGENT)),
+        CLOSE,
+    ]
+    script.media(CLOSE, REFUSED)
+    assert not script.records
+    script.news("c1", CaptureState.FINISHED, outcome=Approved(reference="r"))
+    assert [part.captures for part in script.records] == [(record("finished", outcome="approved", reference="r"),)]
+    assert script.call.over
+
+
 def test_media_that_dies_after_the_hang_up_and_before_the_outcome_leaves_an_unknown_one():
     script = up().charging()
     script.leg(CALLER, leg.LegHungUp("bye"))

@@ -9,7 +9,7 @@ from media.events import DecodedCodec, LocalStream, RemoteStream
 
 HERE = (LocalStream("198.51.100.1", 20000), LocalStream("198.51.100.1", 20004))
 OFFER = (
-    b"v=0\r\no=alice 53655765 2353687637 IN IP4 192.0.2.10\r\ns=A call\r\ni=caf\xe9 and \xe2\x98\x8e\r\n"
+    b"v=0\r\no=alice 53655765 2353687637 IN IP4 192.0.2.10\r\ns=A call\r\na=note:caf\xe9 and \xe2\x98\x8e\r\n"
     b"c=IN IP4 192.0.2.10\r\nb=AS:128\r\nt=0 0\r\na=charset:ISO-8859-1\r\na=x-unknown:what ever  it is\r\n"
     b"m=audio 4000 RTP/AVP 9 8 101\r\nb=TIAS:64000\r\na=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\n"
     b"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n"
@@ -30,11 +30,21 @@ def test_only_origin_addresses_and_ports_are_changed():
     changed = {old: new for old, new in zip(lines(OFFER), after, strict=True) if old != new}
     assert changed == {
         b"o=alice 53655765 2353687637 IN IP4 192.0.2.10": b"o=- 7 3 IN IP4 198.51.100.1",
+        b"s=A call": b"s=-",
         b"c=IN IP4 192.0.2.10": b"c=IN IP4 198.51.100.1",
         b"m=audio 4000 RTP/AVP 9 8 101": b"m=audio 20000 RTP/AVP 9 8 101",
         b"m=video 4002 RTP/AVPF 96": b"m=video 20004 RTP/AVPF 96",
         b"c=IN IP4 192.0.2.11": b"c=IN IP4 198.51.100.1",
     }
+
+
+def test_what_a_peer_says_of_itself_does_not_cross():
+    about = "i=at pbx-3\r\nu=http://pbx-3.example/\r\ne=ops@pbx-3.example\r\np=+1 555 0100\r\na=tool:pbx-3 1.0\r\n"
+    media = "m=audio 4000 RTP/AVP 0\r\ni=pbx-3\r\na=ssrc:1 cname:1@pbx-3.example\r\na=ssrc:1 msid:a b\r\n"
+    after = sdp.rewrite(sdp.parse(with_media(media, about + "c=IN IP4 192.0.2.10\r\n")), HERE, 7, 1)
+    assert b"pbx-3" not in after
+    assert b"0100" not in after
+    assert b"a=ssrc:1 msid:a b\r\n" in after
 
 
 def test_an_ipv6_address_of_ours_is_written_as_one_and_theirs_is_read():

@@ -35,9 +35,9 @@ OTHER = {
     ("general", "other_audio"): "mute",
     ("carrier", "mask"): "mute-on-key",
     ("carrier", "key_pause"): "3.5",
+    ("carrier", "info_digits"): "yes",
     ("carrier", "capture_tones"): "yes",
     ("carrier", "placeholder_tone"): "yes",
-    ("carrier", "info_digits"): "yes",
     **{
         (trunk, key): value
         for trunk in ("carrier", "pbx")
@@ -100,6 +100,9 @@ OTHER = {
     ("media", "gather"): "0.001",
     ("media", "dscp"): "0",
     ("media", "ports"): "30000-30099",
+    ("media", "engine"): "rtpengine",
+    ("media", "rtpengine"): "127.0.0.1:2223, [::1]:2224/0.5",
+    ("media", "rtpengine_digits"): "127.0.0.1:2230",
     ("media", "key_timeout"): "11",
     ("media", "capture_timeout"): "12",
     ("media", "ready_timeout"): "13",
@@ -157,6 +160,9 @@ WRONG = {
     ("media", "dscp"): "64",
     ("media", "ports"): "20001-20002",
     ("media", "key_timeout"): "soon",
+    ("media", "engine"): "another",
+    ("media", "rtpengine"): "localhost:2223",
+    ("media", "rtpengine_digits"): "127.0.0.1:0",
     ("api", "port"): "-1",
     ("cdr", "retention"): "-1",
     ("provider", "adapter"): "nobody",
@@ -286,6 +292,44 @@ def test_a_provider_is_reached_by_https_and_by_nothing_else(url: str):
     with pytest.raises(ConfigError, match=r"^\[provider\] url: expected") as caught:
         load(SECTIONS["provider"], {"provider": values}, {})
     assert "a.example" not in str(caught.value)
+
+
+RTPENGINE = {"engine": "rtpengine", "rtpengine": "127.0.0.1:2223", "rtpengine_digits": "127.0.0.1:2230"}
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "fault"),
+    [
+        ("media", {"rtpengine": ""}, "[media] rtpengine: expected ADDRESS:PORT"),
+        ("media", {"rtpengine_digits": ""}, "[media] rtpengine_digits: expected ADDRESS:PORT"),
+        ("carrier", {"mask": "mask"}, "[carrier] mask: expected mute"),
+        ("carrier", {"mask": "mute-on-key"}, "[carrier] mask: expected mute"),
+        ("pbx", {"srtp": "yes"}, "[pbx] srtp: expected no"),
+        ("pbx", {"media_address": "192.0.2.7"}, "[pbx] media_address: expected none"),
+        ("general", {"other_audio": "decode"}, "[general] other_audio: expected refuse"),
+    ],
+)
+def test_what_rtpengine_cannot_do_is_told_before_a_call_needs_it(
+    section: str, values: dict[str, str], fault: str, tmp_path: Path
+):
+    sections = {**example(), "media": {**example()["media"], **RTPENGINE}}
+    sections["carrier"]["mask"] = "mute"
+    sections["general"]["other_audio"] = "refuse"
+    path = tmp_path / "sip.conf"
+    for changed in (False, True):
+        if changed:
+            sections[section] |= values
+        path.write_text(
+            "".join(
+                f"[{name}]\n{''.join(f'{k} = {v}{chr(10)}' for k, v in part.items())}"
+                for name, part in sections.items()
+            )
+        )
+        if not changed:
+            assert [str(server) for server in read(path).media.servers()] == ["127.0.0.1:2223"]
+    with pytest.raises(ConfigError) as caught:
+        read(path)
+    assert str(caught.value).startswith(fault)
 
 
 # --- who is told what ---------------------------------------------------------------------------------------------

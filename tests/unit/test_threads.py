@@ -84,7 +84,7 @@ def test_where_real_time_is_not_permitted_the_threads_run_as_all_others_and_the_
 
 async def test_calls_on_every_thread_are_relayed_masked_and_captured(tmp_path: Path):
     service = MediaService(MediaSettings(address="127.0.0.1", ports=media_ports(50), threads=THREADS), Payers())
-    service.start()
+    await service.start()
     server = await asyncio.get_running_loop().create_unix_server(service.accept, tmp_path / "media.sock")
     with ExitStack() as sockets:
         async with connected(tmp_path / "media.sock") as b2bua:
@@ -113,7 +113,7 @@ async def test_calls_on_every_thread_are_relayed_masked_and_captured(tmp_path: P
                 assert isinstance(closed, SessionClosed)
                 assert (closed.agent.sent, closed.agent.masked) == (1, 1)
     server.close()
-    service.stop()
+    await service.stop()
 
 
 async def _call(b2bua: B2bua, name: str, sockets: ExitStack) -> tuple[SessionId, socket.socket, socket.socket, int]:

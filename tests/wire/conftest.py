@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from b2bua.demo.phones import Phone
-from tests.wire.peers import baresip, sipp, tshark
+from tests.wire.peers import baresip, rtpengine, sipp, tshark
 
 
 class Peers:
@@ -47,6 +47,14 @@ class Peers:
         started = await sipp.Sipp.start(script, script.parent, **options)
         self._stack.push_async_callback(started.stop)
         return started
+
+    async def rtpengine(self, digits: int | None, index: int = 0) -> rtpengine.Rtpengine:
+        """A daemon; arguments as of `Rtpengine`."""
+        if not rtpengine.available():
+            pytest.skip("rtpengine (Debian: rtpengine-daemon) is not here")
+        daemon = rtpengine.Rtpengine(self.directory, index, digits)
+        self._stack.push_async_callback(daemon.stop)
+        return await daemon.start()
 
     @contextlib.asynccontextmanager
     async def capture(self, name: str, filter_expression: str = "udp") -> AsyncIterator[Path]:

@@ -34,8 +34,9 @@ async def test_an_info_crosses_with_type_package_and_answer(stage: Stage) -> Non
     )
     heard = await stage.pbx.hear("INFO")
     assert (heard.body, heard.one("Content-Type"), heard.one("Info-Package")) == (KEY, RELAY, "infoDtmf")
-    stage.pbx.reply(heard, 469)
-    assert (await stage.carrier.hear("469")).one("CSeq") == "2 INFO"
+    stage.pbx.reply(heard, 469, Recv_Info="infoDtmf2;level=1, <none of that>, conference")
+    refused = await stage.carrier.hear("469")
+    assert (refused.one("CSeq"), refused.one("Recv-Info")) == ("2 INFO", "infoDtmf2, conference")
     stage.pbx.send(stage.pbx.request("MESSAGE", call=far, cseq=1, body="hello", Content_Type="text/plain"))
     text = await stage.carrier.hear("MESSAGE")
     assert (text.body, text.one("Content-Type")) == ("hello", "text/plain")
@@ -216,7 +217,7 @@ async def test_while_masked_a_card_in_a_session_description_crosses_in_no_line(t
 
 async def test_not_masked_the_lines_of_a_description_cross_so_that_the_search_means_something(tmp_path: Path) -> None:
     async with desk_call(tmp_path) as (stack, carrier, pbx, near, _):
-        text = offer(carrier.port).replace("s=-", f"s={CANARY.number}")
+        text = offer(carrier.port).replace("t=0 0", f"t=0 0\r\na=x-note:{CANARY.number}")
         carrier.send(carrier.request("INVITE", call=near, cseq=2, body=text))
         asked = await pbx.hear("INVITE")
         assert find_in_text(asked.text) != []

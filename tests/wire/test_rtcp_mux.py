@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from pathlib import Path
 
 import pytest
 
 from tests.stack import Stack, running, until
+from tests.wire.conftest import Peers
 from tests.wire.handmade import Customer, MediaPair, offer, trunk
+from tests.wire.peers.aiortc_view import flows
 from tests.wire.sip_peer import HOST, Call
+from tests.wire.test_phones_pay import Addresses
 from tests.wire.test_stranger import port
 
 REPORT = bytes.fromhex("80c9000112345678")
@@ -68,3 +72,40 @@ async def test_a_leg_that_multiplexes_and_one_that_does_not_hear_each_other_s_re
             await near.hear("200")
             [record] = await until(stack.records, "the call's record")
             assert record[f"{'caller' if who == 'customer' else 'agent'}_strangers"] == 1
+
+
+async def test_baresip_multiplexes_and_pjsip_does_not(peers: Peers) -> None:
+    """An agent's baresip calls a customer's pjsua2; reports of both reach both."""
+    at = Addresses(agent="127.0.0.1")  # which it sends RTP from, whatever it is told to listen on
+    customer = await peers.phone("customer", address=at.customer, ring_ms=100)
+    agent = await peers.baresip(address=at.agent, rtcp_mux=True)
+    async with running(Stack(peers.directory, customer.port, agent.port, pairs=20, extra=at.conf())) as stack:
+        async with peers.capture("both", at.media(stack)) as capture:
+            await agent.command("dial", at.number(stack))
+            await customer.wait("answered", 30)
+            await stack.calls_up()
+
+            async def reported() -> bool:  # sender reports come every few seconds
+                await asyncio.sleep(0.3)
+                return all(there(capture))
+
+            def there(file: Path) -> list[bool]:
+                muxed = [
+                    flow for ends, flow in flows(file).items() if flow.rtp and flow.rtcp and at.agent in hosts(ends)
+                ]
+                plain = [
+                    flow
+                    for ends, flow in flows(file).items()
+                    if flow.rtcp and not flow.rtp and at.customer in hosts(ends)
+                ]
+                return [len(muxed) == 2, len(plain) == 2]  # each way
+
+            await until(reported, "reports on one port at the agent, on two at the customer", 40)
+            await customer.hangup()
+        [record] = await until(stack.records, "the call's record")
+        assert record["caller_reports"] > 0
+        assert record["agent_reports"] > 0
+
+
+def hosts(ends: tuple[tuple[str, int], tuple[str, int]]) -> set[str]:
+    return {host for host, _ in ends}

@@ -80,13 +80,23 @@ def events(pair: MediaPair) -> int:
 
 
 @contextlib.asynccontextmanager
-async def scene(folder: Path, describe: Callable[[int, str], str] = offer, **carrier_keys: str) -> AsyncIterator[Scene]:
-    """`describe`: the session that both ends want; `carrier_keys`: more of `[carrier]`."""
-    extra = {"carrier": carrier_keys} if carrier_keys else {}
+async def scene(
+    folder: Path,
+    describe: Callable[[int, str], str] = offer,
+    media: dict[str, str] | None = None,
+    general: dict[str, str] | None = None,
+    *,
+    complaints: bool = True,
+    **carrier_keys: str,
+) -> AsyncIterator[Scene]:
+    """`describe`: the session that both ends want; `media`, `general` and
+    `carrier_keys`: more of the sections of those names.
+    `complaints`: an error in the log is a fault."""
+    extra = {"carrier": carrier_keys, "media": media or {}, "general": general or {}}
     with contextlib.ExitStack() as stack_of, trunk() as carrier, trunk() as pbx:
         async with (
             running(Stack(folder, carrier.port, pbx.port, pairs=20, extra=extra)) as stack,
-            without_complaint(stack),
+            without_complaint(stack) if complaints else contextlib.nullcontext(),
         ):
             carrier.engine = pbx.engine = (HOST, stack.sip_port)
             customer, old, new = Customer(carrier), MediaPair(), MediaPair()

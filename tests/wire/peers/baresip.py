@@ -47,6 +47,7 @@ auplay_srate 8000
 ausrc_channels 1
 auplay_channels 1
 audio_buffer 20-160
+rtcp_mux {rtcp_mux}
 """
 _ACCOUNT = (
     "<sip:{user}@{address}:{sip}>;regint=0;answermode={answer};audio_codecs=PCMU,PCMA;ptime=20;mwi=no{mediaenc}\n"
@@ -84,12 +85,13 @@ class Baresip:
         auto_answer: bool = True,
         address: str = "127.0.0.1",
         srtp: bool = False,
+        rtcp_mux: bool = False,
         within: float = 15.0,
     ) -> Self:
         """Start baresip in a directory of its own and wait until it takes calls and commands.
 
         `speech`: WAV file (16 bit, 8 kHz, mono) that it plays again and again to whoever calls, else a tone of 440 Hz.
-        `srtp`: RTP is encrypted, or there is none.
+        `srtp`: RTP is encrypted, or there is none. `rtcp_mux`: it offers RTCP on the RTP port.
         """
         sip, control, rtp = free_ports(2, address), free_ports(1, address), free_ports(20, address)
         settings = {
@@ -97,6 +99,7 @@ class Baresip:
             "rtp": rtp, "rtp_last": rtp + 19, "speech": directory / "speech.wav", "directory": directory,
             "answer": "auto" if auto_answer else "manual",
             "srtp_module": "module srtp.so" if srtp else "",
+            "rtcp_mux": "yes" if rtcp_mux else "no",
             "mediaenc": ";mediaenc=srtp-mand" if srtp else "",
         }  # fmt: skip
         _speak_on(directory / "speech.wav", speech)

@@ -1,0 +1,34 @@
+"""What the service needs of a session, whatever relays it: the own core (sessions.py) or an rtpengine server (rtpengine.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from media._core import SecretMemory
+from media.events import LegCounters, SessionId
+
+
+class Session(Protocol):
+    """One session. Its `streams` are the numbers under which keys are announced; `mask_confirmed`: it is certainly masked."""
+
+    id: SessionId
+    mask_confirmed: bool
+
+    @property
+    def streams(self) -> Sequence[int]: ...
+
+    def capture(self, on: bool) -> None:
+        """Keep the customer's key presses, or stop and wipe them. Raises OSError, ValueError."""
+
+    def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int:
+        """Move the keys kept to `into[offset:]`; how many."""
+        ...
+
+    def received(self) -> int:
+        """Packets so far: the same as before means that the session is silent."""
+        ...
+
+    def close(self) -> tuple[LegCounters, LegCounters]:
+        """Wipe and forget; the final counters of the caller's and the agent's leg."""
+        ...
