@@ -35,9 +35,9 @@ OTHER = {
     ("general", "other_audio"): "mute",
     ("carrier", "mask"): "mute-on-key",
     ("carrier", "key_pause"): "3.5",
-    ("carrier", "info_digits"): "yes",
     ("carrier", "capture_tones"): "yes",
     ("carrier", "placeholder_tone"): "yes",
+    ("carrier", "info_digits"): "yes",
     **{
         (trunk, key): value
         for trunk in ("carrier", "pbx")
