@@ -9,12 +9,13 @@ enum { EVENT_BLOCKS = 8 }; /* media/telephone_event.py */
 
 void mask_types(struct mask *mask, const struct type_list lists[TYPE_KINDS]) {
     memset(mask->kinds, TYPE_UNKNOWN, sizeof mask->kinds);
-    mask->types_known = false;
+    mask->types_known = mask->has_decoded = false;
     for (int kind = TYPE_AUDIO; kind < TYPE_KINDS; kind++)
         for (size_t i = 0, step = kind == TYPE_DECODED ? 2 : 1; i + step <= lists[kind].count; i += step) {
             const uint8_t *type = &lists[kind].types[i];
             mask->kinds[type[0] & 0x7F] = (uint8_t)kind;
             mask->types_known = true;
+            mask->has_decoded |= kind == TYPE_DECODED;
             if (kind == TYPE_DECODED)
                 mask->codecs[type[0] & 0x7F] = type[1];
         }

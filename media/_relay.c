@@ -146,7 +146,7 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
     if (!is_rtp && !oversized && is_clear && rtcp_reception(packet, length, &here->lost, &here->jitter))
         here->reports++;
     if (decision.opens_window)
-        decoder_event(relay, stream);
+        decoder_event(relay, stream, now_ms);
     if (decision.verdict == ASK && !decoder_ask(relay, stream, decision.codec, decision.bytes, decision.length, now_ms))
         decision.verdict = WITHHELD;
     if (decision.verdict == MALFORMED) {
