@@ -3,6 +3,7 @@
  * Rule 1: it hears what any receiver would: two of the eight tones that hold nearly all of the sound, for 40 ms.
  * Rule 2: it is strict. What it hears ends the call's audio, and speech through a mask that works never has that. */
 #include "_canary.h"
+#include "_wide.h"
 
 #include <math.h>
 #include <string.h>
@@ -57,17 +58,30 @@ static bool step(struct canary *canary) {
     return canary->run >= STEPS_NEEDED;
 }
 
-bool canary_hears(struct canary *canary, const int16_t *samples, size_t count) {
-    bool heard = false;
-    struct canary_block *now = &canary->now;
+/* At most to the end of the step that has begun. */
+WIDE static void add_up(struct canary_block *block, const int16_t *samples, size_t count, unsigned from) {
+    struct canary_block sum = *block; /* of its own: nothing else can lie where it does */
     for (size_t i = 0; i < count; i++) {
         float sample = samples[i];
-        for (int line = 0; line < CANARY_LINES; line++) {
-            now->real[line] += sample * cosine[canary->count][line];
-            now->imaginary[line] += sample * sine[canary->count][line];
-        }
-        now->energy += sample * sample;
-        if (++canary->count == STEP)
+        for (int line = 0; line < CANARY_LINES; line++)
+            sum.real[line] += sample * cosine[from + i][line];
+        for (int line = 0; line < CANARY_LINES; line++)
+            sum.imaginary[line] += sample * sine[from + i][line];
+        sum.energy += sample * sample;
+    }
+    *block = sum;
+    explicit_bzero(&sum, sizeof sum);
+}
+
+bool canary_hears(struct canary *canary, const int16_t *samples, size_t count) {
+    bool heard = false;
+    while (count > 0) {
+        size_t part = STEP - canary->count < count ? STEP - canary->count : count;
+        add_up(&canary->now, samples, part, canary->count);
+        samples += part;
+        count -= part;
+        canary->count += (unsigned)part;
+        if (canary->count == STEP)
             heard |= step(canary);
     }
     return heard;
