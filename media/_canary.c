@@ -14,7 +14,7 @@ enum { RATE = 8000, STEP = 80, STEPS_NEEDED = 3, ROWS = 4, NO_KEY = -1 };
 #define LEAST_TONE 0.06f /* of it, the weaker: a twist of 11 dB */
 
 static const int LINES_HZ[CANARY_LINES] = {697, 770, 852, 941, 1209, 1336, 1477, 1633};
-static float cosine[STEP + 1][CANARY_LINES], sine[STEP + 1][CANARY_LINES]; /* the last row: a whole step */
+static wide_float cosine[STEP + 1], sine[STEP + 1]; /* the last row: a whole step */
 
 void canary_prepare(void) {
     for (int at = 0; at <= STEP; at++)
@@ -60,17 +60,19 @@ static bool step(struct canary *canary) {
 
 /* At most to the end of the step that has begun. */
 WIDE static void add_up(struct canary_block *block, const int16_t *samples, size_t count, unsigned from) {
-    struct canary_block sum = *block; /* of its own: nothing else can lie where it does */
+    wide_float real, imaginary;
+    memcpy(&real, block->real, sizeof real);
+    memcpy(&imaginary, block->imaginary, sizeof imaginary);
+    float energy = block->energy;
     for (size_t i = 0; i < count; i++) {
         float sample = samples[i];
-        for (int line = 0; line < CANARY_LINES; line++)
-            sum.real[line] += sample * cosine[from + i][line];
-        for (int line = 0; line < CANARY_LINES; line++)
-            sum.imaginary[line] += sample * sine[from + i][line];
-        sum.energy += sample * sample;
+        real += sample * cosine[from + i];
+        imaginary += sample * sine[from + i];
+        energy += sample * sample;
     }
-    *block = sum;
-    explicit_bzero(&sum, sizeof sum);
+    memcpy(block->real, &real, sizeof real);
+    memcpy(block->imaginary, &imaginary, sizeof imaginary);
+    block->energy = energy;
 }
 
 bool canary_hears(struct canary *canary, const int16_t *samples, size_t count) {

@@ -14,7 +14,7 @@ static const double NOW = 0.30, KEEPS = 0.50, STAYS = 0.25, TWIST = 8.0, BEGINS 
 static const double OFF = 0.056, OFF_FREE = 0.357, UNEVEN = 0.1, EVEN = 3.0, BEFORE = 0.15, BESIDE = 0.15;
 static const double DEVIATION = 0.028, DEVIATION_LONG = 0.018;
 
-static int32_t cosines[BLOCK][LINES], sines[BLOCK][LINES]; /* the lines side by side: they are added up together */
+static wide_int cosines[BLOCK], sines[BLOCK]; /* the lines side by side: they are added up together */
 static double expected_re[LINES], expected_im[LINES], most[LINES], most_long[LINES];
 
 void inband_prepare(void) {
@@ -34,14 +34,12 @@ void inband_prepare(void) {
 }
 
 WIDE static void measure(struct measured *measured, const int16_t *samples) {
-    int32_t real[LINES] = {0}, imaginary[LINES] = {0}; /* 40 * 32256 * 1024 is less than 2^31 */
+    wide_int real = {0}, imaginary = {0}; /* 40 * 32256 * 1024 is less than 2^31 */
     int64_t energy = 0;
     for (int n = 0; n < BLOCK; n++) {
         int32_t sample = samples[n];
-        for (int line = 0; line < LINES; line++)
-            real[line] += sample * cosines[n][line];
-        for (int line = 0; line < LINES; line++)
-            imaginary[line] += sample * sines[n][line];
+        real += sample * cosines[n];
+        imaginary += sample * sines[n];
         energy += sample * sample;
     }
     for (int line = 0; line < LINES; line++) {

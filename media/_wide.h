@@ -10,4 +10,7 @@
 #define WIDE
 #endif
 
+typedef int32_t wide_int __attribute__((vector_size(32))); /* a value a line */
+typedef float wide_float __attribute__((vector_size(32)));
+
 #endif

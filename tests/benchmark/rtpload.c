@@ -1,6 +1,7 @@
 /* Packet load for a relay: N calls, two sockets a call, paced RTP both ways, latency from a time stamp in the payload.
  *
- * usage: rtpload CALLS
+ * usage: rtpload CALLS SPEECH
+ *   SPEECH is a file of G.711 mu-law that all sides say, each from a place of its own
  *   it prints    {"caller": [PORT ...], "agent": [PORT ...]}      its own ports, all on 127.0.0.1
  *   it reads     peers PORT PORT ...                              where each call's caller side, then agent side, sends to
  *   it reads     run MILLISECONDS                                 as often as wanted
@@ -23,7 +24,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { PACKET = 172, PERIOD_NS = 20000000, BATCH = 16, BUCKET_NS = 100, BUCKETS = 1000000, DRAIN_MS = 300 };
+enum { MOST_SPEECH = 1 << 22, SAID = 160, PACKET = 172, PERIOD_NS = 20000000, BATCH = 16, BUCKET_NS = 100, BUCKETS = 1000000, DRAIN_MS = 300 };
 #define MAGIC 0x746f6e65u
 
 struct side {
@@ -31,11 +32,12 @@ struct side {
     uint16_t port;
     uint16_t sequence;
     uint32_t rtp_timestamp;
+    size_t said; /* of the speech */
     struct sockaddr_in peer;
     int64_t phase;
 };
 
-struct stamp { /* the first bytes of the payload; never leaves this process's hands, so the host's byte order will do */
+struct stamp { /* the beginning of the payload; never leaves this process's hands, so the host's byte order will do */
     uint32_t magic;
     uint32_t run;
     int64_t sent_at;
@@ -47,6 +49,19 @@ struct result {
 };
 
 static uint32_t histogram[BUCKETS];
+static uint8_t speech[MOST_SPEECH];
+static size_t speech_size;
+
+/* Half a byte a sample, as the sixteen values of mu-law that are next to silence: nobody who listens hears a stamp. */
+static void put_stamp(uint8_t *payload, const struct stamp *stamp) {
+    const uint8_t *bytes = (const uint8_t *)stamp;
+    for (size_t i = 0; i < 2 * sizeof *stamp; i++) payload[i] = 0xF0 | (bytes[i / 2] >> (i % 2 ? 4 : 0) & 0x0F);
+}
+
+static void get_stamp(const uint8_t *payload, struct stamp *stamp) {
+    uint8_t *bytes = (uint8_t *)stamp;
+    for (size_t i = 0; i < sizeof *stamp; i++) bytes[i] = (payload[2 * i] & 0x0F) | (payload[2 * i + 1] & 0x0F) << 4;
+}
 
 static int64_t now_ns(void) {
     struct timespec t;
@@ -72,6 +87,7 @@ static void open_side(struct side *side, int epoll, uint32_t index) {
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, side->fd, &event) < 0) fail("epoll_ctl");
     side->port = ntohs(own.sin_port);
     side->phase = random() % PERIOD_NS;
+    side->said = (size_t)random() % (speech_size / SAID) * SAID;
 }
 
 static void send_packet(struct side *side, uint32_t index, uint32_t run, struct result *result) {
@@ -80,14 +96,15 @@ static void send_packet(struct side *side, uint32_t index, uint32_t run, struct 
     uint16_t sequence = htons(side->sequence++);
     uint32_t rtp_timestamp = htonl(side->rtp_timestamp), ssrc = htonl(0x10000000u + index);
     side->rtp_timestamp += 160;
-    memset(packet, 0xff, sizeof packet); /* the rest of the payload is silence in G.711 mu-law */
+    memcpy(packet + 12, speech + side->said, SAID);
+    side->said = side->said + 2 * SAID > speech_size ? 0 : side->said + SAID;
     packet[0] = 0x80;
     packet[1] = 0;
     memcpy(packet + 2, &sequence, 2);
     memcpy(packet + 4, &rtp_timestamp, 4);
     memcpy(packet + 8, &ssrc, 4);
     stamp.sent_at = now_ns();
-    memcpy(packet + 12, &stamp, sizeof stamp);
+    put_stamp(packet + 12, &stamp);
     if (sendto(side->fd, packet, sizeof packet, 0, (struct sockaddr *)&side->peer, sizeof side->peer) == PACKET)
         result->sent++;
     else
@@ -107,7 +124,7 @@ static void receive_packet(struct side *side, uint32_t run, struct result *resul
         result->foreign++;
         return;
     }
-    memcpy(&stamp, packet + 12, sizeof stamp);
+    get_stamp(packet + 12, &stamp);
     if (stamp.magic != MAGIC || stamp.run != run) {
         result->foreign++;
         return;
@@ -168,13 +185,21 @@ static int by_phase(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+static void read_speech(const char *path) {
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) fail(path);
+    speech_size = fread(speech, 1, sizeof speech, file);
+    fclose(file);
+}
+
 int main(int argc, char **argv) {
-    uint32_t calls = argc == 2 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0, count = calls * 2, run = 0;
+    uint32_t calls = argc == 3 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0, count = calls * 2, run = 0;
     struct rlimit files;
     char *line = NULL;
     size_t room = 0;
-    if (calls == 0 || calls > 20000) {
-        fprintf(stderr, "usage: rtpload CALLS\n");
+    if (argc == 3) read_speech(argv[2]);
+    if (calls == 0 || calls > 20000 || speech_size < SAID) {
+        fprintf(stderr, "usage: rtpload CALLS SPEECH\n");
         return 2;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
