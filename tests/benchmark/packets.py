@@ -1,12 +1,12 @@
-"""The packet load: rtpload.c, driven line by line. What it sends is speech: near silence a detector of tones has nothing to do."""
+"""The packet load: rtpload.c, driven line by line. It sends speech: near silence a detector of tones has nothing to do."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 from dataclasses import dataclass
-from types import TracebackType
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
