@@ -14,7 +14,7 @@ static const double NOW = 0.30, KEEPS = 0.50, STAYS = 0.25, TWIST = 8.0, BEGINS 
 static const double OFF = 0.056, OFF_FREE = 0.357, UNEVEN = 0.1, EVEN = 3.0, BEFORE = 0.15, BESIDE = 0.15;
 static const double DEVIATION = 0.028, DEVIATION_LONG = 0.018;
 
-static wide_int cosines[BLOCK], sines[BLOCK]; /* the lines side by side: they are added up together */
+static wide_int cosines[BLOCK][2], sines[BLOCK][2]; /* the lines side by side: they are added up together */
 static double expected_re[LINES], expected_im[LINES], most[LINES], most_long[LINES];
 
 void inband_prepare(void) {
@@ -22,8 +22,8 @@ void inband_prepare(void) {
     for (int line = 0; line < LINES; line++) {
         for (int n = 0; n < BLOCK; n++) {
             double turn = 2 * pi * FREQUENCIES[line] * n / 8000;
-            cosines[n][line] = (int32_t)nearbyint(SCALE * cos(turn));
-            sines[n][line] = (int32_t)nearbyint(-SCALE * sin(turn));
+            cosines[n][line / 4][line % 4] = (int32_t)nearbyint(SCALE * cos(turn));
+            sines[n][line / 4][line % 4] = (int32_t)nearbyint(-SCALE * sin(turn));
         }
         double advance = 2 * pi * FREQUENCIES[line] * BLOCK / 8000;
         expected_re[line] = cos(advance);
@@ -33,19 +33,23 @@ void inband_prepare(void) {
     }
 }
 
-WIDE static void measure(struct measured *measured, const int16_t *samples) {
-    wide_int real = {0}, imaginary = {0}; /* 40 * 32256 * 1024 is less than 2^31 */
+static void measure(struct measured *measured, const int16_t *samples) {
+    wide_int rows_re = {0}, rows_im = {0}, columns_re = {0}, columns_im = {0}; /* 40 * 32256 * 1024 is less than 2^31 */
     int64_t energy = 0;
     for (int n = 0; n < BLOCK; n++) {
         int32_t sample = samples[n];
-        real += sample * cosines[n];
-        imaginary += sample * sines[n];
+        rows_re += sample * cosines[n][0];
+        rows_im += sample * sines[n][0];
+        columns_re += sample * cosines[n][1];
+        columns_im += sample * sines[n][1];
         energy += sample * sample;
     }
+    const wide_int real[] = {rows_re, columns_re}, imaginary[] = {rows_im, columns_im};
     for (int line = 0; line < LINES; line++) {
-        measured->real[line] = real[line];
-        measured->imaginary[line] = imaginary[line];
-        measured->power[line] = (double)real[line] * (double)real[line] + (double)imaginary[line] * (double)imaginary[line];
+        int32_t re = real[line / 4][line % 4], im = imaginary[line / 4][line % 4];
+        measured->real[line] = re;
+        measured->imaginary[line] = im;
+        measured->power[line] = (double)re * (double)re + (double)im * (double)im;
     }
     measured->energy = energy;
 }
