@@ -204,9 +204,10 @@ bool mask_leaks(struct mask *mask, const uint8_t *packet, size_t length) {
         return false;
     int16_t samples[FRAME_MOST];
     size = size < FRAME_MOST ? size : FRAME_MOST;
-    for (size_t at = 0; at < size; at++)
-        samples[at] = (int16_t)(is_mu || is_a ? g711_decode(is_mu ? CODING_MU : CODING_A, payload[at])
-                                              : g722_hear(&mask->hold->left, payload[at]));
+    if (is_mu || is_a)
+        g711_hear(is_mu ? CODING_MU : CODING_A, payload, size, samples);
+    for (size_t at = 0; !(is_mu || is_a) && at < size; at++)
+        samples[at] = (int16_t)g722_hear(&mask->hold->left, payload[at]);
     mask->shut = canary_hears(&mask->hold->canary, samples, size);
     explicit_bzero(samples, size * sizeof *samples);
     return mask->shut;

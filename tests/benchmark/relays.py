@@ -45,7 +45,7 @@ class Relay(Protocol):
         ...
 
     def mask(self, calls: int) -> None:
-        """Keep keys and tones of the caller from the agent, in the first `calls` calls that were opened."""
+        """Keep keys and tones from the agent, in the first `calls` calls that were opened."""
 
     def pid(self) -> int: ...
 
@@ -136,8 +136,10 @@ class RtpengineRelay:
     _process: subprocess.Popen[bytes] | None = None
     _ng: NgClient
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, both_ways: bool = True) -> None:
+        """`both_ways`: it masks what the agent's side says too."""
         self._log = log
+        self._masked = ("caller", "agent") if both_ways else ("caller",)
 
     def start(self, calls: int = 1000) -> None:
         if shutil.which("rtpengine") is None:
@@ -158,7 +160,8 @@ class RtpengineRelay:
 
     def mask(self, calls: int) -> None:
         for index in range(calls):
-            self._ask("block DTMF", call_id=f"call-{index}", from_tag=f"caller-{index}", **_RECIPE)
+            for side in self._masked:
+                self._ask("block DTMF", call_id=f"call-{index}", from_tag=f"{side}-{index}", **_RECIPE)
 
     def _open_call(self, index: int, phones: Ends) -> Ends:
         same = {"call_id": f"call-{index}", "from_tag": f"caller-{index}", "ICE": "remove", "flags": ["trust-address"]}
