@@ -31,7 +31,7 @@ from tonewall.process import card_environment
 
 HOST, STREAM, EVENT, SSRC = "127.0.0.1", 1, 101, 0x77
 CARD = "4539578763621486"
-_TRIES, _IN_FLIGHT = 5, 5
+_PATIENCE, _IN_FLIGHT = 20.0, 5  # seconds; packets
 TONE, PAUSE = round(0.08 * RATE), round(0.12 * RATE)
 THE_MIDDLE = itemgetter(slice(1, -3))  # what begins may repeat what was not heard (Opus); what ends waits for more
 codecs = pytest.mark.parametrize("codec", list(DecodedCodec), ids=lambda codec: codec.name)
@@ -51,7 +51,7 @@ def keyed(keys: str) -> tuple[Floats, list[range]]:
     return audio, presses
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], object], seconds: float = _PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true"
@@ -103,11 +103,14 @@ class Line:
         return self.left[before:]
 
     def passes(self, payloads: list[bytes], which: Callable[[list[bytes]], list[bytes]], first: int) -> None:
-        """Asserts that these leave as they came. On a machine that is busy the decoder may answer too late: then once more."""
-        for attempt in range(_TRIES):
-            left = [packet.payload for packet in self.send(payloads, first + attempt * len(payloads))]
+        """Asserts that these leave as they came, sooner or later: a window lasts for a while, and on a machine that is busy the
+        decoder may answer too late."""
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            left = [packet.payload for packet in self.send(payloads, first)]
             if which(left) == which(payloads):
                 return
+            first += len(payloads)
         raise AssertionError("what is no key is not untouched")
 
     def settled(self) -> bool:
