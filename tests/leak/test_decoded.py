@@ -202,7 +202,7 @@ def test_an_event_shuts_what_waits_and_what_comes_after_it(line: Line, codec: De
 @pytest.mark.parametrize("policy", [Policy.MASK, Policy.MUTE_ON_KEY])
 def test_an_event_before_all_audio_shuts_what_comes_after_it(line: Line, codec: DecodedCodec, policy: Policy) -> None:
     """Also where the decoder is not there yet, or has heard nothing of the stream."""
-    line.relay.set_mask(STREAM, True, policy, 400)  # 2 s
+    line.relay.set_mask(STREAM, True, policy, 6000)  # 30 s
     line.customer.sendto(bytes(Packet(EVENT, 9, 9 * 160, SSRC, b"\x05\x0a\x00\xa0")), (HOST, line.port))
     until(lambda: line.relay.counters(STREAM)["agent_masked"] == 1)
     line.start_decoder()
