@@ -88,21 +88,28 @@ class TonewallRelay:
         raise BenchmarkError(f"the media process did not come up; is the core built (make setup)? See {self._log}")
 
     def open_calls(self, phones: list[Ends]) -> list[Ends]:
-        return [self._open_call(SessionId(f"bench-{index}"), call) for index, call in enumerate(phones)]
+        for index, call in enumerate(phones):
+            self._send_call(SessionId(f"bench-{index}"), call)
+        return [self._opened_call() for _ in phones]
 
     def mask(self, calls: int) -> None:
         for index in range(calls):
-            self._ask(SetMask(session=SessionId(f"bench-{index}"), on=True))
+            self._b2bua.sendall(pack(SetMask(session=SessionId(f"bench-{index}"), on=True)))
+            self._answer()
 
-    def _open_call(self, session: SessionId, phones: Ends) -> Ends:
-        opened = self._ask(OpenSession(session=session, streams=1))
-        for side, port in ((Side.CALLER, phones.caller), (Side.AGENT, phones.agent)):
-            self._ask(SetRemote(session=session, side=side, streams=(_remote(port),)))
+    def _send_call(self, session: SessionId, phones: Ends) -> None:
+        remotes = [
+            SetRemote(session=session, side=side, streams=(_remote(port),))
+            for side, port in ((Side.CALLER, phones.caller), (Side.AGENT, phones.agent))
+        ]
+        self._b2bua.sendall(b"".join(map(pack, (OpenSession(session=session, streams=1), *remotes))))
+
+    def _opened_call(self) -> Ends:
+        opened, *_ = self._answer(), self._answer(), self._answer()
         assert isinstance(opened, SessionOpened)
         return Ends(caller=opened.caller[0].port, agent=opened.agent[0].port)
 
-    def _ask(self, command: OpenSession | SetRemote | SetMask) -> Done | SessionOpened:
-        self._b2bua.sendall(pack(command))
+    def _answer(self) -> Done | SessionOpened:
         answer = _ANSWER.decode(self._answers.read(int.from_bytes(self._answers.read(4), "big")))
         if isinstance(answer, Refused):
             raise BenchmarkError(f"the media process refused a command: {answer.reason}")
