@@ -168,18 +168,12 @@ class Reception:
 
     def _proved(self, peer: Peer, request: Request) -> bool:
         """Whether the trunk has proved that it knows its password. If not, it has been asked to; nothing is kept of it."""
-        now, host, trunk = self._ground.scheduler.now(), request.source.host, peer.trunk
-        values = request.headers.getlist("Proxy-Authorization")
-        verdict = Verdict.BAD
-        if values and self._guard.patient(host, now):
-            told = f"{request.head.call_id} {request.cseq}"
-            verdict = self._guard.verify(values[0], "INVITE", trunk.username, trunk.password, told, now)
+        now, host = self._ground.scheduler.now(), request.source.host
+        verdict = self._guard.judge(request, "Proxy-Authorization", peer.trunk, now)
         if verdict is Verdict.GOOD:
             return True
         self._count["challenges"] += 1
-        if values and verdict is Verdict.BAD:
-            self._guard.guessed(host, now)
-        lines = self._guard.lines(now, "Proxy-Authenticate", stale=verdict is Verdict.STALE)
+        lines = self._guard.lines(now, host, "Proxy-Authenticate", stale=verdict.renewed)
         if self._guard.patient(host, now):
             self._stateless(request.head, request.source, 407, lines)
         else:
