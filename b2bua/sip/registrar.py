@@ -126,7 +126,7 @@ class Registrar:
 
     def _answer(self, request: Request, code: int, lines: tuple[str, ...]) -> None:
         tag = stateless_tag(request.head)
-        self._ground.send(response(request.head, request.source, code, tag=tag, lines=lines), request.source)
+        self._ground.transports.send(response(request.head, request.source, code, tag=tag, lines=lines), request.source)
 
     # --- time --------------------------------------------------------------------------------------------------------
 
