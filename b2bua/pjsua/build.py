@@ -1,6 +1,7 @@
 """What the PJSIP that is installed was built for: calls, its version, its TLS library.
 
-Rule 1: limits are found by trying, in a process of its own: PJSIP tells none, and can be started once only.
+Rule 1: limits are found by trying, in a process of its own: PJSIP tells none, can be started once only, and aborts where its
+        table of sockets is smaller than that of its calls. So the process says after each leg how many there are.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ def examine() -> Build:
         ran = subprocess.run(
             [sys.executable, "-m", "b2bua.pjsua.build"], capture_output=True, timeout=_PATIENCE, check=False
         )
-        told = json.loads(next(line for line in ran.stdout.splitlines() if line.startswith(b"{")))  # PJSIP prints too
+        told = json.loads([line for line in ran.stdout.splitlines() if line.startswith(b"{")][-1])  # PJSIP prints too
         return Build(told["version"], told["places"], tuple(told["tls"]))
-    except (OSError, ValueError, LookupError, StopIteration, subprocess.TimeoutExpired) as error:
+    except (OSError, ValueError, LookupError, subprocess.TimeoutExpired) as error:
         raise NoBuildError("pjsua2 is installed, but does not start") from error
 
 
@@ -55,7 +56,7 @@ def _tls() -> tuple[str, ...]:
     return tuple(sorted(names)[-1:])
 
 
-def _try() -> Build:
+def _try() -> None:
     import socket  # noqa: PLC0415  # the process that tries needs them, who asks does not
 
     import pjsua2 as pj  # noqa: PLC0415
@@ -66,12 +67,13 @@ def _try() -> Build:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
         nobody.bind((LOOPBACK, 0))
         stack.start()
+        version, tls = str(pj.Endpoint.instance().libVersion().full), _tls()
         while stack.calls < _MOST and stack.dial(f"try-{stack.calls}", nobody.getsockname()[1]):
-            pass
-        build = Build(str(pj.Endpoint.instance().libVersion().full), stack.calls, _tls())
+            build = Build(version, stack.calls, tls)
+            sys.stdout.write(json.dumps(asdict(build)) + "\n")
+            sys.stdout.flush()
         stack.stop()
-    return build
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asdict(_try())) + "\n")
+    _try()

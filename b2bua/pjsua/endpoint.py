@@ -19,7 +19,7 @@ from b2bua.call.trunk import Trunk
 from b2bua.call.view import HopView
 from b2bua.pjsua.front import Front
 from b2bua.pjsua.leg import Leg, State
-from b2bua.pjsua.stack import PjsipStack, Told
+from b2bua.pjsua.stack import SOCKETS, PjsipStack, Told
 from b2bua.sip.compose import phrase
 from b2bua.sip.headers import Moment
 from b2bua.sip.hop import Address, Bind, Hop, Transport
@@ -133,7 +133,7 @@ class PjsuaEngine:
         if not command.offer or command.replaces:  # see docs/pjsua2.md
             self._emit(leg_id, LegFailed(488, phrase(488)))
             return
-        if not hops or self._front.closing or self._stack.calls >= self._places:
+        if not hops or self._front.closing or not self._fits(1):
             self._emit(leg_id, LegFailed(503, phrase(503), retry_after=_LATER))
             return
         invite = invitation(command, peer, hops[0], self._front.host, "")
@@ -183,7 +183,13 @@ class PjsuaEngine:
     def _room(self) -> bool:
         """Whether another call of two legs has its places: those of calls that have not called out yet are promised."""
         incoming = sum(1 for leg in self._legs.values() if leg.request is not None)
-        return max(2 * incoming, self._stack.calls) + 2 <= self._places
+        promised = max(0, 2 * incoming - self._stack.calls)
+        return self._fits(2 + promised)
+
+    def _fits(self, legs: int) -> bool:
+        """Whether PJSIP has places and sockets for so many more; a quarter of the sockets is left to what it is cancelling."""
+        sockets = max(SOCKETS, self._places * 3 // 4)
+        return self._stack.calls + legs <= self._places and self._stack.held + legs <= sockets
 
     # --- events ------------------------------------------------------------------------------------------------------
 

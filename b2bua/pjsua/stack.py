@@ -8,6 +8,8 @@ Rule 3: it opens no sound device, binds to loopback only, and logs nothing.
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +22,9 @@ from tonewall.log import get_logger
 LOOPBACK = "127.0.0.1"
 _AT_ONCE = 64  # things that happen in one turn
 _ASKED = 100_000  # calls; PJSIP takes what it was built for
+# PJSIP aborts where its table of sockets is full. A leg has two in it, and a closed one stays half a second.
+_CLOSING = 1.0  # seconds
+SOCKETS = 20  # legs that fit into the smallest table (64), with room for what is being cancelled
 _log = get_logger(__name__)
 
 
@@ -70,6 +75,7 @@ class PjsipStack:
         self._account: _Account | None = None
         self._calls: dict[str, _Call] = {}
         self._gone: list[_Call] = []
+        self._ended: deque[float] = deque()
         self.errors = 0
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -122,6 +128,14 @@ class PjsipStack:
         """How many of its places are taken."""
         return len(self._calls)
 
+    @property
+    def held(self) -> int:
+        """Legs whose sockets it holds, those of legs that have just ended among them."""
+        since = time.monotonic() - _CLOSING
+        while self._ended and self._ended[0] < since:
+            self._ended.popleft()
+        return len(self._calls) + len(self._ended)
+
     # --- what it is asked; each says whether PJSIP agreed --------------------------------------------------------------
 
     def dial(self, call: str, front: int) -> bool:
@@ -135,6 +149,7 @@ class PjsipStack:
         if self._agrees("dial", lambda: made.makeCall(remote_uri(front), parameters)):
             return True
         self._calls.pop(call, None)
+        self._ended.append(time.monotonic())
         return False
 
     def answer(self, call: str, code: int, phrase: str = "") -> bool:
@@ -185,6 +200,7 @@ class PjsipStack:
         name = str(info.callIdString)
         if state == "disconnected" and name in self._calls:
             self._gone.append(self._calls.pop(name))
+            self._ended.append(time.monotonic())
         if state is not None:
             self._tell(Told(name, state, int(info.lastStatusCode)))
 

@@ -54,9 +54,9 @@ def tonewall(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def conf(folder: Path, text: str = ROUTES) -> str:
+def conf(folder: Path, text: str = ROUTES, engine: str = "own") -> str:
     path = folder / "sip.conf"
-    path.write_text(CONF.format(folder=folder) + text)
+    path.write_text(CONF.format(folder=folder).replace("[general]", f"[general]\nengine = {engine}") + text)
     return str(path)
 
 
@@ -125,8 +125,8 @@ async def test_the_doctor_tells_what_the_pjsip_that_is_here_holds(tmp_path: Path
     pytest.importorskip("pjsua2", reason="pjsua2 is not here")
     path = Path(conf(tmp_path, ""))
     assert not [finding for finding in await examine(path) if "PJSIP" in finding.what]
-    path.write_text(path.read_text().replace("[general]", "[general]\nengine = pjsua2"))
-    calls, transports = [finding for finding in await examine(path) if "PJSIP" in finding.what]
+    chosen = Path(conf(tmp_path, "", engine="pjsua2"))
+    calls, transports = [finding for finding in await examine(chosen) if "PJSIP" in finding.what]
     assert re.search(r"^[0-9.]+[^ ]*: [0-9]+ calls at once; more get 503", calls.says)
     assert "2 calls" not in calls.says or calls.level is Level.WARNING
     assert "UDP" in transports.says

@@ -138,7 +138,16 @@ async def test_what_it_cannot_do_is_refused_by_the_front(
 
 
 async def test_fifty_calls_in_a_row_leave_nothing_behind(stage: PjsuaStage, capfd: pytest.CaptureFixture[str]) -> None:
-    for _ in range(50):
+    """Those that come faster than PJSIP gives its sockets back are told to come again: it would abort."""
+    taken = later = 0
+    while taken < 50:
+        if not stage.bridge.engine._room():
+            later += 1
+            stage.carrier.send(stage.carrier.request("INVITE", body=stories.OFFER))
+            assert int((await stage.carrier.hear("503")).one("Retry-After")) > 0
+            await until(stage.bridge.engine._room)
+            continue
+        taken += 1
         near, _ = await stage.up()
         stage.carrier.send(stage.carrier.request("BYE", call=near, cseq=2))
         stage.pbx.reply(await stage.pbx.hear("BYE"), 200)
@@ -146,6 +155,7 @@ async def test_fifty_calls_in_a_row_leave_nothing_behind(stage: PjsuaStage, capf
         await stage.empty()
         stage.bridge.seen.clear()
     assert stage.bridge.engine.counters()["legs_in"] == 50
+    assert later > 0
     out, err = capfd.readouterr()
     assert "Bug!" not in out + err  # PJSIP's word for a timer whose call was freed too early
 
