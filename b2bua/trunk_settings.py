@@ -177,15 +177,15 @@ class CarrierSettings(TrunkSettings):
     key_pause: float = Field(
         2.0, ge=0.2, le=30, description="seconds after a key until a caller is heard again under mute-on-key"
     )
-    info_digits: bool = Field(
-        False,
-        description="yes: its callers' keys come as SIP INFO, and not as telephone-event; a card is captured from there",
-    )
     capture_tones: bool = Field(
         False, description="yes or no: keys that its callers' phones send as tones are captured too, each once"
     )
     placeholder_tone: bool = Field(
         False, description="yes or no: agents hear a flat tone, the same for all keys, where a key was pressed"
+    )
+    info_digits: bool = Field(
+        False,
+        description="yes: its callers' keys come as SIP INFO, and not as telephone-event; a card is captured from there",
     )
 
 

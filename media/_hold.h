@@ -30,7 +30,7 @@ extern const uint8_t G722_FLAT[]; /* a block */
 
 /* --- _inband.c (media/inband.py) -------------------------------------------------------------------------------------- */
 
-enum { BLOCK = 40, LINES = 8, LONGEST = 12, HANG_SURE = 12 };
+enum { BLOCK = 40, LINES = 8, KEPT = 12, HANG_SURE = 12 };
 
 struct measured {
     int32_t real[LINES], imaginary[LINES];
@@ -38,7 +38,14 @@ struct measured {
     int64_t energy;
 };
 
+struct look {
+    double share, off, uneven, before;
+    int key;
+};
+
 struct detector {
+    struct look begun;
+    int left; /* blocks for which `begun` counts */
     int count; /* of `seen`, a ring */
     uint64_t next;
     struct measured seen[16];

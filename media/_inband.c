@@ -4,13 +4,14 @@
 #include <math.h>
 #include <string.h>
 
-enum { SCALE = 1024, SURE = 6, HANG = 2, APART = 8, RECENT = 60, FAINT = 15677, LOOKS = 4 };
+enum { SCALE = 1024, SURE = 6, HANG = 1, APART = 8, RECENT = 60, BEGUN = 14, FAINT = 15677, LOOKS = 3 };
 
 static const int FREQUENCIES[LINES] = {697, 770, 852, 941, 1209, 1336, 1477, 1633};
-static const int BLOCKS_OF[LOOKS] = {4, 6, 8, 12};
-static const double SHARE_OF[LOOKS] = {0.76, 0.66, 0.56, 0.45};
-static const double NOW = 0.30, KEEPS = 0.50, STAYS = 0.25, TWIST = 7.943282347242816;
-static const double DEVIATION = 0.028, DEVIATION_LONG = 0.022;
+static const int BLOCKS_OF[LOOKS] = {4, 6, 8};
+static const double SHARE_OF[LOOKS] = {0.62, 0.54, 0.45};
+static const double NOW = 0.30, KEEPS = 0.50, STAYS = 0.25, TWIST = 8.0, BEGINS = 0.50;
+static const double OFF = 0.056, OFF_FREE = 0.357, UNEVEN = 0.1, EVEN = 3.0, BEFORE = 0.15, BESIDE = 0.15;
+static const double DEVIATION = 0.028, DEVIATION_LONG = 0.018;
 
 static int16_t cosines[LINES][BLOCK], sines[LINES][BLOCK];
 static double expected_re[LINES], expected_im[LINES], most[LINES], most_long[LINES];
@@ -52,7 +53,21 @@ static const struct measured *seen(const struct detector *detector, int back) {
     return &detector->seen[(detector->next - 1 - (uint64_t)back) % 16];
 }
 
-static double in_step(const struct detector *detector, int blocks, int line, double limit) {
+/* The square of one line over these blocks, each turned back by what it is to have advanced. */
+static double added_up(const struct detector *detector, int blocks, int line, double turn_re, double turn_im) {
+    double step_re = 1, step_im = 0, sum_re = 0, sum_im = 0;
+    for (int back = blocks - 1; back >= 0; back--) {
+        double a = seen(detector, back)->real[line], b = seen(detector, back)->imaginary[line];
+        sum_re += a * step_re - b * step_im;
+        sum_im += a * step_im + b * step_re;
+        double next_re = step_re * turn_re + step_im * turn_im;
+        step_im = step_im * turn_re - step_re * turn_im;
+        step_re = next_re;
+    }
+    return sum_re * sum_re + sum_im * sum_im;
+}
+
+static double in_step(const struct detector *detector, int blocks, int line, double limit, double *off) {
     double turn_re = 0, turn_im = 0;
     for (int back = blocks - 2; back >= 0; back--) {
         const struct measured *before = seen(detector, back + 1), *after = seen(detector, back);
@@ -69,16 +84,8 @@ static double in_step(const struct detector *detector, int blocks, int line, dou
     double across = turn_im * expected_re[line] - turn_re * expected_im[line];
     if (along <= 0 || across > limit || across < -limit)
         return 0;
-    double step_re = 1, step_im = 0, sum_re = 0, sum_im = 0;
-    for (int back = blocks - 1; back >= 0; back--) {
-        double a = seen(detector, back)->real[line], b = seen(detector, back)->imaginary[line];
-        sum_re += a * step_re - b * step_im;
-        sum_im += a * step_im + b * step_re;
-        double next_re = step_re * turn_re + step_im * turn_im;
-        step_im = step_im * turn_re - step_re * turn_im;
-        step_re = next_re;
-    }
-    return sum_re * sum_re + sum_im * sum_im;
+    *off = fabs(across) / most[line];
+    return added_up(detector, blocks, line, turn_re, turn_im);
 }
 
 static void strongest(const double *powers, int first, int *best, int *next) {
@@ -92,19 +99,40 @@ static void strongest(const double *powers, int first, int *best, int *next) {
             *next = line;
 }
 
-static double on_line(const struct detector *detector, int blocks, int *line, int next) {
+static double on_line(const struct detector *detector, int blocks, int *line, int next, double *off) {
     const double *limits = blocks < 6 ? most : most_long;
-    double square = in_step(detector, blocks, *line, limits[*line]);
+    double square = in_step(detector, blocks, *line, limits[*line], off);
     if (square != 0)
         return square;
     *line = next;
-    return in_step(detector, blocks, next, limits[next]);
+    return in_step(detector, blocks, next, limits[next], off);
 }
 
-static double share_of(const struct detector *detector, int blocks, double least, int *key) {
-    *key = 0;
+static bool stands_out(const struct detector *detector, int blocks, int line, double square) {
+    for (int other = line / 4 * 4; other < line / 4 * 4 + 4; other++)
+        if (other != line && added_up(detector, blocks, other, expected_re[other], expected_im[other]) > BESIDE * square)
+            return false;
+    return true;
+}
+
+/* What both lines were before, over what they are now: `lines` is their power in the look. */
+static double before_of(const struct detector *detector, int blocks, int row, int column, double lines) {
+    double before = 0;
+    int past = 0;
+    for (int back = blocks + 3; back > blocks; back--)
+        if (back < detector->count) {
+            before += seen(detector, back)->power[row] + seen(detector, back)->power[column];
+            past++;
+        }
+    if (past > 0)
+        before = before / past / (lines / blocks / blocks);
+    return before > 1 ? 1 : before;
+}
+
+static struct look look_at(const struct detector *detector, int blocks, double least) {
+    const struct look nothing = {.share = 0, .uneven = 1, .before = 1};
     if (detector->count < blocks)
-        return 0;
+        return nothing;
     int64_t sum = 0;
     double powers[LINES] = {0};
     for (int back = blocks - 1; back >= 0; back--) {
@@ -115,36 +143,63 @@ static double share_of(const struct detector *detector, int blocks, double least
     }
     double energy = (double)sum;
     if (energy < (double)FAINT * blocks * BLOCK)
-        return 0;
+        return nothing;
     int row, next_row, column, next_column;
     strongest(powers, 0, &row, &next_row);
     strongest(powers, 4, &column, &next_column);
     double whole = (double)SCALE * SCALE * BLOCK * energy;
     if (2 * (powers[row] + powers[column]) < least * whole)
-        return 0;
-    double low = on_line(detector, blocks, &row, next_row), high = on_line(detector, blocks, &column, next_column);
+        return nothing;
+    double low_off = 0, high_off = 0;
+    double low = on_line(detector, blocks, &row, next_row, &low_off);
+    double high = on_line(detector, blocks, &column, next_column, &high_off);
     if (low == 0 || high == 0 || low > TWIST * high || high > TWIST * low)
-        return 0;
+        return nothing;
     double share = 2 * (low + high) / (whole * blocks);
     if (share < least)
-        return 0;
-    *key = row * 4 + column - 4;
-    return share;
+        return nothing;
+    if (blocks > 4 && !(stands_out(detector, blocks, row, low) && stands_out(detector, blocks, column, high)))
+        return nothing;
+    return (struct look){
+        .share = share,
+        .key = row * 4 + column - 4,
+        .off = low_off + high_off,
+        .uneven = low > high ? low / high : high / low,
+        .before = before_of(detector, blocks, row, column, low + high),
+    };
+}
+
+static double needs(const struct look *look, double before) {
+    double off = look->off > OFF_FREE ? look->off - OFF_FREE : 0, uneven = look->uneven > EVEN ? look->uneven - EVEN : 0;
+    return OFF * off + UNEVEN * uneven + BEFORE * sqrt(before);
+}
+
+static void begin(struct detector *detector, const struct look *now) {
+    if (detector->left > 0)
+        detector->left--;
+    const struct look *begun = &detector->begun;
+    if (now->share >= BEGINS && (detector->left == 0 || now->key != begun->key || now->before <= begun->before)) {
+        detector->begun = *now;
+        detector->left = BEGUN;
+    }
 }
 
 struct found detector_hear(struct detector *detector, const int16_t *samples) {
     measure(&detector->seen[detector->next % 16], samples);
     detector->next++;
-    if (detector->count < LONGEST)
+    if (detector->count < KEPT)
         detector->count++;
-    struct found found = {.blocks = 0};
-    found.now = share_of(detector, 4, STAYS, &found.now_key);
-    for (int look = 0; look < LOOKS; look++) {
-        int key = found.now_key;
-        double share = look == 0 ? found.now : share_of(detector, BLOCKS_OF[look], SHARE_OF[look], &key);
-        if (share >= SHARE_OF[look] && (look == 0 || (found.now >= NOW && key == found.now_key))) {
-            found.blocks = BLOCKS_OF[look];
-            found.key = key;
+    const struct look now = look_at(detector, 4, STAYS);
+    const struct look *begun = &detector->begun;
+    begin(detector, &now);
+    struct found found = {.blocks = 0, .now = now.share, .now_key = now.key};
+    for (int at = 0; at < LOOKS; at++) {
+        const struct look look = at == 0 ? now : look_at(detector, BLOCKS_OF[at], SHARE_OF[at]);
+        bool fresh = detector->left > 0 && look.key == begun->key && begun->before < look.before;
+        double needed = SHARE_OF[at] + needs(&look, fresh ? begun->before : look.before);
+        if (look.share >= needed && (at == 0 || (now.share >= NOW && look.key == now.key))) {
+            found.blocks = BLOCKS_OF[at];
+            found.key = look.key;
             break;
         }
     }

@@ -20,7 +20,7 @@ void free_object(PyObject *self);
 bool secret_is_ours(SecretMemory *self, PyObject *error);
 bool take_types(const Py_buffer given[TYPE_KINDS], struct type_list lists[TYPE_KINDS]); /* false: an exception is set */
 void release_types(Py_buffer given[TYPE_KINDS]);
-PyObject *py_info_key(PyObject *module, PyObject *args, PyObject *kwargs); /* _py_info.c */
 bool take_manner(int policy, int guard, int tones, int flat, struct manner *out); /* false: an exception is set */
+PyObject *py_info_key(PyObject *module, PyObject *args, PyObject *kwargs); /* _py_info.c */
 
 #endif

@@ -2,7 +2,8 @@
 
 A block of audio is compared with the eight frequencies of DTMF (ITU-T Q.23). A tone is a line: over several blocks its phase
 advances evenly, and by how much says its frequency. So the blocks are added up in step with that advance, and what a pair of
-lines holds of the energy in all is its share. Speech seldom has a share that large in two lines so near to a key's.
+lines holds of the energy in all is its share. Speech seldom has a share that large in two lines so near to a key's, and where
+it has, the pair is uneven, was there before, lies off, or has others beside it: each of these asks for a larger share.
 
 Rule 1: a short look needs a large share, a longer one a smaller: speech over a tone hides it for a while, never for long.
 Rule 2: what was found lasts: until the share is small for HANG blocks, and the same key is known again soon after.
@@ -21,16 +22,23 @@ from itertools import pairwise
 BLOCK = 40  # samples: 5 ms at 8 kHz
 SCALE = 1024  # of the tables
 FREQUENCIES = (697, 770, 852, 941, 1209, 1336, 1477, 1633)  # Hz, rows and columns
-# Blocks that are looked at together, and the share of their energy that two lines must hold.
-SHARES = {4: 0.76, 6: 0.66, 8: 0.56, 12: 0.45}
+# Blocks that are looked at together, and the least share of their energy that two lines must hold.
+SHARES = {4: 0.62, 6: 0.54, 8: 0.45}
 NOW = 0.30  # and of it, in the newest four blocks, where more are looked at
+# What makes a pair less like a key, and the share that it must hold for it beyond the least.
+OFF, OFF_FREE = 0.056, 0.357  # how far both lines' advances are off, in parts of what is allowed
+UNEVEN, EVEN = 0.1, 3.0  # how much stronger one of the two is
+BESIDE = 0.15  # what another of four lines may have of the strongest's square, from 6 blocks on
+BEFORE = 0.15  # the lines' amplitude before, over what it is now: a key begins at once, a sound of speech grows
+BEGINS, BEGUN = 0.50, 14  # the share of a key that begins, and for how many blocks it counts how it began
 KEEPS, STAYS = 0.50, 0.25  # the shares that let a find, and a press that is sure, go on
 SURE = 6  # finds in a row that make a press
-HANG, HANG_SURE = 2, 12  # blocks that a find and a press reach beyond their last
+HANG, HANG_SURE = 1, 12  # blocks that a find and a press reach beyond their last
 APART, RECENT = 8, 60  # blocks that part two finds, and until a key is forgotten
-DEVIATION, DEVIATION_LONG = 0.028, 0.022  # how far a line may be from its key, for less and from 6 blocks on
-TWIST = 7.943282347242816  # how much stronger one of the two may be: 9 dB
+DEVIATION, DEVIATION_LONG = 0.028, 0.018  # how far a line may be from its key, for less and from 6 blocks on
+TWIST = 8.0  # how much stronger one of the two may be: 9 dB
 FAINT = 15677  # mean square of a sample: -42 dBm0
+KEPT = 12  # blocks: the longest look, one in which a press may rise, and three of what was before
 
 
 def _table(frequency: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -80,33 +88,63 @@ class Found:
     now_key: int = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Two lines over some blocks: the share that they hold (0: they are no key's), whose they are, and what makes them less
+    like a key: how far they are off (0 to 2), how uneven they are (1: not), their power before (0 to 1)."""
+
+    share: float
+    key: int = field(default=0, repr=False)
+    off: float = 0.0
+    uneven: float = 1.0
+    before: float = 1.0
+
+    def needs(self, before: float) -> float:
+        """What the share must be beyond the least."""
+        return OFF * max(self.off - OFF_FREE, 0.0) + UNEVEN * max(self.uneven - EVEN, 0.0) + BEFORE * math.sqrt(before)
+
+
+NOTHING = Look(0.0)
+
+
 @dataclass(slots=True)
 class Detector:
-    """The newest blocks of one line."""
+    """The newest blocks of one line, and the key that began of late."""
 
-    _seen: deque[Measured] = field(default_factory=lambda: deque(maxlen=max(SHARES)), repr=False)
+    _seen: deque[Measured] = field(default_factory=lambda: deque(maxlen=KEPT), repr=False)
+    _begun: Look = field(default=NOTHING, repr=False)
+    _left: int = 0  # blocks for which that counts
 
     def hear(self, samples: Sequence[int]) -> Found:
         self._seen.append(measure(samples))
-        now, now_key = self._share(4, STAYS)
+        now = self._look(4, STAYS)
+        self._begin(now)
         for blocks, least in SHARES.items():
-            share, key = (now, now_key) if blocks == 4 else self._share(blocks, least)
-            if share >= least and (blocks == 4 or (now >= NOW and key == now_key)):
-                return Found(blocks, now, key, now_key)
-        return Found(0, now, 0, now_key)
+            look = now if blocks == 4 else self._look(blocks, least)
+            begun = self._left > 0 and look.key == self._begun.key and self._begun.before < look.before
+            needed = least + look.needs(self._begun.before if begun else look.before)
+            if look.share >= needed and (blocks == 4 or (now.share >= NOW and look.key == now.key)):
+                return Found(blocks, now.share, look.key, now.key)
+        return Found(0, now.share, 0, now.key)
 
     def newest(self) -> list[Measured]:
         """The blocks of the shortest look."""
         return list(self._seen)[-4:]
 
-    def _share(self, blocks: int, least: float) -> tuple[float, int]:
-        """The share of two lines in the newest blocks, 0 where it is less than `least` or they are no key's; and whose."""
+    def _begin(self, now: Look) -> None:
+        self._left = max(self._left - 1, 0)
+        begun = self._begun
+        if now.share >= BEGINS and (self._left == 0 or now.key != begun.key or now.before <= begun.before):
+            self._begun, self._left = now, BEGUN
+
+    def _look(self, blocks: int, least: float) -> Look:
+        """At the newest blocks. `least`: the share below which they hold nothing."""
         if len(self._seen) < blocks:
-            return 0.0, 0
+            return NOTHING
         seen = list(self._seen)[-blocks:]
         energy = float(sum(block.energy for block in seen))
         if energy < FAINT * blocks * BLOCK:
-            return 0.0, 0
+            return NOTHING
         powers = [0.0] * 8
         for block in seen:
             for at in range(8):
@@ -114,14 +152,25 @@ class Detector:
         rows, columns = _strongest(powers, 0), _strongest(powers, 4)
         whole = SCALE * SCALE * BLOCK * energy
         if 2 * (powers[rows[0]] + powers[columns[0]]) < least * whole:  # in step it cannot be more
-            return 0.0, 0
+            return NOTHING
         limits = _MOST if blocks < 6 else _MOST_LONG
-        row, low = _line(seen, rows, limits)
-        column, high = _line(seen, columns, limits)
+        row, low, low_off = _line(seen, rows, limits)
+        column, high, high_off = _line(seen, columns, limits)
         if low == 0 or high == 0 or low > TWIST * high or high > TWIST * low:
-            return 0.0, 0
+            return NOTHING
         share = 2 * (low + high) / (whole * blocks)
-        return (share, row * 4 + column - 4) if share >= least else (0.0, 0)
+        if share < least:
+            return NOTHING
+        if blocks > 4 and not (_stands_out(seen, row, low) and _stands_out(seen, column, high)):
+            return NOTHING
+        past = list(self._seen)[-blocks - 4 : -blocks - 1]
+        before = 0.0
+        for block in past:
+            before += block.power[row] + block.power[column]
+        if past:
+            before = before / len(past) / ((low + high) / blocks / blocks)
+        uneven = low / high if low > high else high / low
+        return Look(share, row * 4 + column - 4, low_off + high_off, uneven, min(before, 1.0))
 
 
 def _strongest(powers: Sequence[float], first: int) -> tuple[int, int]:
@@ -130,15 +179,15 @@ def _strongest(powers: Sequence[float], first: int) -> tuple[int, int]:
     return best, max((at for at in range(first, first + 4) if at != best), key=lambda at: powers[at])
 
 
-def _line(seen: Sequence[Measured], lines: tuple[int, int], limits: Sequence[float]) -> tuple[int, float]:
-    """The line that a tone is on, and its square. What a tone between two lines, or the other tone, adds may make the wrong
-    one the stronger: its advance tells."""
-    square = _in_step(seen, lines[0], limits[lines[0]])
-    return (lines[0], square) if square else (lines[1], _in_step(seen, lines[1], limits[lines[1]]))
+def _line(seen: Sequence[Measured], lines: tuple[int, int], limits: Sequence[float]) -> tuple[int, float, float]:
+    """The line that a tone is on, its square, and how far its advance is off. What a tone between two lines, or the other
+    tone, adds may make the wrong one the stronger: its advance tells."""
+    square, off = _in_step(seen, lines[0], limits[lines[0]])
+    return (lines[0], square, off) if square else (lines[1], *_in_step(seen, lines[1], limits[lines[1]]))
 
 
-def _in_step(seen: Sequence[Measured], at: int, most: float) -> float:
-    """The square of one line over these blocks; 0 where its advance is not that of the frequency."""
+def _in_step(seen: Sequence[Measured], at: int, most: float) -> tuple[float, float]:
+    """The square of one line over these blocks, 0 where its advance is not that of the frequency; and how far that is off."""
     turn_re = turn_im = 0.0
     for before, after in pairwise(seen):
         a, b = float(before.real[at]), float(before.imaginary[at])
@@ -147,13 +196,24 @@ def _in_step(seen: Sequence[Measured], at: int, most: float) -> float:
         turn_im += d * a - c * b
     size = math.sqrt(turn_re * turn_re + turn_im * turn_im)
     if size == 0:
-        return 0.0
+        return 0.0, 0.0
     turn_re, turn_im = turn_re / size, turn_im / size
     cosine, sine = _EXPECTED[at]
     along = turn_re * cosine + turn_im * sine
     across = turn_im * cosine - turn_re * sine
     if along <= 0 or across > most or across < -most:
-        return 0.0
+        return 0.0, 0.0
+    return _added_up(seen, at, turn_re, turn_im), abs(across) / _MOST[at]
+
+
+def _stands_out(seen: Sequence[Measured], line: int, square: float) -> bool:
+    """Whether no other of the four lines is nearly as strong: what lies between lines is on several."""
+    first = line // 4 * 4
+    return all(_added_up(seen, at, *_EXPECTED[at]) <= BESIDE * square for at in range(first, first + 4) if at != line)
+
+
+def _added_up(seen: Sequence[Measured], at: int, turn_re: float, turn_im: float) -> float:
+    """The square of one line over these blocks, each turned back by what it is to have advanced."""
     step_re, step_im, sum_re, sum_im = 1.0, 0.0, 0.0, 0.0
     for block in seen:
         a, b = float(block.real[at]), float(block.imaginary[at])

@@ -171,7 +171,7 @@ class MediaService:
         if session is None:
             return Refused(serial=command.serial, reason="no such session")
         if isinstance(command, WidenSession):
-            return self._widen(_own(session), command)
+            return self._widen(session, command)
         reason: str | None = None
         match command:
             case SetRemote(side=side, streams=streams):
@@ -224,7 +224,9 @@ class MediaService:
             self._ports[address] = PortPairs(address, *self._range)
         return self._ports[address], wanted.advertised or wanted.address or self._own.advertised
 
-    def _widen(self, session: RelayedSession, command: WidenSession) -> AnyAnswer:
+    def _widen(self, session: Session, command: WidenSession) -> AnyAnswer:
+        if not isinstance(session, RelayedSession):
+            return Refused(serial=command.serial, reason="another engine opens no more streams")
         if session.masked:
             return Refused(serial=command.serial, reason="the session is masked")
         self._of_stream.update(dict.fromkeys(session.widen(command.streams), session))

@@ -98,7 +98,8 @@ class Bridge:
 
     def _keys_come(self) -> bool:
         """As SIP INFO; as telephone-event, on which both ends agreed; or as tones, where those of this carrier are captured."""
-        return self.by_info() or self.told.keys_agreed() or (self.masking().tones and self.told.tones_heard())
+        heard = self.masking().tones and self.told.tones_heard()
+        return self.by_info() or self.told.keys_agreed() or heard
 
     def by_info(self) -> bool:
         """Whether the customer's trunk sends keys as SIP INFO."""

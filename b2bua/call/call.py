@@ -129,7 +129,7 @@ class Call:
             relayed = self.relayed.requested(side, event, now, up=up, masked=self.payment.masked)
             return self._after([*relayed, *keyed], now)
         if isinstance(event, leg.LegResponded):
-            return self._after(self.relayed.responded(side, event), now)
+            return self._after(self.relayed.responded(side, event, masked=self.payment.masked), now)
         self.ledger.event(side, event, now)
         if isinstance(event, leg.LegReferred) and self.loan.active:
             return self.refuse_referral(side, event.referral, 491, now)

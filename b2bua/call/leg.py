@@ -179,11 +179,12 @@ class LegRequested:
 
 @dataclass(frozen=True, slots=True)
 class LegResponded:
-    """The final answer to our RequestLeg; 408 or 503 where there was none."""
+    """The final answer to our RequestLeg; 408 or 503 where there was none. `packages`: the INFO packages that a 469 names."""
 
     request: str
     code: int
     phrase: str
+    packages: tuple[str, ...] = ()
 
 
 LegEvent = (
@@ -324,11 +325,12 @@ class RequestLeg:
 
 @dataclass(frozen=True, slots=True)
 class RespondLeg:
-    """Answer a LegRequested."""
+    """Answer a LegRequested. `packages`: as in LegResponded."""
 
     request: str
     code: int
     phrase: str = ""
+    packages: tuple[str, ...] = ()
 
 
 LegCommand = (

@@ -60,14 +60,15 @@ class Relayed:
         request = leg.RequestLeg(event.request, event.method, content_type, body, info_package, carried)
         return [ToLeg(_OTHER[side], request)]
 
-    def responded(self, side: Side, event: leg.LegResponded) -> list[CallCommand]:
+    def responded(self, side: Side, event: leg.LegResponded, *, masked: bool) -> list[CallCommand]:
         """The other leg's answer; one that comes too late, or that nobody asked for, changes nothing."""
         asker, _ = self._waiting.get(event.request, (side, 0.0))
         if asker is side:
             return []
         del self._waiting[event.request]
         code = 504 if event.code in _NOT_ITS_OWN else event.code
-        return [ToLeg(asker, leg.RespondLeg(event.request, code))]
+        packages = () if masked and side is Side.CALLER else event.packages
+        return [ToLeg(asker, leg.RespondLeg(event.request, code, packages=packages))]
 
     def deadline(self) -> float | None:
         """When `expire` is due."""

@@ -102,6 +102,8 @@ RULES: tuple[Rule, ...] = (
     Rule("Geolocation-Routing", _in(_I), _TRUSTED, _TRUSTED, shapes.text, "whether to route by it (RFC 6442)", 1, 16),
     Rule("Referred-By", _in(_I), _ANY, _TRUSTED, shapes.address,
          "who transferred the call (RFC 3892); the host becomes ours; its parameters go", 1, private=_USER),
+    Rule("Recv-Info", _in(_I, _1, _2), _ANY, _ANY, shapes.text,
+         "the INFO packages that an end takes (RFC 6086), unless a name looks like a host's", 8, 64, listed=True),
     Rule("Warning", _in(_F), _ANY, _ANY, shapes.warning,
          "the code; whoever warns and the text are ours (RFC 3261 section 20.43)", 4, listed=True),
     Rule("Retry-After", _in(_F), _ANY, _ANY, shapes.retry_after,

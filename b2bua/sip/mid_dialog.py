@@ -9,6 +9,8 @@ Rule 4: they may hold keys: none is written out with its leg.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 METHODS = frozenset({"INFO", "MESSAGE"})
 MOST = 16
+_BAD_PACKAGE = 469
+_MOST_PACKAGES = 8
+_PACKAGE = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")  # a token of RFC 3261
 
 
 @dataclass(slots=True, repr=False, eq=False)
@@ -47,12 +52,14 @@ class MidDialog:
         content_type = ", ".join(headers.getlist("Content-Type"))
         self._leg.emit(LegRequested(name, request.method, content_type, request.body, "".join(package)))
 
-    def respond(self, name: str, code: int, text: str) -> bool:
+    def respond(self, name: str, code: int, text: str, packages: Sequence[str] = ()) -> bool:
         """Answer it. False: there is none of that name."""
         server = self._theirs.pop(name, None)
         if server is None:
             return False
-        self._leg.respond(server, code if 200 <= code <= 699 else 500, text)
+        # RFC 6086 section 4.2.2: who refuses a package says which ones are taken, be it none.
+        lines = (f"Recv-Info: {', '.join(packages)}".rstrip(),) if code == _BAD_PACKAGE else ()
+        self._leg.respond(server, code if 200 <= code <= 699 else 500, text, lines)
         return True
 
     def send(self, command: RequestLeg) -> None:
@@ -74,7 +81,8 @@ class MidDialog:
         if again is not None:
             self._ours[again] = name
             return
-        self._leg.emit(LegResponded(name, reply.code, phrase(reply.code, reply.phrase)))
+        packages = _packages(reply) if reply.code == _BAD_PACKAGE else ()
+        self._leg.emit(LegResponded(name, reply.code, phrase(reply.code, reply.phrase), packages))
         if reply.code == 481:
             self._leg.lose("dialog lost")
 
@@ -89,3 +97,9 @@ class MidDialog:
             self._leg.respond(server, 487)
         self._theirs.clear()
         self._ours.clear()
+
+
+def _packages(reply: Response) -> tuple[str, ...]:
+    """The INFO packages that it names, without their parameters."""
+    names = [part.partition(";")[0].strip() for line in reply.headers.getlist("Recv-Info") for part in line.split(",")]
+    return tuple(name for name in names[:_MOST_PACKAGES] if _PACKAGE.fullmatch(name))

@@ -236,7 +236,7 @@ def _carry_out(leg: object, command: LegCommand) -> bool:
         case ((UacLeg() | UasLeg()), RequestLeg()):
             leg.mid_dialog.send(command)
         case ((UacLeg() | UasLeg()), RespondLeg()):
-            return leg.mid_dialog.respond(command.request, command.code, command.phrase)
+            return leg.mid_dialog.respond(command.request, command.code, command.phrase, command.packages)
         case ((UacLeg() | UasLeg()), AnswerReferral()):
             return leg.referrals.answer(command.referral, command.code, command.phrase)
         case ((UacLeg() | UasLeg()), NotifyLeg()):

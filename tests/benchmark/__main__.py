@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from . import calling, capacity, relaying, soaking
+from . import calling, capacity, leaking, relaying, soaking
 from .machine import ROOT, BenchmarkError, awake, description
 from .rows import Result, table, write
 
@@ -39,6 +39,7 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
     call = calling.SHORT_CALLS if short else calling.CallPlan()
     idle = calling.SHORT_IDLE if short else calling.IdlePlan()
     soak = soaking.SHORT if short else soaking.SoakPlan()
+    leak = leaking.SHORT if short else leaking.LeakPlan()
     return {
         "relay": Benchmark(
             ("relay_cpu_us_per_packet", "relay_latency_p50_us", "relay_latency_p99_us"),
@@ -70,6 +71,11 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
             lambda say: calling.measure_calls(call, say=say),
         ),
         "idle": Benchmark(("idle_call_kb",), _PROGRAMS, lambda say: calling.measure_idle(idle, say=say)),
+        "leak": Benchmark(
+            ("leaked_presses", "false_masks_per_10_minutes", "false_mask_longest_ms"),
+            2,
+            lambda say: leaking.measure(leak, say=say),
+        ),
         "soak": Benchmark(("soak_idle_call_kb",), 1, lambda say: soaking.measure(soak, say=say)),
     }
 
@@ -99,9 +105,12 @@ def main() -> int:
             total.rows.extend(result.rows)
             total.runs.extend(result.runs)
             total.notes.extend(result.notes)
+            total.tables.extend(result.tables)
     path = ROOT / "build" / "bench.json"
     write(total, path, description())
     console.print(table(total.rows, description()))
+    for shown in total.tables:
+        console.print(shown)
     for note in total.notes:
         console.print(f"note: {note}", highlight=False, markup=False)
     console.print(f"{path.relative_to(ROOT)} written after {time.monotonic() - started:.0f} s; how: docs/benchmarks.md")

@@ -24,11 +24,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Rows, every single run behind them, and what the reader must know (`notes`)."""
+    """Rows, every single run behind them, what the reader must know (`notes`), and tables that are more than rows."""
 
     rows: list[Row]
     runs: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
 
 
 def quietest(runs: list[dict[str, Any]], program: str) -> dict[str, Any] | None:

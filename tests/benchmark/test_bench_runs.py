@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from . import capacity, machine, ng, relaying, relays, rows, soaking
+from tests.leak.report import REQUIRED, SHOWN
+
+from . import capacity, leaking, machine, ng, relaying, relays, rows, soaking
 
 
 def test_the_relay_benchmark_carries_packets_and_gives_well_formed_rows(tmp_path: Path) -> None:
@@ -37,6 +39,19 @@ def test_idle_calls_are_held_twice_and_nothing_of_them_is_left(tmp_path: Path) -
     before, up, after = run["files"]
     assert up >= before + 4 * 300  # RTP and RTCP on both legs; a connection of the API may be open too
     assert after <= before
+
+
+def test_what_is_read_behind_the_mask_is_a_table_and_three_rows() -> None:
+    result = leaking.measure(leaking.LeakPlan(presses=4, minutes=0.2))
+    assert [row.name for row in result.rows] == [
+        "leaked_presses",
+        "false_masks_per_10_minutes",
+        "false_mask_longest_ms",
+    ]
+    assert result.rows[0].unit == f"of {4 * len(REQUIRED)}"
+    assert all(run["control"]["union"] for run in result.runs), "without a mask the decoders read them"
+    [table] = result.tables
+    assert table.row_count == len(REQUIRED) + len(SHOWN)
 
 
 def test_a_row_compares_the_quietest_run_of_each() -> None:

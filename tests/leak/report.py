@@ -4,7 +4,8 @@ Rule 1: beside every row stands its control, the same recordings without a mask.
 Rule 2: a press counts as leaked when a decoder reads any key while it lasts or shortly after, the right one or not; keys
         read elsewhere are counted too, in a column of their own.
 Rule 3: a key that the same decoder reads at the same place in the same stream without any press is speech's own: it is
-        counted by itself and is no leak.
+        counted by itself and is no leak. The stream without presses is heard twice, whole and with silence wherever the mask
+        has changed anything: a piece of speech between two silences is read as a key more often than speech that goes on.
 
 Work is cut into recordings of 50 presses, each with a seed of its own: the table does not depend on how many processes did it."""
 
@@ -24,7 +25,7 @@ from rich.table import Table
 from tests.leak.codec import G722, Pcm, decoded
 from tests.leak.decoders import DECODERS, RATE, Heard, together, union
 from tests.leak.masking import Masker
-from tests.leak.presses import NOISE, SPEECH, Condition, Press, recording, talking
+from tests.leak.presses import NOISE, SPEECH, Condition, Press, Recording, recording, talking
 
 A_RECORDING = 50  # presses
 _LATE = int(0.15 * RATE)  # a mask's look-ahead, and a decoder's own delay
@@ -75,14 +76,23 @@ class Row:
 
 
 def measure(
-    mask: Callable[[], Masker], conditions: Sequence[Condition], presses: int, *, seed: int = 1, jobs: int | None = None
+    mask: Callable[[], Masker],
+    conditions: Sequence[Condition],
+    presses: int,
+    *,
+    seed: int = 1,
+    jobs: int | None = None,
+    shown: bool = True,
 ) -> list[Row]:
-    """`presses` for each condition, through a new mask for each recording; `mask` must be picklable. Shows its progress."""
+    """`presses` for each condition, through a new mask for each recording; `mask` must be picklable. `shown`: the progress."""
     rows = {condition.name: Row(condition.name) for condition in conditions}
     shares = [min(A_RECORDING, presses - done) for done in range(0, presses, A_RECORDING)]
     # Forked processes would inherit the threads and locks of whatever the mask runs in.
     context = multiprocessing.get_context("spawn")
-    with Progress(transient=True) as progress, ProcessPoolExecutor(jobs or os.cpu_count(), context) as pool:
+    with (
+        Progress(transient=True, disable=not shown) as progress,
+        ProcessPoolExecutor(jobs or os.cpu_count(), context) as pool,
+    ):
         task = progress.add_task("Leaks", total=presses * len(conditions))
         waiting = [
             pool.submit(one_recording, mask, condition, share, seed * 1_000_003 + number)
@@ -102,9 +112,12 @@ def one_recording(mask: Callable[[], Masker], condition: Condition, presses: int
     row = Row(condition.name, presses)
     control = union(decoded(keyed.payloads, keyed.payload_type))
     row.control = _pressed(control, keyed.presses)
-    masked = union(decoded(mask().through(keyed.payloads, payload_type=keyed.payload_type), keyed.payload_type))
-    own = union(decoded(keyed.unkeyed, keyed.payload_type)) if condition.background == SPEECH else {}
-    heard = {name: [one for one in all_ if not _among(one, own.get(name, ()))] for name, all_ in masked.items()}
+    left = decoded(mask().through(keyed.payloads, payload_type=keyed.payload_type), keyed.payload_type)
+    masked = heard = union(left)
+    if condition.background == SPEECH and any(masked.values()):
+        for unkeyed in (decoded(keyed.unkeyed, keyed.payload_type), heard_without(keyed, left)):
+            own = union(unkeyed)
+            heard = {name: [one for one in all_ if not _among(one, own[name])] for name, all_ in heard.items()}
     row.speech = sum(map(len, masked.values())) - sum(map(len, heard.values()))
     row.leaked = _pressed(heard, keyed.presses)
     everything = [one for all_ in heard.values() for one in all_]
@@ -113,6 +126,17 @@ def one_recording(mask: Callable[[], Masker], condition: Condition, presses: int
     )
     row.elsewhere = sum(not any(_during(one, press) for press in keyed.presses) for one in together(heard))
     return row
+
+
+def heard_without(keyed: Recording, left: Pcm) -> Pcm:
+    """The stream had nobody pressed a key, with silence wherever the mask has changed anything of what came."""
+    came, unkeyed = (decoded(stream, keyed.payload_type) for stream in (keyed.payloads, keyed.unkeyed))
+    delay = _delay(came, left)
+    length = min(len(came), len(left) - delay)
+    holed = np.zeros(len(left), np.int16)
+    same = came[:length] == left[delay : delay + length]
+    holed[delay : delay + length] = np.where(same, unkeyed[:length], 0)
+    return holed
 
 
 def _among(one: Heard, own: Sequence[Heard]) -> bool:
@@ -148,12 +172,16 @@ def false_masks(mask: Callable[[], Masker], seconds: float, seed: int, *, payloa
     keyed = talking(seconds, seed, payload_type=payload_type)
     before = decoded(keyed.payloads, payload_type)
     after = decoded(mask().through(keyed.payloads, payload_type=payload_type), payload_type)
-    delay = max(_DELAYS, key=lambda one: _same(before, after, one))
+    delay = _delay(before, after)
     length = min(len(before), len(after) - delay)
     differs = np.flatnonzero(before[:length] != after[delay : delay + length])
     runs = np.split(differs, np.flatnonzero(np.diff(differs) > _APART) + 1) if len(differs) else []
     lengths = tuple(float(run[-1] - run[0] + 1) * 1000 / RATE for run in runs)
     return Voice(length / RATE, delay * 1000 / RATE, lengths)
+
+
+def _delay(before: Pcm, after: Pcm) -> int:
+    return max(_DELAYS, key=lambda one: _same(before, after, one))
 
 
 def _same(before: Pcm, after: Pcm, delay: int) -> int:

@@ -12,7 +12,7 @@ from tests.leak.carriers import CAPTURES, HABITS, Habit, captures, keyed, replay
 from tests.leak.codec import G722, PCMA, PCMU
 from tests.leak.core import Masked, Muted, MutedOnKey
 from tests.leak.decoders import union
-from tests.leak.report import REQUIRED, SHOWN, measure
+from tests.leak.report import REQUIRED, SHOWN, false_masks, measure
 from tests.leak.timeline import Packet, heard, parse
 
 EVENT = 101
@@ -90,3 +90,10 @@ def test_the_short_report_has_no_leak() -> None:
 def test_what_speech_as_loud_as_the_tone_hides_is_not_heard_under_mute_on_key() -> None:
     for row in measure(MutedOnKey, SHOWN, 20, seed=5, jobs=1):
         assert row.leaked["union"] == 0, row.name
+
+
+@pytest.mark.parametrize("payload_type", [PCMU, PCMA])
+def test_speech_is_taken_for_a_key_at_most_once_in_ten_minutes_and_not_for_long(payload_type: int) -> None:
+    voice = false_masks(Masked, 600, 11, payload_type=payload_type)
+    assert len(voice.changed) <= 1
+    assert max(voice.changed, default=0.0) <= 70.0

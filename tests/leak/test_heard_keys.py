@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from media import _core
-from media.hold import Policy
+from media.coding import Coding
+from media.hold import Manner, Policy
+from media.masking import Mask
 from media.rtp import Rtp, Ssrc, parse, serialise
 from tests.leak.carriers import CAPTURES, EVENT, HABITS, Habit, captures, keyed, replay
 from tests.leak.codec import G722, PACKET, PCMA, PCMU, Floats, decoded, encoded
@@ -74,6 +76,21 @@ def pressed(digits: str, tone: int, pause: int, lead: int) -> Floats:
 def test_every_habit_of_carriers_is_captured_once_and_in_order(habit: Habit, seed: int, payload_type: int) -> None:
     for card in (CARD, OTHER):
         assert Line().play(keyed(card, habit, seed, payload_type=payload_type)) == card
+
+
+@CODECS
+@pytest.mark.parametrize("habit", [*HABITS, QUICK], ids=lambda habit: habit.name)
+def test_the_reference_hears_them_as_the_core_does(habit: Habit, payload_type: int) -> None:
+    codings = {PCMU: Coding.MU, PCMA: Coding.A, G722: Coding.G722}
+    reference = Mask(frozenset({EVENT}), frozenset(), codings=codings)
+    reference.switch(True, Manner(tones=True, flat=True))
+    core, heard = Line(flat=True).core, 0
+    for index, packet in enumerate(keyed("4490", habit, 5, payload_type=payload_type)):
+        out, presses = reference.rtp(bytes(packet), 20 * index)
+        assert core.rtp(bytes(packet), 20 * index) == (out, bytes(press.code for press in presses))
+        assert core.released() == list(reference.released())
+        heard += len(presses)
+    assert heard == 4
 
 
 def test_without_the_option_tones_are_no_keys() -> None:

@@ -6,14 +6,15 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from tests.leak import __main__ as command
-from tests.leak.codec import G722, PCMA, PCMU
+from tests.leak.codec import G722, PCMA, PCMU, decoded, encoded
 from tests.leak.masking import Open, Shut
-from tests.leak.presses import SPEECH, Condition, recording
-from tests.leak.report import Row, false_masks, markdown, measure, one_recording, table
+from tests.leak.presses import SPEECH, Condition, Recording, recording
+from tests.leak.report import Row, false_masks, heard_without, markdown, measure, one_recording, table
 
 CLEAN = Condition("clean", length=(0.2, 0.5), payload_types=(PCMA,))
 
@@ -51,6 +52,31 @@ def test_a_key_that_speech_itself_holds_is_no_leak() -> None:
     assert row.speech == 2
     opened = one_recording(Open, condition, 50, 4)
     assert opened.leaked["union"] >= 49
+
+
+class Cut:
+    """A mask that has no fault but is heard: silence from the first sample of each press to its last."""
+
+    def __init__(self, keyed: Recording) -> None:
+        self._keyed = keyed
+
+    def through(self, payloads: Sequence[bytes], *, payload_type: int) -> list[bytes]:
+        pcm = decoded(payloads, payload_type).astype(float)
+        for press in self._keyed.presses:
+            pcm[press.first : press.last + 1] = 0
+        return encoded(pcm, payload_type)
+
+
+def test_what_a_mask_has_changed_is_silence_in_the_stream_that_nobody_keyed() -> None:
+    keyed = recording(Condition("speech", SPEECH, 6.0, payload_types=(PCMA,)), 10, 4)
+    unkeyed, left = decoded(keyed.unkeyed, PCMA), decoded(Cut(keyed).through(keyed.payloads, payload_type=PCMA), PCMA)
+    for delay in (0, 480):
+        holed = heard_without(keyed, np.concatenate([np.zeros(delay, np.int16), left]))[delay:]
+        pressed = np.zeros(len(holed), bool)
+        for press in keyed.presses:
+            pressed[press.first : press.last + 1] = True
+        assert (holed[~pressed] == unkeyed[~pressed]).all()
+        assert (holed[pressed] != 0).mean() < 0.1, "a sample that speech and tone happen to share is not a change"
 
 
 def test_a_leak_is_found_behind_a_delay_too() -> None:

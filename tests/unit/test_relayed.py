@@ -152,6 +152,18 @@ def test_an_answer_that_nobody_waits_for_changes_nothing() -> None:
     assert script.leg(Side.AGENT, leg.LegResponded("r1", 200, "OK")) == answered(Side.CALLER, 200)
 
 
+def test_the_packages_that_an_end_takes_cross_with_its_refusal_but_not_from_a_masked_customer() -> None:
+    script = Script().answer().collecting()
+    for asker, other in ((Side.CALLER, Side.AGENT), (Side.AGENT, Side.CALLER)):
+        if asker is Side.CALLER:
+            script.leg(asker, asks(content_type="application/media_control+xml", body=b"<picture_fast_update/>"))
+        else:
+            script.leg(asker, asks(info_package="conference"))
+        [answer] = script.leg(other, leg.LegResponded("r1", 469, "", ("conference",)))
+        packages = ("conference",) if other is Side.AGENT else ()
+        assert answer == ToLeg(asker, leg.RespondLeg("r1", 469, packages=packages))
+
+
 # --- keys that are captured ---------------------------------------------------------------------------------------------
 
 

@@ -114,7 +114,7 @@ def answer_to(event: LegEvent) -> LegCommand | None:
                 event.request, event.method, event.content_type, event.body, event.info_package, event.carried
             )
         case vocabulary.LegResponded():
-            return vocabulary.RespondLeg(event.request, event.code)
+            return vocabulary.RespondLeg(event.request, event.code, packages=event.packages)
     return None
 
 

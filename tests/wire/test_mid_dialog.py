@@ -34,8 +34,9 @@ async def test_an_info_crosses_with_type_package_and_answer(stage: Stage) -> Non
     )
     heard = await stage.pbx.hear("INFO")
     assert (heard.body, heard.one("Content-Type"), heard.one("Info-Package")) == (KEY, RELAY, "infoDtmf")
-    stage.pbx.reply(heard, 469)
-    assert (await stage.carrier.hear("469")).one("CSeq") == "2 INFO"
+    stage.pbx.reply(heard, 469, Recv_Info="infoDtmf2;level=1, <none of that>, conference")
+    refused = await stage.carrier.hear("469")
+    assert (refused.one("CSeq"), refused.one("Recv-Info")) == ("2 INFO", "infoDtmf2, conference")
     stage.pbx.send(stage.pbx.request("MESSAGE", call=far, cseq=1, body="hello", Content_Type="text/plain"))
     text = await stage.carrier.hear("MESSAGE")
     assert (text.body, text.one("Content-Type")) == ("hello", "text/plain")
