@@ -162,8 +162,8 @@ class PjsuaEngine:
             self._front.forget(leg)
 
     def _leg(self, leg_id: LegId, peer: Peer, source: Hop) -> Leg:
-        def respond(request: Request, code: int, text: str) -> None:
-            self._front.respond(leg, request, code, text)
+        def respond(request: Request, code: int, text: str, lines: tuple[str, ...]) -> None:
+            self._front.respond(leg, request, code, text, lines)
 
         def emit(event: LegEvent) -> None:
             self._emit(leg_id, event)

@@ -49,6 +49,7 @@ from b2bua.sip.dialog import Dialog
 from b2bua.sip.headers import Moment
 from b2bua.sip.hop import Hop
 from b2bua.sip.message import Request, Response, name_addr
+from b2bua.sip.mid_dialog import BAD_PACKAGE, packages_of
 from b2bua.sip.trunk import Peer
 from b2bua.sip.uas import caller
 from tonewall.tokens import token
@@ -74,7 +75,7 @@ class Leg:
     own: str  # our host as it is seen there
     stack: PjsipStack
     emit: Callable[[LegEvent], None]
-    respond: Callable[[Request, int, str], None]
+    respond: Callable[[Request, int, str, tuple[str, ...]], None]
     request: Request | None = None
     invite: Outgoing | None = None
     state: State = State.CALLING
@@ -134,7 +135,7 @@ class Leg:
             return
         was, self.state = self.state, State.OVER
         for asked in self.asked.values():
-            self.respond(asked, 487, "")
+            self.respond(asked, 487, "", ())
         self.asked.clear()
         if was is State.UP:
             self.emit(LegHungUp("hung up") if self.hung_up else self._left())
@@ -186,7 +187,8 @@ class Leg:
                 self.emit(ReinviteFailed(response.code, phrase(response.code, response.phrase)))
         elif response.cseq in self.asking:
             name = self.asking.pop(response.cseq).request
-            self.emit(LegResponded(name, response.code, phrase(response.code, response.phrase)))
+            packages = packages_of(response) if response.code == BAD_PACKAGE else ()
+            self.emit(LegResponded(name, response.code, phrase(response.code, response.phrase), packages))
             if response.code == 481:
                 self._lose()
 
@@ -200,7 +202,7 @@ class Leg:
     def ask(self, request: Request) -> None:
         """The peer's INFO or MESSAGE: it never reaches PJSIP."""
         if self.state is not State.UP or len(self.asked) >= _MOST_REQUESTS:
-            self.respond(request, 500 if self.asked else 481, "")
+            self.respond(request, 500 if self.asked else 481, "", ())
             return
         name = token(8)
         self.asked[name] = request
@@ -242,7 +244,9 @@ class Leg:
                     self.waiting.remove(command)
                     self.emit(LegResponded(command.request, 500, phrase(500)))
             case RespondLeg() if command.request in self.asked:
-                self.respond(self.asked.pop(command.request), command.code, command.phrase)
+                # RFC 6086 section 4.2.2: who refuses a package says which ones are taken.
+                taken = (f"Recv-Info: {', '.join(command.packages)}".rstrip(),) if command.code == BAD_PACKAGE else ()
+                self.respond(self.asked.pop(command.request), command.code, command.phrase, taken)
             case _:
                 return False
         return True
