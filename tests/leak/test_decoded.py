@@ -113,11 +113,12 @@ class Line:
             first += len(payloads)
         raise AssertionError("what is no key is not untouched")
 
-    def settled(self) -> bool:
-        """Whether no more than a few packets wait."""
+    def settled(self, sent: int, waiting: int = _IN_FLIGHT) -> bool:
+        """Whether the relay has taken in so many packets, and no more than a few of them wait in it."""
         self.drain()
         counted = self.relay.counters(STREAM)
-        return counted["caller_received"] - counted["agent_masked"] - counted["agent_sent"] <= _IN_FLIGHT
+        gone = counted["agent_masked"] + counted["agent_sent"]
+        return counted["caller_received"] == sent and sent - gone <= waiting
 
     def _has(self, count: int) -> bool:
         return self._drained() >= count
@@ -270,10 +271,11 @@ def test_a_capture_of_a_real_carrier_that_speaks_opus_leaks_nothing(
     line.start_decoder()
     line.relay.set_mask(STREAM, True, policy, GUARD)
     packets = [packet for _, packet in replay(capture)]
-    for packet in packets:
+    for count, packet in enumerate(packets, 1):
         line.customer.sendto(bytes(packet), (HOST, line.port))
-        until(line.settled)
-    line.drain()
+        until(partial(line.settled, count))
+    until(partial(line.settled, len(packets), 0))
+    until(partial(line._has, line.relay.counters(STREAM)["agent_sent"]))
     assert {packet.payload_type for packet in line.left} == {phones.payload_type(codec)}
     assert read(line.left, codec) == []
 
