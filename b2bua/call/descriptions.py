@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from b2bua.call import sdes, sdp
 from b2bua.call.codecs import Codec, OtherAudio
 from b2bua.call.command import ToMedia
+from b2bua.call.event_stream import EventStream, events_between
 from b2bua.call.sameness import same_media
 from media.events import LocalStream, SessionId, SetRemote, Side, StreamKeys
 
@@ -61,6 +62,10 @@ class Descriptions:
     def keys_agreed(self) -> bool:
         """Whether both ends agreed on clear audio with telephone-event."""
         return self.complete and sdp.agree_on_keys(*self.said.values())
+
+    def events_to(self) -> EventStream | None:
+        """Where the agent's side takes telephone-event, as both ends have agreed; None: nowhere."""
+        return events_between(self.said[Side.CALLER], self.said[Side.AGENT]) if self.complete else None
 
     def tones_heard(self) -> bool:
         """Whether both ends agreed on audio in which media hears keys as tones."""

@@ -38,6 +38,7 @@ OTHER = {
     ("carrier", "capture_tones"): "yes",
     ("carrier", "placeholder_tone"): "yes",
     ("carrier", "info_digits"): "yes",
+    ("pbx", "dtmf"): "rfc4733",
     **{
         (trunk, key): value
         for trunk in ("carrier", "pbx")

@@ -79,8 +79,8 @@ class Customer:
         self._call: Call | None = None
         self._sequence, self._clock = 65_500, 0xFFFF_8000
 
-    async def dial(self, user: str = "desk") -> None:
-        """Returns when the call is answered."""
+    async def dial(self, user: str = "desk") -> Call:
+        """Returns when the call is answered; its dialog."""
         await self.media.open()
         uri = f"sip:{user}@{HOST}:{self.trunk.engine[1]}"
         text = self.trunk.request("INVITE", body=offer(self.media.port)).replace(
@@ -92,6 +92,7 @@ class Customer:
         self.trunk.send(self.trunk.request("ACK", call=self._call))
         [port] = re.findall(r"m=audio (\d+) ", answer.body)
         self.far = (HOST, int(port))
+        return self._call
 
     async def hang_up(self) -> None:
         assert self._call is not None
