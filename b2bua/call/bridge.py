@@ -110,7 +110,7 @@ class Bridge:
     def events_to(self) -> EventStream | None:
         """Where a key that comes as SIP INFO goes as telephone-event; None: the agent's trunk does not want it so, or its leg has
         not agreed on any."""
-        return self.told.events_to() if self.trunk(Side.AGENT) in self.route.events else None
+        return self.told.events_to() if self.told.events else None
 
     # --- setup ----------------------------------------------------------------------------------------------------
 
@@ -178,6 +178,7 @@ class Bridge:
         """What holds for the two trunks that this call is on now."""
         limits = [self.route.media[self.trunk(side)] for side in OTHER if self.trunk(side) in self.route.media]
         self.told.kinds = frozenset.intersection(*limits) if limits else None
+        self.told.events = self.trunk(Side.AGENT) in self.route.events
         self.told.latch = frozenset(side for side in OTHER if self.trunk(side) in self.route.latch)
         self.told.encrypted = frozenset(side for side in OTHER if self.trunk(side) in self.route.encrypted)
 

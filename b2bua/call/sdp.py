@@ -331,6 +331,11 @@ def _looked_into(media: MediaDescription, decoded: bool) -> MediaDescription:
     formats = looked_into_of(media.formats, maps, parameters, decoded)
     if not formats:
         return replace(media, port=0)
+    return only(media, formats)
+
+
+def only(media: MediaDescription, formats: tuple[str, ...]) -> MediaDescription:
+    """The m-line with these of its formats."""
     lines = tuple(line for line in media.lines if not line.startswith(_OF_FORMAT) or _number(line) in (*formats, "*"))
     same = formats == media.formats and len(lines) == len(media.lines)
     return media if same else replace(media, formats=formats, lines=lines)

@@ -7,8 +7,9 @@ import pytest
 from b2bua.call import leg
 from b2bua.call.command import ToLeg, ToMedia
 from b2bua.call.relayed import MOST, PATIENCE
+from b2bua.call.view import NotNow
 from media.events import CaptureId, CaptureState, InfoKeyed, SendKey, Side, StartCapture
-from tests.call_script import DONE, GUARD, MASK, REFUSED, SESSION, UNMASK, Script, sdp
+from tests.call_script import DONE, GUARD, MASK, REFUSED, SESSION, THEIRS, UNMASK, Script, sdp
 
 KEY = b"Signal=5\r\nDuration=160\r\n"
 DTMF = "application/dtmf-relay"
@@ -247,6 +248,37 @@ def test_what_is_no_key_has_a_package_or_meets_no_telephone_event_is_relayed_as_
     assert crossing == ToLeg(Side.CALLER, leg.RequestLeg("r1", "INFO", DTMF, KEY)), "the agent's keys are as they are"
     script = wants_events(answer=sdp("192.0.2.20", 5000, events=False))
     assert script.leg(Side.CALLER, asks()) == [ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", DTMF, KEY))]
+
+
+PEERS = {Side.CALLER: ("192.0.2.10", 4000), Side.AGENT: ("192.0.2.20", 5000)}
+PLAIN = {side: sdp(*where, events=False) for side, where in PEERS.items()}
+
+
+@pytest.mark.parametrize("near", Side)
+def test_telephone_event_is_agreed_on_with_the_agents_side_alone_where_the_customers_has_none(near: Side) -> None:
+    script = Script(
+        near, offer=PLAIN[near] if near is Side.CALLER else None, events=frozenset({"far trunk", "near trunk"})
+    )
+    [_, invite] = script.opened()
+    far = script.far
+    last = script.leg(far, leg.LegAnswered(PLAIN[far] if far is Side.CALLER else THEIRS[far]))[-1]
+    script.leg(near, leg.LegConfirmed())
+    told = {far: invite.command.offer, near: last.command.answer}  # type: ignore[union-attr]
+    assert b"RTP/AVP 0 101\r\n" in told[Side.AGENT]
+    assert b"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n" in told[Side.AGENT]
+    if near is Side.CALLER:
+        assert b"telephone-event" not in told[Side.CALLER]
+    assert script.leg(Side.CALLER, asks()) == [SEND]
+    with pytest.raises(NotNow, match="no telephone-event was agreed on"):
+        script.start("c1")
+
+
+def test_the_agents_side_may_have_none_and_its_payload_types_are_its_own() -> None:
+    script = wants_events(offer=PLAIN[Side.CALLER], answer=PLAIN[Side.AGENT])
+    assert script.leg(Side.CALLER, asks()) == [ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", DTMF, KEY))]
+    again = sdp("192.0.2.10", 4002, events=False)
+    crossing = script.leg(Side.CALLER, leg.LegReinvited(again))[-1]
+    assert b"telephone-event" not in crossing.command.offer  # type: ignore[union-attr]  # once refused it is not offered again
 
 
 def test_while_masked_no_key_becomes_an_event_and_one_that_a_mask_overtook_is_answered_and_withheld() -> None:
