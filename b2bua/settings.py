@@ -203,6 +203,12 @@ def _beyond_rtpengine(settings: Settings) -> list[str]:
         )
         if given
     ]
+    wanting += [
+        f"[{header}] {key}: expected no, since [media] engine = rtpengine"
+        for header, trunk in trunks
+        for key in ("capture_tones", "placeholder_tone")
+        if getattr(trunk, key, False)
+    ]
     if settings.signalling.general.other_audio is not OtherAudio.REFUSE:
         wanting.append("[general] other_audio: expected refuse, since [media] engine = rtpengine")
     return [*muted, *wanting]
