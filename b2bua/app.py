@@ -40,6 +40,7 @@ from b2bua.trunk_plan import (
     media_kinds,
     router,
     trunks,
+    with_events,
     with_info_digits,
     with_srtp,
 )
@@ -163,6 +164,7 @@ def _plan(settings: SignallingSettings) -> Plan:
         ring_time=settings.general.ring_time,
         guard_time=settings.general.guard_time,
         info=with_info_digits(settings),
+        events=with_events(settings),
         interfaces=interfaces(settings),
     )
 

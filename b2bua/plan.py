@@ -46,7 +46,7 @@ class Media(Protocol):
 class Plan:
     """Where calls go, what trunks carry, and how calls are treated.
 
-    `latch`, `encrypted`, `media`, `masks`, `info`, `interfaces` and `other_audio`: as in Route. Times in seconds.
+    `latch`, `encrypted`, `media`, `masks`, `info`, `events`, `interfaces` and `other_audio`: as in Route. Times in seconds.
     """
 
     router: Router
@@ -59,6 +59,7 @@ class Plan:
     ring_time: float
     guard_time: float
     info: frozenset[str] = frozenset()
+    events: frozenset[str] = frozenset()
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
 
     def route(self, near: Side, source: str, decision: Decision) -> Route:
@@ -72,6 +73,7 @@ class Plan:
             media=self.media,
             masks=self.masks,
             info=self.info,
+            events=self.events,
             other_audio=self.other_audio,
             interfaces=self.interfaces,
             code=decision.code,

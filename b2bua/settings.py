@@ -199,7 +199,11 @@ def _beyond_rtpengine(settings: Settings) -> list[str]:
     wanting = [
         f"[{header}] {key}: expected {expected}, since [media] engine = rtpengine"
         for header, trunk in trunks
-        for key, expected, given in (("srtp", "no", trunk.srtp), ("media_address", "none", trunk.media_address))
+        for key, expected, given in (
+            ("srtp", "no", trunk.srtp),
+            ("media_address", "none", trunk.media_address),
+            ("dtmf", "as-is", isinstance(trunk, PbxSettings) and trunk.dtmf != "as-is"),
+        )
         if given
     ]
     wanting += [

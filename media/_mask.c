@@ -128,6 +128,8 @@ static struct decision decide(struct mask *mask, uint8_t *packet, size_t length,
     size_t whole = rtp.end - rtp.start;
     bool opened = false;
     struct seen seen = look(mask, &rtp, packet, now_ms, &opened, &decision);
+    if (mask->kinds[rtp.type] != TYPE_EVENT && !seen.has_until)
+        sender_follow(&mask->sender, &rtp, now_ms);
     const uint8_t *payload = packet + rtp.start;
     size_t size = rtp.end - rtp.start;
     enum type_kind kind = mask->kinds[rtp.type];

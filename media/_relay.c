@@ -92,7 +92,8 @@ static bool send_on(struct stream *stream, int index, uint8_t *packet, size_t le
 static int64_t release_due_ms(const struct stream *stream) {
     int64_t hold_ms = stream->mask.hold != NULL ? hold_due_ms(stream->mask.hold) : INT64_MAX;
     int64_t queue_ms = stream->queue != NULL ? queue_due_ms(stream->queue) : INT64_MAX;
-    return hold_ms < queue_ms ? hold_ms : queue_ms;
+    int64_t sender_ms = sender_due_ms(&stream->mask.sender), audio_ms = hold_ms < queue_ms ? hold_ms : queue_ms;
+    return audio_ms < sender_ms ? audio_ms : sender_ms;
 }
 
 void release(struct relay *relay, struct stream *stream, bool all_of_it) {
@@ -103,6 +104,9 @@ void release(struct relay *relay, struct stream *stream, bool all_of_it) {
             stream->counters[AGENT].sent++;
     for (size_t length; stream->queue != NULL && (length = queue_next(stream->queue, clock_ms(), out)) > 0;)
         if (may_leave(relay, stream, out, length) && send_on(stream, AGENT_RTP, out, length))
+            stream->counters[AGENT].sent++;
+    for (size_t length; (length = sender_next(&stream->mask, clock_ms(), out)) > 0;)
+        if (send_on(stream, AGENT_RTP, out, length))
             stream->counters[AGENT].sent++;
     int64_t due_ms = release_due_ms(stream);
     if (due_ms < relay->due_ms)

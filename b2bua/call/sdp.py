@@ -303,6 +303,11 @@ def _looked_into(media: MediaDescription, decoded: bool) -> MediaDescription:
     formats = looked_into_of(media.formats, media.attributes("rtpmap"), media.attributes("fmtp"), decoded)
     if not formats:
         return replace(media, port=0)
+    return only(media, formats)
+
+
+def only(media: MediaDescription, formats: tuple[str, ...]) -> MediaDescription:
+    """The m-line with these of its formats."""
     if formats == media.formats and media.facts.about.issubset((*formats, "*")):
         return media
     return replace(media, formats=formats, lines=of_formats(media.lines, formats))

@@ -56,6 +56,7 @@ SANS_IO = [
         "media.rtp",
         "media.telephone_event",
         "media.reassembly",
+        "media.sender",
         "media.sequence",
         "media.g711",
         "media.inband",

@@ -39,6 +39,7 @@ OTHER = {
     ("carrier", "capture_tones"): "yes",
     ("carrier", "placeholder_tone"): "yes",
     ("carrier", "info_digits"): "yes",
+    ("pbx", "dtmf"): "rfc4733",
     **{
         (trunk, key): value
         for trunk in ("carrier", "pbx")
@@ -308,6 +309,7 @@ RTPENGINE = {"engine": "rtpengine", "rtpengine": "127.0.0.1:2223", "rtpengine_di
         ("carrier", {"mask": "mute-on-key"}, "[carrier] mask: expected mute"),
         ("pbx", {"srtp": "yes"}, "[pbx] srtp: expected no"),
         ("pbx", {"media_address": "192.0.2.7"}, "[pbx] media_address: expected none"),
+        ("pbx", {"dtmf": "rfc4733"}, "[pbx] dtmf: expected as-is"),
         ("carrier", {"capture_tones": "yes"}, "[carrier] capture_tones: expected no"),
         ("carrier", {"placeholder_tone": "yes"}, "[carrier] placeholder_tone: expected no"),
         ("general", {"other_audio": "decode"}, "[general] other_audio: expected refuse"),
