@@ -83,8 +83,7 @@ static bool send_on(struct stream *stream, int index, uint8_t *packet, size_t le
     struct crypto *crypto = stream->crypto[index / 2];
     if (!to->source.present || (crypto != NULL && !crypto_seal(crypto, is_rtp, packet, &length)))
         return false;
-    return sendto(to->fd, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL,
-                                        (const struct sockaddr *)peer,
+    return sendto(to->fd, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)peer,
                   source_length(peer)) >= 0;
 }
 
