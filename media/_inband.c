@@ -5,14 +5,14 @@
 #include <string.h>
 
 enum { SCALE = 1024, SURE = 5, HANG = 1, APART = 8, RECENT = 60, BEGUN = 14, FAINT = 15677, LOOKS = 4 };
-enum { LONGEST = 12, MOST_BACK = 14 };
+enum { LONGEST = 12, MOST_BACK = 14, LINGERS = 12 };
 
 static const int FREQUENCIES[LINES] = {697, 770, 852, 941, 1209, 1336, 1477, 1633};
 static const int BLOCKS_OF[LOOKS] = {4, 6, 8, LONGEST};
 static const double SHARE_OF[LOOKS] = {0.62, 0.54, 0.48, 0.45};
-static const double NOW = 0.30, KEEPS = 0.50, STAYS = 0.25, TWIST = 8.0, BEGINS = 0.50;
+static const double NOW = 0.30, KEEPS = 0.50, STAYS = 0.25, TWIST = 16.0, BEGINS = 0.50;
 static const double OFF = 0.056, OFF_FREE = 0.357, UNEVEN = 0.1, EVEN = 3.0, BEFORE = 0.15, BESIDE = 0.15;
-static const double LENIENT = 0.5, LEAST = 0.40, MISS = 0.05, ENOUGH = 1.0;
+static const double LENIENT = 0.5, LEAST = 0.40, MISS = 0.05, ENOUGH = 1.0, NEAR = 0.40;
 static const double DEVIATION = 0.028, DEVIATION_LONG = 0.018;
 
 static int16_t cosines[LINES][BLOCK], sines[LINES][BLOCK];
@@ -242,7 +242,8 @@ int gate_pass_by(struct gate *gate, int64_t block, const struct found *found) {
     if (blocks == 0) {
         bool again = found->now_key == gate->key && found->now >= STAYS;
         bool goes_on = block <= gate->until && (gate->sure || found->now >= KEEPS);
-        if (!again || !(goes_on || (gate->sure && block - gate->seen <= RECENT)))
+        bool lingers = block - gate->seen <= LINGERS && found->now >= NEAR;
+        if (!again || !(goes_on || lingers || (gate->sure && block - gate->seen <= RECENT)))
             return NOT_SHUT;
         blocks = 4;
         key = found->now_key;

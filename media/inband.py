@@ -36,11 +36,12 @@ BEGINS, BEGUN = 0.50, 14  # the share of a key that begins, and for how many blo
 LEAST, MISS = 0.40, 0.05  # of a share, what does not speak for its key; what a block without the key takes away
 ENOUGH, MOST_BACK = 1.0, 14  # of what speaks for a key, to be one; and the blocks that a find reaches back, at most
 KEEPS, STAYS = 0.50, 0.25  # the shares that let a find, and a press that is sure, go on
+LINGERS, NEAR = 12, 0.40  # blocks for which any find may go on, and the share that lets it
 SURE = 5  # finds in a row that make a press
 HANG, HANG_SURE = 1, 12  # blocks that a find and a press reach beyond their last
 APART, RECENT = 8, 60  # blocks that part two finds, and until a key is forgotten
 DEVIATION, DEVIATION_LONG = 0.028, 0.018  # how far a line may be from its key, for less and from 6 blocks on
-TWIST = 8.0  # how much stronger one of the two may be: 9 dB
+TWIST = 16.0  # how much stronger one of the two may be: 12 dB
 FAINT = 15677  # mean square of a sample: -42 dBm0
 KEPT = 16  # blocks: the longest look, one in which a press may rise, and three of what was before
 
@@ -267,7 +268,8 @@ class Gate:
         if not blocks:
             again = found.now_key == self._key and found.now >= STAYS
             goes_on = block <= self.until and (self.sure or found.now >= KEEPS)
-            if not again or not (goes_on or (self.sure and block - self._seen <= RECENT)):
+            lingers = block - self._seen <= LINGERS and found.now >= NEAR
+            if not again or not (goes_on or lingers or (self.sure and block - self._seen <= RECENT)):
                 return None
             blocks, key = 4, found.now_key
         if block > self.until + APART or key != self._key:
