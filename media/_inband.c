@@ -204,9 +204,11 @@ static struct found find(const struct detector *detector, const struct look *now
     struct found found = {.blocks = 0, .now = now->share, .now_key = now->key};
     for (int at = 0; at < LOOKS && found.blocks == 0; at++) {
         int blocks = BLOCKS_OF[at];
+        if (at > 0 && now->share < NOW)
+            break;
         const struct look look = at == 0 ? *now : look_at(detector, blocks, SHARE_OF[at]);
         double needed = SHARE_OF[at] + needs(detector, &look) * (blocks == LONGEST ? LENIENT : 1.0);
-        if (look.share >= needed && (at == 0 || (now->share >= NOW && look.key == now->key))) {
+        if (look.share >= needed && look.key == now->key) {
             found.blocks = blocks;
             found.key = look.key;
         }

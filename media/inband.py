@@ -135,9 +135,11 @@ class Detector:
 
     def _find(self, now: Look) -> Found:
         for blocks, least in SHARES.items():
+            if blocks > 4 and now.share < NOW:
+                break
             look = now if blocks == 4 else self._look(blocks, least)
             needed = least + self._needs(look) * (LENIENT if blocks == LONGEST else 1.0)
-            if look.share >= needed and (blocks == 4 or (now.share >= NOW and look.key == now.key)):
+            if look.share >= needed and look.key == now.key:
                 return Found(blocks, now.share, look.key, now.key)
         if self._run >= ENOUGH and now.share > 0 and now.key == self._run_key:
             return Found(4, now.share, now.key, now.key)
