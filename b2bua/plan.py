@@ -25,6 +25,15 @@ class Engine(Protocol):
     def registration(self, trunk: str) -> str | None: ...
 
 
+class RunningEngine(Engine, Protocol):
+    """With its life: whoever starts it stops it."""
+
+    @property
+    def address(self) -> tuple[str, int]: ...
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
 class Media(Protocol):
     """The media process, behind its façade."""
 

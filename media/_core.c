@@ -343,6 +343,7 @@ PyMODINIT_FUNC PyInit__core(void) {
     PyObject *core = PyModule_Create(&module);
     if (core == NULL)
         return NULL;
+    g711_prepare();
     inband_prepare();
     canary_prepare();
     if (!crypto_prepare())

@@ -52,7 +52,7 @@ struct reach { /* whether redundancy reaches back to what was masked (media/red.
 
 struct mask {
     uint8_t kinds[128], codecs[128];
-    bool types_known, on, shut; /* `shut`: something got through; nothing leaves until the mask goes off */
+    bool types_known, has_decoded, on, shut; /* `shut`: something got through; nothing leaves until the mask goes off */
     struct hold *hold; /* while masked; NULL where there is no memory for it: then no audio leaves */
     uint64_t clock;
     struct track tracks[TRACKS];

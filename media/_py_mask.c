@@ -92,6 +92,8 @@ static PyObject *mask_switch(PyObject *object, PyObject *args) {
     if (!PyArg_ParseTuple(args, "p|iipp", &on, &policy, &guard, &tones, &flat) ||
         !take_manner(policy, guard, tones, flat, &manner))
         return NULL;
+    if (self->mask.hold != NULL)
+        hold_end(self->mask.hold);
     PyObject *left = let_go(self, true);
     self->mask.on = on;
     self->mask.hold = on ? (struct hold *)self->hold.bytes : NULL;

@@ -120,6 +120,8 @@ static int set_mask(struct relay *relay, struct stream *stream, const struct com
         drain(relay, stream, now_ms);
         if (stream->queue != NULL)
             queue_shut(stream->queue); /* what was not listened to */
+        if (mask->hold != NULL)
+            hold_end(mask->hold); /* what was not looked past */
         release(relay, stream, true);
         decoder_forget(relay, stream);
         if (mask->hold != NULL)

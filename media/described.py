@@ -41,7 +41,7 @@ class Line:
         self.rtp = remote.rtp
         self.events = self.events or bool(remote.event_types)
         decoded = [number for number, _ in remote.decoded_types]
-        dark = [*remote.opaque_types, *decoded, *remote.red_types, *remote.other_types]
+        dark = [*remote.opaque_types, *decoded, *remote.g722_types, *remote.red_types, *remote.other_types]
         self.maskable = self.maskable and remote.rtp and not dark and not set(remote.mu_types) & set(remote.a_types)
         for numbers, name in (
             (dark, None),

@@ -69,7 +69,10 @@ class Mask:
 
     def switch(self, on: bool, manner: Manner = DEFAULT) -> list[bytes]:
         """Mask, or open; what leaves because of it."""
-        left = list(self._hold.released(all_of_it=True)) if self._hold is not None else []
+        left: list[bytes] = []
+        if self._hold is not None:
+            self._hold.end()
+            left = list(self._hold.released(all_of_it=True))
         self._hold = Hold(manner) if on else None
         self.on = on
         return left

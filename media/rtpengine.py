@@ -87,8 +87,8 @@ class RtpengineSession:
         """Mask or open. Raises NgError, NotMasked; then it is not confirmed, and stays masked as far as it is."""
         self.mask_confirmed = False
         if on:
-            if masking.policy is not MaskPolicy.MUTE:
-                raise NotMasked("rtpengine masks with mask = mute only")
+            if masking.policy is not MaskPolicy.MUTE or masking.tones or masking.flat:
+                raise NotMasked("rtpengine masks with mask = mute only, and hears no keys in tones")
             self.masked = True
             await self._mask()
         else:

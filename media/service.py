@@ -149,7 +149,9 @@ class MediaService:
                     self._orphans[session_id] = session.received()
 
     def _heard(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
-        connection.send(self._obey(command))
+        answer = self._obey(command)
+        # That a peer's address was taken is no news to anybody; that it was not, is.
+        connection.send(answer, urgent=not (isinstance(command, SetRemote) and isinstance(answer, Done)))
 
     def _obey(self, command: AnyCommand) -> AnyAnswer:
         try:

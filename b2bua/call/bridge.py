@@ -169,10 +169,11 @@ class Bridge:
 
     def _note_trunks(self) -> None:
         """What holds for the two trunks that this call is on now."""
-        limits = [self.route.media[self.trunk(side)] for side in OTHER if self.trunk(side) in self.route.media]
+        trunks = [(side, self.trunk(side)) for side in OTHER]
+        limits = [self.route.media[trunk] for _, trunk in trunks if trunk in self.route.media]
         self.told.kinds = frozenset.intersection(*limits) if limits else None
-        self.told.latch = frozenset(side for side in OTHER if self.trunk(side) in self.route.latch)
-        self.told.encrypted = frozenset(side for side in OTHER if self.trunk(side) in self.route.encrypted)
+        self.told.latch = frozenset([side for side, trunk in trunks if trunk in self.route.latch])
+        self.told.encrypted = frozenset([side for side, trunk in trunks if trunk in self.route.encrypted])
 
     def trunk(self, side: Side) -> str:
         """The trunk that a side's leg is on."""

@@ -112,9 +112,8 @@ class Call:
 
     def deadline(self) -> float | None:
         """When `expire` is due next."""
-        parts = self.bridge, self.payment, self.relayed, self.transfer
-        times = [part.deadline() for part in parts]
-        return min((time for time in times if time is not None), default=None)
+        times = self.bridge.deadline(), self.payment.deadline(), self.relayed.deadline(), self.transfer.deadline()
+        return min([time for time in times if time is not None], default=None)
 
     def expire(self, now: float) -> list[CallCommand]:
         commands = [*self.bridge.expire(now), *self.payment.expire(now), *self.relayed.expire(now)]

@@ -214,8 +214,9 @@ class Descriptions:
             return None
         theirs = said.media[index] if said is not None and index < len(said.media) else None
         if theirs is None or not (theirs.is_rtp and theirs.is_open):
-            keys = {suite: self._key(side, index, suite, seated) for suite in sdes.SUITES}
-            return sdes.offered(keys) if encrypted else ()
+            if not encrypted:
+                return ()
+            return sdes.offered({suite: self._key(side, index, suite, seated) for suite in sdes.SUITES})
         crypto = theirs.crypto
         if crypto is None:
             return ()

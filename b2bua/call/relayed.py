@@ -72,7 +72,7 @@ class Relayed:
 
     def deadline(self) -> float | None:
         """When `expire` is due."""
-        return min((due for _, due in self._waiting.values()), default=None)
+        return min([due for _, due in self._waiting.values()], default=None)
 
     def expire(self, now: float) -> list[CallCommand]:
         late = [(request, asker) for request, (asker, due) in self._waiting.items() if due <= now]

@@ -66,6 +66,17 @@ class Stage:
         except HTTPError as error:
             raise DemoFailed(f"the API answered {error.code} to {method} {path}") from None
 
+    async def until_calls_can_come(self) -> None:
+        """Media and a payer are there: b2bua answers before they are."""
+        deadline = asyncio.get_running_loop().time() + _PATIENCE
+        while asyncio.get_running_loop().time() < deadline:
+            with contextlib.suppress(DemoFailed):  # 503 until then
+                health = await self.api("GET", "/healthz")
+                if health["media"] and health["payers"]:
+                    return
+            await asyncio.sleep(0.05)
+        raise DemoFailed(f"Tonewall was not ready within {_PATIENCE:g} s; see {self.directory}/tonewall.log")
+
     async def call_when(self, what: str, wanted: Any, patience: float = _PATIENCE) -> dict[str, Any]:
         """The call, once `wanted(call)` is true of one."""
         deadline = asyncio.get_running_loop().time() + patience
@@ -92,7 +103,9 @@ async def set_stage(directory: Path, speech: tuple[Path, Path], recordings: tupl
         token = secrets.token_urlsafe(16)
         settings = _settings(directory, provider, customer.port, agent.port, token)
         ready = await _tonewall(settings, directory, stack)
-        yield Stage(customer, agent, ready["sip_port"], ready["api_url"], token, directory)
+        stage = Stage(customer, agent, ready["sip_port"], ready["api_url"], token, directory)
+        await stage.until_calls_can_come()
+        yield stage
 
 
 async def _provider(directory: Path, stack: contextlib.AsyncExitStack) -> dict[str, str]:

@@ -41,7 +41,13 @@ def test_what_was_an_event_once_stays_one() -> None:
 
 @pytest.mark.parametrize(
     "stream",
-    [remote(opaque_types=(111,)), remote(other_types=(98,)), remote(rtp=False), remote(mu_types=(0,), a_types=(0,))],
+    [
+        remote(opaque_types=(111,)),
+        remote(g722_types=(9,)),
+        remote(other_types=(98,)),
+        remote(rtp=False),
+        remote(mu_types=(0,), a_types=(0,)),
+    ],
 )
 def test_what_cannot_be_looked_into_cannot_be_masked(stream: RemoteStream) -> None:
     line = Line()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from media import telephone_event
-from media.g711 import Law
+from media.coding import Coding
 from media.masking import Mask
 from media.red import Block, unwrap
 from media.rtp import Rtp, Ssrc, parse, serialise
@@ -31,7 +31,7 @@ def event(code: int, duration: int = 160, *, end: bool = False) -> bytes:
 
 
 def mask(*, on: bool = True) -> Mask:
-    made = Mask(frozenset({EVENT}), frozenset(), laws={MU: Law.MU}, red=frozenset({RED}))
+    made = Mask(frozenset({EVENT}), frozenset(), codings={MU: Coding.MU}, red=frozenset({RED}))
     made.switch(on)
     return made
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.canary import CANARY
 from tests.leak.carriers import Habit
+from tests.leak.codec import PCMU
 from tests.stack import free_port, until
 from tests.wire.conftest import Peers
 from tests.wire.handmade import MediaPair, offer
@@ -146,13 +147,12 @@ async def test_a_re_invite_that_moves_ports_while_a_card_is_keyed_changes_nothin
 @pytest.mark.parametrize("habit", [TAILS, Habit("tone alone", before=120, event=0)], ids=lambda habit: habit.name)
 async def test_tones_and_their_tails_are_read_by_nobody_while_masked(peers: Peers, habit: Habit) -> None:
     async with relayed(peers) as at:
-        await both_hear(at)
-        await send(at, Habit("tone alone", before=120, event=0), seed=1)
-        assert "".join(dict.fromkeys(read(at, 0))) == "41", "the control"
+        await send(at, Habit("tone alone", before=120, event=0), 1, PCMU)
+        assert "".join(dict.fromkeys(read(at, 0, PCMU))) == "41", "the control"
         await at.stack.start_capture(at.call_id)
         since = len(at.old.rtp.heard)
-        await send(at, habit, seed=2)
-        assert read(at, since) == []
+        await send(at, habit, 2, PCMU)
+        assert read(at, since, PCMU) == []
         await at.end(at.agent)
 
 

@@ -169,12 +169,17 @@ async def test_what_this_engine_cannot_do_is_refused(peers: Peers) -> None:
     daemon = await peers.rtpengine(digits)
     async with served(peers, digits, daemon.address) as b2bua:
         await up(b2bua)
-        for policy in (MaskPolicy.MASK, MaskPolicy.MUTE_ON_KEY):
-            assert isinstance(await masked(b2bua, masking=Masking(policy=policy)), Refused), policy
+        for masking in (
+            Masking(policy=MaskPolicy.MASK),
+            Masking(policy=MaskPolicy.MUTE_ON_KEY),
+            Masking(policy=MaskPolicy.MUTE, tones=True),
+            Masking(policy=MaskPolicy.MUTE, flat=True),
+        ):
+            assert isinstance(await masked(b2bua, masking=masking), Refused), masking
         keys = StreamKeys(suite="AES_CM_128_HMAC_SHA1_80", peer=bytes(30), ours=bytes(30))
         refused = await b2bua.ask(SetRemote(serial=5, session=S, side=Side.CALLER, streams=(stream(keys=keys),)))
         assert isinstance(refused, Refused)
-        for number, dark in enumerate((stream(opaque_types=(96,)), stream(other_types=(98,)))):
+        for number, dark in enumerate((stream(opaque_types=(96,)), stream(g722_types=(9,)), stream(other_types=(98,)))):
             session = SessionId(f"dark-{number}")
             await up(b2bua, session, dark)
             assert isinstance(await masked(b2bua, session), Refused), dark
