@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from b2bua.call.leg import HangUpLeg, LegConfirmed, LegHungUp, LegInvited, ReinviteLeg, RequestLeg
+from b2bua.sip import registration
+from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.transaction import Timers
+from tests.wire import test_failover
 from tests.wire.sip_bridge import QUICK, until
 from tests.wire.sip_peer import SDP, Call, Heard, SipPeer
 from tests.wire.test_sip_stories import ANSWER, OFFER, Stage, ask, expect_credentials, md5, staged
@@ -123,6 +127,52 @@ async def test_a_call_to_what_we_registered_is_for_the_number_in_its_to():
         assert invite.uri.startswith("sip:+4930555@")
         stage.carrier.reply(invite, 486)
         await stage.pbx.hear("486")
+
+
+# --- of two servers --------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def two_servers() -> AsyncIterator[tuple[SipEngine, SipPeer, SipPeer]]:
+    """A Tonewall that registers at a trunk of two servers, the first of them best."""
+    async with test_failover.staged(register=True, **KEYS) as stage:
+        first, second = stage.hops
+        yield stage.bridge.engine, first, second
+
+
+@pytest.mark.parametrize("code", [500, 503])
+async def test_a_server_that_says_5xx_is_followed_by_the_next_one_at_once(code):
+    async with two_servers() as (engine, first, second):
+        refused = await first.hear("REGISTER")
+        first.reply(refused, code)
+        taken = await second.hear("REGISTER")
+        assert (taken.one("Call-ID"), taken.one("CSeq")) == (refused.one("Call-ID"), "2 REGISTER")
+        second.reply(taken, 200, Contact=f"{taken.one('Contact')};expires=3600")
+        await until(lambda: engine.registration("pbx") == "registered")
+
+
+async def test_a_server_that_is_silent_is_followed_by_the_next_one():
+    async with two_servers() as (engine, first, second):
+        unanswered = await first.hear("REGISTER")
+        taken = await second.hear("REGISTER")
+        assert taken.one("Call-ID") == unanswered.one("Call-ID")
+        await first.repeated(unanswered, 2)
+        second.reply(taken, 200, Contact=f"{taken.one('Contact')};expires=3600")
+        await until(lambda: engine.registration("pbx") == "registered")
+
+
+async def test_when_all_have_failed_the_pause_doubles_and_retry_after_is_kept_to(monkeypatch: pytest.MonkeyPatch):
+    pause = 0.4  # seconds; half of it at least, by chance
+    monkeypatch.setattr(registration, "FIRST_PAUSE", pause)
+    async with two_servers() as (engine, first, second):
+        failed = time.monotonic()
+        for least in (0.0, pause / 2, pause, 2.0, 4 * pause):
+            first.reply(await first.hear("REGISTER"), 503)
+            register = await second.hear("REGISTER")
+            assert time.monotonic() - failed >= least
+            failed = time.monotonic()
+            second.reply(register, 503, **({"Retry_After": "2"} if least == pause else {}))
+        await until(lambda: engine.registration("pbx") == "failed")
 
 
 # --- the SIP digest leak ---------------------------------------------------------------------------------------------
