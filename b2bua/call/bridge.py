@@ -326,7 +326,6 @@ class Bridge:
             self.moved[side] = lent.trunk
             self._note_trunks()
         self.told.seat(side, described, lent)
-        self.renegotiation.self_answered.discard(side)
         return [self.told.remote(side), self.told.remote(OTHER[side])]
 
     def leg_gone(self, side: Side, reason: str) -> list[CallCommand]:
