@@ -26,7 +26,7 @@ from b2bua.api.metrics import Metrics
 from b2bua.api.server import serve
 from b2bua.call.cdr import CallRecord
 from b2bua.ladder.book import Ladders
-from b2bua.plan import Plan
+from b2bua.plan import Plan, RunningEngine
 from b2bua.records.store import RecordStore, StoreError, connect
 from b2bua.settings import SignallingSettings, signalling
 from b2bua.sip.endpoint import SipEngine
@@ -40,6 +40,7 @@ from b2bua.trunk_plan import (
     media_kinds,
     router,
     trunks,
+    with_events,
     with_info_digits,
     with_srtp,
 )
@@ -88,15 +89,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         records.put(record)
 
     board = Switchboard(_plan(settings), keep, clock, ladders)
-    engine = SipEngine(
-        binds=general.binds,
-        tls=TlsContexts(general.tls_certificate, general.tls_key),
-        trunks=trunks(settings),
-        on_event=board.on_leg_event,
-        user_agent=f"Tonewall/{VERSION}",
-        realm=general.realm,
-        ladders=ladders,
-    )
+    engine = _engine(settings, board, ladders)
     media = MediaClient(media_socket, board.on_media_answer, board.on_media_news, board.on_media_state)
     board.connect(engine, media)
     app = create_app(
@@ -126,6 +119,24 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     return ended == {stopping}
 
 
+def _engine(settings: SignallingSettings, board: Switchboard, ladders: Ladders) -> RunningEngine:
+    """The one that is chosen. Raises ConfigError where it is not installed."""
+    general = settings.general
+    if general.engine == "pjsua2":
+        from b2bua.pjsua.choice import pjsua_engine  # noqa: PLC0415  # GPL, and only where it is chosen
+
+        return pjsua_engine(general.binds[0], trunks(settings), board.on_leg_event, f"Tonewall/{VERSION}")
+    return SipEngine(
+        binds=general.binds,
+        tls=TlsContexts(general.tls_certificate, general.tls_key),
+        trunks=trunks(settings),
+        on_event=board.on_leg_event,
+        user_agent=f"Tonewall/{VERSION}",
+        realm=general.realm,
+        ladders=ladders,
+    )
+
+
 def _look_for_garbage_seldom() -> None:
     """What was loaded stays and need not be looked through again; what a call leaves in circles can wait for some others'."""
     gc.collect()
@@ -153,6 +164,7 @@ def _plan(settings: SignallingSettings) -> Plan:
         ring_time=settings.general.ring_time,
         guard_time=settings.general.guard_time,
         info=with_info_digits(settings),
+        events=with_events(settings),
         interfaces=interfaces(settings),
     )
 
@@ -185,6 +197,8 @@ def main() -> None:
     try:
         if not uvloop.run(run(settings, arguments.media, demo)):
             raise SystemExit(1)
+    except ConfigError as error:
+        raise SystemExit(str(error)) from None
     except StoreError as error:
         raise SystemExit(f"[cdr] url: {error}") from None
     except OSError as error:

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from b2bua.api.auth import Tokens
 from b2bua.call import sdp
+from b2bua.pjsua import build as pjsua
 from b2bua.settings import GeneralSettings, Settings, read
 from b2bua.sip.hop import Transport
 from b2bua.sip.resolve import Resolver
@@ -33,6 +34,7 @@ from tonewall.ini import ConfigError
 _PATIENCE = 2.0  # seconds for an answer from a peer
 _LOCKED_MEMORY = 64 * 1024 * 1024  # bytes; what media and payers lock, with room
 _SOCKETS_A_CALL = 4
+_FEW = 10  # calls; a PJSIP that holds fewer was built for a telephone
 
 
 class Level(Enum):
@@ -73,6 +75,7 @@ async def examine(config: Path | None) -> list[Finding]:
         _directory(settings),
         *_routes(settings),
         *_sip_ports(settings),
+        *await asyncio.to_thread(_pjsip, settings),
         _api_port(settings),
         *_media(settings),
     ]
@@ -193,6 +196,26 @@ def _sip_ports(settings: Settings) -> list[Finding]:
             keys,
         )
         for bind in general.binds
+    ]
+
+
+def _pjsip(settings: Settings) -> list[Finding]:
+    """What the PJSIP that is installed can do, where it is the engine."""
+    if settings.signalling.general.engine != "pjsua2":
+        return []
+    try:
+        found = pjsua.examine()
+    except pjsua.NoBuildError as error:
+        return [_fault("PJSIP", str(error))]
+    calls = found.places // 2
+    says = f"{found.version}: {calls} calls at once; more get 503"
+    enough = _warn("PJSIP", f"{says}; build it with a larger PJSUA_MAX_CALLS") if calls < _FEW else _good("PJSIP", says)
+    tls = ", ".join(found.tls) or "none"
+    return [
+        enough,
+        _good(
+            "PJSIP's transports", f"UDP, on loopback behind Tonewall's own socket; its TLS library ({tls}) is not used"
+        ),
     ]
 
 

@@ -25,6 +25,15 @@ class Engine(Protocol):
     def registration(self, trunk: str) -> str | None: ...
 
 
+class RunningEngine(Engine, Protocol):
+    """With its life: whoever starts it stops it."""
+
+    @property
+    def address(self) -> tuple[str, int]: ...
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
 class Media(Protocol):
     """The media process, behind its façade."""
 
@@ -37,7 +46,7 @@ class Media(Protocol):
 class Plan:
     """Where calls go, what trunks carry, and how calls are treated.
 
-    `latch`, `encrypted`, `media`, `masks`, `info`, `interfaces` and `other_audio`: as in Route. Times in seconds.
+    `latch`, `encrypted`, `media`, `masks`, `info`, `events`, `interfaces` and `other_audio`: as in Route. Times in seconds.
     """
 
     router: Router
@@ -50,6 +59,7 @@ class Plan:
     ring_time: float
     guard_time: float
     info: frozenset[str] = frozenset()
+    events: frozenset[str] = frozenset()
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
 
     def route(self, near: Side, source: str, decision: Decision) -> Route:
@@ -63,6 +73,7 @@ class Plan:
             media=self.media,
             masks=self.masks,
             info=self.info,
+            events=self.events,
             other_audio=self.other_audio,
             interfaces=self.interfaces,
             code=decision.code,

@@ -29,6 +29,9 @@ class GeneralSettings(Section):
 
     bind: str = Field("127.0.0.1", description="the numeric address that SIP is received on")
     port: int = Field(5060, ge=0, le=65535, description="the port for SIP, UDP and TCP")
+    engine: Literal["own", "pjsua2"] = Field(
+        "own", description="own or pjsua2: what speaks SIP; PJSIP needs tonewall[pjsua2], see docs/pjsua2.md"
+    )
     advertised: str = Field("", description="the numeric address in our Via and Contact, where it is not `bind` (NAT)")
     listen: str = Field(
         "",
@@ -196,7 +199,11 @@ def _beyond_rtpengine(settings: Settings) -> list[str]:
     wanting = [
         f"[{header}] {key}: expected {expected}, since [media] engine = rtpengine"
         for header, trunk in trunks
-        for key, expected, given in (("srtp", "no", trunk.srtp), ("media_address", "none", trunk.media_address))
+        for key, expected, given in (
+            ("srtp", "no", trunk.srtp),
+            ("media_address", "none", trunk.media_address),
+            ("dtmf", "as-is", isinstance(trunk, PbxSettings) and trunk.dtmf != "as-is"),
+        )
         if given
     ]
     wanting += [
@@ -208,6 +215,29 @@ def _beyond_rtpengine(settings: Settings) -> list[str]:
     if settings.signalling.general.other_audio is not OtherAudio.REFUSE:
         wanting.append("[general] other_audio: expected refuse, since [media] engine = rtpengine")
     return [*muted, *wanting]
+
+
+def _beyond_pjsua2(own: SignallingSettings) -> list[str]:
+    """What is wanted that this engine cannot do."""
+    general = own.general
+    if general.engine != "pjsua2":
+        return []
+    faults = []
+    if general.listen and [bind.transport for bind in general.binds] != [Transport.UDP]:
+        faults.append("[general] listen: expected one udp address, since engine = pjsua2: see docs/pjsua2.md")
+    for header, trunk in own.trunks.items():
+        for key, expected, given in (
+            ("host", "a name or address", trunk.host == "dynamic"),
+            ("transport", "udp", trunk.transport in {"tcp", "tls"}),
+            ("registration", "no", trunk.registration),
+            ("challenge", "no", trunk.challenge),
+            ("username", "none", trunk.username),
+            ("probe", "0", trunk.probe),
+            ("redirect", "relay", trunk.redirect != "relay"),
+        ):
+            if given:
+                faults.append(f"[{header}] {key}: expected {expected}, since [general] engine = pjsua2")
+    return faults
 
 
 def _headers(model: type[Section], sections: Sections) -> list[str]:
@@ -230,7 +260,7 @@ def signalling(sections: Sections) -> SignallingSettings:
         api=load(ApiSettings, sections),
         cdr=load(CdrSettings, sections),
     )
-    faults = [*_unheard(own), *faults_between(own.trunks, own.routes)]
+    faults = [*_unheard(own), *_beyond_pjsua2(own), *faults_between(own.trunks, own.routes)]
     if faults:
         raise ConfigError("\n".join(faults))
     return own

@@ -297,6 +297,15 @@ class Switchboard:
                 case ToLeg(side, leg_command):
                     if side in line.legs:
                         self._to_engine(line.legs[side], leg_command)
+                case ToMedia(media_command):
+                    assert self._media is not None
+                    self._media.send(media_command)
+                case Show(view):
+                    self._feed.publish(view)
+                    self._ladders.shown(view)
+                case Record(record):
+                    self._record(record)
+                    log.info("call", call=line.call.id, state="ended", reason=record.end[:80], code=record.code)
                 case ToJoining(InviteLeg() as invite):
                     self._invite(line, None, invite)
                 case ToJoining(leg_command):
@@ -307,15 +316,6 @@ class Switchboard:
                     self._give_back(line)
                 case ToBorrower(event):
                     self._to_borrower(line, event)
-                case ToMedia(media_command):
-                    assert self._media is not None
-                    self._media.send(media_command)
-                case Show(view):
-                    self._feed.publish(view)
-                    self._ladders.shown(view)
-                case Record(record):
-                    self._record(record)
-                    log.info("call", call=line.call.id, state="ended", reason=record.end[:80], code=record.code)
         self._schedule(line)
         if line.call.over:
             self._forget(line)

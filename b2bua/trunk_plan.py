@@ -7,7 +7,7 @@ from b2bua.call.numbers import NumberPlan
 from b2bua.call.routing import Pattern, Place, Router, Rule
 from b2bua.call.trunk import Trunk
 from b2bua.settings import SignallingSettings
-from b2bua.trunk_settings import CarrierSettings, RouteSettings, TrunkSettings, names, networks, trunk_name
+from b2bua.trunk_settings import CarrierSettings, PbxSettings, RouteSettings, TrunkSettings, names, networks, trunk_name
 from media.events import Interface, Masking, MaskPolicy, Side
 
 
@@ -52,6 +52,15 @@ def with_info_digits(settings: SignallingSettings) -> frozenset[str]:
         trunk_name(header)
         for header, each in settings.trunks.items()
         if isinstance(each, CarrierSettings) and each.info_digits
+    )
+
+
+def with_events(settings: SignallingSettings) -> frozenset[str]:
+    """The PBXs that want keys as telephone-event, where they come as SIP INFO."""
+    return frozenset(
+        trunk_name(header)
+        for header, each in settings.trunks.items()
+        if isinstance(each, PbxSettings) and each.dtmf == "rfc4733"
     )
 
 

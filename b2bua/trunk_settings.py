@@ -193,6 +193,9 @@ class PbxSettings(TrunkSettings):
     section: ClassVar[str] = "pbx"
 
     refer: bool = Field(True, description="yes or no: the peer may transfer calls (REFER)")
+    dtmf: Literal["as-is", "rfc4733"] = Field(
+        "as-is", description="as-is or rfc4733: what callers' keys that come as SIP INFO become, outside of a payment"
+    )
 
 
 class RouteSettings(Section):

@@ -3,6 +3,7 @@
  * Rule 1: it hears what any receiver would: two of the eight tones that hold nearly all of the sound, for 40 ms.
  * Rule 2: it is strict. What it hears ends the call's audio, and speech through a mask that works never has that. */
 #include "_canary.h"
+#include "_wide.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,13 +14,13 @@ enum { RATE = 8000, STEP = 80, STEPS_NEEDED = 3, ROWS = 4, NO_KEY = -1 };
 #define LEAST_TONE 0.06f /* of it, the weaker: a twist of 11 dB */
 
 static const int LINES_HZ[CANARY_LINES] = {697, 770, 852, 941, 1209, 1336, 1477, 1633};
-static float cosine[STEP + 1][CANARY_LINES], sine[STEP + 1][CANARY_LINES]; /* the last row: a whole step */
+static wide_float cosine[STEP + 1][2], sine[STEP + 1][2]; /* rows and columns; the last: a whole step */
 
 void canary_prepare(void) {
     for (int at = 0; at <= STEP; at++)
         for (int line = 0; line < CANARY_LINES; line++) {
-            cosine[at][line] = (float)cos(2 * M_PI * LINES_HZ[line] * at / RATE);
-            sine[at][line] = (float)sin(2 * M_PI * LINES_HZ[line] * at / RATE);
+            cosine[at][line / ROWS][line % ROWS] = (float)cos(2 * M_PI * LINES_HZ[line] * at / RATE);
+            sine[at][line / ROWS][line % ROWS] = (float)sin(2 * M_PI * LINES_HZ[line] * at / RATE);
         }
 }
 
@@ -37,7 +38,7 @@ static int key_of(const struct canary_block *one, const struct canary_block *oth
     if (energy < LEAST_LEVEL * LEAST_LEVEL * 2 * STEP)
         return NO_KEY;
     for (int i = 0; i < CANARY_LINES; i++) {
-        float turn = cosine[STEP][i], across = sine[STEP][i];
+        float turn = cosine[STEP][i / ROWS][i % ROWS], across = sine[STEP][i / ROWS][i % ROWS];
         float real = one->real[i] + turn * other->real[i] - across * other->imaginary[i];
         float imaginary = one->imaginary[i] + turn * other->imaginary[i] + across * other->real[i];
         share[i] = (real * real + imaginary * imaginary) / (STEP * energy);
@@ -57,17 +58,34 @@ static bool step(struct canary *canary) {
     return canary->run >= STEPS_NEEDED;
 }
 
-bool canary_hears(struct canary *canary, const int16_t *samples, size_t count) {
-    bool heard = false;
-    struct canary_block *now = &canary->now;
+/* At most to the end of the step that has begun. */
+static void add_up(struct canary_block *block, const int16_t *samples, size_t count, unsigned from) {
+    wide_float real[2], imaginary[2];
+    memcpy(real, block->real, sizeof real);
+    memcpy(imaginary, block->imaginary, sizeof imaginary);
+    float energy = block->energy;
     for (size_t i = 0; i < count; i++) {
         float sample = samples[i];
-        for (int line = 0; line < CANARY_LINES; line++) {
-            now->real[line] += sample * cosine[canary->count][line];
-            now->imaginary[line] += sample * sine[canary->count][line];
-        }
-        now->energy += sample * sample;
-        if (++canary->count == STEP)
+        real[0] += sample * cosine[from + i][0];
+        real[1] += sample * cosine[from + i][1];
+        imaginary[0] += sample * sine[from + i][0];
+        imaginary[1] += sample * sine[from + i][1];
+        energy += sample * sample;
+    }
+    memcpy(block->real, real, sizeof real);
+    memcpy(block->imaginary, imaginary, sizeof imaginary);
+    block->energy = energy;
+}
+
+bool canary_hears(struct canary *canary, const int16_t *samples, size_t count) {
+    bool heard = false;
+    while (count > 0) {
+        size_t part = STEP - canary->count < count ? STEP - canary->count : count;
+        add_up(&canary->now, samples, part, canary->count);
+        samples += part;
+        count -= part;
+        canary->count += (unsigned)part;
+        if (canary->count == STEP)
             heard |= step(canary);
     }
     return heard;

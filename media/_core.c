@@ -222,6 +222,22 @@ static PyObject *relay_set_capture(PyObject *self, PyObject *args, PyObject *kwa
     return switch_stream(self, args, kwargs, SET_CAPTURE);
 }
 
+static PyObject *relay_send_key(PyObject *self, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"stream", "body", "payload_type", "clock", NULL};
+    struct command command = {.kind = SEND_KEY};
+    long long stream;
+    Py_buffer body;
+    int type;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ly*ii", names, &stream, &body, &type, &command.key.clock))
+        return NULL;
+    command.stream = stream;
+    bool is_key = take_key(&body, type, &command.key);
+    PyBuffer_Release(&body);
+    PyObject *result = is_key && run_command(self, &command) ? PyBool_FromLong(command.result) : NULL;
+    explicit_bzero(&command, sizeof command);
+    return result;
+}
+
 static PyObject *relay_take_digits(PyObject *self, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"stream", "into", "offset", NULL};
     struct command command = {.kind = TAKE_DIGITS};
@@ -300,6 +316,7 @@ static PyMethodDef relay_methods[] = {
     {"set_capture", WITH_KEYWORDS(relay_set_capture)},
     {"set_decoder", relay_set_decoder, METH_O, NULL},
     {"has_decoder", relay_has_decoder, METH_NOARGS, NULL},
+    {"send_key", WITH_KEYWORDS(relay_send_key)},
     {"take_digits", WITH_KEYWORDS(relay_take_digits)},
     {"take_events", relay_take_events_method, METH_NOARGS, NULL},
     {"counters", WITH_KEYWORDS(relay_counters)},
@@ -343,6 +360,7 @@ PyMODINIT_FUNC PyInit__core(void) {
     PyObject *core = PyModule_Create(&module);
     if (core == NULL)
         return NULL;
+    g711_prepare();
     inband_prepare();
     canary_prepare();
     if (!crypto_prepare())

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* --- _rtp.c, _track.c, _press.c, _red.c, _report.c, _mask.c: what passes, what it leaves as, what was keyed ------------------- */
+/* --- _rtp.c, _track.c, _press.c, _red.c, _report.c, _sender.c, _mask.c: what passes, what it leaves as, what was keyed ------------------- */
 
 enum { TRACKS = 4, PRESSES = 8, KEYS = 32 };
 enum { KEY_HOLD_MS = 100 };
@@ -50,14 +50,31 @@ struct reach { /* whether redundancy reaches back to what was masked (media/red.
     uint32_t ssrc, ended;
 };
 
+enum { WAITING = 8, EVENT_PACKET = 16 };
+
+struct outgoing { /* a key to send as telephone-event; `clock` in Hz */
+    uint8_t code, type;
+    int duration_ms, clock;
+};
+
+struct sender { /* _sender.c (media/sender.py) */
+    struct outgoing waiting[WAITING];
+    int count, step, ends;
+    bool follows; /* there is audio: the next three are of its newest packet */
+    uint32_t ssrc, timestamp;
+    int64_t at_ms, due_ms;
+    uint32_t own, event_ssrc, event_timestamp; /* SSRC of our own stream; of the key that is being sent */
+};
+
 struct mask {
     uint8_t kinds[128], codecs[128];
-    bool types_known, on, shut; /* `shut`: something got through; nothing leaves until the mask goes off */
+    bool types_known, has_decoded, on, shut; /* `shut`: something got through; nothing leaves until the mask goes off */
     struct hold *hold; /* while masked; NULL where there is no memory for it: then no audio leaves */
     uint64_t clock;
     struct track tracks[TRACKS];
     struct press presses[PRESSES];
     struct reach reach;
+    struct sender sender;
 };
 
 struct pressed { /* a press that a packet begins */
@@ -106,6 +123,13 @@ struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int6
 bool mask_leaks(struct mask *mask, const uint8_t *packet, size_t length);
 struct decision mask_rtcp(const struct mask *mask, uint8_t *packet, size_t length);
 struct decision mask_rtcp_back(const struct mask *mask, uint8_t *packet, size_t length); /* from agent to customer */
+void sender_follow(struct sender *sender, const struct rtp *rtp, int64_t now_ms);
+void sender_forget(struct sender *sender);
+/* `own`: the SSRC where there is no audio. False: too many wait, or it is masked. */
+bool sender_put(struct mask *mask, const struct outgoing *key, uint32_t own, int64_t now_ms);
+int64_t sender_due_ms(const struct sender *sender);
+/* The packet that leaves now; 0: none. */
+size_t sender_next(struct mask *mask, int64_t now_ms, uint8_t out[EVENT_PACKET]);
 bool keys_put(struct keys *keys, int code, uint32_t ssrc, uint32_t timestamp, int64_t now_ms);
 int keys_ripe(const struct keys *keys, int64_t now_ms);
 int keys_take(struct keys *keys, int64_t now_ms, uint8_t *into, size_t room);
@@ -113,7 +137,9 @@ int keys_take(struct keys *keys, int64_t now_ms, uint8_t *into, size_t room);
 /* --- _info.c: the key in a SIP INFO (media/info.py) ----------------------------------------------------------------- */
 
 enum { INFO_LONGEST = 256, INFO_NO_KEY = -1, INFO_MALFORMED = -2 };
-int info_key(const uint8_t *body, size_t length); /* 0 to 15, or one of the two */
+enum { INFO_DIGITS = 6, INFO_SHORTEST_MS = 40, INFO_USUAL_MS = 160, INFO_LONGEST_MS = 5000 };
+int info_key(const uint8_t *body, size_t length);      /* 0 to 15, or INFO_NO_KEY, INFO_MALFORMED */
+int info_duration(const uint8_t *body, size_t length); /* in ms, of one of at most INFO_LONGEST */
 
 /* --- _source.c: who may speak for a leg (media/source.py) ----------------------------------------------------------- */
 
@@ -174,7 +200,7 @@ struct event {
 };
 
 enum command_kind {
-    OPEN_STREAM, SET_PEER, SET_CRYPTO, SET_TYPES, SET_MASK, SET_CAPTURE, SET_DECODER, HAS_DECODER, TAKE_DIGITS, COUNTERS, CLOSE_STREAM, STOP
+    OPEN_STREAM, SET_PEER, SET_CRYPTO, SET_TYPES, SET_MASK, SET_CAPTURE, SEND_KEY, SET_DECODER, HAS_DECODER, TAKE_DIGITS, COUNTERS, CLOSE_STREAM, STOP
 };
 
 struct command {
@@ -186,6 +212,7 @@ struct command {
     bool has_rtp, has_rtcp, on;
     struct type_list types[TYPE_KINDS];
     struct manner manner;
+    struct outgoing key;
     int clock;
     struct crypto_keys keys; /* `suite` NULL: in clear */
     uint8_t *into;

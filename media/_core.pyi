@@ -95,6 +95,10 @@ class Relay:
     def set_capture(self, stream: int, on: bool) -> None: ...
     """Keep (and announce) the customer's key presses, or do not. Switching wipes what was kept."""
 
+    def send_key(self, stream: int, body: bytes, payload_type: int, clock: int) -> bool: ...
+    """Send the key in a SIP INFO's body to the agent's peer as telephone-event, as media/sender.py has it; `clock` in Hz.
+        False: not while masked, and not where too many wait. Raises ValueError where the body is no key."""
+
     def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int: ...
     """Move the kept keys that fit, as ASCII `0-9 * # A-D`, to `into[offset:]`; wipe the source; return how many.
 
@@ -138,6 +142,12 @@ class Mask:
 
     def idle(self, now_ms: int, /) -> list[bytes]: ...
     """What was held and leaves because nothing has come for long."""
+
+    def send(self, body: bytes, payload_type: int, clock: int, own: int, now_ms: int, /) -> bool: ...
+    """As `Relay.send_key`; `own`: the SSRC where there is no audio."""
+
+    def sent(self, now_ms: int, /) -> list[bytes]: ...
+    """The packets of such keys that leave now."""
 
     def rtp(self, packet: bytes, now_ms: int, /) -> tuple[bytes | None, bytes]: ...
     """What leaves for the agent at once (None: nothing) and the keys that this packet begins, as event codes 0-15."""

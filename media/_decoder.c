@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* As in media/decoded.py: stream, serial, what, codec, policy, guard; then a payload. All little-endian. */
-enum { ASKED = 17, ANSWERED = 13, MOST_ANSWERS = 64 };
+enum { ASKED = 17, ANSWERED = 13, MOST_ANSWERS = 64, BLOCK_MS = 5 };
 enum what { AUDIO, EVENT, FORGET };
 
 static uint8_t *put(uint8_t *at, uint64_t value, int bytes) {
@@ -25,7 +25,7 @@ static uint64_t get(const uint8_t *at, int bytes) {
     return value;
 }
 
-static bool tell(struct relay *relay, const struct stream *stream, enum what what, uint32_t serial, enum codec codec,
+static bool tell(struct relay *relay, struct stream *stream, enum what what, uint32_t serial, enum codec codec,
                  const uint8_t *payload, size_t size) {
     const struct hold *hold = stream->mask.hold;
     uint8_t message[ASKED + QUEUE_MOST], *at = put(message, (uint64_t)stream->id, 8);
@@ -37,6 +37,7 @@ static bool tell(struct relay *relay, const struct stream *stream, enum what wha
         memcpy(at, payload, size);
     bool told = send(relay->decoder, message, ASKED + size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
     explicit_bzero(message, ASKED + size);
+    stream->listened_to |= told && what != FORGET;
     return told;
 }
 
@@ -55,28 +56,36 @@ bool decoder_ask(struct relay *relay, struct stream *stream, enum codec codec, c
                  int64_t now_ms) {
     if (stream->queue == NULL && (stream->queue = pool_borrow(&relay->queues)) == NULL)
         return false;
-    uint32_t serial;
-    if (!queue_put(stream->queue, codec, packet, length, now_ms, &serial))
+    uint32_t serial = ++relay->asked;
+    if (!queue_put(stream->queue, codec, packet, length, now_ms, serial))
         return false;
-    bool is_mute = stream->mask.hold == NULL || stream->mask.hold->manner.policy == POLICY_MUTE;
-    if (is_mute || !tell(relay, stream, AUDIO, serial, codec, packet + RTP_HEADER, length - RTP_HEADER))
+    const struct hold *hold = stream->mask.hold;
+    bool is_mute = hold == NULL || hold->manner.policy == POLICY_MUTE, is_in_window = now_ms < stream->shut_until_ms;
+    /* RFC 6716 section 2.1.7: a packet may hold a copy of what the one before it said, which nobody here has heard. */
+    bool repeats = !queue_follows(stream->queue, (uint16_t)(packet[2] << 8 | packet[3])) && codec == CODEC_OPUS;
+    bool told = !is_mute && tell(relay, stream, AUDIO, serial, codec, packet + RTP_HEADER, length - RTP_HEADER);
+    if (!told || is_in_window || repeats)
         queue_answer(stream->queue, serial, false);
     return true;
 }
 
-void decoder_event(struct relay *relay, struct stream *stream) {
-    if (stream->queue == NULL)
-        return;
-    queue_shut(stream->queue);
-    tell(relay, stream, EVENT, 0, CODEC_NONE, NULL, 0);
+/* The window is kept here too: the other process may be new, busy or away. It adds what only it can hear: a tail of tone. */
+void decoder_event(struct relay *relay, struct stream *stream, int64_t now_ms) {
+    const struct hold *hold = stream->mask.hold;
+    stream->shut_until_ms = now_ms + BLOCK_MS * (hold != NULL ? hold->manner.guard : GUARD);
+    if (stream->queue != NULL)
+        queue_shut(stream->queue);
+    if (stream->mask.has_decoded)
+        tell(relay, stream, EVENT, 0, CODEC_NONE, NULL, 0);
 }
 
 void decoder_forget(struct relay *relay, struct stream *stream) {
-    if (stream->queue == NULL)
-        return;
-    tell(relay, stream, FORGET, 0, CODEC_NONE, NULL, 0);
-    pool_give_back(&relay->queues, stream->queue);
+    if (stream->listened_to)
+        stream->listened_to = !tell(relay, stream, FORGET, 0, CODEC_NONE, NULL, 0);
+    if (stream->queue != NULL)
+        pool_give_back(&relay->queues, stream->queue);
     stream->queue = NULL;
+    stream->shut_until_ms = 0;
 }
 
 void decoder_hear(struct relay *relay) {

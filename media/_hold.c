@@ -16,7 +16,7 @@ static int64_t start_of(const struct hold *hold) {
 }
 
 static bool has_room(const struct hold *hold, int size, unsigned frames) {
-    return hold->count < frames && hold->total - start_of(hold) + size <= HOLD_RING / 2;
+    return hold->count < frames && hold->total - start_of(hold) + size <= HOLD_MOST;
 }
 
 void hold_begin(struct hold *hold, const struct manner *manner) {
@@ -101,12 +101,18 @@ static void hear(struct hold *hold) {
     hold->block++;
 }
 
-void hold_hear(struct hold *hold, int16_t sample) {
-    hold->total++;
-    hold->next++;
-    hold->heard[hold->heard_count++] = sample;
+/* So many more samples are in `heard`; a block at most. */
+static void take_in(struct hold *hold, int count) {
+    hold->total += count;
+    hold->next += (uint32_t)count;
+    hold->heard_count += count;
     if (hold->heard_count == BLOCK)
         hear(hold);
+}
+
+void hold_hear(struct hold *hold, int16_t sample) {
+    hold->heard[hold->heard_count] = sample;
+    take_in(hold, 1);
 }
 
 /* `payload` NULL: silence. `usual`: how large the frames are that may fill a gap after this one. */
@@ -118,11 +124,20 @@ static void push(struct hold *hold, struct frame frame, const uint8_t *payload, 
     hold->has_newest = true;
     hold->next = frame.timestamp;
     uint8_t silence = frame.coding == CODING_A ? 0xD5 : 0xFF;
-    for (int i = 0; i < frame.size; i++) {
-        uint8_t code = payload != NULL ? payload[i] : silence;
-        hold->codes[hold->total % HOLD_RING] = code;
-        int sample = frame.coding == CODING_G722 ? g722_hear(&hold->lower, code) : g711_decode(frame.coding, code);
-        hold_hear(hold, (int16_t)sample);
+    for (int at = 0, size; at < frame.size; at += size) { /* to the end of a block, or of the frame */
+        int left = BLOCK - hold->heard_count;
+        size = frame.size - at < left ? frame.size - at : left;
+        uint8_t *codes = hold->codes + hold->total % HOLD_RING;
+        if (payload != NULL)
+            memcpy(codes, payload + at, (size_t)size);
+        else
+            memset(codes, silence, (size_t)size);
+        int16_t *samples = hold->heard + hold->heard_count;
+        if (frame.coding != CODING_G722)
+            g711_hear(frame.coding, codes, (size_t)size, samples);
+        for (int i = 0; frame.coding == CODING_G722 && i < size; i++)
+            samples[i] = (int16_t)g722_hear(&hold->lower, codes[i]);
+        take_in(hold, size);
     }
 }
 
@@ -176,10 +191,12 @@ void hold_end(struct hold *hold) { close_blocks(hold, hold->block - AHEAD / BLOC
 
 /* --- what leaves --------------------------------------------------------------------------------------------------------- */
 
-static uint8_t noise(const struct hold *hold, enum coding coding, uint32_t timestamp) {
+static int loudness(const struct hold *hold) {
     int level = (int)sqrt(3 * (double)(hold->background > 0 ? hold->background : 0));
-    if (level > LOUDEST)
-        level = LOUDEST;
+    return level > LOUDEST ? LOUDEST : level;
+}
+
+static uint8_t noise(enum coding coding, int level, uint32_t timestamp) {
     uint32_t mixed = timestamp * 2654435761u;
     mixed = (mixed ^ mixed >> 15) * 2246822519u;
     mixed ^= mixed >> 13;
@@ -212,15 +229,21 @@ static void build_part(const struct hold *hold, const struct frame *frame, int64
     bool before = block > 0 && leaves_as(hold, block - 1) != OPEN;
     bool after = block + 1 < hold->block && leaves_as(hold, block + 1) != OPEN;
     bool is_flat = as == FLAT && hold->manner.flat && hold->manner.policy != POLICY_MUTE;
+    const uint8_t *codes = hold->codes + from % HOLD_RING;
+    if (as == OPEN && !before && !after) {
+        memcpy(out, codes, (size_t)(to - from));
+        return;
+    }
+    int level = loudness(hold);
     for (int64_t sample = from; sample < to; sample++) {
-        uint8_t code = hold->codes[sample % HOLD_RING];
+        uint8_t code = *codes++;
         int place = (int)(sample % BLOCK), weight = after ? BLOCK - place : BLOCK;
         if (before && place < weight)
             weight = place;
         if (is_flat) {
             code = flat(frame->coding, place);
         } else if (as != OPEN) {
-            code = noise(hold, frame->coding, frame->timestamp + (uint32_t)(sample - frame->start));
+            code = noise(frame->coding, level, frame->timestamp + (uint32_t)(sample - frame->start));
         } else if (weight != BLOCK && frame->coding != CODING_G722) {
             int value = g711_decode(frame->coding, code);
             code = g711_encode(frame->coding, value * weight / BLOCK);

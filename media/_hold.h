@@ -13,7 +13,9 @@ enum coding { CODING_MU = 0, CODING_A = 1, CODING_G722 = 2 }; /* media/coding.py
 
 /* --- _g711.c (media/g711.py) ------------------------------------------------------------------------------------------ */
 
-int g711_decode(enum coding law, uint8_t code);
+void g711_prepare(void); /* the tables; before any thread */
+int16_t g711_decode(enum coding law, uint8_t code);
+void g711_hear(enum coding law, const uint8_t *codes, size_t count, int16_t *samples);
 uint8_t g711_encode(enum coding law, int sample);
 
 /* --- _g722.c (media/g722.py) ------------------------------------------------------------------------------------------ */
@@ -95,7 +97,8 @@ bool tones_event(struct tones *tones, int code, uint32_t first, uint16_t duratio
 
 enum policy { POLICY_MASK = 0, POLICY_MUTE_ON_KEY = 1, POLICY_MUTE = 2 };
 enum { GUARD = 24, MOST_GUARD = 6000 }; /* blocks: 120 ms, the longest that a tail of tone was seen to come after its event, and as much again */
-enum { FRAMES = 16, FRAME_MOST = 1280, HOLD_RING = 8192, HOLD_BLOCKS = 128, HOLD_PRESSES = 8, RTP_HEADER = 12 };
+enum { FRAMES = 16, FRAME_MOST = 1280, HOLD_MOST = 4096, HOLD_BLOCKS = 128, HOLD_PRESSES = 8, RTP_HEADER = 12 };
+enum { HOLD_RING = HOLD_BLOCKS * BLOCK }; /* more than may wait, and no block in two pieces */
 
 struct manner {
     enum policy policy;

@@ -1,5 +1,6 @@
 /* Tones in the audio, 5 ms at a time. The twin of media/inband.py, where the reasons stand. */
 #include "_hold.h"
+#include "_wide.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,7 +14,7 @@ static const double NOW = 0.30, KEEPS = 0.50, STAYS = 0.25, TWIST = 8.0, BEGINS 
 static const double OFF = 0.056, OFF_FREE = 0.357, UNEVEN = 0.1, EVEN = 3.0, BEFORE = 0.15, BESIDE = 0.15;
 static const double DEVIATION = 0.028, DEVIATION_LONG = 0.018;
 
-static int16_t cosines[LINES][BLOCK], sines[LINES][BLOCK];
+static wide_int cosines[BLOCK][2], sines[BLOCK][2]; /* the lines side by side: they are added up together */
 static double expected_re[LINES], expected_im[LINES], most[LINES], most_long[LINES];
 
 void inband_prepare(void) {
@@ -21,8 +22,8 @@ void inband_prepare(void) {
     for (int line = 0; line < LINES; line++) {
         for (int n = 0; n < BLOCK; n++) {
             double turn = 2 * pi * FREQUENCIES[line] * n / 8000;
-            cosines[line][n] = (int16_t)nearbyint(SCALE * cos(turn));
-            sines[line][n] = (int16_t)nearbyint(-SCALE * sin(turn));
+            cosines[n][line / 4][line % 4] = (int32_t)nearbyint(SCALE * cos(turn));
+            sines[n][line / 4][line % 4] = (int32_t)nearbyint(-SCALE * sin(turn));
         }
         double advance = 2 * pi * FREQUENCIES[line] * BLOCK / 8000;
         expected_re[line] = cos(advance);
@@ -33,19 +34,24 @@ void inband_prepare(void) {
 }
 
 static void measure(struct measured *measured, const int16_t *samples) {
-    measured->energy = 0;
-    for (int n = 0; n < BLOCK; n++)
-        measured->energy += (int32_t)samples[n] * samples[n];
-    for (int line = 0; line < LINES; line++) {
-        int32_t real = 0, imaginary = 0; /* 40 * 32256 * 1024 is less than 2^31 */
-        for (int n = 0; n < BLOCK; n++) {
-            real += samples[n] * cosines[line][n];
-            imaginary += samples[n] * sines[line][n];
-        }
-        measured->real[line] = real;
-        measured->imaginary[line] = imaginary;
-        measured->power[line] = (double)real * (double)real + (double)imaginary * (double)imaginary;
+    wide_int rows_re = {0}, rows_im = {0}, columns_re = {0}, columns_im = {0}; /* 40 * 32256 * 1024 is less than 2^31 */
+    int64_t energy = 0;
+    for (int n = 0; n < BLOCK; n++) {
+        int32_t sample = samples[n];
+        rows_re += sample * cosines[n][0];
+        rows_im += sample * sines[n][0];
+        columns_re += sample * cosines[n][1];
+        columns_im += sample * sines[n][1];
+        energy += sample * sample;
     }
+    const wide_int real[] = {rows_re, columns_re}, imaginary[] = {rows_im, columns_im};
+    for (int line = 0; line < LINES; line++) {
+        int32_t re = real[line / 4][line % 4], im = imaginary[line / 4][line % 4];
+        measured->real[line] = re;
+        measured->imaginary[line] = im;
+        measured->power[line] = (double)re * (double)re + (double)im * (double)im;
+    }
+    measured->energy = energy;
 }
 
 /* `back`: 0 is the newest. */
@@ -193,11 +199,11 @@ struct found detector_hear(struct detector *detector, const int16_t *samples) {
     const struct look *begun = &detector->begun;
     begin(detector, &now);
     struct found found = {.blocks = 0, .now = now.share, .now_key = now.key};
-    for (int at = 0; at < LOOKS; at++) {
+    for (int at = 0; at < LOOKS && (at == 0 || now.share >= NOW); at++) { /* a longer look counts for nothing without it */
         const struct look look = at == 0 ? now : look_at(detector, BLOCKS_OF[at], SHARE_OF[at]);
         bool fresh = detector->left > 0 && look.key == begun->key && begun->before < look.before;
         double needed = SHARE_OF[at] + needs(&look, fresh ? begun->before : look.before);
-        if (look.share >= needed && (at == 0 || (now.share >= NOW && look.key == now.key))) {
+        if (look.share >= needed && (at == 0 || look.key == now.key)) {
             found.blocks = BLOCKS_OF[at];
             found.key = look.key;
             break;

@@ -19,12 +19,26 @@ static struct text trimmed(struct text text) {
     return text;
 }
 
-/* What stands behind `Signal=`; false: the line is of something else. */
-static bool is_signal(struct text line, struct text *value) {
-    static const char name[] = "signal";
-    if ((size_t)(line.end - line.at) < sizeof name - 1 || strncasecmp((const char *)line.at, name, sizeof name - 1) != 0)
+/* The next line that is not empty, trimmed; false: there is none. */
+static bool next_line(const uint8_t **at, const uint8_t *end, struct text *line) {
+    while (*at < end) {
+        const uint8_t *stop = *at;
+        while (stop < end && !is_end(*stop))
+            stop++;
+        *line = trimmed((struct text){*at, stop});
+        *at = stop < end ? stop + 1 : end;
+        if (line->at < line->end)
+            return true;
+    }
+    return false;
+}
+
+/* What stands behind `name=`; false: the line is of something else. */
+static bool is_named(struct text line, const char *name, struct text *value) {
+    size_t length = strlen(name);
+    if ((size_t)(line.end - line.at) < length || strncasecmp((const char *)line.at, name, length) != 0)
         return false;
-    struct text rest = trimmed((struct text){line.at + sizeof name - 1, line.end});
+    struct text rest = trimmed((struct text){line.at + length, line.end});
     if (rest.at == rest.end || (*rest.at != '=' && *rest.at != ':'))
         return false;
     *value = trimmed((struct text){rest.at + 1, rest.end});
@@ -48,21 +62,27 @@ static int code_of(struct text value) {
 int info_key(const uint8_t *body, size_t length) {
     if (length > INFO_LONGEST)
         return INFO_MALFORMED;
-    struct text only = {NULL, NULL}, value;
+    struct text line, only = {NULL, NULL}, value;
     int lines = 0;
-    const uint8_t *at = body, *end = body + length;
-    while (at < end) {
-        const uint8_t *stop = at;
-        while (stop < end && !is_end(*stop))
-            stop++;
-        struct text line = trimmed((struct text){at, stop});
-        at = stop + 1;
-        if (line.at == line.end)
-            continue;
-        if (is_signal(line, &value))
+    for (const uint8_t *at = body, *end = body + length; next_line(&at, end, &line); lines++) {
+        if (is_named(line, "signal", &value))
             return code_of(value);
         only = line;
-        lines++;
     }
     return lines == 1 ? code_of(only) : INFO_MALFORMED;
+}
+
+int info_duration(const uint8_t *body, size_t length) {
+    struct text line, value;
+    for (const uint8_t *at = body, *end = body + length; next_line(&at, end, &line);) {
+        if (!is_named(line, "duration", &value))
+            continue;
+        int ms = 0, digits = 0;
+        for (; value.at < value.end && *value.at >= '0' && *value.at <= '9' && digits < INFO_DIGITS; value.at++, digits++)
+            ms = 10 * ms + *value.at - '0';
+        if (digits == 0 || value.at < value.end)
+            return INFO_USUAL_MS;
+        return ms < INFO_SHORTEST_MS ? INFO_SHORTEST_MS : ms > INFO_LONGEST_MS ? INFO_LONGEST_MS : ms;
+    }
+    return INFO_USUAL_MS;
 }

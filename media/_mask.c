@@ -9,12 +9,13 @@ enum { EVENT_BLOCKS = 8 }; /* media/telephone_event.py */
 
 void mask_types(struct mask *mask, const struct type_list lists[TYPE_KINDS]) {
     memset(mask->kinds, TYPE_UNKNOWN, sizeof mask->kinds);
-    mask->types_known = false;
+    mask->types_known = mask->has_decoded = false;
     for (int kind = TYPE_AUDIO; kind < TYPE_KINDS; kind++)
         for (size_t i = 0, step = kind == TYPE_DECODED ? 2 : 1; i + step <= lists[kind].count; i += step) {
             const uint8_t *type = &lists[kind].types[i];
             mask->kinds[type[0] & 0x7F] = (uint8_t)kind;
             mask->types_known = true;
+            mask->has_decoded |= kind == TYPE_DECODED;
             if (kind == TYPE_DECODED)
                 mask->codecs[type[0] & 0x7F] = type[1];
         }
@@ -127,6 +128,8 @@ static struct decision decide(struct mask *mask, uint8_t *packet, size_t length,
     size_t whole = rtp.end - rtp.start;
     bool opened = false;
     struct seen seen = look(mask, &rtp, packet, now_ms, &opened, &decision);
+    if (mask->kinds[rtp.type] != TYPE_EVENT && !seen.has_until)
+        sender_follow(&mask->sender, &rtp, now_ms);
     const uint8_t *payload = packet + rtp.start;
     size_t size = rtp.end - rtp.start;
     enum type_kind kind = mask->kinds[rtp.type];
@@ -203,9 +206,10 @@ bool mask_leaks(struct mask *mask, const uint8_t *packet, size_t length) {
         return false;
     int16_t samples[FRAME_MOST];
     size = size < FRAME_MOST ? size : FRAME_MOST;
-    for (size_t at = 0; at < size; at++)
-        samples[at] = (int16_t)(is_mu || is_a ? g711_decode(is_mu ? CODING_MU : CODING_A, payload[at])
-                                              : g722_hear(&mask->hold->left, payload[at]));
+    if (is_mu || is_a)
+        g711_hear(is_mu ? CODING_MU : CODING_A, payload, size, samples);
+    for (size_t at = 0; !(is_mu || is_a) && at < size; at++)
+        samples[at] = (int16_t)g722_hear(&mask->hold->left, payload[at]);
     mask->shut = canary_hears(&mask->hold->canary, samples, size);
     explicit_bzero(samples, size * sizeof *samples);
     return mask->shut;

@@ -6,10 +6,10 @@
 
 typedef struct {
     PyObject_HEAD
-    struct hold hold;
+    struct secret hold;
 } Hearing;
 
-static struct hold *of(PyObject *self) { return &((Hearing *)self)->hold; }
+static struct hold *of(PyObject *self) { return (struct hold *)((Hearing *)self)->hold.bytes; }
 
 static PyObject *hearing_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"policy", "guard", NULL};
@@ -20,13 +20,17 @@ static PyObject *hearing_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
         return NULL;
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     PyObject *self = allocate(type, 0);
+    if (self != NULL && !secret_map(&((Hearing *)self)->hold, sizeof(struct hold))) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        Py_CLEAR(self);
+    }
     if (self != NULL)
         hold_begin(of(self), &manner);
     return self;
 }
 
 static void hearing_dealloc(PyObject *self) {
-    explicit_bzero(of(self), sizeof(struct hold));
+    secret_unmap(&((Hearing *)self)->hold);
     free_object(self);
 }
 

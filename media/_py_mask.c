@@ -92,11 +92,15 @@ static PyObject *mask_switch(PyObject *object, PyObject *args) {
     if (!PyArg_ParseTuple(args, "p|iipp", &on, &policy, &guard, &tones, &flat) ||
         !take_manner(policy, guard, tones, flat, &manner))
         return NULL;
+    if (self->mask.hold != NULL)
+        hold_end(self->mask.hold);
     PyObject *left = let_go(self, true);
     self->mask.on = on;
     self->mask.hold = on ? (struct hold *)self->hold.bytes : NULL;
-    if (on)
+    if (on) {
         hold_begin(self->mask.hold, &manner);
+        sender_forget(&self->mask.sender);
+    }
     return left;
 }
 
@@ -112,6 +116,34 @@ static PyObject *mask_idle(PyObject *object, PyObject *now) {
         return PyList_New(0);
     hold_end(self->mask.hold);
     return let_go(self, true);
+}
+
+static PyObject *mask_send(PyObject *object, PyObject *args) {
+    Py_buffer body;
+    struct outgoing key = {0};
+    int type;
+    unsigned int own;
+    long long now_ms;
+    if (!PyArg_ParseTuple(args, "y*iiIL", &body, &type, &key.clock, &own, &now_ms))
+        return NULL;
+    bool is_key = take_key(&body, type, &key);
+    PyBuffer_Release(&body);
+    return is_key ? PyBool_FromLong(sender_put(&((Mask *)object)->mask, &key, own, now_ms)) : NULL;
+}
+
+static PyObject *mask_sent(PyObject *object, PyObject *now) {
+    long long now_ms = PyLong_AsLongLong(now);
+    if (now_ms == -1 && PyErr_Occurred())
+        return NULL;
+    uint8_t out[EVENT_PACKET];
+    PyObject *left = PyList_New(0);
+    for (size_t length; left != NULL && (length = sender_next(&((Mask *)object)->mask, now_ms, out)) > 0;) {
+        PyObject *packet = PyBytes_FromStringAndSize((const char *)out, (Py_ssize_t)length);
+        if (packet == NULL || PyList_Append(left, packet) != 0)
+            Py_CLEAR(left);
+        Py_XDECREF(packet);
+    }
+    return left;
 }
 
 static PyObject *mask_rtp_method(PyObject *object, PyObject *args) {
@@ -198,6 +230,8 @@ static PyMethodDef mask_methods[] = {
     {"switch", mask_switch, METH_VARARGS, NULL},
     {"released", mask_released, METH_NOARGS, NULL},
     {"idle", mask_idle, METH_O, NULL},
+    {"send", mask_send, METH_VARARGS, NULL},
+    {"sent", mask_sent, METH_O, NULL},
     {"rtp", mask_rtp_method, METH_VARARGS, NULL},
     {"rtcp", mask_rtcp_method, METH_O, NULL},
     {"rtcp_back", mask_rtcp_back_method, METH_O, NULL},

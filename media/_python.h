@@ -21,6 +21,8 @@ bool secret_is_ours(SecretMemory *self, PyObject *error);
 bool take_types(const Py_buffer given[TYPE_KINDS], struct type_list lists[TYPE_KINDS]); /* false: an exception is set */
 void release_types(Py_buffer given[TYPE_KINDS]);
 bool take_manner(int policy, int guard, int tones, int flat, struct manner *out); /* false: an exception is set */
+/* Fill in the key of a SIP INFO's body; false: an exception is set. */
+bool take_key(const Py_buffer *body, int type, struct outgoing *out);
 PyObject *py_info_key(PyObject *module, PyObject *args, PyObject *kwargs); /* _py_info.c */
 
 #endif

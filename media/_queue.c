@@ -10,17 +10,24 @@ enum { HEADER = 12 };
 
 static struct waiting *place(struct queue *queue, unsigned at) { return &queue->places[(queue->first + at) % QUEUE_PLACES]; }
 
-bool queue_put(struct queue *queue, enum codec codec, const uint8_t *packet, size_t length, int64_t now_ms, uint32_t *serial) {
+bool queue_put(struct queue *queue, enum codec codec, const uint8_t *packet, size_t length, int64_t now_ms, uint32_t serial) {
     if (queue->count == QUEUE_PLACES || length > QUEUE_MOST || length < HEADER)
         return false;
     struct waiting *waiting = place(queue, queue->count++);
-    *serial = waiting->serial = ++queue->serial;
+    waiting->serial = serial;
     waiting->answer = NOT_YET;
     waiting->codec = codec;
     waiting->came_ms = now_ms;
     waiting->length = length;
     memcpy(waiting->packet, packet, length);
     return true;
+}
+
+bool queue_follows(struct queue *queue, uint16_t seq) {
+    bool follows = queue->has_newest && seq == (uint16_t)(queue->newest + 1);
+    queue->has_newest = true;
+    queue->newest = seq;
+    return follows;
 }
 
 void queue_answer(struct queue *queue, uint32_t serial, bool open) {

@@ -31,12 +31,16 @@ struct waiting {
 
 struct queue { /* lives in secret memory only */
     unsigned first, count;
-    uint32_t serial;
+    bool has_newest;
+    uint16_t newest;
     struct waiting places[QUEUE_PLACES];
 };
 
-/* The serial by which its answer is told; false: it does not wait, and does not leave. */
-bool queue_put(struct queue *queue, enum codec codec, const uint8_t *packet, size_t length, int64_t now_ms, uint32_t *serial);
+/* `serial`: by which its answer is told, never twice the same, so that no late answer fits another packet. False: it does not
+ * wait, and does not leave. */
+bool queue_put(struct queue *queue, enum codec codec, const uint8_t *packet, size_t length, int64_t now_ms, uint32_t serial);
+/* Whether this sequence number follows the newest that came: else what is between may be repeated in the packet. */
+bool queue_follows(struct queue *queue, uint16_t seq);
 void queue_answer(struct queue *queue, uint32_t serial, bool open);
 void queue_shut(struct queue *queue); /* all that waits */
 /* The next packet whose answer has come, or that has waited too long, into `out` (QUEUE_MOST + 2 bytes); 0: none. */

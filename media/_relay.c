@@ -83,8 +83,7 @@ static bool send_on(struct stream *stream, int index, uint8_t *packet, size_t le
     struct crypto *crypto = stream->crypto[index / 2];
     if (!to->source.present || (crypto != NULL && !crypto_seal(crypto, is_rtp, packet, &length)))
         return false;
-    return sendto(to->fd, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL,
-                                        (const struct sockaddr *)peer,
+    return sendto(to->fd, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)peer,
                   source_length(peer)) >= 0;
 }
 
@@ -92,7 +91,8 @@ static bool send_on(struct stream *stream, int index, uint8_t *packet, size_t le
 static int64_t release_due_ms(const struct stream *stream) {
     int64_t hold_ms = stream->mask.hold != NULL ? hold_due_ms(stream->mask.hold) : INT64_MAX;
     int64_t queue_ms = stream->queue != NULL ? queue_due_ms(stream->queue) : INT64_MAX;
-    return hold_ms < queue_ms ? hold_ms : queue_ms;
+    int64_t sender_ms = sender_due_ms(&stream->mask.sender), audio_ms = hold_ms < queue_ms ? hold_ms : queue_ms;
+    return audio_ms < sender_ms ? audio_ms : sender_ms;
 }
 
 void release(struct relay *relay, struct stream *stream, bool all_of_it) {
@@ -103,6 +103,9 @@ void release(struct relay *relay, struct stream *stream, bool all_of_it) {
             stream->counters[AGENT].sent++;
     for (size_t length; stream->queue != NULL && (length = queue_next(stream->queue, clock_ms(), out)) > 0;)
         if (may_leave(relay, stream, out, length) && send_on(stream, AGENT_RTP, out, length))
+            stream->counters[AGENT].sent++;
+    for (size_t length; (length = sender_next(&stream->mask, clock_ms(), out)) > 0;)
+        if (send_on(stream, AGENT_RTP, out, length))
             stream->counters[AGENT].sent++;
     int64_t due_ms = release_due_ms(stream);
     if (due_ms < relay->due_ms)
@@ -146,7 +149,7 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
     if (!is_rtp && !oversized && is_clear && rtcp_reception(packet, length, &here->lost, &here->jitter))
         here->reports++;
     if (decision.opens_window)
-        decoder_event(relay, stream);
+        decoder_event(relay, stream, now_ms);
     if (decision.verdict == ASK && !decoder_ask(relay, stream, decision.codec, decision.bytes, decision.length, now_ms))
         decision.verdict = WITHHELD;
     if (decision.verdict == MALFORMED) {
@@ -216,25 +219,26 @@ void leave(struct relay *relay) { pthread_mutex_unlock(&relay->lock); }
 /* --- the thread ------------------------------------------------------------------------------------------------------ */
 
 /* Where packets come faster than one a `gather_us`, they are taken together: a wake costs more than a packet. But not where
- * others want the processor too: there whoever pauses has to wait for it. */
-static void gather(struct relay *relay, int64_t now_ms) {
+ * others want the processor too: there whoever pauses has to wait for it. False: there was no pause. */
+static bool gather(struct relay *relay, int64_t now_ms) {
     if (now_ms < relay->hurry_until_ms)
-        return;
+        return false;
     struct timespec pause = {.tv_nsec = relay->gather_us * 1000L};
     clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
     if (clock_ms() - now_ms > relay->gather_us / 1000 + LATE_MS)
         relay->hurry_until_ms = now_ms + HURRY_MS;
+    return true;
 }
 
 static void *run(void *argument) {
     struct relay *relay = argument;
     prctl(PR_SET_TIMERSLACK, 1UL); /* of this thread alone: a pause is as long as it was asked for */
     struct epoll_event ready[READY];
-    bool go_on = true;
+    bool go_on = true, paused = false;
     int64_t due_ms = INT64_MAX;
     while (go_on) {
         int64_t wait_ms = due_ms - clock_ms(); /* a hold at most, if a key is held */
-        int timeout = due_ms == INT64_MAX ? -1 : wait_ms < 0 ? 0 : (int)wait_ms;
+        int timeout = paused ? 0 : due_ms == INT64_MAX ? -1 : wait_ms < 0 ? 0 : (int)wait_ms;
         int count = epoll_wait(relay->epoll, ready, READY, timeout);
         int64_t now_ms = clock_ms();
         enter(relay);
@@ -254,8 +258,8 @@ static void *run(void *argument) {
         due_ms = relay->due_ms;
         go_on = relay->running;
         leave(relay);
-        if (go_on && relay->gather_us > 0 && count > 1 && count < PLENTY)
-            gather(relay, now_ms);
+        bool many = count > 1 || (paused && count > 0); /* a pause that brought one packet is as good as one that brought two */
+        paused = go_on && relay->gather_us > 0 && many && count < PLENTY && gather(relay, now_ms);
     }
     return NULL;
 }

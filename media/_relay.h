@@ -25,6 +25,8 @@ struct stream {
     struct crypto *crypto[2]; /* of each leg; NULL: in clear */
     struct mask mask;
     struct keys *keys; /* of a pool, as are `mask.hold` and `queue` */
+    bool listened_to; /* the decoder process knows of it, and is to forget it when the mask goes off */
+    int64_t shut_until_ms; /* of what that process listens to: the window of an event */
     struct queue *queue; /* while masked, of codecs that the core cannot decode; NULL: nothing came */
     bool capture, announced;
     struct stream *next; /* in its bucket, or among the closed */
@@ -43,6 +45,7 @@ struct pool {
 };
 
 struct relay {
+    uint32_t asked; /* the serial of what the decoder process was asked last */
     int epoll, wake, news, decoder; /* `decoder` -1: there is none */
     pthread_t thread;
     bool started;
@@ -79,7 +82,7 @@ void decoder_set(struct relay *relay, int fd); /* -1: none */
 /* Have a packet listened to; false: it does not leave. */
 bool decoder_ask(struct relay *relay, struct stream *stream, enum codec codec, const uint8_t *packet, size_t length,
                  int64_t now_ms);
-void decoder_event(struct relay *relay, struct stream *stream); /* an event came: audio is shut for a while */
+void decoder_event(struct relay *relay, struct stream *stream, int64_t now_ms); /* an event came: audio is shut for a while */
 void decoder_forget(struct relay *relay, struct stream *stream);
 void decoder_hear(struct relay *relay); /* its answers */
 

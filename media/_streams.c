@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 void stop_capture(struct stream *stream) {
@@ -120,6 +121,8 @@ static int set_mask(struct relay *relay, struct stream *stream, const struct com
         drain(relay, stream, now_ms);
         if (stream->queue != NULL)
             queue_shut(stream->queue); /* what was not listened to */
+        if (mask->hold != NULL)
+            hold_end(mask->hold); /* what was not looked past */
         release(relay, stream, true);
         decoder_forget(relay, stream);
         if (mask->hold != NULL)
@@ -127,6 +130,8 @@ static int set_mask(struct relay *relay, struct stream *stream, const struct com
         mask->hold = NULL;
     }
     mask->on = command->on;
+    if (mask->on)
+        sender_forget(&mask->sender);
     mask->shut = mask->shut && mask->on;
     if (mask->on && mask->hold == NULL) {
         mask->hold = pool_borrow(&relay->holds);
@@ -135,6 +140,19 @@ static int set_mask(struct relay *relay, struct stream *stream, const struct com
         hold_begin(mask->hold, &command->manner);
     }
     return 0;
+}
+
+/* 1: it will be sent; 0: not while masked, and not where too many wait. */
+static int send_key(struct relay *relay, struct stream *stream, const struct command *command, int64_t now_ms) {
+    uint32_t own = 0;
+    while (own == 0)
+        if (getrandom(&own, sizeof own, 0) != sizeof own)
+            return -errno;
+    bool taken = sender_put(&stream->mask, &command->key, own, now_ms);
+    int64_t due_ms = sender_due_ms(&stream->mask.sender);
+    if (due_ms < relay->due_ms)
+        relay->due_ms = due_ms;
+    return taken;
 }
 
 static int set_crypto(struct stream *stream, const struct command *command) {
@@ -189,6 +207,8 @@ static int apply(struct relay *relay, struct command *command) {
         forget_capture(relay, stream);
         stream->capture = command->on;
         return 0;
+    case SEND_KEY:
+        return send_key(relay, stream, command, now_ms);
     case TAKE_DIGITS:
         return take_digits(relay, stream, command, now_ms);
     case COUNTERS:

@@ -3,7 +3,7 @@
 Started as `python -m media.decoder --fd FD` by `tonewall run`. It stands apart from media because decoders are large programs
 that read what strangers send, and media has the vault.
 
-Rule 1: once it has begun it can open nothing and start nothing: no file, no socket, no process. All it can do is answer.
+Rule 1: once it has begun it can open no file and no socket, and gains no privilege.
 Rule 2: it keeps no state but that of streams that are masked now.
 """
 
@@ -20,7 +20,7 @@ from media.decoding import Decoder
 from media.events import DecodedCodec
 from media.listening import Listener
 from tonewall import log
-from tonewall.process import end_with_parent, harden
+from tonewall.process import end_with_parent, harden, overwrites_freed_memory, renounce_privileges
 
 _MOST_STREAMS = 4096
 logger = log.get_logger(__name__)
@@ -50,7 +50,7 @@ def _listen(listeners: dict[int, Listener], asked: Asked) -> list[tuple[int, boo
         if len(listeners) >= _MOST_STREAMS:
             return []
         try:
-            listener = listeners[asked.stream] = Listener(asked.policy, asked.guard)
+            listener = listeners[asked.stream] = Listener(asked.policy, asked.guard, in_window=changed)
         except ValueError:
             return []
     if asked.what is What.EVENT or asked.codec is None:
@@ -60,9 +60,10 @@ def _listen(listeners: dict[int, Listener], asked: Asked) -> list[tuple[int, boo
 
 
 def _confine() -> None:
-    """Nothing more can be opened or started."""
+    """Nothing more can be opened."""
     for codec in DecodedCodec:
         Decoder(codec)  # whatever is loaded at first use
+    renounce_privileges()
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
 
@@ -74,6 +75,9 @@ def main() -> None:
     arguments = parser.parse_args()
     log.configure("decoder", arguments.log_level)
     end_with_parent()
+    if not overwrites_freed_memory():
+        logger.error("refused to start", why="freed memory is not overwritten", hint="start with card_environment()")
+        raise SystemExit(78)
     harden()
     with socket.socket(fileno=arguments.fd) as channel:
         _confine()

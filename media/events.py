@@ -1,7 +1,7 @@
 """The vocabulary of the socket between b2bua and media: commands down; counts, states and outcomes up.
 
-Rule 1: no message has a field that could hold a digit of a card, but `last_four` (PCI DSS 3.4.1), and `InfoKeyed`, which goes
-        down only: b2bua does not look into what it carries.
+Rule 1: no message has a field that could hold a digit of a card, but `last_four` (PCI DSS 3.4.1), and `InfoKeyed` and `SendKey`,
+        which go down only: b2bua does not look into what they carry.
 Rule 2: every command is answered by exactly one message with the same `serial`: its own answer, or `Refused`.
 Rule 3: what happens by itself (`CaptureChanged`) carries no serial.
 """
@@ -207,6 +207,21 @@ class InfoKeyed(Command, frozen=True, kw_only=True, tag="info_keyed"):
         return f"InfoKeyed({self.session})"
 
 
+class SendKey(Command, frozen=True, kw_only=True, tag="send_key"):
+    """The customer's side sent a key as SIP INFO, and the agent's gets it as telephone-event, in the m-line `stream` with this
+    payload type and clock rate (Hz). `Done`: it will be sent. Refused while masked, and where the body is no key; what a mask
+    finds unsent is not sent. `request`: b2bua's name for the INFO."""
+
+    request: str
+    body: bytes
+    stream: int
+    payload_type: int
+    clock_rate: int
+
+    def __repr__(self) -> str:
+        return f"SendKey({self.session})"
+
+
 class ResetCapture(Command, frozen=True, kw_only=True, tag="reset_capture"):
     """Wipe `field` and all that come after it (all fields where None), and collect again."""
 
@@ -323,6 +338,7 @@ AnyCommand = (
     | SetMask
     | StartCapture
     | InfoKeyed
+    | SendKey
     | ResetCapture
     | SubmitCapture
     | CancelCapture

@@ -120,10 +120,12 @@ class Detector:
         now = self._look(4, STAYS)
         self._begin(now)
         for blocks, least in SHARES.items():
+            if blocks > 4 and now.share < NOW:  # a longer look counts for nothing without it
+                break
             look = now if blocks == 4 else self._look(blocks, least)
             begun = self._left > 0 and look.key == self._begun.key and self._begun.before < look.before
             needed = least + look.needs(self._begun.before if begun else look.before)
-            if look.share >= needed and (blocks == 4 or (now.share >= NOW and look.key == now.key)):
+            if look.share >= needed and (blocks == 4 or look.key == now.key):
                 return Found(blocks, now.share, look.key, now.key)
         return Found(0, now.share, 0, now.key)
 

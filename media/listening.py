@@ -2,8 +2,10 @@
 
 Rule 1: a packet is answered for when 20 ms after its end have been heard, as in media/hold.py, whose rules these are.
 Rule 2: what cannot be decoded is shut, and so is all that waits where the codec changes.
-Rule 3: an Opus packet may hold a copy of what the one before it said (RFC 6716 section 2.1.7), and is shut with it.
+Rule 3: an Opus packet may hold a copy of what the one before it said (RFC 6716 section 2.1.7), and is shut with it. (Where the
+        one before did not come, the core shuts it.)
 Rule 4: channels are heard one by one: a tone in one of them, or in both against each other, is a tone.
+Rule 5: what was heard before a codec changed is not known to what is heard after it: a window opens.
 """
 
 from __future__ import annotations
@@ -38,9 +40,11 @@ class Listener:
     _waiting: deque[_Waiting] = field(default_factory=deque)
     _end: int = 0
     _was_shut: bool = False
+    in_window: bool = False  # when it begins to hear
 
     def event(self) -> None:
         """A press was sent as an event."""
+        self.in_window |= not self._hearings
         for hearing in self._hearings:
             hearing.event()
 
@@ -63,9 +67,13 @@ class Listener:
     def _begin(self, codec: DecodedCodec) -> list[tuple[int, bool]]:
         shut = [(waiting.serial, False) for waiting in self._waiting]
         self._waiting.clear()
+        self.in_window |= self._codec is not None
         self._codec, self._decoder = codec, Decoder(codec)
         self._hearings = [Hearing(self.policy, self.guard) for _ in range(self._decoder.channels)]
-        self._end, self._was_shut = 0, False
+        if self.in_window:
+            for hearing in self._hearings:
+                hearing.event()
+        self._end, self._was_shut, self.in_window = 0, False, False
         return shut
 
     def _answer(self, waiting: _Waiting) -> tuple[int, bool]:

@@ -23,6 +23,7 @@ from .hold import Hold, Manner
 from .reassembly import Presses
 from .red import Block, Reach, unwrap
 from .rtp import Rtp, Ssrc, is_multiplexed_rtcp, is_rtcp, leading_reports, parse, serialise
+from .sender import Outgoing, Sender
 from .sequence import Tracks
 
 DEFAULT = Manner()
@@ -66,12 +67,18 @@ class Mask:
     _tracks: Tracks = field(default_factory=Tracks)
     _presses: Presses = field(default_factory=Presses)
     _reach: Reach = field(default_factory=Reach)
+    _sender: Sender = field(default_factory=Sender)
 
     def switch(self, on: bool, manner: Manner = DEFAULT) -> list[bytes]:
         """Mask, or open; what leaves because of it."""
-        left = list(self._hold.released(all_of_it=True)) if self._hold is not None else []
+        left: list[bytes] = []
+        if self._hold is not None:
+            self._hold.end()
+            left = list(self._hold.released(all_of_it=True))
         self._hold = Hold(manner) if on else None
         self.on = on
+        if on:
+            self._sender.forget()
         return left
 
     def rtp(self, packet: bytes, now_ms: int) -> tuple[bytes | None, tuple[Keyed, ...]]:
@@ -90,6 +97,8 @@ class Mask:
         is_red = whole.payload_type in self.red - self.events - self.opaque
         blocks = unwrap(whole) if is_red else (Block(whole.payload_type, whole.rtp_timestamp, whole.payload),)
         seen = self._sight(whole, blocks, now_ms)
+        if whole.payload_type not in self.events and seen.until is None:
+            self._sender.follow(whole, now_ms)
         opened = is_red and (self.on or self._reach.is_back(whole, blocks) or seen.withheld)
         parsed = _primary(whole, blocks) if opened else whole
         withhold = seen.primary or (self.on and not self._is_audio(parsed)) or (opened and not self._knows(parsed))
@@ -154,6 +163,14 @@ class Mask:
             return []
         self._hold.end()
         return list(self._hold.released(all_of_it=True))
+
+    def send(self, key: Outgoing, own: Ssrc, now_ms: int) -> bool:
+        """Have a key sent as telephone-event (media/sender.py). False: not while masked, and not where too many wait."""
+        return not self.on and self._sender.put(key, own, now_ms)
+
+    def sent(self, now_ms: int) -> list[bytes]:
+        """The packets of such keys that leave now."""
+        return list(iter(lambda: self._sender.next(now_ms, self._tracks), None))
 
     def _holds(self, parsed: Rtp, now_ms: int) -> bool:
         """Whether a frame may wait; what is missing before it is filled."""

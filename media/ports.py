@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import socket
 
+_ROOM = 256 * 1024  # bytes that may wait where the media thread has to: twelve seconds of audio, two of video
+
 
 class NoPorts(Exception):
     """The range is used up: raise `[media] ports`, or calls are not released."""
@@ -42,6 +44,7 @@ class PortPairs:
         sock = socket.socket(self._family, socket.SOCK_DGRAM)
         try:
             sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM)
             if self._family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, self._traffic_class)
             else:

@@ -42,6 +42,7 @@ from media.events import (
     OpenSession,
     Refused,
     ResetCapture,
+    SendKey,
     SessionClosed,
     SessionId,
     SessionOpened,
@@ -149,7 +150,9 @@ class MediaService:
                     self._orphans[session_id] = session.received()
 
     def _heard(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
-        connection.send(self._obey(command))
+        answer = self._obey(command)
+        # That a peer's address was taken is no news to anybody; that it was not, is.
+        connection.send(answer, urgent=not (isinstance(command, SetRemote) and isinstance(answer, Done)))
 
     def _obey(self, command: AnyCommand) -> AnyAnswer:
         try:
@@ -184,6 +187,8 @@ class MediaService:
                 reason = self._captures.start(session, capture, by_info=by_info)
             case InfoKeyed(body=body):
                 reason = self._captures.info_keyed(session.id, body)
+            case SendKey():
+                reason = _send_key(session, command)
             case CloseSession():
                 caller, agent = self._close(session.id)
                 return SessionClosed(serial=command.serial, caller=caller, agent=agent)
@@ -285,6 +290,17 @@ def _own(session: Session) -> RelayedSession:
     if not isinstance(session, RelayedSession):
         raise ValueError("not relayed by the own core")
     return session
+
+
+def _send_key(session: Session, command: SendKey) -> str | None:
+    """Why it is not sent, where it is not."""
+    if not isinstance(session, RelayedSession) or command.stream >= len(session.streams):
+        return "nothing is relayed there by the own core"
+    try:
+        sent = session.send_key(command.stream, command.body, command.payload_type, command.clock_rate)
+    except ValueError:
+        return "a SIP INFO was not understood"
+    return None if sent else "the session is masked, or too many keys wait"
 
 
 def engine(settings: MediaSettings) -> type[MediaService]:

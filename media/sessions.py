@@ -168,6 +168,13 @@ class RelayedSession:
         self._hears_tones = masking.tones
         self.mask_confirmed = self.masked = on
 
+    def send_key(self, stream: int, body: bytes, payload_type: int, clock_rate: int) -> bool:
+        """Send the key in a SIP INFO's body to the agent's side. False: not while masked, and not where too many wait.
+
+        Raises ValueError where the body is no key, IndexError where there is no such stream.
+        """
+        return not self.masked and self.relay.send_key(self.streams[stream], body, payload_type, clock_rate)
+
     def capture(self, on: bool) -> None:
         """Keep the customer's key presses, or stop and wipe them. Raises OSError, ValueError."""
         keyed = [

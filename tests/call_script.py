@@ -111,6 +111,7 @@ class Script:
         media: Mapping[str, frozenset[str]] | None = None,
         masks: Mapping[str, Masking] | None = None,
         info: frozenset[str] = frozenset(),
+        events: frozenset[str] = frozenset(),
         interfaces: Mapping[str, Interface] | None = None,
     ) -> None:
         self.near, self.far = near, OTHER[near]
@@ -133,6 +134,7 @@ class Script:
             media=media or {},
             masks=masks or {},
             info=info,
+            events=events,
             interfaces=interfaces or {},
         )
         self.call, commands = Call.begin("call-1", invited, route, ORIGIN, SEED, GUARD, self.now)

@@ -15,6 +15,7 @@ import msgspec
 
 LIMIT = 256 * 1024
 _LENGTH = struct.Struct(">I")
+_COMPANY = 0.05  # seconds that a message which is not urgent waits for another to leave with
 T = TypeVar("T")
 
 
@@ -62,7 +63,8 @@ class Unpacker(Generic[T]):
 class FrameConnection(asyncio.Protocol, Generic[T]):
     """One connection: what it brings goes to `received`, its end to `lost`, with what was wrong, if anything was.
 
-    What is sent within one turn of the loop leaves in one piece.
+    What is sent within one turn of the loop leaves in one piece, and with it what was not urgent: to wake the other end costs
+    it more than to read a message.
     """
 
     def __init__(
@@ -73,13 +75,19 @@ class FrameConnection(asyncio.Protocol, Generic[T]):
         self._unpacker = Unpacker(kind)
         self._transport: asyncio.Transport | None = None
         self._waiting: list[bytes] = []
+        self._leaves = False  # whether what waits does so in this turn of the loop
+        self._later: asyncio.TimerHandle | None = None
         self._error: Exception | None = None
 
-    def send(self, message: msgspec.Struct) -> None:
-        """Send one message; for nothing once the connection is closed."""
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._flush)
+    def send(self, message: msgspec.Struct, *, urgent: bool = True) -> None:
+        """Send one message, after those that were sent before it; for nothing once the connection is closed."""
         self._waiting.append(pack(message))
+        loop = asyncio.get_running_loop()
+        if urgent and not self._leaves:
+            self._leaves = True
+            loop.call_soon(self._flush)
+        elif not urgent and len(self._waiting) == 1:
+            self._later = loop.call_later(_COMPANY, self._flush)
 
     def close(self) -> None:
         """Close, after what was sent has left; `lost` is called for it too."""
@@ -91,6 +99,10 @@ class FrameConnection(asyncio.Protocol, Generic[T]):
         if self._waiting and self._transport is not None:
             self._transport.write(b"".join(self._waiting))
         self._waiting.clear()
+        self._leaves = False
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
 
     # --- asyncio.Protocol ---------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import resource
 import signal
 from collections.abc import Mapping
 
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _MCL_CURRENT, _MCL_FUTURE = 1, 2
 SUPERVISOR = "TONEWALL_SUPERVISOR"  # the process id of `tonewall run`, in the environment of what it started
 _ALLOCATOR = {
@@ -50,6 +50,13 @@ def harden() -> bool:
     # With MCL_FUTURE a limit that is too low turns later allocations into failures; lock all only where nothing limits it.
     unlimited = limit == resource.RLIM_INFINITY or os.geteuid() == 0
     return unlimited and libc.mlockall(_MCL_CURRENT | _MCL_FUTURE) == 0
+
+
+def renounce_privileges() -> None:
+    """Nothing that this process starts ever gains a privilege (prctl(2), PR_SET_NO_NEW_PRIVS). Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS) failed")
 
 
 def allow_many_files() -> int:

@@ -19,6 +19,7 @@ from b2bua.call.cause import crossing
 from b2bua.call.codecs import OtherAudio
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.descriptions import OTHER, Descriptions, Lent
+from b2bua.call.event_stream import EventStream
 from b2bua.call.renegotiation import Renegotiation
 from b2bua.call.routing import Destination
 from b2bua.call.state import PHASES, Happening, Phase, step
@@ -47,6 +48,7 @@ class Route:
         default_factory=dict
     )  # how the trunks' customers are masked, where not as usual
     info: frozenset[str] = frozenset()  # the trunks whose customers' keys come as SIP INFO
+    events: frozenset[str] = frozenset()  # the trunks that want keys as telephone-event, where they come as SIP INFO
     other_audio: OtherAudio = OtherAudio.REFUSE
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
     code: int = 404
@@ -104,6 +106,11 @@ class Bridge:
     def by_info(self) -> bool:
         """Whether the customer's trunk sends keys as SIP INFO."""
         return self.trunk(Side.CALLER) in self.route.info
+
+    def events_to(self) -> EventStream | None:
+        """Where a key that comes as SIP INFO goes as telephone-event; None: the agent's trunk does not want it so, or its leg has
+        not agreed on any."""
+        return self.told.events_to() if self.told.events else None
 
     # --- setup ----------------------------------------------------------------------------------------------------
 
@@ -169,10 +176,12 @@ class Bridge:
 
     def _note_trunks(self) -> None:
         """What holds for the two trunks that this call is on now."""
-        limits = [self.route.media[self.trunk(side)] for side in OTHER if self.trunk(side) in self.route.media]
+        trunks = [(side, self.trunk(side)) for side in OTHER]
+        limits = [self.route.media[trunk] for _, trunk in trunks if trunk in self.route.media]
         self.told.kinds = frozenset.intersection(*limits) if limits else None
-        self.told.latch = frozenset(side for side in OTHER if self.trunk(side) in self.route.latch)
-        self.told.encrypted = frozenset(side for side in OTHER if self.trunk(side) in self.route.encrypted)
+        self.told.events = self.trunk(Side.AGENT) in self.route.events
+        self.told.latch = frozenset([side for side, trunk in trunks if trunk in self.route.latch])
+        self.told.encrypted = frozenset([side for side, trunk in trunks if trunk in self.route.encrypted])
 
     def trunk(self, side: Side) -> str:
         """The trunk that a side's leg is on."""

@@ -33,6 +33,7 @@ from media.events import (
     LegCounters,
     OpenSession,
     Refused,
+    SendKey,
     SessionClosed,
     SessionId,
     SessionOpened,
@@ -112,9 +113,8 @@ class Call:
 
     def deadline(self) -> float | None:
         """When `expire` is due next."""
-        parts = self.bridge, self.payment, self.relayed, self.transfer
-        times = [part.deadline() for part in parts]
-        return min((time for time in times if time is not None), default=None)
+        times = self.bridge.deadline(), self.payment.deadline(), self.relayed.deadline(), self.transfer.deadline()
+        return min([time for time in times if time is not None], default=None)
 
     def expire(self, now: float) -> list[CallCommand]:
         commands = [*self.bridge.expire(now), *self.payment.expire(now), *self.relayed.expire(now)]
@@ -125,6 +125,9 @@ class Call:
     def leg_event(self, side: Side, event: leg.LegEvent, now: float) -> list[CallCommand]:
         if isinstance(event, leg.LegRequested):
             up = self.bridge.phase is Phase.UP and not self.transfer.gone and not self.loan.active
+            to = self.bridge.events_to() if side is Side.CALLER and up and not self.payment.masked else None
+            if to is not None and is_key(event) and not event.info_package:
+                return self._after(self.relayed.converted(event, self.bridge.session, to, now), now)
             keyed = self.payment.info_keyed(event.body) if side is Side.CALLER and is_key(event) else []
             relayed = self.relayed.requested(side, event, now, up=up, masked=self.payment.masked)
             return self._after([*relayed, *keyed], now)
@@ -201,6 +204,9 @@ class Call:
                 self._counters = {Side.CALLER: answer.caller, Side.AGENT: answer.agent}
             case SetMask(), Done() | Refused() if self.ended_at is None:
                 commands = self.payment.mask_answered(command, answer, now)
+            case SendKey(), _:
+                taken = isinstance(answer, Done)
+                commands = self.relayed.sent(command, sent=taken, masked=self.payment.masked)
             case StartCapture() | SubmitCapture(), Refused():
                 self.payment.capture_refused(command, answer, now)
             case SetRemote(), Refused():  # what was agreed on is not what media listens to

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from b2bua.call import sdes, sdp
 from b2bua.call.codecs import Codec, OtherAudio
 from b2bua.call.command import ToMedia
+from b2bua.call.event_stream import EventStream, events_between, with_events, without_events
 from b2bua.call.sameness import same_media
 from media.events import LocalStream, SessionId, SetRemote, Side, StreamKeys
 
@@ -46,6 +47,7 @@ class Descriptions:
     other_audio: OtherAudio = OtherAudio.REFUSE
     latch: frozenset[Side] = frozenset()  # the sides that sit behind NAT
     encrypted: frozenset[Side] = frozenset()  # the sides on trunks with SRTP, and nothing else
+    events: bool = False  # the agent's trunk wants telephone-event, whatever the customer's side has
     local: dict[Side, tuple[LocalStream, ...]] = field(default_factory=dict)
     said: dict[Side, sdp.SessionDescription] = field(default_factory=dict)  # what each leg's peer said last
     told: dict[Side, bytes] = field(default_factory=dict)  # what we said last on each leg
@@ -61,6 +63,13 @@ class Descriptions:
     def keys_agreed(self) -> bool:
         """Whether both ends agreed on clear audio with telephone-event."""
         return self.complete and sdp.agree_on_keys(*self.said.values())
+
+    def events_to(self) -> EventStream | None:
+        """Where the agent's side takes telephone-event, as both ends have agreed; None: nowhere."""
+        if not self.complete:
+            return None
+        told = sdp.parse(self._rewritten(self.said[Side.CALLER], Side.AGENT))
+        return events_between(told, self.said[Side.AGENT])
 
     def tones_heard(self) -> bool:
         """Whether both ends agreed on audio in which media hears keys as tones."""
@@ -195,6 +204,10 @@ class Descriptions:
         """`anew`: for a leg that is not in its place yet; `lent`: for one that another call has still."""
         said = lent.said if lent is not None else None if anew else self.said.get(side)
         encrypted = side in self.encrypted if lent is None else lent.encrypted
+        if self.events and side is Side.AGENT and lent is None:
+            source = with_events(source, said)
+        elif self.events and side is Side.CALLER and said is not None:
+            source = without_events(source, said)
         seated = self.seated[side] + (anew or lent is not None)
         cryptos = [
             self._cryptos(side, index, media, said, encrypted=encrypted, seated=seated)
@@ -221,8 +234,9 @@ class Descriptions:
             return None
         theirs = said.media[index] if said is not None and index < len(said.media) else None
         if theirs is None or not (theirs.is_rtp and theirs.is_open):
-            keys = {suite: self._key(side, index, suite, seated) for suite in sdes.SUITES}
-            return sdes.offered(keys) if encrypted else ()
+            if not encrypted:
+                return ()
+            return sdes.offered({suite: self._key(side, index, suite, seated) for suite in sdes.SUITES})
         crypto = theirs.crypto
         if crypto is None:
             return ()

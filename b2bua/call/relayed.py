@@ -5,7 +5,8 @@ Rule 1: while the agent's side is masked, or may be, nothing of the customer's t
 Rule 2: an INFO that is withheld is answered 200, so that the carrier does not send its key again; it is counted, and its
         body goes nowhere.
 Rule 3: what does pass while masked is written anew here: neither bytes, headers nor phrases of the customer's cross.
-Rule 4: what waits for the other leg is bounded in number and in time; the asker always gets its answer.
+Rule 4: a key that the agent's side wants as telephone-event goes to media unread; media's word answers it.
+Rule 5: what waits for the other leg is bounded in number and in time; the asker always gets its answer.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import math
 from dataclasses import dataclass, field
 
 from b2bua.call import leg
-from b2bua.call.command import CallCommand, ToLeg
-from media.events import Side
+from b2bua.call.command import CallCommand, ToLeg, ToMedia
+from b2bua.call.event_stream import EventStream
+from media.events import SendKey, SessionId, Side
 
 MOST = 8  # requests of a leg that wait for the other
 PATIENCE = 10.0  # seconds; the asker itself gives up after 32 (RFC 3261 section 17.1.2.2, timer F)
@@ -54,7 +56,7 @@ class Relayed:
             body, content_type, carried = harmless, _PICTURE if harmless else "", leg.NOTHING
         if not up:
             return _answer(side, event, 480)
-        if sum(asker is side for asker, _ in self._waiting.values()) >= MOST:
+        if self._is_full(side):
             return _answer(side, event, 500)
         self._waiting[event.request] = (side, now + PATIENCE)
         request = leg.RequestLeg(event.request, event.method, content_type, body, info_package, carried)
@@ -70,9 +72,31 @@ class Relayed:
         packages = () if masked and side is Side.CALLER else event.packages
         return [ToLeg(asker, leg.RespondLeg(event.request, code, packages=packages))]
 
+    def converted(self, event: leg.LegRequested, session: SessionId, to: EventStream, now: float) -> list[CallCommand]:
+        """A key of the customer's that the agent's side gets as telephone-event; not for a masked call."""
+        if self._is_full(Side.CALLER):
+            return _answer(Side.CALLER, event, 500)
+        self._waiting[event.request] = (Side.CALLER, now + PATIENCE)
+        send = SendKey(
+            session=session,
+            request=event.request,
+            body=event.body,
+            stream=to.stream,
+            payload_type=to.payload_type,
+            clock_rate=to.clock_rate,
+        )
+        return [ToMedia(send)]
+
+    def sent(self, command: SendKey, *, sent: bool, masked: bool) -> list[CallCommand]:
+        """Media has taken the key, or has not. Where a mask came in between it is withheld like all others."""
+        if self._waiting.pop(command.request, None) is None:
+            return []
+        self.withheld += masked and not sent
+        return [ToLeg(Side.CALLER, leg.RespondLeg(command.request, 200 if sent or masked else 415))]
+
     def deadline(self) -> float | None:
         """When `expire` is due."""
-        return min((due for _, due in self._waiting.values()), default=None)
+        return min([due for _, due in self._waiting.values()], default=None)
 
     def expire(self, now: float) -> list[CallCommand]:
         late = [(request, asker) for request, (asker, due) in self._waiting.items() if due <= now]
@@ -88,6 +112,9 @@ class Relayed:
         """A leg is gone, or all of the call: what it asked needs no answer any more; the engine gives it one."""
         for request in [name for name, (asker, _) in self._waiting.items() if side is None or asker is side]:
             del self._waiting[request]
+
+    def _is_full(self, side: Side) -> bool:
+        return sum(asker is side for asker, _ in self._waiting.values()) >= MOST
 
 
 def is_key(event: leg.LegRequested) -> bool:

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from b2bua.call import addresses, sdes
+from b2bua.call import addresses, sdes, sdp_lines
 from b2bua.call.addresses import NOWHERE, connection, family, numeric
 from b2bua.call.codecs import Codec, PayloadTypes, clock_rate, looked_into_of, named_codecs, small, types_of
+from b2bua.call.sdp_lines import MUX, Facts, facts, facts_known, of_formats, split, split_known, withdrawn
 from media.events import LocalStream, RemoteStream, StreamKeys
 
-MUX = "a=rtcp-mux"
+SdpError = sdp_lines.SdpError
 CONTENT_TYPE = "application/sdp"
 MOST_BYTES = 32 * 1024
 MOST_MEDIA = 16
@@ -26,26 +27,6 @@ CLEAR = frozenset({"RTP/AVP", "RTP/AVPF"})
 RTP = CLEAR | {"RTP/SAVP", "RTP/SAVPF"}
 # And datagrams that it does not look into: fax (T.38 over UDPTL, RFC 3362; ITU-T T.38 annex D) and floor control (RFC 8856).
 DATAGRAMS = frozenset({"UDPTL", "UDP/BFCP"})
-# Attributes that name addresses which are not ours, or promise what the relay does not do: ICE (RFC 8839), DTLS (RFC 8842),
-# several m-lines on one port (RFC 9143), other connections (RFC 6947), filters on a source that the other leg never sees
-# (RFC 4570). Without them the ends fall back to plain RTP and RTCP port pairs. RTCP on the RTP port (RFC 5761) is agreed on with
-# each leg by itself: see `rewrite`.
-WITHDRAWN = frozenset(
-    {
-        "candidate", "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd", "ice-options", "ice-lite",
-        "ice-mismatch", "ice-pacing", "rtcp", "rtcp-mux", "rtcp-mux-only", "altc", "source-filter",
-        "fingerprint", "setup", "tls-id", "bundle-only", "tool",
-    }
-)  # fmt: skip
-
-
-# Words about a peer, its pages, mail addresses and telephones (RFC 8866 sections 5.4 to 5.6); the names of its sources (RFC 5576
-# section 6.1) and of its session say where it is, too.
-_ABOUT_THEM = ("i=", "u=", "e=", "p=")
-
-
-class SdpError(ValueError):
-    """Not a session description that can be relayed; the text names the rule, never the content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +74,24 @@ class MediaDescription:
     @property
     def muxed(self) -> bool:
         """Whether its end would have RTCP on the RTP port (RFC 5761)."""
-        return self.is_rtp and any(line.strip() == MUX for line in self.lines)
+        return self.is_rtp and self.facts.muxed
 
     def rtcp(self, address: str) -> tuple[str, int]:
         """Where its end expects RTCP; `address`: its own."""
         return addresses.rtcp(self.attributes("rtcp"), address, self.port, muxed=self.muxed)
 
-    def attributes(self, name: str) -> list[str]:
+    def attributes(self, name: str) -> tuple[str, ...]:
         """The values of `a=name:value`."""
-        start = f"a={name}:"
-        return [line[len(start) :] for line in self.lines if line.startswith(start)]
+        return self.facts.attributes.get(name, ())
 
     def payload_types(self) -> PayloadTypes:
         """What its payload types stand for."""
-        return types_of(
-            self.formats, tuple(self.attributes("rtpmap")), tuple(self.attributes("fmtp")), self.kind, self.is_open
-        )
+        return types_of(self.formats, self.attributes("rtpmap"), self.attributes("fmtp"), self.kind, self.is_open)
+
+    @property
+    def facts(self) -> Facts:
+        """What its lines say."""
+        return (facts_known if self.protocol in CLEAR else facts)(self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +128,7 @@ def _codecs(described: SessionDescription) -> list[Codec]:
     media = next((media for media in described.media if media.kind == "audio" and media.port), None)
     if media is None:
         return []
-    return named_codecs(media.formats, tuple(media.attributes("rtpmap")))
+    return named_codecs(media.formats, media.attributes("rtpmap"))
 
 
 def agree_on_keys(one: SessionDescription, other: SessionDescription) -> bool:
@@ -163,35 +146,37 @@ def parse(body: bytes) -> SessionDescription:
     if len(body) > MOST_BYTES:
         raise SdpError(f"longer than {MOST_BYTES} bytes")
     # Free text may be in any charset (RFC 4566 section 6, a=charset): a byte is a character here, and a byte again.
-    lines = [line for line in body.decode("latin-1").replace("\r\n", "\n").split("\n") if line]
-    if not lines or lines[0] != "v=0":
+    text = body.decode("latin-1").replace("\r\n", "\n")
+    head, *sections = text.split("\nm=")
+    if head.lstrip("\n").partition("\n")[0] != "v=0":
         raise SdpError("does not begin with v=0")
-    if any(len(line) < 2 or line[1] != "=" or "\r" in line or "\0" in line for line in lines):
-        raise SdpError("a line that is not `type=value`")
-    starts = [number for number, line in enumerate(lines) if line.startswith("m=")]
-    if not starts or len(starts) > MOST_MEDIA:
-        raise SdpError(f"{len(starts)} m-lines, expected 1 to {MOST_MEDIA}")
-    head = tuple(lines[: starts[0]])
-    if sum(line.startswith("o=") for line in head) != 1 or any(line.startswith("o=") for line in lines[starts[0] :]):
+    if "\r" in text or "\0" in text:
+        raise SdpError("a control character in a line that is not `type=value`")
+    lines = split(head)
+    if not 0 < len(sections) <= MOST_MEDIA:
+        raise SdpError(f"{len(sections)} m-lines, expected 1 to {MOST_MEDIA}")
+    media = tuple(map(_media, sections))
+    origins = sum(line.startswith("o=") for line in lines)
+    if origins != 1 or any(line.startswith("o=") for each in media for line in each.lines):
         raise SdpError("not exactly one o= line, before all media")
-    ends = [*starts[1:], len(lines)]
-    described = SessionDescription(
-        head, tuple(_media(lines[start:end]) for start, end in zip(starts, ends, strict=True))
-    )
-    for media in described.media:
-        if media.port:
-            described.address(media)
+    described = SessionDescription(lines, media)
+    for each in media:
+        if each.port:
+            described.address(each)
     return described
 
 
-def _media(lines: Sequence[str]) -> MediaDescription:
-    parts = lines[0][2:].split()
+def _media(section: str) -> MediaDescription:
+    """`section`: from behind `m=` to the next."""
+    first, _, rest = section.partition("\n")
+    parts = first.split()
     if len(parts) < 4:
         raise SdpError("m= is not `media port protocol formats`")
     port, _, ports = parts[1].partition("/")
     if not (small(port) and small(ports or "1")):
         raise SdpError("m= has no valid port")
-    return MediaDescription(parts[0], int(port), int(ports or "1"), parts[2], tuple(parts[3:]), tuple(lines[1:]))
+    lines = (split_known if parts[2] in CLEAR else split)(rest)
+    return MediaDescription(parts[0], int(port), int(ports or "1"), parts[2], tuple(parts[3:]), lines)
 
 
 def remote_streams(
@@ -250,7 +235,7 @@ def rewrite(
             lines.append("s=-")
         elif line.startswith("c="):
             lines.append(connection(line, ours))
-        elif not _withdrawn(line):
+        elif not withdrawn(line):
             lines.append(line)
     for index, media in enumerate(described.media):
         here = local[index] if index < len(local) and media.relayed else None
@@ -259,13 +244,10 @@ def rewrite(
         crypto = cryptos[index] if index < len(cryptos) else None
         protocol = media.protocol if crypto is None else _protocol(media, sealed=bool(crypto))
         lines.append(f"m={media.kind} {port} {protocol} {' '.join(media.formats)}")
-        for line in media.lines:
+        for line in media.facts.crossing:
             if crypto is not None and line.startswith(sdes.ATTRIBUTE):
                 continue
-            if line.startswith("c="):
-                lines.append(connection(line, here.address if here else ours))
-            elif not _withdrawn(line):
-                lines.append(line)
+            lines.append(connection(line, here.address if here else ours) if line.startswith("c=") else line)
         lines.extend(crypto or ())
         if here and media.is_rtp and index < len(muxed) and muxed[index]:
             lines.append(MUX)
@@ -274,12 +256,6 @@ def rewrite(
 
 def _protocol(media: MediaDescription, *, sealed: bool) -> str:
     return "RTP/" + ("SAVP" if sealed else "AVP") + ("F" if media.protocol.endswith("F") else "")
-
-
-def _withdrawn(line: str) -> bool:
-    if line.startswith(_ABOUT_THEM) or (line.startswith("a=ssrc:") and " cname:" in line):
-        return True
-    return line.startswith("a=") and (line[2:].partition(":")[0] in WITHDRAWN or line.startswith("a=group:BUNDLE"))
 
 
 _DIRECTIONS = frozenset({"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"})
@@ -317,9 +293,6 @@ def limited(described: SessionDescription, kinds: frozenset[str]) -> SessionDesc
     return SessionDescription(described.lines, media)
 
 
-_OF_FORMAT = ("a=rtpmap:", "a=fmtp:", "a=rtcp-fb:")
-
-
 def looked_into(described: SessionDescription, *, decoded: bool) -> SessionDescription:
     """The description without the audio codecs that media cannot look into; an m-line that has no other is refused.
 
@@ -333,18 +306,17 @@ def looked_into(described: SessionDescription, *, decoded: bool) -> SessionDescr
 
 
 def _looked_into(media: MediaDescription, decoded: bool) -> MediaDescription:
-    maps, parameters = tuple(media.attributes("rtpmap")), tuple(media.attributes("fmtp"))
-    formats = looked_into_of(media.formats, maps, parameters, decoded)
+    formats = looked_into_of(media.formats, media.attributes("rtpmap"), media.attributes("fmtp"), decoded)
     if not formats:
         return replace(media, port=0)
-    lines = tuple(line for line in media.lines if not line.startswith(_OF_FORMAT) or _number(line) in (*formats, "*"))
-    same = formats == media.formats and len(lines) == len(media.lines)
-    return media if same else replace(media, formats=formats, lines=lines)
+    return only(media, formats)
 
 
-def _number(line: str) -> str:
-    """The payload type that an attribute of a format is about."""
-    return line.partition(":")[2].replace("\t", " ").strip().partition(" ")[0]
+def only(media: MediaDescription, formats: tuple[str, ...]) -> MediaDescription:
+    """The m-line with these of its formats."""
+    if formats == media.formats and media.facts.about.issubset((*formats, "*")):
+        return media
+    return replace(media, formats=formats, lines=of_formats(media.lines, formats))
 
 
 def echoed(described: SessionDescription, known: Sequence[SessionDescription]) -> SessionDescription | None:

@@ -2,7 +2,9 @@
 
 Rule 1: a nonce is its own proof of age; nothing is kept for whoever was only challenged.
 Rule 2: an answer counts once: the nonce count goes up with each, and only the same request, sent again, may repeat one.
-Rule 3: an unknown name and a wrong password look the same. A source that guesses is not answered for a while.
+Rule 3: an answer is for one number (RFC 7616 section 3.4.6) and from one address, that to which the nonce was given.
+Rule 4: an unknown name and a wrong password look the same. A source that guesses is not answered for a while; what answers no
+        nonce that this source was given is no guess, as anybody can write another's address into a datagram.
 """
 
 from __future__ import annotations
@@ -14,12 +16,18 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import sipmessage
+
+from b2bua.call.trunk import Trunk
 from b2bua.sip.auth import fields, hashed
+from b2bua.sip.hop import Hop
+from b2bua.sip.message import Request
 
 LIFE = 300.0  # seconds that a nonce is good for
 MOST_GUESSES = 5  # of one source, in REST
 REST = 60.0  # seconds
 _MOST_KEPT = 4096
+_Told = tuple[str, int, str, str, Hop]  # what tells a request from any other, except its repetition
 _OFFERED = {"SHA-256": "sha-256", "MD5": "md5"}  # the strongest first (RFC 8760 section 2.3)
 
 
@@ -27,8 +35,15 @@ class Verdict(StrEnum):
     """What an answer to a challenge is worth."""
 
     GOOD = "good"
-    STALE = "stale"  # right, but the nonce is too old
+    STALE = "stale"  # right, but the nonce is too old, or has served another request
+    FOREIGN = "foreign"  # to no nonce that we gave to this source
     BAD = "bad"
+    NONE = "none"  # nothing was answered
+
+    @property
+    def renewed(self) -> bool:
+        """Whether it was the nonce, not the password, that was not right."""
+        return self in {Verdict.STALE, Verdict.FOREIGN}
 
 
 @dataclass(slots=True)
@@ -37,43 +52,53 @@ class Guard:
 
     realm: str
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
-    _used: OrderedDict[str, tuple[int, str]] = field(default_factory=OrderedDict)  # by nonce: count, and for what
+    _used: OrderedDict[str, tuple[int, _Told]] = field(default_factory=OrderedDict)  # by nonce: count, and for what
     _guesses: OrderedDict[str, tuple[int, float]] = field(
         default_factory=OrderedDict
     )  # by source: how many, since when
 
-    def lines(self, now: float, header: str, *, stale: bool = False) -> tuple[str, ...]:
-        """The challenges of a 401 (`WWW-Authenticate`) or 407 (`Proxy-Authenticate`)."""
-        nonce = self._nonce(now)
+    def lines(self, now: float, source: str, header: str, *, stale: bool = False) -> tuple[str, ...]:
+        """The challenges of a 401 (`WWW-Authenticate`) or 407 (`Proxy-Authenticate`) to this source."""
+        nonce = self._nonce(now, source)
         more = ", stale=true" if stale else ""
         return tuple(
             f'{header}: Digest realm="{self.realm}", nonce="{nonce}", algorithm={name}, qop="auth"{more}'
             for name in _OFFERED
         )
 
-    def verify(self, value: str, method: str, username: str, password: str, request: str, now: float) -> Verdict:
-        """`value`: of Authorization or Proxy-Authorization; `request`: what tells this request from any other."""
-        given = fields(value) or {}
-        algorithm = _OFFERED.get(given.get("algorithm", "MD5").upper())
+    def judge(self, request: Request, header: str, trunk: Trunk | None, now: float) -> Verdict:
+        """What the answer in `header` is worth, if `trunk` gave it; None: nobody that we know. A guess is remembered."""
+        values = request.headers.getlist(header)
+        if not values:
+            return Verdict.NONE
+        given, source = fields(values[0]) or {}, request.source.host
         nonce, count = given.get("nonce", ""), _count(given.get("nc", ""))
-        age = self._age(nonce, now)
-        if algorithm is None or count is None or age is None or given.get("qop", "").lower() != "auth":
+        age = self._age(nonce, source, now)
+        if age is None:
+            return Verdict.FOREIGN
+        known = trunk is not None and self.patient(source, now) and self._knows(given, request, trunk)
+        if count is None or not known:
+            self._guessed(source, now)
             return Verdict.BAD
-        secret = hashed(algorithm, username, self.realm, password)
-        what = hashed(algorithm, method, given.get("uri", ""))
-        wanted = hashed(algorithm, secret, nonce, given["nc"], given.get("cnonce", ""), "auth", what)
-        right = hmac.compare_digest(given.get("response", "").encode(), wanted.encode())
-        if not right or given.get("username") != username or given.get("realm") != self.realm:
-            return Verdict.BAD
-        if age > LIFE:
-            return Verdict.STALE
-        return Verdict.GOOD if self._is_new(nonce, count, request) else Verdict.STALE
+        return Verdict.GOOD if age <= LIFE and self._is_new(nonce, count, _told(request)) else Verdict.STALE
 
-    def _is_new(self, nonce: str, count: int, request: str) -> bool:
+    def _knows(self, given: dict[str, str], request: Request, trunk: Trunk) -> bool:
+        """Whether this was answered by who knows the trunk's password, and for where the request goes."""
+        algorithm = _OFFERED.get(given.get("algorithm", "MD5").upper())
+        uri, username = given.get("uri", ""), trunk.username
+        if algorithm is None or given.get("qop", "").lower() != "auth" or _user(uri) != request.uri.user:
+            return False  # of the URI the user alone: proxies write another host
+        secret = hashed(algorithm, username, self.realm, trunk.password)
+        what = hashed(algorithm, request.method, uri)
+        wanted = hashed(algorithm, secret, given["nonce"], given.get("nc", ""), given.get("cnonce", ""), "auth", what)
+        right = hmac.compare_digest(given.get("response", "").encode(), wanted.encode())
+        return right and given.get("username") == username and given.get("realm") == self.realm
+
+    def _is_new(self, nonce: str, count: int, told: _Told) -> bool:
         before = self._used.get(nonce)
         if before is not None and count <= before[0]:
-            return before == (count, request)
-        self._used[nonce] = (count, request)
+            return before == (count, told)
+        self._used[nonce] = (count, told)
         self._used.move_to_end(nonce)
         if len(self._used) > _MOST_KEPT:
             self._used.popitem(last=False)
@@ -89,7 +114,7 @@ class Guard:
             return True
         return guesses < MOST_GUESSES
 
-    def guessed(self, source: str, now: float) -> None:
+    def _guessed(self, source: str, now: float) -> None:
         """It answered a challenge wrongly."""
         guesses, since = self._guesses.get(source, (0, now))
         self._guesses[source] = (guesses + 1, since)
@@ -99,17 +124,17 @@ class Guard:
 
     # --- nonces ------------------------------------------------------------------------------------------------------
 
-    def _nonce(self, now: float) -> str:
+    def _nonce(self, now: float, source: str) -> str:
         made = f"{int(now * 1000):x}.{secrets.token_hex(8)}"
-        return f"{made}.{self._seal(made)}"
+        return f"{made}.{self._seal(made, source)}"
 
-    def _seal(self, made: str) -> str:
-        return hmac.new(self.key, made.encode(), hashlib.sha256).hexdigest()[:32]
+    def _seal(self, made: str, source: str) -> str:
+        return hmac.new(self.key, f"{made} {source}".encode(), hashlib.sha256).hexdigest()[:32]
 
-    def _age(self, nonce: str, now: float) -> float | None:
-        """Seconds since it was made; None where we never made it."""
+    def _age(self, nonce: str, source: str, now: float) -> float | None:
+        """Seconds since it was made; None where we never made it for this source."""
         made, _, seal = nonce.rpartition(".")
-        if not hmac.compare_digest(seal.encode(), self._seal(made).encode()):
+        if not hmac.compare_digest(seal.encode(), self._seal(made, source).encode()):
             return None
         return now - int(made.partition(".")[0], 16) / 1000
 
@@ -117,6 +142,18 @@ class Guard:
 def name_in(value: str) -> str:
     """The username that an Authorization names; "" for none."""
     return (fields(value) or {}).get("username", "")
+
+
+def _told(request: Request) -> _Told:
+    return request.head.call_id, request.cseq, request.from_tag, str(request.uri), request.source
+
+
+def _user(uri: str) -> str | None:
+    """Of a URI that somebody wrote; "" where it is none."""
+    try:
+        return sipmessage.URI.parse(uri).user
+    except (ValueError, TypeError):
+        return ""
 
 
 def _count(text: str) -> int | None:

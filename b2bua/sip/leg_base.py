@@ -317,8 +317,8 @@ class Leg:
 
     def deadline(self) -> float | None:
         answer = self.answer.deadline() if self.answer is not None else None
-        times = (answer, self.session.deadline(), self.reinvite.deadline())
-        return min((at for at in times if at is not None), default=None)
+        times = answer, self.session.deadline(), self.reinvite.deadline()
+        return min([at for at in times if at is not None], default=None)
 
     def elapse(self, now: float) -> None:
         self._elapse_answer(now)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 METHODS = frozenset({"INFO", "MESSAGE"})
 MOST = 16
-_BAD_PACKAGE = 469
+BAD_PACKAGE = 469
 _MOST_PACKAGES = 8
 _PACKAGE = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")  # a token of RFC 3261
 
@@ -58,7 +58,7 @@ class MidDialog:
         if server is None:
             return False
         # RFC 6086 section 4.2.2: who refuses a package says which ones are taken, be it none.
-        lines = (f"Recv-Info: {', '.join(packages)}".rstrip(),) if code == _BAD_PACKAGE else ()
+        lines = (f"Recv-Info: {', '.join(packages)}".rstrip(),) if code == BAD_PACKAGE else ()
         self._leg.respond(server, code if 200 <= code <= 699 else 500, text, lines)
         return True
 
@@ -81,7 +81,7 @@ class MidDialog:
         if again is not None:
             self._ours[again] = name
             return
-        packages = _packages(reply) if reply.code == _BAD_PACKAGE else ()
+        packages = packages_of(reply) if reply.code == BAD_PACKAGE else ()
         self._leg.emit(LegResponded(name, reply.code, phrase(reply.code, reply.phrase), packages))
         if reply.code == 481:
             self._leg.lose("dialog lost")
@@ -99,7 +99,7 @@ class MidDialog:
         self._ours.clear()
 
 
-def _packages(reply: Response) -> tuple[str, ...]:
+def packages_of(reply: Response) -> tuple[str, ...]:
     """The INFO packages that it names, without their parameters."""
     names = [part.partition(";")[0].strip() for line in reply.headers.getlist("Recv-Info") for part in line.split(",")]
     return tuple(name for name in names[:_MOST_PACKAGES] if _PACKAGE.fullmatch(name))

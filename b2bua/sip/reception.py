@@ -1,7 +1,7 @@
 """What happens to a datagram: who sent it, what it is, which transaction, dialog or new leg it is for.
 
 Rule 1: strangers get 403 without state and without the parser, and so many a second at most; what they send that asks
-        for no answer is dropped.
+        for no answer is dropped. Only a REGISTER of theirs is read, where one may register, and no call hears of it.
 Rule 2: everything that is dropped or refused here is counted under its own name.
 """
 
@@ -71,27 +71,29 @@ class Reception:
         if not data.strip(b"\r\n\0"):
             self._count["keepalives"] += 1  # RFC 5626 section 3.5.1, and the zero bytes of some phones
             return
-        registers = self._registrar.serves and data.startswith(b"REGISTER ")
-        if not registers and not self._trunks.admits(source):
-            self._stranger(data, source)
+        known, registers = self._trunks.admits(source), self._registrar.serves and data.startswith(b"REGISTER ")
+        if not known and not registers:
+            self._stranger(salvage(data.partition(b"\r\n\r\n")[0]), source)
             return
         try:
             message = read(data, source)
         except MalformedError as error:
             self._count["malformed"] += 1
             _log.debug("malformed", peer=source[0], port=source[1], why=error.why)
-            if error.head is not None:
+            if not known:
+                self._stranger(error.head, source, error.code)
+            elif error.head is not None:
                 self._ground.tap.unreadable(error.head, source)
                 self._stateless(error.head, source, error.code)
+            return
+        if registers and isinstance(message, Request):
+            self._registrar.receive(message)
             return
         unwrap(message)
         self._ground.tap.received(message)
         if isinstance(message, Response):
             if not self._ground.layer.receive_response(message):
                 self._count["stray_responses"] += 1
-            return
-        if registers:
-            self._registrar.receive(message)
             return
         if message.via.alias and source.transport.reliable:
             self._ground.transports.alias(source, message.via.port)
@@ -115,14 +117,13 @@ class Reception:
 
     # --- refusals that keep no state ---------------------------------------------------------------------------------
 
-    def _stranger(self, data: bytes, source: Hop) -> None:
+    def _stranger(self, head: Head | None, source: Hop, code: int = 403) -> None:
         self._count["strangers"] += 1
         if not self._manners.take(self._ground.scheduler.now()):
             return
         _log.debug("stranger", peer=source[0], port=source[1])
-        head = salvage(data.partition(b"\r\n\r\n")[0])
-        if head is not None:
-            self._stateless(head, source, 403)
+        if head is not None:  # past the tap: the Call-ID that a stranger writes may be that of a call
+            self._ground.transports.send(response(head, source, code, tag=stateless_tag(head)), source)
 
     def _stateless(self, head: Head, source: Hop, code: int, lines: tuple[str, ...] = ()) -> None:
         # To the source, whatever Via says: an answer that may be unwanted goes to nobody else.
@@ -168,18 +169,12 @@ class Reception:
 
     def _proved(self, peer: Peer, request: Request) -> bool:
         """Whether the trunk has proved that it knows its password. If not, it has been asked to; nothing is kept of it."""
-        now, host, trunk = self._ground.scheduler.now(), request.source.host, peer.trunk
-        values = request.headers.getlist("Proxy-Authorization")
-        verdict = Verdict.BAD
-        if values and self._guard.patient(host, now):
-            told = f"{request.head.call_id} {request.cseq}"
-            verdict = self._guard.verify(values[0], "INVITE", trunk.username, trunk.password, told, now)
+        now, host = self._ground.scheduler.now(), request.source.host
+        verdict = self._guard.judge(request, "Proxy-Authorization", peer.trunk, now)
         if verdict is Verdict.GOOD:
             return True
         self._count["challenges"] += 1
-        if values and verdict is Verdict.BAD:
-            self._guard.guessed(host, now)
-        lines = self._guard.lines(now, "Proxy-Authenticate", stale=verdict is Verdict.STALE)
+        lines = self._guard.lines(now, host, "Proxy-Authenticate", stale=verdict.renewed)
         if self._guard.patient(host, now):
             self._stateless(request.head, request.source, 407, lines)
         else:

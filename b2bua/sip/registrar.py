@@ -68,20 +68,16 @@ class Registrar:
         now, source = self._ground.scheduler.now(), request.source
         values = request.headers.getlist("Authorization")
         peer = self._peers.get(name_in(values[0])) if values else None
-        verdict = Verdict.BAD
-        if peer is not None and peer.takes(source.transport) and self._guard.patient(source.host, now):
-            trunk = peer.trunk
-            told = f"{request.head.call_id} {request.cseq}"
-            verdict = self._guard.verify(values[0], "REGISTER", trunk.username, trunk.password, told, now)
+        trunk = peer.trunk if peer is not None and peer.takes(source.transport) else None
+        verdict = self._guard.judge(request, "Authorization", trunk, now)
         if peer is not None and verdict is Verdict.GOOD and self._ground.transports.adopt(source, peer.trunk):
             self._bind(peer, request, now)
             return
-        if values and verdict is Verdict.BAD:
+        if verdict is Verdict.BAD:
             self._count["registrations_refused"] += 1
-            self._guard.guessed(source.host, now)
         if self._manners.take(now) and self._guard.patient(source.host, now):
-            stale = verdict is Verdict.STALE
-            self._answer(request, 401, self._guard.lines(now, "WWW-Authenticate", stale=stale))
+            lines = self._guard.lines(now, source.host, "WWW-Authenticate", stale=verdict.renewed)
+            self._answer(request, 401, lines)
 
     # --- bindings ----------------------------------------------------------------------------------------------------
 
@@ -130,7 +126,7 @@ class Registrar:
 
     def _answer(self, request: Request, code: int, lines: tuple[str, ...]) -> None:
         tag = stateless_tag(request.head)
-        self._ground.send(response(request.head, request.source, code, tag=tag, lines=lines), request.source)
+        self._ground.transports.send(response(request.head, request.source, code, tag=tag, lines=lines), request.source)
 
     # --- time --------------------------------------------------------------------------------------------------------
 

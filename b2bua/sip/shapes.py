@@ -173,6 +173,8 @@ def privacy(value: str, _: Scene) -> str | None:
 
 def privacies(values: list[str]) -> frozenset[str]:
     """What Privacy headers ask for (RFC 3323 section 4.2)."""
+    if not values:
+        return frozenset()
     found = {part.strip().lower() for value in values for part in value.replace(",", ";").split(";")} & _PRIVACIES
     return frozenset({"none"} if "none" in found else found)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any, ClassVar
 
 import msgspec
@@ -124,7 +125,7 @@ class Transaction(msgspec.Struct, kw_only=True):
 
     def _elapse(self, now: float) -> list[Command]:
         commands: list[Command] = []
-        for timer, when in sorted(self.due.items(), key=lambda item: item[1]):
+        for timer, when in sorted(self.due.items(), key=itemgetter(1)):
             # An earlier timer of this round may have stopped a later one.
             if when <= now and self.due.get(timer) == when:
                 del self.due[timer]

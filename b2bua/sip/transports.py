@@ -192,8 +192,9 @@ class Transports:
 
     def _seen(self, hop: Hop) -> tuple[str, int]:
         bind = self._bind_of(hop)
-        now = asyncio.get_running_loop().time()
-        host = bind.advertised or (self._paths.to(hop.host, now).address if _is_any(bind.host) else bind.host)
+        host = bind.advertised or bind.host
+        if _is_any(host):
+            host = self._paths.to(hop.host, asyncio.get_running_loop().time()).address
         return host, bind.advertised_port or bind.port
 
     def _bind_of(self, hop: Hop) -> Bind:

@@ -230,12 +230,13 @@ class TrunkTable:
     def match(self, source: Hop, user: str = "") -> Peer | None:
         """The trunk that this source is, or None for a stranger. `user`: of the Request-URI; where several trunks are at one
         address, it may be the one that we registered at."""
-        sharing = self._by_ip.get(source.host, [])
+        sharing = [peer for peer in self._by_ip.get(source.host, ()) if peer.takes(source.transport)]
         if len(sharing) == 1:
             return sharing[0]
         if sharing:
             return self._told_apart(sharing, source, user)
-        around = [(width, peer) for peer in self._wide if (width := peer.width(source.host)) is not None]
+        wide = [peer for peer in self._wide if peer.takes(source.transport)]
+        around = [(width, peer) for peer in wide if (width := peer.width(source.host)) is not None]
         widest = max((width for width, _ in around), default=0)
         narrowest = [peer for width, peer in around if width == widest]
         return narrowest[0] if len(narrowest) == 1 else None

@@ -21,21 +21,26 @@ class Plan:
     """How much is measured. `rounds` of all relays in turn; `seconds` a run, after `warm_up` seconds of the same load.
 
     As long as a relay has had no quiet run, further rounds follow, `most_rounds` in all.
-    rtpengine still learns its peers' addresses in the first three seconds of a call.
+    rtpengine still learns its peers' addresses in the first three seconds of a call. `both_ways`: it masks both sides of a call,
+    as where it is not known who keys; Tonewall masks the caller's.
     """
 
     calls: int = 600
     masked: int = 0  # of them
+    both_ways: bool = True
     rounds: int = 3
     most_rounds: int = 6
     seconds: float = 6.0
     warm_up: float = 3.5
 
 
-MASKED = Plan(calls=200, masked=200)
-MIXED = Plan(calls=400, masked=40)
+MASKED = Plan(calls=150, masked=150)
+ONE_WAY = replace(MASKED, both_ways=False)
+MIXED = Plan(calls=400, masked=40, both_ways=False)
 SHORT = Plan(calls=300, rounds=2, most_rounds=2, seconds=2.0, warm_up=1.0)
-SHORT_MASKED, SHORT_MIXED = replace(SHORT, calls=150, masked=150), replace(SHORT, calls=200, masked=20)
+SHORT_MASKED = replace(SHORT, calls=150, masked=150)
+SHORT_ONE_WAY = replace(SHORT_MASKED, both_ways=False)
+SHORT_MIXED = replace(SHORT, calls=200, masked=20, both_ways=False)
 NAMES = TonewallRelay.name, RtpengineRelay.name
 Say = Callable[[str], None]
 
@@ -57,16 +62,16 @@ def measure_masked(row: str, plan: Plan, peers: bool = True, say: Say = lambda _
     return Result([compare(row, "µs", "cpu_us_per_packet", runs, *NAMES)], runs, notes)
 
 
-def relays(peers: bool) -> list[Relay]:
+def relays(peers: bool, both_ways: bool = True) -> list[Relay]:
     """Ours, and those that it is compared with."""
     allow_many_files()
     BUILD.mkdir(parents=True, exist_ok=True)
-    return [TonewallRelay(BUILD), *([RtpengineRelay(BUILD / "rtpengine.log")] if peers else [])]
+    return [TonewallRelay(BUILD), *([RtpengineRelay(BUILD / "rtpengine.log", both_ways)] if peers else [])]
 
 
 def _rounds(benchmark: str, plan: Plan, peers: bool, say: Say) -> tuple[list[dict[str, Any]], list[str]]:
     """The runs, and what the reader must know of them."""
-    compared = relays(peers)
+    compared = relays(peers, plan.both_ways)
     runs: list[dict[str, Any]] = []
     notes: list[str] = []
     for turn in range(plan.most_rounds):

@@ -45,7 +45,7 @@ class Relay(Protocol):
         ...
 
     def mask(self, calls: int) -> None:
-        """Keep keys and tones of the caller from the agent, in the first `calls` calls that were opened."""
+        """Keep keys and tones from the agent, in the first `calls` calls that were opened."""
 
     def pid(self) -> int: ...
 
@@ -88,21 +88,28 @@ class TonewallRelay:
         raise BenchmarkError(f"the media process did not come up; is the core built (make setup)? See {self._log}")
 
     def open_calls(self, phones: list[Ends]) -> list[Ends]:
-        return [self._open_call(SessionId(f"bench-{index}"), call) for index, call in enumerate(phones)]
+        for index, call in enumerate(phones):
+            self._send_call(SessionId(f"bench-{index}"), call)
+        return [self._opened_call() for _ in phones]
 
     def mask(self, calls: int) -> None:
         for index in range(calls):
-            self._ask(SetMask(session=SessionId(f"bench-{index}"), on=True))
+            self._b2bua.sendall(pack(SetMask(session=SessionId(f"bench-{index}"), on=True)))
+            self._answer()
 
-    def _open_call(self, session: SessionId, phones: Ends) -> Ends:
-        opened = self._ask(OpenSession(session=session, streams=1))
-        for side, port in ((Side.CALLER, phones.caller), (Side.AGENT, phones.agent)):
-            self._ask(SetRemote(session=session, side=side, streams=(_remote(port),)))
+    def _send_call(self, session: SessionId, phones: Ends) -> None:
+        remotes = [
+            SetRemote(session=session, side=side, streams=(_remote(port),))
+            for side, port in ((Side.CALLER, phones.caller), (Side.AGENT, phones.agent))
+        ]
+        self._b2bua.sendall(b"".join(map(pack, (OpenSession(session=session, streams=1), *remotes))))
+
+    def _opened_call(self) -> Ends:
+        opened, *_ = self._answer(), self._answer(), self._answer()
         assert isinstance(opened, SessionOpened)
         return Ends(caller=opened.caller[0].port, agent=opened.agent[0].port)
 
-    def _ask(self, command: OpenSession | SetRemote | SetMask) -> Done | SessionOpened:
-        self._b2bua.sendall(pack(command))
+    def _answer(self) -> Done | SessionOpened:
         answer = _ANSWER.decode(self._answers.read(int.from_bytes(self._answers.read(4), "big")))
         if isinstance(answer, Refused):
             raise BenchmarkError(f"the media process refused a command: {answer.reason}")
@@ -136,8 +143,10 @@ class RtpengineRelay:
     _process: subprocess.Popen[bytes] | None = None
     _ng: NgClient
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, both_ways: bool = True) -> None:
+        """`both_ways`: it masks what the agent's side says too."""
         self._log = log
+        self._masked = ("caller", "agent") if both_ways else ("caller",)
 
     def start(self, calls: int = 1000) -> None:
         if shutil.which("rtpengine") is None:
@@ -158,7 +167,8 @@ class RtpengineRelay:
 
     def mask(self, calls: int) -> None:
         for index in range(calls):
-            self._ask("block DTMF", call_id=f"call-{index}", from_tag=f"caller-{index}", **_RECIPE)
+            for side in self._masked:
+                self._ask("block DTMF", call_id=f"call-{index}", from_tag=f"{side}-{index}", **_RECIPE)
 
     def _open_call(self, index: int, phones: Ends) -> Ends:
         same = {"call_id": f"call-{index}", "from_tag": f"caller-{index}", "ICE": "remove", "flags": ["trust-address"]}

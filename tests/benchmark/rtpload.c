@@ -1,6 +1,7 @@
 /* Packet load for a relay: N calls, two sockets a call, paced RTP both ways, latency from a time stamp in the payload.
  *
- * usage: rtpload CALLS
+ * usage: rtpload CALLS SPEECH
+ *   SPEECH is a file of G.711 mu-law that all sides say, each from a place of its own
  *   it prints    {"caller": [PORT ...], "agent": [PORT ...]}      its own ports, all on 127.0.0.1
  *   it reads     peers PORT PORT ...                              where each call's caller side, then agent side, sends to
  *   it reads     run MILLISECONDS                                 as often as wanted
@@ -23,7 +24,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { PACKET = 172, PERIOD_NS = 20000000, BATCH = 16, BUCKET_NS = 100, BUCKETS = 1000000, DRAIN_MS = 300 };
+enum { MOST_SPEECH = 1 << 22, SAID = 160, PACKET = 172, PERIOD_NS = 20000000, BATCH = 16, BUCKET_NS = 100, BUCKETS = 1000000, DRAIN_MS = 300, MOST_DRAIN_MS = 5000 };
 #define MAGIC 0x746f6e65u
 
 struct side {
@@ -31,11 +32,12 @@ struct side {
     uint16_t port;
     uint16_t sequence;
     uint32_t rtp_timestamp;
+    size_t said; /* of the speech */
     struct sockaddr_in peer;
     int64_t phase;
 };
 
-struct stamp { /* the first bytes of the payload; never leaves this process's hands, so the host's byte order will do */
+struct stamp { /* the beginning of the payload; never leaves this process's hands, so the host's byte order will do */
     uint32_t magic;
     uint32_t run;
     int64_t sent_at;
@@ -47,6 +49,19 @@ struct result {
 };
 
 static uint32_t histogram[BUCKETS];
+static uint8_t speech[MOST_SPEECH];
+static size_t speech_size;
+
+/* Half a byte a sample, as the sixteen values of mu-law that are next to silence: nobody who listens hears a stamp. */
+static void put_stamp(uint8_t *payload, const struct stamp *stamp) {
+    const uint8_t *bytes = (const uint8_t *)stamp;
+    for (size_t i = 0; i < 2 * sizeof *stamp; i++) payload[i] = 0xF0 | (bytes[i / 2] >> (i % 2 ? 4 : 0) & 0x0F);
+}
+
+static void get_stamp(const uint8_t *payload, struct stamp *stamp) {
+    uint8_t *bytes = (uint8_t *)stamp;
+    for (size_t i = 0; i < sizeof *stamp; i++) bytes[i] = (payload[2 * i] & 0x0F) | (payload[2 * i + 1] & 0x0F) << 4;
+}
 
 static int64_t now_ns(void) {
     struct timespec t;
@@ -72,6 +87,7 @@ static void open_side(struct side *side, int epoll, uint32_t index) {
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, side->fd, &event) < 0) fail("epoll_ctl");
     side->port = ntohs(own.sin_port);
     side->phase = random() % PERIOD_NS;
+    side->said = (size_t)random() % (speech_size / SAID) * SAID;
 }
 
 static void send_packet(struct side *side, uint32_t index, uint32_t run, struct result *result) {
@@ -80,14 +96,15 @@ static void send_packet(struct side *side, uint32_t index, uint32_t run, struct 
     uint16_t sequence = htons(side->sequence++);
     uint32_t rtp_timestamp = htonl(side->rtp_timestamp), ssrc = htonl(0x10000000u + index);
     side->rtp_timestamp += 160;
-    memset(packet, 0xff, sizeof packet); /* the rest of the payload is silence in G.711 mu-law */
+    memcpy(packet + 12, speech + side->said, SAID);
+    side->said = side->said + 2 * SAID > speech_size ? 0 : side->said + SAID;
     packet[0] = 0x80;
     packet[1] = 0;
     memcpy(packet + 2, &sequence, 2);
     memcpy(packet + 4, &rtp_timestamp, 4);
     memcpy(packet + 8, &ssrc, 4);
     stamp.sent_at = now_ns();
-    memcpy(packet + 12, &stamp, sizeof stamp);
+    put_stamp(packet + 12, &stamp);
     if (sendto(side->fd, packet, sizeof packet, 0, (struct sockaddr *)&side->peer, sizeof side->peer) == PACKET)
         result->sent++;
     else
@@ -107,7 +124,7 @@ static void receive_packet(struct side *side, uint32_t run, struct result *resul
         result->foreign++;
         return;
     }
-    memcpy(&stamp, packet + 12, sizeof stamp);
+    get_stamp(packet + 12, &stamp);
     if (stamp.magic != MAGIC || stamp.run != run) {
         result->foreign++;
         return;
@@ -122,11 +139,12 @@ static void receive_packet(struct side *side, uint32_t run, struct result *resul
 
 /* Polls and never sleeps: otherwise each packet that the relay sends would have to wake this process on another core,
  * several microseconds on a virtual machine that would be counted as the relay's and that no network card costs it. */
-static void receive_ready(struct side *sides, int epoll, uint32_t run, struct result *result) {
+static int receive_ready(struct side *sides, int epoll, uint32_t run, struct result *result) {
     struct epoll_event events[64];
     int ready = epoll_wait(epoll, events, 64, 0);
     if (ready < 0 && errno != EINTR) fail("epoll_wait");
     for (int i = 0; i < ready; i++) receive_packet(&sides[events[i].data.u32], run, result);
+    return ready;
 }
 
 static double percentile_us(double share, uint64_t total) {
@@ -155,7 +173,10 @@ static void run_load(struct side *sides, uint32_t *order, uint32_t count, int ep
         if (due >= start + duration) break;
         receive_ready(sides, epoll, run, &result);
     }
-    for (int64_t end = now_ns() + DRAIN_MS * 1000000LL; now_ns() < end;) receive_ready(sides, epoll, run, &result);
+    /* Until nothing comes any more: what a relay is late with is not lost. */
+    int64_t now = now_ns(), most = now + MOST_DRAIN_MS * 1000000LL;
+    for (int64_t end = now + DRAIN_MS * 1000000LL; now < end && now < most; now = now_ns())
+        if (receive_ready(sides, epoll, run, &result) > 0) end = now + DRAIN_MS * 1000000LL;
     printf("{\"sent\": %lu, \"received\": %lu, \"lost\": %ld, \"foreign\": %lu, \"send_errors\": %lu, "
            "\"latency_p50_us\": %.2f, \"latency_p99_us\": %.2f, \"latest_send_us\": %.1f}\n",
            result.sent, result.received, (long)(result.sent - result.received), result.foreign, result.send_errors,
@@ -168,13 +189,21 @@ static int by_phase(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+static void read_speech(const char *path) {
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) fail(path);
+    speech_size = fread(speech, 1, sizeof speech, file);
+    fclose(file);
+}
+
 int main(int argc, char **argv) {
-    uint32_t calls = argc == 2 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0, count = calls * 2, run = 0;
+    uint32_t calls = argc == 3 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0, count = calls * 2, run = 0;
     struct rlimit files;
     char *line = NULL;
     size_t room = 0;
-    if (calls == 0 || calls > 20000) {
-        fprintf(stderr, "usage: rtpload CALLS\n");
+    if (argc == 3) read_speech(argv[2]);
+    if (calls == 0 || calls > 20000 || speech_size < SAID) {
+        fprintf(stderr, "usage: rtpload CALLS SPEECH\n");
         return 2;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);

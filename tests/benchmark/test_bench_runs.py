@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import threading
 from pathlib import Path
 
 import pytest
 
 from tests.leak.report import REQUIRED, SHOWN
 
-from . import capacity, leaking, machine, ng, relaying, relays, rows, soaking
+from . import capacity, leaking, machine, ng, packets, relaying, relays, rows, soaking
 
 
 def test_the_relay_benchmark_carries_packets_and_gives_well_formed_rows(tmp_path: Path) -> None:
@@ -39,6 +42,26 @@ def test_idle_calls_are_held_twice_and_nothing_of_them_is_left(tmp_path: Path) -
     before, up, after = run["files"]
     assert up >= before + 4 * 300  # RTP and RTCP on both legs; a connection of the API may be open too
     assert after <= before
+
+
+@pytest.mark.parametrize("masked", [0, 4])
+def test_a_media_process_that_gets_no_processor_for_two_seconds_loses_no_packet(masked: int) -> None:
+    (relay,) = relaying.relays(peers=False)
+    with packets.PacketLoad(4) as load:
+        try:
+            relay.start(4)
+            load.send_to(relay.open_calls(load.ends))
+            relay.mask(masked)
+            pause = threading.Timer(0.5, os.kill, (relay.pid(), signal.SIGSTOP))
+            wake = threading.Timer(2.5, os.kill, (relay.pid(), signal.SIGCONT))
+            pause.start()
+            wake.start()
+            traffic = load.run(3.0)
+        finally:
+            relay.stop()
+    held = 2 * masked  # what a mask waits to hear the end of
+    assert traffic.latency_p99_us > 50_000, "it was stopped"
+    assert traffic.sent - held <= traffic.received + traffic.foreign <= traffic.sent
 
 
 def test_what_is_read_behind_the_mask_is_a_table_and_three_rows() -> None:

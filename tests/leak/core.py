@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from media import _core
 from media.hold import Policy
 from media.rtp import Rtp, Ssrc, parse, serialise
-from tests.leak.codec import PACKET
+from tests.leak.codec import PACKET, encoded
 
+FLUSHING = 4  # packets
 PAUSE = 400  # blocks: 2 s, as `mute-on-key` waits by default
 
 
@@ -21,12 +24,15 @@ class Masked:
         core = _core.Mask(b"\x65", b"", mu=b"\0", a=b"\x08", g722=b"\x09")
         core.switch(True, self.policy, self.guard)
         left: list[bytes] = []
-        for index, payload in enumerate(payloads):
+        quiet = encoded(
+            np.zeros(FLUSHING * PACKET), payload_type
+        )  # what is held at the end leaves before the mask is off
+        for index, payload in enumerate([*payloads, *quiet]):
             packet = Rtp(payload_type, index == 0, index % 0x10000, index * PACKET, Ssrc(1), payload)
             core.rtp(serialise(packet), index * 20)
             left += core.released()
         left += core.switch(False)
-        return [heard.payload for heard in map(parse, left) if heard is not None]
+        return [heard.payload for heard in map(parse, left) if heard is not None][:-FLUSHING]
 
 
 class MutedOnKey(Masked):

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from b2bua.call import sdp
+from b2bua.call.sdp_lines import WITHDRAWN
 from media.events import LocalStream
 
 # Any byte that a line may have: no NUL, CR or LF (RFC 4566 section 9, byte-string).
 TEXT = st.binary(max_size=40).map(lambda raw: re.sub(rb"[\0\r\n]", b"", raw))
 OTHER_LINES = st.builds(lambda kind, rest: kind + b"=" + rest, st.sampled_from([b"a", b"b", b"k", b"y"]), TEXT).filter(
-    lambda line: not re.match(rb"a=(" + b"|".join(name.encode() for name in sdp.WITHDRAWN) + rb")(:|$)", line)
+    lambda line: not re.match(rb"a=(" + b"|".join(name.encode() for name in WITHDRAWN) + rb")(:|$)", line)
 )
 PROTOCOLS = st.sampled_from(["RTP/AVP", "RTP/SAVPF", "TCP/MSRP", "UDP/TLS/RTP/SAVPF", "udptl"])
 MEDIA = st.tuples(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,9 +54,9 @@ def tonewall(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def conf(folder: Path, text: str = ROUTES) -> str:
+def conf(folder: Path, text: str = ROUTES, engine: str = "own") -> str:
     path = folder / "sip.conf"
-    path.write_text(CONF.format(folder=folder) + text)
+    path.write_text(CONF.format(folder=folder).replace("[general]", f"[general]\nengine = {engine}") + text)
     return str(path)
 
 
@@ -115,6 +116,26 @@ def test_without_routes_the_order_of_the_file(tmp_path: Path):
     assert [line.split()[1:3] for line in done.stdout.splitlines()[3:]] == [
         ["north", "192.0.2.1"], ["south", "192.0.2.2:5080"],
     ]  # fmt: skip
+
+
+# --- doctor's look at PJSIP ---------------------------------------------------------------------------------------
+
+
+async def test_the_doctor_tells_what_the_pjsip_that_is_here_holds(tmp_path: Path):
+    pytest.importorskip("pjsua2", reason="pjsua2 is not here")
+    path = Path(conf(tmp_path, ""))
+    assert not [finding for finding in await examine(path) if "PJSIP" in finding.what]
+    chosen = Path(conf(tmp_path, "", engine="pjsua2"))
+    calls, transports = [finding for finding in await examine(chosen) if "PJSIP" in finding.what]
+    assert re.search(r"^[0-9.]+[^ ]*: [0-9]+ calls at once; more get 503", calls.says)
+    assert "2 calls" not in calls.says or calls.level is Level.WARNING
+    assert "UDP" in transports.says
+    assert "SSL" in transports.says
+
+
+def test_pjsua2_is_loaded_only_where_it_is_chosen():
+    loaded = "import sys, b2bua.app, b2bua.doctor; sys.exit('pjsua2' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loaded], check=False).returncode == 0
 
 
 # --- doctor's look at the routes ----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator
 from typing import cast
 
@@ -14,6 +15,7 @@ import pytest
 from media.events import AnyAnswer, AnyCommand, Done, OpenSession, SessionId, SetMask
 from tests.canary import CANARY
 from tests.stack import until
+from tonewall import frames
 from tonewall.frames import LIMIT, BadFrame, FrameConnection, Unpacker, pack
 
 COMMANDS = [
@@ -32,9 +34,9 @@ def test_messages_arrive_whole_in_order_and_of_their_type():
 
 @pytest.mark.parametrize("size", range(1, 12))
 def test_frames_may_come_in_pieces_of_any_size(size: int):
-    frames, data = unpacker(), b"".join(pack(command) for command in COMMANDS)
+    taken, data = unpacker(), b"".join(pack(command) for command in COMMANDS)
     pieces = [data[start : start + size] for start in range(0, len(data), size)]
-    assert [message for piece in pieces for message in frames.feed(piece)] == COMMANDS
+    assert [message for piece in pieces for message in taken.feed(piece)] == COMMANDS
 
 
 class Side:
@@ -66,6 +68,27 @@ async def test_what_one_end_sends_the_other_receives_and_then_the_end(sides: tup
     assert other.came == COMMANDS
     assert one.ends == other.ends == [None]
     one.frames.send(COMMANDS[0])  # for nothing, and without an error
+
+
+async def test_what_is_not_urgent_leaves_with_what_is_and_in_its_order(
+    sides: tuple[Side, Side], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(frames, "_COMPANY", 3600.0)  # by itself it would not leave
+    one, other = sides
+    one.frames.send(COMMANDS[0], urgent=False)
+    one.frames.send(COMMANDS[1])
+    await until(lambda: len(other.came) == 2, "both")
+    assert other.came == COMMANDS[:2]
+
+
+async def test_what_is_not_urgent_leaves_by_itself_where_nothing_else_does(sides: tuple[Side, Side]):
+    one, other = sides
+    began = time.monotonic()
+    one.frames.send(COMMANDS[0], urgent=False)
+    one.frames.send(COMMANDS[1], urgent=False)
+    await until(lambda: len(other.came) == 2, "both")
+    assert other.came == COMMANDS[:2]
+    assert time.monotonic() - began >= frames._COMPANY
 
 
 async def test_a_bad_frame_ends_the_connection_and_says_so(sides: tuple[Side, Side]):

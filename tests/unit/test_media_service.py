@@ -27,6 +27,7 @@ from media.events import (
     OpenSession,
     Refused,
     RemoteStream,
+    SendKey,
     SessionClosed,
     SessionId,
     SessionLost,
@@ -262,6 +263,21 @@ async def test_info_is_refused_where_no_capture_takes_keys_from_it(path: Path) -
         assert isinstance(await info(b2bua, b"5"), Refused)
         assert b2bua.news[-1].fields[0].count == 0
     assert "5" not in repr(InfoKeyed(serial=0, session=S, body=b"Signal=5"))
+
+
+async def test_a_key_to_send_is_refused_while_masked_and_where_it_is_none_or_has_no_stream(path: Path) -> None:
+    def send(body: bytes = b"Signal=5", stream: int = 0) -> SendKey:
+        return SendKey(serial=9, session=S, request="r", body=body, stream=stream, payload_type=101, clock_rate=8000)
+
+    async with connected(path) as b2bua:
+        await b2bua.ask(OpenSession(serial=1, session=S, streams=1))
+        assert isinstance(await b2bua.ask(send()), Done)
+        for none in (send(b"Signal=16"), send(b"what"), send(stream=1)):
+            assert isinstance(await b2bua.ask(none), Refused)
+        await b2bua.ask(SetMask(serial=2, session=S, on=True))
+        assert isinstance(await b2bua.ask(send()), Refused)
+        await b2bua.ask(SetMask(serial=3, session=S, on=False))
+        assert isinstance(await b2bua.ask(send()), Done)
 
 
 async def test_a_session_is_widened_and_what_is_there_goes_on_but_not_under_a_mask(path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +105,19 @@ def test_what_is_sent_carries_the_code_point_that_was_asked_for(host: str):
 def test_an_address_that_is_not_ours_is_an_error_not_a_used_up_range():
     with pytest.raises(OSError, match="assign"):
         PortPairs("192.0.2.1", LOW, HIGH).bind()
+
+
+def test_a_port_that_nobody_reads_for_a_while_keeps_what_comes_as_far_as_the_kernel_allows(address: str):
+    most = int(Path("/proc/sys/net/core/rmem_max").read_text())
+    rtp, rtcp = PortPairs(address, LOW, HIGH).bind()
+    with rtp, rtcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        room = rtp.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        assert room == 2 * min(256 * 1024, most)  # the kernel counts its own upkeep, and doubles what is asked for
+        packets = min(400, room // 1024)  # eight seconds of audio
+        for _ in range(packets):
+            sender.sendto(bytes(172), rtp.getsockname())
+        kept = 0
+        with suppress(BlockingIOError):
+            while rtp.recv(2048):
+                kept += 1
+        assert kept == packets

@@ -7,8 +7,9 @@ import pytest
 from b2bua.call import leg
 from b2bua.call.command import ToLeg, ToMedia
 from b2bua.call.relayed import MOST, PATIENCE
-from media.events import CaptureId, CaptureState, InfoKeyed, Side, StartCapture
-from tests.call_script import DONE, GUARD, MASK, SESSION, UNMASK, Script, sdp
+from b2bua.call.view import NotNow
+from media.events import CaptureId, CaptureState, InfoKeyed, SendKey, Side, StartCapture
+from tests.call_script import DONE, GUARD, MASK, REFUSED, SESSION, THEIRS, UNMASK, Script, sdp
 
 KEY = b"Signal=5\r\nDuration=160\r\n"
 DTMF = "application/dtmf-relay"
@@ -203,3 +204,98 @@ def test_without_a_capture_or_the_setting_no_key_goes_to_media() -> None:
     script.expire(GUARD)
     script.media(UNMASK, DONE)
     assert script.leg(Side.CALLER, asks()) == [ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", DTMF, KEY))]
+
+
+# --- keys that become telephone-events -----------------------------------------------------------------------------------
+
+SEND = ToMedia(SendKey(session=SESSION, request="r1", body=KEY, stream=0, payload_type=101, clock_rate=8000))
+
+
+def wants_events(offer: bytes | None = None, answer: bytes | None = None) -> Script:
+    """A PBX that wants telephone-events."""
+    script = Script(offer=offer, events=frozenset({"far trunk"}))
+    script.answer(answer) if answer else script.answer()
+    return script
+
+
+def test_a_key_goes_to_media_unread_and_media_answers_for_it() -> None:
+    script = wants_events()
+    assert script.leg(Side.CALLER, asks()) == [SEND]
+    assert KEY.decode() not in repr(SEND)
+    assert script.media(SEND, DONE) == answered(Side.CALLER, 200)
+    assert script.media(SEND, DONE) == []
+    assert script.leg(Side.CALLER, asks(content_type="application/dtmf", body=b"5")) != []
+    assert script.media(SEND, REFUSED) == answered(Side.CALLER, 415)
+    assert script.call.relayed.withheld == 0
+
+
+def test_the_payload_type_is_the_one_that_the_agents_side_agreed_on_at_the_clock_of_the_audio() -> None:
+    more = "a=rtpmap:96 telephone-event/8000\r\na=rtpmap:97 telephone-event/16000\r\n"
+    answer = sdp("192.0.2.20", 5000, events=False, extra=more).replace(b"RTP/AVP 0", b"RTP/AVP 0 97 96")
+    [asked] = wants_events(answer=answer).leg(Side.CALLER, asks())
+    assert isinstance(asked, ToMedia)
+    assert isinstance(asked.command, SendKey)
+    assert (asked.command.payload_type, asked.command.clock_rate) == (96, 8000)
+
+
+def test_what_is_no_key_has_a_package_or_meets_no_telephone_event_is_relayed_as_ever() -> None:
+    script = wants_events()
+    for event in (asks(content_type="text/plain"), asks(info_package="infoDtmf"), asks("MESSAGE")):
+        [crossing] = script.leg(Side.CALLER, event)
+        assert isinstance(crossing, ToLeg)
+        script.leg(Side.AGENT, leg.LegResponded("r1", 200, "OK"))
+    [crossing] = script.leg(Side.AGENT, asks())
+    assert crossing == ToLeg(Side.CALLER, leg.RequestLeg("r1", "INFO", DTMF, KEY)), "the agent's keys are as they are"
+    script = wants_events(answer=sdp("192.0.2.20", 5000, events=False))
+    assert script.leg(Side.CALLER, asks()) == [ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", DTMF, KEY))]
+
+
+PEERS = {Side.CALLER: ("192.0.2.10", 4000), Side.AGENT: ("192.0.2.20", 5000)}
+PLAIN = {side: sdp(*where, events=False) for side, where in PEERS.items()}
+
+
+@pytest.mark.parametrize("near", Side)
+def test_telephone_event_is_agreed_on_with_the_agents_side_alone_where_the_customers_has_none(near: Side) -> None:
+    script = Script(
+        near, offer=PLAIN[near] if near is Side.CALLER else None, events=frozenset({"far trunk", "near trunk"})
+    )
+    [_, invite] = script.opened()
+    far = script.far
+    last = script.leg(far, leg.LegAnswered(PLAIN[far] if far is Side.CALLER else THEIRS[far]))[-1]
+    script.leg(near, leg.LegConfirmed())
+    told = {far: invite.command.offer, near: last.command.answer}  # type: ignore[union-attr]
+    assert b"RTP/AVP 0 101\r\n" in told[Side.AGENT]
+    assert b"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n" in told[Side.AGENT]
+    if near is Side.CALLER:
+        assert b"telephone-event" not in told[Side.CALLER]
+    assert script.leg(Side.CALLER, asks()) == [SEND]
+    with pytest.raises(NotNow, match="no telephone-event was agreed on"):
+        script.start("c1")
+
+
+def test_the_agents_side_may_have_none_and_its_payload_types_are_its_own() -> None:
+    script = wants_events(offer=PLAIN[Side.CALLER], answer=PLAIN[Side.AGENT])
+    assert script.leg(Side.CALLER, asks()) == [ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", DTMF, KEY))]
+    again = sdp("192.0.2.10", 4002, events=False)
+    crossing = script.leg(Side.CALLER, leg.LegReinvited(again))[-1]
+    assert b"telephone-event" not in crossing.command.offer  # type: ignore[union-attr]  # once refused it is not offered again
+
+
+def test_while_masked_no_key_becomes_an_event_and_one_that_a_mask_overtook_is_answered_and_withheld() -> None:
+    script = wants_events()
+    assert script.leg(Side.CALLER, asks()) == [SEND]
+    script.start("c1")
+    assert script.media(SEND, REFUSED) == answered(Side.CALLER, 200)
+    assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 200)
+    script.media(MASK, DONE)
+    assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 200)
+    assert script.call.relayed.withheld == 3
+
+
+def test_keys_that_media_does_not_answer_for_are_bounded_in_number_and_time() -> None:
+    script = wants_events()
+    for number in range(MOST):
+        script.leg(Side.CALLER, leg.LegRequested(f"k{number}", "INFO", DTMF, KEY))
+    assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 500)
+    late = script.expire(PATIENCE)
+    assert late == [ToLeg(Side.CALLER, leg.RespondLeg(f"k{number}", 504)) for number in range(MOST)]

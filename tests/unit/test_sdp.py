@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
-from b2bua.call import sdp
+from b2bua.call import sdp, sdp_lines
 from media.events import DecodedCodec, LocalStream, RemoteStream
 
 HERE = (LocalStream("198.51.100.1", 20000), LocalStream("198.51.100.1", 20004))
@@ -361,3 +363,18 @@ def test_rtcp_on_the_rtp_port_is_said_to_whom_said_it_and_never_crosses():
     told = sdp.rewrite(described, HERE, 7, 1, muxed=[media.muxed for media in described.media])
     assert lines(told).count(b"a=rtcp-mux") == 1
     assert sdp.parse(told).media[0].muxed
+
+
+def test_the_lines_of_an_encrypted_m_line_are_not_remembered_beyond_its_call():
+    key = base64.b64encode(bytes(30)).decode()
+    before = sdp_lines.split_known.cache_info(), sdp_lines.facts_known.cache_info()
+    body = with_media(f"m=audio 4000 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{key}\r\n")
+    assert sdp.parse(body).media[0].crypto is not None
+    assert (sdp_lines.split_known.cache_info(), sdp_lines.facts_known.cache_info()) == before
+
+
+def test_what_a_phone_says_in_every_call_is_read_once():
+    bodies = [with_media(f"m=audio {port} RTP/AVP 0\r\na=said-in-every-call:x\r\n") for port in (4000, 4002)]
+    one, other = (sdp.parse(body).media[0] for body in bodies)
+    assert one.port != other.port
+    assert one.facts is other.facts

@@ -32,12 +32,14 @@ OTHER = {
     ("general", "ring_time"): "30",
     ("general", "ladders"): "50",
     ("general", "guard_time"): "2.5",
+    ("general", "engine"): "pjsua2",
     ("general", "other_audio"): "mute",
     ("carrier", "mask"): "mute-on-key",
     ("carrier", "key_pause"): "3.5",
     ("carrier", "capture_tones"): "yes",
     ("carrier", "placeholder_tone"): "yes",
     ("carrier", "info_digits"): "yes",
+    ("pbx", "dtmf"): "rfc4733",
     **{
         (trunk, key): value
         for trunk in ("carrier", "pbx")
@@ -128,6 +130,7 @@ WRONG = {
     ("general", "realm"): "two words",
     ("general", "log_level"): "loud",
     ("general", "guard_time"): "0",
+    ("general", "engine"): "another",
     ("general", "other_audio"): "pass",
     ("carrier", "mask"): "none",
     ("carrier", "key_pause"): "0",
@@ -306,6 +309,7 @@ RTPENGINE = {"engine": "rtpengine", "rtpengine": "127.0.0.1:2223", "rtpengine_di
         ("carrier", {"mask": "mute-on-key"}, "[carrier] mask: expected mute"),
         ("pbx", {"srtp": "yes"}, "[pbx] srtp: expected no"),
         ("pbx", {"media_address": "192.0.2.7"}, "[pbx] media_address: expected none"),
+        ("pbx", {"dtmf": "rfc4733"}, "[pbx] dtmf: expected as-is"),
         ("carrier", {"capture_tones": "yes"}, "[carrier] capture_tones: expected no"),
         ("carrier", {"placeholder_tone": "yes"}, "[carrier] placeholder_tone: expected no"),
         ("general", {"other_audio": "decode"}, "[general] other_audio: expected refuse"),
@@ -446,3 +450,39 @@ def test_what_the_example_comments_out_is_the_default(section: str, key: str):
         return
     required = {name: part for name, part in example()[section].items() if name != key}
     assert plain(getattr(load(SECTIONS[section], {section: {**required, key: value}}, {}), key)) == plain(default)
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "fault"),
+    [
+        ("general", {"listen": "tcp:192.0.2.10:5060"}, "[general] listen: expected one udp address"),
+        ("carrier", {"transport": "tcp"}, "[carrier] transport: expected udp"),
+        ("carrier", {"username": "someone"}, "[carrier] username: expected none"),
+        ("pbx", {"probe": "30"}, "[pbx] probe: expected 0"),
+        ("pbx", {"redirect": "follow"}, "[pbx] redirect: expected relay"),
+    ],
+)
+def test_what_the_pjsua2_engine_cannot_do_is_told_before_a_call_needs_it(
+    section: str, values: dict[str, str], fault: str, tmp_path: Path
+):
+    sections = example()
+    path = tmp_path / "sip.conf"
+    for engine in ("own", "pjsua2"):
+        sections["general"]["engine"] = engine
+        path.write_text(
+            "".join(
+                f"[{name}]\n{''.join(f'{k} = {v}{chr(10)}' for k, v in (part | values if name == section else part).items())}"
+                for name, part in sections.items()
+            )
+        )
+        if engine == "own":
+            assert not [line for line in faults_of(path) if "pjsua2" in line]
+    assert [line for line in faults_of(path) if line.startswith(fault) and "engine = pjsua2" in line]
+
+
+def faults_of(path: Path) -> list[str]:
+    try:
+        read(path)
+    except ConfigError as error:
+        return str(error).splitlines()
+    return []

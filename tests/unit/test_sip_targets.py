@@ -111,6 +111,28 @@ def test_trunks_at_one_address_are_told_apart_by_port():
     assert table.match(Hop("192.0.2.1", 5080)) is None
 
 
+def test_only_what_comes_over_tls_is_of_a_trunk_with_tls():
+    over_tls, over_udp = Hop("10.0.0.5", 5061, Transport.TLS), Hop("10.0.0.5", 5061, Transport.UDP)
+    table = TrunkTable([
+        Trunk("secure", "", 0, transport="tls", networks=("10.0.0.0/24",)),
+        Trunk("plain", "", 0, transport="udp", networks=("10.0.0.0/8",)),
+    ])  # fmt: skip
+    assert table.match(over_tls) is table.peers["secure"]
+    assert table.match(over_udp) is table.peers["plain"]
+
+
+def test_also_where_port_or_user_are_those_of_a_trunk_with_tls_at_the_same_address():
+    table = TrunkTable([
+        Trunk("secure", "192.0.2.1", 5061, transport="tls", register=True, user="4911"),
+        Trunk("plain", "192.0.2.1", 5060, transport="udp"),
+    ])  # fmt: skip
+    for name, port, transport in (("secure", 5061, Transport.TLS), ("plain", 5060, Transport.UDP)):
+        table.take(table.peers[name], located(Target("192.0.2.1", port, transport, ("192.0.2.1",))))
+    for user in ("", "4911"):
+        assert table.match(Hop("192.0.2.1", 5061, Transport.UDP), user) is table.peers["plain"]
+        assert table.match(Hop("192.0.2.1", 5061, Transport.TLS), user) is table.peers["secure"]
+
+
 def test_an_address_that_dns_took_away_is_still_read_but_opens_nothing():
     table = TrunkTable([Trunk("carrier", "carrier.example", 0)])
     peer = table.peers["carrier"]

@@ -7,7 +7,7 @@ import contextlib
 import re
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import cast
 
 from aiortc.rtp import RtpPacket, is_rtcp
@@ -79,11 +79,11 @@ class Customer:
         self._call: Call | None = None
         self._sequence, self._clock = 65_500, 0xFFFF_8000
 
-    async def dial(self, user: str = "desk") -> None:
-        """Returns when the call is answered."""
+    async def dial(self, user: str = "desk", describe: Callable[[int], str] = offer) -> Call:
+        """Returns when the call is answered; its dialog."""
         await self.media.open()
         uri = f"sip:{user}@{HOST}:{self.trunk.engine[1]}"
-        text = self.trunk.request("INVITE", body=offer(self.media.port)).replace(
+        text = self.trunk.request("INVITE", body=describe(self.media.port)).replace(
             f"INVITE sip:bob@{HOST}:{self.trunk.engine[1]} ", f"INVITE {uri} ", 1
         )
         self.trunk.send(text)
@@ -92,6 +92,7 @@ class Customer:
         self.trunk.send(self.trunk.request("ACK", call=self._call))
         [port] = re.findall(r"m=audio (\d+) ", answer.body)
         self.far = (HOST, int(port))
+        return self._call
 
     async def hang_up(self) -> None:
         assert self._call is not None

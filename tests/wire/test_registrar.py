@@ -32,12 +32,19 @@ async def stage() -> AsyncIterator[Stage]:
         yield both
 
 
-def answer_to(asked: Heard, method: str, password: str = PASSWORD, which: int = 0, user: str = USER) -> dict[str, str]:
+def answer_to(
+    asked: Heard,
+    method: str,
+    password: str = PASSWORD,
+    which: int = 0,
+    user: str = USER,
+    uri: str = "sip:bob@127.0.0.1",
+) -> dict[str, str]:
     """The header that answers a 401 or 407, as our own client would."""
     header = "Proxy-Authenticate" if asked.what == "407" else "WWW-Authenticate"
     value = asked.all(header)[which]
     line = Digest(user, password, Pin()).answer(
-        challenge(value, code=int(asked.what)), method, "sip:127.0.0.1", 0, "c", opening=True
+        challenge(value, code=int(asked.what)), method, uri, 0, "c", opening=True
     )
     assert line is not None
     name, _, rest = line.partition(": ")
@@ -117,17 +124,34 @@ async def test_a_source_that_guesses_hears_nothing_more(stage: Stage):
     assert hops(stage) == []
 
 
-async def test_an_answer_that_somebody_overheard_is_worth_nothing(stage: Stage):
-    pbx, thief = Pbx(stage), SipPeer("127.0.0.9")
+@pytest.mark.parametrize("call_id", ["r1@pbx", "other"])
+@pytest.mark.parametrize("host", ["127.0.0.9", "127.0.0.1"])
+async def test_an_answer_that_somebody_overheard_is_worth_nothing(stage: Stage, host: str, call_id: str):
+    pbx, thief = Pbx(stage), SipPeer(host)
     thief.engine = stage.pbx.engine
     with contextlib.closing(thief.socket):
         asked = await pbx.challenged()
         header = answer_to(asked, "REGISTER")
         pbx.send(**header)
         await stage.pbx.hear("200")
-        Pbx(stage, thief).send(Call_ID="other", **header)
+        again = Pbx(stage, thief)
+        again._cseq = 1  # what it heard had the number that comes next
+        again.send(Call_ID=call_id, **header)
         assert "stale=true" in (await thief.hear("401")).all("WWW-Authenticate")[0]
         assert hops(stage) == [("127.0.0.1", stage.pbx.port)]
+
+
+async def test_who_writes_the_pbxs_address_into_a_datagram_does_not_keep_it_from_registering(stage: Stage):
+    pbx, stranger = Pbx(stage), SipPeer("127.0.0.9")
+    stranger.engine = stage.pbx.engine
+    with contextlib.closing(stranger.socket):
+        elsewhere = answer_to(await Pbx(stage, stranger).challenged(), "REGISTER", "guess")
+    for forged in ({"Authorization": "junk"}, elsewhere):
+        for _ in range(MOST_GUESSES + 1):
+            pbx.send(Call_ID="forged", **forged)
+            await stage.pbx.hear("401")
+    await pbx.registered()
+    assert stage.bridge.engine.counters().get("registrations_refused", 0) == 0
 
 
 async def test_a_registration_can_be_asked_for_renewed_and_given_back(stage: Stage):
@@ -173,6 +197,22 @@ async def test_a_call_of_the_pbx_proves_the_password_before_any_leg_is_made(stag
     stage.pbx.send(stage.pbx.request("BYE", cseq=3, call=call))  # within the call nothing more is to be proved
     stage.carrier.reply(await stage.carrier.hear("BYE"), 200)
     await stage.pbx.hear("200")
+
+
+@pytest.mark.parametrize("tag", ["near", "thief"])
+async def test_the_answer_for_one_number_opens_no_call_to_another(stage: Stage, tag: str):
+    await Pbx(stage).registered()
+    stage.pbx.send(stage.pbx.request("INVITE", body=OFFER))
+    asked = await stage.pbx.hear("407")
+    stage.pbx.send(ack_of(stage.pbx, asked))
+    text = stage.pbx.request("INVITE", cseq=2, body=OFFER, **answer_to(asked, "INVITE"))
+    stage.pbx.send(text)
+    await stage.carrier.hear("INVITE")
+    dear = re.sub("^INVITE sip:bob@", "INVITE sip:0900@", text)
+    stage.pbx.send(re.sub("branch=[^;\r]+", "branch=z9hG4bKother", dear).replace("tag=near", f"tag={tag}"))
+    again = await stage.pbx.hear("407")
+    assert "stale" not in again.text
+    assert len(stage.bridge.kinds(LegInvited)) == 1
 
 
 async def test_a_flood_of_calls_without_a_password_keeps_nothing(stage: Stage):

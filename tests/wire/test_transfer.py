@@ -86,13 +86,14 @@ async def scene(
     media: dict[str, str] | None = None,
     general: dict[str, str] | None = None,
     *,
+    pbx_keys: dict[str, str] | None = None,
     complaints: bool = True,
     **carrier_keys: str,
 ) -> AsyncIterator[Scene]:
-    """`describe`: the session that both ends want; `media`, `general` and
+    """`describe`: the session that both ends want; `media`, `general`, `pbx_keys` and
     `carrier_keys`: more of the sections of those names.
     `complaints`: an error in the log is a fault."""
-    extra = {"carrier": carrier_keys, "media": media or {}, "general": general or {}}
+    extra = {"carrier": carrier_keys, "pbx": pbx_keys or {}, "media": media or {}, "general": general or {}}
     with contextlib.ExitStack() as stack_of, trunk() as carrier, trunk() as pbx:
         async with (
             running(Stack(folder, carrier.port, pbx.port, pairs=20, extra=extra)) as stack,

@@ -1,0 +1,85 @@
+"""The lines of an m-line, and what is read out of them once: the phones of a trunk send the same few in every call.
+
+Rule 1: what is remembered is of m-lines in clear: beside a key of SRTP it would outlast the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+MUX = "a=rtcp-mux"
+# Attributes that name addresses which are not ours, or promise what the relay does not do: ICE (RFC 8839), DTLS (RFC 8842),
+# several m-lines on one port (RFC 9143), other connections (RFC 6947), filters on a source that the other leg never sees
+# (RFC 4570). Without them the ends fall back to plain RTP and RTCP port pairs. RTCP on the RTP port (RFC 5761) is agreed on with
+# each leg by itself: see `sdp.rewrite`.
+WITHDRAWN = frozenset(
+    {
+        "candidate", "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd", "ice-options", "ice-lite",
+        "ice-mismatch", "ice-pacing", "rtcp", "rtcp-mux", "rtcp-mux-only", "altc", "source-filter",
+        "fingerprint", "setup", "tls-id", "bundle-only", "tool",
+    }
+)  # fmt: skip
+# Words about a peer, its pages, mail addresses and telephones (RFC 8866 sections 5.4 to 5.6); the names of its sources (RFC 5576
+# section 6.1) and of its session say where it is, too.
+_ABOUT_THEM = ("i=", "u=", "e=", "p=")
+_OF_FORMAT = ("a=rtpmap:", "a=fmtp:", "a=rtcp-fb:")
+
+
+class SdpError(ValueError):
+    """Not a session description that can be relayed; the text names the rule, never the content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What lines say. `attributes`: the values of `a=name:value`, by name; `crossing`: the lines that cross to the other leg;
+    `about`: the payload types that some are about; `muxed`: see `MediaDescription.muxed`."""
+
+    attributes: Mapping[str, tuple[str, ...]]
+    crossing: tuple[str, ...]
+    about: frozenset[str]
+    muxed: bool
+
+
+def split(text: str) -> tuple[str, ...]:
+    """The lines of a text, empty ones left out. Raises SdpError."""
+    lines = tuple(line for line in text.split("\n") if line)
+    if any(line[1:2] != "=" for line in lines):
+        raise SdpError("a line that is not `type=value`")
+    return lines
+
+
+def facts(lines: tuple[str, ...]) -> Facts:
+    attributes: dict[str, tuple[str, ...]] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if colon and name.startswith("a="):
+            attributes[name[2:]] = (*attributes.get(name[2:], ()), value)
+    return Facts(
+        attributes,
+        tuple(line for line in lines if not withdrawn(line)),
+        frozenset(payload_type(line) for line in lines if line.startswith(_OF_FORMAT)),
+        any(line.strip() == MUX for line in lines),
+    )
+
+
+split_known = lru_cache(maxsize=256)(split)
+facts_known = lru_cache(maxsize=256)(facts)
+
+
+def withdrawn(line: str) -> bool:
+    """Whether a line crosses to no other leg."""
+    if line.startswith(_ABOUT_THEM) or (line.startswith("a=ssrc:") and " cname:" in line):
+        return True
+    return line.startswith("a=") and (line[2:].partition(":")[0] in WITHDRAWN or line.startswith("a=group:BUNDLE"))
+
+
+def of_formats(lines: tuple[str, ...], formats: tuple[str, ...]) -> tuple[str, ...]:
+    """The lines without those that are about other payload types."""
+    return tuple(line for line in lines if not line.startswith(_OF_FORMAT) or payload_type(line) in (*formats, "*"))
+
+
+def payload_type(line: str) -> str:
+    """The payload type that an attribute of a format is about."""
+    return line.partition(":")[2].replace("\t", " ").strip().partition(" ")[0]

@@ -1,0 +1,28 @@
+"""Choosing this engine: pjsua2 is loaded here, once it is known to be there and what it was built for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from b2bua.call.leg import LegEvent, LegId
+from b2bua.call.trunk import Trunk
+from b2bua.pjsua.build import NoBuildError, examine
+from b2bua.sip.hop import Bind
+from tonewall.ini import ConfigError
+
+if TYPE_CHECKING:
+    from b2bua.pjsua.endpoint import PjsuaEngine
+
+
+def pjsua_engine(
+    bind: Bind, trunks: Sequence[Trunk], on_event: Callable[[LegId, LegEvent], None], user_agent: str
+) -> PjsuaEngine:
+    """Raises ConfigError where there is no pjsua2 that starts."""
+    try:
+        build = examine()
+    except NoBuildError as error:
+        raise ConfigError(f"[general] engine: {error}") from None
+    from b2bua.pjsua.endpoint import PjsuaEngine as Engine  # noqa: PLC0415  # it is there
+
+    return Engine(bind=bind, trunks=trunks, on_event=on_event, places=build.places, user_agent=user_agent)

@@ -1,0 +1,310 @@
+"""The front: the socket that peers see and the one that PJSIP sees, and what crosses between them.
+
+Rule 1: who is no trunk gets 403 without the parser; what is malformed, too large or nothing for this engine is answered here.
+Rule 2: a message within a leg comes from an address of the leg's trunk, and from a dialog of the leg.
+Rule 3: what PJSIP is handed, it deals with at once: `turn` is called before anything else is read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import msgspec
+
+from b2bua.call.limits import Bucket
+from b2bua.pjsua import guard
+from b2bua.pjsua.leg import Leg, State
+from b2bua.pjsua.wording import ALLOW_LINE, branch_for, name_for, request_for_pjsip, response_for_pjsip
+from b2bua.sip.bodies import unwrap
+from b2bua.sip.compose import hostport, response, return_hop, stateless_tag
+from b2bua.sip.dialog import Dialog
+from b2bua.sip.hop import Bind, Hop
+from b2bua.sip.message import Head, MalformedError, Request, Response, read, salvage
+from b2bua.sip.trunk import Peer, TrunkTable
+from b2bua.sip.udp import UdpSocket
+from tonewall.log import get_logger
+
+LOOPBACK = "127.0.0.1"
+_STRANGERS = 50.0  # answers a second to who is no trunk
+_log = get_logger(__name__)
+
+
+class Front:
+    """One an engine. `closing`: new calls are refused."""
+
+    def __init__(
+        self,
+        bind: Bind,
+        trunks: TrunkTable,
+        count: Counter[str],
+        user_agent: str,
+        clock: Callable[[], float],
+        turn: Callable[[], None],
+        room: Callable[[], bool],
+        invited: Callable[[Peer, Request], Leg],
+    ) -> None:
+        """`room`: whether PJSIP has places for another call; `invited`: makes the leg of an INVITE."""
+        self._bind, self._trunks, self._count, self._user_agent = bind, trunks, count, user_agent
+        self._clock, self._turn, self._room, self._invited = clock, turn, room, invited
+        self._manners = Bucket(_STRANGERS)
+        self._outer, self._inner = UdpSocket(0, self.receive), UdpSocket(1, self._from_pjsip)
+        self._calls: dict[str, Leg] = {}  # by PJSIP's Call-ID
+        self._peers: dict[str, Leg] = {}  # by the peer's
+        self.pjsip_port = 0
+        self.closing = False
+
+    def open(self) -> None:
+        """Raises OSError where the address cannot be bound."""
+        self._outer.open(self._bind.host, self._bind.port)
+        self._inner.open(LOOPBACK, 0)
+
+    def close(self) -> None:
+        self._outer.close()
+        self._inner.close()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self._outer.address
+
+    @property
+    def port(self) -> int:
+        """Where PJSIP finds all its peers, on loopback."""
+        return self._inner.address[1]
+
+    @property
+    def host(self) -> str:
+        """Our own, as peers see it."""
+        return self._bind.advertised or self.address[0]
+
+    @property
+    def _sent_by(self) -> str:
+        return hostport(self.host, self._bind.advertised_port or self.address[1])
+
+    @property
+    def _own(self) -> tuple[str, ...]:
+        return f"Contact: <sip:{self._sent_by}>", ALLOW_LINE, f"User-Agent: {self._user_agent}"
+
+    def add(self, leg: Leg, call_id: str) -> None:
+        """`call_id`: the peer's."""
+        self._calls[leg.call] = self._peers[call_id] = leg
+
+    def forget(self, leg: Leg) -> None:
+        self._calls.pop(leg.call, None)
+        for call_id in [known for known, each in self._peers.items() if each is leg]:
+            del self._peers[call_id]
+
+    def find(self, call: str) -> Leg | None:
+        return self._calls.get(call)
+
+    # --- from the peers ------------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes, source: Hop) -> None:
+        """Take one datagram. Nothing raises out of here."""
+        self._count["received"] += 1
+        try:
+            self._receive(data, source)
+        except Exception as error:
+            # A bug of ours must not stop the calls; it is counted and logged, without the message.
+            self._count["errors"] += 1
+            _log.error("sip_receive_failed", exc_info=error)
+
+    def _receive(self, data: bytes, source: Hop) -> None:
+        if not data.strip(b"\r\n\0"):
+            self._count["keepalives"] += 1
+            return
+        if not self._trunks.admits(source):
+            self._stranger(data, source)
+            return
+        try:
+            message = read(data, source)
+        except MalformedError as error:
+            self._count["malformed"] += 1
+            _log.debug("malformed", peer=source.host, port=source.port, why=error.why)
+            if error.head is not None:
+                self._stateless(error.head, source, error.code)
+            return
+        unwrap(message)
+        leg = self._peers.get(message.head.call_id)
+        if leg is None:
+            self._unknown(message)
+        elif source.host != leg.source.host and not leg.peer.sends_from(source.host):
+            self._count["strangers"] += 1
+        elif isinstance(message, Response):
+            self._response(leg, message)
+        else:
+            self._request(leg, message)
+
+    def _stranger(self, data: bytes, source: Hop) -> None:
+        self._count["strangers"] += 1
+        head = salvage(data.partition(b"\r\n\r\n")[0]) if self._manners.take(self._clock()) else None
+        if head is not None:
+            self._stateless(head, source, 403)
+
+    def _unknown(self, message: Request | Response) -> None:
+        if isinstance(message, Response) or message.method == "ACK":
+            self._count["stray"] += 1
+            return
+        peer = self._trunks.match(message.source, message.uri.user or "")
+        if peer is None:
+            self._stateless(message.head, message.source, 403)
+        elif message.method == "CANCEL" or message.to_tag:
+            self._stateless(message.head, message.source, 481)
+        elif (refusal := guard.opening(message, self._room(), self.closing)) is not None:
+            self._count["requests_refused"] += 1
+            self._stateless(message.head, message.source, refusal.code, refusal.lines)
+        else:
+            leg = self._invited(peer, message)
+            self.add(leg, message.head.call_id)
+            self._hand_over(leg, message)
+
+    def _request(self, leg: Leg, request: Request) -> None:
+        key = (branch_for(request), request.method)
+        if key in leg.replies:
+            self._outer.send(leg.replies[key], return_hop(request)[:2])
+        elif key in leg.requests or request.method == "CANCEL":
+            self._again_or_cancel(leg, request, new=key not in leg.requests)
+        elif request.method == "ACK" and (key[0], "INVITE") in leg.requests:  # of an error
+            self._hand_over(leg, request)
+        elif not request.to_tag:
+            self._stateless(
+                request.head, request.source, 482
+            )  # a Call-ID that is taken, or a call of ours that came back
+        elif request.to_tag != leg.tag or (dialog := leg.dialogs.get(name_for(request.from_tag))) is None:
+            self._refuse(leg, request, 481)
+        elif request.method == "ACK":
+            self._hand_over(leg, request)
+            leg.acknowledged(request)
+        else:
+            self._within(leg, dialog, request)
+
+    def _again_or_cancel(self, leg: Leg, request: Request, *, new: bool) -> None:
+        if new and leg.state is State.INVITED:
+            leg.ending = request
+        self._hand_over(leg, request)
+        if new and leg.state is State.UP:
+            leg.cancelled()
+
+    def _within(self, leg: Leg, dialog: Dialog, request: Request) -> None:
+        refusal = guard.within(request)
+        if not dialog.accepts(request.cseq):
+            self._refuse(leg, request, 500)  # RFC 3261 section 12.2.2
+        elif refusal is not None:
+            self._refuse(leg, request, refusal.code, refusal.lines)
+        elif request.method in {"INFO", "MESSAGE"}:
+            leg.requests[branch_for(request), request.method] = request
+            leg.ask(request)
+        elif request.method == "INVITE" and leg.offering is not None:
+            self._refuse(leg, request, 491)  # RFC 3261 section 14.2
+        elif request.method == "INVITE" and leg.reinvited is not None:
+            self._refuse(leg, request, 500, (guard.LATER,))
+        else:
+            leg.source = request.source
+            if request.method == "BYE":
+                leg.ending = request
+            else:
+                dialog.refresh(request)
+                leg.reinvited = request
+            self._hand_over(leg, request)
+
+    def _hand_over(self, leg: Leg, request: Request) -> None:
+        if request.method != "ACK":
+            leg.requests[branch_for(request), request.method] = request
+        self._inner.send(request_for_pjsip(request, leg.call, self.port), (LOOPBACK, self.pjsip_port))
+        self._turn()
+
+    def _response(self, leg: Leg, response: Response) -> None:
+        if response.method == "INVITE":
+            opened = leg.sent.get(response.via.branch)
+            if opened is None:
+                self._count["stray"] += 1
+                return
+            if response.to_tag and response.code > 100:
+                self._dialog(leg, response)
+            if leg.state is State.CALLING:
+                leg.heard[response.code] = response
+        self._inner.send(
+            response_for_pjsip(response, leg.call, self.port, self.pjsip_port), (LOOPBACK, self.pjsip_port)
+        )
+        self._turn()
+        if response.code >= 200:
+            leg.replied(response)
+
+    def _dialog(self, leg: Leg, response: Response) -> None:
+        """What a response to our INVITE tells of its dialog."""
+        name = name_for(response.to_tag)
+        dialog = leg.dialogs.get(name)
+        if dialog is None:
+            sent = leg.sent[response.via.branch]
+            dialog = leg.dialogs[name] = Dialog.of_response(sent, response.from_tag, response)
+        if 200 <= response.code < 300:
+            if leg.state is State.CALLING:
+                dialog.confirm(response)
+            else:
+                dialog.refresh(response)
+
+    # --- answers without PJSIP ------------------------------------------------------------------------------------------
+
+    def respond(self, leg: Leg, request: Request, code: int, text: str = "", lines: tuple[str, ...] = ()) -> None:
+        """Answer a request within a leg; the same again, if it comes again."""
+        message = response(request.head, request.source, code, text=text, tag=leg.tag, lines=lines)
+        leg.replies[branch_for(request), request.method] = message
+        self._outer.send(message, return_hop(request)[:2])
+
+    def _refuse(self, leg: Leg, request: Request, code: int, lines: tuple[str, ...] = ()) -> None:
+        self._count["requests_refused"] += 1
+        if request.method != "ACK":
+            self.respond(leg, request, code, lines=lines)
+
+    def _stateless(self, head: Head, source: Hop, code: int, lines: tuple[str, ...] = ()) -> None:
+        self._outer.send(response(head, source, code, tag=stateless_tag(head), lines=lines), source[:2])
+
+    # --- from PJSIP ------------------------------------------------------------------------------------------------------
+
+    def _from_pjsip(self, data: bytes, source: Hop) -> None:
+        if source[:2] != (LOOPBACK, self.pjsip_port):
+            return
+        try:
+            message = read(data, source)
+        except MalformedError:  # its keep-alives
+            return
+        leg = self._calls.get(message.head.call_id)
+        if leg is None:
+            self._count["stray"] += 1
+        elif isinstance(message, Request):
+            self._send_request(leg, message)
+        else:
+            self._send_response(leg, message)
+
+    def _send_request(self, leg: Leg, request: Request) -> None:
+        leg.tag = request.from_tag
+        outgoing = leg.outgoing(request, self._own)
+        if outgoing is not None:
+            message, hop = outgoing
+            self._outer.send(bytes(msgspec.structs.replace(message, sent_by=self._sent_by)), hop[:2])
+
+    def _send_response(self, leg: Leg, answer: Response) -> None:
+        request = leg.requests.get((answer.via.branch, answer.method))
+        if request is None:
+            return
+        code, lines, body = answer.code, leg.lines.get(answer.code, ()), b""
+        if answer.method == "INVITE" and code > 100:
+            leg.tag = leg.tag or answer.to_tag
+            if request is leg.request and not leg.dialogs:
+                leg.dialogs[name_for(request.from_tag)] = Dialog.of_request(request, answer.to_tag)
+            if code < 300:
+                routes = tuple(f"Record-Route: {value}" for value in request.headers.getlist("Record-Route"))
+                lines, body = (*routes, *self._own, *lines), leg.bodies.get(code, b"")
+            elif request is leg.request and not leg.reported:  # PJSIP has refused it by itself: it holds no more calls
+                code, lines = 503, (guard.LATER,)
+        tag = answer.to_tag if code > 100 else ""
+        message = response(
+            request.head,
+            request.source,
+            code,
+            text="" if code == 503 else answer.phrase,
+            tag=tag,
+            lines=lines,
+            body=body,
+        )
+        self._outer.send(message, return_hop(request)[:2])

@@ -1,0 +1,342 @@
+"""One leg: what its peer says and what PJSIP says of it become events; commands become requests and answers.
+
+Rule 1: its state is PJSIP's; here is kept what PJSIP is not told: descriptions, headers, who the peer is.
+Rule 2: it ends with exactly one LegFailed or LegHungUp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+import msgspec
+
+from b2bua.call.leg import (
+    NOTHING,
+    AnswerLeg,
+    AnswerReinvite,
+    Carried,
+    HangUpLeg,
+    LegAnswered,
+    LegCommand,
+    LegConfirmed,
+    LegEvent,
+    LegFailed,
+    LegHungUp,
+    LegId,
+    LegInvited,
+    LegProgressed,
+    LegReinvited,
+    LegRequested,
+    LegResponded,
+    Party,
+    ReinviteAnswered,
+    ReinviteCancelled,
+    ReinviteFailed,
+    ReinviteLeg,
+    RejectLeg,
+    RejectReinvite,
+    RequestLeg,
+    RespondLeg,
+    RingLeg,
+)
+from b2bua.pjsua.stack import PjsipStack, Told
+from b2bua.sip import headers
+from b2bua.sip.admission import max_forwards
+from b2bua.sip.compose import SDP, Outgoing, phrase
+from b2bua.sip.dialog import Dialog
+from b2bua.sip.headers import Moment
+from b2bua.sip.hop import Hop
+from b2bua.sip.message import Request, Response, name_addr
+from b2bua.sip.mid_dialog import BAD_PACKAGE, packages_of
+from b2bua.sip.trunk import Peer
+from b2bua.sip.uas import caller
+from tonewall.tokens import token
+
+_MOST_REQUESTS = 16  # INFO and MESSAGE that wait for their answer
+
+
+class State(Enum):
+    INVITED = auto()  # by the peer
+    CALLING = auto()
+    UP = auto()
+    OVER = auto()
+
+
+@dataclass(slots=True)
+class Leg:
+    """Of an INVITE of the peer's (`request`) or of ours (`invite`). `call`: its Call-ID with PJSIP."""
+
+    id: LegId
+    call: str
+    peer: Peer
+    source: Hop  # where the peer is, or was last
+    own: str  # our host as it is seen there
+    stack: PjsipStack
+    emit: Callable[[LegEvent], None]
+    respond: Callable[[Request, int, str, tuple[str, ...]], None]
+    request: Request | None = None
+    invite: Outgoing | None = None
+    state: State = State.CALLING
+    described: bytes = field(default=b"", repr=False)  # the last description of ours
+    dialogs: dict[str, Dialog] = field(default_factory=dict)  # by the remote tag's name with PJSIP
+    requests: dict[tuple[str, str], Request] = field(default_factory=dict)  # the peer's, by branch and method
+    sent: dict[str, Outgoing] = field(default_factory=dict)  # INVITEs as they went out, by branch
+    bodies: dict[int, bytes] = field(default_factory=dict, repr=False)  # of answers to the peer's INVITE, by code
+    lines: dict[int, tuple[str, ...]] = field(default_factory=dict)  # and their headers
+    heard: dict[int, Response] = field(default_factory=dict)  # the last answer to our INVITE, by code
+    asked: dict[str, Request] = field(default_factory=dict)  # the peer's INFO and MESSAGE that wait for an answer
+    waiting: list[RequestLeg] = field(default_factory=list)  # ours that PJSIP is about to send
+    asking: dict[int, RequestLeg] = field(default_factory=dict)  # and those that wait, by CSeq
+    replies: dict[tuple[str, str], bytes] = field(default_factory=dict, repr=False)  # what was answered without PJSIP
+    reported: bool = False  # whether the calls have heard of it
+    tag: str = ""  # ours, which PJSIP has chosen
+    ending: Request | None = None  # the peer's BYE or CANCEL
+    hung_up: bool = False
+    reinvited: Request | None = None  # the peer's re-INVITE that waits for an answer
+    answered: Request | None = None  # and the INVITE whose ACK is awaited
+    offering: bytes | None = field(default=None, repr=False)  # of our re-INVITE that is under way
+
+    # --- what PJSIP says -----------------------------------------------------------------------------------------------
+
+    def told(self, told: Told) -> None:
+        match told.state:
+            case "invited":
+                self._invited()
+            case "early" if self.state is State.CALLING:
+                self._progressed(told.code)
+            case "reinvited" if self.reinvited is not None:
+                self.emit(LegReinvited(self.reinvited.body))
+            case "confirmed" if self.state is State.CALLING and self.hung_up:
+                self.state = State.UP  # the answer crossed our CANCEL
+            case "confirmed" if self.state is State.CALLING:
+                self.state = State.UP
+                self.emit(LegAnswered(self._body(told.code), self._carried(Moment.SUCCESS, self.heard.get(told.code))))
+            case "disconnected":
+                self._over(told.code)
+
+    def _invited(self) -> None:
+        assert self.request is not None
+        self.reported = True
+        request, trunk = self.request, self.peer.trunk
+        callee = Party(request.uri.user or "", name_addr(request.head.to)[0])
+        carried = self._carried(Moment.INVITE, request)
+        self.emit(LegInvited(trunk.name, caller(request), callee, request.body, max_forwards(request), carried))
+
+    def _progressed(self, code: int) -> None:
+        response = self.heard.get(code)
+        if response is not None and 100 < code < 200:
+            carried = self._carried(Moment.PROVISIONAL, response)
+            self.emit(LegProgressed(code, phrase(code, response.phrase), response.body, carried))
+
+    def _over(self, code: int) -> None:
+        if self.state is State.OVER:
+            return
+        was, self.state = self.state, State.OVER
+        for asked in self.asked.values():
+            self.respond(asked, 487, "", ())
+        self.asked.clear()
+        if was is State.UP:
+            self.emit(LegHungUp("hung up") if self.hung_up else self._left())
+        elif isinstance(self.ending, Request):
+            self.emit(LegFailed(487, phrase(487), self._carried(Moment.CANCEL, self.ending)))
+        else:
+            response = self.heard.get(code)
+            said = phrase(code, response.phrase) if response is not None else phrase(code)
+            self.emit(LegFailed(code, said, self._carried(Moment.FAILURE, response)))
+
+    def _left(self) -> LegHungUp:
+        if self.ending is None:
+            return LegHungUp("dialog lost")
+        return LegHungUp("far end hung up", self._carried(Moment.BYE, self.ending))
+
+    def _body(self, code: int) -> bytes:
+        response = self.heard.get(code)
+        return response.body if response is not None else b""
+
+    def _carried(self, moment: Moment, message: Request | Response | None) -> Carried:
+        if message is None:
+            return NOTHING
+        return Carried(headers.received(moment, message.headers, self.peer.trunk))
+
+    # --- what the peer says, after PJSIP was handed it ------------------------------------------------------------------
+
+    def acknowledged(self, request: Request) -> None:
+        """An ACK of a 2xx of ours."""
+        if self.answered is not None and self.answered.cseq == request.cseq:
+            self.answered = None
+            self.emit(LegConfirmed(request.body))
+
+    def cancelled(self) -> None:
+        """The peer's CANCEL of a re-INVITE that waits."""
+        if self.reinvited is not None:
+            self.reinvited = None
+            self.emit(ReinviteCancelled())
+
+    def replied(self, response: Response) -> None:
+        """A final answer to a request of ours within the dialog."""
+        if response.method == "INVITE" and self.offering is not None:
+            offer, self.offering = self.offering, None
+            if response.code < 300:
+                self.described = offer
+                self.emit(ReinviteAnswered(response.body))
+            elif response.code in {408, 481}:  # RFC 3261 section 12.2.1.2
+                self._lose()
+            else:
+                self.emit(ReinviteFailed(response.code, phrase(response.code, response.phrase)))
+        elif response.cseq in self.asking:
+            name = self.asking.pop(response.cseq).request
+            packages = packages_of(response) if response.code == BAD_PACKAGE else ()
+            self.emit(LegResponded(name, response.code, phrase(response.code, response.phrase), packages))
+            if response.code == 481:
+                self._lose()
+
+    def _lose(self) -> None:
+        """The peer does not know the dialog any more; PJSIP sees to its own part."""
+        if self.state is State.UP:
+            self.state = State.OVER
+            self.emit(LegHungUp("dialog lost"))
+            self.stack.hang_up(self.call)
+
+    def ask(self, request: Request) -> None:
+        """The peer's INFO or MESSAGE: it never reaches PJSIP."""
+        if self.state is not State.UP or len(self.asked) >= _MOST_REQUESTS:
+            self.respond(request, 500 if self.asked else 481, "", ())
+            return
+        name = token(8)
+        self.asked[name] = request
+        package = request.headers.getlist("Info-Package")[:1] if request.method == "INFO" else []
+        kind = ", ".join(request.headers.getlist("Content-Type"))
+        self.emit(LegRequested(name, request.method, kind, request.body, "".join(package)))
+
+    # --- what the call asks ----------------------------------------------------------------------------------------------
+
+    def execute(self, command: LegCommand) -> bool:
+        """Whether it fitted."""
+        match command:
+            case RingLeg() if self.state is State.INVITED:
+                self.bodies[command.code] = command.answer
+                self.lines[command.code] = self.crossing(Moment.PROVISIONAL, command.carried)
+                return self.stack.answer(self.call, command.code, phrase(command.code, command.phrase))
+            case AnswerLeg() if self.state is State.INVITED:
+                self.lines[200] = self.crossing(Moment.SUCCESS, command.carried)
+                if self._accept(self.request, command.answer):
+                    self.state = State.UP
+                    return True
+                return False
+            case RejectLeg() if self.state is State.INVITED:
+                return self._refuse(command)
+            case HangUpLeg() if self.state is not State.OVER:
+                return self._hang_up(command)
+            case ReinviteLeg() if self.state is State.UP:
+                self._reinvite(command.offer)
+            case AnswerReinvite() if self.reinvited is not None:
+                request, self.reinvited = self.reinvited, None
+                self.lines[200] = ()
+                return self._accept(request, command.answer)
+            case RejectReinvite() if self.reinvited is not None:
+                self.reinvited = None
+                return self.stack.answer(self.call, command.code, phrase(command.code, command.phrase))
+            case RequestLeg() if self.state is State.UP and len(self.waiting) < _MOST_REQUESTS:
+                self.waiting.append(command)
+                if not self.stack.request(self.call, command.method):
+                    self.waiting.remove(command)
+                    self.emit(LegResponded(command.request, 500, phrase(500)))
+            case RespondLeg() if command.request in self.asked:
+                # RFC 6086 section 4.2.2: who refuses a package says which ones are taken.
+                taken = (f"Recv-Info: {', '.join(command.packages)}".rstrip(),) if command.code == BAD_PACKAGE else ()
+                self.respond(self.asked.pop(command.request), command.code, command.phrase, taken)
+            case _:
+                return False
+        return True
+
+    def _accept(self, request: Request | None, answer: bytes) -> bool:
+        self.bodies[200] = self.described = answer
+        self.answered = request
+        return self.stack.answer(self.call, 200)
+
+    def _refuse(self, command: RejectLeg) -> bool:
+        code = command.code if 300 <= command.code <= 699 else 500
+        later = (f"Retry-After: {command.retry_after}",) if command.retry_after else ()
+        self.lines[code] = (*later, *self.crossing(Moment.FAILURE, command.carried, code))
+        return self.stack.hang_up(self.call, code, phrase(code, command.phrase))
+
+    def _hang_up(self, command: HangUpLeg) -> bool:
+        self.hung_up = True
+        if self.state is State.INVITED:
+            return self.stack.hang_up(self.call, 487, phrase(487))
+        self.lines[0] = self.crossing(Moment.BYE if self.state is State.UP else Moment.CANCEL, command.carried)
+        return self.stack.hang_up(self.call)
+
+    def _reinvite(self, offer: bytes) -> None:
+        if not offer:
+            self.emit(ReinviteFailed(488, phrase(488)))
+            return
+        if self.offering is not None:
+            self.emit(ReinviteFailed(491, phrase(491)))
+            return
+        self.offering = offer
+        if not self.stack.reinvite(self.call):
+            self.offering = None
+            self.emit(ReinviteFailed(491, phrase(491)))
+
+    def crossing(self, moment: Moment, carried: Carried, code: int = 0) -> tuple[str, ...]:
+        """The headers of the other leg that this peer is to see."""
+        trunk = self.peer.trunk
+        return headers.lines(moment, carried.headers, trunk, trunk.domain or self.own, signed=None, code=code)
+
+    # --- how PJSIP's requests go out ----------------------------------------------------------------------------------
+
+    def outgoing(self, request: Request, contact: tuple[str, ...]) -> tuple[Outgoing, Hop] | None:
+        """What the peer is sent for a request of PJSIP's, and where to; None for one of no dialog that we know."""
+        branch, method = request.via.branch, request.method
+        before = self.sent.get(branch)
+        if before is not None and method in {"ACK", "CANCEL"}:
+            if method == "CANCEL":
+                return msgspec.structs.replace(before.cancel(), lines=self.lines.get(0, ())), self.source
+            to = self._to(before, request)
+            return msgspec.structs.replace(before, method="ACK", to=to, lines=(), body=b""), self.source
+        if before is not None:
+            return before, self.source
+        lines, body, kind = contact, b"", SDP
+        if method == "INVITE":
+            body = self.described if self.offering is None else self.offering
+        elif method == "BYE":
+            lines = self.lines.get(0, ())
+        elif method in {"INFO", "MESSAGE"}:
+            ours = self._asking(request.cseq)
+            if ours is None:
+                return None
+            body, kind = ours.body, ours.content_type
+            lines = (f"Info-Package: {ours.info_package}",) if ours.info_package else ()
+        made = self._made(request, lines, body)
+        if made is None:
+            return None
+        out, hop = made
+        out = msgspec.structs.replace(out, branch=branch, content_type=kind)
+        if method == "INVITE":
+            self.sent[branch] = out
+        return out, hop
+
+    def _made(self, request: Request, lines: tuple[str, ...], body: bytes) -> tuple[Outgoing, Hop] | None:
+        if not request.to_tag:
+            if self.invite is None:
+                return None
+            invite = self.invite
+            tagged, lines = f"{invite.from_};tag={request.from_tag}", (*lines, *invite.lines)
+            return msgspec.structs.replace(invite, from_=tagged, cseq=request.cseq, lines=lines, body=body), self.source
+        dialog = self.dialogs.get(request.to_tag)
+        if dialog is None:
+            return None
+        out = dialog.request(request.method, lines, body, request.cseq)
+        return out, self.peer.next_hop(dialog.next_hop, self.source)
+
+    def _to(self, before: Outgoing, ack: Request) -> str:
+        dialog = self.dialogs.get(ack.to_tag)
+        return dialog.remote if dialog is not None else before.to
+
+    def _asking(self, cseq: int) -> RequestLeg | None:
+        if cseq not in self.asking and self.waiting:
+            self.asking[cseq] = self.waiting.pop(0)
+        return self.asking.get(cseq)

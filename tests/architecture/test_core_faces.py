@@ -1,0 +1,22 @@
+"""The faces of the core that give digits to Python are there for tests: the product never names them."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests.architecture.source import MODULES, Module
+
+FOR_TESTS = {"Mask", "Canary"}
+
+
+@pytest.mark.parametrize("module", MODULES.values(), ids=lambda module: module.name)
+def test_no_module_of_the_product_takes_a_face_of_the_core_that_is_for_tests(module: Module) -> None:
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "media._core":
+            assert not FOR_TESTS & {alias.name for alias in node.names}, module.where
+        if isinstance(node, ast.Import):
+            assert "media._core" not in {alias.name for alias in node.names}, f"{module.where}: name what is taken"
+        if isinstance(node, ast.ImportFrom) and node.module == "media":
+            assert "_core" not in {alias.name for alias in node.names}, f"{module.where}: name what is taken"
