@@ -112,7 +112,7 @@ async def test_each_register_of_who_proves_its_password_is_answered_as_the_rfc_a
             plain = re.sub(rb"(?m)^Authorization:.*\r\n", b"", _with_rport(torture.message))
             peer.send(peer.request("REGISTER", Contact=""))
             asked = await peer.hear("401")
-            [(name, value)] = answer_to(asked, "REGISTER").items()
+            [(name, value)] = answer_to(asked, "REGISTER", uri="sip:example.com").items()
             first, _, rest = plain.decode("latin-1").partition("\r\n")
             peer.socket.sendto(f"{first}\r\n{name}: {value}\r\n{rest}".encode("latin-1"), engine.address)
             heard = await peer.hear(str(code))
