@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { AHEAD = 160, FILL = 8000, LOUDEST = 90, SETTLING = 12, TAIL = 24, SILENCE = 480, TAKEN_OVER_MS = 100 };
+enum { AHEAD = 320, FILL = 8000, LOUDEST = 90, SETTLING = 12, TAIL = 24, SILENCE = 480, TAKEN_OVER_MS = 100 };
 enum { OPEN, NOISY, FLAT }; /* what a block leaves as */
 
 static const int16_t FLAT_TONE[] = {0, 689, 1311, 1804, 2121, 2230, 2121, 1804, 1311, 689};
@@ -281,5 +281,5 @@ size_t hold_next(struct hold *hold, bool all_of_it, uint8_t *out) {
 
 int64_t hold_due_ms(const struct hold *hold) {
     return hold->count == 0 ? INT64_MAX
-                            : hold->last_ms + 40 + 2 * hold->frames[(hold->first + hold->count - 1) % FRAMES].size / 8;
+                            : hold->last_ms + 60 + 2 * hold->frames[(hold->first + hold->count - 1) % FRAMES].size / 8;
 }

@@ -32,7 +32,7 @@ extern const uint8_t G722_FLAT[]; /* a block */
 
 /* --- _inband.c (media/inband.py) -------------------------------------------------------------------------------------- */
 
-enum { BLOCK = 40, LINES = 8, KEPT = 12, HANG_SURE = 12 };
+enum { BLOCK = 40, LINES = 8, KEPT = 16, HANG_SURE = 12, NO_RUN = -1 };
 
 struct measured {
     int32_t real[LINES], imaginary[LINES];
@@ -45,7 +45,14 @@ struct look {
     int key;
 };
 
+struct run { /* what has spoken for one key so far, and since when */
+    double weight;
+    int key;
+    int64_t blocks;
+};
+
 struct detector {
+    struct run run;
     struct look begun;
     int left; /* blocks for which `begun` counts */
     int count; /* of `seen`, a ring */
@@ -97,7 +104,7 @@ bool tones_event(struct tones *tones, int code, uint32_t first, uint16_t duratio
 
 enum policy { POLICY_MASK = 0, POLICY_MUTE_ON_KEY = 1, POLICY_MUTE = 2 };
 enum { GUARD = 24, MOST_GUARD = 6000 }; /* blocks: 120 ms, the longest that a tail of tone was seen to come after its event, and as much again */
-enum { FRAMES = 16, FRAME_MOST = 1280, HOLD_MOST = 4096, HOLD_BLOCKS = 128, HOLD_PRESSES = 8, RTP_HEADER = 12 };
+enum { FRAMES = 32, FRAME_MOST = 1280, HOLD_MOST = 4096, HOLD_BLOCKS = 128, HOLD_PRESSES = 8, RTP_HEADER = 12 };
 enum { HOLD_RING = HOLD_BLOCKS * BLOCK }; /* more than may wait, and no block in two pieces */
 
 struct manner {

@@ -5,13 +5,15 @@
 #include <math.h>
 #include <string.h>
 
-enum { SCALE = 1024, SURE = 6, HANG = 1, APART = 8, RECENT = 60, BEGUN = 14, FAINT = 15677, LOOKS = 3 };
+enum { SCALE = 1024, SURE = 5, HANG = 1, APART = 8, RECENT = 60, BEGUN = 14, FAINT = 15677, LOOKS = 4 };
+enum { LONGEST = 12, MOST_BACK = 14, LINGERS = 12 };
 
 static const int FREQUENCIES[LINES] = {697, 770, 852, 941, 1209, 1336, 1477, 1633};
-static const int BLOCKS_OF[LOOKS] = {4, 6, 8};
-static const double SHARE_OF[LOOKS] = {0.62, 0.54, 0.45};
-static const double NOW = 0.30, KEEPS = 0.50, STAYS = 0.25, TWIST = 8.0, BEGINS = 0.50;
+static const int BLOCKS_OF[LOOKS] = {4, 6, 8, LONGEST};
+static const double SHARE_OF[LOOKS] = {0.62, 0.54, 0.48, 0.45};
+static const double NOW = 0.30, KEEPS = 0.50, STAYS = 0.25, TWIST = 16.0, BEGINS = 0.50;
 static const double OFF = 0.056, OFF_FREE = 0.357, UNEVEN = 0.1, EVEN = 3.0, BEFORE = 0.15, BESIDE = 0.15;
+static const double LENIENT = 0.5, LEAST = 0.40, MISS = 0.05, ENOUGH = 1.0, NEAR = 0.40;
 static const double DEVIATION = 0.028, DEVIATION_LONG = 0.018;
 
 static wide_int cosines[BLOCK][2], sines[BLOCK][2]; /* the lines side by side: they are added up together */
@@ -175,7 +177,10 @@ static struct look look_at(const struct detector *detector, int blocks, double l
     };
 }
 
-static double needs(const struct look *look, double before) {
+static double needs(const struct detector *detector, const struct look *look) {
+    const struct look *begun = &detector->begun;
+    bool fresh = detector->left > 0 && look->key == begun->key && begun->before < look->before;
+    double before = fresh ? begun->before : look->before;
     double off = look->off > OFF_FREE ? look->off - OFF_FREE : 0, uneven = look->uneven > EVEN ? look->uneven - EVEN : 0;
     return OFF * off + UNEVEN * uneven + BEFORE * sqrt(before);
 }
@@ -190,25 +195,51 @@ static void begin(struct detector *detector, const struct look *now) {
     }
 }
 
+static void follow(struct detector *detector, const struct look *now) {
+    struct run *run = &detector->run;
+    double speaks = now->share > 0 ? now->share - LEAST - needs(detector, now) : 0;
+    run->weight += now->share > 0 && now->key == run->key ? speaks : -MISS;
+    if (run->weight > ENOUGH)
+        run->weight = ENOUGH;
+    run->blocks++;
+    if (run->weight <= 0)
+        *run = (struct run){.weight = speaks > 0 ? speaks : 0, .key = speaks > 0 ? now->key : NO_RUN, .blocks = 1};
+}
+
+static struct found find(const struct detector *detector, const struct look *now) {
+    struct found found = {.blocks = 0, .now = now->share, .now_key = now->key};
+    for (int at = 0; at < LOOKS && found.blocks == 0; at++) {
+        int blocks = BLOCKS_OF[at];
+        if (at > 0 && now->share < NOW)
+            break;
+        const struct look look = at == 0 ? *now : look_at(detector, blocks, SHARE_OF[at]);
+        double needed = SHARE_OF[at] + needs(detector, &look) * (blocks == LONGEST ? LENIENT : 1.0);
+        if (look.share >= needed && look.key == now->key) {
+            found.blocks = blocks;
+            found.key = look.key;
+        }
+    }
+    if (found.blocks == 0 && detector->run.weight >= ENOUGH && now->share > 0 && now->key == detector->run.key) {
+        found.blocks = 4;
+        found.key = now->key;
+    }
+    return found;
+}
+
 struct found detector_hear(struct detector *detector, const int16_t *samples) {
     measure(&detector->seen[detector->next % 16], samples);
     detector->next++;
     if (detector->count < KEPT)
         detector->count++;
     const struct look now = look_at(detector, 4, STAYS);
-    const struct look *begun = &detector->begun;
     begin(detector, &now);
-    struct found found = {.blocks = 0, .now = now.share, .now_key = now.key};
-    for (int at = 0; at < LOOKS && (at == 0 || now.share >= NOW); at++) { /* a longer look counts for nothing without it */
-        const struct look look = at == 0 ? now : look_at(detector, BLOCKS_OF[at], SHARE_OF[at]);
-        bool fresh = detector->left > 0 && look.key == begun->key && begun->before < look.before;
-        double needed = SHARE_OF[at] + needs(&look, fresh ? begun->before : look.before);
-        if (look.share >= needed && (at == 0 || look.key == now.key)) {
-            found.blocks = BLOCKS_OF[at];
-            found.key = look.key;
-            break;
-        }
-    }
+    follow(detector, &now);
+    struct found found = find(detector, &now);
+    int64_t back = detector->run.blocks + 3;
+    if (back > MOST_BACK)
+        back = MOST_BACK;
+    if (found.blocks > 0 && found.key == detector->run.key && back > found.blocks)
+        found.blocks = (int)back;
     return found;
 }
 
@@ -219,7 +250,8 @@ int gate_pass_by(struct gate *gate, int64_t block, const struct found *found) {
     if (blocks == 0) {
         bool again = found->now_key == gate->key && found->now >= STAYS;
         bool goes_on = block <= gate->until && (gate->sure || found->now >= KEEPS);
-        if (!again || !(goes_on || (gate->sure && block - gate->seen <= RECENT)))
+        bool lingers = block - gate->seen <= LINGERS && found->now >= NEAR;
+        if (!again || !(goes_on || lingers || (gate->sure && block - gate->seen <= RECENT)))
             return NOT_SHUT;
         blocks = 4;
         key = found->now_key;

@@ -8,7 +8,7 @@
 
 /* As in media/decoded.py. */
 enum codec { CODEC_NONE, CODEC_OPUS, CODEC_G729, CODEC_GSM, CODEC_AMR, CODEC_AMR_OCTETS, CODEC_AMR_WB, CODEC_AMR_WB_OCTETS, CODECS };
-enum { QUEUE_PLACES = 12, QUEUE_MOST = 1400, QUEUE_PATIENCE_MS = 200 };
+enum { QUEUE_PLACES = 24, QUEUE_MOST = 1400, QUEUE_PATIENCE_MS = 200 };
 
 /* --- _silence.c ---------------------------------------------------------------------------------------------------------- */
 

@@ -29,7 +29,7 @@ logger = log.get_logger(__name__)
 def serve(channel: socket.socket) -> None:
     """Answer until media closes the channel."""
     listeners: dict[int, Listener] = {}
-    while message := channel.recv(MOST_BYTES):
+    while message := _heard(channel):
         try:
             asked = read_asked(message)
         except (ValueError, struct.error):
@@ -38,6 +38,14 @@ def serve(channel: socket.socket) -> None:
         with contextlib.suppress(OSError):
             for serial, is_open in answers:
                 channel.send(answer(asked.stream, serial, is_open))
+
+
+def _heard(channel: socket.socket) -> bytes:
+    """The next message; nothing, once media has closed its end, whether or not it had read all answers."""
+    try:
+        return channel.recv(MOST_BYTES)
+    except ConnectionError:
+        return b""
 
 
 def _listen(listeners: dict[int, Listener], asked: Asked) -> list[tuple[int, bool]]:

@@ -1,4 +1,4 @@
-"""The hold: while masked, audio from the customer waits until 20 ms more have been heard, and leaves without its tones.
+"""The hold: while masked, audio from the customer waits until 40 ms more have been heard, and leaves without its tones.
 
 The reference of `_hold.c`. Time is the packets' own: a frame leaves when later audio has come, or when none has come for long.
 
@@ -29,9 +29,9 @@ from .telephone_event import TelephoneEvent
 from .tones import SILENCE, Tones, ahead
 
 BLOCK_SECONDS = BLOCK / 8000
-AHEAD = 160  # samples that must have been heard after a frame: 20 ms
+AHEAD = 320  # samples that must have been heard after a frame: 40 ms
 MOST = 1280  # samples of a frame; larger ones are not understood
-FRAMES = 16
+FRAMES = 32
 FILL = 8000  # samples that are filled at once, at most: a second; what is later by more begins anew
 RING = 8192  # samples that are kept; half of them may wait
 BLOCKS = 128  # of which it is known whether they are shut
@@ -257,7 +257,7 @@ class Hold:
 
     def due_ms(self) -> int | None:
         """When all that waits leaves, if nothing more comes; None: nothing waits."""
-        return self._last_ms + 40 + 2 * self._frames[-1].size // 8 if self._frames else None
+        return self._last_ms + 60 + 2 * self._frames[-1].size // 8 if self._frames else None
 
     def _start(self) -> int:
         """The first sample that waits."""

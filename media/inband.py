@@ -6,6 +6,7 @@ lines holds of the energy in all is its share. Speech seldom has a share that la
 it has, the pair is uneven, was there before, lies off, or has others beside it: each of these asks for a larger share.
 
 Rule 1: a short look needs a large share, a longer one a smaller: speech over a tone hides it for a while, never for long.
+        What speaks for one key is added up too, and what is found then reaches back to where that began.
 Rule 2: what was found lasts: until the share is small for HANG blocks, and the same key is known again soon after.
 Rule 3: numbers are whole where they are measured and in double precision, in one order, where they are compared: so that
         the core decides the same, bit by bit.
@@ -16,29 +17,33 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 BLOCK = 40  # samples: 5 ms at 8 kHz
 SCALE = 1024  # of the tables
 FREQUENCIES = (697, 770, 852, 941, 1209, 1336, 1477, 1633)  # Hz, rows and columns
 # Blocks that are looked at together, and the least share of their energy that two lines must hold.
-SHARES = {4: 0.62, 6: 0.54, 8: 0.45}
+SHARES = {4: 0.62, 6: 0.54, 8: 0.48, 12: 0.45}
 NOW = 0.30  # and of it, in the newest four blocks, where more are looked at
 # What makes a pair less like a key, and the share that it must hold for it beyond the least.
 OFF, OFF_FREE = 0.056, 0.357  # how far both lines' advances are off, in parts of what is allowed
 UNEVEN, EVEN = 0.1, 3.0  # how much stronger one of the two is
 BESIDE = 0.15  # what another of four lines may have of the strongest's square, from 6 blocks on
+LONGEST, LENIENT = 12, 0.5  # the look in which these count for less, and how much
 BEFORE = 0.15  # the lines' amplitude before, over what it is now: a key begins at once, a sound of speech grows
 BEGINS, BEGUN = 0.50, 14  # the share of a key that begins, and for how many blocks it counts how it began
+LEAST, MISS = 0.40, 0.05  # of a share, what does not speak for its key; what a block without the key takes away
+ENOUGH, MOST_BACK = 1.0, 14  # of what speaks for a key, to be one; and the blocks that a find reaches back, at most
 KEEPS, STAYS = 0.50, 0.25  # the shares that let a find, and a press that is sure, go on
-SURE = 6  # finds in a row that make a press
+LINGERS, NEAR = 12, 0.40  # blocks for which any find may go on, and the share that lets it
+SURE = 5  # finds in a row that make a press
 HANG, HANG_SURE = 1, 12  # blocks that a find and a press reach beyond their last
 APART, RECENT = 8, 60  # blocks that part two finds, and until a key is forgotten
 DEVIATION, DEVIATION_LONG = 0.028, 0.018  # how far a line may be from its key, for less and from 6 blocks on
-TWIST = 8.0  # how much stronger one of the two may be: 9 dB
+TWIST = 16.0  # how much stronger one of the two may be: 12 dB
 FAINT = 15677  # mean square of a sample: -42 dBm0
-KEPT = 12  # blocks: the longest look, one in which a press may rise, and three of what was before
+KEPT = 16  # blocks: the longest look, one in which a press may rise, and three of what was before
 
 
 def _table(frequency: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -79,7 +84,7 @@ def measure(samples: Sequence[int]) -> Measured:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What ends with one block. `blocks`: how many were looked at, 0 where no look found a key. `now`: the share in the newest
+    """What ends with one block. `blocks`: how many hold the key, 0 where none was found. `now`: the share in the newest
     four blocks, of `now_key`, 0 where it is less than STAYS."""
 
     blocks: int
@@ -114,19 +119,30 @@ class Detector:
     _seen: deque[Measured] = field(default_factory=lambda: deque(maxlen=KEPT), repr=False)
     _begun: Look = field(default=NOTHING, repr=False)
     _left: int = 0  # blocks for which that counts
+    _run: float = 0.0  # what has spoken for one key so far,
+    _run_key: int = field(default=-1, repr=False)
+    _run_blocks: int = 0  # and since when
 
     def hear(self, samples: Sequence[int]) -> Found:
         self._seen.append(measure(samples))
         now = self._look(4, STAYS)
         self._begin(now)
+        self._follow(now)
+        found = self._find(now)
+        if found.blocks and found.key == self._run_key:
+            return replace(found, blocks=max(found.blocks, min(self._run_blocks + 3, MOST_BACK)))
+        return found
+
+    def _find(self, now: Look) -> Found:
         for blocks, least in SHARES.items():
-            if blocks > 4 and now.share < NOW:  # a longer look counts for nothing without it
+            if blocks > 4 and now.share < NOW:
                 break
             look = now if blocks == 4 else self._look(blocks, least)
-            begun = self._left > 0 and look.key == self._begun.key and self._begun.before < look.before
-            needed = least + look.needs(self._begun.before if begun else look.before)
-            if look.share >= needed and (blocks == 4 or look.key == now.key):
+            needed = least + self._needs(look) * (LENIENT if blocks == LONGEST else 1.0)
+            if look.share >= needed and look.key == now.key:
                 return Found(blocks, now.share, look.key, now.key)
+        if self._run >= ENOUGH and now.share > 0 and now.key == self._run_key:
+            return Found(4, now.share, now.key, now.key)
         return Found(0, now.share, 0, now.key)
 
     def newest(self) -> list[Measured]:
@@ -138,6 +154,19 @@ class Detector:
         begun = self._begun
         if now.share >= BEGINS and (self._left == 0 or now.key != begun.key or now.before <= begun.before):
             self._begun, self._left = now, BEGUN
+
+    def _needs(self, look: Look) -> float:
+        begun = self._left > 0 and look.key == self._begun.key and self._begun.before < look.before
+        return look.needs(self._begun.before if begun else look.before)
+
+    def _follow(self, now: Look) -> None:
+        """Adds up what speaks for one key, until nothing is left of it."""
+        speaks = now.share - LEAST - self._needs(now) if now.share > 0 else 0.0
+        self._run += speaks if now.share > 0 and now.key == self._run_key else -MISS
+        self._run = min(self._run, ENOUGH)
+        self._run_blocks += 1
+        if self._run <= 0:
+            self._run, self._run_key, self._run_blocks = max(speaks, 0.0), now.key if speaks > 0 else -1, 1
 
     def _look(self, blocks: int, least: float) -> Look:
         """At the newest blocks. `least`: the share below which they hold nothing."""
@@ -241,7 +270,8 @@ class Gate:
         if not blocks:
             again = found.now_key == self._key and found.now >= STAYS
             goes_on = block <= self.until and (self.sure or found.now >= KEEPS)
-            if not again or not (goes_on or (self.sure and block - self._seen <= RECENT)):
+            lingers = block - self._seen <= LINGERS and found.now >= NEAR
+            if not again or not (goes_on or lingers or (self.sure and block - self._seen <= RECENT)):
                 return None
             blocks, key = 4, found.now_key
         if block > self.until + APART or key != self._key:

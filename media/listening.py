@@ -1,6 +1,6 @@
 """Listening to one masked stream for the media thread: each packet may leave, or leaves as silence.
 
-Rule 1: a packet is answered for when 20 ms after its end have been heard, as in media/hold.py, whose rules these are.
+Rule 1: a packet is answered for when 40 ms after its end have been heard, as in media/hold.py, whose rules these are.
 Rule 2: what cannot be decoded is shut, and so is all that waits where the codec changes.
 Rule 3: an Opus packet may hold a copy of what the one before it said (RFC 6716 section 2.1.7), and is shut with it. (Where the
         one before did not come, the core shuts it.)
@@ -17,7 +17,7 @@ from media._core import Hearing
 from media.decoding import Decoder, NotSpeech
 from media.events import DecodedCodec
 
-_AHEAD = 160  # samples at 8 kHz: 20 ms
+_AHEAD = 320  # samples at 8 kHz: 40 ms
 _BESIDE = 40  # samples: what a codec's frames overlap
 
 

@@ -41,11 +41,14 @@ def inspect(request: Request) -> Refusal | None:
         return Refusal(400)
     if hops == 0 and request.method == "INVITE":
         return Refusal(483)
+    return unsupported(request) or _body(request)
+
+
+def unsupported(request: Request) -> Refusal | None:
+    """Whether it requires what we do not have."""
     required = [item.strip() for value in request.headers.getlist("Require") for item in value.split(",")]
-    unsupported = [item for item in required if item and item.lower() not in SUPPORTED]
-    if unsupported:
-        return Refusal(420, (f"Unsupported: {', '.join(unsupported)}",))
-    return _body(request)
+    unknown = [item for item in required if item and item.lower() not in SUPPORTED]
+    return Refusal(420, (f"Unsupported: {', '.join(unknown)}",)) if unknown else None
 
 
 def _body(request: Request) -> Refusal | None:

@@ -3,6 +3,7 @@
 Rule 1: a dialog is created by a request or by a response, never by hand.
 Rule 2: CSeq runs on its own in each direction; a request that does not go up is refused (section 12.2.2).
 Rule 3: of several forks the first that answers with a 2xx is the call; any other 2xx is acknowledged and hung up.
+Rule 4: MOST_FORKS are followed; a 2xx of a further one is answered like any other, and not remembered unless it is the call.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import msgspec
 
 from b2bua.sip.compose import Outgoing, new_branch
 from b2bua.sip.message import Request, Response, name_addr, parameters, split_quoted
+
+MOST_FORKS = 16  # of one INVITE
 
 
 class State(StrEnum):
@@ -148,6 +151,7 @@ class Verdict(StrEnum):
     """What a response to our INVITE means for the call."""
 
     EARLY = "early"
+    FURTHER = "further"  # a 1xx of one fork too many
     WON = "won"
     AGAIN = "again"  # a 2xx of the winner, repeated: its ACK was lost
     LATE = "late"  # the first 2xx of another fork: to be acknowledged and hung up
@@ -164,8 +168,12 @@ class Forks(msgspec.Struct):
         """Take a 1xx with a To tag, or a 2xx. Returns what it means and the dialog it belongs to."""
         known = self.dialogs.get(response.to_tag)
         dialog = known or Dialog.of_response(request, tag, response)
-        self.dialogs[response.to_tag] = dialog
+        full = known is None and len(self.dialogs) >= MOST_FORKS
+        if not full or (response.code >= 200 and self.winner is None):
+            self.dialogs[response.to_tag] = dialog
         if response.code < 200:
+            if full:
+                return Verdict.FURTHER, dialog
             dialog.receive(Event.PROVISIONAL)
             return Verdict.EARLY, dialog
         was = dialog.state

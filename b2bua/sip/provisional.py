@@ -1,6 +1,7 @@
 """Provisional answers that arrive for sure (RFC 3262): sending them and waiting for PRACK, and acknowledging those of the peer's.
 
-Rule 1: one at a time: the next is sent when the one before was acknowledged.
+Rule 1: one at a time: the next is sent when the one before was acknowledged. Of those that wait meanwhile, two are kept: the
+        first with a session description, and the newest.
 Rule 2: a 2xx waits for the PRACK of an answer with a session description (section 3); any other final answer waits for none.
 Rule 3: theirs are acknowledged in their order, once each; what comes again or too early is no news (section 4).
 """
@@ -90,7 +91,8 @@ class Provisionals:
         """Whether this one must wait; it is sent as soon as it may."""
         if self._current is None:
             return False
-        self._waiting.append(command)
+        described = next(([each] for each in self._waiting if each.answer), [])
+        self._waiting = [*described, command]
         return True
 
     def hold_final(self, command: AnswerLeg) -> bool:

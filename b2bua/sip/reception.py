@@ -232,13 +232,10 @@ class Reception:
             self._refuse(server, 420, (f"Unsupported: {RELIABLE}",))
         elif request.method == "OPTIONS":
             self._answer(server, 503 if self.closing else 200, _ABILITIES)
-        elif request.method == "REFER":  # there is no call to transfer, and we place none for others
+        elif request.method in {"REFER", "MESSAGE"}:  # there is no call to transfer, or to say something in
             self._refuse(server, 403)
         elif request.method == "SUBSCRIBE":
             self._refuse(server, 489, (ALLOW_EVENTS_LINE,))
-        elif request.method == "MESSAGE":  # a text outside of a call is for nobody here
-            self._count["methods_refused"] += 1
-            self._answer(server, 405, (ALLOW_LINE,))
         elif request.method != "INVITE":
             self._refuse(server, 481)
         elif self.closing:

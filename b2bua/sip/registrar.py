@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from b2bua.call.limits import Bucket
 from b2bua.call.trunk import DYNAMIC
+from b2bua.sip.admission import unsupported
 from b2bua.sip.compose import response, stateless_tag
 from b2bua.sip.connections import Lost
 from b2bua.sip.ground import Ground
@@ -82,7 +83,11 @@ class Registrar:
     # --- bindings ----------------------------------------------------------------------------------------------------
 
     def _bind(self, peer: Peer, request: Request, now: float) -> None:
-        """RFC 3261 section 10.3, steps 6 to 8."""
+        """RFC 3261 section 10.3, steps 2 and 6 to 8."""
+        refusal = unsupported(request)
+        if refusal is not None:
+            self._answer(request, refusal.code, refusal.lines)
+            return
         kept = self._bindings[peer.trunk.name]
         contacts = [each for value in request.headers.getlist("Contact") for each in split_quoted(value, ",")]
         header = request.headers.getlist("Expires")

@@ -8,9 +8,13 @@ Rule 3: what the registrar grants counts, not what was asked for.
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import random
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+
+import sipmessage
 
 from b2bua.sip.auth import Digest
 from b2bua.sip.compose import Outgoing, hostport, new_branch, new_tag, with_user
@@ -236,13 +240,28 @@ class Registration:
 
 def granted(reply: Response, contact: str) -> int | None:
     """For how many seconds a 2xx to REGISTER keeps our contact: 0 where it lists others only, None where it does not say."""
-    listed = [value for header in reply.headers.getlist("Contact") for value in split_quoted(header, ",")]
-    header = reply.headers.getlist("Expires")
-    for value in listed:
-        _, uri, rest = name_addr(value)
-        if uri.lower() == contact.lower():
-            return _seconds(parameters(rest).get("expires", header[0] if header else ""))
+    values = [value for header in reply.headers.getlist("Contact") for value in split_quoted(header, ",")]
+    listed = [(_place(uri), rest) for _, uri, rest in map(name_addr, values)]
+    header, ours = reply.headers.getlist("Expires"), _place(contact)
+    found = [rest for place, rest in listed if place == ours]
+    if not found and len(listed) == 1 and listed[0][0][0] == ours[0]:
+        found = [listed[0][1]]  # behind NAT, some write down where we came from
+    if found:
+        return _seconds(parameters(found[0]).get("expires", header[0] if header else ""))
     return 0 if listed else _seconds(header[0] if header else "")
+
+
+def _place(uri: str) -> tuple[str, str, int]:
+    """User, host and port of a SIP URI, each in one form; only the text where it is none."""
+    try:
+        parsed = sipmessage.URI.parse(uri)
+    except (ValueError, TypeError):
+        return uri, "", 0
+    secure = parsed.scheme == "sips" or "transport=tls" in uri.lower()
+    host = parsed.host.strip("[]").lower()
+    with contextlib.suppress(ValueError):
+        host = str(ipaddress.ip_address(host))
+    return parsed.user or "", host, parsed.port or (5061 if secure else 5060)
 
 
 def _seconds(text: str) -> int | None:

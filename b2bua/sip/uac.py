@@ -35,6 +35,8 @@ from b2bua.sip.message import Response
 from b2bua.sip.provisional import Heard, number
 from b2bua.sip.trunk import Peer
 
+_MOST_RAISED = 4  # 422s to one call: each asks for more than the one before
+
 
 @dataclass(init=False, repr=False, eq=False, kw_only=True)
 class UacLeg(Leg):
@@ -49,6 +51,7 @@ class UacLeg(Leg):
     _forks: Forks
     _heard: Heard
     _early: list[tuple[str, str, str]]  # the keys of early dialogs in which the peer may send requests
+    _raised: int  # how often the session's interval was too brief for the peer
     _unconfirmed: int | None  # the CSeq of the INVITE whose ACK waits for ConfirmLeg
     _impatient: float | None  # when another hop is tried
     _give_up: float | None  # when the answer to CANCEL is not waited for any longer
@@ -58,6 +61,7 @@ class UacLeg(Leg):
         super().__init__(ground, leg_id, peer, State.CALLING, hops[0], owner=True)
         self._tag, self._offer = new_tag(), command.offer
         self._forks, self._heard, self._early = Forks(), Heard(), []
+        self._raised = 0
         self._unconfirmed = self._impatient = self._give_up = None
         own = ground.transports.host(hops[0])
         believed = signed(command, peer, own)
@@ -197,7 +201,10 @@ class UacLeg(Leg):
             self._on_refusal(client, reply)
         else:
             if reply.to_tag and self.state is not State.UP:
-                _, dialog = self._forks.receive(client.request, self._tag, reply)
+                verdict, dialog = self._forks.receive(client.request, self._tag, reply)
+                if verdict is Verdict.FURTHER:
+                    self.ground.count["forks_refused"] += 1
+                    return
                 if not self._acknowledge_early(dialog, client, reply):
                     return
             wanted = self.state is State.CANCEL_WANTED
@@ -247,7 +254,8 @@ class UacLeg(Leg):
                 self._forget_early()
                 self._invite, self._impatient = retry, None
                 return
-            if reply.code == 422 and self.session.too_brief(reply):  # RFC 4028 section 7.3
+            if reply.code == 422 and self._raised < _MOST_RAISED and self.session.too_brief(reply):
+                self._raised += 1  # RFC 4028 section 7.3
                 self._send_anew(client.wanted)
                 return
             elsewhere = reply.code == 503 or (reply.code == 408 and not self._forks.dialogs)

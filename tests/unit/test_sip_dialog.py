@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from b2bua.sip.compose import Outgoing
-from b2bua.sip.dialog import TRANSITIONS, Dialog, Event, Forks, State, Verdict
+from b2bua.sip.dialog import MOST_FORKS, TRANSITIONS, Dialog, Event, Forks, State, Verdict
 from b2bua.sip.message import read
 
 SOURCE = ("192.0.2.1", 5060)
@@ -108,6 +108,17 @@ def test_the_first_fork_to_answer_wins_and_the_others_are_late():
         assert seen is verdict
         assert dialog.remote_tag == tag
     assert {tag: dialog.state for tag, dialog in forks.dialogs.items()} == dict.fromkeys("abc", State.CONFIRMED)
+
+
+def test_so_many_forks_are_followed_and_a_further_one_can_still_be_the_call():
+    forks = Forks()
+    ringing = [forks.receive(OURS, "us", reply(180, f"t{number}"))[0] for number in range(MOST_FORKS + 20)]
+    assert ringing == [Verdict.EARLY] * MOST_FORKS + [Verdict.FURTHER] * 20
+    assert forks.receive(OURS, "us", reply(200, "t30"))[0] is Verdict.WON
+    assert forks.receive(OURS, "us", reply(200, "t30"))[0] is Verdict.AGAIN
+    late = [forks.receive(OURS, "us", reply(200, f"t{number}")) for number in range(40, 60)]
+    assert all(verdict is Verdict.LATE and dialog.state is State.CONFIRMED for verdict, dialog in late)
+    assert len(forks.dialogs) == MOST_FORKS + 1
 
 
 def test_a_terminated_dialog_stays_so():

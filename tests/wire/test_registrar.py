@@ -163,6 +163,14 @@ async def test_a_registration_can_be_asked_for_renewed_and_given_back(stage: Sta
     assert hops(stage) == []
 
 
+async def test_what_a_pbx_requires_and_we_do_not_have_is_said(stage: Stage):
+    pbx = Pbx(stage)
+    header = answer_to(await pbx.challenged(), "REGISTER")
+    pbx.send(Require="path, gruu", **header)
+    assert (await stage.pbx.hear("420")).one("Unsupported") == "path, gruu"
+    assert hops(stage) == []
+
+
 async def test_what_is_too_brief_or_contradicts_itself_is_refused(stage: Stage):
     pbx = Pbx(stage)
     header = answer_to(await pbx.challenged(), "REGISTER")

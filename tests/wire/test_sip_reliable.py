@@ -7,6 +7,7 @@ import re
 import pytest
 
 from b2bua.call.leg import LegFailed, LegProgressed, LegReinvited
+from b2bua.sip.dialog import MOST_FORKS
 from tests.wire.sip_bridge import QUICK, until
 from tests.wire.sip_peer import SDP, Call, Heard, SipPeer
 from tests.wire.test_sip_stories import ANSWER, HELD, OFFER, Stage, ack_of, staged
@@ -99,6 +100,26 @@ async def test_each_fork_has_its_own_numbers(stage):
     assert (await stage.pbx.hear("ACK")).one("To").endswith(";tag=two")
 
 
+async def test_so_many_forks_are_followed_and_one_too_many_can_still_answer(stage):
+    stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
+    invite = await stage.pbx.hear("INVITE")
+    for number in range(MOST_FORKS + 20):
+        reply(stage, invite, 183, 1, tag=f"fork{number}")
+    engine = stage.bridge.engine
+    await until(lambda: engine.counters().get("forks_refused", 0) == 20)
+    for _ in range(MOST_FORKS):
+        stage.pbx.reply(await stage.pbx.hear("PRACK"), 200)
+    assert engine.open_dialogs == MOST_FORKS + 1  # and the caller's
+    for tag in ("fork30", "late"):
+        stage.pbx.reply(invite, 200, tag, ANSWER)
+        assert (await stage.pbx.hear("ACK")).one("To").endswith(f";tag={tag}")
+    bye = await stage.pbx.hear("BYE")
+    assert bye.one("To").endswith(";tag=late")
+    stage.pbx.reply(bye, 200)
+    await stage.carrier.hear("200")
+    assert [message for message in stage.pbx.unread if message.what == "PRACK"] == []
+
+
 @pytest.mark.parametrize("rseq", ["", "x", "-1", "4294967296", "1 2"])
 async def test_an_rseq_that_is_none_is_ringing_like_any_other(stage, rseq):
     stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
@@ -151,6 +172,25 @@ async def test_a_second_ringing_waits_for_the_first_ones_prack(stage):
     await stage.carrier.hear("200")
     second = await stage.carrier.hear("183")
     assert int(second.one("RSeq")) == int(first.one("RSeq")) + 1
+
+
+async def test_of_the_ringing_that_waits_the_first_with_an_answer_and_the_newest_are_sent(stage):
+    stage.carrier.send(stage.carrier.request("INVITE", body=OFFER, **RELIABLE))
+    invite = await stage.pbx.hear("INVITE")
+    stage.pbx.reply(invite, 180)
+    ringing = await stage.carrier.hear("180")
+    for code, body in ((181, ""), (183, ANSWER), *[(181, "")] * 30, (182, "")):
+        stage.pbx.reply(invite, code, body=body)
+    await until(lambda: len(stage.bridge.kinds(LegProgressed)) == 34)
+    for cseq, code in enumerate(("183", "182"), 2):
+        prack(stage.carrier, ringing, cseq=cseq)
+        ringing = await stage.carrier.hear(code)
+    assert not ringing.body
+    prack(stage.carrier, ringing, cseq=4)
+    stage.pbx.reply(invite, 200, body=ANSWER)
+    while "INVITE" not in (await stage.carrier.hear("200")).one("CSeq"):
+        pass
+    stage.carrier.never("181")
 
 
 async def test_a_200_does_not_wait_for_the_prack_of_a_mere_ringing(stage):

@@ -112,6 +112,14 @@ async def test_an_interval_that_is_too_brief_gets_422_and_one_of_ours_is_asked_a
         assert (await stage.carrier.hear("422")).what == "422"
 
 
+async def test_a_peer_for_which_no_interval_is_long_enough_ends_the_call():
+    async with staged(session_expires=1800) as stage:
+        stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
+        for tries in range(1, 6):
+            stage.pbx.reply(await stage.pbx.hear("INVITE"), 422, Min_SE=str(3600 * tries))
+        await stage.carrier.hear("422")
+
+
 @pytest.mark.parametrize("line", ["soon", "1800;refresher=nobody", "0"])
 async def test_a_session_timer_that_cannot_be_read_is_a_400(line):
     async with staged() as stage:
