@@ -303,7 +303,7 @@ class Bridge:
         if side is self.route.near:
             return self._gone(side, Happening.NEAR_GONE, "cancelled", event.code, event.carried)
         if self.phase is Phase.UP:
-            return self._gone(side, Happening.LEG_HUNG_UP, event.phrase, None, event.carried)
+            return self._gone(side, Happening.LEG_HUNG_UP, f"failed with {event.code}", None, event.carried)
         if self._may_go_on(event.code):
             before = self._interfaces()
             self.tried += 1
@@ -314,7 +314,8 @@ class Bridge:
             self._move(Happening.TRUNK_FAILED)
             return [self._invite()]
         self._move(Happening.FAR_FAILED)
-        return self._over(event.phrase, event.code, near=self._rejection(event))
+        # Of what the peer wrote only the code is kept: a phrase is free text, and may hold anything.
+        return self._over(f"failed with {event.code}", event.code, near=self._rejection(event))
 
     def _may_go_on(self, code: int) -> bool:
         """Whether another trunk is asked: none has rung, so nobody notices."""
@@ -335,7 +336,6 @@ class Bridge:
             self.moved[side] = lent.trunk
             self._note_trunks()
         self.told.seat(side, described, lent)
-        self.renegotiation.self_answered.discard(side)
         return [self.told.remote(side), self.told.remote(OTHER[side])]
 
     def leg_gone(self, side: Side, reason: str) -> list[CallCommand]:

@@ -122,7 +122,14 @@ class Descriptions:
 
     def tell(self, side: Side) -> bytes:
         """The other leg's description, as this leg is to see it."""
-        source = self.said[OTHER[side]]
+        return self._told(side, self.said[OTHER[side]])
+
+    def offer(self, side: Side) -> bytes:
+        """What a leg is offered that asks for an offer: what runs, without a hold that it made, so that it may end it."""
+        other = self.said[OTHER[side]]
+        return self._told(side, sdp.resumed(other) if sdp.holds(self.said[side]) else other)
+
+    def _told(self, side: Side, source: sdp.SessionDescription) -> bytes:
         before = self.told.get(side)
         body = self._rewritten(source, side) if before is not None else None
         if body is None or body != before:

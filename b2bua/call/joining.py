@@ -56,7 +56,7 @@ def _not_now(half: Half) -> int:
     if call.bridge.phase is not Phase.UP or not call.bridge.told.complete:
         return 480
     busy = call.transfer.active or call.loan.active or not call.bridge.settled
-    return 491 if busy or call.bridge.renegotiation.self_answered else 0
+    return 491 if busy else 0
 
 
 def _reached(host: Half, lender: Half) -> bool:

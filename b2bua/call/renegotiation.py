@@ -5,13 +5,15 @@ Rule 2: what is refused, or given up, leaves both legs as they were (RFC 3261 se
         session by then is offered the old one again.
 Rule 3: m-lines that an offer adds have ports of media's before the other leg hears of them; where there are none, they are
         refused in place.
-Rule 4: before the call is answered only the addresses and directions of one leg may change (RFC 3311): nobody else hears of it.
+Rule 4: a re-INVITE without an offer is answered with ours, and its ACK has the answer: what that changes is offered to the other
+        leg. Who asked has agreed to it by then, so nothing is undone where the other leg refuses.
+Rule 5: before the call is answered only the addresses and directions of one leg may change (RFC 3311): nobody else hears of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from b2bua.call import leg, sdp
@@ -29,6 +31,9 @@ class State(StrEnum):
     ASKED = "asked"  # the other leg was offered what the asker wants
     GIVEN_UP = "given up"  # the asker wants it no longer; the other leg's answer is to come
     RESTORING = "restoring"  # the other leg had taken it, and is offered again what it had
+    OFFERED = "offered"  # we offered in a 2xx; the ACK has the answer
+    ALONE = "alone"  # as OFFERED, but the other leg is gone
+    FOLLOWING = "following"  # the ACK brought something new, and the other leg is offered it
 
 
 class Event(StrEnum):
@@ -37,6 +42,9 @@ class Event(StrEnum):
     ASK = "re-INVITE received"
     WIDEN = "re-INVITE with more m-lines received"
     WIDENED = "media has answered"
+    ASK_FOR_OFFER = "re-INVITE without an offer received"
+    CONFIRMED = "ACK received"
+    CHANGED = "ACK received, with something new"
     ANSWERED = "answered"
     UNUSABLE = "answered in a way that cannot be relayed"
     REFUSED = "refused"
@@ -48,6 +56,7 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
     State.IDLE: {
         Event.ASK: State.ASKED,
         Event.WIDEN: State.WIDENING,
+        Event.ASK_FOR_OFFER: State.OFFERED,
         Event.CANCELLED: State.IDLE,
         Event.LEFT: State.IDLE,
     },
@@ -73,7 +82,28 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
         Event.CANCELLED: State.RESTORING,
         Event.LEFT: State.IDLE,
     },
+    State.OFFERED: {
+        Event.CONFIRMED: State.IDLE,
+        Event.CHANGED: State.FOLLOWING,
+        Event.CANCELLED: State.IDLE,
+        Event.LEFT: State.ALONE,
+    },
+    State.ALONE: {
+        Event.CONFIRMED: State.IDLE,
+        Event.CHANGED: State.IDLE,
+        Event.CANCELLED: State.IDLE,
+        Event.LEFT: State.ALONE,
+    },
+    State.FOLLOWING: {
+        Event.ANSWERED: State.IDLE,
+        Event.UNUSABLE: State.IDLE,
+        Event.REFUSED: State.IDLE,
+        Event.CANCELLED: State.FOLLOWING,
+        Event.LEFT: State.IDLE,
+    },
 }
+
+_OUT = frozenset({State.ASKED, State.GIVEN_UP, State.RESTORING, State.FOLLOWING})  # the other leg has our re-INVITE
 
 
 @dataclass(slots=True)
@@ -84,7 +114,6 @@ class Renegotiation:
     state: State = State.IDLE
     asker: Side = Side.CALLER  # the leg that sent the re-INVITE, unless IDLE
     before: sdp.SessionDescription | None = None  # what the asker had said before it
-    self_answered: set[Side] = field(default_factory=set)  # we offered in a 2xx; the ACK has the answer
 
     @property
     def busy(self) -> bool:
@@ -97,9 +126,9 @@ class Renegotiation:
         if not up or self.busy:
             return [ToLeg(side, leg.RejectReinvite(491, "Request Pending"))]
         if not event.offer:
-            # A refresh without an offer: our 2xx offers what already runs; the answer comes with the ACK.
-            self.self_answered.add(side)
-            return [ToLeg(side, leg.AnswerReinvite(self.told.tell(side)))]
+            self.asker = side
+            self._move(Event.ASK_FOR_OFFER)
+            return [ToLeg(side, leg.AnswerReinvite(self.told.offer(side)))]
         before = self.told.said.get(side)
         if not self.told.learn(side, event.offer):
             return [ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))]
@@ -145,7 +174,7 @@ class Renegotiation:
         self._move(Event.ANSWERED if usable else Event.UNUSABLE)
         if was is State.ASKED and usable:
             return [self.told.remote(side), ToLeg(self.asker, leg.AnswerReinvite(self.told.tell(self.asker)))]
-        if was is State.RESTORING:
+        if was in (State.RESTORING, State.FOLLOWING):
             return [self.told.remote(side)] if usable else []
         refusal = self._refusal(488, "Not Acceptable Here") if was is State.ASKED else []
         again = self.told.change_for(side, self.told.said[self.asker])
@@ -172,7 +201,6 @@ class Renegotiation:
 
     def left(self, side: Side) -> list[CallCommand]:
         """That leg is gone and the call goes on: nobody is to wait for it."""
-        self.self_answered.discard(side)
         if self.asker is side:  # the other leg still has our re-INVITE, unless media was asked only
             if self.state is State.WIDENING and self.before is not None:
                 self.told.said[side] = self.before
@@ -184,14 +212,20 @@ class Renegotiation:
 
     def confirmed(self, side: Side, answer: bytes) -> list[CallCommand]:
         """The ACK for a 2xx of ours that had an offer."""
-        if side not in self.self_answered:
+        if self.state not in (State.OFFERED, State.ALONE) or self.asker is not side:
             return []
-        self.self_answered.discard(side)
-        return [self.told.remote(side)] if answer and self.told.learn(side, answer) else []
+        if not answer or not self.told.learn(side, answer):
+            self._move(Event.CONFIRMED)
+            return []
+        other = OTHER[side]
+        before, again, alone = self.told.told.get(other), self.told.tell(other), self.state is State.ALONE
+        self._move(Event.CONFIRMED if again == before else Event.CHANGED)
+        learned = self.told.remote(side)
+        return [learned] if again == before or alone else [learned, ToLeg(other, leg.ReinviteLeg(again))]
 
     def _asked_of(self, side: Side) -> bool:
         """Whether this leg has our re-INVITE."""
-        return self.state not in (State.IDLE, State.WIDENING) and self.asker is not side
+        return self.state in _OUT and self.asker is not side
 
     def _refusal(self, code: int, phrase: str) -> list[CallCommand]:
         return [*self._back(), ToLeg(self.asker, leg.RejectReinvite(code, phrase))]

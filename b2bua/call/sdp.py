@@ -261,6 +261,12 @@ def _protocol(media: MediaDescription, *, sealed: bool) -> str:
 _DIRECTIONS = frozenset({"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"})
 
 
+def holds(described: SessionDescription) -> bool:
+    """Whether its end keeps the other on hold, in whichever form (RFC 3264 section 8.4)."""
+    lines = [*described.lines, *(line for media in described.media for line in media.lines)]
+    return any(_nowhere(line) or line.strip() in {"a=sendonly", "a=inactive"} for line in lines)
+
+
 def resumed(described: SessionDescription) -> SessionDescription:
     """The same session, not on hold, in whichever form it was (RFC 3264 section 8.4)."""
 

@@ -118,7 +118,7 @@ class Framer:
     def _header(self) -> Broken | None:
         """Find the header's end and from it the message's."""
         self._half = False
-        if not self._searched:
+        if self._searched <= _LONGEST_WORD:  # until it has come in full, in however many pieces
             start = bytes(self._waiting[: _LONGEST_WORD + 1])
             if _START.match(start if b" " in start or len(start) > _LONGEST_WORD else start + b" ") is None:
                 return Broken("not SIP")

@@ -295,7 +295,7 @@ class Leg:
         if answer is None or request.cseq != answer.cseq or answer.deadline() is None:
             return
         answer.receive(AnswerEvent.ACK, self.ground.scheduler.now())
-        self.reinvite.on_ack()
+        self.reinvite.on_ack(request.body)
         self.confirmed(request)
 
     def confirmed(self, request: Request) -> None:

@@ -212,8 +212,7 @@ class Reinvite:
         if server is None or dialog is None or self.state is not State.RECEIVED:
             return False
         self._server = None
-        if server.request.body:
-            self._leg.session.ours, self._leg.session.theirs = body, server.request.body
+        self._leg.session.ours, self._leg.session.theirs = body, server.request.body
         if server.request.method == "UPDATE":
             self._move(Event.UPDATED)
             self._answer_update(server, body)
@@ -242,7 +241,9 @@ class Reinvite:
         if server is self._server and self.reject(487, ""):
             self._leg.emit(ReinviteCancelled())
 
-    def on_ack(self) -> None:
+    def on_ack(self, answer: bytes) -> None:
+        """`answer`: to our offer, where the INVITE had none."""
+        self._leg.session.theirs = self._leg.session.theirs or answer
         self._move(Event.ACKED)
 
     def drop(self) -> None:

@@ -1,7 +1,8 @@
 """A leg that we open: INVITE, its forks, its challenges, its other ways, CANCEL.
 
 Rule 1: an INVITE that is sent anew is a new transaction of the same leg: same Call-ID and From, the next CSeq.
-Rule 2: only a 503, a time-out without any answer and a transport error send it to another hop (RFC 3263 section 4.3).
+Rule 2: only a 503, a 408 before any ringing, a time-out without any answer and a transport error send it to another hop
+        (RFC 3263 section 4.3).
 """
 
 from __future__ import annotations
@@ -257,7 +258,8 @@ class UacLeg(Leg):
                 self._raised += 1  # RFC 4028 section 7.3
                 self._send_anew(client.wanted)
                 return
-            if reply.code == 503 and self._next_hop():
+            elsewhere = reply.code == 503 or (reply.code == 408 and not self._forks.dialogs)
+            if elsewhere and self._next_hop():
                 return
             if reply.code in {300, 301, 302} and self.peer.trunk.follow:
                 self._redirect(reply)

@@ -155,6 +155,52 @@ def test_a_reinvite_without_an_offer_is_answered_with_what_runs_and_learns_from_
 
 
 @from_either
+@pytest.mark.parametrize("form", ["sendonly", "inactive", "nowhere"])
+def test_a_hold_in_the_ack_of_a_reinvite_without_an_offer_crosses_and_so_does_its_end(side: Side, form: str):
+    script, other = up(), OTHER[side]
+    nowhere = sdp("0.0.0.0", 4000)
+    script.leg(side, leg.LegReinvited(b""))
+    learned, follow = script.leg(
+        side, leg.LegConfirmed(nowhere if form == "nowhere" else THEIRS[side] + f"a={form}\r\n".encode())
+    )
+    assert isinstance(learned, ToMedia)
+    assert follow.side is other
+    assert (b"c=IN IP4 0.0.0.0" if form == "nowhere" else f"a={form}".encode()) in follow.command.offer
+    assert script.leg(other, leg.ReinviteAnswered(THEIRS[other] + b"a=recvonly\r\n"))[1:] == []
+    again = script.leg(side, leg.LegReinvited(b""))
+    assert again == [ToLeg(side, leg.AnswerReinvite(ours(side, 1)))]  # a hold of its own is not offered back to it
+    assert script.leg(side, leg.LegConfirmed(THEIRS[side])) == [IS[side], ToLeg(other, leg.ReinviteLeg(ours(other, 3)))]
+    assert script.leg(other, leg.ReinviteAnswered(THEIRS[other])) == [IS[other]]
+
+
+@from_either
+def test_another_codec_in_the_ack_of_a_reinvite_without_an_offer_crosses(side: Side):
+    script, other = up(), OTHER[side]
+    script.leg(side, leg.LegReinvited(b""))
+    [_, follow] = script.leg(
+        side, leg.LegConfirmed(THEIRS[side].replace(b"0 101", b"8 101").replace(b"0 PCMU", b"8 PCMA"))
+    )
+    assert b"RTP/AVP 8 101\r\n" in follow.command.offer
+    assert (
+        script.leg(other, leg.ReinviteFailed(488, "Not Acceptable Here")) == []
+    )  # who asked has agreed: nothing to undo
+    assert script.call.bridge.settled
+
+
+@from_either
+def test_until_its_ack_a_reinvite_without_an_offer_keeps_others_waiting(side: Side):
+    script, other = up(), OTHER[side]
+    script.leg(side, leg.LegReinvited(b""))
+    for each in (b"", held(other)):
+        refused = [ToLeg(other, leg.RejectReinvite(491, "Request Pending"))]
+        assert script.leg(other, leg.LegReinvited(each)) == refused
+    script.leg(side, leg.LegConfirmed(held(side)))
+    assert script.leg(other, leg.LegReinvited(held(other))) == [
+        ToLeg(other, leg.RejectReinvite(491, "Request Pending"))
+    ]
+
+
+@from_either
 @pytest.mark.parametrize("answer", [b"", b"nonsense"])
 def test_an_ack_without_a_usable_answer_changes_nothing(side: Side, answer: bytes):
     script = up()

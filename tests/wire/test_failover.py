@@ -131,7 +131,32 @@ async def test_a_hop_that_rings_is_waited_for_however_long(stage):
     nothing_for(second)
 
 
-@pytest.mark.parametrize("code", [408, 404, 486, 500, 504, 603])
+@pytest.mark.parametrize("trying", [False, True])
+async def test_a_hop_that_says_that_nobody_answered_it_is_left(stage, trying):
+    first, second = stage.hops
+    stage.call()
+    invite = await first.hear("INVITE")
+    if trying:
+        first.reply(invite, 100, tag="")
+    first.reply(invite, 408)
+    await first.hear("ACK")
+    await stage.answered(second)
+    assert stage.bridge.engine.counters()["failovers"] == 1
+    assert stage.bridge.kinds(LegFailed) == []
+
+
+async def test_a_408_after_ringing_is_the_far_end_s_own_answer(stage):
+    first, second = stage.hops
+    stage.call()
+    invite = await first.hear("INVITE")
+    first.reply(invite, 180)
+    await stage.carrier.hear("180")
+    first.reply(invite, 408)
+    await stage.refused("408")
+    nothing_for(second)
+
+
+@pytest.mark.parametrize("code", [404, 486, 500, 504, 603])
 async def test_other_codes_are_the_far_end_s_own_answer(stage, code):
     first, second = stage.hops
     stage.call()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,13 +20,25 @@ def direction(name: str) -> Callable[[str], str]:
     return lambda body: f"{body}a={name}\r\n"
 
 
-# RFC 3264 section 8.4, RFC 2543 section B.5, and the port that some PBXs take away.
+def to(connection: str) -> Callable[[str], str]:
+    return lambda body: body.replace("c=IN IP4 127.0.0.1", f"c={connection}")
+
+
+def beside(line: str) -> Callable[[str], str]:
+    """A line behind the m-line."""
+    return lambda body: body.replace(" 101\r\na=rtpmap", f" 101\r\n{line}\r\na=rtpmap", 1)
+
+
+# RFC 3264 section 8.4 and RFC 2543 section B.5. For the port that some PBXs take away see below.
 FORMS = {
     "sendonly": direction("sendonly"),
     "inactive": direction("inactive"),
     "recvonly": direction("recvonly"),
-    "nowhere": lambda body: body.replace("c=IN IP4 127.0.0.1", "c=IN IP4 0.0.0.0"),
+    "nowhere": to("IN IP4 0.0.0.0"),
+    "nowhere in IPv6": to("IN IP6 ::"),
+    "nowhere for the m-line": beside("c=IN IP4 0.0.0.0"),
     "inactive for the session": lambda body: body.replace("t=0 0\r\n", "t=0 0\r\na=inactive\r\n"),
+    "sendonly for the session": lambda body: body.replace("t=0 0\r\n", "t=0 0\r\na=sendonly\r\n"),
 }
 
 
@@ -52,11 +65,10 @@ async def test_a_hold_changes_nothing_for_a_card(tmp_path: Path, form: str, who:
         await at.customer.key(keys[:5])
         held = FORMS[form](ours[who])
         asked = await renegotiated(asker, call, 2, held, ends[rest][0], ours[rest])
-        mark = {"nowhere": "0.0.0.0"}.get(form, f"a={form.split(maxsplit=1)[0]}")
-        assert mark in asked  # the form crosses as it came
-        sends = (
-            8 if (who, form) != ("customer", "nowhere") else 5
-        )  # from nowhere nothing is taken; else many go on sending
+        nowhere = form.startswith("nowhere")
+        mark = "c=IN IP4 0.0.0.0" if nowhere else f"a={form.split(maxsplit=1)[0]}"
+        assert f"{mark}\r\n" in asked  # the form crosses as it came, an address in the family that the leg has
+        sends = 5 if nowhere and who == "customer" else 8  # from nowhere nothing is taken; else many go on sending
         await at.customer.key(keys[5:sends])
         await renegotiated(asker, call, 3, ours[who], ends[rest][0], ours[rest])
         await at.customer.key(keys[sends:])
@@ -65,6 +77,61 @@ async def test_a_hold_changes_nothing_for_a_card(tmp_path: Path, form: str, who:
         assert (await charged(at.stack, "order-1"))["digits_sha256"] == digits_sha256()
         assert events(at.old) == 0
         await spoken(at)
+        await at.end(at.agent)
+
+
+@pytest.mark.parametrize("who", ["agent", "customer"])
+async def test_a_hold_without_an_offer_crosses_and_so_does_its_end(tmp_path: Path, who: str) -> None:
+    async with scene(tmp_path) as at:
+        keys, ours = CANARY.keys, {"agent": offer(at.old.port, "old"), "customer": offer(at.customer.media.port)}
+        ends = {"agent": (at.pbx, at.agent), "customer": (at.carrier, at.near)}
+        asker, call = ends[who]
+        rest = "customer" if who == "agent" else "agent"
+        other = ends[rest][0]
+
+        async def says(cseq: int, answer: str, theirs: str) -> str:
+            """Ask for an offer and answer it with the ACK. What the other end was offered thereupon."""
+            asker.send(asker.request("INVITE", call=call, cseq=cseq))
+            offered = await asker.hear("200")
+            assert "a=recvonly" not in offered.body  # who holds may end it
+            asker.send(asker.request("ACK", call=call, cseq=cseq, body=answer))
+            asked = await other.hear("INVITE")
+            other.reply(asked, 200, body=theirs)
+            await other.hear("ACK")
+            return asked.body
+
+        await at.stack.start_capture(at.call_id)
+        await at.customer.key(keys[:5])
+        assert "a=sendonly\r\n" in await says(2, direction("sendonly")(ours[who]), direction("recvonly")(ours[rest]))
+        await at.customer.key(keys[5:8])
+        assert "a=sendonly" not in await says(3, ours[who], ours[rest])
+        await at.customer.key(keys[8:])
+        await at.stack.stage(at.call_id, "ready")
+        assert (await at.stack.submit(at.call_id))["type"] == "approved"
+        assert (await charged(at.stack, "order-1"))["digits_sha256"] == digits_sha256()
+        assert events(at.old) == 0
+        await spoken(at)
+        await at.end(at.agent)
+
+
+@pytest.mark.parametrize("who", ["agent", "customer"])
+async def test_who_takes_the_port_away_ends_the_capture_and_another_may_begin(tmp_path: Path, who: str) -> None:
+    async with scene(tmp_path) as at:
+        ours = {"agent": offer(at.old.port, "old"), "customer": offer(at.customer.media.port)}
+        ends = {"agent": (at.pbx, at.agent), "customer": (at.carrier, at.near)}
+        asker, call = ends[who]
+        rest = "customer" if who == "agent" else "agent"
+        gone = {name: re.sub(r"m=audio [0-9]+", "m=audio 0", body) for name, body in ours.items()}
+        await at.stack.start_capture(at.call_id)
+        await at.customer.key(CANARY.keys[:5])
+        assert "m=audio 0 " in await renegotiated(asker, call, 2, gone[who], ends[rest][0], gone[rest])
+        await at.stack.stage(at.call_id, "aborted")
+        await renegotiated(asker, call, 3, ours[who], ends[rest][0], ours[rest])
+        await at.stack.start_capture(at.call_id)
+        await at.customer.key(CANARY.keys)
+        await at.stack.stage(at.call_id, "ready")
+        assert (await at.stack.submit(at.call_id))["type"] == "approved"
+        assert events(at.old) == 0
         await at.end(at.agent)
 
 

@@ -1,4 +1,4 @@
-"""A PBX that registers to us and proves who it is: baresip as the PBX, and peers played by hand for what it would never do."""
+"""A PBX that registers to us and proves who it is: pjsua2 as the PBX, and peers played by hand for what it would never do."""
 
 from __future__ import annotations
 

@@ -550,3 +550,13 @@ async def test_a_trunk_without_credentials_hands_the_challenge_on_as_a_refusal(s
     stage.pbx.reply(await stage.pbx.hear("INVITE"), 401, **ask("n"))
     await stage.carrier.hear("401")
     assert [message.what for message in stage.pbx.heard].count("INVITE") == 1
+
+
+async def test_after_another_answer_in_an_ack_the_first_offer_is_no_mere_refresh(stage):
+    near, _ = await stage.up()
+    stage.carrier.send(stage.carrier.request("INVITE", call=near, cseq=2))
+    stage.pbx.reply(await stage.pbx.hear("INVITE"), 200, body=ANSWER)
+    await stage.carrier.hear("200")
+    stage.carrier.send(stage.carrier.request("ACK", call=near, cseq=2, body=HELD))
+    stage.carrier.send(stage.carrier.request("INVITE", call=near, cseq=3, body=OFFER))
+    await until(lambda: [event.offer for event in stage.bridge.kinds(LegReinvited)] == [b"", OFFER.encode()])

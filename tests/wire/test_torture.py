@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import socket
 
 import pytest
 
 from b2bua.call.leg import LegInvited, RejectLeg
-from b2bua.call.trunk import Trunk
+from b2bua.call.trunk import DYNAMIC, Trunk
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Transport
 from tests.fixtures.torture import ALL, TAKEN, Torture
-from tests.wire.sip_peer import HOST
+from tests.wire.sip_peer import HOST, SipPeer
+from tests.wire.test_registrar import PASSWORD, USER, answer_to
 
 PROBE = (
     "OPTIONS sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};rport;branch=z9hG4bKprobe\r\nFrom: <sip:p@h>;tag=1\r\n"
     "To: <sip:x@h>\r\nCall-ID: probe\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
 )
+
+
+# To the REGISTERs, where a trunk that registers sends them and proves its password. It is known by that, not by its To, and is
+# called where it came from, not at its Contact: so unksm2 binds, and regbadct, whose brackets can be inferred.
+REGISTERED = {
+    "escnull": (200, []),
+    "dblreq": (200, ["<sip:j.user@host.example.com>"]),
+    "scalar02": (400, []),
+    "regbadct": (200, ["<sip:user@example.com?Route=%3Csip:sip.example.com%3E>"]),
+    "unksm2": (200, ["<name:John_Smith>"]),
+    "regaut01": (200, []),
+    "cparam01": (200, ["<sip:+19725552222@gw1.example.net>"]),
+    "cparam02": (200, ["<sip:+19725552222@gw1.example.net;unknownparam>"]),
+    "regescrt": (200, ["<sip:user@example.com?Route=%3Csip:sip.example.com%3E>"]),
+}
 
 
 async def answers(message: bytes) -> tuple[list[int], dict[str, int], list[object]]:
@@ -77,3 +94,32 @@ async def test_each_message_is_answered_as_the_rfc_asks_or_counted(torture: Tort
     if not torture.codes:
         assert counters.get("malformed", 0) + counters.get("stray_responses", 0) == 1, counters
     assert any(isinstance(event, LegInvited) for event in events) == (codes == [TAKEN])
+
+
+@pytest.mark.parametrize("torture", [each for each in ALL if each.message.startswith(b"REGISTER")], ids=str)
+async def test_each_register_of_who_proves_its_password_is_answered_as_the_rfc_asks(torture: Torture):
+    peer = SipPeer()
+    trunks = [
+        Trunk("carrier", HOST, peer.port),
+        Trunk("pbx", DYNAMIC, 0, username=USER, password=PASSWORD, challenge=True),
+    ]
+    engine = SipEngine(binds=[Bind(Transport.UDP, HOST, 0)], trunks=trunks, on_event=lambda leg, event: None)
+    await engine.start()
+    peer.engine = engine.address
+    with contextlib.closing(peer.socket):
+        try:
+            code, contacts = REGISTERED[torture.name]
+            plain = re.sub(rb"(?m)^Authorization:.*\r\n", b"", _with_rport(torture.message))
+            peer.send(peer.request("REGISTER", Contact=""))
+            asked = await peer.hear("401")
+            [(name, value)] = answer_to(asked, "REGISTER", uri="sip:example.com").items()
+            first, _, rest = plain.decode("latin-1").partition("\r\n")
+            peer.socket.sendto(f"{first}\r\n{name}: {value}\r\n{rest}".encode("latin-1"), engine.address)
+            heard = await peer.hear(str(code))
+            given = [contact.partition(";expires=")[0] for contact in heard.all("Contact")]
+            assert not contacts or given == contacts
+            peer.send(PROBE.format(port=peer.port))
+            await peer.hear("200")
+            assert engine.counters().get("errors", 0) == 0
+        finally:
+            await engine.stop()

@@ -229,6 +229,24 @@ async def test_a_notify_that_is_refused_ends_the_subscription_and_nothing_else(t
         await at.end(at.agent)
 
 
+async def test_a_subscription_is_refreshed_told_how_far_it_is_and_its_end_comes_as_before(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        at.refer()
+        first = await at.notified(100)
+        for cseq in (2, 3):
+            at.pbx.send(at.pbx.request("SUBSCRIBE", call=at.agent, cseq=cseq, Event="refer", Expires="60"))
+            granted = await at.pbx.hear("200")
+            assert (granted.one("CSeq"), granted.one("Expires")) == (f"{cseq} SUBSCRIBE", "300")
+            again = await at.notified(100, "active;expires=300")
+            assert int(again.one("CSeq").split()[0]) > int(first.one("CSeq").split()[0])
+        invite = await at.pbx.hear("INVITE")
+        at.pbx.reply(invite, 486, tag="busy")
+        await at.notified(486, "terminated;reason=noresource")
+        at.pbx.send(at.pbx.request("SUBSCRIBE", call=at.agent, cseq=4, Event="refer"))
+        await at.pbx.hear("481")  # it is over
+        await at.end(at.agent)
+
+
 # --- INVITE with Replaces (RFC 3891) --------------------------------------------------------------------------------
 
 
