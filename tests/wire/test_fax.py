@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.stack import until
-from tests.wire.handmade import MediaSocket, offer
+from tests.wire.handmade import offer, passed
 from tests.wire.test_hold import renegotiated, spoken
 from tests.wire.test_transfer import scene
 
@@ -17,16 +17,6 @@ def fax(port: int, who: str) -> str:
         f"v=0\r\no={who} 1 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=image {port} udptl t38\r\n"
         "a=T38FaxVersion:0\r\na=T38FaxUdpEC:t38UDPRedundancy\r\n"
     )
-
-
-async def passed(datagram: bytes, sender: MediaSocket, to: tuple[str, int], receiver: MediaSocket) -> None:
-    """Sent until it comes: nothing says when media has heard of the new answer, and fax machines repeat what they say."""
-
-    def come() -> bool:
-        sender.send(datagram, to)
-        return datagram in [data for data, _ in receiver.heard]
-
-    await until(come, "the fax at the other end")
 
 
 async def test_a_fax_passes_both_ways_and_speech_comes_back(tmp_path: Path) -> None:

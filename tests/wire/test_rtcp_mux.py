@@ -10,7 +10,7 @@ import pytest
 
 from tests.stack import Stack, running, until
 from tests.wire.conftest import Peers
-from tests.wire.handmade import Customer, MediaPair, offer, trunk
+from tests.wire.handmade import Customer, MediaPair, offer, passed, trunk
 from tests.wire.peers.aiortc_view import flows
 from tests.wire.sip_peer import HOST, Call
 from tests.wire.test_phones_pay import Addresses
@@ -63,15 +63,14 @@ async def test_a_leg_that_multiplexes_and_one_that_does_not_hear_each_other_s_re
             again = await near.hear("200")
             near.send(near.request("ACK", call=call, cseq=2))
             assert "rtcp-mux" not in again.body
-            before = len(other.rtcp.heard)
-            own.rtcp.send(REPORT, (host, sockets[own][1] + 1))
-            await until(lambda: len(other.rtcp.heard) == before + 1, "the report on ports of their own")
+            other.rtcp.heard.clear()
+            await passed(REPORT, own.rtcp, (host, sockets[own][1] + 1), other.rtcp)
             assert len(other.rtp.heard) == 1
             near.send(near.request("BYE", call=call, cseq=3))
             far.reply(await far.hear("BYE"), 200)
             await near.hear("200")
             [record] = await until(stack.records, "the call's record")
-            assert record[f"{'caller' if who == 'customer' else 'agent'}_strangers"] == 1
+            assert record[f"{'caller' if who == 'customer' else 'agent'}_strangers"] >= 1
 
 
 async def test_baresip_multiplexes_and_pjsip_does_not(peers: Peers) -> None:
