@@ -11,7 +11,6 @@ import binascii
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 ATTRIBUTE = "a=crypto:"
 # By preference: bytes of a master key with its salt (RFC 4568 section 6.2, RFC 6188, RFC 7714). Authenticated encryption costs
@@ -41,7 +40,6 @@ def chosen(values: Sequence[str]) -> Crypto | None:
     return min(usable, key=lambda crypto: list(SUITES).index(crypto.suite), default=None)
 
 
-@lru_cache(maxsize=256)
 def read(value: str) -> Crypto | None:
     """`tag suite inline:key[|lifetime][|MKI:length] [parameters]`; None where it is not usable."""
     parts = value.split()
