@@ -98,7 +98,7 @@ async def test_the_same_story(stage: PjsuaStage, story: Callable[[PjsuaStage], A
 
 @pytest.mark.parametrize("story", OTHERWISE, ids=lambda story: story.__name__.removeprefix("test_"))
 def test_what_only_the_default_engine_does(story: Callable[..., Awaitable[None]]) -> None:
-    pytest.skip(OTHERWISE[story])
+    pytest.xfail(OTHERWISE[story])  # no skip: CI takes one for a tool that is missing
 
 
 async def test_a_2xx_that_crosses_cancel_is_acknowledged_and_hung_up(stage: PjsuaStage) -> None:
