@@ -108,16 +108,13 @@ def test_b2bua_sees_of_media_and_payer_only_their_vocabulary(module: Module):
         "provider_adapters.payment",
         "provider_adapters.settings",
     }
-    if module.name == "b2bua.doctor":
-        allowed |= {
-            "media._core",
-            "media.examine",
-        }  # whether it is there; whether rtpengine servers do what they should
+    if module.name == "b2bua.doctor.machine":
+        allowed |= {"media._core"}  # whether it is there
+    if module.name == "b2bua.doctor.reach":
+        allowed |= {"media.examine"}  # whether rtpengine servers do what they should
     if within(module.name, "b2bua.demo"):
         allowed |= {"provider_adapters.local_provider"}
-    if module.name not in ("b2bua.settings", "b2bua.supervise", "b2bua.doctor") and not within(
-        module.name, "b2bua.demo"
-    ):
+    if module.name not in ("b2bua.settings", "b2bua.supervise") and not within(module.name, "b2bua.demo"):
         allowed -= {"media.settings", "provider_adapters.settings"}
     assert others(module, inside="media") | others(module, inside="provider_adapters") <= allowed
 

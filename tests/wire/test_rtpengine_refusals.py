@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from b2bua.doctor import Level, examine
+from b2bua.doctor.examination import examine
+from b2bua.doctor.finding import Level
 from media.distributed import DistributedMedia
 from media.events import (
     AnyAnswer,
