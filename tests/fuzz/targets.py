@@ -6,6 +6,8 @@ from collections.abc import Callable
 from itertools import cycle
 
 from b2bua.call import sdp
+from b2bua.call.peer_streams import remote_streams
+from b2bua.call.rewriting import rewrite
 from b2bua.call.trunk import DYNAMIC, Trunk
 from b2bua.sip import bodies, headers
 from b2bua.sip.admission import inspect
@@ -64,8 +66,8 @@ def description(data: bytes) -> None:
         parsed = sdp.parse(data)
     except sdp.SdpError:
         return
-    sdp.remote_streams(parsed, latch=False)
-    again = sdp.parse(sdp.rewrite(parsed, _LOCAL, 1, 1))
+    remote_streams(parsed, latch=False)
+    again = sdp.parse(rewrite(parsed, _LOCAL, 1, 1))
     assert [media.kind for media in again.media] == [media.kind for media in parsed.media]
 
 
