@@ -211,7 +211,7 @@ async def test_one_who_never_answers_is_given_up_and_comes_back() -> None:
     deadline = line.call.deadline()
     assert deadline is not None
     at.wire.sent.clear()
-    at.board._step(line, lambda _: line.call.expire(deadline))
+    at.board._execution.step(line, lambda _: line.call.expire(deadline))
     assert at.told("agent") == [leg.NotifyLeg("f1", 408, "")]
     at.says("consulted", leg.ReinviteFailed(408, "no"))
     assert at.told("agent's") == []
