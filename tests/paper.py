@@ -36,12 +36,12 @@ from media.events import (
     CloseSession,
     Done,
     LegCounters,
-    LocalStream,
     OpenSession,
     SessionClosed,
     SessionOpened,
     Side,
 )
+from media.mline import LocalStream
 from tests.call_script import ORDER, sdp
 from tests.wire.sip_peer import Call, Heard, SipPeer
 

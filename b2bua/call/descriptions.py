@@ -18,7 +18,8 @@ from b2bua.call.narrowing import echoed, limited, looked_into, sealed
 from b2bua.call.peer_streams import remote_streams
 from b2bua.call.rewriting import rewrite
 from b2bua.call.sameness import same_media
-from media.events import LocalStream, SessionId, SetRemote, Side, StreamKeys
+from media.events import SessionId, SetRemote, Side
+from media.mline import LocalStream, StreamKeys
 
 OTHER = {Side.CALLER: Side.AGENT, Side.AGENT: Side.CALLER}
 

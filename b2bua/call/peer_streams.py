@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from b2bua.call import sdp
 from b2bua.call.addresses import NOWHERE
 from b2bua.call.codecs import clock_rate
-from media.events import RemoteStream, StreamKeys
+from media.mline import RemoteStream, StreamKeys
 
 
 def remote_streams(

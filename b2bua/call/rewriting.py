@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from b2bua.call import sdes, sdp
 from b2bua.call.addresses import connection, family
 from b2bua.call.sdp_lines import MUX, withdrawn
-from media.events import LocalStream
+from media.mline import LocalStream
 
 
 def rewrite(

@@ -65,6 +65,7 @@ SANS_IO = [
         "media.masking",
         "media.source",
         "media.events",
+        "media.mline",
         "media.capture.state",
         "media.capture.fields",
         "media.capture.messages",
@@ -104,6 +105,7 @@ def test_b2bua_sees_of_media_and_payer_only_their_vocabulary(module: Module):
     allowed = {
         "media.session",
         "media.events",
+        "media.mline",
         "media.settings",
         "provider_adapters.payment",
         "provider_adapters.settings",

@@ -14,7 +14,8 @@ from typing import Protocol
 
 import msgspec
 
-from media.events import Done, OpenSession, Refused, RemoteStream, SessionId, SessionOpened, SetMask, SetRemote, Side
+from media.events import Done, OpenSession, Refused, SessionId, SessionOpened, SetMask, SetRemote, Side
+from media.mline import RemoteStream
 from tonewall.frames import pack
 from tonewall.process import card_environment
 

@@ -19,7 +19,7 @@ from b2bua.sip.guard import Guard, Verdict
 from b2bua.sip.headers import Moment
 from b2bua.sip.hop import Hop
 from b2bua.sip.message import MalformedError, Request, Response, read, salvage
-from media.events import LocalStream
+from media.mline import LocalStream
 from tests.fixtures.torture import ALL
 
 _HOP = Hop("192.0.2.1", 5060)

@@ -11,7 +11,7 @@ from b2bua.call import sdp
 from b2bua.call.peer_streams import remote_streams
 from b2bua.call.rewriting import rewrite
 from b2bua.call.sdp_lines import WITHDRAWN
-from media.events import LocalStream
+from media.mline import LocalStream
 
 # Any byte that a line may have: no NUL, CR or LF (RFC 4566 section 9, byte-string).
 TEXT = st.binary(max_size=40).map(lambda raw: re.sub(rb"[\0\r\n]", b"", raw))

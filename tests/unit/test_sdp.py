@@ -11,7 +11,7 @@ from b2bua.call.agreement import agree_on_keys
 from b2bua.call.narrowing import looked_into
 from b2bua.call.peer_streams import remote_streams
 from b2bua.call.rewriting import rewrite
-from media.events import DecodedCodec, LocalStream, RemoteStream
+from media.mline import DecodedCodec, LocalStream, RemoteStream
 
 HERE = (LocalStream("198.51.100.1", 20000), LocalStream("198.51.100.1", 20004))
 OFFER = (

@@ -24,7 +24,6 @@ from media.events import (
     MaskPolicy,
     OpenSession,
     Refused,
-    RemoteStream,
     SessionClosed,
     SessionId,
     SessionOpened,
@@ -32,9 +31,9 @@ from media.events import (
     SetRemote,
     Side,
     StartCapture,
-    StreamKeys,
     WidenSession,
 )
+from media.mline import RemoteStream, StreamKeys
 from media.payers import Payers
 from media.rtp import Rtp, Ssrc, serialise
 from media.settings import MediaSettings
