@@ -21,6 +21,21 @@ void mask_types(struct mask *mask, const struct type_list lists[TYPE_KINDS]) {
         }
 }
 
+void decision_begin(struct decision *decision, uint8_t *packet, size_t length) {
+    decision->verdict = FORWARD;
+    decision->count = 0;
+    decision->ssrc = 0;
+    decision->codec = CODEC_NONE;
+    decision->opens_window = false;
+    decision->bytes = packet;
+    decision->length = length;
+}
+
+void decision_wipe(struct decision *decision) {
+    explicit_bzero(decision->pressed, (size_t)decision->count * sizeof *decision->pressed);
+    decision->count = 0;
+}
+
 static bool looks_like_event(const uint8_t *payload, size_t length) {
     if (length == 0 || length % 4 != 0 || length > 4 * EVENT_BLOCKS)
         return false;
@@ -111,23 +126,22 @@ static struct seen look(struct mask *mask, struct rtp *rtp, const uint8_t *packe
     return seen;
 }
 
-static struct decision decide(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms) {
-    struct decision decision = {.verdict = FORWARD, .bytes = packet, .length = length};
+static void decide(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms, struct decision *decision) {
     struct rtp rtp;
     if (!rtp_parse(packet, length, &rtp)) {
         if (mask->on || mask->types_known)
-            decision.verdict = MALFORMED;
-        return decision;
+            decision->verdict = MALFORMED;
+        return;
     }
     if (rtp_is_rtcp(&rtp)) { /* no sequence number in it */
         if (mask->on)
-            decision.verdict = WITHHELD;
-        return decision;
+            decision->verdict = WITHHELD;
+        return;
     }
-    decision.ssrc = rtp.ssrc;
+    decision->ssrc = rtp.ssrc;
     size_t whole = rtp.end - rtp.start;
     bool opened = false;
-    struct seen seen = look(mask, &rtp, packet, now_ms, &opened, &decision);
+    struct seen seen = look(mask, &rtp, packet, now_ms, &opened, decision);
     if (mask->kinds[rtp.type] != TYPE_EVENT && !seen.has_until)
         sender_follow(&mask->sender, &rtp, now_ms);
     const uint8_t *payload = packet + rtp.start;
@@ -144,7 +158,7 @@ static struct decision decide(struct mask *mask, uint8_t *packet, size_t length,
             fill(mask, rtp.timestamp, false);
     }
     uint16_t leaves_as;
-    decision.opens_window = mask->on && ((withhold && is_key) || decision.count > 0);
+    decision->opens_window = mask->on && ((withhold && is_key) || decision->count > 0);
     bool passes = track_pass(mask, rtp.ssrc, rtp.seq, withhold, &leaves_as);
     if (hold != NULL && withhold && is_key) {
         hold_event(hold, now_ms);
@@ -153,16 +167,16 @@ static struct decision decide(struct mask *mask, uint8_t *packet, size_t length,
     }
     if (!passes) {
         track_spare(mask, rtp.ssrc, 1, (int)whole);
-        decision.verdict = WITHHELD;
-        return decision;
+        decision->verdict = WITHHELD;
+        return;
     }
     track_spare(mask, rtp.ssrc, 0, (int)(whole - size));
     if (is_held) {
         struct frame frame = {.type = rtp.type, .marker = rtp.marker, .coding = coding_of(kind), .seq = leaves_as,
                               .timestamp = rtp.timestamp, .ssrc = rtp.ssrc, .size = (int)size};
         hold_audio(hold, frame, payload, now_ms);
-        decision.verdict = HELD;
-        return decision;
+        decision->verdict = HELD;
+        return;
     }
     put16(packet + 2, leaves_as);
     if (mask->on || opened) { /* the fixed header moves up to the payload: CSRCs, extension, padding and what was redundant stay behind */
@@ -170,23 +184,22 @@ static struct decision decide(struct mask *mask, uint8_t *packet, size_t length,
         memmove(head, packet, 12);
         head[0] = 0x80;
         head[1] = (uint8_t)(rtp.marker << 7 | rtp.type);
-        decision.bytes = head;
-        decision.length = 12 + size;
+        decision->bytes = head;
+        decision->length = 12 + size;
         if (mask->on && kind == TYPE_DECODED) {
-            decision.verdict = ASK;
-            decision.codec = (enum codec)mask->codecs[rtp.type];
+            decision->verdict = ASK;
+            decision->codec = (enum codec)mask->codecs[rtp.type];
         }
     }
-    return decision;
 }
 
-struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms) {
-    struct decision decision = decide(mask, packet, length, now_ms);
+void mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms, struct decision *decision) {
     struct span press = {0};
-    while (mask->hold != NULL && decision.count <= KEYS && hold_pressed(mask->hold, &press))
-        decision.pressed[decision.count++] = (struct pressed){.code = (uint8_t)press.code, .timestamp = press.first};
+    decision_begin(decision, packet, length);
+    decide(mask, packet, length, now_ms, decision);
+    while (mask->hold != NULL && decision->count <= KEYS && hold_pressed(mask->hold, &press))
+        decision->pressed[decision->count++] = (struct pressed){.code = (uint8_t)press.code, .timestamp = press.first};
     explicit_bzero(&press, sizeof press);
-    return decision;
 }
 
 bool mask_leaks(struct mask *mask, const uint8_t *packet, size_t length) {
@@ -215,26 +228,24 @@ bool mask_leaks(struct mask *mask, const uint8_t *packet, size_t length) {
     return mask->shut;
 }
 
-struct decision mask_rtcp(const struct mask *mask, uint8_t *packet, size_t length) {
-    struct decision decision = {.verdict = FORWARD, .bytes = packet, .length = length};
+void mask_rtcp(const struct mask *mask, uint8_t *packet, size_t length, struct decision *decision) {
+    decision_begin(decision, packet, length);
     if (!rtcp_is(packet, length)) {
         if (mask->on || mask->types_known)
-            decision.verdict = MALFORMED;
-        return decision;
+            decision->verdict = MALFORMED;
+        return;
     }
     if (mask->on)
-        decision.length = rtcp_reports(packet, length);
-    report_as_sent(mask, packet, decision.length);
-    if (decision.length == 0)
-        decision.verdict = WITHHELD;
-    return decision;
+        decision->length = rtcp_reports(packet, length);
+    report_as_sent(mask, packet, decision->length);
+    if (decision->length == 0)
+        decision->verdict = WITHHELD;
 }
 
-struct decision mask_rtcp_back(const struct mask *mask, uint8_t *packet, size_t length) {
-    struct decision decision = {.verdict = FORWARD, .bytes = packet, .length = length};
+void mask_rtcp_back(const struct mask *mask, uint8_t *packet, size_t length, struct decision *decision) {
+    decision_begin(decision, packet, length);
     if (rtcp_is(packet, length))
         report_as_heard(mask, packet, length);
     else if (mask->on || mask->types_known)
-        decision.verdict = MALFORMED;
-    return decision;
+        decision->verdict = MALFORMED;
 }
