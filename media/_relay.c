@@ -86,6 +86,7 @@ static int64_t release_due_ms(const struct stream *stream) {
 
 void release(struct relay *relay, struct stream *stream, bool all_of_it) {
     struct hold *hold = stream->mask.hold;
+    relay->stack_is_secret |= stream->mask.on;
     uint8_t *out = relay->buffer.bytes + SPACING;
     for (size_t length; hold != NULL && (length = hold_next(hold, all_of_it, out)) > 0;)
         if (may_leave(relay, stream, out, length) && send_on(stream, AGENT_RTP, out, length))

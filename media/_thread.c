@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum { READY = 256, MASKED_READY = 64, MOST_GATHER_US = 5000, MOST_MASKED_GATHER_US = 10000, PLENTY = 32,
-       LATE_US = 2000, HURRY_US = 100000, HOLDS = 16, QUEUES = 4, STACK_DEPTH = 16384 };
+       LATE_US = 2000, HURRY_US = 100000, HOLDS = 16, QUEUES = 4, STACK_DEPTH = 8192 };
 _Static_assert(2 * SPACING % _Alignof(struct decision) == 0, "a decision fits behind the packets");
 
 struct thread { /* what the media thread alone knows; times in microseconds */
@@ -48,6 +48,7 @@ void enter(struct relay *relay) {
 
 void leave(struct relay *relay) { pthread_mutex_unlock(&relay->lock); }
 
+/* More than twice of what a packet was seen to take; tests/unit/test_relay_stack.py sees what lies deeper. */
 __attribute__((noinline)) void wipe_stack(void) {
     uint8_t below[STACK_DEPTH];
     explicit_bzero(below, sizeof below);

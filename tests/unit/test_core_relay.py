@@ -90,9 +90,9 @@ class Phone:
 class Rig:
     """One relay with one stream between two phones."""
 
-    def __init__(self, gather_us: int = 0) -> None:
+    def __init__(self, gather_us: int = 0, masked_gather_us: int = 0) -> None:
         self.relay = Relay()
-        self.relay.start(gather_us=gather_us)
+        self.relay.start(gather_us=gather_us, masked_gather_us=masked_gather_us)
         sockets = [bound() for _ in range(4)]
         ports = [own.getsockname()[1] for own in sockets]
         self.caller, self.agent = Phone(*ports[:2]), Phone(*ports[2:])
@@ -119,9 +119,10 @@ class Rig:
         self.agent.close()
 
 
-@pytest.fixture
-def rig() -> Iterator[Rig]:
-    made = Rig()
+@pytest.fixture(params=[0, 2000], ids=["prompt", "gathered"])
+def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
+    """What is masked is relayed like all else, or waits for other packets; nothing but time may differ."""
+    made = Rig(masked_gather_us=request.param)
     yield made
     made.close()
 
@@ -559,7 +560,7 @@ def test_a_thread_keeps_to_the_processor_that_it_was_given(rig):
 
 
 def test_packets_that_wait_for_each_other_all_arrive_and_commands_do_not_wait_for_them():
-    with contextlib.closing(Rig(gather_us=5000)) as rig:
+    with contextlib.closing(Rig(gather_us=5000, masked_gather_us=10000)) as rig:
         rig.connect_both()
         for burst in range(0, 200, 10):
             for number in range(burst, burst + 10):
@@ -571,6 +572,8 @@ def test_packets_that_wait_for_each_other_all_arrive_and_commands_do_not_wait_fo
         rig.counted("caller_received", 200)
     with pytest.raises(OSError, match="Invalid"):
         Relay().start(-1, 5001)
+    with pytest.raises(OSError, match="Invalid"):
+        Relay().start(-1, 0, 10001)
 
 
 def threads() -> set[int]:

@@ -69,7 +69,8 @@ def test_where_real_time_is_not_permitted_the_threads_run_as_all_others_and_the_
     script = (
         "import os, resource, sys; from media.threads import MediaThreads; from tonewall import log; log.configure('media')\n"
         "resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))\n"
-        "before = os.listdir('/proc/self/task'); threads = MediaThreads(1); threads.start(realtime=True, gather=0, masked_gather=0)\n"
+        "before = os.listdir('/proc/self/task'); threads = MediaThreads(1)\n"
+        "threads.start(realtime=True, gather=0, masked_gather=0)\n"
         "[own] = set(os.listdir('/proc/self/task')) - set(before)\n"
         "sys.exit(0 if os.sched_getscheduler(int(own)) == os.SCHED_OTHER else 'real-time')"
     )
