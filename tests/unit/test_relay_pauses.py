@@ -43,17 +43,34 @@ class Calls:
         self.relay = Relay()
         self.relay.start(masked_gather_us=masked_gather_us)
         [self.thread] = threads() - before
-        self.calls = []
+        with contextlib.suppress(PermissionError):
+            self.relay.go_first()  # where others want the processor it would do without pauses
+        self.calls: list[tuple[Phone, Phone]] = []
+        self.sockets: list[set[int]] = []
         for stream in range(count):
             sockets = [bound() for _ in range(4)]
             ports = [own.getsockname()[1] for own in sockets]
             self.calls.append((Phone(*ports[:2]), Phone(*ports[2:])))
-            self.relay.open_stream(stream, *(own.detach() for own in sockets))
+            taken = [own.detach() for own in sockets]
+            self.sockets.append(set(taken))
+            self.relay.open_stream(stream, *taken)
             self.relay.set_types(stream, bytes([EVENTS]), b"", mu=bytes([AUDIO]))
             for leg, phone in zip((CALLER, AGENT), self.calls[-1], strict=True):
                 port, rtcp_port = phone.rtp.getsockname()[1], phone.rtcp.getsockname()[1]
                 self.relay.set_peer(stream, leg, HOST, port, HOST, rtcp_port, False)
             self.relay.set_mask(stream, stream < masked)
+
+    def waiting(self) -> tuple[set[int], set[int]]:
+        """The sockets that wake the thread at once, and those that wait for others."""
+        watched = {}
+        for name in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/self/fd/{name}") == "anon_inode:[eventpoll]":
+                    lines = Path(f"/proc/self/fdinfo/{name}").read_text().splitlines()
+                    watched[int(name)] = {int(line.split()[1]) for line in lines if line.startswith("tfd:")}
+        ours = set().union(*self.sockets)
+        [(own, nested)] = [(each, inner) for each in watched for inner in watched if inner in watched[each]]
+        return watched[own] & ours, watched[nested] & ours
 
     def wakes(self) -> int:
         """How often the media thread has waited so far."""
@@ -100,6 +117,22 @@ def latency(speaker: Phone, hearer: Phone, packets: int = 51) -> float:
         assert received(hearer.rtp) == rtp(number, SILENCE)
         taken.append(time.monotonic() - begun)
     return statistics.median(taken)
+
+
+def test_the_sockets_of_a_masked_call_wait_for_others_and_no_other_call_s_do():
+    with contextlib.closing(Calls(3, 1)) as rig:
+        first, second, third = rig.sockets
+        assert rig.waiting() == (second | third, first)
+        rig.relay.set_mask(1, True)
+        rig.relay.set_mask(1, True, policy=2)
+        assert rig.waiting() == (third, first | second)
+        rig.relay.set_mask(0, False)
+        rig.relay.set_mask(0, False)
+        assert rig.waiting() == (first | third, second)
+        rig.relay.close_stream(1)
+        assert rig.waiting() == (first | third, set())
+    with contextlib.closing(Calls(1, 1, 0)) as rig:
+        assert rig.waiting() == (rig.sockets[0], set())
 
 
 @pytest.mark.parametrize("masked_gather_us", [0, 2000])
