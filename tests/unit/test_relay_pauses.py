@@ -193,7 +193,8 @@ def test_masked_packets_are_taken_together():
         before, begun = rig.wakes(), time.monotonic()
         for number in range(200):
             agent.send(rtp(number, SILENCE))
-            until(lambda number=number: time.monotonic() > begun + number * 0.0005)
+            while time.monotonic() < begun + number * 0.0005:
+                pass
         return (rig.wakes() - before) / 200
 
     with contextlib.closing(Calls(1, 1)) as rig:
@@ -206,13 +207,9 @@ def test_an_idle_masked_call_wakes_nobody():
     with contextlib.closing(Calls(50, 50)) as rig:
         with busy(rig.calls):
             until(lambda: rig.relay.counters(0)["caller_received"] > 50)
-
-        def is_still() -> bool:
-            before = rig.wakes()
-            assert select.select([rig.relay.fileno()], [], [], 0.3)[0] == []
-            return rig.wakes() - before <= 1
-
-        until(is_still)
+        before = rig.wakes()
+        assert select.select([rig.relay.fileno()], [], [], 0.5)[0] == []
+        assert rig.wakes() - before < 20  # what was held leaves; pauses would be fifty
 
 
 def test_a_backlog_of_masked_packets_arrives_whole_and_in_order(one_processor):
