@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { READY = 256, MASKED_READY = 64, MOST_GATHER_US = 5000, MOST_MASKED_GATHER_US = 10000, PLENTY = 32,
+enum { READY = 256, MASKED_READY = 16, MOST_GATHER_US = 5000, MOST_MASKED_GATHER_US = 10000, PLENTY = 32,
        LATE_US = 2000, HURRY_US = 100000, HOLDS = 16, QUEUES = 4, STACK_DEPTH = 8192 };
 _Static_assert(2 * SPACING % _Alignof(struct decision) == 0, "a decision fits behind the packets");
 
