@@ -85,13 +85,13 @@ static int await_masked(struct relay *relay, int change) {
 static void take_masked(struct thread *thread) {
     struct relay *relay = thread->relay;
     bool late = thread->masked_paused && thread->masked_came == 0 && thread->now_us - thread->masked_due_us > LATE_US;
-    int left = MASKED_READY;
-    for (int count; left > 0 && (count = epoll_wait(relay->masked, thread->masked_ready, left, 0)) > 0; left -= count) {
+    int left = thread->came > MASKED_READY ? thread->came : MASKED_READY; /* as many as of others: none starves */
+    for (int count; left > 0 && (count = epoll_wait(relay->masked, thread->masked_ready, MASKED_READY, 0)) > 0; left -= count) {
         for (int i = 0; i < count; i++) /* one packet of each, as above */
             relay_one(relay, thread->masked_ready[i].data.ptr, thread->now_us / 1000);
         thread->masked_came += count;
     }
-    if (left == 0)
+    if (left <= 0)
         return; /* it stays due */
     bool many = thread->masked_came > 1 || (thread->masked_paused && thread->masked_came > 0);
     thread->masked_paused = !is_hurried(thread, late) && many;
