@@ -59,27 +59,25 @@ static bool step(struct canary *canary) {
     return canary->run >= STEPS_NEEDED;
 }
 
-/* Whether a receiver that takes any type for an event's would read keys: words of which each is one, or its neighbour again. */
+/* Whether a receiver that takes any type for an event's would read keys: words of which each is one, then the same byte. */
 bool canary_sees(const uint8_t *payload, size_t size) {
     size_t words = size / 4;
     if (words == 0 || payload[0] >> 4 != 0)
         return false;
+    bool filled = false;
     for (size_t word = 1; word < words; word++) {
-        uint8_t now[4], before[4];
-        memcpy(now, payload + 4 * word, 4);
-        memcpy(before, payload + 4 * word - 4, 4);
-        bool flat = now[1] == now[0] && now[2] == now[0] && now[3] == now[0];
-        bool goes_on = word == 1 || memcmp(now, before, 4) == 0 || before[0] >> 4 == 0;
-        if (now[0] >> 4 != 0 && !(flat && goes_on))
+        const uint8_t *now = payload + 4 * word;
+        if (filled ? memcmp(now, now - 4, 4) != 0 : now[0] >> 4 != 0 && memcmp(now, now + 1, 3) != 0)
             return false;
+        filled = filled || now[0] >> 4 != 0;
     }
     bool rest = size >= 40; /* a line at rest: nothing but one level */
     for (size_t at = 1; at < size; at++)
         rest &= payload[at] == payload[0];
     bool again = !rest, flat = !rest; /* what is left over */
     for (size_t at = 4 * words; at < size; at++) {
-        again &= payload[at] == payload[at - 4 * words];
-        flat &= payload[at] == payload[4 * words];
+        again &= !filled && payload[at] == payload[at - 4 * words];
+        flat &= payload[at] == payload[filled ? at - 1 : 4 * words];
     }
     return again || flat;
 }
