@@ -49,6 +49,7 @@ struct suspect { /* what may be the first packet of an event under a wrong type 
     bool used;
     uint16_t seq;
     uint32_t ssrc, timestamp;
+    int64_t at_ms;
 };
 
 struct reach { /* whether redundancy reaches back to what was masked (media/red.py) */

@@ -31,6 +31,7 @@ uint32_t track_numbered(const struct mask *mask, uint32_t ssrc, uint32_t extende
 
 /* --- _press.c (media/reassembly.py) ------------------------------------------------------------------------------------ */
 
+enum { ALIVE_MS = 100, NEXT = 3 };
 enum what { IS_MORE, IS_NEW, IS_LOST, IS_ANOTHER };
 
 struct arrival { /* one packet of an event. `copy`: it is redundant; `packed`: it stands behind another in its packet */

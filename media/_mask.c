@@ -108,15 +108,15 @@ static void sight_block(struct mask *mask, const struct rtp *rtp, const struct b
 }
 
 /* Whether a packet of another type is the second of an event, or a later one. */
-static bool is_stray(struct mask *mask, const struct rtp *rtp, const uint8_t *packet) {
+static bool is_stray(struct mask *mask, const struct rtp *rtp, const uint8_t *packet, int64_t now_ms) {
     const uint8_t *event = packet + rtp->start;
     if (!mask->on || rtp->end - rtp->start != 4 || event[0] > 15 || event[1] & 0x40 || get16(event + 2) == 0)
         return false;
-    struct suspect *before = &mask->suspect;
-    bool agrees = before->used && before->ssrc == rtp->ssrc && before->timestamp == rtp->timestamp && before->seq != rtp->seq;
-    if (!agrees)
-        *before = (struct suspect){.used = true, .seq = rtp->seq, .ssrc = rtp->ssrc, .timestamp = rtp->timestamp};
-    return agrees;
+    struct suspect before = mask->suspect;
+    int next = (int16_t)(uint16_t)(rtp->seq - before.seq);
+    mask->suspect = (struct suspect){.used = true, .seq = rtp->seq, .ssrc = rtp->ssrc, .timestamp = rtp->timestamp, .at_ms = now_ms};
+    return before.used && before.ssrc == rtp->ssrc && before.timestamp == rtp->timestamp && next > 0 && next <= NEXT &&
+           now_ms - before.at_ms <= ALIVE_MS;
 }
 
 /* What of the packet is its primary block becomes a packet of its own. */
@@ -133,7 +133,7 @@ static struct seen look(struct mask *mask, struct rtp *rtp, const uint8_t *packe
     enum type_kind kind = mask->kinds[rtp->type];
     struct block blocks[RED_BLOCKS] = {{.type = rtp->type, .timestamp = rtp->timestamp, .start = rtp->start}};
     blocks[0].size = rtp->end - rtp->start;
-    bool is_stray_one = kind != TYPE_RED && kind != TYPE_EVENT && is_stray(mask, rtp, packet);
+    bool is_stray_one = kind != TYPE_RED && kind != TYPE_EVENT && is_stray(mask, rtp, packet, now_ms);
     int count = kind == TYPE_RED ? red_unwrap(packet, rtp, blocks) : kind == TYPE_EVENT || is_stray_one;
     for (int i = 0; i < count; i++)
         if (mask->kinds[blocks[i].type] == TYPE_EVENT || is_stray_one)

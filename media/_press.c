@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { REPLAY_GAP_MS = 250, ALIVE_MS = 100, NEXT = 3, SEGMENT = 0xFFFF, LONG_SEGMENT = 0xF000, ORDER_MS = 250, REORDER_TICKS = 16000 };
+enum { REPLAY_GAP_MS = 250, SEGMENT = 0xFFFF, LONG_SEGMENT = 0xF000, ORDER_MS = 250, REORDER_TICKS = 16000 };
 
 static int ahead(uint16_t a, uint16_t b) { return (int16_t)(uint16_t)(a - b); }
 

@@ -10,7 +10,8 @@ Rule 5: types that nobody negotiated are unknown; where no types are known at al
 Rule 6: redundancy (RFC 2198) is opened: events in any block are keys, and while masked nothing leaves of a packet but its primary
         block, as a packet of its own; so it is after the mask with a packet that reaches back to what was masked.
 Rule 7: events under another type count too, while masked: four octets with a key's code, a duration and no reserved bit, in
-        two packets of one SSRC and rtp_timestamp. The first alone is withheld and no key: audio never is two such packets.
+        two packets of one SSRC and rtp_timestamp, the second no more than NEXT sequence numbers and ALIVE_MS after the
+        first. The first alone is withheld and no key: audio never is two such packets.
 Rule 8: what may hold a key that nobody can tell is one that is LOST: more events in a packet than there is room for,
         redundancy that cannot be opened.
 Rule 9: reports of RTCP are translated to what was changed, masked or not (media/report.py).
@@ -24,11 +25,11 @@ from dataclasses import dataclass, field, replace
 from . import report, telephone_event
 from .coding import Coding
 from .hold import Hold, Manner
-from .reassembly import LOST, Arrival, Presses
+from .reassembly import ALIVE_MS, LOST, NEXT, Arrival, Presses
 from .red import Block, Reach, unwrap
 from .rtp import Rtp, Ssrc, is_multiplexed_rtcp, is_rtcp, leading_reports, parse, serialise
 from .sender import Outgoing, Sender
-from .sequence import Tracks
+from .sequence import Tracks, difference
 
 DEFAULT = Manner()
 
@@ -72,7 +73,7 @@ class Mask:
     _presses: Presses = field(default_factory=Presses)
     _reach: Reach = field(default_factory=Reach)
     _sender: Sender = field(default_factory=Sender)
-    _suspect: tuple[Ssrc, int, int] | None = None  # SSRC, rtp_timestamp, sequence number
+    _suspect: tuple[Rtp, int] | None = field(default=None, repr=False)  # and when it came
 
     def switch(self, on: bool, manner: Manner = DEFAULT) -> list[bytes]:
         """Mask, or open; what leaves because of it."""
@@ -136,7 +137,7 @@ class Mask:
         """Look at the events in all blocks."""
         seen = _Seen()
         is_red = whole.payload_type in self.red - self.events - self.opaque
-        is_stray = not is_red and whole.payload_type not in self.events and self._is_stray(whole)
+        is_stray = not is_red and whole.payload_type not in self.events and self._is_stray(whole, now_ms)
         if self.on and is_red and not blocks and whole.payload:
             seen.keyed.append(Keyed(whole.ssrc, whole.rtp_timestamp, LOST))
         for block in blocks:
@@ -174,18 +175,18 @@ class Mask:
             seen.primary |= sighting.withheld
             seen.until = begins + event.duration
 
-    def _is_stray(self, whole: Rtp) -> bool:
+    def _is_stray(self, whole: Rtp, now_ms: int) -> bool:
         """Whether a packet of another type is the second of an event, or a later one."""
         event = telephone_event.parse(whole.payload)
         if not self.on or event is None or len(whole.payload) != 4 or not telephone_event.is_key(event):
             return False
         if whole.payload[1] & 0x40 or not event.duration:
             return False
-        key, number = (whole.ssrc, whole.rtp_timestamp), whole.sequence_number
-        agrees = self._suspect is not None and self._suspect[:2] == key and self._suspect[2] != number
-        if not agrees:
-            self._suspect = (*key, number)
-        return agrees
+        before, self._suspect = self._suspect, (replace(whole, payload=b""), now_ms)
+        if before is None or now_ms - before[1] > ALIVE_MS:
+            return False
+        next_one = 0 < difference(whole.sequence_number, before[0].sequence_number) <= NEXT
+        return next_one and (before[0].ssrc, before[0].rtp_timestamp) == (whole.ssrc, whole.rtp_timestamp)
 
     def released(self) -> Iterator[bytes]:
         """What was held and leaves now; to be asked after every packet."""
