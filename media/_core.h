@@ -15,7 +15,7 @@
 /* --- _rtp.c, _track.c, _press.c, _red.c, _report.c, _sender.c, _mask.c: what passes, what it leaves as, what was keyed ------------------- */
 
 enum { TRACKS = 4, PRESSES = 8, KEYS = 32 };
-enum { KEY_HOLD_MS = 100 };
+enum { KEY_HOLD_MS = 100, KEY_LOST = 16 }; /* KEY_LOST: in place of a code, a key that nobody can tell */
 /* In the order in which one counts, where a type is listed as several. TYPE_AUDIO: not looked into; TYPE_OPAQUE: cannot be;
  * TYPE_DECODED: by the decoder process alone. */
 enum type_kind { TYPE_UNKNOWN, TYPE_AUDIO, TYPE_MU, TYPE_A, TYPE_G722, TYPE_DECODED, TYPE_RED, TYPE_OPAQUE, TYPE_EVENT, TYPE_KINDS };
@@ -39,10 +39,17 @@ struct track { /* the sequence numbers of one SSRC (media/sequence.py) */
 };
 
 struct press { /* one event, without its code: what was keyed is not to be found here (media/reassembly.py) */
-    bool used, ended, withheld;
-    uint16_t duration;
-    uint32_t ssrc, timestamp;
+    bool used, ended, withheld, doubted; /* `doubted`: a recording may have begun again, at `doubt` */
+    uint16_t duration, first, newest, doubt; /* the last three: sequence numbers */
+    uint32_t ssrc, timestamp, span;
     int64_t last_ms;
+};
+
+struct suspect { /* what may be the first packet of an event under a wrong type (media/masking.py) */
+    bool used;
+    uint16_t seq;
+    uint32_t ssrc, timestamp;
+    int64_t at_ms;
 };
 
 struct reach { /* whether redundancy reaches back to what was masked (media/red.py) */
@@ -73,6 +80,7 @@ struct mask {
     uint64_t clock;
     struct track tracks[TRACKS];
     struct press presses[PRESSES];
+    struct suspect suspect;
     struct reach reach;
     struct sender sender;
 };
@@ -101,6 +109,8 @@ struct key { /* lives in secret memory only */
 
 struct keys { /* lives in secret memory only */
     int count;
+    bool any_taken;
+    struct key taken; /* the newest, without its code */
     struct key held[KEYS];
 };
 

@@ -167,7 +167,7 @@ static PyObject *mask_rtp_method(PyObject *object, PyObject *args) {
             kept = kept && keys_put((struct keys *)self->keys.bytes, codes[i], decision.ssrc, decision.pressed[i].timestamp, now_ms);
         }
         if (!kept)
-            PyErr_SetString(PyExc_OverflowError, "more keys wait than there is room for");
+            PyErr_SetString(PyExc_OverflowError, "a key has no room, or nobody can tell it");
         else
             result = Py_BuildValue("(y#y#)", decision.verdict == FORWARD ? decision.bytes : NULL, (Py_ssize_t)decision.length,
                                    codes, (Py_ssize_t)decision.count);

@@ -323,6 +323,24 @@ def test_a_latch_takes_the_first_good_packet_of_the_network_and_keeps_it(rig):
     later.close()
 
 
+@pytest.mark.parametrize("datagram", [b"\0\1\6\xc0\1\x80\0\0\xff", b"\x80\1\6\xc0"])
+def test_a_latch_takes_any_datagram_of_the_network_where_it_is_not_rtp_that_was_agreed_on(rig, datagram):
+    rig.relay.set_types(7, b"", b"", clock=0)
+    rig.connect(AGENT, rig.agent)
+    rig.relay.set_peer(7, CALLER, "127.0.0.200", 4000, "127.0.0.200", 4001, True)
+    far, later = bound(OTHER_NETWORK), bound()
+    far.sendto(datagram, (HOST, rig.caller.rtp_port))
+    rig.counted("caller_strangers", 1)
+    rig.caller.send(datagram)
+    assert received(rig.agent.rtp) == datagram
+    later.sendto(datagram, (HOST, rig.caller.rtp_port))
+    rig.counted("caller_strangers", 2)
+    rig.agent.send(b"back")
+    assert received(rig.caller.rtp) == b"back"
+    far.close()
+    later.close()
+
+
 def test_a_latch_hears_rtcp_only_after_rtp_even_from_the_host_of_the_sdp(rig):
     rig.connect(AGENT, rig.agent)
     rig.connect(CALLER, rig.caller, latch=True)
