@@ -12,7 +12,8 @@ from b2bua.call.leg import LegCommand, LegId
 from b2bua.call.limits import Limit
 from b2bua.call.routing import Decision, Router
 from b2bua.call.view import HopView
-from media.events import AnyCommand, Interface, Masking, Side
+from media.events import AnyCommand, Masking, Side
+from media.mline import Interface
 
 
 class Engine(Protocol):

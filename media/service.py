@@ -37,7 +37,6 @@ from media.events import (
     CountSessions,
     Done,
     InfoKeyed,
-    Interface,
     LegCounters,
     OpenSession,
     Refused,
@@ -53,6 +52,7 @@ from media.events import (
     SubmitCapture,
     WidenSession,
 )
+from media.mline import Interface
 from media.payers import Payers
 from media.ports import NoPorts, PortPairs
 from media.sessions import RelayedSession

@@ -24,13 +24,10 @@ from media.events import (
     CaptureState,
     CloseSession,
     Done,
-    Interface,
     LegCounters,
-    LocalStream,
     Masking,
     OpenSession,
     Refused,
-    RemoteStream,
     SessionClosed,
     SessionId,
     SessionLost,
@@ -40,6 +37,7 @@ from media.events import (
     Side,
     StartCapture,
 )
+from media.mline import Interface, LocalStream, RemoteStream
 
 SESSION = SessionId("call-1")
 ORIGIN = 7

@@ -23,7 +23,8 @@ from b2bua.call.event_stream import EventStream
 from b2bua.call.renegotiation import Renegotiation
 from b2bua.call.routing import Destination
 from b2bua.call.state import PHASES, Happening, Phase, step
-from media.events import CloseSession, Interface, Masking, OpenSession, SessionId, SessionOpened, Side
+from media.events import CloseSession, Masking, OpenSession, SessionId, SessionOpened, Side
+from media.mline import Interface
 
 # What another trunk may do better: it answered nothing, or said that it cannot now.
 _ELSEWHERE = frozenset({408, 500, 502, 503, 504})

@@ -28,14 +28,14 @@ from b2bua.call import (
     view,
 )
 from b2bua.call.call import Call
-from media import events
+from media import events, mline
 from provider_adapters import payment as charges
 from tonewall.written import Kinds, WrittenError, read, write
 
 KINDS = Kinds(
     (
-        bridge, call, cdr, charges, codecs, descriptions, events, leg, loan, numbers, payment, relayed, renegotiation, routing,
-        sdp, state, transfer, transfer_state, view,
+        bridge, call, cdr, charges, codecs, descriptions, events, leg, loan, mline, numbers, payment, relayed, renegotiation,
+        routing, sdp, state, transfer, transfer_state, view,
     ),
     never=(trunk.Trunk, leg.LegRequested, leg.RequestLeg, routing.Pattern, routing.Rule),  # of sip.conf, or on their way
 )  # fmt: skip

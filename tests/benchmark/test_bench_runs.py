@@ -14,7 +14,7 @@ import pytest
 
 from tests.leak.report import REQUIRED, SHOWN
 
-from . import capacity, leaking, machine, ng, packets, relaying, relays, rows, soaking
+from . import capacity, leaking, machine, packets, relaying, relays, rows, soaking
 
 
 def test_the_relay_benchmark_carries_packets_and_gives_well_formed_rows(tmp_path: Path) -> None:
@@ -91,18 +91,6 @@ def test_a_row_compares_the_quietest_run_of_each() -> None:
 def test_without_a_peer_a_row_has_no_ratio() -> None:
     runs = [{"program": "ours", "disturbed": 0.0, "cost": 2.0}]
     assert rows.compare("x", "ms", "cost", runs, "ours", "peer") == rows.Row("x", 2.0, "ms", None, None, None)
-
-
-def test_bencode_gives_back_what_was_encoded() -> None:
-    message = {"command": "offer", "flags": ["trust-address"], "count": -3, "sdp": "v=0\r\n"}
-    expected = {"command": b"offer", "flags": [b"trust-address"], "count": -3, "sdp": b"v=0\r\n"}
-    assert ng.decode(ng.encode(message)) == expected
-
-
-@pytest.mark.parametrize("cut", [b"", b"i3", b"5:abc", b"l1:a", b"d1:a", b"x", b"i1ei2e"])
-def test_what_is_not_bencode_is_refused(cut: bytes) -> None:
-    with pytest.raises(ng.NgError):
-        ng.decode(cut)
 
 
 def test_masked_calls_are_relayed_too_and_give_their_row() -> None:

@@ -35,7 +35,6 @@ from media.events import (
     Done,
     Field,
     LegCounters,
-    LocalStream,
     OpenSession,
     Refused,
     SessionClosed,
@@ -46,6 +45,7 @@ from media.events import (
     SubmitCapture,
     WidenSession,
 )
+from media.mline import LocalStream
 from provider_adapters.payment import Approved, Declined, Unknown
 from tests.call_script import COUNTERS, GUARD, ORDER, ORIGIN, SEED, SESSION, THEIRS, sdp
 

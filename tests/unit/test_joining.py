@@ -12,7 +12,8 @@ from b2bua.call.leg import LegId
 from b2bua.call.routing import Pattern, Place, Rule
 from b2bua.call.view import NotNow
 from b2bua.switchboard import Switchboard
-from media.events import CaptureState, CloseSession, Interface, SessionId, SetMask, SetRemote, Side
+from media.events import CaptureState, CloseSession, SessionId, SetMask, SetRemote, Side
+from media.mline import Interface
 from tests.call_script import ORDER, THEIRS, sdp
 from tests.unit.test_switchboard import Exchange
 
@@ -211,7 +212,7 @@ async def test_one_who_never_answers_is_given_up_and_comes_back() -> None:
     deadline = line.call.deadline()
     assert deadline is not None
     at.wire.sent.clear()
-    at.board._step(line, lambda _: line.call.expire(deadline))
+    at.board._execution.step(line, lambda _: line.call.expire(deadline))
     assert at.told("agent") == [leg.NotifyLeg("f1", 408, "")]
     at.says("consulted", leg.ReinviteFailed(408, "no"))
     assert at.told("agent's") == []

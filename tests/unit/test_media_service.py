@@ -23,10 +23,8 @@ from media.events import (
     CountSessions,
     Done,
     InfoKeyed,
-    Interface,
     OpenSession,
     Refused,
-    RemoteStream,
     SendKey,
     SessionClosed,
     SessionId,
@@ -38,6 +36,7 @@ from media.events import (
     StartCapture,
     WidenSession,
 )
+from media.mline import Interface, RemoteStream
 from media.payers import Payers
 from media.rtp import Rtp, Ssrc, serialise
 from media.service import MediaService

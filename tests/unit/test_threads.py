@@ -15,7 +15,6 @@ from media.events import (
     CloseSession,
     Done,
     OpenSession,
-    RemoteStream,
     SessionClosed,
     SessionId,
     SessionOpened,
@@ -24,6 +23,7 @@ from media.events import (
     Side,
     StartCapture,
 )
+from media.mline import RemoteStream
 from media.payers import Payers
 from media.rtp import Rtp, Ssrc, serialise
 from media.service import MediaService
