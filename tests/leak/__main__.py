@@ -36,6 +36,7 @@ from tests.leak.report import (
 from tests.leak.voice import talks
 
 VOICES = ("speech alone", "speech and a key every 8 s")
+_WIDE = 150  # columns, where the output is no terminal
 _CONTROL = 0.95  # of presses is read without a mask, where nothing may be read with one
 
 
@@ -89,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
     said = [] if asked.no_speech else talks(asked.minutes)
     spoken = [Spoken(mask, talk, keys) for keys in (False, True) for talk in said]
     rows, voices = run([one for each in plan.values() for one in each], spoken, seed=asked.seed, jobs=asked.jobs)
-    console, failed = Console(), False
+    console, failed = Console(width=_WIDE if not sys.stdout.isatty() else None), False
     tables: dict[str, str] = {}
     left = iter(rows)
     for name, each in plan.items():
