@@ -1,6 +1,7 @@
 """Two cards keyed at the same time give the agents the same octets, in packets of the same length, at the same time.
 
-Each test first keys two digits where no mask is on, and sees that they can be told from each other."""
+Each test first keys two digits where no mask is on, and sees that they can be told from each other. Beside events, a key is put
+into header extensions, padding, RTCP's texts and packets of an application, and reports' extensions."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ from tests.wire.test_opus import OPUS, TICKS, opus_offer
 from tests.wire.test_redundancy import RED, Redundant
 from tests.wire.test_redundancy import describe as redundant_offer
 from tests.wire.test_rtcp_mux import MUX
-from tests.wire.two_cards import Arrived, Audio, Script, Side, Two, differences, two
+from tests.wire.two_cards import CARDS, Arrived, Audio, Script, Side, Two, differences, two
 
 MASKS = ("mask", "mute-on-key", "mute")
 RATE = 8000
@@ -212,3 +213,33 @@ async def test_over_srtp_at_the_agent_s_leg(tmp_path: Path, policy: str) -> None
         await the_same(at, read=opener.read)
         sealed = [[data for data, _ in side.agent.rtp.heard] for side in at.sides]
         assert not set(sealed[0]) & set(sealed[1]), "each call has its own key"
+
+
+# --- what a stage that leaks would do, to what came of a call in which nothing did --------------------------------------
+
+
+def _later(times: list[float], digits: str) -> list[float]:
+    return [time + 0.01 * int(digits[6 + number % 6]) for number, time in enumerate(times)]
+
+
+STAGES: dict[str, Callable[[Arrived, str], Arrived]] = {
+    "one packet less": lambda came, digits: replace(came, datagrams=came.datagrams[int(digits[7]) :]),
+    "a bit of one packet": lambda came, digits: replace(
+        came, datagrams=[came.datagrams[0][:-1] + bytes([came.datagrams[0][-1] ^ int(digits[7])]), *came.datagrams[1:]]
+    ),
+    "padding": lambda came, digits: replace(came, datagrams=[data + bytes(int(digits[7])) for data in came.datagrams]),
+    "the order": lambda came, digits: replace(
+        came, datagrams=came.datagrams[int(digits[7]) :] + came.datagrams[: int(digits[7])]
+    ),
+    "the time": lambda came, digits: replace(came, times=_later(came.times, digits)),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_way_to_tell_a_digit_is_seen(stage: str) -> None:
+    came = Arrived(
+        [bytes([0x80, 0]) + number.to_bytes(4, "big") for number in range(200)], [0.02 * n for n in range(200)]
+    )
+    one, other = (STAGES[stage](came, card.number) for card in CARDS)
+    assert differences(came, came) == []
+    assert differences(one, other) != []
