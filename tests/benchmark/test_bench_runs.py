@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.leak.report import REQUIRED, SHOWN
+from tests.leak.report import ALONE, OTHERS, REQUIRED, SHOWN
 
 from . import capacity, leaking, machine, packets, relaying, relays, rows, soaking
 
@@ -74,8 +74,9 @@ def test_what_is_read_behind_the_mask_is_a_table_and_three_rows() -> None:
     ]
     assert result.rows[0].unit == f"of {4 * len(REQUIRED)}"
     assert all(run["control"]["union"] for run in result.runs), "without a mask the decoders read them"
-    [table] = result.tables
-    assert table.row_count == len(REQUIRED) + len(SHOWN)
+    pressed, spoken = result.tables
+    assert pressed.row_count == len([*REQUIRED, *SHOWN, *ALONE, *OTHERS])
+    assert spoken.row_count == 2
 
 
 def test_a_row_compares_the_quietest_run_of_each() -> None:
