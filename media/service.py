@@ -152,8 +152,9 @@ class MediaService:
 
     def _heard(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
         answer = self._obey(command)
-        # That a peer's address was taken is no news to anybody; that it was not, is.
-        connection.send(answer, urgent=not (isinstance(command, SetRemote) and isinstance(answer, Done)))
+        # That a peer's address was taken is no news to anybody, unless an answer waits for it; that it was not, is.
+        quiet = isinstance(command, SetRemote) and not command.mark and isinstance(answer, Done)
+        connection.send(answer, urgent=not quiet)
 
     def _obey(self, command: AnyCommand) -> AnyAnswer:
         try:
