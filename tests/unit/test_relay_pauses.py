@@ -69,8 +69,12 @@ class Calls:
                     lines = Path(f"/proc/self/fdinfo/{name}").read_text().splitlines()
                     watched[int(name)] = {int(line.split()[1]) for line in lines if line.startswith("tfd:")}
         ours = set().union(*self.sockets)
-        [(own, nested)] = [(each, inner) for each in watched for inner in watched if inner in watched[each]]
-        return watched[own] & ours, watched[nested] & ours
+        pairs = [(each, inner) for each in watched for inner in watched if inner in watched[each]]
+        # Other relays of this process may not have been collected yet.
+        [(prompt, later)] = [
+            (watched[own] & ours, watched[nested] & ours) for own, nested in pairs if (watched[own] | watched[nested]) & ours
+        ]
+        return prompt, later
 
     def wakes(self) -> int:
         """How often the media thread has waited so far."""
