@@ -10,7 +10,8 @@ WORKERS ?= 4
 
 BUILD_PACKAGES := build-essential ca-certificates cmake libsrtp2-dev pkg-config python3-dev python3-venv
 RUN_PACKAGES   := espeak-ng
-TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav baresip-core chromium dnsmasq-base \
+TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asterisk-core-sounds-fr-wav \
+                  asterisk-core-sounds-it-wav asterisk-core-sounds-ru-wav baresip-core chromium dnsmasq-base \
                   fonts-dejavu-core iproute2 kamailio kamailio-tls-modules libbcg729-0 libsox-fmt-base libspandsp2 libvo-amrwbenc0 \
                   multimon-ng postgresql procps rtpengine-daemon sip-tester sox tshark
 
@@ -68,9 +69,9 @@ bench: build/.setup build/.apt-test  ## Compare with rtpengine and sippy; writes
 soak: build/.setup build/.apt-test  ## Hold 5,000 idle calls for two minutes, end them, and look at what is left; about five minutes
 	$(BIN)/python -m tests.benchmark --only soak
 
-PRESSES ?= 1500
-leak-report: build/.setup build/.apt-test  ## Key PRESSES (1500) a condition into the mask and let three decoders listen; some two minutes
-	$(BIN)/python -m tests.leak tests.leak.core:Masked --presses $(PRESSES) --minutes 30 --markdown build/leak-report.md
+PRESSES ?= 10000
+leak-report: build/.setup build/.apt-test  ## Key PRESSES a condition into the mask, let three decoders listen, write docs/leak-report.md (10,000; half an hour)
+	$(BIN)/python -m tests.leak --presses $(PRESSES)
 
 flood: build/.setup build/.apt-test  ## 1,000 INVITEs a second of a stranger for half a minute, while calls are up
 	TONEWALL_FLOOD_SECONDS=30 $(BIN)/python -m pytest -q -rP tests/wire/test_flood.py

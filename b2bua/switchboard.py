@@ -154,7 +154,7 @@ class Switchboard:
         if isinstance(answer, Counted):
             self._counted = answer
             return
-        if isinstance(answer, Done) and isinstance(command, SetRemote):
+        if isinstance(answer, Done) and isinstance(command, SetRemote) and not command.mark:
             return  # as expected, and it moves no call
         self._ladders.media(command, answer)
         line = self._lines.get(command.session)

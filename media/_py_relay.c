@@ -83,11 +83,11 @@ static PyObject *none_or_error(int error) {
 }
 
 static PyObject *relay_start_method(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"processor", "gather_us", NULL};
-    int processor = -1, gather_us = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|ii", names, &processor, &gather_us))
+    static char *names[] = {"processor", "gather_us", "masked_gather_us", NULL};
+    int processor = -1, gather_us = 0, masked_gather_us = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|iii", names, &processor, &gather_us, &masked_gather_us))
         return NULL;
-    return none_or_error(relay_start(((Relay *)self)->relay, processor, gather_us));
+    return none_or_error(relay_start(((Relay *)self)->relay, processor, gather_us, masked_gather_us));
 }
 
 static PyObject *relay_go_first_method(PyObject *self, PyObject *Py_UNUSED(ignored)) {

@@ -109,10 +109,14 @@ class WidenSession(Command, frozen=True, kw_only=True, tag="widen"):
 
 
 class SetRemote(Command, frozen=True, kw_only=True, tag="set_remote"):
-    """Tell where one leg's peer is, m-line by m-line. Answered by `Done`."""
+    """Tell where one leg's peer is, m-line by m-line. Answered by `Done`.
+
+    `mark`: b2bua's number for it, where something waits for that answer; 0: nothing does, and it is in no hurry.
+    """
 
     side: Side
     streams: tuple[RemoteStream, ...]
+    mark: int = 0
 
 
 class SetMask(Command, frozen=True, kw_only=True, tag="set_mask"):

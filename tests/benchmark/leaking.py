@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.leak.codec import PCMA
 from tests.leak.core import Masked
-from tests.leak.report import REQUIRED, SHOWN, false_masks, table
-from tests.leak.report import measure as read
+from tests.leak.report import ALONE, OTHERS, REQUIRED, SHOWN, Asked, Spoken, run, table, voice_table
+from tests.leak.voice import Talk
 
 from .rows import Result, Row
 
@@ -28,19 +27,27 @@ SHORT = LeakPlan(presses=20, minutes=2.0)
 
 def measure(plan: LeakPlan, say: Say = lambda _: None) -> Result:
     """Leaked presses under the conditions under which there may be none, and stretches of speech that were taken for a key."""
-    say(f"mask: {plan.presses} presses a condition, three decoders")
-    rows = read(Masked, [*REQUIRED, *SHOWN], plan.presses, shown=False)
+    say(f"mask: {plan.presses} presses a condition, three decoders, and {plan.minutes:g} minutes of speech, twice")
+    asked = [Asked(Masked, condition, plan.presses) for condition in (*REQUIRED, *SHOWN, *ALONE, *OTHERS)]
+    talk = Talk("speech of the presses", minutes=plan.minutes)
+    rows, voices = run(asked, [Spoken(Masked, talk, keys) for keys in (False, True)], shown=False)
     required = rows[: len(REQUIRED)]
-    say(f"mask: {plan.minutes:g} minutes of speech")
-    voice = false_masks(Masked, plan.minutes * 60, 1, payload_type=PCMA)
-    presses = sum(row.presses for row in required)
     figures = [
-        Row("leaked_presses", sum(row.leaked["union"] for row in required), f"of {presses}"),
-        Row("false_masks_per_10_minutes", round(len(voice.changed) / voice.seconds * 600, 2), "stretches"),
-        Row("false_mask_longest_ms", max(voice.changed, default=0.0), "ms"),
+        Row(
+            "leaked_presses", sum(row.leaked["union"] for row in required), f"of {sum(row.presses for row in required)}"
+        ),
+        Row("false_masks_per_10_minutes", round(voices[0].in_10_minutes, 2), "stretches"),
+        Row("false_mask_longest_ms", max(voices[0].changed, default=0.0), "ms"),
     ]
     runs = [
         {"benchmark": "mask", "condition": row.name, "leaked": dict(row.leaked), "control": dict(row.control)}
         for row in rows
     ]
-    return Result(figures, runs, tables=[table(rows, "Presses that decoders read behind the mask")])
+    return Result(
+        figures,
+        runs,
+        tables=[
+            table(rows, "Presses that decoders read behind the mask"),
+            voice_table(voices, "Speech, and speech with a key every 8 s"),
+        ],
+    )

@@ -7,11 +7,12 @@ import os
 import shutil
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.leak.report import REQUIRED, SHOWN
+from tests.leak.report import ALONE, OTHERS, REQUIRED, SHOWN
 
 from . import capacity, leaking, machine, packets, relaying, relays, rows, soaking
 
@@ -73,8 +74,9 @@ def test_what_is_read_behind_the_mask_is_a_table_and_three_rows() -> None:
     ]
     assert result.rows[0].unit == f"of {4 * len(REQUIRED)}"
     assert all(run["control"]["union"] for run in result.runs), "without a mask the decoders read them"
-    [table] = result.tables
-    assert table.row_count == len(REQUIRED) + len(SHOWN)
+    pressed, spoken = result.tables
+    assert pressed.row_count == len([*REQUIRED, *SHOWN, *ALONE, *OTHERS])
+    assert spoken.row_count == 2
 
 
 def test_a_row_compares_the_quietest_run_of_each() -> None:
@@ -102,6 +104,20 @@ def test_masked_calls_are_relayed_too_and_give_their_row() -> None:
     [row] = result.rows
     assert row.name == "masked_relay_cpu_us_per_packet"
     assert row.value
+
+
+def test_masked_calls_beside_others_do_not_count_in_the_latency_of_those() -> None:
+    plan = relaying.Plan(calls=4, masked=2, rounds=1, most_rounds=1, seconds=0.5, warm_up=0.1)
+    result = relaying.measure_mixed(plan, peers=False)
+    assert [row.name for row in result.rows] == [
+        "mixed_relay_cpu_us_per_packet",
+        "mixed_relay_latency_p50_us",
+        "mixed_relay_latency_p99_us",
+    ]
+    (run,) = result.runs
+    assert 0 < run["timed"] <= run["sent"] / 2
+    (whole,) = relaying.measure_masked("masked_relay_cpu_us_per_packet", replace(plan, masked=4), peers=False).runs
+    assert whole["timed"] == whole["received"]
 
 
 def test_the_most_calls_are_those_of_the_last_step_that_was_carried(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,6 @@
-"""Measure a mask: `python -m tests.leak package.module:Mask --presses 10000 --minutes 60 --markdown table.md`.
+"""Measure the product's mask under every policy and write docs/leak-report.md's tables: `python -m tests.leak`.
+
+Another mask: `python -m tests.leak package.module:Mask --presses 1000 --only alone`, which is shown and not written.
 
 Exits 1 if anything was read under a condition under which nothing may be, or if a control misses more than it should."""
 
@@ -7,16 +9,34 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import cast
 
 from rich.console import Console
 
-from tests.leak.codec import PCMA
+from tests.leak import document
+from tests.leak.core import Masked, Muted, MutedOnKey
+from tests.leak.judge import Row
 from tests.leak.masking import Masker
-from tests.leak.report import REQUIRED, SHOWN, false_masks, markdown, measure, table
+from tests.leak.presses import Condition
+from tests.leak.report import (
+    ALONE,
+    OTHERS,
+    REQUIRED,
+    SHOWN,
+    Asked,
+    Spoken,
+    markdown,
+    run,
+    table,
+    voice_markdown,
+    voice_table,
+)
+from tests.leak.voice import talks
 
+VOICES = ("speech alone", "speech and a key every 8 s")
+_WIDE = 150  # columns, where the output is no terminal
 _CONTROL = 0.95  # of presses is read without a mask, where nothing may be read with one
 
 
@@ -26,29 +46,72 @@ def named(path: str) -> Callable[[], Masker]:
     return cast("Callable[[], Masker]", getattr(importlib.import_module(module), name))
 
 
+def sections(mask: str | None, presses: int) -> dict[str, list[Asked]]:
+    """The rows of each table."""
+    every = [*REQUIRED, *SHOWN, *ALONE, *OTHERS]
+    if mask:
+        return {mask: [Asked(named(mask), condition, presses) for condition in every]}
+    loud: list[Condition] = [REQUIRED[7], *SHOWN]
+    return {
+        "mask": [Asked(Masked, condition, presses) for condition in every],
+        "mute-on-key": [Asked(MutedOnKey, condition, presses) for condition in [*loud, ALONE[4]]],
+        "mute": [Asked(Muted, condition, presses // 10) for condition in loud],
+    }
+
+
+def fails(name: str, asked: Asked, row: Row) -> bool:
+    """Whether something was read that may not be, or a control is deaf. A first press may be read where no key came before."""
+    if asked.condition in REQUIRED and row.control["union"] < _CONTROL * row.controlled:
+        return True
+    never = asked.condition in REQUIRED or (name in {"mute-on-key", "mute"} and not asked.condition.alone)
+    return never and bool(row.leaked["union"])
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.leak")
-    parser.add_argument("mask", help="package.module:Name of a Masker; tests.leak.masking:Open is none at all")
-    parser.add_argument("--presses", type=int, default=10_000, help="for each condition")
-    parser.add_argument("--minutes", type=float, default=10.0, help="of speech alone")
+    parser.add_argument(
+        "mask", nargs="?", help="package.module:Name of a Masker; tests.leak.masking:Open is none at all"
+    )
+    parser.add_argument("--presses", type=int, default=document.ENOUGH, help="for each condition")
+    parser.add_argument(
+        "--minutes", type=float, default=30.0, help="of the presses' speech, without and with a key every 8 s"
+    )
+    parser.add_argument("--only", default="", help="conditions in whose name this is")
+    parser.add_argument("--no-speech", action="store_true", help="presses alone")
     parser.add_argument("--jobs", type=int, default=None, help="processes; as many as there are cores")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--markdown", type=Path, help="write the table here too")
     asked = parser.parse_args(arguments)
-    mask = named(asked.mask)
-    rows = measure(mask, [*REQUIRED, *SHOWN], asked.presses, seed=asked.seed, jobs=asked.jobs)
-    voice = false_masks(mask, asked.minutes * 60, asked.seed, payload_type=PCMA)
-    said = (
-        f"Speech alone, {voice.seconds / 60:.1f} minutes: changed {len(voice.changed)} times, at most "
-        f"{max(voice.changed, default=0.0):.1f} ms; delayed by {voice.delay_ms:.1f} ms."
-    )
-    console = Console()
-    console.print(table(rows, asked.mask))
-    console.print(said)
-    if asked.markdown:
-        asked.markdown.write_text(f"{markdown(rows)}\n{said}\n")
-    required = rows[: len(REQUIRED)]
-    return int(any(row.leaked["union"] or row.control["union"] < _CONTROL * row.presses for row in required))
+    began = time.monotonic()
+    plan = {
+        name: [one for one in rows if asked.only in one.condition.name]
+        for name, rows in sections(asked.mask, asked.presses).items()
+    }
+    mask = named(asked.mask) if asked.mask else Masked
+    said = [] if asked.no_speech else talks(asked.minutes)
+    spoken = [Spoken(mask, talk, keys) for keys in (False, True) for talk in said]
+    rows, voices = run([one for each in plan.values() for one in each], spoken, seed=asked.seed, jobs=asked.jobs)
+    console, failed = Console(width=_WIDE if not sys.stdout.isatty() else None), False
+    tables: dict[str, str] = {}
+    left = iter(rows)
+    for name, each in plan.items():
+        own = [next(left) for _ in each]
+        failed |= any(fails(name, one, row) for one, row in zip(each, own, strict=True))
+        console.print(table(own, name))
+        tables[name] = markdown(own)
+    for name, part in zip(VOICES, (voices[: len(said)], voices[len(said) :]), strict=True):
+        console.print(voice_table(part, name))
+        tables[name] = voice_markdown(part)
+    minutes = (time.monotonic() - began) / 60
+    console.print(f"{minutes:.1f} minutes")
+    if not (asked.mask or asked.only or asked.no_speech):
+        tables["made"] = (
+            f"`make leak-report`, seed {asked.seed}: {sum(row.presses for row in rows):,} presses, {minutes:.0f} minutes.\n"
+        )
+        to = document.write(tables, asked.presses)
+        console.print(f"Written to {to}")
+        if to != document.PAGE:
+            console.print(f"{document.PAGE.name} is left as it is: it takes {document.ENOUGH:,} presses a condition.")
+    return int(failed)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ Every draw comes from one seeded generator: the same seed and condition give the
 The level of a press is that of its louder tone, in dBm0 of a sine (see `codec`); twist is the high tone over the low one,
 in dB: with a level of -3 dBm0 and a twist of 6 dB the tones have -9 and -3 dBm0. Background is measured against the power of both
 tones together: speech (its active level) and noise "at 6 dB below" have a quarter of that power, in the telephone band for
-speech and over all 4 kHz for noise, and follow the level from one press to the next, a ramp in between."""
+speech and over all 4 kHz for noise, and follow the level from one press to the next, a ramp in between.
+
+A press that is alone has a stream, and so a mask, of its own: nothing before it has told the mask that keys are coming."""
 
 from __future__ import annotations
 
@@ -18,6 +20,7 @@ from tests.leak.decoders import COLUMNS, KEYS, RATE, ROWS
 from tests.leak.speech import VOICES, talk
 
 SILENCE, NOISE, SPEECH = "silence", "noise", "speech"
+_STOPPED = 0.3  # seconds at most, between the end of speech and a press
 _RAMP = 0.005  # seconds at most, where a press has no hard onset
 
 
@@ -36,6 +39,10 @@ class Condition:
     payload_types: tuple[int, ...] = (PCMA, PCMU)
     transcode: bool = False
     voices: tuple[str, ...] = VOICES
+    alone: tuple[float, float] | None = (
+        None  # seconds of background before each press, which is the first that is heard
+    )
+    stops: bool = False  # the background ends, up to 0.3 s before a press that is alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +68,28 @@ class Recording:
     presses: tuple[Press, ...]
 
 
-def recording(condition: Condition, presses: int, seed: int) -> Recording:
-    """`presses` random presses under one condition, between half a second of background before and after."""
+def recordings(condition: Condition, presses: int, seed: int) -> list[Recording]:
+    """`presses` random presses: in one recording, or each in its own where they are alone."""
+    if condition.alone is None:
+        return [recording(condition, presses, seed)]
+    return [recording(condition, 1, (seed, number)) for number in range(presses)]
+
+
+def recording(condition: Condition, presses: int, seed: int | tuple[int, int]) -> Recording:
+    """`presses` random presses under one condition, between half a second of background before and after, or what
+    the condition says before a press that is alone and a quarter after it."""
     random = np.random.default_rng(seed)
     keyed: list[Press] = []
     tones: list[tuple[int, Floats]] = []
-    at = RATE // 2
+    at = int(random.uniform(*condition.alone) * RATE) if condition.alone else RATE // 2
     for _ in range(presses):
         press, tone = _press(random, condition, at)
         keyed.append(press)
         tones.append((at, tone))
         at = press.last + 1 + int(random.uniform(*condition.pause) * RATE)
-    audio = _background(random, condition, keyed, -(-(at + RATE // 2) // PACKET) * PACKET)
+    audio = _background(random, condition, keyed, -(-(at + RATE // (4 if condition.alone else 2)) // PACKET) * PACKET)
+    if condition.stops:
+        audio[keyed[0].first - int(random.uniform(0, _STOPPED) * RATE) :] = 0
     unkeyed = audio.copy()
     for start, tone in tones:
         audio[start : start + len(tone)] += tone

@@ -1,36 +1,29 @@
-"""How much of random key presses is read behind a mask, condition by condition: the table of docs/leak-report.md.
+"""How much of random key presses is read behind a mask, condition by condition, and what the mask costs a voice.
 
-Rule 1: beside every row stands its control, the same recordings without a mask.
-Rule 2: a press counts as leaked when a decoder reads any key while it lasts or shortly after, the right one or not; keys
-        read elsewhere are counted too, in a column of their own.
-Rule 3: a key that the same decoder reads at the same place in the same stream without any press is speech's own: it is
-        counted by itself and is no leak. The stream without presses is heard twice, whole and with silence wherever the mask
-        has changed anything: a piece of speech between two silences is read as a key more often than speech that goes on.
-
-Work is cut into recordings of 50 presses, each with a seed of its own: the table does not depend on how many processes did it."""
+Work is cut into recordings of 50 presses, each with a seed of its own: the tables do not depend on how many processes did it.
+One recording in ten is heard without a mask too."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 
-import numpy as np
-from rich.progress import Progress
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tests.leak.codec import G722, Pcm, decoded
-from tests.leak.decoders import DECODERS, RATE, Heard, together, union
+from tests.leak.codec import G722
+from tests.leak.decoders import DECODERS
+from tests.leak.judge import Row, one_recording
 from tests.leak.masking import Masker
-from tests.leak.presses import NOISE, SPEECH, Condition, Press, Recording, recording, talking
+from tests.leak.presses import NOISE, SPEECH, Condition
+from tests.leak.speech import HELD_OUT
+from tests.leak.voice import Talk, Voice, false_masks
 
 A_RECORDING = 50  # presses
-_LATE = int(0.15 * RATE)  # a mask's look-ahead, and a decoder's own delay
-_APART = int(0.05 * RATE)  # two changes of the audio with less between them are one
-_DELAYS = range(100 * RATE // 1000 + 1)  # what a mask may hold back: up to 100 ms
+_CONTROLS = 10  # recordings, of which one has its control
 
 # Under these nothing may be read.
 REQUIRED = (
@@ -52,27 +45,40 @@ SHOWN = (
     Condition("speech as loud", SPEECH, 0.0),
     Condition("speech 6 dB above", SPEECH, -6.0),
 )
+# As people press keys: each the first that the mask hears.
+_FIRST = (1.0, 3.0)
+ALONE = (
+    Condition("alone, clean", alone=_FIRST),
+    Condition("alone, after speech", SPEECH, 6.0, alone=_FIRST, stops=True),
+    Condition("alone, noise 6 dB below", NOISE, 6.0, alone=_FIRST),
+    Condition("alone, speech 12 dB below", SPEECH, 12.0, alone=_FIRST),
+    Condition("alone, speech 6 dB below", SPEECH, 6.0, alone=_FIRST),
+    Condition("alone, speech 6 dB below, transcoded", SPEECH, 6.0, transcode=True, alone=_FIRST),
+    Condition("alone, G.722, speech 6 dB below", SPEECH, 6.0, payload_types=(G722,), alone=_FIRST),
+)
+# With speech that chose no threshold.
+OTHERS = tuple(
+    replace(condition, name=f"held out: {condition.name}", voices=HELD_OUT)
+    for condition in (REQUIRED[5], REQUIRED[7], ALONE[3], ALONE[4])
+)
 
 
-@dataclass(slots=True)
-class Row:
-    """What was read under one condition. `leaked` and `control`: presses, by decoder, and by any (`union`)."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One row of presses."""
 
-    name: str
-    presses: int = 0
-    leaked: Counter[str] = field(default_factory=Counter)
-    control: Counter[str] = field(default_factory=Counter)
-    right: int = 0  # presses whose own digit some decoder read
-    elsewhere: int = 0  # keys that were read where nobody pressed one
-    speech: int = 0  # keys that are read without any press too
+    mask: Callable[[], Masker]  # can be pickled; a new one hears each recording
+    condition: Condition
+    presses: int
 
-    def add(self, other: Row) -> None:
-        self.presses += other.presses
-        self.leaked += other.leaked
-        self.control += other.control
-        self.right += other.right
-        self.elsewhere += other.elsewhere
-        self.speech += other.speech
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """One row of speech."""
+
+    mask: Callable[[], Masker]
+    talk: Talk
+    keys: bool = False
 
 
 def measure(
@@ -84,133 +90,87 @@ def measure(
     jobs: int | None = None,
     shown: bool = True,
 ) -> list[Row]:
-    """`presses` for each condition, through a new mask for each recording; `mask` must be picklable. `shown`: the progress."""
-    rows = {condition.name: Row(condition.name) for condition in conditions}
-    shares = [min(A_RECORDING, presses - done) for done in range(0, presses, A_RECORDING)]
+    """`presses` for each condition. `shown`: the progress."""
+    return run([Asked(mask, condition, presses) for condition in conditions], seed=seed, jobs=jobs, shown=shown)[0]
+
+
+def run(
+    asked: Sequence[Asked],
+    spoken: Sequence[Spoken] = (),
+    *,
+    seed: int = 1,
+    jobs: int | None = None,
+    shown: bool = True,
+) -> tuple[list[Row], list[Voice]]:
+    """All rows, in the order in which they were asked for."""
+    rows = [Row(one.condition.name) for one in asked]
     # Forked processes would inherit the threads and locks of whatever the mask runs in.
     context = multiprocessing.get_context("spawn")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with (
-        Progress(transient=True, disable=not shown) as progress,
+        Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), transient=True, disable=not shown) as progress,
         ProcessPoolExecutor(jobs or os.cpu_count(), context) as pool,
     ):
-        task = progress.add_task("Leaks", total=presses * len(conditions))
-        waiting = [
-            pool.submit(one_recording, mask, condition, share, seed * 1_000_003 + number)
-            for condition in conditions
-            for number, share in enumerate(shares)
-        ]
+        voices = [pool.submit(false_masks, one.mask, one.talk, seed, keys=one.keys) for one in spoken]
+        waiting: dict[Future[Row], Row] = {}
+        for row, one in zip(rows, asked, strict=True):
+            for number, done in enumerate(range(0, one.presses, A_RECORDING)):
+                share = min(A_RECORDING, one.presses - done)
+                control = number % _CONTROLS == 0
+                which = seed * 1_000_003 + number
+                waiting[pool.submit(one_recording, one.mask, one.condition, share, which, control)] = row
+        task = progress.add_task("presses", total=sum(one.presses for one in asked))
         for future in as_completed(waiting):
-            row = future.result()
-            rows[row.name].add(row)
-            progress.advance(task, row.presses)
-    return list(rows.values())
-
-
-def one_recording(mask: Callable[[], Masker], condition: Condition, presses: int, seed: int) -> Row:
-    """One recording, masked and not."""
-    keyed = recording(condition, presses, seed)
-    row = Row(condition.name, presses)
-    control = union(decoded(keyed.payloads, keyed.payload_type))
-    row.control = _pressed(control, keyed.presses)
-    left = decoded(mask().through(keyed.payloads, payload_type=keyed.payload_type), keyed.payload_type)
-    masked = heard = union(left)
-    if condition.background == SPEECH and any(masked.values()):
-        for unkeyed in (decoded(keyed.unkeyed, keyed.payload_type), heard_without(keyed, left)):
-            own = union(unkeyed)
-            heard = {name: [one for one in all_ if not _among(one, own[name])] for name, all_ in heard.items()}
-    row.speech = sum(map(len, masked.values())) - sum(map(len, heard.values()))
-    row.leaked = _pressed(heard, keyed.presses)
-    everything = [one for all_ in heard.values() for one in all_]
-    row.right = sum(
-        any(_during(one, press) and one.digit == press.digit for one in everything) for press in keyed.presses
-    )
-    row.elsewhere = sum(not any(_during(one, press) for press in keyed.presses) for one in together(heard))
-    return row
-
-
-def heard_without(keyed: Recording, left: Pcm) -> Pcm:
-    """The stream had nobody pressed a key, with silence wherever the mask has changed anything of what came."""
-    came, unkeyed = (decoded(stream, keyed.payload_type) for stream in (keyed.payloads, keyed.unkeyed))
-    delay = _delay(came, left)
-    length = min(len(came), len(left) - delay)
-    holed = np.zeros(len(left), np.int16)
-    same = came[:length] == left[delay : delay + length]
-    holed[delay : delay + length] = np.where(same, unkeyed[:length], 0)
-    return holed
-
-
-def _among(one: Heard, own: Sequence[Heard]) -> bool:
-    return any(one.digit == other.digit and abs(one.sample - other.sample) <= _LATE for other in own)
-
-
-def _during(one: Heard, press: Press) -> bool:
-    return press.first <= one.sample <= press.last + _LATE
-
-
-def _pressed(heard: dict[str, list[Heard]], presses: Sequence[Press]) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for press in presses:
-        by = [name for name, all_ in heard.items() if any(_during(one, press) for one in all_)]
-        counts.update(by + ["union"] * bool(by))
-    return counts
-
-
-# --- the other side: what a mask does to speech ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """What a mask did to speech without a key: how long it was (s), how often and how long (ms, each) it was changed."""
-
-    seconds: float
-    delay_ms: float
-    changed: tuple[float, ...]
-
-
-def false_masks(mask: Callable[[], Masker], seconds: float, seed: int, *, payload_type: int) -> Voice:
-    """Speech alone through a mask, compared sample by sample at the delay at which most of it is the same."""
-    keyed = talking(seconds, seed, payload_type=payload_type)
-    before = decoded(keyed.payloads, payload_type)
-    after = decoded(mask().through(keyed.payloads, payload_type=payload_type), payload_type)
-    delay = _delay(before, after)
-    length = min(len(before), len(after) - delay)
-    differs = np.flatnonzero(before[:length] != after[delay : delay + length])
-    runs = np.split(differs, np.flatnonzero(np.diff(differs) > _APART) + 1) if len(differs) else []
-    lengths = tuple(float(run[-1] - run[0] + 1) * 1000 / RATE for run in runs)
-    return Voice(length / RATE, delay * 1000 / RATE, lengths)
-
-
-def _delay(before: Pcm, after: Pcm) -> int:
-    return max(_DELAYS, key=lambda one: _same(before, after, one))
-
-
-def _same(before: Pcm, after: Pcm, delay: int) -> int:
-    length = min(len(before), len(after) - delay, 30 * RATE)
-    return int((before[:length] == after[delay : delay + length]).sum())
+            waiting[future].add(future.result())
+            progress.advance(task, future.result().presses)
+        return rows, [voice.result() for voice in voices]
 
 
 # --- in print -------------------------------------------------------------------------------------------------------
 
 _HEAD = ("condition", "presses", "read without a mask", *DECODERS, "union", "right digit", "elsewhere", "speech's own")
+_VOICE_HEAD = ("speech", "minutes", "keys", "stretches", "in 10 minutes", "within 5 s of a key", "longest, ms")
 
 
 def _cells(row: Row) -> list[str]:
-    control = f"{100 * row.control['union'] / max(1, row.presses):.1f} %"
+    control = f"{100 * row.control['union'] / max(1, row.controlled):.1f} %"
     leaked = [str(row.leaked[name]) for name in (*DECODERS, "union")]
     return [row.name, f"{row.presses:,}", control, *leaked, str(row.right), str(row.elsewhere), str(row.speech)]
 
 
+def _voice_cells(voice: Voice) -> list[str]:
+    longest = f"{max(voice.changed):.0f}" if voice.changed else "-"
+    counts = [str(len(voice.changed)), f"{voice.in_10_minutes:.1f}", str(voice.soon) if voice.keys else "-"]
+    return [voice.name, f"{voice.seconds / 60:.0f}", str(voice.keys or "-"), *counts, longest]
+
+
 def table(rows: Sequence[Row], title: str) -> Table:
     """For the terminal."""
-    shown = Table(title=title)
-    for number, name in enumerate(_HEAD):
-        shown.add_column(name, justify="right" if number else "left")
-    for row in rows:
-        shown.add_row(*_cells(row))
-    return shown
+    return _table(title, _HEAD, map(_cells, rows))
+
+
+def voice_table(voices: Sequence[Voice], title: str) -> Table:
+    return _table(title, _VOICE_HEAD, map(_voice_cells, voices))
 
 
 def markdown(rows: Sequence[Row]) -> str:
     """For docs/leak-report.md."""
-    lines = [_HEAD, ("---", *["---:"] * (len(_HEAD) - 1)), *map(_cells, rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return _markdown(_HEAD, map(_cells, rows))
+
+
+def voice_markdown(voices: Sequence[Voice]) -> str:
+    return _markdown(_VOICE_HEAD, map(_voice_cells, voices))
+
+
+def _table(title: str, head: Sequence[str], lines: Iterable[Sequence[str]]) -> Table:
+    shown = Table(title=title)
+    for number, name in enumerate(head):
+        shown.add_column(name, justify="right" if number else "left")
+    for line in lines:
+        shown.add_row(*line)
+    return shown
+
+
+def _markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rule = ("---", *["---:"] * (len(head) - 1))
+    return "".join(f"| {' | '.join(line)} |\n" for line in (head, rule, *lines))

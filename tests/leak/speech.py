@@ -19,7 +19,8 @@ RATE = 8000
 SOUNDS = Path("/usr/share/asterisk/sounds")
 # Sounds among the prompts that are no speech.
 _TONES = ("beep", "tone", "silence", "ring", "tt-monkeys", "tt-weasels", "confbridge-join", "confbridge-leave")
-_PROMPTS = 60  # of each language, spread over all of them
+_PROMPTS = 60  # of each language, where nothing else is said
+ALL = 1 << 20  # prompts: more than any language has
 _FRAME = 160  # samples: 20 ms
 _MARGIN = 15.9  # dB below the active level, where P.56 draws the line between speech and none
 _BAND = (300.0, 3400.0)  # Hz
@@ -48,13 +49,15 @@ _SAID = {
 ESPEAK = tuple(f"espeak:{voice}" for voice in _SAID)
 ASTERISK = ("asterisk:en_US_f_Allison", "asterisk:es_MX_f_Allison")
 VOICES = ESPEAK + ASTERISK
+HELD_OUT = ("asterisk:fr_CA_f_June", "asterisk:it_IT_m_Carlo", "asterisk:ru_RU_f_IvrvoiceRU")  # chose no threshold
 
 
 @functools.cache
-def voice(name: str) -> Floats:
-    """Half a minute or more of one voice at 8 kHz, telephone band, without pauses, at an active level of 0 dBm0."""
+def voice(name: str, most: int = _PROMPTS) -> Floats:
+    """Half a minute or more of one voice at 8 kHz, telephone band, without pauses, at an active level of 0 dBm0. `most`:
+    prompts of one language, spread over all of them."""
     kind, _, which = name.partition(":")
-    samples = _band(_synthesised(which) if kind == "espeak" else _prompts(SOUNDS / which))
+    samples = _band(_synthesised(which) if kind == "espeak" else _prompts(SOUNDS / which, most))
     frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
     loud = (frames**2).mean(1) > active_power(samples) * 10 ** (-_MARGIN / 10)
     quiet_for = np.zeros(len(loud), int)
@@ -69,7 +72,9 @@ def talk(random: np.random.Generator, samples: int, voices: tuple[str, ...] = VO
     parts: list[Floats] = []
     while sum(map(len, parts)) < samples:
         whole = voice(voices[random.integers(len(voices))])
-        parts.append(np.roll(whole, -int(random.integers(len(whole))))[: 10 * RATE])
+        start = int(random.integers(len(whole)))
+        after = whole[start : start + 10 * RATE]
+        parts.append(np.concatenate([after, whole[: min(start, 10 * RATE - len(after))]]))
     return np.concatenate(parts)[:samples] if parts else np.zeros(0)
 
 
@@ -87,7 +92,7 @@ def _synthesised(name: str) -> Floats:
     return _read(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
 
-def _prompts(folder: Path) -> Floats:
+def _prompts(folder: Path, most: int) -> Floats:
     files = sorted(
         path for path in folder.rglob("*.wav") if not any(word in str(path.relative_to(folder)) for word in _TONES)
     )
@@ -95,7 +100,7 @@ def _prompts(folder: Path) -> Floats:
         raise FileNotFoundError(
             f"no prompts in {folder}: the asterisk-core-sounds packages of the Makefile are missing"
         )
-    return np.concatenate([_read(path.read_bytes()) for path in files[:: max(1, len(files) // _PROMPTS)]])
+    return np.concatenate([_read(path.read_bytes()) for path in files[:: max(1, len(files) // most)]])
 
 
 def _read(file: bytes) -> Floats:

@@ -12,8 +12,9 @@ from tests.leak.carriers import CAPTURES, HABITS, Habit, captures, keyed, replay
 from tests.leak.codec import G722, PCMA, PCMU
 from tests.leak.core import Masked, Muted, MutedOnKey
 from tests.leak.decoders import union
-from tests.leak.report import REQUIRED, SHOWN, false_masks, measure
+from tests.leak.report import ALONE, REQUIRED, SHOWN, measure
 from tests.leak.timeline import Packet, heard, parse
+from tests.leak.voice import Talk, false_masks
 
 EVENT = 101
 CARD, OTHER = "4111111111111111", "5500000000000004"
@@ -81,7 +82,7 @@ def test_two_cards_keyed_alike_leave_the_same_bytes(mask: type[Masked], habit: H
 
 
 def test_the_short_report_has_no_leak() -> None:
-    rows = measure(Masked, REQUIRED, 40, seed=5, jobs=1)
+    rows = measure(Masked, [*REQUIRED, *ALONE[:4]], 40, seed=5, jobs=1)
     for row in rows:
         assert row.leaked["union"] == 0, row.name
         assert row.control["union"] >= 0.9 * row.presses, row.name
@@ -94,6 +95,6 @@ def test_what_speech_as_loud_as_the_tone_hides_is_not_heard_under_mute_on_key() 
 
 @pytest.mark.parametrize("payload_type", [PCMU, PCMA])
 def test_speech_is_taken_for_a_key_at_most_once_in_ten_minutes_and_not_for_long(payload_type: int) -> None:
-    voice = false_masks(Masked, 600, 11, payload_type=payload_type)
+    voice = false_masks(Masked, Talk("ten minutes", minutes=10, payload_type=payload_type), 11)
     assert len(voice.changed) <= 1
     assert max(voice.changed, default=0.0) <= 70.0
