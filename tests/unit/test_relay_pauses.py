@@ -72,7 +72,9 @@ class Calls:
         pairs = [(each, inner) for each in watched for inner in watched if inner in watched[each]]
         # Other relays of this process may not have been collected yet.
         [(prompt, later)] = [
-            (watched[own] & ours, watched[nested] & ours) for own, nested in pairs if (watched[own] | watched[nested]) & ours
+            (watched[own] & ours, watched[nested] & ours)
+            for own, nested in pairs
+            if (watched[own] | watched[nested]) & ours
         ]
         return prompt, later
 
