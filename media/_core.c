@@ -27,6 +27,7 @@ PyMODINIT_FUNC PyInit__core(void) {
         return NULL;
     g711_prepare();
     inband_prepare();
+    suspicion_prepare();
     canary_prepare();
     if (!crypto_prepare())
         return PyErr_Format(PyExc_ImportError, "libsrtp2 does not start");

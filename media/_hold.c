@@ -24,6 +24,7 @@ void hold_begin(struct hold *hold, const struct manner *manner) {
     hold->manner = *manner;
     hold->window = hold->filling = hold->tail = hold->background = -1;
     gate_begin(&hold->gate);
+    suspicion_begin(&hold->suspicion);
     tones_begin(&hold->tones);
     g722_begin(&hold->lower);
     g722_begin(&hold->left);
@@ -89,11 +90,15 @@ static void hear(struct hold *hold) {
     bool press = hold->gate.sure && found_one && block > hold->tail;
     if (found_one)
         close_blocks(hold, block - back, block, press ? FLAT : NOISY);
+    int suspected = suspicion_hear(&hold->suspicion, block, &found, &hold->detector, found_one && hold->gate.sure);
+    if (suspected > 0)
+        close_blocks(hold, block - suspected, block, NOISY);
     if (tone && (block <= hold->window || (found_one && hold->manner.policy == POLICY_MUTE_ON_KEY)))
         lengthen(&hold->window, block + hold->manner.guard);
     if (tone && block <= hold->tail)
         lengthen(&hold->tail, block + HANG_SURE);
-    bool closed = hold->manner.policy == POLICY_MUTE || block <= hold->window || block <= hold->gate.until;
+    bool closed = hold->manner.policy == POLICY_MUTE || block <= hold->window || block <= hold->gate.until ||
+                  block <= hold->suspicion.until;
     hold->shut[block % HOLD_BLOCKS] = !closed ? OPEN : press || block <= hold->filling ? FLAT : NOISY;
     if (!closed && !tone)
         learn(hold, energy / BLOCK);
@@ -170,6 +175,7 @@ void hold_event(struct hold *hold, int64_t now_ms) {
     hold->last_ms = now_ms;
     lengthen(&hold->window, hold->block + hold->manner.guard);
     lengthen(&hold->tail, hold->block + TAIL);
+    suspicion_expect(&hold->suspicion, hold->block);
     close_blocks(hold, start_of(hold) / BLOCK, hold->block, NOISY);
 }
 

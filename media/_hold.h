@@ -32,7 +32,7 @@ extern const uint8_t G722_FLAT[]; /* a block */
 
 /* --- _inband.c (media/inband.py) -------------------------------------------------------------------------------------- */
 
-enum { BLOCK = 40, LINES = 8, KEPT = 16, HANG_SURE = 12, NO_RUN = -1 };
+enum { BLOCK = 40, LINES = 8, INBAND_SCALE = 1024, KEPT = 16, HANG_SURE = 12, NO_RUN = -1 };
 
 struct measured {
     int32_t real[LINES], imaginary[LINES];
@@ -73,11 +73,29 @@ struct gate {
 
 enum { NOT_SHUT = -1 };
 
+extern const int INBAND_FREQUENCIES[LINES]; /* Hz */
 void inband_prepare(void); /* the tables; before any thread */
+const struct measured *detector_seen(const struct detector *detector, int back); /* 0 is the newest */
+/* The square of one line over the newest blocks, each turned back by what it is to have advanced. */
+double detector_added_up(const struct detector *detector, int blocks, int line, double turn_re, double turn_im);
 struct found detector_hear(struct detector *detector, const int16_t *samples);
 void gate_begin(struct gate *gate);
 /* How many blocks before this one are shut because of it; NOT_SHUT: none is, nor itself. */
 int gate_pass_by(struct gate *gate, int64_t block, const struct found *found);
+
+/* --- _suspicion.c (media/suspicion.py) -------------------------------------------------------------------------------- */
+
+struct suspicion { /* blocks are counted from 0 */
+    int64_t expected, until;
+    int certain, certain_key, row, key;
+};
+
+void suspicion_prepare(void); /* the tables; before any thread */
+void suspicion_begin(struct suspicion *suspicion);
+void suspicion_expect(struct suspicion *suspicion, int64_t block); /* a key is beyond doubt */
+/* How many blocks before this one are shut because of it; 0: none is, nor itself. `sure`: the gate has a press here. */
+int suspicion_hear(struct suspicion *suspicion, int64_t block, const struct found *found, const struct detector *detector,
+                   bool sure);
 
 /* --- _tones.c (media/tones.py) ---------------------------------------------------------------------------------------- */
 
@@ -136,6 +154,7 @@ struct hold { /* lives in secret memory only */
     struct g722 lower;
     struct detector detector;
     struct gate gate;
+    struct suspicion suspicion;
     struct tones tones;
     int presses; /* that were heard, and not yet asked for */
     struct span pressed[HOLD_PRESSES];

@@ -5,10 +5,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { SCALE = 1024, SURE = 5, HANG = 1, APART = 8, RECENT = 60, BEGUN = 14, FAINT = 15677, LOOKS = 4 };
+enum { SURE = 5, HANG = 1, APART = 8, RECENT = 60, BEGUN = 14, FAINT = 15677, LOOKS = 4 };
 enum { LONGEST = 12, MOST_BACK = 14, LINGERS = 12 };
 
-static const int FREQUENCIES[LINES] = {697, 770, 852, 941, 1209, 1336, 1477, 1633};
+const int INBAND_FREQUENCIES[LINES] = {697, 770, 852, 941, 1209, 1336, 1477, 1633};
 static const int BLOCKS_OF[LOOKS] = {4, 6, 8, LONGEST};
 static const double SHARE_OF[LOOKS] = {0.62, 0.54, 0.48, 0.45};
 static const double NOW = 0.30, KEEPS = 0.50, STAYS = 0.25, TWIST = 16.0, BEGINS = 0.50;
@@ -23,11 +23,11 @@ void inband_prepare(void) {
     const double pi = 3.141592653589793;
     for (int line = 0; line < LINES; line++) {
         for (int n = 0; n < BLOCK; n++) {
-            double turn = 2 * pi * FREQUENCIES[line] * n / 8000;
-            cosines[n][line / 4][line % 4] = (int32_t)nearbyint(SCALE * cos(turn));
-            sines[n][line / 4][line % 4] = (int32_t)nearbyint(-SCALE * sin(turn));
+            double turn = 2 * pi * INBAND_FREQUENCIES[line] * n / 8000;
+            cosines[n][line / 4][line % 4] = (int32_t)nearbyint(INBAND_SCALE * cos(turn));
+            sines[n][line / 4][line % 4] = (int32_t)nearbyint(-INBAND_SCALE * sin(turn));
         }
-        double advance = 2 * pi * FREQUENCIES[line] * BLOCK / 8000;
+        double advance = 2 * pi * INBAND_FREQUENCIES[line] * BLOCK / 8000;
         expected_re[line] = cos(advance);
         expected_im[line] = sin(advance);
         most[line] = sin(advance * DEVIATION);
@@ -57,15 +57,15 @@ static void measure(struct measured *measured, const int16_t *samples) {
 }
 
 /* `back`: 0 is the newest. */
-static const struct measured *seen(const struct detector *detector, int back) {
+const struct measured *detector_seen(const struct detector *detector, int back) {
     return &detector->seen[(detector->next - 1 - (uint64_t)back) % 16];
 }
 
 /* The square of one line over these blocks, each turned back by what it is to have advanced. */
-static double added_up(const struct detector *detector, int blocks, int line, double turn_re, double turn_im) {
+double detector_added_up(const struct detector *detector, int blocks, int line, double turn_re, double turn_im) {
     double step_re = 1, step_im = 0, sum_re = 0, sum_im = 0;
     for (int back = blocks - 1; back >= 0; back--) {
-        double a = seen(detector, back)->real[line], b = seen(detector, back)->imaginary[line];
+        double a = detector_seen(detector, back)->real[line], b = detector_seen(detector, back)->imaginary[line];
         sum_re += a * step_re - b * step_im;
         sum_im += a * step_im + b * step_re;
         double next_re = step_re * turn_re + step_im * turn_im;
@@ -78,7 +78,7 @@ static double added_up(const struct detector *detector, int blocks, int line, do
 static double in_step(const struct detector *detector, int blocks, int line, double limit, double *off) {
     double turn_re = 0, turn_im = 0;
     for (int back = blocks - 2; back >= 0; back--) {
-        const struct measured *before = seen(detector, back + 1), *after = seen(detector, back);
+        const struct measured *before = detector_seen(detector, back + 1), *after = detector_seen(detector, back);
         double a = before->real[line], b = before->imaginary[line], c = after->real[line], d = after->imaginary[line];
         turn_re += c * a + d * b;
         turn_im += d * a - c * b;
@@ -93,7 +93,7 @@ static double in_step(const struct detector *detector, int blocks, int line, dou
     if (along <= 0 || across > limit || across < -limit)
         return 0;
     *off = fabs(across) / most[line];
-    return added_up(detector, blocks, line, turn_re, turn_im);
+    return detector_added_up(detector, blocks, line, turn_re, turn_im);
 }
 
 static void strongest(const double *powers, int first, int *best, int *next) {
@@ -118,7 +118,7 @@ static double on_line(const struct detector *detector, int blocks, int *line, in
 
 static bool stands_out(const struct detector *detector, int blocks, int line, double square) {
     for (int other = line / 4 * 4; other < line / 4 * 4 + 4; other++)
-        if (other != line && added_up(detector, blocks, other, expected_re[other], expected_im[other]) > BESIDE * square)
+        if (other != line && detector_added_up(detector, blocks, other, expected_re[other], expected_im[other]) > BESIDE * square)
             return false;
     return true;
 }
@@ -129,7 +129,7 @@ static double before_of(const struct detector *detector, int blocks, int row, in
     int past = 0;
     for (int back = blocks + 3; back > blocks; back--)
         if (back < detector->count) {
-            before += seen(detector, back)->power[row] + seen(detector, back)->power[column];
+            before += detector_seen(detector, back)->power[row] + detector_seen(detector, back)->power[column];
             past++;
         }
     if (past > 0)
@@ -144,7 +144,7 @@ static struct look look_at(const struct detector *detector, int blocks, double l
     int64_t sum = 0;
     double powers[LINES] = {0};
     for (int back = blocks - 1; back >= 0; back--) {
-        const struct measured *block = seen(detector, back);
+        const struct measured *block = detector_seen(detector, back);
         sum += block->energy;
         for (int line = 0; line < LINES; line++)
             powers[line] += block->power[line];
@@ -155,7 +155,7 @@ static struct look look_at(const struct detector *detector, int blocks, double l
     int row, next_row, column, next_column;
     strongest(powers, 0, &row, &next_row);
     strongest(powers, 4, &column, &next_column);
-    double whole = (double)SCALE * SCALE * BLOCK * energy;
+    double whole = (double)INBAND_SCALE * INBAND_SCALE * BLOCK * energy;
     if (2 * (powers[row] + powers[column]) < least * whole)
         return nothing;
     double low_off = 0, high_off = 0;

@@ -17,16 +17,12 @@ void tones_begin(struct tones *tones) {
     *tones = (struct tones){.key = NO_CODE, .column = 4, .apart = PARTED, .tone.code = NO_CODE, .event.code = NO_CODE};
 }
 
-static const struct measured *seen(const struct detector *detector, int back) {
-    return &detector->seen[(detector->next - 1 - (uint64_t)back) % 16];
-}
-
 /* The most power of a line in the shortest look. */
 static double most(const struct detector *detector, int line) {
     double power = 0;
     for (int back = 0; back < 4; back++)
-        if (seen(detector, back)->power[line] > power)
-            power = seen(detector, back)->power[line];
+        if (detector_seen(detector, back)->power[line] > power)
+            power = detector_seen(detector, back)->power[line];
     return power;
 }
 
@@ -41,7 +37,7 @@ bool tones_hear(struct tones *tones, const struct found *found, const struct det
     bool goes_on = key == tones->tone.code && tones->apart < PARTED;
     if (key == NO_CODE || !(goes_on || tones->hits >= HITS)) {
         if (tones->apart < PARTED)
-            tones->apart += is_gone(tones, seen(detector, 0));
+            tones->apart += is_gone(tones, detector_seen(detector, 0));
         return false;
     }
     tones->apart = 0;

@@ -25,6 +25,7 @@ from .g722 import FLAT as FLAT_G722
 from .g722 import Lower, quiet
 from .inband import BLOCK, HANG_SURE, Detector, Gate
 from .rtp import Rtp, Ssrc, serialise
+from .suspicion import Suspicion
 from .telephone_event import TelephoneEvent
 from .tones import SILENCE, Tones, ahead
 
@@ -119,6 +120,7 @@ class Hold:
     _background: int = -1  # mean square of a quiet block; -1: nothing was heard yet
     _detector: Detector = field(default_factory=Detector)
     _gate: Gate = field(default_factory=Gate)
+    _suspicion: Suspicion = field(default_factory=Suspicion)
     _tones: Tones = field(default_factory=Tones)
     _pressed: list[tuple[int, int]] = field(default_factory=list, repr=False)
 
@@ -175,6 +177,7 @@ class Hold:
         self._last_ms = now_ms
         self._window = max(self._window, self._block + self.manner.guard)
         self._tail = max(self._tail, self._block + TAIL)
+        self._suspicion.expect(self._block)
         self._close(self._start() // BLOCK, self._block)
 
     def key(self, ssrc: Ssrc, rtp_timestamp: int, event: TelephoneEvent, *, is_new: bool) -> bool:
@@ -223,11 +226,15 @@ class Hold:
         tone = back is not None or found.now > 0
         press = self._gate.sure and back is not None and block > self._tail
         self._close(block - (back or 0), block, FLAT if press else NOISY)
+        if suspected := self._suspicion.hear(block, found, self._detector, sure=back is not None and self._gate.sure):
+            self._close(block - suspected, block)
         if tone and (block <= self._window or (back is not None and self.manner.policy is Policy.MUTE_ON_KEY)):
             self._window = max(self._window, block + self.manner.guard)
         if tone and block <= self._tail:
             self._tail = max(self._tail, block + HANG_SURE)
-        closed = self.manner.policy is Policy.MUTE or block <= self._window or block <= self._gate.until
+        closed = self.manner.policy is Policy.MUTE or block <= max(
+            self._window, self._gate.until, self._suspicion.until
+        )
         self._shut[block % BLOCKS] = OPEN
         if closed:
             self._close(block, block + 1, FLAT if press or block <= self._filling else NOISY)

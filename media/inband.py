@@ -145,9 +145,9 @@ class Detector:
             return Found(4, now.share, now.key, now.key)
         return Found(0, now.share, 0, now.key)
 
-    def newest(self) -> list[Measured]:
-        """The blocks of the shortest look."""
-        return list(self._seen)[-4:]
+    def newest(self, blocks: int = 4) -> list[Measured]:
+        """The last of those that were heard; as many as the shortest look has, if not told."""
+        return list(self._seen)[-blocks:]
 
     def _begin(self, now: Look) -> None:
         self._left = max(self._left - 1, 0)
@@ -234,16 +234,16 @@ def _in_step(seen: Sequence[Measured], at: int, most: float) -> tuple[float, flo
     across = turn_im * cosine - turn_re * sine
     if along <= 0 or across > most or across < -most:
         return 0.0, 0.0
-    return _added_up(seen, at, turn_re, turn_im), abs(across) / _MOST[at]
+    return added_up(seen, at, turn_re, turn_im), abs(across) / _MOST[at]
 
 
 def _stands_out(seen: Sequence[Measured], line: int, square: float) -> bool:
     """Whether no other of the four lines is nearly as strong: what lies between lines is on several."""
     first = line // 4 * 4
-    return all(_added_up(seen, at, *_EXPECTED[at]) <= BESIDE * square for at in range(first, first + 4) if at != line)
+    return all(added_up(seen, at, *_EXPECTED[at]) <= BESIDE * square for at in range(first, first + 4) if at != line)
 
 
-def _added_up(seen: Sequence[Measured], at: int, turn_re: float, turn_im: float) -> float:
+def added_up(seen: Sequence[Measured], at: int, turn_re: float, turn_im: float) -> float:
     """The square of one line over these blocks, each turned back by what it is to have advanced."""
     step_re, step_im, sum_re, sum_im = 1.0, 0.0, 0.0, 0.0
     for block in seen:

@@ -12,7 +12,8 @@ from tests.leak.carriers import CAPTURES, HABITS, Habit, captures, keyed, replay
 from tests.leak.codec import G722, PCMA, PCMU
 from tests.leak.core import Masked, Muted, MutedOnKey
 from tests.leak.decoders import union
-from tests.leak.report import ALONE, REQUIRED, SHOWN, measure
+from tests.leak.judge import one_recording
+from tests.leak.report import A_RECORDING, ALONE, REQUIRED, SHOWN, measure
 from tests.leak.timeline import Packet, heard, parse
 from tests.leak.voice import Talk, false_masks
 
@@ -86,6 +87,14 @@ def test_the_short_report_has_no_leak() -> None:
     for row in rows:
         assert row.leaked["union"] == 0, row.name
         assert row.control["union"] >= 0.9 * row.presses, row.name
+
+
+# In each of these one press or two were read by somebody before a sure key made others expected (docs/adr/0024).
+@pytest.mark.parametrize("seed", [1000033, 1000039, 1000062, 1000078, 1000086, 1000157])
+def test_what_speech_hides_of_a_key_is_shut_where_keys_are_expected(seed: int) -> None:
+    [condition] = (one for one in REQUIRED if one.name == "speech 6 dB below")
+    row = one_recording(Masked, condition, A_RECORDING, seed)
+    assert row.leaked["union"] == 0
 
 
 def test_what_speech_as_loud_as_the_tone_hides_is_not_heard_under_mute_on_key() -> None:

@@ -1,0 +1,112 @@
+"""What is enough of a key where keys are expected. The reference of `_suspicion.c`.
+
+Keys come in rows: who has keyed one that is beyond doubt will key the next within seconds. There it takes less to shut than
+in speech of which nothing is known: whatever a decoder might read, by the rules that decoders have, and a little less than that.
+
+Rule 1: two looks, as decoders have them: at 20 ms, twice in a row, each line with neighbours on either side, since keys are off;
+        and at 40 ms, by share alone. Neither asks whether the lines advance as a key's do.
+Rule 2: suspicion shuts, and says nothing else: it makes no press, and keys are not expected for longer because of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .inband import BLOCK, FREQUENCIES, SCALE, Detector, Found, Measured, added_up
+
+EXPECTED = 1000  # blocks for which keys are expected after one: 5 s
+CERTAIN, CERTAIN_FOR = (
+    0.70,
+    5,
+)  # the share, and for how many blocks, that put a key beyond doubt: as where it is captured
+SHORT, LONG = 4, 8  # blocks of the two looks,
+LEAST_SHORT, LEAST_LONG = 0.45, 0.34  # the share that is enough in each: decoders ask for 0.6 and 0.4
+IN_A_ROW = 2  # short looks that agree; decoders ask for 4
+STANDS_OUT = 2.5  # how much stronger each line is than the next of its four, in the short look: 4 dB
+UNEVEN = 40.0  # how much stronger one of the two may be: 16 dB
+FAINT = 200.0  # mean square of a sample: -61 dBm0
+_DETUNED = (-0.012, 0.0, 0.012)  # a tone that is 1.8 % off is near to one of these
+
+
+def _turn(frequency: int, off: float) -> tuple[float, float]:
+    advance = 2 * math.pi * frequency * (1 + off) * BLOCK / 8000
+    return math.cos(advance), math.sin(advance)
+
+
+_TURNS = tuple(tuple(_turn(frequency, off) for off in _DETUNED) for frequency in FREQUENCIES)
+
+
+@dataclass(slots=True)
+class Suspicion:
+    """Whether keys are expected, and what would be one. Blocks are counted from 0."""
+
+    expected: int = -1  # the last block in which they are
+    until: int = -1  # the last block that is shut because of it
+    _certain: int = 0  # blocks in a row
+    _certain_key: int = field(default=-1, repr=False)
+    _row: int = 0
+    _key: int = field(default=-1, repr=False)
+
+    def expect(self, block: int) -> None:
+        """A key is beyond doubt."""
+        self.expected = max(self.expected, block + EXPECTED)
+
+    def hear(self, block: int, found: Found, detector: Detector, *, sure: bool) -> int:
+        """How many blocks before this one are shut because of it; 0: none is, nor itself. `sure`: the gate has a press here."""
+        goes_on = found.now >= CERTAIN and found.now_key == self._certain_key
+        self._certain = self._certain + 1 if goes_on else int(found.now >= CERTAIN)
+        self._certain_key = found.now_key
+        if sure and self._certain >= CERTAIN_FOR:
+            self.expect(block)
+        if block > self.expected:
+            return 0
+        back = self._looks(detector)
+        if back:
+            self.until = block + 1
+        return back
+
+    def _looks(self, detector: Detector) -> int:
+        short = _look(detector.newest(SHORT), SHORT, LEAST_SHORT, _DETUNED_ALL)
+        key = short.key if short.share >= LEAST_SHORT and short.is_clear else -1
+        self._row = self._row + 1 if key >= 0 and key == self._key else 1
+        self._key = key
+        if _look(detector.newest(LONG), LONG, LEAST_LONG, _DETUNED_NOT).share >= LEAST_LONG:
+            return LONG
+        return SHORT + IN_A_ROW - 1 if key >= 0 and self._row >= IN_A_ROW else 0
+
+
+_DETUNED_ALL, _DETUNED_NOT = range(3), range(1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    share: float
+    key: int = field(default=-1, repr=False)
+    is_clear: bool = False  # both lines stand out, and neither is much the stronger
+
+
+def _look(seen: Sequence[Measured], blocks: int, least: float, ways: range) -> _Look:
+    if len(seen) < blocks:
+        return _Look(0.0)
+    energy = 0.0
+    sums = [0.0] * 8
+    for block in seen:
+        energy += float(block.energy)
+        for line in range(8):
+            sums[line] += block.power[line]
+    whole = SCALE * SCALE * BLOCK * energy
+    if (
+        energy < FAINT * blocks * BLOCK or 2 * (max(sums[:4]) + max(sums[4:])) < least * whole
+    ):  # in step it cannot be more
+        return _Look(0.0)
+    power = [max(added_up(seen, line, *_TURNS[line][way]) for way in ways) for line in range(8)]
+    row, column = (max(range(first, first + 4), key=lambda at: power[at]) for first in (0, 4))
+    low, high = power[row], power[column]
+    next_row, next_column = (
+        max(power[at] for at in range(first, first + 4) if at != best) for first, best in ((0, row), (4, column))
+    )
+    is_even = low <= UNEVEN * high and high <= UNEVEN * low
+    is_clear = is_even and low >= STANDS_OUT * next_row and high >= STANDS_OUT * next_column
+    return _Look(2 * (low + high) / (whole * blocks), row * 4 + column - 4, is_clear)
