@@ -15,8 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from b2bua import cli_cdr, cli_ladder, cli_route
-from b2bua import doctor as checks
 from b2bua.cli_conf import ConfigFile, give_up, settings_of
+from b2bua.doctor.examination import examine
+from b2bua.doctor.finding import Level
 from b2bua.supervise import supervise
 from tonewall import log
 from tonewall.version import VERSION
@@ -31,9 +32,9 @@ app.add_typer(cli_cdr.app, name="cdr")
 app.command()(cli_route.route)
 app.command()(cli_ladder.ladder)
 _MARKS = {
-    checks.Level.GOOD: "[green]ok[/]",
-    checks.Level.WARNING: "[yellow]warning[/]",
-    checks.Level.FAULT: "[red]fault[/]",
+    Level.GOOD: "[green]ok[/]",
+    Level.WARNING: "[yellow]warning[/]",
+    Level.FAULT: "[red]fault[/]",
 }
 
 
@@ -68,12 +69,12 @@ def demo(
 @app.command()
 def doctor(config: ConfigFile = None) -> None:
     """Say what is wrong with this machine or the configuration, and what to do about it."""
-    findings = asyncio.run(checks.examine(config))
+    findings = asyncio.run(examine(config))
     table = Table("", "what", "finding", title="tonewall doctor", title_justify="left", box=None, pad_edge=False)
     for finding in findings:
         table.add_row(_MARKS[finding.level], escape(finding.what), escape(finding.says))
     Console().print(table)
-    raise typer.Exit(1 if any(finding.level is checks.Level.FAULT for finding in findings) else 0)
+    raise typer.Exit(1 if any(finding.level is Level.FAULT for finding in findings) else 0)
 
 
 @app.command()

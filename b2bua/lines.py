@@ -6,6 +6,8 @@ Rule 2: a leg gives its place on its trunk back when it is over, when another on
 
 from __future__ import annotations
 
+import asyncio
+
 from b2bua.call.joining import Half
 from b2bua.call.leg import LegId
 from b2bua.call.limits import Limiter
@@ -21,6 +23,7 @@ class Lines:
         self._limiter, self._ladders = limiter, ladders
         self._lines: dict[str, Line] = {}
         self._of_leg: dict[LegId, tuple[Line, Side | None]] = {}  # None: the leg that is joining
+        self.idle = asyncio.Event()  # set when the last call was forgotten
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -42,6 +45,7 @@ class Lines:
 
     def began(self, line: Line) -> None:
         self._lines[line.call.id] = line
+        self.idle.clear()
         for side, leg in line.legs.items():
             self._of_leg[leg] = (line, side)
         if line.joining is not None:
@@ -107,3 +111,5 @@ class Lines:
         for leg in line.all_legs():
             self._of_leg.pop(leg, None)
             self._limiter.release(leg)
+        if not self._lines:
+            self.idle.set()

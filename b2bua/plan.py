@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from b2bua.call.bridge import Route
 from b2bua.call.codecs import OtherAudio
 from b2bua.call.leg import LegCommand, LegId
 from b2bua.call.limits import Limit
+from b2bua.call.route import Route
 from b2bua.call.routing import Decision, Router
 from b2bua.call.view import HopView
-from media.events import AnyCommand, Interface, Masking, Side
+from media.events import AnyCommand, Masking, Side
+from media.mline import Interface
 
 
 class Engine(Protocol):

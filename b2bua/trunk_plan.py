@@ -8,7 +8,8 @@ from b2bua.call.routing import Pattern, Place, Router, Rule
 from b2bua.call.trunk import Trunk
 from b2bua.settings import SignallingSettings
 from b2bua.trunk_settings import CarrierSettings, PbxSettings, RouteSettings, TrunkSettings, names, networks, trunk_name
-from media.events import Interface, Masking, MaskPolicy, Side
+from media.events import Masking, MaskPolicy, Side
+from media.mline import Interface
 
 
 def trunks(settings: SignallingSettings) -> list[Trunk]:

@@ -1,7 +1,8 @@
 /* The canary: listens to what leaves for the agent while masked, and shares nothing with what decides (_inband.c, _hold.c).
  *
  * Rule 1: it hears what any receiver would: two of the eight tones that hold nearly all of the sound, for 40 ms.
- * Rule 2: it is strict. What it hears ends the call's audio, and speech through a mask that works never has that. */
+ * Rule 2: it sees what any receiver of events would, whatever the type says: nothing but events, and what fills them up.
+ * Rule 3: it is strict. What it hears ends the call's audio, and speech through a mask that works never has that. */
 #include "_canary.h"
 #include "_wide.h"
 
@@ -56,6 +57,29 @@ static bool step(struct canary *canary) {
     memset(&canary->now, 0, sizeof canary->now);
     canary->count = 0;
     return canary->run >= STEPS_NEEDED;
+}
+
+/* Whether a receiver that takes any type for an event's would read keys: words of which each is one, then the same byte. */
+bool canary_sees(const uint8_t *payload, size_t size) {
+    size_t words = size / 4;
+    if (words == 0 || payload[0] >> 4 != 0)
+        return false;
+    bool filled = false;
+    for (size_t word = 1; word < words; word++) {
+        const uint8_t *now = payload + 4 * word;
+        if (filled ? memcmp(now, now - 4, 4) != 0 : now[0] >> 4 != 0 && memcmp(now, now + 1, 3) != 0)
+            return false;
+        filled = filled || now[0] >> 4 != 0;
+    }
+    bool rest = size >= 40; /* a line at rest: nothing but one level */
+    for (size_t at = 1; at < size; at++)
+        rest &= payload[at] == payload[0];
+    bool again = !rest, flat = !rest; /* what is left over */
+    for (size_t at = 4 * words; at < size; at++) {
+        again &= !filled && payload[at] == payload[at - 4 * words];
+        flat &= payload[at] == payload[filled ? at - 1 : 4 * words];
+    }
+    return again || flat;
 }
 
 /* At most to the end of the step that has begun. */

@@ -15,7 +15,7 @@
 /* --- _rtp.c, _track.c, _press.c, _red.c, _report.c, _sender.c, _mask.c: what passes, what it leaves as, what was keyed ------------------- */
 
 enum { TRACKS = 4, PRESSES = 8, KEYS = 32 };
-enum { KEY_HOLD_MS = 100 };
+enum { KEY_HOLD_MS = 100, KEY_LOST = 16 }; /* KEY_LOST: in place of a code, a key that nobody can tell */
 /* In the order in which one counts, where a type is listed as several. TYPE_AUDIO: not looked into; TYPE_OPAQUE: cannot be;
  * TYPE_DECODED: by the decoder process alone. */
 enum type_kind { TYPE_UNKNOWN, TYPE_AUDIO, TYPE_MU, TYPE_A, TYPE_G722, TYPE_DECODED, TYPE_RED, TYPE_OPAQUE, TYPE_EVENT, TYPE_KINDS };
@@ -39,10 +39,17 @@ struct track { /* the sequence numbers of one SSRC (media/sequence.py) */
 };
 
 struct press { /* one event, without its code: what was keyed is not to be found here (media/reassembly.py) */
-    bool used, ended, withheld;
-    uint16_t duration;
-    uint32_t ssrc, timestamp;
+    bool used, ended, withheld, doubted; /* `doubted`: a recording may have begun again, at `doubt` */
+    uint16_t duration, first, newest, doubt; /* the last three: sequence numbers */
+    uint32_t ssrc, timestamp, span;
     int64_t last_ms;
+};
+
+struct suspect { /* what may be the first packet of an event under a wrong type (media/masking.py) */
+    bool used;
+    uint16_t seq;
+    uint32_t ssrc, timestamp;
+    int64_t at_ms;
 };
 
 struct reach { /* whether redundancy reaches back to what was masked (media/red.py) */
@@ -73,6 +80,7 @@ struct mask {
     uint64_t clock;
     struct track tracks[TRACKS];
     struct press presses[PRESSES];
+    struct suspect suspect;
     struct reach reach;
     struct sender sender;
 };
@@ -82,7 +90,7 @@ struct pressed { /* a press that a packet begins */
     uint32_t timestamp;
 };
 
-struct decision {
+struct decision { /* of what the relay hears: lives in secret memory only */
     enum verdict verdict;
     int count;
     struct pressed pressed[KEYS + 1]; /* one more than there is ever room for */
@@ -101,6 +109,8 @@ struct key { /* lives in secret memory only */
 
 struct keys { /* lives in secret memory only */
     int count;
+    bool any_taken;
+    struct key taken; /* the newest, without its code */
     struct key held[KEYS];
 };
 
@@ -117,12 +127,14 @@ struct type_list {
 };
 /* Of TYPE_DECODED the list has pairs: a type and its codec. */
 void mask_types(struct mask *mask, const struct type_list lists[TYPE_KINDS]);
-/* `packet` may be rewritten in place. */
-struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms);
+void decision_begin(struct decision *decision, uint8_t *packet, size_t length); /* the packet leaves as it came */
+void decision_wipe(struct decision *decision);
+/* `packet` may be rewritten in place. Decisions are written where the caller says: a key that was returned would be copied about. */
+void mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms, struct decision *decision);
 /* Whether what is to leave while masked holds a key, as an event or a tone; then the mask is shut. */
 bool mask_leaks(struct mask *mask, const uint8_t *packet, size_t length);
-struct decision mask_rtcp(const struct mask *mask, uint8_t *packet, size_t length);
-struct decision mask_rtcp_back(const struct mask *mask, uint8_t *packet, size_t length); /* from agent to customer */
+void mask_rtcp(const struct mask *mask, uint8_t *packet, size_t length, struct decision *decision);
+void mask_rtcp_back(const struct mask *mask, uint8_t *packet, size_t length, struct decision *decision); /* from agent to customer */
 void sender_follow(struct sender *sender, const struct rtp *rtp, int64_t now_ms);
 void sender_forget(struct sender *sender);
 /* `own`: the SSRC where there is no audio. False: too many wait, or it is masked. */
@@ -170,7 +182,7 @@ bool secret_map(struct secret *secret, size_t size); /* false: errno is set */
 void secret_wipe(struct secret *secret);
 void secret_unmap(struct secret *secret);
 
-/* --- _relay.c: the thread ---------------------------------------------------------------------------------------------- */
+/* --- _relay.c, _thread.c, _streams.c: the thread ---------------------------------------------------------------------------------------------- */
 
 enum leg { CALLER = 0, AGENT = 1 };
 enum event_kind { KEYED = 1, OVERFLOW = 2, LEAKED = 3, EVENT_KINDS = 4 };
@@ -223,8 +235,9 @@ struct command {
 
 struct relay;
 struct relay *relay_new(void);        /* NULL: errno is set */
-/* `processor`: which its thread keeps to; -1: any. `gather_us`: how long packets may wait for others. 0 or -errno */
-int relay_start(struct relay *relay, int processor, int gather_us);
+/* `processor`: which its thread keeps to; -1: any. How long packets may wait for others: `gather_us`; those of a masked stream,
+ * `masked_gather_us`. 0 or -errno */
+int relay_start(struct relay *relay, int processor, int gather_us, int masked_gather_us);
 int relay_go_first(struct relay *relay); /* before all that is not real-time. 0 or -errno */
 void relay_run(struct relay *relay, struct command *command);
 int relay_fileno(const struct relay *relay);

@@ -31,13 +31,21 @@ uint32_t track_numbered(const struct mask *mask, uint32_t ssrc, uint32_t extende
 
 /* --- _press.c (media/reassembly.py) ------------------------------------------------------------------------------------ */
 
-struct sighting {
-    bool is_new, replayed, withheld;
+enum { ALIVE_MS = 100, NEXT = 3 };
+enum what { IS_MORE, IS_NEW, IS_LOST, IS_ANOTHER };
+
+struct arrival { /* one packet of an event. `copy`: it is redundant; `packed`: it stands behind another in its packet */
+    bool marker, end, masked, copy, packed;
+    uint16_t seq, duration;
+    uint32_t ssrc, timestamp; /* when the event began */
+    int64_t now_ms;
 };
 
-/* `timestamp` is when the event began; `copy`: it is redundant. */
-struct sighting press_sight(struct mask *mask, const struct rtp *rtp, uint32_t timestamp, bool copy, const uint8_t *event,
-                            int64_t now_ms);
+struct sighting { /* `lost`: a press may be missed by it */
+    bool is_new, replayed, withheld, lost;
+};
+
+struct sighting press_sight(struct mask *mask, const struct arrival *arrival);
 
 /* --- _red.c (media/red.py) --------------------------------------------------------------------------------------------- */
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { EVENT_BLOCKS = 8 }; /* media/telephone_event.py */
+enum { EVENT_BLOCKS = 8, LEAST_FRAME = 40 }; /* media/telephone_event.py */
 
 void mask_types(struct mask *mask, const struct type_list lists[TYPE_KINDS]) {
     memset(mask->kinds, TYPE_UNKNOWN, sizeof mask->kinds);
@@ -21,12 +21,38 @@ void mask_types(struct mask *mask, const struct type_list lists[TYPE_KINDS]) {
         }
 }
 
-static bool looks_like_event(const uint8_t *payload, size_t length) {
-    if (length == 0 || length % 4 != 0 || length > 4 * EVENT_BLOCKS)
-        return false;
-    for (size_t at = 0; at < length; at += 4)
-        if (payload[at] > 15)
+void decision_begin(struct decision *decision, uint8_t *packet, size_t length) {
+    decision->verdict = FORWARD;
+    decision->count = 0;
+    decision->ssrc = 0;
+    decision->codec = CODEC_NONE;
+    decision->opens_window = false;
+    decision->bytes = packet;
+    decision->length = length;
+}
+
+void decision_wipe(struct decision *decision) {
+    explicit_bzero(decision->pressed, (size_t)decision->count * sizeof *decision->pressed);
+    decision->count = 0;
+}
+
+/* From here on, what fills a payload: the same byte to the end. */
+static bool is_filling(const uint8_t *payload, size_t at, size_t length) {
+    for (size_t i = at + 1; i < length; i++)
+        if (payload[i] != payload[at])
             return false;
+    return true;
+}
+
+static bool looks_like_event(const uint8_t *payload, size_t length) {
+    if (length < 4 || payload[0] > 15 || (length >= LEAST_FRAME && is_filling(payload, 0, length)))
+        return false;
+    for (size_t at = 4; at < length; at += 4) {
+        size_t rest = length - at;
+        bool is_event = rest >= 4 ? payload[at] <= 15 : memcmp(payload, payload + at, rest) == 0;
+        if (!is_event)
+            return is_filling(payload, at, length);
+    }
     return true;
 }
 
@@ -51,34 +77,61 @@ struct seen { /* the events of one packet */
     uint32_t until; /* where the newest of the primary block ends */
 };
 
+static void press(struct decision *decision, uint8_t code, uint32_t timestamp) {
+    if (decision->count <= KEYS)
+        decision->pressed[decision->count++] = (struct pressed){.code = code, .timestamp = timestamp};
+}
+
+static void sight_event(struct mask *mask, const struct arrival *arrival, uint8_t code, struct decision *decision,
+                        struct seen *seen) {
+    struct sighting sighting = press_sight(mask, arrival);
+    if (sighting.replayed)
+        track_replay(mask, arrival->ssrc, arrival->seq);
+    bool was_heard = mask->on && mask->hold != NULL &&
+                     hold_key(mask->hold, arrival->ssrc, arrival->timestamp, code, arrival->duration, sighting.is_new);
+    if (sighting.lost || (sighting.is_new && !was_heard))
+        press(decision, sighting.lost ? KEY_LOST : code, arrival->timestamp);
+    seen->withheld |= sighting.withheld;
+    if (!arrival->copy) {
+        seen->primary |= sighting.withheld;
+        seen->has_until = true;
+        seen->until = arrival->timestamp + arrival->duration;
+    }
+}
+
 static void sight_block(struct mask *mask, const struct rtp *rtp, const struct block *block, const uint8_t *packet,
                         int64_t now_ms, struct decision *decision, struct seen *seen) {
     uint32_t begins = block->timestamp;
-    size_t most = block->size < 4 * EVENT_BLOCKS ? block->size : 4 * EVENT_BLOCKS;
     bool follows = true;
-    for (size_t at = 0; most - at >= 4 && follows; at += 4) {
+    for (size_t at = 0; block->size - at >= 4 && follows; at += 4) {
         const uint8_t *event = packet + block->start + at;
         uint16_t duration = get16(event + 2);
         if (at > 0 && duration == 0) /* filling */
             return;
-        if (event[0] <= 15) {
-            struct sighting sighting = press_sight(mask, rtp, begins, block->copy, event, now_ms);
-            if (sighting.replayed)
-                track_replay(mask, rtp->ssrc, rtp->seq);
-            bool was_heard = mask->on && mask->hold != NULL &&
-                             hold_key(mask->hold, rtp->ssrc, begins, event[0], duration, sighting.is_new);
-            if (sighting.is_new && !was_heard && decision->count <= KEYS)
-                decision->pressed[decision->count++] = (struct pressed){.code = event[0], .timestamp = begins};
-            seen->withheld |= sighting.withheld;
-            if (!block->copy) {
-                seen->primary |= sighting.withheld;
-                seen->has_until = true;
-                seen->until = begins + duration;
-            }
+        if (at == 4 * EVENT_BLOCKS) {
+            press(decision, KEY_LOST, begins);
+            return;
         }
+        struct arrival arrival = {.marker = rtp->marker, .end = event[1] >> 7, .masked = mask->on, .copy = block->copy,
+                                  .packed = at > 0, .seq = rtp->seq, .duration = duration, .ssrc = rtp->ssrc,
+                                  .timestamp = begins, .now_ms = now_ms};
+        if (event[0] <= 15)
+            sight_event(mask, &arrival, event[0], decision, seen);
         begins += duration;
         follows = event[1] >> 7 || duration == 0xFFFF;
     }
+}
+
+/* Whether a packet of another type is the second of an event, or a later one. */
+static bool is_stray(struct mask *mask, const struct rtp *rtp, const uint8_t *packet, int64_t now_ms) {
+    const uint8_t *event = packet + rtp->start;
+    if (!mask->on || rtp->end - rtp->start != 4 || event[0] > 15 || event[1] & 0x40 || get16(event + 2) == 0)
+        return false;
+    struct suspect before = mask->suspect;
+    int next = (int16_t)(uint16_t)(rtp->seq - before.seq);
+    mask->suspect = (struct suspect){.used = true, .seq = rtp->seq, .ssrc = rtp->ssrc, .timestamp = rtp->timestamp, .at_ms = now_ms};
+    return before.used && before.ssrc == rtp->ssrc && before.timestamp == rtp->timestamp && next > 0 && next <= NEXT &&
+           now_ms - before.at_ms <= ALIVE_MS;
 }
 
 /* What of the packet is its primary block becomes a packet of its own. */
@@ -95,10 +148,13 @@ static struct seen look(struct mask *mask, struct rtp *rtp, const uint8_t *packe
     enum type_kind kind = mask->kinds[rtp->type];
     struct block blocks[RED_BLOCKS] = {{.type = rtp->type, .timestamp = rtp->timestamp, .start = rtp->start}};
     blocks[0].size = rtp->end - rtp->start;
-    int count = kind == TYPE_RED ? red_unwrap(packet, rtp, blocks) : kind == TYPE_EVENT;
+    bool is_stray_one = kind != TYPE_RED && kind != TYPE_EVENT && is_stray(mask, rtp, packet, now_ms);
+    int count = kind == TYPE_RED ? red_unwrap(packet, rtp, blocks) : kind == TYPE_EVENT || is_stray_one;
     for (int i = 0; i < count; i++)
-        if (mask->kinds[blocks[i].type] == TYPE_EVENT)
+        if (mask->kinds[blocks[i].type] == TYPE_EVENT || is_stray_one)
             sight_block(mask, rtp, &blocks[i], packet, now_ms, decision, &seen);
+    if (mask->on && kind == TYPE_RED && count == 0 && rtp->end > rtp->start)
+        press(decision, KEY_LOST, rtp->timestamp);
     if (mask->on)
         reach_mask(&mask->reach);
     if (kind != TYPE_RED)
@@ -111,23 +167,22 @@ static struct seen look(struct mask *mask, struct rtp *rtp, const uint8_t *packe
     return seen;
 }
 
-static struct decision decide(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms) {
-    struct decision decision = {.verdict = FORWARD, .bytes = packet, .length = length};
+static void decide(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms, struct decision *decision) {
     struct rtp rtp;
     if (!rtp_parse(packet, length, &rtp)) {
         if (mask->on || mask->types_known)
-            decision.verdict = MALFORMED;
-        return decision;
+            decision->verdict = MALFORMED;
+        return;
     }
     if (rtp_is_rtcp(&rtp)) { /* no sequence number in it */
         if (mask->on)
-            decision.verdict = WITHHELD;
-        return decision;
+            decision->verdict = WITHHELD;
+        return;
     }
-    decision.ssrc = rtp.ssrc;
+    decision->ssrc = rtp.ssrc;
     size_t whole = rtp.end - rtp.start;
     bool opened = false;
-    struct seen seen = look(mask, &rtp, packet, now_ms, &opened, &decision);
+    struct seen seen = look(mask, &rtp, packet, now_ms, &opened, decision);
     if (mask->kinds[rtp.type] != TYPE_EVENT && !seen.has_until)
         sender_follow(&mask->sender, &rtp, now_ms);
     const uint8_t *payload = packet + rtp.start;
@@ -136,6 +191,8 @@ static struct decision decide(struct mask *mask, uint8_t *packet, size_t length,
     bool is_key = kind == TYPE_EVENT || looks_like_event(payload, size), is_known = kind != TYPE_UNKNOWN && kind != TYPE_RED;
     bool is_closed = is_key || !is_known || kind == TYPE_OPAQUE;
     bool withhold = seen.primary || (mask->on && is_closed) || (opened && !is_known);
+    bool is_heard = kind == TYPE_MU || kind == TYPE_A || kind == TYPE_G722;
+    withhold |= mask->on && is_heard && size < LEAST_FRAME;
     bool is_held = mask->on && !withhold && kind != TYPE_AUDIO && kind != TYPE_DECODED;
     struct hold *hold = mask->on ? mask->hold : NULL;
     if (is_held) {
@@ -144,7 +201,7 @@ static struct decision decide(struct mask *mask, uint8_t *packet, size_t length,
             fill(mask, rtp.timestamp, false);
     }
     uint16_t leaves_as;
-    decision.opens_window = mask->on && ((withhold && is_key) || decision.count > 0);
+    decision->opens_window = mask->on && ((withhold && is_key) || decision->count > 0);
     bool passes = track_pass(mask, rtp.ssrc, rtp.seq, withhold, &leaves_as);
     if (hold != NULL && withhold && is_key) {
         hold_event(hold, now_ms);
@@ -153,16 +210,16 @@ static struct decision decide(struct mask *mask, uint8_t *packet, size_t length,
     }
     if (!passes) {
         track_spare(mask, rtp.ssrc, 1, (int)whole);
-        decision.verdict = WITHHELD;
-        return decision;
+        decision->verdict = WITHHELD;
+        return;
     }
     track_spare(mask, rtp.ssrc, 0, (int)(whole - size));
     if (is_held) {
         struct frame frame = {.type = rtp.type, .marker = rtp.marker, .coding = coding_of(kind), .seq = leaves_as,
                               .timestamp = rtp.timestamp, .ssrc = rtp.ssrc, .size = (int)size};
         hold_audio(hold, frame, payload, now_ms);
-        decision.verdict = HELD;
-        return decision;
+        decision->verdict = HELD;
+        return;
     }
     put16(packet + 2, leaves_as);
     if (mask->on || opened) { /* the fixed header moves up to the payload: CSRCs, extension, padding and what was redundant stay behind */
@@ -170,23 +227,22 @@ static struct decision decide(struct mask *mask, uint8_t *packet, size_t length,
         memmove(head, packet, 12);
         head[0] = 0x80;
         head[1] = (uint8_t)(rtp.marker << 7 | rtp.type);
-        decision.bytes = head;
-        decision.length = 12 + size;
+        decision->bytes = head;
+        decision->length = 12 + size;
         if (mask->on && kind == TYPE_DECODED) {
-            decision.verdict = ASK;
-            decision.codec = (enum codec)mask->codecs[rtp.type];
+            decision->verdict = ASK;
+            decision->codec = (enum codec)mask->codecs[rtp.type];
         }
     }
-    return decision;
 }
 
-struct decision mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms) {
-    struct decision decision = decide(mask, packet, length, now_ms);
+void mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms, struct decision *decision) {
     struct span press = {0};
-    while (mask->hold != NULL && decision.count <= KEYS && hold_pressed(mask->hold, &press))
-        decision.pressed[decision.count++] = (struct pressed){.code = (uint8_t)press.code, .timestamp = press.first};
+    decision_begin(decision, packet, length);
+    decide(mask, packet, length, now_ms, decision);
+    while (mask->hold != NULL && decision->count <= KEYS && hold_pressed(mask->hold, &press))
+        decision->pressed[decision->count++] = (struct pressed){.code = (uint8_t)press.code, .timestamp = press.first};
     explicit_bzero(&press, sizeof press);
-    return decision;
 }
 
 bool mask_leaks(struct mask *mask, const uint8_t *packet, size_t length) {
@@ -198,7 +254,7 @@ bool mask_leaks(struct mask *mask, const uint8_t *packet, size_t length) {
     const uint8_t *payload = packet + rtp.start;
     size_t size = rtp.end - rtp.start;
     enum type_kind kind = mask->kinds[rtp.type];
-    if (kind == TYPE_EVENT || kind == TYPE_RED || looks_like_event(payload, size))
+    if (kind == TYPE_EVENT || kind == TYPE_RED || canary_sees(payload, size))
         return mask->shut = true;
     bool is_mu = kind == TYPE_MU || rtp.type == 0, is_a = kind == TYPE_A || rtp.type == 8;
     bool is_g722 = kind == TYPE_G722 || rtp.type == 9;
@@ -215,26 +271,24 @@ bool mask_leaks(struct mask *mask, const uint8_t *packet, size_t length) {
     return mask->shut;
 }
 
-struct decision mask_rtcp(const struct mask *mask, uint8_t *packet, size_t length) {
-    struct decision decision = {.verdict = FORWARD, .bytes = packet, .length = length};
+void mask_rtcp(const struct mask *mask, uint8_t *packet, size_t length, struct decision *decision) {
+    decision_begin(decision, packet, length);
     if (!rtcp_is(packet, length)) {
         if (mask->on || mask->types_known)
-            decision.verdict = MALFORMED;
-        return decision;
+            decision->verdict = MALFORMED;
+        return;
     }
     if (mask->on)
-        decision.length = rtcp_reports(packet, length);
-    report_as_sent(mask, packet, decision.length);
-    if (decision.length == 0)
-        decision.verdict = WITHHELD;
-    return decision;
+        decision->length = rtcp_reports(packet, length);
+    report_as_sent(mask, packet, decision->length);
+    if (decision->length == 0)
+        decision->verdict = WITHHELD;
 }
 
-struct decision mask_rtcp_back(const struct mask *mask, uint8_t *packet, size_t length) {
-    struct decision decision = {.verdict = FORWARD, .bytes = packet, .length = length};
+void mask_rtcp_back(const struct mask *mask, uint8_t *packet, size_t length, struct decision *decision) {
+    decision_begin(decision, packet, length);
     if (rtcp_is(packet, length))
         report_as_heard(mask, packet, length);
     else if (mask->on || mask->types_known)
-        decision.verdict = MALFORMED;
-    return decision;
+        decision->verdict = MALFORMED;
 }

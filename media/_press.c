@@ -3,68 +3,167 @@
 
 #include <string.h>
 
-enum { REPLAY_GAP_MS = 250, SEGMENT = 0xFFFF, LONG_SEGMENT = 0xF000, REORDER_TICKS = 16000 };
+enum { REPLAY_GAP_MS = 250, SEGMENT = 0xFFFF, LONG_SEGMENT = 0xF000, ORDER_MS = 250, REORDER_TICKS = 16000 };
 
-struct sighting press_sight(struct mask *mask, const struct rtp *rtp, uint32_t timestamp, bool copy, const uint8_t *event,
-                            int64_t now_ms) {
-    bool end = event[1] >> 7;
-    uint16_t duration = get16(event + 2);
-    struct press *slot = NULL;
-    for (int i = 0; i < PRESSES; i++) {
-        struct press *press = &mask->presses[i];
-        if (!press->used || press->ssrc != rtp->ssrc || press->timestamp != timestamp)
-            continue;
-        bool restarted = duration < press->duration || (rtp->marker && duration == press->duration);
-        if (!copy && restarted && now_ms - press->last_ms > REPLAY_GAP_MS) {
-            slot = press;
-            break;
-        }
-        press->last_ms = now_ms;
-        press->ended |= end;
-        press->withheld |= mask->on;
-        if (duration > press->duration)
-            press->duration = duration;
-        return (struct sighting){.withheld = press->withheld};
+static int ahead(uint16_t a, uint16_t b) { return (int16_t)(uint16_t)(a - b); }
+
+static void add(struct press *press, const struct arrival *arrival) {
+    press->last_ms = arrival->now_ms;
+    press->ended |= arrival->end;
+    press->withheld |= arrival->masked;
+    if (arrival->duration > press->duration)
+        press->duration = arrival->duration;
+    if (arrival->copy)
+        return;
+    if (ahead(arrival->seq, press->newest) > 0)
+        press->newest = arrival->seq;
+    if (!press->doubted && ahead(arrival->seq, press->first) < 0)
+        press->first = arrival->seq;
+}
+
+/* Late, a copy, or a recording that is played again. */
+static enum what repeated(struct press *press, uint16_t seq, bool begins, bool rested) {
+    if (begins) {
+        press->doubted = true;
+        press->doubt = seq;
+    } else if (rested) {
+        press->doubted = false;
+    } else if (press->doubted && ahead(seq, press->doubt) > 0) {
+        return ahead(press->doubt, press->first) <= 0 ? IS_NEW : IS_LOST;
     }
-    bool continues = false, replayed = slot != NULL, withheld = mask->on;
-    if (!replayed) {
-        for (int i = 0; i < PRESSES; i++) {
-            struct press *press = &mask->presses[i];
-            if (press->used && !press->ended && press->ssrc == rtp->ssrc) {
-                uint32_t step = timestamp - press->timestamp;
-                bool by_duration = !rtp->marker && press->duration >= LONG_SEGMENT && step == press->duration;
-                if (step == SEGMENT || by_duration) {
-                    continues = true;
-                    withheld |= press->withheld;
-                    press->ended = true;
-                }
-            }
-            if (slot == NULL || (!press->used ? slot->used : (slot->used && press->last_ms < slot->last_ms)))
-                slot = press;
-        }
-    }
-    *slot = (struct press){
+    return IS_MORE;
+}
+
+/* What a packet is that has this press's rtp_timestamp. */
+static enum what again(struct press *press, const struct arrival *arrival) {
+    bool lower = arrival->duration < press->duration;
+    bool begins = !arrival->end && (lower || (arrival->marker && arrival->duration == press->duration));
+    bool rested = arrival->now_ms - press->last_ms > REPLAY_GAP_MS;
+    if (arrival->copy)
+        return IS_MORE;
+    if (ahead(arrival->seq, press->newest) <= 0)
+        return repeated(press, arrival->seq, begins && rested, rested);
+    press->doubted = false;
+    if (!begins)
+        return arrival->end && press->ended && rested && (arrival->marker || lower) ? IS_LOST : IS_MORE;
+    if (press->ended)
+        return arrival->marker || rested ? IS_NEW : IS_LOST;
+    if (rested)
+        return arrival->marker && lower ? IS_NEW : IS_LOST;
+    return arrival->marker && lower ? IS_LOST : IS_MORE;
+}
+
+/* The same for another rtp_timestamp. */
+static enum what goes_on(const struct press *press, const struct arrival *arrival) {
+    uint32_t step = arrival->timestamp - press->timestamp - press->span;
+    int next = ahead(arrival->seq, press->newest);
+    if (press->ssrc != arrival->ssrc || arrival->marker || next <= 0 || next > NEXT || step == 0)
+        return IS_ANOTHER;
+    if (step < press->duration)
+        return arrival->end || !press->ended ? IS_MORE : IS_ANOTHER;
+    if (press->ended)
+        return arrival->end && step == press->duration ? IS_LOST : IS_ANOTHER;
+    return press->duration <= arrival->duration && step <= arrival->duration ? IS_MORE : IS_ANOTHER;
+}
+
+/* Whether it goes on while another SSRC sends a press. */
+static bool is_beside(const struct press *press, const struct arrival *arrival) {
+    bool same_end = arrival->end && press->timestamp == arrival->timestamp && press->duration == arrival->duration;
+    return press->ssrc != arrival->ssrc && (!press->ended || same_end);
+}
+
+static bool is_followed(const struct press *press, const struct arrival *arrival) {
+    if (press->ended || press->ssrc != arrival->ssrc)
+        return false;
+    uint32_t step = arrival->timestamp - press->timestamp - press->span;
+    return step == SEGMENT || (!arrival->marker && press->duration >= LONG_SEGMENT && step == press->duration);
+}
+
+static struct press begun(const struct arrival *arrival, bool withheld) {
+    return (struct press){
         .used = true,
-        .ended = end,
+        .ended = arrival->end,
         .withheld = withheld,
-        .duration = duration,
-        .ssrc = rtp->ssrc,
-        .timestamp = timestamp,
-        .last_ms = now_ms,
+        .duration = arrival->duration,
+        .first = arrival->seq,
+        .newest = arrival->seq,
+        .ssrc = arrival->ssrc,
+        .timestamp = arrival->timestamp,
+        .last_ms = arrival->now_ms,
     };
-    return (struct sighting){.is_new = !continues, .replayed = replayed, .withheld = withheld};
+}
+
+static struct press *place(struct mask *mask) {
+    struct press *oldest = &mask->presses[0];
+    for (struct press *press = mask->presses; press < mask->presses + PRESSES; press++) {
+        if (!press->used)
+            return press;
+        if (press->last_ms < oldest->last_ms)
+            oldest = press;
+    }
+    return oldest;
+}
+
+static struct sighting sight_known(struct press *press, const struct arrival *arrival) {
+    enum what what = again(press, arrival);
+    if (what != IS_NEW) {
+        add(press, arrival);
+        return (struct sighting){.withheld = press->withheld, .lost = what == IS_LOST};
+    }
+    uint16_t first = press->doubted ? press->doubt : arrival->seq;
+    *press = begun(arrival, arrival->masked);
+    press->first = first;
+    return (struct sighting){.is_new = true, .replayed = true, .withheld = arrival->masked};
+}
+
+static struct sighting sight(struct mask *mask, const struct arrival *arrival) {
+    struct press *end = mask->presses + PRESSES;
+    for (struct press *press = mask->presses; press < end; press++)
+        if (press->used && press->ssrc == arrival->ssrc && arrival->timestamp - press->timestamp <= press->span)
+            return sight_known(press, arrival);
+    bool continues = false, withheld = arrival->masked;
+    for (struct press *press = mask->presses; press < end; press++)
+        if (press->used && is_followed(press, arrival)) {
+            continues = press->ended = true;
+            withheld |= press->withheld;
+        }
+    for (struct press *press = mask->presses; press < end && !(continues || arrival->copy || arrival->packed); press++) {
+        bool alive = press->used && arrival->now_ms - press->last_ms <= ALIVE_MS;
+        enum what what = alive ? goes_on(press, arrival) : IS_ANOTHER;
+        if (what != IS_ANOTHER) {
+            press->span = arrival->timestamp - press->timestamp;
+            add(press, arrival);
+            return (struct sighting){.withheld = press->withheld, .lost = what == IS_LOST};
+        }
+    }
+    for (struct press *press = mask->presses; press < end; press++)
+        if (press->used && arrival->now_ms - press->last_ms <= ALIVE_MS && is_beside(press, arrival)) {
+            continues = true;
+            withheld |= press->withheld;
+        }
+    *place(mask) = begun(arrival, withheld);
+    return (struct sighting){.is_new = !continues, .withheld = withheld};
+}
+
+struct sighting press_sight(struct mask *mask, const struct arrival *arrival) {
+    struct sighting sighting = sight(mask, arrival);
+    for (struct press *press = mask->presses; press < mask->presses + PRESSES && arrival->end; press++)
+        press->ended |= press->ssrc != arrival->ssrc; /* nobody presses two keys at once */
+    return sighting;
+}
+
+static bool overtook(const struct key *key, uint32_t ssrc, uint32_t timestamp, int64_t now_ms) {
+    int32_t by = (int32_t)(key->timestamp - timestamp);
+    return now_ms - key->seen_ms < ORDER_MS && key->ssrc == ssrc && by > 0 && by <= REORDER_TICKS;
 }
 
 bool keys_put(struct keys *keys, int code, uint32_t ssrc, uint32_t timestamp, int64_t now_ms) {
-    if (keys->count == KEYS)
+    bool is_late = keys->any_taken && overtook(&keys->taken, ssrc, timestamp, now_ms);
+    if (code == KEY_LOST || is_late || keys->count == KEYS)
         return false;
     int at = keys->count;
-    while (at > 0) {
-        const struct key *before = &keys->held[at - 1];
-        int32_t ahead = (int32_t)(before->timestamp - timestamp);
-        if (now_ms - before->seen_ms >= KEY_HOLD_MS || before->ssrc != ssrc || ahead <= 0 || ahead > REORDER_TICKS)
-            break;
-        keys->held[at] = *before;
+    while (at > 0 && overtook(&keys->held[at - 1], ssrc, timestamp, now_ms)) {
+        keys->held[at] = keys->held[at - 1];
         at--;
     }
     int64_t seen_ms = at < keys->count ? keys->held[at + 1].seen_ms : now_ms;
@@ -86,6 +185,11 @@ int keys_take(struct keys *keys, int64_t now_ms, uint8_t *into, size_t room) {
         taken = (int)room;
     for (int i = 0; i < taken; i++)
         into[i] = (uint8_t)"0123456789*#ABCD"[keys->held[i].code];
+    if (taken > 0) {
+        keys->any_taken = true;
+        keys->taken = keys->held[taken - 1];
+        keys->taken.code = KEY_LOST;
+    }
     keys->count -= taken;
     memmove(keys->held, keys->held + taken, (size_t)keys->count * sizeof keys->held[0]);
     explicit_bzero(keys->held + keys->count, (size_t)taken * sizeof keys->held[0]);

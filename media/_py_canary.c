@@ -42,7 +42,17 @@ static PyObject *canary_hears_method(PyObject *self, PyObject *args) {
     return PyBool_FromLong(heard);
 }
 
+static PyObject *canary_sees_method(PyObject *Py_UNUSED(self), PyObject *args) {
+    Py_buffer payload;
+    if (!PyArg_ParseTuple(args, "y*", &payload))
+        return NULL;
+    bool seen = canary_sees(payload.buf, (size_t)payload.len);
+    PyBuffer_Release(&payload);
+    return PyBool_FromLong(seen);
+}
+
 static PyMethodDef canary_methods[] = {
+    {"sees", canary_sees_method, METH_VARARGS, NULL},
     {"hears", canary_hears_method, METH_VARARGS, NULL},
     {"__reduce__", refuse_pickle, METH_NOARGS, NULL},
     {"__reduce_ex__", refuse_pickle, METH_O, NULL},

@@ -103,29 +103,16 @@ static PyObject *feed_receive_method(PyObject *self, PyObject *Py_UNUSED(ignored
     for (int left = TURN; left > 0 && feed_receive(feed, now_ms); left--)
         ;
     int count = feed_events(feed, events, EVENTS);
-    PyObject *list = PyList_New(0);
-    for (int i = 0; i < count && list != NULL; i++) {
-        PyObject *item = Py_BuildValue("(Li)", (long long)events[i].stream, events[i].kind);
-        if (item == NULL || PyList_Append(list, item) != 0)
-            Py_CLEAR(list);
-        Py_XDECREF(item);
-    }
-    return list;
+    return with_events(PyList_New(0), events, count);
 }
 
 static PyObject *feed_take_digits(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"stream", "into", "offset", NULL};
     long long stream;
-    PyObject *into;
-    Py_ssize_t offset;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "LO!n", names, &stream, secret_type, &into, &offset))
+    uint8_t *into;
+    size_t room;
+    if (!take_digits_place(args, kwargs, &stream, &into, &room))
         return NULL;
-    SecretMemory *memory = (SecretMemory *)into;
-    if (!secret_is_ours(memory, PyExc_RuntimeError))
-        return NULL;
-    if (offset < 0 || (size_t)offset > memory->secret.size)
-        return PyErr_Format(PyExc_ValueError, "offset lies outside the memory");
-    int taken = feed_take(feed_of(self), stream, memory->secret.bytes + offset, memory->secret.size - (size_t)offset);
+    int taken = feed_take(feed_of(self), stream, into, room);
     if (taken < 0)
         return PyErr_Format(PyExc_KeyError, "no stream %lld", stream);
     return PyLong_FromLong(taken);
@@ -137,7 +124,6 @@ static PyObject *feed_counters(PyObject *self, PyObject *Py_UNUSED(ignored)) {
                          "malformed", feed->malformed);
 }
 
-#define WITH_KEYWORDS(function) ((PyCFunction)(void (*)(void))(function)), METH_VARARGS | METH_KEYWORDS, NULL
 static PyMethodDef feed_methods[] = {
     {"fileno", feed_fileno, METH_NOARGS, NULL},
     {"open", WITH_KEYWORDS(feed_open_method)},

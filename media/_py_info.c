@@ -27,14 +27,13 @@ PyObject *py_info_key(PyObject *module, PyObject *args, PyObject *kwargs) {
         return NULL;
     int code = info_key(body.buf, (size_t)body.len);
     PyBuffer_Release(&body);
-    SecretMemory *memory = (SecretMemory *)into;
-    if (!secret_is_ours(memory, PyExc_RuntimeError))
+    size_t room;
+    uint8_t *digit = secret_from(into, offset, 1, &room);
+    if (digit == NULL)
         return NULL;
-    if (offset < 0 || (size_t)offset >= memory->secret.size)
-        return PyErr_Format(PyExc_ValueError, "offset lies outside the memory");
     if (code == INFO_MALFORMED)
         return PyErr_Format(PyExc_ValueError, "no key can be read from this body");
     if (code >= 0)
-        memory->secret.bytes[offset] = (uint8_t)"0123456789*#ABCD"[code];
+        *digit = (uint8_t)"0123456789*#ABCD"[code];
     return PyLong_FromLong(code >= 0);
 }

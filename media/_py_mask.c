@@ -158,7 +158,8 @@ static PyObject *mask_rtp_method(PyObject *object, PyObject *args) {
         PyErr_NoMemory();
     } else {
         memcpy(copy, packet.buf, (size_t)packet.len);
-        struct decision decision = mask_rtp(&self->mask, copy, (size_t)packet.len, now_ms);
+        struct decision decision;
+        mask_rtp(&self->mask, copy, (size_t)packet.len, now_ms, &decision);
         uint8_t codes[KEYS + 1];
         bool kept = true;
         for (int i = 0; i < decision.count; i++) {
@@ -166,7 +167,7 @@ static PyObject *mask_rtp_method(PyObject *object, PyObject *args) {
             kept = kept && keys_put((struct keys *)self->keys.bytes, codes[i], decision.ssrc, decision.pressed[i].timestamp, now_ms);
         }
         if (!kept)
-            PyErr_SetString(PyExc_OverflowError, "more keys wait than there is room for");
+            PyErr_SetString(PyExc_OverflowError, "a key has no room, or nobody can tell it");
         else
             result = Py_BuildValue("(y#y#)", decision.verdict == FORWARD ? decision.bytes : NULL, (Py_ssize_t)decision.length,
                                    codes, (Py_ssize_t)decision.count);
@@ -179,7 +180,8 @@ static PyObject *mask_rtp_method(PyObject *object, PyObject *args) {
     return result;
 }
 
-static PyObject *cross(PyObject *packet, struct decision (*decide)(const struct mask *, uint8_t *, size_t), const struct mask *mask) {
+static PyObject *cross(PyObject *packet, void (*decide)(const struct mask *, uint8_t *, size_t, struct decision *),
+                       const struct mask *mask) {
     Py_buffer view;
     if (PyObject_GetBuffer(packet, &view, PyBUF_SIMPLE) != 0)
         return NULL;
@@ -189,7 +191,8 @@ static PyObject *cross(PyObject *packet, struct decision (*decide)(const struct 
         PyErr_NoMemory();
     } else {
         memcpy(copy, view.buf, (size_t)view.len);
-        struct decision decision = decide(mask, copy, (size_t)view.len);
+        struct decision decision;
+        decide(mask, copy, (size_t)view.len, &decision);
         result = decision.verdict == FORWARD
                      ? PyBytes_FromStringAndSize((const char *)decision.bytes, (Py_ssize_t)decision.length)
                      : Py_NewRef(Py_None);

@@ -41,11 +41,33 @@ static void secret_dealloc(PyObject *self) {
     free_object(self);
 }
 
-bool secret_is_ours(SecretMemory *self, PyObject *error) {
+static bool secret_is_ours(SecretMemory *self, PyObject *error) {
     if (self->secret.owner == (int)getpid())
         return true;
     PyErr_SetString(error, "secret memory is not inherited by a child process");
     return false;
+}
+
+uint8_t *secret_from(PyObject *object, Py_ssize_t offset, size_t least, size_t *room) {
+    SecretMemory *self = (SecretMemory *)object;
+    if (!secret_is_ours(self, PyExc_RuntimeError))
+        return NULL;
+    if (offset < 0 || (size_t)offset > self->secret.size || self->secret.size - (size_t)offset < least) {
+        PyErr_SetString(PyExc_ValueError, "offset lies outside the memory");
+        return NULL;
+    }
+    *room = self->secret.size - (size_t)offset;
+    return self->secret.bytes + offset;
+}
+
+bool take_digits_place(PyObject *args, PyObject *kwargs, long long *stream, uint8_t **into, size_t *room) {
+    static char *names[] = {"stream", "into", "offset", NULL};
+    PyObject *memory;
+    Py_ssize_t offset;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "LO!n", names, stream, secret_type, &memory, &offset))
+        return false;
+    *into = secret_from(memory, offset, 0, room);
+    return *into != NULL;
 }
 
 static int secret_getbuffer(PyObject *object, Py_buffer *view, int flags) {

@@ -1,24 +1,14 @@
-/* The media thread: waits on every socket and relays what _mask.c lets pass; commands are applied between packets.
+/* One packet: read, looked at by _mask.c, sent on; and what leaves because its time has come.
  *
- * Rule 1: streams are touched under `lock` only: once a command has returned, every packet meets what it set.
- * Rule 2: nothing waits for room: an event has its place in its stream, a key without room ends its capture.
- * Rule 3: a packet that may hold a key is wiped from the buffer, which is secret memory. The kernel's socket buffers
- *         are out of reach. */
+ * Rule 1: nothing waits for room: an event has its place in its stream, a key without room ends its capture.
+ * Rule 2: a packet that may hold a key is wiped from the buffer, which is secret memory, and so is what was decided about
+ *         it. The kernel's socket buffers are out of reach. */
 #include "_relay.h"
 
-#include <errno.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <time.h>
-#include <unistd.h>
 
-enum { READY = 256, TICK_MS = 10, MOST_GATHER_US = 5000, PLENTY = 32, LATE_MS = 2, HURRY_MS = 100,
-       HOLDS = 16, QUEUES = 4, ROOM = RTP_HEADER + FRAME_MOST };
+enum { TICK_MS = 10, ROOM = RTP_HEADER + FRAME_MOST };
 _Static_assert((int)ROOM <= (int)BUFFER, "what leaves fits beside what came");
 
 int64_t clock_ms(void) {
@@ -42,28 +32,27 @@ static void keep_keys(struct relay *relay, struct stream *stream, const struct d
         relay->due_ms = now_ms + KEY_HOLD_MS;
 }
 
-static struct decision decide(struct relay *relay, struct stream *stream, int index, uint8_t *packet, size_t length,
-                              int64_t now_ms) {
+static void decide(struct relay *relay, struct stream *stream, int index, uint8_t *packet, size_t length, int64_t now_ms) {
     struct mask *mask = &stream->mask;
-    struct decision decision = {.verdict = FORWARD, .bytes = packet, .length = length};
+    struct decision *decision = relay->decision;
     struct rtp rtp;
     switch (index) {
     case CALLER_RTP:
-        decision = mask_rtp(mask, packet, length, now_ms);
-        if (decision.count > 0 && stream->capture)
-            keep_keys(relay, stream, &decision, now_ms);
+        mask_rtp(mask, packet, length, now_ms, decision);
+        if (decision->count > 0 && stream->capture)
+            keep_keys(relay, stream, decision, now_ms);
         break;
     case CALLER_RTCP:
-        decision = mask_rtcp(mask, packet, length);
+        mask_rtcp(mask, packet, length, decision);
         break;
     case AGENT_RTP:
+        decision_begin(decision, packet, length);
         if (mask->types_known && !rtp_parse(packet, length, &rtp))
-            decision.verdict = MALFORMED;
+            decision->verdict = MALFORMED;
         break;
     default:
-        decision = mask_rtcp_back(mask, packet, length);
+        mask_rtcp_back(mask, packet, length, decision);
     }
-    return decision;
 }
 
 /* What the canary hears does not leave, nor anything after it. */
@@ -97,6 +86,7 @@ static int64_t release_due_ms(const struct stream *stream) {
 
 void release(struct relay *relay, struct stream *stream, bool all_of_it) {
     struct hold *hold = stream->mask.hold;
+    relay->stack_is_secret |= stream->mask.on;
     uint8_t *out = relay->buffer.bytes + SPACING;
     for (size_t length; hold != NULL && (length = hold_next(hold, all_of_it, out)) > 0;)
         if (may_leave(relay, stream, out, length) && send_on(stream, AGENT_RTP, out, length))
@@ -131,7 +121,7 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
     struct crypto *crypto = oversized ? NULL : stream->crypto[leg];
     uint8_t *scratch = packet + SPACING;
     bool is_clear = crypto == NULL || (waits && crypto_open(crypto, is_rtp, packet, &length, scratch));
-    bool valid = waits && !oversized && is_clear && (on_rtp ? is_rtp && rtp_parse(packet, length, &rtp) : rtcp_is(packet, length));
+    bool valid = waits && !oversized && is_clear && (on_rtp ? is_rtp && (!stream->mask.types_known || rtp_parse(packet, length, &rtp)) : rtcp_is(packet, length));
     const struct source *paired = on_rtp ? NULL : &stream->endpoints[from->index - 1].source;
     if (!source_admits(&from->source, paired, &address, valid)) {
         here->strangers++;
@@ -141,34 +131,37 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
     here->received++;
     if (!is_clear && !waits)
         is_clear = crypto_open(crypto, is_rtp, packet, &length, scratch);
-    struct decision decision = {.verdict = MALFORMED};
+    struct decision *decision = relay->decision;
+    decision_begin(decision, packet, length);
+    decision->verdict = MALFORMED;
     if (!oversized && is_clear && is_rtp && rtp_parse(packet, length, &rtp) && !rtp_is_rtcp(&rtp))
         arrivals_take(&stream->arrivals[leg], &rtp, stream->clock, now_ms, stream->mask.kinds[rtp.type] != TYPE_EVENT);
     if (!oversized && is_clear)
-        decision = decide(relay, stream, index, packet, length, now_ms);
+        decide(relay, stream, index, packet, length, now_ms);
     if (!is_rtp && !oversized && is_clear && rtcp_reception(packet, length, &here->lost, &here->jitter))
         here->reports++;
-    if (decision.opens_window)
+    if (decision->opens_window)
         decoder_event(relay, stream, now_ms);
-    if (decision.verdict == ASK && !decoder_ask(relay, stream, decision.codec, decision.bytes, decision.length, now_ms))
-        decision.verdict = WITHHELD;
-    if (decision.verdict == MALFORMED) {
+    if (decision->verdict == ASK && !decoder_ask(relay, stream, decision->codec, decision->bytes, decision->length, now_ms))
+        decision->verdict = WITHHELD;
+    if (decision->verdict == MALFORMED) {
         here->malformed++;
-    } else if (decision.verdict == WITHHELD) {
+    } else if (decision->verdict == WITHHELD) {
         there->masked++;
-    } else if (decision.verdict == FORWARD &&
-               (index != CALLER_RTP || may_leave(relay, stream, decision.bytes, decision.length)) &&
-               send_on(stream, 2 * other + !is_rtp, decision.bytes, decision.length)) {
+    } else if (decision->verdict == FORWARD &&
+               (index != CALLER_RTP || may_leave(relay, stream, decision->bytes, decision->length)) &&
+               send_on(stream, 2 * other + !is_rtp, decision->bytes, decision->length)) {
         there->sent++;
     }
     if (index == CALLER_RTP && stream->mask.hold != NULL)
         release(relay, stream, false);
     enum type_kind kind = stream->mask.kinds[packet[1] & 0x7F];
-    bool is_plain_audio = is_rtp && decision.verdict == FORWARD && length > 1 && !stream->mask.on && kind != TYPE_EVENT &&
-                          kind != TYPE_RED && decision.bytes == packet;
+    bool is_plain_audio = is_rtp && decision->verdict == FORWARD && length > 1 && !stream->mask.on && kind != TYPE_EVENT &&
+                          kind != TYPE_RED && decision->bytes == packet;
     if (!is_plain_audio)
         explicit_bzero(packet, length);
-    explicit_bzero(&decision, sizeof decision);
+    decision_wipe(decision);
+    relay->stack_is_secret |= stream->mask.on || stream->capture;
     return true;
 }
 
@@ -187,7 +180,7 @@ static int64_t tend_hold(struct relay *relay, struct stream *stream, int64_t now
 }
 
 /* Announce keys whose hold is over; find when to look again. */
-static void tend(struct relay *relay, int64_t now_ms) {
+void tend(struct relay *relay, int64_t now_ms) {
     int64_t due_ms = INT64_MAX;
     for (int bucket = 0; bucket < BUCKETS; bucket++)
         for (struct stream *stream = relay->buckets[bucket]; stream != NULL; stream = stream->next) {
@@ -204,148 +197,4 @@ static void tend(struct relay *relay, int64_t now_ms) {
             }
         }
     relay->due_ms = due_ms < now_ms + TICK_MS ? now_ms + TICK_MS : due_ms;
-}
-
-/* --- the lock ---------------------------------------------------------------------------------------------------------- */
-
-void enter(struct relay *relay) {
-    pthread_mutex_lock(&relay->turn);
-    pthread_mutex_lock(&relay->lock);
-    pthread_mutex_unlock(&relay->turn);
-}
-
-void leave(struct relay *relay) { pthread_mutex_unlock(&relay->lock); }
-
-/* --- the thread ------------------------------------------------------------------------------------------------------ */
-
-/* Where packets come faster than one a `gather_us`, they are taken together: a wake costs more than a packet. But not where
- * others want the processor too: there whoever pauses has to wait for it. False: there was no pause. */
-static bool gather(struct relay *relay, int64_t now_ms) {
-    if (now_ms < relay->hurry_until_ms)
-        return false;
-    struct timespec pause = {.tv_nsec = relay->gather_us * 1000L};
-    clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
-    if (clock_ms() - now_ms > relay->gather_us / 1000 + LATE_MS)
-        relay->hurry_until_ms = now_ms + HURRY_MS;
-    return true;
-}
-
-static void *run(void *argument) {
-    struct relay *relay = argument;
-    prctl(PR_SET_TIMERSLACK, 1UL); /* of this thread alone: a pause is as long as it was asked for */
-    struct epoll_event ready[READY];
-    bool go_on = true, paused = false;
-    int64_t due_ms = INT64_MAX;
-    while (go_on) {
-        int64_t wait_ms = due_ms - clock_ms(); /* a hold at most, if a key is held */
-        int timeout = paused ? 0 : due_ms == INT64_MAX ? -1 : wait_ms < 0 ? 0 : (int)wait_ms;
-        int count = epoll_wait(relay->epoll, ready, READY, timeout);
-        int64_t now_ms = clock_ms();
-        enter(relay);
-        for (int i = 0; i < count; i++) {
-            /* One packet a turn: level-triggered, so a burst comes up again, and no socket starves the others. */
-            struct endpoint *endpoint = ready[i].data.ptr;
-            if (endpoint == NULL)
-                hush(relay->wake);
-            else if (ready[i].data.ptr == &relay->decoder)
-                decoder_hear(relay);
-            else if (endpoint->fd >= 0)
-                relay_one(relay, endpoint, now_ms);
-        }
-        if (now_ms >= relay->due_ms)
-            tend(relay, now_ms);
-        free_closed(relay); /* epoll has forgotten them, and so have we now */
-        due_ms = relay->due_ms;
-        go_on = relay->running;
-        leave(relay);
-        bool many = count > 1 || (paused && count > 0); /* a pause that brought one packet is as good as one that brought two */
-        paused = go_on && relay->gather_us > 0 && many && count < PLENTY && gather(relay, now_ms);
-    }
-    return NULL;
-}
-
-/* --- the other threads' side ---------------------------------------------------------------------------------------------- */
-
-struct relay *relay_new(void) {
-    struct relay *relay = calloc(1, sizeof *relay);
-    if (relay == NULL)
-        return NULL;
-    pthread_mutexattr_t lending; /* a real-time thread that waits for a lock lends its holder its priority */
-    pthread_mutexattr_init(&lending);
-    pthread_mutexattr_setprotocol(&lending, PTHREAD_PRIO_INHERIT);
-    pthread_mutex_init(&relay->turn, &lending);
-    pthread_mutex_init(&relay->lock, &lending);
-    pthread_mutex_init(&relay->events_lock, &lending);
-    pthread_mutexattr_destroy(&lending);
-    relay->due_ms = INT64_MAX;
-    relay->keys = (struct pool){.size = sizeof(struct keys), .places = SLAB_STREAMS};
-    relay->holds = (struct pool){.size = sizeof(struct hold), .places = HOLDS};
-    relay->queues = (struct pool){.size = sizeof(struct queue), .places = QUEUES};
-    relay->decoder = -1;
-    relay->epoll = epoll_create1(EPOLL_CLOEXEC);
-    relay->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    relay->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct epoll_event interest = {.events = EPOLLIN, .data.ptr = NULL};
-    if (relay->epoll < 0 || relay->wake < 0 || relay->news < 0 || !secret_map(&relay->buffer, 2 * SPACING) ||
-        epoll_ctl(relay->epoll, EPOLL_CTL_ADD, relay->wake, &interest) != 0) {
-        int why = errno;
-        relay_free(relay);
-        errno = why;
-        return NULL;
-    }
-    return relay;
-}
-
-int relay_start(struct relay *relay, int processor, int gather_us) {
-    if (relay->started)
-        return -EALREADY;
-    if (processor >= CPU_SETSIZE || gather_us < 0 || gather_us > MOST_GATHER_US)
-        return -EINVAL;
-    relay->gather_us = gather_us;
-    pthread_attr_t place;
-    pthread_attr_init(&place);
-    if (processor >= 0) {
-        cpu_set_t only;
-        CPU_ZERO(&only);
-        CPU_SET(processor, &only);
-        pthread_attr_setaffinity_np(&place, sizeof only, &only);
-    }
-    sigset_t all, before; /* signals are for Python's threads */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    relay->running = true;
-    int error = pthread_create(&relay->thread, &place, run, relay);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&place);
-    relay->started = error == 0;
-    relay->running = relay->started;
-    return -error;
-}
-
-int relay_go_first(struct relay *relay) {
-    struct sched_param least = {.sched_priority = sched_get_priority_min(SCHED_FIFO)}; /* more than all that is not */
-    return relay->started ? -pthread_setschedparam(relay->thread, SCHED_FIFO, &least) : -ESHUTDOWN;
-}
-
-int relay_fileno(const struct relay *relay) { return relay->news; }
-
-void relay_free(struct relay *relay) {
-    if (relay->started) {
-        struct command stop = {.kind = STOP};
-        relay_run(relay, &stop);
-        pthread_join(relay->thread, NULL);
-    }
-    free_closed(relay);
-    pool_free(&relay->keys);
-    pool_free(&relay->holds);
-    pool_free(&relay->queues);
-    secret_unmap(&relay->buffer);
-    int fds[] = {relay->epoll, relay->wake, relay->news, relay->decoder};
-    for (int i = 0; i < 4; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
-    pthread_mutex_destroy(&relay->turn);
-    pthread_mutex_destroy(&relay->lock);
-    pthread_mutex_destroy(&relay->events_lock);
-    free(relay);
 }

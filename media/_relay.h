@@ -1,4 +1,4 @@
-/* What the parts of the relay share: _relay.c (thread and packets), _streams.c (commands), _news.c (events). */
+/* What the parts of the relay share: _thread.c (the thread), _relay.c (packets), _streams.c (commands), _news.c (events). */
 #ifndef TONEWALL_RELAY_H
 #define TONEWALL_RELAY_H
 
@@ -12,6 +12,7 @@ enum { CALLER_RTP = 0, CALLER_RTCP = 1, AGENT_RTP = 2, AGENT_RTCP = 3, SOCKETS =
 struct endpoint { /* one socket; which leg and protocol follows from `index` */
     struct stream *stream;
     int index, fd; /* -1: closed */
+    int set;       /* of `relay`, `epoll` or `masked`: where the thread looks for its packets */
     struct source source;
 };
 
@@ -46,11 +47,11 @@ struct pool {
 
 struct relay {
     uint32_t asked; /* the serial of what the decoder process was asked last */
-    int epoll, wake, news, decoder; /* `decoder` -1: there is none */
+    int epoll, masked; /* `masked`: the sockets of masked streams, a set within the other */
+    int wake, news, decoder; /* `decoder` -1: there is none */
     pthread_t thread;
     bool started;
-    int gather_us;
-    int64_t hurry_until_ms; /* of the thread alone */
+    int gather_us, masked_gather_us;
     pthread_mutex_t turn, lock, events_lock; /* see `enter`; `lock` guards all that follows but what is waiting */
     bool running;
     int64_t due_ms;
@@ -59,7 +60,9 @@ struct relay {
     int closed_count;
     struct stream *first_waiting, *last_waiting;
     struct pool keys, holds, queues;
-    struct secret buffer; /* a packet that came, and one that leaves */
+    struct secret buffer; /* a packet that came, one that leaves, and what was decided of the first */
+    struct decision *decision;
+    bool stack_is_secret; /* keys may have been on the stack */
 };
 
 int64_t clock_ms(void);
@@ -68,8 +71,10 @@ void hush(int fd);
 
 void enter(struct relay *relay); /* whoever waited longest comes next: neither packets nor commands starve the other */
 void leave(struct relay *relay);
+void wipe_stack(void); /* below the caller: what those that it called have left behind */
 /* Send what the hold of a stream lets go; when it is due if nothing more comes. */
 void release(struct relay *relay, struct stream *stream, bool all_of_it);
+void tend(struct relay *relay, int64_t now_ms); /* what is due */
 bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms); /* one packet; false: none was there */
 
 /* _news.c */

@@ -33,7 +33,7 @@ static int open_stream(struct relay *relay, const struct command *command) {
     *stream = (struct stream){.id = command->stream, .keys = keys};
     int error = 0;
     for (int i = 0; i < SOCKETS; i++) {
-        stream->endpoints[i] = (struct endpoint){.stream = stream, .index = i, .fd = command->fds[i]};
+        stream->endpoints[i] = (struct endpoint){.stream = stream, .index = i, .fd = command->fds[i], .set = relay->epoll};
         struct epoll_event interest = {.events = EPOLLIN, .data.ptr = &stream->endpoints[i]};
         if (error == 0 && epoll_ctl(relay->epoll, EPOLL_CTL_ADD, command->fds[i], &interest) != 0) {
             error = -errno;
@@ -50,12 +50,25 @@ static int open_stream(struct relay *relay, const struct command *command) {
     return 0;
 }
 
+/* Masked audio is held anyway, so its sockets may be looked at more rarely. */
+static void choose_set(struct relay *relay, struct stream *stream) {
+    int set = stream->mask.on && relay->masked_gather_us > 0 ? relay->masked : relay->epoll;
+    for (int i = 0; i < SOCKETS; i++) {
+        struct endpoint *endpoint = &stream->endpoints[i];
+        struct epoll_event interest = {.events = EPOLLIN, .data.ptr = endpoint};
+        if (endpoint->set == set || epoll_ctl(set, EPOLL_CTL_ADD, endpoint->fd, &interest) != 0)
+            continue; /* without memory it stays where it was, and is heard there */
+        epoll_ctl(endpoint->set, EPOLL_CTL_DEL, endpoint->fd, NULL);
+        endpoint->set = set;
+    }
+}
+
 void close_stream(struct relay *relay, struct stream **at) {
     struct stream *stream = *at;
     *at = stream->next;
     for (int i = 0; i < SOCKETS; i++) {
         /* Closing alone is not enough: a child between fork and exec still holds the socket. */
-        epoll_ctl(relay->epoll, EPOLL_CTL_DEL, stream->endpoints[i].fd, NULL);
+        epoll_ctl(stream->endpoints[i].set, EPOLL_CTL_DEL, stream->endpoints[i].fd, NULL);
         close(stream->endpoints[i].fd);
     }
     stop_capture(stream);
@@ -97,6 +110,7 @@ static int stop(struct relay *relay) {
 
 static int take_digits(struct relay *relay, struct stream *stream, const struct command *command, int64_t now_ms) {
     int taken = keys_take(stream->keys, now_ms, command->into, command->room);
+    relay->stack_is_secret = true;
     stream->announced = false;
     if (stream->keys->count > 0)
         relay->due_ms = now_ms;
@@ -133,6 +147,7 @@ static int set_mask(struct relay *relay, struct stream *stream, const struct com
     if (mask->on)
         sender_forget(&mask->sender);
     mask->shut = mask->shut && mask->on;
+    choose_set(relay, stream);
     if (mask->on && mask->hold == NULL) {
         mask->hold = pool_borrow(&relay->holds);
         if (mask->hold == NULL)
@@ -171,7 +186,7 @@ static void tell_counters(const struct stream *stream, struct counters told[2]) 
         arrivals_tell(&stream->arrivals[leg], &told[leg]);
 }
 
-static int apply(struct relay *relay, struct command *command) {
+static __attribute__((noinline)) int apply(struct relay *relay, struct command *command) {
     if (command->kind == OPEN_STREAM)
         return open_stream(relay, command);
     if (command->kind == STOP)
@@ -227,8 +242,11 @@ void relay_run(struct relay *relay, struct command *command) {
     enter(relay);
     int64_t due_ms = relay->due_ms;
     command->result = relay->running ? apply(relay, command) : -ESHUTDOWN;
-    bool sooner = relay->due_ms < due_ms;
+    bool sooner = relay->due_ms < due_ms, stack_is_secret = relay->stack_is_secret;
+    relay->stack_is_secret = false;
     leave(relay);
+    if (stack_is_secret)
+        wipe_stack();
     if (sooner) /* than what the thread waits for */
         ring(relay->wake);
 }

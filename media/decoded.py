@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from media.events import DecodedCodec
+from media.mline import DecodedCodec
 
 NUMBERS = {codec: number for number, codec in enumerate(DecodedCodec, start=1)}
 _CODECS = {number: codec for codec, number in NUMBERS.items()}

@@ -17,8 +17,8 @@ import struct
 
 from media.decoded import MOST_BYTES, Asked, What, answer, read_asked
 from media.decoding import Decoder
-from media.events import DecodedCodec
 from media.listening import Listener
+from media.mline import DecodedCodec
 from tonewall import log
 from tonewall.process import end_with_parent, harden, overwrites_freed_memory, renounce_privileges
 

@@ -10,7 +10,7 @@ from typing import cast
 import av
 
 from media import amr
-from media.events import DecodedCodec
+from media.mline import DecodedCodec
 
 HEARD_RATE = 8000  # Hz
 _G729_FRAME, _GSM_FRAME = 10, 33

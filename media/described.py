@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from media.events import LocalStream, RemoteStream, Side
+from media.events import Side
+from media.mline import LocalStream, RemoteStream
 
 _DISCARD = 9
 _CONNECTION = re.compile(rb"^c=IN IP[46] (\S+)", re.MULTILINE)

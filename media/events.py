@@ -13,6 +13,7 @@ from typing import NewType
 
 import msgspec
 
+from media.mline import Interface, LocalStream, RemoteStream
 from provider_adapters.payment import Charge, Outcome
 
 SessionId = NewType("SessionId", str)
@@ -48,74 +49,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """Base of every message on the socket."""
 
 
-# --- what a stream looks like -------------------------------------------------------------------------------------
-
-
-class LocalStream(msgspec.Struct, frozen=True):
-    """Where media listens for one m-line of one leg. The RTCP port is the RTP port plus one."""
-
-    address: str
-    port: int
-
-
-class DecodedCodec(StrEnum):
-    """Codecs that the core does not know, and the decoder process does. Their order is the core's (`_queue.h`)."""
-
-    OPUS = "opus"
-    G729 = "g729"
-    GSM = "gsm"
-    AMR = "amr"
-    AMR_OCTETS = "amr, octet-aligned"
-    AMR_WB = "amr-wb"
-    AMR_WB_OCTETS = "amr-wb, octet-aligned"
-
-
-class Interface(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one leg's packets are received, and what its peer is told of it. Empty: as `[media]` says."""
-
-    address: str = ""
-    advertised: str = ""
-
-
-class StreamKeys(msgspec.Struct, frozen=True, kw_only=True):
-    """SRTP of one m-line of one leg: a suite of RFC 4568 by name, and a master key with its salt for each direction."""
-
-    suite: str
-    peer: bytes
-    ours: bytes
-
-    def __repr__(self) -> str:
-        return f"StreamKeys({self.suite})"
-
-
-class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
-    """What a leg's SDP says of one m-line: where its packets come from and go to.
-
-    `port` 0 means refused or inactive. `event_types` are the payload types mapped to telephone-event (RFC 4733), `mu_types`,
-    `a_types` and `g722_types` those of G.711 and G.722, `decoded_types` those that the decoder process looks into,
-    `other_types` those of video, which holds no tones, and `opaque_types` the rest: media cannot look into it, and while
-    masked it does not pass. `red_types` are redundancy (RFC 2198): its blocks have types of their own. `clock_rate` is that
-    of the audio, in Hz; 0: it is none. Where `rtp` is false the packets are of another protocol (UDPTL): they are relayed as
-    they are, and while masked those of the customer are not. `keys`: it is SRTP; None: in clear. `latch`: take the source of
-    the first packet instead (trunks with `nat = yes` only).
-    """
-
-    address: str
-    port: int
-    rtcp_address: str
-    rtcp_port: int
-    event_types: tuple[int, ...] = ()
-    mu_types: tuple[int, ...] = ()
-    a_types: tuple[int, ...] = ()
-    g722_types: tuple[int, ...] = ()
-    decoded_types: tuple[tuple[int, DecodedCodec], ...] = ()
-    opaque_types: tuple[int, ...] = ()
-    other_types: tuple[int, ...] = ()
-    red_types: tuple[int, ...] = ()
-    clock_rate: int = 8000
-    rtp: bool = True
-    keys: StreamKeys | None = None
-    latch: bool = False
+# --- what commands are about --------------------------------------------------------------------------------------
 
 
 class MaskPolicy(StrEnum):
@@ -175,10 +109,14 @@ class WidenSession(Command, frozen=True, kw_only=True, tag="widen"):
 
 
 class SetRemote(Command, frozen=True, kw_only=True, tag="set_remote"):
-    """Tell where one leg's peer is, m-line by m-line. Answered by `Done`."""
+    """Tell where one leg's peer is, m-line by m-line. Answered by `Done`.
+
+    `mark`: b2bua's number for it, where something waits for that answer; 0: nothing does, and it is in no hurry.
+    """
 
     side: Side
     streams: tuple[RemoteStream, ...]
+    mark: int = 0
 
 
 class SetMask(Command, frozen=True, kw_only=True, tag="set_mask"):

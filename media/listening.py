@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from media._core import Hearing
 from media.decoding import Decoder, NotSpeech
-from media.events import DecodedCodec
+from media.mline import DecodedCodec
 
 _AHEAD = 320  # samples at 8 kHz: 40 ms
 _BESIDE = 40  # samples: what a codec's frames overlap

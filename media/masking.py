@@ -5,11 +5,16 @@ Rule 1: while masked, what is not understood is not forwarded: only well-formed 
 Rule 2: while masked, CSRCs, header extension and padding are left out: they may carry levels of a tone, or anything.
 Rule 3: unmasked, every well-formed packet is relayed as it is, events too; only its sequence number may differ.
 Rule 4: while masked, G.711 and G.722 are held (media/hold.py) and leave without their tones; audio that cannot be looked
-        into does not leave.
+        into does not leave. Frames of less than 40 octets do not either: nothing tells them from events.
 Rule 5: types that nobody negotiated are unknown; where no types are known at all, only an unmasked path relays.
 Rule 6: redundancy (RFC 2198) is opened: events in any block are keys, and while masked nothing leaves of a packet but its primary
         block, as a packet of its own; so it is after the mask with a packet that reaches back to what was masked.
-Rule 7: reports of RTCP are translated to what was changed, masked or not (media/report.py).
+Rule 7: events under another type count too, while masked: four octets with a key's code, a duration and no reserved bit, in
+        two packets of one SSRC and rtp_timestamp, the second no more than NEXT sequence numbers and ALIVE_MS after the
+        first. The first alone is withheld and no key: audio never is two such packets.
+Rule 8: what may hold a key that nobody can tell is one that is LOST: more events in a packet than there is room for,
+        redundancy that cannot be opened.
+Rule 9: reports of RTCP are translated to what was changed, masked or not (media/report.py).
 """
 
 from __future__ import annotations
@@ -20,11 +25,11 @@ from dataclasses import dataclass, field, replace
 from . import report, telephone_event
 from .coding import Coding
 from .hold import Hold, Manner
-from .reassembly import Presses
+from .reassembly import ALIVE_MS, LOST, NEXT, Arrival, Presses
 from .red import Block, Reach, unwrap
 from .rtp import Rtp, Ssrc, is_multiplexed_rtcp, is_rtcp, leading_reports, parse, serialise
 from .sender import Outgoing, Sender
-from .sequence import Tracks
+from .sequence import Tracks, difference
 
 DEFAULT = Manner()
 
@@ -68,6 +73,7 @@ class Mask:
     _presses: Presses = field(default_factory=Presses)
     _reach: Reach = field(default_factory=Reach)
     _sender: Sender = field(default_factory=Sender)
+    _suspect: tuple[Rtp, int] | None = field(default=None, repr=False)  # and when it came
 
     def switch(self, on: bool, manner: Manner = DEFAULT) -> list[bytes]:
         """Mask, or open; what leaves because of it."""
@@ -101,7 +107,10 @@ class Mask:
             self._sender.follow(whole, now_ms)
         opened = is_red and (self.on or self._reach.is_back(whole, blocks) or seen.withheld)
         parsed = _primary(whole, blocks) if opened else whole
-        withhold = seen.primary or (self.on and not self._is_audio(parsed)) or (opened and not self._knows(parsed))
+        is_short = self.on and len(parsed.payload) < telephone_event.LEAST_FRAME and self._coding(parsed) is not None
+        withhold = (
+            is_short or seen.primary or (self.on and not self._is_audio(parsed)) or (opened and not self._knows(parsed))
+        )
         if is_red and seen.keyed and self._hold is not None:
             self._hold.event(now_ms)
         coding = self._coding(parsed) if self.on and not withhold else None
@@ -127,25 +136,57 @@ class Mask:
     def _sight(self, whole: Rtp, blocks: Sequence[Block], now_ms: int) -> _Seen:
         """Look at the events in all blocks."""
         seen = _Seen()
+        is_red = whole.payload_type in self.red - self.events - self.opaque
+        is_stray = not is_red and whole.payload_type not in self.events and self._is_stray(whole, now_ms)
+        if self.on and is_red and not blocks and whole.payload:
+            seen.keyed.append(Keyed(whole.ssrc, whole.rtp_timestamp, LOST))
         for block in blocks:
-            events = telephone_event.packed(block.payload) if block.payload_type in self.events else ()
-            for began, event in events:
-                if not telephone_event.is_key(event):
-                    continue
+            events = telephone_event.packed(block.payload) if block.payload_type in self.events or is_stray else ()
+            for number, (began, event) in enumerate(events):
                 begins = (block.rtp_timestamp + began) % (1 << 32)
-                sighting = self._presses.sight(
-                    whole.ssrc, begins, whole.marker, event, masked=self.on, now_ms=now_ms, copy=block.copy
-                )
-                if sighting.replayed:
-                    self._tracks.replay(whole.ssrc, whole.sequence_number)
-                was_heard = self._hold is not None and self._hold.key(whole.ssrc, begins, event, is_new=sighting.is_new)
-                if sighting.is_new and not was_heard:
-                    seen.keyed.append(Keyed(whole.ssrc, begins, event.code))
-                seen.withheld |= sighting.withheld
-                if not block.copy:
-                    seen.primary |= sighting.withheld
-                    seen.until = begins + event.duration
+                if number == telephone_event.EVENT_BLOCKS:
+                    seen.keyed.append(Keyed(whole.ssrc, begins, LOST))
+                    break
+                if telephone_event.is_key(event):
+                    arrival = Arrival(
+                        ssrc=whole.ssrc,
+                        rtp_timestamp=begins,
+                        sequence_number=whole.sequence_number,
+                        marker=whole.marker,
+                        event=event,
+                        masked=self.on,
+                        now_ms=now_ms,
+                        copy=block.copy,
+                        packed=number > 0,
+                    )
+                    self._sight_event(arrival, seen)
         return seen
+
+    def _sight_event(self, arrival: Arrival, seen: _Seen) -> None:
+        begins, event = arrival.rtp_timestamp, arrival.event
+        sighting = self._presses.sight(arrival)
+        if sighting.replayed:
+            self._tracks.replay(arrival.ssrc, arrival.sequence_number)
+        was_heard = self._hold is not None and self._hold.key(arrival.ssrc, begins, event, is_new=sighting.is_new)
+        if sighting.lost or (sighting.is_new and not was_heard):
+            seen.keyed.append(Keyed(arrival.ssrc, begins, LOST if sighting.lost else event.code))
+        seen.withheld |= sighting.withheld
+        if not arrival.copy:
+            seen.primary |= sighting.withheld
+            seen.until = begins + event.duration
+
+    def _is_stray(self, whole: Rtp, now_ms: int) -> bool:
+        """Whether a packet of another type is the second of an event, or a later one."""
+        event = telephone_event.parse(whole.payload)
+        if not self.on or event is None or len(whole.payload) != 4 or not telephone_event.is_key(event):
+            return False
+        if whole.payload[1] & 0x40 or not event.duration:
+            return False
+        before, self._suspect = self._suspect, (replace(whole, payload=b""), now_ms)
+        if before is None or now_ms - before[1] > ALIVE_MS:
+            return False
+        next_one = 0 < difference(whole.sequence_number, before[0].sequence_number) <= NEXT
+        return next_one and (before[0].ssrc, before[0].rtp_timestamp) == (whole.ssrc, whole.rtp_timestamp)
 
     def released(self) -> Iterator[bytes]:
         """What was held and leaves now; to be asked after every packet."""

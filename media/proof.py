@@ -13,7 +13,8 @@ from typing import cast
 
 from media.described import NotDescribed
 from media.digits import Digits
-from media.events import Masking, MaskPolicy, RemoteStream, SessionId, Side
+from media.events import Masking, MaskPolicy, SessionId, Side
+from media.mline import RemoteStream
 from media.ng import NgError
 from media.rtp import Rtp, Ssrc, parse, serialise
 from media.rtpengine import NotMasked, RtpengineSession

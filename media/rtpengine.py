@@ -16,7 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from media._core import SecretMemory
 from media.described import Line, NotDescribed, description, local, muxing
 from media.digits import Digits
-from media.events import LegCounters, LocalStream, Masking, MaskPolicy, RemoteStream, SessionId, Side
+from media.events import LegCounters, Masking, MaskPolicy, SessionId, Side
+from media.mline import LocalStream, RemoteStream
 from media.ng import Answer, NgError, NgRefused, Value
 from media.servers import Server
 from tonewall.log import get_logger

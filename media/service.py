@@ -37,7 +37,6 @@ from media.events import (
     CountSessions,
     Done,
     InfoKeyed,
-    Interface,
     LegCounters,
     OpenSession,
     Refused,
@@ -53,6 +52,7 @@ from media.events import (
     SubmitCapture,
     WidenSession,
 )
+from media.mline import Interface
 from media.payers import Payers
 from media.ports import NoPorts, PortPairs
 from media.sessions import RelayedSession
@@ -71,7 +71,8 @@ class MediaService:
 
     def __init__(self, settings: MediaSettings, payers: Payers) -> None:
         self._threads = MediaThreads(settings.threads)
-        self._realtime, self._gather = settings.realtime, settings.gather
+        self._realtime = settings.realtime
+        self._gather, self._masked_gather = settings.gather, settings.masked_gather
         self._quiet_time = settings.quiet_time
         self._orphans: dict[SessionId, int] = {}  # sessions whose b2bua is gone, and the packets they had received
         self._range = (*settings.port_range(), settings.dscp)
@@ -88,7 +89,7 @@ class MediaService:
 
     async def start(self) -> None:
         """Start the media threads and listen to what they report."""
-        self._threads.start(realtime=self._realtime, gather=self._gather)
+        self._threads.start(realtime=self._realtime, gather=self._gather, masked_gather=self._masked_gather)
         for relay in self._threads:
             asyncio.get_running_loop().add_reader(relay.fileno(), self._relay_reports, relay)
 
@@ -151,8 +152,9 @@ class MediaService:
 
     def _heard(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
         answer = self._obey(command)
-        # That a peer's address was taken is no news to anybody; that it was not, is.
-        connection.send(answer, urgent=not (isinstance(command, SetRemote) and isinstance(answer, Done)))
+        # That a peer's address was taken is no news to anybody, unless an answer waits for it; that it was not, is.
+        quiet = isinstance(command, SetRemote) and not command.mark and isinstance(answer, Done)
+        connection.send(answer, urgent=not quiet)
 
     def _obey(self, command: AnyCommand) -> AnyAnswer:
         try:

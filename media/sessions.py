@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 from media._core import AGENT, CALLER, GUARD, Relay, SecretMemory
 from media.decoded import NUMBERS
-from media.events import DecodedCodec, LegCounters, LocalStream, Masking, MaskPolicy, RemoteStream, SessionId, Side
+from media.events import LegCounters, Masking, MaskPolicy, SessionId, Side
 from media.hold import BLOCK_SECONDS, Policy
+from media.mline import DecodedCodec, LocalStream, RemoteStream
 from media.ports import PortPairs
 from tonewall.log import get_logger
 

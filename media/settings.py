@@ -52,6 +52,12 @@ class MediaSettings(Section):
         le=0.005,
         description="seconds that RTP waits for more where much comes, which halves the work; 0: none",
     )
+    masked_gather: float = Field(
+        0.002,
+        ge=0,
+        le=0.01,
+        description="seconds that RTP of masked streams waits for more, which are held anyway; 0: as all other RTP",
+    )
     dscp: int = Field(46, ge=0, le=63, description="the DiffServ code point of RTP that we send (RFC 2474); 46: EF")
     ports: str = Field("20000-29999", description="the range of UDP ports for RTP and RTCP, as low-high")
     engine: Literal["own", "rtpengine"] = Field(

@@ -2,7 +2,8 @@
 
 Rule 1: without `latch`, only the exact address and port from SDP are heard.
 Rule 2: with `latch` (trunks with `nat = yes`), the first well-formed RTP packet from the SDP address's network
-        (IPv4 /24, IPv6 /64) is locked as source and destination, until SDP names another address.
+        (IPv4 /24, IPv6 /64) is locked as source and destination, until SDP names another address. Of what is not RTP
+        (T.38 over UDPTL) any datagram from there is.
 Rule 3: an SDP address that is private (RFC 1918, RFC 6598, link-local, RFC 4193) says nothing about where the packets
         will come from: there any network may be the first. This is the price of NAT; first come is trusted.
 Rule 4: RTCP is locked to the host of the locked RTP, so after it.

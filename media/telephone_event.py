@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 KEYS = b"0123456789*#ABCD"  # by event code, RFC 4733 section 3.2
-EVENT_BLOCKS = 8  # more events than a packet has use for; a voice frame of a bigger packet is never an event
+EVENT_BLOCKS = 8  # more events than a packet has use for
+LEAST_FRAME = 40  # octets: 5 ms of G.711 and G.722; of less, nothing tells audio from events
 SEGMENT = 0xFFFF  # the longest duration of one segment, section 2.5.1.3
 
 
@@ -38,7 +39,7 @@ def packed(payload: bytes) -> Iterator[tuple[int, TelephoneEvent]]:
     What else stands behind an event, such as filling, is none.
     """
     began, follows = 0, True
-    for at in range(0, min(len(payload) - 3, 4 * EVENT_BLOCKS), 4):
+    for at in range(0, len(payload) - 3, 4):
         event = parse(payload[at:])
         if event is None or not follows or (at and not event.duration):
             return
@@ -57,10 +58,18 @@ def is_key(event: TelephoneEvent) -> bool:
 
 
 def looks_like_event(payload: bytes) -> bool:
-    """Whether an audio payload could be keys under a wrong payload type: up to eight blocks that each begin with a key's code.
+    """Whether a payload of another type could be keys: events, each with a key's code, and behind them nothing but the begin
+    of the first again, or one byte over and over. LEAST_FRAME octets that are all the same are a line at rest, and none.
 
-    The reserved bit is left out of it: RFC 4733 section 2.3.2 has receivers ignore it. Random bytes of n blocks look like
-    events once in 16**n; G.711 packets are longer, so that it is short frames, silence descriptors above all, that are lost.
+    The reserved bit is left out of it: RFC 4733 section 2.3.2 has receivers ignore it. By chance n blocks look so once in
+    16**n, and what is filled is silence of which the first sample is among the loudest; neither is seen in speech of 40
+    octets or more. It is short frames, silence descriptors above all, that are lost.
     """
-    codes = payload[::4]
-    return len(payload) % 4 == 0 and 0 < len(codes) <= EVENT_BLOCKS and max(codes) < len(KEYS)
+    blocks = [payload[at : at + 4] for at in range(0, len(payload), 4)]
+    if len(payload) < 4 or payload[0] >= len(KEYS) or (len(payload) >= LEAST_FRAME and len(set(payload)) == 1):
+        return False
+    for number, block in enumerate(blocks):
+        is_event = block[0] < len(KEYS) if len(block) == 4 else blocks[0].startswith(block)
+        if not is_event:
+            return len(set(payload[4 * number :])) == 1
+    return True

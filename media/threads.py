@@ -25,15 +25,15 @@ class MediaThreads:
     def __iter__(self) -> Iterator[Relay]:
         return iter(self._sessions)
 
-    def start(self, *, realtime: bool, gather: float) -> None:
-        """Start them: each on a processor of its own where there are enough. `gather`: see `Relay.start`, in seconds.
+    def start(self, *, realtime: bool, gather: float, masked_gather: float) -> None:
+        """Start them: each on a processor of its own where there are enough. The last two: see `Relay.start`, in seconds.
 
         Raises OSError.
         """
         processors = sorted(os.sched_getaffinity(0))
         apart = 1 < len(self._sessions) <= len(processors)  # one alone may be wherever there is room
         for relay, processor in zip(self, processors if apart else [-1] * len(self._sessions), strict=False):
-            relay.start(processor, round(gather * 1e6))
+            relay.start(processor, round(gather * 1e6), round(masked_gather * 1e6))
             if realtime:
                 _go_first(relay)
 

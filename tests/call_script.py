@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from b2bua.call import leg
-from b2bua.call.bridge import Route
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
 from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg, ToMedia
 from b2bua.call.descriptions import OTHER
+from b2bua.call.route import Route
 from b2bua.call.routing import Destination
 from b2bua.call.view import CallView, Order
 from media.events import (
@@ -24,13 +26,10 @@ from media.events import (
     CaptureState,
     CloseSession,
     Done,
-    Interface,
     LegCounters,
-    LocalStream,
     Masking,
     OpenSession,
     Refused,
-    RemoteStream,
     SessionClosed,
     SessionId,
     SessionLost,
@@ -40,6 +39,7 @@ from media.events import (
     Side,
     StartCapture,
 )
+from media.mline import Interface, LocalStream, RemoteStream
 
 SESSION = SessionId("call-1")
 ORIGIN = 7
@@ -98,7 +98,8 @@ def collect(capture: str) -> ToMedia:
 
 
 class Script:
-    """One call from its INVITE on; `near` is the side that sent it. `now` moves only when a test says so."""
+    """One call from its INVITE on; `near` is the side that sent it. `now` moves only when a test says so. Unless it is not
+    `prompt`, media hears at once where a peer is."""
 
     def __init__(
         self,
@@ -113,7 +114,9 @@ class Script:
         info: frozenset[str] = frozenset(),
         events: frozenset[str] = frozenset(),
         interfaces: Mapping[str, Interface] | None = None,
+        prompt: bool = True,
     ) -> None:
+        self.prompt = prompt
         self.near, self.far = near, OTHER[near]
         self.now = 1_000_000_000.0
         self.shown: list[CallView] = []
@@ -150,9 +153,22 @@ class Script:
         return self.view.capture.stage.value
 
     def _keep(self, commands: list[CallCommand]) -> list[CallCommand]:
+        if self.prompt:
+            commands = self._told(commands)
         self.shown += [command.view for command in commands if isinstance(command, Show)]
         self.records += [command.record for command in commands if isinstance(command, Record)]
         return [command for command in commands if isinstance(command, ToLeg | ToMedia | ToJoining | Seat)]
+
+    def _told(self, commands: list[CallCommand]) -> list[CallCommand]:
+        """With what waits for media to hear of a peer: it has, at once."""
+        plain: list[CallCommand] = []
+        for command in commands:
+            if isinstance(command, ToMedia) and isinstance(command.command, SetRemote) and command.command.mark:
+                told = self.call.media_answered(command.command, DONE, self.now)
+                plain += [ToMedia(msgspec.structs.replace(command.command, mark=0)), *told]
+            else:
+                plain.append(command)
+        return plain
 
     def leg(self, side: Side, event: leg.LegEvent) -> list[CallCommand]:
         return self._keep(self.call.leg_event(side, event, self.now))

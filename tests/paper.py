@@ -36,12 +36,12 @@ from media.events import (
     CloseSession,
     Done,
     LegCounters,
-    LocalStream,
     OpenSession,
     SessionClosed,
     SessionOpened,
     Side,
 )
+from media.mline import LocalStream
 from tests.call_script import ORDER, sdp
 from tests.wire.sip_peer import Call, Heard, SipPeer
 
@@ -248,9 +248,15 @@ class Board(Switchboard):
 
     failures: ClassVar[list[Exception]] = []
 
-    def _fail(self, line: Line, error: Exception) -> None:
-        self.failures.append(error)
-        super()._fail(line, error)
+    def __init__(self, plan: Plan, record: Callable[[CallRecord], None], clock: Callable[[], float]) -> None:
+        super().__init__(plan, record, clock)
+        fail = self._execution._fail
+
+        def noticed(line: Line, error: Exception) -> None:
+            self.failures.append(error)
+            fail(line, error)
+
+        self._execution._fail = noticed  # type: ignore[method-assign]
 
 
 class World:

@@ -4,55 +4,25 @@ Rule 1: Tonewall answers nothing itself: every ring, answer and refusal on the n
 Rule 2: whatever ends one leg ends the other, and closes the media session, exactly once.
 Rule 3: an SDP that cannot be relayed is refused on the leg that sent it (488), and never ends the other leg's call
         where a session already runs.
-Rule 4: a call without an offer waits for the far leg's: it goes to the near leg in the 200, and the near leg's answer to the
+Rule 4: the near leg is answered once media has heard where the far leg is (see `answers`); until then the call is not up.
+Rule 5: a call without an offer waits for the far leg's: it goes to the near leg in the 200, and the near leg's answer to the
         far leg in the ACK (RFC 3261 section 13.2.1).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import assert_never
 
 from b2bua.call import leg, sdp
 from b2bua.call.cause import crossing
-from b2bua.call.codecs import OtherAudio
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.descriptions import OTHER, Descriptions, Lent
 from b2bua.call.event_stream import EventStream
 from b2bua.call.renegotiation import Renegotiation
-from b2bua.call.routing import Destination
+from b2bua.call.route import Route, Trunks
 from b2bua.call.state import PHASES, Happening, Phase, step
-from media.events import CloseSession, Interface, Masking, OpenSession, SessionId, SessionOpened, Side
-
-# What another trunk may do better: it answered nothing, or said that it cannot now.
-_ELSEWHERE = frozenset({408, 500, 502, 503, 504})
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where a call of the trunk `source` goes: the destinations are tried one after another; where there is none it is
-    refused with `code`.
-
-    `latch`: the trunks that sit behind NAT; `encrypted`: those with SRTP; `media`: the kinds of m-lines that a trunk may have,
-    where not all; `interfaces`: where RTP of a trunk is received, where not as usual.
-    """
-
-    near: Side
-    source: str
-    destinations: tuple[Destination, ...]
-    latch: frozenset[str] = frozenset()
-    encrypted: frozenset[str] = frozenset()
-    media: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    masks: Mapping[str, Masking] = field(
-        default_factory=dict
-    )  # how the trunks' customers are masked, where not as usual
-    info: frozenset[str] = frozenset()  # the trunks whose customers' keys come as SIP INFO
-    events: frozenset[str] = frozenset()  # the trunks that want keys as telephone-event, where they come as SIP INFO
-    other_audio: OtherAudio = OtherAudio.REFUSE
-    interfaces: Mapping[str, Interface] = field(default_factory=dict)
-    code: int = 404
-    ring_time: float = 180.0  # seconds; RFC 3261 section 16.6 (timer C) asks for more than three minutes of a proxy
+from media.events import CloseSession, OpenSession, SessionId, SessionOpened, Side
 
 
 @dataclass(slots=True)
@@ -60,7 +30,7 @@ class Bridge:
     """Setup and end of two bridged legs."""
 
     session: SessionId
-    route: Route
+    trunks: Trunks
     told: Descriptions
     renegotiation: Renegotiation
     phase: Phase = Phase.IDLE
@@ -68,8 +38,6 @@ class Bridge:
     code: int | None = None
     answered_at: float | None = None
     opened: bool = False  # whether media was asked for a session
-    tried: int = 0  # destinations that took no call
-    moved: dict[Side, str] = field(default_factory=dict)  # the trunks of legs that came from another call
     _invited: leg.LegInvited | None = None
     _offered: leg.LegAnswered | None = None  # the far leg's answer with an offer, until media has opened
     _unconfirmed: bool = False  # whether the far leg waits for the near leg's answer to its offer
@@ -79,7 +47,11 @@ class Bridge:
     def of(cls, session: SessionId, route: Route, origin: int, seed: bytes) -> Bridge:
         """`origin`, `seed`: see Descriptions."""
         told = Descriptions(session, origin, seed, other_audio=route.other_audio)
-        return cls(session, route, told, Renegotiation(told))
+        return cls(session, Trunks(route), told, Renegotiation(told))
+
+    @property
+    def route(self) -> Route:
+        return self.trunks.route
 
     def deadline(self) -> float | None:
         """When `expire` is due, by the clock that `now` comes from."""
@@ -100,12 +72,8 @@ class Bridge:
 
     def _keys_come(self) -> bool:
         """As SIP INFO; as telephone-event, on which both ends agreed; or as tones, where those of this carrier are captured."""
-        heard = self.masking().tones and self.told.tones_heard()
-        return self.by_info() or self.told.keys_agreed() or heard
-
-    def by_info(self) -> bool:
-        """Whether the customer's trunk sends keys as SIP INFO."""
-        return self.trunk(Side.CALLER) in self.route.info
+        heard = self.trunks.masking().tones and self.told.tones_heard()
+        return self.trunks.by_info() or self.told.keys_agreed() or heard
 
     def events_to(self) -> EventStream | None:
         """Where a key that comes as SIP INFO goes as telephone-event; None: the agent's trunk does not want it so, or its leg has
@@ -122,7 +90,7 @@ class Bridge:
         if event.max_forwards <= 0:
             return self._refuse(483, "Too Many Hops")
         self._invited = event
-        self._note_trunks()
+        self.trunks.note(self.told)
         if not event.offer:
             self._move(Happening.NO_OFFER)
             self._deadline = now + self.route.ring_time
@@ -134,16 +102,8 @@ class Bridge:
     def _open(self, side: Side) -> ToMedia:
         """Ports for what this side has described."""
         again, self.opened = self.opened, True
-        streams, (caller, agent) = len(self.told.said[side].media), self._interfaces()
+        streams, (caller, agent) = len(self.told.said[side].media), self.trunks.interfaces()
         return ToMedia(OpenSession(session=self.session, streams=streams, caller=caller, agent=agent, again=again))
-
-    def _interfaces(self) -> tuple[Interface, Interface]:
-        """Where packets of the caller's trunk and of the agent's are received."""
-        return self.interface(Side.CALLER), self.interface(Side.AGENT)
-
-    def interface(self, side: Side) -> Interface:
-        """Where packets of a side's trunk are received."""
-        return self.route.interfaces.get(self.trunk(side), Interface())
 
     def media_opened(self, opened: SessionOpened, now: float) -> list[CallCommand]:
         if self.phase not in (Phase.OPENING, Phase.OFFERED):
@@ -151,17 +111,17 @@ class Bridge:
         offered, self._offered = self._offered, None
         self._move(Happening.MEDIA_OPENED)
         self.told.local = {Side.CALLER: opened.caller, Side.AGENT: opened.agent}
-        self._note_trunks()
+        self.trunks.note(self.told)
         near = self.route.near
         if offered is not None:
             self._unconfirmed = True
-            return [self.told.remote(OTHER[near]), *self._up(offered, now)]
+            return [self.told.remote(OTHER[near]), self._answer(offered)]
         self._deadline = now + self.route.ring_time
         return [self.told.remote(near), self._invite()]
 
     def _invite(self) -> ToLeg:
         assert self._invited is not None
-        far, to = OTHER[self.route.near], self.route.destinations[self.tried]
+        far, to = OTHER[self.route.near], self.trunks.destination
         return ToLeg(
             far,
             leg.InviteLeg(
@@ -173,25 +133,6 @@ class Bridge:
                 carried=self._invited.carried,
             ),
         )
-
-    def _note_trunks(self) -> None:
-        """What holds for the two trunks that this call is on now."""
-        trunks = [(side, self.trunk(side)) for side in OTHER]
-        limits = [self.route.media[trunk] for _, trunk in trunks if trunk in self.route.media]
-        self.told.kinds = frozenset.intersection(*limits) if limits else None
-        self.told.events = self.trunk(Side.AGENT) in self.route.events
-        self.told.latch = frozenset([side for side, trunk in trunks if trunk in self.route.latch])
-        self.told.encrypted = frozenset([side for side, trunk in trunks if trunk in self.route.encrypted])
-
-    def trunk(self, side: Side) -> str:
-        """The trunk that a side's leg is on."""
-        if side in self.moved:
-            return self.moved[side]
-        return self.route.source if side is self.route.near else self.route.destinations[self.tried].trunk
-
-    def masking(self) -> Masking:
-        """How the customer's trunk is masked."""
-        return self.route.masks.get(self.trunk(Side.CALLER), Masking())
 
     def media_refused(self) -> list[CallCommand]:
         if self.phase not in (Phase.OPENING, Phase.OFFERED):
@@ -228,7 +169,7 @@ class Bridge:
             case leg.LegProgressed():
                 return self._progressed(side, event)
             case leg.LegAnswered():
-                return self._answered(side, event, now)
+                return self._answered(side, event)
             case leg.LegConfirmed():
                 return self._confirmed(side, event)
             case leg.LegFailed():
@@ -242,7 +183,7 @@ class Bridge:
             case leg.ReinviteCancelled():
                 return self.renegotiation.cancelled(side)
             case leg.LegHungUp():
-                return self._gone(side, Happening.LEG_HUNG_UP, event.reason or "hung up", None, event.carried)
+                return self._hung_up(side, event)
             case leg.LegReferred() | leg.LegRequested() | leg.LegResponded():
                 return []  # not of the bridge
             case _:
@@ -260,7 +201,7 @@ class Bridge:
         answer = self.told.tell(near)
         return [self.told.remote(side), ToLeg(near, leg.RingLeg(event.code, event.phrase, answer, event.carried))]
 
-    def _answered(self, side: Side, event: leg.LegAnswered, now: float) -> list[CallCommand]:
+    def _answered(self, side: Side, event: leg.LegAnswered) -> list[CallCommand]:
         if side is self.route.near or self.phase not in (Phase.INVITING, Phase.RINGING):
             return []
         # A 200 may leave out the SDP that an earlier 18x of the same dialog had.
@@ -280,13 +221,19 @@ class Bridge:
             self._offered = event
             return [self._open(side)]
         self._move(Happening.FAR_ANSWERED)
-        return [self.told.remote(side), *self._up(event, now)]
+        return [self.told.remote(side), self._answer(event)]
 
-    def _up(self, event: leg.LegAnswered, now: float) -> list[CallCommand]:
+    def _answer(self, event: leg.LegAnswered) -> ToLeg:
         near = self.route.near
-        self.answered_at = now
-        self.code = 200
-        return [ToLeg(near, leg.AnswerLeg(self.told.tell(near), event.carried))]
+        return ToLeg(near, leg.AnswerLeg(self.told.tell(near), event.carried))
+
+    def sent(self, to: ToLeg, now: float) -> None:
+        """What waited for media, if it had to (see `answers`), has left."""
+        if isinstance(to.command, leg.AnswerLeg) and self.phase is Phase.ANSWERED:
+            self._move(Happening.NEAR_ANSWERED)
+            self.answered_at, self.code = now, 200
+        elif isinstance(to.command, leg.AnswerReinvite):
+            self.renegotiation.sent(to.side)
 
     def _confirmed(self, side: Side, event: leg.LegConfirmed) -> list[CallCommand]:
         if side is not self.route.near or not self._unconfirmed:
@@ -304,11 +251,11 @@ class Bridge:
             return self._gone(side, Happening.NEAR_GONE, "cancelled", event.code, event.carried)
         if self.phase is Phase.UP:
             return self._gone(side, Happening.LEG_HUNG_UP, f"failed with {event.code}", None, event.carried)
-        if self._may_go_on(event.code):
-            before = self._interfaces()
-            self.tried += 1
-            self._note_trunks()
-            if self.opened and self._interfaces() != before:
+        if self.phase is Phase.INVITING and self.trunks.others(event.code):  # none has rung, so nobody notices
+            before = self.trunks.interfaces()
+            self.trunks.tried += 1
+            self.trunks.note(self.told)
+            if self.opened and self.trunks.interfaces() != before:
                 self._move(Happening.TRUNK_ELSEWHERE)
                 return [self._open(self.route.near)]
             self._move(Happening.TRUNK_FAILED)
@@ -317,10 +264,12 @@ class Bridge:
         # Of what the peer wrote only the code is kept: a phrase is free text, and may hold anything.
         return self._over(f"failed with {event.code}", event.code, near=self._rejection(event))
 
-    def _may_go_on(self, code: int) -> bool:
-        """Whether another trunk is asked: none has rung, so nobody notices."""
-        more = self.tried + 1 < len(self.route.destinations)
-        return more and self.phase is Phase.INVITING and code in _ELSEWHERE
+    def _hung_up(self, side: Side, event: leg.LegHungUp) -> list[CallCommand]:
+        reason = event.reason or "hung up"
+        if self.phase is not Phase.ANSWERED or side is self.route.near:
+            return self._gone(side, Happening.LEG_HUNG_UP, reason, None, event.carried)
+        self._move(Happening.LEG_HUNG_UP)  # the near leg has not been answered, and is not any more
+        return self._over(reason, 480, near=leg.RejectLeg(480, "Temporarily Unavailable", event.carried))
 
     @staticmethod
     def _rejection(event: leg.LegFailed) -> leg.RejectLeg:
@@ -333,8 +282,8 @@ class Bridge:
     def seat(self, side: Side, described: sdp.SessionDescription, lent: Lent | None = None) -> list[CallCommand]:
         """Another leg, with this session, is the side's from now on. `lent`: it was another call's."""
         if lent is not None:
-            self.moved[side] = lent.trunk
-            self._note_trunks()
+            self.trunks.moved[side] = lent.trunk
+            self.trunks.note(self.told)
         self.told.seat(side, described, lent)
         return [self.told.remote(side), self.told.remote(OTHER[side])]
 

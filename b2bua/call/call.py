@@ -6,12 +6,14 @@ Rule 2: what the agents see (`view`) and what remains (`Record`) is derived from
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 
 from b2bua.call import leg
-from b2bua.call.bridge import Bridge, Route
+from b2bua.call.answers import Answers
+from b2bua.call.bridge import Bridge
 from b2bua.call.cdr import CallRecord, Ledger
 from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg
 from b2bua.call.descriptions import OTHER, Lent
@@ -19,6 +21,7 @@ from b2bua.call.loan import Loan
 from b2bua.call.muted import muted
 from b2bua.call.payment import Payment
 from b2bua.call.relayed import Relayed, is_key
+from b2bua.call.route import Route
 from b2bua.call.state import Phase
 from b2bua.call.transfer import Joining, Transfer
 from b2bua.call.view import CallState, CallView, CaptureView, NotNow, Order
@@ -70,6 +73,7 @@ class Call:
     loan: Loan
     party: leg.Party  # who called
     relayed: Relayed = field(default_factory=Relayed)
+    answers: Answers = field(default_factory=Answers)
     ended_at: float | None = None
     closed: bool = False  # media has answered CloseSession, or is gone
     recorded: bool = False
@@ -113,12 +117,13 @@ class Call:
 
     def deadline(self) -> float | None:
         """When `expire` is due next."""
-        times = self.bridge.deadline(), self.payment.deadline(), self.relayed.deadline(), self.transfer.deadline()
-        return min([time for time in times if time is not None], default=None)
+        parts = self.bridge, self.payment, self.relayed, self.transfer, self.answers
+        return min([time for time in (part.deadline() for part in parts) if time is not None], default=None)
 
     def expire(self, now: float) -> list[CallCommand]:
+        late = self._sent(self.answers.expire(now), now)
         commands = [*self.bridge.expire(now), *self.payment.expire(now), *self.relayed.expire(now)]
-        return self._settled([*commands, *self.transfer.expire(now)], now)
+        return self._settled([*commands, *self.transfer.expire(now)], now, late)
 
     # --- legs and media -------------------------------------------------------------------------------------------
 
@@ -134,6 +139,10 @@ class Call:
         if isinstance(event, leg.LegResponded):
             return self._after(self.relayed.responded(side, event, masked=self.payment.masked), now)
         self.ledger.event(side, event, now)
+        if isinstance(event, leg.LegFailed | leg.LegHungUp):
+            self.answers.forget(side)
+        elif isinstance(event, leg.ReinviteCancelled):
+            self.answers.given_up(side)
         if isinstance(event, leg.LegReferred) and self.loan.active:
             return self.refuse_referral(side, event.referral, 491, now)
         if isinstance(event, leg.LegReferred):
@@ -185,11 +194,17 @@ class Call:
         self.ledger.left(self.loan.side, now)
         return self._after(self.loan.kept(by), now)
 
-    def _settled(self, commands: list[CallCommand], now: float) -> list[CallCommand]:
+    def _sent(self, waited: list[ToLeg], now: float) -> list[ToLeg]:
+        """What need not wait for media any more is on its way."""
+        for to in waited:
+            self.bridge.sent(to, now)
+        return waited
+
+    def _settled(self, commands: list[CallCommand], now: float, waited: Sequence[ToLeg] = ()) -> list[CallCommand]:
         commands = [*commands, *self.transfer.proceed()]
         if self.bridge.keys_lost():
             commands = [*commands, *self.payment.stop(_KEYS_LOST, now)]
-        return self._after(commands, now)
+        return self._after(commands, now, waited)
 
     def media_answered(self, command: AnyCommand, answer: AnyAnswer, now: float) -> list[CallCommand]:
         """Media's answer to one of our commands."""
@@ -209,8 +224,10 @@ class Call:
                 commands = self.relayed.sent(command, sent=taken, masked=self.payment.masked)
             case StartCapture() | SubmitCapture(), Refused():
                 self.payment.capture_refused(command, answer, now)
-            case SetRemote(), Refused():  # what was agreed on is not what media listens to
-                commands = self.payment.stop(_NOT_TOLD, now)
+            case SetRemote(mark=mark), _:
+                waited = self._sent(self.answers.told(mark), now)
+                refused = isinstance(answer, Refused)  # what was agreed on is not what media listens to
+                return self._settled(self.payment.stop(_NOT_TOLD, now) if refused else [], now, waited)
             case OpenSession(), Refused():
                 commands = self.bridge.media_refused()
             case CloseSession(), Refused():
@@ -247,7 +264,8 @@ class Call:
         if not self.bridge.capturable():
             raise NotNow("The customer's phone cannot send its keys in this call: no telephone-event was agreed on.")
         return self._after(
-            self.payment.start(capture, order, self.bridge.masking(), now, by_info=self.bridge.by_info()), now
+            self.payment.start(capture, order, self.bridge.trunks.masking(), now, by_info=self.bridge.trunks.by_info()),
+            now,
         )
 
     def reset_capture(self, wanted: Field | None, now: float) -> list[CallCommand]:
@@ -280,18 +298,19 @@ class Call:
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
-    def _after(self, commands: list[CallCommand], now: float) -> list[CallCommand]:
-        """Whatever follows from the new state: the end, a changed view, the record."""
+    def _after(self, commands: list[CallCommand], now: float, waited: Sequence[ToLeg] = ()) -> list[CallCommand]:
+        """Whatever follows from the new state: the end, a changed view, the record. `waited`: what has left before it."""
         if self.bridge.phase is Phase.ENDED and self.ended_at is None:
             self.ended_at = now
             self.payment.call_ended(now)
             self.relayed.forget()
             commands = [*commands, *self.transfer.call_ended(), *self.loan.call_ended()]
+        commands = [*waited, *self.answers.held(commands, now)]
         for command in commands:
             if isinstance(command, ToLeg):
                 self.ledger.command(command.side, command.command, now)
             elif isinstance(command, Seat):
-                self.ledger.seated(command.side, self.bridge.trunk(command.side))
+                self.ledger.seated(command.side, self.bridge.trunks.of(command.side))
         gone = self._gone()
         if gone is not None:  # to a leg that is over there is nothing to say
             commands = [each for each in commands if not (isinstance(each, ToLeg) and each.side is gone)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from media.events import DecodedCodec
+from media.mline import DecodedCodec
 
 
 class OtherAudio(StrEnum):

@@ -9,11 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from b2bua.call import sdes, sdp
+from b2bua.call.agreement import agree_on_keys, agree_on_tones, agreed_codec
 from b2bua.call.codecs import Codec, OtherAudio
 from b2bua.call.command import ToMedia
 from b2bua.call.event_stream import EventStream, events_between, with_events, without_events
+from b2bua.call.held import holds, resumed
+from b2bua.call.narrowing import echoed, limited, looked_into, sealed
+from b2bua.call.peer_streams import remote_streams
+from b2bua.call.rewriting import rewrite
 from b2bua.call.sameness import same_media
-from media.events import LocalStream, SessionId, SetRemote, Side, StreamKeys
+from media.events import SessionId, SetRemote, Side
+from media.mline import LocalStream, StreamKeys
 
 OTHER = {Side.CALLER: Side.AGENT, Side.AGENT: Side.CALLER}
 
@@ -62,7 +68,7 @@ class Descriptions:
 
     def keys_agreed(self) -> bool:
         """Whether both ends agreed on clear audio with telephone-event."""
-        return self.complete and sdp.agree_on_keys(*self.said.values())
+        return self.complete and agree_on_keys(*self.said.values())
 
     def events_to(self) -> EventStream | None:
         """Where the agent's side takes telephone-event, as both ends have agreed; None: nowhere."""
@@ -73,17 +79,17 @@ class Descriptions:
 
     def tones_heard(self) -> bool:
         """Whether both ends agreed on audio in which media hears keys as tones."""
-        return self.complete and sdp.agree_on_tones(*self.said.values())
+        return self.complete and agree_on_tones(*self.said.values())
 
     def codec(self) -> Codec | None:
         """The audio codec that the two ends last agreed on; None where they never did."""
-        return sdp.agreed_codec(*self.said.values()) if self.complete else None
+        return agreed_codec(*self.said.values()) if self.complete else None
 
     def learn(self, side: Side, body: bytes) -> bool:
         """Take what a leg's peer said. False: it cannot be relayed, and nothing has changed."""
         described = self._read(side, body)
         if described is not None and side in self.muted:
-            described = sdp.echoed(described, self._known(side))
+            described = echoed(described, self._known(side))
         if described is None:
             return False
         self.said[side] = described
@@ -97,12 +103,12 @@ class Descriptions:
             return None
         kinds = self.kinds if lent is None else lent.kinds
         if kinds is not None:
-            described = sdp.limited(described, kinds)
+            described = limited(described, kinds)
         if side in self.encrypted if lent is None else lent.encrypted:
-            described = sdp.sealed(described)
+            described = sealed(described)
         if self.other_audio is OtherAudio.MUTE:
             return described
-        return sdp.looked_into(described, decoded=self.other_audio is OtherAudio.DECODE)
+        return looked_into(described, decoded=self.other_audio is OtherAudio.DECODE)
 
     def _known(self, side: Side) -> list[sdp.SessionDescription]:
         """What a side has said, and what it may repeat, because it was told so."""
@@ -117,7 +123,7 @@ class Descriptions:
         """Tell media where that side receives."""
         said = self.said[side]
         keys = [self._keys(side, index, media) for index, media in enumerate(said.media)]
-        streams = sdp.remote_streams(said, latch=side in self.latch, keys=keys)
+        streams = remote_streams(said, latch=side in self.latch, keys=keys)
         return ToMedia(SetRemote(session=self.session, side=side, streams=streams[: len(self.local[side])]))
 
     def tell(self, side: Side) -> bytes:
@@ -127,7 +133,7 @@ class Descriptions:
     def offer(self, side: Side) -> bytes:
         """What a leg is offered that asks for an offer: what runs, without a hold that it made, so that it may end it."""
         other = self.said[OTHER[side]]
-        return self._told(side, sdp.resumed(other) if sdp.holds(self.said[side]) else other)
+        return self._told(side, resumed(other) if holds(self.said[side]) else other)
 
     def _told(self, side: Side, source: sdp.SessionDescription) -> bytes:
         before = self.told.get(side)
@@ -143,7 +149,7 @@ class Descriptions:
     def tell_anew(self, side: Side) -> bytes:
         """What a new leg on `side` is offered: the other leg's session, not on hold, since the hold was the old leg's."""
         self.versions[side] += 1
-        return self._rewritten(sdp.resumed(self.said[OTHER[side]]), side, anew=True)
+        return self._rewritten(resumed(self.said[OTHER[side]]), side, anew=True)
 
     def lend(self, side: Side, trunk: str, kinds: frozenset[str] | None) -> Lent:
         """This side's leg, for another call to make its next offer."""
@@ -153,9 +159,9 @@ class Descriptions:
 
     def tell_lent(self, side: Side, lent: Lent) -> bytes:
         """As `tell_anew`, for a leg that has a session already: that of another call."""
-        source = sdp.resumed(self.said[OTHER[side]])
+        source = resumed(self.said[OTHER[side]])
         if lent.kinds is not None:
-            source = sdp.limited(source, lent.kinds)
+            source = limited(source, lent.kinds)
         return self._rewritten(source, side, lent=lent)
 
     def same_kinds(self, other: Descriptions) -> bool:
@@ -217,7 +223,7 @@ class Descriptions:
         if lent is not None:
             origin, version = lent.origin, lent.version
         muxed = [media.muxed for media in said.media] if said is not None else []
-        return sdp.rewrite(source, self.local[side], origin, version, cryptos, muxed)
+        return rewrite(source, self.local[side], origin, version, cryptos, muxed)
 
     def _cryptos(
         self,

@@ -1,7 +1,7 @@
 """Where keys of ours go as telephone-event (RFC 4733), and how that is agreed on with one end alone.
 
 Rule 1: what a customer's side does not offer is offered to the agent's by us, and not told to the customer's.
-Rule 2: whether a card can be keyed is decided by what the customer's side said itself (`sdp.agree_on_keys`).
+Rule 2: whether a card can be keyed is decided by what the customer's side said itself (`agree_on_keys`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from b2bua.call import sdp
+from b2bua.call.agreement import agreed_codec
 from b2bua.call.codecs import named, named_codecs
+from b2bua.call.narrowing import only
 
 _USUAL_RATE = 8000
 
@@ -25,7 +27,7 @@ class EventStream:
 
 def events_between(sender: sdp.SessionDescription, receiver: sdp.SessionDescription) -> EventStream | None:
     """Where the receiver takes telephone-event at the clock of the audio that goes there (RFC 4733 section 2.1)."""
-    codec = sdp.agreed_codec(sender, receiver)
+    codec = agreed_codec(sender, receiver)
     for stream, (from_, to) in enumerate(zip(sender.media, receiver.media, strict=False)):
         if codec is None or not (from_.capturable and to.capturable):
             continue
@@ -76,5 +78,5 @@ def without_events(described: sdp.SessionDescription, theirs: sdp.SessionDescrip
         events = {str(number) for number in each.payload_types().events}
         formats = tuple(number for number in each.formats if number not in events)
         if each.kind == "audio" and formats and not other.payload_types().events:
-            media[index] = sdp.only(each, formats)
+            media[index] = only(each, formats)
     return sdp.SessionDescription(described.lines, tuple(media))

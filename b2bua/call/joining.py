@@ -61,12 +61,14 @@ def _not_now(half: Half) -> int:
 
 def _reached(host: Half, lender: Half) -> bool:
     """Whether RTP of the leg that comes can be received where that of the leg which leaves was."""
-    here, there = (half.call.bridge.interface(side) for half, side in ((host, host.leaves), (lender, lender.stays)))
+    here, there = (
+        half.call.bridge.trunks.interface(side) for half, side in ((host, host.leaves), (lender, lender.stays))
+    )
     return here == there
 
 
 def _safe(host: Half, lender: Half, side_of: Callable[[str], Side | None]) -> bool:
-    comes, stays = (side_of(half.call.bridge.trunk(half.stays)) is Side.CALLER for half in (lender, host))
+    comes, stays = (side_of(half.call.bridge.trunks.of(half.stays)) is Side.CALLER for half in (lender, host))
     if lender.masked or (host.masked and (comes or host.leaves is Side.CALLER)):
         return False
     return comes is stays or (stays if host.leaves is Side.AGENT else comes)

@@ -90,7 +90,7 @@ class Loan:
         """The leg of this side is the other call's to ask."""
         self._move(LoanEvent.LENT)
         self.side, self.gone = side, False
-        trunk = self.bridge.trunk(side)
+        trunk = self.bridge.trunks.of(side)
         return self.bridge.told.lend(side, trunk, self.bridge.route.media.get(trunk))
 
     def asked(self, command: leg.LegCommand) -> list[CallCommand]:

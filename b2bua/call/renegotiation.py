@@ -29,6 +29,7 @@ class State(StrEnum):
     IDLE = "idle"
     WIDENING = "widening"  # the asker has more m-lines than before; media opens ports for them
     ASKED = "asked"  # the other leg was offered what the asker wants
+    ANSWERING = "answering"  # the other leg took it; media hears of it, then the asker is answered
     GIVEN_UP = "given up"  # the asker wants it no longer; the other leg's answer is to come
     RESTORING = "restoring"  # the other leg had taken it, and is offered again what it had
     OFFERED = "offered"  # we offered in a 2xx; the ACK has the answer
@@ -46,6 +47,7 @@ class Event(StrEnum):
     CONFIRMED = "ACK received"
     CHANGED = "ACK received, with something new"
     ANSWERED = "answered"
+    SENT = "the asker was answered"
     UNUSABLE = "answered in a way that cannot be relayed"
     REFUSED = "refused"
     CANCELLED = "the asker gave up, or is gone"
@@ -62,12 +64,13 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
     },
     State.WIDENING: {Event.WIDENED: State.ASKED, Event.CANCELLED: State.IDLE, Event.LEFT: State.IDLE},
     State.ASKED: {
-        Event.ANSWERED: State.IDLE,
+        Event.ANSWERED: State.ANSWERING,
         Event.UNUSABLE: State.RESTORING,
         Event.REFUSED: State.IDLE,
         Event.CANCELLED: State.GIVEN_UP,
         Event.LEFT: State.IDLE,
     },
+    State.ANSWERING: {Event.SENT: State.IDLE, Event.CANCELLED: State.RESTORING, Event.LEFT: State.IDLE},
     State.GIVEN_UP: {
         Event.ANSWERED: State.RESTORING,
         Event.UNUSABLE: State.RESTORING,
@@ -176,13 +179,21 @@ class Renegotiation:
             return [self.told.remote(side), ToLeg(self.asker, leg.AnswerReinvite(self.told.tell(self.asker)))]
         if was in (State.RESTORING, State.FOLLOWING):
             return [self.told.remote(side)] if usable else []
-        refusal = self._refusal(488, "Not Acceptable Here") if was is State.ASKED else []
+        return [*(self._refusal(488, "Not Acceptable Here") if was is State.ASKED else []), *self._restore(side)]
+
+    def _restore(self, side: Side) -> list[CallCommand]:
+        """The other leg has what the asker has no longer."""
         again = self.told.change_for(side, self.told.said[self.asker])
         if again is None:
             self._move(Event.ANSWERED)  # it was told nothing new: our own addresses hide what the asker changed
-            return refusal
+            return []
         self.told.told[side] = again
-        return [*refusal, ToLeg(side, leg.ReinviteLeg(again))]
+        return [ToLeg(side, leg.ReinviteLeg(again))]
+
+    def sent(self, side: Side) -> None:
+        """A leg was answered."""
+        if self.state is State.ANSWERING and self.asker is side:
+            self._move(Event.SENT)
 
     def refused(self, side: Side, code: int, phrase: str) -> list[CallCommand]:
         """The other leg refused an offer of ours."""
@@ -194,13 +205,17 @@ class Renegotiation:
 
     def cancelled(self, side: Side) -> list[CallCommand]:
         """The asker gave up; it has been answered."""
-        if self.state not in (State.ASKED, State.WIDENING) or self.asker is not side:
+        was = self.state
+        if was not in (State.ASKED, State.WIDENING, State.ANSWERING) or self.asker is not side:
             return []
         self._move(Event.CANCELLED)
-        return self._back()
+        return [*self._back(), *(self._restore(OTHER[side]) if was is State.ANSWERING else [])]
 
     def left(self, side: Side) -> list[CallCommand]:
         """That leg is gone and the call goes on: nobody is to wait for it."""
+        if self.state is State.ANSWERING:
+            self._move(Event.LEFT)
+            return []
         if self.asker is side:  # the other leg still has our re-INVITE, unless media was asked only
             if self.state is State.WIDENING and self.before is not None:
                 self.told.said[side] = self.before

@@ -29,6 +29,7 @@ class Phase(StrEnum):
     INVITING = "inviting"  # the far leg has our INVITE
     RINGING = "ringing"  # the far leg sent a provisional answer
     OFFERED = "offered"  # the far leg answered with an offer; media opens its ports
+    ANSWERED = "answered"  # the far leg answered; media hears where it is, then we answer
     UP = "up"  # the far leg answered, and so did we
     ENDED = "ended"
 
@@ -42,6 +43,7 @@ class Happening(StrEnum):
     MEDIA_REFUSED = "media refused"
     FAR_PROGRESSED = "far leg progressed"
     FAR_ANSWERED = "far leg answered"
+    NEAR_ANSWERED = "near leg answered"
     FAR_OFFERED = "far leg answered with an offer"
     FAR_FAILED = "far leg failed"
     TRUNK_FAILED = "trunk failed, and there is another"
@@ -69,7 +71,7 @@ PHASES: Mapping[Phase, Mapping[Happening, Phase]] = {
         Happening.TRUNK_FAILED: Phase.INVITING,
         Happening.TRUNK_ELSEWHERE: Phase.OPENING,
         Happening.FAR_PROGRESSED: Phase.RINGING,
-        Happening.FAR_ANSWERED: Phase.UP,
+        Happening.FAR_ANSWERED: Phase.ANSWERED,
         Happening.FAR_OFFERED: Phase.OFFERED,
         Happening.FAR_FAILED: Phase.ENDED,
         Happening.NO_ANSWER: Phase.ENDED,
@@ -77,18 +79,19 @@ PHASES: Mapping[Phase, Mapping[Happening, Phase]] = {
     },
     Phase.RINGING: {
         Happening.FAR_PROGRESSED: Phase.RINGING,
-        Happening.FAR_ANSWERED: Phase.UP,
+        Happening.FAR_ANSWERED: Phase.ANSWERED,
         Happening.FAR_OFFERED: Phase.OFFERED,
         Happening.FAR_FAILED: Phase.ENDED,
         Happening.NO_ANSWER: Phase.ENDED,
         **_LEAVING,
     },
     Phase.OFFERED: {
-        Happening.MEDIA_OPENED: Phase.UP,
+        Happening.MEDIA_OPENED: Phase.ANSWERED,
         Happening.MEDIA_REFUSED: Phase.ENDED,
         Happening.FAR_FAILED: Phase.ENDED,
         **_LEAVING,
     },
+    Phase.ANSWERED: {Happening.NEAR_ANSWERED: Phase.UP, Happening.FAR_FAILED: Phase.ENDED, **_LEAVING},
     Phase.UP: _LEAVING,
     # The other leg's good-bye, a late port or a provisional answer may cross ours: expected noise.
     Phase.ENDED: dict.fromkeys(Happening, Phase.ENDED),

@@ -75,7 +75,7 @@ class Transfer:
             return [ToLeg(side, leg.AnswerReferral(event.referral, code))]
         self._begin(TransferEvent.REFERRED, side, event.referral, now + self.bridge.route.ring_time)
         invite = leg.InviteLeg(
-            trunk=self.bridge.trunk(side),
+            trunk=self.bridge.trunks.of(side),
             caller=caller,
             callee=event.target,
             offer=self.bridge.told.tell_anew(side),

@@ -8,6 +8,7 @@ Rule 2: a payment under way is read back as it was; whether media still has its 
 from __future__ import annotations
 
 from b2bua.call import (
+    answers,
     bridge,
     call,
     cdr,
@@ -19,6 +20,7 @@ from b2bua.call import (
     payment,
     relayed,
     renegotiation,
+    route,
     routing,
     sdp,
     state,
@@ -28,14 +30,14 @@ from b2bua.call import (
     view,
 )
 from b2bua.call.call import Call
-from media import events
+from media import events, mline
 from provider_adapters import payment as charges
 from tonewall.written import Kinds, WrittenError, read, write
 
 KINDS = Kinds(
     (
-        bridge, call, cdr, charges, codecs, descriptions, events, leg, loan, numbers, payment, relayed, renegotiation, routing,
-        sdp, state, transfer, transfer_state, view,
+        answers, bridge, call, cdr, charges, codecs, descriptions, events, leg, loan, mline, numbers, payment, relayed,
+        renegotiation, route, routing, sdp, state, transfer, transfer_state, view,
     ),
     never=(trunk.Trunk, leg.LegRequested, leg.RequestLeg, routing.Pattern, routing.Rule),  # of sip.conf, or on their way
 )  # fmt: skip

@@ -11,7 +11,6 @@ import functools
 import math
 import queue
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +18,14 @@ from typing import Any
 
 import pjsua2 as pj
 
+from b2bua.demo.keypad import Keypad
+from b2bua.demo.pjsip import account, start
 from b2bua.demo.sound import Sound
 
 Report = Callable[[dict[str, Any]], None]
-_CODECS = ("PCMU/8000", "PCMA/8000")
 _POLL_MS = 10
 _GOODBYE_SECONDS = 2.0
 _TRAFFIC_SECONDS = 0.2
-# PJMEDIA's RFC 4733 event, fixed when it was compiled: 10 packets for 1,600 samples, then its end twice more; and one
-# packet that may be under way when a key is pressed.
-_EVENT_PACKETS = 13
 _PACKET_MS = 20
 
 
@@ -99,11 +96,9 @@ class Softphone:
         self._call: _Call | None = None
         self._gone: list[_Call] = []
         self._sound = Sound()
-        self._keys: deque[str] = deque()
-        self._keying = 0
-        self._gap_packets = self._press_at = self._packets_seen = 0
+        self._keypad = Keypad()
         self._answer_at: float | None = None
-        self._digits_heard = self._digits_pressed = 0
+        self._digits_heard = 0
         self._traffic_at = 0.0
         self._statistics: dict[str, int] = {}
         self._answered = False
@@ -166,10 +161,8 @@ class Softphone:
         """Press each key of `digits`, `gap_ms` of speech apart; the event's length is PJMEDIA's."""
         if self._call is None or not self._answered:
             raise RuntimeError("no call")
-        digits = str(instruction["digits"])
-        self._keys.extend(digits)
-        self._keying += len(digits)
-        self._gap_packets = math.ceil(int(instruction.get("gap_ms", 100)) / _PACKET_MS)
+        gap = math.ceil(int(instruction.get("gap_ms", 100)) / _PACKET_MS)
+        self._keypad.press(str(instruction["digits"]), gap)
 
     def _do_play(self, instruction: dict[str, Any]) -> None:
         self._sound.play(Path(str(instruction["file"])), loop=bool(instruction.get("loop", True)))
@@ -245,22 +238,14 @@ class Softphone:
             self._do_answer()
 
     def _press_keys(self) -> None:
-        """Press the next key when the last has left, which the packets tell: a clock would not on a busy machine."""
-        if not self._keying or self._call is None or not self._call.hasMedia():
+        if not self._keypad.busy or self._call is None or not self._call.hasMedia():
             return
         self._measure(self._call)
         sent = self._statistics["sent"]
-        if sent < self._packets_seen:  # a re-INVITE began to count anew
-            self._press_at = sent + _EVENT_PACKETS
-        self._packets_seen = sent
-        if sent < self._press_at:
-            return
-        if self._keys:
-            self._call.dialDtmf(self._keys.popleft())
-            self._digits_pressed += 1
-            self._press_at = sent + _EVENT_PACKETS + self._gap_packets
-        else:
-            count, self._keying = self._keying, 0
+        key = self._keypad.due(sent)
+        if key is not None:
+            self._call.dialDtmf(key)
+        elif count := self._keypad.done(sent):
             self._report({"event": "keyed", "count": count})
 
     def _count_traffic(self, now: float) -> None:
@@ -270,7 +255,7 @@ class Softphone:
             self._report({"event": "traffic", **self._counts()})
 
     def _counts(self) -> dict[str, int]:
-        return {"pressed": self._digits_pressed, "dtmf": self._digits_heard, **self._statistics}
+        return {"pressed": self._keypad.pressed, "dtmf": self._digits_heard, **self._statistics}
 
     def _respond(self, code: int) -> None:
         if self._call is None:
@@ -293,50 +278,19 @@ class Softphone:
         # pjsua2 still uses the object when this callback returns: `run` lets go of it afterwards.
         self._gone.append(call)
         self._call, self._answer_at, self._answered = None, None, False
-        self._keys.clear()
-        self._keying = self._press_at = self._packets_seen = 0
+        self._keypad.clear()
 
-    # --- pjsua2's own life ----------------------------------------------------------------------------------------
+    # --- its life -------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        config = pj.EpConfig()
-        config.uaConfig.threadCnt, config.uaConfig.mainThreadOnly, config.uaConfig.maxCalls = 0, True, 2
-        config.logConfig.level = config.logConfig.consoleLevel = config.logConfig.msgLogging = 0
-        media = config.medConfig
-        media.clockRate = media.sndClockRate = 8000
-        # The null device stays open: its clock is also what completes a recording after the call.
-        media.noVad, media.ecTailLen, media.sndAutoCloseTime = True, 0, -1
-        media.threadCnt, media.hasIoqueue = 0, False
-        endpoint = self._endpoint
-        endpoint.libCreate()
-        endpoint.libInit(config)
-        transport = pj.TransportConfig()
-        transport.port, transport.boundAddress = 0, self._setup.address
-        number = endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
-        endpoint.libStart()
-        endpoint.audDevManager().setNullDev()
-        for codec in endpoint.codecEnum2():
-            wanted = any(codec.codecId.startswith(name) for name in _CODECS)
-            endpoint.codecSetPriority(codec.codecId, 200 if wanted else 0)
-        port = int(endpoint.transportGetInfo(number).localName.rsplit(":", 1)[1])
-        self._register_account(port)
+        port = start(self._endpoint, self._setup.address)
+        self.account = _Account(self)
+        self.account.create(account(self._setup.user, self._setup.address, port, srtp=self._setup.srtp))
         if self._setup.play is not None:
             self._do_play({"file": str(self._setup.play)})
         if self._setup.record is not None:
             self._do_record({"file": str(self._setup.record)})
         self._report({"event": "ready", "port": port})
-
-    def _register_account(self, port: int) -> None:
-        account = pj.AccountConfig()
-        account.idUri = f"sip:{self._setup.user}@{self._setup.address}:{port}"
-        # Else it would send a re-INVITE of its own after every answer that lists two codecs.
-        account.mediaConfig.lockCodecEnabled = False
-        if self._setup.srtp:
-            account.mediaConfig.srtpUse, account.mediaConfig.srtpSecureSignaling = pj.PJMEDIA_SRTP_MANDATORY, 0
-        rtp = account.mediaConfig.transportConfig
-        rtp.boundAddress, rtp.port, rtp.portRange, rtp.randomizePort = self._setup.address, 20_000, 40_000, True
-        self.account = _Account(self)
-        self.account.create(account)
 
     def _stop(self) -> None:
         if self._call is not None:

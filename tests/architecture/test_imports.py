@@ -65,6 +65,7 @@ SANS_IO = [
         "media.masking",
         "media.source",
         "media.events",
+        "media.mline",
         "media.capture.state",
         "media.capture.fields",
         "media.capture.messages",
@@ -104,20 +105,18 @@ def test_b2bua_sees_of_media_and_payer_only_their_vocabulary(module: Module):
     allowed = {
         "media.session",
         "media.events",
+        "media.mline",
         "media.settings",
         "provider_adapters.payment",
         "provider_adapters.settings",
     }
-    if module.name == "b2bua.doctor":
-        allowed |= {
-            "media._core",
-            "media.examine",
-        }  # whether it is there; whether rtpengine servers do what they should
+    if module.name == "b2bua.doctor.machine":
+        allowed |= {"media._core"}  # whether it is there
+    if module.name == "b2bua.doctor.reach":
+        allowed |= {"media.examine"}  # whether rtpengine servers do what they should
     if within(module.name, "b2bua.demo"):
         allowed |= {"provider_adapters.local_provider"}
-    if module.name not in ("b2bua.settings", "b2bua.supervise", "b2bua.doctor") and not within(
-        module.name, "b2bua.demo"
-    ):
+    if module.name not in ("b2bua.settings", "b2bua.supervise") and not within(module.name, "b2bua.demo"):
         allowed -= {"media.settings", "provider_adapters.settings"}
     assert others(module, inside="media") | others(module, inside="provider_adapters") <= allowed
 
@@ -139,7 +138,8 @@ def test_inside_b2bua_nothing_imports_what_stands_above_it(module: Module):
         {"b2bua.doctor", "b2bua.demo"},
         {"b2bua.app", "b2bua.supervise"},
         {"b2bua.switchboard"},
-        {"b2bua.overview", "b2bua.line", "b2bua.lines"},
+        {"b2bua.execution"},
+        {"b2bua.overview", "b2bua.line", "b2bua.lines", "b2bua.turns"},
         {"b2bua.trunk_plan", "b2bua.plan"},
         {
             "b2bua.sip",

@@ -247,7 +247,6 @@ def test_only_commands_for_people_print(module: Module):
         "b2bua.cli_conf",
         "b2bua.cli_ladder",
         "b2bua.cli_route",
-        "b2bua.doctor",
         "provider_adapters.local_provider",
     ) or module.name.startswith("b2bua.demo."):
         return

@@ -31,6 +31,7 @@ class Traffic:
 
     sent: int
     received: int
+    timed: int  # those that the latency is of
     lost: int
     foreign: int  # packets that are none of this run's
     send_errors: int
@@ -65,9 +66,9 @@ class PacketLoad:
         """Where each call's two sides send to from now on."""
         self._say("peers " + " ".join(f"{ends.caller} {ends.agent}" for ends in relay))
 
-    def run(self, seconds: float) -> Traffic:
-        """Send for so long, wait for stragglers, report."""
-        self._say(f"run {int(seconds * 1000)}")
+    def run(self, seconds: float, without: int = 0) -> Traffic:
+        """Send for so long, wait for stragglers, report. The latency is of all calls but the first `without`."""
+        self._say(f"run {int(seconds * 1000)} {without}")
         return Traffic(**self._answer())
 
     def _say(self, line: str) -> None:

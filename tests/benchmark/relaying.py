@@ -56,6 +56,20 @@ def measure(plan: Plan, peers: bool = True, say: Say = lambda _: None) -> Result
     return Result(rows, runs, notes)
 
 
+def measure_mixed(plan: Plan, peers: bool = True, say: Say = lambda _: None) -> Result:
+    """The row `mixed_relay_cpu_us_per_packet`, and how long the calls that are not masked wait beside those that are.
+
+    Raises BenchmarkError.
+    """
+    runs, notes = _rounds("mixed_relay_cpu_us_per_packet", plan, peers, say)
+    rows = [
+        compare("mixed_relay_cpu_us_per_packet", "µs", "cpu_us_per_packet", runs, *NAMES),
+        compare("mixed_relay_latency_p50_us", "µs", "latency_p50_us", runs, *NAMES),
+        compare("mixed_relay_latency_p99_us", "µs", "latency_p99_us", runs, *NAMES),
+    ]
+    return Result(rows, runs, notes)
+
+
 def measure_masked(row: str, plan: Plan, peers: bool = True, say: Say = lambda _: None) -> Result:
     """The row `masked_relay_cpu_us_per_packet`, or another such. Raises BenchmarkError."""
     runs, notes = _rounds(row, plan, peers, say)
@@ -93,6 +107,7 @@ def one_run(relay: Relay, plan: Plan) -> dict[str, Any]:
     """Start the relay, load it, stop it. CPU time a packet is over packets that arrived. Raises BenchmarkError.
 
     `foreign`: a mask holds each call's last packets back until after the run, and then gives them out as silence.
+    The latency is that of calls that are not masked, if there are any.
     """
     with PacketLoad(plan.calls) as load:
         try:
@@ -102,7 +117,7 @@ def one_run(relay: Relay, plan: Plan) -> dict[str, Any]:
             load.run(plan.warm_up)
             begun, stolen = time.monotonic(), stolen_seconds()
             relaying, loading = usage(family(relay.pid())), usage([load.pid])
-            traffic = load.run(plan.seconds)
+            traffic = load.run(plan.seconds, plan.masked if plan.masked < plan.calls else 0)
             relaying, loading = usage(family(relay.pid())).since(relaying), usage([load.pid]).since(loading)
             elapsed, stolen = time.monotonic() - begun, stolen_seconds() - stolen
         finally:

@@ -14,17 +14,19 @@ from typing import Protocol
 
 import msgspec
 
-from media.events import Done, OpenSession, Refused, RemoteStream, SessionId, SessionOpened, SetMask, SetRemote, Side
+from media import ng
+from media.events import Done, OpenSession, Refused, SessionId, SessionOpened, SetMask, SetRemote, Side
+from media.mline import RemoteStream
 from tonewall.frames import pack
 from tonewall.process import card_environment
 
 from .machine import ROOT, SUBJECT_CORE, BenchmarkError, MissingPeerError, pinned, stop
-from .ng import NgClient, NgError, Value
+from .ng import NgClient
 from .packets import Ends
 
 _SDP = "v=0\r\no=- {port} 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 101\r\n"
 # The only way to mask tones in rtpengine 10.5 that lets none through: anything less leaks whole digits or all of them.
-_RECIPE: dict[str, Value] = {"DTMF-security": "silence", "delay-buffer": 60, "flags": ["detect-DTMF"]}
+_RECIPE: dict[str, ng.Value] = {"DTMF-security": "silence", "delay-buffer": 60, "flags": ["detect-DTMF"]}
 _PORTS_A_CALL, _SPARE_PORTS = 6, 1000  # four are used; some are others', and rtpengine looks for pairs by chance
 _ANSWER = msgspec.msgpack.Decoder(Done | SessionOpened | Refused)
 
@@ -176,10 +178,10 @@ class RtpengineRelay:
         answered = self._ask("answer", **same, to_tag=f"agent-{index}", sdp=_SDP.format(port=phones.agent))
         return Ends(caller=_audio_port(answered), agent=_audio_port(offered))
 
-    def _ask(self, command: str, **keys: Value) -> bytes:
+    def _ask(self, command: str, **keys: ng.Value) -> bytes:
         try:
             answer = self._ng.ask(command, **keys)
-        except NgError as error:
+        except ng.NgError as error:
             raise BenchmarkError(f"rtpengine: {error}; its log is {self._log}") from None
         sdp = answer.get("sdp", b"")
         return sdp if isinstance(sdp, bytes) else b""

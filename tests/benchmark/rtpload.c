@@ -4,7 +4,7 @@
  *   SPEECH is a file of G.711 mu-law that all sides say, each from a place of its own
  *   it prints    {"caller": [PORT ...], "agent": [PORT ...]}      its own ports, all on 127.0.0.1
  *   it reads     peers PORT PORT ...                              where each call's caller side, then agent side, sends to
- *   it reads     run MILLISECONDS                                 as often as wanted
+ *   it reads     run MILLISECONDS CALLS                           as often as wanted; latency without the first CALLS
  *   it prints    {"sent": ..., "received": ..., ...}              one line a run
  *
  * Every side sends 50 packets a second of 12 + 160 bytes (payload type 0), at a phase of its own within the 20 ms, so that
@@ -14,6 +14,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +45,7 @@ struct stamp { /* the beginning of the payload; never leaves this process's hand
 };
 
 struct result {
-    uint64_t sent, received, foreign, send_errors;
+    uint64_t sent, received, timed, foreign, send_errors;
     int64_t latest_send;
 };
 
@@ -111,7 +112,7 @@ static void send_packet(struct side *side, uint32_t index, uint32_t run, struct 
         result->send_errors++;
 }
 
-static void receive_packet(struct side *side, uint32_t run, struct result *result) {
+static void receive_packet(struct side *side, uint32_t run, bool timed, struct result *result) {
     uint8_t packet[2048];
     union { struct cmsghdr header; uint8_t room[CMSG_SPACE(sizeof(struct timespec))]; } control;
     struct iovec part = {packet, sizeof packet};
@@ -133,17 +134,21 @@ static void receive_packet(struct side *side, uint32_t run, struct result *resul
     memcpy(&arrived, CMSG_DATA(header), sizeof arrived);
     int64_t latency = (int64_t)arrived.tv_sec * 1000000000 + arrived.tv_nsec - stamp.sent_at;
     int64_t bucket = latency < 0 ? 0 : latency / BUCKET_NS;
-    histogram[bucket < BUCKETS ? bucket : BUCKETS - 1]++;
     result->received++;
+    result->timed += timed;
+    histogram[bucket < BUCKETS ? bucket : BUCKETS - 1] += timed;
 }
 
 /* Polls and never sleeps: otherwise each packet that the relay sends would have to wake this process on another core,
  * several microseconds on a virtual machine that would be counted as the relay's and that no network card costs it. */
-static int receive_ready(struct side *sides, int epoll, uint32_t run, struct result *result) {
+static int receive_ready(struct side *sides, int epoll, uint32_t run, uint32_t first, struct result *result) {
     struct epoll_event events[64];
     int ready = epoll_wait(epoll, events, 64, 0);
     if (ready < 0 && errno != EINTR) fail("epoll_wait");
-    for (int i = 0; i < ready; i++) receive_packet(&sides[events[i].data.u32], run, result);
+    for (int i = 0; i < ready; i++) {
+        uint32_t index = events[i].data.u32;
+        receive_packet(&sides[index], run, index >= first, result);
+    }
     return ready;
 }
 
@@ -156,7 +161,8 @@ static double percentile_us(double share, uint64_t total) {
     return 0;
 }
 
-static void run_load(struct side *sides, uint32_t *order, uint32_t count, int epoll, uint32_t run, int64_t duration) {
+/* Latency is of the sides from `first` on. */
+static void run_load(struct side *sides, uint32_t *order, uint32_t count, int epoll, uint32_t run, int64_t duration, uint32_t first) {
     struct result result = {0};
     int64_t start = now_ns() + 1000000, cycle = 0;
     uint32_t next = 0;
@@ -171,16 +177,16 @@ static void run_load(struct side *sides, uint32_t *order, uint32_t count, int ep
             if (++next == count) next = 0, cycle++;
         }
         if (due >= start + duration) break;
-        receive_ready(sides, epoll, run, &result);
+        receive_ready(sides, epoll, run, first, &result);
     }
     /* Until nothing comes any more: what a relay is late with is not lost. */
     int64_t now = now_ns(), most = now + MOST_DRAIN_MS * 1000000LL;
     for (int64_t end = now + DRAIN_MS * 1000000LL; now < end && now < most; now = now_ns())
-        if (receive_ready(sides, epoll, run, &result) > 0) end = now + DRAIN_MS * 1000000LL;
-    printf("{\"sent\": %lu, \"received\": %lu, \"lost\": %ld, \"foreign\": %lu, \"send_errors\": %lu, "
+        if (receive_ready(sides, epoll, run, first, &result) > 0) end = now + DRAIN_MS * 1000000LL;
+    printf("{\"sent\": %lu, \"received\": %lu, \"timed\": %lu, \"lost\": %ld, \"foreign\": %lu, \"send_errors\": %lu, "
            "\"latency_p50_us\": %.2f, \"latency_p99_us\": %.2f, \"latest_send_us\": %.1f}\n",
-           result.sent, result.received, (long)(result.sent - result.received), result.foreign, result.send_errors,
-           percentile_us(0.5, result.received), percentile_us(0.99, result.received), (double)result.latest_send / 1000.0);
+           result.sent, result.received, result.timed, (long)(result.sent - result.received), result.foreign, result.send_errors,
+           percentile_us(0.5, result.timed), percentile_us(0.99, result.timed), (double)result.latest_send / 1000.0);
 }
 
 static struct side *sorting; /* qsort has no room for a context */
@@ -233,8 +239,9 @@ int main(int argc, char **argv) {
                                                      .sin_port = htons(port ? (uint16_t)atoi(port) : 0)};
             }
         } else if (word != NULL && strcmp(word, "run") == 0) {
-            char *duration = strtok(NULL, " \n");
-            run_load(sides, order, count, epoll, ++run, duration ? atoll(duration) * 1000000 : 0);
+            char *duration = strtok(NULL, " \n"), *without = strtok(NULL, " \n");
+            run_load(sides, order, count, epoll, ++run, duration ? atoll(duration) * 1000000 : 0,
+                     without ? 2 * (uint32_t)atoi(without) : 0);
             fflush(stdout);
         }
     }

@@ -7,13 +7,14 @@ import os
 import shutil
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.leak.report import ALONE, OTHERS, REQUIRED, SHOWN
 
-from . import capacity, leaking, machine, ng, packets, relaying, relays, rows, soaking
+from . import capacity, leaking, machine, packets, relaying, relays, rows, soaking
 
 
 def test_the_relay_benchmark_carries_packets_and_gives_well_formed_rows(tmp_path: Path) -> None:
@@ -93,18 +94,6 @@ def test_without_a_peer_a_row_has_no_ratio() -> None:
     assert rows.compare("x", "ms", "cost", runs, "ours", "peer") == rows.Row("x", 2.0, "ms", None, None, None)
 
 
-def test_bencode_gives_back_what_was_encoded() -> None:
-    message = {"command": "offer", "flags": ["trust-address"], "count": -3, "sdp": "v=0\r\n"}
-    expected = {"command": b"offer", "flags": [b"trust-address"], "count": -3, "sdp": b"v=0\r\n"}
-    assert ng.decode(ng.encode(message)) == expected
-
-
-@pytest.mark.parametrize("cut", [b"", b"i3", b"5:abc", b"l1:a", b"d1:a", b"x", b"i1ei2e"])
-def test_what_is_not_bencode_is_refused(cut: bytes) -> None:
-    with pytest.raises(ng.NgError):
-        ng.decode(cut)
-
-
 def test_masked_calls_are_relayed_too_and_give_their_row() -> None:
     plan = relaying.Plan(calls=4, masked=2, rounds=1, most_rounds=1, seconds=0.5, warm_up=0.1)
     result = relaying.measure_masked("masked_relay_cpu_us_per_packet", plan, peers=False)
@@ -115,6 +104,20 @@ def test_masked_calls_are_relayed_too_and_give_their_row() -> None:
     [row] = result.rows
     assert row.name == "masked_relay_cpu_us_per_packet"
     assert row.value
+
+
+def test_masked_calls_beside_others_do_not_count_in_the_latency_of_those() -> None:
+    plan = relaying.Plan(calls=4, masked=2, rounds=1, most_rounds=1, seconds=0.5, warm_up=0.1)
+    result = relaying.measure_mixed(plan, peers=False)
+    assert [row.name for row in result.rows] == [
+        "mixed_relay_cpu_us_per_packet",
+        "mixed_relay_latency_p50_us",
+        "mixed_relay_latency_p99_us",
+    ]
+    (run,) = result.runs
+    assert 0 < run["timed"] <= run["sent"] / 2
+    (whole,) = relaying.measure_masked("masked_relay_cpu_us_per_packet", replace(plan, masked=4), peers=False).runs
+    assert whole["timed"] == whole["received"]
 
 
 def test_the_most_calls_are_those_of_the_last_step_that_was_carried(monkeypatch: pytest.MonkeyPatch) -> None:

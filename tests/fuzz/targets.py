@@ -6,6 +6,8 @@ from collections.abc import Callable
 from itertools import cycle
 
 from b2bua.call import sdp
+from b2bua.call.peer_streams import remote_streams
+from b2bua.call.rewriting import rewrite
 from b2bua.call.trunk import DYNAMIC, Trunk
 from b2bua.sip import bodies, headers
 from b2bua.sip.admission import inspect
@@ -17,7 +19,7 @@ from b2bua.sip.guard import Guard, Verdict
 from b2bua.sip.headers import Moment
 from b2bua.sip.hop import Hop
 from b2bua.sip.message import MalformedError, Request, Response, read, salvage
-from media.events import LocalStream
+from media.mline import LocalStream
 from tests.fixtures.torture import ALL
 
 _HOP = Hop("192.0.2.1", 5060)
@@ -64,8 +66,8 @@ def description(data: bytes) -> None:
         parsed = sdp.parse(data)
     except sdp.SdpError:
         return
-    sdp.remote_streams(parsed, latch=False)
-    again = sdp.parse(sdp.rewrite(parsed, _LOCAL, 1, 1))
+    remote_streams(parsed, latch=False)
+    again = sdp.parse(rewrite(parsed, _LOCAL, 1, 1))
     assert [media.kind for media in again.media] == [media.kind for media in parsed.media]
 
 

@@ -15,7 +15,7 @@ import av
 import numpy as np
 
 from media.decoding import Decoder, NotSpeech
-from media.events import DecodedCodec
+from media.mline import DecodedCodec
 from tests.leak.codec import PACKET, Floats, Pcm, clipped
 
 _PAYLOAD_TYPE = {DecodedCodec.G729: 18, DecodedCodec.GSM: 3}

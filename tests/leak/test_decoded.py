@@ -19,9 +19,9 @@ import pytest
 
 from media._core import AGENT, CALLER, GUARD, Relay
 from media.decoded import MOST_BYTES, NUMBERS, What, answer, read_asked
-from media.events import DecodedCodec
 from media.hold import Policy
 from media.listening import Listener
+from media.mline import DecodedCodec
 from tests.leak import phones
 from tests.leak.carriers import captures, replay
 from tests.leak.codec import Floats, amplitude

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from b2bua.call import leg
-from b2bua.call.bridge import Route
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
 from b2bua.call.command import CallCommand, GiveBack, Record, Seat, Show, ToBorrower, ToJoining, ToLeg, ToMedia
 from b2bua.call.descriptions import OTHER, Lent
 from b2bua.call.joining import Half, choose
 from b2bua.call.payment import FINAL
+from b2bua.call.route import Route
 from b2bua.call.routing import Destination
 from b2bua.call.state import MaskState
 from b2bua.call.transfer import Joining
@@ -35,17 +35,18 @@ from media.events import (
     Done,
     Field,
     LegCounters,
-    LocalStream,
     OpenSession,
     Refused,
     SessionClosed,
     SessionOpened,
     SetMask,
+    SetRemote,
     Side,
     StartCapture,
     SubmitCapture,
     WidenSession,
 )
+from media.mline import LocalStream
 from provider_adapters.payment import Approved, Declined, Unknown
 from tests.call_script import COUNTERS, GUARD, ORDER, ORIGIN, SEED, SESSION, THEIRS, sdp
 
@@ -74,6 +75,12 @@ ENDS = st.one_of(st.builds(leg.LegFailed, CODES, st.just("no")), st.builds(leg.L
 OUTCOMES = st.sampled_from([Approved(reference="r"), Declined(reason="05"), Unknown(reason="no answer")])
 SELDOM = st.sampled_from([False] * 4 + [True])
 KEYED = (CaptureStage.COLLECTING, CaptureStage.READY)
+
+
+def lets_send(command: leg.LegCommand) -> bool:
+    """Whether a peer may take it as a word to send."""
+    early = isinstance(command, leg.RingLeg) and command.answer != b""
+    return early or isinstance(command, leg.AnswerLeg | leg.ConfirmLeg | leg.AnswerReinvite)
 
 
 def _side_of(trunk: str) -> Side:
@@ -144,7 +151,11 @@ class Calls(RuleBasedStateMachine):
     # --- what the call asks for -----------------------------------------------------------------------------------
 
     def carry_out(self, commands: list[CallCommand]) -> None:
+        described = False  # whether media is only now told of a peer
         for command in commands:
+            described |= isinstance(command, ToMedia) and isinstance(command.command, SetRemote)
+            if described and isinstance(command, ToLeg):
+                assert not lets_send(command.command), f"{command} before media has heard whom to hear"
             match command:
                 case Show(view):
                     self.view = view
@@ -243,6 +254,10 @@ class Calls(RuleBasedStateMachine):
                 return  # the engine refuses it by itself
             self.asked.add(side)
         elif isinstance(event, leg.ReinviteAnswered | leg.ReinviteFailed):
+            if any(
+                each.side is side and isinstance(each.command, leg.ReinviteLeg) for each in self.call.answers.waiting
+            ):
+                return  # what has not left is not answered
             self.reinvited.discard(side)
         self.happens(side, event)
 
@@ -312,7 +327,7 @@ class Calls(RuleBasedStateMachine):
         """A twin of this call, as far as a transfer looks at it, on a trunk of that kind."""
         twin = read_back(written(self.call, self.now), self.now)
         twin.payment.mask = MaskState.MASKED if masked else MaskState.OPEN
-        twin.bridge.moved[OTHER[side]] = "carrier" if carrier else "pbx"
+        twin.bridge.trunks.moved[OTHER[side]] = "carrier" if carrier else "pbx"
         asked, named = self.half(side), Half(twin, side)
         found = choose(*((named, asked) if lender_asked else (asked, named)), _side_of)
         if not isinstance(found, Joining) or found.lender_asked is not lender_asked:

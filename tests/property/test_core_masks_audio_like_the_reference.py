@@ -54,7 +54,7 @@ class Caller:
         self.now_ms, self.sequence, self.at = 0, 65530, 2**32 - 4000
         self.law = self.chance.choice([MU, A, G722])
         self.lower = Lower()
-        self.size = self.chance.choice([160, 160, 160, 80, 240, 100, 33])
+        self.size = self.chance.choice([160, 160, 160, 80, 240, 100, 57])
         self.level = self.chance.choice([0, 30, 3000])
         self.key: tuple[int, int, float] | None = None
         self.event_at = self.duration = 0

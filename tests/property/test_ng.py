@@ -43,6 +43,8 @@ def test_whatever_comes_raises_nothing_else(body: bytes) -> None:
         b"l" * 2000,
         b"i" + b"9" * 30 + b"e",
         b"0:0:",
+        b"x",
+        b"i1ei2e",
     ],
 )
 def test_what_is_no_bencode_is_an_error(body: bytes) -> None:

@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from b2bua.call import sdp
+from b2bua.call.peer_streams import remote_streams
+from b2bua.call.rewriting import rewrite
 from b2bua.call.sdp_lines import WITHDRAWN
-from media.events import LocalStream
+from media.mline import LocalStream
 
 # Any byte that a line may have: no NUL, CR or LF (RFC 4566 section 9, byte-string).
 TEXT = st.binary(max_size=40).map(lambda raw: re.sub(rb"[\0\r\n]", b"", raw))
@@ -41,7 +43,7 @@ def written(head: list[bytes], media: list[tuple[str, int, str, list[str], list[
 @given(body=BODIES, local=LOCAL, version=st.integers(0, 2**32))
 def test_every_line_that_needs_no_touch_crosses_byte_by_byte(body, local: list[LocalStream], version: int):
     before = written(*body)
-    after = sdp.rewrite(sdp.parse(before), local, 7, version).split(b"\r\n")
+    after = rewrite(sdp.parse(before), local, 7, version).split(b"\r\n")
     rows = before.split(b"\r\n")
     assert len(after) == len(rows)
     stream = 0
@@ -61,13 +63,13 @@ def test_every_line_that_needs_no_touch_crosses_byte_by_byte(body, local: list[L
 @settings(max_examples=150, deadline=None)
 @given(body=BODIES, local=LOCAL)
 def test_what_we_wrote_we_can_read_and_write_again_unchanged(body, local: list[LocalStream]):
-    once = sdp.rewrite(sdp.parse(written(*body)), local, 7, 1)
+    once = rewrite(sdp.parse(written(*body)), local, 7, 1)
     described = sdp.parse(once)
     assert len(described.media) == len(body[1])
     again = [LocalStream(described.address(media), media.port) for media in described.media]
     ours = local[0].address if local else "127.0.0.1"
     if all(stream.address == ours for stream in again):
-        assert sdp.rewrite(described, again, 7, 1) == once
+        assert rewrite(described, again, 7, 1) == once
 
 
 @settings(max_examples=300, deadline=None)
@@ -84,7 +86,7 @@ def test_random_bytes_raise_nothing_but_sdp_errors(body: bytes, data: st.DataObj
         described = sdp.parse(body)
     except sdp.SdpError:
         return
-    streams = sdp.remote_streams(described, latch=True)
+    streams = remote_streams(described, latch=True)
     assert len(streams) == len(described.media)
     assert all(0 <= stream.port < 65536 and 0 <= stream.rtcp_port < 65536 for stream in streams)
     assert all(
@@ -93,5 +95,5 @@ def test_random_bytes_raise_nothing_but_sdp_errors(body: bytes, data: st.DataObj
         for types in (stream.event_types, stream.mu_types, stream.opaque_types, stream.other_types, stream.red_types)
         for number in types
     )
-    after = sdp.rewrite(described, [LocalStream("198.51.100.1", 20000)], 7, 1)
+    after = rewrite(described, [LocalStream("198.51.100.1", 20000)], 7, 1)
     assert len(sdp.parse(after).media) == len(described.media)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from media import _core, info, telephone_event
 from media.masking import Mask
-from media.reassembly import Presses
+from media.reassembly import Arrival, Presses
 from media.rtp import Rtp, Ssrc, parse, serialise
 from media.sender import PAUSE_MS, WAITING, Outgoing
 
@@ -123,12 +123,13 @@ def decoded(packets: list[Rtp]) -> str:
     presses, keys = Presses(), ""
     for at, packet in enumerate(packets):
         event = telephone_event.parse(packet.payload) if packet.payload_type == EVENTS else None
-        if (
-            event is not None
-            and presses.sight(
-                packet.ssrc, packet.rtp_timestamp, packet.marker, event, masked=False, now_ms=20 * at, copy=False
-            ).is_new
-        ):
+        if event is None:
+            continue
+        number = packet.sequence_number
+        arrival = Arrival(packet.ssrc, packet.rtp_timestamp, number, packet.marker, event, masked=False, now_ms=20 * at)
+        sighting = presses.sight(arrival)
+        assert not sighting.lost
+        if sighting.is_new:
             keys += chr(telephone_event.KEYS[event.code])
     return keys
 

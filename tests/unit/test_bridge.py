@@ -7,7 +7,8 @@ import pytest
 from b2bua.call import leg
 from b2bua.call.command import ToLeg, ToMedia
 from b2bua.call.descriptions import OTHER
-from media.events import LocalStream, OpenSession, SessionOpened, Side, WidenSession
+from media.events import OpenSession, SessionOpened, Side, WidenSession
+from media.mline import LocalStream
 from tests.call_script import CLOSE, IS, OPEN, REFUSED, SESSION, THEIRS, Script, ours, remote, sdp
 
 CALLER, AGENT = Side.CALLER, Side.AGENT

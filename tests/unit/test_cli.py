@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.doctor import Level, examine
+from b2bua.doctor.examination import examine
+from b2bua.doctor.finding import Level
 from tonewall.version import VERSION
 
 EXAMPLE = Path(__file__).parents[2] / "sip.conf.example"
@@ -134,7 +135,7 @@ async def test_the_doctor_tells_what_the_pjsip_that_is_here_holds(tmp_path: Path
 
 
 def test_pjsua2_is_loaded_only_where_it_is_chosen():
-    loaded = "import sys, b2bua.app, b2bua.doctor; sys.exit('pjsua2' in sys.modules)"
+    loaded = "import sys, b2bua.app, b2bua.doctor.examination; sys.exit('pjsua2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", loaded], check=False).returncode == 0
 
 
@@ -161,7 +162,7 @@ async def routes(folder: Path, text: str) -> list[tuple[Level, str]]:
 async def test_the_doctor_sees_routes_that_lead_nowhere(
     text: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("b2bua.doctor._PATIENCE", 0.01)
+    monkeypatch.setattr("b2bua.doctor.reach._PATIENCE", 0.01)
     levels = await routes(tmp_path, text)
     assert any(level is Level.WARNING and line.startswith(says) for level, line in levels), levels
 
@@ -169,7 +170,7 @@ async def test_the_doctor_sees_routes_that_lead_nowhere(
 async def test_the_doctor_tries_the_address_that_a_trunk_has_for_its_rtp(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("b2bua.doctor._PATIENCE", 0.01)
+    monkeypatch.setattr("b2bua.doctor.reach._PATIENCE", 0.01)
     text = CONF.replace("[carrier north]", "[carrier north]\nmedia_address = 198.51.100.77")
     text = text.replace("[carrier south]", "[carrier south]\nmedia_address = ::1")
     monkeypatch.setattr(sys.modules[__name__], "CONF", text)
@@ -182,7 +183,7 @@ async def test_the_doctor_tries_the_address_that_a_trunk_has_for_its_rtp(
 async def test_the_doctor_tries_whether_media_threads_may_be_real_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("b2bua.doctor._PATIENCE", 0.01)
+    monkeypatch.setattr("b2bua.doctor.reach._PATIENCE", 0.01)
     settings = conf(tmp_path, ROUTES + "[media]\nrealtime = yes\nthreads = 64\n")
     found = {finding.what: finding for finding in await examine(Path(settings))}
     assert "more than the" in found["media threads"].says
@@ -199,6 +200,6 @@ async def test_the_doctor_tries_whether_media_threads_may_be_real_time(
 async def test_the_doctor_is_content_with_routes_that_reach_every_trunk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("b2bua.doctor._PATIENCE", 0.01)
+    monkeypatch.setattr("b2bua.doctor.reach._PATIENCE", 0.01)
     text = "[route in]\nsource = north, south\nto = pbx\n[route out]\nsource = pbx\nto = south, north\n"
     assert await routes(tmp_path, text) == [(Level.GOOD, "2, each can be reached")]

@@ -90,9 +90,9 @@ class Phone:
 class Rig:
     """One relay with one stream between two phones."""
 
-    def __init__(self, gather_us: int = 0) -> None:
+    def __init__(self, gather_us: int = 0, masked_gather_us: int = 0) -> None:
         self.relay = Relay()
-        self.relay.start(gather_us=gather_us)
+        self.relay.start(gather_us=gather_us, masked_gather_us=masked_gather_us)
         sockets = [bound() for _ in range(4)]
         ports = [own.getsockname()[1] for own in sockets]
         self.caller, self.agent = Phone(*ports[:2]), Phone(*ports[2:])
@@ -119,9 +119,10 @@ class Rig:
         self.agent.close()
 
 
-@pytest.fixture
-def rig() -> Iterator[Rig]:
-    made = Rig()
+@pytest.fixture(params=[0, 2000], ids=["prompt", "gathered"])
+def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
+    """What is masked is relayed like all else, or waits for other packets; nothing but time may differ."""
+    made = Rig(masked_gather_us=request.param)
     yield made
     made.close()
 
@@ -318,6 +319,24 @@ def test_a_latch_takes_the_first_good_packet_of_the_network_and_keeps_it(rig):
     rig.relay.set_peer(7, CALLER, "127.0.0.200", 4002, "127.0.0.200", 4003, True)  # one that does
     later.sendto(rtp(11), (HOST, rig.caller.rtp_port))
     assert received(rig.agent.rtp) == rtp(11)
+    far.close()
+    later.close()
+
+
+@pytest.mark.parametrize("datagram", [b"\0\1\6\xc0\1\x80\0\0\xff", b"\x80\1\6\xc0"])
+def test_a_latch_takes_any_datagram_of_the_network_where_it_is_not_rtp_that_was_agreed_on(rig, datagram):
+    rig.relay.set_types(7, b"", b"", clock=0)
+    rig.connect(AGENT, rig.agent)
+    rig.relay.set_peer(7, CALLER, "127.0.0.200", 4000, "127.0.0.200", 4001, True)
+    far, later = bound(OTHER_NETWORK), bound()
+    far.sendto(datagram, (HOST, rig.caller.rtp_port))
+    rig.counted("caller_strangers", 1)
+    rig.caller.send(datagram)
+    assert received(rig.agent.rtp) == datagram
+    later.sendto(datagram, (HOST, rig.caller.rtp_port))
+    rig.counted("caller_strangers", 2)
+    rig.agent.send(b"back")
+    assert received(rig.caller.rtp) == b"back"
     far.close()
     later.close()
 
@@ -559,7 +578,7 @@ def test_a_thread_keeps_to_the_processor_that_it_was_given(rig):
 
 
 def test_packets_that_wait_for_each_other_all_arrive_and_commands_do_not_wait_for_them():
-    with contextlib.closing(Rig(gather_us=5000)) as rig:
+    with contextlib.closing(Rig(gather_us=5000, masked_gather_us=10000)) as rig:
         rig.connect_both()
         for burst in range(0, 200, 10):
             for number in range(burst, burst + 10):
@@ -571,6 +590,8 @@ def test_packets_that_wait_for_each_other_all_arrive_and_commands_do_not_wait_fo
         rig.counted("caller_received", 200)
     with pytest.raises(OSError, match="Invalid"):
         Relay().start(-1, 5001)
+    with pytest.raises(OSError, match="Invalid"):
+        Relay().start(-1, 0, 10001)
 
 
 def threads() -> set[int]:

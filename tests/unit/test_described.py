@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from media.described import Line, NotDescribed, description, local
-from media.events import LocalStream, RemoteStream, Side
+from media.events import Side
+from media.mline import LocalStream, RemoteStream
 
 HERE = "192.0.2.9"
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from media import telephone_event
-from media._core import SecretMemory
+from media import _core
+from media._core import OVERFLOW, SecretMemory
 from media.rtp import Rtp, Ssrc, parse, serialise
 from tests.unit.test_core_relay import Rig, everything, until
 
@@ -246,6 +246,60 @@ def two_keys_in_one_packet(phone: Sender) -> None:
 
 
 @habit
+def rtp_timestamps_that_go_on_within_a_press(phone: Sender) -> None:
+    def press(code: int) -> None:
+        for step in range(1, 7):
+            phone.event(code, FRAME * step, marker=step == 1, end=step == 6)
+            phone.clock += FRAME
+
+    phone.keys(press)
+
+
+@habit
+def ends_with_rtp_timestamps_of_their_own(phone: Sender) -> None:
+    def press(code: int) -> None:
+        phone.press(code, ends=0)
+        for _ in range(3):
+            phone.event(code, 5 * FRAME, end=True)
+            phone.clock += FRAME
+
+    phone.keys(press)
+
+
+@habit
+def an_SSRC_that_changes_in_mid_press(phone: Sender) -> None:  # noqa: N802
+    def press(code: int) -> None:
+        for step in range(1, 7):
+            phone.event_ssrc = 10 + code if step < 4 else 20 + code
+            phone.event(code, FRAME * step, marker=step == 1, end=step == 6)
+        phone.clock += 6 * FRAME
+
+    phone.keys(press)
+
+
+@habit
+def both_types_at_once_each_with_its_SSRC(phone: Sender) -> None:  # noqa: N802
+    def press(code: int) -> None:
+        for step in range(1, 7):
+            for kind, ssrc, rate in ((EVENT, 8, 1), (SECOND, 48, 6)):
+                phone.event_type, phone.event_ssrc, phone.rate = kind, ssrc, rate
+                phone.event(code, FRAME * step, marker=step == 1, end=step == 6)
+        phone.clock += 6 * FRAME
+
+    phone.keys(press)
+
+
+@habit
+def one_rtp_timestamp_for_all_presses(phone: Sender) -> None:
+    def press(code: int) -> None:
+        clock, phone.clock = phone.clock, 0xFFFF_F000
+        phone.press(code)
+        phone.clock = clock + 5 * FRAME
+
+    phone.keys(press)
+
+
+@habit
 def a_late_end_after_the_next_press_began(phone: Sender) -> None:
     phone.keys()
     *_, last = [index for index, step in enumerate(phone.steps) if isinstance(step, bytes) and step[1] & 0x7F == EVENT]
@@ -345,7 +399,8 @@ def test_each_key_is_captured_once_and_nothing_of_it_leaves(call: Rig, name: str
     heard = [parse(each) for each in played.left]
     assert {each.payload_type for each in heard} == {MU}
     assert {each.ssrc for each in heard} == {1}
-    assert not any(telephone_event.looks_like_event(each.payload) for each in heard)
+    keyed = {parse(step).payload for step in phone.steps if isinstance(step, bytes) and parse(step).payload_type != MU}
+    assert not keyed & {each.payload for each in heard}
     numbers = [each.sequence_number for each in heard]
     steps = [(after - before) % 0x10000 for before, after in itertools.pairwise(numbers)]
     assert all(1 <= step < 200 for step in steps), "each number once, in order"
@@ -362,16 +417,63 @@ def test_unmasked_every_packet_crosses_as_it_came(call: Rig, name: str):
     assert played.left == sent
 
 
-def test_an_event_under_an_audio_type_leaves_neither_as_a_key_nor_as_audio(call: Rig):
-    phone = Sender(event_type=MU)
+@pytest.mark.parametrize("kind", [MU, 8, 100])
+def test_an_event_under_another_type_is_captured_and_leaves_neither_as_a_key_nor_as_audio(call: Rig, kind: int):
+    call.relay.set_types(7, bytes((EVENT, SECOND)), b"", mu=bytes([MU]), a=b"\x08", red=bytes([RED]))
+    phone = Sender(event_type=kind)
     phone.keys()
     call.relay.set_mask(7, True)
     call.relay.set_capture(7, True)
     played = Played(call, phone.steps)
+    assert played.captured(len(KEYED)) == KEYED
     call.relay.set_mask(7, False)
     until(lambda: any(parse(each).rtp_timestamp == (phone.clock - FRAME) % 2**32 for each in played.left)
           or played.left.extend(everything(call.agent.rtp)))  # fmt: skip
-    assert not any(telephone_event.looks_like_event(parse(each).payload) for each in played.left)
+    heard = [parse(each) for each in played.left]
+    assert {(each.payload_type, len(each.payload)) for each in heard} == {(MU, FRAME)}
+    sent = {parse(step).payload for step in phone.steps if isinstance(step, bytes) and len(step) == 16}
+    assert not sent & {each.payload for each in heard}
+
+
+@pytest.mark.parametrize("kind", [MU, 8, 9])
+@pytest.mark.parametrize("size", [4, 5, 6, 7, 8, 31, 32, 33, 36, 39, 40, 44, 80, 160, 161])
+@pytest.mark.parametrize("filled", ["again", "zeros", "ones", "A-law silence"])
+def test_no_bytes_of_an_event_leave_under_an_audio_type_whatever_fills_the_packet(kind: int, size: int, filled: str):
+    """Judged by the bytes that were sent."""
+    core = _core.Mask(b"\x65", b"", mu=b"\0", a=b"\x08", g722=b"\x09")
+    core.switch(True)
+    event = struct.pack("!BBH", 7, 10, FRAME)
+    filling = {"again": event, "zeros": b"\0", "ones": b"\xff", "A-law silence": b"\xd5"}[filled]
+    payload = (event + filling * size)[:size]
+    left: list[bytes] = []
+    for number in range(60):
+        is_event = number == 20
+        packet = Rtp(kind, False, number, FRAME * number, Ssrc(1), payload if is_event else b"\xd5\xff" * (FRAME // 2))
+        out, _ = core.rtp(serialise(packet), 20 * number)
+        left += [] if out is None else [out]
+        left += core.released()
+    left += core.switch(False)
+    assert len(left) >= 50, "speech goes on"
+    assert all(event not in parse(each).payload for each in left)
+
+
+@pytest.mark.parametrize("payload", [b"".join(struct.pack("!BBH", code % 10, 0x8A, 160) for code in range(10)), None])
+def test_more_keys_than_a_packet_may_hold_end_the_capture(call: Rig, payload: bytes | None):
+    """Ten events, or nine copies of one."""
+    phone = Sender()
+    event = struct.pack("!BBH", 4, 10, FRAME)
+    head = (1 << 31 | EVENT << 24 | len(event)).to_bytes(4, "big")
+    call.relay.set_mask(7, True)
+    call.relay.set_capture(7, True)
+    if payload is None:
+        phone.send(RED, head * 9 + bytes([EVENT]) + event * 10, phone.clock)
+    else:
+        phone.send(EVENT, payload, phone.clock)
+    events: list[tuple[int, int]] = []
+    played = Played(call, phone.steps)
+    until(lambda: events.extend(call.relay.take_events()) or (7, OVERFLOW) in events)
+    assert call.relay.take_digits(7, SecretMemory(8), 0) == 0
+    assert played.left == []
 
 
 def test_keys_of_early_media_are_masked_from_the_first_packet_and_none_of_before_is_captured(call: Rig):

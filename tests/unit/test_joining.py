@@ -12,7 +12,8 @@ from b2bua.call.leg import LegId
 from b2bua.call.routing import Pattern, Place, Rule
 from b2bua.call.view import NotNow
 from b2bua.switchboard import Switchboard
-from media.events import CaptureState, CloseSession, Interface, SessionId, SetMask, SetRemote, Side
+from media.events import CaptureState, CloseSession, SessionId, SetMask, SetRemote, Side
+from media.mline import Interface
 from tests.call_script import ORDER, THEIRS, sdp
 from tests.unit.test_switchboard import Exchange
 
@@ -211,7 +212,7 @@ async def test_one_who_never_answers_is_given_up_and_comes_back() -> None:
     deadline = line.call.deadline()
     assert deadline is not None
     at.wire.sent.clear()
-    at.board._step(line, lambda _: line.call.expire(deadline))
+    at.board._execution.step(line, lambda _: line.call.expire(deadline))
     assert at.told("agent") == [leg.NotifyLeg("f1", 408, "")]
     at.says("consulted", leg.ReinviteFailed(408, "no"))
     assert at.told("agent's") == []
@@ -237,7 +238,7 @@ async def test_a_colleague_of_the_pbx_joins_a_masked_call_and_the_capture_goes_o
     at = Two()
     line = at.board._lines.get(at.b)
     assert line is not None
-    line.call.bridge.moved[CALLER] = "pbx"
+    line.call.bridge.trunks.moved[CALLER] = "pbx"
     await at.collecting(at.a)
     at.refer()
     at.says("consulted", leg.ReinviteAnswered(CONSULTED))
@@ -252,7 +253,7 @@ async def test_where_the_consulted_one_is_keying_a_card_his_call_goes_on_and_the
     at = Two()
     line = at.board._lines.get(at.a)
     assert line is not None
-    line.call.bridge.moved[CALLER] = "pbx"
+    line.call.bridge.trunks.moved[CALLER] = "pbx"
     await at.collecting(at.b)
     at.refer()  # the REFER comes in the call that lends
     assert at.told("agent") == [leg.AnswerReferral("f1", 202), *notified(100)]
@@ -320,7 +321,7 @@ async def test_a_leg_whose_packets_come_to_another_address_is_not_moved() -> Non
         line = at.board._lines.get(call)
         assert line is not None
         bridge = line.call.bridge
-        bridge.route = replace(bridge.route, interfaces={"second": Interface(address="127.0.0.9")})
+        bridge.trunks.route = replace(bridge.route, interfaces={"second": Interface(address="127.0.0.9")})
     at.refer()
     assert at.answered("agent") == 488
 

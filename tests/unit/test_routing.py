@@ -14,7 +14,8 @@ from b2bua.call.leg import LegId, LegInvited, Party
 from b2bua.call.limits import Limit, Limiter
 from b2bua.call.numbers import Form, NumberPlan
 from b2bua.call.routing import Decision, Pattern, PatternError, Place, Router, Rule
-from media.events import CloseSession, Interface, OpenSession, Side
+from media.events import CloseSession, OpenSession, Side
+from media.mline import Interface
 from tests.call_script import SESSION, THEIRS, Script
 
 CALLER, AGENT = Side.CALLER, Side.AGENT

@@ -8,7 +8,8 @@ import pytest
 
 from b2bua.call import sdes
 from b2bua.call.descriptions import Descriptions
-from media.events import LocalStream, RemoteStream, SessionId, SetRemote, Side, StreamKeys
+from media.events import SessionId, SetRemote, Side
+from media.mline import LocalStream, RemoteStream, StreamKeys
 
 CM80, GCM = "AES_CM_128_HMAC_SHA1_80", "AEAD_AES_128_GCM"
 KEY = base64.b64encode(bytes(range(30))).decode()

@@ -7,7 +7,11 @@ import base64
 import pytest
 
 from b2bua.call import sdp, sdp_lines
-from media.events import DecodedCodec, LocalStream, RemoteStream
+from b2bua.call.agreement import agree_on_keys
+from b2bua.call.narrowing import looked_into
+from b2bua.call.peer_streams import remote_streams
+from b2bua.call.rewriting import rewrite
+from media.mline import DecodedCodec, LocalStream, RemoteStream
 
 HERE = (LocalStream("198.51.100.1", 20000), LocalStream("198.51.100.1", 20004))
 OFFER = (
@@ -28,7 +32,7 @@ def with_media(media: str, head: str = "c=IN IP4 192.0.2.10\r\n") -> bytes:
 
 
 def test_only_origin_addresses_and_ports_are_changed():
-    after = lines(sdp.rewrite(sdp.parse(OFFER), HERE, 7, 3))
+    after = lines(rewrite(sdp.parse(OFFER), HERE, 7, 3))
     changed = {old: new for old, new in zip(lines(OFFER), after, strict=True) if old != new}
     assert changed == {
         b"o=alice 53655765 2353687637 IN IP4 192.0.2.10": b"o=- 7 3 IN IP4 198.51.100.1",
@@ -43,7 +47,7 @@ def test_only_origin_addresses_and_ports_are_changed():
 def test_what_a_peer_says_of_itself_does_not_cross():
     about = "i=at pbx-3\r\nu=http://pbx-3.example/\r\ne=ops@pbx-3.example\r\np=+1 555 0100\r\na=tool:pbx-3 1.0\r\n"
     media = "m=audio 4000 RTP/AVP 0\r\ni=pbx-3\r\na=ssrc:1 cname:1@pbx-3.example\r\na=ssrc:1 msid:a b\r\n"
-    after = sdp.rewrite(sdp.parse(with_media(media, about + "c=IN IP4 192.0.2.10\r\n")), HERE, 7, 1)
+    after = rewrite(sdp.parse(with_media(media, about + "c=IN IP4 192.0.2.10\r\n")), HERE, 7, 1)
     assert b"pbx-3" not in after
     assert b"0100" not in after
     assert b"a=ssrc:1 msid:a b\r\n" in after
@@ -52,8 +56,8 @@ def test_what_a_peer_says_of_itself_does_not_cross():
 def test_an_ipv6_address_of_ours_is_written_as_one_and_theirs_is_read():
     body = OFFER.replace(b"IN IP4 192.0.2.10", b"IN IP6 2001:db8::10")
     described = sdp.parse(body)
-    assert sdp.remote_streams(described, latch=False)[0].address == "2001:db8::10"
-    after = sdp.rewrite(described, (LocalStream("2001:db8::1", 20000),), 7, 1)
+    assert remote_streams(described, latch=False)[0].address == "2001:db8::10"
+    after = rewrite(described, (LocalStream("2001:db8::1", 20000),), 7, 1)
     assert b"o=- 7 1 IN IP6 2001:db8::1\r\n" in after
     assert b"c=IN IP6 2001:db8::1\r\n" in after
     assert b"192.0.2" not in after
@@ -66,7 +70,7 @@ def test_what_the_relay_cannot_carry_is_refused_in_place():
     )
     described = sdp.parse(body)
     local = tuple(LocalStream("198.51.100.1", 20000 + 2 * number) for number in range(5))
-    media = [line for line in lines(sdp.rewrite(described, local, 7, 1)) if line.startswith(b"m=")]
+    media = [line for line in lines(rewrite(described, local, 7, 1)) if line.startswith(b"m=")]
     assert media == [
         b"m=audio 0 UDP/TLS/RTP/SAVPF 0",
         b"m=message 0 TCP/MSRP *",
@@ -74,22 +78,22 @@ def test_what_the_relay_cannot_carry_is_refused_in_place():
         b"m=audio 20006 RTP/AVP 8",
         b"m=text 0 RTP/AVP 98",
     ]
-    assert [stream.port for stream in sdp.remote_streams(described, latch=False)] == [0, 0, 0, 4010, 0]
+    assert [stream.port for stream in remote_streams(described, latch=False)] == [0, 0, 0, 4010, 0]
 
 
 @pytest.mark.parametrize("line", ["m=image 4000 udptl t38", "m=image 4000 UDPTL t38", "m=application 4000 UDP/BFCP *"])
 def test_fax_and_floor_control_are_relayed_without_rtcp(line: str):
     described = sdp.parse(with_media(f"{line}\r\na=T38FaxVersion:0\r\n"))
-    [stream] = sdp.remote_streams(described, latch=False)
+    [stream] = remote_streams(described, latch=False)
     assert (stream.port, stream.rtcp_port, stream.rtp) == (4000, 0, False)
     assert (stream.event_types, stream.mu_types, stream.other_types) == ((), (), ())
-    rewritten = lines(sdp.rewrite(described, HERE[:1], 7, 1))
+    rewritten = lines(rewrite(described, HERE[:1], 7, 1))
     assert line.replace("4000", str(HERE[0].port)).encode() in rewritten
     assert b"a=T38FaxVersion:0" in rewritten
 
 
 def test_an_m_line_without_a_stream_of_ours_is_refused():
-    after = lines(sdp.rewrite(sdp.parse(OFFER), HERE[:1], 7, 1))
+    after = lines(rewrite(sdp.parse(OFFER), HERE[:1], 7, 1))
     assert b"m=video 0 RTP/AVPF 96" in after
 
 
@@ -115,7 +119,7 @@ def test_an_m_line_without_a_stream_of_ours_is_refused():
 def test_what_names_other_addresses_or_promises_what_the_relay_does_not_do_is_withdrawn(line: str, level: str):
     media = "m=audio 4000 RTP/AVP 0\r\n"
     body = with_media(f"{media}{line}\r\n") if level == "media" else with_media(f"{line}\r\n{media}")
-    after = sdp.rewrite(sdp.parse(body), HERE, 7, 1)
+    after = rewrite(sdp.parse(body), HERE, 7, 1)
     assert line.encode() not in after
     assert len(lines(after)) == len(lines(body)) - 1
 
@@ -132,17 +136,15 @@ def test_what_names_other_addresses_or_promises_what_the_relay_does_not_do_is_wi
     ],
 )
 def test_what_only_looks_like_it_crosses(line: str):
-    assert line.encode() in lines(
-        sdp.rewrite(sdp.parse(with_media(f"m=audio 4000 RTP/AVP 0\r\n{line}\r\n")), HERE, 7, 1)
-    )
+    assert line.encode() in lines(rewrite(sdp.parse(with_media(f"m=audio 4000 RTP/AVP 0\r\n{line}\r\n")), HERE, 7, 1))
 
 
 @pytest.mark.parametrize(("family", "address"), [("IP4", "0.0.0.0"), ("IP6", "::")])
 def test_the_old_form_of_hold_stays_a_hold(family: str, address: str):
     described = sdp.parse(with_media("m=audio 4000 RTP/AVP 0\r\n", head=f"c=IN {family} {address}\r\n"))
-    assert b"c=IN IP4 0.0.0.0" in lines(sdp.rewrite(described, HERE, 7, 1))
-    assert b"c=IN IP6 ::" in lines(sdp.rewrite(described, [LocalStream("2001:db8::1", 20000)], 7, 1))
-    stream = sdp.remote_streams(described, latch=False)[0]
+    assert b"c=IN IP4 0.0.0.0" in lines(rewrite(described, HERE, 7, 1))
+    assert b"c=IN IP6 ::" in lines(rewrite(described, [LocalStream("2001:db8::1", 20000)], 7, 1))
+    stream = remote_streams(described, latch=False)[0]
     assert (stream.port, stream.rtcp_port) == (0, 0)
 
 
@@ -160,13 +162,13 @@ def test_the_old_form_of_hold_stays_a_hold(family: str, address: str):
 )
 def test_where_rtcp_goes(attribute: str, expected: tuple[str, int]):
     described = sdp.parse(with_media(f"m=audio 4000 RTP/AVP 0\r\n{attribute}"))
-    stream = sdp.remote_streams(described, latch=False)[0]
+    stream = remote_streams(described, latch=False)[0]
     assert (stream.rtcp_address, stream.rtcp_port) == expected
 
 
 def test_the_last_port_has_no_rtcp_beside_it():
     described = sdp.parse(with_media("m=audio 65535 RTP/AVP 0\r\n"))
-    assert sdp.remote_streams(described, latch=False)[0].rtcp_port == 0
+    assert remote_streams(described, latch=False)[0].rtcp_port == 0
 
 
 def test_every_way_to_carry_keys_is_told_apart_from_audio():
@@ -177,7 +179,7 @@ def test_every_way_to_carry_keys_is_told_apart_from_audio():
             "a=rtpmap:100 tone/8000\r\na=rtpmap:120 telephone-event/16000\r\na=rtpmap:x y\r\n"
         )
     )
-    assert sdp.remote_streams(described, latch=True) == (
+    assert remote_streams(described, latch=True) == (
         RemoteStream(
             address="192.0.2.10",
             port=4000,
@@ -230,7 +232,7 @@ def test_what_is_no_description_is_refused_with_the_rule_and_not_the_content(bod
 
 def test_a_number_of_absurd_length_is_no_payload_type():
     described = sdp.parse(with_media(f"m=audio 4000 RTP/AVP 0 {'9' * 9000}\r\na=rtpmap:{'8' * 9000} x\r\n"))
-    assert sdp.remote_streams(described, latch=False)[0].mu_types == (0,)
+    assert remote_streams(described, latch=False)[0].mu_types == (0,)
 
 
 def test_lines_may_end_with_a_bare_line_feed():
@@ -250,8 +252,8 @@ def test_lines_may_end_with_a_bare_line_feed():
 def test_keys_are_agreed_on_where_one_m_line_of_both_has_them_in_clear(one: str, other: str, agreed: bool):
     events = "a=rtpmap:101 telephone-event/8000\r\n"
     ends = [sdp.parse(with_media(text.replace("101\r\n", f"101\r\n{events}"))) for text in (one, other)]
-    assert sdp.agree_on_keys(*ends) is agreed
-    assert sdp.agree_on_keys(*reversed(ends)) is agreed
+    assert agree_on_keys(*ends) is agreed
+    assert agree_on_keys(*reversed(ends)) is agreed
 
 
 AUDIO = (
@@ -262,7 +264,7 @@ AUDIO = (
 
 
 def test_of_audio_only_what_can_be_looked_into_is_agreed_on():
-    [media] = sdp.looked_into(sdp.parse(with_media(AUDIO)), decoded=False).media
+    [media] = looked_into(sdp.parse(with_media(AUDIO)), decoded=False).media
     assert (media.port, media.formats) == (4000, ("9", "8", "13", "96"))
     assert media.lines == (
         "a=rtpmap:8 PCMA/8000", "a=rtpmap:96 telephone-event/8000", "a=fmtp:96 0-16", "a=rtcp-fb:* nack", "a=ptime:20"
@@ -283,21 +285,21 @@ def test_of_audio_only_what_can_be_looked_into_is_agreed_on():
 )
 def test_redundancy_stays_where_it_repeats_nothing_that_is_gone(repeats: str, stays: bool):
     red = f"a=rtpmap:121 red/8000\r\na=fmtp:121 {repeats}\r\n"
-    described = sdp.looked_into(sdp.parse(with_media(AUDIO.replace(" 96 97", " 96 121") + red)), decoded=False)
+    described = looked_into(sdp.parse(with_media(AUDIO.replace(" 96 97", " 96 121") + red)), decoded=False)
     [media] = described.media
     assert media.formats == (("9", "8", "13", "96", "121") if stays else ("9", "8", "13", "96"))
     assert ("a=rtpmap:121 red/8000" in media.lines) is stays
-    assert sdp.remote_streams(described, latch=False)[0].red_types == ((121,) if stays else ())
+    assert remote_streams(described, latch=False)[0].red_types == ((121,) if stays else ())
 
 
 def test_events_of_another_clock_stay_where_there_are_no_others():
     without = with_media(AUDIO.replace("a=rtpmap:96 telephone-event/8000\r\n", ""))
-    [media] = sdp.looked_into(sdp.parse(without), decoded=False).media
+    [media] = looked_into(sdp.parse(without), decoded=False).media
     assert media.formats == ("9", "8", "13", "97")
 
 
 def test_what_the_decoder_process_looks_into_is_agreed_on_with_the_events_of_its_clock():
-    [media] = sdp.looked_into(sdp.parse(with_media(AUDIO)), decoded=True).media
+    [media] = looked_into(sdp.parse(with_media(AUDIO)), decoded=True).media
     assert media.formats == ("111", "9", "8", "13", "96", "97")
     assert media.payload_types().decoded == ((111, DecodedCodec.OPUS),)
 
@@ -321,14 +323,14 @@ def test_amr_is_known_by_the_form_of_its_payload(parameters: str, codec: Decoded
 @pytest.mark.parametrize("formats", ["111", "18", "0\r\na=rtpmap:0 PCMU/16000", "9\r\na=rtpmap:9 G722/16000"])
 def test_an_m_line_without_audio_that_can_be_looked_into_is_refused(formats: str):
     described = sdp.parse(with_media(f"m=audio 4000 RTP/AVP {formats}\r\nm=video 5000 RTP/AVP 99\r\n"))
-    assert [media.port for media in sdp.looked_into(described, decoded=False).media] == [0, 5000]
+    assert [media.port for media in looked_into(described, decoded=False).media] == [0, 5000]
 
 
 def test_encrypted_audio_and_what_is_no_audio_are_left_alone():
     described = sdp.parse(
         with_media("m=audio 4000 RTP/SAVP 111\r\na=rtpmap:111 opus/48000/2\r\nm=video 5000 RTP/AVP 99\r\n")
     )
-    assert sdp.looked_into(described, decoded=False) is described
+    assert looked_into(described, decoded=False) is described
 
 
 @pytest.mark.parametrize(
@@ -346,7 +348,7 @@ def test_encrypted_audio_and_what_is_no_audio_are_left_alone():
     ],
 )
 def test_what_is_neither_g711_nor_g722_nor_video_is_opaque(lines: str, kinds: dict[str, tuple[int, ...]]):
-    [stream] = sdp.remote_streams(sdp.parse(with_media(lines)), latch=False)
+    [stream] = remote_streams(sdp.parse(with_media(lines)), latch=False)
     names = ("mu_types", "a_types", "g722_types", "opaque_types", "other_types")
     assert {name: getattr(stream, name) for name in names} == dict.fromkeys(names, ()) | kinds
 
@@ -355,12 +357,12 @@ def test_rtcp_on_the_rtp_port_is_said_to_whom_said_it_and_never_crosses():
     described = sdp.parse(
         with_media("m=audio 4000 RTP/AVP 0\r\na=rtcp-mux\r\nm=image 4002 UDPTL t38\r\na=rtcp-mux\r\n")
     )
-    first, second = sdp.remote_streams(described, latch=False)
+    first, second = remote_streams(described, latch=False)
     assert (first.rtcp_address, first.rtcp_port) == (first.address, 4000)
     assert second.rtcp_port == 0  # no RTP, no RTCP
     assert [media.muxed for media in described.media] == [True, False]
-    assert b"a=rtcp-mux" not in lines(sdp.rewrite(described, HERE, 7, 1))
-    told = sdp.rewrite(described, HERE, 7, 1, muxed=[media.muxed for media in described.media])
+    assert b"a=rtcp-mux" not in lines(rewrite(described, HERE, 7, 1))
+    told = rewrite(described, HERE, 7, 1, muxed=[media.muxed for media in described.media])
     assert lines(told).count(b"a=rtcp-mux") == 1
     assert sdp.parse(told).media[0].muxed
 

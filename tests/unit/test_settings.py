@@ -100,6 +100,7 @@ OTHER = {
     ("media", "threads"): "2",
     ("media", "realtime"): "yes",
     ("media", "gather"): "0.001",
+    ("media", "masked_gather"): "0.003",
     ("media", "dscp"): "0",
     ("media", "ports"): "30000-30099",
     ("media", "engine"): "rtpengine",

@@ -28,7 +28,6 @@ from media.events import (
     CountSessions,
     Done,
     LegCounters,
-    LocalStream,
     OpenSession,
     Refused,
     SessionClosed,
@@ -39,6 +38,7 @@ from media.events import (
     StartCapture,
     SubmitCapture,
 )
+from media.mline import LocalStream
 from provider_adapters.payment import Approved
 from tests.call_script import ORDER, THEIRS
 from tests.stack import until

@@ -15,7 +15,6 @@ from media.events import (
     CloseSession,
     Done,
     OpenSession,
-    RemoteStream,
     SessionClosed,
     SessionId,
     SessionOpened,
@@ -24,6 +23,7 @@ from media.events import (
     Side,
     StartCapture,
 )
+from media.mline import RemoteStream
 from media.payers import Payers
 from media.rtp import Rtp, Ssrc, serialise
 from media.service import MediaService
@@ -52,14 +52,14 @@ def test_several_threads_keep_to_a_processor_each_where_there_are_enough():
     processors = sorted(os.sched_getaffinity(0))
     before = os.listdir("/proc/self/task")
     threads = MediaThreads(len(processors))
-    threads.start(realtime=False, gather=0)
+    threads.start(realtime=False, gather=0, masked_gather=0)
     own = [int(task) for task in os.listdir("/proc/self/task") if task not in before]
     kept = sorted(tuple(os.sched_getaffinity(task)) for task in own)
     assert kept == ([(each,) for each in processors] if len(processors) > 1 else [tuple(processors)])
     threads.stop()
     many = MediaThreads(len(processors) + 1)
     before = os.listdir("/proc/self/task")
-    many.start(realtime=False, gather=0)
+    many.start(realtime=False, gather=0, masked_gather=0)
     own = [int(task) for task in os.listdir("/proc/self/task") if task not in before]
     assert all(os.sched_getaffinity(task) == set(processors) for task in own)
     many.stop()
@@ -69,7 +69,8 @@ def test_where_real_time_is_not_permitted_the_threads_run_as_all_others_and_the_
     script = (
         "import os, resource, sys; from media.threads import MediaThreads; from tonewall import log; log.configure('media')\n"
         "resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))\n"
-        "before = os.listdir('/proc/self/task'); threads = MediaThreads(1); threads.start(realtime=True, gather=0)\n"
+        "before = os.listdir('/proc/self/task'); threads = MediaThreads(1)\n"
+        "threads.start(realtime=True, gather=0, masked_gather=0)\n"
         "[own] = set(os.listdir('/proc/self/task')) - set(before)\n"
         "sys.exit(0 if os.sched_getscheduler(int(own)) == os.SCHED_OTHER else 'real-time')"
     )

@@ -52,13 +52,9 @@ class MediaSocket(asyncio.DatagramProtocol):
 
 
 async def passed(datagram: bytes, sender: MediaSocket, to: tuple[str, int], receiver: MediaSocket) -> None:
-    """Sent until it comes: nothing says when media has heard of a new answer, and what comes before is a stranger's."""
-
-    def come() -> bool:
-        sender.send(datagram, to)
-        return datagram in [data for data, _ in receiver.heard]
-
-    await until(come, "a datagram at the other end")
+    """Sent once, and it comes."""
+    sender.send(datagram, to)
+    await until(lambda: datagram in [data for data, _ in receiver.heard], "a datagram at the other end")
 
 
 class MediaPair:

@@ -34,6 +34,16 @@ async def test_a_fax_passes_both_ways_and_speech_comes_back(tmp_path: Path) -> N
         await at.end(at.agent)
 
 
+async def test_a_fax_from_behind_a_nat_passes_from_a_port_that_its_sdp_does_not_name(tmp_path: Path) -> None:
+    async with scene(tmp_path, nat="yes") as at:
+        unused = at.customer.media.port + 1  # the NAT sends from another
+        asked = await renegotiated(at.carrier, at.near, 2, fax(unused, "customer"), at.pbx, fax(at.old.port, "old"))
+        assert " udptl t38" in asked
+        await passed(UDPTL, at.customer.media.rtp, at.customer.far, at.old.rtp)
+        await passed(UDPTL + b"back", at.old.rtp, at.old.rtp.heard[-1][1], at.customer.media.rtp)
+        await at.end(at.agent)
+
+
 async def test_nothing_of_a_masked_customer_leaves_as_a_fax(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         await at.customer.play([at.customer.speech()])

@@ -72,12 +72,7 @@ async def test_a_hold_changes_nothing_for_a_card(tmp_path: Path, form: str, who:
         await at.customer.key(keys[5:sends])
         await renegotiated(asker, call, 3, ours[who], ends[rest][0], ours[rest])
         await at.customer.key(keys[sends:])
-        await at.stack.stage(at.call_id, "ready")
-        assert (await at.stack.submit(at.call_id))["type"] == "approved"
-        assert (await charged(at.stack, "order-1"))["digits_sha256"] == digits_sha256()
-        assert events(at.old) == 0
-        await spoken(at)
-        await at.end(at.agent)
+        await paid(at)
 
 
 @pytest.mark.parametrize("who", ["agent", "customer"])
@@ -106,12 +101,7 @@ async def test_a_hold_without_an_offer_crosses_and_so_does_its_end(tmp_path: Pat
         await at.customer.key(keys[5:8])
         assert "a=sendonly" not in await says(3, ours[who], ours[rest])
         await at.customer.key(keys[8:])
-        await at.stack.stage(at.call_id, "ready")
-        assert (await at.stack.submit(at.call_id))["type"] == "approved"
-        assert (await charged(at.stack, "order-1"))["digits_sha256"] == digits_sha256()
-        assert events(at.old) == 0
-        await spoken(at)
-        await at.end(at.agent)
+        await paid(at)
 
 
 @pytest.mark.parametrize("who", ["agent", "customer"])
@@ -133,6 +123,16 @@ async def test_who_takes_the_port_away_ends_the_capture_and_another_may_begin(tm
         assert (await at.stack.submit(at.call_id))["type"] == "approved"
         assert events(at.old) == 0
         await at.end(at.agent)
+
+
+async def paid(at: Scene) -> None:
+    """The card is whole: it is charged, the agent's side has got no event of it, the customer is heard again."""
+    await at.stack.stage(at.call_id, "ready")
+    assert (await at.stack.submit(at.call_id))["type"] == "approved"
+    assert (await charged(at.stack, "order-1"))["digits_sha256"] == digits_sha256()
+    assert events(at.old) == 0
+    await spoken(at)
+    await at.end(at.agent)
 
 
 async def spoken(at: Scene) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiortc.rtp import RtpPacket, is_rtcp
 
-from media.reassembly import Presses
+from media.reassembly import Arrival, Presses
 from media.rtp import Ssrc
 from media.telephone_event import KEYS, parse
 from tests.stack import PATIENCE, Stack, running, until
@@ -41,9 +41,8 @@ def decoded(pair: MediaPair) -> str:
         event = parse(packet.payload) if packet.payload_type == EVENT_TYPE else None
         if event is None:
             continue
-        seen = presses.sight(
-            Ssrc(packet.ssrc), packet.timestamp, bool(packet.marker), event, masked=False, now_ms=20 * at, copy=False
-        )
+        header = Ssrc(packet.ssrc), packet.timestamp, packet.sequence_number, bool(packet.marker)
+        seen = presses.sight(Arrival(*header, event, masked=False, now_ms=20 * at))
         keys += chr(KEYS[event.code]) if seen.is_new else ""
     return keys
 

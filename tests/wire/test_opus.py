@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from media.events import DecodedCodec
+from media.mline import DecodedCodec
 from tests.canary import CANARY
 from tests.leak import phones
 from tests.leak.codec import amplitude

@@ -42,13 +42,10 @@ async def test_a_leg_that_multiplexes_and_one_that_does_not_hear_each_other_s_re
             near.send(near.request("ACK", call=call))
             await far.hear("ACK")
             sockets = {own: (HOST, port(answer.body)), other: (HOST, port(invite.body))}
-
-            def reported() -> bool:  # the first may come before media knows of the answer
-                own.rtp.send(REPORT, sockets[own])
-                return bool(other.rtcp.heard)
-
-            await until(reported, "the report on the port for reports")
-            assert {data for data, _ in other.rtcp.heard} == {REPORT}
+            own.rtp.send(REPORT, sockets[own])
+            await until(
+                lambda: [data for data, _ in other.rtcp.heard] == [REPORT], "the report on the port for reports"
+            )
             host, number = sockets[other]
             other.rtcp.send(REPORT, (host, number + 1))
             await until(lambda: own.rtp.heard == [(REPORT, sockets[own])], "the report on the port for voice")
@@ -70,7 +67,7 @@ async def test_a_leg_that_multiplexes_and_one_that_does_not_hear_each_other_s_re
             far.reply(await far.hear("BYE"), 200)
             await near.hear("200")
             [record] = await until(stack.records, "the call's record")
-            assert record[f"{'caller' if who == 'customer' else 'agent'}_strangers"] >= 1
+            assert record[f"{'caller' if who == 'customer' else 'agent'}_strangers"] == 1
 
 
 async def test_baresip_multiplexes_and_pjsip_does_not(peers: Peers) -> None:

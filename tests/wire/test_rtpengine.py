@@ -45,7 +45,7 @@ async def relayed(peers: Peers) -> AsyncIterator[Scene]:
 
 
 async def both_hear(at: Scene) -> None:
-    """Each side hears the other. The agent's side is at its server a moment after its answer is at the carrier."""
+    """Each side hears the other."""
     await speaks(at, at.customer.media, at.old, lambda: at.customer.far)
     await speaks(at, at.old, at.customer.media, lambda: at.old.rtp.heard[-1][1])
 

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from b2bua.doctor import Level, examine
+from b2bua.doctor.examination import examine
+from b2bua.doctor.finding import Level
 from media.distributed import DistributedMedia
 from media.events import (
     AnyAnswer,
@@ -23,7 +24,6 @@ from media.events import (
     MaskPolicy,
     OpenSession,
     Refused,
-    RemoteStream,
     SessionClosed,
     SessionId,
     SessionOpened,
@@ -31,9 +31,9 @@ from media.events import (
     SetRemote,
     Side,
     StartCapture,
-    StreamKeys,
     WidenSession,
 )
+from media.mline import RemoteStream, StreamKeys
 from media.payers import Payers
 from media.rtp import Rtp, Ssrc, serialise
 from media.settings import MediaSettings
@@ -291,18 +291,22 @@ async def test_a_leg_is_heard_from_where_its_sdp_says_and_from_elsewhere_only_be
             assert isinstance(await b2bua.ask(SetRemote(serial=2, session=S, side=side, streams=(wanted,))), Done)
         to, loud = (opened.caller[0].address, opened.caller[0].port), b"\x10" * 160
 
+        def arrived(ssrc: int) -> bool:
+            return any((packet := parse(data)) and packet.ssrc == ssrc for data, _ in agent.rtp.heard)
+
         async def spoken(pair: MediaPair, ssrc: int, enough: int) -> bool:
             """Whether the agent heard it, before so many packets were sent."""
             for number in range(enough):
                 pair.rtp.send(serialise(Rtp(PCMU, False, number, number * 160, Ssrc(ssrc), loud)), to)
                 await asyncio.sleep(0.02)
-                if any((packet := parse(data)) and packet.ssrc == ssrc for data, _ in agent.rtp.heard):
+                if arrived(ssrc):
                     return True
             return False
 
         assert await spoken(elsewhere, 1, 100 if latch else 20) is latch
         if not latch:
             assert await spoken(told, 2, 100), "the control"
+            assert not arrived(1), "what was sent before the control"
         for pair in (told, elsewhere, agent):
             pair.close()
 

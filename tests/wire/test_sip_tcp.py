@@ -73,6 +73,17 @@ async def talk(carrier: SipPeer, pbx: SipPeer) -> tuple[Call, Call]:
     return near, Call.taken(invite)
 
 
+async def unacknowledged(carrier: SipPeer, pbx: SipPeer) -> Call:
+    """A call whose answer the carrier has heard four times: it repeats over every transport (RFC 3261 section 13.3.1.4), at the
+    pace of an INVITE by UDP."""
+    carrier.send(carrier.request("INVITE", body=OFFER))
+    pbx.reply(await pbx.hear("INVITE"), 200, body=SDP.format("far"))
+    answer = await carrier.hear("200")
+    await carrier.repeated(answer, 4)
+    carrier.unread = [message for message in carrier.unread if message.text != answer.text]
+    return Call.placed(answer)
+
+
 async def hang_up(carrier: SipPeer, pbx: SipPeer, near: Call) -> None:
     carrier.send(carrier.request("BYE", call=near, cseq=2))
     pbx.reply(await pbx.hear("BYE"), 200)
@@ -88,12 +99,17 @@ async def test_a_call_by_tcp_takes_one_connection_each_way_and_is_sent_once():
         invite = await pbx.hear("INVITE")
         assert f"SIP/2.0/TCP {HERE}:{pbx.engine[1]};" in invite.all("Via")[0]
         assert invite.contact == f"sip:{HERE}:{pbx.engine[1]};transport=tcp"
-        await asyncio.sleep(8 * QUICK.t1)  # in which UDP would have sent it three times more
+        other = await unacknowledged(
+            carrier, pbx
+        )  # for so long that by UDP the INVITE would have come three times more
         pbx.reply(invite, 200, body=SDP.format("far"))
         near = Call.placed(await carrier.hear("200"))
         carrier.send(carrier.request("ACK", call=near))
         await pbx.hear("ACK")
         await hang_up(carrier, pbx, near)
+        carrier.send(carrier.request("ACK", call=other))
+        await pbx.hear("ACK")
+        await hang_up(carrier, pbx, other)
         await nothing_left(made)
         assert pbx.counts[invite.text] == 1
         assert pbx.accepted == 1

@@ -1,0 +1,45 @@
+"""How a telephone uses PJSIP: without a thread of its own, without a log, on a port that is free, with G.711 alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pjsua2 as pj
+
+_CODECS = ("PCMU/8000", "PCMA/8000")
+
+
+def start(endpoint: Any, address: str) -> int:
+    """Start it there. The port that it listens on."""
+    config = pj.EpConfig()
+    config.uaConfig.threadCnt, config.uaConfig.mainThreadOnly, config.uaConfig.maxCalls = 0, True, 2
+    config.logConfig.level = config.logConfig.consoleLevel = config.logConfig.msgLogging = 0
+    media = config.medConfig
+    media.clockRate = media.sndClockRate = 8000
+    # The null device stays open: its clock is also what completes a recording after the call.
+    media.noVad, media.ecTailLen, media.sndAutoCloseTime = True, 0, -1
+    media.threadCnt, media.hasIoqueue = 0, False
+    endpoint.libCreate()
+    endpoint.libInit(config)
+    transport = pj.TransportConfig()
+    transport.port, transport.boundAddress = 0, address
+    number = endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
+    endpoint.libStart()
+    endpoint.audDevManager().setNullDev()
+    for codec in endpoint.codecEnum2():
+        wanted = any(codec.codecId.startswith(name) for name in _CODECS)
+        endpoint.codecSetPriority(codec.codecId, 200 if wanted else 0)
+    return int(endpoint.transportGetInfo(number).localName.rsplit(":", 1)[1])
+
+
+def account(user: str, address: str, port: int, *, srtp: bool) -> Any:
+    """The configuration of its one account."""
+    config = pj.AccountConfig()
+    config.idUri = f"sip:{user}@{address}:{port}"
+    # Else it would send a re-INVITE of its own after every answer that lists two codecs.
+    config.mediaConfig.lockCodecEnabled = False
+    if srtp:
+        config.mediaConfig.srtpUse, config.mediaConfig.srtpSecureSignaling = pj.PJMEDIA_SRTP_MANDATORY, 0
+    rtp = config.mediaConfig.transportConfig
+    rtp.boundAddress, rtp.port, rtp.portRange, rtp.randomizePort = address, 20_000, 40_000, True
+    return config

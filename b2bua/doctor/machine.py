@@ -1,0 +1,66 @@
+"""What this machine lets Tonewall do: lock memory, hold card data, bind sockets, put a thread first."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+from b2bua.doctor.finding import Finding, fault, good, warn
+
+_LOCKED_MEMORY = 64 * 1024 * 1024  # bytes; what media and payers lock, with room
+
+
+def core() -> Finding:
+    try:
+        from media._core import SecretMemory  # noqa: PLC0415  # its absence is a finding, not a crash
+    except ImportError:
+        return fault("media core", "the compiled core is missing; install with: pip install .")
+    try:
+        kind = SecretMemory(4096).kind
+    except OSError as error:
+        return fault("card memory", f"no memory could be locked ({error.strerror}); raise LimitMEMLOCK, see ulimit -l")
+    if kind == "memfd_secret":
+        return good("card memory", "memfd_secret: not readable even for root")
+    return warn("card memory", "mlock only; a kernel with memfd_secret (5.14, secretmem.enable=1) keeps root out too")
+
+
+def memory_limit() -> Finding:
+    hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
+    if os.geteuid() == 0:
+        return good("memory lock limit", "root has none")
+    if hard == resource.RLIM_INFINITY or hard >= _LOCKED_MEMORY:
+        return good("memory lock limit", "high enough to lock media and payers as a whole")
+    return warn(
+        "memory lock limit",
+        f"{hard // 1024} KiB: the vault is locked, but not all of media and payer; "
+        "set LimitMEMLOCK=infinity (systemd) or --ulimit memlock=-1 (container), or switch swap off",
+    )
+
+
+def bindable(what: str, address: str, port: int, kind: socket.SocketKind, keys: str) -> Finding:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, kind) as probe:
+        if kind is socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            return fault(what, f"{keys}: {address} port {port}: {error.strerror}")
+    return good(what, f"{address} port {port} is free")
+
+
+def realtime() -> Finding:
+    def try_it() -> None:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(os.sched_get_priority_min(os.SCHED_FIFO)))
+
+    with ThreadPoolExecutor(1) as thread:  # its own priority only, and it ends here
+        error = thread.submit(try_it).exception()
+    if error is None:
+        return good("real-time threads", "permitted")
+    return warn(
+        "real-time threads",
+        "[media] realtime: not permitted, so media threads run as all others; set LimitRTPRIO=1 (systemd), "
+        "--ulimit rtprio=1 (container), or realtime = no",
+    )

@@ -1,0 +1,120 @@
+"""Who must be reachable: the peers of the trunks, the rtpengine servers, the payment provider."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import ssl
+from urllib.parse import urlsplit
+
+from b2bua.call import sdp
+from b2bua.doctor.finding import Finding, Level, fault, good, warn
+from b2bua.settings import GeneralSettings, Settings
+from b2bua.sip.hop import Transport
+from b2bua.sip.resolve import Resolver
+from b2bua.trunk_settings import TrunkSettings
+from media import examine as engine
+
+_PATIENCE = 2.0  # seconds for an answer from a peer
+
+
+async def peer(name: str, trunk: TrunkSettings, general: GeneralSettings) -> list[Finding]:
+    """Whether the peer answers an OPTIONS (RFC 3261 section 11); any SIP answer will do."""
+    if trunk.host == "dynamic":
+        return [good(name, "registers here; see GET /v1/trunks for where it is")]
+    where = f"{trunk.host} port {trunk.port}" if trunk.port else trunk.host
+    try:
+        answer = await _ask(trunk, general)
+    except TimeoutError:
+        return [warn(name, f"{where}: no answer to OPTIONS; some peers answer only what they know")]
+    except LookupError:
+        return [fault(name, f"[{name}] host: the name cannot be resolved")]
+    except OSError as error:
+        return [fault(name, f"{where}: {error.strerror}; is the peer running, is a firewall shut?")]
+    if not answer.startswith(b"SIP/2.0 "):
+        return [fault(name, f"{where} answers, but not in SIP")]
+    return [good(name, f"{where} answers"), _codecs(name, answer)]
+
+
+def _codecs(name: str, answer: bytes) -> Finding:
+    """What a peer says of its codecs, where its answer to OPTIONS has SDP (RFC 3261 section 11.2). Keys are captured from
+    telephone-event in clear RTP; every codec is relayed."""
+    what = f"{name}'s codecs"
+    body = answer.partition(b"\r\n\r\n")[2]
+    if not body:
+        return good(what, "not told in its answer to OPTIONS; a call needs telephone-event (RFC 4733) for a payment")
+    try:
+        described = sdp.parse(body)
+    except sdp.SdpError as error:
+        return warn(what, f"its answer to OPTIONS has a body that is no SDP: {error}")
+    if described.capturable() or any(media.payload_types().events for media in described.media):
+        return good(what, "telephone-event is among them: keys can be captured")
+    return warn(
+        what, "telephone-event (RFC 4733) is not among them: keys cannot be captured; ask for it to be switched on"
+    )
+
+
+async def _ask(trunk: TrunkSettings, general: GeneralSettings) -> bytes:
+    """The peer's answer to OPTIONS. Raises LookupError, OSError, TimeoutError."""
+    loop = asyncio.get_running_loop()
+    resolver, families = Resolver(), {socket.AF_INET6 if ":" in general.bind else socket.AF_INET}
+    try:
+        located = await resolver.locate(trunk.host, trunk.port, [Transport.UDP], families)
+    except LookupError:
+        located = await resolver.of_system(trunk.host, trunk.port, [Transport.UDP], families)
+    if not located.targets:
+        raise LookupError(trunk.host)
+    address = (located.targets[0].addresses[0], located.targets[0].port)
+    with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        with contextlib.suppress(OSError):
+            sock.bind((general.bind, 0))
+        await loop.sock_connect(sock, address)
+        here = sock.getsockname()
+        await loop.sock_sendall(sock, _options(trunk, here[0], here[1]))
+        return await asyncio.wait_for(loop.sock_recv(sock, 65535), _PATIENCE)
+
+
+def _options(trunk: TrunkSettings, address: str, port: int) -> bytes:
+    host = f"[{address}]" if ":" in address else address
+    token = secrets.token_hex(8)
+    at = f"{trunk.host}:{trunk.port}" if trunk.port else trunk.host
+    return (
+        f"OPTIONS sip:{at} SIP/2.0\r\n"
+        f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{token};rport\r\n"
+        f"From: <sip:doctor@{host}>;tag={token}\r\nTo: <sip:{trunk.host}>\r\n"
+        f"Call-ID: {token}@doctor\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n"
+        f"Contact: <sip:doctor@{host}:{port}>\r\nContent-Length: 0\r\n\r\n"
+    ).encode()
+
+
+async def rtpengine(settings: Settings) -> list[Finding]:
+    """Whether each server masks and reports; its version is not told by the ng protocol."""
+    if settings.media.engine != "rtpengine":
+        return []
+    levels = {True: Level.GOOD, False: Level.FAULT, None: Level.WARNING}
+    return [
+        Finding(levels[each.good], f"rtpengine {each.address}", each.says)
+        for each in await engine.examine(settings.media)
+    ]
+
+
+async def provider(settings: Settings) -> Finding:
+    """Whether the provider's certificate holds; no request is sent."""
+    provider = settings.provider
+    parts = urlsplit(provider.url)
+    context = ssl.create_default_context(cafile=str(provider.ca_file) if provider.ca_file else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    host, port = parts.hostname or "", parts.port or 443
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port, ssl=context), _PATIENCE * 2)
+    except ssl.SSLError as error:
+        return fault("provider", f"{host}: its certificate is not good: {error.reason}; see [provider] ca_file")
+    except TimeoutError:
+        return fault("provider", f"{host} port {port}: no answer; is there a firewall or a proxy on the way?")
+    except OSError as error:
+        return fault("provider", f"{host} port {port}: {error.strerror or 'the name cannot be resolved'}")
+    writer.close()
+    return good("provider", f"{host} port {port}: reachable, its certificate is good")
