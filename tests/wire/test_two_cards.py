@@ -9,6 +9,7 @@ import base64
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from aiortc.rtp import RtpPacket
 from media.mline import DecodedCodec
 from tests.leak import phones
 from tests.leak.codec import G722, PCMU, encoded
+from tests.leak.presses import dual_tone
 from tests.leak.speech import talk
 from tests.leak.timeline import Packet, parse
 from tests.stack import until
@@ -213,6 +215,76 @@ async def test_over_srtp_at_the_agent_s_leg(tmp_path: Path, policy: str) -> None
         await the_same(at, read=opener.read)
         sealed = [[data for data, _ in side.agent.rtp.heard] for side in at.sides]
         assert not set(sealed[0]) & set(sealed[1]), "each call has its own key"
+
+
+# --- keys that are tones ---------------------------------------------------------------------------------------------
+
+_TONE, _REST, _FOUND = 100 * RATE // 1000, 140 * RATE // 1000, 40 * RATE // 1000  # samples
+
+
+def in_tones(keys: str) -> tuple[Audio, list[slice]]:
+    """A quiet line with the tones of these keys, and where each is masked for certain."""
+    line = np.random.default_rng(9).normal(0, 20, len(keys) * (_TONE + _REST) + RATE)
+    pressed = []
+    for number, key in enumerate(keys):
+        start = RATE // 2 + number * (_TONE + _REST)
+        line[start : start + _TONE] += dual_tone(key, _TONE, (-12.0, -10.0))
+        pressed.append(slice(start + _FOUND, start + _TONE))
+    return Audio(encoded(line, PCMU)), pressed
+
+
+def placed(came: Arrived, begin: int, samples: int) -> bytes:
+    """The octets of this stretch of the stream, each where its rtp_timestamp says."""
+    line = bytearray(samples)
+    for packet in map(parse, came.datagrams):
+        if packet is not None and packet.payload_type == PCMU:
+            at = (packet.rtp_timestamp - begin) % (1 << 32)
+            if at + len(packet.payload) <= samples:
+                line[at : at + len(packet.payload)] = packet.payload
+    return bytes(line)
+
+
+@pytest.mark.parametrize("flat", ["yes", "no"])
+@pytest.mark.parametrize("policy", MASKS)
+async def test_where_a_tone_is_masked_no_key_is_told_from_another(tmp_path: Path, policy: str, flat: str) -> None:
+    keys = ("1593570", "9175264")
+    spoken = [in_tones(each) for each in keys]
+    pressed = spoken[0][1]
+    more = {"mask": policy} | ({"placeholder_tone": "yes"} if flat == "yes" and policy != "mute" else {})
+    async with two(tmp_path, capture_tones="yes", **more) as at:
+        scripts = [Script(audio) for audio, _ in spoken]
+        for masked in (False, True):
+            if masked:
+                await at.start_captures()
+            else:
+                for side in at.sides:
+                    await at.begun(side, bytes(Packet(PCMU, 1, 1, 0x99, SPEECH.payloads[0])))
+            since, begin, samples = (
+                [side.mark() for side in at.sides],
+                scripts[0].clock,
+                160 * len(spoken[0][0].payloads),
+            )
+            for script in scripts:
+                script.steps.clear()
+                script.say(len(script.audio.payloads))
+            last = {script.last() for script in scripts}
+            await at.play([script.steps for script in scripts])
+            await at.have(*last)
+            lines = [
+                placed(side.arrived(before)["rtp"], begin, samples)
+                for side, before in zip(at.sides, since, strict=True)
+            ]
+            differ = [lines[0][window] != lines[1][window] for window in pressed]
+            assert differ == [not masked and one != other for one, other in zip(*keys, strict=True)]
+        for side in at.sides:
+            counted = partial(_keyed, at, side, len(keys[0]))
+            await until(counted, "each key once")
+        await at.end()
+
+
+async def _keyed(at: Two, side: Side, count: int) -> bool:
+    number = (await at.stack.call(side.call_id))["capture"]["fields"][0]
+    return bool(number["count"] == count)
 
 
 # --- what a stage that leaks would do, to what came of a call in which nothing did --------------------------------------

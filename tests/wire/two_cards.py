@@ -67,6 +67,10 @@ class Script:
     _said: int = 0
     _packets: int = 0
 
+    @property
+    def clock(self) -> int:
+        return self._clock % (1 << 32)
+
     def say(self, packets: int, key: str = "") -> None:
         """With a key: it stands in the first packet's header extension, and in the second's padding."""
         for number in range(packets):
