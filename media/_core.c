@@ -336,7 +336,13 @@ static PyType_Spec relay_spec = {"media._core.Relay", sizeof(Relay), 0, Py_TPFLA
 
 /* --- the module ----------------------------------------------------------------------------------------------------------- */
 
-static PyMethodDef functions[] = {{"info_key", WITH_KEYWORDS(py_info_key)}, {NULL, NULL, 0, NULL}};
+static PyObject *confine(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) { return none_or_error(seccomp_confine()); }
+
+static PyMethodDef functions[] = {
+    {"info_key", WITH_KEYWORDS(py_info_key)},
+    {"confine", confine, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
 static struct PyModuleDef module = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "media._core",

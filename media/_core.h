@@ -75,6 +75,7 @@ struct mask {
     struct press presses[PRESSES];
     struct reach reach;
     struct sender sender;
+    struct gap gap; /* while masked */
 };
 
 struct pressed { /* a press that a packet begins */
@@ -88,6 +89,7 @@ struct decision {
     struct pressed pressed[KEYS + 1]; /* one more than there is ever room for */
     uint32_t ssrc;                    /* of those presses */
     enum codec codec;                 /* where the verdict is ASK */
+    struct filling filling;           /* what leaves before it, or in its place */
     bool opens_window;                /* while masked: an event, whatever its type says */
     uint8_t *bytes; /* what leaves: within the buffer that was given */
     size_t length;
@@ -169,6 +171,10 @@ struct secret {
 bool secret_map(struct secret *secret, size_t size); /* false: errno is set */
 void secret_wipe(struct secret *secret);
 void secret_unmap(struct secret *secret);
+
+/* --- _seccomp.c: what the decoder process may ask of the kernel --------------------------------------------------------- */
+
+int seccomp_confine(void); /* all threads, for good. 0 or -errno */
 
 /* --- _relay.c: the thread ---------------------------------------------------------------------------------------------- */
 
