@@ -1,7 +1,21 @@
 /* The Python face of the media core: the module. Stable ABI of Python 3.11. */
 #include "_python.h"
 
-static PyMethodDef functions[] = {{"info_key", WITH_KEYWORDS(py_info_key)}, {NULL, NULL, 0, NULL}};
+#include <errno.h>
+
+static PyObject *confine(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+    int error = seccomp_confine();
+    if (error == 0)
+        Py_RETURN_NONE;
+    errno = -error;
+    return PyErr_SetFromErrno(PyExc_OSError);
+}
+
+static PyMethodDef functions[] = {
+    {"info_key", WITH_KEYWORDS(py_info_key)},
+    {"confine", confine, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
 static struct PyModuleDef module = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "media._core",

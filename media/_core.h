@@ -83,6 +83,7 @@ struct mask {
     struct suspect suspect;
     struct reach reach;
     struct sender sender;
+    struct gap gap; /* while masked */
 };
 
 struct pressed { /* a press that a packet begins */
@@ -96,6 +97,7 @@ struct decision { /* of what the relay hears: lives in secret memory only */
     struct pressed pressed[KEYS + 1]; /* one more than there is ever room for */
     uint32_t ssrc;                    /* of those presses */
     enum codec codec;                 /* where the verdict is ASK */
+    struct filling filling;           /* what leaves before it, or in its place */
     bool opens_window;                /* while masked: an event, whatever its type says */
     uint8_t *bytes; /* what leaves: within the buffer that was given */
     size_t length;
@@ -182,7 +184,11 @@ bool secret_map(struct secret *secret, size_t size); /* false: errno is set */
 void secret_wipe(struct secret *secret);
 void secret_unmap(struct secret *secret);
 
-/* --- _relay.c, _thread.c, _streams.c: the thread ---------------------------------------------------------------------------------------------- */
+/* --- _seccomp.c: what the decoder process may ask of the kernel --------------------------------------------------------- */
+
+int seccomp_confine(void); /* all threads, for good. 0 or -errno */
+
+/* --- _relay.c, _thread.c, _streams.c: the thread ---------------------------------------------------------------------- */
 
 enum leg { CALLER = 0, AGENT = 1 };
 enum event_kind { KEYED = 1, OVERFLOW = 2, LEAKED = 3, EVENT_KINDS = 4 };

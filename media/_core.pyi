@@ -27,6 +27,10 @@ class SecretMemory:
     def kind(self) -> str: ...  # "memfd_secret" or "mlock"
     def wipe(self) -> None: ...
 
+def confine() -> None: ...
+
+"""Let this process ask the kernel for nothing but what the decoder process needs (`_seccomp.c`), for good. Raises OSError."""
+
 def info_key(body: bytes, into: SecretMemory, offset: int) -> int:
     """Write the key in a SIP INFO's body to `into[offset]`, as ASCII, and say how many there are: 1, or 0 for what is no key
     (see media/info.py). Raises ValueError for what is not understood."""
@@ -141,6 +145,9 @@ class Mask:
     def released(self) -> list[bytes]: ...
     """What was held and leaves now; to be asked after every packet."""
 
+    def asked(self) -> list[bytes]: ...
+    """What goes to the decoder process since this was asked, as it would leave, and before it what fills a gap."""
+
     def idle(self, now_ms: int, /) -> list[bytes]: ...
     """What was held and leaves because nothing has come for long."""
 
@@ -176,13 +183,16 @@ class Arrivals:
 
 @final
 class Canary:
-    """The check on what leaves, exposed so that tests can play to it."""
+    """The check on what leaves: of the decoder process, and exposed so that tests can play to it."""
 
     def __init__(self) -> None: ...
     def hears(self, codes: bytes, coding: int, /) -> bool: ...
     """Whether these bytes, after those before, hold a key. `coding`: media.coding.Coding."""
     def sees(self, payload: bytes, /) -> bool: ...
     """Whether a payload holds events and nothing else, whatever its type says."""
+
+    def hears_samples(self, samples: bytes, /) -> bool: ...
+    """The same of 16-bit samples at 8 kHz, in this machine's order of bytes."""
 
 @final
 class Hearing:

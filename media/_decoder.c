@@ -1,7 +1,7 @@
 /* The core's end of the socket to the decoder process (media/decoder.py), which listens where the core cannot.
  *
  * Rule 1: nobody waits for it: what cannot be asked at once, and what is not answered in time, is shut.
- * Rule 2: an answer opens one packet, by its serial, or shuts it; it carries nothing else. */
+ * Rule 2: an answer opens one packet, by its serial, or shuts it, or says that a key was heard in what left; nothing else. */
 #include "_relay.h"
 
 #include <string.h>
@@ -10,7 +10,8 @@
 
 /* As in media/decoded.py: stream, serial, what, codec, policy, guard; then a payload. All little-endian. */
 enum { ASKED = 17, ANSWERED = 13, MOST_ANSWERS = 64, BLOCK_MS = 5 };
-enum what { AUDIO, EVENT, FORGET };
+enum what { AUDIO, EVENT, FORGET, LEFT };
+enum said { SAID_SHUT, SAID_OPEN, SAID_LEAKED };
 
 static uint8_t *put(uint8_t *at, uint64_t value, int bytes) {
     for (int i = 0; i < bytes; i++)
@@ -52,12 +53,20 @@ void decoder_set(struct relay *relay, int fd) {
         decoder_set(relay, -1); /* nothing is asked, and nothing leaves */
 }
 
+/* The serial of the packet that waits now; 0: it does not. */
+static uint32_t wait_in_queue(struct relay *relay, struct stream *stream, enum codec codec, const uint8_t *packet, size_t length,
+                              int64_t now_ms) {
+    if (stream->queue == NULL && (stream->queue = pool_borrow(&relay->queues)) == NULL)
+        return 0;
+    if (++relay->asked == 0)
+        relay->asked = 1;
+    return queue_put(stream->queue, codec, packet, length, now_ms, relay->asked) ? relay->asked : 0;
+}
+
 bool decoder_ask(struct relay *relay, struct stream *stream, enum codec codec, const uint8_t *packet, size_t length,
                  int64_t now_ms) {
-    if (stream->queue == NULL && (stream->queue = pool_borrow(&relay->queues)) == NULL)
-        return false;
-    uint32_t serial = ++relay->asked;
-    if (!queue_put(stream->queue, codec, packet, length, now_ms, serial))
+    uint32_t serial = wait_in_queue(relay, stream, codec, packet, length, now_ms);
+    if (serial == 0)
         return false;
     const struct hold *hold = stream->mask.hold;
     bool is_mute = hold == NULL || hold->manner.policy == POLICY_MUTE, is_in_window = now_ms < stream->shut_until_ms;
@@ -79,6 +88,30 @@ void decoder_event(struct relay *relay, struct stream *stream, int64_t now_ms) {
         tell(relay, stream, EVENT, 0, CODEC_NONE, NULL, 0);
 }
 
+/* The event has shut all that waits, so that each leaves at once. */
+void decoder_fill(struct relay *relay, struct stream *stream, struct filling *filling, int64_t now_ms) {
+    uint8_t packet[QUEUE_HEADER + QUEUE_MOST];
+    for (size_t length; (length = filling_next(filling, packet)) > 0;) {
+        uint32_t serial = wait_in_queue(relay, stream, filling->of.codec, packet, length, now_ms);
+        if (serial == 0)
+            return;
+        queue_answer(stream->queue, serial, false);
+        release(relay, stream, false);
+    }
+}
+
+void decoder_left(struct relay *relay, struct stream *stream, enum codec codec, const uint8_t *packet, size_t length) {
+    if (stream->mask.on)
+        tell(relay, stream, LEFT, 0, codec, packet + RTP_HEADER, length - RTP_HEADER);
+}
+
+/* It has left; nothing after it does. */
+static void hear_leak(struct relay *relay, struct stream *stream) {
+    if (!stream->mask.shut)
+        report(relay, stream, LEAKED);
+    stream->mask.shut = stream->mask.on;
+}
+
 void decoder_forget(struct relay *relay, struct stream *stream) {
     if (stream->listened_to)
         stream->listened_to = !tell(relay, stream, FORGET, 0, CODEC_NONE, NULL, 0);
@@ -97,9 +130,11 @@ void decoder_hear(struct relay *relay) {
         if (got < (ssize_t)sizeof message)
             return;
         struct stream *stream = *find_stream(relay, (int64_t)get(message, 8));
+        if (stream != NULL && message[12] == SAID_LEAKED)
+            hear_leak(relay, stream);
         if (stream == NULL || stream->queue == NULL)
             continue;
-        queue_answer(stream->queue, (uint32_t)get(message + 8, 4), message[12] == 1);
+        queue_answer(stream->queue, (uint32_t)get(message + 8, 4), message[12] == SAID_OPEN);
         release(relay, stream, false);
     }
 }

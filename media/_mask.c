@@ -27,6 +27,7 @@ void decision_begin(struct decision *decision, uint8_t *packet, size_t length) {
     decision->ssrc = 0;
     decision->codec = CODEC_NONE;
     decision->opens_window = false;
+    decision->filling.count = 0;
     decision->bytes = packet;
     decision->length = length;
 }
@@ -68,6 +69,22 @@ static void fill(struct mask *mask, uint32_t timestamp, bool event) {
             return;
         track_spare(mask, hold->ssrc, -1, -size);
         hold_fill(hold, size, leaves_as);
+    }
+}
+
+/* The same in a codec that is decoded elsewhere. */
+static void fill_decoded(struct mask *mask, uint32_t ssrc, uint32_t timestamp, bool event, struct filling *filling) {
+    struct gap *gap = &mask->gap;
+    uint8_t quiet[QUEUE_MOST];
+    uint16_t leaves_as;
+    bool is_agreed = mask->kinds[gap->type] == TYPE_DECODED && mask->codecs[gap->type] == gap->codec;
+    if (ssrc != gap->ssrc || !is_agreed)
+        return;
+    for (uint32_t ticks; filling->count < MOST_FILLINGS && (ticks = gap_lacks(gap, timestamp, event)) > 0;) {
+        if (!track_insert(mask, ssrc, &leaves_as))
+            return;
+        track_spare(mask, ssrc, -1, -(int)silence(gap->codec, ticks, quiet));
+        gap_fill(gap, filling, ticks, leaves_as);
     }
 }
 
@@ -200,6 +217,15 @@ static void decide(struct mask *mask, uint8_t *packet, size_t length, int64_t no
         if (!withhold)
             fill(mask, rtp.timestamp, false);
     }
+    struct gap heard = {.bound = true, .type = rtp.type, .codec = (enum codec)mask->codecs[rtp.type], .ssrc = rtp.ssrc};
+    bool is_decoded = mask->on && !withhold && kind == TYPE_DECODED;
+    if (is_decoded) {
+        heard.step = lasts(heard.codec, payload, size);
+        heard.next = rtp.timestamp + heard.step;
+        withhold = heard.step == 0 || !gap_takes(&mask->gap, rtp.ssrc, rtp.timestamp);
+        if (!withhold)
+            fill_decoded(mask, rtp.ssrc, rtp.timestamp, false, &decision->filling);
+    }
     uint16_t leaves_as;
     decision->opens_window = mask->on && ((withhold && is_key) || decision->count > 0);
     bool passes = track_pass(mask, rtp.ssrc, rtp.seq, withhold, &leaves_as);
@@ -208,6 +234,9 @@ static void decide(struct mask *mask, uint8_t *packet, size_t length, int64_t no
         if (seen.has_until && hold->bound && rtp.ssrc == hold->ssrc)
             fill(mask, seen.until, true);
     }
+    mask->gap.after_event |= decision->opens_window;
+    if (decision->opens_window && withhold && seen.has_until)
+        fill_decoded(mask, rtp.ssrc, seen.until, true, &decision->filling);
     if (!passes) {
         track_spare(mask, rtp.ssrc, 1, (int)whole);
         decision->verdict = WITHHELD;
@@ -229,9 +258,10 @@ static void decide(struct mask *mask, uint8_t *packet, size_t length, int64_t no
         head[1] = (uint8_t)(rtp.marker << 7 | rtp.type);
         decision->bytes = head;
         decision->length = 12 + size;
-        if (mask->on && kind == TYPE_DECODED) {
+        if (is_decoded) {
             decision->verdict = ASK;
-            decision->codec = (enum codec)mask->codecs[rtp.type];
+            decision->codec = heard.codec;
+            mask->gap = heard;
         }
     }
 }

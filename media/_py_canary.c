@@ -1,4 +1,4 @@
-/* Canary for Python's tests: _canary.c without sockets. */
+/* Canary for the decoder process, and for Python's tests: _canary.c without sockets. */
 #include "_python.h"
 
 #include <string.h>
@@ -51,15 +51,30 @@ static PyObject *canary_sees_method(PyObject *Py_UNUSED(self), PyObject *args) {
     return PyBool_FromLong(seen);
 }
 
+static PyObject *canary_hears_samples(PyObject *self, PyObject *samples) {
+    Py_buffer given;
+    if (PyObject_GetBuffer(samples, &given, PyBUF_SIMPLE) != 0)
+        return NULL;
+    bool heard = false;
+    for (Py_ssize_t at = 0; at + 2 <= given.len; at += 2) {
+        int16_t sample;
+        memcpy(&sample, (const char *)given.buf + at, sizeof sample);
+        heard |= canary_hears(&((Canary *)self)->canary, &sample, 1);
+    }
+    PyBuffer_Release(&given);
+    return PyBool_FromLong(heard);
+}
+
 static PyMethodDef canary_methods[] = {
     {"sees", canary_sees_method, METH_VARARGS, NULL},
     {"hears", canary_hears_method, METH_VARARGS, NULL},
+    {"hears_samples", canary_hears_samples, METH_O, NULL},
     {"__reduce__", refuse_pickle, METH_NOARGS, NULL},
     {"__reduce_ex__", refuse_pickle, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 static PyType_Slot canary_slots[] = {
-    {Py_tp_doc, "What leaves, listened to."},
+    {Py_tp_doc, "What leaves, or has left, listened to."},
     {Py_tp_new, canary_new},
     {Py_tp_dealloc, canary_dealloc},
     {Py_tp_methods, canary_methods},

@@ -41,6 +41,7 @@ typedef struct {
     PyObject_HEAD
     struct mask mask;
     struct secret keys, hold;
+    PyObject *asked; /* a list */
 } Mask;
 
 static PyObject *mask_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
@@ -59,6 +60,8 @@ static PyObject *mask_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
             PyErr_SetFromErrno(PyExc_OSError);
             Py_CLEAR(self);
         }
+        if (self != NULL && (self->asked = PyList_New(0)) == NULL)
+            Py_CLEAR(self);
         if (self != NULL)
             mask_types(&self->mask, lists);
     }
@@ -69,19 +72,24 @@ static PyObject *mask_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
 static void mask_dealloc(PyObject *self) {
     secret_unmap(&((Mask *)self)->keys);
     secret_unmap(&((Mask *)self)->hold);
+    Py_XDECREF(((Mask *)self)->asked);
     free_object(self);
+}
+
+static bool append(PyObject *list, const uint8_t *bytes, size_t length) {
+    PyObject *packet = PyBytes_FromStringAndSize((const char *)bytes, (Py_ssize_t)length);
+    bool appended = packet != NULL && PyList_Append(list, packet) == 0;
+    Py_XDECREF(packet);
+    return appended;
 }
 
 /* The packets that leave, as a list. */
 static PyObject *let_go(Mask *self, bool all_of_it) {
     uint8_t out[RTP_HEADER + FRAME_MOST];
     PyObject *left = PyList_New(0);
-    for (size_t length; left != NULL && self->mask.hold != NULL && (length = hold_next(self->mask.hold, all_of_it, out)) > 0;) {
-        PyObject *packet = PyBytes_FromStringAndSize((const char *)out, (Py_ssize_t)length);
-        if (packet == NULL || PyList_Append(left, packet) != 0)
+    for (size_t length; left != NULL && self->mask.hold != NULL && (length = hold_next(self->mask.hold, all_of_it, out)) > 0;)
+        if (!append(left, out, length))
             Py_CLEAR(left);
-        Py_XDECREF(packet);
-    }
     return left;
 }
 
@@ -99,12 +107,30 @@ static PyObject *mask_switch(PyObject *object, PyObject *args) {
     self->mask.hold = on ? (struct hold *)self->hold.bytes : NULL;
     if (on) {
         hold_begin(self->mask.hold, &manner);
+        self->mask.gap = (struct gap){0};
         sender_forget(&self->mask.sender);
     }
     return left;
 }
 
 static PyObject *mask_released(PyObject *self, PyObject *Py_UNUSED(ignored)) { return let_go((Mask *)self, false); }
+
+/* What fills a gap, and what the decoder process is to be asked of. */
+static bool keep_asked(Mask *self, struct decision *decision) {
+    uint8_t out[QUEUE_HEADER + QUEUE_MOST];
+    bool kept = true;
+    for (size_t length; kept && (length = filling_next(&decision->filling, out)) > 0;)
+        kept = append(self->asked, out, length);
+    return kept && (decision->verdict != ASK || append(self->asked, decision->bytes, decision->length));
+}
+
+static PyObject *mask_asked(PyObject *self, PyObject *Py_UNUSED(ignored)) {
+    PyObject *empty = PyList_New(0), *asked = ((Mask *)self)->asked;
+    if (empty == NULL)
+        return NULL;
+    ((Mask *)self)->asked = empty;
+    return asked;
+}
 
 static PyObject *mask_idle(PyObject *object, PyObject *now) {
     Mask *self = (Mask *)object;
@@ -137,12 +163,9 @@ static PyObject *mask_sent(PyObject *object, PyObject *now) {
         return NULL;
     uint8_t out[EVENT_PACKET];
     PyObject *left = PyList_New(0);
-    for (size_t length; left != NULL && (length = sender_next(&((Mask *)object)->mask, now_ms, out)) > 0;) {
-        PyObject *packet = PyBytes_FromStringAndSize((const char *)out, (Py_ssize_t)length);
-        if (packet == NULL || PyList_Append(left, packet) != 0)
+    for (size_t length; left != NULL && (length = sender_next(&((Mask *)object)->mask, now_ms, out)) > 0;)
+        if (!append(left, out, length))
             Py_CLEAR(left);
-        Py_XDECREF(packet);
-    }
     return left;
 }
 
@@ -168,7 +191,7 @@ static PyObject *mask_rtp_method(PyObject *object, PyObject *args) {
         }
         if (!kept)
             PyErr_SetString(PyExc_OverflowError, "a key has no room, or nobody can tell it");
-        else
+        else if (keep_asked(self, &decision))
             result = Py_BuildValue("(y#y#)", decision.verdict == FORWARD ? decision.bytes : NULL, (Py_ssize_t)decision.length,
                                    codes, (Py_ssize_t)decision.count);
         explicit_bzero(codes, sizeof codes);
@@ -232,6 +255,7 @@ static PyObject *mask_take(PyObject *object, PyObject *now) {
 static PyMethodDef mask_methods[] = {
     {"switch", mask_switch, METH_VARARGS, NULL},
     {"released", mask_released, METH_NOARGS, NULL},
+    {"asked", mask_asked, METH_NOARGS, NULL},
     {"idle", mask_idle, METH_O, NULL},
     {"send", mask_send, METH_VARARGS, NULL},
     {"sent", mask_sent, METH_O, NULL},

@@ -6,12 +6,10 @@
 
 #include <string.h>
 
-enum { HEADER = 12 };
-
 static struct waiting *place(struct queue *queue, unsigned at) { return &queue->places[(queue->first + at) % QUEUE_PLACES]; }
 
 bool queue_put(struct queue *queue, enum codec codec, const uint8_t *packet, size_t length, int64_t now_ms, uint32_t serial) {
-    if (queue->count == QUEUE_PLACES || length > QUEUE_MOST || length < HEADER)
+    if (queue->count == QUEUE_PLACES || length > QUEUE_MOST || length < QUEUE_HEADER)
         return false;
     struct waiting *waiting = place(queue, queue->count++);
     waiting->serial = serial;
@@ -43,22 +41,23 @@ void queue_shut(struct queue *queue) {
         place(queue, i)->answer = SHUT;
 }
 
-size_t queue_next(struct queue *queue, int64_t now_ms, uint8_t *out) {
+size_t queue_next(struct queue *queue, int64_t now_ms, uint8_t *out, enum codec *codec) {
     while (queue->count > 0) {
         struct waiting *waiting = place(queue, 0);
         if (waiting->answer == NOT_YET && now_ms - waiting->came_ms < QUEUE_PATIENCE_MS)
             return 0;
-        size_t size = waiting->length - HEADER;
-        memcpy(out, waiting->packet, HEADER);
+        size_t size = waiting->length - QUEUE_HEADER;
+        memcpy(out, waiting->packet, QUEUE_HEADER);
+        *codec = waiting->codec;
         if (waiting->answer == OPEN)
-            memcpy(out + HEADER, waiting->packet + HEADER, size);
+            memcpy(out + QUEUE_HEADER, waiting->packet + QUEUE_HEADER, size);
         else
-            size = silence(waiting->codec, waiting->packet + HEADER, size, out + HEADER);
+            size = silence(*codec, lasts(*codec, waiting->packet + QUEUE_HEADER, size), out + QUEUE_HEADER);
         explicit_bzero(waiting, sizeof *waiting);
         queue->first = (queue->first + 1) % QUEUE_PLACES;
         queue->count--;
         if (size > 0)
-            return HEADER + size;
+            return QUEUE_HEADER + size;
     }
     return 0;
 }

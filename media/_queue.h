@@ -1,4 +1,4 @@
-/* Packets that wait for somebody else to listen to them, and what stands in their place: _queue.c, _silence.c. */
+/* Packets that wait for somebody else to listen to them, and what stands in their place: _queue.c, _silence.c, _gap.c. */
 #ifndef TONEWALL_QUEUE_H
 #define TONEWALL_QUEUE_H
 
@@ -8,13 +8,41 @@
 
 /* As in media/decoded.py. */
 enum codec { CODEC_NONE, CODEC_OPUS, CODEC_G729, CODEC_GSM, CODEC_AMR, CODEC_AMR_OCTETS, CODEC_AMR_WB, CODEC_AMR_WB_OCTETS, CODECS };
-enum { QUEUE_PLACES = 24, QUEUE_MOST = 1400, QUEUE_PATIENCE_MS = 200 };
+enum { QUEUE_PLACES = 24, QUEUE_MOST = 1400, QUEUE_PATIENCE_MS = 200, QUEUE_HEADER = 12 };
 
-/* --- _silence.c ---------------------------------------------------------------------------------------------------------- */
+/* --- _silence.c (media/silence.py) --------------------------------------------------------------------------------------- */
 
-/* A payload of as many frames as `payload` has, of which none says anything; 0: there is none, nothing leaves. Frames whose length a
- * sender may choose are counted, not read: what leaves depends on nothing that was said. At most `size` + 2 bytes. */
-size_t silence(enum codec codec, const uint8_t *payload, size_t size, uint8_t *out);
+/* How long a payload is, in units of its rtp_timestamp; 0: nothing could stand in its place. Frames are counted, not read: what
+ * leaves depends on nothing that was said. */
+uint32_t lasts(enum codec codec, const uint8_t *payload, size_t size);
+/* A payload that says nothing for so long, or as much of it as frames last. No longer than what lasted so long, or 2 bytes. */
+size_t silence(enum codec codec, uint32_t ticks, uint8_t *out);
+uint32_t silence_fits(enum codec codec, uint32_t ticks); /* how much of it that is */
+uint32_t codec_clock(enum codec codec); /* units a second */
+
+/* --- _gap.c (media/gaps.py) ---------------------------------------------------------------------------------------------- */
+
+enum { MOST_FILLINGS = 30 };
+
+struct gap {
+    bool bound, after_event, filled;
+    uint8_t type;
+    enum codec codec;
+    uint32_t ssrc, next, step; /* the rtp_timestamp that would follow; how long the newest packet was */
+};
+
+struct filling { /* packets of ours that leave one after another, all as long as the newest of the customer's but the last */
+    int count;
+    uint16_t seq;
+    uint32_t last;
+    struct gap of; /* as it was before them */
+};
+
+/* False: it is from a time that was filled. */
+bool gap_takes(const struct gap *gap, uint32_t ssrc, uint32_t timestamp);
+uint32_t gap_lacks(const struct gap *gap, uint32_t timestamp, bool event); /* how long the next filling is; 0: nothing is lacking */
+void gap_fill(struct gap *gap, struct filling *filling, uint32_t ticks, uint16_t seq);
+size_t filling_next(struct filling *filling, uint8_t *out); /* the next packet; 0: there is none */
 
 /* --- _queue.c (media/decoded.py) ----------------------------------------------------------------------------------------- */
 
@@ -44,7 +72,7 @@ bool queue_follows(struct queue *queue, uint16_t seq);
 void queue_answer(struct queue *queue, uint32_t serial, bool open);
 void queue_shut(struct queue *queue); /* all that waits */
 /* The next packet whose answer has come, or that has waited too long, into `out` (QUEUE_MOST + 2 bytes); 0: none. */
-size_t queue_next(struct queue *queue, int64_t now_ms, uint8_t *out);
+size_t queue_next(struct queue *queue, int64_t now_ms, uint8_t *out, enum codec *codec);
 int64_t queue_due_ms(const struct queue *queue); /* INT64_MAX: nothing waits */
 
 #endif

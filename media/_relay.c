@@ -91,9 +91,13 @@ void release(struct relay *relay, struct stream *stream, bool all_of_it) {
     for (size_t length; hold != NULL && (length = hold_next(hold, all_of_it, out)) > 0;)
         if (may_leave(relay, stream, out, length) && send_on(stream, AGENT_RTP, out, length))
             stream->counters[AGENT].sent++;
-    for (size_t length; stream->queue != NULL && (length = queue_next(stream->queue, clock_ms(), out)) > 0;)
-        if (may_leave(relay, stream, out, length) && send_on(stream, AGENT_RTP, out, length))
-            stream->counters[AGENT].sent++;
+    enum codec codec;
+    for (size_t length; stream->queue != NULL && (length = queue_next(stream->queue, clock_ms(), out, &codec)) > 0;)
+        if (may_leave(relay, stream, out, length)) {
+            decoder_left(relay, stream, codec, out, length);
+            if (send_on(stream, AGENT_RTP, out, length))
+                stream->counters[AGENT].sent++;
+        }
     for (size_t length; (length = sender_next(&stream->mask, clock_ms(), out)) > 0;)
         if (send_on(stream, AGENT_RTP, out, length))
             stream->counters[AGENT].sent++;
@@ -142,6 +146,8 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
         here->reports++;
     if (decision->opens_window)
         decoder_event(relay, stream, now_ms);
+    if (decision->filling.count > 0)
+        decoder_fill(relay, stream, &decision->filling, now_ms);
     if (decision->verdict == ASK && !decoder_ask(relay, stream, decision->codec, decision->bytes, decision->length, now_ms))
         decision->verdict = WITHHELD;
     if (decision->verdict == MALFORMED) {

@@ -88,6 +88,9 @@ void decoder_set(struct relay *relay, int fd); /* -1: none */
 bool decoder_ask(struct relay *relay, struct stream *stream, enum codec codec, const uint8_t *packet, size_t length,
                  int64_t now_ms);
 void decoder_event(struct relay *relay, struct stream *stream, int64_t now_ms); /* an event came: audio is shut for a while */
+void decoder_fill(struct relay *relay, struct stream *stream, struct filling *filling, int64_t now_ms); /* what leaves for it */
+/* What leaves is listened to once more: the canary of codecs that the core cannot look into. */
+void decoder_left(struct relay *relay, struct stream *stream, enum codec codec, const uint8_t *packet, size_t length);
 void decoder_forget(struct relay *relay, struct stream *stream);
 void decoder_hear(struct relay *relay); /* its answers */
 

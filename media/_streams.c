@@ -153,6 +153,7 @@ static int set_mask(struct relay *relay, struct stream *stream, const struct com
         if (mask->hold == NULL)
             return -ENOMEM; /* masked all the same: no audio leaves */
         hold_begin(mask->hold, &command->manner);
+        mask->gap = (struct gap){0};
     }
     return 0;
 }

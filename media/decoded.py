@@ -1,6 +1,7 @@
 """What media and its decoder process say to each other: packets one way, whether each may leave the other.
 
-Rule 1: an answer opens one packet or shuts it. It has no room for anything else, and least of all for a digit.
+Rule 1: an answer opens one packet or shuts it, or says that a key was heard in what left. It has no room for anything else, and
+        least of all for a digit.
 Rule 2: the numbers of codecs and the form of messages are those of `_decoder.c` and `_queue.h`.
 """
 
@@ -25,6 +26,15 @@ class What(IntEnum):
     AUDIO = 0
     EVENT = 1  # a press was sent as an event: audio is shut for a while
     FORGET = 2  # its mask is off
+    LEFT = 3  # this is what leaves for the agent, as it came or as silence
+
+
+class Said(IntEnum):
+    """What is answered."""
+
+    SHUT = 0
+    OPEN = 1
+    LEAKED = 2  # of what left, and of no serial
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,6 @@ def read_asked(message: bytes) -> Asked:
     return Asked(stream, serial, What(what), _CODECS.get(codec), policy, guard, message[_ASKED.size :])
 
 
-def answer(stream: int, serial: int, is_open: bool) -> bytes:
+def answer(stream: int, serial: int, said: Said) -> bytes:
     """Whether the packet may leave as it came."""
-    return _ANSWER.pack(stream, serial, is_open)
+    return _ANSWER.pack(stream, serial, said)

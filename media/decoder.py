@@ -3,7 +3,8 @@
 Started as `python -m media.decoder --fd FD` by `tonewall run`. It stands apart from media because decoders are large programs
 that read what strangers send, and media has the vault.
 
-Rule 1: once it has begun it can open no file and no socket, and gains no privilege.
+Rule 1: once it has begun it can open no file and no socket, start and signal no process, and gains no privilege. Where the
+        kernel has no seccomp, limits keep it from the first two alone.
 Rule 2: it keeps no state but that of streams that are masked now.
 """
 
@@ -14,9 +15,12 @@ import contextlib
 import resource
 import socket
 import struct
+from dataclasses import dataclass, field
 
-from media.decoded import MOST_BYTES, Asked, What, answer, read_asked
+from media._core import confine
+from media.decoded import MOST_BYTES, Asked, Said, What, answer, read_asked
 from media.decoding import Decoder
+from media.leaving import Leaving
 from media.listening import Listener
 from media.mline import DecodedCodec
 from tonewall import log
@@ -28,16 +32,16 @@ logger = log.get_logger(__name__)
 
 def serve(channel: socket.socket) -> None:
     """Answer until media closes the channel."""
-    listeners: dict[int, Listener] = {}
+    streams = _Streams()
     while message := _heard(channel):
         try:
             asked = read_asked(message)
         except (ValueError, struct.error):
             continue  # media shuts what nobody answers for
-        answers = _listen(listeners, asked)
+        answers = streams.hear(asked)
         with contextlib.suppress(OSError):
-            for serial, is_open in answers:
-                channel.send(answer(asked.stream, serial, is_open))
+            for serial, said in answers:
+                channel.send(answer(asked.stream, serial, said))
 
 
 def _heard(channel: socket.socket) -> bytes:
@@ -48,23 +52,47 @@ def _heard(channel: socket.socket) -> bytes:
         return b""
 
 
-def _listen(listeners: dict[int, Listener], asked: Asked) -> list[tuple[int, bool]]:
-    if asked.what is What.FORGET:
-        listeners.pop(asked.stream, None)
-        return []
-    listener = listeners.get(asked.stream)
-    changed = listener is not None and (listener.policy, listener.guard) != (asked.policy, asked.guard)
-    if listener is None or changed:
-        if len(listeners) >= _MOST_STREAMS:
+@dataclass(slots=True)
+class _Streams:
+    """What is masked now."""
+
+    _listeners: dict[int, Listener] = field(default_factory=dict)
+    _leaving: dict[int, Leaving] = field(default_factory=dict)
+
+    def hear(self, asked: Asked) -> list[tuple[int, Said]]:
+        """The answers that can be given now, by serial."""
+        match asked.what:
+            case What.FORGET:
+                self._listeners.pop(asked.stream, None)
+                self._leaving.pop(asked.stream, None)
+                return []
+            case What.LEFT:
+                return [(0, Said.LEAKED)] if self._hears_key(asked) else []
+            case _:
+                return [(serial, Said.OPEN if is_open else Said.SHUT) for serial, is_open in self._listen(asked)]
+
+    def _hears_key(self, asked: Asked) -> bool:
+        leaving = self._leaving.get(asked.stream)
+        if leaving is None:
+            if len(self._leaving) >= _MOST_STREAMS:
+                return False
+            leaving = self._leaving[asked.stream] = Leaving()
+        return asked.codec is not None and leaving.hears(asked.codec, asked.payload)
+
+    def _listen(self, asked: Asked) -> list[tuple[int, bool]]:
+        listener = self._listeners.get(asked.stream)
+        changed = listener is not None and (listener.policy, listener.guard) != (asked.policy, asked.guard)
+        if listener is None or changed:
+            if len(self._listeners) >= _MOST_STREAMS:
+                return []
+            try:
+                listener = self._listeners[asked.stream] = Listener(asked.policy, asked.guard, in_window=changed)
+            except ValueError:
+                return []
+        if asked.what is What.EVENT or asked.codec is None:
+            listener.event()
             return []
-        try:
-            listener = listeners[asked.stream] = Listener(asked.policy, asked.guard, in_window=changed)
-        except ValueError:
-            return []
-    if asked.what is What.EVENT or asked.codec is None:
-        listener.event()
-        return []
-    return listener.hear(asked.serial, asked.codec, asked.payload)
+        return listener.hear(asked.serial, asked.codec, asked.payload)
 
 
 def _confine() -> None:
@@ -74,6 +102,10 @@ def _confine() -> None:
     renounce_privileges()
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+    try:
+        confine()
+    except OSError as error:
+        logger.warning("the decoder process has no filter of system calls", why=error.strerror)
 
 
 def main() -> None:

@@ -24,12 +24,15 @@ from dataclasses import dataclass, field, replace
 
 from . import report, telephone_event
 from .coding import Coding
+from .gaps import Gap
 from .hold import Hold, Manner
+from .mline import DecodedCodec
 from .reassembly import ALIVE_MS, LOST, NEXT, Arrival, Presses
 from .red import Block, Reach, unwrap
 from .rtp import Rtp, Ssrc, is_multiplexed_rtcp, is_rtcp, leading_reports, parse, serialise
 from .sender import Outgoing, Sender
 from .sequence import Tracks, difference
+from .silence import lasts, silence
 
 DEFAULT = Manner()
 
@@ -59,7 +62,7 @@ class Mask:
     """One direction, from customer to agent. A payload type that is listed as both counts as an event's.
 
     `audio`: the types that are neither events nor a telephone's audio, and what is not looked into; `codings`: what is;
-    `opaque`: audio that the core cannot look into; `red`: redundancy.
+    `decoded`: what the decoder process looks into; `opaque`: audio that nobody can; `red`: redundancy.
     """
 
     events: frozenset[int]
@@ -67,6 +70,7 @@ class Mask:
     on: bool = False
     codings: Mapping[int, Coding] = field(default_factory=dict)
     opaque: frozenset[int] = frozenset()
+    decoded: Mapping[int, DecodedCodec] = field(default_factory=dict)
     red: frozenset[int] = frozenset()
     _hold: Hold | None = None
     _tracks: Tracks = field(default_factory=Tracks)
@@ -74,6 +78,8 @@ class Mask:
     _reach: Reach = field(default_factory=Reach)
     _sender: Sender = field(default_factory=Sender)
     _suspect: tuple[Rtp, int] | None = field(default=None, repr=False)  # and when it came
+    _gap: Gap | None = None
+    _asked: list[bytes] = field(default_factory=list, repr=False)
 
     def switch(self, on: bool, manner: Manner = DEFAULT) -> list[bytes]:
         """Mask, or open; what leaves because of it."""
@@ -85,6 +91,7 @@ class Mask:
         self.on = on
         if on:
             self._sender.forget()
+            self._gap = None
         return left
 
     def rtp(self, packet: bytes, now_ms: int) -> tuple[bytes | None, tuple[Keyed, ...]]:
@@ -116,11 +123,19 @@ class Mask:
         coding = self._coding(parsed) if self.on and not withhold else None
         if coding is not None and not self._holds(parsed, now_ms):
             withhold = True
+        codec = self.decoded.get(parsed.payload_type) if self.on and not withhold and coding is None else None
+        if codec is not None and not self._asks(parsed, codec):
+            withhold = True
         leaves_as = self._tracks.leaves_as(parsed.ssrc, parsed.sequence_number, withhold)
         if self._hold is not None and withhold and self._is_key(parsed):
             self._hold.event(now_ms)
             if seen.until is not None and parsed.ssrc == self._hold.ssrc:
                 self._fill(seen.until, event=True)
+        is_event = self.on and ((withhold and self._is_key(parsed)) or bool(seen.keyed))
+        if is_event and self._gap is not None:
+            self._gap.after_event = True
+            if withhold and seen.until is not None:
+                self._fill_decoded(parsed.ssrc, seen.until, event=True)
         if leaves_as is None:
             self._tracks.spare(parsed.ssrc, 1, len(whole.payload))
             return None, tuple(seen.keyed)
@@ -128,6 +143,12 @@ class Mask:
         passing = replace(parsed, sequence_number=leaves_as)
         if coding is not None and self._hold is not None:
             self._hold.audio(passing, coding, now_ms)
+            return None, tuple(seen.keyed)
+        if codec is not None:
+            length = lasts(codec, parsed.payload)
+            following = (parsed.rtp_timestamp + length) % (1 << 32)
+            self._gap = Gap(parsed.payload_type, codec, parsed.ssrc, following, length)
+            self._asked.append(serialise(passing))
             return None, tuple(seen.keyed)
         if self.on or opened:
             return serialise(passing), tuple(seen.keyed)
@@ -230,6 +251,32 @@ class Mask:
             self._tracks.spare(self._hold.ssrc, -1, -size)
             self._hold.fill(at, size, leaves_as)
 
+    def asked(self) -> list[bytes]:
+        """What goes to the decoder process since this was asked, as it would leave, and before it what fills a gap."""
+        asked, self._asked = self._asked, []
+        return asked
+
+    def _asks(self, parsed: Rtp, codec: DecodedCodec) -> bool:
+        """Whether a packet may be asked of; what is missing before it is filled."""
+        if not lasts(codec, parsed.payload) or (
+            self._gap is not None and not self._gap.takes(parsed.ssrc, parsed.rtp_timestamp)
+        ):
+            return False
+        self._fill_decoded(parsed.ssrc, parsed.rtp_timestamp, event=False)
+        return True
+
+    def _fill_decoded(self, ssrc: Ssrc, rtp_timestamp: int, *, event: bool) -> None:
+        gap = self._gap
+        if gap is None or gap.ssrc != ssrc or self.decoded.get(gap.payload_type) is not gap.codec:
+            return
+        for at, length in gap.lacks(rtp_timestamp % (1 << 32), event=event):
+            leaves_as = self._tracks.insert(ssrc)
+            if leaves_as is None:
+                return
+            payload = silence(gap.codec, length)
+            self._tracks.spare(ssrc, -1, -len(payload))
+            self._asked.append(serialise(Rtp(gap.payload_type, False, leaves_as, at, ssrc, payload)))
+
     def rtcp(self, packet: bytes) -> bytes | None:
         """What leaves for the agent: unmasked the packet as it is, masked its leading reports (None: nothing)."""
         if not is_rtcp(packet):
@@ -245,7 +292,7 @@ class Mask:
 
     @property
     def _is_strict(self) -> bool:
-        return self.on or bool(self.events or self.audio or self.codings or self.opaque or self.red)
+        return self.on or bool(self.events or self.audio or self.codings or self.opaque or self.decoded or self.red)
 
     def _is_key(self, parsed: Rtp) -> bool:
         return parsed.payload_type in self.events or telephone_event.looks_like_event(parsed.payload)
@@ -253,13 +300,13 @@ class Mask:
     def _knows(self, parsed: Rtp) -> bool:
         """Whether a primary block's type was negotiated."""
         number = parsed.payload_type
-        return number in self.events or number in self.audio or number in self.codings or number in self.opaque
+        return any(number in types for types in (self.events, self.audio, self.codings, self.decoded, self.opaque))
 
     def _coding(self, parsed: Rtp) -> Coding | None:
         return self.codings.get(parsed.payload_type)
 
     def _is_audio(self, parsed: Rtp) -> bool:
-        known = parsed.payload_type in self.audio or parsed.payload_type in self.codings
+        known = any(parsed.payload_type in types for types in (self.audio, self.codings, self.decoded))
         closed = parsed.payload_type in (self.events | self.opaque | self.red)
         return known and not closed and not telephone_event.looks_like_event(parsed.payload)
 

@@ -1,0 +1,51 @@
+"""Gaps that events leave in codecs that the core does not know. The reference of `_gap.c`.
+
+Rule 1: where events were, packets of silence fill the time until the next audio, so that numbers and rtp_timestamps go on; they
+        are as long as the newest packet was, the last as long as what is left and frames last.
+Rule 2: what fills depends on when events were, and on no key. More than a second is not filled, and not more than 30 packets
+        at once.
+Rule 3: audio of a time that was filled does not leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .mline import DecodedCodec
+from .rtp import Ssrc
+from .silence import clock, unit
+from .tones import ahead
+
+MOST = 30
+_WRAP = 1 << 32
+
+
+@dataclass(slots=True)
+class Gap:
+    """What is known of the newest packet of one masked stream."""
+
+    payload_type: int
+    codec: DecodedCodec
+    ssrc: Ssrc
+    next: int  # the rtp_timestamp that would follow
+    step: int  # how long it was
+    after_event: bool = False
+    filled: bool = False
+
+    def takes(self, ssrc: Ssrc, rtp_timestamp: int) -> bool:
+        """False: it is of a time that was filled."""
+        left = ahead(rtp_timestamp, self.next)
+        return not (self.filled and self.ssrc == ssrc and -clock(self.codec) <= left < 0)
+
+    def lacks(self, rtp_timestamp: int, *, event: bool) -> Iterator[tuple[int, int]]:
+        """The rtp_timestamps and lengths of what fills the time before; each counts as filled once the next is asked for."""
+        if not self.after_event or ahead(rtp_timestamp, self.next) > clock(self.codec):
+            return
+        for _ in range(MOST):
+            left = ahead(rtp_timestamp, self.next)
+            length = self.step if left >= self.step else 0 if event else left - left % unit(self.codec)
+            if length <= 0:
+                return
+            yield self.next, length
+            self.next, self.filled = (self.next + length) % _WRAP, True
