@@ -169,6 +169,10 @@ class RelayedSession:
         self._hears_tones = masking.tones
         self.mask_confirmed = self.masked = on
 
+    def sounds(self, guard: float) -> bool:
+        """Whether a key of the customer's has sounded in the last `guard` seconds."""
+        return self.masked and not all(self.relay.is_quiet(number, round(guard * 1000)) for number in self.streams)
+
     def send_key(self, stream: int, body: bytes, payload_type: int, clock_rate: int) -> bool:
         """Send the key in a SIP INFO's body to the agent's side. False: not while masked, and not where too many wait.
 
