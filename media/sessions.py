@@ -145,9 +145,6 @@ class RelayedSession:
                 )
             types = self._types[index]
             types.learn(remote)
-            self.relay.set_peer(
-                number, _LEGS[side], remote.address, remote.port, remote.rtcp_address, remote.rtcp_port, remote.latch
-            )
             keys = remote.keys
             if keys is None:
                 self.relay.set_crypto(number, _LEGS[side], None, b"", b"")
@@ -157,6 +154,10 @@ class RelayedSession:
                 self.relay.set_types(number, *types.lists(), clock=remote.clock_rate)
             else:  # nothing is known of it: it passes where nothing is masked
                 self.relay.set_types(number, b"", b"", clock=0)
+            # Last: what locks a port is judged by the new keys and types.
+            self.relay.set_peer(
+                number, _LEGS[side], remote.address, remote.port, remote.rtcp_address, remote.rtcp_port, remote.latch
+            )
 
     def mask(self, on: bool, masking: Masking) -> None:
         """Mask or open every stream. Returns once the media thread has applied it. Raises OSError, ValueError."""
