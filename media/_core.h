@@ -218,7 +218,7 @@ struct event {
 };
 
 enum command_kind {
-    OPEN_STREAM, SET_PEER, SET_CRYPTO, SET_TYPES, SET_MASK, SET_CAPTURE, SEND_KEY, SET_DECODER, HAS_DECODER, TAKE_DIGITS, COUNTERS, CLOSE_STREAM, STOP
+    OPEN_STREAM, SET_PEER, SET_CRYPTO, SET_TYPES, SET_MASK, IS_QUIET, SET_CAPTURE, SEND_KEY, SET_DECODER, HAS_DECODER, TAKE_DIGITS, COUNTERS, CLOSE_STREAM, STOP
 };
 
 struct command {
@@ -231,7 +231,7 @@ struct command {
     struct type_list types[TYPE_KINDS];
     struct manner manner;
     struct outgoing key;
-    int clock;
+    int clock, quiet_ms;
     struct crypto_keys keys; /* `suite` NULL: in clear */
     uint8_t *into;
     size_t room;

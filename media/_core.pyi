@@ -97,6 +97,9 @@ class Relay:
     """The rest as in media/hold.py, `Manner`. Where there is no memory for the hold this raises OSError; then
         the stream is masked, and no audio leaves."""
 
+    def is_quiet(self, stream: int, quiet_ms: int) -> bool: ...
+    """Whether neither an event nor a tone, in what the core hears itself, has been there for so long while masked."""
+
     def set_capture(self, stream: int, on: bool) -> None: ...
     """Keep (and announce) the customer's key presses, or do not. Switching wipes what was kept."""
 
@@ -145,6 +148,7 @@ class Mask:
     def released(self) -> list[bytes]: ...
     """What was held and leaves now; to be asked after every packet."""
 
+    def is_quiet(self, now_ms: int, quiet_ms: int, /) -> bool: ...
     def asked(self) -> list[bytes]: ...
     """What goes to the decoder process since this was asked, as it would leave, and before it what fills a gap."""
 

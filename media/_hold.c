@@ -23,6 +23,7 @@ void hold_begin(struct hold *hold, const struct manner *manner) {
     memset(hold, 0, sizeof *hold);
     hold->manner = *manner;
     hold->window = hold->filling = hold->tail = hold->background = -1;
+    hold->sounded_ms = NEVER;
     gate_begin(&hold->gate);
     suspicion_begin(&hold->suspicion);
     tones_begin(&hold->tones);
@@ -97,6 +98,8 @@ static void hear(struct hold *hold) {
         lengthen(&hold->window, block + hold->manner.guard);
     if (tone && block <= hold->tail)
         lengthen(&hold->tail, block + HANG_SURE);
+    if (block <= hold->gate.until || (tone && block <= hold->window))
+        hold->sounded_ms = hold->last_ms;
     bool closed = hold->manner.policy == POLICY_MUTE || block <= hold->window || block <= hold->gate.until ||
                   block <= hold->suspicion.until;
     hold->shut[block % HOLD_BLOCKS] = !closed ? OPEN : press || block <= hold->filling ? FLAT : NOISY;
@@ -172,7 +175,7 @@ void hold_audio(struct hold *hold, struct frame header, const uint8_t *payload, 
 }
 
 void hold_event(struct hold *hold, int64_t now_ms) {
-    hold->last_ms = now_ms;
+    hold->last_ms = hold->sounded_ms = now_ms;
     lengthen(&hold->window, hold->block + hold->manner.guard);
     lengthen(&hold->tail, hold->block + TAIL);
     suspicion_expect(&hold->suspicion, hold->block);
@@ -191,6 +194,10 @@ bool hold_pressed(struct hold *hold, struct span *out) {
     hold->presses--;
     memmove(hold->pressed, hold->pressed + 1, sizeof hold->pressed - sizeof hold->pressed[0]);
     return true;
+}
+
+bool hold_is_quiet(const struct hold *hold, int64_t now_ms, int64_t quiet_ms) {
+    return hold->sounded_ms == NEVER || now_ms - hold->sounded_ms >= quiet_ms;
 }
 
 void hold_end(struct hold *hold) { close_blocks(hold, hold->block - AHEAD / BLOCK, hold->block, NOISY); }

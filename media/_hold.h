@@ -141,10 +141,13 @@ struct frame {
     int size;
 };
 
+enum { NEVER = -1 };
+
 struct hold { /* lives in secret memory only */
     struct manner manner;
     bool bound, filled, has_newest;
     uint32_t ssrc, next;
+    int64_t sounded_ms; /* when an event or a tone was there last; NEVER */
     int64_t last_ms, total, block, window, filling, tail, background;
     struct frame newest, frames[FRAMES];
     unsigned first, count;
@@ -175,6 +178,7 @@ void hold_event(struct hold *hold, int64_t now_ms);
 /* The same packet, if it is a key's. Whether it begins a press that was told of before, as a tone. */
 bool hold_key(struct hold *hold, uint32_t ssrc, uint32_t timestamp, int code, uint16_t duration, bool is_new);
 bool hold_pressed(struct hold *hold, struct span *out); /* the next press that was heard; false: none */
+bool hold_is_quiet(const struct hold *hold, int64_t now_ms, int64_t quiet_ms); /* nothing has sounded for so long */
 void hold_end(struct hold *hold); /* nothing more has come for long: what was not looked past is shut */
 /* The next packet whose time has come, into `out` (RTP_HEADER + FRAME_MOST bytes); 0: none. */
 size_t hold_next(struct hold *hold, bool all_of_it, uint8_t *out);

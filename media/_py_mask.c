@@ -144,6 +144,14 @@ static PyObject *mask_idle(PyObject *object, PyObject *now) {
     return let_go(self, true);
 }
 
+static PyObject *mask_is_quiet(PyObject *object, PyObject *args) {
+    long long now_ms, quiet_ms;
+    if (!PyArg_ParseTuple(args, "LL", &now_ms, &quiet_ms))
+        return NULL;
+    const struct hold *hold = ((Mask *)object)->mask.hold;
+    return PyBool_FromLong(hold == NULL || hold_is_quiet(hold, now_ms, quiet_ms));
+}
+
 static PyObject *mask_send(PyObject *object, PyObject *args) {
     Py_buffer body;
     struct outgoing key = {0};
@@ -257,6 +265,7 @@ static PyMethodDef mask_methods[] = {
     {"released", mask_released, METH_NOARGS, NULL},
     {"asked", mask_asked, METH_NOARGS, NULL},
     {"idle", mask_idle, METH_O, NULL},
+    {"is_quiet", mask_is_quiet, METH_VARARGS, NULL},
     {"send", mask_send, METH_VARARGS, NULL},
     {"sent", mask_sent, METH_O, NULL},
     {"rtp", mask_rtp_method, METH_VARARGS, NULL},

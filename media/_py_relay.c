@@ -215,6 +215,16 @@ static PyObject *relay_set_mask(PyObject *self, PyObject *args, PyObject *kwargs
     return run_or_null(self, &command);
 }
 
+static PyObject *relay_is_quiet(PyObject *self, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"stream", "quiet_ms", NULL};
+    struct command command = {.kind = IS_QUIET};
+    long long stream;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Li", names, &stream, &command.quiet_ms))
+        return NULL;
+    command.stream = stream;
+    return run_command(self, &command) ? PyBool_FromLong(command.result) : NULL;
+}
+
 static PyObject *relay_set_capture(PyObject *self, PyObject *args, PyObject *kwargs) {
     return switch_stream(self, args, kwargs, SET_CAPTURE);
 }
@@ -304,6 +314,7 @@ static PyMethodDef relay_methods[] = {
     {"set_crypto", WITH_KEYWORDS(relay_set_crypto)},
     {"set_types", WITH_KEYWORDS(relay_set_types)},
     {"set_mask", WITH_KEYWORDS(relay_set_mask)},
+    {"is_quiet", WITH_KEYWORDS(relay_is_quiet)},
     {"set_capture", WITH_KEYWORDS(relay_set_capture)},
     {"set_decoder", relay_set_decoder, METH_O, NULL},
     {"has_decoder", relay_has_decoder, METH_NOARGS, NULL},

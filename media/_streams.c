@@ -218,6 +218,8 @@ static __attribute__((noinline)) int apply(struct relay *relay, struct command *
         return 0;
     case SET_MASK:
         return set_mask(relay, stream, command, now_ms);
+    case IS_QUIET: /* where there is no hold no audio leaves, and nothing is known of it */
+        return stream->mask.hold == NULL || hold_is_quiet(stream->mask.hold, now_ms, command->quiet_ms);
     case SET_CAPTURE:
         stop_capture(stream);
         forget_capture(relay, stream);

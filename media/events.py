@@ -120,10 +120,15 @@ class SetRemote(Command, frozen=True, kw_only=True, tag="set_remote"):
 
 
 class SetMask(Command, frozen=True, kw_only=True, tag="set_mask"):
-    """Mask or unmask the path from customer to agent. `Done` means: the media thread has applied it."""
+    """Mask or unmask the path from customer to agent. `Done` means: the media thread has applied it.
+
+    `guard`: seconds for which no key may have sounded before it is unmasked. Until then there is no answer; where keys go on
+    sounding it is refused.
+    """
 
     on: bool
     masking: Masking = Masking()
+    guard: float = 0.0
 
 
 class StartCapture(Command, frozen=True, kw_only=True, tag="start_capture"):

@@ -104,6 +104,7 @@ class Hold:
     manner: Manner
     ssrc: Ssrc | None = None
     _last_ms: int = 0
+    _sounded_ms: int | None = None  # when an event or a tone was there last
     _next: int = 0  # the rtp_timestamp that would follow
     _newest: Frame | None = field(default=None, repr=False)
     _filled: bool = False  # the newest fills a gap
@@ -174,7 +175,7 @@ class Hold:
 
     def event(self, now_ms: int) -> None:
         """A packet of an event came."""
-        self._last_ms = now_ms
+        self._last_ms = self._sounded_ms = now_ms
         self._window = max(self._window, self._block + self.manner.guard)
         self._tail = max(self._tail, self._block + TAIL)
         self._suspicion.expect(self._block)
@@ -192,6 +193,10 @@ class Hold:
         """The presses that were heard since this was asked: event codes, and where they began."""
         pressed, self._pressed = self._pressed, []
         return pressed
+
+    def is_quiet(self, now_ms: int, quiet_ms: int) -> bool:
+        """Whether neither an event nor a tone has been there for so long."""
+        return self._sounded_ms is None or now_ms - self._sounded_ms >= quiet_ms
 
     def end(self) -> None:
         """Nothing more has come for long: what was not looked past is shut."""
@@ -232,6 +237,8 @@ class Hold:
             self._window = max(self._window, block + self.manner.guard)
         if tone and block <= self._tail:
             self._tail = max(self._tail, block + HANG_SURE)
+        if block <= self._gate.until or (tone and block <= self._window):
+            self._sounded_ms = self._last_ms
         closed = self.manner.policy is Policy.MUTE or block <= max(
             self._window, self._gate.until, self._suspicion.until
         )

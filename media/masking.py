@@ -218,6 +218,10 @@ class Mask:
         hold = self._hold
         return [Keyed(hold.ssrc, at, code) for code, at in hold.pressed()] if hold and hold.ssrc is not None else []
 
+    def is_quiet(self, now_ms: int, quiet_ms: int) -> bool:
+        """Whether the mask may be opened: no key has sounded for so long."""
+        return self._hold is None or self._hold.is_quiet(now_ms, quiet_ms)
+
     def idle(self, now_ms: int) -> list[bytes]:
         """What was held and leaves because nothing has come for long."""
         due = self._hold.due_ms() if self._hold is not None else None

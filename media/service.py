@@ -3,7 +3,7 @@ servers (distributed.py).
 
 Started as `python -m media.service --socket PATH --payers FD`, its settings in the environment, by `tonewall run`.
 
-Rule 1: `Done` to SetMask means that the media thread has applied it.
+Rule 1: `Done` to SetMask means that the media thread has applied it; a mask is opened when no key sounds (openings.py).
 Rule 2: where b2bua is lost, captures are wiped, masks stay, and what is relayed goes on until it falls silent.
 Rule 3: a command that fails is refused and logged; it never ends the process, which carries everybody's calls.
 """
@@ -53,6 +53,7 @@ from media.events import (
     WidenSession,
 )
 from media.mline import Interface
+from media.openings import Openings
 from media.payers import Payers
 from media.ports import NoPorts, PortPairs
 from media.sessions import RelayedSession
@@ -82,6 +83,7 @@ class MediaService:
         limits = Limits(inactivity=settings.key_timeout, total=settings.capture_timeout, ready=settings.ready_timeout)
         self._captures = Captures(payers, limits, self._tell)
         self._sessions: dict[SessionId, Session] = {}
+        self._openings = Openings(self._sounds, self._obey)
         self._of_stream: dict[int, Session] = {}
         self._numbers = itertools.count(1).__next__
         self._leaks = 0  # that the canary stopped
@@ -133,6 +135,7 @@ class MediaService:
     def _lose_b2bua(self) -> None:
         logger.warning("b2bua lost", sessions=len(self._sessions), why="what is masked stays masked")
         self._captures.b2bua_gone()
+        self._openings.give_up_all("b2bua is lost")
         self._orphans |= {session.id: session.received() for session in self._sessions.values()}
 
     async def end_quiet_orphans(self) -> None:
@@ -151,10 +154,19 @@ class MediaService:
                     self._orphans[session_id] = session.received()
 
     def _heard(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
+        if isinstance(command, SetMask | CloseSession):
+            self._openings.give_up(command.session, "another command came")
+        if isinstance(command, SetMask) and not command.on:
+            self._openings.ask(command, connection.send)
+            return
         answer = self._obey(command)
         # That a peer's address was taken is no news to anybody, unless an answer waits for it; that it was not, is.
         quiet = isinstance(command, SetRemote) and not command.mark and isinstance(answer, Done)
         connection.send(answer, urgent=not quiet)
+
+    def _sounds(self, command: SetMask) -> bool:
+        session = self._sessions.get(command.session)
+        return isinstance(session, RelayedSession) and session.sounds(command.guard)
 
     def _obey(self, command: AnyCommand) -> AnyAnswer:
         try:

@@ -145,9 +145,6 @@ class RelayedSession:
                 )
             types = self._types[index]
             types.learn(remote)
-            self.relay.set_peer(
-                number, _LEGS[side], remote.address, remote.port, remote.rtcp_address, remote.rtcp_port, remote.latch
-            )
             keys = remote.keys
             if keys is None:
                 self.relay.set_crypto(number, _LEGS[side], None, b"", b"")
@@ -157,6 +154,10 @@ class RelayedSession:
                 self.relay.set_types(number, *types.lists(), clock=remote.clock_rate)
             else:  # nothing is known of it: it passes where nothing is masked
                 self.relay.set_types(number, b"", b"", clock=0)
+            # Last: what locks a port is judged by the new keys and types.
+            self.relay.set_peer(
+                number, _LEGS[side], remote.address, remote.port, remote.rtcp_address, remote.rtcp_port, remote.latch
+            )
 
     def mask(self, on: bool, masking: Masking) -> None:
         """Mask or open every stream. Returns once the media thread has applied it. Raises OSError, ValueError."""
@@ -168,6 +169,10 @@ class RelayedSession:
             self.relay.set_mask(number, on, _POLICIES[masking.policy], guard, masking.tones, masking.flat)
         self._hears_tones = masking.tones
         self.mask_confirmed = self.masked = on
+
+    def sounds(self, guard: float) -> bool:
+        """Whether a key of the customer's has sounded in the last `guard` seconds."""
+        return self.masked and not all(self.relay.is_quiet(number, round(guard * 1000)) for number in self.streams)
 
     def send_key(self, stream: int, body: bytes, payload_type: int, clock_rate: int) -> bool:
         """Send the key in a SIP INFO's body to the agent's side. False: not while masked, and not where too many wait.

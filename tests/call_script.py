@@ -90,7 +90,7 @@ IS = {Side.CALLER: CALLER_IS, Side.AGENT: AGENT_IS}
 CLOSE = ToMedia(CloseSession(session=SESSION))
 OPEN = ToMedia(OpenSession(session=SESSION, streams=1))
 MASK = ToMedia(SetMask(session=SESSION, on=True))
-UNMASK = ToMedia(SetMask(session=SESSION, on=False))
+UNMASK = ToMedia(SetMask(session=SESSION, on=False, guard=GUARD))
 
 
 def collect(capture: str) -> ToMedia:

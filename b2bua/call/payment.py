@@ -1,7 +1,8 @@
 """The payment in a call: the mask first, then the capture, the charge, the outcome, and the mask off again.
 
 Rule 1: nobody is told that a capture collects before the media thread has confirmed the mask.
-Rule 2: however a capture ends, the mask stays on for the guard time: the last tone's tail must not reach the agent.
+Rule 2: however a capture ends, the mask stays on for the guard time, and until media has heard no key for as long: neither a
+        key that is still held nor the last tone's tail may reach the agent.
 Rule 3: once submitted, only an outcome ends it; neither the agent nor a hang-up can.
 """
 
@@ -254,7 +255,8 @@ class Payment:
 
     def _ask(self, *, on: bool) -> list[CallCommand]:
         self._unanswered += 1
-        return [ToMedia(SetMask(session=self.session, on=on, masking=self.masking))]
+        guard = 0.0 if on else self.guard_time
+        return [ToMedia(SetMask(session=self.session, on=on, masking=self.masking, guard=guard))]
 
     def _stage(self, event: StageEvent, **changed: object) -> None:
         assert self.view is not None

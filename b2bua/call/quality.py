@@ -15,7 +15,9 @@ from b2bua.call.codecs import Codec
 
 _FAULTLESS = 93.2
 _PACKET_MS = 20.0
-# Ie, and Bpl: how well losses are concealed. G.711 with concealment, as phones have it; G.729 with annexes A and B.
+# G.113 appendix I, Ie and Bpl (how well losses are concealed): G.711 with concealment, as phones have it, and G.729A with VAD,
+# since SDP does not tell annex A from the main body. Of iLBC, AMR, Opus and G.722 nothing is said: a figure for another mode or
+# band would be a guess.
 _CODECS = {"PCMU": (0.0, 25.1), "PCMA": (0.0, 25.1), "G729": (11.0, 19.0)}
 
 

@@ -40,15 +40,17 @@ def memory_limit() -> Finding:
 
 
 def bindable(what: str, address: str, port: int, kind: socket.SocketKind, keys: str) -> Finding:
+    """`port` 0: of the address alone."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    where = f"{address} port {port}" if port else address
     with socket.socket(family, kind) as probe:
         if kind is socket.SOCK_STREAM:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
         except OSError as error:
-            return fault(what, f"{keys}: {address} port {port}: {error.strerror}")
-    return good(what, f"{address} port {port} is free")
+            return fault(what, f"{keys}: {where}: {error.strerror}")
+    return good(what, f"{where} is free" if port else f"{where} is an address of this machine")
 
 
 def realtime() -> Finding:

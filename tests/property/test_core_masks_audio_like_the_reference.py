@@ -122,6 +122,8 @@ def test_the_core_and_the_reference_let_the_same_bytes_go_and_hear_the_same_keys
         waited = reference.idle(now + 60)
         assert core.idle(now + 60) == waited
         left += len(released) + len(waited)
+        for quiet_ms in (100, 1000):
+            assert core.is_quiet(now, quiet_ms) == reference.is_quiet(now, quiet_ms)
         if caller.chance.random() < 0.02:
             assert core.switch(True, *asked) == reference.switch(True, manner)
     assert core.switch(False) == reference.switch(False)

@@ -206,7 +206,7 @@ async def test_an_agent_pays_a_card_and_the_mask_opens_after_the_guard_time():
     exchange.tell(call_id, CaptureState.FINISHED, outcome=Approved(reference="r"))
     assert exchange.board.calls()[0].masked
     await until(lambda: not exchange.board.calls()[0].masked, "the mask to open")
-    assert exchange.wire.commands[-1] == SetMask(session=SessionId(call_id), on=False)
+    assert exchange.wire.commands[-1] == SetMask(session=SessionId(call_id), on=False, guard=0.02)
 
 
 async def test_followers_see_the_calls_that_are_up_and_then_each_change():
