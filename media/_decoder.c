@@ -70,10 +70,11 @@ bool decoder_ask(struct relay *relay, struct stream *stream, enum codec codec, c
         return false;
     const struct hold *hold = stream->mask.hold;
     bool is_mute = hold == NULL || hold->manner.policy == POLICY_MUTE, is_in_window = now_ms < stream->shut_until_ms;
-    /* RFC 6716 section 2.1.7: a packet may hold a copy of what the one before it said, which nobody here has heard. */
-    bool repeats = !queue_follows(stream->queue, (uint16_t)(packet[2] << 8 | packet[3])) && codec == CODEC_OPUS;
+    /* After a loss a phone's decoder goes on otherwise than ours; and a packet of Opus may hold a copy of what the one before it
+     * said (RFC 6716 section 2.1.7), which nobody here has heard. */
+    bool is_after_loss = !queue_follows(stream->queue, (uint16_t)(packet[2] << 8 | packet[3]));
     bool told = !is_mute && tell(relay, stream, AUDIO, serial, codec, packet + RTP_HEADER, length - RTP_HEADER);
-    if (!told || is_in_window || repeats)
+    if (!told || is_in_window || is_after_loss)
         queue_answer(stream->queue, serial, false);
     return true;
 }

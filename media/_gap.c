@@ -1,9 +1,13 @@
 /* Gaps that events leave in codecs that the core does not know. The twin of media/gaps.py, where the reasons stand. */
 #include "_queue.h"
 
-bool gap_takes(const struct gap *gap, uint32_t ssrc, uint32_t timestamp) {
+enum { TAKEN_OVER_MS = 100 };
+
+bool gap_takes(const struct gap *gap, uint32_t ssrc, uint32_t timestamp, int64_t now_ms) {
     int32_t left = (int32_t)(timestamp - gap->next), second = (int32_t)codec_clock(gap->codec);
-    return !(gap->bound && gap->filled && gap->ssrc == ssrc && left < 0 && left >= -second);
+    if (!gap->bound)
+        return true;
+    return gap->ssrc == ssrc ? left >= 0 || left < -second : now_ms - gap->came_ms >= TAKEN_OVER_MS;
 }
 
 uint32_t gap_lacks(const struct gap *gap, uint32_t timestamp, bool event) {
@@ -22,7 +26,6 @@ void gap_fill(struct gap *gap, struct filling *filling, uint32_t ticks, uint16_t
     }
     filling->last = ticks;
     gap->next += ticks;
-    gap->filled = true;
 }
 
 size_t filling_next(struct filling *filling, uint8_t *out) {

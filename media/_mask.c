@@ -217,12 +217,12 @@ static void decide(struct mask *mask, uint8_t *packet, size_t length, int64_t no
         if (!withhold)
             fill(mask, rtp.timestamp, false);
     }
-    struct gap heard = {.bound = true, .type = rtp.type, .codec = (enum codec)mask->codecs[rtp.type], .ssrc = rtp.ssrc};
+    struct gap heard = {.bound = true, .type = rtp.type, .codec = (enum codec)mask->codecs[rtp.type], .ssrc = rtp.ssrc, .came_ms = now_ms};
     bool is_decoded = mask->on && !withhold && kind == TYPE_DECODED;
     if (is_decoded) {
         heard.step = lasts(heard.codec, payload, size);
         heard.next = rtp.timestamp + heard.step;
-        withhold = heard.step == 0 || !gap_takes(&mask->gap, rtp.ssrc, rtp.timestamp);
+        withhold = heard.step == 0 || !gap_takes(&mask->gap, rtp.ssrc, rtp.timestamp, now_ms);
         if (!withhold)
             fill_decoded(mask, rtp.ssrc, rtp.timestamp, false, &decision->filling);
     }

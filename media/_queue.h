@@ -25,10 +25,11 @@ uint32_t codec_clock(enum codec codec); /* units a second */
 enum { MOST_FILLINGS = 30 };
 
 struct gap {
-    bool bound, after_event, filled;
+    bool bound, after_event;
     uint8_t type;
     enum codec codec;
     uint32_t ssrc, next, step; /* the rtp_timestamp that would follow; how long the newest packet was */
+    int64_t came_ms;
 };
 
 struct filling { /* packets of ours that leave one after another, all as long as the newest of the customer's but the last */
@@ -38,8 +39,8 @@ struct filling { /* packets of ours that leave one after another, all as long as
     struct gap of; /* as it was before them */
 };
 
-/* False: it is from a time that was filled. */
-bool gap_takes(const struct gap *gap, uint32_t ssrc, uint32_t timestamp);
+/* False: it comes late, is of a time that was filled, or of another SSRC while this one is heard. */
+bool gap_takes(const struct gap *gap, uint32_t ssrc, uint32_t timestamp, int64_t now_ms);
 uint32_t gap_lacks(const struct gap *gap, uint32_t timestamp, bool event); /* how long the next filling is; 0: nothing is lacking */
 void gap_fill(struct gap *gap, struct filling *filling, uint32_t ticks, uint16_t seq);
 size_t filling_next(struct filling *filling, uint8_t *out); /* the next packet; 0: there is none */

@@ -4,7 +4,9 @@ Rule 1: where events were, packets of silence fill the time until the next audio
         are as long as the newest packet was, the last as long as what is left and frames last.
 Rule 2: what fills depends on when events were, and on no key. More than a second is not filled, and not more than 30 packets
         at once.
-Rule 3: audio of a time that was filled does not leave.
+Rule 3: audio that comes late, or of a time that was filled, does not leave: one decoder hears what leaves in the order in which
+        a phone plays it.
+Rule 4: one SSRC at a time, as in `hold`: a phone plays each by itself, and one decoder would hear neither.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from .silence import clock, unit
 from .tones import ahead
 
 MOST = 30
+TAKEN_OVER_MS = 100  # an SSRC that was silent for so long may be followed by another
 _WRAP = 1 << 32
 
 
@@ -30,13 +33,15 @@ class Gap:
     ssrc: Ssrc
     next: int  # the rtp_timestamp that would follow
     step: int  # how long it was
+    came_ms: int
     after_event: bool = False
-    filled: bool = False
 
-    def takes(self, ssrc: Ssrc, rtp_timestamp: int) -> bool:
-        """False: it is of a time that was filled."""
+    def takes(self, ssrc: Ssrc, rtp_timestamp: int, now_ms: int) -> bool:
+        """False: it does not leave. What is late by more than a second begins anew."""
         left = ahead(rtp_timestamp, self.next)
-        return not (self.filled and self.ssrc == ssrc and -clock(self.codec) <= left < 0)
+        if self.ssrc != ssrc:
+            return now_ms - self.came_ms >= TAKEN_OVER_MS
+        return left >= 0 or left < -clock(self.codec)
 
     def lacks(self, rtp_timestamp: int, *, event: bool) -> Iterator[tuple[int, int]]:
         """The rtp_timestamps and lengths of what fills the time before; each counts as filled once the next is asked for."""
@@ -48,4 +53,4 @@ class Gap:
             if length <= 0:
                 return
             yield self.next, length
-            self.next, self.filled = (self.next + length) % _WRAP, True
+            self.next = (self.next + length) % _WRAP

@@ -124,7 +124,7 @@ class Mask:
         if coding is not None and not self._holds(parsed, now_ms):
             withhold = True
         codec = self.decoded.get(parsed.payload_type) if self.on and not withhold and coding is None else None
-        if codec is not None and not self._asks(parsed, codec):
+        if codec is not None and not self._asks(parsed, codec, now_ms):
             withhold = True
         leaves_as = self._tracks.leaves_as(parsed.ssrc, parsed.sequence_number, withhold)
         if self._hold is not None and withhold and self._is_key(parsed):
@@ -147,7 +147,7 @@ class Mask:
         if codec is not None:
             length = lasts(codec, parsed.payload)
             following = (parsed.rtp_timestamp + length) % (1 << 32)
-            self._gap = Gap(parsed.payload_type, codec, parsed.ssrc, following, length)
+            self._gap = Gap(parsed.payload_type, codec, parsed.ssrc, following, length, now_ms)
             self._asked.append(serialise(passing))
             return None, tuple(seen.keyed)
         if self.on or opened:
@@ -260,10 +260,10 @@ class Mask:
         asked, self._asked = self._asked, []
         return asked
 
-    def _asks(self, parsed: Rtp, codec: DecodedCodec) -> bool:
+    def _asks(self, parsed: Rtp, codec: DecodedCodec, now_ms: int) -> bool:
         """Whether a packet may be asked of; what is missing before it is filled."""
         if not lasts(codec, parsed.payload) or (
-            self._gap is not None and not self._gap.takes(parsed.ssrc, parsed.rtp_timestamp)
+            self._gap is not None and not self._gap.takes(parsed.ssrc, parsed.rtp_timestamp, now_ms)
         ):
             return False
         self._fill_decoded(parsed.ssrc, parsed.rtp_timestamp, event=False)
