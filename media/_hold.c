@@ -163,14 +163,15 @@ void hold_fill(struct hold *hold, int size, uint16_t seq) {
 }
 
 void hold_audio(struct hold *hold, struct frame header, const uint8_t *payload, int64_t now_ms) {
+    bool joins = !hold->has_newest || hold->filled;
     hold->last_ms = now_ms;
     hold->filled = false;
     if (!hold->has_newest || ahead(header.timestamp, hold->next) > SILENCE)
         tones_pause(&hold->tones);
-    if (header.coding == CODING_G722 && !hold->has_newest) {
+    if (header.coding == CODING_G722 && !hold->has_newest)
         g722_begin(&hold->lower);
+    if (header.coding == CODING_G722 && joins)
         lengthen(&hold->window, hold->block + SETTLING);
-    }
     push(hold, header, payload, header.size);
 }
 

@@ -37,7 +37,9 @@ FILL = 8000  # samples that are filled at once, at most: a second; what is later
 RING = 8192  # samples that are kept; half of them may wait
 BLOCKS = 128  # of which it is known whether they are shut
 LOUDEST = 90  # of the noise: -50 dBm0
-SETTLING = 12  # blocks of G.722 until what it is decoded to can be trusted, where it was joined half-way
+SETTLING = (
+    12  # blocks of G.722 until what it is decoded to can be trusted, where it was joined half-way or after what fills
+)
 TAIL = 24  # blocks after an event in which a tone is its tail: 120 ms
 FLAT_TONE = (
     0,
@@ -164,12 +166,14 @@ class Hold:
 
     def audio(self, parsed: Rtp, coding: Coding, now_ms: int) -> None:
         """A frame that `takes` has agreed to; its sequence number is the one it leaves as."""
+        joins = self._newest is None or self._filled
         self._last_ms = now_ms
         self._filled = False
         if self._newest is None or ahead(parsed.rtp_timestamp, self._next) > SILENCE:
             self._tones.pause()
         if coding is Coding.G722 and self._newest is None:
             self._lower = Lower()
+        if coding is Coding.G722 and joins:
             self._window = max(self._window, self._block + SETTLING)
         self._push(parsed, coding, len(parsed.payload))
 

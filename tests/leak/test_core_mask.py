@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from media import _core
 from tests.leak.carriers import CAPTURES, HABITS, Habit, captures, keyed, replay
-from tests.leak.codec import G722, PCMA, PCMU
+from tests.leak.codec import G722, PACKET, PCMA, PCMU, encoded
 from tests.leak.core import Masked, Muted, MutedOnKey
 from tests.leak.decoders import union
 from tests.leak.judge import one_recording
+from tests.leak.presses import dual_tone
 from tests.leak.report import A_RECORDING, ALONE, REQUIRED, SHOWN, measure
 from tests.leak.timeline import Packet, heard, parse
 from tests.leak.voice import Talk, false_masks
@@ -107,3 +110,24 @@ def test_speech_is_taken_for_a_key_at_most_once_in_ten_minutes_and_not_for_long(
     voice = false_masks(Masked, Talk("ten minutes", minutes=10, payload_type=payload_type), 11)
     assert len(voice.changed) <= 1
     assert max(voice.changed, default=0.0) <= 70.0
+
+
+@pytest.mark.parametrize("payload_type", [PCMU, G722], ids=["G.711", "G.722"])
+@pytest.mark.parametrize("duration", [800, 1600, 2400])
+@pytest.mark.parametrize("at", [-2, 0, 1])
+@pytest.mark.parametrize("digit", ["2", "#"])
+def test_a_tone_is_not_let_out_by_an_event_that_says_it_lasts_longer(
+    payload_type: int, duration: int, at: int, digit: str
+) -> None:
+    """What the event's time was filled with is not what the sender's encoder knows: G.722 has to find its step again."""
+    audio = np.random.default_rng(1).normal(0, 5, 100 * PACKET)
+    audio[25 * PACKET : 45 * PACKET] += dual_tone(digit, 20 * PACKET, (-3.0, -3.0))
+    event = struct.pack("!BBH", 3, 0x80, duration)
+    packets = []
+    for index, payload in enumerate(encoded(audio, payload_type)):
+        if index == 25 + at:
+            packets.append((20 * index, bytes(Packet(EVENT, index, index * PACKET, 7, event))))
+        number = index + (index >= 25 + at)
+        packets.append((20 * index, bytes(Packet(payload_type, number, index * PACKET, 7, payload))))
+    left, _ = through(Masked, packets)
+    assert read(left) == []
