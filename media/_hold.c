@@ -91,6 +91,8 @@ static void hear(struct hold *hold) {
     bool press = hold->gate.sure && found_one && block > hold->tail;
     if (found_one)
         close_blocks(hold, block - back, block, press ? FLAT : NOISY);
+    if (hold->manner.policy == POLICY_MUTE_ON_KEY)
+        suspicion_expect(&hold->suspicion, block);
     int suspected = suspicion_hear(&hold->suspicion, block, &found, &hold->detector, found_one && hold->gate.sure);
     if (suspected > 0)
         close_blocks(hold, block - suspected, block, NOISY);

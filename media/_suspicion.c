@@ -5,7 +5,7 @@
 
 enum { EXPECTED = 1000, CERTAIN_FOR = 5, SHORT = 4, LONG = 8, IN_A_ROW = 2, WAYS = 3, AS_IS = 1 };
 
-static const double CERTAIN = 0.70, LEAST_SHORT = 0.45, LEAST_LONG = 0.34, STANDS_OUT = 2.5, UNEVEN = 40, FAINT = 200;
+static const double CERTAIN = 0.70, LEAST_SHORT = 0.40, LEAST_LONG = 0.34, STANDS_OUT = 2.5, UNEVEN = 40, FAINT = 200;
 static const double DETUNED[WAYS] = {-0.012, 0, 0.012};
 
 static double turn_re[LINES][WAYS], turn_im[LINES][WAYS];

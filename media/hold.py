@@ -235,6 +235,8 @@ class Hold:
         tone = back is not None or found.now > 0
         press = self._gate.sure and back is not None and block > self._tail
         self._close(block - (back or 0), block, FLAT if press else NOISY)
+        if self.manner.policy is Policy.MUTE_ON_KEY:
+            self._suspicion.expect(block)
         if suspected := self._suspicion.hear(block, found, self._detector, sure=back is not None and self._gate.sure):
             self._close(block - suspected, block)
         if tone and (block <= self._window or (back is not None and self.manner.policy is Policy.MUTE_ON_KEY)):

@@ -22,7 +22,7 @@ CERTAIN, CERTAIN_FOR = (
     5,
 )  # the share, and for how many blocks, that put a key beyond doubt: as where it is captured
 SHORT, LONG = 4, 8  # blocks of the two looks,
-LEAST_SHORT, LEAST_LONG = 0.45, 0.34  # the share that is enough in each: decoders ask for 0.6 and 0.4
+LEAST_SHORT, LEAST_LONG = 0.40, 0.34  # the share that is enough in each: decoders ask for 0.6 and 0.4
 IN_A_ROW = 2  # short looks that agree; decoders ask for 4
 STANDS_OUT = 2.5  # how much stronger each line is than the next of its four, in the short look: 4 dB
 UNEVEN = 40.0  # how much stronger one of the two may be: 16 dB
