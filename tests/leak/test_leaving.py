@@ -1,0 +1,77 @@
+"""The canary of codecs that the core does not know: it hears keys in what leaves, stops the rest, and says so once."""
+
+from __future__ import annotations
+
+import socket
+from functools import partial
+
+import numpy as np
+import pytest
+
+from media._core import LEAKED
+from media.decoded import MOST_BYTES, Said, What, answer, read_asked
+from media.leaving import Leaving
+from media.mline import DecodedCodec
+from tests.leak import phones
+from tests.leak.codec import amplitude
+from tests.leak.decoders import RATE
+from tests.leak.speech import talk
+from tests.leak.test_decoded import HOST, SSRC, STREAM, Line, keyed, until
+from tests.leak.timeline import Packet
+
+CODECS = pytest.mark.parametrize("codec", list(DecodedCodec), ids=lambda codec: codec.name)
+
+
+def first_heard(payloads: list[bytes], codec: DecodedCodec) -> int | None:
+    """The packet with which it hears a key."""
+    leaving = Leaving()
+    return next((index for index, payload in enumerate(payloads) if leaving.hears(codec, payload)), None)
+
+
+@CODECS
+def test_a_key_that_leaves_is_heard_within_60_ms(codec: DecodedCodec) -> None:
+    audio, presses = keyed("5")
+    packet = 160
+    at = first_heard(phones.sent(audio, codec), codec)
+    assert at is not None
+    assert presses[0].start // packet <= at <= presses[0].start // packet + 3
+
+
+@CODECS
+def test_a_minute_of_speech_is_no_key(codec: DecodedCodec) -> None:
+    speech = talk(np.random.default_rng(3), 60 * RATE) * amplitude(-16) / amplitude(0)
+    assert first_heard(phones.sent(speech, codec), codec) is None
+
+
+@pytest.mark.parametrize("codec", [DecodedCodec.GSM], ids=lambda codec: codec.name)
+def test_after_a_key_has_left_nothing_more_does_and_it_is_told_once(line: Line, codec: DecodedCodec) -> None:
+    payloads = phones.sent(keyed("5")[0], codec)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    theirs.settimeout(20)
+    told: list[tuple[int, int]] = []
+
+    def next_asked(what: What) -> int:
+        while (asked := read_asked(theirs.recv(MOST_BYTES))).what is not what:
+            pass
+        return asked.serial
+
+    def is_told() -> bool:
+        told.extend(line.relay.take_events())
+        return bool(told)
+
+    with theirs:
+        line.relay.set_decoder(ours.detach())
+        line.relay.set_mask(STREAM, True)
+        for number in range(4):
+            sent = Packet(phones.payload_type(codec), number, 160 * number, SSRC, payloads[number])
+            line.customer.sendto(bytes(sent), (HOST, line.port))
+            theirs.send(answer(STREAM, next_asked(What.AUDIO), Said.OPEN))
+            if number < 2:
+                next_asked(What.LEFT)
+            if number == 1:
+                theirs.send(answer(STREAM, 0, Said.LEAKED))
+                theirs.send(answer(STREAM, 0, Said.LEAKED))
+                until(is_told)
+        until(partial(line.settled, 4, 0))
+    assert [kind for _, kind in [*told, *line.relay.take_events()]] == [LEAKED]
+    assert [packet.sequence for packet in line.left] == [0, 1]
