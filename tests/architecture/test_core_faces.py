@@ -8,7 +8,7 @@ import pytest
 
 from tests.architecture.source import MODULES, Module
 
-FOR_TESTS = {"Mask", "Canary"}
+FOR_TESTS = {"Mask"}
 
 
 @pytest.mark.parametrize("module", MODULES.values(), ids=lambda module: module.name)

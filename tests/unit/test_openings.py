@@ -54,7 +54,7 @@ async def test_where_nothing_sounds_it_is_opened_at_once() -> None:
 async def test_what_goes_on_sounding_is_refused_and_stays_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openings, "PATIENCE", 0.2)
     at = Bench()
-    await at.asked()
+    at.openings.ask(OPEN, at.answers.append)
     await until(lambda: at.answers, "the answer")
     assert (at.answers, at.opened) == ([Refused(serial=7, reason="a key still sounds")], [])
 
