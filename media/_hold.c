@@ -22,7 +22,7 @@ static bool has_room(const struct hold *hold, int size, unsigned frames) {
 void hold_begin(struct hold *hold, const struct manner *manner) {
     memset(hold, 0, sizeof *hold);
     hold->manner = *manner;
-    hold->window = hold->filling = hold->tail = hold->background = -1;
+    hold->window = hold->filling = hold->tail = hold->background = hold->missing = -1;
     hold->sounded_ms = NEVER;
     gate_begin(&hold->gate);
     suspicion_begin(&hold->suspicion);
@@ -105,9 +105,10 @@ static void hear(struct hold *hold) {
     bool closed = hold->manner.policy == POLICY_MUTE || block <= hold->window || block <= hold->gate.until ||
                   block <= hold->suspicion.until;
     hold->shut[block % HOLD_BLOCKS] = !closed ? OPEN : press || block <= hold->filling ? FLAT : NOISY;
-    if (!closed && !tone)
+    if (!closed && !tone && block > hold->missing)
         learn(hold, energy / BLOCK);
-    read_tones(hold, &found);
+    if (block > hold->missing)
+        read_tones(hold, &found);
     hold->block++;
 }
 
@@ -123,6 +124,17 @@ static void take_in(struct hold *hold, int count) {
 void hold_hear(struct hold *hold, int16_t sample) {
     hold->heard[hold->heard_count] = sample;
     take_in(hold, 1);
+}
+
+/* What was lost is silence to whoever listens: a tone goes on in step beyond it, and more than the longest look has is as good as
+ * all of it. */
+static void miss(struct hold *hold, uint32_t timestamp) {
+    int left = ahead(timestamp, hold->next), count = left < SILENCE ? left : SILENCE;
+    hold->next = timestamp - (uint32_t)(count > 0 ? count : 0);
+    if (count > 0)
+        lengthen(&hold->missing, (hold->total + count - 1) / BLOCK);
+    for (; count > 0; count--)
+        hold_hear(hold, 0);
 }
 
 /* `payload` NULL: silence. `usual`: how large the frames are that may fill a gap after this one. */
@@ -165,11 +177,13 @@ void hold_fill(struct hold *hold, int size, uint16_t seq) {
 }
 
 void hold_audio(struct hold *hold, struct frame header, const uint8_t *payload, int64_t now_ms) {
-    bool joins = !hold->has_newest || hold->filled;
+    bool joins = !hold->has_newest || hold->filled || ahead(header.timestamp, hold->next) > 0;
     hold->last_ms = now_ms;
     hold->filled = false;
     if (!hold->has_newest || ahead(header.timestamp, hold->next) > SILENCE)
         tones_pause(&hold->tones);
+    if (hold->has_newest)
+        miss(hold, header.timestamp);
     if (header.coding == CODING_G722 && !hold->has_newest)
         g722_begin(&hold->lower);
     if (header.coding == CODING_G722 && joins)

@@ -148,7 +148,7 @@ struct hold { /* lives in secret memory only */
     bool bound, filled, has_newest;
     uint32_t ssrc, next;
     int64_t sounded_ms; /* when an event or a tone was there last; NEVER */
-    int64_t last_ms, total, block, window, filling, tail, background;
+    int64_t last_ms, total, block, window, filling, tail, background, missing;
     struct frame newest, frames[FRAMES];
     unsigned first, count;
     int heard_count;

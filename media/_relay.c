@@ -125,7 +125,9 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
     struct crypto *crypto = oversized ? NULL : stream->crypto[leg];
     uint8_t *scratch = packet + SPACING;
     bool is_clear = crypto == NULL || (waits && crypto_open(crypto, is_rtp, packet, &length, scratch));
-    bool valid = waits && !oversized && is_clear && (on_rtp ? is_rtp && (!stream->mask.types_known || rtp_parse(packet, length, &rtp)) : rtcp_is(packet, length));
+    bool valid = waits && !oversized && is_clear && (on_rtp ? is_rtp : rtcp_is(packet, length));
+    if (valid && on_rtp && stream->mask.types_known) /* elsewhere it need not be RTP: a fax's is not */
+        valid = rtp_parse(packet, length, &rtp);
     const struct source *paired = on_rtp ? NULL : &stream->endpoints[from->index - 1].source;
     if (!source_admits(&from->source, paired, &address, valid)) {
         here->strangers++;

@@ -136,7 +136,8 @@ static __attribute__((noinline)) bool take_turn(struct thread *thread, int count
 /* Where packets come faster than one a `gather_us`, they are taken together. False: there was no pause. */
 static bool gather(struct thread *thread) {
     int gather_us = thread->relay->gather_us;
-    bool many = thread->came > 1 || (thread->paused && thread->came > 0); /* a pause that brought one packet is as good as one that brought two */
+    /* A pause that brought one packet is as good as one that brought two. */
+    bool many = thread->came > 1 || (thread->paused && thread->came > 0);
     if (!thread->go_on || gather_us == 0 || !many || thread->came >= PLENTY || thread->now_us >= thread->masked_due_us ||
         is_hurried(thread, false))
         return false;

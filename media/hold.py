@@ -37,9 +37,7 @@ FILL = 8000  # samples that are filled at once, at most: a second; what is later
 RING = 8192  # samples that are kept; half of them may wait
 BLOCKS = 128  # of which it is known whether they are shut
 LOUDEST = 90  # of the noise: -50 dBm0
-SETTLING = (
-    12  # blocks of G.722 until what it is decoded to can be trusted, where it was joined half-way or after what fills
-)
+SETTLING = 12  # blocks of G.722 until what it is decoded to can be trusted: at first, after a loss and after what fills
 TAIL = 24  # blocks after an event in which a tone is its tail: 120 ms
 FLAT_TONE = (
     0,
@@ -120,6 +118,7 @@ class Hold:
     _window: int = -1  # the last block of the window that an event opened
     _filling: int = -1  # the last block that fills an event's time
     _tail: int = -1  # the last block in which a tone is an event's
+    _missing: int = -1  # the last block in which something was lost
     _background: int = -1  # mean square of a quiet block; -1: nothing was heard yet
     _detector: Detector = field(default_factory=Detector)
     _gate: Gate = field(default_factory=Gate)
@@ -166,16 +165,28 @@ class Hold:
 
     def audio(self, parsed: Rtp, coding: Coding, now_ms: int) -> None:
         """A frame that `takes` has agreed to; its sequence number is the one it leaves as."""
-        joins = self._newest is None or self._filled
+        joins = self._newest is None or self._filled or ahead(parsed.rtp_timestamp, self._next) > 0
         self._last_ms = now_ms
         self._filled = False
         if self._newest is None or ahead(parsed.rtp_timestamp, self._next) > SILENCE:
             self._tones.pause()
+        if self._newest is not None:
+            self._miss(parsed.rtp_timestamp)
         if coding is Coding.G722 and self._newest is None:
             self._lower = Lower()
         if coding is Coding.G722 and joins:
             self._window = max(self._window, self._block + SETTLING)
         self._push(parsed, coding, len(parsed.payload))
+
+    def _miss(self, rtp_timestamp: int) -> None:
+        """What was lost is silence to whoever listens: a tone goes on in step beyond it, and more than the longest look has is as
+        good as all of it."""
+        count = min(ahead(rtp_timestamp, self._next), SILENCE)
+        self._next = (rtp_timestamp - max(count, 0)) % _WRAP
+        if count > 0:
+            self._missing = max(self._missing, (self._total + count - 1) // BLOCK)
+        for _ in range(count):
+            self._take_in(0)
 
     def event(self, now_ms: int) -> None:
         """A packet of an event came."""
@@ -221,11 +232,14 @@ class Hold:
         self._next = parsed.rtp_timestamp
         for code in parsed.payload:
             self._codes[self._total % RING] = code
-            self._total += 1
-            self._next = (self._next + 1) % _WRAP
-            self._heard.append(self._lower.hear(code) if coding is Coding.G722 else decode(coding, code))
-            if len(self._heard) == BLOCK:
-                self._hear()
+            self._take_in(self._lower.hear(code) if coding is Coding.G722 else decode(coding, code))
+
+    def _take_in(self, sample: int) -> None:
+        self._total += 1
+        self._next = (self._next + 1) % _WRAP
+        self._heard.append(sample)
+        if len(self._heard) == BLOCK:
+            self._hear()
 
     def _hear(self) -> None:
         found = self._detector.hear(self._heard)
@@ -251,9 +265,10 @@ class Hold:
         self._shut[block % BLOCKS] = OPEN
         if closed:
             self._close(block, block + 1, FLAT if press or block <= self._filling else NOISY)
-        elif not tone:
+        elif not tone and block > self._missing:
             self._learn(energy // BLOCK)
-        if self.manner.tones and (pressed := self._tones.hear(found, self._detector.newest(), self._next)):
+        is_whole = block > self._missing
+        if self.manner.tones and is_whole and (pressed := self._tones.hear(found, self._detector.newest(), self._next)):
             self._pressed.append(pressed)
         self._block += 1
 

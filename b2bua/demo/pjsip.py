@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pjsua2 as pj
 
-_CODECS = ("PCMU/8000", "PCMA/8000")
+CODECS = ("PCMU/8000", "PCMA/8000")
 
 
-def start(endpoint: Any, address: str) -> int:
+def start(endpoint: Any, address: str, *, calls: int = 2, codecs: Sequence[str] = CODECS) -> int:
     """Start it there. The port that it listens on."""
     config = pj.EpConfig()
-    config.uaConfig.threadCnt, config.uaConfig.mainThreadOnly, config.uaConfig.maxCalls = 0, True, 2
+    config.uaConfig.threadCnt, config.uaConfig.mainThreadOnly, config.uaConfig.maxCalls = 0, True, calls
     config.logConfig.level = config.logConfig.consoleLevel = config.logConfig.msgLogging = 0
     media = config.medConfig
     media.clockRate = media.sndClockRate = 8000
@@ -27,7 +28,7 @@ def start(endpoint: Any, address: str) -> int:
     endpoint.libStart()
     endpoint.audDevManager().setNullDev()
     for codec in endpoint.codecEnum2():
-        wanted = any(codec.codecId.startswith(name) for name in _CODECS)
+        wanted = any(codec.codecId.startswith(name) for name in codecs)
         endpoint.codecSetPriority(codec.codecId, 200 if wanted else 0)
     return int(endpoint.transportGetInfo(number).localName.rsplit(":", 1)[1])
 

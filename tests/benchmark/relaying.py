@@ -10,7 +10,7 @@ from typing import Any
 from .machine import BUILD, BenchmarkError, MissingPeerError, allow_many_files, family, stolen_seconds, usage
 from .packets import PacketLoad
 from .relays import Relay, RtpengineRelay, TonewallRelay
-from .rows import Result, compare, quietest
+from .rows import Result, Row, compare, quietest
 
 _QUIET = 0.05  # of a run, spent waiting for a core that something else had
 _LOSSY = 0.005  # of the packets
@@ -48,12 +48,7 @@ Say = Callable[[str], None]
 def measure(plan: Plan, peers: bool = True, say: Say = lambda _: None) -> Result:
     """The rows `relay_cpu_us_per_packet`, `relay_latency_p50_us` and `relay_latency_p99_us`. Raises BenchmarkError."""
     runs, notes = _rounds("relay", plan, peers, say)
-    rows = [
-        compare("relay_cpu_us_per_packet", "µs", "cpu_us_per_packet", runs, *NAMES),
-        compare("relay_latency_p50_us", "µs", "latency_p50_us", runs, *NAMES),
-        compare("relay_latency_p99_us", "µs", "latency_p99_us", runs, *NAMES),
-    ]
-    return Result(rows, runs, notes)
+    return Result(_rows("relay", runs), runs, notes)
 
 
 def measure_mixed(plan: Plan, peers: bool = True, say: Say = lambda _: None) -> Result:
@@ -62,12 +57,12 @@ def measure_mixed(plan: Plan, peers: bool = True, say: Say = lambda _: None) -> 
     Raises BenchmarkError.
     """
     runs, notes = _rounds("mixed_relay_cpu_us_per_packet", plan, peers, say)
-    rows = [
-        compare("mixed_relay_cpu_us_per_packet", "µs", "cpu_us_per_packet", runs, *NAMES),
-        compare("mixed_relay_latency_p50_us", "µs", "latency_p50_us", runs, *NAMES),
-        compare("mixed_relay_latency_p99_us", "µs", "latency_p99_us", runs, *NAMES),
-    ]
-    return Result(rows, runs, notes)
+    return Result(_rows("mixed_relay", runs), runs, notes)
+
+
+def _rows(relay: str, runs: list[dict[str, Any]]) -> list[Row]:
+    figures = ("cpu_us_per_packet", "latency_p50_us", "latency_p99_us")
+    return [compare(f"{relay}_{figure}", "µs", figure, runs, *NAMES) for figure in figures]
 
 
 def measure_masked(row: str, plan: Plan, peers: bool = True, say: Say = lambda _: None) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +14,7 @@ from media import _core
 from tests.leak.carriers import CAPTURES, HABITS, Habit, captures, keyed, replay
 from tests.leak.codec import G722, PACKET, PCMA, PCMU, encoded
 from tests.leak.core import Masked, Muted, MutedOnKey
-from tests.leak.decoders import union
+from tests.leak.decoders import KEYS, RATE, union
 from tests.leak.judge import one_recording
 from tests.leak.presses import dual_tone
 from tests.leak.report import A_RECORDING, ALONE, REQUIRED, SHOWN, measure
@@ -112,6 +113,49 @@ def test_speech_is_taken_for_a_key_at_most_once_in_ten_minutes_and_not_for_long(
     assert max(voice.changed, default=0.0) <= 70.0
 
 
+@pytest.mark.parametrize("payload_type", [PCMU, PCMA, G722], ids=["mu-law", "A-law", "G.722"])
+@pytest.mark.parametrize("size", [80, 160, 480])
+@pytest.mark.parametrize("seed", range(6))
+def test_keys_of_which_packets_are_lost_or_late_are_not_heard(payload_type: int, size: int, seed: int) -> None:
+    """A tone with holes is a tone to whoever hears it in its time; a mask that put the pieces together would hear none."""
+    left, count = _chopped(payload_type, size, seed)
+    assert len(left) > count // 3
+    assert read(left) == []
+
+
+def _chopped(payload_type: int, size: int, seed: int) -> tuple[list[bytes], int]:
+    chance, audio = random.Random(seed), np.random.default_rng(seed).normal(0, 30, 14 * RATE)
+    for press in range(40):
+        start, length = RATE // 2 + press * RATE // 4, chance.choice([400, 400, 640])
+        audio[start : start + length] += dual_tone(chance.choice(KEYS), length, (-9.0, -9.0))
+    octets = b"".join(encoded(audio, payload_type))
+    sent = []
+    for number, at in enumerate(range(0, len(octets) - size, size)):
+        late = chance.uniform(0, 40) + (chance.uniform(0, 200) if chance.random() < 0.1 else 0)
+        packet = Packet(payload_type, number, at, 7, octets[at : at + size])
+        sent.append((round(at / 8 + late), bytes(packet)))
+    return through(Masked, sorted(sent))[0], len(sent)
+
+
+def test_g_722_is_shut_for_a_while_after_what_filled_an_event_s_time() -> None:
+    """Its sender's encoder goes on from what nobody has heard: what it is decoded to has to be found again."""
+    size, event_at, filled = PACKET, 25, 15
+    open_after = {}
+    for payload_type in (PCMA, G722):
+        payloads = encoded(np.random.default_rng(1).normal(0, 30, 100 * PACKET), payload_type)
+        packets = [
+            (20 * index, bytes(Packet(payload_type, index + (index >= event_at), index * size, 7, payload)))
+            for index, payload in enumerate(payloads)
+        ]
+        event = Packet(EVENT, event_at, event_at * size, 7, struct.pack("!BBH", 3, 0x80, filled * size))
+        left, _ = through(Masked, [*packets[:event_at], (20 * event_at, bytes(event)), *packets[event_at:]])
+        heard_at = {packet.rtp_timestamp // size: packet.payload for packet in map(parse, left) if packet is not None}
+        after = range(event_at + filled, len(payloads) - 5)
+        open_after[payload_type] = next(at for at in after if heard_at[at] == payloads[at]) - event_at - filled
+    assert open_after[PCMA] <= 1
+    assert open_after[G722] >= 3, "60 ms"
+
+
 @pytest.mark.parametrize("payload_type", [PCMU, G722], ids=["G.711", "G.722"])
 @pytest.mark.parametrize("duration", [800, 1600, 2400])
 @pytest.mark.parametrize("at", [-2, 0, 1])
@@ -119,7 +163,6 @@ def test_speech_is_taken_for_a_key_at_most_once_in_ten_minutes_and_not_for_long(
 def test_a_tone_is_not_let_out_by_an_event_that_says_it_lasts_longer(
     payload_type: int, duration: int, at: int, digit: str
 ) -> None:
-    """What the event's time was filled with is not what the sender's encoder knows: G.722 has to find its step again."""
     audio = np.random.default_rng(1).normal(0, 5, 100 * PACKET)
     audio[25 * PACKET : 45 * PACKET] += dual_tone(digit, 20 * PACKET, (-3.0, -3.0))
     event = struct.pack("!BBH", 3, 0x80, duration)

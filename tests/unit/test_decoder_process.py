@@ -142,6 +142,20 @@ def test_a_decoder_under_the_filter_decodes_also_after_one_was_killed(codec: Dec
     assert second.end() == (0, b""), "it ends in good order, and has nothing to complain of"
 
 
+@pytest.mark.parametrize("codec", list(DecodedCodec), ids=lambda codec: codec.name)
+def test_a_decoder_tells_of_a_key_in_what_has_left_and_of_nothing_else(codec: DecodedCodec) -> None:
+    process = Process()
+    for stream, keys in ((1, ""), (2, "5"), (3, "")):
+        for payload in phones.sent(keyed(keys)[0], codec):
+            process.ours.send(struct.pack("<qIBBBH", stream, 0, What.LEFT, NUMBERS[codec], 0, 24) + payload)
+    process.ours.shutdown(socket.SHUT_WR)
+    told = []
+    while message := process.ours.recv(MOST_BYTES):
+        told.append((int.from_bytes(message[:8], "little"), message[12]))
+    assert set(told) == {(2, Said.LEAKED)}
+    assert process.end() == (0, b"")
+
+
 REFUSING = """
 from media import decoder
 def confine():

@@ -104,6 +104,8 @@ def _serve(user: str, address: str) -> None:
     """The phone's process; everything of pjsua2 happens on this thread."""
     import pjsua2 as pj  # whoever merely drives phones does not load it
 
+    from b2bua.demo import pjsip
+
     calls: list[Any] = []
 
     class Line(pj.Call):  # type: ignore[misc]
@@ -142,28 +144,9 @@ def _serve(user: str, address: str) -> None:
             answer.statusCode = 200
             Line(self, prm.callId).answer(answer)
 
-    endpoint, config = pj.Endpoint(), pj.EpConfig()
-    config.uaConfig.threadCnt, config.uaConfig.mainThreadOnly, config.uaConfig.maxCalls = 0, True, 4
-    config.logConfig.level = config.logConfig.consoleLevel = config.logConfig.msgLogging = 0
-    media = config.medConfig
-    media.clockRate = media.sndClockRate = 8000
-    media.noVad, media.ecTailLen, media.sndAutoCloseTime = True, 0, -1
-    media.threadCnt, media.hasIoqueue = 0, False
-    endpoint.libCreate()
-    endpoint.libInit(config)
-    transport = pj.TransportConfig()
-    transport.port, transport.boundAddress = 0, address
-    number = endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
-    endpoint.libStart()
-    endpoint.audDevManager().setNullDev()
-    for codec in endpoint.codecEnum2():
-        endpoint.codecSetPriority(codec.codecId, 200 if codec.codecId.startswith("PCMU/8000") else 0)
-    port = int(endpoint.transportGetInfo(number).localName.rsplit(":", 1)[1])
-    settings = pj.AccountConfig()
-    settings.idUri = f"sip:{user}@{address}:{port}"
-    settings.mediaConfig.lockCodecEnabled = False
-    rtp = settings.mediaConfig.transportConfig
-    rtp.boundAddress, rtp.port, rtp.portRange, rtp.randomizePort = address, 30_000, 30_000, True
+    endpoint = pj.Endpoint()
+    port = pjsip.start(endpoint, address, calls=4, codecs=("PCMU/8000",))
+    settings = pjsip.account(user, address, port, srtp=False)
     account = Account()
     account.create(settings)
     _report("ready", port=port)
