@@ -170,8 +170,13 @@ class Supervisor:
         if ended.done():
             return ended.result()
         self._charging.add(ended)
-        ended.add_done_callback(self._charging.discard)
+        ended.add_done_callback(self._charge_ended)
         return 0
+
+    def _charge_ended(self, ended: asyncio.Task[int]) -> None:
+        self._charging.discard(ended)
+        if not ended.cancelled() and (error := ended.exception()) is not None:
+            log.error("a payer could not be waited for", exc_info=error)
 
     def _hear_taken(self, channel: socket.socket) -> None:
         """Media says which payer it has given a charge, by its process id."""

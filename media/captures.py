@@ -18,11 +18,13 @@ from media.events import CaptureChanged, CaptureId, CaptureState, Field, Session
 from media.payers import Payers
 from provider_adapters.payment import Charge, Failed, Outcome, Unknown
 from tonewall.log import get_logger
+from tonewall.tasks import BackgroundTasks
 
 log = get_logger(__name__)
 _PAYER_PATIENCE = 20.0  # seconds that a submitted charge waits for a payer process
 _LEAKED = "A key was about to be heard by the agent, so the customer's audio was cut off. Tell your administrator."
 _UNMASKED = "The customer's audio is no longer certain to be kept from the agent. Try again."
+_FAILED = Unknown(reason="payer_failed")
 _NO_PAYER = "No payer process is ready, so nothing was sent. Check the provider's settings with `tonewall doctor`."
 
 
@@ -32,7 +34,6 @@ class _Running:
     session: Session
     by_info: bool = False  # keys come as SIP INFO
     timer: asyncio.TimerHandle | None = None
-    charge: asyncio.Task[None] | None = None
 
 
 @dataclass(slots=True)
@@ -43,6 +44,7 @@ class Captures:
     limits: Limits
     tell: Callable[[CaptureChanged], None]
     _running: dict[SessionId, _Running] = field(default_factory=dict)
+    _charging: BackgroundTasks = field(default_factory=BackgroundTasks)
 
     def __len__(self) -> int:
         return len(self._running)
@@ -88,7 +90,7 @@ class Captures:
         running = self._running[session]
         changes = running.capture.submit(_now())
         running.session.capture(False)
-        running.charge = asyncio.create_task(self._charge(running, charge), name="charge")
+        self._charging.start(self._charge(running, charge), "charge", lambda: self._settle(running, _FAILED))
         self._after(running, changes)
 
     def keys_waiting(self, session: SessionId, stream: int) -> None:
@@ -156,26 +158,34 @@ class Captures:
             pipe = await self.payers.take(_PAYER_PATIENCE)
             if pipe is not None:
                 log.info("charging", session=running.session.id, idempotency_key=charge.idempotency_key)
-                outcome = Unknown(reason="the payer failed")
+                outcome = _FAILED
                 outcome = await capture.spend(pipe, charge)
         except Exception as error:
             log.error("a charge failed", idempotency_key=charge.idempotency_key, exc_info=error)
         log.info("charged", idempotency_key=charge.idempotency_key, outcome=type(outcome).__name__)
-        if not capture.over:
-            self._after(running, capture.settle(outcome, _now()))
+        self._settle(running, outcome)
+
+    def _settle(self, running: _Running, outcome: Outcome) -> None:
+        if not running.capture.over:
+            self._after(running, running.capture.settle(outcome, _now()))
 
     def _expire(self, running: _Running) -> None:
         running.timer = None
-        self._after(running, running.capture.expire(_now()))
+        try:
+            changes = running.capture.expire(_now())
+        except Exception as error:
+            log.error("a capture's time could not end it", session=running.session.id, exc_info=error)
+            changes = running.capture.lost(_now())
+        self._after(running, changes)
 
     def _after(self, running: _Running, changes: list[CaptureChanged]) -> None:
         """Tell what changed, stop collecting where it is over, and set the next alarm."""
         capture, session = running.capture, running.session
-        if capture.over and self._running.get(session.id) is running:
-            del self._running[session.id]
-            session.capture(False)
         for change in changes:
             self.tell(msgspec.structs.replace(change, session=session.id))
+        if capture.over and self._running.get(session.id) is running:
+            del self._running[session.id]
+            self._stop_keeping(session)
         if running.timer is not None:
             running.timer.cancel()
             running.timer = None
@@ -183,6 +193,12 @@ class Captures:
         if due is not None:
             loop = asyncio.get_running_loop()
             running.timer = loop.call_at(due, self._expire, running)
+
+    def _stop_keeping(self, session: Session) -> None:
+        try:
+            session.capture(False)
+        except (OSError, ValueError) as error:
+            log.error("the core may still keep keys", session=session.id, exc_info=error)
 
 
 def _now() -> float:

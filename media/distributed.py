@@ -39,6 +39,7 @@ from media.service import MediaService
 from media.settings import MediaSettings
 from tonewall.frames import FrameConnection
 from tonewall.log import get_logger
+from tonewall.tasks import BackgroundTasks
 
 log = get_logger(__name__)
 _ROUND = 30  # pings in which each session is looked at once
@@ -56,7 +57,7 @@ class DistributedMedia(MediaService):
         self._servers = Servers([Server(each) for each in addresses], self._lost_server, self._look)
         self._there: dict[SessionId, RtpengineSession] = {}
         self._turns: weakref.WeakValueDictionary[SessionId, asyncio.Lock] = weakref.WeakValueDictionary()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._carrying = BackgroundTasks()
 
     async def start(self) -> None:
         """Listen for digits, and meet the servers. Raises OSError."""
@@ -74,9 +75,8 @@ class DistributedMedia(MediaService):
     # --- commands -------------------------------------------------------------------------------------------------
 
     def _heard(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
-        task = asyncio.create_task(self._in_turn(connection, command))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        failed = Refused(serial=command.serial, reason="an error in the media process")
+        self._carrying.start(self._in_turn(connection, command), "command", lambda: connection.send(failed))
 
     async def _in_turn(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
         async with self._turns.setdefault(command.session, asyncio.Lock()):

@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from provider_adapters.pipe import PayerGone, PayerPipe
 from tonewall.log import get_logger
+from tonewall.tasks import BackgroundTasks
 
 log = get_logger(__name__)
 _MOST_AT_ONCE = 8
@@ -28,7 +29,7 @@ class Payers:
     def __init__(self) -> None:
         self._ready: deque[PayerPipe] = deque()
         self._wanted: deque[asyncio.Future[PayerPipe]] = deque()
-        self._starting: set[asyncio.Task[None]] = set()
+        self._starting = BackgroundTasks()
         self._channel: socket.socket | None = None
 
     def __len__(self) -> int:
@@ -66,9 +67,8 @@ class Payers:
                     on_decoder(descriptor)
                 return
             for descriptor in descriptors:
-                task = loop.create_task(self._take_in(PayerPipe(socket.socket(fileno=descriptor))))
-                self._starting.add(task)
-                task.add_done_callback(self._starting.discard)
+                pipe = PayerPipe(socket.socket(fileno=descriptor))
+                self._starting.start(self._take_in(pipe), "payer", pipe.close)
 
         with channel:
             loop.add_reader(channel, readable)

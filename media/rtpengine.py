@@ -8,7 +8,6 @@ Rule 3: whatever moves a masked session masks it again before it is answered.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +20,7 @@ from media.mline import LocalStream, RemoteStream
 from media.ng import Answer, NgError, NgRefused, Value
 from media.servers import Server
 from tonewall.log import get_logger
+from tonewall.tasks import BackgroundTasks
 
 log = get_logger(__name__)
 RECIPE: Mapping[str, Value] = {"DTMF-security": "silence", "delay-buffer": 60, "flags": ["detect-DTMF"]}
@@ -50,7 +50,7 @@ class RtpengineSession:
         self.masked = False  # asked for, whether or not it was confirmed
         self._last_words: Answer = {}
         self._looks = itertools.count(1)
-        self._closing: asyncio.Task[None] | None = None
+        self._closing = BackgroundTasks()
         self._opened = False
 
     async def open(self) -> None:
@@ -149,7 +149,7 @@ class RtpengineSession:
         """Wipe and forget; the final counters, where `end` came before."""
         self.capture(False)
         if self._opened:
-            self._closing = asyncio.ensure_future(self.end())
+            self._closing.start(self.end(), "session")
         return counters(self._last_words, Side.CALLER), counters(self._last_words, Side.AGENT)
 
     # --- inside ---------------------------------------------------------------------------------------------------

@@ -136,9 +136,12 @@ class Servers:
     async def _watch(self, server: Server) -> None:
         while True:
             await asyncio.sleep(_INTERVAL)
-            await self._ping(server)
-            if server.up:
-                await self.look(server)
+            try:
+                await self._ping(server)
+                if server.up:
+                    await self.look(server)
+            except Exception as error:  # nobody else watches this server
+                log.error("an rtpengine server could not be watched", address=server.address.host, exc_info=error)
 
     async def _ping(self, server: Server) -> None:
         try:

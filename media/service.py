@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import itertools
 import os
 import signal
@@ -63,6 +62,7 @@ from tonewall import log
 from tonewall.frames import BadFrame, FrameConnection
 from tonewall.ini import ConfigError, load
 from tonewall.process import allow_many_files, end_with_parent, harden, overwrites_freed_memory
+from tonewall.tasks import BackgroundTasks
 
 logger = log.get_logger(__name__)
 
@@ -143,15 +143,21 @@ class MediaService:
         while True:
             await asyncio.sleep(self._quiet_time)
             for session_id, before in tuple(self._orphans.items()):
-                session = self._sessions.get(session_id)
-                if session is None:
-                    del self._orphans[session_id]
-                elif session.received() == before:
-                    logger.info("closed an orphan", session=session_id)
-                    self._close(session_id)
-                    del self._orphans[session_id]
-                else:
-                    self._orphans[session_id] = session.received()
+                try:
+                    self._look_at_orphan(session_id, before)
+                except Exception as error:  # the others' turn still comes
+                    logger.error("an orphan could not be looked at", session=session_id, exc_info=error)
+
+    def _look_at_orphan(self, session_id: SessionId, before: int) -> None:
+        session = self._sessions.get(session_id)
+        if session is None:
+            del self._orphans[session_id]
+        elif session.received() == before:
+            logger.info("closed an orphan", session=session_id)
+            del self._orphans[session_id]
+            self._close(session_id)
+        else:
+            self._orphans[session_id] = session.received()
 
     def _heard(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
         if isinstance(command, SetMask | CloseSession):
@@ -275,7 +281,10 @@ class MediaService:
 
     def _relay_reports(self, relay: Relay) -> None:
         for stream, kind in relay.take_events():
-            self._happened(stream, kind)
+            try:
+                self._happened(stream, kind)
+            except Exception as error:  # what came of the other streams is still to be told
+                logger.error("an event of the core failed", stream=stream, exc_info=error)
 
     def _happened(self, stream: int, kind: int) -> None:
         session = self._of_stream.get(stream)
@@ -335,9 +344,10 @@ async def run(settings: MediaSettings, path: Path, payers_channel: socket.socket
     payers = Payers()
     service = engine(settings)(settings, payers)
     await service.start()
-    tasks = [loop.create_task(service.end_quiet_orphans(), name="orphans")]
+    tasks = BackgroundTasks()
+    tasks.start(service.end_quiet_orphans(), "orphans")
     if payers_channel is not None:
-        tasks.append(loop.create_task(payers.receive(payers_channel, service.take_decoder), name="payers"))
+        tasks.start(payers.receive(payers_channel, service.take_decoder), "payers")
     path.unlink(missing_ok=True)  # noqa: ASYNC240  # before anything is served
     before = os.umask(0o177)
     try:
@@ -349,10 +359,7 @@ async def run(settings: MediaSettings, path: Path, payers_channel: socket.socket
     server.close()
     await service.stop()
     payers.close()
-    for task in tasks:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    await tasks.cancel()
 
 
 def main() -> None:

@@ -182,15 +182,19 @@ class RelayedSession:
         return not self.masked and self.relay.send_key(self.streams[stream], body, payload_type, clock_rate)
 
     def capture(self, on: bool) -> None:
-        """Keep the customer's key presses, or stop and wipe them. Raises OSError, ValueError."""
-        keyed = [
+        """Keep the customer's key presses, or stop and wipe them; a closed session keeps none. Raises OSError, ValueError."""
+        if not on:
+            for number in self._capturing:
+                self.relay.set_capture(number, False)
+            self._capturing = []
+            return
+        self._capturing = [
             number
             for number, types in zip(self.streams, self._types, strict=True)
             if types.events or (self._hears_tones and types.heard)
         ]
-        for number in keyed if on else self._capturing:
-            self.relay.set_capture(number, on)
-        self._capturing = keyed if on else []
+        for number in self._capturing:
+            self.relay.set_capture(number, True)
 
     def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int:
         """As `Relay.take_digits`."""
@@ -202,6 +206,7 @@ class RelayedSession:
 
     def close(self) -> tuple[LegCounters, LegCounters]:
         """Wipe and unbind; the final counters of the caller's and the agent's leg."""
+        self._capturing = []
         totals: dict[str, int] = {}
         while self.streams:
             for name, count in self.relay.close_stream(self.streams.pop()).items():

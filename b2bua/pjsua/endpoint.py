@@ -91,17 +91,17 @@ class PjsuaEngine:
             leg.told(Told(leg.call, "disconnected", 408))
         self._deliver()
         self._running = False
-        self._locator.close()
+        await self._locator.close()
         self._front.close()
         self._stack.stop()
         _log.info("sip_stopped", count=len(left))
 
     def _tick(self) -> None:
         if self._running:
+            asyncio.get_running_loop().call_later(_TICK, self._tick)  # first: what fails below is tried again
             self._stack.turn()
             if self._front.closing and not self._stack.calls:
                 self._idle.set()
-            asyncio.get_running_loop().call_later(_TICK, self._tick)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

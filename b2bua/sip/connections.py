@@ -23,6 +23,7 @@ from b2bua.sip.hop import Bind, Hop, Transport
 from b2bua.sip.stream import Connection, Limits, tune
 from b2bua.sip.tls import TlsContexts, matches, names, server_name
 from tonewall.log import get_logger
+from tonewall.tasks import BackgroundTasks
 
 _log = get_logger(__name__)
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST and leaves nothing behind
@@ -77,7 +78,7 @@ class Connections:
         self._from: Counter[str] = Counter()  # connections that each source has opened
         self._emptied = asyncio.Event()
         self._listeners: list[socket.socket] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks()
         self.counters: Counter[str] = Counter()
 
     def __len__(self) -> int:
@@ -105,8 +106,7 @@ class Connections:
 
     async def close(self, patience: float = 1.0) -> None:
         """Close everything, giving what was written a moment to leave."""
-        for task in list(self._tasks):
-            task.cancel()
+        await self._tasks.cancel()
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
@@ -125,9 +125,7 @@ class Connections:
             connection.tick(now)
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(work, "connection")
 
     # --- finding -----------------------------------------------------------------------------------------------------
 

@@ -130,7 +130,7 @@ class SipEngine:
             await self._close()
 
     async def _close(self) -> None:
-        self._locator.close()
+        await self._locator.close()
         await self._transports.close()
 
     def _relocated(self) -> None:

@@ -15,6 +15,7 @@ from b2bua.sip.resolve import Resolver
 from b2bua.sip.targets import Located
 from b2bua.sip.trunk import Peer, TrunkTable
 from tonewall.log import get_logger
+from tonewall.tasks import BackgroundTasks
 
 _EARLY = 0.8  # of the time to live has passed when the next answer is asked for
 _SOONEST = 2.0  # seconds between two questions, however short DNS's answers live
@@ -30,24 +31,22 @@ class Locator:
         self._resolver = resolver
         self._table = table
         self._changed = changed
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = BackgroundTasks()
 
     async def start(self, bound: Sequence[Transport], families: Container[int]) -> None:
         """`bound`: the transports that we listen on, best first; `families`: the address families."""
         named = {name: peer for name, peer in self._table.peers.items() if peer.trunk.host != DYNAMIC}
         asked = {name: asyncio.Event() for name in named}
-        self._tasks = [
-            asyncio.create_task(self._follow(peer, bound, families, asked[name])) for name, peer in named.items()
-        ]
+        for name, peer in named.items():
+            self._tasks.start(self._follow(peer, bound, families, asked[name]), "trunk")
         waiting = [asyncio.create_task(event.wait()) for event in asked.values()]
         if waiting:
             _, late = await asyncio.wait(waiting, timeout=_START)
             for task in late:
                 task.cancel()
 
-    def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+    async def close(self) -> None:
+        await self._tasks.cancel()
 
     async def _follow(
         self, peer: Peer, bound: Sequence[Transport], families: Container[int], asked: asyncio.Event

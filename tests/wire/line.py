@@ -26,10 +26,13 @@ class Feed:
 
     def views(self, call_id: str) -> list[dict[str, Any]]:
         """Every view of that call so far, in order."""
+        return [view for view in self.all_views() if view["id"] == call_id]
+
+    def all_views(self, event: str = "call") -> list[dict[str, Any]]:
+        """The data of every event of that name so far, in order."""
         whole = bytes(self.raw).rpartition(b"\n\n")[0]
-        calls = [event for event in whole.split(b"\n\n") if event.startswith(b"event: call\n")]
-        views = [json.loads(event.partition(b"data: ")[2]) for event in calls]
-        return [view for view in views if view["id"] == call_id]
+        named = [each for each in whole.split(b"\n\n") if each.startswith(f"event: {event}\n".encode())]
+        return [json.loads(each.partition(b"data: ")[2]) for each in named]
 
     def captures(self, call_id: str) -> list[dict[str, Any]]:
         """The capture in each of those views that has one."""

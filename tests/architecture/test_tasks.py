@@ -1,0 +1,43 @@
+"""No task fails silently: whoever makes one awaits it, or starts it as a `BackgroundTasks` task, which logs and acts."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests.architecture.source import MODULES, Module
+
+# Where tasks are made and awaited in the same module: looked at by hand.
+AWAITED = {
+    "b2bua.api.server": "`Serving.task`, awaited by `close` and watched by b2bua.app",
+    "b2bua.api.stream": "gathered by `EventStream.__call__`, which raises what they raised",
+    "b2bua.app": "watched by `run`, which stops when one ends",
+    "b2bua.doctor.examination": "awaited by `examine`",
+    "b2bua.sip.locator": "waits of `start`",
+    "b2bua.supervise": "a TaskGroup, and waits of one process; `_charge_ended` takes the charging ones",
+    "media.servers": "`Servers._watch`, which survives any error",
+    "provider_adapters.local_books": "shielded and awaited by `Provider._charge`",
+    "tonewall.tasks": "logs what they raise, and tells their owner",
+}
+MAKERS = frozenset({"create_task", "ensure_future", "run_coroutine_threadsafe"})
+
+
+def made(module: Module) -> list[int]:
+    """The lines on which this module makes a task."""
+    calls = (node.func for node in ast.walk(module.tree) if isinstance(node, ast.Call))
+    return [call.lineno for call in calls if isinstance(call, ast.Attribute | ast.Name) and name(call) in MAKERS]
+
+
+def name(call: ast.Attribute | ast.Name) -> str:
+    return call.attr if isinstance(call, ast.Attribute) else call.id
+
+
+@pytest.mark.parametrize("module", MODULES.values(), ids=lambda module: module.name)
+def test_a_task_is_awaited_or_a_background_task(module: Module) -> None:
+    if not module.name.startswith("b2bua.demo") and module.name not in AWAITED:
+        assert made(module) == [], f"{module.where}: use tonewall.tasks.BackgroundTasks"
+
+
+def test_who_may_make_tasks_makes_some() -> None:
+    assert [each for each in AWAITED if not made(MODULES[each])] == []
