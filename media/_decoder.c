@@ -30,7 +30,7 @@ static bool tell(struct relay *relay, struct stream *stream, enum what what, uin
                  const uint8_t *payload, size_t size) {
     const struct hold *hold = stream->mask.hold;
     uint8_t message[ASKED + QUEUE_MOST], *at = put(message, (uint64_t)stream->id, 8);
-    if (relay->decoder < 0)
+    if (relay->decoder < 0 || size > QUEUE_MOST)
         return false;
     at = put(put(put(at, serial, 4), what, 1), codec, 1);
     at = put(put(at, hold != NULL ? hold->manner.policy : 0, 1), hold != NULL ? (uint64_t)hold->manner.guard : 0, 2);
@@ -91,7 +91,7 @@ void decoder_event(struct relay *relay, struct stream *stream, int64_t now_ms) {
 
 /* The event has shut all that waits, so that each leaves at once. */
 void decoder_fill(struct relay *relay, struct stream *stream, struct filling *filling, int64_t now_ms) {
-    uint8_t packet[QUEUE_HEADER + QUEUE_MOST];
+    uint8_t packet[QUEUE_PACKET];
     for (size_t length; (length = filling_next(filling, packet)) > 0;) {
         uint32_t serial = wait_in_queue(relay, stream, filling->of.codec, packet, length, now_ms);
         if (serial == 0)

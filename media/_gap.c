@@ -28,7 +28,7 @@ void gap_fill(struct gap *gap, struct filling *filling, uint32_t ticks, uint16_t
     gap->next += ticks;
 }
 
-size_t filling_next(struct filling *filling, uint8_t *out) {
+size_t filling_next(struct filling *filling, uint8_t out[QUEUE_PACKET]) {
     if (filling->count == 0)
         return 0;
     uint32_t ticks = --filling->count == 0 ? filling->last : filling->of.step;
@@ -42,5 +42,5 @@ size_t filling_next(struct filling *filling, uint8_t *out) {
     }
     filling->seq++;
     filling->of.next += ticks;
-    return QUEUE_HEADER + silence(filling->of.codec, ticks, out + QUEUE_HEADER);
+    return QUEUE_HEADER + silence(filling->of.codec, ticks, out + QUEUE_HEADER, QUEUE_PACKET - QUEUE_HEADER);
 }

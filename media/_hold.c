@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { AHEAD = 320, FILL = 8000, LOUDEST = 90, SETTLING = 12, TAIL = 24, SILENCE = 480, TAKEN_OVER_MS = 100 };
+enum { AHEAD = 320, FILL = 8000, LOUDEST = 90, SETTLING = 12, TAIL = 24, TAKEN_OVER_MS = 100 };
 enum { OPEN, NOISY, FLAT }; /* what a block leaves as */
 
 static const int16_t FLAT_TONE[] = {0, 689, 1311, 1804, 2121, 2230, 2121, 1804, 1311, 689};
@@ -139,6 +139,8 @@ static void miss(struct hold *hold, uint32_t timestamp) {
 
 /* `payload` NULL: silence. `usual`: how large the frames are that may fill a gap after this one. */
 static void push(struct hold *hold, struct frame frame, const uint8_t *payload, int usual) {
+    if (hold->count == FRAMES || frame.size > FRAME_MOST || hold->total - start_of(hold) + frame.size > HOLD_RING - 2 * BLOCK)
+        return; /* `hold_takes` and `hold_lacks` have agreed to less */
     frame.start = hold->total;
     hold->frames[(hold->first + hold->count++) % FRAMES] = frame;
     hold->newest = frame;
@@ -235,9 +237,9 @@ static uint8_t noise(enum coding coding, int level, uint32_t timestamp) {
     return g711_encode(coding, (((int)(mixed >> 16) - 32768) * level) >> 15);
 }
 
-/* What was not looked into is. */
+/* What was not looked into is noise, and so is what is not known any more. */
 static int leaves_as(const struct hold *hold, int64_t block) {
-    return block < hold->block ? hold->shut[block % HOLD_BLOCKS] : NOISY;
+    return block >= 0 && block < hold->block && hold->block - block <= HOLD_BLOCKS ? hold->shut[block % HOLD_BLOCKS] : NOISY;
 }
 
 static uint8_t flat(enum coding coding, int place) {
@@ -282,7 +284,7 @@ static void build_part(const struct hold *hold, const struct frame *frame, int64
     }
 }
 
-size_t hold_next(struct hold *hold, bool all_of_it, uint8_t *out) {
+size_t hold_next(struct hold *hold, bool all_of_it, uint8_t out[HOLD_PACKET]) {
     if (hold->count == 0)
         return 0;
     const struct frame *frame = &hold->frames[hold->first % FRAMES];

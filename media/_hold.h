@@ -122,8 +122,11 @@ bool tones_event(struct tones *tones, int code, uint32_t first, uint16_t duratio
 
 enum policy { POLICY_MASK = 0, POLICY_MUTE_ON_KEY = 1, POLICY_MUTE = 2 };
 enum { GUARD = 24, MOST_GUARD = 6000 }; /* blocks: 120 ms, the longest that a tail of tone was seen to come after its event, and as much again */
-enum { FRAMES = 32, FRAME_MOST = 1280, HOLD_MOST = 4096, HOLD_BLOCKS = 128, HOLD_PRESSES = 8, RTP_HEADER = 12 };
-enum { HOLD_RING = HOLD_BLOCKS * BLOCK }; /* more than may wait, and no block in two pieces */
+enum { FRAMES = 32, FRAME_MOST = 1280, HOLD_MOST = 4096, HOLD_BLOCKS = 160, HOLD_PRESSES = 8, RTP_HEADER = 12, SILENCE = 480 };
+enum { HOLD_RING = HOLD_BLOCKS * BLOCK }; /* no block in two pieces */
+/* A frame is taken where HOLD_MOST samples wait at most. What fills the time before it, and what was lost, then comes first. Two
+ * blocks more: the one before the first that waits, and one that is not whole. */
+_Static_assert(HOLD_RING >= HOLD_MOST + SILENCE + FRAME_MOST + 2 * BLOCK, "what waits is overwritten");
 
 struct manner {
     enum policy policy;
@@ -180,8 +183,9 @@ bool hold_key(struct hold *hold, uint32_t ssrc, uint32_t timestamp, int code, ui
 bool hold_pressed(struct hold *hold, struct span *out); /* the next press that was heard; false: none */
 bool hold_is_quiet(const struct hold *hold, int64_t now_ms, int64_t quiet_ms); /* nothing has sounded for so long */
 void hold_end(struct hold *hold); /* nothing more has come for long: what was not looked past is shut */
-/* The next packet whose time has come, into `out` (RTP_HEADER + FRAME_MOST bytes); 0: none. */
-size_t hold_next(struct hold *hold, bool all_of_it, uint8_t *out);
+enum { HOLD_PACKET = RTP_HEADER + FRAME_MOST };
+/* The next packet whose time has come; 0: none. */
+size_t hold_next(struct hold *hold, bool all_of_it, uint8_t out[HOLD_PACKET]);
 int64_t hold_due_ms(const struct hold *hold); /* INT64_MAX: nothing waits */
 
 #endif

@@ -75,7 +75,7 @@ static void fill(struct mask *mask, uint32_t timestamp, bool event) {
 /* The same in a codec that is decoded elsewhere. */
 static void fill_decoded(struct mask *mask, uint32_t ssrc, uint32_t timestamp, bool event, struct filling *filling) {
     struct gap *gap = &mask->gap;
-    uint8_t quiet[QUEUE_MOST];
+    uint8_t quiet[QUEUE_PACKET];
     uint16_t leaves_as;
     bool is_agreed = mask->kinds[gap->type] == TYPE_DECODED && mask->codecs[gap->type] == gap->codec;
     if (ssrc != gap->ssrc || !is_agreed)
@@ -83,7 +83,7 @@ static void fill_decoded(struct mask *mask, uint32_t ssrc, uint32_t timestamp, b
     for (uint32_t ticks; filling->count < MOST_FILLINGS && (ticks = gap_lacks(gap, timestamp, event)) > 0;) {
         if (!track_insert(mask, ssrc, &leaves_as))
             return;
-        track_spare(mask, ssrc, -1, -(int)silence(gap->codec, ticks, quiet));
+        track_spare(mask, ssrc, -1, -(int)silence(gap->codec, ticks, quiet, sizeof quiet));
         gap_fill(gap, filling, ticks, leaves_as);
     }
 }
@@ -220,7 +220,7 @@ static void decide(struct mask *mask, uint8_t *packet, size_t length, int64_t no
     struct gap heard = {.bound = true, .type = rtp.type, .codec = (enum codec)mask->codecs[rtp.type], .ssrc = rtp.ssrc, .came_ms = now_ms};
     bool is_decoded = mask->on && !withhold && kind == TYPE_DECODED;
     if (is_decoded) {
-        heard.step = lasts(heard.codec, payload, size);
+        heard.step = QUEUE_HEADER + size <= QUEUE_MOST ? lasts(heard.codec, payload, size) : 0;
         heard.next = rtp.timestamp + heard.step;
         withhold = heard.step == 0 || !gap_takes(&mask->gap, rtp.ssrc, rtp.timestamp, now_ms);
         if (!withhold)

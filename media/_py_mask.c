@@ -85,7 +85,7 @@ static bool append(PyObject *list, const uint8_t *bytes, size_t length) {
 
 /* The packets that leave, as a list. */
 static PyObject *let_go(Mask *self, bool all_of_it) {
-    uint8_t out[RTP_HEADER + FRAME_MOST];
+    uint8_t out[HOLD_PACKET];
     PyObject *left = PyList_New(0);
     for (size_t length; left != NULL && self->mask.hold != NULL && (length = hold_next(self->mask.hold, all_of_it, out)) > 0;)
         if (!append(left, out, length))
@@ -117,7 +117,7 @@ static PyObject *mask_released(PyObject *self, PyObject *Py_UNUSED(ignored)) { r
 
 /* What fills a gap, and what the decoder process is to be asked of. */
 static bool keep_asked(Mask *self, struct decision *decision) {
-    uint8_t out[QUEUE_HEADER + QUEUE_MOST];
+    uint8_t out[QUEUE_PACKET];
     bool kept = true;
     for (size_t length; kept && (length = filling_next(&decision->filling, out)) > 0;)
         kept = append(self->asked, out, length);

@@ -41,7 +41,7 @@ void queue_shut(struct queue *queue) {
         place(queue, i)->answer = SHUT;
 }
 
-size_t queue_next(struct queue *queue, int64_t now_ms, uint8_t *out, enum codec *codec) {
+size_t queue_next(struct queue *queue, int64_t now_ms, uint8_t out[QUEUE_PACKET], enum codec *codec) {
     while (queue->count > 0) {
         struct waiting *waiting = place(queue, 0);
         if (waiting->answer == NOT_YET && now_ms - waiting->came_ms < QUEUE_PATIENCE_MS)
@@ -52,7 +52,8 @@ size_t queue_next(struct queue *queue, int64_t now_ms, uint8_t *out, enum codec 
         if (waiting->answer == OPEN)
             memcpy(out + QUEUE_HEADER, waiting->packet + QUEUE_HEADER, size);
         else
-            size = silence(*codec, lasts(*codec, waiting->packet + QUEUE_HEADER, size), out + QUEUE_HEADER);
+            size = silence(*codec, lasts(*codec, waiting->packet + QUEUE_HEADER, size), out + QUEUE_HEADER,
+                           QUEUE_PACKET - QUEUE_HEADER);
         explicit_bzero(waiting, sizeof *waiting);
         queue->first = (queue->first + 1) % QUEUE_PLACES;
         queue->count--;

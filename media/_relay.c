@@ -8,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-enum { TICK_MS = 10, ROOM = RTP_HEADER + FRAME_MOST };
-_Static_assert((int)ROOM <= (int)BUFFER, "what leaves fits beside what came");
+enum { TICK_MS = 10 };
+_Static_assert((int)HOLD_PACKET <= (int)BUFFER && (int)QUEUE_PACKET <= (int)BUFFER, "what leaves fits beside what came");
 
 int64_t clock_ms(void) {
     struct timespec now;

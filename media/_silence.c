@@ -86,7 +86,9 @@ uint32_t lasts(enum codec codec, const uint8_t *payload, size_t size) {
 
 /* --- nothing ---------------------------------------------------------------------------------------------------------------- */
 
-static size_t repeat(const uint8_t *frame, size_t length, size_t count, uint8_t *out) {
+static size_t repeat(const uint8_t *frame, size_t length, size_t count, uint8_t *out, size_t room) {
+    if (count > room / length)
+        return 0;
     for (size_t i = 0; i < count; i++)
         memcpy(out + i * length, frame, length);
     return count * length;
@@ -94,8 +96,10 @@ static size_t repeat(const uint8_t *frame, size_t length, size_t count, uint8_t 
 
 /* RFC 6716 section 3.1: frames of no length are what a sender leaves out, and a decoder goes on from what it heard before. The
  * mode is the same whatever the sender chose for its sound: CELT, narrowband, mono; frames as long as fit. */
-static size_t opus(uint32_t ticks, uint8_t *out) {
+static size_t opus(uint32_t ticks, uint8_t *out, size_t room) {
     uint8_t longest = 3;
+    if (ticks > OPUS_MOST || room < 2)
+        return 0;
     while (ticks % (OPUS_LEAST << longest) != 0)
         longest--;
     uint8_t count = (uint8_t)(ticks / (OPUS_LEAST << longest));
@@ -105,9 +109,11 @@ static size_t opus(uint32_t ticks, uint8_t *out) {
 }
 
 /* RFC 4867: no mode request, then a table of contents in which every frame is NO_DATA (type 15, of good quality). */
-static size_t amr(uint32_t frames, bool octets, uint8_t *out) {
+static size_t amr(uint32_t frames, bool octets, uint8_t *out, size_t room) {
     size_t width = octets ? 8 : 6, at = octets ? 8 : 4;
-    size_t length = octets ? 1 + frames : (4 + 6 * frames + 7) / 8;
+    size_t length = octets ? 1 + (size_t)frames : (4 + 6 * (size_t)frames + 7) / 8;
+    if (length > room)
+        return 0;
     memset(out, 0, length);
     out[0] = 0xF0;
     for (uint32_t frame = 0; frame < frames; frame++, at += width)
@@ -118,22 +124,22 @@ static size_t amr(uint32_t frames, bool octets, uint8_t *out) {
 
 uint32_t silence_fits(enum codec codec, uint32_t ticks) { return ticks - ticks % unit(codec); }
 
-size_t silence(enum codec codec, uint32_t ticks, uint8_t *out) {
+size_t silence(enum codec codec, uint32_t ticks, uint8_t *out, size_t room) {
     uint32_t frames = ticks / unit(codec);
     if (frames == 0)
         return 0;
     switch (codec) {
     case CODEC_OPUS:
-        return opus(frames * OPUS_LEAST, out);
+        return opus(frames * OPUS_LEAST, out, room);
     case CODEC_G729:
-        return repeat(G729_QUIET, G729_FRAME, frames, out);
+        return repeat(G729_QUIET, G729_FRAME, frames, out, room);
     case CODEC_GSM:
-        return repeat(GSM_QUIET, GSM_FRAME, frames, out);
+        return repeat(GSM_QUIET, GSM_FRAME, frames, out, room);
     case CODEC_AMR:
     case CODEC_AMR_WB:
     case CODEC_AMR_OCTETS:
     case CODEC_AMR_WB_OCTETS:
-        return amr(frames, is_octets(codec), out);
+        return amr(frames, is_octets(codec), out, room);
     default:
         return 0;
     }

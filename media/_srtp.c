@@ -185,7 +185,8 @@ static void note(struct sources *sources, uint32_t ssrc) {
     for (unsigned i = 0; i < sources->count; i++)
         if (sources->known[i] == ssrc)
             return;
-    sources->known[sources->count++] = ssrc;
+    if (sources->count < SOURCES)
+        sources->known[sources->count++] = ssrc;
 }
 
 static bool open_with(srtp_t session, bool is_rtp, uint8_t *packet, size_t *length) {

@@ -20,6 +20,9 @@ from .silence import clock, unit
 from .tones import ahead
 
 MOST = 30
+MOST_PAYLOAD = (
+    1388  # bytes; no longer packet waits for the decoder process, and so none leaves, and no gap is filled with one
+)
 TAKEN_OVER_MS = 100  # an SSRC that was silent for so long may be followed by another
 _WRAP = 1 << 32
 

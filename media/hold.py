@@ -34,8 +34,11 @@ AHEAD = 320  # samples that must have been heard after a frame: 40 ms
 MOST = 1280  # samples of a frame; larger ones are not understood
 FRAMES = 32
 FILL = 8000  # samples that are filled at once, at most: a second; what is later by more begins anew
-RING = 8192  # samples that are kept; half of them may wait
-BLOCKS = 128  # of which it is known whether they are shut
+WAITING = (
+    4096  # samples that may wait before a frame is taken: what fills the time before it, and what was lost, comes first
+)
+BLOCKS = 160  # of which it is known whether they are shut
+RING = BLOCKS * BLOCK  # samples that are kept: more than WAITING, SILENCE and MOST together
 LOUDEST = 90  # of the noise: -50 dBm0
 SETTLING = 12  # blocks of G.722 until what it is decoded to can be trusted: at first, after a loss and after what fills
 TAIL = 24  # blocks after an event in which a tone is its tail: 120 ms
@@ -161,7 +164,7 @@ class Hold:
         self._filled = True
 
     def _room(self, size: int, frames: int) -> bool:
-        return len(self._frames) < frames and self._total - self._start() + size <= RING // 2
+        return len(self._frames) < frames and self._total - self._start() + size <= WAITING
 
     def audio(self, parsed: Rtp, coding: Coding, now_ms: int) -> None:
         """A frame that `takes` has agreed to; its sequence number is the one it leaves as."""

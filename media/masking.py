@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 
 from . import report, telephone_event
 from .coding import Coding
-from .gaps import Gap
+from .gaps import MOST_PAYLOAD, Gap
 from .hold import Hold, Manner
 from .mline import DecodedCodec
 from .reassembly import ALIVE_MS, LOST, NEXT, Arrival, Presses
@@ -262,9 +262,9 @@ class Mask:
 
     def _asks(self, parsed: Rtp, codec: DecodedCodec, now_ms: int) -> bool:
         """Whether a packet may be asked of; what is missing before it is filled."""
-        if not lasts(codec, parsed.payload) or (
-            self._gap is not None and not self._gap.takes(parsed.ssrc, parsed.rtp_timestamp, now_ms)
-        ):
+        if len(parsed.payload) > MOST_PAYLOAD or not lasts(codec, parsed.payload):
+            return False
+        if self._gap is not None and not self._gap.takes(parsed.ssrc, parsed.rtp_timestamp, now_ms):
             return False
         self._fill_decoded(parsed.ssrc, parsed.rtp_timestamp, event=False)
         return True

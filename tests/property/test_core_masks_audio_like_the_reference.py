@@ -157,6 +157,39 @@ def test_numbers_follow_one_another_and_time_has_no_gap_where_events_were(seed):
         assert after.payload_type == MU
 
 
+@settings(max_examples=120, deadline=None)
+@given(
+    size=st.one_of(st.sampled_from([480, 800, 960, 1280]), st.integers(1, 1280)),
+    law=st.sampled_from([MU, A, G722]),
+    before=st.integers(1, 4),
+    event=st.integers(1, 40),
+    behind=st.one_of(st.integers(0, 12_000), st.sampled_from([6000, 8000, 10_000])),
+    seed=st.integers(0, 2**32),
+)
+def test_frames_up_to_the_longest_and_long_gaps_are_held_alike(size, law, before, event, behind, seed):
+    reference, core = pair()
+    core.switch(True)
+    reference.switch(True)
+    chance, at, number = random.Random(seed), 2**32 - 3 * size, 0
+
+    def alike(payload_type: int, rtp_timestamp: int, payload: bytes) -> None:
+        nonlocal number
+        packet = serialise(Rtp(payload_type, False, number, rtp_timestamp % 2**32, Ssrc(7), payload))
+        number += 1
+        assert core.rtp(packet, 20 * number)[0] == reference.rtp(packet, 20 * number)[0]
+        assert core.released() == list(reference.released())
+
+    for _ in range(before):
+        alike(law, at, chance.randbytes(size))
+        at += size
+    for part in range(1, event + 1):
+        alike(EVENT, at, b"\x05" + bytes([0x8A if part == event else 0x0A]) + (160 * part).to_bytes(2, "big"))
+    for _ in range(3):
+        alike(law, at + behind, chance.randbytes(size))
+        at += size
+    assert core.switch(False) == reference.switch(False)
+
+
 def send(core: _core.Mask, packet: Rtp, now: int) -> list[Rtp]:
     core.rtp(serialise(packet), now)
     return [heard for heard in map(parse, core.released()) if heard]
