@@ -133,6 +133,7 @@ def _engine(settings: SignallingSettings, board: Switchboard, ladders: Ladders) 
         on_event=board.on_leg_event,
         user_agent=f"Tonewall/{VERSION}",
         realm=general.realm,
+        bindings=general.directory / "bindings.json",
         ladders=ladders,
     )
 

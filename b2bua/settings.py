@@ -47,7 +47,7 @@ class GeneralSettings(Section):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
     directory: Path = Field(
         Path("/run/tonewall"),
-        description="a directory for sockets, private to Tonewall; it is made where it is missing",
+        description="a directory for sockets and bindings, private to Tonewall; it is made where it is missing",
     )
     ring_time: float = Field(180.0, gt=0, description="seconds that a call may ring")
     other_audio: OtherAudio = Field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from b2bua.call.leg import LegCommand, LegEvent, LegId
 from b2bua.call.trunk import Trunk
@@ -45,13 +46,15 @@ class SipEngine:
         limits: Limits | None = None,
         ladders: Ladders | None = None,
         realm: str = "tonewall",
+        bindings: Path | None = None,
     ) -> None:
         """`binds`: where we listen. The first that fits a peer is the one that calls to it leave by. `realm`: of our own
-        challenges."""
+        challenges. `bindings`: the file that keeps where trunks registered from."""
         self._binds = binds
         self._on_event = on_event
         self._user_agent = user_agent
         self._realm = realm
+        self._bindings = bindings
         self._tap = Tap(ladders or Ladders())
         self._timers = timers or Timers()
         self._counters: Counter[str] = Counter()
@@ -84,11 +87,13 @@ class SipEngine:
             realm=self._realm,
             relocated=self._relocated,
             settled=self._settled,
+            bindings=self._bindings,
         )
         self._signalling = signalling
         self.address, *_ = await self._transports.open(self._binds, self._trunks.hops)
         if standing:
             signalling.take_up(standing)
+        signalling.restore_bindings()
         families = self._transports.families()
         self._probes = Probes(signalling.ground, lambda: list(self._trunks.peers.values()))
         await self._locator.start([bind.transport for bind in self._binds], families)

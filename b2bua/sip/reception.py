@@ -1,7 +1,8 @@
 """What happens to a datagram: who sent it, what it is, which transaction, dialog or new leg it is for.
 
 Rule 1: strangers get 403 without state and without the parser, and so many a second at most; what they send that asks
-        for no answer is dropped. Only a REGISTER of theirs is read, where one may register, and no call hears of it.
+        for no answer is dropped. Where a trunk may register, a REGISTER of theirs is read, and an INVITE or OPTIONS that
+        could prove to be that trunk's: it is challenged, and no call hears of it until the proof is right.
 Rule 2: everything that is dropped or refused here is counted under its own name.
 """
 
@@ -43,6 +44,7 @@ from tonewall.log import get_logger
 
 _STRANGERS = 50.0  # answers a second; more would serve nobody but who floods us, or who is flooded with our answers
 _log = get_logger(__name__)
+_PROVABLE = (b"INVITE ", b"OPTIONS ")
 _ABILITIES = (ALLOW_LINE, SUPPORTED_LINE, ACCEPT_LINE)
 
 
@@ -72,7 +74,8 @@ class Reception:
             self._count["keepalives"] += 1  # RFC 5626 section 3.5.1, and the zero bytes of some phones
             return
         known, registers = self._trunks.admits(source), self._registrar.serves and data.startswith(b"REGISTER ")
-        if not known and not registers:
+        may_prove = self._registrar.serves and data.startswith(_PROVABLE)
+        if not (known or registers or may_prove):
             self._stranger(salvage(data.partition(b"\r\n\r\n")[0]), source)
             return
         try:
@@ -89,6 +92,12 @@ class Reception:
         if registers and isinstance(message, Request):
             self._registrar.receive(message)
             return
+        proved = None
+        if not known:
+            assert isinstance(message, Request)
+            proved = self._proved_stranger(message)
+            if proved is None:
+                return
         unwrap(message)
         self._ground.tap.received(message)
         if isinstance(message, Response):
@@ -100,7 +109,7 @@ class Reception:
         if message.method == "ACK":
             self._ack(message)
         else:
-            self._request(message)
+            self._request(message, proved)
 
     def broken(self, broken: Broken, source: Hop) -> None:
         """A stream whose next message cannot be made out; it is closed after this."""
@@ -143,7 +152,7 @@ class Reception:
         else:
             leg.on_ack(request)
 
-    def _request(self, request: Request) -> None:
+    def _request(self, request: Request, proved: Peer | None = None) -> None:
         layer = self._ground.layer
         known = layer.find(request, request.method)
         if known is not None:
@@ -153,12 +162,20 @@ class Reception:
             self._cancel(request)
         elif request.to_tag:
             self._in_dialog(request)
-        elif (peer := self._trunks.match(request.source, request.uri.user or "")) is None:
-            self._count["strangers"] += 1
-            self._stateless(request.head, request.source, 403)
-        elif request.method == "INVITE" and peer.trunk.challenge and not self._proved(peer, request):
-            return
-        elif request.method == "INVITE" and (request.head.call_id, request.from_tag) in self._ground.outgoing:
+        elif (peer := proved or self._sender(request)) is not None:
+            self._outside(request, peer)
+
+    def _sender(self, request: Request) -> Peer | None:
+        """The trunk that a request outside of a dialog comes from. None: it was challenged, or refused."""
+        peer = self._trunks.match(request.source, request.uri.user or "")
+        if peer is None:
+            return self._proved_stranger(request)
+        challenged = request.method == "INVITE" and peer.trunk.challenge
+        return None if challenged and not self._proved(peer, request) else peer
+
+    def _outside(self, request: Request, peer: Peer) -> None:
+        layer = self._ground.layer
+        if request.method == "INVITE" and (request.head.call_id, request.from_tag) in self._ground.outgoing:
             # An INVITE of ours came back: RFC 3261 section 16.3 item 4, in spirit.
             self._count["loops"] += 1
             self._refuse(layer.open_server(request), 482)
@@ -166,6 +183,29 @@ class Reception:
             self._refuse(layer.open_server(request), 482)
         else:
             self._opening(request, peer)
+
+    def _proved_stranger(self, request: Request) -> Peer | None:
+        """The trunk that registers here and whose password a request from elsewhere proves. None: it was challenged, or
+        refused (RFC 3261 section 22.2: whoever could prove who it is, is asked to)."""
+        now, source = self._ground.scheduler.now(), request.source
+        if request.to_tag or not (self._registrar.serves and request.method in {"INVITE", "OPTIONS"}):
+            self._stranger(request.head, source)
+            return None
+        peer = self._registrar.named(request.headers.getlist("Proxy-Authorization"))
+        trunk = peer.trunk if peer is not None and peer.takes(source.transport) else None
+        verdict = self._guard.judge(request, "Proxy-Authorization", trunk, now)
+        if peer is not None and verdict is Verdict.GOOD and self._ground.transports.adopt(source, peer.trunk):
+            self._trunks.remember(peer, source.host)
+            return peer
+        if not self._guard.patient(source.host, now):
+            self._stranger(request.head, source)
+            return None
+        self._count["challenges"] += 1
+        if self._manners.take(now):
+            lines = self._guard.lines(now, source.host, "Proxy-Authenticate", stale=verdict.renewed)
+            answer = response(request.head, source, 407, tag=stateless_tag(request.head), lines=lines)
+            self._ground.transports.send(answer, source)
+        return None
 
     def _proved(self, peer: Peer, request: Request) -> bool:
         """Whether the trunk has proved that it knows its password. If not, it has been asked to; nothing is kept of it."""

@@ -4,22 +4,24 @@ Rule 1: a binding is where the REGISTER came from, not what its Contact says: it
 Rule 2: no REGISTER makes a transaction: each answer can be made again, so a flood keeps nothing.
 Rule 3: a binding over a connection is over with it (RFC 5626 section 4.2.2): nobody listens where it came from.
 Rule 4: a trunk has MOST_BINDINGS at most; the newest is called first.
+Rule 5: bindings over UDP survive a restart (see `bindings`).
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
 
 from b2bua.call.limits import Bucket
 from b2bua.call.trunk import DYNAMIC
 from b2bua.sip.admission import unsupported
+from b2bua.sip.bindings import MOST_BINDINGS, Binding, BindingFile
 from b2bua.sip.compose import response, stateless_tag
 from b2bua.sip.connections import Lost
 from b2bua.sip.ground import Ground
 from b2bua.sip.guard import Guard, Verdict, name_in
-from b2bua.sip.hop import Hop
 from b2bua.sip.message import Request, name_addr, parameters, split_quoted
 from b2bua.sip.scheduler import Slot
 from b2bua.sip.targets import Located, Target
@@ -27,27 +29,21 @@ from b2bua.sip.trunk import Peer, TrunkTable
 from tonewall.log import get_logger
 
 SHORTEST = 60  # seconds of a binding
-MOST_BINDINGS = 4
 _ANSWERS = 100.0  # a second that those get who have proved nothing
 _log = get_logger(__name__)
 
 
-@dataclass(slots=True)
-class Binding:
-    """One contact of a trunk. `until` on the scheduler's clock."""
-
-    contact: str
-    hop: Hop
-    until: float
-    call_id: str
-    cseq: int
-
-
 class Registrar:
-    """One an engine. `changed` is called after a trunk's hops may have changed."""
+    """One an engine. `changed` is called after a trunk's hops may have changed; `kept`: where bindings are kept, if anywhere."""
 
     def __init__(
-        self, ground: Ground, trunks: TrunkTable, guard: Guard, count: Counter[str], changed: Callable[[], None]
+        self,
+        ground: Ground,
+        trunks: TrunkTable,
+        guard: Guard,
+        count: Counter[str],
+        changed: Callable[[], None],
+        kept: Path | None = None,
     ) -> None:
         self._ground = ground
         self._trunks = trunks
@@ -57,6 +53,10 @@ class Registrar:
         self._peers = {peer.trunk.username: peer for peer in trunks.peers.values() if peer.trunk.host == DYNAMIC}
         self._bindings: dict[str, list[Binding]] = {peer.trunk.name: [] for peer in self._peers.values()}
         self._manners = Bucket(_ANSWERS)
+        self._file: BindingFile | None = None
+        if kept is not None and self._peers:
+            dynamic = [peer.trunk for peer in self._peers.values()]
+            self._file = BindingFile(kept, dynamic, ground.scheduler.now, time.time)
         self.scheduled: Slot | None = None
 
     @property
@@ -64,11 +64,21 @@ class Registrar:
         """Whether there is anybody who may register."""
         return bool(self._peers)
 
+    def named(self, values: list[str]) -> Peer | None:
+        """The trunk that registers here and whose username these credentials name."""
+        return self._peers.get(name_in(values[0])) if values else None
+
+    def restore(self) -> None:
+        """Take back the bindings that an earlier process wrote."""
+        for name, bindings in (self._file.read() if self._file is not None else {}).items():
+            self._bindings[name][:] = bindings
+        for peer in self._peers.values():
+            self._settle(peer)
+
     def receive(self, request: Request) -> None:
         """A REGISTER, from anywhere."""
         now, source = self._ground.scheduler.now(), request.source
-        values = request.headers.getlist("Authorization")
-        peer = self._peers.get(name_in(values[0])) if values else None
+        peer = self.named(request.headers.getlist("Authorization"))
         trunk = peer.trunk if peer is not None and peer.takes(source.transport) else None
         verdict = self._guard.judge(request, "Authorization", trunk, now)
         if peer is not None and verdict is Verdict.GOOD and self._ground.transports.adopt(source, peer.trunk):
@@ -114,6 +124,7 @@ class Registrar:
                     kept.insert(0, Binding(contact, hop, now + seconds, request.head.call_id, request.cseq))
             del kept[MOST_BINDINGS:]
         self._settle(peer)
+        self._write()
         lines = [f"Contact: <{each.contact}>;expires={round(each.until - now)}" for each in kept]
         self._answer(request, 200, tuple(lines))
 
@@ -152,6 +163,11 @@ class Registrar:
             if len(alive) < len(kept):
                 kept[:] = alive
                 self._settle(peer)
+                self._write()
+
+    def _write(self) -> None:
+        if self._file is not None:
+            self._file.write(self._bindings)
 
 
 def _seconds(contact: str, header: str, most: int) -> int:

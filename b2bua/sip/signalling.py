@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable
+from pathlib import Path
 
 from b2bua.call.leg import (
     AnswerLeg,
@@ -70,8 +71,10 @@ class Signalling:
         realm: str = "tonewall",
         relocated: Callable[[], None] = lambda: None,
         settled: Callable[[], None] = lambda: None,
+        bindings: Path | None = None,
     ) -> None:
-        """`relocated`: a trunk registered from somewhere else; `settled`: all events have been delivered."""
+        """`relocated`: a trunk registered from somewhere else; `settled`: all events have been delivered; `bindings`: the file
+        that keeps where trunks registered from."""
         self._loop, self._trunks, self._count = loop, trunks, count
         self._on_event, self._settled = on_event, settled
         self._events: deque[tuple[LegId, LegEvent]] = deque()
@@ -82,10 +85,14 @@ class Signalling:
         layer = TransactionLayer(transports, self.soon, scheduler, timers, tap)
         self.ground = Ground(layer, scheduler, timers, transports, self._emit, user_agent, tap, count=count)
         guard = Guard(realm)
-        registrar = Registrar(self.ground, trunks, guard, count, relocated)
-        self._reception = Reception(self.ground, trunks, count, new_leg, guard, registrar)
+        self._registrar = Registrar(self.ground, trunks, guard, count, relocated, bindings)
+        self._reception = Reception(self.ground, trunks, count, new_leg, guard, self._registrar)
 
     # --- life --------------------------------------------------------------------------------------------------------
+
+    def restore_bindings(self) -> None:
+        """Find the trunks again that registered with an earlier process."""
+        self._registrar.restore()
 
     def leave(self) -> None:
         """Hang up every leg, and take no new ones."""

@@ -208,6 +208,12 @@ class TrunkTable:
                 self._by_ip.setdefault(ip, []).append(each)
         self._former = {ip for each in self.peers.values() for ip in each.former}
 
+    def remember(self, peer: Peer, ip: str) -> None:
+        """A trunk that registers here has proved from this address who it is: its dialogs from there are read from now on."""
+        peer.former.pop(ip, None)
+        peer.former = dict.fromkeys([*peer.former, ip][-_MOST_FORMER:])
+        self._former = {ip for each in self.peers.values() for ip in each.former}
+
     def at(self, ip: str) -> list[Peer]:
         """The trunks that are at an address, or were."""
         here = self._by_ip.get(ip)

@@ -23,9 +23,9 @@ from tests.wire.paying import without_complaint
 from tests.wire.sip_bridge import QUICK, Bridge, until
 from tests.wire.sip_peer import Call, SipPeer
 from tests.wire.stream_peer import StreamPeer, free_pair
-from tests.wire.test_registrar import DYNAMIC, PASSWORD, USER, Pbx, hops, pjsua
+from tests.wire.test_registrar import DYNAMIC, PASSWORD, USER, Pbx, answer_to, hops, pjsua
 from tests.wire.test_sip_engine import nothing_left
-from tests.wire.test_sip_stories import ANSWER, OFFER, Stage
+from tests.wire.test_sip_stories import ANSWER, OFFER, Stage, ack_of
 from tests.wire.test_sip_tcp import FAR, HERE
 
 BEHIND_NAT = {"Contact": "<sip:me@192.0.2.55:5099;transport=tcp>"}  # where nobody could ever reach it
@@ -121,10 +121,38 @@ async def test_whoever_connects_and_does_not_register_is_cut_off(scene: Scene):
         guest = stage.pbx
         await Pbx(stage).challenged()  # it talks, and proves nothing
         guest.send(guest.request("INVITE", body=OFFER))
+        await guest.hear("407")
+        guest.send(guest.request("MESSAGE"))
         await guest.hear("403")
         await guest.closed()
         assert stage.bridge.engine.counters()["connections_unregistered"] == 1
         assert stage.bridge.seen == []
+
+
+async def test_a_call_over_a_connection_that_nobody_registered_over_is_challenged_and_the_proof_keeps_it_open(
+    scene: Scene,
+):
+    async with scene.play(Limits(message_time=0.6)) as stage:
+        await scene.connect()
+        pbx = stage.pbx
+        pbx.send(pbx.request("INVITE", body=OFFER))
+        asked = await pbx.hear("407")
+        pbx.send(ack_of(pbx, asked))
+        pbx.send(pbx.request("INVITE", cseq=2, body=OFFER, **answer_to(asked, "INVITE")))
+        invite = await stage.carrier.hear("INVITE")
+        stage.carrier.reply(invite, 200, body=ANSWER)
+        call = Call.placed(await pbx.hear("200"))
+        pbx.send(pbx.request("ACK", cseq=2, call=call))
+        await stage.carrier.hear("ACK")
+        guest = StreamPeer(FAR, tls=scene.tls)  # its time begins later, so when it is over the other's would be
+        guest.engine = scene.pbx.engine
+        await guest.connect(scene.context)
+        await guest.closed()
+        guest.close()
+        stage.carrier.send(stage.carrier.request("BYE", call=Call.taken(invite)))
+        pbx.reply(await pbx.hear("BYE"), 200)
+        await stage.carrier.hear("200")
+        assert hops(stage) == []
 
 
 async def test_who_has_registered_is_not_cut_off(scene: Scene):
