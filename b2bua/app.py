@@ -88,7 +88,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         metrics.observe(record)
         records.put(record)
 
-    board = Switchboard(_plan(settings), keep, clock, ladders)
+    board = Switchboard(_plan(settings), keep, clock, ladders, records.fault)
     engine = _engine(settings, board, ladders)
     media = MediaClient(media_socket, board.on_media_answer, board.on_media_news, board.on_media_state)
     board.connect(engine, media)

@@ -8,6 +8,7 @@ Rule 3: a process that ends is said, with its signal or status, and started agai
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -19,6 +20,8 @@ from pathlib import Path
 from b2bua.call.codecs import OtherAudio
 from b2bua.settings import Settings
 from b2bua.trunk_settings import CarrierSettings
+from media.events import PayerFault
+from provider_adapters.payment import JOURNAL_FAILED, WRONG_CONFIGURATION
 from tonewall.ini import to_environment
 from tonewall.log import get_logger
 from tonewall.process import SUPERVISOR, card_environment, plain_environment
@@ -28,6 +31,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _GRACE = 5.0  # seconds that a process may take to stop
 _AFTER_PATIENCE = 10.0  # seconds beyond the provider's own times that a payer may take to end a charge under way
 _NOT_STARTED = 71  # as a status: EX_OSERR of sysexits.h
+_PAYER_FAULTS = {JOURNAL_FAILED: PayerFault.JOURNAL, WRONG_CONFIGURATION: PayerFault.SETTINGS}  # by a payer's status
 _QUICK = 2.0  # seconds: a process that ends sooner is started again more slowly each time
 
 
@@ -157,7 +161,12 @@ class Supervisor:
                 socket.send_fds(self._payers, [b"payer"], [for_media.fileno()])
             except OSError:
                 log.error("media took no payer", pid=process.pid)
-        return await self._until_taken(process)
+        status = await self._until_taken(process)
+        if status and self._payers is not None and not self._stop.is_set():
+            fault = _PAYER_FAULTS.get(status, PayerFault.ENDED)
+            with contextlib.suppress(OSError):  # media is on its way out, or reads nothing
+                self._payers.send(fault.value.encode())
+        return status
 
     async def _until_taken(self, process: asyncio.subprocess.Process) -> int:
         """Its status if it ends as it waits; 0 as soon as it has a charge, so that the next one is started meanwhile."""

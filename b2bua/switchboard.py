@@ -26,13 +26,15 @@ from b2bua.call.leg import (
     RejectLeg,
 )
 from b2bua.call.limits import Limiter
-from b2bua.call.view import CallView, NoSuchCall, Order, TrunkView
+from b2bua.call.view import CallView, Fault, NoSuchCall, NotWell, Order, ServiceView, Stops, TrunkView
 from b2bua.execution import Execution
+from b2bua.faults import Faults
 from b2bua.ladder.book import Ladders
 from b2bua.line import Line, read_back, written
 from b2bua.lines import Lines
 from b2bua.overview import health, trunks
 from b2bua.plan import Engine, Media, Plan
+from b2bua.records.store import RecordsFault
 from b2bua.turns import Turns
 from media.events import (
     AnyAnswer,
@@ -60,8 +62,9 @@ class Switchboard:
         record: Callable[[CallRecord], None],
         clock: Callable[[], float],
         ladders: Ladders | None = None,
+        records: Callable[[], RecordsFault | None] = lambda: None,
     ) -> None:
-        """`clock` gives seconds since the epoch and never runs backwards."""
+        """`clock` gives seconds since the epoch and never runs backwards; `records`: what is wrong with the call records."""
         self._plan, self._clock = plan, clock
         self._ladders = ladders or Ladders()
         self._engine: Engine | None = None
@@ -71,6 +74,7 @@ class Switchboard:
         self._limiter = Limiter(plan.limits)
         self._lines = Lines(self._limiter, self._ladders)
         self._counted: Counted | None = None
+        self._faults = Faults(lambda: self._media is not None and self._media.connected, records, clock)
         self._execution = Execution(
             self._lines, self._limiter, self._ladders, self._feed, record, clock, self._turns, self.on_leg_event
         )
@@ -153,6 +157,8 @@ class Switchboard:
     def on_media_answer(self, command: AnyCommand, answer: AnyAnswer) -> None:
         if isinstance(answer, Counted):
             self._counted = answer
+            self._faults.counted(answer)
+            self._feed.publish_service(ServiceView(faults=self.faults()))
             return
         if isinstance(answer, Done) and isinstance(command, SetRemote) and not command.mark:
             return  # as expected, and it moves no call
@@ -169,18 +175,20 @@ class Switchboard:
             self._turns.take(lambda: self._execution.step(line, lambda now: line.call.media_news(news, now)))
 
     def on_media_state(self, connected: bool) -> None:
+        self._faults.new_media()
         if connected:
             log.info("media connected")
             self.count()
             return
         self._counted = None
+        self._feed.publish_service(ServiceView(faults=self.faults()))
         log.error(
             "media lost", calls=len(self._lines), why="the media process ended; its calls end, new ones wait for it"
         )
         self._each(Call.media_lost)
 
     def count(self) -> None:
-        """Ask media what it holds, for the health check."""
+        """Ask media what it holds, for the health check; followers are told what is wrong once it has answered."""
         if self._media is not None and self._media.connected:
             self._media.send(CountSessions())
 
@@ -226,6 +234,8 @@ class Switchboard:
         return self._feed.calls()
 
     async def start_capture(self, call_id: str, order: Order) -> CallView:
+        if (fault := self._faults.stopping(Stops.CALLS, Stops.PAYMENTS)) is not None:
+            raise NotWell(fault.says)
         capture = token(16)
         return self._ask(call_id, lambda call, now: call.start_capture(capture, order, now))
 
@@ -238,7 +248,7 @@ class Switchboard:
     async def cancel_capture(self, call_id: str) -> CallView:
         return self._ask(call_id, lambda call, now: call.cancel_capture(now))
 
-    def follow(self) -> AsyncIterator[CallView]:
+    def follow(self) -> AsyncIterator[CallView | ServiceView]:
         return self._feed.follow()
 
     def trunks(self) -> list[TrunkView]:
@@ -246,6 +256,9 @@ class Switchboard:
 
     def health(self) -> dict[str, int | bool]:
         return health(len(self._lines), self._engine, self._media, self._counted)
+
+    def faults(self) -> tuple[Fault, ...]:
+        return self._faults.all()
 
     def _ask(self, call_id: str, request: Callable[[Call, float], list[CallCommand]]) -> CallView:
         line = self._lines.get(call_id)

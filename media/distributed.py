@@ -158,6 +158,9 @@ class DistributedMedia(MediaService):
         self._there.pop(session_id, None)
         return super()._close(session_id)
 
+    def _servers_up(self) -> int:
+        return len(self._servers.candidates())
+
     # --- servers --------------------------------------------------------------------------------------------------
 
     def _lost_server(self, server: Server) -> None:

@@ -45,6 +45,14 @@ class CaptureState(StrEnum):
     ABORTED = "aborted"  # cancelled, timed out, lost a digit, call gone; wiped
 
 
+class PayerFault(StrEnum):
+    """Why payer processes end instead of waiting for a charge."""
+
+    JOURNAL = "journal"  # it cannot be written
+    SETTINGS = "settings"  # [provider] is wrong, or its ca_file
+    ENDED = "ended"  # anything else
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """Base of every message on the socket."""
 
@@ -247,6 +255,8 @@ class Counted(Answer, frozen=True, kw_only=True, tag="counted"):
     sessions: int
     captures: int
     payers: int
+    payer_fault: PayerFault | None = None  # why none waits, as far as the supervisor knows
+    servers: int | None = None  # rtpengine servers that answer; None where the own core relays
     leaks: int = 0  # keys that got through a mask, and were stopped by the canary, since media started
     descriptors: int
 

@@ -14,6 +14,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 
+from media.events import PayerFault
 from provider_adapters.pipe import PayerGone, PayerPipe
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
@@ -21,6 +22,7 @@ from tonewall.tasks import BackgroundTasks
 log = get_logger(__name__)
 _MOST_AT_ONCE = 8
 DECODER = b"decoder"  # what the supervisor says with a socket that leads to one
+FAULTS = {fault.value.encode(): fault for fault in PayerFault}  # what it says, without a socket, of a payer that ended
 
 
 class Payers:
@@ -31,6 +33,12 @@ class Payers:
         self._wanted: deque[asyncio.Future[PayerPipe]] = deque()
         self._starting = BackgroundTasks()
         self._channel: socket.socket | None = None
+        self._fault: PayerFault | None = None
+
+    @property
+    def fault(self) -> PayerFault | None:
+        """Why the last payer ended that never waited; None once one waits."""
+        return None if len(self) else self._fault
 
     def __len__(self) -> int:
         """How many could charge now."""
@@ -62,6 +70,9 @@ class Payers:
                 loop.remove_reader(channel)
                 if not ended.done():
                     ended.set_result(None)
+            if message in FAULTS:
+                self._fault = FAULTS[message]
+                return
             if message == DECODER:
                 for descriptor in descriptors:
                     on_decoder(descriptor)
@@ -87,6 +98,7 @@ class Payers:
         self._offer(pipe)
 
     def _offer(self, pipe: PayerPipe) -> None:
+        self._fault = None
         while self._wanted:
             wanted = self._wanted.popleft()
             if not wanted.done():

@@ -273,9 +273,14 @@ class MediaService:
             sessions=len(self._sessions),
             captures=len(self._captures),
             payers=len(self._payers),
+            payer_fault=self._payers.fault,
+            servers=self._servers_up(),
             leaks=self._leaks,
             descriptors=len(os.listdir("/proc/self/fd")),
         )
+
+    def _servers_up(self) -> int | None:
+        return None
 
     # --- what happens by itself -----------------------------------------------------------------------------------
 

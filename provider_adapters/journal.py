@@ -26,6 +26,7 @@ from typing import Literal
 import msgspec
 
 from provider_adapters.payment import Charge, Failed, Outcome, Unknown
+from tonewall.disk import check_space
 
 ROTATE_AT = 16 * 1024 * 1024
 _CHUNK = 1024 * 1024
@@ -54,11 +55,12 @@ class Journal:
         self._lock = path.with_name(path.name + ".lock")
 
     def open(self) -> None:
-        """Make sure that the journal can be written, before it matters."""
+        """Make sure that the journal can be written, before it matters. To be asked again while nothing is written."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._locked():
             os.close(self._open())
             self._sync_directory()
+        check_space(self._path)
 
     def begin(self, charge: Charge) -> Outcome | None:
         """Note that the charge is about to be sent. None: noted. Else it must not be sent, and this is its outcome."""

@@ -5,7 +5,8 @@ and exits after the outcome, or when media closes. With it goes whatever JSON, T
 
 Rule 1: it does not start where freed memory is not overwritten (tonewall.process.card_environment).
 Rule 2: whatever happens, media gets an outcome: Failed if nothing was sent, else the provider's answer or Unknown.
-Rule 3: an outcome leaves only after it was searched for the card's own digits; providers do quote what they are sent.
+Rule 3: a payer that waits ends as soon as the journal can no longer be written: nobody shall key a card for it.
+Rule 4: an outcome leaves only after it was searched for the card's own digits; providers do quote what they are sent.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import asyncio
 import contextlib
 import os
 import re
+import select
 import signal
 import socket
 from pathlib import Path
@@ -35,16 +37,29 @@ from provider_adapters.base import Flow
 from provider_adapters.card import BadCard, Card, CardBlock
 from provider_adapters.journal import Journal
 from provider_adapters.messages import ChargeRequest, Ready, Result, receive_exactly, receive_request
-from provider_adapters.payment import Approved, Charge, Declined, Failed, Outcome, Unknown
+from provider_adapters.payment import (
+    JOURNAL_FAILED,
+    WRONG_CONFIGURATION,
+    Approved,
+    Charge,
+    Declined,
+    Failed,
+    Outcome,
+    Unknown,
+)
 from provider_adapters.runner import Runner
 from tonewall import log as logs
 from tonewall.frames import BadFrame, pack
 from tonewall.process import harden, overwrites_freed_memory
 
-WRONG_CONFIGURATION = 78  # EX_CONFIG of sysexits.h
+_LOOK_EVERY = 3.0  # seconds between two looks at the journal while no charge comes
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _WITHHELD = "withheld"
 log = logs.get_logger(__name__)
+
+
+class JournalFailed(Exception):
+    """The journal cannot be written; the cause is an OSError."""
 
 
 class Payer:
@@ -58,11 +73,15 @@ class Payer:
         self._runner = Runner(account)
 
     def serve(self) -> None:
-        """Wait for one charge and answer it. Returns early where media closes before it handed over everything."""
+        """Wait for one charge and answer it. Returns early where media closes before it handed over everything.
+
+        Raises JournalFailed before a charge comes, OSError and BadFrame where the socket fails."""
         with asyncio.Runner() as loop:
-            self._journal.open()
+            self._look_at_journal()
             loop.run(self._runner.open())
             self._sock.sendall(pack(Ready(pid=os.getpid(), patience=self._account.patience)))
+            while not select.select([self._sock], [], [], _LOOK_EVERY)[0]:
+                self._look_at_journal()
             request = receive_request(self._sock)
             if request is None:
                 return
@@ -75,6 +94,12 @@ class Payer:
                 with contextlib.suppress(OSError):
                     self._sock.sendall(pack(Result(outcome=outcome)))
             loop.run(self._runner.close())
+
+    def _look_at_journal(self) -> None:
+        try:
+            self._journal.open()
+        except OSError as error:
+            raise JournalFailed from error
 
     def _take(self, request: ChargeRequest, loop: asyncio.Runner) -> Outcome | None:
         try:
@@ -169,6 +194,11 @@ def main() -> int:
             return WRONG_CONFIGURATION
         try:
             payer.serve()
+        except JournalFailed as failed:
+            cause = failed.__cause__
+            why = cause.strerror if isinstance(cause, OSError) else None
+            log.error("journal_failed", key="[provider] journal", why=why, exc_info=cause)
+            return JOURNAL_FAILED
         except (OSError, BadFrame) as error:
             log.error("gave_up", exc_info=error)
             return 1

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import msgspec
 
+# A payer's exit status where it never took a charge (sysexits.h).
+JOURNAL_FAILED = 74  # EX_IOERR
+WRONG_CONFIGURATION = 78  # EX_CONFIG
+
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be paid. `amount` is in the currency's minor unit (ISO 4217 exponent)."""

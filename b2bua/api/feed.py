@@ -18,13 +18,13 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 
-from b2bua.call.view import CallState, CallView, CaptureStage
+from b2bua.call.view import CallState, CallView, CaptureStage, ServiceView
 
 
-class Follower(AsyncIterator[CallView]):
+class Follower(AsyncIterator[CallView | ServiceView]):
     """One reader of a Feed. For one task at a time; ends when it was dropped, closed, or the feed is closed."""
 
-    def __init__(self, feed: Feed, now: Iterable[CallView], backlog: int) -> None:
+    def __init__(self, feed: Feed, now: Iterable[CallView | ServiceView], backlog: int) -> None:
         self._feed = feed
         self._waiting = deque(now)
         self._limit = len(self._waiting) + backlog
@@ -32,7 +32,7 @@ class Follower(AsyncIterator[CallView]):
         self._over = False
         self.dropped = False
 
-    def _push(self, view: CallView) -> None:
+    def _push(self, view: CallView | ServiceView) -> None:
         if len(self._waiting) >= self._limit:
             self.dropped = True
             self._waiting.clear()
@@ -46,7 +46,7 @@ class Follower(AsyncIterator[CallView]):
         self._feed._followers.discard(self)
         self._wake.set()
 
-    async def __anext__(self) -> CallView:
+    async def __anext__(self) -> CallView | ServiceView:
         while not self._waiting:
             if self._over:
                 raise StopAsyncIteration
@@ -67,6 +67,7 @@ class Feed:
         """`backlog`: how many views a follower may be behind before it is dropped."""
         self._backlog = backlog
         self._calls: dict[str, CallView] = {}
+        self._service = ServiceView()
         self._followers: set[Follower] = set()
 
     def publish(self, view: CallView) -> None:
@@ -78,13 +79,22 @@ class Feed:
         for follower in tuple(self._followers):
             follower._push(view)
 
+    def publish_service(self, view: ServiceView) -> None:
+        """Tell every follower what is wrong, where that has changed. Never waits."""
+        if view == self._service:
+            return
+        self._service = view
+        for follower in tuple(self._followers):
+            follower._push(view)
+
     def calls(self) -> list[CallView]:
         """The newest view of each call that is not over, oldest call first."""
         return list(self._calls.values())
 
     def follow(self) -> Follower:
-        """The current calls, then every view that is published from now on."""
-        follower = Follower(self, self._calls.values(), self._backlog)
+        """What is wrong, where anything is; the current calls, then every view that is published from now on."""
+        first = (self._service,) if self._service.faults else ()
+        follower = Follower(self, (*first, *self._calls.values()), self._backlog)
         self._followers.add(follower)
         return follower
 

@@ -88,12 +88,20 @@ def _asked(request: Request, what: str, call_id: str) -> None:
 def _service(desk: CallDesk) -> APIRouter:
     router = APIRouter(tags=["service"])
 
-    @router.get("/healthz", summary="Whether the service is well", responses={503: {"description": "Media is away."}})
+    @router.get(
+        "/healthz",
+        summary="Whether the service is well",
+        responses={503: {"description": "Calls, payments or call records are at a stop; `faults` says why."}},
+    )
     async def healthz() -> Response:
-        """For load balancers and the container's health check; needs no token. 503 while the media process is away."""
-        health = desk.health()
-        well = bool(health.get("media", False))
-        return JSONResponse({"status": "ok" if well else "media is away", **health}, 200 if well else 503)
+        """For load balancers and the container's health check; needs no token. `status` is `ok`, `degraded` (200: something
+        is wrong that stops nothing yet) or `unhealthy` (503); `faults` says what is wrong, the worst first.
+        """
+        faults = desk.faults()
+        well = not any(fault.stops for fault in faults)
+        status = ("degraded" if faults else "ok") if well else "unhealthy"
+        told = [msgspec.to_builtins(fault) for fault in faults]
+        return JSONResponse({"status": status, "faults": told, **desk.health()}, 200 if well else 503)
 
     @router.get("/v1/currencies", summary="Currencies and their decimals", responses=problems(401))
     async def currencies() -> dict[str, int]:
@@ -131,8 +139,9 @@ def _calls(desk: CallDesk, streams: Streams) -> APIRouter:
     )
     async def feed() -> Response:
         """An event `calls` with the ids of all calls that there are; then an event `call`, whose data is a CallView,
-        for each of them and for every change. A comment every 15 s shows that the line is alive. Who reads too slowly
-        is cut off; whoever comes back begins with the current calls again.
+        for each of them and for every change. An event `service`, whose data is a ServiceView, says what is wrong with
+        Tonewall itself, where anything is, and each change of that. A comment every 15 s shows that the line is alive.
+        Who reads too slowly is cut off; whoever comes back begins with the current calls again.
         """
         if streams.full:
             return problem(503, "Too many feeds are open.", {"Retry-After": "5"})
@@ -149,11 +158,11 @@ def _capture(desk: CallDesk) -> APIRouter:
         "",
         summary="Start a payment",
         status_code=201,
-        responses={201: call_answer("Masking is being switched on."), **problems(401, 404, 409, 413, 422)},
+        responses={201: call_answer("Masking is being switched on."), **problems(401, 404, 409, 413, 422, 503)},
     )
     async def start(request: Request, call_id: CallId, order: OrderBody) -> Response:
         """Masks the call, then collects card number, expiry and security code. The customer may key when the stage is
-        `collecting`, not before.
+        `collecting`, not before. 503 while no card could be charged: no payer process, or a journal that cannot be written.
         """
         _asked(request, "capture", call_id)
         answer = _view(await desk.start_capture(call_id, order.to_order()), 201)

@@ -7,7 +7,7 @@ Rule 2: what ended is counted from its record, as the database gets it; what is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -17,7 +17,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from b2bua.api.schema import problems
 from b2bua.call.cdr import CallRecord, LegRecord
-from b2bua.call.view import CallDesk, CaptureStage
+from b2bua.call.view import CallDesk, CaptureStage, Fault, Stops
 
 _DIRECTIONS = frozenset({"inbound", "outbound"})
 _OUTCOMES = frozenset({"approved", "declined", "failed", "unknown", *CaptureStage})
@@ -87,23 +87,28 @@ class Metrics:
             if score is not None:
                 histogram.labels(side).observe(score)
 
-    def text(self, health: Mapping[str, int | bool]) -> bytes:
-        """In Prometheus' text format. `health`: as `CallDesk.health` tells it."""
+    def text(self, health: Mapping[str, int | bool], faults: Sequence[Fault] = ()) -> bytes:
+        """In Prometheus' text format. `health` and `faults`: as `CallDesk` tells them."""
         now = CollectorRegistry()
-        now.register(_Now(health))
+        now.register(_Now(health, faults))
         return generate_latest(self._registry) + generate_latest(now)
 
 
 class _Now:
     """What the desk says at this moment, as a collector."""
 
-    def __init__(self, health: Mapping[str, int | bool]) -> None:
-        self._health = health
+    def __init__(self, health: Mapping[str, int | bool], faults: Sequence[Fault]) -> None:
+        self._health, self._faults = health, faults
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("tonewall_media_up", "Whether media is connected.", int(self._health.get("media", 0)))
         for name, text in _NOW.items():
             yield GaugeMetricFamily(f"tonewall_{name}", text, int(self._health.get(name, 0)))
+        stopped = {fault.stops for fault in self._faults}
+        faulty = GaugeMetricFamily("tonewall_stopped", "Whether a fault stops this, as in /healthz.", labels=["what"])
+        for what in Stops:
+            faulty.add_metric([what], int(what in stopped))
+        yield faulty
         for name, text in _SO_FAR.items():
             yield CounterMetricFamily(f"tonewall_{name}", text, int(self._health.get(name, 0)))
 
@@ -119,6 +124,6 @@ def metrics_routes(metrics: Metrics, desk: CallDesk) -> APIRouter:
     @router.get("/metrics", summary="Counts for Prometheus", responses=problems(401))
     async def scrape() -> Response:
         """In Prometheus' text format. No label holds anything of a call."""
-        return Response(metrics.text(desk.health()), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+        return Response(metrics.text(desk.health(), desk.faults()), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     return router

@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from b2bua.call.view import NoSuchCall, NotNow
+from b2bua.call.view import NoSuchCall, NotNow, NotWell
 
 MEDIA_TYPE: Final = "application/problem+json"
 NO_SUCH_CALL: Final = "There is no such call, or it has ended."
@@ -69,6 +69,10 @@ async def _not_now(_request: Request, error: Exception) -> Response:
     return problem(409, str(error) or "This is not possible now.")
 
 
+async def _not_well(_request: Request, error: Exception) -> Response:
+    return problem(503, str(error), {"Retry-After": "5"})
+
+
 async def _invalid(_request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
@@ -100,5 +104,6 @@ def add_handlers(app: FastAPI) -> None:
     """Answer every error of `app` as a problem."""
     app.add_exception_handler(NoSuchCall, _no_such_call)
     app.add_exception_handler(NotNow, _not_now)
+    app.add_exception_handler(NotWell, _not_well)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)

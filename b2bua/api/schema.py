@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from b2bua.api.problems import MEDIA_TYPE
-from b2bua.call.view import CallView, TrunkView
+from b2bua.call.view import CallView, ServiceView, TrunkView
 from b2bua.ladder.view import LadderSummary, LadderView
 from tonewall.version import VERSION
 
@@ -123,7 +123,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         ],
     )
     components = document.setdefault("components", {})
-    shapes = [CallView, TrunkView, LadderSummary, LadderView]
+    shapes = [CallView, ServiceView, TrunkView, LadderSummary, LadderView]
     _, own = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
     components["schemas"] = {
         **{name: part for name, part in components.get("schemas", {}).items() if "ValidationError" not in name},

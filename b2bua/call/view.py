@@ -87,6 +87,28 @@ class TrunkView(msgspec.Struct, frozen=True, kw_only=True):
     registration: str | None = None  # how far ours is there, where there is to be one
 
 
+class Stops(StrEnum):
+    """What a fault makes impossible."""
+
+    CALLS = "calls"
+    PAYMENTS = "payments"
+    RECORDS = "records"
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with this Tonewall now. `says`: a sentence for agents and engineers; `stops` is None for a warning."""
+
+    what: str  # media, rtpengine, payers, records or database
+    says: str
+    stops: Stops | None
+
+
+class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether this Tonewall is well; the feed tells it when it changes."""
+
+    faults: tuple[Fault, ...] = ()
+
+
 class NoSuchCall(Exception):
     """There is no such call, or it has ended."""
 
@@ -95,16 +117,22 @@ class NotNow(Exception):
     """The request does not fit the state of the call or capture; `str(error)` says why, fit for the agent's eyes."""
 
 
+class NotWell(Exception):
+    """No payment can be made now, in this call or another; `str(error)` says why, fit for the agent's eyes."""
+
+
 class CallDesk(Protocol):
-    """The calls, as the API sees them. Every method raises NoSuchCall or NotNow, and nothing else of its own."""
+    """The calls, as the API sees them. Every method raises NoSuchCall, NotNow or NotWell, and nothing else of its own."""
 
     def calls(self) -> list[CallView]: ...
     async def start_capture(self, call_id: str, order: Order) -> CallView: ...
     async def reset_capture(self, call_id: str, field: Field | None = None) -> CallView: ...
     async def submit_capture(self, call_id: str) -> CallView: ...
     async def cancel_capture(self, call_id: str) -> CallView: ...
-    def follow(self) -> AsyncIterator[CallView]:
-        """Every call that is up, then each change as it happens. Slow readers are dropped, not waited for."""
+    def follow(self) -> AsyncIterator[CallView | ServiceView]:
+        """Every call that is up, then each change as it happens. Slow readers are dropped, not waited for.
+
+        What is wrong with the service comes first, where anything is, and again when it changes."""
         ...
 
     def trunks(self) -> list[TrunkView]:
@@ -113,4 +141,8 @@ class CallDesk(Protocol):
 
     def health(self) -> dict[str, int | bool]:
         """For the health check: `{"media": bool, "calls": int, "payers": int}`."""
+        ...
+
+    def faults(self) -> tuple[Fault, ...]:
+        """What is wrong now, the worst first."""
         ...

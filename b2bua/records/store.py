@@ -1,27 +1,30 @@
 """Keeping call detail records: first in a spool file, then in the database, and not for ever.
 
 Rule 1: a record is on the spool before `put` returns, so a crash, a full queue or a database that is down loses none.
-Rule 2: the database is written by one thread, in batches; the event loop never waits for it.
+        Where the spool cannot be written, the newest records are held in memory until it or the database takes them.
+Rule 2: the database is written by one thread, in batches; the event loop never waits for it. No exception ends it.
 Rule 3: a record that is written twice (a crash between commit and truncation) is one row: the call's id is the key.
+Rule 4: a record that the database refuses holds up no other: its texts are written in ASCII, or it is set aside in
+        `SPOOL.refused`.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, NoSuchModuleError
 
 from b2bua.call.cdr import CallRecord
-from b2bua.records.table import CALLS, METADATA, SCHEMA, UPGRADES, VERSION, row
+from b2bua.records.spool import Spool
+from b2bua.records.table import CALLS, METADATA, SCHEMA, UPGRADES, VERSION, plain, row
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -30,9 +33,16 @@ _GATHER = 2.0  # seconds to let records gather before a batch: a small one costs
 _RETRY = (1.0, 30.0)  # seconds between attempts while the database does not answer: first, longest
 _PRUNE_EVERY = 3600.0  # seconds
 _DAY = 86_400.0
-_READ = 1 << 20  # bytes of the spool looked at for a batch; more than any record has
+_REFUSALS = (DataError, IntegrityError, UnicodeError)  # of one record, where the database itself is well
 _DECODER = msgspec.json.Decoder(CallRecord)
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+class RecordsFault(NamedTuple):
+    """What is wrong with the records. `losing`: some may be lost, not only late."""
+
+    says: str
+    losing: bool
 
 
 class StoreError(Exception):
@@ -45,7 +55,9 @@ def connect(url: str) -> sqlalchemy.Engine:
         parsed = sqlalchemy.make_url(url)
         if parsed.get_backend_name() not in _INSERT:
             raise StoreError("expected sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE")
-        engine = sqlalchemy.create_engine(parsed, pool_pre_ping=True)
+        # A server in SQL_ASCII gives psycopg octets instead of text, unless the client names an encoding.
+        encoding = {} if parsed.get_backend_name() == "sqlite" else {"client_encoding": "utf8"}
+        engine = sqlalchemy.create_engine(parsed, pool_pre_ping=True, connect_args=encoding)
     except ModuleNotFoundError as error:
         raise StoreError(f"the driver {error.name} is missing; install tonewall[postgresql]") from None
     except (ArgumentError, NoSuchModuleError, ValueError):
@@ -80,11 +92,15 @@ def prune(engine: sqlalchemy.Engine, before: float) -> int:
         return int(done.rowcount)
 
 
-def insert(engine: sqlalchemy.Engine, records: Sequence[CallRecord]) -> None:
+def insert(
+    engine: sqlalchemy.Engine,
+    records: Sequence[CallRecord],
+    values: Callable[[CallRecord], dict[str, Any]] = row,
+) -> None:
     """Add rows; those whose call is there already are left as they are."""
     statement = _INSERT[engine.dialect.name](CALLS).on_conflict_do_nothing(index_elements=[CALLS.c.call])
     with engine.begin() as connection:
-        connection.execute(statement, [row(record) for record in records])
+        connection.execute(statement, [values(record) for record in records])
 
 
 def _tune_sqlite(connection: Any, _record: object) -> None:
@@ -98,12 +114,10 @@ class RecordStore:
 
     def __init__(self, engine: sqlalchemy.Engine, spool: Path, retention: float) -> None:
         """Raises OSError where the spool cannot be opened."""
-        spool.parent.mkdir(parents=True, exist_ok=True)
         self._engine, self._retention = engine, retention
-        self._spool = os.open(spool, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._lock = threading.Lock()  # the spool's end: held to append, and to look whether all of it is done
-        self._done = 0  # bytes of the spool that are in the database
+        self._spool = Spool(spool)
         self._more, self._stop = threading.Event(), threading.Event()
+        self._refused_by: str | None = None  # the exception's type, while the database takes no records
         self._thread = threading.Thread(target=self._run, name="records", daemon=True)
 
     def start(self) -> None:
@@ -113,12 +127,21 @@ class RecordStore:
 
     def put(self, record: CallRecord) -> None:
         """Keep a record. Does not wait for the database."""
-        try:
-            with self._lock:
-                os.write(self._spool, msgspec.json.encode(record) + b"\n")
-        except OSError as error:
-            log.error("a call record could not be written", call=record.call, exc_info=error)
+        self._spool.append(msgspec.json.encode(record))
         self._more.set()
+
+    def fault(self) -> RecordsFault | None:
+        """What is wrong now, in words for an engineer; None where every record is kept."""
+        error = self._spool.fault()
+        if error is not None:
+            lost = f"; {self._spool.lost} are lost" if self._spool.lost else ""
+            return RecordsFault(f"Call records cannot be written to disk: {error.strerror} ([cdr] spool){lost}.", True)
+        if self._thread.ident is not None and not self._thread.is_alive() and not self._stop.is_set():
+            return RecordsFault("The thread that writes call records has ended; restart Tonewall.", True)
+        if self._refused_by is not None:
+            why = f"The database takes no call records ({self._refused_by}); they wait on the spool. See [cdr] url."
+            return RecordsFault(why, False)
+        return None
 
     def close(self, patience: float = 5.0) -> None:
         """Write what is left, for so many seconds at most; the rest stays on the spool for the next start."""
@@ -127,7 +150,7 @@ class RecordStore:
         if self._thread.ident is not None:
             self._thread.join(patience)
         if not self._thread.is_alive():
-            os.close(self._spool)
+            self._spool.close()
             self._engine.dispose()
 
     # --- the thread -----------------------------------------------------------------------------------------------
@@ -146,11 +169,14 @@ class RecordStore:
                     log.info(
                         "old call records deleted", count=prune(self._engine, time.time() - self._retention * _DAY)
                     )
-            except (SQLAlchemyError, StoreError) as error:
+                self._refused_by = None
+            except Exception as error:  # drivers raise more than SQLAlchemyError: rule 2
+                prepared = False  # it may be another database by now
+                self._refused_by = type(getattr(error, "orig", None) or error).__name__
                 log.error(
                     "the call records' database does not take them; they wait on the spool",
                     seconds=pause,
-                    what=type(getattr(error, "orig", None) or error).__name__,
+                    what=self._refused_by,
                 )
                 if self._stop.wait(pause):
                     return
@@ -163,27 +189,37 @@ class RecordStore:
             self._stop.wait(_GATHER)
 
     def _write_some(self) -> bool:
-        """One batch into the database; False where there was nothing left, and then the spool is empty."""
-        lines, size = self._next_lines()
-        if not size:
-            with self._lock:
-                if self._done and self._done == os.fstat(self._spool).st_size:
-                    os.ftruncate(self._spool, 0)
-                    self._done = 0
+        """One batch into the database; False where there was nothing left."""
+        batch = self._spool.batch(_BATCH)
+        if not batch.lines:
             return False
         records = []
-        for line in lines:
+        for line in batch.lines:
             try:
                 records.append(_DECODER.decode(line))
-            except msgspec.DecodeError:  # cut short by a crash or a full disk, or of another version
-                log.error("a line of the spool is no call record; it is left out", count=len(line))
+            except msgspec.DecodeError:  # of another version, or damaged
+                log.error("a line of the spool is no call record; it is set aside", count=len(line))
+                self._spool.set_aside(line)
         if records:
-            insert(self._engine, records)
-        self._done += size
+            try:
+                insert(self._engine, records)
+            except _REFUSALS:
+                self._insert_each(records)
+        self._spool.done(batch)
         return True
 
-    def _next_lines(self) -> tuple[list[bytes], int]:
-        """Whole lines after `_done`, a batch at most, and how many bytes they are."""
-        data = os.pread(self._spool, _READ, self._done)
-        lines = data.split(b"\n")[:-1][:_BATCH]
-        return lines, sum(len(line) + 1 for line in lines)
+    def _insert_each(self, records: Sequence[CallRecord]) -> None:
+        """The records one by one, so that one that is refused holds up no other."""
+        for record in records:
+            try:
+                insert(self._engine, [record])
+            except _REFUSALS:
+                self._insert_plain(record)
+
+    def _insert_plain(self, record: CallRecord) -> None:
+        try:
+            insert(self._engine, [record], plain)
+            log.warning("a call record is written with its texts in ASCII: the database refused them", call=record.call)
+        except _REFUSALS as error:
+            log.error("the database refuses a call record; it is set aside", call=record.call, exc_info=error)
+            self._spool.set_aside(msgspec.json.encode(record))

@@ -106,6 +106,19 @@ def row(record: CallRecord) -> dict[str, Any]:
     }
 
 
+def plain(record: CallRecord) -> dict[str, Any]:
+    """The row with its texts in printable ASCII, which every encoding of a database has; what else there was is `?`."""
+    return {name: _ascii(value) for name, value in row(record).items()}
+
+
+def _ascii(value: Any) -> Any:
+    if isinstance(value, str):
+        return "".join(each if " " <= each <= "~" else "?" for each in value)
+    if isinstance(value, list):
+        return [_ascii(each) for each in value]
+    return {name: _ascii(each) for name, each in value.items()} if isinstance(value, dict) else value
+
+
 def _leg_values(name: str, leg: LegRecord) -> dict[str, Any]:
     return {
         f"{name}_trunk": leg.trunk,

@@ -8,7 +8,19 @@ from typing import Any
 import msgspec
 
 from b2bua.api.feed import Feed, Follower
-from b2bua.call.view import CallState, CallView, CaptureStage, CaptureView, NoSuchCall, NotNow, Order, TrunkView
+from b2bua.call.view import (
+    CallState,
+    CallView,
+    CaptureStage,
+    CaptureView,
+    Fault,
+    NoSuchCall,
+    NotNow,
+    NotWell,
+    Order,
+    ServiceView,
+    TrunkView,
+)
 from media.events import Field, FieldProgress
 from provider_adapters.payment import Outcome
 
@@ -29,6 +41,7 @@ class FakeDesk:
         self.feed = Feed(backlog=backlog)
         self.asked: list[tuple[Any, ...]] = []
         self.media = True
+        self.wrong: tuple[Fault, ...] = ()
         self._captures = 0
 
     # --- the protocol ---
@@ -45,7 +58,18 @@ class FakeDesk:
     def health(self) -> dict[str, int | bool]:
         return {"media": self.media, "calls": len(self.calls()), "payers": 1}
 
+    def faults(self) -> tuple[Fault, ...]:
+        return self.wrong
+
+    def fail(self, *faults: Fault) -> None:
+        """These are wrong from now on."""
+        self.wrong = faults
+        self.feed.publish_service(ServiceView(faults=faults))
+
     async def start_capture(self, call_id: str, order: Order) -> CallView:
+        for fault in self.wrong:
+            if fault.stops is not None:
+                raise NotWell(fault.says)
         view = self.find(call_id)
         if view.capture is not None and view.capture.stage not in FINAL:
             raise NotNow("A payment is under way in this call already.")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from b2bua.call.view import CaptureStage
+from b2bua.call.view import CaptureStage, Fault, Stops
 from media.events import Field
 from provider_adapters.payment import Approved, Declined, Failed, Outcome, Unknown
 from tests.browser.conftest import TOKEN, Site
@@ -256,6 +256,24 @@ async def test_a_lost_connection_is_said_and_comes_back_by_itself(page: Page, si
     await expect(page.locator("#line")).to_have_text("Live")
     await expect(page.locator("#lost")).to_be_hidden()
     await expect(page.get_by_role("button", name="Charge")).to_be_enabled()
+
+
+async def test_a_fault_that_keeps_cards_from_being_charged_is_said_before_anybody_keys(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    desk.up()
+    await sign_in(page, site)
+    await expect(page.get_by_role("button", name="Take card payment")).to_be_enabled()
+    desk.fail(Fault(what="payers", says="No card can be charged: the journal cannot be written.", stops=Stops.PAYMENTS))
+    await expect(page.locator("#unfit")).to_be_visible()
+    await expect(page.locator("#unfit")).to_contain_text("Do not take a card now.")
+    await expect(page.locator("#unfit")).to_contain_text("the journal cannot be written")
+    await expect(page.get_by_role("button", name="Take card payment")).to_be_disabled()
+    await page.reload()
+    await expect(page.locator("#unfit")).to_be_visible()
+    desk.fail(Fault(what="records", says="The database takes no call records.", stops=None))
+    await expect(page.locator("#unfit")).to_be_hidden()
+    await expect(page.get_by_role("button", name="Take card payment")).to_be_enabled()
 
 
 async def test_a_call_that_ended_unseen_is_not_said_to_be_uncharged(page: Page, site: Site, desk: FakeDesk) -> None:

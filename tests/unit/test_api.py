@@ -22,7 +22,7 @@ from b2bua.api.http import create_app
 from b2bua.api.order import LARGEST_AMOUNT, looks_like_card_number
 from b2bua.api.server import Serving, serve
 from b2bua.api.stream import Streams
-from b2bua.call.view import CallState, CallView, CaptureStage, NoSuchCall, Order
+from b2bua.call.view import CallState, CallView, CaptureStage, Fault, NoSuchCall, Order, Stops
 from media.events import Field
 from provider_adapters.payment import Approved
 from tests.browser.fake_desk import FakeCustomer, FakeDesk
@@ -363,14 +363,33 @@ def test_wrong_tokens_are_refused_without_being_quoted(text: str) -> None:
 # --- the rest of the service ------------------------------------------------------------------------------------------
 
 
-async def test_health_needs_no_token_and_fails_while_media_is_away(desk: FakeDesk) -> None:
+NO_PAYER = Fault(what="payers", says="No card can be charged: the journal cannot be written.", stops=Stops.PAYMENTS)
+LATE = Fault(what="records", says="The database takes no call records.", stops=None)
+
+
+async def test_health_needs_no_token_and_says_what_is_wrong(desk: FakeDesk) -> None:
     async with client(desk) as stranger:
         answer = await stranger.get("/healthz")
-        assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+        assert (answer.status_code, answer.json()["status"], answer.json()["faults"]) == (200, "ok", [])
         assert answer.json()["calls"] == 0
-        desk.media = False
+        desk.fail(LATE)
         answer = await stranger.get("/healthz")
-        assert (answer.status_code, answer.json()["status"]) == (503, "media is away")
+        assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+        desk.fail(NO_PAYER, LATE)
+        answer = await stranger.get("/healthz")
+        assert (answer.status_code, answer.json()["status"]) == (503, "unhealthy")
+        assert answer.json()["faults"][0] == {"what": "payers", "says": NO_PAYER.says, "stops": "payments"}
+
+
+async def test_a_payment_that_could_not_be_charged_is_not_begun(desk: FakeDesk, agent: httpx.AsyncClient) -> None:
+    desk.up("c-1")
+    desk.fail(NO_PAYER)
+    answer = await agent.post("/v1/calls/c-1/capture", json=ORDER)
+    assert_problem(answer, 503, NO_PAYER.says)
+    assert "retry-after" in answer.headers
+    metrics = (await agent.get("/metrics")).text
+    assert 'tonewall_stopped{what="payments"} 1.0' in metrics
+    assert 'tonewall_stopped{what="calls"} 0.0' in metrics
 
 
 async def test_every_answer_is_hardened(desk: FakeDesk, agent: httpx.AsyncClient) -> None:
@@ -570,6 +589,20 @@ async def test_the_feed_begins_with_the_calls_and_goes_on_with_each_change(desk:
         assert masked["masked"] is True
         assert masked["capture"]["stage"] == CaptureStage.COLLECTING
     await until(lambda: len(desk.feed) == 0)  # the reader has gone: so has the follower
+    await serving.close()
+
+
+async def test_the_feed_says_what_is_wrong_first_and_whenever_that_changes(desk: FakeDesk) -> None:
+    desk.fail(NO_PAYER)
+    serving = await served(desk)
+    async with following(serving) as (_, answer):
+        events = Events(answer)
+        assert await events.next() == ("calls", {"ids": []})
+        name, view = await events.next()
+        assert (name, view["faults"][0]["what"]) == ("service", "payers")
+        desk.fail(NO_PAYER)  # as before: nothing new
+        desk.fail()
+        assert await events.next() == ("service", {"faults": []})
     await serving.close()
 
 

@@ -216,6 +216,126 @@ def _counted(engine: sqlalchemy.Engine) -> int:
         return -1  # the tables are being made
 
 
+@pytest.fixture(params=["SQL_ASCII", "LATIN1"])
+def narrow_url(request: pytest.FixtureRequest, postgresql: str) -> str:
+    """An empty PostgreSQL database in an encoding that is not UTF-8."""
+    name = f"cdr_{secrets.token_hex(4)}"
+    admin = sqlalchemy.create_engine(postgresql, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(
+            sqlalchemy.text(
+                f"CREATE DATABASE {name} ENCODING '{request.param}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+            )
+        )
+    admin.dispose()
+    return postgresql.replace("/postgres?", f"/{name}?")
+
+
+async def test_a_database_in_another_encoding_takes_every_record(narrow_url: str, tmp_path: Path):
+    store = RecordStore(connect(narrow_url), tmp_path / "spool", 0)
+    store.start()
+    for name, caller in (
+        ("plain", "100"),
+        ("greek", "\u0391\u03b8\u03ae\u03bd\u03b1"),
+        ("nul", "a\0b"),
+        ("latin", "J\u00f6rg"),
+    ):
+        store.put(record(name, caller=caller))
+    reader = connect(narrow_url)
+    await until(lambda: _counted(reader) == 4, "every record")
+    store.put(record("later"))
+    await until(lambda: _counted(reader) == 5, "the next record")
+    assert store.fault() is None
+    store.close()
+    assert {row["call"]: row["caller"] for row in rows(reader)}["latin"] == "J\u00f6rg"
+    assert not (tmp_path / "spool.refused").exists()
+    reader.dispose()
+
+
+async def test_no_exception_ends_the_thread_and_the_fault_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("b2bua.records.store._RETRY", (0.02, 0.05))
+    failing = {"left": 3}
+
+    def broken(*arguments: Any, **options: Any) -> None:
+        if failing["left"]:
+            failing["left"] -= 1
+            raise TypeError("cannot use a string pattern on a bytes-like object")
+        insert(*arguments, **options)
+
+    monkeypatch.setattr("b2bua.records.store.insert", broken)
+    store = RecordStore(connect(f"sqlite:///{tmp_path / 'cdr.sqlite'}"), tmp_path / "spool", 0)
+    store.start()
+    assert store.fault() is None
+    store.put(record("one"))
+    fault = await until(store.fault, "the fault")
+    assert "TypeError" in fault.says
+    assert not fault.losing
+    await until(lambda: store.fault() is None, "the database to be well again")
+    store.close()
+    reader = connect(f"sqlite:///{tmp_path / 'cdr.sqlite'}")
+    assert count(reader) == 1
+    reader.dispose()
+
+
+async def test_a_record_that_no_database_takes_is_set_aside_and_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def picky(engine: sqlalchemy.Engine, records: list[CallRecord], *values: Any) -> None:
+        if any(each.call == "bad" for each in records):
+            raise sqlalchemy.exc.DataError("", {}, ValueError())
+        insert(engine, records, *values)
+
+    monkeypatch.setattr("b2bua.records.store.insert", picky)
+    store = RecordStore(connect(f"sqlite:///{tmp_path / 'cdr.sqlite'}"), tmp_path / "spool", 0)
+    for name in ("one", "bad", "two"):
+        store.put(record(name))
+    store.start()
+    store.close()
+    reader = connect(f"sqlite:///{tmp_path / 'cdr.sqlite'}")
+    assert sorted(row["call"] for row in rows(reader)) == ["one", "two"]
+    reader.dispose()
+    aside = tmp_path / "spool.refused"
+    assert json.loads(aside.read_text())["call"] == "bad"
+    assert aside.stat().st_mode & 0o777 == 0o600
+
+
+async def test_on_a_full_disk_records_are_held_and_reach_the_database_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    store = RecordStore(connect(f"sqlite:///{tmp_path / 'cdr.sqlite'}"), tmp_path / "spool", 0)
+    whole = os.write
+
+    def cut_short(file: int, data: bytes) -> int:
+        return whole(file, data[:10]) if data.startswith(b'{"call"') else whole(file, data)
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", cut_short)
+        store.put(record("one"))
+        store.put(record("two"))
+        assert (tmp_path / "spool").stat().st_size == 0, "part of a line stayed"
+        fault = store.fault()
+        assert fault is not None
+        assert fault.losing
+        assert "No space left" in fault.says
+        store.start()
+        reader = connect(f"sqlite:///{tmp_path / 'cdr.sqlite'}")
+        await until(lambda: _counted(reader) == 2, "both records, past the spool")
+    store.put(record("three"))
+    await until(lambda: _counted(reader) == 3, "the third")
+    assert store.fault() is None
+    store.close()
+    reader.dispose()
+
+
+async def test_a_spool_that_somebody_deleted_is_made_again(tmp_path: Path):
+    store = RecordStore(connect(f"sqlite:///{tmp_path / 'cdr.sqlite'}"), tmp_path / "spool", 0)
+    store.put(record("one"))
+    (tmp_path / "spool").unlink()
+    store.put(record("two"))
+    assert (tmp_path / "spool").stat().st_size > 0
+    store.close()
+
+
 async def test_what_a_crash_left_on_the_spool_is_written_at_the_next_start_once(tmp_path: Path):
     url, spool = f"sqlite:///{tmp_path / 'cdr.sqlite'}", tmp_path / "spool"
     left = [record("old"), record("half written")]

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 
 from b2bua.call import leg
@@ -14,7 +15,7 @@ from b2bua.call.codecs import OtherAudio
 from b2bua.call.leg import LegId
 from b2bua.call.limits import Limit
 from b2bua.call.routing import Place, Router, Rule
-from b2bua.call.view import CallState, NoSuchCall, NotNow
+from b2bua.call.view import CallState, NoSuchCall, NotNow, NotWell, ServiceView
 from b2bua.plan import Plan
 from b2bua.switchboard import Switchboard
 from media.events import (
@@ -29,6 +30,7 @@ from media.events import (
     Done,
     LegCounters,
     OpenSession,
+    PayerFault,
     Refused,
     SessionClosed,
     SessionId,
@@ -120,7 +122,9 @@ class Exchange:
             ring_time=ring_time,
             guard_time=guard_time,
         )
-        self.board = Switchboard(plan, self.records.append, asyncio.get_running_loop().time)
+        self.passed = 0.0  # seconds that a test lets pass at once
+        loop = asyncio.get_running_loop()
+        self.board = Switchboard(plan, self.records.append, lambda: loop.time() + self.passed)
         self.board.connect(self.wire, self.wire)
         self.wire.on_answer = self.board.on_media_answer
 
@@ -270,14 +274,28 @@ async def test_media_that_dies_ends_every_call_and_new_ones_wait_for_it():
     assert exchange.up("near-2")
 
 
-async def test_a_request_while_media_goes_away_shows_an_aborted_capture():
+async def test_a_payment_is_refused_while_media_is_away_or_no_payer_waits():
     exchange = Exchange()
     call_id = exchange.up()
     exchange.wire.connected = False
-    view = await exchange.board.start_capture(call_id, ORDER)
-    assert view.capture is not None
-    assert view.capture.stage == "aborted"
-    assert view.masked
+    with pytest.raises(NotWell, match="the media process is away"):
+        await exchange.board.start_capture(call_id, ORDER)
+    exchange.wire.connected = True
+    follower = exchange.board.follow()
+    for payers in (1, 0):
+        exchange.board.on_media_answer(CountSessions(), msgspec.structs.replace(COUNTED, payers=payers))
+        exchange.passed += 10
+    exchange.board.on_media_answer(
+        CountSessions(), msgspec.structs.replace(COUNTED, payers=0, payer_fault=PayerFault.JOURNAL)
+    )
+    with pytest.raises(NotWell, match="the payment journal cannot be written"):
+        await exchange.board.start_capture(call_id, ORDER)
+    (view,) = exchange.board.calls()
+    assert view.capture is None
+    assert not view.masked
+    follower._end()
+    told = [each for each in [item async for item in follower] if isinstance(each, ServiceView)]
+    assert [fault.what for fault in told[-1].faults] == ["payers"]
 
 
 async def test_the_end_of_the_service_ends_every_call_and_follower():

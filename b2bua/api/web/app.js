@@ -8,7 +8,7 @@ import { follow } from "./feed.js";
 import { buildOrder, clearErrors, echo, fill, money, readOrder, refill, showErrors } from "./order.js";
 import { $, announce, icon, make, write } from "./page.js";
 import { buildFields, showCapture, showResult } from "./panels.js";
-import { banner, customer, isFinal, news, say } from "./words.js";
+import { banner, customer, isFinal, news, say, unfit } from "./words.js";
 
 const IDLE = 15 * 60_000; // PCI DSS 8.2.8: who is away that long must sign in again
 const EXPIRED = "Your token is no longer valid. Sign in again.";
@@ -17,6 +17,7 @@ const calls = new Calls();
 let stop = null; // ends the feed
 let live = false;
 let busy = false;
+let fit = true; // a card could be charged
 let offset = 0; // the server's clock minus ours, ms
 let touched = Date.now();
 let shown = { panel: "", key: "" };
@@ -34,7 +35,7 @@ function signOut(message = "") {
   fill();
   trouble("");
   $("announce").textContent = "";
-  for (const id of ["idle", "calls", "desk", "lost", "sign-out", "demo"]) $(id).hidden = true;
+  for (const id of ["idle", "calls", "desk", "lost", "unfit", "sign-out", "demo"]) $(id).hidden = true;
   $("sign-in").hidden = false;
   line("off", "Signed out");
   document.title = "Tonewall";
@@ -75,6 +76,10 @@ async function signIn(given) {
       lost(now === "lost");
       show();
     },
+    service(faults) {
+      showFaults(faults);
+      show();
+    },
     refused: () => signOut(EXPIRED),
     clock(ms) { offset = ms; },
   });
@@ -85,6 +90,14 @@ function lost(yes) {
   if (yes) calls.lost();
   $("lost").hidden = live;
   line(live ? "live" : "lost", live ? "Live" : "Reconnecting");
+}
+
+function showFaults(faults) {
+  const words = unfit(faults);
+  fit = !words;
+  write($("unfit-title"), words?.title ?? "");
+  write($("unfit-text"), words?.text ?? "");
+  $("unfit").hidden = fit;
 }
 
 function line(kind, text) {
@@ -118,7 +131,7 @@ function showPanel(call, capture, amount) {
   const able = live && !busy;
   const focused = document.activeElement;
   for (const id of ["order", "capture", "result"]) $(id).hidden = id !== panel;
-  $("take").disabled = !able;
+  $("take").disabled = !able || !fit;
   if (panel === "capture") showCapture(capture, amount, able);
   if (panel === "result") {
     const words = showResult(capture, amount);

@@ -141,6 +141,12 @@ function sentence(text) {
   return plain.charAt(0).toUpperCase() + plain.slice(1) + (/[.!?]$/.test(plain) ? "" : ".");
 }
 
+/** What an agent is told of the service's faults: null where none keeps cards from being charged. */
+export function unfit(faults) {
+  const fault = faults.find((one) => one.stops === "calls" || one.stops === "payments");
+  return fault ? { title: "Do not take a card now.", text: `${fault.says} Tell your administrator.` } : null;
+}
+
 /** The customer of a call: the carrier's side of it. */
 export const customer = (call) => (call.direction === "outbound" ? call.callee : call.caller) || "Number withheld";
 

@@ -1,0 +1,77 @@
+"""What is wrong with this Tonewall: from what media counts, from the records' store, and from how long no payer waits.
+
+Rule 1: a fault names a setting or a log, never a path or a value: /healthz needs no token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from b2bua.call.view import Fault, Stops
+from b2bua.records.store import RecordsFault
+from media.events import Counted, PayerFault
+
+_PAYERLESS = 5.0  # seconds without a waiting payer that are no fault: while one charges, the next is started
+_NO_PAYER = {
+    None: "no payer process waits. See the log of the payers, and `tonewall doctor`",
+    PayerFault.JOURNAL: "the payment journal cannot be written. See [provider] journal: is its disk full or read-only?",
+    PayerFault.SETTINGS: "the settings of [provider] are wrong. See the log of the payers, and `tonewall doctor`",
+    PayerFault.ENDED: "payer processes end as soon as they are started. See their log, and `tonewall doctor`",
+}
+
+
+class Faults:
+    """What is known of the parts. `connected`: whether media is; `records`: what is wrong with the call records.
+
+    `clock` gives seconds and never runs backwards."""
+
+    def __init__(
+        self,
+        connected: Callable[[], bool],
+        records: Callable[[], RecordsFault | None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._connected, self._records, self._clock = connected, records, clock
+        self._counted: Counted | None = None
+        self._payer_seen = float("-inf")  # when one waited last
+
+    def new_media(self) -> None:
+        """Media came or went: what it counted is no more."""
+        self._counted = None
+        self._payer_seen = float("-inf")
+
+    def counted(self, counted: Counted) -> None:
+        """Media said what it holds."""
+        self._counted = counted
+        if counted.payers:
+            self._payer_seen = self._clock()
+
+    def all(self) -> tuple[Fault, ...]:
+        """Those that there are now, the worst first."""
+        return tuple(fault for fault in (self._media(), self._payers(), self._call_records()) if fault is not None)
+
+    def stopping(self, *what: Stops) -> Fault | None:
+        """The first fault that makes one of these impossible."""
+        return next((fault for fault in self.all() if fault.stops in what), None)
+
+    def _media(self) -> Fault | None:
+        if not self._connected():
+            says = "No call can be made: the media process is away. Its log says why; it is started again by itself."
+            return Fault(what="media", says=says, stops=Stops.CALLS)
+        if self._counted is not None and self._counted.servers == 0:
+            says = "No call can be made: no rtpengine server answers. See [media] rtpengine, and `tonewall doctor`."
+            return Fault(what="rtpengine", says=says, stops=Stops.CALLS)
+        return None
+
+    def _payers(self) -> Fault | None:
+        counted = self._counted
+        if counted is None or counted.payers or self._clock() - self._payer_seen < _PAYERLESS:
+            return None
+        says = f"No card can be charged: {_NO_PAYER[counted.payer_fault]}."
+        return Fault(what="payers", says=says.replace("?.", "?"), stops=Stops.PAYMENTS)
+
+    def _call_records(self) -> Fault | None:
+        fault = self._records()
+        if fault is None:
+            return None
+        return Fault(what="records", says=fault.says, stops=Stops.RECORDS if fault.losing else None)
