@@ -16,7 +16,7 @@ from media.capture.vault import SIZE
 from media.engine import Session
 from media.events import CaptureChanged, CaptureId, CaptureState, Field, SessionId
 from media.payers import Payers
-from provider_adapters.payment import Charge, Failed, Outcome, Unknown
+from provider_adapters.payment import Charge, Failed, Outcome, Unknown, outcome_type
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
 
@@ -162,7 +162,7 @@ class Captures:
                 outcome = await capture.spend(pipe, charge)
         except Exception as error:
             log.error("a charge failed", idempotency_key=charge.idempotency_key, exc_info=error)
-        log.info("charged", idempotency_key=charge.idempotency_key, outcome=type(outcome).__name__)
+        log.info("charged", idempotency_key=charge.idempotency_key, outcome=outcome_type(outcome))
         self._settle(running, outcome)
 
     def _settle(self, running: _Running, outcome: Outcome) -> None:

@@ -3,6 +3,7 @@
 The contract is docs/connector.md. What binds here: the answer to a charge decides only where it is clear; whatever is
 not is `Unknown`, and the inquiry decides. A 404 to an inquiry counts only with the error `no_such_charge`, by which the
 provider promises that it will not charge under that key later either; any other 404 may be a wrong path or a proxy.
+An approval counts for the amount and currency that the answer names, not for those that were asked for.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import msgspec
 from provider_adapters.account import Account
 from provider_adapters.base import Charging, Inquiry, Request, Response
 from provider_adapters.card import Card
-from provider_adapters.payment import Approved, Charge, Declined, Failed, Outcome, Unknown
+from provider_adapters.payment import Approved, Charge, Declined, Failed, Outcome, PartiallyApproved, Unknown
 
 _PATH = "/v1/charges"
 _CODE = re.compile(r"[a-z0-9_]{1,64}")
@@ -29,6 +30,9 @@ class _Answer(msgspec.Struct):
 
     status: str | None = None
     reference: str | None = None
+    amount: int | None = None
+    amount_approved: int | None = None
+    currency: str | None = None
     token: str | None = None
     authorisation_code: str | None = None
     reason: str | None = None
@@ -67,24 +71,24 @@ class Connector:
             },
             may_charge=True,
         )
-        return _charged(response)
+        return _charged(response, charge)
 
     def inquire(self, charge: Charge) -> Inquiry:
         """One GET."""
         response = yield Request("GET", f"{_PATH}/{quote(charge.idempotency_key, safe='')}", headers=self._headers)
         answer = response.read(_Answer) or _Answer()
         if response.status == 200:
-            return _decided(answer)
+            return _decided(answer, charge)
         if response.status == 404 and answer.error == "no_such_charge":
             return Failed(reason="no_such_charge")
         return None
 
 
-def _charged(response: Response) -> Outcome:
+def _charged(response: Response, charge: Charge) -> Outcome:
     answer = response.read(_Answer) or _Answer()
     status = response.status
     if status in (200, 201):
-        return _decided(answer) or Unknown(reason="answer_not_understood")
+        return _decided(answer, charge) or Unknown(reason="answer_not_understood")
     if status == 402:
         return _declined(answer)
     if 400 <= status < 500 and status not in _OPEN:
@@ -93,14 +97,27 @@ def _charged(response: Response) -> Outcome:
     return Unknown(reason=f"http_{status}")
 
 
-def _decided(answer: _Answer) -> Outcome | None:
+def _decided(answer: _Answer, charge: Charge) -> Outcome | None:
     if answer.status == "approved":
-        return Approved(
-            reference=_short(answer.reference),
-            token=answer.token or None,
-            authorisation_code=_short(answer.authorisation_code) or None,
-        )
+        return _approved(answer, charge)
     return _declined(answer) if answer.status == "declined" else None
+
+
+def _approved(answer: _Answer, charge: Charge) -> Outcome:
+    """What was approved, as far as the answer says it. Without any amount or currency it is what was asked for."""
+    if answer.currency is not None and answer.currency.upper() != charge.currency:
+        return Unknown(reason="currency_differs")
+    named = [amount for amount in (answer.amount, answer.amount_approved) if amount is not None]
+    approved = named[-1] if named else charge.amount
+    # `amount` alone is what was approved; beside `amount_approved` it may also repeat what was asked for.
+    if not 0 < approved <= charge.amount or any(amount not in (approved, charge.amount) for amount in named):
+        return Unknown(reason="amount_differs")
+    token, code = answer.token or None, _short(answer.authorisation_code) or None
+    if approved < charge.amount:
+        return PartiallyApproved(
+            amount=approved, reference=_short(answer.reference), token=token, authorisation_code=code
+        )
+    return Approved(reference=_short(answer.reference), token=token, authorisation_code=code)
 
 
 def _declined(answer: _Answer) -> Declined:

@@ -42,13 +42,14 @@ class _Body(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """What one card number does. `answer`: how the POST ends, when it is charged or not."""
+    """What one card number does. `answer`: how the POST ends, when it is charged or not; `approves`: what of the order."""
 
     name: str
     charged: bool
     answer: str = "clear"  # "clear", "late", "error" (500), "cut" (half an answer), "none" (closed without an answer)
     reason: str = ""
     message: str = ""
+    approves: str = "all"  # "half" of the amount, "another currency", "more" than the amount
 
 
 # Well-known test numbers first; the others are ours. All pass the Luhn check.
@@ -71,6 +72,9 @@ BEHAVIOURS: Mapping[str, Behaviour] = MappingProxyType(
         "4000000000010043": Behaviour("closed_not_charged", False, "none"),
         "4000000000010050": Behaviour("closed_charged", True, "none"),
         "4000000000010068": Behaviour("declined_quoting", False, reason="invalid_number", message="quote"),
+        "4000000000010076": Behaviour("partial", True, approves="half"),
+        "4000000000010084": Behaviour("other_currency", True, approves="another currency"),
+        "4000000000010092": Behaviour("too_much", True, approves="more"),
     }
 )
 _OTHERWISE = Behaviour("approved", True)
@@ -161,6 +165,7 @@ class Provider:
         if behaviour.charged:
             record.charges += 1
             record.answer = {"status": "approved", "reference": reference, "authorisation_code": "A0B1C2"}
+            record.answer |= _approved(order, behaviour)
             if order.token_type != "none":  # noqa: S105
                 record.answer["token"] = f"tok_{order.token_type}_{record.digits_sha256[:12]}"
         else:
@@ -199,6 +204,13 @@ def _record(order: _Body, behaviour: Behaviour) -> Record:
         digits_sha256=hashlib.sha256(digits.encode()).hexdigest(),
         behaviour=behaviour.name,
     )
+
+
+def _approved(order: _Body, behaviour: Behaviour) -> dict[str, object]:
+    amount = {"half": order.amount // 2, "more": order.amount + 1}.get(behaviour.approves, order.amount)
+    other = "USD" if order.currency != "USD" else "EUR"
+    currency = other if behaviour.approves == "another currency" else order.currency
+    return {"amount": order.amount, "amount_approved": amount, "currency": currency}
 
 
 def _answer(body: Mapping[str, object]) -> Answer:

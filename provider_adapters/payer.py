@@ -38,6 +38,7 @@ from provider_adapters.card import BadCard, Card, CardBlock
 from provider_adapters.journal import Journal
 from provider_adapters.messages import ChargeRequest, Ready, Result, receive_exactly, receive_request
 from provider_adapters.payment import (
+    DIFFERENCES,
     JOURNAL_FAILED,
     WRONG_CONFIGURATION,
     Approved,
@@ -45,7 +46,9 @@ from provider_adapters.payment import (
     Declined,
     Failed,
     Outcome,
+    PartiallyApproved,
     Unknown,
+    outcome_type,
 )
 from provider_adapters.runner import Runner
 from tonewall import log as logs
@@ -89,7 +92,7 @@ class Payer:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             outcome = self._take(request, loop)
             if outcome is not None:
-                log.info("charged", outcome=_kind(outcome), idempotency_key=request.charge.idempotency_key)
+                log.info("charged", outcome=outcome_type(outcome), idempotency_key=request.charge.idempotency_key)
                 # Media may be gone; the journal has the outcome.
                 with contextlib.suppress(OSError):
                     self._sock.sendall(pack(Result(outcome=outcome)))
@@ -128,6 +131,13 @@ class Payer:
         try:
             found = loop.run(self._runner.settle(self._flow.charge(charge, card), lambda: self._flow.inquire(charge)))
             outcome = discreet(found, card)
+            if isinstance(outcome, Unknown) and outcome.reason in DIFFERENCES:
+                log.error(
+                    "the provider approved something else than was asked for",
+                    reason=outcome.reason,
+                    idempotency_key=charge.idempotency_key,
+                    hint="look the charge up at the provider, and settle it there by hand",
+                )
         except Exception as error:
             log.error("payer_failed", exc_info=error)
             outcome = Unknown(reason="payer_failed")
@@ -147,8 +157,9 @@ def discreet(outcome: Outcome, card: Card) -> Outcome:
         return None if text is None or card.quoted_in(text) else text
 
     match outcome:
-        case Approved():
-            return Approved(
+        case Approved() | PartiallyApproved():
+            return msgspec.structs.replace(
+                outcome,
                 reference=keep(outcome.reference) or _WITHHELD if outcome.reference else "",
                 token=keep(outcome.token),
                 authorisation_code=keep(outcome.authorisation_code),
@@ -164,10 +175,6 @@ def discreet(outcome: Outcome, card: Card) -> Outcome:
             return msgspec.structs.replace(outcome, reason=_WITHHELD) if told else outcome
         case _ as never:
             assert_never(never)
-
-
-def _kind(outcome: Outcome) -> str:
-    return type(outcome).__name__.lower()
 
 
 def main() -> int:

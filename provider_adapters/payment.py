@@ -1,7 +1,8 @@
 """Charges and their outcomes: the vocabulary of paying, free of card data, that any package may import.
 
 Rule 1: nothing here can hold a digit of a card; amounts are whole minor units (cents), never floats.
-Rule 2: an outcome is one of four, matched with `assert_never`; only `Failed` may be tried again by a person.
+Rule 2: an outcome is one of five, matched with `assert_never`; only `Failed` may be tried again by a person.
+Rule 3: an approval of another amount or currency than was asked for is no `Approved`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,15 @@ class Approved(msgspec.Struct, frozen=True, kw_only=True, tag="approved"):
     authorisation_code: str | None = None
 
 
+class PartiallyApproved(msgspec.Struct, frozen=True, kw_only=True, tag="partially_approved"):
+    """The provider took less than was asked for: `amount`, in the charge's currency and minor unit."""
+
+    amount: int
+    reference: str
+    token: str | None = None
+    authorisation_code: str | None = None
+
+
 class Declined(msgspec.Struct, frozen=True, kw_only=True, tag="declined"):
     """The provider or the issuer said no. `reason` is the provider's code, `message` fit for the agent's eyes."""
 
@@ -51,4 +61,12 @@ class Unknown(msgspec.Struct, frozen=True, kw_only=True, tag="unknown"):
     reason: str
 
 
-Outcome = Approved | Declined | Failed | Unknown
+Outcome = Approved | PartiallyApproved | Declined | Failed | Unknown
+
+DIFFERENCES = frozenset({"amount_differs", "currency_differs"})
+"""Reasons of an `Unknown` whose provider says that it approved something else than was asked for: a person must look."""
+
+
+def outcome_type(outcome: Outcome) -> str:
+    """The outcome's tag, as the API has it: `approved`, `partially_approved`, `declined`, `failed` or `unknown`."""
+    return str(type(outcome).__struct_config__.tag)

@@ -31,7 +31,7 @@ from provider_adapters.errors import (
     Unreachable,
     Untrusted,
 )
-from provider_adapters.payment import Failed, Outcome, Unknown
+from provider_adapters.payment import DIFFERENCES, Failed, Outcome, Unknown
 from tonewall.log import get_logger
 
 LARGEST_ANSWER = 64 * 1024
@@ -90,7 +90,7 @@ class Runner:
             log.error("adapter_failed", exc_info=error)
             reason = "adapter_failed"
         else:
-            if not isinstance(outcome, Unknown):
+            if not isinstance(outcome, Unknown) or outcome.reason in DIFFERENCES:
                 return outcome
             reason = outcome.reason
         if not self._may_have_charged:
@@ -112,7 +112,7 @@ class Runner:
                 log.error("adapter_failed", exc_info=error)
                 break
             else:
-                if outcome is not None and not isinstance(outcome, Unknown):
+                if outcome is not None and (not isinstance(outcome, Unknown) or outcome.reason in DIFFERENCES):
                     return outcome
             await asyncio.sleep(min(wait, max(0.0, until - now())))
             wait = min(wait * 2, _LONGEST_WAIT)

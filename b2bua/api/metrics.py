@@ -18,9 +18,10 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from b2bua.api.schema import problems
 from b2bua.call.cdr import CallRecord, LegRecord
 from b2bua.call.view import CallDesk, CaptureStage, Fault, Stops
+from provider_adapters.payment import DIFFERENCES
 
 _DIRECTIONS = frozenset({"inbound", "outbound"})
-_OUTCOMES = frozenset({"approved", "declined", "failed", "unknown", *CaptureStage})
+_OUTCOMES = frozenset({"approved", "partially_approved", "declined", "failed", "unknown", *CaptureStage})
 _PACKETS = ("received", "sent", "masked", "strangers", "malformed", "expected", "missing")
 _LOSS = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _JITTER = (0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
@@ -46,6 +47,12 @@ class Metrics:
         self._calls = Counter("tonewall_calls_ended", "Calls that ended.", ["direction", "answered"], registry=registry)
         self._talk = Counter("tonewall_talk_seconds", "Seconds from answer to end.", registry=registry)
         self._payments = Counter("tonewall_payments", "Payments, by how they ended.", ["outcome"], registry=registry)
+        self._differences = Counter(
+            "tonewall_payment_differences",
+            "Approvals of another amount or currency than was asked for; look each up at the provider.",
+            ["reason"],
+            registry=registry,
+        )
         self._packets = Counter("tonewall_packets", "Packets of calls that ended.", ["side", "what"], registry=registry)
         self._loss = Histogram(
             "tonewall_loss_ratio",
@@ -71,6 +78,8 @@ class Metrics:
         self._talk.inc(max(record.ended_at - record.answered_at, 0) if record.answered_at is not None else 0)
         for capture in record.captures:
             self._payments.labels(_known(capture.outcome or capture.stage, _OUTCOMES)).inc()
+            if capture.reason in DIFFERENCES:
+                self._differences.labels(capture.reason).inc()
         self._observe_leg("caller", record.caller_leg)
         self._observe_leg("agent", record.agent_leg)
 

@@ -12,13 +12,15 @@ from media.events import LegCounters, Side
 
 
 class CaptureRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One capture of a call. `outcome` is the outcome's tag, None where nothing was submitted."""
+    """One capture of a call. `outcome` is the outcome's tag, None where nothing was submitted; `amount_approved` is set where
+    only a part was approved."""
 
     transaction_id: str
     amount: int
     currency: str
     stage: str
     outcome: str | None = None
+    amount_approved: int | None = None
     reference: str | None = None
     brand: str | None = None
     last_four: str | None = None

@@ -32,7 +32,7 @@ from media.events import (
     StartCapture,
     SubmitCapture,
 )
-from provider_adapters.payment import Charge, Unknown
+from provider_adapters.payment import Charge, PartiallyApproved, Unknown, outcome_type
 
 FINAL = frozenset({CaptureStage.FINISHED, CaptureStage.CANCELLED, CaptureStage.ABORTED})
 _STAGE_EVENTS = {
@@ -243,11 +243,12 @@ class Payment:
                 amount=view.order.amount,
                 currency=view.order.currency,
                 stage=view.stage.value,
-                outcome=type(view.outcome).__name__.lower() if view.outcome else None,
+                outcome=outcome_type(view.outcome) if view.outcome else None,
+                amount_approved=view.outcome.amount if isinstance(view.outcome, PartiallyApproved) else None,
                 reference=getattr(view.outcome, "reference", None),
                 brand=view.brand,
                 last_four=view.last_four,
-                reason=view.reason,
+                reason=view.reason or getattr(view.outcome, "reason", None),
             )
         )
         if self.mask in (MaskState.MASKING, MaskState.MASKED) and not self._ended:

@@ -20,6 +20,7 @@ from b2bua.ladder.summary import Summaries
 from b2bua.ladder.view import LadderSummary, LadderView, NoSuchLadder, summary, view
 from b2bua.ladder.words import DESCRIBING, METHODS, OTHER, What
 from media.events import AnyAnswer, AnyCommand, Done, OpenSession, Refused, SessionClosed, SessionOpened, SetMask, Side
+from provider_adapters.payment import outcome_type
 
 _CSEQS: Final = 2**31  # RFC 3261 section 8.1.1.5; with ten digits none is a card's
 _STAGES: Final = {
@@ -31,10 +32,11 @@ _STAGES: Final = {
     CaptureStage.ABORTED: What.CAPTURE_ABORTED,
 }
 _OUTCOMES: Final = {
-    "Approved": What.CAPTURE_APPROVED,
-    "Declined": What.CAPTURE_DECLINED,
-    "Failed": What.CAPTURE_FAILED,
-    "Unknown": What.CAPTURE_UNKNOWN,
+    "approved": What.CAPTURE_APPROVED,
+    "partially_approved": What.CAPTURE_PARTIALLY_APPROVED,
+    "declined": What.CAPTURE_DECLINED,
+    "failed": What.CAPTURE_FAILED,
+    "unknown": What.CAPTURE_UNKNOWN,
 }
 
 
@@ -225,4 +227,4 @@ class Ladders:
 
 
 def _outcome(capture: CaptureView) -> What:
-    return _OUTCOMES.get(type(capture.outcome).__name__, What.CAPTURE_UNKNOWN)
+    return _OUTCOMES[outcome_type(capture.outcome)] if capture.outcome else What.CAPTURE_UNKNOWN

@@ -85,6 +85,7 @@ class What(StrEnum):
     CAPTURE_READY = "card complete"
     CAPTURE_CHARGING = "card submitted"
     CAPTURE_APPROVED = "payment approved"
+    CAPTURE_PARTIALLY_APPROVED = "payment approved in part"
     CAPTURE_DECLINED = "payment declined"
     CAPTURE_FAILED = "payment failed, not charged"
     CAPTURE_UNKNOWN = "payment unknown, perhaps charged"

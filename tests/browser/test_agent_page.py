@@ -12,7 +12,7 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from b2bua.call.view import CaptureStage, Fault, Stops
 from media.events import Field
-from provider_adapters.payment import Approved, Declined, Failed, Outcome, Unknown
+from provider_adapters.payment import Approved, Declined, Failed, Outcome, PartiallyApproved, Unknown
 from tests.browser.conftest import TOKEN, Site
 from tests.browser.fake_desk import FakeCustomer, FakeDesk
 
@@ -147,6 +147,7 @@ async def test_a_payment_shows_dots_brand_and_last_four_and_no_digit_else(
         (Declined(reason="51", message="Insufficient funds"), "Declined", "Insufficient funds. Nothing was charged.",
          "Try another card"),
         (Failed(reason="no connection"), "Not charged", "It is safe to try again.", "Try again"),
+        (PartiallyApproved(amount=2495, reference="ch_p"), "Only €24.95 paid", "approved €24.95 of €49.90", None),
         (Unknown(reason="timed out"), "Do not try again", "It is not known whether the customer was charged.", None),
     ],
 )  # fmt: skip
@@ -471,6 +472,7 @@ async def test_every_state_is_readable_and_fits_a_narrow_frame(
     await look()
     outcomes: list[Outcome] = [
         Approved(reference="r" * 60, token="t" * 60),
+        PartiallyApproved(amount=99, reference="r" * 60, token="t" * 60),
         Declined(reason="do_not_honour"),
         Failed(reason="x"),
         Unknown(reason="x"),

@@ -10,7 +10,7 @@ from provider_adapters.account import Account
 from provider_adapters.base import Request, Response
 from provider_adapters.card import CardBlock
 from provider_adapters.connector import Connector
-from provider_adapters.payment import Approved, Charge, Declined, Failed, Unknown
+from provider_adapters.payment import Approved, Charge, Declined, Failed, PartiallyApproved, Unknown
 
 ACCOUNT = Account(
     adapter="connector", url="https://pay.example.com", api_key="secret-key", journal="/nowhere",
@@ -122,6 +122,42 @@ def test_each_answer_to_a_charge_has_one_outcome(status: int, body: object, outc
 )
 def test_an_inquiry_decides_only_what_is_clear(status: int, body: object, outcome: object) -> None:
     assert answer(Connector(ACCOUNT).inquire(CHARGE), status, body) == outcome
+
+
+@pytest.mark.parametrize(
+    ("answered", "outcome"),
+    [
+        ({"amount": 1999, "currency": "EUR"}, Approved(reference="ch")),
+        ({"amount": 1999, "amount_approved": 1999, "currency": "eur"}, Approved(reference="ch")),
+        ({"amount_approved": 1999}, Approved(reference="ch")),
+        ({"currency": "EUR"}, Approved(reference="ch")),
+        # As a provider answered that takes what there is on the card (shared case "partial approval").
+        ({"amount": 1000, "amount_approved": 1000}, PartiallyApproved(amount=1000, reference="ch")),
+        ({"amount": 1999, "amount_approved": 1000}, PartiallyApproved(amount=1000, reference="ch")),
+        ({"amount": 1}, PartiallyApproved(amount=1, reference="ch")),
+        ({"amount": 1999, "currency": "USD"}, Unknown(reason="currency_differs")),
+        ({"amount": 1000, "currency": "USD"}, Unknown(reason="currency_differs")),
+        ({"currency": ""}, Unknown(reason="currency_differs")),
+        ({"amount": 2000}, Unknown(reason="amount_differs")),
+        ({"amount": 1999, "amount_approved": 2000}, Unknown(reason="amount_differs")),
+        ({"amount": 1000, "amount_approved": 1999}, Unknown(reason="amount_differs")),
+        ({"amount": 2000, "amount_approved": 1999}, Unknown(reason="amount_differs")),
+        ({"amount": 0}, Unknown(reason="amount_differs")),
+        ({"amount": -1999}, Unknown(reason="amount_differs")),
+        ({"amount": 10**30}, Unknown(reason="amount_differs")),
+        ({"amount": "19.99"}, Unknown(reason="answer_not_understood")),
+        ({"amount": 19.99}, Unknown(reason="answer_not_understood")),
+        ({"amount": True}, Unknown(reason="answer_not_understood")),
+        ({"amount": None, "currency": None}, Approved(reference="ch")),
+    ],
+)
+def test_an_approval_of_something_else_than_was_asked_is_no_approval(
+    answered: dict[str, object], outcome: object
+) -> None:
+    body = {"status": "approved", "reference": "ch"} | answered
+    assert answer(Connector(ACCOUNT).charge(CHARGE, card()), 201, body) == outcome
+    asked = answer(Connector(ACCOUNT).inquire(CHARGE), 200, body)
+    assert asked == (None if outcome == Unknown(reason="answer_not_understood") else outcome)
 
 
 def test_texts_of_the_provider_are_made_fit_for_a_screen() -> None:

@@ -22,7 +22,16 @@ from media.events import (
     Side,
     SubmitCapture,
 )
-from provider_adapters.payment import Approved, Charge, Declined, Failed, Outcome, Unknown
+from provider_adapters.payment import (
+    Approved,
+    Charge,
+    Declined,
+    Failed,
+    Outcome,
+    PartiallyApproved,
+    Unknown,
+    outcome_type,
+)
 from tests.call_script import CLOSE, DONE, GUARD, MASK, ORDER, REFUSED, SESSION, UNMASK, Script, collect, sdp
 
 CALLER, AGENT = Side.CALLER, Side.AGENT
@@ -33,6 +42,7 @@ CANCEL = ToMedia(CancelCapture(session=SESSION, capture=C1))
 GONE = [ToLeg(AGENT, leg.HangUpLeg("bye")), CLOSE]
 OUTCOMES = [
     (Approved(reference="r-1", token="t-1"), "r-1"),
+    (PartiallyApproved(amount=600, reference="r-3"), "r-3"),
     (Declined(reason="05", message="Do not honour", reference="r-2"), "r-2"),
     (Failed(reason="no payer"), None),
     (Unknown(reason="no answer in time"), None),
@@ -185,10 +195,10 @@ def test_a_submitted_card_ends_with_its_outcome_and_the_mask_after_the_guard_tim
     assert not script.view.masked
     script.leg(CALLER, leg.LegHungUp("bye"))
     script.closed()
-    kind = type(outcome).__name__.lower()
-    assert script.records[0].captures == (
-        record("finished", outcome=kind, reference=reference, brand="visa", last_four="4242"),
-    )
+    kind = outcome_type(outcome)
+    more = {"reference": reference, "reason": getattr(outcome, "reason", None)}
+    more |= {"amount_approved": 600} if isinstance(outcome, PartiallyApproved) else {}
+    assert script.records[0].captures == (record("finished", outcome=kind, **more, brand="visa", last_four="4242"),)
 
 
 def test_a_refused_submission_goes_back_to_keying_with_what_media_said():
@@ -214,9 +224,11 @@ def test_a_hang_up_while_charging_waits_for_the_outcome_and_records_it(outcome: 
     assert script.call.deadline() is None
     assert not script.records
     assert script.news("c1", CaptureState.FINISHED, outcome=outcome) == []
-    kind = type(outcome).__name__.lower()
+    kind = outcome_type(outcome)
+    more = {"reference": reference, "reason": getattr(outcome, "reason", None)}
+    more |= {"amount_approved": 600} if isinstance(outcome, PartiallyApproved) else {}
     assert [part.captures for part in script.records] == [
-        (record("finished", outcome=kind, reference=reference),),
+        (record("finished", outcome=kind, **more),),
     ]
     assert script.stage == "finished"
     assert script.call.over

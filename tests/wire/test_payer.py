@@ -25,7 +25,7 @@ import pytest
 from provider_adapters.journal import Journal
 from provider_adapters.local_books import BEHAVIOURS
 from provider_adapters.messages import ChargeRequest, Ready
-from provider_adapters.payment import Approved, Charge, Declined, Failed, Outcome, Unknown
+from provider_adapters.payment import Approved, Charge, Declined, Failed, Outcome, PartiallyApproved, Unknown
 from provider_adapters.pipe import PayerGone, PayerPipe
 from tonewall.frames import pack
 from tonewall.process import card_environment
@@ -191,6 +191,24 @@ async def test_a_declined_card_says_why(till: Till, key: str) -> None:
     assert await till.pay("insufficient_funds", key) == Declined(
         reason="insufficient_funds", message="There is not enough money on the account."
     )
+
+
+async def test_a_partial_approval_is_one_and_what_was_approved_instead_is_unknown_and_an_error_in_the_log(
+    till: Till, key: str
+) -> None:
+    partial = await till.pay("partial", key)
+    assert isinstance(partial, PartiallyApproved)
+    assert (partial.amount, bool(partial.token)) == (999, True)
+    assert "error" not in levels(till)
+    assert await till.pay("other_currency", f"{key}-c") == Unknown(reason="currency_differs")
+    assert await till.pay("too_much", f"{key}-m") == Unknown(reason="amount_differs")
+    assert levels(till).count("error") == 2
+    assert Journal(till.journal).lookup(key).outcome == partial  # type: ignore[union-attr]
+
+
+def levels(till: Till) -> list[str]:
+    """The level of every line that the payers printed."""
+    return [json.loads(line)["level"] for line in till.printed.decode().splitlines()]
 
 
 async def test_an_answer_that_quotes_the_card_is_withheld(till: Till, key: str) -> None:

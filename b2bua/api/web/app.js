@@ -120,12 +120,14 @@ function show() {
   }
   const capture = calls.capture(call);
   const amount = capture ? money(capture.order) : "";
-  showCall(call, capture, amount);
-  showPanel(call, capture, amount);
+  const part = capture?.outcome?.amount;
+  const approved = part === undefined ? "" : money({ ...capture.order, amount: part });
+  showCall(call, capture, amount, approved);
+  showPanel(call, capture, amount, approved);
   showDemo(live && call.state === "up" && capture?.stage === "collecting");
 }
 
-function showPanel(call, capture, amount) {
+function showPanel(call, capture, amount, approved) {
   const panel = capture ? (isFinal(capture) ? "result" : "capture") : call.state === "up" ? "order" : "";
   const key = `${call.id} ${panel} ${capture?.id ?? ""}`;
   const able = live && !busy;
@@ -134,7 +136,7 @@ function showPanel(call, capture, amount) {
   $("take").disabled = !able || !fit;
   if (panel === "capture") showCapture(capture, amount, able);
   if (panel === "result") {
-    const words = showResult(capture, amount);
+    const words = showResult(capture, amount, approved);
     $("again").hidden ||= call.state !== "up";
     if (shown.key !== key) announce(`${words.title}. ${words.text}`);
   }
@@ -148,7 +150,7 @@ function showPanel(call, capture, amount) {
   shown = { panel, key };
 }
 
-function showCall(call, capture, amount) {
+function showCall(call, capture, amount, approved) {
   write($("direction"), call.direction === "outbound" ? "Call to" : "Call from");
   write($("number"), customer(call));
   const words = banner(call, capture);
@@ -156,7 +158,7 @@ function showCall(call, capture, amount) {
   icon("banner-icon", words.icon);
   write($("banner-title"), words.title);
   write($("banner-text"), words.text);
-  const speech = say(call, capture, amount);
+  const speech = say(call, capture, amount, approved);
   $("say").hidden = !speech;
   write($("say-text"), speech ? `“${speech.text}”` : "");
   write($("say-hint"), speech?.hint ?? "");

@@ -71,8 +71,8 @@ function drawDots(shown, progress, capture) {
   shown.dots.setAttribute("aria-label", words);
 }
 
-export function showResult(capture, amount) {
-  const words = result(capture, amount);
+export function showResult(capture, amount, approved) {
+  const words = result(capture, amount, approved);
   $("result").dataset.tone = words.tone;
   icon("result-icon", words.icon);
   write($("result-title"), words.title);

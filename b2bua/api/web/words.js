@@ -31,8 +31,8 @@ export function banner(call, capture) {
   return { tone: "calm", icon: "phone", title: "Normal call", text };
 }
 
-/** What to say to the customer now, and a hint for the agent. */
-export function say(call, capture, amount) {
+/** What to say to the customer now, and a hint for the agent. `approved`: what was approved of `amount`, where that is less. */
+export function say(call, capture, amount, approved) {
   if (!capture || call.state === "ended") return null;
   const card = [brandName(capture.brand), capture.last_four && `ending in ${capture.last_four}`].filter(Boolean).join(" ");
   switch (capture.stage) {
@@ -61,6 +61,7 @@ export function say(call, capture, amount) {
     case "finished":
       switch (capture.outcome?.type) {
         case "approved": return { text: `Thank you. Your payment of ${amount} went through.` };
+        case "partially_approved": return { text: `Your bank allowed ${approved} of ${amount} only. How would you like to pay the rest?` };
         case "declined": return { text: "Your bank did not accept this card, and nothing was charged. Would you like to use another one?" };
         case "failed": return { text: "That did not go through, and nothing was charged. Shall we try again?" };
         default: return { text: "The bank has not confirmed the payment yet. Please do not pay again; we check it and come back to you." };
@@ -87,6 +88,8 @@ const FAULTS = {
   certificate_not_trusted: "the provider could not prove who it is, so nothing was sent",
   connection_lost: "the connection was lost while the provider was at work",
   journal_failed: "the payment could not be noted down, so nothing was sent",
+  amount_differs: "the provider approved another amount than was asked for",
+  currency_differs: "the provider approved another currency than was asked for",
   no_such_charge: "the provider confirmed that it knows of no such payment",
   not_reachable: "the provider could not be reached",
   payer_gone: "the payment process ended",
@@ -98,8 +101,8 @@ function said(reason) {
   return FAULTS[reason] ? `${sentence(FAULTS[reason])} (${reason})` : reason;
 }
 
-/** The panel at the end: what came of it, and whether it may be tried again. */
-export function result(capture, amount) {
+/** The panel at the end: what came of it, and whether it may be tried again. `approved`: as in `say`. */
+export function result(capture, amount, approved) {
   const order = capture.order;
   const card = [brandName(capture.brand), capture.last_four && `•••• ${capture.last_four}`].filter(Boolean).join(" ");
   const own = [["Payment", `${amount}, ${order.transaction_id}`], ["Card", card]];
@@ -123,6 +126,12 @@ export function result(capture, amount) {
       return {
         tone: "good", icon: "good", title: `${amount} paid`, text: "The payment was approved.",
         facts: [["Your reference", order.transaction_id], ["Card", card], ["Provider's reference", outcome.reference], ["Token", outcome.token], ["Authorisation", outcome.authorisation_code]],
+      };
+    case "partially_approved":
+      return {
+        tone: "warn", icon: "warn", title: `Only ${approved} paid`,
+        text: `The bank approved ${approved} of ${amount}. The rest is still to be paid, under a reference of its own.`,
+        facts: [["Your reference", capture.order.transaction_id], ["Asked for", amount], ["Card", card], ["Provider's reference", outcome.reference], ["Token", outcome.token], ["Authorisation", outcome.authorisation_code]],
       };
     case "declined":
       return {
