@@ -19,6 +19,7 @@ import httpx
 
 from b2bua.records.export import rows
 from b2bua.records.store import connect, prepare
+from tests.complaints import COMPLAINTS, expect_error, permit_error
 
 TOKEN = "agent-under-test-0001"
 PATIENCE = 30.0  # seconds after which a condition that never came is a failure
@@ -97,6 +98,10 @@ class Stack:
     @property
     def provider_pid(self) -> int:
         return self._processes[0].pid
+
+    def __post_init__(self) -> None:
+        for log in (self.log, self.directory / "provider.log"):
+            COMPLAINTS.watch(log)
 
     async def start(self) -> Stack:
         await self.start_provider()
@@ -217,7 +222,9 @@ class Stack:
 
     def pids(self) -> dict[str, list[int]]:
         """The running processes of Tonewall, by kind."""
-        found: dict[str, list[int]] = {"supervisor": [], "media": [], "b2bua": [], "payer": []}
+        found: dict[str, list[int]] = {
+            "supervisor": [], "media": [], "b2bua": [], "payer": [], "decoder": [],
+        }  # fmt: skip
         roots = {process.pid for process in self._processes if process.returncode is None}
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
@@ -232,10 +239,27 @@ class Stack:
                     ("media", b"media.service"),
                     ("b2bua", b"b2bua.app"),
                     ("payer", b"provider_adapters.payer"),
+                    ("decoder", b"media.decoder"),
                 ):
                     if parent in roots and module in command:
                         found[kind].append(pid)
         return found
+
+    def kill(self, kind: str) -> list[int]:
+        """kill -9 of all processes of that kind; their ids. What is said of it in the log is expected."""
+        pids = self.pids()[kind]
+        assert pids
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        expect_error("restarting", what=kind, signal="SIGKILL")
+        permit_error("gave_up", process="payer")  # one that had just been started, and found nobody
+        if kind == "media":
+            expect_error("media lost")
+            for event in ("media took no payer", "media took no decoder"):
+                permit_error(event)
+            for what in ("payer", "decoder"):
+                permit_error("restarting", what=what, signal=None)
+        return pids
 
     def _conf(self) -> str:
         sections: dict[str, dict[str, str]] = {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from b2bua.demo.phones import Phone
+from tests.complaints import keep
 from tests.wire.peers import baresip, rtpengine, sipp, tshark
 
 
@@ -74,3 +76,12 @@ class Peers:
 async def peers(tmp_path: Path) -> AsyncIterator[Peers]:
     async with contextlib.AsyncExitStack() as stack:
         yield Peers(tmp_path, stack)
+
+
+@pytest.fixture(autouse=True)
+def _own_process_is_watched(_without_complaint: None) -> Iterator[None]:
+    """Engines that run in the test's process log there."""
+    structlog.reset_defaults()
+    structlog.configure(processors=[structlog.processors.add_log_level, keep, *structlog.get_config()["processors"]])
+    yield
+    structlog.reset_defaults()

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -48,15 +46,6 @@ async def keying(wire: Line, keys: str, seen: int) -> AsyncIterator[str]:
         pressing.cancel()
 
 
-def kill(wire: Line, kind: str) -> list[int]:
-    """kill -9 of all processes of that kind; their ids."""
-    pids = wire.stack.pids()[kind]
-    assert pids
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-    return pids
-
-
 async def restarted(wire: Line, what: str) -> None:
     """Until `tonewall run` has said that it starts that process again, and what ended it."""
     said = await until(lambda: wire.log("restarting"), f"`tonewall run` to say that it restarts {what}")
@@ -84,7 +73,7 @@ async def test_when_b2bua_is_killed_while_the_customer_keys_the_mask_stays_and_t
             peers.capture("keys", f"udp and (host {AGENT} or host {CUSTOMER})") as file,
             keying(wire, NUMBER + REST, seen=4) as call_id,
         ):
-            [before] = kill(wire, "b2bua")
+            [before] = wire.stack.kill("b2bua")
             await wire.voice(50)
         assert (await wire.agent.stats())["dtmf"] == 0
         sent_to_agent(file, wire)
@@ -118,7 +107,7 @@ async def test_when_media_is_killed_while_the_customer_keys_the_audio_stops_and_
             await wire.stack.start_capture(call_id)
             pressing = asyncio.create_task(wire.key(NUMBER + REST))
             await until(lambda: feed.captures(call_id)[-1]["fields"][0]["count"] >= 4, "4 keys to be counted")
-            kill(wire, "media")
+            wire.stack.kill("media")
             for phone in (wire.customer, wire.agent):
                 await phone.wait("ended", PATIENCE)
             pressing.cancel()
@@ -147,7 +136,7 @@ async def test_a_payer_that_is_killed_while_it_waits_is_replaced(peers: Peers) -
     async with line(peers) as wire:
         call_id = await wire.dial()
         count = len(wire.stack.pids()["payer"])
-        killed = set(kill(wire, "payer"))
+        killed = set(wire.stack.kill("payer"))
 
         async def replaced() -> bool:
             payers = set(wire.stack.pids()["payer"])
@@ -170,7 +159,7 @@ async def test_a_payer_that_is_killed_while_it_charges_leaves_an_unknown_and_the
         await wire.keyed(call_id, "4000000000010019#1139739", "late")
         await wire.stack.api.post(f"/v1/calls/{call_id}/capture/submit")
         await until(wire.stack.charges, "the charge at the provider")
-        kill(wire, "payer")
+        wire.stack.kill("payer")
         outcome = (await wire.stack.stage(call_id, "finished"))["outcome"]
         assert outcome == {"type": "unknown", "reason": "payer_gone"}
         entries = [json.loads(row) for row in (wire.stack.directory / "journal.jsonl").read_text().splitlines()]
