@@ -85,7 +85,7 @@ class Supervisor:
             started = asyncio.get_running_loop().time()
             try:
                 status = await run_once()
-            except OSError as error:  # no process, memory or descriptor to be had: that must not end the others
+            except Exception as error:  # no process, memory or descriptor to be had: that must not end the others
                 log.error("could not start", what=name, exc_info=error)
                 status = _NOT_STARTED
             if self._stop.is_set():
@@ -141,9 +141,7 @@ class Supervisor:
         with for_media:
             arguments = ["media.decoder", "--fd", str(for_decoder.fileno()), *self._log_level()]
             process = await self._start(arguments, card_environment({}), for_decoder)
-            try:
-                socket.send_fds(self._payers, [b"decoder"], [for_media.fileno()])
-            except OSError:
+            if not self._hand_over(b"decoder", for_media):
                 log.error("media took no decoder", pid=process.pid)
         return await self._wait(process, self._b2bua_down)
 
@@ -157,9 +155,7 @@ class Supervisor:
             process = await self._start(
                 ["provider_adapters.payer", "--fd", str(for_payer.fileno()), *self._log_level()], environment, for_payer
             )
-            try:
-                socket.send_fds(self._payers, [b"payer"], [for_media.fileno()])
-            except OSError:
+            if not self._hand_over(b"payer", for_media):
                 log.error("media took no payer", pid=process.pid)
         status = await self._until_taken(process)
         if status and self._payers is not None and not self._stop.is_set():
@@ -167,6 +163,16 @@ class Supervisor:
             with contextlib.suppress(OSError):  # media is on its way out, or reads nothing
                 self._payers.send(fault.value.encode())
         return status
+
+    def _hand_over(self, what: bytes, end: socket.socket) -> bool:
+        """Give media the end of a new process's socket; False where media went while that process was started."""
+        if self._payers is None:
+            return False
+        try:
+            socket.send_fds(self._payers, [what], [end.fileno()])
+        except OSError:
+            return False
+        return True
 
     async def _until_taken(self, process: asyncio.subprocess.Process) -> int:
         """Its status if it ends as it waits; 0 as soon as it has a charge, so that the next one is started meanwhile."""

@@ -216,6 +216,26 @@ async def test_a_process_that_cannot_be_made_is_tried_again_and_the_others_go_on
         assert supervisor is not None
 
 
+@pytest.mark.parametrize("module", ["provider_adapters.payer", "media.decoder"])
+async def test_media_that_ends_while_another_process_is_started_does_not_end_the_rest(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+):
+    async def start_slowly(*arguments: str, **options: object) -> Process:
+        process = await machine.start(*arguments, **options)
+        if arguments[2] == module and len(machine.of(module)) == 2:
+            machine.of("media.service")[0].end(-9)
+            await until(lambda: supervisor._payers is None, "the end of media to be seen")
+        return process
+
+    async with running(machine, tmp_path) as supervisor:
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", start_slowly)
+        machine.of(module)[0].end(0)
+        await until(lambda: len(machine.of("media.service")) == 2, "media")
+        machine.of(module)[1].end(0)  # its socket leads nowhere
+        await until(lambda: len(machine.of(module)) == 3, "another that media gets")
+        assert machine.of("b2bua.app")[0].running
+
+
 async def test_media_that_is_started_again_gets_a_new_channel_and_payers(machine: Machine, tmp_path: Path):
     async with running(machine, tmp_path):
         machine.of("media.service")[0].end(-11)
