@@ -31,6 +31,12 @@ build/.apt-test: build/.apt-run
 	@dpkg -s $(TEST_PACKAGES) >/dev/null 2>&1 || { $(SUDO) apt-get update -q && $(APT) $(TEST_PACKAGES); }
 	@touch $@
 
+# Node.js and npm of Debian, where there are none; the packages by their hashes.
+build/.npm: tests/architecture/recheck/package-lock.json build/.apt-run
+	@command -v npm >/dev/null || { $(SUDO) apt-get update -q && $(APT) nodejs npm; }
+	npm ci --prefix tests/architecture/recheck --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 build/.venv: requirements/dev.lock build/.apt-run
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/dev.lock
@@ -43,7 +49,7 @@ build/.setup: build/.venv pyproject.toml CMakeLists.txt $(wildcard media/*.c med
 run: build/.setup  ## One call between two real phones, paid by card, checked on the wire
 	$(BIN)/tonewall demo
 
-test: build/.setup build/.apt-test  ## Every test
+test: build/.setup build/.apt-test build/.npm  ## Every test
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 check: build/.setup  ## Formatting, lint, types, import rules, generated docs

@@ -10,7 +10,8 @@ def agreed_codec(one: sdp.SessionDescription, other: sdp.SessionDescription) -> 
     """The audio codec that is most likely used between the two: the first of the shorter list that the other has too."""
     lists = [_codecs(description) for description in (one, other)]
     first, second = sorted(lists, key=len)
-    return next((codec for codec in first if codec in second), None)
+    known = set(second)
+    return next((codec for codec in first if codec in known), None)
 
 
 def agree_on_keys(one: sdp.SessionDescription, other: sdp.SessionDescription) -> bool:

@@ -23,14 +23,14 @@ class Bucket:
     left: float = -1.0
     at: float = 0.0
 
-    def take(self, now: float) -> bool:
-        """Whether one more may come now."""
+    def take(self, now: float, many: float = 1.0) -> bool:
+        """Whether one more may come now, or so many at once."""
         most = max(1.0, self.rate)
         self.left = most if self.left < 0 else min(most, self.left + (now - self.at) * self.rate)
         self.at = now
-        if self.left < 1:
+        if self.left < many:
             return False
-        self.left -= 1
+        self.left -= many
         return True
 
     def wait(self) -> float:

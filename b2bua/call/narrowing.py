@@ -65,7 +65,8 @@ def echoed(described: sdp.SessionDescription, known: Sequence[sdp.SessionDescrip
     for index, each in enumerate(described.media):
         before = [other.media[index] for other in known if index < len(other.media)]
         same = [other for other in before if (other.kind, other.protocol) == (each.kind, each.protocol)]
-        formats = tuple(format_ for format_ in each.formats if any(format_ in other.formats for other in same))
+        said = {format_ for other in same for format_ in other.formats}
+        formats = tuple(format_ for format_ in each.formats if format_ in said)
         if each.port and not formats:
             return None
         lines = {line for other in same for line in other.lines}

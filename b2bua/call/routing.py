@@ -8,15 +8,19 @@ Rule 3: without any route, calls of every carrier go to the PBXs in their order,
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
+
+import re2
 
 from b2bua.call.leg import LegInvited, Party
 from b2bua.call.numbers import NumberPlan
 from media.events import Side
 
 LONGEST = 64  # characters of a user part that a regular expression is tried on
+_QUIET = re2.Options()  # faults are raised, not printed
+_QUIET.log_errors = False
 
 
 class PatternError(ValueError):
@@ -31,7 +35,7 @@ class Pattern:
     """
 
     prefixes: tuple[str, ...] = ("",)
-    expression: re.Pattern[str] | None = None
+    expression: Any = None  # of RE2, which has no types
     rewritten: str | None = None
 
     @classmethod
@@ -43,10 +47,13 @@ class Pattern:
             if len(text) < 3 or not text.endswith("/"):
                 raise PatternError("expected a regular expression between two slashes")
             try:
-                expression = re.compile(text[1:-1])
-                re.sub(expression, rewritten, "")
-            except re.error as error:
-                raise PatternError(f"expected a regular expression: {error.msg}") from None
+                expression = re2.compile(text[1:-1], _QUIET)
+                re2.compile(f"(?:{text[1:-1]})|", _QUIET).fullmatch("").expand(rewritten)
+            except re2.error as error:
+                raise PatternError(f"expected a regular expression as RE2 reads it: {error.args[0].decode()}") from None
+            except (IndexError, ValueError) as error:
+                why = f"{error} in what stands for it"
+                raise PatternError(f"expected a regular expression with the groups of its replacement: {why}") from None
             return cls((), expression, into)
         prefixes = tuple(each.strip() for each in text.split(",") if each.strip())
         return cls(prefixes or ("",), None, into)

@@ -51,13 +51,13 @@ def split(text: str) -> tuple[str, ...]:
 
 
 def facts(lines: tuple[str, ...]) -> Facts:
-    attributes: dict[str, tuple[str, ...]] = {}
+    attributes: dict[str, list[str]] = {}
     for line in lines:
         name, colon, value = line.partition(":")
         if colon and name.startswith("a="):
-            attributes[name[2:]] = (*attributes.get(name[2:], ()), value)
+            attributes.setdefault(name[2:], []).append(value)
     return Facts(
-        attributes,
+        {name: tuple(values) for name, values in attributes.items()},
         tuple(line for line in lines if not withdrawn(line)),
         frozenset(payload_type(line) for line in lines if line.startswith(_OF_FORMAT)),
         any(line.strip() == MUX for line in lines),
@@ -77,7 +77,8 @@ def withdrawn(line: str) -> bool:
 
 def of_formats(lines: tuple[str, ...], formats: tuple[str, ...]) -> tuple[str, ...]:
     """The lines without those that are about other payload types."""
-    return tuple(line for line in lines if not line.startswith(_OF_FORMAT) or payload_type(line) in (*formats, "*"))
+    kept = {*formats, "*"}
+    return tuple(line for line in lines if not line.startswith(_OF_FORMAT) or payload_type(line) in kept)
 
 
 def payload_type(line: str) -> str:

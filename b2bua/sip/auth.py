@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from b2bua.sip.message import Response
 
-_PAIR = re.compile(r'\s*([A-Za-z0-9_-]{1,32})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]*))\s*(?:,|$)')
+_PAIR = re.compile(r'\s*([A-Za-z0-9_-]{1,32})\s*=\s*(?:"((?:[^"\\]|\\.)*)"\s*|([^\s",]+)\s*)?(?:,|$)')
 HASHES = {"sha-512-256": "sha512_256", "sha-256": "sha256", "md5": "md5"}  # the strongest first
 _BEST = tuple(HASHES)
 _LONGEST = 1024
@@ -55,7 +55,7 @@ def fields(value: str) -> dict[str, str] | None:
         match = _PAIR.match(rest, at)
         if match is None:
             return None
-        given[match[1].lower()] = match[3] if match[2] is None else re.sub(r"\\(.)", r"\1", match[2])
+        given[match[1].lower()] = match[3] or "" if match[2] is None else re.sub(r"\\(.)", r"\1", match[2])
         at = match.end()
     return given
 

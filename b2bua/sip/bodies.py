@@ -29,8 +29,10 @@ _TYPE = re.compile(
 )
 _DISPOSITION = re.compile(r"[A-Za-z0-9_-]{1,32}(?:[ ]?;[ ]?[A-Za-z0-9_-]{1,32}=[A-Za-z0-9._-]{1,64}){0,6}")
 _BOUNDARY = re.compile(r"[A-Za-z0-9'()+_,./:=? -]{0,69}[A-Za-z0-9'()+_,./:=?-]")  # RFC 2046 section 5.1.1
+_BEHIND = re.compile(rb"(--)?[ \t]{0,16}(?=\r\n|\Z)")  # a boundary, in its line
 _ENCODINGS = frozenset({"", "binary", "8bit", "7bit"})
 _LANGUAGE = re.compile(r"[A-Za-z0-9, -]{1,64}")
+_CONTENT_ID = re.compile(r"<[!-;=?-~]{1,128}>")
 # Whose bodies describe a session or accompany it; INFO and MESSAGE carry something of their own.
 _OFFERING = frozenset({"INVITE", "UPDATE"})  # what is in their bodies is asked for, and cannot be left out
 _METHODS = frozenset({"INVITE", "ACK", "PRACK", "UPDATE", "BYE", "CANCEL"})
@@ -118,7 +120,7 @@ def _read(piece: _Piece, depth: int) -> _Content:
         for name, value, pattern in (
             ("Content-Disposition", piece.disposition, _DISPOSITION),
             ("Content-Transfer-Encoding", piece.transfer, _DISPOSITION),
-            ("Content-ID", piece.identity, re.compile(r"<[!-;=?-~]{1,128}>")),
+            ("Content-ID", piece.identity, _CONTENT_ID),
             ("Content-Language", piece.language, _LANGUAGE),
         )
         if pattern.fullmatch(value)
@@ -173,15 +175,21 @@ def _split(content: bytes, boundary: bytes) -> list[_Piece] | None:
     pieces: list[_Piece] = []
     start: int | None = None
     content = b"\r\n" + content
-    for match in re.finditer(rb"\r\n--" + re.escape(boundary) + rb"(--)?[ \t]{0,16}(?=\r\n|\Z)", content):
-        if start is not None:
-            piece = _piece(content[start : match.start()])
-            if piece is None or len(pieces) == MOST_PARTS:
-                return None
-            pieces.append(piece)
-        if match[1]:
-            return pieces or None
-        start = match.end()
+    delimiter = b"\r\n--" + boundary
+    at = content.find(delimiter)
+    while at >= 0:
+        end = at + len(delimiter)
+        behind = _BEHIND.match(content, end)
+        if behind is not None:
+            if start is not None:
+                piece = _piece(content[start:at])
+                if piece is None or len(pieces) == MOST_PARTS:
+                    return None
+                pieces.append(piece)
+            if behind[1]:
+                return pieces or None
+            start = behind.end()
+        at = content.find(delimiter, end)
     return None
 
 

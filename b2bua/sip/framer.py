@@ -13,7 +13,7 @@ from b2bua.sip.message import LARGEST
 
 _CRLF, _END = b"\r\n", b"\r\n\r\n"
 _FOLD = re.compile(rb"\r\n[ \t]+")
-_LENGTH = re.compile(rb"(?im)^(?:content-length|l)[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r?$")
+_LENGTH = re.compile(rb"(?im)^(?:content-length|l)[ \t]*:([^\r\n]*)")
 _START = re.compile(rb"[A-Za-z0-9.!%*_+`'~/-]+ ")  # a method or the SIP version, as far as it has come
 _LONGEST_WORD = 40
 
@@ -127,7 +127,7 @@ class Framer:
         if end < 0 or end > LARGEST:
             return Broken("header too large", 513, bytes(self._waiting[:LARGEST])) if self.waiting > LARGEST else None
         head = bytes(self._waiting[:end])
-        lengths = set(_LENGTH.findall(_FOLD.sub(b" ", head)))
+        lengths = {value.strip(b" \t") for value in _LENGTH.findall(_FOLD.sub(b" ", head))}
         # RFC 3261 section 20.14: over a stream it is mandatory. Two that differ would be framed by others in another way.
         if len(lengths) != 1:
             return Broken("Content-Length", 400, head)

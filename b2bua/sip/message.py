@@ -24,7 +24,8 @@ _TEXT = bytes(set(range(0x20, 0x100)) - {0x7F}) + b"\t\r\n"
 _FOLD = re.compile(rb"\r\n[ \t]+")
 _LOOSE_NAME = re.compile(rb"^([A-Za-z0-9.!%*_+`'~-]+)[ \t]+:", re.MULTILINE)
 _VIA = re.compile(
-    r"SIP */ *[0-9.]+ */ *([A-Za-z0-9-]+) +(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+) *(?:: *([0-9]{1,5}))? *(?:;(.*))?",
+    r"SIP[ \t]*/[ \t]*[0-9.]+[ \t]*/[ \t]*([A-Za-z0-9.!%*_+`'~-]+)[ \t]+(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)[ \t]*"
+    r"(?::[ \t]*([0-9]{1,5})[ \t]*)?(?:;(.*))?",
     re.IGNORECASE | re.DOTALL,
 )
 # A From or To value as nearly all are: no quotes or brackets where they could mislead, the tag right behind the URI.
@@ -158,9 +159,9 @@ def tag_of(value: str) -> str:
 
 def read(data: bytes, source: Hop) -> Request | Response:
     """Read one datagram. Raises MalformedError, and nothing else."""
-    head, blank, body = data.partition(b"\r\n\r\n")
     if len(data) > LARGEST:
-        raise MalformedError("too large", 513, salvage(head))
+        raise MalformedError("too large", 513, salvage(data[:LARGEST].partition(b"\r\n\r\n")[0]))
+    head, blank, body = data.partition(b"\r\n\r\n")
     if not blank:
         raise MalformedError("no end of headers", 400, salvage(head))
     crlf = head.count(b"\r\n")

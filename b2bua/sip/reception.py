@@ -3,12 +3,13 @@
 Rule 1: strangers get 403 without state and without the parser, and so many a second at most; what they send that asks
         for no answer is dropped. Where a trunk may register, a REGISTER of theirs is read, and an INVITE or OPTIONS that
         could prove to be that trunk's: it is challenged, and no call hears of it until the proof is right.
+        What exceeds these rates is dropped before anything in it is looked for.
 Rule 2: everything that is dropped or refused here is counted under its own name.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 
 from b2bua.call.leg import LegId
@@ -32,7 +33,7 @@ from b2bua.sip.guard import Guard, Verdict
 from b2bua.sip.hop import Hop
 from b2bua.sip.layer import Server
 from b2bua.sip.leg_base import Leg
-from b2bua.sip.message import Head, MalformedError, Request, Response, read, salvage
+from b2bua.sip.message import LARGEST, Head, MalformedError, Request, Response, read, salvage
 from b2bua.sip.mid_dialog import METHODS
 from b2bua.sip.provisional import wants
 from b2bua.sip.registrar import Registrar
@@ -43,6 +44,8 @@ from b2bua.sip.uas import UasLeg
 from tonewall.log import get_logger
 
 _STRANGERS = 50.0  # answers a second; more would serve nobody but who floods us, or who is flooded with our answers
+_READ = 1_000_000.0  # bytes a second that are read of one source that is not known
+_MOST_SOURCES = 1024
 _log = get_logger(__name__)
 _PROVABLE = (b"INVITE ", b"OPTIONS ")
 _ABILITIES = (ALLOW_LINE, SUPPORTED_LINE, ACCEPT_LINE)
@@ -67,6 +70,7 @@ class Reception:
         self._guard = guard
         self._registrar = registrar
         self._manners = Bucket(_STRANGERS)
+        self._reads: OrderedDict[str, Bucket] = OrderedDict()  # by source
         self.closing = False
 
     def receive(self, data: bytes, source: Hop) -> None:
@@ -76,7 +80,10 @@ class Reception:
         known, registers = self._trunks.admits(source), self._registrar.serves and data.startswith(b"REGISTER ")
         may_prove = self._registrar.serves and data.startswith(_PROVABLE)
         if not (known or registers or may_prove):
-            self._stranger(salvage(data.partition(b"\r\n\r\n")[0]), source)
+            self._stranger(data, source)
+            return
+        if not known and not self._may_be_read(source, len(data)):
+            self._count["strangers"] += 1
             return
         try:
             message = read(data, source)
@@ -84,7 +91,7 @@ class Reception:
             self._count["malformed"] += 1
             _log.debug("malformed", peer=source[0], port=source[1], why=error.why)
             if not known:
-                self._stranger(error.head, source, error.code)
+                self._stranger(data, source, error.code)
             elif error.head is not None:
                 self._ground.tap.unreadable(error.head, source)
                 self._stateless(error.head, source, error.code)
@@ -115,6 +122,9 @@ class Reception:
         """A stream whose next message cannot be made out; it is closed after this."""
         self._count["malformed"] += 1
         _log.debug("malformed", peer=source[0], port=source[1], why=broken.why)
+        if not self._trunks.admits(source):
+            self._stranger(broken.head, source, broken.code)
+            return
         head = salvage(broken.head)
         if head is not None:
             self._stateless(head, source, broken.code)
@@ -126,11 +136,20 @@ class Reception:
 
     # --- refusals that keep no state ---------------------------------------------------------------------------------
 
-    def _stranger(self, head: Head | None, source: Hop, code: int = 403) -> None:
+    def _may_be_read(self, source: Hop, size: int) -> bool:
+        """Whether so many bytes of a source that is not known are read now."""
+        bucket = self._reads.setdefault(source.host, Bucket(_READ))
+        self._reads.move_to_end(source.host)
+        if len(self._reads) > _MOST_SOURCES:
+            self._reads.popitem(last=False)
+        return bucket.take(self._ground.scheduler.now(), size)
+
+    def _stranger(self, sent: bytes | Head, source: Hop, code: int = 403) -> None:
         self._count["strangers"] += 1
         if not self._manners.take(self._ground.scheduler.now()):
             return
         _log.debug("stranger", peer=source[0], port=source[1])
+        head = sent if isinstance(sent, Head) else salvage(sent[:LARGEST].partition(b"\r\n\r\n")[0])
         if head is not None:  # past the tap: the Call-ID that a stranger writes may be that of a call
             self._ground.transports.send(response(head, source, code, tag=stateless_tag(head)), source)
 
