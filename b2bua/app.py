@@ -47,7 +47,7 @@ from b2bua.trunk_plan import (
 from media.session import MediaClient
 from tonewall import log
 from tonewall.ini import ConfigError
-from tonewall.process import allow_many_files, end_with_parent
+from tonewall.process import allow_many_files, end_with_parent, ignore_hangup
 from tonewall.version import VERSION
 
 logger = log.get_logger(__name__)
@@ -187,6 +187,7 @@ def main() -> None:
         Tokens.parse(settings.api.tokens.get_secret_value())
     except (ConfigError, ValueError) as error:  # neither text has a value in it
         raise SystemExit(str(error)) from None
+    ignore_hangup()
     end_with_parent()
     allow_many_files()
     log.configure("b2bua", settings.general.log_level)

@@ -259,11 +259,16 @@ class Supervisor:
 
 
 async def supervise(settings: Settings, demo: str | None = None) -> None:
-    """Run all processes until SIGTERM or SIGINT."""
+    """Run all processes until SIGTERM or SIGINT; SIGHUP changes nothing."""
     supervisor = Supervisor(settings, demo)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.stop)
+    loop.add_signal_handler(signal.SIGHUP, _say_hangup)
     log.info("starting", pid=os.getpid(), path=str(settings.signalling.general.directory))
     await supervisor.run()
     log.info("stopped")
+
+
+def _say_hangup() -> None:
+    log.warning("SIGHUP is ignored", why="settings are read at the start only", hint="restart to read them again")

@@ -24,7 +24,7 @@ from media.leaving import Leaving
 from media.listening import Listener
 from media.mline import DecodedCodec
 from tonewall import log
-from tonewall.process import end_with_parent, harden, overwrites_freed_memory, renounce_privileges
+from tonewall.process import end_with_parent, harden, ignore_hangup, overwrites_freed_memory, renounce_privileges
 
 _MOST_STREAMS = 4096
 logger = log.get_logger(__name__)
@@ -114,6 +114,7 @@ def main() -> None:
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     arguments = parser.parse_args()
     log.configure("decoder", arguments.log_level)
+    ignore_hangup()
     end_with_parent()
     if not overwrites_freed_memory():
         logger.error("refused to start", why="freed memory is not overwritten", hint="start with card_environment()")

@@ -61,7 +61,7 @@ from media.threads import MediaThreads
 from tonewall import log
 from tonewall.frames import BadFrame, FrameConnection
 from tonewall.ini import ConfigError, load
-from tonewall.process import allow_many_files, end_with_parent, harden, overwrites_freed_memory
+from tonewall.process import allow_many_files, end_with_parent, harden, ignore_hangup, overwrites_freed_memory
 from tonewall.tasks import BackgroundTasks
 
 logger = log.get_logger(__name__)
@@ -374,6 +374,7 @@ def main() -> None:
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     arguments = parser.parse_args()
     log.configure("media", arguments.log_level)
+    ignore_hangup()
     end_with_parent()
     allow_many_files()
     if not overwrites_freed_memory():

@@ -53,7 +53,7 @@ from provider_adapters.payment import (
 from provider_adapters.runner import Runner
 from tonewall import log as logs
 from tonewall.frames import BadFrame, pack
-from tonewall.process import harden, overwrites_freed_memory
+from tonewall.process import harden, ignore_hangup, overwrites_freed_memory
 
 _LOOK_EVERY = 3.0  # seconds between two looks at the journal while no charge comes
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -184,6 +184,7 @@ def main() -> int:
     arguments.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     chosen = arguments.parse_args()
     logs.configure("payer", chosen.log_level)
+    ignore_hangup()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; our end is media's close
     if not overwrites_freed_memory():
         log.error("refused_to_start", why="freed memory is not overwritten", hint="start with card_environment()")

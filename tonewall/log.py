@@ -4,16 +4,18 @@ Rule 1: an event is a fixed name in code, never built from data; what varies goe
 Rule 2: a field that is not in FIELDS is dropped, and `dropped` says how many; so is a value that is no bool, short
         printable text or number with fewer digits than a card's.
 Rule 3: an exception is logged as its type and where it was raised, never its text: texts quote their input.
+Rule 4: a log that cannot be written (a terminal or pipe that closed, a full disk) stops nothing: its lines are lost.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import msgspec
 import structlog
@@ -76,6 +78,21 @@ class _Foreign(logging.Handler):
         entry.log(record.levelno, "library", exc_info=record.exc_info[1] if record.exc_info else None)
 
 
+class _Lossy:
+    """A text file whose failures are nobody's: rule 4."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._file.flush()
+
+
 def configure(process: str, level: str = "info", file: TextIO | None = None) -> None:
     """Set up logging for this process. `level`: debug, info, warning or error; `file`: where not to standard error."""
     number = logging.getLevelNamesMapping()[level.upper()]
@@ -89,7 +106,7 @@ def configure(process: str, level: str = "info", file: TextIO | None = None) -> 
             _line,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=file or sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Lossy(file or sys.stderr))),
         cache_logger_on_first_use=True,
     )
     for logger in _loggers:  # what they have cached is of the configuration before

@@ -66,6 +66,11 @@ def allow_many_files() -> int:
     return hard
 
 
+def ignore_hangup() -> None:
+    """SIGHUP ends nothing: neither a terminal that closes nor whoever expects that settings are read again."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
 def end_with_parent() -> None:
     """Ask the kernel for SIGTERM when the supervisor that started us dies; without a supervisor, do nothing.
 

@@ -1,0 +1,80 @@
+"""SIGHUP, and a terminal that closes: nothing of a running Tonewall ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import pty
+import signal
+import sys
+from pathlib import Path
+
+import httpx
+
+from tests.stack import Stack, free_port, running, until
+
+
+async def health(url: str) -> bool:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        with contextlib.suppress(httpx.HTTPError):
+            return bool((await client.get(f"{url}/healthz")).json()["payers"])
+    return False
+
+
+async def test_sighup_ends_no_process_and_is_said(tmp_path: Path) -> None:
+    async with running(Stack(tmp_path, free_port(), free_port())) as stack:
+        before = stack.pids()
+        assert all(before.values())
+        for pids in before.values():
+            for pid in pids:
+                os.kill(pid, signal.SIGHUP)
+        await until(lambda: '"SIGHUP is ignored"' in stack.log.read_text(), "the log line")
+        assert await health(stack.api_url)
+        assert stack.pids() == before
+        for pid in before["supervisor"]:
+            os.kill(pid, signal.SIGHUP)
+        await until(lambda: stack.log.read_text().count('"SIGHUP is ignored"') == 2, "the second log line")
+    assert '"restarting"' not in stack.log.read_text()
+
+
+async def test_a_terminal_that_closes_ends_nothing_and_stopping_is_clean(tmp_path: Path) -> None:
+    stack = Stack(tmp_path, free_port(), free_port())
+    await stack.start_provider()
+    stack.conf.write_text(stack._conf())
+    # A session of its own whose controlling terminal is the pty; what its leader starts gets SIGHUP when it closes.
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, [sys.executable, "-m", "b2bua.cli", "run", "-c", str(stack.conf)])
+    loop = asyncio.get_running_loop()
+    loop.add_reader(terminal, lambda: os.read(terminal, 65536))
+    try:
+        ready = tmp_path / "run" / "ready.json"
+        url = json.loads(await until(lambda: ready.exists() and ready.read_text(), "ready"))["api_url"]
+        await until(lambda: health(url), "payers")
+        loop.remove_reader(terminal)
+        os.close(terminal)
+        for pid in await until(lambda: [int(each) for each in children(child)], "its processes"):
+            os.kill(pid, signal.SIGHUP)
+        async with httpx.AsyncClient(trust_env=False) as client:  # each of these is a line in the log, which is gone
+            for _ in range(20):
+                assert (await client.get(f"{url}/v1/calls")).status_code == 401
+        assert await health(url)
+        assert os.waitpid(child, os.WNOHANG) == (0, 0)  # noqa: ASYNC222  # it returns at once
+    finally:
+        os.kill(child, signal.SIGTERM)
+        status: list[int] = []
+
+        def ended() -> bool:
+            pid, found = os.waitpid(child, os.WNOHANG)
+            status.append(found)
+            return bool(pid)
+
+        await until(ended, "the end")
+        await stack.stop()
+    assert os.waitstatus_to_exitcode(status[-1]) == 0
+
+
+def children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
