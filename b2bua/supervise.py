@@ -21,10 +21,11 @@ from b2bua.call.codecs import OtherAudio
 from b2bua.settings import Settings
 from b2bua.trunk_settings import CarrierSettings
 from media.events import PayerFault
+from media.locked import carried
 from provider_adapters.payment import JOURNAL_FAILED, WRONG_CONFIGURATION
 from tonewall.ini import to_environment
 from tonewall.log import get_logger
-from tonewall.process import SUPERVISOR, card_environment, plain_environment
+from tonewall.process import SUPERVISOR, card_environment, lock_limit, plain_environment
 
 log = get_logger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
@@ -266,9 +267,22 @@ async def supervise(settings: Settings, demo: str | None = None) -> None:
         loop.add_signal_handler(number, supervisor.stop)
     loop.add_signal_handler(signal.SIGHUP, _say_hangup)
     log.info("starting", pid=os.getpid(), path=str(settings.signalling.general.directory))
+    _say_lock_limit(settings)
     await supervisor.run()
     log.info("stopped")
 
 
 def _say_hangup() -> None:
     log.warning("SIGHUP is ignored", why="settings are read at the start only", hint="restart to read them again")
+
+
+def _say_lock_limit(settings: Settings) -> None:
+    limit = lock_limit()
+    if limit is None:
+        return
+    decoded = settings.signalling.general.other_audio is OtherAudio.DECODE
+    captures = carried(limit, settings.media.threads, decoded=decoded)
+    if captures:
+        log.warning("the memory lock limit bounds the payments at once", count=captures, hint="see `tonewall doctor`")
+    else:
+        log.error("no card can be taken: the memory lock limit is too low", hint="see `tonewall doctor`")

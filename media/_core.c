@@ -11,7 +11,15 @@ static PyObject *confine(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignore
     return PyErr_SetFromErrno(PyExc_OSError);
 }
 
+static PyObject *secret_bytes(PyObject *Py_UNUSED(module), PyObject *args) {
+    unsigned int streams, masked, decoded; /* no overflow: a place has less than 2^20 bytes */
+    if (!PyArg_ParseTuple(args, "III", &streams, &masked, &decoded))
+        return NULL;
+    return PyLong_FromSize_t(relay_secret_bytes(streams, masked, decoded));
+}
+
 static PyMethodDef functions[] = {
+    {"secret_bytes", secret_bytes, METH_VARARGS, NULL},
     {"info_key", WITH_KEYWORDS(py_info_key)},
     {"confine", confine, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

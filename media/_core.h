@@ -180,6 +180,7 @@ struct secret {
     int owner; /* pid: a child does not inherit the pages */
 };
 
+size_t secret_mapped(size_t size);                          /* bytes of whole pages */
 bool secret_map(struct secret *secret, size_t size); /* false: errno is set */
 void secret_wipe(struct secret *secret);
 void secret_unmap(struct secret *secret);
@@ -241,6 +242,9 @@ struct command {
 
 struct relay;
 struct relay *relay_new(void);        /* NULL: errno is set */
+/* Bytes of secret memory that a relay maps for so many streams, so many of them masked, so many masked in a codec that the
+ * decoder process hears. */
+size_t relay_secret_bytes(size_t streams, size_t masked, size_t decoded);
 /* `processor`: which its thread keeps to; -1: any. How long packets may wait for others: `gather_us`; those of a masked stream,
  * `masked_gather_us`. 0 or -errno */
 int relay_start(struct relay *relay, int processor, int gather_us, int masked_gather_us);

@@ -27,6 +27,11 @@ class SecretMemory:
     def kind(self) -> str: ...  # "memfd_secret" or "mlock"
     def wipe(self) -> None: ...
 
+def secret_bytes(streams: int, masked: int, decoded: int) -> int: ...
+
+"""Bytes of secret memory that a `Relay` maps for so many streams, so many of them masked, so many in codecs that the decoder
+process hears."""
+
 def confine() -> None: ...
 
 """Let this process ask the kernel for nothing but what the decoder process needs (`_seccomp.c`), for good. Raises OSError."""

@@ -28,6 +28,11 @@ static bool grow(struct pool *pool) {
     return true;
 }
 
+size_t pool_bytes(const struct pool *pool, size_t places) {
+    size_t slabs = (places + (size_t)pool->places - 1) / (size_t)pool->places;
+    return slabs * secret_mapped((size_t)pool->places * pool->size);
+}
+
 void *pool_borrow(struct pool *pool) {
     if (pool->spares == 0 && !grow(pool))
         return NULL;

@@ -104,5 +104,6 @@ void free_closed(struct relay *relay);
 void *pool_borrow(struct pool *pool); /* NULL: errno is set */
 void pool_give_back(struct pool *pool, void *place); /* wiped */
 void pool_free(struct pool *pool);
+size_t pool_bytes(const struct pool *pool, size_t places); /* what so many places map */
 
 #endif

@@ -37,9 +37,13 @@ static uint8_t *map_locked(size_t size) {
     return NULL;
 }
 
-bool secret_map(struct secret *secret, size_t size) {
+size_t secret_mapped(size_t size) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t mapped = (size + page - 1) / page * page;
+    return (size + page - 1) / page * page;
+}
+
+bool secret_map(struct secret *secret, size_t size) {
+    size_t mapped = secret_mapped(size);
     if (size == 0 || mapped < size) {
         errno = EINVAL;
         return false;

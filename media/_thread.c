@@ -162,6 +162,16 @@ static void *run(void *argument) {
 
 /* --- the other threads' side ---------------------------------------------------------------------------------------------- */
 
+static const struct pool KEYS_POOL = {.size = sizeof(struct keys), .places = SLAB_STREAMS},
+                         HOLDS_POOL = {.size = sizeof(struct hold), .places = HOLDS},
+                         QUEUES_POOL = {.size = sizeof(struct queue), .places = QUEUES};
+static const size_t BUFFER_BYTES = 2 * SPACING + sizeof(struct decision);
+
+size_t relay_secret_bytes(size_t streams, size_t masked, size_t decoded) {
+    return secret_mapped(BUFFER_BYTES) + pool_bytes(&KEYS_POOL, streams) + pool_bytes(&HOLDS_POOL, masked) +
+           pool_bytes(&QUEUES_POOL, decoded);
+}
+
 struct relay *relay_new(void) {
     struct relay *relay = calloc(1, sizeof *relay);
     if (relay == NULL)
@@ -174,9 +184,9 @@ struct relay *relay_new(void) {
     pthread_mutex_init(&relay->events_lock, &lending);
     pthread_mutexattr_destroy(&lending);
     relay->due_ms = INT64_MAX;
-    relay->keys = (struct pool){.size = sizeof(struct keys), .places = SLAB_STREAMS};
-    relay->holds = (struct pool){.size = sizeof(struct hold), .places = HOLDS};
-    relay->queues = (struct pool){.size = sizeof(struct queue), .places = QUEUES};
+    relay->keys = KEYS_POOL;
+    relay->holds = HOLDS_POOL;
+    relay->queues = QUEUES_POOL;
     relay->decoder = -1;
     relay->epoll = epoll_create1(EPOLL_CLOEXEC);
     relay->masked = epoll_create1(EPOLL_CLOEXEC);
@@ -184,7 +194,7 @@ struct relay *relay_new(void) {
     relay->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event interest = {.events = EPOLLIN, .data.ptr = NULL};
     if (relay->epoll < 0 || relay->masked < 0 || relay->wake < 0 || relay->news < 0 ||
-        !secret_map(&relay->buffer, 2 * SPACING + sizeof *relay->decision) ||
+        !secret_map(&relay->buffer, BUFFER_BYTES) ||
         epoll_ctl(relay->epoll, EPOLL_CTL_ADD, relay->wake, &interest) != 0 ||
         await_masked(relay, EPOLL_CTL_ADD) != 0) {
         int why = errno;

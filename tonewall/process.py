@@ -11,9 +11,11 @@ import os
 import resource
 import signal
 from collections.abc import Mapping
+from pathlib import Path
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _MCL_CURRENT, _MCL_FUTURE = 1, 2
+_CAP_IPC_LOCK = 14  # capabilities(7)
 SUPERVISOR = "TONEWALL_SUPERVISOR"  # the process id of `tonewall run`, in the environment of what it started
 _ALLOCATOR = {
     "PYTHONMALLOC": "malloc",
@@ -46,10 +48,22 @@ def harden() -> bool:
     soft, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (hard, hard))
-    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
     # With MCL_FUTURE a limit that is too low turns later allocations into failures; lock all only where nothing limits it.
-    unlimited = limit == resource.RLIM_INFINITY or os.geteuid() == 0
-    return unlimited and libc.mlockall(_MCL_CURRENT | _MCL_FUTURE) == 0
+    return lock_limit() is None and libc.mlockall(_MCL_CURRENT | _MCL_FUTURE) == 0
+
+
+def lock_limit() -> int | None:
+    """Bytes that this process may lock; None where nothing limits it. Being root alone is no reason: root of a container often
+    has no CAP_IPC_LOCK."""
+    hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
+    return None if hard == resource.RLIM_INFINITY or _has_capability(_CAP_IPC_LOCK) else hard
+
+
+def _has_capability(number: int) -> bool:
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> number & 1)
+    return False
 
 
 def renounce_privileges() -> None:

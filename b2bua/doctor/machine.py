@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import resource
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
 from b2bua.doctor.finding import Finding, fault, good, warn
+from media.locked import MANY, carried, needed
+from tonewall.process import lock_limit
 
-_LOCKED_MEMORY = 64 * 1024 * 1024  # bytes; what media and payers lock, with room
+_AIMS = (10, 100)  # captures at once that an installation may want
 
 
 def core() -> Finding:
@@ -26,17 +27,19 @@ def core() -> Finding:
     return warn("card memory", "mlock only; a kernel with memfd_secret (5.14, secretmem.enable=1) keeps root out too")
 
 
-def memory_limit() -> Finding:
-    hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
-    if os.geteuid() == 0:
-        return good("memory lock limit", "root has none")
-    if hard == resource.RLIM_INFINITY or hard >= _LOCKED_MEMORY:
-        return good("memory lock limit", "high enough to lock media and payers as a whole")
-    return warn(
-        "memory lock limit",
-        f"{hard // 1024} KiB: the vault is locked, but not all of media and payer; "
-        "set LimitMEMLOCK=infinity (systemd) or --ulimit memlock=-1 (container), or switch swap off",
-    )
+def memory_limit(threads: int, *, decoded: bool) -> Finding:
+    """What the limit of locked memory carries. `threads`, `decoded`: as in media.locked.needed."""
+    limit = lock_limit()
+    if limit is None:
+        return good("memory lock limit", "none: media and payers are locked as a whole")
+    captures = carried(limit, threads, decoded=decoded)
+    needs = " and ".join(f"{aim} need {needed(aim, threads, decoded=decoded) // 1024} KiB" for aim in _AIMS)
+    how = "set LimitMEMLOCK=infinity (systemd) or --ulimit memlock=-1 (container)"
+    if not captures:
+        return fault("memory lock limit", f"{limit // 1024} KiB: no card can be taken; {needs}. {how}")
+    many = f"{captures} cards at once" if captures < MANY else "any number of cards"
+    says = f"{limit // 1024} KiB carry {many}; {needs}. Of media and payers not all is locked: {how}"
+    return warn("memory lock limit", f"{says}, or switch swap off")
 
 
 def bindable(what: str, address: str, port: int, kind: socket.SocketKind, keys: str) -> Finding:

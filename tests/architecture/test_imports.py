@@ -111,7 +111,9 @@ def test_b2bua_sees_of_media_and_payer_only_their_vocabulary(module: Module):
         "provider_adapters.settings",
     }
     if module.name == "b2bua.doctor.machine":
-        allowed |= {"media._core"}  # whether it is there
+        allowed |= {"media._core", "media.locked"}  # whether it is there, and how much memory it locks
+    if module.name == "b2bua.supervise":
+        allowed |= {"media.locked"}
     if module.name == "b2bua.doctor.reach":
         allowed |= {"media.examine"}  # whether rtpengine servers do what they should
     if within(module.name, "b2bua.demo"):
@@ -174,7 +176,7 @@ def test_only_the_payer_and_the_adapters_name_card_data(module: Module):
 
 @every_module
 def test_only_the_media_service_uses_the_capture_and_its_vault(module: Module):
-    if not within(module.name, "media.capture", "media.service", "media.captures"):
+    if not within(module.name, "media.capture", "media.service", "media.captures", "media.locked"):
         assert not others(module, inside="media.capture")
 
 
