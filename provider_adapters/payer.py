@@ -82,7 +82,10 @@ class Payer:
         with asyncio.Runner() as loop:
             self._look_at_journal()
             loop.run(self._runner.open())
-            self._sock.sendall(pack(Ready(pid=os.getpid(), patience=self._account.patience)))
+            try:
+                self._sock.sendall(pack(Ready(pid=os.getpid(), patience=self._account.patience)))
+            except (BrokenPipeError, ConnectionResetError):  # media ended while this process was started
+                return
             while not select.select([self._sock], [], [], _LOOK_EVERY)[0]:
                 self._look_at_journal()
             request = receive_request(self._sock)

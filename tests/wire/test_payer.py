@@ -379,6 +379,14 @@ async def test_a_payer_exits_when_media_goes(till: Till) -> None:
     assert await asyncio.to_thread(process.wait, PATIENCE) == 0
 
 
+async def test_a_payer_that_finds_media_gone_as_it_starts_exits_without_a_word(till: Till) -> None:
+    process, ours = till.start()
+    ours.close()
+    await until(lambda: process.poll() is not None)
+    assert process.returncode == 0
+    assert b'"level":"error"' not in till.printed
+
+
 async def test_a_payer_exits_after_one_charge(till: Till, key: str) -> None:
     process, pipe = await till.payer()
     await spend(pipe, "approved", key)
