@@ -131,5 +131,6 @@ def _trunk(name: str, settings: TrunkSettings) -> Trunk:
         x_headers=tuple(name.strip().lower() for name in settings.x_headers.split(",") if name.strip()),
         identity=settings.identity,
         refer=settings.refer,
+        nat=settings.nat,
         prack=settings.prack,
     )

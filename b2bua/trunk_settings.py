@@ -96,7 +96,8 @@ class TrunkSettings(Section):
     )
     media_advertised: str = Field("", description="the numeric address that it sends RTP to, where it is another (NAT)")
     nat: bool = Field(
-        False, description="yes or no: the peer sits behind NAT, so take the source of its first RTP packet"
+        False,
+        description="yes or no: the peer is behind NAT: SIP and RTP go where they came from, whatever Contact and SDP say",
     )
     srtp: bool = Field(
         False, description="yes or no: encrypt all RTP (SRTP, keys in SDP); no takes what the peer offers"

@@ -24,7 +24,8 @@ class Trunk:
     `tls_*`: paths, "" for the engine's own certificate and the system's authorities; `tls_name` is the name that its
     certificate must have, "" for its domain or host; `tls_verify_client`: it shows one also when it connects to us.
     `refer`: it may transfer calls. `prack`: whether our provisional answers to it are sent reliably (RFC 3262): "never", where it
-    requires ("required"), or already where it knows how ("supported").
+    requires ("required"), or already where it knows how ("supported"). `nat`: it is reached where it last sent from, whatever its
+    Contact says.
     """
 
     name: str
@@ -56,4 +57,5 @@ class Trunk:
     x_headers: tuple[str, ...] = ()  # private headers that are sent to it, in lower case; `*`: all
     identity: bool = False  # whether signed callers (Identity) are sent to it
     refer: bool = False
+    nat: bool = False
     prack: str = "required"

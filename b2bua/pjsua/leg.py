@@ -330,7 +330,8 @@ class Leg:
         if dialog is None:
             return None
         out = dialog.request(request.method, lines, body, request.cseq)
-        return out, self.peer.next_hop(dialog.next_hop, self.source)
+        stays = self.peer.behind_nat and not dialog.route_set
+        return out, self.peer.next_hop(dialog.next_hop, self.source, stays=stays)
 
     def _to(self, before: Outgoing, ack: Request) -> str:
         dialog = self.dialogs.get(ack.to_tag)

@@ -68,9 +68,12 @@ class Dialog(msgspec.Struct):
     state: State = State.EARLY
 
     @classmethod
-    def of_request(cls, request: Request, tag: str) -> Self:
-        """The dialog that our answer to this INVITE opens (section 12.1.1). Raises ValueError: no usable Contact."""
-        target = contact(request)
+    def of_request(cls, request: Request, tag: str, otherwise: str = "") -> Self:
+        """The dialog that our answer to this INVITE opens (section 12.1.1). `otherwise`: the target where it has no Contact.
+
+        Raises ValueError: no usable Contact.
+        """
+        target = contact(request) if request.headers.getlist("Contact") or not otherwise else otherwise
         return cls(
             call_id=request.head.call_id,
             local_tag=tag,

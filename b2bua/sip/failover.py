@@ -134,7 +134,9 @@ class Forsaken:
                 ground.scheduler.watch(self)
         elif response.code < 300:
             verdict, dialog = self._forks.receive(client.request, self._tag, response)
-            way = self._leg.peer.next_hop(dialog.next_hop, client.destination)
+            way = self._leg.peer.next_hop(
+                dialog.next_hop, response.source, stays=self._leg.peer.behind_nat and not dialog.route_set
+            )
             ack = dialog.request("ACK", (f"User-Agent: {ground.user_agent}",), cseq=client.request.cseq)
             ground.layer.send_ack(ack, way)
             if verdict is Verdict.LATE:

@@ -21,6 +21,7 @@ from b2bua.sip.message import Request, Response
 from b2bua.sip.non_invite_client import NonInviteClient
 from b2bua.sip.non_invite_server import NonInviteServer
 from b2bua.sip.scheduler import Scheduler, Slot
+from b2bua.sip.spiral import called
 from b2bua.sip.tap import Tap
 from b2bua.sip.transaction import Command, Deliver, Event, Send, Timers, Unreachable
 from b2bua.sip.transports import Transports
@@ -131,7 +132,7 @@ class TransactionLayer:
         self._timers = timers
         self._clients: dict[tuple[str, str], Client] = {}
         self._servers: dict[ServerKey, Server] = {}
-        self._first: dict[tuple[str, str, str], Server] = {}  # by what merged requests have in common
+        self._first: dict[tuple[str, str, str, str], Server] = {}  # by what merged requests have in common
 
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
@@ -216,7 +217,8 @@ class TransactionLayer:
             self._first.setdefault(_merging(server.request), server)
 
     def is_merged(self, request: Request) -> bool:
-        """Whether this new request reached us before on another way (RFC 3261 section 8.2.2.2)."""
+        """Whether this new request reached us before on another way (RFC 3261 section 8.2.2.2). One for somebody else did not:
+        a proxy that forks to several numbers behind us sends each of them."""
         return not request.to_tag and _merging(request) in self._first
 
     def respond(self, server: Server, code: int, message: bytes) -> None:
@@ -327,5 +329,5 @@ def _key(request: Request, method: str) -> ServerKey:
     return request.head.vias[0], request.head.call_id, request.from_tag, str(request.cseq), method
 
 
-def _merging(request: Request) -> tuple[str, str, str]:
-    return request.head.call_id, request.from_tag, request.head.cseq
+def _merging(request: Request) -> tuple[str, str, str, str]:
+    return request.head.call_id, request.from_tag, request.head.cseq, called(request.uri)

@@ -171,7 +171,14 @@ class Leg:
         return self.ground.layer.open_client(outgoing, self.destination(self.dialog), self)
 
     def destination(self, dialog: Dialog) -> Hop:
-        return self.peer.next_hop(dialog.next_hop, self.source)
+        return self.peer.next_hop(dialog.next_hop, self.source, stays=self._stays(dialog))
+
+    def _stays(self, dialog: Dialog) -> bool:
+        """Whether the peer is reached where it last sent from: behind NAT, unless a proxy asked to stay on the way (RFC 3261
+        section 16.6 item 4), or the connection is gone that it came over."""
+        if not self.peer.behind_nat or dialog.route_set:
+            return False
+        return self.peer.listens(self.source) or self.ground.transports.reaches(self.source)
 
     def acknowledge(self, dialog: Dialog, cseq: int, answer: bytes = b"") -> None:
         """Send the ACK for a 2xx, or send it again (RFC 3261 section 13.2.2.4)."""

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 
+import msgspec
+
 from b2bua.call.leg import LegId
 from b2bua.call.limits import Bucket
 from b2bua.sip import referral
@@ -40,6 +42,7 @@ from b2bua.sip.registrar import Registrar
 from b2bua.sip.reinvite import METHODS as REINVITES
 from b2bua.sip.replaces import ReplacesRefusedError, asked
 from b2bua.sip.trunk import Peer, TrunkTable
+from b2bua.sip.uac import UacLeg
 from b2bua.sip.uas import UasLeg
 from tonewall.log import get_logger
 
@@ -105,6 +108,10 @@ class Reception:
             proved = self._proved_stranger(message)
             if proved is None:
                 return
+        if isinstance(message, Request) and not message.via.rport and self._trunks.behind_nat(source):
+            message.via = msgspec.structs.replace(
+                message.via, rport=True
+            )  # answers go where it came from, asked to or not
         unwrap(message)
         self._ground.tap.received(message)
         if isinstance(message, Response):
@@ -194,7 +201,8 @@ class Reception:
 
     def _outside(self, request: Request, peer: Peer) -> None:
         layer = self._ground.layer
-        if request.method == "INVITE" and (request.head.call_id, request.from_tag) in self._ground.outgoing:
+        sent = self._ground.outgoing.get((request.head.call_id, request.from_tag))
+        if request.method == "INVITE" and isinstance(sent, UacLeg) and sent.asks_for(request.uri):
             # An INVITE of ours came back: RFC 3261 section 16.3 item 4, in spirit.
             self._count["loops"] += 1
             self._refuse(layer.open_server(request), 482)

@@ -132,6 +132,10 @@ class Transports:
         """That trunk has registered over this hop. False: it may not, over a connection not asked for its certificate."""
         return not hop.transport.reliable or self._connections.adopt(hop.flow, trunk)
 
+    def reaches(self, hop: Hop) -> bool:
+        """Whether something can be sent to that hop without opening a connection."""
+        return not hop.transport.reliable or self._connections.find(hop) is not None
+
     def _lost(self, lost: Lost) -> None:
         if not lost.connected:
             until = asyncio.get_running_loop().time() + _WITHOUT_TCP

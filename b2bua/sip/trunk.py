@@ -98,14 +98,23 @@ class Peer:
             return first._replace(port=port or first.port, transport=self._over(transport, first.transport))
         return self._numeric(host, port, transport) if literal(host) in self.addresses else None
 
-    def next_hop(self, uri: str, fallback: Hop) -> Hop:
+    @property
+    def behind_nat(self) -> bool:
+        """Whether its addresses are its own view of itself, so that it is reached where it came from."""
+        return self.trunk.nat or self.trunk.host == DYNAMIC
+
+    def listens(self, hop: Hop) -> bool:
+        """Whether a hop is one that the trunk can be called at."""
+        return any(hop[:3] == own[:3] for own in self.health)
+
+    def next_hop(self, uri: str, fallback: Hop, *, stays: bool = False) -> Hop:
         """Where a request in a dialog goes whose next hop is `uri`.
 
         A name other than the trunk's own is not looked up in the middle of a call: such requests go to `fallback`, the
-        address that the peer last sent from. There goes everything to one that registers here: what its Contact names is
-        its own view of itself, from behind whatever it came through.
+        address that the peer last sent from. There goes everything to one that registers here, and with `stays`: what its
+        Contact names is its own view of itself, from behind whatever it came through.
         """
-        if self.trunk.host == DYNAMIC:
+        if stays or self.trunk.host == DYNAMIC:
             return fallback
         own = self.hop_of(uri)
         if own is not None:
@@ -225,6 +234,11 @@ class TrunkTable:
     def admits(self, source: Hop) -> bool:
         """Whether what comes from there is worth reading."""
         return any(peer.takes(source.transport) for peer in self.at(source.host))
+
+    def behind_nat(self, source: Hop) -> bool:
+        """Whether what comes from there is a trunk's behind NAT."""
+        peer = self.match(source)
+        return peer.behind_nat if peer is not None else any(each.behind_nat for each in self.at(source.host))
 
     def names_at(self, ip: str) -> list[str]:
         return [peer.trunk.name for peer in self.at(ip)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import msgspec
+import sipmessage
 
 from b2bua.call.leg import (
     NOTHING,
@@ -33,6 +34,7 @@ from b2bua.sip.leg_base import Leg
 from b2bua.sip.leg_state import Event, State
 from b2bua.sip.message import Response
 from b2bua.sip.provisional import Heard, number
+from b2bua.sip.spiral import is_for
 from b2bua.sip.trunk import Peer
 
 _MOST_RAISED = 4  # 422s to one call: each asks for more than the one before
@@ -135,6 +137,10 @@ class UacLeg(Leg):
             found.append((uri, [own] if own is not None else self.peer.hops(self.ground.scheduler.now())))
         self._course.redirect(found)
 
+    def asks_for(self, uri: sipmessage.URI) -> bool:
+        """Whether the INVITE is for whom this Request-URI asks for, so that a request with it has come in a circle."""
+        return is_for(self._invite.request.uri, uri)
+
     # --- the end ---------------------------------------------------------------------------------------------------------
 
     def _forget_early(self) -> None:
@@ -229,6 +235,7 @@ class UacLeg(Leg):
             return True
         if not self._heard.is_next(reply.to_tag, rseq):
             return False
+        self.heard_from(reply.source)
         if dialog.key not in self._early:
             self._early.append(dialog.key)
             self.ground.dialogs[dialog.key] = self
@@ -273,6 +280,8 @@ class UacLeg(Leg):
     def _on_success(self, client: Client, reply: Response) -> None:
         verdict, dialog = self._forks.receive(client.request, self._tag, reply)
         waits = not self._offer and self.state in {State.CALLING, State.RINGING, State.UP}
+        if verdict is Verdict.WON:
+            self.heard_from(reply.source)  # before the ACK, which may have to go there
         if waits and verdict is Verdict.WON:
             self._unconfirmed = client.request.cseq
         elif not waits or verdict is not Verdict.AGAIN or self._unconfirmed is None:
@@ -282,7 +291,6 @@ class UacLeg(Leg):
         if verdict is not Verdict.WON or not self.move(Event.SUCCESS):
             return
         self.peer.succeeded(client.wanted)
-        self.heard_from(reply.source)
         for key in self._early:
             self.ground.dialogs.pop(key, None)
         self._early = []

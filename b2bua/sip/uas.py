@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import sipmessage
 
 from b2bua.call.leg import NOTHING, AnswerLeg, Carried, LegFailed, LegId, LegInvited, Party, RejectLeg, RingLeg
-from b2bua.sip.compose import SDP, new_tag, phrase, with_user
+from b2bua.sip.compose import SDP, hostport, new_tag, phrase, with_user
 from b2bua.sip.dialog import Dialog
 from b2bua.sip.ground import Ground
 from b2bua.sip.headers import Moment
@@ -30,7 +30,7 @@ class UasLeg(Leg):
     def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, server: Server) -> None:
         request = server.request
         super().__init__(ground, leg_id, peer, State.INVITED, request.source, owner=False)
-        self.dialog = Dialog.of_request(request, new_tag())
+        self.dialog = Dialog.of_request(request, new_tag(), _origin(request) if peer.behind_nat else "")
         self._server = server
         self._record_route = tuple(f"Record-Route: {value}" for value in request.headers.getlist("Record-Route"))
         self._provisionals = Provisionals(self, server, peer.trunk.prack)
@@ -180,6 +180,13 @@ def _party(value: str) -> Party:
         return Party(sipmessage.URI.parse(uri).user or "", display)
     except (ValueError, TypeError):
         return Party("", display)
+
+
+def _origin(request: Request) -> str:
+    """Where a request came from, as a URI."""
+    origin = f"sip:{hostport(*request.source[:2])}"
+    user = caller(request).user
+    return with_user(origin, user) if user else origin
 
 
 def _timestamp(request: Request) -> tuple[str, ...]:
