@@ -16,6 +16,7 @@ from media.capture.vault import SIZE
 from media.engine import Session
 from media.events import CaptureChanged, CaptureId, CaptureState, Field, SessionId
 from media.payers import Payers
+from media.settings import MediaSettings
 from provider_adapters.payment import Charge, Failed, Outcome, Unknown, outcome_type
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
@@ -76,7 +77,7 @@ class Captures:
         running = self._running.get(session)
         return running.capture if running and running.capture.id == capture_id else None
 
-    # The three below raise media.capture.state.IllegalEvent, and change nothing, where the capture's state forbids it.
+    # The three below raise media.capture.transitions.IllegalEvent, and change nothing, where the capture's state forbids it.
 
     def reset(self, session: SessionId, wanted: Field | None) -> None:
         running = self._running[session]
@@ -199,6 +200,18 @@ class Captures:
             session.capture(False)
         except (OSError, ValueError) as error:
             log.error("the core may still keep keys", session=session.id, exc_info=error)
+
+
+def limits(settings: MediaSettings) -> Limits:
+    """How long a capture waits for what, as it is set."""
+    return Limits(
+        inactivity=settings.key_timeout,
+        total=settings.capture_timeout,
+        ready=settings.ready_timeout,
+        number_pause=settings.number_pause,
+        field_pause=settings.field_pause,
+        refusal_pause=settings.refusal_pause,
+    )
 
 
 def _now() -> float:

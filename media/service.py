@@ -22,9 +22,8 @@ from typing import cast
 import uvloop
 
 from media._core import KEYED, LEAKED, OVERFLOW, Relay
-from media.capture.messages import Limits
-from media.capture.state import IllegalEvent
-from media.captures import Captures
+from media.capture.transitions import IllegalEvent
+from media.captures import Captures, limits
 from media.engine import Session
 from media.events import (
     AnyAnswer,
@@ -80,8 +79,7 @@ class MediaService:
         self._own = Interface(address=settings.address, advertised=settings.advertised or settings.address)
         self._ports: dict[str, PortPairs] = {}  # by address
         self._payers = payers
-        limits = Limits(inactivity=settings.key_timeout, total=settings.capture_timeout, ready=settings.ready_timeout)
-        self._captures = Captures(payers, limits, self._tell)
+        self._captures = Captures(payers, limits(settings), self._tell)
         self._sessions: dict[SessionId, Session] = {}
         self._openings = Openings(self._sounds, self._obey)
         self._of_stream: dict[int, Session] = {}

@@ -72,6 +72,15 @@ class MediaSettings(Section):
     key_timeout: float = Field(60.0, gt=0, description="seconds without a key press that end a capture")
     capture_timeout: float = Field(300.0, gt=0, description="seconds that a capture may take in all")
     ready_timeout: float = Field(120.0, gt=0, description="seconds that complete card data waits for the agent")
+    field_pause: float = Field(
+        1.0, gt=0, le=10, description="seconds without a key that part one field of a card from the next"
+    )
+    refusal_pause: float = Field(
+        3.0, gt=0, le=30, description="seconds without a key after which a field that was refused is keyed anew"
+    )
+    number_pause: float = Field(
+        6.0, gt=0, le=60, description="seconds without a key that end a card number which could be longer"
+    )
     quiet_time: float = Field(
         30.0, gt=0, description="seconds without RTP after which a session that lost its b2bua ends"
     )

@@ -35,9 +35,9 @@ _CALL: Final = {
         "order": {"transaction_id": "INV-2041", "amount": 4990, "currency": "EUR", "description": ""},
         "field": "expiry",
         "fields": [
-            {"field": "card_number", "count": 16, "complete": True, "rejected": 0},
-            {"field": "expiry", "count": 2, "complete": False, "rejected": 0},
-            {"field": "security_code", "count": 0, "complete": False, "rejected": 0},
+            {"field": "card_number", "count": 16, "complete": True, "rejected": 0, "ignored": 0, "reason": None},
+            {"field": "expiry", "count": 0, "complete": False, "rejected": 1, "ignored": 2, "reason": "expiry_past"},
+            {"field": "security_code", "count": 0, "complete": False, "rejected": 0, "ignored": 0, "reason": None},
         ],
         "brand": "visa",
         "last_four": "1111",

@@ -11,7 +11,7 @@ For its driver (media.service), which has the clock, the sockets and the payers;
 
 Rule 1: each returns what to tell b2bua, in order; `session` in it is the caller's. `reset`, `cancel`, `submit` and
         `settle` raise IllegalEvent, and change nothing, where the state does not allow them.
-Rule 2: a digit goes from the core into the vault only while a field is being keyed; all others are overwritten unread.
+Rule 2: a digit goes from the core into the vault only while the machine wants one; all others are overwritten unread.
 Rule 3: a fault on the way of a digit (a full field, a failing core) ends the capture, wiped: a digit is never skipped.
 """
 
@@ -26,6 +26,7 @@ from media.capture.messages import (
     CallGone,
     Cancelled,
     ClearKeyed,
+    DigitDropped,
     DigitKeyed,
     EndKeyed,
     Event,
@@ -34,8 +35,10 @@ from media.capture.messages import (
     Paused,
     Report,
     Reset,
+    RunEnded,
     Settled,
     Spend,
+    Split,
     Submitted,
     TimedOut,
     Wipe,
@@ -111,10 +114,7 @@ class Capture(Generic[M]):
 
     def expire(self, now: float) -> list[CaptureChanged]:
         """The time of `deadline()` has come; too early, it does nothing."""
-        field = self._machine.field
-        if field is not None and self._machine.pause_over(now):
-            return self._receive(Paused(self._vault.check(field, self._today, ended=True)), now)
-        return self._receive(TimedOut(), now)
+        return self._pauses(now) or self._receive(TimedOut(), now)
 
     def changed(self) -> CaptureChanged:
         """How it stands, with why the last field was cleared or the capture aborted, if that was the last thing to happen."""
@@ -130,12 +130,25 @@ class Capture(Generic[M]):
             reason=self._reason,
         )
 
+    def _pauses(self, now: float) -> list[CaptureChanged]:
+        """What the time without a key until now means."""
+        changes = []
+        if self._machine.run_over(now):
+            changes += self._receive(RunEnded(), now)
+        field = self._machine.field
+        if field is not None and self._machine.pause_over(now):
+            changes += self._receive(Paused(self._vault.check(field, self._today, ended=True)), now)
+        return changes
+
     def _key(self, key: Key, now: float) -> list[CaptureChanged]:
+        return self._pauses(now) + self._take(key, now)
+
+    def _take(self, key: Key, now: float) -> list[CaptureChanged]:
         field = self._machine.field
         match key:
             case Key.DIGIT:
-                if field is None:
-                    return self._receive(DigitKeyed(INCOMPLETE), now)
+                if field is None or not self._machine.wants_digit(now):
+                    return self._receive(DigitDropped(), now)  # the vault overwrites it
                 self._vault.keep(field)
                 return self._receive(DigitKeyed(self._vault.check(field, self._today)), now)
             case Key.END:
@@ -154,6 +167,8 @@ class Capture(Generic[M]):
                     self._vault.close()
                 case Wipe(field=Field() as field):
                     self._vault.clear(field)
+                case Split(length=length):
+                    self._vault.split(length)
                 case Spend():
                     pass  # the driver's, who has the pipe
                 case Report(reason=reason):

@@ -2,16 +2,16 @@
 
 Rule 1: digits are read one at a time from a view of ASCII bytes in locked memory; no str, bytes or int of several
         digits of a card is ever made (single small ints are shared by the interpreter and say nothing).
-Rule 2: a check says what is wrong in words fit for the agent; it never quotes a digit.
+Rule 2: a check says what is wrong by a code that has its words (media.events.FIELD_REASONS); it never quotes a digit.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, StrEnum
+from enum import Enum
 from typing import Protocol
 
-from media.events import Field
+from media.events import Field, FieldReason
 
 _ZERO = 0x30  # ASCII "0"
 
@@ -30,26 +30,17 @@ class Verdict(Enum):
     ENOUGH = "enough"  # the brand's usual length, though longer ones exist: a pause ends the field
     COMPLETE = "complete"
     INVALID = "invalid"
-
-
-class Reason(StrEnum):
-    """Why a field is invalid. The values are fit for the agent."""
-
-    LENGTH = "card number: number of digits does not fit"
-    LUHN = "card number: check digit does not match"
-    EXPIRY_LENGTH = "expiry: needs four digits, month and year"
-    MONTH = "expiry: no such month"
-    PAST = "expiry: in the past"
-    FAR = "expiry: too far in the future"
-    CODE_LENGTH = "security code: number of digits does not fit"
+    SPLIT = "split"  # no number of this length, but its first `shorter` digits are one, and the rest may be an expiry's
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A verdict; `reason` is set where it is INVALID."""
+    """A verdict. `reason` is set where it is INVALID or SPLIT. `shorter`: how many of the first digits would be a card number,
+    too, where the brand has a shorter one."""
 
     verdict: Verdict
-    reason: Reason | None = None
+    reason: FieldReason | None = None
+    shorter: int | None = None
 
 
 INCOMPLETE = Check(Verdict.INCOMPLETE)
@@ -141,10 +132,11 @@ def _starts_above(number: Digits, bound: bytes) -> bool:
     return False
 
 
-def passes_luhn(number: Digits) -> bool:
-    """Whether the check digit fits (ISO/IEC 7812-1 annex B): from the right, every second digit counts double."""
+def passes_luhn(number: Digits, length: int | None = None) -> bool:
+    """Whether the check digit fits (ISO/IEC 7812-1 annex B): from the right, every second digit counts double. `length`: of
+    that many of its first digits; of all of them where None."""
     total = 0
-    length = len(number)
+    length = len(number) if length is None else length
     for index in range(length):
         digit = number[index] - _ZERO
         if (length - index) % 2 == 0:
@@ -159,24 +151,35 @@ def check_number(number: Digits, *, ended: bool) -> Check:
     length = len(number)
     longest = brand.lengths[-1]
     if length > longest or (ended and length not in brand.lengths):
-        return Check(Verdict.INVALID, Reason.LENGTH)
+        return Check(Verdict.INVALID, FieldReason.CARD_NUMBER_LENGTH)
     if ended or length == longest:
-        return COMPLETE if passes_luhn(number) else Check(Verdict.INVALID, Reason.LUHN)
+        shorter = None if ended else _shorter(number, brand, length)
+        if passes_luhn(number):
+            return Check(Verdict.COMPLETE, shorter=shorter)
+        verdict = Verdict.SPLIT if shorter else Verdict.INVALID
+        return Check(verdict, FieldReason.CARD_NUMBER_CHECK_DIGIT, shorter)
     return ENOUGH if length == brand.usual else INCOMPLETE
+
+
+def _shorter(number: Digits, brand: Brand, length: int) -> int | None:
+    """The brand's usual length, where a number of that length is followed by less than an expiry."""
+    if brand.usual is None or not 0 < length - brand.usual < _EXPIRY_LENGTH:
+        return None
+    return brand.usual if passes_luhn(number, brand.usual) else None
 
 
 def check_expiry(expiry: Digits, today: tuple[int, int], *, ended: bool) -> Check:
     """MMYY against `today` (year with century, month). A card is good through the last day of its month."""
     if len(expiry) != _EXPIRY_LENGTH:
         too_long = len(expiry) > _EXPIRY_LENGTH
-        return Check(Verdict.INVALID, Reason.EXPIRY_LENGTH) if ended or too_long else INCOMPLETE
+        return Check(Verdict.INVALID, FieldReason.EXPIRY_LENGTH) if ended or too_long else INCOMPLETE
     month = (expiry[0] - _ZERO) * 10 + expiry[1] - _ZERO
     if not 1 <= month <= 12:
-        return Check(Verdict.INVALID, Reason.MONTH)
+        return Check(Verdict.INVALID, FieldReason.EXPIRY_MONTH)
     years_left = (expiry[2] - _ZERO) * 10 + expiry[3] - _ZERO - (today[0] - 2000)
     if years_left < 0 or (years_left == 0 and month < today[1]):
-        return Check(Verdict.INVALID, Reason.PAST)
-    return Check(Verdict.INVALID, Reason.FAR) if years_left > _FARTHEST else COMPLETE
+        return Check(Verdict.INVALID, FieldReason.EXPIRY_PAST)
+    return Check(Verdict.INVALID, FieldReason.EXPIRY_TOO_FAR) if years_left > _FARTHEST else COMPLETE
 
 
 def check_code(code: Digits, brand: Brand | None, *, ended: bool) -> Check:
@@ -184,4 +187,4 @@ def check_code(code: Digits, brand: Brand | None, *, ended: bool) -> Check:
     wanted = (brand or _OTHER).code_length
     if len(code) == wanted:
         return COMPLETE
-    return Check(Verdict.INVALID, Reason.CODE_LENGTH) if ended or len(code) > wanted else INCOMPLETE
+    return Check(Verdict.INVALID, FieldReason.SECURITY_CODE_LENGTH) if ended or len(code) > wanted else INCOMPLETE

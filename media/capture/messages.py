@@ -21,7 +21,9 @@ class Limits:
     ready: float = 120.0  # complete, but not submitted
     # Without an outcome; longer than [provider] timeout and inquiry_time can be (120 + 300), and the wait for a payer.
     submitted: float = 480.0
-    pause: float = 3.0  # at the brand's usual length, taken for `#`
+    number_pause: float = 6.0  # without a key at the brand's usual length, taken for `#`
+    field_pause: float = 1.0  # without a key, parts what was keyed for one field from the next
+    refusal_pause: float = 3.0  # without a key, after which a refused field is keyed anew
 
 
 # --- events -------------------------------------------------------------------------------------------------------
@@ -32,6 +34,11 @@ class DigitKeyed:
     """A digit was added to the current field; `check` is that field's verdict as it stands now."""
 
     check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class DigitDropped:
+    """A digit came that `wants_digit` had no place for; it was overwritten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,11 @@ class Paused:
     """`pause_over` was true: taken for `#`."""
 
     check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """`run_over` was true: `field_pause` has passed since the last key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +107,19 @@ class CallGone:
 
 
 Event = (
-    DigitKeyed | EndKeyed | Paused | ClearKeyed | Reset | Submitted | Settled | Cancelled | TimedOut | Lost | CallGone
+    DigitKeyed
+    | DigitDropped
+    | EndKeyed
+    | Paused
+    | RunEnded
+    | ClearKeyed
+    | Reset
+    | Submitted
+    | Settled
+    | Cancelled
+    | TimedOut
+    | Lost
+    | CallGone
 )
 
 
@@ -110,6 +134,13 @@ class Wipe:
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """Move what stands behind the first `length` digits of the card number to the expiry."""
+
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class Spend:
     """Hand what was captured to a payer."""
 
@@ -121,4 +152,4 @@ class Report:
     reason: str | None = None
 
 
-Command = Wipe | Spend | Report
+Command = Wipe | Split | Spend | Report

@@ -101,6 +101,17 @@ class Vault(Generic[M]):
         self._counts[field] = count + 1
         self._pending = None
 
+    def split(self, length: int) -> None:
+        """Move what stands behind the first `length` digits of the card number to the expiry, which is empty."""
+        number, expiry = _AREAS[Field.CARD_NUMBER], _AREAS[Field.EXPIRY]
+        moved = self._counts[Field.CARD_NUMBER] - length
+        if self._counts[Field.EXPIRY] or not 0 < moved <= LONGEST[Field.EXPIRY]:
+            raise ValueError("these digits are no beginning of an expiry")
+        for index in range(moved):
+            self._view[expiry + index] = self._view[number + length + index]
+            self._view[number + length + index] = 0
+        self._counts[Field.CARD_NUMBER], self._counts[Field.EXPIRY] = length, moved
+
     def clear(self, field: Field) -> None:
         """Overwrite one field."""
         self._counts[field] = 0

@@ -28,6 +28,7 @@ from b2bua.sip import (
     session_timer,
 )
 from media.capture import state as capture
+from media.capture import transitions
 
 PAGE = Path(__file__).parents[2] / "docs" / "states.md"
 _HEAD = """# State machines
@@ -44,7 +45,7 @@ MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
     ("A payment, as the agent sees it", "b2bua/call/state.py, STAGES", call.STAGES),
     ("A transfer", "b2bua/call/transfer_state.py, TRANSFERS", transfer_state.TRANSFERS),
     ("A leg lent to another call", "b2bua/call/loan.py, LOANS", loan.LOANS),
-    ("A capture, in the media process", "media/capture/state.py", capture.TRANSITIONS),
+    ("A capture, in the media process", "media/capture/transitions.py", transitions.TRANSITIONS),
     ("INVITE client transaction", "b2bua/sip/invite_client.py", invite_client.TRANSITIONS),
     ("INVITE server transaction", "b2bua/sip/invite_server.py", invite_server.TRANSITIONS),
     ("Non-INVITE client transaction", "b2bua/sip/non_invite_client.py", non_invite_client.TRANSITIONS),
@@ -65,6 +66,14 @@ def page() -> str:
     return "\n".join([_HEAD, *(_section(*machine) for machine in MACHINES)])
 
 
+def _rules(home: str) -> list[str]:
+    """What the machine's module says of keys, where it has more to say than its table."""
+    if home != "media/capture/transitions.py":
+        return []
+    text = capture.__doc__ or ""
+    return ["", text[text.index("Keys: ") :].strip()]
+
+
 def _section(title: str, home: str, table: Mapping[Any, Mapping[Any, Any]]) -> str:
     first = next(iter(table))
     meaning = (type(first).__doc__ or "").strip().splitlines()[:1]
@@ -73,7 +82,7 @@ def _section(title: str, home: str, table: Mapping[Any, Mapping[Any, Any]]) -> s
         for event, target in row.items():
             for end in target if isinstance(target, tuple | frozenset | set) else (target,):
                 arrows.setdefault((_name(state), _name(end)), []).append(_name(event))
-    lines = [f"## {title}", "", *meaning, f"(`{home}`)", "", "```mermaid", "stateDiagram-v2"]
+    lines = [f"## {title}", "", *meaning, f"(`{home}`)", *_rules(home), "", "```mermaid", "stateDiagram-v2"]
     entered = {end for begin, end in arrows if begin != end}
     lines += [f"    [*] --> {_name(state)}" for state in table if state is first or _name(state) not in entered]
     lines += [f"    {begin} --> {end}: {_wrapped(events)}" for (begin, end), events in arrows.items() if begin != end]

@@ -16,7 +16,7 @@ from media._core import SecretMemory
 from media.capture.capture import Capture
 from media.capture.fields import find_brand, passes_luhn
 from media.capture.messages import Limits
-from media.capture.state import IllegalEvent
+from media.capture.transitions import IllegalEvent
 from media.capture.vault import SIZE
 from media.events import CaptureChanged, CaptureId, CaptureState, Field
 from provider_adapters.payment import Approved, Charge, Declined, Failed, Outcome, Unknown
@@ -100,6 +100,7 @@ class Captured(RuleBasedStateMachine):
         field = self.capture.changed().field
         assert field is not None
         self.tell(self.capture.reset(field, self.now))
+        self.now += 3.0
         self.tell(press(self.capture, CANARY.keys.split("#", list(Field).index(field))[-1], self.now))
         whole = self.capture.state is CaptureState.READY
         # A number keyed before may be of a brand with a longer security code.

@@ -7,12 +7,13 @@ from typing import get_args
 
 import pytest
 
-from media.capture.fields import COMPLETE, ENOUGH, INCOMPLETE, Check, Reason, Verdict
+from media.capture.fields import COMPLETE, ENOUGH, INCOMPLETE, Check, Verdict
 from media.capture.messages import (
     CallGone,
     Cancelled,
     ClearKeyed,
     Command,
+    DigitDropped,
     DigitKeyed,
     EndKeyed,
     Event,
@@ -21,24 +22,29 @@ from media.capture.messages import (
     Paused,
     Report,
     Reset,
+    RunEnded,
     Settled,
     Spend,
     Submitted,
     TimedOut,
     Wipe,
 )
-from media.capture.state import TRANSITIONS, CaptureMachine, IllegalEvent
-from media.events import CaptureState, Field
+from media.capture.state import CaptureMachine
+from media.capture.transitions import TRANSITIONS, IllegalEvent
+from media.events import FIELD_REASONS, CaptureState, Field, FieldReason
 from provider_adapters.payment import Approved, Unknown
 
-LUHN = Check(Verdict.INVALID, Reason.LUHN)
+LUHN = Check(Verdict.INVALID, FieldReason.CARD_NUMBER_CHECK_DIGIT)
+SAID = FIELD_REASONS[FieldReason.CARD_NUMBER_CHECK_DIGIT]
 APPROVED = Approved(reference="r")
 LENGTHS = {Field.CARD_NUMBER: 16, Field.EXPIRY: 4, Field.SECURITY_CODE: 3}
 
 SAMPLES: dict[type[Event], Event] = {
     DigitKeyed: DigitKeyed(INCOMPLETE),
+    DigitDropped: DigitDropped(),
     EndKeyed: EndKeyed(LUHN),
     Paused: Paused(LUHN),
+    RunEnded: RunEnded(),
     ClearKeyed: ClearKeyed(),
     Reset: Reset(),
     Submitted: Submitted(),
@@ -51,11 +57,12 @@ SAMPLES: dict[type[Event], Event] = {
 
 
 def key(machine: CaptureMachine, *fields: Field, now: float = 0.0) -> None:
-    """Key these fields to their ends."""
+    """Key these fields to their ends, each with `#`."""
     for field in fields:
         for place in range(LENGTHS[field]):
             check = COMPLETE if place == LENGTHS[field] - 1 else INCOMPLETE
             machine.receive(DigitKeyed(check), now)
+        machine.receive(EndKeyed(COMPLETE), now)
 
 
 def a_machine(state: CaptureState, now: float = 0.0) -> CaptureMachine:
@@ -85,6 +92,9 @@ def test_fields_are_keyed_one_after_the_other_until_ready() -> None:
         for _ in range(LENGTHS[field] - 1):
             assert machine.receive(DigitKeyed(INCOMPLETE), 0.0) == [Report()]
         assert machine.receive(DigitKeyed(COMPLETE), 0.0) == [Report()]
+    assert machine.state is CaptureState.COLLECTING
+    assert machine.deadline() == machine.limits.field_pause
+    assert machine.receive(RunEnded(), machine.limits.field_pause) == [Report()]
     assert machine.state is CaptureState.READY
     assert machine.field is None
     assert counts(machine) == [(16, True, 0), (4, True, 0), (3, True, 0)]
@@ -100,8 +110,11 @@ def test_the_end_key_ends_a_field_that_could_be_longer() -> None:
 def test_a_field_that_fails_its_check_is_wiped_and_asked_for_again() -> None:
     machine = CaptureMachine(0.0)
     machine.receive(DigitKeyed(INCOMPLETE), 0.0)
-    assert machine.receive(EndKeyed(LUHN), 0.0) == [Wipe(Field.CARD_NUMBER), Report(Reason.LUHN)]
-    assert machine.receive(DigitKeyed(LUHN), 0.0) == [Wipe(Field.CARD_NUMBER), Report(Reason.LUHN)]
+    wiped = [*map(Wipe, Field), Report(SAID)]
+    assert machine.receive(EndKeyed(LUHN), 0.0) == wiped
+    assert not machine.wants_digit(2.9)
+    assert machine.wants_digit(3.0)
+    assert machine.receive(DigitKeyed(LUHN), 3.0) == wiped
     assert machine.field is Field.CARD_NUMBER
     assert counts(machine)[0] == (0, False, 2)
 
@@ -109,7 +122,7 @@ def test_a_field_that_fails_its_check_is_wiped_and_asked_for_again() -> None:
 def test_the_end_key_after_a_field_that_ended_by_itself_means_nothing() -> None:
     machine = CaptureMachine(0.0)
     key(machine, Field.CARD_NUMBER)
-    assert machine.receive(EndKeyed(Check(Verdict.INVALID, Reason.EXPIRY_LENGTH)), 0.0) == []
+    assert machine.receive(EndKeyed(Check(Verdict.INVALID, FieldReason.EXPIRY_LENGTH)), 0.0) == []
     assert counts(machine)[1] == (0, False, 0)
 
 
@@ -124,9 +137,12 @@ def test_the_clear_key_clears_the_field_being_keyed() -> None:
 def test_the_clear_key_on_an_empty_field_steps_back() -> None:
     machine = CaptureMachine(0.0)
     key(machine, Field.CARD_NUMBER, Field.EXPIRY)
-    assert machine.receive(ClearKeyed(), 0.0) == [Wipe(Field.EXPIRY), Report()]
-    assert machine.receive(ClearKeyed(), 0.0) == [Wipe(Field.CARD_NUMBER), Report()]
-    assert machine.receive(ClearKeyed(), 0.0) == [Wipe(Field.CARD_NUMBER), Report()]
+    nothing = Report(FIELD_REASONS[FieldReason.NOTHING_TO_CLEAR])
+    assert machine.receive(ClearKeyed(), 5.0) == [nothing]
+    assert machine.receive(ClearKeyed(), 5.9) == [nothing], "a bounce"
+    assert machine.receive(ClearKeyed(), 6.9) == [Wipe(Field.EXPIRY), Report()]
+    assert machine.receive(ClearKeyed(), 8.0) == [Wipe(Field.CARD_NUMBER), Report()]
+    assert machine.receive(ClearKeyed(), 9.0) == [Wipe(Field.CARD_NUMBER), Report()]
     assert machine.field is Field.CARD_NUMBER
 
 
@@ -136,9 +152,11 @@ def test_the_clear_key_when_ready_takes_back_the_security_code() -> None:
     assert machine.field is Field.SECURITY_CODE
 
 
-def test_digits_are_ignored_when_ready() -> None:
+def test_digits_are_ignored_when_ready_and_that_is_told() -> None:
     machine = a_machine(CaptureState.READY)
-    assert machine.receive(DigitKeyed(INCOMPLETE), 1.0) == []
+    assert not machine.wants_digit(1.0)
+    assert machine.receive(DigitDropped(), 1.0) == [Report(FIELD_REASONS[FieldReason.KEYS_IGNORED])]
+    assert machine.state is CaptureState.READY
     assert counts(machine)[2] == (3, True, 0)
 
 
@@ -157,7 +175,7 @@ def test_a_reset_of_a_later_field_leaves_the_one_being_keyed() -> None:
     machine.receive(Reset(Field.SECURITY_CODE), 1.0)
     assert machine.field is Field.CARD_NUMBER
     assert counts(machine)[0] == (1, False, 0)
-    assert machine.pause_over(1.0 + machine.limits.pause)
+    assert machine.pause_over(1.0 + machine.limits.number_pause)
 
 
 def test_an_outcome_wipes_and_finishes() -> None:
@@ -233,7 +251,7 @@ def test_a_charge_without_an_outcome_ends_unknown() -> None:
 
 
 def test_a_pause_at_the_usual_length_ends_the_card_number() -> None:
-    machine = CaptureMachine(0.0, Limits(pause=3.0))
+    machine = CaptureMachine(0.0, Limits(number_pause=3.0))
     machine.receive(DigitKeyed(ENOUGH), 10.0)
     assert machine.deadline() == 13.0
     assert not machine.pause_over(12.9)

@@ -11,7 +11,7 @@ from media.capture.fields import (
     ENOUGH,
     INCOMPLETE,
     Check,
-    Reason,
+    FieldReason,
     Verdict,
     check_code,
     check_expiry,
@@ -30,7 +30,7 @@ def with_check_digit(prefix: str, length: int) -> bytes:
     return f"{body}{-total % 10}".encode()
 
 
-def wrong(reason: Reason) -> Check:
+def wrong(reason: FieldReason) -> Check:
     return Check(Verdict.INVALID, reason)
 
 
@@ -82,7 +82,7 @@ def test_a_number_of_the_greatest_length_is_complete_by_itself(prefix: str, leng
     assert check_number(number, ended=False) == COMPLETE
     assert check_number(number[:-1], ended=False) in (INCOMPLETE, ENOUGH)
     number = number[:-1] + bytes([0x30 + (number[-1] - 0x30 + 1) % 10])
-    assert check_number(number, ended=False) == wrong(Reason.LUHN)
+    assert check_number(number, ended=False) == wrong(FieldReason.CARD_NUMBER_CHECK_DIGIT)
 
 
 @pytest.mark.parametrize(("prefix", "length"), [("4", 16), ("6011", 16), ("3528", 16), ("36", 14), ("38", 16)])
@@ -102,7 +102,7 @@ def test_a_short_number_waits_for_its_end() -> None:
     "number", [b"", b"4", b"49295801736420", with_check_digit("34", 16), with_check_digit("9", 11)]
 )
 def test_a_number_ended_at_no_length_of_its_brand_is_invalid(number: bytes) -> None:
-    assert check_number(number, ended=True) == wrong(Reason.LENGTH)
+    assert check_number(number, ended=True) == wrong(FieldReason.CARD_NUMBER_LENGTH)
 
 
 @pytest.mark.parametrize(
@@ -114,14 +114,14 @@ def test_a_number_ended_at_no_length_of_its_brand_is_invalid(number: bytes) -> N
         b"1226": COMPLETE,
         b"0127": COMPLETE,
         b"1146": COMPLETE,
-        b"1026": wrong(Reason.PAST),
-        b"1225": wrong(Reason.PAST),
-        b"0147": wrong(Reason.FAR),
-        b"1299": wrong(Reason.FAR),
-        b"0027": wrong(Reason.MONTH),
-        b"1327": wrong(Reason.MONTH),
-        b"9927": wrong(Reason.MONTH),
-        b"11260": wrong(Reason.EXPIRY_LENGTH),
+        b"1026": wrong(FieldReason.EXPIRY_PAST),
+        b"1225": wrong(FieldReason.EXPIRY_PAST),
+        b"0147": wrong(FieldReason.EXPIRY_TOO_FAR),
+        b"1299": wrong(FieldReason.EXPIRY_TOO_FAR),
+        b"0027": wrong(FieldReason.EXPIRY_MONTH),
+        b"1327": wrong(FieldReason.EXPIRY_MONTH),
+        b"9927": wrong(FieldReason.EXPIRY_MONTH),
+        b"11260": wrong(FieldReason.EXPIRY_LENGTH),
     }.items(),
 )
 def test_an_expiry_is_a_month_that_is_not_over_and_not_too_far(expiry: bytes, check: Check) -> None:
@@ -130,7 +130,7 @@ def test_an_expiry_is_a_month_that_is_not_over_and_not_too_far(expiry: bytes, ch
 
 @pytest.mark.parametrize("expiry", [b"", b"1", b"112"])
 def test_an_expiry_that_is_ended_early_is_invalid(expiry: bytes) -> None:
-    assert check_expiry(expiry, TODAY, ended=True) == wrong(Reason.EXPIRY_LENGTH)
+    assert check_expiry(expiry, TODAY, ended=True) == wrong(FieldReason.EXPIRY_LENGTH)
 
 
 @pytest.mark.parametrize(("prefix", "length"), [(b"34", 4), (b"4", 3), (b"51", 3), (b"9999", 3), (b"", 3)])
@@ -138,9 +138,9 @@ def test_the_security_code_has_the_length_of_its_brand(prefix: bytes, length: in
     brand = find_brand(prefix)
     for keyed in range(length):
         assert check_code(b"7" * keyed, brand, ended=False) == INCOMPLETE
-        assert check_code(b"7" * keyed, brand, ended=True) == wrong(Reason.CODE_LENGTH)
+        assert check_code(b"7" * keyed, brand, ended=True) == wrong(FieldReason.SECURITY_CODE_LENGTH)
     assert check_code(b"7" * length, brand, ended=False) == COMPLETE
-    assert check_code(b"7" * (length + 1), brand, ended=False) == wrong(Reason.CODE_LENGTH)
+    assert check_code(b"7" * (length + 1), brand, ended=False) == wrong(FieldReason.SECURITY_CODE_LENGTH)
 
 
 @given(st.text("0123456789", max_size=22), st.booleans())
@@ -148,4 +148,4 @@ def test_an_ended_number_is_complete_or_invalid_and_a_reason_holds_no_digit(numb
     check = check_number(number.encode(), ended=ended)
     assert (check.reason is not None) == (check.verdict is Verdict.INVALID)
     assert not ended or check.verdict in (Verdict.COMPLETE, Verdict.INVALID)
-    assert not any(character.isdigit() for reason in Reason for character in reason)
+    assert not any(character.isdigit() for reason in FieldReason for character in reason)

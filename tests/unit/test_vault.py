@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from media._core import SecretMemory
-from media.capture.fields import COMPLETE, Reason, Verdict
+from media.capture.fields import COMPLETE, Verdict
 from media.capture.vault import SIZE, Key, Vault, VaultEmpty
-from media.events import Field
+from media.events import Field, FieldReason
 from provider_adapters.payment import Approved, Charge, Outcome
 from tests.canary import CANARY, find_in_text, scan_process
 from tonewall.process import card_environment
@@ -107,7 +107,7 @@ def test_a_number_that_is_not_valid_shows_no_digit() -> None:
     put(vault, Field.CARD_NUMBER, CANARY.number[:-1])
     assert vault.last_four is None
     put(vault, Field.CARD_NUMBER, str((int(CANARY.number[-1]) + 1) % 10))
-    assert vault.check(Field.CARD_NUMBER, TODAY, ended=True).reason is Reason.LUHN
+    assert vault.check(Field.CARD_NUMBER, TODAY, ended=True).reason is FieldReason.CARD_NUMBER_CHECK_DIGIT
     assert vault.last_four is None
 
 

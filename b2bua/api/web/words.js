@@ -71,10 +71,25 @@ export function say(call, capture, amount, approved) {
   }
 }
 
+// Why what was keyed for a field does not count, by the API's `reason` of that field.
+const FIELD_REASONS = {
+  card_number_length: "Too few or too many digits, to be keyed again",
+  card_number_check_digit: "Not a card number, to be keyed again",
+  expiry_length: "Four digits are needed, month and year",
+  expiry_month: "No such month, to be keyed again",
+  expiry_past: "In the past: two digits for the month, two for the year",
+  expiry_too_far: "Too far in the future, to be keyed again",
+  security_code_length: "Too few or too many digits, to be keyed again",
+  too_many_keys: "Too many digits at once, to be keyed again",
+  keys_ignored: "Keys that came too early were ignored; to be keyed now",
+  nothing_to_clear: "* cleared nothing; * again goes back a field",
+};
+
 /** One field's state, in a few words. */
 export function fieldState(progress, capture) {
-  if (progress.complete) return "Complete";
+  if (progress.complete) return progress.ignored && progress.reason ? "Complete; a key that followed was ignored" : "Complete";
   const now = capture.stage === "collecting" && capture.field === progress.field;
+  if (now && progress.reason && progress.count === 0) return FIELD_REASONS[progress.reason] ?? "Not valid, to be keyed again";
   if (now && progress.rejected > 0 && progress.count === 0) return "Not valid, to be keyed again";
   if (now) return progress.count ? "Being keyed" : "Waiting for the customer";
   return "";
