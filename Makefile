@@ -11,11 +11,11 @@ WORKERS ?= 4
 BUILD_PACKAGES := build-essential ca-certificates cmake libsrtp2-dev pkg-config python3-dev python3-venv
 RUN_PACKAGES   := espeak-ng
 TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asterisk-core-sounds-fr-wav \
-                  asterisk-core-sounds-it-wav asterisk-core-sounds-ru-wav baresip-core chromium dnsmasq-base \
-                  fonts-dejavu-core iproute2 kamailio kamailio-tls-modules libbcg729-0 libsox-fmt-base libspandsp2 libvo-amrwbenc0 \
+                  asterisk-core-sounds-it-wav asterisk-core-sounds-ru-wav baresip-core chromium clang dnsmasq-base \
+                  fonts-dejavu-core iproute2 kamailio kamailio-tls-modules libbcg729-0 libclang-rt-dev libsox-fmt-base libspandsp2 libvo-amrwbenc0 \
                   multimon-ng postgresql procps rtpengine-daemon sip-tester sox tshark
 
-.PHONY: help setup run test check bench leak-report soak flood docs fuzz pictures lock image image-test clean
+.PHONY: help setup run test check bench leak-report soak flood docs fuzz fuzz-core sanitize pictures lock image image-test clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/' | column -t -s:
@@ -85,6 +85,12 @@ flood: build/.setup build/.apt-test  ## 1,000 INVITEs a second of a stranger for
 fuzz: build/.setup build/.apt-test  ## Fuzz what reads SIP and SDP (targets: tests/fuzz/targets.py): make fuzz TARGET=message SECONDS=600
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check '.[fuzz]'
 	$(BIN)/python -m tests.fuzz $(or $(TARGET),message) -max_total_time=$(or $(SECONDS),60)
+
+fuzz-core: build/.setup build/.apt-test  ## Fuzz the media core (tests/fuzz/core): make fuzz-core TARGET=packets SECONDS=600
+	$(BIN)/python -m tests.fuzz.core $(or $(TARGET),packets) $(or $(SECONDS),60)
+
+sanitize: build/.setup build/.apt-test  ## The tests of the media core with one that is watched for memory, undefined behaviour and races
+	$(BIN)/python -m tests.sanitize
 
 lock:  ## Pin every dependency again, at its newest version that fits
 	$(BIN)/pip install --quiet uv

@@ -1,0 +1,1 @@
+"""libFuzzer over the media core: `make fuzz-core TARGET=packets SECONDS=600`."""

@@ -1,0 +1,33 @@
+/* What the core reads of text: bodies of SIP INFO, records of rtpengine's, addresses. */
+#include "harness.h"
+
+#include "../../../media/_core.h"
+#include "../../../media/_feed.h"
+
+int fuzz_texts(const uint8_t *data, size_t size) {
+    struct script script = {data, data + size};
+    uint8_t which = script_byte(&script);
+    size_t length = size > 0 ? size - 1 : 0;
+    uint8_t *text = script_bytes(&script, length);
+    if (which % 3 == 0) {
+        int key = info_key(text, length), ms = info_duration(text, length);
+        MUST(key >= INFO_MALFORMED && key <= 15);
+        MUST(length > INFO_LONGEST || (ms >= INFO_SHORTEST_MS && ms <= INFO_LONGEST_MS));
+    } else if (which % 3 == 1) {
+        struct record record;
+        if (record_parse(text, length, &record)) {
+            MUST(record.event == NOT_A_KEY || (record.event >= 0 && record.event <= 15));
+            MUST(record.call.start >= text && record.call.start + record.call.length <= text + length);
+            MUST(record.tag.start >= text && record.tag.start + record.tag.length <= text + length);
+        }
+    } else {
+        struct sockaddr_storage address;
+        text = realloc(text, length + 1);
+        MUST(text != NULL);
+        text[length] = 0;
+        if (source_parse((const char *)text, 5004, &address))
+            MUST(source_same(&address, &address));
+    }
+    free(text);
+    return 0;
+}
