@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.canary import CANARY, Card
+from tests.complaints import complaint_of
 from tests.stack import Stack, until
 from tests.wire.peers.aiortc_view import Flow, flows
 
@@ -93,6 +94,12 @@ def _linear(octet: int) -> int:
 
 
 _LINEAR = [_linear(octet) for octet in range(256)]
+
+
+def complaints(stack: Stack) -> list[str]:
+    """Every line of the log so far that is an error; at the end of a test none may be left unnamed, whoever asks."""
+    lines = stack.log.read_text(errors="replace").splitlines()
+    return [line for line in lines if complaint_of(line) is not None]
 
 
 @contextlib.asynccontextmanager
