@@ -10,6 +10,7 @@ import pytest
 from b2bua.call.leg import HangUpLeg, LegAnswered, LegFailed, LegInvited
 from b2bua.call.trunk import Trunk
 from b2bua.sip.hop import Bind, Transport
+from tests.complaints import PRINTED_BY_PJSIP, permit_error
 from tests.wire import test_main_job as main_job
 from tests.wire import test_mid_dialog as infos
 from tests.wire import test_sip_stories as stories
@@ -172,6 +173,8 @@ async def test_the_same_of_info(stage: PjsuaStage, story: Callable[[PjsuaStage],
 def chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     """`engine = pjsua2` for every Tonewall of the test."""
     monkeypatch.setenv("TONEWALL_GENERAL_ENGINE", "pjsua2")
+    for source in PRINTED_BY_PJSIP:
+        permit_error(source)
 
 
 @pytest.mark.usefixtures("chosen")
