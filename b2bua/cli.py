@@ -16,6 +16,7 @@ from rich.table import Table
 
 from b2bua import cli_cdr, cli_ladder, cli_route
 from b2bua.cli_conf import ConfigFile, give_up, settings_of
+from b2bua.doctor import startup
 from b2bua.doctor.examination import examine
 from b2bua.doctor.finding import Level
 from b2bua.supervise import supervise
@@ -43,6 +44,9 @@ def run(config: ConfigFile = None) -> None:
     """Carry calls: start and supervise signalling, media and payers."""
     settings = settings_of(config)
     log.configure("supervisor", settings.signalling.general.log_level)
+    if refusals := startup.refusals(settings):
+        give_up("cannot start:\n" + "\n".join(refusals))
+    startup.say_warnings(settings, config)
     try:
         asyncio.run(supervise(settings))
     except* OSError as group:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
+import json
 import os
 import resource
 import socket
+from pathlib import Path
 
 from b2bua.api.auth import Tokens
 from b2bua.doctor.finding import Finding, fault, good, warn
@@ -25,17 +28,6 @@ def tokens(settings: Settings) -> Finding:
     except ValueError as error:
         return fault("agents' tokens", f"[api] tokens: {error}")
     return good("agents' tokens", "understood")
-
-
-def directory(settings: Settings) -> Finding:
-    directory = settings.signalling.general.directory
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        return fault("directory", f"[general] directory: {directory}: {error.strerror}")
-    if directory.stat().st_mode & 0o077:
-        return warn("directory", f"{directory} is open to others: chmod 700 {directory}")
-    return good("directory", f"{directory} is private")
 
 
 def routes(settings: Settings) -> list[Finding]:
@@ -61,7 +53,18 @@ def routes(settings: Settings) -> list[Finding]:
     return findings or [good("routes", f"{len(headers)}, each can be reached")]
 
 
-def sip_ports(settings: Settings) -> list[Finding]:
+def running(settings: Settings) -> int | None:
+    """The process id of the b2bua that runs here by these settings, where one does."""
+    try:
+        pid = int(json.loads((settings.signalling.general.directory / "ready.json").read_bytes())["pid"])
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return pid if b"b2bua.app" in command.split(b"\0") else None
+
+
+def sip_ports(settings: Settings, ours: int | None = None) -> list[Finding]:
+    """`ours`: the process that may have them already."""
     general = settings.signalling.general
     keys = "[general] listen" if general.listen else "[general] bind and port"
     kinds = {Transport.UDP: socket.SOCK_DGRAM}
@@ -72,14 +75,43 @@ def sip_ports(settings: Settings) -> list[Finding]:
             bind.port,
             kinds.get(bind.transport, socket.SOCK_STREAM),
             keys,
+            ours,
         )
         for bind in general.binds
     ]
 
 
-def api_port(settings: Settings) -> Finding:
+def api_port(settings: Settings, ours: int | None = None) -> Finding:
+    """`ours`: the process that may have it already."""
     api = settings.signalling.api
-    return bindable("API port", api.address, api.port, socket.SOCK_STREAM, "[api] address and port")
+    return bindable("API port", api.address, api.port, socket.SOCK_STREAM, "[api] address and port", ours)
+
+
+def families(settings: Settings) -> list[Finding]:
+    """Peers of one IP version that would be told addresses of the other."""
+    own, findings = settings.signalling, []
+    heard = {_version(bind.host) for bind in own.general.binds}
+    for header, trunk in own.trunks.items():
+        version = _version(trunk.host)
+        if version is None:
+            continue
+        if version not in heard:
+            says = f"[{header}] host: {trunk.host} is IPv{version}, and no address of [general] listen is"
+            findings.append(fault(f"{trunk_name(header)}'s address", says))
+        media = trunk.media_address or settings.media.address
+        if settings.media.engine == "own" and _version(media) != version:
+            says = (
+                f"[{header}] media_address: expected one of IPv{version}, as its host; RTP would be received on {media}"
+            )
+            findings.append(fault(f"{trunk_name(header)}'s media address", says))
+    return findings
+
+
+def _version(host: str) -> int | None:
+    try:
+        return ipaddress.ip_address(host).version
+    except ValueError:
+        return None
 
 
 def pjsip(settings: Settings) -> list[Finding]:

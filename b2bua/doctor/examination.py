@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 
 from b2bua.call.codecs import OtherAudio
-from b2bua.doctor import configuration, machine, reach
+from b2bua.doctor import certificates, configuration, exposure, files, machine, reach
 from b2bua.doctor.finding import Finding, fault, good
-from b2bua.settings import read
+from b2bua.settings import Settings, read
 from tonewall.ini import ConfigError
 
 
@@ -21,15 +21,27 @@ async def examine(config: Path | None) -> list[Finding]:
         return [*findings, *(fault("configuration", line) for line in str(error).splitlines())]
     findings.append(good("configuration", "every section and key is understood"))
     decoded = settings.signalling.general.other_audio is OtherAudio.DECODE
+    ours = configuration.running(settings)
     findings += [
         machine.memory_limit(settings.media.threads, decoded=decoded),
+        *exposure.user(),
+        *exposure.conf_file(config),
+        *exposure.variables(settings),
         configuration.tokens(settings),
-        configuration.directory(settings),
+        *exposure.tokens(settings),
+        *exposure.clear_text(settings),
+        files.directory(settings),
+        files.journal(settings),
+        files.spool(settings),
+        await asyncio.to_thread(files.database, settings),
+        *certificates.certificates(settings),
         *configuration.routes(settings),
-        *configuration.sip_ports(settings),
+        *configuration.sip_ports(settings, ours),
         *await asyncio.to_thread(configuration.pjsip, settings),
-        configuration.api_port(settings),
+        configuration.api_port(settings, ours),
+        *configuration.families(settings),
         *configuration.media(settings),
+        *await _health(settings, ours),
     ]
     general = settings.signalling.general
     peers = asyncio.gather(
@@ -42,3 +54,7 @@ async def examine(config: Path | None) -> list[Finding]:
         *await reach.rtpengine(settings),
         await provider,
     ]
+
+
+async def _health(settings: Settings, ours: int | None) -> list[Finding]:
+    return [] if ours is None else await asyncio.to_thread(reach.health, settings)

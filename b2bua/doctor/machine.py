@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -42,8 +43,10 @@ def memory_limit(threads: int, *, decoded: bool) -> Finding:
     return warn("memory lock limit", f"{says}, or switch swap off")
 
 
-def bindable(what: str, address: str, port: int, kind: socket.SocketKind, keys: str) -> Finding:
-    """`port` 0: of the address alone."""
+def bindable(
+    what: str, address: str, port: int, kind: socket.SocketKind, keys: str, ours: int | None = None
+) -> Finding:
+    """`port` 0: of the address alone. `ours`: the process of ours that may have it already."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     where = f"{address} port {port}" if port else address
     with socket.socket(family, kind) as probe:
@@ -52,6 +55,8 @@ def bindable(what: str, address: str, port: int, kind: socket.SocketKind, keys: 
         try:
             probe.bind((address, port))
         except OSError as error:
+            if ours is not None and error.errno == errno.EADDRINUSE:
+                return good(what, f"{where} is in use, and the Tonewall of [general] directory runs (process {ours})")
             return fault(what, f"{keys}: {where}: {error.strerror}")
     return good(what, f"{where} is free" if port else f"{where} is an address of this machine")
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import secrets
 import socket
 import ssl
+from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import HTTPErrorProcessor, ProxyHandler, build_opener
 
 from b2bua.call import sdp
 from b2bua.doctor.finding import Finding, Level, fault, good, warn
@@ -99,6 +102,33 @@ async def rtpengine(settings: Settings) -> list[Finding]:
         Finding(levels[each.good], f"rtpengine {each.address}", each.says)
         for each in await engine.examine(settings.media)
     ]
+
+
+def health(settings: Settings) -> list[Finding]:
+    """What the Tonewall that runs here says of itself."""
+    what = "running Tonewall"
+    try:
+        found = json.loads((settings.signalling.general.directory / "ready.json").read_bytes())
+        answer = ask(found["api_url"], _PATIENCE)
+    except (OSError, ValueError, KeyError) as error:
+        return [fault(what, f"does not answer at its API ({type(error).__name__}); see its log")]
+    faults = answer.get("faults", [])
+    if not faults:
+        return [good(what, f"well, with {answer.get('calls', 0)} calls and {answer.get('payers', 0)} payers waiting")]
+    return [(fault if each["stops"] else warn)(what, str(each["says"])) for each in faults]
+
+
+def ask(url: str, patience: float) -> dict[str, Any]:
+    """What `/healthz` at this API says, well or not. Raises OSError, ValueError."""
+    with build_opener(ProxyHandler({}), _Answered()).open(f"{url}/healthz", timeout=patience) as answer:
+        return dict(json.loads(answer.read()))
+
+
+class _Answered(HTTPErrorProcessor):
+    """Takes every answer for one: 503 has the faults in it."""
+
+    def http_response(self, _request: Any, response: Any) -> Any:
+        return response
 
 
 async def provider(settings: Settings) -> Finding:

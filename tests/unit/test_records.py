@@ -12,11 +12,13 @@ import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 import sqlalchemy
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from b2bua.call.cdr import CallRecord, CaptureRecord, Ledger, LegRecord
@@ -35,9 +37,12 @@ from b2bua.call.leg import (
     RingLeg,
 )
 from b2bua.cli import app
+from b2bua.doctor.files import database
+from b2bua.doctor.finding import Level
 from b2bua.records.export import Format, count, lines, rows
 from b2bua.records.store import RecordStore, StoreError, connect, insert, prepare, prune
 from b2bua.records.table import CALLS, VERSION
+from b2bua.settings import CdrSettings
 from media.events import LegCounters, Side
 from tests.stack import until
 
@@ -250,6 +255,23 @@ async def test_a_database_in_another_encoding_takes_every_record(narrow_url: str
     assert {row["call"]: row["caller"] for row in rows(reader)}["latin"] == "J\u00f6rg"
     assert not (tmp_path / "spool.refused").exists()
     reader.dispose()
+
+
+def test_the_doctor_tries_the_database_and_leaves_it_as_it_was(url: str):
+    given: Any = SimpleNamespace(signalling=SimpleNamespace(cdr=CdrSettings(url=SecretStr(url))))
+    assert database(given).level is Level.GOOD
+    engine = connect(url)
+    assert sqlalchemy.inspect(engine).get_table_names() == []
+    prepare(engine)
+    insert(engine, [PAID])
+    assert database(given).level is Level.GOOD
+    assert count(engine) == 1
+    with engine.begin() as connection:
+        connection.execute(VERSION.update().values(version=99))
+    found = database(given)
+    assert found.level is Level.FAULT
+    assert "version 99" in found.says
+    engine.dispose()
 
 
 async def test_no_exception_ends_the_thread_and_the_fault_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

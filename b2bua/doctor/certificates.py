@@ -1,0 +1,125 @@
+"""TLS files of sip.conf: whether they can be used, and for how long.
+
+Rule 1: a certificate is tried in a handshake with ourselves, so that what is said of it is what a peer would see.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from b2bua.doctor.finding import Finding, fault, good, warn
+from b2bua.settings import Settings
+
+_SOON = 21  # days before its end in which a certificate is a warning
+_EXPIRED, _NOT_YET = 10, 9  # X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_CERT_NOT_YET_VALID
+_DAY = 86_400
+
+
+def certificates(settings: Settings) -> list[Finding]:
+    """Every certificate and every file of authorities, each once."""
+    own = settings.signalling
+    pairs = [("general", own.general.tls_certificate, own.general.tls_key)]
+    pairs += [(header, trunk.tls_certificate, trunk.tls_key) for header, trunk in own.trunks.items()]
+    findings = [_pair(header, chain, key) for header, chain, key in pairs if chain]
+    findings += [
+        fault("certificate", f"[{header}] tls_key: given without a tls_certificate, and so of no use")
+        for header, chain, key in pairs
+        if key and not chain
+    ]
+    authorities = [(f"[{header}] tls_ca", trunk.tls_ca) for header, trunk in own.trunks.items()]
+    authorities.append(("[provider] ca_file", str(settings.provider.ca_file or "")))
+    findings += [_authorities(key, path) for key, path in authorities if path]
+    return findings
+
+
+def unusable(settings: Settings) -> Iterator[str]:
+    """Those that no handshake could be made with; a certificate whose time is over is not among them."""
+    own = settings.signalling
+    for header, chain, key in [
+        ("general", own.general.tls_certificate, own.general.tls_key),
+        *((header, trunk.tls_certificate, trunk.tls_key) for header, trunk in own.trunks.items()),
+    ]:
+        if chain and (why := _not_loaded(chain, key)):
+            yield f"[{header}] {why}"
+    for header, trunk in own.trunks.items():
+        if trunk.tls_ca and (found := _authorities(f"[{header}] tls_ca", trunk.tls_ca)).level.name == "FAULT":
+            yield found.says
+    if settings.provider.ca_file:
+        found = _authorities("[provider] ca_file", str(settings.provider.ca_file))
+        if found.level.name == "FAULT":
+            yield found.says
+
+
+def _pair(header: str, chain: str, key: str) -> Finding:
+    what = "certificate"
+    if why := _not_loaded(chain, key):
+        return fault(what, f"[{header}] {why}")
+    where = f"[{header}] tls_certificate: {chain}"
+    try:
+        ends = _ends(chain, key)
+    except ssl.SSLCertVerificationError as error:
+        says = {_EXPIRED: "has expired: renew it", _NOT_YET: "is not valid yet: is the clock right?"}
+        return fault(what, f"{where} {says.get(error.verify_code, f'is not good: {error.verify_message}')}")
+    except (OSError, ValueError) as error:
+        return fault(what, f"{where}: no handshake can be made with it ({type(error).__name__})")
+    days = int((ends - time.time()) / _DAY)
+    if days < _SOON:
+        return warn(what, f"{where} expires in {days} days: renew it")
+    return good(what, f"{where} is good for {days} days")
+
+
+def _not_loaded(chain: str, key: str) -> str | None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, key or None, password=_no_password)
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            return f"tls_key: {key or chain} is not the key of {chain}"
+        return f"tls_certificate: {chain} and its key {key or 'in the same file'} are no PEM that can be used"
+    except OSError as error:
+        return f"tls_certificate: {chain} or its key {key or 'in the same file'}: {error.strerror or error}"
+    return None
+
+
+def _no_password() -> str:
+    raise OSError("the key is protected by a password; store it without one")
+
+
+def _ends(chain: str, key: str) -> float:
+    """When the certificate ends, in seconds since the epoch. Raises SSLCertVerificationError where it is not valid now."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(chain, key or None)
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it vouches for itself: only its own fields are looked at
+    client.load_verify_locations(chain)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    caller = client.wrap_bio(to_client, to_server)
+    callee = server.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(3):  # flights of TLS 1.3
+        for end in (caller, callee):
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+    certificate = caller.getpeercert()
+    if not certificate:
+        raise ValueError("the handshake did not end")
+    return ssl.cert_time_to_seconds(str(certificate["notAfter"]))
+
+
+def _authorities(key: str, path: str) -> Finding:
+    what = "authorities"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cafile=path)
+    except ssl.SSLError:
+        return fault(what, f"{key}: {path} holds no certificates in PEM")
+    except OSError as error:
+        return fault(what, f"{key}: {path}: {error.strerror}")
+    ends = [ssl.cert_time_to_seconds(str(each["notAfter"])) for each in context.get_ca_certs()]
+    if ends and max(ends) < time.time():
+        return warn(what, f"{key}: every authority in {path} has expired")
+    return good(what, f"{key}: {context.cert_store_stats()['x509']} in {Path(path).name}")

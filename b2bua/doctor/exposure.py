@@ -1,0 +1,98 @@
+"""What works, but gives something away: weak tokens, clear text on a network, files that others read, names misspelt."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from b2bua.doctor.finding import Finding, fault, good, warn
+from b2bua.settings import SECTIONS, SEVERAL, Settings
+from tonewall.ini import NAMED, PREFIX, variable_name
+from tonewall.process import SUPERVISOR
+
+_EXAMPLES = ("change-me", "changeme", "example", "secret", "password", "0123456789", "abcdefgh")
+_LEAST_DIFFERENT = 8  # characters of a token
+_NOT_SETTINGS = {NAMED, SUPERVISOR}
+
+
+def tokens(settings: Settings) -> list[Finding]:
+    """Agents' tokens that can be guessed. Which they are is told by their names."""
+    findings = []
+    for number, entry in enumerate(settings.signalling.api.tokens.get_secret_value().split(","), start=1):
+        name, _, token = entry.strip().partition(":")
+        if token.startswith("sha256:"):
+            continue
+        where = f"[api] tokens: that of {name}" if name.isprintable() else f"[api] tokens: number {number}"
+        if any(word in token.lower() for word in _EXAMPLES[:3]):
+            findings.append(fault("agents' tokens", f"{where} is an example's: openssl rand -base64 24 | tr +/ -_"))
+        elif len(set(token)) < _LEAST_DIFFERENT or any(word in token.lower() for word in _EXAMPLES):
+            findings.append(warn("agents' tokens", f"{where} can be guessed: openssl rand -base64 24 | tr +/ -_"))
+    key = settings.provider.api_key.get_secret_value()
+    if any(word in key.lower() for word in _EXAMPLES[:2]):
+        findings.append(fault("provider's key", "[provider] api_key is the example's: take what the provider gave you"))
+    findings += [
+        warn("trunk's password", f"[{header}] password has fewer than 8 characters, and can be guessed")
+        for header, trunk in settings.signalling.trunks.items()
+        if 0 < len(trunk.password.get_secret_value()) < 8
+    ]
+    return findings
+
+
+def clear_text(settings: Settings) -> list[Finding]:
+    """Tokens over plain HTTP, SRTP keys over plain SIP."""
+    own, findings = settings.signalling, []
+    if not ipaddress.ip_address(own.api.address).is_loopback:
+        says = f"[api] address: {own.api.address} is reached from the network in clear, tokens included"
+        findings.append(warn("API in clear", f"{says}: keep it on 127.0.0.1, and put a TLS proxy in front"))
+    findings += [
+        warn(
+            f"{header}'s SRTP",
+            f"[{header}] srtp = yes, but its keys cross in SDP over {trunk.transport or 'what DNS prefers'}: "
+            "whoever reads that hears the call; set transport = tls",
+        )
+        for header, trunk in own.trunks.items()
+        if trunk.srtp and trunk.transport != "tls"
+    ]
+    return findings
+
+
+def conf_file(path: Path | None) -> list[Finding]:
+    """Who else reads or changes sip.conf."""
+    if path is None:
+        return []
+    mode = path.stat().st_mode
+    if mode & stat.S_IROTH:
+        return [warn("sip.conf", f"{path} holds secrets and can be read by everybody: chmod o= {path}")]
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return [warn("sip.conf", f"{path} can be changed by others: chmod go-w {path}")]
+    return [good("sip.conf", f"{path} is not for everybody")]
+
+
+def variables(settings: Settings, environment: Mapping[str, str] | None = None) -> list[Finding]:
+    """TONEWALL_ variables that nothing reads."""
+    return [warn("environment", says) for says in unread(settings, environment)]
+
+
+def unread(settings: Settings, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Each variable that nothing reads, with the nearest that is."""
+    environment = os.environ if environment is None else environment
+    own = settings.signalling
+    headers = [each for each in SECTIONS if each not in SEVERAL] + [*own.trunks, *own.routes]
+    known = {
+        variable_name(header, key) for header in headers for key in SECTIONS[header.partition(" ")[0]].model_fields
+    }
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known | _NOT_SETTINGS:
+            near = difflib.get_close_matches(name, known, 1)
+            yield f"{name}: nothing reads it" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def user() -> list[Finding]:
+    """Whether all of it would run as root."""
+    if os.geteuid() != 0:
+        return []
+    return [warn("user", "root: run Tonewall, and this doctor, as a user of its own (systemd: User=tonewall)")]

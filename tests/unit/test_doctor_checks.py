@@ -1,0 +1,307 @@
+"""What doctor and the start find before it fails: files, certificates, ports, addresses, and what gives something away."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from b2bua.doctor import certificates, configuration, exposure, files, startup
+from b2bua.doctor.finding import Finding, Level
+from b2bua.settings import Settings, read
+from tests.stack import free_port
+from tests.wire.certificates import Authority
+
+GOOD_TOKEN = "Wq7Lr2ZpXc9VtB4n"
+
+
+def conf(folder: Path, **sections: dict[str, str]) -> Path:
+    base: dict[str, dict[str, str]] = {
+        "general": {"directory": str(folder / "run"), "port": str(free_port())},
+        "carrier": {"host": "192.0.2.1"},
+        "pbx": {"host": "192.0.2.3"},
+        "media": {},
+        "api": {"tokens": f"desk:{GOOD_TOKEN}", "port": str(free_port(socket.SOCK_STREAM))},
+        "cdr": {"url": f"sqlite:///{folder / 'cdr.sqlite'}", "spool": str(folder / "cdr.spool")},
+        "provider": {
+            "url": "https://payments.example", "api_key": "k-4412-aa", "journal": str(folder / "journal.jsonl"),
+        },
+    }  # fmt: skip
+    for name, keys in sections.items():
+        base[name] |= keys
+    path = folder / "sip.conf"
+    path.touch(mode=0o600)
+    path.write_text(
+        "".join(f"[{name}]\n" + "".join(f"{k} = {v}\n" for k, v in keys.items()) for name, keys in base.items())
+    )
+    return path
+
+
+def settings(folder: Path, **sections: dict[str, str]) -> Settings:
+    return read(conf(folder, **sections))
+
+
+def said(found: Finding) -> tuple[Level, str]:
+    return found.level, found.says
+
+
+# --- files --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def as_nobody():
+    """The rest of the test is not root."""
+    if os.geteuid() == 0:
+        os.setegid(65534)
+        os.seteuid(65534)
+        yield
+        os.seteuid(0)
+        os.setegid(0)
+    else:
+        yield
+
+
+def test_all_is_well_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    given = settings(tmp_path)
+    for check in (files.directory, files.journal, files.spool, files.database):
+        assert check(given).level is Level.GOOD, check(given)
+    assert startup.refusals(given) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["sip.conf"]
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "check"),
+    [
+        ("general", "directory", files.directory),
+        ("provider", "journal", files.journal),
+        ("cdr", "spool", files.spool),
+    ],
+)
+def test_what_cannot_be_written_is_named_with_its_key_and_refused_at_the_start(
+    tmp_path: Path, request: pytest.FixtureRequest, section: str, key: str, check
+) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.mkdir(mode=0o755)
+    given = settings(tmp_path, **{section: {key: str(foreign / "deep" / "file")}})
+    if os.geteuid() != 0:
+        foreign.chmod(0o555)
+    request.getfixturevalue("as_nobody")
+    level, says = said(check(given))
+    assert level is Level.FAULT
+    assert f"[{section}] {key}" in says
+    assert str(foreign) in says
+    assert any(says in line for line in files.refusals(given))
+
+
+def test_a_directory_of_another_user_and_one_open_to_others(tmp_path: Path) -> None:
+    given = settings(tmp_path)
+    run = tmp_path / "run"
+    run.mkdir(mode=0o755)
+    level, says = said(files.directory(given))
+    assert (level, "chmod 700" in says) == (Level.WARNING, True)
+    run.chmod(0o700)
+    assert files.directory(given).level is Level.GOOD
+    if os.geteuid() == 0:
+        os.chown(run, 65534, 65534)
+        level, says = said(files.directory(given))
+        assert level is Level.FAULT
+        assert "belongs to nobody" in says
+        assert startup.refusals(given) == [says]
+
+
+def test_a_directory_in_place_of_a_journal(tmp_path: Path) -> None:
+    given = settings(tmp_path, provider={"journal": str(tmp_path)})
+    assert "is a directory" in files.journal(given).says
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("sqlite:////dev/null/cdr.sqlite", "cannot be made"),
+        ("postgresql+psycopg://u:s3cret@127.0.0.1:1/none", "OperationalError"),
+    ],
+)
+def test_a_database_that_cannot_be_used(tmp_path: Path, url: str, says: str) -> None:
+    found = files.database(settings(tmp_path, cdr={"url": url}))
+    assert found.level is Level.FAULT
+    assert says in found.says
+    assert "s3cret" not in found.says
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "cdr.sqlite").write_text("this is a letter, and not a short one" * 40)
+    found = files.database(settings(tmp_path))
+    assert found.level is Level.FAULT
+    assert "no database" in found.says
+
+
+# --- certificates -------------------------------------------------------------------------------------------------
+
+
+def with_tls(folder: Path, certificate: str, key: str, **more: dict[str, str]) -> Settings:
+    general = {"listen": "tls:127.0.0.1:0", "tls_certificate": certificate, "tls_key": key}
+    return settings(folder, general=general, **more)
+
+
+@pytest.mark.parametrize(
+    ("life", "level", "says"),
+    [
+        (timedelta(days=100), Level.GOOD, "good for 99 days"),
+        (timedelta(days=5), Level.WARNING, "expires in 4 days"),
+        (timedelta(hours=-1), Level.FAULT, "has expired"),
+    ],
+)
+def test_how_long_a_certificate_is_good(tmp_path: Path, life: timedelta, level: Level, says: str) -> None:
+    own = Authority(tmp_path).issue("sip.example", life=life)
+    given = with_tls(tmp_path, *own)
+    (found,) = certificates.certificates(given)
+    assert found.level is level
+    assert says in found.says
+    assert own[0] in found.says
+    assert list(certificates.unusable(given)) == []  # calls over UDP and to patient peers go on
+
+
+def test_a_key_of_another_certificate_and_a_file_that_is_no_pem_are_refused_at_the_start(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    one, other = authority.issue("sip.example"), authority.issue("sip.example")
+    given = with_tls(tmp_path, one[0], other[1])
+    (refusal,) = startup.refusals(given)
+    assert refusal == f"[general] tls_key: {other[1]} is not the key of {one[0]}"
+    Path(one[0]).write_text("no certificate")
+    (refusal,) = startup.refusals(with_tls(tmp_path, *one))
+    assert f"[general] tls_certificate: {one[0]}" in refusal
+    empty = tmp_path / "empty.pem"
+    empty.touch()
+    given = settings(tmp_path, carrier={"tls_ca": str(empty)}, provider={"ca_file": str(empty)})
+    assert [line.partition(":")[0] for line in startup.refusals(given)] == ["[carrier] tls_ca", "[provider] ca_file"]
+
+
+def test_a_key_with_a_password_is_said_and_nobody_is_asked_for_it(tmp_path: Path) -> None:
+    chain, key = Authority(tmp_path).issue("sip.example")
+    command = ["openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:x", "-out", f"{key}.locked"]
+    subprocess.run(command, check=True)
+    (refusal,) = startup.refusals(with_tls(tmp_path, chain, f"{key}.locked"))
+    assert "protected by a password" in refusal
+
+
+# --- ports and addresses ------------------------------------------------------------------------------------------
+
+
+def test_a_port_that_is_taken_is_named_at_the_start(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sip, socket.socket() as api:
+        sip.bind(("127.0.0.1", 0))
+        api.bind(("127.0.0.1", 0))
+        api.listen()
+        port, api_port = sip.getsockname()[1], api.getsockname()[1]
+        conf(tmp_path, general={"port": str(port)}, api={"port": str(api_port)})
+        done = subprocess.run(
+            [sys.executable, "-m", "b2bua.cli", "run", "-c", str(tmp_path / "sip.conf")],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert f"[general] bind and port: 127.0.0.1 port {port}: Address already in use" in done.stderr
+    assert f"[api] address and port: 127.0.0.1 port {api_port}: Address already in use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_peer_of_ipv6_needs_addresses_of_ipv6(tmp_path: Path) -> None:
+    given = settings(tmp_path, pbx={"host": "2001:db8::1"})
+    assert [found.says.partition(":")[0] for found in configuration.families(given)] == [
+        "[pbx] host",
+        "[pbx] media_address",
+    ]
+    given = settings(
+        tmp_path,
+        general={"listen": "udp:127.0.0.1:0, udp:[::1]:0"},
+        pbx={"host": "2001:db8::1", "media_address": "::1"},
+    )
+    assert configuration.families(given) == []
+
+
+# --- what gives something away ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("token", "level"),
+    [
+        ("change-me-to-16-or-more-characters", Level.FAULT),
+        ("aaaaaaaaaaaaaaaaaaaa", Level.WARNING),
+        ("0123456789abcdef", Level.WARNING),
+        (GOOD_TOKEN, None),
+        ("sha256:" + "a" * 64, None),
+    ],
+)
+def test_tokens_that_can_be_guessed_are_told_by_name_only(tmp_path: Path, token: str, level: Level | None) -> None:
+    found = exposure.tokens(settings(tmp_path, api={"tokens": f"good:{GOOD_TOKEN}x, desk-2:{token}"}))
+    assert [each.level for each in found] == ([] if level is None else [level])
+    for each in found:
+        assert "desk-2" in each.says
+        assert token not in each.says
+
+
+def test_the_example_s_key_and_a_short_password(tmp_path: Path) -> None:
+    found = exposure.tokens(
+        settings(tmp_path, provider={"api_key": "change-me"}, pbx={"username": "u", "password": "x1"})
+    )
+    assert [(each.level, each.what) for each in found] == [
+        (Level.FAULT, "provider's key"), (Level.WARNING, "trunk's password"),
+    ]  # fmt: skip
+
+
+def test_clear_text_on_a_network(tmp_path: Path) -> None:
+    assert exposure.clear_text(settings(tmp_path)) == []
+    given = settings(tmp_path, api={"address": "0.0.0.0"}, carrier={"srtp": "yes"})
+    assert [each.what for each in exposure.clear_text(given)] == ["API in clear", "carrier's SRTP"]
+    own = Authority(tmp_path).issue("sip.example")
+    given = with_tls(tmp_path, *own, carrier={"srtp": "yes", "transport": "tls"})
+    assert exposure.clear_text(given) == []
+
+
+def test_who_reads_and_changes_sip_conf(tmp_path: Path) -> None:
+    path = conf(tmp_path)
+    levels = {}
+    for mode in (0o600, 0o640, 0o644, 0o660):
+        path.chmod(mode)
+        levels[mode] = exposure.conf_file(path)[0].level
+    assert levels == {0o600: Level.GOOD, 0o640: Level.GOOD, 0o644: Level.WARNING, 0o660: Level.WARNING}
+    assert exposure.conf_file(None) == []
+
+
+def test_a_misspelt_variable_is_told_with_the_nearest_name(tmp_path: Path) -> None:
+    environment = {
+        "TONEWALL_GENERAL_PORT": "1", "TONEWALL_GENERAL_PROT": "1", "TONEWALL_PBX_HOST": "x", "TONEWALL_SECTIONS": "",
+        "TONEWALL_PBX__NORTH_HOST": "y", "HOME": "/",
+    }  # fmt: skip
+    says = list(exposure.unread(settings(tmp_path), environment))
+    assert says == [
+        "TONEWALL_GENERAL_PROT: nothing reads it; did you mean TONEWALL_GENERAL_PORT?",
+        "TONEWALL_PBX__NORTH_HOST: nothing reads it; did you mean TONEWALL_PBX_HOST?",
+    ]
+
+
+# --- beside a running Tonewall ------------------------------------------------------------------------------------
+
+
+async def test_beside_a_running_tonewall_its_ports_are_no_fault(tmp_path: Path) -> None:
+    from b2bua.doctor.examination import examine
+    from tests.stack import Stack, running
+
+    ports = {"general": {"port": str(free_port())}, "api": {"port": str(free_port(socket.SOCK_STREAM))}}
+    async with running(Stack(tmp_path, free_port(), free_port(), extra=ports)) as stack:
+        found = {each.what: each for each in await examine(stack.conf)}
+        for what in ("SIP over UDP", "SIP over TCP", "API port"):
+            if what in found:
+                assert found[what].level is Level.GOOD, found[what]
+                assert "is in use, and the Tonewall" in found[what].says
+        assert found["records' database"].level is Level.GOOD
+        assert found["running Tonewall"].says.startswith("well, with 0 calls")
+        # A second one with the same file is told who has the ports.
+        lines = await asyncio.to_thread(startup.refusals, read(stack.conf))
+        assert lines
+        assert all("a Tonewall with this [general] directory runs already" in line for line in lines)
