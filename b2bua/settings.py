@@ -17,15 +17,13 @@ from b2bua.call.codecs import OtherAudio
 from b2bua.listen import binds
 from b2bua.sip.hop import Bind, Transport
 from b2bua.trunk_settings import CarrierSettings, PbxSettings, RouteSettings, TrunkSettings, faults_between, readable
-from media.settings import MediaSettings
+from media.settings import MaskTimes, MediaSettings
 from provider_adapters.settings import ProviderSettings
 from tonewall.ini import NAMED, ConfigError, Section, Sections, check_names, headers, load, read_file, to_environment
 
 
-class GeneralSettings(Section):
+class GeneralSettings(MaskTimes):
     """`[general]`: the process as a whole."""
-
-    section: ClassVar[str] = "general"
 
     bind: str = Field("127.0.0.1", description="the numeric address that SIP is received on")
     port: int = Field(5060, ge=0, le=65535, description="the port for SIP, UDP and TCP")
@@ -57,7 +55,6 @@ class GeneralSettings(Section):
     ladders: int = Field(
         1000, ge=0, le=100_000, description="ended calls whose message flow is remembered (tonewall ladder); 0: none"
     )
-    guard_time: float = Field(1.0, ge=0.2, le=60, description="seconds that the mask stays on after a capture")
 
     @field_validator("tls_certificate", "tls_key")
     @classmethod

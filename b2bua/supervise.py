@@ -22,6 +22,7 @@ from b2bua.settings import Settings
 from b2bua.trunk_settings import CarrierSettings
 from media.events import PayerFault
 from media.locked import carried
+from media.settings import MaskTimes
 from provider_adapters.payment import JOURNAL_FAILED, WRONG_CONFIGURATION
 from tonewall.ini import to_environment
 from tonewall.log import get_logger
@@ -110,7 +111,9 @@ class Supervisor:
 
     async def _run_media(self) -> int:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        environment = to_environment(self.settings.media)
+        general = self.settings.signalling.general
+        times = MaskTimes(guard_time=general.guard_time, release_time=general.release_time)
+        environment = to_environment(self.settings.media) | to_environment(times)
         arguments = [
             "media.service",
             "--socket",

@@ -248,6 +248,9 @@ class Switchboard:
     async def cancel_capture(self, call_id: str) -> CallView:
         return self._ask(call_id, lambda call, now: call.cancel_capture(now))
 
+    async def release_mask(self, call_id: str) -> CallView:
+        return self._ask(call_id, lambda call, now: call.release_mask(now))
+
     def follow(self) -> AsyncIterator[CallView | ServiceView]:
         return self._feed.follow()
 

@@ -76,6 +76,8 @@ struct sender { /* _sender.c (media/sender.py) */
 struct mask {
     uint8_t kinds[128], codecs[128];
     bool types_known, has_decoded, on, shut; /* `shut`: something got through; nothing leaves until the mask goes off */
+    bool keyed; /* while masked: an event came, or a tone that the decoder process heard, the last at `keyed_ms` */
+    int64_t keyed_ms;
     struct hold *hold; /* while masked; NULL where there is no memory for it: then no audio leaves */
     uint64_t clock;
     struct track tracks[TRACKS];
@@ -135,6 +137,9 @@ void decision_wipe(struct decision *decision);
 void mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms, struct decision *decision);
 /* Whether what is to leave while masked holds a key, as an event or a tone; then the mask is shut. */
 bool mask_leaks(struct mask *mask, const uint8_t *packet, size_t length);
+void mask_key(struct mask *mask, int64_t now_ms); /* a key came while masked */
+/* Whether no key has come for so long, as an event or a tone. */
+bool mask_is_quiet(const struct mask *mask, int64_t now_ms, int64_t quiet_ms);
 void mask_rtcp(const struct mask *mask, uint8_t *packet, size_t length, struct decision *decision);
 void mask_rtcp_back(const struct mask *mask, uint8_t *packet, size_t length, struct decision *decision); /* from agent to customer */
 void sender_follow(struct sender *sender, const struct rtp *rtp, int64_t now_ms);

@@ -216,6 +216,9 @@ class Hearing:
     def event(self) -> None: ...
     """A press was sent as an event: a window opens."""
 
+    def take_tone(self) -> bool: ...
+    """Whether the tone of a key has sounded since this was asked last, or since an event."""
+
     def is_shut(self, start: int, end: int, /) -> bool: ...
     """Whether any of these samples, counted from the first, must not leave; true for what was not heard yet."""
 

@@ -1,7 +1,8 @@
 /* The core's end of the socket to the decoder process (media/decoder.py), which listens where the core cannot.
  *
  * Rule 1: nobody waits for it: what cannot be asked at once, and what is not answered in time, is shut.
- * Rule 2: an answer opens one packet, by its serial, or shuts it, or says that a key was heard in what left; nothing else. */
+ * Rule 2: an answer opens one packet, by its serial, or shuts it and may say that it was for a tone, or says that a key was heard in
+ * what left; nothing else. */
 #include "_relay.h"
 
 #include <string.h>
@@ -11,7 +12,7 @@
 /* As in media/decoded.py: stream, serial, what, codec, policy, guard; then a payload. All little-endian. */
 enum { ASKED = 17, ANSWERED = 13, MOST_ANSWERS = 64, BLOCK_MS = 5 };
 enum what { AUDIO, EVENT, FORGET, LEFT };
-enum said { SAID_SHUT, SAID_OPEN, SAID_LEAKED };
+enum said { SAID_SHUT, SAID_OPEN, SAID_LEAKED, SAID_TONE };
 
 static uint8_t *put(uint8_t *at, uint64_t value, int bytes) {
     for (int i = 0; i < bytes; i++)
@@ -73,8 +74,8 @@ bool decoder_ask(struct relay *relay, struct stream *stream, enum codec codec, c
     /* After a loss a phone's decoder goes on otherwise than ours; and a packet of Opus may hold a copy of what the one before it
      * said (RFC 6716 section 2.1.7), which nobody here has heard. */
     bool is_after_loss = !queue_follows(stream->queue, (uint16_t)(packet[2] << 8 | packet[3]));
-    bool told = !is_mute && tell(relay, stream, AUDIO, serial, codec, packet + RTP_HEADER, length - RTP_HEADER);
-    if (!told || is_in_window || is_after_loss)
+    bool told = tell(relay, stream, AUDIO, serial, codec, packet + RTP_HEADER, length - RTP_HEADER);
+    if (!told || is_mute || is_in_window || is_after_loss)
         queue_answer(stream->queue, serial, false);
     return true;
 }
@@ -133,6 +134,8 @@ void decoder_hear(struct relay *relay) {
         struct stream *stream = *find_stream(relay, (int64_t)get(message, 8));
         if (stream != NULL && message[12] == SAID_LEAKED)
             hear_leak(relay, stream);
+        if (stream != NULL && message[12] == SAID_TONE)
+            mask_key(&stream->mask, clock_ms());
         if (stream == NULL || stream->queue == NULL)
             continue;
         queue_answer(stream->queue, (uint32_t)get(message + 8, 4), message[12] == SAID_OPEN);

@@ -234,6 +234,8 @@ static void decide(struct mask *mask, uint8_t *packet, size_t length, int64_t no
         if (seen.has_until && hold->bound && rtp.ssrc == hold->ssrc)
             fill(mask, seen.until, true);
     }
+    if (decision->opens_window)
+        mask_key(mask, now_ms);
     mask->gap.after_event |= decision->opens_window;
     if (decision->opens_window && withhold && seen.has_until)
         fill_decoded(mask, rtp.ssrc, seen.until, true, &decision->filling);
@@ -273,6 +275,16 @@ void mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms,
     while (mask->hold != NULL && decision->count <= KEYS && hold_pressed(mask->hold, &press))
         decision->pressed[decision->count++] = (struct pressed){.code = (uint8_t)press.code, .timestamp = press.first};
     explicit_bzero(&press, sizeof press);
+}
+
+void mask_key(struct mask *mask, int64_t now_ms) {
+    mask->keyed = mask->on;
+    mask->keyed_ms = now_ms;
+}
+
+bool mask_is_quiet(const struct mask *mask, int64_t now_ms, int64_t quiet_ms) {
+    bool is_quiet = !mask->keyed || now_ms - mask->keyed_ms >= quiet_ms;
+    return is_quiet && (mask->hold == NULL || hold_is_quiet(mask->hold, now_ms, quiet_ms));
 }
 
 bool mask_leaks(struct mask *mask, const uint8_t *packet, size_t length) {

@@ -49,7 +49,14 @@ static PyObject *hearing_hear(PyObject *self, PyObject *samples) {
 
 static PyObject *hearing_event(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     hold_event(of(self), 0);
+    of(self)->sounded_ms = NEVER;
     Py_RETURN_NONE;
+}
+
+static PyObject *hearing_take_tone(PyObject *self, PyObject *Py_UNUSED(ignored)) {
+    bool sounded = of(self)->sounded_ms != NEVER;
+    of(self)->sounded_ms = NEVER;
+    return PyBool_FromLong(sounded);
 }
 
 static PyObject *hearing_is_shut(PyObject *self, PyObject *args) {
@@ -62,6 +69,7 @@ static PyObject *hearing_is_shut(PyObject *self, PyObject *args) {
 static PyMethodDef hearing_methods[] = {
     {"hear", hearing_hear, METH_O, NULL},
     {"event", hearing_event, METH_NOARGS, NULL},
+    {"take_tone", hearing_take_tone, METH_NOARGS, NULL},
     {"is_shut", hearing_is_shut, METH_VARARGS, NULL},
     {"__reduce__", refuse_pickle, METH_NOARGS, NULL},
     {"__reduce_ex__", refuse_pickle, METH_O, NULL},

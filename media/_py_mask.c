@@ -104,6 +104,7 @@ static PyObject *mask_switch(PyObject *object, PyObject *args) {
         hold_end(self->mask.hold);
     PyObject *left = let_go(self, true);
     self->mask.on = on;
+    self->mask.keyed = self->mask.keyed && on;
     self->mask.hold = on ? (struct hold *)self->hold.bytes : NULL;
     if (on) {
         hold_begin(self->mask.hold, &manner);
@@ -144,12 +145,11 @@ static PyObject *mask_idle(PyObject *object, PyObject *now) {
     return let_go(self, true);
 }
 
-static PyObject *mask_is_quiet(PyObject *object, PyObject *args) {
+static PyObject *mask_is_quiet_method(PyObject *object, PyObject *args) {
     long long now_ms, quiet_ms;
     if (!PyArg_ParseTuple(args, "LL", &now_ms, &quiet_ms))
         return NULL;
-    const struct hold *hold = ((Mask *)object)->mask.hold;
-    return PyBool_FromLong(hold == NULL || hold_is_quiet(hold, now_ms, quiet_ms));
+    return PyBool_FromLong(mask_is_quiet(&((Mask *)object)->mask, now_ms, quiet_ms));
 }
 
 static PyObject *mask_send(PyObject *object, PyObject *args) {
@@ -265,7 +265,7 @@ static PyMethodDef mask_methods[] = {
     {"released", mask_released, METH_NOARGS, NULL},
     {"asked", mask_asked, METH_NOARGS, NULL},
     {"idle", mask_idle, METH_O, NULL},
-    {"is_quiet", mask_is_quiet, METH_VARARGS, NULL},
+    {"is_quiet", mask_is_quiet_method, METH_VARARGS, NULL},
     {"send", mask_send, METH_VARARGS, NULL},
     {"sent", mask_sent, METH_O, NULL},
     {"rtp", mask_rtp_method, METH_VARARGS, NULL},

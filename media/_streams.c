@@ -147,6 +147,7 @@ static int set_mask(struct relay *relay, struct stream *stream, const struct com
     if (mask->on)
         sender_forget(&mask->sender);
     mask->shut = mask->shut && mask->on;
+    mask->keyed = mask->keyed && mask->on;
     choose_set(relay, stream);
     if (mask->on && mask->hold == NULL) {
         mask->hold = pool_borrow(&relay->holds);
@@ -218,8 +219,8 @@ static __attribute__((noinline)) int apply(struct relay *relay, struct command *
         return 0;
     case SET_MASK:
         return set_mask(relay, stream, command, now_ms);
-    case IS_QUIET: /* where there is no hold no audio leaves, and nothing is known of it */
-        return stream->mask.hold == NULL || hold_is_quiet(stream->mask.hold, now_ms, command->quiet_ms);
+    case IS_QUIET: /* where there is no hold no audio leaves, and of its tones nothing is known */
+        return mask_is_quiet(&stream->mask, now_ms, command->quiet_ms);
     case SET_CAPTURE:
         stop_capture(stream);
         forget_capture(relay, stream);

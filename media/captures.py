@@ -14,10 +14,10 @@ from media.capture.capture import Capture
 from media.capture.messages import Limits
 from media.capture.vault import SIZE
 from media.engine import Session
-from media.events import CaptureChanged, CaptureId, CaptureState, Field, SessionId
+from media.events import CaptureChanged, CaptureId, Field, SessionId
 from media.payers import Payers
 from media.settings import MediaSettings
-from provider_adapters.payment import Charge, Failed, Outcome, Unknown, outcome_type
+from provider_adapters.payment import Approved, Charge, Failed, Outcome, Unknown, outcome_type
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
 
@@ -39,11 +39,12 @@ class _Running:
 
 @dataclass(slots=True)
 class Captures:
-    """All captures that are not over, one a session at most. `tell` is given every change."""
+    """All captures that are not over, one a session at most. `tell` is given every change, before `over` hears of the end."""
 
     payers: Payers
     limits: Limits
     tell: Callable[[CaptureChanged], None]
+    over: Callable[[SessionId, bool], None]  # what is told when a capture is over, and whether it was approved
     _running: dict[SessionId, _Running] = field(default_factory=dict)
     _charging: BackgroundTasks = field(default_factory=BackgroundTasks)
 
@@ -68,10 +69,9 @@ class Captures:
         self._after(running, [capture.changed()])
         return None
 
-    def collects(self, session: SessionId) -> bool:
-        """Whether a card is being keyed in this session, or waits to be submitted: its mask must not be opened."""
-        running = self._running.get(session)
-        return running is not None and running.capture.state in (CaptureState.COLLECTING, CaptureState.READY)
+    def runs(self, session: SessionId) -> bool:
+        """Whether a card is being keyed or charged in this session: its mask must not go off."""
+        return session in self._running
 
     def find(self, session: SessionId, capture_id: CaptureId) -> Capture[SecretMemory] | None:
         running = self._running.get(session)
@@ -187,6 +187,7 @@ class Captures:
         if capture.over and self._running.get(session.id) is running:
             del self._running[session.id]
             self._stop_keeping(session)
+            self.over(session.id, isinstance(capture.changed().outcome, Approved))
         if running.timer is not None:
             running.timer.cancel()
             running.timer = None

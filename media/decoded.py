@@ -1,7 +1,7 @@
 """What media and its decoder process say to each other: packets one way, whether each may leave the other.
 
-Rule 1: an answer opens one packet or shuts it, or says that a key was heard in what left. It has no room for anything else, and
-        least of all for a digit.
+Rule 1: an answer opens one packet or shuts it, or says that a key was heard: in what came, or in what left. It has no room for
+        anything else, and least of all for a digit.
 Rule 2: the numbers of codecs and the form of messages are those of `_decoder.c` and `_queue.h`.
 """
 
@@ -34,7 +34,8 @@ class Said(IntEnum):
 
     SHUT = 0
     OPEN = 1
-    LEAKED = 2  # of what left, and of no serial
+    LEAKED = 2  # a key was heard in what left; of no serial
+    TONE = 3  # a key was heard in what came, and shut; of no serial
 
 
 @dataclass(frozen=True, slots=True)

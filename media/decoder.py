@@ -69,7 +69,9 @@ class _Streams:
             case What.LEFT:
                 return [(0, Said.LEAKED)] if self._hears_key(asked) else []
             case _:
-                return [(serial, Said.OPEN if is_open else Said.SHUT) for serial, is_open in self._listen(asked)]
+                answers = [(serial, Said.OPEN if is_open else Said.SHUT) for serial, is_open in self._listen(asked)]
+                listener = self._listeners.get(asked.stream)
+                return [*answers, (0, Said.TONE)] if listener is not None and listener.take_tone() else answers
 
     def _hears_key(self, asked: Asked) -> bool:
         leaving = self._leaving.get(asked.stream)

@@ -44,6 +44,7 @@ class Digits:
 
     def awaited(self, stream: int, call: str) -> asyncio.Event:
         """Set once a key of this call has come. Raises OSError."""
+        self.forget(stream)
         self.keep(stream, call)
         self._proofs[stream] = came = asyncio.Event()
         return came

@@ -36,7 +36,8 @@ from media.proof import NotProven, prove
 from media.rtpengine import NotMasked, RtpengineSession
 from media.servers import NoAnswer, NoServer, Server, Servers
 from media.service import MediaService
-from media.settings import MediaSettings
+from media.settings import MaskTimes, MediaSettings
+from media.unmasking import Answer
 from tonewall.frames import FrameConnection
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
@@ -48,9 +49,9 @@ _ROUND = 30  # pings in which each session is looked at once
 class DistributedMedia(MediaService):
     """The media process over rtpengine servers. The digits come to this process, as ever."""
 
-    def __init__(self, settings: MediaSettings, payers: Payers) -> None:
+    def __init__(self, settings: MediaSettings, payers: Payers, times: MaskTimes | None = None) -> None:
         """Raises OSError where the digit socket cannot be bound."""
-        super().__init__(settings, payers)
+        super().__init__(settings, payers, times)
         addresses = settings.servers()
         self._here = settings.address
         self._digits = Digits(settings.digits_address(), [each.host for each in addresses], self._happened)
@@ -75,6 +76,11 @@ class DistributedMedia(MediaService):
     # --- commands -------------------------------------------------------------------------------------------------
 
     def _heard(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
+        if isinstance(command, SetMask | CloseSession):
+            self._unmasking.give_up(command.session, "another command came")
+        if isinstance(command, SetMask) and not command.on:
+            self._unmasking.ask(command, connection.send)
+            return
         failed = Refused(serial=command.serial, reason="an error in the media process")
         self._carrying.start(self._in_turn(connection, command), "command", lambda: connection.send(failed))
 
@@ -83,6 +89,14 @@ class DistributedMedia(MediaService):
             connection.send(await self._carried_out(command))
         if self._b2bua is not connection and command.session in self._sessions:
             self._orphans.setdefault(command.session, 0)  # its b2bua was lost meanwhile
+
+    def _take_off(self, command: SetMask, answer: Answer) -> None:
+        failed = Refused(serial=command.serial, reason="an error in the media process")
+        self._carrying.start(self._taken_off(command, answer), "command", lambda: answer(failed))
+
+    async def _taken_off(self, command: SetMask, answer: Answer) -> None:
+        async with self._turns.setdefault(command.session, asyncio.Lock()):
+            answer(await self._carried_out(command))
 
     async def _carried_out(self, command: AnyCommand) -> AnyAnswer:
         session = self._there.get(command.session)
@@ -120,10 +134,13 @@ class DistributedMedia(MediaService):
             case SetRemote(side=side, streams=streams) if session is not None:
                 await session.set_remote(side, streams)
                 return Done(serial=command.serial)
-            case SetMask(on=on, masking=masking) if session is not None:
-                if not on and self._captures.collects(session.id):
-                    return Refused(serial=command.serial, reason="a capture collects in this session")
-                await session.mask(on, masking)
+            case SetMask(on=True, masking=masking) if session is not None:
+                self._unmasking.went_on(session.id)
+                await session.mask(True, masking)
+                return Done(serial=command.serial)
+            case SetMask(masking=masking) if session is not None:
+                await session.mask(False, masking)
+                self._unmasking.went_off(session.id)
                 return Done(serial=command.serial)
             case StartCapture() if session is not None and session.mask_confirmed:
                 await prove(session.server, self._digits, self._here, self._numbers)
@@ -160,6 +177,12 @@ class DistributedMedia(MediaService):
 
     def _servers_up(self) -> int:
         return len(self._servers.candidates())
+
+    def _happened(self, stream: int, kind: int) -> None:
+        session = self._of_stream.get(stream)
+        if isinstance(session, RtpengineSession):
+            session.notice_key()
+        super()._happened(stream, kind)
 
     # --- servers --------------------------------------------------------------------------------------------------
 

@@ -10,9 +10,11 @@ from media.events import LegCounters, SessionId
 
 
 class Session(Protocol):
-    """One session. Its `streams` are the numbers under which keys are announced; `mask_confirmed`: it is certainly masked."""
+    """One session. Its `streams` are the numbers under which keys are announced; `masked`: it is masked, or may be;
+    `mask_confirmed`: it certainly is."""
 
     id: SessionId
+    masked: bool
     mask_confirmed: bool
 
     @property
@@ -20,6 +22,10 @@ class Session(Protocol):
 
     def capture(self, on: bool) -> None:
         """Keep the customer's key presses, or stop and wipe them. Raises OSError, ValueError."""
+
+    def is_quiet(self, seconds: float) -> bool:
+        """Whether no key of the customer's has come under the mask for so long, as an event or a tone."""
+        ...
 
     def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int:
         """Move the keys kept to `into[offset:]`; how many."""

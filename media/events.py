@@ -163,13 +163,13 @@ class SetRemote(Command, frozen=True, kw_only=True, tag="set_remote"):
 class SetMask(Command, frozen=True, kw_only=True, tag="set_mask"):
     """Mask or unmask the path from customer to agent. `Done` means: the media thread has applied it.
 
-    `guard`: seconds for which no key may have sounded before it is unmasked. Until then there is no answer; where keys go on
-    sounding it is refused.
+    Media decides when a mask goes off (media/unmasking.py); until then there is no answer. `released`: somebody says that
+    keying is over; refused where a key comes all the same.
     """
 
     on: bool
     masking: Masking = Masking()
-    guard: float = 0.0
+    released: bool = False
 
 
 class StartCapture(Command, frozen=True, kw_only=True, tag="start_capture"):
@@ -189,6 +189,10 @@ class InfoKeyed(Command, frozen=True, kw_only=True, tag="info_keyed"):
 
     def __repr__(self) -> str:
         return f"InfoKeyed({self.session})"
+
+
+class KeyWithheld(Command, frozen=True, kw_only=True, tag="key_withheld"):
+    """The customer's side sent a key as SIP INFO under the mask, which no capture takes. Its body is not handed on."""
 
 
 class SendKey(Command, frozen=True, kw_only=True, tag="send_key"):
@@ -311,6 +315,13 @@ class CaptureChanged(Message, frozen=True, kw_only=True, tag="capture"):
     reason: str | None = None
 
 
+class KeyingChanged(Message, frozen=True, kw_only=True, tag="keying"):
+    """The customer keys under a mask whose capture is over, or keys no longer."""
+
+    session: SessionId
+    keying: bool
+
+
 class SessionLost(Message, frozen=True, kw_only=True, tag="session_lost"):
     """What relayed this session is gone, and the session with it: it need not be closed."""
 
@@ -324,6 +335,7 @@ AnyCommand = (
     | SetMask
     | StartCapture
     | InfoKeyed
+    | KeyWithheld
     | SendKey
     | ResetCapture
     | SubmitCapture
@@ -332,4 +344,4 @@ AnyCommand = (
     | CountSessions
 )
 AnyAnswer = Done | Refused | SessionOpened | SessionClosed | Counted
-AnyNews = CaptureChanged | SessionLost
+AnyNews = CaptureChanged | KeyingChanged | SessionLost

@@ -64,6 +64,11 @@ class Listener:
             answers.append(self._answer(self._waiting.popleft()))
         return answers
 
+    def take_tone(self) -> bool:
+        """Whether the tone of a key has sounded since this was asked last."""
+        sounded = [hearing.take_tone() for hearing in self._hearings]  # each of them forgets it
+        return any(sounded)
+
     def _begin(self, codec: DecodedCodec) -> list[tuple[int, bool]]:
         shut = [(waiting.serial, False) for waiting in self._waiting]
         self._waiting.clear()

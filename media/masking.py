@@ -79,6 +79,7 @@ class Mask:
     _sender: Sender = field(default_factory=Sender)
     _suspect: tuple[Rtp, int] | None = field(default=None, repr=False)  # and when it came
     _gap: Gap | None = None
+    _keyed_ms: int | None = None  # when an event came last, while masked
     _asked: list[bytes] = field(default_factory=list, repr=False)
 
     def switch(self, on: bool, manner: Manner = DEFAULT) -> list[bytes]:
@@ -89,6 +90,8 @@ class Mask:
             left = list(self._hold.released(all_of_it=True))
         self._hold = Hold(manner) if on else None
         self.on = on
+        if not on:
+            self._keyed_ms = None
         if on:
             self._sender.forget()
             self._gap = None
@@ -132,6 +135,8 @@ class Mask:
             if seen.until is not None and parsed.ssrc == self._hold.ssrc:
                 self._fill(seen.until, event=True)
         is_event = self.on and ((withhold and self._is_key(parsed)) or bool(seen.keyed))
+        if is_event:
+            self._keyed_ms = now_ms
         if is_event and self._gap is not None:
             self._gap.after_event = True
             if withhold and seen.until is not None:
@@ -219,8 +224,9 @@ class Mask:
         return [Keyed(hold.ssrc, at, code) for code, at in hold.pressed()] if hold and hold.ssrc is not None else []
 
     def is_quiet(self, now_ms: int, quiet_ms: int) -> bool:
-        """Whether the mask may be opened: no key has sounded for so long."""
-        return self._hold is None or self._hold.is_quiet(now_ms, quiet_ms)
+        """Whether no key has come for so long while masked, as an event or a tone."""
+        is_quiet = self._keyed_ms is None or now_ms - self._keyed_ms >= quiet_ms
+        return is_quiet and (self._hold is None or self._hold.is_quiet(now_ms, quiet_ms))
 
     def idle(self, now_ms: int) -> list[bytes]:
         """What was held and leaves because nothing has come for long."""

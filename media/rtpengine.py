@@ -8,6 +8,7 @@ Rule 3: whatever moves a masked session masks it again before it is answered.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +53,8 @@ class RtpengineSession:
         self._looks = itertools.count(1)
         self._closing = BackgroundTasks()
         self._opened = False
+        self._captures = False
+        self._last_key = float("-inf")
 
     async def open(self) -> None:
         """Have the server bind its ports. Raises NgError, NotDescribed."""
@@ -96,6 +99,7 @@ class RtpengineSession:
             await self._ask("unsilence media")
             await self._ask("unblock DTMF")
             self.masked = False
+            self._listen(False)
 
     async def _mask(self) -> None:
         self.mask_confirmed = False
@@ -106,13 +110,30 @@ class RtpengineSession:
         if not looks_into(await self._ask("query"), len(self._lines)):
             raise NotMasked("the rtpengine server does not look into the customer's audio")
         self.mask_confirmed = True
+        if not self._captures:
+            self._listen(True)
 
     def capture(self, on: bool) -> None:
-        """Have the customer's keys kept, or no longer. Raises OSError."""
+        """Have the customer's keys kept, or no longer: then they are only noticed, while masked. Raises OSError."""
+        self._captures = on
+        self._listen(on or self.masked)
+
+    def _listen(self, on: bool) -> None:
+        """Wipe what was kept, and have the server's reports of keys heard anew, or no longer. Raises OSError."""
         for number in self.streams:
             self._digits.forget(number)
             if on and any(line.events for line in self._lines):
                 self._digits.keep(number, self.call)
+
+    def notice_key(self) -> None:
+        """A key was reported; where no capture takes it, it is wiped."""
+        self._last_key = asyncio.get_running_loop().time()
+        if not self._captures:
+            self._listen(self.masked)
+
+    def is_quiet(self, seconds: float) -> bool:
+        """As in media/engine.py."""
+        return asyncio.get_running_loop().time() - self._last_key >= seconds
 
     def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int:
         """As `Relay.take_digits`."""
@@ -147,7 +168,7 @@ class RtpengineSession:
 
     def close(self) -> tuple[LegCounters, LegCounters]:
         """Wipe and forget; the final counters, where `end` came before."""
-        self.capture(False)
+        self._listen(False)
         if self._opened:
             self._closing.start(self.end(), "session")
         return counters(self._last_words, Side.CALLER), counters(self._last_words, Side.AGENT)

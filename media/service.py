@@ -3,7 +3,7 @@ servers (distributed.py).
 
 Started as `python -m media.service --socket PATH --payers FD`, its settings in the environment, by `tonewall run`.
 
-Rule 1: `Done` to SetMask means that the media thread has applied it; a mask is opened when no key sounds (openings.py).
+Rule 1: `Done` to SetMask means that the media thread has applied it; when a mask goes off is decided in unmasking.py.
 Rule 2: where b2bua is lost, captures are wiped, masks stay, and what is relayed goes on until it falls silent.
 Rule 3: a command that fails is refused and logged; it never ends the process, which carries everybody's calls.
 """
@@ -35,6 +35,7 @@ from media.events import (
     CountSessions,
     Done,
     InfoKeyed,
+    KeyWithheld,
     LegCounters,
     OpenSession,
     Refused,
@@ -51,12 +52,12 @@ from media.events import (
     WidenSession,
 )
 from media.mline import Interface
-from media.openings import Openings
 from media.payers import Payers
 from media.ports import NoPorts, PortPairs
-from media.sessions import RelayedSession
-from media.settings import MediaSettings
+from media.sessions import RelayedSession, own, send_key
+from media.settings import MaskTimes, MediaSettings
 from media.threads import MediaThreads
+from media.unmasking import Answer, Unmasking
 from tonewall import log
 from tonewall.frames import BadFrame, FrameConnection
 from tonewall.ini import ConfigError, load
@@ -69,7 +70,7 @@ logger = log.get_logger(__name__)
 class MediaService:
     """Everything of the media process but its sockets to others."""
 
-    def __init__(self, settings: MediaSettings, payers: Payers) -> None:
+    def __init__(self, settings: MediaSettings, payers: Payers, times: MaskTimes | None = None) -> None:
         self._threads = MediaThreads(settings.threads)
         self._realtime = settings.realtime
         self._gather, self._masked_gather = settings.gather, settings.masked_gather
@@ -79,9 +80,15 @@ class MediaService:
         self._own = Interface(address=settings.address, advertised=settings.advertised or settings.address)
         self._ports: dict[str, PortPairs] = {}  # by address
         self._payers = payers
-        self._captures = Captures(payers, limits(settings), self._tell)
+        self._captures = Captures(payers, limits(settings), self._tell, self._capture_over)
         self._sessions: dict[SessionId, Session] = {}
-        self._openings = Openings(self._sounds, self._obey)
+        self._unmasking = Unmasking(
+            times or MaskTimes(),
+            find=self._sessions.get,
+            runs=self._captures.runs,
+            take_off=self._take_off,
+            tell=self._tell,
+        )
         self._of_stream: dict[int, Session] = {}
         self._numbers = itertools.count(1).__next__
         self._leaks = 0  # that the canary stopped
@@ -133,7 +140,7 @@ class MediaService:
     def _lose_b2bua(self) -> None:
         logger.warning("b2bua lost", sessions=len(self._sessions), why="what is masked stays masked")
         self._captures.b2bua_gone()
-        self._openings.give_up_all("b2bua is lost")
+        self._unmasking.give_up_all("b2bua is lost")
         self._orphans |= {session.id: session.received() for session in self._sessions.values()}
 
     async def end_quiet_orphans(self) -> None:
@@ -159,18 +166,20 @@ class MediaService:
 
     def _heard(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
         if isinstance(command, SetMask | CloseSession):
-            self._openings.give_up(command.session, "another command came")
+            self._unmasking.give_up(command.session, "another command came")
         if isinstance(command, SetMask) and not command.on:
-            self._openings.ask(command, connection.send)
+            self._unmasking.ask(command, connection.send)
             return
         answer = self._obey(command)
         # That a peer's address was taken is no news to anybody, unless an answer waits for it; that it was not, is.
         quiet = isinstance(command, SetRemote) and not command.mark and isinstance(answer, Done)
         connection.send(answer, urgent=not quiet)
 
-    def _sounds(self, command: SetMask) -> bool:
-        session = self._sessions.get(command.session)
-        return isinstance(session, RelayedSession) and session.sounds(command.guard)
+    def _take_off(self, command: SetMask, answer: Answer) -> None:
+        answer(self._obey(command))
+
+    def _capture_over(self, session_id: SessionId, approved: bool) -> None:
+        self._unmasking.capture_over(session_id, approved=approved)
 
     def _obey(self, command: AnyCommand) -> AnyAnswer:
         try:
@@ -196,17 +205,21 @@ class MediaService:
         reason: str | None = None
         match command:
             case SetRemote(side=side, streams=streams):
-                _own(session).set_remote(side, streams)
-            case SetMask(on=on, masking=masking):
-                if not on and self._captures.collects(session.id):
-                    return Refused(serial=command.serial, reason="a capture collects in this session")
-                _own(session).mask(on, masking)
+                own(session).set_remote(side, streams)
+            case SetMask(on=True, masking=masking):
+                self._unmasking.went_on(session.id)  # or will have, at least in part
+                own(session).mask(True, masking)
+            case SetMask(masking=masking):
+                own(session).mask(False, masking)
+                self._unmasking.went_off(session.id)
             case StartCapture(capture=capture, by_info=by_info):
                 reason = self._captures.start(session, capture, by_info=by_info)
             case InfoKeyed(body=body):
                 reason = self._captures.info_keyed(session.id, body)
+            case KeyWithheld():
+                self._unmasking.key_came(session.id)
             case SendKey():
-                reason = _send_key(session, command)
+                reason = send_key(session, command)
             case CloseSession():
                 caller, agent = self._close(session.id)
                 return SessionClosed(serial=command.serial, caller=caller, agent=agent)
@@ -257,8 +270,9 @@ class MediaService:
         return SessionOpened(serial=command.serial, caller=caller, agent=agent)
 
     def _close(self, session_id: SessionId) -> tuple[LegCounters, LegCounters]:
-        self._captures.call_gone(session_id)
         session = self._sessions.pop(session_id)
+        self._captures.call_gone(session_id)
+        self._unmasking.went_off(session_id)
         for stream in session.streams:
             self._of_stream.pop(stream, None)
         if isinstance(session, RelayedSession):
@@ -311,24 +325,6 @@ class MediaService:
             self._b2bua.send(news)
 
 
-def _own(session: Session) -> RelayedSession:
-    """Raises ValueError where it is another's."""
-    if not isinstance(session, RelayedSession):
-        raise ValueError("not relayed by the own core")
-    return session
-
-
-def _send_key(session: Session, command: SendKey) -> str | None:
-    """Why it is not sent, where it is not."""
-    if not isinstance(session, RelayedSession) or command.stream >= len(session.streams):
-        return "nothing is relayed there by the own core"
-    try:
-        sent = session.send_key(command.stream, command.body, command.payload_type, command.clock_rate)
-    except ValueError:
-        return "a SIP INFO was not understood"
-    return None if sent else "the session is masked, or too many keys wait"
-
-
 def engine(settings: MediaSettings) -> type[MediaService]:
     """What carries the commands out."""
     if settings.engine == "rtpengine":
@@ -338,14 +334,14 @@ def engine(settings: MediaSettings) -> type[MediaService]:
     return MediaService
 
 
-async def run(settings: MediaSettings, path: Path, payers_channel: socket.socket | None) -> None:
+async def run(settings: MediaSettings, times: MaskTimes, path: Path, payers_channel: socket.socket | None) -> None:
     """Serve until SIGTERM or SIGINT. Raises OSError where the socket cannot be made."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     payers = Payers()
-    service = engine(settings)(settings, payers)
+    service = engine(settings)(settings, payers, times)
     await service.start()
     tasks = BackgroundTasks()
     tasks.start(service.end_quiet_orphans(), "orphans")
@@ -381,11 +377,11 @@ def main() -> None:
     if not harden():
         logger.warning("memory not locked", hint="raise the memory lock limit; the vault itself is locked")
     try:
-        settings = load(MediaSettings, {})
+        settings, times = load(MediaSettings, {}), load(MaskTimes, {})
         if faults := settings.faults():
             raise ConfigError("\n".join(faults))
         channel = socket.socket(fileno=arguments.payers) if arguments.payers is not None else None
-        uvloop.run(run(settings, arguments.socket, channel))
+        uvloop.run(run(settings, times, arguments.socket, channel))
     except ConfigError as error:
         raise SystemExit(str(error)) from None
 

@@ -7,13 +7,15 @@ Rule 2: the mask covers every stream of the session, or `mask` raises and nobody
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from media._core import AGENT, CALLER, GUARD, Relay, SecretMemory
 from media.decoded import NUMBERS
-from media.events import LegCounters, Masking, MaskPolicy, SessionId, Side
+from media.engine import Session
+from media.events import LegCounters, Masking, MaskPolicy, SendKey, SessionId, Side
 from media.hold import BLOCK_SECONDS, Policy
 from media.mline import DecodedCodec, LocalStream, RemoteStream
 from media.ports import PortPairs
@@ -170,9 +172,10 @@ class RelayedSession:
         self._hears_tones = masking.tones
         self.mask_confirmed = self.masked = on
 
-    def sounds(self, guard: float) -> bool:
-        """Whether a key of the customer's has sounded in the last `guard` seconds."""
-        return self.masked and not all(self.relay.is_quiet(number, round(guard * 1000)) for number in self.streams)
+    def is_quiet(self, seconds: float) -> bool:
+        """As in media/engine.py."""
+        quiet_ms = math.ceil(seconds * 1000)
+        return not self.masked or all(self.relay.is_quiet(number, quiet_ms) for number in self.streams)
 
     def send_key(self, stream: int, body: bytes, payload_type: int, clock_rate: int) -> bool:
         """Send the key in a SIP INFO's body to the agent's side. False: not while masked, and not where too many wait.
@@ -217,3 +220,21 @@ class RelayedSession:
 
 def _counters(totals: dict[str, int], leg: str) -> LegCounters:
     return LegCounters(**{name: totals.get(f"{leg}_{name}", 0) for name in LegCounters.__struct_fields__})
+
+
+def own(session: Session) -> RelayedSession:
+    """Raises ValueError where it is another's."""
+    if not isinstance(session, RelayedSession):
+        raise ValueError("not relayed by the own core")
+    return session
+
+
+def send_key(session: Session, command: SendKey) -> str | None:
+    """Why it is not sent, where it is not."""
+    if not isinstance(session, RelayedSession) or command.stream >= len(session.streams):
+        return "nothing is relayed there by the own core"
+    try:
+        sent = session.send_key(command.stream, command.body, command.payload_type, command.clock_rate)
+    except ValueError:
+        return "a SIP INFO was not understood"
+    return None if sent else "the session is masked, or too many keys wait"

@@ -37,6 +37,25 @@ def _server(text: str) -> ServerAddress:
     return address
 
 
+class MaskTimes(Section):
+    """How long a mask stays on after its capture, in seconds: the part of `[general]` that media knows too."""
+
+    section: ClassVar[str] = "general"
+
+    guard_time: float = Field(
+        default=1.0,
+        ge=0.2,
+        le=60,
+        description="seconds without a key before a mask goes off after an approved payment or a release",
+    )
+    release_time: float = Field(
+        default=60.0,
+        ge=1,
+        le=3600,
+        description="seconds without a key before a mask goes off after any other end, unless released",
+    )
+
+
 class MediaSettings(Section):
     """What the media process is told. Times in seconds."""
 

@@ -17,6 +17,7 @@ from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg
 from b2bua.call.descriptions import OTHER
 from b2bua.call.route import Route
 from b2bua.call.routing import Destination
+from b2bua.call.state import MaskState
 from b2bua.call.view import CallView, Order
 from media.events import (
     AnyAnswer,
@@ -26,6 +27,7 @@ from media.events import (
     CaptureState,
     CloseSession,
     Done,
+    KeyingChanged,
     LegCounters,
     Masking,
     OpenSession,
@@ -90,7 +92,8 @@ IS = {Side.CALLER: CALLER_IS, Side.AGENT: AGENT_IS}
 CLOSE = ToMedia(CloseSession(session=SESSION))
 OPEN = ToMedia(OpenSession(session=SESSION, streams=1))
 MASK = ToMedia(SetMask(session=SESSION, on=True))
-UNMASK = ToMedia(SetMask(session=SESSION, on=False, guard=GUARD))
+UNMASK = ToMedia(SetMask(session=SESSION, on=False))
+RELEASE = ToMedia(SetMask(session=SESSION, on=False, released=True))
 
 
 def collect(capture: str) -> ToMedia:
@@ -213,6 +216,12 @@ class Script:
     def submit(self) -> list[CallCommand]:
         return self._keep(self.call.submit_capture(self.now))
 
+    def release(self) -> list[CallCommand]:
+        return self._keep(self.call.release_mask(self.now))
+
+    def keying(self, keying: bool) -> list[CallCommand]:
+        return self._keep(self.call.media_news(KeyingChanged(session=SESSION, keying=keying), self.now))
+
     def cancel(self) -> list[CallCommand]:
         return self._keep(self.call.cancel_capture(self.now))
 
@@ -231,8 +240,11 @@ class Script:
         return self
 
     def collecting(self, capture: str = "c1") -> Script:
-        """Up to a customer who may key."""
+        """Up to a customer who may key. A mask that was to go off stays on."""
+        waiting = self.call.payment.mask in (MaskState.HELD, MaskState.RELEASING)
         self.start(capture)
+        if waiting:
+            self.media(UNMASK, REFUSED)
         self.media(MASK, DONE)
         self.media(collect(capture), DONE)
         self.news(capture, CaptureState.COLLECTING)

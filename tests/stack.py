@@ -206,6 +206,17 @@ class Stack:
                 f"capture is {capture.get('stage')} ({capture.get('reason')}), never {stages}; see {self.log}"
             ) from None
 
+    async def unmasked(self, call_id: str) -> None:
+        """Until the mask is off; said to be over where that is not so by itself."""
+
+        async def is_off() -> bool:
+            view = await self.call(call_id)
+            if view["mask"] == "held" and not view["still_keying"]:
+                await self.api.post(f"/v1/calls/{call_id}/mask/release")
+            return view["mask"] == "off"
+
+        await until(is_off, f"the mask of {call_id} to go off")
+
     async def submit(self, call_id: str) -> dict[str, Any]:
         """The outcome of the charge."""
         answer = await self.api.post(f"/v1/calls/{call_id}/capture/submit")

@@ -69,6 +69,7 @@ def create_app(
     app.include_router(metrics_routes(metrics or Metrics(), desk))
     app.include_router(_calls(desk, app.state.streams))
     app.include_router(_capture(desk))
+    app.include_router(_mask(desk))
     app.include_router(ladder_routes(ladders or Ladders()))
     app.include_router(demo_routes(demo))
     add_pages(app)
@@ -198,5 +199,24 @@ def _capture(desk: CallDesk) -> APIRouter:
         """Until the card was submitted. What was keyed is wiped, and nothing is charged."""
         _asked(request, "cancel", call_id)
         return _view(await desk.cancel_capture(call_id))
+
+    return router
+
+
+def _mask(desk: CallDesk) -> APIRouter:
+    router = APIRouter(prefix="/v1/calls/{call_id}/mask", tags=["capture"])
+
+    @router.post(
+        "/release",
+        summary="Say that the customer's keying is over",
+        responses={200: call_answer("The mask goes off once no key comes."), **problems(401, 404, 409, 422)},
+    )
+    async def release(request: Request, call_id: CallId) -> Response:
+        """After a payment that ended otherwise than approved the line stays masked (`mask` is `held`): the customer
+        may key on. This takes the mask off, once no key has come for `guard_time`. While the customer still keys it
+        answers 409, and a key that comes before the mask is off takes the release back: `mask` is `held` again.
+        """
+        _asked(request, "release", call_id)
+        return _view(await desk.release_mask(call_id))
 
     return router

@@ -29,6 +29,8 @@ _CALL: Final = {
     "callee": "+4989765432",
     "started_at": "2025-03-01T09:30:00Z",
     "masked": True,
+    "mask": "on",
+    "still_keying": False,
     "capture": {
         "id": "p-1",
         "stage": "collecting",

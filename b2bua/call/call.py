@@ -24,7 +24,7 @@ from b2bua.call.relayed import Relayed, is_key
 from b2bua.call.route import Route
 from b2bua.call.state import Phase
 from b2bua.call.transfer import Joining, Transfer
-from b2bua.call.view import CallState, CallView, CaptureView, NotNow, Order
+from b2bua.call.view import CallState, CallView, CaptureView, MaskStage, NotNow, Order
 from media.events import (
     AnyAnswer,
     AnyCommand,
@@ -33,6 +33,7 @@ from media.events import (
     CloseSession,
     Done,
     Field,
+    KeyingChanged,
     LegCounters,
     OpenSession,
     Refused,
@@ -79,7 +80,7 @@ class Call:
     recorded: bool = False
     ledger: Ledger = field(default_factory=Ledger)
     _counters: dict[Side, LegCounters] = field(default_factory=dict)
-    _shown: tuple[CallState | None, bool, CaptureView | None] | None = None  # what changes in a view
+    _shown: tuple[CallState | None, MaskStage, bool, CaptureView | None] | None = None  # what changes in a view
 
     @classmethod
     def begin(
@@ -203,7 +204,7 @@ class Call:
     def _settled(self, commands: list[CallCommand], now: float, waited: Sequence[ToLeg] = ()) -> list[CallCommand]:
         commands = [*commands, *self.transfer.proceed()]
         if self.bridge.keys_lost():
-            commands = [*commands, *self.payment.stop(_KEYS_LOST, now)]
+            commands = [*commands, *self.payment.stop(_KEYS_LOST)]
         return self._after(commands, now, waited)
 
     def media_answered(self, command: AnyCommand, answer: AnyAnswer, now: float) -> list[CallCommand]:
@@ -223,11 +224,11 @@ class Call:
                 taken = isinstance(answer, Done)
                 commands = self.relayed.sent(command, sent=taken, masked=self.payment.masked)
             case StartCapture() | SubmitCapture(), Refused():
-                self.payment.capture_refused(command, answer, now)
+                commands = self.payment.capture_refused(command, answer)
             case SetRemote(mark=mark), _:
                 waited = self._sent(self.answers.told(mark), now)
                 refused = isinstance(answer, Refused)  # what was agreed on is not what media listens to
-                return self._settled(self.payment.stop(_NOT_TOLD, now) if refused else [], now, waited)
+                return self._settled(self.payment.stop(_NOT_TOLD) if refused else [], now, waited)
             case OpenSession(), Refused():
                 commands = self.bridge.media_refused()
             case CloseSession(), Refused():
@@ -238,12 +239,14 @@ class Call:
 
     def media_news(self, news: AnyNews, now: float) -> list[CallCommand]:
         if isinstance(news, CaptureChanged):
-            self.payment.changed(news, now)
+            return self._after(self.payment.changed(news), now)
+        if isinstance(news, KeyingChanged):
+            self.payment.keying_changed(news)
             return self._after([], now)
         return self._after(self.bridge.media_lost(), now)
 
     def media_lost(self, now: float) -> list[CallCommand]:
-        self.payment.media_lost(now)
+        self.payment.media_lost()
         commands = self.bridge.media_lost()
         self.closed = True
         return self._after(commands, now)
@@ -264,7 +267,7 @@ class Call:
         if not self.bridge.capturable():
             raise NotNow("The customer's phone cannot send its keys in this call: no telephone-event was agreed on.")
         return self._after(
-            self.payment.start(capture, order, self.bridge.trunks.masking(), now, by_info=self.bridge.trunks.by_info()),
+            self.payment.start(capture, order, self.bridge.trunks.masking(), by_info=self.bridge.trunks.by_info()),
             now,
         )
 
@@ -278,7 +281,11 @@ class Call:
 
     def cancel_capture(self, now: float) -> list[CallCommand]:
         """Raises NotNow."""
-        return self._after(self.payment.cancel(now), now)
+        return self._after(self.payment.cancel(), now)
+
+    def release_mask(self, now: float) -> list[CallCommand]:
+        """The agent, or a program, says that the customer's keying is over. Raises NotNow."""
+        return self._after(self.payment.release(), now)
 
     @property
     def direction(self) -> str:
@@ -293,6 +300,8 @@ class Call:
             callee=self.callee,
             started_at=_moment(int(self.started_at)),
             masked=self.payment.masked,
+            mask=self.payment.mask_stage,
+            still_keying=self.payment.keying,
             capture=self.payment.view,
         )
 
@@ -302,7 +311,7 @@ class Call:
         """Whatever follows from the new state: the end, a changed view, the record. `waited`: what has left before it."""
         if self.bridge.phase is Phase.ENDED and self.ended_at is None:
             self.ended_at = now
-            self.payment.call_ended(now)
+            self.payment.call_ended()
             self.relayed.forget()
             commands = [*commands, *self.transfer.call_ended(), *self.loan.call_ended()]
         commands = [*waited, *self.answers.held(commands, now)]
@@ -314,7 +323,8 @@ class Call:
         gone = self._gone()
         if gone is not None:  # to a leg that is over there is nothing to say
             commands = [each for each in commands if not (isinstance(each, ToLeg) and each.side is gone)]
-        changing = (_STATES.get(self.bridge.phase), self.payment.masked, self.payment.view)
+        payment = self.payment
+        changing = (_STATES.get(self.bridge.phase), payment.mask_stage, payment.keying, payment.view)
         if changing != self._shown:
             self._shown = changing
             commands = [*commands, Show(self.view())]

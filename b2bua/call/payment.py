@@ -1,8 +1,8 @@
 """The payment in a call: the mask first, then the capture, the charge, the outcome, and the mask off again.
 
 Rule 1: nobody is told that a capture collects before the media thread has confirmed the mask.
-Rule 2: however a capture ends, the mask stays on for the guard time, and until media has heard no key for as long: neither a
-        key that is still held nor the last tone's tail may reach the agent.
+Rule 2: when a capture is over media is asked to take the mask off, and does it when keying is over: after an approved payment, or
+        when somebody says so, soon; after every other end late (media/unmasking.py). A new capture goes on under the mask.
 Rule 3: once submitted, only an outcome ends it; neither the agent nor a hang-up can.
 """
 
@@ -15,7 +15,7 @@ import msgspec
 from b2bua.call.cdr import CaptureRecord
 from b2bua.call.command import CallCommand, ToMedia
 from b2bua.call.state import MASKS, STAGES, MaskEvent, MaskState, StageEvent, step
-from b2bua.call.view import CaptureStage, CaptureView, NotNow, Order
+from b2bua.call.view import CaptureStage, CaptureView, MaskStage, NotNow, Order
 from media.events import (
     CancelCapture,
     CaptureChanged,
@@ -24,6 +24,8 @@ from media.events import (
     Done,
     Field,
     InfoKeyed,
+    KeyingChanged,
+    KeyWithheld,
     Masking,
     Refused,
     ResetCapture,
@@ -32,7 +34,7 @@ from media.events import (
     StartCapture,
     SubmitCapture,
 )
-from provider_adapters.payment import Charge, PartiallyApproved, Unknown, outcome_type
+from provider_adapters.payment import Approved, Charge, PartiallyApproved, Unknown, outcome_type
 
 FINAL = frozenset({CaptureStage.FINISHED, CaptureStage.CANCELLED, CaptureStage.ABORTED})
 _STAGE_EVENTS = {
@@ -48,15 +50,20 @@ _LOST_WHILE_CHARGING = (
 )
 
 
+_STILL_KEYING = "The customer is still keying; nothing reaches you. Ask the customer to stop, then release the mask."
+_MASK_STAGES = {MaskState.OPEN: MaskStage.OFF, MaskState.HELD: MaskStage.HELD, MaskState.RELEASING: MaskStage.RELEASING}
+
+
 @dataclass(slots=True)
 class Payment:
-    """Mask and captures of one call. `guard_time` in seconds."""
+    """Mask and captures of one call. `guard_time`: seconds after which media is asked again where it refused."""
 
     session: SessionId
     guard_time: float = 1.0
     masking: Masking = field(default_factory=Masking)  # of the newest capture
     by_info: bool = False  # whether its keys come as SIP INFO
     mask: MaskState = MaskState.OPEN
+    keying: bool = False  # the customer keys under a mask whose capture is over
     view: CaptureView | None = None
     records: list[CaptureRecord] = field(default_factory=list)
     _ended: bool = False  # the call is over: its mask went with the session, and nothing can be keyed any more
@@ -69,6 +76,11 @@ class Payment:
         return self.mask is not MaskState.OPEN
 
     @property
+    def mask_stage(self) -> MaskStage:
+        """The mask as its agent sees it."""
+        return _MASK_STAGES.get(self.mask, MaskStage.ON)
+
+    @property
     def settled(self) -> bool:
         """Whether no outcome is awaited any more."""
         return self.view is None or self.view.stage in FINAL
@@ -79,14 +91,12 @@ class Payment:
 
     # --- what the agent asks for; raises NotNow and changes nothing -----------------------------------------------
 
-    def start(
-        self, capture: str, order: Order, masking: Masking, now: float, *, by_info: bool = False
-    ) -> list[CallCommand]:
+    def start(self, capture: str, order: Order, masking: Masking, *, by_info: bool = False) -> list[CallCommand]:
         if self.view is not None and self.view.stage not in FINAL:
             raise NotNow("A payment is already under way in this call. Cancel it first.")
         self.view = CaptureView(id=capture, stage=CaptureStage.STARTING, order=order)
-        self.masking, self.by_info = masking, by_info
-        self._mask(MaskEvent.WANTED, now)
+        self.masking, self.by_info, self.keying = masking, by_info, False
+        self._mask(MaskEvent.WANTED)
         return self._ask(on=True)
 
     def reset(self, wanted: Field | None) -> list[CallCommand]:
@@ -107,24 +117,41 @@ class Payment:
         )
         return [ToMedia(SubmitCapture(session=self.session, capture=CaptureId(view.id), charge=charge))]
 
-    def cancel(self, now: float) -> list[CallCommand]:
+    def cancel(self) -> list[CallCommand]:
         if self.view is not None and self.view.stage is CaptureStage.CHARGING:
             raise NotNow("The charge was sent and cannot be called back. Wait for its outcome.")
         view = self._under_way(CaptureStage.STARTING, CaptureStage.COLLECTING, CaptureStage.READY)
         self._stage(StageEvent.CANCELLED)
-        self._over(now)
-        return [ToMedia(CancelCapture(session=self.session, capture=CaptureId(view.id)))]
+        return [ToMedia(CancelCapture(session=self.session, capture=CaptureId(view.id))), *self._over()]
 
-    def stop(self, reason: str, now: float) -> list[CallCommand]:
+    def release(self) -> list[CallCommand]:
+        """Somebody says that the customer's keying is over."""
+        if self._open():
+            raise NotNow("The payment is under way. Finish or cancel it first.")
+        if not self.masked:
+            raise NotNow("The line is not masked.")
+        if self.keying:
+            raise NotNow(_STILL_KEYING)
+        if self.mask is MaskState.RELEASING:
+            return []
+        self._mask(MaskEvent.RELEASED)
+        return self._ask(on=False, released=True)
+
+    def stop(self, reason: str) -> list[CallCommand]:
         """The customer's keys cannot be kept from the agent any more: end what is not submitted yet, if there is anything."""
         if self.view is None or self._ended or self.view.stage in FINAL or self.view.stage is CaptureStage.CHARGING:
             return []
         capture = CaptureId(self.view.id)
-        self._abort(StageEvent.ABORTED, reason, now)
-        return [ToMedia(CancelCapture(session=self.session, capture=capture))]
+        return [
+            ToMedia(CancelCapture(session=self.session, capture=capture)),
+            *self._abort(StageEvent.ABORTED, reason),
+        ]
 
     def info_keyed(self, body: bytes) -> list[CallCommand]:
-        """The customer's side sent a key as SIP INFO: media's to read, where a capture takes keys from there."""
+        """The customer's side sent a key as SIP INFO: media reads it where a capture takes keys from there, and is told of
+        it where no capture is open under the mask."""
+        if self.masked and not self._open():
+            return [ToMedia(KeyWithheld(session=self.session))]
         if not self.by_info or not self._open():
             return []
         return [ToMedia(InfoKeyed(session=self.session, body=body))]
@@ -136,40 +163,51 @@ class Payment:
         if self._ended or self._unanswered:
             return []  # what it says is no longer so, or soon will not be
         if isinstance(answer, Refused):
-            self._mask(MaskEvent.REFUSED, now)
-            if command.on and self._open():
-                self._abort(StageEvent.REFUSED, f"the agent's side could not be masked: {answer.reason}", now)
-            return []
+            return self._mask_refused(command, answer.reason, now)
         if not command.on:
-            self._mask(MaskEvent.CONFIRMED_OFF, now)
+            self._mask(MaskEvent.CONFIRMED_OFF)
+            self.keying = False
             return []
-        if self.mask is MaskState.GUARDING:  # cancelled before it was confirmed
-            self._mask(MaskEvent.CONFIRMED_ON, now)
         if self.mask is not MaskState.MASKING or self.view is None:
             return []
-        self._mask(MaskEvent.CONFIRMED_ON, now)
+        self._mask(MaskEvent.CONFIRMED_ON)
         self._stage(StageEvent.MASKED)
         return [ToMedia(StartCapture(session=self.session, capture=CaptureId(self.view.id), by_info=self.by_info))]
 
-    def capture_refused(self, command: StartCapture | SubmitCapture, answer: Refused, now: float) -> None:
+    def _mask_refused(self, command: SetMask, reason: str, now: float) -> list[CallCommand]:
+        before = self.mask
+        self._mask(MaskEvent.REFUSED)
+        if command.on:
+            refused = f"the agent's side could not be masked: {reason}"
+            return self._abort(StageEvent.REFUSED, refused) if self._open() else []
+        if before is MaskState.RELEASING:
+            return self._ask(on=False)
+        self._deadline = now + self.guard_time
+        return []
+
+    def capture_refused(self, command: StartCapture | SubmitCapture, answer: Refused) -> list[CallCommand]:
         if self.view is None or self.view.id != command.capture or not self._open():
-            return
+            return []
         if isinstance(command, SubmitCapture) and not self._ended:
             self._stage(StageEvent.REFUSED, reason=answer.reason)
-        elif self.view.stage is CaptureStage.CHARGING:
-            self._abort(StageEvent.ABORTED, "The call ended before the payment was submitted.", now)
-        else:
-            self._abort(StageEvent.REFUSED, answer.reason, now)
+            return []
+        if self.view.stage is CaptureStage.CHARGING:
+            return self._abort(StageEvent.ABORTED, "The call ended before the payment was submitted.")
+        return self._abort(StageEvent.REFUSED, answer.reason)
 
-    def changed(self, news: CaptureChanged, now: float) -> None:
+    def keying_changed(self, news: KeyingChanged) -> None:
+        """The customer keys under a mask whose capture is over, or keys no longer."""
+        self.keying = news.keying and self.masked
+
+    def changed(self, news: CaptureChanged) -> list[CallCommand]:
         """Progress, outcome or abort of a capture; of an older one it is ignored."""
         if self.view is None or self.view.id != news.capture or not self._open():
-            return
+            return []
         event = _STAGE_EVENTS.get(news.state)
         if event is None or event not in STAGES[self.view.stage]:
-            return
+            return []
         if event in (StageEvent.COLLECTING, StageEvent.READY) and self.mask is not MaskState.MASKED:
-            return  # rule 1, whatever media says
+            return []  # rule 1, whatever media says
         self._stage(
             event,
             field=news.field,
@@ -179,19 +217,17 @@ class Payment:
             outcome=news.outcome,
             reason=news.reason,
         )
-        if self.view.stage in FINAL:
-            self._over(now)
+        return self._over() if self.view.stage in FINAL else []
 
     # --- time and the end -----------------------------------------------------------------------------------------
 
     def expire(self, now: float) -> list[CallCommand]:
-        """The guard time has passed: open the mask."""
-        if self._deadline is None or now < self._deadline or self.mask is not MaskState.GUARDING:
+        """Ask again for what media refused."""
+        if self._deadline is None or now < self._deadline or self.mask is not MaskState.HELD:
             return []
-        self._mask(MaskEvent.GUARD_PASSED, now)
         return self._ask(on=False)
 
-    def call_ended(self, now: float) -> None:
+    def call_ended(self) -> None:
         """The legs are gone; media wipes with the session. A charge under way still gets its outcome."""
         self._ended = True
         self._deadline = None
@@ -199,18 +235,18 @@ class Payment:
             self._stage(StageEvent.CALL_ENDED)
             assert self.view is not None
             if self.view.stage in FINAL:
-                self._close_view("The call ended before the payment was submitted.", now)
+                self._close_view("The call ended before the payment was submitted.")
 
-    def media_lost(self, now: float) -> None:
+    def media_lost(self) -> None:
         """Media died with whatever it held. What it had submitted may have been charged."""
         if not self._open():
             return
         assert self.view is not None
         if self.view.stage is CaptureStage.CHARGING:
             self._stage(StageEvent.SETTLED, outcome=Unknown(reason=_LOST_WHILE_CHARGING))
-            self._over(now)
+            self._over()
         else:
-            self._abort(StageEvent.ABORTED, "The media process was lost; nothing was charged.", now)
+            self._abort(StageEvent.ABORTED, "The media process was lost; nothing was charged.")
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -224,17 +260,17 @@ class Payment:
             raise NotNow(f"The payment is {self.view.stage.value}; that cannot be done now.")
         return self.view
 
-    def _abort(self, event: StageEvent, reason: str, now: float) -> None:
+    def _abort(self, event: StageEvent, reason: str) -> list[CallCommand]:
         self._stage(event)
-        self._close_view(reason, now)
+        return self._close_view(reason)
 
-    def _close_view(self, reason: str, now: float) -> None:
+    def _close_view(self, reason: str) -> list[CallCommand]:
         assert self.view is not None
         self.view = CaptureView(id=self.view.id, stage=self.view.stage, order=self.view.order, reason=reason)
-        self._over(now)
+        return self._over()
 
-    def _over(self, now: float) -> None:
-        """The capture is in a final stage: record it and begin the guard time."""
+    def _over(self) -> list[CallCommand]:
+        """The capture is in a final stage: record it, and leave the mask to media."""
         assert self.view is not None
         view = self.view
         self.records.append(
@@ -251,13 +287,16 @@ class Payment:
                 reason=view.reason or getattr(view.outcome, "reason", None),
             )
         )
-        if self.mask in (MaskState.MASKING, MaskState.MASKED) and not self._ended:
-            self._mask(MaskEvent.CAPTURE_OVER, now)
+        if self._ended or self.mask not in (MaskState.MASKING, MaskState.MASKED):
+            return []
+        is_paid = isinstance(view.outcome, Approved) and self.mask is MaskState.MASKED
+        self._mask(MaskEvent.CAPTURE_PAID if is_paid else MaskEvent.CAPTURE_OVER)
+        return self._ask(on=False)
 
-    def _ask(self, *, on: bool) -> list[CallCommand]:
+    def _ask(self, *, on: bool, released: bool = False) -> list[CallCommand]:
         self._unanswered += 1
-        guard = 0.0 if on else self.guard_time
-        return [ToMedia(SetMask(session=self.session, on=on, masking=self.masking, guard=guard))]
+        self._deadline = None
+        return [ToMedia(SetMask(session=self.session, on=on, masking=self.masking, released=released))]
 
     def _stage(self, event: StageEvent, **changed: object) -> None:
         assert self.view is not None
@@ -265,6 +304,5 @@ class Payment:
         values = msgspec.structs.asdict(self.view)
         self.view = CaptureView(**values | {"reason": None} | changed | {"stage": stage})
 
-    def _mask(self, event: MaskEvent, now: float) -> None:
+    def _mask(self, event: MaskEvent) -> None:
         self.mask = step(MASKS, self.mask, event)
-        self._deadline = now + self.guard_time if self.mask is MaskState.GUARDING else None

@@ -107,8 +107,10 @@ class MaskState(StrEnum):
     OPEN = "open"
     MASKING = "masking"  # asked for, not confirmed: nobody may be told that it is on
     MASKED = "masked"  # confirmed by the media thread, or unknown
-    GUARDING = "guarding"  # the capture is over; stays on until the last tone's tail is past
-    UNMASKING = "unmasking"  # asked to open, not confirmed: counts as masked
+    HELD = (
+        "held"  # its capture is over, and nobody has said that keying is; goes off after `release_time` without a key
+    )
+    RELEASING = "releasing"  # approved, or released; goes off after `guard_time` without a key, and counts as masked
 
 
 class MaskEvent(StrEnum):
@@ -116,27 +118,32 @@ class MaskEvent(StrEnum):
     CONFIRMED_ON = "mask confirmed"
     CONFIRMED_OFF = "opening confirmed"
     REFUSED = "refused by media"
-    CAPTURE_OVER = "capture over"
-    GUARD_PASSED = "guard time passed"
+    CAPTURE_PAID = "payment approved"
+    CAPTURE_OVER = "capture over otherwise"
+    RELEASED = "keying declared over"
 
 
 MASKS: Mapping[MaskState, Mapping[MaskEvent, MaskState]] = {
     MaskState.OPEN: {MaskEvent.WANTED: MaskState.MASKING},
     MaskState.MASKING: {
         MaskEvent.CONFIRMED_ON: MaskState.MASKED,
-        MaskEvent.REFUSED: MaskState.GUARDING,  # unknown counts as masked, and is opened by the usual way
-        MaskEvent.CAPTURE_OVER: MaskState.GUARDING,  # cancelled before it began
+        MaskEvent.REFUSED: MaskState.MASKING,  # unknown counts as masked; its capture ends
+        MaskEvent.CAPTURE_OVER: MaskState.HELD,  # cancelled before it began
     },
-    MaskState.MASKED: {MaskEvent.CAPTURE_OVER: MaskState.GUARDING, MaskEvent.REFUSED: MaskState.MASKED},
-    MaskState.GUARDING: {
-        MaskEvent.GUARD_PASSED: MaskState.UNMASKING,
-        MaskEvent.WANTED: MaskState.MASKING,
-        MaskEvent.CONFIRMED_ON: MaskState.GUARDING,  # late, after a cancel
-        MaskEvent.REFUSED: MaskState.GUARDING,
+    MaskState.MASKED: {
+        MaskEvent.CAPTURE_PAID: MaskState.RELEASING,
+        MaskEvent.CAPTURE_OVER: MaskState.HELD,
+        MaskEvent.REFUSED: MaskState.MASKED,
     },
-    MaskState.UNMASKING: {
+    MaskState.HELD: {
+        MaskEvent.RELEASED: MaskState.RELEASING,
         MaskEvent.CONFIRMED_OFF: MaskState.OPEN,
-        MaskEvent.REFUSED: MaskState.GUARDING,  # tried again after another guard time
+        MaskEvent.REFUSED: MaskState.HELD,  # asked for again after a while
+        MaskEvent.WANTED: MaskState.MASKING,
+    },
+    MaskState.RELEASING: {
+        MaskEvent.CONFIRMED_OFF: MaskState.OPEN,
+        MaskEvent.REFUSED: MaskState.HELD,  # a key came: it is not over
         MaskEvent.WANTED: MaskState.MASKING,
     },
 }

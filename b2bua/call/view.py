@@ -35,6 +35,15 @@ class CaptureStage(StrEnum):
     ABORTED = "aborted"  # see `reason`
 
 
+class MaskStage(StrEnum):
+    """How the agent's side is kept from the customer's keys."""
+
+    OFF = "off"
+    ON = "on"  # for a payment that is under way, or is about to be
+    HELD = "held"  # the payment is over otherwise than approved: until released, or `release_time` without a key
+    RELEASING = "releasing"  # approved or released: goes off after `guard_time` without a key
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What the customer is to pay. `amount` in minor units; `currency` ISO 4217."""
 
@@ -64,6 +73,8 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     callee: str
     started_at: str  # RFC 3339, UTC
     masked: bool
+    mask: MaskStage = MaskStage.OFF
+    still_keying: bool = False  # the customer keys though the payment is over; nothing of it reaches the agent
     capture: CaptureView | None = None  # the newest capture of this call
 
 
@@ -129,6 +140,7 @@ class CallDesk(Protocol):
     async def reset_capture(self, call_id: str, field: Field | None = None) -> CallView: ...
     async def submit_capture(self, call_id: str) -> CallView: ...
     async def cancel_capture(self, call_id: str) -> CallView: ...
+    async def release_mask(self, call_id: str) -> CallView: ...
     def follow(self) -> AsyncIterator[CallView | ServiceView]:
         """Every call that is up, then each change as it happens. Slow readers are dropped, not waited for.
 

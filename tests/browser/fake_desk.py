@@ -14,6 +14,7 @@ from b2bua.call.view import (
     CaptureStage,
     CaptureView,
     Fault,
+    MaskStage,
     NoSuchCall,
     NotNow,
     NotWell,
@@ -98,7 +99,14 @@ class FakeDesk:
         view = self.under_way(call_id)
         self.asked.append(("cancel", call_id))
         capture = CaptureView(id=capture_of(view).id, stage=CaptureStage.CANCELLED, order=capture_of(view).order)
-        return self.publish(msgspec.structs.replace(view, masked=False, capture=capture))
+        return self.publish(msgspec.structs.replace(view, masked=True, mask=MaskStage.HELD, capture=capture))
+
+    async def release_mask(self, call_id: str) -> CallView:
+        view = self.find(call_id)
+        if view.still_keying:
+            raise NotNow("The customer is still keying; nothing reaches you.")
+        self.asked.append(("release", call_id))
+        return self.publish(msgspec.structs.replace(view, mask=MaskStage.RELEASING))
 
     # --- what a test plays ---
 
@@ -136,6 +144,11 @@ class FakeDesk:
         return self.publish(
             msgspec.structs.replace(view, capture=capture, masked=view.masked if masked is None else masked)
         )
+
+    def mask(self, stage: MaskStage, call_id: str = "c-1", *, still_keying: bool = False) -> CallView:
+        """The mask as media has it now."""
+        view, masked = self.find(call_id), stage is not MaskStage.OFF
+        return self.publish(msgspec.structs.replace(view, mask=stage, masked=masked, still_keying=still_keying))
 
     def masked(self, call_id: str = "c-1") -> CallView:
         """The mask was confirmed: the customer may key."""

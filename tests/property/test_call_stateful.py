@@ -34,6 +34,7 @@ from media.events import (
     CloseSession,
     Done,
     Field,
+    KeyingChanged,
     LegCounters,
     OpenSession,
     Refused,
@@ -99,7 +100,9 @@ class Calls(RuleBasedStateMachine):
     def invite(self, near: Side, offer: bytes, begin: str) -> None:
         self.near, self.now = near, 1_000_000_000.0
         self.commands: deque[AnyCommand] = deque()  # not obeyed yet
-        self.answers: deque[tuple[AnyCommand | None, AnyAnswer | CaptureChanged]] = deque()  # not read yet
+        self.answers: deque[tuple[AnyCommand | None, AnyAnswer | CaptureChanged | KeyingChanged]] = (
+            deque()
+        )  # not read yet
         self.lost = self.closed = False
         self.masked = False  # what media really does
         self.confirmed = False  # the last Done to a SetMask that was read
@@ -426,7 +429,7 @@ class Calls(RuleBasedStateMachine):
     @rule()
     def an_answer_is_read(self) -> None:
         command, answer = self.answers.popleft()
-        if isinstance(answer, CaptureChanged):
+        if isinstance(answer, CaptureChanged | KeyingChanged):
             self.carry_out(self.call.media_news(answer, self.now))
             return
         assert command is not None
@@ -453,6 +456,11 @@ class Calls(RuleBasedStateMachine):
         self.answers.append((None, CaptureChanged(session=SESSION, capture=CaptureId(self.captures[-1]), state=state)))
 
     @precondition(lambda self: self.captures)
+    @rule(keying=st.booleans())
+    def media_tells_of_keys(self, keying: bool) -> None:
+        self.answers.append((None, KeyingChanged(session=SESSION, keying=keying)))
+
+    @precondition(lambda self: self.captures)
     @rule(data=st.data(), state=st.sampled_from(CaptureState), outcome=OUTCOMES)
     def media_tells_news(self, data: st.DataObject, state: CaptureState, outcome: Approved) -> None:
         """Likely news and unlikely, of this capture and of older ones."""
@@ -473,7 +481,7 @@ class Calls(RuleBasedStateMachine):
     # --- the agent, and time --------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.call.ended_at is None)
-    @rule(what=st.sampled_from(["start", "start", "submit", "submit", "cancel", "reset"]))
+    @rule(what=st.sampled_from(["start", "start", "submit", "submit", "cancel", "reset", "release", "release"]))
     def agent_asks(self, what: str) -> None:
         call, now = self.call, self.now
         capture = f"c{len(self.captures)}"
@@ -487,6 +495,8 @@ class Calls(RuleBasedStateMachine):
                     commands = call.submit_capture(now)
                 case "cancel":
                     commands = call.cancel_capture(now)
+                case "release":
+                    commands = call.release_mask(now)
                 case _:
                     commands = call.reset_capture(Field.EXPIRY, now)
         except NotNow:
@@ -495,7 +505,7 @@ class Calls(RuleBasedStateMachine):
         self.carry_out(commands)
 
     @precondition(lambda self: self.call.ended_at is None)
-    @rule(asks=st.lists(st.sampled_from(["start", "cancel", "wait"]), min_size=2, max_size=5))
+    @rule(asks=st.lists(st.sampled_from(["start", "cancel", "release", "wait"]), min_size=2, max_size=5))
     def the_agent_is_hasty(self, asks: list[str]) -> None:
         """Faster than media answers."""
         for what in asks:

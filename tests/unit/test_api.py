@@ -22,7 +22,7 @@ from b2bua.api.http import create_app
 from b2bua.api.order import LARGEST_AMOUNT, looks_like_card_number
 from b2bua.api.server import Serving, serve
 from b2bua.api.stream import Streams
-from b2bua.call.view import CallState, CallView, CaptureStage, Fault, NoSuchCall, Order, Stops
+from b2bua.call.view import CallState, CallView, CaptureStage, Fault, MaskStage, NoSuchCall, Order, Stops
 from media.events import Field
 from provider_adapters.payment import Approved
 from tests.browser.fake_desk import FakeCustomer, FakeDesk
@@ -437,12 +437,27 @@ async def test_the_page_has_an_entity_tag_and_nothing_inline(desk: FakeDesk) -> 
     assert "https://" not in page.text
 
 
+async def test_the_mask_of_a_payment_that_is_over_is_released(desk: FakeDesk, agent: httpx.AsyncClient) -> None:
+    desk.up()
+    await agent.post("/v1/calls/c-1/capture", json=ORDER)
+    view = (await agent.delete("/v1/calls/c-1/capture")).json()
+    assert (view["masked"], view["mask"], view["still_keying"]) == (True, "held", False)
+    desk.mask(MaskStage.HELD, still_keying=True)
+    refused = await agent.post("/v1/calls/c-1/mask/release")
+    assert (refused.status_code, "still keying" in refused.json()["detail"]) == (409, True)
+    desk.mask(MaskStage.HELD)
+    released = await agent.post("/v1/calls/c-1/mask/release")
+    assert (released.status_code, released.json()["mask"]) == (200, "releasing")
+    assert desk.asked[-1] == ("release", "c-1")
+    assert (await agent.post("/v1/calls/other/mask/release")).status_code == 404
+
+
 async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncClient) -> None:
     document = (await agent.get("/openapi.json")).json()
     assert set(document["paths"]) == {
         "/healthz", "/metrics", "/v1/currencies", "/v1/trunks", "/v1/calls", "/v1/calls/{call_id}", "/v1/feed",
         "/v1/calls/{call_id}/capture", "/v1/calls/{call_id}/capture/reset", "/v1/calls/{call_id}/capture/submit", "/v1/ladders",
-        "/v1/calls/{call_id}/ladder", "/v1/calls/{call_id}/ladder.svg",
+        "/v1/calls/{call_id}/mask/release", "/v1/calls/{call_id}/ladder", "/v1/calls/{call_id}/ladder.svg",
     }  # fmt: skip
     schemas = document["components"]["schemas"]
     assert {"CallView", "CaptureView", "Order", "OrderBody", "Problem", "Approved", "Unknown"} <= set(schemas)

@@ -15,6 +15,7 @@ from media.events import (
     AnyAnswer,
     AnyCommand,
     AnyNews,
+    CancelCapture,
     CaptureChanged,
     CaptureId,
     CaptureState,
@@ -23,6 +24,8 @@ from media.events import (
     CountSessions,
     Done,
     InfoKeyed,
+    KeyingChanged,
+    KeyWithheld,
     OpenSession,
     Refused,
     SendKey,
@@ -40,7 +43,7 @@ from media.mline import Interface, RemoteStream
 from media.payers import Payers
 from media.rtp import Rtp, Ssrc, serialise
 from media.service import MediaService
-from media.settings import MediaSettings
+from media.settings import MaskTimes, MediaSettings
 from tests.canary import CANARY
 from tests.leak.codec import PACKET, encoded
 from tests.leak.presses import dual_tone
@@ -57,6 +60,7 @@ class B2bua:
         self.reader, self.writer = reader, writer
         self.news: list[CaptureChanged] = []
         self.lost: list[SessionId] = []
+        self.keying: list[bool] = []
         self._unpacker = Unpacker(AnyAnswer | AnyNews)  # type: ignore[arg-type]
         self._came: deque[AnyAnswer | AnyNews] = deque()
 
@@ -70,6 +74,8 @@ class B2bua:
             message = self._came.popleft()
             if isinstance(message, CaptureChanged):
                 self.news.append(message)
+            elif isinstance(message, KeyingChanged):
+                self.keying.append(message.keying)
             elif isinstance(message, SessionLost):
                 self.lost.append(message.session)
             else:
@@ -88,7 +94,7 @@ async def connected(path: Path) -> AsyncIterator[B2bua]:
 @pytest.fixture(params=[1, 3], ids=["one thread", "three threads"])
 async def path(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Path]:
     settings = MediaSettings(address="127.0.0.1", ports=media_ports(500), threads=request.param)
-    service = MediaService(settings, Payers())
+    service = MediaService(settings, Payers(), MaskTimes(guard_time=0.2, release_time=1.5))
     await service.start()
     server = await asyncio.get_running_loop().create_unix_server(service.accept, tmp_path / "media.sock")
     yield tmp_path / "media.sock"
@@ -118,6 +124,18 @@ async def test_nothing_is_collected_without_a_mask_and_no_mask_is_opened_over_a_
         await b2bua.ask(SetMask(serial=2, session=session, on=True))
         assert isinstance(await b2bua.ask(StartCapture(serial=3, session=session, capture=C)), Done)
         assert isinstance(await b2bua.ask(SetMask(serial=4, session=session, on=False)), Refused)
+
+
+async def test_a_key_by_info_after_the_end_keeps_the_mask_and_is_told(path: Path) -> None:
+    async with connected(path) as b2bua:
+        await by_info(b2bua)
+        assert isinstance(await b2bua.ask(CancelCapture(serial=4, session=S, capture=C)), Done)
+        assert isinstance(await b2bua.ask(KeyWithheld(serial=5, session=S)), Done)
+        answer = await b2bua.ask(SetMask(serial=6, session=S, on=False, released=True))
+        assert isinstance(answer, Refused)
+        assert "still keying" in answer.reason
+        assert isinstance(await b2bua.ask(SetMask(serial=7, session=S, on=False)), Done)  # after `release_time`
+        assert b2bua.keying[0] is True
 
 
 async def test_a_newer_b2bua_takes_over_and_the_captures_of_the_older_are_wiped(path: Path) -> None:
@@ -275,7 +293,7 @@ async def test_a_key_to_send_is_refused_while_masked_and_where_it_is_none_or_has
             assert isinstance(await b2bua.ask(none), Refused)
         await b2bua.ask(SetMask(serial=2, session=S, on=True))
         assert isinstance(await b2bua.ask(send()), Refused)
-        await b2bua.ask(SetMask(serial=3, session=S, on=False))
+        await b2bua.ask(SetMask(serial=3, session=S, on=False, released=True))
         assert isinstance(await b2bua.ask(send()), Done)
 
 
@@ -290,6 +308,6 @@ async def test_a_session_is_widened_and_what_is_there_goes_on_but_not_under_a_ma
         assert await b2bua.ask(WidenSession(serial=2, session=S, streams=2)) == wider, "nothing is taken away"
         await b2bua.ask(SetMask(serial=3, session=S, on=True))
         assert isinstance(await b2bua.ask(WidenSession(serial=4, session=S, streams=4)), Refused)
-        assert isinstance(await b2bua.ask(SetMask(serial=5, session=S, on=False)), Done)
+        assert isinstance(await b2bua.ask(SetMask(serial=5, session=S, on=False, released=True)), Done)
         assert isinstance(await b2bua.ask(WidenSession(serial=6, session=S, streams=4)), SessionOpened)
         assert isinstance(await b2bua.ask(CloseSession(serial=7, session=S)), SessionClosed)

@@ -7,13 +7,14 @@ import pytest
 from b2bua.call import leg
 from b2bua.call.cdr import CaptureRecord
 from b2bua.call.command import ToLeg, ToMedia
-from b2bua.call.view import CaptureStage, NotNow
+from b2bua.call.view import CaptureStage, MaskStage, NotNow
 from media.events import (
     CancelCapture,
     CaptureId,
     CaptureState,
     Field,
     FieldProgress,
+    KeyWithheld,
     Masking,
     MaskPolicy,
     Refused,
@@ -32,7 +33,20 @@ from provider_adapters.payment import (
     Unknown,
     outcome_type,
 )
-from tests.call_script import CLOSE, DONE, GUARD, MASK, ORDER, REFUSED, SESSION, UNMASK, Script, collect, sdp
+from tests.call_script import (
+    CLOSE,
+    DONE,
+    GUARD,
+    MASK,
+    ORDER,
+    REFUSED,
+    RELEASE,
+    SESSION,
+    UNMASK,
+    Script,
+    collect,
+    sdp,
+)
 
 CALLER, AGENT = Side.CALLER, Side.AGENT
 C1, C2 = CaptureId("c1"), CaptureId("c2")
@@ -86,23 +100,21 @@ def test_media_that_collects_before_the_mask_is_confirmed_is_not_believed():
 def test_a_mask_that_is_refused_ends_the_capture_and_counts_as_on_until_it_is_surely_off():
     script = up()
     script.start("c1")
-    assert script.media(MASK, REFUSED) == []
+    assert script.media(MASK, REFUSED) == [UNMASK]
     assert script.stage == "aborted"
     assert script.view.capture is not None
     assert script.view.capture.reason == "the agent's side could not be masked: no room"
-    assert script.view.masked
-    assert script.expire(GUARD) == [UNMASK]
+    assert (script.view.masked, script.view.mask) == (True, MaskStage.HELD)
     script.media(UNMASK, DONE)
-    assert not script.view.masked
+    assert (script.view.masked, script.view.mask) == (False, MaskStage.OFF)
 
 
-def test_a_capture_that_media_refuses_ends_and_is_unmasked():
+def test_a_capture_that_media_refuses_ends_and_leaves_its_mask_to_media():
     script = up()
     script.start("c1")
     script.media(MASK, DONE)
-    assert script.media(collect("c1"), Refused(serial=0, reason="no locked memory")) == []
-    assert script.stage == "aborted"
-    assert script.expire(GUARD) == [UNMASK]
+    assert script.media(collect("c1"), Refused(serial=0, reason="no locked memory")) == [UNMASK]
+    assert (script.stage, script.view.mask) == ("aborted", MaskStage.HELD)
 
 
 @pytest.mark.parametrize("phase", ["opening", "ringing"])
@@ -166,7 +178,7 @@ def test_a_reset_is_handed_to_media_and_its_news_shown():
 
 def test_media_that_gives_up_ends_the_capture_with_its_reason():
     script = up().collecting()
-    script.news("c1", CaptureState.ABORTED, reason="no key pressed for too long")
+    assert script.news("c1", CaptureState.ABORTED, reason="no key pressed for too long") == [UNMASK]
     assert script.view.capture is not None
     assert (script.stage, script.view.capture.reason) == ("aborted", "no key pressed for too long")
     assert script.call.payment.records == [record("aborted", reason="no key pressed for too long")]
@@ -176,7 +188,7 @@ def test_media_that_gives_up_ends_the_capture_with_its_reason():
 
 
 @each_outcome
-def test_a_submitted_card_ends_with_its_outcome_and_the_mask_after_the_guard_time(
+def test_a_submitted_card_ends_with_its_outcome_and_the_mask_goes_off_soon_where_it_was_approved(
     outcome: Outcome, reference: str | None
 ):
     script = up().collecting()
@@ -184,13 +196,11 @@ def test_a_submitted_card_ends_with_its_outcome_and_the_mask_after_the_guard_tim
     assert script.submit() == [SUBMIT]
     assert script.stage == "charging"
     assert script.media(SUBMIT, DONE) == script.news("c1", CaptureState.SUBMITTED) == []
-    assert script.news("c1", CaptureState.FINISHED, outcome=outcome, brand="visa", last_four="4242") == []
+    assert script.news("c1", CaptureState.FINISHED, outcome=outcome, brand="visa", last_four="4242") == [UNMASK]
     assert (script.stage, script.view.masked) == ("finished", True)
+    assert script.view.mask is (MaskStage.RELEASING if isinstance(outcome, Approved) else MaskStage.HELD)
     assert script.view.capture is not None
     assert script.view.capture.outcome == outcome
-    assert script.expire(GUARD - 0.01) == []
-    assert script.expire(0.01) == [UNMASK]
-    assert script.view.masked
     script.media(UNMASK, DONE)
     assert not script.view.masked
     script.leg(CALLER, leg.LegHungUp("bye"))
@@ -304,40 +314,38 @@ def test_a_capture_that_was_not_submitted_ends_with_its_call(stage: str, end: st
 # --- cancelling, and captures one after another -------------------------------------------------------------------
 
 
-def test_a_cancelled_capture_keeps_the_mask_for_the_guard_time():
+def test_a_cancelled_capture_leaves_its_mask_to_media():
     script = up().collecting()
-    assert script.cancel() == [CANCEL]
-    assert (script.stage, script.view.masked) == ("cancelled", True)
+    assert script.cancel() == [CANCEL, UNMASK]
+    assert (script.stage, script.view.masked, script.view.mask) == ("cancelled", True, MaskStage.HELD)
     script.news("c1", CaptureState.ABORTED, reason="cancelled")
     assert script.stage == "cancelled"
-    assert script.expire(GUARD) == [UNMASK]
+    assert script.call.deadline() is None
+    assert script.expire(1000) == []
+    assert script.view.masked
 
 
 def test_a_cancel_before_the_mask_is_confirmed_collects_nothing():
     script = up()
     script.start("c1")
-    assert script.cancel() == [CANCEL]
+    assert script.cancel() == [CANCEL, UNMASK]
     assert script.media(MASK, DONE) == []
     assert script.media(CANCEL, REFUSED) == []
-    assert script.stage == "cancelled"
-    assert script.expire(GUARD) == [UNMASK]
+    assert (script.stage, script.view.mask) == ("cancelled", MaskStage.HELD)
+    script.media(UNMASK, DONE)
+    assert not script.view.masked
 
 
-def test_a_new_capture_in_the_guard_time_masks_again_and_is_not_opened_by_it():
+@pytest.mark.parametrize("released", [False, True])
+def test_a_new_capture_under_a_mask_that_is_still_on_waits_for_its_own_confirmation(released: bool):
     script = up().collecting()
     script.cancel()
+    if released:
+        assert script.release() == [RELEASE]
     assert script.start("c2") == [MASK]
-    assert script.expire(GUARD * 2) == []
-    assert script.media(MASK, DONE) == [collect("c2")]
-    assert script.call.deadline() is None
-
-
-def test_a_new_capture_while_the_mask_opens_waits_for_its_own_mask():
-    script = up().collecting()
-    script.cancel()
-    assert script.expire(GUARD) == [UNMASK]
-    assert script.start("c2") == [MASK]
-    assert script.media(UNMASK, DONE) == []
+    if released:
+        assert script.media(UNMASK, REFUSED) == []
+    assert script.media(RELEASE if released else UNMASK, REFUSED) == []
     assert (script.stage, script.view.masked) == ("starting", True)
     assert script.media(MASK, DONE) == [collect("c2")]
 
@@ -345,8 +353,7 @@ def test_a_new_capture_while_the_mask_opens_waits_for_its_own_mask():
 def test_the_answer_to_an_older_mask_does_not_confirm_a_newer_one():
     script = up()
     script.start("c1")
-    script.cancel()
-    script.expire(GUARD)  # asked to open, with the first answer still to come
+    script.cancel()  # asked to take it off, with the first answer still to come
     assert script.start("c2") == [MASK]
     assert script.media(MASK, DONE) == []
     assert script.media(UNMASK, DONE) == []
@@ -360,18 +367,65 @@ def test_a_late_refusal_of_an_older_mask_does_not_end_a_newer_capture():
     script.cancel()
     script.start("c2")
     script.media(MASK, REFUSED)
+    script.media(UNMASK, REFUSED)
     assert script.stage == "starting"
     assert script.media(MASK, DONE) == [collect("c2")]
 
 
-def test_a_refused_opening_is_tried_again_after_another_guard_time():
+def test_what_media_refuses_is_asked_for_again_after_a_guard_time():
     script = up().collecting()
     script.cancel()
-    script.expire(GUARD)
-    script.media(UNMASK, REFUSED)
+    assert script.media(UNMASK, REFUSED) == []
     assert script.view.masked
     assert script.expire(GUARD / 2) == []
     assert script.expire(GUARD / 2) == [UNMASK]
+
+
+# --- released -----------------------------------------------------------------------------------------------------
+
+
+def test_a_release_is_handed_to_media_and_a_key_takes_it_back():
+    script = up().collecting()
+    script.cancel()
+    assert script.release() == [RELEASE]
+    assert (script.view.mask, script.view.masked) == (MaskStage.RELEASING, True)
+    assert script.media(UNMASK, Refused(serial=0, reason="another command came")) == []
+    script.keying(True)
+    assert script.media(RELEASE, Refused(serial=0, reason="still keying")) == [UNMASK]
+    assert (script.view.mask, script.view.still_keying) == (MaskStage.HELD, True)
+    with pytest.raises(NotNow, match="still keying"):
+        script.release()
+    script.keying(False)
+    assert not script.view.still_keying
+    assert script.release() == [RELEASE]
+    script.media(UNMASK, REFUSED)
+    script.media(RELEASE, DONE)
+    assert (script.view.mask, script.view.masked) == (MaskStage.OFF, False)
+
+
+def test_a_mask_is_not_released_while_its_payment_is_under_way_or_where_there_is_none():
+    script = up()
+    with pytest.raises(NotNow, match="not masked"):
+        script.release()
+    script.charging()
+    with pytest.raises(NotNow, match="under way"):
+        script.release()
+
+
+def test_an_approved_payment_needs_no_release_and_says_so_where_the_customer_keys_on():
+    script = up().charging()
+    assert script.news("c1", CaptureState.FINISHED, outcome=Approved(reference="r")) == [UNMASK]
+    script.keying(True)
+    assert (script.view.mask, script.view.still_keying) == (MaskStage.RELEASING, True)
+    script.media(UNMASK, DONE)
+    assert (script.view.mask, script.view.still_keying) == (MaskStage.OFF, False)
+
+
+def test_keys_by_info_under_the_mask_are_told_to_media_without_their_body():
+    script = up().collecting()
+    script.cancel()
+    key = leg.LegRequested("i1", "INFO", "application/dtmf-relay", b"Signal=5")
+    assert ToMedia(KeyWithheld(session=SESSION)) in script.leg(CALLER, key)
 
 
 def test_every_capture_of_a_call_is_recorded_in_order():
@@ -453,7 +507,7 @@ def test_a_call_that_loses_telephone_event_ends_the_capture_and_keeps_the_mask(s
     script.leg(side, leg.LegReinvited(sdp("192.0.2.30", 6000, events=False)))
     assert script.stage == "collecting"  # offered, not agreed
     commands = script.leg(other, leg.ReinviteAnswered(sdp("192.0.2.40", 6100, events=False)))
-    assert commands[-1] == CANCEL
+    assert commands[-2:] == [CANCEL, UNMASK]
     assert (script.stage, script.view.masked) == ("aborted", True)
     assert "telephone-event" in str(script.view.capture.reason)
 

@@ -8,8 +8,8 @@ from b2bua.call import leg
 from b2bua.call.command import ToLeg, ToMedia
 from b2bua.call.relayed import MOST, PATIENCE
 from b2bua.call.view import NotNow
-from media.events import CaptureId, CaptureState, InfoKeyed, SendKey, Side, StartCapture
-from tests.call_script import DONE, GUARD, MASK, REFUSED, SESSION, THEIRS, UNMASK, Script, sdp
+from media.events import CaptureId, CaptureState, InfoKeyed, KeyWithheld, SendKey, Side, StartCapture
+from tests.call_script import DONE, MASK, REFUSED, RELEASE, SESSION, THEIRS, UNMASK, Script, sdp
 
 KEY = b"Signal=5\r\nDuration=160\r\n"
 DTMF = "application/dtmf-relay"
@@ -77,11 +77,13 @@ def test_every_state_of_the_mask_but_open_withholds() -> None:
     assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 200)
     script.media(MASK, DONE)
     assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 200)
-    script.cancel()  # the guard time
-    assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 200)
-    assert UNMASK in script.expire(GUARD)  # opening, not confirmed
-    assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 200)
-    script.media(UNMASK, DONE)
+    assert UNMASK in script.cancel()
+    told = ToMedia(KeyWithheld(session=SESSION))
+    assert script.leg(Side.CALLER, asks()) == [*answered(Side.CALLER, 200), told]
+    assert script.release() == [RELEASE]  # not confirmed
+    assert script.leg(Side.CALLER, asks()) == [*answered(Side.CALLER, 200), told]
+    script.media(UNMASK, REFUSED)
+    script.media(RELEASE, DONE)
     assert script.leg(Side.CALLER, asks()) == [ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", DTMF, KEY))]
 
 
@@ -200,8 +202,8 @@ def test_without_a_capture_or_the_setting_no_key_goes_to_media() -> None:
     assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 200)
     script = by_info()
     script.cancel()
-    assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 200), "the mask is still on"
-    script.expire(GUARD)
+    told = ToMedia(KeyWithheld(session=SESSION))
+    assert script.leg(Side.CALLER, asks()) == [*answered(Side.CALLER, 200), told], "the mask is still on"
     script.media(UNMASK, DONE)
     assert script.leg(Side.CALLER, asks()) == [ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", DTMF, KEY))]
 

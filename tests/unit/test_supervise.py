@@ -152,10 +152,14 @@ async def test_every_process_is_told_its_own_settings_and_no_others(machine: Mac
         }
     sections = {module: {name.split("_")[1] for name in names} for module, names in told.items()}
     assert sections == {
-        "media.service": {"MEDIA"},
+        "media.service": {"MEDIA", "GENERAL"},
         "media.decoder": set(),
         "provider_adapters.payer": {"PROVIDER"},
         "b2bua.app": {"GENERAL", "CARRIER", "PBX", "SECTIONS", "API", "CDR"},
+    }
+    assert {name for name in told["media.service"] if "GENERAL" in name} == {
+        "TONEWALL_GENERAL_GUARD_TIME",
+        "TONEWALL_GENERAL_RELEASE_TIME",
     }
     for process in machine.started:
         everything = " ".join((*process.arguments, *process.environment.values()))

@@ -193,7 +193,7 @@ async def test_calls_do_not_touch_each_other():
     assert {command.session for command in exchange.wire.commands if isinstance(command, SetMask)} == {second}
 
 
-async def test_an_agent_pays_a_card_and_the_mask_opens_after_the_guard_time():
+async def test_an_agent_pays_a_card_and_media_is_asked_to_take_the_mask_off():
     exchange = Exchange()
     call_id = exchange.up()
     view = await exchange.board.start_capture(call_id, ORDER)
@@ -208,9 +208,15 @@ async def test_an_agent_pays_a_card_and_the_mask_opens_after_the_guard_time():
     await exchange.board.submit_capture(call_id)
     assert isinstance(exchange.wire.commands[-1], SubmitCapture)
     exchange.tell(call_id, CaptureState.FINISHED, outcome=Approved(reference="r"))
-    assert exchange.board.calls()[0].masked
-    await until(lambda: not exchange.board.calls()[0].masked, "the mask to open")
-    assert exchange.wire.commands[-1] == SetMask(session=SessionId(call_id), on=False, guard=0.02)
+    assert exchange.wire.commands[-1] == SetMask(session=SessionId(call_id), on=False)
+    await until(lambda: not exchange.board.calls()[0].masked, "media's answer")
+
+
+async def test_a_mask_that_is_not_on_cannot_be_released():
+    exchange = Exchange()
+    call_id = exchange.up()
+    with pytest.raises(NotNow, match="not masked"):
+        await exchange.board.release_mask(call_id)
 
 
 async def test_followers_see_the_calls_that_are_up_and_then_each_change():

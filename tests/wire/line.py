@@ -87,12 +87,8 @@ class Line:
         await self.stack.stage(call_id, "ready")
 
     async def unmasked(self, call_id: str) -> None:
-        """Until the guard time after a payment is over."""
-
-        async def is_open() -> bool:
-            return not (await self.stack.call(call_id))["masked"]
-
-        await until(is_open, "the mask to open after the guard time")
+        """Until the mask is off after a payment, released where it has to be."""
+        await self.stack.unmasked(call_id)
 
     async def hang_up(self) -> None:
         """The customer hangs up; until both phones know it."""

@@ -104,7 +104,7 @@ async def test_a_mask_drops_what_is_not_sent_yet_and_under_it_no_key_leaves(at: 
     assert not any(parse(packet.payload).end for packet in packets(at.old) if packet.payload_type == EVENT_TYPE)  # type: ignore[union-attr]
     at.pbx.never("INFO")
     await at.stack.api.delete(f"/v1/calls/{at.call_id}/capture")
-    await until(lambda: _open(at), "the mask off")
+    await at.stack.unmasked(at.call_id)
     await pressed(at, "8", 7)
     await until(lambda: decoded(at.old) == "78", "a key after the payment")
 
@@ -137,7 +137,3 @@ async def test_baresip_behind_the_pbx_hears_each_key_once(peers: Peers) -> None:
                 await carrier.hear("200")
                 await agent.wait("CALL_CLOSED", PATIENCE)
     await agent.stop()
-
-
-async def _open(at: Scene) -> bool:
-    return not (await at.stack.call(at.call_id))["masked"]

@@ -295,7 +295,7 @@ async def test_a_payment_is_cancelled_the_next_declined_and_the_third_approved_a
         answer = await stack.api.delete(f"/v1/calls/{call_id}/capture")
         assert answer.status_code == 200, answer.text
         assert answer.json()["capture"]["stage"] == "cancelled"
-        assert answer.json()["masked"]  # for the guard time
+        assert (answer.json()["masked"], answer.json()["mask"]) == (True, "held")
         await wire.unmasked(call_id)
         await wire.key("7")
         await until(lambda: wire.agent.seen("dtmf") == 1, "a key to pass between two payments")
@@ -303,7 +303,7 @@ async def test_a_payment_is_cancelled_the_next_declined_and_the_third_approved_a
         await wire.keyed(call_id, DECLINED.keys, "declined-1")
         outcome = await stack.submit(call_id)
         assert (outcome["type"], outcome["reason"]) == ("declined", "do_not_honour")
-        # At once, while the guard time of the payment before still runs.
+        # At once, under the mask of the payment before.
         await wire.keyed(call_id, OTHER.keys, "approved-1")
         assert (await stack.submit(call_id))["type"] == "approved"
         await wire.unmasked(call_id)

@@ -8,7 +8,7 @@ import { follow } from "./feed.js";
 import { buildOrder, clearErrors, echo, fill, money, readOrder, refill, showErrors } from "./order.js";
 import { $, announce, icon, make, write } from "./page.js";
 import { buildFields, showCapture, showResult } from "./panels.js";
-import { banner, customer, isFinal, news, say, unfit } from "./words.js";
+import { banner, customer, isFinal, news, protection, say, unfit } from "./words.js";
 
 const IDLE = 15 * 60_000; // PCI DSS 8.2.8: who is away that long must sign in again
 const EXPIRED = "Your token is no longer valid. Sign in again.";
@@ -158,6 +158,10 @@ function showCall(call, capture, amount, approved) {
   icon("banner-icon", words.icon);
   write($("banner-title"), words.title);
   write($("banner-text"), words.text);
+  const still = protection(call);
+  $("protection").hidden = !still;
+  write($("protection-text"), still?.text ?? "");
+  $("release").disabled = !(still?.able && live && !busy);
   const speech = say(call, capture, amount, approved);
   $("say").hidden = !speech;
   write($("say-text"), speech ? `“${speech.text}”` : "");
@@ -203,7 +207,7 @@ function trouble(text) {
 
 // --- what the agent presses ---
 
-async function act(path, options) {
+async function act(path, options, part = "capture") {
   const call = calls.current;
   if (busy || !live || !call) return;
   const from = document.activeElement;
@@ -212,15 +216,15 @@ async function act(path, options) {
   show();
   let fault = null;
   try {
-    await ask(`/v1/calls/${encodeURIComponent(call.id)}/capture${path}`, { method: "POST", ...options });
+    await ask(`/v1/calls/${encodeURIComponent(call.id)}/${part}${path}`, { method: "POST", ...options });
   } catch (problem) {
     fault = problem;
   }
   busy = false;
   if (!stop) return;
-  if (fault || path === "/reset") moveFocus = false;
+  if (fault || path === "/reset" || part === "mask") moveFocus = false;
   show();
-  if (!moveFocus && document.activeElement === document.body) (from.disabled ? $("capture-title") : from).focus();
+  if (!moveFocus && document.activeElement === document.body) (from.disabled ? $(`${shown.panel || "order"}-title`) : from).focus();
   if (fault?.status === 401) signOut(EXPIRED);
   else if (fault && (showErrors(fault.errors).length || !fault.errors.length)) trouble(fault.message);
 }
@@ -249,6 +253,7 @@ $("order").addEventListener("input", (event) => {
 $("sign-out").addEventListener("click", () => signOut());
 $("charge").addEventListener("click", () => act("/submit"));
 $("cancel").addEventListener("click", () => act("", { method: "DELETE" }));
+$("release").addEventListener("click", () => act("/release", {}, "mask"));
 $("again").addEventListener("click", () => next(calls.current.capture.order));
 $("done").addEventListener("click", () => next(null));
 buildFields((field) => act("/reset", { body: { field } }));

@@ -21,6 +21,12 @@ export function banner(call, capture) {
   if (running && capture.stage === "starting") {
     return { tone: "wait", icon: "wait", title: "Securing the line", text: "One moment: the customer must not key anything yet." };
   }
+  if (call.masked && call.still_keying) {
+    return { tone: "wait", icon: "warn", title: "The customer is still keying; nothing reaches you", text: "Ask them to stop." };
+  }
+  if (call.mask === "held") {
+    return { tone: "safe", icon: "shield", title: "The line is still protected", text: "The digits do not reach you until you open the line." };
+  }
   if (call.masked) {
     return { tone: "safe", icon: "shield", title: "You hear the customer; the digits do not reach you", text: "You can keep talking." };
   }
@@ -29,6 +35,14 @@ export function banner(call, capture) {
   }
   const text = capture && isFinal(capture) ? "Key presses reach you again." : "Key presses reach you. Do not ask for card details yet.";
   return { tone: "calm", icon: "phone", title: "Normal call", text };
+}
+
+/** The line after a payment, while the agent may open it: what a button leads to; null where there is none. */
+export function protection(call) {
+  if (call.state !== "up" || (call.mask !== "held" && call.mask !== "releasing")) return null;
+  if (call.still_keying) return { text: "Wait until the customer has stopped keying, then open the line.", able: false };
+  if (call.mask === "releasing") return { text: "The line opens in a moment, unless the customer keys again.", able: false };
+  return { text: "Until a payment is approved the customer may go on keying. Open the line when they have stopped.", able: true };
 }
 
 /** What to say to the customer now, and a hint for the agent. `approved`: what was approved of `amount`, where that is less. */
@@ -177,6 +191,8 @@ export const customer = (call) => (call.direction === "outbound" ? call.callee :
 /** What a screen reader says of a change; "" where there is nothing new, or the panel at the end says it. */
 export function news(before, view) {
   const capture = view.capture;
+  if (view.still_keying && !before?.still_keying) return `${banner(view, capture).title}. Ask them to stop.`;
+  if (before?.masked && !view.masked && capture && isFinal(capture)) return "The line is open. Key presses reach you again.";
   if (!capture || isFinal(capture)) return "";
   const earlier = before?.capture?.id === capture.id ? before.capture : null;
   if (earlier?.stage !== capture.stage) {

@@ -8,7 +8,8 @@ from pathlib import Path
 
 _GLOBAL = struct.Struct("<IHHiIII")
 _MICROSECONDS, _NANOSECONDS = 0xA1B2C3D4, 0xA1B23C4D
-_ETHERNET, _IPV4, _UDP = 1, 0x0800, 17
+_ETHERNET, _RAW, _IPV4, _UDP = 1, 101, 0x0800, 17
+_MACS = bytes(12) + b"\x08\x00"  # in front of a packet that was captured without a frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Datagram:
 
 
 def read(path: Path) -> list[Datagram]:
-    """Every whole UDP packet in the file, in its order. Raises ValueError for what is no Ethernet pcap."""
+    """Every whole UDP packet in the file, in its order. Raises ValueError for what is no pcap of Ethernet or of IP."""
     data = path.read_bytes()
     if len(data) < _GLOBAL.size:
         return []
@@ -30,14 +31,17 @@ def read(path: Path) -> list[Datagram]:
     if magic not in (_MICROSECONDS, _NANOSECONDS):
         raise ValueError(f"{path.name}: not a little-endian pcap file")
     unit = 1e-6 if magic == _MICROSECONDS else 1e-9
-    if _GLOBAL.unpack_from(data)[6] != _ETHERNET:
-        raise ValueError(f"{path.name}: not a capture of Ethernet frames")
+    link = _GLOBAL.unpack_from(data)[6]
+    if link not in (_ETHERNET, _RAW):
+        raise ValueError(f"{path.name}: not a capture of Ethernet frames or IP packets")
     found: list[Datagram] = []
     offset = _GLOBAL.size
     while offset + 16 <= len(data):
         seconds, fraction, length, _original = struct.unpack_from("<IIII", data, offset)
         frame = data[offset + 16 : offset + 16 + length]
         offset += 16 + length
+        if link == _RAW:
+            frame = _MACS + frame
         datagram = _parse(seconds + fraction * unit, frame)
         if datagram is not None:
             found.append(datagram)

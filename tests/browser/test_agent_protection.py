@@ -1,0 +1,80 @@
+"""The line that stays protected after a payment, in a real browser: the panel, its button, and who keys on."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Page, expect
+
+from b2bua.call.view import MaskStage
+from provider_adapters.payment import Declined
+from tests.browser.conftest import Site
+from tests.browser.fake_desk import FakeDesk
+from tests.browser.test_agent_page import CONTRAST, sign_in, take
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser for all of them
+KEYING = "The customer is still keying; nothing reaches you"
+
+
+async def declined(page: Page, site: Site, desk: FakeDesk) -> None:
+    desk.up()
+    await sign_in(page, site)
+    await take(page)
+    desk.masked()
+    desk.key_all()
+    desk.finish(Declined(reason="05", message="Do not honour"))
+    desk.mask(MaskStage.HELD)
+
+
+async def test_after_a_payment_that_was_not_approved_the_line_stays_protected_until_the_agent_opens_it(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    await declined(page, site, desk)
+    button = page.get_by_role("button", name="Keying is over: open the line")
+    await expect(page.locator("#banner-title")).to_have_text("The line is still protected")
+    await expect(page.get_by_role("heading", name="Declined")).to_be_visible()
+    await expect(button).to_be_enabled()
+    assert await page.evaluate(CONTRAST) == []
+    await button.click()
+    await expect(page.locator("#protection")).to_contain_text("opens in a moment")
+    assert desk.asked[-1] == ("release", "c-1")
+    desk.mask(MaskStage.OFF)
+    await expect(page.locator("#protection")).to_be_hidden()
+    await expect(page.locator("#banner-title")).to_have_text("Normal call")
+    await expect(page.locator("#announce")).to_have_text("The line is open. Key presses reach you again.")
+
+
+async def test_the_agent_reads_that_the_customer_keys_on_and_cannot_open_the_line(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    await declined(page, site, desk)
+    button = page.get_by_role("button", name="Keying is over: open the line")
+    await expect(button).to_be_enabled()
+    desk.mask(MaskStage.HELD, still_keying=True)
+    await expect(page.locator("#banner-title")).to_have_text(KEYING)
+    await expect(page.locator("#banner-text")).to_have_text("Ask them to stop.")
+    await expect(page.locator("#announce")).to_contain_text(KEYING)
+    await expect(button).to_be_disabled()
+    assert await page.evaluate(CONTRAST) == []
+    desk.mask(MaskStage.HELD)
+    await expect(button).to_be_enabled()
+
+
+async def test_a_key_after_the_button_brings_it_back(page: Page, site: Site, desk: FakeDesk) -> None:
+    await declined(page, site, desk)
+    button = page.get_by_role("button", name="Keying is over: open the line")
+    await button.press("Enter")
+    await expect(button).to_be_disabled()
+    desk.mask(MaskStage.HELD, still_keying=True)
+    await expect(page.locator("#banner-title")).to_have_text(KEYING)
+    desk.mask(MaskStage.HELD)
+    await expect(button).to_be_enabled()
+
+
+async def test_the_result_may_be_done_with_and_another_payment_begun_while_the_line_is_protected(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    await declined(page, site, desk)
+    await page.get_by_role("button", name="Done").click()
+    await expect(page.locator("#banner-title")).to_have_text("The line is still protected")
+    await take(page)
+    await expect(page.locator("#banner-title")).to_have_text("Securing the line")
