@@ -196,17 +196,18 @@ class Bridge:
         self._move(Happening.FAR_PROGRESSED)
         # Without an offer of ours there is no answer yet: an early description would be an offer, and that comes with the 200.
         ours = self._invited is not None and bool(self._invited.offer)
-        if not event.answer or not ours or not self.told.learn(side, event.answer):
+        if not event.answer or not ours or not self.told.learn_answer(side, event.answer):
             return [ToLeg(near, leg.RingLeg(event.code, event.phrase, carried=event.carried))]
-        answer = self.told.tell(near)
+        answer = self.told.answer(near)
         return [self.told.remote(side), ToLeg(near, leg.RingLeg(event.code, event.phrase, answer, event.carried))]
 
     def _answered(self, side: Side, event: leg.LegAnswered) -> list[CallCommand]:
         if side is self.route.near or self.phase not in (Phase.INVITING, Phase.RINGING):
             return []
         # A 200 may leave out the SDP that an earlier 18x of the same dialog had.
-        understood = self.told.learn(side, event.answer) if event.answer else side in self.told.said
         delayed = self._invited is not None and not self._invited.offer
+        learn = self.told.learn if delayed else self.told.learn_answer
+        understood = learn(side, event.answer) if event.answer else side in self.told.said
         if not understood or (delayed and not any(media.relayed for media in self.told.said[side].media)):
             self._move(Happening.FAR_FAILED)
             return self._over(
@@ -225,7 +226,7 @@ class Bridge:
 
     def _answer(self, event: leg.LegAnswered) -> ToLeg:
         near = self.route.near
-        return ToLeg(near, leg.AnswerLeg(self.told.tell(near), event.carried))
+        return ToLeg(near, leg.AnswerLeg(self.told.answer(near), event.carried))
 
     def sent(self, to: ToLeg, now: float) -> None:
         """What waited for media, if it had to (see `answers`), has left."""
@@ -237,9 +238,10 @@ class Bridge:
 
     def _confirmed(self, side: Side, event: leg.LegConfirmed) -> list[CallCommand]:
         if side is not self.route.near or not self._unconfirmed:
-            return self.renegotiation.confirmed(side, event.answer)
+            learned = self.renegotiation.confirmed(side, event.answer)
+            return [*learned, *self.renegotiation.catch_up(side, event.repeated)]
         self._unconfirmed = False
-        if not event.answer or not self.told.learn(side, event.answer):
+        if not event.answer or not self.told.learn_answer(side, event.answer):
             self._move(Happening.LEG_HUNG_UP)
             bad = leg.HangUpLeg("no SDP answer in the ACK")
             return self._over(bad.reason, 488, near=bad, far=bad)

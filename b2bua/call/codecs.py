@@ -178,3 +178,24 @@ def clock_rate(kind: str, formats: tuple[str, ...], maps: Iterable[str]) -> int:
     """That of the first audio codec, in Hz; 0 where there is none."""
     codecs = named_codecs(formats, tuple(maps)) if kind == "audio" else []
     return codecs[0].clock_rate if codecs else 0
+
+
+@lru_cache(maxsize=256)
+def encodings(formats: tuple[str, ...], maps: tuple[str, ...]) -> dict[str, str]:
+    """What each format is, as `name/rate` in lower case; `?/FORMAT` for what nobody named."""
+    names = named(maps)
+    found = {}
+    for text in formats:
+        static = _STATIC.get(text)
+        if text in names:
+            found[text] = "/".join(names[text])
+        elif static is not None:
+            found[text] = str(static).lower()
+        else:
+            found[text] = "cn/8000" if text == "13" else f"?/{text}"
+    return found
+
+
+def is_codec(encoding: str) -> bool:
+    """Whether it is audio of its own: no event, tone, noise or repetition of something else."""
+    return encoding.partition("/")[0] not in _NO_CODEC

@@ -6,10 +6,11 @@ Rule 2: a description that changes has a higher version; one that does not is se
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from b2bua.call import sdes, sdp
 from b2bua.call.agreement import agree_on_keys, agree_on_tones, agreed_codec
+from b2bua.call.answer_fit import fitted
 from b2bua.call.codecs import Codec, OtherAudio
 from b2bua.call.command import ToMedia
 from b2bua.call.event_stream import EventStream, events_between, with_events, without_events
@@ -59,6 +60,7 @@ class Descriptions:
     told: dict[Side, bytes] = field(default_factory=dict)  # what we said last on each leg
     versions: dict[Side, int] = field(default_factory=lambda: {Side.CALLER: 0, Side.AGENT: 0})
     seated: dict[Side, int] = field(default_factory=lambda: {Side.CALLER: 0, Side.AGENT: 0})  # legs in its place so far
+    updated: set[Side] = field(default_factory=set)  # the sides whose newest offer came in an UPDATE before the answer
     origins: dict[Side, int] = field(default_factory=dict)  # where a leg came from another call, and has that one's
 
     @property
@@ -86,14 +88,27 @@ class Descriptions:
         return agreed_codec(*self.said.values()) if self.complete else None
 
     def learn(self, side: Side, body: bytes) -> bool:
-        """Take what a leg's peer said. False: it cannot be relayed, and nothing has changed."""
-        described = self._read(side, body)
-        if described is not None and side in self.muted:
-            described = echoed(described, self._known(side))
+        """Take what a leg's peer offers. False: it cannot be relayed, and nothing has changed."""
+        described = self._heard(side, body)
         if described is None:
             return False
         self.said[side] = described
         return True
+
+    def learn_answer(self, side: Side, body: bytes, offer: bytes = b"") -> bool:
+        """Take what a leg's peer answers to this offer; b"": to what it was told last. False: it does not fit, and nothing has
+        changed."""
+        described, offer = self._heard(side, body), offer or self.told.get(side, b"")
+        if described is not None and offer:
+            described = fitted(described, sdp.parse(offer))
+        if described is None:
+            return False
+        self.said[side] = described
+        return True
+
+    def _heard(self, side: Side, body: bytes) -> sdp.SessionDescription | None:
+        described = self._read(side, body)
+        return echoed(described, self._known(side)) if described is not None and side in self.muted else described
 
     def _read(self, side: Side, body: bytes, lent: Lent | None = None) -> sdp.SessionDescription | None:
         """A description, and of it what these trunks may have; None where it is none. `lent`: it is of that leg."""
@@ -129,6 +144,58 @@ class Descriptions:
     def tell(self, side: Side) -> bytes:
         """The other leg's description, as this leg is to see it."""
         return self._told(side, self.said[OTHER[side]])
+
+    def answer(self, side: Side) -> bytes:
+        """As `tell`, for an answer to the INVITE: as far as it fits what its leg has offered since."""
+        return self._told(side, self._due(side))
+
+    def update(self, side: Side, body: bytes) -> bytes | None:
+        """Take an offer of a leg that has agreed on a session before the call is answered. The answer to it (RFC 3264 section
+        6.1), which is for the other leg's peer to keep; None: it cannot be one, and nothing has changed."""
+        described = self._heard(side, body)
+        fit = self._fitting(self.said[OTHER[side]], described) if described is not None else None
+        if described is None or fit is None or not any(media.relayed for media in fit.media):
+            return None
+        self.said[side] = described
+        self.updated.add(side)
+        return self._told(side, fit)
+
+    def behind(self, side: Side) -> bool:
+        """Whether a leg has not been told what holds of its other end by now."""
+        told = self.told.get(side)
+        return told is not None and not same_media(sdp.parse(told), sdp.parse(self._rewritten(self._due(side), side)))
+
+    def covered(self, side: Side) -> bool:
+        """Whether what a leg was told allows all that holds by now, and what it said itself needs no more than that."""
+        due, told = sdp.parse(self._rewritten(self._due(side), side)), sdp.parse(self.told[side])
+        return fitted(due, told) is due and fitted(self.said[side], due) is self.said[side]
+
+    def keep(self, side: Side, body: bytes) -> None:
+        """A leg has this description still, not the newer one that it was to be told."""
+        self.told[side] = body
+        origin = next(line for line in sdp.parse(body).lines if line.startswith("o="))
+        self.versions[side] = int(origin.split()[2])  # the next one is one higher (RFC 3264 section 8)
+
+    def _due(self, side: Side) -> sdp.SessionDescription:
+        """What a leg is to be told of its other end."""
+        other = self.said[OTHER[side]]
+        return (self._fitting(other, self.said[side]) or other) if side in self.updated else other
+
+    @staticmethod
+    def _fitting(answer: sdp.SessionDescription, offer: sdp.SessionDescription) -> sdp.SessionDescription | None:
+        """What one end has said, as an answer to the other's offer: encryption ends at each leg, and makes no difference."""
+        media = list(answer.media)
+        for index, (each, offered) in enumerate(zip(answer.media, offer.media, strict=False)):
+            if each.is_rtp and offered.is_rtp and each.is_open and offered.is_open:
+                media[index] = replace(each, protocol=offered.protocol)
+        fit = fitted(sdp.SessionDescription(answer.lines, tuple(media)), offer)
+        if fit is None:
+            return None
+        own = [
+            replace(each, protocol=was.protocol) if each.port and each.is_rtp else each
+            for each, was in zip(fit.media, answer.media, strict=False)
+        ]
+        return sdp.SessionDescription(fit.lines, (*own, *fit.media[len(own) :]))
 
     def offer(self, side: Side) -> bytes:
         """What a leg is offered that asks for an offer: what runs, without a hold that it made, so that it may end it."""
@@ -177,6 +244,13 @@ class Descriptions:
         kinds = [media.kind for media in described.media]
         fits = all(kinds == [media.kind for media in said.media] for said in self.said.values())
         return described if fits and any(media.relayed for media in described.media) else None
+
+    def answered(
+        self, side: Side, body: bytes, offer: bytes, lent: Lent | None = None
+    ) -> sdp.SessionDescription | None:
+        """What a leg that is to have this side's place answers to our offer; None where it does not fit."""
+        described = self._read(side, body) if lent is None else self.fitting(side, body, lent)
+        return fitted(described, sdp.parse(offer)) if described is not None else None
 
     def change_for(self, side: Side, other: sdp.SessionDescription, *, always: bool = False) -> bytes | None:
         """The offer that lets this leg talk to `other`; None where it was told the same already, unless `always`."""

@@ -87,9 +87,13 @@ class LegAnswered:
 
 @dataclass(frozen=True, slots=True)
 class LegConfirmed:
-    """The far end sent the ACK for our 2xx to its INVITE or re-INVITE."""
+    """The far end sent the ACK for our 2xx to its INVITE or re-INVITE.
+
+    `repeated`: what had been agreed on with the far end before, where that 2xx had it instead of the newer answer.
+    """
 
     answer: bytes = b""
+    repeated: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ class Loan:
         if was is LoanState.CALLED_BACK:
             return self._restored()
         told = self.bridge.told
-        return [told.remote(self.side)] if event.answer and told.learn(self.side, event.answer) else []
+        return [told.remote(self.side)] if event.answer and told.learn_answer(self.side, event.answer) else []
 
     def _declined(self, event: leg.ReinviteFailed) -> list[CallCommand]:
         asked = self.state is LoanState.ASKED

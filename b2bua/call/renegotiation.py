@@ -7,19 +7,19 @@ Rule 3: m-lines that an offer adds have ports of media's before the other leg he
         refused in place.
 Rule 4: a re-INVITE without an offer is answered with ours, and its ACK has the answer: what that changes is offered to the other
         leg. Who asked has agreed to it by then, so nothing is undone where the other leg refuses.
-Rule 5: before the call is answered only the addresses and directions of one leg may change (RFC 3311): nobody else hears of it.
+Rule 5: before the call is answered an UPDATE (RFC 3311) is answered with what the other leg has said, as far as it fits.
+Rule 6: what the other leg was not told until the ACK it is offered then, and what it answers is offered on, MOST_ROUNDS times.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from b2bua.call import leg, sdp
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.descriptions import OTHER, Descriptions
-from b2bua.call.sameness import same_formats
 from media.events import AnyAnswer, SessionOpened, Side, WidenSession
 
 
@@ -34,7 +34,7 @@ class State(StrEnum):
     RESTORING = "restoring"  # the other leg had taken it, and is offered again what it had
     OFFERED = "offered"  # we offered in a 2xx; the ACK has the answer
     ALONE = "alone"  # as OFFERED, but the other leg is gone
-    FOLLOWING = "following"  # the ACK brought something new, and the other leg is offered it
+    FOLLOWING = "following"  # a leg is offered what it was not told yet
 
 
 class Event(StrEnum):
@@ -46,6 +46,7 @@ class Event(StrEnum):
     ASK_FOR_OFFER = "re-INVITE without an offer received"
     CONFIRMED = "ACK received"
     CHANGED = "ACK received, with something new"
+    BEHIND = "a leg is to be told something new"
     ANSWERED = "answered"
     SENT = "the asker was answered"
     UNUSABLE = "answered in a way that cannot be relayed"
@@ -59,6 +60,7 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
         Event.ASK: State.ASKED,
         Event.WIDEN: State.WIDENING,
         Event.ASK_FOR_OFFER: State.OFFERED,
+        Event.BEHIND: State.FOLLOWING,
         Event.CANCELLED: State.IDLE,
         Event.LEFT: State.IDLE,
     },
@@ -106,6 +108,7 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
     },
 }
 
+MOST_ROUNDS = 3  # offers of ours, one after another, until both legs have been told all
 _OUT = frozenset({State.ASKED, State.GIVEN_UP, State.RESTORING, State.FOLLOWING})  # the other leg has our re-INVITE
 
 
@@ -117,6 +120,8 @@ class Renegotiation:
     state: State = State.IDLE
     asker: Side = Side.CALLER  # the leg that sent the re-INVITE, unless IDLE
     before: sdp.SessionDescription | None = None  # what the asker had said before it
+    behind: list[Side] = field(default_factory=list)  # the legs that are still to be told something
+    rounds: int = 0  # how often one may be
 
     @property
     def busy(self) -> bool:
@@ -157,27 +162,56 @@ class Renegotiation:
 
     def _early(self, side: Side, event: leg.LegReinvited) -> list[CallCommand]:
         """An UPDATE before the answer: where packets go may change; codecs may not, since the other end was told."""
-        said = self.told.said.get(side)
-        if said is None or not self.told.complete:
+        if not self.told.complete:
             return [ToLeg(side, leg.RejectReinvite(500, ""))]  # RFC 3311 section 5.2: an offer is still open
-        try:
-            same = same_formats(said, sdp.parse(event.offer))
-        except sdp.SdpError:
-            same = False
-        if not same or not self.told.learn(side, event.offer):
+        answer = self.told.update(side, event.offer)
+        if answer is None:
             return [ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))]
-        return [self.told.remote(side), ToLeg(side, leg.AnswerReinvite(self.told.tell(side)))]
+        return [self.told.remote(side), ToLeg(side, leg.AnswerReinvite(answer))]
+
+    def catch_up(self, side: Side, repeated: bytes) -> list[CallCommand]:
+        """The call is up: offer the legs what they were not told. `repeated`: what this one got instead of our newest answer."""
+        if not (repeated or self.told.updated):
+            return []
+        if repeated:
+            self.told.keep(side, repeated)
+        self.behind = [each for each in Side if self.told.behind(each)]
+        self.rounds = MOST_ROUNDS
+        return self._tell_next()
+
+    def _tell_next(self) -> list[CallCommand]:
+        if self.busy:
+            return []
+        if not self.behind or not self.rounds:
+            self.rounds, self.behind = 0, []
+            self.told.updated.clear()
+            return []
+        side = self.behind.pop(0)
+        self.rounds -= 1
+        self.told.updated.discard(side)
+        self.asker = OTHER[side]
+        self._move(Event.BEHIND)
+        return [ToLeg(side, leg.ReinviteLeg(self.told.tell(side)))]
+
+    def _followed(self, side: Side) -> list[CallCommand]:
+        """A leg has answered what it was not told before: what is new of that, the other is told."""
+        other = OTHER[side]
+        if self.rounds and other not in self.behind and self.told.behind(other) and not self.told.covered(other):
+            self.behind.append(other)
+        return [self.told.remote(side), *self._tell_next()]
 
     def answered(self, side: Side, answer: bytes) -> list[CallCommand]:
         """The other leg took an offer of ours."""
         if not self._asked_of(side):
             return []
         was = self.state
-        usable = bool(answer) and self.told.learn(side, answer)
+        usable = bool(answer) and self.told.learn_answer(side, answer)
         self._move(Event.ANSWERED if usable else Event.UNUSABLE)
         if was is State.ASKED and usable:
             return [self.told.remote(side), ToLeg(self.asker, leg.AnswerReinvite(self.told.tell(self.asker)))]
-        if was in (State.RESTORING, State.FOLLOWING):
+        if was is State.FOLLOWING:
+            return self._followed(side) if usable else self._tell_next()
+        if was is State.RESTORING:
             return [self.told.remote(side)] if usable else []
         return [*(self._refusal(488, "Not Acceptable Here") if was is State.ASKED else []), *self._restore(side)]
 
@@ -201,7 +235,7 @@ class Renegotiation:
             return []
         was = self.state
         self._move(Event.REFUSED)
-        return self._refusal(code, phrase) if was is State.ASKED else []
+        return self._refusal(code, phrase) if was is State.ASKED else self._tell_next()
 
     def cancelled(self, side: Side) -> list[CallCommand]:
         """The asker gave up; it has been answered."""
@@ -213,6 +247,7 @@ class Renegotiation:
 
     def left(self, side: Side) -> list[CallCommand]:
         """That leg is gone and the call goes on: nobody is to wait for it."""
+        self.behind = []
         if self.state is State.ANSWERING:
             self._move(Event.LEFT)
             return []
@@ -229,7 +264,7 @@ class Renegotiation:
         """The ACK for a 2xx of ours that had an offer."""
         if self.state not in (State.OFFERED, State.ALONE) or self.asker is not side:
             return []
-        if not answer or not self.told.learn(side, answer):
+        if not answer or not self.told.learn_answer(side, answer):
             self._move(Event.CONFIRMED)
             return []
         other = OTHER[side]

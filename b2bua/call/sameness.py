@@ -10,18 +10,6 @@ def same_media(one: SessionDescription, other: SessionDescription) -> bool:
     return _asked(one) == _asked(other)
 
 
-def same_formats(one: SessionDescription, other: SessionDescription) -> bool:
-    """Whether both have the same m-lines with the same formats; addresses, ports and directions apart."""
-    plain = [
-        [
-            (media.kind, media.port == 0, media.protocol, media.formats, sorted(media.attributes("rtpmap")))
-            for media in described.media
-        ]
-        for described in (one, other)
-    ]
-    return plain[0] == plain[1]
-
-
 def _asked(described: SessionDescription) -> list[object]:
     asked: list[object] = [sorted(line for line in described.lines if line.startswith("a="))]
     for media in described.media:

@@ -13,7 +13,6 @@ Rule 5: the new leg is invited, where one of the two asked for it (REFER), or it
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 
 from b2bua.call import leg, sdp
@@ -51,6 +50,7 @@ class Transfer:
     lender_asked: bool = False  # the REFER came in that other call
     _referral: str = ""
     _target: sdp.SessionDescription | None = None
+    _offer: bytes = b""  # what the new leg, or the one that stays, was offered last
     _deadline: float | None = None
 
     @property
@@ -74,11 +74,12 @@ class Transfer:
         if code:
             return [ToLeg(side, leg.AnswerReferral(event.referral, code))]
         self._begin(TransferEvent.REFERRED, side, event.referral, now + self.bridge.route.ring_time)
+        self._offer = self.bridge.told.tell_anew(side)
         invite = leg.InviteLeg(
             trunk=self.bridge.trunks.of(side),
             caller=caller,
             callee=event.target,
-            offer=self.bridge.told.tell_anew(side),
+            offer=self._offer,
             replaces=event.replaces_header,
             referred_by=event.referred_by,
         )
@@ -105,8 +106,9 @@ class Transfer:
         """A leg that another call lends is to have a place in this one, and it was found that it may."""
         self._begin(TransferEvent.JOINED, joining.place, referral, now + _SETTLES)
         self.lent, self.lender_asked = lent, joining.lender_asked
-        offer = leg.ReinviteLeg(self.bridge.told.tell_lent(self.side, lent))
-        return [self._to_asker(leg.AnswerReferral(referral, 202)), *self._tell(100), ToJoining(offer)]
+        self._offer = self.bridge.told.tell_lent(self.side, lent)
+        offer = ToJoining(leg.ReinviteLeg(self._offer))
+        return [self._to_asker(leg.AnswerReferral(referral, 202)), *self._tell(100), offer]
 
     def _begin(self, event: TransferEvent, side: Side, referral: str, deadline: float) -> None:
         self._move(event)
@@ -175,6 +177,7 @@ class Transfer:
         if offer is None:
             return self._seat()
         self._move(TransferEvent.OFFERED)
+        self._offer = offer
         return [ToLeg(OTHER[self.side], leg.ReinviteLeg(offer))]
 
     def expire(self, now: float) -> list[CallCommand]:
@@ -196,11 +199,7 @@ class Transfer:
     # --- inside ---------------------------------------------------------------------------------------------------
 
     def _answered(self, answer: bytes) -> list[CallCommand]:
-        if self.lent is not None:
-            self._target = self.bridge.told.fitting(self.side, answer, self.lent)
-        else:
-            with contextlib.suppress(sdp.SdpError):
-                self._target = sdp.parse(answer)
+        self._target = self.bridge.told.answered(self.side, answer, self._offer, self.lent)
         if self._target is None:
             return self._turned_away("bad SDP answer", 488)
         self._move(TransferEvent.ANSWERED)
@@ -209,7 +208,7 @@ class Transfer:
     def _agreed(self, event: leg.ReinviteAnswered) -> list[CallCommand]:
         rest = OTHER[self.side]
         if self.state is TransferState.OFFERING:
-            if self._learn(rest, event.answer):
+            if event.answer and self.bridge.told.learn_answer(rest, event.answer, self._offer):
                 return self._seat()
             self._move(TransferEvent.FAILED)
             commands: list[CallCommand] = [*self._tell(488), self._dismiss("bad SDP answer", 488)]
@@ -217,14 +216,12 @@ class Transfer:
             commands = []
         if self.state is TransferState.RESTORING:
             self._move(TransferEvent.AGREED)
-            return [self.bridge.told.remote(rest)] if self._learn(rest, event.answer) else []
+            learned = bool(event.answer) and self.bridge.told.learn_answer(rest, event.answer)
+            return [self.bridge.told.remote(rest)] if learned else []
         self._move(TransferEvent.AGREED)
         if self.gone:
             return [*commands, *self._alone()]
         return [*commands, ToLeg(rest, leg.ReinviteLeg(self.bridge.told.tell_again(rest)))]
-
-    def _learn(self, side: Side, answer: bytes) -> bool:
-        return bool(answer) and self.bridge.told.learn(side, answer)
 
     def _refused(self, code: int, phrase: str) -> list[CallCommand]:
         joining = self.state is TransferState.OFFERING

@@ -312,7 +312,11 @@ class Leg:
             self.bye()
             return
         self.move(Event.ACKED)
-        self.emit(LegConfirmed(request.body))
+        self.emit(self.confirmation(request))
+
+    def confirmation(self, request: Request) -> LegConfirmed:
+        """What is reported of an ACK."""
+        return LegConfirmed(request.body)
 
     def on_lost(self, server: Server) -> None:
         """Our answer to a request could not be sent, or was never acknowledged."""

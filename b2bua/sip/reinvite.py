@@ -214,6 +214,7 @@ class Reinvite:
         self._server = None
         self._leg.session.ours, self._leg.session.theirs = body, server.request.body
         if server.request.method == "UPDATE":
+            self._leg.session.updated |= self._leg.state in _EARLY
             self._move(Event.UPDATED)
             self._answer_update(server, body)
         else:

@@ -25,12 +25,13 @@ class Session:
     peer_updates: bool  # whether the peer's Allow names UPDATE
     ours: bytes  # the session descriptions that hold
     theirs: bytes
+    updated: bool  # whether the peer has made an offer in an UPDATE before the call was answered
 
     def __init__(self, leg: Leg) -> None:
         self._leg = leg
         self.timer = SessionTimer()
         self.minimum = leg.peer.trunk.session_minimum
-        self.peer_updates = False
+        self.peer_updates = self.updated = False
         self.ours = self.theirs = b""
 
     def lines(self) -> tuple[str, ...]:

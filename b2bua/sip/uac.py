@@ -297,9 +297,13 @@ class UacLeg(Leg):
         self.dialog, self._give_up = dialog, None
         self.ground.dialogs[dialog.key] = self
         if self.state is State.UP:
-            self.session.ours, self.session.theirs = self._offer, reply.body or self.session.theirs
+            body = reply.body
+            if self.session.updated:
+                body = b""  # what it says of the session is older than its UPDATE (RFC 6337 section 3.1.1)
+            else:
+                self.session.ours, self.session.theirs = self._offer, body or self.session.theirs
             self.session.answered(reply)
-            self.emit(LegAnswered(reply.body, self.carried(Moment.SUCCESS, reply)))
+            self.emit(LegAnswered(body, self.carried(Moment.SUCCESS, reply)))
         else:
             # It crossed our CANCEL, or came instead of the provisional that CANCEL waited for.
             self.end_with(LegHungUp("hung up"))

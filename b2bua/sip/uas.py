@@ -6,7 +6,18 @@ from dataclasses import dataclass
 
 import sipmessage
 
-from b2bua.call.leg import NOTHING, AnswerLeg, Carried, LegFailed, LegId, LegInvited, Party, RejectLeg, RingLeg
+from b2bua.call.leg import (
+    NOTHING,
+    AnswerLeg,
+    Carried,
+    LegConfirmed,
+    LegFailed,
+    LegId,
+    LegInvited,
+    Party,
+    RejectLeg,
+    RingLeg,
+)
 from b2bua.sip.compose import SDP, hostport, new_tag, phrase, with_user
 from b2bua.sip.dialog import Dialog
 from b2bua.sip.ground import Ground
@@ -26,12 +37,14 @@ class UasLeg(Leg):
     _server: Server
     _record_route: tuple[str, ...]
     _provisionals: Provisionals
+    _repeated: bytes  # what our 2xx said instead of what it was to say
 
     def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, server: Server) -> None:
         request = server.request
         super().__init__(ground, leg_id, peer, State.INVITED, request.source, owner=False)
         self.dialog = Dialog.of_request(request, new_tag(), _origin(request) if peer.behind_nat else "")
         self._server = server
+        self._repeated = b""
         self._record_route = tuple(f"Record-Route: {value}" for value in request.headers.getlist("Record-Route"))
         self._provisionals = Provisionals(self, server, peer.trunk.prack)
         server.user = self
@@ -69,14 +82,21 @@ class UasLeg(Leg):
             return False
         if self._provisionals.hold(command):
             return True
-        if command.answer:
-            self.session.ours, self.session.theirs = command.answer, self._server.request.body
-        crossing, body, kind = self.crossing(Moment.PROVISIONAL, command.carried, command.answer)
+        answer = self._agree(command.answer) if command.answer else b""
+        crossing, body, kind = self.crossing(Moment.PROVISIONAL, command.carried, answer)
         lines = (*self._record_route, *self.lines(), *self._provisionals.lines(), *crossing)
         message = self.respond(self._server, command.code, command.phrase, lines, body, kind)
         if self._provisionals.reliable:
-            self._provisionals.sent(message, bool(command.answer))
+            self._provisionals.sent(message, bool(answer))
         return True
+
+    def _agree(self, answer: bytes) -> bytes:
+        """What an answer to the INVITE says: this, or what the peer has acknowledged before, which another answer does not change
+        (RFC 3261 section 13.2.1, RFC 3262 section 5)."""
+        if self.agreed_early:
+            return self.session.ours
+        self.session.ours, self.session.theirs = answer, self._server.request.body
+        return answer
 
     @property
     def agreed_early(self) -> bool:
@@ -99,10 +119,15 @@ class UasLeg(Leg):
             return True
         if not self.move(Event.ANSWER):
             return False
-        self.session.ours, self.session.theirs = command.answer, self._server.request.body
-        crossing, body, kind = self.crossing(Moment.SUCCESS, command.carried, command.answer)
+        answer = self._agree(command.answer)
+        self._repeated = answer if answer != command.answer else b""
+        crossing, body, kind = self.crossing(Moment.SUCCESS, command.carried, answer)
         self.send_answer(self._server, body, (*self._record_route, *crossing), kind)
         return True
+
+    def confirmation(self, request: Request) -> LegConfirmed:
+        repeated, self._repeated = self._repeated, b""
+        return LegConfirmed(request.body, repeated)
 
     def refuse(self, command: RejectLeg) -> bool:
         """Send a final error. False: too late."""

@@ -177,6 +177,9 @@ def test_a_hold_in_the_ack_of_a_reinvite_without_an_offer_crosses_and_so_does_it
 @from_either
 def test_another_codec_in_the_ack_of_a_reinvite_without_an_offer_crosses(side: Side):
     script, other = up(), OTHER[side]
+    both = (b"0 101", b"0 8 101")
+    script.leg(other, leg.LegReinvited(THEIRS[other].replace(*both)))
+    script.leg(side, leg.ReinviteAnswered(THEIRS[side].replace(*both)))
     script.leg(side, leg.LegReinvited(b""))
     [_, follow] = script.leg(
         side, leg.LegConfirmed(THEIRS[side].replace(b"0 101", b"8 101").replace(b"0 PCMU", b"8 PCMA"))
@@ -298,11 +301,12 @@ def test_before_the_answer_a_peer_may_move_and_nobody_else_hears_of_it(side: Sid
 
 
 @from_either
-def test_before_the_answer_codecs_stay(side: Side):
+def test_before_the_answer_codecs_that_the_other_end_has_not_are_refused(side: Side):
     script = Script()
     script.opened()
     script.leg(script.far, leg.LegProgressed(183, "Session Progress", THEIRS[script.far]))
-    for offer in (sdp("192.0.2.77", 7000, events=False), b"nonsense"):
+    others = sdp("192.0.2.77", 7000).replace(b"AVP 0 101", b"AVP 8 101").replace(b"0 PCMU", b"8 PCMA")
+    for offer in (others, b"nonsense"):
         assert script.leg(side, leg.LegReinvited(offer, early=True)) == [
             ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))
         ]
