@@ -37,6 +37,7 @@ from media.mline import RemoteStream, StreamKeys
 from media.payers import Payers
 from media.rtp import Rtp, Ssrc, serialise
 from media.settings import MediaSettings
+from tests.complaints import expect_error
 from tests.leak.carriers import Habit, keyed
 from tests.leak.codec import PCMU
 from tests.leak.decoders import union
@@ -110,6 +111,7 @@ async def lied_to(peers: Peers) -> AsyncIterator[tuple[Liar, B2bua]]:
 
 
 async def test_a_mask_that_the_server_refuses_is_no_mask_and_nothing_is_collected(peers: Peers) -> None:
+    expect_error("a command failed", kind="SetMask")
     async with lied_to(peers) as (liar, b2bua):
         await up(b2bua)
         for command in ("block DTMF", "silence media"):
@@ -141,6 +143,7 @@ async def test_a_server_that_says_ok_and_lets_audio_through_gets_no_card(peers: 
 
 
 async def test_a_capture_ends_where_a_moved_session_cannot_be_masked_again(peers: Peers) -> None:
+    expect_error("a command failed", kind="SetRemote")
     async with lied_to(peers) as (liar, b2bua):
         await up(b2bua)
         assert isinstance(await masked(b2bua), Done)
@@ -165,6 +168,7 @@ async def test_a_server_that_reports_no_keys_to_us_gets_no_card(peers: Peers) ->
 
 
 async def test_what_this_engine_cannot_do_is_refused(peers: Peers) -> None:
+    expect_error("a command failed", kind="SetRemote")
     digits = free_port()
     daemon = await peers.rtpengine(digits)
     async with served(peers, digits, daemon.address) as b2bua:
