@@ -15,7 +15,7 @@ TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asteri
                   fonts-dejavu-core iproute2 kamailio kamailio-tls-modules libbcg729-0 libclang-rt-dev libsox-fmt-base libspandsp2 libvo-amrwbenc0 \
                   multimon-ng postgresql procps rtpengine-daemon sip-tester sox tshark
 
-.PHONY: help setup run test check bench leak-report soak flood docs fuzz fuzz-core sanitize pictures lock image image-test clean
+.PHONY: help setup run test check bench leak-report soak flood docs fuzz model fuzz-core sanitize pictures lock image image-test clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/' | column -t -s:
@@ -91,6 +91,9 @@ fuzz-core: build/.setup build/.apt-test  ## Fuzz the media core (tests/fuzz/core
 
 sanitize: build/.setup build/.apt-test  ## The tests of the media core with one that is watched for memory, undefined behaviour and races
 	$(BIN)/python -m tests.sanitize
+
+model: build/.setup build/.apt-test  ## Let anything happen to a running Tonewall (docs/testing.md): make model SECONDS=600, HOURS=8, or SEED=17
+	$(BIN)/python -m tests.model --seconds $(if $(HOURS),$(shell expr $(HOURS) \* 3600),$(or $(SECONDS),60)) $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--fault $(FAULT))
 
 lock:  ## Pin every dependency again, at its newest version that fits
 	$(BIN)/pip install --quiet uv

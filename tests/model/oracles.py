@@ -1,0 +1,143 @@
+"""What must hold: on the wire at any time, and of everything at the end. Each returns sentences of what does not.
+
+Where a rule of the specification needs something that a Tonewall does not have, its oracle is off and says so."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from tests.leak.codec import PCMU, decoded
+from tests.leak.decoders import spandsp
+from tests.model.cards import DIGESTS
+from tests.model.conversation import Conversation, Payment
+from tests.model.phones import Agent, Press, Seen
+from tests.model.world import World
+
+LATE = 1.5  # seconds that a key may be under way on a busy machine
+SETTLED = 1.0  # seconds after which a phone's new description is known to all
+_FINAL = frozenset({"finished", "cancelled", "aborted"})
+_MOVED = {"approved": (1,), "declined": (0,), "failed": (0,), "unknown": (0, 1)}  # what an outcome says of money
+
+
+# --- the wire -------------------------------------------------------------------------------------------------------
+
+
+def leaks(conversation: Conversation) -> list[str]:
+    """Keys at an agent's side that were pressed while the line must have been masked."""
+    found = []
+    for agent in conversation.agents:
+        for seen in [*agent.seen, *_tones(agent)]:
+            found += _judge(conversation, agent, seen)
+        agent.seen.clear()
+    return found
+
+
+def _judge(conversation: Conversation, agent: Agent, seen: Seen) -> list[str]:
+    pressed = [press for press in conversation.customer.presses if press.key == seen.key and _fits(press, seen)]
+    where = f"at {agent.name}, by {seen.way}"
+    if not pressed:
+        return [f"a key that nobody pressed: {seen.key} {where}"]
+    if all(conversation.must_be_masked(press.began) for press in pressed):
+        return [f"a key got through the mask: {seen.key} {where}, pressed by {pressed[0].way}; {_state(conversation)}"]
+    if not seen.agreed:
+        return [f"an event came to a phone that has agreed on none: {seen.key} {where}"]
+    return []
+
+
+def _fits(press: Press, seen: Seen) -> bool:
+    return press.began - 0.1 <= seen.at <= (press.ended or seen.at) + LATE
+
+
+def _state(conversation: Conversation) -> str:
+    now = time.monotonic()
+    times = [
+        f"{payment.transaction}: collecting {_ago(payment.collecting_at, now)}, submitted "
+        f"{_ago(payment.submitted_at, now)}, released {_ago(payment.released_at, now)}"
+        for payment in conversation.payments
+    ]
+    return "; ".join(times)
+
+
+def _ago(at: float | None, now: float) -> str:
+    return "never" if at is None else f"{now - at:.1f} s ago"
+
+
+def _tones(agent: Agent) -> list[Seen]:
+    """What a decoder that shares no code with ours reads from the audio since the last look."""
+    if not agent.audio:
+        return []
+    pcm = decoded([payload for _, payload in agent.audio], PCMU)
+    ends = np.cumsum([len(payload) for _, payload in agent.audio])
+    times = [at for at, _ in agent.audio]
+    agent.audio.clear()
+    return [
+        Seen(heard.digit, "tone", times[min(int(np.searchsorted(ends, heard.sample)), len(times) - 1)])
+        for heard in spandsp(pcm)
+    ]
+
+
+# --- money ----------------------------------------------------------------------------------------------------------
+
+
+def capture_of(world: World, conversation: Conversation) -> dict[str, Any]:
+    """The newest capture as the feed has it."""
+    followed = world.followed.get(conversation.call_id)
+    return (followed.view.get("capture") or {}) if followed else {}
+
+
+def is_final(capture: dict[str, Any]) -> bool:
+    return capture.get("stage") in _FINAL
+
+
+async def charges(world: World, payments: list[Payment]) -> list[str]:
+    """What the provider was asked for: once for each that was submitted, with a card's own digits."""
+    found = []
+    submitted = [payment for payment in payments if payment.submitted_at is not None]
+    records = await world.stack.charges()
+    keys = {payment.capture for payment in submitted}
+    names = {payment.transaction for payment in payments}
+    for record in records:
+        if record["transaction_id"] not in names:
+            continue
+        if record["charges"] > 1:
+            found.append(f"{record['transaction_id']} was charged {record['charges']} times")
+        if record["idempotency_key"] not in keys:
+            found.append(f"{record['transaction_id']} was charged, and nobody submitted it")
+        keyed = [payment.card for payment in submitted if payment.capture == record["idempotency_key"]]
+        if keyed and keyed[0] is not None and record["digits_sha256"] not in DIGESTS:
+            found.append(f"{record['transaction_id']} was charged with other digits than were keyed")
+    for name in names:
+        moved = sum(record["charges"] for record in records if record["transaction_id"] == name)
+        asked = [payment for payment in submitted if payment.transaction == name]
+        if moved > 1 and not any(payment.repeats for payment in asked):
+            found.append(
+                f"{name} was charged {moved} times, by {len(asked)} captures, and nobody asked for a repetition"
+            )
+    return found
+
+
+async def recorded(world: World, payments: list[Payment]) -> list[str]:
+    """Exactly one record of each payment that was submitted, with an outcome that fits what the provider did."""
+    moved = {record["idempotency_key"]: record["charges"] for record in await world.stack.charges()}
+    kept = [each for record in world.stack.records() for each in record["captures"]]
+    found = []
+    for payment in payments:
+        if payment.submitted_at is None or payment.capture not in moved:
+            continue
+        same = [each for each in kept if each["transaction_id"] == payment.transaction and each["outcome"]]
+        asked = [other for other in payments if other.transaction == payment.transaction and other.capture in moved]
+        if len(same) != len(asked):
+            found.append(f"{payment.transaction}: {len(same)} records with an outcome of {len(asked)} charges")
+        elif len(asked) == 1:
+            found += fits(payment, same[0]["outcome"], moved[payment.capture], "the record")
+    return found
+
+
+def fits(payment: Payment, outcome: str, moved: int, who: str) -> list[str]:
+    """Whether an outcome tells the truth about money."""
+    if moved not in _MOVED.get(outcome, ()):
+        return [f"{payment.transaction}: {who} says {outcome}, the provider charged {moved} times"]
+    return []

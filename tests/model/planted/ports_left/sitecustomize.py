@@ -1,0 +1,16 @@
+"""A media process that keeps the ports of every other session when it closes it."""
+
+import sys
+
+if "media.service" in sys.orig_argv:
+    import itertools
+
+    from media.events import LegCounters
+    from media.sessions import RelayedSession
+
+    _close, _number = RelayedSession.close, itertools.count(1)
+
+    def close(self):
+        return (LegCounters(), LegCounters()) if next(_number) % 2 else _close(self)
+
+    RelayedSession.close = close
