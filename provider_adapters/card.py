@@ -14,10 +14,14 @@ import re
 from dataclasses import dataclass
 from typing import NoReturn
 
+from provider_adapters.readings import readings
+
 _NUMBER = range(12, 20)  # ISO/IEC 7812-1: at most 19 digits
 _EXPIRY = 4
 _CODE = (0, 3, 4)
 _CENTURY = 2000
+_NUMBERS = re.compile(r"\d+")
+_WORDS = re.compile(r"(?<![^\W_])\d+(?![^\W_])")  # digits that no letter touches: a hexadecimal identifier has others
 
 
 class Wiped(Exception):
@@ -51,6 +55,14 @@ class _Secret:
 
     def _is_in(self, digits: str) -> bool:
         return bool(self._digits) and digits.encode().find(self._digits or b"") >= 0
+
+    def _part_is_in(self, digits: str, length: int) -> bool:
+        """Whether `digits` has so many of these in a row, forwards or backwards."""
+        own, text = self._digits, digits.encode()
+        if own is None or not length:
+            return False
+        parts = [own[start : start + length] for start in range(len(own) - length + 1)]
+        return any(text.find(part) >= 0 or text[::-1].find(part) >= 0 for part in parts)
 
     def wipe(self) -> None:
         """Overwrite the digits where they stand, and forget where that was."""
@@ -106,18 +118,30 @@ class Card:
     security_code: SecurityCode
 
     def quoted_in(self, text: str) -> bool:
-        """Whether `text` holds the card number, however it is grouped."""
-        return self.pan._is_in("".join(str(int(sign)) for sign in text if sign.isdecimal()))
+        """Whether `text`, a provider's own identifier, holds the card number or half of it, however it is grouped, turned
+        round or encoded, or the security code as a word of its own."""
+        return any(self._number_in(each) or self._code_in(each, _WORDS) for each in readings(text))
 
     def told_in(self, text: str) -> bool:
-        """Whether `text`, meant to be read, holds the card number, or the security code as a number of its own."""
+        """The same of a text meant to be read: there the security code counts as a number of its own."""
+        return any(self._number_in(each) or self._code_in(each, _NUMBERS) for each in readings(text))
+
+    def _number_in(self, text: str) -> bool:
+        return self.pan._part_is_in(_decimal(text), len(self.pan) // 2)
+
+    def _code_in(self, text: str, runs: re.Pattern[str]) -> bool:
         code = self.security_code
-        runs = re.findall(r"\d+", text, re.ASCII)
-        return self.quoted_in(text) or any(len(run) == len(code) and code._is_in(run) for run in runs)
+        found = (_decimal(run) for run in runs.findall(text))
+        return any(len(run) == len(code) and code._part_is_in(run, len(code)) for run in found)
 
     def wipe(self) -> None:
         for secret in (self.pan, self.expiry, self.security_code):
             secret.wipe()
+
+
+def _decimal(text: str) -> str:
+    """The digits of a text, in ASCII, without what stands between them."""
+    return "".join(str(int(sign)) for sign in text if sign.isdecimal())
 
 
 class CardBlock:

@@ -1,4 +1,4 @@
-"""Whether a file can still grow: asked of the file system before a payment, not learnt from the write that fails."""
+"""Files of ours: whether one can still grow, asked before a payment and not learnt from the write that fails; who reads it."""
 
 from __future__ import annotations
 
@@ -17,3 +17,11 @@ def check_space(path: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     if found.f_flag & os.ST_RDONLY:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+
+def keep_from_everybody(path: Path) -> None:
+    """Take the rights of all but its owner and group from a file, where it is there and ours. Raises OSError."""
+    if path.exists():
+        found = path.stat()
+        if found.st_mode & 0o007 and found.st_uid == os.geteuid():
+            path.chmod(found.st_mode & 0o770)

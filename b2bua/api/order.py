@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -18,18 +19,31 @@ from media.events import Field
 
 # Eleven digits at most: no card number is as short, so none fits.
 LARGEST_AMOUNT: Final = 99_999_999_999
-_DIGITS: Final = re.compile(r"\d{12,}")
-# As printed on cards: 4-4-4-4, 4-4-4-4-3, 4-6-5, 4-6-4. Any other grouping is left alone, for dates look like that.
-_PRINTED: Final = re.compile(
-    r"(?<!\d)(?:(?:\d{4}[ ./-]){3}\d{4}(?:[ ./-]\d{1,3})?|\d{4}[ ./-]\d{6}[ ./-]\d{4,5})(?!\d)"
-)
+_LENGTHS: Final = range(12, 20)  # ISO/IEC 7812-1
+_GROUPED: Final = range(13, 20)  # twelve digits in groups are more often a date and a number than a card
+_BRANDS: Final = re.compile(r"[3-6]|2[2-7]|9792")  # how numbers of cards begin, where they are in groups
 
 
 def looks_like_card_number(text: str) -> bool:
-    """Whether `text` holds 12 or more digits in a row, or in a card's groups of four, with a correct check digit."""
-    plain = unicodedata.normalize("NFKC", text)
-    runs = _DIGITS.findall(plain) + [re.sub(r"\D", "", run) for run in _PRINTED.findall(plain)]
-    return any(_passes_luhn(run) for run in runs)
+    """Whether `text` holds a card number with a correct check digit: digits of any script in a row, or in groups with anything
+    but digits between them."""
+    groups = re.findall(r"\d+", unicodedata.normalize("NFKC", text))
+    plain = ["".join(str(int(digit)) for digit in group) for group in groups]
+    return any(len(group) >= _LENGTHS.start and _passes_luhn(group) for group in plain) or any(
+        _BRANDS.match(joined) and _passes_luhn(joined) for joined in _joined(plain)
+    )
+
+
+def _joined(groups: list[str]) -> Iterator[str]:
+    """Every row of whole groups, two at least, that has the length of a card number."""
+    for first in range(len(groups)):
+        joined = groups[first]
+        for group in groups[first + 1 :]:
+            joined += group
+            if len(joined) >= _GROUPED.stop:
+                break
+            if len(joined) in _GROUPED:
+                yield joined
 
 
 def _passes_luhn(digits: str) -> bool:
@@ -46,7 +60,7 @@ def _harmless(text: str) -> str:
     if looks_like_card_number(text):
         raise ValueError(
             "looks like a card number, which must never be sent here; "
-            "use your own reference for this payment (if it is one, add a letter between its digits)"
+            "use your own reference for this payment (if it is one, leave out a digit or shorten it)"
         )
     return text
 

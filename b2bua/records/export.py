@@ -1,7 +1,9 @@
 """Getting call detail records out of the database: JSON lines for programs, CSV for spreadsheets.
 
 Rule 1: both have the columns of the table, in its order; times are RFC 3339 in UTC.
-Rule 2: text that a spreadsheet would take for a formula is made inert: callers choose their own names.
+Rule 2: text that a spreadsheet would take for a formula is made inert, wherever in a cell it could begin one: callers
+        choose their own names.
+Rule 3: no control character (C0, C1, of direction) leaves: terminals obey them.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -20,7 +23,9 @@ import sqlalchemy
 from b2bua.records.table import CALLS
 
 _PAGE = 1000  # rows fetched at a time
-_FORMULA = re.compile(r"[=@\t\r]|[+-](?![0-9])")  # a number in E.164 begins with + and is none
+# Whatever a spreadsheet may drop or split at before it looks for a formula: spaces, quotes, other separators than ours.
+_FORMULA = re.compile(r"""(^|[;,|\t])([\s'"`]*)(?=[=+@-])""")
+_TELEPHONE = re.compile(r"\+[0-9]{1,32}")  # E.164: a + and digits alone are a number, and no formula
 
 
 class Format(StrEnum):
@@ -51,7 +56,7 @@ def lines(found: Iterator[Mapping[str, Any]], form: Format) -> Iterator[str]:
     """The export, line by line, each with its end; CSV begins with the names of the columns."""
     if form is Format.JSONL:
         for row in found:
-            yield msgspec.json.encode(row).decode() + "\n"
+            yield msgspec.json.encode(_printable(row)).decode() + "\n"
         return
     yield _csv(CALLS.columns.keys())
     for row in found:
@@ -69,10 +74,25 @@ def _utc(value: datetime) -> str:
     return aware.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _cell(value: object) -> object:
+def _printable(value: Any) -> Any:
+    """The value with a space in place of each character that is not to be seen."""
+    if isinstance(value, str):
+        return "".join(each if each.isprintable() else " " for each in value)
     if isinstance(value, list):
-        return msgspec.json.encode(value).decode() if value else ""
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+        return [_printable(each) for each in value]
+    return {name: _printable(each) for name, each in value.items()} if isinstance(value, dict) else value
+
+
+def _cell(value: Any) -> Any:
+    value = _printable(value)
+    if isinstance(value, list):
+        value = msgspec.json.encode(value).decode() if value else ""
+    if not isinstance(value, str) or _TELEPHONE.fullmatch(value):
+        return value
+    # Full-width forms of =, +, - and @ begin a formula too; only where there is one is the text changed.
+    plain = unicodedata.normalize("NFKC", value)
+    made, count = _FORMULA.subn(r"\1\2'", plain)
+    return made if count else value
 
 
 def _csv(cells: list[Any]) -> str:

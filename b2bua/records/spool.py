@@ -15,7 +15,7 @@ from collections import deque
 from pathlib import Path
 from typing import NamedTuple
 
-from tonewall.disk import check_space
+from tonewall.disk import check_space, keep_from_everybody
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -127,6 +127,7 @@ class Spool:
 
 
 def _open(path: Path) -> int:
+    keep_from_everybody(path)
     return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 

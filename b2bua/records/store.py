@@ -10,6 +10,7 @@ Rule 4: a record that the database refuses holds up no other: its texts are writ
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, NoSuchModul
 from b2bua.call.cdr import CallRecord
 from b2bua.records.spool import Spool
 from b2bua.records.table import CALLS, METADATA, SCHEMA, UPGRADES, VERSION, plain, row
+from tonewall.disk import keep_from_everybody
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -63,13 +65,30 @@ def connect(url: str) -> sqlalchemy.Engine:
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise StoreError("expected sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE") from None
     if engine.dialect.name == "sqlite":
+        sqlalchemy.event.listen(engine, "do_connect", lambda *_: _make_private(engine))
         sqlalchemy.event.listen(engine, "connect", _tune_sqlite)
     return engine
 
 
+def _make_private(engine: sqlalchemy.Engine) -> None:
+    """SQLite's file, where it is missing: its owner's alone, as are those that SQLite makes beside it, which take its mode."""
+    file = engine.url.database or ":memory:"
+    if not file.startswith((":memory:", "file:")) and Path(file).parent.is_dir():  # else SQLite says what is wrong
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def _keep_private(engine: sqlalchemy.Engine) -> None:
+    """One that is there already loses the rights of everybody, and keeps those of its group. Raises OSError."""
+    if engine.dialect.name == "sqlite" and engine.url.database:
+        path = Path(engine.url.database)
+        for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            keep_from_everybody(each)
+
+
 def prepare(engine: sqlalchemy.Engine) -> None:
     """Make the tables where they are missing, and bring older ones up to date. Raises StoreError for newer ones,
-    SQLAlchemyError."""
+    SQLAlchemyError, OSError."""
+    _keep_private(engine)
     METADATA.create_all(engine)
     with engine.begin() as connection:
         found = connection.execute(sqlalchemy.select(VERSION.c.version)).scalars().all()

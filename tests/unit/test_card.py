@@ -1,7 +1,9 @@
 """The secrets of a card show nothing of themselves."""
 
+import base64
 import copy
 import pickle
+import time
 import traceback
 
 import pytest
@@ -92,5 +94,55 @@ def test_a_text_that_quotes_the_number_is_recognised(card: Card, text: str) -> N
 def test_the_security_code_counts_as_told_where_it_stands_alone(card: Card) -> None:
     assert card.told_in("code 739 is wrong")
     assert not card.told_in("reference 17390")
-    assert not card.quoted_in("code 739 is wrong")
+    assert not card.quoted_in("a739b-17390")
+    assert card.quoted_in("739")
+    assert card.quoted_in("auth-739")
     assert not block(code=b"").card().told_in("nothing 0 here")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "first half 41111111",
+        "11111111",
+        "4111x1111y1111z1111",
+        "1111111111111114",  # backwards
+        "%34%31%31%31%31%31%31%31%31%31%31%31%31%31%31%31",
+        "&#52;&#49;&#49;&#49;&#49;&#49;&#49;&#49;&#49;",
+        "34313131313131313131313131313131",
+        "34:31:31:31:31:31:31:31:31:31:31:31:31:31:31:31",
+        "NDExMTExMTExMTExMTExMQ==",
+        "tok_" + base64.urlsafe_b64encode(b"x4111111111111111").decode(),
+        base64.b32encode(b"4111111111111111").decode(),
+        base64.b64encode(b"pan=4111111111111111;").hex(),
+        base64.b64encode("4111111111111111".encode("utf-16-le")).decode(),
+        "\u0664\u0661\u0661\u0661\u0661\u0661\u0661\u0661",
+        "NzM5",  # the code
+        "373339",
+    ],
+)
+def test_halves_and_encodings_are_recognised(card: Card, text: str) -> None:
+    assert card.quoted_in(text)
+    assert card.told_in(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ch_3PqK2eLkdIwHu7ix0A1b2C3d",
+        "9d7b6e1a-7390-4c1d-8e22-1f0a739b5c11",
+        "authorisation 100234",
+        "4111 11** **** 1234",
+        "\u00a0\u0000%zz&#x;====",
+        "x" * 100_000,
+    ],
+)
+def test_identifiers_of_providers_are_left_alone(card: Card, text: str) -> None:
+    assert not card.quoted_in(text)
+
+
+def test_much_text_costs_little(card: Card) -> None:
+    began = time.process_time()
+    for text in ("4" * 65536, "41 " * 20000, "NDEx" * 16000, "%34" * 20000, "&#52;" * 12000):
+        card.told_in(text)
+    assert time.process_time() - began < 5

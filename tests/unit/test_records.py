@@ -6,9 +6,12 @@ import csv
 import io
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
+import time
+import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -425,6 +428,68 @@ def test_csv_has_a_header_and_no_formulas(conf: Path):
     assert (first["call"], first["caller"], first["code"]) == ("paid", "+442079460000", "200")
     assert json.loads(first["captures"])[1]["outcome"] == "approved"
     assert (second["caller"], second["callee"], second["answered_at"]) == ("'=cmd", "'-not a number", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["=1+1", "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\t=1", "\r=1", "\n=1", "  =1", "'=1", '"=1', ' " =1', "\uff1d1+1",
+     "\uff0b1", "\uff0d1", "\uff201", "\u00a0=1", "\u200b=1", "\ufeff=1", "x;=1", "x\t=1", "x|@1", "x, =1", "\u009b=1"],
+)  # fmt: skip
+def test_no_text_begins_a_formula_in_any_spreadsheet(text: str, engine: sqlalchemy.Engine):
+    insert(engine, [record("x", caller=text)])
+    _, line = lines(rows(engine), Format.CSV)
+    (cells,) = csv.reader([line])
+    cell = cells[2]
+    assert cell.isprintable()
+    for separator in ";,\t|":
+        for part in unicodedata.normalize("NFKC", cell).split(separator):
+            before = re.match(r"""[\s'"`]*""", part)
+            # An apostrophe stands before what would have begun a formula.
+            assert before is not None
+            assert part[before.end() : before.end() + 1] not in ("=", "+", "-", "@") or before[0].endswith("'"), cell
+
+
+def test_telephone_numbers_and_plain_names_stay_as_they_are_in_csv(engine: sqlalchemy.Engine):
+    insert(engine, [record("x", caller="+442079460000", callee="J\u00f6rg; M\u00fcller-Braun")])
+    _, line = lines(rows(engine), Format.CSV)
+    (cells,) = csv.reader([line])
+    assert cells[2:4] == ["+442079460000", "J\u00f6rg; M\u00fcller-Braun"]
+
+
+def test_no_control_character_reaches_a_terminal(engine: sqlalchemy.Engine):
+    insert(engine, [record("x", caller="a\u009b31mb\x1b[2Jc\u202ed")])
+    for form in Format:
+        *_, line = lines(rows(engine), form)
+        assert "a 31mb [2Jc d" in line
+
+
+@pytest.mark.parametrize("before", [None, 0o644])
+def test_nobody_else_reads_the_records(tmp_path: Path, before: int | None):
+    mask = os.umask(0)
+    try:
+        path, spool = tmp_path / "cdr.sqlite", tmp_path / "spool"
+        if before:
+            for each in (path, spool):
+                each.touch(mode=before)
+        store = RecordStore(connect(f"sqlite:///{path}"), spool, 0)
+        store.start()
+        store.put(record("x"))
+        reader = connect(f"sqlite:///{path}")
+        with reader.connect() as held:
+            held.exec_driver_sql("BEGIN")
+            for _ in range(500):
+                if _counted(reader) == 1:
+                    break
+                time.sleep(0.01)
+            files = list(tmp_path.iterdir())
+            assert {"cdr.sqlite", "cdr.sqlite-wal", "cdr.sqlite-shm", "spool"} <= {each.name for each in files}
+            assert {each.name: oct(each.stat().st_mode & 0o777) for each in files} == dict.fromkeys(
+                [each.name for each in files], "0o600" if before is None else "0o640"
+            )
+        store.close()
+        reader.dispose()
+    finally:
+        os.umask(mask)
 
 
 def test_json_lines_go_to_a_file_for_the_days_asked_for(conf: Path, tmp_path: Path):
