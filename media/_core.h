@@ -82,6 +82,7 @@ struct mask {
     uint64_t clock;
     struct track tracks[TRACKS];
     struct press presses[PRESSES];
+    uint8_t *codes; /* of each press, plus one; in secret memory. 0, NULL: not known */
     struct suspect suspect;
     struct reach reach;
     struct sender sender;
@@ -116,6 +117,7 @@ struct keys { /* lives in secret memory only */
     bool any_taken;
     struct key taken; /* the newest, without its code */
     struct key held[KEYS];
+    uint8_t codes[PRESSES]; /* see `struct mask` */
 };
 
 bool rtp_parse(const uint8_t *packet, size_t length, struct rtp *out);

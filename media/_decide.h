@@ -36,6 +36,7 @@ enum what { IS_MORE, IS_NEW, IS_LOST, IS_ANOTHER };
 
 struct arrival { /* one packet of an event. `copy`: it is redundant; `packed`: it stands behind another in its packet */
     bool marker, end, masked, copy, packed;
+    uint8_t code;
     uint16_t seq, duration;
     uint32_t ssrc, timestamp; /* when the event began */
     int64_t now_ms;

@@ -130,7 +130,7 @@ static void sight_block(struct mask *mask, const struct rtp *rtp, const struct b
             return;
         }
         struct arrival arrival = {.marker = rtp->marker, .end = event[1] >> 7, .masked = mask->on, .copy = block->copy,
-                                  .packed = at > 0, .seq = rtp->seq, .duration = duration, .ssrc = rtp->ssrc,
+                                  .packed = at > 0, .code = event[0], .seq = rtp->seq, .duration = duration, .ssrc = rtp->ssrc,
                                   .timestamp = begins, .now_ms = now_ms};
         if (event[0] <= 15)
             sight_event(mask, &arrival, event[0], decision, seen);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { REPLAY_GAP_MS = 250, SEGMENT = 0xFFFF, LONG_SEGMENT = 0xF000, ORDER_MS = 250, REORDER_TICKS = 16000 };
+enum { REPLAY_GAP_MS = 250, SEGMENT = 0xFFFF, LONG_SEGMENT = 0xF000, ORDER_MS = 250, REORDER_TICKS = 96000, FAR = 12 };
 
 static int ahead(uint16_t a, uint16_t b) { return (int16_t)(uint16_t)(a - b); }
 
@@ -34,53 +34,89 @@ static enum what repeated(struct press *press, uint16_t seq, bool begins, bool r
     return IS_MORE;
 }
 
+/* Whether it is certain that it is. What a press's key was is forgotten when a capture begins or ends. */
+static bool is_another_key(const struct mask *mask, const struct press *press, const struct arrival *arrival) {
+    uint8_t known = mask->codes != NULL ? mask->codes[press - mask->presses] : 0;
+    return known != 0 && known != arrival->code + 1;
+}
+
 /* What a packet is that has this press's rtp_timestamp. */
-static enum what again(struct press *press, const struct arrival *arrival) {
+static enum what again(const struct mask *mask, struct press *press, const struct arrival *arrival) {
     bool lower = arrival->duration < press->duration;
     bool begins = !arrival->end && (lower || (arrival->marker && arrival->duration == press->duration));
     bool rested = arrival->now_ms - press->last_ms > REPLAY_GAP_MS;
     if (arrival->copy)
         return IS_MORE;
-    if (ahead(arrival->seq, press->newest) <= 0)
+    int next = ahead(arrival->seq, press->newest);
+    if (next <= 0)
         return repeated(press, arrival->seq, begins && rested, rested);
     press->doubted = false;
+    if (is_another_key(mask, press, arrival))
+        return IS_NEW;
     if (!begins)
-        return arrival->end && press->ended && rested && (arrival->marker || lower) ? IS_LOST : IS_MORE;
+        return arrival->end && press->ended && (lower || (arrival->marker && (rested || next > NEXT))) ? IS_LOST : IS_MORE;
     if (press->ended)
-        return arrival->marker || rested ? IS_NEW : IS_LOST;
-    if (rested)
-        return arrival->marker && lower ? IS_NEW : IS_LOST;
-    return arrival->marker && lower ? IS_LOST : IS_MORE;
+        return arrival->marker ? IS_NEW : IS_LOST;
+    return lower || rested ? IS_LOST : IS_MORE;
 }
 
-/* The same for another rtp_timestamp. */
-static enum what goes_on(const struct press *press, const struct arrival *arrival) {
-    uint32_t step = arrival->timestamp - press->timestamp - press->span;
-    int next = ahead(arrival->seq, press->newest);
-    if (press->ssrc != arrival->ssrc || arrival->marker || next <= 0 || next > NEXT || step == 0)
+/* The same for what was overtaken by the first packet that came. */
+static enum what goes_back(const struct press *press, const struct arrival *arrival) {
+    uint32_t back = press->timestamp - arrival->timestamp;
+    int before = ahead(press->first, arrival->seq);
+    if (before <= 0 || before > FAR || back > 3u * press->duration)
         return IS_ANOTHER;
-    if (step < press->duration)
-        return arrival->end || !press->ended ? IS_MORE : IS_ANOTHER;
-    if (press->ended)
-        return arrival->end && step == press->duration ? IS_LOST : IS_ANOTHER;
-    return press->duration <= arrival->duration && step <= arrival->duration ? IS_MORE : IS_ANOTHER;
+    return back <= arrival->duration && !arrival->end ? IS_MORE : IS_LOST;
+}
+
+/* The same for another rtp_timestamp. Nothing is decided by when it came. */
+static enum what goes_on(const struct mask *mask, const struct press *press, const struct arrival *arrival) {
+    uint32_t step = arrival->timestamp - press->timestamp - press->span;
+    uint16_t longer = press->duration > arrival->duration ? press->duration : arrival->duration;
+    int next = ahead(arrival->seq, press->newest);
+    if (press->ssrc != arrival->ssrc || is_another_key(mask, press, arrival))
+        return IS_ANOTHER;
+    if (next < 0)
+        return goes_back(press, arrival);
+    if (next > FAR || (press->ended && !arrival->end))
+        return IS_ANOTHER;
+    bool is_again = press->ended && arrival->duration == press->duration;
+    if (arrival->duration < press->duration && next > 0)
+        return press->ended && step < press->duration ? IS_LOST : IS_ANOTHER;
+    if (step <= longer || next == 0 || (is_again && next == 1))
+        return next <= (!arrival->marker ? NEXT : !press->ended) ? IS_MORE : IS_LOST;
+    bool is_near = next <= NEXT || step <= 3u * arrival->duration;
+    return arrival->end && is_near && (is_again || !press->ended) ? IS_LOST : IS_ANOTHER;
+}
+
+/* Let its rtp_timestamps reach to this one. */
+static void stretch(struct press *press, uint32_t timestamp) {
+    uint32_t back = press->timestamp - timestamp, forth = timestamp - press->timestamp;
+    if (back < UINT32_C(1) << 31) {
+        press->timestamp = timestamp;
+        press->span += back;
+    } else if (forth > press->span) {
+        press->span = forth;
+    }
 }
 
 /* Whether it goes on while another SSRC sends a press. */
-static bool is_beside(const struct press *press, const struct arrival *arrival) {
+static bool is_beside(const struct mask *mask, const struct press *press, const struct arrival *arrival) {
     bool same_end = arrival->end && press->timestamp == arrival->timestamp && press->duration == arrival->duration;
-    return press->ssrc != arrival->ssrc && (!press->ended || same_end);
+    return press->ssrc != arrival->ssrc && !is_another_key(mask, press, arrival) && (!press->ended || same_end);
 }
 
-static bool is_followed(const struct press *press, const struct arrival *arrival) {
-    if (press->ended || press->ssrc != arrival->ssrc)
+static bool is_followed(const struct mask *mask, const struct press *press, const struct arrival *arrival) {
+    if (press->ended || press->ssrc != arrival->ssrc || is_another_key(mask, press, arrival))
         return false;
     uint32_t step = arrival->timestamp - press->timestamp - press->span;
     return step == SEGMENT || (!arrival->marker && press->duration >= LONG_SEGMENT && step == press->duration);
 }
 
-static struct press begun(const struct arrival *arrival, bool withheld) {
-    return (struct press){
+static void begin(struct mask *mask, struct press *press, const struct arrival *arrival, bool withheld) {
+    if (mask->codes != NULL)
+        mask->codes[press - mask->presses] = (uint8_t)(arrival->code + 1);
+    *press = (struct press){
         .used = true,
         .ended = arrival->end,
         .withheld = withheld,
@@ -104,44 +140,55 @@ static struct press *place(struct mask *mask) {
     return oldest;
 }
 
-static struct sighting sight_known(struct press *press, const struct arrival *arrival) {
-    enum what what = again(press, arrival);
+static struct sighting sight_known(struct mask *mask, struct press *press, const struct arrival *arrival) {
+    enum what what = again(mask, press, arrival);
     if (what != IS_NEW) {
         add(press, arrival);
         return (struct sighting){.withheld = press->withheld, .lost = what == IS_LOST};
     }
     uint16_t first = press->doubted ? press->doubt : arrival->seq;
-    *press = begun(arrival, arrival->masked);
+    begin(mask, press, arrival, arrival->masked);
     press->first = first;
     return (struct sighting){.is_new = true, .replayed = true, .withheld = arrival->masked};
+}
+
+/* The press of which this is more, or of which nobody knows it. */
+static struct press *find_same(struct mask *mask, const struct arrival *arrival, enum what *what) {
+    struct press *found = NULL;
+    for (struct press *press = mask->presses; press < mask->presses + PRESSES && *what != IS_MORE; press++) {
+        enum what this = press->used ? goes_on(mask, press, arrival) : IS_ANOTHER;
+        if (this == IS_MORE || (this == IS_LOST && found == NULL)) {
+            found = press;
+            *what = this;
+        }
+    }
+    return found;
 }
 
 static struct sighting sight(struct mask *mask, const struct arrival *arrival) {
     struct press *end = mask->presses + PRESSES;
     for (struct press *press = mask->presses; press < end; press++)
         if (press->used && press->ssrc == arrival->ssrc && arrival->timestamp - press->timestamp <= press->span)
-            return sight_known(press, arrival);
+            return sight_known(mask, press, arrival);
     bool continues = false, withheld = arrival->masked;
+    enum what what = IS_ANOTHER;
     for (struct press *press = mask->presses; press < end; press++)
-        if (press->used && is_followed(press, arrival)) {
+        if (press->used && is_followed(mask, press, arrival)) {
             continues = press->ended = true;
             withheld |= press->withheld;
         }
-    for (struct press *press = mask->presses; press < end && !(continues || arrival->copy || arrival->packed); press++) {
-        bool alive = press->used && arrival->now_ms - press->last_ms <= ALIVE_MS;
-        enum what what = alive ? goes_on(press, arrival) : IS_ANOTHER;
-        if (what != IS_ANOTHER) {
-            press->span = arrival->timestamp - press->timestamp;
-            add(press, arrival);
-            return (struct sighting){.withheld = press->withheld, .lost = what == IS_LOST};
-        }
+    struct press *same = continues || arrival->copy || arrival->packed ? NULL : find_same(mask, arrival, &what);
+    if (same != NULL) {
+        stretch(same, arrival->timestamp);
+        add(same, arrival);
+        return (struct sighting){.withheld = same->withheld, .lost = what == IS_LOST};
     }
     for (struct press *press = mask->presses; press < end; press++)
-        if (press->used && arrival->now_ms - press->last_ms <= ALIVE_MS && is_beside(press, arrival)) {
+        if (press->used && arrival->now_ms - press->last_ms <= ALIVE_MS && is_beside(mask, press, arrival)) {
             continues = true;
             withheld |= press->withheld;
         }
-    *place(mask) = begun(arrival, withheld);
+    begin(mask, place(mask), arrival, withheld);
     return (struct sighting){.is_new = !continues, .withheld = withheld};
 }
 

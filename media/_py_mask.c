@@ -64,6 +64,8 @@ static PyObject *mask_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
             Py_CLEAR(self);
         if (self != NULL)
             mask_types(&self->mask, lists);
+        if (self != NULL)
+            self->mask.codes = ((struct keys *)self->keys.bytes)->codes;
     }
     release_types(given);
     return (PyObject *)self;

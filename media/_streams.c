@@ -30,7 +30,7 @@ static int open_stream(struct relay *relay, const struct command *command) {
         free(stream);
         return -ENOMEM;
     }
-    *stream = (struct stream){.id = command->stream, .keys = keys};
+    *stream = (struct stream){.id = command->stream, .keys = keys, .mask.codes = keys->codes};
     int error = 0;
     for (int i = 0; i < SOCKETS; i++) {
         stream->endpoints[i] = (struct endpoint){.stream = stream, .index = i, .fd = command->fds[i], .set = relay->epoll};

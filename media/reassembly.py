@@ -2,17 +2,18 @@
 
 Rule 1: a press is known by SSRC and rtp_timestamp; its first packet to arrive counts, be it start, middle or end.
         Neither the marker bit nor the end is waited for.
-Rule 2: the same press again is a new one where it began anew: by sequence number it comes later, its durations are small
-        again, and it had ended with a marker now or has rested for more than REPLAY_GAP. Copies and updates that were held up
-        are none. A recording repeats its sequence numbers too: it is a new press when its second packet has come.
+Rule 2: the same press again is a new one where it began anew: by sequence number it comes later, and either its key is another,
+        or it had ended and a marker and small durations come. Copies and updates that were held up are none. A recording repeats
+        its sequence numbers too: it is a new press when its second packet has come, after REPLAY_GAP.
 Rule 3: a long press is sent in segments (section 2.5.1.3): what follows on an unended segment is the same press. So is what
         begins before an unended event of the packets just before it is over (some senders let rtp_timestamp go on with each
-        packet), and what comes from another SSRC while a press goes on.
+        packet), an end whose sequence number follows an end of the same key and duration, and what comes from another SSRC while
+        a press goes on. By sequence numbers and rtp_timestamps, not by when packets come.
 Rule 4: keys are held for HOLD before anyone hears of them, so that a press that is overtaken on the way still comes
         before the later one. What would come behind one that was taken less than ORDER ago is refused; by still more, it is
         a press like another.
-Rule 5: what was pressed is in `KeyQueue` alone; `Presses` knows no codes. A press of which any part was withheld stays
-        withheld to its end, even if the mask is lifted before.
+Rule 5: what was pressed is in secret memory alone: of what waits, and of each press, since another key is another press. A press
+        of which any part was withheld stays withheld to its end, even if the mask is lifted before.
 Rule 6: what may be the same press or another, and nothing tells which, is LOST: no queue takes it, and the capture ends.
 """
 
@@ -29,11 +30,12 @@ PRESSES = 8
 REPLAY_GAP_MS = 250
 ALIVE_MS = 100  # between two packets of a press
 NEXT = 3  # what a sequence number is ahead, at most, of the packet before it
+FAR = 12  # beyond NEXT, and up to here, nobody knows
 LONG_SEGMENT = 0xF000
 HOLD_MS = 100
 ORDER_MS = 250
 ROOM = 32
-REORDER_TICKS = 16000  # 2 s at 8 kHz: further apart, rtp_timestamps do not tell an order
+REORDER_TICKS = 96000  # 2 s at 48 kHz: further apart, rtp_timestamps do not tell an order
 LOST = 16  # in place of an event code: a key that nobody can tell
 _WRAP = 1 << 32
 
@@ -58,6 +60,7 @@ class Press:
     ended: bool
     withheld: bool
     last_ms: int
+    code: int = field(repr=False)
     newest: int = 0
     span: int = 0
     doubt: int | None = None
@@ -81,16 +84,18 @@ class Press:
         rested = arrival.now_ms - self.last_ms > REPLAY_GAP_MS
         if arrival.copy:
             return _Is.MORE
-        if difference(arrival.sequence_number, self.newest) <= 0:
+        next_one = difference(arrival.sequence_number, self.newest)
+        if next_one <= 0:
             return self._repeated(arrival.sequence_number, begins and rested, rested)
         self.doubt = None
+        if self.code != event.code:
+            return _Is.NEW
         if not begins:
-            return _Is.LOST if event.end and self.ended and rested and (marker or lower) else _Is.MORE
+            is_new = lower or (marker and (rested or next_one > NEXT))
+            return _Is.LOST if event.end and self.ended and is_new else _Is.MORE
         if self.ended:
-            return _Is.NEW if marker or rested else _Is.LOST
-        if rested:
-            return _Is.NEW if marker and lower else _Is.LOST
-        return _Is.LOST if marker and lower else _Is.MORE
+            return _Is.NEW if marker else _Is.LOST
+        return _Is.LOST if lower or rested else _Is.MORE
 
     def _repeated(self, sequence_number: int, begins: bool, rested: bool) -> _Is:
         """Late, a copy, or a recording that is played again."""
@@ -103,26 +108,52 @@ class Press:
         return _Is.MORE
 
     def goes_on(self, arrival: Arrival) -> _Is | None:
-        """The same for another rtp_timestamp; None: it is another press."""
-        event, step = arrival.event, (arrival.rtp_timestamp - self.rtp_timestamp - self.span) % _WRAP
-        follows = 0 < difference(arrival.sequence_number, self.newest) <= NEXT
-        if self.ssrc != arrival.ssrc or arrival.marker or not follows or not step:
+        """The same for another rtp_timestamp; None: it is another press. Nothing is decided by when it came."""
+        if not self._may_be(arrival):
             return None
-        if step < self.duration:
-            return _Is.MORE if event.end or not self.ended else None
-        if self.ended:
-            return _Is.LOST if event.end and step == self.duration else None
-        return _Is.MORE if self.duration <= event.duration >= step else None
+        event, next_one = arrival.event, difference(arrival.sequence_number, self.newest)
+        step = (arrival.rtp_timestamp - self.rtp_timestamp - self.span) % _WRAP
+        if next_one < 0:
+            return self._goes_back(arrival)
+        if next_one > FAR or (self.ended and not event.end):
+            return None
+        is_again = self.ended and event.duration == self.duration
+        if event.duration < self.duration and next_one > 0:
+            return _Is.LOST if self.ended and step < self.duration else None
+        fits = step <= max(self.duration, event.duration) or next_one == 0 or (is_again and next_one == 1)
+        if fits:
+            is_sure = next_one <= (NEXT if not arrival.marker else 0 if self.ended else 1)
+            return _Is.MORE if is_sure else _Is.LOST
+        near = next_one <= NEXT or step <= 3 * event.duration
+        return _Is.LOST if event.end and near and (is_again or not self.ended) else None
+
+    def _goes_back(self, arrival: Arrival) -> _Is | None:
+        """The same for what was overtaken by the first packet that came."""
+        back = (self.rtp_timestamp - arrival.rtp_timestamp) % _WRAP
+        if not 0 < difference(self.first, arrival.sequence_number) <= FAR or back > 3 * self.duration:
+            return None
+        return _Is.MORE if back <= arrival.event.duration and not arrival.event.end else _Is.LOST
+
+    def _may_be(self, arrival: Arrival) -> bool:
+        return self.ssrc == arrival.ssrc and self.code == arrival.event.code
+
+    def stretch(self, arrival: Arrival) -> None:
+        """Let its rtp_timestamps reach to this one."""
+        back = (self.rtp_timestamp - arrival.rtp_timestamp) % _WRAP
+        if back < _WRAP // 2:
+            self.rtp_timestamp, self.span = arrival.rtp_timestamp, self.span + back
+        else:
+            self.span = max(self.span, _WRAP - back)
 
     def is_beside(self, arrival: Arrival) -> bool:
         """Whether it goes on while another SSRC sends a press."""
         event = arrival.event
         same_end = event.end and self.rtp_timestamp == arrival.rtp_timestamp and self.duration == event.duration
-        return self.ssrc != arrival.ssrc and (not self.ended or same_end)
+        return self.ssrc != arrival.ssrc and self.code == event.code and (not self.ended or same_end)
 
     def is_followed(self, arrival: Arrival) -> bool:
         """Whether a further segment of it comes."""
-        if self.ended or self.ssrc != arrival.ssrc:
+        if self.ended or not self._may_be(arrival):
             return False
         step = (arrival.rtp_timestamp - self.rtp_timestamp - self.span) % _WRAP
         by_duration = not arrival.marker and self.duration >= LONG_SEGMENT and step == self.duration
@@ -184,11 +215,12 @@ class Presses:
             segment.ended = True
         alive = [p for p in self._slots if arrival.now_ms - p.last_ms <= ALIVE_MS]
         if not (before or arrival.copy or arrival.packed):
-            for press in alive:
-                if (same := press.goes_on(arrival)) is not None:
-                    press.span = (arrival.rtp_timestamp - press.rtp_timestamp) % _WRAP
-                    press.add(arrival)
-                    return Sighting(is_new=False, withheld=press.withheld, lost=same is _Is.LOST)
+            same = [(found, press) for press in self._slots if (found := press.goes_on(arrival)) is not None]
+            if same:
+                verdict, press = min(same, key=lambda each: each[0].value)
+                press.stretch(arrival)
+                press.add(arrival)
+                return Sighting(is_new=False, withheld=press.withheld, lost=verdict is _Is.LOST)
         before += [p for p in alive if p.is_beside(arrival)]
         press = self._begun(arrival, arrival.masked or any(each.withheld for each in before))
         self._keep(press)
@@ -205,6 +237,7 @@ class Presses:
             ended=arrival.event.end,
             withheld=withheld,
             last_ms=arrival.now_ms,
+            code=arrival.event.code,
         )
 
     def _keep(self, press: Press, instead_of: Press | None = None) -> None:

@@ -31,10 +31,10 @@ class Script:
 
     def __call__(
         self, now_ms: int, rtp_timestamp: int, duration: int, *, end=False, marker=False, masked=False, ssrc=SSRC, number=None,
-        copy=False,
+        copy=False, code=5,
     ) -> Sighting:  # fmt: skip
         self.number += number is None
-        event = TelephoneEvent(code=5, end=end, duration=duration)
+        event = TelephoneEvent(code=code, end=end, duration=duration)
         sequence_number = (self.number if number is None else number) % 0x10000
         return self.presses.sight(
             Arrival(ssrc, rtp_timestamp % 2**32, sequence_number, marker, event, masked, now_ms, copy)
@@ -99,9 +99,25 @@ def test_what_may_be_the_same_press_or_another_ends_the_capture():
         sight = Script()
         sight(0, 1000, 480)
         assert sight(1 + REPLAY_GAP_MS, 1000, **later) == NOBODY_KNOWS  # it never ended
+    for number in (2, 4):  # one more end, or all that came of the next press
+        sight = Script(number=0)
+        assert sight(0, 1000, 800, end=True) == NEW
+        assert sight(20, 2120, 800, end=True, number=number + 1) == NOBODY_KNOWS
+
+
+def test_packets_that_are_held_up_and_ends_behind_the_event_are_of_the_press_that_goes_on():
+    """Three senders whose one press was taken for two, by when its packets came or by its last ends alone."""
     sight = Script()
-    assert sight(0, 1000, 800, end=True) == NEW
-    assert sight(20, 1800, 800, end=True) == NOBODY_KNOWS  # one more end, or the next key's only packet
+    held_up = [sight(20 * n + 130 * (n > 2), 1000 + 160 * n, 160 * (n + 1), marker=n == 0, end=n > 2) for n in range(6)]
+    assert held_up == [NEW] + [MORE] * 5
+    sight = Script()
+    updates = [sight(20 * n, 1000, 160 * (n + 1), marker=n == 0, end=n == 4) for n in range(5)]
+    within = [sight(230 + 20 * n, 1160 + 160 * n, 800, end=True) for n in range(2)]
+    assert updates + within == [NEW] + [MORE] * 6
+    sight = Script()
+    updates = [sight(20 * n, 1000, 160 * (n + 1), marker=n == 0, end=n == 4) for n in range(5)]
+    behind = [sight(100 + 20 * n, 1960 + 160 * n, 800, end=True) for n in range(2)]
+    assert updates + behind == [NEW] + [MORE] * 6
 
 
 def test_ends_that_were_held_up_begin_nothing_anew():
@@ -134,10 +150,17 @@ def test_ends_with_rtp_timestamps_of_their_own_begin_none():
 
 
 def test_a_press_begins_with_a_marker_or_after_a_gap_though_the_one_before_never_ended():
-    for more in ({"marker": True}, {"number": 50}):
+    for more in ({"duration": 160, "marker": True}, {"duration": 960, "number": 50}):
         sight = Script(number=0)
         sight(0, 1000, 800)
-        assert sight(20, 1160, 960, **more) == NEW
+        assert sight(20, 1960, **more) == NEW
+
+
+def test_another_key_is_another_press_whatever_else_is_the_same():
+    sight = Script()
+    assert sight(0, 1000, 800, code=3, end=True) == NEW
+    assert sight(20, 1000, 160, code=4) == AGAIN
+    assert sight(40, 1160, 320, code=5) == NEW
 
 
 def test_segments_of_a_long_press_are_one_press():

@@ -228,6 +228,7 @@ int fuzz_packets(const uint8_t *data, size_t size) {
     world->now_ms = 1000;
     world->timestamp = first & 4 ? UINT32_MAX - 4000 : 5000;
     world->seq = first & 8 ? 65530 : 100;
+    world->mask.codes = world->keys.codes;
     turn(world, first >> 2);
     for (int step = 0; step < STEPS && script_goes_on(&script); step++) {
         uint8_t what = script_byte(&script) % 24;
