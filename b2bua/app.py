@@ -93,10 +93,15 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     media = MediaClient(media_socket, board.on_media_answer, board.on_media_news, board.on_media_state)
     board.connect(engine, media)
     app = create_app(
-        board, tokens=Tokens.parse(settings.api.tokens.get_secret_value()), demo=demo, ladders=ladders, metrics=metrics
+        board,
+        tokens=Tokens.parse(settings.api.tokens.get_secret_value()),
+        demo=demo,
+        ladders=ladders,
+        metrics=metrics,
+        guarded=settings.api.guarded,
     )
     await engine.start()
-    api = await serve(app, settings.api.address, settings.api.port)
+    api = await serve(app, settings.api.address, settings.api.port, connections=settings.api.connections)
     tasks = [asyncio.create_task(media.run(), name="media"), asyncio.create_task(_count(board), name="count")]
     ready = Ready(pid=os.getpid(), sip_port=engine.address[1], api_port=api.port, api_url=api.url)
     _write(general.directory / "ready.json", msgspec.json.encode(ready))

@@ -114,6 +114,15 @@ class ApiSettings(Section):
     tokens: SecretStr = Field(
         description="`name:token` of each agent, separated by commas; a token has 16 characters or more"
     )
+    connections: int = Field(1024, ge=8, le=65536, description="connections at once; more get 503")
+    healthz: bool = Field(True, description="yes or no: /healthz answers without a token")
+    openapi: bool = Field(True, description="yes or no: /openapi.json answers without a token")
+
+    @property
+    def guarded(self) -> frozenset[str]:
+        """Paths that need a token although they hold nothing of calls."""
+        given = (("/healthz", self.healthz), ("/openapi.json", self.openapi))
+        return frozenset(path for path, is_open in given if not is_open)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,20 +7,24 @@ Rule 3: without a valid token nothing of a request under /v1 is parsed, not even
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import re
 from typing import Final
 
+from fastapi.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from b2bua.api.problems import problem
+from b2bua.api.refusals import Refusals
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
 
 SHORTEST: Final = 16
 _EXPECTED = f"expected name:token, name2:token2 (a token has at least {SHORTEST} characters), or name:sha256:hash"
+_TOO_MANY = {"Retry-After": "10", "Connection": "close"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1, b64token
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
@@ -75,30 +79,46 @@ def in_clear(text: str) -> str:
 
 
 class RequireToken:
-    """ASGI middleware: 401 under /v1 and for /metrics without a valid token; else the name goes to `request.state.agent`."""
+    """ASGI middleware: 401 under /v1, for /metrics and the `guarded` paths without a valid token; else the name goes to
+    `request.state.agent`. Wrong tokens are answered later and later, and 429 where many wait (refusals.py)."""
 
-    def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
+    def __init__(self, app: ASGIApp, tokens: Tokens, guarded: frozenset[str] = frozenset()) -> None:
         self._app = app
         self._tokens = tokens
+        self._guarded = guarded | {"/v1", "/metrics"}
+        self._refusals = Refusals()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (scope["path"] in ("/v1", "/metrics") or scope["path"].startswith("/v1/")):
+        if scope["type"] == "http" and (scope["path"] in self._guarded or scope["path"].startswith("/v1/")):
             scheme, token = _credentials(scope)
             agent = self._tokens.who(token) if scheme == "bearer" else None
             if agent is None:
-                log.info(
-                    "token_refused", peer=scope["client"][0] if scope.get("client") else None, method=scope["method"]
-                )
-                answer = problem(
-                    401,
-                    "This needs a valid token, as `Authorization: Bearer TOKEN`.",
-                    # RFC 6750 section 3.1: no error code where no credentials were given.
-                    {"WWW-Authenticate": 'Bearer realm="tonewall"' + (', error="invalid_token"' if scheme else "")},
-                )
-                await answer(scope, receive, send)
+                await (await self._refuse(scope, scheme))(scope, receive, send)
                 return
             scope.setdefault("state", {})["agent"] = agent
         await self._app(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, scheme: str) -> Response:
+        """The answer, once it is its time."""
+        peer = scope["client"][0] if scope.get("client") else ""
+        if scheme:  # without credentials nothing was guessed
+            wait = self._refusals.refuse(peer, asyncio.get_running_loop().time())
+            count = self._refusals.to_be_told(peer)
+            if count is not None:
+                log.warning("token_refused", peer=peer, method=scope["method"], count=count)
+            if wait is None:
+                return problem(429, "Too many wrong tokens came from your address.", _TOO_MANY)
+            if wait:
+                try:
+                    await asyncio.sleep(wait)
+                finally:
+                    self._refusals.answered(peer)
+        return problem(
+            401,
+            "This needs a valid token, as `Authorization: Bearer TOKEN`.",
+            # RFC 6750 section 3.1: no error code where no credentials were given.
+            {"WWW-Authenticate": 'Bearer realm="tonewall"' + (', error="invalid_token"' if scheme else "")},
+        )
 
 
 def _credentials(scope: Scope) -> tuple[str, str]:

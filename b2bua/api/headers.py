@@ -4,11 +4,14 @@ Rule 1: the page runs our own files only: no inline script or style, nothing fro
         pages only, or where `frame_ancestors` says.
 Rule 2: no answer of the API is kept by any cache.
 Rule 3: a body is cut off at LARGEST_BODY bytes, announced or not.
-Rule 4: an error that nobody expected is logged, and says nothing of itself to the client.
+Rule 4: a request whose end is not certain (Content-Length beside Transfer-Encoding, RFC 9112 section 6.3) is refused and
+        its connection closed, so that nobody can put a second one into it; a body that takes too long ends the same way.
+Rule 5: an error that nobody expected is logged, and says nothing of itself to the client.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -20,6 +23,8 @@ from tonewall.log import get_logger
 
 log = get_logger(__name__)
 
+_CLOSE: Final = {"Connection": "close"}
+BODY_TIME: Final = 10.0  # seconds for all of a body
 LARGEST_BODY: Final = 8192  # bytes; the largest order is under 1,500
 
 
@@ -50,9 +55,9 @@ def security_headers(frame_ancestors: str = "'self'") -> dict[str, str]:
 class Harden:
     """ASGI middleware that adds the security headers and limits bodies."""
 
-    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
-        """`headers`: from `security_headers`."""
-        self._app = app
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str], body_time: float = BODY_TIME) -> None:
+        """`headers`: from `security_headers`. `body_time`: seconds."""
+        self._app, self._body_time = app, body_time
         self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,25 +76,39 @@ class Harden:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        received = 0
+        received, whole = 0, False
+        until = asyncio.get_running_loop().time() + self._body_time
 
         async def receive_limited() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, whole
+            try:
+                # Once the body is whole, this waits for the end of the connection.
+                async with asyncio.timeout_at(None if whole else until):
+                    message = await receive()
+            except TimeoutError:
+                raise _TooLate from None
             if message["type"] == "http.request":
+                whole = not message.get("more_body", False)
                 received += len(message.get("body", b""))
                 if received > LARGEST_BODY:
                     raise _TooLarge
             return message
 
         try:
+            if _uncertain(scope):
+                raise _Uncertain
             if _announced(scope) > LARGEST_BODY:
                 raise _TooLarge
             await self._app(scope, receive_limited, send_hardened)
         except _TooLarge:
             if not started:
-                answer = problem(413, f"The body is larger than {LARGEST_BODY} bytes.", {"Connection": "close"})
+                answer = problem(413, f"The body is larger than {LARGEST_BODY} bytes.", _CLOSE)
                 await answer(scope, receive, send_hardened)
+        except _Uncertain:
+            await problem(400, "The end of the request is not certain.", _CLOSE)(scope, receive, send_hardened)
+        except _TooLate:
+            if not started:
+                await problem(408, "The body took too long.", _CLOSE)(scope, receive, send_hardened)
         except Exception as error:
             log.error("request_failed", method=scope["method"], exc_info=error)
             if started:
@@ -97,8 +116,22 @@ class Harden:
             await problem(500, UNEXPECTED)(scope, receive, send_hardened)
 
 
+class _TooLate(BaseException):
+    """The body did not come in time. No Exception, as `_TooLarge` is none."""
+
+
+class _Uncertain(BaseException):
+    """Where the request ends is not certain."""
+
+
 class _TooLarge(BaseException):
     """Not an Exception, so that what reads the body between here and the route does not turn it into another answer."""
+
+
+def _uncertain(scope: Scope) -> bool:
+    names = [name for name, _ in scope["headers"]]
+    both = b"transfer-encoding" in names and b"content-length" in names
+    return both or (b"transfer-encoding" in names and scope.get("http_version") == "1.0")
 
 
 def _announced(scope: Scope) -> int:

@@ -51,8 +51,11 @@ def create_app(
     metrics: Metrics | None = None,
     frame_ancestors: str = "'self'",
     streams: Streams | None = None,
+    guarded: frozenset[str] = frozenset(),
 ) -> FastAPI:
-    """The API and the page over `desk`. `frame_ancestors`: CSP sources of the pages that may embed the agent's page."""
+    """The API and the page over `desk`. `frame_ancestors`: CSP sources of the pages that may embed the agent's page.
+
+    `guarded`: paths that need a token although they would not, /healthz and /openapi.json."""
     app = FastAPI(
         title="Tonewall",
         version=VERSION,
@@ -62,7 +65,7 @@ def create_app(
         telemetry=_NO_TELEMETRY,
     )
     app.state.streams = streams or Streams()
-    app.add_middleware(RequireToken, tokens=tokens)
+    app.add_middleware(RequireToken, tokens=tokens, guarded=guarded)
     app.add_middleware(Harden, headers=security_headers(frame_ancestors))  # added last: outermost
     add_handlers(app)
     app.include_router(_service(desk))

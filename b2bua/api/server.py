@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import uvicorn
 from fastapi import FastAPI
 
+from b2bua.api.connection import CONNECTIONS, HEADERS_TIME, bounded
 from b2bua.api.stream import Streams
 
 _GRACE = 3  # seconds that answers under way have when the server stops
@@ -52,8 +53,18 @@ class Serving:
         await self.task
 
 
-async def serve(app: FastAPI, host: str = "127.0.0.1", port: int = 0, *, bound: socket.socket | None = None) -> Serving:
+async def serve(
+    app: FastAPI,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    bound: socket.socket | None = None,
+    connections: int = CONNECTIONS,
+    headers_time: float = HEADERS_TIME,
+) -> Serving:
     """Serve `app` (from `create_app`) on `host:port`, or on a listening socket that is given; port 0 takes a free one.
+
+    `connections`: the most at once; `headers_time`: seconds that a request's headers may take.
 
     Raises OSError where the address cannot be bound.
     """
@@ -66,6 +77,7 @@ async def serve(app: FastAPI, host: str = "127.0.0.1", port: int = 0, *, bound: 
         proxy_headers=False,
         lifespan="off",
         ws="none",
+        http=bounded(connections, headers_time),
         timeout_graceful_shutdown=_GRACE,
     )
     server = _Server(config)
