@@ -47,7 +47,7 @@ from b2bua.trunk_plan import (
 from media.session import MediaClient
 from tonewall import log
 from tonewall.ini import ConfigError
-from tonewall.process import allow_many_files, end_with_parent, ignore_hangup
+from tonewall.process import allow_many_files, end_with_parent, harden, ignore_hangup, overwrites_freed_memory
 from tonewall.version import VERSION
 
 logger = log.get_logger(__name__)
@@ -182,6 +182,17 @@ def _write(path: Path, content: bytes) -> None:
     temporary.replace(path)
 
 
+def _harden() -> None:
+    """Keys that come as SIP INFO pass through this process: nothing of them may be left in it, or in a core of it."""
+    if not overwrites_freed_memory():
+        logger.error("refused to start", why="freed memory is not overwritten", hint="start with card_environment()")
+        raise SystemExit(78)
+    if not harden():
+        logger.warning(
+            "memory not locked", hint="raise the memory lock limit; keys by SIP INFO may reach the swap space"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m b2bua.app", description="The signalling process of Tonewall.")
     parser.add_argument("--media", required=True, help="the unix socket of the media process")
@@ -196,6 +207,8 @@ def main() -> None:
     end_with_parent()
     allow_many_files()
     log.configure("b2bua", settings.general.log_level)
+    if with_info_digits(settings):
+        _harden()
     demo: Demo | None = None
     if arguments.demo:
         from b2bua.demo.remote import RemoteCustomer  # noqa: PLC0415  # the demo is no part of a trunk's process

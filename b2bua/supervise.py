@@ -1,7 +1,8 @@
 """`tonewall run`: starts media, payers and b2bua, gives each its own settings, and starts again what ends.
 
 Rule 1: every process gets its own sections in its environment and no other's; only payers get the provider's key.
-Rule 2: media talks to payers over socket pairs that are made here; nobody else can pretend to be a payer.
+Rule 2: media talks to payers over socket pairs that are made here, and is told which process is b2bua: nobody else can
+        pretend to be either.
 Rule 3: a process that ends is said, with its signal or status, and started again after a pause that grows to 5 s.
 """
 
@@ -22,6 +23,7 @@ from b2bua.settings import Settings
 from b2bua.trunk_settings import CarrierSettings
 from media.events import PayerFault
 from media.locked import carried
+from media.peer import naming
 from media.settings import MaskTimes
 from provider_adapters.payment import JOURNAL_FAILED, WRONG_CONFIGURATION
 from tonewall.ini import to_environment
@@ -48,6 +50,7 @@ class Supervisor:
     _b2bua_down: asyncio.Event = field(default_factory=asyncio.Event)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _payers: socket.socket | None = None  # our end of the channel on which media is given its payers
+    _signalling: int = 0  # the process id of b2bua
     _taken: dict[int, asyncio.Event] = field(default_factory=dict)  # by process id: media has given it a charge
     _charging: set[asyncio.Task[int]] = field(default_factory=set)
     _media_up: asyncio.Event = field(default_factory=asyncio.Event)
@@ -126,6 +129,7 @@ class Supervisor:
             process = await self._start(arguments, card_environment(environment), theirs)
             ours.setblocking(False)
             self._payers = ours
+            self._name_b2bua()
             self._media_up.set()
             loop = asyncio.get_running_loop()
             loop.add_reader(ours, self._hear_taken, ours)
@@ -217,7 +221,16 @@ class Supervisor:
         trunks = self.settings.signalling.trunks.values()
         by_info = any(isinstance(each, CarrierSettings) and each.info_digits for each in trunks)
         made = card_environment if by_info else plain_environment
-        return await self._wait(await self._start(arguments, made(environment)), self._stop)
+        process = await self._start(arguments, made(environment))
+        self._signalling = process.pid
+        self._name_b2bua()
+        return await self._wait(process, self._stop)
+
+    def _name_b2bua(self) -> None:
+        """Tell media which process may command it."""
+        if self._payers is not None and (named := naming(self._signalling)):
+            with contextlib.suppress(OSError):  # media is on its way out; its successor is told
+                self._payers.send(named)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 

@@ -168,7 +168,10 @@ struct source {
     bool present, latch, locked;
     struct sockaddr_storage signalled; /* what the SDP said */
     struct sockaddr_storage current;   /* where packets come from and go to */
+    int64_t locked_ms;
 };
+
+enum { EXACT_GRACE_MS = 2000 }; /* for which the address of the SDP itself takes the place of another of its network */
 
 bool source_parse(const char *address, int port, struct sockaddr_storage *out);
 bool source_same(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
@@ -176,7 +179,10 @@ socklen_t source_length(const struct sockaddr_storage *address);
 bool source_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 void source_set(struct source *source, const struct sockaddr_storage *signalled, bool present, bool latch);
 /* `paired`: the leg's RTP source when `source` is its RTCP source, else NULL. */
-bool source_admits(struct source *source, const struct source *paired, const struct sockaddr_storage *from, bool valid);
+bool source_admits(struct source *source, const struct source *paired, const struct sockaddr_storage *from, bool valid,
+                   int64_t now_ms);
+/* Whether only a good packet from there would be admitted, and be locked. */
+bool source_waits(const struct source *source, const struct sockaddr_storage *from, int64_t now_ms);
 
 /* --- _secret.c: locked memory ---------------------------------------------------------------------------------------- */
 
@@ -220,13 +226,22 @@ enum { MOST_CLOCK = 1000000 };
 void arrivals_take(struct arrivals *arrivals, const struct rtp *rtp, int clock, int64_t now_ms, bool audio);
 void arrivals_tell(const struct arrivals *arrivals, struct counters *counters);
 
+enum { PAYLOAD_TYPES = 128 };
+
+struct arrived { /* what came of one leg's peer, and what else came to its ports */
+    uint64_t unproved; /* packets whose SRTP does not prove them */
+    uint64_t types[PAYLOAD_TYPES]; /* packets of each payload type */
+    bool has_stranger;
+    struct sockaddr_storage stranger; /* the newest */
+};
+
 struct event {
     int64_t stream;
     int kind;
 };
 
 enum command_kind {
-    OPEN_STREAM, SET_PEER, SET_CRYPTO, SET_TYPES, SET_MASK, IS_QUIET, SET_CAPTURE, SEND_KEY, SET_DECODER, HAS_DECODER, TAKE_DIGITS, COUNTERS, CLOSE_STREAM, STOP
+    OPEN_STREAM, SET_PEER, SET_CRYPTO, SET_TYPES, SET_MASK, IS_QUIET, SET_CAPTURE, SEND_KEY, SET_DECODER, HAS_DECODER, TAKE_DIGITS, COUNTERS, ARRIVED, CLOSE_STREAM, STOP
 };
 
 struct command {
@@ -244,6 +259,7 @@ struct command {
     uint8_t *into;
     size_t room;
     struct counters counters[2];
+    struct arrived *arrived; /* of both legs */
     int result; /* how many, or -errno */
 };
 

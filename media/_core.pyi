@@ -12,6 +12,8 @@ OVERFLOW: Final = 2  # a digit could not be kept: its capture must end
 LEAKED: Final = 3  # a key was about to leave for the agent: nothing leaves until the mask goes off
 GUARD: Final = 24  # blocks for which a window stays open, where nobody says otherwise
 
+Arrived = tuple[int, tuple[str, int] | None, dict[int, int]]
+
 @final
 class SecretMemory:
     """Locked, non-dumpable, non-inherited memory (memfd_secret(2), else mlock and MADV_DONTDUMP, MADV_DONTFORK).
@@ -126,6 +128,10 @@ class Relay:
     jitter:
     how many RTCP packets of that peer had a report block, and what the newest said (rtp.Reception); expected, missing and
     arrival_jitter (microseconds) of the peer's own stream (quality.Arrivals)."""
+
+    def arrived(self, stream: int) -> tuple[Arrived, Arrived]: ...
+    """Of the caller's and of the agent's leg: packets whose SRTP does not prove them, where the newest came from that was not its
+        peer's (host and port), and how many packets of each payload type its peer has sent."""
 
     def close_stream(self, stream: int) -> dict[str, int]: ...
     """Wipe and close the stream; return its final counters."""

@@ -1,6 +1,7 @@
 /* Relay for Python: each method is a command, run without the GIL (see _core.pyi). */
 #include "_python.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -300,6 +301,48 @@ static PyObject *relay_counters(PyObject *self, PyObject *args, PyObject *kwargs
     return count_stream(self, args, kwargs, COUNTERS);
 }
 
+/* (unproved, newest stranger as (host, port) or None, {payload type: packets}) */
+static PyObject *arrived_of(const struct arrived *arrived) {
+    char host[INET6_ADDRSTRLEN] = "";
+    const struct sockaddr_storage *from = &arrived->stranger;
+    bool is_v6 = from->ss_family == AF_INET6;
+    const void *binary = is_v6 ? (const void *)&((const struct sockaddr_in6 *)from)->sin6_addr
+                               : (const void *)&((const struct sockaddr_in *)from)->sin_addr;
+    int port = ntohs(((const struct sockaddr_in *)from)->sin_port); /* in both at the same place */
+    bool named = arrived->has_stranger && inet_ntop(is_v6 ? AF_INET6 : AF_INET, binary, host, sizeof host) != NULL;
+    PyObject *types = PyDict_New();
+    for (int type = 0; type < PAYLOAD_TYPES && types != NULL; type++) {
+        if (arrived->types[type] == 0)
+            continue;
+        PyObject *key = PyLong_FromLong(type), *count = PyLong_FromUnsignedLongLong(arrived->types[type]);
+        if (key == NULL || count == NULL || PyDict_SetItem(types, key, count) != 0)
+            Py_CLEAR(types);
+        Py_XDECREF(key);
+        Py_XDECREF(count);
+    }
+    if (types == NULL)
+        return NULL;
+    unsigned long long unproved = arrived->unproved;
+    return named ? Py_BuildValue("(K(si)N)", unproved, host, port, types) : Py_BuildValue("(KON)", unproved, Py_None, types);
+}
+
+static PyObject *relay_arrived(PyObject *self, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"stream", NULL};
+    struct arrived arrived[2];
+    struct command command = {.kind = ARRIVED, .arrived = arrived};
+    long long stream;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "L", names, &stream))
+        return NULL;
+    command.stream = stream;
+    if (!run_command(self, &command))
+        return NULL;
+    PyObject *caller = arrived_of(&arrived[CALLER]), *agent = arrived_of(&arrived[AGENT]);
+    PyObject *both = caller == NULL || agent == NULL ? NULL : PyTuple_Pack(2, caller, agent);
+    Py_XDECREF(caller);
+    Py_XDECREF(agent);
+    return both;
+}
+
 static PyObject *relay_close_stream(PyObject *self, PyObject *args, PyObject *kwargs) {
     return count_stream(self, args, kwargs, CLOSE_STREAM);
 }
@@ -322,6 +365,7 @@ static PyMethodDef relay_methods[] = {
     {"take_digits", WITH_KEYWORDS(relay_take_digits)},
     {"take_events", relay_take_events_method, METH_NOARGS, NULL},
     {"counters", WITH_KEYWORDS(relay_counters)},
+    {"arrived", WITH_KEYWORDS(relay_arrived)},
     {"close_stream", WITH_KEYWORDS(relay_close_stream)},
     {"__reduce__", refuse_pickle, METH_NOARGS, NULL},
     {"__reduce_ex__", refuse_pickle, METH_O, NULL},

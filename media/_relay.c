@@ -121,7 +121,8 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
     int index = 2 * leg + !is_rtp; /* of what it is, wherever it came */
     struct counters *here = &stream->counters[leg], *there = &stream->counters[other];
     struct rtp rtp;
-    bool waits = from->source.latch && !from->source.locked;
+    bool waits = source_waits(&from->source, &address, now_ms), was_locked = from->source.locked;
+    struct arrived *arrived = &stream->arrived[leg];
     struct crypto *crypto = oversized ? NULL : stream->crypto[leg];
     uint8_t *scratch = packet + SPACING;
     bool is_clear = crypto == NULL || (waits && crypto_open(crypto, is_rtp, packet, &length, scratch));
@@ -129,19 +130,29 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
     if (valid && on_rtp && stream->mask.types_known) /* elsewhere it need not be RTP: a fax's is not */
         valid = rtp_parse(packet, length, &rtp);
     const struct source *paired = on_rtp ? NULL : &stream->endpoints[from->index - 1].source;
-    if (!source_admits(&from->source, paired, &address, valid)) {
+    if (!source_admits(&from->source, paired, &address, valid, now_ms)) {
         here->strangers++;
+        if (waits && !is_clear)
+            arrived->unproved++;
+        arrived->stranger = address;
+        arrived->has_stranger = true;
         explicit_bzero(packet, length);
         return true;
     }
     here->received++;
+    if (on_rtp && waits && was_locked) /* another was taken for it: its RTCP, too */
+        from[1].source.locked = false;
     if (!is_clear && !waits)
         is_clear = crypto_open(crypto, is_rtp, packet, &length, scratch);
+    if (!is_clear)
+        arrived->unproved++;
     struct decision *decision = relay->decision;
     decision_begin(decision, packet, length);
     decision->verdict = MALFORMED;
-    if (!oversized && is_clear && is_rtp && rtp_parse(packet, length, &rtp) && !rtp_is_rtcp(&rtp))
+    if (!oversized && is_clear && is_rtp && rtp_parse(packet, length, &rtp) && !rtp_is_rtcp(&rtp)) {
+        arrived->types[rtp.type]++;
         arrivals_take(&stream->arrivals[leg], &rtp, stream->clock, now_ms, stream->mask.kinds[rtp.type] != TYPE_EVENT);
+    }
     if (!oversized && is_clear)
         decide(relay, stream, index, packet, length, now_ms);
     if (!is_rtp && !oversized && is_clear && rtcp_reception(packet, length, &here->lost, &here->jitter))

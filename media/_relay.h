@@ -21,6 +21,7 @@ struct stream {
     struct endpoint endpoints[SOCKETS];
     struct counters counters[2];
     struct arrivals arrivals[2];
+    struct arrived arrived[2];
     int clock; /* of the audio, in Hz */
     bool muxed[2]; /* of each leg: RTCP on the RTP port (RFC 5761) */
     struct crypto *crypto[2]; /* of each leg; NULL: in clear */

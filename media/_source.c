@@ -78,10 +78,21 @@ void source_set(struct source *source, const struct sockaddr_storage *signalled,
         source->signalled = source->current = *signalled;
 }
 
-bool source_admits(struct source *source, const struct source *paired, const struct sockaddr_storage *from, bool valid) {
+/* The SDP's own address, while another of its network is locked and the grace lasts. */
+static bool is_better(const struct source *source, const struct sockaddr_storage *from, int64_t now_ms) {
+    return source->locked && now_ms < source->locked_ms + EXACT_GRACE_MS && source_same(&source->signalled, from) &&
+           !source_same(&source->current, from);
+}
+
+bool source_waits(const struct source *source, const struct sockaddr_storage *from, int64_t now_ms) {
+    return source->latch && (!source->locked || is_better(source, from, now_ms));
+}
+
+bool source_admits(struct source *source, const struct source *paired, const struct sockaddr_storage *from, bool valid,
+                   int64_t now_ms) {
     if (!source->present)
         return false;
-    if (!source->latch || source->locked)
+    if (!source_waits(source, from, now_ms))
         return source_same(&source->current, from);
     if (!valid)
         return false;
@@ -96,5 +107,6 @@ bool source_admits(struct source *source, const struct source *paired, const str
         return false;
     source->current = *from;
     source->locked = true;
+    source->locked_ms = now_ms;
     return true;
 }

@@ -233,6 +233,9 @@ static __attribute__((noinline)) int apply(struct relay *relay, struct command *
     case COUNTERS:
         tell_counters(stream, command->counters);
         return 0;
+    case ARRIVED:
+        memcpy(command->arrived, stream->arrived, sizeof stream->arrived);
+        return 0;
     case CLOSE_STREAM:
         tell_counters(stream, command->counters);
         close_stream(relay, at);

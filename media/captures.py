@@ -14,7 +14,7 @@ from media.capture.capture import Capture
 from media.capture.messages import Limits
 from media.capture.vault import SIZE
 from media.engine import Session
-from media.events import CaptureChanged, CaptureId, Field, SessionId
+from media.events import CaptureChanged, CaptureId, CaptureState, Field, SessionId
 from media.payers import Payers
 from media.settings import MediaSettings
 from provider_adapters.payment import Approved, Charge, Failed, Outcome, Unknown, outcome_type
@@ -72,6 +72,14 @@ class Captures:
     def runs(self, session: SessionId) -> bool:
         """Whether a card is being keyed or charged in this session: its mask must not go off."""
         return session in self._running
+
+    def keying(self) -> list[Session]:
+        """The sessions in which a card is being keyed from what media itself receives."""
+        return [
+            running.session
+            for running in self._running.values()
+            if running.capture.state is CaptureState.COLLECTING and not running.by_info
+        ]
 
     def find(self, session: SessionId, capture_id: CaptureId) -> Capture[SecretMemory] | None:
         running = self._running.get(session)

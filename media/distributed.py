@@ -88,7 +88,7 @@ class DistributedMedia(MediaService):
         async with self._turns.setdefault(command.session, asyncio.Lock()):
             connection.send(await self._carried_out(command))
         if self._b2bua is not connection and command.session in self._sessions:
-            self._orphans.setdefault(command.session, 0)  # its b2bua was lost meanwhile
+            self._orphans.add([self._sessions[command.session]])  # its b2bua was lost meanwhile
 
     def _take_off(self, command: SetMask, answer: Answer) -> None:
         failed = Refused(serial=command.serial, reason="an error in the media process")

@@ -284,8 +284,12 @@ class LegCounters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionClosed(Answer, frozen=True, kw_only=True, tag="closed"):
+    """`caller_types`, `agent_types`: how many packets of each payload type came in the first m-line."""
+
     caller: LegCounters
     agent: LegCounters
+    caller_types: dict[int, int] = {}
+    agent_types: dict[int, int] = {}
 
 
 class Counted(Answer, frozen=True, kw_only=True, tag="counted"):
@@ -322,6 +326,37 @@ class KeyingChanged(Message, frozen=True, kw_only=True, tag="keying"):
     keying: bool
 
 
+class DeafReason(StrEnum):
+    """Why nothing of the customer's has been accepted."""
+
+    NO_PACKET = "no_packet"
+    OTHER_SOURCE = "other_source"  # packets came from elsewhere than SDP says
+    NOT_AUTHENTIC = "not_authentic"  # their SRTP does not prove them
+    ON_HOLD = "on_hold"  # one end has asked that nothing be sent
+
+
+class Deaf(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing of the customer's was accepted since a capture began. `packets` were refused; `address`: of the newest of them."""
+
+    reason: DeafReason
+    packets: int = 0
+    address: str | None = None
+
+
+class LineChanged(Message, frozen=True, kw_only=True, tag="line"):
+    """Whether the customer is heard while a capture collects; `deaf` None: yes, or nothing collects any more."""
+
+    session: SessionId
+    deaf: Deaf | None = None
+
+
+class SessionSilent(Message, frozen=True, kw_only=True, tag="silent"):
+    """No packet was accepted from either side for `seconds`. Said again each time that so long has passed."""
+
+    session: SessionId
+    seconds: float
+
+
 class SessionLost(Message, frozen=True, kw_only=True, tag="session_lost"):
     """What relayed this session is gone, and the session with it: it need not be closed."""
 
@@ -344,4 +379,4 @@ AnyCommand = (
     | CountSessions
 )
 AnyAnswer = Done | Refused | SessionOpened | SessionClosed | Counted
-AnyNews = CaptureChanged | KeyingChanged | SessionLost
+AnyNews = CaptureChanged | KeyingChanged | LineChanged | SessionSilent | SessionLost

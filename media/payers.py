@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 
 from media.events import PayerFault
+from media.peer import NAMED, Peer
 from provider_adapters.pipe import PayerGone, PayerPipe
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
@@ -50,10 +51,15 @@ class Payers:
             self._ready.remove(pipe)
             pipe.close()
 
-    async def receive(self, channel: socket.socket, on_decoder: Callable[[int], None] = os.close) -> None:
+    async def receive(
+        self, channel: socket.socket, on_decoder: Callable[[int], None] = os.close, peer: Peer | None = None
+    ) -> None:
         """Take in payers from the supervisor until it closes the channel. Owns `channel`.
 
-        A socket to a decoder process comes the same way, and goes to `on_decoder`, which owns it from then on."""
+        A socket to a decoder process comes the same way, and goes to `on_decoder`, which owns it from then on; so does the
+        name of the process that is b2bua, which goes to `peer`."""
+        if peer is not None:
+            peer.anybody = False
         loop = asyncio.get_running_loop()
         channel.setblocking(False)
         self._channel = channel
@@ -61,7 +67,7 @@ class Payers:
 
         def readable() -> None:
             try:
-                message, descriptors, _, _ = socket.recv_fds(channel, 16, _MOST_AT_ONCE)
+                message, descriptors, _, _ = socket.recv_fds(channel, 64, _MOST_AT_ONCE)
             except BlockingIOError:
                 return
             except OSError:
@@ -70,6 +76,9 @@ class Payers:
                 loop.remove_reader(channel)
                 if not ended.done():
                     ended.set_result(None)
+            if peer is not None and message.startswith(NAMED):
+                peer.name(message)
+                return
             if message in FAULTS:
                 self._fault = FAULTS[message]
                 return

@@ -51,8 +51,11 @@ from media.events import (
     SubmitCapture,
     WidenSession,
 )
+from media.line_watch import LOOK, Watch
 from media.mline import Interface
+from media.orphans import Orphans
 from media.payers import Payers
+from media.peer import Peer
 from media.ports import NoPorts, PortPairs
 from media.sessions import RelayedSession, own, send_key
 from media.settings import MaskTimes, MediaSettings
@@ -75,7 +78,8 @@ class MediaService:
         self._realtime = settings.realtime
         self._gather, self._masked_gather = settings.gather, settings.masked_gather
         self._quiet_time = settings.quiet_time
-        self._orphans: dict[SessionId, int] = {}  # sessions whose b2bua is gone, and the packets they had received
+        self._orphans = Orphans()
+        self._watch = Watch(settings.media_timeout)
         self._range = (*settings.port_range(), settings.dscp)
         self._own = Interface(address=settings.address, advertised=settings.advertised or settings.address)
         self._ports: dict[str, PortPairs] = {}  # by address
@@ -93,6 +97,7 @@ class MediaService:
         self._numbers = itertools.count(1).__next__
         self._leaks = 0  # that the canary stopped
         self._b2bua: FrameConnection[AnyCommand] | None = None
+        self.peer = Peer()
 
     async def start(self) -> None:
         """Start the media threads and listen to what they report."""
@@ -118,17 +123,22 @@ class MediaService:
     # --- b2bua ----------------------------------------------------------------------------------------------------
 
     def accept(self) -> FrameConnection[AnyCommand]:
-        """One connection of b2bua. A newer one takes over; the older is closed."""
-        if self._b2bua is not None:
-            self._b2bua.close()
-            self._lose_b2bua()
+        """A connection that `peer` may admit as b2bua's."""
         connection: FrameConnection[AnyCommand] = FrameConnection(
             cast("type[AnyCommand]", AnyCommand), lambda command: self._heard(connection, command)
         )
+        connection.made = lambda end: self.peer.admits(end) and self._take_over(connection)
         connection.lost = lambda error: self._lost(connection, error)
+        return connection
+
+    def _take_over(self, connection: FrameConnection[AnyCommand]) -> bool:
+        """A newer connection of b2bua's; the older is closed."""
+        if self._b2bua is not None:
+            self._b2bua.close()
+            self._lose_b2bua()
         self._b2bua = connection
         logger.info("b2bua connected", sessions=len(self._sessions))
-        return connection
+        return True
 
     def _lost(self, connection: FrameConnection[AnyCommand], error: Exception | None) -> None:
         if isinstance(error, BadFrame):
@@ -141,28 +151,24 @@ class MediaService:
         logger.warning("b2bua lost", sessions=len(self._sessions), why="what is masked stays masked")
         self._captures.b2bua_gone()
         self._unmasking.give_up_all("b2bua is lost")
-        self._orphans |= {session.id: session.received() for session in self._sessions.values()}
+        self._orphans.add(self._sessions.values())
 
     async def end_quiet_orphans(self) -> None:
-        """Close, for ever, what has lost its b2bua and received nothing between two looks."""
+        """Close, for ever, what has lost its b2bua and has fallen silent."""
         while True:
             await asyncio.sleep(self._quiet_time)
-            for session_id, before in tuple(self._orphans.items()):
-                try:
-                    self._look_at_orphan(session_id, before)
-                except Exception as error:  # the others' turn still comes
-                    logger.error("an orphan could not be looked at", session=session_id, exc_info=error)
+            for session_id in self._orphans.silent(self._sessions.get):
+                logger.info("closed an orphan", session=session_id)
+                self._close(session_id)
 
-    def _look_at_orphan(self, session_id: SessionId, before: int) -> None:
-        session = self._sessions.get(session_id)
-        if session is None:
-            del self._orphans[session_id]
-        elif session.received() == before:
-            logger.info("closed an orphan", session=session_id)
-            del self._orphans[session_id]
-            self._close(session_id)
-        else:
-            self._orphans[session_id] = session.received()
+    async def watch_lines(self) -> None:
+        """Say, for ever, who is not heard."""
+        while True:
+            await asyncio.sleep(LOOK)
+            keying = [each for each in self._captures.keying() if isinstance(each, RelayedSession)]
+            relayed = [each for each in self._sessions.values() if isinstance(each, RelayedSession)]
+            for news in self._watch.look(keying, relayed, asyncio.get_running_loop().time()):
+                self._tell(news)
 
     def _heard(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
         if isinstance(command, SetMask | CloseSession):
@@ -222,7 +228,9 @@ class MediaService:
                 reason = send_key(session, command)
             case CloseSession():
                 caller, agent = self._close(session.id)
-                return SessionClosed(serial=command.serial, caller=caller, agent=agent)
+                came = session.came if isinstance(session, RelayedSession) else ({}, {})
+                types = {"caller_types": came[0], "agent_types": came[1]}
+                return SessionClosed(serial=command.serial, caller=caller, agent=agent, **types)
             case ResetCapture() | SubmitCapture() | CancelCapture():
                 reason = self._capture(command)
         return done if reason is None else Refused(serial=command.serial, reason=reason)
@@ -345,8 +353,9 @@ async def run(settings: MediaSettings, times: MaskTimes, path: Path, payers_chan
     await service.start()
     tasks = BackgroundTasks()
     tasks.start(service.end_quiet_orphans(), "orphans")
+    tasks.start(service.watch_lines(), "lines")
     if payers_channel is not None:
-        tasks.start(payers.receive(payers_channel, service.take_decoder), "payers")
+        tasks.start(payers.receive(payers_channel, service.take_decoder, service.peer), "payers")
     path.unlink(missing_ok=True)  # noqa: ASYNC240  # before anything is served
     before = os.umask(0o177)
     try:

@@ -17,6 +17,7 @@ from media.decoded import NUMBERS
 from media.engine import Session
 from media.events import LegCounters, Masking, MaskPolicy, SendKey, SessionId, Side
 from media.hold import BLOCK_SECONDS, Policy
+from media.line_watch import Heard
 from media.mline import DecodedCodec, LocalStream, RemoteStream
 from media.ports import PortPairs
 from tonewall.log import get_logger
@@ -100,6 +101,10 @@ class RelayedSession:
         self._types: list[_Types] = []
         self._capturing: list[int] = []
         self._hears_tones = False
+        self.came: tuple[dict[int, int], ...] = (
+            {},
+            {},
+        )  # once closed: packets of each payload type in the first stream
         with ExitStack() as undo:
             undo.callback(self.close)
             self.widen(count)
@@ -205,11 +210,31 @@ class RelayedSession:
 
     def received(self) -> int:
         """Packets received on either leg since the session opened."""
-        return sum(self.relay.counters(number)[f"{side.value}_received"] for number in self.streams for side in Side)
+        return sum(self.received_by_leg().values())
+
+    def received_by_leg(self) -> dict[Side, int]:
+        """The same, of each leg."""
+        counted = [self.relay.counters(number) for number in self.streams]
+        return {side: sum(counters[f"{side.value}_received"] for counters in counted) for side in Side}
+
+    def heard(self) -> Heard:
+        """What has come from the customer, and to its ports from others."""
+        accepted = refused = unproved = 0
+        address = None
+        for number in self.streams:
+            counters = self.relay.counters(number)
+            failed, stranger, _ = self.relay.arrived(number)[CALLER]
+            accepted += counters["caller_received"] - counters["caller_malformed"]
+            refused += counters["caller_strangers"]
+            unproved += failed
+            address = "{}:{}".format(*stranger) if stranger is not None else address
+        return Heard(accepted, refused, unproved, address)
 
     def close(self) -> tuple[LegCounters, LegCounters]:
         """Wipe and unbind; the final counters of the caller's and the agent's leg."""
         self._capturing = []
+        if self.streams:
+            self.came = tuple(types for _, _, types in self.relay.arrived(self.streams[0]))
         totals: dict[str, int] = {}
         while self.streams:
             for name, count in self.relay.close_stream(self.streams.pop()).items():

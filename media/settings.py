@@ -100,8 +100,11 @@ class MediaSettings(Section):
     number_pause: float = Field(
         6.0, gt=0, le=60, description="seconds without a key that end a card number which could be longer"
     )
+    media_timeout: float = Field(
+        90.0, ge=0, description="seconds without RTP or RTCP from either side that end a call, but on hold; 0: never"
+    )
     quiet_time: float = Field(
-        30.0, gt=0, description="seconds without RTP after which a session that lost its b2bua ends"
+        30.0, gt=0, description="seconds without RTP from a side after which a session that lost its b2bua ends"
     )
 
     @field_validator("address", "advertised")

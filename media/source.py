@@ -3,7 +3,8 @@
 Rule 1: without `latch`, only the exact address and port from SDP are heard.
 Rule 2: with `latch` (trunks with `nat = yes`), the first well-formed RTP packet from the SDP address's network
         (IPv4 /24, IPv6 /64) is locked as source and destination, until SDP names another address. Of what is not RTP
-        (T.38 over UDPTL) any datagram from there is.
+        (T.38 over UDPTL) any datagram from there is. The SDP's own address and port take the place of another of that network
+        for `EXACT_GRACE` seconds after that was locked: who races the peer from next door has not won.
 Rule 3: an SDP address that is private (RFC 1918, RFC 6598, link-local, RFC 4193) says nothing about where the packets
         will come from: there any network may be the first. This is the price of NAT; first come is trusted.
 Rule 4: RTCP is locked to the host of the locked RTP, so after it.
@@ -25,6 +26,9 @@ _PRIVATE: tuple[IPv4Network | IPv6Network, ...] = tuple(
 )  # fmt: skip
 
 
+EXACT_GRACE = 2.0
+
+
 @dataclass(slots=True)
 class Source:
     """One socket's peer. `signalled` None: no peer, nothing is admitted."""
@@ -33,6 +37,7 @@ class Source:
     latch: bool = False
     locked: bool = False
     current: Address | None = None
+    locked_at: float = 0.0
 
     def set(self, signalled: Address | None, latch: bool) -> None:
         """What SDP says. The same address again keeps what was locked."""
@@ -41,19 +46,25 @@ class Source:
         self.signalled = self.current = signalled
         self.latch, self.locked = latch, False
 
-    def admits(self, origin: Address, valid: bool, paired: Source | None = None) -> bool:
-        """Whether a packet from `origin` is the peer's. `paired`: the RTP source, where this one is its RTCP source."""
+    def admits(self, origin: Address, valid: bool, paired: Source | None = None, now: float = 0.0) -> bool:
+        """Whether a packet from `origin` is the peer's. `paired`: the RTP source, where this one is its RTCP source. `now` in
+        seconds of a steady clock."""
         if self.signalled is None:
             return False
-        if not self.latch or self.locked:
+        if not self.waits(origin, now):
             return origin == self.current
         host = ip_address(origin[0])
         if not valid or host.version != ip_address(self.signalled[0]).version:
             return False
         if not (_is_near(host, ip_address(self.signalled[0])) if paired is None else paired.is_locked_to(origin[0])):
             return False
-        self.current, self.locked = origin, True
+        self.current, self.locked, self.locked_at = origin, True, now
         return True
+
+    def waits(self, origin: Address, now: float) -> bool:
+        """Whether only a good packet from there would be admitted, and be locked."""
+        better = now < self.locked_at + EXACT_GRACE and origin == self.signalled != self.current
+        return self.latch and (not self.locked or better)
 
     def is_locked_to(self, host: str) -> bool:
         return self.locked and self.current is not None and self.current[0] == host

@@ -7,11 +7,14 @@ both ends are ours, so a bad frame is a bug or an intruder, never noise.
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar, cast
 
 import msgspec
+
+from tonewall.wiped_buffer import WipedProtocol
 
 LIMIT = 256 * 1024
 _LENGTH = struct.Struct(">I")
@@ -60,7 +63,7 @@ class Unpacker(Generic[T]):
             raise BadFrame("a frame that does not fit its type") from None
 
 
-class FrameConnection(asyncio.Protocol, Generic[T]):
+class FrameConnection(WipedProtocol, Generic[T]):
     """One connection: what it brings goes to `received`, its end to `lost`, with what was wrong, if anything was.
 
     What is sent within one turn of the loop leaves in one piece, and with it what was not urgent: to wake the other end costs
@@ -71,6 +74,7 @@ class FrameConnection(asyncio.Protocol, Generic[T]):
         self, kind: type[T], received: Callable[[T], None], lost: Callable[[Exception | None], None] | None = None
     ) -> None:
         self.lost = lost
+        self.made: Callable[[socket.socket], bool] | None = None  # whether its other end may stay
         self._received = received
         self._unpacker = Unpacker(kind)
         self._transport: asyncio.Transport | None = None
@@ -107,9 +111,15 @@ class FrameConnection(asyncio.Protocol, Generic[T]):
     # --- asyncio.Protocol ---------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self.made is not None and not self.made(transport.get_extra_info("socket")):
+            self.lost = None
+            cast("asyncio.Transport", transport).abort()
+            return
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
+        if self._transport is None:
+            return
         try:
             for message in self._unpacker.feed(data):
                 self._received(message)

@@ -80,6 +80,15 @@ def allow_many_files() -> int:
     return hard
 
 
+def started_at(pid: int) -> int | None:
+    """When a process started, in clock ticks since the machine did: with its id it names one process only. None: it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return int(text.rpartition(")")[2].split()[19])  # proc(5), field 22
+
+
 def ignore_hangup() -> None:
     """SIGHUP ends nothing: neither a terminal that closes nor whoever expects that settings are read again."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from b2bua.call import sdp
-from b2bua.call.codecs import Codec, named_codecs
+from b2bua.call.codecs import Codec, codecs_by_type
 
 
 def agreed_codec(one: sdp.SessionDescription, other: sdp.SessionDescription) -> Codec | None:
@@ -24,8 +26,18 @@ def agree_on_tones(one: sdp.SessionDescription, other: sdp.SessionDescription) -
     return any(mine.heard and yours.heard for mine, yours in zip(one.media, other.media, strict=False))
 
 
+def codec_that_came(described: sdp.SessionDescription, types: Mapping[int, int]) -> Codec | None:
+    """The audio codec of which most packets came. `types`: packets of each payload type, as `described` names them."""
+    named = _named(described)
+    counted = {codec: types.get(int(number), 0) for number, codec in named.items()}
+    codec = max(counted, key=lambda each: counted[each], default=None)
+    return codec if codec is not None and counted[codec] else None
+
+
 def _codecs(described: sdp.SessionDescription) -> list[Codec]:
+    return list(_named(described).values())
+
+
+def _named(described: sdp.SessionDescription) -> dict[str, Codec]:
     media = next((media for media in described.media if media.kind == "audio" and media.port), None)
-    if media is None:
-        return []
-    return named_codecs(media.formats, media.attributes("rtpmap"))
+    return {} if media is None else codecs_by_type(media.formats, media.attributes("rtpmap"))

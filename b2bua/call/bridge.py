@@ -24,6 +24,9 @@ from b2bua.call.route import Route, Trunks
 from b2bua.call.state import PHASES, Happening, Phase, step
 from media.events import CloseSession, OpenSession, SessionId, SessionOpened, Side
 
+# Recovery on timer expiry.
+_NO_MEDIA = leg.Carried(headers=(("Reason", 'Q.850;cause=102;text="no media"'),))
+
 
 @dataclass(slots=True)
 class Bridge:
@@ -144,6 +147,12 @@ class Bridge:
     def media_lost(self) -> list[CallCommand]:
         """The media process died, and every session with it."""
         return self._drop(Happening.MEDIA_LOST, "media lost", 503)
+
+    def media_silent(self) -> list[CallCommand]:
+        """Nothing has come from either side for too long. On hold that says nothing."""
+        if self.phase is not Phase.UP or self.told.held():
+            return []
+        return self._drop(Happening.MEDIA_LOST, "no media", 503, _NO_MEDIA)
 
     def shut_down(self) -> list[CallCommand]:
         return self._drop(Happening.SHUT_DOWN, "shut down", 503)
@@ -300,13 +309,16 @@ class Bridge:
         self.end, self.code = phrase, code
         return [ToLeg(self.route.near, leg.RejectLeg(code, phrase))]
 
-    def _drop(self, happening: Happening, reason: str, code: int) -> list[CallCommand]:
+    def _drop(
+        self, happening: Happening, reason: str, code: int, carried: leg.Carried = leg.NOTHING
+    ) -> list[CallCommand]:
         if self.phase is Phase.ENDED:
             return []
         answered, invited = self.phase is Phase.UP, self.phase is not Phase.OPENING
         self._move(happening)
-        near: leg.LegCommand = leg.HangUpLeg(reason) if answered else leg.RejectLeg(code, "Service Unavailable")
-        return self._over(reason, code, near=near, far=leg.HangUpLeg(reason) if invited else None)
+        goodbye = leg.HangUpLeg(reason, carried)
+        near: leg.LegCommand = goodbye if answered else leg.RejectLeg(code, "Service Unavailable")
+        return self._over(reason, code, near=near, far=goodbye if invited else None)
 
     def _gone(
         self, side: Side, happening: Happening, reason: str, code: int | None, carried: leg.Carried

@@ -16,6 +16,7 @@ from b2bua.call.answers import Answers
 from b2bua.call.bridge import Bridge
 from b2bua.call.cdr import CallRecord, Ledger
 from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg
+from b2bua.call.deafness import LineFault, line_fault
 from b2bua.call.descriptions import OTHER, Lent
 from b2bua.call.loan import Loan
 from b2bua.call.muted import muted
@@ -31,16 +32,19 @@ from media.events import (
     AnyNews,
     CaptureChanged,
     CloseSession,
+    Deaf,
     Done,
     Field,
     KeyingChanged,
     LegCounters,
+    LineChanged,
     OpenSession,
     Refused,
     SendKey,
     SessionClosed,
     SessionId,
     SessionOpened,
+    SessionSilent,
     SetMask,
     SetRemote,
     Side,
@@ -80,7 +84,11 @@ class Call:
     recorded: bool = False
     ledger: Ledger = field(default_factory=Ledger)
     _counters: dict[Side, LegCounters] = field(default_factory=dict)
-    _shown: tuple[CallState | None, MaskStage, bool, CaptureView | None] | None = None  # what changes in a view
+    _types: dict[Side, dict[int, int]] = field(default_factory=dict)  # packets of each payload type that came
+    _deaf: Deaf | None = None
+    _shown: tuple[CallState | None, MaskStage, bool, CaptureView | None, LineFault | None] | None = (
+        None  # what changes in a view
+    )
 
     @classmethod
     def begin(
@@ -218,6 +226,7 @@ class Call:
             case _, SessionClosed():
                 self.closed = True
                 self._counters = {Side.CALLER: answer.caller, Side.AGENT: answer.agent}
+                self._types = {Side.CALLER: answer.caller_types, Side.AGENT: answer.agent_types}
             case SetMask(), Done() | Refused() if self.ended_at is None:
                 commands = self.payment.mask_answered(command, answer, now)
             case SendKey(), _:
@@ -243,7 +252,19 @@ class Call:
         if isinstance(news, KeyingChanged):
             self.payment.keying_changed(news)
             return self._after([], now)
+        if isinstance(news, LineChanged):
+            self._deaf = news.deaf
+            return self._after([], now)
+        if isinstance(news, SessionSilent):
+            return self._after(self.bridge.media_silent(), now)
         return self._after(self.bridge.media_lost(), now)
+
+    def _line_fault(self) -> LineFault | None:
+        return (
+            None
+            if self._deaf is None or self.ended_at is not None
+            else line_fault(self._deaf, held=self.bridge.told.held())
+        )
 
     def media_lost(self, now: float) -> list[CallCommand]:
         self.payment.media_lost()
@@ -303,6 +324,7 @@ class Call:
             mask=self.payment.mask_stage,
             still_keying=self.payment.keying,
             capture=self.payment.view,
+            line_fault=self._line_fault(),
         )
 
     # --- inside ---------------------------------------------------------------------------------------------------
@@ -324,7 +346,13 @@ class Call:
         if gone is not None:  # to a leg that is over there is nothing to say
             commands = [each for each in commands if not (isinstance(each, ToLeg) and each.side is gone)]
         payment = self.payment
-        changing = (_STATES.get(self.bridge.phase), payment.mask_stage, payment.keying, payment.view)
+        changing = (
+            _STATES.get(self.bridge.phase),
+            payment.mask_stage,
+            payment.keying,
+            payment.view,
+            self._line_fault(),
+        )
         if changing != self._shown:
             self._shown = changing
             commands = [*commands, Show(self.view())]
@@ -342,7 +370,7 @@ class Call:
 
     def record(self, now: float) -> CallRecord:
         """What is known of the call by now; the whole of it once the call is `over`."""
-        codec = self.bridge.told.codec()
+        codecs = {side: self.bridge.told.codec(side, self._types.get(side, {})) for side in Side}
         return CallRecord(
             call=self.id,
             direction=self.direction,
@@ -356,6 +384,6 @@ class Call:
             withheld=self.relayed.withheld,
             transfers=self.ledger.transfers,
             captures=tuple(self.payment.records),
-            caller_leg=self.ledger.record(Side.CALLER, codec, self._counters.get(Side.CALLER)),
-            agent_leg=self.ledger.record(Side.AGENT, codec, self._counters.get(Side.AGENT)),
+            caller_leg=self.ledger.record(Side.CALLER, codecs[Side.CALLER], self._counters.get(Side.CALLER)),
+            agent_leg=self.ledger.record(Side.AGENT, codecs[Side.AGENT], self._counters.get(Side.AGENT)),
         )

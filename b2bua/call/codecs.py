@@ -163,6 +163,11 @@ _NO_CODEC = frozenset({"telephone-event", "cn", "red", "tone"})
 @lru_cache(maxsize=256)
 def named_codecs(formats: tuple[str, ...], maps: tuple[str, ...]) -> list[Codec]:
     """Those that can be named, in order."""
+    return list(codecs_by_type(formats, maps).values())
+
+
+def codecs_by_type(formats: tuple[str, ...], maps: tuple[str, ...]) -> dict[str, Codec]:
+    """The same, by payload type."""
     codecs = dict(_STATIC)
     for value in maps:
         number, _, encoding = value.strip().partition(" ")
@@ -170,8 +175,8 @@ def named_codecs(formats: tuple[str, ...], maps: tuple[str, ...]) -> list[Codec]
         rate = rate.partition("/")[0]
         if small(number) and name and rate.isascii() and rate.isdigit() and 0 < len(rate) <= 6 and int(rate):
             codecs[number] = Codec(name[:32].upper(), int(rate))
-    found = [codecs[number] for number in formats if number in codecs]
-    return [codec for codec in found if codec.name.lower() not in _NO_CODEC]
+    found = {number: codecs[number] for number in formats if number in codecs}
+    return {number: codec for number, codec in found.items() if codec.name.lower() not in _NO_CODEC}
 
 
 def clock_rate(kind: str, formats: tuple[str, ...], maps: Iterable[str]) -> int:

@@ -6,10 +6,11 @@ Rule 2: a description that changes has a higher version; one that does not is se
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from b2bua.call import sdes, sdp
-from b2bua.call.agreement import agree_on_keys, agree_on_tones, agreed_codec
+from b2bua.call.agreement import agree_on_keys, agree_on_tones, agreed_codec, codec_that_came
 from b2bua.call.answer_fit import fitted
 from b2bua.call.codecs import Codec, OtherAudio
 from b2bua.call.command import ToMedia
@@ -83,9 +84,18 @@ class Descriptions:
         """Whether both ends agreed on audio in which media hears keys as tones."""
         return self.complete and agree_on_tones(*self.said.values())
 
-    def codec(self) -> Codec | None:
-        """The audio codec that the two ends last agreed on; None where they never did."""
-        return agreed_codec(*self.said.values()) if self.complete else None
+    def codec(self, side: Side, types: Mapping[int, int]) -> Codec | None:
+        """The audio codec that a side sent most of, by what came (`types`: packets of each payload type); where nothing came, the
+        one that the two ends last agreed on; None where they never did."""
+        if not self.complete:
+            return None
+        known = reversed(self._known(side))  # what it was told first: it sends by that
+        came = next((codec for each in known if (codec := codec_that_came(each, types)) is not None), None)
+        return came or agreed_codec(*self.said.values())
+
+    def held(self) -> bool:
+        """Whether one end keeps the other on hold."""
+        return any(holds(described) for described in self.said.values())
 
     def learn(self, side: Side, body: bytes) -> bool:
         """Take what a leg's peer offers. False: it cannot be relayed, and nothing has changed."""

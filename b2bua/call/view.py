@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from b2bua.call.deafness import LineFault
 from media.events import Field, FieldProgress
 from provider_adapters.payment import Outcome
 
@@ -76,6 +77,7 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     mask: MaskStage = MaskStage.OFF
     still_keying: bool = False  # the customer keys though the payment is over; nothing of it reaches the agent
     capture: CaptureView | None = None  # the newest capture of this call
+    line_fault: LineFault | None = None  # why nothing of the customer is heard, while a card is to be keyed
 
 
 class HopView(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ def directory(settings: Settings) -> Finding:
     """The directory of sockets: ours alone."""
     path, what = settings.signalling.general.directory, "directory"
     if not os.path.exists(path):  # which is False, not an error, where we may not look
-        if why := _none_made_below(path):
+        if why := _none_made_below(path) or _open_to_others(path):
             return fault(what, f"[general] directory: {path} is missing and cannot be made: {why}")
         return good(what, f"{path} is made at the start")
     found = path.stat()
@@ -36,6 +36,8 @@ def directory(settings: Settings) -> Finding:
         return fault(
             what, f"[general] directory: {path} belongs to {_user(found.st_uid)}, and we are {_user()}: chown it"
         )
+    if why := _open_to_others(path):
+        return fault(what, f"[general] directory: {why}")
     if why := _not_writable(path):
         return fault(what, f"[general] directory: {why}")
     if found.st_mode & 0o077:
@@ -131,6 +133,22 @@ def _nearest(path: Path) -> Path:
     while not os.path.exists(path):
         path = path.parent
     return path
+
+
+def _open_to_others(path: Path) -> str | None:
+    """Why somebody else could put a socket of theirs in the place of ours: the directory itself, or one above it, is theirs to
+    change."""
+    path = path.resolve()
+    for each in (path, *path.parents):
+        if not os.path.exists(each):
+            continue
+        found = each.stat()
+        if found.st_uid not in (0, os.geteuid()):
+            return f"{path}: {each} belongs to {_user(found.st_uid)}, who could replace what is in it; choose another place"
+        writable = found.st_mode & 0o022
+        if writable and (each == path or not found.st_mode & stat.S_ISVTX):
+            return f"{path}: others may write to {each}: chmod go-w {each}"
+    return None
 
 
 def _none_made_below(path: Path) -> str | None:

@@ -95,6 +95,7 @@ class Framer:
         if not self._whole or len(self._waiting) < self._whole:
             return None
         message = bytes(self._waiting[: self._whole])
+        self._waiting[: self._whole] = bytes(self._whole)  # what is deleted stays in memory for a while
         del self._waiting[: self._whole]
         self._searched = self._whole = 0
         return Framed(message)

@@ -4,7 +4,7 @@ Rule 1: what the peer asks is reported and waits for RespondLeg; of what waits t
 Rule 2: a request of ours that is refused changes nothing but its asker's mind; 481 ends the dialog (RFC 3261 section
         12.2.1.2), any other code does not (RFC 5057 section 5.1).
 Rule 3: a leg that ends leaves no request of its peer's unanswered.
-Rule 4: they may hold keys: none is written out with its leg.
+Rule 4: they may hold keys: none is written out with its leg, and no transaction keeps a body (reception.py).
 """
 
 from __future__ import annotations

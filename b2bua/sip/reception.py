@@ -190,6 +190,8 @@ class Reception:
             self._in_dialog(request)
         elif (peer := proved or self._sender(request)) is not None:
             self._outside(request, peer)
+        if request.method in METHODS:  # handed on, if at all; its transaction knows repetitions without it
+            request.body, request.parts = b"", ()
 
     def _sender(self, request: Request) -> Peer | None:
         """The trunk that a request outside of a dialog comes from. None: it was challenged, or refused."""

@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 
 from b2bua.sip.framer import Broken, Framed, Framer, Ping, Pong
 from b2bua.sip.hop import Bind, Hop, Transport
+from tonewall.wiped_buffer import WipedProtocol
 
 _PING, _PONG = b"\r\n\r\n", b"\r\n"
 
@@ -46,7 +47,7 @@ class Owner(Protocol):
     def closed(self, connection: Connection, reason: str) -> None: ...
 
 
-class Connection(asyncio.Protocol):
+class Connection(WipedProtocol):
     """One connection. `flow`: its number. `hop`: its other end. `bind`: which of our addresses it belongs to."""
 
     def __init__(

@@ -113,7 +113,7 @@ def test_b2bua_sees_of_media_and_payer_only_their_vocabulary(module: Module):
     if module.name == "b2bua.doctor.machine":
         allowed |= {"media._core", "media.locked"}  # whether it is there, and how much memory it locks
     if module.name == "b2bua.supervise":
-        allowed |= {"media.locked"}
+        allowed |= {"media.locked", "media.peer"}  # which process media takes for b2bua
     if module.name == "b2bua.doctor.reach":
         allowed |= {"media.examine"}  # whether rtpengine servers do what they should
     if within(module.name, "b2bua.demo"):

@@ -614,3 +614,36 @@ def test_a_real_time_thread_relays_or_says_that_it_may_not(rig):
         assert received(other.agent.rtp) == rtp(1)
     with pytest.raises(RuntimeError, match="not running"):
         Relay().go_first()
+
+
+def test_the_address_of_the_sdp_takes_the_place_of_whoever_was_faster(rig):
+    rig.connect(AGENT, rig.agent)
+    rig.connect(CALLER, rig.caller, latch=True)
+    faster = bound()
+    faster.sendto(rtp(1), (HOST, rig.caller.rtp_port))
+    assert received(rig.agent.rtp) == rtp(1)
+    rig.caller.send(b"\x80garbage")
+    rig.counted("caller_strangers", 1)
+    rig.caller.send(rtp(2))
+    assert received(rig.agent.rtp) == rtp(2)
+    faster.sendto(rtp(3), (HOST, rig.caller.rtp_port))
+    rig.counted("caller_strangers", 2)
+    rig.agent.send(rtp(9))
+    assert received(rig.caller.rtp) == rtp(9)
+    faster.close()
+
+
+def test_what_arrived_is_counted_by_payload_type_and_the_newest_stranger_named(rig):
+    rig.connect(AGENT, rig.agent)
+    rig.connect(CALLER, rig.caller)
+    stranger = bound(OTHER_NETWORK)
+    stranger.sendto(rtp(1), (HOST, rig.caller.rtp_port))
+    rig.counted("caller_strangers", 1)
+    rig.caller.send(rtp(2))
+    rig.caller.send(rtp(3))
+    assert received(rig.agent.rtp) == rtp(2)
+    assert received(rig.agent.rtp) == rtp(3)
+    caller, agent = rig.relay.arrived(7)
+    assert caller == (0, stranger.getsockname()[:2], {rtp(2)[1] & 0x7F: 2})
+    assert agent == (0, None, {})
+    stranger.close()

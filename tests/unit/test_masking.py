@@ -7,7 +7,7 @@ import pytest
 from media.masking import Mask
 from media.rtp import Rtp, Ssrc, parse, serialise
 from media.sequence import TRACKS, Tracks
-from media.source import Source
+from media.source import EXACT_GRACE, Source
 
 SSRC = Ssrc(0xABCD)
 
@@ -152,11 +152,21 @@ def test_a_latch_admits_the_network_of_the_sdp_or_any_where_that_is_private(sign
     assert not source.admits((origin, 9), valid=False)
     assert source.admits((origin, 9), valid=True) is admitted
     if admitted:
-        assert not source.admits((signalled, 4000), valid=True)
+        assert not source.admits((signalled, 4000), valid=True, now=EXACT_GRACE)
         source.set((signalled, 4000), latch=True)
         assert source.current == (origin, 9)
         source.set((signalled, 4002), latch=True)
         assert source.current == (signalled, 4002)
+
+
+def test_the_address_of_the_sdp_takes_the_place_of_whoever_was_faster_for_a_short_time() -> None:
+    source = Source()
+    source.set(("192.0.2.1", 4000), latch=True)
+    assert source.admits(("192.0.2.66", 9), valid=True, now=10.0)
+    assert not source.admits(("192.0.2.67", 9), valid=True, now=10.5)
+    assert not source.admits(("192.0.2.1", 4000), valid=False, now=10.5)
+    assert source.admits(("192.0.2.1", 4000), valid=True, now=11.0)
+    assert not source.admits(("192.0.2.66", 9), valid=True, now=11.1)
 
 
 def test_rtcp_is_locked_to_the_host_of_the_locked_rtp():

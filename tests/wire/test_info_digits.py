@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.canary import CANARY, find_in_text, scan_process
+from tests.single_keys import find_orders
 from tests.stack import until
 from tests.wire.paying import charged, digits_sha256
 from tests.wire.test_transfer import Scene, events, scene
@@ -37,6 +40,8 @@ async def test_a_card_is_keyed_by_info_and_the_events_of_the_same_presses_do_not
             found = [scan_process(pid) for pid in at.stack.pids()["b2bua"]]
             assert found == [[]]
         assert (await at.stack.submit(at.call_id))["type"] == "approved"
+        if os.geteuid() == 0:
+            await nothing_in_order(at)
         assert (await charged(at.stack, "order-1"))["digits_sha256"] == digits_sha256()
         await until(lambda: at.old.rtp.heard, "speech at the agent's phone")
         assert events(at.old) == 0
@@ -50,6 +55,20 @@ async def test_a_card_is_keyed_by_info_and_the_events_of_the_same_presses_do_not
         records = await until(at.stack.records, "the call's record")
         assert records[0]["withheld"] == len(CANARY.keys)
     assert find_in_text([tmp_path]) == []
+
+
+async def nothing_in_order(at: Scene) -> None:
+    """In no process of Tonewall can the number be put together from its single keys, by anything that orders them."""
+    left = {}
+    for kind, pids in at.stack.pids().items():
+        for pid in pids:
+            orders, keys = await asyncio.to_thread(find_orders, pid)
+            assert orders == [], (kind, keys)
+            left[kind] = max(keys, left.get(kind, 0))
+    assert max(left.values()) <= 1, left
+    (signalling,) = at.stack.pids()["b2bua"]
+    limits = await asyncio.to_thread(Path(f"/proc/{signalling}/limits").read_text)
+    assert re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE)
 
 
 async def test_an_info_that_is_repeated_counts_once_and_one_that_is_no_key_ends_nothing(tmp_path: Path) -> None:

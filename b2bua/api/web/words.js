@@ -24,6 +24,10 @@ export function banner(call, capture) {
   if (call.masked && call.still_keying) {
     return { tone: "wait", icon: "warn", title: "The customer is still keying; nothing reaches you", text: "Ask them to stop." };
   }
+  if (running && call.line_fault) {
+    const from = call.line_fault.address ? ` (${call.line_fault.packets} packets from ${call.line_fault.address})` : "";
+    return { tone: "bad", icon: "warn", title: "The customer's phone is not heard", text: `No key can arrive. ${call.line_fault.detail}${from}` };
+  }
   if (call.mask === "held") {
     return { tone: "safe", icon: "shield", title: "The line is still protected", text: "The digits do not reach you until you open the line." };
   }

@@ -1,0 +1,110 @@
+"""Who is not heard: customers of whom nothing was accepted since their capture began, and sessions in which nothing comes at all.
+
+Rule 1: time and counters are given; nothing here reads a clock or a socket.
+Rule 2: a line is deaf when `DEAF_AFTER` seconds of a capture have brought nothing, and no more as soon as something is accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from media.events import AnyNews, Deaf, DeafReason, LineChanged, SessionId, SessionSilent
+
+DEAF_AFTER = 3.0
+LOOK = 0.5  # seconds between two looks
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What has come from a customer since the session opened. `refused`: from others, `address` the newest of them; `unproved`:
+    what SRTP does not prove."""
+
+    accepted: int = 0
+    refused: int = 0
+    unproved: int = 0
+    address: str | None = None
+
+
+@dataclass(slots=True)
+class LineWatch:
+    """The customers of captures that collect."""
+
+    _begun: dict[SessionId, tuple[float, Heard]] = field(default_factory=dict)
+    _deaf: dict[SessionId, Deaf] = field(default_factory=dict)
+
+    def look(self, collecting: Iterable[tuple[SessionId, Heard]], now: float) -> list[AnyNews]:
+        """All sessions in which a card is being keyed, and what has come in each."""
+        news: list[AnyNews] = []
+        present = dict(collecting)
+        for gone in self._begun.keys() - present.keys():
+            del self._begun[gone]
+            if self._deaf.pop(gone, None) is not None:
+                news.append(LineChanged(session=gone))
+        for session, heard in present.items():
+            since, before = self._begun.setdefault(session, (now, heard))
+            deaf = _deaf(before, heard) if now - since >= DEAF_AFTER and heard.accepted == before.accepted else None
+            if deaf != self._deaf.get(session):
+                news.append(LineChanged(session=session, deaf=deaf))
+                if deaf is None:
+                    del self._deaf[session]
+                else:
+                    self._deaf[session] = deaf
+        return news
+
+
+def _deaf(before: Heard, heard: Heard) -> Deaf:
+    unproved, refused = heard.unproved - before.unproved, heard.refused - before.refused
+    if unproved:
+        return Deaf(reason=DeafReason.NOT_AUTHENTIC, packets=unproved)
+    if refused:
+        return Deaf(reason=DeafReason.OTHER_SOURCE, packets=refused, address=heard.address)
+    return Deaf(reason=DeafReason.NO_PACKET)
+
+
+@dataclass(slots=True)
+class SilenceWatch:
+    """All sessions. `timeout` in seconds; 0: none is ever silent."""
+
+    timeout: float
+    _since: dict[SessionId, tuple[float, int]] = field(default_factory=dict)
+
+    def look(self, sessions: Iterable[tuple[SessionId, int]], now: float) -> list[AnyNews]:
+        """Each session, and how many packets have come in it from either side."""
+        before, self._since = self._since, {}
+        news: list[AnyNews] = []
+        for session, received in sessions:
+            since, count = before.get(session, (now, received))
+            if received != count:
+                since = now
+            elif now - since >= self.timeout:
+                news.append(SessionSilent(session=session, seconds=self.timeout))
+                since = now
+            self._since[session] = (since, received)
+        return news
+
+
+class Receives(Protocol):
+    """A session that is relayed here."""
+
+    id: SessionId
+
+    def heard(self) -> Heard: ...
+    def received(self) -> int: ...
+
+
+class Watch:
+    """Both, over all sessions. `timeout`: as of SilenceWatch."""
+
+    def __init__(self, timeout: float) -> None:
+        self._lines, self._silence = LineWatch(), SilenceWatch(timeout)
+        self._due = 0.0
+
+    def look(self, keying: Iterable[Receives], relayed: Iterable[Receives], now: float) -> list[AnyNews]:
+        """`keying`: those in which a card is being keyed. Counting all sessions takes time, so that is done more rarely."""
+        news = self._lines.look([(session.id, session.heard()) for session in keying], now)
+        if self._silence.timeout and now >= self._due:
+            self._due = now + max(1.0, self._silence.timeout / 10)
+            news += self._silence.look([(session.id, session.received()) for session in relayed], now)
+        return news

@@ -1,0 +1,64 @@
+"""Who may command media: a process by its id and its start, as the kernel says it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from b2bua.doctor import files
+from media.peer import NAMED, Peer, naming
+from tests.complaints import permit_error
+from tonewall.process import started_at
+
+
+@pytest.fixture
+def ends() -> tuple[socket.socket, socket.socket]:
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+
+
+def test_the_named_process_is_admitted_and_nobody_before_it_is_named(ends: tuple[socket.socket, socket.socket]) -> None:
+    permit_error("refused a connection to media.sock")
+    peer = Peer(anybody=False)
+    assert not peer.admits(ends[0])
+    peer.name(naming(os.getpid()))
+    assert peer.admits(ends[0])
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        peer.name(naming(other.pid))
+        assert not peer.admits(ends[0])
+        other.kill()
+    assert naming(other.pid) == b""
+
+
+def test_a_process_that_got_the_number_of_another_is_refused(ends: tuple[socket.socket, socket.socket]) -> None:
+    permit_error("refused a connection to media.sock")
+    started = started_at(os.getpid())
+    assert started is not None
+    peer = Peer(anybody=False)
+    peer.name(NAMED + f"{os.getpid()} {started - 1}".encode())
+    assert not peer.admits(ends[0])
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o722, 0o1777])
+def test_a_directory_that_others_may_write_is_refused(tmp_path: Path, mode: int) -> None:
+    place = tmp_path / "run"
+    place.mkdir()
+    place.chmod(mode)
+    assert (files._open_to_others(place) is not None) == bool(mode & 0o022)
+    place.chmod(0o700)
+    assert files._open_to_others(place) is None
+
+
+def test_a_directory_below_one_that_others_may_write_is_refused(tmp_path: Path) -> None:
+    open_place = tmp_path / "open"
+    open_place.mkdir()
+    open_place.chmod(0o777)
+    refusal = files._open_to_others(open_place / "run")
+    assert refusal is not None
+    assert f"chmod go-w {open_place}" in refusal
+    open_place.chmod(0o1777)  # sticky: nobody replaces what belongs to us
+    assert files._open_to_others(open_place / "run") is None
