@@ -167,6 +167,7 @@ def _plan(settings: SignallingSettings) -> Plan:
         media=media_kinds(settings),
         masks=masks(settings),
         other_audio=settings.general.other_audio,
+        most_media=settings.general.max_media,
         ring_time=settings.general.ring_time,
         guard_time=settings.general.guard_time,
         info=with_info_digits(settings),

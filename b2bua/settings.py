@@ -52,6 +52,9 @@ class GeneralSettings(MaskTimes):
         OtherAudio.DECODE,
         description="decode, refuse or mute: what becomes of audio codecs that the core does not know",
     )
+    max_media: int = Field(
+        8, ge=1, le=16, description="m-lines that a call may have at once; further ones are refused in place"
+    )
     ladders: int = Field(
         1000, ge=0, le=100_000, description="ended calls whose message flow is remembered (tonewall ladder); 0: none"
     )

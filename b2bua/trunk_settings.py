@@ -55,7 +55,9 @@ class TrunkSettings(Section):
     redirect: Literal["relay", "follow"] = Field(
         "relay", description="relay or follow: what becomes of a 3xx; followed only through this peer's own addresses"
     )
-    bind: str = Field("", description="which address of [general] listen calls to it leave by: a host or host:port")
+    bind: str = Field(
+        "", description="the address of [general] listen that its calls come in on and leave by: a host or host:port"
+    )
     tcp_switch: bool = Field(
         True, description="yes or no: requests too large for UDP go by TCP (RFC 3261 section 18.1.1)"
     )

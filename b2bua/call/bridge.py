@@ -49,7 +49,7 @@ class Bridge:
     @classmethod
     def of(cls, session: SessionId, route: Route, origin: int, seed: bytes) -> Bridge:
         """`origin`, `seed`: see Descriptions."""
-        told = Descriptions(session, origin, seed, other_audio=route.other_audio)
+        told = Descriptions(session, origin, seed, other_audio=route.other_audio, most_media=route.most_media)
         return cls(session, Trunks(route), told, Renegotiation(told))
 
     @property
@@ -105,7 +105,7 @@ class Bridge:
     def _open(self, side: Side) -> ToMedia:
         """Ports for what this side has described."""
         again, self.opened = self.opened, True
-        streams, (caller, agent) = len(self.told.said[side].media), self.trunks.interfaces()
+        streams, (caller, agent) = self.told.streams(side), self.trunks.interfaces()
         return ToMedia(OpenSession(session=self.session, streams=streams, caller=caller, agent=agent, again=again))
 
     def media_opened(self, opened: SessionOpened, now: float) -> list[CallCommand]:

@@ -16,7 +16,7 @@ from b2bua.call.codecs import Codec, OtherAudio
 from b2bua.call.command import ToMedia
 from b2bua.call.event_stream import EventStream, events_between, with_events, without_events
 from b2bua.call.held import holds, resumed
-from b2bua.call.narrowing import echoed, limited, looked_into, sealed
+from b2bua.call.narrowing import echoed, limited, looked_into, sealed, shortened
 from b2bua.call.peer_streams import remote_streams
 from b2bua.call.rewriting import rewrite
 from b2bua.call.sameness import same_media
@@ -55,6 +55,7 @@ class Descriptions:
     other_audio: OtherAudio = OtherAudio.REFUSE
     latch: frozenset[Side] = frozenset()  # the sides that sit behind NAT
     encrypted: frozenset[Side] = frozenset()  # the sides on trunks with SRTP, and nothing else
+    most_media: int = sdp.MOST_MEDIA  # m-lines that get ports; what is beyond is refused in place
     events: bool = False  # the agent's trunk wants telephone-event, whatever the customer's side has
     local: dict[Side, tuple[LocalStream, ...]] = field(default_factory=dict)
     said: dict[Side, sdp.SessionDescription] = field(default_factory=dict)  # what each leg's peer said last
@@ -126,6 +127,7 @@ class Descriptions:
             described = sdp.parse(body)
         except sdp.SdpError:
             return None
+        described = shortened(described, self.most_media)
         kinds = self.kinds if lent is None else lent.kinds
         if kinds is not None:
             described = limited(described, kinds)
@@ -139,6 +141,10 @@ class Descriptions:
         """What a side has said, and what it may repeat, because it was told so."""
         known = [self.said[side]] if side in self.said else []
         return [*known, sdp.parse(self.told[side])] if side in self.told else known
+
+    def streams(self, side: Side) -> int:
+        """How many m-lines of what a side has said are to have ports."""
+        return min(len(self.said[side].media), self.most_media)
 
     def outgrown(self, side: Side) -> bool:
         """Whether a side has described m-lines that could be relayed, were there ports for them."""

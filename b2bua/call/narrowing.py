@@ -20,6 +20,14 @@ def sealed(described: sdp.SessionDescription) -> sdp.SessionDescription:
     return sdp.SessionDescription(described.lines, media)
 
 
+def shortened(described: sdp.SessionDescription, most: int) -> sdp.SessionDescription:
+    """The description with all m-lines refused beyond the first so many."""
+    if not any(each.port for each in described.media[most:]):
+        return described
+    refused = tuple(replace(each, port=0) for each in described.media[most:])
+    return sdp.SessionDescription(described.lines, described.media[:most] + refused)
+
+
 def limited(described: sdp.SessionDescription, kinds: frozenset[str]) -> sdp.SessionDescription:
     """The description with all m-lines refused whose kind (audio, video, image, …) is not among these."""
     if all(media.kind in kinds for media in described.media):

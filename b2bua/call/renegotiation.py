@@ -143,7 +143,7 @@ class Renegotiation:
         self.asker, self.before = side, before
         if self.told.outgrown(side):
             self._move(Event.WIDEN)
-            return [ToMedia(WidenSession(session=self.told.session, streams=len(self.told.said[side].media)))]
+            return [ToMedia(WidenSession(session=self.told.session, streams=self.told.streams(side)))]
         self._move(Event.ASK)
         return self._ask()
 

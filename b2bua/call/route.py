@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from b2bua.call.codecs import OtherAudio
 from b2bua.call.descriptions import OTHER, Descriptions
 from b2bua.call.routing import Destination
+from b2bua.call.sdp import MOST_MEDIA
 from media.events import Masking, Side
 from media.mline import Interface
 
@@ -36,6 +37,7 @@ class Route:
     info: frozenset[str] = frozenset()  # the trunks whose customers' keys come as SIP INFO
     events: frozenset[str] = frozenset()  # the trunks that want keys as telephone-event, where they come as SIP INFO
     other_audio: OtherAudio = OtherAudio.REFUSE
+    most_media: int = MOST_MEDIA  # m-lines of a call that get ports
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
     code: int = 404
     ring_time: float = 180.0  # seconds; RFC 3261 section 16.6 (timer C) asks for more than three minutes of a proxy

@@ -169,7 +169,12 @@ class Outgoing(msgspec.Struct, frozen=True):
 
     def ack(self, to: str) -> bytes:
         """The ACK of a 300-699 response with this To (RFC 3261 section 17.1.1.3)."""
-        return bytes(msgspec.structs.replace(self, method="ACK", to=to, lines=(), body=b""))
+        return bytes(msgspec.structs.replace(self, method="ACK", to=to, lines=self.credentials, body=b""))
+
+    @property
+    def credentials(self) -> tuple[str, ...]:
+        """Its answers to challenges, which its ACK repeats (RFC 3261 section 22.1)."""
+        return tuple(line for line in self.lines if line.startswith(("Authorization:", "Proxy-Authorization:")))
 
     def cancel(self) -> Outgoing:
         """The CANCEL of this INVITE (RFC 3261 section 9.1)."""
@@ -177,7 +182,7 @@ class Outgoing(msgspec.Struct, frozen=True):
 
     def again(self, cseq: int, credentials: str) -> Outgoing:
         """The same request with an answer to a challenge (RFC 3261 section 22.2)."""
-        kept = tuple(line for line in self.lines if not line.startswith(("Authorization:", "Proxy-Authorization:")))
+        kept = tuple(line for line in self.lines if line not in self.credentials)
         return msgspec.structs.replace(self, branch=new_branch(), cseq=cseq, lines=(*kept, credentials), sent_by="")
 
 

@@ -29,6 +29,7 @@ _log = get_logger(__name__)
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST and leaves nothing behind
 _MOST_NAMES = 8  # a peer has a port or two, whatever it claims
 _GUESTS = 100  # connections at once of whoever may be about to register
+_GUESTS_A_SOURCE = 8
 _ANY = ""  # the trunk of a connection that may be used for every trunk at its address
 Name = tuple[str, int, Transport, str]
 _COUNTED = {
@@ -253,7 +254,7 @@ class Connections:
     def _admitted(self, host: str, transport: Transport) -> str | None:
         """The trunk whose connection it is, `_ANY` where it may be one of several; None: it is to be cut."""
         found = [self._trunks[name] for name in self._duties.trunks_at(host) if name in self._trunks]
-        if not found and len(self._guests) < _GUESTS:
+        if not found and self._room_for_guest(host):
             found = self._dynamic.copy()
         if transport is not Transport.TLS:
             found = [trunk for trunk in found if trunk.transport != Transport.TLS]
@@ -267,6 +268,11 @@ class Connections:
         # Of several the strictest: one that asks for a certificate is not got round by calling oneself another.
         found.sort(key=lambda trunk: not trunk.tls_verify_client)
         return found[0].name if len(found) == 1 or transport is Transport.TLS else _ANY
+
+    def _room_for_guest(self, host: str) -> bool:
+        """Whether one more from there may be about to register: no source takes the places of all."""
+        own = sum(self._all[flow].hop.host == host for flow in self._guests)
+        return len(self._guests) < _GUESTS and own < _GUESTS_A_SOURCE
 
     async def _take(self, stream: socket.socket, connection: Connection) -> None:
         loop = asyncio.get_running_loop()

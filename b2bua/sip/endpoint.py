@@ -61,6 +61,7 @@ class SipEngine:
         self._trunks = TrunkTable(trunks)
         duties = Duties(self.receive, self._broken, self._lost, self._trunks.names_at)
         self._transports = Transports(duties, {trunk.name: trunk for trunk in trunks}, tls or TlsContexts(), limits)
+        self._trunks.local = self._transports.local
         self._locator = Locator(resolver or Resolver(), self._trunks, self._relocated)
         self._probes: Probes | None = None
         self._registrations: Registrations | None = None

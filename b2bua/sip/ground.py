@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from b2bua.call.leg import LegEvent, LegId
 from b2bua.sip.hop import Hop
+from b2bua.sip.late_prack import LatePracks
 from b2bua.sip.layer import TransactionLayer
 from b2bua.sip.scheduler import Scheduler
 from b2bua.sip.tap import Tap
@@ -37,6 +38,7 @@ class Ground:
     dialogs: dict[tuple[str, str, str], Leg] = field(default_factory=dict)
     outgoing: dict[tuple[str, str], Leg] = field(default_factory=dict)  # by Call-ID and From tag, to know them again
     count: Counter[str] = field(default_factory=Counter)
+    late_pracks: LatePracks = field(default_factory=LatePracks)
 
     def send(self, message: bytes, hop: Hop) -> bool:
         """Send a response that belongs to no transaction any more, or to none at all."""

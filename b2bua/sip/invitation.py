@@ -27,6 +27,7 @@ def invitation(command: InviteLeg, peer: Peer, hop: Hop, own: str, tag: str) -> 
         call_id=f"{new_tag()}@{hostport(own, None)}",
         cseq=1,
         max_forwards=command.max_forwards,
+        route=peer.service_route,
     )
 
 

@@ -180,13 +180,18 @@ class Leg:
             return False
         return self.peer.listens(self.source) or self.ground.transports.reaches(self.source)
 
-    def acknowledge(self, dialog: Dialog, cseq: int, answer: bytes = b"") -> None:
-        """Send the ACK for a 2xx, or send it again (RFC 3261 section 13.2.2.4)."""
+    def acknowledge(self, dialog: Dialog, invite: Outgoing, answer: bytes = b"") -> None:
+        """Send the ACK for a 2xx to that INVITE, or send it again (RFC 3261 section 13.2.2.4).
+
+        It has the INVITE's credentials where it goes to the trunk itself: to nobody else whom the trunk puts us through to.
+        """
+        cseq = invite.cseq
         key = (dialog.remote_tag, cseq)
         if key not in self.acks:
             while len(self.acks) >= _KEPT_ACKS:
                 del self.acks[next(iter(self.acks))]
-            ack = dialog.request("ACK", (f"User-Agent: {self.ground.user_agent}",), answer, cseq)
+            credentials = invite.credentials if self.peer.hop_of(dialog.next_hop) is not None else ()
+            ack = dialog.request("ACK", (f"User-Agent: {self.ground.user_agent}", *credentials), answer, cseq)
             self.acks[key] = ack, self.destination(dialog)
         self.ground.layer.send_ack(*self.acks[key])
 

@@ -3,6 +3,7 @@
 Rule 1: one at a time: the next is sent when the one before was acknowledged. Of those that wait meanwhile, two are kept: the
         first with a session description, and the newest.
 Rule 2: a 2xx waits for the PRACK of an answer with a session description (section 3); any other final answer waits for none.
+        A PRACK that crosses it on the way is answered with 200 all the same.
 Rule 3: theirs are acknowledged in their order, once each; what comes again or too early is no news (section 4).
 """
 
@@ -67,6 +68,7 @@ class Provisionals:
     agreed: bool  # whether the peer has acknowledged one that had a session description
     _rseq: int
     _current: ReliableAnswer | None
+    _overtaken: int | None  # the RSeq of one that a final answer has overtaken, until its PRACK comes
     _to: Hop
     _described: bool  # whether the current one has a session description
     _waiting: list[RingLeg]
@@ -81,7 +83,7 @@ class Provisionals:
         self._rseq = random.randint(1, 1 << 30)  # noqa: S311 — a number, not a secret
         self._to = server.destination
         self._waiting = []
-        self._current = self._final = None
+        self._current = self._final = self._overtaken = None
 
     def lines(self) -> tuple[str, ...]:
         """Of the next one."""
@@ -114,8 +116,11 @@ class Provisionals:
 
     def acknowledged(self, request: Request) -> bool:
         """Take a PRACK. False: it is for none that waits."""
-        current = self._current
-        if current is None or _rack(request) != (current.cseq, self._server.request.cseq):
+        current, about = self._current, rack(request)
+        if self._overtaken is not None and about == (self._overtaken, self._server.request.cseq):
+            self._overtaken = None
+            return True
+        if current is None or about != (current.cseq, self._server.request.cseq):
             return False
         current.receive(Event.ACK, self._leg.ground.scheduler.now())
         self._current = None
@@ -133,8 +138,13 @@ class Provisionals:
 
     def stop(self) -> None:
         """A final answer is out, or the leg is over."""
+        self._overtaken = self._current.cseq if self._current is not None else self._overtaken
         self._current = self._final = None
         self._waiting.clear()
+
+    def overtaken(self) -> tuple[int, int] | None:
+        """The RSeq and CSeq number of an answer whose PRACK may still be on its way."""
+        return None if self._overtaken is None else (self._overtaken, self._server.request.cseq)
 
     def deadline(self) -> float | None:
         return self._current.deadline() if self._current is not None else None
@@ -150,7 +160,7 @@ class Provisionals:
         return True
 
 
-def _rack(request: Request) -> tuple[int, int] | None:
+def rack(request: Request) -> tuple[int, int] | None:
     """RSeq and CSeq number of a PRACK's RAck; None where it has none for an INVITE."""
     values = request.headers.getlist("RAck")
     parts = values[0].split() if values else []

@@ -37,7 +37,7 @@ from b2bua.sip.layer import Server
 from b2bua.sip.leg_base import Leg
 from b2bua.sip.message import LARGEST, Head, MalformedError, Request, Response, read, salvage
 from b2bua.sip.mid_dialog import METHODS
-from b2bua.sip.provisional import wants
+from b2bua.sip.provisional import rack, wants
 from b2bua.sip.registrar import Registrar
 from b2bua.sip.reinvite import METHODS as REINVITES
 from b2bua.sip.replaces import ReplacesRefusedError, asked
@@ -221,7 +221,8 @@ class Reception:
             self._stranger(request.head, source)
             return None
         peer = self._registrar.named(request.headers.getlist("Proxy-Authorization"))
-        trunk = peer.trunk if peer is not None and peer.takes(source.transport) else None
+        allowed = peer is not None and peer.takes(source.transport) and self._trunks.came_in(peer, source)
+        trunk = peer.trunk if peer is not None and allowed else None
         verdict = self._guard.judge(request, "Proxy-Authorization", trunk, now)
         if peer is not None and verdict is Verdict.GOOD and self._ground.transports.adopt(source, peer.trunk):
             self._trunks.remember(peer, source.host)
@@ -270,6 +271,8 @@ class Reception:
         if refusal is not None and refusal.code == 405:
             self._count["methods_refused"] += 1
             self._answer(server, 405, refusal.lines)
+        elif leg is None and request.method == "PRACK" and self._is_late(request):
+            self._answer(server, 200)
         elif leg is None or leg.dialog is None:
             self._refuse(server, 481)
         elif not leg.dialog.accepts(request.cseq):
@@ -290,6 +293,10 @@ class Reception:
                 leg.referrals.receive(server)
             else:
                 self._answer(server, 200, _ABILITIES)
+
+    def _is_late(self, request: Request) -> bool:
+        dialog = request.head.call_id, request.to_tag, request.from_tag
+        return self._ground.late_pracks.take(dialog, rack(request), self._ground.scheduler.now())
 
     def _opening(self, request: Request, peer: Peer) -> None:
         server = self._ground.layer.open_server(request)

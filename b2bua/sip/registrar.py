@@ -79,7 +79,8 @@ class Registrar:
         """A REGISTER, from anywhere."""
         now, source = self._ground.scheduler.now(), request.source
         peer = self.named(request.headers.getlist("Authorization"))
-        trunk = peer.trunk if peer is not None and peer.takes(source.transport) else None
+        allowed = peer is not None and peer.takes(source.transport) and self._trunks.came_in(peer, source)
+        trunk = peer.trunk if peer is not None and allowed else None
         verdict = self._guard.judge(request, "Authorization", trunk, now)
         if peer is not None and verdict is Verdict.GOOD and self._ground.transports.adopt(source, peer.trunk):
             self._bind(peer, request, now)

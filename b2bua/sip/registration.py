@@ -31,6 +31,7 @@ from tonewall.tokens import token
 FIRST_PAUSE, LONGEST_PAUSE = 30.0, 1800.0  # seconds, RFC 5626 section 4.5
 _EARLY = 0.85  # of what was granted has passed when it is refreshed
 _SOONEST = 1.0  # seconds between two REGISTERs, whatever was granted
+MOST_ROUTES = 8
 _MOST = 86_400  # seconds that we ask for at most, also where a 423 wants more
 _log = get_logger(__name__)
 
@@ -203,6 +204,7 @@ class Registration:
             self._failed("no binding")
             return
         was = self.state
+        self.peer.service_route = service_route(reply)
         self._move(Event.GRANTED)
         self._pause = FIRST_PAUSE
         seconds = self._expires if seconds is None else seconds
@@ -249,6 +251,13 @@ def granted(reply: Response, contact: str) -> int | None:
     if found:
         return _seconds(parameters(found[0]).get("expires", header[0] if header else ""))
     return 0 if listed else _seconds(header[0] if header else "")
+
+
+def service_route(reply: Response) -> tuple[str, ...]:
+    """The route that a registrar wants new requests to take (RFC 3608 section 5); none where it is longer than MOST_ROUTES."""
+    values = [each for value in reply.headers.getlist("Service-Route") for each in split_quoted(value, ",") if each]
+    usable = all(name_addr(each)[1].lower().startswith(("sip:", "sips:")) for each in values)
+    return tuple(values) if usable and len(values) <= MOST_ROUTES else ()
 
 
 def _place(uri: str) -> tuple[str, str, int]:

@@ -135,7 +135,7 @@ class Reinvite:
             return
         if reply.code < 300 and leg.dialog is not None:
             if request.method == "INVITE":
-                leg.acknowledge(leg.dialog, request.cseq)
+                leg.acknowledge(leg.dialog, request)
             refreshing = self.state is State.REFRESHING
             if self._move(Event.FINAL):
                 leg.dialog.refresh(reply)

@@ -187,6 +187,11 @@ class Transports:
         """The address of ours that a socket is bound to; None for a connection, or where there is no such flow."""
         return self._bound.get(flow)
 
+    def local(self, hop: Hop) -> Bind | None:
+        """The address of ours that a message came in on; None where its socket or connection is gone."""
+        connection = self._connections.get(hop.flow)
+        return connection.bind if connection is not None else self._bound.get(hop.flow)
+
     def flow_of(self, bind: Bind) -> int:
         """The flow of the socket that is bound to it; 0 where there is none."""
         return next((flow for flow, bound in self._bound.items() if bound == bind), 0)

@@ -20,8 +20,9 @@ import sipmessage
 
 from b2bua.call.trunk import DYNAMIC, Trunk
 from b2bua.sip.auth import Pin
+from b2bua.sip.compose import hostport
 from b2bua.sip.health import Health
-from b2bua.sip.hop import Hop, Transport
+from b2bua.sip.hop import Bind, Hop, Transport
 from b2bua.sip.targets import Located, literal, order
 from tonewall.log import get_logger
 
@@ -49,6 +50,7 @@ class Peer:
     former: dict[str, None] = field(default_factory=dict)
     health: dict[Hop, Health] = field(default_factory=dict)
     pin: Pin = field(default_factory=Pin)
+    service_route: tuple[str, ...] = ()  # the route of new calls, as the registrar wants it (RFC 3608)
 
     def __post_init__(self) -> None:
         self.pin.realm = self.trunk.realm or None
@@ -204,6 +206,7 @@ class TrunkTable:
             trunk.name: Peer(trunk, tuple(ipaddress.ip_network(each, strict=False) for each in trunk.networks))
             for trunk in trunks
         }
+        self.local: Callable[[Hop], Bind | None] = lambda hop: None  # the address of ours that a message came in on
         self._by_ip: dict[str, list[Peer]] = {}
         self._former: set[str] = set()
         self._wide = [peer for peer in self.peers.values() if peer.networks]
@@ -222,6 +225,11 @@ class TrunkTable:
         peer.former.pop(ip, None)
         peer.former = dict.fromkeys([*peer.former, ip][-_MOST_FORMER:])
         self._former = {ip for each in self.peers.values() for ip in each.former}
+
+    def came_in(self, peer: Peer, source: Hop) -> bool:
+        """Whether what comes from there came in on the address of ours that the trunk is tied to (`bind`), if it is to any."""
+        wanted, bind = peer.trunk.bind, self.local(source) if peer.trunk.bind else None
+        return bind is None or wanted in {bind.host, hostport(bind.host, bind.port)}
 
     def at(self, ip: str) -> list[Peer]:
         """The trunks that are at an address, or were."""
@@ -250,12 +258,13 @@ class TrunkTable:
     def match(self, source: Hop, user: str = "") -> Peer | None:
         """The trunk that this source is, or None for a stranger. `user`: of the Request-URI; where several trunks are at one
         address, it may be the one that we registered at."""
-        sharing = [peer for peer in self._by_ip.get(source.host, ()) if peer.takes(source.transport)]
+        here = self._by_ip.get(source.host, ())
+        sharing = [peer for peer in here if peer.takes(source.transport) and self.came_in(peer, source)]
         if len(sharing) == 1:
             return sharing[0]
         if sharing:
             return self._told_apart(sharing, source, user)
-        wide = [peer for peer in self._wide if peer.takes(source.transport)]
+        wide = [peer for peer in self._wide if peer.takes(source.transport) and self.came_in(peer, source)]
         around = [(width, peer) for peer in wide if (width := peer.width(source.host)) is not None]
         widest = max((width for width, _ in around), default=0)
         narrowest = [peer for width, peer in around if width == widest]

@@ -171,9 +171,9 @@ class UacLeg(Leg):
         """Send the ACK that waited for the answer to the peer's offer. False: none waits."""
         if self._unconfirmed is None or self.dialog is None:
             return False
-        cseq, self._unconfirmed = self._unconfirmed, None
+        self._unconfirmed = None
         self.session.ours = answer
-        self.acknowledge(self.dialog, cseq, answer)
+        self.acknowledge(self.dialog, self._invite.request, answer)
         return True
 
     def on_response(self, client: Client, reply: Response) -> None:
@@ -285,7 +285,7 @@ class UacLeg(Leg):
         if waits and verdict is Verdict.WON:
             self._unconfirmed = client.request.cseq
         elif not waits or verdict is not Verdict.AGAIN or self._unconfirmed is None:
-            self.acknowledge(dialog, client.request.cseq)
+            self.acknowledge(dialog, client.request)
         if verdict is Verdict.LATE or (verdict is Verdict.WON and self.state is State.ENDED):
             self._drop(dialog)
         if verdict is not Verdict.WON or not self.move(Event.SUCCESS):

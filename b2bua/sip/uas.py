@@ -177,6 +177,11 @@ class UasLeg(Leg):
         if self.state is not State.INVITED:
             return False
         self._provisionals.stop()
+        overtaken = self._provisionals.overtaken()
+        if overtaken is not None and self.dialog is not None:
+            self.ground.late_pracks.expect(
+                self.dialog.key, overtaken, self.ground.scheduler.now() + self.ground.timers.patience
+            )
         self.respond(self._server, code, text, lines, body, content_type)
         self.end_with(LegFailed(code, phrase(code, text)))
         return self.move(event)

@@ -288,3 +288,75 @@ async def test_the_password_is_never_on_the_wire():
         second = await stage.pbx.hear("REGISTER")
         assert "s3cret" not in second.text
         assert md5("tonewall:carrier.example:s3cret") not in second.text
+
+
+# --- the registrar's route, and credentials in an ACK ----------------------------------------------------------------
+
+
+def proxy_asks(nonce: str) -> dict[str, str]:
+    return {"Proxy_Authenticate": ask(nonce)["WWW_Authenticate"]}
+
+
+async def test_new_calls_take_the_route_that_the_registrar_wants_until_it_wants_none():
+    async with registering() as (stage, first):
+        route = (f"<sip:orig@127.0.0.1:{stage.pbx.port};lr>", "<sip:scscf.example;lr>")
+        stage.pbx.reply(first, 200, Contact=f"{first.one('Contact')};expires=2", Service_Route=", ".join(route))
+        await until(lambda: state(stage) == "registered")
+        stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
+        invite = await stage.pbx.hear("INVITE")
+        assert invite.all("Route") == list(route)
+        stage.pbx.reply(invite, 407, **proxy_asks("n1"))
+        again = await stage.pbx.hear("INVITE")
+        assert again.all("Route") == list(route)
+        stage.pbx.reply(again, 486)
+        await stage.carrier.hear("486")
+        register = await stage.pbx.hear("REGISTER")
+        assert register.all("Route") == []
+        grant(stage, register)
+        await until(lambda: state(stage) == "registered")
+        stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
+        plain = await stage.pbx.hear("INVITE")
+        assert plain.all("Route") == []
+        stage.pbx.reply(plain, 486)
+        await stage.carrier.hear("486")
+
+
+@pytest.mark.parametrize("value", ["<tel:+4930>", ", ".join(["<sip:a.example;lr>"] * (registration.MOST_ROUTES + 1))])
+async def test_a_route_that_cannot_be_taken_is_none(value: str):
+    async with registering() as (stage, first):
+        stage.pbx.reply(first, 200, Contact=f"{first.one('Contact')};expires=600", Service_Route=value)
+        await until(lambda: state(stage) == "registered")
+        stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
+        invite = await stage.pbx.hear("INVITE")
+        assert invite.all("Route") == []
+        stage.pbx.reply(invite, 486)
+        await stage.carrier.hear("486")
+
+
+@pytest.mark.parametrize(("code", "header"), [(401, "Authorization"), (407, "Proxy-Authorization")])
+@pytest.mark.parametrize("final", [200, 486])
+async def test_the_ack_of_a_challenged_invite_has_the_credentials_of_the_invite(code: int, header: str, final: int):
+    async with staged(**KEYS) as stage:
+        stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
+        invite = await stage.pbx.hear("INVITE")
+        stage.pbx.reply(invite, code, **(proxy_asks("n1") if code == 407 else ask("n1")))
+        assert (await stage.pbx.hear("ACK")).all(header) == []
+        again = await stage.pbx.hear("INVITE")
+        stage.pbx.reply(again, final, body=ANSWER if final == 200 else "")
+        if final == 200:
+            near = Call.placed(await stage.carrier.hear("200"))
+            stage.carrier.send(stage.carrier.request("ACK", call=near))
+        assert (await stage.pbx.hear("ACK")).one(header) == again.one(header)
+
+
+async def test_no_credentials_go_to_somebody_whom_the_trunk_puts_us_through_to():
+    elsewhere = SipPeer("127.0.0.88")
+    async with staged(**KEYS) as stage:
+        with contextlib.closing(elsewhere.socket):
+            stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
+            stage.pbx.reply(await stage.pbx.hear("INVITE"), 401, **ask("n1"))
+            again = await stage.pbx.hear("INVITE")
+            stage.pbx.reply(again, 200, body=ANSWER, Contact=elsewhere.contact("far"))
+            near = Call.placed(await stage.carrier.hear("200"))
+            stage.carrier.send(stage.carrier.request("ACK", call=near))
+            assert (await elsewhere.hear("ACK")).all("Authorization") == []

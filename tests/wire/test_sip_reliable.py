@@ -199,8 +199,49 @@ async def test_a_200_does_not_wait_for_the_prack_of_a_mere_ringing(stage):
     ringing = await stage.carrier.hear("180")
     stage.pbx.reply(invite, 200, body=ANSWER)
     assert (await stage.carrier.hear("200")).one("CSeq") == "1 INVITE"
-    prack(stage.carrier, ringing)
-    assert (await stage.carrier.hear("481")).one("CSeq") == "2 PRACK"  # it is over
+    prack(stage.carrier, ringing)  # it crosses the 200 (RFC 3262 section 3)
+    assert (await stage.carrier.hear("200")).one("CSeq") == "2 PRACK"
+    prack(stage.carrier, ringing, cseq=3)  # a second one is for nothing any more
+    assert (await stage.carrier.hear("481")).one("CSeq") == "3 PRACK"
+    call = Call.placed(ringing)
+    stage.carrier.send(stage.carrier.request("ACK", call=call))
+    await stage.pbx.hear("ACK")
+    stage.carrier.send(stage.carrier.request("BYE", call=call, cseq=4))
+    stage.pbx.reply(await stage.pbx.hear("BYE"), 200)
+    await stage.carrier.hear("200")
+
+
+async def test_a_prack_that_crosses_a_refusal_is_answered_once_by_200(stage):
+    invite = await invited(stage, **RELIABLE)
+    stage.pbx.reply(invite, 180)
+    ringing = await stage.carrier.hear("180")
+    stage.pbx.reply(invite, 486)
+    refused = await stage.carrier.hear("486")
+    stage.carrier.send(ack_of(stage.carrier, refused))
+    prack(stage.carrier, ringing, cseq=2, rseq=int(ringing.one("RSeq")) + 1)
+    assert (await stage.carrier.hear("481")).one("CSeq") == "2 PRACK"
+    prack(stage.carrier, ringing, cseq=3)
+    assert (await stage.carrier.hear("200")).one("CSeq") == "3 PRACK"
+    prack(stage.carrier, ringing, cseq=4)
+    assert (await stage.carrier.hear("481")).one("CSeq") == "4 PRACK"
+
+
+async def test_a_prack_of_ours_that_crosses_the_200_ends_nothing(stage):
+    invite = await invited(stage)
+    reply(stage, invite, 183, 1, ANSWER)
+    sent = await stage.pbx.hear("PRACK")
+    stage.pbx.reply(invite, 200, body=ANSWER)
+    near = Call.placed(await stage.carrier.hear("200"))
+    stage.carrier.send(stage.carrier.request("ACK", call=near))
+    await stage.pbx.hear("ACK")
+    stage.pbx.reply(sent, 481)
+    reply(stage, invite, 183, 1, ANSWER)  # once more, after the 200: no PRACK (section 4)
+    stage.carrier.send(stage.carrier.request("BYE", call=near, cseq=2))
+    bye = await stage.pbx.hear("BYE")
+    assert int(bye.one("CSeq").split()[0]) > int(sent.one("CSeq").split()[0])
+    stage.pbx.reply(bye, 200)
+    await stage.carrier.hear("200")
+    assert [each for each in stage.pbx.heard if each.what == "PRACK"] == [sent]
 
 
 async def test_a_prack_for_something_else_gets_481(stage):

@@ -1,0 +1,29 @@
+"""PRACKs that cross the refusal of their INVITE: the leg is gone, and they get 200 all the same (RFC 3262 section 3).
+
+Rule 1: MOST are waited for, the newest, each until its time is over.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+MOST = 1000
+Key = tuple[str, str, str]  # Call-ID, our tag, their tag
+
+
+@dataclass(slots=True)
+class LatePracks:
+    """Those of one engine. Times on the scheduler's clock."""
+
+    _waiting: OrderedDict[tuple[Key, tuple[int, int]], float] = field(default_factory=OrderedDict)
+
+    def expect(self, dialog: Key, rack: tuple[int, int], until: float) -> None:
+        """A dialog is over in which this provisional answer (RSeq, and CSeq number) was not acknowledged."""
+        self._waiting[dialog, rack] = until
+        if len(self._waiting) > MOST:
+            self._waiting.popitem(last=False)
+
+    def take(self, dialog: Key, rack: tuple[int, int] | None, now: float) -> bool:
+        """Whether a PRACK is one of them; it is, once."""
+        return rack is not None and self._waiting.pop((dialog, rack), now) > now
