@@ -130,17 +130,30 @@ class Acts:
             if pause:
                 conversation.customer.pause(pause)
 
+    async def keyed(self, conversation: Conversation) -> None:
+        """Until the customer has pressed all that he was to, if he can."""
+        customer = conversation.customer
+        await self.wait_for(lambda: not customer.is_keying or conversation.over or not customer.up, "a customer's keys")
+
     # --- the API -----------------------------------------------------------------------------------------------------
 
-    async def start(self, conversation: Conversation, agent: str, transaction: str = "") -> Payment | None:
+    async def start(
+        self, conversation: Conversation, agent: str, transaction: str = "", *, repeat: bool = False
+    ) -> Payment | None:
         """A payment, once it collects; None where it was refused, or ended before."""
-        order = {"transaction_id": transaction or f"m-{next(_NUMBERS)}", "amount": 4995, "currency": "EUR"}
+        order: dict[str, Any] = {
+            "transaction_id": transaction or f"m-{next(_NUMBERS)}",
+            "amount": 4995,
+            "currency": "EUR",
+        }
+        if repeat and self.world.keeps_payments:
+            order["allow_repeat"] = True
         path = f"/v1/calls/{conversation.call_id or 'none'}/capture"
         code, body = await self.world.ask(agent, "POST", path, **order)
         if code != 201:
             self._may_be(code, "start")
             return None
-        payment = conversation.taken(str(order["transaction_id"]), agent, body)
+        payment = conversation.taken(str(order["transaction_id"]), agent, body, repeats=repeat)
         self.payments.append(payment)
         followed = self.world.followed[conversation.call_id]
 
@@ -164,6 +177,8 @@ class Acts:
             self._may_be(code, what)
         elif what == "submit" and conversation.payments:
             conversation.payments[-1].submitted_at = before
+        elif what == "take over" and conversation.payments:
+            conversation.payments[-1].agent = agent
         elif what == "release":
             conversation.released(before)
         return code
@@ -188,12 +203,14 @@ class Acts:
         if stage() == "ready":
             await self.ask(conversation, agent, "submit")
 
-    async def pay(self, conversation: Conversation, card: Card, way: str) -> None:
+    async def pay(
+        self, conversation: Conversation, card: Card, way: str, transaction: str = "", *, repeat: bool = False
+    ) -> None:
         """All of a payment, undisturbed: it must go as it should, whatever was before."""
         customer = conversation.customer
         if not conversation.up or conversation.lost or customer.is_quiet or customer.is_keying:
             return
-        payment = await self.start(conversation, "test")
+        payment = await self.start(conversation, "test", transaction, repeat=repeat)
         if payment is None or payment.collecting_at is None or conversation.lost:
             return
         payment.card = card

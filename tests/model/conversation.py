@@ -23,6 +23,7 @@ class Payment:
     collecting_at: float | None = None
     submitted_at: float | None = None
     released_at: float | None = None
+    lost: bool = False  # a process was killed that carried it
     card: Card | None = None  # what was keyed, where it was keyed from the first key on and no other
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 from tests.model import oracles
@@ -99,11 +98,13 @@ class Ending:
         payments = self.acts.payments
         self.acts.faults += await oracles.charges(self.world, payments)
 
+        async def all_known() -> list[str]:
+            return await oracles.recorded(self.world, payments) + await oracles.settled(self.world, payments)
+
         async def kept() -> bool:
-            return not await oracles.recorded(self.world, payments)
+            return not await all_known()
 
         try:
-            await until(kept, "", PATIENCE / 2)
+            await until(kept, "", PATIENCE)
         except AssertionError:
-            self.acts.faults += await oracles.recorded(self.world, payments)
-        await asyncio.sleep(0)
+            self.acts.faults += await all_known()

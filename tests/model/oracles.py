@@ -17,7 +17,7 @@ from tests.model.phones import Agent, Press, Seen
 from tests.model.world import World
 
 LATE = 1.5  # seconds that a key may be under way on a busy machine
-SETTLED = 1.0  # seconds after which a phone's new description is known to all
+SURE_AFTER = 0.2  # seconds after the beginning of a capture in which a hold may have been under way
 _FINAL = frozenset({"finished", "cancelled", "aborted"})
 _MOVED = {"approved": (1,), "declined": (0,), "failed": (0,), "unknown": (0, 1)}  # what an outcome says of money
 
@@ -79,6 +79,19 @@ def _tones(agent: Agent) -> list[Seen]:
     ]
 
 
+def held(world: World, conversation: Conversation) -> list[str]:
+    """A customer who was told to send nothing while his card was collected: what he keys then is lost."""
+    followed = world.followed.get(conversation.call_id)
+    if followed is None or not world.keeps_sending:
+        return []
+    found = []
+    for payment in conversation.payments:
+        begin, end = payment.collecting_at, followed.keyed.get(payment.capture, time.monotonic())
+        if begin is not None and any(begin + SURE_AFTER < at < end for at in conversation.customer.stopped):
+            found.append(f"{payment.transaction}: the customer was told to send nothing while keys were collected")
+    return found
+
+
 # --- money ----------------------------------------------------------------------------------------------------------
 
 
@@ -112,7 +125,7 @@ async def charges(world: World, payments: list[Payment]) -> list[str]:
     for name in names:
         moved = sum(record["charges"] for record in records if record["transaction_id"] == name)
         asked = [payment for payment in submitted if payment.transaction == name]
-        if moved > 1 and not any(payment.repeats for payment in asked):
+        if world.keeps_payments and moved > 1 and not any(payment.repeats for payment in asked):
             found.append(
                 f"{name} was charged {moved} times, by {len(asked)} captures, and nobody asked for a repetition"
             )
@@ -125,14 +138,35 @@ async def recorded(world: World, payments: list[Payment]) -> list[str]:
     kept = [each for record in world.stack.records() for each in record["captures"]]
     found = []
     for payment in payments:
-        if payment.submitted_at is None or payment.capture not in moved:
-            continue
+        if payment.submitted_at is None or payment.capture not in moved or payment.lost:
+            continue  # of a killed process's calls there may be no record; of its payments there is, see `settled`
         same = [each for each in kept if each["transaction_id"] == payment.transaction and each["outcome"]]
         asked = [other for other in payments if other.transaction == payment.transaction and other.capture in moved]
+        if any(other.lost for other in asked):
+            continue
         if len(same) != len(asked):
             found.append(f"{payment.transaction}: {len(same)} records with an outcome of {len(asked)} charges")
         elif len(asked) == 1:
             found += fits(payment, same[0]["outcome"], moved[payment.capture], "the record")
+    return found
+
+
+async def settled(world: World, payments: list[Payment]) -> list[str]:
+    """Every payment is in a final state at the API, whatever died meanwhile, and tells the truth about money."""
+    if not world.keeps_payments:
+        return []
+    moved = {record["idempotency_key"]: record["charges"] for record in await world.stack.charges()}
+    found = []
+    for payment in payments:
+        code, view = await world.ask("test", "GET", f"/v1/payments/{payment.capture}")
+        if code == 404 and payment.lost and payment.submitted_at is None:
+            continue  # nothing was handed over: it went with its process
+        if code != 200 or not is_final(view):
+            found.append(f"{payment.transaction} is {view.get('stage') if view else code} in the end")
+        elif payment.submitted_at is not None and view["outcome"] is not None:
+            found += fits(payment, view["outcome"]["type"], moved.get(payment.capture, 0), "the API")
+        elif payment.capture in moved:
+            found.append(f"{payment.transaction} reached the provider, and the API knows no outcome")
     return found
 
 

@@ -62,6 +62,7 @@ class Phone:
     invite: Waiting | None = None  # ours, while it is not answered for good
     asked: Heard | None = None  # Tonewall's INVITE, while we have not answered it
     ended: bool = False
+    stopped: list[float] = field(default_factory=list)  # when Tonewall told us to send nothing more
     _version: int = 1
     _sequence: int = field(default_factory=lambda: random.randrange(65000, 65536))
     _clock: int = 0xFFFF_8000
@@ -116,6 +117,8 @@ class Phone:
         if offered is None:
             return self.own.describe(self.trunk.host, self._version)
         self.theirs = offered
+        if not offered.wants_media and "send" in self.own.direction:
+            self.stopped.append(time.monotonic())
         answered = self.own if offered.events is not None else replace(self.own, events=None)
         return answered.describe(self.trunk.host, self._version, self.own.answer_to(offered.direction))
 
@@ -251,9 +254,10 @@ class Customer(Phone):
         return self.theirs is None or not self.theirs.wants_media
 
     def tick(self, now: float) -> None:
-        if self.up and self.is_quiet and (self._todo or self._packets):
+        if self.up and self.is_quiet and self.is_keying:
             self._todo.clear()  # rule 1
             self._packets.clear()
+            self._rest = 0
             self._close_press(now)
         Phone.tick(self, now)
 

@@ -26,6 +26,10 @@ AGENTS = st.sampled_from(sorted(TOKENS))
 WAYS = st.sampled_from(["event", "event", "tone"])
 THEN = st.sampled_from([0.0, 0.1, 0.5, 1.0, 1.6])  # seconds until the next step
 PAUSES = st.sampled_from([0.0, 0.3, 0.9, 1.1, 2.3])
+DISTURBANCES = (
+    "cancel", "reset", "transfer", "silence", "customer without events", "agent without events",
+    "customer another type", "agent sendonly", "customer inactive",
+)  # fmt: skip
 KEYINGS = ("first group", "card", "groups", "slip", "bounce", "wrong digits", "stars", "letters", "stop")
 
 
@@ -99,13 +103,22 @@ class Product(RuleBasedStateMachine):
 
     # --- payments ----------------------------------------------------------------------------------------------------
 
-    @rule(slot=SLOTS, agent=AGENTS, again=st.sampled_from([False, False, True]))
-    def start(self, slot: int, agent: str, again: bool) -> None:
-        """`again`: the same order as the last."""
+    @rule(slot=SLOTS, agent=AGENTS, again=st.sampled_from(["", "", "again", "expressly"]))
+    def start(self, slot: int, agent: str, again: str) -> None:
+        """`again`: the same order as the last, by mistake or expressly."""
         self._do("start", slot, agent, again)
         conversation = self._at(slot)
         transaction = conversation.payments[-1].transaction if again and conversation.payments else ""
-        self._run(self.acts.start(conversation, agent, transaction))
+        self._run(self.acts.start(conversation, agent, transaction, repeat=again == "expressly"))
+
+    @rule(slot=SLOTS, card=st.sampled_from(CARDS), repeat=st.booleans())
+    def pay_again(self, slot: int, card: Card, repeat: bool) -> None:
+        """The order that was paid last, once more and to the end."""
+        self._do("pay_again", slot, card.number[-4:], repeat)
+        conversation = self._at(slot)
+        if conversation.payments:
+            order = conversation.payments[-1].transaction
+            self._run(self.acts.pay(conversation, card, "event", order, repeat=repeat))
 
     @rule(slot=SLOTS, agent=AGENTS, card=st.sampled_from(CARDS), way=WAYS, then=THEN)
     def start_and_key(self, slot: int, agent: str, card: Card, way: str, then: float) -> None:
@@ -119,6 +132,36 @@ class Product(RuleBasedStateMachine):
             payment.card = card
             self.acts.key(conversation, card.keys, way)
         self._run(asyncio.sleep(then))
+
+    @rule(
+        slot=SLOTS,
+        agent=AGENTS,
+        card=st.sampled_from(CARDS),
+        way=WAYS,
+        what=st.sampled_from(DISTURBANCES),
+        pause=PAUSES,
+    )
+    def keep_keying(self, slot: int, agent: str, card: Card, way: str, what: str, pause: float) -> None:
+        """A card is begun, something happens, and the customer keys on."""
+        self._do("keep_keying", slot, agent, card.number[-4:], way, what, pause)
+        conversation = self._at(slot)
+        if conversation.customer.is_keying:
+            return
+        self._run(self.acts.start(conversation, agent))
+        self.acts.key(conversation, card.keys[:6], way, 0.1)
+        self._run(self.acts.keyed(conversation))
+        if what in ("cancel", "reset"):
+            self._run(self.acts.ask(conversation, agent, what))
+        elif what == "transfer":
+            self._run(self.acts.transfer(conversation, "answers"))
+        elif what == "silence":
+            self._run(asyncio.sleep(1.8))
+        else:
+            who, _, change = what.partition(" ")
+            self._run(self.acts.change(conversation, who, change))
+        self._run(asyncio.sleep(pause))
+        self.acts.key(conversation, card.keys[6:], way)
+        self._run(self.acts.keyed(conversation))
 
     @rule(slot=SLOTS, agent=AGENTS, then=THEN, leaves=st.sampled_from(["", "", "customer", "agent"]))
     def submit_in_time(self, slot: int, agent: str, then: float, leaves: str) -> None:
@@ -149,6 +192,8 @@ class Product(RuleBasedStateMachine):
         if what in ("b2bua", "media"):
             for conversation in self.acts.conversations:
                 conversation.lost = True
+                for payment in conversation.payments:
+                    payment.lost = True
         self._run(self.world.kill(what))
 
     # --- the oracles -------------------------------------------------------------------------------------------------
@@ -157,7 +202,7 @@ class Product(RuleBasedStateMachine):
     def nothing_is_wrong(self) -> None:
         found = [*self.acts.faults, *self.world.failures]
         for conversation in self.acts.conversations:
-            found += oracles.leaks(conversation)
+            found += oracles.leaks(conversation) + oracles.held(self.world, conversation)
         found += [f"logged: {entry}" for entry in self.world.complaints()]
         self.acts.faults.clear()
         self.world.failures.clear()

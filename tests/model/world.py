@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from b2bua.call import directions
 from b2bua.settings import GeneralSettings
 from media.settings import MediaSettings
 from tests.model.phones import Agent, Customer, Phone
@@ -63,6 +64,7 @@ class Followed:
 
     view: dict[str, Any] = field(default_factory=dict)
     collecting: dict[str, float] = field(default_factory=dict)  # capture id: when it was said to collect
+    keyed: dict[str, float] = field(default_factory=dict)  # when it was said to collect no more
     masked: bool = False
 
 
@@ -80,7 +82,9 @@ class World:
         self.failures: list[str] = []
         self.killed: list[tuple[float, str]] = []
         self.paths: dict[str, Any] = {}  # of the API
-        self.keeps_masks = self.keeps_payments = False  # what this Tonewall has of the specification
+        self.keeps_masks = self.keeps_payments = self.keeps_sending = (
+            False  # what this Tonewall has of the specification
+        )
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._log_read = 0
@@ -116,6 +120,7 @@ class World:
         self.paths = (await self.stack.api.get("/openapi.json")).json()["paths"]
         self.keeps_masks = any(path.endswith("/release") for path in self.paths)
         self.keeps_payments = "/v1/payments" in self.paths
+        self.keeps_sending = hasattr(directions, "within")
         await self.idle()
         self.baseline = self.descriptors()
         self._tasks = [asyncio.create_task(self._tick()), asyncio.create_task(self._follow())]
@@ -222,6 +227,9 @@ class World:
         capture = view["capture"]
         if capture and capture["stage"] == "collecting":
             followed.collecting.setdefault(capture["id"], time.monotonic())
+            followed.keyed.pop(capture["id"], None)
+        elif capture and capture["stage"] != "starting":
+            followed.keyed.setdefault(capture["id"], time.monotonic())
 
     # --- processes ---------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ SECONDS = float(os.environ.get("TONEWALL_MODEL_SECONDS", "60"))
 # What each planted fault is found by.
 PLANTED = {
     "charged_twice": "nobody submitted it|where it had to be|charged 2 times",
+    "mask_guarded": "a key got through the mask",
     "mask_opens": "a key got through the mask",
     "outcome_lost": "left behind|records with an outcome",
     "ports_left": "open files to be as before",
