@@ -129,6 +129,8 @@ def _trunk(name: str, settings: TrunkSettings) -> Trunk:
         probe=settings.probe,
         trusted=settings.trust,
         x_headers=tuple(name.strip().lower() for name in settings.x_headers.split(",") if name.strip()),
+        user_parameters=tuple(name.lower() for name in names(settings.user_parameters)),
+        user_phone=settings.user_phone,
         identity=settings.identity,
         refer=settings.refer,
         nat=settings.nat,

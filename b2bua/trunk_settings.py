@@ -19,6 +19,7 @@ from b2bua.sip.headers import has_own_rule
 from tonewall.address import own_address
 from tonewall.ini import Section
 
+_USER_PARAMETER = re.compile(r"\*|[A-Za-z0-9-]{1,32}")
 _PRIVATE_HEADER = re.compile(r"\*|[XP]-[A-Za-z0-9.!%*_+`'~-]{1,62}", re.IGNORECASE)
 
 
@@ -92,6 +93,10 @@ class TrunkSettings(Section):
         False, description="yes or no: believe it who calls, and tell it what callers want to keep private"
     )
     x_headers: str = Field("", description="X- and P- headers to send to it, separated by commas, or * for all")
+    user_parameters: str = Field(
+        "", description="parameters of numbers to send to it (npdi, rn, cpc, isub), separated by commas, or * for all"
+    )
+    user_phone: bool = Field(False, description="yes or no: mark numbers with user=phone in URIs sent to it")
     identity: bool = Field(False, description="yes or no: send it signed callers (Identity) that are still true")
     media_address: str = Field(
         "", description="the numeric address that RTP of its calls is received on, where it is not that of [media]"
@@ -151,6 +156,13 @@ class TrunkSettings(Section):
                 ipaddress.ip_network(network, strict=False)
             except ValueError:
                 raise ValueError("expected networks such as 192.0.2.0/24, separated by commas") from None
+        return value
+
+    @field_validator("user_parameters")
+    @classmethod
+    def _are_parameters(cls, value: str) -> str:
+        if not all(_USER_PARAMETER.fullmatch(name) for name in names(value)):
+            raise ValueError("expected names of parameters such as npdi, rn, separated by commas, or * for all")
         return value
 
     @field_validator("x_headers")

@@ -132,6 +132,9 @@ class _Writer:
     def value(self, value: Any) -> Any:
         if isinstance(value, Enum):
             return ["e", self._kinds.name(type(value)), value.value]
+        if type(value) is str and not value.isascii():
+            # Text of a peer may hold octets that are no UTF-8 (PEP 383).
+            return value if value.isprintable() else ["u", value.encode("utf-8", "surrogateescape")]
         if type(value) in _SCALARS:
             return value
         if type(value) in _TAGS:
@@ -172,6 +175,8 @@ class _Reader:
                 return self._kinds.kind(name)(plain)
             case ["d", pairs]:
                 return {self.value(key): self.value(item) for key, item in pairs}
+            case ["u", octets]:
+                return octets.decode("utf-8", "surrogateescape")
             case ["n", name, items]:
                 return self._kinds.kind(name)(*(self.value(item) for item in items))
             case ["o", number]:

@@ -18,10 +18,13 @@ LegId = NewType("LegId", str)
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Who calls or is called: the user part of the URI (often a number) and a display name."""
+    """Who calls or is called: the user part of the URI (often a number) and a display name.
+
+    `parameters`: those of a number within the user part, such as `;npdi;rn=+4930`, as they came."""
 
     user: str
     display: str = ""
+    parameters: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,8 @@ class LegReferred:
     """The far end sent a REFER that asks for a transfer (RFC 3515); the engine waits for AnswerReferral.
 
     `replaces`: the leg of ours that the Refer-To's Replaces names; `replaces_header`: its value, where it names a dialog
-    of somebody else. `referred_by`: the value of Referred-By (RFC 3892), or "".
+    of somebody else. `referred_by`: the value of Referred-By (RFC 3892), or "". `uri`: the Refer-To's URI where it is at the
+    trunk itself, with its parameters; `carried`: what may cross of its embedded headers.
     """
 
     referral: str
@@ -164,6 +168,8 @@ class LegReferred:
     replaces: LegId | None = None
     replaces_header: str = ""
     referred_by: str = ""
+    uri: str = ""
+    carried: Carried = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +222,7 @@ class InviteLeg:
     """Open a dialog on `trunk`. Without `offer` the far end makes one: see LegAnswered.
 
     `replaces` and `referred_by`: the values of Replaces (RFC 3891) and Referred-By (RFC 3892) to send, or "". The latter goes
-    back to the trunk that said it.
+    back to the trunk that said it. `uri`: the Request-URI that a Refer-To asked for, or "".
     """
 
     trunk: str
@@ -227,6 +233,7 @@ class InviteLeg:
     carried: Carried = NOTHING
     replaces: str = ""
     referred_by: str = ""
+    uri: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,19 @@ class NumberPlan:
     national_prefix: str = "0"
     international_prefix: str = "00"
 
-    def read(self, user: str) -> str:
-        """The user part of a URI of this trunk as E.164 where it is a number of one of the ways to write it."""
+    def read(self, user: str, context: str = "") -> str:
+        """The user part of a URI of this trunk as E.164 where it is a number of one of the ways to write it.
+
+        `context`: the `phone-context` of a local number (RFC 3966 section 5.1.5); with one, a number as long as a
+        subscriber's is global whatever the form. A shorter one stays local: +1 and 911 make no number.
+        """
         number = user.translate(_SEPARATORS)
+        area = context.translate(_SEPARATORS)
+        if _NUMBER.fullmatch(area) and area.startswith("+") and _NUMBER.fullmatch(number) and len(number) >= _SHORTEST:
+            is_country = area[1:] == self.country or (not self.country and len(area) <= 4)
+            return (
+                number if number[0] == "+" else area + number.removeprefix(self.national_prefix if is_country else "")
+            )
         if self.form is Form.AS_IS or not _NUMBER.fullmatch(number) or len(number) < _SHORTEST:
             return user
         if number.startswith("+"):

@@ -96,6 +96,15 @@ class Place:
     side: Side
     numbers: NumberPlan = field(default_factory=NumberPlan)
 
+    def read(self, party: Party) -> Party:
+        """Somebody as its trunk names them, the number in E.164 where it is one. A context that made it so is gone."""
+        context = _context(party.parameters)
+        user = self.numbers.read(party.user, context)
+        if not context or not user.startswith("+"):
+            return replace(party, user=user)
+        others = (each for each in party.parameters.split(";")[1:] if not each.lower().startswith("phone-context="))
+        return replace(party, user=user, parameters="".join(f";{each}" for each in others))
+
 
 @dataclass(frozen=True, slots=True)
 class Destination:
@@ -116,6 +125,15 @@ class Decision:
     code: int = 404
 
 
+def _context(parameters: str) -> str:
+    """The phone-context among the parameters of a number."""
+    for each in parameters.split(";"):
+        name, _, value = each.partition("=")
+        if name.lower() == "phone-context":
+            return value.strip('"')
+    return ""
+
+
 class Router:
     """All trunks and routes."""
 
@@ -131,7 +149,8 @@ class Router:
     def decide(self, invited: LegInvited, draw: Callable[[], float] = random.random) -> Decision:
         """Where a call of a trunk of ours goes. `draw`: from [0, 1)."""
         here = self.places[invited.trunk]
-        caller, callee = here.numbers.read(invited.caller.user), here.numbers.read(invited.callee.user)
+        invited = replace(invited, caller=here.read(invited.caller), callee=here.read(invited.callee))
+        caller, callee = invited.caller.user, invited.callee.user
         if not self._rules:
             across = [name for name, place in self.places.items() if place.side is not here.side]
             return self._decision("", across, invited, caller, callee)

@@ -80,8 +80,10 @@ class Transfer:
             caller=caller,
             callee=event.target,
             offer=self._offer,
+            carried=event.carried,
             replaces=event.replaces_header,
             referred_by=event.referred_by,
+            uri=event.uri,
         )
         return [ToLeg(side, leg.AnswerReferral(event.referral, 202)), *self._tell(100), ToJoining(invite)]
 
@@ -118,8 +120,8 @@ class Transfer:
     def _refusal(self, side: Side, event: leg.LegReferred, *, masked: bool) -> int:
         if self.active:
             return 491
-        if self.bridge.phase is not Phase.UP or not self.bridge.told.complete or not event.target.user:
-            return 480 if event.target.user else 404
+        if self.bridge.phase is not Phase.UP or not self.bridge.told.complete or not (event.target.user or event.uri):
+            return 480 if event.target.user or event.uri else 404
         if event.replaces is not None or (side is Side.CALLER and masked):
             return 603  # a dialog that is no call's; and while a card is keyed nobody takes the customer's place
         return 0

@@ -55,6 +55,8 @@ class Trunk:
     tls_verify_client: bool = False
     trusted: bool = False  # whether what it says of who calls is believed, and it may know what is private
     x_headers: tuple[str, ...] = ()  # private headers that are sent to it, in lower case; `*`: all
+    user_parameters: tuple[str, ...] = ()  # of numbers, that it is sent, in lower case; `*`: all
+    user_phone: bool = False  # whether numbers are marked with user=phone
     identity: bool = False  # whether signed callers (Identity) are sent to it
     refer: bool = False
     nat: bool = False

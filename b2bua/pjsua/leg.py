@@ -30,7 +30,6 @@ from b2bua.call.leg import (
     LegReinvited,
     LegRequested,
     LegResponded,
-    Party,
     ReinviteAnswered,
     ReinviteCancelled,
     ReinviteFailed,
@@ -48,10 +47,11 @@ from b2bua.sip.compose import SDP, Outgoing, phrase
 from b2bua.sip.dialog import Dialog
 from b2bua.sip.headers import Moment
 from b2bua.sip.hop import Hop
-from b2bua.sip.message import Request, Response, name_addr
+from b2bua.sip.message import Request, Response
 from b2bua.sip.mid_dialog import BAD_PACKAGE, packages_of
+from b2bua.sip.name_addr import name_addr
 from b2bua.sip.trunk import Peer
-from b2bua.sip.uas import caller
+from b2bua.sip.uas import caller, party
 from tonewall.tokens import token
 
 _MOST_REQUESTS = 16  # INFO and MESSAGE that wait for their answer
@@ -120,7 +120,7 @@ class Leg:
         assert self.request is not None
         self.reported = True
         request, trunk = self.request, self.peer.trunk
-        callee = Party(request.uri.user or "", name_addr(request.head.to)[0])
+        callee = party(request.uri, name_addr(request.head.to)[0])
         carried = self._carried(Moment.INVITE, request)
         self.emit(LegInvited(trunk.name, caller(request), callee, request.body, max_forwards(request), carried))
 

@@ -24,7 +24,7 @@ def max_forwards(request: Request) -> int:
     values = request.headers.getlist("Max-Forwards")
     if not values:
         return 70
-    if not (values[0].isascii() and values[0].isdigit() and len(values[0]) <= 3):
+    if not (values[0].isascii() and values[0].isdigit() and len(values[0]) <= 20):
         raise ValueError("Max-Forwards")
     return min(int(values[0]), 255)
 

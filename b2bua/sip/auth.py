@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass, field
 
 from b2bua.sip.message import Response
+from b2bua.sip.octets import octets
 
 _PAIR = re.compile(r'\s*([A-Za-z0-9_-]{1,32})\s*=\s*(?:"((?:[^"\\]|\\.)*)"\s*|([^\s",]+)\s*)?(?:,|$)')
 HASHES = {"sha-512-256": "sha512_256", "sha-256": "sha256", "md5": "md5"}  # the strongest first
@@ -63,7 +64,7 @@ def fields(value: str) -> dict[str, str] | None:
 def hashed(algorithm: str, *parts: str) -> str:
     """H of RFC 7616 section 3.4, over parts joined by colons."""
     text = ":".join(parts)
-    return hashlib.new(HASHES[algorithm], text.encode(), usedforsecurity=False).hexdigest()
+    return hashlib.new(HASHES[algorithm], octets(text), usedforsecurity=False).hexdigest()
 
 
 def _read(value: str, header: str) -> Challenge | None:

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from b2bua.call.leg import Part
 from b2bua.call.trunk import Trunk
 from b2bua.sip.compose import ACCEPT_LINE, SDP
-from b2bua.sip.message import Received, Response, parameters
+from b2bua.sip.message import Received, Response
+from b2bua.sip.name_addr import parameters
 from b2bua.sip.shapes import content_id
 
 MOST_PARTS = 8

@@ -16,9 +16,12 @@ from urllib.parse import quote
 import msgspec
 
 from b2bua.call.leg import Party
+from b2bua.call.trunk import Trunk
 from b2bua.sip.hop import Hop, Transport
-from b2bua.sip.message import Head, Request, tag_of
-from b2bua.sip.shapes import names_a_place
+from b2bua.sip.message import Head, Request
+from b2bua.sip.name_addr import tag_of
+from b2bua.sip.octets import octets, printable, readable
+from b2bua.sip.shapes import USER, names_a_place
 from tonewall.tokens import token
 
 RELIABLE = "100rel"  # RFC 3262
@@ -31,12 +34,13 @@ UNRELIABLE_LINE = "Supported: " + ", ".join(each for each in SUPPORTED if each !
 ACCEPT_LINE = "Accept: application/sdp, multipart/mixed, multipart/alternative"
 SDP = "application/sdp"
 COOKIE = "z9hG4bK"  # RFC 3261 section 8.1.1.7
-_USER = "-_.!~*'()&=+$,;?/"  # beside letters and digits, what needs no escape in a user part
 _KEY = secrets.token_bytes(16)
-_STAMP = re.compile(r";[ ]*(?:rport|received)", re.IGNORECASE)
-_RPORT = re.compile(r";[ ]*rport", re.IGNORECASE)
+_STAMP = re.compile(r";[ \t]*(?:rport|received)[ \t]*(?=[=;]|$)", re.IGNORECASE)
+_RPORT = re.compile(r";[ \t]*rport[ \t]*(?=[=;]|$)", re.IGNORECASE)
+_NUMBER = re.compile(r"\+?[0-9*#.()-]{1,64}")
+_USER_PARAMETER = re.compile(r"[A-Za-z0-9-]{1,32}(?:=[A-Za-z0-9+*#.()%_-]{1,128})?")
 _PLAIN_USER = re.compile(r"[A-Za-z0-9+._-]+")
-_RECEIVED = re.compile(r";[ ]*(?:rport|received)(?:[ ]*=[^;]*)?(?=;|$)", re.IGNORECASE)
+_RECEIVED = re.compile(r";[ \t]*(?:rport|received)[ \t]*(?:=[^;]*)?(?=;|$)", re.IGNORECASE)
 PHRASES = {
     100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 183: "Session Progress", 200: "OK",
     405: "Method Not Allowed", 408: "Request Timeout", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme",
@@ -62,11 +66,6 @@ def phrase(code: int, given: str = "") -> str:
         return "Unknown"
 
 
-def printable(text: str) -> str:
-    """What is left of a text when everything is gone that could end a line or hide in one."""
-    return text if text.isprintable() else "".join(char for char in text if char.isprintable())
-
-
 def hostport(host: str, port: int | None) -> str:
     """`host:port`, with brackets where the host is an IPv6 address."""
     if ":" in host and not host.startswith("["):
@@ -84,8 +83,8 @@ def new_branch() -> str:
 
 def stateless_tag(head: Head) -> str:
     """The To tag of a stateless answer: the same for the same request (RFC 3261 section 8.2.7)."""
-    text = f"{head.call_id}\0{head.vias[0]}\0{head.cseq}".encode()
-    return hashlib.blake2b(text, key=_KEY, digest_size=8).hexdigest()
+    text = f"{head.call_id}\0{head.vias[0]}\0{head.cseq}"
+    return hashlib.blake2b(octets(text), key=_KEY, digest_size=8).hexdigest()
 
 
 def stamped(via: str, source: Hop) -> str:
@@ -116,7 +115,7 @@ def response(
     if body:
         rows.append(f"Content-Type: {content_type}")
     rows.append(f"Content-Length: {len(body)}\r\n\r\n")
-    return "\r\n".join(rows).encode() + body
+    return octets("\r\n".join(rows)) + body
 
 
 def return_hop(request: Request) -> Hop:
@@ -165,7 +164,7 @@ class Outgoing(msgspec.Struct, frozen=True):
         if self.body and self.content_type:
             rows.append(f"Content-Type: {self.content_type}")
         rows.append(f"Content-Length: {len(self.body)}\r\n\r\n")
-        return "\r\n".join(rows).encode() + self.body
+        return octets("\r\n".join(rows)) + self.body
 
     def ack(self, to: str) -> bytes:
         """The ACK of a 300-699 response with this To (RFC 3261 section 17.1.1.3)."""
@@ -193,11 +192,31 @@ def with_user(uri: str, user: str) -> str:
 
 
 def _escaped(user: str) -> str:
-    return user if _PLAIN_USER.fullmatch(user) else quote(user, safe=_USER)
+    return user if _PLAIN_USER.fullmatch(user) else quote(readable(user), safe=USER)
 
 
-def party(who: Party, host: str, port: int | None = None) -> str:
-    """A From or To value without tag. User and name are escaped as their grammar asks."""
+def address(who: Party, host: str, port: int | None, trunk: Trunk) -> str:
+    """The SIP URI of somebody, as this trunk is to have it. `user_parameters` and `user_phone` of the trunk are about numbers."""
+    if not who.user:
+        return f"sip:{hostport(host, port)}"
+    is_number = _NUMBER.fullmatch(who.user) is not None
+    own = kept_parameters(who, trunk.user_parameters) if is_number else ""
+    phone = ";user=phone" if is_number and trunk.user_phone else ""
+    return f"sip:{_escaped(who.user)}{own}@{hostport(host, port)}{phone}"
+
+
+def named(who: Party, uri: str) -> str:
+    """A From or To value without tag. The name is escaped as its grammar asks."""
     name = printable(who.display)[:120].replace("\\", "\\\\").replace('"', '\\"')
-    uri = f"sip:{_escaped(who.user)}@{hostport(host, port)}" if who.user else f"sip:{hostport(host, port)}"
     return f'"{name}" <{uri}>' if name else f"<{uri}>"
+
+
+def kept_parameters(who: Party, names: tuple[str, ...]) -> str:
+    """The parameters of a number that are among these (`*`: all). A local number keeps the area that makes it one."""
+    kept = ""
+    for each in who.parameters.split(";")[1:]:
+        name, _, value = each.partition("=")
+        local = name.lower() == "phone-context" and value.startswith("+") and not who.user.startswith("+")
+        if (local or "*" in names or name.lower() in names) and _USER_PARAMETER.fullmatch(each):
+            kept += f";{each}"
+    return kept

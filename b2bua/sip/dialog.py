@@ -14,7 +14,9 @@ from typing import Self
 import msgspec
 
 from b2bua.sip.compose import Outgoing, new_branch
-from b2bua.sip.message import Request, Response, name_addr, parameters, split_quoted
+from b2bua.sip.message import Request, Response
+from b2bua.sip.name_addr import name_addr, parameters, split_quoted
+from b2bua.sip.uri import Uri
 
 MOST_FORKS = 16  # of one INVITE
 
@@ -139,7 +141,7 @@ class Dialog(msgspec.Struct):
             self.local_cseq += 1
             cseq = self.local_cseq
         uri, route = self.remote_target, self.route_set
-        if route and "lr" not in parameters(name_addr(route[0])[1].partition(";")[2]):
+        if route and not _is_loose(route[0]):
             # A strict router: it goes into the Request-URI, and the target to the end of the route.
             uri, route = name_addr(route[0])[1], (*route[1:], f"<{self.remote_target}>")
         return Outgoing(method, uri, new_branch(), self.local, self.remote, self.call_id, cseq, route, 70, lines, body)
@@ -194,9 +196,21 @@ def contact(message: Request | Response) -> str:
     """The URI of the first Contact. Raises ValueError where there is none that we can send to."""
     values = message.headers.getlist("Contact")
     uri = name_addr(split_quoted(values[0], ",")[0])[1] if values else ""
-    if not uri.lower().startswith("sip:") or " " in uri:
+    try:
+        read = Uri.parse(uri)
+    except ValueError:
+        raise ValueError("no usable Contact") from None
+    if read.scheme != "sip":
         raise ValueError("no usable Contact")
-    return uri
+    return uri.removesuffix(f"?{read.headers}") if read.headers else uri  # a Request-URI has none (section 19.1.1)
+
+
+def _is_loose(route: str) -> bool:
+    uri = name_addr(route)[1]
+    try:
+        return "lr" in Uri.parse(uri).named
+    except ValueError:
+        return "lr" in parameters(uri.partition(";")[2])
 
 
 def record_route(message: Request | Response) -> list[str]:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import sipmessage
-
-from b2bua.sip.compose import with_user
+from b2bua.sip.compose import hostport, with_user
 from b2bua.sip.dialog import Forks, Verdict
 from b2bua.sip.hop import Hop
 from b2bua.sip.layer import NOBODY, Client
 from b2bua.sip.leg_base import Leg
-from b2bua.sip.message import Response, name_addr, parameters, split_quoted
+from b2bua.sip.message import Response
+from b2bua.sip.name_addr import name_addr, parameters, split_quoted
+from b2bua.sip.octets import readable
 from b2bua.sip.scheduler import Slot
 from b2bua.sip.transaction import Event
+from b2bua.sip.uri import Uri
 from tonewall.written import PASSING
 
 PATIENCE = (
@@ -51,14 +52,13 @@ def contacts(response: Response) -> list[Contact]:
         for one in split_quoted(value, ","):
             _, uri, rest = name_addr(one)
             try:
-                parsed = sipmessage.URI.parse(uri)
-                port = parsed.port or 0
-                if parsed.scheme not in {"sip", "sips", "tel"} or not parsed.user or not 0 <= port < 65536:
-                    continue
-                at = f"{parsed.host}:{port}" if port else str(parsed.host)
-            except (ValueError, TypeError):
+                parsed = Uri.parse(uri)
+            except ValueError:
                 continue
-            rated.append((_q(rest), Contact(parsed.user, with_user(f"sip:{at}", parsed.user))))
+            if not parsed.user:
+                continue
+            at, user = hostport(parsed.host, parsed.port), readable(parsed.user)
+            rated.append((_q(rest), Contact(user, with_user(f"sip:{at}", user))))
     rated.sort(key=lambda each: -each[0])
     return list(dict.fromkeys(contact for _, contact in rated))[:MOST_TARGETS]
 

@@ -1,7 +1,8 @@
 """Messages out of a stream: framing by Content-Length (RFC 3261 section 18.3), and the CRLFs between messages (RFC 5626).
 
 Rule 1: what waits for its rest is never more than LARGEST bytes, and each byte is looked at a fixed number of times.
-Rule 2: a stream whose next message cannot be told from its body has ended: `Broken` is the last that comes out of it.
+Rule 2: a stream whose next message cannot be told from its body has ended: `Broken` is the last that comes out of it. A
+        message that is too large, and says where it ends, is left out: `Oversized`, and the stream goes on.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _CRLF, _END = b"\r\n", b"\r\n\r\n"
 _FOLD = re.compile(rb"\r\n[ \t]+")
 _LENGTH = re.compile(rb"(?im)^(?:content-length|l)[ \t]*:([^\r\n]*)")
 _START = re.compile(rb"[A-Za-z0-9.!%*_+`'~/-]+ ")  # a method or the SIP version, as far as it has come
-_LONGEST_WORD = 40
+_LONGEST_WORD = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,10 @@ class Broken:
     head: bytes = field(default=b"", repr=False)
 
 
+class Oversized(Broken):
+    """A message that is not taken, but ends where it says; the stream goes on behind it."""
+
+
 Item = Framed | Ping | Pong | Broken
 PING, PONG = Ping(), Pong()
 
@@ -55,14 +60,15 @@ class Framer:
         self._waiting = bytearray()
         self._searched = 0  # how far the end of the header has been looked for
         self._whole = 0  # how long the message is, once its header is there
+        self._left_out = 0  # how many bytes of a message that is too large are yet to come
         self._half = False  # a CRLF came that may be the first half of a ping
         self._pinged = False
         self._broken = False
 
     @property
     def waiting(self) -> int:
-        """How many bytes wait for the rest of their message."""
-        return len(self._waiting)
+        """How many bytes wait for the rest of their message, or are yet to come and to be left out."""
+        return len(self._waiting) or self._left_out
 
     def pinged(self) -> None:
         """We have sent a ping: the next CRLF is its answer."""
@@ -73,10 +79,13 @@ class Framer:
         items: list[Item] = []
         if self._broken:
             return items
+        if self._left_out:
+            taken = min(self._left_out, len(data))
+            self._left_out, data = self._left_out - taken, data[taken:]
         self._waiting += data
         while (item := self._next()) is not None:
             items.append(item)
-            if isinstance(item, Broken):
+            if isinstance(item, Broken) and not isinstance(item, Oversized):
                 self._broken = True
                 self._waiting.clear()
                 break
@@ -126,14 +135,20 @@ class Framer:
         end = self._waiting.find(_END, max(0, self._searched - len(_END)))
         self._searched = len(self._waiting)
         if end < 0 or end > LARGEST:
-            return Broken("header too large", 513, bytes(self._waiting[:LARGEST])) if self.waiting > LARGEST else None
+            is_whole = len(self._waiting) <= LARGEST
+            return None if is_whole else Broken("header too large", 513, bytes(self._waiting[:LARGEST]))
         head = bytes(self._waiting[:end])
         lengths = {value.strip(b" \t") for value in _LENGTH.findall(_FOLD.sub(b" ", head))}
         # RFC 3261 section 20.14: over a stream it is mandatory. Two that differ would be framed by others in another way.
         if len(lengths) != 1:
             return Broken("Content-Length", 400, head)
         (length,) = lengths
-        if not length.isdigit() or len(length) > 6:
+        if not length.isdigit() or len(length) > 40 or len(length.lstrip(b"0")) > 6:
             return Broken("Content-Length", 400, head)
         self._whole = end + len(_END) + int(length)
-        return Broken("too large", 513, head) if self._whole > LARGEST else None
+        if self._whole <= LARGEST:
+            return None
+        self._left_out = max(0, self._whole - len(self._waiting))
+        del self._waiting[: self._whole]
+        self._searched = self._whole = 0
+        return Oversized("too large", 513, head)

@@ -16,12 +16,12 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-import sipmessage
-
 from b2bua.call.trunk import Trunk
 from b2bua.sip.auth import fields, hashed
 from b2bua.sip.hop import Hop
 from b2bua.sip.message import Request
+from b2bua.sip.octets import octets
+from b2bua.sip.uri import Uri
 
 LIFE = 300.0  # seconds that a nonce is good for
 MOST_GUESSES = 5  # of one source, in REST
@@ -91,7 +91,7 @@ class Guard:
         secret = hashed(algorithm, username, self.realm, trunk.password)
         what = hashed(algorithm, request.method, uri)
         wanted = hashed(algorithm, secret, given["nonce"], given.get("nc", ""), given.get("cnonce", ""), "auth", what)
-        right = hmac.compare_digest(given.get("response", "").encode(), wanted.encode())
+        right = hmac.compare_digest(octets(given.get("response", "")), wanted.encode())
         return right and given.get("username") == username and given.get("realm") == self.realm
 
     def _is_new(self, nonce: str, count: int, told: _Told) -> bool:
@@ -129,12 +129,12 @@ class Guard:
         return f"{made}.{self._seal(made, source)}"
 
     def _seal(self, made: str, source: str) -> str:
-        return hmac.new(self.key, f"{made} {source}".encode(), hashlib.sha256).hexdigest()[:32]
+        return hmac.new(self.key, octets(f"{made} {source}"), hashlib.sha256).hexdigest()[:32]
 
     def _age(self, nonce: str, source: str, now: float) -> float | None:
         """Seconds since it was made; None where we never made it for this source."""
         made, _, seal = nonce.rpartition(".")
-        if not hmac.compare_digest(seal.encode(), self._seal(made, source).encode()):
+        if not hmac.compare_digest(octets(seal), self._seal(made, source).encode()):
             return None
         return now - int(made.partition(".")[0], 16) / 1000
 
@@ -151,8 +151,8 @@ def _told(request: Request) -> _Told:
 def _user(uri: str) -> str | None:
     """Of a URI that somebody wrote; "" where it is none."""
     try:
-        return sipmessage.URI.parse(uri).user
-    except (ValueError, TypeError):
+        return Uri.parse(uri).user
+    except ValueError:
         return ""
 
 

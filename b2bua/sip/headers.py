@@ -18,7 +18,8 @@ from b2bua.call.leg import Party
 from b2bua.call.trunk import Trunk
 from b2bua.sip import shapes
 from b2bua.sip.header_fields import KNOWN, Headers
-from b2bua.sip.message import split_quoted
+from b2bua.sip.name_addr import split_quoted
+from b2bua.sip.octets import fits_a_line
 from b2bua.sip.passport import Signed, still_true
 from b2bua.sip.shapes import Scene, Shape
 
@@ -174,7 +175,7 @@ def lines(
         if name == "Retry-After" and code in {500, 503}:
             continue
         shaped = rule.shape(value, scene)
-        if shaped and shaped.isprintable() and _NAME.fullmatch(name):
+        if shaped and fits_a_line(shaped) and _NAME.fullmatch(name):
             sent.append(f"{name}: {shaped}")
     return tuple(sent)
 

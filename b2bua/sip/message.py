@@ -1,7 +1,8 @@
 """Reading a SIP datagram: parsed once, the headers that routing needs read once, everything hostile refused here.
 
 Rule 1: `read` returns a message or raises MalformedError, whatever the bytes are.
-Rule 2: after `read` no header value holds a control character, so values may be copied into our own messages.
+Rule 2: after `read` no header value holds a control character, but for escaped ones within quoted strings (RFC 3261 section
+        25.1, quoted-pair), so values may be copied into our own messages.
 Rule 3: a request that cannot be parsed, but whose Via, From, To, Call-ID and CSeq can be made out, gets an answer.
 """
 
@@ -9,14 +10,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import msgspec
-import sipmessage
 
 from b2bua.call.leg import Part
 from b2bua.sip.header_fields import Headers
 from b2bua.sip.hop import Hop
+from b2bua.sip.name_addr import parameters, split_quoted, tag_of
+from b2bua.sip.octets import decoded, fits_a_line, readable
+from b2bua.sip.uri import SCHEMES, Uri, known
 
 LARGEST = 16_384  # bytes of a message; RFC 3261 section 18.1.1 asks for more, no INVITE of a phone comes near
 MOST_LINES = 200
@@ -28,13 +30,11 @@ _VIA = re.compile(
     r"(?::[ \t]*([0-9]{1,5})[ \t]*)?(?:;(.*))?",
     re.IGNORECASE | re.DOTALL,
 )
-# A From or To value as nearly all are: no quotes or brackets where they could mislead, the tag right behind the URI.
-_PLAIN_TAG = re.compile(r"""(?:"[^"\\<>]*"[ ]*|[^"<>;,]*)<[^<>"]*>;tag=([A-Za-z0-9.!%*_+`'~-]+)""")
-_VERSION = re.compile(r"SIP/[0-9.]+")
+_TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,50}")
+_VERSION = re.compile(r"SIP/[0-9.]+", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=:)")
-_SCHEMES = frozenset({"sip", "sips", "tel"})
 _ESCAPED = re.compile(r"\\.")
-_CSEQ = re.compile(r"([0-9]{1,20})[ \t]+([A-Za-z0-9.!%*_+`'~-]{1,32})")
+_CSEQ = re.compile(r"([0-9]{1,20})[ \t]+([A-Za-z0-9.!%*_+`'~-]{1,50})")
 _NEEDED = {
     "via": "Via", "v": "Via", "from": "From", "f": "From", "to": "To", "t": "To",
     "call-id": "Call-ID", "i": "Call-ID", "cseq": "CSeq",
@@ -91,70 +91,13 @@ class Received:
 
 @dataclass(slots=True)
 class Request(Received):
-    uri: sipmessage.URI
+    uri: Uri
 
 
 @dataclass(slots=True)
 class Response(Received):
     code: int
     phrase: str
-
-
-def split_quoted(text: str, separator: str) -> list[str]:
-    """Split at a separator, but not inside quotes or angle brackets; the parts are stripped."""
-    if '"' not in text and "<" not in text:
-        return [part.strip() for part in text.split(separator)]
-    parts, start, quoted, bracket, escaped = [], 0, False, False, False
-    for at, char in enumerate(text):
-        if escaped:
-            escaped = False
-        elif quoted:
-            quoted, escaped = char != '"', char == "\\"
-        elif char == '"':
-            quoted = True
-        elif char in "<>":
-            bracket = char == "<"
-        elif char == separator and not bracket:
-            parts.append(text[start:at].strip())
-            start = at + 1
-    parts.append(text[start:].strip())
-    return parts
-
-
-def parameters(text: str) -> dict[str, str]:
-    """`;a=b;c` as a dict with lower-case names; a parameter without value has the value ""."""
-    found = {}
-    plain = '"' not in text and "<" not in text
-    for part in text.split(";") if plain else split_quoted(text, ";"):
-        name, _, value = part.partition("=")
-        name = name.strip()
-        if name:
-            found[name.lower()] = value.strip()
-    return found
-
-
-def name_addr(value: str) -> tuple[str, str, str]:
-    """Display name (unquoted), URI and header parameters of a From, To, Contact, Route or Record-Route value."""
-    end = value.rfind(">")
-    # In a quoted display name there may be a bracket too: the one that opens the URI is the last before its end.
-    start = value.rfind("<", 0, end)
-    if 0 <= start < end:
-        display = value[:start].strip()
-        if display[:1] == '"':
-            display = re.sub(r"\\(.)", r"\1", display[1:-1])
-        return display, value[start + 1 : end].strip(), value[end + 1 :]
-    uri, _, rest = value.partition(";")
-    return "", uri.strip(), rest
-
-
-def tag_of(value: str) -> str:
-    """The tag of a From or To value, or ""."""
-    plain = _PLAIN_TAG.fullmatch(value)
-    if plain is not None:
-        return plain[1]
-    if "tag" not in value.lower():
-        return ""
-    return parameters(name_addr(value)[2]).get("tag", "")
 
 
 def read(data: bytes, source: Hop) -> Request | Response:
@@ -165,7 +108,8 @@ def read(data: bytes, source: Hop) -> Request | Response:
     if not blank:
         raise MalformedError("no end of headers", 400, salvage(head))
     crlf = head.count(b"\r\n")
-    if head.translate(None, _TEXT) or head.count(b"\r") != crlf or head.count(b"\n") != crlf:
+    strange = head.translate(None, _TEXT) and _without_pairs(head).translate(None, _TEXT)
+    if strange or head.count(b"\r") != crlf or head.count(b"\n") != crlf:
         raise MalformedError("control character", 400, salvage(head))
     if crlf > MOST_LINES:
         raise MalformedError("too many headers", 400, salvage(head))
@@ -174,12 +118,11 @@ def read(data: bytes, source: Hop) -> Request | Response:
     if b" :" in head or b"\t:" in head:
         head = _LOOSE_NAME.sub(rb"\1:", head)
     try:
-        return _typed(head.decode().split("\r\n"), body, source)
+        return _typed(decoded(head).split("\r\n"), body, source)
     except MalformedError as error:
         error.head = salvage(head)
         raise
     except Exception as error:
-        # sipmessage raises more than its ValueError: for a URI parameter named "self", say, a TypeError.
         raise MalformedError("not SIP", 400, salvage(head)) from error
 
 
@@ -195,20 +138,40 @@ def _typed(lines: list[str], body: bytes, source: Hop) -> Request | Response:
     from_tag = tag_of(head.from_)
     if not head.call_id or not from_tag:
         raise MalformedError("Call-ID or From tag")
-    first, second, third = lines[0].split(" ", 2)
+    first, _, rest = lines[0].partition(" ")
     method = numbered[2]
     common = (head, _via(head.vias[0]), from_tag, tag_of(head.to), int(numbered[1]), method, headers)
     body = _body(headers, body)
-    if third == "SIP/2.0":
-        if first != method:
-            raise MalformedError("CSeq method")
-        return Request(*common, body, source, _uri(second))
-    if _VERSION.fullmatch(third):
-        raise MalformedError("version", 505)
-    # RFC 3261 section 8.1.3.3: a response with more than one Via is not for us.
-    if first != "SIP/2.0" or len(second) != 3 or not 100 <= int(second) <= 699 or len(head.vias) != 1:
-        raise MalformedError("response")
-    return Response(*common, body, source, int(second), third)
+    if first.upper() == "SIP/2.0":
+        # Status-Line: a phrase may be anything, or missing. RFC 3261 section 8.1.3.3: more than one Via is not for us.
+        code, _, phrase = rest.partition(" ")
+        if len(code) != 3 or not code.isascii() or not 100 <= int(code) <= 699 or len(head.vias) != 1:
+            raise MalformedError("response")
+        return Response(*common, body, source, int(code), readable(phrase))
+    uri, _, version = rest.rpartition(" ")
+    if version.upper() != "SIP/2.0":
+        raise MalformedError("version", 505 if _VERSION.fullmatch(version) else 400)
+    if first != method:
+        raise MalformedError("CSeq method")
+    return Request(*common, body, source, _uri(uri))
+
+
+def _without_pairs(head: bytes) -> bytes:
+    """The head without what is escaped within its quoted strings; these end with their line."""
+    kept = bytearray()
+    quoted = escaped = False
+    for octet in _FOLD.sub(b" ", head):
+        if octet in b"\r\n":
+            quoted = escaped = False
+        elif escaped:
+            escaped = False
+            continue
+        elif octet == 0x22:
+            quoted = not quoted
+        else:
+            escaped = quoted and octet == 0x5C
+        kept.append(octet)
+    return bytes(kept)
 
 
 def _vias(values: list[str]) -> tuple[str, ...]:
@@ -227,13 +190,12 @@ def _is_open(value: str) -> bool:
     return value.count('"') % 2 == 1
 
 
-@lru_cache(maxsize=256)
-def _uri(text: str) -> sipmessage.URI:
+def _uri(text: str) -> Uri:
     """A Request-URI. Within dialogs it is our own Contact again and again; nobody changes it."""
     scheme = _SCHEME.match(text)
-    if scheme is not None and scheme[0].lower() not in _SCHEMES:
+    if scheme is not None and scheme[0].lower() not in SCHEMES:
         raise MalformedError("URI scheme", 416)
-    return sipmessage.URI.parse(text)
+    return known(text)
 
 
 def _via(value: str) -> Via:
@@ -251,7 +213,7 @@ def _body(headers: Headers, body: bytes) -> bytes:
     lengths = headers.getlist("Content-Length")
     if not lengths:
         return body
-    if len(set(lengths)) != 1 or not (lengths[0].isascii() and lengths[0].isdigit() and len(lengths[0]) < 7):
+    if len(set(lengths)) != 1 or not (lengths[0].isascii() and lengths[0].isdigit() and len(lengths[0]) < 20):
         raise MalformedError("Content-Length")
     length = int(lengths[0])
     if length > len(body):
@@ -263,15 +225,15 @@ def salvage(head: bytes) -> Head | None:
     """What an answer needs, out of any bytes; None for a response, an ACK, or where something is missing."""
     lines = head[:LARGEST].split(b"\r\n", MOST_LINES)[:MOST_LINES]
     first = lines[0].split(b" ")
-    if len(first) < 2 or lines[0].startswith((b"SIP/", b"ACK ")) or not first[0].isalpha():
+    if len(first) < 2 or lines[0].startswith((b"SIP/", b"ACK ")) or _TOKEN.fullmatch(decoded(first[0])) is None:
         return None
     found: dict[str, list[str]] = {}
     for line in lines[1:]:
         name, _, value = line.partition(b":")
-        known = _NEEDED.get(name.strip().lower().decode("ascii", "replace"))
-        text = value.strip().decode("utf-8", "replace")
-        if known is not None and text and text.isprintable():
-            found.setdefault(known, []).append(text)
+        needed = _NEEDED.get(name.strip().lower().decode("ascii", "replace"))
+        text = decoded(value.strip())
+        if needed is not None and text and fits_a_line(text):
+            found.setdefault(needed, []).append(text)
     one = [found.get(name, [""]) for name in ("From", "To", "Call-ID", "CSeq")]
     if "Via" not in found or any(len(values) != 1 or not values[0] for values in one):
         return None

@@ -126,7 +126,7 @@ class Reception:
             self._request(message, proved)
 
     def broken(self, broken: Broken, source: Hop) -> None:
-        """A stream whose next message cannot be made out; it is closed after this."""
+        """A message of a stream that cannot be made out, or is too large."""
         self._count["malformed"] += 1
         _log.debug("malformed", peer=source[0], port=source[1], why=broken.why)
         if not self._trunks.admits(source):

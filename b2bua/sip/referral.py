@@ -8,18 +8,22 @@ Rule 4: of a leg MOST referrals are kept; whatever the peer asks beyond is refus
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-import sipmessage
-
-from b2bua.call.leg import LegReferred, Party
+from b2bua.call.leg import Carried, LegReferred, Party
 from b2bua.sip.compose import ALLOW_EVENTS_LINE, phrase
+from b2bua.sip.header_fields import Headers
+from b2bua.sip.headers import Moment, received
 from b2bua.sip.leg_state import State as LegState
-from b2bua.sip.message import Request, name_addr, split_quoted
+from b2bua.sip.message import Request
+from b2bua.sip.name_addr import name_addr, split_quoted
+from b2bua.sip.octets import fits_a_line, readable
 from b2bua.sip.replaces import Replaces, named
+from b2bua.sip.uri import Uri
 from tonewall.tokens import token
 
 if TYPE_CHECKING:
@@ -27,8 +31,12 @@ if TYPE_CHECKING:
     from b2bua.sip.leg_base import Leg
     from b2bua.sip.message import Response
 
+_NAME = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")
+_MOST_HEADERS = 16
 METHODS = frozenset({"REFER", "SUBSCRIBE"})
 MOST = 4
+# Of a Refer-To's URI that names a user: how to get there is the trunk's to say.
+NOT_KEPT = ("method", "transport", "maddr", "ttl", "lr")
 SIPFRAG = "message/sipfrag;version=2.0"
 LASTS = 300  # seconds that we say a subscription lasts; the call's ring time ends it long before
 
@@ -96,31 +104,42 @@ class Referral:
 
 @dataclass(frozen=True, slots=True)
 class ReferTo:
-    """What a Refer-To asks for. `replaces` is a header's value."""
+    """What a Refer-To asks for. `uri`: without its headers; `replaces`: the value of the one of that name; `lines`: the
+    others."""
 
     target: Party
+    uri: Uri
     replaces: str = ""
+    lines: tuple[str, ...] = ()
+
+    @property
+    def says_more(self) -> bool:
+        """Whether the URI has a meaning beyond its user."""
+        return bool(self.uri.user_parameters or self.uri.kept(*NOT_KEPT))
 
 
 def refer_to(request: Request) -> ReferTo:
-    """Raises ValueError where it is no single call to somebody (RFC 3515 section 2.4.2)."""
+    """Raises ValueError where it is no single call (RFC 3515 section 2.4.2)."""
     [value] = [value for line in request.headers.getlist("Refer-To") for value in split_quoted(line, ",")]
     display, whole, _ = name_addr(value)
-    plain, _, headers = whole.partition("?")
-    try:
-        uri = sipmessage.URI.parse(plain)
-    except (ValueError, TypeError):
-        raise ValueError("Refer-To") from None
-    if uri.scheme not in {"sip", "sips", "tel"}:
+    read = Uri.parse(whole)
+    if read.named.get("method", "INVITE").upper() != "INVITE":
         raise ValueError("Refer-To")
-    if any(part.lower().startswith("method=") and part.lower() != "method=invite" for part in plain.split(";")[1:]):
+    uri = Uri.parse(whole.partition("?")[0]) if read.headers else read
+    lines: list[str] = []
+    replaces: list[str] = []
+    for part in read.headers.split("&") if read.headers else ():
+        name, _, value = part.partition("=")
+        if _NAME.fullmatch(name) is None or not fits_a_line(text := unquote(value, errors="surrogateescape")):
+            raise ValueError("Refer-To")
+        if name.lower() == "replaces":
+            replaces.append(text)
+        else:
+            lines.append(f"{name}: {text}")
+    if len(replaces) > 1 or len(lines) > _MOST_HEADERS:
         raise ValueError("Refer-To")
-    user = uri.user or (uri.host if uri.scheme == "tel" else "")
-    found = [part.partition("=")[2] for part in headers.split("&") if part.lower().startswith("replaces=")]
-    replaces = unquote(found[0]) if found else ""
-    if len(found) > 1 or not replaces.isprintable():
-        raise ValueError("Refer-To")
-    return ReferTo(Party(user, display), replaces)
+    target = Party(readable(uri.user), display, readable(uri.user_parameters))
+    return ReferTo(target, uri, replaces[0] if replaces else "", tuple(lines))
 
 
 @dataclass(slots=True, repr=False, eq=False)
@@ -164,7 +183,11 @@ class Referrals:
         self._open[referral.name] = referral
         header = asked.replaces if wanted is not None and ours is None else ""
         replaces = ours.id if ours is not None else None
-        leg.emit(LegReferred(referral.name, asked.target, replaces, header, "".join(by)))
+        # A place without a user is called as the trunk names it, if it is the trunk's own, or says what is there.
+        is_place = not asked.uri.user and leg.peer.hop_of(asked.uri.text) is not None
+        uri = asked.uri.text if asked.says_more or is_place else ""
+        carried = Carried(received(Moment.INVITE, Headers(asked.lines), leg.peer.trunk))
+        leg.emit(LegReferred(referral.name, asked.target, replaces, header, "".join(by), uri, carried))
 
     def _subscribe(self, server: Server) -> None:
         headers = server.request.headers

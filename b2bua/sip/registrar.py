@@ -22,7 +22,8 @@ from b2bua.sip.compose import response, stateless_tag
 from b2bua.sip.connections import Lost
 from b2bua.sip.ground import Ground
 from b2bua.sip.guard import Guard, Verdict, name_in
-from b2bua.sip.message import Request, name_addr, parameters, split_quoted
+from b2bua.sip.message import Request
+from b2bua.sip.name_addr import name_addr, parameters, split_quoted
 from b2bua.sip.scheduler import Slot
 from b2bua.sip.targets import Located, Target
 from b2bua.sip.trunk import Peer, TrunkTable

@@ -14,17 +14,17 @@ import random
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
-import sipmessage
-
 from b2bua.sip.auth import Digest
 from b2bua.sip.compose import Outgoing, hostport, new_branch, new_tag, with_user
 from b2bua.sip.failover import retry_after
 from b2bua.sip.ground import Ground
 from b2bua.sip.hop import Hop
 from b2bua.sip.layer import Client
-from b2bua.sip.message import Response, name_addr, parameters, split_quoted
+from b2bua.sip.message import Response
+from b2bua.sip.name_addr import name_addr, parameters, split_quoted
 from b2bua.sip.scheduler import Slot
 from b2bua.sip.trunk import Peer
+from b2bua.sip.uri import Uri
 from tonewall.log import get_logger
 from tonewall.tokens import token
 
@@ -263,14 +263,14 @@ def service_route(reply: Response) -> tuple[str, ...]:
 def _place(uri: str) -> tuple[str, str, int]:
     """User, host and port of a SIP URI, each in one form; only the text where it is none."""
     try:
-        parsed = sipmessage.URI.parse(uri)
-    except (ValueError, TypeError):
+        parsed = Uri.parse(uri)
+    except ValueError:
         return uri, "", 0
-    secure = parsed.scheme == "sips" or "transport=tls" in uri.lower()
-    host = parsed.host.strip("[]").lower()
+    secure = parsed.scheme == "sips" or parsed.named.get("transport", "").lower() == "tls"
+    host = parsed.host
     with contextlib.suppress(ValueError):
         host = str(ipaddress.ip_address(host))
-    return parsed.user or "", host, parsed.port or (5061 if secure else 5060)
+    return parsed.user, host, parsed.port or (5061 if secure else 5060)
 
 
 def _seconds(text: str) -> int | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from b2bua.sip.leg_state import State
-from b2bua.sip.message import parameters
+from b2bua.sip.name_addr import parameters
 
 if TYPE_CHECKING:
     from b2bua.sip.ground import Ground

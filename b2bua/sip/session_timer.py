@@ -12,7 +12,8 @@ from enum import StrEnum
 
 import msgspec
 
-from b2bua.sip.message import Received, parameters, split_quoted
+from b2bua.sip.message import Received
+from b2bua.sip.name_addr import parameters, split_quoted
 
 OPTION = "timer"
 _MOST = 2**31 - 1

@@ -12,10 +12,11 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import quote
 
-import sipmessage
-
-from b2bua.sip.message import name_addr, parameters
+from b2bua.sip.name_addr import name_addr, parameters
+from b2bua.sip.octets import octets, readable
+from b2bua.sip.uri import Uri
 
 NOBODY = '"Anonymous" <sip:anonymous@anonymous.invalid>'  # RFC 3323 section 4.1.1.3
 _KEY = secrets.token_bytes(16)
@@ -51,6 +52,8 @@ class Scene:
     privacy: frozenset[str] = frozenset()
 
 
+USER = "-_.!~*'()&=+$,;?/"  # beside letters and digits, what needs no escape in a user part
+
 Shape = Callable[[str, Scene], str | None]
 
 
@@ -81,15 +84,16 @@ def _target(uri: str, scene: Scene) -> str | None:
     if telephone is not None:
         return telephone[1] + (f";phone-context={telephone[2]}" if telephone[2] else "")
     try:
-        parsed = sipmessage.URI.parse(uri.partition("?")[0])
-    except (ValueError, TypeError):
+        parsed = Uri.parse(uri)
+    except ValueError:
         return None
     if parsed.scheme not in {"sip", "sips"} or not parsed.user:
         return None
     if parsed.user.lower() == "anonymous":
         return "sip:anonymous@anonymous.invalid"
-    phone = ";user=phone" if parsed.user.lstrip("+").isdigit() and "user=phone" in uri.lower() else ""
-    return f"{sipmessage.URI(scheme='sip', host=scene.host, user=parsed.user)}{phone}"
+    is_phone = parsed.user.lstrip("+").isdigit() and parsed.named.get("user", "").lower() == "phone"
+    host = f"[{scene.host}]" if ":" in scene.host and scene.host[:1] != "[" else scene.host
+    return f"sip:{quote(readable(parsed.user), safe=USER)}@{host}{';user=phone' if is_phone else ''}"
 
 
 def _quoted(display: str) -> str:
@@ -216,4 +220,4 @@ def alert(value: str, scene: Scene) -> str | None:
 
 def content_id(given: str, host: str) -> str:
     """A Content-ID of ours for one of theirs, which names their host: the same wherever it is spoken of."""
-    return f"{hashlib.blake2b(given.strip('<> ').encode(), key=_KEY, digest_size=12).hexdigest()}@{host}"
+    return f"{hashlib.blake2b(octets(given.strip('<> ')), key=_KEY, digest_size=12).hexdigest()}@{host}"

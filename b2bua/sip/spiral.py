@@ -5,17 +5,17 @@ Rule 1: the user of the Request-URI decides. The host is no sign: each proxy on 
 
 from __future__ import annotations
 
-import sipmessage
+from b2bua.sip.uri import Uri
 
 
-def called(uri: sipmessage.URI) -> str:
+def called(uri: Uri) -> str:
     """Who a Request-URI asks for: its user, or the whole of one that has none."""
     return uri.user or str(uri)
 
 
-def is_for(uri: str, other: sipmessage.URI) -> bool:
+def is_for(uri: str, other: Uri) -> bool:
     """Whether a URI of ours asks for the same as another."""
     try:
-        return called(sipmessage.URI.parse(uri)) == called(other)
-    except (ValueError, TypeError):
+        return called(Uri.parse(uri)) == called(other)
+    except ValueError:
         return False

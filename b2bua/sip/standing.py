@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import sipmessage
-
 from b2bua.sip.auth import Digest
 from b2bua.sip.compose import Outgoing
 from b2bua.sip.ground import Ground
@@ -20,10 +18,11 @@ from b2bua.sip.layer import NOBODY, Nobody, TransactionLayer
 from b2bua.sip.message import Request
 from b2bua.sip.mid_dialog import METHODS
 from b2bua.sip.trunk import Peer
+from b2bua.sip.uri import Uri
 from tonewall.written import WrittenError
 
 _CREDENTIALS = frozenset({"Authorization", "Proxy-Authorization"})
-STANDS = (Ground, TransactionLayer, Nobody, Peer, Digest, Headers, sipmessage.URI, Hop)
+STANDS = (Ground, TransactionLayer, Nobody, Peer, Digest, Headers, Uri, Hop)
 
 
 class Here:
@@ -53,8 +52,8 @@ class Here:
                     if name not in _CREDENTIALS
                     for each in value.getlist(name)
                 )
-            case sipmessage.URI():
-                return "uri", value.scheme, value.host, value.user, value.port, dict(value.parameters)
+            case Uri():
+                return "uri", value.text
             case Hop():
                 bind = self._ground.transports.bind_of(value.flow)
                 return "hop", value.host, value.port, value.transport, bind, value.trunk
@@ -78,8 +77,8 @@ class Here:
                 return Digest(peer.trunk.username, peer.trunk.password, peer.pin, nonce, count)
             case "headers", lines:
                 return Headers(lines)
-            case "uri", scheme, host, user, port, parameters:
-                return sipmessage.URI(scheme, host, user, None, port, sipmessage.Parameters(**parameters))
+            case "uri", text:
+                return Uri.parse(text)
             case "hop", host, port, transport, bind, trunk:
                 flow = self._ground.transports.flow_of(bind) if bind is not None else 0
                 return Hop(host, port, transport, flow, trunk)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from b2bua.sip.framer import Broken, Framed, Framer, Ping, Pong
+from b2bua.sip.framer import Broken, Framed, Framer, Oversized, Ping, Pong
 from b2bua.sip.hop import Bind, Hop, Transport
 from tonewall.wiped_buffer import WipedProtocol
 
@@ -139,6 +139,8 @@ class Connection(WipedProtocol):
                     self.send(_PONG)
                 case Pong():
                     self._pings, self._pongs = 0, True
+                case Oversized():
+                    self._owner.broken(item, self)
                 case Broken():
                     self._owner.broken(item, self)
                     self.end("broken stream")

@@ -12,6 +12,7 @@ from b2bua.ladder.words import What
 from b2bua.sip.compose import Outgoing
 from b2bua.sip.hop import Hop
 from b2bua.sip.message import Head, Request, Response
+from b2bua.sip.octets import decoded
 
 
 class Tap:
@@ -47,7 +48,7 @@ class Tap:
         """A response of ours that no transaction sends: what a leg sends again by itself, or a refusal without state."""
         if not message.startswith(b"SIP/2.0 "):
             return
-        head = message.partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
+        head = decoded(message.partition(b"\r\n\r\n")[0])
         cseq, method = _cseq(_value(head, "CSeq"))
         self._ladders.message(_value(head, "Call-ID"), True, method, int(message[8:12]), cseq, way[:3], message)
 

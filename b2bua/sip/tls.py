@@ -14,9 +14,8 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
-import sipmessage
-
 from b2bua.call.trunk import Trunk
+from b2bua.sip.uri import Uri
 from tonewall.log import get_logger
 
 _log = get_logger(__name__)
@@ -85,11 +84,11 @@ def names(certificate: Mapping[str, Any] | None) -> frozenset[str]:
             found.add(_numeric(value))
         elif kind == "URI" and value.lower().startswith("sip:"):
             try:
-                uri = sipmessage.URI.parse(value)
-            except (ValueError, TypeError):
+                uri = Uri.parse(value)
+            except ValueError:
                 continue
             if not uri.user:  # one with a user is that user's, not the domain's
-                found.add(_numeric(uri.host.strip("[]")))
+                found.add(_numeric(uri.host))
     if not alternatives:
         for part in certificate.get("subject", ()):
             found |= {value.lower() for key, value in part if key == "commonName"}

@@ -16,14 +16,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import sipmessage
-
 from b2bua.call.trunk import DYNAMIC, Trunk
 from b2bua.sip.auth import Pin
 from b2bua.sip.compose import hostport
 from b2bua.sip.health import Health
 from b2bua.sip.hop import Bind, Hop, Transport
 from b2bua.sip.targets import Located, literal, order
+from b2bua.sip.uri import Uri
 from tonewall.log import get_logger
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -292,12 +291,10 @@ def _read(uri: str) -> tuple[str, int, Transport | None] | None:
     if plain is not None and int(plain[2] or 0) < 65536:
         return plain[1], int(plain[2] or 0), Transport(plain[3].lower()) if plain[3] else None
     try:
-        parsed = sipmessage.URI.parse(uri)
-        port = parsed.port or 0
-        if parsed.scheme not in {"sip", "sips"} or not 0 <= port < 65536:
-            return None
-        named = str(parsed.parameters.get("transport") or "").lower() if parsed.parameters else ""
-        transport = Transport(named) if named in set(Transport) else None
-    except (ValueError, TypeError):
+        parsed = Uri.parse(uri)
+    except ValueError:
         return None
-    return parsed.host.strip("[]"), port, transport
+    if parsed.scheme not in {"sip", "sips"}:
+        return None
+    named = parsed.named.get("transport", "").lower()
+    return parsed.host, parsed.port or 0, Transport(named) if named in set(Transport) else None

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import msgspec
-import sipmessage
 
 from b2bua.call.leg import (
     NOTHING,
@@ -36,6 +35,7 @@ from b2bua.sip.message import Response
 from b2bua.sip.provisional import Heard, number
 from b2bua.sip.spiral import is_for
 from b2bua.sip.trunk import Peer
+from b2bua.sip.uri import Uri
 
 _MOST_RAISED = 4  # 422s to one call: each asks for more than the one before
 
@@ -137,7 +137,7 @@ class UacLeg(Leg):
             found.append((uri, [own] if own is not None else self.peer.hops(self.ground.scheduler.now())))
         self._course.redirect(found)
 
-    def asks_for(self, uri: sipmessage.URI) -> bool:
+    def asks_for(self, uri: Uri) -> bool:
         """Whether the INVITE is for whom this Request-URI asks for, so that a request with it has come in a circle."""
         return is_for(self._invite.request.uri, uri)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import sipmessage
-
 from b2bua.call.leg import (
     NOTHING,
     AnswerLeg,
@@ -25,9 +23,12 @@ from b2bua.sip.headers import Moment
 from b2bua.sip.layer import Server
 from b2bua.sip.leg_base import Leg
 from b2bua.sip.leg_state import Event, State
-from b2bua.sip.message import Request, name_addr
+from b2bua.sip.message import Request
+from b2bua.sip.name_addr import name_addr
+from b2bua.sip.octets import readable
 from b2bua.sip.provisional import Provisionals
 from b2bua.sip.trunk import Peer
+from b2bua.sip.uri import Uri
 
 
 @dataclass(init=False, repr=False, eq=False, kw_only=True)
@@ -63,7 +64,7 @@ class UasLeg(Leg):
         if trunk.register and request.uri.user == trunk.user:  # our own contact: who is called stands in To
             callee = _party(request.head.to)
         else:
-            callee = Party(request.uri.user or "", name_addr(request.head.to)[0])
+            callee = party(request.uri, name_addr(request.head.to)[0])
         self.emit(
             LegInvited(
                 trunk.name,
@@ -207,8 +208,8 @@ def _party(value: str) -> Party:
     """Of a From or To value; without a user where its URI cannot be read."""
     display, uri, _ = name_addr(value)
     try:
-        return Party(sipmessage.URI.parse(uri).user or "", display)
-    except (ValueError, TypeError):
+        return party(Uri.parse(uri), display)
+    except ValueError:
         return Party("", display)
 
 
@@ -217,6 +218,11 @@ def _origin(request: Request) -> str:
     origin = f"sip:{hostport(*request.source[:2])}"
     user = caller(request).user
     return with_user(origin, user) if user else origin
+
+
+def party(uri: Uri, display: str) -> Party:
+    """Whom a URI names."""
+    return Party(readable(uri.user), display, readable(uri.user_parameters))
 
 
 def _timestamp(request: Request) -> tuple[str, ...]:

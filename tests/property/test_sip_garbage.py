@@ -117,6 +117,11 @@ def dropped(counters: dict[str, int]) -> int:
     return counters.get("malformed", 0) + counters.get("keepalives", 0)
 
 
+def _legible(answer: bytes) -> bytes:
+    """For a parser that takes UTF-8 only, and no escaped control characters: what is echoed may be neither."""
+    return bytes(octet if octet in b"\r\n\t" or 0x20 <= octet < 0x7F else 0x5F for octet in answer)
+
+
 def check(harness: Harness, data: bytes) -> None:
     before = harness.engine.counters()
     answers = harness.feed(data)
@@ -126,7 +131,7 @@ def check(harness: Harness, data: bytes) -> None:
     for answer in answers:
         head, _, _ = answer.partition(b"\r\n\r\n")
         assert head.count(b"\r\n") == head.count(b"\r") == head.count(b"\n")
-        assert isinstance(sipmessage.Message.parse(answer), sipmessage.Response)
+        assert isinstance(sipmessage.Message.parse(_legible(answer)), sipmessage.Response)
     try:
         message = read(data, (HOST, 1))
     except MalformedError:

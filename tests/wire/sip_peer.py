@@ -91,7 +91,7 @@ class SipPeer:
         self.socket.close()
 
     def send(self, text: str, to: tuple[str, int] | None = None) -> None:
-        self.socket.sendto(text.encode(), to or self.engine)
+        self.socket.sendto(text.encode("utf-8", "surrogateescape"), to or self.engine)
 
     def contact(self, user: str) -> str:
         return (
@@ -116,7 +116,7 @@ class SipPeer:
 
     async def _take(self) -> None:
         data, source = await next_datagram(self.socket)
-        text = data.decode()
+        text = data.decode("utf-8", "surrogateescape")
         self.counts[text] = self.counts.get(text, 0) + 1
         if self.counts[text] == 1:
             message = Heard(text, source)

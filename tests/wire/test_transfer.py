@@ -195,6 +195,33 @@ async def test_a_refer_to_that_asks_for_no_call_is_refused(tmp_path: Path, to: s
         await at.end(at.agent)
 
 
+TEAMS = "sip:sip.pstnhub.example:5061;transport=tls;x-m=8:orgid:00000000-0000-4000-8000-000000000001"
+
+
+@pytest.mark.parametrize(
+    ("to", "uri", "lines"),
+    [
+        (f"<{TEAMS}>", TEAMS, {}),
+        (f"<{TEAMS}?X-Tenant=7&Subject=a%20b>", TEAMS, {"X-Tenant": "7", "Subject": "a b"}),
+        ("<sip:600@pbx.example;transport=tcp;x-m=1;x=a=b>", "sip:600@127.0.0.1:{port};x-m=1;x=a=b", {}),
+        ("<SIP:+49600;ext=7@pbx.example;user=phone>", "sip:+49600;ext=7@127.0.0.1:{port};user=phone", {}),
+        ("<sip:600@pbx.example?Via=evil&Route=%3Csip:evil%3E&Call-ID=x>", "sip:600@127.0.0.1:{port}", {}),
+    ],
+)
+async def test_a_refer_to_is_called_as_it_was_written(tmp_path: Path, to: str, uri: str, lines: dict[str, str]) -> None:
+    async with scene(tmp_path, pbx_keys={"trust": "yes", "x_headers": "X-Tenant"}) as at:
+        by = "<sip:sip.pstnhub.example:5061;x-m=8:orgid:00000000-0000-4000-8000-000000000002;x-t=1;x-ti=4;x-tt=aHR0cHM6Ly8%3D>"
+        at.refer(to, Referred_By=by)
+        await at.pbx.hear("202")
+        invite = await at.pbx.hear("INVITE")
+        assert invite.uri == uri.format(port=at.pbx.port)
+        assert invite.one("Referred-By") == by
+        assert {name: invite.one(name) for name in lines} == lines
+        assert "evil" not in invite.text
+        at.pbx.reply(invite, 486, tag="new")
+        await at.end(at.agent)
+
+
 async def test_who_may_not_refer_and_what_is_subscribed(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         to = {"Refer_To": "<sip:600@pbx.example>"}
