@@ -24,7 +24,7 @@ from b2bua.records.table import CALLS
 
 _PAGE = 1000  # rows fetched at a time
 # Whatever a spreadsheet may drop or split at before it looks for a formula: spaces, quotes, other separators than ours.
-_FORMULA = re.compile(r"""(^|[;,|\t])([\s'"`]*)(?=[=+@-])""")
+_FORMULA = re.compile(r"""(^|[;,|\t])((?:[^\S\t]|['"`])*)(?=[=+@-])""")
 _TELEPHONE = re.compile(r"\+[0-9]{1,32}")  # E.164: a + and digits alone are a number, and no formula
 
 
