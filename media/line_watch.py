@@ -2,6 +2,8 @@
 
 Rule 1: time and counters are given; nothing here reads a clock or a socket.
 Rule 2: a line is deaf when `DEAF_AFTER` seconds of a capture have brought nothing, and no more as soon as something is accepted.
+Rule 3: who was heard in a capture may fall silent (silence is not sent by every phone); it is deaf again only where others'
+        packets, or such that SRTP does not prove, come in the place of the customer's.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from media.events import AnyNews, Deaf, DeafReason, LineChanged, SessionId, Sess
 
 DEAF_AFTER = 3.0
 LOOK = 0.5  # seconds between two looks
+_MANY = 25  # packets: half a second of audio, and more than a stray one
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +34,36 @@ class Heard:
 class LineWatch:
     """The customers of captures that collect."""
 
-    _begun: dict[SessionId, tuple[float, Heard]] = field(default_factory=dict)
+    _last: dict[SessionId, tuple[float, Heard]] = field(
+        default_factory=dict
+    )  # when something was accepted, and all by then
+    _spoke: set[SessionId] = field(default_factory=set)
     _deaf: dict[SessionId, Deaf] = field(default_factory=dict)
 
     def look(self, collecting: Iterable[tuple[SessionId, Heard]], now: float) -> list[AnyNews]:
         """All sessions in which a card is being keyed, and what has come in each."""
         news: list[AnyNews] = []
         present = dict(collecting)
-        for gone in self._begun.keys() - present.keys():
-            del self._begun[gone]
+        for gone in self._last.keys() - present.keys():
+            del self._last[gone]
+            self._spoke.discard(gone)
             if self._deaf.pop(gone, None) is not None:
                 news.append(LineChanged(session=gone))
         for session, heard in present.items():
-            since, before = self._begun.setdefault(session, (now, heard))
-            deaf = _deaf(before, heard) if now - since >= DEAF_AFTER and heard.accepted == before.accepted else None
-            if deaf != self._deaf.get(session):
+            since, before = self._last.setdefault(session, (now, heard))
+            if heard.accepted != before.accepted:
+                self._spoke.add(session)
+                since, before = self._last[session] = (now, heard)
+            deaf = _deaf(before, heard) if now - since >= DEAF_AFTER else None
+            if deaf is not None and deaf.packets < _MANY and session in self._spoke:
+                deaf = None
+            known = self._deaf.get(session)
+            if deaf is None and known is not None:
+                del self._deaf[session]
+                news.append(LineChanged(session=session))
+            elif deaf is not None and (known is None or known.reason is not deaf.reason):
+                self._deaf[session] = deaf
                 news.append(LineChanged(session=session, deaf=deaf))
-                if deaf is None:
-                    del self._deaf[session]
-                else:
-                    self._deaf[session] = deaf
         return news
 
 

@@ -26,9 +26,11 @@ from media.events import (
     CaptureId,
     CaptureState,
     CloseSession,
+    Deaf,
     Done,
     KeyingChanged,
     LegCounters,
+    LineChanged,
     Masking,
     OpenSession,
     Refused,
@@ -36,6 +38,7 @@ from media.events import (
     SessionId,
     SessionLost,
     SessionOpened,
+    SessionSilent,
     SetMask,
     SetRemote,
     Side,
@@ -195,6 +198,14 @@ class Script:
     def news(self, capture: str, state: CaptureState, **more: object) -> list[CallCommand]:
         news = CaptureChanged(session=SESSION, capture=CaptureId(capture), state=state, **more)  # type: ignore[arg-type]
         return self._keep(self.call.media_news(news, self.now))
+
+    def heard(self, deaf: Deaf | None) -> list[CallCommand]:
+        """Media says that the customer is not heard, and why; None: is heard again."""
+        return self._keep(self.call.media_news(LineChanged(session=SESSION, deaf=deaf), self.now))
+
+    def silent(self) -> list[CallCommand]:
+        """Media says that nothing has come from either side for too long."""
+        return self._keep(self.call.media_news(SessionSilent(session=SESSION, seconds=90.0), self.now))
 
     def session_lost(self) -> list[CallCommand]:
         return self._keep(self.call.media_news(SessionLost(session=SESSION), self.now))

@@ -7,7 +7,7 @@ import pytest
 from b2bua.call import leg
 from b2bua.call.command import ToLeg, ToMedia
 from b2bua.call.descriptions import OTHER
-from media.events import OpenSession, SessionOpened, Side, WidenSession
+from media.events import Deaf, DeafReason, OpenSession, SessionOpened, Side, WidenSession
 from media.mline import LocalStream
 from tests.call_script import CLOSE, IS, OPEN, REFUSED, SESSION, THEIRS, Script, ours, remote, sdp
 
@@ -419,3 +419,30 @@ def test_where_both_may_have_it_it_is_relayed():
 
 def test_a_call_with_nothing_that_may_be_is_refused():
     assert limited(near_trunk="image").first == [ToLeg(CALLER, leg.RejectLeg(488, "Not Acceptable Here"))]
+
+
+def test_a_call_in_which_nothing_comes_ends_and_says_so_but_not_on_hold() -> None:
+    script = up()
+    script.leg(AGENT, leg.LegReinvited(held(AGENT)))
+    script.leg(CALLER, leg.ReinviteAnswered(THEIRS[CALLER] + b"a=recvonly\r\n"))
+    script.leg(AGENT, leg.LegConfirmed())
+    assert script.silent() == []
+    script.leg(AGENT, leg.LegReinvited(THEIRS[AGENT]))
+    script.leg(CALLER, leg.ReinviteAnswered(THEIRS[CALLER]))
+    script.leg(AGENT, leg.LegConfirmed())
+    goodbye = leg.HangUpLeg("no media", leg.Carried(headers=(("Reason", 'Q.850;cause=102;text="no media"'),)))
+    assert script.silent()[:2] == [ToLeg(CALLER, goodbye), ToLeg(AGENT, goodbye)]
+    assert script.call.bridge.end == "no media"
+
+
+def test_who_is_not_heard_is_in_the_view_until_the_call_ends() -> None:
+    script = up()
+    script.heard(Deaf(reason=DeafReason.OTHER_SOURCE, packets=60, address="192.0.2.66:9"))
+    fault = script.view.line_fault
+    assert fault is not None
+    assert (fault.code, fault.packets, fault.address) == (DeafReason.OTHER_SOURCE, 60, "192.0.2.66:9")
+    script.heard(None)
+    assert script.view.line_fault is None
+    script.heard(Deaf(reason=DeafReason.NO_PACKET))
+    script.leg(CALLER, leg.LegHungUp("bye"))
+    assert script.view.line_fault is None

@@ -34,7 +34,20 @@ def test_a_capture_in_which_nothing_is_accepted_is_told_in_time_and_why(heard: H
     assert watch.look([(ONE, heard)], 10.0 + DEAF_AFTER) == [LineChanged(session=ONE, deaf=deaf)]
     assert watch.look([(ONE, heard)], 20.0) == [], "once"
     assert watch.look([(ONE, Heard(501, 17, 5))], 20.5) == [LineChanged(session=ONE)]
-    assert watch.look([(ONE, Heard(501, 17, 5))], 60.0) == [], "heard once is heard"
+    assert watch.look([(ONE, Heard(501, 17, 5))], 60.0) == [], "a phone need not send silence"
+
+
+def test_a_source_that_changes_within_a_capture_is_told_and_what_it_sends_is_counted() -> None:
+    watch = LineWatch()
+    watch.look([(ONE, BEFORE)], 0.0)
+    assert watch.look([(ONE, Heard(700, 7, 2))], 4.0) == []
+    moved = Heard(700, 157, 2, "192.0.2.66:9")
+    [news] = watch.look([(ONE, moved)], 7.0)
+    assert news == LineChanged(
+        session=ONE, deaf=Deaf(reason=DeafReason.OTHER_SOURCE, packets=150, address="192.0.2.66:9")
+    )
+    assert watch.look([(ONE, Heard(700, 257, 2, "192.0.2.66:9"))], 9.0) == [], "one news a reason"
+    assert watch.look([(ONE, Heard(701, 257, 2))], 9.5) == [LineChanged(session=ONE)]
 
 
 def test_a_capture_that_ends_takes_the_fault_with_it_and_the_next_begins_anew() -> None:
