@@ -15,7 +15,7 @@ TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asteri
                   fonts-dejavu-core iproute2 kamailio kamailio-tls-modules libbcg729-0 libclang-rt-dev libsox-fmt-base libspandsp2 libvo-amrwbenc0 \
                   multimon-ng postgresql procps rtpengine-daemon sip-tester sox tshark
 
-.PHONY: help setup run test check bench leak-report soak flood docs fuzz model fuzz-core sanitize pictures lock image image-test clean
+.PHONY: help setup run test check bench leak-report soak flood docs fuzz model fuzz-core lost-keys sanitize pictures lock image image-test clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/' | column -t -s:
@@ -88,6 +88,9 @@ fuzz: build/.setup build/.apt-test  ## Fuzz what reads SIP and SDP (targets: tes
 
 fuzz-core: build/.setup build/.apt-test  ## Fuzz the media core (tests/fuzz/core): make fuzz-core TARGET=packets SECONDS=600
 	$(BIN)/python -m tests.fuzz.core $(or $(TARGET),packets) $(or $(SECONDS),60)
+
+lost-keys: build/.setup build/.apt-test  ## 1,200 calls of tones over each lossy line, 20,000 odd senders: no digit may be wrong without a word
+	TONEWALL_CALLS=1200 TONEWALL_PRESSES=20000 $(BIN)/python -m pytest --timeout=900 tests/property/test_lost_tones.py tests/property/test_odd_senders.py
 
 sanitize: build/.setup build/.apt-test  ## The tests of the media core with one that is watched for memory, undefined behaviour and races
 	$(BIN)/python -m tests.sanitize

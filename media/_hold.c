@@ -77,9 +77,25 @@ static void lengthen(int64_t *last, int64_t block) {
         *last = block;
 }
 
+static void tell_pressed(struct hold *hold, struct span press) {
+    if (hold->presses < HOLD_PRESSES)
+        hold->pressed[hold->presses++] = press;
+}
+
 static void read_tones(struct hold *hold, const struct found *found) {
-    if (hold->manner.tones && tones_hear(&hold->tones, found, &hold->detector, hold->next) && hold->presses < HOLD_PRESSES)
-        hold->pressed[hold->presses++] = hold->tones.tone;
+    if (!hold->manner.tones)
+        return;
+    if (tones_hear(&hold->tones, found, &hold->detector, hold->next))
+        tell_pressed(hold, hold->tones.tone);
+    if (tones_touch(&hold->tones, &hold->detector))
+        tell_pressed(hold, (struct span){.code = PRESS_LOST, .first = hold->next});
+}
+
+/* Packets are missing before this one: not only time, in which a sender may have said nothing. */
+static void look_for_hole(struct hold *hold, const struct frame *frame) {
+    bool is_lost = hold->has_newest && (uint16_t)(frame->seq - hold->newest.seq) != 1;
+    if (hold->manner.tones && is_lost && tones_hole(&hold->tones, &hold->detector, ahead(frame->timestamp, hold->next), hold->next))
+        tell_pressed(hold, (struct span){.code = PRESS_LOST, .first = hold->next});
 }
 
 static void hear(struct hold *hold) {
@@ -182,6 +198,7 @@ void hold_audio(struct hold *hold, struct frame header, const uint8_t *payload, 
     bool joins = !hold->has_newest || hold->filled || ahead(header.timestamp, hold->next) > 0;
     hold->last_ms = now_ms;
     hold->filled = false;
+    look_for_hole(hold, &header);
     if (!hold->has_newest || ahead(header.timestamp, hold->next) > SILENCE)
         tones_pause(&hold->tones);
     if (hold->has_newest)

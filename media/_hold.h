@@ -106,6 +106,12 @@ struct span { /* of one press in one form */
 
 struct tones { /* lives in secret memory only: it knows what was keyed */
     int key, hits, apart, row, column;
+    int shown, unseen; /* the key that shows, however faintly, and for how many blocks it has not */
+    uint32_t since; /* when it showed first */
+    int watched; /* blocks in which a tone touches the hole before them */
+    int owed;    /* blocks until a tone that touches a short hole is a press, or nobody knows */
+    bool is_short, is_long; /* the newest hole; a long one may have held a whole key */
+    uint32_t hole;
     double row_power, column_power;
     bool is_free;
     struct span tone, event;
@@ -115,6 +121,10 @@ void tones_begin(struct tones *tones);
 /* Whether the block that ends at `at` makes a press: then `tones->tone` is it. */
 bool tones_hear(struct tones *tones, const struct found *found, const struct detector *detector, uint32_t at);
 void tones_pause(struct tones *tones);
+/* So many samples were lost, before `at`. Whether it touches a tone: then nobody knows what was keyed. */
+bool tones_hole(struct tones *tones, const struct detector *detector, int lost, uint32_t at);
+/* The same for a tone behind it, with each block. */
+bool tones_touch(struct tones *tones, const struct detector *detector);
 /* Whether this packet begins a press that was heard as a tone, and counted, before. */
 bool tones_event(struct tones *tones, int code, uint32_t first, uint16_t duration, bool is_new);
 
@@ -122,7 +132,7 @@ bool tones_event(struct tones *tones, int code, uint32_t first, uint16_t duratio
 
 enum policy { POLICY_MASK = 0, POLICY_MUTE_ON_KEY = 1, POLICY_MUTE = 2 };
 enum { GUARD = 24, MOST_GUARD = 6000 }; /* blocks: 120 ms, the longest that a tail of tone was seen to come after its event, and as much again */
-enum { FRAMES = 32, FRAME_MOST = 1280, HOLD_MOST = 4096, HOLD_BLOCKS = 160, HOLD_PRESSES = 8, RTP_HEADER = 12, SILENCE = 480 };
+enum { FRAMES = 32, FRAME_MOST = 1280, HOLD_MOST = 4096, HOLD_BLOCKS = 160, HOLD_PRESSES = 8, PRESS_LOST = 16, RTP_HEADER = 12, SILENCE = 480 };
 enum { HOLD_RING = HOLD_BLOCKS * BLOCK }; /* no block in two pieces */
 /* A frame is taken where HOLD_MOST samples wait at most. What fills the time before it, and what was lost, then comes first. Two
  * blocks more: the one before the first that waits, and one that is not whole. */

@@ -268,6 +268,8 @@ static void decide(struct mask *mask, uint8_t *packet, size_t length, int64_t no
     }
 }
 
+_Static_assert((int)PRESS_LOST == (int)KEY_LOST, "the hold's lost press is a lost key");
+
 void mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms, struct decision *decision) {
     struct span press = {0};
     decision_begin(decision, packet, length);

@@ -27,12 +27,14 @@ from .inband import BLOCK, HANG_SURE, Detector, Gate
 from .rtp import Rtp, Ssrc, serialise
 from .suspicion import Suspicion
 from .telephone_event import TelephoneEvent
-from .tones import SILENCE, Tones, ahead
+from .tones import SILENCE, TOUCHES, Tones, ahead
 
 BLOCK_SECONDS = BLOCK / 8000
 AHEAD = 320  # samples that must have been heard after a frame: 40 ms
 MOST = 1280  # samples of a frame; larger ones are not understood
 FRAMES = 32
+PRESSES = 8  # that were heard, and not yet asked for
+LOST = 16  # in place of an event code: see reassembly.py
 FILL = 8000  # samples that are filled at once, at most: a second; what is later by more begins anew
 WAITING = (
     4096  # samples that may wait before a frame is taken: what fills the time before it, and what was lost, comes first
@@ -171,6 +173,7 @@ class Hold:
         joins = self._newest is None or self._filled or ahead(parsed.rtp_timestamp, self._next) > 0
         self._last_ms = now_ms
         self._filled = False
+        self._look_for_hole(parsed)
         if self._newest is None or ahead(parsed.rtp_timestamp, self._next) > SILENCE:
             self._tones.pause()
         if self._newest is not None:
@@ -180,6 +183,19 @@ class Hold:
         if coding is Coding.G722 and joins:
             self._window = max(self._window, self._block + SETTLING)
         self._push(parsed, coding, len(parsed.payload))
+
+    def _look_for_hole(self, parsed: Rtp) -> None:
+        """Packets are missing before this one: not only time, in which a sender may have said nothing."""
+        if self._newest is None or not self.manner.tones:
+            return
+        is_lost = (parsed.sequence_number - self._newest.header.sequence_number) % 0x10000 != 1
+        lost = ahead(parsed.rtp_timestamp, self._next)
+        if is_lost and self._tones.hole(self._detector.newest(TOUCHES), lost, self._next):
+            self._press(LOST, self._next)
+
+    def _press(self, code: int, at: int) -> None:
+        if len(self._pressed) < PRESSES:
+            self._pressed.append((code, at))
 
     def _miss(self, rtp_timestamp: int) -> None:
         """What was lost is silence to whoever listens: a tone goes on in step beyond it, and more than the longest look has is as
@@ -271,8 +287,11 @@ class Hold:
         elif not tone and block > self._missing:
             self._learn(energy // BLOCK)
         is_whole = block > self._missing
-        if self.manner.tones and is_whole and (pressed := self._tones.hear(found, self._detector.newest(), self._next)):
-            self._pressed.append(pressed)
+        if self.manner.tones and is_whole:
+            if pressed := self._tones.hear(found, self._detector.newest(), self._next):
+                self._press(*pressed)
+            if self._tones.touch(self._detector.newest(1)[-1]):
+                self._press(LOST, self._next)
         self._block += 1
 
     def _learn(self, quiet: int) -> None:

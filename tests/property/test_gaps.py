@@ -13,6 +13,7 @@ from media import _core
 from media.decoded import NUMBERS
 from media.masking import Mask
 from media.mline import DecodedCodec
+from media.reassembly import LOST
 from media.rtp import Rtp, Ssrc, parse, serialise
 from media.silence import clock, lasts, silence, unit
 
@@ -64,7 +65,7 @@ class Caller:
         self.codec = self.chance.choice(list(DecodedCodec))
         self.sequence, self.at, self.now = 65530, 2**32 - 4000, 0
         self.length = unit(self.codec) * self.chance.choice([1, 1, 2, 3, 8])
-        self.event_at = self.duration = 0
+        self.event_at = self.duration = self.code = 0
 
     def packet(self) -> bytes:
         chance = self.chance
@@ -81,10 +82,10 @@ class Caller:
 
     def event(self) -> bytes:
         if not self.duration:
-            self.event_at = self.at
+            self.event_at, self.code = self.at, self.chance.randrange(17)
         self.duration += self.chance.choice([160, 400, 960])
         end = self.duration > 3000
-        payload = bytes([self.chance.randrange(17), 0x8A if end else 0x0A]) + self.duration.to_bytes(2, "big")
+        payload = bytes([self.code, 0x8A if end else 0x0A]) + self.duration.to_bytes(2, "big")
         if end:
             self.at, self.duration = self.event_at + self.duration, 0
         return self.rtp(EVENT, self.event_at, payload)
@@ -105,6 +106,8 @@ def test_core_and_reference_fill_the_same_gaps(seed):
     for _ in range(120):
         packet, now = caller.packet(), caller.now
         out, keyed = reference.rtp(packet, now)
+        if any(each.code == LOST for each in keyed):
+            return  # of one that is lost the core says no more
         assert core.rtp(packet, now) == (out, bytes(each.code for each in keyed))
         waiting = reference.asked()
         assert core.asked() == waiting
@@ -137,11 +140,11 @@ def test_numbers_and_time_go_on_where_events_were(codec, seed):
         for _ in range(chance.randrange(2, 9)):
             send(typed(codec), at, speech)
             at += length
-        packets, stretch = chance.randrange(3, 10), clock(codec) // 50
+        packets, stretch, code = chance.randrange(3, 10), clock(codec) // 50, chance.randrange(16)
         for index in range(packets + 2):
             duration = stretch * min(index + 1, packets)
             end = 0x8A if index >= packets - 1 else 0x0A
-            send(EVENT, at, bytes([chance.randrange(16), end]) + duration.to_bytes(2, "big"))
+            send(EVENT, at, bytes([code, end]) + duration.to_bytes(2, "big"))
         at += stretch * packets + unit(codec) * chance.randrange(4)
         at = at + -stretch * packets % unit(codec)  # no frame is shorter
     send(typed(codec), at, speech)
