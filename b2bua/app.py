@@ -12,6 +12,7 @@ import contextlib
 import gc
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,8 +28,9 @@ from b2bua.api.server import serve
 from b2bua.call.cdr import CallRecord
 from b2bua.ladder.book import Ladders
 from b2bua.plan import Plan, RunningEngine
+from b2bua.records.payments import PaymentTable
 from b2bua.records.store import RecordStore, StoreError, connect
-from b2bua.settings import SignallingSettings, signalling
+from b2bua.settings import CdrSettings, SignallingSettings, signalling
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.tls import TlsContexts
 from b2bua.switchboard import Switchboard
@@ -48,11 +50,14 @@ from media.session import MediaClient
 from tonewall import log
 from tonewall.ini import ConfigError
 from tonewall.process import allow_many_files, end_with_parent, harden, ignore_hangup, overwrites_freed_memory
+from tonewall.tasks import BackgroundTasks
 from tonewall.version import VERSION
 
 logger = log.get_logger(__name__)
 _SETTLE = 2.0  # seconds that calls and charges under way have to end when we stop
 _COUNT_EVERY = 2.0  # seconds between two looks at what media holds
+_PRUNE_EVERY = 3600.0  # seconds
+_DAY = 86_400.0
 _GARBAGE = (5_000, 5, 2)  # some 50 calls between two looks for garbage, 900 between two at all that there is
 
 
@@ -88,7 +93,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         metrics.observe(record)
         records.put(record)
 
-    board = Switchboard(_plan(settings), keep, clock, ladders, records.fault)
+    board = Switchboard(_plan(settings), keep, clock, ladders, records.fault, _payments(settings.cdr))
     engine = _engine(settings, board, ladders)
     media = MediaClient(media_socket, board.on_media_answer, board.on_media_news, board.on_media_state)
     board.connect(engine, media)
@@ -99,10 +104,14 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         ladders=ladders,
         metrics=metrics,
         guarded=settings.api.guarded,
+        idle_time=settings.api.idle_time,
     )
+    await board.take_up_payments()
     await engine.start()
     api = await serve(app, settings.api.address, settings.api.port, connections=settings.api.connections)
     tasks = [asyncio.create_task(media.run(), name="media"), asyncio.create_task(_count(board), name="count")]
+    housekeeping = BackgroundTasks()
+    housekeeping.start(_prune(board, settings.cdr.retention), "retention")
     ready = Ready(pid=os.getpid(), sip_port=engine.address[1], api_port=api.port, api_url=api.url)
     _write(general.directory / "ready.json", msgspec.json.encode(ready))
     logger.info("ready", port=engine.address[1], url=api.url, version=VERSION)
@@ -116,6 +125,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     await engine.stop()
     await board.settle(_SETTLE)
     await api.close()
+    await housekeeping.cancel()
     for task in (stopping, *tasks):
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
@@ -148,6 +158,24 @@ def _look_for_garbage_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GARBAGE)
+
+
+def _payments(settings: CdrSettings) -> PaymentTable:
+    """Raises ConfigError where the file cannot be used."""
+    try:
+        return PaymentTable(settings.payments_file)
+    except (OSError, sqlite3.Error) as error:
+        why = error.strerror if isinstance(error, OSError) else type(error).__name__
+        raise ConfigError(f"[cdr] payments: the file {settings.payments_file} cannot be used ({why})") from None
+
+
+async def _prune(board: Switchboard, retention: float) -> None:
+    while retention:
+        try:
+            await board.prune_payments(time.time() - retention * _DAY)
+        except sqlite3.Error as error:
+            logger.error("old payments could not be deleted", exc_info=error)
+        await asyncio.sleep(_PRUNE_EVERY)
 
 
 async def _count(board: Switchboard) -> None:

@@ -14,10 +14,12 @@ from b2bua.call.cdr import CallRecord
 from b2bua.call.command import CallCommand, GiveBack, Record, Seat, Show, ToBorrower, ToJoining, ToLeg, ToMedia
 from b2bua.call.leg import HangUpLeg, InviteLeg, LegCommand, LegEvent, LegFailed, LegHungUp, LegId, RejectLeg
 from b2bua.call.limits import Limiter
+from b2bua.call.view import CaptureStage
 from b2bua.ladder.book import Ladders
 from b2bua.ladder.words import What
 from b2bua.line import Line
 from b2bua.lines import Lines
+from b2bua.payments import Payments
 from b2bua.plan import Engine, Media
 from b2bua.turns import Turns
 from media.events import CloseSession, Side
@@ -39,7 +41,9 @@ class Execution:
         clock: Callable[[], float],
         turns: Turns,
         hear: Callable[[LegId, LegEvent], None],
+        payments: Payments,
     ) -> None:
+        self._payments = payments
         self._lines, self._limiter, self._ladders, self._feed = lines, limiter, ladders, feed
         self._record, self._clock, self._turns, self._hear = record, clock, turns, hear
         self._engine: Engine | None = None
@@ -87,6 +91,7 @@ class Execution:
                     self._media.send(media_command)
                 case Show(view):
                     self._feed.publish(view)
+                    self._payments.observe(view)
                     self._ladders.shown(view)
                 case Record(record):
                     self._record(record)
@@ -160,9 +165,18 @@ class Execution:
             self.to_engine(leg, HangUpLeg("internal error"))
         if self._media is not None:
             self._media.send(CloseSession(session=line.call.bridge.session))
-        if not line.call.recorded:
-            self._record(line.call.record(self._clock()))
+        self.record_unfinished(line)
         self._forget(line)
+
+    def record_unfinished(self, line: Line) -> None:
+        """Record a call that is forgotten before it is over; where it is being charged, once that is final."""
+        payment, record = line.call.payment, line.call.record(self._clock())
+        if line.call.recorded:
+            return
+        if payment.view is not None and payment.view.stage is CaptureStage.CHARGING:
+            self._payments.leave_call(payment.view.id, record)
+        else:
+            self._record(record)
 
     def _forget(self, line: Line) -> None:
         self._lines.forget(line)

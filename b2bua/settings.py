@@ -104,7 +104,15 @@ class CdrSettings(Section):
         description="the database: sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE",
     )
     spool: Path = Field(Path("cdr.spool"), description="the file in which records wait for the database")
+    payments: Path | None = Field(
+        None, description="the file of payments, SQLite on a local disk; empty: payments.sqlite beside the spool"
+    )
     retention: float = Field(365.0, ge=0, description="days that a record is kept; 0 for ever")
+
+    @property
+    def payments_file(self) -> Path:
+        """Where payments are kept."""
+        return self.payments or self.spool.with_name("payments.sqlite")
 
 
 class ApiSettings(Section):
@@ -116,6 +124,9 @@ class ApiSettings(Section):
     port: int = Field(8080, ge=0, le=65535, description="the TCP port of the agents' API")
     tokens: SecretStr = Field(
         description="`name:token` of each agent, separated by commas; a token has 16 characters or more"
+    )
+    idle_time: float = Field(
+        900.0, gt=0, le=900, description="seconds without an action of the agent's after which the page signs out"
     )
     connections: int = Field(1024, ge=8, le=65536, description="connections at once; more get 503")
     healthz: bool = Field(True, description="yes or no: /healthz answers without a token")

@@ -26,24 +26,29 @@ from b2bua.call.leg import (
     RejectLeg,
 )
 from b2bua.call.limits import Limiter
-from b2bua.call.view import CallView, Fault, NoSuchCall, NotWell, Order, ServiceView, Stops, TrunkView
+from b2bua.call.view import CallView, Fault, PaymentView, ServiceView, TrunkView
 from b2bua.execution import Execution
 from b2bua.faults import Faults
 from b2bua.ladder.book import Ladders
 from b2bua.line import Line, read_back, written
 from b2bua.lines import Lines
 from b2bua.overview import health, trunks
+from b2bua.payment_requests import PaymentRequests
+from b2bua.payments import Payments
 from b2bua.plan import Engine, Media, Plan
+from b2bua.records.payments import PaymentTable
 from b2bua.records.store import RecordsFault
 from b2bua.turns import Turns
 from media.events import (
     AnyAnswer,
     AnyCommand,
     AnyNews,
+    CaptureChanged,
+    ChargeResolved,
     Counted,
     CountSessions,
     Done,
-    Field,
+    ResolveCharge,
     SetRemote,
     Side,
 )
@@ -53,7 +58,7 @@ from tonewall.tokens import token
 log = get_logger(__name__)
 
 
-class Switchboard:
+class Switchboard(PaymentRequests):
     """All calls. Implements `CallDesk` for the API; fed by the engine and by media. Lives on one event loop."""
 
     def __init__(
@@ -63,6 +68,7 @@ class Switchboard:
         clock: Callable[[], float],
         ladders: Ladders | None = None,
         records: Callable[[], RecordsFault | None] = lambda: None,
+        payments: PaymentTable | None = None,
     ) -> None:
         """`clock` gives seconds since the epoch and never runs backwards; `records`: what is wrong with the call records."""
         self._plan, self._clock = plan, clock
@@ -75,8 +81,17 @@ class Switchboard:
         self._lines = Lines(self._limiter, self._ladders)
         self._counted: Counted | None = None
         self._faults = Faults(lambda: self._media is not None and self._media.connected, records, clock)
+        self._payments = Payments(payments or PaymentTable(), clock, self._feed.publish_payment, record)
         self._execution = Execution(
-            self._lines, self._limiter, self._ladders, self._feed, record, clock, self._turns, self.on_leg_event
+            self._lines,
+            self._limiter,
+            self._ladders,
+            self._feed,
+            record,
+            clock,
+            self._turns,
+            self.on_leg_event,
+            self._payments,
         )
 
     def connect(self, engine: Engine, media: Media) -> None:
@@ -160,6 +175,10 @@ class Switchboard:
             self._faults.counted(answer)
             self._feed.publish_service(ServiceView(faults=self.faults()))
             return
+        if isinstance(command, ResolveCharge):
+            if isinstance(answer, ChargeResolved) and answer.outcome is not None:
+                self._found(self._payments.news(command.charge.idempotency_key, answer.outcome))
+            return
         if isinstance(answer, Done) and isinstance(command, SetRemote) and not command.mark:
             return  # as expected, and it moves no call
         self._ladders.media(command, answer)
@@ -173,6 +192,14 @@ class Switchboard:
         line = self._lines.get(news.session)
         if line is not None:
             self._turns.take(lambda: self._execution.step(line, lambda now: line.call.media_news(news, now)))
+        elif isinstance(news, CaptureChanged):
+            self._payments.settle(news)
+
+    def _found(self, news: CaptureChanged | None) -> None:
+        """An outcome that was asked for."""
+        if news is not None:
+            log.info("the outcome of a payment was found", idempotency_key=news.capture)
+            self.on_media_news(news)
 
     def on_media_state(self, connected: bool) -> None:
         self._faults.new_media()
@@ -186,11 +213,17 @@ class Switchboard:
             "media lost", calls=len(self._lines), why="the media process ended; its calls end, new ones wait for it"
         )
         self._each(Call.media_lost)
+        self._payments.lose_media()
 
     def count(self) -> None:
         """Ask media what it holds, for the health check; followers are told what is wrong once it has answered."""
         if self._media is not None and self._media.connected:
             self._media.send(CountSessions())
+            for question in self._payments.questions():
+                self._media.send(question)
+        for late in self._payments.given_up():
+            log.error("nobody could tell the outcome of a payment", idempotency_key=late.capture)
+            self._found(late)
 
     def shut_down(self) -> None:
         """End every call in good order."""
@@ -202,7 +235,18 @@ class Switchboard:
             async with asyncio.timeout(patience if self._lines else 0):
                 await self._lines.idle.wait()
         self._each(Call.media_lost)
+        for line in self._lines.all():
+            self._execution.record_unfinished(line)
         self._feed.close()
+        await self._payments.close()
+
+    async def take_up_payments(self) -> None:
+        """Go on with payments that an earlier process left open. Raises sqlite3.Error."""
+        await self._payments.take_up()
+
+    async def prune_payments(self, before: float) -> None:
+        """Forget payments that started before this time. Raises sqlite3.Error."""
+        await self._payments.prune(before)
 
     # --- to be written out, and read back -------------------------------------------------------------------------
 
@@ -220,6 +264,7 @@ class Switchboard:
         for line in lines:
             self._lines.began(line)
             self._feed.publish(line.call.view())
+            self._payments.adopt(line.call.view())
             self._execution.schedule(line)
 
     def abandon(self) -> None:
@@ -233,25 +278,7 @@ class Switchboard:
     def calls(self) -> list[CallView]:
         return self._feed.calls()
 
-    async def start_capture(self, call_id: str, order: Order) -> CallView:
-        if (fault := self._faults.stopping(Stops.CALLS, Stops.PAYMENTS)) is not None:
-            raise NotWell(fault.says)
-        capture = token(16)
-        return self._ask(call_id, lambda call, now: call.start_capture(capture, order, now))
-
-    async def reset_capture(self, call_id: str, field: Field | None = None) -> CallView:
-        return self._ask(call_id, lambda call, now: call.reset_capture(field, now))
-
-    async def submit_capture(self, call_id: str) -> CallView:
-        return self._ask(call_id, lambda call, now: call.submit_capture(now))
-
-    async def cancel_capture(self, call_id: str) -> CallView:
-        return self._ask(call_id, lambda call, now: call.cancel_capture(now))
-
-    async def release_mask(self, call_id: str) -> CallView:
-        return self._ask(call_id, lambda call, now: call.release_mask(now))
-
-    def follow(self) -> AsyncIterator[CallView | ServiceView]:
+    def follow(self) -> AsyncIterator[CallView | PaymentView | ServiceView]:
         return self._feed.follow()
 
     def trunks(self) -> list[TrunkView]:
@@ -262,14 +289,6 @@ class Switchboard:
 
     def faults(self) -> tuple[Fault, ...]:
         return self._faults.all()
-
-    def _ask(self, call_id: str, request: Callable[[Call, float], list[CallCommand]]) -> CallView:
-        line = self._lines.get(call_id)
-        if line is None or line.call.ended_at is not None:
-            raise NoSuchCall("There is no such call, or it has ended.")
-        commands = request(line.call, self._clock())
-        self._turns.take(lambda: self._execution.carry_out(line, commands))
-        return line.call.view()
 
     def _each(self, happen: Callable[[Call, float], list[CallCommand]]) -> None:
         for line in self._lines.all():

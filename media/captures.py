@@ -14,10 +14,24 @@ from media.capture.capture import Capture
 from media.capture.messages import Limits
 from media.capture.vault import SIZE
 from media.engine import Session
-from media.events import CaptureChanged, CaptureId, CaptureState, Field, SessionId
+from media.events import (
+    AnyAnswer,
+    CancelCapture,
+    CaptureChanged,
+    CaptureId,
+    CaptureState,
+    ChargeResolved,
+    Field,
+    Refused,
+    ResetCapture,
+    ResolveCharge,
+    SessionId,
+    SubmitCapture,
+)
 from media.payers import Payers
 from media.settings import MediaSettings
 from provider_adapters.payment import Approved, Charge, Failed, Outcome, Unknown, outcome_type
+from provider_adapters.pipe import PayerGone
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
 
@@ -84,6 +98,19 @@ class Captures:
     def find(self, session: SessionId, capture_id: CaptureId) -> Capture[SecretMemory] | None:
         running = self._running.get(session)
         return running.capture if running and running.capture.id == capture_id else None
+
+    def obey(self, command: ResetCapture | SubmitCapture | CancelCapture) -> str | None:
+        """Why it is not done, where it is not. Raises as the three below."""
+        if self.find(command.session, command.capture) is None:
+            return "no such capture"
+        match command:
+            case ResetCapture(field=field):
+                self.reset(command.session, field)
+            case SubmitCapture(charge=charge):
+                self.submit(command.session, charge)
+            case CancelCapture():
+                self.cancel(command.session)
+        return None
 
     # The three below raise media.capture.transitions.IllegalEvent, and change nothing, where the capture's state forbids it.
 
@@ -157,6 +184,23 @@ class Captures:
         """Nobody is there to submit any more; what was submitted goes on to its outcome."""
         for session in tuple(self._running):
             self.call_gone(session)
+
+    def resolve_charge(self, command: ResolveCharge, answer: Callable[[AnyAnswer], None]) -> None:
+        """Answer what became of a charge: it is under way here, or the payers' journal knows."""
+        key = command.charge.idempotency_key
+        if any(running.capture.id == key for running in self._running.values()):
+            answer(ChargeResolved(serial=command.serial))
+            return
+        refused = Refused(serial=command.serial, reason="no payer process could say what became of the charge")
+        self._charging.start(self._resolve(command, answer), "journal", lambda: answer(refused))
+
+    async def _resolve(self, command: ResolveCharge, answer: Callable[[AnyAnswer], None]) -> None:
+        try:
+            outcome = await self.payers.resolve(command.charge, command.submitted_at)
+        except PayerGone as error:
+            answer(Refused(serial=command.serial, reason=str(error)))
+        else:
+            answer(ChargeResolved(serial=command.serial, outcome=outcome))
 
     # --- inside ---------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from media.events import (
     LegCounters,
     OpenSession,
     Refused,
+    ResolveCharge,
     SessionId,
     SessionLost,
     SessionOpened,
@@ -78,6 +79,9 @@ class DistributedMedia(MediaService):
     def _heard(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
         if isinstance(command, SetMask | CloseSession):
             self._unmasking.give_up(command.session, "another command came")
+        if isinstance(command, ResolveCharge):
+            self._captures.resolve_charge(command, connection.send)
+            return
         if isinstance(command, SetMask) and not command.on:
             self._unmasking.ask(command, connection.send)
             return

@@ -230,6 +230,15 @@ class CancelCapture(Command, frozen=True, kw_only=True, tag="cancel_capture"):
     capture: CaptureId
 
 
+class ResolveCharge(Command, frozen=True, kw_only=True, tag="resolve_charge"):
+    """Ask what became of a charge that was submitted then (seconds since the epoch; `session` is ignored): of the capture
+    under way, or of the payers' journal. Answered by `ChargeResolved`; refused while nobody can say it."""
+
+    session: SessionId = SessionId("")
+    charge: Charge
+    submitted_at: float
+
+
 class CloseSession(Command, frozen=True, kw_only=True, tag="close"):
     """Wipe, unbind, forget. Answered by `SessionClosed` with the final counters."""
 
@@ -260,6 +269,12 @@ class Refused(Answer, frozen=True, kw_only=True, tag="refused"):
 class SessionOpened(Answer, frozen=True, kw_only=True, tag="opened"):
     caller: tuple[LocalStream, ...]
     agent: tuple[LocalStream, ...]
+
+
+class ChargeResolved(Answer, frozen=True, kw_only=True, tag="charge_resolved"):
+    """What became of a charge; None while it is under way: its `CaptureChanged` is still to come, or it is to be asked again."""
+
+    outcome: Outcome | None = None
 
 
 class LegCounters(msgspec.Struct, frozen=True, kw_only=True):
@@ -375,8 +390,9 @@ AnyCommand = (
     | ResetCapture
     | SubmitCapture
     | CancelCapture
+    | ResolveCharge
     | CloseSession
     | CountSessions
 )
-AnyAnswer = Done | Refused | SessionOpened | SessionClosed | Counted
+AnyAnswer = Done | Refused | SessionOpened | SessionClosed | ChargeResolved | Counted
 AnyNews = CaptureChanged | KeyingChanged | LineChanged | SessionSilent | SessionLost

@@ -16,12 +16,14 @@ from collections.abc import Callable
 
 from media.events import PayerFault
 from media.peer import NAMED, Peer
+from provider_adapters.payment import Charge, Outcome
 from provider_adapters.pipe import PayerGone, PayerPipe
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
 
 log = get_logger(__name__)
 _MOST_AT_ONCE = 8
+_JOURNAL_PATIENCE = 10.0  # seconds that a payer may take to look into its journal
 DECODER = b"decoder"  # what the supervisor says with a socket that leads to one
 FAULTS = {fault.value.encode(): fault for fault in PayerFault}  # what it says, without a socket, of a payer that ended
 
@@ -121,6 +123,18 @@ class Payers:
         if pipe is not None:
             await self._say_taken(pipe)
         return pipe
+
+    async def resolve(self, charge: Charge, submitted_at: float) -> Outcome | None:
+        """What the payers' journal says of a charge that no payer of ours is known to have; None while one may still be at it.
+
+        Raises PayerGone where no payer can say it now."""
+        self._drop_dead()
+        if not self._ready:
+            raise PayerGone("no payer process is ready")
+        pipe = self._ready.popleft()
+        outcome = await pipe.resolve(charge, submitted_at, _JOURNAL_PATIENCE)
+        self._offer(pipe)
+        return outcome
 
     async def _next(self, patience: float) -> PayerPipe | None:
         self._drop_dead()

@@ -40,6 +40,7 @@ from media.events import (
     OpenSession,
     Refused,
     ResetCapture,
+    ResolveCharge,
     SendKey,
     SessionClosed,
     SessionId,
@@ -171,6 +172,9 @@ class MediaService:
                 self._tell(news)
 
     def _heard(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
+        if isinstance(command, ResolveCharge):
+            self._captures.resolve_charge(command, connection.send)
+            return
         if isinstance(command, SetMask | CloseSession):
             self._unmasking.give_up(command.session, "another command came")
         if isinstance(command, SetMask) and not command.on:
@@ -232,20 +236,8 @@ class MediaService:
                 types = {"caller_types": came[0], "agent_types": came[1]}
                 return SessionClosed(serial=command.serial, caller=caller, agent=agent, **types)
             case ResetCapture() | SubmitCapture() | CancelCapture():
-                reason = self._capture(command)
+                reason = self._captures.obey(command)
         return done if reason is None else Refused(serial=command.serial, reason=reason)
-
-    def _capture(self, command: ResetCapture | SubmitCapture | CancelCapture) -> str | None:
-        if self._captures.find(command.session, command.capture) is None:
-            return "no such capture"
-        match command:
-            case ResetCapture(field=field):
-                self._captures.reset(command.session, field)
-            case SubmitCapture(charge=charge):
-                self._captures.submit(command.session, charge)
-            case CancelCapture():
-                self._captures.cancel(command.session)
-        return None
 
     def _open(self, command: OpenSession) -> AnyAnswer:
         if command.session in self._sessions:

@@ -3,7 +3,8 @@
 Rule 1: `begin` returns None only after the entry is durable (fsync); only then may the charge be sent, and only once.
 Rule 2: a key that stands here is never sent again, whatever became of it.
 Rule 3: no card data: key, transaction, amount, currency, times and the outcome.
-Rule 4: nothing is deleted. At `ROTATE_AT` bytes the file gets the time as a suffix; the newest of those and the
+Rule 4: of a charge that nobody sends any more, `resolve` says what became of it, and notes that, so that it is not sent later.
+Rule 5: nothing is deleted. At `ROTATE_AT` bytes the file gets the time as a suffix; the newest of those and the
         current one are searched, so a payer reads at most about twice that. How long old ones are kept is the
         operator's choice.
 
@@ -33,14 +34,14 @@ _CHUNK = 1024 * 1024
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One line. `outcome` is set where the state is finished."""
+    """One line. `outcome` is set where the state is finished; of `opened`, the first line of a new journal, the time counts."""
 
     at: str
-    key: str
-    state: Literal["sending", "finished"]
-    transaction_id: str
-    amount: int
-    currency: str
+    key: str = ""
+    state: Literal["opened", "sending", "finished"]
+    transaction_id: str = ""
+    amount: int = 0
+    currency: str = ""
     outcome: Outcome | None = None
 
 
@@ -58,7 +59,13 @@ class Journal:
         """Make sure that the journal can be written, before it matters. To be asked again while nothing is written."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._locked():
-            os.close(self._open())
+            file = self._open()
+            try:
+                empty = os.fstat(file).st_size == 0
+            finally:
+                os.close(file)
+            if empty and not self._rotated():
+                self._append(Entry(at=_now(), state="opened"))
             self._sync_directory()
         check_space(self._path)
 
@@ -81,6 +88,35 @@ class Journal:
         """Note the outcome."""
         with self._locked():
             self._append(_entry(charge, "finished", outcome))
+
+    def resolve(self, charge: Charge, submitted_at: float, patience: float) -> Outcome | None:
+        """What became of a charge that was submitted then (seconds since the epoch); None while a payer may still be at it.
+
+        A payer is given up `patience` seconds after it noted that it sends. What was never noted is closed here, and then
+        certainly never sent: but a journal that is younger than the charge cannot say so."""
+        with self._locked():
+            known = self._find(charge.idempotency_key)
+            if known is not None and (known.outcome or _age(known) < patience):
+                return known.outcome
+            outcome: Outcome
+            if known is not None:
+                outcome = Unknown(reason="outcome_not_recorded")
+            elif self._begins_before(submitted_at):
+                outcome = Failed(reason="not_sent")
+            else:
+                outcome = Unknown(reason="journal_too_young")
+            self._append(_entry(charge, "finished", outcome))
+            return outcome
+
+    def _begins_before(self, moment: float) -> bool:
+        for path in (*self._rotated()[-1:], self._path):
+            with path.open("rb") as file:
+                line = file.readline()
+            try:
+                return datetime.fromisoformat(_ENTRY.decode(line).at).timestamp() <= moment
+            except (msgspec.DecodeError, ValueError):
+                continue
+        return False
 
     def lookup(self, key: str) -> Entry | None:
         """The newest entry under the key."""
@@ -126,10 +162,13 @@ class Journal:
         finally:
             os.close(directory)
 
+    def _rotated(self) -> list[Path]:
+        """The older files, oldest first."""
+        return sorted(self._path.parent.glob(f"{self._path.name}.[0-9]*"))
+
     def _find(self, key: str) -> Entry | None:
-        rotated = sorted(self._path.parent.glob(f"{self._path.name}.[0-9]*"))[-1:]
         wanted = msgspec.json.encode(key)
-        for path in (self._path, *rotated):
+        for path in (self._path, *self._rotated()[-1:]):
             newest = None
             for line in _lines_with(path, wanted):
                 try:
@@ -161,7 +200,7 @@ def _lines_with(path: Path, wanted: bytes) -> Iterator[bytes]:
 
 def _entry(charge: Charge, state: Literal["sending", "finished"], outcome: Outcome | None = None) -> Entry:
     return Entry(
-        at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        at=_now(),
         key=charge.idempotency_key,
         state=state,
         transaction_id=charge.transaction_id,
@@ -169,3 +208,12 @@ def _entry(charge: Charge, state: Literal["sending", "finished"], outcome: Outco
         currency=charge.currency,
         outcome=outcome,
     )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _age(entry: Entry) -> float:
+    """Seconds since the entry was written."""
+    return (datetime.now(UTC) - datetime.fromisoformat(entry.at)).total_seconds()

@@ -2,19 +2,22 @@
 
     payer                       media
       │ ── Ready ─────────────────▶ │   when it could charge at once
+      │ ◀──────────── Resolution ── │   any number of times: what became of a charge of another payer, by the journal
+      │ ── Resolved ──────────────▶ │
       │ ◀───────── ChargeRequest ── │   a frame, and directly after it, unframed, the card block:
       │ ◀──────────── card block ── │   ASCII digits, number | MMYY | security code, nothing between or after
       │ ── Result ────────────────▶ │   then the payer closes and exits
 
 Rule 1: a message has no field for a digit; digits travel in the card block only, which goes from locked memory into
         the socket and from the socket into locked memory, and is never a Python object on the way.
-Rule 2: one charge a payer. Whatever else arrives, or an end, closes the connection.
+Rule 2: one charge a payer, and nothing after it. Whatever else arrives, or an end, closes the connection.
 """
 
 from __future__ import annotations
 
 import socket
 import struct
+from typing import cast
 
 import msgspec
 
@@ -40,18 +43,32 @@ class ChargeRequest(msgspec.Struct, frozen=True, kw_only=True, tag="charge"):
     code: int
 
 
+class Resolution(msgspec.Struct, frozen=True, kw_only=True, tag="resolve"):
+    """Ask the journal what became of this charge, which was submitted then (seconds since the epoch)."""
+
+    charge: Charge
+    submitted_at: float
+
+
+class Resolved(msgspec.Struct, frozen=True, kw_only=True, tag="resolved"):
+    """What became of it; None while a payer may still be at it."""
+
+    outcome: Outcome | None = None
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True, tag="result"):
     """What became of the charge."""
 
     outcome: Outcome
 
 
-FromPayer = Ready | Result
-_REQUEST = Unpacker(ChargeRequest)
+FromPayer = Ready | Resolved | Result
+ToPayer = ChargeRequest | Resolution
+_REQUEST = Unpacker(cast("type[ToPayer]", ToPayer))
 
 
-def receive_request(sock: socket.socket) -> ChargeRequest | None:
-    """The one request, read to its last byte and no further; None where media closed. Blocks. Raises BadFrame."""
+def receive_request(sock: socket.socket) -> ToPayer | None:
+    """The next request, read to its last byte and no further; None where media closed. Blocks. Raises BadFrame."""
     head = bytearray(_LENGTH.size)
     if not receive_exactly(sock, memoryview(head)):
         return None

@@ -36,7 +36,15 @@ from provider_adapters.account import Account, BadAccount
 from provider_adapters.base import Flow
 from provider_adapters.card import BadCard, Card, CardBlock
 from provider_adapters.journal import Journal
-from provider_adapters.messages import ChargeRequest, Ready, Result, receive_exactly, receive_request
+from provider_adapters.messages import (
+    ChargeRequest,
+    Ready,
+    Resolution,
+    Resolved,
+    Result,
+    receive_exactly,
+    receive_request,
+)
 from provider_adapters.payment import (
     DIFFERENCES,
     JOURNAL_FAILED,
@@ -86,9 +94,7 @@ class Payer:
                 self._sock.sendall(pack(Ready(pid=os.getpid(), patience=self._account.patience)))
             except (BrokenPipeError, ConnectionResetError):  # media ended while this process was started
                 return
-            while not select.select([self._sock], [], [], _LOOK_EVERY)[0]:
-                self._look_at_journal()
-            request = receive_request(self._sock)
+            request = self._await_charge()
             if request is None:
                 return
             # From here on the charge is brought to its end, also where whoever started us stops.
@@ -100,6 +106,20 @@ class Payer:
                 with contextlib.suppress(OSError):
                     self._sock.sendall(pack(Result(outcome=outcome)))
             loop.run(self._runner.close())
+
+    def _await_charge(self) -> ChargeRequest | None:
+        """The charge; until it comes, what the journal says of others. None where media closed."""
+        while True:
+            while not select.select([self._sock], [], [], _LOOK_EVERY)[0]:
+                self._look_at_journal()
+            request = receive_request(self._sock)
+            if not isinstance(request, Resolution):
+                return request
+            try:
+                outcome = self._journal.resolve(request.charge, request.submitted_at, self._account.patience)
+            except OSError as error:
+                raise JournalFailed from error
+            self._sock.sendall(pack(Resolved(outcome=outcome)))
 
     def _look_at_journal(self) -> None:
         try:

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Coroutine
 from typing import Any, cast
 
-from provider_adapters.messages import ChargeRequest, FromPayer, Ready, Result
+from provider_adapters.messages import ChargeRequest, FromPayer, Ready, Resolution, Resolved, Result
 from provider_adapters.payment import Charge, Failed, Outcome, Unknown
 from tonewall.frames import LIMIT, BadFrame, Unpacker, pack
 
@@ -52,6 +52,22 @@ class PayerPipe:
             return True
         except OSError:
             return False
+
+    async def resolve(self, charge: Charge, submitted_at: float, patience: float) -> Outcome | None:
+        """What the journal says of a charge that another payer had, or was to have; None while that one may still be at it.
+
+        This one goes on waiting. Raises PayerGone where it does not answer within `patience` seconds."""
+        request = pack(Resolution(charge=charge, submitted_at=submitted_at))
+        try:
+            async with asyncio.timeout(patience):
+                await asyncio.get_running_loop().sock_sendall(self._sock, request)
+                message = await self._receive()
+        except (OSError, TimeoutError):
+            message = None
+        if not isinstance(message, Resolved):
+            self.close()
+            raise PayerGone("the payer did not say what the journal has")
+        return message.outcome
 
     def spend(
         self, charge: Charge, number: memoryview, expiry: memoryview, code: memoryview

@@ -152,13 +152,20 @@ class Stack:
     async def stop(self) -> None:
         await self.api.aclose()
         for process in reversed(self._processes):
-            if process.returncode is None:
-                process.send_signal(signal.SIGTERM)
-                try:
-                    await asyncio.wait_for(process.wait(), PATIENCE)
-                except TimeoutError:
-                    process.kill()
-                    raise AssertionError(f"a process did not stop; see {self.log}") from None
+            await self._stop(process)
+
+    async def stop_tonewall(self) -> None:
+        """Stop `tonewall run` in good order; the provider goes on."""
+        await self._stop(self._processes[-1])
+
+    async def _stop(self, process: asyncio.subprocess.Process) -> None:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(process.wait(), PATIENCE)
+            except TimeoutError:
+                process.kill()
+                raise AssertionError(f"a process did not stop; see {self.log}") from None
 
     # --- what a test asks -----------------------------------------------------------------------------------------
 

@@ -43,6 +43,11 @@ class BackgroundTasks:
             if on_failure is not None:
                 on_failure()
 
+    async def wait(self, patience: float) -> None:
+        """Wait until all have ended, so many seconds at most."""
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks), timeout=patience)
+
     async def cancel(self) -> None:
         """Cancel what still runs, and wait until it has ended."""
         tasks = tuple(self._tasks)

@@ -18,13 +18,15 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 
-from b2bua.call.view import CallState, CallView, CaptureStage, ServiceView
+from b2bua.call.view import CallState, CallView, CaptureStage, PaymentView, ServiceView
+
+View = CallView | PaymentView | ServiceView
 
 
-class Follower(AsyncIterator[CallView | ServiceView]):
+class Follower(AsyncIterator[View]):
     """One reader of a Feed. For one task at a time; ends when it was dropped, closed, or the feed is closed."""
 
-    def __init__(self, feed: Feed, now: Iterable[CallView | ServiceView], backlog: int) -> None:
+    def __init__(self, feed: Feed, now: Iterable[View], backlog: int) -> None:
         self._feed = feed
         self._waiting = deque(now)
         self._limit = len(self._waiting) + backlog
@@ -32,7 +34,7 @@ class Follower(AsyncIterator[CallView | ServiceView]):
         self._over = False
         self.dropped = False
 
-    def _push(self, view: CallView | ServiceView) -> None:
+    def _push(self, view: View) -> None:
         if len(self._waiting) >= self._limit:
             self.dropped = True
             self._waiting.clear()
@@ -46,7 +48,7 @@ class Follower(AsyncIterator[CallView | ServiceView]):
         self._feed._followers.discard(self)
         self._wake.set()
 
-    async def __anext__(self) -> CallView | ServiceView:
+    async def __anext__(self) -> View:
         while not self._waiting:
             if self._over:
                 raise StopAsyncIteration
@@ -61,12 +63,13 @@ class Follower(AsyncIterator[CallView | ServiceView]):
 
 
 class Feed:
-    """The current calls, and their followers."""
+    """The current calls and payments, and their followers."""
 
     def __init__(self, *, backlog: int = 256) -> None:
         """`backlog`: how many views a follower may be behind before it is dropped."""
         self._backlog = backlog
         self._calls: dict[str, CallView] = {}
+        self._payments: dict[str, PaymentView] = {}
         self._service = ServiceView()
         self._followers: set[Follower] = set()
 
@@ -76,6 +79,17 @@ class Feed:
             self._calls.pop(view.id, None)
         else:
             self._calls[view.id] = view
+        self._push(view)
+
+    def publish_payment(self, view: PaymentView) -> None:
+        """Tell every follower the new state of one payment. Never waits."""
+        if view.settled_at is None:
+            self._payments[view.id] = view
+        else:
+            self._payments.pop(view.id, None)
+        self._push(view)
+
+    def _push(self, view: View) -> None:
         for follower in tuple(self._followers):
             follower._push(view)
 
@@ -84,17 +98,17 @@ class Feed:
         if view == self._service:
             return
         self._service = view
-        for follower in tuple(self._followers):
-            follower._push(view)
+        self._push(view)
 
     def calls(self) -> list[CallView]:
         """The newest view of each call that is not over, oldest call first."""
         return list(self._calls.values())
 
     def follow(self) -> Follower:
-        """What is wrong, where anything is; the current calls, then every view that is published from now on."""
+        """What is wrong, where anything is; the current calls and the payments that are not final; then every view that is
+        published from now on."""
         first = (self._service,) if self._service.faults else ()
-        follower = Follower(self, (*first, *self._calls.values()), self._backlog)
+        follower = Follower(self, (*first, *self._calls.values(), *self._payments.values()), self._backlog)
         self._followers.add(follower)
         return follower
 

@@ -109,8 +109,23 @@ class OrderBody(_Body):
         AfterValidator(_harmless),
     ] = ""
 
+    allow_repeat: Annotated[
+        bool,
+        Described(description="Charge this order although it was charged already, or may have been."),
+    ] = False
+
     def to_order(self) -> Order:
-        return Order(**self.model_dump())
+        return Order(**self.model_dump(exclude={"allow_repeat"}))
+
+
+class SubmitBody(_Body):
+    """How the card is to be charged."""
+
+    model_config = ConfigDict(title="Submit", json_schema_extra={"examples": [{"allow_repeat": False}]})
+
+    allow_repeat: Annotated[
+        bool, Described(description="Also where another payment has charged this order since this one was started.")
+    ] = False
 
 
 class ResetBody(_Body):

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
+import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from b2bua.call.view import NoSuchCall, NotNow, NotWell
+from b2bua.call.view import NoSuchCall, NoSuchPayment, NotNow, NotWell, NotYours, Repeated
 
 MEDIA_TYPE: Final = "application/problem+json"
 NO_SUCH_CALL: Final = "There is no such call, or it has ended."
@@ -29,13 +30,18 @@ _DETAILS: Final = {
     404: "There is nothing at this address.",
     405: "This address does not know that method.",
 }
-_OURS: Final = frozenset({"transaction_id", "amount", "currency", "description", "field", "call_id", "card"})
+REPEATED: Final = "urn:tonewall:order-charged"
+NOT_YOURS: Final = "urn:tonewall:not-yours"
+_OURS: Final = frozenset(
+    {"transaction_id", "amount", "currency", "description", "field", "call_id", "card", "allow_repeat"}
+)
 _WORDS: Final = {
     "missing": "is missing",
     "extra_forbidden": "the body has a field that is not known here",
     "json_invalid": "the body is not valid JSON",
     "model_attributes_type": "the body must be a JSON object, sent as application/json",
     "string_type": "must be a text",
+    "bool_type": "must be true or false",
     "int_type": "must be a whole number, of the currency's minor unit",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
@@ -52,10 +58,11 @@ def problem(
     detail: str,
     headers: Mapping[str, str] | None = None,
     errors: Sequence[Mapping[str, str]] = (),
+    more: Mapping[str, Any] | None = None,
 ) -> JSONResponse:
-    """One problem. `errors` names, for 422, each field and what is wrong with it."""
+    """One problem. `errors` names, for 422, each field and what is wrong with it; `more`: members of this problem alone."""
     title = _TITLES.get(status) or HTTPStatus(status).phrase
-    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail, **(more or {})}
     if errors:
         body["errors"] = list(errors)
     return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
@@ -71,6 +78,23 @@ async def _not_now(_request: Request, error: Exception) -> Response:
 
 async def _not_well(_request: Request, error: Exception) -> Response:
     return problem(503, str(error), {"Retry-After": "5"})
+
+
+async def _repeated(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, Repeated):
+        raise error
+    payments = [msgspec.to_builtins(payment) for payment in error.payments]
+    return problem(409, str(error), more={"type": REPEATED, "payments": payments})
+
+
+async def _not_yours(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, NotYours):
+        raise error
+    return problem(403, str(error), more={"type": NOT_YOURS, "agent": error.agent})
+
+
+async def _no_such_payment(_request: Request, _error: Exception) -> Response:
+    return problem(404, "There is no such payment, or it is forgotten.")
 
 
 async def _invalid(_request: Request, error: Exception) -> Response:
@@ -104,6 +128,9 @@ def add_handlers(app: FastAPI) -> None:
     """Answer every error of `app` as a problem."""
     app.add_exception_handler(NoSuchCall, _no_such_call)
     app.add_exception_handler(NotNow, _not_now)
+    app.add_exception_handler(Repeated, _repeated)
+    app.add_exception_handler(NotYours, _not_yours)
+    app.add_exception_handler(NoSuchPayment, _no_such_payment)
     app.add_exception_handler(NotWell, _not_well)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from b2bua.api.problems import MEDIA_TYPE
-from b2bua.call.view import CallView, ServiceView, TrunkView
+from b2bua.call.view import CallView, PaymentView, ServiceView, TrunkView
 from b2bua.ladder.view import LadderSummary, LadderView
 from tonewall.version import VERSION
 
@@ -54,7 +54,10 @@ _PROBLEM: Final = {
     "type": "object",
     "required": ["type", "title", "status", "detail"],
     "properties": {
-        "type": {"type": "string", "examples": ["about:blank"]},
+        "type": {
+            "type": "string",
+            "examples": ["about:blank", "urn:tonewall:order-charged", "urn:tonewall:not-yours"],
+        },
         "title": {"type": "string", "examples": ["Conflict"]},
         "status": {"type": "integer", "examples": [409]},
         "detail": {"type": "string", "description": "A sentence for the agent's eyes."},
@@ -66,6 +69,12 @@ _PROBLEM: Final = {
                 "properties": {"field": {"type": "string"}, "problem": {"type": "string"}},
             },
         },
+        "payments": {
+            "type": "array",
+            "description": "For urn:tonewall:order-charged: the payments that charged the order, the newest first.",
+            "items": {"$ref": "#/components/schemas/PaymentView"},
+        },
+        "agent": {"type": "string", "description": "For urn:tonewall:not-yours: whose payment it is."},
     },
 }
 
@@ -84,6 +93,18 @@ def calls_answer(description: str) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema, "example": [_CALL]}}}
 
 
+def payment_answer(description: str) -> dict[str, Any]:
+    """An answer whose body is one PaymentView."""
+    schema = {"$ref": "#/components/schemas/PaymentView"}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def payments_answer(description: str) -> dict[str, Any]:
+    """An answer whose body is a list of PaymentView."""
+    schema = {"type": "array", "items": {"$ref": "#/components/schemas/PaymentView"}}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
 def trunks_answer(description: str) -> dict[str, Any]:
     """An answer whose body is a list of TrunkView."""
     schema = {"type": "array", "items": {"$ref": "#/components/schemas/TrunkView"}}
@@ -99,7 +120,8 @@ def problems(*codes: int) -> Answers:
     """The problems that a route may answer with."""
     why = {
         401: "No valid token.",
-        404: "There is no such call, or it has ended.",
+        403: "Another agent drives the payment; `agent` says who. Take it over first.",
+        404: "There is no such call, or it has ended; no such payment, or it is forgotten.",
         409: "It does not fit the state of the call or capture; `detail` says why.",
         413: "The body is too large.",
         422: "The body is not as described; `errors` says where.",
@@ -120,12 +142,13 @@ def describe(app: FastAPI) -> dict[str, Any]:
         tags=[
             {"name": "calls", "description": "The calls that are up."},
             {"name": "capture", "description": "One payment on a call."},
+            {"name": "payments", "description": "What became of each payment."},
             {"name": "ladders", "description": "The messages of a call, for whoever looks for a fault."},
             {"name": "service", "description": "Whether the service is well, and what it knows."},
         ],
     )
     components = document.setdefault("components", {})
-    shapes = [CallView, ServiceView, TrunkView, LadderSummary, LadderView]
+    shapes = [CallView, PaymentView, ServiceView, TrunkView, LadderSummary, LadderView]
     _, own = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
     components["schemas"] = {
         **{name: part for name, part in components.get("schemas", {}).items() if "ValidationError" not in name},

@@ -14,7 +14,10 @@ import msgspec
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from b2bua.call.view import CallView, ServiceView
+from b2bua.api.feed import View
+from b2bua.call.view import CallView, PaymentView, ServiceView
+
+_NAMES: Final = {CallView: b"call", PaymentView: b"payment", ServiceView: b"service"}
 
 KEEP_ALIVE: Final = 15.0
 STALLED: Final = 20.0
@@ -42,12 +45,12 @@ class Streams:
 
 
 class EventStream(Response):
-    """One stream: first the ids of the calls there are (`calls`), then each call and each change of it (`call`), and what is
-    wrong with the service (`service`) when that changes."""
+    """One stream: first the ids of the calls there are (`calls`), then each call and each change of it (`call`), each payment
+    that is not final and each step of one (`payment`), and what is wrong with the service (`service`) when that changes."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, streams: Streams, ids: list[str], views: AsyncIterator[CallView | ServiceView]) -> None:
+    def __init__(self, streams: Streams, ids: list[str], views: AsyncIterator[View]) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._streams = streams
@@ -94,13 +97,13 @@ class EventStream(Response):
                 view = following.result()
                 if view is None:
                     return
-                await self._say(send, _event(b"call" if isinstance(view, CallView) else b"service", view))
+                await self._say(send, _event(_NAMES[type(view)], view))
                 following = asyncio.create_task(self._next())
         finally:
             following.cancel()
             await asyncio.wait({following})
 
-    async def _next(self) -> CallView | ServiceView | None:
+    async def _next(self) -> View | None:
         return await anext(self._views, None)
 
     async def _say(self, send: Send, chunk: bytes) -> None:

@@ -277,7 +277,7 @@ class Call:
 
     # --- agents ---------------------------------------------------------------------------------------------------
 
-    def start_capture(self, capture: str, order: Order, now: float) -> list[CallCommand]:
+    def start_capture(self, capture: str, order: Order, now: float, agent: str = "") -> list[CallCommand]:
         """Raises NotNow."""
         if self.loan.active or self.transfer.borrows:
             raise NotNow("The call is being joined with another one. Try again in a moment.")
@@ -288,9 +288,20 @@ class Call:
         if not self.bridge.capturable():
             raise NotNow("The customer's phone cannot send its keys in this call: no telephone-event was agreed on.")
         return self._after(
-            self.payment.start(capture, order, self.bridge.trunks.masking(), by_info=self.bridge.trunks.by_info()),
+            self.payment.start(
+                capture,
+                order,
+                self.bridge.trunks.masking(),
+                by_info=self.bridge.trunks.by_info(),
+                agent=agent,
+            ),
             now,
         )
+
+    def take_over_capture(self, agent: str, now: float) -> list[CallCommand]:
+        """Raises NotNow."""
+        self.payment.take_over(agent)
+        return self._after([], now)
 
     def reset_capture(self, wanted: Field | None, now: float) -> list[CallCommand]:
         """Raises NotNow."""
@@ -383,7 +394,7 @@ class Call:
             code=self.bridge.code,
             withheld=self.relayed.withheld,
             transfers=self.ledger.transfers,
-            captures=tuple(self.payment.records),
+            captures=self.payment.all_records(),
             caller_leg=self.ledger.record(Side.CALLER, codecs[Side.CALLER], self._counters.get(Side.CALLER)),
             agent_leg=self.ledger.record(Side.AGENT, codecs[Side.AGENT], self._counters.get(Side.AGENT)),
         )

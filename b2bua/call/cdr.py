@@ -8,7 +8,9 @@ from b2bua.call import leg
 from b2bua.call.cause import q850
 from b2bua.call.codecs import Codec
 from b2bua.call.quality import mos
+from b2bua.call.view import CaptureView, PaymentView
 from media.events import LegCounters, Side
+from provider_adapters.payment import PartiallyApproved, outcome_type
 
 
 class CaptureRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,12 +21,35 @@ class CaptureRecord(msgspec.Struct, frozen=True, kw_only=True):
     amount: int
     currency: str
     stage: str
+    payment: str = ""  # its id in the API
+    started_by: str = ""  # the names of the tokens that started it, and that took it over
+    taken_over_by: tuple[str, ...] = ()
     outcome: str | None = None
     amount_approved: int | None = None
     reference: str | None = None
     brand: str | None = None
     last_four: str | None = None
     reason: str | None = None
+
+
+def capture_record(payment: CaptureView | PaymentView) -> CaptureRecord:
+    """What remains of a payment, as it stands."""
+    outcome = payment.outcome
+    return CaptureRecord(
+        transaction_id=payment.order.transaction_id,
+        amount=payment.order.amount,
+        currency=payment.order.currency,
+        stage=payment.stage.value,
+        payment=payment.id,
+        started_by=payment.started_by,
+        taken_over_by=payment.taken_over_by,
+        outcome=outcome_type(outcome) if outcome else None,
+        amount_approved=outcome.amount if isinstance(outcome, PartiallyApproved) else None,
+        reference=getattr(outcome, "reference", None),
+        brand=payment.brand,
+        last_four=payment.last_four,
+        reason=payment.reason or getattr(outcome, "reason", None),
+    )
 
 
 class LegRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +95,12 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     captures: tuple[CaptureRecord, ...] = ()
     caller_leg: LegRecord = LegRecord()
     agent_leg: LegRecord = LegRecord()
+
+
+def completed(record: CallRecord, payment: PaymentView) -> CallRecord:
+    """A record that was written before this payment of the call was final, with what became of it."""
+    captures = [capture_record(payment) if each.payment == payment.id else each for each in record.captures]
+    return msgspec.structs.replace(record, captures=tuple(captures))
 
 
 class LegTimes(msgspec.Struct):

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from b2bua.call.cdr import CaptureRecord
+from b2bua.call.cdr import CaptureRecord, capture_record
 from b2bua.call.command import CallCommand, ToMedia
 from b2bua.call.state import MASKS, STAGES, MaskEvent, MaskState, StageEvent, step
-from b2bua.call.view import CaptureStage, CaptureView, MaskStage, NotNow, Order
+from b2bua.call.view import CaptureStage, CaptureView, MaskStage, NotNow, NotYours, Order
 from media.events import (
     CancelCapture,
     CaptureChanged,
@@ -34,7 +34,7 @@ from media.events import (
     StartCapture,
     SubmitCapture,
 )
-from provider_adapters.payment import Approved, Charge, PartiallyApproved, Unknown, outcome_type
+from provider_adapters.payment import Approved, Charge
 
 FINAL = frozenset({CaptureStage.FINISHED, CaptureStage.CANCELLED, CaptureStage.ABORTED})
 _STAGE_EVENTS = {
@@ -43,11 +43,7 @@ _STAGE_EVENTS = {
     CaptureState.FINISHED: StageEvent.SETTLED,
     CaptureState.ABORTED: StageEvent.ABORTED,
 }
-
-_LOST_WHILE_CHARGING = (
-    "The connection to the media process was lost after the card was submitted: the customer may have been charged. "
-    "Check with the provider before you try again."
-)
+_MAX_TAKEN_OVER = 8  # names that are kept
 
 
 _STILL_KEYING = "The customer is still keying; nothing reaches you. Ask the customer to stop, then release the mask."
@@ -91,22 +87,41 @@ class Payment:
 
     # --- what the agent asks for; raises NotNow and changes nothing -----------------------------------------------
 
-    def start(self, capture: str, order: Order, masking: Masking, *, by_info: bool = False) -> list[CallCommand]:
+    def start(
+        self, capture: str, order: Order, masking: Masking, *, by_info: bool = False, agent: str = ""
+    ) -> list[CallCommand]:
         if self.view is not None and self.view.stage not in FINAL:
             raise NotNow("A payment is already under way in this call. Cancel it first.")
-        self.view = CaptureView(id=capture, stage=CaptureStage.STARTING, order=order)
+        self.view = CaptureView(id=capture, stage=CaptureStage.STARTING, order=order, started_by=agent, agent=agent)
         self.masking, self.by_info, self.keying = masking, by_info, False
         self._mask(MaskEvent.WANTED)
         return self._ask(on=True)
+
+    def take_over(self, agent: str) -> None:
+        """This agent drives the payment from now on; also one that is over, as long as its mask is on."""
+        if self.view is None or (self.settled and not self.masked):
+            raise NotNow("There is no payment under way in this call.")
+        if self.view.agent != agent:
+            taken = (*self.view.taken_over_by, agent)[-_MAX_TAKEN_OVER:]
+            self.view = msgspec.structs.replace(self.view, agent=agent, taken_over_by=taken)
+
+    def check_agent(self, agent: str) -> None:
+        """Raises NotYours where another agent drives the payment."""
+        if self.view is not None and self.view.agent != agent and (not self.settled or self.masked):
+            raise NotYours(self.view.agent)
 
     def reset(self, wanted: Field | None) -> list[CallCommand]:
         view = self._under_way(CaptureStage.COLLECTING, CaptureStage.READY)
         return [ToMedia(ResetCapture(session=self.session, capture=CaptureId(view.id), field=wanted))]
 
-    def submit(self) -> list[CallCommand]:
+    def check_ready(self) -> CaptureView:
+        """The payment, where it may be submitted."""
         if self.view is not None and self.view.stage is CaptureStage.COLLECTING:
             raise NotNow("The customer has not keyed everything yet.")
-        view = self._under_way(CaptureStage.READY)
+        return self._under_way(CaptureStage.READY)
+
+    def submit(self) -> list[CallCommand]:
+        view = self.check_ready()
         self._stage(StageEvent.SUBMITTED)
         charge = Charge(
             idempotency_key=view.id,  # one charge a capture, whatever is retried where
@@ -238,15 +253,13 @@ class Payment:
                 self._close_view("The call ended before the payment was submitted.")
 
     def media_lost(self) -> None:
-        """Media died with whatever it held. What it had submitted may have been charged."""
-        if not self._open():
-            return
-        assert self.view is not None
-        if self.view.stage is CaptureStage.CHARGING:
-            self._stage(StageEvent.SETTLED, outcome=Unknown(reason=_LOST_WHILE_CHARGING))
-            self._over()
-        else:
+        """Media died with whatever it held. What it had submitted is with a payer, whose journal says what became of it."""
+        if self._open() and self.view is not None and self.view.stage is not CaptureStage.CHARGING:
             self._abort(StageEvent.ABORTED, "The media process was lost; nothing was charged.")
+
+    def all_records(self) -> tuple[CaptureRecord, ...]:
+        """What remains of each payment of the call; of one that is not over, as it stands."""
+        return (*self.records, *([capture_record(self.view)] if self.view is not None and self._open() else []))
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -266,30 +279,18 @@ class Payment:
 
     def _close_view(self, reason: str) -> list[CallCommand]:
         assert self.view is not None
-        self.view = CaptureView(id=self.view.id, stage=self.view.stage, order=self.view.order, reason=reason)
+        self.view = msgspec.structs.replace(
+            self.view, field=None, fields=(), brand=None, last_four=None, outcome=None, reason=reason
+        )
         return self._over()
 
     def _over(self) -> list[CallCommand]:
         """The capture is in a final stage: record it, and leave the mask to media."""
         assert self.view is not None
-        view = self.view
-        self.records.append(
-            CaptureRecord(
-                transaction_id=view.order.transaction_id,
-                amount=view.order.amount,
-                currency=view.order.currency,
-                stage=view.stage.value,
-                outcome=outcome_type(view.outcome) if view.outcome else None,
-                amount_approved=view.outcome.amount if isinstance(view.outcome, PartiallyApproved) else None,
-                reference=getattr(view.outcome, "reference", None),
-                brand=view.brand,
-                last_four=view.last_four,
-                reason=view.reason or getattr(view.outcome, "reason", None),
-            )
-        )
+        self.records.append(capture_record(self.view))
         if self._ended or self.mask not in (MaskState.MASKING, MaskState.MASKED):
             return []
-        is_paid = isinstance(view.outcome, Approved) and self.mask is MaskState.MASKED
+        is_paid = isinstance(self.view.outcome, Approved) and self.mask is MaskState.MASKED
         self._mask(MaskEvent.CAPTURE_PAID if is_paid else MaskEvent.CAPTURE_OVER)
         return self._ask(on=False)
 

@@ -13,7 +13,7 @@ import msgspec
 
 from b2bua.call.deafness import LineFault
 from media.events import Field, FieldProgress
-from provider_adapters.payment import Outcome
+from provider_adapters.payment import Outcome, Unknown
 
 
 class CallState(StrEnum):
@@ -55,15 +55,43 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaptureView(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment as its call has it. `started_by` and `agent`: the names of the tokens that started it, and that drive it now."""
+
     id: str
     stage: CaptureStage
     order: Order
+    started_by: str = ""
+    agent: str = ""
+    taken_over_by: tuple[str, ...] = ()
     field: Field | None = None  # the one being keyed now
     fields: tuple[FieldProgress, ...] = ()
     brand: str | None = None
     last_four: str | None = None
     outcome: Outcome | None = None
     reason: str | None = None
+
+
+class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment, which outlives its call. `id` is its capture's, and its idempotency key at the provider.
+
+    Times are RFC 3339, UTC. `repeats`: earlier payments with the same reference over which it was asked for expressly.
+    """
+
+    id: str
+    call: str
+    stage: CaptureStage
+    order: Order
+    started_by: str = ""
+    agent: str = ""
+    taken_over_by: tuple[str, ...] = ()
+    started_at: str
+    submitted_at: str | None = None
+    settled_at: str | None = None
+    brand: str | None = None
+    last_four: str | None = None
+    outcome: Outcome | None = None
+    reason: str | None = None
+    repeats: tuple[str, ...] = ()
 
 
 class CallView(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,16 +162,80 @@ class NotWell(Exception):
     """No payment can be made now, in this call or another; `str(error)` says why, fit for the agent's eyes."""
 
 
+class Repeated(NotNow):
+    """The order was charged, or may have been, by these payments, the newest first; it was not asked for again expressly."""
+
+    def __init__(self, payments: tuple[PaymentView, ...]) -> None:
+        super().__init__(_REPEATED[_certainty(payments)])
+        self.payments = payments
+
+
+class NotYours(Exception):
+    """A payment is driven by another agent. `agent` is that one's name."""
+
+    def __init__(self, agent: str) -> None:
+        super().__init__(f"This payment is {agent}'s, not yours. Take it over first.")
+        self.agent = agent
+
+
+class KeyReused(Exception):
+    """An `Idempotency-Key` came with another request than before."""
+
+
+class NoSuchPayment(Exception):
+    """There is no such payment, or it is forgotten."""
+
+
+_REPEATED = {
+    "charging": "This order is being charged at this moment. Wait for its outcome.",
+    "charged": "This order was charged already. Nothing was charged now.",
+    "unknown": "It is not known whether this order was charged already. Have it checked with the payment provider first.",
+}
+
+
+def _certainty(payments: tuple[PaymentView, ...]) -> str:
+    if any(payment.stage is CaptureStage.CHARGING for payment in payments):
+        return "charging"
+    return "charged" if any(not isinstance(payment.outcome, Unknown) for payment in payments) else "unknown"
+
+
 class CallDesk(Protocol):
     """The calls, as the API sees them. Every method raises NoSuchCall, NotNow or NotWell, and nothing else of its own."""
 
     def calls(self) -> list[CallView]: ...
-    async def start_capture(self, call_id: str, order: Order) -> CallView: ...
-    async def reset_capture(self, call_id: str, field: Field | None = None) -> CallView: ...
-    async def submit_capture(self, call_id: str) -> CallView: ...
-    async def cancel_capture(self, call_id: str) -> CallView: ...
-    async def release_mask(self, call_id: str) -> CallView: ...
-    def follow(self) -> AsyncIterator[CallView | ServiceView]:
+    async def start_capture(
+        self, call_id: str, order: Order, agent: str = "", *, allow_repeat: bool = False
+    ) -> CallView:
+        """Raises Repeated, too."""
+        ...
+
+    # The next four raise NotYours where another agent drives the payment; `submit_capture` Repeated, too.
+
+    async def reset_capture(self, call_id: str, field: Field | None = None, agent: str = "") -> CallView: ...
+    async def submit_capture(self, call_id: str, agent: str = "", *, allow_repeat: bool = False) -> CallView: ...
+    async def cancel_capture(self, call_id: str, agent: str = "") -> CallView: ...
+    async def release_mask(self, call_id: str, agent: str = "") -> CallView: ...
+    async def take_over_capture(self, call_id: str, agent: str) -> CallView:
+        """From now on this agent drives the payment."""
+        ...
+
+    async def payment(self, payment_id: str) -> PaymentView:
+        """Raises NoSuchPayment."""
+        ...
+
+    async def payments(self, transaction_id: str | None, most: int) -> list[PaymentView]:
+        """The newest first; where a reference is given, those with it."""
+        ...
+
+    async def recall(self, agent: str, key: str, digest: bytes) -> CallView | None:
+        """What was answered to the agent's request of that key (`Idempotency-Key`). Raises KeyReused where it was another."""
+        ...
+
+    async def remember(self, agent: str, key: str, digest: bytes, answer: CallView) -> None:
+        """Keep an answer for a day."""
+        ...
+
+    def follow(self) -> AsyncIterator[CallView | PaymentView | ServiceView]:
         """Every call that is up, then each change as it happens. Slow readers are dropped, not waited for.
 
         What is wrong with the service comes first, where anything is, and again when it changes."""

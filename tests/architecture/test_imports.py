@@ -140,8 +140,9 @@ def test_inside_b2bua_nothing_imports_what_stands_above_it(module: Module):
         {"b2bua.doctor", "b2bua.demo"},
         {"b2bua.app", "b2bua.supervise"},
         {"b2bua.switchboard"},
+        {"b2bua.payment_requests"},
         {"b2bua.execution"},
-        {"b2bua.overview", "b2bua.faults", "b2bua.line", "b2bua.lines", "b2bua.turns"},
+        {"b2bua.overview", "b2bua.faults", "b2bua.line", "b2bua.lines", "b2bua.payments", "b2bua.turns"},
         {"b2bua.trunk_plan", "b2bua.plan"},
         {
             "b2bua.sip",

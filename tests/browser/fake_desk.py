@@ -14,16 +14,21 @@ from b2bua.call.view import (
     CaptureStage,
     CaptureView,
     Fault,
+    KeyReused,
     MaskStage,
     NoSuchCall,
+    NoSuchPayment,
     NotNow,
     NotWell,
+    NotYours,
     Order,
+    PaymentView,
+    Repeated,
     ServiceView,
     TrunkView,
 )
 from media.events import Field, FieldProgress
-from provider_adapters.payment import Outcome
+from provider_adapters.payment import Approved, Outcome, PartiallyApproved, Unknown
 
 FIELDS = (Field.CARD_NUMBER, Field.EXPIRY, Field.SECURITY_CODE)
 EMPTY = tuple(FieldProgress(field=field) for field in FIELDS)
@@ -35,6 +40,19 @@ def capture_of(view: CallView) -> CaptureView:
     return view.capture
 
 
+def payment_of(view: CallView, capture: CaptureView) -> PaymentView:
+    """A capture as a payment."""
+    names = ("id", "stage", "order", "started_by", "agent", "brand", "last_four", "outcome", "reason")
+    values = {name: getattr(capture, name) for name in names}
+    final = view.started_at if capture.stage in FINAL else None
+    return PaymentView(call=view.id, started_at=view.started_at, settled_at=final, **values)
+
+
+def is_charged(payment: PaymentView) -> bool:
+    charged = isinstance(payment.outcome, Approved | PartiallyApproved | Unknown)
+    return charged or payment.stage is CaptureStage.CHARGING
+
+
 class FakeDesk:
     """Calls by id. `asked` is what was asked for, in order."""
 
@@ -44,6 +62,8 @@ class FakeDesk:
         self.media = True
         self.wrong: tuple[Fault, ...] = ()
         self._captures = 0
+        self.paid: dict[str, PaymentView] = {}
+        self.keys: dict[tuple[str, str], tuple[bytes, CallView]] = {}
 
     # --- the protocol ---
 
@@ -67,7 +87,12 @@ class FakeDesk:
         self.wrong = faults
         self.feed.publish_service(ServiceView(faults=faults))
 
-    async def start_capture(self, call_id: str, order: Order) -> CallView:
+    async def start_capture(
+        self, call_id: str, order: Order, agent: str = "", *, allow_repeat: bool = False
+    ) -> CallView:
+        charged = tuple(each for each in await self.payments(order.transaction_id, 9) if is_charged(each))
+        if charged and not allow_repeat:
+            raise Repeated(charged)
         for fault in self.wrong:
             if fault.stops is not None:
                 raise NotWell(fault.says)
@@ -76,11 +101,13 @@ class FakeDesk:
             raise NotNow("A payment is under way in this call already.")
         self.asked.append(("start", call_id, order))
         self._captures += 1
-        capture = CaptureView(id=f"p-{self._captures}", stage=CaptureStage.STARTING, order=order)
+        capture = CaptureView(
+            id=f"p-{self._captures}", stage=CaptureStage.STARTING, order=order, started_by=agent, agent=agent
+        )
         return self.publish(msgspec.structs.replace(view, capture=capture))
 
-    async def reset_capture(self, call_id: str, field: Field | None = None) -> CallView:
-        view = self.under_way(call_id)
+    async def reset_capture(self, call_id: str, field: Field | None = None, agent: str = "") -> CallView:
+        view = self.under_way(call_id, agent)
         self.asked.append(("reset", call_id, field))
         kept = FIELDS.index(field) if field else 0
         fields = capture_of(view).fields[:kept] + EMPTY[kept:]
@@ -88,21 +115,46 @@ class FakeDesk:
             self.change(call_id, brand=None, last_four=None)
         return self.change(call_id, stage=CaptureStage.COLLECTING, field=FIELDS[kept], fields=fields)
 
-    async def submit_capture(self, call_id: str) -> CallView:
-        view = self.under_way(call_id)
+    async def submit_capture(self, call_id: str, agent: str = "", *, allow_repeat: bool = False) -> CallView:
+        view = self.under_way(call_id, agent)
         if capture_of(view).stage is not CaptureStage.READY:
             raise NotNow("Not every field is complete.")
         self.asked.append(("submit", call_id))
         return self.change(call_id, stage=CaptureStage.CHARGING)
 
-    async def cancel_capture(self, call_id: str) -> CallView:
-        view = self.under_way(call_id)
+    async def take_over_capture(self, call_id: str, agent: str) -> CallView:
+        capture = capture_of(self.under_way(call_id))
+        self.asked.append(("take over", call_id, agent))
+        return self.change(call_id, agent=agent, taken_over_by=(*capture.taken_over_by, agent))
+
+    async def payment(self, payment_id: str) -> PaymentView:
+        if payment_id not in self.paid:
+            raise NoSuchPayment
+        return self.paid[payment_id]
+
+    async def payments(self, transaction_id: str | None, most: int) -> list[PaymentView]:
+        found = [each for each in self.paid.values() if transaction_id in (None, each.order.transaction_id)]
+        return found[::-1][:most]
+
+    async def recall(self, agent: str, key: str, digest: bytes) -> CallView | None:
+        before, answer = self.keys.get((agent, key), (digest, None))
+        if before != digest:
+            raise KeyReused
+        return answer
+
+    async def remember(self, agent: str, key: str, digest: bytes, answer: CallView) -> None:
+        self.keys[agent, key] = (digest, answer)
+
+    async def cancel_capture(self, call_id: str, agent: str = "") -> CallView:
+        view = self.under_way(call_id, agent)
         self.asked.append(("cancel", call_id))
-        capture = CaptureView(id=capture_of(view).id, stage=CaptureStage.CANCELLED, order=capture_of(view).order)
+        capture = msgspec.structs.replace(capture_of(view), stage=CaptureStage.CANCELLED, field=None, fields=())
         return self.publish(msgspec.structs.replace(view, masked=True, mask=MaskStage.HELD, capture=capture))
 
-    async def release_mask(self, call_id: str) -> CallView:
+    async def release_mask(self, call_id: str, agent: str = "") -> CallView:
         view = self.find(call_id)
+        if view.capture is not None and view.capture.agent != agent:
+            raise NotYours(view.capture.agent)
         if view.still_keying:
             raise NotNow("The customer is still keying; nothing reaches you.")
         self.asked.append(("release", call_id))
@@ -116,15 +168,27 @@ class FakeDesk:
                 return view
         raise NoSuchCall
 
-    def under_way(self, call_id: str) -> CallView:
+    def under_way(self, call_id: str, agent: str | None = None) -> CallView:
         view = self.find(call_id)
         if view.capture is None or view.capture.stage in FINAL:
             raise NotNow("There is no payment under way in this call.")
+        if agent is not None and view.capture.agent != agent:
+            raise NotYours(view.capture.agent)
         return view
 
     def publish(self, view: CallView) -> CallView:
         self.feed.publish(view)
+        if view.capture is not None:
+            self.note(payment_of(view, view.capture))
         return view
+
+    def note(self, payment: PaymentView) -> PaymentView:
+        """A payment stands so."""
+        before = self.paid.get(payment.id)
+        self.paid[payment.id] = payment
+        if before is None or before.stage is not payment.stage:
+            self.feed.publish_payment(payment)
+        return payment
 
     def ring(self, call_id: str = "c-1", caller: str = "+49 30 1234567", **changes: Any) -> CallView:
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -465,10 +465,13 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
     assert set(document["paths"]) == {
         "/healthz", "/metrics", "/v1/currencies", "/v1/trunks", "/v1/calls", "/v1/calls/{call_id}", "/v1/feed",
         "/v1/calls/{call_id}/capture", "/v1/calls/{call_id}/capture/reset", "/v1/calls/{call_id}/capture/submit", "/v1/ladders",
+        "/v1/calls/{call_id}/capture/take-over", "/v1/me", "/v1/payments", "/v1/payments/{payment_id}",
         "/v1/calls/{call_id}/mask/release", "/v1/calls/{call_id}/ladder", "/v1/calls/{call_id}/ladder.svg",
     }  # fmt: skip
     schemas = document["components"]["schemas"]
-    assert {"CallView", "CaptureView", "Order", "OrderBody", "Problem", "Approved", "Unknown"} <= set(schemas)
+    assert {"CallView", "CaptureView", "Order", "OrderBody", "Problem", "Approved", "Unknown", "PaymentView"} <= set(
+        schemas
+    )
     text = json.dumps(document)
     for reference in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:
         assert reference in schemas
@@ -607,6 +610,8 @@ async def test_the_feed_begins_with_the_calls_and_goes_on_with_each_change(desk:
         assert (name, view["id"], view["state"]) == ("call", "c-1", "up")
         await agent.post("/v1/calls/c-1/capture", json=ORDER)
         assert (await events.next())[1]["capture"]["stage"] == "starting"
+        name, payment = await events.next()
+        assert (name, payment["id"], payment["stage"], payment["started_by"]) == ("payment", "p-1", "starting", "ann")
         desk.masked()
         masked = (await events.next())[1]
         assert masked["masked"] is True

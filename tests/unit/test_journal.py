@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -65,10 +67,48 @@ def test_the_journal_is_private_and_holds_no_description(journal: Journal, tmp_p
     path = tmp_path / "made" / "journal.jsonl"
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
-    assert set(msgspec.json.decode(path.read_bytes())) == {
+    assert set(msgspec.json.decode(path.read_bytes().splitlines()[-1])) == {
         "at", "key", "state", "transaction_id", "amount", "currency", "outcome",
     }  # fmt: skip
     assert b"4111" not in path.read_bytes()
+
+
+def test_what_was_never_noted_is_closed_and_certainly_not_sent(journal: Journal) -> None:
+    later = time.time() + 1
+    assert journal.resolve(charge(), later, patience=60) == Failed(reason="not_sent")
+    assert journal.begin(charge()) == Failed(reason="not_sent")  # a payer that comes late must not send it
+    assert journal.resolve(charge(), later, patience=60) == Failed(reason="not_sent")
+
+
+def test_a_journal_that_is_younger_than_the_charge_does_not_call_it_unsent(journal: Journal) -> None:
+    assert journal.resolve(charge(), time.time() - 60, patience=60) == Unknown(reason="journal_too_young")
+    assert journal.begin(charge()) == Unknown(reason="journal_too_young")
+
+
+def test_what_a_payer_may_still_be_at_is_open_until_its_patience_is_over(journal: Journal) -> None:
+    journal.begin(charge())
+    assert journal.resolve(charge(), time.time(), patience=60) is None
+    assert journal.resolve(charge(), time.time(), patience=0) == Unknown(reason="outcome_not_recorded")
+    assert journal.begin(charge()) == Unknown(reason="outcome_not_recorded")
+
+
+def test_an_outcome_that_was_noted_is_what_became_of_the_charge(journal: Journal) -> None:
+    journal.begin(charge())
+    journal.finish(charge(), Approved(reference="r"))
+    assert journal.resolve(charge(), time.time(), patience=0) == Approved(reference="r")
+
+
+def test_a_rotated_journal_still_knows_how_old_it_is(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journals, "ROTATE_AT", 500)
+    for number in range(9):
+        monkeypatch.setattr(journals, "_now", lambda hour=number: f"2026-11-29T{hour:02}:00:00.000+00:00")
+        journal.begin(charge(f"k-{number}"))
+    between = datetime(2026, 11, 29, 0, 30, tzinfo=UTC).timestamp()
+    assert len(list((tmp_path / "made").glob("journal.jsonl.[0-9]*"))) >= 2
+    assert journal.resolve(charge("k-old"), between, patience=60) == Unknown(reason="journal_too_young")
+    assert journal.resolve(charge("k-new"), between + 12 * 3600, patience=60) == Failed(reason="not_sent")
 
 
 def test_a_line_cut_short_by_a_crash_is_ignored_and_closed(journal: Journal, tmp_path: Path) -> None:

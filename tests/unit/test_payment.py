@@ -69,7 +69,7 @@ def up() -> Script:
 
 
 def record(stage: str, **more: object) -> CaptureRecord:
-    order = {"transaction_id": "order-1", "amount": 1250, "currency": "EUR"}
+    order = {"transaction_id": "order-1", "amount": 1250, "currency": "EUR", "payment": "c1"}
     return CaptureRecord(stage=stage, **order, **more)  # type: ignore[arg-type]
 
 
@@ -264,13 +264,13 @@ def test_a_submission_that_is_refused_after_the_hang_up_is_over_at_once():
     assert [part.captures[0].stage for part in script.records] == ["aborted"]
 
 
-def test_media_that_dies_while_charging_leaves_an_unknown_outcome():
+def test_media_that_dies_while_charging_leaves_the_payment_open_until_its_outcome_is_found():
     script = up().charging()
     script.media_lost()
     assert script.view.capture is not None
-    assert isinstance(script.view.capture.outcome, Unknown)
-    assert "may have been charged" in script.view.capture.outcome.reason
-    assert [(part.stage, part.outcome) for part in script.records[0].captures] == [("finished", "unknown")]
+    assert (script.stage, script.view.state, script.records) == ("charging", "ended", [])
+    script.news("c1", CaptureState.FINISHED, outcome=Approved(reference="r"))
+    assert [(part.stage, part.outcome) for part in script.records[0].captures] == [("finished", "approved")]
 
 
 def test_a_session_that_is_lost_ends_the_call_and_a_charge_under_way_still_gets_its_outcome():
@@ -286,11 +286,13 @@ def test_a_session_that_is_lost_ends_the_call_and_a_charge_under_way_still_gets_
     assert script.call.over
 
 
-def test_media_that_dies_after_the_hang_up_and_before_the_outcome_leaves_an_unknown_one():
+def test_media_that_dies_after_the_hang_up_and_before_the_outcome_leaves_the_record_waiting_for_it():
     script = up().charging()
     script.leg(CALLER, leg.LegHungUp("bye"))
     script.closed()
     script.media_lost()
+    assert script.records == []
+    script.news("c1", CaptureState.FINISHED, outcome=Unknown(reason="outcome_not_recorded"))
     assert [part.captures[0].outcome for part in script.records] == ["unknown"]
 
 

@@ -163,7 +163,7 @@ async def test_a_payer_that_is_killed_while_it_charges_leaves_an_unknown_and_the
         outcome = (await wire.stack.stage(call_id, "finished"))["outcome"]
         assert outcome == {"type": "unknown", "reason": "payer_gone"}
         entries = [json.loads(row) for row in (wire.stack.directory / "journal.jsonl").read_text().splitlines()]
-        assert [entry["state"] for entry in entries] == ["sending"]  # for the reconciliation
+        assert [entry["state"] for entry in entries] == ["opened", "sending"]  # for the reconciliation
 
         await wire.voice()
         await wire.unmasked(call_id)

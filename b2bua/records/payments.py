@@ -1,0 +1,193 @@
+"""The table of payments: a file on this machine's disk, since whether a card may be charged must not wait for a server.
+
+Rule 1: a method returns when what it wrote is on disk (SQLite, synchronous=FULL); it raises sqlite3.Error where it cannot be.
+Rule 2: whether an order was charged before, and that it is submitted now, is one transaction.
+Rule 3: of a card there are brand and last four.
+
+Its methods block: b2bua.payments calls them on one thread of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from b2bua.call.cdr import CallRecord
+from b2bua.call.view import CallView, KeyReused, PaymentView
+from provider_adapters.payment import outcome_type
+from tonewall.log import get_logger
+
+log = get_logger(__name__)
+IN_MEMORY = Path(":memory:")
+_FINAL = "('finished', 'cancelled', 'aborted')"
+_CHARGED = "(stage = 'charging' OR outcome IN ('approved', 'partially_approved', 'unknown'))"
+_MAX_SHOWN = 10  # earlier payments of an order that are told
+_KEY_LIFE = 86_400.0  # seconds that an Idempotency-Key is known
+_MAX_KEYS = 10_000
+_TABLES = f"""
+    CREATE TABLE IF NOT EXISTS payments (
+        id TEXT PRIMARY KEY, transaction_id TEXT NOT NULL, started_at REAL NOT NULL, stage TEXT NOT NULL, outcome TEXT,
+        view BLOB NOT NULL, call_record BLOB
+    );
+    CREATE INDEX IF NOT EXISTS payments_transaction_id ON payments (transaction_id, started_at);
+    CREATE INDEX IF NOT EXISTS payments_started_at ON payments (started_at);
+    CREATE INDEX IF NOT EXISTS payments_open ON payments (stage) WHERE stage NOT IN {_FINAL};
+    CREATE TABLE IF NOT EXISTS requests (
+        agent TEXT NOT NULL, key TEXT NOT NULL, digest BLOB NOT NULL, answer BLOB NOT NULL, at REAL NOT NULL,
+        PRIMARY KEY (agent, key)
+    );
+"""
+_VIEW = msgspec.json.Decoder(PaymentView)
+_RECORD = msgspec.json.Decoder(CallRecord)
+_ANSWER = msgspec.json.Decoder(CallView)
+
+
+class PaymentTable:
+    """The file at `path`, mode 0600. For one thread."""
+
+    def __init__(self, path: Path = IN_MEMORY) -> None:
+        """Raises OSError and sqlite3.Error."""
+        if path != IN_MEMORY:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(
+                os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            )  # SQLite gives its other files this mode
+        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=FULL")
+        self._database.executescript(_TABLES)
+        if path != IN_MEMORY:
+            directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            os.fsync(directory)
+            os.close(directory)
+
+    def close(self) -> None:
+        self._database.close()
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    def put(self, payment: PaymentView) -> None:
+        """Write a payment as it stands. The call's record that waits for its end is dropped with that."""
+        started_at = datetime.fromisoformat(payment.started_at).timestamp()
+        outcome = outcome_type(payment.outcome) if payment.outcome else None
+        self._database.execute(
+            """
+            INSERT INTO payments VALUES (?, ?, ?, ?, ?, ?, NULL) ON CONFLICT (id) DO UPDATE SET
+            stage = excluded.stage, outcome = excluded.outcome, view = excluded.view,
+            call_record = CASE WHEN ? THEN NULL ELSE call_record END
+            """,
+            (
+                payment.id,
+                payment.order.transaction_id,
+                started_at,
+                payment.stage.value,
+                outcome,
+                msgspec.json.encode(payment),
+                payment.settled_at is not None,
+            ),
+        )
+
+    def submit(self, payment: PaymentView, record: CallRecord, allowed: Collection[str]) -> tuple[PaymentView, ...]:
+        """Note that the card is about to be handed to a payer; nothing, where others charged the order but for `allowed`: those.
+
+        `record`: the call's, to be completed where this process does not live to write it."""
+        with self._transaction():
+            charged = self._charged(payment.order.transaction_id, (*allowed, payment.id))
+            if not charged:
+                self._database.execute(
+                    "UPDATE payments SET stage = ?, view = ?, call_record = ? WHERE id = ?",
+                    (payment.stage.value, msgspec.json.encode(payment), msgspec.json.encode(record), payment.id),
+                )
+        return charged
+
+    def keep_record(self, payment_id: str, record: CallRecord) -> None:
+        """The call ends before its payment: its record waits for that."""
+        query = "UPDATE payments SET call_record = ? WHERE id = ?"
+        self._database.execute(query, (msgspec.json.encode(record), payment_id))
+
+    def remember(self, agent: str, key: str, digest: bytes, answer: CallView, now: float) -> None:
+        """Keep what was answered to a request."""
+        with self._transaction():
+            self._database.execute(
+                "INSERT OR IGNORE INTO requests VALUES (?, ?, ?, ?, ?)",
+                (agent, key, digest, msgspec.json.encode(answer), now),
+            )
+            self._database.execute("DELETE FROM requests WHERE at < ?", (now - _KEY_LIFE,))
+            self._database.execute(
+                "DELETE FROM requests WHERE at <= (SELECT at FROM requests ORDER BY at DESC LIMIT 1 OFFSET ?)",
+                (_MAX_KEYS,),
+            )
+
+    def prune(self, before: float) -> int:
+        """Delete the final payments that started before this time; how many there were."""
+        query = f"DELETE FROM payments WHERE started_at < ? AND stage IN {_FINAL}"  # noqa: S608
+        return self._database.execute(query, (before,)).rowcount
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    def find(self, payment_id: str) -> PaymentView | None:
+        row = self._database.execute("SELECT view FROM payments WHERE id = ?", (payment_id,)).fetchone()
+        return _VIEW.decode(row[0]) if row else None
+
+    def waiting_record(self, payment_id: str) -> CallRecord | None:
+        """The call's record, where it waits for the end of this payment."""
+        row = self._database.execute("SELECT call_record FROM payments WHERE id = ?", (payment_id,)).fetchone()
+        return _RECORD.decode(row[0]) if row and row[0] else None
+
+    def newest(self, transaction_id: str | None, most: int) -> list[PaymentView]:
+        """The newest first."""
+        where = "" if transaction_id is None else "WHERE transaction_id = ?"
+        query = f"SELECT view FROM payments {where} ORDER BY started_at DESC, rowid DESC LIMIT ?"  # noqa: S608
+        values = (most,) if transaction_id is None else (transaction_id, most)
+        return [_VIEW.decode(view) for (view,) in self._database.execute(query, values)]
+
+    def charged(self, transaction_id: str) -> tuple[PaymentView, ...]:
+        """The payments by which this order was charged, or may have been, or is being charged; the newest first."""
+        return self._charged(transaction_id, ())
+
+    def open(self) -> list[PaymentView]:
+        """Those that are not final, the oldest first."""
+        found = []
+        rows = self._database.execute(f"SELECT id, view FROM payments WHERE stage NOT IN {_FINAL} ORDER BY started_at")  # noqa: S608
+        for payment_id, view in rows:
+            try:
+                found.append(_VIEW.decode(view))
+            except msgspec.DecodeError:
+                log.error("a payment cannot be read", key=payment_id)
+        return found
+
+    def recall(self, agent: str, key: str, digest: bytes, now: float) -> CallView | None:
+        """What was answered to that key. Raises KeyReused where the request was another."""
+        row = self._database.execute(
+            "SELECT digest, answer FROM requests WHERE agent = ? AND key = ? AND at >= ?", (agent, key, now - _KEY_LIFE)
+        ).fetchone()
+        if row is None:
+            return None
+        if row[0] != digest:
+            raise KeyReused
+        return _ANSWER.decode(row[1])
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _charged(self, transaction_id: str, but: Collection[str]) -> tuple[PaymentView, ...]:
+        rows = self._database.execute(
+            f"SELECT id, view FROM payments WHERE transaction_id = ? AND {_CHARGED} ORDER BY started_at DESC",  # noqa: S608
+            (transaction_id,),
+        )
+        return tuple(_VIEW.decode(view) for payment_id, view in rows if payment_id not in but)[:_MAX_SHOWN]
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
