@@ -224,11 +224,14 @@ class Supervisor:
         process = await self._start(arguments, made(environment))
         self._signalling = process.pid
         self._name_b2bua()
-        return await self._wait(process, self._stop)
+        try:
+            return await self._wait(process, self._stop)
+        finally:
+            self._signalling = 0  # its number may be another's soon
 
     def _name_b2bua(self) -> None:
         """Tell media which process may command it."""
-        if self._payers is not None and (named := naming(self._signalling)):
+        if self._payers is not None and self._signalling and (named := naming(self._signalling)):
             with contextlib.suppress(OSError):  # media is on its way out; its successor is told
                 self._payers.send(named)
 
