@@ -18,7 +18,7 @@ TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asteri
 .PHONY: help setup run test check bench leak-report soak flood docs fuzz model fuzz-core lost-keys sanitize pictures lock image image-test clean
 
 help:  ## What there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/' | column -t -s:
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: build/.setup  ## Everything that run and test need (apt through sudo, or as root; Python packages in .venv)
 

@@ -251,7 +251,7 @@ def main() -> None:
     except StoreError as error:
         raise SystemExit(f"[cdr] url: {error}") from None
     except OSError as error:
-        logger.error("cannot start", exc_info=error, why=error.strerror or "", port=settings.general.port)
+        logger.error("cannot start", exc_info=error, why=error.strerror or "", path=str(error.filename or ""))
         raise SystemExit(1) from None
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import os
 from pathlib import Path
 from typing import Annotated
-from urllib.request import ProxyHandler, build_opener
 
 import typer
 from rich.console import Console
@@ -15,12 +15,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from b2bua import cli_cdr, cli_ladder, cli_route
+from b2bua.api.auth import in_clear
 from b2bua.cli_conf import ConfigFile, give_up, settings_of
 from b2bua.doctor import startup
 from b2bua.doctor.examination import examine
 from b2bua.doctor.finding import Level
+from b2bua.doctor.reach import ask
+from b2bua.settings import GeneralSettings
 from b2bua.supervise import supervise
 from tonewall import log
+from tonewall.ini import ConfigError, load, read_file
 from tonewall.version import VERSION
 
 app = typer.Typer(
@@ -28,6 +32,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # which would take the [sections] of sip.conf in help texts for its own
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_cdr.app, name="cdr")
 app.command()(cli_route.route)
@@ -37,6 +43,22 @@ _MARKS = {
     Level.WARNING: "[yellow]warning[/]",
     Level.FAULT: "[red]fault[/]",
 }
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"tonewall {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", "-V", is_eager=True, callback=_print_version, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Tonewall: card payments by phone, without the agent ever receiving a digit."""
 
 
 @app.command()
@@ -83,17 +105,30 @@ def doctor(config: ConfigFile = None) -> None:
 
 @app.command()
 def health(
+    config: ConfigFile = None,
     directory: Annotated[
-        Path, typer.Option(help="[general] directory of the installation.", envvar="TONEWALL_GENERAL_DIRECTORY")
-    ] = Path("/run/tonewall"),
+        Path | None,
+        typer.Option(help="[general] directory of the installation, where it is not as in sip.conf."),
+    ] = None,
 ) -> None:
     """Ask a running Tonewall on this machine how it is; status 0 if calls can be paid. For health checks."""
     try:
-        url = json.loads((directory / "ready.json").read_bytes())["api_url"]
-        with build_opener(ProxyHandler({})).open(f"{url}/healthz", timeout=2) as answer:
-            print(answer.read().decode())
+        sections = read_file(config) if config else {}
+        where = directory or load(GeneralSettings, sections).directory
+        given = sections.get("api", {}).get("tokens", "") or os.environ.get("TONEWALL_API_TOKENS", "")
+    except ConfigError as error:
+        give_up(f"the configuration is wrong:\n{error}")
+    token = os.environ.get(cli_ladder.TOKEN, "") or in_clear(given)  # needed where [api] healthz = no
+    try:
+        answer = ask(json.loads((where / "ready.json").read_bytes())["api_url"], 2.0, token)
     except (OSError, ValueError, KeyError) as error:
         give_up(f"not healthy ({type(error).__name__}); is `tonewall run` up? Its log and `tonewall doctor` say more")
+    print(json.dumps(answer))
+    if answer.get("status") in {"ok", "degraded"}:
+        return
+    if answer.get("status") == 401:
+        give_up(f"[api] healthz = no: give sip.conf with -c, or a token as {cli_ladder.TOKEN}")
+    give_up("\n".join(["not healthy", *(str(fault["says"]) for fault in answer.get("faults", []) if fault["stops"])]))
 
 
 @app.command()

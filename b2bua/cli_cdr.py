@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from datetime import datetime
@@ -17,12 +18,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from b2bua.records import export as out
 from b2bua.records.store import StoreError, connect, prepare, prune
 from b2bua.settings import CdrSettings
-from tonewall.ini import ConfigError, load, read_file
+from tonewall.ini import ConfigError, load, read_file, variable_name
 
-app = typer.Typer(help="Call detail records: export, prune.", no_args_is_help=True)
+app = typer.Typer(help="Call detail records: export, prune.", no_args_is_help=True, rich_markup_mode=None)
 ConfigFile = Annotated[
     Path | None, typer.Option("-c", "--config", help="sip.conf; without it, [cdr] comes from TONEWALL_CDR_* variables.")
 ]
+_ASKED = 1.0  # days; who keeps less is asked
 Day = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="Calls started from / before then.")
 ]
@@ -59,15 +61,23 @@ def export(
 def prune_(
     days: Annotated[float, typer.Option(min=0, help="Delete what ended longer ago than this.")],
     config: ConfigFile = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, whatever --days is.")] = False,
 ) -> None:
     """Delete old records now. A running Tonewall does it by itself, by [cdr] retention."""
+    settings = _settings(config)
+    if days < _ASKED and not yes:
+        if not sys.stdin.isatty():
+            _give_up(f"--days {days:g} deletes nearly all records: say so with --yes")
+        typer.confirm(f"This deletes all records but those of the last {days:g} days. Go on?", abort=True, err=True)
     try:
-        print(f"{prune(_connect(_settings(config)), time.time() - days * 86_400)} calls deleted")
+        print(f"{prune(_connect(settings), time.time() - days * 86_400)} calls deleted")
     except (OSError, SQLAlchemyError) as error:
         _fail(error)
 
 
 def _settings(config: Path | None) -> CdrSettings:
+    if config is None and variable_name("cdr", "url") not in os.environ:
+        _give_up("which database? Give sip.conf with -c FILE, or its URL as TONEWALL_CDR_URL")
     try:
         return load(CdrSettings, read_file(config) if config else {})
     except ConfigError as error:

@@ -38,7 +38,8 @@ def ladder(
     call: Annotated[
         str,
         typer.Argument(
-            metavar="[CALL-ID]", help="Tonewall's id of the call, or a SIP Call-ID; without it, recent calls."
+            metavar="[CALL-ID]",
+            help="Tonewall's id of the call, its first characters, or a SIP Call-ID; without it, recent calls.",
         ),
     ] = "",
     config: ConfigFile = None,
@@ -51,7 +52,7 @@ def ladder(
     if not call:
         _list(api.get("/v1/ladders", list[LadderSummary]))
         return
-    path = f"/v1/calls/{quote(call, safe='')}/ladder"
+    path = f"/v1/calls/{quote(_whole(call, api.get('/v1/ladders', list[LadderSummary])), safe='')}/ladder"
     view = api.get(path, LadderView)
     if picture is not None:
         try:
@@ -60,6 +61,16 @@ def ladder(
             give_up(f"{picture}: {error.strerror or 'cannot be written'}")
         return
     _show(api, path, view, follow=follow)
+
+
+def _whole(call: str, calls: list[LadderSummary]) -> str:
+    """The id that begins so, where one does; else what was given, which may be a SIP Call-ID."""
+    found = [one.id for one in calls if one.id.startswith(call)]
+    if call in found or not found:
+        return call
+    if len(found) > 1:
+        give_up(f"{plain(call)} begins the ids of {len(found)} calls: {', '.join(map(plain, found[:8]))}")
+    return found[0]
 
 
 def _show(api: _Api, path: str, view: LadderView, *, follow: bool) -> None:
@@ -92,9 +103,12 @@ def _list(calls: list[LadderSummary]) -> None:
     if not calls:
         console.print("no calls are remembered; [general] ladders in sip.conf says how many may be", markup=False)
         return
-    table = Table("call", "started (UTC)", "state", "caller", "callee", "messages", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name, whole in (("call", True), ("started UTC", True), ("state", True), ("caller", False), ("callee", False)):
+        table.add_column(name, no_wrap=whole, overflow="fold")  # an id that is cut is of no use
+    table.add_column("SIP", no_wrap=True, justify="right")
     for one in calls[:_SHOWN]:
-        started = one.started_at[:19].replace("T", " ")
+        started = one.started_at[5:19].replace("T", " ")
         state = "[green]under way[/]" if one.live else "ended"
         who = (escape(plain(one.caller)), escape(plain(one.callee)))
         table.add_row(escape(plain(one.id)), escape(started), state, *who, str(one.messages))

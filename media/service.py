@@ -149,7 +149,8 @@ class MediaService:
             self._lose_b2bua()
 
     def _lose_b2bua(self) -> None:
-        logger.warning("b2bua lost", sessions=len(self._sessions), why="what is masked stays masked")
+        if self._sessions:  # else it may be an end in good order
+            logger.warning("b2bua lost", sessions=len(self._sessions), why="what is masked stays masked")
         self._captures.b2bua_gone()
         self._unmasking.give_up_all("b2bua is lost")
         self._orphans.add(self._sessions.values())

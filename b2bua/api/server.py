@@ -102,7 +102,7 @@ def _bind(host: str, port: int) -> socket.socket:
         bound.bind(address)
         bound.listen(1024)
         bound.setblocking(False)
-    except OSError:
+    except OSError as error:
         bound.close()
-        raise
+        raise OSError(error.errno, error.strerror, f"[api] {host}:{port}") from None
     return bound

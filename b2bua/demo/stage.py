@@ -1,8 +1,9 @@
 """The demo's stage: a provider, a whole Tonewall and two telephones, each on its own loopback address.
 
-    customer's phone 127.0.0.2 ── Tonewall 127.0.0.1 ── agent's phone 127.0.0.3
+    customer's phone 127.X.Y.2 ── Tonewall 127.X.Y.1 ── agent's phone 127.X.Y.3
 
-One address each, so that a packet on the wire says by itself on which leg it is.
+One address each, so that a packet on the wire says by itself on which leg it is; of a network of this demo's own, so that
+several demos at once do not see each other.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import secrets
 import socket
 import sys
@@ -25,7 +27,8 @@ from b2bua.settings import Settings, read
 from b2bua.supervise import Supervisor
 from tonewall.log import configure
 
-CUSTOMER, TONEWALL, AGENT = "127.0.0.2", "127.0.0.1", "127.0.0.3"
+_NETWORK = f"127.{os.getpid() // 256 % 254 + 1}.{os.getpid() % 256}"
+CUSTOMER, TONEWALL, AGENT = f"{_NETWORK}.2", f"{_NETWORK}.1", f"{_NETWORK}.3"
 _PATIENCE = 20.0  # seconds for any one thing to happen
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import shutil
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -65,12 +67,16 @@ async def tell(*, as_json: bool, leave: bool) -> int:
     """Play the demo. Returns the exit status: 0 only if everything held."""
     story = Story(Console(stderr=as_json), quiet=as_json)
     error: str | None = None
+    directory = Path(tempfile.mkdtemp(prefix="tonewall-demo-"))
     try:
-        with tempfile.TemporaryDirectory(prefix="tonewall-demo-") as temporary:
-            await _play(story, Path(temporary), leave=leave)
+        await _play(story, directory, leave=leave)
     except (DemoFailed, PhoneError, OSError) as failure:
         error = str(failure)
-        story.say(f"[red]{error}[/]")
+        story.say(f"[red]{escape(error)}[/]")
+    finally:
+        kept = await asyncio.to_thread(_tidy, directory, keep_log=not story.held or error is not None)
+    if kept:
+        story.say(f"The log is kept: {kept}")
     if as_json:
         checks = [{"check": check.name, "seen": check.seen, "held": check.held} for check in story.checks]
         held = story.held and error is None
@@ -78,6 +84,20 @@ async def tell(*, as_json: bool, leave: bool) -> int:
             json.dumps({"held": held, "error": error, "outcome": story.outcome, "checks": checks, "steps": story.steps})
         )
     return 0 if story.held and error is None else 1
+
+
+def _tidy(directory: Path, *, keep_log: bool) -> Path | None:
+    """Remove what the demo made; its log alone stays, where it is to be read."""
+    log = directory / "tonewall.log"
+    if not keep_log or not log.exists():
+        shutil.rmtree(directory, ignore_errors=True)
+        return None
+    for each in directory.iterdir():
+        if each.is_dir():
+            shutil.rmtree(each, ignore_errors=True)
+        elif each != log:
+            each.unlink(missing_ok=True)
+    return log
 
 
 async def _play(story: Story, directory: Path, *, leave: bool) -> None:
@@ -89,7 +109,7 @@ async def _play(story: Story, directory: Path, *, leave: bool) -> None:
     story.say("Starting a payment provider (HTTPS, its own certificate authority), two telephones and Tonewall")
     async with contextlib.AsyncExitStack() as stack:
         stage = await stack.enter_async_context(set_stage(directory, speech, heard))
-        tap = WireTap(stage.customer, stage.agent)
+        tap = WireTap(stage.customer, stage.agent, middle=TONEWALL)
         tap.start()
         stack.callback(tap.stop)
         call = await _connect(story, stage)

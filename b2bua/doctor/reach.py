@@ -10,8 +10,9 @@ import socket
 import ssl
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import HTTPErrorProcessor, ProxyHandler, build_opener
+from urllib.request import HTTPErrorProcessor, ProxyHandler, Request, build_opener
 
+from b2bua.api.auth import in_clear
 from b2bua.call import sdp
 from b2bua.doctor.finding import Finding, Level, fault, good, warn
 from b2bua.settings import GeneralSettings, Settings
@@ -109,18 +110,21 @@ def health(settings: Settings) -> list[Finding]:
     what = "running Tonewall"
     try:
         found = json.loads((settings.signalling.general.directory / "ready.json").read_bytes())
-        answer = ask(found["api_url"], _PATIENCE)
+        answer = ask(found["api_url"], _PATIENCE, in_clear(settings.signalling.api.tokens.get_secret_value()))
     except (OSError, ValueError, KeyError) as error:
         return [fault(what, f"does not answer at its API ({type(error).__name__}); see its log")]
+    if "status" not in answer or "calls" not in answer:
+        return [warn(what, "does not tell how it is: [api] healthz = no, and [api] tokens has hashes only")]
     faults = answer.get("faults", [])
     if not faults:
         return [good(what, f"well, with {answer.get('calls', 0)} calls and {answer.get('payers', 0)} payers waiting")]
     return [(fault if each["stops"] else warn)(what, str(each["says"])) for each in faults]
 
 
-def ask(url: str, patience: float) -> dict[str, Any]:
-    """What `/healthz` at this API says, well or not. Raises OSError, ValueError."""
-    with build_opener(ProxyHandler({}), _Answered()).open(f"{url}/healthz", timeout=patience) as answer:
+def ask(url: str, patience: float, token: str = "") -> dict[str, Any]:
+    """What `/healthz` at this API says, well or not; a problem, where it wants another token. Raises OSError, ValueError."""
+    request = Request(f"{url}/healthz", headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310
+    with build_opener(ProxyHandler({}), _Answered()).open(request, timeout=patience) as answer:
         return dict(json.loads(answer.read()))
 
 

@@ -97,9 +97,9 @@ class Connections:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             listener.bind((bind.host, bind.port))
             listener.listen(512)
-        except OSError:
+        except OSError as error:
             listener.close()
-            raise
+            raise OSError(error.errno, error.strerror, f"{bind.transport}:{bind.host}:{bind.port}") from None
         self._listeners.append(listener)
         bind = bind._replace(port=listener.getsockname()[1])
         self._start(self._accept(listener, bind))

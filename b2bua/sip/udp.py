@@ -35,9 +35,9 @@ class UdpSocket:
             for queue in (socket.SO_RCVBUF, socket.SO_SNDBUF):
                 bound.setsockopt(socket.SOL_SOCKET, queue, _BUFFER)
             bound.bind((host, port))
-        except OSError:
+        except OSError as error:
             bound.close()
-            raise
+            raise OSError(error.errno, error.strerror, f"udp:{host}:{port}") from None
         self._socket = bound
         self.address = bound.getsockname()[:2]
         asyncio.get_running_loop().add_reader(bound, self._readable)

@@ -51,12 +51,12 @@ def _figure(run: dict[str, Any] | None, key: str) -> float | None:
 
 def table(rows: list[Row], title: str) -> Table:
     """The rows for people."""
-    shown = Table(title=title, title_justify="left")
-    shown.add_column("figure", no_wrap=True)
+    shown = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    shown.add_column("figure", overflow="fold")
     for column in ("Tonewall", "peer", "ratio"):
-        shown.add_column(column, justify="right")
-    shown.add_column("unit")
-    shown.add_column("beside")
+        shown.add_column(column, justify="right", no_wrap=True)  # a number that is cut is another number
+    shown.add_column("unit", overflow="fold")
+    shown.add_column("beside", no_wrap=True)
     for row in rows:
         shown.add_row(row.name, _text(row.value), _text(row.peer_value), _text(row.ratio), row.unit, row.peer or "-")
     return shown

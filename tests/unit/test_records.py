@@ -511,7 +511,9 @@ def test_an_export_says_that_records_wait_and_that_a_database_cannot_be_used(con
 
 
 def test_prune_deletes_by_age(conf: Path):
-    assert "0 calls deleted" in CliRunner().invoke(app, ["cdr", "prune", "-c", str(conf), "--days", "0"]).stdout
+    assert (
+        "0 calls deleted" in CliRunner().invoke(app, ["cdr", "prune", "-c", str(conf), "--days", "0", "--yes"]).stdout
+    )
 
 
 def test_every_column_is_in_the_docs():

@@ -6,7 +6,10 @@ import asyncio
 import importlib.util
 import json
 import os
+import re
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +36,25 @@ async def test_the_demo_pays_a_card_and_says_what_it_saw_on_the_wire() -> None:
     assert said["outcome"]["type"] == "approved"
     assert said["held"] is True
     assert status == 0
+
+
+async def test_two_demos_at_once_do_not_see_each_other() -> None:
+    for status, out, errors in await asyncio.gather(demo("--json", "--exit"), demo("--json", "--exit")):
+        said = json.loads(out)
+        assert said["error"] is None, errors
+        assert [check for check in said["checks"] if not check["held"]] == []
+        assert status == 0
+
+
+async def test_a_demo_that_fails_keeps_the_log_that_it_names() -> None:
+    status, out, errors = await demo("--json", "--exit", TONEWALL_PROVIDER_JOURNAL="/dev/null/journal")
+    assert status == 1
+    named = re.search(r"see (/\S+/tonewall\.log)", json.loads(out)["error"])
+    assert named, errors
+    log = Path(named[1])
+    assert "journal_failed" in log.read_text()  # noqa: ASYNC240
+    assert os.listdir(log.parent) == ["tonewall.log"]  # no token, no key, no record
+    shutil.rmtree(log.parent)
 
 
 async def test_a_story_with_a_check_that_did_not_hold_has_not_held() -> None:

@@ -78,3 +78,34 @@ async def test_a_terminal_that_closes_ends_nothing_and_stopping_is_clean(tmp_pat
 
 def children(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+async def test_a_clean_stop_logs_no_warning(tmp_path: Path) -> None:
+    stack = Stack(tmp_path, free_port(), free_port())
+    async with running(stack):
+        pass
+    lines = [json.loads(line) for line in stack.log.read_text().splitlines()]
+    events = [line["event"] for line in lines]
+    after = lines[events.index("stopping") :]
+    assert [line for line in after if line["level"] not in ("debug", "info")] == []
+    assert events[-1] == "stopped"
+
+
+async def test_the_health_command_finds_the_installation_by_its_configuration(tmp_path: Path) -> None:
+    async def ask(*arguments: str) -> tuple[int | None, str]:
+        command = [sys.executable, "-m", "b2bua.cli", "health", *arguments]
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        out, errors = await process.communicate()
+        return process.returncode, (out + errors).decode()
+
+    async with running(Stack(tmp_path, free_port(), free_port(), extra={"api": {"healthz": "no"}})) as stack:
+        status, shown = await ask("-c", str(stack.conf))
+        assert (status, json.loads(shown)["status"]) == (0, "ok")
+        status, shown = await ask("--directory", str(tmp_path / "run"))
+        assert status == 2
+        assert "healthz = no" in shown
+    status, shown = await ask("-c", str(stack.conf))
+    assert status == 2
+    assert "not healthy" in shown
