@@ -13,7 +13,7 @@ RUN_PACKAGES   := espeak-ng
 TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asterisk-core-sounds-fr-wav \
                   asterisk-core-sounds-it-wav asterisk-core-sounds-ru-wav baresip-core chromium clang dnsmasq-base \
                   fonts-dejavu-core iproute2 kamailio kamailio-tls-modules libbcg729-0 libclang-rt-dev libsox-fmt-base libspandsp2 libvo-amrwbenc0 \
-                  multimon-ng postgresql procps rtpengine-daemon sip-tester sox tshark
+                  linphone-cli multimon-ng postgresql procps rtpengine-daemon sip-tester sox tshark
 
 .PHONY: help setup run test check bench leak-report soak flood docs fuzz model fuzz-core lost-keys sanitize pictures lock image image-test clean
 
