@@ -82,8 +82,7 @@ leak-report: build/.setup build/.apt-test  ## Key PRESSES a condition into the m
 flood: build/.setup build/.apt-test  ## 1,000 INVITEs a second of a stranger for half a minute, while calls are up
 	TONEWALL_FLOOD_SECONDS=30 $(BIN)/python -m pytest -q -rP tests/wire/test_flood.py
 
-fuzz: build/.setup build/.apt-test  ## Fuzz what reads SIP and SDP (targets: tests/fuzz/targets.py): make fuzz TARGET=message SECONDS=600
-	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check '.[fuzz]'
+fuzz: build/.setup build/.apt-test  ## Fuzz what reads SIP, SDP, bodies and answers (targets: tests/fuzz/targets.py; or all): make fuzz TARGET=message SECONDS=600
 	$(BIN)/python -m tests.fuzz $(or $(TARGET),message) -max_total_time=$(or $(SECONDS),60)
 
 fuzz-core: build/.setup build/.apt-test  ## Fuzz the media core (tests/fuzz/core): make fuzz-core TARGET=packets SECONDS=600

@@ -21,6 +21,8 @@ from b2bua.sip.hop import Hop
 from b2bua.sip.message import MalformedError, Request, Response, read, salvage
 from media.mline import LocalStream
 from tests.fixtures.torture import ALL
+from tests.fuzz.addresses import ADDRESSES
+from tests.fuzz.answers import ANSWERS
 
 _HOP = Hop("192.0.2.1", 5060)
 _LOCAL = [LocalStream("192.0.2.2", 4000)] * 4
@@ -135,5 +137,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], list[bytes]]] = {
     "line": (line, _SEEDS),
     "stream": (stream, [bytes(range(0, 80, 10)) + message for message in (*_SEEDS, b"\r\n\r\n".join(_SEEDS))]),
     "crossing": (crossing, _SEEDS),
+    **ADDRESSES,
+    **ANSWERS,
     "digest": (digest, [_ANSWER, _ANSWER.replace(b"response", b"nextnonce"), b'realm="r", nonce="n", qop="auth"']),
 }

@@ -1,0 +1,75 @@
+"""Targets that read addresses: name-addrs and URIs, and the Refer-To that a call is made from."""
+
+from __future__ import annotations
+
+import msgspec
+
+from b2bua.call.leg import InviteLeg, Party
+from b2bua.call.numbers import Form, NumberPlan
+from b2bua.call.routing import Place
+from b2bua.call.trunk import Trunk
+from b2bua.sip import compose
+from b2bua.sip.hop import Hop
+from b2bua.sip.invitation import invitation
+from b2bua.sip.message import MalformedError, Request, read
+from b2bua.sip.name_addr import name_addr, parameters, split_quoted
+from b2bua.sip.octets import decoded
+from b2bua.sip.referral import refer_to
+from b2bua.sip.trunk import Peer
+from b2bua.sip.uas import party
+from b2bua.sip.uri import Uri
+from media.events import Side
+
+_HOP = Hop("192.0.2.1", 5060)
+_ASKING = Trunk("asking", "192.0.2.9", 5060, user_parameters=("*",), user_phone=True)
+_PLACE = Place(Side.CALLER, NumberPlan(Form.NATIONAL, "49"))
+_HEAD = (
+    b"REFER sip:h SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKf\r\nFrom: <sip:u@h>;tag=a\r\nTo: <sip:u@h>;tag=b\r\n"
+    b"Call-ID: f\r\nCSeq: 1 REFER\r\nRefer-To: "
+)
+
+
+def address(data: bytes) -> None:
+    """A value of From, Contact or Route: what is read of it can be shown, and written to a trunk as the same user."""
+    value = decoded(data)
+    display, uri, rest = name_addr(value)
+    display.encode()
+    assert display.isprintable()
+    split_quoted(value, ",")
+    parameters(rest)
+    for text in (uri, value):
+        try:
+            who = _PLACE.read(party(Uri.parse(text), display))
+        except ValueError:
+            continue
+        written = compose.address(who, "192.0.2.9", None, _ASKING)
+        again = party(Uri.parse(written), "")
+        assert again.user == who.user or ";" in who.user  # what looks like a number has parameters from now on
+        compose.named(who, written).encode()
+
+
+def transfer(data: bytes) -> None:
+    """A Refer-To, and the INVITE that it leads to: one message, whatever was in it."""
+    try:
+        received = read(_HEAD + data.replace(b"\r\n", b" ") + b"\r\n\r\n", _HOP)
+        assert isinstance(received, Request)
+        asked = refer_to(received)
+    except (MalformedError, ValueError):
+        return
+    command = InviteLeg("asking", Party("1"), asked.target, b"", uri=asked.uri.text if asked.says_more else "")
+    outgoing = invitation(command, Peer(_ASKING), _HOP, "192.0.2.9", "t")
+    sent = bytes(msgspec.structs.replace(outgoing, sent_by="192.0.2.9"))
+    assert isinstance(read(sent, _HOP), Request)
+
+
+_ADDRESSES = [
+    b'"Ann \\" <x>" <sip:+4930;npdi;rn=+49@h:5070;user=phone>;tag=a', b'<sip:a@[2001:db8::1]?X=y>;+sip.instance="<urn:uuid:0>"',
+    b"tel:55512340;phone-context=+4930", b'"M\xfcller" <SIP:#31#%FC@a_b;;x=a=b>', b"sip:alice;day=tuesday@h",
+]  # fmt: skip
+ADDRESSES = {
+    "address": (address, _ADDRESSES),
+    "transfer": (
+        transfer,
+        [*_ADDRESSES, b"<sip:h:5061;transport=tls;x-m=8:orgid:0?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc>"],
+    ),
+}
