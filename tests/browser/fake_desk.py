@@ -219,8 +219,10 @@ class FakeDesk:
         return self.change(call_id, masked=True, stage=CaptureStage.COLLECTING, field=FIELDS[0], fields=EMPTY)
 
     def keyed(self, field: Field, count: int, /, *, call_id: str = "c-1", **changes: Any) -> CallView:
-        """So many keys of a field were pressed. `complete`, `rejected` go to the field, all else to the capture."""
-        own = {key: changes.pop(key) for key in ("complete", "rejected") if key in changes}
+        """So many keys of a field were pressed. `complete`, `rejected`, `ignored` and `reason_of_field` go to the field, all else
+        to the capture."""
+        own = {key: changes.pop(key) for key in ("complete", "rejected", "ignored") if key in changes}
+        own["reason"] = changes.pop("reason_of_field", None)
         fields = tuple(
             msgspec.structs.replace(progress, count=count, **own) if progress.field is field else progress
             for progress in capture_of(self.find(call_id)).fields
