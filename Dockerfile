@@ -2,6 +2,10 @@
 #   docker build -t tonewall .
 #   docker run --network host --ulimit memlock=-1 -v ./sip.conf:/etc/tonewall/sip.conf:ro -v tonewall:/var/lib/tonewall tonewall
 
+# BASE should be given by digest, which names one image for ever: --build-arg BASE=debian:bookworm-slim@sha256:DIGEST, as
+# `docker buildx imagetools inspect debian:bookworm-slim` prints it. No digest stands here, since none could be verified where
+# this file was written. Every Python package, those that build included, is held to a hash; Debian's packages to its archive key.
+# CODECS=no leaves out PyAV and the FFmpeg in it, and with them all GPL code (NOTICE); set other_audio = refuse or mute then.
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS build
@@ -9,16 +13,24 @@ RUN apt-get update -q \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
       build-essential ca-certificates cmake libsrtp2-dev pkg-config python3-dev python3-venv \
  && rm -rf /var/lib/apt/lists/*
-RUN python3 -m venv /opt/tonewall
+RUN python3 -m venv /opt/tonewall && python3 -m venv /opt/build
 WORKDIR /src
-COPY requirements/run.lock requirements/run.lock
-RUN /opt/tonewall/bin/pip install --no-cache-dir --disable-pip-version-check -r requirements/run.lock
+COPY requirements/run.lock requirements/build.lock requirements/
+# Wheels only: an sdist would be built with whatever its build asks for, which nothing holds to a hash.
+RUN /opt/tonewall/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: \
+      -r requirements/run.lock \
+ && /opt/build/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: \
+      -r requirements/build.lock
+ARG CODECS=yes
+RUN [ "$CODECS" = yes ] || /opt/tonewall/bin/pip uninstall --yes av
 COPY pyproject.toml CMakeLists.txt README.md ./
 COPY tonewall tonewall
 COPY provider_adapters provider_adapters
 COPY media media
 COPY b2bua b2bua
-RUN /opt/tonewall/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps . \
+RUN PATH=/opt/build/bin:$PATH /opt/build/bin/pip wheel --no-cache-dir --disable-pip-version-check --no-deps \
+      --no-build-isolation --wheel-dir /wheels . \
+ && /opt/tonewall/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-index /wheels/*.whl \
  && /opt/tonewall/bin/tonewall version
 
 FROM ${BASE}
@@ -29,6 +41,8 @@ RUN apt-get update -q \
  && install -d -o tonewall -g tonewall -m 0700 /run/tonewall
 COPY --from=build /opt/tonewall /opt/tonewall
 COPY sip.conf.example /etc/tonewall/sip.conf.example
+COPY LICENSE NOTICE /usr/share/doc/tonewall/
+LABEL org.opencontainers.image.licenses="Apache-2.0 AND LGPL-3.0-or-later AND GPL-2.0-or-later"
 ENV PATH=/opt/tonewall/bin:$PATH PYTHONUNBUFFERED=1 TONEWALL_CDR_URL=sqlite:////var/lib/tonewall/cdr.sqlite TONEWALL_CDR_SPOOL=/var/lib/tonewall/cdr.spool
 USER tonewall
 WORKDIR /var/lib/tonewall

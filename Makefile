@@ -101,6 +101,8 @@ lock:  ## Pin every dependency again, at its newest version that fits
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --quiet --upgrade -o requirements/run.lock
 	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --quiet --upgrade --extra build --extra test --extra check -o requirements/dev.lock
+	sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | \
+	  $(BIN)/uv pip compile - --universal --generate-hashes --no-header --no-annotate --quiet --upgrade -o requirements/build.lock
 
 image:  ## The container image, with whichever builder is there
 	@command -v docker >/dev/null && docker build -t tonewall . || buildah build -t tonewall .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import ipaddress
 import itertools
 import json
@@ -11,6 +12,7 @@ import socket
 from pathlib import Path
 
 from b2bua.api.auth import Tokens
+from b2bua.call.codecs import OtherAudio
 from b2bua.doctor.finding import Finding, fault, good, warn
 from b2bua.doctor.machine import bindable, realtime
 from b2bua.pjsua import build as pjsua
@@ -51,6 +53,14 @@ def routes(settings: Settings) -> list[Finding]:
             findings.append(warn("routes", f"[{header}] takes every call, so [{later}] and what follows never fits"))
             break
     return findings or [good("routes", f"{len(headers)}, each can be reached")]
+
+
+def codecs(settings: Settings) -> list[Finding]:
+    """Whether the decoder process could start, where one is wanted."""
+    if settings.signalling.general.other_audio is not OtherAudio.DECODE or importlib.util.find_spec("av") is not None:
+        return []
+    says = "[general] other_audio: PyAV (av) is not installed, so nothing can be decoded: install it, or set refuse or mute"
+    return [fault("codecs", says)]
 
 
 def running(settings: Settings) -> int | None:

@@ -40,6 +40,7 @@ async def examine(config: Path | None) -> list[Finding]:
         *await asyncio.to_thread(configuration.pjsip, settings),
         configuration.api_port(settings, ours),
         *configuration.families(settings),
+        *configuration.codecs(settings),
         *configuration.media(settings),
         *await _health(settings, ours),
     ]

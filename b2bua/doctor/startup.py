@@ -22,12 +22,14 @@ def refusals(settings: Settings) -> list[str]:
 
 
 def _taken(settings: Settings) -> Iterator[str]:
-    findings = [*configuration.sip_ports(settings), configuration.api_port(settings)]
+    findings = [*configuration.sip_ports(settings), configuration.api_port(settings), *configuration.codecs(settings)]
     if settings.media.engine == "own":
         findings += [each for each in configuration.media(settings) if each.what.endswith("media address")]
     pid = configuration.running(settings)
     also = f" (a Tonewall with this [general] directory runs already, process {pid})" if pid else ""
-    yield from (f"{each.says}{also}" for each in findings if each.level is Level.FAULT)
+    for each in findings:
+        if each.level is Level.FAULT:
+            yield f"{each.says}{also if ' port ' in each.says else ''}"
 
 
 def say_warnings(settings: Settings, config: Path | None) -> None:

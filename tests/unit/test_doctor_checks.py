@@ -224,6 +224,16 @@ def test_a_peer_of_ipv6_needs_addresses_of_ipv6(tmp_path: Path) -> None:
     assert configuration.families(given) == []
 
 
+def test_without_pyav_nothing_can_be_decoded_and_the_start_says_what_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    (refusal,) = startup.refusals(settings(tmp_path))
+    assert refusal.startswith("[general] other_audio: PyAV (av) is not installed")
+    for other in ("refuse", "mute"):
+        assert startup.refusals(settings(tmp_path, general={"other_audio": other})) == []
+
+
 # --- what gives something away ------------------------------------------------------------------------------------
 
 

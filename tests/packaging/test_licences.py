@@ -1,0 +1,48 @@
+"""NOTICE and the lock files say what is passed on, and hold all of it to hashes."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import av
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_notice_names_every_library_of_the_av_wheel() -> None:
+    carried = Path(av.__file__).parents[1] / "av.libs"
+    if not carried.is_dir():
+        pytest.skip("av was not installed from a wheel")
+    found = {re.split(r"-[0-9a-f]{8}\.so", path.name)[0] for path in carried.iterdir()}
+    assert "libx264" in found  # where it is gone at last, NOTICE and ADR 0029 have to say so
+    notice = (ROOT / "NOTICE").read_text()
+    named = set(re.findall(r"\blib[A-Za-z0-9-]+", notice))
+    assert found <= named, found - named
+    assert f"of av {av.__version__}" in notice
+
+
+@pytest.mark.parametrize("name", ["run", "build", "dev"])
+def test_every_package_is_held_to_a_hash(name: str) -> None:
+    text = (ROOT / "requirements" / f"{name}.lock").read_text().replace("\\\n", "")
+    packages = [line for line in text.splitlines() if re.match(r"[a-z0-9]", line)]
+    assert packages
+    assert [line.split()[0] for line in packages if "--hash=sha256:" not in line] == []
+
+
+def test_what_the_build_asks_for_is_locked() -> None:
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    locked = (ROOT / "requirements" / "build.lock").read_text()
+    for each in wanted:
+        assert f"{each} \\\n" in locked, f"{each} is not in requirements/build.lock; run make lock"
+
+
+def test_the_image_installs_nothing_without_a_hash() -> None:
+    installs = re.findall(r"pip (?:install|wheel) (?:[^&\n\\]|\\\n)*", (ROOT / "Dockerfile").read_text())
+    assert len(installs) == 4
+    for each in installs:
+        plain = " ".join(each.replace("\\\n", " ").split())
+        assert "--require-hashes" in plain or "--no-deps" in plain, plain
+        assert "--no-build-isolation" in plain or "pip wheel" not in plain, plain
