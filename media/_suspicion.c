@@ -3,9 +3,9 @@
 
 #include <math.h>
 
-enum { EXPECTED = 1000, CERTAIN_FOR = 5, SHORT = 4, LONG = 8, IN_A_ROW = 2, WAYS = 3, AS_IS = 1 };
+enum { EXPECTED = 1000, AFTER_LOSS = 24, CERTAIN_FOR = 5, SHORT = 4, LONG = 8, IN_A_ROW = 2, WAYS = 3, AS_IS = 1 };
 
-static const double CERTAIN = 0.70, LEAST_SHORT = 0.40, LEAST_LONG = 0.34, STANDS_OUT = 2.5, UNEVEN = 40, FAINT = 200;
+static const double CERTAIN = 0.70, LEAST_SHORT = 0.40, LEAST_LOSSY = 0.20, LEAST_LONG = 0.34, STANDS_OUT = 2.5, UNEVEN = 40, FAINT = 200;
 static const double DETUNED[WAYS] = {-0.012, 0, 0.012};
 
 static double turn_re[LINES][WAYS], turn_im[LINES][WAYS];
@@ -21,12 +21,18 @@ void suspicion_prepare(void) {
 }
 
 void suspicion_begin(struct suspicion *suspicion) {
-    *suspicion = (struct suspicion){.expected = -1, .until = -1, .certain_key = -1, .key = -1};
+    *suspicion = (struct suspicion){.expected = -1, .until = -1, .lossy = -1, .certain_key = -1, .key = -1};
 }
 
 void suspicion_expect(struct suspicion *suspicion, int64_t block) {
     if (suspicion->expected < block + EXPECTED)
         suspicion->expected = block + EXPECTED;
+}
+
+void suspicion_after_loss(struct suspicion *suspicion, int64_t block) {
+    if (suspicion->expected < block + AFTER_LOSS)
+        suspicion->expected = block + AFTER_LOSS;
+    suspicion->lossy = block + AFTER_LOSS;
 }
 
 struct glance {
@@ -53,8 +59,6 @@ static bool stands_out(const double *power, int best) {
 static struct glance glance(const struct detector *detector, int blocks, double least, int first_way, int last_way) {
     const struct glance nothing = {.key = -1};
     double energy = 0, power[LINES] = {0};
-    if (detector->count < blocks)
-        return nothing;
     for (int back = blocks - 1; back >= 0; back--) {
         const struct measured *block = detector_seen(detector, back);
         energy += (double)block->energy;
@@ -83,14 +87,15 @@ static struct glance glance(const struct detector *detector, int blocks, double 
     };
 }
 
-static int looks(struct suspicion *suspicion, const struct detector *detector) {
-    const struct glance brief = glance(detector, SHORT, LEAST_SHORT, 0, WAYS - 1);
-    int key = brief.share >= LEAST_SHORT && brief.is_clear ? brief.key : -1;
+static int looks(struct suspicion *suspicion, const struct detector *detector, bool lossy) {
+    double least = lossy ? LEAST_LOSSY : LEAST_SHORT;
+    const struct glance brief = glance(detector, SHORT, least, 0, WAYS - 1);
+    int key = brief.share >= least && brief.is_clear ? brief.key : -1;
     suspicion->row = key >= 0 && key == suspicion->key ? suspicion->row + 1 : 1;
     suspicion->key = key;
     if (glance(detector, LONG, LEAST_LONG, AS_IS, AS_IS).share >= LEAST_LONG)
         return LONG;
-    return key >= 0 && suspicion->row >= IN_A_ROW ? SHORT + IN_A_ROW - 1 : 0;
+    return key >= 0 && suspicion->row >= (lossy ? 1 : IN_A_ROW) ? SHORT + IN_A_ROW - 1 : 0;
 }
 
 int suspicion_hear(struct suspicion *suspicion, int64_t block, const struct found *found, const struct detector *detector,
@@ -102,7 +107,7 @@ int suspicion_hear(struct suspicion *suspicion, int64_t block, const struct foun
         suspicion_expect(suspicion, block);
     if (block > suspicion->expected)
         return 0;
-    int back = looks(suspicion, detector);
+    int back = looks(suspicion, detector, block <= suspicion->lossy);
     if (back > 0)
         suspicion->until = block + 1;
     return back;

@@ -5,7 +5,9 @@ in speech of which nothing is known: whatever a decoder might read, by the rules
 
 Rule 1: two looks, as decoders have them: at 20 ms, twice in a row, each line with neighbours on either side, since keys are off;
         and at 40 ms, by share alone. Neither asks whether the lines advance as a key's do.
-Rule 2: suspicion shuts, and says nothing else: it makes no press, and keys are not expected for longer because of it.
+Rule 2: so it is for a while after packets were lost, where frames are short: a phone that conceals loss makes a whole press
+        of one frame. There one short look is enough.
+Rule 3: suspicion shuts, and says nothing else: it makes no press, and keys are not expected for longer because of it.
 """
 
 from __future__ import annotations
@@ -21,8 +23,10 @@ CERTAIN, CERTAIN_FOR = (
     0.70,
     5,
 )  # the share, and for how many blocks, that put a key beyond doubt: as where it is captured
+AFTER_LOSS = 24  # blocks: 120 ms
 SHORT, LONG = 4, 8  # blocks of the two looks,
 LEAST_SHORT, LEAST_LONG = 0.40, 0.34  # the share that is enough in each: decoders ask for 0.6 and 0.4
+LEAST_LOSSY = 0.20  # in the short one after a loss: half of it may be silence that stands for what was lost
 IN_A_ROW = 2  # short looks that agree; decoders ask for 4
 STANDS_OUT = 2.5  # how much stronger each line is than the next of its four, in the short look: 4 dB
 UNEVEN = 40.0  # how much stronger one of the two may be: 16 dB
@@ -44,6 +48,7 @@ class Suspicion:
 
     expected: int = -1  # the last block in which they are
     until: int = -1  # the last block that is shut because of it
+    _lossy: int = -1  # the last block in which one short look is enough
     _certain: int = 0  # blocks in a row
     _certain_key: int = field(default=-1, repr=False)
     _row: int = 0
@@ -52,6 +57,11 @@ class Suspicion:
     def expect(self, block: int) -> None:
         """A key is beyond doubt."""
         self.expected = max(self.expected, block + EXPECTED)
+
+    def expect_after_loss(self, block: int) -> None:
+        """Packets were lost before it."""
+        self.expected = max(self.expected, block + AFTER_LOSS)
+        self._lossy = block + AFTER_LOSS
 
     def hear(self, block: int, found: Found, detector: Detector, *, sure: bool) -> int:
         """How many blocks before this one are shut because of it; 0: none is, nor itself. `sure`: the gate has a press here."""
@@ -62,19 +72,20 @@ class Suspicion:
             self.expect(block)
         if block > self.expected:
             return 0
-        back = self._looks(detector)
+        back = self._looks(detector, lossy=block <= self._lossy)
         if back:
             self.until = block + 1
         return back
 
-    def _looks(self, detector: Detector) -> int:
-        short = _look(detector.newest(SHORT), SHORT, LEAST_SHORT, _DETUNED_ALL)
-        key = short.key if short.share >= LEAST_SHORT and short.is_clear else -1
+    def _looks(self, detector: Detector, *, lossy: bool) -> int:
+        least = LEAST_LOSSY if lossy else LEAST_SHORT
+        short = _look(detector.newest(SHORT), SHORT, least, _DETUNED_ALL)
+        key = short.key if short.share >= least and short.is_clear else -1
         self._row = self._row + 1 if key >= 0 and key == self._key else 1
         self._key = key
         if _look(detector.newest(LONG), LONG, LEAST_LONG, _DETUNED_NOT).share >= LEAST_LONG:
             return LONG
-        return SHORT + IN_A_ROW - 1 if key >= 0 and self._row >= IN_A_ROW else 0
+        return SHORT + IN_A_ROW - 1 if key >= 0 and self._row >= (1 if lossy else IN_A_ROW) else 0
 
 
 _DETUNED_ALL, _DETUNED_NOT = range(3), range(1, 2)
@@ -88,8 +99,6 @@ class _Look:
 
 
 def _look(seen: Sequence[Measured], blocks: int, least: float, ways: range) -> _Look:
-    if len(seen) < blocks:
-        return _Look(0.0)
     energy = 0.0
     sums = [0.0] * 8
     for block in seen:
