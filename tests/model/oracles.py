@@ -17,6 +17,7 @@ from tests.model.phones import Agent, Press, Seen
 from tests.model.world import World
 
 LATE = 1.5  # seconds that a key may be under way on a busy machine
+STALLED = 6.0  # seconds that this process may get no processor, so that it reads later what has come
 SURE_AFTER = 0.2  # seconds after the beginning of a capture in which a hold may have been under way
 _FINAL = frozenset({"finished", "cancelled", "aborted"})
 _MOVED = {"approved": (1,), "declined": (0,), "failed": (0,), "unknown": (0, 1)}  # what an outcome says of money
@@ -36,7 +37,10 @@ def leaks(conversation: Conversation) -> list[str]:
 
 
 def _judge(conversation: Conversation, agent: Agent, seen: Seen) -> list[str]:
-    pressed = [press for press in conversation.customer.presses if press.key == seen.key and _fits(press, seen)]
+    same = [press for press in conversation.customer.presses if press.key == seen.key]
+    pressed = [press for press in same if _fits(press, seen, LATE)] or [
+        press for press in same if _fits(press, seen, STALLED)
+    ]
     where = f"at {agent.name}, by {seen.way}"
     if not pressed:
         return [f"a key that nobody pressed: {seen.key} {where}"]
@@ -47,8 +51,8 @@ def _judge(conversation: Conversation, agent: Agent, seen: Seen) -> list[str]:
     return []
 
 
-def _fits(press: Press, seen: Seen) -> bool:
-    return press.began - 0.1 <= seen.at <= (press.ended or seen.at) + LATE
+def _fits(press: Press, seen: Seen, late: float) -> bool:
+    return press.began - 0.1 <= seen.at <= (press.ended or seen.at) + late
 
 
 def _state(conversation: Conversation) -> str:
@@ -138,16 +142,14 @@ async def recorded(world: World, payments: list[Payment]) -> list[str]:
     kept = [each for record in world.stack.records() for each in record["captures"]]
     found = []
     for payment in payments:
-        if payment.submitted_at is None or payment.capture not in moved or payment.lost:
+        if payment.submitted_at is None or payment.lost:
             continue  # of a killed process's calls there may be no record; of its payments there is, see `settled`
-        same = [each for each in kept if each["transaction_id"] == payment.transaction and each["outcome"]]
-        asked = [other for other in payments if other.transaction == payment.transaction and other.capture in moved]
-        if any(other.lost for other in asked):
-            continue
-        if len(same) != len(asked):
-            found.append(f"{payment.transaction}: {len(same)} records with an outcome of {len(asked)} charges")
-        elif len(asked) == 1:
-            found += fits(payment, same[0]["outcome"], moved[payment.capture], "the record")
+        same = [each for each in kept if each.get("payment") == payment.capture]
+        if world.keeps_payments and len(same) != 1:
+            found.append(f"{payment.transaction}: {len(same)} records of one payment that was submitted")
+        found += [
+            each for one in same for each in fits(payment, one["outcome"], moved.get(payment.capture, 0), "the record")
+        ]
     return found
 
 
@@ -170,8 +172,8 @@ async def settled(world: World, payments: list[Payment]) -> list[str]:
     return found
 
 
-def fits(payment: Payment, outcome: str, moved: int, who: str) -> list[str]:
+def fits(payment: Payment, outcome: str | None, moved: int, who: str) -> list[str]:
     """Whether an outcome tells the truth about money."""
-    if moved not in _MOVED.get(outcome, ()):
+    if moved not in _MOVED.get(outcome or "", ()):
         return [f"{payment.transaction}: {who} says {outcome}, the provider charged {moved} times"]
     return []

@@ -168,9 +168,9 @@ class Product(RuleBasedStateMachine):
         """As soon as the card is complete, if it ever is. `leaves`: who hangs up while it is charged."""
         self._do("submit_in_time", slot, agent, then, leaves)
         self._run(self.acts.submit_in_time(self._at(slot), agent))
-        self._run(asyncio.sleep(then))
         if leaves:
             self._run(self.acts.hang_up(self._at(slot), leaves))
+        self._run(asyncio.sleep(then))
 
     @rule(
         slot=SLOTS, agent=AGENTS, what=st.sampled_from(["submit", "submit", "cancel", "reset", "release", "take over"])

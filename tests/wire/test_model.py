@@ -21,9 +21,9 @@ PLANTED = {
     "charged_twice": "nobody submitted it|where it had to be|charged 2 times",
     "mask_guarded": "a key got through the mask",
     "mask_opens": "a key got through the mask",
-    "outcome_lost": "left behind|records with an outcome",
+    "payment_lost": "is charging in the end",
     "ports_left": "open files to be as before",
-    "record_lost": "0 records with an outcome of",
+    "record_lost": "0 records of one payment",
 }
 
 
