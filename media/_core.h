@@ -76,6 +76,7 @@ struct sender { /* _sender.c (media/sender.py) */
 struct mask {
     uint8_t kinds[128], codecs[128];
     bool types_known, has_decoded, on, shut; /* `shut`: something got through; nothing leaves until the mask goes off */
+    bool drops_events; /* the agent's side has agreed on none: none leaves, masked or not */
     bool keyed; /* while masked: an event came, or a tone that the decoder process heard, the last at `keyed_ms` */
     int64_t keyed_ms;
     struct hold *hold; /* while masked; NULL where there is no memory for it: then no audio leaves */

@@ -88,11 +88,13 @@ class Relay:
         red: bytes = b"",
         g722: bytes = b"",
         clock: int = 8000,
+        drops_events: bool = False,
     ) -> None: ...
     """The payload types that were negotiated, one byte each: telephone-event; what is not looked into and passes (video);
         G.711 of either law; audio that cannot be looked into, and does not pass while masked; in pairs, each with its codec's
         number, audio that the decoder process looks into; redundancy (RFC 2198); G.722.
-        `clock`: of the audio, in Hz; 0: how it arrives is not measured."""
+        `clock`: of the audio, in Hz; 0: how it arrives is not measured. `drops_events`: the agent's side has agreed on no
+        telephone-event, and none leaves, masked or not."""
 
     def set_decoder(self, fd: int, /) -> None: ...
     """Take over a SOCK_SEQPACKET to a decoder process (-1: none), in the place of the one before: media/decoded.py."""
@@ -150,6 +152,7 @@ class Mask:
         decoded: bytes = b"",
         red: bytes = b"",
         g722: bytes = b"",
+        drops_events: bool = False,
     ) -> None: ...
     def switch(
         self, on: bool, policy: int = 0, guard: int = ..., tones: bool = False, flat: bool = False, /

@@ -129,8 +129,9 @@ static void sight_block(struct mask *mask, const struct rtp *rtp, const struct b
             press(decision, KEY_LOST, begins);
             return;
         }
-        struct arrival arrival = {.marker = rtp->marker, .end = event[1] >> 7, .masked = mask->on, .copy = block->copy,
-                                  .packed = at > 0, .code = event[0], .seq = rtp->seq, .duration = duration, .ssrc = rtp->ssrc,
+        struct arrival arrival = {.marker = rtp->marker, .end = event[1] >> 7, .masked = mask->on || mask->drops_events,
+                                  .copy = block->copy, .packed = at > 0, .code = event[0], .seq = rtp->seq,
+                                  .duration = duration, .ssrc = rtp->ssrc,
                                   .timestamp = begins, .now_ms = now_ms};
         if (event[0] <= 15)
             sight_event(mask, &arrival, event[0], decision, seen);
@@ -209,7 +210,7 @@ static void decide(struct mask *mask, uint8_t *packet, size_t length, int64_t no
     bool is_closed = is_key || !is_known || kind == TYPE_OPAQUE;
     bool withhold = seen.primary || (mask->on && is_closed) || (opened && !is_known);
     bool is_heard = kind == TYPE_MU || kind == TYPE_A || kind == TYPE_G722;
-    withhold |= mask->on && is_heard && size < LEAST_FRAME;
+    withhold |= (mask->on && is_heard && size < LEAST_FRAME) || (mask->drops_events && kind == TYPE_EVENT);
     bool is_held = mask->on && !withhold && kind != TYPE_AUDIO && kind != TYPE_DECODED;
     struct hold *hold = mask->on ? mask->hold : NULL;
     if (is_held) {

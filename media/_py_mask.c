@@ -45,12 +45,13 @@ typedef struct {
 } Mask;
 
 static PyObject *mask_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"events", "audio", "mu", "a", "opaque", "decoded", "red", "g722", NULL};
+    static char *names[] = {"events", "audio", "mu", "a", "opaque", "decoded", "red", "g722", "drops_events", NULL};
+    int drops_events = false;
     Py_buffer given[TYPE_KINDS] = {0};
     struct type_list lists[TYPE_KINDS];
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*y*|y*y*y*y*y*y*", names, &given[TYPE_EVENT], &given[TYPE_AUDIO],
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*y*|y*y*y*y*y*y*p", names, &given[TYPE_EVENT], &given[TYPE_AUDIO],
                                      &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE], &given[TYPE_DECODED],
-                                     &given[TYPE_RED], &given[TYPE_G722]))
+                                     &given[TYPE_RED], &given[TYPE_G722], &drops_events))
         return NULL;
     Mask *self = NULL;
     if (take_types(given, lists)) {
@@ -62,10 +63,11 @@ static PyObject *mask_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
         }
         if (self != NULL && (self->asked = PyList_New(0)) == NULL)
             Py_CLEAR(self);
-        if (self != NULL)
+        if (self != NULL) {
             mask_types(&self->mask, lists);
-        if (self != NULL)
+            self->mask.drops_events = drops_events;
             self->mask.codes = ((struct keys *)self->keys.bytes)->codes;
+        }
     }
     release_types(given);
     return (PyObject *)self;

@@ -160,15 +160,18 @@ static PyObject *relay_set_crypto(PyObject *self, PyObject *args, PyObject *kwar
 }
 
 static PyObject *relay_set_types(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"stream", "events", "audio", "mu", "a", "opaque", "decoded", "red", "g722", "clock", NULL};
+    static char *names[] = {"stream", "events", "audio", "mu", "a", "opaque", "decoded", "red", "g722", "clock",
+                             "drops_events", NULL};
     struct command command = {.kind = SET_TYPES, .clock = 8000};
     long long stream;
+    int drops_events = false;
     Py_buffer given[TYPE_KINDS] = {0};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ly*y*|y*y*y*y*y*y*i", names, &stream, &given[TYPE_EVENT], &given[TYPE_AUDIO],
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ly*y*|y*y*y*y*y*y*ip", names, &stream, &given[TYPE_EVENT], &given[TYPE_AUDIO],
                                      &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE], &given[TYPE_DECODED],
-                                     &given[TYPE_RED], &given[TYPE_G722], &command.clock))
+                                     &given[TYPE_RED], &given[TYPE_G722], &command.clock, &drops_events))
         return NULL;
     command.stream = stream;
+    command.on = drops_events;
     if (command.clock < 0 || command.clock > MOST_CLOCK)
         command.clock = 0;
     PyObject *result = take_types(given, command.types) ? run_or_null(self, &command) : NULL;

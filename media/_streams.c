@@ -215,6 +215,7 @@ static __attribute__((noinline)) int apply(struct relay *relay, struct command *
         return set_crypto(stream, command);
     case SET_TYPES:
         mask_types(&stream->mask, command->types);
+        stream->mask.drops_events = command->on;
         stream->clock = command->clock;
         return 0;
     case SET_MASK:

@@ -14,7 +14,8 @@ Rule 7: events under another type count too, while masked: four octets with a ke
         first. The first alone is withheld and no key: audio never is two such packets.
 Rule 8: what may hold a key that nobody can tell is one that is LOST: more events in a packet than there is room for,
         redundancy that cannot be opened.
-Rule 9: reports of RTCP are translated to what was changed, masked or not (media/report.py).
+Rule 9: where the agent's side has agreed on no telephone-event, none leaves, masked or not.
+Rule 10: reports of RTCP are translated to what was changed, masked or not (media/report.py).
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ class Mask:
     opaque: frozenset[int] = frozenset()
     decoded: Mapping[int, DecodedCodec] = field(default_factory=dict)
     red: frozenset[int] = frozenset()
+    drops_events: bool = False
     _hold: Hold | None = None
     _tracks: Tracks = field(default_factory=Tracks)
     _presses: Presses = field(default_factory=Presses)
@@ -119,7 +121,11 @@ class Mask:
         parsed = _primary(whole, blocks) if opened else whole
         is_short = self.on and len(parsed.payload) < telephone_event.LEAST_FRAME and self._coding(parsed) is not None
         withhold = (
-            is_short or seen.primary or (self.on and not self._is_audio(parsed)) or (opened and not self._knows(parsed))
+            is_short
+            or seen.primary
+            or (self.drops_events and parsed.payload_type in self.events)
+            or (self.on and not self._is_audio(parsed))
+            or (opened and not self._knows(parsed))
         )
         if is_red and seen.keyed and self._hold is not None:
             self._hold.event(now_ms)
@@ -180,7 +186,7 @@ class Mask:
                         sequence_number=whole.sequence_number,
                         marker=whole.marker,
                         event=event,
-                        masked=self.on,
+                        masked=self.on or self.drops_events,
                         now_ms=now_ms,
                         copy=block.copy,
                         packed=number > 0,

@@ -44,6 +44,7 @@ class _Types:
     opaque: set[int] = field(default_factory=set)
     other: set[int] = field(default_factory=set)
     red: set[int] = field(default_factory=set)
+    dropped: bool = False  # events, since the agent's side has agreed on none
 
     def learn(self, remote: RemoteStream) -> None:
         self.events.update(remote.event_types)
@@ -152,13 +153,15 @@ class RelayedSession:
                 )
             types = self._types[index]
             types.learn(remote)
+            if side is Side.AGENT:
+                types.dropped = not remote.event_types
             keys = remote.keys
             if keys is None:
                 self.relay.set_crypto(number, _LEGS[side], None, b"", b"")
             else:
                 self.relay.set_crypto(number, _LEGS[side], keys.suite, keys.peer, keys.ours)
             if remote.rtp:
-                self.relay.set_types(number, *types.lists(), clock=remote.clock_rate)
+                self.relay.set_types(number, *types.lists(), clock=remote.clock_rate, drops_events=types.dropped)
             else:  # nothing is known of it: it passes where nothing is masked
                 self.relay.set_types(number, b"", b"", clock=0)
             # Last: what locks a port is judged by the new keys and types.

@@ -19,6 +19,7 @@ from b2bua.call.cause import crossing
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.descriptions import OTHER, Descriptions, Lent
 from b2bua.call.event_stream import EventStream
+from b2bua.call.held import holds
 from b2bua.call.renegotiation import Renegotiation
 from b2bua.call.route import Route, Trunks
 from b2bua.call.state import PHASES, Happening, Phase, step
@@ -77,6 +78,15 @@ class Bridge:
         """As SIP INFO; as telephone-event, on which both ends agreed; or as tones, where those of this carrier are captured."""
         heard = self.trunks.masking().tones and self.told.tones_heard()
         return self.trunks.by_info() or self.told.keys_agreed() or heard
+
+    def follow_mask(self, masked: bool, *, moving: bool) -> list[CallCommand]:
+        """What the customer's side is to hear of a hold by the agent's, once the mask went on or off. `moving`: a leg is
+        being replaced."""
+        said = self.told.said.get(Side.AGENT)
+        if self.told.masked is not masked:
+            self.told.masked = masked
+            self.renegotiation.hold_waits |= said is not None and holds(said)
+        return self.renegotiation.follow_hold() if self.settled and not moving else []
 
     def events_to(self) -> EventStream | None:
         """Where a key that comes as SIP INFO goes as telephone-event; None: the agent's trunk does not want it so, or its leg has

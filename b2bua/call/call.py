@@ -121,7 +121,7 @@ class Call:
 
     @property
     def over(self) -> bool:
-        """Whether the call can be forgotten: ended, its session closed, its outcome known and recorded."""
+        """Whether it can be forgotten: ended, its session closed, recorded."""
         return self.recorded
 
     def deadline(self) -> float | None:
@@ -268,9 +268,8 @@ class Call:
 
     def media_lost(self, now: float) -> list[CallCommand]:
         self.payment.media_lost()
-        commands = self.bridge.media_lost()
         self.closed = True
-        return self._after(commands, now)
+        return self._after(self.bridge.media_lost(), now)
 
     def shut_down(self, now: float) -> list[CallCommand]:
         return self._after(self.bridge.shut_down(), now)
@@ -316,7 +315,7 @@ class Call:
         return self._after(self.payment.cancel(), now)
 
     def release_mask(self, now: float) -> list[CallCommand]:
-        """The agent, or a program, says that the customer's keying is over. Raises NotNow."""
+        """Somebody says that keying is over. Raises NotNow."""
         return self._after(self.payment.release(), now)
 
     @property
@@ -342,6 +341,7 @@ class Call:
 
     def _after(self, commands: list[CallCommand], now: float, waited: Sequence[ToLeg] = ()) -> list[CallCommand]:
         """Whatever follows from the new state: the end, a changed view, the record. `waited`: what has left before it."""
+        commands += self.bridge.follow_mask(self.payment.masked, moving=self.loan.active or self.transfer.active)
         if self.bridge.phase is Phase.ENDED and self.ended_at is None:
             self.ended_at = now
             self.payment.call_ended()

@@ -14,6 +14,7 @@ from b2bua.call.agreement import agree_on_keys, agree_on_tones, agreed_codec, co
 from b2bua.call.answer_fit import fitted
 from b2bua.call.codecs import Codec, OtherAudio
 from b2bua.call.command import ToMedia
+from b2bua.call.directions import within
 from b2bua.call.event_stream import EventStream, events_between, with_events, without_events
 from b2bua.call.held import holds, resumed
 from b2bua.call.narrowing import echoed, limited, looked_into, sealed, shortened
@@ -51,6 +52,7 @@ class Descriptions:
     origin: int
     seed: bytes = field(repr=False)
     muted: frozenset[Side] = frozenset()
+    masked: bool = False  # the customer may key: his side is not put on hold
     kinds: frozenset[str] | None = None  # of m-lines that both trunks may have; None: all
     other_audio: OtherAudio = OtherAudio.REFUSE
     latch: frozenset[Side] = frozenset()  # the sides that sit behind NAT
@@ -71,8 +73,14 @@ class Descriptions:
         return len(self.said) == 2
 
     def keys_agreed(self) -> bool:
-        """Whether both ends agreed on clear audio with telephone-event."""
-        return self.complete and agree_on_keys(*self.said.values())
+        """Whether the customer's side sends keys as telephone-event in audio that media looks into. The agent's side
+        need not take them: they end here."""
+        if not self.complete:
+            return False
+        customer, agent = self.said[Side.CALLER], self.said[Side.AGENT]
+        if agree_on_keys(customer, agent):
+            return True
+        return customer.capturable() and agree_on_keys(customer, sdp.parse(self._rewritten(agent, Side.CALLER)))
 
     def events_to(self) -> EventStream | None:
         """Where the agent's side takes telephone-event, as both ends have agreed; None: nowhere."""
@@ -165,6 +173,15 @@ class Descriptions:
         """As `tell`, for an answer to the INVITE: as far as it fits what its leg has offered since."""
         return self._told(side, self._due(side))
 
+    def reply(self, side: Side) -> bytes:
+        """As `tell`, in answer to what a leg has offered: while masked its direction is not only the other leg's."""
+        source, offer = self.said[OTHER[side]], self.said[side]
+        if self.masked and side is Side.CALLER:
+            source = resumed(source)
+        if self.masked:
+            source = within(source, offer)
+        return self._told(side, source, in_answer=True)
+
     def update(self, side: Side, body: bytes) -> bytes | None:
         """Take an offer of a leg that has agreed on a session before the call is answered. The answer to it (RFC 3264 section
         6.1), which is for the other leg's peer to keep; None: it cannot be one, and nothing has changed."""
@@ -218,12 +235,12 @@ class Descriptions:
         other = self.said[OTHER[side]]
         return self._told(side, resumed(other) if holds(self.said[side]) else other)
 
-    def _told(self, side: Side, source: sdp.SessionDescription) -> bytes:
+    def _told(self, side: Side, source: sdp.SessionDescription, *, in_answer: bool = False) -> bytes:
         before = self.told.get(side)
-        body = self._rewritten(source, side) if before is not None else None
+        body = self._rewritten(source, side, in_answer=in_answer) if before is not None else None
         if body is None or body != before:
             self.versions[side] += 1
-            body = self._rewritten(source, side)
+            body = self._rewritten(source, side, in_answer=in_answer)
         self.told[side] = body
         return body
 
@@ -295,15 +312,28 @@ class Descriptions:
     # --- inside ---------------------------------------------------------------------------------------------------
 
     def _rewritten(
-        self, source: sdp.SessionDescription, side: Side, *, anew: bool = False, lent: Lent | None = None
+        self,
+        source: sdp.SessionDescription,
+        side: Side,
+        *,
+        anew: bool = False,
+        lent: Lent | None = None,
+        in_answer: bool = False,
     ) -> bytes:
-        """`anew`: for a leg that is not in its place yet; `lent`: for one that another call has still."""
+        """`anew`: for a leg that is not in its place yet; `lent`: for one that another call has still; `in_answer`: its direction
+        stays as given."""
         said = lent.said if lent is not None else None if anew else self.said.get(side)
         encrypted = side in self.encrypted if lent is None else lent.encrypted
         if self.events and side is Side.AGENT and lent is None:
             source = with_events(source, said)
-        elif self.events and side is Side.CALLER and said is not None:
+        elif side is Side.AGENT and lent is None and said is not None:
             source = without_events(source, said)
+        elif side is Side.CALLER and lent is None:
+            if self.masked and not in_answer:
+                source = resumed(source)
+            if self.events and said is not None:
+                source = without_events(source, said)
+            source = with_events(source, said)
         seated = self.seated[side] + (anew or lent is not None)
         cryptos = [
             self._cryptos(side, index, media, said, encrypted=encrypted, seated=seated)

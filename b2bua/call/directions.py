@@ -29,6 +29,16 @@ def directed(media: sdp.MediaDescription, name: str) -> sdp.MediaDescription:
     return replace(media, lines=(*kept, f"a={name}"))
 
 
+def within(answer: sdp.SessionDescription, offer: sdp.SessionDescription) -> sdp.SessionDescription:
+    """The answer with each direction narrowed to what the offer allows."""
+    media = list(answer.media)
+    for index, (each, offered) in enumerate(zip(answer.media, offer.media, strict=False)):
+        own = direction(answer, each)
+        fitting = narrowed(own, direction(offer, offered))
+        media[index] = each if fitting == own else directed(each, fitting)
+    return sdp.SessionDescription(answer.lines, tuple(media))
+
+
 def _of(lines: tuple[str, ...]) -> str | None:
     return next((name for line in lines if (name := _named(line)) is not None), None)
 

@@ -9,6 +9,8 @@ Rule 4: a re-INVITE without an offer is answered with ours, and its ACK has the 
         leg. Who asked has agreed to it by then, so nothing is undone where the other leg refuses.
 Rule 5: before the call is answered an UPDATE (RFC 3311) is answered with what the other leg has said, as far as it fits.
 Rule 6: what the other leg was not told until the ACK it is offered then, and what it answers is offered on, MOST_ROUNDS times.
+Rule 7: while the customer may key, his side is not put on hold: a hold by the agent's side is answered here, and
+        offered on to the customer's once the mask is off, if it still stands.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from enum import StrEnum
 from b2bua.call import leg, sdp
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.descriptions import OTHER, Descriptions
+from b2bua.call.held import holds
 from media.events import AnyAnswer, SessionOpened, Side, WidenSession
 
 
@@ -122,6 +125,7 @@ class Renegotiation:
     before: sdp.SessionDescription | None = None  # what the asker had said before it
     behind: list[Side] = field(default_factory=list)  # the legs that are still to be told something
     rounds: int = 0  # how often one may be
+    hold_waits: bool = False  # whether the customer's side may have to be told of a hold, or of its end
 
     @property
     def busy(self) -> bool:
@@ -145,7 +149,32 @@ class Renegotiation:
             self._move(Event.WIDEN)
             return [ToMedia(WidenSession(session=self.told.session, streams=self.told.streams(side)))]
         self._move(Event.ASK)
+        if self._is_ours(side, before):
+            return self._answer_hold(side)
         return self._ask()
+
+    def _is_ours(self, side: Side, before: sdp.SessionDescription | None) -> bool:
+        """Whether an offer is a hold, or its end, that the customer's side does not hear of now."""
+        if side is not Side.AGENT or not self.told.masked:
+            return False
+        return (holds(self.told.said[side]) or (before is not None and holds(before))) and not self.told.behind(
+            Side.CALLER
+        )
+
+    def _answer_hold(self, side: Side) -> list[CallCommand]:
+        self.hold_waits = True
+        self._move(Event.ANSWERED)
+        return [self.told.remote(side), ToLeg(side, leg.AnswerReinvite(self.told.reply(side)))]
+
+    def follow_hold(self) -> list[CallCommand]:
+        """The mask went on or off: offer the customer's side what holds of the agent's by now."""
+        if not self.hold_waits or self.busy:
+            return []
+        self.hold_waits = False
+        if not self.told.behind(Side.CALLER):
+            return []
+        self.behind, self.rounds = [Side.CALLER], 1
+        return self._tell_next()
 
     def widened(self, answer: AnyAnswer) -> list[CallCommand]:
         """Media has opened more ports; where it has not, the new m-lines are refused in place."""
@@ -208,7 +237,7 @@ class Renegotiation:
         usable = bool(answer) and self.told.learn_answer(side, answer)
         self._move(Event.ANSWERED if usable else Event.UNUSABLE)
         if was is State.ASKED and usable:
-            return [self.told.remote(side), ToLeg(self.asker, leg.AnswerReinvite(self.told.tell(self.asker)))]
+            return [self.told.remote(side), ToLeg(self.asker, leg.AnswerReinvite(self.told.reply(self.asker)))]
         if was is State.FOLLOWING:
             return self._followed(side) if usable else self._tell_next()
         if was is State.RESTORING:
@@ -268,6 +297,7 @@ class Renegotiation:
             self._move(Event.CONFIRMED)
             return []
         other = OTHER[side]
+        self.hold_waits |= self.told.masked and side is Side.AGENT
         before, again, alone = self.told.told.get(other), self.told.tell(other), self.state is State.ALONE
         self._move(Event.CONFIRMED if again == before else Event.CHANGED)
         learned = self.told.remote(side)

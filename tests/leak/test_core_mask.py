@@ -30,7 +30,7 @@ POLICIES = pytest.mark.parametrize("mask", [Masked, MutedOnKey, Muted], ids=lamb
 def through(mask: type[Masked], packets: Iterable[tuple[int, bytes]]) -> tuple[list[bytes], str]:
     """What leaves for the agent, and the digits that were captured. The packets come with their time in ms."""
     types = {"mu": bytes([PCMU]), "a": bytes([PCMA]), "g722": bytes([G722]), "opaque": bytes(range(96, 101))}
-    core = _core.Mask(bytes([EVENT]), b"", **types)
+    core = _core.Mask(bytes([EVENT]), b"", **types)  # type: ignore[arg-type]
     core.switch(True, mask.policy, mask.guard)
     left: list[bytes] = []
     now, digits = 0, b""

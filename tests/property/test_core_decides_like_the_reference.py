@@ -24,14 +24,20 @@ def codes(keyed: tuple[Keyed, ...]) -> bytes:
     return bytes(each.code for each in keyed)
 
 
-def pair(*, are_types_known: bool = True) -> tuple[Mask, _core.Mask]:
+def pair(*, are_types_known: bool = True, drops_events: bool = False) -> tuple[Mask, _core.Mask]:
     """The reference and the core, told the same."""
     if not are_types_known:
         return Mask(frozenset(), frozenset()), _core.Mask(b"", b"")
     core = _core.Mask(
-        bytes(sorted(EVENTS)), bytes(sorted(AUDIO)), mu=b"\0", a=b"\x08", opaque=bytes(OPAQUE), red=bytes(RED)
+        bytes(sorted(EVENTS)),
+        bytes(sorted(AUDIO)),
+        mu=b"\0",
+        a=b"\x08",
+        opaque=bytes(OPAQUE),
+        red=bytes(RED),
+        drops_events=drops_events,
     )
-    return Mask(EVENTS, AUDIO, codings=CODINGS, opaque=OPAQUE, red=RED), core
+    return Mask(EVENTS, AUDIO, codings=CODINGS, opaque=OPAQUE, red=RED, drops_events=drops_events), core
 
 
 # Few values, near each other and near every wrap point, so that packets meet.
@@ -211,10 +217,10 @@ steps = st.lists(
 
 
 @settings(max_examples=400, deadline=None)
-@given(steps=steps, are_types_known=st.sampled_from([True, True, True, False]))
-def test_the_core_and_the_reference_decide_alike(steps, are_types_known):
+@given(steps=steps, are_types_known=st.sampled_from([True, True, True, False]), drops_events=st.booleans())
+def test_the_core_and_the_reference_decide_alike(steps, are_types_known, drops_events):
     keys = KeyQueue()
-    reference, core = pair(are_types_known=are_types_known)
+    reference, core = pair(are_types_known=are_types_known, drops_events=drops_events)
     now = 10_000
     for kind, value in steps:
         if kind == "rtp":

@@ -7,6 +7,7 @@ import pytest
 from b2bua.call import leg
 from b2bua.call.cdr import CaptureRecord
 from b2bua.call.command import ToLeg, ToMedia
+from b2bua.call.descriptions import OTHER
 from b2bua.call.view import CaptureStage, MaskStage, NotNow
 from media.events import (
     CancelCapture,
@@ -42,6 +43,7 @@ from tests.call_script import (
     REFUSED,
     RELEASE,
     SESSION,
+    THEIRS,
     UNMASK,
     Script,
     collect,
@@ -133,8 +135,8 @@ def test_a_capture_needs_a_call_that_is_not_over():
         script.start("c1")
 
 
-def test_a_capture_needs_keys_that_both_ends_agreed_on():
-    script = Script().answer(sdp("192.0.2.20", 5000, events=False))
+def test_a_capture_needs_keys_that_the_customer_s_side_can_send():
+    script = Script(offer=sdp("192.0.2.10", 4000, events=False)).answer(sdp("192.0.2.20", 5000, events=False))
     with pytest.raises(NotNow, match="telephone-event"):
         script.start("c1")
     assert not script.call.payment.masked
@@ -494,6 +496,67 @@ def test_noise_after_the_end_of_a_capture_changes_nothing(stage: CaptureStage):
     script.media(collect("c1"), REFUSED)
     assert script.view == before
     assert len(script.call.payment.records) == 1
+
+
+@pytest.mark.parametrize("near", [CALLER, AGENT])
+def test_an_agent_s_side_without_telephone_event_takes_it_from_nobody_but_itself(near: Side):
+    plain = {
+        side: sdp(*ends, events=side is CALLER)
+        for side, ends in {CALLER: ("192.0.2.10", 4000), AGENT: ("192.0.2.20", 5000)}.items()
+    }
+    script = Script(near, offer=plain[near]).answer(plain[OTHER[near]])
+    assert b"telephone-event" in script.call.bridge.told.told[CALLER]
+    script.collecting()
+    script.leg(AGENT, leg.LegReinvited(plain[AGENT]))
+    script.leg(CALLER, leg.ReinviteAnswered(plain[CALLER]))
+    assert (script.stage, script.view.masked) == ("collecting", True)
+    assert b"telephone-event" not in script.call.bridge.told.told[AGENT]
+
+
+# --- hold while the customer may key ------------------------------------------------------------------------------
+
+HOLDS = {"sendonly": "recvonly", "inactive": "inactive"}
+
+
+def held(side: Side, direction: str) -> bytes:
+    return THEIRS[side] + f"a={direction}\r\n".encode()
+
+
+@pytest.mark.parametrize("direction", HOLDS)
+def test_a_hold_of_the_agent_s_side_is_answered_here_and_offered_on_when_the_mask_is_off(direction: str):
+    script = up().collecting()
+    commands = script.leg(AGENT, leg.LegReinvited(held(AGENT, direction)))
+    [answer] = [command.command for command in commands if isinstance(command, ToLeg)]
+    assert isinstance(answer, leg.AnswerReinvite)
+    assert f"a={HOLDS[direction]}".encode() in answer.answer
+    assert script.cancel()[:2] == [CANCEL, UNMASK]
+    script.release()
+    assert [command for command in script.media(UNMASK, REFUSED) if isinstance(command, ToLeg)] == []
+    [offered] = [command for command in script.media(RELEASE, DONE) if isinstance(command, ToLeg)]
+    assert offered.side is CALLER
+    assert isinstance(offered.command, leg.ReinviteLeg)
+    assert f"a={direction}".encode() in offered.command.offer
+    script.leg(CALLER, leg.ReinviteAnswered(held(CALLER, HOLDS[direction])))
+    assert not script.call.bridge.renegotiation.busy
+
+
+def test_a_hold_that_ended_under_the_mask_is_never_heard_of_by_the_customer():
+    script = up().collecting()
+    script.leg(AGENT, leg.LegReinvited(held(AGENT, "sendonly")))
+    [_, answered] = script.leg(AGENT, leg.LegReinvited(THEIRS[AGENT]))
+    assert isinstance(answered.command, leg.AnswerReinvite)  # type: ignore[union-attr]
+    assert b"recvonly" not in answered.command.answer  # type: ignore[union-attr]
+    script.cancel()
+    assert [command for command in script.media(UNMASK, DONE) if isinstance(command, ToLeg)] == []
+
+
+def test_a_payment_that_begins_on_hold_takes_the_customer_off_it():
+    script = up()
+    script.leg(AGENT, leg.LegReinvited(held(AGENT, "sendonly")))
+    script.leg(CALLER, leg.ReinviteAnswered(held(CALLER, "recvonly")))
+    [offered] = [command for command in script.start("c1") if isinstance(command, ToLeg)]
+    assert offered.side is CALLER
+    assert b"sendonly" not in offered.command.offer  # type: ignore[union-attr]
 
 
 # --- the call changes under the capture ---------------------------------------------------------------------------
