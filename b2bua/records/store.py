@@ -10,6 +10,7 @@ Rule 4: a record that the database refuses holds up no other: its texts are writ
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -71,10 +72,15 @@ def connect(url: str) -> sqlalchemy.Engine:
 
 
 def _make_private(engine: sqlalchemy.Engine) -> None:
-    """SQLite's file, where it is missing: its owner's alone, as are those that SQLite makes beside it, which take its mode."""
+    """SQLite's file, where it is missing: its owner's alone, as are those that SQLite makes beside it, which take its mode.
+
+    One that is there is not opened: closing it would drop the locks that this process has on it (sqlite.org, "How To Corrupt"
+    2.2), and another process could write into a transaction of ours.
+    """
     file = engine.url.database or ":memory:"
     if not file.startswith((":memory:", "file:")) and Path(file).parent.is_dir():  # else SQLite says what is wrong
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _keep_private(engine: sqlalchemy.Engine) -> None:

@@ -10,6 +10,7 @@ import re
 import secrets
 import shutil
 import subprocess
+import sys
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -582,3 +583,33 @@ def test_a_second_invite_is_another_try_and_a_leg_in_anothers_place_a_transfer()
     ledger.command(Side.AGENT, HangUpLeg("transferred"), 8)
     ledger.seated(Side.AGENT, "second")
     assert (ledger.transfers, ledger.record(Side.AGENT, None, None).ended_at) == (1, None)
+
+
+BESIDE = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+print(connection.execute("SELECT count(*) FROM calls").fetchone()[0])
+connection.close()
+"""
+
+
+def counted_beside(path: Path) -> int:
+    """The records, as another process counts them, which then closes the database."""
+    beside = subprocess.run([sys.executable, "-c", BESIDE, str(path)], capture_output=True, text=True, check=True)
+    return int(beside.stdout)
+
+
+def test_another_connection_of_this_process_leaves_the_locks_of_the_first_as_they_were(tmp_path: Path):
+    """Without them the other process believes that it is the last one, and removes the log that we go on writing to."""
+    path = tmp_path / "cdr.sqlite"
+    writer = connect(f"sqlite:///{path}")
+    prepare(writer)
+    assert len(list(rows(writer))) == 0  # and so its connection stays open
+    reader = connect(f"sqlite:///{path}")
+    with reader.connect():
+        pass
+    reader.dispose()
+    assert counted_beside(path) == 0
+    insert(writer, [record("kept")])
+    assert counted_beside(path) == 1
+    writer.dispose()
