@@ -38,7 +38,7 @@ def _joined(groups: list[str]) -> Iterator[str]:
     """Every row of whole groups, two at least, that has the length of a card number."""
     for first in range(len(groups)):
         joined = groups[first]
-        for group in groups[first + 1 :]:
+        for group in groups[first + 1 : first + _GROUPED.stop]:  # each has a digit at least
             joined += group
             if len(joined) >= _GROUPED.stop:
                 break
