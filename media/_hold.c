@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { AHEAD = 320, FILL = 8000, LOUDEST = 90, SETTLING = 12, TAIL = 24, TAKEN_OVER_MS = 100 };
+enum { AHEAD = 320, FILL = 8000, LOUDEST = 90, SETTLING = 12, TAIL = 24, TAKEN_OVER_MS = 100, BLOCK_MS = 5 };
 enum { OPEN, NOISY, FLAT }; /* what a block leaves as */
 
 static const int16_t FLAT_TONE[] = {0, 689, 1311, 1804, 2121, 2230, 2121, 1804, 1311, 689};
@@ -33,6 +33,14 @@ void hold_begin(struct hold *hold, const struct manner *manner) {
 
 /* --- what comes --------------------------------------------------------------------------------------------------------- */
 
+/* What may be filled grows with the time that passes; a frame that an event has begun may always be. */
+static void let_pass(struct hold *hold, int64_t now_ms) {
+    hold->may_fill += (now_ms - hold->passed_ms) * (BLOCK / BLOCK_MS);
+    hold->passed_ms = now_ms;
+    if (hold->may_fill < hold->newest.size)
+        hold->may_fill = hold->newest.size;
+}
+
 bool hold_takes(struct hold *hold, uint32_t ssrc, uint32_t timestamp, size_t size, int64_t now_ms) {
     if (size == 0 || size > FRAME_MOST || !has_room(hold, (int)size, FRAMES))
         return false;
@@ -45,6 +53,7 @@ bool hold_takes(struct hold *hold, uint32_t ssrc, uint32_t timestamp, size_t siz
         hold->next = timestamp;
         hold->has_newest = hold->filled = false;
     }
+    let_pass(hold, now_ms);
     return ahead(timestamp, hold->next) >= 0;
 }
 
@@ -52,6 +61,8 @@ int hold_lacks(const struct hold *hold, uint32_t timestamp, bool event) {
     int32_t left = ahead(timestamp, hold->next);
     int size = hold->newest.size;
     if (!hold->has_newest || !(event || hold->filled) || left <= 0 || left > FILL || !has_room(hold, size, FRAMES - 1))
+        return 0;
+    if (!event && size > hold->may_fill) /* the sender's clock went faster: what is left is a jump of it */
         return 0;
     if (left < size)
         return event ? 0 : left;
@@ -190,6 +201,7 @@ void hold_fill(struct hold *hold, int size, uint16_t seq) {
     frame.seq = seq;
     frame.timestamp = hold->next;
     frame.size = size;
+    hold->may_fill -= size;
     push(hold, frame, NULL, hold->newest.size);
     hold->filled = true;
 }
@@ -198,6 +210,7 @@ void hold_audio(struct hold *hold, struct frame header, const uint8_t *payload, 
     bool joins = !hold->has_newest || hold->filled || ahead(header.timestamp, hold->next) > 0;
     hold->last_ms = now_ms;
     hold->filled = false;
+    hold->may_fill = header.size;
     look_for_hole(hold, &header);
     if (!hold->has_newest || ahead(header.timestamp, hold->next) > SILENCE)
         tones_pause(&hold->tones);
@@ -214,6 +227,7 @@ void hold_audio(struct hold *hold, struct frame header, const uint8_t *payload, 
 
 void hold_event(struct hold *hold, int64_t now_ms) {
     hold->last_ms = hold->sounded_ms = now_ms;
+    let_pass(hold, now_ms);
     lengthen(&hold->window, hold->block + hold->manner.guard);
     lengthen(&hold->tail, hold->block + TAIL);
     suspicion_expect(&hold->suspicion, hold->block);

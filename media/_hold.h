@@ -161,6 +161,7 @@ struct hold { /* lives in secret memory only */
     struct manner manner;
     bool bound, filled, has_newest;
     uint32_t ssrc, next;
+    int64_t may_fill, passed_ms; /* samples: no more than the time that has passed since the newest audio */
     int64_t sounded_ms; /* when an event or a tone was there last; NEVER */
     int64_t last_ms, total, block, window, filling, tail, background, missing;
     struct frame newest, frames[FRAMES];

@@ -6,7 +6,8 @@ Rule 1: a block that holds a tone, or stands in the window that an event opens, 
         stands beside it is faded, so that nothing clicks; all else leaves byte by byte as it came. (G.722 cannot be faded
         without encoding it anew. Its decoders fade by themselves: their scale takes some ms to grow.)
 Rule 2: a window stays open until neither event nor tone has been there for the guard time: carriers send tails of tone.
-Rule 3: rtp_timestamps have no gap where an event was: frames of noise fill it. What fills depends on no digit, and no noise does.
+Rule 3: rtp_timestamps have no gap where an event was: frames of noise fill it, but for no longer than the event and the time that
+        has passed: a sender's clock may jump. What fills depends on no digit, and no noise does.
 Rule 4: what was not looked into does not leave: where nothing more comes, the end of what waits leaves as noise.
 Rule 5: one SSRC at a time. What comes late, overlaps or is of another SSRC does not leave.
 """
@@ -118,6 +119,8 @@ class Hold:
     _codes: bytearray = field(default_factory=lambda: bytearray(RING), repr=False)
     _lower: Lower = field(default_factory=Lower)  # of G.722
     _heard: list[int] = field(default_factory=list, repr=False)  # samples of a block that is not whole
+    _may_fill: int = 0  # samples since the newest audio: no more than the time that has passed
+    _passed_ms: int = 0
     _total: int = 0  # samples so far
     _block: int = 0  # blocks that were looked at
     _shut: bytearray = field(default_factory=lambda: bytearray(BLOCKS))
@@ -143,6 +146,7 @@ class Hold:
             return False
         if begins or ahead(rtp_timestamp, self._next) < -FILL:
             self.ssrc, self._next, self._newest, self._filled = ssrc, rtp_timestamp, None, False
+        self._let_pass(now_ms)
         return ahead(rtp_timestamp, self._next) >= 0
 
     def lacks(self, rtp_timestamp: int, *, event: bool) -> Iterator[tuple[int, int]]:
@@ -151,7 +155,7 @@ class Hold:
         if newest is None or not (event or self._filled) or ahead(rtp_timestamp, self._next) > FILL:
             return
         while (left := ahead(rtp_timestamp, self._next)) > 0 and self._room(newest.size, FRAMES - 1):
-            if event and left < newest.size:
+            if (event and left < newest.size) or (not event and newest.size > self._may_fill):
                 return
             yield self._next, min(left, newest.size)
 
@@ -161,10 +165,17 @@ class Hold:
         assert newest is not None
         self._window = max(self._window, (self._total + size - 1) // BLOCK)
         self._filling = max(self._filling, (self._total + size - 1) // BLOCK)
+        self._may_fill -= size
         silence = bytes([SILENT[newest.coding]]) * size
         header = Rtp(newest.header.payload_type, False, sequence_number, rtp_timestamp, newest.header.ssrc, silence)
         self._push(header, newest.coding, newest.size)
         self._filled = True
+
+    def _let_pass(self, now_ms: int) -> None:
+        """What may be filled grows with the time that passes; a frame that an event has begun may always be."""
+        usual = self._newest.size if self._newest is not None else 0
+        self._may_fill = max(self._may_fill + (now_ms - self._passed_ms) * 8, usual)
+        self._passed_ms = now_ms
 
     def _room(self, size: int, frames: int) -> bool:
         return len(self._frames) < frames and self._total - self._start() + size <= WAITING
@@ -174,6 +185,7 @@ class Hold:
         joins = self._newest is None or self._filled or ahead(parsed.rtp_timestamp, self._next) > 0
         self._last_ms = now_ms
         self._filled = False
+        self._may_fill = len(parsed.payload)
         self._look_for_hole(parsed)
         if self._newest is None or ahead(parsed.rtp_timestamp, self._next) > SILENCE:
             self._tones.pause()
@@ -213,6 +225,7 @@ class Hold:
     def event(self, now_ms: int) -> None:
         """A packet of an event came."""
         self._last_ms = self._sounded_ms = now_ms
+        self._let_pass(now_ms)
         self._window = max(self._window, self._block + self.manner.guard)
         self._tail = max(self._tail, self._block + TAIL)
         self._suspicion.expect(self._block)
