@@ -14,6 +14,7 @@ from b2bua.api.server import Serving, serve
 from tests.browser.fake_desk import FakeCustomer, FakeDesk
 
 TOKEN = "a-token-for-the-tests"
+COLLEAGUE = "another-token-for-tests"
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
     "--no-sandbox",
@@ -37,13 +38,19 @@ class Site:
         self._customer = customer
         self._serving: Serving | None = None
         self._port = 0
+        self.idle_time = 900.0
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
     async def start(self) -> None:
-        app = create_app(self.desk, tokens=Tokens.parse(f"ann:{TOKEN}"), demo=self._customer)
+        app = create_app(
+            self.desk,
+            tokens=Tokens.parse(f"ann:{TOKEN}, ben:{COLLEAGUE}"),
+            demo=self._customer,
+            idle_time=self.idle_time,
+        )
         self._serving = await serve(app, "127.0.0.1", self._port)
         self._port = self._serving.port
 

@@ -10,7 +10,7 @@ from b2bua.call.deafness import line_fault
 from media.events import Deaf, DeafReason, Field, FieldReason
 from tests.browser.conftest import Site
 from tests.browser.fake_desk import FakeDesk
-from tests.browser.test_agent_page import CONTRAST, sign_in, take
+from tests.browser.test_agent_page import CONTRAST, choose, sign_in, take
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser for all of them
 
@@ -20,6 +20,7 @@ async def test_a_customer_who_is_not_heard_is_told_with_why_until_something_come
 ) -> None:
     desk.up()
     await sign_in(page, site)
+    await choose(page)
     await take(page)
     desk.masked()
     deaf = Deaf(reason=DeafReason.OTHER_SOURCE, packets=150, address="192.0.2.66:4000")
@@ -35,6 +36,7 @@ async def test_a_customer_who_is_not_heard_is_told_with_why_until_something_come
 async def test_the_cause_of_a_refused_field_is_read_beside_it(page: Page, site: Site, desk: FakeDesk) -> None:
     desk.up()
     await sign_in(page, site)
+    await choose(page)
     await take(page)
     desk.masked()
     desk.keyed(Field.CARD_NUMBER, 16, complete=True, field=Field.EXPIRY)

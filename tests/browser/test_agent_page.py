@@ -7,14 +7,16 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from b2bua.call.view import CaptureStage, Fault, Stops
+from b2bua.api.feed import Feed
+from b2bua.call.view import CaptureStage, Fault, Order, Stops
 from media.events import Field
 from provider_adapters.payment import Approved, Declined, Failed, Outcome, PartiallyApproved, Unknown
 from tests.browser.conftest import TOKEN, Site
-from tests.browser.fake_desk import FakeCustomer, FakeDesk
+from tests.browser.fake_desk import FakeCustomer, FakeDesk, capture_of, payment_of
 
 ROOT = Path(__file__).parents[2]
 CARD, EXPIRY, CODE = Field.CARD_NUMBER, Field.EXPIRY, Field.SECURITY_CODE
@@ -58,6 +60,12 @@ async def sign_in(page: Page, site: Site) -> None:
     await expect(page.locator("#line")).to_have_text("Live")
 
 
+async def choose(page: Page, name: str = "") -> None:
+    """The agent says which call is theirs."""
+    await page.locator("#calls-list button", has_text=name).first.click()
+    await expect(page.locator("#desk")).to_be_visible()
+
+
 async def take(page: Page, amount: str = "49.90", reference: str = "INV-2041") -> None:
     await page.get_by_label("Amount").fill(amount)
     await page.get_by_label("Payment reference").fill(reference)
@@ -86,6 +94,8 @@ async def test_a_payment_shows_dots_brand_and_last_four_and_no_digit_else(
     await sign_in(page, site)
     await expect(page.get_by_role("heading", name="No call right now")).to_be_visible()
     desk.ring()
+    await expect(page.locator("#desk")).to_be_hidden()
+    await choose(page)
     await expect(page.locator("#banner-title")).to_have_text("Ringing")
     await expect(page.get_by_role("button", name="Take card payment")).to_be_hidden()
     began = (datetime.now(UTC) - timedelta(minutes=2, seconds=41)).isoformat()
@@ -156,6 +166,7 @@ async def test_every_other_outcome_says_whether_to_try_again(
 ) -> None:
     desk.up()
     await sign_in(page, site)
+    await choose(page)
     await to_ready(page, desk)
     await page.get_by_role("button", name="Charge").click()
     await expect(page.get_by_role("button", name="Charging…")).to_be_visible()
@@ -178,6 +189,7 @@ async def test_every_other_outcome_says_whether_to_try_again(
 async def test_fields_are_asked_for_again_and_a_payment_is_cancelled(page: Page, site: Site, desk: FakeDesk) -> None:
     desk.up()
     await sign_in(page, site)
+    await choose(page)
     await to_ready(page, desk)
     await page.get_by_role("button", name="Ask again: expiry date").click()
     await expect(page.locator('li[data-field="expiry"] .dot.keyed')).to_have_count(0)
@@ -196,6 +208,7 @@ async def test_fields_are_asked_for_again_and_a_payment_is_cancelled(page: Page,
 async def test_an_american_express_has_fifteen_dots_and_a_code_of_four(page: Page, site: Site, desk: FakeDesk) -> None:
     desk.up()
     await sign_in(page, site)
+    await choose(page)
     await take(page)
     desk.masked()
     desk.keyed(CARD, 15, complete=True, brand="amex", last_four="0005", field=EXPIRY)
@@ -211,6 +224,9 @@ async def test_the_whole_payment_works_by_keyboard(page: Page, site: Site, desk:
     keys = page.keyboard
     await expect(page.get_by_label("Access token")).to_be_focused()
     await keys.type(TOKEN)
+    await keys.press("Enter")
+    await expect(page.locator("#calls-list button")).to_be_visible()
+    await page.locator("#calls-list button").focus()
     await keys.press("Enter")
     await expect(page.get_by_label("Amount")).to_be_visible()
     await tab_to(page, "amount")
@@ -247,6 +263,7 @@ async def tab_to(page: Page, element: str) -> None:
 async def test_a_lost_connection_is_said_and_comes_back_by_itself(page: Page, site: Site, desk: FakeDesk) -> None:
     desk.up()
     await sign_in(page, site)
+    await choose(page)
     await to_ready(page, desk)
     await site.stop()
     await expect(page.locator("#lost")).to_be_visible()
@@ -264,6 +281,7 @@ async def test_a_fault_that_keeps_cards_from_being_charged_is_said_before_anybod
 ) -> None:
     desk.up()
     await sign_in(page, site)
+    await choose(page)
     await expect(page.get_by_role("button", name="Take card payment")).to_be_enabled()
     desk.fail(Fault(what="payers", says="No card can be charged: the journal cannot be written.", stops=Stops.PAYMENTS))
     await expect(page.locator("#unfit")).to_be_visible()
@@ -271,15 +289,19 @@ async def test_a_fault_that_keeps_cards_from_being_charged_is_said_before_anybod
     await expect(page.locator("#unfit")).to_contain_text("the journal cannot be written")
     await expect(page.get_by_role("button", name="Take card payment")).to_be_disabled()
     await page.reload()
+    await choose(page)
     await expect(page.locator("#unfit")).to_be_visible()
     desk.fail(Fault(what="records", says="The database takes no call records.", stops=None))
     await expect(page.locator("#unfit")).to_be_hidden()
     await expect(page.get_by_role("button", name="Take card payment")).to_be_enabled()
 
 
-async def test_a_call_that_ended_unseen_is_not_said_to_be_uncharged(page: Page, site: Site, desk: FakeDesk) -> None:
+async def test_a_call_that_ended_unseen_still_shows_what_became_of_its_payment(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
     desk.up()
     await sign_in(page, site)
+    await choose(page)
     await to_ready(page, desk)
     await page.get_by_role("button", name="Charge").click()
     await expect(page.get_by_role("button", name="Charging…")).to_be_visible()
@@ -288,19 +310,21 @@ async def test_a_call_that_ended_unseen_is_not_said_to_be_uncharged(page: Page, 
     desk.finish(Approved(reference="ch_1"))
     desk.end()
     await site.start()
-    await expect(page.get_by_role("heading", name="Do not try again")).to_be_visible()
+    await expect(page.get_by_role("heading", name="€49.90 paid")).to_be_visible()
     await expect(page.locator("#again")).to_be_hidden()
 
 
 async def test_a_stopped_payment_says_why(page: Page, site: Site, desk: FakeDesk) -> None:
     desk.up()
     await sign_in(page, site)
+    await choose(page)
     await take(page)
     desk.masked()
     desk.change("c-1", stage=CaptureStage.ABORTED, reason="no key was pressed for 60 seconds; nothing was charged")
     await expect(page.locator("#result-text")).to_contain_text("No key was pressed for 60 seconds")
     await expect(page.get_by_role("button", name="Start again")).to_be_visible()
     await page.reload()
+    await choose(page)
     await expect(page.get_by_role("heading", name="Stopped")).to_be_visible()
     await expect(page.locator("#again")).to_be_hidden()  # after a reload the page cannot know what went before
 
@@ -308,6 +332,7 @@ async def test_a_stopped_payment_says_why(page: Page, site: Site, desk: FakeDesk
 async def test_an_unmasked_line_is_an_alarm(page: Page, site: Site, desk: FakeDesk) -> None:
     desk.up()
     await sign_in(page, site)
+    await choose(page)
     await take(page)
     desk.masked()
     desk.change("c-1", masked=False)
@@ -333,6 +358,7 @@ async def test_among_several_calls_the_agent_chooses(page: Page, site: Site, des
 async def test_a_wrong_order_is_explained_where_it_is_wrong(page: Page, site: Site, desk: FakeDesk) -> None:
     desk.up()
     await sign_in(page, site)
+    await choose(page)
     button = page.get_by_role("button", name="Take card payment")
     await button.click()
     await expect(page.locator("#amount-error")).to_have_text("Type the amount.")
@@ -358,6 +384,7 @@ async def test_a_wrong_order_is_explained_where_it_is_wrong(page: Page, site: Si
 async def test_what_the_desk_refuses_is_shown_in_its_words(page: Page, site: Site, desk: FakeDesk) -> None:
     desk.up()
     await sign_in(page, site)
+    await choose(page)
     await page.route("**/capture", lambda route: route.continue_(url=f"{site.url}/v1/calls/none/capture"))
     await page.get_by_label("Amount").fill("1")
     await page.get_by_label("Payment reference").fill("INV-1")
@@ -416,7 +443,7 @@ async def test_who_is_away_for_a_quarter_of_an_hour_signs_in_again(page: Page, s
     await page.clock.install()
     await sign_in(page, site)
     await page.clock.fast_forward(16 * 60 * 1000)
-    await expect(page.locator("#token-error")).to_contain_text("away for 15 minutes")
+    await expect(page.locator("#token-error")).to_contain_text("You were away for too long")
 
 
 async def test_the_demos_customer_keys_a_card_at_a_button(
@@ -424,6 +451,7 @@ async def test_the_demos_customer_keys_a_card_at_a_button(
 ) -> None:
     desk.up()
     await sign_in(page, demo_site)
+    await choose(page)
     button = page.get_by_role("button", name="Approved card")
     await expect(button).to_be_disabled()
     await page.get_by_role("button", name="Take card payment").click()
@@ -456,6 +484,7 @@ async def test_every_state_is_readable_and_fits_a_narrow_frame(
     await expect(page.locator("#idle")).to_be_visible()
     await look()
     desk.up(caller="sip:a-very-long-name-without-any-break@some.long.host.example")
+    await choose(page)
     await expect(page.locator("#order")).to_be_visible()
     await page.get_by_label("Amount").fill("x")
     await page.get_by_role("button", name="Take card payment").click()
@@ -505,3 +534,122 @@ async def test_the_check_of_contrast_finds_what_is_too_pale(page: Page, site: Si
     await page.goto(site.url)
     await page.evaluate("document.querySelector('h1').style.color = '#bbb'")
     assert [fault.split(":")[0] for fault in await page.evaluate(CONTRAST)] == ["Sign in"]
+
+
+async def test_a_payment_whose_call_has_ended_reaches_its_outcome_on_the_page(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    desk.up()
+    await sign_in(page, site)
+    await choose(page)
+    await to_ready(page, desk)
+    await page.get_by_role("button", name="Charge").click()
+    await expect(page.get_by_role("button", name="Charging…")).to_be_visible()
+    desk.end()
+    await expect(page.locator("#banner-title")).to_have_text("The call has ended")
+    await expect(page.get_by_role("button", name="Charging…")).to_be_visible()
+    # A service that was restarted meanwhile knows the payment, and the call no more.
+    await site.stop()
+    await expect(page.locator("#lost")).to_be_visible()
+    call, desk.feed = desk.calls()[0], Feed()
+    await site.start()
+    await expect(page.locator("#line")).to_have_text("Live")
+    payment = payment_of(call, capture_of(call))
+    finished = {"stage": CaptureStage.FINISHED, "outcome": Approved(reference="ch_7"), "settled_at": call.started_at}
+    desk.note(msgspec.structs.replace(payment, **finished))
+    await expect(page.get_by_role("heading", name="€49.90 paid")).to_be_visible()
+    await page.get_by_role("button", name="Done").click()
+    await expect(page.get_by_role("heading", name="No call right now")).to_be_visible()
+
+
+async def test_the_page_never_selects_a_call_or_jumps_to_another(page: Page, site: Site, desk: FakeDesk) -> None:
+    desk.up("c-1", caller="+49 30 111", callee="201")
+    await sign_in(page, site)
+    await expect(page.locator("#who")).to_have_text("ann")
+    await expect(page.locator("#calls-list button")).to_contain_text("201")
+    await expect(page.locator("#desk")).to_be_hidden()
+    await choose(page)
+    await expect(page.locator("#extension")).to_have_text("201")
+    desk.up("c-2", caller="+49 30 222")
+    await expect(page.locator("#calls-list button")).to_have_count(2)
+    await expect(page.locator("#number")).to_have_text("+49 30 111")
+    desk.end("c-1")
+    await expect(page.locator("#desk")).to_be_hidden()
+    await expect(page.get_by_role("heading", name="Which call is yours?")).to_be_visible()
+
+
+async def test_a_colleagues_payment_is_driven_only_after_a_confirmed_take_over(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    desk.up()
+    order = Order(transaction_id="INV-9", amount=4990, currency="EUR")
+    await desk.start_capture("c-1", order, "ben")
+    desk.masked()
+    desk.key_all()
+    await sign_in(page, site)
+    await expect(page.locator("#calls-list button")).to_contain_text("payment of ben")
+    await choose(page)
+    await expect(page.locator("#owner")).to_have_text("Payment started by ben.")
+    for name in ("Charge €49.90", "Cancel payment", "Ask again: card number"):
+        await expect(page.get_by_role("button", name=name)).to_be_disabled()
+    await page.get_by_role("button", name="Take over from ben").click()
+    assert ("take over", "c-1", "ann") not in desk.asked
+    await page.get_by_role("button", name="Yes, take over: ben can then no longer drive it").click()
+    await expect(page.locator("#owner")).to_have_text("Payment started by ben. Taken over by you.")
+    assert ("take over", "c-1", "ann") in desk.asked
+    await page.get_by_role("button", name="Charge €49.90").click()
+    await expect(page.get_by_role("button", name="Charging…")).to_be_visible()
+    assert desk.asked[-1] == ("submit", "c-1")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "title"),
+    [(Approved(reference="ch_1"), "Charged already"), (Unknown(reason="timeout"), "Perhaps charged already")],
+    ids=["approved", "unknown"],
+)
+async def test_an_order_that_was_charged_is_charged_again_only_by_a_second_button(
+    page: Page, site: Site, desk: FakeDesk, outcome: Outcome, title: str
+) -> None:
+    desk.up()
+    await sign_in(page, site)
+    await choose(page)
+    await to_ready(page, desk)
+    await page.get_by_role("button", name="Charge").click()
+    await expect(page.get_by_role("button", name="Charging…")).to_be_visible()
+    desk.finish(outcome)
+    await page.get_by_role("button", name="Done").click()
+    await page.get_by_label("Amount").fill("49.90")
+    await page.get_by_label("Payment reference").fill("INV-2041")
+    await page.get_by_role("button", name="Take card payment").click()
+    await expect(page.get_by_role("heading", name=title)).to_be_visible()
+    await expect(page.locator("#repeat-facts")).to_contain_text("INV-2041")
+    assert [each[0] for each in desk.asked] == ["start", "submit"]
+    await page.get_by_role("button", name="Leave it").click()
+    await expect(page.locator("#repeat")).to_be_hidden()
+    await page.get_by_role("button", name="Take card payment").click()
+    await page.get_by_role("button", name="Charge it again: the customer pays once more").click()
+    await expect(page.locator("#banner-title")).to_have_text("Securing the line")
+    assert [each[0] for each in desk.asked] == ["start", "submit", "start"]
+
+
+async def test_calls_and_the_feed_keep_nobody_signed_in_nor_does_a_reload(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    site.idle_time = 60.0
+    await site.stop()
+    await site.start()
+    await page.clock.install()
+    desk.up()
+    await sign_in(page, site)
+    await choose(page)
+    await page.clock.fast_forward(40_000)
+    desk.up("c-2", caller="+49 30 222")
+    await expect(page.locator("#calls-list button")).to_have_count(2)
+    await page.locator("#number").click()  # the agent's own action counts
+    await page.clock.fast_forward(40_000)
+    await expect(page.locator("#who")).to_have_text("ann")
+    desk.end("c-2")
+    await page.clock.fast_forward(21_000)
+    await expect(page.locator("#token-error")).to_contain_text("You were away for too long")
+    await page.reload()
+    await expect(page.get_by_label("Access token")).to_be_visible()

@@ -13,12 +13,14 @@ export const token = {
   },
 };
 
-/** An answer that is no success: `status` (0 where there was none), `message` for the agent, `errors` by field. */
+/** An answer that is no success: `status` (0 where there was none), `message` for the agent, `errors` by field, `payments`
+ *  that charged the order already. */
 export class Problem extends Error {
-  constructor(status, detail, errors = []) {
+  constructor(status, detail, errors = [], payments = []) {
     super(detail);
     this.status = status;
     this.errors = errors;
+    this.payments = payments;
   }
 }
 
@@ -34,7 +36,7 @@ export async function open(path, { method = "GET", body, signal } = {}) {
   }
   if (answer.ok) return answer;
   const problem = await answer.json().catch(() => ({}));
-  throw new Problem(answer.status, problem.detail ?? `The service answered ${answer.status}.`, problem.errors ?? []);
+  throw new Problem(answer.status, problem.detail ?? `The service answered ${answer.status}.`, problem.errors ?? [], problem.payments ?? []);
 }
 
 /** Call `path`; returns the answer's JSON. Throws Problem. */

@@ -8,9 +8,9 @@ import { follow } from "./feed.js";
 import { buildOrder, clearErrors, echo, fill, money, readOrder, refill, showErrors } from "./order.js";
 import { $, announce, icon, make, write } from "./page.js";
 import { buildFields, showCapture, showResult } from "./panels.js";
-import { banner, customer, isFinal, news, protection, say, unfit } from "./words.js";
+import { AWAY, banner, customer, extension, isFinal, news, owner, protection, repeated, say, unfit } from "./words.js";
 
-const IDLE = 15 * 60_000; // PCI DSS 8.2.8: who is away that long must sign in again
+const TOUCHED = "tonewall-touched";
 const EXPIRED = "Your token is no longer valid. Sign in again.";
 
 const calls = new Calls();
@@ -19,7 +19,11 @@ let live = false;
 let busy = false;
 let fit = true; // a card could be charged
 let offset = 0; // the server's clock minus ours, ms
-let touched = Date.now();
+let touched = lastTouch();
+let me = { agent: "", idle_time: 900 }; // PCI DSS 8.2.8: who is away that long must sign in again
+let takingOver = ""; // the payment whose take-over waits for a second press
+let blank = {}; // what an empty order form holds
+let again = null; // how the order that was charged already is asked for once more
 let shown = { panel: "", key: "" };
 let moveFocus = false; // the agent pressed something: the focus goes on to the panel that it leads to
 
@@ -29,6 +33,9 @@ function signOut(message = "") {
   stop?.();
   stop = null;
   live = busy = false;
+  takingOver = "";
+  showRepeat(null);
+  write($("who"), "");
   shown = { panel: "", key: "" };
   calls.clear();
   token.set(null);
@@ -47,10 +54,14 @@ function signOut(message = "") {
 async function signIn(given) {
   if (given) token.set(given);
   try {
+    if (!given && away()) return signOut(AWAY);
     buildOrder(await ask("/v1/currencies"));
+    me = await ask("/v1/me");
+    if (!given && away()) return signOut(AWAY);
     const about = await ask("/v1/demo");
     buildDemo(about, () => calls.current?.id ?? "", trouble);
-    if (about.demo) fill({ amount: "49.90", transaction_id: "DEMO-1" });
+    blank = about.demo ? { amount: "49.90", transaction_id: "DEMO-1" } : {};
+    fill(blank);
   } catch (problem) {
     if (problem.status === 401) return signOut("This token is not valid.");
     if (given) return signOut(problem.message);
@@ -60,11 +71,13 @@ async function signIn(given) {
   }
   $("sign-in").hidden = true;
   $("sign-out").hidden = false;
-  touched = Date.now();
+  write($("who"), me.agent);
+  if (given) touch();
   line("off", "Connecting");
   stop = follow({
     calls(ids) {
       calls.only(ids);
+      for (const id of calls.unseen) ask(`/v1/payments/${encodeURIComponent(id)}`).then(paid).catch(() => {});
       setTimeout(() => { calls.settle(); show(); }, 2000);
     },
     call(view) {
@@ -72,6 +85,7 @@ async function signIn(given) {
       if (view.id === calls.current?.id) announce(news(before, view));
       show();
     },
+    payment: paid,
     state(now) {
       lost(now === "lost");
       show();
@@ -83,6 +97,10 @@ async function signIn(given) {
     refused: () => signOut(EXPIRED),
     clock(ms) { offset = ms; },
   });
+}
+
+function paid(payment) {
+  if (calls.pay(payment)) show();
 }
 
 function lost(yes) {
@@ -130,17 +148,18 @@ function show() {
 function showPanel(call, capture, amount, approved) {
   const panel = capture ? (isFinal(capture) ? "result" : "capture") : call.state === "up" ? "order" : "";
   const key = `${call.id} ${panel} ${capture?.id ?? ""}`;
-  const able = live && !busy;
+  const theirs = showOwner(capture, call);
+  const able = live && !busy && !theirs;
   const focused = document.activeElement;
   for (const id of ["order", "capture", "result"]) $(id).hidden = id !== panel;
-  $("take").disabled = !able || !fit;
+  $("take").disabled = !(live && !busy) || !fit;
   if (panel === "capture") showCapture(capture, amount, able);
   if (panel === "result") {
     const words = showResult(capture, amount, approved);
-    $("again").hidden ||= call.state !== "up";
+    $("again").hidden ||= call.state !== "up" || theirs;
     if (shown.key !== key) announce(`${words.title}. ${words.text}`);
   }
-  if (shown.key !== key) trouble("");
+  if (shown.key !== key) { trouble(""); showRepeat(null); }
   // The focus moves only on from what has gone, or after the agent's own key press; never out of another frame or window.
   const orphan = focused && focused !== document.body && focused.closest("[hidden]");
   if (shown.panel !== panel && panel && document.hasFocus() && (moveFocus || orphan)) {
@@ -150,9 +169,24 @@ function showPanel(call, capture, amount, approved) {
   shown = { panel, key };
 }
 
+/** Whose payment it is; whether it is another agent's. */
+function showOwner(capture, call) {
+  const theirs = Boolean(capture) && capture.agent !== "" && capture.agent !== me.agent;
+  const words = capture ? owner(capture, me.agent) : "";
+  $("owner").hidden = !words;
+  write($("owner"), words);
+  const open = theirs && call.state === "up" && (!isFinal(capture) || call.masked);
+  if (!open || takingOver !== capture.id) takingOver = "";
+  $("take-over").hidden = !open;
+  $("take-over").disabled = !(live && !busy);
+  if (open) write($("take-over"), takingOver ? `Yes, take over: ${capture.agent} can then no longer drive it` : `Take over from ${capture.agent}`);
+  return theirs;
+}
+
 function showCall(call, capture, amount, approved) {
   write($("direction"), call.direction === "outbound" ? "Call to" : "Call from");
   write($("number"), customer(call));
+  write($("extension"), extension(call));
   const words = banner(call, capture);
   $("banner").dataset.tone = words.tone;
   icon("banner-icon", words.icon);
@@ -161,7 +195,7 @@ function showCall(call, capture, amount, approved) {
   const still = protection(call);
   $("protection").hidden = !still;
   write($("protection-text"), still?.text ?? "");
-  $("release").disabled = !(still?.able && live && !busy);
+  $("release").disabled = !(still?.able && live && !busy && (!capture || capture.agent === "" || capture.agent === me.agent));
   const speech = say(call, capture, amount, approved);
   $("say").hidden = !speech;
   write($("say-text"), speech ? `“${speech.text}”` : "");
@@ -172,11 +206,11 @@ function showCall(call, capture, amount, approved) {
 }
 
 function showCalls(current) {
-  $("calls").hidden = calls.size < 2;
+  $("calls").hidden = calls.size === 0 || (calls.size === 1 && Boolean(current));
   write($("calls-title"), current ? "Calls" : "Which call is yours?");
   const rows = calls.all.map((view) => {
     const running = view.capture && !isFinal(view.capture);
-    return [view.id, view === current, customer(view), running ? "payment running" : view.state];
+    return [view.id, view === current, customer(view), `${extension(view)} · ${running ? `payment of ${view.capture.agent || "an agent"}` : view.state}`];
   });
   const drawn = JSON.stringify(rows);
   if ($("calls-list").dataset.drawn === drawn) return;
@@ -184,7 +218,7 @@ function showCalls(current) {
   const focused = document.activeElement?.dataset.call;
   $("calls-list").replaceChildren(...rows.map(([id, pressed, text, about]) => {
     const button = make("button", { type: "button", "data-call": id, "aria-pressed": String(pressed), text }, make("small", { text: about }));
-    button.addEventListener("click", () => { calls.choose(id); fill(); show(); });
+    button.addEventListener("click", () => { calls.choose(id); fill(blank); showRepeat(null); show(); });
     return make("li", {}, button);
   }));
   if (focused) document.querySelector(`[data-call="${CSS.escape(focused)}"]`)?.focus();
@@ -197,7 +231,32 @@ function tick() {
     const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60].slice(seconds < 3600 ? 1 : 0);
     write($("timer"), parts.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":"));
   }
-  if (stop && calls.size === 0 && Date.now() - touched > IDLE) signOut("You were away for 15 minutes. Sign in again.");
+  if (stop && away()) signOut(AWAY);
+}
+
+// What the agent does counts; what the feed brings does not. A reload is no action either.
+function away() { return Date.now() - touched > me.idle_time * 1000; }
+
+function touch() {
+  if (stop && away()) return signOut(AWAY);
+  touched = Date.now();
+  try { sessionStorage.setItem(TOUCHED, String(touched)); } catch { /* this page knows it */ }
+}
+
+function lastTouch() {
+  try { return Number(sessionStorage.getItem(TOUCHED)) || Date.now(); } catch { return Date.now(); }
+}
+
+/** The order was charged already, or may have been: by what, and how to ask for it once more. */
+function showRepeat(words, ask) {
+  again = words ? ask : null;
+  $("repeat").hidden = !words;
+  write($("repeat-title"), words?.title ?? "");
+  write($("repeat-text"), words?.text ?? "");
+  const facts = (words?.facts ?? []).filter(([, value]) => value);
+  $("repeat-facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { text: value })]));
+  $("repeat-order").hidden = !words?.again;
+  write($("repeat-order"), words?.again ?? "");
 }
 
 function trouble(text) {
@@ -213,6 +272,7 @@ async function act(path, options, part = "capture") {
   const from = document.activeElement;
   busy = moveFocus = true;
   trouble("");
+  showRepeat(null);
   show();
   let fault = null;
   try {
@@ -226,6 +286,11 @@ async function act(path, options, part = "capture") {
   show();
   if (!moveFocus && document.activeElement === document.body) (from.disabled ? $(`${shown.panel || "order"}-title`) : from).focus();
   if (fault?.status === 401) signOut(EXPIRED);
+  else if (fault?.payments.length) {
+    const body = { ...options?.body, allow_repeat: true };
+    showRepeat(repeated(fault, money(fault.payments[0].order)), () => act(path, { ...options, body }, part));
+    $("repeat-title").focus();
+  }
   else if (fault && (showErrors(fault.errors).length || !fault.errors.length)) trouble(fault.message);
 }
 
@@ -255,9 +320,18 @@ $("charge").addEventListener("click", () => act("/submit"));
 $("cancel").addEventListener("click", () => act("", { method: "DELETE" }));
 $("release").addEventListener("click", () => act("/release", {}, "mask"));
 $("again").addEventListener("click", () => next(calls.current.capture.order));
+$("repeat-order").addEventListener("click", () => again?.());
+$("repeat-leave").addEventListener("click", () => showRepeat(null));
+$("take-over").addEventListener("click", () => {
+  const capture = calls.current?.capture;
+  if (!capture) return;
+  if (takingOver === capture.id) { takingOver = ""; act("/take-over"); return; }
+  takingOver = capture.id;
+  show();
+});
 $("done").addEventListener("click", () => next(null));
 buildFields((field) => act("/reset", { body: { field } }));
-for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => { touched = Date.now(); }, { passive: true });
+for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, touch, { passive: true });
 setInterval(tick, 1000);
 
 token.get() ? signIn() : signOut();

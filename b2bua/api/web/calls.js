@@ -1,6 +1,6 @@
 // The calls that this page knows, and which of them the agent is in.
 //
-// Rule 1: one call is chosen by itself; among several the agent chooses, for a wrong guess could charge the wrong customer.
+// Rule 1: the agent chooses the call, also where there is one: a wrong guess could charge the wrong customer.
 // Rule 2: `capture.seen` is the last stage before the end that was seen without a gap. Without it nobody may say that
 //         nothing was charged, unless the service says so.
 
@@ -21,7 +21,6 @@ export class Calls {
   /** The call that the agent is in, or undefined. */
   get current() {
     if (!this.#views.has(this.#chosen)) this.#chosen = null;
-    if (this.#chosen === null && this.complete && this.#views.size === 1) this.#chosen = this.#views.keys().next().value;
     return this.#views.get(this.#chosen);
   }
 
@@ -44,6 +43,21 @@ export class Calls {
     return before;
   }
 
+  /** A payment has gone on; its call may be gone. Returns the view of that call, if this changed it. */
+  pay(payment) {
+    const view = this.#views.get(payment.call);
+    const capture = view?.capture;
+    if (capture?.id !== payment.id || view.state !== "ended" || (isFinal(capture) && !capture.lost)) return undefined;
+    const { stage, outcome, reason, brand, last_four } = payment;
+    Object.assign(capture, { stage, outcome, reason, brand: brand ?? capture.brand, last_four: last_four ?? capture.last_four });
+    if (isFinal(payment)) capture.lost = false;
+    this.#forget(view);
+    return view;
+  }
+
+  /** Payments whose end was not seen, since the connection was lost when their calls ended. */
+  get unseen() { return this.all.filter(({ capture }) => capture?.lost).map(({ capture }) => capture.id); }
+
   /** The connection is lost: what happens from now on is not seen. */
   lost() {
     for (const { capture } of this.all) {
@@ -58,6 +72,7 @@ export class Calls {
       if (ids.includes(view.id)) continue;
       const capture = view.capture;
       if (capture && !isFinal(capture)) {
+        capture.lost = true;
         capture.stage = "aborted";
         capture.reason = "The call ended while the connection was lost";
       }

@@ -31,7 +31,7 @@ export function parser(onEvent) {
 
 /**
  * Follow the feed until the returned function is called.
- * `on.calls(ids)`: what there is, after each (re)connection; `on.call(view)`; `on.state("live" | "lost")`;
+ * `on.calls(ids)`: what there is, after each (re)connection; `on.call(view)`; `on.payment(view)`; `on.state("live" | "lost")`;
  * `on.service(faults)`: what is wrong with the service, none where it is well;
  * `on.refused()`: the token is not valid (any more); `on.clock(ms)`: how far this machine's clock is behind the server's.
  */
@@ -53,6 +53,7 @@ export function follow(on) {
         if (stopped) return;
         if (name === "calls") { wait = 0; on.service([]); on.calls(JSON.parse(data).ids); on.state("live"); }
         if (name === "call") on.call(JSON.parse(data));
+        if (name === "payment") on.payment(JSON.parse(data));
         if (name === "service") on.service(JSON.parse(data).faults);
       });
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();

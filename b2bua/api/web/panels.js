@@ -29,6 +29,8 @@ export function showCapture(capture, amount, able) {
     const { row, state, again } = rows.get(field);
     const now = capture.stage === "collecting" && capture.field === field;
     row.dataset.now = now ? "yes" : "no";
+    row.dataset.reason = progress.reason ?? "";
+    row.dataset.rejected = now && progress.rejected > 0 && progress.count === 0 ? "yes" : "no";
     row.dataset.done = progress.complete ? "yes" : "no";
     now ? row.setAttribute("aria-current", "step") : row.removeAttribute("aria-current");
     const words = fieldState(progress, capture);

@@ -115,23 +115,38 @@ export function fieldState(progress, capture) {
 
 // What a fault on the way to the provider means for people; the word itself stays beside it, for whoever mends it.
 const FAULTS = {
+  adapter_failed: "the provider's adapter made an error",
   already_sent: "this payment was sent once before",
+  amount_differs: "the provider approved another amount than was asked for",
   answer_not_understood: "the provider's answer could not be understood",
+  answer_too_large: "the provider's answer was too large to be read",
   bad_card: "the card's data was not complete",
+  bad_idempotency_key: "the payment's key was not allowed, so nothing was sent",
   certificate_not_trusted: "the provider could not prove who it is, so nothing was sent",
   connection_lost: "the connection was lost while the provider was at work",
-  journal_failed: "the payment could not be noted down, so nothing was sent",
-  amount_differs: "the provider approved another amount than was asked for",
   currency_differs: "the provider approved another currency than was asked for",
+  host_not_found: "the provider's address was not found, so nothing was sent",
+  journal_failed: "the payment could not be noted down, so nothing was sent",
+  journal_too_young: "the payment journal is newer than this payment, and cannot say whether it was sent",
+  key_of_another_charge: "the payment's key belongs to another payment, so nothing was sent",
+  no_answer_in_time: "the provider did not answer in time",
+  no_connection: "the provider could not be reached, so nothing was sent",
+  no_connection_in_time: "the provider could not be reached in time, so nothing was sent",
   no_such_charge: "the provider confirmed that it knows of no such payment",
   not_reachable: "the provider could not be reached",
+  not_sent: "the card was not sent",
+  outcome_not_found: "nobody could tell what became of the payment",
+  outcome_not_recorded: "the payment process ended before it could note the outcome",
+  payer_failed: "the payment process made an error",
   payer_gone: "the payment process ended",
   payer_silent: "the payment process did not answer",
   timeout: "the provider did not answer in time",
+  tls_failed: "no protected connection to the provider could be made, so nothing was sent",
 };
 
 function said(reason) {
-  return FAULTS[reason] ? `${sentence(FAULTS[reason])} (${reason})` : reason;
+  const fault = FAULTS[reason] ?? (/^http_\d+$/.test(reason) ? `the provider answered with the error ${reason.slice(5)}` : "");
+  return fault ? `${sentence(fault)} (${reason})` : reason;
 }
 
 /** The panel at the end: what came of it, and whether it may be tried again. `approved`: as in `say`. */
@@ -187,6 +202,36 @@ function sentence(text) {
 export function unfit(faults) {
   const fault = faults.find((one) => one.stops === "calls" || one.stops === "payments");
   return fault ? { title: "Do not take a card now.", text: `${fault.says} Tell your administrator.` } : null;
+}
+
+export const AWAY = "You were away for too long. Sign in again.";
+
+/** Whose call it is: the agent's side of it. */
+export const extension = (call) => (call.direction === "outbound" ? call.caller : call.callee) || "unknown extension";
+
+/** Who started a payment, and who drives it now, for the agent `me`. */
+export function owner(capture, me) {
+  const name = (agent) => (agent === me ? "you" : agent);
+  if (!capture.started_by) return "";
+  const now = capture.agent === capture.started_by ? "" : ` Taken over by ${name(capture.agent)}.`;
+  return `Payment started by ${name(capture.started_by)}.${now}`;
+}
+
+/** The order was charged already, or may have been. `amount`: of the newest of the payments. */
+export function repeated(problem, amount) {
+  const newest = problem.payments[0];
+  const outcome = newest.outcome?.type ?? "charging";
+  const what = { approved: "approved", partially_approved: "approved in part", unknown: "not known", charging: "being charged" }[outcome] ?? outcome;
+  return {
+    title: outcome === "unknown" ? "Perhaps charged already" : outcome === "charging" ? "Being charged now" : "Charged already",
+    text: problem.message,
+    facts: [
+      ["Your reference", newest.order.transaction_id], ["Amount", amount], ["Outcome", what],
+      ["When", newest.submitted_at ? new Date(newest.submitted_at).toLocaleString() : ""], ["By", newest.started_by],
+      ["Provider's reference", newest.outcome?.reference],
+    ],
+    again: outcome === "charging" ? "" : "Charge it again: the customer pays once more",
+  };
 }
 
 /** The customer of a call: the carrier's side of it. */
