@@ -66,6 +66,7 @@ class Stack:
     provider_arguments: list[str] = field(default_factory=list)
     provider_module: str = "provider_adapters.local_provider"
     environment: dict[str, str] = field(default_factory=dict)  # more variables for `tonewall run`
+    user: int | None = None  # whose processes they are, where not ours; the directory has to be theirs
     sip_port: int = 0
     api_url: str = ""
     provider: dict[str, str] = field(default_factory=dict)
@@ -114,7 +115,7 @@ class Stack:
         with out.open("wb") as stdout, (self.directory / "provider.log").open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", self.provider_module, "--directory", str(self.directory / "provider"),
-                *self.provider_arguments, stdout=stdout, stderr=stderr,
+                *self.provider_arguments, stdout=stdout, stderr=stderr, user=self.user, group=self.user,
             )  # fmt: skip
         self._processes.append(process)
         line = await until(lambda: out.read_text().partition("\n")[1] and out.read_text(), "the provider's address")
@@ -126,7 +127,7 @@ class Stack:
         with self.log.open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "b2bua.cli", "run", "-c", str(self.conf), stdout=stderr, stderr=stderr,
-                env={**os.environ, **self.environment},
+                env={**os.environ, **self.environment}, user=self.user, group=self.user,
             )  # fmt: skip
         self._processes.append(process)
         await self.await_ready()

@@ -7,8 +7,12 @@ import contextlib
 import re
 import socket
 import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
 
-from tests.wire.sip_peer import Heard, SipPeer
+from tests.stack import free_port
+from tests.wire import certificates
+from tests.wire.sip_peer import HOST, Heard, SipPeer
 
 
 class StreamPeer(SipPeer):
@@ -85,6 +89,36 @@ class StreamPeer(SipPeer):
         self.counts[message.text] = self.counts.get(message.text, 0) + 1
         self.heard.append(message)
         self.unread.append(message)
+
+
+class StreamCarrier(StreamPeer):
+    """A carrier that connects to a whole Tonewall. `general`, `keys`: its lines of `[general]` and `[carrier]`."""
+
+    def __init__(self, transport: str, folder: Path) -> None:
+        super().__init__(HOST, transport == "tls")
+        self._listening = free_port(socket.SOCK_STREAM)
+        self._context: ssl.SSLContext | None = None
+        self.general = {"listen": f"udp:{HOST}:0, {transport}:{HOST}:{self._listening}"}
+        self.keys = {"transport": transport}
+        if transport == "tls":
+            authority = certificates.Authority(folder)
+            self._context = certificates.client(authority.file)
+            self.general |= dict(zip(("tls_certificate", "tls_key"), authority.issue(HOST), strict=True))
+            self.keys["tls_ca"] = authority.file
+
+    async def join(self) -> None:
+        await self.connect(self._context, self._listening)
+
+
+@contextlib.asynccontextmanager
+async def stream_carrier(transport: str, folder: Path) -> AsyncIterator[StreamCarrier]:
+    """Not yet connected; its connection ends with the block. `folder`: for certificates."""
+    carrier = StreamCarrier(transport, folder)
+    try:
+        yield carrier
+    finally:
+        await carrier.stop()
+        carrier.close()
 
 
 def free_pair(host: str) -> int:

@@ -22,6 +22,7 @@ import pytest
 from b2bua.api import pages
 from tests.canary import CANARY, Finding, TextFinding, find_in_text, scan_process
 from tests.complaints import expect_error
+from tests.single_keys import find_orders
 from tests.stack import until
 from tests.wire.conftest import Peers
 from tests.wire.line import Feed, Line, line
@@ -73,6 +74,14 @@ class Witness:
             for pid in running[kind]:
                 found += await asyncio.to_thread(scan_process, pid)
         return found
+
+    async def orders(self) -> dict[str, list[str]]:
+        """By what the card can be put together out of its single keys, of each kind of process where it can."""
+        found: dict[str, list[str]] = {}
+        for kind, pids in self.line.stack.pids().items():
+            for pid in pids:
+                found[kind] = found.get(kind, []) + (await asyncio.to_thread(find_orders, pid))[0]
+        return {kind: orders for kind, orders in found.items() if orders}
 
 
 @contextlib.asynccontextmanager
@@ -178,6 +187,8 @@ async def test_nothing_of_the_card_is_left_however_the_payment_ends(
         await witness.line.hang_up()
         await settled(witness, payers, len(await witness.line.stack.charges()))
         assert await witness.memory() == []
+        if way in (approved, hung_up_while_keying):
+            assert await witness.orders() == {}
     assert witness.texts() == []
 
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.canary import CANARY, find_in_text, scan_process
 from tests.single_keys import find_orders
-from tests.stack import until
+from tests.stack import Stack, running, until
 from tests.wire.paying import charged, digits_sha256
+from tests.wire.stream_peer import StreamCarrier, stream_carrier
 from tests.wire.test_transfer import Scene, events, scene
+from tonewall.process import lock_limit
 
 RELAY = "application/dtmf-relay"
+NOBODY = 65_534
 
 
 async def pressed(at: Scene, key: str, cseq: int, content_type: str = RELAY) -> None:
@@ -25,11 +32,23 @@ async def pressed(at: Scene, key: str, cseq: int, content_type: str = RELAY) -> 
     assert (await at.carrier.hear("200")).one("CSeq") == f"{cseq} INFO"
 
 
-@pytest.mark.parametrize("content_type", [RELAY, "application/dtmf"])
+@contextlib.asynccontextmanager
+async def carrier_over(transport: str, folder: Path) -> AsyncIterator[StreamCarrier | None]:
+    """None for UDP, which is the scene's own."""
+    if transport == "udp":
+        yield None
+    else:
+        async with stream_carrier(transport, folder) as carrier:
+            yield carrier
+
+
+@pytest.mark.parametrize(
+    ("transport", "content_type"), [("udp", RELAY), ("udp", "application/dtmf"), ("tcp", RELAY), ("tls", RELAY)]
+)
 async def test_a_card_is_keyed_by_info_and_the_events_of_the_same_presses_do_not_count(
-    tmp_path: Path, content_type: str
+    tmp_path: Path, transport: str, content_type: str
 ) -> None:
-    async with scene(tmp_path, info_digits="yes") as at:
+    async with carrier_over(transport, tmp_path) as over, scene(tmp_path, info_digits="yes", over=over) as at:
         await at.stack.start_capture(at.call_id)
         for cseq, key in enumerate(CANARY.keys, 2):
             await at.customer.play(at.customer.press(key)[:2])
@@ -69,6 +88,36 @@ async def nothing_in_order(at: Scene) -> None:
     (signalling,) = at.stack.pids()["b2bua"]
     limits = await asyncio.to_thread(Path(f"/proc/{signalling}/limits").read_text)
     assert re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE)
+    status = await asyncio.to_thread(Path(f"/proc/{signalling}/status").read_text)
+    locked = re.search(r"^VmLck:\s+(\d+) kB", status, re.MULTILINE)
+    assert locked is not None
+    assert int(locked[1]) > 0 or lock_limit() is not None
+
+
+@pytest.mark.parametrize("info_digits", ["yes", "no"])
+async def test_where_keys_pass_through_b2bua_no_program_of_the_same_user_may_read_its_memory(info_digits: str) -> None:
+    user = NOBODY if os.geteuid() == 0 else os.geteuid()  # what is root's may be read by root whatever it is
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="tonewall-") as folder:
+        os.chown(folder, user, -1)
+        extra = {"carrier": {"info_digits": info_digits}}
+        async with running(Stack(Path(folder), 5060, 5062, pairs=2, extra=extra, user=user)) as stack:
+            pids = stack.pids()
+            assert {kind: _readable(kind_pids, user) for kind, kind_pids in pids.items()} == {
+                "supervisor": {True}, "b2bua": {info_digits == "no"},
+                "media": {False}, "payer": {False}, "decoder": {False},
+            }  # fmt: skip
+
+
+def _readable(pids: list[int], user: int) -> set[bool]:
+    """Whether a program of that user may read the memory of each of the processes; and whose the kernel says that it is."""
+    found = set()
+    for pid in pids:
+        command = ["cat", f"/proc/{pid}/environ"]
+        reading = subprocess.run(command, user=user, group=user, capture_output=True, check=False)
+        readable = reading.returncode == 0 and len(reading.stdout) > 0
+        assert Path(f"/proc/{pid}/mem").stat().st_uid == (user if readable else 0)
+        found.add(readable)
+    return found
 
 
 async def test_an_info_that_is_repeated_counts_once_and_one_that_is_no_key_ends_nothing(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tests.stack import Stack, running, until
 from tests.wire.handmade import EVENT_TYPE, Customer, MediaPair, offer, trunk
 from tests.wire.paying import charged, digits_sha256, without_complaint
 from tests.wire.sip_peer import HOST, Call, Heard, SipPeer
+from tests.wire.stream_peer import StreamCarrier
 
 
 @dataclass
@@ -88,18 +89,25 @@ async def scene(
     *,
     pbx_keys: dict[str, str] | None = None,
     complaints: bool = True,
+    over: StreamCarrier | None = None,
     **carrier_keys: str,
 ) -> AsyncIterator[Scene]:
     """`describe`: the session that both ends want; `media`, `general`, `pbx_keys` and
     `carrier_keys`: more of the sections of those names.
-    `complaints`: an error in the log is a fault."""
+    `complaints`: an error in the log is a fault. `over`: the carrier, where it is not to be one by UDP."""
     extra = {"carrier": carrier_keys, "pbx": pbx_keys or {}, "media": media or {}, "general": general or {}}
-    with contextlib.ExitStack() as stack_of, trunk() as carrier, trunk() as pbx:
+    if over is not None:
+        extra["carrier"] |= over.keys
+        extra["general"] |= over.general
+    with contextlib.ExitStack() as stack_of, trunk() as pbx:
+        carrier: SipPeer = over or stack_of.enter_context(trunk())
         async with (
             running(Stack(folder, carrier.port, pbx.port, pairs=20, extra=extra)) as stack,
             without_complaint(stack) if complaints else contextlib.nullcontext(),
         ):
             carrier.engine = pbx.engine = (HOST, stack.sip_port)
+            if over is not None:
+                await over.join()
             customer, old, new = Customer(carrier), MediaPair(), MediaPair()
             for pair in (customer.media, old, new):
                 await pair.open()
