@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import msgspec
+
 from b2bua.api.feed import Feed
 from b2bua.call.cdr import CallRecord
 from b2bua.call.command import CallCommand, GiveBack, Record, Seat, Show, ToBorrower, ToJoining, ToLeg, ToMedia
 from b2bua.call.leg import HangUpLeg, InviteLeg, LegCommand, LegEvent, LegFailed, LegHungUp, LegId, RejectLeg
 from b2bua.call.limits import Limiter
-from b2bua.call.view import CaptureStage
+from b2bua.call.view import CallState, CaptureStage
 from b2bua.ladder.book import Ladders
 from b2bua.ladder.words import What
 from b2bua.line import Line
@@ -55,6 +57,8 @@ class Execution:
 
     def step(self, line: Line, happen: Callable[[float], list[CallCommand]]) -> None:
         """Let something happen to a call, now, and carry out what it asks for; where that fails, the call ends."""
+        if self._lines.get(line.call.id) is not line:
+            return  # it was forgotten while this waited for its turn
         try:
             self._perform(line, happen(self._clock()))
         except Exception as error:
@@ -160,13 +164,19 @@ class Execution:
         self._abandon(line)
 
     def _abandon(self, line: Line) -> None:
-        """A bug of ours: end this call's legs; its mask, if any, stays on until media closes the session."""
+        """A bug of ours: end this call's legs and show it no more; its mask, if any, stays on until media closes the session."""
         for leg in line.all_legs():
             self.to_engine(leg, HangUpLeg("internal error"))
         if self._media is not None:
             self._media.send(CloseSession(session=line.call.bridge.session))
+        line.call.payment.call_ended()
         self.record_unfinished(line)
         self._forget(line)
+        view = msgspec.structs.replace(line.call.view(), state=CallState.ENDED)
+        self._payments.observe(view)
+        charging = view.capture is not None and view.capture.stage is CaptureStage.CHARGING
+        # Of a charge under way followers hear as of a payment: nothing more comes of this call.
+        self._feed.publish(msgspec.structs.replace(view, capture=None) if charging else view)
 
     def record_unfinished(self, line: Line) -> None:
         """Record a call that is forgotten before it is over; where it is being charged, once that is final."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -107,7 +107,7 @@ class Payments:
         """Take in the payment that has begun in a call. Raises NotWell where it cannot be written."""
         capture = call.capture
         assert capture is not None
-        ids = tuple(each.id for each in repeats)
+        ids = _known(repeats)
         view = msgspec.structs.replace(self._view(call, capture), repeats=ids)
         self._open[view.id] = _Open(view, allowed=ids)
         self._publish(view)
@@ -129,7 +129,9 @@ class Payments:
         found = self._open[payment_id]
         if allow_repeat:
             charged = await self.charged(found.view.order.transaction_id)
-            found.allowed = tuple({*found.allowed, *(each.id for each in charged if each.outcome is not None)})
+            found.allowed = tuple({*found.allowed, *_known(charged)})
+            if found.view.stage in FINAL:  # meanwhile
+                raise NotNow("The payment is over.")
         now = self._clock()
         view = msgspec.structs.replace(
             found.view, stage=CaptureStage.CHARGING, submitted_at=_moment(now), repeats=found.allowed
@@ -261,6 +263,8 @@ class Payments:
         before, after = found.view, msgspec.structs.replace(found.view, **changes)
         if before.settled_at is not None or after == before:
             return
+        if before.stage is CaptureStage.CHARGING and after.stage not in (CaptureStage.CHARGING, CaptureStage.FINISHED):
+            after = msgspec.structs.replace(after, submitted_at=None)  # media had refused it: nothing was sent
         if after.stage in FINAL:
             after = msgspec.structs.replace(after, settled_at=self._now())
         found.view = after
@@ -319,6 +323,11 @@ def _shared(capture: CaptureView) -> dict[str, object]:
     """What a payment has of its capture."""
     names = ("stage", "agent", "taken_over_by", "brand", "last_four", "outcome", "reason")
     return {name: getattr(capture, name) for name in names}
+
+
+def _known(charged: Iterable[PaymentView]) -> tuple[str, ...]:
+    """Those whose outcome is known to whoever repeats the order; of one that is being charged it is not."""
+    return tuple(each.id for each in charged if each.outcome is not None)
 
 
 def _charge(view: PaymentView) -> Charge:

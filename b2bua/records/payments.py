@@ -100,10 +100,12 @@ class PaymentTable:
         with self._transaction():
             charged = self._charged(payment.order.transaction_id, (*allowed, payment.id))
             if not charged:
-                self._database.execute(
-                    "UPDATE payments SET stage = ?, view = ?, call_record = ? WHERE id = ?",
+                noted = self._database.execute(
+                    f"UPDATE payments SET stage = ?, view = ?, call_record = ? WHERE id = ? AND stage NOT IN {_FINAL}",  # noqa: S608
                     (payment.stage.value, msgspec.json.encode(payment), msgspec.json.encode(record), payment.id),
                 )
+                if noted.rowcount != 1:
+                    raise sqlite3.IntegrityError("the payment to be submitted is not in the table, or over")
         return charged
 
     def keep_record(self, payment_id: str, record: CallRecord) -> None:
@@ -187,7 +189,8 @@ class PaymentTable:
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._database.execute("COMMIT")
         except BaseException:
-            self._database.execute("ROLLBACK")
+            if self._database.in_transaction:  # on a full disk SQLite may have ended it
+                self._database.execute("ROLLBACK")
             raise
-        self._database.execute("COMMIT")

@@ -10,7 +10,18 @@ import pytest
 
 from b2bua.call import leg
 from b2bua.call.leg import LegId
-from b2bua.call.view import CaptureStage, NoSuchPayment, NotNow, NotWell, NotYours, PaymentView, Repeated
+from b2bua.call.view import (
+    CallState,
+    CallView,
+    CaptureStage,
+    NoSuchCall,
+    NoSuchPayment,
+    NotNow,
+    NotWell,
+    NotYours,
+    PaymentView,
+    Repeated,
+)
 from b2bua.records.payments import PaymentTable
 from media.events import (
     CancelCapture,
@@ -196,6 +207,52 @@ async def test_media_that_refuses_a_submission_leaves_the_payment_uncharged(path
     await exchange.board.start_capture(other, ORDER, "ben")  # nothing was charged
 
 
+async def test_a_payment_that_media_refused_to_submit_was_never_submitted(path: Path) -> None:
+    exchange = exchange_on(path)
+    call_id = await charging(exchange)
+    command = next(each for each in exchange.wire.commands if isinstance(each, SubmitCapture))
+    exchange.board.on_media_answer(command, Refused(serial=0, reason="capture is collecting"))
+    assert (await exchange.board.payment(capture(exchange, call_id))).submitted_at is None
+    await exchange.board.cancel_capture(call_id, "ann")
+    [view] = await exchange.board.payments(None, 1)
+    assert (view.stage, view.submitted_at) == (CaptureStage.CANCELLED, None)
+
+
+async def test_a_call_that_an_error_ended_is_shown_no_more_and_its_payment_is_over(path: Path) -> None:
+    exchange = exchange_on(path)
+    call_id = await ready(exchange)
+    payment = capture(exchange, call_id)
+    permit_error("call failed")
+    follower = exchange.board.follow()
+    exchange.board.on_leg_event(LegId("near-0"), "no event at all")  # type: ignore[arg-type]
+    assert exchange.board.calls() == []
+    view = await exchange.board.payment(payment)
+    assert (view.stage, view.submitted_at) == (CaptureStage.ABORTED, None)
+    exchange.board._feed.close()
+    told = [each async for each in follower]
+    assert [each.state for each in told if isinstance(each, CallView)][-1] is CallState.ENDED
+    assert [each.captures[0].stage for each in exchange.records] == ["aborted"]
+
+
+async def test_a_call_that_an_error_ended_while_it_is_charged_is_shown_no_more_and_gets_its_outcome(path: Path) -> None:
+    exchange = exchange_on(path)
+    call_id = await charging(exchange)
+    payment = capture(exchange, call_id)
+    permit_error("call failed")
+    exchange.board.on_leg_event(LegId("near-0"), "no event at all")  # type: ignore[arg-type]
+    assert exchange.board.calls() == []
+    assert exchange.records == []
+    assert (await exchange.board.payment(payment)).stage is CaptureStage.CHARGING
+    exchange.board.on_media_news(
+        CaptureChanged(
+            session=SessionId(call_id), capture=CaptureId(payment), state=CaptureState.FINISHED,
+            outcome=Approved(reference="r"),
+        )
+    )  # fmt: skip
+    await until(lambda: exchange.records, "the record")
+    assert [each.captures[0].outcome for each in exchange.records] == ["approved"]
+
+
 # --- an order is charged once --------------------------------------------------------------------------------------
 
 
@@ -252,6 +309,35 @@ async def test_of_two_starts_at_once_with_one_order_one_is_submitted(path: Path)
         await exchange.board.submit_capture(late, agent)
     await exchange.board.submit_capture(late, agent, allow_repeat=True)
     assert submitted(exchange) == 2
+
+
+async def test_who_repeats_an_order_while_it_is_charged_is_asked_again_once_it_is(path: Path) -> None:
+    exchange = exchange_on(path)
+    first = await charging(exchange)
+    second = await ready(exchange, "near-1", allow_repeat=True)
+    exchange.tell(first, CaptureState.FINISHED, outcome=Approved(reference="r"))
+    with pytest.raises(Repeated):
+        await exchange.board.submit_capture(second, "ann")
+    assert submitted(exchange) == 1
+    await exchange.board.submit_capture(second, "ann", allow_repeat=True)
+    assert submitted(exchange) == 2
+
+
+@pytest.mark.parametrize("allow_repeat", [False, True])
+async def test_a_payment_whose_call_ends_as_it_is_submitted_stays_over(path: Path, allow_repeat: bool) -> None:
+    exchange = exchange_on(path)
+    await settled(exchange, Approved(reference="r"), "near-0")
+    call_id = await ready(exchange, "near-1", allow_repeat=True)
+    payment = capture(exchange, call_id)
+    submission = asyncio.create_task(exchange.board.submit_capture(call_id, "ann", allow_repeat=allow_repeat))
+    await asyncio.sleep(0)  # it asks the table now
+    exchange.board.on_leg_event(LegId("near-1"), leg.LegHungUp("bye"))
+    with pytest.raises((NotNow, NoSuchCall)):
+        await submission
+    await exchange.board._payments._writing.wait(5)
+    rows = sqlite3.connect(path).execute("SELECT stage FROM payments WHERE id = ?", (payment,)).fetchall()
+    assert rows == [("aborted",)]
+    assert submitted(exchange) == 1
 
 
 async def test_two_submissions_of_one_payment_at_once_are_one(path: Path) -> None:
