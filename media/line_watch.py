@@ -8,12 +8,15 @@ Rule 3: who was heard in a capture may fall silent (silence is not sent by every
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from media.events import AnyNews, Deaf, DeafReason, LineChanged, SessionId, SessionSilent
+from tonewall.log import get_logger
 
+log = get_logger(__name__)
+T = TypeVar("T")
 DEAF_AFTER = 3.0
 LOOK = 0.5  # seconds between two looks
 _MANY = 25  # packets: half a second of audio, and more than a stray one
@@ -116,8 +119,19 @@ class Watch:
 
     def look(self, keying: Iterable[Receives], relayed: Iterable[Receives], now: float) -> list[AnyNews]:
         """`keying`: those in which a card is being keyed. Counting all sessions takes time, so that is done more rarely."""
-        news = self._lines.look([(session.id, session.heard()) for session in keying], now)
+        news = self._lines.look(_looked_at(keying, lambda session: session.heard()), now)
         if self._silence.timeout and now >= self._due:
             self._due = now + max(1.0, self._silence.timeout / 10)
-            news += self._silence.look([(session.id, session.received()) for session in relayed], now)
+            news += self._silence.look(_looked_at(relayed, lambda session: session.received()), now)
         return news
+
+
+def _looked_at(sessions: Iterable[Receives], read: Callable[[Receives], T]) -> list[tuple[SessionId, T]]:
+    """What each says; one that cannot be read keeps no other from being watched."""
+    found = []
+    for session in sessions:
+        try:
+            found.append((session.id, read(session)))
+        except Exception as error:
+            log.error("a line could not be looked at", session=session.id, exc_info=error)
+    return found

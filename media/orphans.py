@@ -1,4 +1,7 @@
-"""Sessions whose b2bua is gone: what is relayed goes on until one of its sides falls silent."""
+"""Sessions whose b2bua is gone: what is relayed goes on until one of its sides falls silent.
+
+Rule 1: a session that cannot be looked at keeps no other from its end, and is looked at again.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,9 @@ from collections.abc import Callable, Iterable
 from media.engine import Session
 from media.events import SessionId, Side
 from media.sessions import RelayedSession
+from tonewall.log import get_logger
+
+log = get_logger(__name__)
 
 
 class Orphans:
@@ -18,7 +24,7 @@ class Orphans:
     def add(self, sessions: Iterable[Session]) -> None:
         """Their b2bua was lost."""
         for session in sessions:
-            self._left.setdefault(session.id, _received(session))
+            self._left.setdefault(session.id, _received(session) or {})
 
     def silent(self, find: Callable[[SessionId], Session | None]) -> list[SessionId]:
         """Of which a leg that spoke has sent nothing since the last look, or neither ever did; they are forgotten."""
@@ -29,6 +35,9 @@ class Orphans:
                 del self._left[session_id]
                 continue
             received = _received(session)
+            if received is None or received.keys() != before.keys():
+                self._left[session_id] = received or before
+                continue
             spoke = [side for side, count in before.items() if count] or list(before)
             if any(received[side] == before[side] for side in spoke):
                 del self._left[session_id]
@@ -38,6 +47,10 @@ class Orphans:
         return quiet
 
 
-def _received(session: Session) -> dict[Side, int]:
-    """Packets of each leg; of all in one where they are not told apart."""
-    return session.received_by_leg() if isinstance(session, RelayedSession) else {Side.CALLER: session.received()}
+def _received(session: Session) -> dict[Side, int] | None:
+    """Packets of each leg; of all in one where they are not told apart. None where the engine does not say."""
+    try:
+        return session.received_by_leg() if isinstance(session, RelayedSession) else {Side.CALLER: session.received()}
+    except Exception as error:
+        log.error("an orphan could not be looked at", session=session.id, exc_info=error)
+        return None

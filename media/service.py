@@ -161,7 +161,10 @@ class MediaService:
             await asyncio.sleep(self._quiet_time)
             for session_id in self._orphans.silent(self._sessions.get):
                 logger.info("closed an orphan", session=session_id)
-                self._close(session_id)
+                try:
+                    self._close(session_id)
+                except Exception as error:  # the others are still to be closed
+                    logger.error("an orphan could not be closed", session=session_id, exc_info=error)
 
     async def watch_lines(self) -> None:
         """Say, for ever, who is not heard."""

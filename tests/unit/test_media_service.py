@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,8 +44,10 @@ from media.mline import Interface, RemoteStream
 from media.payers import Payers
 from media.rtp import Rtp, Ssrc, serialise
 from media.service import MediaService
+from media.sessions import RelayedSession
 from media.settings import MaskTimes, MediaSettings
 from tests.canary import CANARY
+from tests.complaints import permit_error
 from tests.leak.codec import PACKET, encoded
 from tests.leak.presses import dual_tone
 from tests.stack import media_ports, until
@@ -150,6 +153,53 @@ async def test_a_newer_b2bua_takes_over_and_the_captures_of_the_older_are_wiped(
 
             await until(none_left, "the older b2bua's capture to be wiped, and its session to go on")
             assert not newer.news or newer.news[-1].state is CaptureState.ABORTED
+
+
+async def test_one_session_that_cannot_be_looked_at_keeps_no_orphan_from_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = MediaSettings(address="127.0.0.1", ports=media_ports(500), quiet_time=0.05)
+    service = MediaService(settings, Payers())
+    await service.start()
+    monkeypatch.setattr("media.service.LOOK", 0.02)
+    permit_error("an orphan could not be looked at")
+    permit_error("a line could not be looked at")
+    permit_error("an orphan could not be closed")
+    received, heard, close = RelayedSession.received, RelayedSession.heard, RelayedSession.close
+    failed: set[str] = set()
+
+    def failing(name: str, work: Callable[[RelayedSession], Any], bad: str) -> Callable[[RelayedSession], Any]:
+        def call(session: RelayedSession) -> Any:
+            if session.id == bad:
+                failed.add(name)
+                raise OSError(9, "of a broken session")
+            return work(session)
+
+        return call
+
+    monkeypatch.setattr(RelayedSession, "received", failing("received", received, "odd"))
+    monkeypatch.setattr(
+        RelayedSession, "received_by_leg", failing("by leg", RelayedSession.received_by_leg, "odd")
+    )
+    monkeypatch.setattr(RelayedSession, "heard", failing("heard", heard, "odd"))
+    monkeypatch.setattr(RelayedSession, "close", failing("close", close, "stuck"))
+    server = await asyncio.get_running_loop().create_unix_server(service.accept, tmp_path / "media.sock")
+    loops = [
+        asyncio.create_task(service.end_quiet_orphans()),
+        asyncio.create_task(service.watch_lines()),
+    ]
+    async with connected(tmp_path / "media.sock") as b2bua:
+        for name in ("odd", "stuck", "quiet"):
+            assert isinstance(await b2bua.ask(OpenSession(serial=1, session=SessionId(name), streams=1)), SessionOpened)
+        await until(lambda: "received" in failed, "the odd session to be looked at")
+    await until(lambda: "quiet" not in service._sessions, "the quiet orphan to be closed")
+    assert {"by leg", "close"} <= failed
+    assert not any(each.done() for each in loops)
+    for each in loops:
+        each.cancel()
+    server.close()
+    monkeypatch.undo()
+    await service.stop()
 
 
 async def test_a_key_that_got_through_the_mask_is_stopped_ends_the_capture_and_is_told(path: Path) -> None:
