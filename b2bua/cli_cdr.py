@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import sys
 import time
 from datetime import datetime
@@ -16,6 +18,7 @@ from rich.progress import track
 from sqlalchemy.exc import SQLAlchemyError
 
 from b2bua.records import export as out
+from b2bua.records.payments import PaymentTable
 from b2bua.records.store import StoreError, connect, prepare, prune
 from b2bua.settings import CdrSettings
 from tonewall.ini import ConfigError, load, read_file, variable_name
@@ -63,16 +66,33 @@ def prune_(
     config: ConfigFile = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, whatever --days is.")] = False,
 ) -> None:
-    """Delete old records now. A running Tonewall does it by itself, by [cdr] retention."""
+    """Delete old records and payments now. A running Tonewall does it by itself, by [cdr] retention."""
     settings = _settings(config)
     if days < _ASKED and not yes:
         if not sys.stdin.isatty():
             _give_up(f"--days {days:g} deletes nearly all records: say so with --yes")
-        typer.confirm(f"This deletes all records but those of the last {days:g} days. Go on?", abort=True, err=True)
+        typer.confirm(
+            f"This deletes all records but those of the last {days:g} days, and what tells that an order was charged."
+            " Go on?",
+            abort=True,
+            err=True,
+        )
     try:
-        print(f"{prune(_connect(settings), time.time() - days * 86_400)} calls deleted")
+        before = time.time() - days * 86_400
+        print(f"{prune(_connect(settings), before)} calls deleted")
+        if settings.payments_file.is_file():
+            print(f"{_prune_payments(settings.payments_file, before)} payments deleted")
     except (OSError, SQLAlchemyError) as error:
         _fail(error)
+
+
+def _prune_payments(path: Path, before: float) -> int:
+    """Those that are final. Their orders may be charged again."""
+    try:
+        with contextlib.closing(PaymentTable(path)) as table:
+            return table.prune(before, time.time())
+    except sqlite3.Error as error:
+        _give_up(f"[cdr] payments: {path} cannot be used ({error})")
 
 
 def _settings(config: Path | None) -> CdrSettings:

@@ -21,7 +21,8 @@ _NO_PAYER = {
 
 
 class Faults:
-    """What is known of the parts. `connected`: whether media is; `records`: what is wrong with the call records.
+    """What is known of the parts. `connected`: whether media is; `records`: what is wrong with the call records; `payments`: why
+    none can be noted down.
 
     `clock` gives seconds and never runs backwards."""
 
@@ -30,8 +31,9 @@ class Faults:
         connected: Callable[[], bool],
         records: Callable[[], RecordsFault | None],
         clock: Callable[[], float],
+        payments: Callable[[], str | None] = lambda: None,
     ) -> None:
-        self._connected, self._records, self._clock = connected, records, clock
+        self._connected, self._records, self._clock, self._payments = connected, records, clock, payments
         self._counted: Counted | None = None
         self._payer_seen = float("-inf")  # when one waited last
 
@@ -48,7 +50,8 @@ class Faults:
 
     def all(self) -> tuple[Fault, ...]:
         """Those that there are now, the worst first."""
-        return tuple(fault for fault in (self._media(), self._payers(), self._call_records()) if fault is not None)
+        found = (self._media(), self._payers(), self._table(), self._call_records())
+        return tuple(fault for fault in found if fault is not None)
 
     def stopping(self, *what: Stops) -> Fault | None:
         """The first fault that makes one of these impossible."""
@@ -69,6 +72,13 @@ class Faults:
             return None
         says = f"No card can be charged: {_NO_PAYER[counted.payer_fault]}."
         return Fault(what="payers", says=says.replace("?.", "?"), stops=Stops.PAYMENTS)
+
+    def _table(self) -> Fault | None:
+        why = self._payments()
+        if why is None:
+            return None
+        says = f"No card can be charged: the table of payments cannot be written ({why}). See [cdr] payments."
+        return Fault(what="payments", says=says, stops=Stops.PAYMENTS)
 
     def _call_records(self) -> Fault | None:
         fault = self._records()

@@ -69,6 +69,8 @@ class Payments:
         self._submitting: set[str] = set()
         self._writing = BackgroundTasks()
         self._thread = ThreadPoolExecutor(1, "payments")
+        self._error: str | None = None  # of the newest attempt that failed, until something was written again
+        self._trying = False
 
     async def take_up(self) -> None:
         """Go on with what an earlier process left open. Raises sqlite3.Error."""
@@ -96,6 +98,27 @@ class Payments:
         await self._writing.cancel()
         await self._run(self._table.close)
         self._thread.shutdown(wait=False)
+
+    # --- whether payments can be written --------------------------------------------------------------------------
+
+    def fault(self) -> str | None:
+        """Why no payment can be noted down now; None where all is well."""
+        return self._error or self._table.is_full()
+
+    def look(self) -> None:
+        """Where the table was not usable: whether it is again."""
+        if self._error is not None and not self._trying:
+            self._trying = True
+            self._writing.start(self._try_to_write(), "payments")
+
+    async def _try_to_write(self) -> None:
+        try:
+            await self._run(self._table.try_to_write)
+            self._error = None
+        except sqlite3.Error:
+            pass  # it was told, and is noted
+        finally:
+            self._trying = False
 
     # --- the way of a payment -------------------------------------------------------------------------------------
 
@@ -243,7 +266,7 @@ class Payments:
 
     async def prune(self, before: float) -> int:
         """Forget what started before this time. Raises sqlite3.Error."""
-        return await self._run(self._table.prune, before)
+        return await self._run(self._table.prune, before, self._clock())
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -308,8 +331,14 @@ class Payments:
             raise NotWell(_NOT_WRITTEN) from None
 
     def _run(self, work: Callable[P, R], *arguments: P.args, **keywords: P.kwargs) -> asyncio.Future[R]:
-        loop = asyncio.get_running_loop()
-        return loop.run_in_executor(self._thread, lambda: work(*arguments, **keywords))
+        def noting_errors() -> R:
+            try:
+                return work(*arguments, **keywords)
+            except sqlite3.Error as error:
+                self._error = str(error)
+                raise
+
+        return asyncio.get_running_loop().run_in_executor(self._thread, noting_errors)
 
     def _now(self) -> str:
         return _moment(self._clock())

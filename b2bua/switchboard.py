@@ -80,8 +80,10 @@ class Switchboard(PaymentRequests):
         self._limiter = Limiter(plan.limits)
         self._lines = Lines(self._limiter, self._ladders)
         self._counted: Counted | None = None
-        self._faults = Faults(lambda: self._media is not None and self._media.connected, records, clock)
         self._payments = Payments(payments or PaymentTable(), clock, self._feed.publish_payment, record)
+        self._faults = Faults(
+            lambda: self._media is not None and self._media.connected, records, clock, self._payments.fault
+        )
         self._execution = Execution(
             self._lines,
             self._limiter,
@@ -217,6 +219,7 @@ class Switchboard(PaymentRequests):
 
     def count(self) -> None:
         """Ask media what it holds, for the health check; followers are told what is wrong once it has answered."""
+        self._payments.look()
         if self._media is not None and self._media.connected:
             self._media.send(CountSessions())
             for question in self._payments.questions():

@@ -139,7 +139,7 @@ class Stops(StrEnum):
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong with this Tonewall now. `says`: a sentence for agents and engineers; `stops` is None for a warning."""
 
-    what: str  # media, rtpengine, payers, records or database
+    what: str  # media, rtpengine, payers, payments, records or database
     says: str
     stops: Stops | None
 

@@ -33,6 +33,7 @@ async def examine(config: Path | None) -> list[Finding]:
         files.directory(settings),
         files.journal(settings),
         files.spool(settings),
+        files.payments(settings),
         await asyncio.to_thread(files.database, settings),
         *certificates.certificates(settings),
         *configuration.routes(settings),

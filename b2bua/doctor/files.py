@@ -5,8 +5,10 @@ Rule 1: nothing is left behind: what is made to try something is taken back.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
+import sqlite3
 import stat
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,7 +17,7 @@ from pathlib import Path
 import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
 
-from b2bua.doctor.finding import Finding, fault, good, warn
+from b2bua.doctor.finding import Finding, Level, fault, good, warn
 from b2bua.records.store import StoreError, connect
 from b2bua.records.table import CALLS, METADATA, SCHEMA, VERSION
 from b2bua.settings import Settings
@@ -55,9 +57,26 @@ def spool(settings: Settings) -> Finding:
     return _appended("records' spool", "[cdr] spool", settings.signalling.cdr.spool)
 
 
+def payments(settings: Settings) -> Finding:
+    """The table of payments."""
+    what, key, path = "table of payments", "[cdr] payments", settings.signalling.cdr.payments_file
+    found = _appended(what, key, path)
+    if found.level is not Level.GOOD or not os.path.exists(path):
+        return found
+    if why := _not_writable(path.parent):  # SQLite's own journal stands beside it
+        return fault(what, f"{key}: {path}: {why}")
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        return fault(what, f"{key}: {path} is no database that can be written ({error})")
+    return found
+
+
 def refusals(settings: Settings) -> Iterator[str]:
     """What of these would fail at the start."""
-    for found in (directory(settings), journal(settings), spool(settings)):
+    for found in (directory(settings), journal(settings), spool(settings), payments(settings)):
         if found.level.name == "FAULT":
             yield found.says
 

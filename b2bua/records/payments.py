@@ -21,6 +21,7 @@ import msgspec
 from b2bua.call.cdr import CallRecord
 from b2bua.call.view import CallView, KeyReused, PaymentView
 from provider_adapters.payment import outcome_type
+from tonewall.disk import check_space
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -53,6 +54,7 @@ class PaymentTable:
 
     def __init__(self, path: Path = IN_MEMORY) -> None:
         """Raises OSError and sqlite3.Error."""
+        self._path = path
         if path != IN_MEMORY:
             path.parent.mkdir(parents=True, exist_ok=True)
             os.close(
@@ -126,12 +128,30 @@ class PaymentTable:
                 (_MAX_KEYS,),
             )
 
-    def prune(self, before: float) -> int:
-        """Delete the final payments that started before this time; how many there were."""
+    def try_to_write(self) -> None:
+        """Write something and take it back, where an earlier write failed."""
+        for query in (
+            "INSERT OR REPLACE INTO requests VALUES ('', '', '', '', 0)",
+            "DELETE FROM requests WHERE agent = ''",
+        ):
+            self._database.execute(query)
+
+    def prune(self, before: float, now: float) -> int:
+        """Delete the final payments that started before this time, and old answers; how many payments there were."""
+        self._database.execute("DELETE FROM requests WHERE at < ?", (now - _KEY_LIFE,))
         query = f"DELETE FROM payments WHERE started_at < ? AND stage IN {_FINAL}"  # noqa: S608
         return self._database.execute(query, (before,)).rowcount
 
     # --- reading --------------------------------------------------------------------------------------------------
+
+    def is_full(self) -> str | None:
+        """Why nothing more can be written, where that is seen in advance; for any thread."""
+        try:
+            if self._path != IN_MEMORY:
+                check_space(self._path)
+        except OSError as error:
+            return error.strerror
+        return None
 
     def find(self, payment_id: str) -> PaymentView | None:
         row = self._database.execute("SELECT view FROM payments WHERE id = ?", (payment_id,)).fetchone()

@@ -14,6 +14,7 @@ import pytest
 
 from b2bua.doctor import certificates, configuration, exposure, files, startup
 from b2bua.doctor.finding import Finding, Level
+from b2bua.records.payments import PaymentTable
 from b2bua.settings import Settings, read
 from tests.stack import free_port
 from tests.wire.certificates import Authority
@@ -69,7 +70,7 @@ def as_nobody():
 
 def test_all_is_well_and_nothing_is_left_behind(tmp_path: Path) -> None:
     given = settings(tmp_path)
-    for check in (files.directory, files.journal, files.spool, files.database):
+    for check in (files.directory, files.journal, files.spool, files.payments, files.database):
         assert check(given).level is Level.GOOD, check(given)
     assert startup.refusals(given) == []
     assert [path.name for path in tmp_path.iterdir()] == ["sip.conf"]
@@ -81,6 +82,7 @@ def test_all_is_well_and_nothing_is_left_behind(tmp_path: Path) -> None:
         ("general", "directory", files.directory),
         ("provider", "journal", files.journal),
         ("cdr", "spool", files.spool),
+        ("cdr", "payments", files.payments),
     ],
 )
 def test_what_cannot_be_written_is_named_with_its_key_and_refused_at_the_start(
@@ -97,6 +99,20 @@ def test_what_cannot_be_written_is_named_with_its_key_and_refused_at_the_start(
     assert f"[{section}] {key}" in says
     assert str(foreign) in says
     assert any(says in line for line in files.refusals(given))
+
+
+def test_a_table_of_payments_is_looked_into_and_left_as_it_is(tmp_path: Path) -> None:
+    given = settings(tmp_path)
+    file = tmp_path / "payments.sqlite"
+    PaymentTable(file).close()
+    before = file.read_bytes()
+    assert said(files.payments(given)) == (Level.GOOD, f"{file} can be written")
+    assert file.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["payments.sqlite", "sip.conf"]
+    file.write_text("no database, but as long as the header of one has to be" * 4)
+    level, says = said(files.payments(given))
+    assert (level, "[cdr] payments" in says, "no database" in says) == (Level.FAULT, True, True)
+    assert says in startup.refusals(given)
 
 
 def test_a_directory_of_another_user_and_one_open_to_others(tmp_path: Path) -> None:

@@ -178,9 +178,7 @@ async def test_one_session_that_cannot_be_looked_at_keeps_no_orphan_from_its_end
         return call
 
     monkeypatch.setattr(RelayedSession, "received", failing("received", received, "odd"))
-    monkeypatch.setattr(
-        RelayedSession, "received_by_leg", failing("by leg", RelayedSession.received_by_leg, "odd")
-    )
+    monkeypatch.setattr(RelayedSession, "received_by_leg", failing("by leg", RelayedSession.received_by_leg, "odd"))
     monkeypatch.setattr(RelayedSession, "heard", failing("heard", heard, "odd"))
     monkeypatch.setattr(RelayedSession, "close", failing("close", close, "stuck"))
     server = await asyncio.get_running_loop().create_unix_server(service.accept, tmp_path / "media.sock")

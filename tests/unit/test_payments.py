@@ -14,6 +14,7 @@ from b2bua.call.view import (
     CallState,
     CallView,
     CaptureStage,
+    MaskStage,
     NoSuchCall,
     NoSuchPayment,
     NotNow,
@@ -21,6 +22,7 @@ from b2bua.call.view import (
     NotYours,
     PaymentView,
     Repeated,
+    Stops,
 )
 from b2bua.records.payments import PaymentTable
 from media.events import (
@@ -32,6 +34,7 @@ from media.events import (
     Refused,
     ResolveCharge,
     SessionId,
+    SetMask,
     SubmitCapture,
 )
 from provider_adapters.payment import Approved, Declined, Failed, Outcome, PartiallyApproved, Unknown
@@ -251,6 +254,68 @@ async def test_a_call_that_an_error_ended_while_it_is_charged_is_shown_no_more_a
     )  # fmt: skip
     await until(lambda: exchange.records, "the record")
     assert [each.captures[0].outcome for each in exchange.records] == ["approved"]
+
+
+async def test_a_table_that_takes_no_payment_stops_payments_until_it_does(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange = exchange_on(path)
+    call_id = exchange.up()
+    exchange.board.on_media_state(True)
+    assert exchange.board.faults() == ()
+    with monkeypatch.context() as patched:
+
+        def full(*_: object) -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        patched.setattr(PaymentTable, "put", full)
+        patched.setattr(PaymentTable, "try_to_write", full)
+        permit_error("the table of payments cannot be used", key="[cdr] payments")
+        permit_error("a payment could not be written; it is tried again")
+        with pytest.raises(NotWell, match="cannot be noted"):
+            await exchange.board.start_capture(call_id, ORDER, "ann")
+        exchange.board.count()
+        [fault] = exchange.board.faults()
+        assert (fault.what, fault.stops) == ("payments", Stops.PAYMENTS)
+        assert "[cdr] payments" in fault.says
+        started = sum(isinstance(each, SetMask) for each in exchange.wire.commands)
+        with pytest.raises(NotWell, match=r"\[cdr\] payments"):
+            await exchange.board.start_capture(call_id, ORDER, "ann")
+        assert sum(isinstance(each, SetMask) for each in exchange.wire.commands) == started  # nobody's line was masked
+    exchange.board.count()
+    await until(lambda: not exchange.board.faults(), "the fault to be over once the table can be written")
+    await exchange.board.start_capture(call_id, ORDER, "ann")
+
+
+async def test_a_full_disk_stops_payments_before_a_card_is_keyed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exchange = exchange_on(path)
+    exchange.board.on_media_state(True)
+
+    def full(_: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("b2bua.records.payments.check_space", full)
+    [fault] = exchange.board.faults()
+    assert (fault.what, fault.stops) == ("payments", Stops.PAYMENTS)
+    assert "No space left on device" in fault.says
+    assert str(path) not in fault.says
+
+
+def test_what_is_older_is_pruned_with_the_answers_to_requests(path: Path) -> None:
+    table = PaymentTable(path)
+    view = PaymentView(
+        id="p", call="c", stage=CaptureStage.CANCELLED, order=ORDER, started_by="ann", started_at="2026-01-01T00:00:00Z"
+    )
+    table.put(view)
+    call = CallView(
+        id="c", state=CallState.UP, direction="inbound", caller="+4912", callee="5", started_at="", masked=False,
+        mask=MaskStage.OFF,
+    )  # fmt: skip
+    table.remember("ann", "k", b"d", call, 1000.0)
+    assert table.prune(0.0, 1000.0) == 0
+    assert table.recall("ann", "k", b"d", 1000.0) == call
+    assert table.prune(2e9, 1000.0 + 86_401) == 1
+    assert sqlite3.connect(path).execute("SELECT count(*) FROM requests").fetchall() == [(0,)]
 
 
 # --- an order is charged once --------------------------------------------------------------------------------------

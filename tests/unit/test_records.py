@@ -40,10 +40,12 @@ from b2bua.call.leg import (
     RejectLeg,
     RingLeg,
 )
+from b2bua.call.view import CaptureStage, Order, PaymentView
 from b2bua.cli import app
 from b2bua.doctor.files import database
 from b2bua.doctor.finding import Level
 from b2bua.records.export import Format, count, lines, rows
+from b2bua.records.payments import PaymentTable
 from b2bua.records.store import RecordStore, StoreError, connect, insert, prepare, prune
 from b2bua.records.table import CALLS, VERSION
 from b2bua.settings import CdrSettings
@@ -515,6 +517,23 @@ def test_prune_deletes_by_age(conf: Path):
     assert (
         "0 calls deleted" in CliRunner().invoke(app, ["cdr", "prune", "-c", str(conf), "--days", "0", "--yes"]).stdout
     )
+
+
+def test_prune_deletes_payments_too(conf: Path, tmp_path: Path):
+    table = PaymentTable(CdrSettings(spool=tmp_path / "spool").payments_file)
+    for number, stage in enumerate((CaptureStage.CANCELLED, CaptureStage.CHARGING)):
+        started = "2026-01-01T00:00:00+00:00"
+        order = Order(transaction_id="t", amount=1, currency="EUR", description="")
+        settled = None if stage is CaptureStage.CHARGING else started
+        table.put(
+            PaymentView(
+                id=f"p-{number}", call="c", stage=stage, order=order, started_by="ann", started_at=started,
+                settled_at=settled,
+            )
+        )  # fmt: skip
+    result = CliRunner().invoke(app, ["cdr", "prune", "-c", str(conf), "--days", "0", "--yes"])
+    assert "1 payments deleted" in result.stdout, result.output
+    assert [view.id for view in table.newest(None, 9)] == ["p-1"]  # what is not final stays
 
 
 def test_every_column_is_in_the_docs():

@@ -69,6 +69,24 @@ async def test_no_payment_begins_while_the_journal_cannot_be_written(peers: Peer
         await wire.hang_up()
 
 
+async def test_no_payment_begins_while_the_table_of_payments_cannot_be_written(peers: Peers, disk: Path) -> None:
+    async with line(peers, extra={"cdr": {"payments": str(disk / "payments.sqlite")}}) as wire:
+        call_id = await wire.dial()
+        fill(disk)
+        fault = await told(wire, "payments")
+        assert (fault["status"], fault["stops"]) == (503, "payments")
+        assert "[cdr] payments" in fault["says"]
+        order = {"transaction_id": "t-1", "amount": 100, "currency": "EUR"}
+        answer = await wire.stack.api.post(f"/v1/calls/{call_id}/capture", json=order)
+        assert (answer.status_code, answer.json()["detail"]) == (503, fault["says"])
+        assert (await wire.stack.call(call_id))["masked"] is False
+        await wire.voice()  # the call goes on
+        (disk / "ballast").unlink()
+        await told(wire, "payments", there=False)
+        await wire.stack.start_capture(call_id, transaction="t-2")
+        await wire.hang_up()
+
+
 async def test_a_call_record_that_the_disk_does_not_take_reaches_the_database(peers: Peers, disk: Path) -> None:
     expect_error("call records cannot be written to disk; they are held in memory")
     async with line(peers, extra={"cdr": {"spool": str(disk / "cdr.spool")}}) as wire:
