@@ -29,6 +29,7 @@ from b2bua.sip import (
 )
 from media.capture import state as capture
 from media.capture import transitions
+from tests import endings
 
 PAGE = Path(__file__).parents[2] / "docs" / "states.md"
 _HEAD = """# State machines
@@ -37,6 +38,15 @@ Drawn from the tables in the code by `make docs`; `make check` fails when this p
 An event that has no row for a state is illegal there and changes nothing: it raises, or, where it is the network's or
 comes too late (a SIP leg, a re-INVITE), it is ignored. Noise that is expected is a row back to the same state; the
 pictures leave those out.
+"""
+_ENDINGS = """## Every way to end
+
+What is left of a payment by each way to end it, its mask or its call, in each stage. In bold the
+stage that follows, with the outcome: `/v1/payments` and the call record say the same. Then what the
+provider did, and the mask on the path to the agent. A mask that is on lets no key through; only an
+approval, a release, or the release time without a key opens it. "No call record" means that a killed
+process alone knew the call; its payment is in `/v1/payments`. (`tests/endings.py`;
+`tests/wire/test_endings.py` walks every cell that can occur, on a running Tonewall.)
 """
 MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
     ("A call's two legs", "b2bua/call/state.py, PHASES", call.PHASES),
@@ -63,7 +73,7 @@ MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
 
 def page() -> str:
     """The whole of docs/states.md."""
-    return "\n".join([_HEAD, *(_section(*machine) for machine in MACHINES)])
+    return "\n".join([_HEAD, *(_section(*machine) for machine in MACHINES), _ENDINGS, endings.table(), ""])
 
 
 def _rules(home: str) -> list[str]:

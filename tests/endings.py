@@ -1,0 +1,117 @@
+"""Every way in which a payment, its mask or its call can end, in every stage: what is left of each.
+
+The one table of it: docs/states.md shows it (`make docs`), and tests/wire/test_endings.py walks it.
+
+Rule 1: only an approval, a release, or the release time without a key opens the mask.
+Rule 2: what was submitted ends with the provider's outcome, whatever becomes of the call and of Tonewall.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STAGES = ("starting", "collecting", "ready", "charging", "held", "open")
+COLUMNS = {
+    "starting": "starting",
+    "collecting": "collecting",
+    "ready": "ready",
+    "charging": "charging",
+    "held": "cancelled, mask on",
+    "open": "finished, mask off",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left: the payment's stage and outcome, how often the provider charged (None: it is not known), and the mask.
+
+    `mask`: on, off, or over, with the call. `recorded`: whether there is a record of the call.
+    """
+
+    stage: str
+    mask: str
+    outcome: str = ""
+    charges: int | None = 0
+    recorded: bool = True
+
+    def __str__(self) -> str:
+        charged = {None: "charge unknown", 0: "no charge", 1: "charged"}[self.charges]
+        mask = "call over" if self.mask == "over" else f"mask {self.mask}"
+        said = f"**{self.stage}** {self.outcome}".replace("_", " ").strip()
+        return ", ".join([said, charged, mask, *([] if self.recorded else ["no call record"])])
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """This cannot happen in that stage."""
+
+    why: str
+
+    def __str__(self) -> str:
+        return f"— {self.why}"
+
+
+Cell = Left | Never
+Row = tuple[Cell, Cell, Cell, Cell, Cell, Cell]
+
+CANCELLED_ON, OPEN = Left("cancelled", "on"), Left("finished", "off", "approved", 1)
+CANCELLED_OVER, PAID_OVER = Left("cancelled", "over"), Left("finished", "over", "approved", 1)
+ABORTED_ON, ABORTED_OVER = Left("aborted", "on"), Left("aborted", "over")
+NOT_SENT, NO_CAPTURE, NOT_COLLECTING = Never("not submitted"), Never("capture over"), Never("timer not running")
+GOES_ON = Left("collecting", "on")
+_ENDED = (ABORTED_OVER, ABORTED_OVER, ABORTED_OVER, PAID_OVER, CANCELLED_OVER, PAID_OVER)
+_UNDISTURBED = (GOES_ON, GOES_ON, Left("ready", "on"), OPEN, CANCELLED_ON, OPEN)
+
+
+def _charged(left: Left) -> Row:
+    return (NOT_SENT, NOT_SENT, NOT_SENT, left, NO_CAPTURE, NO_CAPTURE)
+
+
+def _timer(stage: str) -> Row:
+    cells = [ABORTED_ON if each == stage else NOT_COLLECTING for each in STAGES[:4]]
+    return (cells[0], cells[1], cells[2], cells[3], NO_CAPTURE, NO_CAPTURE)
+
+
+ENDINGS: dict[str, Row] = {
+    "customer hangs up": _ENDED,
+    "agent hangs up": _ENDED,
+    "cancel": (CANCELLED_ON, CANCELLED_ON, CANCELLED_ON, OPEN, CANCELLED_ON, OPEN),
+    "release": (GOES_ON, GOES_ON, Left("ready", "on"), OPEN, Left("cancelled", "off"), OPEN),
+    "approved": _charged(OPEN),
+    "partly approved": _charged(Left("finished", "on", "partially_approved", 1)),
+    "declined": _charged(Left("finished", "on", "declined")),
+    "failed": _charged(Left("finished", "on", "failed")),
+    "unknown": _charged(Left("finished", "on", "unknown", None)),
+    "no key for `key_timeout`": _timer("collecting"),
+    "keying for `capture_timeout`": _timer("collecting"),
+    "not submitted for `ready_timeout`": _timer("ready"),
+    "no key for `release_time`": (NO_CAPTURE,) * 4 + (Left("cancelled", "off"), Never("mask off")),
+    "a key is lost": (Never("no key yet"), ABORTED_ON, ABORTED_ON, OPEN, CANCELLED_ON, OPEN),
+    "customer's side drops telephone-event": (ABORTED_ON, ABORTED_ON, ABORTED_ON, OPEN, CANCELLED_ON, OPEN),
+    "PBX drops telephone-event": _UNDISTURBED,
+    "PBX holds": _UNDISTURBED,
+    "PBX transfers": _UNDISTURBED,
+    "no RTP for `media_timeout`": _ENDED,
+    "media is killed": _ENDED,
+    "b2bua is killed": (
+        Left("aborted", "on", recorded=False), Left("aborted", "on", recorded=False),
+        Left("aborted", "on", recorded=False), Left("finished", "on", "approved", 1),
+        Left("cancelled", "on", recorded=False), Left("finished", "off", "approved", 1, recorded=False),
+    ),
+    "the payers are killed": (
+        GOES_ON, GOES_ON, Left("ready", "on"), Left("finished", "on", "unknown", None), CANCELLED_ON, OPEN,
+    ),
+    "Tonewall is stopped": _ENDED,
+}  # fmt: skip
+
+
+def walked(way: str) -> dict[str, Left]:
+    """The cells of a row that can occur on the wire, by stage."""
+    return {stage: cell for stage, cell in zip(STAGES, ENDINGS[way], strict=True) if isinstance(cell, Left)}
+
+
+def table() -> str:
+    """As a table of Markdown."""
+    lines = [f"| | {' | '.join(COLUMNS[stage] for stage in STAGES)} |", "|---" * (len(STAGES) + 1) + "|"]
+    lines += [f"| {way} | {' | '.join(map(str, row))} |" for way, row in ENDINGS.items()]
+    return "\n".join(lines)
