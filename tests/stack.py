@@ -139,8 +139,9 @@ class Stack:
         self.sip_port, self.api_url = said["sip_port"], said["api_url"]
         await self.api.aclose()
         self.api = httpx.AsyncClient(
-            base_url=self.api_url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False, timeout=PATIENCE
-        )
+            base_url=self.api_url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False, timeout=PATIENCE,
+            limits=httpx.Limits(keepalive_expiry=1.0),  # the API closes idle connections: none is used while it may do so
+        )  # fmt: skip
 
         async def healthy() -> bool:
             with contextlib.suppress(httpx.HTTPError):
