@@ -10,9 +10,18 @@ bool gap_takes(const struct gap *gap, uint32_t ssrc, uint32_t timestamp, int64_t
     return gap->ssrc == ssrc ? left >= 0 || left < -second : now_ms - gap->came_ms >= TAKEN_OVER_MS;
 }
 
+void gap_let_pass(struct gap *gap, int64_t now_ms) {
+    gap->may_fill += (now_ms - gap->passed_ms) * (int64_t)codec_clock(gap->codec) / 1000;
+    if (gap->may_fill < 0)
+        gap->may_fill = 0;
+    gap->passed_ms = now_ms;
+}
+
 uint32_t gap_lacks(const struct gap *gap, uint32_t timestamp, bool event) {
     int32_t left = (int32_t)(timestamp - gap->next);
     if (!gap->bound || !gap->after_event || left <= 0 || left > (int32_t)codec_clock(gap->codec))
+        return 0;
+    if (!event && gap->may_fill < 0)
         return 0;
     if ((uint32_t)left >= gap->step)
         return gap->step;
@@ -26,6 +35,7 @@ void gap_fill(struct gap *gap, struct filling *filling, uint32_t ticks, uint16_t
     }
     filling->last = ticks;
     gap->next += ticks;
+    gap->may_fill -= ticks;
 }
 
 size_t filling_next(struct filling *filling, uint8_t out[QUEUE_PACKET]) {

@@ -73,13 +73,14 @@ static void fill(struct mask *mask, uint32_t timestamp, bool event) {
 }
 
 /* The same in a codec that is decoded elsewhere. */
-static void fill_decoded(struct mask *mask, uint32_t ssrc, uint32_t timestamp, bool event, struct filling *filling) {
+static void fill_decoded(struct mask *mask, uint32_t ssrc, uint32_t timestamp, int64_t now_ms, bool event, struct filling *filling) {
     struct gap *gap = &mask->gap;
     uint8_t quiet[QUEUE_PACKET];
     uint16_t leaves_as;
     bool is_agreed = mask->kinds[gap->type] == TYPE_DECODED && mask->codecs[gap->type] == gap->codec;
     if (ssrc != gap->ssrc || !is_agreed)
         return;
+    gap_let_pass(gap, now_ms);
     for (uint32_t ticks; filling->count < MOST_FILLINGS && (ticks = gap_lacks(gap, timestamp, event)) > 0;) {
         if (!track_insert(mask, ssrc, &leaves_as))
             return;
@@ -218,14 +219,14 @@ static void decide(struct mask *mask, uint8_t *packet, size_t length, int64_t no
         if (!withhold)
             fill(mask, rtp.timestamp, false);
     }
-    struct gap heard = {.bound = true, .type = rtp.type, .codec = (enum codec)mask->codecs[rtp.type], .ssrc = rtp.ssrc, .came_ms = now_ms};
+    struct gap heard = {.bound = true, .type = rtp.type, .codec = (enum codec)mask->codecs[rtp.type], .ssrc = rtp.ssrc, .came_ms = now_ms, .passed_ms = now_ms};
     bool is_decoded = mask->on && !withhold && kind == TYPE_DECODED;
     if (is_decoded) {
         heard.step = QUEUE_HEADER + size <= QUEUE_MOST ? lasts(heard.codec, payload, size) : 0;
         heard.next = rtp.timestamp + heard.step;
         withhold = heard.step == 0 || !gap_takes(&mask->gap, rtp.ssrc, rtp.timestamp, now_ms);
         if (!withhold)
-            fill_decoded(mask, rtp.ssrc, rtp.timestamp, false, &decision->filling);
+            fill_decoded(mask, rtp.ssrc, rtp.timestamp, now_ms, false, &decision->filling);
     }
     uint16_t leaves_as;
     decision->opens_window = mask->on && ((withhold && is_key) || decision->count > 0);
@@ -239,7 +240,7 @@ static void decide(struct mask *mask, uint8_t *packet, size_t length, int64_t no
         mask_key(mask, now_ms);
     mask->gap.after_event |= decision->opens_window;
     if (decision->opens_window && withhold && seen.has_until)
-        fill_decoded(mask, rtp.ssrc, seen.until, true, &decision->filling);
+        fill_decoded(mask, rtp.ssrc, seen.until, now_ms, true, &decision->filling);
     if (!passes) {
         track_spare(mask, rtp.ssrc, 1, (int)whole);
         decision->verdict = WITHHELD;

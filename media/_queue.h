@@ -31,7 +31,8 @@ struct gap {
     uint8_t type;
     enum codec codec;
     uint32_t ssrc, next, step; /* the rtp_timestamp that would follow; how long the newest packet was */
-    int64_t came_ms;
+    int64_t came_ms, passed_ms;
+    int64_t may_fill; /* beside one packet: the time that has passed, less what was filled */
 };
 
 struct filling { /* packets of ours that leave one after another, all as long as the newest of the customer's but the last */
@@ -43,6 +44,7 @@ struct filling { /* packets of ours that leave one after another, all as long as
 
 /* False: it comes late, is of a time that was filled, or of another SSRC while this one is heard. */
 bool gap_takes(const struct gap *gap, uint32_t ssrc, uint32_t timestamp, int64_t now_ms);
+void gap_let_pass(struct gap *gap, int64_t now_ms);
 uint32_t gap_lacks(const struct gap *gap, uint32_t timestamp, bool event); /* how long the next filling is; 0: nothing is lacking */
 void gap_fill(struct gap *gap, struct filling *filling, uint32_t ticks, uint16_t seq);
 size_t filling_next(struct filling *filling, uint8_t out[QUEUE_PACKET]); /* the next packet; 0: there is none */

@@ -146,7 +146,7 @@ class Mask:
         if is_event and self._gap is not None:
             self._gap.after_event = True
             if withhold and seen.until is not None:
-                self._fill_decoded(parsed.ssrc, seen.until, event=True)
+                self._fill_decoded(parsed.ssrc, seen.until, now_ms, event=True)
         if leaves_as is None:
             self._tracks.spare(parsed.ssrc, 1, len(whole.payload))
             return None, tuple(seen.keyed)
@@ -278,13 +278,14 @@ class Mask:
             return False
         if self._gap is not None and not self._gap.takes(parsed.ssrc, parsed.rtp_timestamp, now_ms):
             return False
-        self._fill_decoded(parsed.ssrc, parsed.rtp_timestamp, event=False)
+        self._fill_decoded(parsed.ssrc, parsed.rtp_timestamp, now_ms, event=False)
         return True
 
-    def _fill_decoded(self, ssrc: Ssrc, rtp_timestamp: int, *, event: bool) -> None:
+    def _fill_decoded(self, ssrc: Ssrc, rtp_timestamp: int, now_ms: int, *, event: bool) -> None:
         gap = self._gap
         if gap is None or gap.ssrc != ssrc or self.decoded.get(gap.payload_type) is not gap.codec:
             return
+        gap.let_pass(now_ms)
         for at, length in gap.lacks(rtp_timestamp % (1 << 32), event=event):
             leaves_as = self._tracks.insert(ssrc)
             if leaves_as is None:

@@ -9,10 +9,13 @@ import pytest
 
 from media import _core
 from media.coding import Coding
+from media.decoded import NUMBERS
 from media.masking import Mask
+from media.mline import DecodedCodec
 from media.rtp import Rtp, Ssrc, parse, serialise
+from media.silence import clock, silence
 
-EVENT, G722 = 101, 9
+EVENT, G722, DECODED = 101, 9, 111
 
 
 def reference() -> Mask:
@@ -53,3 +56,37 @@ def test_no_more_is_filled_than_the_time_that_passed(make: Callable[[], Mask | _
         "one jump of the clock is passed on, and no other"
     )
     assert [packet.sequence_number for packet in left] == list(range(len(left)))
+
+
+def decoded_reference(codec: DecodedCodec) -> Mask:
+    return Mask(frozenset({EVENT}), frozenset(), decoded={DECODED: codec})
+
+
+def decoded_core(codec: DecodedCodec) -> _core.Mask:
+    return _core.Mask(bytes([EVENT]), b"", decoded=bytes([DECODED, NUMBERS[codec]]))
+
+
+@pytest.mark.parametrize("codec", list(DecodedCodec))
+@pytest.mark.parametrize("jump_ms", [200, 320, 480, 960])
+@pytest.mark.parametrize("make", [decoded_reference, decoded_core])
+def test_no_more_is_filled_in_a_codec_that_is_decoded_elsewhere(
+    make: Callable[[DecodedCodec], Mask | _core.Mask], jump_ms: int, codec: DecodedCodec
+) -> None:
+    mask, numbers, frame = make(codec), itertools.count(), clock(codec) // 50
+    mask.switch(True)
+
+    def send(payload_type: int, rtp_timestamp: int, payload: bytes, now: int) -> list[Rtp]:
+        mask.rtp(serialise(Rtp(payload_type, False, next(numbers), rtp_timestamp, Ssrc(1), payload)), now)
+        return [heard for heard in map(parse, mask.asked()) if heard is not None]
+
+    left = [send(DECODED, frame * number, silence(codec, frame), 20 * number) for number in range(10)]
+    for step in range(1, 11):
+        payload = bytes([5, 0x8A if step == 10 else 0x0A]) + (frame * step).to_bytes(2, "big")
+        left.append(send(EVENT, 10 * frame, payload, 180 + 20 * step))
+    jump = jump_ms * clock(codec) // 1000
+    at_once = send(DECODED, 10 * frame + jump, silence(codec, frame), 400)  # 220 ms after the newest audio came
+    assert sum(len(each) for each in left) + len(at_once) - 11 <= 12, "220 ms, and a packet"
+    assert at_once[-1].rtp_timestamp == 10 * frame + jump
+    assert [packet.sequence_number for packet in itertools.chain(*left, at_once)] == list(
+        range(sum(map(len, left)) + len(at_once))
+    )
