@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / "build/sanitize"
+_UNLOCKED = Path(__file__).parent / "unlocked.h"
 _HARNESSES = ROOT / "tests/fuzz/core"
 _FLAGS = [
     "-std=gnu11",
@@ -37,9 +38,10 @@ class Watch(StrEnum):
     THREAD = "thread"
 
 
-def core(watch: Watch) -> Path:
-    """The directory of a core that Python can load instead of the product's."""
-    place = BUILT / watch.name.lower()
+def core(watch: Watch, *, unlocked: bool = False) -> Path:
+    """The directory of a core that Python can load instead of the product's. `unlocked`: with a race planted in it."""
+    place = BUILT / ("unlocked" if unlocked else watch.name.lower())
+    planted = ["-include", str(_UNLOCKED)] if unlocked else []
     python = [
         "-fPIC",
         "-shared",
@@ -48,7 +50,7 @@ def core(watch: Watch) -> Path:
         f"-I{sysconfig.get_path('include')}",
     ]
     sources = sorted((ROOT / "media").glob("_*.c"))
-    _build("gcc", [*_FLAGS, f"-fsanitize={watch}", *_FATAL, *python], sources, place / "_core.abi3.so")
+    _build("gcc", [*_FLAGS, f"-fsanitize={watch}", *_FATAL, *python, *planted], sources, place / "_core.abi3.so")
     return place
 
 
@@ -72,7 +74,7 @@ def _is_face(stem: str) -> bool:
 
 def _build(compiler: str, flags: Sequence[str], sources: Sequence[Path], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    needed = [*sources, *(ROOT / "media").glob("*.h"), *_HARNESSES.glob("*.h"), Path(__file__)]
+    needed = [*sources, *(ROOT / "media").glob("*.h"), *_HARNESSES.glob("*.h"), _UNLOCKED, Path(__file__)]
     with (target.parent / f"{target.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests in several processes want the same
         if target.exists() and all(each.stat().st_mtime <= target.stat().st_mtime for each in needed):

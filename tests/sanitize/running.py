@@ -31,17 +31,20 @@ _THREAD = "halt_on_error=1:abort_on_error=1:report_signal_unsafe=0"
 _UNDEFINED = "halt_on_error=1:print_stacktrace=1"
 
 
-def watched(watch: Watch, arguments: Sequence[str], *, capture: bool = False) -> subprocess.CompletedProcess[str]:
-    """pytest with these arguments. A fault of the core ends it, with the sanitizer's report on standard error."""
+def watched(
+    watch: Watch, arguments: Sequence[str], *, capture: bool = False, unlocked: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """pytest with these arguments. A fault of the core ends it, with the sanitizer's report on standard error (which pytest would
+    have captured, and lost)."""
     environment = os.environ | {
         "LD_PRELOAD": runtime(watch),
-        "TONEWALL_CORE": str(core(watch)),
+        "TONEWALL_CORE": str(core(watch, unlocked=unlocked)),
         "ASAN_OPTIONS": _ADDRESS,
         "TSAN_OPTIONS": _THREAD,
         "UBSAN_OPTIONS": _UNDEFINED,
         "PYTHONMALLOC": "malloc",
     }
-    python = [sys.executable, "-m", "pytest", "-p", "tests.sanitize.watched", *arguments]
+    python = [sys.executable, "-m", "pytest", "-p", "tests.sanitize.watched", "--capture=no", *arguments]
     # Races are looked for at addresses that are the same in every run.
     command = ["setarch", "-R", *python] if watch is Watch.THREAD else python
     return subprocess.run(command, cwd=ROOT, env=environment, check=False, text=True, capture_output=capture)

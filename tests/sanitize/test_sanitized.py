@@ -39,6 +39,12 @@ def test_the_tests_run_with_the_core_that_is_watched_and_a_fault_ends_them() -> 
     assert b"__tsan_write" in symbols[1]
 
 
+def test_a_race_that_is_planted_in_the_core_is_found_by_the_tests_of_the_relay() -> None:
+    ended = watched(Watch.THREAD, ["-x", THREAD_TESTS[0]], capture=True, unlocked=True)
+    assert ended.returncode != 0
+    assert "WARNING: ThreadSanitizer: data race" in ended.stderr
+
+
 @pytest.mark.parametrize("name", HARNESSES)
 def test_what_once_did_something_new_still_passes(name: str) -> None:
     assert len(kept(name)) > 5
