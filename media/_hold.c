@@ -214,7 +214,7 @@ void hold_audio(struct hold *hold, struct frame header, const uint8_t *payload, 
     look_for_hole(hold, &header);
     if (!hold->has_newest || ahead(header.timestamp, hold->next) > SILENCE)
         tones_pause(&hold->tones);
-    if (hold->has_newest && header.size < FRAME_SHORT && ahead(header.timestamp, hold->next) > 0)
+    if (hold->has_newest && ahead(header.timestamp, hold->next) > 0)
         suspicion_after_loss(&hold->suspicion, hold->block);
     if (hold->has_newest)
         miss(hold, header.timestamp);

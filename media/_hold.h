@@ -133,7 +133,7 @@ bool tones_event(struct tones *tones, int code, uint32_t first, uint16_t duratio
 
 enum policy { POLICY_MASK = 0, POLICY_MUTE_ON_KEY = 1, POLICY_MUTE = 2 };
 enum { GUARD = 24, MOST_GUARD = 6000 }; /* blocks: 120 ms, the longest that a tail of tone was seen to come after its event, and as much again */
-enum { FRAMES = 32, FRAME_SHORT = 160, FRAME_MOST = 1280, HOLD_MOST = 4096, HOLD_BLOCKS = 160, HOLD_PRESSES = 8, PRESS_LOST = 16, RTP_HEADER = 12, SILENCE = 480 };
+enum { FRAMES = 32, FRAME_MOST = 1280, HOLD_MOST = 4096, HOLD_BLOCKS = 160, HOLD_PRESSES = 8, PRESS_LOST = 16, RTP_HEADER = 12, SILENCE = 480 };
 enum { HOLD_RING = HOLD_BLOCKS * BLOCK }; /* no block in two pieces */
 /* A frame is taken where HOLD_MOST samples wait at most. What fills the time before it, and what was lost, then comes first. Two
  * blocks more: the one before the first that waits, and one that is not whole. */

@@ -5,7 +5,7 @@
 
 enum { EXPECTED = 1000, AFTER_LOSS = 24, CERTAIN_FOR = 5, SHORT = 4, LONG = 8, IN_A_ROW = 2, WAYS = 3, AS_IS = 1 };
 
-static const double CERTAIN = 0.70, LEAST_SHORT = 0.40, LEAST_LOSSY = 0.20, LEAST_LONG = 0.34, STANDS_OUT = 2.5, UNEVEN = 40, FAINT = 200;
+static const double CERTAIN = 0.70, LEAST_SHORT = 0.40, LEAST_LOSSY = 0.20, LEAST_LONG = 0.34, STANDS_OUT = 2.5, STANDS_OUT_LOSSY = 1.4, UNEVEN = 40, FAINT = 200;
 static const double DETUNED[WAYS] = {-0.012, 0, 0.012};
 
 static double turn_re[LINES][WAYS], turn_im[LINES][WAYS];
@@ -49,14 +49,14 @@ static int strongest(const double *power, int first) {
     return best;
 }
 
-static bool stands_out(const double *power, int best) {
+static bool stands_out(const double *power, int best, double by) {
     for (int line = best / 4 * 4; line < best / 4 * 4 + 4; line++)
-        if (line != best && power[best] < STANDS_OUT * power[line])
+        if (line != best && power[best] < by * power[line])
             return false;
     return true;
 }
 
-static struct glance glance(const struct detector *detector, int blocks, double least, int first_way, int last_way) {
+static struct glance glance(const struct detector *detector, int blocks, double least, double by, int first_way, int last_way) {
     const struct glance nothing = {.key = -1};
     double energy = 0, power[LINES] = {0};
     for (int back = blocks - 1; back >= 0; back--) {
@@ -83,17 +83,17 @@ static struct glance glance(const struct detector *detector, int blocks, double 
     return (struct glance){
         .share = 2 * (low + high) / (whole * blocks),
         .key = row * 4 + column - 4,
-        .is_clear = is_even && stands_out(power, row) && stands_out(power, column),
+        .is_clear = is_even && stands_out(power, row, by) && stands_out(power, column, by),
     };
 }
 
 static int looks(struct suspicion *suspicion, const struct detector *detector, bool lossy) {
     double least = lossy ? LEAST_LOSSY : LEAST_SHORT;
-    const struct glance brief = glance(detector, SHORT, least, 0, WAYS - 1);
+    const struct glance brief = glance(detector, SHORT, least, lossy ? STANDS_OUT_LOSSY : STANDS_OUT, 0, WAYS - 1);
     int key = brief.share >= least && brief.is_clear ? brief.key : -1;
     suspicion->row = key >= 0 && key == suspicion->key ? suspicion->row + 1 : 1;
     suspicion->key = key;
-    if (glance(detector, LONG, LEAST_LONG, AS_IS, AS_IS).share >= LEAST_LONG)
+    if (glance(detector, LONG, LEAST_LONG, STANDS_OUT, AS_IS, AS_IS).share >= LEAST_LONG)
         return LONG;
     return key >= 0 && suspicion->row >= (lossy ? 1 : IN_A_ROW) ? SHORT + IN_A_ROW - 1 : 0;
 }

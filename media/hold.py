@@ -32,7 +32,6 @@ from .tones import SILENCE, TOUCHES, Tones, ahead
 
 BLOCK_SECONDS = BLOCK / 8000
 AHEAD = 320  # samples that must have been heard after a frame: 40 ms
-SHORT = 160  # samples of a frame; a phone that conceals loss makes a press of one that is shorter
 MOST = 1280  # samples of a frame; larger ones are not understood
 FRAMES = 32
 PRESSES = 8  # that were heard, and not yet asked for
@@ -189,7 +188,7 @@ class Hold:
         self._look_for_hole(parsed)
         if self._newest is None or ahead(parsed.rtp_timestamp, self._next) > SILENCE:
             self._tones.pause()
-        if self._newest is not None and len(parsed.payload) < SHORT and ahead(parsed.rtp_timestamp, self._next) > 0:
+        if self._newest is not None and ahead(parsed.rtp_timestamp, self._next) > 0:
             self._suspicion.expect_after_loss(self._block)
         if self._newest is not None:
             self._miss(parsed.rtp_timestamp)

@@ -5,8 +5,8 @@ in speech of which nothing is known: whatever a decoder might read, by the rules
 
 Rule 1: two looks, as decoders have them: at 20 ms, twice in a row, each line with neighbours on either side, since keys are off;
         and at 40 ms, by share alone. Neither asks whether the lines advance as a key's do.
-Rule 2: so it is for a while after packets were lost, where frames are short: a phone that conceals loss makes a whole press
-        of one frame. There one short look is enough.
+Rule 2: so it is beside packets that are missing, and for a while after them: a phone that conceals loss makes a whole press
+        of one frame, or of the first 8 ms of a key at the end of one. There one short look is enough.
 Rule 3: suspicion shuts, and says nothing else: it makes no press, and keys are not expected for longer because of it.
 """
 
@@ -29,6 +29,7 @@ LEAST_SHORT, LEAST_LONG = 0.40, 0.34  # the share that is enough in each: decode
 LEAST_LOSSY = 0.20  # in the short one after a loss: half of it may be silence that stands for what was lost
 IN_A_ROW = 2  # short looks that agree; decoders ask for 4
 STANDS_OUT = 2.5  # how much stronger each line is than the next of its four, in the short look: 4 dB
+STANDS_OUT_LOSSY = 1.4  # the same after a loss: what 8 ms of a key sound like reaches far into its neighbours
 UNEVEN = 40.0  # how much stronger one of the two may be: 16 dB
 FAINT = 200.0  # mean square of a sample: -61 dBm0
 _DETUNED = (-0.012, 0.0, 0.012)  # a tone that is 1.8 % off is near to one of these
@@ -79,11 +80,11 @@ class Suspicion:
 
     def _looks(self, detector: Detector, *, lossy: bool) -> int:
         least = LEAST_LOSSY if lossy else LEAST_SHORT
-        short = _look(detector.newest(SHORT), SHORT, least, _DETUNED_ALL)
+        short = _look(detector.newest(SHORT), SHORT, least, STANDS_OUT_LOSSY if lossy else STANDS_OUT, _DETUNED_ALL)
         key = short.key if short.share >= least and short.is_clear else -1
         self._row = self._row + 1 if key >= 0 and key == self._key else 1
         self._key = key
-        if _look(detector.newest(LONG), LONG, LEAST_LONG, _DETUNED_NOT).share >= LEAST_LONG:
+        if _look(detector.newest(LONG), LONG, LEAST_LONG, STANDS_OUT, _DETUNED_NOT).share >= LEAST_LONG:
             return LONG
         return SHORT + IN_A_ROW - 1 if key >= 0 and self._row >= (1 if lossy else IN_A_ROW) else 0
 
@@ -98,7 +99,7 @@ class _Look:
     is_clear: bool = False  # both lines stand out, and neither is much the stronger
 
 
-def _look(seen: Sequence[Measured], blocks: int, least: float, ways: range) -> _Look:
+def _look(seen: Sequence[Measured], blocks: int, least: float, stands_out: float, ways: range) -> _Look:
     energy = 0.0
     sums = [0.0] * 8
     for block in seen:
@@ -117,5 +118,5 @@ def _look(seen: Sequence[Measured], blocks: int, least: float, ways: range) -> _
         max(power[at] for at in range(first, first + 4) if at != best) for first, best in ((0, row), (4, column))
     )
     is_even = low <= UNEVEN * high and high <= UNEVEN * low
-    is_clear = is_even and low >= STANDS_OUT * next_row and high >= STANDS_OUT * next_column
+    is_clear = is_even and low >= stands_out * next_row and high >= stands_out * next_column
     return _Look(2 * (low + high) / (whole * blocks), row * 4 + column - 4, is_clear)

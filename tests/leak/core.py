@@ -9,7 +9,9 @@ import numpy as np
 from media import _core
 from media.hold import Policy
 from media.rtp import Rtp, Ssrc, parse, serialise
+from tests.leak import timeline
 from tests.leak.codec import PACKET, encoded
+from tests.leak.line import Arrival
 
 FLUSHING = 4  # packets
 PAUSE = 400  # blocks: 2 s, as `mute-on-key` waits by default
@@ -21,8 +23,7 @@ class Masked:
     policy, guard = Policy.MASK, _core.GUARD
 
     def through(self, payloads: Sequence[bytes], *, payload_type: int) -> list[bytes]:
-        core = _core.Mask(b"\x65", b"", mu=b"\0", a=b"\x08", g722=b"\x09")
-        core.switch(True, self.policy, self.guard)
+        core = self._on()
         left: list[bytes] = []
         quiet = encoded(
             np.zeros(FLUSHING * PACKET), payload_type
@@ -33,6 +34,20 @@ class Masked:
             left += core.released()
         left += core.switch(False)
         return [heard.payload for heard in map(parse, left) if heard is not None][:-FLUSHING]
+
+    def relayed(self, arrivals: Sequence[Arrival], *, payload_type: int) -> list[timeline.Packet]:
+        core = self._on()
+        left: list[bytes] = []
+        for one in arrivals:
+            core.rtp(bytes(one.packet), one.ms)
+            left += core.released()
+        left += core.switch(False)  # what is held leaves as noise
+        return [heard for heard in map(timeline.parse, left) if heard is not None]
+
+    def _on(self) -> _core.Mask:
+        core = _core.Mask(b"\x65", b"", mu=b"\0", a=b"\x08", g722=b"\x09")
+        core.switch(True, self.policy, self.guard)
+        return core
 
 
 class MutedOnKey(Masked):

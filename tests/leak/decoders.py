@@ -47,36 +47,42 @@ _SPANDSP_FLOOR = -55  # dBm0; its own default is -42
 
 
 @functools.cache
-def _library() -> Any:
-    library = ctypes.CDLL("libspandsp.so.2")
-    library.dtmf_rx_init.restype = ctypes.c_void_p
-    library.dtmf_rx_init.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
-    library.dtmf_rx_parms.restype = None
-    library.dtmf_rx_parms.argtypes = [ctypes.c_void_p, *[ctypes.c_int] * 4]
-    library.dtmf_rx.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]
-    library.dtmf_rx_get.restype = ctypes.c_size_t
-    library.dtmf_rx_get.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int]
-    library.dtmf_rx_free.argtypes = [ctypes.c_void_p]
-    return library
+def library() -> Any:
+    """spandsp, with the types of what is called of it."""
+    loaded = ctypes.CDLL("libspandsp.so.2")
+    loaded.dtmf_rx_init.restype = ctypes.c_void_p
+    loaded.dtmf_rx_init.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
+    loaded.dtmf_rx_parms.restype = None
+    loaded.dtmf_rx_parms.argtypes = [ctypes.c_void_p, *[ctypes.c_int] * 4]
+    loaded.dtmf_rx.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]
+    loaded.dtmf_rx_get.restype = ctypes.c_size_t
+    loaded.dtmf_rx_get.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int]
+    loaded.dtmf_rx_free.argtypes = [ctypes.c_void_p]
+    loaded.plc_init.restype = ctypes.c_void_p
+    loaded.plc_init.argtypes = [ctypes.c_void_p]
+    for name in ("plc_rx", "plc_fillin"):
+        getattr(loaded, name).argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]
+    loaded.plc_free.argtypes = [ctypes.c_void_p]
+    return loaded
 
 
 def spandsp(pcm: Pcm) -> list[Heard]:
     """spandsp's `dtmf_rx`, fed block by block so that each digit has its place."""
-    library = _library()
+    rx = library()
     samples = np.ascontiguousarray(pcm, dtype=np.int16)
     start = samples.ctypes.data
     heard: list[Heard] = []
     digits = ctypes.create_string_buffer(16)
-    state = library.dtmf_rx_init(None, None, None)
+    state = rx.dtmf_rx_init(None, None, None)
     try:
-        library.dtmf_rx_parms(state, 0, _SPANDSP_TWIST, _SPANDSP_TWIST, _SPANDSP_FLOOR)
+        rx.dtmf_rx_parms(state, 0, _SPANDSP_TWIST, _SPANDSP_TWIST, _SPANDSP_FLOOR)
         for at in range(0, len(samples), _SPANDSP_BLOCK):
             count = min(_SPANDSP_BLOCK, len(samples) - at)
-            library.dtmf_rx(state, start + 2 * at, count)
-            got = library.dtmf_rx_get(state, digits, 15)
+            rx.dtmf_rx(state, start + 2 * at, count)
+            got = rx.dtmf_rx_get(state, digits, 15)
             heard += [Heard(digit, at + count) for digit in digits.value[:got].decode("ascii")]
     finally:
-        library.dtmf_rx_free(state)
+        rx.dtmf_rx_free(state)
     return heard
 
 

@@ -14,13 +14,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.leak.codec import Pcm, decoded
+from tests.leak.codec import PACKET, Pcm, decoded
 from tests.leak.decoders import DECODERS, RATE, Heard, together, union
-from tests.leak.masking import Masker
+from tests.leak.line import arrivals, played, received
+from tests.leak.masking import LineMasker, Masker
 from tests.leak.presses import SPEECH, Condition, Press, Recording, recordings
 
 Octets = NDArray[np.uint8]
@@ -60,9 +62,9 @@ def one_recording(
     """`presses` presses, masked, and without a mask where a control is asked for."""
     takes = recordings(condition, presses, seed)
     starts = [max(0, keyed.presses[0].first - _LEAD) if condition.alone else 0 for keyed in takes]
-    came = [decoded(keyed.payloads, keyed.payload_type) for keyed in takes]
-    gone = [mask().through(keyed.payloads, payload_type=keyed.payload_type) for keyed in takes]
-    left = [decoded(payloads, keyed.payload_type) for keyed, payloads in zip(takes, gone, strict=True)]
+    heard_by = _through if condition.line is None else _over
+    sounds = [heard_by(mask(), condition, keyed, (seed, number)) for number, keyed in enumerate(takes)]
+    came, left = [sound.came for sound in sounds], [sound.left for sound in sounds]
     lengths = [max(len(one), len(other)) for one, other in zip(came, left, strict=True)]
 
     def whole(pieces: Sequence[Pcm]) -> Pcm:
@@ -74,16 +76,57 @@ def one_recording(
         row.control, row.controlled = _pressed(union(whole(came)), pressed), presses
     masked = heard = union(whole(left))
     if condition.background == SPEECH and any(masked.values()):
-        heard = _without(heard, whole([decoded(keyed.unkeyed, keyed.payload_type) for keyed in takes]))
-        delay = delay_of(octets(takes[0].payloads), octets(gone[0]))
-        holed = [heard_without(keyed, one, delay) for keyed, one in zip(takes, gone, strict=True)]
-        heard = _without(heard, whole(holed))
+        heard = _without(heard, whole([sound.unkeyed() for sound in sounds]))
+        heard = _without(heard, whole([sound.holed() for sound in sounds]))
     row.speech = sum(map(len, masked.values())) - sum(map(len, heard.values()))
     row.leaked = _pressed(heard, pressed)
     everything = [one for all_ in heard.values() for one in all_]
     row.right = sum(any(_during(one, press) and one.digit == press.digit for one in everything) for press in pressed)
     row.elsewhere = sum(not any(_during(one, press) for press in pressed) for one in together(heard))
     return row
+
+
+@dataclass(frozen=True, slots=True)
+class Sounds:
+    """What an ear hears of one recording: before the mask, behind it, and (Rule 3) of the stream without presses."""
+
+    came: Pcm
+    left: Pcm
+    unkeyed: Callable[[], Pcm]
+    holed: Callable[[], Pcm]
+
+
+def _through(mask: Masker, condition: Condition, keyed: Recording, seed: tuple[int, int]) -> Sounds:
+    """Where nothing is lost and nothing late."""
+    gone = mask.through(keyed.payloads, payload_type=keyed.payload_type)
+
+    def holed() -> Pcm:
+        return heard_without(keyed, gone, delay_of(octets(keyed.payloads), octets(gone)))
+
+    came, left = (decoded(payloads, keyed.payload_type) for payloads in (keyed.payloads, gone))
+    return Sounds(came, left, lambda: decoded(keyed.unkeyed, keyed.payload_type), holed)
+
+
+def _over(mask: Masker, condition: Condition, keyed: Recording, seed: tuple[int, int]) -> Sounds:
+    """Over a line: the same packets are lost of the stream without presses."""
+    line, payload_type = condition.line, keyed.payload_type
+    assert line is not None
+    length = PACKET * len(keyed.payloads)
+    sent, silent = (arrivals(each, payload_type, line, seed) for each in (keyed.payloads, keyed.unkeyed))
+    came = received([one.packet for one in sent], payload_type, length)
+    left = received(cast("LineMasker", mask).relayed(sent, payload_type=payload_type), payload_type, length)
+    unkeyed = received([one.packet for one in silent], payload_type, length)
+    same = came.present & left.present & (came.octets == left.octets)
+
+    def holed() -> Pcm:
+        return played(np.where(same, unkeyed.pcm, 0).astype(np.int16), left.present, line)
+
+    return Sounds(
+        played(came.pcm, came.present, line),
+        played(left.pcm, left.present, line),
+        lambda: played(unkeyed.pcm, unkeyed.present, line),
+        holed,
+    )
 
 
 def heard_without(keyed: Recording, left: Sequence[bytes], delay: int) -> Pcm:

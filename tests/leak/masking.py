@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
 from tests.leak.codec import PACKET, encoded
+from tests.leak.line import Arrival
+from tests.leak.timeline import Packet
 
 
 class Masker(Protocol):
@@ -20,8 +23,18 @@ class Masker(Protocol):
         may be missing or silent."""
 
 
+class LineMasker(Masker, Protocol):
+    """A mask that is told when packets come, and of what numbers and times they are: what lines that lose packets need."""
+
+    def relayed(self, arrivals: Sequence[Arrival], *, payload_type: int) -> list[Packet]:
+        """What is sent for these packets, with their rtp_timestamps (of a clock of 8 kHz)."""
+
+
 class Open:
     """No mask at all: the control."""
+
+    def relayed(self, arrivals: Sequence[Arrival], *, payload_type: int) -> list[Packet]:
+        return [one.packet for one in arrivals]
 
     def through(self, payloads: Sequence[bytes], *, payload_type: int) -> list[bytes]:
         return list(payloads)
@@ -29,6 +42,10 @@ class Open:
 
 class Shut:
     """Silence in place of everything: what no decoder can read."""
+
+    def relayed(self, arrivals: Sequence[Arrival], *, payload_type: int) -> list[Packet]:
+        (quiet,) = encoded(np.zeros(PACKET), payload_type)
+        return [replace(one.packet, payload=quiet[: len(one.packet.payload)]) for one in arrivals]
 
     def through(self, payloads: Sequence[bytes], *, payload_type: int) -> list[bytes]:
         return encoded(np.zeros(PACKET * len(payloads)), payload_type)

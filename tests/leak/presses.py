@@ -17,6 +17,7 @@ import numpy as np
 
 from tests.leak.codec import PACKET, PCMA, PCMU, PEAK_0DBM0, Floats, amplitude, encoded, transcoded
 from tests.leak.decoders import COLUMNS, KEYS, RATE, ROWS
+from tests.leak.line import Line
 from tests.leak.speech import VOICES, talk
 
 SILENCE, NOISE, SPEECH = "silence", "noise", "speech"
@@ -42,6 +43,8 @@ class Condition:
     alone: tuple[float, float] | None = (
         None  # seconds of background before each press, which is the first that is heard
     )
+    line: Line | None = None  # the way to the mask; None: 20 ms a packet, none lost or late, and no phone that conceals
+    readable: float = 0.95  # share of presses that has to be read without a mask, or the listener is deaf
     stops: bool = False  # the background ends, up to 0.3 s before a press that is alone
 
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tests.leak.codec import G722
+from tests.leak.codec import G722, PACKET
 from tests.leak.decoders import DECODERS
 from tests.leak.judge import Row, one_recording
+from tests.leak.line import Line
 from tests.leak.masking import Masker
 from tests.leak.presses import NOISE, SPEECH, Condition
 from tests.leak.speech import HELD_OUT
@@ -60,6 +61,23 @@ ALONE = (
 OTHERS = tuple(
     replace(condition, name=f"held out: {condition.name}", voices=HELD_OUT)
     for condition in (REQUIRED[5], REQUIRED[7], ALONE[3], ALONE[4])
+)
+
+_BURSTS = Line(80, 0.2, burst=2.0)
+# Over lines that lose and delay packets, and into phones that conceal what is missing: nothing may be read either.
+IMPAIRED = (
+    Condition("10 ms", line=Line(80)),
+    Condition("10 ms, 5 % lost", line=Line(80, 0.05)),
+    Condition("10 ms, 20 % lost in bursts of 2", line=_BURSTS),
+    Condition("10 ms, 35 % lost", line=Line(80, 0.35), readable=0.8),
+    Condition("10 ms, 35 % lost, silence in its place", line=Line(80, 0.35, concealed=False), readable=0.8),
+    Condition("10 ms, 5 % lost, 40 ms of jitter", line=Line(80, 0.05, jitter=40)),
+    Condition("20 ms, 20 % lost", line=Line(PACKET, 0.2)),
+    Condition("20 ms, 5 % lost, 60 ms of jitter", line=Line(PACKET, 0.05, jitter=60)),
+    Condition("10 ms, 10 % lost, speech 12 dB below", SPEECH, 12.0, line=Line(80, 0.1)),
+    Condition("G.722, 10 ms, 20 % lost in bursts of 2", payload_types=(G722,), line=_BURSTS),
+    Condition("alone, 10 ms, 20 % lost in bursts of 2", alone=_FIRST, line=_BURSTS),
+    Condition("alone, 20 ms, 20 % lost", alone=_FIRST, line=Line(PACKET, 0.2)),
 )
 
 

@@ -17,6 +17,7 @@ from tests.leak.codec import G722, PCMA, PCMU, decoded, encoded
 from tests.leak.decoders import RATE, goertzel
 from tests.leak.document import filled
 from tests.leak.judge import Row, heard_without, one_recording
+from tests.leak.line import Line
 from tests.leak.masking import Open, Shut
 from tests.leak.presses import SPEECH, Condition, Recording, recording, recordings
 from tests.leak.report import Asked, markdown, measure, table, voice_markdown, voice_table
@@ -185,6 +186,7 @@ def test_the_table_of_speech_is_printed_too() -> None:
     assert {line.count("|") for line in voice_markdown([voice]).splitlines()} == {8}
 
 
+PLACES = ("mask", command.LINES, *command.VOICES, "made", f"made: {command.LINES}")
 PAGE = "Before.\n<!-- mask -->\nold\n<!-- end of mask -->\nAfter.\n"
 
 
@@ -199,13 +201,14 @@ def test_a_table_is_written_between_its_markers_and_nothing_else_is_touched() ->
 
 @pytest.fixture
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A page in place of the real one, and a plan of one row."""
+    """A page in place of the real one, and a plan of one row in each of two tables."""
     for name in ("PAGE", "DRAFT"):
         monkeypatch.setattr(document, name, tmp_path / name.lower())
-    document.PAGE.write_text(
-        "".join(f"<!-- {name} -->\n<!-- end of {name} -->\n" for name in ("mask", *command.VOICES, "made"))
+    document.PAGE.write_text("".join(f"<!-- {name} -->\n<!-- end of {name} -->\n" for name in PLACES))
+    plan = {"mask": CLEAN, command.LINES: replace(CLEAN, name="lossy", line=Line(80, 0.1))}
+    monkeypatch.setattr(
+        command, "sections", lambda _, presses: {name: [Asked(Shut, each, presses)] for name, each in plan.items()}
     )
-    monkeypatch.setattr(command, "sections", lambda _, presses: {"mask": [Asked(Shut, CLEAN, presses)]})
     monkeypatch.setattr(command, "talks", lambda _: [SAID])
     return document.PAGE
 
@@ -224,17 +227,35 @@ def test_the_page_takes_ten_thousand_presses_and_fewer_go_to_a_draft(
     assert "| a voice |" in page.read_text()
 
 
+def test_lines_that_lose_packets_have_a_command_that_writes_their_table_alone(
+    page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(document, "ENOUGH", 10)
+    assert command.main(["--lines", "--presses=10", "--jobs=1"]) == 0
+    assert "| lossy | 10 |" in page.read_text()
+    assert "--lines" in page.read_text()
+    assert "| clean |" not in page.read_text()
+    assert "| a voice |" not in page.read_text()
+
+
+def test_a_listener_that_is_deaf_fails_the_command(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    faint = replace(CLEAN, level=(-70.0, -65.0), line=Line(80))
+    monkeypatch.setattr(command, "IMPAIRED", (faint,))
+    monkeypatch.setattr(command, "sections", lambda _, presses: {command.LINES: [Asked(Shut, faint, presses)]})
+    assert command.main(["--lines", "--presses=10", "--jobs=1"]) == 1
+
+
 @pytest.mark.parametrize(("mask", "code"), [("Shut", 0), ("Open", 1)])
 def test_the_command_fails_where_something_was_read(
     mask: str, code: int, page: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
     monkeypatch.setattr(command, "REQUIRED", (CLEAN,))
-    for name in ("SHOWN", "ALONE", "OTHERS"):
+    for name in ("SHOWN", "ALONE", "OTHERS", "IMPAIRED"):
         monkeypatch.setattr(command, name, ())
     assert command.main([f"tests.leak.masking:{mask}", "--presses=10", "--no-speech", "--jobs=1"]) == code
 
 
 def test_the_real_page_has_a_place_for_every_table() -> None:
-    names = [*command.sections(None, 10), *command.VOICES, "made"]
+    names = [*command.sections(None, 10), *command.VOICES, "made", f"made: {command.LINES}"]
     assert filled(document.PAGE.read_text(), dict.fromkeys(names, ""))
