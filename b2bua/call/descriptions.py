@@ -17,7 +17,7 @@ from b2bua.call.command import ToMedia
 from b2bua.call.directions import within
 from b2bua.call.event_stream import EventStream, events_between, with_events, without_events
 from b2bua.call.held import holds, resumed
-from b2bua.call.narrowing import echoed, limited, looked_into, sealed, shortened
+from b2bua.call.narrowing import echoed, limited, looked_into, padded, sealed, shortened, unpadded
 from b2bua.call.peer_streams import remote_streams
 from b2bua.call.rewriting import rewrite
 from b2bua.call.sameness import same_media
@@ -64,6 +64,7 @@ class Descriptions:
     told: dict[Side, bytes] = field(default_factory=dict)  # what we said last on each leg
     versions: dict[Side, int] = field(default_factory=lambda: {Side.CALLER: 0, Side.AGENT: 0})
     seated: dict[Side, int] = field(default_factory=lambda: {Side.CALLER: 0, Side.AGENT: 0})  # legs in its place so far
+    offered: dict[Side, int] = field(default_factory=dict)  # how many m-lines a leg's peer offered last
     updated: set[Side] = field(default_factory=set)  # the sides whose newest offer came in an UPDATE before the answer
     origins: dict[Side, int] = field(default_factory=dict)  # where a leg came from another call, and has that one's
 
@@ -111,8 +112,12 @@ class Descriptions:
         described = self._heard(side, body)
         if described is None:
             return False
-        self.said[side] = described
+        self._offered(side, described)
         return True
+
+    def _offered(self, side: Side, described: sdp.SessionDescription) -> None:
+        self.offered[side] = len(described.media)
+        self.said[side] = padded(described, self.said.get(side))
 
     def learn_answer(self, side: Side, body: bytes, offer: bytes = b"") -> bool:
         """Take what a leg's peer answers to this offer; b"": to what it was told last. False: it does not fit, and nothing has
@@ -122,7 +127,7 @@ class Descriptions:
             described = fitted(described, sdp.parse(offer))
         if described is None:
             return False
-        self.said[side] = described
+        self.said[side] = padded(described, self.said.get(side))
         return True
 
     def _heard(self, side: Side, body: bytes) -> sdp.SessionDescription | None:
@@ -189,7 +194,7 @@ class Descriptions:
         fit = self._fitting(self.said[OTHER[side]], described) if described is not None else None
         if described is None or fit is None or not any(media.relayed for media in fit.media):
             return None
-        self.said[side] = described
+        self._offered(side, described)
         self.updated.add(side)
         return self._told(side, fit)
 
@@ -304,6 +309,7 @@ class Descriptions:
         if lent is not None:
             self.origins[side], self.versions[side] = lent.origin, lent.version
         self.said[side] = described
+        self.offered.pop(side, None)
         self.seated[side] += 1
         rest = OTHER[side]
         self.told[rest] = self._rewritten(described, rest)
@@ -334,6 +340,8 @@ class Descriptions:
             if self.events and said is not None:
                 source = without_events(source, said)
             source = with_events(source, said)
+        if said is not None and side in self.offered and lent is None:
+            source = unpadded(source, self.offered[side])
         seated = self.seated[side] + (anew or lent is not None)
         cryptos = [
             self._cryptos(side, index, media, said, encrypted=encrypted, seated=seated)

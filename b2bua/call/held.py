@@ -6,14 +6,20 @@ from dataclasses import replace
 
 from b2bua.call import sdp
 from b2bua.call.addresses import NOWHERE
+from b2bua.call.directions import direction
 
 DIRECTIONS = frozenset({"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"})
 
 
 def holds(described: sdp.SessionDescription) -> bool:
-    """Whether its end keeps the other on hold, in whichever form (RFC 3264 section 8.4)."""
-    lines = [*described.lines, *(line for media in described.media for line in media.lines)]
-    return any(_nowhere(line) or line.strip() in {"a=sendonly", "a=inactive"} for line in lines)
+    """Whether its end keeps the other on hold, in whichever form (RFC 3264 section 8.4): as its audio in use says, or
+    where there is none, what else is in use."""
+    used = [media for media in described.media if media.port]
+    heard = [media for media in used if media.kind == "audio"] or used
+    return any(
+        described.address(media) in NOWHERE or direction(described, media) in {"sendonly", "inactive"}
+        for media in heard
+    )
 
 
 def resumed(described: sdp.SessionDescription) -> sdp.SessionDescription:

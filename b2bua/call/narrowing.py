@@ -11,7 +11,7 @@ from dataclasses import replace
 from b2bua.call import sdes, sdp
 from b2bua.call.codecs import looked_into_of
 from b2bua.call.held import DIRECTIONS
-from b2bua.call.sdp_lines import of_formats
+from b2bua.call.sdp_lines import of_formats, ordered
 
 
 def sealed(described: sdp.SessionDescription) -> sdp.SessionDescription:
@@ -88,7 +88,23 @@ def echoed(described: sdp.SessionDescription, known: Sequence[sdp.SessionDescrip
                 lines=tuple(line for line in each.lines if _is_plain(line) or line in lines),
             )
         )
-    return sdp.SessionDescription(("v=0", "s=-", *kept, "t=0 0"), tuple(media))
+    return sdp.SessionDescription(ordered(["v=0", "s=-", *kept, "t=0 0"], of_session=True), tuple(media))
+
+
+def padded(described: sdp.SessionDescription, before: sdp.SessionDescription | None) -> sdp.SessionDescription:
+    """The description with all m-lines that its end has had before: what it leaves out at the end is refused in its place
+    (RFC 3264 section 8: there are never fewer)."""
+    missing = before.media[len(described.media) :] if before is not None else ()
+    if not missing:
+        return described
+    refused = tuple(replace(each, port=0, ports=1, formats=each.formats[:1], lines=()) for each in missing)
+    return sdp.SessionDescription(described.lines, (*described.media, *refused))
+
+
+def unpadded(described: sdp.SessionDescription, most: int) -> sdp.SessionDescription:
+    """The description without refused m-lines at its end, for an end that knows of no more than so many."""
+    used = max((at for at, each in enumerate(described.media, 1) if each.port), default=1)
+    return sdp.SessionDescription(described.lines, described.media[: max(most, used)])
 
 
 def _is_plain(line: str) -> bool:

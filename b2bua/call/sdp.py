@@ -1,6 +1,7 @@
 """Session descriptions as their ends wrote them: read, and asked for what relaying needs.
 
-Rule 1: every line is kept as it came, unknown ones included (RFC 4566 section 5).
+Rule 1: every line is kept as it came, unknown ones included (RFC 4566 section 5); they are put in the order that RFC 8866 gives
+        them, and what it asks for and some leave out is there.
 Rule 2: what is not one, or is too large to be honest, is an error; its text never quotes the body.
 """
 
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from b2bua.call import addresses, sdes, sdp_lines
 from b2bua.call.addresses import numeric
 from b2bua.call.codecs import PayloadTypes, small, types_of
-from b2bua.call.sdp_lines import Facts, facts, facts_known, split, split_known
+from b2bua.call.sdp_lines import Facts, facts, facts_known, split, split_known, split_session
 
 SdpError = sdp_lines.SdpError
 CONTENT_TYPE = "application/sdp"
@@ -118,13 +119,14 @@ def parse(body: bytes) -> SessionDescription:
     if len(body) > MOST_BYTES:
         raise SdpError(f"longer than {MOST_BYTES} bytes")
     # Free text may be in any charset (RFC 4566 section 6, a=charset): a byte is a character here, and a byte again.
-    text = body.decode("latin-1").replace("\r\n", "\n")
+    text = body.decode("latin-1").rstrip("\0").replace("\r\n", "\n")  # some count the NUL behind their text
     head, *sections = text.split("\nm=")
-    if head.lstrip("\n").partition("\n")[0] != "v=0":
+    version, _, head = head.lstrip("\n").partition("\n")
+    if version.rstrip(" \t") != "v=0":
         raise SdpError("does not begin with v=0")
     if "\r" in text or "\0" in text:
         raise SdpError("a control character in a line that is not `type=value`")
-    lines = split(head)
+    lines = split_session(f"v=0\n{head}")
     if not 0 < len(sections) <= MOST_MEDIA:
         raise SdpError(f"{len(sections)} m-lines, expected 1 to {MOST_MEDIA}")
     media = tuple(map(_media, sections))

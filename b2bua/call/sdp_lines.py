@@ -24,6 +24,14 @@ WITHDRAWN = frozenset(
 # Words about a peer, its pages, mail addresses and telephones (RFC 8866 sections 5.4 to 5.6); the names of its sources (RFC 5576
 # section 6.1) and of its session say where it is, too.
 _ABOUT_THEM = ("i=", "u=", "e=", "p=")
+_KEY = "k="  # RFC 8866 section 5.12: it is to be discarded
+# The order of lines (RFC 8866 section 9): `r=` and `z=` belong to the `t=` before them.
+# What has no place stands with the attributes.
+_ORDER = {
+    True: {"v": 0, "o": 1, "s": 2, "i": 3, "u": 4, "e": 5, "p": 6, "c": 7, "b": 8, "t": 9, "r": 9, "z": 9, "k": 10},
+    False: {"i": 0, "c": 1, "b": 2, "k": 3},
+}
+_LAST = 11
 _OF_FORMAT = ("a=rtpmap:", "a=fmtp:", "a=rtcp-fb:")
 
 
@@ -43,11 +51,32 @@ class Facts:
 
 
 def split(text: str) -> tuple[str, ...]:
-    """The lines of a text, empty ones left out. Raises SdpError."""
-    lines = tuple(line for line in text.split("\n") if line)
+    """The lines of an m-line, empty ones left out, in the order of RFC 8866. Raises SdpError."""
+    return ordered(_lines(text), of_session=False)
+
+
+def split_session(text: str) -> tuple[str, ...]:
+    """The lines before all m-lines, in the same way; `s=` and `t=`, which some forget, are there."""
+    lines = _lines(text)
+    for line in ("s=-", "t=0 0"):
+        if not any(each.startswith(line[:2]) for each in lines):
+            lines.append(line)
+    return ordered(lines, of_session=True)
+
+
+def _lines(text: str) -> list[str]:
+    lines = [line for line in text.split("\n") if line.strip(" \t")]
     if any(line[1:2] != "=" for line in lines):
         raise SdpError("a line that is not `type=value`")
     return lines
+
+
+def ordered(lines: list[str], *, of_session: bool) -> tuple[str, ...]:
+    """Of several `c=` the first stays: more than one is for multicast (section 5.7)."""
+    places = _ORDER[of_session]
+    first = next((at for at, line in enumerate(lines) if line.startswith("c=")), None)
+    kept = [line for at, line in enumerate(lines) if at == first or not line.startswith("c=")]
+    return tuple(sorted(kept, key=lambda line: places.get(line[0], _LAST)))
 
 
 def facts(lines: tuple[str, ...]) -> Facts:
@@ -70,7 +99,7 @@ facts_known = lru_cache(maxsize=256)(facts)
 
 def withdrawn(line: str) -> bool:
     """Whether a line crosses to no other leg."""
-    if line.startswith(_ABOUT_THEM) or (line.startswith("a=ssrc:") and " cname:" in line):
+    if line.startswith((*_ABOUT_THEM, _KEY)) or (line.startswith("a=ssrc:") and " cname:" in line):
         return True
     return line.startswith("a=") and (line[2:].partition(":")[0] in WITHDRAWN or line.startswith("a=group:BUNDLE"))
 

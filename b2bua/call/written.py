@@ -13,6 +13,7 @@ from b2bua.call import (
     call,
     cdr,
     codecs,
+    deafness,
     descriptions,
     leg,
     loan,
@@ -36,7 +37,7 @@ from tonewall.written import Kinds, WrittenError, read, write
 
 KINDS = Kinds(
     (
-        answers, bridge, call, cdr, charges, codecs, descriptions, events, leg, loan, mline, numbers, payment, relayed,
+        answers, bridge, call, cdr, charges, codecs, deafness, descriptions, events, leg, loan, mline, numbers, payment, relayed,
         renegotiation, route, routing, sdp, state, transfer, transfer_state, view,
     ),
     never=(trunk.Trunk, leg.LegRequested, leg.RequestLeg, routing.Pattern, routing.Rule),  # of sip.conf, or on their way

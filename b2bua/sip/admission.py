@@ -60,7 +60,7 @@ def _body(request: Request) -> Refusal | None:
     if request.method not in {"INVITE", "UPDATE"}:
         return None
     accepted = [
-        item.partition(";")[0].strip().lower()
+        item.partition(";")[0].replace(" ", "").replace("\t", "").lower()
         for value in request.headers.getlist("Accept")
         for item in value.split(",")
     ]

@@ -19,6 +19,7 @@ from b2bua.call.trunk import Trunk
 from b2bua.sip.compose import ACCEPT_LINE, SDP
 from b2bua.sip.message import Received, Response
 from b2bua.sip.name_addr import parameters
+from b2bua.sip.octets import decoded, readable
 from b2bua.sip.shapes import content_id
 
 MOST_PARTS = 8
@@ -28,6 +29,10 @@ _TYPE = re.compile(
     r"([A-Za-z0-9.!%*_+`'~-]{1,64})/([A-Za-z0-9.!%*_+`'~-]{1,64})"
     r"((?:[ ]?;[ ]?[A-Za-z0-9._-]{1,32}=(?:[A-Za-z0-9.!%*_+`'~:/-]{1,128}|\"[ !#-\[\]-~]{0,128}\")){0,8})"
 )
+# White space around a separator (RFC 3261 section 25.1: SWS), and a `;` behind which nothing is; outside quoted strings.
+_SEPARATED = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*+")|[ \t]*+([;/=])[ \t]*+')
+_PAIR = re.compile(r"\\([!#-\[\]-~ ])")
+_FOLD = re.compile(rb"\r\n[ \t]+")
 _DISPOSITION = re.compile(r"[A-Za-z0-9_-]{1,32}(?:[ ]?;[ ]?[A-Za-z0-9_-]{1,32}=[A-Za-z0-9._-]{1,64}){0,6}")
 _BOUNDARY = re.compile(r"[A-Za-z0-9'()+_,./:=? -]{0,69}[A-Za-z0-9'()+_,./:=?-]")  # RFC 2046 section 5.1.1
 _BEHIND = re.compile(rb"(--)?[ \t]{0,16}(?=\r\n|\Z)")  # a boundary, in its line
@@ -82,8 +87,8 @@ def unwrap(message: Received) -> None:
     if types == [SDP] and not encodings:
         return
     piece = _Piece(
-        types[0] if len(types) == 1 else "",
-        (headers.getlist("Content-Disposition") or [""])[0],
+        _close(types[0]) if len(types) == 1 else "",
+        _close((headers.getlist("Content-Disposition") or [""])[0]),
         ",".join(encodings).lower(),
         (headers.getlist("Content-Transfer-Encoding") or [""])[0].lower(),
         message.body,
@@ -197,24 +202,29 @@ def _split(content: bytes, boundary: bytes) -> list[_Piece] | None:
 def _piece(text: bytes) -> _Piece | None:
     """One part: CRLF, its headers, an empty line, its content."""
     head, blank, content = text.partition(b"\r\n\r\n")
-    lines = head.split(b"\r\n")[1:]
-    if not blank or len(lines) > MOST_LINES or not head.isascii():
+    lines = _FOLD.sub(b" ", head[2:]).split(b"\r\n") if len(head) > 2 else []
+    if not blank or len(lines) > MOST_LINES:
         return None
     found: dict[str, str] = {}
     for line in lines:
-        name, colon, value = line.decode("ascii").partition(":")
+        name, colon, value = readable(decoded(line)).partition(":")
         if not colon or not value.replace("\t", " ").isprintable() or name.strip().lower() in found:
             return None
         found[name.strip().lower()] = value.strip()
     return _Piece(
-        found.get("content-type", "text/plain"),
-        found.get("content-disposition", ""),
+        _close(found.get("content-type", "text/plain")),
+        _close(found.get("content-disposition", "")),
         found.get("content-encoding", "").lower(),
         found.get("content-transfer-encoding", "").lower(),
         content,
         found.get("content-id", ""),
         found.get("content-language", ""),
     )
+
+
+def _close(value: str) -> str:
+    """A value without what means nothing: white space around separators, escapes in quoted strings that nothing asks for."""
+    return _SEPARATED.sub(lambda at: _PAIR.sub(r"\1", at[1]) if at[1] else at[2], value).removesuffix(";")
 
 
 def wrap(sdp: bytes, parts: tuple[Part, ...], trunk: Trunk, host: str) -> tuple[str, tuple[str, ...], bytes]:

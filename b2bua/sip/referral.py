@@ -20,7 +20,7 @@ from b2bua.sip.header_fields import Headers
 from b2bua.sip.headers import Moment, received
 from b2bua.sip.leg_state import State as LegState
 from b2bua.sip.message import Request
-from b2bua.sip.name_addr import name_addr, split_quoted
+from b2bua.sip.name_addr import name_addr, parameters, split_quoted
 from b2bua.sip.octets import fits_a_line, readable
 from b2bua.sip.replaces import Replaces, named
 from b2bua.sip.uri import Uri
@@ -130,6 +130,7 @@ def refer_to(request: Request) -> ReferTo:
     replaces: list[str] = []
     for part in read.headers.split("&") if read.headers else ():
         name, _, value = part.partition("=")
+        name = unquote(name)
         if _NAME.fullmatch(name) is None or not fits_a_line(text := unquote(value, errors="surrogateescape")):
             raise ValueError("Refer-To")
         if name.lower() == "replaces":
@@ -195,7 +196,7 @@ class Referrals:
         if package.strip().lower() != "refer":
             self._leg.respond(server, 489, lines=(ALLOW_EVENTS_LINE,))
             return
-        number = rest.strip().partition("id=")[2].strip()
+        number = parameters(rest).get("id", "")
         active = [each for each in self._open.values() if each.state is State.ACTIVE]
         found = next((each for each in active if str(each.id or "") == number), None)
         if found is None:
@@ -219,7 +220,11 @@ class Referrals:
             self._forget(referral)
             self._leg.respond(server, code if 300 <= code <= 699 else 500, text)
             return True
-        silent = [value for value in server.request.headers.getlist("Refer-Sub") if value.strip().lower() == "false"]
+        silent = [
+            value
+            for value in server.request.headers.getlist("Refer-Sub")
+            if value.partition(";")[0].strip().lower() == "false"
+        ]
         referral.move(Event.ACCEPT_SILENTLY if silent else Event.ACCEPT)
         lines = ("Refer-Sub: false",) if silent else ()
         self._leg.respond(server, 202, text, (*lines, *self._leg.lines()))

@@ -23,7 +23,7 @@ from b2bua.sip.connections import Lost
 from b2bua.sip.ground import Ground
 from b2bua.sip.guard import Guard, Verdict, name_in
 from b2bua.sip.message import Request
-from b2bua.sip.name_addr import name_addr, parameters, split_quoted
+from b2bua.sip.name_addr import name_addr, parameters, split_quoted, unquoted
 from b2bua.sip.scheduler import Slot
 from b2bua.sip.targets import Located, Target
 from b2bua.sip.trunk import Peer, TrunkTable
@@ -174,6 +174,6 @@ class Registrar:
 
 def _seconds(contact: str, header: str, most: int) -> int:
     """For how long a contact asks: its own expires, the header's, or as long as we grant at most."""
-    text = parameters(name_addr(contact)[2]).get("expires", header).strip()
+    text = unquoted(parameters(name_addr(contact)[2]).get("expires", header).strip())
     known = text.isascii() and text.isdigit() and len(text) < 10
     return min(int(text), most) if known else most

@@ -191,7 +191,8 @@ class Reinvite:
         elif self.state in {State.SENT, State.CROSSED, State.REFRESHING}:
             leg.respond(server, 491)
         elif not (leg.state is LegState.UP or self._may_be_early(request)) or not self._move(Event.RECEIVE):
-            leg.respond(server, 500, lines=(_retry_after(),))
+            open_offer = request.method == "UPDATE" and leg.state is LegState.RINGING  # ours (RFC 3311 section 5.2)
+            leg.respond(server, 491 if open_offer else 500, lines=() if open_offer else (_retry_after(),))
         else:
             self._server = server
             server.user = leg
@@ -234,7 +235,8 @@ class Reinvite:
         if self._server is None or not self._move(Event.REJECT):
             return False
         server, self._server = self._server, None
-        self._leg.respond(server, code if 300 <= code <= 699 else 500, text)
+        code = code if 300 <= code <= 699 else 500
+        self._leg.respond(server, code, text, (_retry_after(),) if code == 500 else ())
         return True
 
     def cancelled(self, server: Server) -> None:

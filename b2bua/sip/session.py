@@ -97,4 +97,4 @@ class Session:
     def _note_allow(self, message: Received) -> None:
         allowed = message.headers.getlist("Allow")
         if allowed:
-            self.peer_updates = "UPDATE" in ",".join(allowed)
+            self.peer_updates = "UPDATE" in {each.strip() for value in allowed for each in value.split(",")}

@@ -15,6 +15,7 @@ from typing import Self
 from urllib.parse import unquote
 
 from b2bua.sip.name_addr import parameters, split_quoted
+from b2bua.sip.octets import fits_a_line
 
 SCHEMES = frozenset({"sip", "sips", "tel"})
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -28,7 +29,8 @@ _DIGIT = re.compile(r"[0-9*#]")
 class Uri:
     """One URI. `text`: as it came; `scheme`, `host`: in lower case, the host without brackets, "" of a tel URI.
 
-    `user`: unescaped, without the parameters of a number; `user_parameters`: these, as they came, each behind its `;`;
+    `user`: unescaped as far as it can be printed, without the parameters of a number; `user_parameters`: these, as they came,
+    each behind its `;`;
     `parameters`: of the URI; `headers`: behind the `?`, as they came.
     """
 
@@ -102,7 +104,10 @@ def _user(text: str, is_phone: bool) -> tuple[str, str]:
 
 
 def _unescaped(text: str) -> str:
-    return unquote(text, errors="surrogateescape") if "%" in text else text
+    if "%" not in text:
+        return text
+    plain = unquote(text, errors="surrogateescape")
+    return plain if fits_a_line(plain) else text  # what would end a line, or hide in one, stays escaped
 
 
 def _hostport(text: str) -> tuple[str, int | None]:

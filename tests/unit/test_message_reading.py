@@ -8,6 +8,8 @@ from b2bua.call.leg import Party
 from b2bua.call.numbers import Form, NumberPlan
 from b2bua.call.routing import Place
 from b2bua.call.trunk import Trunk
+from b2bua.sip.admission import inspect
+from b2bua.sip.bodies import unwrap
 from b2bua.sip.compose import address, response
 from b2bua.sip.dialog import Dialog, contact, record_route
 from b2bua.sip.headers import Moment, lines, received
@@ -15,6 +17,8 @@ from b2bua.sip.hop import Hop
 from b2bua.sip.message import MalformedError, Request, Response, read
 from b2bua.sip.name_addr import name_addr, parameters, split_quoted, tag_of
 from b2bua.sip.octets import decoded, octets, readable
+from b2bua.sip.referral import refer_to
+from b2bua.sip.registrar import _seconds as granted
 from b2bua.sip.uas import caller, party
 from b2bua.sip.uri import Uri
 from media.events import Side
@@ -449,3 +453,92 @@ def test_the_answer_says_where_a_request_came_from(via: str, wants: str) -> None
     answer = read(response(taken(request(Via=via)).head, HOP, 200), HOP)
     assert answer.head.vias[0].endswith(f";received=192.0.2.1{wants}")
     assert "9.9.9.9" not in answer.head.vias[0]
+
+
+# --- white space, lists and parameters, wherever their grammar has them --------------------------------------------------
+
+DESCRIPTION = b"v=0\r\n"
+
+
+def unwrapped(content_type: str, body: bytes, **headers: str) -> Request:
+    message = read(request(Content_Type=content_type, Content_Length=str(len(body)), **headers) + body, HOP)
+    assert isinstance(message, Request)
+    unwrap(message)
+    return message
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "Application/SDP",
+        "application / sdp",
+        "application\t/\tsdp",
+        'application/sdp ; charset = "utf-8"',
+        "application/sdp\t;x=y",
+        "application/sdp;",
+        'application/sdp;x="a\\b"',
+    ],
+)
+def test_a_session_description_is_known_however_its_type_is_written(content_type: str) -> None:
+    message = unwrapped(content_type, DESCRIPTION)
+    assert (message.body, message.unsupported) == (DESCRIPTION, ())
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/sd p", "application//sdp", "applicationsdp", ";application/sdp", '"']
+)
+def test_another_type_is_no_session_description(content_type: str) -> None:
+    message = unwrapped(content_type, DESCRIPTION)
+    assert (message.body, bool(message.unsupported)) == (b"", True)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "boundary", "head"),
+    [
+        ('multipart/mixed ; boundary = "a:b c"', b"a:b c", b"Content-Type: application/sdp"),
+        ('multipart/mixed;boundary="a\\bc"', b"abc", b"Content-Type: application/sdp"),
+        ("multipart/mixed;boundary=abc", b"abc", b"Content-Type: application/sdp;\r\n\tcharset=utf-8"),
+        ("multipart/mixed;boundary=abc", b"abc", b"Content-Type : application / sdp"),
+        ("multipart/mixed;boundary=abc", b"abc", b"Content-Description: B\xfcro\r\nContent-Type: application/sdp"),
+        (
+            "multipart/mixed;boundary=abc",
+            b"abc",
+            b"Content-Type: application/sdp\r\nContent-Disposition: session ; handling = required",
+        ),
+    ],
+)  # fmt: skip
+def test_a_part_is_read_however_it_is_written(content_type: str, boundary: bytes, head: bytes) -> None:
+    body = b"--" + boundary + b"\r\n" + head + b"\r\n\r\n" + DESCRIPTION + b"\r\n--" + boundary + b"--\r\n"
+    message = unwrapped(content_type, body)
+    assert (message.body, message.unsupported) == (DESCRIPTION, ())
+
+
+@pytest.mark.parametrize("accept", ["application / sdp", "application/sdp ;q=0.5", "text/html, application\t/ *"])
+def test_white_space_in_accept_means_nothing(accept: str) -> None:
+    assert inspect(taken(request(Accept=accept))) is None
+
+
+@pytest.mark.parametrize("expires", ["60", '"60"', " 60 "])
+def test_expires_of_a_contact_is_a_number_quoted_or_not(expires: str) -> None:
+    assert granted(f"<sip:a@h>;expires={expires}", "", 3600) == 60
+
+
+@pytest.mark.parametrize(
+    ("uri", "user"),
+    [
+        ("sip:a%0d%0aX:y@h", "a%0d%0aX"),
+        ("sip:%00@h", "%00"),
+        ("sip:+49%0030@h", "+49%0030"),
+        ("sip:%61lice@h", "alice"),
+    ],
+)
+def test_what_could_end_a_line_stays_escaped(uri: str, user: str) -> None:
+    assert Uri.parse(uri).user == user
+
+
+@pytest.mark.parametrize("name", ["Replaces", "replaces", "%52eplaces", "repl%61ces"])
+def test_the_name_of_an_embedded_header_may_be_escaped(name: str) -> None:
+    asked = refer_to(
+        taken(request("REFER sip:u@h SIP/2.0", Refer_To=f"<sip:a@h?{name}=c%3Bto-tag%3D1%3Bfrom-tag%3D2>"))
+    )
+    assert (asked.replaces, asked.lines) == ("c;to-tag=1;from-tag=2", ())

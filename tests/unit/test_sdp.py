@@ -8,6 +8,7 @@ import pytest
 
 from b2bua.call import sdp, sdp_lines
 from b2bua.call.agreement import agree_on_keys
+from b2bua.call.held import holds
 from b2bua.call.narrowing import looked_into
 from b2bua.call.peer_streams import remote_streams
 from b2bua.call.rewriting import rewrite
@@ -15,8 +16,9 @@ from media.mline import DecodedCodec, LocalStream, RemoteStream
 
 HERE = (LocalStream("198.51.100.1", 20000), LocalStream("198.51.100.1", 20004))
 OFFER = (
-    b"v=0\r\no=alice 53655765 2353687637 IN IP4 192.0.2.10\r\ns=A call\r\na=note:caf\xe9 and \xe2\x98\x8e\r\n"
-    b"c=IN IP4 192.0.2.10\r\nb=AS:128\r\nt=0 0\r\na=charset:ISO-8859-1\r\na=x-unknown:what ever  it is\r\n"
+    b"v=0\r\no=alice 53655765 2353687637 IN IP4 192.0.2.10\r\ns=A call\r\n"
+    b"c=IN IP4 192.0.2.10\r\nb=AS:128\r\nt=0 0\r\na=note:caf\xe9 and \xe2\x98\x8e\r\n"
+    b"a=charset:ISO-8859-1\r\na=x-unknown:what ever  it is\r\n"
     b"m=audio 4000 RTP/AVP 9 8 101\r\nb=TIAS:64000\r\na=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\n"
     b"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n"
     b"m=video 4002 RTP/AVPF 96\r\nc=IN IP4 192.0.2.11\r\na=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack pli\r\n"
@@ -380,3 +382,83 @@ def test_what_a_phone_says_in_every_call_is_read_once():
     one, other = (sdp.parse(body).media[0] for body in bodies)
     assert one.port != other.port
     assert one.facts is other.facts
+
+
+# --- descriptions that are not as RFC 8866 would have them, and mean only one thing -----------------------------------------
+
+PLAIN = b"v=0\r\no=- 7 1 IN IP4 198.51.100.1\r\ns=-\r\nc=IN IP4 198.51.100.1\r\nt=0 0\r\nm=audio 20000 RTP/AVP 0\r\n"
+ORIGIN = "o=- 1 1 IN IP4 192.0.2.10\r\n"
+HERS = "c=IN IP4 192.0.2.10\r\n"
+ONE = "m=audio 4000 RTP/AVP 0\r\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"v=0\r\n{ORIGIN}{HERS}{ONE}",
+        f"v=0\r\n{ORIGIN}s=-\r\n{HERS}{ONE}",
+        f"v=0\r\n{ORIGIN}{HERS}t=0 0\r\n{ONE}",
+        f"v=0\r\n{ORIGIN}s=\r\nt=0 0\r\n{HERS}{ONE}",
+        f"v=0\r\ns=-\r\nt=0 0\r\n{HERS}{ORIGIN}{ONE}",
+        f"v=0\r\n{ORIGIN}s=-\r\n{HERS}c=IN IP4 192.0.2.11\r\nt=0 0\r\n{ONE}",
+        f"v=0\r\n{ORIGIN}s=-\r\n{HERS}t=0 0\r\nk=clear:secret\r\n{ONE}k=prompt\r\n",
+        f"v=0\n{ORIGIN}s=-\n{HERS}t=0 0\n{ONE}".replace("\r", ""),
+        f"v=0 \r\n{ORIGIN}s=-\r\n{HERS}t=0 0\r\n{ONE}\r\n  \r\n\t\r\n",
+        f"\r\nv=0\r\n{ORIGIN}s=-\r\n{HERS}t=0 0\r\n\r\n{ONE}\0",
+        f"v=0\r\n{ORIGIN}s=-\r\n{HERS}t=0 0\r\n{ONE}".removesuffix("\r\n"),
+    ],
+    ids=[
+        "no s= and t=", "no t=", "no s=", "t= before c=", "o= at the end", "two c=", "k=", "line feeds alone",
+        "lines of blanks", "a NUL behind it", "no end of the last line",
+    ],
+)  # fmt: skip
+def test_what_has_one_meaning_is_written_as_it_should_be(body: str):
+    assert rewrite(sdp.parse(body.encode()), HERE, 7, 1) == PLAIN
+
+
+def test_lines_of_an_m_line_are_put_in_order_and_it_has_one_address():
+    media = f"{ONE}a=ptime:20\r\nb=AS:64\r\nc=IN IP4 192.0.2.11\r\na=x\r\nc=IN IP4 192.0.2.12\r\n"
+    described = sdp.parse(with_media(media))
+    assert described.address(described.media[0]) == "192.0.2.11"
+    assert lines(rewrite(described, HERE, 7, 1))[5:] == [
+        b"m=audio 20000 RTP/AVP 0",
+        b"c=IN IP4 198.51.100.1",
+        b"b=AS:64",
+        b"a=ptime:20",
+        b"a=x",
+    ]
+
+
+def test_times_and_their_repetitions_stay_together():
+    head = f"{HERS}a=x\r\nt=1 2\r\nr=7d 1h 0\r\nt=3 4\r\nr=8d 1h 0\r\n"
+    told = lines(rewrite(sdp.parse(with_media(ONE, head)), HERE, 7, 1))
+    assert told[4:10] == [b"t=1 2", b"r=7d 1h 0", b"t=3 4", b"r=8d 1h 0", b"t=0 0", b"a=x"]
+
+
+@pytest.mark.parametrize("garbage", ["garbage\r\n", "=\r\n", "m=\r\n", "\r\0\r\n", "a:b\r\n"])
+def test_garbage_is_refused_wherever_it_stands(garbage: str):
+    for body in (with_media(ONE + garbage), with_media(garbage + ONE)):
+        with pytest.raises(sdp.SdpError):
+            sdp.parse(body)
+
+
+@pytest.mark.parametrize(
+    ("media", "head", "held"),
+    [
+        (ONE, HERS, False),
+        (f"{ONE}a=sendonly\r\n", HERS, True),
+        (f"{ONE}a=inactive \r\n", HERS, True),
+        (f"{ONE}a=recvonly\r\n", HERS, False),
+        (ONE, f"{HERS}a=sendonly\r\n", True),
+        (f"{ONE}a=sendrecv\r\n", f"{HERS}a=sendonly\r\n", False),
+        (f"{ONE}a=sendrecv\r\nm=video 0 RTP/AVP 96\r\na=inactive\r\n", HERS, False),
+        (f"{ONE}m=video 4002 RTP/AVP 96\r\na=sendonly\r\n", HERS, False),
+        ("m=audio 0 RTP/AVP 0\r\nm=image 4002 udptl t38\r\na=sendonly\r\n", HERS, True),
+        (ONE, "c=IN IP4 0.0.0.0\r\n", True),
+        (f"{ONE}a=sendrecv\r\n", "c=IN IP4 0.0.0.0\r\n", True),
+        (f"{ONE}{HERS}", "c=IN IP4 0.0.0.0\r\n", False),
+        (f"{ONE}c=IN IP6 ::\r\n", HERS, True),
+    ],
+)
+def test_a_hold_is_what_the_audio_in_use_says(media: str, head: str, held: bool):
+    assert holds(sdp.parse(with_media(media, head))) is held

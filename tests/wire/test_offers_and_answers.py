@@ -157,6 +157,33 @@ async def test_an_answer_to_a_reinvite_is_mended_or_refused_too(scene: Scene, as
     await nothing_left(scene.stack)
 
 
+@pytest.mark.parametrize("asks", ["carrier", "pbx"])
+async def test_an_offer_with_fewer_m_lines_than_before_takes_none_from_the_other_end(scene: Scene, asks: str):
+    invite = await scene.called(sdp(4000, more=VIDEO))
+    scene.pbx.reply(invite, 200, body=sdp(5000, "8 101", more=VIDEO))
+    near, far = Call.placed(await scene.carrier.hear("200")), Call.taken(invite)
+    scene.carrier.send(scene.carrier.request("ACK", call=near))
+    await scene.pbx.hear("ACK")
+    asker, call, other = (scene.carrier, near, scene.pbx) if asks == "carrier" else (scene.pbx, far, scene.carrier)
+    back = far if asks == "carrier" else near
+    asker.send(asker.request("INVITE", call=call, cseq=5, body=sdp(6000, "8 101", "sendonly", 2)))
+    asked = await other.hear("INVITE")
+    assert lines(asked.body) == [("audio", True, "8 101"), ("video", False, "96")]
+    refused = VIDEO.replace("m=video 4002", "m=video 0")
+    other.reply(asked, 200, body=sdp(7000, "8 101", "recvonly", 2, refused))
+    assert lines((await asker.hear("200")).body) == [("audio", True, "8 101")]
+    asker.send(asker.request("ACK", call=call, cseq=5))
+    await other.hear("ACK")
+    other.send(other.request("INVITE", call=back, cseq=6, body=sdp(7000, "8 101", "", 3, refused)))
+    asked = await asker.hear("INVITE")
+    assert lines(asked.body) == [("audio", True, "8 101")]
+    asker.reply(asked, 200, body=sdp(6000, "8 101", "", 3))
+    assert lines((await other.hear("200")).body) == [("audio", True, "8 101"), ("video", False, "96")]
+    other.send(other.request("ACK", call=back, cseq=6))
+    await asker.hear("ACK")
+    await scene.over(near)
+
+
 # --- UPDATE before the answer ----------------------------------------------------------------------------------------
 
 
