@@ -14,6 +14,7 @@ from functools import lru_cache
 from b2bua.call import leg
 from b2bua.call.answers import Answers
 from b2bua.call.bridge import Bridge
+from b2bua.call.capture_requests import CaptureRequests
 from b2bua.call.cdr import CallRecord, Ledger
 from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg
 from b2bua.call.deafness import LineFault, line_fault
@@ -25,7 +26,7 @@ from b2bua.call.relayed import Relayed, is_key
 from b2bua.call.route import Route
 from b2bua.call.state import Phase
 from b2bua.call.transfer import Joining, Transfer
-from b2bua.call.view import CallState, CallView, CaptureView, MaskStage, NotNow, Order
+from b2bua.call.view import CallState, CallView, CaptureView, MaskStage
 from media.events import (
     AnyAnswer,
     AnyCommand,
@@ -34,7 +35,6 @@ from media.events import (
     CloseSession,
     Deaf,
     Done,
-    Field,
     KeyingChanged,
     LegCounters,
     LineChanged,
@@ -65,7 +65,7 @@ def _moment(seconds: int) -> str:
 
 
 @dataclass(slots=True)
-class Call:
+class Call(CaptureRequests):
     """One call. `started_at` and every `now` are seconds since the epoch."""
 
     id: str
@@ -274,49 +274,7 @@ class Call:
     def shut_down(self, now: float) -> list[CallCommand]:
         return self._after(self.bridge.shut_down(), now)
 
-    # --- agents ---------------------------------------------------------------------------------------------------
-
-    def start_capture(self, capture: str, order: Order, now: float, agent: str = "") -> list[CallCommand]:
-        """Raises NotNow."""
-        if self.loan.active or self.transfer.borrows:
-            raise NotNow("The call is being joined with another one. Try again in a moment.")
-        if self.bridge.phase is not Phase.UP:
-            raise NotNow(
-                "The call is not answered yet." if self.bridge.phase is not Phase.ENDED else "The call is over."
-            )
-        if not self.bridge.capturable():
-            raise NotNow("The customer's phone cannot send its keys in this call: no telephone-event was agreed on.")
-        return self._after(
-            self.payment.start(
-                capture,
-                order,
-                self.bridge.trunks.masking(),
-                by_info=self.bridge.trunks.by_info(),
-                agent=agent,
-            ),
-            now,
-        )
-
-    def take_over_capture(self, agent: str, now: float) -> list[CallCommand]:
-        """Raises NotNow."""
-        self.payment.take_over(agent)
-        return self._after([], now)
-
-    def reset_capture(self, wanted: Field | None, now: float) -> list[CallCommand]:
-        """Raises NotNow."""
-        return self._after(self.payment.reset(wanted), now)
-
-    def submit_capture(self, now: float) -> list[CallCommand]:
-        """Raises NotNow."""
-        return self._after(self.payment.submit(), now)
-
-    def cancel_capture(self, now: float) -> list[CallCommand]:
-        """Raises NotNow."""
-        return self._after(self.payment.cancel(), now)
-
-    def release_mask(self, now: float) -> list[CallCommand]:
-        """Somebody says that keying is over. Raises NotNow."""
-        return self._after(self.payment.release(), now)
+    # --- what is seen of it -------------------------------------------------------------------------------------------
 
     @property
     def direction(self) -> str:

@@ -1,0 +1,74 @@
+"""What agents ask of the payment in a call: whether the call allows it, and what is to be done then.
+
+Rule 1: a request that does not fit raises NotNow and changes nothing.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from b2bua.call.bridge import Bridge
+from b2bua.call.command import CallCommand
+from b2bua.call.loan import Loan
+from b2bua.call.payment import Payment
+from b2bua.call.state import Phase
+from b2bua.call.transfer import Transfer
+from b2bua.call.view import NotNow, Order
+from media.events import Field
+
+
+class CaptureRequests(ABC):
+    """The requests for one call, which has the parts below."""
+
+    __slots__ = ()
+
+    bridge: Bridge
+    payment: Payment
+    transfer: Transfer
+    loan: Loan
+
+    @abstractmethod
+    def _after(self, commands: list[CallCommand], now: float) -> list[CallCommand]:
+        """The commands, and whatever follows from the new state."""
+
+    def start_capture(self, capture: str, order: Order, now: float, agent: str = "") -> list[CallCommand]:
+        """Raises NotNow."""
+        if self.loan.active or self.transfer.borrows:
+            raise NotNow("The call is being joined with another one. Try again in a moment.")
+        if self.bridge.phase is not Phase.UP:
+            raise NotNow(
+                "The call is not answered yet." if self.bridge.phase is not Phase.ENDED else "The call is over."
+            )
+        if not self.bridge.capturable():
+            raise NotNow("The customer's phone cannot send its keys in this call: no telephone-event was agreed on.")
+        return self._after(
+            self.payment.start(
+                capture,
+                order,
+                self.bridge.trunks.masking(),
+                by_info=self.bridge.trunks.by_info(),
+                agent=agent,
+            ),
+            now,
+        )
+
+    def take_over_capture(self, agent: str, now: float) -> list[CallCommand]:
+        """Raises NotNow."""
+        self.payment.take_over(agent)
+        return self._after([], now)
+
+    def reset_capture(self, wanted: Field | None, now: float) -> list[CallCommand]:
+        """Raises NotNow."""
+        return self._after(self.payment.reset(wanted), now)
+
+    def submit_capture(self, now: float) -> list[CallCommand]:
+        """Raises NotNow."""
+        return self._after(self.payment.submit(), now)
+
+    def cancel_capture(self, now: float) -> list[CallCommand]:
+        """Raises NotNow."""
+        return self._after(self.payment.cancel(), now)
+
+    def release_mask(self, now: float) -> list[CallCommand]:
+        """Somebody says that keying is over. Raises NotNow."""
+        return self._after(self.payment.release(), now)
