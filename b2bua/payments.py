@@ -67,6 +67,7 @@ class Payments:
         self._table, self._clock, self._publish, self._record = table, clock, publish, record
         self._open: dict[str, _Open] = {}
         self._submitting: set[str] = set()
+        self._kept: set[str] = set()  # payments with which the table keeps their call's record
         self._writing = BackgroundTasks()
         self._thread = ThreadPoolExecutor(1, "payments")
         self._error: str | None = None  # of the newest attempt that failed, until something was written again
@@ -85,6 +86,18 @@ class Payments:
             else:
                 self._open[view.id] = _Open(view, in_call=False)
                 self._change(view.id, stage=CaptureStage.ABORTED, reason=_RESTARTED)
+        await self._take_up_records()
+
+    async def _take_up_records(self) -> None:
+        """Write the records of calls that were still there when the process died, though their payments were final."""
+        waiting = {each.view.call for each in self._open.values()}  # theirs come with the end of the payment
+        left = await self._run(self._table.left_records)
+        self._kept |= {view.id for view, _ in left}
+        for view, record in left:
+            if record.call not in waiting:
+                waiting.add(record.call)
+                self.record_call(completed(record, view))
+        await self._writing.wait(_LAST_WRITES)
 
     def adopt(self, call: CallView) -> None:
         """A call was read back that another process began; its payment is in the table as that one left it."""
@@ -162,6 +175,7 @@ class Payments:
         charged = await self._ask_table(self._table.submit, view, record, found.allowed)
         if charged:
             raise Repeated(charged)
+        self._kept.add(payment_id)
         found.submitted_at = now
         found.view = msgspec.structs.replace(found.view, submitted_at=view.submitted_at, repeats=view.repeats)
 
@@ -187,7 +201,7 @@ class Payments:
         """The call is forgotten before its payment is final, and its record is written then, by this process or the next."""
         found = self._open.get(payment_id)
         if found is None:
-            self._record(record)
+            self.record_call(record)
             return
         found.in_call = False
         self._writing.start(self._keep_record(payment_id, record), "payment")
@@ -198,6 +212,20 @@ class Payments:
         except sqlite3.Error as error:
             log.error("a call record could not be kept until its payment is final", call=record.call, exc_info=error)
             self._record(record)
+
+    def record_call(self, record: CallRecord) -> None:
+        """A call is over: write its record, and keep it here no more."""
+        self._record(record)
+        kept = self._kept & {each.payment for each in record.captures}
+        if kept:
+            self._kept -= kept
+            self._writing.start(self._drop_records(kept), "payments")
+
+    async def _drop_records(self, payment_ids: set[str]) -> None:
+        try:
+            await self._run(self._table.drop_records, payment_ids)
+        except sqlite3.Error as error:  # the next process records the call again, and the database knows it already
+            log.warning("a call record is kept beside its payment for longer than needed", exc_info=error)
 
     # --- outcomes that are asked for ------------------------------------------------------------------------------
 
@@ -302,12 +330,13 @@ class Payments:
         self._writing.start(self._put(found, found.view, first), "payment")
 
     async def _put(self, found: _Open, view: PaymentView, first: asyncio.Future[None] | None) -> None:
-        pause = _RETRY[0]
+        pause, recorded = _RETRY[0], False
         while True:
             try:
                 if view.stage in FINAL and not found.in_call:
                     await self._complete_record(found)
-                await (first or self._run(self._table.put, view))
+                    recorded = True
+                await (first or self._run(self._table.put, view, is_recorded=recorded))
             except sqlite3.Error as error:
                 log.error("a payment could not be written; it is tried again", idempotency_key=view.id, exc_info=error)
                 await asyncio.sleep(pause)
@@ -320,7 +349,8 @@ class Payments:
     async def _complete_record(self, found: _Open) -> None:
         record = await self._run(self._table.waiting_record, found.view.id)
         if record is not None:
-            self._record(completed(record, found.view))
+            self._kept.discard(found.view.id)
+            self.record_call(completed(record, found.view))
         found.in_call = True  # the record is on its way: it is not written again
 
     async def _ask_table(self, work: Callable[P, R], *arguments: P.args, **keywords: P.kwargs) -> R:

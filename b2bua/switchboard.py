@@ -89,7 +89,7 @@ class Switchboard(PaymentRequests):
             self._limiter,
             self._ladders,
             self._feed,
-            record,
+            self._payments.record_call,
             clock,
             self._turns,
             self.on_leg_event,

@@ -38,6 +38,7 @@ _TABLES = f"""
     );
     CREATE INDEX IF NOT EXISTS payments_transaction_id ON payments (transaction_id, started_at);
     CREATE INDEX IF NOT EXISTS payments_started_at ON payments (started_at);
+    CREATE INDEX IF NOT EXISTS payments_call_record ON payments (started_at) WHERE call_record IS NOT NULL;
     CREATE INDEX IF NOT EXISTS payments_open ON payments (stage) WHERE stage NOT IN {_FINAL};
     CREATE TABLE IF NOT EXISTS requests (
         agent TEXT NOT NULL, key TEXT NOT NULL, digest BLOB NOT NULL, answer BLOB NOT NULL, at REAL NOT NULL,
@@ -74,8 +75,8 @@ class PaymentTable:
 
     # --- writing --------------------------------------------------------------------------------------------------
 
-    def put(self, payment: PaymentView) -> None:
-        """Write a payment as it stands. The call's record that waits for its end is dropped with that."""
+    def put(self, payment: PaymentView, *, is_recorded: bool = False) -> None:
+        """Write a payment as it stands. `is_recorded`: its call's record, which waited here, is with the records now."""
         started_at = datetime.fromisoformat(payment.started_at).timestamp()
         outcome = outcome_type(payment.outcome) if payment.outcome else None
         self._database.execute(
@@ -91,7 +92,7 @@ class PaymentTable:
                 payment.stage.value,
                 outcome,
                 msgspec.json.encode(payment),
-                payment.settled_at is not None,
+                is_recorded,
             ),
         )
 
@@ -114,6 +115,13 @@ class PaymentTable:
         """The call ends before its payment: its record waits for that."""
         query = "UPDATE payments SET call_record = ? WHERE id = ?"
         self._database.execute(query, (msgspec.json.encode(record), payment_id))
+
+    def drop_records(self, payment_ids: Collection[str]) -> None:
+        """The call is with the records now."""
+        with self._transaction():
+            self._database.executemany(
+                "UPDATE payments SET call_record = NULL WHERE id = ?", [(each,) for each in payment_ids]
+            )
 
     def remember(self, agent: str, key: str, digest: bytes, answer: CallView, now: float) -> None:
         """Keep what was answered to a request."""
@@ -161,6 +169,14 @@ class PaymentTable:
         """The call's record, where it waits for the end of this payment."""
         row = self._database.execute("SELECT call_record FROM payments WHERE id = ?", (payment_id,)).fetchone()
         return _RECORD.decode(row[0]) if row and row[0] else None
+
+    def left_records(self) -> list[tuple[PaymentView, CallRecord]]:
+        """The records that wait though their payment is final: whoever was to write them died. The newest first."""
+        query = f"""
+            SELECT view, call_record FROM payments WHERE call_record IS NOT NULL AND stage IN {_FINAL}
+            ORDER BY started_at DESC, rowid DESC
+        """  # noqa: S608
+        return [(_VIEW.decode(view), _RECORD.decode(record)) for view, record in self._database.execute(query)]
 
     def newest(self, transaction_id: str | None, most: int) -> list[PaymentView]:
         """The newest first."""

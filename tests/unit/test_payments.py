@@ -144,7 +144,7 @@ async def test_a_submission_that_cannot_be_written_sends_nothing(path: Path, mon
     exchange = exchange_on(path)
     call_id = await ready(exchange)
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise sqlite3.OperationalError("disk I/O error")
 
     monkeypatch.setattr(PaymentTable, "submit", full)
@@ -159,7 +159,7 @@ async def test_a_start_that_cannot_be_written_is_cancelled(path: Path, monkeypat
     exchange = exchange_on(path)
     call_id = exchange.up()
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise sqlite3.OperationalError("disk I/O error")
 
     with monkeypatch.context() as patched:
@@ -177,7 +177,7 @@ async def test_an_end_that_cannot_be_written_is_tried_again(path: Path, monkeypa
     call_id = await charging(exchange)
     tried = []
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         tried.append(1)
         raise sqlite3.OperationalError("disk I/O error")
 
@@ -265,7 +265,7 @@ async def test_a_table_that_takes_no_payment_stops_payments_until_it_does(
     assert exchange.board.faults() == ()
     with monkeypatch.context() as patched:
 
-        def full(*_: object) -> None:
+        def full(*_: object, **__: object) -> None:
             raise sqlite3.OperationalError("disk I/O error")
 
         patched.setattr(PaymentTable, "put", full)
@@ -560,6 +560,62 @@ async def test_a_service_that_ends_while_a_card_is_charged_leaves_the_record_to_
     [record] = follower.records
     assert record.end == "shut down"
     assert [each.outcome for each in record.captures] == ["failed"]
+
+
+async def test_the_record_of_a_call_with_a_final_payment_outlives_a_killed_process(path: Path) -> None:
+    killed = exchange_on(path)
+    call_id = await charging(killed)
+    killed.tell(call_id, CaptureState.FINISHED, outcome=Declined(reason="51"))
+    await killed.board.start_capture(call_id, ORDER, "ann")
+    killed.tell(call_id, CaptureState.COLLECTING)
+    killed.tell(call_id, CaptureState.READY)
+    await killed.board.submit_capture(call_id, "ann")
+    killed.tell(call_id, CaptureState.FINISHED, outcome=Approved(reference="r"))
+    await killed.board._payments._writing.wait(5)
+    assert killed.records == []  # it goes on, and the process dies
+    exchange = exchange_on(path)
+    await exchange.board.take_up_payments()
+    [record] = exchange.records
+    assert (record.call, record.end) == (call_id, "unfinished")
+    assert [each.outcome for each in record.captures] == ["declined", "approved"]
+    again = exchange_on(path)
+    await again.board.take_up_payments()
+    assert again.records == []
+
+
+async def test_a_call_that_was_recorded_is_not_recorded_by_the_next_process(path: Path) -> None:
+    exchange = exchange_on(path)
+    call_id = await charging(exchange)
+    exchange.tell(call_id, CaptureState.FINISHED, outcome=Approved(reference="r"))
+    exchange.board.on_leg_event(LegId("near-0"), leg.LegHungUp("bye"))
+    assert len(exchange.records) == 1
+    await exchange.board._payments._writing.wait(5)
+    follower = exchange_on(path)
+    await follower.board.take_up_payments()
+    assert follower.records == []
+
+
+async def test_of_a_killed_call_whose_second_card_is_being_charged_there_is_one_record(path: Path) -> None:
+    killed = exchange_on(path)
+    call_id = await charging(killed)
+    killed.tell(call_id, CaptureState.FINISHED, outcome=Declined(reason="51"))
+    await killed.board.start_capture(call_id, ORDER, "ann")
+    killed.tell(call_id, CaptureState.COLLECTING)
+    killed.tell(call_id, CaptureState.READY)
+    await killed.board.submit_capture(call_id, "ann")
+    await killed.board._payments._writing.wait(5)
+    exchange = exchange_on(path)
+    await exchange.board.take_up_payments()
+    assert exchange.records == []
+    exchange.board.on_media_state(True)
+    [question] = [each for each in exchange.wire.commands if isinstance(each, ResolveCharge)]
+    exchange.board.on_media_answer(question, ChargeResolved(serial=0, outcome=Approved(reference="r")))
+    await until(lambda: exchange.records, "the record")
+    await exchange.board._payments._writing.wait(5)
+    assert [[each.outcome for each in record.captures] for record in exchange.records] == [["declined", "approved"]]
+    again = exchange_on(path)
+    await again.board.take_up_payments()
+    assert again.records == []
 
 
 # --- the same request twice ----------------------------------------------------------------------------------------

@@ -80,6 +80,25 @@ async def test_b2bua_killed_while_charging_ends_with_a_record_and_the_providers_
         assert (charge["idempotency_key"], charge["charges"]) == (payment, 1)
 
 
+async def test_b2bua_killed_after_a_payment_leaves_the_record_of_its_call(peers: Peers) -> None:
+    extra = {"general": {"port": str(free_port())}}
+    async with line(peers, extra=extra) as wire:
+        call_id = await wire.dial()
+        await wire.keyed(call_id, APPROVED, "paid")
+        assert (await wire.stack.submit(call_id))["type"] == "approved"
+        ready = wire.stack.directory / "run" / "ready.json"
+        before = ready.read_text()
+        wire.stack.kill("b2bua")
+        await until(lambda: ready.read_text() != before, "b2bua to be ready again")
+        await wire.stack.await_ready()
+        [record] = await until(wire.stack.records, "the record of the call that was lost")
+        assert (record["call"], record["end"]) == (call_id, "unfinished")
+        assert [each["outcome"] for each in record["captures"]] == ["approved"]
+        assert await wire.stack.calls() == []  # a call that this process does not know is not shown
+        for path in ("capture/submit", "capture/take-over", "mask/release"):
+            assert (await wire.stack.api.post(f"/v1/calls/{call_id}/{path}")).status_code == 404
+
+
 async def test_media_killed_while_charging_ends_with_the_outcome_that_the_payer_noted(peers: Peers) -> None:
     async with line(peers, provider_arguments=["--delay", "2.5"]) as wire, wire.feed() as feed:
         payment = await charging(wire)
