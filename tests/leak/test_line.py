@@ -80,7 +80,7 @@ READ_ONCE = [
     (ALONE, 1001, "11 ms of a key at the end of a frame of 20 ms"),
     (ALONE, 1011, "the same"),
     (Condition("jitter", line=Line(80, 0.05, jitter=40)), 1003, "8 ms of a key before packets that come too late"),
-    (replace(ALONE, line=BURSTS), 1000, "10 ms a packet"),
+    (replace(ALONE, line=BURSTS), 2, "10 ms of a key between lost packets"),
 ]
 
 
