@@ -72,6 +72,7 @@ class Payments:
         self._thread = ThreadPoolExecutor(1, "payments")
         self._error: str | None = None  # of the newest attempt that failed, until something was written again
         self._trying = False
+        self._closed = False
 
     async def take_up(self) -> None:
         """Go on with what an earlier process left open. Raises sqlite3.Error."""
@@ -106,8 +107,9 @@ class Payments:
             self._open[capture.id] = _Open(self._view(call, capture), submitted_at=self._clock())
 
     async def close(self) -> None:
-        """Write what is left, for a moment at most."""
+        """Write what is left, for a moment at most. What comes later is asked for by the next process."""
         await self._writing.wait(_LAST_WRITES)
+        self._closed = True
         await self._writing.cancel()
         await self._run(self._table.close)
         self._thread.shutdown(wait=False)
@@ -120,7 +122,7 @@ class Payments:
 
     def look(self) -> None:
         """Where the table was not usable: whether it is again."""
-        if self._error is not None and not self._trying:
+        if self._error is not None and not self._trying and not self._closed:
             self._trying = True
             self._writing.start(self._try_to_write(), "payments")
 
@@ -325,6 +327,8 @@ class Payments:
             self._persist(found)
 
     def _persist(self, found: _Open) -> None:
+        if self._closed:
+            return
         # Queued at once, so that whatever is asked of the table from now on finds it written.
         first = self._run(self._table.put, found.view) if found.in_call else None
         self._writing.start(self._put(found, found.view, first), "payment")
@@ -354,6 +358,8 @@ class Payments:
         found.in_call = True  # the record is on its way: it is not written again
 
     async def _ask_table(self, work: Callable[P, R], *arguments: P.args, **keywords: P.kwargs) -> R:
+        if self._closed:
+            raise NotWell(_NOT_WRITTEN)
         try:
             return await self._run(work, *arguments, **keywords)
         except sqlite3.Error as error:

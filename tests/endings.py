@@ -8,7 +8,7 @@ Rule 2: what was submitted ends with the provider's outcome, whatever becomes of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 STAGES = ("starting", "collecting", "ready", "charging", "held", "open")
 COLUMNS = {
@@ -25,7 +25,7 @@ COLUMNS = {
 class Left:
     """What is left: the payment's stage and outcome, how often the provider charged (None: it is not known), and the mask.
 
-    `mask`: on, off, or over, with the call. `recorded`: whether there is a record of the call.
+    `mask`: on, off, or over, with the call. `recorded`: whether there is a record of the call. `refused`: the API answers 409.
     """
 
     stage: str
@@ -33,12 +33,19 @@ class Left:
     outcome: str = ""
     charges: int | None = 0
     recorded: bool = True
+    refused: bool = False
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the payment is over."""
+        return self.stage in ("finished", "cancelled", "aborted")
 
     def __str__(self) -> str:
         charged = {None: "charge unknown", 0: "no charge", 1: "charged"}[self.charges]
         mask = "call over" if self.mask == "over" else f"mask {self.mask}"
         said = f"**{self.stage}** {self.outcome}".replace("_", " ").strip()
-        return ", ".join([said, charged, mask, *([] if self.recorded else ["no call record"])])
+        more = [*(["no call record"] if not self.recorded else []), *(["refused (409)"] if self.refused else [])]
+        return ", ".join([said, charged, mask, *more])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,10 @@ _ENDED = (ABORTED_OVER, ABORTED_OVER, ABORTED_OVER, PAID_OVER, CANCELLED_OVER, P
 _UNDISTURBED = (GOES_ON, GOES_ON, Left("ready", "on"), OPEN, CANCELLED_ON, OPEN)
 
 
+def _refused(left: Left) -> Left:
+    return replace(left, refused=True)
+
+
 def _charged(left: Left) -> Row:
     return (NOT_SENT, NOT_SENT, NOT_SENT, left, NO_CAPTURE, NO_CAPTURE)
 
@@ -75,8 +86,11 @@ def _timer(stage: str) -> Row:
 ENDINGS: dict[str, Row] = {
     "customer hangs up": _ENDED,
     "agent hangs up": _ENDED,
-    "cancel": (CANCELLED_ON, CANCELLED_ON, CANCELLED_ON, OPEN, CANCELLED_ON, OPEN),
-    "release": (GOES_ON, GOES_ON, Left("ready", "on"), OPEN, Left("cancelled", "off"), OPEN),
+    "cancel": (CANCELLED_ON, CANCELLED_ON, CANCELLED_ON, _refused(OPEN), _refused(CANCELLED_ON), _refused(OPEN)),
+    "release": (
+        _refused(GOES_ON), _refused(GOES_ON), _refused(Left("ready", "on")), _refused(OPEN), Left("cancelled", "off"),
+        _refused(OPEN),
+    ),
     "approved": _charged(OPEN),
     "partly approved": _charged(Left("finished", "on", "partially_approved", 1)),
     "declined": _charged(Left("finished", "on", "declined")),

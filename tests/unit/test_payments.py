@@ -618,6 +618,20 @@ async def test_of_a_killed_call_whose_second_card_is_being_charged_there_is_one_
     assert again.records == []
 
 
+async def test_an_outcome_that_comes_when_the_table_is_closed_is_left_to_the_next(path: Path) -> None:
+    exchange = exchange_on(path)
+    call_id = await charging(exchange)
+    exchange.board.shut_down()
+    await exchange.board.settle(0.01)
+    exchange.tell(call_id, CaptureState.FINISHED, outcome=Approved(reference="r"))
+    with pytest.raises(NotWell):
+        await exchange.board.payments(None, 1)
+    follower = exchange_on(path)
+    await follower.board.take_up_payments()
+    follower.board.on_media_state(True)
+    assert [each for each in follower.wire.commands if isinstance(each, ResolveCharge)]
+
+
 # --- the same request twice ----------------------------------------------------------------------------------------
 
 

@@ -62,6 +62,9 @@ class PaidCall:
     async def is_open(self) -> bool:
         return bool((await self.view())["mask"] == "off")
 
+    async def is_quiet(self) -> bool:
+        return not (await self.view())["still_keying"]
+
     async def is_charged(self) -> bool:
         """Whether the provider has been asked."""
         return any(each["idempotency_key"] == self.payment for each in await self.rig.stack.charges())

@@ -70,14 +70,15 @@ async def agent_hangs_up(call: PaidCall) -> None:
 
 async def cancel(call: PaidCall) -> None:
     code, _ = await call.ask("DELETE", "capture")
-    assert code == (409 if call.stage in ("charging", "held", "open") else 200)
+    assert code == (409 if walked(call.way)[call.stage].refused else 200)
 
 
 async def release(call: PaidCall) -> None:
-    code, _ = await call.ask("POST", "mask/release")
-    assert code in ((200, 409) if call.stage == "held" else (409,))
+    """As soon as the customer is not keying any more."""
     if call.stage == "held":
-        await call.rig.stack.unmasked(call.call_id)
+        await until(call.is_quiet, "the customer to be quiet")
+    code, _ = await call.ask("POST", "mask/release")
+    assert code == (409 if walked(call.way)[call.stage].refused else 200)
 
 
 async def key_is_lost(call: PaidCall) -> None:
@@ -228,24 +229,20 @@ async def happens(at: Rig, calls: list[PaidCall]) -> None:
 
 
 async def judged(call: PaidCall) -> None:
-    left = walked(call.way)[call.stage]
-    await judge(call, left)
-
-
-async def judge(call: PaidCall, left: Left) -> None:
     """What is left of the payment: in the API, at the provider, of the mask and in the record."""
-    last: list[tuple[str, str]] = []
+    left = walked(call.way)[call.stage]
+    said: list[tuple[str, str]] = []
 
-    async def said() -> bool:
-        last[:] = [await call.said()]
-        return last[0] == (left.stage, left.outcome)
+    async def as_told() -> bool:
+        said[:] = [await call.said()]
+        return said == [(left.stage, left.outcome)]
 
     try:
-        await until(said, "", 20)
+        await until(as_told, "", 20)
     except AssertionError:
-        raise AssertionError(f"the payment says {last}, not {left}; see {call.rig.stack.log}") from None
+        raise AssertionError(f"the payment says {said}, not {left}; see {call.rig.stack.log}") from None
     await _judge_charges(call, left)
-    await _judge_mask(call, left)
+    await {"over": _judge_end, "off": _judge_open, "on": _judge_mask}[left.mask](call, left)
     await _judge_record(call, left)
 
 
@@ -264,40 +261,44 @@ async def _judge_charges(call: PaidCall, left: Left) -> None:
     await until(as_said, f"{left.charges} charges at the provider")
 
 
-async def _judge_mask(call: PaidCall, left: Left) -> None:
-    if left.mask == "over":
-        await until(lambda: call.customer.ended and call.agent.ended, "both ends to know")
+async def _judge_end(call: PaidCall, _: Left) -> None:
+    await until(lambda: call.customer.ended and call.agent.ended, "both ends to know")
 
-        async def gone() -> bool:
-            return not await call.view()
+    async def gone() -> bool:
+        return not await call.view()
 
-        await until(gone, "the API to know no such call")
+    await until(gone, "the API to know no such call")
+    assert call.leaked == []
+
+
+async def _judge_open(call: PaidCall, _: Left) -> None:
+    """A key reaches the agent's phone, where both ends have telephone-event."""
+    if await call.view():
+        await until(call.is_open, "the mask to be off")
+    if call.agent.own.direction != "sendrecv":
+        assert await call.agent.change(replace(call.agent.own, direction="sendrecv")) == 200
+    if call.stage == "open":  # what was pressed since then is no secret
+        call.agent.seen.clear()
+    assert call.leaked == []
+    await call.pressed("7")
+    if call.agent.own.events is not None and call.customer.own.events is not None:
+        await until(lambda: set(call.leaked) == {"7"}, "a key at the agent's phone")
+    else:
         assert call.leaked == []
-        return
+
+
+async def _judge_mask(call: PaidCall, left: Left) -> None:
+    """No key reaches the agent's phone, nor has one before."""
     view = await call.view()
-    if left.mask == "off":
-        if view:
-            await until(call.is_open, "the mask to be off")
-        if call.agent.own.direction != "sendrecv":
-            assert await call.agent.change(replace(call.agent.own, direction="sendrecv")) == 200
-        await call.pressed("7")
-        if call.agent.own.events is not None and call.customer.own.events is not None:
-            await until(lambda: "7" in call.leaked, "a key at the agent's phone")
-        else:
-            assert call.leaked == []
-        return
     if view:
-        assert view["masked"], view
-        if left.stage in ("finished", "cancelled", "aborted"):
-            assert view["mask"] == "held"
-    await call.pressed("7" if left.stage in ("finished", "cancelled", "aborted") else "*")
+        assert (view["masked"], view["mask"]) == (True, "held" if left.is_final else "on")
+    await call.pressed("7" if left.is_final else "*")
     assert call.leaked == []
 
 
 async def _judge_record(call: PaidCall, left: Left) -> None:
     call.customer.hang_up()
-    running = left.stage not in ("finished", "cancelled", "aborted")
-    expected = ("aborted", None) if running else (left.stage, left.outcome or None)
+    expected = (left.stage, left.outcome or None) if left.is_final else ("aborted", None)
 
     def records() -> list[tuple[str, str | None]]:
         found = [each for record in call.rig.stack.records() for each in record["captures"]]
