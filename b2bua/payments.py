@@ -71,8 +71,7 @@ class Payments:
         self._writing = BackgroundTasks()
         self._thread = ThreadPoolExecutor(1, "payments")
         self._error: str | None = None  # of the newest attempt that failed, until something was written again
-        self._trying = False
-        self._closed = False
+        self._trying = self._closed = False
 
     async def take_up(self) -> None:
         """Go on with what an earlier process left open. Raises sqlite3.Error."""
@@ -307,7 +306,7 @@ class Payments:
             stage=capture.stage,
             order=capture.order,
             started_by=capture.started_by,
-            started_at=self._now(),
+            started_at=_moment(self._clock()),
         )
         return msgspec.structs.replace(view, **_shared(capture))
 
@@ -319,7 +318,7 @@ class Payments:
         if before.stage is CaptureStage.CHARGING and after.stage not in (CaptureStage.CHARGING, CaptureStage.FINISHED):
             after = msgspec.structs.replace(after, submitted_at=None)  # media had refused it: nothing was sent
         if after.stage in FINAL:
-            after = msgspec.structs.replace(after, settled_at=self._now())
+            after = msgspec.structs.replace(after, settled_at=_moment(self._clock()))
         found.view = after
         if (before.stage, before.agent) != (after.stage, after.agent):
             self._publish(after)
@@ -327,11 +326,10 @@ class Payments:
             self._persist(found)
 
     def _persist(self, found: _Open) -> None:
-        if self._closed:
-            return
-        # Queued at once, so that whatever is asked of the table from now on finds it written.
-        first = self._run(self._table.put, found.view) if found.in_call else None
-        self._writing.start(self._put(found, found.view, first), "payment")
+        if not self._closed:
+            # Queued at once, so that whatever is asked of the table from now on finds it written.
+            first = self._run(self._table.put, found.view) if found.in_call else None
+            self._writing.start(self._put(found, found.view, first), "payment")
 
     async def _put(self, found: _Open, view: PaymentView, first: asyncio.Future[None] | None) -> None:
         pause, recorded = _RETRY[0], False
@@ -375,9 +373,6 @@ class Payments:
                 raise
 
         return asyncio.get_running_loop().run_in_executor(self._thread, noting_errors)
-
-    def _now(self) -> str:
-        return _moment(self._clock())
 
 
 def _moment(seconds: float) -> str:

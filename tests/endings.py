@@ -110,7 +110,7 @@ ENDINGS: dict[str, Row] = {
     "b2bua is killed": (
         Left("aborted", "on", recorded=False), Left("aborted", "on", recorded=False),
         Left("aborted", "on", recorded=False), Left("finished", "on", "approved", 1),
-        Left("cancelled", "on", recorded=False), Left("finished", "off", "approved", 1, recorded=False),
+        Left("cancelled", "on", recorded=False), Left("finished", "off", "approved", 1),
     ),
     "the payers are killed": (
         GOES_ON, GOES_ON, Left("ready", "on"), Left("finished", "on", "unknown", None), CANCELLED_ON, OPEN,

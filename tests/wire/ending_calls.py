@@ -69,6 +69,11 @@ class PaidCall:
         """Whether the provider has been asked."""
         return any(each["idempotency_key"] == self.payment for each in await self.rig.stack.charges())
 
+    def records(self) -> list[tuple[str, str | None]]:
+        """Stage and outcome of the payment in each call record that has it."""
+        found = [each for record in self.rig.stack.records() for each in record["captures"]]
+        return [(each["stage"], each["outcome"]) for each in found if each["payment"] == self.payment]
+
     async def start(self) -> None:
         order = {"transaction_id": f"order-{self.customer.name}", "amount": 4995, "currency": "EUR"}
         code, body = await self.ask("POST", "capture", **order)
