@@ -76,10 +76,14 @@ class MediaPair:
 
 
 class Customer:
-    """One telephone behind the carrier `trunk`. Its sequence numbers and its clock wrap soon."""
+    """One telephone behind the carrier `trunk`. Its sequence numbers and its clock wrap soon.
 
-    def __init__(self, trunk: SipPeer) -> None:
-        self.trunk = trunk
+    It sends nothing while the newest description of Tonewall's that `trunk` has heard in its call does not want it; `obeys`
+    False: whatever it was told.
+    """
+
+    def __init__(self, trunk: SipPeer, *, obeys: bool = True) -> None:
+        self.trunk, self.obeys = trunk, obeys
         self.media = MediaPair()
         self.far = (HOST, 0)  # where Tonewall receives its RTP
         self._call: Call | None = None
@@ -122,10 +126,24 @@ class Customer:
         return packets
 
     async def play(self, packets: list[RtpPacket]) -> None:
-        """Send at the pace of speech."""
+        """Send at the pace of speech, where it is wanted."""
+        sends = self.wanted or not self.obeys
         for packet in packets:
-            self.media.rtp.send(packet.serialize(), self.far)
+            if sends:
+                self.media.rtp.send(packet.serialize(), self.far)
             await asyncio.sleep(_PACE)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether Tonewall would have its RTP (RFC 3264 section 8.4)."""
+        if self._call is None:
+            return True
+        told = [
+            message.body
+            for message in self.trunk.heard
+            if message.body and self._call.call_id in message.all("Call-ID")
+        ]
+        return not told or re.search(r"a=(sendonly|inactive)\r\n|c=IN IP4 0\.0\.0\.0", told[-1]) is None
 
     async def key(self, keys: str) -> None:
         """Press these keys, a little speech after each."""
