@@ -74,6 +74,11 @@ class Stack:
     api: httpx.AsyncClient = field(default_factory=httpx.AsyncClient)
 
     @property
+    def _owner(self) -> dict[str, int]:
+        """Only where it is another: uvloop's processes know nothing of users."""
+        return {} if self.user is None else {"user": self.user, "group": self.user}
+
+    @property
     def log(self) -> Path:
         return self.directory / "tonewall.log"
 
@@ -115,7 +120,7 @@ class Stack:
         with out.open("wb") as stdout, (self.directory / "provider.log").open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", self.provider_module, "--directory", str(self.directory / "provider"),
-                *self.provider_arguments, stdout=stdout, stderr=stderr, user=self.user, group=self.user,
+                *self.provider_arguments, stdout=stdout, stderr=stderr, **self._owner,
             )  # fmt: skip
         self._processes.append(process)
         line = await until(lambda: out.read_text().partition("\n")[1] and out.read_text(), "the provider's address")
@@ -127,7 +132,7 @@ class Stack:
         with self.log.open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "b2bua.cli", "run", "-c", str(self.conf), stdout=stderr, stderr=stderr,
-                env={**os.environ, **self.environment}, user=self.user, group=self.user,
+                env={**os.environ, **self.environment}, **self._owner,
             )  # fmt: skip
         self._processes.append(process)
         await self.await_ready()
