@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -153,10 +151,9 @@ async def test_pjsua2_is_called_after_kill_9_without_registering_again(tmp_path:
         async with running(stack), pjsua(stack.sip_port) as (says, _):
             carrier.engine = ("127.0.0.1", stack.sip_port)
             await says("registered 200")
-            (killed,) = stack.pids()["b2bua"]
             ready = tmp_path / "run" / "ready.json"
             ready.unlink()
-            os.kill(killed, signal.SIGKILL)
+            stack.kill("b2bua")
             await until(ready.exists, "b2bua again")
             await stack.await_ready()
             carrier.send(carrier.request("INVITE", body=handmade.offer(carrier.port)))
