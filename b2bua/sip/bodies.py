@@ -18,7 +18,7 @@ from b2bua.call.leg import Part
 from b2bua.call.trunk import Trunk
 from b2bua.sip.compose import ACCEPT_LINE, SDP
 from b2bua.sip.message import Received, Response
-from b2bua.sip.name_addr import parameters
+from b2bua.sip.name_addr import parameters, split_quoted
 from b2bua.sip.octets import decoded, readable
 from b2bua.sip.shapes import content_id
 
@@ -29,8 +29,6 @@ _TYPE = re.compile(
     r"([A-Za-z0-9.!%*_+`'~-]{1,64})/([A-Za-z0-9.!%*_+`'~-]{1,64})"
     r"((?:[ ]?;[ ]?[A-Za-z0-9._-]{1,32}=(?:[A-Za-z0-9.!%*_+`'~:/-]{1,128}|\"[ !#-\[\]-~]{0,128}\")){0,8})"
 )
-# White space around a separator (RFC 3261 section 25.1: SWS), and a `;` behind which nothing is; outside quoted strings.
-_SEPARATED = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*+")|[ \t]*+([;/=])[ \t]*+')
 _PAIR = re.compile(r"\\([!#-\[\]-~ ])")
 _FOLD = re.compile(rb"\r\n[ \t]+")
 _DISPOSITION = re.compile(r"[A-Za-z0-9_-]{1,32}(?:[ ]?;[ ]?[A-Za-z0-9_-]{1,32}=[A-Za-z0-9._-]{1,64}){0,6}")
@@ -223,8 +221,15 @@ def _piece(text: bytes) -> _Piece | None:
 
 
 def _close(value: str) -> str:
-    """A value without what means nothing: white space around separators, escapes in quoted strings that nothing asks for."""
-    return _SEPARATED.sub(lambda at: _PAIR.sub(r"\1", at[1]) if at[1] else at[2], value).removesuffix(";")
+    """A value without what means nothing: white space around separators (RFC 3261 section 25.1, SWS), escapes in quoted strings
+    that nothing asks for, and a `;` behind which nothing is."""
+    kind, *given = split_quoted(value, ";")
+    written = ["/".join(each.strip() for each in kind.split("/"))]
+    for each in given:
+        name, equals, content = each.partition("=")
+        content = content.strip()
+        written.append(name.strip() + equals + (_PAIR.sub(r"\1", content) if content.startswith('"') else content))
+    return ";".join(written).removesuffix(";")
 
 
 def wrap(sdp: bytes, parts: tuple[Part, ...], trunk: Trunk, host: str) -> tuple[str, tuple[str, ...], bytes]:
