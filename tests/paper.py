@@ -285,7 +285,7 @@ class World:
         router = Router({"carrier": Place(Side.CALLER), "pbx": Place(Side.AGENT)}, ())
         plan = Plan(
             router=router, limits={name: Limit(50) for name in ADDRESSES}, latch=frozenset(), encrypted=frozenset(), media={},
-            masks={}, other_audio=OtherAudio.DECODE, ring_time=100.0, guard_time=1.0,
+            masks={}, other_audio=OtherAudio.DECODE, most_media=8, ring_time=100.0, guard_time=1.0,
         )  # fmt: skip
         self.board = Board(plan, self.records.append, self.now)
         paper: Any = Paper({CARRIER: self.carrier, PBX: self.pbx, PBX_TOO: self.pbx}, self.flow)

@@ -266,7 +266,7 @@ async def test_a_mistyped_number_is_asked_for_again_a_star_clears_and_the_agent_
         assert (number["count"], number["complete"]) == (0, False)
         assert (await capture(stack, call_id))["reason"] == "card number: check digit does not match"
 
-        await wire.key(f"{CANARY.number[:7]}")
+        await wire.key(f"*{CANARY.number[:7]}")  # what follows a refusal at once would be ignored
         await progress(stack, call_id, "card_number", count=7)
         await wire.key("*")
         await progress(stack, call_id, "card_number", count=0)
@@ -278,7 +278,7 @@ async def test_a_mistyped_number_is_asked_for_again_a_star_clears_and_the_agent_
         assert answer.status_code == 200, answer.text
         await progress(stack, call_id, "expiry", count=0, complete=False)
         await progress(stack, call_id, "card_number", complete=True)
-        await wire.key(f"{CANARY.expiry}#{CANARY.code}#")
+        await wire.key(f"*{CANARY.expiry}#{CANARY.code}#")  # `*`: what follows is meant, and not left over from before
         await stack.stage(call_id, "ready")
         outcome = await stack.submit(call_id)
         assert outcome["type"] == "approved"
