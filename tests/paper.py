@@ -9,6 +9,7 @@ import asyncio
 import selectors
 from collections import Counter
 from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future
 from dataclasses import fields
 from typing import Any, ClassVar
 
@@ -22,6 +23,7 @@ from b2bua.call.view import HopView, NoSuchCall, NotNow
 from b2bua.ladder.book import Ladders
 from b2bua.line import Line
 from b2bua.plan import Plan
+from b2bua.records.payments import PaymentTable
 from b2bua.sip.compose import hostport
 from b2bua.sip.hop import Bind, Hop, Transport
 from b2bua.sip.signalling import Signalling, new_leg
@@ -78,6 +80,18 @@ def played(story: Callable[[], Any]) -> Any:
         return loop.run_until_complete(story())
     finally:
         loop.close()
+
+
+class AtOnce(Executor):
+    """Stands where a thread is: what it is given is done by the time it returns, so that no clock turns meanwhile."""
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(work(*arguments, **keywords))
+        except Exception as error:  # whoever awaits it gets it
+            done.set_exception(error)
+        return done
 
 
 class Paper:
@@ -248,8 +262,15 @@ class Board(Switchboard):
 
     failures: ClassVar[list[Exception]] = []
 
-    def __init__(self, plan: Plan, record: Callable[[CallRecord], None], clock: Callable[[], float]) -> None:
-        super().__init__(plan, record, clock)
+    def __init__(
+        self,
+        plan: Plan,
+        record: Callable[[CallRecord], None],
+        clock: Callable[[], float],
+        payments: PaymentTable,
+    ) -> None:
+        super().__init__(plan, record, clock, payments=payments)
+        self._payments._thread = AtOnce()  # type: ignore[assignment]
         fail = self._execution._fail
 
         def noticed(line: Line, error: Exception) -> None:
@@ -271,6 +292,7 @@ class World:
         self.carrier, self.pbx = Phone(CARRIER, self, "ann"), Phone(PBX, self, "desk")
         self.flow = 0
         self.answers: list[tuple[AnyCommand, AnyAnswer]] = []
+        self.payments = PaymentTable()  # stays, as what is on disk does
         Board.failures = []
         self.open()
 
@@ -287,7 +309,7 @@ class World:
             router=router, limits={name: Limit(50) for name in ADDRESSES}, latch=frozenset(), encrypted=frozenset(), media={},
             masks={}, other_audio=OtherAudio.DECODE, most_media=8, ring_time=100.0, guard_time=1.0,
         )  # fmt: skip
-        self.board = Board(plan, self.records.append, self.now)
+        self.board = Board(plan, self.records.append, self.now, self.payments)
         paper: Any = Paper({CARRIER: self.carrier, PBX: self.pbx, PBX_TOO: self.pbx}, self.flow)
         self.signalling = Signalling(
             self.loop, TIMERS, paper, table, self.count, Tap(Ladders()), self.board.on_leg_event

@@ -5,7 +5,6 @@ Rule 1: MOST are waited for, the newest, each until its time is over.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 
 MOST = 1000
@@ -16,13 +15,13 @@ Key = tuple[str, str, str]  # Call-ID, our tag, their tag
 class LatePracks:
     """Those of one engine. Times on the scheduler's clock."""
 
-    _waiting: OrderedDict[tuple[Key, tuple[int, int]], float] = field(default_factory=OrderedDict)
+    _waiting: dict[tuple[Key, tuple[int, int]], float] = field(default_factory=dict)  # the oldest first
 
     def expect(self, dialog: Key, rack: tuple[int, int], until: float) -> None:
         """A dialog is over in which this provisional answer (RSeq, and CSeq number) was not acknowledged."""
         self._waiting[dialog, rack] = until
         if len(self._waiting) > MOST:
-            self._waiting.popitem(last=False)
+            del self._waiting[next(iter(self._waiting))]
 
     def take(self, dialog: Key, rack: tuple[int, int] | None, now: float) -> bool:
         """Whether a PRACK is one of them; it is, once."""

@@ -22,6 +22,7 @@ from b2bua.sip import (
     hop,
     invite_client,
     invite_server,
+    late_prack,
     layer,
     leg_base,
     leg_state,
@@ -44,6 +45,7 @@ from b2bua.sip.failover import Forsaken
 from b2bua.sip.ground import Ground
 from b2bua.sip.health import Health
 from b2bua.sip.hop import Hop
+from b2bua.sip.late_prack import LatePracks
 from b2bua.sip.layer import NOBODY, Client, Server
 from b2bua.sip.leg_base import Leg
 from b2bua.sip.mid_dialog import METHODS
@@ -63,7 +65,8 @@ Machine = Transaction | Dialog | Forks | ReliableAnswer | SessionTimer | Heard
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """All that an engine goes on with. `realms`: of the trunks' challenges, where they were learnt; `health`: of their hops."""
+    """All that an engine goes on with. `realms`: of the trunks' challenges, where they were learnt; `health`: of their hops;
+    `late_pracks`: those that cross the end of their leg."""
 
     legs: dict[LegId, Leg]
     dialogs: dict[tuple[str, str, str], Leg]
@@ -72,12 +75,13 @@ class Standing:
     servers: list[Server]
     realms: dict[str, str]
     health: dict[str, dict[Hop, Health]]
+    late_pracks: LatePracks
 
 
 _MODULES = (
-    compose, dialog, failover, health, hop, invite_client, invite_server, layer, leg, leg_base, leg_state, message, mid_dialog,
-    non_invite_client, non_invite_server, provisional, referral, reinvite, reliable_answer, session, session_timer,
-    transaction, uac, uas,
+    compose, dialog, failover, health, hop, invite_client, invite_server, late_prack, layer, leg, leg_base,
+    leg_state, message, mid_dialog, non_invite_client, non_invite_server, provisional, referral, reinvite,
+    reliable_answer, session, session_timer, transaction, uac, uas,
 )  # fmt: skip
 KINDS = Kinds(_MODULES, never=(leg.LegRequested, leg.RequestLeg, message.Response), also=(Standing,))
 
@@ -93,6 +97,7 @@ def engine_written(ground: Ground, peers: Mapping[str, Peer]) -> bytes:
         [each for each in servers if each.request.method not in _NOT_OF_CALLS],
         {name: peer.pin.realm for name, peer in peers.items() if peer.pin.realm is not None},
         {name: peer.health for name, peer in peers.items()},
+        ground.late_pracks,
     )
     return write(standing, KINDS, ground.scheduler.now(), Here(ground, peers))
 
@@ -111,6 +116,7 @@ def engine_read(data: bytes, ground: Ground, peers: Mapping[str, Peer]) -> None:
     ground.legs.update(found.legs)
     ground.dialogs.update(found.dialogs)
     ground.outgoing.update(found.outgoing)
+    ground.late_pracks = found.late_pracks
     ground.layer.take_up(found.clients, found.servers)
     timers: list[Timed] = [user for each in found.clients if isinstance(user := each.user, Forsaken)]
     for timed in (*found.legs.values(), *timers):

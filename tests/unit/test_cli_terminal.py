@@ -133,7 +133,9 @@ def test_numbers_of_a_benchmark_are_whole_at_80_columns() -> None:
 
 
 def test_make_help_shows_whole_lines() -> None:
-    shown = subprocess.run(["make", "help"], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    shown = subprocess.run(
+        ["make", "--no-print-directory", "help"], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
     assert "make fuzz TARGET=message SECONDS=600" in shown
     assert "tests/fuzz/targets.py" in shown
     for line in shown.splitlines():
