@@ -42,7 +42,7 @@ build/.venv: requirements/dev.lock build/.apt-run
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/dev.lock
 	@touch $@
 
-build/.setup: build/.venv pyproject.toml CMakeLists.txt $(wildcard media/*.c media/*.h)
+build/.setup: build/.venv pyproject.toml CMakeLists.txt $(shell find media/core -name "*.[ch]")
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 

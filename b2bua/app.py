@@ -26,15 +26,7 @@ from b2bua.api.http import create_app
 from b2bua.api.metrics import Metrics
 from b2bua.api.server import serve
 from b2bua.call.cdr import CallRecord
-from b2bua.ladder.book import Ladders
-from b2bua.plan import Plan, RunningEngine
-from b2bua.records.payments import PaymentTable
-from b2bua.records.store import RecordStore, StoreError, connect
-from b2bua.settings import CdrSettings, SignallingSettings, signalling
-from b2bua.sip.endpoint import SipEngine
-from b2bua.sip.tls import TlsContexts
-from b2bua.switchboard import Switchboard
-from b2bua.trunk_plan import (
+from b2bua.config.assembly import (
     behind_nat,
     interfaces,
     limits,
@@ -46,6 +38,14 @@ from b2bua.trunk_plan import (
     with_info_digits,
     with_srtp,
 )
+from b2bua.config.settings import CdrSettings, SignallingSettings, signalling
+from b2bua.ladder.book import Ladders
+from b2bua.records.payments import PaymentTable
+from b2bua.records.store import RecordStore, StoreError, connect
+from b2bua.sip.endpoint import SipEngine
+from b2bua.sip.transport.tls import TlsContexts
+from b2bua.switchboard.interfaces import Plan, RunningEngine
+from b2bua.switchboard.switchboard import Switchboard
 from media.session import MediaClient
 from tonewall import log
 from tonewall.ini import ConfigError

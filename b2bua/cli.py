@@ -14,14 +14,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from b2bua import cli_cdr, cli_ladder, cli_route
 from b2bua.api.auth import in_clear
-from b2bua.cli_conf import ConfigFile, give_up, settings_of
+from b2bua.commands import cdr as cli_cdr
+from b2bua.commands import ladder as cli_ladder
+from b2bua.commands import route as cli_route
+from b2bua.commands.configuration import ConfigFile, give_up, settings_of
+from b2bua.config.settings import GeneralSettings
 from b2bua.doctor import startup
 from b2bua.doctor.examination import examine
 from b2bua.doctor.finding import Level
 from b2bua.doctor.reach import ask
-from b2bua.settings import GeneralSettings
 from b2bua.supervise import supervise
 from tonewall import log
 from tonewall.ini import ConfigError, load, read_file

@@ -18,9 +18,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from b2bua.call.codecs import OtherAudio
-from b2bua.settings import Settings
-from b2bua.trunk_settings import CarrierSettings
+from b2bua.call.sdp.codecs import OtherAudio
+from b2bua.config.settings import Settings
+from b2bua.config.trunk_settings import CarrierSettings
 from media.events import PayerFault
 from media.locked import carried
 from media.peer import naming
@@ -118,7 +118,7 @@ class Supervisor:
         times = MaskTimes(guard_time=general.guard_time, release_time=general.release_time)
         environment = to_environment(self.settings.media) | to_environment(times)
         arguments = [
-            "media.service",
+            "media.service.service",
             "--socket",
             str(self.media_socket),
             "--payers",

@@ -1,4 +1,4 @@
-"""The media core: sockets, relay and mask of RTP without the GIL; the same decisions as media/masking.py and its neighbours."""
+"""The media core: sockets, relay and mask of RTP without the GIL; the same decisions as media/reference/masking.py and its neighbours."""
 
 from collections.abc import Sequence
 from typing import Final, final
@@ -36,11 +36,11 @@ process hears."""
 
 def confine() -> None: ...
 
-"""Let this process ask the kernel for nothing but what the decoder process needs (`_seccomp.c`), for good. Raises OSError."""
+"""Let this process ask the kernel for nothing but what the decoder process needs (`media/core/memory/seccomp.c`), for good. Raises OSError."""
 
 def info_key(body: bytes, into: SecretMemory, offset: int) -> int:
     """Write the key in a SIP INFO's body to `into[offset]`, as ASCII, and say how many there are: 1, or 0 for what is no key
-    (see media/info.py). Raises ValueError for what is not understood."""
+    (see media/reference/sip_info.py). Raises ValueError for what is not understood."""
 
 @final
 class Relay:
@@ -69,7 +69,7 @@ class Relay:
     def set_peer(
         self, stream: int, leg: int, address: str, port: int, rtcp_address: str, rtcp_port: int, latch: bool
     ) -> None: ...
-    """Where the leg's packets come from and go to (numeric addresses; port 0: no peer, nothing passes); see media/source.py.
+    """Where the leg's packets come from and go to (numeric addresses; port 0: no peer, nothing passes); see media/reference/source.py.
         Where RTCP is at the same address and port as RTP, the two are multiplexed (RFC 5761)."""
 
     def set_crypto(self, stream: int, leg: int, suite: str | None, peer_key: bytes, our_key: bytes) -> None: ...
@@ -97,13 +97,13 @@ class Relay:
         telephone-event, and none leaves, masked or not."""
 
     def set_decoder(self, fd: int, /) -> None: ...
-    """Take over a SOCK_SEQPACKET to a decoder process (-1: none), in the place of the one before: media/decoded.py."""
+    """Take over a SOCK_SEQPACKET to a decoder process (-1: none), in the place of the one before: media/decoder/messages.py."""
 
     def has_decoder(self) -> bool: ...
     def set_mask(
         self, stream: int, on: bool, policy: int = 0, guard: int = ..., tones: bool = False, flat: bool = False
     ) -> None: ...
-    """The rest as in media/hold.py, `Manner`. Where there is no memory for the hold this raises OSError; then
+    """The rest as in media/reference/hold.py, `Manner`. Where there is no memory for the hold this raises OSError; then
         the stream is masked, and no audio leaves."""
 
     def is_quiet(self, stream: int, quiet_ms: int) -> bool: ...
@@ -113,7 +113,7 @@ class Relay:
     """Keep (and announce) the customer's key presses, or do not. Switching wipes what was kept."""
 
     def send_key(self, stream: int, body: bytes, payload_type: int, clock: int) -> bool: ...
-    """Send the key in a SIP INFO's body to the agent's peer as telephone-event, as media/sender.py has it; `clock` in Hz.
+    """Send the key in a SIP INFO's body to the agent's peer as telephone-event, as media/reference/event_sender.py has it; `clock` in Hz.
         False: not while masked, and not where too many wait. Raises ValueError where the body is no key."""
 
     def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int: ...
@@ -182,7 +182,7 @@ class Mask:
     """What leaves for the agent: all of it, while masked its leading reports alone, or nothing (None)."""
 
     def rtcp_back(self, packet: bytes, /) -> bytes | None: ...
-    """What leaves for the customer of the agent's RTCP, as `Mask.rtcp_back` of media/masking.py."""
+    """What leaves for the customer of the agent's RTCP, as `Mask.rtcp_back` of media/reference/masking.py."""
 
     def reception(self, packet: bytes, /) -> tuple[int, int] | None: ...
     """Lost and jitter, as `rtp.reception` reads them."""
@@ -205,7 +205,7 @@ class Canary:
 
     def __init__(self) -> None: ...
     def hears(self, codes: bytes, coding: int, /) -> bool: ...
-    """Whether these bytes, after those before, hold a key. `coding`: media.coding.Coding."""
+    """Whether these bytes, after those before, hold a key. `coding`: media.formats.coding.Coding."""
     def sees(self, payload: bytes, /) -> bool: ...
     """Whether a payload holds events and nothing else, whatever its type says."""
 
@@ -233,7 +233,7 @@ class Hearing:
 
 @final
 class Feed:
-    """The socket on which rtpengine servers report keys (media/feed.py). Keys stay in secret memory; no method returns one."""
+    """The socket on which rtpengine servers report keys (media/reference/rtpengine_log.py). Keys stay in secret memory; no method returns one."""
 
     def __init__(self, fd: int, servers: Sequence[str]) -> None: ...
     """Take over a bound UDP socket (unless this raises OSError, ValueError). Only `servers`, numeric addresses, are heard."""

@@ -163,7 +163,7 @@ class SetRemote(Command, frozen=True, kw_only=True, tag="set_remote"):
 class SetMask(Command, frozen=True, kw_only=True, tag="set_mask"):
     """Mask or unmask the path from customer to agent. `Done` means: the media thread has applied it.
 
-    Media decides when a mask goes off (media/unmasking.py); until then there is no answer. `released`: somebody says that
+    Media decides when a mask goes off (media/service/unmasking.py); until then there is no answer. `released`: somebody says that
     keying is over; refused where a key comes all the same.
     """
 

@@ -15,7 +15,7 @@ class LocalStream(msgspec.Struct, frozen=True):
 
 
 class DecodedCodec(StrEnum):
-    """Codecs that the core does not know, and the decoder process does. Their order is the core's (`_queue.h`)."""
+    """Codecs that the core does not know, and the decoder process does. Their order is the core's (`media/core/mask/queue.h`)."""
 
     OPUS = "opus"
     G729 = "g729"

@@ -14,9 +14,9 @@ from b2bua.call import leg
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
 from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg, ToMedia
-from b2bua.call.descriptions import OTHER
-from b2bua.call.route import Route
-from b2bua.call.routing import Destination
+from b2bua.call.routing.route import Route
+from b2bua.call.routing.router import Destination
+from b2bua.call.sdp.offer_answer import OTHER
 from b2bua.call.state import MaskState
 from b2bua.call.view import CallView, Order
 from media.events import (

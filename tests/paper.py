@@ -14,24 +14,24 @@ from dataclasses import fields
 from typing import Any, ClassVar
 
 from b2bua.call.cdr import CallRecord
-from b2bua.call.codecs import OtherAudio
 from b2bua.call.leg import LegCommand, LegId
-from b2bua.call.limits import Limit
-from b2bua.call.routing import Place, Router
-from b2bua.call.trunk import Trunk
+from b2bua.call.routing.limits import Limit
+from b2bua.call.routing.router import Place, Router
+from b2bua.call.routing.trunk import Trunk
+from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.view import HopView, NoSuchCall, NotNow
 from b2bua.ladder.book import Ladders
-from b2bua.line import Line
-from b2bua.plan import Plan
 from b2bua.records.payments import PaymentTable
-from b2bua.sip.compose import hostport
 from b2bua.sip.hop import Bind, Hop, Transport
+from b2bua.sip.message.compose import hostport
 from b2bua.sip.signalling import Signalling, new_leg
 from b2bua.sip.tap import Tap
-from b2bua.sip.targets import Located, Target
-from b2bua.sip.transaction import Timers
-from b2bua.sip.trunk import TrunkTable
-from b2bua.switchboard import Switchboard
+from b2bua.sip.transaction.transaction import Timers
+from b2bua.sip.trunk.peers import TrunkTable
+from b2bua.sip.trunk.targets import Located, Target
+from b2bua.switchboard.entry import Line
+from b2bua.switchboard.interfaces import Plan
+from b2bua.switchboard.switchboard import Switchboard
 from media.events import (
     AnyAnswer,
     AnyCommand,

@@ -64,7 +64,7 @@ class Stack:
     extra: dict[str, dict[str, str]] = field(default_factory=dict)  # more keys for sip.conf, by section
     without: tuple[str, ...] = ()  # sections that it does not have
     provider_arguments: list[str] = field(default_factory=list)
-    provider_module: str = "provider_adapters.local_provider"
+    provider_module: str = "provider_adapters.local.provider"
     environment: dict[str, str] = field(default_factory=dict)  # more variables for `tonewall run`
     user: int | None = None  # whose processes they are, where not ours; the directory has to be theirs
     sip_port: int = 0
@@ -261,7 +261,7 @@ class Stack:
                 if pid in roots and b"b2bua.cli" in command:
                     found["supervisor"].append(pid)
                 for kind, module in (
-                    ("media", b"media.service"),
+                    ("media", b"media.service.service"),
                     ("b2bua", b"b2bua.app"),
                     ("payer", b"provider_adapters.payer"),
                     ("decoder", b"media.decoder"),

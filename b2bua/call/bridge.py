@@ -14,14 +14,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from b2bua.call import leg, sdp
+from b2bua.call import leg
 from b2bua.call.cause import crossing
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
-from b2bua.call.descriptions import OTHER, Descriptions, Lent
-from b2bua.call.event_stream import EventStream
-from b2bua.call.held import holds
 from b2bua.call.renegotiation import Renegotiation
-from b2bua.call.route import Route, Trunks
+from b2bua.call.routing.route import Route, Trunks
+from b2bua.call.sdp import description as sdp
+from b2bua.call.sdp.hold import holds
+from b2bua.call.sdp.offer_answer import OTHER, Descriptions, Lent
+from b2bua.call.sdp.telephone_event import EventStream
 from b2bua.call.state import PHASES, Happening, Phase, step
 from media.events import CloseSession, OpenSession, SessionId, SessionOpened, Side
 

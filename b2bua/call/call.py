@@ -12,20 +12,20 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from b2bua.call import leg
-from b2bua.call.answers import Answers
 from b2bua.call.bridge import Bridge
 from b2bua.call.capture_requests import CaptureRequests
 from b2bua.call.cdr import CallRecord, Ledger
 from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg
 from b2bua.call.deafness import LineFault, line_fault
-from b2bua.call.descriptions import OTHER, Lent
-from b2bua.call.loan import Loan
-from b2bua.call.muted import muted
+from b2bua.call.media_gate import Answers
+from b2bua.call.mid_call_requests import Relayed, is_key
 from b2bua.call.payment import Payment
-from b2bua.call.relayed import Relayed, is_key
-from b2bua.call.route import Route
+from b2bua.call.redaction import muted
+from b2bua.call.routing.route import Route
+from b2bua.call.sdp.offer_answer import OTHER, Lent
 from b2bua.call.state import Phase
-from b2bua.call.transfer import Joining, Transfer
+from b2bua.call.transfer.leg_loan import Loan
+from b2bua.call.transfer.transfer import Joining, Transfer
 from b2bua.call.view import CallState, CallView, CaptureView, MaskStage
 from media.events import (
     AnyAnswer,

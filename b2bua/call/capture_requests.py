@@ -9,10 +9,10 @@ from abc import ABC, abstractmethod
 
 from b2bua.call.bridge import Bridge
 from b2bua.call.command import CallCommand
-from b2bua.call.loan import Loan
 from b2bua.call.payment import Payment
 from b2bua.call.state import Phase
-from b2bua.call.transfer import Transfer
+from b2bua.call.transfer.leg_loan import Loan
+from b2bua.call.transfer.transfer import Transfer
 from b2bua.call.view import NotNow, Order
 from media.events import Field
 

@@ -6,8 +6,8 @@ import msgspec
 
 from b2bua.call import leg
 from b2bua.call.cause import q850
-from b2bua.call.codecs import Codec
 from b2bua.call.quality import mos
+from b2bua.call.sdp.codecs import Codec
 from b2bua.call.view import CaptureView, PaymentView
 from media.events import LegCounters, Side
 from provider_adapters.payment import PartiallyApproved, outcome_type

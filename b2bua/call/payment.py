@@ -2,7 +2,7 @@
 
 Rule 1: nobody is told that a capture collects before the media thread has confirmed the mask.
 Rule 2: when a capture is over media is asked to take the mask off, and does it when keying is over: after an approved payment, or
-        when somebody says so, soon; after every other end late (media/unmasking.py). A new capture goes on under the mask.
+        when somebody says so, soon; after every other end late (media/service/unmasking.py). A new capture goes on under the mask.
 Rule 3: once submitted, only an outcome ends it; neither the agent nor a hang-up can.
 """
 

@@ -11,7 +11,7 @@ Rule 2: of a codec whose figures are not here nothing is said.
 
 from __future__ import annotations
 
-from b2bua.call.codecs import Codec
+from b2bua.call.sdp.codecs import Codec
 
 _FAULTLESS = 93.2
 _PACKET_MS = 20.0

@@ -19,10 +19,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from b2bua.call import leg, sdp
+from b2bua.call import leg
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
-from b2bua.call.descriptions import OTHER, Descriptions
-from b2bua.call.held import holds
+from b2bua.call.sdp import description as sdp
+from b2bua.call.sdp.hold import holds
+from b2bua.call.sdp.offer_answer import OTHER, Descriptions
 from media.events import AnyAnswer, SessionOpened, Side, WidenSession
 
 

@@ -22,8 +22,8 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
+from b2bua.config.settings import Settings, read
 from b2bua.demo.phones import Phone
-from b2bua.settings import Settings, read
 from b2bua.supervise import Supervisor
 from tonewall.log import configure
 
@@ -115,7 +115,7 @@ async def _provider(directory: Path, stack: contextlib.AsyncExitStack) -> dict[s
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "provider_adapters.local_provider",
+        "provider_adapters.local.provider",
         "--directory",
         str(directory / "provider"),
         stdout=asyncio.subprocess.PIPE,

@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from b2bua.config.settings import Settings
 from b2bua.doctor.finding import Finding, fault, good, warn
-from b2bua.settings import Settings
 
 _SOON = 21  # days before its end in which a certificate is a warning
 _EXPIRED, _NOT_YET = 10, 9  # X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_CERT_NOT_YET_VALID

@@ -12,13 +12,13 @@ import socket
 from pathlib import Path
 
 from b2bua.api.auth import Tokens
-from b2bua.call.codecs import OtherAudio
+from b2bua.call.sdp.codecs import OtherAudio
+from b2bua.config.settings import Settings
+from b2bua.config.trunk_settings import names, trunk_name
 from b2bua.doctor.finding import Finding, fault, good, warn
 from b2bua.doctor.machine import bindable, realtime
 from b2bua.pjsua import build as pjsua
-from b2bua.settings import Settings
 from b2bua.sip.hop import Transport
-from b2bua.trunk_settings import names, trunk_name
 
 _SOCKETS_A_CALL = 4
 _FEW = 10  # calls; a PJSIP that holds fewer was built for a telephone

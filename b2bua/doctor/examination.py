@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from b2bua.call.codecs import OtherAudio
+from b2bua.call.sdp.codecs import OtherAudio
+from b2bua.config.settings import Settings, read
 from b2bua.doctor import certificates, configuration, exposure, files, machine, reach
 from b2bua.doctor.finding import Finding, fault, good
-from b2bua.settings import Settings, read
 from tonewall.ini import ConfigError
 
 

@@ -9,8 +9,8 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from b2bua.config.settings import SECTIONS, SEVERAL, Settings
 from b2bua.doctor.finding import Finding, fault, good, warn
-from b2bua.settings import SECTIONS, SEVERAL, Settings
 from tonewall.ini import NAMED, PREFIX, variable_name
 from tonewall.process import SUPERVISOR
 

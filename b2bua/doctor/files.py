@@ -17,10 +17,10 @@ from pathlib import Path
 import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
 
+from b2bua.config.settings import Settings
 from b2bua.doctor.finding import Finding, Level, fault, good, warn
 from b2bua.records.store import StoreError, connect
 from b2bua.records.table import CALLS, METADATA, SCHEMA, VERSION
-from b2bua.settings import Settings
 from tonewall.disk import check_space
 
 

@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPErrorProcessor, ProxyHandler, Request, build_opener
 
 from b2bua.api.auth import in_clear
-from b2bua.call import sdp
+from b2bua.call.sdp import description as sdp
+from b2bua.config.settings import GeneralSettings, Settings
+from b2bua.config.trunk_settings import TrunkSettings
 from b2bua.doctor.finding import Finding, Level, fault, good, warn
-from b2bua.settings import GeneralSettings, Settings
 from b2bua.sip.hop import Transport
-from b2bua.sip.resolve import Resolver
-from b2bua.trunk_settings import TrunkSettings
-from media import examine as engine
+from b2bua.sip.trunk.resolve import Resolver
+from media.rtpengine import examine as engine
 
 _PATIENCE = 2.0  # seconds for an answer from a peer
 

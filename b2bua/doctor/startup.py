@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from b2bua.config.settings import Settings
 from b2bua.doctor import certificates, configuration, exposure, files
 from b2bua.doctor.finding import Level
-from b2bua.settings import Settings
 from tonewall.log import get_logger
 
 log = get_logger(__name__)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from b2bua.call.leg import LegEvent, LegId
-from b2bua.call.trunk import Trunk
+from b2bua.call.routing.trunk import Trunk
 from b2bua.pjsua.build import NoBuildError, examine
 from b2bua.sip.hop import Bind
 from tonewall.ini import ConfigError

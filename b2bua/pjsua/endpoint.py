@@ -15,19 +15,19 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from b2bua.call.leg import HangUpLeg, InviteLeg, LegCommand, LegEvent, LegFailed, LegHungUp, LegId
-from b2bua.call.trunk import Trunk
+from b2bua.call.routing.trunk import Trunk
 from b2bua.call.view import HopView
 from b2bua.pjsua.front import Front
 from b2bua.pjsua.leg import Leg, State
 from b2bua.pjsua.stack import SOCKETS, PjsipStack, Told
-from b2bua.sip.compose import phrase
-from b2bua.sip.headers import Moment
 from b2bua.sip.hop import Address, Bind, Hop, Transport
-from b2bua.sip.invitation import invitation
-from b2bua.sip.locator import Locator
-from b2bua.sip.message import Request
-from b2bua.sip.resolve import Resolver
-from b2bua.sip.trunk import Peer, TrunkTable
+from b2bua.sip.leg.invitation import invitation
+from b2bua.sip.message.compose import phrase
+from b2bua.sip.message.header_policy import Moment
+from b2bua.sip.message.message import Request
+from b2bua.sip.trunk.locator import Locator
+from b2bua.sip.trunk.peers import Peer, TrunkTable
+from b2bua.sip.trunk.resolve import Resolver
 from tonewall.log import get_logger
 from tonewall.tokens import token
 

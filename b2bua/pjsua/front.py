@@ -12,17 +12,17 @@ from collections.abc import Callable
 
 import msgspec
 
-from b2bua.call.limits import Bucket
+from b2bua.call.routing.limits import Bucket
 from b2bua.pjsua import guard
 from b2bua.pjsua.leg import Leg, State
 from b2bua.pjsua.wording import ALLOW_LINE, branch_for, name_for, request_for_pjsip, response_for_pjsip
-from b2bua.sip.bodies import unwrap
-from b2bua.sip.compose import hostport, response, return_hop, stateless_tag
-from b2bua.sip.dialog import Dialog
 from b2bua.sip.hop import Bind, Hop
-from b2bua.sip.message import Head, MalformedError, Request, Response, read, salvage
-from b2bua.sip.trunk import Peer, TrunkTable
-from b2bua.sip.udp import UdpSocket
+from b2bua.sip.leg.dialog import Dialog
+from b2bua.sip.message.bodies import unwrap
+from b2bua.sip.message.compose import hostport, response, return_hop, stateless_tag
+from b2bua.sip.message.message import Head, MalformedError, Request, Response, read, salvage
+from b2bua.sip.transport.udp import UdpSocket
+from b2bua.sip.trunk.peers import Peer, TrunkTable
 from tonewall.log import get_logger
 
 LOOPBACK = "127.0.0.1"

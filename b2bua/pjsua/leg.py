@@ -41,17 +41,17 @@ from b2bua.call.leg import (
     RingLeg,
 )
 from b2bua.pjsua.stack import PjsipStack, Told
-from b2bua.sip import headers
-from b2bua.sip.admission import max_forwards
-from b2bua.sip.compose import SDP, Outgoing, phrase
-from b2bua.sip.dialog import Dialog
-from b2bua.sip.headers import Moment
 from b2bua.sip.hop import Hop
-from b2bua.sip.message import Request, Response
-from b2bua.sip.mid_dialog import BAD_PACKAGE, packages_of
-from b2bua.sip.name_addr import name_addr
-from b2bua.sip.trunk import Peer
-from b2bua.sip.uas import caller, party
+from b2bua.sip.leg.dialog import Dialog
+from b2bua.sip.leg.mid_dialog import BAD_PACKAGE, packages_of
+from b2bua.sip.leg.uas import caller, party
+from b2bua.sip.message import header_policy as headers
+from b2bua.sip.message.compose import SDP, Outgoing, phrase
+from b2bua.sip.message.header_policy import Moment
+from b2bua.sip.message.message import Request, Response
+from b2bua.sip.message.name_addr import name_addr
+from b2bua.sip.request_checks import max_forwards
+from b2bua.sip.trunk.peers import Peer
 from tonewall.tokens import token
 
 _MOST_REQUESTS = 16  # INFO and MESSAGE that wait for their answer

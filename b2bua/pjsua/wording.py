@@ -11,8 +11,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 
-from b2bua.sip.compose import COOKIE
-from b2bua.sip.message import Request, Response
+from b2bua.sip.message.compose import COOKIE
+from b2bua.sip.message.message import Request, Response
 
 ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE")
 ALLOW_LINE = "Allow: " + ", ".join(ALLOW)

@@ -4,7 +4,7 @@ Rule 1: a method returns when what it wrote is on disk (SQLite, synchronous=FULL
 Rule 2: whether an order was charged before, and that it is submitted now, is one transaction.
 Rule 3: of a card there are brand and last four.
 
-Its methods block: b2bua.payments calls them on one thread of its own.
+Its methods block: b2bua.switchboard.payments calls them on one thread of its own.
 """
 
 from __future__ import annotations

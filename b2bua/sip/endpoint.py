@@ -8,23 +8,23 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from b2bua.call.leg import LegCommand, LegEvent, LegId
-from b2bua.call.trunk import Trunk
+from b2bua.call.routing.trunk import Trunk
 from b2bua.call.view import HopView
 from b2bua.ladder.book import Ladders
-from b2bua.sip.connections import Duties, Lost
-from b2bua.sip.framer import Broken
 from b2bua.sip.hop import Address, Bind, Hop
-from b2bua.sip.locator import Locator
-from b2bua.sip.probe import Probes
-from b2bua.sip.registration import Registrations
-from b2bua.sip.resolve import Resolver
 from b2bua.sip.signalling import Signalling, new_leg
-from b2bua.sip.stream import Limits
 from b2bua.sip.tap import Tap
-from b2bua.sip.tls import TlsContexts
-from b2bua.sip.transaction import Timers
-from b2bua.sip.transports import Transports
-from b2bua.sip.trunk import TrunkTable
+from b2bua.sip.transaction.transaction import Timers
+from b2bua.sip.transport.connections import Duties, Lost
+from b2bua.sip.transport.framer import Broken
+from b2bua.sip.transport.stream import Limits
+from b2bua.sip.transport.tls import TlsContexts
+from b2bua.sip.transport.transports import Transports
+from b2bua.sip.trunk.locator import Locator
+from b2bua.sip.trunk.options_ping import Probes
+from b2bua.sip.trunk.peers import TrunkTable
+from b2bua.sip.trunk.registration import Registrations
+from b2bua.sip.trunk.resolve import Resolver
 from tonewall.log import get_logger
 
 _log = get_logger(__name__)

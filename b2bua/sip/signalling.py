@@ -31,23 +31,23 @@ from b2bua.call.leg import (
     RespondLeg,
     RingLeg,
 )
-from b2bua.sip import written
-from b2bua.sip.compose import phrase
-from b2bua.sip.connections import Lost
-from b2bua.sip.framer import Broken
-from b2bua.sip.ground import Ground
-from b2bua.sip.guard import Guard
+from b2bua.sip import snapshot as written
+from b2bua.sip.auth.challenger import Guard
+from b2bua.sip.context import Ground
+from b2bua.sip.dispatch import Reception
 from b2bua.sip.hop import Hop
-from b2bua.sip.layer import TransactionLayer
-from b2bua.sip.reception import Reception
-from b2bua.sip.registrar import Registrar
-from b2bua.sip.scheduler import GRAIN_OF_T1, Loop, Scheduler
+from b2bua.sip.leg.uac import UacLeg
+from b2bua.sip.leg.uas import UasLeg
+from b2bua.sip.message.compose import phrase
 from b2bua.sip.tap import Tap
-from b2bua.sip.transaction import Timers
-from b2bua.sip.transports import Transports
-from b2bua.sip.trunk import TrunkTable
-from b2bua.sip.uac import UacLeg
-from b2bua.sip.uas import UasLeg
+from b2bua.sip.transaction.layer import TransactionLayer
+from b2bua.sip.transaction.scheduler import GRAIN_OF_T1, Loop, Scheduler
+from b2bua.sip.transaction.transaction import Timers
+from b2bua.sip.transport.connections import Lost
+from b2bua.sip.transport.framer import Broken
+from b2bua.sip.transport.transports import Transports
+from b2bua.sip.trunk.peers import TrunkTable
+from b2bua.sip.trunk.registrar import Registrar
 from tonewall.log import get_logger
 from tonewall.tokens import token
 

@@ -5,7 +5,7 @@ Rule 1: the user of the Request-URI decides. The host is no sign: each proxy on 
 
 from __future__ import annotations
 
-from b2bua.sip.uri import Uri
+from b2bua.sip.message.uri import Uri
 
 
 def called(uri: Uri) -> str:

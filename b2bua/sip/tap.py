@@ -9,10 +9,10 @@ from __future__ import annotations
 from b2bua.call.leg import LegId
 from b2bua.ladder.book import Ladders
 from b2bua.ladder.words import What
-from b2bua.sip.compose import Outgoing
 from b2bua.sip.hop import Hop
-from b2bua.sip.message import Head, Request, Response
-from b2bua.sip.octets import decoded
+from b2bua.sip.message.compose import Outgoing
+from b2bua.sip.message.message import Head, Request, Response
+from b2bua.sip.message.octets import decoded
 
 
 class Tap:

@@ -1,6 +1,6 @@
 """One capture: the machine that counts joined to the vault that holds.
 
-For its driver (media.service), which has the clock, the sockets and the payers; `now` is in seconds of a steady clock:
+For its driver (media.service.service), which has the clock, the sockets and the payers; `now` is in seconds of a steady clock:
 
     capture = Capture(capture_id, SecretMemory(SIZE), today=(2026, 11), now=now)
     capture.keys_waiting(lambda memory, offset: relay.take_digits(stream, memory, offset), now)  # on KEYED

@@ -37,7 +37,7 @@ M = TypeVar("M", bound=LockedMemory)
 
 
 class Pipe(Protocol):
-    """The way to a payer process that waits for one charge (provider_adapters.pipe.PayerPipe).
+    """The way to a payer process that waits for one charge (provider_adapters.payer.pipe.PayerPipe).
 
     When `spend` returns, the digits are in the payer's socket and no longer needed; the outcome is awaited after.
     """

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from b2bua.sip.headers import ALL, MOST_BYTES, Moment, Rule
+from b2bua.sip.message.header_policy import ALL, MOST_BYTES, Moment, Rule
 
 PAGE = Path(__file__).parents[2] / "docs" / "headers.md"
 _HEAD = f"""# What crosses from leg to leg
 
-From the table in `b2bua/sip/headers.py` by `make docs`; `make check` fails when this page is stale.
+From the table in `b2bua/sip/message/header_policy.py` by `make docs`; `make check` fails when this page is stale.
 
 **A header that is not in this table crosses nowhere.** Via, Contact, Call-ID, tags, Route and Record-Route, User-Agent
 and Server, Authorization and all others of ours are written anew on each leg, as are the origin, the addresses and the

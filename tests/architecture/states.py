@@ -11,22 +11,13 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from b2bua.call import loan, renegotiation, transfer_state
+from b2bua.call import renegotiation
 from b2bua.call import state as call
-from b2bua.sip import (
-    dialog,
-    health,
-    invite_client,
-    invite_server,
-    leg_state,
-    non_invite_client,
-    non_invite_server,
-    referral,
-    registration,
-    reinvite,
-    reliable_answer,
-    session_timer,
-)
+from b2bua.call.transfer import leg_loan as loan
+from b2bua.call.transfer import states as transfer_state
+from b2bua.sip.leg import dialog, leg_state, referral, reinvite, reliable_answer, session_timer
+from b2bua.sip.transaction import invite_client, invite_server, non_invite_client, non_invite_server
+from b2bua.sip.trunk import health, registration
 from media.capture import state as capture
 from media.capture import transitions
 from tests import endings
@@ -53,21 +44,21 @@ MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
     ("A renegotiation between the legs", "b2bua/call/renegotiation.py", renegotiation.TRANSITIONS),
     ("The mask", "b2bua/call/state.py, MASKS", call.MASKS),
     ("A payment, as the agent sees it", "b2bua/call/state.py, STAGES", call.STAGES),
-    ("A transfer", "b2bua/call/transfer_state.py, TRANSFERS", transfer_state.TRANSFERS),
-    ("A leg lent to another call", "b2bua/call/loan.py, LOANS", loan.LOANS),
+    ("A transfer", "b2bua/call/transfer/states.py, TRANSFERS", transfer_state.TRANSFERS),
+    ("A leg lent to another call", "b2bua/call/transfer/leg_loan.py, LOANS", loan.LOANS),
     ("A capture, in the media process", "media/capture/transitions.py", transitions.TRANSITIONS),
-    ("INVITE client transaction", "b2bua/sip/invite_client.py", invite_client.TRANSITIONS),
-    ("INVITE server transaction", "b2bua/sip/invite_server.py", invite_server.TRANSITIONS),
-    ("Non-INVITE client transaction", "b2bua/sip/non_invite_client.py", non_invite_client.TRANSITIONS),
-    ("Non-INVITE server transaction", "b2bua/sip/non_invite_server.py", non_invite_server.TRANSITIONS),
-    ("A 2xx until its ACK", "b2bua/sip/reliable_answer.py", reliable_answer.TRANSITIONS),
-    ("Session timer", "b2bua/sip/session_timer.py", session_timer.TRANSITIONS),
-    ("Dialog", "b2bua/sip/dialog.py", dialog.TRANSITIONS),
-    ("A SIP leg", "b2bua/sip/leg_state.py", leg_state.TRANSITIONS),
-    ("A re-INVITE", "b2bua/sip/reinvite.py", reinvite.TRANSITIONS),
-    ("A REFER and its subscription", "b2bua/sip/referral.py", referral.TRANSITIONS),
-    ("A registration at a trunk", "b2bua/sip/registration.py", registration.TRANSITIONS),
-    ("A hop's health", "b2bua/sip/health.py", health.TRANSITIONS),
+    ("INVITE client transaction", "b2bua/sip/transaction/invite_client.py", invite_client.TRANSITIONS),
+    ("INVITE server transaction", "b2bua/sip/transaction/invite_server.py", invite_server.TRANSITIONS),
+    ("Non-INVITE client transaction", "b2bua/sip/transaction/non_invite_client.py", non_invite_client.TRANSITIONS),
+    ("Non-INVITE server transaction", "b2bua/sip/transaction/non_invite_server.py", non_invite_server.TRANSITIONS),
+    ("A 2xx until its ACK", "b2bua/sip/leg/reliable_answer.py", reliable_answer.TRANSITIONS),
+    ("Session timer", "b2bua/sip/leg/session_timer.py", session_timer.TRANSITIONS),
+    ("Dialog", "b2bua/sip/leg/dialog.py", dialog.TRANSITIONS),
+    ("A SIP leg", "b2bua/sip/leg/leg_state.py", leg_state.TRANSITIONS),
+    ("A re-INVITE", "b2bua/sip/leg/reinvite.py", reinvite.TRANSITIONS),
+    ("A REFER and its subscription", "b2bua/sip/leg/referral.py", referral.TRANSITIONS),
+    ("A registration at a trunk", "b2bua/sip/trunk/registration.py", registration.TRANSITIONS),
+    ("A hop's health", "b2bua/sip/trunk/health.py", health.TRANSITIONS),
 )
 
 

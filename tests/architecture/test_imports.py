@@ -31,39 +31,39 @@ SANS_IO = [
         "b2bua.ladder",
         "b2bua.pjsua.wording",
         "b2bua.pjsua.guard",
-        "b2bua.sip.transaction",
-        "b2bua.sip.invite_client",
-        "b2bua.sip.invite_server",
-        "b2bua.sip.non_invite_client",
-        "b2bua.sip.non_invite_server",
-        "b2bua.sip.reliable_answer",
-        "b2bua.sip.dialog",
-        "b2bua.sip.leg_state",
-        "b2bua.sip.auth",
-        "b2bua.sip.message",
-        "b2bua.sip.compose",
-        "b2bua.sip.bodies",
-        "b2bua.sip.framer",
-        "b2bua.sip.header_fields",
-        "b2bua.sip.headers",
-        "b2bua.sip.health",
-        "b2bua.sip.session_timer",
-        "b2bua.sip.shapes",
-        "b2bua.sip.targets",
-        "media.quality",
-        "media.red",
-        "media.report",
-        "media.rtp",
-        "media.telephone_event",
-        "media.reassembly",
-        "media.sender",
-        "media.sequence",
-        "media.g711",
-        "media.inband",
-        "media.hold",
-        "media.info",
-        "media.masking",
-        "media.source",
+        "b2bua.sip.transaction.transaction",
+        "b2bua.sip.transaction.invite_client",
+        "b2bua.sip.transaction.invite_server",
+        "b2bua.sip.transaction.non_invite_client",
+        "b2bua.sip.transaction.non_invite_server",
+        "b2bua.sip.leg.reliable_answer",
+        "b2bua.sip.leg.dialog",
+        "b2bua.sip.leg.leg_state",
+        "b2bua.sip.auth.digest",
+        "b2bua.sip.message.message",
+        "b2bua.sip.message.compose",
+        "b2bua.sip.message.bodies",
+        "b2bua.sip.transport.framer",
+        "b2bua.sip.message.header_fields",
+        "b2bua.sip.message.header_policy",
+        "b2bua.sip.trunk.health",
+        "b2bua.sip.leg.session_timer",
+        "b2bua.sip.message.header_values",
+        "b2bua.sip.trunk.targets",
+        "media.reference.quality",
+        "media.reference.red",
+        "media.reference.rtcp_report",
+        "media.formats.rtp",
+        "media.formats.telephone_event",
+        "media.reference.reassembly",
+        "media.reference.event_sender",
+        "media.reference.sequence",
+        "media.formats.g711",
+        "media.reference.inband",
+        "media.reference.hold",
+        "media.reference.sip_info",
+        "media.reference.masking",
+        "media.reference.source",
         "media.events",
         "media.mline",
         "media.capture.state",
@@ -115,10 +115,10 @@ def test_b2bua_sees_of_media_and_payer_only_their_vocabulary(module: Module):
     if module.name == "b2bua.supervise":
         allowed |= {"media.locked", "media.peer"}  # which process media takes for b2bua
     if module.name == "b2bua.doctor.reach":
-        allowed |= {"media.examine"}  # whether rtpengine servers do what they should
+        allowed |= {"media.rtpengine.examine"}  # whether rtpengine servers do what they should
     if within(module.name, "b2bua.demo"):
-        allowed |= {"provider_adapters.local_provider"}
-    if module.name not in ("b2bua.settings", "b2bua.supervise") and not within(module.name, "b2bua.demo"):
+        allowed |= {"provider_adapters.local.provider"}
+    if module.name not in ("b2bua.config.settings", "b2bua.supervise") and not within(module.name, "b2bua.demo"):
         allowed -= {"media.settings", "provider_adapters.settings"}
     assert others(module, inside="media") | others(module, inside="provider_adapters") <= allowed
 
@@ -127,7 +127,7 @@ def test_b2bua_sees_of_media_and_payer_only_their_vocabulary(module: Module):
 def test_media_sees_of_the_payer_only_its_vocabulary_and_its_pipe(module: Module):
     if package(module.name) != "media":
         return
-    allowed = {"provider_adapters.payment", "provider_adapters.messages", "provider_adapters.pipe"}
+    allowed = {"provider_adapters.payment", "provider_adapters.payer.messages", "provider_adapters.payer.pipe"}
     assert others(module, inside="provider_adapters") <= allowed
 
 
@@ -135,23 +135,30 @@ def test_media_sees_of_the_payer_only_its_vocabulary_and_its_pipe(module: Module
 def test_inside_b2bua_nothing_imports_what_stands_above_it(module: Module):
     layers = [
         {"b2bua.cli"},
-        {"b2bua.cli_cdr", "b2bua.cli_ladder", "b2bua.cli_route"},
-        {"b2bua.cli_conf"},
+        {"b2bua.commands.cdr", "b2bua.commands.ladder", "b2bua.commands.route"},
+        {"b2bua.commands.configuration"},
         {"b2bua.doctor", "b2bua.demo"},
         {"b2bua.app", "b2bua.supervise"},
-        {"b2bua.switchboard"},
-        {"b2bua.payment_requests"},
-        {"b2bua.execution"},
-        {"b2bua.overview", "b2bua.faults", "b2bua.line", "b2bua.lines", "b2bua.payments", "b2bua.turns"},
-        {"b2bua.trunk_plan", "b2bua.plan"},
+        {"b2bua.switchboard.switchboard"},
+        {"b2bua.switchboard.payment_requests"},
+        {"b2bua.switchboard.executor"},
+        {
+            "b2bua.switchboard.status",
+            "b2bua.switchboard.faults",
+            "b2bua.switchboard.entry",
+            "b2bua.switchboard.registry",
+            "b2bua.switchboard.payments",
+            "b2bua.switchboard.run_queue",
+        },
+        {"b2bua.config.assembly", "b2bua.switchboard.interfaces"},
         {
             "b2bua.sip",
             "b2bua.pjsua",
             "b2bua.api",
             "b2bua.records",
-            "b2bua.listen",
-            "b2bua.settings",
-            "b2bua.trunk_settings",
+            "b2bua.config.listen",
+            "b2bua.config.settings",
+            "b2bua.config.trunk_settings",
         },
         {"b2bua.ladder"},
         {"b2bua.call"},
@@ -177,7 +184,9 @@ def test_only_the_payer_and_the_adapters_name_card_data(module: Module):
 
 @every_module
 def test_only_the_media_service_uses_the_capture_and_its_vault(module: Module):
-    if not within(module.name, "media.capture", "media.service", "media.captures", "media.locked"):
+    if not within(
+        module.name, "media.capture", "media.service.service", "media.service.capture_driver", "media.locked"
+    ):
         assert not others(module, inside="media.capture")
 
 

@@ -14,10 +14,10 @@ AWAITED = {
     "b2bua.api.stream": "gathered by `EventStream.__call__`, which raises what they raised",
     "b2bua.app": "watched by `run`, which stops when one ends",
     "b2bua.doctor.examination": "awaited by `examine`",
-    "b2bua.sip.locator": "waits of `start`",
+    "b2bua.sip.trunk.locator": "waits of `start`",
     "b2bua.supervise": "a TaskGroup, and waits of one process; `_charge_ended` takes the charging ones",
-    "media.servers": "`Servers._watch`, which survives any error",
-    "provider_adapters.local_books": "shielded and awaited by `Provider._charge`",
+    "media.rtpengine.servers": "`Servers._watch`, which survives any error",
+    "provider_adapters.local.books": "shielded and awaited by `Provider._charge`",
     "tonewall.tasks": "logs what they raise, and tells their owner",
 }
 MAKERS = frozenset({"create_task", "ensure_future", "run_coroutine_threadsafe"})

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from . import calling, capacity, leaking, relaying, soaking
-from .machine import ROOT, BenchmarkError, awake, description
-from .rows import Result, table, write
+from tests.benchmark import calling, capacity, leaking, relaying, soaking
+from tests.benchmark.machine import ROOT, BenchmarkError, awake, description
+from tests.benchmark.rows import Result, table, write
 
 _PROGRAMS = 2
 _BY_NAME_ONLY = "soak", "one-way"  # one takes as long as all others; one is a second look at a figure

@@ -13,9 +13,9 @@ import urllib.request
 from pathlib import Path
 from typing import Protocol
 
-from .machine import ROOT, SUBJECT_CORE, BenchmarkError, MissingPeerError, family, pinned, stop
-from .relays import free_port_range, free_udp_port
-from .sip_load import HOST, Ports
+from tests.benchmark.machine import ROOT, SUBJECT_CORE, BenchmarkError, MissingPeerError, family, pinned, stop
+from tests.benchmark.relays import free_port_range, free_udp_port
+from tests.benchmark.sip_load import HOST, Ports
 
 _STARTING = 20.0
 

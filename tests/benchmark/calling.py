@@ -7,10 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .b2buas import B2bua, SippySimple, Tonewall, free_ports
-from .machine import BUILD, BenchmarkError, MissingPeerError, allow_many_files, memory_kb, stolen_seconds, usage
-from .rows import Result, Row, compare
-from .sip_load import Load, SippCallers, sipp
+from tests.benchmark.b2buas import B2bua, SippySimple, Tonewall, free_ports
+from tests.benchmark.machine import (
+    BUILD,
+    BenchmarkError,
+    MissingPeerError,
+    allow_many_files,
+    memory_kb,
+    stolen_seconds,
+    usage,
+)
+from tests.benchmark.rows import Result, Row, compare
+from tests.benchmark.sip_load import Load, SippCallers, sipp
 
 Say = Callable[[str], None]
 _TOO_MANY_FAILED = 0.05

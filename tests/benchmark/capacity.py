@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .machine import MissingPeerError
-from .relaying import NAMES, Plan, one_run, relays
-from .rows import Result, Row
+from tests.benchmark.machine import MissingPeerError
+from tests.benchmark.relaying import NAMES, Plan, one_run, relays
+from tests.benchmark.rows import Result, Row
 
 _MOST_LATE_US = 5000.0  # at the 99th percentile
 _MOST_LOST = 0.001  # of the packets

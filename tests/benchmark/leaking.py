@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tests.benchmark.rows import Result, Row
 from tests.leak.core import Masked
 from tests.leak.report import ALONE, OTHERS, REQUIRED, SHOWN, Asked, Spoken, run, table, voice_table
 from tests.leak.voice import Talk
-
-from .rows import Result, Row
 
 Say = Callable[[str], None]
 

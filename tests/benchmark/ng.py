@@ -1,4 +1,4 @@
-"""A client of rtpengine's ng control protocol (`media/ng.py`) that waits for each answer."""
+"""A client of rtpengine's ng control protocol (`media/rtpengine/ng.py`) that waits for each answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 import socket
 import time
 
-from media import ng
+from media.rtpengine import ng
 
 
 class NgClient:

@@ -11,10 +11,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from tests.benchmark.machine import BUILD, LOAD_CORE, BenchmarkError, compiled, pinned, stop
 from tests.leak.codec import PCMU, amplitude, encoded
 from tests.leak.speech import ESPEAK, voice
-
-from .machine import BUILD, LOAD_CORE, BenchmarkError, compiled, pinned, stop
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,18 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from .machine import BUILD, BenchmarkError, MissingPeerError, allow_many_files, family, stolen_seconds, usage
-from .packets import PacketLoad
-from .relays import Relay, RtpengineRelay, TonewallRelay
-from .rows import Result, Row, compare, quietest
+from tests.benchmark.machine import (
+    BUILD,
+    BenchmarkError,
+    MissingPeerError,
+    allow_many_files,
+    family,
+    stolen_seconds,
+    usage,
+)
+from tests.benchmark.packets import PacketLoad
+from tests.benchmark.relays import Relay, RtpengineRelay, TonewallRelay
+from tests.benchmark.rows import Result, Row, compare, quietest
 
 _QUIET = 0.05  # of a run, spent waiting for a core that something else had
 _LOSSY = 0.005  # of the packets

@@ -14,15 +14,14 @@ from typing import Protocol
 
 import msgspec
 
-from media import ng
 from media.events import Done, OpenSession, Refused, SessionId, SessionOpened, SetMask, SetRemote, Side
 from media.mline import RemoteStream
+from media.rtpengine import ng
+from tests.benchmark.machine import ROOT, SUBJECT_CORE, BenchmarkError, MissingPeerError, pinned, stop
+from tests.benchmark.ng import NgClient
+from tests.benchmark.packets import Ends
 from tonewall.frames import pack
 from tonewall.process import card_environment
-
-from .machine import ROOT, SUBJECT_CORE, BenchmarkError, MissingPeerError, pinned, stop
-from .ng import NgClient
-from .packets import Ends
 
 _SDP = "v=0\r\no=- {port} 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 101\r\n"
 # The only way to mask tones in rtpengine 10.5 that lets none through: anything less leaks whole digits or all of them.
@@ -55,7 +54,7 @@ class Relay(Protocol):
 
 
 class TonewallRelay:
-    """The media process as `tonewall run` starts it (`python -m media.service`), driven over its unix socket."""
+    """The media process as `tonewall run` starts it (`python -m media.service.service`), driven over its unix socket."""
 
     name = "tonewall"
     _process: subprocess.Popen[bytes] | None = None
@@ -67,7 +66,7 @@ class TonewallRelay:
     def start(self, calls: int = 1000) -> None:
         low, high = free_port_range(_PORTS_A_CALL * calls + _SPARE_PORTS)
         own = {"TONEWALL_MEDIA_ADDRESS": "127.0.0.1", "TONEWALL_MEDIA_PORTS": f"{low}-{high}"}
-        command = [sys.executable, "-m", "media.service", "--socket", str(self._path)]
+        command = [sys.executable, "-m", "media.service.service", "--socket", str(self._path)]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 pinned(SUBJECT_CORE, command), cwd=ROOT, env=card_environment(own), stdout=log, stderr=log

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .machine import LOAD_CORE, BenchmarkError, pinned, stop
+from tests.benchmark.machine import LOAD_CORE, BenchmarkError, pinned, stop
 
 HOST = "127.0.0.1"
 _PATIENCE = 15  # seconds without the message that is expected, after which a call has failed

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .b2buas import Tonewall, free_ports
-from .machine import BUILD, BenchmarkError, allow_many_files, descriptors, memory_kb, usage
-from .rows import Result, Row
-from .sip_load import Load, sipp
+from tests.benchmark.b2buas import Tonewall, free_ports
+from tests.benchmark.machine import BUILD, BenchmarkError, allow_many_files, descriptors, memory_kb, usage
+from tests.benchmark.rows import Result, Row
+from tests.benchmark.sip_load import Load, sipp
 
 Say = Callable[[str], None]
 _AT_ONCE = ("calls", "sessions", "legs", "dialogs")

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmark import capacity, leaking, machine, packets, relaying, relays, rows, soaking
 from tests.leak.report import ALONE, OTHERS, REQUIRED, SHOWN
-
-from . import capacity, leaking, machine, packets, relaying, relays, rows, soaking
 
 
 def test_the_relay_benchmark_carries_packets_and_gives_well_formed_rows(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from b2bua.api.feed import Feed, Follower
 from b2bua.call.view import (
     CallState,
     CallView,
@@ -27,6 +26,7 @@ from b2bua.call.view import (
     ServiceView,
     TrunkView,
 )
+from b2bua.switchboard.view_feed import Feed, Follower
 from media.events import Field, FieldProgress
 from provider_adapters.payment import Approved, Outcome, PartiallyApproved, Unknown
 

@@ -7,19 +7,19 @@ from urllib.parse import unquote
 import msgspec
 
 from b2bua.call.leg import InviteLeg, Party
-from b2bua.call.numbers import Form, NumberPlan
-from b2bua.call.routing import Place
-from b2bua.call.trunk import Trunk
-from b2bua.sip import compose
+from b2bua.call.routing.numbers import Form, NumberPlan
+from b2bua.call.routing.router import Place
+from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Hop
-from b2bua.sip.invitation import invitation
-from b2bua.sip.message import MalformedError, Request, read
-from b2bua.sip.name_addr import name_addr, parameters, split_quoted
-from b2bua.sip.octets import decoded
-from b2bua.sip.referral import refer_to
-from b2bua.sip.trunk import Peer
-from b2bua.sip.uas import party
-from b2bua.sip.uri import Uri
+from b2bua.sip.leg.invitation import invitation
+from b2bua.sip.leg.referral import refer_to
+from b2bua.sip.leg.uas import party
+from b2bua.sip.message import compose
+from b2bua.sip.message.message import MalformedError, Request, read
+from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted
+from b2bua.sip.message.octets import decoded
+from b2bua.sip.message.uri import Uri
+from b2bua.sip.trunk.peers import Peer
 from media.events import Side
 
 _HOP = Hop("192.0.2.1", 5060)

@@ -7,7 +7,7 @@ import contextlib
 from pydantic import ValidationError
 
 from b2bua.api.order import OrderBody, ResetBody, looks_like_card_number
-from media import ng
+from media.rtpengine import ng
 from provider_adapters.account import Account
 from provider_adapters.base import Response
 from provider_adapters.card import CardBlock

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import cycle
 
-from b2bua.call import sdp
-from b2bua.call.peer_streams import remote_streams
-from b2bua.call.rewriting import rewrite
-from b2bua.call.trunk import DYNAMIC, Trunk
-from b2bua.sip import bodies, headers
-from b2bua.sip.admission import inspect
-from b2bua.sip.auth import Digest, Pin, challenges, fields
-from b2bua.sip.compose import response, return_hop
-from b2bua.sip.dialog import Dialog
-from b2bua.sip.framer import Broken, Framed, Framer
-from b2bua.sip.guard import Guard, Verdict
-from b2bua.sip.headers import Moment
+from b2bua.call.routing.trunk import DYNAMIC, Trunk
+from b2bua.call.sdp import description as sdp
+from b2bua.call.sdp.remote_streams import remote_streams
+from b2bua.call.sdp.rewrite import rewrite
+from b2bua.sip.auth.challenger import Guard, Verdict
+from b2bua.sip.auth.digest import Digest, Pin, challenges, fields
 from b2bua.sip.hop import Hop
-from b2bua.sip.message import MalformedError, Request, Response, read, salvage
+from b2bua.sip.leg.dialog import Dialog
+from b2bua.sip.message import bodies
+from b2bua.sip.message import header_policy as headers
+from b2bua.sip.message.compose import response, return_hop
+from b2bua.sip.message.header_policy import Moment
+from b2bua.sip.message.message import MalformedError, Request, Response, read, salvage
+from b2bua.sip.request_checks import inspect
+from b2bua.sip.transport.framer import Broken, Framed, Framer
 from media.mline import LocalStream
 from tests.fixtures.torture import ALL
 from tests.fuzz.addresses import ADDRESSES

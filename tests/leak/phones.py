@@ -14,7 +14,7 @@ from typing import Any
 import av
 import numpy as np
 
-from media.decoding import Decoder, NotSpeech
+from media.decoder.ffmpeg import Decoder, NotSpeech
 from media.mline import DecodedCodec
 from tests.leak.codec import PACKET, Floats, Pcm, clipped
 

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from media._core import Canary
-from media.coding import Coding
-from media.telephone_event import looks_like_event
+from media.formats.coding import Coding
+from media.formats.telephone_event import looks_like_event
 from tests.leak.codec import G722, PCMA, PCMU, encoded
 from tests.leak.core import Masked
 from tests.leak.decoders import KEYS, RATE

@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 
 from media._core import AGENT, CALLER, GUARD, Relay
-from media.decoded import MOST_BYTES, NUMBERS, Said, What, answer, read_asked
-from media.hold import Policy
-from media.listening import Listener
+from media.decoder.listener import Listener
+from media.decoder.messages import MOST_BYTES, NUMBERS, Said, What, answer, read_asked
 from media.mline import DecodedCodec
+from media.reference.hold import Policy
 from tests.leak import phones
 from tests.leak.carriers import captures, replay
 from tests.leak.codec import Floats, amplitude

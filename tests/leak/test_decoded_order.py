@@ -10,8 +10,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from media.hold import Policy
 from media.mline import DecodedCodec
+from media.reference.hold import Policy
 from tests.leak import phones
 from tests.leak.decoders import union
 from tests.leak.test_decoded import HOST, SSRC, STREAM, Line, keyed, until

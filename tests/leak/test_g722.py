@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from media import _core
-from media.g722 import LOUD, Lower, quiet
-from media.rtp import Rtp, Ssrc, parse, serialise
+from media.formats.g722 import LOUD, Lower, quiet
+from media.formats.rtp import Rtp, Ssrc, parse, serialise
 from tests.leak.codec import G722, PACKET, Floats, Pcm, decoded, encoded, wide
 from tests.leak.core import Masked
 from tests.leak.decoders import KEYS, RATE, union

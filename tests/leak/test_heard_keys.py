@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from media import _core
-from media.coding import Coding
-from media.hold import Manner, Policy
-from media.masking import Mask
-from media.rtp import Rtp, Ssrc, parse, serialise
+from media.formats.coding import Coding
+from media.formats.rtp import Rtp, Ssrc, parse, serialise
+from media.reference.hold import Manner, Policy
+from media.reference.masking import Mask
 from tests.leak.carriers import CAPTURES, EVENT, HABITS, Habit, captures, keyed, replay
 from tests.leak.codec import G722, PACKET, PCMA, PCMU, Floats, decoded, encoded
 from tests.leak.decoders import RATE, union

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from media._core import LEAKED
-from media.decoded import MOST_BYTES, Said, What, answer, read_asked
-from media.leaving import Leaving
+from media.decoder.canary import Leaving
+from media.decoder.messages import MOST_BYTES, Said, What, answer, read_asked
 from media.mline import DecodedCodec
 from tests.leak import phones
 from tests.leak.codec import amplitude

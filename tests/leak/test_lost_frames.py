@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from media import _core
-from media.rtp import Rtp, Ssrc, parse, serialise
+from media.formats.rtp import Rtp, Ssrc, parse, serialise
 from tests.leak.codec import PCMA, decoded, encoded
 from tests.leak.decoders import KEYS, RATE, Pcm, union
 from tests.leak.presses import dual_tone

@@ -6,7 +6,8 @@ import asyncio
 from types import MappingProxyType
 from typing import Any
 
-from provider_adapters import local_books, local_provider
+from provider_adapters.local import books as local_books
+from provider_adapters.local import provider as local_provider
 
 NEVER = "4000000000010076"
 

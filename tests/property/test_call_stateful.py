@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from b2bua.call import leg
+from b2bua.call.attended_join import Half, choose
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
 from b2bua.call.command import CallCommand, GiveBack, Record, Seat, Show, ToBorrower, ToJoining, ToLeg, ToMedia
-from b2bua.call.descriptions import OTHER, Lent
-from b2bua.call.joining import Half, choose
 from b2bua.call.payment import FINAL
-from b2bua.call.route import Route
-from b2bua.call.routing import Destination
+from b2bua.call.routing.route import Route
+from b2bua.call.routing.router import Destination
+from b2bua.call.sdp.offer_answer import OTHER, Lent
+from b2bua.call.snapshot import read_back, written
 from b2bua.call.state import MaskState
-from b2bua.call.transfer import Joining
+from b2bua.call.transfer.transfer import Joining
 from b2bua.call.view import CallState, CallView, CaptureStage, NotNow
-from b2bua.call.written import read_back, written
 from media.events import (
     AnyAnswer,
     AnyCommand,

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media import _core
-from media.coding import Coding
-from media.masking import Keyed, Mask
-from media.reassembly import KeyQueue
-from media.rtp import Rtp, Ssrc, reception, serialise
-from media.sequence import difference
+from media.formats.coding import Coding
+from media.formats.rtp import Rtp, Ssrc, reception, serialise
+from media.reference.masking import Keyed, Mask
+from media.reference.reassembly import KeyQueue
+from media.reference.sequence import difference
 
 EVENTS, AUDIO, OPAQUE = frozenset({101, 96}), frozenset({13, 96}), frozenset({111})
 RED = frozenset({121})

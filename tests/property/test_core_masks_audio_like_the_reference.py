@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media import _core
-from media.coding import Coding
-from media.g711 import decode, encode
-from media.g722 import STEPS, Lower
-from media.hold import Manner, Policy
-from media.inband import FREQUENCIES
-from media.masking import Mask
-from media.reassembly import LOST
-from media.rtp import Rtp, Ssrc, parse, serialise
+from media.formats.coding import Coding
+from media.formats.g711 import decode, encode
+from media.formats.g722 import STEPS, Lower
+from media.formats.rtp import Rtp, Ssrc, parse, serialise
+from media.reference.hold import Manner, Policy
+from media.reference.inband import FREQUENCIES
+from media.reference.masking import Mask
+from media.reference.reassembly import LOST
 
 MU, A, G722, EVENT, VIDEO, OPUS = 0, 8, 9, 101, 99, 111
 CODINGS = {MU: Coding.MU, A: Coding.A, G722: Coding.G722}

@@ -1,4 +1,4 @@
-"""The core's digit socket, fed by real datagrams, takes for presses what media/feed.py takes for presses."""
+"""The core's digit socket, fed by real datagrams, takes for presses what media/reference/rtpengine_log.py takes for presses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media._core import KEYED, OVERFLOW, Feed, SecretMemory
-from media.feed import ECHO_MS, Malformed, Presses, parse
+from media.reference.rtpengine_log import ECHO_MS, Malformed, Presses, parse
 
 CALL, TAG, STREAM = b"tonewall-1", b"caller", 7
 KEYS = b"0123456789*#ABCD"

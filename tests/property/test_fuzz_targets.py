@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from b2bua.sip.framer import Broken, Framer
+from b2bua.sip.transport.framer import Broken, Framer
 from tests.fuzz.targets import TARGETS
 from tests.property.test_sip_garbage import NASTY
 

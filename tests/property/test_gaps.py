@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media import _core
-from media.decoded import NUMBERS
-from media.masking import Mask
+from media.decoder.messages import NUMBERS
+from media.formats.rtp import Rtp, Ssrc, parse, serialise
+from media.formats.silence import clock, lasts, silence, unit
 from media.mline import DecodedCodec
-from media.reassembly import LOST
-from media.rtp import Rtp, Ssrc, parse, serialise
-from media.silence import clock, lasts, silence, unit
+from media.reference.masking import Mask
+from media.reference.reassembly import LOST
 
 EVENT, OTHER = 101, 99
 codecs = pytest.mark.parametrize("codec", list(DecodedCodec), ids=lambda codec: codec.name)

@@ -7,8 +7,8 @@ import sipmessage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b2bua.sip.header_fields import Headers
-from b2bua.sip.name_addr import name_addr, parameters, tag_of
+from b2bua.sip.message.header_fields import Headers
+from b2bua.sip.message.name_addr import name_addr, parameters, tag_of
 
 NAMES = st.sampled_from(
     [

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from media import _core
-from media.info import LONGEST, MALFORMED, NO_KEY, key
+from media.reference.sip_info import LONGEST, MALFORMED, NO_KEY, key
 
 KEYS = "0123456789*#ABCD"
 LINES = st.sampled_from(

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media import _core
-from media.masking import Mask
-from media.reassembly import HOLD_MS, KeyQueue
-from media.rtp import Rtp, Ssrc, serialise
-from media.telephone_event import KEYS, SEGMENT, TelephoneEvent
-from media.telephone_event import serialise as serialise_event
+from media.formats.rtp import Rtp, Ssrc, serialise
+from media.formats.telephone_event import KEYS, SEGMENT, TelephoneEvent
+from media.formats.telephone_event import serialise as serialise_event
+from media.reference.masking import Mask
+from media.reference.reassembly import HOLD_MS, KeyQueue
 
 EVENTS, AUDIO = 101, 0
 SSRC = Ssrc(0xCAFE0001)

@@ -15,10 +15,10 @@ from b2bua.ladder.book import Ladders
 from b2bua.ladder.record import Message
 from b2bua.ladder.view import LadderView, MessageView
 from b2bua.ladder.words import CODECS, DIRECTIONS, KINDS, METHODS, OTHER, PHRASES, PROTOCOLS
-from b2bua.sip.bodies import unwrap
-from b2bua.sip.compose import Outgoing, response
 from b2bua.sip.hop import Hop, Transport
-from b2bua.sip.message import MalformedError, read, salvage
+from b2bua.sip.message.bodies import unwrap
+from b2bua.sip.message.compose import Outgoing, response
+from b2bua.sip.message.message import MalformedError, read, salvage
 from b2bua.sip.tap import Tap
 from media.events import Side
 

@@ -16,33 +16,44 @@ import pytest
 
 from b2bua.api.auth import Tokens
 from b2bua.api.order import looks_like_card_number
-from b2bua.call import agreement, cause, held, muted, narrowing, routing, sdes, sdp
+from b2bua.call import cause
+from b2bua.call import redaction as muted
 from b2bua.call.leg import Carried, LegHungUp
-from b2bua.call.numbers import Form, NumberPlan
-from b2bua.call.peer_streams import remote_streams
-from b2bua.call.rewriting import rewrite
-from b2bua.call.trunk import Trunk
-from b2bua.listen import binds
-from b2bua.sip import bodies, headers, session_timer
-from b2bua.sip.admission import inspect
-from b2bua.sip.auth import challenges, fields
-from b2bua.sip.compose import phrase, response
-from b2bua.sip.dialog import Dialog
-from b2bua.sip.failover import contacts
-from b2bua.sip.framer import Framer
-from b2bua.sip.guard import Guard
-from b2bua.sip.headers import RULES, Moment
+from b2bua.call.routing import router as routing
+from b2bua.call.routing.numbers import Form, NumberPlan
+from b2bua.call.routing.trunk import Trunk
+from b2bua.call.sdp import description as sdp
+from b2bua.call.sdp import filters as narrowing
+from b2bua.call.sdp import hold as held
+from b2bua.call.sdp import negotiated as agreement
+from b2bua.call.sdp import sdes
+from b2bua.call.sdp.remote_streams import remote_streams
+from b2bua.call.sdp.rewrite import rewrite
+from b2bua.config.listen import binds
+from b2bua.sip.auth.challenger import Guard
+from b2bua.sip.auth.digest import challenges, fields
 from b2bua.sip.hop import Hop
-from b2bua.sip.message import MalformedError, Request, Response, read, salvage
-from b2bua.sip.name_addr import name_addr
-from b2bua.sip.octets import decoded, printable
-from b2bua.sip.referral import refer_to
-from b2bua.sip.replaces import Replaces
-from b2bua.sip.tls import names
-from b2bua.sip.uas import caller
-from b2bua.sip.uri import Uri
-from media import described, info, ng
+from b2bua.sip.leg import session_timer
+from b2bua.sip.leg.dialog import Dialog
+from b2bua.sip.leg.failover import contacts
+from b2bua.sip.leg.referral import refer_to
+from b2bua.sip.leg.replaces import Replaces
+from b2bua.sip.leg.uas import caller
+from b2bua.sip.message import bodies
+from b2bua.sip.message import header_policy as headers
+from b2bua.sip.message.compose import phrase, response
+from b2bua.sip.message.header_policy import RULES, Moment
+from b2bua.sip.message.message import MalformedError, Request, Response, read, salvage
+from b2bua.sip.message.name_addr import name_addr
+from b2bua.sip.message.octets import decoded, printable
+from b2bua.sip.message.uri import Uri
+from b2bua.sip.request_checks import inspect
+from b2bua.sip.transport.framer import Framer
+from b2bua.sip.transport.tls import names
 from media.mline import LocalStream
+from media.reference import sip_info as info
+from media.rtpengine import ng
+from media.rtpengine import sdp as described
 
 HOP = Hop("192.0.2.1", 5060)
 TRUSTED = Trunk("trusted", "192.0.2.1", 5060, trusted=True, x_headers=("*",))

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from media import _core
-from media.coding import Coding
-from media.g711 import encode
-from media.hold import Manner, Policy
-from media.inband import FREQUENCIES
-from media.masking import Mask
-from media.reassembly import HOLD_MS, KeyQueue
-from media.rtp import Rtp, Ssrc, serialise
+from media.formats.coding import Coding
+from media.formats.g711 import encode
+from media.formats.rtp import Rtp, Ssrc, serialise
+from media.reference.hold import Manner, Policy
+from media.reference.inband import FREQUENCIES
+from media.reference.masking import Mask
+from media.reference.reassembly import HOLD_MS, KeyQueue
 
 CALLS = int(os.environ.get("TONEWALL_CALLS", "100"))
 TAIL = Path(__file__).parents[1] / "fixtures/tail-of-an-event.json"

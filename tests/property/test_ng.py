@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.ng import NgError, NgRefused, answer, decode, encode, request
+from media.rtpengine.ng import NgError, NgRefused, answer, decode, encode, request
 
 values = st.recursive(
     st.one_of(st.integers(-(10**18), 10**18), st.binary(max_size=12)),

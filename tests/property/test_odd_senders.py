@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from media import _core
-from media.masking import Mask
-from media.reassembly import HOLD_MS, KeyQueue
-from media.rtp import Rtp, Ssrc, serialise
-from media.telephone_event import KEYS, TelephoneEvent
-from media.telephone_event import serialise as serialise_event
+from media.formats.rtp import Rtp, Ssrc, serialise
+from media.formats.telephone_event import KEYS, TelephoneEvent
+from media.formats.telephone_event import serialise as serialise_event
+from media.reference.masking import Mask
+from media.reference.reassembly import HOLD_MS, KeyQueue
 
 EVENT, MU = 101, 0
 STEP_MS = 20

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from b2bua.pjsua.wording import STAND_IN, branch_for, request_for_pjsip, response_for_pjsip
 from b2bua.sip.hop import Hop
-from b2bua.sip.message import MalformedError, Request, Response, read
+from b2bua.sip.message.message import MalformedError, Request, Response, read
 
 PEER = Hop("192.0.2.1", 5060)
 CALL, FRONT, PJSIP = "0123456789abcdef", 40000, 40001

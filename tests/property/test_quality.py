@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media import _core
-from media.quality import Arrivals
-from media.rtp import Ssrc
+from media.formats.rtp import Ssrc
+from media.reference.quality import Arrivals
 
 CLOCK = 8000
 arrivals = st.lists(

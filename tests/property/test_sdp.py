@@ -7,10 +7,10 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from b2bua.call import sdp
-from b2bua.call.peer_streams import remote_streams
-from b2bua.call.rewriting import rewrite
-from b2bua.call.sdp_lines import WITHDRAWN
+from b2bua.call.sdp import description as sdp
+from b2bua.call.sdp.lines import WITHDRAWN
+from b2bua.call.sdp.remote_streams import remote_streams
+from b2bua.call.sdp.rewrite import rewrite
 from media.mline import LocalStream
 
 # Any byte that a line may have: no NUL, CR or LF (RFC 4566 section 9, byte-string).

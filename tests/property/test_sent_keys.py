@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media import _core, info, telephone_event
-from media.masking import Mask
-from media.reassembly import Arrival, Presses
-from media.rtp import Rtp, Ssrc, parse, serialise
-from media.sender import PAUSE_MS, WAITING, Outgoing
+from media import _core
+from media.formats import telephone_event
+from media.formats.rtp import Rtp, Ssrc, parse, serialise
+from media.reference import sip_info as info
+from media.reference.event_sender import PAUSE_MS, WAITING, Outgoing
+from media.reference.masking import Mask
+from media.reference.reassembly import Arrival, Presses
 
 EVENTS, AUDIO, VIDEO = 101, 0, 96
 OWN = Ssrc(0x0DDB_A11)

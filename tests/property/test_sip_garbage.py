@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from b2bua.call.leg import LegInvited, RejectLeg
-from b2bua.call.trunk import Trunk
+from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Hop, Transport
-from b2bua.sip.message import LARGEST, MalformedError, Request, read
-from b2bua.sip.transaction import Timers
+from b2bua.sip.message.message import LARGEST, MalformedError, Request, read
+from b2bua.sip.transaction.transaction import Timers
 
 HOST = "127.0.0.1"
 SDP = b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"

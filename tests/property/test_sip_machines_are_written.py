@@ -8,16 +8,16 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b2bua.sip.invite_client import InviteClient
-from b2bua.sip.invite_server import InviteServer
-from b2bua.sip.non_invite_client import NonInviteClient
-from b2bua.sip.non_invite_server import NonInviteServer
-from b2bua.sip.provisional import Heard
-from b2bua.sip.reliable_answer import Event as AnswerEvent
-from b2bua.sip.reliable_answer import ReliableAnswer
-from b2bua.sip.session_timer import SessionTimer
-from b2bua.sip.transaction import Event, IllegalEventError, Timers
-from b2bua.sip.written import Machine, read_back, written
+from b2bua.sip.leg.provisional import Heard
+from b2bua.sip.leg.reliable_answer import Event as AnswerEvent
+from b2bua.sip.leg.reliable_answer import ReliableAnswer
+from b2bua.sip.leg.session_timer import SessionTimer
+from b2bua.sip.snapshot import Machine, read_back, written
+from b2bua.sip.transaction.invite_client import InviteClient
+from b2bua.sip.transaction.invite_server import InviteServer
+from b2bua.sip.transaction.non_invite_client import NonInviteClient
+from b2bua.sip.transaction.non_invite_server import NonInviteServer
+from b2bua.sip.transaction.transaction import Event, IllegalEventError, Timers
 
 TIMERS = Timers()
 STEPS = st.lists(st.tuples(st.sampled_from(list(Event)), st.floats(0, 40)), max_size=12)

@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+_CORE = ROOT / "media" / "core"
 BUILT = ROOT / "build/sanitize"
 _UNLOCKED = Path(__file__).parent / "unlocked.h"
 _HARNESSES = ROOT / "tests/fuzz/core"
@@ -49,14 +50,14 @@ def core(watch: Watch, *, unlocked: bool = False) -> Path:
         "-DPy_LIMITED_API=0x030B0000",
         f"-I{sysconfig.get_path('include')}",
     ]
-    sources = sorted((ROOT / "media").glob("_*.c"))
+    sources = sorted(_CORE.rglob("*.c"))
     _build("gcc", [*_FLAGS, f"-fsanitize={watch}", *_FATAL, *python, *planted], sources, place / "_core.abi3.so")
     return place
 
 
 def fuzzer() -> Path:
     """The program of libFuzzer: the harnesses of tests/fuzz/core, and the core without Python."""
-    sources = [one for one in sorted((ROOT / "media").glob("_*.c")) if not _is_face(one.stem)]
+    sources = [one for one in sorted(_CORE.rglob("*.c")) if not _needs_python(one)]
     flags = [*_FLAGS, "-fsanitize=fuzzer,address,undefined", *_FATAL]
     _build("clang", flags, [*sorted(_HARNESSES.glob("*.c")), *sources], BUILT / "fuzzer")
     return BUILT / "fuzzer"
@@ -68,20 +69,21 @@ def runtime(watch: Watch) -> str:
     return ":".join(_output(["gcc", f"-print-file-name={name}"]) for name in names)
 
 
-def _is_face(stem: str) -> bool:
-    return stem in ("_core", "_seccomp") or stem.startswith("_py_")
+def _needs_python(source: Path) -> bool:
+    return source.parent.name == "python" or source.name == "seccomp.c"
 
 
 def _build(compiler: str, flags: Sequence[str], sources: Sequence[Path], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    needed = [*sources, *(ROOT / "media").glob("*.h"), *_HARNESSES.glob("*.h"), _UNLOCKED, Path(__file__)]
+    needed = [*sources, *_CORE.rglob("*.h"), *_HARNESSES.glob("*.h"), _UNLOCKED, Path(__file__)]
     with (target.parent / f"{target.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests in several processes want the same
         if target.exists() and all(each.stat().st_mtime <= target.stat().st_mtime for each in needed):
             return
         made = target.with_suffix(".made")
         subprocess.run(
-            [compiler, *flags, *map(str, sources), "-o", str(made), "-lsrtp2", "-lpthread", "-lm"], check=True
+            [compiler, *flags, f"-I{_CORE}", *map(str, sources), "-o", str(made), "-lsrtp2", "-lpthread", "-lm"],
+            check=True,
         )
         made.replace(target)
 

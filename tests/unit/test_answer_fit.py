@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from b2bua.call import sdp
-from b2bua.call.answer_fit import fitted
-from b2bua.call.directions import direction
+from b2bua.call.sdp import description as sdp
+from b2bua.call.sdp.answer_fit import fitted
+from b2bua.call.sdp.directions import direction
 
 HEAD = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
 AUDIO = "m=audio 4000 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"

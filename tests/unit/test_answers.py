@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from b2bua.call import leg
-from b2bua.call.answers import PATIENCE
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
-from b2bua.call.descriptions import OTHER
+from b2bua.call.media_gate import PATIENCE
+from b2bua.call.sdp.offer_answer import OTHER
+from b2bua.call.snapshot import read_back, written
 from b2bua.call.view import CallState, NotNow
-from b2bua.call.written import read_back, written
 from media.events import CloseSession, SetRemote, Side
 from tests.call_script import CLOSE, DONE, IS, REFUSED, THEIRS, Script, ours, sdp
 

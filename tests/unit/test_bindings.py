@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.call.trunk import Trunk
-from b2bua.sip.bindings import MOST_BINDINGS, Binding, BindingFile
+from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Hop, Transport
+from b2bua.sip.trunk.bindings import MOST_BINDINGS, Binding, BindingFile
 
 TRUNK = Trunk("pbx", "dynamic", 0, username="branch", password="correct-horse-battery", expires=3600)
 KEPT = Binding("sip:me@192.0.2.55", Hop("127.0.0.1", 5062, trunk="pbx"), 1600.0, "r1@pbx", 7)

@@ -6,7 +6,7 @@ import pytest
 
 from b2bua.call import leg
 from b2bua.call.command import ToLeg, ToMedia
-from b2bua.call.descriptions import OTHER
+from b2bua.call.sdp.offer_answer import OTHER
 from media.events import Deaf, DeafReason, OpenSession, SessionOpened, Side, WidenSession
 from media.mline import LocalStream
 from tests.call_script import CLOSE, IS, OPEN, REFUSED, SESSION, THEIRS, Script, ours, remote, sdp

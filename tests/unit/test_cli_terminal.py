@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from b2bua import cli_ladder
+from b2bua.commands import ladder as cli_ladder
 from b2bua.ladder.view import LadderSummary
 from tests.benchmark.rows import Row, table
 from tonewall.version import VERSION

@@ -7,13 +7,13 @@ import random
 import pytest
 
 from media import _core
-from media.coding import Coding
-from media.decoded import NUMBERS
-from media.gaps import MOST_PAYLOAD
-from media.masking import Mask
+from media.decoder.messages import NUMBERS
+from media.formats.coding import Coding
+from media.formats.rtp import Rtp, Ssrc, parse, serialise
+from media.formats.silence import lasts, silence, unit
 from media.mline import DecodedCodec
-from media.rtp import Rtp, Ssrc, parse, serialise
-from media.silence import lasts, silence, unit
+from media.reference.gaps import MOST_PAYLOAD
+from media.reference.masking import Mask
 from tests.unit.test_core_relay import Rig, everything, received, until
 
 EVENT, AUDIO, TYPE = 101, 0, 110

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from media._core import AGENT, CALLER, KEYED, OVERFLOW, Relay, SecretMemory
-from media.rtp import Rtp, Ssrc, parse, serialise
-from media.telephone_event import TelephoneEvent
-from media.telephone_event import serialise as serialise_event
+from media.formats.rtp import Rtp, Ssrc, parse, serialise
+from media.formats.telephone_event import TelephoneEvent
+from media.formats.telephone_event import serialise as serialise_event
 
 EVENTS, AUDIO = 101, 0
 HOST, STRANGER, OTHER_NETWORK = "127.0.0.1", "127.0.0.77", "127.9.9.9"

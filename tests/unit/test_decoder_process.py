@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from media.decoded import MOST_BYTES, NUMBERS, Said, What
+from media.decoder.messages import MOST_BYTES, NUMBERS, Said, What
 from media.mline import DecodedCodec
 from tests.leak import phones
 from tests.leak.test_decoded import keyed

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from media.described import Line, NotDescribed, description, local
 from media.events import Side
 from media.mline import LocalStream, RemoteStream
+from media.rtpengine.sdp import Line, NotDescribed, description, local
 
 HERE = "192.0.2.9"
 

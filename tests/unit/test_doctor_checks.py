@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from b2bua.config.settings import Settings, read
 from b2bua.doctor import certificates, configuration, exposure, files, startup
 from b2bua.doctor.finding import Finding, Level
 from b2bua.records.payments import PaymentTable
-from b2bua.settings import Settings, read
 from tests.stack import free_port
 from tests.wire.certificates import Authority
 

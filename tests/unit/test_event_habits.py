@@ -12,7 +12,7 @@ import pytest
 
 from media import _core
 from media._core import OVERFLOW, SecretMemory
-from media.rtp import Rtp, Ssrc, parse, serialise
+from media.formats.rtp import Rtp, Ssrc, parse, serialise
 from tests.unit.test_core_relay import Rig, everything, until
 
 MU, EVENT, SECOND, RED = 0, 101, 97, 121
@@ -345,7 +345,7 @@ def an_event_split_across_a_re_INVITE(phone: Sender) -> None:  # noqa: N802
 
 
 def tell(rig: Rig, *more: int) -> None:
-    """What was agreed on, as media/sessions.py hands it on: a type that once was an event's stays one."""
+    """What was agreed on, as media/service/relayed_session.py hands it on: a type that once was an event's stays one."""
     rig.relay.set_types(7, bytes((EVENT, SECOND, *more)), b"", mu=bytes([MU]), red=bytes([RED]))
 
 

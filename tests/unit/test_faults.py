@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from b2bua.call.view import Fault, Stops
-from b2bua.faults import Faults
 from b2bua.records.store import RecordsFault
+from b2bua.switchboard.faults import Faults
 from media.events import Counted, PayerFault
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from b2bua.sip.hop import Hop
-from b2bua.sip.message import Response, read
-from b2bua.sip.registration import granted
+from b2bua.sip.message.message import Response, read
+from b2bua.sip.trunk.registration import granted
 
 OTHER = "<sip:else@192.0.2.9>;expires=9"
 

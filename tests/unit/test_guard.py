@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from b2bua.call.trunk import Trunk
-from b2bua.sip.auth import Digest, Pin
-from b2bua.sip.guard import LIFE, MOST_GUESSES, REST, Guard, Verdict, name_in
+from b2bua.call.routing.trunk import Trunk
+from b2bua.sip.auth.challenger import LIFE, MOST_GUESSES, REST, Guard, Verdict, name_in
+from b2bua.sip.auth.digest import Digest, Pin
 from b2bua.sip.hop import Hop
-from b2bua.sip.message import Request, read
+from b2bua.sip.message.message import Request, read
 from tests.unit.test_sip_auth import challenge
 
 KEY = b"k" * 32

@@ -9,9 +9,9 @@ import pytest
 
 from b2bua.call import leg
 from b2bua.call.leg import LegId
-from b2bua.call.routing import Pattern, Place, Rule
+from b2bua.call.routing.router import Pattern, Place, Rule
 from b2bua.call.view import NotNow
-from b2bua.switchboard import Switchboard
+from b2bua.switchboard.switchboard import Switchboard
 from media.events import CaptureState, CloseSession, SessionId, SetMask, SetRemote, Side
 from media.mline import Interface
 from tests.call_script import ORDER, THEIRS, sdp

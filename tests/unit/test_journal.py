@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from provider_adapters import journal as journals
-from provider_adapters.journal import Journal
+from provider_adapters.payer import journal as journals
+from provider_adapters.payer.journal import Journal
 from provider_adapters.payment import Approved, Charge, Declined, Failed, Unknown
 
 
@@ -149,7 +149,7 @@ def test_of_many_that_begin_the_same_key_at_once_one_may_send(journal: Journal, 
 def test_a_process_killed_between_noting_and_sending_leaves_the_key_used(journal: Journal, tmp_path: Path) -> None:
     program = textwrap.dedent("""
         import sys, pathlib, time
-        from provider_adapters.journal import Journal
+        from provider_adapters.payer.journal import Journal
         from provider_adapters.payment import Charge
         charge = Charge(idempotency_key="k-1", transaction_id="t-1", amount=1999, currency="EUR")
         print(Journal(pathlib.Path(sys.argv[1])).begin(charge), flush=True)

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from media import _core
-from media.coding import Coding
-from media.decoded import NUMBERS
-from media.masking import Mask
+from media.decoder.messages import NUMBERS
+from media.formats.coding import Coding
+from media.formats.rtp import Rtp, Ssrc, parse, serialise
+from media.formats.silence import clock, silence
 from media.mline import DecodedCodec
-from media.rtp import Rtp, Ssrc, parse, serialise
-from media.silence import clock, silence
+from media.reference.masking import Mask
 
 EVENT, G722, DECODED = 101, 9, 111
 

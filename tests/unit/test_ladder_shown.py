@@ -18,11 +18,11 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from b2bua import cli_ladder
 from b2bua.api.auth import Tokens, in_clear
 from b2bua.api.http import create_app
 from b2bua.api.ladder import prefers_svg
 from b2bua.cli import app
+from b2bua.commands import ladder as cli_ladder
 from b2bua.ladder import svg, terminal
 from b2bua.ladder.layout import AGENT_LEG, CALLER_LEG, PEER_OF_AGENT, PEER_OF_CALLER, Sheet, Tone, layout
 from b2bua.ladder.summary import Media

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.call.agreement import codec_that_came
-from b2bua.call.codecs import Codec
 from b2bua.call.deafness import DETAILS, line_fault
-from b2bua.call.sdp import parse
+from b2bua.call.sdp.codecs import Codec
+from b2bua.call.sdp.description import parse
+from b2bua.call.sdp.negotiated import codec_that_came
 from media.events import Deaf, DeafReason, LineChanged, SessionId, SessionSilent
-from media.line_watch import DEAF_AFTER, LOOK, Heard, LineWatch, SilenceWatch
+from media.service.line_watch import DEAF_AFTER, LOOK, Heard, LineWatch, SilenceWatch
 
 ONE = SessionId("one")
 BEFORE = Heard(accepted=500, refused=7, unproved=2, address="192.0.2.9:4000")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.listen import binds
+from b2bua.config.listen import binds
 from b2bua.sip.hop import Bind, Transport
 
 

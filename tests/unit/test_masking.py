@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from media.masking import Mask
-from media.rtp import Rtp, Ssrc, parse, serialise
-from media.sequence import TRACKS, Tracks
-from media.source import EXACT_GRACE, Source
+from media.formats.rtp import Rtp, Ssrc, parse, serialise
+from media.reference.masking import Mask
+from media.reference.sequence import TRACKS, Tracks
+from media.reference.source import EXACT_GRACE, Source
 
 SSRC = Ssrc(0xABCD)
 

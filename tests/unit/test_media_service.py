@@ -40,11 +40,11 @@ from media.events import (
     StartCapture,
     WidenSession,
 )
+from media.formats.rtp import Rtp, Ssrc, serialise
 from media.mline import Interface, RemoteStream
-from media.payers import Payers
-from media.rtp import Rtp, Ssrc, serialise
-from media.service import MediaService
-from media.sessions import RelayedSession
+from media.service.payers import Payers
+from media.service.relayed_session import RelayedSession
+from media.service.service import MediaService
 from media.settings import MaskTimes, MediaSettings
 from tests.canary import CANARY
 from tests.complaints import permit_error
@@ -161,7 +161,7 @@ async def test_one_session_that_cannot_be_looked_at_keeps_no_orphan_from_its_end
     settings = MediaSettings(address="127.0.0.1", ports=media_ports(500), quiet_time=0.05)
     service = MediaService(settings, Payers())
     await service.start()
-    monkeypatch.setattr("media.service.LOOK", 0.02)
+    monkeypatch.setattr("media.service.service.LOOK", 0.02)
     permit_error("an orphan could not be looked at")
     permit_error("a line could not be looked at")
     permit_error("an orphan could not be closed")

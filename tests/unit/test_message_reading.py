@@ -5,22 +5,22 @@ from __future__ import annotations
 import pytest
 
 from b2bua.call.leg import Party
-from b2bua.call.numbers import Form, NumberPlan
-from b2bua.call.routing import Place
-from b2bua.call.trunk import Trunk
-from b2bua.sip.admission import inspect
-from b2bua.sip.bodies import unwrap
-from b2bua.sip.compose import address, response
-from b2bua.sip.dialog import Dialog, contact, record_route
-from b2bua.sip.headers import Moment, lines, received
+from b2bua.call.routing.numbers import Form, NumberPlan
+from b2bua.call.routing.router import Place
+from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Hop
-from b2bua.sip.message import MalformedError, Request, Response, read
-from b2bua.sip.name_addr import name_addr, parameters, split_quoted, tag_of
-from b2bua.sip.octets import decoded, octets, readable
-from b2bua.sip.referral import refer_to
-from b2bua.sip.registrar import _seconds as granted
-from b2bua.sip.uas import caller, party
-from b2bua.sip.uri import Uri
+from b2bua.sip.leg.dialog import Dialog, contact, record_route
+from b2bua.sip.leg.referral import refer_to
+from b2bua.sip.leg.uas import caller, party
+from b2bua.sip.message.bodies import unwrap
+from b2bua.sip.message.compose import address, response
+from b2bua.sip.message.header_policy import Moment, lines, received
+from b2bua.sip.message.message import MalformedError, Request, Response, read
+from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted, tag_of
+from b2bua.sip.message.octets import decoded, octets, readable
+from b2bua.sip.message.uri import Uri
+from b2bua.sip.request_checks import inspect
+from b2bua.sip.trunk.registrar import _seconds as granted
 from media.events import Side
 
 HOP = Hop("192.0.2.1", 5060)

@@ -8,8 +8,8 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from media.payers import Payers
-from provider_adapters.messages import Ready
+from media.service.payers import Payers
+from provider_adapters.payer.messages import Ready
 from tests.stack import until
 from tonewall.frames import pack
 

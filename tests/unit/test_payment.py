@@ -7,7 +7,7 @@ import pytest
 from b2bua.call import leg
 from b2bua.call.cdr import CaptureRecord
 from b2bua.call.command import ToLeg, ToMedia
-from b2bua.call.descriptions import OTHER
+from b2bua.call.sdp.offer_answer import OTHER
 from b2bua.call.view import CaptureStage, MaskStage, NotNow
 from media.events import (
     CancelCapture,

@@ -172,7 +172,7 @@ async def test_a_start_that_cannot_be_written_is_cancelled(path: Path, monkeypat
 
 
 async def test_an_end_that_cannot_be_written_is_tried_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("b2bua.payments._RETRY", (0.01, 0.01))
+    monkeypatch.setattr("b2bua.switchboard.payments._RETRY", (0.01, 0.01))
     exchange = exchange_on(path)
     call_id = await charging(exchange)
     tried = []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from media.ports import NoPorts, PortPairs
+from media.service.ports import NoPorts, PortPairs
 
 LOW, HIGH = 40000, 40007  # four pairs
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from b2bua.call.cdr import Ledger
-from b2bua.call.codecs import Codec
 from b2bua.call.quality import mos
+from b2bua.call.sdp.codecs import Codec
 from media.events import LegCounters, Side
 
 G711, G729 = Codec("PCMA", 8000), Codec("G729", 8000)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from media.reassembly import (
+from media.formats.rtp import Ssrc
+from media.formats.telephone_event import SEGMENT, TelephoneEvent
+from media.reference.reassembly import (
     HOLD_MS,
     LOST,
     ORDER_MS,
@@ -14,8 +16,6 @@ from media.reassembly import (
     Presses,
     Sighting,
 )
-from media.rtp import Ssrc
-from media.telephone_event import SEGMENT, TelephoneEvent
 
 SSRC = Ssrc(1)
 NEW, MORE = Sighting(is_new=True, withheld=False), Sighting(is_new=False, withheld=False)

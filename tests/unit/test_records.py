@@ -26,7 +26,6 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from b2bua.call.cdr import CallRecord, CaptureRecord, Ledger, LegRecord
-from b2bua.call.codecs import Codec
 from b2bua.call.leg import (
     AnswerLeg,
     HangUpLeg,
@@ -40,15 +39,16 @@ from b2bua.call.leg import (
     RejectLeg,
     RingLeg,
 )
+from b2bua.call.sdp.codecs import Codec
 from b2bua.call.view import CaptureStage, Order, PaymentView
 from b2bua.cli import app
+from b2bua.config.settings import CdrSettings
 from b2bua.doctor.files import database
 from b2bua.doctor.finding import Level
 from b2bua.records.export import Format, count, lines, rows
 from b2bua.records.payments import PaymentTable
 from b2bua.records.store import RecordStore, StoreError, connect, insert, prepare, prune
 from b2bua.records.table import CALLS, VERSION
-from b2bua.settings import CdrSettings
 from media.events import LegCounters, Side
 from tests.stack import until
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from media import telephone_event
-from media.coding import Coding
-from media.masking import Mask
-from media.reassembly import LOST
-from media.red import Block, unwrap
-from media.rtp import Rtp, Ssrc, parse, serialise
-from media.telephone_event import TelephoneEvent
+from media.formats import telephone_event
+from media.formats.coding import Coding
+from media.formats.rtp import Rtp, Ssrc, parse, serialise
+from media.formats.telephone_event import TelephoneEvent
+from media.reference.masking import Mask
+from media.reference.reassembly import LOST
+from media.reference.red import Block, unwrap
 
 RED, EVENT, MU = 121, 101, 0
 SSRC = Ssrc(7)

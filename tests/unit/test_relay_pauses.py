@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from media._core import AGENT, CALLER, Relay
-from media.rtp import parse
+from media.formats.rtp import parse
 from tests.unit.test_core_relay import (
     AUDIO,
     EVENTS,

@@ -6,7 +6,7 @@ import pytest
 
 from b2bua.call import leg
 from b2bua.call.command import ToLeg, ToMedia
-from b2bua.call.relayed import MOST, PATIENCE
+from b2bua.call.mid_call_requests import MOST, PATIENCE
 from b2bua.call.view import NotNow
 from media.events import CaptureId, CaptureState, InfoKeyed, KeyWithheld, SendKey, Side, StartCapture
 from tests.call_script import DONE, MASK, REFUSED, RELEASE, SESSION, THEIRS, UNMASK, Script, sdp

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from aiortc.rtp import RtcpPacket, RtcpReceiverInfo, RtcpRrPacket, RtcpSenderInfo, RtcpSrPacket
 
-from media.rtp import parse
+from media.formats.rtp import parse
 from tests.unit.test_core_relay import AUDIO, EVENTS, Rig, everything, key, received, rtp
 
 SSRC, AGENT_SSRC = 0x1234, 0x9876

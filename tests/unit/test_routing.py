@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from b2bua.call import leg
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.leg import LegId, LegInvited, Party
-from b2bua.call.limits import Limit, Limiter
-from b2bua.call.numbers import Form, NumberPlan
-from b2bua.call.routing import Decision, Pattern, PatternError, Place, Router, Rule
+from b2bua.call.routing.limits import Limit, Limiter
+from b2bua.call.routing.numbers import Form, NumberPlan
+from b2bua.call.routing.router import Decision, Pattern, PatternError, Place, Router, Rule
 from media.events import CloseSession, OpenSession, Side
 from media.mline import Interface
 from tests.call_script import SESSION, THEIRS, Script

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from media import rtp
+from media.formats import rtp
 
 PLAIN = bytes.fromhex("80e41f30 000033e0 0e05384e 010a0000")
 FULL = bytes.fromhex("b2001f31 000033e0 0e05384e 01010101 02020202 bede0001 10aa0000 11223344 00000003")

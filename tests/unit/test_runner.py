@@ -15,8 +15,8 @@ from provider_adapters import account as accounts
 from provider_adapters import registry
 from provider_adapters.account import Account, BadAccount, https_url
 from provider_adapters.base import Request, Response
+from provider_adapters.payer.runner import LARGEST_ANSWER, Runner, tls_context
 from provider_adapters.payment import Approved, Failed, Outcome, Unknown
-from provider_adapters.runner import LARGEST_ANSWER, Runner, tls_context
 from provider_adapters.settings import ProviderSettings
 from tonewall.ini import ConfigError, load, to_environment
 

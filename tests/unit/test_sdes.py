@@ -6,8 +6,8 @@ import base64
 
 import pytest
 
-from b2bua.call import sdes
-from b2bua.call.descriptions import Descriptions
+from b2bua.call.sdp import sdes
+from b2bua.call.sdp.offer_answer import Descriptions
 from media.events import SessionId, SetRemote, Side
 from media.mline import LocalStream, RemoteStream, StreamKeys
 

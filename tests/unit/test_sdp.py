@@ -6,12 +6,13 @@ import base64
 
 import pytest
 
-from b2bua.call import sdp, sdp_lines
-from b2bua.call.agreement import agree_on_keys
-from b2bua.call.held import holds
-from b2bua.call.narrowing import looked_into
-from b2bua.call.peer_streams import remote_streams
-from b2bua.call.rewriting import rewrite
+from b2bua.call.sdp import description as sdp
+from b2bua.call.sdp import lines as sdp_lines
+from b2bua.call.sdp.filters import looked_into
+from b2bua.call.sdp.hold import holds
+from b2bua.call.sdp.negotiated import agree_on_keys
+from b2bua.call.sdp.remote_streams import remote_streams
+from b2bua.call.sdp.rewrite import rewrite
 from media.mline import DecodedCodec, LocalStream, RemoteStream
 
 HERE = (LocalStream("198.51.100.1", 20000), LocalStream("198.51.100.1", 20004))

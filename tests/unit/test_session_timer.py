@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from b2bua.sip.hop import Hop
-from b2bua.sip.message import Request, read
-from b2bua.sip.session_timer import Due, SessionTimer, State, Wish, answering, asking, too_brief
-from b2bua.sip.session_timer import read as wish_of
+from b2bua.sip.leg.session_timer import Due, SessionTimer, State, Wish, answering, asking, too_brief
+from b2bua.sip.leg.session_timer import read as wish_of
+from b2bua.sip.message.message import Request, read
 
 
 def request(*lines: str) -> Request:

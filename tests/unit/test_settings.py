@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
-from b2bua.settings import SECTIONS, read, signalling
+from b2bua.config.settings import SECTIONS, read, signalling
 from tonewall.ini import ConfigError, Section, load, read_file, to_environment, variable_name
 
 EXAMPLE = Path(__file__).parents[2] / "sip.conf.example"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from b2bua.sip.auth import Digest, Pin, challenges
-from b2bua.sip.header_fields import Headers
-from b2bua.sip.message import Head, Response, Via
+from b2bua.sip.auth.digest import Digest, Pin, challenges
+from b2bua.sip.message.header_fields import Headers
+from b2bua.sip.message.message import Head, Response, Via
 
 MUFASA = 'realm="testrealm@host.com", qop="auth,auth-int", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", opaque="5ccc"'
 HTTP_AUTH = 'realm="http-auth@example.org", qop="auth, auth-int", nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"'

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.sip.compose import Outgoing
-from b2bua.sip.dialog import MOST_FORKS, TRANSITIONS, Dialog, Event, Forks, State, Verdict
-from b2bua.sip.message import read
+from b2bua.sip.leg.dialog import MOST_FORKS, TRANSITIONS, Dialog, Event, Forks, State, Verdict
+from b2bua.sip.message.compose import Outgoing
+from b2bua.sip.message.message import read
 
 SOURCE = ("192.0.2.1", 5060)
 INVITE = (

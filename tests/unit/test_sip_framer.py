@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b2bua.sip.framer import PING, PONG, Broken, Framed, Framer
-from b2bua.sip.message import LARGEST
+from b2bua.sip.message.message import LARGEST
+from b2bua.sip.transport.framer import PING, PONG, Broken, Framed, Framer
 
 
 def message(body: bytes = b"", name: str = "Content-Length", start: str = "OPTIONS sip:a@b SIP/2.0") -> bytes:

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from b2bua.call.leg import Carried, LegHungUp, Part, Party
-from b2bua.call.muted import muted
-from b2bua.call.trunk import Trunk
-from b2bua.sip import bodies
-from b2bua.sip.compose import phrase
-from b2bua.sip.headers import RULES, Moment, lines, shown
+from b2bua.call.redaction import muted
+from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Hop
-from b2bua.sip.message import read
-from b2bua.sip.passport import Signed
+from b2bua.sip.message import bodies
+from b2bua.sip.message.compose import phrase
+from b2bua.sip.message.header_policy import RULES, Moment, lines, shown
+from b2bua.sip.message.message import read
+from b2bua.sip.message.passport import Signed
 
 OURS = "ours.example"
 STRANGE, TRUSTED = Trunk("a", "192.0.2.1", 5060), Trunk("b", "192.0.2.1", 5060, trusted=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b2bua.call.trunk import Trunk
-from b2bua.sip.health import FAILURES, LONGEST_REST, SUCCESSES, TRANSITIONS, Event, Health, State
+from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Transport
-from b2bua.sip.targets import Located, Target
-from b2bua.sip.trunk import REST, TrunkTable
+from b2bua.sip.trunk.health import FAILURES, LONGEST_REST, SUCCESSES, TRANSITIONS, Event, Health, State
+from b2bua.sip.trunk.peers import REST, TrunkTable
+from b2bua.sip.trunk.targets import Located, Target
 
 
 def test_failures_in_a_row_take_a_hop_out_and_answers_in_a_row_put_it_back():

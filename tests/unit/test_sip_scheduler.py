@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 
-from b2bua.sip.scheduler import Handle, Scheduler, Slot
+from b2bua.sip.transaction.scheduler import Handle, Scheduler, Slot
 
 HALF_AN_HOUR = 1800.0
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b2bua.call.trunk import Trunk
+from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Hop, Transport
-from b2bua.sip.targets import MOST_HOPS, Located, Target, bounded, order
-from b2bua.sip.trunk import TrunkTable
+from b2bua.sip.trunk.peers import TrunkTable
+from b2bua.sip.trunk.targets import MOST_HOPS, Located, Target, bounded, order
 
 TARGETS = st.lists(
     st.builds(

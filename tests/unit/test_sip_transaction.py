@@ -8,23 +8,15 @@ from itertools import count
 import msgspec
 import pytest
 
-from b2bua.sip import invite_client, invite_server, non_invite_client, non_invite_server
-from b2bua.sip.invite_client import InviteClient
-from b2bua.sip.invite_server import InviteServer
-from b2bua.sip.non_invite_client import NonInviteClient
-from b2bua.sip.non_invite_server import NonInviteServer
-from b2bua.sip.reliable_answer import Event as AnswerEvent
-from b2bua.sip.reliable_answer import ReliableAnswer
-from b2bua.sip.reliable_answer import State as AnswerState
-from b2bua.sip.transaction import (
-    DELIVER,
-    TIMED_OUT,
-    UNREACHABLE,
-    Event,
-    IllegalEventError,
-    Send,
-    Timers,
-)
+from b2bua.sip.leg.reliable_answer import Event as AnswerEvent
+from b2bua.sip.leg.reliable_answer import ReliableAnswer
+from b2bua.sip.leg.reliable_answer import State as AnswerState
+from b2bua.sip.transaction import invite_client, invite_server, non_invite_client, non_invite_server
+from b2bua.sip.transaction.invite_client import InviteClient
+from b2bua.sip.transaction.invite_server import InviteServer
+from b2bua.sip.transaction.non_invite_client import NonInviteClient
+from b2bua.sip.transaction.non_invite_server import NonInviteServer
+from b2bua.sip.transaction.transaction import DELIVER, TIMED_OUT, UNREACHABLE, Event, IllegalEventError, Send, Timers
 
 TIMERS = Timers()
 MODULES = (invite_client, invite_server, non_invite_client, non_invite_server)

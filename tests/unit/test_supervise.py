@@ -19,7 +19,7 @@ import pytest
 import structlog
 
 from b2bua import supervise
-from b2bua.settings import Settings, signalling
+from b2bua.config.settings import Settings, signalling
 from b2bua.supervise import Supervisor
 from media.settings import MediaSettings
 from provider_adapters.settings import ProviderSettings
@@ -132,7 +132,10 @@ async def running(machine: Machine, directory: Path, ready: int = 1) -> AsyncIte
         async with asyncio.timeout(5):
             while not task.done():
                 for process in machine.started:  # payers end by themselves, once media has gone
-                    if process.module == "provider_adapters.payer" and not machine.of("media.service")[-1].running:
+                    if (
+                        process.module == "provider_adapters.payer"
+                        and not machine.of("media.service.service")[-1].running
+                    ):
                         process.end(0)
                 await asyncio.sleep(0.005)
         await task
@@ -152,12 +155,12 @@ async def test_every_process_is_told_its_own_settings_and_no_others(machine: Mac
         }
     sections = {module: {name.split("_")[1] for name in names} for module, names in told.items()}
     assert sections == {
-        "media.service": {"MEDIA", "GENERAL"},
+        "media.service.service": {"MEDIA", "GENERAL"},
         "media.decoder": set(),
         "provider_adapters.payer": {"PROVIDER"},
         "b2bua.app": {"GENERAL", "CARRIER", "PBX", "SECTIONS", "API", "CDR"},
     }
-    assert {name for name in told["media.service"] if "GENERAL" in name} == {
+    assert {name for name in told["media.service.service"] if "GENERAL" in name} == {
         "TONEWALL_GENERAL_GUARD_TIME",
         "TONEWALL_GENERAL_RELEASE_TIME",
     }
@@ -180,7 +183,7 @@ async def test_the_directory_of_sockets_is_private(machine: Machine, tmp_path: P
 
 async def test_media_is_handed_every_payer_on_a_channel_of_its_own(machine: Machine, tmp_path: Path):
     async with running(machine, tmp_path, ready=2):
-        with channel(machine.of("media.service")[0]) as given:
+        with channel(machine.of("media.service.service")[0]) as given:
             handed = [socket.recv_fds(given, 16, 1)[:2] for _ in range(3)]
             assert [message for message, _ in handed].count(b"decoder") == 1
             for number in (numbers[0] for message, numbers in handed if message == b"decoder"):
@@ -198,7 +201,7 @@ async def test_a_process_that_is_killed_is_said_and_started_again(
     async with running(machine, tmp_path):
         machine.of("b2bua.app")[0].end(-9)
         await until(lambda: len(machine.of("b2bua.app")) == 2, "a process")
-        assert machine.of("media.service")[0].running
+        assert machine.of("media.service.service")[0].running
         (entry,) = [entry for entry in said() if entry["event"] == "restarting"]
         assert (entry["what"], entry["status"], entry["signal"], entry["level"]) == ("b2bua", -9, "SIGKILL", "error")
 
@@ -215,7 +218,7 @@ async def test_a_process_that_cannot_be_made_is_tried_again_and_the_others_go_on
             machine.of("provider_adapters.payer")[0].end(0)
             await until(lambda: any(entry["event"] == "could not start" for entry in said()), "a failed start")
         await until(lambda: len(machine.of("provider_adapters.payer")) == 2, "a payer")
-        assert machine.of("media.service")[0].running
+        assert machine.of("media.service.service")[0].running
         assert machine.of("b2bua.app")[0].running
         assert supervisor is not None
 
@@ -227,14 +230,14 @@ async def test_media_that_ends_while_another_process_is_started_does_not_end_the
     async def start_slowly(*arguments: str, **options: object) -> Process:
         process = await machine.start(*arguments, **options)
         if arguments[2] == module and len(machine.of(module)) == 2:
-            machine.of("media.service")[0].end(-9)
+            machine.of("media.service.service")[0].end(-9)
             await until(lambda: supervisor._payers is None, "the end of media to be seen")
         return process
 
     async with running(machine, tmp_path) as supervisor:
         monkeypatch.setattr(asyncio, "create_subprocess_exec", start_slowly)
         machine.of(module)[0].end(0)
-        await until(lambda: len(machine.of("media.service")) == 2, "media")
+        await until(lambda: len(machine.of("media.service.service")) == 2, "media")
         machine.of(module)[1].end(0)  # its socket leads nowhere
         await until(lambda: len(machine.of(module)) == 3, "another that media gets")
         assert machine.of("b2bua.app")[0].running
@@ -242,13 +245,13 @@ async def test_media_that_ends_while_another_process_is_started_does_not_end_the
 
 async def test_media_that_is_started_again_gets_a_new_channel_and_payers(machine: Machine, tmp_path: Path):
     async with running(machine, tmp_path):
-        machine.of("media.service")[0].end(-11)
+        machine.of("media.service.service")[0].end(-11)
         machine.of("provider_adapters.payer")[0].end(0)  # its socket to media is closed
         machine.of("media.decoder")[0].end(0)  # and so is its own
         await until(
             lambda: all(len(machine.of(name)) == 2 for name in ("provider_adapters.payer", "media.decoder")), "both"
         )
-        with channel(machine.of("media.service")[1]) as given:
+        with channel(machine.of("media.service.service")[1]) as given:
             messages = set()
             for _ in range(2):
                 message, numbers, _, _ = socket.recv_fds(given, 16, 1)
@@ -272,7 +275,7 @@ async def test_what_fails_at_once_is_started_again_more_slowly_each_time(
 async def test_a_payer_that_has_a_charge_is_replaced_while_it_works(machine: Machine, tmp_path: Path):
     async with running(machine, tmp_path):
         first = machine.of("provider_adapters.payer")[0]
-        with channel(machine.of("media.service")[0]) as given:
+        with channel(machine.of("media.service.service")[0]) as given:
             given.send(first.pid.to_bytes(4, "big"))
             await until(lambda: len(machine.of("provider_adapters.payer")) == 2, "a process")
         assert first.running
@@ -292,7 +295,7 @@ async def test_calls_end_before_their_media_and_charges_are_waited_for(machine: 
     task = asyncio.create_task(supervisor.run())
     await until(lambda: len(machine.started) == 4, "a process")
     (b2bua,), (media,), (payer,) = (
-        machine.of(name) for name in ("b2bua.app", "media.service", "provider_adapters.payer")
+        machine.of(name) for name in ("b2bua.app", "media.service.service", "provider_adapters.payer")
     )
     b2bua.stubborn = True
     supervisor.stop()
@@ -310,6 +313,6 @@ async def test_calls_end_before_their_media_and_charges_are_waited_for(machine: 
 async def test_what_does_not_stop_is_killed(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(supervise, "_GRACE", 0.02)
     async with running(machine, tmp_path):
-        (media,) = machine.of("media.service")
+        (media,) = machine.of("media.service.service")
         media.stubborn = True
     assert media.signals == ["TERM", "KILL"]

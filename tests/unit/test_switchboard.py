@@ -11,14 +11,14 @@ import pytest
 
 from b2bua.call import leg
 from b2bua.call.cdr import CallRecord
-from b2bua.call.codecs import OtherAudio
 from b2bua.call.leg import LegId
-from b2bua.call.limits import Limit
-from b2bua.call.routing import Place, Router, Rule
+from b2bua.call.routing.limits import Limit
+from b2bua.call.routing.router import Place, Router, Rule
+from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.view import CallState, CallView, NoSuchCall, NotNow, NotWell, PaymentView, ServiceView
-from b2bua.plan import Plan
 from b2bua.records.payments import PaymentTable
-from b2bua.switchboard import Switchboard
+from b2bua.switchboard.interfaces import Plan
+from b2bua.switchboard.switchboard import Switchboard
 from media.events import (
     AnyAnswer,
     AnyCommand,

@@ -7,10 +7,10 @@ import random
 
 import pytest
 
-from media import telephone_event
-from media.coding import Coding
-from media.g711 import encode
-from media.telephone_event import TelephoneEvent
+from media.formats import telephone_event
+from media.formats.coding import Coding
+from media.formats.g711 import encode
+from media.formats.telephone_event import TelephoneEvent
 
 
 def test_a_payload_parses_and_serialises_to_the_same_bytes():

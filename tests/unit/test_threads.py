@@ -23,14 +23,14 @@ from media.events import (
     Side,
     StartCapture,
 )
+from media.formats.rtp import Rtp, Ssrc, serialise
+from media.formats.telephone_event import TelephoneEvent
+from media.formats.telephone_event import serialise as serialise_event
 from media.mline import RemoteStream
-from media.payers import Payers
-from media.rtp import Rtp, Ssrc, serialise
-from media.service import MediaService
+from media.service.payers import Payers
+from media.service.service import MediaService
+from media.service.threads import MediaThreads
 from media.settings import MediaSettings
-from media.telephone_event import TelephoneEvent
-from media.telephone_event import serialise as serialise_event
-from media.threads import MediaThreads
 from tests.stack import media_ports, until
 from tests.unit.test_media_service import B2bua, connected
 
@@ -67,7 +67,7 @@ def test_several_threads_keep_to_a_processor_each_where_there_are_enough():
 
 def test_where_real_time_is_not_permitted_the_threads_run_as_all_others_and_the_log_says_so():
     script = (
-        "import os, resource, sys; from media.threads import MediaThreads; from tonewall import log; log.configure('media')\n"
+        "import os, resource, sys; from media.service.threads import MediaThreads; from tonewall import log; log.configure('media')\n"
         "resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))\n"
         "before = os.listdir('/proc/self/task'); threads = MediaThreads(1)\n"
         "threads.start(realtime=True, gather=0, masked_gather=0)\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from b2bua.call import leg
 from b2bua.call.command import CallCommand, Seat, ToJoining, ToLeg
 from b2bua.call.state import Phase
-from b2bua.call.transfer import TransferState
+from b2bua.call.transfer.transfer import TransferState
 from media.events import Side
 from tests.call_script import CALLER_IS, CLOSE, THEIRS, Script, ours, remote, sdp
 

@@ -1,4 +1,4 @@
-"""When a mask goes off: each rule of media/unmasking.py, against a session whose keys the test presses."""
+"""When a mask goes off: each rule of media/service/unmasking.py, against a session whose keys the test presses."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from media import unmasking
 from media.events import AnyAnswer, Done, KeyingChanged, Refused, SessionId, SetMask
+from media.service import unmasking
+from media.service.unmasking import Unmasking
 from media.settings import MaskTimes
-from media.unmasking import Unmasking
 from tests.stack import until
 
 S = SessionId("s")

@@ -11,17 +11,19 @@ import msgspec
 import pytest
 
 import tonewall.written
-from b2bua.call import leg, trunk
-from b2bua.call import written as calls
-from b2bua.call.written import read_back, written
-from b2bua.sip import layer, uas
-from b2bua.sip import written as machines
-from b2bua.sip.dialog import Dialog, Forks
+from b2bua.call import leg
+from b2bua.call import snapshot as calls
+from b2bua.call.routing import trunk
+from b2bua.call.snapshot import read_back, written
+from b2bua.sip import snapshot as machines
 from b2bua.sip.hop import Hop
-from b2bua.sip.leg_base import Leg
-from b2bua.sip.non_invite_client import NonInviteClient
-from b2bua.sip.standing import STANDS
-from b2bua.sip.transaction import Timers
+from b2bua.sip.leg import uas
+from b2bua.sip.leg.dialog import Dialog, Forks
+from b2bua.sip.leg.leg_base import Leg
+from b2bua.sip.snapshot_names import STANDS
+from b2bua.sip.transaction import layer
+from b2bua.sip.transaction.non_invite_client import NonInviteClient
+from b2bua.sip.transaction.transaction import Timers
 from tests.call_script import Script
 from tonewall.written import Kinds, WrittenError, fields, read, write
 

@@ -9,11 +9,11 @@ from typing import Any, Self
 
 from b2bua.call import leg as vocabulary
 from b2bua.call.leg import LegCommand, LegEvent, LegId
-from b2bua.call.trunk import Trunk
+from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Transport
-from b2bua.sip.resolve import Resolver
-from b2bua.sip.transaction import Timers
+from b2bua.sip.transaction.transaction import Timers
+from b2bua.sip.trunk.resolve import Resolver
 
 HOST = "127.0.0.1"
 QUICK = Timers(t1=0.05, t2=0.2, t4=0.2, d=0.5)

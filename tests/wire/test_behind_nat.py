@@ -8,7 +8,7 @@ import re
 import pytest
 
 from b2bua.call.leg import HangUpLeg, LegConfirmed, ReinviteLeg
-from b2bua.call.trunk import Trunk
+from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Bind, Transport
 from tests.wire.sip_bridge import HOST, QUICK, Bridge, until
 from tests.wire.sip_peer import Call, SipPeer

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from b2bua.call.leg import LegInvited
-from b2bua.call.trunk import Trunk
+from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Bind, Transport
 from tests.stack import Stack, free_port, running, until
 from tests.wire import handmade

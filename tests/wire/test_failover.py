@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import pytest
 
 from b2bua.call.leg import HangUpLeg, InviteLeg, LegAnswered, LegFailed, LegInvited, Party, RejectLeg
-from b2bua.call.trunk import Trunk
+from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Transport
-from b2bua.sip.transaction import Timers
+from b2bua.sip.transaction.transaction import Timers
 from tests.wire.peers import dnsmasq
 from tests.wire.sip_bridge import HOST, QUICK, Bridge, until
 from tests.wire.sip_peer import SDP, SipPeer

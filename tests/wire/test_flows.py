@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from b2bua.call.trunk import Trunk
+from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Bind, Transport
-from b2bua.sip.stream import Limits
-from b2bua.sip.tls import TlsContexts
+from b2bua.sip.transport.stream import Limits
+from b2bua.sip.transport.tls import TlsContexts
 from tests.stack import Stack, running
 from tests.wire import certificates, handmade
 from tests.wire.certificates import Authority
@@ -170,7 +170,7 @@ async def test_who_has_registered_is_not_cut_off(scene: Scene):
 
 
 async def test_guests_are_so_many_at_most(scene: Scene, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("b2bua.sip.connections._GUESTS", 3)
+    monkeypatch.setattr("b2bua.sip.transport.connections._GUESTS", 3)
     async with scene.play() as stage:
         for _ in range(3):
             await scene.connect()

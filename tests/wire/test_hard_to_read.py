@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from b2bua.call.trunk import DYNAMIC, Trunk
+from b2bua.call.routing.trunk import DYNAMIC, Trunk
 from b2bua.sip.hop import Bind, Transport
 from tests.wire.sip_bridge import HOST, QUICK, Bridge, until
 from tests.wire.sip_peer import SipPeer
@@ -119,7 +119,7 @@ async def test_beyond_their_rate_strangers_are_dropped_before_anything_is_looked
         nonlocal looked
         looked += 1
 
-    monkeypatch.setattr("b2bua.sip.reception.salvage", salvage)
+    monkeypatch.setattr("b2bua.sip.dispatch.salvage", salvage)
     async with staged() as stage:
         with stranger() as sock:
             began = time.monotonic()

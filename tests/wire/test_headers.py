@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import pytest
 
-from b2bua.sip import shapes
-from b2bua.sip.headers import ALL, RULES, Moment, Rule, Whom
+from b2bua.sip.message import header_values as shapes
+from b2bua.sip.message.header_policy import ALL, RULES, Moment, Rule, Whom
 from tests.wire.sip_peer import HOST, SDP, Call, Heard, SipPeer
 from tests.wire.test_trunks import Country, country
 

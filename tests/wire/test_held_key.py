@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from aiortc.rtp import RtpPacket
 
-from media.coding import Coding
-from media.g711 import decode
+from media.formats.coding import Coding
+from media.formats.g711 import decode
 from tests.leak.codec import encoded
 from tests.leak.presses import dual_tone
 from tests.stack import Stack, running, until

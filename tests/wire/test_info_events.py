@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from aiortc.rtp import RtpPacket, is_rtcp
 
-from media.reassembly import Arrival, Presses
-from media.rtp import Ssrc
-from media.telephone_event import KEYS, parse
+from media.formats.rtp import Ssrc
+from media.formats.telephone_event import KEYS, parse
+from media.reference.reassembly import Arrival, Presses
 from tests.stack import PATIENCE, Stack, running, until
 from tests.wire.conftest import Peers
 from tests.wire.handmade import EVENT_TYPE, SSRC, Customer, MediaPair, offer, trunk

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from b2bua.call.leg import LegId
-from b2bua.call.trunk import Trunk
+from b2bua.call.routing.trunk import Trunk
 from b2bua.call.view import CallState, CallView
 from b2bua.ladder import svg
 from b2bua.ladder.book import Ladders

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from b2bua.call.leg import LegConfirmed, LegHungUp, LegReinvited, LegRequested
-from b2bua.call.trunk import Trunk
+from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Transport
 from tests.wire.sip_bridge import HOST, QUICK, Bridge, until

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from b2bua.call.leg import LegInvited
-from b2bua.call.trunk import Trunk
-from b2bua.sip.connections import _GUESTS_A_SOURCE
+from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Bind, Transport
+from b2bua.sip.transport.connections import _GUESTS_A_SOURCE
 from tests.stack import Stack, running
 from tests.wire.paying import nothing_left
 from tests.wire.sip_bridge import HOST, QUICK, Bridge, until

@@ -22,11 +22,11 @@ from typing import Any
 
 import pytest
 
-from provider_adapters.journal import Journal
-from provider_adapters.local_books import BEHAVIOURS
-from provider_adapters.messages import ChargeRequest, Ready
+from provider_adapters.local.books import BEHAVIOURS
+from provider_adapters.payer.journal import Journal
+from provider_adapters.payer.messages import ChargeRequest, Ready
+from provider_adapters.payer.pipe import PayerGone, PayerPipe
 from provider_adapters.payment import Approved, Charge, Declined, Failed, Outcome, PartiallyApproved, Unknown
-from provider_adapters.pipe import PayerGone, PayerPipe
 from tonewall.frames import pack
 from tonewall.process import card_environment
 
@@ -54,7 +54,7 @@ class LocalProvider:
 
 @contextlib.contextmanager
 def local_provider(directory: Path, *options: str) -> Iterator[LocalProvider]:
-    command = [sys.executable, "-m", "provider_adapters.local_provider", "--directory", str(directory), *options]
+    command = [sys.executable, "-m", "provider_adapters.local.provider", "--directory", str(directory), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) as process:
         try:
             assert process.stdout is not None

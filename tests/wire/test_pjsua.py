@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from b2bua.call.leg import HangUpLeg, LegAnswered, LegFailed, LegInvited
-from b2bua.call.trunk import Trunk
+from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Bind, Transport
 from tests.complaints import PRINTED_BY_PJSIP, permit_error
 from tests.wire import test_main_job as main_job

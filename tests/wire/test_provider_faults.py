@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from provider_adapters.local_books import BEHAVIOURS
+from provider_adapters.local.books import BEHAVIOURS
 from tests.stack import until
 from tests.wire.conftest import Peers
 from tests.wire.line import Line, line

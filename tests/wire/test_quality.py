@@ -8,8 +8,8 @@ from pathlib import Path
 from aiortc.rtp import RtcpReceiverInfo, RtcpRrPacket
 from prometheus_client.parser import text_string_to_metric_families
 
-from b2bua.call.codecs import Codec
 from b2bua.call.quality import mos
+from b2bua.call.sdp.codecs import Codec
 from tests.stack import until
 from tests.wire.handmade import SSRC
 from tests.wire.test_transfer import scene

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from b2bua.call.leg import LegReferred
-from b2bua.sip.referral import MOST
+from b2bua.sip.leg.referral import MOST
 from tests.wire.sip_bridge import until
 from tests.wire.test_sip_stories import staged
 

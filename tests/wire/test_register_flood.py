@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from b2bua.call.trunk import Trunk
+from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Bind, Transport
 from tests.wire.sip_bridge import HOST, QUICK, Bridge, until
 from tests.wire.sip_peer import SipPeer

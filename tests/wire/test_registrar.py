@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from b2bua.call.leg import LegInvited
-from b2bua.sip.auth import Digest, Pin
-from b2bua.sip.guard import MOST_GUESSES
+from b2bua.sip.auth.challenger import MOST_GUESSES
+from b2bua.sip.auth.digest import Digest, Pin
 from tests.stack import Stack, running, until
 from tests.unit.test_sip_auth import challenge
 from tests.wire import handmade

@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from b2bua.call.leg import HangUpLeg, LegConfirmed, LegHungUp, LegInvited, ReinviteLeg, RequestLeg
-from b2bua.sip import registration
 from b2bua.sip.endpoint import SipEngine
-from b2bua.sip.transaction import Timers
+from b2bua.sip.transaction.transaction import Timers
+from b2bua.sip.trunk import registration
 from tests.wire import test_failover
 from tests.wire.sip_bridge import QUICK, until
 from tests.wire.sip_peer import SDP, Call, Heard, SipPeer

@@ -12,8 +12,8 @@ import dns.rrset
 import pytest
 
 from b2bua.sip.hop import Transport
-from b2bua.sip.resolve import Resolver
-from b2bua.sip.targets import MOST_HOPS
+from b2bua.sip.trunk.resolve import Resolver
+from b2bua.sip.trunk.targets import MOST_HOPS
 from tests.wire.peers import dnsmasq
 
 pytestmark = pytest.mark.skipif(not dnsmasq.available(), reason="dnsmasq is not here")

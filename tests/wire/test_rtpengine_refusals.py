@@ -10,7 +10,6 @@ import pytest
 
 from b2bua.doctor.examination import examine
 from b2bua.doctor.finding import Level
-from media.distributed import DistributedMedia
 from media.events import (
     AnyAnswer,
     CaptureChanged,
@@ -33,9 +32,10 @@ from media.events import (
     StartCapture,
     WidenSession,
 )
+from media.formats.rtp import Rtp, Ssrc, serialise
 from media.mline import RemoteStream, StreamKeys
-from media.payers import Payers
-from media.rtp import Rtp, Ssrc, serialise
+from media.rtpengine.service import DistributedMedia
+from media.service.payers import Payers
 from media.settings import MediaSettings
 from tests.complaints import expect_error
 from tests.leak.carriers import Habit, keyed

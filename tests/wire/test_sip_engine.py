@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from b2bua.call.leg import LegAnswered, LegConfirmed, LegFailed, LegHungUp, LegInvited, LegProgressed
-from b2bua.sip.leg_base import Leg
-from b2bua.sip.transaction import Timers
+from b2bua.sip.leg.leg_base import Leg
+from b2bua.sip.transaction.transaction import Timers
 from tests.wire.lossy_relay import LossyRelay
 from tests.wire.sip_bridge import HOST, QUICK, Bridge, free_port, until
 from tests.wire.sip_peer import FarEnd

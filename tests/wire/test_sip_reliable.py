@@ -7,7 +7,7 @@ import re
 import pytest
 
 from b2bua.call.leg import LegFailed, LegProgressed, LegReinvited
-from b2bua.sip.dialog import MOST_FORKS
+from b2bua.sip.leg.dialog import MOST_FORKS
 from tests.wire.sip_bridge import QUICK, until
 from tests.wire.sip_peer import SDP, Call, Heard, SipPeer
 from tests.wire.test_sip_stories import ANSWER, HELD, OFFER, Stage, ack_of, staged

@@ -26,8 +26,8 @@ from b2bua.call.leg import (
     ReinviteLeg,
 )
 from b2bua.sip.hop import Transport
-from b2bua.sip.targets import Located, Target
-from b2bua.sip.transaction import Timers
+from b2bua.sip.transaction.transaction import Timers
+from b2bua.sip.trunk.targets import Located, Target
 from tests.wire.sip_bridge import QUICK, Bridge, until
 from tests.wire.sip_peer import SDP, Call, Heard, SipPeer
 

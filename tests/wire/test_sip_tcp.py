@@ -12,9 +12,9 @@ import pytest
 import uvloop
 
 from b2bua.call.leg import LegAnswered, LegFailed, LegHungUp
-from b2bua.call.trunk import Trunk
+from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Bind, Transport
-from b2bua.sip.stream import Limits
+from b2bua.sip.transport.stream import Limits
 from tests.wire.peers.ports import listens
 from tests.wire.sip_bridge import QUICK, Bridge, until
 from tests.wire.sip_peer import SDP, Call, SipPeer

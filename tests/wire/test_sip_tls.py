@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from b2bua.call.trunk import Trunk
+from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Bind, Transport
-from b2bua.sip.tls import TlsContexts
+from b2bua.sip.transport.tls import TlsContexts
 from tests.wire import certificates
 from tests.wire.certificates import Authority
 from tests.wire.sip_bridge import QUICK, Bridge, until

@@ -10,7 +10,7 @@ import socket
 import pytest
 
 from b2bua.call.leg import LegInvited, RejectLeg
-from b2bua.call.trunk import DYNAMIC, Trunk
+from b2bua.call.routing.trunk import DYNAMIC, Trunk
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Transport
 from tests.fixtures.torture import ALL, TAKEN, Torture

@@ -1,7 +1,7 @@
 /* The harness that TONEWALL_HARNESS names, for libFuzzer. */
 #include "harness.h"
 
-#include "../../../media/_core.h"
+#include "core.h"
 
 static int (*chosen)(const uint8_t *data, size_t size);
 

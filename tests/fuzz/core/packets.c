@@ -1,10 +1,10 @@
-/* The packet path without sockets: what _mask.c decides, what is held, what waits for the decoder process, and SRTP's door.
+/* The packet path without sockets: what media/core/mask/mask.c decides, what is held, what waits for the decoder process, and SRTP's door.
  *
  * Rule 1: what leaves while masked is RTP of a type that may leave, and no event to whoever looks.
  * Rule 2: no key is one that there is not, and none is kept where there is no room. */
 #include "harness.h"
 
-#include "../../../media/_decide.h"
+#include "rtp/wire.h"
 
 #include <math.h>
 

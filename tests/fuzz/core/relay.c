@@ -4,8 +4,8 @@
  * Rule 2: no packet is longer than was read. */
 #include "harness.h"
 
-#include "../../../media/_decide.h"
-#include "../../../media/_relay.h"
+#include "rtp/wire.h"
+#include "relay/relay.h"
 
 #include <arpa/inet.h>
 #include <unistd.h>

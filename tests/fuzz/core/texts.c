@@ -1,8 +1,8 @@
 /* What the core reads of text: bodies of SIP INFO, records of rtpengine's, addresses. */
 #include "harness.h"
 
-#include "../../../media/_core.h"
-#include "../../../media/_feed.h"
+#include "core.h"
+#include "dtmf/digit_socket.h"
 
 int fuzz_texts(const uint8_t *data, size_t size) {
     struct script script = {data, data + size};

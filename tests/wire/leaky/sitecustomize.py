@@ -6,7 +6,7 @@ switch. The scans of test_canary_card must find both.
 
 import sys
 
-if "media.service" in sys.orig_argv:
+if "media.service.service" in sys.orig_argv:
     from media.capture import vault
     from media.events import Field
 

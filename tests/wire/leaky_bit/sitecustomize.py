@@ -5,7 +5,7 @@ Python loads this where the folder is on PYTHONPATH; the product has no such swi
 
 import sys
 
-if "media.service" in sys.orig_argv:
+if "media.service.service" in sys.orig_argv:
     from media.capture import vault
     from media.events import Field
 

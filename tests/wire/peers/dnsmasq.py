@@ -7,7 +7,7 @@ import contextlib
 import shutil
 from typing import Self
 
-from b2bua.sip.resolve import Resolver
+from b2bua.sip.trunk.resolve import Resolver
 from tests.wire.peers.ports import free_ports, listens, until
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Self, cast
 
-from media.ng import Value, decode, encode
+from media.rtpengine.ng import Value, decode, encode
 
 
 class Liar(asyncio.DatagramProtocol):

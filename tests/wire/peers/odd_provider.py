@@ -3,7 +3,7 @@
     python -m tests.wire.peers.odd_provider --directory DIR
 
 `echo` answers everything with the request itself; `quoting` declines and quotes the card in each field of the answer;
-any name of `provider_adapters.local_books.BEHAVIOURS` does that; all else is approved. It may be slow, too: `--delay`.
+any name of `provider_adapters.local.books.BEHAVIOURS` does that; all else is approved. It may be slow, too: `--delay`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from provider_adapters import local_provider
-from provider_adapters.local_books import BEHAVIOURS, Answer, Provider
+from provider_adapters.local import provider as local_provider
+from provider_adapters.local.books import BEHAVIOURS, Answer, Provider
 
 _NUMBERS = {behaviour.name: number for number, behaviour in BEHAVIOURS.items()}
 

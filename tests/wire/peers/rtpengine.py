@@ -7,8 +7,8 @@ import shutil
 import signal
 from pathlib import Path
 
-from media.ng import NgError
-from media.servers import Server
+from media.rtpengine.ng import NgError
+from media.rtpengine.servers import Server
 from media.settings import ServerAddress
 from tests.complaints import expect_error, permit_error
 from tests.stack import PATIENCE, free_port, media_ports, until

@@ -2,8 +2,8 @@
 
 import sys
 
-if "media.service" in sys.orig_argv:
-    from media import unmasking
+if "media.service.service" in sys.orig_argv:
+    from media.service import unmasking
 
     def may_go_off(self, mask, session, now):
         wait = self._times.guard_time

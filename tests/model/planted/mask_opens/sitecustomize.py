@@ -2,10 +2,10 @@
 
 import sys
 
-if "media.service" in sys.orig_argv:
+if "media.service.service" in sys.orig_argv:
     import asyncio
 
-    from media.sessions import RelayedSession
+    from media.service.relayed_session import RelayedSession
 
     _mask = RelayedSession.mask
 

@@ -2,11 +2,11 @@
 
 import sys
 
-if "media.service" in sys.orig_argv:
+if "media.service.service" in sys.orig_argv:
     import itertools
 
     from media.events import LegCounters
-    from media.sessions import RelayedSession
+    from media.service.relayed_session import RelayedSession
 
     _close, _number = RelayedSession.close, itertools.count(1)
 

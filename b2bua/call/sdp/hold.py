@@ -1,0 +1,38 @@
+"""Hold, in whichever form (RFC 3264 section 8.4): whether a description asks for it, and the same without it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from b2bua.call.sdp import description as sdp
+from b2bua.call.sdp.addresses import NOWHERE
+from b2bua.call.sdp.directions import direction
+
+DIRECTIONS = frozenset({"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"})
+
+
+def holds(described: sdp.SessionDescription) -> bool:
+    """Whether its end keeps the other on hold, in whichever form (RFC 3264 section 8.4): as its audio in use says, or
+    where there is none, what else is in use."""
+    used = [media for media in described.media if media.port]
+    heard = [media for media in used if media.kind == "audio"] or used
+    return any(
+        described.address(media) in NOWHERE or direction(described, media) in {"sendonly", "inactive"}
+        for media in heard
+    )
+
+
+def resumed(described: sdp.SessionDescription) -> sdp.SessionDescription:
+    """The same session, not on hold, in whichever form it was (RFC 3264 section 8.4)."""
+
+    def lines(held: tuple[str, ...]) -> tuple[str, ...]:
+        # Any address but nowhere: our own takes its place when it is rewritten.
+        awake = ["c=IN IP4 127.0.0.1" if _nowhere(line) else line for line in held]
+        return tuple(line for line in awake if line.strip() not in DIRECTIONS)
+
+    media = tuple(replace(each, lines=lines(each.lines)) for each in described.media)
+    return sdp.SessionDescription(lines(described.lines), media)
+
+
+def _nowhere(line: str) -> bool:
+    return line.startswith("c=") and line.rsplit(maxsplit=1)[-1] in NOWHERE

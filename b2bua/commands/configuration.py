@@ -1,0 +1,37 @@
+"""What the commands share: the configuration file's option, reading it, and giving up."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from b2bua.api.auth import Tokens
+from b2bua.config.settings import Settings, read
+from tonewall.ini import ConfigError
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("-c", "--config", help="sip.conf; without it, everything comes from TONEWALL_* variables."),
+]
+
+
+def settings_of(config: Path | None) -> Settings:
+    """All settings; ends the command, with every fault, where they are wrong."""
+    try:
+        settings = read(config)
+    except ConfigError as error:
+        give_up(f"the configuration is wrong:\n{error}")
+    try:
+        Tokens.parse(settings.signalling.api.tokens.get_secret_value())
+    except ValueError as error:
+        give_up(f"the configuration is wrong:\n[api] tokens: {error}")
+    return settings
+
+
+def give_up(message: str) -> NoReturn:
+    """End the command with status 2."""
+    print(f"tonewall: {message}", file=sys.stderr)
+    raise typer.Exit(2)

@@ -1,0 +1,363 @@
+"""What happens to a datagram: who sent it, what it is, which transaction, dialog or new leg it is for.
+
+Rule 1: strangers get 403 without state and without the parser, and so many a second at most; what they send that asks
+        for no answer is dropped. Where a trunk may register, a REGISTER of theirs is read, and an INVITE or OPTIONS that
+        could prove to be that trunk's: it is challenged, and no call hears of it until the proof is right.
+        What exceeds these rates is dropped before anything in it is looked for.
+Rule 2: everything that is dropped or refused here is counted under its own name.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+
+import msgspec
+
+from b2bua.call.leg import LegId
+from b2bua.call.routing.limits import Bucket
+from b2bua.sip.auth.challenger import Guard, Verdict
+from b2bua.sip.context import Ground
+from b2bua.sip.hop import Hop
+from b2bua.sip.leg import referral
+from b2bua.sip.leg.leg_base import Leg
+from b2bua.sip.leg.mid_dialog import METHODS
+from b2bua.sip.leg.provisional import rack, wants
+from b2bua.sip.leg.reinvite import METHODS as REINVITES
+from b2bua.sip.leg.replaces import ReplacesRefusedError, asked
+from b2bua.sip.leg.uac import UacLeg
+from b2bua.sip.leg.uas import UasLeg
+from b2bua.sip.message.bodies import unwrap
+from b2bua.sip.message.compose import (
+    ACCEPT_LINE,
+    ALLOW_EVENTS_LINE,
+    ALLOW_LINE,
+    RELIABLE,
+    SUPPORTED_LINE,
+    response,
+    stateless_tag,
+)
+from b2bua.sip.message.message import LARGEST, Head, MalformedError, Request, Response, read, salvage
+from b2bua.sip.request_checks import inspect, max_forwards
+from b2bua.sip.transaction.layer import Server
+from b2bua.sip.transport.connections import Lost
+from b2bua.sip.transport.framer import Broken
+from b2bua.sip.trunk.peers import Peer, TrunkTable
+from b2bua.sip.trunk.registrar import Registrar
+from tonewall.log import get_logger
+
+_STRANGERS = 50.0  # answers a second; more would serve nobody but who floods us, or who is flooded with our answers
+_READ = 1_000_000.0  # bytes a second that are read of one source that is not known
+_MOST_SOURCES = 1024
+_log = get_logger(__name__)
+_PROVABLE = (b"INVITE ", b"OPTIONS ")
+_ABILITIES = (ALLOW_LINE, SUPPORTED_LINE, ACCEPT_LINE)
+
+
+class Reception:
+    """One an engine. `closing`: new calls are refused with 503."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        trunks: TrunkTable,
+        counters: Counter[str],
+        new_leg: Callable[[], LegId],
+        guard: Guard,
+        registrar: Registrar,
+    ) -> None:
+        self._ground = ground
+        self._trunks = trunks
+        self._count = counters
+        self._new_leg = new_leg
+        self._guard = guard
+        self._registrar = registrar
+        self._manners = Bucket(_STRANGERS)
+        self._reads: OrderedDict[str, Bucket] = OrderedDict()  # by source
+        self.closing = False
+
+    def receive(self, data: bytes, source: Hop) -> None:
+        if not data.strip(b"\r\n\0"):
+            self._count["keepalives"] += 1  # RFC 5626 section 3.5.1, and the zero bytes of some phones
+            return
+        known, registers = self._trunks.admits(source), self._registrar.serves and data.startswith(b"REGISTER ")
+        may_prove = self._registrar.serves and data.startswith(_PROVABLE)
+        if not (known or registers or may_prove):
+            self._stranger(data, source)
+            return
+        if not known and not self._may_be_read(source, len(data)):
+            self._count["strangers"] += 1
+            return
+        try:
+            message = read(data, source)
+        except MalformedError as error:
+            self._count["malformed"] += 1
+            _log.debug("malformed", peer=source[0], port=source[1], why=error.why)
+            if not known:
+                self._stranger(data, source, error.code)
+            elif error.head is not None:
+                self._ground.tap.unreadable(error.head, source)
+                self._stateless(error.head, source, error.code)
+            return
+        if registers and isinstance(message, Request):
+            self._registrar.receive(message)
+            return
+        proved = None
+        if not known:
+            assert isinstance(message, Request)
+            proved = self._proved_stranger(message)
+            if proved is None:
+                return
+        if isinstance(message, Request) and not message.via.rport and self._trunks.behind_nat(source):
+            message.via = msgspec.structs.replace(
+                message.via, rport=True
+            )  # answers go where it came from, asked to or not
+        unwrap(message)
+        self._ground.tap.received(message)
+        if isinstance(message, Response):
+            if not self._ground.layer.receive_response(message):
+                self._count["stray_responses"] += 1
+            return
+        if message.via.alias and source.transport.reliable:
+            self._ground.transports.alias(source, message.via.port)
+        if message.method == "ACK":
+            self._ack(message)
+        else:
+            self._request(message, proved)
+
+    def broken(self, broken: Broken, source: Hop) -> None:
+        """A message of a stream that cannot be made out, or is too large."""
+        self._count["malformed"] += 1
+        _log.debug("malformed", peer=source[0], port=source[1], why=broken.why)
+        if not self._trunks.admits(source):
+            self._stranger(broken.head, source, broken.code)
+            return
+        head = salvage(broken.head)
+        if head is not None:
+            self._stateless(head, source, broken.code)
+
+    def lost(self, lost: Lost) -> None:
+        """A connection is over: what waits for it, and who was to be found over it."""
+        self._registrar.lost(lost)
+        self._ground.layer.lost(lost)
+
+    # --- refusals that keep no state ---------------------------------------------------------------------------------
+
+    def _may_be_read(self, source: Hop, size: int) -> bool:
+        """Whether so many bytes of a source that is not known are read now."""
+        bucket = self._reads.setdefault(source.host, Bucket(_READ))
+        self._reads.move_to_end(source.host)
+        if len(self._reads) > _MOST_SOURCES:
+            self._reads.popitem(last=False)
+        return bucket.take(self._ground.scheduler.now(), size)
+
+    def _stranger(self, sent: bytes | Head, source: Hop, code: int = 403) -> None:
+        self._count["strangers"] += 1
+        if not self._manners.take(self._ground.scheduler.now()):
+            return
+        _log.debug("stranger", peer=source[0], port=source[1])
+        head = sent if isinstance(sent, Head) else salvage(sent[:LARGEST].partition(b"\r\n\r\n")[0])
+        if head is not None:  # past the tap: the Call-ID that a stranger writes may be that of a call
+            self._ground.transports.send(response(head, source, code, tag=stateless_tag(head)), source)
+
+    def _stateless(self, head: Head, source: Hop, code: int, lines: tuple[str, ...] = ()) -> None:
+        # To the source, whatever Via says: an answer that may be unwanted goes to nobody else.
+        self._ground.send(response(head, source, code, tag=stateless_tag(head), lines=lines), source)
+
+    # --- requests ----------------------------------------------------------------------------------------------------
+
+    def _ack(self, request: Request) -> None:
+        layer = self._ground.layer
+        server = layer.find(request, "INVITE")
+        if server is not None:
+            layer.repeat(server, request)
+            return
+        leg = self._leg_of(request)
+        if leg is None:
+            self._count["stray_acks"] += 1
+        else:
+            leg.on_ack(request)
+
+    def _request(self, request: Request, proved: Peer | None = None) -> None:
+        layer = self._ground.layer
+        known = layer.find(request, request.method)
+        if known is not None:
+            self._count["repeated_requests"] += 1
+            layer.repeat(known, request)
+        elif request.method == "CANCEL":
+            self._cancel(request)
+        elif request.to_tag:
+            self._in_dialog(request)
+        elif (peer := proved or self._sender(request)) is not None:
+            self._outside(request, peer)
+        if request.method in METHODS:  # handed on, if at all; its transaction knows repetitions without it
+            request.body, request.parts = b"", ()
+
+    def _sender(self, request: Request) -> Peer | None:
+        """The trunk that a request outside of a dialog comes from. None: it was challenged, or refused."""
+        peer = self._trunks.match(request.source, request.uri.user or "")
+        if peer is None:
+            return self._proved_stranger(request)
+        challenged = request.method == "INVITE" and peer.trunk.challenge
+        return None if challenged and not self._proved(peer, request) else peer
+
+    def _outside(self, request: Request, peer: Peer) -> None:
+        layer = self._ground.layer
+        sent = self._ground.outgoing.get((request.head.call_id, request.from_tag))
+        if request.method == "INVITE" and isinstance(sent, UacLeg) and sent.asks_for(request.uri):
+            # An INVITE of ours came back: RFC 3261 section 16.3 item 4, in spirit.
+            self._count["loops"] += 1
+            self._refuse(layer.open_server(request), 482)
+        elif layer.is_merged(request):
+            self._refuse(layer.open_server(request), 482)
+        else:
+            self._opening(request, peer)
+
+    def _proved_stranger(self, request: Request) -> Peer | None:
+        """The trunk that registers here and whose password a request from elsewhere proves. None: it was challenged, or
+        refused (RFC 3261 section 22.2: whoever could prove who it is, is asked to)."""
+        now, source = self._ground.scheduler.now(), request.source
+        if request.to_tag or not (self._registrar.serves and request.method in {"INVITE", "OPTIONS"}):
+            self._stranger(request.head, source)
+            return None
+        peer = self._registrar.named(request.headers.getlist("Proxy-Authorization"))
+        allowed = peer is not None and peer.takes(source.transport) and self._trunks.came_in(peer, source)
+        trunk = peer.trunk if peer is not None and allowed else None
+        verdict = self._guard.judge(request, "Proxy-Authorization", trunk, now)
+        if peer is not None and verdict is Verdict.GOOD and self._ground.transports.adopt(source, peer.trunk):
+            self._trunks.remember(peer, source.host)
+            return peer
+        if not self._guard.patient(source.host, now):
+            self._stranger(request.head, source)
+            return None
+        self._count["challenges"] += 1
+        if self._manners.take(now):
+            lines = self._guard.lines(now, source.host, "Proxy-Authenticate", stale=verdict.renewed)
+            answer = response(request.head, source, 407, tag=stateless_tag(request.head), lines=lines)
+            self._ground.transports.send(answer, source)
+        return None
+
+    def _proved(self, peer: Peer, request: Request) -> bool:
+        """Whether the trunk has proved that it knows its password. If not, it has been asked to; nothing is kept of it."""
+        now, host = self._ground.scheduler.now(), request.source.host
+        verdict = self._guard.judge(request, "Proxy-Authorization", peer.trunk, now)
+        if verdict is Verdict.GOOD:
+            return True
+        self._count["challenges"] += 1
+        lines = self._guard.lines(now, host, "Proxy-Authenticate", stale=verdict.renewed)
+        if self._guard.patient(host, now):
+            self._stateless(request.head, request.source, 407, lines)
+        else:
+            self._stateless(request.head, request.source, 403)
+        return False
+
+    def _cancel(self, request: Request) -> None:
+        layer = self._ground.layer
+        invite = layer.find(request, "INVITE")
+        server = layer.open_server(request)
+        if invite is None:
+            self._refuse(server, 481)
+            return
+        leg = invite.user
+        tag = leg.dialog.local_tag if isinstance(leg, Leg) and leg.dialog is not None else ""
+        self._answer(server, 200, tag=tag)
+        if not invite.answered and isinstance(leg, Leg):
+            leg.cancelled(invite, request)
+
+    def _in_dialog(self, request: Request) -> None:
+        server = self._ground.layer.open_server(request)
+        leg = self._leg_of(request)
+        refusal = inspect(request)
+        if refusal is not None and refusal.code == 405:
+            self._count["methods_refused"] += 1
+            self._answer(server, 405, refusal.lines)
+        elif leg is None and request.method == "PRACK" and self._is_late(request):
+            self._answer(server, 200)
+        elif leg is None or leg.dialog is None:
+            self._refuse(server, 481)
+        elif not leg.dialog.accepts(request.cseq):
+            self._refuse(server, 500)  # RFC 3261 section 12.2.2
+        elif refusal is not None:
+            self._refuse(server, refusal.code, refusal.lines)
+        else:
+            leg.heard_from(request.source)
+            if request.method == "BYE":
+                leg.on_bye(server)
+            elif request.method == "PRACK":
+                leg.on_prack(server)
+            elif request.method in REINVITES:
+                leg.reinvite.receive(server)
+            elif request.method in METHODS:
+                leg.mid_dialog.receive(server)
+            elif request.method in referral.METHODS:
+                leg.referrals.receive(server)
+            else:
+                self._answer(server, 200, _ABILITIES)
+
+    def _is_late(self, request: Request) -> bool:
+        dialog = request.head.call_id, request.to_tag, request.from_tag
+        return self._ground.late_pracks.take(dialog, rack(request), self._ground.scheduler.now())
+
+    def _opening(self, request: Request, peer: Peer) -> None:
+        server = self._ground.layer.open_server(request)
+        refusal = inspect(request)
+        if refusal is not None:
+            self._count["methods_refused" if refusal.code == 405 else "requests_refused"] += 1
+            self._answer(server, refusal.code, refusal.lines)
+        elif peer.trunk.prack == "never" and wants(request, "Require"):
+            self._refuse(server, 420, (f"Unsupported: {RELIABLE}",))
+        elif request.method == "OPTIONS":
+            self._answer(server, 503 if self.closing else 200, _ABILITIES)
+        elif request.method in {"REFER", "MESSAGE"}:  # there is no call to transfer, or to say something in
+            self._refuse(server, 403)
+        elif request.method == "SUBSCRIBE":
+            self._refuse(server, 489, (ALLOW_EVENTS_LINE,))
+        elif request.method != "INVITE":
+            self._refuse(server, 481)
+        elif self.closing:
+            self._refuse(server, 503)
+        else:
+            self._invited(server, peer)
+
+    def _invited(self, server: Server, peer: Peer) -> None:
+        request = server.request
+        try:
+            replaced = asked(self._ground, peer, request)
+            leg = UasLeg(self._ground, self._new_leg(), peer, server)
+        except ReplacesRefusedError as refused:
+            self._refuse(server, refused.code)
+            return
+        except ValueError:
+            self._refuse(server, 400)
+            return
+        refusal = leg.session.refusal(request)
+        if refusal is not None:
+            leg.discard()
+            self._refuse(server, *refusal)
+            return
+        self._ground.legs[leg.id] = leg
+        self._ground.tap.invited(leg.id, request)
+        self._count["legs_in"] += 1
+        leg.invited(max_forwards(request), replaced.id if replaced is not None else None)
+
+    def _leg_of(self, request: Request) -> Leg | None:
+        """The leg of a dialog, if the request comes from an address of the dialog's trunk, or from where it last did."""
+        leg = self._ground.dialogs.get((request.head.call_id, request.to_tag, request.from_tag))
+        source = request.source.host
+        if leg is None:
+            return None
+        if not leg.peer.takes(request.source.transport) or (
+            source != leg.source.host and not leg.peer.sends_from(source)
+        ):
+            self._count["strangers"] += 1
+            return None
+        return leg
+
+    def _refuse(self, server: Server, code: int, lines: tuple[str, ...] = ()) -> None:
+        self._count["requests_refused"] += 1
+        self._answer(server, code, lines)
+
+    def _answer(self, server: Server, code: int, lines: tuple[str, ...] = (), tag: str = "") -> None:
+        request = server.request
+        tag = tag or stateless_tag(request.head)
+        self._ground.layer.respond(server, code, response(request.head, request.source, code, tag=tag, lines=lines))

@@ -1,0 +1,146 @@
+"""Another way for an INVITE whose hop failed (RFC 3263 section 4.3) or that was redirected (RFC 3261 section 8.1.3.4).
+
+Rule 1: each hop is tried once for a target, MOST_TARGETS targets at most, none twice.
+Rule 2: what answers after we went on is cancelled, or acknowledged and hung up: a leg has one call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from b2bua.sip.hop import Hop
+from b2bua.sip.leg.dialog import Forks, Verdict
+from b2bua.sip.leg.leg_base import Leg
+from b2bua.sip.message.compose import hostport, with_user
+from b2bua.sip.message.message import Response
+from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted
+from b2bua.sip.message.octets import readable
+from b2bua.sip.message.uri import Uri
+from b2bua.sip.transaction.layer import NOBODY, Client
+from b2bua.sip.transaction.scheduler import Slot
+from b2bua.sip.transaction.transaction import Event
+from tonewall.written import PASSING
+
+PATIENCE = (
+    8  # times T1 that an INVITE waits for any answer before another hop is tried; it has then been sent four times
+)
+MOST_TARGETS = 5
+_NOBODY_WINS = "\0"  # no tag of a message that was read
+
+
+def retry_after(response: Response) -> int:
+    """The seconds of Retry-After (RFC 3261 section 20.33); 0 where there is none that can be read."""
+    for value in response.headers.getlist("Retry-After")[:1]:
+        number = value.partition(";")[0].partition("(")[0].strip()
+        if number.isascii() and number.isdigit() and len(number) < 7:
+            return int(number)
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One that a 3xx names. `uri`: at which it can be called where its host is the trunk's own, without parameters."""
+
+    user: str
+    uri: str
+
+
+def contacts(response: Response) -> list[Contact]:
+    """The Contacts of a 3xx, the best q-value first, none twice, MOST_TARGETS at most."""
+    rated: list[tuple[float, Contact]] = []
+    for value in response.headers.getlist("Contact"):
+        for one in split_quoted(value, ","):
+            _, uri, rest = name_addr(one)
+            try:
+                parsed = Uri.parse(uri)
+            except ValueError:
+                continue
+            if not parsed.user:
+                continue
+            at, user = hostport(parsed.host, parsed.port), readable(parsed.user)
+            rated.append((_q(rest), Contact(user, with_user(f"sip:{at}", user))))
+    rated.sort(key=lambda each: -each[0])
+    return list(dict.fromkeys(contact for _, contact in rated))[:MOST_TARGETS]
+
+
+def _q(rest: str) -> float:
+    text = parameters(rest).get("q", "1")
+    try:
+        return min(max(float(text), 0.0), 1.0) if len(text) <= 5 else 0.0
+    except ValueError:
+        return 0.0
+
+
+@dataclass(slots=True)
+class Course:
+    """Where a leg's INVITE still may go. `uri`: the target being tried; `hops`: the ways to it that are left."""
+
+    uri: str
+    hops: list[Hop]
+    targets: list[tuple[str, list[Hop]]] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+
+    def redirect(self, targets: list[tuple[str, list[Hop]]]) -> None:
+        """More targets, each with its hops: what was tried or waits is dropped, and what is too many."""
+        self.seen.add(self.uri)
+        for uri, hops in targets:
+            if uri not in self.seen and len(self.seen) <= MOST_TARGETS:
+                self.seen.add(uri)
+                self.targets.append((uri, list(hops)))
+
+    def turn(self) -> bool:
+        """Go on to the next target; False: there is none."""
+        if not self.targets:
+            return False
+        self.uri, self.hops = self.targets.pop(0)
+        return True
+
+
+@dataclass(slots=True, init=False, repr=False, eq=False)
+class Forsaken:
+    """Sees to an INVITE that was given up for another hop, after the leg went on without it."""
+
+    _leg: Leg
+    _tag: str
+    _client: Client
+    _forks: Forks
+    _until: float | None
+    scheduled: Slot | None = field(default=None, metadata=PASSING)
+
+    def __init__(self, leg: Leg, tag: str, client: Client) -> None:
+        self._leg = leg
+        self._tag = tag
+        self._client = client
+        self._forks = Forks(winner=_NOBODY_WINS)
+        self._until = self.scheduled = None
+        client.user = self
+        client.machine.due.pop(Event.TIMER_A, None)  # nobody wants that INVITE to arrive any longer
+
+    def deadline(self) -> float | None:
+        return self._until
+
+    def elapse(self, now: float) -> None:
+        del now
+        self._until = None
+        if self._client.machine.state == "proceeding":
+            self._leg.ground.layer.abandon(self._client)  # RFC 3261 section 9.1, as for any CANCEL
+
+    def on_response(self, client: Client, response: Response) -> None:
+        ground = self._leg.ground
+        if response.code < 200:
+            if self._until is None:
+                ground.layer.open_client(client.request.cancel(), client.destination, NOBODY)
+                self._until = ground.scheduler.now() + ground.timers.patience
+                ground.scheduler.watch(self)
+        elif response.code < 300:
+            verdict, dialog = self._forks.receive(client.request, self._tag, response)
+            way = self._leg.peer.next_hop(
+                dialog.next_hop, response.source, stays=self._leg.peer.behind_nat and not dialog.route_set
+            )
+            ack = dialog.request("ACK", (f"User-Agent: {ground.user_agent}",), cseq=client.request.cseq)
+            ground.layer.send_ack(ack, way)
+            if verdict is Verdict.LATE:
+                ground.layer.open_client(dialog.request("BYE"), way, NOBODY)
+
+    def on_no_response(self, client: Client, code: int) -> None:
+        """It was given up before."""

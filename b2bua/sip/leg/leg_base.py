@@ -1,0 +1,352 @@
+"""A leg with a dialog: BYE both ways, re-INVITE both ways, and the end of it. What both directions share.
+
+Rule 1: what the leg sends goes through `Ground`; what it reports goes through `Ground.emit`.
+Rule 2: a leg is plain state, its parts' too: what is a declared field is written out with it, and there is nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from b2bua.call.leg import NOTHING, Carried, LegConfirmed, LegEvent, LegFailed, LegHungUp, LegId
+from b2bua.sip.auth.digest import Digest
+from b2bua.sip.context import Ground
+from b2bua.sip.hop import Hop
+from b2bua.sip.leg.dialog import Dialog
+from b2bua.sip.leg.dialog import Event as DialogEvent
+from b2bua.sip.leg.leg_state import TRANSITIONS, Event, State
+from b2bua.sip.leg.mid_dialog import METHODS, MidDialog
+from b2bua.sip.leg.referral import Referrals
+from b2bua.sip.leg.reinvite import METHODS as REINVITES
+from b2bua.sip.leg.reinvite import Reinvite
+from b2bua.sip.leg.reliable_answer import Event as AnswerEvent
+from b2bua.sip.leg.reliable_answer import ReliableAnswer
+from b2bua.sip.leg.session import Session
+from b2bua.sip.message import bodies
+from b2bua.sip.message import header_policy as headers
+from b2bua.sip.message.compose import (
+    ACCEPT_LINE,
+    ALLOW_LINE,
+    SDP,
+    SUPPORTED_LINE,
+    UNRELIABLE_LINE,
+    Outgoing,
+    hostport,
+    phrase,
+    response,
+)
+from b2bua.sip.message.header_policy import Moment
+from b2bua.sip.message.message import Request, Response
+from b2bua.sip.message.passport import Signed
+from b2bua.sip.transaction.layer import Client, Server
+from b2bua.sip.transaction.scheduler import Slot
+from b2bua.sip.transaction.transaction import Send
+from b2bua.sip.trunk.peers import Peer
+from tonewall.tokens import token
+from tonewall.written import PASSING
+
+_KEPT_ACKS = 8  # only the newest can still be asked for again
+
+
+@dataclass(init=False, repr=False, eq=False, kw_only=True)
+class Leg:
+    """One leg; subclasses open it. Its methods are called by the engine and by the transaction layer."""
+
+    ground: Ground
+    id: LegId
+    peer: Peer
+    state: State
+    source: Hop  # where the peer last sent from
+    dialog: Dialog | None
+    answer: ReliableAnswer | None  # our newest 2xx to an INVITE or re-INVITE
+    answer_to: Hop  # where that 2xx goes
+    reinvite: Reinvite
+    session: Session
+    mid_dialog: MidDialog
+    referrals: Referrals
+    farewell: Carried  # what our CANCEL or BYE carries on of the other leg's
+    digest: Digest
+    acks: dict[tuple[str, int], tuple[Outgoing, Hop]]  # by remote tag and CSeq, to be sent again
+    _last: LegEvent | None
+    _told: bool
+    scheduled: Slot | None = field(default=None, metadata=PASSING)
+
+    def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, state: State, source: Hop, owner: bool) -> None:
+        """`owner`: whether the Call-ID is ours."""
+        self.ground = ground
+        self.id = leg_id
+        self.peer = peer
+        self.state = state
+        self.source = self.answer_to = source
+        self.dialog = self.answer = None
+        self.reinvite = Reinvite(self, owner)
+        self.session = Session(self)
+        self.mid_dialog = MidDialog(self)
+        self.referrals = Referrals(self)
+        self.farewell = NOTHING
+        self.digest = Digest(peer.trunk.username, peer.trunk.password, peer.pin)
+        self.acks = {}
+        self._last = None
+        self._told = False
+        self.scheduled = None
+
+    # --- states ----------------------------------------------------------------------------------------------------
+
+    def move(self, event: Event) -> bool:
+        """Take the table's step; False where there is none. A leg that thereby ended is forgotten."""
+        after = TRANSITIONS[self.state].get(event)
+        if after is None:
+            return False
+        self.state = after
+        if after is State.ENDED:
+            self._forget()
+        return True
+
+    def end_with(self, event: LegEvent) -> None:
+        """What to report when the leg ends; the first reason stays."""
+        if self._last is None:
+            self._last = event
+
+    def tell_end(self) -> None:
+        """Report the end, once."""
+        if not self._told:
+            self._told = True
+            self.ground.emit(self.id, self._last or LegHungUp("ended"))
+
+    def emit(self, event: LegEvent) -> None:
+        if not self._told:
+            self.ground.emit(self.id, event)
+
+    def _forget(self) -> None:
+        self.session.timer.stop()
+        self.reinvite.drop()
+        self.mid_dialog.drop()
+        self.referrals.drop()
+        if self.answer is not None:
+            self.answer.receive(AnswerEvent.ABANDON, self.ground.scheduler.now())
+        if self.dialog is not None:
+            self.ground.dialogs.pop(self.dialog.key, None)
+            self.dialog.receive(DialogEvent.ENDED)
+        self.ground.legs.pop(self.id, None)
+        self.ground.scheduler.forget(self)
+        self.ground.tap.close(self.id)
+        self.tell_end()
+
+    # --- what crosses ---------------------------------------------------------------------------------------------------
+
+    def carried(self, moment: Moment, message: Request | Response) -> Carried:
+        """What may cross of a message of the peer's."""
+        return Carried(headers.received(moment, message.headers, self.peer.trunk), message.parts)
+
+    def crossing(
+        self, moment: Moment, carried: Carried, sdp: bytes = b"", signed: Signed | None = None, code: int = 0
+    ) -> tuple[tuple[str, ...], bytes, str]:
+        """What crosses, as this leg's peer is to see it: lines, body and the body's type."""
+        if not (carried.headers or carried.parts):
+            return (), sdp, SDP
+        trunk = self.peer.trunk
+        host = trunk.domain or hostport(self.ground.transports.host(self.source), None)
+        lines = headers.lines(moment, carried.headers, trunk, host, signed=signed, code=code)
+        content_type, more, body = bodies.wrap(sdp, carried.parts, trunk, host)
+        return (*lines, *more), body, content_type
+
+    # --- requests of ours within the dialog --------------------------------------------------------------------------
+
+    def heard_from(self, source: Hop) -> None:
+        """Where the peer now sends from. That a large request came by TCP changes nothing for the others."""
+        if source.transport is self.source.transport:
+            self.source = source
+
+    def lines(self) -> tuple[str, ...]:
+        """The headers of our own in requests and in answers that establish or refresh the dialog."""
+        contact = f"Contact: <{self.ground.transports.contact(self.source)}>"
+        supported = UNRELIABLE_LINE if self.peer.trunk.prack == "never" else SUPPORTED_LINE
+        return contact, ALLOW_LINE, supported, f"User-Agent: {self.ground.user_agent}"
+
+    def request(self, method: str, lines: tuple[str, ...] = (), body: bytes = b"", content_type: str = SDP) -> Client:
+        """Send a request within the dialog, the leg being its user."""
+        assert self.dialog is not None
+        outgoing = msgspec.structs.replace(self.dialog.request(method, lines, body), content_type=content_type)
+        return self.ground.layer.open_client(outgoing, self.destination(self.dialog), self)
+
+    def destination(self, dialog: Dialog) -> Hop:
+        return self.peer.next_hop(dialog.next_hop, self.source, stays=self._stays(dialog))
+
+    def _stays(self, dialog: Dialog) -> bool:
+        """Whether the peer is reached where it last sent from: behind NAT, unless a proxy asked to stay on the way (RFC 3261
+        section 16.6 item 4), or the connection is gone that it came over."""
+        if not self.peer.behind_nat or dialog.route_set:
+            return False
+        return self.peer.listens(self.source) or self.ground.transports.reaches(self.source)
+
+    def acknowledge(self, dialog: Dialog, invite: Outgoing, answer: bytes = b"") -> None:
+        """Send the ACK for a 2xx to that INVITE, or send it again (RFC 3261 section 13.2.2.4).
+
+        It has the INVITE's credentials where it goes to the trunk itself: to nobody else whom the trunk puts us through to.
+        """
+        cseq = invite.cseq
+        key = (dialog.remote_tag, cseq)
+        if key not in self.acks:
+            while len(self.acks) >= _KEPT_ACKS:
+                del self.acks[next(iter(self.acks))]
+            credentials = invite.credentials if self.peer.hop_of(dialog.next_hop) is not None else ()
+            ack = dialog.request("ACK", (f"User-Agent: {self.ground.user_agent}", *credentials), answer, cseq)
+            self.acks[key] = ack, self.destination(dialog)
+        self.ground.layer.send_ack(*self.acks[key])
+
+    def challenged(self, client: Client, reply: Response, *, opening: bool = False) -> Client | None:
+        """Send a request again with the answer to its 401 or 407; None where it is not to be answered.
+
+        `opening`: an INVITE that opens a call. Whoever is at the other end of a dialog may challenge what we send in it, so
+        there the request must be for the trunk itself, too.
+        """
+        if reply.code not in {401, 407} or not self.peer.may_challenge(reply.source, client.request.uri):
+            return None
+        was = client.request
+        line = self.digest.answer(reply, was.method, was.uri, client.tries, token(8), opening=opening)
+        if line is None:
+            self.ground.count["challenges_refused"] += 1
+            return None
+        cseq = was.cseq + 1
+        if self.dialog is not None:
+            self.dialog.local_cseq = cseq = max(cseq, self.dialog.local_cseq + 1)
+        return self.ground.layer.open_client(was.again(cseq, line), client.wanted, client.user, client.tries + 1)
+
+    def bye(self) -> None:
+        self.session.timer.stop()
+        self.reinvite.drop()
+        self.mid_dialog.drop()
+        self.referrals.drop()
+        lines, body, content_type = self.crossing(Moment.BYE, self.farewell)
+        self.request("BYE", (f"User-Agent: {self.ground.user_agent}", *lines), body, content_type)
+
+    def lose(self, reason: str) -> None:
+        """The dialog is lost: BYE, in case the peer still has it, and report."""
+        self.end_with(LegHungUp(reason))
+        was = self.state
+        if self.move(Event.LOST) and was is not State.HANGING_UP and self.state is State.HANGING_UP:
+            self.tell_end()
+            self.bye()
+
+    def on_response(self, client: Client, reply: Response) -> None:
+        """A response to a request of ours within the dialog."""
+        if client.request.method in REINVITES:
+            self.reinvite.on_response(client, reply)
+        elif reply.code >= 200 and client.request.method == "BYE" and self.challenged(client, reply) is None:
+            self.end_with(LegHungUp("hung up"))
+            self.move(Event.BYE_DONE)
+        elif client.request.method in METHODS:
+            self.mid_dialog.on_response(client, reply)
+        elif client.request.method == "NOTIFY":
+            self.referrals.on_response(client, reply)
+
+    def on_no_response(self, client: Client, code: int) -> None:
+        if client.request.method in REINVITES:
+            self.reinvite.on_no_response(code)
+        elif client.request.method == "BYE":
+            self.end_with(LegHungUp("hung up"))
+            self.move(Event.BYE_DONE)
+        elif client.request.method in METHODS:
+            self.mid_dialog.on_no_response(client, code)
+        elif client.request.method == "NOTIFY":
+            self.referrals.on_no_response(client)
+
+    # --- requests of the peer's within the dialog --------------------------------------------------------------------
+
+    def respond(
+        self,
+        server: Server,
+        code: int,
+        text: str = "",
+        lines: tuple[str, ...] = (),
+        body: bytes = b"",
+        content_type: str = SDP,
+    ) -> bytes:
+        tag = self.dialog.local_tag if self.dialog is not None else ""
+        head = server.request.head
+        message = response(
+            head, server.request.source, code, text=text, tag=tag, lines=lines, body=body, content_type=content_type
+        )
+        self.ground.layer.respond(server, code, message)
+        return message
+
+    def send_answer(self, server: Server, body: bytes, lines: tuple[str, ...] = (), content_type: str = SDP) -> None:
+        """Send 200 to an INVITE or re-INVITE, and watch for its ACK."""
+        lines = (*lines, *self.lines(), *self.session.answer(server.request), ACCEPT_LINE)
+        message = self.respond(server, 200, lines=lines, body=body, content_type=content_type)
+        now = self.ground.scheduler.now()
+        if self.dialog is not None:
+            self.dialog.receive(DialogEvent.SUCCESS)
+        self.answer_to = server.destination
+        self.answer = ReliableAnswer.open(message, server.request.cseq, now, self.ground.timers)
+        self.ground.scheduler.watch(self)
+
+    @property
+    def agreed_early(self) -> bool:
+        """Whether offer and answer were exchanged before the call is answered (RFC 3311 section 5.1)."""
+        return False
+
+    def on_prack(self, server: Server) -> None:
+        """A PRACK for nothing of ours."""
+        self.respond(server, 481)
+
+    def cancelled(self, server: Server, cancel: Request) -> None:
+        """The peer's CANCEL, for a re-INVITE."""
+        self.reinvite.cancelled(server)
+
+    def on_bye(self, server: Server) -> None:
+        self.respond(server, 200)
+        self.reinvite.drop()
+        self.end_with(LegHungUp("far end hung up", self.carried(Moment.BYE, server.request)))
+        self.move(Event.BYE)
+
+    def on_ack(self, request: Request) -> None:
+        """The ACK for our newest 2xx. Repeated and strange ones change nothing."""
+        answer = self.answer
+        if answer is None or request.cseq != answer.cseq or answer.deadline() is None:
+            return
+        answer.receive(AnswerEvent.ACK, self.ground.scheduler.now())
+        self.reinvite.on_ack(request.body)
+        self.confirmed(request)
+
+    def confirmed(self, request: Request) -> None:
+        """The ACK has come: `LegConfirmed`, or the BYE that waited for it."""
+        if self.state is State.HANG_UP_WANTED:
+            self.move(Event.ACKED)
+            self.bye()
+            return
+        self.move(Event.ACKED)
+        self.emit(self.confirmation(request))
+
+    def confirmation(self, request: Request) -> LegConfirmed:
+        """What is reported of an ACK."""
+        return LegConfirmed(request.body)
+
+    def on_lost(self, server: Server) -> None:
+        """Our answer to a request could not be sent, or was never acknowledged."""
+        if server.request.method == "INVITE" and self.state is State.INVITED:
+            self.end_with(LegFailed(503, phrase(503)))
+            self.move(Event.LOST)
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def deadline(self) -> float | None:
+        answer = self.answer.deadline() if self.answer is not None else None
+        times = answer, self.session.deadline(), self.reinvite.deadline()
+        return min([at for at in times if at is not None], default=None)
+
+    def elapse(self, now: float) -> None:
+        self._elapse_answer(now)
+        self.reinvite.elapse(now)
+        self.session.elapse(now)
+
+    def _elapse_answer(self, now: float) -> None:
+        if self.answer is None or self.dialog is None:
+            return
+        for command in self.answer.elapse(now):
+            if isinstance(command, Send):
+                self.ground.send(command.message, self.answer_to)
+            else:
+                self.lose("no ACK")

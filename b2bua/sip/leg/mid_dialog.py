@@ -1,0 +1,105 @@
+"""Requests within a dialog that end with their answer: INFO (RFC 6086) and MESSAGE (RFC 3428), both ways, on one leg.
+
+Rule 1: what the peer asks is reported and waits for RespondLeg; of what waits there are MOST at a time.
+Rule 2: a request of ours that is refused changes nothing but its asker's mind; 481 ends the dialog (RFC 3261 section
+        12.2.1.2), any other code does not (RFC 5057 section 5.1).
+Rule 3: a leg that ends leaves no request of its peer's unanswered.
+Rule 4: they may hold keys: none is written out with its leg, and no transaction keeps a body (reception.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from b2bua.call.leg import LegRequested, LegResponded, RequestLeg
+from b2bua.sip.leg.leg_state import State as LegState
+from b2bua.sip.message.compose import phrase
+from tonewall.tokens import token
+from tonewall.written import PASSING
+
+if TYPE_CHECKING:
+    from b2bua.sip.leg.leg_base import Leg
+    from b2bua.sip.message.message import Response
+    from b2bua.sip.transaction.layer import Client, Server
+
+METHODS = frozenset({"INFO", "MESSAGE"})
+MOST = 16
+BAD_PACKAGE = 469
+_MOST_PACKAGES = 8
+_PACKAGE = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")  # a token of RFC 3261
+
+
+@dataclass(slots=True, repr=False, eq=False)
+class MidDialog:
+    """Those of one leg."""
+
+    _leg: Leg
+    _theirs: dict[str, Server] = field(default_factory=dict, metadata=PASSING)
+    _ours: dict[Client, str] = field(default_factory=dict, metadata=PASSING)
+
+    def receive(self, server: Server) -> None:
+        """A new one of the peer's, its CSeq in order."""
+        if self._leg.state is not LegState.UP or len(self._theirs) >= MOST:
+            self._leg.respond(server, 500 if self._theirs else 481)
+            return
+        request, headers = server.request, server.request.headers
+        name = token(8)
+        self._theirs[name] = server
+        package = headers.getlist("Info-Package")[:1] if request.method == "INFO" else []
+        content_type = ", ".join(headers.getlist("Content-Type"))
+        self._leg.emit(LegRequested(name, request.method, content_type, request.body, "".join(package)))
+
+    def respond(self, name: str, code: int, text: str, packages: Sequence[str] = ()) -> bool:
+        """Answer it. False: there is none of that name."""
+        server = self._theirs.pop(name, None)
+        if server is None:
+            return False
+        # RFC 6086 section 4.2.2: who refuses a package says which ones are taken, be it none.
+        lines = (f"Recv-Info: {', '.join(packages)}".rstrip(),) if code == BAD_PACKAGE else ()
+        self._leg.respond(server, code if 200 <= code <= 699 else 500, text, lines)
+        return True
+
+    def send(self, command: RequestLeg) -> None:
+        """Send one of ours, or report at once that the leg is not up."""
+        leg = self._leg
+        if leg.state is not LegState.UP or len(self._ours) >= MOST:
+            leg.emit(LegResponded(command.request, 500, phrase(500)))
+            return
+        package = (f"Info-Package: {command.info_package}",) if command.info_package else ()
+        lines = (f"User-Agent: {leg.ground.user_agent}", *package)
+        client = leg.request(command.method, lines, command.body, command.content_type)
+        self._ours[client] = command.request
+
+    def on_response(self, client: Client, reply: Response) -> None:
+        if reply.code < 200 or client not in self._ours:
+            return
+        name = self._ours.pop(client)
+        again = self._leg.challenged(client, reply)
+        if again is not None:
+            self._ours[again] = name
+            return
+        packages = packages_of(reply) if reply.code == BAD_PACKAGE else ()
+        self._leg.emit(LegResponded(name, reply.code, phrase(reply.code, reply.phrase), packages))
+        if reply.code == 481:
+            self._leg.lose("dialog lost")
+
+    def on_no_response(self, client: Client, code: int) -> None:
+        name = self._ours.pop(client, None)
+        if name is not None:
+            self._leg.emit(LegResponded(name, code, phrase(code)))
+
+    def drop(self) -> None:
+        """The dialog ends: 487 to what is unanswered (RFC 3261 section 15.1.2)."""
+        for server in self._theirs.values():
+            self._leg.respond(server, 487)
+        self._theirs.clear()
+        self._ours.clear()
+
+
+def packages_of(reply: Response) -> tuple[str, ...]:
+    """The INFO packages that it names, without their parameters."""
+    names = [part.partition(";")[0].strip() for line in reply.headers.getlist("Recv-Info") for part in line.split(",")]
+    return tuple(name for name in names[:_MOST_PACKAGES] if _PACKAGE.fullmatch(name))

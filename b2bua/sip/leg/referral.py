@@ -1,0 +1,285 @@
+"""REFER within a dialog, and the subscription that it makes: NOTIFY until the transfer is done (RFC 3515, 6665, 4488).
+
+Rule 1: REFER is for the trunks that may transfer; of any other it is declined (603).
+Rule 2: every transition is in TRANSITIONS; of a subscription that is over nothing more is sent.
+Rule 3: a NOTIFY that is refused ends the subscription, never the call (RFC 6665 section 4.2.2).
+Rule 4: of a leg MOST referrals are kept; whatever the peer asks beyond is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from b2bua.call.leg import Carried, LegReferred, Party
+from b2bua.sip.leg.leg_state import State as LegState
+from b2bua.sip.leg.replaces import Replaces, named
+from b2bua.sip.message.compose import ALLOW_EVENTS_LINE, phrase
+from b2bua.sip.message.header_fields import Headers
+from b2bua.sip.message.header_policy import Moment, received
+from b2bua.sip.message.message import Request
+from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted
+from b2bua.sip.message.octets import fits_a_line, readable
+from b2bua.sip.message.uri import Uri
+from tonewall.tokens import token
+
+if TYPE_CHECKING:
+    from b2bua.sip.leg.leg_base import Leg
+    from b2bua.sip.message.message import Response
+    from b2bua.sip.transaction.layer import Client, Server
+
+_NAME = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")
+_MOST_HEADERS = 16
+METHODS = frozenset({"REFER", "SUBSCRIBE"})
+MOST = 4
+# Of a Refer-To's URI that names a user: how to get there is the trunk's to say.
+NOT_KEPT = ("method", "transport", "maddr", "ttl", "lr")
+SIPFRAG = "message/sipfrag;version=2.0"
+LASTS = 300  # seconds that we say a subscription lasts; the call's ring time ends it long before
+
+
+class State(StrEnum):
+    """How far a referral is."""
+
+    ASKED = "asked"  # the REFER waits for AnswerReferral
+    SILENT = "silent"  # accepted with Refer-Sub: false: nobody wants to know more (RFC 4488)
+    ACTIVE = "active"
+    OVER = "over"
+
+
+class Event(StrEnum):
+    """What moves it."""
+
+    ACCEPT = "AnswerReferral 2xx"
+    ACCEPT_SILENTLY = "AnswerReferral 2xx, Refer-Sub: false"
+    REFUSE = "AnswerReferral 300-699"
+    PROGRESS = "NotifyLeg 1xx"
+    LAST = "NotifyLeg 200-699"
+    REFRESH = "SUBSCRIBE"
+    UNSUBSCRIBE = "SUBSCRIBE, Expires: 0"
+    NOTIFY_REFUSED = "NOTIFY refused or not answered"
+    DROP = "dialog ends"
+
+
+_END = {Event.DROP: State.OVER}
+
+TRANSITIONS: dict[State, dict[Event, State]] = {
+    State.ASKED: {
+        Event.ACCEPT: State.ACTIVE,
+        Event.ACCEPT_SILENTLY: State.SILENT,
+        Event.REFUSE: State.OVER,
+        **_END,
+    },
+    State.SILENT: {Event.PROGRESS: State.SILENT, Event.LAST: State.OVER, **_END},
+    State.ACTIVE: {
+        Event.PROGRESS: State.ACTIVE,
+        Event.LAST: State.OVER,
+        Event.REFRESH: State.ACTIVE,
+        Event.UNSUBSCRIBE: State.OVER,
+        Event.NOTIFY_REFUSED: State.OVER,
+        **_END,
+    },
+    State.OVER: {},
+}
+
+
+@dataclass(slots=True, eq=False)
+class Referral:
+    """One REFER. `id`: of its events, where the peer has to tell several apart."""
+
+    name: str
+    server: Server | None
+    id: int
+    state: State = State.ASKED
+    last: str = "SIP/2.0 100 Trying"
+
+    def move(self, event: Event) -> bool:
+        after = TRANSITIONS[self.state].get(event)
+        self.state = after or self.state
+        return after is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferTo:
+    """What a Refer-To asks for. `uri`: without its headers; `replaces`: the value of the one of that name; `lines`: the
+    others."""
+
+    target: Party
+    uri: Uri
+    replaces: str = ""
+    lines: tuple[str, ...] = ()
+
+    @property
+    def says_more(self) -> bool:
+        """Whether the URI has a meaning beyond its user."""
+        return bool(self.uri.user_parameters or self.uri.kept(*NOT_KEPT))
+
+
+def refer_to(request: Request) -> ReferTo:
+    """Raises ValueError where it is no single call (RFC 3515 section 2.4.2)."""
+    [value] = [value for line in request.headers.getlist("Refer-To") for value in split_quoted(line, ",")]
+    display, whole, _ = name_addr(value)
+    read = Uri.parse(whole)
+    if read.named.get("method", "INVITE").upper() != "INVITE":
+        raise ValueError("Refer-To")
+    uri = Uri.parse(whole.partition("?")[0]) if read.headers else read
+    lines: list[str] = []
+    replaces: list[str] = []
+    for part in read.headers.split("&") if read.headers else ():
+        name, _, value = part.partition("=")
+        name = unquote(name)
+        if _NAME.fullmatch(name) is None or not fits_a_line(text := unquote(value, errors="surrogateescape")):
+            raise ValueError("Refer-To")
+        if name.lower() == "replaces":
+            replaces.append(text)
+        else:
+            lines.append(f"{name}: {text}")
+    if len(replaces) > 1 or len(lines) > _MOST_HEADERS:
+        raise ValueError("Refer-To")
+    target = Party(readable(uri.user), display, readable(uri.user_parameters))
+    return ReferTo(target, uri, replaces[0] if replaces else "", tuple(lines))
+
+
+@dataclass(slots=True, repr=False, eq=False)
+class Referrals:
+    """Those of one leg."""
+
+    _leg: Leg
+    _open: dict[str, Referral] = field(default_factory=dict)
+    _notified: dict[Client, Referral] = field(default_factory=dict)
+    _several: bool = False  # whether this dialog has had one before
+
+    # --- what the peer asks ------------------------------------------------------------------------------------------
+
+    def receive(self, server: Server) -> None:
+        """A REFER or SUBSCRIBE, its CSeq in order."""
+        if server.request.method == "REFER":
+            self._refer(server)
+        else:
+            self._subscribe(server)
+
+    def _refer(self, server: Server) -> None:
+        leg, request = self._leg, server.request
+        if not leg.peer.trunk.refer:
+            leg.respond(server, 603)
+            return
+        if leg.state is not LegState.UP or len(self._open) >= MOST:
+            leg.respond(server, 491 if self._open else 480)
+            return
+        by = [value for line in request.headers.getlist("Referred-By") for value in split_quoted(line, ",")]
+        try:
+            asked = refer_to(request)
+            wanted = Replaces.parse(asked.replaces) if asked.replaces else None
+            if len(by) > 1:
+                raise ValueError("Referred-By")
+        except ValueError:
+            leg.respond(server, 400)
+            return
+        ours = named(leg.ground, leg.peer, wanted) if wanted is not None else None
+        referral = Referral(token(8), server, request.cseq if self._several else 0)
+        self._several = True
+        self._open[referral.name] = referral
+        header = asked.replaces if wanted is not None and ours is None else ""
+        replaces = ours.id if ours is not None else None
+        # A place without a user is called as the trunk names it, if it is the trunk's own, or says what is there.
+        is_place = not asked.uri.user and leg.peer.hop_of(asked.uri.text) is not None
+        uri = asked.uri.text if asked.says_more or is_place else ""
+        carried = Carried(received(Moment.INVITE, Headers(asked.lines), leg.peer.trunk))
+        leg.emit(LegReferred(referral.name, asked.target, replaces, header, "".join(by), uri, carried))
+
+    def _subscribe(self, server: Server) -> None:
+        headers = server.request.headers
+        package, _, rest = "".join(headers.getlist("Event")[:1]).partition(";")
+        if package.strip().lower() != "refer":
+            self._leg.respond(server, 489, lines=(ALLOW_EVENTS_LINE,))
+            return
+        number = parameters(rest).get("id", "")
+        active = [each for each in self._open.values() if each.state is State.ACTIVE]
+        found = next((each for each in active if str(each.id or "") == number), None)
+        if found is None:
+            self._leg.respond(server, 481)
+            return
+        over = "".join(headers.getlist("Expires")[:1]).strip() == "0"
+        self._leg.respond(server, 200, lines=(f"Expires: {0 if over else LASTS}", *self._leg.lines()))
+        if found.move(Event.UNSUBSCRIBE if over else Event.REFRESH):
+            self._notify(found, "terminated;reason=timeout" if over else f"active;expires={LASTS}")
+
+    # --- what the calls say ------------------------------------------------------------------------------------------
+
+    def answer(self, name: str, code: int, text: str) -> bool:
+        """Answer the REFER. False: there is none of that name."""
+        referral = self._open.get(name)
+        if referral is None or referral.server is None:
+            return False
+        server, referral.server = referral.server, None
+        if not 200 <= code <= 299:
+            referral.move(Event.REFUSE)
+            self._forget(referral)
+            self._leg.respond(server, code if 300 <= code <= 699 else 500, text)
+            return True
+        silent = [
+            value
+            for value in server.request.headers.getlist("Refer-Sub")
+            if value.partition(";")[0].strip().lower() == "false"
+        ]
+        referral.move(Event.ACCEPT_SILENTLY if silent else Event.ACCEPT)
+        lines = ("Refer-Sub: false",) if silent else ()
+        self._leg.respond(server, 202, text, (*lines, *self._leg.lines()))
+        return True
+
+    def notify(self, name: str, code: int, text: str) -> bool:
+        """Say how far the transfer is. False: there is none of that name."""
+        referral = self._open.get(name)
+        if referral is None:
+            return False
+        last = code >= 200
+        silent = referral.state is State.SILENT
+        if not referral.move(Event.LAST if last else Event.PROGRESS):
+            return False
+        referral.last = f"SIP/2.0 {code} {phrase(code, text)}"
+        if not silent:
+            self._notify(referral, "terminated;reason=noresource" if last else f"active;expires={LASTS}")
+        if last:
+            self._forget(referral)
+        return True
+
+    def _notify(self, referral: Referral, state: str) -> None:
+        if self._leg.state is not LegState.UP:
+            return
+        event = f"refer;id={referral.id}" if referral.id else "refer"
+        lines = (f"Event: {event}", f"Subscription-State: {state}", *self._leg.lines())
+        body = f"{referral.last}\r\n".encode()
+        self._notified[self._leg.request("NOTIFY", lines, body, SIPFRAG)] = referral
+
+    def on_response(self, client: Client, reply: Response) -> None:
+        """The answer to a NOTIFY."""
+        if reply.code < 200:
+            return
+        referral = self._notified.pop(client, None)
+        if referral is None or reply.code < 300:
+            return
+        again = self._leg.challenged(client, reply)
+        if again is not None:
+            self._notified[again] = referral
+        elif referral.move(Event.NOTIFY_REFUSED):
+            self._forget(referral)
+
+    def on_no_response(self, client: Client) -> None:
+        referral = self._notified.pop(client, None)
+        if referral is not None and referral.move(Event.NOTIFY_REFUSED):
+            self._forget(referral)
+
+    def drop(self) -> None:
+        """The dialog ends, and with it what it was asked (487) and its subscriptions."""
+        for referral in list(self._open.values()):
+            if referral.server is not None:
+                self._leg.respond(referral.server, 487)
+            referral.move(Event.DROP)
+        self._open.clear()
+        self._notified.clear()
+
+    def _forget(self, referral: Referral) -> None:
+        self._open.pop(referral.name, None)

@@ -1,0 +1,274 @@
+"""What changes or refreshes the session of a leg: re-INVITE (RFC 3261 section 14) and UPDATE (RFC 3311), one at a time.
+
+Rule 1: while one is under way, ours or theirs, another is refused: 491 where they cross, 500 where theirs overlap.
+Rule 2: one that fails leaves the session as it was; 481 and 408 end the dialog (section 12.2.1.2).
+Rule 3: a 491 to ours is not the end: it is sent again after the time that section 14.1 gives, before anybody hears of it.
+Rule 4: what changes nothing, because it has no offer (UPDATE) or the one that we know, is answered here: it is a refresh of
+        the session timer, and no business of the other leg's.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from b2bua.call.leg import LegReinvited, ReinviteAnswered, ReinviteCancelled, ReinviteFailed
+from b2bua.sip.leg.leg_state import State as LegState
+from b2bua.sip.message.compose import phrase
+
+if TYPE_CHECKING:
+    from b2bua.sip.leg.leg_base import Leg
+    from b2bua.sip.message.message import Request, Response
+    from b2bua.sip.transaction.layer import Client, Server
+
+METHODS = frozenset({"INVITE", "UPDATE"})
+_MOST_TRIES = 4  # of one re-INVITE of ours that meets 491
+_EARLY = frozenset({LegState.RINGING, LegState.INVITED})
+_LATER = 5.0  # seconds until a refresh is tried again that could not be made now
+
+
+class State(StrEnum):
+    """Whose request is under way."""
+
+    IDLE = "idle"
+    SENT = "sent"
+    CROSSED = "crossed"  # 491 came; ours will be sent again
+    REFRESHING = "refreshing"  # ours, for the session timer alone
+    RECEIVED = "received"
+    ANSWERED = "answered"  # we sent a 2xx to a re-INVITE; its ACK is to come
+
+
+class Event(StrEnum):
+    """What moves it."""
+
+    SEND = "ReinviteLeg"
+    REFRESH = "half of the session's interval is over"
+    FINAL = "final response, or none"
+    GLARE = "491 received"
+    RETRY = "time to try again"
+    RECEIVE = "re-INVITE or UPDATE received"
+    ANSWER = "re-INVITE answered"
+    UPDATED = "UPDATE answered"
+    REJECT = "refused, or CANCEL received"
+    ACKED = "ACK received"
+    DROP = "dialog ends"
+
+
+TRANSITIONS: dict[State, dict[Event, State]] = {
+    State.IDLE: {
+        Event.SEND: State.SENT,
+        Event.REFRESH: State.REFRESHING,
+        Event.RECEIVE: State.RECEIVED,
+        Event.ACKED: State.IDLE,
+    },
+    State.SENT: {
+        Event.FINAL: State.IDLE,
+        Event.GLARE: State.CROSSED,
+        Event.DROP: State.IDLE,
+        Event.ACKED: State.SENT,
+    },
+    State.CROSSED: {
+        Event.RETRY: State.SENT,
+        Event.FINAL: State.IDLE,
+        Event.DROP: State.IDLE,
+        Event.ACKED: State.CROSSED,
+    },
+    State.REFRESHING: {Event.FINAL: State.IDLE, Event.DROP: State.IDLE, Event.ACKED: State.REFRESHING},
+    State.RECEIVED: {
+        Event.ANSWER: State.ANSWERED,
+        Event.UPDATED: State.IDLE,
+        Event.REJECT: State.IDLE,
+        Event.DROP: State.IDLE,
+        Event.ACKED: State.RECEIVED,
+    },
+    State.ANSWERED: {Event.ACKED: State.IDLE, Event.DROP: State.IDLE},
+}
+
+
+@dataclass(slots=True, repr=False, eq=False)
+class Reinvite:
+    """Those of one leg. `_owner`: whether our side chose the Call-ID, which decides who waits longer after a glare."""
+
+    _leg: Leg
+    _owner: bool
+    state: State = State.IDLE
+    _server: Server | None = None
+    _offer: bytes = b""
+    _tries: int = 0
+    _retry_at: float | None = None
+
+    def _move(self, event: Event) -> bool:
+        after = TRANSITIONS[self.state].get(event)
+        if after is None:
+            return False
+        self.state = after
+        return True
+
+    # --- ours --------------------------------------------------------------------------------------------------------
+
+    def send(self, offer: bytes) -> None:
+        """Send a re-INVITE, or report at once that another is under way."""
+        if self._leg.state is not LegState.UP or not self._move(Event.SEND):
+            self._leg.emit(ReinviteFailed(491, phrase(491)))
+            return
+        self._offer, self._tries = offer, 1
+        self._request("INVITE", offer)
+
+    def refresh(self) -> None:
+        """Refresh the session: by UPDATE where the peer knows it, else by a re-INVITE that offers what runs."""
+        leg = self._leg
+        if leg.state is not LegState.UP or not self._move(Event.REFRESH):
+            leg.session.postpone(_LATER)
+        elif leg.session.peer_updates:
+            self._request("UPDATE", b"")
+        else:
+            self._request("INVITE", leg.session.ours)
+
+    def _request(self, method: str, body: bytes) -> None:
+        self._leg.request(method, (*self._leg.lines(), *self._leg.session.lines()), body)
+
+    def on_response(self, client: Client, reply: Response) -> None:
+        leg, request = self._leg, client.request
+        if reply.code < 200:
+            return
+        if reply.code < 300 and leg.dialog is not None:
+            if request.method == "INVITE":
+                leg.acknowledge(leg.dialog, request)
+            refreshing = self.state is State.REFRESHING
+            if self._move(Event.FINAL):
+                leg.dialog.refresh(reply)
+                leg.session.answered(reply)
+                if not refreshing:
+                    leg.session.ours, leg.session.theirs = request.body, reply.body
+                    leg.emit(ReinviteAnswered(reply.body))
+                elif reply.body and reply.body != leg.session.theirs:
+                    leg.ground.count["refreshes_that_changed"] += 1
+        elif self.state in {State.SENT, State.REFRESHING} and leg.challenged(client, reply) is None:
+            self._refused(request.method, reply)
+
+    def _refused(self, method: str, reply: Response) -> None:
+        leg = self._leg
+        if reply.code == 491 and self._tries < _MOST_TRIES and self._move(Event.GLARE):
+            # RFC 3261 section 14.1: 2.1 to 4 s for who chose the Call-ID, up to 2 s for the other.
+            units = random.randint(210, 400) if self._owner else random.randint(0, 200)  # noqa: S311
+            self._retry_at = leg.ground.scheduler.now() + units / 100
+            leg.ground.scheduler.watch(leg)
+            return
+        if reply.code == 422:
+            leg.session.too_brief(reply)
+        if self.state is State.REFRESHING and reply.code not in {408, 481}:
+            self._move(Event.FINAL)
+            if method == "UPDATE" and reply.code in {405, 501}:
+                leg.session.peer_updates = False
+            leg.session.postpone(0 if reply.code in {405, 422, 501} else _LATER)
+            return
+        self._failed(reply.code, reply.phrase)
+
+    def on_no_response(self, code: int) -> None:
+        self._failed(code, "")
+
+    def _failed(self, code: int, text: str) -> None:
+        if not self._move(Event.FINAL):
+            return
+        if code in {408, 481}:
+            self._leg.lose("dialog lost")
+        else:
+            self._leg.emit(ReinviteFailed(code, phrase(code, text)))
+
+    # --- theirs ------------------------------------------------------------------------------------------------------
+
+    def receive(self, server: Server) -> None:
+        """A new re-INVITE or UPDATE, its CSeq in order."""
+        leg, request = self._leg, server.request
+        if leg.state in {LegState.HANGING_UP, LegState.HANG_UP_WANTED, LegState.ENDED}:
+            leg.respond(server, 481)
+        elif (refusal := leg.session.refusal(request)) is not None:
+            leg.respond(server, refusal[0], lines=refusal[1])
+        elif request.method == "UPDATE" and not request.body:
+            self._answer_update(server, b"")
+        elif self.state in {State.SENT, State.CROSSED, State.REFRESHING}:
+            leg.respond(server, 491)
+        elif not (leg.state is LegState.UP or self._may_be_early(request)) or not self._move(Event.RECEIVE):
+            open_offer = request.method == "UPDATE" and leg.state is LegState.RINGING  # ours (RFC 3311 section 5.2)
+            leg.respond(server, 491 if open_offer else 500, lines=() if open_offer else (_retry_after(),))
+        else:
+            self._server = server
+            server.user = leg
+            if request.body and request.body == leg.session.theirs:
+                self.answer(leg.session.ours)
+                return
+            if request.method == "INVITE":
+                leg.respond(server, 100)
+            leg.emit(LegReinvited(request.body, early=leg.state is not LegState.UP))
+
+    def _may_be_early(self, request: Request) -> bool:
+        """An UPDATE with an offer, before the answer but after an exchange of session descriptions (RFC 3311 section 5.1)."""
+        return request.method == "UPDATE" and self._leg.state in _EARLY and self._leg.agreed_early
+
+    def answer(self, body: bytes) -> bool:
+        """Answer with 200. False: there is none to answer."""
+        server, dialog = self._server, self._leg.dialog
+        if server is None or dialog is None or self.state is not State.RECEIVED:
+            return False
+        self._server = None
+        self._leg.session.ours, self._leg.session.theirs = body, server.request.body
+        if server.request.method == "UPDATE":
+            self._leg.session.updated |= self._leg.state in _EARLY
+            self._move(Event.UPDATED)
+            self._answer_update(server, body)
+        else:
+            self._move(Event.ANSWER)
+            dialog.refresh(server.request)
+            self._leg.send_answer(server, body)
+        return True
+
+    def _answer_update(self, server: Server, body: bytes) -> None:
+        leg = self._leg
+        if leg.dialog is not None:
+            leg.dialog.refresh(server.request)
+        leg.respond(server, 200, lines=(*leg.lines(), *leg.session.answer(server.request)), body=body)
+
+    def reject(self, code: int, text: str) -> bool:
+        """Refuse it; the session goes on as it was. False: there is none to refuse."""
+        if self._server is None or not self._move(Event.REJECT):
+            return False
+        server, self._server = self._server, None
+        code = code if 300 <= code <= 699 else 500
+        self._leg.respond(server, code, text, (_retry_after(),) if code == 500 else ())
+        return True
+
+    def cancelled(self, server: Server) -> None:
+        """The peer's CANCEL for this re-INVITE."""
+        if server is self._server and self.reject(487, ""):
+            self._leg.emit(ReinviteCancelled())
+
+    def on_ack(self, answer: bytes) -> None:
+        """`answer`: to our offer, where the INVITE had none."""
+        self._leg.session.theirs = self._leg.session.theirs or answer
+        self._move(Event.ACKED)
+
+    def drop(self) -> None:
+        """The dialog ends: 487 to what is unanswered."""
+        self.reject(487, "")
+        self._move(Event.DROP)
+        self._retry_at = None
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def deadline(self) -> float | None:
+        return self._retry_at
+
+    def elapse(self, now: float) -> None:
+        if self._retry_at is None or now < self._retry_at:
+            return
+        self._retry_at = None
+        if self._move(Event.RETRY):
+            self._tries += 1
+            self._request("INVITE", self._offer)
+
+
+def _retry_after() -> str:
+    """RFC 3261 section 14.2: between 0 and 10 seconds, at random."""
+    return f"Retry-After: {random.randint(0, 10)}"  # noqa: S311 — spreads retries, hides nothing

@@ -1,0 +1,100 @@
+"""The session of a leg: what the two ends agreed on last, whether the peer knows UPDATE, and the timer that ends it.
+
+Rule 1: every 2xx to an INVITE or UPDATE, ours or theirs, settles the timer anew (RFC 4028).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from b2bua.sip.leg.session_timer import Due, SessionTimer, State, Wish, answering, asking, read, too_brief
+
+if TYPE_CHECKING:
+    from b2bua.sip.leg.leg_base import Leg
+    from b2bua.sip.message.message import Received, Request, Response
+
+
+@dataclass(slots=True, init=False, repr=False, eq=False)
+class Session:
+    """That of one leg."""
+
+    _leg: Leg
+    timer: SessionTimer
+    minimum: int  # seconds; a 422 of the peer's raises it
+    peer_updates: bool  # whether the peer's Allow names UPDATE
+    ours: bytes  # the session descriptions that hold
+    theirs: bytes
+    updated: bool  # whether the peer has made an offer in an UPDATE before the call was answered
+
+    def __init__(self, leg: Leg) -> None:
+        self._leg = leg
+        self.timer = SessionTimer()
+        self.minimum = leg.peer.trunk.session_minimum
+        self.peer_updates = self.updated = False
+        self.ours = self.theirs = b""
+
+    def lines(self) -> tuple[str, ...]:
+        """What a request of ours asks for; whoever refreshes goes on doing so."""
+        refresher = {State.OURS: "uac", State.THEIRS: "uas"}.get(self.timer.state, "")
+        return asking(self._leg.peer.trunk.session_expires, self.minimum, refresher)
+
+    def refusal(self, request: Request) -> tuple[int, tuple[str, ...]] | None:
+        """The code and lines with which a request is refused for its session timer; None where it is not."""
+        least = self._leg.peer.trunk.session_minimum
+        try:
+            brief = too_brief(read(request), least)
+        except ValueError:
+            return 400, ()
+        return (422, (f"Min-SE: {least}",)) if brief else None
+
+    def answer(self, request: Request) -> tuple[str, ...]:
+        """The lines of our 2xx to a request that `refusal` let pass; the timer runs from now on."""
+        self._note_allow(request)
+        trunk = self._leg.peer.trunk
+        interval, ours, lines = answering(read(request), trunk.session_expires, trunk.session_minimum)
+        self._agree(interval, ours)
+        return lines
+
+    def answered(self, reply: Response) -> None:
+        """A 2xx came to a request of ours that had `lines`."""
+        self._note_allow(reply)
+        try:
+            wish = read(reply)
+        except ValueError:
+            wish = Wish()
+        wanted = self._leg.peer.trunk.session_expires
+        self._agree(wish.interval if wanted else 0, wish.refresher != "uas")
+
+    def too_brief(self, reply: Response) -> bool:
+        """A 422 came: ask for no less than it names from now on. False: it names nothing more than what we asked for."""
+        before = self.minimum
+        try:
+            self.minimum = max(before, read(reply).minimum)
+        except ValueError:
+            return False
+        return self.minimum > before
+
+    def deadline(self) -> float | None:
+        return self.timer.deadline()
+
+    def elapse(self, now: float) -> None:
+        due = self.timer.elapse(now)
+        if due is Due.END:
+            self._leg.lose("session expired")
+        elif due is Due.REFRESH:
+            self._leg.reinvite.refresh()
+
+    def postpone(self, seconds: float) -> None:
+        """The refresh could not be made, or was refused for now."""
+        self.timer.postpone(seconds, self._leg.ground.scheduler.now())
+        self._leg.ground.scheduler.watch(self._leg)
+
+    def _agree(self, interval: int, ours: bool) -> None:
+        self.timer.agree(interval, ours, self._leg.ground.scheduler.now())
+        self._leg.ground.scheduler.watch(self._leg)
+
+    def _note_allow(self, message: Received) -> None:
+        allowed = message.headers.getlist("Allow")
+        if allowed:
+            self.peer_updates = "UPDATE" in {each.strip() for value in allowed for each in value.split(",")}

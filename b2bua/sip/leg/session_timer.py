@@ -1,0 +1,165 @@
+"""Session timers: a session whose refreshes stop is over (RFC 4028). What is agreed on, who refreshes, and when.
+
+Rule 1: each leg has its own; what one side of a call agrees on says nothing about the other.
+Rule 2: an interval below our minimum is refused with 422 where the peer knows what that is, and raised where it does not.
+Rule 3: who refreshes does so at half of the interval; the other gives up a third of the interval, 32 s at most, before its
+        end (section 10).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from b2bua.sip.message.message import Received
+from b2bua.sip.message.name_addr import parameters, split_quoted
+
+OPTION = "timer"
+_MOST = 2**31 - 1
+
+
+class State(StrEnum):
+    """Who keeps the session alive."""
+
+    OFF = "off"
+    OURS = "ours"  # we refresh
+    THEIRS = "theirs"  # the peer refreshes
+    EXPIRED = "expired"
+
+
+class Event(StrEnum):
+    """What moves it."""
+
+    AGREED_OURS = "2xx: we refresh"
+    AGREED_THEIRS = "2xx: the peer refreshes"
+    AGREED_NONE = "2xx without Session-Expires"
+    HALF = "half of the interval is over"
+    LAPSED = "the interval is nearly over"
+
+
+_AGREED = {Event.AGREED_OURS: State.OURS, Event.AGREED_THEIRS: State.THEIRS, Event.AGREED_NONE: State.OFF}
+TRANSITIONS: dict[State, dict[Event, State]] = {
+    State.OFF: dict(_AGREED),
+    State.OURS: {**_AGREED, Event.HALF: State.OURS, Event.LAPSED: State.EXPIRED},
+    State.THEIRS: {**_AGREED, Event.LAPSED: State.EXPIRED},
+    State.EXPIRED: dict.fromkeys(_AGREED, State.EXPIRED),  # a 2xx that crosses our BYE
+}
+
+
+class Due(StrEnum):
+    """What `SessionTimer.elapse` asks for."""
+
+    REFRESH = "refresh"
+    END = "end"
+
+
+class SessionTimer(msgspec.Struct):
+    """The timer of one leg. Times in seconds, on the caller's clock."""
+
+    state: State = State.OFF
+    interval: int = 0
+    refresh_at: float | None = None
+    end_at: float | None = None
+
+    def agree(self, interval: int, ours: bool, now: float) -> None:
+        """A 2xx to an INVITE, re-INVITE or UPDATE was sent or received. `interval` 0: without a timer."""
+        event = Event.AGREED_NONE if not interval else Event.AGREED_OURS if ours else Event.AGREED_THEIRS
+        self.state = TRANSITIONS[self.state][event]
+        self.interval, self.refresh_at, self.end_at = interval, None, None
+        if self.state in {State.OURS, State.THEIRS}:
+            self.end_at = now + interval - min(32, interval / 3)
+            self.refresh_at = now + interval / 2 if self.state is State.OURS else None
+
+    def postpone(self, seconds: float, now: float) -> None:
+        """The refresh could not be made, or failed for now; try again so much later."""
+        if self.state is State.OURS:
+            self.refresh_at = now + seconds
+
+    def stop(self) -> None:
+        """The dialog is over."""
+        self.refresh_at = self.end_at = None
+
+    def deadline(self) -> float | None:
+        """When `elapse` has something to do."""
+        return min((at for at in (self.refresh_at, self.end_at) if at is not None), default=None)
+
+    def elapse(self, now: float) -> Due | None:
+        """The passing of time."""
+        if self.end_at is not None and self.end_at <= now:
+            self.state = TRANSITIONS[self.state][Event.LAPSED]
+            self.stop()
+            return Due.END
+        if self.refresh_at is not None and self.refresh_at <= now:
+            self.state = TRANSITIONS[self.state][Event.HALF]
+            self.refresh_at = None
+            return Due.REFRESH
+        return None
+
+
+# --- headers ------------------------------------------------------------------------------------------------------
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What a message says of session timers. `interval` 0: nothing; `refresher`: "uac", "uas" or "" for no matter whom;
+    `minimum` 0: none named."""
+
+    interval: int = 0
+    refresher: str = ""
+    minimum: int = 0
+    supported: bool = False
+
+
+def read(message: Received) -> Wish:
+    """Read Session-Expires, Min-SE and Supported. Raises ValueError where one of them is malformed."""
+    headers = message.headers
+    expires, least = headers.getlist("Session-Expires"), headers.getlist("Min-SE")
+    if len(expires) > 1 or len(least) > 1:
+        raise ValueError("Session-Expires or Min-SE twice")
+    interval, of = _seconds(expires[0]) if expires else (0, {})
+    minimum = _seconds(least[0])[0] if least else 0
+    refresher = of.get("refresher", "").lower()
+    if refresher not in {"", "uac", "uas"} or (expires and not interval):
+        raise ValueError("Session-Expires")
+    return Wish(interval, refresher, minimum, supports(message, OPTION))
+
+
+def supports(message: Received, option: str) -> bool:
+    """Whether the message's Supported or Require names this option."""
+    headers = message.headers
+    values = (*headers.getlist("Supported"), *headers.getlist("Require"))
+    return any(option == item.strip().lower() for value in values for item in value.split(","))
+
+
+def _seconds(value: str) -> tuple[int, dict[str, str]]:
+    number, *rest = split_quoted(value, ";")
+    if not (number.isascii() and number.isdigit() and len(number) <= 10 and int(number) <= _MOST):
+        raise ValueError("no number of seconds")
+    return int(number), parameters(";".join(rest))
+
+
+def asking(interval: int, minimum: int, refresher: str = "") -> tuple[str, ...]:
+    """The lines of a request of ours; none where the trunk has no timers (`interval` 0)."""
+    if not interval:
+        return ()
+    who = f";refresher={refresher}" if refresher else ""
+    return f"Session-Expires: {max(interval, minimum)}{who}", f"Min-SE: {minimum}"
+
+
+def too_brief(wish: Wish, minimum: int) -> bool:
+    """Whether a request is to be refused with 422: below our minimum, from a peer that knows timers (section 9)."""
+    return wish.supported and 0 < wish.interval < minimum
+
+
+def answering(wish: Wish, interval: int, minimum: int) -> tuple[int, bool, tuple[str, ...]]:
+    """How to answer a request: the interval (0: no timer), whether we refresh, and the lines of the 2xx (section 9)."""
+    if not interval and not wish.interval:
+        return 0, False, ()
+    agreed = min(interval or wish.interval, wish.interval or interval)
+    agreed = max(agreed, minimum, wish.minimum)
+    # The peer refreshes where it can and nobody asked for the contrary: its silence is then noticed at once.
+    refresher = wish.refresher or ("uac" if wish.supported else "uas")
+    if not wish.supported:
+        refresher = "uas"
+    line = f"Session-Expires: {agreed};refresher={refresher}"
+    return agreed, refresher == "uas", (line, f"Require: {OPTION}") if refresher == "uac" else (line,)

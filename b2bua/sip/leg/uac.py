@@ -1,0 +1,348 @@
+"""A leg that we open: INVITE, its forks, its challenges, its other ways, CANCEL.
+
+Rule 1: an INVITE that is sent anew is a new transaction of the same leg: same Call-ID and From, the next CSeq.
+Rule 2: only a 503, a 408 before any ringing, a time-out without any answer and a transport error send it to another hop
+        (RFC 3263 section 4.3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from b2bua.call.leg import (
+    NOTHING,
+    Carried,
+    InviteLeg,
+    LegAnswered,
+    LegFailed,
+    LegHungUp,
+    LegId,
+    LegProgressed,
+)
+from b2bua.sip.context import Ground
+from b2bua.sip.hop import Hop
+from b2bua.sip.leg.dialog import Dialog, Forks, Verdict
+from b2bua.sip.leg.failover import MOST_TARGETS, PATIENCE, Course, Forsaken, contacts, retry_after
+from b2bua.sip.leg.invitation import invitation, of_transfer, signed
+from b2bua.sip.leg.leg_base import Leg
+from b2bua.sip.leg.leg_state import Event, State
+from b2bua.sip.leg.provisional import Heard, number
+from b2bua.sip.message.compose import SUPPORTED_LINE, UNRELIABLE_LINE, Outgoing, new_branch, new_tag, phrase, with_user
+from b2bua.sip.message.header_policy import Moment
+from b2bua.sip.message.message import Response
+from b2bua.sip.message.uri import Uri
+from b2bua.sip.spiral import is_for
+from b2bua.sip.transaction.layer import NOBODY, Client
+from b2bua.sip.trunk.peers import Peer
+
+_MOST_RAISED = 4  # 422s to one call: each asks for more than the one before
+
+
+@dataclass(init=False, repr=False, eq=False, kw_only=True)
+class UacLeg(Leg):
+    """An outgoing leg, from INVITE to its end."""
+
+    _tag: str
+    _offer: bytes
+    _crossing: tuple[str, ...]  # lines of the INVITE that come from the other leg
+    _extra: tuple[str, ...]  # those of a transfer
+    _course: Course
+    _invite: Client
+    _forks: Forks
+    _heard: Heard
+    _early: list[tuple[str, str, str]]  # the keys of early dialogs in which the peer may send requests
+    _raised: int  # how often the session's interval was too brief for the peer
+    _unconfirmed: int | None  # the CSeq of the INVITE whose ACK waits for ConfirmLeg
+    _impatient: float | None  # when another hop is tried
+    _give_up: float | None  # when the answer to CANCEL is not waited for any longer
+
+    def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, hops: list[Hop], command: InviteLeg) -> None:
+        """`hops`: the ways to the trunk, best first; at least one."""
+        super().__init__(ground, leg_id, peer, State.CALLING, hops[0], owner=True)
+        self._tag, self._offer = new_tag(), command.offer
+        self._forks, self._heard, self._early = Forks(), Heard(), []
+        self._raised = 0
+        self._unconfirmed = self._impatient = self._give_up = None
+        own = ground.transports.host(hops[0])
+        believed = signed(command, peer, own)
+        self._crossing, body, kind = self.crossing(Moment.INVITE, command.carried, command.offer, believed)
+        self._extra = of_transfer(command)
+        invite = invitation(command, peer, hops[0], own, self._tag)
+        invite = msgspec.structs.replace(invite, lines=self._lines(), body=body, content_type=kind)
+        self._course = Course(invite.uri, hops[1:])
+        ground.outgoing[invite.call_id, self._tag] = self
+        ground.tap.open(leg_id, invite.call_id)
+        self._invite = self._sent(invite, hops[0])
+
+    def _lines(self) -> tuple[str, ...]:
+        """Of the INVITE. Without an offer it asks for no reliable provisional answer, which would have to have one."""
+        lines = self.lines()
+        if not self._offer:
+            lines = tuple(UNRELIABLE_LINE if line == SUPPORTED_LINE else line for line in lines)
+        return (*lines, *self.session.lines(), *self._crossing, *self._extra)
+
+    # --- ways ----------------------------------------------------------------------------------------------------------
+
+    def _sent(self, invite: Outgoing, hop: Hop) -> Client:
+        """Send the INVITE there; where there is another way, do not wait long for any answer."""
+        self._impatient = None
+        if self._course.hops:
+            self._impatient = self.ground.scheduler.now() + PATIENCE * self.ground.timers.t1
+            self.ground.scheduler.watch(self)
+        return self.ground.layer.open_client(invite, hop, self)
+
+    def _send_anew(self, hop: Hop) -> None:
+        self.move(Event.AGAIN)
+        self._forget_early()
+        self.source = hop
+        was = self._invite.request
+        again = msgspec.structs.replace(
+            was,
+            uri=self._course.uri,
+            branch=new_branch(),
+            cseq=was.cseq + 1,
+            lines=self._lines(),
+            sent_by="",
+        )
+        self._invite = self._sent(again, hop)
+
+    def _next_hop(self) -> bool:
+        """Try the next hop for this target. False: there is none, or nobody waits for the call any longer."""
+        now = self.ground.scheduler.now()
+        while self.state in {State.CALLING, State.RINGING} and self._course.hops:
+            hop = self._course.hops.pop(0)
+            if self.peer.usable(hop, now):
+                self.ground.count["failovers"] += 1
+                self._send_anew(hop)
+                return True
+        return False
+
+    def _next_target(self) -> bool:
+        while self.state in {State.CALLING, State.RINGING} and self._course.turn():
+            if self._course.hops:
+                self.ground.count["redirections"] += 1
+                self._send_anew(self._course.hops.pop(0))
+                return True
+        return False
+
+    def _redirect(self, reply: Response) -> None:
+        """Take the targets of a 3xx: by the trunk's own hops, or at that of its addresses which a Contact names."""
+        found = []
+        plain = self._invite.request.uri.rpartition("@")[2]
+        for contact in contacts(reply):
+            own = self.peer.hop_of(contact.uri)
+            uri = contact.uri if own is not None else with_user(f"sip:{plain}", contact.user)
+            found.append((uri, [own] if own is not None else self.peer.hops(self.ground.scheduler.now())))
+        self._course.redirect(found)
+
+    def asks_for(self, uri: Uri) -> bool:
+        """Whether the INVITE is for whom this Request-URI asks for, so that a request with it has come in a circle."""
+        return is_for(self._invite.request.uri, uri)
+
+    # --- the end ---------------------------------------------------------------------------------------------------------
+
+    def _forget_early(self) -> None:
+        """The early dialogs of an INVITE that failed, or was answered by another."""
+        for key in self._early:
+            self.ground.dialogs.pop(key, None)
+        self.dialog = None
+        self._early, self._forks, self._heard = [], Forks(), Heard()
+
+    def _forget(self) -> None:
+        for key in self._early:
+            self.ground.dialogs.pop(key, None)
+        self.ground.outgoing.pop((self._invite.request.call_id, self._tag), None)
+        super()._forget()
+
+    def hang_up(self, carried: Carried = NOTHING) -> None:
+        self.farewell = carried
+        was = self.state
+        if not self.move(Event.HANG_UP) or was is self.state:
+            return
+        if self.state is State.CANCELLING:
+            self._cancel()
+        elif self.state is State.HANGING_UP:
+            self.confirm(b"")
+            self.bye()
+
+    def confirm(self, answer: bytes) -> bool:
+        """Send the ACK that waited for the answer to the peer's offer. False: none waits."""
+        if self._unconfirmed is None or self.dialog is None:
+            return False
+        self._unconfirmed = None
+        self.session.ours = answer
+        self.acknowledge(self.dialog, self._invite.request, answer)
+        return True
+
+    def on_response(self, client: Client, reply: Response) -> None:
+        if client is self._invite:
+            self._on_invite_response(client, reply)
+        elif client.request.method == "PRACK":
+            self._on_prack_response(client, reply)
+        elif client.request.method != "CANCEL":
+            super().on_response(client, reply)
+
+    def _on_prack_response(self, client: Client, reply: Response) -> None:
+        """Nothing depends on it but a challenge; a peer that wants its PRACK and has none ends the INVITE by itself."""
+        early = [dialog for dialog in self._forks.dialogs.values() if dialog.remote == client.request.to]
+        again = self.challenged(client, reply) if reply.code >= 200 else None
+        for dialog in early:
+            if again is not None:
+                dialog.local_cseq = max(dialog.local_cseq, again.request.cseq)
+
+    def on_no_response(self, client: Client, code: int) -> None:
+        if client is self._invite:
+            self.peer.failed(client.wanted, self.ground.scheduler.now())
+            if not self._next_hop() and not self._next_target():
+                self._fail(code, "")
+        elif client.request.method != "CANCEL":
+            super().on_no_response(client, code)
+
+    def _on_invite_response(self, client: Client, reply: Response) -> None:
+        if 200 <= reply.code < 300:
+            self._on_success(client, reply)
+        elif reply.code >= 300:
+            self._on_refusal(client, reply)
+        else:
+            if reply.to_tag and self.state is not State.UP:
+                verdict, dialog = self._forks.receive(client.request, self._tag, reply)
+                if verdict is Verdict.FURTHER:
+                    self.ground.count["forks_refused"] += 1
+                    return
+                if not self._acknowledge_early(dialog, client, reply):
+                    return
+            wanted = self.state is State.CANCEL_WANTED
+            if self.move(Event.PROVISIONAL):
+                if wanted:
+                    self._cancel()
+                elif self.state is State.RINGING and reply.code > 100:
+                    self.session.theirs = reply.body or self.session.theirs
+                    self.emit(
+                        LegProgressed(
+                            reply.code,
+                            phrase(reply.code, reply.phrase),
+                            reply.body,
+                            self.carried(Moment.PROVISIONAL, reply),
+                        )
+                    )
+
+    def _acknowledge_early(self, dialog: Dialog, client: Client, reply: Response) -> bool:
+        """Send the PRACK that a provisional answer asks for. False: it is none to be heard of now (RFC 3262 section 4)."""
+        rseq = number(reply)
+        if rseq is None:
+            return True
+        if not self._heard.is_next(reply.to_tag, rseq):
+            return False
+        self.heard_from(reply.source)
+        if dialog.key not in self._early:
+            self._early.append(dialog.key)
+            self.ground.dialogs[dialog.key] = self
+        self.dialog = dialog
+        self.request("PRACK", (f"RAck: {rseq} {client.request.cseq} INVITE", *self.lines()[-1:]))
+        return True
+
+    @property
+    def agreed_early(self) -> bool:
+        return self.dialog is not None and bool(self.session.theirs)
+
+    def _on_refusal(self, client: Client, reply: Response) -> None:
+        now = self.ground.scheduler.now()
+        seconds = retry_after(reply) if reply.code == 503 else 0
+        if seconds:
+            self.peer.rest(client.wanted, now, seconds)
+        elif reply.code not in {408, 503}:
+            self.peer.succeeded(client.wanted)
+        if self.state in {State.CALLING, State.RINGING}:
+            retry = self.challenged(client, reply, opening=True)
+            if retry is not None:
+                self.move(Event.AGAIN)
+                self._forget_early()
+                self._invite, self._impatient = retry, None
+                return
+            if reply.code == 422 and self._raised < _MOST_RAISED and self.session.too_brief(reply):
+                self._raised += 1  # RFC 4028 section 7.3
+                self._send_anew(client.wanted)
+                return
+            elsewhere = reply.code == 503 or (reply.code == 408 and not self._forks.dialogs)
+            if elsewhere and self._next_hop():
+                return
+            if reply.code in {300, 301, 302} and self.peer.trunk.follow:
+                self._redirect(reply)
+            if reply.code < 600 and self._next_target():
+                return
+        users = [contact.user for contact in contacts(reply)] if reply.code < 400 else []
+        self._fail(
+            reply.code, reply.phrase, tuple(dict.fromkeys(users))[:MOST_TARGETS], self.carried(Moment.FAILURE, reply)
+        )
+
+    def _on_success(self, client: Client, reply: Response) -> None:
+        verdict, dialog = self._forks.receive(client.request, self._tag, reply)
+        waits = not self._offer and self.state in {State.CALLING, State.RINGING, State.UP}
+        if verdict is Verdict.WON:
+            self.heard_from(reply.source)  # before the ACK, which may have to go there
+        if waits and verdict is Verdict.WON:
+            self._unconfirmed = client.request.cseq
+        elif not waits or verdict is not Verdict.AGAIN or self._unconfirmed is None:
+            self.acknowledge(dialog, client.request)
+        if verdict is Verdict.LATE or (verdict is Verdict.WON and self.state is State.ENDED):
+            self._drop(dialog)
+        if verdict is not Verdict.WON or not self.move(Event.SUCCESS):
+            return
+        self.peer.succeeded(client.wanted)
+        for key in self._early:
+            self.ground.dialogs.pop(key, None)
+        self._early = []
+        self.dialog, self._give_up = dialog, None
+        self.ground.dialogs[dialog.key] = self
+        if self.state is State.UP:
+            body = reply.body
+            if self.session.updated:
+                body = b""  # what it says of the session is older than its UPDATE (RFC 6337 section 3.1.1)
+            else:
+                self.session.ours, self.session.theirs = self._offer, body or self.session.theirs
+            self.session.answered(reply)
+            self.emit(LegAnswered(body, self.carried(Moment.SUCCESS, reply)))
+        else:
+            # It crossed our CANCEL, or came instead of the provisional that CANCEL waited for.
+            self.end_with(LegHungUp("hung up"))
+            self.bye()
+
+    def _drop(self, dialog: Dialog) -> None:
+        """End a fork that answered too late."""
+        bye = dialog.request("BYE")
+        self.ground.layer.open_client(bye, self.destination(dialog), NOBODY)
+
+    def _fail(self, code: int, text: str, users: tuple[str, ...] = (), carried: Carried = NOTHING) -> None:
+        self.end_with(LegFailed(code, phrase(code, text), carried, users))
+        self.move(Event.FAILURE)
+
+    def _cancel(self) -> None:
+        request = self._invite.request.cancel()
+        request = msgspec.structs.replace(request, lines=self.crossing(Moment.CANCEL, self.farewell)[0])
+        self.ground.layer.open_client(request, self._invite.destination, self)
+        self._give_up = self.ground.scheduler.now() + self.ground.timers.patience
+        self.ground.scheduler.watch(self)
+
+    def deadline(self) -> float | None:
+        if self.state is State.CALLING and self._impatient is not None:
+            return self._impatient
+        return self._give_up if self.state is State.CANCELLING else super().deadline()
+
+    def elapse(self, now: float) -> None:
+        if self.state is State.CALLING and self._impatient is not None:
+            self._impatient = None
+            left = self._invite
+            if self._next_hop():
+                self.peer.failed(left.wanted, now)
+                Forsaken(self, self._tag, left)
+            return
+        if self.state is not State.CANCELLING:
+            super().elapse(now)
+            return
+        # RFC 3261 section 9.1: no final response in 64*T1 after CANCEL, so none is waited for.
+        self._give_up = None
+        self.ground.layer.abandon(self._invite)
+        self.end_with(LegFailed(487, phrase(487)))
+        self.move(Event.GIVE_UP)

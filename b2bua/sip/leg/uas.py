@@ -1,0 +1,230 @@
+"""A leg that a trunk opens: its INVITE, our provisional and final answers, its CANCEL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from b2bua.call.leg import (
+    NOTHING,
+    AnswerLeg,
+    Carried,
+    LegConfirmed,
+    LegFailed,
+    LegId,
+    LegInvited,
+    Party,
+    RejectLeg,
+    RingLeg,
+)
+from b2bua.sip.context import Ground
+from b2bua.sip.leg.dialog import Dialog
+from b2bua.sip.leg.leg_base import Leg
+from b2bua.sip.leg.leg_state import Event, State
+from b2bua.sip.leg.provisional import Provisionals
+from b2bua.sip.message.compose import SDP, hostport, new_tag, phrase, with_user
+from b2bua.sip.message.header_policy import Moment
+from b2bua.sip.message.message import Request
+from b2bua.sip.message.name_addr import name_addr
+from b2bua.sip.message.octets import readable
+from b2bua.sip.message.uri import Uri
+from b2bua.sip.transaction.layer import Server
+from b2bua.sip.trunk.peers import Peer
+
+
+@dataclass(init=False, repr=False, eq=False, kw_only=True)
+class UasLeg(Leg):
+    """An incoming leg, from INVITE to its end. Raises ValueError where the INVITE cannot open a dialog."""
+
+    _server: Server
+    _record_route: tuple[str, ...]
+    _provisionals: Provisionals
+    _repeated: bytes  # what our 2xx said instead of what it was to say
+
+    def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, server: Server) -> None:
+        request = server.request
+        super().__init__(ground, leg_id, peer, State.INVITED, request.source, owner=False)
+        self.dialog = Dialog.of_request(request, new_tag(), _origin(request) if peer.behind_nat else "")
+        self._server = server
+        self._repeated = b""
+        self._record_route = tuple(f"Record-Route: {value}" for value in request.headers.getlist("Record-Route"))
+        self._provisionals = Provisionals(self, server, peer.trunk.prack)
+        server.user = self
+        ground.dialogs[self.dialog.key] = self
+
+    def discard(self) -> None:
+        """Its INVITE is refused before anybody heard of the leg."""
+        if self.dialog is not None:
+            self.ground.dialogs.pop(self.dialog.key, None)
+
+    def invited(self, max_forwards: int, replaces: LegId | None) -> None:
+        """Answer 100 and report. `replaces`: the leg of ours whose place it wants (RFC 3891)."""
+        request = self._server.request
+        self.respond(self._server, 100, lines=_timestamp(request))
+        trunk = self.peer.trunk
+        if trunk.register and request.uri.user == trunk.user:  # our own contact: who is called stands in To
+            callee = _party(request.head.to)
+        else:
+            callee = party(request.uri, name_addr(request.head.to)[0])
+        self.emit(
+            LegInvited(
+                trunk.name,
+                caller(request),
+                callee,
+                request.body,
+                max_forwards,
+                self.carried(Moment.INVITE, request),
+                replaces,
+            )
+        )
+
+    def ring(self, command: RingLeg) -> bool:
+        """Send a provisional answer. False: too late."""
+        if not 100 < command.code < 200 or not self.move(Event.RING):
+            return False
+        if self._provisionals.hold(command):
+            return True
+        answer = self._agree(command.answer) if command.answer else b""
+        crossing, body, kind = self.crossing(Moment.PROVISIONAL, command.carried, answer)
+        lines = (*self._record_route, *self.lines(), *self._provisionals.lines(), *crossing)
+        message = self.respond(self._server, command.code, command.phrase, lines, body, kind)
+        if self._provisionals.reliable:
+            self._provisionals.sent(message, bool(answer))
+        return True
+
+    def _agree(self, answer: bytes) -> bytes:
+        """What an answer to the INVITE says: this, or what the peer has acknowledged before, which another answer does not change
+        (RFC 3261 section 13.2.1, RFC 3262 section 5)."""
+        if self.agreed_early:
+            return self.session.ours
+        self.session.ours, self.session.theirs = answer, self._server.request.body
+        return answer
+
+    @property
+    def agreed_early(self) -> bool:
+        return self._provisionals.agreed
+
+    def on_prack(self, server: Server) -> None:
+        """RFC 3262 section 3. A new offer in a PRACK is refused: codecs stay as they are until the answer."""
+        request = server.request
+        if not self._provisionals.acknowledged(request):
+            self.respond(server, 481)
+            return
+        again = bool(request.body) and request.body == self.session.theirs
+        refused = bool(request.body) and not again
+        self.respond(server, 488 if refused else 200, body=self.session.ours if again else b"")
+        self._provisionals.go_on()
+
+    def accept(self, command: AnswerLeg) -> bool:
+        """Send 200. False: too late."""
+        if self.state is State.INVITED and self._provisionals.hold_final(command):
+            return True
+        if not self.move(Event.ANSWER):
+            return False
+        answer = self._agree(command.answer)
+        self._repeated = answer if answer != command.answer else b""
+        crossing, body, kind = self.crossing(Moment.SUCCESS, command.carried, answer)
+        self.send_answer(self._server, body, (*self._record_route, *crossing), kind)
+        return True
+
+    def confirmation(self, request: Request) -> LegConfirmed:
+        repeated, self._repeated = self._repeated, b""
+        return LegConfirmed(request.body, repeated)
+
+    def refuse(self, command: RejectLeg) -> bool:
+        """Send a final error. False: too late."""
+        code = command.code if 300 <= command.code <= 699 else 500
+        # The users of a 3xx at our own address: who is called next comes back to us.
+        here = self.ground.transports.contact(self.source)
+        lines = tuple(f"Contact: <{with_user(here, user)}>" for user in command.contacts) if code < 400 else ()
+        if command.retry_after:
+            lines = (*lines, f"Retry-After: {command.retry_after}")
+        crossing, body, kind = self.crossing(Moment.FAILURE, command.carried, code=code)
+        return self._end_unanswered(code, command.phrase, Event.REJECT, (*lines, *crossing), body, kind)
+
+    def hang_up(self, carried: Carried = NOTHING) -> None:
+        self.farewell = carried
+        if self.state is State.INVITED:
+            self._end_unanswered(487, "", Event.HANG_UP)
+            return
+        was = self.state
+        if self.move(Event.HANG_UP) and was is State.UP:
+            self.bye()
+
+    def cancelled(self, server: Server, cancel: Request) -> None:
+        """The peer's CANCEL, for the INVITE or a re-INVITE; after the final answer it changes nothing."""
+        if server is self._server:
+            self.end_with(LegFailed(487, phrase(487), self.carried(Moment.CANCEL, cancel)))
+            self._end_unanswered(487, "", Event.CANCELLED)
+        else:
+            super().cancelled(server, cancel)
+
+    def on_bye(self, server: Server) -> None:
+        if self.state is State.INVITED:
+            # RFC 3261 section 15.1.2: what is pending is answered with 487.
+            self.respond(server, 200)
+            self._end_unanswered(487, "", Event.BYE)
+        else:
+            super().on_bye(server)
+
+    def _end_unanswered(
+        self,
+        code: int,
+        text: str,
+        event: Event,
+        lines: tuple[str, ...] = (),
+        body: bytes = b"",
+        content_type: str = SDP,
+    ) -> bool:
+        if self.state is not State.INVITED:
+            return False
+        self._provisionals.stop()
+        overtaken = self._provisionals.overtaken()
+        if overtaken is not None and self.dialog is not None:
+            self.ground.late_pracks.expect(
+                self.dialog.key, overtaken, self.ground.scheduler.now() + self.ground.timers.patience
+            )
+        self.respond(self._server, code, text, lines, body, content_type)
+        self.end_with(LegFailed(code, phrase(code, text)))
+        return self.move(event)
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def deadline(self) -> float | None:
+        times = (super().deadline(), self._provisionals.deadline())
+        return min((at for at in times if at is not None), default=None)
+
+    def elapse(self, now: float) -> None:
+        if not self._provisionals.elapse(now):
+            self._end_unanswered(504, "", Event.REJECT)  # no PRACK: section 3
+        super().elapse(now)
+
+
+def caller(request: Request) -> Party:
+    """Who calls, of the From header."""
+    return _party(request.head.from_)
+
+
+def _party(value: str) -> Party:
+    """Of a From or To value; without a user where its URI cannot be read."""
+    display, uri, _ = name_addr(value)
+    try:
+        return party(Uri.parse(uri), display)
+    except ValueError:
+        return Party("", display)
+
+
+def _origin(request: Request) -> str:
+    """Where a request came from, as a URI."""
+    origin = f"sip:{hostport(*request.source[:2])}"
+    user = caller(request).user
+    return with_user(origin, user) if user else origin
+
+
+def party(uri: Uri, display: str) -> Party:
+    """Whom a URI names."""
+    return Party(readable(uri.user), display, readable(uri.user_parameters))
+
+
+def _timestamp(request: Request) -> tuple[str, ...]:
+    """RFC 3261 section 8.2.6.1: 100 carries the request's Timestamp."""
+    return tuple(f"Timestamp: {value}" for value in request.headers.getlist("Timestamp")[:1])

@@ -1,0 +1,135 @@
+"""What the SIP engine holds of calls written out, and read back: legs, their transactions and dialogs, and their timers.
+
+Rule 1: a request that may hold a key, INFO or MESSAGE, is not written: its transaction ends with the process.
+Rule 2: passwords stand in sip.conf and are not written; what a peer proved itself with is not either. A request of ours that
+        is to be sent again is, with its answer to a challenge.
+Rule 3: a connection does not outlive its process: who was on one is reached by a new one, where its Via says.
+Rule 4: what is no call's begins anew: registrations, health checks; but a hop that asked for rest goes on resting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from b2bua.call import leg
+from b2bua.call.leg import LegId
+from b2bua.sip import hop, late_prack
+from b2bua.sip.context import Ground
+from b2bua.sip.hop import Hop
+from b2bua.sip.late_prack import LatePracks
+from b2bua.sip.leg import (
+    dialog,
+    failover,
+    leg_base,
+    leg_state,
+    mid_dialog,
+    provisional,
+    referral,
+    reinvite,
+    reliable_answer,
+    session,
+    session_timer,
+    uac,
+    uas,
+)
+from b2bua.sip.leg.dialog import Dialog, Forks
+from b2bua.sip.leg.failover import Forsaken
+from b2bua.sip.leg.leg_base import Leg
+from b2bua.sip.leg.mid_dialog import METHODS
+from b2bua.sip.leg.provisional import Heard
+from b2bua.sip.leg.reliable_answer import ReliableAnswer
+from b2bua.sip.leg.session_timer import SessionTimer
+from b2bua.sip.message import compose, message
+from b2bua.sip.snapshot_names import Here
+from b2bua.sip.transaction import invite_client, invite_server, layer, non_invite_client, non_invite_server, transaction
+from b2bua.sip.transaction.layer import NOBODY, Client, Server
+from b2bua.sip.transaction.scheduler import Timed
+from b2bua.sip.transaction.transaction import Transaction
+from b2bua.sip.trunk import health
+from b2bua.sip.trunk.health import Health
+from b2bua.sip.trunk.peers import Peer
+from tonewall.written import Kinds, WrittenError, read, write
+
+_KEYS = tuple(f"{method} ".encode() for method in METHODS)
+_NOT_OF_CALLS = METHODS | {"REGISTER", "OPTIONS"}
+Machine = Transaction | Dialog | Forks | ReliableAnswer | SessionTimer | Heard
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All that an engine goes on with. `realms`: of the trunks' challenges, where they were learnt; `health`: of their hops;
+    `late_pracks`: those that cross the end of their leg."""
+
+    legs: dict[LegId, Leg]
+    dialogs: dict[tuple[str, str, str], Leg]
+    outgoing: dict[tuple[str, str], Leg]
+    clients: list[Client]
+    servers: list[Server]
+    realms: dict[str, str]
+    health: dict[str, dict[Hop, Health]]
+    late_pracks: LatePracks
+
+
+_MODULES = (
+    compose, dialog, failover, health, hop, invite_client, invite_server, late_prack, layer, leg, leg_base,
+    leg_state, message, mid_dialog, non_invite_client, non_invite_server, provisional, referral, reinvite,
+    reliable_answer, session, session_timer, transaction, uac, uas,
+)  # fmt: skip
+KINDS = Kinds(_MODULES, never=(leg.LegRequested, leg.RequestLeg, message.Response), also=(Standing,))
+
+
+def engine_written(ground: Ground, peers: Mapping[str, Peer]) -> bytes:
+    """Everything of every leg. Raises WrittenError."""
+    clients, servers = ground.layer.standing()
+    standing = Standing(
+        ground.legs,
+        ground.dialogs,
+        ground.outgoing,
+        [each for each in clients if each.request.method not in METHODS and _of_a_call(each.user)],
+        [each for each in servers if each.request.method not in _NOT_OF_CALLS],
+        {name: peer.pin.realm for name, peer in peers.items() if peer.pin.realm is not None},
+        {name: peer.health for name, peer in peers.items()},
+        ground.late_pracks,
+    )
+    return write(standing, KINDS, ground.scheduler.now(), Here(ground, peers))
+
+
+def engine_read(data: bytes, ground: Ground, peers: Mapping[str, Peer]) -> None:
+    """Stand everything on this ground, which has no legs yet. Raises WrittenError, and has then changed nothing."""
+    found = read(data, KINDS, ground.scheduler.now(), Here(ground, peers))
+    if not isinstance(found, Standing):
+        raise WrittenError("it is no engine's")
+    for name, realm in found.realms.items():
+        if name in peers and not peers[name].trunk.realm:
+            peers[name].pin.realm = realm
+    for name, hops in found.health.items():
+        if name in peers:
+            peers[name].health |= hops  # what DNS does not name any more goes when it has answered
+    ground.legs.update(found.legs)
+    ground.dialogs.update(found.dialogs)
+    ground.outgoing.update(found.outgoing)
+    ground.late_pracks = found.late_pracks
+    ground.layer.take_up(found.clients, found.servers)
+    timers: list[Timed] = [user for each in found.clients if isinstance(user := each.user, Forsaken)]
+    for timed in (*found.legs.values(), *timers):
+        ground.scheduler.watch(timed)
+
+
+def _of_a_call(user: object) -> bool:
+    return user is NOBODY or isinstance(user, Leg | Forsaken)
+
+
+def written(machines: list[Machine], now: float) -> bytes:
+    """`now`: on the monotonic clock. Raises WrittenError for a request that may hold a key."""
+    if any(isinstance(each, Transaction) and each.again.startswith(_KEYS) for each in machines):
+        raise WrittenError("a request that may hold a key is not written out")
+    return write(machines, KINDS, now)
+
+
+def read_back(data: bytes, now: float) -> list[Machine]:
+    """The machines, in their order. Raises WrittenError."""
+    found = read(data, KINDS, now)
+    if not isinstance(found, list) or not all(isinstance(each, Machine) for each in found):
+        raise WrittenError("these are no machines")
+    return found

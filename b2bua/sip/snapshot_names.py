@@ -1,0 +1,91 @@
+"""What of a leg stands in any process that has the same sip.conf, and is written out by its name: trunks, credentials, sockets.
+
+Rule 1: no password is written, and no Authorization of a peer's.
+Rule 2: a request that may hold a key is refused, wherever it was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from b2bua.sip.auth.digest import Digest
+from b2bua.sip.context import Ground
+from b2bua.sip.hop import Hop
+from b2bua.sip.leg.mid_dialog import METHODS
+from b2bua.sip.message.compose import Outgoing
+from b2bua.sip.message.header_fields import Headers
+from b2bua.sip.message.message import Request
+from b2bua.sip.message.uri import Uri
+from b2bua.sip.transaction.layer import NOBODY, Nobody, TransactionLayer
+from b2bua.sip.trunk.peers import Peer
+from tonewall.written import WrittenError
+
+_CREDENTIALS = frozenset({"Authorization", "Proxy-Authorization"})
+STANDS = (Ground, TransactionLayer, Nobody, Peer, Digest, Headers, Uri, Hop)
+
+
+class Here:
+    """What stands on this ground, at these trunks, by name."""
+
+    def __init__(self, ground: Ground, peers: Mapping[str, Peer]) -> None:
+        self._ground = ground
+        self._peers = peers
+        self._trunk_of = {id(peer.pin): name for name, peer in peers.items()}
+
+    def name(self, value: object) -> Any:
+        match value:
+            case Ground():
+                return ("ground",)
+            case TransactionLayer():
+                return ("layer",)
+            case Nobody():
+                return ("nobody",)
+            case Peer():
+                return "peer", value.trunk.name
+            case Digest():
+                return "digest", self._trunk_of[id(value.pin)], value.nonce, value.count
+            case Headers():
+                return "headers", tuple(
+                    f"{name}: {each}"
+                    for name in value.keys()  # noqa: SIM118 — it is no mapping
+                    if name not in _CREDENTIALS
+                    for each in value.getlist(name)
+                )
+            case Uri():
+                return "uri", value.text
+            case Hop():
+                bind = self._ground.transports.bind_of(value.flow)
+                return "hop", value.host, value.port, value.transport, bind, value.trunk
+            case Request() | Outgoing() if value.method in METHODS:
+                raise WrittenError("a request that may hold a key is not written out")
+            case _:
+                return None
+
+    def named(self, name: Any) -> object:
+        match name:
+            case ("ground",):
+                return self._ground
+            case ("layer",):
+                return self._ground.layer
+            case ("nobody",):
+                return NOBODY
+            case "peer", trunk:
+                return self._peer(trunk)
+            case "digest", trunk, nonce, count:
+                peer = self._peer(trunk)
+                return Digest(peer.trunk.username, peer.trunk.password, peer.pin, nonce, count)
+            case "headers", lines:
+                return Headers(lines)
+            case "uri", text:
+                return Uri.parse(text)
+            case "hop", host, port, transport, bind, trunk:
+                flow = self._ground.transports.flow_of(bind) if bind is not None else 0
+                return Hop(host, port, transport, flow, trunk)
+            case _:
+                raise WrittenError("it is of something that does not stand here")
+
+    def _peer(self, trunk: str) -> Peer:
+        if trunk not in self._peers:
+            raise WrittenError(f"it has legs of the trunk {trunk}, which is not configured here")
+        return self._peers[trunk]

@@ -1,0 +1,333 @@
+"""The transaction layer: finds the machine that a message belongs to and carries out its commands.
+
+Rule 1: a machine that ended is forgotten at once; what its peer sends later is a stray, which is counted.
+Rule 2: users are never called from within `open_client` or `respond`, so they need not expect to be re-entered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+from b2bua.sip.hop import Hop
+from b2bua.sip.message.compose import COOKIE, Outgoing, return_hop
+from b2bua.sip.message.message import Request, Response
+from b2bua.sip.spiral import called
+from b2bua.sip.tap import Tap
+from b2bua.sip.transaction.invite_client import InviteClient
+from b2bua.sip.transaction.invite_server import InviteServer
+from b2bua.sip.transaction.non_invite_client import NonInviteClient
+from b2bua.sip.transaction.non_invite_server import NonInviteServer
+from b2bua.sip.transaction.scheduler import Scheduler, Slot
+from b2bua.sip.transaction.transaction import Command, Deliver, Event, Send, Timers, Unreachable
+from b2bua.sip.transport.connections import Lost
+from b2bua.sip.transport.transports import Transports
+from tonewall.written import PASSING
+
+ServerKey = tuple[str, ...]
+
+
+class ClientUser(Protocol):
+    """Who sent a request."""
+
+    def on_response(self, client: Client, response: Response) -> None: ...
+    def on_no_response(self, client: Client, code: int) -> None:
+        """There will be none: `code` 408 after a time-out, 503 where the transport refused."""
+        ...
+
+
+class ServerUser(Protocol):
+    """Who answers a request."""
+
+    def on_ack(self, request: Request) -> None: ...
+    def on_lost(self, server: Server) -> None:
+        """Our answer could not be sent."""
+        ...
+
+
+class Nobody:
+    """The user of transactions whose outcome changes nothing."""
+
+    def on_response(self, client: Client, response: Response) -> None: ...
+    def on_no_response(self, client: Client, code: int) -> None: ...
+    def on_ack(self, request: Request) -> None: ...
+    def on_lost(self, server: Server) -> None: ...
+
+
+NOBODY = Nobody()
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """A request of ours under way. `tries`: how often it has been sent with credentials.
+
+    `wanted`: the hop that it was opened for; `destination`: the one that it took, perhaps by another transport.
+    `again`: whether it has been sent a second time because its connection broke.
+    """
+
+    request: Outgoing
+    wanted: Hop
+    destination: Hop
+    machine: InviteClient | NonInviteClient
+    user: ClientUser
+    layer: TransactionLayer
+    tries: int = 0
+    again: bool = False
+    scheduled: Slot | None = field(default=None, metadata=PASSING)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.request.branch, self.request.method
+
+    def deadline(self) -> float | None:
+        return self.machine.deadline()
+
+    def elapse(self, now: float) -> None:
+        self.layer.run_client(self, self.machine.receive(Event.TIME_PASSED, now))
+
+
+@dataclass(slots=True, eq=False)
+class Server:
+    """A request of the peer's that we answer."""
+
+    request: Request
+    destination: Hop
+    machine: InviteServer | NonInviteServer
+    user: ServerUser
+    layer: TransactionLayer
+    key: ServerKey
+    scheduled: Slot | None = field(default=None, metadata=PASSING)
+
+    @property
+    def answered(self) -> bool:
+        """Whether a final response was sent."""
+        return self.machine.state not in {"trying", "proceeding"}
+
+    def deadline(self) -> float | None:
+        return self.machine.deadline()
+
+    def elapse(self, now: float) -> None:
+        self.layer.run_server(self, self.machine.receive(Event.TIME_PASSED, now))
+
+
+class TransactionLayer:
+    """All transactions of one engine. `soon` runs a function after the present event has been dealt with."""
+
+    def __init__(
+        self,
+        transports: Transports,
+        soon: Callable[[Callable[[], None]], None],
+        scheduler: Scheduler,
+        timers: Timers,
+        tap: Tap,
+    ) -> None:
+        self._tap = tap
+        self._transports = transports
+        self._send = transports.send
+        self._soon = soon
+        self._scheduler = scheduler
+        self._timers = timers
+        self._clients: dict[tuple[str, str], Client] = {}
+        self._servers: dict[ServerKey, Server] = {}
+        self._first: dict[tuple[str, str, str, str], Server] = {}  # by what merged requests have in common
+
+    def __len__(self) -> int:
+        return len(self._clients) + len(self._servers)
+
+    def open_client(self, request: Outgoing, destination: Hop, user: ClientUser, tries: int = 0) -> Client:
+        """Send a request of ours and see it through."""
+        request, message, way = self._addressed(request, destination)
+        machine, commands = self._machine(request, message, way)
+        client = Client(request, destination, way, machine, user, self, tries)
+        self._clients[client.key] = client
+        self.run_client(client, commands)
+        return client
+
+    def _machine(
+        self, request: Outgoing, message: bytes, way: Hop
+    ) -> tuple[InviteClient | NonInviteClient, list[Command]]:
+        kind = InviteClient if request.method == "INVITE" else NonInviteClient
+        return kind.open(message, self._scheduler.now(), self._timers, way.transport.reliable)
+
+    def send_ack(self, ack: Outgoing, destination: Hop) -> bool:
+        """Send the ACK for a 2xx, which belongs to no transaction (RFC 3261 section 17.1.1.3)."""
+        _, message, way = self._addressed(ack, destination)
+        self._tap.sent(ack, way)
+        return self._send(message, way)
+
+    def _addressed(self, request: Outgoing, destination: Hop) -> tuple[Outgoing, bytes, Hop]:
+        """The request with its Via, its bytes and the hop that they are for. A CANCEL has the Via of its INVITE."""
+        if request.sent_by:
+            return request, bytes(request), destination
+        request = self._signed(request, destination)
+        message = bytes(request)
+        way = self._transports.route(destination, len(message))
+        if way.transport is not destination.transport:
+            request = self._signed(request, way)
+            message = bytes(request)
+        return request, message, way
+
+    def _signed(self, request: Outgoing, way: Hop) -> Outgoing:
+        return msgspec.structs.replace(request, transport=way.transport, sent_by=self._transports.sent_by(way))
+
+    def abandon(self, client: Client) -> None:
+        """Forget a transaction whose answer is not waited for any longer."""
+        client.machine.due = {}
+        self._clients.pop(client.key, None)
+        self._scheduler.forget(client)
+
+    def receive_response(self, response: Response) -> bool:
+        """Take a response. False: it belongs to no transaction."""
+        client = self._clients.get((response.via.branch, response.method))
+        if client is None:
+            return False
+        if response.code < 200:
+            event, ack = Event.PROVISIONAL, b""
+        elif response.code < 300:
+            event, ack = Event.SUCCESS, b""
+        else:
+            event = Event.FAILURE
+            ack = client.request.ack(response.head.to) if response.method == "INVITE" else b""
+        self.run_client(client, client.machine.receive(event, self._scheduler.now(), ack), response)
+        return True
+
+    def find(self, request: Request, method: str) -> Server | None:
+        """The server transaction of this request, or of the INVITE that this ACK or CANCEL is for."""
+        return self._servers.get(_key(request, method))
+
+    def repeat(self, server: Server, request: Request) -> None:
+        """The request came again, or the ACK for what we answered."""
+        event = Event.ACK if request.method == "ACK" else Event.REQUEST
+        self.run_server(server, server.machine.receive(event, self._scheduler.now()), request)
+
+    def open_server(self, request: Request) -> Server:
+        """A new request. Its user is NOBODY until one takes it."""
+        kind = InviteServer if request.method == "INVITE" else NonInviteServer
+        machine = kind.open(self._timers, request.source.transport.reliable)
+        server = Server(request, return_hop(request), machine, NOBODY, self, _key(request, request.method))
+        self._note(server)
+        return server
+
+    def _note(self, server: Server) -> None:
+        self._servers[server.key] = server
+        if not server.request.to_tag:
+            self._first.setdefault(_merging(server.request), server)
+
+    def is_merged(self, request: Request) -> bool:
+        """Whether this new request reached us before on another way (RFC 3261 section 8.2.2.2). One for somebody else did not:
+        a proxy that forks to several numbers behind us sends each of them."""
+        return not request.to_tag and _merging(request) in self._first
+
+    def respond(self, server: Server, code: int, message: bytes) -> None:
+        """Answer. The caller sees to it that one final answer is sent, but for a 2xx to an INVITE, sent again."""
+        event = Event.PROVISIONAL if code < 200 else Event.SUCCESS if code < 300 else Event.FAILURE
+        self.run_server(server, server.machine.receive(event, self._scheduler.now(), message))
+
+    def run_client(self, client: Client, commands: list[Command], response: Response | None = None) -> None:
+        for command in commands:
+            if isinstance(command, Send):
+                # What a response makes an INVITE's transaction send is its ACK.
+                self._tap.sent(client.request, client.destination, "ACK" if response is not None else "")
+                if not self._send(command.message, client.destination):
+                    self._soon(lambda: self._unsent_client(client))
+            elif isinstance(command, Deliver):
+                if response is not None:
+                    client.user.on_response(client, response)
+            else:
+                code = 503 if isinstance(command, Unreachable) else 408
+                self._tap.unanswered(client.request, client.destination, code)
+                client.user.on_no_response(client, code)
+        if client.machine.ended:
+            self._clients.pop(client.key, None)
+            self._scheduler.forget(client)
+        else:
+            self._scheduler.watch(client)
+
+    def run_server(self, server: Server, commands: list[Command], request: Request | None = None) -> None:
+        for command in commands:
+            if isinstance(command, Send):
+                self._tap.answered(server.request, command.message, server.destination)
+                if not self._send(command.message, server.destination):
+                    self._soon(lambda: self._unsent_server(server))
+            elif isinstance(command, Deliver):
+                if request is not None:
+                    server.user.on_ack(request)
+            else:
+                server.user.on_lost(server)
+        if server.machine.ended:
+            self._servers.pop(server.key, None)
+            self._scheduler.forget(server)
+            if self._first.get(_merging(server.request)) is server:
+                del self._first[_merging(server.request)]
+        else:
+            self._scheduler.watch(server)
+
+    # --- to be written out, and read back ----------------------------------------------------------------------------
+
+    def standing(self) -> tuple[list[Client], list[Server]]:
+        """All that are under way."""
+        return list(self._clients.values()), list(self._servers.values())
+
+    def take_up(self, clients: Iterable[Client], servers: Iterable[Server]) -> None:
+        """Go on with transactions that stood elsewhere."""
+        for client in clients:
+            self._clients[client.key] = client
+            self._scheduler.watch(client)
+        for server in servers:
+            self._note(server)
+            self._scheduler.watch(server)
+
+    # --- what the transport did not carry ----------------------------------------------------------------------------
+
+    def lost(self, lost: Lost) -> None:
+        """A connection broke or could not be opened: who waits for it is helped on, or told."""
+        for client in list(self._clients.values()):
+            if lost.carried(client.destination):
+                self._help_on(client, lost)
+        if not lost.connected:
+            for server in list(self._servers.values()):
+                if lost.carried(server.destination):
+                    self._unsent_server(server)
+
+    def _help_on(self, client: Client, lost: Lost) -> None:
+        machine = client.machine
+        if not lost.connected and client.destination.transport is not client.wanted.transport:
+            self._fall_back(client)
+        elif lost.connected and not client.again and machine.state in {"calling", "trying"}:
+            # An idle connection may break just when it is used. To the peer this is a repetition (RFC 3261 section 17.2).
+            client.again = True
+            self._tap.sent(client.request, client.destination)
+            if not self._send(machine.again, client.destination):
+                self._unsent_client(client)
+        else:
+            self._unsent_client(client)
+
+    def _fall_back(self, client: Client) -> None:
+        """No TCP there: by UDP after all, though the request is large (RFC 3261 section 18.1.1)."""
+        bare = msgspec.structs.replace(client.request, sent_by="")
+        client.request, message, client.destination = self._addressed(bare, client.wanted)
+        client.machine, commands = self._machine(client.request, message, client.destination)
+        self.run_client(client, commands)
+
+    def _unsent_client(self, client: Client) -> None:
+        if not client.machine.ended:
+            self.run_client(client, client.machine.receive(Event.TRANSPORT_ERROR, self._scheduler.now()))
+
+    def _unsent_server(self, server: Server) -> None:
+        if not server.machine.ended:
+            self.run_server(server, server.machine.receive(Event.TRANSPORT_ERROR, self._scheduler.now()))
+
+
+def _key(request: Request, method: str) -> ServerKey:
+    """RFC 3261 section 17.2.3. A branch without the cookie identifies nothing: then the whole of RFC 2543's rule."""
+    via = request.via
+    if via.branch.startswith(COOKIE):
+        return via.branch, via.host, str(via.port), method
+    return request.head.vias[0], request.head.call_id, request.from_tag, str(request.cseq), method
+
+
+def _merging(request: Request) -> tuple[str, str, str, str]:
+    return request.head.call_id, request.from_tag, request.head.cseq, called(request.uri)

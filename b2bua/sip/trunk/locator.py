@@ -1,0 +1,86 @@
+"""Keeps the trunks located: asks DNS at the start, and again before an answer is too old to be used.
+
+Rule 1: where DNS fails, or has a name no longer, the last answer goes on being used, and it is asked again soon.
+Rule 2: nothing of a call waits here, but the start does, a little, so that the first calls find their way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Container, Sequence
+
+from b2bua.call.routing.trunk import DYNAMIC, Trunk
+from b2bua.sip.hop import Transport
+from b2bua.sip.trunk.peers import Peer, TrunkTable
+from b2bua.sip.trunk.resolve import Resolver
+from b2bua.sip.trunk.targets import Located
+from tonewall.log import get_logger
+from tonewall.tasks import BackgroundTasks
+
+_EARLY = 0.8  # of the time to live has passed when the next answer is asked for
+_SOONEST = 2.0  # seconds between two questions, however short DNS's answers live
+_AGAIN = 15.0  # seconds until a name that failed is asked for again
+_START = 6.0  # seconds that the start waits for the first answers
+_log = get_logger(__name__)
+
+
+class Locator:
+    """One an engine. `changed` is called after a trunk's hops may have changed."""
+
+    def __init__(self, resolver: Resolver, table: TrunkTable, changed: Callable[[], None]) -> None:
+        self._resolver = resolver
+        self._table = table
+        self._changed = changed
+        self._tasks = BackgroundTasks()
+
+    async def start(self, bound: Sequence[Transport], families: Container[int]) -> None:
+        """`bound`: the transports that we listen on, best first; `families`: the address families."""
+        named = {name: peer for name, peer in self._table.peers.items() if peer.trunk.host != DYNAMIC}
+        asked = {name: asyncio.Event() for name in named}
+        for name, peer in named.items():
+            self._tasks.start(self._follow(peer, bound, families, asked[name]), "trunk")
+        waiting = [asyncio.create_task(event.wait()) for event in asked.values()]
+        if waiting:
+            _, late = await asyncio.wait(waiting, timeout=_START)
+            for task in late:
+                task.cancel()
+
+    async def close(self) -> None:
+        await self._tasks.cancel()
+
+    async def _follow(
+        self, peer: Peer, bound: Sequence[Transport], families: Container[int], asked: asyncio.Event
+    ) -> None:
+        transports = usable_transports(peer.trunk, bound)
+        while True:
+            wait = _AGAIN
+            try:
+                located = await self._locate(peer, transports, families)
+            except LookupError:
+                _log.warning("trunk_not_resolved", trunk=peer.trunk.name)
+            else:
+                wait = max(located.ttl * _EARLY, _SOONEST)
+                if located.targets != peer.located.targets:
+                    self._table.take(peer, located)
+                    _log.info("trunk_resolved", trunk=peer.trunk.name, count=len(peer.health))
+                    self._changed()
+            asked.set()
+            if wait == float("inf"):
+                return
+            await asyncio.sleep(wait)
+
+    async def _locate(self, peer: Peer, transports: Sequence[Transport], families: Container[int]) -> Located:
+        host, port = peer.trunk.host, peer.trunk.port
+        try:
+            return await self._resolver.locate(host, port, transports, families)
+        except LookupError:
+            if peer.located.targets:
+                raise
+            return await self._resolver.of_system(host, port, transports, families)
+
+
+def usable_transports(trunk: Trunk, bound: Sequence[Transport]) -> list[Transport]:
+    """What a trunk may be reached by: the one of its configuration, or all that we listen on, UDP first."""
+    if trunk.transport:
+        return [Transport(trunk.transport)]
+    return [transport for transport in Transport if transport in bound] or [Transport.UDP]

@@ -1,0 +1,111 @@
+"""Health checks: OPTIONS to every hop of the trunks that want them (RFC 3261 section 11).
+
+Rule 1: a hop has one OPTIONS under way at most.
+Rule 2: any answer but 408 and 503 shows life; what is not answered within PATIENCE of T1 is a failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from b2bua.sip.context import Ground
+from b2bua.sip.hop import Hop
+from b2bua.sip.leg.failover import PATIENCE, retry_after
+from b2bua.sip.message.compose import ACCEPT_LINE, Outgoing, hostport, new_branch, new_tag
+from b2bua.sip.message.message import Response
+from b2bua.sip.transaction.layer import Client
+from b2bua.sip.transaction.scheduler import Slot
+from b2bua.sip.trunk.peers import Peer
+
+
+class Probe:
+    """The checks of one hop, from the first on until the hop is gone."""
+
+    def __init__(self, ground: Ground, peer: Peer, hop: Hop) -> None:
+        self._ground = ground
+        self._peer = peer
+        self._hop = hop
+        self._call_id = f"{new_tag()}@{hostport(ground.transports.host(hop), None)}"
+        self._cseq = 0
+        self._client: Client | None = None
+        self._due = ground.scheduler.now()
+        self.scheduled: Slot | None = None
+
+    def deadline(self) -> float | None:
+        return self._due if self._hop in self._peer.health else None
+
+    def elapse(self, now: float) -> None:
+        if self._client is not None:
+            self._ground.layer.abandon(self._client)
+            self._client = None
+            self._peer.failed(self._hop, now)
+            self._due = now + self._rest_of_interval()
+        else:
+            self._due = now + PATIENCE * self._ground.timers.t1
+            self._send()
+
+    def on_response(self, client: Client, response: Response) -> None:
+        if client is not self._client or response.code < 200:
+            return
+        self._heard()
+        if response.code not in {408, 503}:
+            self._peer.succeeded(self._hop)
+            return
+        now = self._ground.scheduler.now()
+        seconds = retry_after(response) if response.code == 503 else 0
+        if seconds:
+            self._peer.rest(self._hop, now, seconds)
+        else:
+            self._peer.failed(self._hop, now)
+
+    def on_no_response(self, client: Client, code: int) -> None:
+        if client is self._client:
+            self._heard()
+            self._peer.failed(self._hop, self._ground.scheduler.now())
+
+    def _heard(self) -> None:
+        self._client = None
+        # A deadline that moved later needs no new watch: the scheduler asks when the earlier one is due.
+        self._due = self._ground.scheduler.now() + self._peer.trunk.probe
+
+    def _rest_of_interval(self) -> float:
+        return max(self._peer.trunk.probe - PATIENCE * self._ground.timers.t1, self._ground.timers.t1)
+
+    def _send(self) -> None:
+        trunk = self._peer.trunk
+        own = self._ground.transports.host(self._hop)
+        at = hostport(*self._peer.named(self._hop))
+        self._cseq += 1
+        request = Outgoing(
+            method="OPTIONS",
+            uri=f"sip:{at}",
+            branch=new_branch(),
+            from_=f"<sip:{hostport(trunk.domain or own, None)}>;tag={new_tag()}",
+            to=f"<sip:{hostport(trunk.domain, None) if trunk.domain else at}>",
+            call_id=self._call_id,
+            cseq=self._cseq,
+            lines=(
+                f"Contact: <{self._ground.transports.contact(self._hop)}>",
+                ACCEPT_LINE,
+                f"User-Agent: {self._ground.user_agent}",
+            ),
+        )
+        self._client = self._ground.layer.open_client(request, self._hop, self)
+
+
+class Probes:
+    """All of an engine's."""
+
+    def __init__(self, ground: Ground, peers: Callable[[], list[Peer]]) -> None:
+        self._ground = ground
+        self._peers = peers
+        self._running: dict[Hop, Probe] = {}
+
+    def refresh(self) -> None:
+        """Check the hops that there are now. Probes of hops that went end by themselves."""
+        wanted = {hop: peer for peer in self._peers() if peer.trunk.probe for hop in peer.health}
+        for hop, peer in wanted.items():
+            if hop not in self._running:
+                self._running[hop] = Probe(self._ground, peer, hop)
+                self._ground.scheduler.watch(self._running[hop])
+        self._running = {hop: self._running[hop] for hop in wanted}

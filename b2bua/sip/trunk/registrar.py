@@ -1,0 +1,179 @@
+"""The registrar of trunks that come to us (`host = dynamic`): a PBX registers, and is then called where it came from.
+
+Rule 1: a binding is where the REGISTER came from, not what its Contact says: it is also who may call us.
+Rule 2: no REGISTER makes a transaction: each answer can be made again, so a flood keeps nothing.
+Rule 3: a binding over a connection is over with it (RFC 5626 section 4.2.2): nobody listens where it came from.
+Rule 4: a trunk has MOST_BINDINGS at most; the newest is called first.
+Rule 5: bindings over UDP survive a restart (see `bindings`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from b2bua.call.routing.limits import Bucket
+from b2bua.call.routing.trunk import DYNAMIC
+from b2bua.sip.auth.challenger import Guard, Verdict, name_in
+from b2bua.sip.context import Ground
+from b2bua.sip.message.compose import response, stateless_tag
+from b2bua.sip.message.message import Request
+from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted, unquoted
+from b2bua.sip.request_checks import unsupported
+from b2bua.sip.transaction.scheduler import Slot
+from b2bua.sip.transport.connections import Lost
+from b2bua.sip.trunk.bindings import MOST_BINDINGS, Binding, BindingFile
+from b2bua.sip.trunk.peers import Peer, TrunkTable
+from b2bua.sip.trunk.targets import Located, Target
+from tonewall.log import get_logger
+
+SHORTEST = 60  # seconds of a binding
+_ANSWERS = 100.0  # a second that those get who have proved nothing
+_log = get_logger(__name__)
+
+
+class Registrar:
+    """One an engine. `changed` is called after a trunk's hops may have changed; `kept`: where bindings are kept, if anywhere."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        trunks: TrunkTable,
+        guard: Guard,
+        count: Counter[str],
+        changed: Callable[[], None],
+        kept: Path | None = None,
+    ) -> None:
+        self._ground = ground
+        self._trunks = trunks
+        self._guard = guard
+        self._count = count
+        self._changed = changed
+        self._peers = {peer.trunk.username: peer for peer in trunks.peers.values() if peer.trunk.host == DYNAMIC}
+        self._bindings: dict[str, list[Binding]] = {peer.trunk.name: [] for peer in self._peers.values()}
+        self._manners = Bucket(_ANSWERS)
+        self._file: BindingFile | None = None
+        if kept is not None and self._peers:
+            dynamic = [peer.trunk for peer in self._peers.values()]
+            self._file = BindingFile(kept, dynamic, ground.scheduler.now, time.time)
+        self.scheduled: Slot | None = None
+
+    @property
+    def serves(self) -> bool:
+        """Whether there is anybody who may register."""
+        return bool(self._peers)
+
+    def named(self, values: list[str]) -> Peer | None:
+        """The trunk that registers here and whose username these credentials name."""
+        return self._peers.get(name_in(values[0])) if values else None
+
+    def restore(self) -> None:
+        """Take back the bindings that an earlier process wrote."""
+        for name, bindings in (self._file.read() if self._file is not None else {}).items():
+            self._bindings[name][:] = bindings
+        for peer in self._peers.values():
+            self._settle(peer)
+
+    def receive(self, request: Request) -> None:
+        """A REGISTER, from anywhere."""
+        now, source = self._ground.scheduler.now(), request.source
+        peer = self.named(request.headers.getlist("Authorization"))
+        allowed = peer is not None and peer.takes(source.transport) and self._trunks.came_in(peer, source)
+        trunk = peer.trunk if peer is not None and allowed else None
+        verdict = self._guard.judge(request, "Authorization", trunk, now)
+        if peer is not None and verdict is Verdict.GOOD and self._ground.transports.adopt(source, peer.trunk):
+            self._bind(peer, request, now)
+            return
+        if verdict is Verdict.BAD:
+            self._count["registrations_refused"] += 1
+        if self._manners.take(now) and self._guard.patient(source.host, now):
+            lines = self._guard.lines(now, source.host, "WWW-Authenticate", stale=verdict.renewed)
+            self._answer(request, 401, lines)
+
+    # --- bindings ----------------------------------------------------------------------------------------------------
+
+    def _bind(self, peer: Peer, request: Request, now: float) -> None:
+        """RFC 3261 section 10.3, steps 2 and 6 to 8."""
+        refusal = unsupported(request)
+        if refusal is not None:
+            self._answer(request, refusal.code, refusal.lines)
+            return
+        kept = self._bindings[peer.trunk.name]
+        contacts = [each for value in request.headers.getlist("Contact") for each in split_quoted(value, ",")]
+        header = request.headers.getlist("Expires")
+        asked = [(each, _seconds(each, header[0] if header else "", peer.trunk.expires)) for each in contacts]
+        if any(value.strip() == "*" for value in contacts):
+            if len(contacts) > 1 or not header or header[0].strip() != "0":
+                self._answer(request, 400, ())
+                return
+            kept.clear()
+        elif any(0 < seconds < SHORTEST for _, seconds in asked):
+            self._answer(request, 423, (f"Min-Expires: {SHORTEST}",))
+            return
+        else:
+            for value, seconds in asked:
+                contact = name_addr(value)[1]
+                old = next((each for each in kept if each.contact == contact), None)
+                if old is not None:
+                    if old.call_id == request.head.call_id and request.cseq < old.cseq:
+                        self._answer(request, 500, ())
+                        return
+                    kept.remove(old)
+                if seconds:
+                    hop = request.source._replace(trunk=peer.trunk.name)
+                    kept.insert(0, Binding(contact, hop, now + seconds, request.head.call_id, request.cseq))
+            del kept[MOST_BINDINGS:]
+        self._settle(peer)
+        self._write()
+        lines = [f"Contact: <{each.contact}>;expires={round(each.until - now)}" for each in kept]
+        self._answer(request, 200, tuple(lines))
+
+    def _settle(self, peer: Peer) -> None:
+        kept = self._bindings[peer.trunk.name]
+        targets = tuple(
+            Target(each.hop.host, each.hop.port, each.hop.transport, (each.hop.host,), priority=place)
+            for place, each in enumerate(kept)
+        )
+        if targets != peer.located.targets:
+            self._trunks.take(peer, Located(targets, 0.0))
+            _log.info("registered", trunk=peer.trunk.name, count=len(kept))
+            self._changed()
+        self._ground.scheduler.watch(self)
+
+    def _answer(self, request: Request, code: int, lines: tuple[str, ...]) -> None:
+        tag = stateless_tag(request.head)
+        self._ground.transports.send(response(request.head, request.source, code, tag=tag, lines=lines), request.source)
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def deadline(self) -> float | None:
+        return min((each.until for kept in self._bindings.values() for each in kept), default=None)
+
+    def elapse(self, now: float) -> None:
+        self._keep(lambda each: each.until > now)
+
+    def lost(self, lost: Lost) -> None:
+        """A connection is over."""
+        self._keep(lambda each: each.hop.flow != lost.flow)
+
+    def _keep(self, wanted: Callable[[Binding], bool]) -> None:
+        for peer in self._peers.values():
+            kept = self._bindings[peer.trunk.name]
+            alive = [each for each in kept if wanted(each)]
+            if len(alive) < len(kept):
+                kept[:] = alive
+                self._settle(peer)
+                self._write()
+
+    def _write(self) -> None:
+        if self._file is not None:
+            self._file.write(self._bindings)
+
+
+def _seconds(contact: str, header: str, most: int) -> int:
+    """For how long a contact asks: its own expires, the header's, or as long as we grant at most."""
+    text = unquoted(parameters(name_addr(contact)[2]).get("expires", header).strip())
+    known = text.isascii() and text.isdigit() and len(text) < 10
+    return min(int(text), most) if known else most

@@ -1,0 +1,299 @@
+"""Being registered at a trunk: REGISTER, its refresh, its failures, its end (RFC 3261 section 10.2).
+
+Rule 1: a registration has one REGISTER under way at most, and one Call-ID for its life (section 10.2.4).
+Rule 2: where a hop does not answer, or says 5xx, the next hop is asked at once; when all have been asked, after a pause that
+        doubles (RFC 5626 section 4.5). The pauses are spread by chance, so that many Tonewalls do not come back together.
+Rule 3: what the registrar grants counts, not what was asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import random
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+
+from b2bua.sip.auth.digest import Digest
+from b2bua.sip.context import Ground
+from b2bua.sip.hop import Hop
+from b2bua.sip.leg.failover import retry_after
+from b2bua.sip.message.compose import Outgoing, hostport, new_branch, new_tag, with_user
+from b2bua.sip.message.message import Response
+from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted
+from b2bua.sip.message.uri import Uri
+from b2bua.sip.transaction.layer import Client
+from b2bua.sip.transaction.scheduler import Slot
+from b2bua.sip.trunk.peers import Peer
+from tonewall.log import get_logger
+from tonewall.tokens import token
+
+FIRST_PAUSE, LONGEST_PAUSE = 30.0, 1800.0  # seconds, RFC 5626 section 4.5
+_EARLY = 0.85  # of what was granted has passed when it is refreshed
+_SOONEST = 1.0  # seconds between two REGISTERs, whatever was granted
+MOST_ROUTES = 8
+_MOST = 86_400  # seconds that we ask for at most, also where a 423 wants more
+_log = get_logger(__name__)
+
+
+class State(StrEnum):
+    """How far a registration is."""
+
+    TRYING = "trying"
+    REGISTERED = "registered"
+    REFRESHING = "refreshing"
+    FAILED = "failed"  # until the pause is over
+    LEAVING = "leaving"
+    GONE = "gone"
+
+
+class Event(StrEnum):
+    """What moves it."""
+
+    GRANTED = "2xx"
+    AGAIN = "challenge, 423, or another hop"
+    FAILED = "refused, or no hop answers"
+    DUE = "time to register"
+    LEAVE = "we stop"
+    LEFT = "final answer, or none"
+
+
+TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
+    State.TRYING: {
+        Event.GRANTED: State.REGISTERED,
+        Event.AGAIN: State.TRYING,
+        Event.FAILED: State.FAILED,
+        Event.LEAVE: State.LEAVING,
+    },
+    State.REGISTERED: {Event.DUE: State.REFRESHING, Event.LEAVE: State.LEAVING},
+    State.REFRESHING: {
+        Event.GRANTED: State.REGISTERED,
+        Event.AGAIN: State.REFRESHING,
+        Event.FAILED: State.FAILED,
+        Event.LEAVE: State.LEAVING,
+    },
+    State.FAILED: {Event.DUE: State.TRYING, Event.LEAVE: State.GONE},
+    State.LEAVING: {Event.AGAIN: State.LEAVING, Event.LEFT: State.GONE},
+    State.GONE: {},
+}
+
+
+class Registration:
+    """That of one trunk. `spread` gives numbers of [0, 1)."""
+
+    def __init__(self, ground: Ground, peer: Peer, spread: Callable[[], float] = random.random) -> None:
+        self._ground = ground
+        self.peer = peer
+        self._spread = spread
+        self.state = State.FAILED  # nothing yet; due at once
+        self._due: float | None = ground.scheduler.now()
+        self._pause = FIRST_PAUSE
+        self._call_id = f"{token(16)}@{hostport(peer.trunk.host, None)}"
+        self._tag = new_tag()
+        self._cseq = 0
+        self._expires = peer.trunk.expires
+        self._digest = Digest(peer.trunk.username, peer.trunk.password, peer.pin)
+        self._client: Client | None = None
+        self._hops: list[Hop] = []  # still to be asked
+        self._at: Hop | None = None  # the one that was asked last
+        self.scheduled: Slot | None = None
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def deadline(self) -> float | None:
+        return self._due
+
+    def elapse(self, now: float) -> None:
+        self._due = None
+        if self._move(Event.DUE):
+            self._hops = self.peer.hops(now) or self.peer.every_hop()
+            self._next()
+
+    def leave(self) -> None:
+        """Give the registration back; `GONE` when that is done."""
+        was = self.state
+        if not self._move(Event.LEAVE):
+            return
+        self._due = None
+        if self._client is not None:
+            self._ground.layer.abandon(self._client)
+        if was in {State.REGISTERED, State.REFRESHING} and self._at is not None:
+            self._send(self._at)
+        else:
+            self.state = State.GONE
+
+    # --- sending -----------------------------------------------------------------------------------------------------
+
+    def _next(self) -> None:
+        """Ask the next hop, or give up for a while."""
+        if self._hops:
+            self._send(self._hops.pop(0))
+        else:
+            self._failed("no hop answers")
+
+    def _send(self, hop: Hop) -> None:
+        trunk = self.peer.trunk
+        self._at = hop
+        self._cseq += 1
+        domain = hostport(trunk.domain or trunk.host, None)
+        user = with_user(f"sip:{domain}", trunk.user)
+        contact = with_user(self._ground.transports.contact(hop), trunk.user)
+        expires = 0 if self.state is State.LEAVING else self._expires
+        request = Outgoing(
+            method="REGISTER",
+            uri=f"sip:{domain}",
+            branch=new_branch(),
+            from_=f"<{user}>;tag={self._tag}",
+            to=f"<{user}>",
+            call_id=self._call_id,
+            cseq=self._cseq,
+            lines=(f"Contact: <{contact}>", f"Expires: {expires}", f"User-Agent: {self._ground.user_agent}"),
+        )
+        self._client = self._ground.layer.open_client(request, hop, self)
+
+    # --- answers -----------------------------------------------------------------------------------------------------
+
+    def on_response(self, client: Client, reply: Response) -> None:
+        if client is not self._client or reply.code < 200:
+            return
+        self._client = None
+        if reply.code in {401, 407} and self._challenged(client, reply):
+            return
+        if self.state is State.LEAVING:
+            self._move(Event.LEFT)
+        elif reply.code < 300:
+            self._granted(client, reply)
+        elif reply.code == 423 and self._longer(reply):
+            self._move(Event.AGAIN)
+            self._send(client.wanted)
+        elif reply.code in {408, 500, 502, 503, 504} and self._hops:
+            self._move(Event.AGAIN)
+            self._next()
+        else:
+            self._failed(str(reply.code), retry_after(reply))
+
+    def on_no_response(self, client: Client, code: int) -> None:
+        if client is not self._client:
+            return
+        self._client = None
+        self.peer.failed(client.wanted, self._ground.scheduler.now())
+        if self.state is State.LEAVING:
+            self._move(Event.LEFT)
+        else:
+            self._move(Event.AGAIN)
+            self._next()
+
+    def _challenged(self, client: Client, reply: Response) -> bool:
+        """Whether it has been sent again with credentials."""
+        was = client.request
+        if reply.source.host not in self.peer.addresses:
+            return False
+        line = self._digest.answer(reply, was.method, was.uri, client.tries, token(8), opening=True)
+        if line is None or not self._move(Event.AGAIN):
+            return False
+        self._cseq += 1
+        self._client = self._ground.layer.open_client(
+            was.again(self._cseq, line), client.wanted, self, client.tries + 1
+        )
+        return True
+
+    def _granted(self, client: Client, reply: Response) -> None:
+        self.peer.succeeded(client.wanted)
+        seconds = granted(reply, client.request.lines[0].partition("<")[2].partition(">")[0])
+        if seconds == 0:  # we are not among those that it lists
+            self._failed("no binding")
+            return
+        was = self.state
+        self.peer.service_route = service_route(reply)
+        self._move(Event.GRANTED)
+        self._pause = FIRST_PAUSE
+        seconds = self._expires if seconds is None else seconds
+        self._wait(max(_SOONEST, seconds * (_EARLY - 0.1 * self._spread())))
+        if was is State.TRYING:
+            _log.info("registration", trunk=self.peer.trunk.name, state=self.state.value, seconds=seconds)
+
+    def _longer(self, reply: Response) -> bool:
+        """Take the least that the registrar grants (section 10.2.8). False: it names none, or more than a day."""
+        values = reply.headers.getlist("Min-Expires")
+        least = int(values[0]) if values and values[0].isascii() and values[0].isdigit() and len(values[0]) < 9 else 0
+        if not self._expires < least <= _MOST:
+            return False
+        self._expires = least
+        return True
+
+    def _failed(self, why: str, seconds: int = 0) -> None:
+        self._move(Event.FAILED)
+        pause = max(float(seconds), self._pause * (0.5 + 0.5 * self._spread()))
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        self._wait(pause)
+        _log.warning("registration", trunk=self.peer.trunk.name, state=self.state.value, why=why, seconds=round(pause))
+
+    def _wait(self, seconds: float) -> None:
+        self._due = self._ground.scheduler.now() + seconds
+        self._ground.scheduler.watch(self)
+
+    def _move(self, event: Event) -> bool:
+        after = TRANSITIONS[self.state].get(event)
+        if after is None:
+            return False
+        self.state = after
+        return True
+
+
+def granted(reply: Response, contact: str) -> int | None:
+    """For how many seconds a 2xx to REGISTER keeps our contact: 0 where it lists others only, None where it does not say."""
+    values = [value for header in reply.headers.getlist("Contact") for value in split_quoted(header, ",")]
+    listed = [(_place(uri), rest) for _, uri, rest in map(name_addr, values)]
+    header, ours = reply.headers.getlist("Expires"), _place(contact)
+    found = [rest for place, rest in listed if place == ours]
+    if not found and len(listed) == 1 and listed[0][0][0] == ours[0]:
+        found = [listed[0][1]]  # behind NAT, some write down where we came from
+    if found:
+        return _seconds(parameters(found[0]).get("expires", header[0] if header else ""))
+    return 0 if listed else _seconds(header[0] if header else "")
+
+
+def service_route(reply: Response) -> tuple[str, ...]:
+    """The route that a registrar wants new requests to take (RFC 3608 section 5); none where it is longer than MOST_ROUTES."""
+    values = [each for value in reply.headers.getlist("Service-Route") for each in split_quoted(value, ",") if each]
+    usable = all(name_addr(each)[1].lower().startswith(("sip:", "sips:")) for each in values)
+    return tuple(values) if usable and len(values) <= MOST_ROUTES else ()
+
+
+def _place(uri: str) -> tuple[str, str, int]:
+    """User, host and port of a SIP URI, each in one form; only the text where it is none."""
+    try:
+        parsed = Uri.parse(uri)
+    except ValueError:
+        return uri, "", 0
+    secure = parsed.scheme == "sips" or parsed.named.get("transport", "").lower() == "tls"
+    host = parsed.host
+    with contextlib.suppress(ValueError):
+        host = str(ipaddress.ip_address(host))
+    return parsed.user, host, parsed.port or (5061 if secure else 5060)
+
+
+def _seconds(text: str) -> int | None:
+    text = text.strip()
+    return min(int(text), _MOST) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+class Registrations:
+    """All of an engine's."""
+
+    def __init__(self, ground: Ground, peers: list[Peer]) -> None:
+        self._all = [Registration(ground, peer) for peer in peers if peer.trunk.register]
+        for registration in self._all:
+            ground.scheduler.watch(registration)
+
+    def leave(self) -> None:
+        for registration in self._all:
+            registration.leave()
+
+    @property
+    def gone(self) -> bool:
+        return all(registration.state is State.GONE for registration in self._all)
+
+    def states(self) -> dict[str, str]:
+        """By trunk."""
+        return {registration.peer.trunk.name: registration.state.value for registration in self._all}

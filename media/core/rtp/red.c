@@ -1,0 +1,43 @@
+/* Redundant RTP payloads (RFC 2198), with bounds checked. The twin of media/reference/red.py, where the reasons stand. */
+#include "rtp/wire.h"
+
+enum { FARTHEST = 0x3FFF };
+
+int red_unwrap(const uint8_t *packet, const struct rtp *rtp, struct block blocks[RED_BLOCKS]) {
+    size_t at = rtp->start;
+    int count = 0;
+    for (; rtp->end - at >= 4 && packet[at] & 0x80 && count < RED_BLOCKS; at += 4) {
+        uint32_t word = get32(packet + at);
+        blocks[count++] = (struct block){
+            .type = word >> 24 & 0x7F,
+            .copy = true,
+            .timestamp = rtp->timestamp - (word >> 10 & 0x3FFF),
+            .size = word & 0x3FF,
+        };
+    }
+    if (count == RED_BLOCKS || at == rtp->end || packet[at] & 0x80)
+        return 0;
+    uint8_t primary = packet[at++];
+    for (int i = 0; i < count; i++) {
+        if (blocks[i].size > rtp->end - at)
+            return 0;
+        blocks[i].start = at;
+        at += blocks[i].size;
+    }
+    blocks[count] = (struct block){.type = primary, .timestamp = rtp->timestamp, .start = at, .size = rtp->end - at};
+    return count + 1;
+}
+
+void reach_mask(struct reach *reach) { *reach = (struct reach){.masked = true}; }
+
+bool reach_is_back(struct reach *reach, const struct rtp *rtp, const struct block *blocks, int count) {
+    if (!reach->masked)
+        return false;
+    if (!reach->known || reach->ssrc != rtp->ssrc)
+        *reach = (struct reach){.masked = true, .known = true, .ssrc = rtp->ssrc, .ended = rtp->timestamp};
+    reach->masked = (int32_t)(rtp->timestamp - reach->ended) <= FARTHEST;
+    for (int i = 0; i < count; i++)
+        if ((int32_t)(blocks[i].timestamp - reach->ended) < 0)
+            return true;
+    return count == 0;
+}

@@ -1,0 +1,35 @@
+"""The canary of codecs that the core cannot look into: what has left for the agent, decoded again and listened to.
+
+Rule 1: it has a decoder of its own, which hears what the agent's phone is sent, silence included, and not what the customer sent.
+Rule 2: it shares nothing with what decides but FFmpeg: the canary's rule is its own (`media/core/audio/canary.c`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from media._core import Canary
+from media.decoder.ffmpeg import HEARD_RATE, Decoder, NotSpeech
+from media.formats.silence import clock, lasts
+from media.mline import DecodedCodec
+
+
+@dataclass(slots=True)
+class Leaving:
+    """One stream."""
+
+    _codec: DecodedCodec | None = None
+    _decoder: Decoder | None = field(default=None, repr=False)
+    _canaries: list[Canary] = field(default_factory=list, repr=False)
+
+    def hears(self, codec: DecodedCodec, payload: bytes) -> bool:
+        """Whether this packet, after those before, lets a key be heard."""
+        if codec is not self._codec or self._decoder is None:
+            self._codec, self._decoder = codec, Decoder(codec)
+            self._canaries = [Canary() for _ in range(self._decoder.channels)]
+        try:
+            heard = self._decoder.decode(payload)[1]
+        except NotSpeech:  # a phone hears silence, or its own comfort noise
+            heard = [bytes(2 * lasts(codec, payload) * HEARD_RATE // clock(codec))] * len(self._canaries)
+        told = [canary.hears_samples(channel) for canary, channel in zip(self._canaries, heard, strict=True)]
+        return any(told)  # each has heard its channel

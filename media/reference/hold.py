@@ -1,0 +1,385 @@
+"""The hold: while masked, audio from the customer waits until 40 ms more have been heard, and leaves without its tones.
+
+The reference of `media/core/mask/hold.c`. Time is the packets' own: a frame leaves when later audio has come, or when none has come for long.
+
+Rule 1: a block that holds a tone, or stands in the window that an event opens, leaves as noise at the background's level; what
+        stands beside it is faded, so that nothing clicks; all else leaves byte by byte as it came. (G.722 cannot be faded
+        without encoding it anew. Its decoders fade by themselves: their scale takes some ms to grow.)
+Rule 2: a window stays open until neither event nor tone has been there for the guard time: carriers send tails of tone.
+Rule 3: rtp_timestamps have no gap where an event was: frames of noise fill it, but for no longer than the event and the time that
+        has passed: a sender's clock may jump. What fills depends on no digit, and no noise does.
+Rule 4: what was not looked into does not leave: where nothing more comes, the end of what waits leaves as noise.
+Rule 5: one SSRC at a time. What comes late, overlaps or is of another SSRC does not leave.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from media.formats.coding import SILENT, Coding
+from media.formats.g711 import decode, encode
+from media.formats.g722 import FLAT as FLAT_G722
+from media.formats.g722 import Lower, quiet
+from media.formats.rtp import Rtp, Ssrc, serialise
+from media.formats.telephone_event import TelephoneEvent
+from media.reference.inband import BLOCK, HANG_SURE, Detector, Gate
+from media.reference.suspicion import Suspicion
+from media.reference.tones import SILENCE, TOUCHES, Tones, ahead
+
+BLOCK_SECONDS = BLOCK / 8000
+AHEAD = 320  # samples that must have been heard after a frame: 40 ms
+MOST = 1280  # samples of a frame; larger ones are not understood
+FRAMES = 32
+PRESSES = 8  # that were heard, and not yet asked for
+LOST = 16  # in place of an event code: see reassembly.py
+FILL = 8000  # samples that are filled at once, at most: a second; what is later by more begins anew
+WAITING = (
+    4096  # samples that may wait before a frame is taken: what fills the time before it, and what was lost, comes first
+)
+BLOCKS = 160  # of which it is known whether they are shut
+RING = BLOCKS * BLOCK  # samples that are kept: more than WAITING, SILENCE and MOST together
+LOUDEST = 90  # of the noise: -50 dBm0
+SETTLING = 12  # blocks of G.722 until what it is decoded to can be trusted: at first, after a loss and after what fills
+TAIL = 24  # blocks after an event in which a tone is its tail: 120 ms
+FLAT_TONE = (
+    0,
+    689,
+    1311,
+    1804,
+    2121,
+    2230,
+    2121,
+    1804,
+    1311,
+    689,
+    0,
+    -689,
+    -1311,
+    -1804,
+    -2121,
+    -2230,
+    -2121,
+    -1804,
+    -1311,
+    -689,
+)
+TAKEN_OVER_MS = 100  # an SSRC that was silent for so long may be followed by another
+_WRAP = 1 << 32
+
+
+OPEN, NOISY, FLAT = 0, 1, 2  # what a block leaves as: as it came, noise, the flat tone
+
+
+class Policy(IntEnum):
+    """What of the customer's audio the agent hears while masked."""
+
+    MASK = 0  # all but keys
+    MUTE_ON_KEY = 1  # nothing from the first key until a pause after the last
+    MUTE = 2  # nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How audio is masked. `guard`: blocks of 5 ms for which a window stays open; `tones`: presses that are heard are told of;
+    `flat`: one tone, the same for all keys, stands where a press was."""
+
+    policy: Policy = Policy.MASK
+    guard: int = 24
+    tones: bool = False
+    flat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One packet that waits: its samples are the ring's from `start` on."""
+
+    header: Rtp  # with the sequence number that it leaves as
+    coding: Coding
+    start: int
+    size: int
+
+
+@dataclass(slots=True)
+class Hold:
+    """One direction of one stream."""
+
+    manner: Manner
+    ssrc: Ssrc | None = None
+    _last_ms: int = 0
+    _sounded_ms: int | None = None  # when an event or a tone was there last
+    _next: int = 0  # the rtp_timestamp that would follow
+    _newest: Frame | None = field(default=None, repr=False)
+    _filled: bool = False  # the newest fills a gap
+    _frames: deque[Frame] = field(default_factory=deque, repr=False)
+    _codes: bytearray = field(default_factory=lambda: bytearray(RING), repr=False)
+    _lower: Lower = field(default_factory=Lower)  # of G.722
+    _heard: list[int] = field(default_factory=list, repr=False)  # samples of a block that is not whole
+    _may_fill: int = 0  # samples since the newest audio: no more than the time that has passed
+    _passed_ms: int = 0
+    _total: int = 0  # samples so far
+    _block: int = 0  # blocks that were looked at
+    _shut: bytearray = field(default_factory=lambda: bytearray(BLOCKS))
+    _window: int = -1  # the last block of the window that an event opened
+    _filling: int = -1  # the last block that fills an event's time
+    _tail: int = -1  # the last block in which a tone is an event's
+    _missing: int = -1  # the last block in which something was lost
+    _background: int = -1  # mean square of a quiet block; -1: nothing was heard yet
+    _detector: Detector = field(default_factory=Detector)
+    _gate: Gate = field(default_factory=Gate)
+    _suspicion: Suspicion = field(default_factory=Suspicion)
+    _tones: Tones = field(default_factory=Tones)
+    _pressed: list[tuple[int, int]] = field(default_factory=list, repr=False)
+
+    # --- what comes -----------------------------------------------------------------------------------------------
+
+    def takes(self, ssrc: Ssrc, rtp_timestamp: int, size: int, now_ms: int) -> bool:
+        """Whether a frame may wait here."""
+        if not 0 < size <= MOST or not self._room(size, FRAMES):
+            return False
+        begins = self.ssrc != ssrc
+        if begins and self.ssrc is not None and now_ms - self._last_ms < TAKEN_OVER_MS:
+            return False
+        if begins or ahead(rtp_timestamp, self._next) < -FILL:
+            self.ssrc, self._next, self._newest, self._filled = ssrc, rtp_timestamp, None, False
+        self._let_pass(now_ms)
+        return ahead(rtp_timestamp, self._next) >= 0
+
+    def lacks(self, rtp_timestamp: int, *, event: bool) -> Iterator[tuple[int, int]]:
+        """The rtp_timestamp and size of the frames that fill what lies before, where events are or were."""
+        newest = self._newest
+        if newest is None or not (event or self._filled) or ahead(rtp_timestamp, self._next) > FILL:
+            return
+        while (left := ahead(rtp_timestamp, self._next)) > 0 and self._room(newest.size, FRAMES - 1):
+            if (event and left < newest.size) or (not event and newest.size > self._may_fill):
+                return
+            yield self._next, min(left, newest.size)
+
+    def fill(self, rtp_timestamp: int, size: int, sequence_number: int) -> None:
+        """A frame of `lacks`, in its order."""
+        newest = self._newest
+        assert newest is not None
+        self._window = max(self._window, (self._total + size - 1) // BLOCK)
+        self._filling = max(self._filling, (self._total + size - 1) // BLOCK)
+        self._may_fill -= size
+        silence = bytes([SILENT[newest.coding]]) * size
+        header = Rtp(newest.header.payload_type, False, sequence_number, rtp_timestamp, newest.header.ssrc, silence)
+        self._push(header, newest.coding, newest.size)
+        self._filled = True
+
+    def _let_pass(self, now_ms: int) -> None:
+        """What may be filled grows with the time that passes; a frame that an event has begun may always be."""
+        usual = self._newest.size if self._newest is not None else 0
+        self._may_fill = max(self._may_fill + (now_ms - self._passed_ms) * 8, usual)
+        self._passed_ms = now_ms
+
+    def _room(self, size: int, frames: int) -> bool:
+        return len(self._frames) < frames and self._total - self._start() + size <= WAITING
+
+    def audio(self, parsed: Rtp, coding: Coding, now_ms: int) -> None:
+        """A frame that `takes` has agreed to; its sequence number is the one it leaves as."""
+        joins = self._newest is None or self._filled or ahead(parsed.rtp_timestamp, self._next) > 0
+        self._last_ms = now_ms
+        self._filled = False
+        self._may_fill = len(parsed.payload)
+        self._look_for_hole(parsed)
+        if self._newest is None or ahead(parsed.rtp_timestamp, self._next) > SILENCE:
+            self._tones.pause()
+        if self._newest is not None and ahead(parsed.rtp_timestamp, self._next) > 0:
+            self._suspicion.expect_after_loss(self._block)
+        if self._newest is not None:
+            self._miss(parsed.rtp_timestamp)
+        if coding is Coding.G722 and self._newest is None:
+            self._lower = Lower()
+        if coding is Coding.G722 and joins:
+            self._window = max(self._window, self._block + SETTLING)
+        self._push(parsed, coding, len(parsed.payload))
+
+    def _look_for_hole(self, parsed: Rtp) -> None:
+        """Packets are missing before this one: not only time, in which a sender may have said nothing."""
+        if self._newest is None or not self.manner.tones:
+            return
+        is_lost = (parsed.sequence_number - self._newest.header.sequence_number) % 0x10000 != 1
+        lost = ahead(parsed.rtp_timestamp, self._next)
+        if is_lost and self._tones.hole(self._detector.newest(TOUCHES), lost, self._next):
+            self._press(LOST, self._next)
+
+    def _press(self, code: int, at: int) -> None:
+        if len(self._pressed) < PRESSES:
+            self._pressed.append((code, at))
+
+    def _miss(self, rtp_timestamp: int) -> None:
+        """What was lost is silence to whoever listens: a tone goes on in step beyond it, and more than the longest look has is as
+        good as all of it."""
+        count = min(ahead(rtp_timestamp, self._next), SILENCE)
+        self._next = (rtp_timestamp - max(count, 0)) % _WRAP
+        if count > 0:
+            self._missing = max(self._missing, (self._total + count - 1) // BLOCK)
+        for _ in range(count):
+            self._take_in(0)
+
+    def event(self, now_ms: int) -> None:
+        """A packet of an event came."""
+        self._last_ms = self._sounded_ms = now_ms
+        self._let_pass(now_ms)
+        self._window = max(self._window, self._block + self.manner.guard)
+        self._tail = max(self._tail, self._block + TAIL)
+        self._suspicion.expect(self._block)
+        self._close(self._start() // BLOCK, self._block)
+
+    def key(self, ssrc: Ssrc, rtp_timestamp: int, event: TelephoneEvent, *, is_new: bool) -> bool:
+        """The same packet, if it is a key's. Whether it begins a press that was told of before, as a tone."""
+        if not self.manner.tones:
+            return False
+        # The clock of another SSRC says nothing: it is now.
+        first = rtp_timestamp if self.ssrc in (None, ssrc) else self._next
+        return self._tones.event(event.code, first, event.duration, is_new=is_new)
+
+    def pressed(self) -> list[tuple[int, int]]:
+        """The presses that were heard since this was asked: event codes, and where they began."""
+        pressed, self._pressed = self._pressed, []
+        return pressed
+
+    def is_quiet(self, now_ms: int, quiet_ms: int) -> bool:
+        """Whether neither an event nor a tone has been there for so long."""
+        return self._sounded_ms is None or now_ms - self._sounded_ms >= quiet_ms
+
+    def end(self) -> None:
+        """Nothing more has come for long: what was not looked past is shut."""
+        self._close(self._block - AHEAD // BLOCK, self._block)
+
+    def _close(self, first: int, end: int, leaves_as: int = NOISY) -> None:
+        for block in range(max(first, 0), end):
+            self._shut[block % BLOCKS] = max(self._shut[block % BLOCKS], leaves_as)
+
+    def _leaves_as(self, block: int) -> int:
+        return self._shut[block % BLOCKS] if block < self._block else NOISY
+
+    def _push(self, parsed: Rtp, coding: Coding, usual: int) -> None:
+        """`usual`: how large the frames are that may fill a gap after this one."""
+        size = len(parsed.payload)
+        self._frames.append(Frame(parsed, coding, self._total, size))
+        self._newest = Frame(parsed, coding, self._total, usual)
+        self._next = parsed.rtp_timestamp
+        for code in parsed.payload:
+            self._codes[self._total % RING] = code
+            self._take_in(self._lower.hear(code) if coding is Coding.G722 else decode(coding, code))
+
+    def _take_in(self, sample: int) -> None:
+        self._total += 1
+        self._next = (self._next + 1) % _WRAP
+        self._heard.append(sample)
+        if len(self._heard) == BLOCK:
+            self._hear()
+
+    def _hear(self) -> None:
+        found = self._detector.hear(self._heard)
+        block, energy = self._block, sum(sample * sample for sample in self._heard)
+        self._heard.clear()
+        back = self._gate.pass_by(block, found)
+        tone = back is not None or found.now > 0
+        press = self._gate.sure and back is not None and block > self._tail
+        self._close(block - (back or 0), block, FLAT if press else NOISY)
+        if self.manner.policy is Policy.MUTE_ON_KEY:
+            self._suspicion.expect(block)
+        if suspected := self._suspicion.hear(block, found, self._detector, sure=back is not None and self._gate.sure):
+            self._close(block - suspected, block)
+        if tone and (block <= self._window or (back is not None and self.manner.policy is Policy.MUTE_ON_KEY)):
+            self._window = max(self._window, block + self.manner.guard)
+        if tone and block <= self._tail:
+            self._tail = max(self._tail, block + HANG_SURE)
+        if block <= self._gate.until or (tone and block <= self._window):
+            self._sounded_ms = self._last_ms
+        closed = self.manner.policy is Policy.MUTE or block <= max(
+            self._window, self._gate.until, self._suspicion.until
+        )
+        self._shut[block % BLOCKS] = OPEN
+        if closed:
+            self._close(block, block + 1, FLAT if press or block <= self._filling else NOISY)
+        elif not tone and block > self._missing:
+            self._learn(energy // BLOCK)
+        is_whole = block > self._missing
+        if self.manner.tones and is_whole:
+            if pressed := self._tones.hear(found, self._detector.newest(), self._next):
+                self._press(*pressed)
+            if self._tones.touch(self._detector.newest(1)[-1]):
+                self._press(LOST, self._next)
+        self._block += 1
+
+    def _learn(self, quiet: int) -> None:
+        """The background is the least that was heard lately."""
+        if self._background < 0 or quiet < self._background:
+            self._background = quiet
+        else:
+            self._background += (self._background >> 8) + 1
+
+    # --- what leaves ----------------------------------------------------------------------------------------------
+
+    def released(self, *, all_of_it: bool = False) -> Iterator[bytes]:
+        """The packets whose time has come."""
+        while self._frames:
+            frame = self._frames[0]
+            if not all_of_it and frame.start + frame.size + AHEAD > self._block * BLOCK:
+                return
+            self._frames.popleft()
+            yield self._built(frame)
+
+    def due_ms(self) -> int | None:
+        """When all that waits leaves, if nothing more comes; None: nothing waits."""
+        return self._last_ms + 60 + 2 * self._frames[-1].size // 8 if self._frames else None
+
+    def _start(self) -> int:
+        """The first sample that waits."""
+        return self._frames[0].start if self._frames else self._total
+
+    def _built(self, frame: Frame) -> bytes:
+        payload = bytearray(frame.size)
+        for at in range(frame.size):
+            payload[at] = self._code(frame, at)
+        header = frame.header
+        return serialise(
+            Rtp(
+                header.payload_type,
+                header.marker,
+                header.sequence_number,
+                header.rtp_timestamp,
+                header.ssrc,
+                bytes(payload),
+            )
+        )
+
+    def _code(self, frame: Frame, at: int) -> int:
+        sample = frame.start + at
+        block, place = divmod(sample, BLOCK)
+        leaves_as = self._leaves_as(block)
+        if leaves_as == FLAT and self.manner.flat and self.manner.policy is not Policy.MUTE:
+            return (
+                FLAT_G722[place]
+                if frame.coding is Coding.G722
+                else encode(frame.coding, FLAT_TONE[place % len(FLAT_TONE)])
+            )
+        if leaves_as != OPEN:
+            return self._noise(frame.coding, (frame.header.rtp_timestamp + at) % _WRAP)
+        code = self._codes[sample % RING]
+        weight = BLOCK
+        if block + 1 < self._block and self._leaves_as(block + 1) != OPEN:
+            weight = BLOCK - place
+        if block and self._leaves_as(block - 1) != OPEN:
+            weight = min(weight, place)
+        if weight == BLOCK or frame.coding is Coding.G722:
+            return code
+        value = decode(frame.coding, code)
+        faded = abs(value) * weight // BLOCK
+        return encode(frame.coding, faded if value >= 0 else -faded)
+
+    def _noise(self, coding: Coding, rtp_timestamp: int) -> int:
+        level = min(math.isqrt(3 * max(self._background, 0)), LOUDEST)
+        mixed = rtp_timestamp * 2654435761 % _WRAP
+        mixed = (mixed ^ mixed >> 15) * 2246822519 % _WRAP
+        mixed ^= mixed >> 13
+        if coding is Coding.G722:
+            return quiet(mixed >> 16, level)
+        return encode(coding, ((mixed >> 16) - 32768) * level >> 15)

@@ -1,0 +1,158 @@
+"""The payers that wait for a card: handed over by the supervisor, each good for one charge.
+
+Rule 1: a payer is only what came through the supervisor's channel, an inherited socket pair; nothing can connect to us
+        and call itself one.
+Rule 2: a payer that has ended is dropped before it is given a card.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections import deque
+from collections.abc import Callable
+
+from media.events import PayerFault
+from media.peer import NAMED, Peer
+from provider_adapters.payer.pipe import PayerGone, PayerPipe
+from provider_adapters.payment import Charge, Outcome
+from tonewall.log import get_logger
+from tonewall.tasks import BackgroundTasks
+
+log = get_logger(__name__)
+_MOST_AT_ONCE = 8
+_JOURNAL_PATIENCE = 10.0  # seconds that a payer may take to look into its journal
+DECODER = b"decoder"  # what the supervisor says with a socket that leads to one
+FAULTS = {fault.value.encode(): fault for fault in PayerFault}  # what it says, without a socket, of a payer that ended
+
+
+class Payers:
+    """The waiting payers, oldest first."""
+
+    def __init__(self) -> None:
+        self._ready: deque[PayerPipe] = deque()
+        self._wanted: deque[asyncio.Future[PayerPipe]] = deque()
+        self._starting = BackgroundTasks()
+        self._channel: socket.socket | None = None
+        self._fault: PayerFault | None = None
+
+    @property
+    def fault(self) -> PayerFault | None:
+        """Why the last payer ended that never waited; None once one waits."""
+        return None if len(self) else self._fault
+
+    def __len__(self) -> int:
+        """How many could charge now."""
+        self._drop_dead()
+        return len(self._ready)
+
+    def _drop_dead(self) -> None:
+        for pipe in [pipe for pipe in self._ready if not pipe.alive()]:
+            self._ready.remove(pipe)
+            pipe.close()
+
+    async def receive(
+        self, channel: socket.socket, on_decoder: Callable[[int], None] = os.close, peer: Peer | None = None
+    ) -> None:
+        """Take in payers from the supervisor until it closes the channel. Owns `channel`.
+
+        A socket to a decoder process comes the same way, and goes to `on_decoder`, which owns it from then on; so does the
+        name of the process that is b2bua, which goes to `peer`."""
+        if peer is not None:
+            peer.anybody = False
+        loop = asyncio.get_running_loop()
+        channel.setblocking(False)
+        self._channel = channel
+        ended = loop.create_future()
+
+        def readable() -> None:
+            try:
+                message, descriptors, _, _ = socket.recv_fds(channel, 64, _MOST_AT_ONCE)
+            except BlockingIOError:
+                return
+            except OSError:
+                message, descriptors = b"", []
+            if not message:
+                loop.remove_reader(channel)
+                if not ended.done():
+                    ended.set_result(None)
+            if peer is not None and message.startswith(NAMED):
+                peer.name(message)
+                return
+            if message in FAULTS:
+                self._fault = FAULTS[message]
+                return
+            if message == DECODER:
+                for descriptor in descriptors:
+                    on_decoder(descriptor)
+                return
+            for descriptor in descriptors:
+                pipe = PayerPipe(socket.socket(fileno=descriptor))
+                self._starting.start(self._take_in(pipe), "payer", pipe.close)
+
+        with channel:
+            loop.add_reader(channel, readable)
+            try:
+                await ended
+            finally:
+                loop.remove_reader(channel)
+                self._channel = None
+
+    async def _take_in(self, pipe: PayerPipe) -> None:
+        try:
+            await pipe.ready()
+        except PayerGone as error:
+            log.warning("a payer ended before it was ready", exc_info=error)
+            return
+        self._offer(pipe)
+
+    def _offer(self, pipe: PayerPipe) -> None:
+        self._fault = None
+        while self._wanted:
+            wanted = self._wanted.popleft()
+            if not wanted.done():
+                wanted.set_result(pipe)
+                return
+        self._ready.append(pipe)
+
+    async def take(self, patience: float) -> PayerPipe | None:
+        """A payer that waits, or the next one to come; None where none came within `patience` seconds."""
+        pipe = await self._next(patience)
+        if pipe is not None:
+            await self._say_taken(pipe)
+        return pipe
+
+    async def resolve(self, charge: Charge, submitted_at: float) -> Outcome | None:
+        """What the payers' journal says of a charge that no payer of ours is known to have; None while one may still be at it.
+
+        Raises PayerGone where no payer can say it now."""
+        self._drop_dead()
+        if not self._ready:
+            raise PayerGone("no payer process is ready")
+        pipe = self._ready.popleft()
+        outcome = await pipe.resolve(charge, submitted_at, _JOURNAL_PATIENCE)
+        self._offer(pipe)
+        return outcome
+
+    async def _next(self, patience: float) -> PayerPipe | None:
+        self._drop_dead()
+        if self._ready:
+            return self._ready.popleft()
+        wanted: asyncio.Future[PayerPipe] = asyncio.get_running_loop().create_future()
+        self._wanted.append(wanted)
+        with contextlib.suppress(TimeoutError):
+            return await asyncio.wait_for(wanted, patience)
+        return None
+
+    async def _say_taken(self, pipe: PayerPipe) -> None:
+        """Tell the supervisor, which starts the next one while this one charges."""
+        if self._channel is not None:
+            with contextlib.suppress(OSError):
+                self._channel.send((await pipe.ready()).pid.to_bytes(8, "big"))
+
+    def close(self) -> None:
+        for pipe in self._ready:
+            pipe.close()
+        self._ready.clear()

@@ -1,0 +1,268 @@
+"""One relayed session: its streams in the core, and the payload types that were ever agreed in it.
+
+Rule 1: a payload type that any description of the session called telephone-event stays one: a re-INVITE in flight must
+        not turn an event into audio. One that stood for two codecs is one that cannot be looked into.
+Rule 2: the mask covers every stream of the session, or `mask` raises and nobody is told that it does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from media._core import AGENT, CALLER, GUARD, Relay, SecretMemory
+from media.decoder.messages import NUMBERS
+from media.events import LegCounters, Masking, MaskPolicy, SendKey, SessionId, Side
+from media.mline import DecodedCodec, LocalStream, RemoteStream
+from media.reference.hold import BLOCK_SECONDS, Policy
+from media.service.line_watch import Heard
+from media.service.ports import PortPairs
+from media.service.session_protocol import Session
+from tonewall.log import get_logger
+
+_log = get_logger(__name__)
+_LEGS = {Side.CALLER: CALLER, Side.AGENT: AGENT}
+_NOWHERE = "0.0.0.0"  # noqa: S104
+_POLICIES = {
+    MaskPolicy.MASK: Policy.MASK,
+    MaskPolicy.MUTE_ON_KEY: Policy.MUTE_ON_KEY,
+    MaskPolicy.MUTE: Policy.MUTE,
+}
+
+
+@dataclass(slots=True)
+class _Types:
+    """The payload types of one m-line: the same number may be telephone-event here and video there."""
+
+    events: set[int] = field(default_factory=set)
+    mu: set[int] = field(default_factory=set)
+    a: set[int] = field(default_factory=set)
+    g722: set[int] = field(default_factory=set)
+    decoded: dict[int, DecodedCodec] = field(default_factory=dict)
+    opaque: set[int] = field(default_factory=set)
+    other: set[int] = field(default_factory=set)
+    red: set[int] = field(default_factory=set)
+    dropped: bool = False  # events, since the agent's side has agreed on none
+
+    def learn(self, remote: RemoteStream) -> None:
+        self.events.update(remote.event_types)
+        self.mu.update(remote.mu_types)
+        self.a.update(remote.a_types)
+        self.g722.update(remote.g722_types)
+        self.opaque.update(remote.opaque_types)
+        self.other.update(remote.other_types)
+        self.red.update(remote.red_types)
+        self.opaque |= (
+            (self.mu & self.a)
+            | (self.g722 & (self.mu | self.a))
+            | (self.red & (self.mu | self.a | self.g722 | self.other))
+        )
+        for number, codec in remote.decoded_types:
+            if self.decoded.setdefault(number, codec) is not codec or number in self.mu | self.a | self.g722 | self.red:
+                self.opaque.add(number)
+
+    @property
+    def heard(self) -> bool:
+        """Whether tones in it are heard by the core itself."""
+        return bool(self.mu or self.a or self.g722)
+
+    def lists(self) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]:
+        """As `Relay.set_types` takes them."""
+        decoded = bytes(byte for number, codec in self.decoded.items() for byte in (number, NUMBERS[codec]))
+        events, other, mu, a, opaque = map(bytes, (self.events, self.other, self.mu, self.a, self.opaque))
+        return events, other, mu, a, opaque, decoded, bytes(self.red), bytes(self.g722)
+
+
+class RelayedSession:
+    """The streams of one session. `numbers` gives each stream its number in the core.
+
+    `interfaces`: of each side, where its packets are received, and the address that its peer is told.
+    """
+
+    def __init__(
+        self,
+        session: SessionId,
+        relay: Relay,
+        interfaces: Mapping[Side, tuple[PortPairs, str]],
+        numbers: Callable[[], int],
+        count: int,
+    ) -> None:
+        """Bind `count` streams. Raises NoPorts, OSError; then nothing stays bound."""
+        self.id = session
+        self.streams: list[int] = []
+        self.local: dict[Side, tuple[LocalStream, ...]] = {}
+        self.mask_confirmed = (
+            False  # the media thread has applied the mask to every stream, and nobody asked to open it
+        )
+        self.masked = False  # whether any stream is, or may be
+        self.relay = relay
+        self._interfaces, self._numbers = interfaces, numbers
+        self._types: list[_Types] = []
+        self._capturing: list[int] = []
+        self._hears_tones = False
+        self.came: tuple[dict[int, int], ...] = (
+            {},
+            {},
+        )  # once closed: packets of each payload type in the first stream
+        with ExitStack() as undo:
+            undo.callback(self.close)
+            self.widen(count)
+            undo.pop_all()
+
+    def widen(self, count: int) -> list[int]:
+        """Bind streams until there are `count`; the new ones. Raises NoPorts, OSError; what is bound by then stays."""
+        before = len(self.streams)
+        while len(self.streams) < count:
+            self._bind()
+        return self.streams[before:]
+
+    def _bind(self) -> None:
+        """One stream more, which no mask covers yet."""
+        with ExitStack() as sockets:
+            pairs = {side: ports.bind() for side, (ports, _) in self._interfaces.items()}
+            for pair in pairs.values():
+                for sock in pair:
+                    sockets.enter_context(sock)
+            number = self._numbers()
+            opened = [sock for side in Side for sock in pairs[side]]
+            ports_of = {side: pair[0].getsockname()[1] for side, pair in pairs.items()}
+            self.relay.open_stream(number, *(sock.fileno() for sock in opened))
+            for sock in opened:
+                sock.detach()  # the core's from now on
+        self.streams.append(number)
+        self._types.append(_Types())
+        for side, port in ports_of.items():
+            stream = LocalStream(self._interfaces[side][1], port)
+            self.local[side] = (*self.local.get(side, ()), stream)
+
+    def set_remote(self, side: Side, remotes: tuple[RemoteStream, ...]) -> None:
+        """Where one leg's peer is. Streams that the leg did not describe pass nothing."""
+        for index, number in enumerate(self.streams):
+            if index >= len(remotes) or remotes[index].port == 0:
+                self.relay.set_peer(number, _LEGS[side], _NOWHERE, 0, _NOWHERE, 0, False)
+                continue
+            remote = remotes[index]
+            ours = self.local[side][index].address
+            if (":" in remote.address) is not (":" in ours):
+                _log.warning(
+                    "nothing is sent to a peer of another family",
+                    session=self.id,
+                    hint="give its trunk a media_address of its own family, IPv4 or IPv6",
+                )
+            types = self._types[index]
+            types.learn(remote)
+            if side is Side.AGENT:
+                types.dropped = not remote.event_types
+            keys = remote.keys
+            if keys is None:
+                self.relay.set_crypto(number, _LEGS[side], None, b"", b"")
+            else:
+                self.relay.set_crypto(number, _LEGS[side], keys.suite, keys.peer, keys.ours)
+            if remote.rtp:
+                self.relay.set_types(number, *types.lists(), clock=remote.clock_rate, drops_events=types.dropped)
+            else:  # nothing is known of it: it passes where nothing is masked
+                self.relay.set_types(number, b"", b"", clock=0)
+            # Last: what locks a port is judged by the new keys and types.
+            self.relay.set_peer(
+                number, _LEGS[side], remote.address, remote.port, remote.rtcp_address, remote.rtcp_port, remote.latch
+            )
+
+    def mask(self, on: bool, masking: Masking) -> None:
+        """Mask or open every stream. Returns once the media thread has applied it. Raises OSError, ValueError."""
+        self.mask_confirmed = False  # half a mask is none: nobody may collect behind it
+        self.masked = True  # or may be
+        waits = masking.policy is MaskPolicy.MUTE_ON_KEY
+        guard = round(masking.pause / BLOCK_SECONDS) if waits else GUARD
+        for number in self.streams:
+            self.relay.set_mask(number, on, _POLICIES[masking.policy], guard, masking.tones, masking.flat)
+        self._hears_tones = masking.tones
+        self.mask_confirmed = self.masked = on
+
+    def is_quiet(self, seconds: float) -> bool:
+        """As in media/service/session_protocol.py."""
+        quiet_ms = math.ceil(seconds * 1000)
+        return not self.masked or all(self.relay.is_quiet(number, quiet_ms) for number in self.streams)
+
+    def send_key(self, stream: int, body: bytes, payload_type: int, clock_rate: int) -> bool:
+        """Send the key in a SIP INFO's body to the agent's side. False: not while masked, and not where too many wait.
+
+        Raises ValueError where the body is no key, IndexError where there is no such stream.
+        """
+        return not self.masked and self.relay.send_key(self.streams[stream], body, payload_type, clock_rate)
+
+    def capture(self, on: bool) -> None:
+        """Keep the customer's key presses, or stop and wipe them; a closed session keeps none. Raises OSError, ValueError."""
+        if not on:
+            for number in self._capturing:
+                self.relay.set_capture(number, False)
+            self._capturing = []
+            return
+        self._capturing = [
+            number
+            for number, types in zip(self.streams, self._types, strict=True)
+            if types.events or (self._hears_tones and types.heard)
+        ]
+        for number in self._capturing:
+            self.relay.set_capture(number, True)
+
+    def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int:
+        """As `Relay.take_digits`."""
+        return self.relay.take_digits(stream, into, offset)
+
+    def received(self) -> int:
+        """Packets received on either leg since the session opened."""
+        return sum(self.received_by_leg().values())
+
+    def received_by_leg(self) -> dict[Side, int]:
+        """The same, of each leg."""
+        counted = [self.relay.counters(number) for number in self.streams]
+        return {side: sum(counters[f"{side.value}_received"] for counters in counted) for side in Side}
+
+    def heard(self) -> Heard:
+        """What has come from the customer, and to its ports from others."""
+        accepted = refused = unproved = 0
+        address = None
+        for number in self.streams:
+            counters = self.relay.counters(number)
+            failed, stranger, _ = self.relay.arrived(number)[CALLER]
+            accepted += counters["caller_received"] - counters["caller_malformed"]
+            refused += counters["caller_strangers"]
+            unproved += failed
+            address = "{}:{}".format(*stranger) if stranger is not None else address
+        return Heard(accepted, refused, unproved, address)
+
+    def close(self) -> tuple[LegCounters, LegCounters]:
+        """Wipe and unbind; the final counters of the caller's and the agent's leg."""
+        self._capturing = []
+        if self.streams:
+            self.came = tuple(types for _, _, types in self.relay.arrived(self.streams[0]))
+        totals: dict[str, int] = {}
+        while self.streams:
+            for name, count in self.relay.close_stream(self.streams.pop()).items():
+                before = totals.get(name, 0)
+                totals[name] = max(before, count) if name.endswith("_jitter") else before + count
+        return _counters(totals, "caller"), _counters(totals, "agent")
+
+
+def _counters(totals: dict[str, int], leg: str) -> LegCounters:
+    return LegCounters(**{name: totals.get(f"{leg}_{name}", 0) for name in LegCounters.__struct_fields__})
+
+
+def own(session: Session) -> RelayedSession:
+    """Raises ValueError where it is another's."""
+    if not isinstance(session, RelayedSession):
+        raise ValueError("not relayed by the own core")
+    return session
+
+
+def send_key(session: Session, command: SendKey) -> str | None:
+    """Why it is not sent, where it is not."""
+    if not isinstance(session, RelayedSession) or command.stream >= len(session.streams):
+        return "nothing is relayed there by the own core"
+    try:
+        sent = session.send_key(command.stream, command.body, command.payload_type, command.clock_rate)
+    except ValueError:
+        return "a SIP INFO was not understood"
+    return None if sent else "the session is masked, or too many keys wait"

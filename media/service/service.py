@@ -1,0 +1,397 @@
+"""The media process: sessions, masks and captures at b2bua's command. It opens no connection of its own, but to rtpengine
+servers (distributed.py).
+
+Started as `python -m media.service.service --socket PATH --payers FD`, its settings in the environment, by `tonewall run`.
+
+Rule 1: `Done` to SetMask means that the media thread has applied it; when a mask goes off is decided in unmasking.py.
+Rule 2: where b2bua is lost, captures are wiped, masks stay, and what is relayed goes on until it falls silent.
+Rule 3: a command that fails is refused and logged; it never ends the process, which carries everybody's calls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import cast
+
+import uvloop
+
+from media._core import KEYED, LEAKED, OVERFLOW, Relay
+from media.capture.transitions import IllegalEvent
+from media.events import (
+    AnyAnswer,
+    AnyCommand,
+    AnyNews,
+    CancelCapture,
+    CloseSession,
+    Counted,
+    CountSessions,
+    Done,
+    InfoKeyed,
+    KeyWithheld,
+    LegCounters,
+    OpenSession,
+    Refused,
+    ResetCapture,
+    ResolveCharge,
+    SendKey,
+    SessionClosed,
+    SessionId,
+    SessionOpened,
+    SetMask,
+    SetRemote,
+    Side,
+    StartCapture,
+    SubmitCapture,
+    WidenSession,
+)
+from media.mline import Interface
+from media.peer import Peer
+from media.service.capture_driver import Captures, limits
+from media.service.line_watch import LOOK, Watch
+from media.service.orphans import Orphans
+from media.service.payers import Payers
+from media.service.ports import NoPorts, PortPairs
+from media.service.relayed_session import RelayedSession, own, send_key
+from media.service.session_protocol import Session
+from media.service.threads import MediaThreads
+from media.service.unmasking import Answer, Unmasking
+from media.settings import MaskTimes, MediaSettings
+from tonewall import log
+from tonewall.frames import BadFrame, FrameConnection
+from tonewall.ini import ConfigError, load
+from tonewall.process import allow_many_files, end_with_parent, harden, ignore_hangup, overwrites_freed_memory
+from tonewall.tasks import BackgroundTasks
+
+logger = log.get_logger(__name__)
+
+
+class MediaService:
+    """Everything of the media process but its sockets to others."""
+
+    def __init__(self, settings: MediaSettings, payers: Payers, times: MaskTimes | None = None) -> None:
+        self._threads = MediaThreads(settings.threads)
+        self._realtime = settings.realtime
+        self._gather, self._masked_gather = settings.gather, settings.masked_gather
+        self._quiet_time = settings.quiet_time
+        self._orphans = Orphans()
+        self._watch = Watch(settings.media_timeout)
+        self._range = (*settings.port_range(), settings.dscp)
+        self._own = Interface(address=settings.address, advertised=settings.advertised or settings.address)
+        self._ports: dict[str, PortPairs] = {}  # by address
+        self._payers = payers
+        self._captures = Captures(payers, limits(settings), self._tell, self._capture_over)
+        self._sessions: dict[SessionId, Session] = {}
+        self._unmasking = Unmasking(
+            times or MaskTimes(),
+            find=self._sessions.get,
+            runs=self._captures.runs,
+            take_off=self._take_off,
+            tell=self._tell,
+        )
+        self._of_stream: dict[int, Session] = {}
+        self._numbers = itertools.count(1).__next__
+        self._leaks = 0  # that the canary stopped
+        self._b2bua: FrameConnection[AnyCommand] | None = None
+        self.peer = Peer()
+
+    async def start(self) -> None:
+        """Start the media threads and listen to what they report."""
+        self._threads.start(realtime=self._realtime, gather=self._gather, masked_gather=self._masked_gather)
+        for relay in self._threads:
+            asyncio.get_running_loop().add_reader(relay.fileno(), self._relay_reports, relay)
+
+    async def stop(self) -> None:
+        for relay in self._threads:
+            asyncio.get_running_loop().remove_reader(relay.fileno())
+        for session in tuple(self._sessions):
+            self._close(session)
+        self._threads.stop()
+
+    def take_decoder(self, descriptor: int) -> None:
+        """A decoder process was started, one for each thread."""
+        try:
+            self._threads.take_decoder(descriptor)
+        except (OSError, RuntimeError) as error:
+            os.close(descriptor)
+            logger.error("no decoder: codecs that it would look into are silent while masked", exc_info=error)
+
+    # --- b2bua ----------------------------------------------------------------------------------------------------
+
+    def accept(self) -> FrameConnection[AnyCommand]:
+        """A connection that `peer` may admit as b2bua's."""
+        connection: FrameConnection[AnyCommand] = FrameConnection(
+            cast("type[AnyCommand]", AnyCommand), lambda command: self._heard(connection, command)
+        )
+        connection.made = lambda end: self.peer.admits(end) and self._take_over(connection)
+        connection.lost = lambda error: self._lost(connection, error)
+        return connection
+
+    def _take_over(self, connection: FrameConnection[AnyCommand]) -> bool:
+        """A newer connection of b2bua's; the older is closed."""
+        if self._b2bua is not None:
+            self._b2bua.close()
+            self._lose_b2bua()
+        self._b2bua = connection
+        logger.info("b2bua connected", sessions=len(self._sessions))
+        return True
+
+    def _lost(self, connection: FrameConnection[AnyCommand], error: Exception | None) -> None:
+        if isinstance(error, BadFrame):
+            logger.error("b2bua sent a bad frame", exc_info=error)
+        if self._b2bua is connection:
+            self._b2bua = None
+            self._lose_b2bua()
+
+    def _lose_b2bua(self) -> None:
+        if self._sessions:  # else it may be an end in good order
+            logger.warning("b2bua lost", sessions=len(self._sessions), why="what is masked stays masked")
+        self._captures.b2bua_gone()
+        self._unmasking.give_up_all("b2bua is lost")
+        self._orphans.add(self._sessions.values())
+
+    async def end_quiet_orphans(self) -> None:
+        """Close, for ever, what has lost its b2bua and has fallen silent."""
+        while True:
+            await asyncio.sleep(self._quiet_time)
+            for session_id in self._orphans.silent(self._sessions.get):
+                logger.info("closed an orphan", session=session_id)
+                try:
+                    self._close(session_id)
+                except Exception as error:  # the others are still to be closed
+                    logger.error("an orphan could not be closed", session=session_id, exc_info=error)
+
+    async def watch_lines(self) -> None:
+        """Say, for ever, who is not heard."""
+        while True:
+            await asyncio.sleep(LOOK)
+            keying = [each for each in self._captures.keying() if isinstance(each, RelayedSession)]
+            relayed = [each for each in self._sessions.values() if isinstance(each, RelayedSession)]
+            for news in self._watch.look(keying, relayed, asyncio.get_running_loop().time()):
+                self._tell(news)
+
+    def _heard(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
+        if isinstance(command, ResolveCharge):
+            self._captures.resolve_charge(command, connection.send)
+            return
+        if isinstance(command, SetMask | CloseSession):
+            self._unmasking.give_up(command.session, "another command came")
+        if isinstance(command, SetMask) and not command.on:
+            self._unmasking.ask(command, connection.send)
+            return
+        answer = self._obey(command)
+        # That a peer's address was taken is no news to anybody, unless an answer waits for it; that it was not, is.
+        quiet = isinstance(command, SetRemote) and not command.mark and isinstance(answer, Done)
+        connection.send(answer, urgent=not quiet)
+
+    def _take_off(self, command: SetMask, answer: Answer) -> None:
+        answer(self._obey(command))
+
+    def _capture_over(self, session_id: SessionId, approved: bool) -> None:
+        self._unmasking.capture_over(session_id, approved=approved)
+
+    def _obey(self, command: AnyCommand) -> AnyAnswer:
+        try:
+            return self._carry_out(command)
+        except (NoPorts, IllegalEvent) as error:
+            reason = str(error)
+        except (OSError, ValueError, KeyError, OverflowError) as error:
+            logger.error("a command failed", kind=type(command).__name__, session=command.session, exc_info=error)
+            reason = f"{type(error).__name__} in the media process"
+        return Refused(serial=command.serial, reason=reason)
+
+    def _carry_out(self, command: AnyCommand) -> AnyAnswer:
+        done = Done(serial=command.serial)
+        if isinstance(command, OpenSession):
+            return self._open(command)
+        if isinstance(command, CountSessions):
+            return self._count(command.serial)
+        session = self._sessions.get(command.session)
+        if session is None:
+            return Refused(serial=command.serial, reason="no such session")
+        if isinstance(command, WidenSession):
+            return self._widen(session, command)
+        reason: str | None = None
+        match command:
+            case SetRemote(side=side, streams=streams):
+                own(session).set_remote(side, streams)
+            case SetMask(on=True, masking=masking):
+                self._unmasking.went_on(session.id)  # or will have, at least in part
+                own(session).mask(True, masking)
+            case SetMask(masking=masking):
+                own(session).mask(False, masking)
+                self._unmasking.went_off(session.id)
+            case StartCapture(capture=capture, by_info=by_info):
+                reason = self._captures.start(session, capture, by_info=by_info)
+            case InfoKeyed(body=body):
+                reason = self._captures.info_keyed(session.id, body)
+            case KeyWithheld():
+                self._unmasking.key_came(session.id)
+            case SendKey():
+                reason = send_key(session, command)
+            case CloseSession():
+                caller, agent = self._close(session.id)
+                came = session.came if isinstance(session, RelayedSession) else ({}, {})
+                types = {"caller_types": came[0], "agent_types": came[1]}
+                return SessionClosed(serial=command.serial, caller=caller, agent=agent, **types)
+            case ResetCapture() | SubmitCapture() | CancelCapture():
+                reason = self._captures.obey(command)
+        return done if reason is None else Refused(serial=command.serial, reason=reason)
+
+    def _open(self, command: OpenSession) -> AnyAnswer:
+        if command.session in self._sessions:
+            if not command.again or self._sessions[command.session].mask_confirmed:
+                return Refused(serial=command.serial, reason="the session exists")
+            self._close(command.session)
+        relay = self._threads.least_busy()
+        interfaces = {Side.CALLER: self._interface(command.caller), Side.AGENT: self._interface(command.agent)}
+        session = RelayedSession(command.session, relay, interfaces, self._numbers, command.streams)
+        self._threads.took(relay)
+        self._sessions[session.id] = session
+        self._of_stream.update(dict.fromkeys(session.streams, session))
+        caller, agent = session.local.values()
+        return SessionOpened(serial=command.serial, caller=caller, agent=agent)
+
+    def _interface(self, wanted: Interface) -> tuple[PortPairs, str]:
+        """The ports of an address, and the address that peers are told."""
+        address = wanted.address or self._own.address
+        if address not in self._ports:
+            self._ports[address] = PortPairs(address, *self._range)
+        return self._ports[address], wanted.advertised or wanted.address or self._own.advertised
+
+    def _widen(self, session: Session, command: WidenSession) -> AnyAnswer:
+        if not isinstance(session, RelayedSession):
+            return Refused(serial=command.serial, reason="another engine opens no more streams")
+        if session.masked:
+            return Refused(serial=command.serial, reason="the session is masked")
+        self._of_stream.update(dict.fromkeys(session.widen(command.streams), session))
+        caller, agent = session.local.values()
+        return SessionOpened(serial=command.serial, caller=caller, agent=agent)
+
+    def _close(self, session_id: SessionId) -> tuple[LegCounters, LegCounters]:
+        session = self._sessions.pop(session_id)
+        self._captures.call_gone(session_id)
+        self._unmasking.went_off(session_id)
+        for stream in session.streams:
+            self._of_stream.pop(stream, None)
+        if isinstance(session, RelayedSession):
+            self._threads.lost(session.relay)
+        return session.close()
+
+    def _count(self, serial: int) -> Counted:
+        return Counted(
+            serial=serial,
+            sessions=len(self._sessions),
+            captures=len(self._captures),
+            payers=len(self._payers),
+            payer_fault=self._payers.fault,
+            servers=self._servers_up(),
+            leaks=self._leaks,
+            descriptors=len(os.listdir("/proc/self/fd")),
+        )
+
+    def _servers_up(self) -> int | None:
+        return None
+
+    # --- what happens by itself -----------------------------------------------------------------------------------
+
+    def _relay_reports(self, relay: Relay) -> None:
+        for stream, kind in relay.take_events():
+            try:
+                self._happened(stream, kind)
+            except Exception as error:  # what came of the other streams is still to be told
+                logger.error("an event of the core failed", stream=stream, exc_info=error)
+
+    def _happened(self, stream: int, kind: int) -> None:
+        session = self._of_stream.get(stream)
+        if session is None:
+            return
+        if kind == KEYED:
+            self._captures.keys_waiting(session.id, stream)
+        elif kind == OVERFLOW:
+            self._captures.key_lost(session.id)
+        elif kind == LEAKED:
+            self._leaks += 1
+            logger.error(
+                "a key got through the mask",
+                session=session.id,
+                why="the canary cut the audio off; report this as a bug",
+            )
+            self._captures.key_leaked(session.id)
+
+    def _tell(self, news: AnyNews) -> None:
+        if self._b2bua is not None:
+            self._b2bua.send(news)
+
+
+def engine(settings: MediaSettings) -> type[MediaService]:
+    """What carries the commands out."""
+    if settings.engine == "rtpengine":
+        from media.rtpengine.service import DistributedMedia  # noqa: PLC0415  # it builds on this module
+
+        return DistributedMedia
+    return MediaService
+
+
+async def run(settings: MediaSettings, times: MaskTimes, path: Path, payers_channel: socket.socket | None) -> None:
+    """Serve until SIGTERM or SIGINT. Raises OSError where the socket cannot be made."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    payers = Payers()
+    service = engine(settings)(settings, payers, times)
+    await service.start()
+    tasks = BackgroundTasks()
+    tasks.start(service.end_quiet_orphans(), "orphans")
+    tasks.start(service.watch_lines(), "lines")
+    if payers_channel is not None:
+        tasks.start(payers.receive(payers_channel, service.take_decoder, service.peer), "payers")
+    path.unlink(missing_ok=True)  # noqa: ASYNC240  # before anything is served
+    before = os.umask(0o177)
+    try:
+        server = await loop.create_unix_server(service.accept, path)
+    finally:
+        os.umask(before)
+    logger.info("listening", path=str(path), address=settings.address)
+    await stop.wait()
+    server.close()
+    await service.stop()
+    payers.close()
+    await tasks.cancel()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m media.service.service", description="The media process of Tonewall."
+    )
+    parser.add_argument("--socket", type=Path, required=True, help="the unix socket for b2bua; made with mode 0600")
+    parser.add_argument("--payers", type=int, help="the inherited channel on which the supervisor hands over payers")
+    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    arguments = parser.parse_args()
+    log.configure("media", arguments.log_level)
+    ignore_hangup()
+    end_with_parent()
+    allow_many_files()
+    if not overwrites_freed_memory():
+        logger.error("refused to start", why="freed memory is not overwritten", hint="start with card_environment()")
+        raise SystemExit(78)
+    if not harden():
+        logger.warning("memory not locked", hint="raise the memory lock limit; the vault itself is locked")
+    try:
+        settings, times = load(MediaSettings, {}), load(MaskTimes, {})
+        if faults := settings.faults():
+            raise ConfigError("\n".join(faults))
+        channel = socket.socket(fileno=arguments.payers) if arguments.payers is not None else None
+        uvloop.run(run(settings, times, arguments.socket, channel))
+    except ConfigError as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

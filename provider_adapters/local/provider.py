@@ -1,0 +1,94 @@
+"""The local provider: the connector contract over real HTTPS on this machine, for tests and the demo.
+
+    python -m provider_adapters.local.provider --directory DIR
+
+It makes a certificate authority and a certificate on the spot, writes DIR/ca.pem and DIR/url, prints one JSON line
+`{"url": …, "ca_file": …, "api_key": …}` when it listens, and behaves by card number: docs/connector.md has the table.
+GET /test/charges tells what it was asked and what it charged: last four digits and a SHA-256, never the digits.
+
+It plays the payment provider, so it does hold card numbers in memory while it works: a scan of Tonewall's processes for
+digits leaves this one out. It moves no money and must never be given a real card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import ssl
+from pathlib import Path
+
+from provider_adapters.local.authority import issue
+from provider_adapters.local.books import API_KEY, Provider
+from tonewall import log as logs
+
+_LARGEST = 64 * 1024
+_IDLE = 30.0
+
+
+async def converse(provider: Provider, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """One connection, one request: HTTP/1.1 as far as our own client needs it."""
+    try:
+        async with asyncio.timeout(_IDLE):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            method, path, _ = head[0].split(" ", 2)
+            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
+            length = int(headers.get("content-length") or 0)
+            body = await reader.readexactly(length) if 0 <= length <= _LARGEST else b""
+        answer = await provider.handle(method, path, headers, body)
+        if answer is not None:
+            content = json.dumps(answer.body).encode()
+            start = (
+                f"HTTP/1.1 {answer.status} Answer\r\nContent-Type: application/json\r\n"
+                f"Content-Length: {len(content)}\r\nConnection: close\r\n\r\n"
+            ).encode()
+            writer.write(start + content[: len(content) // 2 if answer.cut else None])
+            await writer.drain()
+            if not answer.cut:
+                writer.close()
+                await writer.wait_closed()
+    except (ValueError, OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
+        pass
+    finally:
+        writer.transport.abort()
+
+
+async def serve(directory: Path, host: str, port: int, delay: float, unknown_ca: bool) -> None:
+    """Listen until SIGTERM or SIGINT."""
+    ca_file, certificate, key = issue(directory, unknown_ca)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    provider = Provider(delay)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await converse(provider, reader, writer)
+
+    server = await asyncio.start_server(on_connection, host, port, ssl=context, backlog=256)
+    async with server:
+        url = f"https://{host}:{server.sockets[0].getsockname()[1]}"
+        (directory / "url").write_text(url)
+        print(json.dumps({"url": url, "ca_file": str(ca_file), "api_key": API_KEY}), flush=True)
+        await stop.wait()
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(prog="provider_adapters.local.provider", description="A provider to test with.")
+    arguments.add_argument("--directory", type=Path, required=True, help="for ca.pem, the certificate and url")
+    arguments.add_argument("--host", default="127.0.0.1", help="the certificate is for 127.0.0.1 and localhost, always")
+    arguments.add_argument("--port", type=int, default=0, help="0: a free one")
+    arguments.add_argument("--delay", type=float, default=60.0, help="seconds that the late card takes")
+    arguments.add_argument("--unknown-ca", action="store_true", help="serve a certificate that ca.pem did not sign")
+    arguments.add_argument("--json-log", action="store_true", help="log each charge on standard error")
+    chosen = arguments.parse_args()
+    logs.configure("provider", "info" if chosen.json_log else "error")
+    chosen.directory.mkdir(parents=True, exist_ok=True)
+    asyncio.run(serve(chosen.directory, chosen.host, chosen.port, chosen.delay, chosen.unknown_ca))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,243 @@
+"""The one-charge process: `python -m provider_adapters.payer --fd N`; N is its end of a socket pair with media.
+
+It reads its account from TONEWALL_PROVIDER_*, prepares everything that needs no card, says Ready, waits for one charge,
+and exits after the outcome, or when media closes. With it goes whatever JSON, TLS and Python copied of the card.
+
+Rule 1: it does not start where freed memory is not overwritten (tonewall.process.card_environment).
+Rule 2: whatever happens, media gets an outcome: Failed if nothing was sent, else the provider's answer or Unknown.
+Rule 3: a payer that waits ends as soon as the journal can no longer be written: nobody shall key a card for it.
+Rule 4: an outcome leaves only after it was searched for the card's own digits; providers do quote what they are sent.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if __name__ == "__main__":
+    # structlog and httpx load these if they are there: a quarter of the start-up time, for colours.
+    sys.modules.update({"rich": None, "httpx._main": None})  # type: ignore[dict-item]
+
+import argparse
+import asyncio
+import contextlib
+import os
+import re
+import select
+import signal
+import socket
+from pathlib import Path
+from typing import assert_never
+
+import msgspec
+
+from provider_adapters import account as accounts
+from provider_adapters import registry
+from provider_adapters.account import Account, BadAccount
+from provider_adapters.base import Flow
+from provider_adapters.card import BadCard, Card, CardBlock
+from provider_adapters.payer.journal import Journal
+from provider_adapters.payer.messages import (
+    ChargeRequest,
+    Ready,
+    Resolution,
+    Resolved,
+    Result,
+    receive_exactly,
+    receive_request,
+)
+from provider_adapters.payer.runner import Runner
+from provider_adapters.payment import (
+    DIFFERENCES,
+    JOURNAL_FAILED,
+    WRONG_CONFIGURATION,
+    Approved,
+    Charge,
+    Declined,
+    Failed,
+    Outcome,
+    PartiallyApproved,
+    Unknown,
+    outcome_type,
+)
+from tonewall import log as logs
+from tonewall.frames import BadFrame, pack
+from tonewall.process import harden, ignore_hangup, overwrites_freed_memory
+
+_LOOK_EVERY = 3.0  # seconds between two looks at the journal while no charge comes
+_KEY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_WITHHELD = "withheld"
+log = logs.get_logger(__name__)
+
+
+class JournalFailed(Exception):
+    """The journal cannot be written; the cause is an OSError."""
+
+
+class Payer:
+    """What is prepared for one charge."""
+
+    def __init__(self, account: Account, sock: socket.socket) -> None:
+        self._account = account
+        self._sock = sock
+        self._flow: Flow[Card] = registry.load(account)
+        self._journal = Journal(Path(account.journal))
+        self._runner = Runner(account)
+
+    def serve(self) -> None:
+        """Wait for one charge and answer it. Returns early where media closes before it handed over everything.
+
+        Raises JournalFailed before a charge comes, OSError and BadFrame where the socket fails."""
+        with asyncio.Runner() as loop:
+            self._look_at_journal()
+            loop.run(self._runner.open())
+            try:
+                self._sock.sendall(pack(Ready(pid=os.getpid(), patience=self._account.patience)))
+            except (BrokenPipeError, ConnectionResetError):  # media ended while this process was started
+                return
+            request = self._await_charge()
+            if request is None:
+                return
+            # From here on the charge is brought to its end, also where whoever started us stops.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            outcome = self._take(request, loop)
+            if outcome is not None:
+                log.info("charged", outcome=outcome_type(outcome), idempotency_key=request.charge.idempotency_key)
+                # Media may be gone; the journal has the outcome.
+                with contextlib.suppress(OSError):
+                    self._sock.sendall(pack(Result(outcome=outcome)))
+            loop.run(self._runner.close())
+
+    def _await_charge(self) -> ChargeRequest | None:
+        """The charge; until it comes, what the journal says of others. None where media closed."""
+        while True:
+            while not select.select([self._sock], [], [], _LOOK_EVERY)[0]:
+                self._look_at_journal()
+            request = receive_request(self._sock)
+            if not isinstance(request, Resolution):
+                return request
+            try:
+                outcome = self._journal.resolve(request.charge, request.submitted_at, self._account.patience)
+            except OSError as error:
+                raise JournalFailed from error
+            self._sock.sendall(pack(Resolved(outcome=outcome)))
+
+    def _look_at_journal(self) -> None:
+        try:
+            self._journal.open()
+        except OSError as error:
+            raise JournalFailed from error
+
+    def _take(self, request: ChargeRequest, loop: asyncio.Runner) -> Outcome | None:
+        try:
+            block = CardBlock(request.number, request.expiry, request.code)
+        except BadCard:
+            return Failed(reason="bad_card")
+        try:
+            if not receive_exactly(self._sock, block.space()):
+                return None
+            return self._charge(request.charge, block.card(), loop)
+        except BadCard:
+            return Failed(reason="bad_card")
+        finally:
+            block.wipe()
+
+    def _charge(self, charge: Charge, card: Card, loop: asyncio.Runner) -> Outcome:
+        if not _KEY.fullmatch(charge.idempotency_key):
+            return Failed(reason="bad_idempotency_key")
+        try:
+            known = self._journal.begin(charge)
+        except OSError as error:
+            log.error("journal_failed", exc_info=error)
+            return Failed(reason="journal_failed")
+        if known is not None:
+            return known
+        try:
+            found = loop.run(self._runner.settle(self._flow.charge(charge, card), lambda: self._flow.inquire(charge)))
+            outcome = discreet(found, card)
+            if isinstance(outcome, Unknown) and outcome.reason in DIFFERENCES:
+                log.error(
+                    "the provider approved something else than was asked for",
+                    reason=outcome.reason,
+                    idempotency_key=charge.idempotency_key,
+                    hint="look the charge up at the provider, and settle it there by hand",
+                )
+        except Exception as error:
+            log.error("payer_failed", exc_info=error)
+            outcome = Unknown(reason="payer_failed")
+        finally:
+            card.wipe()
+        try:
+            self._journal.finish(charge, outcome)
+        except OSError as error:
+            log.error("journal_failed", exc_info=error)
+        return outcome
+
+
+def discreet(outcome: Outcome, card: Card) -> Outcome:
+    """The outcome without any text in which the provider, or what stands before it, quotes the card."""
+
+    def keep(text: str | None) -> str | None:
+        return None if text is None or card.quoted_in(text) else text
+
+    match outcome:
+        case Approved() | PartiallyApproved():
+            return msgspec.structs.replace(
+                outcome,
+                reference=keep(outcome.reference) or _WITHHELD if outcome.reference else "",
+                token=keep(outcome.token),
+                authorisation_code=keep(outcome.authorisation_code),
+            )
+        case Declined():
+            return Declined(
+                reason=_WITHHELD if card.told_in(outcome.reason) else outcome.reason,
+                message="" if card.told_in(outcome.message) else outcome.message,
+                reference=keep(outcome.reference),
+            )
+        case Failed() | Unknown():
+            told = card.told_in(outcome.reason) and not outcome.reason.startswith("http_")
+            return msgspec.structs.replace(outcome, reason=_WITHHELD) if told else outcome
+        case _ as never:
+            assert_never(never)
+
+
+def main() -> int:
+    """Run one payer. Returns 0 after an outcome or an end, 78 where it may not or cannot start."""
+    arguments = argparse.ArgumentParser(prog="provider_adapters.payer", description=main.__doc__)
+    arguments.add_argument("--fd", type=int, required=True, help="the socket to media, inherited")
+    arguments.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    chosen = arguments.parse_args()
+    logs.configure("payer", chosen.log_level)
+    ignore_hangup()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; our end is media's close
+    if not overwrites_freed_memory():
+        log.error("refused_to_start", why="freed memory is not overwritten", hint="start with card_environment()")
+        return WRONG_CONFIGURATION
+    if not harden():
+        log.debug("memory_not_locked", hint="raise RLIMIT_MEMLOCK to keep the payer out of swap")
+    with socket.socket(fileno=chosen.fd) as sock:
+        try:
+            payer = Payer(accounts.from_environment(os.environ), sock)
+        except OSError as error:
+            log.error("refused_to_start", why="ca_file cannot be read as certificates", exc_info=error)
+            return WRONG_CONFIGURATION
+        except BadAccount as error:
+            sys.stderr.write(f"{error}\n")
+            return WRONG_CONFIGURATION
+        try:
+            payer.serve()
+        except JournalFailed as failed:
+            cause = failed.__cause__
+            why = cause.strerror if isinstance(cause, OSError) else None
+            log.error("journal_failed", key="[provider] journal", why=why, exc_info=cause)
+            return JOURNAL_FAILED
+        except (OSError, BadFrame) as error:
+            log.error("gave_up", exc_info=error)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    _code = main()
+    sys.stderr.flush()
+    # Not sys.exit: taking the interpreter down in order takes 40 ms, in which copies of the card would outlive the charge.
+    os._exit(_code)
