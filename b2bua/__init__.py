@@ -1,1 +1,2 @@
-"""SIP signalling, calls and the agents' HTTP API: parses what strangers send, and cannot name card data."""
+"""SIP signalling, calls and the agents' HTTP API: parses what strangers send, and cannot name card
+data."""

@@ -1,7 +1,7 @@
 """The b2bua process: all wiring, nothing else.
 
-Started as `python -m b2bua.app --media SOCKET [--demo SOCKET]`, its settings in the environment, by `tonewall run`; or
-by hand, where media stands elsewhere.
+Started as `python -m b2bua.app --media SOCKET [--demo SOCKET]`, its settings in the environment, by
+`tonewall run`; or by hand, where media stands elsewhere.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ _SETTLE = 2.0  # seconds that calls and charges under way have to end when we st
 _COUNT_EVERY = 2.0  # seconds between two looks at what media holds
 _PRUNE_EVERY = 3600.0  # seconds
 _DAY = 86_400.0
-_GARBAGE = (5_000, 5, 2)  # some 50 calls between two looks for garbage, 900 between two at all that there is
+# Some 50 calls between two looks for garbage, 900 between two at all that there is.
+_GARBAGE = (5_000, 5, 2)
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,13 +78,15 @@ def steady_clock() -> Callable[[], float]:
 
 
 async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None = None) -> bool:
-    """Carry calls until SIGTERM or SIGINT; False where it had to stop by itself. Raises OSError where an address cannot be
-    bound."""
+    """Carry calls until SIGTERM or SIGINT; False where it had to stop by itself. Raises OSError
+    where an address cannot be bound."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     general = settings.general
-    records = RecordStore(connect(settings.cdr.url.get_secret_value()), settings.cdr.spool, settings.cdr.retention)
+    records = RecordStore(
+        connect(settings.cdr.url.get_secret_value()), settings.cdr.spool, settings.cdr.retention
+    )
     records.start()
     clock = steady_clock()
     ladders = Ladders(general.ladders, clock)
@@ -118,7 +121,9 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     _look_for_garbage_seldom()
     stopping = asyncio.create_task(stop.wait(), name="stop")
     ended, _ = await asyncio.wait({stopping, api.task, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-    for task in ended - {stopping}:  # none of them ends while all is well: better to be started again than half dead
+    for task in ended - {
+        stopping
+    }:  # none of them ends while all is well: better to be started again than half dead
         logger.error("a part of b2bua ended", what=task.get_name(), exc_info=task.exception())
     logger.info("stopping", calls=board.health()["calls"])
     board.shut_down()
@@ -138,7 +143,8 @@ def _engine(settings: SignallingSettings, board: Switchboard, ladders: Ladders) 
     """The one that is chosen. Raises ConfigError where it is not installed."""
     general = settings.general
     if general.engine == "pjsua2":
-        from b2bua.pjsua.choice import pjsua_engine  # noqa: PLC0415  # GPL, and only where it is chosen
+        # GPL, and only where it is chosen.
+        from b2bua.pjsua.choice import pjsua_engine  # noqa: PLC0415
 
         return pjsua_engine(general.binds[0], trunks(settings), board.on_leg_event, f"Tonewall/{VERSION}")
     return SipEngine(
@@ -154,7 +160,8 @@ def _engine(settings: SignallingSettings, board: Switchboard, ladders: Ladders) 
 
 
 def _look_for_garbage_seldom() -> None:
-    """What was loaded stays and need not be looked through again; what a call leaves in circles can wait for some others'."""
+    """What was loaded stays and need not be looked through again; what a call leaves in circles can
+    wait for some others'."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GARBAGE)
@@ -166,7 +173,9 @@ def _payments(settings: CdrSettings) -> PaymentTable:
         return PaymentTable(settings.payments_file)
     except (OSError, sqlite3.Error) as error:
         why = error.strerror if isinstance(error, OSError) else type(error).__name__
-        raise ConfigError(f"[cdr] payments: the file {settings.payments_file} cannot be used ({why})") from None
+        raise ConfigError(
+            f"[cdr] payments: the file {settings.payments_file} cannot be used ({why})"
+        ) from None
 
 
 async def _prune(board: Switchboard, retention: float) -> None:
@@ -212,9 +221,12 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _harden() -> None:
-    """Keys that come as SIP INFO pass through this process: nothing of them may be left in it, or in a core of it."""
+    """Keys that come as SIP INFO pass through this process: nothing of them may be left in it, or
+    in a core of it."""
     if not overwrites_freed_memory():
-        logger.error("refused to start", why="freed memory is not overwritten", hint="start with card_environment()")
+        logger.error(
+            "refused to start", why="freed memory is not overwritten", hint="start with card_environment()"
+        )
         raise SystemExit(78)
     if not harden():
         logger.warning(
@@ -223,7 +235,9 @@ def _harden() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m b2bua.app", description="The signalling process of Tonewall.")
+    parser = argparse.ArgumentParser(
+        prog="python -m b2bua.app", description="The signalling process of Tonewall."
+    )
     parser.add_argument("--media", required=True, help="the unix socket of the media process")
     parser.add_argument("--demo", help="the unix socket of a demo's customer")
     arguments = parser.parse_args()
@@ -240,7 +254,8 @@ def main() -> None:
         _harden()
     demo: Demo | None = None
     if arguments.demo:
-        from b2bua.demo.remote import RemoteCustomer  # noqa: PLC0415  # the demo is no part of a trunk's process
+        # The demo is no part of a trunk's process.
+        from b2bua.demo.remote import RemoteCustomer  # noqa: PLC0415
 
         demo = RemoteCustomer(arguments.demo)
     try:

@@ -57,7 +57,9 @@ def _print_version(wanted: bool) -> None:
 def options(
     _version: Annotated[
         bool,
-        typer.Option("--version", "-V", is_eager=True, callback=_print_version, help="Print the version and exit."),
+        typer.Option(
+            "--version", "-V", is_eager=True, callback=_print_version, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Tonewall: card payments by phone, without the agent ever receiving a digit."""
@@ -80,12 +82,15 @@ def run(config: ConfigFile = None) -> None:
 
 @app.command()
 def demo(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the story.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of the story.")
+    ] = False,
     exit_: Annotated[
         bool, typer.Option("--exit", help="End when the call is over; status 0 only if all of it held.")
     ] = False,
 ) -> None:
-    """Show one paid call between two real phones, on this machine only, and check it on the wire."""
+    """Show one paid call between two real phones, on this machine only, and check it on the
+    wire."""
     missing = [name for name in ("pjsua2", "av", "cryptography") if importlib.util.find_spec(name) is None]
     if missing:
         give_up(f"the demo needs {', '.join(missing)}; install them with: pip install 'tonewall[demo]'")
@@ -98,7 +103,9 @@ def demo(
 def doctor(config: ConfigFile = None) -> None:
     """Say what is wrong with this machine or the configuration, and what to do about it."""
     findings = asyncio.run(examine(config))
-    table = Table("", "what", "finding", title="tonewall doctor", title_justify="left", box=None, pad_edge=False)
+    table = Table(
+        "", "what", "finding", title="tonewall doctor", title_justify="left", box=None, pad_edge=False
+    )
     for finding in findings:
         table.add_row(_MARKS[finding.level], escape(finding.what), escape(finding.says))
     Console().print(table)
@@ -113,24 +120,33 @@ def health(
         typer.Option(help="[general] directory of the installation, where it is not as in sip.conf."),
     ] = None,
 ) -> None:
-    """Ask a running Tonewall on this machine how it is; status 0 if calls can be paid. For health checks."""
+    """Ask a running Tonewall on this machine how it is; status 0 if calls can be paid. For health
+    checks."""
     try:
         sections = read_file(config) if config else {}
         where = directory or load(GeneralSettings, sections).directory
         given = sections.get("api", {}).get("tokens", "") or os.environ.get("TONEWALL_API_TOKENS", "")
     except ConfigError as error:
         give_up(f"the configuration is wrong:\n{error}")
-    token = os.environ.get(cli_ladder.TOKEN, "") or in_clear(given)  # needed where [api] healthz = no
+    # Needed where [api] healthz = no.
+    token = os.environ.get(cli_ladder.TOKEN, "") or in_clear(given)
     try:
         answer = ask(json.loads((where / "ready.json").read_bytes())["api_url"], 2.0, token)
     except (OSError, ValueError, KeyError) as error:
-        give_up(f"not healthy ({type(error).__name__}); is `tonewall run` up? Its log and `tonewall doctor` say more")
+        give_up(
+            f"not healthy ({type(error).__name__}); is `tonewall run` up? Its log and `tonewall doctor` say "
+            "more"
+        )
     print(json.dumps(answer))
     if answer.get("status") in {"ok", "degraded"}:
         return
     if answer.get("status") == 401:
         give_up(f"[api] healthz = no: give sip.conf with -c, or a token as {cli_ladder.TOKEN}")
-    give_up("\n".join(["not healthy", *(str(fault["says"]) for fault in answer.get("faults", []) if fault["stops"])]))
+    give_up(
+        "\n".join(
+            ["not healthy", *(str(fault["says"]) for fault in answer.get("faults", []) if fault["stops"])]
+        )
+    )
 
 
 @app.command()

@@ -1,9 +1,12 @@
-"""`tonewall run`: starts media, payers and b2bua, gives each its own settings, and starts again what ends.
+"""`tonewall run`: starts media, payers and b2bua, gives each its own settings, and starts again
+what ends.
 
-Rule 1: every process gets its own sections in its environment and no other's; only payers get the provider's key.
-Rule 2: media talks to payers over socket pairs that are made here, and is told which process is b2bua: nobody else can
-        pretend to be either.
-Rule 3: a process that ends is said, with its signal or status, and started again after a pause that grows to 5 s.
+Rule 1: every process gets its own sections in its environment and no other's; only payers get the
+        provider's key.
+Rule 2: media talks to payers over socket pairs that are made here, and is told which process is
+        b2bua: nobody else can pretend to be either.
+Rule 3: a process that ends is said, with its signal or status, and started again after a pause that
+        grows to 5 s.
 """
 
 from __future__ import annotations
@@ -33,31 +36,41 @@ from tonewall.process import SUPERVISOR, card_environment, lock_limit, plain_env
 log = get_logger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _GRACE = 5.0  # seconds that a process may take to stop
-_AFTER_PATIENCE = 10.0  # seconds beyond the provider's own times that a payer may take to end a charge under way
+_AFTER_PATIENCE = (
+    10.0  # seconds beyond the provider's own times that a payer may take to end a charge under way
+)
 _NOT_STARTED = 71  # as a status: EX_OSERR of sysexits.h
-_PAYER_FAULTS = {JOURNAL_FAILED: PayerFault.JOURNAL, WRONG_CONFIGURATION: PayerFault.SETTINGS}  # by a payer's status
+_PAYER_FAULTS = {
+    JOURNAL_FAILED: PayerFault.JOURNAL,
+    WRONG_CONFIGURATION: PayerFault.SETTINGS,
+}  # by a payer's status
 _QUICK = 2.0  # seconds: a process that ends sooner is started again more slowly each time
 
 
 @dataclass(slots=True)
 class Supervisor:
-    """One installation's processes. `demo`: the unix socket of a demo's customer, where this is a demo; `logs`: the
-    file descriptor for the processes' logs, where it is not our standard error."""
+    """One installation's processes. `demo`: the unix socket of a demo's customer, where this is a
+    demo; `logs`: the file descriptor for the processes' logs, where it is not our standard
+    error."""
 
     settings: Settings
     demo: str | None = None
     logs: int | None = None
     _b2bua_down: asyncio.Event = field(default_factory=asyncio.Event)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
-    _payers: socket.socket | None = None  # our end of the channel on which media is given its payers
+    # Our end of the channel on which media is given its payers.
+    _payers: socket.socket | None = None
     _signalling: int = 0  # the process id of b2bua
-    _taken: dict[int, asyncio.Event] = field(default_factory=dict)  # by process id: media has given it a charge
+    _taken: dict[int, asyncio.Event] = field(
+        default_factory=dict
+    )  # by process id: media has given it a charge
     _charging: set[asyncio.Task[int]] = field(default_factory=set)
     _media_up: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def _patience(self) -> float:
-        """Seconds after which a payer that still charges is given up; its journal then says what is open."""
+        """Seconds after which a payer that still charges is given up; its journal then says what is
+        open."""
         return self.settings.provider.timeout + self.settings.provider.inquiry_time + _AFTER_PATIENCE
 
     @property
@@ -90,7 +103,9 @@ class Supervisor:
             started = asyncio.get_running_loop().time()
             try:
                 status = await run_once()
-            except Exception as error:  # no process, memory or descriptor to be had: that must not end the others
+            except (
+                Exception
+            ) as error:  # no process, memory or descriptor to be had: that must not end the others
                 log.error("could not start", what=name, exc_info=error)
                 status = _NOT_STARTED
             if self._stop.is_set():
@@ -110,7 +125,7 @@ class Supervisor:
         except TimeoutError:
             return
 
-    # --- the kinds of process -------------------------------------------------------------------------------
+    # --- the kinds of process ---------------------------------------------------------------------
 
     async def _run_media(self) -> int:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -118,7 +133,7 @@ class Supervisor:
         times = MaskTimes(guard_time=general.guard_time, release_time=general.release_time)
         environment = to_environment(self.settings.media) | to_environment(times)
         arguments = [
-            "media.service.service",
+            "media.process",
             "--socket",
             str(self.media_socket),
             "--payers",
@@ -134,7 +149,9 @@ class Supervisor:
             loop = asyncio.get_running_loop()
             loop.add_reader(ours, self._hear_taken, ours)
             try:
-                return await self._wait(process, self._b2bua_down)  # calls end in good order before their media does
+                return await self._wait(
+                    process, self._b2bua_down
+                )  # calls end in good order before their media does
             finally:
                 loop.remove_reader(ours)
                 self._payers = None
@@ -147,7 +164,7 @@ class Supervisor:
             return 0
         for_media, for_decoder = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with for_media:
-            arguments = ["media.decoder", "--fd", str(for_decoder.fileno()), *self._log_level()]
+            arguments = ["media.decoder.process", "--fd", str(for_decoder.fileno()), *self._log_level()]
             process = await self._start(arguments, card_environment({}), for_decoder)
             if not self._hand_over(b"decoder", for_media):
                 log.error("media took no decoder", pid=process.pid)
@@ -161,7 +178,9 @@ class Supervisor:
         with for_media:
             environment = card_environment(to_environment(self.settings.provider))
             process = await self._start(
-                ["provider_adapters.payer", "--fd", str(for_payer.fileno()), *self._log_level()], environment, for_payer
+                ["provider_adapters.payer.process", "--fd", str(for_payer.fileno()), *self._log_level()],
+                environment,
+                for_payer,
             )
             if not self._hand_over(b"payer", for_media):
                 log.error("media took no payer", pid=process.pid)
@@ -173,7 +192,8 @@ class Supervisor:
         return status
 
     def _hand_over(self, what: bytes, end: socket.socket) -> bool:
-        """Give media the end of a new process's socket; False where media went while that process was started."""
+        """Give media the end of a new process's socket; False where media went while that process
+        was started."""
         if self._payers is None:
             return False
         try:
@@ -183,7 +203,8 @@ class Supervisor:
         return True
 
     async def _until_taken(self, process: asyncio.subprocess.Process) -> int:
-        """Its status if it ends as it waits; 0 as soon as it has a charge, so that the next one is started meanwhile."""
+        """Its status if it ends as it waits; 0 as soon as it has a charge, so that the next one is
+        started meanwhile."""
         taken = self._taken[process.pid] = asyncio.Event()
         charged = asyncio.create_task(taken.wait())
         ended = asyncio.create_task(self._wait(process, None))
@@ -235,7 +256,7 @@ class Supervisor:
             with contextlib.suppress(OSError):  # media is on its way out; its successor is told
                 self._payers.send(named)
 
-    # --- inside ---------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _log_level(self) -> list[str]:
         return ["--log-level", self.settings.signalling.general.log_level]
@@ -250,7 +271,8 @@ class Supervisor:
                 "-m",
                 *module,
                 env={**environment, SUPERVISOR: str(os.getpid())},
-                start_new_session=True,  # Ctrl-C is for the supervisor, which ends the others in good order
+                # Ctrl-C is for the supervisor, which ends the others in good order.
+                start_new_session=True,
                 stdin=asyncio.subprocess.DEVNULL,
                 stderr=self.logs,
                 pass_fds=(handed.fileno(),) if handed else (),
@@ -262,7 +284,8 @@ class Supervisor:
         return process
 
     async def _wait(self, process: asyncio.subprocess.Process, until: asyncio.Event | None) -> int:
-        """Its status. Once `until` is set it is asked to stop; without one it is to end by itself after media has."""
+        """Its status. Once `until` is set it is asked to stop; without one it is to end by itself
+        after media has."""
         stopping = asyncio.create_task((until or self._stop).wait())
         ended = asyncio.create_task(process.wait())
         await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -292,7 +315,9 @@ async def supervise(settings: Settings, demo: str | None = None) -> None:
 
 
 def _say_hangup() -> None:
-    log.warning("SIGHUP is ignored", why="settings are read at the start only", hint="restart to read them again")
+    log.warning(
+        "SIGHUP is ignored", why="settings are read at the start only", hint="restart to read them again"
+    )
 
 
 def _say_lock_limit(settings: Settings) -> None:
@@ -302,6 +327,8 @@ def _say_lock_limit(settings: Settings) -> None:
     decoded = settings.signalling.general.other_audio is OtherAudio.DECODE
     captures = carried(limit, settings.media.threads, decoded=decoded)
     if captures:
-        log.warning("the memory lock limit bounds the payments at once", count=captures, hint="see `tonewall doctor`")
+        log.warning(
+            "the memory lock limit bounds the payments at once", count=captures, hint="see `tonewall doctor`"
+        )
     else:
         log.error("no card can be taken: the memory lock limit is too low", hint="see `tonewall doctor`")

@@ -1,8 +1,10 @@
-"""The vocabulary of the socket between b2bua and media: commands down; counts, states and outcomes up.
+"""The vocabulary of the socket between b2bua and media: commands down; counts, states and outcomes
+up.
 
-Rule 1: no message has a field that could hold a digit of a card, but `last_four` (PCI DSS 3.4.1), and `InfoKeyed` and `SendKey`,
-        which go down only: b2bua does not look into what they carry.
-Rule 2: every command is answered by exactly one message with the same `serial`: its own answer, or `Refused`.
+Rule 1: no message has a field that could hold a digit of a card, but `last_four` (PCI DSS 3.4.1),
+        and `InfoKeyed` and `SendKey`, which go down only: b2bua does not look into what they carry.
+Rule 2: every command is answered by exactly one message with the same `serial`: its own answer, or
+        `Refused`.
 Rule 3: what happens by itself (`CaptureChanged`) carries no serial.
 """
 
@@ -37,7 +39,8 @@ class Field(StrEnum):
 
 
 class FieldReason(StrEnum):
-    """Why what was keyed for a field does not count: codes, for programs. Words for the agent: `FIELD_REASONS`."""
+    """Why what was keyed for a field does not count: codes, for programs. Words for the agent:
+    `FIELD_REASONS`."""
 
     CARD_NUMBER_LENGTH = "card_number_length"
     CARD_NUMBER_CHECK_DIGIT = "card_number_check_digit"
@@ -59,7 +62,8 @@ FIELD_REASONS: Final[Mapping[FieldReason, str]] = {
     FieldReason.EXPIRY_PAST: "expiry: in the past",
     FieldReason.EXPIRY_TOO_FAR: "expiry: too far in the future",
     FieldReason.SECURITY_CODE_LENGTH: "security code: number of digits does not fit",
-    FieldReason.TOO_MANY_KEYS: "more digits than fit were keyed without a pause: this field is to be keyed again",
+    FieldReason.TOO_MANY_KEYS: "more digits than fit were keyed without a pause: this field is to be keyed "
+    "again",
     FieldReason.KEYS_IGNORED: "keys that followed at once on the field before were ignored",
     FieldReason.NOTHING_TO_CLEAR: "* cleared nothing; * once more goes back to the field before",
 }
@@ -87,7 +91,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """Base of every message on the socket."""
 
 
-# --- what commands are about --------------------------------------------------------------------------------------
+# --- what commands are about ----------------------------------------------------------------------
 
 
 class MaskPolicy(StrEnum):
@@ -99,8 +103,9 @@ class MaskPolicy(StrEnum):
 
 
 class Masking(msgspec.Struct, frozen=True, kw_only=True):
-    """How a mask treats audio. `pause`: seconds without a key after which MUTE_ON_KEY lets the customer be heard again. `tones`:
-    keys that come as tones are captured; `flat`: one tone, the same for all keys, stands where a press was."""
+    """How a mask treats audio. `pause`: seconds without a key after which MUTE_ON_KEY lets the
+    customer be heard again. `tones`: keys that come as tones are captured; `flat`: one tone, the
+    same for all keys, stands where a press was."""
 
     policy: MaskPolicy = MaskPolicy.MASK
     pause: float = 2.0
@@ -109,8 +114,9 @@ class Masking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FieldProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far one field is: a count of digits, never their values. `rejected` counts clears after a failed check, `ignored`
-    keys that did not count. `reason` is the newest cause of either, and stays until the field is complete."""
+    """How far one field is: a count of digits, never their values. `rejected` counts clears after a
+    failed check, `ignored` keys that did not count. `reason` is the newest cause of either, and
+    stays until the field is complete."""
 
     field: Field
     count: int = 0
@@ -120,7 +126,7 @@ class FieldProgress(msgspec.Struct, frozen=True, kw_only=True):
     reason: FieldReason | None = None
 
 
-# --- commands: b2bua to media -------------------------------------------------------------------------------------
+# --- commands: b2bua to media ---------------------------------------------------------------------
 
 
 class Command(Message, frozen=True, kw_only=True):
@@ -131,7 +137,8 @@ class Command(Message, frozen=True, kw_only=True):
 class OpenSession(Command, frozen=True, kw_only=True, tag="open"):
     """Bind ports for `streams` m-lines on both legs. Answered by `SessionOpened`.
 
-    `again`: the session exists, and is opened anew, on other interfaces; of what it had nothing stays.
+    `again`: the session exists, and is opened anew, on other interfaces; of what it had nothing
+    stays.
     """
 
     streams: int
@@ -141,7 +148,8 @@ class OpenSession(Command, frozen=True, kw_only=True, tag="open"):
 
 
 class WidenSession(Command, frozen=True, kw_only=True, tag="widen"):
-    """Bind ports for more m-lines, `streams` in all; what there is goes on. Answered by `SessionOpened`, with all of them.
+    """Bind ports for more m-lines, `streams` in all; what there is goes on. Answered by
+    `SessionOpened`, with all of them.
 
     Refused while the session is masked: a stream is masked from its first packet, or there is none.
     """
@@ -152,7 +160,8 @@ class WidenSession(Command, frozen=True, kw_only=True, tag="widen"):
 class SetRemote(Command, frozen=True, kw_only=True, tag="set_remote"):
     """Tell where one leg's peer is, m-line by m-line. Answered by `Done`.
 
-    `mark`: b2bua's number for it, where something waits for that answer; 0: nothing does, and it is in no hurry.
+    `mark`: b2bua's number for it, where something waits for that answer; 0: nothing does, and it is
+    in no hurry.
     """
 
     side: Side
@@ -161,10 +170,11 @@ class SetRemote(Command, frozen=True, kw_only=True, tag="set_remote"):
 
 
 class SetMask(Command, frozen=True, kw_only=True, tag="set_mask"):
-    """Mask or unmask the path from customer to agent. `Done` means: the media thread has applied it.
+    """Mask or unmask the path from customer to agent. `Done` means: the media thread has applied
+    it.
 
-    Media decides when a mask goes off (media/service/unmasking.py); until then there is no answer. `released`: somebody says that
-    keying is over; refused where a key comes all the same.
+    Media decides when a mask goes off (media/service/unmasking.py); until then there is no answer.
+    `released`: somebody says that keying is over; refused where a key comes all the same.
     """
 
     on: bool
@@ -173,9 +183,11 @@ class SetMask(Command, frozen=True, kw_only=True, tag="set_mask"):
 
 
 class StartCapture(Command, frozen=True, kw_only=True, tag="start_capture"):
-    """Begin to collect. Refused unless the session is masked. Answered by `Done`, then `CaptureChanged`.
+    """Begin to collect. Refused unless the session is masked. Answered by `Done`, then
+    `CaptureChanged`.
 
-    `by_info`: keys come as SIP INFO (`InfoKeyed`), and telephone-events are masked only: of the same press one counts.
+    `by_info`: keys come as SIP INFO (`InfoKeyed`), and telephone-events are masked only: of the
+    same press one counts.
     """
 
     capture: CaptureId
@@ -183,7 +195,8 @@ class StartCapture(Command, frozen=True, kw_only=True, tag="start_capture"):
 
 
 class InfoKeyed(Command, frozen=True, kw_only=True, tag="info_keyed"):
-    """The customer's side sent a key as SIP INFO. Refused unless a capture takes keys from there. Answered by `Done`."""
+    """The customer's side sent a key as SIP INFO. Refused unless a capture takes keys from there.
+    Answered by `Done`."""
 
     body: bytes
 
@@ -192,13 +205,15 @@ class InfoKeyed(Command, frozen=True, kw_only=True, tag="info_keyed"):
 
 
 class KeyWithheld(Command, frozen=True, kw_only=True, tag="key_withheld"):
-    """The customer's side sent a key as SIP INFO under the mask, which no capture takes. Its body is not handed on."""
+    """The customer's side sent a key as SIP INFO under the mask, which no capture takes. Its body
+    is not handed on."""
 
 
 class SendKey(Command, frozen=True, kw_only=True, tag="send_key"):
-    """The customer's side sent a key as SIP INFO, and the agent's gets it as telephone-event, in the m-line `stream` with this
-    payload type and clock rate (Hz). `Done`: it will be sent. Refused while masked, and where the body is no key; what a mask
-    finds unsent is not sent. `request`: b2bua's name for the INFO."""
+    """The customer's side sent a key as SIP INFO, and the agent's gets it as telephone-event, in
+    the m-line `stream` with this payload type and clock rate (Hz). `Done`: it will be sent. Refused
+    while masked, and where the body is no key; what a mask finds unsent is not sent. `request`:
+    b2bua's name for the INFO."""
 
     request: str
     body: bytes
@@ -218,21 +233,24 @@ class ResetCapture(Command, frozen=True, kw_only=True, tag="reset_capture"):
 
 
 class SubmitCapture(Command, frozen=True, kw_only=True, tag="submit_capture"):
-    """Spend what was captured on `charge`. Refused unless READY. The outcome comes in a `CaptureChanged`."""
+    """Spend what was captured on `charge`. Refused unless READY. The outcome comes in a
+    `CaptureChanged`."""
 
     capture: CaptureId
     charge: Charge
 
 
 class CancelCapture(Command, frozen=True, kw_only=True, tag="cancel_capture"):
-    """Wipe and stop collecting; the mask stays until `SetMask`. A capture that was submitted cannot be cancelled."""
+    """Wipe and stop collecting; the mask stays until `SetMask`. A capture that was submitted cannot
+    be cancelled."""
 
     capture: CaptureId
 
 
 class ResolveCharge(Command, frozen=True, kw_only=True, tag="resolve_charge"):
-    """Ask what became of a charge that was submitted then (seconds since the epoch; `session` is ignored): of the capture
-    under way, or of the payers' journal. Answered by `ChargeResolved`; refused while nobody can say it."""
+    """Ask what became of a charge that was submitted then (seconds since the epoch; `session` is
+    ignored): of the capture under way, or of the payers' journal. Answered by `ChargeResolved`;
+    refused while nobody can say it."""
 
     session: SessionId = SessionId("")
     charge: Charge
@@ -249,7 +267,7 @@ class CountSessions(Command, frozen=True, kw_only=True, tag="count"):
     session: SessionId = SessionId("")
 
 
-# --- answers: media to b2bua --------------------------------------------------------------------------------------
+# --- answers: media to b2bua ----------------------------------------------------------------------
 
 
 class Answer(Message, frozen=True, kw_only=True):
@@ -261,7 +279,8 @@ class Done(Answer, frozen=True, kw_only=True, tag="done"):
 
 
 class Refused(Answer, frozen=True, kw_only=True, tag="refused"):
-    """The command was not applied and changed nothing; `reason` is fit for a log and for the agent."""
+    """The command was not applied and changed nothing; `reason` is fit for a log and for the
+    agent."""
 
     reason: str
 
@@ -272,17 +291,20 @@ class SessionOpened(Answer, frozen=True, kw_only=True, tag="opened"):
 
 
 class ChargeResolved(Answer, frozen=True, kw_only=True, tag="charge_resolved"):
-    """What became of a charge; None while it is under way: its `CaptureChanged` is still to come, or it is to be asked again."""
+    """What became of a charge; None while it is under way: its `CaptureChanged` is still to come,
+    or it is to be asked again."""
 
     outcome: Outcome | None = None
 
 
 class LegCounters(msgspec.Struct, frozen=True, kw_only=True):
-    """Packets of one leg since the session opened. `masked`: kept from this leg by the mask; `strangers`: not from its peer.
+    """Packets of one leg since the session opened. `masked`: kept from this leg by the mask;
+    `strangers`: not from its peer.
 
-    The next three are what its peer says in RTCP of what we send to it: how many reports there were, packets that it
-    missed, and its newest interarrival jitter in units of rtp_timestamp (RFC 3550 section 6.4.1). The last three are how the
-    peer's audio comes: packets that its numbers promised, those of them that did not come, and the newest jitter in microseconds.
+    The next three are what its peer says in RTCP of what we send to it: how many reports there
+    were, packets that it missed, and its newest interarrival jitter in units of rtp_timestamp (RFC
+    3550 section 6.4.1). The last three are how the peer's audio comes: packets that its numbers
+    promised, those of them that did not come, and the newest jitter in microseconds.
     """
 
     received: int = 0
@@ -299,7 +321,8 @@ class LegCounters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionClosed(Answer, frozen=True, kw_only=True, tag="closed"):
-    """`caller_types`, `agent_types`: how many packets of each payload type came in the first m-line."""
+    """`caller_types`, `agent_types`: how many packets of each payload type came in the first
+    m-line."""
 
     caller: LegCounters
     agent: LegCounters
@@ -313,11 +336,12 @@ class Counted(Answer, frozen=True, kw_only=True, tag="counted"):
     payers: int
     payer_fault: PayerFault | None = None  # why none waits, as far as the supervisor knows
     servers: int | None = None  # rtpengine servers that answer; None where the own core relays
-    leaks: int = 0  # keys that got through a mask, and were stopped by the canary, since media started
+    # Keys that got through a mask, and were stopped by the canary, since media started.
+    leaks: int = 0
     descriptors: int
 
 
-# --- what happens by itself ---------------------------------------------------------------------------------------
+# --- what happens by itself -----------------------------------------------------------------------
 
 
 class CaptureChanged(Message, frozen=True, kw_only=True, tag="capture"):
@@ -351,7 +375,8 @@ class DeafReason(StrEnum):
 
 
 class Deaf(msgspec.Struct, frozen=True, kw_only=True):
-    """Nothing of the customer's was accepted since a capture began. `packets` were refused; `address`: of the newest of them."""
+    """Nothing of the customer's was accepted since a capture began. `packets` were refused;
+    `address`: of the newest of them."""
 
     reason: DeafReason
     packets: int = 0
@@ -359,14 +384,16 @@ class Deaf(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LineChanged(Message, frozen=True, kw_only=True, tag="line"):
-    """Whether the customer is heard while a capture collects; `deaf` None: yes, or nothing collects any more."""
+    """Whether the customer is heard while a capture collects; `deaf` None: yes, or nothing collects
+    any more."""
 
     session: SessionId
     deaf: Deaf | None = None
 
 
 class SessionSilent(Message, frozen=True, kw_only=True, tag="silent"):
-    """No packet was accepted from either side for `seconds`. Said again each time that so long has passed."""
+    """No packet was accepted from either side for `seconds`. Said again each time that so long has
+    passed."""
 
     session: SessionId
     seconds: float

@@ -14,8 +14,8 @@ MANY = 4096  # captures; a limit that carries so many is none
 
 
 def needed(captures: int, threads: int = 1, *, decoded: bool = True) -> int:
-    """Bytes for so many captures at once, spread over the threads. `decoded`: also where all are in a codec that the core does
-    not know, such as Opus."""
+    """Bytes for so many captures at once, spread over the threads. `decoded`: also where all are in
+    a codec that the core does not know, such as Opus."""
     each = -(-captures // threads)
     page = os.sysconf("SC_PAGESIZE")
     vault = -(-SIZE // page) * page

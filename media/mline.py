@@ -1,4 +1,5 @@
-"""One m-line of one leg, as b2bua tells media of it and the other way round: where its packets go, and what they are."""
+"""One m-line of one leg, as b2bua tells media of it and the other way round: where its packets go,
+and what they are."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ class LocalStream(msgspec.Struct, frozen=True):
 
 
 class DecodedCodec(StrEnum):
-    """Codecs that the core does not know, and the decoder process does. Their order is the core's (`media/core/mask/queue.h`)."""
+    """Codecs that the core does not know, and the decoder process does. Their order is the core's
+    (`media/core/mask/queue.h`)."""
 
     OPUS = "opus"
     G729 = "g729"
@@ -27,14 +29,16 @@ class DecodedCodec(StrEnum):
 
 
 class Interface(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one leg's packets are received, and what its peer is told of it. Empty: as `[media]` says."""
+    """Where one leg's packets are received, and what its peer is told of it. Empty: as `[media]`
+    says."""
 
     address: str = ""
     advertised: str = ""
 
 
 class StreamKeys(msgspec.Struct, frozen=True, kw_only=True):
-    """SRTP of one m-line of one leg: a suite of RFC 4568 by name, and a master key with its salt for each direction."""
+    """SRTP of one m-line of one leg: a suite of RFC 4568 by name, and a master key with its salt
+    for each direction."""
 
     suite: str
     peer: bytes
@@ -47,13 +51,15 @@ class StreamKeys(msgspec.Struct, frozen=True, kw_only=True):
 class RemoteStream(msgspec.Struct, frozen=True, kw_only=True):
     """What a leg's SDP says of one m-line: where its packets come from and go to.
 
-    `port` 0 means refused or inactive. `event_types` are the payload types mapped to telephone-event (RFC 4733), `mu_types`,
-    `a_types` and `g722_types` those of G.711 and G.722, `decoded_types` those that the decoder process looks into,
-    `other_types` those of video, which holds no tones, and `opaque_types` the rest: media cannot look into it, and while
-    masked it does not pass. `red_types` are redundancy (RFC 2198): its blocks have types of their own. `clock_rate` is that
-    of the audio, in Hz; 0: it is none. Where `rtp` is false the packets are of another protocol (UDPTL): they are relayed as
-    they are, and while masked those of the customer are not. `keys`: it is SRTP; None: in clear. `latch`: take the source of
-    the first packet instead (trunks with `nat = yes` only).
+    `port` 0 means refused or inactive. `event_types` are the payload types mapped to
+    telephone-event (RFC 4733), `mu_types`, `a_types` and `g722_types` those of G.711 and G.722,
+    `decoded_types` those that the decoder process looks into, `other_types` those of video, which
+    holds no tones, and `opaque_types` the rest: media cannot look into it, and while masked it does
+    not pass. `red_types` are redundancy (RFC 2198): its blocks have types of their own.
+    `clock_rate` is that of the audio, in Hz; 0: it is none. Where `rtp` is false the packets are of
+    another protocol (UDPTL): they are relayed as they are, and while masked those of the customer
+    are not. `keys`: it is SRTP; None: in clear. `latch`: take the source of the first packet
+    instead (trunks with `nat = yes` only).
     """
 
     address: str

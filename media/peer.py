@@ -1,6 +1,8 @@
-"""Who may command media: the process that the supervisor has named, by process id and the time at which it started.
+"""Who may command media: the process that the supervisor has named, by process id and the time at
+which it started.
 
-Rule 1: the kernel says who connects (SO_PEERCRED); a number that was given to another process since does not count.
+Rule 1: the kernel says who connects (SO_PEERCRED); a number that was given to another process since
+        does not count.
 Rule 2: nobody is admitted before the supervisor has named somebody.
 """
 

@@ -1,6 +1,7 @@
 """The façade of media that b2bua sees: commands go down one unix socket, answers and news come up.
 
-Rule 1: a command is answered once, or the connection is lost; then every unanswered command is lost with it.
+Rule 1: a command is answered once, or the connection is lost; then every unanswered command is lost
+        with it.
 Rule 2: no answer is invented here: what media did not confirm is not confirmed.
 """
 
@@ -23,8 +24,8 @@ _FromMedia = AnyAnswer | AnyNews
 class MediaClient:
     """A connection to the media process that comes back by itself.
 
-    `on_answer` gets each answer with the command it belongs to, `on_news` what happens by itself, `on_state` True when
-    media is reachable and False when it was lost, with all of its sessions.
+    `on_answer` gets each answer with the command it belongs to, `on_news` what happens by itself,
+    `on_state` True when media is reachable and False when it was lost, with all of its sessions.
     """
 
     def __init__(
@@ -50,20 +51,24 @@ class MediaClient:
         self._serial += 1
         numbered = msgspec.structs.replace(command, serial=self._serial)
         if self._connection is None:
-            self._on_answer(numbered, Refused(serial=self._serial, reason="the media process is not reachable"))
+            self._on_answer(
+                numbered, Refused(serial=self._serial, reason="the media process is not reachable")
+            )
             return
         self._waiting[self._serial] = numbered
         self._connection.send(numbered)
 
     async def run(self, retry: float = 0.2) -> None:
-        """Connect, read until the connection is lost, connect again; for ever. `retry` in seconds."""
+        """Connect, read until the connection is lost, connect again; for ever. `retry` in
+        seconds."""
         loop = asyncio.get_running_loop()
         kind = cast("type[_FromMedia]", _FromMedia)
         while True:
             lost: asyncio.Future[Exception | None] = loop.create_future()
             connection = FrameConnection(kind, self._received, lost.set_result)
             try:
-                await loop.create_unix_connection(lambda: connection, self._path)  # noqa: B023  # called before it returns
+                # Called before it returns.
+                await loop.create_unix_connection(lambda: connection, self._path)  # noqa: B023
             except OSError:
                 await asyncio.sleep(retry)
                 continue

@@ -38,7 +38,8 @@ def _server(text: str) -> ServerAddress:
 
 
 class MaskTimes(Section):
-    """How long a mask stays on after its capture, in seconds: the part of `[general]` that media knows too."""
+    """How long a mask stays on after its capture, in seconds: the part of `[general]` that media
+    knows too."""
 
     section: ClassVar[str] = "general"
 
@@ -62,9 +63,15 @@ class MediaSettings(Section):
     section: ClassVar[str] = "media"
 
     address: str = Field("127.0.0.1", description="the numeric address that RTP is received on")
-    advertised: str = Field("", description="the numeric address that peers send RTP to, where it is another (NAT)")
-    threads: int = Field(1, ge=1, le=64, description="threads that relay RTP; more than one for more than one core")
-    realtime: bool = Field(False, description="yes or no: they run before all that is not real-time (SCHED_FIFO)")
+    advertised: str = Field(
+        "", description="the numeric address that peers send RTP to, where it is another (NAT)"
+    )
+    threads: int = Field(
+        1, ge=1, le=64, description="threads that relay RTP; more than one for more than one core"
+    )
+    realtime: bool = Field(
+        False, description="yes or no: they run before all that is not real-time (SCHED_FIFO)"
+    )
     gather: float = Field(
         0.00025,
         ge=0,
@@ -75,36 +82,51 @@ class MediaSettings(Section):
         0.002,
         ge=0,
         le=0.01,
-        description="seconds that RTP of masked streams waits for more, which are held anyway; 0: as all other RTP",
+        description="seconds that RTP of masked streams waits for more, which are held anyway; 0: as all "
+        "other RTP",
     )
-    dscp: int = Field(46, ge=0, le=63, description="the DiffServ code point of RTP that we send (RFC 2474); 46: EF")
+    dscp: int = Field(
+        46, ge=0, le=63, description="the DiffServ code point of RTP that we send (RFC 2474); 46: EF"
+    )
     ports: str = Field("20000-29999", description="the range of UDP ports for RTP and RTCP, as low-high")
     engine: Literal["own", "rtpengine"] = Field(
-        "own", description="own or rtpengine: what relays and masks; see docs/rtpengine.md for what rtpengine cannot do"
+        "own",
+        description="own or rtpengine: what relays and masks; see docs/rtpengine.md for what rtpengine "
+        "cannot do",
     )
     rtpengine: str = Field(
-        "", description="the rtpengine servers, as ADDRESS:PORT/WEIGHT of their listen-ng, separated by commas"
+        "",
+        description="the rtpengine servers, as ADDRESS:PORT/WEIGHT of their listen-ng, separated by commas",
     )
     rtpengine_digits: str = Field(
         "", description="our ADDRESS:PORT to which the servers report keys: their dtmf-log-dest"
     )
     key_timeout: float = Field(60.0, gt=0, description="seconds without a key press that end a capture")
     capture_timeout: float = Field(300.0, gt=0, description="seconds that a capture may take in all")
-    ready_timeout: float = Field(120.0, gt=0, description="seconds that complete card data waits for the agent")
+    ready_timeout: float = Field(
+        120.0, gt=0, description="seconds that complete card data waits for the agent"
+    )
     field_pause: float = Field(
         1.0, gt=0, le=10, description="seconds without a key that part one field of a card from the next"
     )
     refusal_pause: float = Field(
-        3.0, gt=0, le=30, description="seconds without a key after which a field that was refused is keyed anew"
+        3.0,
+        gt=0,
+        le=30,
+        description="seconds without a key after which a field that was refused is keyed anew",
     )
     number_pause: float = Field(
         6.0, gt=0, le=60, description="seconds without a key that end a card number which could be longer"
     )
     media_timeout: float = Field(
-        90.0, ge=0, description="seconds without RTP or RTCP from either side that end a call, but on hold; 0: never"
+        90.0,
+        ge=0,
+        description="seconds without RTP or RTCP from either side that end a call, but on hold; 0: never",
     )
     quiet_time: float = Field(
-        30.0, gt=0, description="seconds without RTP from a side after which a session that lost its b2bua ends"
+        30.0,
+        gt=0,
+        description="seconds without RTP from a side after which a session that lost its b2bua ends",
     )
 
     @field_validator("address", "advertised")

@@ -1,8 +1,8 @@
 """The account with a provider, as a payer reads it from its environment in a few milliseconds.
 
-`settings.ProviderSettings` is what people write and what explains their mistakes; it costs some 100 ms of imports. The
-parent has done that already, so a payer takes the complete environment as it is, and only asks `settings` to complete
-it or to say what is wrong.
+`settings.ProviderSettings` is what people write and what explains their mistakes; it costs some 100
+ms of imports. The parent has done that already, so a payer takes the complete environment as it is,
+and only asks `settings` to complete it or to say what is wrong.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ PREFIX = "TONEWALL_PROVIDER_"
 
 
 def https_url(value: str) -> str:
-    """The base URL without its last slash. Raises ValueError, which names what was expected but not the value."""
+    """The base URL without its last slash. Raises ValueError, which names what was expected but not
+    the value."""
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname, parts.port
@@ -36,7 +37,8 @@ def https_url(value: str) -> str:
 
 
 class BadAccount(Exception):
-    """The settings are wrong: `str(error)` names section, key and what was expected, never a value."""
+    """The settings are wrong: `str(error)` names section, key and what was expected, never a
+    value."""
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +61,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def patience(self) -> float:
-        """Seconds after which a payer that was handed a charge must have answered, whatever happened."""
+        """Seconds after which a payer that was handed a charge must have answered, whatever
+        happened."""
         return self.timeout + self.inquiry_time + 5.0
 
 

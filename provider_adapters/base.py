@@ -1,7 +1,10 @@
-"""What an adapter is: two generators that yield requests, receive responses and return what became of a charge.
+"""What an adapter is: two generators that yield requests, receive responses and return what became
+of a charge.
 
-Rule 1: an adapter does no I/O and keeps nothing between two charges; the runner sends, waits and gives up.
-Rule 2: an adapter yields each request that may move money at most once, marked `may_charge`; it never retries.
+Rule 1: an adapter does no I/O and keeps nothing between two charges; the runner sends, waits and
+        gives up.
+Rule 2: an adapter yields each request that may move money at most once, marked `may_charge`; it
+        never retries.
 Rule 3: bodies show nothing of themselves; a response may quote what it was sent.
 """
 
@@ -50,14 +53,17 @@ Inquiry = Generator[Request, Response, Outcome | None]
 
 
 class Flow(Protocol[CardT_contra]):
-    """One provider's way of charging. `CardT_contra` is `card.Card`, which this module has no need to know."""
+    """One provider's way of charging. `CardT_contra` is `card.Card`, which this module has no need
+    to know."""
 
     def charge(self, charge: Charge, card: CardT_contra) -> Charging:
-        """Charge the card. Returns Unknown where the answer leaves it open; the runner then inquires."""
+        """Charge the card. Returns Unknown where the answer leaves it open; the runner then
+        inquires."""
         ...
 
     def inquire(self, charge: Charge) -> Inquiry:
-        """Ask what became of the charge's idempotency key. Returns None where the provider cannot say yet.
+        """Ask what became of the charge's idempotency key. Returns None where the provider cannot
+        say yet.
 
         Failed only where the provider promises that nothing was charged, nor will be.
         """

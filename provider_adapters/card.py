@@ -1,6 +1,8 @@
-"""A card on its way to the provider: number, expiry and security code that show nothing of themselves.
+"""A card on its way to the provider: number, expiry and security code that show nothing of
+themselves.
 
-Rule 1: the digits stand once, in a locked page (`CardBlock`); the three secrets are views of it, not copies.
+Rule 1: the digits stand once, in a locked page (`CardBlock`); the three secrets are views of it,
+        not copies.
 Rule 2: only an adapter calls `reveal()`, and only inside the request that it yields.
 Rule 3: nothing here shows a digit: not by repr, str, format, exception, pickle, copy or comparison.
 Rule 4: only payer.py and the adapters import this module.
@@ -21,7 +23,9 @@ _EXPIRY = 4
 _CODE = (0, 3, 4)
 _CENTURY = 2000
 _NUMBERS = re.compile(r"\d+")
-_WORDS = re.compile(r"(?<![^\W_])\d+(?![^\W_])")  # digits that no letter touches: a hexadecimal identifier has others
+_WORDS = re.compile(
+    r"(?<![^\W_])\d+(?![^\W_])"
+)  # digits that no letter touches: a hexadecimal identifier has others
 
 
 class Wiped(Exception):
@@ -118,12 +122,13 @@ class Card:
     security_code: SecurityCode
 
     def quoted_in(self, text: str) -> bool:
-        """Whether `text`, a provider's own identifier, holds the card number or half of it, however it is grouped, turned
-        round or encoded, or the security code as a word of its own."""
+        """Whether `text`, a provider's own identifier, holds the card number or half of it, however
+        it is grouped, turned round or encoded, or the security code as a word of its own."""
         return any(self._number_in(each) or self._code_in(each, _WORDS) for each in readings(text))
 
     def told_in(self, text: str) -> bool:
-        """The same of a text meant to be read: there the security code counts as a number of its own."""
+        """The same of a text meant to be read: there the security code counts as a number of its
+        own."""
         return any(self._number_in(each) or self._code_in(each, _NUMBERS) for each in readings(text))
 
     def _number_in(self, text: str) -> bool:
@@ -145,10 +150,11 @@ def _decimal(text: str) -> str:
 
 
 class CardBlock:
-    """The one place of a card's digits in this process: a page that is locked, never dumped and not inherited.
+    """The one place of a card's digits in this process: a page that is locked, never dumped and not
+    inherited.
 
-    The digits are received into `space()`, which is number, expiry and security code without anything between them.
-    Raises BadCard for lengths that no card has.
+    The digits are received into `space()`, which is number, expiry and security code without
+    anything between them. Raises BadCard for lengths that no card has.
     """
 
     def __init__(self, number: int, expiry: int, code: int) -> None:
@@ -159,7 +165,8 @@ class CardBlock:
         self._page.madvise(mmap.MADV_DONTDUMP)
         self._page.madvise(mmap.MADV_DONTFORK)
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._page))
-        # Best effort: where RLIMIT_MEMLOCK is exhausted the page may be swapped, which `harden` has said already.
+        # Best effort: where RLIMIT_MEMLOCK is exhausted the page may be swapped, which `harden` has
+        # said already.
         ctypes.CDLL(None).mlock(ctypes.c_void_p(start), ctypes.c_size_t(mmap.PAGESIZE))
 
     def space(self) -> memoryview:

@@ -1,9 +1,11 @@
-"""The connector: Tonewall's own JSON contract over HTTPS, for providers and gateways that have no adapter of their own.
+"""The connector: Tonewall's own JSON contract over HTTPS, for providers and gateways that have no
+adapter of their own.
 
-The contract is docs/connector.md. What binds here: the answer to a charge decides only where it is clear; whatever is
-not is `Unknown`, and the inquiry decides. A 404 to an inquiry counts only with the error `no_such_charge`, by which the
-provider promises that it will not charge under that key later either; any other 404 may be a wrong path or a proxy.
-An approval counts for the amount and currency that the answer names, not for those that were asked for.
+The contract is docs/connector.md. What binds here: the answer to a charge decides only where it is
+clear; whatever is not is `Unknown`, and the inquiry decides. A 404 to an inquiry counts only with
+the error `no_such_charge`, by which the provider promises that it will not charge under that key
+later either; any other 404 may be a wrong path or a proxy. An approval counts for the amount and
+currency that the answer names, not for those that were asked for.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from provider_adapters.payment import Approved, Charge, Declined, Failed, Outcom
 _PATH = "/v1/charges"
 _CODE = re.compile(r"[a-z0-9_]{1,64}")
 _LONGEST = 200
-# Client errors that say nothing of whether the charge stands: 408 may come from a proxy, 409 from a charge under way.
+# Client errors that say nothing of whether the charge stands: 408 may come from a proxy, 409 from a
+# charge under way.
 _OPEN = frozenset({408, 409})
 
 
@@ -75,7 +78,9 @@ class Connector:
 
     def inquire(self, charge: Charge) -> Inquiry:
         """One GET."""
-        response = yield Request("GET", f"{_PATH}/{quote(charge.idempotency_key, safe='')}", headers=self._headers)
+        response = yield Request(
+            "GET", f"{_PATH}/{quote(charge.idempotency_key, safe='')}", headers=self._headers
+        )
         answer = response.read(_Answer) or _Answer()
         if response.status == 200:
             return _decided(answer, charge)
@@ -104,12 +109,14 @@ def _decided(answer: _Answer, charge: Charge) -> Outcome | None:
 
 
 def _approved(answer: _Answer, charge: Charge) -> Outcome:
-    """What was approved, as far as the answer says it. Without any amount or currency it is what was asked for."""
+    """What was approved, as far as the answer says it. Without any amount or currency it is what
+    was asked for."""
     if answer.currency is not None and answer.currency.upper() != charge.currency:
         return Unknown(reason="currency_differs")
     named = [amount for amount in (answer.amount, answer.amount_approved) if amount is not None]
     approved = named[-1] if named else charge.amount
-    # `amount` alone is what was approved; beside `amount_approved` it may also repeat what was asked for.
+    # `amount` alone is what was approved; beside `amount_approved` it may also repeat what was
+    # asked for.
     if not 0 < approved <= charge.amount or any(amount not in (approved, charge.amount) for amount in named):
         return Unknown(reason="amount_differs")
     token, code = answer.token or None, _short(answer.authorisation_code) or None

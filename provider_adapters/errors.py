@@ -1,4 +1,5 @@
-"""What can go wrong between us and a provider, drawn by the one question that matters: can money have moved?
+"""What can go wrong between us and a provider, drawn by the one question that matters: can money
+have moved?
 
     ProviderError
     ├── NotSent              not a byte of the request left: certainly not charged

@@ -1,7 +1,10 @@
-"""Charges and their outcomes: the vocabulary of paying, free of card data, that any package may import.
+"""Charges and their outcomes: the vocabulary of paying, free of card data, that any package may
+import.
 
-Rule 1: nothing here can hold a digit of a card; amounts are whole minor units (cents), never floats.
-Rule 2: an outcome is one of five, matched with `assert_never`; only `Failed` may be tried again by a person.
+Rule 1: nothing here can hold a digit of a card; amounts are whole minor units (cents), never
+        floats.
+Rule 2: an outcome is one of five, matched with `assert_never`; only `Failed` may be tried again by
+        a person.
 Rule 3: an approval of another amount or currency than was asked for is no `Approved`.
 """
 
@@ -33,7 +36,8 @@ class Approved(msgspec.Struct, frozen=True, kw_only=True, tag="approved"):
 
 
 class PartiallyApproved(msgspec.Struct, frozen=True, kw_only=True, tag="partially_approved"):
-    """The provider took less than was asked for: `amount`, in the charge's currency and minor unit."""
+    """The provider took less than was asked for: `amount`, in the charge's currency and minor
+    unit."""
 
     amount: int
     reference: str
@@ -42,7 +46,8 @@ class PartiallyApproved(msgspec.Struct, frozen=True, kw_only=True, tag="partiall
 
 
 class Declined(msgspec.Struct, frozen=True, kw_only=True, tag="declined"):
-    """The provider or the issuer said no. `reason` is the provider's code, `message` fit for the agent's eyes."""
+    """The provider or the issuer said no. `reason` is the provider's code, `message` fit for the
+    agent's eyes."""
 
     reason: str
     message: str = ""
@@ -50,7 +55,8 @@ class Declined(msgspec.Struct, frozen=True, kw_only=True, tag="declined"):
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
-    """Certainly not charged: nothing was sent, or the provider confirmed that it holds no such charge."""
+    """Certainly not charged: nothing was sent, or the provider confirmed that it holds no such
+    charge."""
 
     reason: str
 
@@ -64,9 +70,11 @@ class Unknown(msgspec.Struct, frozen=True, kw_only=True, tag="unknown"):
 Outcome = Approved | PartiallyApproved | Declined | Failed | Unknown
 
 DIFFERENCES = frozenset({"amount_differs", "currency_differs"})
-"""Reasons of an `Unknown` whose provider says that it approved something else than was asked for: a person must look."""
+"""Reasons of an `Unknown` whose provider says that it approved something else than was asked for: a
+person must look."""
 
 
 def outcome_type(outcome: Outcome) -> str:
-    """The outcome's tag, as the API has it: `approved`, `partially_approved`, `declined`, `failed` or `unknown`."""
+    """The outcome's tag, as the API has it: `approved`, `partially_approved`, `declined`, `failed`
+    or `unknown`."""
     return str(type(outcome).__struct_config__.tag)

@@ -1,7 +1,8 @@
-"""What a text says once its encodings are undone: for finding a card in it that is not written plainly.
+"""What a text says once its encodings are undone: for finding a card in it that is not written
+plainly.
 
-Rule 1: at most DEPTH encodings one over the other are undone, and a text is cut at LONGEST characters, so that the work
-        is bounded whatever a provider sends.
+Rule 1: at most DEPTH encodings one over the other are undone, and a text is cut at LONGEST
+        characters, so that the work is bounded whatever a provider sends.
 Rule 2: a piece that does not decode is passed over; nothing raises.
 """
 
@@ -48,7 +49,9 @@ def _decoded(text: str) -> Iterator[str]:
         run = found[0].replace("-", "+").replace("_", "/")
         for skipped in range(4):  # what stands before it in the same run shifts it
             piece = run[skipped:]
-            with_padding = piece[: len(piece) // 4 * 4] if len(piece) % 4 == 1 else piece + "=" * (-len(piece) % 4)
+            with_padding = (
+                piece[: len(piece) // 4 * 4] if len(piece) % 4 == 1 else piece + "=" * (-len(piece) % 4)
+            )
             try:
                 yield _printed(base64.b64decode(with_padding))
             except binascii.Error:

@@ -1,4 +1,5 @@
-"""The adapters by name, loaded when one is wanted, so that settings can be checked without touching card code."""
+"""The adapters by name, loaded when one is wanted, so that settings can be checked without touching
+card code."""
 
 from __future__ import annotations
 

@@ -32,7 +32,8 @@ def _readable(value: Path | None) -> Path | None:
 
 
 class ProviderSettings(Section):
-    """`[provider]` of sip.conf, or TONEWALL_PROVIDER_*. Certificates are always verified: there is no key for that."""
+    """`[provider]` of sip.conf, or TONEWALL_PROVIDER_*. Certificates are always verified: there is
+    no key for that."""
 
     section: ClassVar[str] = "provider"
 
@@ -45,7 +46,10 @@ class ProviderSettings(Section):
         default=None, description="certificate authorities to trust instead of the public ones, as a PEM file"
     )
     timeout: float = Field(
-        default=30.0, gt=0, le=120, description="seconds to wait for the answer to a charge, connecting included"
+        default=30.0,
+        gt=0,
+        le=120,
+        description="seconds to wait for the answer to a charge, connecting included",
     )
     inquiry_time: float = Field(
         default=30.0,
@@ -54,7 +58,8 @@ class ProviderSettings(Section):
         description="seconds to ask on for a charge that got no clear answer",
     )
     token_type: TokenType = Field(
-        default="none", description="what the provider shall return for later payments: none, one_time or reusable"
+        default="none",
+        description="what the provider shall return for later payments: none, one_time or reusable",
     )
     journal: Path = Field(
         default=Path("/var/lib/tonewall/journal.jsonl"),

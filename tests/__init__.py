@@ -1,1 +1,2 @@
-"""Tonewall's tests. A package of its own, because another distribution installs a top-level `tests` too."""
+"""Tonewall's tests. A package of its own, because another distribution installs a top-level `tests`
+too."""

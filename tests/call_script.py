@@ -1,7 +1,8 @@
-"""A call played as a script: events in, exact commands out, with the two ends and media played by the test.
+"""A call played as a script: events in, exact commands out, with the two ends and media played by
+the test.
 
-Rule 1: what the agents are shown and what is recorded is kept apart (`shown`, `records`), so that a step's commands are
-        those to legs and media alone.
+Rule 1: what the agents are shown and what is recorded is kept apart (`shown`, `records`), so that a
+        step's commands are those to legs and media alone.
 """
 
 from __future__ import annotations
@@ -104,8 +105,8 @@ def collect(capture: str) -> ToMedia:
 
 
 class Script:
-    """One call from its INVITE on; `near` is the side that sent it. `now` moves only when a test says so. Unless it is not
-    `prompt`, media hears at once where a peer is."""
+    """One call from its INVITE on; `near` is the side that sent it. `now` moves only when a test
+    says so. Unless it is not `prompt`, media hears at once where a peer is."""
 
     def __init__(
         self,
@@ -169,7 +170,11 @@ class Script:
         """With what waits for media to hear of a peer: it has, at once."""
         plain: list[CallCommand] = []
         for command in commands:
-            if isinstance(command, ToMedia) and isinstance(command.command, SetRemote) and command.command.mark:
+            if (
+                isinstance(command, ToMedia)
+                and isinstance(command.command, SetRemote)
+                and command.command.mark
+            ):
                 told = self.call.media_answered(command.command, DONE, self.now)
                 plain += [ToMedia(msgspec.structs.replace(command.command, mark=0)), *told]
             else:
@@ -190,7 +195,9 @@ class Script:
     def opened(self) -> list[CallCommand]:
         """Media has bound a port a leg."""
         streams = {side: (LocalStream("127.0.0.1", port),) for side, port in PORTS.items()}
-        return self.media(OPEN, SessionOpened(serial=0, caller=streams[Side.CALLER], agent=streams[Side.AGENT]))
+        return self.media(
+            OPEN, SessionOpened(serial=0, caller=streams[Side.CALLER], agent=streams[Side.AGENT])
+        )
 
     def closed(self) -> list[CallCommand]:
         return self.media(CLOSE, SessionClosed(serial=0, caller=COUNTERS, agent=COUNTERS))
@@ -236,7 +243,7 @@ class Script:
     def cancel(self) -> list[CallCommand]:
         return self._keep(self.call.cancel_capture(self.now))
 
-    # --- the beginnings that many stories share -------------------------------------------------------------------
+    # --- the beginnings that many stories share ---------------------------------------------------
 
     def ring(self) -> Script:
         self.opened()

@@ -2,12 +2,13 @@
 
 Rule 1: a finding says where and in which encoding, never what: no needle is printed.
 Rule 2: a search that could read nothing raises NothingRead; it never passes for a clean one.
-Rule 3: the searching process holds the needles, so it searches other processes; a child under test gets the card on a
-        pipe, a socket or as key presses, never in its arguments or environment.
+Rule 3: the searching process holds the needles, so it searches other processes; a child under test
+        gets the card on a pipe, a socket or as key presses, never in its arguments or environment.
 
-A number counts as found from twelve consecutive digits on (its first or its last twelve): freed memory is often only half
-overwritten, and first six plus last four is the most that may be shown (PCI DSS 3.4.1). The security code is three
-digits, which occur by chance everywhere, so it is searched for beside what it stands beside: number, expiry, field names.
+A number counts as found from twelve consecutive digits on (its first or its last twelve): freed
+memory is often only half overwritten, and first six plus last four is the most that may be shown
+(PCI DSS 3.4.1). The security code is three digits, which occur by chance everywhere, so it is
+searched for beside what it stands beside: number, expiry, field names.
 
     python -m tests.canary PID...     exits 1 if there is a finding
 """
@@ -78,7 +79,8 @@ Needles = Mapping[str, bytes]
 
 
 def forms(number: str, expiry: str = "", code: str = "") -> dict[str, bytes]:
-    """The needles for a card number, and for its security code where that is given: name of the encoding to bytes."""
+    """The needles for a card number, and for its security code where that is given: name of the
+    encoding to bytes."""
     digits = {"head": number[:_ENOUGH], "tail": number[-_ENOUGH:]}
     if expiry and code:
         digits |= {"expiry and code": expiry + code, "number and code": number[-8:] + code}
@@ -99,7 +101,9 @@ def _named(code: str) -> dict[str, bytes]:
     names = ("security_code", "cvc", "cvv", "cvv2", "cvn", "csc")
     templates = ('"{}":"{}"', '"{}": "{}"', "'{}': '{}'", "{}={}&", "{}]={}")
     return {
-        template.format(name, "..."): template.format(name, code).encode() for name in names for template in templates
+        template.format(name, "..."): template.format(name, code).encode()
+        for name in names
+        for template in templates
     }
 
 
@@ -133,13 +137,15 @@ def _base64(number: str) -> dict[str, bytes]:
     return found
 
 
-# --- memory -------------------------------------------------------------------------------------------------------
+# --- memory ---------------------------------------------------------------------------------------
 
 
 def scan_process(pid: int, needles: Needles | None = None) -> list[Finding]:
-    """Search all readable memory of a process (as root). `needles` as `forms` gives them; the canary's where None.
+    """Search all readable memory of a process (as root). `needles` as `forms` gives them; the
+    canary's where None.
 
-    Memory that even root cannot read (memfd_secret) is skipped. Raises NothingRead, and PermissionError without the right.
+    Memory that even root cannot read (memfd_secret) is skipped. Raises NothingRead, and
+    PermissionError without the right.
     """
     needles = canary_forms() if needles is None else needles
     anchors = _anchors(needles)
@@ -165,7 +171,8 @@ def scan_process(pid: int, needles: Needles | None = None) -> list[Finding]:
                 found += [
                     Finding(pid, name, encoding, base + at)
                     for encoding, at in _hits(text, needles, anchors)
-                    if at + len(needles[encoding]) > len(tail)  # else it was found with the chunk before
+                    # Else it was found with the chunk before.
+                    if at + len(needles[encoding]) > len(tail)
                 ]
                 tail = chunk[-overlap:]
     finally:
@@ -180,12 +187,15 @@ _ANCHOR_SIZES = (4, 7, 13)  # four digits as bytes, as UTF-16, as UTF-32
 
 
 def _anchors(needles: Needles) -> dict[bytes, dict[str, int]]:
-    """Short pieces that between them occur in every needle: piece to encoding and offset. Few, so that the search is quick."""
+    """Short pieces that between them occur in every needle: piece to encoding and offset. Few, so
+    that the search is quick."""
     left = {encoding: _pieces(needle) or {needle: 0} for encoding, needle in needles.items()}
     anchors = {}
     while left:
         best = Counter(itertools.chain.from_iterable(left.values())).most_common(1)[0][0]
-        anchors[best] = {encoding: left.pop(encoding)[best] for encoding in list(left) if best in left[encoding]}
+        anchors[best] = {
+            encoding: left.pop(encoding)[best] for encoding in list(left) if best in left[encoding]
+        }
     return anchors
 
 
@@ -209,7 +219,8 @@ def _hits(text: bytes, needles: Needles, anchors: dict[bytes, dict[str, int]]) -
 
 
 def _mappings(pid: int) -> list[tuple[int, int, str]]:
-    """Start, end and name of each mapping that the process can use in some way; the rest is only reserved."""
+    """Start, end and name of each mapping that the process can use in some way; the rest is only
+    reserved."""
     found = []
     for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
         span, permissions, _offset, _device, _inode, *name = line.split(maxsplit=5)
@@ -244,13 +255,17 @@ def canary_forms() -> dict[str, bytes]:
     return forms(CANARY.number, CANARY.expiry, CANARY.code)
 
 
-# --- text ---------------------------------------------------------------------------------------------------------
+# --- text -----------------------------------------------------------------------------------------
 
 
-def find_in_text(text: str | Path | Iterable[Path], card: Card = CANARY, *, name: str = "text") -> list[TextFinding]:
-    """Search a text, a file, or files (a directory: all below it) for the number in any grouping and for the code.
+def find_in_text(
+    text: str | Path | Iterable[Path], card: Card = CANARY, *, name: str = "text"
+) -> list[TextFinding]:
+    """Search a text, a file, or files (a directory: all below it) for the number in any grouping
+    and for the code.
 
-    Raises NothingRead where a path leads to no file. A `str` is the text itself, called `name` in the findings.
+    Raises NothingRead where a path leads to no file. A `str` is the text itself, called `name` in
+    the findings.
     """
     if isinstance(text, str):
         return list(_find(text, card, name))
@@ -260,12 +275,14 @@ def find_in_text(text: str | Path | Iterable[Path], card: Card = CANARY, *, name
         if not files:
             raise NothingRead(f"{path} holds no file")
         for file in files:
-            # Latin-1 takes every byte as a character: binary files (captures, databases) are searched alike.
+            # Latin-1 takes every byte as a character: binary files (captures, databases) are
+            # searched alike.
             found += _find(file.read_bytes().decode("latin-1"), card, str(file))
     return found
 
 
-# Between two digits of one number: spaces, dashes, commas, quotes, URL escapes, the zero bytes of UTF-16 and UTF-32.
+# Between two digits of one number: spaces, dashes, commas, quotes, URL escapes, the zero bytes of
+# UTF-16 and UTF-32.
 _BETWEEN = r"(?:%20|%2D|%2d|\\u0000|[^0-9A-Za-z]){0,6}"
 # A log that names each key by itself.
 _SINGLE = re.compile(

@@ -1,7 +1,8 @@
-"""What goes wrong beside a test fails the test: error lines of any process, exceptions that nobody awaited.
+"""What goes wrong beside a test fails the test: error lines of any process, exceptions that nobody
+awaited.
 
-Rule 1: an error that a test provokes is named in the test: `expect_error` where it has to come, `permit_error` where its
-        coming is a matter of time.
+Rule 1: an error that a test provokes is named in the test: `expect_error` where it has to come,
+        `permit_error` where its coming is a matter of time.
 Rule 2: a line that is no log entry, as a traceback is none, is an error.
 Rule 3: a log is read on from where the test before left it.
 """
@@ -22,7 +23,8 @@ _HARMLESS = frozenset({"debug", "info", "warning"})
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An error that is known before: the event of its log entry (or a part of the line) and some of its fields."""
+    """An error that is known before: the event of its log entry (or a part of the line) and some of
+    its fields."""
 
     event: str
     fields: tuple[tuple[str, Any], ...]
@@ -40,7 +42,8 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """One line that says that something went wrong. `entry`: what the log entry holds, if it is one."""
+    """One line that says that something went wrong. `entry`: what the log entry holds, if it is
+    one."""
 
     text: str
     entry: MutableMapping[str, Any] = field(default_factory=dict)
@@ -83,11 +86,14 @@ class Complaints:
         self._logs.setdefault(log, 0)
 
     def end(self) -> list[str]:
-        """A sentence for each error that nobody named, and for each that was to come and did not."""
+        """A sentence for each error that nobody named, and for each that was to come and did
+        not."""
         self._read()
         unnamed = [each for each in self.found if not any(named.is_in(each) for named in self.named)]
         missing = [named for named in self.named if named.must and not any(map(named.is_in, self.found))]
-        return [f"unexpected: {each.text}" for each in unnamed] + [f"never came: {named}" for named in missing]
+        return [f"unexpected: {each.text}" for each in unnamed] + [
+            f"never came: {named}" for named in missing
+        ]
 
     def _read(self) -> None:
         for log, offset in self._logs.items():

@@ -1,4 +1,5 @@
-"""For all tests: a test that is skipped where everything must be tested, an error that no test expected, is a failure."""
+"""For all tests: a test that is skipped where everything must be tested, an error that no test
+expected, is a failure."""
 
 from __future__ import annotations
 
@@ -43,5 +44,6 @@ def _without_complaint(request: pytest.FixtureRequest) -> Iterator[None]:
     complaints = COMPLAINTS.end()
     if complaints:
         pytest.fail(
-            "errors that the test does not name (tests/complaints.py):\n" + "\n".join(complaints), pytrace=False
+            "errors that the test does not name (tests/complaints.py):\n" + "\n".join(complaints),
+            pytrace=False,
         )

@@ -3,7 +3,8 @@
 The one table of it: docs/states.md shows it (`make docs`), and tests/wire/test_endings.py walks it.
 
 Rule 1: only an approval, a release, or the release time without a key opens the mask.
-Rule 2: what was submitted ends with the provider's outcome, whatever becomes of the call and of Tonewall.
+Rule 2: what was submitted ends with the provider's outcome, whatever becomes of the call and of
+        Tonewall.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What is left: the payment's stage and outcome, how often the provider charged (None: it is not known), and the mask.
+    """What is left: the payment's stage and outcome, how often the provider charged (None: it is
+    not known), and the mask.
 
-    `mask`: on, off, or over, with the call. `recorded`: whether there is a record of the call. `refused`: the API answers 409.
+    `mask`: on, off, or over, with the call. `recorded`: whether there is a record of the call.
+    `refused`: the API answers 409.
     """
 
     stage: str
@@ -44,7 +47,10 @@ class Left:
         charged = {None: "charge unknown", 0: "no charge", 1: "charged"}[self.charges]
         mask = "call over" if self.mask == "over" else f"mask {self.mask}"
         said = f"**{self.stage}** {self.outcome}".replace("_", " ").strip()
-        more = [*(["no call record"] if not self.recorded else []), *(["refused (409)"] if self.refused else [])]
+        more = [
+            *(["no call record"] if not self.recorded else []),
+            *(["refused (409)"] if self.refused else []),
+        ]
         return ", ".join([said, charged, mask, *more])
 
 
@@ -64,7 +70,11 @@ Row = tuple[Cell, Cell, Cell, Cell, Cell, Cell]
 CANCELLED_ON, OPEN = Left("cancelled", "on"), Left("finished", "off", "approved", 1)
 CANCELLED_OVER, PAID_OVER = Left("cancelled", "over"), Left("finished", "over", "approved", 1)
 ABORTED_ON, ABORTED_OVER = Left("aborted", "on"), Left("aborted", "over")
-NOT_SENT, NO_CAPTURE, NOT_COLLECTING = Never("not submitted"), Never("capture over"), Never("timer not running")
+NOT_SENT, NO_CAPTURE, NOT_COLLECTING = (
+    Never("not submitted"),
+    Never("capture over"),
+    Never("timer not running"),
+)
 GOES_ON = Left("collecting", "on")
 _ENDED = (ABORTED_OVER, ABORTED_OVER, ABORTED_OVER, PAID_OVER, CANCELLED_OVER, PAID_OVER)
 _UNDISTURBED = (GOES_ON, GOES_ON, Left("ready", "on"), OPEN, CANCELLED_ON, OPEN)
@@ -86,9 +96,11 @@ def _timer(stage: str) -> Row:
 ENDINGS: dict[str, Row] = {
     "customer hangs up": _ENDED,
     "agent hangs up": _ENDED,
-    "cancel": (CANCELLED_ON, CANCELLED_ON, CANCELLED_ON, _refused(OPEN), _refused(CANCELLED_ON), _refused(OPEN)),
+    "cancel": (CANCELLED_ON, CANCELLED_ON, CANCELLED_ON, _refused(OPEN), _refused(CANCELLED_ON),
+    _refused(OPEN)),
     "release": (
-        _refused(GOES_ON), _refused(GOES_ON), _refused(Left("ready", "on")), _refused(OPEN), Left("cancelled", "off"),
+        _refused(GOES_ON), _refused(GOES_ON), _refused(Left("ready", "on")), _refused(OPEN),
+        Left("cancelled", "off"),
         _refused(OPEN),
     ),
     "approved": _charged(OPEN),

@@ -1,4 +1,5 @@
-"""A customer who keys into a capture, in time: what is pressed, when, and every alarm of the capture between."""
+"""A customer who keys into a capture, in time: what is pressed, when, and every alarm of the
+capture between."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ class Customer:
         self.told: list[CaptureChanged] = []
 
     def keys(self, script: str) -> Customer:
-        """Press what the script says: keys, spaces that mean nothing, and `(4 s)` for a pause before the next key."""
+        """Press what the script says: keys, spaces that mean nothing, and `(4 s)` for a pause
+        before the next key."""
         for word in re.findall(r"\([\d.]+ s\)|[0-9*#]", script):
             if word.startswith("("):
                 self.wait(float(word[1:-3]) - self.cadence)
@@ -64,4 +66,6 @@ class Customer:
     @property
     def warned(self) -> bool:
         """Whether the agent was told that something keyed does not count."""
-        return any(progress.rejected or progress.ignored for change in self.told for progress in change.fields)
+        return any(
+            progress.rejected or progress.ignored for change in self.told for progress in change.fields
+        )

@@ -1,6 +1,8 @@
-"""A whole signalling process without a socket: its messages go to two telephones on paper, its clock is turned by the test.
+"""A whole signalling process without a socket: its messages go to two telephones on paper, its
+clock is turned by the test.
 
-Everything of it can be written out, thrown away and read into a new one at any moment: `World.again`.
+Everything of it can be written out, thrown away and read into a new one at any moment:
+`World.again`.
 """
 
 from __future__ import annotations
@@ -53,7 +55,16 @@ PASSWORD = "correct horse"
 TIMERS = Timers()
 TRUNKS = (
     Trunk("carrier", CARRIER, 5060, trusted=True, prack="supported", session_expires=90),
-    Trunk("pbx", PBX, 5060, username="tonewall", password=PASSWORD, refer=True, prack="supported", session_expires=90),
+    Trunk(
+        "pbx",
+        PBX,
+        5060,
+        username="tonewall",
+        password=PASSWORD,
+        refer=True,
+        prack="supported",
+        session_expires=90,
+    ),
 )
 ADDRESSES = {"carrier": (CARRIER,), "pbx": (PBX, PBX_TOO)}
 
@@ -83,7 +94,8 @@ def played(story: Callable[[], Any]) -> Any:
 
 
 class AtOnce(Executor):
-    """Stands where a thread is: what it is given is done by the time it returns, so that no clock turns meanwhile."""
+    """Stands where a thread is: what it is given is done by the time it returns, so that no clock
+    turns meanwhile."""
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future[Any]:
         done: Future[Any] = Future()
@@ -169,7 +181,7 @@ class Phone(SipPeer):
     def _tag(self, invite: Heard) -> str:
         return f"far{invite.one('Call-ID')[:6]}"
 
-    # --- what a test has it say --------------------------------------------------------------------------------------
+    # --- what a test has it say -------------------------------------------------------------------
 
     def send(self, text: str, to: tuple[str, int] | None = None) -> None:
         self.last = text
@@ -208,7 +220,11 @@ class Phone(SipPeer):
 
     def cancels(self) -> None:
         if self.invite:
-            head = self.invite.partition("\r\n\r\n")[0].replace("INVITE ", "CANCEL ", 1).replace(" INVITE", " CANCEL")
+            head = (
+                self.invite.partition("\r\n\r\n")[0]
+                .replace("INVITE ", "CANCEL ", 1)
+                .replace(" INVITE", " CANCEL")
+            )
             kept = ("CANCEL ", "Via", "From", "To", "Call-ID", "CSeq", "Max-Forwards")
             rows = [row for row in head.split("\r\n") if row.startswith(kept)]
             self.send("\r\n".join([*rows, "Content-Length: 0", "", ""]))
@@ -223,14 +239,18 @@ class Phone(SipPeer):
             return
         if code >= 200:
             self.asked.pop(0)
-        described = (inviting and (code in {183, 200})) or (request.what == "UPDATE" and request.body and code == 200)
+        described = (inviting and (code in {183, 200})) or (
+            request.what == "UPDATE" and request.body and code == 200
+        )
         tag = self._tag(request)
         if inviting and 100 < code < 300:
             self.call = Call.taken(request, tag) if ";tag=" not in request.one("To") else self.call
         if reliably and "100rel" in "".join(request.all("Supported")):
             self.rseq += 1
             headers |= {"Require": "100rel", "RSeq": str(self.rseq)}
-        self.reply(request, code, tag, self.describes() if described else "", Allow="INVITE, UPDATE, BYE", **headers)
+        self.reply(
+            request, code, tag, self.describes() if described else "", Allow="INVITE, UPDATE, BYE", **headers
+        )
 
     def acknowledges(self) -> None:
         """The final answer to an INVITE of its own that waits longest."""
@@ -281,12 +301,14 @@ class Board(Switchboard):
 
 
 class World:
-    """Signalling and switchboard as they are now, media that obeys, and the telephones at both ends."""
+    """Signalling and switchboard as they are now, media that obeys, and the telephones at both
+    ends."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time
-        self.said: list[tuple[float, str, bytes]] = []  # all that Tonewall sent: when, to whom, what
+        # All that Tonewall sent: when, to whom, what.
+        self.said: list[tuple[float, str, bytes]] = []
         self.records: list[CallRecord] = []
         self.count: Counter[str] = Counter()
         self.carrier, self.pbx = Phone(CARRIER, self, "ann"), Phone(PBX, self, "desk")
@@ -296,7 +318,7 @@ class World:
         Board.failures = []
         self.open()
 
-    # --- the process -------------------------------------------------------------------------------------------------
+    # --- the process ------------------------------------------------------------------------------
 
     def open(self) -> None:
         """A fresh one, with the settings of the one before."""
@@ -306,7 +328,8 @@ class World:
             table.take(table.peers[name], Located((Target(name, 5060, Transport.UDP, addresses),), 60.0))
         router = Router({"carrier": Place(Side.CALLER), "pbx": Place(Side.AGENT)}, ())
         plan = Plan(
-            router=router, limits={name: Limit(50) for name in ADDRESSES}, latch=frozenset(), encrypted=frozenset(), media={},
+            router=router, limits={name: Limit(50) for name in ADDRESSES}, latch=frozenset(),
+            encrypted=frozenset(), media={},
             masks={}, other_audio=OtherAudio.DECODE, most_media=8, ring_time=100.0, guard_time=1.0,
         )  # fmt: skip
         self.board = Board(plan, self.records.append, self.now, self.payments)
@@ -334,7 +357,7 @@ class World:
         old.ground.layer.run_client = old.ground.layer.run_server = None  # type: ignore[assignment,method-assign]
         return legs, calls
 
-    # --- the engine, for the switchboard -----------------------------------------------------------------------------
+    # --- the engine, for the switchboard ----------------------------------------------------------
 
     def new_leg(self) -> LegId:
         return new_leg()
@@ -351,7 +374,7 @@ class World:
     def registration(self, trunk: str) -> str | None:
         return None
 
-    # --- media, for the switchboard ----------------------------------------------------------------------------------
+    # --- media, for the switchboard ---------------------------------------------------------------
 
     connected = True
 
@@ -373,7 +396,7 @@ class World:
         if self.answers:
             self.board.on_media_answer(*self.answers.pop(0))
 
-    # --- the test ----------------------------------------------------------------------------------------------------
+    # --- the test ---------------------------------------------------------------------------------
 
     def receive(self, data: bytes, host: str) -> None:
         self.signalling.receive(data, Hop(host, 5060, Transport.UDP, self.flow))

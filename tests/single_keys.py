@@ -1,7 +1,9 @@
-"""The search for a card that lies in memory key by key, and can be put together by anything that orders its pieces.
+"""The search for a card that lies in memory key by key, and can be put together by anything that
+orders its pieces.
 
-Pieces: what a SIP INFO carries (`Signal=5`, or a body of one character), and Python's own objects of one digit. Orders: CSeq, the
-place in memory, the place in a list or tuple, an integer that stands in the same object as the piece.
+Pieces: what a SIP INFO carries (`Signal=5`, or a body of one character), and Python's own objects
+of one digit. Orders: CSeq, the place in memory, the place in a list or tuple, an integer that
+stands in the same object as the piece.
 
 Rule 1: a finding says which order, never what.
 Rule 2: a search that could read nothing raises NothingRead.
@@ -23,7 +25,9 @@ from tests.canary import CANARY, NothingRead
 _ENOUGH = 8  # digits in a row
 _SIGNAL = re.compile(rb"[Ss]ignal[ \t]*=[ \t]*([0-9])(?![0-9])")
 _NUMBERED = re.compile(rb"CSeq:[ \t]*(\d{1,10})[ \t]+INFO\r\n")
-_BARE = re.compile(rb"CSeq:[ \t]*(\d{1,10})[ \t]+INFO\r\n(?:[^\r\n]{1,512}\r\n){0,30}\r\n([0-9])(?![0-9A-Za-z])")
+_BARE = re.compile(
+    rb"CSeq:[ \t]*(\d{1,10})[ \t]+INFO\r\n(?:[^\r\n]{1,512}\r\n){0,30}\r\n([0-9])(?![0-9A-Za-z])"
+)
 _NEAR = 2048  # bytes of a message before its body
 _BYTES_HEAD = 32  # of a Python bytes object
 _FIELDS = 24  # words around a piece that may be of the same object
@@ -40,7 +44,9 @@ class Memory:
             lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
         except (FileNotFoundError, ProcessLookupError):
             raise NothingRead(f"process {pid} is gone") from None
-        self.maps = [(*(int(part, 16) for part in line.split()[0].split("-")), line.split()) for line in lines]
+        self.maps = [
+            (*(int(part, 16) for part in line.split()[0].split("-")), line.split()) for line in lines
+        ]
 
     def chunks(self) -> Iterator[tuple[int, bytes]]:
         for start, end, parts in self.maps:
@@ -67,7 +73,8 @@ class Memory:
 
 
 def find_orders(pid: int, number: str = CANARY.number) -> tuple[list[str], int]:
-    """Each order in which the number's digits can be read out of the process, and how many keys of SIP INFO lie in it."""
+    """Each order in which the number's digits can be read out of the process, and how many keys of
+    SIP INFO lie in it."""
     memory = Memory(pid)
     try:
         return _search(memory, number)
@@ -146,7 +153,8 @@ def _digits_of(words: npt.NDArray[np.uint64], pieces: dict[int, str]) -> npt.NDA
 
 
 def _singletons(memory: Memory) -> dict[int, str]:
-    """Where the process has Python's objects of one digit: as bytes, str and int, all of them the interpreter's own."""
+    """Where the process has Python's objects of one digit: as bytes, str and int, all of them the
+    interpreter's own."""
     objects: Iterable[tuple[object, str]] = (
         (kind, str(digit)) for digit in range(10) for kind in (bytes([0x30 + digit]), str(digit), digit)
     )
@@ -160,13 +168,16 @@ def _interpreter() -> tuple[str, int]:
         start, end = (int(part, 16) for part in line.split()[0].split("-"))
         if start <= id(int) < end:
             path = line.split()[-1]
-            first = next(each for each in Path("/proc/self/maps").read_text().splitlines() if each.split()[-1] == path)
+            first = next(
+                each for each in Path("/proc/self/maps").read_text().splitlines() if each.split()[-1] == path
+            )
             return path, int(first.split("-")[0], 16)
     raise NothingRead("the interpreter's own data is nowhere")
 
 
 def _integer(memory: Memory, address: int) -> int | None:
-    """The value of the Python int at an address, where there is one of one or two digits of 30 bits."""
+    """The value of the Python int at an address, where there is one of one or two digits of 30
+    bits."""
     if address < 4096 or address % 8 or address >> 47:
         return None
     head = memory.read(address, 36)

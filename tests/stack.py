@@ -1,4 +1,5 @@
-"""A whole Tonewall for a test: the local provider and `tonewall run`, as real processes on free ports of loopback."""
+"""A whole Tonewall for a test: the local provider and `tonewall run`, as real processes on free
+ports of loopback."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ PATIENCE = 30.0  # seconds after which a condition that never came is a failure
 
 
 async def until(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
-    """The condition's first true value. Raises AssertionError, naming `what`, where it never comes."""
+    """The condition's first true value. Raises AssertionError, naming `what`, where it never
+    comes."""
     deadline = asyncio.get_running_loop().time() + patience
     while True:
         value = condition()
@@ -49,7 +51,8 @@ def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM, host: str = "127.0.0.
 def media_ports(pairs: int) -> str:
     """A range for `[media] ports` that no other worker of this test run uses."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    low = 20000 + worker * 1200  # below Linux's ephemeral ports, so that nothing else takes them by chance
+    # Below Linux's ephemeral ports, so that nothing else takes them by chance.
+    low = 20000 + worker * 1200
     return f"{low}-{low + 2 * pairs - 1}"
 
 
@@ -61,12 +64,14 @@ class Stack:
     carrier_port: int
     pbx_port: int
     pairs: int = 500
-    extra: dict[str, dict[str, str]] = field(default_factory=dict)  # more keys for sip.conf, by section
+    # More keys for sip.conf, by section.
+    extra: dict[str, dict[str, str]] = field(default_factory=dict)
     without: tuple[str, ...] = ()  # sections that it does not have
     provider_arguments: list[str] = field(default_factory=list)
     provider_module: str = "provider_adapters.local.provider"
     environment: dict[str, str] = field(default_factory=dict)  # more variables for `tonewall run`
-    user: int | None = None  # whose processes they are, where not ours; the directory has to be theirs
+    # Whose processes they are, where not ours; the directory has to be theirs.
+    user: int | None = None
     sip_port: int = 0
     api_url: str = ""
     provider: dict[str, str] = field(default_factory=dict)
@@ -123,7 +128,9 @@ class Stack:
                 *self.provider_arguments, stdout=stdout, stderr=stderr, **self._owner,
             )  # fmt: skip
         self._processes.append(process)
-        line = await until(lambda: out.read_text().partition("\n")[1] and out.read_text(), "the provider's address")
+        line = await until(
+            lambda: out.read_text().partition("\n")[1] and out.read_text(), "the provider's address"
+        )
         self.provider = json.loads(line.splitlines()[0])
 
     async def start_tonewall(self) -> None:
@@ -144,8 +151,10 @@ class Stack:
         self.sip_port, self.api_url = said["sip_port"], said["api_url"]
         await self.api.aclose()
         self.api = httpx.AsyncClient(
-            base_url=self.api_url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False, timeout=PATIENCE,
-            limits=httpx.Limits(keepalive_expiry=1.0),  # the API closes idle connections: none is used while it may do so
+            base_url=self.api_url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False,
+            timeout=PATIENCE,
+            # The API closes idle connections: none is used while it may do so.
+            limits=httpx.Limits(keepalive_expiry=1.0),
         )  # fmt: skip
 
         async def healthy() -> bool:
@@ -174,7 +183,7 @@ class Stack:
                 process.kill()
                 raise AssertionError(f"a process did not stop; see {self.log}") from None
 
-    # --- what a test asks -----------------------------------------------------------------------------------------
+    # --- what a test asks -------------------------------------------------------------------------
 
     async def calls(self) -> list[dict[str, Any]]:
         answer = await self.api.get("/v1/calls")
@@ -261,17 +270,18 @@ class Stack:
                 if pid in roots and b"b2bua.cli" in command:
                     found["supervisor"].append(pid)
                 for kind, module in (
-                    ("media", b"media.service.service"),
+                    ("media", b"media.process"),
                     ("b2bua", b"b2bua.app"),
-                    ("payer", b"provider_adapters.payer"),
-                    ("decoder", b"media.decoder"),
+                    ("payer", b"provider_adapters.payer.process"),
+                    ("decoder", b"media.decoder.process"),
                 ):
                     if parent in roots and module in command:
                         found[kind].append(pid)
         return found
 
     def kill(self, kind: str) -> list[int]:
-        """kill -9 of all processes of that kind; their ids. What is said of it in the log is expected."""
+        """kill -9 of all processes of that kind; their ids. What is said of it in the log is
+        expected."""
         pids = self.pids()[kind]
         assert pids
         for pid in pids:
@@ -289,7 +299,8 @@ class Stack:
     def _conf(self) -> str:
         sections: dict[str, dict[str, str]] = {
             "general": {
-                "bind": "127.0.0.1", "port": "0", "log_level": "debug", "directory": str(self.directory / "run"),
+                "bind": "127.0.0.1", "port": "0", "log_level": "debug",
+                "directory": str(self.directory / "run"),
                 "guard_time": "0.3",
             },
             "cdr": {"url": self._cdr_url, "spool": str(self.directory / "cdr.spool")},
@@ -298,7 +309,8 @@ class Stack:
             "media": {"address": "127.0.0.1", "ports": media_ports(self.pairs)},
             "api": {"port": "0", "tokens": f"test:{TOKEN}"},
             "provider": {
-                "url": self.provider["url"], "api_key": self.provider["api_key"], "ca_file": self.provider["ca_file"],
+                "url": self.provider["url"], "api_key": self.provider["api_key"],
+                "ca_file": self.provider["ca_file"],
                 "journal": str(self.directory / "journal.jsonl"), "timeout": "3", "inquiry_time": "3",
             },
         }  # fmt: skip

@@ -1,4 +1,5 @@
-"""Files of ours: whether one can still grow, asked before a payment and not learnt from the write that fails; who reads it."""
+"""Files of ours: whether one can still grow, asked before a payment and not learnt from the write
+that fails; who reads it."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ LEAST = 1024 * 1024  # bytes; some thousand lines of a journal or spool
 
 
 def check_space(path: Path) -> None:
-    """Raise OSError (ENOSPC, EROFS) where the file system of `path` is full or read-only. Quotas are not seen."""
+    """Raise OSError (ENOSPC, EROFS) where the file system of `path` is full or read-only. Quotas
+    are not seen."""
     found = os.statvfs(path if path.exists() else path.parent)
     # Blocks that only root may use keep a machine alive, and are not for us to plan with.
     if found.f_bavail * found.f_frsize < LEAST or (found.f_files and not found.f_favail):
@@ -20,7 +22,8 @@ def check_space(path: Path) -> None:
 
 
 def keep_from_everybody(path: Path) -> None:
-    """Take the rights of all but its owner and group from a file, where it is there and ours. Raises OSError."""
+    """Take the rights of all but its owner and group from a file, where it is there and ours.
+    Raises OSError."""
     if path.exists():
         found = path.stat()
         if found.st_mode & 0o007 and found.st_uid == os.geteuid():

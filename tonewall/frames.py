@@ -1,7 +1,8 @@
-"""Length-prefixed frames of typed messages on a stream socket: the one wire format between Tonewall's processes.
+"""Length-prefixed frames of typed messages on a stream socket: the one wire format between
+Tonewall's processes.
 
-A frame is a 4-byte big-endian length and that many bytes of MessagePack. What does not parse ends the connection:
-both ends are ours, so a bad frame is a bug or an intruder, never noise.
+A frame is a 4-byte big-endian length and that many bytes of MessagePack. What does not parse ends
+the connection: both ends are ours, so a bad frame is a bug or an intruder, never noise.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ T = TypeVar("T")
 
 
 class BadFrame(Exception):
-    """The other end sent what is not a frame of the expected type. The text carries no content of the frame."""
+    """The other end sent what is not a frame of the expected type. The text carries no content of
+    the frame."""
 
 
 def pack(message: msgspec.Struct) -> bytes:
@@ -33,14 +35,16 @@ def pack(message: msgspec.Struct) -> bytes:
 
 
 class Unpacker(Generic[T]):
-    """Takes frames of `kind` (a struct or a union of tagged structs) out of the bytes of a stream."""
+    """Takes frames of `kind` (a struct or a union of tagged structs) out of the bytes of a
+    stream."""
 
     def __init__(self, kind: type[T]) -> None:
         self._decoder: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(kind)
         self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[T]:
-        """The messages that are complete with these bytes; the caller takes them all. Raises BadFrame."""
+        """The messages that are complete with these bytes; the caller takes them all. Raises
+        BadFrame."""
         data, self._rest = self._rest + data, b""
         start = 0
         while len(data) - start >= _LENGTH.size:
@@ -64,14 +68,18 @@ class Unpacker(Generic[T]):
 
 
 class FrameConnection(WipedProtocol, Generic[T]):
-    """One connection: what it brings goes to `received`, its end to `lost`, with what was wrong, if anything was.
+    """One connection: what it brings goes to `received`, its end to `lost`, with what was wrong, if
+    anything was.
 
-    What is sent within one turn of the loop leaves in one piece, and with it what was not urgent: to wake the other end costs
-    it more than to read a message.
+    What is sent within one turn of the loop leaves in one piece, and with it what was not urgent:
+    to wake the other end costs it more than to read a message.
     """
 
     def __init__(
-        self, kind: type[T], received: Callable[[T], None], lost: Callable[[Exception | None], None] | None = None
+        self,
+        kind: type[T],
+        received: Callable[[T], None],
+        lost: Callable[[Exception | None], None] | None = None,
     ) -> None:
         self.lost = lost
         self.made: Callable[[socket.socket], bool] | None = None  # whether its other end may stay
@@ -84,7 +92,8 @@ class FrameConnection(WipedProtocol, Generic[T]):
         self._error: Exception | None = None
 
     def send(self, message: msgspec.Struct, *, urgent: bool = True) -> None:
-        """Send one message, after those that were sent before it; for nothing once the connection is closed."""
+        """Send one message, after those that were sent before it; for nothing once the connection
+        is closed."""
         self._waiting.append(pack(message))
         loop = asyncio.get_running_loop()
         if urgent and not self._leaves:
@@ -108,7 +117,7 @@ class FrameConnection(WipedProtocol, Generic[T]):
             self._later.cancel()
             self._later = None
 
-    # --- asyncio.Protocol ---------------------------------------------------------------------------------------------
+    # --- asyncio.Protocol -------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if self.made is not None and not self.made(transport.get_extra_info("socket")):

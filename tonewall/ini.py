@@ -1,10 +1,13 @@
-"""Settings: INI sections and environment variables into typed models, with errors that say what to do.
+"""Settings: INI sections and environment variables into typed models, with errors that say what to
+do.
 
-Every key `key` of section `[section]` is also the environment variable `TONEWALL_SECTION_KEY`, which wins over the
-file. A model is one section. That is also how a parent hands a child its sections, and no others.
+Every key `key` of section `[section]` is also the environment variable `TONEWALL_SECTION_KEY`,
+which wins over the file. A model is one section. That is also how a parent hands a child its
+sections, and no others.
 
-A section that may stand several times has a name of its own: `[section name]`, `TONEWALL_SECTION__NAME_KEY`. Which there
-are besides the file's is in `TONEWALL_SECTIONS`, as `section name` separated by commas, in order.
+A section that may stand several times has a name of its own: `[section name]`,
+`TONEWALL_SECTION__NAME_KEY`. Which there are besides the file's is in `TONEWALL_SECTIONS`, as
+`section name` separated by commas, in order.
 """
 
 from __future__ import annotations
@@ -26,11 +29,13 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class ConfigError(Exception):
-    """The configuration is wrong: `str(error)` names section, key and what was expected, a line each; never a value."""
+    """The configuration is wrong: `str(error)` names section, key and what was expected, a line
+    each; never a value."""
 
 
 class Section(BaseSettings):
-    """Base of a section's model. Values come from the mapping given to `load`, already merged with the environment."""
+    """Base of a section's model. Values come from the mapping given to `load`, already merged with
+    the environment."""
 
     section: ClassVar[str]
     model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -52,7 +57,8 @@ Sections = Mapping[str, Mapping[str, str]]
 
 
 def read_file(path: Path) -> dict[str, dict[str, str]]:
-    """The file's sections, unchecked. Raises ConfigError where it cannot be read or is no INI file."""
+    """The file's sections, unchecked. Raises ConfigError where it cannot be read or is no INI
+    file."""
     parser = configparser.ConfigParser(
         interpolation=None, strict=True, comment_prefixes=(";", "#"), inline_comment_prefixes=(";",)
     )
@@ -63,27 +69,37 @@ def read_file(path: Path) -> dict[str, dict[str, str]]:
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not a UTF-8 text file") from None
     except configparser.DuplicateOptionError as error:
-        raise ConfigError(f"{path}:{error.lineno}: [{error.section}] {error.option}: given twice; keep one") from None
+        raise ConfigError(
+            f"{path}:{error.lineno}: [{error.section}] {error.option}: given twice; keep one"
+        ) from None
     except configparser.DuplicateSectionError as error:
         raise ConfigError(
             f"{path}:{error.lineno}: [{error.section}]: this section stands twice; join the two"
         ) from None
     except configparser.MissingSectionHeaderError as error:
-        raise ConfigError(f"{path}:{error.lineno}: a key before any [section]; begin with [general]") from None
+        raise ConfigError(
+            f"{path}:{error.lineno}: a key before any [section]; begin with [general]"
+        ) from None
     except configparser.ParsingError as error:
         lines = ", ".join(str(number) for number, _ in error.errors)
         raise ConfigError(f"{path}: line {lines}: expected `key = value` or `[section]`") from None
     return {name: dict(parser[name]) for name in parser.sections()}
 
 
-def check_names(sections: Sections, known: Mapping[str, type[Section]], several: frozenset[str] = frozenset()) -> None:
-    """Raise ConfigError for a section that nobody reads, with the nearest name that exists. `several`: the sections that
-    may have a name of their own."""
+def check_names(
+    sections: Sections, known: Mapping[str, type[Section]], several: frozenset[str] = frozenset()
+) -> None:
+    """Raise ConfigError for a section that nobody reads, with the nearest name that exists.
+    `several`: the sections that may have a name of their own."""
     for header in sections:
         section, _, name = header.partition(" ")
         if section not in known:
             near = difflib.get_close_matches(section, known, 1)
-            hint = f"did you mean [{near[0]}]?" if near else f"expected one of {', '.join(f'[{k}]' for k in known)}"
+            hint = (
+                f"did you mean [{near[0]}]?"
+                if near
+                else f"expected one of {', '.join(f'[{k}]' for k in known)}"
+            )
             raise ConfigError(f"[{header}]: unknown section; {hint}")
         if name and section not in several:
             raise ConfigError(f"[{header}]: there is one [{section}] only; take the name away")
@@ -92,14 +108,20 @@ def check_names(sections: Sections, known: Mapping[str, type[Section]], several:
 
 
 def headers(section: str, sections: Sections, environment: Mapping[str, str] | None = None) -> list[str]:
-    """The headers of a section that may stand several times, in the file's order, then those of the environment."""
+    """The headers of a section that may stand several times, in the file's order, then those of the
+    environment."""
     environment = os.environ if environment is None else environment
     named = [" ".join(each.split()) for each in environment.get(NAMED, "").split(",")]
-    return list(dict.fromkeys(header for header in [*sections, *named] if header.partition(" ")[0] == section))
+    return list(
+        dict.fromkeys(header for header in [*sections, *named] if header.partition(" ")[0] == section)
+    )
 
 
-def load(model: type[S], sections: Sections, environment: Mapping[str, str] | None = None, *, header: str = "") -> S:
-    """One section as its model, the environment winning over the file. Raises ConfigError with a line for each fault.
+def load(
+    model: type[S], sections: Sections, environment: Mapping[str, str] | None = None, *, header: str = ""
+) -> S:
+    """One section as its model, the environment winning over the file. Raises ConfigError with a
+    line for each fault.
 
     `header`: which one, of a section that may stand several times.
     """
@@ -123,7 +145,8 @@ def variable_name(header: str, key: str) -> str:
 
 
 def to_environment(settings: Section, header: str = "") -> dict[str, str]:
-    """The section as environment variables: how a parent hands it to a child. Secrets are in clear, as they must be."""
+    """The section as environment variables: how a parent hands it to a child. Secrets are in clear,
+    as they must be."""
     values: dict[str, str] = {}
     for key in type(settings).model_fields:
         value = getattr(settings, key)

@@ -1,10 +1,12 @@
 """Logging: JSON lines on standard error, with an allow-list of fields.
 
 Rule 1: an event is a fixed name in code, never built from data; what varies goes into fields.
-Rule 2: a field that is not in FIELDS is dropped, and `dropped` says how many; so is a value that is no bool, short
-        printable text or number with fewer digits than a card's.
-Rule 3: an exception is logged as its type and where it was raised, never its text: texts quote their input.
-Rule 4: a log that cannot be written (a terminal or pipe that closed, a full disk) stops nothing: its lines are lost.
+Rule 2: a field that is not in FIELDS is dropped, and `dropped` says how many; so is a value that is
+        no bool, short printable text or number with fewer digits than a card's.
+Rule 3: an exception is logged as its type and where it was raised, never its text: texts quote
+        their input.
+Rule 4: a log that cannot be written (a terminal or pipe that closed, a full disk) stops nothing:
+        its lines are lost.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ FIELDS = frozenset(
     {
         "event", "level", "timestamp", "process", "dropped",
         "error", "at", "reason", "why", "what", "hint",
-        "call", "agent", "leg", "trunk", "route", "session", "capture", "stream", "side", "direction", "dialog",
+        "call", "agent", "leg", "trunk", "route", "session", "capture", "stream", "side", "direction",
+        "dialog",
         "method", "code", "state", "stage", "outcome", "kind", "brand",
         "peer", "address", "port", "path", "url",
         "count", "calls", "sessions", "payers", "pid", "signal", "seconds", "status", "version",
@@ -71,7 +74,8 @@ def _line(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> str:
 
 
 class _Foreign(logging.Handler):
-    """Other libraries' records: the logger's name, level and place only, since their texts may quote what they handled."""
+    """Other libraries' records: the logger's name, level and place only, since their texts may
+    quote what they handled."""
 
     def emit(self, record: logging.LogRecord) -> None:
         entry = _foreign.bind(what=record.name, at=f"{record.filename}:{record.lineno}")
@@ -94,7 +98,8 @@ class _Lossy:
 
 
 def configure(process: str, level: str = "info", file: TextIO | None = None) -> None:
-    """Set up logging for this process. `level`: debug, info, warning or error; `file`: where not to standard error."""
+    """Set up logging for this process. `level`: debug, info, warning or error; `file`: where not to
+    standard error."""
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
@@ -124,7 +129,8 @@ def _last_words(kind: type[BaseException], error: BaseException, _trace: Traceba
 
 
 def get_logger(module: str) -> structlog.typing.FilteringBoundLogger:
-    """This module's logger. `module` is for the reader of the code; the place of an error is logged by itself."""
+    """This module's logger. `module` is for the reader of the code; the place of an error is logged
+    by itself."""
     del module
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
     _loggers.append(logger)

@@ -1,7 +1,8 @@
 """How a process that touches card data must be started, and what it does first.
 
-The allocator settings must be in the environment before the interpreter starts (measured: with Python's own allocator,
-or with glibc's thread cache on, a freed JSON body leaves a copy), so the parent passes `card_environment()`.
+The allocator settings must be in the environment before the interpreter starts (measured: with
+Python's own allocator, or with glibc's thread cache on, a freed JSON body leaves a copy), so the
+parent passes `card_environment()`.
 """
 
 from __future__ import annotations
@@ -16,16 +17,28 @@ from pathlib import Path
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _MCL_CURRENT, _MCL_FUTURE = 1, 2
 _CAP_IPC_LOCK = 14  # capabilities(7)
-SUPERVISOR = "TONEWALL_SUPERVISOR"  # the process id of `tonewall run`, in the environment of what it started
+# The process id of `tonewall run`, in the environment of what it started.
+SUPERVISOR = "TONEWALL_SUPERVISOR"
 _ALLOCATOR = {
     "PYTHONMALLOC": "malloc",
     "GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0",
 }
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR")
+_PASSED_ON = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "LD_LIBRARY_PATH",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+    "TMPDIR",
+)
 
 
 def plain_environment(own: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a child: what any program needs, and `own`; nothing else of ours is handed on."""
+    """The environment of a child: what any program needs, and `own`; nothing else of ours is handed
+    on."""
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | dict(own)
 
 
@@ -40,7 +53,8 @@ def overwrites_freed_memory() -> bool:
 
 
 def harden() -> bool:
-    """No core dumps, not dumpable, no swap. Returns whether all memory could be locked (RLIMIT_MEMLOCK may forbid it)."""
+    """No core dumps, not dumpable, no swap. Returns whether all memory could be locked
+    (RLIMIT_MEMLOCK may forbid it)."""
     libc = ctypes.CDLL(None, use_errno=True)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
@@ -48,13 +62,14 @@ def harden() -> bool:
     soft, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (hard, hard))
-    # With MCL_FUTURE a limit that is too low turns later allocations into failures; lock all only where nothing limits it.
+    # With MCL_FUTURE a limit that is too low turns later allocations into failures; lock all only
+    # where nothing limits it.
     return lock_limit() is None and libc.mlockall(_MCL_CURRENT | _MCL_FUTURE) == 0
 
 
 def lock_limit() -> int | None:
-    """Bytes that this process may lock; None where nothing limits it. Being root alone is no reason: root of a container often
-    has no CAP_IPC_LOCK."""
+    """Bytes that this process may lock; None where nothing limits it. Being root alone is no
+    reason: root of a container often has no CAP_IPC_LOCK."""
     hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
     return None if hard == resource.RLIM_INFINITY or _has_capability(_CAP_IPC_LOCK) else hard
 
@@ -67,21 +82,24 @@ def _has_capability(number: int) -> bool:
 
 
 def renounce_privileges() -> None:
-    """Nothing that this process starts ever gains a privilege (prctl(2), PR_SET_NO_NEW_PRIVS). Raises OSError."""
+    """Nothing that this process starts ever gains a privilege (prctl(2), PR_SET_NO_NEW_PRIVS).
+    Raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS) failed")
 
 
 def allow_many_files() -> int:
-    """Raise the limit of open files as far as we may: a call takes four sockets. Returns the limit."""
+    """Raise the limit of open files as far as we may: a call takes four sockets. Returns the
+    limit."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
 
 
 def started_at(pid: int) -> int | None:
-    """When a process started, in clock ticks since the machine did: with its id it names one process only. None: it is gone."""
+    """When a process started, in clock ticks since the machine did: with its id it names one
+    process only. None: it is gone."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -90,14 +108,17 @@ def started_at(pid: int) -> int | None:
 
 
 def ignore_hangup() -> None:
-    """SIGHUP ends nothing: neither a terminal that closes nor whoever expects that settings are read again."""
+    """SIGHUP ends nothing: neither a terminal that closes nor whoever expects that settings are
+    read again."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def end_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the supervisor that started us dies; without a supervisor, do nothing.
+    """Ask the kernel for SIGTERM when the supervisor that started us dies; without a supervisor, do
+    nothing.
 
-    Otherwise a supervisor that was killed would leave processes that hold the ports its successor needs.
+    Otherwise a supervisor that was killed would leave processes that hold the ports its successor
+    needs.
     """
     parent = os.getppid()
     if os.environ.get(SUPERVISOR) != str(parent):

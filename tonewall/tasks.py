@@ -1,6 +1,8 @@
-"""Background tasks that nobody awaits: a failure is logged, and whoever depends on the task is told.
+"""Background tasks that nobody awaits: a failure is logged, and whoever depends on the task is
+told.
 
-Rule 1: a task that is not awaited where it is made is started here (tests/architecture holds every process to that).
+Rule 1: a task that is not awaited where it is made is started here (tests/architecture holds every
+        process to that).
 Rule 2: a cancelled task has not failed.
 """
 

@@ -1,6 +1,8 @@
-"""Tags, branches, Call-IDs and leg ids: hexadecimal, and as hard to guess as the system's own random numbers.
+"""Tags, branches, Call-IDs and leg ids: hexadecimal, and as hard to guess as the system's own
+random numbers.
 
-Rule 1: each octet of the pool is used once. The pool spares a system call for each of the ten that a call needs.
+Rule 1: each octet of the pool is used once. The pool spares a system call for each of the ten that
+        a call needs.
 """
 
 from __future__ import annotations

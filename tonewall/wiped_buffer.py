@@ -1,7 +1,7 @@
 """A stream's bytes, read into one buffer that is overwritten after each read.
 
-Rule 1: what was received is nowhere but in the `bytes` given to `data_received`. An event loop's own buffer would keep what
-        came last, keys of a SIP INFO among it.
+Rule 1: what was received is nowhere but in the `bytes` given to `data_received`. An event loop's
+        own buffer would keep what came last, keys of a SIP INFO among it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 
 _SIZE = 1 << 16
-_BUFFER = memoryview(bytearray(_SIZE))  # one for all connections: the loop fills it and hands it over in one step
+_BUFFER = memoryview(
+    bytearray(_SIZE)
+)  # one for all connections: the loop fills it and hands it over in one step
 _ZEROS = bytes(_SIZE)
 
 

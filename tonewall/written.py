@@ -1,12 +1,14 @@
 """State on paper: plain objects written out as bytes, and read back as they were.
 
-Rule 1: only the kinds that were named are written or read: dataclasses, msgspec structs and enums of known modules, never code.
+Rule 1: only the kinds that were named are written or read: dataclasses, msgspec structs and enums
+        of known modules, never code.
 Rule 2: what two objects share is one object again. New fields are carried without a new line here.
-Rule 3: what is read is whole and of this version, or it is a WrittenError and nothing has been made.
-Rule 4: times are on the system's monotonic clock or since the epoch: they hold for the next process, but not after a restart of
-        the machine, which is found out.
-Rule 5: what stands in either process, such as a trunk of the settings, is written by its name (`Standing`). A field with
-        PASSING is not written: it is as new in what is read.
+Rule 3: what is read is whole and of this version, or it is a WrittenError and nothing has been
+        made.
+Rule 4: times are on the system's monotonic clock or since the epoch: they hold for the next
+        process, but not after a restart of the machine, which is found out.
+Rule 5: what stands in either process, such as a trunk of the settings, is written by its name
+        (`Standing`). A field with PASSING is not written: it is as new in what is read.
 Rule 6: what is read is put together without its constructor: objects may know each other.
 """
 
@@ -34,14 +36,20 @@ class WrittenError(Exception):
 
 
 class Kinds:
-    """The types that may be written: all that these modules define, but `never`, and `also` these."""
+    """The types that may be written: all that these modules define, but `never`, and `also`
+    these."""
 
-    def __init__(self, modules: Iterable[ModuleType], never: Iterable[type] = (), also: Iterable[type] = ()) -> None:
+    def __init__(
+        self, modules: Iterable[ModuleType], never: Iterable[type] = (), also: Iterable[type] = ()
+    ) -> None:
         self._types = {
             _name(each): each
             for module in modules
             for each in vars(module).values()
-            if isinstance(each, type) and each.__module__ == module.__name__ and _plain(each) and each not in set(never)
+            if isinstance(each, type)
+            and each.__module__ == module.__name__
+            and _plain(each)
+            and each not in set(never)
         } | {_name(each): each for each in also}
 
     def __iter__(self) -> Iterator[type]:
@@ -65,7 +73,8 @@ class Standing(Protocol):
     """Who knows by name what stands in the process that writes and in the one that reads."""
 
     def name(self, value: object) -> Any:
-        """A scalar or a tuple of what can be written; None for what does not stand. Raises WrittenError."""
+        """A scalar or a tuple of what can be written; None for what does not stand. Raises
+        WrittenError."""
         ...
 
     def named(self, name: Any) -> object:
@@ -139,7 +148,10 @@ class _Writer:
             return value
         if type(value) in _TAGS:
             items = [self.value(item) for item in value]
-            return [_TAGS[type(value)], sorted(items, key=repr) if isinstance(value, set | frozenset) else items]
+            return [
+                _TAGS[type(value)],
+                sorted(items, key=repr) if isinstance(value, set | frozenset) else items,
+            ]
         if type(value) is dict:
             return ["d", [[self.value(key), self.value(item)] for key, item in value.items()]]
         name = self._standing.name(value)
@@ -197,7 +209,8 @@ class _Reader:
             if not dataclasses.is_dataclass(kind):
                 self._made[number] = kind(**{field: self.value(item) for field, item in content.items()})
                 return self._made[number]
-            made = self._made[number] = kind.__new__(kind)  # before its fields, which may lead back to it
+            # Before its fields, which may lead back to it.
+            made = self._made[number] = kind.__new__(kind)
             for each in dataclasses.fields(kind):
                 value = _anew(each) if _passes(each) else self.value(content[each.name])
                 object.__setattr__(made, each.name, value)  # a frozen one, too

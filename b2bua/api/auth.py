@@ -1,8 +1,10 @@
-"""Who may use the API: bearer tokens (RFC 6750), and the guard that asks for one before anything under /v1 is read.
+"""Who may use the API: bearer tokens (RFC 6750), and the guard that asks for one before anything
+under /v1 is read.
 
 Rule 1: only the SHA-256 of a token is kept; no repr, log or error shows a token or its hash.
 Rule 2: every known token is compared, in constant time, whether or not an earlier one matched.
-Rule 3: without a valid token nothing of a request under /v1 is parsed, not even whether its path exists.
+Rule 3: without a valid token nothing of a request under /v1 is parsed, not even whether its path
+        exists.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from tonewall.log import get_logger
 log = get_logger(__name__)
 
 SHORTEST: Final = 16
-_EXPECTED = f"expected name:token, name2:token2 (a token has at least {SHORTEST} characters), or name:sha256:hash"
+_EXPECTED = (
+    f"expected name:token, name2:token2 (a token has at least {SHORTEST} characters), or name:sha256:hash"
+)
 _TOO_MANY = {"Retry-After": "10", "Connection": "close"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1, b64token
@@ -40,7 +44,8 @@ class Tokens:
 
     @classmethod
     def parse(cls, text: str) -> Tokens:
-        """Read `name:token, name2:sha256:hash`. Raises ValueError with what was expected, never with what was given."""
+        """Read `name:token, name2:sha256:hash`. Raises ValueError with what was expected, never
+        with what was given."""
         digests: dict[str, bytes] = {}
         for number, entry in enumerate((part.strip() for part in text.split(",")), start=1):
             name, _, rest = entry.partition(":")
@@ -52,7 +57,8 @@ class Tokens:
             elif len(rest) >= SHORTEST and _TOKEN.fullmatch(rest):
                 digests[name] = hashlib.sha256(rest.encode()).digest()
             else:
-                raise ValueError(f"token {number} is too short or has other characters than letters, digits and "
+                raise ValueError(f"token {number} is too short or has other characters than letters, digits "
+                "and "
                                  f"._~+/-; {_EXPECTED}")  # fmt: skip
         return cls(digests)
 
@@ -73,14 +79,16 @@ class Tokens:
 
 
 def in_clear(text: str) -> str:
-    """The first of `Tokens.parse`'s tokens that stands there itself, for a command of ours; "" where all are hashes."""
+    """The first of `Tokens.parse`'s tokens that stands there itself, for a command of ours; ""
+    where all are hashes."""
     entries = (part.strip().partition(":")[2] for part in text.split(","))
     return next((token for token in entries if token and not token.startswith("sha256:")), "")
 
 
 class RequireToken:
-    """ASGI middleware: 401 under /v1, for /metrics and the `guarded` paths without a valid token; else the name goes to
-    `request.state.agent`. Wrong tokens are answered later and later, and 429 where many wait (refusals.py)."""
+    """ASGI middleware: 401 under /v1, for /metrics and the `guarded` paths without a valid token;
+    else the name goes to `request.state.agent`. Wrong tokens are answered later and later, and 429
+    where many wait (refusals.py)."""
 
     def __init__(self, app: ASGIApp, tokens: Tokens, guarded: frozenset[str] = frozenset()) -> None:
         self._app = app
@@ -122,7 +130,8 @@ class RequireToken:
 
 
 def _credentials(scope: Scope) -> tuple[str, str]:
-    """Scheme (lower case) and credentials of the one Authorization header; empty where there is none, or several."""
+    """Scheme (lower case) and credentials of the one Authorization header; empty where there is
+    none, or several."""
     headers = [value for name, value in scope["headers"] if name == b"authorization"]
     if len(headers) != 1:
         return "", ""

@@ -1,8 +1,8 @@
 """One HTTP connection of the API: how many there may be, and how long a request may take to arrive.
 
 Rule 1: a connection over the limit is told 503 and closed before anything of it is read.
-Rule 2: a request's headers have HEADERS_TIME seconds from the connection's begin, or from their own first octet, however
-        slowly they come; a body has BODY_TIME seconds (headers.py).
+Rule 2: a request's headers have HEADERS_TIME seconds from the connection's begin, or from their own
+        first octet, however slowly they come; a body has BODY_TIME seconds (headers.py).
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class _Connection(H11Protocol):
         super().connection_made(transport)
         if len(self.connections) > self.most:
             log.warning(
-                "too many connections to the API", peer=self.client[0] if self.client else None, count=self.most
+                "too many connections to the API",
+                peer=self.client[0] if self.client else None,
+                count=self.most,
             )
             transport.write(_FULL)
             transport.close()

@@ -1,6 +1,8 @@
-"""Currencies and how many decimals each has: ISO 4217's minor units, for the API's checks and for the agent's page.
+"""Currencies and how many decimals each has: ISO 4217's minor units, for the API's checks and for
+the agent's page.
 
-Browsers' own tables differ from it for some currencies, and a wrong exponent is a wrong amount: so the page asks us.
+Browsers' own tables differ from it for some currencies, and a wrong exponent is a wrong amount: so
+the page asks us.
 """
 
 from __future__ import annotations

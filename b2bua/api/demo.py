@@ -1,4 +1,5 @@
-"""The demo's extra: a button that lets the demo's customer key a card. Only there where a demo is given to the app."""
+"""The demo's extra: a button that lets the demo's customer key a card. Only there where a demo is
+given to the app."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ class Demo(Protocol):
 
     @property
     def kinds(self) -> Sequence[str]:
-        """The customer's cards, by what becomes of them: such as "approved", "declined", "mistyped"."""
+        """The customer's cards, by what becomes of them: such as "approved", "declined",
+        "mistyped"."""
         ...
 
     async def key_card(self, call_id: str, kind: str) -> None:

@@ -1,11 +1,13 @@
-"""What every answer carries, and how much any request may: the browser's protections and a limit on bodies.
+"""What every answer carries, and how much any request may: the browser's protections and a limit on
+bodies.
 
-Rule 1: the page runs our own files only: no inline script or style, nothing from elsewhere; framed by our own
-        pages only, or where `frame_ancestors` says.
+Rule 1: the page runs our own files only: no inline script or style, nothing from elsewhere; framed
+        by our own pages only, or where `frame_ancestors` says.
 Rule 2: no answer of the API is kept by any cache.
 Rule 3: a body is cut off at LARGEST_BODY bytes, announced or not.
-Rule 4: a request whose end is not certain (Content-Length beside Transfer-Encoding, RFC 9112 section 6.3) is refused and
-        its connection closed, so that nobody can put a second one into it; a body that takes too long ends the same way.
+Rule 4: a request whose end is not certain (Content-Length beside Transfer-Encoding, RFC 9112
+        section 6.3) is refused and its connection closed, so that nobody can put a second one into
+        it; a body that takes too long ends the same way.
 Rule 5: an error that nobody expected is logged, and says nothing of itself to the client.
 """
 
@@ -29,13 +31,16 @@ LARGEST_BODY: Final = 8192  # bytes; the largest order is under 1,500
 
 
 def security_headers(frame_ancestors: str = "'self'") -> dict[str, str]:
-    """The headers. `frame_ancestors`: CSP sources of the pages that may embed ours (CSP level 3 section 6.4.2).
+    """The headers. `frame_ancestors`: CSP sources of the pages that may embed ours (CSP level 3
+    section 6.4.2).
 
     Raises ValueError where that would be more than one directive.
     """
     allowed = frame_ancestors.strip()
     if not allowed or not allowed.isascii() or not allowed.isprintable() or set(allowed) & set(";,"):
-        raise ValueError("frame_ancestors: expected CSP sources between spaces, such as 'self' https://crm.example")
+        raise ValueError(
+            "frame_ancestors: expected CSP sources between spaces, such as 'self' https://crm.example"
+        )
     headers = {
         "Content-Security-Policy": (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -105,7 +110,9 @@ class Harden:
                 answer = problem(413, f"The body is larger than {LARGEST_BODY} bytes.", _CLOSE)
                 await answer(scope, receive, send_hardened)
         except _Uncertain:
-            await problem(400, "The end of the request is not certain.", _CLOSE)(scope, receive, send_hardened)
+            await problem(400, "The end of the request is not certain.", _CLOSE)(
+                scope, receive, send_hardened
+            )
         except _TooLate:
             if not started:
                 await problem(408, "The body took too long.", _CLOSE)(scope, receive, send_hardened)
@@ -125,7 +132,8 @@ class _Uncertain(BaseException):
 
 
 class _TooLarge(BaseException):
-    """Not an Exception, so that what reads the body between here and the route does not turn it into another answer."""
+    """Not an Exception, so that what reads the body between here and the route does not turn it
+    into another answer."""
 
 
 def _uncertain(scope: Scope) -> bool:

@@ -34,7 +34,8 @@ log = get_logger(__name__)
 
 CallId = Annotated[str, Path(max_length=128, description="The call's id, from the list or the feed.")]
 IdempotencyKey = Annotated[
-    str | None, Header(description="A name of yours for this request: repeated with it, it is carried out once.")
+    str | None,
+    Header(description="A name of yours for this request: repeated with it, it is carried out once."),
 ]
 # Whatever the environment says: telemetry records bodies and the texts of errors.
 _NO_TELEMETRY: Any = {
@@ -58,10 +59,11 @@ def create_app(
     guarded: frozenset[str] = frozenset(),
     idle_time: float = 900.0,
 ) -> FastAPI:
-    """The API and the page over `desk`. `frame_ancestors`: CSP sources of the pages that may embed the agent's page.
+    """The API and the page over `desk`. `frame_ancestors`: CSP sources of the pages that may embed
+    the agent's page.
 
-    `guarded`: paths that need a token although they would not, /healthz and /openapi.json; `idle_time`: seconds without an
-    action of the agent's after which the page signs out."""
+    `guarded`: paths that need a token although they would not, /healthz and /openapi.json;
+    `idle_time`: seconds without an action of the agent's after which the page signs out."""
     app = FastAPI(
         title="Tonewall",
         version=VERSION,
@@ -105,8 +107,9 @@ def _service(desk: CallDesk, idle_time: float) -> APIRouter:
         responses={503: {"description": "Calls, payments or call records are at a stop; `faults` says why."}},
     )
     async def healthz() -> Response:
-        """For load balancers and the container's health check; needs no token. `status` is `ok`, `degraded` (200: something
-        is wrong that stops nothing yet) or `unhealthy` (503); `faults` says what is wrong, the worst first.
+        """For load balancers and the container's health check; needs no token. `status` is `ok`,
+        `degraded` (200: something is wrong that stops nothing yet) or `unhealthy` (503); `faults`
+        says what is wrong, the worst first.
         """
         faults = desk.faults()
         well = not any(fault.stops for fault in faults)
@@ -116,7 +119,8 @@ def _service(desk: CallDesk, idle_time: float) -> APIRouter:
 
     @router.get("/v1/me", summary="Whose token this is", responses=problems(401))
     async def me(request: Request) -> dict[str, str | float]:
-        """The token's name, and after how many seconds without anything that the agent does the page signs out."""
+        """The token's name, and after how many seconds without anything that the agent does the
+        page signs out."""
         return {"agent": request.state.agent, "idle_time": idle_time}
 
     @router.get("/v1/currencies", summary="Currencies and their decimals", responses=problems(401))
@@ -124,9 +128,14 @@ def _service(desk: CallDesk, idle_time: float) -> APIRouter:
         """How many decimals each currency of ISO 4217 has: what `amount` counts."""
         return MINOR_UNITS
 
-    @router.get("/v1/trunks", summary="List the trunks", responses={200: trunks_answer("The trunks."), **problems(401)})
+    @router.get(
+        "/v1/trunks",
+        summary="List the trunks",
+        responses={200: trunks_answer("The trunks."), **problems(401)},
+    )
     async def trunks() -> Response:
-        """Every trunk with its calls now and its hops; a hop that is not usable gets no new calls until it answers again."""
+        """Every trunk with its calls now and its hops; a hop that is not usable gets no new calls
+        until it answers again."""
         return Response(msgspec.json.encode(desk.trunks()), media_type="application/json")
 
     return router
@@ -135,12 +144,16 @@ def _service(desk: CallDesk, idle_time: float) -> APIRouter:
 def _calls(desk: CallDesk, streams: Streams) -> APIRouter:
     router = APIRouter(tags=["calls"])
 
-    @router.get("/v1/calls", summary="List the calls", responses={200: calls_answer("The calls."), **problems(401)})
+    @router.get(
+        "/v1/calls", summary="List the calls", responses={200: calls_answer("The calls."), **problems(401)}
+    )
     async def list_calls() -> Response:
         return _view(desk.calls())
 
     @router.get(
-        "/v1/calls/{call_id}", summary="One call", responses={200: call_answer("The call."), **problems(401, 404, 422)}
+        "/v1/calls/{call_id}",
+        summary="One call",
+        responses={200: call_answer("The call."), **problems(401, 404, 422)},
     )
     async def get_call(call_id: CallId) -> Response:
         for view in desk.calls():
@@ -151,14 +164,18 @@ def _calls(desk: CallDesk, streams: Streams) -> APIRouter:
     @router.get(
         "/v1/feed",
         summary="Follow the calls as they change",
-        responses={200: feed_answer("Server-Sent Events, until either side ends them."), **problems(401, 503)},
+        responses={
+            200: feed_answer("Server-Sent Events, until either side ends them."),
+            **problems(401, 503),
+        },
     )
     async def feed() -> Response:
-        """An event `calls` with the ids of all calls that there are; then an event `call`, whose data is a CallView,
-        for each of them and for every change. An event `payment`, whose data is a PaymentView, tells each
-        payment that is not final, and each step of one. An event `service`, whose data is a ServiceView, says what is wrong
-        with Tonewall itself, where anything is, and each change of that. A comment every 15 s shows that the line is alive.
-        Who reads too slowly is cut off; whoever comes back begins with the current calls again.
+        """An event `calls` with the ids of all calls that there are; then an event `call`, whose
+        data is a CallView, for each of them and for every change. An event `payment`, whose data is
+        a PaymentView, tells each payment that is not final, and each step of one. An event
+        `service`, whose data is a ServiceView, says what is wrong with Tonewall itself, where
+        anything is, and each change of that. A comment every 15 s shows that the line is alive. Who
+        reads too slowly is cut off; whoever comes back begins with the current calls again.
         """
         if streams.full:
             return problem(503, "Too many feeds are open.", {"Retry-After": "5"})
@@ -176,16 +193,21 @@ def _capture(desk: CallDesk) -> APIRouter:
         "",
         summary="Start a payment",
         status_code=201,
-        responses={201: call_answer("Masking is being switched on."), **problems(401, 404, 409, 413, 422, 503)},
+        responses={
+            201: call_answer("Masking is being switched on."),
+            **problems(401, 404, 409, 413, 422, 503),
+        },
     )
     async def start(
         request: Request, call_id: CallId, order: OrderBody, idempotency_key: IdempotencyKey = None
     ) -> Response:
-        """Masks the call, then collects card number, expiry and security code. The customer may key when the stage is
-        `collecting`, not before. 503 while no card could be charged: no payer process, or a journal that cannot be written.
+        """Masks the call, then collects card number, expiry and security code. The customer may key
+        when the stage is `collecting`, not before. 503 while no card could be charged: no payer
+        process, or a journal that cannot be written.
 
-        An order that was charged already, or may have been, is refused (409) with the payments that did it, unless
-        `allow_repeat` is true. With an Idempotency-Key, the same request gets the same answer for a day.
+        An order that was charged already, or may have been, is refused (409) with the payments that
+        did it, unless `allow_repeat` is true. With an Idempotency-Key, the same request gets the
+        same answer for a day.
         """
         _asked(request, "capture", call_id)
         agent = request.state.agent
@@ -220,8 +242,9 @@ def _capture(desk: CallDesk) -> APIRouter:
         },
     )
     async def submit(request: Request, call_id: CallId, body: SubmitBody | None = None) -> Response:
-        """Hands the card to the payment provider, once. Only while the stage is `ready`, and not for an order that another
-        payment has charged since this one was started (409), unless `allow_repeat` is true.
+        """Hands the card to the payment provider, once. Only while the stage is `ready`, and not
+        for an order that another payment has charged since this one was started (409), unless
+        `allow_repeat` is true.
         """
         _asked(request, "submit", call_id)
         repeat = body is not None and body.allow_repeat
@@ -233,14 +256,18 @@ def _capture(desk: CallDesk) -> APIRouter:
         responses={200: call_answer("Yours from now on."), **problems(401, 404, 409, 422)},
     )
     async def take_over(request: Request, call_id: CallId) -> Response:
-        """From now on this token's agent drives the payment, and the one before does not. It is logged and recorded."""
+        """From now on this token's agent drives the payment, and the one before does not. It is
+        logged and recorded."""
         _asked(request, "take over", call_id)
         return _view(await desk.take_over_capture(call_id, request.state.agent))
 
     @router.delete(
         "",
         summary="Cancel the payment",
-        responses={200: call_answer("Cancelled; what was keyed is wiped."), **problems(401, 403, 404, 409, 422)},
+        responses={
+            200: call_answer("Cancelled; what was keyed is wiped."),
+            **problems(401, 403, 404, 409, 422),
+        },
     )
     async def cancel(request: Request, call_id: CallId) -> Response:
         """Until the card was submitted. What was keyed is wiped, and nothing is charged."""
@@ -256,12 +283,16 @@ def _mask(desk: CallDesk) -> APIRouter:
     @router.post(
         "/release",
         summary="Say that the customer's keying is over",
-        responses={200: call_answer("The mask goes off once no key comes."), **problems(401, 403, 404, 409, 422)},
+        responses={
+            200: call_answer("The mask goes off once no key comes."),
+            **problems(401, 403, 404, 409, 422),
+        },
     )
     async def release(request: Request, call_id: CallId) -> Response:
-        """After a payment that ended otherwise than approved the line stays masked (`mask` is `held`): the customer
-        may key on. This takes the mask off, once no key has come for `guard_time`. While the customer still keys it
-        answers 409, and a key that comes before the mask is off takes the release back: `mask` is `held` again.
+        """After a payment that ended otherwise than approved the line stays masked (`mask` is
+        `held`): the customer may key on. This takes the mask off, once no key has come for
+        `guard_time`. While the customer still keys it answers 409, and a key that comes before the
+        mask is off takes the release back: `mask` is `held` again.
         """
         _asked(request, "release", call_id)
         return _view(await desk.release_mask(call_id, request.state.agent))

@@ -1,6 +1,7 @@
 """The message flow of a call, for whoever looks for a fault: as JSON, and as a picture.
 
-Rule 1: what is shown was kept without digits and credentials (see `b2bua.ladder.record`); nothing is redacted here.
+Rule 1: what is shown was kept without digits and credentials (see `b2bua.ladder.record`); nothing
+        is redacted here.
 """
 
 from __future__ import annotations
@@ -22,26 +23,34 @@ _FORGOTTEN: Final = (
     "Nothing is kept of such a call: it is unknown, or it ended and newer ones have taken its place. "
     "[general] ladders says how many ended calls are remembered."
 )
-_ID = Annotated[str, Path(max_length=256, description="The call's id, or the SIP Call-ID of one of its legs.")]
+_ID = Annotated[
+    str, Path(max_length=256, description="The call's id, or the SIP Call-ID of one of its legs.")
+]
 
 
 def ladder_routes(ladders: LadderDesk) -> APIRouter:
     """`GET /v1/ladders` lists the calls; `GET /v1/calls/ID/ladder` has one call's messages."""
     router = APIRouter(tags=["ladders"])
 
-    @router.get("/v1/ladders", summary="List the calls whose messages are kept", responses=_answers("LadderSummary"))
+    @router.get(
+        "/v1/ladders", summary="List the calls whose messages are kept", responses=_answers("LadderSummary")
+    )
     async def list_ladders() -> Response:
         """Those that are under way first, then those that ended; the newest first."""
         return Response(msgspec.json.encode(ladders.recent()), media_type=_JSON)
 
-    @router.get("/v1/calls/{call_id}/ladder.svg", summary="A call's messages as a picture", responses=_picture())
+    @router.get(
+        "/v1/calls/{call_id}/ladder.svg", summary="A call's messages as a picture", responses=_picture()
+    )
     async def picture(call_id: _ID) -> Response:
         return _answer(ladders, call_id, svg.MEDIA_TYPE)
 
-    @router.get("/v1/calls/{call_id}/ladder", summary="A call's messages", responses=_answers("LadderView", svg=True))
+    @router.get(
+        "/v1/calls/{call_id}/ladder", summary="A call's messages", responses=_answers("LadderView", svg=True)
+    )
     async def ladder(call_id: _ID, accept: Annotated[str, Header()] = "*/*") -> Response:
-        """As JSON, or as SVG where `Accept` prefers image/svg+xml. No body, header or phrase of a message is kept; texts
-        are our own words.
+        """As JSON, or as SVG where `Accept` prefers image/svg+xml. No body, header or phrase of a
+        message is kept; texts are our own words.
         """
         answer = _answer(ladders, call_id, svg.MEDIA_TYPE if prefers_svg(accept) else _JSON)
         answer.headers["Vary"] = "Accept"
@@ -87,7 +96,8 @@ def _weight(part: str, name: str) -> tuple[int, float]:
 def _answers(model: str, *, svg: bool = False) -> Answers:
     schema: dict[str, Any] = {"$ref": f"#/components/schemas/{model}"}
     if model == "LadderSummary":
-        return {200: {"description": "The calls.", "content": {_JSON: {"schema": {"type": "array", "items": schema}}}},
+        return {200: {"description": "The calls.",
+        "content": {_JSON: {"schema": {"type": "array", "items": schema}}}},
                 **problems(401)}  # fmt: skip
     content = {_JSON: {"schema": schema}} | (_picture()[200]["content"] if svg else {})
     return {200: {"description": "The messages, in order.", "content": content}, **problems(401, 404, 422)}

@@ -1,8 +1,9 @@
 """What Prometheus may ask: calls, payments and packets by the count, and how the calls sounded.
 
-Rule 1: the values of every label stand in this file or in an enumeration. None is taken from a call, so that none can hold a
-        digit of a card or anybody's number.
-Rule 2: what ended is counted from its record, as the database gets it; what is there now is asked of the desk.
+Rule 1: the values of every label stand in this file or in an enumeration. None is taken from a
+        call, so that none can hold a digit of a card or anybody's number.
+Rule 2: what ended is counted from its record, as the database gets it; what is there now is asked
+        of the desk.
 """
 
 from __future__ import annotations
@@ -44,16 +45,22 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
-        self._calls = Counter("tonewall_calls_ended", "Calls that ended.", ["direction", "answered"], registry=registry)
+        self._calls = Counter(
+            "tonewall_calls_ended", "Calls that ended.", ["direction", "answered"], registry=registry
+        )
         self._talk = Counter("tonewall_talk_seconds", "Seconds from answer to end.", registry=registry)
-        self._payments = Counter("tonewall_payments", "Payments, by how they ended.", ["outcome"], registry=registry)
+        self._payments = Counter(
+            "tonewall_payments", "Payments, by how they ended.", ["outcome"], registry=registry
+        )
         self._differences = Counter(
             "tonewall_payment_differences",
             "Approvals of another amount or currency than was asked for; look each up at the provider.",
             ["reason"],
             registry=registry,
         )
-        self._packets = Counter("tonewall_packets", "Packets of calls that ended.", ["side", "what"], registry=registry)
+        self._packets = Counter(
+            "tonewall_packets", "Packets of calls that ended.", ["side", "what"], registry=registry
+        )
         self._loss = Histogram(
             "tonewall_loss_ratio",
             "Audio that did not come, of each call's side.",
@@ -62,13 +69,25 @@ class Metrics:
             registry=registry,
         )
         self._jitter = Histogram(
-            "tonewall_jitter_seconds", "Jitter at the end, of each side.", ["side"], buckets=_JITTER, registry=registry
+            "tonewall_jitter_seconds",
+            "Jitter at the end, of each side.",
+            ["side"],
+            buckets=_JITTER,
+            registry=registry,
         )
         self._score = Histogram(
-            "tonewall_mos", "Estimated score of what came from a side.", ["side"], buckets=_SCORES, registry=registry
+            "tonewall_mos",
+            "Estimated score of what came from a side.",
+            ["side"],
+            buckets=_SCORES,
+            registry=registry,
         )
         self._heard = Histogram(
-            "tonewall_heard_mos", "Of what its phone says it got.", ["side"], buckets=_SCORES, registry=registry
+            "tonewall_heard_mos",
+            "Of what its phone says it got.",
+            ["side"],
+            buckets=_SCORES,
+            registry=registry,
         )
 
     def observe(self, record: CallRecord) -> None:
@@ -110,11 +129,15 @@ class _Now:
         self._health, self._faults = health, faults
 
     def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily("tonewall_media_up", "Whether media is connected.", int(self._health.get("media", 0)))
+        yield GaugeMetricFamily(
+            "tonewall_media_up", "Whether media is connected.", int(self._health.get("media", 0))
+        )
         for name, text in _NOW.items():
             yield GaugeMetricFamily(f"tonewall_{name}", text, int(self._health.get(name, 0)))
         stopped = {fault.stops for fault in self._faults}
-        faulty = GaugeMetricFamily("tonewall_stopped", "Whether a fault stops this, as in /healthz.", labels=["what"])
+        faulty = GaugeMetricFamily(
+            "tonewall_stopped", "Whether a fault stops this, as in /healthz.", labels=["what"]
+        )
         for what in Stops:
             faulty.add_metric([what], int(what in stopped))
         yield faulty

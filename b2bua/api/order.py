@@ -20,13 +20,15 @@ from media.events import Field
 # Eleven digits at most: no card number is as short, so none fits.
 LARGEST_AMOUNT: Final = 99_999_999_999
 _LENGTHS: Final = range(12, 20)  # ISO/IEC 7812-1
-_GROUPED: Final = range(13, 20)  # twelve digits in groups are more often a date and a number than a card
-_BRANDS: Final = re.compile(r"[3-6]|2[2-7]|9792")  # how numbers of cards begin, where they are in groups
+# Twelve digits in groups are more often a date and a number than a card.
+_GROUPED: Final = range(13, 20)
+# How numbers of cards begin, where they are in groups.
+_BRANDS: Final = re.compile(r"[3-6]|2[2-7]|9792")
 
 
 def looks_like_card_number(text: str) -> bool:
-    """Whether `text` holds a card number with a correct check digit: digits of any script in a row, or in groups with anything
-    but digits between them."""
+    """Whether `text` holds a card number with a correct check digit: digits of any script in a row,
+    or in groups with anything but digits between them."""
     groups = re.findall(r"\d+", unicodedata.normalize("NFKC", text))
     plain = ["".join(str(int(digit)) for digit in group) for group in groups]
     return any(len(group) >= _LENGTHS.start and _passes_luhn(group) for group in plain) or any(
@@ -91,16 +93,24 @@ class OrderBody(_Body):
 
     transaction_id: Annotated[
         str,
-        Described(min_length=1, max_length=64, description="Your own reference; printable, and no card number."),
+        Described(
+            min_length=1, max_length=64, description="Your own reference; printable, and no card number."
+        ),
         AfterValidator(_reference),
     ]
     amount: Annotated[
         int,
-        Described(ge=1, le=LARGEST_AMOUNT, description="In the currency's minor unit: 4990 is EUR 49.90, or JPY 4990."),
+        Described(
+            ge=1,
+            le=LARGEST_AMOUNT,
+            description="In the currency's minor unit: 4990 is EUR 49.90, or JPY 4990.",
+        ),
     ]
     currency: Annotated[
         str,
-        Described(description="ISO 4217, three capital letters.", json_schema_extra={"pattern": "^[A-Z]{3}$"}),
+        Described(
+            description="ISO 4217, three capital letters.", json_schema_extra={"pattern": "^[A-Z]{3}$"}
+        ),
         AfterValidator(_currency),
     ]
     description: Annotated[
@@ -124,14 +134,19 @@ class SubmitBody(_Body):
     model_config = ConfigDict(title="Submit", json_schema_extra={"examples": [{"allow_repeat": False}]})
 
     allow_repeat: Annotated[
-        bool, Described(description="Also where another payment has charged this order since this one was started.")
+        bool,
+        Described(
+            description="Also where another payment has charged this order since this one was started."
+        ),
     ] = False
 
 
 class ResetBody(_Body):
     """Which field the customer is to key again."""
 
-    model_config = ConfigDict(title="Reset", strict=False, json_schema_extra={"examples": [{"field": "expiry"}]})
+    model_config = ConfigDict(
+        title="Reset", strict=False, json_schema_extra={"examples": [{"field": "expiry"}]}
+    )
 
     field: Annotated[
         Field | None,

@@ -1,4 +1,5 @@
-"""The agent's page: files of the package, held in memory, each with its entity tag (RFC 9110 section 8.8.3)."""
+"""The agent's page: files of the package, held in memory, each with its entity tag (RFC 9110
+section 8.8.3)."""
 
 from __future__ import annotations
 
@@ -27,9 +28,12 @@ class Page:
 
     def answer(self, request: Request) -> Response:
         """The file, or 304 where the browser has it."""
-        # Always asked for again (RFC 9111 section 5.2.2.4): after an update no agent sits in front of an old page.
+        # Always asked for again (RFC 9111 section 5.2.2.4): after an update no agent sits in front
+        # of an old page.
         headers = {"ETag": self.etag, "Cache-Control": "no-cache"}
-        known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+        known = [
+            tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")
+        ]
         if self.etag in known:
             return Response(status_code=304, headers=headers)
         return Response(self.body, headers=headers, media_type=self.media_type)

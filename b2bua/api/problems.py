@@ -20,7 +20,9 @@ from b2bua.call.view import NoSuchCall, NoSuchPayment, NotNow, NotWell, NotYours
 
 MEDIA_TYPE: Final = "application/problem+json"
 NO_SUCH_CALL: Final = "There is no such call, or it has ended."
-UNEXPECTED: Final = "Something went wrong inside Tonewall. Look at the state of the call before you try again."
+UNEXPECTED: Final = (
+    "Something went wrong inside Tonewall. Look at the state of the call before you try again."
+)
 _TITLES: Final = {
     413: "Content Too Large",
     422: "Unprocessable Content",
@@ -60,9 +62,16 @@ def problem(
     errors: Sequence[Mapping[str, str]] = (),
     more: Mapping[str, Any] | None = None,
 ) -> JSONResponse:
-    """One problem. `errors` names, for 422, each field and what is wrong with it; `more`: members of this problem alone."""
+    """One problem. `errors` names, for 422, each field and what is wrong with it; `more`: members
+    of this problem alone."""
     title = _TITLES.get(status) or HTTPStatus(status).phrase
-    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail, **(more or {})}
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        **(more or {}),
+    }
     if errors:
         body["errors"] = list(errors)
     return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
@@ -119,7 +128,9 @@ def _fault(entry: Mapping[str, Any]) -> dict[str, str]:
     if entry["type"] == "value_error":  # raised by our own validators, with our own words
         words = str(entry["ctx"]["error"])
     else:
-        words = _WORDS.get(entry["type"], "has a value that is not allowed here").format_map(entry.get("ctx", {}))
+        words = _WORDS.get(entry["type"], "has a value that is not allowed here").format_map(
+            entry.get("ctx", {})
+        )
     unknown = entry["type"] == "extra_forbidden"
     return {"field": "" if unknown or not place else place[-1], "problem": words}
 

@@ -1,6 +1,7 @@
 """Wrong tokens: how long the next answer waits, and when there are too many at once. Sans-IO.
 
-Rule 1: a right token is never refused or delayed, whatever others at its address do: agents share one behind a proxy.
+Rule 1: a right token is never refused or delayed, whatever others at its address do: agents share
+        one behind a proxy.
 Rule 2: the memory is bounded: the address that was refused longest ago is forgotten first.
 """
 
@@ -31,7 +32,8 @@ class Refusals:
         self._of: dict[str, _Refused] = {}
 
     def refuse(self, address: str, now: float) -> float | None:
-        """One more wrong token: seconds until it is answered; None where it is to be turned away at once (429)."""
+        """One more wrong token: seconds until it is answered; None where it is to be turned away at
+        once (429)."""
         key = _network(address)
         refused = self._of.pop(key, None)
         if refused is None or (not refused.waiting and now - refused.at > _FORGIVEN):
@@ -56,7 +58,8 @@ class Refusals:
             refused.waiting -= 1
 
     def to_be_told(self, address: str) -> int | None:
-        """How many came from there, where that is worth a line in the log: the first ones, then each doubling."""
+        """How many came from there, where that is worth a line in the log: the first ones, then
+        each doubling."""
         refused = self._of.get(_network(address))
         if refused is None or (refused.count < max(_FREE, refused.told) * 2 and refused.count > _FREE):
             return None

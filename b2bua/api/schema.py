@@ -1,4 +1,5 @@
-"""The OpenAPI description: FastAPI's, with our own answers in it, which are msgspec structs and problem details."""
+"""The OpenAPI description: FastAPI's, with our own answers in it, which are msgspec structs and
+problem details."""
 
 from __future__ import annotations
 
@@ -14,11 +15,13 @@ from b2bua.ladder.view import LadderSummary, LadderView
 from tonewall.version import VERSION
 
 _ABOUT: Final = """
-Take card payments on live calls. While a payment runs, the keypad of the customer is masked: you hear the customer, the
-digits do not reach you, and of the card there are only counts of keys, its brand and its last four digits to see.
+Take card payments on live calls. While a payment runs, the keypad of the customer is masked: you
+hear the customer, the digits do not reach you, and of the card there are only counts of keys, its
+brand and its last four digits to see.
 
-A payment is one *capture* on a call: **start** it with an order, watch it on the **feed** until its stage is `ready`,
-**submit** it, and read its `outcome`. Only `failed` may simply be tried again; `unknown` must not be.
+A payment is one *capture* on a call: **start** it with an order, watch it on the **feed** until its
+stage is `ready`, **submit** it, and read its `outcome`. Only `failed` may simply be tried again;
+`unknown` must not be.
 """
 
 _CALL: Final = {
@@ -37,9 +40,30 @@ _CALL: Final = {
         "order": {"transaction_id": "INV-2041", "amount": 4990, "currency": "EUR", "description": ""},
         "field": "expiry",
         "fields": [
-            {"field": "card_number", "count": 16, "complete": True, "rejected": 0, "ignored": 0, "reason": None},
-            {"field": "expiry", "count": 0, "complete": False, "rejected": 1, "ignored": 2, "reason": "expiry_past"},
-            {"field": "security_code", "count": 0, "complete": False, "rejected": 0, "ignored": 0, "reason": None},
+            {
+                "field": "card_number",
+                "count": 16,
+                "complete": True,
+                "rejected": 0,
+                "ignored": 0,
+                "reason": None,
+            },
+            {
+                "field": "expiry",
+                "count": 0,
+                "complete": False,
+                "rejected": 1,
+                "ignored": 2,
+                "reason": "expiry_past",
+            },
+            {
+                "field": "security_code",
+                "count": 0,
+                "complete": False,
+                "rejected": 0,
+                "ignored": 0,
+                "reason": None,
+            },
         ],
         "brand": "visa",
         "last_four": "1111",
@@ -71,7 +95,8 @@ _PROBLEM: Final = {
         },
         "payments": {
             "type": "array",
-            "description": "For urn:tonewall:order-charged: the payments that charged the order, the newest first.",
+            "description": "For urn:tonewall:order-charged: the payments that charged the order, the newest "
+            "first.",
             "items": {"$ref": "#/components/schemas/PaymentView"},
         },
         "agent": {"type": "string", "description": "For urn:tonewall:not-yours: whose payment it is."},
@@ -90,7 +115,10 @@ def call_answer(description: str) -> dict[str, Any]:
 def calls_answer(description: str) -> dict[str, Any]:
     """An answer whose body is a list of CallView."""
     schema = {"type": "array", "items": {"$ref": "#/components/schemas/CallView"}}
-    return {"description": description, "content": {"application/json": {"schema": schema, "example": [_CALL]}}}
+    return {
+        "description": description,
+        "content": {"application/json": {"schema": schema, "example": [_CALL]}},
+    }
 
 
 def payment_answer(description: str) -> dict[str, Any]:
@@ -151,11 +179,17 @@ def describe(app: FastAPI) -> dict[str, Any]:
     shapes = [CallView, PaymentView, ServiceView, TrunkView, LadderSummary, LadderView]
     _, own = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
     components["schemas"] = {
-        **{name: part for name, part in components.get("schemas", {}).items() if "ValidationError" not in name},
+        **{
+            name: part
+            for name, part in components.get("schemas", {}).items()
+            if "ValidationError" not in name
+        },
         **own,
         "Problem": _PROBLEM,
     }
-    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "description": "See docs/api.md."}}
+    components["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "description": "See docs/api.md."}
+    }
     for path, operations in document["paths"].items():
         if path.startswith("/v1") or path == "/metrics":
             for operation in operations.values():

@@ -1,4 +1,5 @@
-"""The HTTP server inside a loop that somebody else runs: bound when `serve` returns, gone when `close` returns."""
+"""The HTTP server inside a loop that somebody else runs: bound when `serve` returns, gone when
+`close` returns."""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ class Serving:
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
     async def close(self) -> None:
-        """Take no new connection, end the feeds, let answers under way finish for a few seconds, and stop."""
+        """Take no new connection, end the feeds, let answers under way finish for a few seconds,
+        and stop."""
         self._streams.close()
         self._server.should_exit = True
         await self.task
@@ -62,7 +64,8 @@ async def serve(
     connections: int = CONNECTIONS,
     headers_time: float = HEADERS_TIME,
 ) -> Serving:
-    """Serve `app` (from `create_app`) on `host:port`, or on a listening socket that is given; port 0 takes a free one.
+    """Serve `app` (from `create_app`) on `host:port`, or on a listening socket that is given; port
+    0 takes a free one.
 
     `connections`: the most at once; `headers_time`: seconds that a request's headers may take.
 

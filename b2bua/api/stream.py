@@ -1,4 +1,5 @@
-"""Server-Sent Events (WHATWG HTML section 9.2): the feed as an answer that goes on until somebody ends it.
+"""Server-Sent Events (WHATWG HTML section 9.2): the feed as an answer that goes on until somebody
+ends it.
 
 Rule 1: a reader who takes nothing for STALLED seconds is cut off, so that it holds no memory.
 Rule 2: whatever ends the stream, its follower is closed.
@@ -28,7 +29,9 @@ _RETRY_MS: Final = 2000
 class Streams:
     """How many streams are open, and the switch that ends them all when the server stops."""
 
-    def __init__(self, at_once: int = AT_ONCE, keep_alive: float = KEEP_ALIVE, stalled: float = STALLED) -> None:
+    def __init__(
+        self, at_once: int = AT_ONCE, keep_alive: float = KEEP_ALIVE, stalled: float = STALLED
+    ) -> None:
         """`at_once`: the most open streams; `keep_alive` and `stalled` in seconds."""
         self.at_once = at_once
         self.keep_alive = keep_alive
@@ -45,8 +48,9 @@ class Streams:
 
 
 class EventStream(Response):
-    """One stream: first the ids of the calls there are (`calls`), then each call and each change of it (`call`), each payment
-    that is not final and each step of one (`payment`), and what is wrong with the service (`service`) when that changes."""
+    """One stream: first the ids of the calls there are (`calls`), then each call and each change of
+    it (`call`), each payment that is not final and each step of one (`payment`), and what is wrong
+    with the service (`service`) when that changes."""
 
     media_type = "text/event-stream"
 
@@ -89,7 +93,8 @@ class EventStream(Response):
         following = asyncio.create_task(self._next())
         try:
             while True:
-                # Not wait_for: its time-out would cancel the iterator, and an async generator does not survive that.
+                # Not wait_for: its time-out would cancel the iterator, and an async generator does
+                # not survive that.
                 ready, _ = await asyncio.wait({following}, timeout=self._streams.keep_alive)
                 if not ready:
                     await self._say(send, b": still here\n\n")

@@ -1,9 +1,13 @@
-"""Which of two calls goes on, where a transfer joins them: a REFER whose Replaces names a leg of another call of ours.
+"""Which of two calls goes on, where a transfer joins them: a REFER whose Replaces names a leg of
+another call of ours.
 
-Rule 1: the call that goes on keeps its customer's leg, its media session, its mask and its capture; the other one lends its
-        leg (see `loan`) and ends. It is the call of the REFER, unless only the other way round is safe.
-Rule 2: into a masked call nobody comes but from a PBX, and to the agent's side; a masked call lends no leg.
-Rule 3: where a carrier and a PBX are joined, the carrier's leg is on the customer's side: the mask looks that way.
+Rule 1: the call that goes on keeps its customer's leg, its media session, its mask and its capture;
+        the other one lends its leg (see `loan`) and ends. It is the call of the REFER, unless only
+        the other way round is safe.
+Rule 2: into a masked call nobody comes but from a PBX, and to the agent's side; a masked call lends
+        no leg.
+Rule 3: where a carrier and a PBX are joined, the carrier's leg is on the customer's side: the mask
+        looks that way.
 """
 
 from __future__ import annotations
@@ -35,8 +39,8 @@ class Half:
 
 
 def choose(asked: Half, named: Half | None, side_of: Callable[[str], Side | None]) -> Joining | int:
-    """How the call of a REFER and the one that it names are joined; or the code that it is answered with. `side_of`: where
-    the legs of a trunk belong."""
+    """How the call of a REFER and the one that it names are joined; or the code that it is answered
+    with. `side_of`: where the legs of a trunk belong."""
     if named is None:
         return 481
     code = 603 if asked.call is named.call else _not_now(asked) or _not_now(named)
@@ -62,7 +66,8 @@ def _not_now(half: Half) -> int:
 def _reached(host: Half, lender: Half) -> bool:
     """Whether RTP of the leg that comes can be received where that of the leg which leaves was."""
     here, there = (
-        half.call.bridge.trunks.interface(side) for half, side in ((host, host.leaves), (lender, lender.stays))
+        half.call.bridge.trunks.interface(side)
+        for half, side in ((host, host.leaves), (lender, lender.stays))
     )
     return here == there
 

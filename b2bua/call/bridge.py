@@ -1,12 +1,15 @@
-"""The bridge of a call: how two legs become one, and end together. What they agree on later: see `renegotiation`.
+"""The bridge of a call: how two legs become one, and end together. What they agree on later: see
+`renegotiation`.
 
-Rule 1: Tonewall answers nothing itself: every ring, answer and refusal on the near leg is the far leg's.
+Rule 1: Tonewall answers nothing itself: every ring, answer and refusal on the near leg is the far
+        leg's.
 Rule 2: whatever ends one leg ends the other, and closes the media session, exactly once.
-Rule 3: an SDP that cannot be relayed is refused on the leg that sent it (488), and never ends the other leg's call
-        where a session already runs.
-Rule 4: the near leg is answered once media has heard where the far leg is (see `answers`); until then the call is not up.
-Rule 5: a call without an offer waits for the far leg's: it goes to the near leg in the 200, and the near leg's answer to the
-        far leg in the ACK (RFC 3261 section 13.2.1).
+Rule 3: an SDP that cannot be relayed is refused on the leg that sent it (488), and never ends the
+        other leg's call where a session already runs.
+Rule 4: the near leg is answered once media has heard where the far leg is (see `answers`); until
+        then the call is not up.
+Rule 5: a call without an offer waits for the far leg's: it goes to the near leg in the 200, and the
+        near leg's answer to the far leg in the ACK (RFC 3261 section 13.2.1).
 """
 
 from __future__ import annotations
@@ -44,7 +47,8 @@ class Bridge:
     answered_at: float | None = None
     opened: bool = False  # whether media was asked for a session
     _invited: leg.LegInvited | None = None
-    _offered: leg.LegAnswered | None = None  # the far leg's answer with an offer, until media has opened
+    # The far leg's answer with an offer, until media has opened.
+    _offered: leg.LegAnswered | None = None
     _unconfirmed: bool = False  # whether the far leg waits for the near leg's answer to its offer
     _deadline: float | None = None
 
@@ -68,21 +72,24 @@ class Bridge:
         return self.phase is Phase.UP and not self.renegotiation.busy and not self._unconfirmed
 
     def capturable(self) -> bool:
-        """Whether the customer can key a card: answered, and his keys come in a form that is captured."""
+        """Whether the customer can key a card: answered, and his keys come in a form that is
+        captured."""
         return self.settled and self._keys_come()
 
     def keys_lost(self) -> bool:
-        """Whether the call goes on, but the customer's keys no longer come in a form that is captured."""
+        """Whether the call goes on, but the customer's keys no longer come in a form that is
+        captured."""
         return self.settled and not self._keys_come()
 
     def _keys_come(self) -> bool:
-        """As SIP INFO; as telephone-event, on which both ends agreed; or as tones, where those of this carrier are captured."""
+        """As SIP INFO; as telephone-event, on which both ends agreed; or as tones, where those of
+        this carrier are captured."""
         heard = self.trunks.masking().tones and self.told.tones_heard()
         return self.trunks.by_info() or self.told.keys_agreed() or heard
 
     def follow_mask(self, masked: bool, *, moving: bool) -> list[CallCommand]:
-        """What the customer's side is to hear of a hold by the agent's, once the mask went on or off. `moving`: a leg is
-        being replaced."""
+        """What the customer's side is to hear of a hold by the agent's, once the mask went on or
+        off. `moving`: a leg is being replaced."""
         said = self.told.said.get(Side.AGENT)
         if self.told.masked is not masked:
             self.told.masked = masked
@@ -90,11 +97,11 @@ class Bridge:
         return self.renegotiation.follow_hold() if self.settled and not moving else []
 
     def events_to(self) -> EventStream | None:
-        """Where a key that comes as SIP INFO goes as telephone-event; None: the agent's trunk does not want it so, or its leg has
-        not agreed on any."""
+        """Where a key that comes as SIP INFO goes as telephone-event; None: the agent's trunk does
+        not want it so, or its leg has not agreed on any."""
         return self.told.events_to() if self.told.events else None
 
-    # --- setup ----------------------------------------------------------------------------------------------------
+    # --- setup ------------------------------------------------------------------------------------
 
     def invited(self, event: leg.LegInvited, now: float) -> list[CallCommand]:
         self._move(Happening.INVITED)
@@ -109,7 +116,9 @@ class Bridge:
             self._move(Happening.NO_OFFER)
             self._deadline = now + self.route.ring_time
             return [self._invite()]
-        if not self.told.learn(near, event.offer) or not any(media.relayed for media in self.told.said[near].media):
+        if not self.told.learn(near, event.offer) or not any(
+            media.relayed for media in self.told.said[near].media
+        ):
             return self._refuse(488, "Not Acceptable Here")
         return [self._open(near)]
 
@@ -117,7 +126,9 @@ class Bridge:
         """Ports for what this side has described."""
         again, self.opened = self.opened, True
         streams, (caller, agent) = self.told.streams(side), self.trunks.interfaces()
-        return ToMedia(OpenSession(session=self.session, streams=streams, caller=caller, agent=agent, again=again))
+        return ToMedia(
+            OpenSession(session=self.session, streams=streams, caller=caller, agent=agent, again=again)
+        )
 
     def media_opened(self, opened: SessionOpened, now: float) -> list[CallCommand]:
         if self.phase not in (Phase.OPENING, Phase.OFFERED):
@@ -170,14 +181,21 @@ class Bridge:
 
     def expire(self, now: float) -> list[CallCommand]:
         """The far leg rang for too long."""
-        if self._deadline is None or now < self._deadline or self.phase not in (Phase.INVITING, Phase.RINGING):
+        if (
+            self._deadline is None
+            or now < self._deadline
+            or self.phase not in (Phase.INVITING, Phase.RINGING)
+        ):
             return []
         self._move(Happening.NO_ANSWER)
         return self._over(
-            "no answer", 480, near=leg.RejectLeg(480, "Temporarily Unavailable"), far=leg.HangUpLeg("no answer")
+            "no answer",
+            480,
+            near=leg.RejectLeg(480, "Temporarily Unavailable"),
+            far=leg.HangUpLeg("no answer"),
         )
 
-    # --- what the legs report -------------------------------------------------------------------------------------
+    # --- what the legs report ---------------------------------------------------------------------
 
     def leg_event(self, side: Side, event: leg.LegEvent, now: float) -> list[CallCommand]:
         """One event of one leg. `LegInvited` comes through `invited`."""
@@ -195,7 +213,9 @@ class Bridge:
             case leg.LegFailed():
                 return self._failed(side, event)
             case leg.LegReinvited():
-                return self.renegotiation.asked(side, event, up=self.phase is Phase.UP and not self._unconfirmed)
+                return self.renegotiation.asked(
+                    side, event, up=self.phase is Phase.UP and not self._unconfirmed
+                )
             case leg.ReinviteAnswered():
                 return self.renegotiation.answered(side, event.answer)
             case leg.ReinviteFailed():
@@ -214,12 +234,16 @@ class Bridge:
         if side is self.route.near or self.phase not in (Phase.INVITING, Phase.RINGING):
             return []
         self._move(Happening.FAR_PROGRESSED)
-        # Without an offer of ours there is no answer yet: an early description would be an offer, and that comes with the 200.
+        # Without an offer of ours there is no answer yet: an early description would be an offer,
+        # and that comes with the 200.
         ours = self._invited is not None and bool(self._invited.offer)
         if not event.answer or not ours or not self.told.learn_answer(side, event.answer):
             return [ToLeg(near, leg.RingLeg(event.code, event.phrase, carried=event.carried))]
         answer = self.told.answer(near)
-        return [self.told.remote(side), ToLeg(near, leg.RingLeg(event.code, event.phrase, answer, event.carried))]
+        return [
+            self.told.remote(side),
+            ToLeg(near, leg.RingLeg(event.code, event.phrase, answer, event.carried)),
+        ]
 
     def _answered(self, side: Side, event: leg.LegAnswered) -> list[CallCommand]:
         if side is self.route.near or self.phase not in (Phase.INVITING, Phase.RINGING):
@@ -273,7 +297,9 @@ class Bridge:
             return self._gone(side, Happening.NEAR_GONE, "cancelled", event.code, event.carried)
         if self.phase is Phase.UP:
             return self._gone(side, Happening.LEG_HUNG_UP, f"failed with {event.code}", None, event.carried)
-        if self.phase is Phase.INVITING and self.trunks.others(event.code):  # none has rung, so nobody notices
+        if self.phase is Phase.INVITING and self.trunks.others(
+            event.code
+        ):  # none has rung, so nobody notices
             before = self.trunks.interfaces()
             self.trunks.tried += 1
             self.trunks.note(self.told)
@@ -283,7 +309,8 @@ class Bridge:
             self._move(Happening.TRUNK_FAILED)
             return [self._invite()]
         self._move(Happening.FAR_FAILED)
-        # Of what the peer wrote only the code is kept: a phrase is free text, and may hold anything.
+        # Of what the peer wrote only the code is kept: a phrase is free text, and may hold
+        # anything.
         return self._over(f"failed with {event.code}", event.code, near=self._rejection(event))
 
     def _hung_up(self, side: Side, event: leg.LegHungUp) -> list[CallCommand]:
@@ -299,10 +326,13 @@ class Bridge:
         phrase = event.phrase if code == event.code else ""
         return leg.RejectLeg(code, phrase, carried, contacts=event.contacts, retry_after=event.retry_after)
 
-    # --- another leg in a leg's place -----------------------------------------------------------------------------
+    # --- another leg in a leg's place -------------------------------------------------------------
 
-    def seat(self, side: Side, described: sdp.SessionDescription, lent: Lent | None = None) -> list[CallCommand]:
-        """Another leg, with this session, is the side's from now on. `lent`: it was another call's."""
+    def seat(
+        self, side: Side, described: sdp.SessionDescription, lent: Lent | None = None
+    ) -> list[CallCommand]:
+        """Another leg, with this session, is the side's from now on. `lent`: it was another
+        call's."""
         if lent is not None:
             self.trunks.moved[side] = lent.trunk
             self.trunks.note(self.told)
@@ -313,7 +343,7 @@ class Bridge:
         """That leg will not be replaced after all."""
         return self._gone(side, Happening.LEG_HUNG_UP, reason, None, leg.NOTHING)
 
-    # --- inside ---------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _refuse(self, code: int, phrase: str) -> list[CallCommand]:
         self._move(Happening.NEAR_GONE)

@@ -1,7 +1,9 @@
 """A call: two bridged legs and the payment in them, as one sans-IO machine.
 
-Rule 1: every method takes what happened and `now`, and returns what is to be done; it reads no clock and does no I/O.
-Rule 2: what the agents see (`view`) and what remains (`Record`) is derived from the state, never kept beside it.
+Rule 1: every method takes what happened and `now`, and returns what is to be done; it reads no
+        clock and does no I/O.
+Rule 2: what the agents see (`view`) and what remains (`Record`) is derived from the state, never
+        kept beside it.
 """
 
 from __future__ import annotations
@@ -84,7 +86,8 @@ class Call(CaptureRequests):
     recorded: bool = False
     ledger: Ledger = field(default_factory=Ledger)
     _counters: dict[Side, LegCounters] = field(default_factory=dict)
-    _types: dict[Side, dict[int, int]] = field(default_factory=dict)  # packets of each payload type that came
+    # Packets of each payload type that came.
+    _types: dict[Side, dict[int, int]] = field(default_factory=dict)
     _deaf: Deaf | None = None
     _shown: tuple[CallState | None, MaskStage, bool, CaptureView | None, LineFault | None] | None = (
         None  # what changes in a view
@@ -134,7 +137,7 @@ class Call(CaptureRequests):
         commands = [*self.bridge.expire(now), *self.payment.expire(now), *self.relayed.expire(now)]
         return self._settled([*commands, *self.transfer.expire(now)], now, late)
 
-    # --- legs and media -------------------------------------------------------------------------------------------
+    # --- legs and media ---------------------------------------------------------------------------
 
     def leg_event(self, side: Side, event: leg.LegEvent, now: float) -> list[CallCommand]:
         if isinstance(event, leg.LegRequested):
@@ -180,14 +183,15 @@ class Call(CaptureRequests):
     def refuse_referral(self, side: Side, referral: str, code: int, now: float) -> list[CallCommand]:
         return self._after([ToLeg(side, leg.AnswerReferral(referral, code))], now)
 
-    # --- two calls that a transfer joins --------------------------------------------------------------------------
+    # --- two calls that a transfer joins ----------------------------------------------------------
 
     def joined(self, joining: Joining, lent: Lent, referral: str, now: float) -> list[CallCommand]:
         """A leg of another call is to have a place in this one."""
         return self._settled(self.transfer.joined(joining, lent, referral, now), now)
 
     def lend(self, side: Side, now: float) -> tuple[Lent, list[CallCommand]]:
-        """The leg of this side is to have a place in another call: what that one has to know, and what to do first."""
+        """The leg of this side is to have a place in another call: what that one has to know, and
+        what to do first."""
         return self.loan.lend(side), self._after(self.relayed.give_up(), now)
 
     def asked(self, command: leg.LegCommand, now: float) -> list[CallCommand]:
@@ -209,7 +213,9 @@ class Call(CaptureRequests):
             self.bridge.sent(to, now)
         return waited
 
-    def _settled(self, commands: list[CallCommand], now: float, waited: Sequence[ToLeg] = ()) -> list[CallCommand]:
+    def _settled(
+        self, commands: list[CallCommand], now: float, waited: Sequence[ToLeg] = ()
+    ) -> list[CallCommand]:
         commands = [*commands, *self.transfer.proceed()]
         if self.bridge.keys_lost():
             commands = [*commands, *self.payment.stop(_KEYS_LOST)]
@@ -236,12 +242,16 @@ class Call(CaptureRequests):
                 commands = self.payment.capture_refused(command, answer)
             case SetRemote(mark=mark), _:
                 waited = self._sent(self.answers.told(mark), now)
-                refused = isinstance(answer, Refused)  # what was agreed on is not what media listens to
+                # What was agreed on is not what media listens to.
+                refused = isinstance(answer, Refused)
                 return self._settled(self.payment.stop(_NOT_TOLD) if refused else [], now, waited)
             case OpenSession(), Refused():
                 commands = self.bridge.media_refused()
             case CloseSession(), Refused():
-                self.closed = True  # media does not know the session: it never opened it, or was started again
+                self.closed = (
+                    # Media does not know the session: it never opened it, or was started again.
+                    True
+                )
             case _:
                 pass
         return self._after(commands, now)
@@ -274,7 +284,7 @@ class Call(CaptureRequests):
     def shut_down(self, now: float) -> list[CallCommand]:
         return self._after(self.bridge.shut_down(), now)
 
-    # --- what is seen of it -------------------------------------------------------------------------------------------
+    # --- what is seen of it -----------------------------------------------------------------------
 
     @property
     def direction(self) -> str:
@@ -295,11 +305,16 @@ class Call(CaptureRequests):
             line_fault=self._line_fault(),
         )
 
-    # --- inside ---------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
-    def _after(self, commands: list[CallCommand], now: float, waited: Sequence[ToLeg] = ()) -> list[CallCommand]:
-        """Whatever follows from the new state: the end, a changed view, the record. `waited`: what has left before it."""
-        commands += self.bridge.follow_mask(self.payment.masked, moving=self.loan.active or self.transfer.active)
+    def _after(
+        self, commands: list[CallCommand], now: float, waited: Sequence[ToLeg] = ()
+    ) -> list[CallCommand]:
+        """Whatever follows from the new state: the end, a changed view, the record. `waited`: what
+        has left before it."""
+        commands += self.bridge.follow_mask(
+            self.payment.masked, moving=self.loan.active or self.transfer.active
+        )
         if self.bridge.phase is Phase.ENDED and self.ended_at is None:
             self.ended_at = now
             self.payment.call_ended()

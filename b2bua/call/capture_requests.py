@@ -1,4 +1,5 @@
-"""What agents ask of the payment in a call: whether the call allows it, and what is to be done then.
+"""What agents ask of the payment in a call: whether the call allows it, and what is to be done
+then.
 
 Rule 1: a request that does not fit raises NotNow and changes nothing.
 """
@@ -37,10 +38,14 @@ class CaptureRequests(ABC):
             raise NotNow("The call is being joined with another one. Try again in a moment.")
         if self.bridge.phase is not Phase.UP:
             raise NotNow(
-                "The call is not answered yet." if self.bridge.phase is not Phase.ENDED else "The call is over."
+                "The call is not answered yet."
+                if self.bridge.phase is not Phase.ENDED
+                else "The call is over."
             )
         if not self.bridge.capturable():
-            raise NotNow("The customer's phone cannot send its keys in this call: no telephone-event was agreed on.")
+            raise NotNow(
+                "The customer's phone cannot send its keys in this call: no telephone-event was agreed on."
+            )
         return self._after(
             self.payment.start(
                 capture,

@@ -1,4 +1,5 @@
-"""Call detail records: what remains of a call. Counts, codes, times and outcomes; no digit but the last four."""
+"""Call detail records: what remains of a call. Counts, codes, times and outcomes; no digit but the
+last four."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ from provider_adapters.payment import PartiallyApproved, outcome_type
 
 
 class CaptureRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One capture of a call. `outcome` is the outcome's tag, None where nothing was submitted; `amount_approved` is set where
-    only a part was approved."""
+    """One capture of a call. `outcome` is the outcome's tag, None where nothing was submitted;
+    `amount_approved` is set where only a part was approved."""
 
     transaction_id: str
     amount: int
@@ -53,11 +54,12 @@ def capture_record(payment: CaptureView | PaymentView) -> CaptureRecord:
 
 
 class LegRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One side of a call. Times in seconds since the epoch; `code` is the final answer to its INVITE, `cause` why it ended, as
-    Q.850 has it.
+    """One side of a call. Times in seconds since the epoch; `code` is the final answer to its
+    INVITE, `cause` why it ended, as Q.850 has it.
 
-    After a transfer the side's trunk is the newest leg's, its times are the first one's. `jitter_ms` and `heard_mos` are of what
-    this side's phone receives, as it says in RTCP; `arrival_jitter_ms` and `mos` of what comes from it, as media measured it.
+    After a transfer the side's trunk is the newest leg's, its times are the first one's.
+    `jitter_ms` and `heard_mos` are of what this side's phone receives, as it says in RTCP;
+    `arrival_jitter_ms` and `mos` of what comes from it, as media measured it.
     """
 
     trunk: str = ""
@@ -76,7 +78,8 @@ class LegRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One call. Times are seconds since the epoch, UTC; `answered_at` is None for a call that nobody answered.
+    """One call. Times are seconds since the epoch, UTC; `answered_at` is None for a call that
+    nobody answered.
 
     `withheld`: SIP INFOs of the customer's side that the mask kept from the agent.
     """
@@ -98,7 +101,8 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def completed(record: CallRecord, payment: PaymentView) -> CallRecord:
-    """A record that was written before this payment of the call was final, with what became of it."""
+    """A record that was written before this payment of the call was final, with what became of
+    it."""
     captures = [capture_record(payment) if each.payment == payment.id else each for each in record.captures]
     return msgspec.structs.replace(record, captures=tuple(captures))
 
@@ -116,7 +120,8 @@ class LegTimes(msgspec.Struct):
 
 
 class Ledger(msgspec.Struct):
-    """When what happened on either side, noted as it passes: events of the legs, and what they were told."""
+    """When what happened on either side, noted as it passes: events of the legs, and what they were
+    told."""
 
     transfers: int = 0
     sides: dict[Side, LegTimes] = msgspec.field(default_factory=lambda: {side: LegTimes() for side in Side})

@@ -18,7 +18,8 @@ class ToLeg(msgspec.Struct, frozen=True):
 
 
 class ToJoining(msgspec.Struct, frozen=True):
-    """For the leg that is to take another's place in this call (a transfer); its InviteLeg makes it.
+    """For the leg that is to take another's place in this call (a transfer); its InviteLeg makes
+    it.
 
     Where another call has lent the leg, it is for that call: see `Loan.asked`.
     """
@@ -27,7 +28,8 @@ class ToJoining(msgspec.Struct, frozen=True):
 
 
 class Seat(msgspec.Struct, frozen=True):
-    """The joining leg is the side's leg from now on; what the old one still reports is of no concern."""
+    """The joining leg is the side's leg from now on; what the old one still reports is of no
+    concern."""
 
     side: Side
 
@@ -37,13 +39,15 @@ class GiveBack(msgspec.Struct, frozen=True):
 
 
 class ToBorrower(msgspec.Struct, frozen=True):
-    """For the call that a leg of this one is lent to: what that leg reports. After LegHungUp there is nothing to give back."""
+    """For the call that a leg of this one is lent to: what that leg reports. After LegHungUp there
+    is nothing to give back."""
 
     event: LegEvent
 
 
 class ToMedia(msgspec.Struct, frozen=True):
-    """For the media process. Its answer comes back to `Call.media_answered` with the same command."""
+    """For the media process. Its answer comes back to `Call.media_answered` with the same
+    command."""
 
     command: AnyCommand
 

@@ -10,18 +10,21 @@ import msgspec
 from media.events import Deaf, DeafReason
 
 DETAILS: Final[Mapping[DeafReason, str]] = {
-    DeafReason.NO_PACKET: "No packet of the customer's has come since then: their phone, or a NAT or firewall on the way, "
+    DeafReason.NO_PACKET: "No packet of the customer's has come since then: their phone, or a NAT or "
+    "firewall on the way, "
     "sends none.",
-    DeafReason.OTHER_SOURCE: "What comes is from another address than their phone named, and is refused. Where their trunk is "
+    DeafReason.OTHER_SOURCE: "What comes is from another address than their phone named, and is refused. "
+    "Where their trunk is "
     "behind NAT, its `nat` is to be set.",
-    DeafReason.NOT_AUTHENTIC: "What comes is encrypted with other keys, or out of step, and is refused (SRTP).",
+    DeafReason.NOT_AUTHENTIC: "What comes is encrypted with other keys, or out of step, and is refused "
+    "(SRTP).",
     DeafReason.ON_HOLD: "The call is on hold: their phone was asked to send nothing.",
 }
 
 
 class LineFault(msgspec.Struct, frozen=True, kw_only=True):
-    """Nothing was heard of the customer since the capture began. `code` for programs, `detail` a sentence for the agent;
-    `packets` were refused, the newest from `address`."""
+    """Nothing was heard of the customer since the capture began. `code` for programs, `detail` a
+    sentence for the agent; `packets` were refused, the newest from `address`."""
 
     code: DeafReason
     detail: str

@@ -1,11 +1,14 @@
-"""Legs: the events that a SIP engine reports and the commands that it takes, whichever engine it is.
+"""Legs: the events that a SIP engine reports and the commands that it takes, whichever engine it
+is.
 
 Rule 1: events are past tense, commands imperative; both are frozen and free of any engine's types.
-Rule 2: session descriptions cross as bytes; the engine neither reads nor changes them. What else a message carried and
-        the policy of headers lets cross is `Carried`, and is handed on as it is.
-Rule 3: the engine does by itself what concerns one leg only: ACK, PRACK, session timers, challenges, failover between a
-        trunk's hops. What concerns both legs is an event here.
-Rule 4: after `LegHungUp` or `LegFailed` an engine reports nothing more of that leg, and ignores commands to it.
+Rule 2: session descriptions cross as bytes; the engine neither reads nor changes them. What else a
+        message carried and the policy of headers lets cross is `Carried`, and is handed on as it
+        is.
+Rule 3: the engine does by itself what concerns one leg only: ACK, PRACK, session timers,
+        challenges, failover between a trunk's hops. What concerns both legs is an event here.
+Rule 4: after `LegHungUp` or `LegFailed` an engine reports nothing more of that leg, and ignores
+        commands to it.
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a body that is not the session description. `lines`: its other header lines (Content-ID and such)."""
+    """A part of a body that is not the session description. `lines`: its other header lines
+    (Content-ID and such)."""
 
     content_type: str
     content: bytes = field(repr=False)
@@ -38,7 +42,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What crosses from leg to leg beside the call itself: headers (name, value) and parts of the body."""
+    """What crosses from leg to leg beside the call itself: headers (name, value) and parts of the
+    body."""
 
     headers: tuple[tuple[str, str], ...] = ()
     parts: tuple[Part, ...] = ()
@@ -47,15 +52,17 @@ class Carried:
 NOTHING = Carried()
 
 
-# --- events: engine to call ---------------------------------------------------------------------------------------
+# --- events: engine to call -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class LegInvited:
-    """A trunk sent an INVITE that opens a dialog. The engine has answered 100 Trying; it waits for a command.
+    """A trunk sent an INVITE that opens a dialog. The engine has answered 100 Trying; it waits for
+    a command.
 
-    `offer` is empty where the INVITE had no SDP (delayed offer). `max_forwards` is as received. `replaces`: the leg of ours
-    that a Replaces header names (RFC 3891); the engine has refused one that names none.
+    `offer` is empty where the INVITE had no SDP (delayed offer). `max_forwards` is as received.
+    `replaces`: the leg of ours that a Replaces header names (RFC 3891); the engine has refused one
+    that names none.
     """
 
     trunk: str
@@ -81,7 +88,8 @@ class LegProgressed:
 class LegAnswered:
     """The far end answered our INVITE with a 2xx; the engine has sent its ACK.
 
-    Where our INVITE had no offer, `answer` is the far end's offer, and the engine waits for ConfirmLeg with its ACK.
+    Where our INVITE had no offer, `answer` is the far end's offer, and the engine waits for
+    ConfirmLeg with its ACK.
     """
 
     answer: bytes
@@ -92,7 +100,8 @@ class LegAnswered:
 class LegConfirmed:
     """The far end sent the ACK for our 2xx to its INVITE or re-INVITE.
 
-    `repeated`: what had been agreed on with the far end before, where that 2xx had it instead of the newer answer.
+    `repeated`: what had been agreed on with the far end before, where that 2xx had it instead of
+    the newer answer.
     """
 
     answer: bytes = b""
@@ -101,10 +110,12 @@ class LegConfirmed:
 
 @dataclass(frozen=True, slots=True)
 class LegFailed:
-    """The leg ended before it was answered: a final error, a time-out (408), a transport error (503), or CANCEL (487).
+    """The leg ended before it was answered: a final error, a time-out (408), a transport error
+    (503), or CANCEL (487).
 
-    `contacts`: the user parts of a 3xx's Contact headers, best first, where the trunk relays redirection.
-    `retry_after`: seconds after which the trunk may be there again, where all of its hops are out; else 0.
+    `contacts`: the user parts of a 3xx's Contact headers, best first, where the trunk relays
+    redirection. `retry_after`: seconds after which the trunk may be there again, where all of its
+    hops are out; else 0.
     """
 
     code: int
@@ -116,10 +127,11 @@ class LegFailed:
 
 @dataclass(frozen=True, slots=True)
 class LegReinvited:
-    """The far end sent a re-INVITE, or an UPDATE with an offer; the engine waits for AnswerReinvite or RejectReinvite.
+    """The far end sent a re-INVITE, or an UPDATE with an offer; the engine waits for AnswerReinvite
+    or RejectReinvite.
 
-    `offer` may be empty in a re-INVITE: then the answer carries our offer, and LegConfirmed theirs. `early`: an UPDATE
-    before the leg was answered (RFC 3311).
+    `offer` may be empty in a re-INVITE: then the answer carries our offer, and LegConfirmed theirs.
+    `early`: an UPDATE before the leg was answered (RFC 3311).
     """
 
     offer: bytes
@@ -133,14 +145,16 @@ class ReinviteCancelled:
 
 @dataclass(frozen=True, slots=True)
 class ReinviteAnswered:
-    """Our re-INVITE was answered with a 2xx. Where it had no offer, `answer` is one, and the ACK waits for ConfirmLeg."""
+    """Our re-INVITE was answered with a 2xx. Where it had no offer, `answer` is one, and the ACK
+    waits for ConfirmLeg."""
 
     answer: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class ReinviteFailed:
-    """Our re-INVITE was refused; the dialog and the earlier session go on (RFC 3261 section 14.1)."""
+    """Our re-INVITE was refused; the dialog and the earlier session go on (RFC 3261 section
+    14.1)."""
 
     code: int
     phrase: str
@@ -148,7 +162,8 @@ class ReinviteFailed:
 
 @dataclass(frozen=True, slots=True)
 class LegHungUp:
-    """An answered leg is over: BYE from the far end, or the dialog was lost (no ACK, 481, 408). `reason` is fit for a CDR."""
+    """An answered leg is over: BYE from the far end, or the dialog was lost (no ACK, 481, 408).
+    `reason` is fit for a CDR."""
 
     reason: str
     carried: Carried = NOTHING
@@ -156,11 +171,13 @@ class LegHungUp:
 
 @dataclass(frozen=True, slots=True)
 class LegReferred:
-    """The far end sent a REFER that asks for a transfer (RFC 3515); the engine waits for AnswerReferral.
+    """The far end sent a REFER that asks for a transfer (RFC 3515); the engine waits for
+    AnswerReferral.
 
-    `replaces`: the leg of ours that the Refer-To's Replaces names; `replaces_header`: its value, where it names a dialog
-    of somebody else. `referred_by`: the value of Referred-By (RFC 3892), or "". `uri`: the Refer-To's URI where it is at the
-    trunk itself, with its parameters; `carried`: what may cross of its embedded headers.
+    `replaces`: the leg of ours that the Refer-To's Replaces names; `replaces_header`: its value,
+    where it names a dialog of somebody else. `referred_by`: the value of Referred-By (RFC 3892), or
+    "". `uri`: the Refer-To's URI where it is at the trunk itself, with its parameters; `carried`:
+    what may cross of its embedded headers.
     """
 
     referral: str
@@ -174,7 +191,8 @@ class LegReferred:
 
 @dataclass(frozen=True, slots=True)
 class LegRequested:
-    """The far end sent a request that ends with its answer: INFO or MESSAGE. The engine waits for RespondLeg.
+    """The far end sent a request that ends with its answer: INFO or MESSAGE. The engine waits for
+    RespondLeg.
 
     `info_package`: the value of Info-Package (RFC 6086), or "".
     """
@@ -189,7 +207,8 @@ class LegRequested:
 
 @dataclass(frozen=True, slots=True)
 class LegResponded:
-    """The final answer to our RequestLeg; 408 or 503 where there was none. `packages`: the INFO packages that a 469 names."""
+    """The final answer to our RequestLeg; 408 or 503 where there was none. `packages`: the INFO
+    packages that a 469 names."""
 
     request: str
     code: int
@@ -214,15 +233,16 @@ LegEvent = (
 )
 
 
-# --- commands: call to engine -------------------------------------------------------------------------------------
+# --- commands: call to engine ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class InviteLeg:
     """Open a dialog on `trunk`. Without `offer` the far end makes one: see LegAnswered.
 
-    `replaces` and `referred_by`: the values of Replaces (RFC 3891) and Referred-By (RFC 3892) to send, or "". The latter goes
-    back to the trunk that said it. `uri`: the Request-URI that a Refer-To asked for, or "".
+    `replaces` and `referred_by`: the values of Replaces (RFC 3891) and Referred-By (RFC 3892) to
+    send, or "". The latter goes back to the trunk that said it. `uri`: the Request-URI that a
+    Refer-To asked for, or "".
     """
 
     trunk: str
@@ -248,8 +268,8 @@ class RingLeg:
 
 @dataclass(frozen=True, slots=True)
 class AnswerLeg:
-    """Send 200 to the leg's INVITE; the engine retransmits it until the ACK arrives. Where the INVITE had no offer,
-    `answer` is ours, and the far end's answer comes with LegConfirmed."""
+    """Send 200 to the leg's INVITE; the engine retransmits it until the ACK arrives. Where the
+    INVITE had no offer, `answer` is ours, and the far end's answer comes with LegConfirmed."""
 
     answer: bytes
     carried: Carried = NOTHING
@@ -257,7 +277,8 @@ class AnswerLeg:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmLeg:
-    """Send the ACK that waits for the answer to the far end's offer (of LegAnswered or ReinviteAnswered)."""
+    """Send the ACK that waits for the answer to the far end's offer (of LegAnswered or
+    ReinviteAnswered)."""
 
     answer: bytes
 
@@ -275,8 +296,8 @@ class RejectLeg:
 
 @dataclass(frozen=True, slots=True)
 class HangUpLeg:
-    """End the leg whatever its state: CANCEL while it rings (BYE, if a 2xx crosses it), BYE once it is answered,
-    487 to an unanswered incoming INVITE."""
+    """End the leg whatever its state: CANCEL while it rings (BYE, if a 2xx crosses it), BYE once it
+    is answered, 487 to an unanswered incoming INVITE."""
 
     reason: str = ""
     carried: Carried = NOTHING
@@ -284,7 +305,8 @@ class HangUpLeg:
 
 @dataclass(frozen=True, slots=True)
 class ReinviteLeg:
-    """Offer anew: by re-INVITE, or by UPDATE where the leg is not answered yet. Without `offer` the far end makes one."""
+    """Offer anew: by re-INVITE, or by UPDATE where the leg is not answered yet. Without `offer` the
+    far end makes one."""
 
     offer: bytes
 
@@ -315,7 +337,8 @@ class AnswerReferral:
 
 @dataclass(frozen=True, slots=True)
 class NotifyLeg:
-    """Say how far the transfer is (NOTIFY with a sipfrag, RFC 3515). A code of 200 or more is the last."""
+    """Say how far the transfer is (NOTIFY with a sipfrag, RFC 3515). A code of 200 or more is the
+    last."""
 
     referral: str
     code: int

@@ -1,8 +1,11 @@
-"""What a leg is told once media knows who speaks: an answer sent sooner has its first packets dropped as a stranger's.
+"""What a leg is told once media knows who speaks: an answer sent sooner has its first packets
+dropped as a stranger's.
 
-Rule 1: what lets a peer send waits until media has answered the SetRemote before it; what follows to that leg waits behind it.
+Rule 1: what lets a peer send waits until media has answered the SetRemote before it; what follows
+        to that leg waits behind it.
 Rule 2: the end of a leg, and requests within it, wait for nothing.
-Rule 3: voice fails open: after `PATIENCE` what waits is said all the same. The mask is not concerned; media decides on it alone.
+Rule 3: voice fails open: after `PATIENCE` what waits is said all the same. The mask is not
+        concerned; media decides on it alone.
 """
 
 from __future__ import annotations

@@ -1,12 +1,16 @@
 """Requests that end with their answer, INFO and MESSAGE, on their way from one leg to the other.
 
-Rule 1: while the agent's side is masked, or may be, nothing of the customer's that could be a key is relayed. What is not
-        known to be harmless could be one: the list is of what passes, not of what does not.
-Rule 2: an INFO that is withheld is answered 200, so that the carrier does not send its key again; it is counted, and its
-        body goes nowhere.
-Rule 3: what does pass while masked is written anew here: neither bytes, headers nor phrases of the customer's cross.
-Rule 4: a key that the agent's side wants as telephone-event goes to media unread; media's word answers it.
-Rule 5: what waits for the other leg is bounded in number and in time; the asker always gets its answer.
+Rule 1: while the agent's side is masked, or may be, nothing of the customer's that could be a key
+        is relayed. What is not known to be harmless could be one: the list is of what passes, not
+        of what does not.
+Rule 2: an INFO that is withheld is answered 200, so that the carrier does not send its key again;
+        it is counted, and its body goes nowhere.
+Rule 3: what does pass while masked is written anew here: neither bytes, headers nor phrases of the
+        customer's cross.
+Rule 4: a key that the agent's side wants as telephone-event goes to media unread; media's word
+        answers it.
+Rule 5: what waits for the other leg is bounded in number and in time; the asker always gets its
+        answer.
 """
 
 from __future__ import annotations
@@ -25,7 +29,8 @@ _OTHER = {Side.CALLER: Side.AGENT, Side.AGENT: Side.CALLER}
 _KEYS = frozenset({"application/dtmf-relay", "application/dtmf"})
 _PICTURE = "application/media_control+xml"  # RFC 5168: a video decoder asks for a whole picture
 _PICTURE_WANTED = (
-    b'<?xml version="1.0" encoding="utf-8"?>\r\n<media_control><vc_primitive><to_encoder><picture_fast_update/>'
+    b'<?xml version="1.0" encoding="utf-8"?>\r\n'
+    b"<media_control><vc_primitive><to_encoder><picture_fast_update/>"
     b"</to_encoder></vc_primitive></media_control>\r\n"
 )
 # RFC 5057 section 5.1: these say of a whole dialog that it is gone; the asker's is not.
@@ -37,17 +42,20 @@ class Relayed:
     """Those of one call. `withheld`: how many INFOs were kept from the agent."""
 
     withheld: int = 0
-    _waiting: dict[str, tuple[Side, float]] = field(default_factory=dict)  # by request: who asked, until when
+    # By request: who asked, until when.
+    _waiting: dict[str, tuple[Side, float]] = field(default_factory=dict)
 
     def requested(
         self, side: Side, event: leg.LegRequested, now: float, *, up: bool, masked: bool
     ) -> list[CallCommand]:
-        """`up`: both legs can take requests. `masked`: the agent's side is masked, or it is not known that it is open."""
+        """`up`: both legs can take requests. `masked`: the agent's side is masked, or it is not
+        known that it is open."""
         body, info_package, carried = event.body, event.info_package, event.carried
         content_type = event.content_type if body else ""
         if side is Side.CALLER and masked:
             if event.method != "INFO":
-                # The customer's side may send it again later; with 200 the text would be lost without a word.
+                # The customer's side may send it again later; with 200 the text would be lost
+                # without a word.
                 return _answer(side, event, 480)
             harmless = None if info_package else _harmless(event)
             if harmless is None:
@@ -63,7 +71,8 @@ class Relayed:
         return [ToLeg(_OTHER[side], request)]
 
     def responded(self, side: Side, event: leg.LegResponded, *, masked: bool) -> list[CallCommand]:
-        """The other leg's answer; one that comes too late, or that nobody asked for, changes nothing."""
+        """The other leg's answer; one that comes too late, or that nobody asked for, changes
+        nothing."""
         asker, _ = self._waiting.get(event.request, (side, 0.0))
         if asker is side:
             return []
@@ -72,8 +81,11 @@ class Relayed:
         packages = () if masked and side is Side.CALLER else event.packages
         return [ToLeg(asker, leg.RespondLeg(event.request, code, packages=packages))]
 
-    def converted(self, event: leg.LegRequested, session: SessionId, to: EventStream, now: float) -> list[CallCommand]:
-        """A key of the customer's that the agent's side gets as telephone-event; not for a masked call."""
+    def converted(
+        self, event: leg.LegRequested, session: SessionId, to: EventStream, now: float
+    ) -> list[CallCommand]:
+        """A key of the customer's that the agent's side gets as telephone-event; not for a masked
+        call."""
         if self._is_full(Side.CALLER):
             return _answer(Side.CALLER, event, 500)
         self._waiting[event.request] = (Side.CALLER, now + PATIENCE)
@@ -88,7 +100,8 @@ class Relayed:
         return [ToMedia(send)]
 
     def sent(self, command: SendKey, *, sent: bool, masked: bool) -> list[CallCommand]:
-        """Media has taken the key, or has not. Where a mask came in between it is withheld like all others."""
+        """Media has taken the key, or has not. Where a mask came in between it is withheld like all
+        others."""
         if self._waiting.pop(command.request, None) is None:
             return []
         self.withheld += masked and not sent
@@ -109,7 +122,8 @@ class Relayed:
         return self.expire(math.inf)
 
     def forget(self, side: Side | None = None) -> None:
-        """A leg is gone, or all of the call: what it asked needs no answer any more; the engine gives it one."""
+        """A leg is gone, or all of the call: what it asked needs no answer any more; the engine
+        gives it one."""
         for request in [name for name, (asker, _) in self._waiting.items() if side is None or asker is side]:
             del self._waiting[request]
 

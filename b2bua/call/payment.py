@@ -1,8 +1,10 @@
-"""The payment in a call: the mask first, then the capture, the charge, the outcome, and the mask off again.
+"""The payment in a call: the mask first, then the capture, the charge, the outcome, and the mask
+off again.
 
 Rule 1: nobody is told that a capture collects before the media thread has confirmed the mask.
-Rule 2: when a capture is over media is asked to take the mask off, and does it when keying is over: after an approved payment, or
-        when somebody says so, soon; after every other end late (media/service/unmasking.py). A new capture goes on under the mask.
+Rule 2: when a capture is over media is asked to take the mask off, and does it when keying is over:
+        after an approved payment, or when somebody says so, soon; after every other end late
+        (media/service/unmasking.py). A new capture goes on under the mask.
 Rule 3: once submitted, only an outcome ends it; neither the agent nor a hang-up can.
 """
 
@@ -46,13 +48,20 @@ _STAGE_EVENTS = {
 _MAX_TAKEN_OVER = 8  # names that are kept
 
 
-_STILL_KEYING = "The customer is still keying; nothing reaches you. Ask the customer to stop, then release the mask."
-_MASK_STAGES = {MaskState.OPEN: MaskStage.OFF, MaskState.HELD: MaskStage.HELD, MaskState.RELEASING: MaskStage.RELEASING}
+_STILL_KEYING = (
+    "The customer is still keying; nothing reaches you. Ask the customer to stop, then release the mask."
+)
+_MASK_STAGES = {
+    MaskState.OPEN: MaskStage.OFF,
+    MaskState.HELD: MaskStage.HELD,
+    MaskState.RELEASING: MaskStage.RELEASING,
+}
 
 
 @dataclass(slots=True)
 class Payment:
-    """Mask and captures of one call. `guard_time`: seconds after which media is asked again where it refused."""
+    """Mask and captures of one call. `guard_time`: seconds after which media is asked again where
+    it refused."""
 
     session: SessionId
     guard_time: float = 1.0
@@ -62,13 +71,18 @@ class Payment:
     keying: bool = False  # the customer keys under a mask whose capture is over
     view: CaptureView | None = None
     records: list[CaptureRecord] = field(default_factory=list)
-    _ended: bool = False  # the call is over: its mask went with the session, and nothing can be keyed any more
-    _unanswered: int = 0  # how many SetMask media has not answered; only the answer to the newest says what is
+    _ended: bool = (
+        False  # the call is over: its mask went with the session, and nothing can be keyed any more
+    )
+    _unanswered: int = (
+        0  # how many SetMask media has not answered; only the answer to the newest says what is
+    )
     _deadline: float | None = None
 
     @property
     def masked(self) -> bool:
-        """Whether the agent's side is kept from the digits, or may be: an unknown mask counts as one."""
+        """Whether the agent's side is kept from the digits, or may be: an unknown mask counts as
+        one."""
         return self.mask is not MaskState.OPEN
 
     @property
@@ -85,20 +99,23 @@ class Payment:
         """When `expire` is due."""
         return self._deadline
 
-    # --- what the agent asks for; raises NotNow and changes nothing -----------------------------------------------
+    # --- what the agent asks for; raises NotNow and changes nothing -------------------------------
 
     def start(
         self, capture: str, order: Order, masking: Masking, *, by_info: bool = False, agent: str = ""
     ) -> list[CallCommand]:
         if self.view is not None and self.view.stage not in FINAL:
             raise NotNow("A payment is already under way in this call. Cancel it first.")
-        self.view = CaptureView(id=capture, stage=CaptureStage.STARTING, order=order, started_by=agent, agent=agent)
+        self.view = CaptureView(
+            id=capture, stage=CaptureStage.STARTING, order=order, started_by=agent, agent=agent
+        )
         self.masking, self.by_info, self.keying = masking, by_info, False
         self._mask(MaskEvent.WANTED)
         return self._ask(on=True)
 
     def take_over(self, agent: str) -> None:
-        """This agent drives the payment from now on; also one that is over, as long as its mask is on."""
+        """This agent drives the payment from now on; also one that is over, as long as its mask is
+        on."""
         if self.view is None or (self.settled and not self.masked):
             raise NotNow("There is no payment under way in this call.")
         if self.view.agent != agent:
@@ -153,8 +170,14 @@ class Payment:
         return self._ask(on=False, released=True)
 
     def stop(self, reason: str) -> list[CallCommand]:
-        """The customer's keys cannot be kept from the agent any more: end what is not submitted yet, if there is anything."""
-        if self.view is None or self._ended or self.view.stage in FINAL or self.view.stage is CaptureStage.CHARGING:
+        """The customer's keys cannot be kept from the agent any more: end what is not submitted
+        yet, if there is anything."""
+        if (
+            self.view is None
+            or self._ended
+            or self.view.stage in FINAL
+            or self.view.stage is CaptureStage.CHARGING
+        ):
             return []
         capture = CaptureId(self.view.id)
         return [
@@ -163,15 +186,15 @@ class Payment:
         ]
 
     def info_keyed(self, body: bytes) -> list[CallCommand]:
-        """The customer's side sent a key as SIP INFO: media reads it where a capture takes keys from there, and is told of
-        it where no capture is open under the mask."""
+        """The customer's side sent a key as SIP INFO: media reads it where a capture takes keys
+        from there, and is told of it where no capture is open under the mask."""
         if self.masked and not self._open():
             return [ToMedia(KeyWithheld(session=self.session))]
         if not self.by_info or not self._open():
             return []
         return [ToMedia(InfoKeyed(session=self.session, body=body))]
 
-    # --- what media says ------------------------------------------------------------------------------------------
+    # --- what media says --------------------------------------------------------------------------
 
     def mask_answered(self, command: SetMask, answer: Done | Refused, now: float) -> list[CallCommand]:
         self._unanswered -= 1
@@ -187,7 +210,9 @@ class Payment:
             return []
         self._mask(MaskEvent.CONFIRMED_ON)
         self._stage(StageEvent.MASKED)
-        return [ToMedia(StartCapture(session=self.session, capture=CaptureId(self.view.id), by_info=self.by_info))]
+        return [
+            ToMedia(StartCapture(session=self.session, capture=CaptureId(self.view.id), by_info=self.by_info))
+        ]
 
     def _mask_refused(self, command: SetMask, reason: str, now: float) -> list[CallCommand]:
         before = self.mask
@@ -234,7 +259,7 @@ class Payment:
         )
         return self._over() if self.view.stage in FINAL else []
 
-    # --- time and the end -----------------------------------------------------------------------------------------
+    # --- time and the end -------------------------------------------------------------------------
 
     def expire(self, now: float) -> list[CallCommand]:
         """Ask again for what media refused."""
@@ -243,7 +268,8 @@ class Payment:
         return self._ask(on=False)
 
     def call_ended(self) -> None:
-        """The legs are gone; media wipes with the session. A charge under way still gets its outcome."""
+        """The legs are gone; media wipes with the session. A charge under way still gets its
+        outcome."""
         self._ended = True
         self._deadline = None
         if self._open():
@@ -253,15 +279,19 @@ class Payment:
                 self._close_view("The call ended before the payment was submitted.")
 
     def media_lost(self) -> None:
-        """Media died with whatever it held. What it had submitted is with a payer, whose journal says what became of it."""
+        """Media died with whatever it held. What it had submitted is with a payer, whose journal
+        says what became of it."""
         if self._open() and self.view is not None and self.view.stage is not CaptureStage.CHARGING:
             self._abort(StageEvent.ABORTED, "The media process was lost; nothing was charged.")
 
     def all_records(self) -> tuple[CaptureRecord, ...]:
         """What remains of each payment of the call; of one that is not over, as it stands."""
-        return (*self.records, *([capture_record(self.view)] if self.view is not None and self._open() else []))
+        return (
+            *self.records,
+            *([capture_record(self.view)] if self.view is not None and self._open() else []),
+        )
 
-    # --- inside ---------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _open(self) -> bool:
         return self.view is not None and self.view.stage not in FINAL

@@ -1,16 +1,19 @@
 """Renegotiation: a leg's re-INVITE becomes the other leg's, and its answer comes back.
 
 Rule 1: one at a time; another one meanwhile is refused with 491.
-Rule 2: what is refused, or given up, leaves both legs as they were (RFC 3261 section 14.1). A leg that had taken the new
-        session by then is offered the old one again.
-Rule 3: m-lines that an offer adds have ports of media's before the other leg hears of them; where there are none, they are
-        refused in place.
-Rule 4: a re-INVITE without an offer is answered with ours, and its ACK has the answer: what that changes is offered to the other
-        leg. Who asked has agreed to it by then, so nothing is undone where the other leg refuses.
-Rule 5: before the call is answered an UPDATE (RFC 3311) is answered with what the other leg has said, as far as it fits.
-Rule 6: what the other leg was not told until the ACK it is offered then, and what it answers is offered on, MOST_ROUNDS times.
-Rule 7: while the customer may key, his side is not put on hold: a hold by the agent's side is answered here, and
-        offered on to the customer's once the mask is off, if it still stands.
+Rule 2: what is refused, or given up, leaves both legs as they were (RFC 3261 section 14.1). A leg
+        that had taken the new session by then is offered the old one again.
+Rule 3: m-lines that an offer adds have ports of media's before the other leg hears of them; where
+        there are none, they are refused in place.
+Rule 4: a re-INVITE without an offer is answered with ours, and its ACK has the answer: what that
+        changes is offered to the other leg. Who asked has agreed to it by then, so nothing is
+        undone where the other leg refuses.
+Rule 5: before the call is answered an UPDATE (RFC 3311) is answered with what the other leg has
+        said, as far as it fits.
+Rule 6: what the other leg was not told until the ACK it is offered then, and what it answers is
+        offered on, MOST_ROUNDS times.
+Rule 7: while the customer may key, his side is not put on hold: a hold by the agent's side is
+        answered here, and offered on to the customer's once the mask is off, if it still stands.
 """
 
 from __future__ import annotations
@@ -113,7 +116,9 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
 }
 
 MOST_ROUNDS = 3  # offers of ours, one after another, until both legs have been told all
-_OUT = frozenset({State.ASKED, State.GIVEN_UP, State.RESTORING, State.FOLLOWING})  # the other leg has our re-INVITE
+_OUT = frozenset(
+    {State.ASKED, State.GIVEN_UP, State.RESTORING, State.FOLLOWING}
+)  # the other leg has our re-INVITE
 
 
 @dataclass(slots=True)
@@ -126,7 +131,8 @@ class Renegotiation:
     before: sdp.SessionDescription | None = None  # what the asker had said before it
     behind: list[Side] = field(default_factory=list)  # the legs that are still to be told something
     rounds: int = 0  # how often one may be
-    hold_waits: bool = False  # whether the customer's side may have to be told of a hold, or of its end
+    # Whether the customer's side may have to be told of a hold, or of its end.
+    hold_waits: bool = False
 
     @property
     def busy(self) -> bool:
@@ -158,9 +164,9 @@ class Renegotiation:
         """Whether an offer is a hold, or its end, that the customer's side does not hear of now."""
         if side is not Side.AGENT or not self.told.masked:
             return False
-        return (holds(self.told.said[side]) or (before is not None and holds(before))) and not self.told.behind(
-            Side.CALLER
-        )
+        return (
+            holds(self.told.said[side]) or (before is not None and holds(before))
+        ) and not self.told.behind(Side.CALLER)
 
     def _answer_hold(self, side: Side) -> list[CallCommand]:
         self.hold_waits = True
@@ -191,16 +197,19 @@ class Renegotiation:
         return [self.told.remote(self.asker), ToLeg(other, leg.ReinviteLeg(self.told.tell(other)))]
 
     def _early(self, side: Side, event: leg.LegReinvited) -> list[CallCommand]:
-        """An UPDATE before the answer: where packets go may change; codecs may not, since the other end was told."""
+        """An UPDATE before the answer: where packets go may change; codecs may not, since the other
+        end was told."""
         if not self.told.complete:
-            return [ToLeg(side, leg.RejectReinvite(500, ""))]  # RFC 3311 section 5.2: an offer is still open
+            # RFC 3311 section 5.2: an offer is still open.
+            return [ToLeg(side, leg.RejectReinvite(500, ""))]
         answer = self.told.update(side, event.offer)
         if answer is None:
             return [ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))]
         return [self.told.remote(side), ToLeg(side, leg.AnswerReinvite(answer))]
 
     def catch_up(self, side: Side, repeated: bytes) -> list[CallCommand]:
-        """The call is up: offer the legs what they were not told. `repeated`: what this one got instead of our newest answer."""
+        """The call is up: offer the legs what they were not told. `repeated`: what this one got
+        instead of our newest answer."""
         if not (repeated or self.told.updated):
             return []
         if repeated:
@@ -224,9 +233,15 @@ class Renegotiation:
         return [ToLeg(side, leg.ReinviteLeg(self.told.tell(side)))]
 
     def _followed(self, side: Side) -> list[CallCommand]:
-        """A leg has answered what it was not told before: what is new of that, the other is told."""
+        """A leg has answered what it was not told before: what is new of that, the other is
+        told."""
         other = OTHER[side]
-        if self.rounds and other not in self.behind and self.told.behind(other) and not self.told.covered(other):
+        if (
+            self.rounds
+            and other not in self.behind
+            and self.told.behind(other)
+            and not self.told.covered(other)
+        ):
             self.behind.append(other)
         return [self.told.remote(side), *self._tell_next()]
 
@@ -238,18 +253,26 @@ class Renegotiation:
         usable = bool(answer) and self.told.learn_answer(side, answer)
         self._move(Event.ANSWERED if usable else Event.UNUSABLE)
         if was is State.ASKED and usable:
-            return [self.told.remote(side), ToLeg(self.asker, leg.AnswerReinvite(self.told.reply(self.asker)))]
+            return [
+                self.told.remote(side),
+                ToLeg(self.asker, leg.AnswerReinvite(self.told.reply(self.asker))),
+            ]
         if was is State.FOLLOWING:
             return self._followed(side) if usable else self._tell_next()
         if was is State.RESTORING:
             return [self.told.remote(side)] if usable else []
-        return [*(self._refusal(488, "Not Acceptable Here") if was is State.ASKED else []), *self._restore(side)]
+        return [
+            *(self._refusal(488, "Not Acceptable Here") if was is State.ASKED else []),
+            *self._restore(side),
+        ]
 
     def _restore(self, side: Side) -> list[CallCommand]:
         """The other leg has what the asker has no longer."""
         again = self.told.change_for(side, self.told.said[self.asker])
         if again is None:
-            self._move(Event.ANSWERED)  # it was told nothing new: our own addresses hide what the asker changed
+            self._move(
+                Event.ANSWERED
+            )  # it was told nothing new: our own addresses hide what the asker changed
             return []
         self.told.told[side] = again
         return [ToLeg(side, leg.ReinviteLeg(again))]

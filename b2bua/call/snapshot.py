@@ -1,7 +1,8 @@
 """A call written out, so that it may go on in another process, and read back.
 
-Rule 1: no digit and no password: a call holds counts, outcomes and what its legs described. SDES keys of SRTP are in session
-        descriptions: whoever keeps what is written keeps it as carefully as the calls.
+Rule 1: no digit and no password: a call holds counts, outcomes and what its legs described. SDES
+        keys of SRTP are in session descriptions: whoever keeps what is written keeps it as
+        carefully as the calls.
 Rule 2: a payment under way is read back as it was; whether media still has its card, media says.
 """
 
@@ -25,10 +26,12 @@ from tonewall.written import Kinds, WrittenError, read, write
 
 KINDS = Kinds(
     (
-        answers, bridge, call, cdr, charges, codecs, deafness, descriptions, events, leg, loan, mline, numbers, payment, relayed,
+        answers, bridge, call, cdr, charges, codecs, deafness, descriptions, events, leg, loan, mline,
+        numbers, payment, relayed,
         renegotiation, route, routing, sdp, state, transfer, transfer_state, view,
     ),
-    never=(trunk.Trunk, leg.LegRequested, leg.RequestLeg, routing.Pattern, routing.Rule),  # of sip.conf, or on their way
+    # Of sip.conf, or on their way.
+    never=(trunk.Trunk, leg.LegRequested, leg.RequestLeg, routing.Pattern, routing.Rule),
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """The tables of a call: its phases, its mask, and the stages of a payment in it.
 
-Rule 1: every transition is in one of the three tables; an event without a row raises `IllegalEvent` and changes nothing.
+Rule 1: every transition is in one of the three tables; an event without a row raises `IllegalEvent`
+        and changes nothing.
 Rule 2: network noise that is to be expected is a declared row that stays where it is.
 Rule 3: a mask whose state is unknown is MASKED; only a confirmed `SetMask(on=False)` opens it.
 """
@@ -18,11 +19,12 @@ class IllegalEvent(Exception):
     """A transition that the table does not have; a bug of ours, never the network's."""
 
 
-# --- phases: two legs become one call -----------------------------------------------------------------------------
+# --- phases: two legs become one call -------------------------------------------------------------
 
 
 class Phase(StrEnum):
-    """How far the two legs are. The near leg is the one that invited us, the far leg the one that we invite."""
+    """How far the two legs are. The near leg is the one that invited us, the far leg the one that
+    we invite."""
 
     IDLE = "idle"
     OPENING = "opening"  # media binds ports
@@ -98,7 +100,7 @@ PHASES: Mapping[Phase, Mapping[Happening, Phase]] = {
 }
 
 
-# --- the mask -----------------------------------------------------------------------------------------------------
+# --- the mask -------------------------------------------------------------------------------------
 
 
 class MaskState(StrEnum):
@@ -107,10 +109,13 @@ class MaskState(StrEnum):
     OPEN = "open"
     MASKING = "masking"  # asked for, not confirmed: nobody may be told that it is on
     MASKED = "masked"  # confirmed by the media thread, or unknown
-    HELD = (
-        "held"  # its capture is over, and nobody has said that keying is; goes off after `release_time` without a key
+    # Its capture is over, and nobody has said that keying is; goes off after `release_time` without
+    # a key.
+    HELD = "held"
+    RELEASING = (
+        # Approved, or released; goes off after `guard_time` without a key, and counts as masked.
+        "releasing"
     )
-    RELEASING = "releasing"  # approved, or released; goes off after `guard_time` without a key, and counts as masked
 
 
 class MaskEvent(StrEnum):
@@ -149,7 +154,7 @@ MASKS: Mapping[MaskState, Mapping[MaskEvent, MaskState]] = {
 }
 
 
-# --- stages of a payment ------------------------------------------------------------------------------------------
+# --- stages of a payment --------------------------------------------------------------------------
 
 
 class StageEvent(StrEnum):
@@ -183,7 +188,8 @@ _NOISE = (
 
 STAGES: Mapping[CaptureStage, Mapping[StageEvent, CaptureStage]] = {
     CaptureStage.STARTING: {
-        StageEvent.MASKED: CaptureStage.STARTING,  # the mask is on; collecting is asked for, not confirmed
+        # The mask is on; collecting is asked for, not confirmed.
+        StageEvent.MASKED: CaptureStage.STARTING,
         StageEvent.COLLECTING: CaptureStage.COLLECTING,
         **_STOPPING,
     },
@@ -199,10 +205,12 @@ STAGES: Mapping[CaptureStage, Mapping[StageEvent, CaptureStage]] = {
         **_STOPPING,
     },
     CaptureStage.CHARGING: {
-        # Money may be on its way: neither the agent nor a hang-up can stop it; an outcome always comes.
+        # Money may be on its way: neither the agent nor a hang-up can stop it; an outcome always
+        # comes.
         StageEvent.SETTLED: CaptureStage.FINISHED,
         StageEvent.CALL_ENDED: CaptureStage.CHARGING,
-        # Keyed before media heard of the submission: the fields are shown, media will accept or refuse.
+        # Keyed before media heard of the submission: the fields are shown, media will accept or
+        # refuse.
         StageEvent.COLLECTING: CaptureStage.CHARGING,
         StageEvent.READY: CaptureStage.CHARGING,
         # The customer kept a key moving while the agent submitted: media refused, nothing was sent.

@@ -1,6 +1,8 @@
-"""What agents may see of calls and captures, and what they may ask for: the vocabulary between the calls and the API.
+"""What agents may see of calls and captures, and what they may ask for: the vocabulary between the
+calls and the API.
 
-Rule 1: everything here may be shown on a screen; of a card there are counts, brand, last four and an outcome.
+Rule 1: everything here may be shown on a screen; of a card there are counts, brand, last four and
+        an outcome.
 """
 
 from __future__ import annotations
@@ -41,7 +43,11 @@ class MaskStage(StrEnum):
 
     OFF = "off"
     ON = "on"  # for a payment that is under way, or is about to be
-    HELD = "held"  # the payment is over otherwise than approved: until released, or `release_time` without a key
+    HELD = (
+        # The payment is over otherwise than approved: until released, or `release_time` without a
+        # key.
+        "held"
+    )
     RELEASING = "releasing"  # approved or released: goes off after `guard_time` without a key
 
 
@@ -55,7 +61,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaptureView(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment as its call has it. `started_by` and `agent`: the names of the tokens that started it, and that drive it now."""
+    """A payment as its call has it. `started_by` and `agent`: the names of the tokens that started
+    it, and that drive it now."""
 
     id: str
     stage: CaptureStage
@@ -72,9 +79,11 @@ class CaptureView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment, which outlives its call. `id` is its capture's, and its idempotency key at the provider.
+    """A payment, which outlives its call. `id` is its capture's, and its idempotency key at the
+    provider.
 
-    Times are RFC 3339, UTC. `repeats`: earlier payments with the same reference over which it was asked for expressly.
+    Times are RFC 3339, UTC. `repeats`: earlier payments with the same reference over which it was
+    asked for expressly.
     """
 
     id: str
@@ -103,9 +112,12 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     started_at: str  # RFC 3339, UTC
     masked: bool
     mask: MaskStage = MaskStage.OFF
-    still_keying: bool = False  # the customer keys though the payment is over; nothing of it reaches the agent
+    still_keying: bool = (
+        False  # the customer keys though the payment is over; nothing of it reaches the agent
+    )
     capture: CaptureView | None = None  # the newest capture of this call
-    line_fault: LineFault | None = None  # why nothing of the customer is heard, while a card is to be keyed
+    # Why nothing of the customer is heard, while a card is to be keyed.
+    line_fault: LineFault | None = None
 
 
 class HopView(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +130,8 @@ class HopView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrunkView(msgspec.Struct, frozen=True, kw_only=True):
-    """One trunk. `calls`: its legs now; `refused`: the calls that its limits have refused since the start."""
+    """One trunk. `calls`: its legs now; `refused`: the calls that its limits have refused since the
+    start."""
 
     name: str
     kind: str  # "carrier" or "pbx"
@@ -137,7 +150,8 @@ class Stops(StrEnum):
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong with this Tonewall now. `says`: a sentence for agents and engineers; `stops` is None for a warning."""
+    """What is wrong with this Tonewall now. `says`: a sentence for agents and engineers; `stops` is
+    None for a warning."""
 
     what: str  # media, rtpengine, payers, payments, records or database
     says: str
@@ -155,15 +169,18 @@ class NoSuchCall(Exception):
 
 
 class NotNow(Exception):
-    """The request does not fit the state of the call or capture; `str(error)` says why, fit for the agent's eyes."""
+    """The request does not fit the state of the call or capture; `str(error)` says why, fit for the
+    agent's eyes."""
 
 
 class NotWell(Exception):
-    """No payment can be made now, in this call or another; `str(error)` says why, fit for the agent's eyes."""
+    """No payment can be made now, in this call or another; `str(error)` says why, fit for the
+    agent's eyes."""
 
 
 class Repeated(NotNow):
-    """The order was charged, or may have been, by these payments, the newest first; it was not asked for again expressly."""
+    """The order was charged, or may have been, by these payments, the newest first; it was not
+    asked for again expressly."""
 
     def __init__(self, payments: tuple[PaymentView, ...]) -> None:
         super().__init__(_REPEATED[_certainty(payments)])
@@ -189,7 +206,8 @@ class NoSuchPayment(Exception):
 _REPEATED = {
     "charging": "This order is being charged at this moment. Wait for its outcome.",
     "charged": "This order was charged already. Nothing was charged now.",
-    "unknown": "It is not known whether this order was charged already. Have it checked with the payment provider first.",
+    "unknown": "It is not known whether this order was charged already. Have it checked with the payment "
+    "provider first.",
 }
 
 
@@ -200,7 +218,8 @@ def _certainty(payments: tuple[PaymentView, ...]) -> str:
 
 
 class CallDesk(Protocol):
-    """The calls, as the API sees them. Every method raises NoSuchCall, NotNow or NotWell, and nothing else of its own."""
+    """The calls, as the API sees them. Every method raises NoSuchCall, NotNow or NotWell, and
+    nothing else of its own."""
 
     def calls(self) -> list[CallView]: ...
     async def start_capture(
@@ -209,10 +228,13 @@ class CallDesk(Protocol):
         """Raises Repeated, too."""
         ...
 
-    # The next four raise NotYours where another agent drives the payment; `submit_capture` Repeated, too.
+    # The next four raise NotYours where another agent drives the payment; `submit_capture`
+    # Repeated, too.
 
     async def reset_capture(self, call_id: str, field: Field | None = None, agent: str = "") -> CallView: ...
-    async def submit_capture(self, call_id: str, agent: str = "", *, allow_repeat: bool = False) -> CallView: ...
+    async def submit_capture(
+        self, call_id: str, agent: str = "", *, allow_repeat: bool = False
+    ) -> CallView: ...
     async def cancel_capture(self, call_id: str, agent: str = "") -> CallView: ...
     async def release_mask(self, call_id: str, agent: str = "") -> CallView: ...
     async def take_over_capture(self, call_id: str, agent: str) -> CallView:
@@ -228,7 +250,8 @@ class CallDesk(Protocol):
         ...
 
     async def recall(self, agent: str, key: str, digest: bytes) -> CallView | None:
-        """What was answered to the agent's request of that key (`Idempotency-Key`). Raises KeyReused where it was another."""
+        """What was answered to the agent's request of that key (`Idempotency-Key`). Raises
+        KeyReused where it was another."""
         ...
 
     async def remember(self, agent: str, key: str, digest: bytes, answer: CallView) -> None:
@@ -236,7 +259,8 @@ class CallDesk(Protocol):
         ...
 
     def follow(self) -> AsyncIterator[CallView | PaymentView | ServiceView]:
-        """Every call that is up, then each change as it happens. Slow readers are dropped, not waited for.
+        """Every call that is up, then each change as it happens. Slow readers are dropped, not
+        waited for.
 
         What is wrong with the service comes first, where anything is, and again when it changes."""
         ...

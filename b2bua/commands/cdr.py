@@ -25,11 +25,13 @@ from tonewall.ini import ConfigError, load, read_file, variable_name
 
 app = typer.Typer(help="Call detail records: export, prune.", no_args_is_help=True, rich_markup_mode=None)
 ConfigFile = Annotated[
-    Path | None, typer.Option("-c", "--config", help="sip.conf; without it, [cdr] comes from TONEWALL_CDR_* variables.")
+    Path | None,
+    typer.Option("-c", "--config", help="sip.conf; without it, [cdr] comes from TONEWALL_CDR_* variables."),
 ]
 _ASKED = 1.0  # days; who keeps less is asked
 Day = Annotated[
-    datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="Calls started from / before then.")
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="Calls started from / before then."),
 ]
 
 
@@ -39,9 +41,12 @@ def export(
     form: Annotated[out.Format, typer.Option("--format", help="jsonl or csv.")] = out.Format.JSONL,
     since: Day = None,
     until: Day = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="A file; without it, standard output.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A file; without it, standard output.")
+    ] = None,
 ) -> None:
-    """Write the records of calls as JSON lines or CSV, oldest first. Days are local time; what is written is UTC."""
+    """Write the records of calls as JSON lines or CSV, oldest first. Days are local time; what is
+    written is UTC."""
     settings = _settings(config)
     try:
         engine = _connect(settings)
@@ -52,7 +57,9 @@ def export(
         else:
             expected = total + (form is out.Format.CSV)
             with output.open("w", encoding="utf-8", newline="") as file:
-                file.writelines(track(found, "exporting", expected, console=Console(stderr=True), transient=True))
+                file.writelines(
+                    track(found, "exporting", expected, console=Console(stderr=True), transient=True)
+                )
             print(f"{total} calls written to {output}", file=sys.stderr)
     except (OSError, SQLAlchemyError) as error:
         _fail(error)
@@ -66,13 +73,15 @@ def prune_(
     config: ConfigFile = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, whatever --days is.")] = False,
 ) -> None:
-    """Delete old records and payments now. A running Tonewall does it by itself, by [cdr] retention."""
+    """Delete old records and payments now. A running Tonewall does it by itself, by [cdr]
+    retention."""
     settings = _settings(config)
     if days < _ASKED and not yes:
         if not sys.stdin.isatty():
             _give_up(f"--days {days:g} deletes nearly all records: say so with --yes")
         typer.confirm(
-            f"This deletes all records but those of the last {days:g} days, and what tells that an order was charged."
+            f"This deletes all records but those of the last {days:g} days, and what tells that an order "
+            "was charged."
             " Go on?",
             abort=True,
             err=True,
@@ -117,7 +126,9 @@ def _fail(error: Exception) -> NoReturn:
     """Without the error's text, which may quote the URL and with it a password."""
     if isinstance(error, BrokenPipeError):
         raise typer.Exit(0)
-    what = error.strerror if isinstance(error, OSError) else type(getattr(error, "orig", None) or error).__name__
+    what = (
+        error.strerror if isinstance(error, OSError) else type(getattr(error, "orig", None) or error).__name__
+    )
     _give_up(f"the records' database or the output cannot be used ({what}); look at [cdr] url")
 
 

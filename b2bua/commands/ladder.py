@@ -39,15 +39,19 @@ def ladder(
         str,
         typer.Argument(
             metavar="[CALL-ID]",
-            help="Tonewall's id of the call, its first characters, or a SIP Call-ID; without it, recent calls.",
+            help="Tonewall's id of the call, its first characters, or a SIP Call-ID; without it, recent "
+            "calls.",
         ),
     ] = "",
     config: ConfigFile = None,
-    picture: Annotated[Path | None, typer.Option("--svg", help="Write a picture into this file instead.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--svg", help="Write a picture into this file instead.")
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the call has ended.")] = False,
     url: Annotated[str, typer.Option(help="Where the API is; else the Tonewall of this machine.")] = "",
 ) -> None:
-    """Show the messages of a call as a ladder: both legs, retransmissions, and when the call was masked. Times are UTC."""
+    """Show the messages of a call as a ladder: both legs, retransmissions, and when the call was
+    masked. Times are UTC."""
     api = _Api.of(config, url)
     if not call:
         _list(api.get("/v1/ladders", list[LadderSummary]))
@@ -101,10 +105,18 @@ def _key(row: Row) -> tuple[object, ...]:
 def _list(calls: list[LadderSummary]) -> None:
     console = Console(highlight=False)
     if not calls:
-        console.print("no calls are remembered; [general] ladders in sip.conf says how many may be", markup=False)
+        console.print(
+            "no calls are remembered; [general] ladders in sip.conf says how many may be", markup=False
+        )
         return
     table = Table(box=None, pad_edge=False)
-    for name, whole in (("call", True), ("started UTC", True), ("state", True), ("caller", False), ("callee", False)):
+    for name, whole in (
+        ("call", True),
+        ("started UTC", True),
+        ("state", True),
+        ("caller", False),
+        ("callee", False),
+    ):
         table.add_column(name, no_wrap=whole, overflow="fold")  # an id that is cut is of no use
     table.add_column("SIP", no_wrap=True, justify="right")
     for one in calls[:_SHOWN]:
@@ -157,13 +169,17 @@ class _Api:
             why = getattr(error, "reason", error)
             why = getattr(why, "strerror", None) or type(why).__name__
             give_up(
-                f"the API at {self._url} does not answer as it should ({why}); is `tonewall run` up? Its log and "
+                f"the API at {self._url} does not answer as it should ({why}); is `tonewall run` up? Its "
+                "log and "
                 "`tonewall doctor` say more; --url names another address"
             )
 
     def _refused(self, error: HTTPError) -> str:
         if error.code == 401:
-            return f"the API at {self._url} does not know the token; put one of its own into the environment as {TOKEN}"
+            return (
+                f"the API at {self._url} does not know the token; put one of its own into the environment "
+                f"as {TOKEN}"
+            )
         try:
             detail = plain_detail(error.read())
         except (OSError, ValueError):

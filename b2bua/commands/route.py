@@ -1,4 +1,5 @@
-"""`tonewall route`: where a call would go, by sip.conf alone; nothing needs to run, nothing is sent."""
+"""`tonewall route`: where a call would go, by sip.conf alone; nothing needs to run, nothing is
+sent."""
 
 from __future__ import annotations
 
@@ -21,20 +22,25 @@ def route(
     caller: Annotated[str, typer.Option(help="The number that calls, as the trunk writes it.")] = "anonymous",
     config: ConfigFile = None,
 ) -> None:
-    """Say which trunks a call would go to, in which order, and with which numbers. Status 1 if it would be refused."""
+    """Say which trunks a call would go to, in which order, and with which numbers. Status 1 if it
+    would be refused."""
     settings = settings_of(config).signalling
     where = router(settings)
     if where.side(source) is None:
         give_up(f"--from: there is no trunk {source}; expected one of {', '.join(where.places)}")
     decision = where.decide(LegInvited(source, Party(caller), Party(number), b""), lambda: 0.0)
     console = Console()
-    console.print(f"from {escape(source)}, {escape(_read(settings, source, caller, number))}", highlight=False)
+    console.print(
+        f"from {escape(source)}, {escape(_read(settings, source, caller, number))}", highlight=False
+    )
     console.print(_why(decision.rule, bool(settings.routes)), highlight=False)
     if not decision.destinations:
         console.print(f"refused with {decision.code}", highlight=False)
         raise typer.Exit(1)
     table = Table("", "trunk", "host", "caller", "callee", box=None, pad_edge=False)
-    hosts = {trunk.name: f"{trunk.host}:{trunk.port}" if trunk.port else trunk.host for trunk in trunks(settings)}
+    hosts = {
+        trunk.name: f"{trunk.host}:{trunk.port}" if trunk.port else trunk.host for trunk in trunks(settings)
+    }
     for order, to in enumerate(decision.destinations, 1):
         table.add_row(str(order), *map(escape, (to.trunk, hosts[to.trunk], to.caller.user, to.callee.user)))
     console.print(table)
@@ -48,4 +54,6 @@ def _read(settings: SignallingSettings, source: str, caller: str, number: str) -
 def _why(rule: str, any_routes: bool) -> str:
     if rule:
         return f"by [bold]\\[route {escape(rule)}][/]" if rule != "route" else "by [bold]\\[route][/]"
-    return "no route fits" if any_routes else "there are no routes: all trunks of the other kind, in their order"
+    return (
+        "no route fits" if any_routes else "there are no routes: all trunks of the other kind, in their order"
+    )

@@ -32,7 +32,9 @@ def router(settings: SignallingSettings) -> Router:
 
 
 def limits(settings: SignallingSettings) -> dict[str, Limit]:
-    return {trunk_name(header): Limit(each.max_calls, each.max_rate) for header, each in settings.trunks.items()}
+    return {
+        trunk_name(header): Limit(each.max_calls, each.max_rate) for header, each in settings.trunks.items()
+    }
 
 
 def media_kinds(settings: SignallingSettings) -> dict[str, frozenset[str]]:
@@ -48,7 +50,10 @@ def masks(settings: SignallingSettings) -> dict[str, Masking]:
     """How the customers of each carrier are masked."""
     return {
         trunk_name(header): Masking(
-            policy=MaskPolicy(each.mask), pause=each.key_pause, tones=each.capture_tones, flat=each.placeholder_tone
+            policy=MaskPolicy(each.mask),
+            pause=each.key_pause,
+            tones=each.capture_tones,
+            flat=each.placeholder_tone,
         )
         for header, each in settings.trunks.items()
         if isinstance(each, CarrierSettings)
@@ -92,7 +97,9 @@ def with_srtp(settings: SignallingSettings) -> frozenset[str]:
 
 def _place(settings: TrunkSettings) -> Place:
     side = Side.CALLER if isinstance(settings, CarrierSettings) else Side.AGENT
-    plan = NumberPlan(settings.numbers, settings.country, settings.national_prefix, settings.international_prefix)
+    plan = NumberPlan(
+        settings.numbers, settings.country, settings.national_prefix, settings.international_prefix
+    )
     return Place(side, plan)
 
 

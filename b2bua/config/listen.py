@@ -1,6 +1,7 @@
 """`[general] listen`: the addresses that SIP is received on, as text and as what the engine binds.
 
-An entry is `transport:host:port`, IPv6 hosts in brackets; behind NAT `/host` or `/host:port` follows, as peers see it.
+An entry is `transport:host:port`, IPv6 hosts in brackets; behind NAT `/host` or `/host:port`
+follows, as peers see it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ _ENTRY = re.compile(
 
 
 def binds(text: str, host: str, port: int, advertised: str) -> list[Bind]:
-    """The addresses of `text`; where it is empty, UDP and TCP at `host` and `port`. Raises ValueError."""
+    """The addresses of `text`; where it is empty, UDP and TCP at `host` and `port`. Raises
+    ValueError."""
     entries = [entry.strip() for entry in text.split(",") if entry.strip()]
     if not entries:
         return [Bind(transport, host, port, advertised) for transport in (Transport.UDP, Transport.TCP)]

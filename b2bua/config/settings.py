@@ -1,6 +1,8 @@
-"""The settings of the b2bua process, and of `tonewall run` as a whole: one model a section of sip.conf.
+"""The settings of the b2bua process, and of `tonewall run` as a whole: one model a section of
+sip.conf.
 
-Rule 1: the b2bua process is handed its own sections only; `[provider]` and its credentials go to payers alone.
+Rule 1: the b2bua process is handed its own sections only; `[provider]` and its credentials go to
+        payers alone.
 """
 
 from __future__ import annotations
@@ -26,7 +28,17 @@ from b2bua.config.trunk_settings import (
 from b2bua.sip.hop import Bind, Transport
 from media.settings import MaskTimes, MediaSettings
 from provider_adapters.settings import ProviderSettings
-from tonewall.ini import NAMED, ConfigError, Section, Sections, check_names, headers, load, read_file, to_environment
+from tonewall.ini import (
+    NAMED,
+    ConfigError,
+    Section,
+    Sections,
+    check_names,
+    headers,
+    load,
+    read_file,
+    to_environment,
+)
 
 
 class GeneralSettings(MaskTimes):
@@ -37,7 +49,9 @@ class GeneralSettings(MaskTimes):
     engine: Literal["own", "pjsua2"] = Field(
         "own", description="own or pjsua2: what speaks SIP; PJSIP needs tonewall[pjsua2], see docs/pjsua2.md"
     )
-    advertised: str = Field("", description="the numeric address in our Via and Contact, where it is not `bind` (NAT)")
+    advertised: str = Field(
+        "", description="the numeric address in our Via and Contact, where it is not `bind` (NAT)"
+    )
     listen: str = Field(
         "",
         description="addresses instead of bind and port: udp:192.0.2.10:5060, tls:[2001:db8::1]:5061",
@@ -49,10 +63,13 @@ class GeneralSettings(MaskTimes):
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
         description="the realm that trunks which prove who they are log in to",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="debug, info, warning or error"
+    )
     directory: Path = Field(
         Path("/run/tonewall"),
-        description="a directory for sockets and bindings, private to Tonewall; it is made where it is missing",
+        description="a directory for sockets and bindings, private to Tonewall; it is made where it is "
+        "missing",
     )
     ring_time: float = Field(180.0, gt=0, description="seconds that a call may ring")
     other_audio: OtherAudio = Field(
@@ -63,7 +80,10 @@ class GeneralSettings(MaskTimes):
         8, ge=1, le=16, description="m-lines that a call may have at once; further ones are refused in place"
     )
     ladders: int = Field(
-        1000, ge=0, le=100_000, description="ended calls whose message flow is remembered (tonewall ladder); 0: none"
+        1000,
+        ge=0,
+        le=100_000,
+        description="ended calls whose message flow is remembered (tonewall ladder); 0: none",
     )
 
     @field_validator("tls_certificate", "tls_key")
@@ -92,7 +112,9 @@ class GeneralSettings(MaskTimes):
         if any(bind.transport is Transport.TLS for bind in self.binds) and not self.tls_certificate:
             raise ValueError("tls_certificate: expected a PEM file, since listen has a tls address")
         if not self.listen and ipaddress.ip_address(self.bind).is_unspecified and not self.advertised:
-            raise ValueError("advertised: expected the address that peers reach us at, since bind is the wildcard")
+            raise ValueError(
+                "advertised: expected the address that peers reach us at, since bind is the wildcard"
+            )
         return self
 
     @property
@@ -112,7 +134,8 @@ class CdrSettings(Section):
     )
     spool: Path = Field(Path("cdr.spool"), description="the file in which records wait for the database")
     payments: Path | None = Field(
-        None, description="the file of payments, SQLite on a local disk; empty: payments.sqlite beside the spool"
+        None,
+        description="the file of payments, SQLite on a local disk; empty: payments.sqlite beside the spool",
     )
     retention: float = Field(365.0, ge=0, description="days that a record is kept; 0 for ever")
 
@@ -127,13 +150,18 @@ class ApiSettings(Section):
 
     section: ClassVar[str] = "api"
 
-    address: str = Field("127.0.0.1", description="the numeric address of the agents' API; put TLS in front of it")
+    address: str = Field(
+        "127.0.0.1", description="the numeric address of the agents' API; put TLS in front of it"
+    )
     port: int = Field(8080, ge=0, le=65535, description="the TCP port of the agents' API")
     tokens: SecretStr = Field(
         description="`name:token` of each agent, separated by commas; a token has 16 characters or more"
     )
     idle_time: float = Field(
-        900.0, gt=0, le=900, description="seconds without an action of the agent's after which the page signs out"
+        900.0,
+        gt=0,
+        le=900,
+        description="seconds without an action of the agent's after which the page signs out",
     )
     connections: int = Field(1024, ge=8, le=65536, description="connections at once; more get 503")
     healthz: bool = Field(True, description="yes or no: /healthz answers without a token")
@@ -194,7 +222,8 @@ SEVERAL = frozenset({CarrierSettings.section, PbxSettings.section, RouteSettings
 
 
 def read(path: Path | None) -> Settings:
-    """Everything, from the file and the environment. Raises ConfigError that names every fault, not only the first."""
+    """Everything, from the file and the environment. Raises ConfigError that names every fault, not
+    only the first."""
     sections = read_file(path) if path else {}
     check_names(sections, SECTIONS, SEVERAL)
     faults: list[str] = []
@@ -219,7 +248,8 @@ def _beyond_rtpengine(settings: Settings) -> list[str]:
         return []
     trunks = settings.signalling.trunks.items()
     muted = [
-        f"[{header}] mask: expected mute, since [media] engine = rtpengine: its other ways leak, see docs/rtpengine.md"
+        f"[{header}] mask: expected mute, since [media] engine = rtpengine: its other ways leak, see "
+        "docs/rtpengine.md"
         for header, trunk in trunks
         if isinstance(trunk, CarrierSettings) and trunk.mask != "mute"
     ]
@@ -268,7 +298,8 @@ def _beyond_pjsua2(own: SignallingSettings) -> list[str]:
 
 
 def _headers(model: type[Section], sections: Sections) -> list[str]:
-    """The headers of a model's sections. Where a trunk is missing, that of one without a name: its fault says so."""
+    """The headers of a model's sections. Where a trunk is missing, that of one without a name: its
+    fault says so."""
     if model.section not in SEVERAL:
         return [model.section]
     return headers(model.section, sections) or ([] if model is RouteSettings else [model.section])
@@ -283,7 +314,10 @@ def signalling(sections: Sections) -> SignallingSettings:
             for model in (CarrierSettings, PbxSettings)
             for header in _headers(model, sections)
         },
-        routes={header: load(RouteSettings, sections, header=header) for header in _headers(RouteSettings, sections)},
+        routes={
+            header: load(RouteSettings, sections, header=header)
+            for header in _headers(RouteSettings, sections)
+        },
         api=load(ApiSettings, sections),
         cdr=load(CdrSettings, sections),
     )
@@ -296,7 +330,8 @@ def signalling(sections: Sections) -> SignallingSettings:
 def _unheard(own: SignallingSettings) -> list[str]:
     heard = {bind.transport for bind in own.general.binds}
     return [
-        f"[{header}] transport: nothing listens by {trunk.transport}; add {trunk.transport}:ADDRESS to [general] listen"
+        f"[{header}] transport: nothing listens by {trunk.transport}; add {trunk.transport}:ADDRESS to "
+        "[general] listen"
         for header, trunk in own.trunks.items()
         if trunk.transport and trunk.transport not in heard
     ]

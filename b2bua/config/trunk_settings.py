@@ -1,6 +1,7 @@
 """`[carrier]`, `[pbx]` and `[route]`: the peers, and which calls go to which of them.
 
-Rule 1: each may stand several times, as `[carrier NAME]`; NAME is then the trunk's or route's own, else it is the section's.
+Rule 1: each may stand several times, as `[carrier NAME]`; NAME is then the trunk's or route's own,
+        else it is the section's.
 """
 
 from __future__ import annotations
@@ -51,80 +52,130 @@ class TrunkSettings(Section):
         "", description="udp, tcp or tls; empty for what DNS prefers (NAPTR, SRV) of what we listen on"
     )
     match: str = Field(
-        "", description="networks that its requests may come from besides its host's addresses, separated by commas"
+        "",
+        description="networks that its requests may come from besides its host's addresses, separated by "
+        "commas",
     )
     redirect: Literal["relay", "follow"] = Field(
-        "relay", description="relay or follow: what becomes of a 3xx; followed only through this peer's own addresses"
+        "relay",
+        description="relay or follow: what becomes of a 3xx; followed only through this peer's own addresses",
     )
     bind: str = Field(
-        "", description="the address of [general] listen that its calls come in on and leave by: a host or host:port"
+        "",
+        description="the address of [general] listen that its calls come in on and leave by: a host or "
+        "host:port",
     )
     tcp_switch: bool = Field(
         True, description="yes or no: requests too large for UDP go by TCP (RFC 3261 section 18.1.1)"
     )
-    keepalive: float = Field(0.0, ge=0, le=3600, description="seconds between keep-alives on its connections; 0: none")
-    tls_ca: str = Field("", description="certificate authorities for it instead of the public ones, as a PEM file")
-    tls_certificate: str = Field("", description="our certificate towards it, where it is not that of [general]")
+    keepalive: float = Field(
+        0.0, ge=0, le=3600, description="seconds between keep-alives on its connections; 0: none"
+    )
+    tls_ca: str = Field(
+        "", description="certificate authorities for it instead of the public ones, as a PEM file"
+    )
+    tls_certificate: str = Field(
+        "", description="our certificate towards it, where it is not that of [general]"
+    )
     tls_key: str = Field("", description="its private key, where it is not in the same file")
-    tls_name: str = Field("", description="the name in its certificate, where it is neither its domain nor its host")
+    tls_name: str = Field(
+        "", description="the name in its certificate, where it is neither its domain nor its host"
+    )
     tls_verify_client: bool = Field(
         False, description="yes or no: it must show a certificate also when it connects to us"
     )
     session_expires: int = Field(
-        1800, ge=0, le=86400, description="seconds after which a call that nobody refreshes is over (RFC 4028); 0: none"
+        1800,
+        ge=0,
+        le=86400,
+        description="seconds after which a call that nobody refreshes is over (RFC 4028); 0: none",
     )
-    session_minimum: int = Field(90, ge=90, le=86400, description="the least session_expires that we agree to, seconds")
+    session_minimum: int = Field(
+        90, ge=90, le=86400, description="the least session_expires that we agree to, seconds"
+    )
     probe: float = Field(
-        0.0, ge=0, le=3600, description="seconds between OPTIONS to each of its addresses, which take it out; 0: none"
+        0.0,
+        ge=0,
+        le=3600,
+        description="seconds between OPTIONS to each of its addresses, which take it out; 0: none",
     )
     username: str = Field("", description="answers the peer's challenges, where it sends any")
     password: SecretStr = Field(SecretStr(""), description="answers the peer's challenges")
-    domain: str = Field("", description="the host part of our From and To towards this peer, where it is not `host`")
+    domain: str = Field(
+        "", description="the host part of our From and To towards this peer, where it is not `host`"
+    )
     realm: str = Field(
-        "", description="the realm whose challenges are answered; empty: that of the first to a REGISTER or a new call"
+        "",
+        description="the realm whose challenges are answered; empty: that of the first to a REGISTER or a "
+        "new call",
     )
     registration: bool = Field(False, description="yes or no: register at the peer, so that it calls us")
-    user: str = Field("", description="who we are there: the user that is registered, where it is not `username`")
+    user: str = Field(
+        "", description="who we are there: the user that is registered, where it is not `username`"
+    )
     expires: int = Field(3600, ge=60, le=86400, description="seconds that a registration is asked for")
     challenge: bool = Field(
-        False, description="yes or no: its calls prove that it knows username and password; always, where it registers"
+        False,
+        description="yes or no: its calls prove that it knows username and password; always, where it "
+        "registers",
     )
     trust: bool = Field(
         False, description="yes or no: believe it who calls, and tell it what callers want to keep private"
     )
-    x_headers: str = Field("", description="X- and P- headers to send to it, separated by commas, or * for all")
+    x_headers: str = Field(
+        "", description="X- and P- headers to send to it, separated by commas, or * for all"
+    )
     user_parameters: str = Field(
-        "", description="parameters of numbers to send to it (npdi, rn, cpc, isub), separated by commas, or * for all"
+        "",
+        description="parameters of numbers to send to it (npdi, rn, cpc, isub), separated by commas, or * "
+        "for all",
     )
     user_phone: bool = Field(False, description="yes or no: mark numbers with user=phone in URIs sent to it")
-    identity: bool = Field(False, description="yes or no: send it signed callers (Identity) that are still true")
-    media_address: str = Field(
-        "", description="the numeric address that RTP of its calls is received on, where it is not that of [media]"
+    identity: bool = Field(
+        False, description="yes or no: send it signed callers (Identity) that are still true"
     )
-    media_advertised: str = Field("", description="the numeric address that it sends RTP to, where it is another (NAT)")
+    media_address: str = Field(
+        "",
+        description="the numeric address that RTP of its calls is received on, where it is not that of "
+        "[media]",
+    )
+    media_advertised: str = Field(
+        "", description="the numeric address that it sends RTP to, where it is another (NAT)"
+    )
     nat: bool = Field(
         False,
-        description="yes or no: the peer is behind NAT: SIP and RTP go where they came from, whatever Contact and SDP say",
+        description="yes or no: the peer is behind NAT: SIP and RTP go where they came from, whatever "
+        "Contact and SDP say",
     )
     srtp: bool = Field(
         False, description="yes or no: encrypt all RTP (SRTP, keys in SDP); no takes what the peer offers"
     )
     media: str = Field(
-        "*", description="kinds of m-lines that calls may have, such as audio, video; the others are refused; * for all"
+        "*",
+        description="kinds of m-lines that calls may have, such as audio, video; the others are refused; * "
+        "for all",
     )
     refer: bool = Field(False, description="yes or no: the peer may transfer calls (REFER)")
 
     prack: Literal["never", "required", "supported"] = Field(
-        "required", description="never, required or supported: when it gets provisional answers that ask for its PRACK"
+        "required",
+        description="never, required or supported: when it gets provisional answers that ask for its PRACK",
     )
     numbers: Form = Field(
-        Form.AS_IS, description="as-is, e164, plain, national or international: how it writes telephone numbers"
+        Form.AS_IS,
+        description="as-is, e164, plain, national or international: how it writes telephone numbers",
     )
-    country: str = Field("", pattern="^[1-9][0-9]{0,2}$|^$", description="its country calling code, 1 to 3 digits")
+    country: str = Field(
+        "", pattern="^[1-9][0-9]{0,2}$|^$", description="its country calling code, 1 to 3 digits"
+    )
     national_prefix: str = Field("0", pattern="^[0-9]*$", description="digits before a national number")
-    international_prefix: str = Field("00", pattern="^[0-9]*$", description="digits before an international number")
+    international_prefix: str = Field(
+        "00", pattern="^[0-9]*$", description="digits before an international number"
+    )
     max_calls: int = Field(0, ge=0, description="calls at once on this trunk; more get 503; 0: no limit")
-    max_rate: float = Field(0.0, ge=0, description="new calls a second on this trunk; more get 503; 0: no limit")
+    max_rate: float = Field(
+        0.0, ge=0, description="new calls a second on this trunk; more get 503; 0: no limit"
+    )
 
     @field_validator("host")
     @classmethod
@@ -162,17 +213,22 @@ class TrunkSettings(Section):
     @classmethod
     def _are_parameters(cls, value: str) -> str:
         if not all(_USER_PARAMETER.fullmatch(name) for name in names(value)):
-            raise ValueError("expected names of parameters such as npdi, rn, separated by commas, or * for all")
+            raise ValueError(
+                "expected names of parameters such as npdi, rn, separated by commas, or * for all"
+            )
         return value
 
     @field_validator("x_headers")
     @classmethod
     def _are_private_headers(cls, value: str) -> str:
         if not all(_PRIVATE_HEADER.fullmatch(name) for name in names(value)):
-            raise ValueError("expected names of headers that begin with X- or P-, separated by commas, or * for all")
+            raise ValueError(
+                "expected names of headers that begin with X- or P-, separated by commas, or * for all"
+            )
         if any(has_own_rule(name) for name in names(value)):
             raise ValueError(
-                "expected none that has a rule of its own in docs/headers.md: that rule holds, so leave it out"
+                "expected none that has a rule of its own in docs/headers.md: that rule holds, so leave it "
+                "out"
             )
         return value
 
@@ -193,14 +249,17 @@ class CarrierSettings(TrunkSettings):
         2.0, ge=0.2, le=30, description="seconds after a key until a caller is heard again under mute-on-key"
     )
     capture_tones: bool = Field(
-        False, description="yes or no: keys that its callers' phones send as tones are captured too, each once"
+        False,
+        description="yes or no: keys that its callers' phones send as tones are captured too, each once",
     )
     placeholder_tone: bool = Field(
-        False, description="yes or no: agents hear a flat tone, the same for all keys, where a key was pressed"
+        False,
+        description="yes or no: agents hear a flat tone, the same for all keys, where a key was pressed",
     )
     info_digits: bool = Field(
         False,
-        description="yes: its callers' keys come as SIP INFO, and not as telephone-event; a card is captured from there",
+        description="yes: its callers' keys come as SIP INFO, and not as telephone-event; a card is "
+        "captured from there",
     )
 
 
@@ -209,7 +268,8 @@ class PbxSettings(TrunkSettings):
 
     refer: bool = Field(True, description="yes or no: the peer may transfer calls (REFER)")
     dtmf: Literal["as-is", "rfc4733"] = Field(
-        "as-is", description="as-is or rfc4733: what callers' keys that come as SIP INFO become, outside of a payment"
+        "as-is",
+        description="as-is or rfc4733: what callers' keys that come as SIP INFO become, outside of a payment",
     )
 
 
@@ -221,13 +281,17 @@ class RouteSettings(Section):
     source: str = Field("", description="the trunks whose calls it is for, separated by commas; empty: all")
     callee: str = Field(
         "",
-        description="called numbers that it is for: prefixes separated by commas, or /regular expression/; empty: all",
+        description="called numbers that it is for: prefixes separated by commas, or /regular expression/; "
+        "empty: all",
     )
     caller: str = Field("", description="calling numbers that it is for, in the same way; empty: all")
     to: str = Field("", description="the trunks that are tried, one after another, separated by commas")
-    spread: bool = Field(False, description="yes or no: the trunks of `to` take calls by chance, each its share")
+    spread: bool = Field(
+        False, description="yes or no: the trunks of `to` take calls by chance, each its share"
+    )
     callee_as: str = Field(
-        "", description="what stands in place of the prefix of `callee`, or of the whole, with \\1 for a group"
+        "",
+        description="what stands in place of the prefix of `callee`, or of the whole, with \\1 for a group",
     )
     caller_as: str = Field("", description="the same for the calling number")
     refuse: int = Field(0, description="answer its calls with this code, 400 to 699, instead; 0: they go on")
@@ -254,7 +318,8 @@ class RouteSettings(Section):
         return self
 
     def takes_all(self, kinds: Mapping[str, str]) -> bool:
-        """Whether every call fits, so that no later route is asked. `kinds`: of each trunk, carrier or pbx."""
+        """Whether every call fits, so that no later route is asked. `kinds`: of each trunk, carrier
+        or pbx."""
         sources = set(names(self.source) or kinds)
         across = {kinds.get(name) for name in names(self.to)}
         everywhere = bool(self.refuse) or all(across - {kind} for kind in kinds.values())
@@ -281,12 +346,17 @@ def faults_between(trunks: Mapping[str, TrunkSettings], routes: Mapping[str, Rou
         if name in kinds:
             faults.append(f"[{header}]: there is a trunk {name} already; expected a name of its own")
         kinds[name] = trunk.section
-        if (trunk.challenge or trunk.host == "dynamic") and not (trunk.username and trunk.password.get_secret_value()):
+        if (trunk.challenge or trunk.host == "dynamic") and not (
+            trunk.username and trunk.password.get_secret_value()
+        ):
             faults.append(
-                f"[{header}] password: expected username and password, since it is to prove that it knows them"
+                f"[{header}] password: expected username and password, since it is to prove that it knows "
+                "them"
             )
         if trunk.registration and not (trunk.user or trunk.username):
-            faults.append(f"[{header}] user: expected who we are there, or a username, since registration is yes")
+            faults.append(
+                f"[{header}] user: expected who we are there, or a username, since registration is yes"
+            )
     dynamic = [trunk.username for trunk in trunks.values() if trunk.host == "dynamic"]
     if len(set(dynamic)) < len(dynamic):
         faults.append("[pbx] username: expected another for each trunk that registers here")
@@ -295,7 +365,9 @@ def faults_between(trunks: Mapping[str, TrunkSettings], routes: Mapping[str, Rou
         for key, listed in (("source", sources), ("to", names(route.to))):
             for name in listed:
                 if name not in kinds:
-                    faults.append(f"[{header}] {key}: {name} is no trunk; expected some of {', '.join(kinds)}")
+                    faults.append(
+                        f"[{header}] {key}: {name} is no trunk; expected some of {', '.join(kinds)}"
+                    )
         of = {kinds.get(name) for name in sources} or set(kinds.values())
         to = {kinds.get(name) for name in names(route.to)}
         if to and None not in of | to and not any(one != other for one in of for other in to):

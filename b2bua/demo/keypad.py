@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 
-# PJMEDIA's RFC 4733 event, fixed when it was compiled: 10 packets for 1,600 samples, then its end twice more; and one
-# packet that may be under way when a key is pressed.
+# PJMEDIA's RFC 4733 event, fixed when it was compiled: 10 packets for 1,600 samples, then its end
+# twice more; and one packet that may be under way when a key is pressed.
 _EVENT_PACKETS = 13
 
 

@@ -1,8 +1,9 @@
 """The demo's phones, each a process of its own: a crash of pjsua2 must not take the demo down.
 
-`Phone` drives one from asyncio. `python -m b2bua.demo.phones --role customer` is the process: instructions are JSON
-lines on standard input ({"do": "call", "uri": …}), events on standard output ({"event": "ready", "port": …}).
-It ends when its standard input closes. Neither side ever writes out which keys were pressed.
+`Phone` drives one from asyncio. `python -m b2bua.demo.phones --role customer` is the process:
+instructions are JSON lines on standard input ({"do": "call", "uri": …}), events on standard output
+({"event": "ready", "port": …}). It ends when its standard input closes. Neither side ever writes
+out which keys were pressed.
 """
 
 from __future__ import annotations
@@ -37,14 +38,17 @@ class PhoneTimeoutError(PhoneError):
 
 
 class Phone:
-    """A telephone with one line, in a process of its own. Use `start`, then `stop` it whatever happened."""
+    """A telephone with one line, in a process of its own. Use `start`, then `stop` it whatever
+    happened."""
 
     def __init__(self, role: str, user: str, address: str, process: asyncio.subprocess.Process) -> None:
         self.role = role
         self.user = user
         self.address = address
         self.port = 0
-        self.traffic: dict[str, int] = {}  # as `stats`, but a fifth of a second old at most while a call lasts
+        self.traffic: dict[
+            str, int
+        ] = {}  # as `stats`, but a fifth of a second old at most while a call lasts
         self._process = process
         self._unread: deque[dict[str, Any]] = deque()
         self._seen: Counter[str] = Counter()
@@ -66,9 +70,9 @@ class Phone:
     ) -> Self:
         """Start a phone on a free SIP port and wait until it is ready.
 
-        `ring_ms`: answer by itself after ringing so long (180 first); None waits for `answer`. `play`: a WAV file that
-        the other side hears in a loop; `record`: a WAV file for what this side hears; `srtp`: RTP is
-        encrypted, or there is none. Raises PhoneError.
+        `ring_ms`: answer by itself after ringing so long (180 first); None waits for `answer`.
+        `play`: a WAV file that the other side hears in a loop; `record`: a WAV file for what this
+        side hears; `srtp`: RTP is encrypted, or there is none. Raises PhoneError.
         """
         command = [sys.executable, "-m", "b2bua.demo.phones", "--role", role, "--address", address]
         options = {"--user": user, "--ring-ms": ring_ms, "--play": play, "--record": record}
@@ -105,9 +109,11 @@ class Phone:
         return self._seen[event]
 
     async def wait(self, event: str, within: float = 10.0) -> dict[str, Any]:
-        """The next event of that name that nobody has waited for yet, at most `within` seconds from now.
+        """The next event of that name that nobody has waited for yet, at most `within` seconds from
+        now.
 
-        Raises PhoneTimeoutError, or PhoneError as soon as the phone is gone or could not do what it was told.
+        Raises PhoneTimeoutError, or PhoneError as soon as the phone is gone or could not do what it
+        was told.
         """
         try:
             async with asyncio.timeout(within), self._news:
@@ -119,7 +125,9 @@ class Phone:
                     self._check_alive(event)
                     await self._news.wait()
         except TimeoutError:
-            raise PhoneTimeoutError(f"{self._name} waited {within:g} s for {event!r}; {self._history}") from None
+            raise PhoneTimeoutError(
+                f"{self._name} waited {within:g} s for {event!r}; {self._history}"
+            ) from None
 
     async def call(self, uri: str) -> None:
         """Place a call; `ringback`, `answered` and `media`, or `ended`, follow as events."""
@@ -133,7 +141,8 @@ class Phone:
         await self._tell({"do": "hangup"})
 
     async def keys(self, digits: str, *, gap_ms: int = 100) -> int:
-        """Press keys (RFC 4733, 240 ms each, `gap_ms` of speech after each); how many, once the last has left."""
+        """Press keys (RFC 4733, 240 ms each, `gap_ms` of speech after each); how many, once the
+        last has left."""
         await self._tell({"do": "keys", "digits": digits, "gap_ms": gap_ms})
         return int((await self.wait("keyed", 10.0 + len(digits) * (gap_ms + 300) / 1000 * _BUSY))["count"])
 
@@ -142,7 +151,8 @@ class Phone:
         await self._tell({"do": "play", "file": str(file), "loop": loop})
 
     async def record(self, file: Path | None) -> None:
-        """Write what this side hears to a WAV file; None ends the recording and completes the file."""
+        """Write what this side hears to a WAV file; None ends the recording and completes the
+        file."""
         await self._tell({"do": "record", "file": str(file) if file else ""})
         while (await self.wait("recording"))["on"] is not bool(file):
             pass  # of an earlier change that nobody waited for
@@ -177,11 +187,15 @@ class Phone:
     def _check_alive(self, awaited: str) -> None:
         if self._reader.done():
             code = self._process.returncode
-            raise PhoneError(f"{self._name} ended (exit code {code}) while {awaited!r} was awaited; {self._history}")
+            raise PhoneError(
+                f"{self._name} ended (exit code {code}) while {awaited!r} was awaited; {self._history}"
+            )
         for news in self._unread:
             if news["event"] == "failed":
                 self._unread.remove(news)
-                raise PhoneError(f"{self._name} could not {news['do']}: {news['error']}, status {news['status']}")
+                raise PhoneError(
+                    f"{self._name} could not {news['do']}: {news['error']}, status {news['status']}"
+                )
 
     async def _tell(self, instruction: dict[str, Any]) -> None:
         if self._process.stdin is None or self._process.returncode is not None:
@@ -225,7 +239,9 @@ def main(arguments: list[str] | None = None) -> int:
     # pjsua2 comes with the demo's requirements only; who merely drives phones does not load it.
     from b2bua.demo.softphone import Setup, Softphone  # noqa: PLC0415
 
-    parser = argparse.ArgumentParser(prog="python -m b2bua.demo.phones", description="A telephone for the demo.")
+    parser = argparse.ArgumentParser(
+        prog="python -m b2bua.demo.phones", description="A telephone for the demo."
+    )
     parser.add_argument("--role", choices=ROLES, required=True)
     parser.add_argument("--user", help="user part of its SIP address (default: its role)")
     parser.add_argument("--address", default="127.0.0.1", help="IP address of this machine to use")
@@ -234,7 +250,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--record", type=Path, help="WAV file for what this side hears")
     parser.add_argument("--srtp", action="store_true", help="encrypt RTP, or have none")
     given = parser.parse_args(arguments)
-    setup = Setup(given.user or given.role, given.address, given.ring_ms, given.play, given.record, given.srtp)
+    setup = Setup(
+        given.user or given.role, given.address, given.ring_ms, given.play, given.record, given.srtp
+    )
     instructions: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(instructions,), daemon=True).start()
     Softphone(setup, _report).run(instructions)

@@ -1,4 +1,5 @@
-"""How a telephone uses PJSIP: without a thread of its own, without a log, on a port that is free, with G.711 alone."""
+"""How a telephone uses PJSIP: without a thread of its own, without a log, on a port that is free,
+with G.711 alone."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""The demo's customer as the b2bua process sees them: a unix socket to the demo, which has the telephone.
+"""The demo's customer as the b2bua process sees them: a unix socket to the demo, which has the
+telephone.
 
-A request is one JSON line, `{"call": id, "card": kind}`; the answer is one JSON line, `{"error": null | text}`.
+A request is one JSON line, `{"call": id, "card": kind}`; the answer is one JSON line, `{"error":
+null | text}`.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ class RemoteCustomer:
 
 
 async def listen(path: Path, key: Callable[[str], Awaitable[str | None]]) -> asyncio.Server:
-    """The other end: `key(kind)` lets the customer key a card and returns why not, where it cannot be."""
+    """The other end: `key(kind)` lets the customer key a card and returns why not, where it cannot
+    be."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

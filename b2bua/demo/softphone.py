@@ -1,7 +1,8 @@
 """One telephone: a pjsua2 endpoint with one account, told what to do by JSON lines.
 
 Rule 1: it says how many keys were sent or received, never which.
-Rule 2: everything of pjsua2 happens on the thread that calls `run`, but for the C thread that paces the audio.
+Rule 2: everything of pjsua2 happens on the thread that calls `run`, but for the C thread that paces
+        the audio.
 Rule 3: it ends when its instructions end, so it never outlives the process that started it.
 """
 
@@ -31,7 +32,8 @@ _PACKET_MS = 20
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How a phone is to behave. It answers by itself after `ring_ms` of ringing; where None, it waits for `answer`."""
+    """How a phone is to behave. It answers by itself after `ring_ms` of ringing; where None, it
+    waits for `answer`."""
 
     user: str
     address: str = "127.0.0.1"
@@ -42,7 +44,8 @@ class Setup:
 
 
 def _contained(callback: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
-    """A callback whose errors become an event: PJSIP's C code, which called it, could do nothing with them."""
+    """A callback whose errors become an event: PJSIP's C code, which called it, could do nothing
+    with them."""
 
     @functools.wraps(callback)
     def call(self: Any, prm: Any) -> None:
@@ -87,7 +90,8 @@ class _Call(pj.Call):  # type: ignore[misc]  # pjsua2 is untyped
 
 
 class Softphone:
-    """The phone itself. `report` takes each event; `run` takes instructions from a queue, where None means: stop."""
+    """The phone itself. `report` takes each event; `run` takes instructions from a queue, where
+    None means: stop."""
 
     def __init__(self, setup: Setup, report: Report) -> None:
         self._setup = setup
@@ -104,7 +108,7 @@ class Softphone:
         self._answered = False
         self.account: Any = None
 
-    # --- what it is told ------------------------------------------------------------------------------------------
+    # --- what it is told --------------------------------------------------------------------------
 
     def run(self, instructions: queue.SimpleQueue[dict[str, Any] | None]) -> None:
         """Serve until None or `quit` arrives."""
@@ -130,7 +134,8 @@ class Softphone:
 
     def _obey(self, instruction: dict[str, Any]) -> None:
         actions: dict[str, Callable[[dict[str, Any]], None]] = {
-            "call": self._do_call, "answer": self._do_answer, "hangup": self._do_hangup, "keys": self._do_keys,
+            "call": self._do_call, "answer": self._do_answer, "hangup": self._do_hangup,
+            "keys": self._do_keys,
             "play": self._do_play, "record": self._do_record, "stats": self._do_stats,
         }  # fmt: skip
         what = str(instruction.get("do"))
@@ -181,7 +186,7 @@ class Softphone:
             self._measure(self._call)
         self._report({"event": "stats", **self._counts()})
 
-    # --- what happens to it ---------------------------------------------------------------------------------------
+    # --- what happens to it -----------------------------------------------------------------------
 
     def invited(self, call_id: int) -> None:
         """A call comes in: ring, or say that the line is busy."""
@@ -199,7 +204,8 @@ class Softphone:
         self._report({"event": "ringing", "from": call.getInfo().remoteUri})
 
     def failed(self, what: str, error: Exception) -> None:
-        # The text of an error may quote what it was given, and that may have been a card; its type cannot.
+        # The text of an error may quote what it was given, and that may have been a card; its type
+        # cannot.
         status = getattr(error, "status", 0)
         self._report({"event": "failed", "do": what, "error": type(error).__name__, "status": status})
 
@@ -231,7 +237,7 @@ class Softphone:
             self._measure(call)
             self._report({"event": "traffic", **self._counts()})
 
-    # --- what it does by itself -----------------------------------------------------------------------------------
+    # --- what it does by itself -------------------------------------------------------------------
 
     def _answer_in_time(self, now: float) -> None:
         if self._answer_at is not None and now >= self._answer_at:
@@ -280,7 +286,7 @@ class Softphone:
         self._call, self._answer_at, self._answered = None, None, False
         self._keypad.clear()
 
-    # --- its life -------------------------------------------------------------------------------------------------
+    # --- its life ---------------------------------------------------------------------------------
 
     def _start(self) -> None:
         port = start(self._endpoint, self._setup.address)

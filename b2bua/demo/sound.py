@@ -11,7 +11,8 @@ _RIFF_HEADER = 8
 
 
 class Sound:
-    """A player and a recorder, both or either, to be joined to a call's audio. Use it on pjsua2's thread only."""
+    """A player and a recorder, both or either, to be joined to a call's audio. Use it on pjsua2's
+    thread only."""
 
     def __init__(self) -> None:
         self._player: Any = None
@@ -40,7 +41,8 @@ class Sound:
     def recording_completed(self) -> bool:
         """True once after `stop_recording`, when the file is whole.
 
-        PJMEDIA's conference bridge lets go of a recorder on a thread of its own, and only then the file has its length.
+        PJMEDIA's conference bridge lets go of a recorder on a thread of its own, and only then the
+        file has its length.
         """
         if not self._stopped:
             return False
@@ -55,7 +57,8 @@ class Sound:
         """Join player, call and recorder; whether there is a call with audio to join them to."""
         if call is None or not call.isActive():
             return False
-        info = call.getInfo()  # must stay alive while its `media` is read: SWIG does not see to that
+        # Must stay alive while its `media` is read: SWIG does not see to that.
+        info = call.getInfo()
         for index, stream in enumerate(info.media):
             if stream.type == pj.PJMEDIA_TYPE_AUDIO and stream.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
                 audio = call.getAudioMedia(index)

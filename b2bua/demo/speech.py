@@ -1,7 +1,8 @@
 """What the demo's people say: WAV files of 8 kHz, 16 bit, mono, as telephones play them.
 
-Where espeak-ng is installed it speaks, and PyAV brings its voice to 8 kHz. Else there is a voice-like hum: words of buzzing
-vowels in the rhythm of the text. It is audible and never holds a DTMF tone, and it needs nothing but the demo's packages.
+Where espeak-ng is installed it speaks, and PyAV brings its voice to 8 kHz. Else there is a
+voice-like hum: words of buzzing vowels in the rhythm of the text. It is audible and never holds a
+DTMF tone, and it needs nothing but the demo's packages.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ _PAUSE_SECONDS = 0.6  # at the end, as the phones play it in a loop
 _FULL_SCALE = 32768
 _ESPEAK_SECONDS = 30
 # Two formants in hertz for a vowel: enough to sound like somebody in the next room.
-_VOWELS = {"a": (730, 1090), "e": (530, 1840), "i": (270, 2290), "o": (570, 840), "u": (300, 870), "y": (270, 2100)}
+_VOWELS = {
+    "a": (730, 1090),
+    "e": (530, 1840),
+    "i": (270, 2290),
+    "o": (570, 840),
+    "u": (300, 870),
+    "y": (270, 2100),
+}
 _PITCH = 118
 
 
@@ -35,7 +43,8 @@ def speak(text: str, file: Path) -> bool:
 
 
 def loudness(file: Path) -> float:
-    """Root mean square of a WAV file's samples, from 0 (silence, or no samples) to 1 (full scale)."""
+    """Root mean square of a WAV file's samples, from 0 (silence, or no samples) to 1 (full
+    scale)."""
     with wave.open(str(file)) as source:
         samples = _native(source.readframes(source.getnframes()))
     if not samples:
@@ -89,7 +98,10 @@ def _hum(text: str) -> array.array[int]:
 def _vowel(first: int, second: int, seconds: float) -> array.array[int]:
     """Harmonics of a voice's pitch, strong near two formants, with soft ends."""
     harmonics = [
-        (_PITCH * n, 1 / (1 + ((_PITCH * n - first) / 120) ** 2) + 0.5 / (1 + ((_PITCH * n - second) / 160) ** 2))
+        (
+            _PITCH * n,
+            1 / (1 + ((_PITCH * n - first) / 120) ** 2) + 0.5 / (1 + ((_PITCH * n - second) / 160) ** 2),
+        )
         for n in range(1, 26)
     ]
     loudest = sum(level for _, level in harmonics)

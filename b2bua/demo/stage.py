@@ -1,9 +1,10 @@
-"""The demo's stage: a provider, a whole Tonewall and two telephones, each on its own loopback address.
+"""The demo's stage: a provider, a whole Tonewall and two telephones, each on its own loopback
+address.
 
     customer's phone 127.X.Y.2 ── Tonewall 127.X.Y.1 ── agent's phone 127.X.Y.3
 
-One address each, so that a packet on the wire says by itself on which leg it is; of a network of this demo's own, so that
-several demos at once do not see each other.
+One address each, so that a packet on the wire says by itself on which leg it is; of a network of
+this demo's own, so that several demos at once do not see each other.
 """
 
 from __future__ import annotations
@@ -93,8 +94,11 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def set_stage(directory: Path, speech: tuple[Path, Path], recordings: tuple[Path, Path]) -> AsyncIterator[Stage]:
-    """Everything started and ready; stopped at the end. `speech` and `recordings`: the customer's, the agent's WAV."""
+async def set_stage(
+    directory: Path, speech: tuple[Path, Path], recordings: tuple[Path, Path]
+) -> AsyncIterator[Stage]:
+    """Everything started and ready; stopped at the end. `speech` and `recordings`: the customer's,
+    the agent's WAV."""
     async with contextlib.AsyncExitStack() as stack:
         provider = await _provider(directory, stack)
         customer = await Phone.start(
@@ -157,7 +161,10 @@ def _settings(directory: Path, provider: dict[str, str], customer: int, agent: i
     }
     path = directory / "sip.conf"
     path.write_text(
-        "\n".join(f"[{name}]\n" + "".join(f"{k} = {v}\n" for k, v in keys.items()) for name, keys in sections.items())
+        "\n".join(
+            f"[{name}]\n" + "".join(f"{k} = {v}\n" for k, v in keys.items())
+            for name, keys in sections.items()
+        )
     )
     path.chmod(0o600)
     return read(path)

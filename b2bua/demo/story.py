@@ -81,7 +81,15 @@ async def tell(*, as_json: bool, leave: bool) -> int:
         checks = [{"check": check.name, "seen": check.seen, "held": check.held} for check in story.checks]
         held = story.held and error is None
         print(
-            json.dumps({"held": held, "error": error, "outcome": story.outcome, "checks": checks, "steps": story.steps})
+            json.dumps(
+                {
+                    "held": held,
+                    "error": error,
+                    "outcome": story.outcome,
+                    "checks": checks,
+                    "steps": story.steps,
+                }
+            )
         )
     return 0 if story.held and error is None else 1
 
@@ -104,9 +112,15 @@ async def _play(story: Story, directory: Path, *, leave: bool) -> None:
     speech = (directory / "customer.wav", directory / "agent.wav")
     heard = (directory / "customer-heard.wav", directory / "agent-heard.wav")
     story.say("Recording what the two will say")
-    await asyncio.to_thread(speak, "Hello, I would like to pay for my two tickets by card, please.", speech[0])
-    await asyncio.to_thread(speak, "Certainly. Please key your card number, and then the hash key.", speech[1])
-    story.say("Starting a payment provider (HTTPS, its own certificate authority), two telephones and Tonewall")
+    await asyncio.to_thread(
+        speak, "Hello, I would like to pay for my two tickets by card, please.", speech[0]
+    )
+    await asyncio.to_thread(
+        speak, "Certainly. Please key your card number, and then the hash key.", speech[1]
+    )
+    story.say(
+        "Starting a payment provider (HTTPS, its own certificate authority), two telephones and Tonewall"
+    )
     async with contextlib.AsyncExitStack() as stack:
         stage = await stack.enter_async_context(set_stage(directory, speech, heard))
         tap = WireTap(stage.customer, stage.agent, middle=TONEWALL)
@@ -146,7 +160,8 @@ async def _pay(story: Story, stage: Stage, tap: WireTap, call: str) -> None:
     await stage.customer.keys(keys)
     capture = await _stage_of(stage, call, "ready")
     story.say(
-        f"The customer has keyed {len(keys)} keys; the agent sees dots: {capture['brand']} ending {capture['last_four']}"
+        f"The customer has keyed {len(keys)} keys; the agent sees dots: {capture['brand']} ending "
+        f"{capture['last_four']}"
     )
     await stage.api("POST", f"/v1/calls/{call}/capture/submit")
     capture = await _stage_of(stage, call, "finished")

@@ -1,6 +1,7 @@
 """What was on the wire: RTP packets and key events, counted a flow, without asking Tonewall.
 
-Rule 1: it parses frames with code of its own; nothing of `media` is used, so that the two can disagree.
+Rule 1: it parses frames with code of its own; nothing of `media` is used, so that the two can
+        disagree.
 Rule 2: which key an event is for is never read: an event is known by its size.
 Rule 3: `source` says how the counts were made, and what may be missing from them.
 """
@@ -24,7 +25,8 @@ _COMFORT_NOISE = 13
 _EVENT_SIZE = 4  # RFC 4733 section 2.3; no audio codec of the demo has packets as small
 _SOL_PACKET, _PACKET_STATISTICS = 263, 6
 _SO_ATTACH_FILTER, _SO_RCVBUFFORCE = 26, 33
-# Classic BPF: load a byte or a word of the frame, jump if equal, return how much of the packet to keep.
+# Classic BPF: load a byte or a word of the frame, jump if equal, return how much of the packet to
+# keep.
 _LOAD_BYTE, _LOAD_WORD, _JUMP_EQUAL, _RETURN = 0x30, 0x20, 0x15, 0x06
 _BUFFER = 4 * 1024 * 1024
 _BATCH = 100_000
@@ -33,8 +35,9 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """RTP from one UDP address to another. `events`: packets with a telephone event, under whatever payload type;
-    `missing`: packets that their sequence numbers say were sent, and that were not seen (RFC 3550 appendix A.3)."""
+    """RTP from one UDP address to another. `events`: packets with a telephone event, under whatever
+    payload type; `missing`: packets that their sequence numbers say were sent, and that were not
+    seen (RFC 3550 appendix A.3)."""
 
     src: Address
     dst: Address
@@ -76,7 +79,8 @@ class WireView:
         self._counts: dict[tuple[Address, Address], _Counts] = {}
 
     def feed(self, frame: bytes) -> None:
-        """One Ethernet frame (the loopback interface has them too). What is no RTP over UDP over IPv4 is passed over."""
+        """One Ethernet frame (the loopback interface has them too). What is no RTP over UDP over
+        IPv4 is passed over."""
         if len(frame) < _ETHERNET + _IP + _UDP_HEADER + _RTP or int.from_bytes(frame[12:14], "big") != _IPV4:
             return
         options, fragment = (frame[14] & 0x0F) * 4, int.from_bytes(frame[20:22], "big") & 0x1FFF
@@ -99,13 +103,16 @@ class WireView:
 
     def flows(self) -> list[Flow]:
         return [
-            Flow(src, dst, counts.packets, counts.events, sum(one.missing for one in counts.sequences.values()))
+            Flow(
+                src, dst, counts.packets, counts.events, sum(one.missing for one in counts.sequences.values())
+            )
             for (src, dst), counts in list(self._counts.items())
         ]
 
 
 def _payload_size(packet: bytes) -> int | None:
-    """Octets of payload, or None where it is no RTP packet (RFC 3550 section 5.1, RFC 5761 section 4 for RTCP)."""
+    """Octets of payload, or None where it is no RTP packet (RFC 3550 section 5.1, RFC 5761 section
+    4 for RTCP)."""
     if len(packet) < _RTP or packet[0] >> 6 != 2 or 192 <= packet[1] <= 223:
         return None
     begin = _RTP + (packet[0] & 0x0F) * 4
@@ -130,9 +137,11 @@ class Telephone(Protocol):
 
 
 class WireTap:
-    """Counts what passes the loopback interface, or, without the permission to watch it, what the telephones count.
+    """Counts what passes the loopback interface, or, without the permission to watch it, what the
+    telephones count.
 
-    The telephones count keys where the wire shows packets (a key press is a dozen): zero is zero either way.
+    The telephones count keys where the wire shows packets (a key press is a dozen): zero is zero
+    either way.
     """
 
     def __init__(self, *telephones: Telephone, interface: str = "lo", middle: str = "127.0.0.1") -> None:
@@ -155,9 +164,11 @@ class WireTap:
         return f"Counted on the wire: every packet on {self._interface} (AF_PACKET){missed}."
 
     def start(self) -> None:
-        """Begin to count. Raises PermissionError where the wire may not be watched and there is no telephone to ask."""
+        """Begin to count. Raises PermissionError where the wire may not be watched and there is no
+        telephone to ask."""
         try:
-            # As ETH_P_IP a packet is seen once, when it is received; as ETH_P_ALL loopback shows it twice.
+            # As ETH_P_IP a packet is seen once, when it is received; as ETH_P_ALL loopback shows it
+            # twice.
             tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_IPV4))
         except PermissionError:
             if not self._telephones:
@@ -215,7 +226,8 @@ class WireTap:
 
 
 def _attach_filter(tap: socket.socket, addresses: list[str]) -> None:
-    """Let the kernel hand over UDP only, and where there are `addresses`, only what is from or to one of them."""
+    """Let the kernel hand over UDP only, and where there are `addresses`, only what is from or to
+    one of them."""
     accept = (_RETURN, 0, 0, 0xFFFF)
     program = [(_LOAD_BYTE, 0, 0, 23), (_JUMP_EQUAL, 1, 0, _UDP), (_RETURN, 0, 0, 0)]
     for offset in (26, 30) if addresses else ():
@@ -224,4 +236,6 @@ def _attach_filter(tap: socket.socket, addresses: list[str]) -> None:
             program += [(_JUMP_EQUAL, 0, 1, int.from_bytes(socket.inet_aton(address), "big")), accept]
     program.append((_RETURN, 0, 0, 0) if addresses else accept)
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *instruction) for instruction in program))
-    tap.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(program), ctypes.addressof(code)))
+    tap.setsockopt(
+        socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(program), ctypes.addressof(code))
+    )

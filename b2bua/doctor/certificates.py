@@ -1,6 +1,7 @@
 """TLS files of sip.conf: whether they can be used, and for how long.
 
-Rule 1: a certificate is tried in a handshake with ourselves, so that what is said of it is what a peer would see.
+Rule 1: a certificate is tried in a handshake with ourselves, so that what is said of it is what a
+        peer would see.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def certificates(settings: Settings) -> list[Finding]:
 
 
 def unusable(settings: Settings) -> Iterator[str]:
-    """Those that no handshake could be made with; a certificate whose time is over is not among them."""
+    """Those that no handshake could be made with; a certificate whose time is over is not among
+    them."""
     own = settings.signalling
     for header, chain, key in [
         ("general", own.general.tls_certificate, own.general.tls_key),
@@ -88,12 +90,15 @@ def _no_password() -> str:
 
 
 def _ends(chain: str, key: str) -> float:
-    """When the certificate ends, in seconds since the epoch. Raises SSLCertVerificationError where it is not valid now."""
+    """When the certificate ends, in seconds since the epoch. Raises SSLCertVerificationError where
+    it is not valid now."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(chain, key or None)
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
-    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it vouches for itself: only its own fields are looked at
+    client.verify_flags |= (
+        ssl.VERIFY_X509_PARTIAL_CHAIN
+    )  # it vouches for itself: only its own fields are looked at
     client.load_verify_locations(chain)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     caller = client.wrap_bio(to_client, to_server)

@@ -40,26 +40,38 @@ def routes(settings: Settings) -> list[Finding]:
         several = [section for section in ("pbx", "carrier") if list(kinds.values()).count(section) > 1]
         return [
             warn(
-                "routes", f"there are several of [{section}] and no [route]: the first takes all calls while it answers"
+                "routes",
+                f"there are several of [{section}] and no [route]: the first takes all calls while it "
+                "answers",
             )
             for section in several
         ]
     findings = []
     for name in sorted(set(kinds) - {name for route in own.routes.values() for name in names(route.to)}):
-        findings.append(warn("routes", f"no [route] leads to {name}; add it to a `to`, or take the trunk away"))
+        findings.append(
+            warn("routes", f"no [route] leads to {name}; add it to a `to`, or take the trunk away")
+        )
     headers = list(own.routes)
     for header, later in itertools.pairwise(headers):
         if own.routes[header].takes_all(kinds):
-            findings.append(warn("routes", f"[{header}] takes every call, so [{later}] and what follows never fits"))
+            findings.append(
+                warn("routes", f"[{header}] takes every call, so [{later}] and what follows never fits")
+            )
             break
     return findings or [good("routes", f"{len(headers)}, each can be reached")]
 
 
 def codecs(settings: Settings) -> list[Finding]:
     """Whether the decoder process could start, where one is wanted."""
-    if settings.signalling.general.other_audio is not OtherAudio.DECODE or importlib.util.find_spec("av") is not None:
+    if (
+        settings.signalling.general.other_audio is not OtherAudio.DECODE
+        or importlib.util.find_spec("av") is not None
+    ):
         return []
-    says = "[general] other_audio: PyAV (av) is not installed, so nothing can be decoded: install it, or set refuse or mute"
+    says = (
+        "[general] other_audio: PyAV (av) is not installed, so nothing can be decoded: install it, or set "
+        "refuse or mute"
+    )
     return [fault("codecs", says)]
 
 
@@ -111,7 +123,8 @@ def families(settings: Settings) -> list[Finding]:
         media = trunk.media_address or settings.media.address
         if settings.media.engine == "own" and _version(media) != version:
             says = (
-                f"[{header}] media_address: expected one of IPv{version}, as its host; RTP would be received on {media}"
+                f"[{header}] media_address: expected one of IPv{version}, as its host; RTP would be "
+                f"received on {media}"
             )
             findings.append(fault(f"{trunk_name(header)}'s media address", says))
     return findings
@@ -134,12 +147,17 @@ def pjsip(settings: Settings) -> list[Finding]:
         return [fault("PJSIP", str(error))]
     calls = found.places // 2
     says = f"{found.version}: {calls} calls at once; more get 503"
-    enough = warn("PJSIP", f"{says}; build it with a larger PJSUA_MAX_CALLS") if calls < _FEW else good("PJSIP", says)
+    enough = (
+        warn("PJSIP", f"{says}; build it with a larger PJSUA_MAX_CALLS")
+        if calls < _FEW
+        else good("PJSIP", says)
+    )
     tls = ", ".join(found.tls) or "none"
     return [
         enough,
         good(
-            "PJSIP's transports", f"UDP, on loopback behind Tonewall's own socket; its TLS library ({tls}) is not used"
+            "PJSIP's transports",
+            f"UDP, on loopback behind Tonewall's own socket; its TLS library ({tls}) is not used",
         ),
     ]
 
@@ -165,11 +183,15 @@ def media(settings: Settings) -> list[Finding]:
     findings.append(good("media ports", f"{wanted.ports}: enough for {calls} calls at once"))
     cores = len(os.sched_getaffinity(0))
     if wanted.threads > cores:
-        findings.append(warn("media threads", f"[media] threads: more than the {cores} cores here; set {cores}"))
+        findings.append(
+            warn("media threads", f"[media] threads: more than the {cores} cores here; set {cores}")
+        )
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if descriptors != resource.RLIM_INFINITY and calls * _SOCKETS_A_CALL > descriptors:
         findings.append(
-            warn("open files", f"{descriptors} allow {descriptors // _SOCKETS_A_CALL} calls; raise LimitNOFILE")
+            warn(
+                "open files", f"{descriptors} allow {descriptors // _SOCKETS_A_CALL} calls; raise LimitNOFILE"
+            )
         )
     if wanted.realtime:
         findings.append(realtime())

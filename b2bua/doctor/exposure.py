@@ -1,4 +1,5 @@
-"""What works, but gives something away: weak tokens, clear text on a network, files that others read, names misspelt."""
+"""What works, but gives something away: weak tokens, clear text on a network, files that others
+read, names misspelt."""
 
 from __future__ import annotations
 
@@ -28,12 +29,18 @@ def tokens(settings: Settings) -> list[Finding]:
             continue
         where = f"[api] tokens: that of {name}" if name.isprintable() else f"[api] tokens: number {number}"
         if any(word in token.lower() for word in _EXAMPLES[:3]):
-            findings.append(fault("agents' tokens", f"{where} is an example's: openssl rand -base64 24 | tr +/ -_"))
+            findings.append(
+                fault("agents' tokens", f"{where} is an example's: openssl rand -base64 24 | tr +/ -_")
+            )
         elif len(set(token)) < _LEAST_DIFFERENT or any(word in token.lower() for word in _EXAMPLES):
-            findings.append(warn("agents' tokens", f"{where} can be guessed: openssl rand -base64 24 | tr +/ -_"))
+            findings.append(
+                warn("agents' tokens", f"{where} can be guessed: openssl rand -base64 24 | tr +/ -_")
+            )
     key = settings.provider.api_key.get_secret_value()
     if any(word in key.lower() for word in _EXAMPLES[:2]):
-        findings.append(fault("provider's key", "[provider] api_key is the example's: take what the provider gave you"))
+        findings.append(
+            fault("provider's key", "[provider] api_key is the example's: take what the provider gave you")
+        )
     findings += [
         warn("trunk's password", f"[{header}] password has fewer than 8 characters, and can be guessed")
         for header, trunk in settings.signalling.trunks.items()
@@ -83,7 +90,9 @@ def unread(settings: Settings, environment: Mapping[str, str] | None = None) -> 
     own = settings.signalling
     headers = [each for each in SECTIONS if each not in SEVERAL] + [*own.trunks, *own.routes]
     known = {
-        variable_name(header, key) for header in headers for key in SECTIONS[header.partition(" ")[0]].model_fields
+        variable_name(header, key)
+        for header in headers
+        for key in SECTIONS[header.partition(" ")[0]].model_fields
     }
     for name in sorted(environment):
         if name.startswith(PREFIX) and name not in known | _NOT_SETTINGS:
@@ -95,4 +104,6 @@ def user() -> list[Finding]:
     """Whether all of it would run as root."""
     if os.geteuid() != 0:
         return []
-    return [warn("user", "root: run Tonewall, and this doctor, as a user of its own (systemd: User=tonewall)")]
+    return [
+        warn("user", "root: run Tonewall, and this doctor, as a user of its own (systemd: User=tonewall)")
+    ]

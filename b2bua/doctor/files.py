@@ -36,7 +36,8 @@ def directory(settings: Settings) -> Finding:
         return fault(what, f"[general] directory: {path} is no directory")
     if found.st_uid != os.geteuid():
         return fault(
-            what, f"[general] directory: {path} belongs to {_user(found.st_uid)}, and we are {_user()}: chown it"
+            what,
+            f"[general] directory: {path} belongs to {_user(found.st_uid)}, and we are {_user()}: chown it",
         )
     if why := _open_to_others(path):
         return fault(what, f"[general] directory: {why}")
@@ -98,9 +99,12 @@ def database(settings: Settings) -> Finding:
                 return newer
             connection.execute(CALLS.delete().where(CALLS.c.call == ""))
             transaction.rollback()
-    except Exception as error:  # drivers raise more than SQLAlchemyError, and what they say may quote the URL
+    # Drivers raise more than SQLAlchemyError, and what they say may quote the URL.
+    except Exception as error:
         kind = type(getattr(error, "orig", None) or error).__name__
-        says = "records would wait on the spool. Is it running, are user, password and rights as they should be?"
+        says = (
+            "records would wait on the spool. Is it running, are user, password and rights as they should be?"
+        )
         return fault(what, f"[cdr] url: the database cannot be used ({kind}); {says}")
     finally:
         engine.dispose()
@@ -119,7 +123,8 @@ def _sqlite(what: str, engine: sqlalchemy.Engine) -> Finding:
         if why := _none_made_below(path):
             return fault(what, f"[cdr] url: {path} cannot be made: {why}")
         return good(what, f"{path} is made at the start")
-    if why := _not_writable(path) or _not_writable(path.parent):  # SQLite's own journal stands beside it
+    # SQLite's own journal stands beside it.
+    if why := _not_writable(path) or _not_writable(path.parent):
         return fault(what, f"[cdr] url: {why}")
     try:
         with engine.connect() as connection:
@@ -155,15 +160,18 @@ def _nearest(path: Path) -> Path:
 
 
 def _open_to_others(path: Path) -> str | None:
-    """Why somebody else could put a socket of theirs in the place of ours: the directory itself, or one above it, is theirs to
-    change."""
+    """Why somebody else could put a socket of theirs in the place of ours: the directory itself, or
+    one above it, is theirs to change."""
     path = path.resolve()
     for each in (path, *path.parents):
         if not os.path.exists(each):
             continue
         found = each.stat()
         if found.st_uid not in (0, os.geteuid()):
-            return f"{path}: {each} belongs to {_user(found.st_uid)}, who could replace what is in it; choose another place"
+            return (
+                f"{path}: {each} belongs to {_user(found.st_uid)}, who could replace what is in it; choose "
+                "another place"
+            )
         writable = found.st_mode & 0o022
         if writable and (each == path or not found.st_mode & stat.S_ISVTX):
             return f"{path}: others may write to {each}: chmod go-w {each}"

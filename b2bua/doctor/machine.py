@@ -1,4 +1,5 @@
-"""What this machine lets Tonewall do: lock memory, hold card data, bind sockets, put a thread first."""
+"""What this machine lets Tonewall do: lock memory, hold card data, bind sockets, put a thread
+first."""
 
 from __future__ import annotations
 
@@ -16,16 +17,21 @@ _AIMS = (10, 100)  # captures at once that an installation may want
 
 def core() -> Finding:
     try:
-        from media._core import SecretMemory  # noqa: PLC0415  # its absence is a finding, not a crash
+        # Its absence is a finding, not a crash.
+        from media._core import SecretMemory  # noqa: PLC0415
     except ImportError:
         return fault("media core", "the compiled core is missing; install with: pip install .")
     try:
         kind = SecretMemory(4096).kind
     except OSError as error:
-        return fault("card memory", f"no memory could be locked ({error.strerror}); raise LimitMEMLOCK, see ulimit -l")
+        return fault(
+            "card memory", f"no memory could be locked ({error.strerror}); raise LimitMEMLOCK, see ulimit -l"
+        )
     if kind == "memfd_secret":
         return good("card memory", "memfd_secret: not readable even for root")
-    return warn("card memory", "mlock only; a kernel with memfd_secret (5.14, secretmem.enable=1) keeps root out too")
+    return warn(
+        "card memory", "mlock only; a kernel with memfd_secret (5.14, secretmem.enable=1) keeps root out too"
+    )
 
 
 def memory_limit(threads: int, *, decoded: bool) -> Finding:
@@ -56,7 +62,9 @@ def bindable(
             probe.bind((address, port))
         except OSError as error:
             if ours is not None and error.errno == errno.EADDRINUSE:
-                return good(what, f"{where} is in use, and the Tonewall of [general] directory runs (process {ours})")
+                return good(
+                    what, f"{where} is in use, and the Tonewall of [general] directory runs (process {ours})"
+                )
             return fault(what, f"{keys}: {where}: {error.strerror}")
     return good(what, f"{where} is free" if port else f"{where} is an address of this machine")
 

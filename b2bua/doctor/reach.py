@@ -43,12 +43,14 @@ async def peer(name: str, trunk: TrunkSettings, general: GeneralSettings) -> lis
 
 
 def _codecs(name: str, answer: bytes) -> Finding:
-    """What a peer says of its codecs, where its answer to OPTIONS has SDP (RFC 3261 section 11.2). Keys are captured from
-    telephone-event in clear RTP; every codec is relayed."""
+    """What a peer says of its codecs, where its answer to OPTIONS has SDP (RFC 3261 section 11.2).
+    Keys are captured from telephone-event in clear RTP; every codec is relayed."""
     what = f"{name}'s codecs"
     body = answer.partition(b"\r\n\r\n")[2]
     if not body:
-        return good(what, "not told in its answer to OPTIONS; a call needs telephone-event (RFC 4733) for a payment")
+        return good(
+            what, "not told in its answer to OPTIONS; a call needs telephone-event (RFC 4733) for a payment"
+        )
     try:
         described = sdp.parse(body)
     except sdp.SdpError as error:
@@ -56,7 +58,8 @@ def _codecs(name: str, answer: bytes) -> Finding:
     if described.capturable() or any(media.payload_types().events for media in described.media):
         return good(what, "telephone-event is among them: keys can be captured")
     return warn(
-        what, "telephone-event (RFC 4733) is not among them: keys cannot be captured; ask for it to be switched on"
+        what,
+        "telephone-event (RFC 4733) is not among them: keys cannot be captured; ask for it to be switched on",
     )
 
 
@@ -117,12 +120,18 @@ def health(settings: Settings) -> list[Finding]:
         return [warn(what, "does not tell how it is: [api] healthz = no, and [api] tokens has hashes only")]
     faults = answer.get("faults", [])
     if not faults:
-        return [good(what, f"well, with {answer.get('calls', 0)} calls and {answer.get('payers', 0)} payers waiting")]
+        return [
+            good(
+                what,
+                f"well, with {answer.get('calls', 0)} calls and {answer.get('payers', 0)} payers waiting",
+            )
+        ]
     return [(fault if each["stops"] else warn)(what, str(each["says"])) for each in faults]
 
 
 def ask(url: str, patience: float, token: str = "") -> dict[str, Any]:
-    """What `/healthz` at this API says, well or not; a problem, where it wants another token. Raises OSError, ValueError."""
+    """What `/healthz` at this API says, well or not; a problem, where it wants another token.
+    Raises OSError, ValueError."""
     request = Request(f"{url}/healthz", headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310
     with build_opener(ProxyHandler({}), _Answered()).open(request, timeout=patience) as answer:
         return dict(json.loads(answer.read()))
@@ -145,7 +154,9 @@ async def provider(settings: Settings) -> Finding:
     try:
         _, writer = await asyncio.wait_for(asyncio.open_connection(host, port, ssl=context), _PATIENCE * 2)
     except ssl.SSLError as error:
-        return fault("provider", f"{host}: its certificate is not good: {error.reason}; see [provider] ca_file")
+        return fault(
+            "provider", f"{host}: its certificate is not good: {error.reason}; see [provider] ca_file"
+        )
     except TimeoutError:
         return fault("provider", f"{host} port {port}: no answer; is there a firewall or a proxy on the way?")
     except OSError as error:

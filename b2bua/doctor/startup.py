@@ -1,6 +1,7 @@
 """What `tonewall run` looks at before it starts anything: what would fail then names itself now.
 
-Rule 1: only what cannot work is a refusal. What works for some calls, or for some days, is a line in the log.
+Rule 1: only what cannot work is a refusal. What works for some calls, or for some days, is a line
+        in the log.
 """
 
 from __future__ import annotations
@@ -22,7 +23,11 @@ def refusals(settings: Settings) -> list[str]:
 
 
 def _taken(settings: Settings) -> Iterator[str]:
-    findings = [*configuration.sip_ports(settings), configuration.api_port(settings), *configuration.codecs(settings)]
+    findings = [
+        *configuration.sip_ports(settings),
+        configuration.api_port(settings),
+        *configuration.codecs(settings),
+    ]
     if settings.media.engine == "own":
         findings += [each for each in configuration.media(settings) if each.what.endswith("media address")]
     pid = configuration.running(settings)

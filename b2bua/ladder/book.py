@@ -1,10 +1,12 @@
 """The ladders of the calls that there are, and of those that ended last.
 
-The SIP engine says which legs there are and what passes on them; the switchboard says which call a leg is of and what
-happens to that call. Both speak of a leg by its id.
+The SIP engine says which legs there are and what passes on them; the switchboard says which call a
+leg is of and what happens to that call. Both speak of a leg by its id.
 
-Rule 1: bounded: a leg is noted here only while a call has it, a call only while it lives or is one of the last that ended.
-Rule 2: what is noted goes through the allow-list of `words`, `summary` and `record`; of a Call-ID the hash is kept.
+Rule 1: bounded: a leg is noted here only while a call has it, a call only while it lives or is one
+        of the last that ended.
+Rule 2: what is noted goes through the allow-list of `words`, `summary` and `record`; of a Call-ID
+        the hash is kept.
 """
 
 from __future__ import annotations
@@ -19,7 +21,17 @@ from b2bua.ladder.record import MOST_LEGS, Ladder, Leg
 from b2bua.ladder.summary import Summaries
 from b2bua.ladder.view import LadderSummary, LadderView, NoSuchLadder, summary, view
 from b2bua.ladder.words import DESCRIBING, METHODS, OTHER, What
-from media.events import AnyAnswer, AnyCommand, Done, OpenSession, Refused, SessionClosed, SessionOpened, SetMask, Side
+from media.events import (
+    AnyAnswer,
+    AnyCommand,
+    Done,
+    OpenSession,
+    Refused,
+    SessionClosed,
+    SessionOpened,
+    SetMask,
+    Side,
+)
 from provider_adapters.payment import outcome_type
 
 _CSEQS: Final = 2**31  # RFC 3261 section 8.1.1.5; with ten digits none is a card's
@@ -49,11 +61,12 @@ class Ladders:
         self._clock = clock
         self._summaries = Summaries()
         self._legs: dict[int, Leg] = {}  # by the hash of the Call-ID
-        self._waiting: dict[LegId, Leg] = {}  # the engine has not opened it yet, or no call has taken it yet
+        # The engine has not opened it yet, or no call has taken it yet.
+        self._waiting: dict[LegId, Leg] = {}
         self._live: dict[str, Ladder] = {}
         self._ended: OrderedDict[str, Ladder] = OrderedDict()
 
-    # --- from the SIP engine --------------------------------------------------------------------------------------
+    # --- from the SIP engine ----------------------------------------------------------------------
 
     def open(self, leg_id: LegId, call_id: str) -> None:
         """A leg begins, with this Call-ID."""
@@ -83,7 +96,8 @@ class Ladders:
         to: tuple[str, int, str],
         body: bytes,
     ) -> None:
-        """A message passes. `code`: 0 for a request; `to`: host, port and transport of its other end."""
+        """A message passes. `code`: 0 for a request; `to`: host, port and transport of its other
+        end."""
         leg = self._legs.get(hash(call_id))
         if leg is None:
             return
@@ -100,7 +114,7 @@ class Ladders:
         if leg is not None:
             leg.ladder.note(self._clock(), What.NO_ANSWER if sent else What.NO_WAY, leg, leg.peer(*to))
 
-    # --- from the switchboard -------------------------------------------------------------------------------------
+    # --- from the switchboard ---------------------------------------------------------------------
 
     def began(self, leg_id: LegId, side: Side, trunk: str, call: CallView) -> None:
         """A leg's INVITE made a call."""
@@ -121,11 +135,18 @@ class Ladders:
             ladder.legs.append(leg)
 
     def joined(self, call_id: str, leg_id: LegId, side: Side, trunk: str) -> None:
-        """A leg calls that wants the place of one of the call's: what it said so far belongs to that call."""
+        """A leg calls that wants the place of one of the call's: what it said so far belongs to
+        that call."""
         leg, ladder = self._waiting.pop(leg_id, None), self._live.get(call_id)
         if leg is None or ladder is None or len(ladder.legs) >= MOST_LEGS:
             return
-        said, leg.ladder, leg.number, leg.side, leg.trunk = leg.ladder, ladder, len(ladder.legs), side.value, trunk
+        said, leg.ladder, leg.number, leg.side, leg.trunk = (
+            leg.ladder,
+            ladder,
+            len(ladder.legs),
+            side.value,
+            trunk,
+        )
         ladder.legs.append(leg)
         for message in said.messages:
             message.leg, message.masked = leg.number, ladder.masked
@@ -142,7 +163,8 @@ class Ladders:
         self._note(call_id, What.TRANSFERRED)
 
     def moved(self, leg_id: LegId, out_of: str, call_id: str, side: Side) -> None:
-        """A leg of one call has taken a place in another: what it says from now on belongs to that one."""
+        """A leg of one call has taken a place in another: what it says from now on belongs to that
+        one."""
         left, ladder = self._live.get(out_of), self._live.get(call_id)
         old = next((leg for leg in left.legs if leg.name == leg_id), None) if left is not None else None
         if old is None or ladder is None or len(ladder.legs) >= MOST_LEGS:
@@ -195,7 +217,7 @@ class Ladders:
                 self._drop(leg)
             self._waiting = {name: leg for name, leg in self._waiting.items() if leg.ladder is not oldest}
 
-    # --- for the API ----------------------------------------------------------------------------------------------
+    # --- for the API ------------------------------------------------------------------------------
 
     def recent(self) -> list[LadderSummary]:
         return [summary(ladder) for calls in (self._live, self._ended) for ladder in reversed(calls.values())]
@@ -214,7 +236,7 @@ class Ladders:
         """How many legs are noted; for tests of what is left behind."""
         return len(self._legs) + len(self._waiting)
 
-    # --- inside ---------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _note(self, call_id: str, what: What) -> None:
         ladder = self._live.get(call_id)

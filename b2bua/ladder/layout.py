@@ -1,9 +1,12 @@
-"""A ladder as rows: what stands in which lane, in which words. The terminal and the SVG draw the same rows.
+"""A ladder as rows: what stands in which lane, in which words. The terminal and the SVG draw the
+same rows.
 
-Four lanes: the caller's peer, Tonewall's leg to it, Tonewall's leg to the agent's side, and that peer.
+Four lanes: the caller's peer, Tonewall's leg to it, Tonewall's leg to the agent's side, and that
+peer.
 
 Rule 1: nothing is told by colour alone: tones repeat what the words say.
-Rule 2: pure: a view in, a sheet out; whatever a view's texts are, they come out printable and cut to a length.
+Rule 2: pure: a view in, a sheet out; whatever a view's texts are, they come out printable and cut
+        to a length.
 """
 
 from __future__ import annotations
@@ -38,7 +41,8 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the ladder. An arrow from lane `start` to lane `end`; where both are the same, words at that lane.
+    """One line of the ladder. An arrow from lane `start` to lane `end`; where both are the same,
+    words at that lane.
 
     `clock`: the time of day, UTC; `after`: seconds since the first row. Both are empty for a gap.
     """
@@ -110,10 +114,15 @@ def _row(entry: Entry, sides: Mapping[int, str], marks: Mapping[int, str], *, ma
             mark = marks.get(entry.leg, "") if entry.leg is not None else ""
             lane = AGENT_LEG if entry.leg is not None and sides.get(entry.leg) == "agent" else CALLER_LEG
             label = f"{mark}{plain(entry.what)}"
-            return Row(_clock(entry.at), _after(entry.after), lane, lane, label, plain(entry.peer or ""), entry.masked,
+            return Row(_clock(entry.at), _after(entry.after), lane, lane, label, plain(entry.peer or ""),
+            entry.masked,
                        _tone_of(entry.what))  # fmt: skip
         case MessageView():
-            near, far = (AGENT_LEG, PEER_OF_AGENT) if sides.get(entry.leg) == "agent" else (CALLER_LEG, PEER_OF_CALLER)
+            near, far = (
+                (AGENT_LEG, PEER_OF_AGENT)
+                if sides.get(entry.leg) == "agent"
+                else (CALLER_LEG, PEER_OF_CALLER)
+            )
             start, end = (near, far) if entry.direction == "sent" else (far, near)
             label = marks.get(entry.leg, "") + _label(entry)
             return Row(_clock(entry.at), _after(entry.after), start, end, label, _detail(entry), entry.masked,

@@ -1,8 +1,9 @@
 """What is kept of a call for its ladder: a few typed values a message, and what happened between.
 
-Rule 1: an allow-list: `Message` and `Note` have no field that could hold a digit that somebody keyed, a credential, a
-        header's value, a body or a text of a peer's. Texts are words of `words`; `Peer` has where a packet really came
-        from or went to; `cseq` is the number that RFC 3261 section 8.1.1.5 keeps below 2**31.
+Rule 1: an allow-list: `Message` and `Note` have no field that could hold a digit that somebody
+        keyed, a credential, a header's value, a body or a text of a peer's. Texts are words of
+        `words`; `Peer` has where a packet really came from or went to; `cseq` is the number that
+        RFC 3261 section 8.1.1.5 keeps below 2**31.
 Rule 2: of each call the first and the last KEPT messages and notes are kept, whatever a peer sends.
 """
 
@@ -32,7 +33,8 @@ class Peer(msgspec.Struct, frozen=True, gc=False):
 
 
 class Message(msgspec.Struct, gc=False):
-    """One message, and how often it came again. `code`: 0 for a request; `masked`: whether the call was."""
+    """One message, and how often it came again. `code`: 0 for a request; `masked`: whether the call
+    was."""
 
     at: float
     leg: int
@@ -60,7 +62,8 @@ T = TypeVar("T")
 
 
 class Ends(Generic[T]):
-    """The first KEPT and the last KEPT of what is appended; `left`: how many between them were dropped."""
+    """The first KEPT and the last KEPT of what is appended; `left`: how many between them were
+    dropped."""
 
     __slots__ = ("first", "last", "left")
 
@@ -93,7 +96,8 @@ class Leg:
     __slots__ = ("_at", "_peer", "key", "ladder", "name", "number", "side", "trunk")
 
     def __init__(self, ladder: Ladder, number: int, side: str, trunk: str, name: LegId) -> None:
-        """`side`: caller or agent; `number`: counted from 0, in the order of their INVITEs; `name`: the engine's."""
+        """`side`: caller or agent; `number`: counted from 0, in the order of their INVITEs; `name`:
+        the engine's."""
         self.ladder = ladder
         self.name = name
         self.number = number
@@ -113,9 +117,21 @@ class Leg:
 
 
 class Ladder:
-    """All that is kept of one call. `caller` and `callee` are what the API and the record show as well."""
+    """All that is kept of one call. `caller` and `callee` are what the API and the record show as
+    well."""
 
-    __slots__ = ("call", "callee", "caller", "direction", "legs", "live", "masked", "messages", "notes", "stage")
+    __slots__ = (
+        "call",
+        "callee",
+        "caller",
+        "direction",
+        "legs",
+        "live",
+        "masked",
+        "messages",
+        "notes",
+        "stage",
+    )
 
     def __init__(self) -> None:
         self.call = ""

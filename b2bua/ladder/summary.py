@@ -1,4 +1,5 @@
-"""What a ladder keeps of a session description: media, codecs, protocol and direction, each a word of our tables.
+"""What a ladder keeps of a session description: media, codecs, protocol and direction, each a word
+of our tables.
 
 Rule 1: no byte of the description is kept, not as the key of a cache either: its key is a hash.
 Rule 2: nothing that a peer sends raises; what cannot be read is left out.
@@ -31,7 +32,8 @@ Summary = tuple[Media, ...]
 
 
 class Summaries:
-    """Describes bodies. A trunk's phones send the same few descriptions in every call, but for ports and origin."""
+    """Describes bodies. A trunk's phones send the same few descriptions in every call, but for
+    ports and origin."""
 
     def __init__(self) -> None:
         self._known: dict[int, Summary] = {}
@@ -44,7 +46,8 @@ class Summaries:
         kind = body.find(b" ", start)
         port = body.find(b" ", kind + 1)
         attributes = body.find(b"\na=", 0, start)
-        # All that the summary depends on: attributes of the session, and the media without their first port.
+        # All that the summary depends on: attributes of the session, and the media without their
+        # first port.
         key = hash(
             (
                 body[attributes:start] if attributes >= 0 else b"",

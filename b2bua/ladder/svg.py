@@ -1,4 +1,5 @@
-"""A ladder as an SVG picture: light or dark as its reader prefers, with a title and a description, and nothing from elsewhere.
+"""A ladder as an SVG picture: light or dark as its reader prefers, with a title and a description,
+and nothing from elsewhere.
 
 Rule 1: every text is escaped; nothing of a view becomes markup.
 """
@@ -44,9 +45,13 @@ def draw(sheet: Sheet) -> str:
     height = _TOP + _HEIGHT * len(sheet.rows) + 24
     arrows = sum(row.start != row.end for row in sheet.rows)
     masked = f" Masked from {', and from '.join(sheet.masked)}." if sheet.masked else " It was never masked."
-    about = f"{sheet.subtitle}. {arrows} messages between {sheet.lanes[0]}, Tonewall and {sheet.lanes[3]}.{masked}"
+    about = (
+        f"{sheet.subtitle}. {arrows} messages between {sheet.lanes[0]}, Tonewall and "
+        f"{sheet.lanes[3]}.{masked}"
+    )
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" viewBox="0 0 {_WIDTH} {height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" viewBox="0 0 {_WIDTH} '
+        f'{height}" '
         'role="img" aria-labelledby="title about">',
         f'<title id="title">{escape(sheet.title)}: message flow</title>',
         f'<desc id="about">{escape(about)}</desc>',
@@ -67,7 +72,8 @@ def _lanes(sheet: Sheet, height: int) -> Iterator[str]:
     for lane, (x, name) in enumerate(zip(_LANES, sheet.lanes, strict=True)):
         ours = lane in (CALLER_LEG, AGENT_LEG)
         kind = "label soft" if ours else "name"
-        yield f'<text class="{kind}" x="{x}" y="{94 if ours else 86}">{escape(_cut(name, 300, _CHARACTER))}</text>'
+        shown = escape(_cut(name, 300, _CHARACTER))
+        yield f'<text class="{kind}" x="{x}" y="{94 if ours else 86}">{shown}</text>'
         yield f'<line class="lane" x1="{x}" y1="{_TOP - 10}" x2="{x}" y2="{height - 16}"/>'
 
 
@@ -99,7 +105,8 @@ def _row(row: Row, y: int) -> Iterator[str]:
         if row.masked:
             yield f'<text class="detail middle" x="{_MIDDLE}" y="{y}">masked</text>'
     if row.detail:
-        yield f'<text class="detail" x="{_DETAILS}" y="{y}">{escape(_cut(row.detail, _WIDTH - _DETAILS, 6.65))}</text>'
+        detail = escape(_cut(row.detail, _WIDTH - _DETAILS, 6.65))
+        yield f'<text class="detail" x="{_DETAILS}" y="{y}">{detail}</text>'
     yield "</g>"
 
 

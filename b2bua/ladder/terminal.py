@@ -1,4 +1,5 @@
-"""A ladder for the terminal: as wide as it is, in colours where there are any, in plain ASCII where it has to be.
+"""A ladder for the terminal: as wide as it is, in colours where there are any, in plain ASCII where
+it has to be.
 
 Rule 1: readable without colours: arrows, words, and a shaded middle while the call is masked.
 """

@@ -1,6 +1,7 @@
 """A call's ladder as the API gives it out and as it is drawn: JSON both ways.
 
-Rule 1: everything here was kept (see `record`), is a word of ours, or is shown of the call elsewhere as well.
+Rule 1: everything here was kept (see `record`), is a word of ours, or is shown of the call
+        elsewhere as well.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ class NoSuchLadder(Exception):
 
 
 class LegView(msgspec.Struct, frozen=True, kw_only=True):
-    """`number`: counted from 0, in the order of their INVITEs. `side`: the caller's or the agent's."""
+    """`number`: counted from 0, in the order of their INVITEs. `side`: the caller's or the
+    agent's."""
 
     number: int
     side: str
@@ -28,7 +30,8 @@ class LegView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MessageView(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="message"):
-    """`at`: RFC 3339, UTC; `after`: seconds since the call's first entry. `repeats`: how often it came again."""
+    """`at`: RFC 3339, UTC; `after`: seconds since the call's first entry. `repeats`: how often it
+    came again."""
 
     at: str
     after: float
@@ -163,7 +166,10 @@ def _entry(one: Message | Note, start: float) -> Entry:
 
 
 def _start(ladder: Ladder) -> float:
-    return min((one.at for first in (ladder.messages.first[:1], ladder.notes.first[:1]) for one in first), default=0.0)
+    return min(
+        (one.at for first in (ladder.messages.first[:1], ladder.notes.first[:1]) for one in first),
+        default=0.0,
+    )
 
 
 def _stamp(at: float) -> str:

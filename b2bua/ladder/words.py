@@ -1,7 +1,7 @@
 """The words that a ladder may hold: every text in it is one of these tables', never a peer's.
 
-Rule 1: what is not in a table becomes OTHER. A peer that calls a method, a codec or a medium after a card number, or puts
-        one into a reason phrase, finds none of it here.
+Rule 1: what is not in a table becomes OTHER. A peer that calls a method, a codec or a medium after
+        a card number, or puts one into a reason phrase, finds none of it here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ METHODS: Final = frozenset(
         "SUBSCRIBE", "REGISTER", "PUBLISH",
     }
 )  # fmt: skip
-DESCRIBING: Final = frozenset({"INVITE", "ACK", "PRACK", "UPDATE"})  # methods with session descriptions (RFC 3264)
+DESCRIBING: Final = frozenset(
+    {"INVITE", "ACK", "PRACK", "UPDATE"}
+)  # methods with session descriptions (RFC 3264)
 
 PHRASES: Final = {
     100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
@@ -26,22 +28,28 @@ PHRASES: Final = {
     300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily", 305: "Use Proxy",
     380: "Alternative Service",
     400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 404: "Not Found",
-    405: "Method Not Allowed", 406: "Not Acceptable", 407: "Proxy Authentication Required", 408: "Request Timeout",
-    410: "Gone", 412: "Conditional Request Failed", 413: "Request Entity Too Large", 414: "Request-URI Too Long",
+    405: "Method Not Allowed", 406: "Not Acceptable", 407: "Proxy Authentication Required",
+    408: "Request Timeout",
+    410: "Gone", 412: "Conditional Request Failed", 413: "Request Entity Too Large",
+    414: "Request-URI Too Long",
     415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 417: "Unknown Resource-Priority",
-    420: "Bad Extension", 421: "Extension Required", 422: "Session Interval Too Small", 423: "Interval Too Brief",
+    420: "Bad Extension", 421: "Extension Required", 422: "Session Interval Too Small",
+    423: "Interval Too Brief",
     424: "Bad Location Information", 425: "Bad Alert Message", 428: "Use Identity Header",
-    429: "Provide Referrer Identity", 430: "Flow Failed", 433: "Anonymity Disallowed", 436: "Bad Identity Info",
+    429: "Provide Referrer Identity", 430: "Flow Failed", 433: "Anonymity Disallowed",
+    436: "Bad Identity Info",
     437: "Unsupported Credential", 438: "Invalid Identity Header", 439: "First Hop Lacks Outbound Support",
     440: "Max-Breadth Exceeded", 469: "Bad Info Package", 470: "Consent Needed",
     480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected",
-    483: "Too Many Hops", 484: "Address Incomplete", 485: "Ambiguous", 486: "Busy Here", 487: "Request Terminated",
+    483: "Too Many Hops", 484: "Address Incomplete", 485: "Ambiguous", 486: "Busy Here",
+    487: "Request Terminated",
     488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending", 493: "Undecipherable",
     494: "Security Agreement Required",
     500: "Server Internal Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
     504: "Server Time-out", 505: "Version Not Supported", 513: "Message Too Large", 555: "Push Not Supported",
     580: "Precondition Failure",
-    600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable", 607: "Unwanted",
+    600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
+    607: "Unwanted",
     608: "Rejected",
 }  # fmt: skip
 
@@ -49,23 +57,29 @@ KINDS: Final = frozenset({"audio", "video", "image", "text", "application", "mes
 PROTOCOLS: Final = {
     name.lower(): name
     for name in (
-        "RTP/AVP", "RTP/SAVP", "RTP/AVPF", "RTP/SAVPF", "UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF", "udptl", "TCP",
+        "RTP/AVP", "RTP/SAVP", "RTP/AVPF", "RTP/SAVPF", "UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF", "udptl",
+        "TCP",
         "UDP/BFCP", "TCP/BFCP", "TCP/TLS/BFCP", "TCP/MSRP", "TCP/TLS/MSRP", "UDP/DTLS/SCTP", "UDP/DTLS/UDPTL",
     )
 }  # fmt: skip
 DIRECTIONS: Final = frozenset({"sendrecv", "sendonly", "recvonly", "inactive"})
-# Names of the registry of RTP payload formats that trunks and phones use; t38 is the format of m=image.
+# Names of the registry of RTP payload formats that trunks and phones use; t38 is the format of
+# m=image.
 CODECS: Final = {
     name.lower(): name
     for name in (
-        "PCMU", "PCMA", "G722", "G723", "G726-16", "G726-24", "G726-32", "G726-40", "G728", "G729", "G7221", "GSM",
-        "GSM-EFR", "iLBC", "iSAC", "SILK", "speex", "opus", "AMR", "AMR-WB", "EVS", "L16", "CN", "telephone-event",
-        "tone", "RED", "ulpfec", "rtx", "CLEARMODE", "H261", "H263", "H263-1998", "H263-2000", "H264", "H265", "VP8",
+        "PCMU", "PCMA", "G722", "G723", "G726-16", "G726-24", "G726-32", "G726-40", "G728", "G729", "G7221",
+        "GSM",
+        "GSM-EFR", "iLBC", "iSAC", "SILK", "speex", "opus", "AMR", "AMR-WB", "EVS", "L16", "CN",
+        "telephone-event",
+        "tone", "RED", "ulpfec", "rtx", "CLEARMODE", "H261", "H263", "H263-1998", "H263-2000", "H264", "H265",
+        "VP8",
         "VP9", "AV1", "t140", "t38",
     )
 }  # fmt: skip
 STATIC: Final = {
-    "0": "PCMU", "3": "GSM", "4": "G723", "8": "PCMA", "9": "G722", "10": "L16", "11": "L16", "13": "CN", "15": "G728",
+    "0": "PCMU", "3": "GSM", "4": "G723", "8": "PCMA", "9": "G722", "10": "L16", "11": "L16", "13": "CN",
+    "15": "G728",
     "18": "G729", "31": "H261", "34": "H263",
 }  # fmt: skip  # RFC 3551 section 6
 

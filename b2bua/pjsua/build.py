@@ -1,7 +1,8 @@
 """What the PJSIP that is installed was built for: calls, its version, its TLS library.
 
-Rule 1: limits are found by trying, in a process of its own: PJSIP tells none, can be started once only, and aborts where its
-        table of sockets is smaller than that of its calls. So the process says after each leg how many there are.
+Rule 1: limits are found by trying, in a process of its own: PJSIP tells none, can be started once
+        only, and aborts where its table of sockets is smaller than that of its calls. So the
+        process says after each leg how many there are.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class NoBuildError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """`places`: legs at once; a bridged call takes two. `tls`: the libraries of the package, as they name themselves."""
+    """`places`: legs at once; a bridged call takes two. `tls`: the libraries of the package, as
+    they name themselves."""
 
     version: str
     places: int
@@ -35,12 +37,16 @@ class Build:
 def examine() -> Build:
     """Try it. Raises NoBuildError."""
     if importlib.util.find_spec("pjsua2") is None:
-        raise NoBuildError("pjsua2 is not installed: pip install tonewall[pjsua2], or build PJSIP's Python binding")
+        raise NoBuildError(
+            "pjsua2 is not installed: pip install tonewall[pjsua2], or build PJSIP's Python binding"
+        )
     try:
         ran = subprocess.run(
             [sys.executable, "-m", "b2bua.pjsua.build"], capture_output=True, timeout=_PATIENCE, check=False
         )
-        told = json.loads([line for line in ran.stdout.splitlines() if line.startswith(b"{")][-1])  # PJSIP prints too
+        told = json.loads(
+            [line for line in ran.stdout.splitlines() if line.startswith(b"{")][-1]
+        )  # PJSIP prints too
         return Build(told["version"], told["places"], tuple(told["tls"]))
     except (OSError, ValueError, LookupError, subprocess.TimeoutExpired) as error:
         raise NoBuildError("pjsua2 is installed, but does not start") from error
@@ -51,7 +57,11 @@ def _tls() -> tuple[str, ...]:
     if found is None or found.origin is None:
         return ()
     folder = Path(found.origin).parent
-    libraries = [*folder.glob("*.so*"), *folder.parent.glob("pjsua2*.libs/libssl*"), *folder.parent.glob("_pjsua2*.so")]
+    libraries = [
+        *folder.glob("*.so*"),
+        *folder.parent.glob("pjsua2*.libs/libssl*"),
+        *folder.parent.glob("_pjsua2*.so"),
+    ]
     names = {match.decode() for library in libraries for match in _TLS.findall(library.read_bytes())}
     return tuple(sorted(names)[-1:])
 

@@ -1,4 +1,5 @@
-"""Choosing this engine: pjsua2 is loaded here, once it is known to be there and what it was built for."""
+"""Choosing this engine: pjsua2 is loaded here, once it is known to be there and what it was built
+for."""
 
 from __future__ import annotations
 

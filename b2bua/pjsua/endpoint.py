@@ -1,7 +1,9 @@
 """The engine on PJSIP: trunks, legs, and the events and commands between them and the calls.
 
-Rule 1: events are delivered in order, after PJSIP has finished with what caused them, never from within `execute`.
-Rule 2: no call waits for PJSIP to refuse it: where its places are taken, 503 says when to come back.
+Rule 1: events are delivered in order, after PJSIP has finished with what caused them, never from
+        within `execute`.
+Rule 2: no call waits for PJSIP to refuse it: where its places are taken, 503 says when to come
+        back.
 """
 
 from __future__ import annotations
@@ -32,13 +34,15 @@ from tonewall.log import get_logger
 from tonewall.tokens import token
 
 _TICK = 0.02  # seconds between two looks at PJSIP's timers
-_LINGER = 40.0  # seconds that a leg which ended is remembered, for what is sent again: more than 64*T1
+# Seconds that a leg which ended is remembered, for what is sent again: more than 64*T1.
+_LINGER = 40.0
 _LATER = 5  # seconds, where PJSIP has no place
 _log = get_logger(__name__)
 
 
 class PjsuaEngine:
-    """Legs towards trunks over UDP. Everything runs on the event loop that called `start`; one a process."""
+    """Legs towards trunks over UDP. Everything runs on the event loop that called `start`; one a
+    process."""
 
     def __init__(
         self,
@@ -57,7 +61,14 @@ class PjsuaEngine:
         self._locator = Locator(resolver or Resolver(), self._trunks, lambda: None)
         self._stack = PjsipStack(self._told)
         self._front = Front(
-            bind, self._trunks, self._count, user_agent, self._now, self._stack.turn, self._room, self._invited
+            bind,
+            self._trunks,
+            self._count,
+            user_agent,
+            self._now,
+            self._stack.turn,
+            self._room,
+            self._invited,
         )
         self._family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
         self._legs: dict[LegId, Leg] = {}
@@ -65,16 +76,19 @@ class PjsuaEngine:
         self._idle = asyncio.Event()  # set when PJSIP's last call is over, while stopping
         self._wakes = self._running = False
 
-    # --- life --------------------------------------------------------------------------------------------------------
+    # --- life -------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Bind, start PJSIP and resolve the trunks. Raises OSError where the address cannot be bound."""
+        """Bind, start PJSIP and resolve the trunks. Raises OSError where the address cannot be
+        bound."""
         self._front.open()
         self._front.pjsip_port = self._stack.start(self._user_agent)
         self._running = True
         await self._locator.start([Transport.UDP], {self._family})
         self._tick()
-        _log.info("sip_started", address=self.address[0], port=self.address[1], kind="pjsua2", count=self._places)
+        _log.info(
+            "sip_started", address=self.address[0], port=self.address[1], kind="pjsua2", count=self._places
+        )
 
     async def stop(self, patience: float = 2.0) -> None:
         """Hang up every leg, wait for their ends, `patience` seconds at most, and close."""
@@ -98,7 +112,8 @@ class PjsuaEngine:
 
     def _tick(self) -> None:
         if self._running:
-            asyncio.get_running_loop().call_later(_TICK, self._tick)  # first: what fails below is tried again
+            # First: what fails below is tried again.
+            asyncio.get_running_loop().call_later(_TICK, self._tick)
             self._stack.turn()
             if self._front.closing and not self._stack.calls:
                 self._idle.set()
@@ -111,14 +126,15 @@ class PjsuaEngine:
         """Where peers reach us."""
         return self._front.address
 
-    # --- legs --------------------------------------------------------------------------------------------------------
+    # --- legs -------------------------------------------------------------------------------------
 
     def new_leg(self) -> LegId:
         """A fresh id, for an InviteLeg."""
         return LegId(token(8))
 
     def execute(self, leg: LegId, command: LegCommand) -> None:
-        """Carry out a command. Raises LookupError for an InviteLeg to a trunk that was never configured."""
+        """Carry out a command. Raises LookupError for an InviteLeg to a trunk that was never
+        configured."""
         if isinstance(command, InviteLeg):
             self._invite(leg, command)
             return
@@ -181,17 +197,19 @@ class PjsuaEngine:
         leg.told(told)
 
     def _room(self) -> bool:
-        """Whether another call of two legs has its places: those of calls that have not called out yet are promised."""
+        """Whether another call of two legs has its places: those of calls that have not called out
+        yet are promised."""
         incoming = sum(1 for leg in self._legs.values() if leg.request is not None)
         promised = max(0, 2 * incoming - self._stack.calls)
         return self._fits(2 + promised)
 
     def _fits(self, legs: int) -> bool:
-        """Whether PJSIP has places and sockets for so many more; a quarter of the sockets is left to what it is cancelling."""
+        """Whether PJSIP has places and sockets for so many more; a quarter of the sockets is left
+        to what it is cancelling."""
         sockets = max(SOCKETS, self._places * 3 // 4)
         return self._stack.calls + legs <= self._places and self._stack.held + legs <= sockets
 
-    # --- events ------------------------------------------------------------------------------------------------------
+    # --- events -----------------------------------------------------------------------------------
 
     def _emit(self, leg: LegId, event: LegEvent) -> None:
         self._events.append((leg, event))
@@ -213,7 +231,7 @@ class PjsuaEngine:
                 self._count["errors"] += 1
                 _log.error("leg_event_failed", leg=leg, kind=type(event).__name__, exc_info=error)
 
-    # --- what can be counted -----------------------------------------------------------------------------------------
+    # --- what can be counted ----------------------------------------------------------------------
 
     @property
     def open_legs(self) -> int:
@@ -238,4 +256,8 @@ class PjsuaEngine:
 
     def counters(self) -> dict[str, int]:
         """Totals since the start, and the present number of legs."""
-        return dict(self._count) | {"legs": len(self._legs), "pjsip_calls": self._stack.calls, "places": self._places}
+        return dict(self._count) | {
+            "legs": len(self._legs),
+            "pjsip_calls": self._stack.calls,
+            "places": self._places,
+        }

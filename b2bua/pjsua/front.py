@@ -1,7 +1,9 @@
 """The front: the socket that peers see and the one that PJSIP sees, and what crosses between them.
 
-Rule 1: who is no trunk gets 403 without the parser; what is malformed, too large or nothing for this engine is answered here.
-Rule 2: a message within a leg comes from an address of the leg's trunk, and from a dialog of the leg.
+Rule 1: who is no trunk gets 403 without the parser; what is malformed, too large or nothing for
+        this engine is answered here.
+Rule 2: a message within a leg comes from an address of the leg's trunk, and from a dialog of the
+        leg.
 Rule 3: what PJSIP is handed, it deals with at once: `turn` is called before anything else is read.
 """
 
@@ -44,7 +46,8 @@ class Front:
         room: Callable[[], bool],
         invited: Callable[[Peer, Request], Leg],
     ) -> None:
-        """`room`: whether PJSIP has places for another call; `invited`: makes the leg of an INVITE."""
+        """`room`: whether PJSIP has places for another call; `invited`: makes the leg of an
+        INVITE."""
         self._bind, self._trunks, self._count, self._user_agent = bind, trunks, count, user_agent
         self._clock, self._turn, self._room, self._invited = clock, turn, room, invited
         self._manners = Bucket(_STRANGERS)
@@ -97,7 +100,7 @@ class Front:
     def find(self, call: str) -> Leg | None:
         return self._calls.get(call)
 
-    # --- from the peers ------------------------------------------------------------------------------------------------
+    # --- from the peers ---------------------------------------------------------------------------
 
     def receive(self, data: bytes, source: Hop) -> None:
         """Take one datagram. Nothing raises out of here."""
@@ -243,9 +246,11 @@ class Front:
             else:
                 dialog.refresh(response)
 
-    # --- answers without PJSIP ------------------------------------------------------------------------------------------
+    # --- answers without PJSIP --------------------------------------------------------------------
 
-    def respond(self, leg: Leg, request: Request, code: int, text: str = "", lines: tuple[str, ...] = ()) -> None:
+    def respond(
+        self, leg: Leg, request: Request, code: int, text: str = "", lines: tuple[str, ...] = ()
+    ) -> None:
         """Answer a request within a leg; the same again, if it comes again."""
         message = response(request.head, request.source, code, text=text, tag=leg.tag, lines=lines)
         leg.replies[branch_for(request), request.method] = message
@@ -259,7 +264,7 @@ class Front:
     def _stateless(self, head: Head, source: Hop, code: int, lines: tuple[str, ...] = ()) -> None:
         self._outer.send(response(head, source, code, tag=stateless_tag(head), lines=lines), source[:2])
 
-    # --- from PJSIP ------------------------------------------------------------------------------------------------------
+    # --- from PJSIP -------------------------------------------------------------------------------
 
     def _from_pjsip(self, data: bytes, source: Hop) -> None:
         if source[:2] != (LOOPBACK, self.pjsip_port):
@@ -295,7 +300,9 @@ class Front:
             if code < 300:
                 routes = tuple(f"Record-Route: {value}" for value in request.headers.getlist("Record-Route"))
                 lines, body = (*routes, *self._own, *lines), leg.bodies.get(code, b"")
-            elif request is leg.request and not leg.reported:  # PJSIP has refused it by itself: it holds no more calls
+            elif (
+                request is leg.request and not leg.reported
+            ):  # PJSIP has refused it by itself: it holds no more calls
                 code, lines = 503, (guard.LATER,)
         tag = answer.to_tag if code > 100 else ""
         message = response(

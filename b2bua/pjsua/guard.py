@@ -1,4 +1,5 @@
-"""What is let through to PJSIP, looked at before PJSIP hears of it; the rest is answered here, and keeps no state.
+"""What is let through to PJSIP, looked at before PJSIP hears of it; the rest is answered here, and
+keeps no state.
 
 Rule 1: what this engine cannot do is refused by its name, and never half done.
 """
@@ -15,7 +16,8 @@ _FULL = Refusal(503, (LATER,))
 
 
 def opening(request: Request, room: bool, closing: bool) -> Refusal | None:
-    """Of a request outside of a dialog. `room`: for another call of two legs. None: an INVITE that is taken."""
+    """Of a request outside of a dialog. `room`: for another call of two legs. None: an INVITE that
+    is taken."""
     refusal = _common(request)
     if refusal is not None:
         return refusal

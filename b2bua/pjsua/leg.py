@@ -1,6 +1,8 @@
-"""One leg: what its peer says and what PJSIP says of it become events; commands become requests and answers.
+"""One leg: what its peer says and what PJSIP says of it become events; commands become requests and
+answers.
 
-Rule 1: its state is PJSIP's; here is kept what PJSIP is not told: descriptions, headers, who the peer is.
+Rule 1: its state is PJSIP's; here is kept what PJSIP is not told: descriptions, headers, who the
+        peer is.
 Rule 2: it ends with exactly one LegFailed or LegHungUp.
 """
 
@@ -66,7 +68,8 @@ class State(Enum):
 
 @dataclass(slots=True)
 class Leg:
-    """Of an INVITE of the peer's (`request`) or of ours (`invite`). `call`: its Call-ID with PJSIP."""
+    """Of an INVITE of the peer's (`request`) or of ours (`invite`). `call`: its Call-ID with
+    PJSIP."""
 
     id: LegId
     call: str
@@ -81,15 +84,23 @@ class Leg:
     state: State = State.CALLING
     described: bytes = field(default=b"", repr=False)  # the last description of ours
     dialogs: dict[str, Dialog] = field(default_factory=dict)  # by the remote tag's name with PJSIP
-    requests: dict[tuple[str, str], Request] = field(default_factory=dict)  # the peer's, by branch and method
+    # The peer's, by branch and method.
+    requests: dict[tuple[str, str], Request] = field(default_factory=dict)
     sent: dict[str, Outgoing] = field(default_factory=dict)  # INVITEs as they went out, by branch
-    bodies: dict[int, bytes] = field(default_factory=dict, repr=False)  # of answers to the peer's INVITE, by code
+    bodies: dict[int, bytes] = field(
+        default_factory=dict, repr=False
+    )  # of answers to the peer's INVITE, by code
     lines: dict[int, tuple[str, ...]] = field(default_factory=dict)  # and their headers
-    heard: dict[int, Response] = field(default_factory=dict)  # the last answer to our INVITE, by code
-    asked: dict[str, Request] = field(default_factory=dict)  # the peer's INFO and MESSAGE that wait for an answer
+    # The last answer to our INVITE, by code.
+    heard: dict[int, Response] = field(default_factory=dict)
+    asked: dict[str, Request] = field(
+        default_factory=dict
+    )  # the peer's INFO and MESSAGE that wait for an answer
     waiting: list[RequestLeg] = field(default_factory=list)  # ours that PJSIP is about to send
     asking: dict[int, RequestLeg] = field(default_factory=dict)  # and those that wait, by CSeq
-    replies: dict[tuple[str, str], bytes] = field(default_factory=dict, repr=False)  # what was answered without PJSIP
+    replies: dict[tuple[str, str], bytes] = field(
+        default_factory=dict, repr=False
+    )  # what was answered without PJSIP
     reported: bool = False  # whether the calls have heard of it
     tag: str = ""  # ours, which PJSIP has chosen
     ending: Request | None = None  # the peer's BYE or CANCEL
@@ -98,7 +109,7 @@ class Leg:
     answered: Request | None = None  # and the INVITE whose ACK is awaited
     offering: bytes | None = field(default=None, repr=False)  # of our re-INVITE that is under way
 
-    # --- what PJSIP says -----------------------------------------------------------------------------------------------
+    # --- what PJSIP says --------------------------------------------------------------------------
 
     def told(self, told: Told) -> None:
         match told.state:
@@ -112,7 +123,11 @@ class Leg:
                 self.state = State.UP  # the answer crossed our CANCEL
             case "confirmed" if self.state is State.CALLING:
                 self.state = State.UP
-                self.emit(LegAnswered(self._body(told.code), self._carried(Moment.SUCCESS, self.heard.get(told.code))))
+                self.emit(
+                    LegAnswered(
+                        self._body(told.code), self._carried(Moment.SUCCESS, self.heard.get(told.code))
+                    )
+                )
             case "disconnected":
                 self._over(told.code)
 
@@ -122,7 +137,9 @@ class Leg:
         request, trunk = self.request, self.peer.trunk
         callee = party(request.uri, name_addr(request.head.to)[0])
         carried = self._carried(Moment.INVITE, request)
-        self.emit(LegInvited(trunk.name, caller(request), callee, request.body, max_forwards(request), carried))
+        self.emit(
+            LegInvited(trunk.name, caller(request), callee, request.body, max_forwards(request), carried)
+        )
 
     def _progressed(self, code: int) -> None:
         response = self.heard.get(code)
@@ -160,7 +177,7 @@ class Leg:
             return NOTHING
         return Carried(headers.received(moment, message.headers, self.peer.trunk))
 
-    # --- what the peer says, after PJSIP was handed it ------------------------------------------------------------------
+    # --- what the peer says, after PJSIP was handed it --------------------------------------------
 
     def acknowledged(self, request: Request) -> None:
         """An ACK of a 2xx of ours."""
@@ -210,7 +227,7 @@ class Leg:
         kind = ", ".join(request.headers.getlist("Content-Type"))
         self.emit(LegRequested(name, request.method, kind, request.body, "".join(package)))
 
-    # --- what the call asks ----------------------------------------------------------------------------------------------
+    # --- what the call asks -----------------------------------------------------------------------
 
     def execute(self, command: LegCommand) -> bool:
         """Whether it fitted."""
@@ -245,7 +262,11 @@ class Leg:
                     self.emit(LegResponded(command.request, 500, phrase(500)))
             case RespondLeg() if command.request in self.asked:
                 # RFC 6086 section 4.2.2: who refuses a package says which ones are taken.
-                taken = (f"Recv-Info: {', '.join(command.packages)}".rstrip(),) if command.code == BAD_PACKAGE else ()
+                taken = (
+                    (f"Recv-Info: {', '.join(command.packages)}".rstrip(),)
+                    if command.code == BAD_PACKAGE
+                    else ()
+                )
                 self.respond(self.asked.pop(command.request), command.code, command.phrase, taken)
             case _:
                 return False
@@ -266,7 +287,9 @@ class Leg:
         self.hung_up = True
         if self.state is State.INVITED:
             return self.stack.hang_up(self.call, 487, phrase(487))
-        self.lines[0] = self.crossing(Moment.BYE if self.state is State.UP else Moment.CANCEL, command.carried)
+        self.lines[0] = self.crossing(
+            Moment.BYE if self.state is State.UP else Moment.CANCEL, command.carried
+        )
         return self.stack.hang_up(self.call)
 
     def _reinvite(self, offer: bytes) -> None:
@@ -286,10 +309,11 @@ class Leg:
         trunk = self.peer.trunk
         return headers.lines(moment, carried.headers, trunk, trunk.domain or self.own, signed=None, code=code)
 
-    # --- how PJSIP's requests go out ----------------------------------------------------------------------------------
+    # --- how PJSIP's requests go out --------------------------------------------------------------
 
     def outgoing(self, request: Request, contact: tuple[str, ...]) -> tuple[Outgoing, Hop] | None:
-        """What the peer is sent for a request of PJSIP's, and where to; None for one of no dialog that we know."""
+        """What the peer is sent for a request of PJSIP's, and where to; None for one of no dialog
+        that we know."""
         branch, method = request.via.branch, request.method
         before = self.sent.get(branch)
         if before is not None and method in {"ACK", "CANCEL"}:
@@ -325,7 +349,9 @@ class Leg:
                 return None
             invite = self.invite
             tagged, lines = f"{invite.from_};tag={request.from_tag}", (*lines, *invite.lines)
-            return msgspec.structs.replace(invite, from_=tagged, cseq=request.cseq, lines=lines, body=body), self.source
+            return msgspec.structs.replace(
+                invite, from_=tagged, cseq=request.cseq, lines=lines, body=body
+            ), self.source
         dialog = self.dialogs.get(request.to_tag)
         if dialog is None:
             return None

@@ -1,8 +1,9 @@
 """PJSIP itself, through pjsua2: one endpoint, its calls, and the moments at which it runs.
 
-Rule 1: everything of pjsua2 is made, used and let go of on the thread of the event loop; PJSIP has no thread of its own,
-        and runs in `turn` only.
-Rule 2: a call's object is kept until `turn` after its end: PJSIP still uses it when it says that the call is over.
+Rule 1: everything of pjsua2 is made, used and let go of on the thread of the event loop; PJSIP has
+        no thread of its own, and runs in `turn` only.
+Rule 2: a call's object is kept until `turn` after its end: PJSIP still uses it when it says that
+        the call is over.
 Rule 3: it opens no sound device, binds to loopback only, and logs nothing.
 """
 
@@ -22,7 +23,8 @@ from tonewall.log import get_logger
 LOOPBACK = "127.0.0.1"
 _AT_ONCE = 64  # things that happen in one turn
 _ASKED = 100_000  # calls; PJSIP takes what it was built for
-# PJSIP aborts where its table of sockets is full. A leg has two in it, and a closed one stays half a second.
+# PJSIP aborts where its table of sockets is full. A leg has two in it, and a closed one stays half
+# a second.
 _CLOSING = 1.0  # seconds
 SOCKETS = 20  # legs that fit into the smallest table (64), with room for what is being cancelled
 _log = get_logger(__name__)
@@ -67,7 +69,8 @@ _STATES = {
 
 
 class PjsipStack:
-    """One a process: PJSIP can be had only once. `tell` takes what it says, from within `turn` or a command."""
+    """One a process: PJSIP can be had only once. `tell` takes what it says, from within `turn` or a
+    command."""
 
     def __init__(self, tell: Callable[[Told], None]) -> None:
         self._tell = tell
@@ -78,7 +81,7 @@ class PjsipStack:
         self._ended: deque[float] = deque()
         self.errors = 0
 
-    # --- life --------------------------------------------------------------------------------------------------------
+    # --- life -------------------------------------------------------------------------------------
 
     def start(self, user_agent: str = "Tonewall") -> int:
         """Returns the port on loopback on which it speaks SIP. Raises pjsua2's Error."""
@@ -114,7 +117,8 @@ class PjsipStack:
             self._account = None
         if self._endpoint is not None:
             self._endpoint.libDestroy(pj.PJSUA_DESTROY_NO_NETWORK)
-            self._endpoint = None  # now, not when the garbage is collected: there may be one at a time
+            # Now, not when the garbage is collected: there may be one at a time.
+            self._endpoint = None
 
     def turn(self) -> None:
         """Let it read what has come and look at its timers."""
@@ -136,7 +140,7 @@ class PjsipStack:
             self._ended.popleft()
         return len(self._calls) + len(self._ended)
 
-    # --- what it is asked; each says whether PJSIP agreed --------------------------------------------------------------
+    # --- what it is asked; each says whether PJSIP agreed -----------------------------------------
 
     def dial(self, call: str, front: int) -> bool:
         """Call out, by this Call-ID, to the front."""
@@ -184,7 +188,7 @@ class PjsipStack:
             return False
         return True
 
-    # --- what it says --------------------------------------------------------------------------------------------------
+    # --- what it says -----------------------------------------------------------------------------
 
     def invited(self, number: int) -> None:
         call = _Call(self, self._account, number)  # type: ignore[arg-type]  # it is started

@@ -1,8 +1,10 @@
 """What PJSIP reads and what peers read of it: every message is written anew in both directions.
 
-Rule 1: towards PJSIP there is nothing but what we wrote ourselves: method, code and CSeq number are the peer's, Call-ID and
-        tags are names of ours for theirs, and whatever session is described, PJSIP sees the same stand-in.
-Rule 2: towards a peer there is nothing of PJSIP's but method, code, CSeq number, branch and its own tag.
+Rule 1: towards PJSIP there is nothing but what we wrote ourselves: method, code and CSeq number are
+        the peer's, Call-ID and tags are names of ours for theirs, and whatever session is
+        described, PJSIP sees the same stand-in.
+Rule 2: towards a peer there is nothing of PJSIP's but method, code, CSeq number, branch and its own
+        tag.
 Rule 3: bodies are not for PJSIP: neither a description nor an INFO's, which may be a key.
 """
 
@@ -25,12 +27,14 @@ _KEY = secrets.token_bytes(16)
 
 
 def name_for(text: str) -> str:
-    """A name of ours for a tag or a branch of a peer's: the same for the same, and only letters and digits."""
+    """A name of ours for a tag or a branch of a peer's: the same for the same, and only letters and
+    digits."""
     return hashlib.blake2b(text.encode(), key=_KEY, digest_size=12).hexdigest()
 
 
 def branch_for(request: Request) -> str:
-    """The branch under which PJSIP knows a peer's transaction; a CANCEL and the ACK of an error have that of their INVITE."""
+    """The branch under which PJSIP knows a peer's transaction; a CANCEL and the ACK of an error
+    have that of their INVITE."""
     via = request.via
     return COOKIE + name_for(f"{via.branch}\0{via.host}\0{via.port}\0{request.cseq}")
 

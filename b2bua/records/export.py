@@ -1,8 +1,8 @@
 """Getting call detail records out of the database: JSON lines for programs, CSV for spreadsheets.
 
 Rule 1: both have the columns of the table, in its order; times are RFC 3339 in UTC.
-Rule 2: text that a spreadsheet would take for a formula is made inert, wherever in a cell it could begin one: callers
-        choose their own names.
+Rule 2: text that a spreadsheet would take for a formula is made inert, wherever in a cell it could
+        begin one: callers choose their own names.
 Rule 3: no control character (C0, C1, of direction) leaves: terminals obey them.
 """
 
@@ -23,9 +23,11 @@ import sqlalchemy
 from b2bua.records.table import CALLS
 
 _PAGE = 1000  # rows fetched at a time
-# Whatever a spreadsheet may drop or split at before it looks for a formula: spaces, quotes, other separators than ours.
+# Whatever a spreadsheet may drop or split at before it looks for a formula: spaces, quotes, other
+# separators than ours.
 _FORMULA = re.compile(r"""(^|[;,|\t])((?:[^\S\t]|['"`])*)(?=[=+@-])""")
-_TELEPHONE = re.compile(r"\+[0-9]{1,32}")  # E.164: a + and digits alone are a number, and no formula
+# E.164: a + and digits alone are a number, and no formula.
+_TELEPHONE = re.compile(r"\+[0-9]{1,32}")
 
 
 class Format(StrEnum):
@@ -38,7 +40,9 @@ class Format(StrEnum):
 def count(engine: sqlalchemy.Engine, since: datetime | None = None, until: datetime | None = None) -> int:
     """How many calls started in [since, until)."""
     with engine.connect() as connection:
-        found = connection.execute(_within(sqlalchemy.select(sqlalchemy.func.count()).select_from(CALLS), since, until))
+        found = connection.execute(
+            _within(sqlalchemy.select(sqlalchemy.func.count()).select_from(CALLS), since, until)
+        )
         return int(found.scalar_one())
 
 
@@ -49,7 +53,9 @@ def rows(
     with engine.connect().execution_options(yield_per=_PAGE) as connection:
         query = _within(sqlalchemy.select(CALLS), since, until).order_by(CALLS.c.started_at, CALLS.c.call)
         for found in connection.execute(query).mappings():
-            yield {name: _utc(value) if isinstance(value, datetime) else value for name, value in found.items()}
+            yield {
+                name: _utc(value) if isinstance(value, datetime) else value for name, value in found.items()
+            }
 
 
 def lines(found: Iterator[Mapping[str, Any]], form: Format) -> Iterator[str]:
@@ -63,7 +69,9 @@ def lines(found: Iterator[Mapping[str, Any]], form: Format) -> Iterator[str]:
         yield _csv([_cell(value) for value in row.values()])
 
 
-def _within(query: sqlalchemy.Select[Any], since: datetime | None, until: datetime | None) -> sqlalchemy.Select[Any]:
+def _within(
+    query: sqlalchemy.Select[Any], since: datetime | None, until: datetime | None
+) -> sqlalchemy.Select[Any]:
     if since is not None:
         query = query.where(CALLS.c.started_at >= since.astimezone(UTC))
     return query if until is None else query.where(CALLS.c.started_at < until.astimezone(UTC))
@@ -89,7 +97,8 @@ def _cell(value: Any) -> Any:
         value = msgspec.json.encode(value).decode() if value else ""
     if not isinstance(value, str) or _TELEPHONE.fullmatch(value):
         return value
-    # Full-width forms of =, +, - and @ begin a formula too; only where there is one is the text changed.
+    # Full-width forms of =, +, - and @ begin a formula too; only where there is one is the text
+    # changed.
     plain = unicodedata.normalize("NFKC", value)
     made, count = _FORMULA.subn(r"\1\2'", plain)
     return made if count else value

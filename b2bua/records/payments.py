@@ -1,6 +1,8 @@
-"""The table of payments: a file on this machine's disk, since whether a card may be charged must not wait for a server.
+"""The table of payments: a file on this machine's disk, since whether a card may be charged must
+not wait for a server.
 
-Rule 1: a method returns when what it wrote is on disk (SQLite, synchronous=FULL); it raises sqlite3.Error where it cannot be.
+Rule 1: a method returns when what it wrote is on disk (SQLite, synchronous=FULL); it raises
+        sqlite3.Error where it cannot be.
 Rule 2: whether an order was charged before, and that it is submitted now, is one transaction.
 Rule 3: of a card there are brand and last four.
 
@@ -33,8 +35,8 @@ _KEY_LIFE = 86_400.0  # seconds that an Idempotency-Key is known
 _MAX_KEYS = 10_000
 _TABLES = f"""
     CREATE TABLE IF NOT EXISTS payments (
-        id TEXT PRIMARY KEY, transaction_id TEXT NOT NULL, started_at REAL NOT NULL, stage TEXT NOT NULL, outcome TEXT,
-        view BLOB NOT NULL, call_record BLOB
+        id TEXT PRIMARY KEY, transaction_id TEXT NOT NULL, started_at REAL NOT NULL,
+        stage TEXT NOT NULL, outcome TEXT, view BLOB NOT NULL, call_record BLOB
     );
     CREATE INDEX IF NOT EXISTS payments_transaction_id ON payments (transaction_id, started_at);
     CREATE INDEX IF NOT EXISTS payments_started_at ON payments (started_at);
@@ -45,6 +47,7 @@ _TABLES = f"""
         PRIMARY KEY (agent, key)
     );
 """
+_UPDATE = "UPDATE payments SET stage = ?, view = ?, call_record = ? WHERE id = ?"
 _VIEW = msgspec.json.Decoder(PaymentView)
 _RECORD = msgspec.json.Decoder(CallRecord)
 _ANSWER = msgspec.json.Decoder(CallView)
@@ -73,10 +76,11 @@ class PaymentTable:
     def close(self) -> None:
         self._database.close()
 
-    # --- writing --------------------------------------------------------------------------------------------------
+    # --- writing ----------------------------------------------------------------------------------
 
     def put(self, payment: PaymentView, *, is_recorded: bool = False) -> None:
-        """Write a payment as it stands. `is_recorded`: its call's record, which waited here, is with the records now."""
+        """Write a payment as it stands. `is_recorded`: its call's record, which waited here, is
+        with the records now."""
         started_at = datetime.fromisoformat(payment.started_at).timestamp()
         outcome = outcome_type(payment.outcome) if payment.outcome else None
         self._database.execute(
@@ -96,16 +100,24 @@ class PaymentTable:
             ),
         )
 
-    def submit(self, payment: PaymentView, record: CallRecord, allowed: Collection[str]) -> tuple[PaymentView, ...]:
-        """Note that the card is about to be handed to a payer; nothing, where others charged the order but for `allowed`: those.
+    def submit(
+        self, payment: PaymentView, record: CallRecord, allowed: Collection[str]
+    ) -> tuple[PaymentView, ...]:
+        """Note that the card is about to be handed to a payer; nothing, where others charged the
+        order but for `allowed`: those.
 
         `record`: the call's, to be completed where this process does not live to write it."""
         with self._transaction():
             charged = self._charged(payment.order.transaction_id, (*allowed, payment.id))
             if not charged:
                 noted = self._database.execute(
-                    f"UPDATE payments SET stage = ?, view = ?, call_record = ? WHERE id = ? AND stage NOT IN {_FINAL}",  # noqa: S608
-                    (payment.stage.value, msgspec.json.encode(payment), msgspec.json.encode(record), payment.id),
+                    f"{_UPDATE} AND stage NOT IN {_FINAL}",
+                    (
+                        payment.stage.value,
+                        msgspec.json.encode(payment),
+                        msgspec.json.encode(record),
+                        payment.id,
+                    ),
                 )
                 if noted.rowcount != 1:
                     raise sqlite3.IntegrityError("the payment to be submitted is not in the table, or over")
@@ -132,7 +144,8 @@ class PaymentTable:
             )
             self._database.execute("DELETE FROM requests WHERE at < ?", (now - _KEY_LIFE,))
             self._database.execute(
-                "DELETE FROM requests WHERE at <= (SELECT at FROM requests ORDER BY at DESC LIMIT 1 OFFSET ?)",
+                "DELETE FROM requests WHERE at <= (SELECT at FROM requests ORDER BY at DESC LIMIT 1 OFFSET "
+                "?)",
                 (_MAX_KEYS,),
             )
 
@@ -145,12 +158,13 @@ class PaymentTable:
             self._database.execute(query)
 
     def prune(self, before: float, now: float) -> int:
-        """Delete the final payments that started before this time, and old answers; how many payments there were."""
+        """Delete the final payments that started before this time, and old answers; how many
+        payments there were."""
         self._database.execute("DELETE FROM requests WHERE at < ?", (now - _KEY_LIFE,))
         query = f"DELETE FROM payments WHERE started_at < ? AND stage IN {_FINAL}"  # noqa: S608
         return self._database.execute(query, (before,)).rowcount
 
-    # --- reading --------------------------------------------------------------------------------------------------
+    # --- reading ----------------------------------------------------------------------------------
 
     def is_full(self) -> str | None:
         """Why nothing more can be written, where that is seen in advance; for any thread."""
@@ -167,16 +181,21 @@ class PaymentTable:
 
     def waiting_record(self, payment_id: str) -> CallRecord | None:
         """The call's record, where it waits for the end of this payment."""
-        row = self._database.execute("SELECT call_record FROM payments WHERE id = ?", (payment_id,)).fetchone()
+        row = self._database.execute(
+            "SELECT call_record FROM payments WHERE id = ?", (payment_id,)
+        ).fetchone()
         return _RECORD.decode(row[0]) if row and row[0] else None
 
     def left_records(self) -> list[tuple[PaymentView, CallRecord]]:
-        """The records that wait though their payment is final: whoever was to write them died. The newest first."""
+        """The records that wait though their payment is final: whoever was to write them died. The
+        newest first."""
         query = f"""
             SELECT view, call_record FROM payments WHERE call_record IS NOT NULL AND stage IN {_FINAL}
             ORDER BY started_at DESC, rowid DESC
         """  # noqa: S608
-        return [(_VIEW.decode(view), _RECORD.decode(record)) for view, record in self._database.execute(query)]
+        return [
+            (_VIEW.decode(view), _RECORD.decode(record)) for view, record in self._database.execute(query)
+        ]
 
     def newest(self, transaction_id: str | None, most: int) -> list[PaymentView]:
         """The newest first."""
@@ -186,13 +205,16 @@ class PaymentTable:
         return [_VIEW.decode(view) for (view,) in self._database.execute(query, values)]
 
     def charged(self, transaction_id: str) -> tuple[PaymentView, ...]:
-        """The payments by which this order was charged, or may have been, or is being charged; the newest first."""
+        """The payments by which this order was charged, or may have been, or is being charged; the
+        newest first."""
         return self._charged(transaction_id, ())
 
     def open(self) -> list[PaymentView]:
         """Those that are not final, the oldest first."""
         found = []
-        rows = self._database.execute(f"SELECT id, view FROM payments WHERE stage NOT IN {_FINAL} ORDER BY started_at")  # noqa: S608
+        rows = self._database.execute(
+            f"SELECT id, view FROM payments WHERE stage NOT IN {_FINAL} ORDER BY started_at"  # noqa: S608
+        )
         for payment_id, view in rows:
             try:
                 found.append(_VIEW.decode(view))
@@ -203,7 +225,8 @@ class PaymentTable:
     def recall(self, agent: str, key: str, digest: bytes, now: float) -> CallView | None:
         """What was answered to that key. Raises KeyReused where the request was another."""
         row = self._database.execute(
-            "SELECT digest, answer FROM requests WHERE agent = ? AND key = ? AND at >= ?", (agent, key, now - _KEY_LIFE)
+            "SELECT digest, answer FROM requests WHERE agent = ? AND key = ? AND at >= ?",
+            (agent, key, now - _KEY_LIFE),
         ).fetchone()
         if row is None:
             return None
@@ -211,7 +234,7 @@ class PaymentTable:
             raise KeyReused
         return _ANSWER.decode(row[1])
 
-    # --- inside ---------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _charged(self, transaction_id: str, but: Collection[str]) -> tuple[PaymentView, ...]:
         rows = self._database.execute(

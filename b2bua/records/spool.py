@@ -1,7 +1,8 @@
 """The spool: call records on disk, a line each, until the database has them.
 
-Rule 1: `append` never raises and never waits for a database. What the disk does not take is held in memory, newest first
-        to be kept, and goes to the disk or to the database, whichever takes it first.
+Rule 1: `append` never raises and never waits for a database. What the disk does not take is held in
+        memory, newest first to be kept, and goes to the disk or to the database, whichever takes it
+        first.
 Rule 2: a line is whole: one that was cut short by a full disk is taken back.
 Rule 3: any thread may append; one thread takes batches.
 """
@@ -20,12 +21,16 @@ from tonewall.log import get_logger
 
 log = get_logger(__name__)
 _MAX_HELD = 10_000  # records held in memory while the disk takes none
-_SEEN_IN_ADVANCE = (errno.ENOSPC, errno.EROFS)  # by check_space, so that their end is seen without a write too
+_SEEN_IN_ADVANCE = (
+    errno.ENOSPC,
+    errno.EROFS,
+)  # by check_space, so that their end is seen without a write too
 _MAX_READ = 1 << 20  # bytes looked at for a batch; more than any record has
 
 
 class Batch(NamedTuple):
-    """Lines without their line feeds, and how many bytes of the file they are: 0 where they were held in memory."""
+    """Lines without their line feeds, and how many bytes of the file they are: 0 where they were
+    held in memory."""
 
     lines: list[bytes]
     size: int
@@ -63,7 +68,8 @@ class Spool:
         return None
 
     def batch(self, most: int) -> Batch:
-        """The oldest lines that are not done, `most` at most. Where there are none, the file is emptied."""
+        """The oldest lines that are not done, `most` at most. Where there are none, the file is
+        emptied."""
         with self._lock:
             while self._held and self._write(self._held[0]):
                 self._held.popleft()
@@ -98,7 +104,7 @@ class Spool:
             log.error("call records are lost: neither disk nor database took them", count=len(self._held))
         os.close(self._file)
 
-    # --- with the lock --------------------------------------------------------------------------------------------
+    # --- with the lock ----------------------------------------------------------------------------
 
     def _write(self, line: bytes) -> bool:
         try:

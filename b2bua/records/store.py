@@ -1,11 +1,14 @@
 """Keeping call detail records: first in a spool file, then in the database, and not for ever.
 
-Rule 1: a record is on the spool before `put` returns, so a crash, a full queue or a database that is down loses none.
-        Where the spool cannot be written, the newest records are held in memory until it or the database takes them.
-Rule 2: the database is written by one thread, in batches; the event loop never waits for it. No exception ends it.
-Rule 3: a record that is written twice (a crash between commit and truncation) is one row: the call's id is the key.
-Rule 4: a record that the database refuses holds up no other: its texts are written in ASCII, or it is set aside in
-        `SPOOL.refused`.
+Rule 1: a record is on the spool before `put` returns, so a crash, a full queue or a database that
+        is down loses none. Where the spool cannot be written, the newest records are held in memory
+        until it or the database takes them.
+Rule 2: the database is written by one thread, in batches; the event loop never waits for it. No
+        exception ends it.
+Rule 3: a record that is written twice (a crash between commit and truncation) is one row: the
+        call's id is the key.
+Rule 4: a record that the database refuses holds up no other: its texts are written in ASCII, or it
+        is set aside in `SPOOL.refused`.
 """
 
 from __future__ import annotations
@@ -32,11 +35,13 @@ from tonewall.log import get_logger
 
 log = get_logger(__name__)
 _BATCH = 500
-_GATHER = 2.0  # seconds to let records gather before a batch: a small one costs three times as much a record
+# Seconds to let records gather before a batch: a small one costs three times as much a record.
+_GATHER = 2.0
 _RETRY = (1.0, 30.0)  # seconds between attempts while the database does not answer: first, longest
 _PRUNE_EVERY = 3600.0  # seconds
 _DAY = 86_400.0
-_REFUSALS = (DataError, IntegrityError, UnicodeError)  # of one record, where the database itself is well
+# Of one record, where the database itself is well.
+_REFUSALS = (DataError, IntegrityError, UnicodeError)
 _DECODER = msgspec.json.Decoder(CallRecord)
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -49,7 +54,8 @@ class RecordsFault(NamedTuple):
 
 
 class StoreError(Exception):
-    """The database cannot be used as configured; the text says what to do and holds no part of the URL's credentials."""
+    """The database cannot be used as configured; the text says what to do and holds no part of the
+    URL's credentials."""
 
 
 def connect(url: str) -> sqlalchemy.Engine:
@@ -58,13 +64,16 @@ def connect(url: str) -> sqlalchemy.Engine:
         parsed = sqlalchemy.make_url(url)
         if parsed.get_backend_name() not in _INSERT:
             raise StoreError("expected sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE")
-        # A server in SQL_ASCII gives psycopg octets instead of text, unless the client names an encoding.
+        # A server in SQL_ASCII gives psycopg octets instead of text, unless the client names an
+        # encoding.
         encoding = {} if parsed.get_backend_name() == "sqlite" else {"client_encoding": "utf8"}
         engine = sqlalchemy.create_engine(parsed, pool_pre_ping=True, connect_args=encoding)
     except ModuleNotFoundError as error:
         raise StoreError(f"the driver {error.name} is missing; install tonewall[postgresql]") from None
     except (ArgumentError, NoSuchModuleError, ValueError):
-        raise StoreError("expected sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE") from None
+        raise StoreError(
+            "expected sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+        ) from None
     if engine.dialect.name == "sqlite":
         sqlalchemy.event.listen(engine, "do_connect", lambda *_: _make_private(engine))
         sqlalchemy.event.listen(engine, "connect", _tune_sqlite)
@@ -72,19 +81,23 @@ def connect(url: str) -> sqlalchemy.Engine:
 
 
 def _make_private(engine: sqlalchemy.Engine) -> None:
-    """SQLite's file, where it is missing: its owner's alone, as are those that SQLite makes beside it, which take its mode.
+    """SQLite's file, where it is missing: its owner's alone, as are those that SQLite makes beside
+    it, which take its mode.
 
-    One that is there is not opened: closing it would drop the locks that this process has on it (sqlite.org, "How To Corrupt"
-    2.2), and another process could write into a transaction of ours.
+    One that is there is not opened: closing it would drop the locks that this process has on it
+    (sqlite.org, "How To Corrupt" 2.2), and another process could write into a transaction of ours.
     """
     file = engine.url.database or ":memory:"
-    if not file.startswith((":memory:", "file:")) and Path(file).parent.is_dir():  # else SQLite says what is wrong
+    if (
+        not file.startswith((":memory:", "file:")) and Path(file).parent.is_dir()
+    ):  # else SQLite says what is wrong
         with contextlib.suppress(FileExistsError):
             os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _keep_private(engine: sqlalchemy.Engine) -> None:
-    """One that is there already loses the rights of everybody, and keeps those of its group. Raises OSError."""
+    """One that is there already loses the rights of everybody, and keeps those of its group. Raises
+    OSError."""
     if engine.dialect.name == "sqlite" and engine.url.database:
         path = Path(engine.url.database)
         for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
@@ -92,8 +105,8 @@ def _keep_private(engine: sqlalchemy.Engine) -> None:
 
 
 def prepare(engine: sqlalchemy.Engine) -> None:
-    """Make the tables where they are missing, and bring older ones up to date. Raises StoreError for newer ones,
-    SQLAlchemyError, OSError."""
+    """Make the tables where they are missing, and bring older ones up to date. Raises StoreError
+    for newer ones, SQLAlchemyError, OSError."""
     _keep_private(engine)
     METADATA.create_all(engine)
     with engine.begin() as connection:
@@ -106,14 +119,18 @@ def prepare(engine: sqlalchemy.Engine) -> None:
             connection.execute(VERSION.insert().values(version=SCHEMA))
         elif at > SCHEMA:
             raise StoreError(
-                f"the database has tables of version {max(found)}, this Tonewall writes {SCHEMA}: give another database"
+                f"the database has tables of version {max(found)}, this Tonewall writes {SCHEMA}: give "
+                "another database"
             )
 
 
 def prune(engine: sqlalchemy.Engine, before: float) -> int:
-    """Delete the calls that ended before this time (seconds since the epoch); how many there were."""
+    """Delete the calls that ended before this time (seconds since the epoch); how many there
+    were."""
     with engine.begin() as connection:
-        done = connection.execute(CALLS.delete().where(CALLS.c.ended_at < datetime.fromtimestamp(before, UTC)))
+        done = connection.execute(
+            CALLS.delete().where(CALLS.c.ended_at < datetime.fromtimestamp(before, UTC))
+        )
         return int(done.rowcount)
 
 
@@ -129,20 +146,23 @@ def insert(
 
 
 def _tune_sqlite(connection: Any, _record: object) -> None:
-    """Readers beside the writer, and no fsync a call: the spool still has what a power cut takes."""
+    """Readers beside the writer, and no fsync a call: the spool still has what a power cut
+    takes."""
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 class RecordStore:
-    """The spool and the thread that empties it. `retention`: days that a record is kept, 0 for ever."""
+    """The spool and the thread that empties it. `retention`: days that a record is kept, 0 for
+    ever."""
 
     def __init__(self, engine: sqlalchemy.Engine, spool: Path, retention: float) -> None:
         """Raises OSError where the spool cannot be opened."""
         self._engine, self._retention = engine, retention
         self._spool = Spool(spool)
         self._more, self._stop = threading.Event(), threading.Event()
-        self._refused_by: str | None = None  # the exception's type, while the database takes no records
+        # The exception's type, while the database takes no records.
+        self._refused_by: str | None = None
         self._thread = threading.Thread(target=self._run, name="records", daemon=True)
 
     def start(self) -> None:
@@ -160,16 +180,22 @@ class RecordStore:
         error = self._spool.fault()
         if error is not None:
             lost = f"; {self._spool.lost} are lost" if self._spool.lost else ""
-            return RecordsFault(f"Call records cannot be written to disk: {error.strerror} ([cdr] spool){lost}.", True)
+            return RecordsFault(
+                f"Call records cannot be written to disk: {error.strerror} ([cdr] spool){lost}.", True
+            )
         if self._thread.ident is not None and not self._thread.is_alive() and not self._stop.is_set():
             return RecordsFault("The thread that writes call records has ended; restart Tonewall.", True)
         if self._refused_by is not None:
-            why = f"The database takes no call records ({self._refused_by}); they wait on the spool. See [cdr] url."
+            why = (
+                f"The database takes no call records ({self._refused_by}); they wait on the spool. See "
+                "[cdr] url."
+            )
             return RecordsFault(why, False)
         return None
 
     def close(self, patience: float = 5.0) -> None:
-        """Write what is left, for so many seconds at most; the rest stays on the spool for the next start."""
+        """Write what is left, for so many seconds at most; the rest stays on the spool for the next
+        start."""
         self._stop.set()
         self._more.set()
         if self._thread.ident is not None:
@@ -178,7 +204,7 @@ class RecordStore:
             self._spool.close()
             self._engine.dispose()
 
-    # --- the thread -----------------------------------------------------------------------------------------------
+    # --- the thread -------------------------------------------------------------------------------
 
     def _run(self) -> None:
         pause, prepared, pruned = _RETRY[0], False, -_PRUNE_EVERY
@@ -192,7 +218,8 @@ class RecordStore:
                 if self._retention and time.monotonic() - pruned >= _PRUNE_EVERY:
                     pruned = time.monotonic()
                     log.info(
-                        "old call records deleted", count=prune(self._engine, time.time() - self._retention * _DAY)
+                        "old call records deleted",
+                        count=prune(self._engine, time.time() - self._retention * _DAY),
                     )
                 self._refused_by = None
             except Exception as error:  # drivers raise more than SQLAlchemyError: rule 2
@@ -244,7 +271,10 @@ class RecordStore:
     def _insert_plain(self, record: CallRecord) -> None:
         try:
             insert(self._engine, [record], plain)
-            log.warning("a call record is written with its texts in ASCII: the database refused them", call=record.call)
+            log.warning(
+                "a call record is written with its texts in ASCII: the database refused them",
+                call=record.call,
+            )
         except _REFUSALS as error:
             log.error("the database refuses a call record; it is set aside", call=record.call, exc_info=error)
             self._spool.set_aside(msgspec.json.encode(record))

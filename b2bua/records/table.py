@@ -1,7 +1,7 @@
 """The table of call detail records: one row a call, both legs side by side.
 
-Rule 1: a row is made from a `CallRecord` and from nothing else, so that it holds what a record may hold: no digit but
-        `last_four`, inside `captures`.
+Rule 1: a row is made from a `CallRecord` and from nothing else, so that it holds what a record may
+        hold: no digit but `last_four`, inside `captures`.
 Rule 2: times are UTC; a database without time zones (SQLite) holds them as UTC too.
 """
 
@@ -36,7 +36,10 @@ _TEXT = 255  # characters; what is longer is cut
 def _leg(name: str) -> list[Column[Any]]:
     return [
         Column(f"{name}_trunk", String(_TEXT)),
-        *(Column(f"{name}_{what}_at", DateTime(timezone=True)) for what in ("invited", "ringing", "answered", "ended")),
+        *(
+            Column(f"{name}_{what}_at", DateTime(timezone=True))
+            for what in ("invited", "ringing", "answered", "ended")
+        ),
         Column(f"{name}_code", Integer),
         Column(f"{name}_cause", Integer),
         Column(f"{name}_codec", String(_TEXT)),
@@ -70,9 +73,13 @@ CALLS = Table(
 )
 VERSION = Table("tonewall_schema", METADATA, Column("version", Integer, primary_key=True))
 SCHEMA = 3  # raised when the columns of CALLS change
-# How tables of an older version become those of the next; in words that SQLite and PostgreSQL both understand.
+# How tables of an older version become those of the next; in words that SQLite and PostgreSQL both
+# understand.
 UPGRADES = {
-    1: ("ALTER TABLE calls ADD COLUMN caller_cause INTEGER", "ALTER TABLE calls ADD COLUMN agent_cause INTEGER"),
+    1: (
+        "ALTER TABLE calls ADD COLUMN caller_cause INTEGER",
+        "ALTER TABLE calls ADD COLUMN agent_cause INTEGER",
+    ),
     2: tuple(
         f"ALTER TABLE calls ADD COLUMN {name}_{what} {kind}"
         for name in ("caller", "agent")
@@ -83,7 +90,8 @@ UPGRADES = {
 
 
 def row(record: CallRecord) -> dict[str, Any]:
-    """The row of one call. `capture_outcome`: the outcome of the last capture, its stage where it has none."""
+    """The row of one call. `capture_outcome`: the outcome of the last capture, its stage where it
+    has none."""
     last = record.captures[-1] if record.captures else None
     answered = record.answered_at
     return {
@@ -107,7 +115,8 @@ def row(record: CallRecord) -> dict[str, Any]:
 
 
 def plain(record: CallRecord) -> dict[str, Any]:
-    """The row with its texts in printable ASCII, which every encoding of a database has; what else there was is `?`."""
+    """The row with its texts in printable ASCII, which every encoding of a database has; what else
+    there was is `?`."""
     return {name: _ascii(value) for name, value in row(record).items()}
 
 

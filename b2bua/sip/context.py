@@ -1,6 +1,8 @@
-"""What the legs of an engine stand on: what they send through, what they report to, and how each is found again.
+"""What the legs of an engine stand on: what they send through, what they report to, and how each is
+found again.
 
-Rule 1: of it nothing is written out with a leg: whoever reads a leg stands it on a ground of its own.
+Rule 1: of it nothing is written out with a leg: whoever reads a leg stands it on a ground of its
+        own.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ class Ground:
     tap: Tap
     legs: dict[LegId, Leg] = field(default_factory=dict)
     dialogs: dict[tuple[str, str, str], Leg] = field(default_factory=dict)
-    outgoing: dict[tuple[str, str], Leg] = field(default_factory=dict)  # by Call-ID and From tag, to know them again
+    outgoing: dict[tuple[str, str], Leg] = field(
+        default_factory=dict
+    )  # by Call-ID and From tag, to know them again
     count: Counter[str] = field(default_factory=Counter)
     late_pracks: LatePracks = field(default_factory=LatePracks)
 

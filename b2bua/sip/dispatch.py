@@ -1,9 +1,11 @@
-"""What happens to a datagram: who sent it, what it is, which transaction, dialog or new leg it is for.
+"""What happens to a datagram: who sent it, what it is, which transaction, dialog or new leg it is
+for.
 
-Rule 1: strangers get 403 without state and without the parser, and so many a second at most; what they send that asks
-        for no answer is dropped. Where a trunk may register, a REGISTER of theirs is read, and an INVITE or OPTIONS that
-        could prove to be that trunk's: it is challenged, and no call hears of it until the proof is right.
-        What exceeds these rates is dropped before anything in it is looked for.
+Rule 1: strangers get 403 without state and without the parser, and so many a second at most; what
+        they send that asks for no answer is dropped. Where a trunk may register, a REGISTER of
+        theirs is read, and an INVITE or OPTIONS that could prove to be that trunk's: it is
+        challenged, and no call hears of it until the proof is right. What exceeds these rates is
+        dropped before anything in it is looked for.
 Rule 2: everything that is dropped or refused here is counted under its own name.
 """
 
@@ -46,7 +48,11 @@ from b2bua.sip.trunk.peers import Peer, TrunkTable
 from b2bua.sip.trunk.registrar import Registrar
 from tonewall.log import get_logger
 
-_STRANGERS = 50.0  # answers a second; more would serve nobody but who floods us, or who is flooded with our answers
+_STRANGERS = (
+    # Answers a second; more would serve nobody but who floods us, or who is flooded with our
+    # answers.
+    50.0
+)
 _READ = 1_000_000.0  # bytes a second that are read of one source that is not known
 _MOST_SOURCES = 1024
 _log = get_logger(__name__)
@@ -78,9 +84,13 @@ class Reception:
 
     def receive(self, data: bytes, source: Hop) -> None:
         if not data.strip(b"\r\n\0"):
-            self._count["keepalives"] += 1  # RFC 5626 section 3.5.1, and the zero bytes of some phones
+            # RFC 5626 section 3.5.1, and the zero bytes of some phones.
+            self._count["keepalives"] += 1
             return
-        known, registers = self._trunks.admits(source), self._registrar.serves and data.startswith(b"REGISTER ")
+        known, registers = (
+            self._trunks.admits(source),
+            self._registrar.serves and data.startswith(b"REGISTER "),
+        )
         may_prove = self._registrar.serves and data.startswith(_PROVABLE)
         if not (known or registers or may_prove):
             self._stranger(data, source)
@@ -141,7 +151,7 @@ class Reception:
         self._registrar.lost(lost)
         self._ground.layer.lost(lost)
 
-    # --- refusals that keep no state ---------------------------------------------------------------------------------
+    # --- refusals that keep no state --------------------------------------------------------------
 
     def _may_be_read(self, source: Hop, size: int) -> bool:
         """Whether so many bytes of a source that is not known are read now."""
@@ -157,14 +167,15 @@ class Reception:
             return
         _log.debug("stranger", peer=source[0], port=source[1])
         head = sent if isinstance(sent, Head) else salvage(sent[:LARGEST].partition(b"\r\n\r\n")[0])
-        if head is not None:  # past the tap: the Call-ID that a stranger writes may be that of a call
+        # Past the tap: the Call-ID that a stranger writes may be that of a call.
+        if head is not None:
             self._ground.transports.send(response(head, source, code, tag=stateless_tag(head)), source)
 
     def _stateless(self, head: Head, source: Hop, code: int, lines: tuple[str, ...] = ()) -> None:
         # To the source, whatever Via says: an answer that may be unwanted goes to nobody else.
         self._ground.send(response(head, source, code, tag=stateless_tag(head), lines=lines), source)
 
-    # --- requests ----------------------------------------------------------------------------------------------------
+    # --- requests ---------------------------------------------------------------------------------
 
     def _ack(self, request: Request) -> None:
         layer = self._ground.layer
@@ -190,11 +201,13 @@ class Reception:
             self._in_dialog(request)
         elif (peer := proved or self._sender(request)) is not None:
             self._outside(request, peer)
-        if request.method in METHODS:  # handed on, if at all; its transaction knows repetitions without it
+        # Handed on, if at all; its transaction knows repetitions without it.
+        if request.method in METHODS:
             request.body, request.parts = b"", ()
 
     def _sender(self, request: Request) -> Peer | None:
-        """The trunk that a request outside of a dialog comes from. None: it was challenged, or refused."""
+        """The trunk that a request outside of a dialog comes from. None: it was challenged, or
+        refused."""
         peer = self._trunks.match(request.source, request.uri.user or "")
         if peer is None:
             return self._proved_stranger(request)
@@ -214,8 +227,9 @@ class Reception:
             self._opening(request, peer)
 
     def _proved_stranger(self, request: Request) -> Peer | None:
-        """The trunk that registers here and whose password a request from elsewhere proves. None: it was challenged, or
-        refused (RFC 3261 section 22.2: whoever could prove who it is, is asked to)."""
+        """The trunk that registers here and whose password a request from elsewhere proves. None:
+        it was challenged, or refused (RFC 3261 section 22.2: whoever could prove who it is, is
+        asked to)."""
         now, source = self._ground.scheduler.now(), request.source
         if request.to_tag or not (self._registrar.serves and request.method in {"INVITE", "OPTIONS"}):
             self._stranger(request.head, source)
@@ -238,7 +252,8 @@ class Reception:
         return None
 
     def _proved(self, peer: Peer, request: Request) -> bool:
-        """Whether the trunk has proved that it knows its password. If not, it has been asked to; nothing is kept of it."""
+        """Whether the trunk has proved that it knows its password. If not, it has been asked to;
+        nothing is kept of it."""
         now, host = self._ground.scheduler.now(), request.source.host
         verdict = self._guard.judge(request, "Proxy-Authorization", peer.trunk, now)
         if verdict is Verdict.GOOD:
@@ -308,7 +323,8 @@ class Reception:
             self._refuse(server, 420, (f"Unsupported: {RELIABLE}",))
         elif request.method == "OPTIONS":
             self._answer(server, 503 if self.closing else 200, _ABILITIES)
-        elif request.method in {"REFER", "MESSAGE"}:  # there is no call to transfer, or to say something in
+        # There is no call to transfer, or to say something in.
+        elif request.method in {"REFER", "MESSAGE"}:
             self._refuse(server, 403)
         elif request.method == "SUBSCRIBE":
             self._refuse(server, 489, (ALLOW_EVENTS_LINE,))
@@ -341,7 +357,8 @@ class Reception:
         leg.invited(max_forwards(request), replaced.id if replaced is not None else None)
 
     def _leg_of(self, request: Request) -> Leg | None:
-        """The leg of a dialog, if the request comes from an address of the dialog's trunk, or from where it last did."""
+        """The leg of a dialog, if the request comes from an address of the dialog's trunk, or from
+        where it last did."""
         leg = self._ground.dialogs.get((request.head.call_id, request.to_tag, request.from_tag))
         source = request.source.host
         if leg is None:
@@ -360,4 +377,6 @@ class Reception:
     def _answer(self, server: Server, code: int, lines: tuple[str, ...] = (), tag: str = "") -> None:
         request = server.request
         tag = tag or stateless_tag(request.head)
-        self._ground.layer.respond(server, code, response(request.head, request.source, code, tag=tag, lines=lines))
+        self._ground.layer.respond(
+            server, code, response(request.head, request.source, code, tag=tag, lines=lines)
+        )

@@ -1,4 +1,5 @@
-"""The default SIP engine: signalling on sockets of our own, to trunks that DNS finds and OPTIONS looks after."""
+"""The default SIP engine: signalling on sockets of our own, to trunks that DNS finds and OPTIONS
+looks after."""
 
 from __future__ import annotations
 
@@ -48,8 +49,9 @@ class SipEngine:
         realm: str = "tonewall",
         bindings: Path | None = None,
     ) -> None:
-        """`binds`: where we listen. The first that fits a peer is the one that calls to it leave by. `realm`: of our own
-        challenges. `bindings`: the file that keeps where trunks registered from."""
+        """`binds`: where we listen. The first that fits a peer is the one that calls to it leave
+        by. `realm`: of our own challenges. `bindings`: the file that keeps where trunks registered
+        from."""
         self._binds = binds
         self._on_event = on_event
         self._user_agent = user_agent
@@ -60,7 +62,9 @@ class SipEngine:
         self._counters: Counter[str] = Counter()
         self._trunks = TrunkTable(trunks)
         duties = Duties(self.receive, self._broken, self._lost, self._trunks.names_at)
-        self._transports = Transports(duties, {trunk.name: trunk for trunk in trunks}, tls or TlsContexts(), limits)
+        self._transports = Transports(
+            duties, {trunk.name: trunk for trunk in trunks}, tls or TlsContexts(), limits
+        )
         self._trunks.local = self._transports.local
         self._locator = Locator(resolver or Resolver(), self._trunks, self._relocated)
         self._probes: Probes | None = None
@@ -69,12 +73,13 @@ class SipEngine:
         self._signalling: Signalling | None = None
         self.address: Address = ("", 0)  # the first of those bound
 
-    # --- life --------------------------------------------------------------------------------------------------------
+    # --- life -------------------------------------------------------------------------------------
 
     async def start(self, standing: bytes = b"") -> None:
         """Bind and resolve the trunks. `standing`: what `written` gave elsewhere, to go on with.
 
-        Raises OSError where the address cannot be bound, WrittenError where `standing` is not to be read.
+        Raises OSError where the address cannot be bound, WrittenError where `standing` is not to be
+        read.
         """
         signalling = Signalling(
             asyncio.get_running_loop(),
@@ -124,7 +129,8 @@ class SipEngine:
         _log.info("sip_stopped", count=left)
 
     def written(self) -> bytes:
-        """Every leg with its transactions, dialogs and timers, for the `start` of another engine. Raises WrittenError."""
+        """Every leg with its transactions, dialogs and timers, for the `start` of another engine.
+        Raises WrittenError."""
         assert self._signalling is not None
         return self._signalling.written()
 
@@ -143,14 +149,15 @@ class SipEngine:
         if self._probes is not None:
             self._probes.refresh()
 
-    # --- what the calls ask, and what the network sends --------------------------------------------------------------
+    # --- what the calls ask, and what the network sends -------------------------------------------
 
     def new_leg(self) -> LegId:
         """A fresh id, for an InviteLeg."""
         return new_leg()
 
     def execute(self, leg: LegId, command: LegCommand) -> None:
-        """Carry out a command. Raises LookupError for an InviteLeg to a trunk that was never configured."""
+        """Carry out a command. Raises LookupError for an InviteLeg to a trunk that was never
+        configured."""
         if self._signalling is not None:
             self._signalling.execute(leg, command)
 
@@ -176,7 +183,7 @@ class SipEngine:
         """Whether no leg is left, and no registration to be given back."""
         return not self.open_legs and (self._registrations is None or self._registrations.gone)
 
-    # --- what can be counted -----------------------------------------------------------------------------------------
+    # --- what can be counted ----------------------------------------------------------------------
 
     @property
     def open_legs(self) -> int:

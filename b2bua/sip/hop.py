@@ -9,7 +9,8 @@ Address = tuple[str, int]  # a numeric host and a port of ours
 
 
 class Transport(StrEnum):
-    """The transports of RFC 3261 section 18, by the name that a URI's transport parameter has; Via has it in capitals."""
+    """The transports of RFC 3261 section 18, by the name that a URI's transport parameter has; Via
+    has it in capitals."""
 
     UDP = "udp"
     TCP = "tcp"
@@ -28,8 +29,9 @@ class Transport(StrEnum):
 class Hop(NamedTuple):
     """One way to a peer. `host` is numeric.
 
-    `flow`: the socket or connection of ours that it came over and that answers go back on; 0: whichever fits.
-    `trunk`: whose settings hold for a connection that has to be opened (certificates, local address); "" for none.
+    `flow`: the socket or connection of ours that it came over and that answers go back on; 0:
+    whichever fits. `trunk`: whose settings hold for a connection that has to be opened
+    (certificates, local address); "" for none.
     """
 
     host: str
@@ -40,9 +42,11 @@ class Hop(NamedTuple):
 
 
 class Bind(NamedTuple):
-    """An address that we listen on. `host` is numeric, perhaps the wildcard; port 0 takes a free one.
+    """An address that we listen on. `host` is numeric, perhaps the wildcard; port 0 takes a free
+    one.
 
-    `advertised`, `advertised_port`: what peers see instead, behind NAT; "" and 0 where they see what is bound.
+    `advertised`, `advertised_port`: what peers see instead, behind NAT; "" and 0 where they see
+    what is bound.
     """
 
     transport: Transport

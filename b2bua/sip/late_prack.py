@@ -1,4 +1,5 @@
-"""PRACKs that cross the refusal of their INVITE: the leg is gone, and they get 200 all the same (RFC 3262 section 3).
+"""PRACKs that cross the refusal of their INVITE: the leg is gone, and they get 200 all the same
+(RFC 3262 section 3).
 
 Rule 1: MOST are waited for, the newest, each until its time is over.
 """
@@ -15,10 +16,12 @@ Key = tuple[str, str, str]  # Call-ID, our tag, their tag
 class LatePracks:
     """Those of one engine. Times on the scheduler's clock."""
 
-    _waiting: dict[tuple[Key, tuple[int, int]], float] = field(default_factory=dict)  # the oldest first
+    # The oldest first.
+    _waiting: dict[tuple[Key, tuple[int, int]], float] = field(default_factory=dict)
 
     def expect(self, dialog: Key, rack: tuple[int, int], until: float) -> None:
-        """A dialog is over in which this provisional answer (RSeq, and CSeq number) was not acknowledged."""
+        """A dialog is over in which this provisional answer (RSeq, and CSeq number) was not
+        acknowledged."""
         self._waiting[dialog, rack] = until
         if len(self._waiting) > MOST:
             del self._waiting[next(iter(self._waiting))]

@@ -1,6 +1,8 @@
-"""Which requests we take at all: the inspection of RFC 3261 section 8.2, before any leg hears of them.
+"""Which requests we take at all: the inspection of RFC 3261 section 8.2, before any leg hears of
+them.
 
-Rule 1: a request is refused here with the code and the headers that tell the peer what would have been taken.
+Rule 1: a request is refused here with the code and the headers that tell the peer what would have
+        been taken.
 """
 
 from __future__ import annotations

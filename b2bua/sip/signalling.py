@@ -1,9 +1,13 @@
-"""Signalling without sockets: legs on our own transactions and dialogs, the commands to them and the events of them.
+"""Signalling without sockets: legs on our own transactions and dialogs, the commands to them and
+the events of them.
 
-Rule 1: nothing that the network sends raises out of here; it becomes an event, an answer, or a number in the counters.
-Rule 2: events are delivered in order, after what caused them has been finished with, never from within `execute`.
+Rule 1: nothing that the network sends raises out of here; it becomes an event, an answer, or a
+        number in the counters.
+Rule 2: events are delivered in order, after what caused them has been finished with, never from
+        within `execute`.
 Rule 3: every leg ends with exactly one LegFailed or LegHungUp, also where the call itself ended it.
-Rule 4: all of it can be written out between two messages and read back into another, fresh one, which goes on.
+Rule 4: all of it can be written out between two messages and read back into another, fresh one,
+        which goes on.
 """
 
 from __future__ import annotations
@@ -73,8 +77,8 @@ class Signalling:
         settled: Callable[[], None] = lambda: None,
         bindings: Path | None = None,
     ) -> None:
-        """`relocated`: a trunk registered from somewhere else; `settled`: all events have been delivered; `bindings`: the file
-        that keeps where trunks registered from."""
+        """`relocated`: a trunk registered from somewhere else; `settled`: all events have been
+        delivered; `bindings`: the file that keeps where trunks registered from."""
         self._loop, self._trunks, self._count = loop, trunks, count
         self._on_event, self._settled = on_event, settled
         self._events: deque[tuple[LegId, LegEvent]] = deque()
@@ -88,7 +92,7 @@ class Signalling:
         self._registrar = Registrar(self.ground, trunks, guard, count, relocated, bindings)
         self._reception = Reception(self.ground, trunks, count, new_leg, guard, self._registrar)
 
-    # --- life --------------------------------------------------------------------------------------------------------
+    # --- life -------------------------------------------------------------------------------------
 
     def restore_bindings(self) -> None:
         """Find the trunks again that registered with an earlier process."""
@@ -109,7 +113,8 @@ class Signalling:
         return len(left)
 
     def written(self) -> bytes:
-        """All legs, with their transactions, dialogs and timers, after what has happened so far was delivered.
+        """All legs, with their transactions, dialogs and timers, after what has happened so far was
+        delivered.
 
         Raises WrittenError. What is under way of INFO and MESSAGE is left out: it may hold a key.
         """
@@ -119,13 +124,15 @@ class Signalling:
         return written.engine_written(self.ground, self._trunks.peers)
 
     def take_up(self, data: bytes) -> None:
-        """Go on with what was written elsewhere, before anything else is received. Raises WrittenError: nothing was taken."""
+        """Go on with what was written elsewhere, before anything else is received. Raises
+        WrittenError: nothing was taken."""
         written.engine_read(data, self.ground, self._trunks.peers)
 
-    # --- what the calls ask ------------------------------------------------------------------------------------------
+    # --- what the calls ask -----------------------------------------------------------------------
 
     def execute(self, leg: LegId, command: LegCommand) -> None:
-        """Carry out a command. What goes wrong in the network comes back as an event; a leg that ended is ignored.
+        """Carry out a command. What goes wrong in the network comes back as an event; a leg that
+        ended is ignored.
 
         Raises LookupError for an InviteLeg to a trunk that was never configured.
         """
@@ -153,7 +160,7 @@ class Signalling:
             ground.legs[leg] = UacLeg(ground, leg, peer, hops, command)
             self._count["legs_out"] += 1
 
-    # --- what the network sends --------------------------------------------------------------------------------------
+    # --- what the network sends -------------------------------------------------------------------
 
     def receive(self, data: bytes, source: Hop) -> None:
         """Take one message."""
@@ -180,7 +187,7 @@ class Signalling:
             self._inside = False
         self.deliver()
 
-    # --- events ------------------------------------------------------------------------------------------------------
+    # --- events -----------------------------------------------------------------------------------
 
     def soon(self, function: Callable[[], None]) -> None:
         """Call it after the present event has been dealt with."""
@@ -201,7 +208,8 @@ class Signalling:
             self._loop.call_soon(self.deliver)
 
     def deliver(self) -> None:
-        """Hand out what has happened; what the calls do in return is carried out, and its events follow in the queue."""
+        """Hand out what has happened; what the calls do in return is carried out, and its events
+        follow in the queue."""
         self._wakes, self._inside = False, True
         try:
             while self._events:

@@ -1,10 +1,14 @@
-"""What the SIP engine holds of calls written out, and read back: legs, their transactions and dialogs, and their timers.
+"""What the SIP engine holds of calls written out, and read back: legs, their transactions and
+dialogs, and their timers.
 
-Rule 1: a request that may hold a key, INFO or MESSAGE, is not written: its transaction ends with the process.
-Rule 2: passwords stand in sip.conf and are not written; what a peer proved itself with is not either. A request of ours that
-        is to be sent again is, with its answer to a challenge.
-Rule 3: a connection does not outlive its process: who was on one is reached by a new one, where its Via says.
-Rule 4: what is no call's begins anew: registrations, health checks; but a hop that asked for rest goes on resting.
+Rule 1: a request that may hold a key, INFO or MESSAGE, is not written: its transaction ends with
+        the process.
+Rule 2: passwords stand in sip.conf and are not written; what a peer proved itself with is not
+        either. A request of ours that is to be sent again is, with its answer to a challenge.
+Rule 3: a connection does not outlive its process: who was on one is reached by a new one, where its
+        Via says.
+Rule 4: what is no call's begins anew: registrations, health checks; but a hop that asked for rest
+        goes on resting.
 """
 
 from __future__ import annotations
@@ -42,7 +46,14 @@ from b2bua.sip.leg.reliable_answer import ReliableAnswer
 from b2bua.sip.leg.session_timer import SessionTimer
 from b2bua.sip.message import compose, message
 from b2bua.sip.snapshot_names import Here
-from b2bua.sip.transaction import invite_client, invite_server, layer, non_invite_client, non_invite_server, transaction
+from b2bua.sip.transaction import (
+    invite_client,
+    invite_server,
+    layer,
+    non_invite_client,
+    non_invite_server,
+    transaction,
+)
 from b2bua.sip.transaction.layer import NOBODY, Client, Server
 from b2bua.sip.transaction.scheduler import Timed
 from b2bua.sip.transaction.transaction import Transaction
@@ -58,8 +69,8 @@ Machine = Transaction | Dialog | Forks | ReliableAnswer | SessionTimer | Heard
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """All that an engine goes on with. `realms`: of the trunks' challenges, where they were learnt; `health`: of their hops;
-    `late_pracks`: those that cross the end of their leg."""
+    """All that an engine goes on with. `realms`: of the trunks' challenges, where they were learnt;
+    `health`: of their hops; `late_pracks`: those that cross the end of their leg."""
 
     legs: dict[LegId, Leg]
     dialogs: dict[tuple[str, str, str], Leg]
@@ -96,7 +107,8 @@ def engine_written(ground: Ground, peers: Mapping[str, Peer]) -> bytes:
 
 
 def engine_read(data: bytes, ground: Ground, peers: Mapping[str, Peer]) -> None:
-    """Stand everything on this ground, which has no legs yet. Raises WrittenError, and has then changed nothing."""
+    """Stand everything on this ground, which has no legs yet. Raises WrittenError, and has then
+    changed nothing."""
     found = read(data, KINDS, ground.scheduler.now(), Here(ground, peers))
     if not isinstance(found, Standing):
         raise WrittenError("it is no engine's")

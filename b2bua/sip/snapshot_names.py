@@ -1,4 +1,5 @@
-"""What of a leg stands in any process that has the same sip.conf, and is written out by its name: trunks, credentials, sockets.
+"""What of a leg stands in any process that has the same sip.conf, and is written out by its name:
+trunks, credentials, sockets.
 
 Rule 1: no password is written, and no Authorization of a peer's.
 Rule 2: a request that may hold a key is refused, wherever it was found.

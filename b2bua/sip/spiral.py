@@ -1,6 +1,8 @@
-"""Tells a spiral from a loop: a request that comes again for somebody else is a new one (RFC 3261 sections 6 and 16.3).
+"""Tells a spiral from a loop: a request that comes again for somebody else is a new one (RFC 3261
+sections 6 and 16.3).
 
-Rule 1: the user of the Request-URI decides. The host is no sign: each proxy on the way writes its next hop there.
+Rule 1: the user of the Request-URI decides. The host is no sign: each proxy on the way writes its
+        next hop there.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What the ladder of a call is told of each message: of all that it holds, what is named here.
 
-Rule 1: no header but Call-ID (whose hash is kept) and CSeq is read; bodies only where they describe sessions.
+Rule 1: no header but Call-ID (whose hash is kept) and CSeq is read; bodies only where they describe
+        sessions.
 Rule 2: a message that is of no leg that is noted costs one look at a table.
 """
 
@@ -42,15 +43,20 @@ class Tap:
     def answered(self, request: Request, message: bytes, way: Hop) -> None:
         """A response of ours."""
         code = int(message[8:12])
-        self._ladders.message(request.head.call_id, True, request.method, code, request.cseq, way[:3], message)
+        self._ladders.message(
+            request.head.call_id, True, request.method, code, request.cseq, way[:3], message
+        )
 
     def outside(self, message: bytes, way: Hop) -> None:
-        """A response of ours that no transaction sends: what a leg sends again by itself, or a refusal without state."""
+        """A response of ours that no transaction sends: what a leg sends again by itself, or a
+        refusal without state."""
         if not message.startswith(b"SIP/2.0 "):
             return
         head = decoded(message.partition(b"\r\n\r\n")[0])
         cseq, method = _cseq(_value(head, "CSeq"))
-        self._ladders.message(_value(head, "Call-ID"), True, method, int(message[8:12]), cseq, way[:3], message)
+        self._ladders.message(
+            _value(head, "Call-ID"), True, method, int(message[8:12]), cseq, way[:3], message
+        )
 
     def unreadable(self, head: Head, source: Hop) -> None:
         """A request of which no more can be made out than its answer needs."""

@@ -18,8 +18,9 @@ from tonewall.written import WrittenError, read, write
 
 @dataclass(slots=True, eq=False)
 class Line:
-    """`joining`: the leg that is to take the place of one of `legs`; `lender`: the call whose leg it is, where it is another
-    call's, and that one's `borrower` is this. `due`: what `timer` is set to."""
+    """`joining`: the leg that is to take the place of one of `legs`; `lender`: the call whose leg
+    it is, where it is another call's, and that one's `borrower` is this. `due`: what `timer` is set
+    to."""
 
     call: Call
     legs: dict[Side, LegId] = field(default_factory=dict)
@@ -41,7 +42,9 @@ class Line:
 
 def written(lines: Iterable[Line], places: Mapping[LegId, str], now: float) -> bytes:
     """`places`: the trunk of each leg that counts there; `now`: on the monotonic clock."""
-    rows = [(line.call, line.legs, line.joining, line.lender.call.id if line.lender else "") for line in lines]
+    rows = [
+        (line.call, line.legs, line.joining, line.lender.call.id if line.lender else "") for line in lines
+    ]
     return write((rows, dict(places)), KINDS, now)
 
 

@@ -1,7 +1,8 @@
 """The commands of calls, carried out: on their legs, in media, in what is shown and recorded.
 
 Rule 1: an error in one call ends that call, never another.
-Rule 2: what a command causes comes back as an event, in its turn; but what a call lends or borrows is told to the other at once.
+Rule 2: what a command causes comes back as an event, in its turn; but what a call lends or borrows
+        is told to the other at once.
 """
 
 from __future__ import annotations
@@ -12,7 +13,17 @@ from collections.abc import Callable
 import msgspec
 
 from b2bua.call.cdr import CallRecord
-from b2bua.call.command import CallCommand, GiveBack, Record, Seat, Show, ToBorrower, ToJoining, ToLeg, ToMedia
+from b2bua.call.command import (
+    CallCommand,
+    GiveBack,
+    Record,
+    Seat,
+    Show,
+    ToBorrower,
+    ToJoining,
+    ToLeg,
+    ToMedia,
+)
 from b2bua.call.leg import HangUpLeg, InviteLeg, LegCommand, LegEvent, LegFailed, LegHungUp, LegId, RejectLeg
 from b2bua.call.routing.limits import Limiter
 from b2bua.call.view import CallState, CaptureStage
@@ -31,7 +42,8 @@ log = get_logger(__name__)
 
 
 class Execution:
-    """What the calls of one switchboard ask for. `hear` takes what happens to a leg that the engine never saw."""
+    """What the calls of one switchboard ask for. `hear` takes what happens to a leg that the engine
+    never saw."""
 
     def __init__(
         self,
@@ -56,7 +68,8 @@ class Execution:
         self._engine, self._media = engine, media
 
     def step(self, line: Line, happen: Callable[[float], list[CallCommand]]) -> None:
-        """Let something happen to a call, now, and carry out what it asks for; where that fails, the call ends."""
+        """Let something happen to a call, now, and carry out what it asks for; where that fails,
+        the call ends."""
         if self._lines.get(line.call.id) is not line:
             return  # it was forgotten while this waited for its turn
         try:
@@ -99,7 +112,9 @@ class Execution:
                     self._ladders.shown(view)
                 case Record(record):
                     self._record(record)
-                    log.info("call", call=line.call.id, state="ended", reason=record.end[:80], code=record.code)
+                    log.info(
+                        "call", call=line.call.id, state="ended", reason=record.end[:80], code=record.code
+                    )
                 case ToJoining(InviteLeg() as invite):
                     self._invite(line, None, invite)
                 case ToJoining(leg_command):
@@ -164,7 +179,8 @@ class Execution:
         self._abandon(line)
 
     def _abandon(self, line: Line) -> None:
-        """A bug of ours: end this call's legs and show it no more; its mask, if any, stays on until media closes the session."""
+        """A bug of ours: end this call's legs and show it no more; its mask, if any, stays on until
+        media closes the session."""
         for leg in line.all_legs():
             self.to_engine(leg, HangUpLeg("internal error"))
         if self._media is not None:
@@ -179,7 +195,8 @@ class Execution:
         self._feed.publish(msgspec.structs.replace(view, capture=None) if charging else view)
 
     def record_unfinished(self, line: Line) -> None:
-        """Record a call that is forgotten before it is over; where it is being charged, once that is final."""
+        """Record a call that is forgotten before it is over; where it is being charged, once that
+        is final."""
         payment, record = line.call.payment, line.call.record(self._clock())
         if line.call.recorded:
             return
@@ -190,5 +207,6 @@ class Execution:
 
     def _forget(self, line: Line) -> None:
         self._lines.forget(line)
-        self._give_back(line)  # where it ended by a bug of ours, it may have borrowed a leg, or lent one
+        # Where it ended by a bug of ours, it may have borrowed a leg, or lent one.
+        self._give_back(line)
         self._to_borrower(line, LegHungUp("internal error"))

@@ -1,4 +1,5 @@
-"""What is wrong with this Tonewall: from what media counts, from the records' store, and from how long no payer waits.
+"""What is wrong with this Tonewall: from what media counts, from the records' store, and from how
+long no payer waits.
 
 Rule 1: a fault names a setting or a log, never a path or a value: /healthz needs no token.
 """
@@ -11,18 +12,21 @@ from b2bua.call.view import Fault, Stops
 from b2bua.records.store import RecordsFault
 from media.events import Counted, PayerFault
 
-_PAYERLESS = 5.0  # seconds without a waiting payer that are no fault: while one charges, the next is started
+# Seconds without a waiting payer that are no fault: while one charges, the next is started.
+_PAYERLESS = 5.0
 _NO_PAYER = {
     None: "no payer process waits. See the log of the payers, and `tonewall doctor`",
-    PayerFault.JOURNAL: "the payment journal cannot be written. See [provider] journal: is its disk full or read-only?",
-    PayerFault.SETTINGS: "the settings of [provider] are wrong. See the log of the payers, and `tonewall doctor`",
+    PayerFault.JOURNAL: "the payment journal cannot be written. See [provider] journal: is its disk full or "
+    "read-only?",
+    PayerFault.SETTINGS: "the settings of [provider] are wrong. See the log of the payers, and `tonewall "
+    "doctor`",
     PayerFault.ENDED: "payer processes end as soon as they are started. See their log, and `tonewall doctor`",
 }
 
 
 class Faults:
-    """What is known of the parts. `connected`: whether media is; `records`: what is wrong with the call records; `payments`: why
-    none can be noted down.
+    """What is known of the parts. `connected`: whether media is; `records`: what is wrong with the
+    call records; `payments`: why none can be noted down.
 
     `clock` gives seconds and never runs backwards."""
 
@@ -59,10 +63,16 @@ class Faults:
 
     def _media(self) -> Fault | None:
         if not self._connected():
-            says = "No call can be made: the media process is away. Its log says why; it is started again by itself."
+            says = (
+                "No call can be made: the media process is away. Its log says why; it is started again by "
+                "itself."
+            )
             return Fault(what="media", says=says, stops=Stops.CALLS)
         if self._counted is not None and self._counted.servers == 0:
-            says = "No call can be made: no rtpengine server answers. See [media] rtpengine, and `tonewall doctor`."
+            says = (
+                "No call can be made: no rtpengine server answers. See [media] rtpengine, and `tonewall "
+                "doctor`."
+            )
             return Fault(what="rtpengine", says=says, stops=Stops.CALLS)
         return None
 

@@ -1,4 +1,5 @@
-"""What the switchboard works with: a plan of where calls go, an engine for their legs, and media."""
+"""What the switchboard works with: a plan of where calls go, an engine for their legs, and
+media."""
 
 from __future__ import annotations
 
@@ -47,8 +48,8 @@ class Media(Protocol):
 class Plan:
     """Where calls go, what trunks carry, and how calls are treated.
 
-    `latch`, `encrypted`, `media`, `masks`, `info`, `events`, `interfaces`, `other_audio` and `most_media`: as in Route.
-    Times in seconds.
+    `latch`, `encrypted`, `media`, `masks`, `info`, `events`, `interfaces`, `other_audio` and
+    `most_media`: as in Route. Times in seconds.
     """
 
     router: Router

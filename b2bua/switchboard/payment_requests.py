@@ -1,8 +1,9 @@
 """What agents ask for of payments: the switchboard's part of `CallDesk` that has to do with them.
 
 Rule 1: a payment is driven by the agent who started it, or who took it over.
-Rule 2: an order that was charged, or may have been, is not charged again unless that is asked for expressly: looked up at the
-        start, and again in one step with the note that the card is submitted.
+Rule 2: an order that was charged, or may have been, is not charged again unless that is asked for
+        expressly: looked up at the start, and again in one step with the note that the card is
+        submitted.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ class PaymentRequests:
                     raise NotNow("The payment is over.")
                 payment.check_agent(agent)
                 return self._ask(call_id, lambda call, now: call.submit_capture(now))
-            except Exception:  # the customer went on keying, or hung up, or another agent took it over
+            # The customer went on keying, or hung up, or another agent took it over.
+            except Exception:
                 self._payments.take_back_submission(capture)
                 raise
 
@@ -102,7 +104,7 @@ class PaymentRequests:
     async def remember(self, agent: str, key: str, digest: bytes, answer: CallView) -> None:
         await self._payments.remember(agent, key, digest, answer)
 
-    # --- inside ---------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _line(self, call_id: str) -> Line:
         line = self._lines.get(call_id)

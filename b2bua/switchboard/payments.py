@@ -1,10 +1,13 @@
-"""The payments of this Tonewall, each a thing of its own: on disk before a card is handed over, and final in the end.
+"""The payments of this Tonewall, each a thing of its own: on disk before a card is handed over, and
+final in the end.
 
-Rule 1: the card is submitted only after the table has the payment as `charging`, and only where no other payment charged the
-        order, but those that the agent expressly repeats.
-Rule 2: a payment whose outcome cannot come by its capture any more is asked for, until the payers' journal says what became
-        of it: after the loss of media, and after a restart of this process.
-Rule 3: what could not be written is tried again; a payment is forgotten here once the table has its end.
+Rule 1: the card is submitted only after the table has the payment as `charging`, and only where no
+        other payment charged the order, but those that the agent expressly repeats.
+Rule 2: a payment whose outcome cannot come by its capture any more is asked for, until the payers'
+        journal says what became of it: after the loss of media, and after a restart of this
+        process.
+Rule 3: what could not be written is tried again; a payment is forgotten here once the table has its
+        end.
 """
 
 from __future__ import annotations
@@ -22,7 +25,16 @@ import msgspec
 
 from b2bua.call.cdr import CallRecord, completed
 from b2bua.call.payment import FINAL
-from b2bua.call.view import CallView, CaptureStage, CaptureView, NoSuchPayment, NotNow, NotWell, PaymentView, Repeated
+from b2bua.call.view import (
+    CallView,
+    CaptureStage,
+    CaptureView,
+    NoSuchPayment,
+    NotNow,
+    NotWell,
+    PaymentView,
+    Repeated,
+)
 from b2bua.records.payments import PaymentTable
 from media.events import CaptureChanged, CaptureId, CaptureState, ResolveCharge, SessionId
 from provider_adapters.payment import Charge, Outcome, Unknown
@@ -42,8 +54,8 @@ R = TypeVar("R")
 
 @dataclass(slots=True)
 class _Open:
-    """A payment that is not final, or whose end is not on disk yet. `in_call`: a call of this process has it, and records it;
-    `asked_since`: where its outcome is asked for, since when."""
+    """A payment that is not final, or whose end is not on disk yet. `in_call`: a call of this
+    process has it, and records it; `asked_since`: where its outcome is asked for, since when."""
 
     view: PaymentView
     in_call: bool = True
@@ -53,7 +65,8 @@ class _Open:
 
 
 class Payments:
-    """All payments. `publish` is given each that changed; `record` each call record that waited for a payment's end.
+    """All payments. `publish` is given each that changed; `record` each call record that waited for
+    a payment's end.
 
     `clock` gives seconds since the epoch and never runs backwards."""
 
@@ -70,7 +83,8 @@ class Payments:
         self._kept: set[str] = set()  # payments with which the table keeps their call's record
         self._writing = BackgroundTasks()
         self._thread = ThreadPoolExecutor(1, "payments")
-        self._error: str | None = None  # of the newest attempt that failed, until something was written again
+        # Of the newest attempt that failed, until something was written again.
+        self._error: str | None = None
         self._trying = self._closed = False
 
     async def take_up(self) -> None:
@@ -89,8 +103,10 @@ class Payments:
         await self._take_up_records()
 
     async def _take_up_records(self) -> None:
-        """Write the records of calls that were still there when the process died, though their payments were final."""
-        waiting = {each.view.call for each in self._open.values()}  # theirs come with the end of the payment
+        """Write the records of calls that were still there when the process died, though their
+        payments were final."""
+        # Theirs come with the end of the payment.
+        waiting = {each.view.call for each in self._open.values()}
         left = await self._run(self._table.left_records)
         self._kept |= {view.id for view, _ in left}
         for view, record in left:
@@ -100,20 +116,22 @@ class Payments:
         await self._writing.wait(_LAST_WRITES)
 
     def adopt(self, call: CallView) -> None:
-        """A call was read back that another process began; its payment is in the table as that one left it."""
+        """A call was read back that another process began; its payment is in the table as that one
+        left it."""
         capture = call.capture
         if capture is not None and capture.stage not in FINAL:
             self._open[capture.id] = _Open(self._view(call, capture), submitted_at=self._clock())
 
     async def close(self) -> None:
-        """Write what is left, for a moment at most. What comes later is asked for by the next process."""
+        """Write what is left, for a moment at most. What comes later is asked for by the next
+        process."""
         await self._writing.wait(_LAST_WRITES)
         self._closed = True
         await self._writing.cancel()
         await self._run(self._table.close)
         self._thread.shutdown(wait=False)
 
-    # --- whether payments can be written --------------------------------------------------------------------------
+    # --- whether payments can be written ----------------------------------------------------------
 
     def fault(self) -> str | None:
         """Why no payment can be noted down now; None where all is well."""
@@ -134,14 +152,15 @@ class Payments:
         finally:
             self._trying = False
 
-    # --- the way of a payment -------------------------------------------------------------------------------------
+    # --- the way of a payment ---------------------------------------------------------------------
 
     async def charged(self, transaction_id: str) -> tuple[PaymentView, ...]:
         """By which this order was charged already, or may have been. Raises NotWell."""
         return await self._ask_table(self._table.charged, transaction_id)
 
     async def begin(self, call: CallView, repeats: tuple[PaymentView, ...]) -> None:
-        """Take in the payment that has begun in a call. Raises NotWell where it cannot be written."""
+        """Take in the payment that has begun in a call. Raises NotWell where it cannot be
+        written."""
         capture = call.capture
         assert capture is not None
         ids = _known(repeats)
@@ -162,7 +181,8 @@ class Payments:
             self._submitting.discard(payment_id)
 
     async def note_submission(self, payment_id: str, record: CallRecord, *, allow_repeat: bool) -> None:
-        """On disk when it returns. Raises Repeated, and NotWell where it cannot be written; then nothing may be sent."""
+        """On disk when it returns. Raises Repeated, and NotWell where it cannot be written; then
+        nothing may be sent."""
         found = self._open[payment_id]
         if allow_repeat:
             charged = await self.charged(found.view.order.transaction_id)
@@ -199,7 +219,8 @@ class Payments:
             self._change(news.capture, stage=CaptureStage.FINISHED, outcome=news.outcome)
 
     def leave_call(self, payment_id: str, record: CallRecord) -> None:
-        """The call is forgotten before its payment is final, and its record is written then, by this process or the next."""
+        """The call is forgotten before its payment is final, and its record is written then, by
+        this process or the next."""
         found = self._open.get(payment_id)
         if found is None:
             self.record_call(record)
@@ -211,7 +232,9 @@ class Payments:
         try:
             await self._run(self._table.keep_record, payment_id, record)
         except sqlite3.Error as error:
-            log.error("a call record could not be kept until its payment is final", call=record.call, exc_info=error)
+            log.error(
+                "a call record could not be kept until its payment is final", call=record.call, exc_info=error
+            )
             self._record(record)
 
     def record_call(self, record: CallRecord) -> None:
@@ -225,10 +248,12 @@ class Payments:
     async def _drop_records(self, payment_ids: set[str]) -> None:
         try:
             await self._run(self._table.drop_records, payment_ids)
-        except sqlite3.Error as error:  # the next process records the call again, and the database knows it already
+        except (
+            sqlite3.Error
+        ) as error:  # the next process records the call again, and the database knows it already
             log.warning("a call record is kept beside its payment for longer than needed", exc_info=error)
 
-    # --- outcomes that are asked for ------------------------------------------------------------------------------
+    # --- outcomes that are asked for --------------------------------------------------------------
 
     def lose_media(self) -> None:
         """Captures are lost with media: what was submitted is asked for from now on."""
@@ -251,12 +276,15 @@ class Payments:
     def given_up(self) -> list[CaptureChanged]:
         """What nobody could tell for too long is unknown."""
         since = self._clock() - _GIVEN_UP
-        late = [each for each in self._open.values() if each.asked_since is not None and each.asked_since < since]
+        late = [
+            each for each in self._open.values() if each.asked_since is not None and each.asked_since < since
+        ]
         found = [self.news(each.view.id, Unknown(reason="outcome_not_found")) for each in late]
         return [each for each in found if each is not None]
 
     def news(self, payment_id: str, outcome: Outcome) -> CaptureChanged | None:
-        """The outcome that was found for a payment, as its capture would have told it; None where it is known already."""
+        """The outcome that was found for a payment, as its capture would have told it; None where
+        it is known already."""
         found = self._open.get(payment_id)
         if found is None or found.view.stage is not CaptureStage.CHARGING:
             return None
@@ -270,7 +298,7 @@ class Payments:
             outcome=outcome,
         )
 
-    # --- reading --------------------------------------------------------------------------------------------------
+    # --- reading ----------------------------------------------------------------------------------
 
     async def find(self, payment_id: str) -> PaymentView:
         """Raises NoSuchPayment, NotWell."""
@@ -297,7 +325,7 @@ class Payments:
         """Forget what started before this time. Raises sqlite3.Error."""
         return await self._run(self._table.prune, before, self._clock())
 
-    # --- inside ---------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _view(self, call: CallView, capture: CaptureView) -> PaymentView:
         view = PaymentView(
@@ -315,14 +343,21 @@ class Payments:
         before, after = found.view, msgspec.structs.replace(found.view, **changes)
         if before.settled_at is not None or after == before:
             return
-        if before.stage is CaptureStage.CHARGING and after.stage not in (CaptureStage.CHARGING, CaptureStage.FINISHED):
-            after = msgspec.structs.replace(after, submitted_at=None)  # media had refused it: nothing was sent
+        if before.stage is CaptureStage.CHARGING and after.stage not in (
+            CaptureStage.CHARGING,
+            CaptureStage.FINISHED,
+        ):
+            after = msgspec.structs.replace(
+                after, submitted_at=None
+            )  # media had refused it: nothing was sent
         if after.stage in FINAL:
             after = msgspec.structs.replace(after, settled_at=_moment(self._clock()))
         found.view = after
         if (before.stage, before.agent) != (after.stage, after.agent):
             self._publish(after)
-        if after.stage in FINAL or (before.stage is CaptureStage.CHARGING) != (after.stage is CaptureStage.CHARGING):
+        if after.stage in FINAL or (before.stage is CaptureStage.CHARGING) != (
+            after.stage is CaptureStage.CHARGING
+        ):
             self._persist(found)
 
     def _persist(self, found: _Open) -> None:
@@ -340,7 +375,11 @@ class Payments:
                     recorded = True
                 await (first or self._run(self._table.put, view, is_recorded=recorded))
             except sqlite3.Error as error:
-                log.error("a payment could not be written; it is tried again", idempotency_key=view.id, exc_info=error)
+                log.error(
+                    "a payment could not be written; it is tried again",
+                    idempotency_key=view.id,
+                    exc_info=error,
+                )
                 await asyncio.sleep(pause)
                 first, view, pause = None, found.view, min(2 * pause, _RETRY[1])
                 continue
@@ -386,7 +425,8 @@ def _shared(capture: CaptureView) -> dict[str, object]:
 
 
 def _known(charged: Iterable[PaymentView]) -> tuple[str, ...]:
-    """Those whose outcome is known to whoever repeats the order; of one that is being charged it is not."""
+    """Those whose outcome is known to whoever repeats the order; of one that is being charged it is
+    not."""
     return tuple(each.id for each in charged if each.outcome is not None)
 
 

@@ -1,7 +1,9 @@
 """Which legs each call has, and what they take up: places on trunks, columns in ladders.
 
-Rule 1: a leg is one call's at a time; a leg that another call borrows stays its own call's until it is seated there.
-Rule 2: a leg gives its place on its trunk back when it is over, when another one is seated in its place, or with its call.
+Rule 1: a leg is one call's at a time; a leg that another call borrows stays its own call's until it
+        is seated there.
+Rule 2: a leg gives its place on its trunk back when it is over, when another one is seated in its
+        place, or with its call.
 """
 
 from __future__ import annotations
@@ -70,12 +72,14 @@ class Lines:
             line.joining = None
 
     def half(self, leg: LegId) -> Half | None:
-        """That leg's call, as a transfer sees it; None for a leg that is none of a call's, or not in its place yet."""
+        """That leg's call, as a transfer sees it; None for a leg that is none of a call's, or not
+        in its place yet."""
         line, side = self._of_leg.get(leg, (None, None))
         return None if line is None or side is None else Half(line.call, side)
 
     def borrow(self, asked: Line, named: LegId, *, lender_asked: bool) -> tuple[Line, Line]:
-        """A transfer joins the call of its REFER with that of the leg which it names: who goes on, and who lends."""
+        """A transfer joins the call of its REFER with that of the leg which it names: who goes on,
+        and who lends."""
         other, _ = self._of_leg[named]
         line, lender = (other, asked) if lender_asked else (asked, other)
         line.lender, lender.borrower = lender, line
@@ -89,7 +93,8 @@ class Lines:
         return lender
 
     def seat(self, line: Line, side: Side) -> Line | None:
-        """The joining leg takes the place; of the old one nothing more is heard. The call that had lent it, if any."""
+        """The joining leg takes the place; of the old one nothing more is heard. The call that had
+        lent it, if any."""
         self._of_leg.pop(line.legs[side], None)
         self._limiter.release(line.legs[side])
         lender = self.give_back(line)

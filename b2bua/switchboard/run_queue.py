@@ -1,4 +1,5 @@
-"""One thing at a time, in order: what an event causes at once waits until the event before it is done."""
+"""One thing at a time, in order: what an event causes at once waits until the event before it is
+done."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ class Turns:
             while self._queue:
                 try:
                     self._queue.popleft()()
-                except Exception as error:  # whatever it was, the other calls' events are still to come
+                # Whatever it was, the other calls' events are still to come.
+                except Exception as error:
                     log.error("an event failed", exc_info=error)
         finally:
             self._busy = False

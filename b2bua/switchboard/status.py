@@ -1,4 +1,5 @@
-"""What is told of all calls at once: the trunks with what they carry, and the numbers of the health check."""
+"""What is told of all calls at once: the trunks with what they carry, and the numbers of the health
+check."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ def trunks(router: Router, limiter: Limiter, engine: Engine | None) -> list[Trun
     ]
 
 
-def health(calls: int, engine: Engine | None, media: Media | None, counted: Counted | None) -> dict[str, int | bool]:
+def health(
+    calls: int, engine: Engine | None, media: Media | None, counted: Counted | None
+) -> dict[str, int | bool]:
     """What there is now. `counted`: media's last count."""
     present = engine.counters() if engine is not None else {}
     return {

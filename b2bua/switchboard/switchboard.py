@@ -59,7 +59,8 @@ log = get_logger(__name__)
 
 
 class Switchboard(PaymentRequests):
-    """All calls. Implements `CallDesk` for the API; fed by the engine and by media. Lives on one event loop."""
+    """All calls. Implements `CallDesk` for the API; fed by the engine and by media. Lives on one
+    event loop."""
 
     def __init__(
         self,
@@ -70,7 +71,8 @@ class Switchboard(PaymentRequests):
         records: Callable[[], RecordsFault | None] = lambda: None,
         payments: PaymentTable | None = None,
     ) -> None:
-        """`clock` gives seconds since the epoch and never runs backwards; `records`: what is wrong with the call records."""
+        """`clock` gives seconds since the epoch and never runs backwards; `records`: what is wrong
+        with the call records."""
         self._plan, self._clock = plan, clock
         self._ladders = ladders or Ladders()
         self._engine: Engine | None = None
@@ -101,11 +103,13 @@ class Switchboard(PaymentRequests):
         self._engine, self._media = engine, media
         self._execution.connect(engine, media)
 
-    # --- from the SIP engine --------------------------------------------------------------------------------------
+    # --- from the SIP engine ----------------------------------------------------------------------
 
     def on_leg_event(self, leg: LegId, event: LegEvent) -> None:
         self._turns.take(
-            lambda: self._invited(leg, event) if isinstance(event, LegInvited) else self._leg_event(leg, event)
+            lambda: (
+                self._invited(leg, event) if isinstance(event, LegInvited) else self._leg_event(leg, event)
+            )
         )
 
     def _invited(self, leg: LegId, event: LegInvited) -> None:
@@ -158,10 +162,13 @@ class Switchboard(PaymentRequests):
                 self._execution.step(line, lambda now: line.call.leg_event(side, event, now))
 
     def _join_calls(self, line: Line, side: Side, event: LegReferred, replaced: LegId) -> None:
-        """A transfer whose target is another call of ours: one of the two lends its leg to the other."""
+        """A transfer whose target is another call of ours: one of the two lends its leg to the
+        other."""
         chosen = choose(Half(line.call, side), self._lines.half(replaced), self._plan.router.side)
         if isinstance(chosen, int):
-            self._execution.step(line, lambda now: line.call.refuse_referral(side, event.referral, chosen, now))
+            self._execution.step(
+                line, lambda now: line.call.refuse_referral(side, event.referral, chosen, now)
+            )
             return
         host, lender = self._lines.borrow(line, replaced, lender_asked=chosen.lender_asked)
         log.info("call", call=lender.call.id, state="joins another call")
@@ -169,7 +176,7 @@ class Switchboard(PaymentRequests):
         self._execution.carry_out(lender, commands)
         self._execution.step(host, lambda now: host.call.joined(chosen, lent, event.referral, now))
 
-    # --- from media -----------------------------------------------------------------------------------------------
+    # --- from media -------------------------------------------------------------------------------
 
     def on_media_answer(self, command: AnyCommand, answer: AnyAnswer) -> None:
         if isinstance(answer, Counted):
@@ -212,13 +219,16 @@ class Switchboard(PaymentRequests):
         self._counted = None
         self._feed.publish_service(ServiceView(faults=self.faults()))
         log.error(
-            "media lost", calls=len(self._lines), why="the media process ended; its calls end, new ones wait for it"
+            "media lost",
+            calls=len(self._lines),
+            why="the media process ended; its calls end, new ones wait for it",
         )
         self._each(Call.media_lost)
         self._payments.lose_media()
 
     def count(self) -> None:
-        """Ask media what it holds, for the health check; followers are told what is wrong once it has answered."""
+        """Ask media what it holds, for the health check; followers are told what is wrong once it
+        has answered."""
         self._payments.look()
         if self._media is not None and self._media.connected:
             self._media.send(CountSessions())
@@ -233,7 +243,8 @@ class Switchboard(PaymentRequests):
         self._each(Call.shut_down)
 
     async def settle(self, patience: float) -> None:
-        """After `shut_down`: wait for the last answers and outcomes, at most so many seconds; then record what is left."""
+        """After `shut_down`: wait for the last answers and outcomes, at most so many seconds; then
+        record what is left."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience if self._lines else 0):
                 await self._lines.idle.wait()
@@ -251,17 +262,19 @@ class Switchboard(PaymentRequests):
         """Forget payments that started before this time. Raises sqlite3.Error."""
         await self._payments.prune(before)
 
-    # --- to be written out, and read back -------------------------------------------------------------------------
+    # --- to be written out, and read back ---------------------------------------------------------
 
     def written(self, now: float) -> bytes:
-        """Every call, between two events; the engine's legs are written first, for that delivers what has happened to them.
+        """Every call, between two events; the engine's legs are written first, for that delivers
+        what has happened to them.
 
         `now`: on the monotonic clock. Raises WrittenError.
         """
         return written(self._lines.all(), self._limiter.places(), now)
 
     def take_up(self, data: bytes, now: float) -> None:
-        """Go on with the calls that were written elsewhere, before any event. Raises WrittenError: then none was taken."""
+        """Go on with the calls that were written elsewhere, before any event. Raises WrittenError:
+        then none was taken."""
         lines, places = read_back(data, now)
         self._limiter.take_up(places)
         for line in lines:
@@ -276,7 +289,7 @@ class Switchboard(PaymentRequests):
             line.stop()
         self._feed.close()
 
-    # --- CallDesk -------------------------------------------------------------------------------------------------
+    # --- CallDesk ---------------------------------------------------------------------------------
 
     def calls(self) -> list[CallView]:
         return self._feed.calls()

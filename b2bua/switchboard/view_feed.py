@@ -1,15 +1,20 @@
-"""The live feed: one publisher of call views, any number of followers, none of whom can hold up the calls.
+"""The live feed: one publisher of call views, any number of followers, none of whom can hold up the
+calls.
 
-A `CallDesk` keeps one Feed, calls `publish` with every new state of a call, and hands out `calls()` and `follow()`:
+A `CallDesk` keeps one Feed, calls `publish` with every new state of a call, and hands out `calls()`
+and `follow()`:
 
     class Desk:
         def __init__(self) -> None: self._feed = Feed()
         def calls(self) -> list[CallView]: return self._feed.calls()
         def follow(self) -> AsyncIterator[CallView]: return self._feed.follow()
 
-Rule 1: `follow` registers at once: no change falls between the current calls, which come first, and what follows.
-Rule 2: a follower that is `backlog` views behind is dropped: its iteration ends. It never makes `publish` wait.
-Rule 3: a call is remembered until it has ended; one that ends while it is being charged, until the outcome is known.
+Rule 1: `follow` registers at once: no change falls between the current calls, which come first, and
+        what follows.
+Rule 2: a follower that is `backlog` views behind is dropped: its iteration ends. It never makes
+        `publish` wait.
+Rule 3: a call is remembered until it has ended; one that ends while it is being charged, until the
+        outcome is known.
 """
 
 from __future__ import annotations
@@ -24,7 +29,8 @@ View = CallView | PaymentView | ServiceView
 
 
 class Follower(AsyncIterator[View]):
-    """One reader of a Feed. For one task at a time; ends when it was dropped, closed, or the feed is closed."""
+    """One reader of a Feed. For one task at a time; ends when it was dropped, closed, or the feed
+    is closed."""
 
     def __init__(self, feed: Feed, now: Iterable[View], backlog: int) -> None:
         self._feed = feed
@@ -105,8 +111,8 @@ class Feed:
         return list(self._calls.values())
 
     def follow(self) -> Follower:
-        """What is wrong, where anything is; the current calls and the payments that are not final; then every view that is
-        published from now on."""
+        """What is wrong, where anything is; the current calls and the payments that are not final;
+        then every view that is published from now on."""
         first = (self._service,) if self._service.faults else ()
         follower = Follower(self, (*first, *self._calls.values(), *self._payments.values()), self._backlog)
         self._followers.add(follower)

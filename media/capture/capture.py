@@ -1,18 +1,21 @@
 """One capture: the machine that counts joined to the vault that holds.
 
-For its driver (media.service.service), which has the clock, the sockets and the payers; `now` is in seconds of a steady clock:
+For its driver (media.service.capture_driver), which has the clock, the sockets and the payers;
+`now` is in seconds of a steady clock:
 
     capture = Capture(capture_id, SecretMemory(SIZE), today=(2026, 11), now=now)
-    capture.keys_waiting(lambda memory, offset: relay.take_digits(stream, memory, offset), now)  # on KEYED
-    capture.lost(now) | call_gone(now) | reset(field, now) | cancel(now) | submit(now)
-    capture.deadline(), then capture.expire(now)
-    # once submit() has not raised:
-    outcome = await capture.spend(pipe, charge); capture.settle(outcome, now)
+    capture.keys_waiting(lambda memory, offset: relay.take_digits(stream, memory, offset), now)  #
+    on KEYED capture.lost(now) | call_gone(now) | reset(field, now) | cancel(now) | submit(now)
+    capture.deadline(), then capture.expire(now) # once submit() has not raised: outcome = await
+    capture.spend(pipe, charge); capture.settle(outcome, now)
 
-Rule 1: each returns what to tell b2bua, in order; `session` in it is the caller's. `reset`, `cancel`, `submit` and
-        `settle` raise IllegalEvent, and change nothing, where the state does not allow them.
-Rule 2: a digit goes from the core into the vault only while the machine wants one; all others are overwritten unread.
-Rule 3: a fault on the way of a digit (a full field, a failing core) ends the capture, wiped: a digit is never skipped.
+Rule 1: each returns what to tell b2bua, in order; `session` in it is the caller's. `reset`,
+        `cancel`, `submit` and `settle` raise IllegalEvent, and change nothing, where the state does
+        not allow them.
+Rule 2: a digit goes from the core into the vault only while the machine wants one; all others are
+        overwritten unread.
+Rule 3: a fault on the way of a digit (a full field, a failing core) ends the capture, wiped: a
+        digit is never skipped.
 """
 
 from __future__ import annotations
@@ -50,10 +53,17 @@ from provider_adapters.payment import Charge, Outcome
 
 
 class Capture(Generic[M]):
-    """One card being keyed into `memory`, which is this capture's alone. `today` is (year, month)."""
+    """One card being keyed into `memory`, which is this capture's alone. `today` is (year,
+    month)."""
 
     def __init__(
-        self, capture_id: CaptureId, memory: M, *, today: tuple[int, int], now: float, limits: Limits | None = None
+        self,
+        capture_id: CaptureId,
+        memory: M,
+        *,
+        today: tuple[int, int],
+        now: float,
+        limits: Limits | None = None,
     ) -> None:
         self.id = capture_id
         self._today = today
@@ -77,7 +87,8 @@ class Capture(Generic[M]):
         return self._machine.deadline()
 
     def keys_waiting(self, fill: Callable[[M, int], int], now: float) -> list[CaptureChanged]:
-        """Take the keys that the core kept; `fill` is its `take_digits`. What it raises comes through, after the abort."""
+        """Take the keys that the core kept; `fill` is its `take_digits`. What it raises comes
+        through, after the abort."""
         changes = []
         try:
             with closing(self._vault.take(fill)) as keys:
@@ -97,7 +108,8 @@ class Capture(Generic[M]):
         return self._receive(Submitted(), now)
 
     async def spend(self, pipe: Pipe, charge: Charge) -> Outcome:
-        """Charge the card that was submitted, once. The vault is wiped before the outcome is awaited."""
+        """Charge the card that was submitted, once. The vault is wiped before the outcome is
+        awaited."""
         return await self._vault.spend(pipe, charge)
 
     def settle(self, outcome: Outcome, now: float) -> list[CaptureChanged]:
@@ -117,7 +129,8 @@ class Capture(Generic[M]):
         return self._pauses(now) or self._receive(TimedOut(), now)
 
     def changed(self) -> CaptureChanged:
-        """How it stands, with why the last field was cleared or the capture aborted, if that was the last thing to happen."""
+        """How it stands, with why the last field was cleared or the capture aborted, if that was
+        the last thing to happen."""
         return CaptureChanged(
             session=SessionId(""),
             capture=self.id,
@@ -178,7 +191,8 @@ class Capture(Generic[M]):
         return changes
 
     def _describe(self) -> None:
-        """Read off brand and last four while they are there; a finished capture keeps them, an aborted one does not."""
+        """Read off brand and last four while they are there; a finished capture keeps them, an
+        aborted one does not."""
         if self.state is CaptureState.FINISHED:
             return
         complete = self._machine.fields[Field.CARD_NUMBER].complete

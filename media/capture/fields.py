@@ -1,8 +1,11 @@
-"""The rules of a field: which brand a card is of, how long each field is, and whether what was keyed can be true.
+"""The rules of a field: which brand a card is of, how long each field is, and whether what was
+keyed can be true.
 
-Rule 1: digits are read one at a time from a view of ASCII bytes in locked memory; no str, bytes or int of several
-        digits of a card is ever made (single small ints are shared by the interpreter and say nothing).
-Rule 2: a check says what is wrong by a code that has its words (media.events.FIELD_REASONS); it never quotes a digit.
+Rule 1: digits are read one at a time from a view of ASCII bytes in locked memory; no str, bytes or
+        int of several digits of a card is ever made (single small ints are shared by the
+        interpreter and say nothing).
+Rule 2: a check says what is wrong by a code that has its words (media.events.FIELD_REASONS); it
+        never quotes a digit.
 """
 
 from __future__ import annotations
@@ -30,13 +33,15 @@ class Verdict(Enum):
     ENOUGH = "enough"  # the brand's usual length, though longer ones exist: a pause ends the field
     COMPLETE = "complete"
     INVALID = "invalid"
-    SPLIT = "split"  # no number of this length, but its first `shorter` digits are one, and the rest may be an expiry's
+    # No number of this length, but its first `shorter` digits are one, and the rest may be an
+    # expiry's.
+    SPLIT = "split"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A verdict. `reason` is set where it is INVALID or SPLIT. `shorter`: how many of the first digits would be a card number,
-    too, where the brand has a shorter one."""
+    """A verdict. `reason` is set where it is INVALID or SPLIT. `shorter`: how many of the first
+    digits would be a card number, too, where the brand has a shorter one."""
 
     verdict: Verdict
     reason: FieldReason | None = None
@@ -50,7 +55,8 @@ COMPLETE = Check(Verdict.COMPLETE)
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """A card scheme: the lengths that it issues, the one after which a pause is an end, and its security code's length."""
+    """A card scheme: the lengths that it issues, the one after which a pause is an end, and its
+    security code's length."""
 
     name: str
     lengths: tuple[int, ...]
@@ -70,8 +76,9 @@ _MAESTRO = Brand("maestro", tuple(range(12, 20)))
 # ISO/IEC 7812-1 allows 19 digits at most; no scheme issues fewer than 12.
 _OTHER = Brand("other", tuple(range(12, 20)))
 
-# Issuer identification number ranges (ISO/IEC 7812), as the schemes publish them for acquirers: first and last prefix of
-# each range, both of one length. Where two ranges fit, the longer prefix wins.
+# Issuer identification number ranges (ISO/IEC 7812), as the schemes publish them for acquirers:
+# first and last prefix of each range, both of one length. Where two ranges fit, the longer prefix
+# wins.
 _RANGES: tuple[tuple[bytes, bytes, Brand], ...] = (
     (b"4", b"4", _VISA),
     (b"51", b"55", _MASTERCARD),
@@ -101,7 +108,8 @@ _FARTHEST = 20  # years; no card is issued for longer
 
 
 def find_brand(number: Digits) -> Brand | None:
-    """The brand by the number's first digits; None while they say nothing, `other` once they fit no range."""
+    """The brand by the number's first digits; None while they say nothing, `other` once they fit no
+    range."""
     best: Brand | None = None
     length = 0
     for first, last, brand in _RANGES:
@@ -133,8 +141,8 @@ def _starts_above(number: Digits, bound: bytes) -> bool:
 
 
 def passes_luhn(number: Digits, length: int | None = None) -> bool:
-    """Whether the check digit fits (ISO/IEC 7812-1 annex B): from the right, every second digit counts double. `length`: of
-    that many of its first digits; of all of them where None."""
+    """Whether the check digit fits (ISO/IEC 7812-1 annex B): from the right, every second digit
+    counts double. `length`: of that many of its first digits; of all of them where None."""
     total = 0
     length = len(number) if length is None else length
     for index in range(length):
@@ -162,14 +170,16 @@ def check_number(number: Digits, *, ended: bool) -> Check:
 
 
 def _shorter(number: Digits, brand: Brand, length: int) -> int | None:
-    """The brand's usual length, where a number of that length is followed by less than an expiry."""
+    """The brand's usual length, where a number of that length is followed by less than an
+    expiry."""
     if brand.usual is None or not 0 < length - brand.usual < _EXPIRY_LENGTH:
         return None
     return brand.usual if passes_luhn(number, brand.usual) else None
 
 
 def check_expiry(expiry: Digits, today: tuple[int, int], *, ended: bool) -> Check:
-    """MMYY against `today` (year with century, month). A card is good through the last day of its month."""
+    """MMYY against `today` (year with century, month). A card is good through the last day of its
+    month."""
     if len(expiry) != _EXPIRY_LENGTH:
         too_long = len(expiry) > _EXPIRY_LENGTH
         return Check(Verdict.INVALID, FieldReason.EXPIRY_LENGTH) if ended or too_long else INCOMPLETE
@@ -187,4 +197,8 @@ def check_code(code: Digits, brand: Brand | None, *, ended: bool) -> Check:
     wanted = (brand or _OTHER).code_length
     if len(code) == wanted:
         return COMPLETE
-    return Check(Verdict.INVALID, FieldReason.SECURITY_CODE_LENGTH) if ended or len(code) > wanted else INCOMPLETE
+    return (
+        Check(Verdict.INVALID, FieldReason.SECURITY_CODE_LENGTH)
+        if ended or len(code) > wanted
+        else INCOMPLETE
+    )

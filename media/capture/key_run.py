@@ -1,7 +1,9 @@
-"""A run of keys: those between which no pause was. What follows at once on a field may be a slip, a bounce or the next field.
+"""A run of keys: those between which no pause was. What follows at once on a field may be a slip, a
+bounce or the next field.
 
 Rule 1: a run ends when `field_pause` has passed without a key.
-Rule 2: after a refused field, keys are drained until `refusal_pause` has passed without one, or `*` is keyed.
+Rule 2: after a refused field, keys are drained until `refusal_pause` has passed without one, or `*`
+        is keyed.
 Rule 3: time is a parameter, in seconds of any steady clock.
 """
 
@@ -17,8 +19,9 @@ from media.events import Field
 class KeyRun:
     """The run of the newest key.
 
-    `ended`: the first field that ended by itself in it; what came behind is on trial until the run ends. `doubtful`: that is a
-    card number that could have ended elsewhere. `full`: the last field has all its digits.
+    `ended`: the first field that ended by itself in it; what came behind is on trial until the run
+    ends. `doubtful`: that is a card number that could have ended elsewhere. `full`: the last field
+    has all its digits.
     """
 
     limits: Limits

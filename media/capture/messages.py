@@ -1,4 +1,5 @@
-"""What happens to a capture, what it asks for, and how long it waits: the vocabulary of the capture machine.
+"""What happens to a capture, what it asks for, and how long it waits: the vocabulary of the capture
+machine.
 
 Rule 1: nothing here can hold a digit; a key press carries the verdict on its field.
 """
@@ -19,14 +20,15 @@ class Limits:
     inactivity: float = 60.0  # without a key, while collecting
     total: float = 300.0  # of collecting
     ready: float = 120.0  # complete, but not submitted
-    # Without an outcome; longer than [provider] timeout and inquiry_time can be (120 + 300), and the wait for a payer.
+    # Without an outcome; longer than [provider] timeout and inquiry_time can be (120 + 300), and
+    # the wait for a payer.
     submitted: float = 480.0
     number_pause: float = 6.0  # without a key at the brand's usual length, taken for `#`
     field_pause: float = 1.0  # without a key, parts what was keyed for one field from the next
     refusal_pause: float = 3.0  # without a key, after which a refused field is keyed anew
 
 
-# --- events -------------------------------------------------------------------------------------------------------
+# --- events ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ class TimedOut:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A key press could not be kept: what was captured can no longer be trusted. `reason` is fit for the agent."""
+    """A key press could not be kept: what was captured can no longer be trusted. `reason` is fit
+    for the agent."""
 
     reason: str = "a key press was lost"
 
@@ -123,7 +126,7 @@ Event = (
 )
 
 
-# --- commands -----------------------------------------------------------------------------------------------------
+# --- commands -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,27 +1,33 @@
-"""The capture machine: which field is being keyed, when it is complete, and when the capture is over.
+"""The capture machine: which field is being keyed, when it is complete, and when the capture is
+over.
 
-Rule 1: this module counts digits; it never sees one. Each event carries the verdict that the vault gave.
-Rule 2: every transition is in TRANSITIONS (transitions.py); an event that is not there raises IllegalEvent and changes
-        nothing. A key that comes once the card was submitted is noise: a row that leads back to its own state.
+Rule 1: this module counts digits; it never sees one. Each event carries the verdict that the vault
+        gave.
+Rule 2: every transition is in TRANSITIONS (transitions.py); an event that is not there raises
+        IllegalEvent and changes nothing. A key that comes once the card was submitted is noise: a
+        row that leads back to its own state.
 Rule 3: the current field is the first that is not complete; all that come after it are empty.
 Rule 4: every way into FINISHED or ABORTED wipes everything.
-Rule 5: what was submitted may have been charged: it ends with an outcome (Unknown, if none comes), never in ABORTED.
+Rule 5: what was submitted may have been charged: it ends with an outcome (Unknown, if none comes),
+        never in ABORTED.
 
-Keys: a field that can only be complete ends by itself; `#` ends one that could be longer, as does `number_pause` at the
-brand's usual length: 6 s, for whoever reads 19 digits in groups pauses for 4. Where the longest number that a brand has
-does not fit, its usual length does, and what follows was keyed without a pause, that is taken for the expiry, on trial.
-What does not pass its check is cleared, counted in `rejected`, and asked for again. `#` on an empty
-field means nothing (people press it after a field that ended by itself).
+Keys: a field that can only be complete ends by itself; `#` ends one that could be longer, as does
+`number_pause` at the brand's usual length: 6 s, for whoever reads 19 digits in groups pauses for 4.
+Where the longest number that a brand has does not fit, its usual length does, and what follows was
+keyed without a pause, that is taken for the expiry, on trial. What does not pass its check is
+cleared, counted in `rejected`, and asked for again. `#` on an empty field means nothing (people
+press it after a field that ended by itself).
 
 Keys that follow at once (key_run.py) on a field that
 - was refused are drained, until `refusal_pause` passes without a key or `*` is keyed;
-- ended by itself are on trial: they count for the next fields if, when `field_pause` has passed without a key, they fill
-  these exactly. Otherwise they are drained, and with them a field that no check digit proves: one of the keys was too many,
-  and nobody knows which. So the last field is complete when `field_pause` has passed, or `#` is keyed.
+- ended by itself are on trial: they count for the next fields if, when `field_pause` has passed
+  without a key, they fill these exactly. Otherwise they are drained, and with them a field that no
+  check digit proves: one of the keys was too many, and nobody knows which. So the last field is
+  complete when `field_pause` has passed, or `#` is keyed.
 What was drained is counted in `ignored`, with a `reason`.
 
-`*` clears the current field. Where that is empty it does nothing, once: a second one, `field_pause` later, steps back and
-clears the field before. With all complete it clears the last.
+`*` clears the current field. Where that is empty it does nothing, once: a second one, `field_pause`
+later, steps back and clears the field before. With all complete it clears the last.
 """
 
 from __future__ import annotations
@@ -60,7 +66,8 @@ from provider_adapters.payment import Outcome, Unknown
 
 
 class CaptureMachine:
-    """One capture, from its first field to an outcome or an abort. `now` is in seconds of any steady clock."""
+    """One capture, from its first field to an outcome or an abort. `now` is in seconds of any
+    steady clock."""
 
     def __init__(self, now: float, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
@@ -80,11 +87,13 @@ class CaptureMachine:
         return next(field for field, progress in self.fields.items() if not progress.complete)
 
     def wants_digit(self, now: float) -> bool:
-        """Whether a digit keyed now belongs into `field`: then `DigitKeyed` follows, else `DigitDropped`."""
+        """Whether a digit keyed now belongs into `field`: then `DigitKeyed` follows, else
+        `DigitDropped`."""
         return self.field is not None and not self._run.full and not self._run.drains(now)
 
     def pause_over(self, now: float) -> bool:
-        """Whether the customer seems to be done with a field that could be longer: `Paused` is due."""
+        """Whether the customer seems to be done with a field that could be longer: `Paused` is
+        due."""
         return self._enough and now >= self._last_key + self.limits.number_pause
 
     def run_over(self, now: float) -> bool:
@@ -93,7 +102,8 @@ class CaptureMachine:
         return self.state is CaptureState.COLLECTING and due is not None and now >= due
 
     def deadline(self) -> float | None:
-        """When time itself becomes an event: `RunEnded`, `Paused` or `TimedOut`. None once it is over."""
+        """When time itself becomes an event: `RunEnded`, `Paused` or `TimedOut`. None once it is
+        over."""
         end = self._end()
         if end is None or self.state is not CaptureState.COLLECTING:
             return end
@@ -102,7 +112,8 @@ class CaptureMachine:
         return min(due for due in (end, run, pause) if due is not None)
 
     def receive(self, event: Event, now: float) -> list[Command]:
-        """Apply one event. Raises IllegalEvent, and changes nothing, where TRANSITIONS has no row for it."""
+        """Apply one event. Raises IllegalEvent, and changes nothing, where TRANSITIONS has no row
+        for it."""
         before = self.state
         if type(event) not in TRANSITIONS[before]:
             raise IllegalEvent(f"capture is {before}: {_words(type(event))} is not possible")
@@ -192,7 +203,8 @@ class CaptureMachine:
         return [Split(length), Report()]
 
     def _misfit(self, field: Field, *, dropped: int = 0) -> list[Command]:
-        """What followed at once on a field that had ended by itself does not end where a field ends."""
+        """What followed at once on a field that had ended by itself does not end where a field
+        ends."""
         if dropped or self._run.ended is not Field.CARD_NUMBER or self._run.doubtful:
             return self._refuse(self._on_trial(field), FieldReason.TOO_MANY_KEYS, dropped=dropped)
         wiped = _from(Field.EXPIRY)
@@ -202,7 +214,8 @@ class CaptureMachine:
         return [*(Wipe(each) for each in wiped), *self._ignore(Field.EXPIRY, ignored)]
 
     def _on_trial(self, field: Field) -> Field:
-        """The first field that a key too many may be in, when what followed at once does not fit; `field` where nothing did."""
+        """The first field that a key too many may be in, when what followed at once does not fit;
+        `field` where nothing did."""
         if self._run.ended is Field.CARD_NUMBER and not self._run.doubtful:
             return Field.EXPIRY  # the number's check digit fits
         return self._run.ended or field

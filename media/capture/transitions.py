@@ -25,7 +25,8 @@ from media.events import CaptureState
 
 
 class IllegalEvent(Exception):
-    """This event cannot happen in this state. Nothing was changed. The text is fit for a log and for the agent."""
+    """This event cannot happen in this state. Nothing was changed. The text is fit for a log and
+    for the agent."""
 
 
 _COLLECTING, _READY, _SUBMITTED, _FINISHED, _ABORTED = CaptureState
@@ -65,6 +66,8 @@ TRANSITIONS: Final[Mapping[CaptureState, Mapping[type[Event], tuple[CaptureState
         Settled: (_FINISHED,),
         TimedOut: (_SUBMITTED, _FINISHED),
     },
-    _FINISHED: dict.fromkeys((DigitDropped, EndKeyed, ClearKeyed, TimedOut, Lost, CallGone, Settled), (_FINISHED,)),
+    _FINISHED: dict.fromkeys(
+        (DigitDropped, EndKeyed, ClearKeyed, TimedOut, Lost, CallGone, Settled), (_FINISHED,)
+    ),
     _ABORTED: dict.fromkeys((DigitDropped, EndKeyed, ClearKeyed, TimedOut, Lost, CallGone), (_ABORTED,)),
 }

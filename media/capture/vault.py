@@ -1,13 +1,15 @@
 """The vault: the only holder of a card's digits, in locked memory, from the key press to the payer.
 
-Rule 1: digits leave only through `spend`, as views of the locked memory, into a payer's pipe; but for `last_four` no
-        method returns a digit (PCI DSS 3.4.1).
+Rule 1: digits leave only through `spend`, as views of the locked memory, into a payer's pipe; but
+        for `last_four` no method returns a digit (PCI DSS 3.4.1).
 Rule 2: a vault is spent once. After `spend`, however it ended, and after `wipe`, it is empty.
-Rule 3: inside, digits are read and moved one at a time: no str, bytes or int of several of them is made.
+Rule 3: inside, digits are read and moved one at a time: no str, bytes or int of several of them is
+        made.
 Rule 4: it cannot be copied or pickled, and its repr shows counts only.
 
-The page: card number, expiry and security code, each at a fixed offset; behind them the intake, to which the core
-moves the keys it kept, and from which each is moved on or overwritten before the next is looked at.
+The page: card number, expiry and security code, each at a fixed offset; behind them the intake, to
+which the core moves the keys it kept, and from which each is moved on or overwritten before the
+next is looked at.
 """
 
 from __future__ import annotations
@@ -37,9 +39,11 @@ M = TypeVar("M", bound=LockedMemory)
 
 
 class Pipe(Protocol):
-    """The way to a payer process that waits for one charge (provider_adapters.payer.pipe.PayerPipe).
+    """The way to a payer process that waits for one charge
+    (provider_adapters.payer.pipe.PayerPipe).
 
-    When `spend` returns, the digits are in the payer's socket and no longer needed; the outcome is awaited after.
+    When `spend` returns, the digits are in the payer's socket and no longer needed; the outcome is
+    awaited after.
     """
 
     def spend(
@@ -72,13 +76,16 @@ class Vault(Generic[M]):
         self._view = memoryview(memory)
         self._intake = self._view[_INTAKE:]
         self._counts = dict.fromkeys(Field, 0)
-        self._pending: int | None = None  # where in the intake the digit waits that `take` has just announced
+        # Where in the intake the digit waits that `take` has just announced.
+        self._pending: int | None = None
         self._spent = False
 
     def take(self, fill: Callable[[M, int], int]) -> Generator[Key, None, None]:
-        """Move the waiting keys in and say of each what kind it is; `keep` stores the digit just announced.
+        """Move the waiting keys in and say of each what kind it is; `keep` stores the digit just
+        announced.
 
-        `fill(memory, offset)` moves ASCII keys to `memory[offset:]` and returns how many. What is not kept is overwritten.
+        `fill(memory, offset)` moves ASCII keys to `memory[offset:]` and returns how many. What is
+        not kept is overwritten.
         """
         try:
             for index in range(fill(self._memory, _INTAKE)):
@@ -91,7 +98,8 @@ class Vault(Generic[M]):
             _zero(self._intake)
 
     def keep(self, field: Field) -> None:
-        """Add the digit that `take` has just announced to `field`. Raises OverflowError where that is full."""
+        """Add the digit that `take` has just announced to `field`. Raises OverflowError where that
+        is full."""
         count = self._counts[field]
         if self._pending is None:
             raise LookupError("no digit waits to be kept")
@@ -102,7 +110,8 @@ class Vault(Generic[M]):
         self._pending = None
 
     def split(self, length: int) -> None:
-        """Move what stands behind the first `length` digits of the card number to the expiry, which is empty."""
+        """Move what stands behind the first `length` digits of the card number to the expiry, which
+        is empty."""
         number, expiry = _AREAS[Field.CARD_NUMBER], _AREAS[Field.EXPIRY]
         moved = self._counts[Field.CARD_NUMBER] - length
         if self._counts[Field.EXPIRY] or not 0 < moved <= LONGEST[Field.EXPIRY]:
@@ -125,7 +134,8 @@ class Vault(Generic[M]):
         self._memory.wipe()
 
     def check(self, field: Field, today: tuple[int, int], *, ended: bool = False) -> Check:
-        """The verdict on `field` as it stands or, where `ended`, as all that will come. `today`: year, month."""
+        """The verdict on `field` as it stands or, where `ended`, as all that will come. `today`:
+        year, month."""
         with self._digits(field) as digits:
             if field is Field.CARD_NUMBER:
                 return check_number(digits, ended=ended)
@@ -154,7 +164,8 @@ class Vault(Generic[M]):
         return self._counts[field]
 
     async def spend(self, pipe: Pipe, charge: Charge) -> Outcome:
-        """Hand the card to a payer, once; wipe, and only then await the outcome. Raises VaultEmpty, and what `pipe` raises."""
+        """Hand the card to a payer, once; wipe, and only then await the outcome. Raises VaultEmpty,
+        and what `pipe` raises."""
         if self._spent or not all(self._counts.values()):
             raise VaultEmpty("nothing to spend")
         self._spent = True

@@ -1,7 +1,10 @@
-"""The canary of codecs that the core cannot look into: what has left for the agent, decoded again and listened to.
+"""The canary of codecs that the core cannot look into: what has left for the agent, decoded again
+and listened to.
 
-Rule 1: it has a decoder of its own, which hears what the agent's phone is sent, silence included, and not what the customer sent.
-Rule 2: it shares nothing with what decides but FFmpeg: the canary's rule is its own (`media/core/audio/canary.c`).
+Rule 1: it has a decoder of its own, which hears what the agent's phone is sent, silence included,
+        and not what the customer sent.
+Rule 2: it shares nothing with what decides but FFmpeg: the canary's rule is its own
+        (`media/core/audio/canary.c`).
 """
 
 from __future__ import annotations

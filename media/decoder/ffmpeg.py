@@ -1,6 +1,8 @@
-"""Codecs that the core does not know, decoded by PyAV to what a detector of tones hears: 8 kHz, channel by channel.
+"""Codecs that the core does not know, decoded by PyAV to what a detector of tones hears: 8 kHz,
+channel by channel.
 
-Rule 1: what is not plain speech (comfort noise, frames that are empty or do not fit) is not decoded, and so does not pass a mask.
+Rule 1: what is not plain speech (comfort noise, frames that are empty or do not fit) is not
+        decoded, and so does not pass a mask.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ class Decoder:
         self._resampler = av.AudioResampler("s16p", layout, HEARD_RATE)
 
     def decode(self, payload: bytes) -> tuple[int, list[bytes]]:
-        """How long the payload is, in samples at 8 kHz, and what can be heard of it so far: 16-bit samples, a channel each.
+        """How long the payload is, in samples at 8 kHz, and what can be heard of it so far: 16-bit
+        samples, a channel each.
 
         What is heard may lag behind by what the resampler keeps. Raises NotSpeech."""
         try:

@@ -1,11 +1,14 @@
 """Listening to one masked stream for the media thread: each packet may leave, or leaves as silence.
 
-Rule 1: a packet is answered for when 40 ms after its end have been heard, as in media/reference/hold.py, whose rules these are.
+Rule 1: a packet is answered for when 40 ms after its end have been heard, as in
+        media/reference/hold.py, whose rules these are.
 Rule 2: what cannot be decoded is shut, and so is all that waits where the codec changes.
-Rule 3: an Opus packet may hold a copy of what the one before it said (RFC 6716 section 2.1.7), and is shut with it. (Where the
-        one before did not come, the core shuts it.)
-Rule 4: channels are heard one by one: a tone in one of them, or in both against each other, is a tone.
-Rule 5: what was heard before a codec changed is not known to what is heard after it: a window opens.
+Rule 3: an Opus packet may hold a copy of what the one before it said (RFC 6716 section 2.1.7), and
+        is shut with it. (Where the one before did not come, the core shuts it.)
+Rule 4: channels are heard one by one: a tone in one of them, or in both against each other, is a
+        tone.
+Rule 5: what was heard before a codec changed is not known to what is heard after it: a window
+        opens.
 """
 
 from __future__ import annotations

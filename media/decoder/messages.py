@@ -1,8 +1,10 @@
-"""What media and its decoder process say to each other: packets one way, whether each may leave the other.
+"""What media and its decoder process say to each other: packets one way, whether each may leave the
+other.
 
-Rule 1: an answer opens one packet or shuts it, or says that a key was heard: in what came, or in what left. It has no room for
-        anything else, and least of all for a digit.
-Rule 2: the numbers of codecs and the form of messages are those of `media/core/relay/decoder.c` and `media/core/mask/queue.h`.
+Rule 1: an answer opens one packet or shuts it, or says that a key was heard: in what came, or in
+        what left. It has no room for anything else, and least of all for a digit.
+Rule 2: the numbers of codecs and the form of messages are those of `media/core/relay/decoder.c` and
+        `media/core/mask/queue.h`.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ class Said(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One message to the decoder. `policy` and `guard` (blocks of 5 ms) are the mask's: see media/reference/hold.py."""
+    """One message to the decoder. `policy` and `guard` (blocks of 5 ms) are the mask's: see
+    media/reference/hold.py."""
 
     stream: int
     serial: int

@@ -1,10 +1,11 @@
-"""The decoder process: listens, with FFmpeg's decoders, to masked packets of codecs that the core does not know.
+"""The decoder process: listens, with FFmpeg's decoders, to masked packets of codecs that the core
+does not know.
 
-Started as `python -m media.decoder --fd FD` by `tonewall run`. It stands apart from media because decoders are large programs
-that read what strangers send, and media has the vault.
+Started as `python -m media.decoder.process --fd FD` by `tonewall run`. It stands apart from media
+because decoders are large programs that read what strangers send, and media has the vault.
 
-Rule 1: once it has begun it can open no file and no socket, start and signal no process, and gains no privilege. Where the
-        kernel has no seccomp, limits keep it from the first two alone.
+Rule 1: once it has begun it can open no file and no socket, start and signal no process, and gains
+        no privilege. Where the kernel has no seccomp, limits keep it from the first two alone.
 Rule 2: it keeps no state but that of streams that are masked now.
 """
 
@@ -24,7 +25,13 @@ from media.decoder.listener import Listener
 from media.decoder.messages import MOST_BYTES, Asked, Said, What, answer, read_asked
 from media.mline import DecodedCodec
 from tonewall import log
-from tonewall.process import end_with_parent, harden, ignore_hangup, overwrites_freed_memory, renounce_privileges
+from tonewall.process import (
+    end_with_parent,
+    harden,
+    ignore_hangup,
+    overwrites_freed_memory,
+    renounce_privileges,
+)
 
 _MOST_STREAMS = 4096
 logger = log.get_logger(__name__)
@@ -45,7 +52,8 @@ def serve(channel: socket.socket) -> None:
 
 
 def _heard(channel: socket.socket) -> bytes:
-    """The next message; nothing, once media has closed its end, whether or not it had read all answers."""
+    """The next message; nothing, once media has closed its end, whether or not it had read all
+    answers."""
     try:
         return channel.recv(MOST_BYTES)
     except ConnectionError:
@@ -69,9 +77,13 @@ class _Streams:
             case What.LEFT:
                 return [(0, Said.LEAKED)] if self._hears_key(asked) else []
             case _:
-                answers = [(serial, Said.OPEN if is_open else Said.SHUT) for serial, is_open in self._listen(asked)]
+                answers = [
+                    (serial, Said.OPEN if is_open else Said.SHUT) for serial, is_open in self._listen(asked)
+                ]
                 listener = self._listeners.get(asked.stream)
-                return [*answers, (0, Said.TONE)] if listener is not None and listener.take_tone() else answers
+                return (
+                    [*answers, (0, Said.TONE)] if listener is not None and listener.take_tone() else answers
+                )
 
     def _hears_key(self, asked: Asked) -> bool:
         leaving = self._leaving.get(asked.stream)
@@ -88,7 +100,9 @@ class _Streams:
             if len(self._listeners) >= _MOST_STREAMS:
                 return []
             try:
-                listener = self._listeners[asked.stream] = Listener(asked.policy, asked.guard, in_window=changed)
+                listener = self._listeners[asked.stream] = Listener(
+                    asked.policy, asked.guard, in_window=changed
+                )
             except ValueError:
                 return []
         if asked.what is What.EVENT or asked.codec is None:
@@ -111,7 +125,9 @@ def _confine() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m media.decoder", description="The decoder process of Tonewall.")
+    parser = argparse.ArgumentParser(
+        prog="python -m media.decoder.process", description="The decoder process of Tonewall."
+    )
     parser.add_argument("--fd", type=int, required=True, help="the inherited socket to media")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     arguments = parser.parse_args()
@@ -119,7 +135,9 @@ def main() -> None:
     ignore_hangup()
     end_with_parent()
     if not overwrites_freed_memory():
-        logger.error("refused to start", why="freed memory is not overwritten", hint="start with card_environment()")
+        logger.error(
+            "refused to start", why="freed memory is not overwritten", hint="start with card_environment()"
+        )
         raise SystemExit(78)
     harden()
     with socket.socket(fileno=arguments.fd) as channel:

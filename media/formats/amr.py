@@ -1,4 +1,5 @@
-"""Frames of AMR and AMR-WB in an RTP payload (RFC 4867 section 4), bandwidth-efficient or octet-aligned; bounds-checked."""
+"""Frames of AMR and AMR-WB in an RTP payload (RFC 4867 section 4), bandwidth-efficient or
+octet-aligned; bounds-checked."""
 
 from __future__ import annotations
 
@@ -20,9 +21,11 @@ class _Bits:
 
 
 def frames(payload: bytes, *, wideband: bool, octets: bool) -> list[bytes] | None:
-    """Frames of speech as files store them (RFC 4867 section 5): a header octet, then the bits, filled up to an octet.
+    """Frames of speech as files store them (RFC 4867 section 5): a header octet, then the bits,
+    filled up to an octet.
 
-    None where one of them is no speech (comfort noise, nothing, of bad quality). Raises ValueError for what is no such payload.
+    None where one of them is no speech (comfort noise, nothing, of bad quality). Raises ValueError
+    for what is no such payload.
     """
     bits, padding = _Bits(payload), 2 if octets else 0
     bits.take(8 if octets else 4)  # which mode is wished for

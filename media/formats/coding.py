@@ -1,4 +1,5 @@
-"""What media can look into: codecs that have one byte for each unit of an rtp_timestamp that runs at 8 kHz."""
+"""What media can look into: codecs that have one byte for each unit of an rtp_timestamp that runs
+at 8 kHz."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""G.711: one byte a sample at 8 kHz, and the 16-bit sample that it stands for (ITU-T G.711). The reference of `media/core/audio/g711.c`.
+"""G.711: one byte a sample at 8 kHz, and the 16-bit sample that it stands for (ITU-T G.711). The
+reference of `media/core/audio/g711.c`.
 
-Samples fill 16 bits: the largest is 32124 in u-law and 32256 in A-law. A sine that reaches it has 3.17 dBm0 in u-law and
-3.14 dBm0 in A-law. `law` is MU or A.
+Samples fill 16 bits: the largest is 32124 in u-law and 32256 in A-law. A sine that reaches it has
+3.17 dBm0 in u-law and 3.14 dBm0 in A-law. `law` is MU or A.
 """
 
 from __future__ import annotations

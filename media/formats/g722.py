@@ -1,10 +1,13 @@
-"""G.722: of each byte the lower half band, one sample at 8 kHz, 16 bit (ITU-T G.722 section 4). The reference of `media/core/audio/g722.c`.
+"""G.722: of each byte the lower half band, one sample at 8 kHz, 16 bit (ITU-T G.722 section 4). The
+reference of `media/core/audio/g722.c`.
 
-RTP counts 8000 units of rtp_timestamp a second for it and has one byte for each (RFC 3551 section 4.5.2): the shape of G.711. A
-byte holds two samples in two half bands; keys lie in the lower one, below 4 kHz, so the upper one need not be decoded.
+RTP counts 8000 units of rtp_timestamp a second for it and has one byte for each (RFC 3551 section
+4.5.2): the shape of G.711. A byte holds two samples in two half bands; keys lie in the lower one,
+below 4 kHz, so the upper one need not be decoded.
 
-Rule 1: nothing is encoded. What leaves is what came, or `quiet`: noise whose loudness follows from how often its steps are large,
-        whatever a decoder has heard before: the scale of G.722 follows the steps, and forgets.
+Rule 1: nothing is encoded. What leaves is what came, or `quiet`: noise whose loudness follows from
+        how often its steps are large, whatever a decoder has heard before: the scale of G.722
+        follows the steps, and forgets.
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 _LARGEST = 16383
-_STEPS = (136, 432, 728, 1040, 1360, 1688, 2032, 2400, 2776, 3168, 3576, 4008, 4464, 4944, 5456, 6000, 6576, 7192, 7856, 8576,
+_STEPS = (136, 432, 728, 1040, 1360, 1688, 2032, 2400, 2776, 3168, 3576, 4008, 4464, 4944, 5456, 6000, 6576,
+7192, 7856, 8576,
           9360, 10232, 11192, 12280, 13512, 14984, 16704, 19008, 21904, 24808)  # fmt: skip
 _COARSE = (
     0,
@@ -24,13 +28,16 @@ _COARSE = (
     12896,
     20456,
 )  # the same steps, four at a time: what the predictor learns from
-_SCALED = (-60, -30, 58, 172, 334, 538, 1198, 3042)  # what each of those adds to the logarithm of the scale
-_MANTISSA = (2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834, 2896, 2960, 3025,
+# What each of those adds to the logarithm of the scale.
+_SCALED = (-60, -30, 58, 172, 334, 538, 1198, 3042)
+_MANTISSA = (2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834,
+2896, 2960, 3025,
              3091, 3158, 3228, 3298, 3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008)  # fmt: skip
 
 
 def _step(code: int) -> int:
-    """What one of 64 codes stands for (table 15): 4 to 31 are below zero, then come those above; the last two are small again."""
+    """What one of 64 codes stands for (table 15): 4 to 31 are below zero, then come those above;
+    the last two are small again."""
     if code < 4 or code > 61:
         return -_STEPS[63 - code if code > 61 else 0]
     return -_STEPS[33 - code] if code < 32 else _STEPS[61 - code]
@@ -55,7 +62,8 @@ class Lower:
     _scale_log: int = field(default=0, repr=False)
     _poles: list[int] = field(default_factory=lambda: [0, 0], repr=False)
     _zeros: list[int] = field(default_factory=lambda: [0] * 6, repr=False)
-    # The newest samples, as the predictor knows them; the same without what the poles add; and without what it expected.
+    # The newest samples, as the predictor knows them; the same without what the poles add; and
+    # without what it expected.
     _whole: list[int] = field(default_factory=lambda: [0, 0], repr=False)
     _partial: list[int] = field(default_factory=lambda: [0, 0], repr=False)
     _steps: list[int] = field(default_factory=lambda: [0] * 6, repr=False)
@@ -97,22 +105,29 @@ class Lower:
         ]
 
     def _expect(self) -> None:
-        poles = sum(pole * _bounded(2 * old) >> 15 for pole, old in zip(self._poles, self._whole, strict=True))
+        poles = sum(
+            pole * _bounded(2 * old) >> 15 for pole, old in zip(self._poles, self._whole, strict=True)
+        )
         self._from_zeros = _bounded(
             sum(zero * _bounded(2 * old) >> 15 for zero, old in zip(self._zeros, self._steps, strict=True))
         )
         self._expected = _bounded(_bounded(poles) + self._from_zeros)
 
 
-# A block of 400 Hz at -20 dBm0, twice its period: one after another they make that tone in any decoder, within some 40 ms.
+# A block of 400 Hz at -20 dBm0, twice its period: one after another they make that tone in any
+# decoder, within some 40 ms.
 FLAT = bytes.fromhex("eef6fafdfcfed7fdd7d9d5d9dff9ddfbf7f4f0f1f6f8f1fadddcdbffd7d8d2ffdbf9defaf9f1f2f5")
 
 LOUD = 90  # of `quiet`; no louder noise is made
-_SMALL, _LARGE = (60, 61, 62, 63), (52, 54, 24, 26)  # codes: two either way, and the scale sinks or grows with them
+_SMALL, _LARGE = (
+    (60, 61, 62, 63),
+    (52, 54, 24, 26),
+)  # codes: two either way, and the scale sinks or grows with them
 
 
 def quiet(chance: int, level: int) -> int:
-    """A byte of noise with about the loudness of samples up to `level`, evenly spread. `chance`: 16 bits."""
+    """A byte of noise with about the loudness of samples up to `level`, evenly spread. `chance`: 16
+    bits."""
     share = 250
     while level < LOUD and share > 128:
         level, share = (level + 1) * 181 // 128, share - 16

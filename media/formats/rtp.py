@@ -16,7 +16,8 @@ _REPORT_SIZE = {200: 28, 201: 8}  # of SR and RR without report blocks, section 
 
 @dataclass(frozen=True, slots=True)
 class Rtp:
-    """A well-formed packet. `payload` is without padding; CSRCs and header extension are passed over."""
+    """A well-formed packet. `payload` is without padding; CSRCs and header extension are passed
+    over."""
 
     payload_type: int
     marker: bool
@@ -27,7 +28,8 @@ class Rtp:
 
 
 def parse(packet: bytes) -> Rtp | None:
-    """The packet, or None where version, CSRC count, extension length or padding do not fit its size."""
+    """The packet, or None where version, CSRC count, extension length or padding do not fit its
+    size."""
     end = len(packet)
     if end < HEADER or packet[0] >> 6 != 2:
         return None
@@ -67,7 +69,8 @@ def serialise(rtp: Rtp) -> bytes:
 
 
 def is_multiplexed_rtcp(rtp: Rtp) -> bool:
-    """Whether this is RTCP on the RTP port: those payload types are never RTP's there (RFC 5761 section 4)."""
+    """Whether this is RTCP on the RTP port: those payload types are never RTP's there (RFC 5761
+    section 4)."""
     return 64 <= rtp.payload_type <= 95
 
 
@@ -77,11 +80,12 @@ def is_rtcp(packet: bytes) -> bool:
 
 
 def leading_reports(packet: bytes) -> bytes:
-    """The sender and receiver reports that a compound RTCP packet begins with, which hold counts and times only.
+    """The sender and receiver reports that a compound RTCP packet begins with, which hold counts
+    and times only.
 
-    What follows the last of them is cut off: SDES and BYE carry any text, APP and unknown types anything.
-    Empty where no report leads, where a report has a profile-specific extension, where a packet is padded or longer than
-    what is left, wherever in the compound that is.
+    What follows the last of them is cut off: SDES and BYE carry any text, APP and unknown types
+    anything. Empty where no report leads, where a report has a profile-specific extension, where a
+    packet is padded or longer than what is left, wherever in the compound that is.
     """
     at = reports = 0
     while at < len(packet):
@@ -101,9 +105,11 @@ def leading_reports(packet: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """What the sender of an RTCP packet says of the stream that it receives (RFC 3550 section 6.4.1).
+    """What the sender of an RTCP packet says of the stream that it receives (RFC 3550 section
+    6.4.1).
 
-    `lost`: packets since it began, 0 where duplicates outnumber them; `jitter` in units of rtp_timestamp.
+    `lost`: packets since it began, 0 where duplicates outnumber them; `jitter` in units of
+    rtp_timestamp.
     """
 
     lost: int
@@ -111,7 +117,8 @@ class Reception:
 
 
 def reception(packet: bytes) -> Reception | None:
-    """The first report block of a compound RTCP packet; None where it has none, or is not well-formed throughout."""
+    """The first report block of a compound RTCP packet; None where it has none, or is not
+    well-formed throughout."""
     reports, at = leading_reports(packet), 0
     while at < len(reports):
         if packet[at] & 0x1F:

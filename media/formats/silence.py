@@ -1,4 +1,5 @@
-"""Payloads that say nothing, and how long a payload is, codec by codec. The reference of `media/core/audio/silence.c`.
+"""Payloads that say nothing, and how long a payload is, codec by codec. The reference of
+`media/core/audio/silence.c`.
 
 Rule 1: frames are counted, not read: what leaves depends on nothing that was said.
 Rule 2: lengths are in units of the codec's rtp_timestamps.
@@ -82,7 +83,8 @@ def silence(codec: DecodedCodec, ticks: int) -> bytes:
 
 
 def _opus(ticks: int) -> bytes:
-    """RFC 6716 section 3.1: frames of no length are what a sender leaves out; CELT, narrowband, mono."""
+    """RFC 6716 section 3.1: frames of no length are what a sender leaves out; CELT, narrowband,
+    mono."""
     longest = next(power for power in (3, 2, 1, 0) if ticks % (_OPUS_LEAST << power) == 0)
     count = ticks // (_OPUS_LEAST << longest)
     first = (_OPUS_QUIET + longest) << 3
@@ -90,7 +92,8 @@ def _opus(ticks: int) -> bytes:
 
 
 def _amr(frames: int, octets: bool) -> bytes:
-    """RFC 4867: no mode request, then a table of contents in which every frame is NO_DATA (type 15, of good quality)."""
+    """RFC 4867: no mode request, then a table of contents in which every frame is NO_DATA (type 15,
+    of good quality)."""
     if octets:
         return bytes([0xF0, *[0xFC] * (frames - 1), 0x7C])
     entries = [0x3F] * (frames - 1) + [0x1F]

@@ -1,4 +1,5 @@
-"""The telephone-event payload (RFC 4733 section 2.3): one event, or several that follow one on the other (section 2.5.1.5)."""
+"""The telephone-event payload (RFC 4733 section 2.3): one event, or several that follow one on the
+other (section 2.5.1.5)."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ class TelephoneEvent:
 
 
 def parse(payload: bytes) -> TelephoneEvent | None:
-    """The first event of a payload, or None where it is too short. Whether it is a key is for `is_key`."""
+    """The first event of a payload, or None where it is too short. Whether it is a key is for
+    `is_key`."""
     if len(payload) < 4:
         return None
     return TelephoneEvent(
@@ -34,7 +36,8 @@ def parse(payload: bytes) -> TelephoneEvent | None:
 
 
 def packed(payload: bytes) -> Iterator[tuple[int, TelephoneEvent]]:
-    """Every event of a payload, with how long after the first it began: where the one before it has ended, or its segment.
+    """Every event of a payload, with how long after the first it began: where the one before it has
+    ended, or its segment.
 
     What else stands behind an event, such as filling, is none.
     """
@@ -58,15 +61,21 @@ def is_key(event: TelephoneEvent) -> bool:
 
 
 def looks_like_event(payload: bytes) -> bool:
-    """Whether a payload of another type could be keys: events, each with a key's code, and behind them nothing but the begin
-    of the first again, or one byte over and over. LEAST_FRAME octets that are all the same are a line at rest, and none.
+    """Whether a payload of another type could be keys: events, each with a key's code, and behind
+    them nothing but the begin of the first again, or one byte over and over. LEAST_FRAME octets
+    that are all the same are a line at rest, and none.
 
-    The reserved bit is left out of it: RFC 4733 section 2.3.2 has receivers ignore it. By chance n blocks look so once in
-    16**n, and what is filled is silence of which the first sample is among the loudest; neither is seen in speech of 40
-    octets or more. It is short frames, silence descriptors above all, that are lost.
+    The reserved bit is left out of it: RFC 4733 section 2.3.2 has receivers ignore it. By chance n
+    blocks look so once in 16**n, and what is filled is silence of which the first sample is among
+    the loudest; neither is seen in speech of 40 octets or more. It is short frames, silence
+    descriptors above all, that are lost.
     """
     blocks = [payload[at : at + 4] for at in range(0, len(payload), 4)]
-    if len(payload) < 4 or payload[0] >= len(KEYS) or (len(payload) >= LEAST_FRAME and len(set(payload)) == 1):
+    if (
+        len(payload) < 4
+        or payload[0] >= len(KEYS)
+        or (len(payload) >= LEAST_FRAME and len(set(payload)) == 1)
+    ):
         return False
     for number, block in enumerate(blocks):
         is_event = block[0] < len(KEYS) if len(block) == 4 else blocks[0].startswith(block)

@@ -1,9 +1,11 @@
-"""Keys sent to the agent's side as telephone-event, in the customer's running stream. The reference of `media/core/dtmf/event_sender.c`.
+"""Keys sent to the agent's side as telephone-event, in the customer's running stream. The reference
+of `media/core/dtmf/event_sender.c`.
 
-Rule 1: one key after another, each as if a hand had pressed it: a packet every 20 ms with all of the duration so far, the end
-        three times (RFC 4733 section 2.5.1), then a pause.
-Rule 2: they are packets of the customer's audio: its SSRC, its rtp_timestamp at that moment, numbers that later packets make
-        room for. Where no audio has come yet, they are a stream of our own.
+Rule 1: one key after another, each as if a hand had pressed it: a packet every 20 ms with all of
+        the duration so far, the end three times (RFC 4733 section 2.5.1), then a pause.
+Rule 2: they are packets of the customer's audio: its SSRC, its rtp_timestamp at that moment,
+        numbers that later packets make room for. Where no audio has come yet, they are a stream of
+        our own.
 Rule 3: what waits when a mask goes on never leaves; under a mask nothing is taken.
 """
 

@@ -1,12 +1,16 @@
-"""Gaps that events leave in codecs that the core does not know. The reference of `media/core/mask/gap.c`.
+"""Gaps that events leave in codecs that the core does not know. The reference of
+`media/core/mask/gap.c`.
 
-Rule 1: where events were, packets of silence fill the time until the next audio, so that numbers and rtp_timestamps go on; they
-        are as long as the newest packet was, the last as long as what is left and frames last.
-Rule 2: what fills depends on when events were, and on no key. More than a second is not filled, and not more than 30 packets
-        at once; and no more before audio than the time that has passed: a sender's clock may jump.
-Rule 3: audio that comes late, or of a time that was filled, does not leave: one decoder hears what leaves in the order in which
-        a phone plays it.
-Rule 4: one SSRC at a time, as in `hold`: a phone plays each by itself, and one decoder would hear neither.
+Rule 1: where events were, packets of silence fill the time until the next audio, so that numbers
+        and rtp_timestamps go on; they are as long as the newest packet was, the last as long as
+        what is left and frames last.
+Rule 2: what fills depends on when events were, and on no key. More than a second is not filled, and
+        not more than 30 packets at once; and no more before audio than the time that has passed: a
+        sender's clock may jump.
+Rule 3: audio that comes late, or of a time that was filled, does not leave: one decoder hears what
+        leaves in the order in which a phone plays it.
+Rule 4: one SSRC at a time, as in `hold`: a phone plays each by itself, and one decoder would hear
+        neither.
 """
 
 from __future__ import annotations
@@ -20,9 +24,9 @@ from media.mline import DecodedCodec
 from media.reference.tones import ahead
 
 MOST = 30
-MOST_PAYLOAD = (
-    1388  # bytes; no longer packet waits for the decoder process, and so none leaves, and no gap is filled with one
-)
+# Bytes; no longer packet waits for the decoder process, and so none leaves, and no gap is filled
+# with one.
+MOST_PAYLOAD = 1388
 TAKEN_OVER_MS = 100  # an SSRC that was silent for so long may be followed by another
 _WRAP = 1 << 32
 
@@ -52,12 +56,14 @@ class Gap:
         return left >= 0 or left < -clock(self.codec)
 
     def let_pass(self, now_ms: int) -> None:
-        """What may be filled grows with the time that passes; a packet that an event has begun may always be."""
+        """What may be filled grows with the time that passes; a packet that an event has begun may
+        always be."""
         self.may_fill = max(0, self.may_fill + (now_ms - self.passed_ms) * clock(self.codec) // 1000)
         self.passed_ms = now_ms
 
     def lacks(self, rtp_timestamp: int, *, event: bool) -> Iterator[tuple[int, int]]:
-        """The rtp_timestamps and lengths of what fills the time before; each counts as filled once the next is asked for."""
+        """The rtp_timestamps and lengths of what fills the time before; each counts as filled once
+        the next is asked for."""
         if not self.after_event or ahead(rtp_timestamp, self.next) > clock(self.codec):
             return
         for _ in range(MOST):

@@ -1,14 +1,20 @@
-"""The hold: while masked, audio from the customer waits until 40 ms more have been heard, and leaves without its tones.
+"""The hold: while masked, audio from the customer waits until 40 ms more have been heard, and
+leaves without its tones.
 
-The reference of `media/core/mask/hold.c`. Time is the packets' own: a frame leaves when later audio has come, or when none has come for long.
+The reference of `media/core/mask/hold.c`. Time is the packets' own: a frame leaves when later audio
+has come, or when none has come for long.
 
-Rule 1: a block that holds a tone, or stands in the window that an event opens, leaves as noise at the background's level; what
-        stands beside it is faded, so that nothing clicks; all else leaves byte by byte as it came. (G.722 cannot be faded
-        without encoding it anew. Its decoders fade by themselves: their scale takes some ms to grow.)
-Rule 2: a window stays open until neither event nor tone has been there for the guard time: carriers send tails of tone.
-Rule 3: rtp_timestamps have no gap where an event was: frames of noise fill it, but for no longer than the event and the time that
-        has passed: a sender's clock may jump. What fills depends on no digit, and no noise does.
-Rule 4: what was not looked into does not leave: where nothing more comes, the end of what waits leaves as noise.
+Rule 1: a block that holds a tone, or stands in the window that an event opens, leaves as noise at
+        the background's level; what stands beside it is faded, so that nothing clicks; all else
+        leaves byte by byte as it came. (G.722 cannot be faded without encoding it anew. Its
+        decoders fade by themselves: their scale takes some ms to grow.)
+Rule 2: a window stays open until neither event nor tone has been there for the guard time: carriers
+        send tails of tone.
+Rule 3: rtp_timestamps have no gap where an event was: frames of noise fill it, but for no longer
+        than the event and the time that has passed: a sender's clock may jump. What fills depends
+        on no digit, and no noise does.
+Rule 4: what was not looked into does not leave: where nothing more comes, the end of what waits
+        leaves as noise.
 Rule 5: one SSRC at a time. What comes late, overlaps or is of another SSRC does not leave.
 """
 
@@ -18,7 +24,6 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import IntEnum
 
 from media.formats.coding import SILENT, Coding
 from media.formats.g711 import decode, encode
@@ -26,24 +31,26 @@ from media.formats.g722 import FLAT as FLAT_G722
 from media.formats.g722 import Lower, quiet
 from media.formats.rtp import Rtp, Ssrc, serialise
 from media.formats.telephone_event import TelephoneEvent
+from media.mask_policy import Policy
 from media.reference.inband import BLOCK, HANG_SURE, Detector, Gate
 from media.reference.suspicion import Suspicion
 from media.reference.tones import SILENCE, TOUCHES, Tones, ahead
 
-BLOCK_SECONDS = BLOCK / 8000
 AHEAD = 320  # samples that must have been heard after a frame: 40 ms
 MOST = 1280  # samples of a frame; larger ones are not understood
 FRAMES = 32
 PRESSES = 8  # that were heard, and not yet asked for
 LOST = 16  # in place of an event code: see reassembly.py
 FILL = 8000  # samples that are filled at once, at most: a second; what is later by more begins anew
-WAITING = (
-    4096  # samples that may wait before a frame is taken: what fills the time before it, and what was lost, comes first
-)
+# Samples that may wait before a frame is taken: what fills the time before it, and what was lost,
+# comes first.
+WAITING = 4096
 BLOCKS = 160  # of which it is known whether they are shut
 RING = BLOCKS * BLOCK  # samples that are kept: more than WAITING, SILENCE and MOST together
 LOUDEST = 90  # of the noise: -50 dBm0
-SETTLING = 12  # blocks of G.722 until what it is decoded to can be trusted: at first, after a loss and after what fills
+# Blocks of G.722 until what it is decoded to can be trusted: at first, after a loss and after what
+# fills.
+SETTLING = 12
 TAIL = 24  # blocks after an event in which a tone is its tail: 120 ms
 FLAT_TONE = (
     0,
@@ -74,18 +81,11 @@ _WRAP = 1 << 32
 OPEN, NOISY, FLAT = 0, 1, 2  # what a block leaves as: as it came, noise, the flat tone
 
 
-class Policy(IntEnum):
-    """What of the customer's audio the agent hears while masked."""
-
-    MASK = 0  # all but keys
-    MUTE_ON_KEY = 1  # nothing from the first key until a pause after the last
-    MUTE = 2  # nothing
-
-
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How audio is masked. `guard`: blocks of 5 ms for which a window stays open; `tones`: presses that are heard are told of;
-    `flat`: one tone, the same for all keys, stands where a press was."""
+    """How audio is masked. `guard`: blocks of 5 ms for which a window stays open; `tones`: presses
+    that are heard are told of; `flat`: one tone, the same for all keys, stands where a press
+    was."""
 
     policy: Policy = Policy.MASK
     guard: int = 24
@@ -117,7 +117,8 @@ class Hold:
     _frames: deque[Frame] = field(default_factory=deque, repr=False)
     _codes: bytearray = field(default_factory=lambda: bytearray(RING), repr=False)
     _lower: Lower = field(default_factory=Lower)  # of G.722
-    _heard: list[int] = field(default_factory=list, repr=False)  # samples of a block that is not whole
+    # Samples of a block that is not whole.
+    _heard: list[int] = field(default_factory=list, repr=False)
     _may_fill: int = 0  # samples since the newest audio: no more than the time that has passed
     _passed_ms: int = 0
     _total: int = 0  # samples so far
@@ -134,7 +135,7 @@ class Hold:
     _tones: Tones = field(default_factory=Tones)
     _pressed: list[tuple[int, int]] = field(default_factory=list, repr=False)
 
-    # --- what comes -----------------------------------------------------------------------------------------------
+    # --- what comes -------------------------------------------------------------------------------
 
     def takes(self, ssrc: Ssrc, rtp_timestamp: int, size: int, now_ms: int) -> bool:
         """Whether a frame may wait here."""
@@ -149,7 +150,8 @@ class Hold:
         return ahead(rtp_timestamp, self._next) >= 0
 
     def lacks(self, rtp_timestamp: int, *, event: bool) -> Iterator[tuple[int, int]]:
-        """The rtp_timestamp and size of the frames that fill what lies before, where events are or were."""
+        """The rtp_timestamp and size of the frames that fill what lies before, where events are or
+        were."""
         newest = self._newest
         if newest is None or not (event or self._filled) or ahead(rtp_timestamp, self._next) > FILL:
             return
@@ -166,12 +168,15 @@ class Hold:
         self._filling = max(self._filling, (self._total + size - 1) // BLOCK)
         self._may_fill -= size
         silence = bytes([SILENT[newest.coding]]) * size
-        header = Rtp(newest.header.payload_type, False, sequence_number, rtp_timestamp, newest.header.ssrc, silence)
+        header = Rtp(
+            newest.header.payload_type, False, sequence_number, rtp_timestamp, newest.header.ssrc, silence
+        )
         self._push(header, newest.coding, newest.size)
         self._filled = True
 
     def _let_pass(self, now_ms: int) -> None:
-        """What may be filled grows with the time that passes; a frame that an event has begun may always be."""
+        """What may be filled grows with the time that passes; a frame that an event has begun may
+        always be."""
         usual = self._newest.size if self._newest is not None else 0
         self._may_fill = max(self._may_fill + (now_ms - self._passed_ms) * 8, usual)
         self._passed_ms = now_ms
@@ -199,7 +204,8 @@ class Hold:
         self._push(parsed, coding, len(parsed.payload))
 
     def _look_for_hole(self, parsed: Rtp) -> None:
-        """Packets are missing before this one: not only time, in which a sender may have said nothing."""
+        """Packets are missing before this one: not only time, in which a sender may have said
+        nothing."""
         if self._newest is None or not self.manner.tones:
             return
         is_lost = (parsed.sequence_number - self._newest.header.sequence_number) % 0x10000 != 1
@@ -212,8 +218,8 @@ class Hold:
             self._pressed.append((code, at))
 
     def _miss(self, rtp_timestamp: int) -> None:
-        """What was lost is silence to whoever listens: a tone goes on in step beyond it, and more than the longest look has is as
-        good as all of it."""
+        """What was lost is silence to whoever listens: a tone goes on in step beyond it, and more
+        than the longest look has is as good as all of it."""
         count = min(ahead(rtp_timestamp, self._next), SILENCE)
         self._next = (rtp_timestamp - max(count, 0)) % _WRAP
         if count > 0:
@@ -231,7 +237,8 @@ class Hold:
         self._close(self._start() // BLOCK, self._block)
 
     def key(self, ssrc: Ssrc, rtp_timestamp: int, event: TelephoneEvent, *, is_new: bool) -> bool:
-        """The same packet, if it is a key's. Whether it begins a press that was told of before, as a tone."""
+        """The same packet, if it is a key's. Whether it begins a press that was told of before, as
+        a tone."""
         if not self.manner.tones:
             return False
         # The clock of another SSRC says nothing: it is now.
@@ -285,9 +292,13 @@ class Hold:
         self._close(block - (back or 0), block, FLAT if press else NOISY)
         if self.manner.policy is Policy.MUTE_ON_KEY:
             self._suspicion.expect(block)
-        if suspected := self._suspicion.hear(block, found, self._detector, sure=back is not None and self._gate.sure):
+        if suspected := self._suspicion.hear(
+            block, found, self._detector, sure=back is not None and self._gate.sure
+        ):
             self._close(block - suspected, block)
-        if tone and (block <= self._window or (back is not None and self.manner.policy is Policy.MUTE_ON_KEY)):
+        if tone and (
+            block <= self._window or (back is not None and self.manner.policy is Policy.MUTE_ON_KEY)
+        ):
             self._window = max(self._window, block + self.manner.guard)
         if tone and block <= self._tail:
             self._tail = max(self._tail, block + HANG_SURE)
@@ -316,7 +327,7 @@ class Hold:
         else:
             self._background += (self._background >> 8) + 1
 
-    # --- what leaves ----------------------------------------------------------------------------------------------
+    # --- what leaves ------------------------------------------------------------------------------
 
     def released(self, *, all_of_it: bool = False) -> Iterator[bytes]:
         """The packets whose time has come."""

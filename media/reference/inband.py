@@ -1,15 +1,20 @@
-"""Tones in the audio: where DTMF is, 5 ms at a time. The reference of `media/core/audio/inband.c`; it reads no clock and keeps no digit.
+"""Tones in the audio: where DTMF is, 5 ms at a time. The reference of `media/core/audio/inband.c`;
+it reads no clock and keeps no digit.
 
-A block of audio is compared with the eight frequencies of DTMF (ITU-T Q.23). A tone is a line: over several blocks its phase
-advances evenly, and by how much says its frequency. So the blocks are added up in step with that advance, and what a pair of
-lines holds of the energy in all is its share. Speech seldom has a share that large in two lines so near to a key's, and where
-it has, the pair is uneven, was there before, lies off, or has others beside it: each of these asks for a larger share.
+A block of audio is compared with the eight frequencies of DTMF (ITU-T Q.23). A tone is a line: over
+several blocks its phase advances evenly, and by how much says its frequency. So the blocks are
+added up in step with that advance, and what a pair of lines holds of the energy in all is its
+share. Speech seldom has a share that large in two lines so near to a key's, and where it has, the
+pair is uneven, was there before, lies off, or has others beside it: each of these asks for a larger
+share.
 
-Rule 1: a short look needs a large share, a longer one a smaller: speech over a tone hides it for a while, never for long.
-        What speaks for one key is added up too, and what is found then reaches back to where that began.
-Rule 2: what was found lasts: until the share is small for HANG blocks, and the same key is known again soon after.
-Rule 3: numbers are whole where they are measured and in double precision, in one order, where they are compared: so that
-        the core decides the same, bit by bit.
+Rule 1: a short look needs a large share, a longer one a smaller: speech over a tone hides it for a
+        while, never for long. What speaks for one key is added up too, and what is found then
+        reaches back to where that began.
+Rule 2: what was found lasts: until the share is small for HANG blocks, and the same key is known
+        again soon after.
+Rule 3: numbers are whole where they are measured and in double precision, in one order, where they
+        are compared: so that the core decides the same, bit by bit.
 """
 
 from __future__ import annotations
@@ -31,16 +36,28 @@ OFF, OFF_FREE = 0.056, 0.357  # how far both lines' advances are off, in parts o
 UNEVEN, EVEN = 0.1, 3.0  # how much stronger one of the two is
 BESIDE = 0.15  # what another of four lines may have of the strongest's square, from 6 blocks on
 LONGEST, LENIENT = 12, 0.5  # the look in which these count for less, and how much
-BEFORE = 0.15  # the lines' amplitude before, over what it is now: a key begins at once, a sound of speech grows
-BEGINS, BEGUN = 0.50, 14  # the share of a key that begins, and for how many blocks it counts how it began
-LEAST, MISS = 0.40, 0.05  # of a share, what does not speak for its key; what a block without the key takes away
-ENOUGH, MOST_BACK = 1.0, 14  # of what speaks for a key, to be one; and the blocks that a find reaches back, at most
+BEFORE = (
+    # The lines' amplitude before, over what it is now: a key begins at once, a sound of speech
+    # grows.
+    0.15
+)
+# The share of a key that begins, and for how many blocks it counts how it began.
+BEGINS, BEGUN = 0.50, 14
+LEAST, MISS = (
+    0.40,
+    0.05,
+)  # of a share, what does not speak for its key; what a block without the key takes away
+ENOUGH, MOST_BACK = (
+    1.0,
+    14,
+)  # of what speaks for a key, to be one; and the blocks that a find reaches back, at most
 KEEPS, STAYS = 0.50, 0.25  # the shares that let a find, and a press that is sure, go on
 LINGERS, NEAR = 12, 0.40  # blocks for which any find may go on, and the share that lets it
 SURE = 5  # finds in a row that make a press
 HANG, HANG_SURE = 1, 12  # blocks that a find and a press reach beyond their last
 APART, RECENT = 8, 60  # blocks that part two finds, and until a key is forgotten
-DEVIATION, DEVIATION_LONG = 0.028, 0.018  # how far a line may be from its key, for less and from 6 blocks on
+# How far a line may be from its key, for less and from 6 blocks on.
+DEVIATION, DEVIATION_LONG = 0.028, 0.018
 TWIST = 16.0  # how much stronger one of the two may be: 12 dB
 FAINT = 15677  # mean square of a sample: -42 dBm0
 KEPT = 16  # blocks: the longest look, one in which a press may rise, and three of what was before
@@ -52,7 +69,8 @@ def _table(frequency: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 TABLES = tuple(_table(frequency) for frequency in FREQUENCIES)
-_ADVANCE = tuple(2 * math.pi * frequency * BLOCK / 8000 for frequency in FREQUENCIES)  # radians a block
+# Radians a block.
+_ADVANCE = tuple(2 * math.pi * frequency * BLOCK / 8000 for frequency in FREQUENCIES)
 _EXPECTED = tuple((math.cos(angle), math.sin(angle)) for angle in _ADVANCE)
 
 
@@ -66,7 +84,8 @@ _MOST, _MOST_LONG = _most(DEVIATION), _most(DEVIATION_LONG)
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One block: the real and imaginary part of each frequency, their squares' sum, and the energy of the samples."""
+    """One block: the real and imaginary part of each frequency, their squares' sum, and the energy
+    of the samples."""
 
     real: tuple[int, ...]
     imaginary: tuple[int, ...]
@@ -84,8 +103,8 @@ def measure(samples: Sequence[int]) -> Measured:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What ends with one block. `blocks`: how many hold the key, 0 where none was found. `now`: the share in the newest
-    four blocks, of `now_key`, 0 where it is less than STAYS."""
+    """What ends with one block. `blocks`: how many hold the key, 0 where none was found. `now`: the
+    share in the newest four blocks, of `now_key`, 0 where it is less than STAYS."""
 
     blocks: int
     now: float
@@ -95,8 +114,9 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Two lines over some blocks: the share that they hold (0: they are no key's), whose they are, and what makes them less
-    like a key: how far they are off (0 to 2), how uneven they are (1: not), their power before (0 to 1)."""
+    """Two lines over some blocks: the share that they hold (0: they are no key's), whose they are,
+    and what makes them less like a key: how far they are off (0 to 2), how uneven they are (1:
+    not), their power before (0 to 1)."""
 
     share: float
     key: int = field(default=0, repr=False)
@@ -106,7 +126,11 @@ class Look:
 
     def needs(self, before: float) -> float:
         """What the share must be beyond the least."""
-        return OFF * max(self.off - OFF_FREE, 0.0) + UNEVEN * max(self.uneven - EVEN, 0.0) + BEFORE * math.sqrt(before)
+        return (
+            OFF * max(self.off - OFF_FREE, 0.0)
+            + UNEVEN * max(self.uneven - EVEN, 0.0)
+            + BEFORE * math.sqrt(before)
+        )
 
 
 NOTHING = Look(0.0)
@@ -210,15 +234,18 @@ def _strongest(powers: Sequence[float], first: int) -> tuple[int, int]:
     return best, max((at for at in range(first, first + 4) if at != best), key=lambda at: powers[at])
 
 
-def _line(seen: Sequence[Measured], lines: tuple[int, int], limits: Sequence[float]) -> tuple[int, float, float]:
-    """The line that a tone is on, its square, and how far its advance is off. What a tone between two lines, or the other
-    tone, adds may make the wrong one the stronger: its advance tells."""
+def _line(
+    seen: Sequence[Measured], lines: tuple[int, int], limits: Sequence[float]
+) -> tuple[int, float, float]:
+    """The line that a tone is on, its square, and how far its advance is off. What a tone between
+    two lines, or the other tone, adds may make the wrong one the stronger: its advance tells."""
     square, off = _in_step(seen, lines[0], limits[lines[0]])
     return (lines[0], square, off) if square else (lines[1], *_in_step(seen, lines[1], limits[lines[1]]))
 
 
 def _in_step(seen: Sequence[Measured], at: int, most: float) -> tuple[float, float]:
-    """The square of one line over these blocks, 0 where its advance is not that of the frequency; and how far that is off."""
+    """The square of one line over these blocks, 0 where its advance is not that of the frequency;
+    and how far that is off."""
     turn_re = turn_im = 0.0
     for before, after in pairwise(seen):
         a, b = float(before.real[at]), float(before.imaginary[at])
@@ -238,9 +265,12 @@ def _in_step(seen: Sequence[Measured], at: int, most: float) -> tuple[float, flo
 
 
 def _stands_out(seen: Sequence[Measured], line: int, square: float) -> bool:
-    """Whether no other of the four lines is nearly as strong: what lies between lines is on several."""
+    """Whether no other of the four lines is nearly as strong: what lies between lines is on
+    several."""
     first = line // 4 * 4
-    return all(added_up(seen, at, *_EXPECTED[at]) <= BESIDE * square for at in range(first, first + 4) if at != line)
+    return all(
+        added_up(seen, at, *_EXPECTED[at]) <= BESIDE * square for at in range(first, first + 4) if at != line
+    )
 
 
 def added_up(seen: Sequence[Measured], at: int, turn_re: float, turn_im: float) -> float:

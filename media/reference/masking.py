@@ -1,21 +1,30 @@
-"""The mask: what of the customer's RTP and RTCP the agent's side receives. The reference of `_core.Mask`.
+"""The mask: what of the customer's RTP and RTCP the agent's side receives. The reference of
+`_core.Mask`.
 
-Rule 1: while masked, what is not understood is not forwarded: only well-formed RTP of a negotiated audio type that
-        cannot be an event, and of RTCP the leading sender and receiver reports, whose fields are numbers.
-Rule 2: while masked, CSRCs, header extension and padding are left out: they may carry levels of a tone, or anything.
-Rule 3: unmasked, every well-formed packet is relayed as it is, events too; only its sequence number may differ.
-Rule 4: while masked, G.711 and G.722 are held (media/reference/hold.py) and leave without their tones; audio that cannot be looked
-        into does not leave. Frames of less than 40 octets do not either: nothing tells them from events.
-Rule 5: types that nobody negotiated are unknown; where no types are known at all, only an unmasked path relays.
-Rule 6: redundancy (RFC 2198) is opened: events in any block are keys, and while masked nothing leaves of a packet but its primary
-        block, as a packet of its own; so it is after the mask with a packet that reaches back to what was masked.
-Rule 7: events under another type count too, while masked: four octets with a key's code, a duration and no reserved bit, in
-        two packets of one SSRC and rtp_timestamp, the second no more than NEXT sequence numbers and ALIVE_MS after the
-        first. The first alone is withheld and no key: audio never is two such packets.
-Rule 8: what may hold a key that nobody can tell is one that is LOST: more events in a packet than there is room for,
-        redundancy that cannot be opened.
+Rule 1: while masked, what is not understood is not forwarded: only well-formed RTP of a negotiated
+        audio type that cannot be an event, and of RTCP the leading sender and receiver reports,
+        whose fields are numbers.
+Rule 2: while masked, CSRCs, header extension and padding are left out: they may carry levels of a
+        tone, or anything.
+Rule 3: unmasked, every well-formed packet is relayed as it is, events too; only its sequence number
+        may differ.
+Rule 4: while masked, G.711 and G.722 are held (media/reference/hold.py) and leave without their
+        tones; audio that cannot be looked into does not leave. Frames of less than 40 octets do not
+        either: nothing tells them from events.
+Rule 5: types that nobody negotiated are unknown; where no types are known at all, only an unmasked
+        path relays.
+Rule 6: redundancy (RFC 2198) is opened: events in any block are keys, and while masked nothing
+        leaves of a packet but its primary block, as a packet of its own; so it is after the mask
+        with a packet that reaches back to what was masked.
+Rule 7: events under another type count too, while masked: four octets with a key's code, a duration
+        and no reserved bit, in two packets of one SSRC and rtp_timestamp, the second no more than
+        NEXT sequence numbers and ALIVE_MS after the first. The first alone is withheld and no key:
+        audio never is two such packets.
+Rule 8: what may hold a key that nobody can tell is one that is LOST: more events in a packet than
+        there is room for, redundancy that cannot be opened.
 Rule 9: where the agent's side has agreed on no telephone-event, none leaves, masked or not.
-Rule 10: reports of RTCP are translated to what was changed, masked or not (media/reference/rtcp_report.py).
+Rule 10: reports of RTCP are translated to what was changed, masked or not
+        (media/reference/rtcp_report.py).
 """
 
 from __future__ import annotations
@@ -50,8 +59,8 @@ class Keyed:
 
 @dataclass(slots=True)
 class _Seen:
-    """The events of one packet. `withheld`: a part of one is kept from the agent; `primary`: of the primary block's;
-    `until`: where the newest event of that ends."""
+    """The events of one packet. `withheld`: a part of one is kept from the agent; `primary`: of the
+    primary block's; `until`: where the newest event of that ends."""
 
     keyed: list[Keyed] = field(default_factory=list)
     withheld: bool = False
@@ -61,10 +70,12 @@ class _Seen:
 
 @dataclass(slots=True)
 class Mask:
-    """One direction, from customer to agent. A payload type that is listed as both counts as an event's.
+    """One direction, from customer to agent. A payload type that is listed as both counts as an
+    event's.
 
-    `audio`: the types that are neither events nor a telephone's audio, and what is not looked into; `codings`: what is;
-    `decoded`: what the decoder process looks into; `opaque`: audio that nobody can; `red`: redundancy.
+    `audio`: the types that are neither events nor a telephone's audio, and what is not looked into;
+    `codings`: what is; `decoded`: what the decoder process looks into; `opaque`: audio that nobody
+    can; `red`: redundancy.
     """
 
     events: frozenset[int]
@@ -101,7 +112,8 @@ class Mask:
         return left
 
     def rtp(self, packet: bytes, now_ms: int) -> tuple[bytes | None, tuple[Keyed, ...]]:
-        """What leaves at once (None: nothing; see `released`), and the presses that this packet begins, or lets be heard."""
+        """What leaves at once (None: nothing; see `released`), and the presses that this packet
+        begins, or lets be heard."""
         out, keyed = self._pass(packet, now_ms)
         return out, (*keyed, *self._heard())
 
@@ -120,7 +132,9 @@ class Mask:
             self._sender.follow(whole, now_ms)
         opened = is_red and (self.on or self._reach.is_back(whole, blocks) or seen.withheld)
         parsed = _primary(whole, blocks) if opened else whole
-        is_short = self.on and len(parsed.payload) < telephone_event.LEAST_FRAME and self._coding(parsed) is not None
+        is_short = (
+            self.on and len(parsed.payload) < telephone_event.LEAST_FRAME and self._coding(parsed) is not None
+        )
         withhold = (
             is_short
             or seen.primary
@@ -174,7 +188,9 @@ class Mask:
         if self.on and is_red and not blocks and whole.payload:
             seen.keyed.append(Keyed(whole.ssrc, whole.rtp_timestamp, LOST))
         for block in blocks:
-            events = telephone_event.packed(block.payload) if block.payload_type in self.events or is_stray else ()
+            events = (
+                telephone_event.packed(block.payload) if block.payload_type in self.events or is_stray else ()
+            )
             for number, (began, event) in enumerate(events):
                 begins = (block.rtp_timestamp + began) % (1 << 32)
                 if number == telephone_event.EVENT_BLOCKS:
@@ -200,7 +216,9 @@ class Mask:
         sighting = self._presses.sight(arrival)
         if sighting.replayed:
             self._tracks.replay(arrival.ssrc, arrival.sequence_number)
-        was_heard = self._hold is not None and self._hold.key(arrival.ssrc, begins, event, is_new=sighting.is_new)
+        was_heard = self._hold is not None and self._hold.key(
+            arrival.ssrc, begins, event, is_new=sighting.is_new
+        )
         if sighting.lost or (sighting.is_new and not was_heard):
             seen.keyed.append(Keyed(arrival.ssrc, begins, LOST if sighting.lost else event.code))
         seen.withheld |= sighting.withheld
@@ -228,7 +246,11 @@ class Mask:
     def _heard(self) -> list[Keyed]:
         """The presses that were tones alone."""
         hold = self._hold
-        return [Keyed(hold.ssrc, at, code) for code, at in hold.pressed()] if hold and hold.ssrc is not None else []
+        return (
+            [Keyed(hold.ssrc, at, code) for code, at in hold.pressed()]
+            if hold and hold.ssrc is not None
+            else []
+        )
 
     def is_quiet(self, now_ms: int, quiet_ms: int) -> bool:
         """Whether no key has come for so long while masked, as an event or a tone."""
@@ -244,7 +266,8 @@ class Mask:
         return list(self._hold.released(all_of_it=True))
 
     def send(self, key: Outgoing, own: Ssrc, now_ms: int) -> bool:
-        """Have a key sent as telephone-event (media/reference/event_sender.py). False: not while masked, and not where too many wait."""
+        """Have a key sent as telephone-event (media/reference/event_sender.py). False: not while
+        masked, and not where too many wait."""
         return not self.on and self._sender.put(key, own, now_ms)
 
     def sent(self, now_ms: int) -> list[bytes]:
@@ -253,7 +276,9 @@ class Mask:
 
     def _holds(self, parsed: Rtp, now_ms: int) -> bool:
         """Whether a frame may wait; what is missing before it is filled."""
-        if self._hold is None or not self._hold.takes(parsed.ssrc, parsed.rtp_timestamp, len(parsed.payload), now_ms):
+        if self._hold is None or not self._hold.takes(
+            parsed.ssrc, parsed.rtp_timestamp, len(parsed.payload), now_ms
+        ):
             return False
         self._fill(parsed.rtp_timestamp, event=False)
         return True
@@ -269,7 +294,8 @@ class Mask:
             self._hold.fill(at, size, leaves_as)
 
     def asked(self) -> list[bytes]:
-        """What goes to the decoder process since this was asked, as it would leave, and before it what fills a gap."""
+        """What goes to the decoder process since this was asked, as it would leave, and before it
+        what fills a gap."""
         asked, self._asked = self._asked, []
         return asked
 
@@ -296,7 +322,8 @@ class Mask:
             self._asked.append(serialise(Rtp(gap.payload_type, False, leaves_as, at, ssrc, payload)))
 
     def rtcp(self, packet: bytes) -> bytes | None:
-        """What leaves for the agent: unmasked the packet as it is, masked its leading reports (None: nothing)."""
+        """What leaves for the agent: unmasked the packet as it is, masked its leading reports
+        (None: nothing)."""
         if not is_rtcp(packet):
             return None if self._is_strict else packet
         passing = leading_reports(packet) if self.on else packet
@@ -310,7 +337,9 @@ class Mask:
 
     @property
     def _is_strict(self) -> bool:
-        return self.on or bool(self.events or self.audio or self.codings or self.opaque or self.decoded or self.red)
+        return self.on or bool(
+            self.events or self.audio or self.codings or self.opaque or self.decoded or self.red
+        )
 
     def _is_key(self, parsed: Rtp) -> bool:
         return parsed.payload_type in self.events or telephone_event.looks_like_event(parsed.payload)
@@ -318,7 +347,9 @@ class Mask:
     def _knows(self, parsed: Rtp) -> bool:
         """Whether a primary block's type was negotiated."""
         number = parsed.payload_type
-        return any(number in types for types in (self.events, self.audio, self.codings, self.decoded, self.opaque))
+        return any(
+            number in types for types in (self.events, self.audio, self.codings, self.decoded, self.opaque)
+        )
 
     def _coding(self, parsed: Rtp) -> Coding | None:
         return self.codings.get(parsed.payload_type)
@@ -330,7 +361,8 @@ class Mask:
 
 
 def _primary(whole: Rtp, blocks: Sequence[Block]) -> Rtp:
-    """The primary block as a packet of its own; of a malformed packet nothing that anybody knows."""
+    """The primary block as a packet of its own; of a malformed packet nothing that anybody
+    knows."""
     if not blocks:
         return whole
     return replace(whole, payload_type=blocks[-1].payload_type, payload=blocks[-1].payload)

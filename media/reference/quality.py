@@ -1,9 +1,12 @@
-"""How a stream arrives: what is missing of it, and how unevenly it comes (RFC 3550 appendices A.1, A.3 and A.8).
+"""How a stream arrives: what is missing of it, and how unevenly it comes (RFC 3550 appendices A.1,
+A.3 and A.8).
 
-Rule 1: one SSRC at a time; another one, or numbers that begin anew, are counted on from their first packet. Events in an SSRC of
-        their own are left out.
-Rule 2: what is missing is what was expected less what came. The newest packet again (ends of events) has not come twice.
-Rule 3: jitter is that of audio. A packet with the rtp_timestamp of the one before it says nothing, nor does a clock that jumped.
+Rule 1: one SSRC at a time; another one, or numbers that begin anew, are counted on from their first
+        packet. Events in an SSRC of their own are left out.
+Rule 2: what is missing is what was expected less what came. The newest packet again (ends of
+        events) has not come twice.
+Rule 3: jitter is that of audio. A packet with the rtp_timestamp of the one before it says nothing,
+        nor does a clock that jumped.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ _WRAP, _HALF = 1 << 32, 1 << 31
 
 @dataclass(slots=True)
 class Arrivals:
-    """What comes from one peer. `expected` and `came` in packets; jitter in sixteenths of a unit of rtp_timestamp."""
+    """What comes from one peer. `expected` and `came` in packets; jitter in sixteenths of a unit of
+    rtp_timestamp."""
 
     came: int = 0
     _ssrc: Ssrc | None = None

@@ -1,20 +1,24 @@
 """One key press, one digit, whatever the network does to its packets (RFC 4733 section 2.5).
 
-Rule 1: a press is known by SSRC and rtp_timestamp; its first packet to arrive counts, be it start, middle or end.
-        Neither the marker bit nor the end is waited for.
-Rule 2: the same press again is a new one where it began anew: by sequence number it comes later, and either its key is another,
-        or it had ended and a marker and small durations come. Copies and updates that were held up are none. A recording repeats
-        its sequence numbers too: it is a new press when its second packet has come, after REPLAY_GAP.
-Rule 3: a long press is sent in segments (section 2.5.1.3): what follows on an unended segment is the same press. So is what
-        begins before an unended event of the packets just before it is over (some senders let rtp_timestamp go on with each
-        packet), an end whose sequence number follows an end of the same key and duration, and what comes from another SSRC while
-        a press goes on. By sequence numbers and rtp_timestamps, not by when packets come.
-Rule 4: keys are held for HOLD before anyone hears of them, so that a press that is overtaken on the way still comes
-        before the later one. What would come behind one that was taken less than ORDER ago is refused; by still more, it is
-        a press like another.
-Rule 5: what was pressed is in secret memory alone: of what waits, and of each press, since another key is another press. A press
-        of which any part was withheld stays withheld to its end, even if the mask is lifted before.
-Rule 6: what may be the same press or another, and nothing tells which, is LOST: no queue takes it, and the capture ends.
+Rule 1: a press is known by SSRC and rtp_timestamp; its first packet to arrive counts, be it start,
+        middle or end. Neither the marker bit nor the end is waited for.
+Rule 2: the same press again is a new one where it began anew: by sequence number it comes later,
+        and either its key is another, or it had ended and a marker and small durations come. Copies
+        and updates that were held up are none. A recording repeats its sequence numbers too: it is
+        a new press when its second packet has come, after REPLAY_GAP.
+Rule 3: a long press is sent in segments (section 2.5.1.3): what follows on an unended segment is
+        the same press. So is what begins before an unended event of the packets just before it is
+        over (some senders let rtp_timestamp go on with each packet), an end whose sequence number
+        follows an end of the same key and duration, and what comes from another SSRC while a press
+        goes on. By sequence numbers and rtp_timestamps, not by when packets come.
+Rule 4: keys are held for HOLD before anyone hears of them, so that a press that is overtaken on the
+        way still comes before the later one. What would come behind one that was taken less than
+        ORDER ago is refused; by still more, it is a press like another.
+Rule 5: what was pressed is in secret memory alone: of what waits, and of each press, since another
+        key is another press. A press of which any part was withheld stays withheld to its end, even
+        if the mask is lifted before.
+Rule 6: what may be the same press or another, and nothing tells which, is LOST: no queue takes it,
+        and the capture ends.
 """
 
 from __future__ import annotations
@@ -50,8 +54,8 @@ class _Is(Enum):
 
 @dataclass(slots=True)
 class Press:
-    """`span`: how far the rtp_timestamps of its packets go. `first`, `newest`: sequence numbers. `doubt`: the sequence number
-    of what may begin a recording again."""
+    """`span`: how far the rtp_timestamps of its packets go. `first`, `newest`: sequence numbers.
+    `doubt`: the sequence number of what may begin a recording again."""
 
     ssrc: Ssrc
     rtp_timestamp: int
@@ -108,7 +112,8 @@ class Press:
         return _Is.MORE
 
     def goes_on(self, arrival: Arrival) -> _Is | None:
-        """The same for another rtp_timestamp; None: it is another press. Nothing is decided by when it came."""
+        """The same for another rtp_timestamp; None: it is another press. Nothing is decided by when
+        it came."""
         if not self._may_be(arrival):
             return None
         event, next_one = arrival.event, difference(arrival.sequence_number, self.newest)
@@ -148,7 +153,9 @@ class Press:
     def is_beside(self, arrival: Arrival) -> bool:
         """Whether it goes on while another SSRC sends a press."""
         event = arrival.event
-        same_end = event.end and self.rtp_timestamp == arrival.rtp_timestamp and self.duration == event.duration
+        same_end = (
+            event.end and self.rtp_timestamp == arrival.rtp_timestamp and self.duration == event.duration
+        )
         return self.ssrc != arrival.ssrc and self.code == event.code and (not self.ended or same_end)
 
     def is_followed(self, arrival: Arrival) -> bool:
@@ -162,8 +169,8 @@ class Press:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One packet of an event. `now_ms`: a monotonic clock's milliseconds; `copy`: it is redundant (RFC 2198); `packed`: it
-    stands behind another in its packet."""
+    """One packet of an event. `now_ms`: a monotonic clock's milliseconds; `copy`: it is redundant
+    (RFC 2198); `packed`: it stands behind another in its packet."""
 
     ssrc: Ssrc
     rtp_timestamp: int
@@ -178,8 +185,9 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What one packet of an event means: whether it begins a press, whether that is a recording played again, whether
-    the press is kept from the agent, and whether a press may be missed by it."""
+    """What one packet of an event means: whether it begins a press, whether that is a recording
+    played again, whether the press is kept from the agent, and whether a press may be missed by
+    it."""
 
     is_new: bool
     withheld: bool
@@ -268,7 +276,8 @@ class KeyQueue:
     _taken: _Held | None = field(default=None, repr=False)  # the newest, without its code
 
     def put(self, code: int, ssrc: Ssrc, rtp_timestamp: int, now_ms: int) -> bool:
-        """Keep one key. False: there is no room, or its place is not known; the capture that it belongs to must end."""
+        """Keep one key. False: there is no room, or its place is not known; the capture that it
+        belongs to must end."""
         is_late = self._taken is not None and _overtook(self._taken, ssrc, rtp_timestamp, now_ms)
         if code == LOST or is_late or len(self._held) == ROOM:
             return False
@@ -281,7 +290,9 @@ class KeyQueue:
 
     def ripe(self, now_ms: int) -> int:
         """How many keys have been held long enough."""
-        return next((i for i, key in enumerate(self._held) if now_ms - key.seen_ms < HOLD_MS), len(self._held))
+        return next(
+            (i for i, key in enumerate(self._held) if now_ms - key.seen_ms < HOLD_MS), len(self._held)
+        )
 
     def take(self, now_ms: int) -> bytes:
         """Move out the ripe keys, as ASCII."""

@@ -1,6 +1,7 @@
 """Redundant RTP payloads (RFC 2198): what is in them, and how far back they may reach.
 
-Rule 1: nothing raises on a packet; a payload whose lengths do not fit has no blocks, nor has one of more than BLOCKS.
+Rule 1: nothing raises on a packet; a payload whose lengths do not fit has no blocks, nor has one of
+        more than BLOCKS.
 Rule 2: a block is looked at by its own payload type; redundancy within redundancy is not opened.
 """
 
@@ -17,7 +18,8 @@ _WRAP = 1 << 32
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What would be a packet of its own. `copy`: it is redundant; the last block of a packet, the primary, is not."""
+    """What would be a packet of its own. `copy`: it is redundant; the last block of a packet, the
+    primary, is not."""
 
     payload_type: int
     rtp_timestamp: int
@@ -48,8 +50,8 @@ def unwrap(rtp: Rtp) -> tuple[Block, ...]:
 
 @dataclass(slots=True)
 class Reach:
-    """Whether redundancy reaches back to what was said under a mask that is off. Known by SSRC and rtp_timestamp: a packet of
-    redundancy that comes first after the mask marks where it ended."""
+    """Whether redundancy reaches back to what was said under a mask that is off. Known by SSRC and
+    rtp_timestamp: a packet of redundancy that comes first after the mask marks where it ended."""
 
     _masked: bool = False
     _ended: tuple[Ssrc, int] | None = None
@@ -59,7 +61,8 @@ class Reach:
         self._masked, self._ended = True, None
 
     def is_back(self, rtp: Rtp, blocks: tuple[Block, ...]) -> bool:
-        """Whether any block of a packet that came without the mask is from before; a malformed packet may be."""
+        """Whether any block of a packet that came without the mask is from before; a malformed
+        packet may be."""
         if not self._masked:
             return False
         if self._ended is None or self._ended[0] != rtp.ssrc:

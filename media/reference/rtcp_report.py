@@ -1,9 +1,13 @@
-"""RTCP that stays true where a mask has changed a stream: reports are translated, as RFC 3550 section 7.2 has it.
+"""RTCP that stays true where a mask has changed a stream: reports are translated, as RFC 3550
+section 7.2 has it.
 
-Rule 1: a sender report counts what went on to the agent: less what was withheld, and with what was filled in.
-Rule 2: a receiver report about that stream names its highest sequence number as the customer counts. Losses stand as they are:
-        numbers without a gap make those of the agent's phone real ones.
-Rule 3: of a stream in which nothing was changed a report crosses byte by byte, and so does what is malformed or no report.
+Rule 1: a sender report counts what went on to the agent: less what was withheld, and with what was
+        filled in.
+Rule 2: a receiver report about that stream names its highest sequence number as the customer
+        counts. Losses stand as they are: numbers without a gap make those of the agent's phone real
+        ones.
+Rule 3: of a stream in which nothing was changed a report crosses byte by byte, and so does what is
+        malformed or no report.
 """
 
 from __future__ import annotations
@@ -31,7 +35,8 @@ def as_sent(compound: bytes, tracks: Tracks) -> bytes:
 
 
 def as_heard(compound: bytes, tracks: Tracks) -> bytes:
-    """The agent's RTCP, for the customer: its report blocks speak of the customer's own sequence numbers."""
+    """The agent's RTCP, for the customer: its report blocks speak of the customer's own sequence
+    numbers."""
     out = bytearray(compound)
     for at, kind, count in _reports(compound):
         for block in range(at + _HEAD[kind], at + _HEAD[kind] + _BLOCK * count, _BLOCK):
@@ -40,7 +45,8 @@ def as_heard(compound: bytes, tracks: Tracks) -> bytes:
 
 
 def _reports(compound: bytes) -> Iterator[tuple[int, int, int]]:
-    """Where each sender or receiver report begins, which of the two it is, and how many blocks it has."""
+    """Where each sender or receiver report begins, which of the two it is, and how many blocks it
+    has."""
     at = 0
     while len(compound) - at >= 4 and compound[at] >> 6 == 2:
         count, kind = compound[at] & 0x1F, compound[at + 1]

@@ -1,9 +1,11 @@
-"""rtpengine's log of keys (`dtmf-log-dest`): a datagram of JSON for each key it heard, in clear. The reference of `media/core/dtmf/digit_socket.c`.
+"""rtpengine's log of keys (`dtmf-log-dest`): a datagram of JSON for each key it heard, in clear.
+The reference of `media/core/dtmf/digit_socket.c`.
 
 Rule 1: a record is one flat JSON object; what is not one, or goes on behind its end, is malformed.
-Rule 2: under the recipe rtpengine logs each event twice: as it ends, and again when it hears its own tone of it. The same
-        code again within `ECHO_MS`, once, is that echo and no press.
-Rule 3: this is for tests: in the product only the core reads records, and no digit becomes an object of Python.
+Rule 2: under the recipe rtpengine logs each event twice: as it ends, and again when it hears its
+        own tone of it. The same code again within `ECHO_MS`, once, is that echo and no press.
+Rule 3: this is for tests: in the product only the core reads records, and no digit becomes an
+        object of Python.
 """
 
 from __future__ import annotations

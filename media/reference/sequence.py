@@ -1,11 +1,17 @@
-"""Sequence numbers without a gap: what the mask withholds is closed up, so that the agent's phone sees no loss.
+"""Sequence numbers without a gap: what the mask withholds is closed up, so that the agent's phone
+sees no loss.
 
-Rule 1: a packet leaves as its own number less the withheld packets before it; a late one gets the older count.
-Rule 2: the count of an SSRC outlives the mask; where nothing was ever withheld, numbers are untouched.
-Rule 3: the number of a withheld packet is given away: a copy of it never leaves, not even after the mask.
-Rule 4: a jump is believed when a second packet follows it (RFC 3550 appendix A.1); until then it changes nothing.
+Rule 1: a packet leaves as its own number less the withheld packets before it; a late one gets the
+        older count.
+Rule 2: the count of an SSRC outlives the mask; where nothing was ever withheld, numbers are
+        untouched.
+Rule 3: the number of a withheld packet is given away: a copy of it never leaves, not even after the
+        mask.
+Rule 4: a jump is believed when a second packet follows it (RFC 3550 appendix A.1); until then it
+        changes nothing.
 Rule 5: what fills a gap in time takes the next number, and later packets leave one number later.
-Rule 6: each SSRC knows by how much its sender counts more than what left: packets, and octets of payload.
+Rule 6: each SSRC knows by how much its sender counts more than what left: packets, and octets of
+        payload.
 """
 
 from __future__ import annotations
@@ -63,13 +69,15 @@ class Track:
             self.highest, self.withheld, self.probe = (sequence_number - 1) % _WRAP, 0, None
 
     def insert(self) -> int:
-        """The number of a packet of ours that leaves next. What is still on its way from before has no number any more."""
+        """The number of a packet of ours that leaves next. What is still on its way from before has
+        no number any more."""
         self.shift -= 1
         self.withheld = (1 << WINDOW) - 1
         return (self.highest - self.shift) % _WRAP
 
     def numbered(self, extended: int) -> int:
-        """The sender's own number for one that left, both extended by wraps (RFC 3550 section 6.4.1); never past its newest."""
+        """The sender's own number for one that left, both extended by wraps (RFC 3550 section
+        6.4.1); never past its newest."""
         own = (extended + self.shift) % (1 << 32)
         return (own - max(difference(own % _WRAP, self.highest), 0)) % (1 << 32) if self.shift else extended
 
@@ -108,7 +116,8 @@ class Tracks:
         track.octets += octets
 
     def spared(self, ssrc: Ssrc) -> tuple[int, int]:
-        """How many packets and octets the sender counts that did not leave; negative where more left."""
+        """How many packets and octets the sender counts that did not leave; negative where more
+        left."""
         track = self._by_ssrc.get(ssrc)
         return (track.packets, track.octets) if track is not None else (0, 0)
 

@@ -1,9 +1,12 @@
-"""The key in the body of a SIP INFO: `application/dtmf-relay` and `application/dtmf`, as carriers send them.
+"""The key in the body of a SIP INFO: `application/dtmf-relay` and `application/dtmf`, as carriers
+send them.
 
-No RFC says what these bodies are: this is what Cisco's gateways send (`Signal=5`, `Duration=160`, a line each), and the bare
-key of others. The reference of `media/core/dtmf/sip_info.c`, which the media process uses: it writes the key where it is told to.
+No RFC says what these bodies are: this is what Cisco's gateways send (`Signal=5`, `Duration=160`, a
+line each), and the bare key of others. The reference of `media/core/dtmf/sip_info.c`, which the
+media process uses: it writes the key where it is told to.
 
-Rule 1: one body, one key. A flash of the hook is none. What is not understood is malformed: it may have been a key.
+Rule 1: one body, one key. A flash of the hook is none. What is not understood is malformed: it may
+        have been a key.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ import re
 LONGEST = 256  # octets of a body that is looked into
 NO_KEY = -1
 MALFORMED = -2
-SHORTEST_MS, USUAL_MS, LONGEST_MS = 40, 160, 5000  # a key is held; USUAL_MS where a body does not say so
+# A key is held; USUAL_MS where a body does not say so.
+SHORTEST_MS, USUAL_MS, LONGEST_MS = 40, 160, 5000
 _KEYS = b"0123456789*#ABCD"
 _SIGNAL = re.compile(rb"(?i)signal[ \t]*[=:](.*)", re.DOTALL)
 _DURATION = re.compile(rb"(?i)duration[ \t]*[=:](.*)", re.DOTALL)

@@ -1,12 +1,15 @@
-"""Who may speak for a leg: the address from SDP and nobody else. The reference of the core's `media/core/rtp/source.c`.
+"""Who may speak for a leg: the address from SDP and nobody else. The reference of the core's
+`media/core/rtp/source.c`.
 
 Rule 1: without `latch`, only the exact address and port from SDP are heard.
-Rule 2: with `latch` (trunks with `nat = yes`), the first well-formed RTP packet from the SDP address's network
-        (IPv4 /24, IPv6 /64) is locked as source and destination, until SDP names another address. Of what is not RTP
-        (T.38 over UDPTL) any datagram from there is. The SDP's own address and port take the place of another of that network
-        for `EXACT_GRACE` seconds after that was locked: who races the peer from next door has not won.
-Rule 3: an SDP address that is private (RFC 1918, RFC 6598, link-local, RFC 4193) says nothing about where the packets
-        will come from: there any network may be the first. This is the price of NAT; first come is trusted.
+Rule 2: with `latch` (trunks with `nat = yes`), the first well-formed RTP packet from the SDP
+        address's network (IPv4 /24, IPv6 /64) is locked as source and destination, until SDP names
+        another address. Of what is not RTP (T.38 over UDPTL) any datagram from there is. The SDP's
+        own address and port take the place of another of that network for `EXACT_GRACE` seconds
+        after that was locked: who races the peer from next door has not won.
+Rule 3: an SDP address that is private (RFC 1918, RFC 6598, link-local, RFC 4193) says nothing about
+        where the packets will come from: there any network may be the first. This is the price of
+        NAT; first come is trusted.
 Rule 4: RTCP is locked to the host of the locked RTP, so after it.
 """
 
@@ -21,7 +24,8 @@ Address = tuple[str, int]
 _PRIVATE: tuple[IPv4Network | IPv6Network, ...] = tuple(
     ip_network(network)
     for network in (
-        "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "fc00::/7", "fe80::/10",
+        "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "fc00::/7",
+        "fe80::/10",
     )
 )  # fmt: skip
 
@@ -47,8 +51,8 @@ class Source:
         self.latch, self.locked = latch, False
 
     def admits(self, origin: Address, valid: bool, paired: Source | None = None, now: float = 0.0) -> bool:
-        """Whether a packet from `origin` is the peer's. `paired`: the RTP source, where this one is its RTCP source. `now` in
-        seconds of a steady clock."""
+        """Whether a packet from `origin` is the peer's. `paired`: the RTP source, where this one is
+        its RTCP source. `now` in seconds of a steady clock."""
         if self.signalled is None:
             return False
         if not self.waits(origin, now):
@@ -56,7 +60,11 @@ class Source:
         host = ip_address(origin[0])
         if not valid or host.version != ip_address(self.signalled[0]).version:
             return False
-        if not (_is_near(host, ip_address(self.signalled[0])) if paired is None else paired.is_locked_to(origin[0])):
+        if not (
+            _is_near(host, ip_address(self.signalled[0]))
+            if paired is None
+            else paired.is_locked_to(origin[0])
+        ):
             return False
         self.current, self.locked, self.locked_at = origin, True, now
         return True

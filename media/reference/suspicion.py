@@ -1,13 +1,17 @@
 """What is enough of a key where keys are expected. The reference of `media/core/audio/suspicion.c`.
 
-Keys come in rows: who has keyed one that is beyond doubt will key the next within seconds. There it takes less to shut than
-in speech of which nothing is known: whatever a decoder might read, by the rules that decoders have, and a little less than that.
+Keys come in rows: who has keyed one that is beyond doubt will key the next within seconds. There it
+takes less to shut than in speech of which nothing is known: whatever a decoder might read, by the
+rules that decoders have, and a little less than that.
 
-Rule 1: two looks, as decoders have them: at 20 ms, twice in a row, each line with neighbours on either side, since keys are off;
-        and at 40 ms, by share alone. Neither asks whether the lines advance as a key's do.
-Rule 2: so it is beside packets that are missing, and for a while after them: a phone that conceals loss makes a whole press
-        of one frame, or of the first 8 ms of a key at the end of one. There one short look is enough.
-Rule 3: suspicion shuts, and says nothing else: it makes no press, and keys are not expected for longer because of it.
+Rule 1: two looks, as decoders have them: at 20 ms, twice in a row, each line with neighbours on
+        either side, since keys are off; and at 40 ms, by share alone. Neither asks whether the
+        lines advance as a key's do.
+Rule 2: so it is beside packets that are missing, and for a while after them: a phone that conceals
+        loss makes a whole press of one frame, or of the first 8 ms of a key at the end of one.
+        There one short look is enough.
+Rule 3: suspicion shuts, and says nothing else: it makes no press, and keys are not expected for
+        longer because of it.
 """
 
 from __future__ import annotations
@@ -25,11 +29,15 @@ CERTAIN, CERTAIN_FOR = (
 )  # the share, and for how many blocks, that put a key beyond doubt: as where it is captured
 AFTER_LOSS = 24  # blocks: 120 ms
 SHORT, LONG = 4, 8  # blocks of the two looks,
-LEAST_SHORT, LEAST_LONG = 0.40, 0.34  # the share that is enough in each: decoders ask for 0.6 and 0.4
-LEAST_LOSSY = 0.20  # in the short one after a loss: half of it may be silence that stands for what was lost
+# The share that is enough in each: decoders ask for 0.6 and 0.4.
+LEAST_SHORT, LEAST_LONG = 0.40, 0.34
+# In the short one after a loss: half of it may be silence that stands for what was lost.
+LEAST_LOSSY = 0.20
 IN_A_ROW = 2  # short looks that agree; decoders ask for 4
-STANDS_OUT = 2.5  # how much stronger each line is than the next of its four, in the short look: 4 dB
-STANDS_OUT_LOSSY = 1.4  # the same after a loss: what 8 ms of a key sound like reaches far into its neighbours
+# How much stronger each line is than the next of its four, in the short look: 4 dB.
+STANDS_OUT = 2.5
+# The same after a loss: what 8 ms of a key sound like reaches far into its neighbours.
+STANDS_OUT_LOSSY = 1.4
 UNEVEN = 40.0  # how much stronger one of the two may be: 16 dB
 FAINT = 200.0  # mean square of a sample: -61 dBm0
 _DETUNED = (-0.012, 0.0, 0.012)  # a tone that is 1.8 % off is near to one of these
@@ -65,7 +73,8 @@ class Suspicion:
         self._lossy = block + AFTER_LOSS
 
     def hear(self, block: int, found: Found, detector: Detector, *, sure: bool) -> int:
-        """How many blocks before this one are shut because of it; 0: none is, nor itself. `sure`: the gate has a press here."""
+        """How many blocks before this one are shut because of it; 0: none is, nor itself. `sure`:
+        the gate has a press here."""
         goes_on = found.now >= CERTAIN and found.now_key == self._certain_key
         self._certain = self._certain + 1 if goes_on else int(found.now >= CERTAIN)
         self._certain_key = found.now_key
@@ -80,7 +89,9 @@ class Suspicion:
 
     def _looks(self, detector: Detector, *, lossy: bool) -> int:
         least = LEAST_LOSSY if lossy else LEAST_SHORT
-        short = _look(detector.newest(SHORT), SHORT, least, STANDS_OUT_LOSSY if lossy else STANDS_OUT, _DETUNED_ALL)
+        short = _look(
+            detector.newest(SHORT), SHORT, least, STANDS_OUT_LOSSY if lossy else STANDS_OUT, _DETUNED_ALL
+        )
         key = short.key if short.share >= least and short.is_clear else -1
         self._row = self._row + 1 if key >= 0 and key == self._key else 1
         self._key = key
@@ -115,7 +126,8 @@ def _look(seen: Sequence[Measured], blocks: int, least: float, stands_out: float
     row, column = (max(range(first, first + 4), key=lambda at: power[at]) for first in (0, 4))
     low, high = power[row], power[column]
     next_row, next_column = (
-        max(power[at] for at in range(first, first + 4) if at != best) for first, best in ((0, row), (4, column))
+        max(power[at] for at in range(first, first + 4) if at != best)
+        for first, best in ((0, row), (4, column))
     )
     is_even = low <= UNEVEN * high and high <= UNEVEN * low
     is_clear = is_even and low >= stands_out * next_row and high >= stands_out * next_column

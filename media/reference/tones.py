@@ -1,14 +1,16 @@
-"""Keys that are heard: a press that is only a tone is a digit, and one that is an event as well is one digit. The reference of
-`media/core/audio/tones.c`. Positions are rtp_timestamps of the audio.
+"""Keys that are heard: a press that is only a tone is a digit, and one that is an event as well is
+one digit. The reference of `media/core/audio/tones.c`. Positions are rtp_timestamps of the audio.
 
-Rule 1: what counts is surer than what is masked: CAPTURES of the energy in HITS looks, one after another.
-Rule 2: a press lasts until another key is heard, or PARTED blocks without it, or nothing came for SILENCE. Speech may hide a
-        tone for long; a block is without it where one of its lines is GONE. A frame that was lost parts nothing: it is not heard.
-Rule 3: a tone and an event of one key that are no further than NEAR apart are one press. An event may have several tones: before
-        it, beside it and a tail; a tone belongs to one event.
-Rule 4: a hole of HOLE or more that touches a tone may have parted one press or joined two: nobody knows, and the capture ends.
-        Behind a shorter one that does, a press is found soon, or nobody knows. A LONG_HOLE may have held a whole key: it must not
-        lie within KEYING of one.
+Rule 1: what counts is surer than what is masked: CAPTURES of the energy in HITS looks, one after
+        another.
+Rule 2: a press lasts until another key is heard, or PARTED blocks without it, or nothing came for
+        SILENCE. Speech may hide a tone for long; a block is without it where one of its lines is
+        GONE. A frame that was lost parts nothing: it is not heard.
+Rule 3: a tone and an event of one key that are no further than NEAR apart are one press. An event
+        may have several tones: before it, beside it and a tail; a tone belongs to one event.
+Rule 4: a hole of HOLE or more that touches a tone may have parted one press or joined two: nobody
+        knows, and the capture ends. Behind a shorter one that does, a press is found soon, or
+        nobody knows. A LONG_HOLE may have held a whole key: it must not lie within KEYING of one.
 Rule 5: which keys these are stays in secret memory, and in no repr.
 """
 
@@ -80,7 +82,8 @@ class Tones:
     _tone: _Span = field(default_factory=_Span)
     _is_free: bool = False  # no event was found to be that press
     _event: _Span = field(default_factory=_Span)
-    _shown: int = field(default=NONE, repr=False)  # the key that shows, and for how many blocks it has not
+    # The key that shows, and for how many blocks it has not.
+    _shown: int = field(default=NONE, repr=False)
     _unseen: int = 0
     _since: int = 0  # when it showed first
     _watched: int = 0  # blocks in which a tone touches the hole before them
@@ -90,7 +93,8 @@ class Tones:
     _hole: int = 0
 
     def hear(self, found: Found, looked_at: Sequence[Measured], at: int) -> tuple[int, int] | None:
-        """Another block, the last of these; it ends at `at`. Where it makes a press: its event code, and where it began."""
+        """Another block, the last of these; it ends at `at`. Where it makes a press: its event
+        code, and where it began."""
         self._note_shown(found, at)
         key = CODES[found.now_key] if found.now >= CAPTURES else NONE
         self._hits = self._hits + 1 if key == self._key else 1
@@ -98,7 +102,8 @@ class Tones:
         goes_on = key == self._tone.code and self._apart < PARTED
         if key == NONE or not (goes_on or self._hits >= HITS):
             is_gone = any(
-                looked_at[-1].power[line] < GONE * had for line, had in zip(self._lines, self._power, strict=True)
+                looked_at[-1].power[line] < GONE * had
+                for line, had in zip(self._lines, self._power, strict=True)
             )
             self._apart = min(self._apart + is_gone, PARTED)
             return None
@@ -117,7 +122,8 @@ class Tones:
         return (key, self._tone.first) if self._is_free else None
 
     def _note_shown(self, found: Found, at: int) -> None:
-        """A press began where its key showed first, not where it was beyond doubt: a tail of an event may be long in coming."""
+        """A press began where its key showed first, not where it was beyond doubt: a tail of an
+        event may be long in coming."""
         key = CODES[found.now_key] if found.now > 0 else NONE
         self._unseen = 0 if key != NONE and key == self._shown else self._unseen + 1
         if key == NONE or not self._unseen or (self._shown != NONE and self._unseen < PARTED):
@@ -128,7 +134,8 @@ class Tones:
         """So many samples were lost, before `at`. Whether nobody knows what was keyed."""
         if lost < LEAST_HOLE:
             return False
-        touches, is_owed = any(_is_tone(block) for block in looked_at), self._owed > 0  # of the hole before
+        # Of the hole before.
+        touches, is_owed = any(_is_tone(block) for block in looked_at), self._owed > 0
         self._watched, self._is_short, self._is_long, self._hole = TOUCHES, lost < HOLE, lost > LONG_HOLE, at
         is_keying = self._is_long and self._tone.code != NONE and ahead(at, self._tone.last) < KEYING
         is_unknown = (touches and self._touched()) or is_owed or is_keying
@@ -142,7 +149,8 @@ class Tones:
             return True
         begins_keying = self._is_long and self._hits >= HITS and ahead(self._tone.last, self._hole) < KEYING
         self._is_long = self._is_long and not begins_keying
-        if self._tone.code != NONE and ahead(self._tone.last, self._hole) > -HOLE:  # its press is counted
+        # Its press is counted.
+        if self._tone.code != NONE and ahead(self._tone.last, self._hole) > -HOLE:
             self._owed = 0
         is_due = self._owed == 1
         self._owed = max(self._owed - 1, 0)
@@ -163,7 +171,8 @@ class Tones:
         self._key, self._hits = NONE, 0
 
     def event(self, code: int, first: int, duration: int, *, is_new: bool) -> bool:
-        """A packet of an event. Whether it begins a press that was heard as a tone, and counted, before."""
+        """A packet of an event. Whether it begins a press that was heard as a tone, and counted,
+        before."""
         last = (first + duration) % _WRAP
         if is_new:
             self._event = _Span(code, first, last)
@@ -180,7 +189,9 @@ def _is_tone(block: Measured) -> bool:
     whole = SCALE * SCALE * BLOCK * block.energy
     row, column = max(block.power[:4]), max(block.power[4:])
     return (
-        block.energy >= FAINT * BLOCK and 2 * (row + column) >= SHOWS * whole and 2 * min(row, column) >= WEAKER * whole
+        block.energy >= FAINT * BLOCK
+        and 2 * (row + column) >= SHOWS * whole
+        and 2 * min(row, column) >= WEAKER * whole
     )
 
 

@@ -1,4 +1,5 @@
-"""The digit socket of the rtpengine engine: it belongs to the core; here it is bound, and told whose keys to keep."""
+"""The digit socket of the rtpengine engine: it belongs to the core; here it is bound, and told
+whose keys to keep."""
 
 from __future__ import annotations
 
@@ -15,7 +16,9 @@ _ROOM = 1 << 20  # octets of the socket's buffer: some thousand keys, should thi
 class Digits:
     """The socket and what waits for it. `happened` is told of keys and losses, stream by stream."""
 
-    def __init__(self, address: tuple[str, int], servers: Sequence[str], happened: Callable[[int, int], None]) -> None:
+    def __init__(
+        self, address: tuple[str, int], servers: Sequence[str], happened: Callable[[int, int], None]
+    ) -> None:
         """Raises OSError."""
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as sock:

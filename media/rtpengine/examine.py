@@ -1,4 +1,5 @@
-"""What `tonewall doctor` asks of rtpengine servers: whether each answers, masks by the recipe, and reports keys to us."""
+"""What `tonewall doctor` asks of rtpengine servers: whether each answers, masks by the recipe, and
+reports keys to us."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from media.settings import MediaSettings, ServerAddress
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """One server: whether all is well, and what to say of it. `good` None: it could not be tried."""
+    """One server: whether all is well, and what to say of it. `good` None: it could not be
+    tried."""
 
     address: ServerAddress
     good: bool | None
@@ -22,11 +24,14 @@ class Examined:
 
 
 async def examine(settings: MediaSettings) -> list[Examined]:
-    """Every server, in its order: the proof that media makes before each capture (media/rtpengine/self_test.py)."""
+    """Every server, in its order: the proof that media makes before each capture
+    (media/rtpengine/self_test.py)."""
     servers = [Server(address) for address in settings.servers()]
     try:
         digits = Digits(
-            settings.digits_address(), [server.address.host for server in servers], lambda _stream, _kind: None
+            settings.digits_address(),
+            [server.address.host for server in servers],
+            lambda _stream, _kind: None,
         )
     except OSError as error:
         digits = None
@@ -39,10 +44,14 @@ async def examine(settings: MediaSettings) -> list[Examined]:
         found = []
         for server in servers:
             if not server.up:
-                found.append(Examined(server.address, False, "no answer to ping; is it running, is a firewall shut?"))
+                found.append(
+                    Examined(server.address, False, "no answer to ping; is it running, is a firewall shut?")
+                )
             elif digits is None:
                 found.append(
-                    Examined(server.address, None, f"answers; not tried, since [media] rtpengine_digits is {why}")
+                    Examined(
+                        server.address, None, f"answers; not tried, since [media] rtpengine_digits is {why}"
+                    )
                 )
             else:
                 found.append(await _proven(server, digits, settings.address))

@@ -1,8 +1,10 @@
-"""The least SDP that makes rtpengine relay as media was told: an offer for one leg, an answer for the other.
+"""The least SDP that makes rtpengine relay as media was told: an offer for one leg, an answer for
+the other.
 
-Rule 1: both legs are given the same payload types, all that either was ever told: nothing is transcoded, and what was an
-        event once stays one.
-Rule 2: a stream that has no peer gets our own discard port (RFC 863), so that its ports are kept and nobody hears it.
+Rule 1: both legs are given the same payload types, all that either was ever told: nothing is
+        transcoded, and what was an event once stays one.
+Rule 2: a stream that has no peer gets our own discard port (RFC 863), so that its ports are kept
+        and nobody hears it.
 Rule 3: what cannot be looked into, or is no audio, cannot be masked; `maskable` says so.
 """
 
@@ -43,7 +45,9 @@ class Line:
         self.events = self.events or bool(remote.event_types)
         decoded = [number for number, _ in remote.decoded_types]
         dark = [*remote.opaque_types, *decoded, *remote.g722_types, *remote.red_types, *remote.other_types]
-        self.maskable = self.maskable and remote.rtp and not dark and not set(remote.mu_types) & set(remote.a_types)
+        self.maskable = (
+            self.maskable and remote.rtp and not dark and not set(remote.mu_types) & set(remote.a_types)
+        )
         for numbers, name in (
             (dark, None),
             (remote.mu_types, "PCMU/8000"),
@@ -55,7 +59,8 @@ class Line:
                     self.types[number] = name or _STATIC.get(number, f"x-{number}/8000")
 
     def text(self, side: Side, here: str) -> str:
-        """Its lines of SDP, as `side` would write them. `here`: our own address, where there is no peer."""
+        """Its lines of SDP, as `side` would write them. `here`: our own address, where there is no
+        peer."""
         peer = self.peers.get(side)
         address, port = (here, _DISCARD) if peer is None or peer.port == 0 else (peer.address, peer.port)
         connection = f"c=IN IP{6 if ':' in address else 4} {address}\r\n"
@@ -77,8 +82,14 @@ def _rtcp(peer: RemoteStream | None) -> str:
 
 
 def muxing(lines: list[Line]) -> list[str]:
-    """What the server is to do about RTCP on the RTP port, so that each leg has it as its own peer does."""
-    muxed = {side for line in lines for side, peer in line.peers.items() if peer.port and peer.port == peer.rtcp_port}
+    """What the server is to do about RTCP on the RTP port, so that each leg has it as its own peer
+    does."""
+    muxed = {
+        side
+        for line in lines
+        for side, peer in line.peers.items()
+        if peer.port and peer.port == peer.rtcp_port
+    }
     to_agent = ["offer"] if Side.AGENT in muxed else []
     return [*to_agent, "accept" if to_agent and Side.CALLER in muxed else "demux"]
 

@@ -1,8 +1,9 @@
 """The proof of a server: a call of our own, in which it must mask a key that it must report.
 
-Rule 1: it proves this server, this recipe and this way to the digit socket, now; so it is made before each capture.
-Rule 2: under the mask a key and loud audio go in; the key comes to the digit socket, and what comes out is silence only.
-        A server that says `ok` to whatever it is told does not pass.
+Rule 1: it proves this server, this recipe and this way to the digit socket, now; so it is made
+        before each capture.
+Rule 2: under the mask a key and loud audio go in; the key comes to the digit socket, and what comes
+        out is silence only. A server that says `ok` to whatever it is told does not pass.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class _End(asyncio.DatagramProtocol):
 
 
 async def prove(server: Server, digits: Digits, here: str, numbers: Callable[[], int]) -> None:
-    """Returns once it is proven. `here`: our own address, which the server can send to. Raises NotProven."""
+    """Returns once it is proven. `here`: our own address, which the server can send to. Raises
+    NotProven."""
     session = RtpengineSession(SessionId("proof"), server, digits, here, numbers, 1)
     loop = asyncio.get_running_loop()
     [number] = session.streams
@@ -88,13 +90,17 @@ async def _speak(customer: _End, session: RtpengineSession) -> None:
     to = (local.address, local.port)
     for index in range(_PACKETS):
         is_key = index == 1
-        packet = Rtp(_EVENT if is_key else _MU, is_key, index, index * 160, Ssrc(1), _KEY if is_key else _LOUD)
+        packet = Rtp(
+            _EVENT if is_key else _MU, is_key, index, index * 160, Ssrc(1), _KEY if is_key else _LOUD
+        )
         customer.send(packet, to)
         await asyncio.sleep(_PACE)
 
 
 def _peer(here: str, port: int) -> RemoteStream:
-    return RemoteStream(address=here, port=port, rtcp_address=here, rtcp_port=0, event_types=(_EVENT,), mu_types=(_MU,))
+    return RemoteStream(
+        address=here, port=port, rtcp_address=here, rtcp_port=0, event_types=(_EVENT,), mu_types=(_MU,)
+    )
 
 
 def _is_silent(datagram: bytes) -> bool:

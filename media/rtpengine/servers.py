@@ -1,9 +1,11 @@
 """rtpengine servers over the network: asked by the ng protocol, watched by ping, taken by weight.
 
-Rule 1: a question is repeated under its cookie, so that the server carries it out once; then it is `NoAnswer`.
-Rule 2: a server that does not answer gets no new sessions; after `_MISSED` pings in a row its own are given up. Once it answers
-        again it is as good as any.
-Rule 3: new sessions go to the server that has the fewest for its weight, and to the next where that one fails.
+Rule 1: a question is repeated under its cookie, so that the server carries it out once; then it is
+        `NoAnswer`.
+Rule 2: a server that does not answer gets no new sessions; after `_MISSED` pings in a row its own
+        are given up. Once it answers again it is as good as any.
+Rule 3: new sessions go to the server that has the fewest for its weight, and to the next where that
+        one fails.
 """
 
 from __future__ import annotations
@@ -61,7 +63,8 @@ class Server(asyncio.DatagramProtocol):
             self._transport.close()
 
     async def ask(self, command: str, keys: dict[str, Value] | None = None) -> Answer:
-        """The answer. Raises NoAnswer; NgRefused with the server's reason; NgError where it makes no sense."""
+        """The answer. Raises NoAnswer; NgRefused with the server's reason; NgError where it makes
+        no sense."""
         cookie = b"%b-%d" % (self._nonce, next(self._serials))
         datagram = request(cookie, command, keys or {})
         came: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -77,7 +80,7 @@ class Server(asyncio.DatagramProtocol):
             del self._asked[cookie]
         raise NoAnswer(f"rtpengine at {self.address} does not answer")
 
-    # --- asyncio.DatagramProtocol ---------------------------------------------------------------------------------
+    # --- asyncio.DatagramProtocol -----------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.DatagramTransport", transport)
@@ -101,7 +104,8 @@ class Server(asyncio.DatagramProtocol):
 
 @dataclass(slots=True)
 class Servers:
-    """All servers. `lost` is told of each that is given up; `look` is asked, once a ping, what else a server should be asked."""
+    """All servers. `lost` is told of each that is given up; `look` is asked, once a ping, what else
+    a server should be asked."""
 
     servers: Sequence[Server]
     lost: Callable[[Server], None]
@@ -113,7 +117,9 @@ class Servers:
         for server in self.servers:
             await server.connect()
         await asyncio.gather(*(self._ping(server) for server in self.servers))
-        self._watching = [asyncio.create_task(self._watch(server), name="rtpengine") for server in self.servers]
+        self._watching = [
+            asyncio.create_task(self._watch(server), name="rtpengine") for server in self.servers
+        ]
 
     async def stop(self) -> None:
         for task in self._watching:
@@ -131,7 +137,9 @@ class Servers:
         """It did not answer: nothing new goes there."""
         if server.up:
             server.up = False
-            log.warning("an rtpengine server does not answer", address=server.address.host, port=server.address.port)
+            log.warning(
+                "an rtpengine server does not answer", address=server.address.host, port=server.address.port
+            )
 
     async def _watch(self, server: Server) -> None:
         while True:
@@ -141,7 +149,9 @@ class Servers:
                 if server.up:
                     await self.look(server)
             except Exception as error:  # nobody else watches this server
-                log.error("an rtpengine server could not be watched", address=server.address.host, exc_info=error)
+                log.error(
+                    "an rtpengine server could not be watched", address=server.address.host, exc_info=error
+                )
 
     async def _ping(self, server: Server) -> None:
         try:
@@ -150,7 +160,9 @@ class Servers:
             self.doubt(server)
             server.missed += 1
             if server.missed == _MISSED and server.sessions:
-                log.error("an rtpengine server is lost", address=server.address.host, sessions=server.sessions)
+                log.error(
+                    "an rtpengine server is lost", address=server.address.host, sessions=server.sessions
+                )
                 self.lost(server)
             return
         server.missed = 0

@@ -1,9 +1,12 @@
-"""The media service where rtpengine servers relay: the same commands and answers, carried out over the ng protocol.
+"""The media service where rtpengine servers relay: the same commands and answers, carried out over
+the ng protocol.
 
-Rule 1: a session's commands are carried out one after another; those of different sessions do not wait for each other.
-Rule 2: what a server does not confirm is refused; what it might have done stays in doubt, and a doubtful mask is none.
-Rule 3: a capture begins only where the session's server has just been proven (media/rtpengine/self_test.py), and ends as soon as its mask
-        is in doubt.
+Rule 1: a session's commands are carried out one after another; those of different sessions do not
+        wait for each other.
+Rule 2: what a server does not confirm is refused; what it might have done stays in doubt, and a
+        doubtful mask is none.
+Rule 3: a capture begins only where the session's server has just been proven
+        (media/rtpengine/self_test.py), and ends as soon as its mask is in doubt.
 Rule 4: a server that dies takes its sessions with it, and b2bua is told of each: `SessionLost`.
 """
 
@@ -74,7 +77,7 @@ class DistributedMedia(MediaService):
         await asyncio.gather(*(session.end() for session in sessions))
         await self._servers.stop()
 
-    # --- commands -------------------------------------------------------------------------------------------------
+    # --- commands ---------------------------------------------------------------------------------
 
     def _heard(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
         if isinstance(command, SetMask | CloseSession):
@@ -113,7 +116,9 @@ class DistributedMedia(MediaService):
         except (NoServer, NotMasked, NotProven) as error:
             reason = str(error)
         except (NgError, NotDescribed, OSError, ValueError) as error:
-            log.error("a command failed", kind=type(command).__name__, session=command.session, exc_info=error)
+            log.error(
+                "a command failed", kind=type(command).__name__, session=command.session, exc_info=error
+            )
             reason = f"{type(error).__name__} at the rtpengine server"
         if session is not None and not session.mask_confirmed:
             self._captures.unmasked(session.id)
@@ -165,7 +170,10 @@ class DistributedMedia(MediaService):
                 continue
             except (NgError, NotDescribed) as error:
                 log.error(
-                    "a server took no session", address=server.address.host, port=server.address.port, exc_info=error
+                    "a server took no session",
+                    address=server.address.host,
+                    port=server.address.port,
+                    exc_info=error,
                 )
                 await session.end()
                 continue
@@ -188,14 +196,15 @@ class DistributedMedia(MediaService):
             session.notice_key()
         super()._happened(stream, kind)
 
-    # --- servers --------------------------------------------------------------------------------------------------
+    # --- servers ----------------------------------------------------------------------------------
 
     def _lost_server(self, server: Server) -> None:
         for session in [each for each in self._there.values() if each.server is server]:
             self._lose(session)
 
     async def _look(self, server: Server) -> None:
-        """A server that was started again, or found a call silent for too long, has forgotten sessions."""
+        """A server that was started again, or found a call silent for too long, has forgotten
+        sessions."""
         there = [each for each in self._there.values() if each.server is server]
         left = len(there) // _ROUND + 1
         for session in there:
@@ -209,11 +218,14 @@ class DistributedMedia(MediaService):
                 return
             left -= 1
             if session.id in self._there:
-                self._there[session.id] = self._there.pop(session.id)  # its turn comes again after all others
+                # Its turn comes again after all others.
+                self._there[session.id] = self._there.pop(session.id)
 
     def _lose(self, session: RtpengineSession) -> None:
         if self._there.get(session.id) is session:
-            log.error("a session was lost with its server", session=session.id, address=session.server.address.host)
+            log.error(
+                "a session was lost with its server", session=session.id, address=session.server.address.host
+            )
             session.lost()
             self._close(session.id)
             self._tell(SessionLost(session=session.id))

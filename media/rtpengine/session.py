@@ -1,7 +1,9 @@
-"""One session that an rtpengine server relays and masks: the face of `sessions.RelayedSession`, carried out over ng.
+"""One session that an rtpengine server relays and masks: the face of `sessions.RelayedSession`,
+carried out over ng.
 
-Rule 1: masked is: the recipe (`silence`, `delay-buffer`, `detect-DTMF`) and `silence media` are both confirmed for the
-        customer's leg, and the server says that it looks into each of its streams. Anything less raises `NotMasked`.
+Rule 1: masked is: the recipe (`silence`, `delay-buffer`, `detect-DTMF`) and `silence media` are
+        both confirmed for the customer's leg, and the server says that it looks into each of its
+        streams. Anything less raises `NotMasked`.
 Rule 2: the recipe alone leaks (docs/rtpengine.md), so of the policies there is only `mute`.
 Rule 3: whatever moves a masked session masks it again before it is answered.
 """
@@ -36,7 +38,13 @@ class RtpengineSession:
     """A call on one server. Its streams have numbers, under which their keys are reported."""
 
     def __init__(
-        self, session: SessionId, server: Server, digits: Digits, here: str, numbers: Callable[[], int], count: int
+        self,
+        session: SessionId,
+        server: Server,
+        digits: Digits,
+        here: str,
+        numbers: Callable[[], int],
+        count: int,
     ) -> None:
         """`here`: our own address, where a leg has no peer."""
         self.id = session
@@ -63,7 +71,8 @@ class RtpengineSession:
         self.local = await self._describe()
 
     async def widen(self, count: int) -> None:
-        """Have the server bind ports for more m-lines. Raises NgError, NotDescribed; then there are no more than before."""
+        """Have the server bind ports for more m-lines. Raises NgError, NotDescribed; then there are
+        no more than before."""
         before, ports = self._lines, self.local
         self._lines = [*before, *(Line() for _ in range(count - len(before)))]
         try:
@@ -88,7 +97,8 @@ class RtpengineSession:
             await self._mask()
 
     async def mask(self, on: bool, masking: Masking) -> None:
-        """Mask or open. Raises NgError, NotMasked; then it is not confirmed, and stays masked as far as it is."""
+        """Mask or open. Raises NgError, NotMasked; then it is not confirmed, and stays masked as
+        far as it is."""
         self.mask_confirmed = False
         if on:
             if masking.policy is not MaskPolicy.MUTE or masking.tones or masking.flat:
@@ -114,12 +124,14 @@ class RtpengineSession:
             self._listen(True)
 
     def capture(self, on: bool) -> None:
-        """Have the customer's keys kept, or no longer: then they are only noticed, while masked. Raises OSError."""
+        """Have the customer's keys kept, or no longer: then they are only noticed, while masked.
+        Raises OSError."""
         self._captures = on
         self._listen(on or self.masked)
 
     def _listen(self, on: bool) -> None:
-        """Wipe what was kept, and have the server's reports of keys heard anew, or no longer. Raises OSError."""
+        """Wipe what was kept, and have the server's reports of keys heard anew, or no longer.
+        Raises OSError."""
         for number in self.streams:
             self._digits.forget(number)
             if on and any(line.events for line in self._lines):
@@ -173,10 +185,11 @@ class RtpengineSession:
             self._closing.start(self.end(), "session")
         return counters(self._last_words, Side.CALLER), counters(self._last_words, Side.AGENT)
 
-    # --- inside ---------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     async def _describe(self) -> dict[Side, tuple[LocalStream, ...]]:
-        """Offer the caller's description, answer with the agent's; where the server listens for each."""
+        """Offer the caller's description, answer with the agent's; where the server listens for
+        each."""
         said: dict[Side, tuple[LocalStream, ...]] = {}
         flags = _FLAGS if self._latch else [*_FLAGS, "asymmetric"]
         for command, side, other in (("offer", Side.CALLER, Side.AGENT), ("answer", Side.AGENT, Side.CALLER)):
@@ -200,10 +213,13 @@ class RtpengineSession:
 
 
 def looks_into(said: Answer, count: int) -> bool:
-    """Whether the server decodes each of the customer's streams, as what it says to `query` has it."""
+    """Whether the server decodes each of the customer's streams, as what it says to `query` has
+    it."""
     medias = _medias(said, Side.CALLER)
     flags = [media.get("flags") for media in medias if isinstance(media, Mapping)]
-    return len(flags) == count and all(isinstance(each, Sequence) and b"transcoding" in each for each in flags)
+    return len(flags) == count and all(
+        isinstance(each, Sequence) and b"transcoding" in each for each in flags
+    )
 
 
 def counters(said: Answer, side: Side) -> LegCounters:

@@ -1,4 +1,5 @@
-"""Driving captures: keys from the core, time from the loop, a payer when the agent submits. It never sees a digit."""
+"""Driving captures: keys from the core, time from the loop, a payer when the agent submits. It
+never sees a digit."""
 
 from __future__ import annotations
 
@@ -37,10 +38,14 @@ from tonewall.tasks import BackgroundTasks
 
 log = get_logger(__name__)
 _PAYER_PATIENCE = 20.0  # seconds that a submitted charge waits for a payer process
-_LEAKED = "A key was about to be heard by the agent, so the customer's audio was cut off. Tell your administrator."
+_LEAKED = (
+    "A key was about to be heard by the agent, so the customer's audio was cut off. Tell your administrator."
+)
 _UNMASKED = "The customer's audio is no longer certain to be kept from the agent. Try again."
 _FAILED = Unknown(reason="payer_failed")
-_NO_PAYER = "No payer process is ready, so nothing was sent. Check the provider's settings with `tonewall doctor`."
+_NO_PAYER = (
+    "No payer process is ready, so nothing was sent. Check the provider's settings with `tonewall doctor`."
+)
 
 
 @dataclass(slots=True)
@@ -53,12 +58,15 @@ class _Running:
 
 @dataclass(slots=True)
 class Captures:
-    """All captures that are not over, one a session at most. `tell` is given every change, before `over` hears of the end."""
+    """All captures that are not over, one a session at most. `tell` is given every change, before
+    `over` hears of the end."""
 
     payers: Payers
     limits: Limits
     tell: Callable[[CaptureChanged], None]
-    over: Callable[[SessionId, bool], None]  # what is told when a capture is over, and whether it was approved
+    over: Callable[
+        [SessionId, bool], None
+    ]  # what is told when a capture is over, and whether it was approved
     _running: dict[SessionId, _Running] = field(default_factory=dict)
     _charging: BackgroundTasks = field(default_factory=BackgroundTasks)
 
@@ -112,7 +120,8 @@ class Captures:
                 self.cancel(command.session)
         return None
 
-    # The three below raise media.capture.transitions.IllegalEvent, and change nothing, where the capture's state forbids it.
+    # The three below raise media.capture.transitions.IllegalEvent, and change nothing, where the
+    # capture's state forbids it.
 
     def reset(self, session: SessionId, wanted: Field | None) -> None:
         running = self._running[session]
@@ -136,14 +145,17 @@ class Captures:
             return
         capture = running.capture
         try:
-            changes = capture.keys_waiting(lambda memory, at: running.session.take_digits(stream, memory, at), _now())
+            changes = capture.keys_waiting(
+                lambda memory, at: running.session.take_digits(stream, memory, at), _now()
+            )
         except Exception as error:
             log.error("keys could not be taken", session=session, exc_info=error)
             changes = [capture.changed()]
         self._after(running, changes)
 
     def info_keyed(self, session: SessionId, body: bytes) -> str | None:
-        """A key came as SIP INFO; why it is not taken, where it is not. What is not understood ends the capture."""
+        """A key came as SIP INFO; why it is not taken, where it is not. What is not understood ends
+        the capture."""
         running = self._running.get(session)
         if running is None or not running.by_info:
             return "no capture takes keys from SIP INFO in this session"
@@ -163,7 +175,8 @@ class Captures:
             self._after(running, running.capture.lost(_now()))
 
     def key_leaked(self, session: SessionId) -> None:
-        """The canary heard a key on its way to the agent, and stopped it: whatever is wrong, nobody goes on keying."""
+        """The canary heard a key on its way to the agent, and stopped it: whatever is wrong, nobody
+        goes on keying."""
         running = self._running.get(session)
         if running is not None:
             self._after(running, running.capture.lost(_now(), _LEAKED))
@@ -191,7 +204,9 @@ class Captures:
         if any(running.capture.id == key for running in self._running.values()):
             answer(ChargeResolved(serial=command.serial))
             return
-        refused = Refused(serial=command.serial, reason="no payer process could say what became of the charge")
+        refused = Refused(
+            serial=command.serial, reason="no payer process could say what became of the charge"
+        )
         self._charging.start(self._resolve(command, answer), "journal", lambda: answer(refused))
 
     async def _resolve(self, command: ResolveCharge, answer: Callable[[AnyAnswer], None]) -> None:
@@ -202,7 +217,7 @@ class Captures:
         else:
             answer(ChargeResolved(serial=command.serial, outcome=outcome))
 
-    # --- inside ---------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     async def _charge(self, running: _Running, charge: Charge) -> None:
         capture = running.capture

@@ -1,9 +1,12 @@
-"""Who is not heard: customers of whom nothing was accepted since their capture began, and sessions in which nothing comes at all.
+"""Who is not heard: customers of whom nothing was accepted since their capture began, and sessions
+in which nothing comes at all.
 
 Rule 1: time and counters are given; nothing here reads a clock or a socket.
-Rule 2: a line is deaf when `DEAF_AFTER` seconds of a capture have brought nothing, and no more as soon as something is accepted.
-Rule 3: who was heard in a capture may fall silent (silence is not sent by every phone); it is deaf again only where others'
-        packets, or such that SRTP does not prove, come in the place of the customer's.
+Rule 2: a line is deaf when `DEAF_AFTER` seconds of a capture have brought nothing, and no more as
+        soon as something is accepted.
+Rule 3: who was heard in a capture may fall silent (silence is not sent by every phone); it is deaf
+        again only where others' packets, or such that SRTP does not prove, come in the place of the
+        customer's.
 """
 
 from __future__ import annotations
@@ -24,8 +27,8 @@ _MANY = 25  # packets: half a second of audio, and more than a stray one
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What has come from a customer since the session opened. `refused`: from others, `address` the newest of them; `unproved`:
-    what SRTP does not prove."""
+    """What has come from a customer since the session opened. `refused`: from others, `address` the
+    newest of them; `unproved`: what SRTP does not prove."""
 
     accepted: int = 0
     refused: int = 0
@@ -118,7 +121,8 @@ class Watch:
         self._due = 0.0
 
     def look(self, keying: Iterable[Receives], relayed: Iterable[Receives], now: float) -> list[AnyNews]:
-        """`keying`: those in which a card is being keyed. Counting all sessions takes time, so that is done more rarely."""
+        """`keying`: those in which a card is being keyed. Counting all sessions takes time, so that
+        is done more rarely."""
         news = self._lines.look(_looked_at(keying, lambda session: session.heard()), now)
         if self._silence.timeout and now >= self._due:
             self._due = now + max(1.0, self._silence.timeout / 10)

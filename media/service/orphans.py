@@ -16,7 +16,8 @@ log = get_logger(__name__)
 
 
 class Orphans:
-    """Those that nobody commands any more, and how many packets each of their legs had sent at the last look."""
+    """Those that nobody commands any more, and how many packets each of their legs had sent at the
+    last look."""
 
     def __init__(self) -> None:
         self._left: dict[SessionId, dict[Side, int]] = {}
@@ -27,7 +28,8 @@ class Orphans:
             self._left.setdefault(session.id, _received(session) or {})
 
     def silent(self, find: Callable[[SessionId], Session | None]) -> list[SessionId]:
-        """Of which a leg that spoke has sent nothing since the last look, or neither ever did; they are forgotten."""
+        """Of which a leg that spoke has sent nothing since the last look, or neither ever did; they
+        are forgotten."""
         quiet = []
         for session_id, before in tuple(self._left.items()):
             session = find(session_id)
@@ -48,9 +50,14 @@ class Orphans:
 
 
 def _received(session: Session) -> dict[Side, int] | None:
-    """Packets of each leg; of all in one where they are not told apart. None where the engine does not say."""
+    """Packets of each leg; of all in one where they are not told apart. None where the engine does
+    not say."""
     try:
-        return session.received_by_leg() if isinstance(session, RelayedSession) else {Side.CALLER: session.received()}
+        return (
+            session.received_by_leg()
+            if isinstance(session, RelayedSession)
+            else {Side.CALLER: session.received()}
+        )
     except Exception as error:
         log.error("an orphan could not be looked at", session=session.id, exc_info=error)
         return None

@@ -1,7 +1,7 @@
 """The payers that wait for a card: handed over by the supervisor, each good for one charge.
 
-Rule 1: a payer is only what came through the supervisor's channel, an inherited socket pair; nothing can connect to us
-        and call itself one.
+Rule 1: a payer is only what came through the supervisor's channel, an inherited socket pair;
+        nothing can connect to us and call itself one.
 Rule 2: a payer that has ended is dropped before it is given a card.
 """
 
@@ -25,7 +25,9 @@ log = get_logger(__name__)
 _MOST_AT_ONCE = 8
 _JOURNAL_PATIENCE = 10.0  # seconds that a payer may take to look into its journal
 DECODER = b"decoder"  # what the supervisor says with a socket that leads to one
-FAULTS = {fault.value.encode(): fault for fault in PayerFault}  # what it says, without a socket, of a payer that ended
+FAULTS = {
+    fault.value.encode(): fault for fault in PayerFault
+}  # what it says, without a socket, of a payer that ended
 
 
 class Payers:
@@ -58,8 +60,8 @@ class Payers:
     ) -> None:
         """Take in payers from the supervisor until it closes the channel. Owns `channel`.
 
-        A socket to a decoder process comes the same way, and goes to `on_decoder`, which owns it from then on; so does the
-        name of the process that is b2bua, which goes to `peer`."""
+        A socket to a decoder process comes the same way, and goes to `on_decoder`, which owns it
+        from then on; so does the name of the process that is b2bua, which goes to `peer`."""
         if peer is not None:
             peer.anybody = False
         loop = asyncio.get_running_loop()
@@ -118,14 +120,16 @@ class Payers:
         self._ready.append(pipe)
 
     async def take(self, patience: float) -> PayerPipe | None:
-        """A payer that waits, or the next one to come; None where none came within `patience` seconds."""
+        """A payer that waits, or the next one to come; None where none came within `patience`
+        seconds."""
         pipe = await self._next(patience)
         if pipe is not None:
             await self._say_taken(pipe)
         return pipe
 
     async def resolve(self, charge: Charge, submitted_at: float) -> Outcome | None:
-        """What the payers' journal says of a charge that no payer of ours is known to have; None while one may still be at it.
+        """What the payers' journal says of a charge that no payer of ours is known to have; None
+        while one may still be at it.
 
         Raises PayerGone where no payer can say it now."""
         self._drop_dead()

@@ -1,11 +1,13 @@
-"""Port pairs: an even port for RTP and the next for RTCP (RFC 3550 section 11), bound before they are promised."""
+"""Port pairs: an even port for RTP and the next for RTCP (RFC 3550 section 11), bound before they
+are promised."""
 
 from __future__ import annotations
 
 import errno
 import socket
 
-_ROOM = 256 * 1024  # bytes that may wait where the media thread has to: twelve seconds of audio, two of video
+# Bytes that may wait where the media thread has to: twelve seconds of audio, two of video.
+_ROOM = 256 * 1024
 
 
 class NoPorts(Exception):
@@ -13,10 +15,11 @@ class NoPorts(Exception):
 
 
 class PortPairs:
-    """The range on one address, walked round so that a port that was just freed is the last to be used again.
+    """The range on one address, walked round so that a port that was just freed is the last to be
+    used again.
 
-    What is sent from it carries the DiffServ code point `dscp` (RFC 2474). A port is ours only once it is bound, so
-    nothing is kept in a list that could disagree with the kernel.
+    What is sent from it carries the DiffServ code point `dscp` (RFC 2474). A port is ours only once
+    it is bound, so nothing is kept in a list that could disagree with the kernel.
     """
 
     def __init__(self, address: str, low: int, high: int, dscp: int = 0) -> None:

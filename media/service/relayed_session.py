@@ -1,8 +1,10 @@
 """One relayed session: its streams in the core, and the payload types that were ever agreed in it.
 
-Rule 1: a payload type that any description of the session called telephone-event stays one: a re-INVITE in flight must
-        not turn an event into audio. One that stood for two codecs is one that cannot be looked into.
-Rule 2: the mask covers every stream of the session, or `mask` raises and nobody is told that it does.
+Rule 1: a payload type that any description of the session called telephone-event stays one: a
+        re-INVITE in flight must not turn an event into audio. One that stood for two codecs is one
+        that cannot be looked into.
+Rule 2: the mask covers every stream of the session, or `mask` raises and nobody is told that it
+        does.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from dataclasses import dataclass, field
 from media._core import AGENT, CALLER, GUARD, Relay, SecretMemory
 from media.decoder.messages import NUMBERS
 from media.events import LegCounters, Masking, MaskPolicy, SendKey, SessionId, Side
+from media.mask_policy import BLOCK_SECONDS, Policy
 from media.mline import DecodedCodec, LocalStream, RemoteStream
-from media.reference.hold import BLOCK_SECONDS, Policy
 from media.service.line_watch import Heard
 from media.service.ports import PortPairs
 from media.service.session_protocol import Session
@@ -34,7 +36,8 @@ _POLICIES = {
 
 @dataclass(slots=True)
 class _Types:
-    """The payload types of one m-line: the same number may be telephone-event here and video there."""
+    """The payload types of one m-line: the same number may be telephone-event here and video
+    there."""
 
     events: set[int] = field(default_factory=set)
     mu: set[int] = field(default_factory=set)
@@ -60,7 +63,10 @@ class _Types:
             | (self.red & (self.mu | self.a | self.g722 | self.other))
         )
         for number, codec in remote.decoded_types:
-            if self.decoded.setdefault(number, codec) is not codec or number in self.mu | self.a | self.g722 | self.red:
+            if (
+                self.decoded.setdefault(number, codec) is not codec
+                or number in self.mu | self.a | self.g722 | self.red
+            ):
                 self.opaque.add(number)
 
     @property
@@ -78,7 +84,8 @@ class _Types:
 class RelayedSession:
     """The streams of one session. `numbers` gives each stream its number in the core.
 
-    `interfaces`: of each side, where its packets are received, and the address that its peer is told.
+    `interfaces`: of each side, where its packets are received, and the address that its peer is
+    told.
     """
 
     def __init__(
@@ -94,7 +101,8 @@ class RelayedSession:
         self.streams: list[int] = []
         self.local: dict[Side, tuple[LocalStream, ...]] = {}
         self.mask_confirmed = (
-            False  # the media thread has applied the mask to every stream, and nobody asked to open it
+            # The media thread has applied the mask to every stream, and nobody asked to open it.
+            False
         )
         self.masked = False  # whether any stream is, or may be
         self.relay = relay
@@ -112,7 +120,8 @@ class RelayedSession:
             undo.pop_all()
 
     def widen(self, count: int) -> list[int]:
-        """Bind streams until there are `count`; the new ones. Raises NoPorts, OSError; what is bound by then stays."""
+        """Bind streams until there are `count`; the new ones. Raises NoPorts, OSError; what is
+        bound by then stays."""
         before = len(self.streams)
         while len(self.streams) < count:
             self._bind()
@@ -161,16 +170,25 @@ class RelayedSession:
             else:
                 self.relay.set_crypto(number, _LEGS[side], keys.suite, keys.peer, keys.ours)
             if remote.rtp:
-                self.relay.set_types(number, *types.lists(), clock=remote.clock_rate, drops_events=types.dropped)
+                self.relay.set_types(
+                    number, *types.lists(), clock=remote.clock_rate, drops_events=types.dropped
+                )
             else:  # nothing is known of it: it passes where nothing is masked
                 self.relay.set_types(number, b"", b"", clock=0)
             # Last: what locks a port is judged by the new keys and types.
             self.relay.set_peer(
-                number, _LEGS[side], remote.address, remote.port, remote.rtcp_address, remote.rtcp_port, remote.latch
+                number,
+                _LEGS[side],
+                remote.address,
+                remote.port,
+                remote.rtcp_address,
+                remote.rtcp_port,
+                remote.latch,
             )
 
     def mask(self, on: bool, masking: Masking) -> None:
-        """Mask or open every stream. Returns once the media thread has applied it. Raises OSError, ValueError."""
+        """Mask or open every stream. Returns once the media thread has applied it. Raises OSError,
+        ValueError."""
         self.mask_confirmed = False  # half a mask is none: nobody may collect behind it
         self.masked = True  # or may be
         waits = masking.policy is MaskPolicy.MUTE_ON_KEY
@@ -186,14 +204,16 @@ class RelayedSession:
         return not self.masked or all(self.relay.is_quiet(number, quiet_ms) for number in self.streams)
 
     def send_key(self, stream: int, body: bytes, payload_type: int, clock_rate: int) -> bool:
-        """Send the key in a SIP INFO's body to the agent's side. False: not while masked, and not where too many wait.
+        """Send the key in a SIP INFO's body to the agent's side. False: not while masked, and not
+        where too many wait.
 
         Raises ValueError where the body is no key, IndexError where there is no such stream.
         """
         return not self.masked and self.relay.send_key(self.streams[stream], body, payload_type, clock_rate)
 
     def capture(self, on: bool) -> None:
-        """Keep the customer's key presses, or stop and wipe them; a closed session keeps none. Raises OSError, ValueError."""
+        """Keep the customer's key presses, or stop and wipe them; a closed session keeps none.
+        Raises OSError, ValueError."""
         if not on:
             for number in self._capturing:
                 self.relay.set_capture(number, False)

@@ -1,25 +1,19 @@
-"""The media process: sessions, masks and captures at b2bua's command. It opens no connection of its own, but to rtpengine
-servers (distributed.py).
+"""Carries out b2bua's commands with the core: sessions, masks and captures.
 
-Started as `python -m media.service.service --socket PATH --payers FD`, its settings in the environment, by `tonewall run`.
-
-Rule 1: `Done` to SetMask means that the media thread has applied it; when a mask goes off is decided in unmasking.py.
-Rule 2: where b2bua is lost, captures are wiped, masks stay, and what is relayed goes on until it falls silent.
-Rule 3: a command that fails is refused and logged; it never ends the process, which carries everybody's calls.
+Rule 1: `Done` to SetMask means that the media thread has applied it; when a mask goes off is
+        decided in unmasking.py.
+Rule 2: where b2bua is lost, captures are wiped, masks stay, and what is relayed goes on until it
+        falls silent.
+Rule 3: a command that fails is refused and logged; it never ends the process, which carries
+        everybody's calls.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import itertools
 import os
-import signal
-import socket
-from pathlib import Path
 from typing import cast
-
-import uvloop
 
 from media._core import KEYED, LEAKED, OVERFLOW, Relay
 from media.capture.transitions import IllegalEvent
@@ -64,9 +58,6 @@ from media.service.unmasking import Answer, Unmasking
 from media.settings import MaskTimes, MediaSettings
 from tonewall import log
 from tonewall.frames import BadFrame, FrameConnection
-from tonewall.ini import ConfigError, load
-from tonewall.process import allow_many_files, end_with_parent, harden, ignore_hangup, overwrites_freed_memory
-from tonewall.tasks import BackgroundTasks
 
 logger = log.get_logger(__name__)
 
@@ -121,7 +112,7 @@ class MediaService:
             os.close(descriptor)
             logger.error("no decoder: codecs that it would look into are silent while masked", exc_info=error)
 
-    # --- b2bua ----------------------------------------------------------------------------------------------------
+    # --- b2bua ------------------------------------------------------------------------------------
 
     def accept(self) -> FrameConnection[AnyCommand]:
         """A connection that `peer` may admit as b2bua's."""
@@ -185,7 +176,8 @@ class MediaService:
             self._unmasking.ask(command, connection.send)
             return
         answer = self._obey(command)
-        # That a peer's address was taken is no news to anybody, unless an answer waits for it; that it was not, is.
+        # That a peer's address was taken is no news to anybody, unless an answer waits for it; that
+        # it was not, is.
         quiet = isinstance(command, SetRemote) and not command.mark and isinstance(answer, Done)
         connection.send(answer, urgent=not quiet)
 
@@ -201,7 +193,9 @@ class MediaService:
         except (NoPorts, IllegalEvent) as error:
             reason = str(error)
         except (OSError, ValueError, KeyError, OverflowError) as error:
-            logger.error("a command failed", kind=type(command).__name__, session=command.session, exc_info=error)
+            logger.error(
+                "a command failed", kind=type(command).__name__, session=command.session, exc_info=error
+            )
             reason = f"{type(error).__name__} in the media process"
         return Refused(serial=command.serial, reason=reason)
 
@@ -249,7 +243,10 @@ class MediaService:
                 return Refused(serial=command.serial, reason="the session exists")
             self._close(command.session)
         relay = self._threads.least_busy()
-        interfaces = {Side.CALLER: self._interface(command.caller), Side.AGENT: self._interface(command.agent)}
+        interfaces = {
+            Side.CALLER: self._interface(command.caller),
+            Side.AGENT: self._interface(command.agent),
+        }
         session = RelayedSession(command.session, relay, interfaces, self._numbers, command.streams)
         self._threads.took(relay)
         self._sessions[session.id] = session
@@ -298,7 +295,7 @@ class MediaService:
     def _servers_up(self) -> int | None:
         return None
 
-    # --- what happens by itself -----------------------------------------------------------------------------------
+    # --- what happens by itself -------------------------------------------------------------------
 
     def _relay_reports(self, relay: Relay) -> None:
         for stream, kind in relay.take_events():
@@ -327,71 +324,3 @@ class MediaService:
     def _tell(self, news: AnyNews) -> None:
         if self._b2bua is not None:
             self._b2bua.send(news)
-
-
-def engine(settings: MediaSettings) -> type[MediaService]:
-    """What carries the commands out."""
-    if settings.engine == "rtpengine":
-        from media.rtpengine.service import DistributedMedia  # noqa: PLC0415  # it builds on this module
-
-        return DistributedMedia
-    return MediaService
-
-
-async def run(settings: MediaSettings, times: MaskTimes, path: Path, payers_channel: socket.socket | None) -> None:
-    """Serve until SIGTERM or SIGINT. Raises OSError where the socket cannot be made."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    payers = Payers()
-    service = engine(settings)(settings, payers, times)
-    await service.start()
-    tasks = BackgroundTasks()
-    tasks.start(service.end_quiet_orphans(), "orphans")
-    tasks.start(service.watch_lines(), "lines")
-    if payers_channel is not None:
-        tasks.start(payers.receive(payers_channel, service.take_decoder, service.peer), "payers")
-    path.unlink(missing_ok=True)  # noqa: ASYNC240  # before anything is served
-    before = os.umask(0o177)
-    try:
-        server = await loop.create_unix_server(service.accept, path)
-    finally:
-        os.umask(before)
-    logger.info("listening", path=str(path), address=settings.address)
-    await stop.wait()
-    server.close()
-    await service.stop()
-    payers.close()
-    await tasks.cancel()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m media.service.service", description="The media process of Tonewall."
-    )
-    parser.add_argument("--socket", type=Path, required=True, help="the unix socket for b2bua; made with mode 0600")
-    parser.add_argument("--payers", type=int, help="the inherited channel on which the supervisor hands over payers")
-    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
-    arguments = parser.parse_args()
-    log.configure("media", arguments.log_level)
-    ignore_hangup()
-    end_with_parent()
-    allow_many_files()
-    if not overwrites_freed_memory():
-        logger.error("refused to start", why="freed memory is not overwritten", hint="start with card_environment()")
-        raise SystemExit(78)
-    if not harden():
-        logger.warning("memory not locked", hint="raise the memory lock limit; the vault itself is locked")
-    try:
-        settings, times = load(MediaSettings, {}), load(MaskTimes, {})
-        if faults := settings.faults():
-            raise ConfigError("\n".join(faults))
-        channel = socket.socket(fileno=arguments.payers) if arguments.payers is not None else None
-        uvloop.run(run(settings, times, arguments.socket, channel))
-    except ConfigError as error:
-        raise SystemExit(str(error)) from None
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,5 @@
-"""What the service needs of a session, whatever relays it: the own core (sessions.py) or an rtpengine server (rtpengine.py)."""
+"""What the service needs of a session, whatever relays it: the own core (sessions.py) or an
+rtpengine server (rtpengine.py)."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from media.events import LegCounters, SessionId
 
 
 class Session(Protocol):
-    """One session. Its `streams` are the numbers under which keys are announced; `masked`: it is masked, or may be;
-    `mask_confirmed`: it certainly is."""
+    """One session. Its `streams` are the numbers under which keys are announced; `masked`: it is
+    masked, or may be; `mask_confirmed`: it certainly is."""
 
     id: SessionId
     masked: bool
@@ -24,7 +25,8 @@ class Session(Protocol):
         """Keep the customer's key presses, or stop and wipe them. Raises OSError, ValueError."""
 
     def is_quiet(self, seconds: float) -> bool:
-        """Whether no key of the customer's has come under the mask for so long, as an event or a tone."""
+        """Whether no key of the customer's has come under the mask for so long, as an event or a
+        tone."""
         ...
 
     def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int:

@@ -1,6 +1,7 @@
 """The media threads: a relay each, and which of them a session is on.
 
-Rule 1: all streams of a session are on one thread for its life, so no packet and no command meets another thread's lock.
+Rule 1: all streams of a session are on one thread for its life, so no packet and no command meets
+        another thread's lock.
 Rule 2: a session goes to the thread that has the fewest.
 """
 
@@ -26,12 +27,14 @@ class MediaThreads:
         return iter(self._sessions)
 
     def start(self, *, realtime: bool, gather: float, masked_gather: float) -> None:
-        """Start them: each on a processor of its own where there are enough. The last two: see `Relay.start`, in seconds.
+        """Start them: each on a processor of its own where there are enough. The last two: see
+        `Relay.start`, in seconds.
 
         Raises OSError.
         """
         processors = sorted(os.sched_getaffinity(0))
-        apart = 1 < len(self._sessions) <= len(processors)  # one alone may be wherever there is room
+        # One alone may be wherever there is room.
+        apart = 1 < len(self._sessions) <= len(processors)
         for relay, processor in zip(self, processors if apart else [-1] * len(self._sessions), strict=False):
             relay.start(processor, round(gather * 1e6), round(masked_gather * 1e6))
             if realtime:
@@ -46,7 +49,8 @@ class MediaThreads:
         return min(self._sessions, key=self._sessions.__getitem__)
 
     def take_decoder(self, descriptor: int) -> None:
-        """A decoder process was started: it is for a thread that has none. Raises OSError, RuntimeError."""
+        """A decoder process was started: it is for a thread that has none. Raises OSError,
+        RuntimeError."""
         wanting = next((relay for relay in self if not relay.has_decoder()), next(iter(self)))
         wanting.set_decoder(descriptor)
 

@@ -1,10 +1,13 @@
 """When a mask goes off: decided here, where keys are seen, whatever b2bua says.
 
-Rule 1: a mask goes off when its capture was approved, or somebody says that keying is over, and no key has come for `guard_time`.
+Rule 1: a mask goes off when its capture was approved, or somebody says that keying is over, and no
+        key has come for `guard_time`.
 Rule 2: after every other end it goes off when no key has come for `release_time`.
-Rule 3: a key takes back what was said: who says that keying is over while the customer keys, or before the next key, is refused.
+Rule 3: a key takes back what was said: who says that keying is over while the customer keys, or
+        before the next key, is refused.
 Rule 4: while a capture runs no mask goes off.
-Rule 5: a command is answered once. What comes between, or a lost b2bua, refuses it, and the mask stays on.
+Rule 5: a command is answered once. What comes between, or a lost b2bua, refuses it, and the mask
+        stays on.
 """
 
 from __future__ import annotations
@@ -17,7 +20,11 @@ from media.events import AnyAnswer, KeyingChanged, Refused, SessionId, SetMask
 from media.service.session_protocol import Session
 from media.settings import MaskTimes
 
-KEYING_TIME = 2.0  # seconds after a key for which the customer counts as keying; pauses between groups are shorter
+KEYING_TIME = (
+    # Seconds after a key for which the customer counts as keying; pauses between groups are
+    # shorter.
+    2.0
+)
 _LOOK = 0.1  # seconds between two looks
 _KEYING = "The customer is still keying; nothing reaches you. Ask the customer to stop."
 _LONG_AGO = float("-inf")
@@ -41,7 +48,8 @@ class _Mask:
 
 
 class Unmasking:
-    """The masks that are on. `find`: the session; `runs`: whether a capture runs in it; `take_off`: carry the command out."""
+    """The masks that are on. `find`: the session; `runs`: whether a capture runs in it; `take_off`:
+    carry the command out."""
 
     def __init__(
         self,
@@ -57,7 +65,7 @@ class Unmasking:
         self._masks: dict[SessionId, _Mask] = {}
         self._keying_time = max(KEYING_TIME, times.guard_time)
 
-    # --- what happens to a mask -----------------------------------------------------------------------------------
+    # --- what happens to a mask -------------------------------------------------------------------
 
     def went_on(self, session: SessionId) -> None:
         """The mask went on, or stays on for another capture."""
@@ -86,7 +94,7 @@ class Unmasking:
         if mask is not None and mask.timer is not None:
             mask.timer.cancel()
 
-    # --- commands -------------------------------------------------------------------------------------------------
+    # --- commands ---------------------------------------------------------------------------------
 
     def ask(self, command: SetMask, answer: Answer) -> None:
         """Take the mask off as soon as the rules allow it; `answer` is called once."""
@@ -112,7 +120,7 @@ class Unmasking:
         for session in tuple(self._masks):
             self.give_up(session, reason)
 
-    # --- inside ---------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _of(self, session: SessionId) -> _Mask:
         return self._masks.setdefault(session, _Mask(session, _now()))

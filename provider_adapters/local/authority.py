@@ -1,4 +1,5 @@
-"""A certificate authority made on the spot, and a certificate of it for this machine; for tests and the demo only."""
+"""A certificate authority made on the spot, and a certificate of it for this machine; for tests and
+the demo only."""
 
 from __future__ import annotations
 
@@ -14,9 +15,12 @@ _LIFE = timedelta(days=2)
 
 
 def issue(directory: Path, unknown: bool = False) -> tuple[Path, Path, Path]:
-    """Write ca.pem, server.pem and server.key; return their paths. `unknown`: server.pem is not of the CA in ca.pem."""
+    """Write ca.pem, server.pem and server.key; return their paths. `unknown`: server.pem is not of
+    the CA in ca.pem."""
     authority, authority_key = _authority()
-    ca_file, certificate_file, key_file = (directory / name for name in ("ca.pem", "server.pem", "server.key"))
+    ca_file, certificate_file, key_file = (
+        directory / name for name in ("ca.pem", "server.pem", "server.key")
+    )
     ca_file.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
     if unknown:
         authority, authority_key = _authority()
@@ -30,13 +34,17 @@ def issue(directory: Path, unknown: bool = False) -> tuple[Path, Path, Path]:
         _builder("Tonewall local provider", authority.subject, key)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False
+        )
         .sign(authority_key, hashes.SHA256())
     )
     certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     key_file.touch(mode=0o600)
     key_file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
     )
     return ca_file, certificate_file, key_file
 
@@ -45,7 +53,8 @@ def _authority() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Tonewall local authority")])
     usage = x509.KeyUsage(
-        digital_signature=True, key_cert_sign=True, crl_sign=True, content_commitment=False, key_encipherment=False,
+        digital_signature=True, key_cert_sign=True, crl_sign=True, content_commitment=False,
+        key_encipherment=False,
         data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
     )  # fmt: skip
     certificate = (

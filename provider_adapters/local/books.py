@@ -1,9 +1,13 @@
-"""The local provider's books: what each test card does, which keys were charged, and what an inquiry is told.
+"""The local provider's books: what each test card does, which keys were charged, and what an
+inquiry is told.
 
-Rule 1: a key is entered before anything else happens to the charge, so that an inquiry never misses one under way.
-Rule 2: a key of which an inquiry was told `no_such_charge` is closed: a charge that arrives later is refused.
-Rule 3: of a card the books keep the last four digits and a SHA-256 of number, MMYY and code. That hash is no protection;
-        it is for tests that must know whether the digits arrived complete and in order.
+Rule 1: a key is entered before anything else happens to the charge, so that an inquiry never misses
+        one under way.
+Rule 2: a key of which an inquiry was told `no_such_charge` is closed: a charge that arrives later
+        is refused.
+Rule 3: of a card the books keep the last four digits and a SHA-256 of number, MMYY and code. That
+        hash is no protection; it is for tests that must know whether the digits arrived complete
+        and in order.
 """
 
 from __future__ import annotations
@@ -42,11 +46,15 @@ class _Body(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """What one card number does. `answer`: how the POST ends, when it is charged or not; `approves`: what of the order."""
+    """What one card number does. `answer`: how the POST ends, when it is charged or not;
+    `approves`: what of the order."""
 
     name: str
     charged: bool
-    answer: str = "clear"  # "clear", "late", "error" (500), "cut" (half an answer), "none" (closed without an answer)
+    answer: str = (
+        # "clear", "late", "error" (500), "cut" (half an answer), "none" (closed without an answer).
+        "clear"
+    )
     reason: str = ""
     message: str = ""
     approves: str = "all"  # "half" of the amount, "another currency", "more" than the amount
@@ -58,7 +66,9 @@ BEHAVIOURS: Mapping[str, Behaviour] = MappingProxyType(
         "4111111111111111": Behaviour("approved", True),
         "5555555555554444": Behaviour("approved", True),
         "378282246310005": Behaviour("approved", True),
-        "4000000000000002": Behaviour("declined", False, reason="do_not_honour", message="The card was declined."),
+        "4000000000000002": Behaviour(
+            "declined", False, reason="do_not_honour", message="The card was declined."
+        ),
         "4000000000009995": Behaviour(
             "insufficient_funds",
             False,
@@ -82,7 +92,8 @@ _OTHERWISE = Behaviour("approved", True)
 
 @dataclass(slots=True)
 class Record:
-    """One idempotency key. `answer` is set when the charge is decided; `charges` counts how often money moved."""
+    """One idempotency key. `answer` is set when the charge is decided; `charges` counts how often
+    money moved."""
 
     transaction_id: str
     amount: int
@@ -96,7 +107,8 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back: a status and a body. `cut`: only half of it. None instead of an Answer: nothing at all."""
+    """What goes back: a status and a body. `cut`: only half of it. None instead of an Answer:
+    nothing at all."""
 
     status: int
     body: Mapping[str, object]
@@ -104,7 +116,8 @@ class Answer:
 
 
 class Provider:
-    """The books: which keys were charged, and which were closed by an inquiry that found nothing."""
+    """The books: which keys were charged, and which were closed by an inquiry that found
+    nothing."""
 
     def __init__(self, delay: float) -> None:
         self._delay = delay
@@ -182,7 +195,15 @@ class Provider:
         return Answer(200, record.answer or {"status": "pending"})
 
     def _report(self) -> dict[str, object]:
-        fields = ("transaction_id", "amount", "currency", "last_four", "digits_sha256", "behaviour", "charges")
+        fields = (
+            "transaction_id",
+            "amount",
+            "currency",
+            "last_four",
+            "digits_sha256",
+            "behaviour",
+            "charges",
+        )
         return {
             "requests": self._requests,
             "charges": sum(record.charges for record in self._records.values()),

@@ -1,13 +1,16 @@
-"""The local provider: the connector contract over real HTTPS on this machine, for tests and the demo.
+"""The local provider: the connector contract over real HTTPS on this machine, for tests and the
+demo.
 
     python -m provider_adapters.local.provider --directory DIR
 
-It makes a certificate authority and a certificate on the spot, writes DIR/ca.pem and DIR/url, prints one JSON line
-`{"url": …, "ca_file": …, "api_key": …}` when it listens, and behaves by card number: docs/connector.md has the table.
-GET /test/charges tells what it was asked and what it charged: last four digits and a SHA-256, never the digits.
+It makes a certificate authority and a certificate on the spot, writes DIR/ca.pem and DIR/url,
+prints one JSON line `{"url": …, "ca_file": …, "api_key": …}` when it listens, and behaves by card
+number: docs/connector.md has the table. GET /test/charges tells what it was asked and what it
+charged: last four digits and a SHA-256, never the digits.
 
-It plays the payment provider, so it does hold card numbers in memory while it works: a scan of Tonewall's processes for
-digits leaves this one out. It moves no money and must never be given a real card.
+It plays the payment provider, so it does hold card numbers in memory while it works: a scan of
+Tonewall's processes for digits leaves this one out. It moves no money and must never be given a
+real card.
 """
 
 from __future__ import annotations
@@ -33,7 +36,9 @@ async def converse(provider: Provider, reader: asyncio.StreamReader, writer: asy
         async with asyncio.timeout(_IDLE):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             method, path, _ = head[0].split(" ", 2)
-            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
+            headers = {
+                name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])
+            }
             length = int(headers.get("content-length") or 0)
             body = await reader.readexactly(length) if 0 <= length <= _LARGEST else b""
         answer = await provider.handle(method, path, headers, body)
@@ -77,12 +82,20 @@ async def serve(directory: Path, host: str, port: int, delay: float, unknown_ca:
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(prog="provider_adapters.local.provider", description="A provider to test with.")
-    arguments.add_argument("--directory", type=Path, required=True, help="for ca.pem, the certificate and url")
-    arguments.add_argument("--host", default="127.0.0.1", help="the certificate is for 127.0.0.1 and localhost, always")
+    arguments = argparse.ArgumentParser(
+        prog="provider_adapters.local.provider", description="A provider to test with."
+    )
+    arguments.add_argument(
+        "--directory", type=Path, required=True, help="for ca.pem, the certificate and url"
+    )
+    arguments.add_argument(
+        "--host", default="127.0.0.1", help="the certificate is for 127.0.0.1 and localhost, always"
+    )
     arguments.add_argument("--port", type=int, default=0, help="0: a free one")
     arguments.add_argument("--delay", type=float, default=60.0, help="seconds that the late card takes")
-    arguments.add_argument("--unknown-ca", action="store_true", help="serve a certificate that ca.pem did not sign")
+    arguments.add_argument(
+        "--unknown-ca", action="store_true", help="serve a certificate that ca.pem did not sign"
+    )
     arguments.add_argument("--json-log", action="store_true", help="log each charge on standard error")
     chosen = arguments.parse_args()
     logs.configure("provider", "info" if chosen.json_log else "error")

@@ -1,16 +1,19 @@
 """The journal: what may have been sent, on disk before a byte of it leaves.
 
-Rule 1: `begin` returns None only after the entry is durable (fsync); only then may the charge be sent, and only once.
+Rule 1: `begin` returns None only after the entry is durable (fsync); only then may the charge be
+        sent, and only once.
 Rule 2: a key that stands here is never sent again, whatever became of it.
 Rule 3: no card data: key, transaction, amount, currency, times and the outcome.
-Rule 4: of a charge that nobody sends any more, `resolve` says what became of it, and notes that, so that it is not sent later.
-Rule 5: nothing is deleted. At `ROTATE_AT` bytes the file gets the time as a suffix; the newest of those and the
-        current one are searched, so a payer reads at most about twice that. How long old ones are kept is the
-        operator's choice.
+Rule 4: of a charge that nobody sends any more, `resolve` says what became of it, and notes that, so
+        that it is not sent later.
+Rule 5: nothing is deleted. At `ROTATE_AT` bytes the file gets the time as a suffix; the newest of
+        those and the current one are searched, so a payer reads at most about twice that. How long
+        old ones are kept is the operator's choice.
 
-Several payers share the file: each holds an flock on `<path>.lock` while it looks and appends. A line that a crash cut
-short is ignored: if it was a `sending`, fsync had not returned and nothing was sent; if it was a `finished`, the
-`sending` before it stands, and the charge counts as one that may have been sent.
+Several payers share the file: each holds an flock on `<path>.lock` while it looks and appends. A
+line that a crash cut short is ignored: if it was a `sending`, fsync had not returned and nothing
+was sent; if it was a `finished`, the `sending` before it stands, and the charge counts as one that
+may have been sent.
 """
 
 from __future__ import annotations
@@ -34,7 +37,8 @@ _CHUNK = 1024 * 1024
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One line. `outcome` is set where the state is finished; of `opened`, the first line of a new journal, the time counts."""
+    """One line. `outcome` is set where the state is finished; of `opened`, the first line of a new
+    journal, the time counts."""
 
     at: str
     key: str = ""
@@ -49,14 +53,16 @@ _ENTRY = msgspec.json.Decoder(Entry)
 
 
 class Journal:
-    """The journal at `path`; its directory is made where it is missing. Methods raise OSError where the disk fails."""
+    """The journal at `path`; its directory is made where it is missing. Methods raise OSError where
+    the disk fails."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = path.with_name(path.name + ".lock")
 
     def open(self) -> None:
-        """Make sure that the journal can be written, before it matters. To be asked again while nothing is written."""
+        """Make sure that the journal can be written, before it matters. To be asked again while
+        nothing is written."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._locked():
             file = self._open()
@@ -70,7 +76,8 @@ class Journal:
         check_space(self._path)
 
     def begin(self, charge: Charge) -> Outcome | None:
-        """Note that the charge is about to be sent. None: noted. Else it must not be sent, and this is its outcome."""
+        """Note that the charge is about to be sent. None: noted. Else it must not be sent, and this
+        is its outcome."""
         with self._locked():
             known = self._find(charge.idempotency_key)
             if known is None:
@@ -90,10 +97,12 @@ class Journal:
             self._append(_entry(charge, "finished", outcome))
 
     def resolve(self, charge: Charge, submitted_at: float, patience: float) -> Outcome | None:
-        """What became of a charge that was submitted then (seconds since the epoch); None while a payer may still be at it.
+        """What became of a charge that was submitted then (seconds since the epoch); None while a
+        payer may still be at it.
 
-        A payer is given up `patience` seconds after it noted that it sends. What was never noted is closed here, and then
-        certainly never sent: but a journal that is younger than the charge cannot say so."""
+        A payer is given up `patience` seconds after it noted that it sends. What was never noted is
+        closed here, and then certainly never sent: but a journal that is younger than the charge
+        cannot say so."""
         with self._locked():
             known = self._find(charge.idempotency_key)
             if known is not None and (known.outcome or _age(known) < patience):
@@ -183,7 +192,8 @@ class Journal:
 
 
 def _lines_with(path: Path, wanted: bytes) -> Iterator[bytes]:
-    """The whole lines that hold `wanted`, oldest first; most chunks are passed over without being split."""
+    """The whole lines that hold `wanted`, oldest first; most chunks are passed over without being
+    split."""
     try:
         file = path.open("rb", buffering=0)
     except FileNotFoundError:

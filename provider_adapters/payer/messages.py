@@ -1,16 +1,17 @@
 """The messages between media and one payer, on the socket pair that they share.
 
-    payer                       media
-      │ ── Ready ─────────────────▶ │   when it could charge at once
-      │ ◀──────────── Resolution ── │   any number of times: what became of a charge of another payer, by the journal
-      │ ── Resolved ──────────────▶ │
-      │ ◀───────── ChargeRequest ── │   a frame, and directly after it, unframed, the card block:
-      │ ◀──────────── card block ── │   ASCII digits, number | MMYY | security code, nothing between or after
-      │ ── Result ────────────────▶ │   then the payer closes and exits
+    payer                       media │ ── Ready ─────────────────▶ │   when it could charge at once
+    │ ◀──────────── Resolution ── │   any number of times: what became of a charge of another payer,
+    by the journal │ ── Resolved ──────────────▶ │ │ ◀───────── ChargeRequest ── │   a frame, and
+    directly after it, unframed, the card block: │ ◀──────────── card block ── │   ASCII digits,
+    number | MMYY | security code, nothing between or after │ ── Result ────────────────▶ │   then
+    the payer closes and exits
 
-Rule 1: a message has no field for a digit; digits travel in the card block only, which goes from locked memory into
-        the socket and from the socket into locked memory, and is never a Python object on the way.
-Rule 2: one charge a payer, and nothing after it. Whatever else arrives, or an end, closes the connection.
+Rule 1: a message has no field for a digit; digits travel in the card block only, which goes from
+        locked memory into the socket and from the socket into locked memory, and is never a Python
+        object on the way.
+Rule 2: one charge a payer, and nothing after it. Whatever else arrives, or an end, closes the
+        connection.
 """
 
 from __future__ import annotations
@@ -28,14 +29,16 @@ _LENGTH = struct.Struct(">I")
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
-    """The payer waits for a charge. It will have answered `patience` seconds after it got one, or it never will."""
+    """The payer waits for a charge. It will have answered `patience` seconds after it got one, or
+    it never will."""
 
     pid: int
     patience: float
 
 
 class ChargeRequest(msgspec.Struct, frozen=True, kw_only=True, tag="charge"):
-    """Charge the card that follows: so many digits of number, expiry and security code (0: there is none)."""
+    """Charge the card that follows: so many digits of number, expiry and security code (0: there is
+    none)."""
 
     charge: Charge
     number: int
@@ -44,7 +47,8 @@ class ChargeRequest(msgspec.Struct, frozen=True, kw_only=True, tag="charge"):
 
 
 class Resolution(msgspec.Struct, frozen=True, kw_only=True, tag="resolve"):
-    """Ask the journal what became of this charge, which was submitted then (seconds since the epoch)."""
+    """Ask the journal what became of this charge, which was submitted then (seconds since the
+    epoch)."""
 
     charge: Charge
     submitted_at: float
@@ -68,7 +72,8 @@ _REQUEST = Unpacker(cast("type[ToPayer]", ToPayer))
 
 
 def receive_request(sock: socket.socket) -> ToPayer | None:
-    """The next request, read to its last byte and no further; None where media closed. Blocks. Raises BadFrame."""
+    """The next request, read to its last byte and no further; None where media closed. Blocks.
+    Raises BadFrame."""
     head = bytearray(_LENGTH.size)
     if not receive_exactly(sock, memoryview(head)):
         return None

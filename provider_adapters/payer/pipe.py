@@ -1,7 +1,10 @@
-"""Media's end of the socket to one payer: wait until it is ready, spend one card, learn the outcome.
+"""Media's end of the socket to one payer: wait until it is ready, spend one card, learn the
+outcome.
 
-Rule 1: the digits go from the caller's memory straight into the socket (sendmsg); no copy of them is made here.
-Rule 2: what was not handed over completely is `Failed`; what was, and is not answered, is `Unknown`.
+Rule 1: the digits go from the caller's memory straight into the socket (sendmsg); no copy of them
+        is made here.
+Rule 2: what was not handed over completely is `Failed`; what was, and is not answered, is
+        `Unknown`.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ class PayerGone(Exception):
 
 
 class PayerPipe:
-    """One payer, seen from media. Owns the socket. Every method is to be called from one event loop."""
+    """One payer, seen from media. Owns the socket. Every method is to be called from one event
+    loop."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -54,9 +58,11 @@ class PayerPipe:
             return False
 
     async def resolve(self, charge: Charge, submitted_at: float, patience: float) -> Outcome | None:
-        """What the journal says of a charge that another payer had, or was to have; None while that one may still be at it.
+        """What the journal says of a charge that another payer had, or was to have; None while that
+        one may still be at it.
 
-        This one goes on waiting. Raises PayerGone where it does not answer within `patience` seconds."""
+        This one goes on waiting. Raises PayerGone where it does not answer within `patience`
+        seconds."""
         request = pack(Resolution(charge=charge, submitted_at=submitted_at))
         try:
             async with asyncio.timeout(patience):
@@ -72,10 +78,12 @@ class PayerPipe:
     def spend(
         self, charge: Charge, number: memoryview, expiry: memoryview, code: memoryview
     ) -> Coroutine[Any, Any, Outcome]:
-        """Hand over the charge and the digits (ASCII; expiry MMYY; code may be empty) at once; await the outcome.
+        """Hand over the charge and the digits (ASCII; expiry MMYY; code may be empty) at once;
+        await the outcome.
 
-        The digits are in the socket when this returns, so the caller may wipe them before it awaits. The outcome comes
-        whatever the payer does. Raises RuntimeError for a second use, PayerGone where the payer never became ready.
+        The digits are in the socket when this returns, so the caller may wipe them before it
+        awaits. The outcome comes whatever the payer does. Raises RuntimeError for a second use,
+        PayerGone where the payer never became ready.
         """
         if self._spent:
             raise RuntimeError("a payer charges once")
@@ -100,8 +108,8 @@ class PayerPipe:
         frame = pack(ChargeRequest(charge=charge, number=len(number), expiry=len(expiry), code=len(code)))
         whole = len(frame) + len(number) + len(expiry) + len(code)
         try:
-            # A partial write cannot be completed without slicing secrets about, and cannot happen on an empty socket
-            # pair; the payer discards an incomplete block, so closing is safe.
+            # A partial write cannot be completed without slicing secrets about, and cannot happen
+            # on an empty socket pair; the payer discards an incomplete block, so closing is safe.
             return self._sock.sendmsg([frame, number, expiry, code], [], socket.MSG_NOSIGNAL) == whole
         except OSError:
             return False

@@ -1,12 +1,18 @@
-"""The one-charge process: `python -m provider_adapters.payer --fd N`; N is its end of a socket pair with media.
+"""Charges one card and ends: `python -m provider_adapters.payer.process --fd N`.
 
-It reads its account from TONEWALL_PROVIDER_*, prepares everything that needs no card, says Ready, waits for one charge,
-and exits after the outcome, or when media closes. With it goes whatever JSON, TLS and Python copied of the card.
+`N` is its end of a socket pair with media.
+
+It reads its account from TONEWALL_PROVIDER_*, prepares everything that needs no card, says Ready,
+waits for one charge, and exits after the outcome, or when media closes. With it goes whatever JSON,
+TLS and Python copied of the card.
 
 Rule 1: it does not start where freed memory is not overwritten (tonewall.process.card_environment).
-Rule 2: whatever happens, media gets an outcome: Failed if nothing was sent, else the provider's answer or Unknown.
-Rule 3: a payer that waits ends as soon as the journal can no longer be written: nobody shall key a card for it.
-Rule 4: an outcome leaves only after it was searched for the card's own digits; providers do quote what they are sent.
+Rule 2: whatever happens, media gets an outcome: Failed if nothing was sent, else the provider's
+        answer or Unknown.
+Rule 3: a payer that waits ends as soon as the journal can no longer be written: nobody shall key a
+        card for it.
+Rule 4: an outcome leaves only after it was searched for the card's own digits; providers do quote
+        what they are sent.
 """
 
 from __future__ import annotations
@@ -84,7 +90,8 @@ class Payer:
         self._runner = Runner(account)
 
     def serve(self) -> None:
-        """Wait for one charge and answer it. Returns early where media closes before it handed over everything.
+        """Wait for one charge and answer it. Returns early where media closes before it handed over
+        everything.
 
         Raises JournalFailed before a charge comes, OSError and BadFrame where the socket fails."""
         with asyncio.Runner() as loop:
@@ -92,7 +99,8 @@ class Payer:
             loop.run(self._runner.open())
             try:
                 self._sock.sendall(pack(Ready(pid=os.getpid(), patience=self._account.patience)))
-            except (BrokenPipeError, ConnectionResetError):  # media ended while this process was started
+            # Media ended while this process was started.
+            except (BrokenPipeError, ConnectionResetError):
                 return
             request = self._await_charge()
             if request is None:
@@ -101,7 +109,9 @@ class Payer:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             outcome = self._take(request, loop)
             if outcome is not None:
-                log.info("charged", outcome=outcome_type(outcome), idempotency_key=request.charge.idempotency_key)
+                log.info(
+                    "charged", outcome=outcome_type(outcome), idempotency_key=request.charge.idempotency_key
+                )
                 # Media may be gone; the journal has the outcome.
                 with contextlib.suppress(OSError):
                     self._sock.sendall(pack(Result(outcome=outcome)))
@@ -152,7 +162,9 @@ class Payer:
         if known is not None:
             return known
         try:
-            found = loop.run(self._runner.settle(self._flow.charge(charge, card), lambda: self._flow.inquire(charge)))
+            found = loop.run(
+                self._runner.settle(self._flow.charge(charge, card), lambda: self._flow.inquire(charge))
+            )
             outcome = discreet(found, card)
             if isinstance(outcome, Unknown) and outcome.reason in DIFFERENCES:
                 log.error(
@@ -174,7 +186,8 @@ class Payer:
 
 
 def discreet(outcome: Outcome, card: Card) -> Outcome:
-    """The outcome without any text in which the provider, or what stands before it, quotes the card."""
+    """The outcome without any text in which the provider, or what stands before it, quotes the
+    card."""
 
     def keep(text: str | None) -> str | None:
         return None if text is None or card.quoted_in(text) else text
@@ -202,15 +215,18 @@ def discreet(outcome: Outcome, card: Card) -> Outcome:
 
 def main() -> int:
     """Run one payer. Returns 0 after an outcome or an end, 78 where it may not or cannot start."""
-    arguments = argparse.ArgumentParser(prog="provider_adapters.payer", description=main.__doc__)
+    arguments = argparse.ArgumentParser(prog="provider_adapters.payer.process", description=main.__doc__)
     arguments.add_argument("--fd", type=int, required=True, help="the socket to media, inherited")
     arguments.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     chosen = arguments.parse_args()
     logs.configure("payer", chosen.log_level)
     ignore_hangup()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; our end is media's close
+    # Ctrl-C reaches the whole group; our end is media's close.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if not overwrites_freed_memory():
-        log.error("refused_to_start", why="freed memory is not overwritten", hint="start with card_environment()")
+        log.error(
+            "refused_to_start", why="freed memory is not overwritten", hint="start with card_environment()"
+        )
         return WRONG_CONFIGURATION
     if not harden():
         log.debug("memory_not_locked", hint="raise RLIMIT_MEMLOCK to keep the payer out of swap")
@@ -239,5 +255,6 @@ def main() -> int:
 if __name__ == "__main__":
     _code = main()
     sys.stderr.flush()
-    # Not sys.exit: taking the interpreter down in order takes 40 ms, in which copies of the card would outlive the charge.
+    # Not sys.exit: taking the interpreter down in order takes 40 ms, in which copies of the card
+    # would outlive the charge.
     os._exit(_code)

@@ -1,9 +1,13 @@
 """The only HTTPS client: sends what a flow yields, and settles what became of a charge.
 
-Rule 1: a request that may charge is sent once. What gets no clear answer is asked for, then Unknown; never sent again.
-Rule 2: "sent" begins where the first byte of the request may have left: before that every fault is Failed.
-Rule 3: TLS 1.2 or newer, certificate and host name verified; there is no argument by which that could be turned off.
-Rule 4: no proxy and no setting from the environment, no redirect, no body, header or URL in a log or an exception.
+Rule 1: a request that may charge is sent once. What gets no clear answer is asked for, then
+        Unknown; never sent again.
+Rule 2: "sent" begins where the first byte of the request may have left: before that every fault is
+        Failed.
+Rule 3: TLS 1.2 or newer, certificate and host name verified; there is no argument by which that
+        could be turned off.
+Rule 4: no proxy and no setting from the environment, no redirect, no body, header or URL in a log
+        or an exception.
 """
 
 from __future__ import annotations
@@ -47,7 +51,8 @@ for _name in ("httpx", "httpcore"):
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """What we ask of a server. Raises OSError or ssl.SSLError where `ca_file` holds no certificates."""
+    """What we ask of a server. Raises OSError or ssl.SSLError where `ca_file` holds no
+    certificates."""
     # Not ssl.create_default_context: that would write session keys to where SSLKEYLOGFILE says.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -56,7 +61,8 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
 
 
 class Runner:
-    """Drives one charge. `open` does what takes time and needs no charge; `settle` never raises for a fault."""
+    """Drives one charge. `open` does what takes time and needs no charge; `settle` never raises for
+    a fault."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -66,7 +72,8 @@ class Runner:
             trust_env=False,
             follow_redirects=False,
             timeout=httpx.Timeout(account.timeout, connect=min(_CONNECT, account.timeout)),
-            # A new connection for each request: on an old one, a close by the server looks like a lost charge.
+            # A new connection for each request: on an old one, a close by the server looks like a
+            # lost charge.
             limits=httpx.Limits(max_keepalive_connections=0),
             headers={"User-Agent": "tonewall", "Accept-Encoding": "identity"},
         )
@@ -81,7 +88,8 @@ class Runner:
         await self._client.aclose()
 
     async def settle(self, charging: Charging, inquire: Callable[[], Inquiry]) -> Outcome:
-        """Run the charge; where it is left open and money may have moved, ask until `inquiry_time` is over."""
+        """Run the charge; where it is left open and money may have moved, ask until `inquiry_time`
+        is over."""
         try:
             outcome = await self._drive(charging)
         except ProviderError as error:
@@ -107,12 +115,16 @@ class Runner:
                 async with asyncio.timeout_at(until):
                     outcome = await self._drive(inquire())
             except (ProviderError, TimeoutError) as error:
-                log.warning("inquiry_failed", reason=error.reason if isinstance(error, ProviderError) else "timeout")
+                log.warning(
+                    "inquiry_failed", reason=error.reason if isinstance(error, ProviderError) else "timeout"
+                )
             except Exception as error:
                 log.error("adapter_failed", exc_info=error)
                 break
             else:
-                if outcome is not None and (not isinstance(outcome, Unknown) or outcome.reason in DIFFERENCES):
+                if outcome is not None and (
+                    not isinstance(outcome, Unknown) or outcome.reason in DIFFERENCES
+                ):
                     return outcome
             await asyncio.sleep(min(wait, max(0.0, until - now())))
             wait = min(wait * 2, _LONGEST_WAIT)

@@ -1,6 +1,7 @@
 """Every regular expression of the packages, as a checker of another language reads it.
 
-A pattern is a literal with a name at the top of its module, and is used by that name, so that it is known how it is anchored.
+A pattern is a literal with a name at the top of its module, and is used by that name, so that it is
+known how it is anchored.
 """
 
 from __future__ import annotations

@@ -10,20 +10,24 @@ from b2bua.sip.message.header_policy import ALL, MOST_BYTES, Moment, Rule
 PAGE = Path(__file__).parents[2] / "docs" / "headers.md"
 _HEAD = f"""# What crosses from leg to leg
 
-From the table in `b2bua/sip/message/header_policy.py` by `make docs`; `make check` fails when this page is stale.
+From the table in `b2bua/sip/message/header_policy.py` by `make docs`; `make check` fails when this
+page is stale.
 
-**A header that is not in this table crosses nowhere.** Via, Contact, Call-ID, tags, Route and Record-Route, User-Agent
-and Server, Authorization and all others of ours are written anew on each leg, as are the origin, the addresses and the
-ports of session descriptions; what a peer says there of itself (its name, page, mail address, tool) goes. A phrase that
-names a host becomes the code's own. The user and the name of who calls and who is called cross as they came.
+**A header that is not in this table crosses nowhere.** Via, Contact, Call-ID, tags, Route and
+Record-Route, User-Agent and Server, Authorization and all others of ours are written anew on each
+leg, as are the origin, the addresses and the ports of session descriptions; what a peer says there
+of itself (its name, page, mail address, tool) goes. A phrase that names a host becomes the code's
+own. The user and the name of who calls and who is called cross as they came.
 
-- **Trust.** A carrier or PBX with `trust = yes` is believed who calls, and told what others may not know. "Believed of"
-  says from whom a header is taken, "told to" to whom it is sent.
-- **Privacy.** Where the caller asks for it (`Privacy`, RFC 3323), the headers with a word in the last column are
-  withheld from trunks that are not trusted.
-- **While a card is keyed** nothing of this crosses from the customer's side but the numbers of a Reason.
-- `x_headers` of a trunk names the X- and P- headers that are sent to it. They cross as they came, with whatever is in
-  them, a host of the other side too: name only those that may. One that has a rule of its own in this table cannot be named.
+- **Trust.** A carrier or PBX with `trust = yes` is believed who calls, and told what others may not
+  know. "Believed of" says from whom a header is taken, "told to" to whom it is sent.
+- **Privacy.** Where the caller asks for it (`Privacy`, RFC 3323), the headers with a word in the
+  last column are withheld from trunks that are not trusted.
+- **While a card is keyed** nothing of this crosses from the customer's side but the numbers of a
+  Reason.
+- `x_headers` of a trunk names the X- and P- headers that are sent to it. They cross as they came,
+  with whatever is in them, a host of the other side too: name only those that may. One that has a
+  rule of its own in this table cannot be named.
 - Values are cut off by number and length; {MOST_BYTES:,} bytes cross in one message at most.
 
 | header | in | believed of | told to | what becomes of it | at most | withheld with |
@@ -37,10 +41,22 @@ def page() -> str:
 
 
 def _row(rule: Rule) -> str:
-    moments = "all" if rule.moments == frozenset(Moment) else ", ".join(each for each in Moment if each in rule.moments)
+    moments = (
+        "all"
+        if rule.moments == frozenset(Moment)
+        else ", ".join(each for each in Moment if each in rule.moments)
+    )
     private = ", ".join(f"`{word}`" for word in sorted(rule.private))
     most = f"{rule.most} of {rule.longest} characters"
-    cells = (f"`{rule.name}`", moments, rule.believed, rule.told, rule.says.replace("|", "\\|"), most, private)
+    cells = (
+        f"`{rule.name}`",
+        moments,
+        rule.believed,
+        rule.told,
+        rule.says.replace("|", "\\|"),
+        most,
+        private,
+    )
     return f"| {' | '.join(cells)} |"
 
 

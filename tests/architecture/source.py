@@ -1,4 +1,5 @@
-"""The product's source as the architecture tests see it: modules, their syntax trees, and what they import."""
+"""The product's source as the architecture tests see it: modules, their syntax trees, and what they
+import."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ PACKAGES = ("b2bua", "media", "provider_adapters", "tonewall")
 
 @dataclass(frozen=True)
 class Import:
-    """One import, with the name that was asked for: `from a.b import c` is `a.b.c`, and may be a module or not."""
+    """One import, with the name that was asked for: `from a.b import c` is `a.b.c`, and may be a
+    module or not."""
 
     name: str
     line: int
@@ -80,7 +82,8 @@ COMPILED = frozenset({"media._core"})
 
 
 def target(name: str) -> str:
-    """The module that an imported name lives in: `media.events.Side` is `media.events`; others' modules as they are."""
+    """The module that an imported name lives in: `media.events.Side` is `media.events`; others'
+    modules as they are."""
     parts = name.split(".")
     for length in range(len(parts), 0, -1):
         shorter = ".".join(parts[:length])
@@ -100,8 +103,9 @@ def imported(module: Module) -> set[str]:
 
 
 def reached(module: Module) -> Mapping[str, tuple[str, ...]]:
-    """All that running the module imports of ours, directly and indirectly, and what those import of others: each with
-    the chain that leads to it. A package's own `__init__` comes with each of its modules."""
+    """All that running the module imports of ours, directly and indirectly, and what those import
+    of others: each with the chain that leads to it. A package's own `__init__` comes with each of
+    its modules."""
     chains: dict[str, tuple[str, ...]] = {}
     waiting = [(module.name, (module.name,))]
     while waiting:

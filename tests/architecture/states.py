@@ -1,4 +1,5 @@
-"""Draws docs/states.md from the transition tables in the code: `python -m tests.architecture.states [--check]`.
+"""Draws docs/states.md from the transition tables in the code: `python -m tests.architecture.states
+[--check]`.
 
 The tables are the source: what is drawn here cannot disagree with what runs.
 """
@@ -25,10 +26,10 @@ from tests import endings
 PAGE = Path(__file__).parents[2] / "docs" / "states.md"
 _HEAD = """# State machines
 
-Drawn from the tables in the code by `make docs`; `make check` fails when this page is stale.
-An event that has no row for a state is illegal there and changes nothing: it raises, or, where it is the network's or
-comes too late (a SIP leg, a re-INVITE), it is ignored. Noise that is expected is a row back to the same state; the
-pictures leave those out.
+Drawn from the tables in the code by `make docs`; `make check` fails when this page is stale. An
+event that has no row for a state is illegal there and changes nothing: it raises, or, where it is
+the network's or comes too late (a SIP leg, a re-INVITE), it is ignored. Noise that is expected is a
+row back to the same state; the pictures leave those out.
 """
 _ENDINGS = """## Every way to end
 
@@ -49,8 +50,16 @@ MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
     ("A capture, in the media process", "media/capture/transitions.py", transitions.TRANSITIONS),
     ("INVITE client transaction", "b2bua/sip/transaction/invite_client.py", invite_client.TRANSITIONS),
     ("INVITE server transaction", "b2bua/sip/transaction/invite_server.py", invite_server.TRANSITIONS),
-    ("Non-INVITE client transaction", "b2bua/sip/transaction/non_invite_client.py", non_invite_client.TRANSITIONS),
-    ("Non-INVITE server transaction", "b2bua/sip/transaction/non_invite_server.py", non_invite_server.TRANSITIONS),
+    (
+        "Non-INVITE client transaction",
+        "b2bua/sip/transaction/non_invite_client.py",
+        non_invite_client.TRANSITIONS,
+    ),
+    (
+        "Non-INVITE server transaction",
+        "b2bua/sip/transaction/non_invite_server.py",
+        non_invite_server.TRANSITIONS,
+    ),
     ("A 2xx until its ACK", "b2bua/sip/leg/reliable_answer.py", reliable_answer.TRANSITIONS),
     ("Session timer", "b2bua/sip/leg/session_timer.py", session_timer.TRANSITIONS),
     ("Dialog", "b2bua/sip/leg/dialog.py", dialog.TRANSITIONS),
@@ -85,8 +94,14 @@ def _section(title: str, home: str, table: Mapping[Any, Mapping[Any, Any]]) -> s
                 arrows.setdefault((_name(state), _name(end)), []).append(_name(event))
     lines = [f"## {title}", "", *meaning, f"(`{home}`)", *_rules(home), "", "```mermaid", "stateDiagram-v2"]
     entered = {end for begin, end in arrows if begin != end}
-    lines += [f"    [*] --> {_name(state)}" for state in table if state is first or _name(state) not in entered]
-    lines += [f"    {begin} --> {end}: {_wrapped(events)}" for (begin, end), events in arrows.items() if begin != end]
+    lines += [
+        f"    [*] --> {_name(state)}" for state in table if state is first or _name(state) not in entered
+    ]
+    lines += [
+        f"    {begin} --> {end}: {_wrapped(events)}"
+        for (begin, end), events in arrows.items()
+        if begin != end
+    ]
     lines += ["```", "", "| in | on | to |", "|---|---|---|"]
     lines += [f"| {begin} | {', '.join(events)} | {end} |" for (begin, end), events in arrows.items()]
     return "\n".join([*lines, ""])

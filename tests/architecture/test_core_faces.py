@@ -1,4 +1,5 @@
-"""The faces of the core that give digits to Python are there for tests: the product never names them."""
+"""The faces of the core that give digits to Python are there for tests: the product never names
+them."""
 
 from __future__ import annotations
 
@@ -17,6 +18,8 @@ def test_no_module_of_the_product_takes_a_face_of_the_core_that_is_for_tests(mod
         if isinstance(node, ast.ImportFrom) and node.module == "media._core":
             assert not FOR_TESTS & {alias.name for alias in node.names}, module.where
         if isinstance(node, ast.Import):
-            assert "media._core" not in {alias.name for alias in node.names}, f"{module.where}: name what is taken"
+            assert "media._core" not in {alias.name for alias in node.names}, (
+                f"{module.where}: name what is taken"
+            )
         if isinstance(node, ast.ImportFrom) and node.module == "media":
             assert "_core" not in {alias.name for alias in node.names}, f"{module.where}: name what is taken"

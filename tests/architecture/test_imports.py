@@ -1,7 +1,8 @@
-"""Who may import whom, as import-linter cannot say it: compiled and third-party modules, and imports for types alone.
+"""Who may import whom, as import-linter cannot say it: compiled and third-party modules, and
+imports for types alone.
 
-`make check` runs import-linter for the same rules; here they are checked over every module that there is, so that a new
-file is bound by them without being listed anywhere.
+`make check` runs import-linter for the same rules; here they are checked over every module that
+there is, so that a new file is bound by them without being listed anywhere.
 """
 
 from __future__ import annotations
@@ -111,14 +112,17 @@ def test_b2bua_sees_of_media_and_payer_only_their_vocabulary(module: Module):
         "provider_adapters.settings",
     }
     if module.name == "b2bua.doctor.machine":
-        allowed |= {"media._core", "media.locked"}  # whether it is there, and how much memory it locks
+        # Whether it is there, and how much memory it locks.
+        allowed |= {"media._core", "media.locked"}
     if module.name == "b2bua.supervise":
         allowed |= {"media.locked", "media.peer"}  # which process media takes for b2bua
     if module.name == "b2bua.doctor.reach":
         allowed |= {"media.rtpengine.examine"}  # whether rtpengine servers do what they should
     if within(module.name, "b2bua.demo"):
         allowed |= {"provider_adapters.local.provider"}
-    if module.name not in ("b2bua.config.settings", "b2bua.supervise") and not within(module.name, "b2bua.demo"):
+    if module.name not in ("b2bua.config.settings", "b2bua.supervise") and not within(
+        module.name, "b2bua.demo"
+    ):
         allowed -= {"media.settings", "provider_adapters.settings"}
     assert others(module, inside="media") | others(module, inside="provider_adapters") <= allowed
 
@@ -127,7 +131,11 @@ def test_b2bua_sees_of_media_and_payer_only_their_vocabulary(module: Module):
 def test_media_sees_of_the_payer_only_its_vocabulary_and_its_pipe(module: Module):
     if package(module.name) != "media":
         return
-    allowed = {"provider_adapters.payment", "provider_adapters.payer.messages", "provider_adapters.payer.pipe"}
+    allowed = {
+        "provider_adapters.payment",
+        "provider_adapters.payer.messages",
+        "provider_adapters.payer.pipe",
+    }
     assert others(module, inside="provider_adapters") <= allowed
 
 
@@ -177,7 +185,7 @@ def test_inside_b2bua_nothing_imports_what_stands_above_it(module: Module):
 
 @every_module
 def test_only_the_payer_and_the_adapters_name_card_data(module: Module):
-    allowed = {"provider_adapters.card", "provider_adapters.payer", *ADAPTERS}
+    allowed = {"provider_adapters.card", "provider_adapters.payer.process", *ADAPTERS}
     if module.name not in allowed:
         assert "provider_adapters.card" not in others(module, inside="provider_adapters")
 
@@ -185,7 +193,7 @@ def test_only_the_payer_and_the_adapters_name_card_data(module: Module):
 @every_module
 def test_only_the_media_service_uses_the_capture_and_its_vault(module: Module):
     if not within(
-        module.name, "media.capture", "media.service.service", "media.service.capture_driver", "media.locked"
+        module.name, "media.capture", "media.process", "media.service.capture_driver", "media.locked"
     ):
         assert not others(module, inside="media.capture")
 

@@ -1,4 +1,5 @@
-"""The shape of the product: its names, its modules' sizes and docstrings, and tables that are whole."""
+"""The shape of the product: its names, its modules' sizes and docstrings, and tables that are
+whole."""
 
 from __future__ import annotations
 
@@ -29,7 +30,15 @@ def test_a_module_says_what_it_is_for_in_a_sentence(module: Module):
 @every_module
 def test_a_module_is_one_idea(module: Module):
     assert len(module.text.splitlines()) <= MOST_LINES, f"{module.where}: split it"
-    assert module.name.rpartition(".")[2] not in {"utils", "util", "helper", "helpers", "manager", "common", "misc"}
+    assert module.name.rpartition(".")[2] not in {
+        "utils",
+        "util",
+        "helper",
+        "helpers",
+        "manager",
+        "common",
+        "misc",
+    }
 
 
 @every_module
@@ -39,7 +48,9 @@ def test_a_class_or_function_that_others_see_is_typed(module: Module):
             assert node.returns is not None or node.name == "__init__", f"{module.where}:{node.lineno}"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "media" / "core").rglob("*.[ch]")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "media" / "core").rglob("*.[ch]")), ids=lambda path: path.name
+)
 def test_a_file_of_the_core_is_one_idea(path: Any):
     assert len(path.read_text().splitlines()) <= MOST_LINES
 
@@ -100,14 +111,16 @@ def test_the_names_that_were_given_are_kept():
     assert project["project"]["scripts"]["tonewall"] == "b2bua.cli:main"
     assert project["project"]["requires-python"] == ">=3.11"
     assert set(project["tool"]["scikit-build"]["wheel"]["packages"]) == set(PACKAGES)
-    commands = {node.name for node in ast.walk(MODULES["b2bua.cli"].tree) if isinstance(node, ast.FunctionDef)}
+    commands = {
+        node.name for node in ast.walk(MODULES["b2bua.cli"].tree) if isinstance(node, ast.FunctionDef)
+    }
     assert {"run", "demo", "doctor", "version"} <= commands
     makefile = (ROOT / "Makefile").read_text()
     for target in ("setup", "run", "test", "check", "bench"):
         assert f"\n{target}:" in makefile
 
 
-# --- the tables ---------------------------------------------------------------------------------------------------
+# --- the tables -----------------------------------------------------------------------------------
 
 
 def ends(target: object) -> tuple[Any, ...]:
@@ -123,7 +136,9 @@ def test_every_state_has_a_row_and_every_arrow_ends_in_a_state(table: Mapping[An
 
 @every_machine
 def test_every_state_can_be_reached_from_where_a_machine_begins(table: Mapping[Any, Mapping[Any, Any]]):
-    entered = {end for state, row in table.items() for target in row.values() for end in ends(target) if end != state}
+    entered = {
+        end for state, row in table.items() for target in row.values() for end in ends(target) if end != state
+    }
     reached = {state for number, state in enumerate(table) if not number or state not in entered}
     waiting = list(reached)
     while waiting:

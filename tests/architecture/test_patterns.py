@@ -28,7 +28,11 @@ def judged(all_of: list[Expression]) -> dict[str, str]:
     )
     said = json.loads(answer.stdout)
     assert len(said) == len(asked) > 0
-    return {f"{each.place}: {source}": why for (each, source), why in zip(asked, said, strict=True) if why != "safe"}
+    return {
+        f"{each.place}: {source}": why
+        for (each, source), why in zip(asked, said, strict=True)
+        if why != "safe"
+    }
 
 
 @needs_checker
@@ -43,7 +47,8 @@ def test_every_pattern_is_linear() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        r'A = re.compile(r"SIP */ *[0-9.]+ */ *([A-Za-z0-9-]+) +([A-Za-z0-9._-]+) *(?:: *([0-9]{1,5}))? *(?:;(.*))?")',
+        r'A = re.compile(r"SIP */ *[0-9.]+ */ *([A-Za-z0-9-]+) +([A-Za-z0-9._-]+) *(?:: *([0-9]{1,5}))? '
+        r'*(?:;(.*))?")',
         r'A = re.compile(rb"(?im)^(?:content-length|l)[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r?$")',
         r'A = re.compile(r"(?:a|b|ab)*c")',
     ],

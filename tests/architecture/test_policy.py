@@ -11,7 +11,8 @@ def test_the_page_is_fresh():
 
 def test_every_header_that_the_owners_asked_for_has_a_rule():
     asked = (
-        "P-Asserted-Identity", "P-Preferred-Identity", "Privacy", "Diversion", "History-Info", "Identity", "Reason",
+        "P-Asserted-Identity", "P-Preferred-Identity", "Privacy", "Diversion", "History-Info", "Identity",
+        "Reason",
         "User-to-User", "Call-Info", "Alert-Info", "X-*",
     )  # fmt: skip
     assert all(f"`{name}" in policy.page() for name in asked)

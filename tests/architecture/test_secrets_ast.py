@@ -1,7 +1,8 @@
-"""Where secrets may be shown, formatted, sent and logged, as far as the source can tell without running it.
+"""Where secrets may be shown, formatted, sent and logged, as far as the source can tell without
+running it.
 
-Rule 1: what is annotated with a secret's type, or bound from one, is a secret by that name in its whole module: coarse, but
-        it errs on the safe side.
+Rule 1: what is annotated with a secret's type, or bound from one, is a secret by that name in its
+        whole module: coarse, but it errs on the safe side.
 Rule 2: each check is also run on a leaky example, so that it is known to find what it is for.
 """
 
@@ -21,10 +22,16 @@ ADAPTERS = {f"provider_adapters.{name}" for name in registry.ADAPTERS}
 SECRET_TYPES = frozenset(
     {"Pan", "Expiry", "SecurityCode", "Card", "CardBlock", "SecretMemory", "LockedMemory", "memoryview"}
 )
-HOLDERS = frozenset({"pan", "expiry", "security_code", "_digits", "_memory", "_intake", "_view"})  # their attributes
-HARMLESS = frozenset({"len", "type", "isinstance", "id", "check_number", "check_expiry", "check_code", "find_brand"})
+HOLDERS = frozenset(
+    {"pan", "expiry", "security_code", "_digits", "_memory", "_intake", "_view"}
+)  # their attributes
+HARMLESS = frozenset(
+    {"len", "type", "isinstance", "id", "check_number", "check_expiry", "check_code", "find_brand"}
+)
 SHOWING = frozenset({"str", "repr", "ascii", "format", "print", "hash", "vars", "hex", "oct", "bin", "int"})
-TEXT_OF_ITSELF = frozenset({"format", "hex", "tobytes", "tolist", "decode", "__repr__", "__str__", "__format__"})
+TEXT_OF_ITSELF = frozenset(
+    {"format", "hex", "tobytes", "tolist", "decode", "__repr__", "__str__", "__format__"}
+)
 LOGGERS = frozenset({"log", "_log", "logger"})
 LEVELS = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
 # The two places that make text of digits.
@@ -53,7 +60,11 @@ def secrets(tree: ast.Module) -> set[str]:
             found |= names(node.target)
         elif isinstance(node, ast.Assign) and makes_secret(node.value):
             found |= {name for target in node.targets for name in names(target)}
-        elif isinstance(node, ast.withitem) and node.optional_vars is not None and makes_secret(node.context_expr):
+        elif (
+            isinstance(node, ast.withitem)
+            and node.optional_vars is not None
+            and makes_secret(node.context_expr)
+        ):
             found |= names(node.optional_vars)
     return found
 
@@ -128,7 +139,9 @@ def functions(node: ast.AST, prefix: str = "") -> Iterator[tuple[str, ast.AST]]:
         yield from functions(child, inner)
 
 
-def leaks(name: str, tree: ast.Module, allowed: Collection[tuple[str, str]] = frozenset(ALLOWED)) -> list[str]:
+def leaks(
+    name: str, tree: ast.Module, allowed: Collection[tuple[str, str]] = frozenset(ALLOWED)
+) -> list[str]:
     """Where a secret is made text of."""
     secret = secrets(tree)
     return [
@@ -169,7 +182,7 @@ def test_no_place_is_allowed_that_does_not_need_it(name: str, place: str):
 def test_no_secret_is_made_text_of_logged_or_quoted(module: Module):
     handles = {
         "provider_adapters.card",
-        "provider_adapters.payer",
+        "provider_adapters.payer.process",
         "provider_adapters.payer.pipe",
         "media.service.capture_driver",
         *ADAPTERS,
@@ -183,7 +196,11 @@ def test_no_secret_is_made_text_of_logged_or_quoted(module: Module):
 
 @every_module
 def test_only_an_adapter_reveals_a_secret(module: Module):
-    found = [node.lineno for node in ast.walk(module.tree) if isinstance(node, ast.Attribute) and node.attr == "reveal"]
+    found = [
+        node.lineno
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and node.attr == "reveal"
+    ]
     assert not found or module.name in ADAPTERS, f"{module.where}:{found}"
 
 
@@ -204,7 +221,8 @@ def test_an_adapter_reveals_only_within_a_flow_and_shows_nothing_of_it(name: str
 @every_module
 def test_the_only_https_client_is_the_runners(module: Module):
     found = [node.lineno for node in ast.walk(module.tree) if isinstance(node, ast.Attribute | ast.Name)
-             and getattr(node, "attr", getattr(node, "id", "")) in ("AsyncClient", "AsyncHTTPTransport")]  # fmt: skip
+             and getattr(node, "attr", getattr(node, "id", "")) in ("AsyncClient",
+             "AsyncHTTPTransport")]  # fmt: skip
     assert not found or module.name == "provider_adapters.payer.runner", f"{module.where}:{found}"
     assert "verify=False" not in module.text
     assert "CERT_NONE" not in module.text
@@ -225,17 +243,26 @@ def test_a_log_call_has_a_constant_event_and_fields_that_are_allowed(module: Mod
         for word in node.keywords:
             assert word.arg is not None, f"{where}: fields are written out"
             assert word.arg in FIELDS | {"exc_info"}, f"{where}: {word.arg} would be dropped"
-            # An exception's text quotes its input: only its type and place are logged (by exc_info).
-            assert not (isinstance(word.value, ast.Call) and called(word.value) == "str" and word.arg != "path"), where
+            # An exception's text quotes its input: only its type and place are logged (by
+            # exc_info).
+            assert not (
+                isinstance(word.value, ast.Call) and called(word.value) == "str" and word.arg != "path"
+            ), where
 
 
 @every_module
 def test_loggers_come_from_tonewall_log_alone(module: Module):
     if module.name == "tonewall.log":
         return
-    assert not [each.name for each in module.imports if each.name.partition(".")[0] == "structlog"], module.where
+    assert not [each.name for each in module.imports if each.name.partition(".")[0] == "structlog"], (
+        module.where
+    )
     for node in ast.walk(module.tree):  # what others log may only be silenced
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "logging":
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "logging"
+        ):
             assert node.attr in ("getLogger", "CRITICAL"), f"{module.where}:{node.lineno}: use tonewall.log"
 
 
@@ -251,13 +278,21 @@ def test_only_commands_for_people_print(module: Module):
     ) or module.name.startswith("b2bua.demo."):
         return
     calls = [node for node in ast.walk(module.tree) if isinstance(node, ast.Call)]
-    assert not [node.lineno for node in calls if called(node) in ("print", "pprint", "breakpoint")], module.where
+    assert not [node.lineno for node in calls if called(node) in ("print", "pprint", "breakpoint")], (
+        module.where
+    )
 
 
 @every_module
 def test_nothing_evaluates_text_or_unpickles_it(module: Module):
-    calls = [node for node in ast.walk(module.tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    calls = [
+        node
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
     assert not [node.lineno for node in calls if called(node) in ("eval", "exec", "compile", "__import__")], (
         module.where
     )
-    assert not [each.name for each in module.imports if each.name.partition(".")[0] in ("pickle", "marshal", "shelve")]
+    assert not [
+        each.name for each in module.imports if each.name.partition(".")[0] in ("pickle", "marshal", "shelve")
+    ]

@@ -1,4 +1,5 @@
-"""No task fails silently: whoever makes one awaits it, or starts it as a `BackgroundTasks` task, which logs and acts."""
+"""No task fails silently: whoever makes one awaits it, or starts it as a `BackgroundTasks` task,
+which logs and acts."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ MAKERS = frozenset({"create_task", "ensure_future", "run_coroutine_threadsafe"})
 def made(module: Module) -> list[int]:
     """The lines on which this module makes a task."""
     calls = (node.func for node in ast.walk(module.tree) if isinstance(node, ast.Call))
-    return [call.lineno for call in calls if isinstance(call, ast.Attribute | ast.Name) and name(call) in MAKERS]
+    return [
+        call.lineno for call in calls if isinstance(call, ast.Attribute | ast.Name) and name(call) in MAKERS
+    ]
 
 
 def name(call: ast.Attribute | ast.Name) -> str:

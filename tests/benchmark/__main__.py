@@ -1,6 +1,7 @@
 """`python -m tests.benchmark`: every figure, as a table and as build/bench.json.
 
-It takes some twelve minutes; `--short` two, for trying. Ends with status 1 where a figure of ours is missing.
+It takes some twelve minutes; `--short` two, for trying. Ends with status 1 where a figure of ours
+is missing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from tests.benchmark.machine import ROOT, BenchmarkError, awake, description
 from tests.benchmark.rows import Result, table, write
 
 _PROGRAMS = 2
-_BY_NAME_ONLY = "soak", "one-way"  # one takes as long as all others; one is a second look at a figure
+# One takes as long as all others; one is a second look at a figure.
+_BY_NAME_ONLY = "soak", "one-way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,9 @@ def main() -> int:
         console.print(shown)
     for note in total.notes:
         console.print(f"note: {note}", highlight=False, markup=False)
-    console.print(f"{path.relative_to(ROOT)} written after {time.monotonic() - started:.0f} s; how: docs/benchmarks.md")
+    console.print(
+        f"{path.relative_to(ROOT)} written after {time.monotonic() - started:.0f} s; how: docs/benchmarks.md"
+    )
     return 1 if any(row.value is None for row in total.rows) else 0
 
 
@@ -133,7 +137,9 @@ def _measure(one: Benchmark, say: Callable[[str], None]) -> Result:
 def _options() -> argparse.Namespace:
     names = [known for name, one in benchmarks(short=True).items() for known in (name, *one.figures)]
     parser = argparse.ArgumentParser(prog="python -m tests.benchmark", description=__doc__)
-    parser.add_argument("--short", action="store_true", help="fewer and shorter runs, for trying; two minutes")
+    parser.add_argument(
+        "--short", action="store_true", help="fewer and shorter runs, for trying; two minutes"
+    )
     parser.add_argument(
         "--only", metavar="NAME", choices=list(dict.fromkeys(names)), help="one of: " + ", ".join(names)
     )

@@ -1,4 +1,5 @@
-"""The B2BUAs that are compared: `tonewall run` with all its processes, and sippy's `b2bua_simple`, behind one protocol."""
+"""The B2BUAs that are compared: `tonewall run` with all its processes, and sippy's `b2bua_simple`,
+behind one protocol."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ _STARTING = 20.0
 
 
 class B2bua(Protocol):
-    """One B2BUA under test, on SUBJECT_CORE: what arrives at `ports.subject` from the caller goes to the callee."""
+    """One B2BUA under test, on SUBJECT_CORE: what arrives at `ports.subject` from the caller goes
+    to the callee."""
 
     name: str
 
@@ -36,7 +38,8 @@ class B2bua(Protocol):
 
 
 class Tonewall:
-    """`tonewall run`: b2bua, media and whatever else it starts, media sessions and RTP ports included."""
+    """`tonewall run`: b2bua, media and whatever else it starts, media sessions and RTP ports
+    included."""
 
     name = "tonewall"
     _process: subprocess.Popen[bytes] | None = None
@@ -51,7 +54,9 @@ class Tonewall:
         command = [str(Path(sys.executable).with_name("tonewall")), "run", "-c", str(config)]
         with log.open("wb") as out:
             try:
-                self._process = subprocess.Popen(pinned(SUBJECT_CORE, command), cwd=ROOT, stdout=out, stderr=out)
+                self._process = subprocess.Popen(
+                    pinned(SUBJECT_CORE, command), cwd=ROOT, stdout=out, stderr=out
+                )
             except FileNotFoundError:
                 raise BenchmarkError("the tonewall command is not installed; make setup") from None
         await_answer(ports, self._process, log)
@@ -73,7 +78,8 @@ class Tonewall:
 
 
 class SippySimple:
-    """sippy's `b2bua_simple`: one Python process, signalling only, every call to one next hop, quiet logging."""
+    """sippy's `b2bua_simple`: one Python process, signalling only, every call to one next hop,
+    quiet logging."""
 
     name = "sippy b2bua_simple"
     _process: subprocess.Popen[bytes] | None = None
@@ -101,7 +107,8 @@ class SippySimple:
 
 
 def tonewall_conf(ports: Ports, directory: Path, calls: int) -> str:
-    """The configuration that is measured: both trunks on loopback, UDP, logging at its default level, no charge made."""
+    """The configuration that is measured: both trunks on loopback, UDP, logging at its default
+    level, no charge made."""
     low, high = free_port_range(4 * calls + 1000)  # other programs may hold some of them
     return f"""\
 [general]
@@ -139,7 +146,8 @@ journal = {directory / "journal.jsonl"}
 
 
 def await_answer(ports: Ports, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until the program answers an OPTIONS from the caller's port, whatever the answer. Raises BenchmarkError."""
+    """Wait until the program answers an OPTIONS from the caller's port, whatever the answer. Raises
+    BenchmarkError."""
     request = (
         f"OPTIONS sip:{HOST}:{ports.subject} SIP/2.0\r\n"
         f"Via: SIP/2.0/UDP {HOST}:{ports.caller};branch=z9hG4bKbench{{}}\r\n"

@@ -1,4 +1,5 @@
-"""What a call costs in signalling, and what an idle call keeps in memory: the same sipp load through each B2BUA in turn."""
+"""What a call costs in signalling, and what an idle call keeps in memory: the same sipp load
+through each B2BUA in turn."""
 
 from __future__ import annotations
 
@@ -22,15 +23,21 @@ from tests.benchmark.sip_load import Load, SippCallers, sipp
 
 Say = Callable[[str], None]
 _TOO_MANY_FAILED = 0.05
-_CARRIED = 0.02  # of the calls may fail where a rate counts as carried: sippy loses one here and there at any rate
+_CARRIED = (
+    # Of the calls may fail where a rate counts as carried: sippy loses one here and there at any
+    # rate.
+    0.02
+)
 
 
 @dataclass(frozen=True, slots=True)
 class CallPlan:
-    """Calls of `hold` seconds, at one rate (calls a second) after the other until a program no longer carries it; `rounds`
-    of all programs in turn. `LOW` and `HIGH` must be among the rates: every program carries them.
+    """Calls of `hold` seconds, at one rate (calls a second) after the other until a program no
+    longer carries it; `rounds` of all programs in turn. `LOW` and `HIGH` must be among the rates:
+    every program carries them.
 
-    `seconds`: how long each rate lasts. `settle`: seconds after its last call in which what it leaves is still counted.
+    `seconds`: how long each rate lasts. `settle`: seconds after its last call in which what it
+    leaves is still counted.
     """
 
     rounds: int = 2
@@ -47,7 +54,8 @@ LOW, HIGH = 20, 100
 class IdlePlan:
     """Calls that are held. Memory is read `settle` seconds after the last was answered.
 
-    Timers L and M of RFC 6026 keep an INVITE transaction for 32 s after its 2xx: only then is a call idle.
+    Timers L and M of RFC 6026 keep an INVITE transaction for 32 s after its 2xx: only then is a
+    call idle.
     """
 
     calls: int = 400
@@ -61,7 +69,8 @@ _WARM_UP = Load(calls=10, rate=20)
 
 
 def measure_calls(plan: CallPlan, peers: bool = True, say: Say = lambda _: None) -> Result:
-    """The rows `b2bua_cpu_ms_per_call` at LOW and at HIGH, and `b2bua_calls_per_second_one_core`."""
+    """The rows `b2bua_cpu_ms_per_call` at LOW and at HIGH, and
+    `b2bua_calls_per_second_one_core`."""
 
     def one(program: B2bua) -> list[dict[str, Any]]:
         return one_run(program, plan)
@@ -69,7 +78,8 @@ def measure_calls(plan: CallPlan, peers: bool = True, say: Say = lambda _: None)
     runs, notes = _in_turn("b2bua", one, plan.rounds, peers, say)
     rows = [
         compare(
-            f"b2bua_cpu_ms_per_call_at_{rate}", "ms", "cpu_ms_per_call", [run for run in runs if run["rate"] == rate],
+            f"b2bua_cpu_ms_per_call_at_{rate}", "ms", "cpu_ms_per_call",
+            [run for run in runs if run["rate"] == rate],
             Tonewall.name, SippySimple.name,
         )
         for rate in (LOW, HIGH)
@@ -92,7 +102,9 @@ def measure_idle(plan: IdlePlan, peers: bool = True, say: Say = lambda _: None) 
         return [one_idle_run(program, plan)]
 
     runs, notes = _in_turn("idle", one, 1, peers, say)
-    return Result([compare("idle_call_kb", "KiB", "idle_call_kb", runs, Tonewall.name, SippySimple.name)], runs, notes)
+    return Result(
+        [compare("idle_call_kb", "KiB", "idle_call_kb", runs, Tonewall.name, SippySimple.name)], runs, notes
+    )
 
 
 def one_run(program: B2bua, plan: CallPlan) -> list[dict[str, Any]]:
@@ -116,19 +128,25 @@ def one_run(program: B2bua, plan: CallPlan) -> list[dict[str, Any]]:
 
 
 def _one_rate(program: B2bua, phones: SippCallers, plan: CallPlan, rate: int) -> dict[str, Any]:
-    """CPU time a call is over calls that completed. Where most fail, the rate is simply not carried."""
+    """CPU time a call is over calls that completed. Where most fail, the rate is simply not
+    carried."""
     load = Load(int(plan.seconds * rate), rate, hold=plan.hold)
     stolen, before = stolen_seconds(), usage(program.pids())
     started = time.monotonic()
     failed = phones.call(load).finish()
     time.sleep(plan.settle)  # not a wait for a condition: the span that is measured
-    used, stolen, lasted = usage(program.pids()).since(before), stolen_seconds() - stolen, time.monotonic() - started
+    used, stolen, lasted = (
+        usage(program.pids()).since(before),
+        stolen_seconds() - stolen,
+        time.monotonic() - started,
+    )
     cores = used.ran / (load.ramp + plan.hold)
     return {
         "rate": rate,
         "calls": load.calls,
         "failed": failed,
-        "carried": failed <= load.calls * _CARRIED and cores <= 1,  # above one core, it has only put calls off
+        "carried": failed <= load.calls * _CARRIED
+        and cores <= 1,  # above one core, it has only put calls off
         "cpu_ms_per_call": used.ran * 1e3 / max(load.calls - failed, 1),
         "cores": round(cores, 3),
         "seconds": round(lasted, 1),
@@ -137,7 +155,8 @@ def _one_rate(program: B2bua, phones: SippCallers, plan: CallPlan, rate: int) ->
 
 
 def one_idle_run(program: B2bua, plan: IdlePlan) -> dict[str, Any]:
-    """Start the program, hold calls, compare its memory with what it had after a few calls that have ended."""
+    """Start the program, hold calls, compare its memory with what it had after a few calls that
+    have ended."""
     ports = free_ports()
     load = Load(plan.calls, plan.rate, hold=plan.calls / plan.rate + plan.settle + 3)
     try:
@@ -184,7 +203,9 @@ def _in_turn(
                 notes.append(f"{benchmark}: {program.name}: {error}")
                 programs.remove(program)
     failing = [run for run in runs if run["failed"] and run.get("carried", True)]
-    return runs, notes + [f"{run['program']}: {run['failed']} calls of {run['calls']} failed" for run in failing]
+    return runs, notes + [
+        f"{run['program']}: {run['failed']} calls of {run['calls']} failed" for run in failing
+    ]
 
 
 def _few(failed: int, calls: int, name: str) -> int:

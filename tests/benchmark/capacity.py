@@ -1,4 +1,5 @@
-"""How many calls a relay carries on one core: more and more of them, until packets are late or lost."""
+"""How many calls a relay carries on one core: more and more of them, until packets are late or
+lost."""
 
 from __future__ import annotations
 
@@ -12,12 +13,14 @@ from tests.benchmark.rows import Result, Row
 
 _MOST_LATE_US = 5000.0  # at the 99th percentile
 _MOST_LOST = 0.001  # of the packets
-_LATE_LOAD_US = 20_000.0  # a load that is later than a packet's own time no longer sends what it says
+# A load that is later than a packet's own time no longer sends what it says.
+_LATE_LOAD_US = 20_000.0
 
 
 @dataclass(frozen=True, slots=True)
 class CapacityPlan:
-    """The calls that are tried one after another, `tries` times each before a relay is given up; seconds as in relaying.Plan."""
+    """The calls that are tried one after another, `tries` times each before a relay is given up;
+    seconds as in relaying.Plan."""
 
     steps: tuple[int, ...] = (200, 400, 600, 800, 1000, 1200, 1500, 1800, 2100)
     tries: int = 2
@@ -45,7 +48,9 @@ def measure(plan: CapacityPlan, peers: bool = True, say: Callable[[str], None] =
                     break
                 runs.append({"benchmark": "capacity", "program": relay.name} | run)
                 if run["latest_send_us"] > _LATE_LOAD_US:
-                    notes.append(f"{relay.name} at {calls} calls: the load itself was late, so this step says little")
+                    notes.append(
+                        f"{relay.name} at {calls} calls: the load itself was late, so this step says little"
+                    )
                 if carries(run):
                     carried[relay.name] = calls
                     break

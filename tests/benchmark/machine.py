@@ -1,4 +1,5 @@
-"""The machine as a benchmark needs it: fixed cores, no halting, CPU time and memory of a process and its children.
+"""The machine as a benchmark needs it: fixed cores, no halting, CPU time and memory of a process
+and its children.
 
 Rule 1: load runs on LOAD_CORE, what is measured on SUBJECT_CORE, where there are two cores.
 Rule 2: CPU time is read from schedstat (nanoseconds); utime and stime are ticks of 10 ms.
@@ -39,7 +40,8 @@ def compiled(name: str) -> Path:
     source, program = Path(__file__).with_name(f"{name}.c"), BUILD / name
     if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
         BUILD.mkdir(parents=True, exist_ok=True)
-        fresh = program.with_suffix(f".{os.getpid()}")  # two runs at once must not see half a program
+        # Two runs at once must not see half a program.
+        fresh = program.with_suffix(f".{os.getpid()}")
         try:
             subprocess.run(["cc", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-o", fresh, source], check=True)
         except FileNotFoundError:
@@ -52,7 +54,8 @@ def compiled(name: str) -> Path:
 
 @contextmanager
 def awake() -> Iterator[None]:
-    """Keep the cores from halting, by loops of the lowest priority that give way to everything else."""
+    """Keep the cores from halting, by loops of the lowest priority that give way to everything
+    else."""
     spin = compiled("spin")
     cores = sorted(os.sched_getaffinity(0) & {LOAD_CORE, SUBJECT_CORE})
     spinners = [subprocess.Popen([spin, str(core)]) for core in cores]
@@ -75,7 +78,8 @@ def stop(process: subprocess.Popen[str] | subprocess.Popen[bytes], seconds: floa
 
 
 def allow_many_files(wanted: int = 0) -> int:
-    """Raise this process's limit of open files, which children inherit, as far as it may be raised; returns it."""
+    """Raise this process's limit of open files, which children inherit, as far as it may be raised;
+    returns it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     more = max(hard, wanted)
     try:
@@ -99,7 +103,8 @@ def family(pid: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Seconds that threads ran, and that they were ready to run but something else had their core."""
+    """Seconds that threads ran, and that they were ready to run but something else had their
+    core."""
 
     ran: float
     waited: float
@@ -109,7 +114,8 @@ class Usage:
 
 
 def usage(pids: Iterable[int]) -> Usage:
-    """What the processes' threads have used so far. A thread that has ended is no longer counted."""
+    """What the processes' threads have used so far. A thread that has ended is no longer
+    counted."""
     ran = waited = 0
     for pid in pids:
         for schedstat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
@@ -122,10 +128,12 @@ def usage(pids: Iterable[int]) -> Usage:
 
 
 def memory_kb(pids: Iterable[int]) -> int:
-    """Memory that the processes have for themselves and have written to, together, in KiB; the kernel's own is not in it.
+    """Memory that the processes have for themselves and have written to, together, in KiB; the
+    kernel's own is not in it.
 
-    Not Pss: a process's share of Python's own pages changes with every other Python that starts or ends on the machine.
-    Where that may not be read (a process that is not dumpable shows it to root only), RSS.
+    Not Pss: a process's share of Python's own pages changes with every other Python that starts or
+    ends on the machine. Where that may not be read (a process that is not dumpable shows it to root
+    only), RSS.
     """
     pids = list(pids)
     try:
@@ -147,13 +155,16 @@ def descriptors(pids: Iterable[int]) -> int:
 
 
 def stolen_seconds() -> float:
-    """Seconds that the hypervisor has taken from this machine since it booted, all cores together."""
+    """Seconds that the hypervisor has taken from this machine since it booted, all cores
+    together."""
     return int(Path("/proc/stat").read_text().split(maxsplit=9)[8]) / os.sysconf("SC_CLK_TCK")
 
 
 def description() -> str:
     """One line: processor, cores, kernel."""
-    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    models = [
+        line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
+    ]
     model = models[0].split(":", 1)[1].strip() if models else platform.machine()
     hypervisor = "virtual" if "hypervisor" in Path("/proc/cpuinfo").read_text() else "not virtual"
     return f"{model}, {os.cpu_count()} cores, {hypervisor}, Linux {platform.release()}"

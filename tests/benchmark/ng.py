@@ -1,4 +1,5 @@
-"""A client of rtpengine's ng control protocol (`media/rtpengine/ng.py`) that waits for each answer."""
+"""A client of rtpengine's ng control protocol (`media/rtpengine/ng.py`) that waits for each
+answer."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from media.rtpengine import ng
 
 
 class NgClient:
-    """Asks one rtpengine. Repeats what got no answer, under the same cookie, which rtpengine answers from memory."""
+    """Asks one rtpengine. Repeats what got no answer, under the same cookie, which rtpengine
+    answers from memory."""
 
     def __init__(self, address: tuple[str, int]) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

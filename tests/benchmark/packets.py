@@ -1,4 +1,5 @@
-"""The packet load: rtpload.c, driven line by line. It sends speech: near silence a detector of tones has nothing to do."""
+"""The packet load: rtpload.c, driven line by line. It sends speech: near silence a detector of
+tones has nothing to do."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ class Ends:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What one run showed. Latency is from before sendto(2) to the kernel's receive time stamp, in microseconds."""
+    """What one run showed. Latency is from before sendto(2) to the kernel's receive time stamp, in
+    microseconds."""
 
     sent: int
     received: int
@@ -66,7 +68,8 @@ class PacketLoad:
         self._say("peers " + " ".join(f"{ends.caller} {ends.agent}" for ends in relay))
 
     def run(self, seconds: float, without: int = 0) -> Traffic:
-        """Send for so long, wait for stragglers, report. The latency is of all calls but the first `without`."""
+        """Send for so long, wait for stragglers, report. The latency is of all calls but the first
+        `without`."""
         self._say(f"run {int(seconds * 1000)} {without}")
         return Traffic(**self._answer())
 

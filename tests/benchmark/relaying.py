@@ -1,4 +1,5 @@
-"""What a relayed packet costs, masked or not, and how long it is held: the same load through each relay in turn, A B A B."""
+"""What a relayed packet costs, masked or not, and how long it is held: the same load through each
+relay in turn, A B A B."""
 
 from __future__ import annotations
 
@@ -26,11 +27,12 @@ _LOSSY = 0.005  # of the packets
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured. `rounds` of all relays in turn; `seconds` a run, after `warm_up` seconds of the same load.
+    """How much is measured. `rounds` of all relays in turn; `seconds` a run, after `warm_up`
+    seconds of the same load.
 
-    As long as a relay has had no quiet run, further rounds follow, `most_rounds` in all.
-    rtpengine still learns its peers' addresses in the first three seconds of a call. `both_ways`: it masks both sides of a call,
-    as where it is not known who keys; Tonewall masks the caller's.
+    As long as a relay has had no quiet run, further rounds follow, `most_rounds` in all. rtpengine
+    still learns its peers' addresses in the first three seconds of a call. `both_ways`: it masks
+    both sides of a call, as where it is not known who keys; Tonewall masks the caller's.
     """
 
     calls: int = 600
@@ -54,13 +56,15 @@ Say = Callable[[str], None]
 
 
 def measure(plan: Plan, peers: bool = True, say: Say = lambda _: None) -> Result:
-    """The rows `relay_cpu_us_per_packet`, `relay_latency_p50_us` and `relay_latency_p99_us`. Raises BenchmarkError."""
+    """The rows `relay_cpu_us_per_packet`, `relay_latency_p50_us` and `relay_latency_p99_us`. Raises
+    BenchmarkError."""
     runs, notes = _rounds("relay", plan, peers, say)
     return Result(_rows("relay", runs), runs, notes)
 
 
 def measure_mixed(plan: Plan, peers: bool = True, say: Say = lambda _: None) -> Result:
-    """The row `mixed_relay_cpu_us_per_packet`, and how long the calls that are not masked wait beside those that are.
+    """The row `mixed_relay_cpu_us_per_packet`, and how long the calls that are not masked wait
+    beside those that are.
 
     Raises BenchmarkError.
     """
@@ -107,10 +111,11 @@ def _rounds(benchmark: str, plan: Plan, peers: bool, say: Say) -> tuple[list[dic
 
 
 def one_run(relay: Relay, plan: Plan) -> dict[str, Any]:
-    """Start the relay, load it, stop it. CPU time a packet is over packets that arrived. Raises BenchmarkError.
+    """Start the relay, load it, stop it. CPU time a packet is over packets that arrived. Raises
+    BenchmarkError.
 
-    `foreign`: a mask holds each call's last packets back until after the run, and then gives them out as silence.
-    The latency is that of calls that are not masked, if there are any.
+    `foreign`: a mask holds each call's last packets back until after the run, and then gives them
+    out as silence. The latency is that of calls that are not masked, if there are any.
     """
     with PacketLoad(plan.calls) as load:
         try:
@@ -144,7 +149,8 @@ def _kept(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _disturbed(runs: list[dict[str, Any]]) -> list[str]:
-    """Relays without a quiet run: on a busy machine packets queue, which costs latency and, by batches, saves CPU."""
+    """Relays without a quiet run: on a busy machine packets queue, which costs latency and, by
+    batches, saves CPU."""
     return [
         f"{run['program']}: it or its load waited for a core {run['disturbed']:.0%} of its quietest run; "
         "do not believe the relay's rows, repeat this on a quiet machine"

@@ -23,10 +23,17 @@ from tests.benchmark.packets import Ends
 from tonewall.frames import pack
 from tonewall.process import card_environment
 
-_SDP = "v=0\r\no=- {port} 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 101\r\n"
-# The only way to mask tones in rtpengine 10.5 that lets none through: anything less leaks whole digits or all of them.
+_SDP = (
+    "v=0\r\no=- {port} 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 "
+    "101\r\n"
+)
+# The only way to mask tones in rtpengine 10.5 that lets none through: anything less leaks whole
+# digits or all of them.
 _RECIPE: dict[str, ng.Value] = {"DTMF-security": "silence", "delay-buffer": 60, "flags": ["detect-DTMF"]}
-_PORTS_A_CALL, _SPARE_PORTS = 6, 1000  # four are used; some are others', and rtpengine looks for pairs by chance
+_PORTS_A_CALL, _SPARE_PORTS = (
+    6,
+    1000,
+)  # four are used; some are others', and rtpengine looks for pairs by chance
 _ANSWER = msgspec.msgpack.Decoder(Done | SessionOpened | Refused)
 
 
@@ -54,7 +61,8 @@ class Relay(Protocol):
 
 
 class TonewallRelay:
-    """The media process as `tonewall run` starts it (`python -m media.service.service`), driven over its unix socket."""
+    """The media process as `tonewall run` starts it (`python -m media.process`), driven
+    over its unix socket."""
 
     name = "tonewall"
     _process: subprocess.Popen[bytes] | None = None
@@ -66,7 +74,7 @@ class TonewallRelay:
     def start(self, calls: int = 1000) -> None:
         low, high = free_port_range(_PORTS_A_CALL * calls + _SPARE_PORTS)
         own = {"TONEWALL_MEDIA_ADDRESS": "127.0.0.1", "TONEWALL_MEDIA_PORTS": f"{low}-{high}"}
-        command = [sys.executable, "-m", "media.service.service", "--socket", str(self._path)]
+        command = [sys.executable, "-m", "media.process", "--socket", str(self._path)]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 pinned(SUBJECT_CORE, command), cwd=ROOT, env=card_environment(own), stdout=log, stderr=log
@@ -86,7 +94,9 @@ class TonewallRelay:
             else:
                 connection.settimeout(10)
                 return connection
-        raise BenchmarkError(f"the media process did not come up; is the core built (make setup)? See {self._log}")
+        raise BenchmarkError(
+            f"the media process did not come up; is the core built (make setup)? See {self._log}"
+        )
 
     def open_calls(self, phones: list[Ends]) -> list[Ends]:
         for index, call in enumerate(phones):
@@ -138,7 +148,8 @@ def _remote(port: int) -> RemoteStream:
 
 
 class RtpengineRelay:
-    """Debian's rtpengine in userspace, one worker thread, no kernel module: SDP offer and answer by the ng protocol."""
+    """Debian's rtpengine in userspace, one worker thread, no kernel module: SDP offer and answer by
+    the ng protocol."""
 
     name = "rtpengine"
     _process: subprocess.Popen[bytes] | None = None
@@ -151,11 +162,14 @@ class RtpengineRelay:
 
     def start(self, calls: int = 1000) -> None:
         if shutil.which("rtpengine") is None:
-            raise MissingPeerError("rtpengine is not installed; for the comparison: apt-get install rtpengine-daemon")
+            raise MissingPeerError(
+                "rtpengine is not installed; for the comparison: apt-get install rtpengine-daemon"
+            )
         control, (low, high) = free_udp_port(), free_port_range(_PORTS_A_CALL * calls + _SPARE_PORTS)
         command = [
             "rtpengine", "--config-file=none", "--interface=127.0.0.1", f"--listen-ng=127.0.0.1:{control}",
-            f"--port-min={low}", f"--port-max={high}", "--table=-1", "--foreground", "--log-stderr", "--log-level=4",
+            f"--port-min={low}", f"--port-max={high}", "--table=-1", "--foreground", "--log-stderr",
+            "--log-level=4",
             "--num-threads=1",
         ]  # fmt: skip
         with self._log.open("ab") as log:
@@ -172,7 +186,12 @@ class RtpengineRelay:
                 self._ask("block DTMF", call_id=f"call-{index}", from_tag=f"{side}-{index}", **_RECIPE)
 
     def _open_call(self, index: int, phones: Ends) -> Ends:
-        same = {"call_id": f"call-{index}", "from_tag": f"caller-{index}", "ICE": "remove", "flags": ["trust-address"]}
+        same = {
+            "call_id": f"call-{index}",
+            "from_tag": f"caller-{index}",
+            "ICE": "remove",
+            "flags": ["trust-address"],
+        }
         offered = self._ask("offer", **same, sdp=_SDP.format(port=phones.caller))
         answered = self._ask("answer", **same, to_tag=f"agent-{index}", sdp=_SDP.format(port=phones.agent))
         return Ends(caller=_audio_port(answered), agent=_audio_port(offered))
@@ -210,7 +229,8 @@ def free_udp_port(address: str = "127.0.0.1") -> int:
 
 
 def free_port_range(count: int) -> tuple[int, int]:
-    """A range of ports below those that the kernel hands out by itself, at a place that differs from run to run."""
+    """A range of ports below those that the kernel hands out by itself, at a place that differs
+    from run to run."""
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     room = max(first - 10000 - count, 1)
     low = 10000 + (time.time_ns() // 1000 % room) // 2 * 2

@@ -1,4 +1,5 @@
-"""A benchmark's result: one row a figure, beside the peer's from the same run; as a table and as build/bench.json."""
+"""A benchmark's result: one row a figure, beside the peer's from the same run; as a table and as
+build/bench.json."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Rows, every single run behind them, what the reader must know (`notes`), and tables that are more than rows."""
+    """Rows, every single run behind them, what the reader must know (`notes`), and tables that are
+    more than rows."""
 
     rows: list[Row]
     runs: list[dict[str, Any]] = field(default_factory=list)
@@ -33,13 +35,15 @@ class Result:
 
 
 def quietest(runs: list[dict[str, Any]], program: str) -> dict[str, Any] | None:
-    """The program's run in which it and its load waited least for their cores: what others did is least in it."""
+    """The program's run in which it and its load waited least for their cores: what others did is
+    least in it."""
     own = [run for run in runs if run["program"] == program]
     return min(own, key=lambda run: run["disturbed"]) if own else None
 
 
 def compare(name: str, unit: str, key: str, runs: list[dict[str, Any]], program: str, peer: str) -> Row:
-    """`key` of the quietest run of `program`, beside that of `peer`. None where there is no such run."""
+    """`key` of the quietest run of `program`, beside that of `peer`. None where there is no such
+    run."""
     value, peer_value = (_figure(quietest(runs, each), key) for each in (program, peer))
     ratio = round(value / peer_value, 3) if value is not None and peer_value else None
     return Row(name, value, unit, peer if peer_value is not None else None, peer_value, ratio)
@@ -54,11 +58,14 @@ def table(rows: list[Row], title: str) -> Table:
     shown = Table(title=title, title_justify="left", box=None, pad_edge=False)
     shown.add_column("figure", overflow="fold")
     for column in ("Tonewall", "peer", "ratio"):
-        shown.add_column(column, justify="right", no_wrap=True)  # a number that is cut is another number
+        # A number that is cut is another number.
+        shown.add_column(column, justify="right", no_wrap=True)
     shown.add_column("unit", overflow="fold")
     shown.add_column("beside", no_wrap=True)
     for row in rows:
-        shown.add_row(row.name, _text(row.value), _text(row.peer_value), _text(row.ratio), row.unit, row.peer or "-")
+        shown.add_row(
+            row.name, _text(row.value), _text(row.peer_value), _text(row.ratio), row.unit, row.peer or "-"
+        )
     return shown
 
 

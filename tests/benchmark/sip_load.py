@@ -1,4 +1,5 @@
-"""The SIP load: sipp as caller and as callee, both on LOAD_CORE, with the scenarios that lie beside this file."""
+"""The SIP load: sipp as caller and as callee, both on LOAD_CORE, with the scenarios that lie beside
+this file."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ _SCENARIOS = Path(__file__).with_name("scenarios")
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`calls` calls, `rate` of them a second begin; each is held for `hold` seconds after its ACK."""
+    """`calls` calls, `rate` of them a second begin; each is held for `hold` seconds after its
+    ACK."""
 
     calls: int
     rate: int
@@ -33,7 +35,8 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """UDP ports on 127.0.0.1: of the caller, of the program under test (towards both sides), of the callee."""
+    """UDP ports on 127.0.0.1: of the caller, of the program under test (towards both sides), of the
+    callee."""
 
     caller: int
     subject: int
@@ -53,7 +56,9 @@ class Calls:
         except subprocess.TimeoutExpired:
             raise BenchmarkError(f"sipp did not end by itself; its files are in {self._directory}") from None
         if code not in (0, 1):  # 1: at least one call failed
-            raise BenchmarkError(f"sipp ended with status {code}: {_last_line(self._directory / 'caller.out')}")
+            raise BenchmarkError(
+                f"sipp ended with status {code}: {_last_line(self._directory / 'caller.out')}"
+            )
         return self._statistic("FailedCall(C)")
 
     def _statistic(self, name: str) -> int:
@@ -70,7 +75,8 @@ class SippCallers:
 
     def listen(self) -> None:
         self._start(
-            "callee", ["-sf", str(_SCENARIOS / "uas.xml"), "-buff_size", str(4 << 20), "-p", str(self._ports.callee)]
+            "callee",
+            ["-sf", str(_SCENARIOS / "uas.xml"), "-buff_size", str(4 << 20), "-p", str(self._ports.callee)],
         )
 
     def call(self, load: Load) -> Calls:
@@ -79,7 +85,8 @@ class SippCallers:
         statistics.unlink(missing_ok=True)
         options = [
             "-sf", str(_SCENARIOS / "uac.xml"), "-s", "1000", "-p", str(self._ports.caller),
-            "-m", str(load.calls), "-r", str(load.rate), "-l", str(load.calls), "-d", str(int(load.hold * 1000)),
+            "-m", str(load.calls), "-r", str(load.rate), "-l", str(load.calls), "-d",
+            str(int(load.hold * 1000)),
             "-trace_stat", "-stf", str(statistics), "-recv_timeout", str(_PATIENCE * 1000),
             "-buff_size", str(4 << 20), f"{HOST}:{self._ports.subject}",
         ]  # fmt: skip
@@ -88,7 +95,9 @@ class SippCallers:
     def _start(self, who: str, options: list[str]) -> subprocess.Popen[bytes]:
         command = ["sipp", "-i", HOST, "-mi", HOST, "-nostdin", *options]
         with (self._directory / f"{who}.out").open("wb") as out:
-            process = subprocess.Popen(pinned(LOAD_CORE, command), cwd=self._directory, stdout=out, stderr=out)
+            process = subprocess.Popen(
+                pinned(LOAD_CORE, command), cwd=self._directory, stdout=out, stderr=out
+            )
         self._running.append(process)
         return process
 
@@ -99,7 +108,8 @@ class SippCallers:
 
 @contextlib.contextmanager
 def sipp(ports: Ports) -> Iterator[SippCallers]:
-    """sipp on these ports; what it writes is gone afterwards. Raises BenchmarkError where it is not installed."""
+    """sipp on these ports; what it writes is gone afterwards. Raises BenchmarkError where it is not
+    installed."""
     if shutil.which("sipp") is None:
         raise BenchmarkError("sipp is not installed; the SIP load needs it: apt-get install sip-tester")
     with tempfile.TemporaryDirectory(prefix="tonewall-bench-") as directory:

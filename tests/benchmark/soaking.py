@@ -1,6 +1,8 @@
-"""Thousands of idle calls, held and torn down, twice: what they keep in memory, and that nothing of them is left afterwards.
+"""Thousands of idle calls, held and torn down, twice: what they keep in memory, and that nothing of
+them is left afterwards.
 
-What the first round leaves in memory may be kept for the next calls; what the second adds to it has leaked.
+What the first round leaves in memory may be kept for the next calls; what the second adds to it has
+leaked.
 """
 
 from __future__ import annotations
@@ -25,10 +27,11 @@ _OTHER_FILES = 100  # that media has open beside its sockets, and room
 
 @dataclass(frozen=True, slots=True)
 class SoakPlan:
-    """`calls` begin at `rate` a second; all are up for `hold` seconds, then end at the same rate. Then as many again, for
-    `hold_again` seconds, in the same processes.
+    """`calls` begin at `rate` a second; all are up for `hold` seconds, then end at the same rate.
+    Then as many again, for `hold_again` seconds, in the same processes.
 
-    `timers`: seconds that the timers of RFC 3261 and 6026 may keep transactions after the last call; 0: do not wait for them.
+    `timers`: seconds that the timers of RFC 3261 and 6026 may keep transactions after the last
+    call; 0: do not wait for them.
     """
 
     calls: int = 5000
@@ -42,12 +45,14 @@ SHORT = SoakPlan(calls=300, hold=5.0, hold_again=5.0)
 
 
 def measure(plan: SoakPlan, say: Say = lambda _: None) -> Result:
-    """The rows of the soak. A failed call or anything that is left is a note; the rows are then None."""
+    """The rows of the soak. A failed call or anything that is left is a note; the rows are then
+    None."""
     files = allow_many_files(4 * plan.calls + 1000)
     notes = []
     if plan.calls > (possible := (files - _OTHER_FILES) // 4):
         notes = [
-            f"soak: {possible} calls, not {plan.calls}: this machine allows a process {files} files, a call takes four"
+            f"soak: {possible} calls, not {plan.calls}: this machine allows a process {files} files, a call "
+            "takes four"
         ]
         plan = replace(plan, calls=possible)
     BUILD.mkdir(parents=True, exist_ok=True)
@@ -63,7 +68,8 @@ def measure(plan: SoakPlan, say: Say = lambda _: None) -> Result:
 
 
 def one_run(plan: SoakPlan, directory: Path) -> dict[str, Any]:
-    """Start Tonewall, hold the calls, end them, look at what is left; hold as many again, and look again."""
+    """Start Tonewall, hold the calls, end them, look at what is left; hold as many again, and look
+    again."""
     ports = free_ports()
     program = Tonewall(directory, plan.calls + _WARM_UP)
     load = Load(plan.calls, plan.rate, hold=plan.calls / plan.rate + plan.hold)

@@ -37,10 +37,13 @@ def test_the_relay_benchmark_carries_packets_and_gives_well_formed_rows(tmp_path
 @pytest.mark.timeout(180)
 def test_idle_calls_are_held_twice_and_nothing_of_them_is_left(tmp_path: Path) -> None:
     machine.allow_many_files()
-    run = soaking.one_run(soaking.SoakPlan(calls=300, rate=60, hold=10.0, hold_again=1.0, timers=0.0), tmp_path)
+    run = soaking.one_run(
+        soaking.SoakPlan(calls=300, rate=60, hold=10.0, hold_again=1.0, timers=0.0), tmp_path
+    )
     assert run["faults"] == []
     before, up, after = run["files"]
-    assert up >= before + 4 * 300  # RTP and RTCP on both legs; a connection of the API may be open too
+    # RTP and RTCP on both legs; a connection of the API may be open too.
+    assert up >= before + 4 * 300
     assert after <= before
 
 
@@ -98,7 +101,8 @@ def test_masked_calls_are_relayed_too_and_give_their_row() -> None:
     result = relaying.measure_masked("masked_relay_cpu_us_per_packet", plan, peers=False)
     (run,) = result.runs
     assert (run["calls"], run["masked"]) == (4, 2)
-    assert 0 < run["foreign"] <= run["lost"]  # the mask was on: it holds packets back, and shuts the last
+    # The mask was on: it holds packets back, and shuts the last.
+    assert 0 < run["foreign"] <= run["lost"]
     assert run["sent"] * 0.9 <= run["received"] <= run["sent"]
     [row] = result.rows
     assert row.name == "masked_relay_cpu_us_per_packet"
@@ -115,7 +119,9 @@ def test_masked_calls_beside_others_do_not_count_in_the_latency_of_those() -> No
     ]
     (run,) = result.runs
     assert 0 < run["timed"] <= run["sent"] / 2
-    (whole,) = relaying.measure_masked("masked_relay_cpu_us_per_packet", replace(plan, masked=4), peers=False).runs
+    (whole,) = relaying.measure_masked(
+        "masked_relay_cpu_us_per_packet", replace(plan, masked=4), peers=False
+    ).runs
     assert whole["timed"] == whole["received"]
 
 

@@ -98,7 +98,9 @@ async def browser() -> AsyncIterator[Browser]:
 @fixture
 async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     """A window that shares nothing with the last one, as wide as a desk's screen."""
-    context = await browser.new_context(viewport={"width": 1160, "height": 720}, locale="en-GB", timezone_id="UTC")
+    context = await browser.new_context(
+        viewport={"width": 1160, "height": 720}, locale="en-GB", timezone_id="UTC"
+    )
     context.set_default_timeout(10_000)
     yield context
     await context.close()

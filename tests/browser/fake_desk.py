@@ -148,7 +148,9 @@ class FakeDesk:
     async def cancel_capture(self, call_id: str, agent: str = "") -> CallView:
         view = self.under_way(call_id, agent)
         self.asked.append(("cancel", call_id))
-        capture = msgspec.structs.replace(capture_of(view), stage=CaptureStage.CANCELLED, field=None, fields=())
+        capture = msgspec.structs.replace(
+            capture_of(view), stage=CaptureStage.CANCELLED, field=None, fields=()
+        )
         return self.publish(msgspec.structs.replace(view, masked=True, mask=MaskStage.HELD, capture=capture))
 
     async def release_mask(self, call_id: str, agent: str = "") -> CallView:
@@ -212,15 +214,17 @@ class FakeDesk:
     def mask(self, stage: MaskStage, call_id: str = "c-1", *, still_keying: bool = False) -> CallView:
         """The mask as media has it now."""
         view, masked = self.find(call_id), stage is not MaskStage.OFF
-        return self.publish(msgspec.structs.replace(view, mask=stage, masked=masked, still_keying=still_keying))
+        return self.publish(
+            msgspec.structs.replace(view, mask=stage, masked=masked, still_keying=still_keying)
+        )
 
     def masked(self, call_id: str = "c-1") -> CallView:
         """The mask was confirmed: the customer may key."""
         return self.change(call_id, masked=True, stage=CaptureStage.COLLECTING, field=FIELDS[0], fields=EMPTY)
 
     def keyed(self, field: Field, count: int, /, *, call_id: str = "c-1", **changes: Any) -> CallView:
-        """So many keys of a field were pressed. `complete`, `rejected`, `ignored` and `reason_of_field` go to the field, all else
-        to the capture."""
+        """So many keys of a field were pressed. `complete`, `rejected`, `ignored` and
+        `reason_of_field` go to the field, all else to the capture."""
         own = {key: changes.pop(key) for key in ("complete", "rejected", "ignored") if key in changes}
         own["reason"] = changes.pop("reason_of_field", None)
         fields = tuple(
@@ -234,7 +238,9 @@ class FakeDesk:
     ) -> CallView:
         """The customer keys a whole card."""
         card, expiry, code = FIELDS
-        self.keyed(card, count, call_id=call_id, complete=True, brand=brand, last_four=last_four, field=expiry)
+        self.keyed(
+            card, count, call_id=call_id, complete=True, brand=brand, last_four=last_four, field=expiry
+        )
         self.keyed(expiry, 4, call_id=call_id, complete=True, field=code)
         self.keyed(code, 4 if brand == "amex" else 3, call_id=call_id, complete=True, field=None)
         return self.change(call_id, stage=CaptureStage.READY)

@@ -1,4 +1,5 @@
-"""What the agent reads of a customer who is not heard, and of keys that do not count, in a real browser."""
+"""What the agent reads of a customer who is not heard, and of keys that do not count, in a real
+browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The agent's page in a real browser: what an agent sees and presses while a customer keys a card."""
+"""The agent's page in a real browser: what an agent sees and presses while a customer keys a
+card."""
 
 from __future__ import annotations
 
@@ -82,7 +83,9 @@ async def to_ready(page: Page, desk: FakeDesk) -> None:
 
 async def picture(page: Page, name: str) -> None:
     """Into build/img always; into docs/img when TONEWALL_PICTURES=1."""
-    places = [ROOT / "build" / "img"] + ([ROOT / "docs" / "img"] if os.environ.get("TONEWALL_PICTURES") == "1" else [])
+    places = [ROOT / "build" / "img"] + (
+        [ROOT / "docs" / "img"] if os.environ.get("TONEWALL_PICTURES") == "1" else []
+    )
     for place in places:
         place.mkdir(parents=True, exist_ok=True)
         await page.screenshot(path=place / name, full_page=True)
@@ -108,7 +111,9 @@ async def test_a_payment_shows_dots_brand_and_last_four_and_no_digit_else(
     await expect(page.locator("#say-text")).to_contain_text("One moment")
 
     desk.masked()
-    await expect(page.locator("#banner-title")).to_have_text("You hear the customer; the digits do not reach you")
+    await expect(page.locator("#banner-title")).to_have_text(
+        "You hear the customer; the digits do not reach you"
+    )
     await expect(page.locator("#say-text")).to_have_text("“Please key your card number, then #.”")
     for count in range(1, 17):
         desk.keyed(CARD, count)
@@ -134,7 +139,9 @@ async def test_a_payment_shows_dots_brand_and_last_four_and_no_digit_else(
     await expect(page.locator("#say-text")).to_contain_text("three digits on the back")
     desk.keyed(CODE, 3, complete=True, field=None)
     desk.change("c-1", stage=CaptureStage.READY)
-    await expect(page.locator("#say-text")).to_contain_text("Shall I charge €49.90 to your Visa ending in 1111 now?")
+    await expect(page.locator("#say-text")).to_contain_text(
+        "Shall I charge €49.90 to your Visa ending in 1111 now?"
+    )
     await page.get_by_role("button", name="Charge €49.90").click()
     await expect(page.get_by_role("button", name="Charging…")).to_be_disabled()
     await expect(page.get_by_role("button", name="Cancel payment")).to_be_hidden()
@@ -154,11 +161,14 @@ async def test_a_payment_shows_dots_brand_and_last_four_and_no_digit_else(
 @pytest.mark.parametrize(
     ("outcome", "title", "text", "again"),
     [
-        (Declined(reason="51", message="Insufficient funds"), "Declined", "Insufficient funds. Nothing was charged.",
+        (Declined(reason="51", message="Insufficient funds"), "Declined",
+        "Insufficient funds. Nothing was charged.",
          "Try another card"),
         (Failed(reason="no connection"), "Not charged", "It is safe to try again.", "Try again"),
-        (PartiallyApproved(amount=2495, reference="ch_p"), "Only €24.95 paid", "approved €24.95 of €49.90", None),
-        (Unknown(reason="timed out"), "Do not try again", "It is not known whether the customer was charged.", None),
+        (PartiallyApproved(amount=2495, reference="ch_p"), "Only €24.95 paid", "approved €24.95 of €49.90",
+        None),
+        (Unknown(reason="timed out"), "Do not try again", "It is not known whether the customer was charged.",
+        None),
     ],
 )  # fmt: skip
 async def test_every_other_outcome_says_whether_to_try_again(
@@ -186,7 +196,9 @@ async def test_every_other_outcome_says_whether_to_try_again(
     await expect(page.locator("#banner-title")).to_have_text("Securing the line")
 
 
-async def test_fields_are_asked_for_again_and_a_payment_is_cancelled(page: Page, site: Site, desk: FakeDesk) -> None:
+async def test_fields_are_asked_for_again_and_a_payment_is_cancelled(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
     desk.up()
     await sign_in(page, site)
     await choose(page)
@@ -205,7 +217,9 @@ async def test_fields_are_asked_for_again_and_a_payment_is_cancelled(page: Page,
     await expect(page.locator("#result-text")).to_contain_text("Nothing was charged")
 
 
-async def test_an_american_express_has_fifteen_dots_and_a_code_of_four(page: Page, site: Site, desk: FakeDesk) -> None:
+async def test_an_american_express_has_fifteen_dots_and_a_code_of_four(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
     desk.up()
     await sign_in(page, site)
     await choose(page)
@@ -260,7 +274,9 @@ async def tab_to(page: Page, element: str) -> None:
     raise AssertionError(f"no way to #{element} by Tab")
 
 
-async def test_a_lost_connection_is_said_and_comes_back_by_itself(page: Page, site: Site, desk: FakeDesk) -> None:
+async def test_a_lost_connection_is_said_and_comes_back_by_itself(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
     desk.up()
     await sign_in(page, site)
     await choose(page)
@@ -283,7 +299,11 @@ async def test_a_fault_that_keeps_cards_from_being_charged_is_said_before_anybod
     await sign_in(page, site)
     await choose(page)
     await expect(page.get_by_role("button", name="Take card payment")).to_be_enabled()
-    desk.fail(Fault(what="payers", says="No card can be charged: the journal cannot be written.", stops=Stops.PAYMENTS))
+    desk.fail(
+        Fault(
+            what="payers", says="No card can be charged: the journal cannot be written.", stops=Stops.PAYMENTS
+        )
+    )
     await expect(page.locator("#unfit")).to_be_visible()
     await expect(page.locator("#unfit")).to_contain_text("Do not take a card now.")
     await expect(page.locator("#unfit")).to_contain_text("the journal cannot be written")
@@ -320,13 +340,17 @@ async def test_a_stopped_payment_says_why(page: Page, site: Site, desk: FakeDesk
     await choose(page)
     await take(page)
     desk.masked()
-    desk.change("c-1", stage=CaptureStage.ABORTED, reason="no key was pressed for 60 seconds; nothing was charged")
+    desk.change(
+        "c-1", stage=CaptureStage.ABORTED, reason="no key was pressed for 60 seconds; nothing was charged"
+    )
     await expect(page.locator("#result-text")).to_contain_text("No key was pressed for 60 seconds")
     await expect(page.get_by_role("button", name="Start again")).to_be_visible()
     await page.reload()
     await choose(page)
     await expect(page.get_by_role("heading", name="Stopped")).to_be_visible()
-    await expect(page.locator("#again")).to_be_hidden()  # after a reload the page cannot know what went before
+    await expect(
+        page.locator("#again")
+    ).to_be_hidden()  # after a reload the page cannot know what went before
 
 
 async def test_an_unmasked_line_is_an_alarm(page: Page, site: Site, desk: FakeDesk) -> None:
@@ -371,7 +395,8 @@ async def test_a_wrong_order_is_explained_where_it_is_wrong(page: Page, site: Si
     await page.get_by_label("Currency").select_option("JPY")
     await page.get_by_label("Amount").fill("1234")
     await expect(page.locator("#amount-echo")).to_contain_text("1,234")
-    await page.get_by_label("Payment reference").fill("INV\u200b1")  # only the service minds this one
+    # Only the service minds this one.
+    await page.get_by_label("Payment reference").fill("INV\u200b1")
     await button.click()
     await expect(page.locator("#transaction_id-error")).to_contain_text("printable")
     await page.get_by_label("Payment reference").fill("INV-1")
@@ -405,12 +430,15 @@ async def test_amounts_become_minor_units_without_a_fraction_in_between(page: Pa
             } catch { return null; }
           });
         }""",
-        [["49.90", 2], ["49,9", 2], ["49", 2], ["0.07", 2], ["1.15", 2], ["8.29", 2], ["1234", 0], ["1.005", 3],
-         ["999999999.99", 2], [" 5. ", 2], ["0", 2], ["0.00", 2], ["-1", 2], ["1.234", 2], ["1,234.5", 2], ["1e3", 2],
+        [["49.90", 2], ["49,9", 2], ["49", 2], ["0.07", 2], ["1.15", 2], ["8.29", 2], ["1234", 0],
+        ["1.005", 3],
+         ["999999999.99", 2], [" 5. ", 2], ["0", 2], ["0.00", 2], ["-1", 2], ["1.234", 2], ["1,234.5", 2],
+         ["1e3", 2],
          ["12.5", 0], ["", 2], ["1000000000.00", 2], ["٣", 2]],
     )  # fmt: skip
     assert got == [
-        [4990, "49.90"], [4990, "49.90"], [4900, "49.00"], [7, "0.07"], [115, "1.15"], [829, "8.29"], [1234, "1234"],
+        [4990, "49.90"], [4990, "49.90"], [4900, "49.00"], [7, "0.07"], [115, "1.15"], [829, "8.29"],
+        [1234, "1234"],
         [1005, "1.005"], [99999999999, "999999999.99"], [500, "5.00"], *[None] * 10,
     ]  # fmt: skip
 
@@ -521,9 +549,11 @@ async def test_the_policy_stops_what_is_not_ours(context: BrowserContext, site: 
     ran = await page.evaluate(
         """() => {
           let html = "taken";
-          try { document.body.insertAdjacentHTML("beforeend", "<b>injected</b>"); } catch { html = "refused"; }
+          try { document.body.insertAdjacentHTML("beforeend", "<b>injected</b>"); }
+          catch { html = "refused"; }
           const script = document.createElement("script");
-          try { script.textContent = "window.ran = true"; document.body.append(script); } catch { /* refused */ }
+          try { script.textContent = "window.ran = true"; document.body.append(script); }
+          catch { /* refused */ }
           return [html, window.ran ?? false];
         }"""
     )
@@ -555,14 +585,20 @@ async def test_a_payment_whose_call_has_ended_reaches_its_outcome_on_the_page(
     await site.start()
     await expect(page.locator("#line")).to_have_text("Live")
     payment = payment_of(call, capture_of(call))
-    finished = {"stage": CaptureStage.FINISHED, "outcome": Approved(reference="ch_7"), "settled_at": call.started_at}
+    finished = {
+        "stage": CaptureStage.FINISHED,
+        "outcome": Approved(reference="ch_7"),
+        "settled_at": call.started_at,
+    }
     desk.note(msgspec.structs.replace(payment, **finished))
     await expect(page.get_by_role("heading", name="€49.90 paid")).to_be_visible()
     await page.get_by_role("button", name="Done").click()
     await expect(page.get_by_role("heading", name="No call right now")).to_be_visible()
 
 
-async def test_the_page_never_selects_a_call_or_jumps_to_another(page: Page, site: Site, desk: FakeDesk) -> None:
+async def test_the_page_never_selects_a_call_or_jumps_to_another(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
     desk.up("c-1", caller="+49 30 111", callee="201")
     await sign_in(page, site)
     await expect(page.locator("#who")).to_have_text("ann")

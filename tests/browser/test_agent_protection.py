@@ -1,4 +1,5 @@
-"""The line that stays protected after a payment, in a real browser: the panel, its button, and who keys on."""
+"""The line that stays protected after a payment, in a real browser: the panel, its button, and who
+keys on."""
 
 from __future__ import annotations
 

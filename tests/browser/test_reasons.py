@@ -19,7 +19,8 @@ ERRORS = frozenset({"Unreachable", "Untrusted", "TimedOut", "ConnectionLost", "A
 
 
 def words_of_ours() -> set[str]:
-    """Each constant reason of an outcome, in the source of everything but the local provider; whole sentences need no other."""
+    """Each constant reason of an outcome, in the source of everything but the local provider; whole
+    sentences need no other."""
     found = set()
     for module in MODULES.values():
         if "local_" in module.name or module.name.startswith("b2bua.demo"):
@@ -27,11 +28,15 @@ def words_of_ours() -> set[str]:
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 given = (
-                    [each.value for each in node.keywords if each.arg == "reason"] if node.func.id in OUTCOMES else []
+                    [each.value for each in node.keywords if each.arg == "reason"]
+                    if node.func.id in OUTCOMES
+                    else []
                 )
                 given += node.args[:1] if node.func.id in ERRORS else []
                 found |= {
-                    each.value for each in given if isinstance(each, ast.Constant) and isinstance(each.value, str)
+                    each.value
+                    for each in given
+                    if isinstance(each, ast.Constant) and isinstance(each.value, str)
                 }
             elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "reason":
                 value = node.value
@@ -49,14 +54,17 @@ async def test_every_reason_of_an_outcome_has_a_sentence(page: Page, site: Site)
           const { result } = await import("/words.js");
           return reasons.map((reason) => {
             const order = { transaction_id: "t" };
-            const facts = result({ stage: "finished", order, outcome: { type: "unknown", reason } }, "1").facts;
+            const outcome = { type: "unknown", reason };
+            const facts = result({ stage: "finished", order, outcome }, "1").facts;
             return facts.find(([name]) => name === "Reason")[1];
           });
         }""",
         reasons,
     )
     without = [
-        reason for reason, text in zip(reasons, said, strict=True) if text == reason or not text.endswith(f"({reason})")
+        reason
+        for reason, text in zip(reasons, said, strict=True)
+        if text == reason or not text.endswith(f"({reason})")
     ]
     assert without == []
 
@@ -80,7 +88,9 @@ async def test_every_reason_of_a_field_is_said_in_red(page: Page, site: Site, de
     )
     for count, reason in enumerate(FieldReason, start=1):
         desk.keyed(Field.CARD_NUMBER, 0, rejected=count, reason_of_field=reason)
-        await expect(page.locator('li[data-field="card_number"]')).to_have_attribute("data-reason", reason.value)
+        await expect(page.locator('li[data-field="card_number"]')).to_have_attribute(
+            "data-reason", reason.value
+        )
         text = await state.inner_text()
         assert reason.value not in text
         assert text != "Not valid, to be keyed again"

@@ -1,1 +1,2 @@
-"""Coverage-guided fuzzing of what parses what strangers send: `make fuzz TARGET=message SECONDS=600`."""
+"""Coverage-guided fuzzing of what parses what strangers send: `make fuzz TARGET=message
+SECONDS=600`."""

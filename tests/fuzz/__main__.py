@@ -1,7 +1,8 @@
 """`python -m tests.fuzz TARGET|all [libFuzzer's options]`: fuzzes a target.
 
-Needs atheris (the extra `fuzz`), which brings its own libFuzzer. What it finds interesting is kept in build/fuzz/TARGET and is
-where the next run begins; a crash is written beside it, and belongs into the tests as a case of its own.
+Needs atheris (the extra `fuzz`), which brings its own libFuzzer. What it finds interesting is kept
+in build/fuzz/TARGET and is where the next run begins; a crash is written beside it, and belongs
+into the tests as a case of its own.
 """
 
 from __future__ import annotations
@@ -28,14 +29,16 @@ def main() -> None:
     instrument()
     if name != "all":
         fuzz(name, options)
-    # Instrumenting takes longer than a short run: one process a target, all of the same instrumented one.
+    # Instrumenting takes longer than a short run: one process a target, all of the same
+    # instrumented one.
     failed = [each for each in TARGETS if not _apart(each, options)]
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}")
 
 
 def instrument() -> None:
-    """Have libFuzzer see our own code. An editable installation's modules do not pass through the import hook of atheris."""
+    """Have libFuzzer see our own code. An editable installation's modules do not pass through the
+    import hook of atheris."""
     for each in gc.get_objects():
         if isinstance(each, FunctionType) and (each.__module__ or "").partition(".")[0] in _OURS:
             atheris.instrument_func(each)
@@ -48,7 +51,9 @@ def fuzz(name: str, options: list[str]) -> NoReturn:
     corpus.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(seeds):
         (corpus / f"seed-{number}").write_bytes(seed)
-    atheris.Setup(["fuzz", "-max_len=20000", f"-artifact_prefix={_CORPUS}/{name}-", *options, str(corpus)], target)
+    atheris.Setup(
+        ["fuzz", "-max_len=20000", f"-artifact_prefix={_CORPUS}/{name}-", *options, str(corpus)], target
+    )
     atheris.Fuzz()
     raise SystemExit(0)
 

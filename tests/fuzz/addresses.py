@@ -26,13 +26,15 @@ _HOP = Hop("192.0.2.1", 5060)
 _ASKING = Trunk("asking", "192.0.2.9", 5060, user_parameters=("*",), user_phone=True)
 _PLACE = Place(Side.CALLER, NumberPlan(Form.NATIONAL, "49"))
 _HEAD = (
-    b"REFER sip:h SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKf\r\nFrom: <sip:u@h>;tag=a\r\nTo: <sip:u@h>;tag=b\r\n"
+    b"REFER sip:h SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKf\r\nFrom: <sip:u@h>;tag=a\r\nTo: "
+    b"<sip:u@h>;tag=b\r\n"
     b"Call-ID: f\r\nCSeq: 1 REFER\r\nRefer-To: "
 )
 
 
 def address(data: bytes) -> None:
-    """A value of From, Contact or Route: what is read of it can be shown, and written to a trunk as the same user."""
+    """A value of From, Contact or Route: what is read of it can be shown, and written to a trunk as
+    the same user."""
     value = decoded(data)
     display, uri, rest = name_addr(value)
     display.encode()
@@ -59,14 +61,17 @@ def transfer(data: bytes) -> None:
         asked = refer_to(received)
     except (MalformedError, ValueError):
         return
-    command = InviteLeg("asking", Party("1"), asked.target, b"", uri=asked.uri.text if asked.says_more else "")
+    command = InviteLeg(
+        "asking", Party("1"), asked.target, b"", uri=asked.uri.text if asked.says_more else ""
+    )
     outgoing = invitation(command, Peer(_ASKING), _HOP, "192.0.2.9", "t")
     sent = bytes(msgspec.structs.replace(outgoing, sent_by="192.0.2.9"))
     assert isinstance(read(sent, _HOP), Request)
 
 
 _ADDRESSES = [
-    b'"Ann \\" <x>" <sip:+4930;npdi;rn=+49@h:5070;user=phone>;tag=a', b'<sip:a@[2001:db8::1]?X=y>;+sip.instance="<urn:uuid:0>"',
+    b'"Ann \\" <x>" <sip:+4930;npdi;rn=+49@h:5070;user=phone>;tag=a',
+    b'<sip:a@[2001:db8::1]?X=y>;+sip.instance="<urn:uuid:0>"',
     b"tel:55512340;phone-context=+4930", b'"M\xfcller" <SIP:#31#%FC@a_b;;x=a=b>', b"sip:alice;day=tuesday@h",
 ]  # fmt: skip
 ADDRESSES = {

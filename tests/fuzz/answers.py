@@ -1,4 +1,5 @@
-"""Targets that read what is not SIP: bodies of the HTTP API, answers of providers and of rtpengine."""
+"""Targets that read what is not SIP: bodies of the HTTP API, answers of providers and of
+rtpengine."""
 
 from __future__ import annotations
 
@@ -16,14 +17,16 @@ from provider_adapters.payment import Approved, Charge
 
 _CODES = (200, 201, 402, 400, 404, 409, 422, 500, 503)
 _ACCOUNT = Account(
-    adapter="connector", url="https://pay.example.com", api_key="k", journal="/nowhere", timeout=1.0, inquiry_time=1.0,
+    adapter="connector", url="https://pay.example.com", api_key="k", journal="/nowhere", timeout=1.0,
+    inquiry_time=1.0,
     token_type="one_time",
 )  # fmt: skip
 _CHARGE = Charge(idempotency_key="k", transaction_id="t", amount=1999, currency="EUR")
 
 
 def provider(data: bytes) -> None:
-    """An answer to a charge and to an inquiry; the first byte picks its code. Approved is only what says so in all letters."""
+    """An answer to a charge and to an inquiry; the first byte picks its code. Approved is only what
+    says so in all letters."""
     if not data:
         return
     response = Response(_CODES[data[0] % len(_CODES)], data[1:])
@@ -38,7 +41,8 @@ def provider(data: bytes) -> None:
             outcome = stopped.value
             assert not isinstance(outcome, Approved) or (b"approved" in data or b"\\u" in data)
             for text in (
-                getattr(outcome, name, None) for name in ("reason", "message", "reference", "authorisation_code")
+                getattr(outcome, name, None)
+                for name in ("reason", "message", "reference", "authorisation_code")
             ):
                 assert text is None or (text.isprintable() and len(text) <= 200)
 
@@ -52,7 +56,8 @@ def bencode(data: bytes) -> None:
 
 
 def order(data: bytes) -> None:
-    """A body that a client of the API sends: an order without a card number in its texts, or why it is none."""
+    """A body that a client of the API sends: an order without a card number in its texts, or why it
+    is none."""
     with contextlib.suppress(ValidationError):
         body = OrderBody.model_validate_json(data)
         assert not looks_like_card_number(body.transaction_id)
@@ -62,7 +67,7 @@ def order(data: bytes) -> None:
     looks_like_card_number(data.decode("utf-8", "replace"))
 
 
-_APPROVED = b'{"status":"approved","reference":"r","amount":1999,"currency":"EUR","authorisation_code":"a","token":"t"}'
+_APPROVED = b'{"status":"approved","reference":"r","amount":1999,"currency":"EUR","authorisation_code":"a","token":"t"}'  # noqa: E501
 ANSWERS = {
     "provider": (
         provider,

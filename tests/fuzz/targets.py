@@ -1,4 +1,5 @@
-"""What is fuzzed: one function a target, which must not raise, and the seeds that it begins with."""
+"""What is fuzzed: one function a target, which must not raise, and the seeds that it begins
+with."""
 
 from __future__ import annotations
 
@@ -31,10 +32,11 @@ _TRUSTED = Trunk("trusted", "192.0.2.1", 5060, trusted=True, x_headers=("*",))
 _STRANGE = Trunk("strange", "192.0.2.3", 5060)
 _DYNAMIC = Trunk("pbx", DYNAMIC, 0, username="u", password="secret")
 _PLAIN = [
-    b"Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKf", b"From: <sip:u@h>;tag=a", b"To: <sip:u@h>", b"Call-ID: f", b"CSeq: 1 REGISTER",
+    b"Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKf", b"From: <sip:u@h>;tag=a", b"To: <sip:u@h>", b"Call-ID: f",
+    b"CSeq: 1 REGISTER",
     b"Max-Forwards: 70", b"Content-Length: 0",
 ]  # fmt: skip
-_ANSWER = b'username="u", realm="r", nonce="0.0.0", uri="sip:h", algorithm=MD5, qop=auth, nc=00000001, cnonce="c", response="0"'
+_ANSWER = b'username="u", realm="r", nonce="0.0.0", uri="sip:h", algorithm=MD5, qop=auth, nc=00000001, cnonce="c", response="0"'  # noqa: E501
 _SDP = (
     b"v=0\r\no=- 1 1 IN IP4 192.0.2.3\r\ns=-\r\nc=IN IP4 192.0.2.4\r\nt=0 0\r\n"
     b"m=audio 4 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"
@@ -42,7 +44,8 @@ _SDP = (
 
 
 def message(data: bytes) -> None:
-    """A datagram: read, judged, answered; an INVITE opens a dialog; nothing but MalformedError and ValueError, where said."""
+    """A datagram: read, judged, answered; an INVITE opens a dialog; nothing but MalformedError and
+    ValueError, where said."""
     try:
         received = read(data, _HOP)
     except MalformedError as error:
@@ -80,7 +83,8 @@ def line(data: bytes) -> None:
 
 
 def stream(data: bytes) -> None:
-    """A connection: what comes in pieces is what comes at once. The first 8 bytes say how long the pieces are."""
+    """A connection: what comes in pieces is what comes at once. The first 8 bytes say how long the
+    pieces are."""
     sizes, sent = [size + 1 for size in data[:8]], data[8:]
     if not sent:
         return
@@ -99,7 +103,8 @@ def _seen(item: object) -> object:
 
 
 def crossing(data: bytes) -> None:
-    """A message of one trunk's: what crosses of it to another is lines, and no body that it cannot take."""
+    """A message of one trunk's: what crosses of it to another is lines, and no body that it cannot
+    take."""
     try:
         received = read(data, _HOP)
     except MalformedError:
@@ -110,11 +115,14 @@ def crossing(data: bytes) -> None:
             carried = headers.received(moment, received.headers, from_)
             lines = headers.lines(moment, carried, to, "ours.example", code=486)
             kind, more, _ = bodies.wrap(received.body, received.parts, to, "ours.example")
-            assert all(line.isprintable() and ": " in line for line in (*lines, *more, f"Content-Type: {kind}"))
+            assert all(
+                line.isprintable() and ": " in line for line in (*lines, *more, f"Content-Type: {kind}")
+            )
 
 
 def digest(data: bytes) -> None:
-    """An answer to our challenge, and a challenge to us: nobody is believed who does not know the password."""
+    """An answer to our challenge, and a challenge to us: nobody is believed who does not know the
+    password."""
     given = data.decode("latin-1")
     for value in (given, f"Digest {given}"):
         fields(value)
@@ -136,9 +144,15 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], list[bytes]]] = {
     "message": (message, _SEEDS),
     "description": (description, [_SDP, *(seed.partition(b"\r\n\r\n")[2] for seed in _SEEDS)]),
     "line": (line, _SEEDS),
-    "stream": (stream, [bytes(range(0, 80, 10)) + message for message in (*_SEEDS, b"\r\n\r\n".join(_SEEDS))]),
+    "stream": (
+        stream,
+        [bytes(range(0, 80, 10)) + message for message in (*_SEEDS, b"\r\n\r\n".join(_SEEDS))],
+    ),
     "crossing": (crossing, _SEEDS),
     **ADDRESSES,
     **ANSWERS,
-    "digest": (digest, [_ANSWER, _ANSWER.replace(b"response", b"nextnonce"), b'realm="r", nonce="n", qop="auth"']),
+    "digest": (
+        digest,
+        [_ANSWER, _ANSWER.replace(b"response", b"nextnonce"), b'realm="r", nonce="n", qop="auth"'],
+    ),
 }

@@ -1,8 +1,11 @@
-"""Measure the product's mask under every policy and write docs/leak-report.md's tables: `python -m tests.leak`.
+"""Measure the product's mask under every policy and write docs/leak-report.md's tables: `python -m
+tests.leak`.
 
-Another mask: `python -m tests.leak package.module:Mask --presses 1000 --only alone`, which is shown and not written.
+Another mask: `python -m tests.leak package.module:Mask --presses 1000 --only alone`, which is shown
+and not written.
 
-Exits 1 if anything was read under a condition under which nothing may be, or if a control misses more than it should."""
+Exits 1 if anything was read under a condition under which nothing may be, or if a control misses
+more than it should."""
 
 from __future__ import annotations
 
@@ -63,7 +66,8 @@ def sections(mask: str | None, presses: int) -> dict[str, list[Asked]]:
 
 
 def fails(name: str, asked: Asked, row: Row) -> bool:
-    """Whether something was read that may not be, or a control is deaf. A first press may be read where no key came before."""
+    """Whether something was read that may not be, or a control is deaf. A first press may be read
+    where no key came before."""
     required = asked.condition in REQUIRED or asked.condition in IMPAIRED
     if required and row.control["union"] < asked.condition.readable * row.controlled:
         return True
@@ -81,7 +85,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--minutes", type=float, default=30.0, help="of the presses' speech, without and with a key every 8 s"
     )
     parser.add_argument("--only", default="", help="conditions in whose name this is")
-    parser.add_argument("--lines", action="store_true", help="lines that lose packets alone; writes their table")
+    parser.add_argument(
+        "--lines", action="store_true", help="lines that lose packets alone; writes their table"
+    )
     parser.add_argument("--no-speech", action="store_true", help="presses alone")
     parser.add_argument("--jobs", type=int, default=None, help="processes; as many as there are cores")
     parser.add_argument("--seed", type=int, default=1)
@@ -95,7 +101,9 @@ def main(arguments: list[str] | None = None) -> int:
     mask = named(asked.mask) if asked.mask else Masked
     said = [] if asked.no_speech or asked.lines else talks(asked.minutes)
     spoken = [Spoken(mask, talk, keys) for keys in (False, True) for talk in said]
-    rows, voices = run([one for each in plan.values() for one in each], spoken, seed=asked.seed, jobs=asked.jobs)
+    rows, voices = run(
+        [one for each in plan.values() for one in each], spoken, seed=asked.seed, jobs=asked.jobs
+    )
     console, failed = Console(width=_WIDE if not sys.stdout.isatty() else None), False
     tables: dict[str, str] = {}
     left = iter(rows)
@@ -112,14 +120,19 @@ def main(arguments: list[str] | None = None) -> int:
     console.print(f"{minutes:.1f} minutes")
     if not (asked.mask or asked.only or asked.no_speech):
         command = "python -m tests.leak --lines" if asked.lines else "make leak-report"
-        made = f"`{command}`, seed {asked.seed}: {sum(row.presses for row in rows):,} presses, {minutes:.0f} minutes.\n"
+        made = (
+            f"`{command}`, seed {asked.seed}: {sum(row.presses for row in rows):,} presses, {minutes:.0f} "
+            "minutes.\n"
+        )
         tables |= dict.fromkeys([f"made: {LINES}"] if asked.lines else ["made", f"made: {LINES}"], made)
         if asked.lines:
             tables = {name: text for name, text in tables.items() if name.endswith(LINES)}
         to = document.write(tables, asked.presses)
         console.print(f"Written to {to}")
         if to != document.PAGE:
-            console.print(f"{document.PAGE.name} is left as it is: it takes {document.ENOUGH:,} presses a condition.")
+            console.print(
+                f"{document.PAGE.name} is left as it is: it takes {document.ENOUGH:,} presses a condition."
+            )
     return int(failed)
 
 

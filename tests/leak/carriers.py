@@ -1,7 +1,9 @@
-"""What carriers do with a key press, as RTP packets: events, events with a tail of tone, tone alone, and captures of real ones.
+"""What carriers do with a key press, as RTP packets: events, events with a tail of tone, tone
+alone, and captures of real ones.
 
-The synthesised ones follow what real captures show: an event of 200 ms (RFC 4733, a packet each 20 ms, its end three
-times), no audio while it lasts, audio again 40 to 60 ms later with 100 to 160 ms of the key's tone in it."""
+The synthesised ones follow what real captures show: an event of 200 ms (RFC 4733, a packet each 20
+ms, its end three times), no audio while it lasts, audio again 40 to 60 ms later with 100 to 160 ms
+of the key's tone in it."""
 
 from __future__ import annotations
 
@@ -21,7 +23,12 @@ from tests.leak.timeline import Packet, parse
 EVENT = 101  # the payload type of telephone-event, where nothing else is said
 CAPTURES = "TONEWALL_CAPTURES"
 _CODES = "0123456789*#ABCD"  # RFC 4733 table 3
-_LINK_HEADERS = {1: (14, 12), 113: (16, 14), 276: (20, 0), 101: (0, None)}  # link type: length, where its EtherType is
+_LINK_HEADERS = {
+    1: (14, 12),
+    113: (16, 14),
+    276: (20, 0),
+    101: (0, None),
+}  # link type: length, where its EtherType is
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +53,11 @@ HABITS = (
 )
 
 
-def keyed(digits: str, habit: Habit, seed: int, *, payload_type: int = PCMA, event_type: int = EVENT) -> list[Packet]:
-    """The customer's stream while `digits` are pressed; sequence and rtp_timestamp both wrap in the course of it."""
+def keyed(
+    digits: str, habit: Habit, seed: int, *, payload_type: int = PCMA, event_type: int = EVENT
+) -> list[Packet]:
+    """The customer's stream while `digits` are pressed; sequence and rtp_timestamp both wrap in the
+    course of it."""
     random = np.random.default_rng(seed)
     line = _Line(random, habit, payload_type, event_type)
     line.audio(400)
@@ -63,7 +73,8 @@ def keyed(digits: str, habit: Habit, seed: int, *, payload_type: int = PCMA, eve
 
 
 class _Line:
-    """A stream that is being written: samples until an event, then the event, then samples again."""
+    """A stream that is being written: samples until an event, then the event, then samples
+    again."""
 
     def __init__(self, random: np.random.Generator, habit: Habit, payload_type: int, event_type: int) -> None:
         self._random, self._habit = random, habit
@@ -75,7 +86,9 @@ class _Line:
 
     def audio(self, ms: int, digit: str = "") -> None:
         samples = ms * RATE // 1000
-        tone = dual_tone(digit, samples, (self._habit.level, self._habit.level)) if digit else np.zeros(samples)
+        tone = (
+            dual_tone(digit, samples, (self._habit.level, self._habit.level)) if digit else np.zeros(samples)
+        )
         self._samples.append(
             tone + self._random.normal(0, PEAK_0DBM0 / np.sqrt(2) * 10 ** (self._habit.floor / 20), samples)
         )
@@ -102,25 +115,31 @@ class _Line:
         self._samples.clear()
 
     def _send(self, payload_type: int, payload: bytes, marker: bool) -> None:
-        packet = Packet(payload_type, self._sequence & 0xFFFF, self._at % (1 << 32), self._ssrc, payload, marker)
+        packet = Packet(
+            payload_type, self._sequence & 0xFFFF, self._at % (1 << 32), self._ssrc, payload, marker
+        )
         self._sent.append(packet)
         self._sequence += 1
 
 
-# --- captures -------------------------------------------------------------------------------------------------------
+# --- captures -------------------------------------------------------------------------------------
 
 
 def captures() -> list[Path]:
-    """Captures of real carriers, which are not ours to distribute: in the folder that TONEWALL_CAPTURES names, or beside
-    the checkout in `shared/captures`. The digits that were keyed are in a file's name: `ulaw-0123456789.pcap`."""
+    """Captures of real carriers, which are not ours to distribute: in the folder that
+    TONEWALL_CAPTURES names, or beside the checkout in `shared/captures`. The digits that were keyed
+    are in a file's name: `ulaw-0123456789.pcap`."""
     named = os.environ.get(CAPTURES)
     folder = Path(named) if named else Path(__file__).parents[3] / "shared" / "captures"
     return sorted(folder.glob("*-*.pcap"))
 
 
 def replay(capture: Path) -> list[tuple[float, Packet]]:
-    """All RTP of a capture (classic pcap; IPv4, UDP) in the order of arrival, with the time in seconds."""
-    return [(time, packet) for time, datagram in _datagrams(capture.read_bytes()) if (packet := parse(datagram))]
+    """All RTP of a capture (classic pcap; IPv4, UDP) in the order of arrival, with the time in
+    seconds."""
+    return [
+        (time, packet) for time, datagram in _datagrams(capture.read_bytes()) if (packet := parse(datagram))
+    ]
 
 
 def _datagrams(file: bytes) -> Iterator[tuple[float, bytes]]:

@@ -1,9 +1,11 @@
-"""G.711 by its definition and G.722 through FFmpeg: payloads to PCM and back, and what 0 dBm0 is in numbers.
+"""G.711 by its definition and G.722 through FFmpeg: payloads to PCM and back, and what 0 dBm0 is in
+numbers.
 
 PCM is 8 kHz, 16 bit, mono, as numpy int16, whatever the codec: tones of keys end at 1.7 kHz.
 
-Levels are dBm0 of a sine (ITU-T G.711 section 5): the loudest that fits is +3.14 dBm0 in A-law (peak 32256 here, 4032 of
-its 4096 steps) and +3.17 dBm0 in mu-law (peak 32124). One scale serves both: a sine of 0 dBm0 has a peak of 22302."""
+Levels are dBm0 of a sine (ITU-T G.711 section 5): the loudest that fits is +3.14 dBm0 in A-law
+(peak 32256 here, 4032 of its 4096 steps) and +3.17 dBm0 in mu-law (peak 32124). One scale serves
+both: a sine of 0 dBm0 has a peak of 22302."""
 
 from __future__ import annotations
 
@@ -49,7 +51,8 @@ def _a_law() -> Pcm:
 
 
 def _nearest(table: Pcm) -> NDArray[np.uint8]:
-    """The code of each of the 65,536 values: G.711's decision values lie midway between what neighbours stand for."""
+    """The code of each of the 65,536 values: G.711's decision values lie midway between what
+    neighbours stand for."""
     order = np.argsort(table, kind="stable")
     levels = table[order].astype(np.int32)
     found = np.searchsorted((levels[1:] + levels[:-1]) / 2, np.arange(-32768, 32768))
@@ -93,7 +96,9 @@ def wide(payloads: Iterable[bytes]) -> Pcm:
     decoder.sample_rate = 16000
     decoder.layout = "mono"
     frames = [frame for payload in payloads if payload for frame in decoder.decode(av.Packet(payload))]
-    return np.concatenate([np.zeros(0, np.int16), *(frame.to_ndarray()[0] for frame in frames)]).astype(np.int16)
+    return np.concatenate([np.zeros(0, np.int16), *(frame.to_ndarray()[0] for frame in frames)]).astype(
+        np.int16
+    )
 
 
 def halved(pcm: Pcm) -> Pcm:

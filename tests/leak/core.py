@@ -8,7 +8,7 @@ import numpy as np
 
 from media import _core
 from media.formats.rtp import Rtp, Ssrc, parse, serialise
-from media.reference.hold import Policy
+from media.mask_policy import Policy
 from tests.leak import timeline
 from tests.leak.codec import PACKET, encoded
 from tests.leak.line import Arrival

@@ -1,7 +1,8 @@
 """Three decoders that share no code, and their union: what anybody could read from a leg's audio.
 
-PCM is 8 kHz, 16 bit, mono, as numpy int16. Each decoder is set to hear more than a telephone would: a leak is what the
-most sensitive of them finds. Decoders disagree on the same audio, so a leak is counted by their union.
+PCM is 8 kHz, 16 bit, mono, as numpy int16. Each decoder is set to hear more than a telephone would:
+a leak is what the most sensitive of them finds. Decoders disagree on the same audio, so a leak is
+counted by their union.
 
 Rule 1: a digit that several hear at about the same moment is one.
 Rule 2: a decoder that is not there raises; it never counts as one that heard nothing."""
@@ -27,7 +28,8 @@ RATE = 8000
 KEYS = "123A456B789C*0#D"
 ROWS = (697.0, 770.0, 852.0, 941.0)
 COLUMNS = (1209.0, 1336.0, 1477.0, 1633.0)
-# How far apart two decoders may report the same press: each speaks when it is sure, at the latest 45 ms into a tone.
+# How far apart two decoders may report the same press: each speaks when it is sure, at the latest
+# 45 ms into a tone.
 TOGETHER = int(0.06 * RATE)
 
 
@@ -39,9 +41,10 @@ class Heard:
     sample: int
 
 
-# --- spandsp --------------------------------------------------------------------------------------------------------
+# --- spandsp --------------------------------------------------------------------------------------
 
-_SPANDSP_BLOCK = 102  # samples: the length of its Goertzel filters; a decision falls at the end of each
+# Samples: the length of its Goertzel filters; a decision falls at the end of each.
+_SPANDSP_BLOCK = 102
 _SPANDSP_TWIST = 14  # dB, either way; its own defaults are 8 and 4
 _SPANDSP_FLOOR = -55  # dBm0; its own default is -42
 
@@ -86,7 +89,7 @@ def spandsp(pcm: Pcm) -> list[Heard]:
     return heard
 
 
-# --- multimon-ng ----------------------------------------------------------------------------------------------------
+# --- multimon-ng ----------------------------------------------------------------------------------
 
 _MULTIMON_RATE = 22050
 _MULTIMON = ["multimon-ng", "-q", "-n", "-c", "-a", "DTMF"]
@@ -95,7 +98,8 @@ _DTMF = re.compile(rb"DTMF: (.)\n")
 
 
 def _resampled(pcm: Pcm) -> bytes:
-    """`pcm` at multimon-ng's rate, band-limited, through one transform (ends are padded to whole seconds)."""
+    """`pcm` at multimon-ng's rate, band-limited, through one transform (ends are padded to whole
+    seconds)."""
     seconds = -(-len(pcm) // RATE) + 1
     spectrum = np.fft.rfft(pcm.astype(np.float64), seconds * RATE)
     out = np.fft.irfft(spectrum, seconds * _MULTIMON_RATE) * (_MULTIMON_RATE / RATE)
@@ -103,15 +107,18 @@ def _resampled(pcm: Pcm) -> bytes:
 
 
 def multimon(pcm: Pcm) -> list[Heard]:
-    """multimon-ng, as a process. It reports no times: where it hears something at all, it is run once more beside its own
-    dump of every sample, and the lines before a digit are counted."""
+    """multimon-ng, as a process. It reports no times: where it hears something at all, it is run
+    once more beside its own dump of every sample, and the lines before a digit are counted."""
     if not len(pcm):
         return []
     audio = _resampled(pcm)
-    quick = subprocess.run([*_MULTIMON, "-t", "raw", "-"], input=audio, stdout=subprocess.PIPE, check=True).stdout
+    quick = subprocess.run(
+        [*_MULTIMON, "-t", "raw", "-"], input=audio, stdout=subprocess.PIPE, check=True
+    ).stdout
     if not _DTMF.search(quick):
         return []
-    # It runs each decoder over what one read gave: packets on a socket make that 20 ms each, whatever a pipe would give.
+    # It runs each decoder over what one read gave: packets on a socket make that 20 ms each,
+    # whatever a pipe would give.
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with subprocess.Popen(
         [*_MULTIMON, "-a", "DUMPCSV", "-t", "raw", "-"], stdin=its.fileno(), stdout=subprocess.PIPE
@@ -127,7 +134,9 @@ def multimon(pcm: Pcm) -> list[Heard]:
     for number, match in enumerate(_DTMF.finditer(out)):
         lines += out.count(b"\n", seen, match.start())
         seen = match.start()
-        heard.append(Heard(match[1].decode("ascii"), min(len(pcm), (lines - number) * RATE // _MULTIMON_RATE)))
+        heard.append(
+            Heard(match[1].decode("ascii"), min(len(pcm), (lines - number) * RATE // _MULTIMON_RATE))
+        )
     return heard
 
 
@@ -137,7 +146,7 @@ def _feed(to: socket.socket, audio: bytes) -> None:
             to.send(audio[at : at + _DATAGRAM])
 
 
-# --- our own --------------------------------------------------------------------------------------------------------
+# --- our own --------------------------------------------------------------------------------------
 
 _WINDOW = 160  # samples: 20 ms
 _HOP = 40  # samples: 5 ms
@@ -151,13 +160,15 @@ _FLOOR = 8.0  # amplitude of the weaker tone: about -66 dBm0
 
 @functools.cache
 def _kernel() -> NDArray[np.complex128]:
-    """(24, 160): three Goertzel filters for each of the eight frequencies, as the correlations that they compute."""
+    """(24, 160): three Goertzel filters for each of the eight frequencies, as the correlations that
+    they compute."""
     frequencies = np.outer(ROWS + COLUMNS, 1 + np.array(_DETUNED)).ravel()
     return np.exp(-2j * np.pi * frequencies[:, None] * np.arange(_WINDOW) / RATE)
 
 
 def goertzel(pcm: Pcm) -> list[Heard]:
-    """The textbook: energy at the eight frequencies in windows of 20 ms, every 5 ms; a digit is 4 windows that agree."""
+    """The textbook: energy at the eight frequencies in windows of 20 ms, every 5 ms; a digit is 4
+    windows that agree."""
     if len(pcm) < _WINDOW:
         return []
     windows = np.lib.stride_tricks.sliding_window_view(pcm.astype(np.float64), _WINDOW)[::_HOP]
@@ -186,7 +197,7 @@ def goertzel(pcm: Pcm) -> list[Heard]:
     return heard
 
 
-# --- all of them ----------------------------------------------------------------------------------------------------
+# --- all of them ----------------------------------------------------------------------------------
 
 DECODERS: Mapping[str, Callable[[Pcm], list[Heard]]] = {
     "spandsp": spandsp,
@@ -203,8 +214,9 @@ def union(pcm: Pcm) -> dict[str, list[Heard]]:
 def together(heard: Mapping[str, Sequence[Heard]], within: int = TOGETHER) -> list[Heard]:
     """The digits of all decoders in order, one for each moment.
 
-    A report up to `within` samples (8 kHz) after another belongs to it if it comes from another decoder, whichever of the
-    two is right, or says the same digit: a decoder that loses a tone and finds it again says it twice."""
+    A report up to `within` samples (8 kHz) after another belongs to it if it comes from another
+    decoder, whichever of the two is right, or says the same digit: a decoder that loses a tone and
+    finds it again says it twice."""
     merged: list[Heard] = []
     voices: set[str] = set()
     latest = 0

@@ -1,4 +1,5 @@
-"""The tables of docs/leak-report.md, written into it between markers; what stands around them is written by hand."""
+"""The tables of docs/leak-report.md, written into it between markers; what stands around them is
+written by hand."""
 
 from __future__ import annotations
 

@@ -1,13 +1,15 @@
 """Whether a press is read behind a mask, by any decoder.
 
 Rule 1: beside what is masked stands its control, the same recording without a mask.
-Rule 2: a press counts as leaked when a decoder reads any key while it lasts or shortly after, the right one or not; keys
-        read elsewhere are counted too, in a column of their own.
-Rule 3: a key that the same decoder reads at the same place in the same stream without any press is speech's own: it is
-        counted by itself and is no leak. The stream without presses is heard twice, whole and with silence wherever the mask
-        has changed anything: a piece of speech between two silences is read as a key more often than speech that goes on.
+Rule 2: a press counts as leaked when a decoder reads any key while it lasts or shortly after, the
+        right one or not; keys read elsewhere are counted too, in a column of their own.
+Rule 3: a key that the same decoder reads at the same place in the same stream without any press is
+        speech's own: it is counted by itself and is no leak. The stream without presses is heard
+        twice, whole and with silence wherever the mask has changed anything: a piece of speech
+        between two silences is read as a key more often than speech that goes on.
 
-Presses that are alone go through a mask each; the pieces around them are then judged one after another, as one stream."""
+Presses that are alone go through a mask each; the pieces around them are then judged one after
+another, as one stream."""
 
 from __future__ import annotations
 
@@ -35,7 +37,8 @@ _BETWEEN = int(0.1 * RATE)  # of silence between two of them
 
 @dataclass(slots=True)
 class Row:
-    """What was read under one condition. `leaked` and `control`: presses, by decoder, and by any (`union`)."""
+    """What was read under one condition. `leaked` and `control`: presses, by decoder, and by any
+    (`union`)."""
 
     name: str
     presses: int = 0
@@ -81,14 +84,17 @@ def one_recording(
     row.speech = sum(map(len, masked.values())) - sum(map(len, heard.values()))
     row.leaked = _pressed(heard, pressed)
     everything = [one for all_ in heard.values() for one in all_]
-    row.right = sum(any(_during(one, press) and one.digit == press.digit for one in everything) for press in pressed)
+    row.right = sum(
+        any(_during(one, press) and one.digit == press.digit for one in everything) for press in pressed
+    )
     row.elsewhere = sum(not any(_during(one, press) for press in pressed) for one in together(heard))
     return row
 
 
 @dataclass(frozen=True, slots=True)
 class Sounds:
-    """What an ear hears of one recording: before the mask, behind it, and (Rule 3) of the stream without presses."""
+    """What an ear hears of one recording: before the mask, behind it, and (Rule 3) of the stream
+    without presses."""
 
     came: Pcm
     left: Pcm
@@ -130,7 +136,8 @@ def _over(mask: Masker, condition: Condition, keyed: Recording, seed: tuple[int,
 
 
 def heard_without(keyed: Recording, left: Sequence[bytes], delay: int) -> Pcm:
-    """The stream had nobody pressed a key, with silence wherever the mask has changed anything of what came."""
+    """The stream had nobody pressed a key, with silence wherever the mask has changed anything of
+    what came."""
     came, gone = octets(keyed.payloads), octets(left)
     unkeyed = decoded(keyed.unkeyed, keyed.payload_type)
     length = min(len(came), len(gone) - delay)

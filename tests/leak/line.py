@@ -1,9 +1,11 @@
 """A line that loses and delays packets, and the sound of what a phone receives over it.
 
-Rule 1: packets lie where their rtp_timestamp says. One that comes twice is heard once; where two overlap, the first is heard.
+Rule 1: packets lie where their rtp_timestamp says. One that comes twice is heard once; where two
+        overlap, the first is heard.
 Rule 2: the phone's jitter buffer is as long as it takes: what arrives late is heard in its place.
-Rule 3: what is missing is silence, or what spandsp's packet-loss concealment makes of the sound before it: the period of its
-        pitch, again and again, fading out within 50 ms. Ten milliseconds of a tone become sixty.
+Rule 3: what is missing is silence, or what spandsp's packet-loss concealment makes of the sound
+        before it: the period of its pitch, again and again, fading out within 50 ms. Ten
+        milliseconds of a tone become sixty.
 """
 
 from __future__ import annotations
@@ -51,8 +53,11 @@ class Received:
     present: NDArray[np.bool_]
 
 
-def arrivals(payloads: Sequence[bytes], payload_type: int, line: Line, seed: int | tuple[int, ...]) -> list[Arrival]:
-    """What of a stream comes at the mask, in the order in which it comes. The same seed loses the same packets.
+def arrivals(
+    payloads: Sequence[bytes], payload_type: int, line: Line, seed: int | tuple[int, ...]
+) -> list[Arrival]:
+    """What of a stream comes at the mask, in the order in which it comes. The same seed loses the
+    same packets.
 
     Loss is Gilbert's: a good and a bad state, in the bad one everything is lost."""
     random = np.random.default_rng((*(seed if isinstance(seed, tuple) else (seed,)), line.frame))

@@ -1,4 +1,5 @@
-"""Where a mask is plugged into the rig: payloads of the customer go in, what leaves for the agent comes out."""
+"""Where a mask is plugged into the rig: payloads of the customer go in, what leaves for the agent
+comes out."""
 
 from __future__ import annotations
 
@@ -14,17 +15,19 @@ from tests.leak.timeline import Packet
 
 
 class Masker(Protocol):
-    """The mask of one direction of one call, on from the first packet. A new one is made for each recording."""
+    """The mask of one direction of one call, on from the first packet. A new one is made for each
+    recording."""
 
     def through(self, payloads: Sequence[bytes], *, payload_type: int) -> list[bytes]:
         """What is sent for these payloads (20 ms each, none lost; static payload types), in order.
 
-        A mask that holds audio back may give its last packets or leave them out; the packets before the first held one
-        may be missing or silent."""
+        A mask that holds audio back may give its last packets or leave them out; the packets before
+        the first held one may be missing or silent."""
 
 
 class LineMasker(Masker, Protocol):
-    """A mask that is told when packets come, and of what numbers and times they are: what lines that lose packets need."""
+    """A mask that is told when packets come, and of what numbers and times they are: what lines
+    that lose packets need."""
 
     def relayed(self, arrivals: Sequence[Arrival], *, payload_type: int) -> list[Packet]:
         """What is sent for these packets, with their rtp_timestamps (of a clock of 8 kHz)."""

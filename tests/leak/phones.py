@@ -1,7 +1,8 @@
-"""Phones that speak codecs which the core does not know: what they send of audio at 8 kHz, and what their ears hear of payloads.
+"""Phones that speak codecs which the core does not know: what they send of audio at 8 kHz, and what
+their ears hear of payloads.
 
-Encoders are whatever Debian and PyAV have: libopus, opencore's AMR, vo-amrwbenc, bcg729, sox for GSM. PCM as in `codec`; a
-payload is 20 ms.
+Encoders are whatever Debian and PyAV have: libopus, opencore's AMR, vo-amrwbenc, bcg729, sox for
+GSM. PCM as in `codec`; a payload is 20 ms.
 """
 
 from __future__ import annotations
@@ -35,14 +36,32 @@ def sent(pcm: Floats, codec: DecodedCodec) -> list[bytes]:
         case DecodedCodec.G729:
             return _g729(samples)
         case DecodedCodec.GSM:
-            sox = ["sox", "-t", "raw", "-r", "8000", "-e", "signed", "-b", "16", "-c", "1", "-", "-t", "gsm", "-"]
+            sox = [
+                "sox",
+                "-t",
+                "raw",
+                "-r",
+                "8000",
+                "-e",
+                "signed",
+                "-b",
+                "16",
+                "-c",
+                "1",
+                "-",
+                "-t",
+                "gsm",
+                "-",
+            ]
             wire = subprocess.run(sox, input=samples.tobytes(), capture_output=True, check=True).stdout
             return [wire[at : at + 33] for at in range(0, len(wire), 33)]
         case DecodedCodec.AMR | DecodedCodec.AMR_OCTETS:
             frames = _encoded(samples, "libopencore_amrnb", 8000, 12200)
             return [_payload(frame, 244, octets=codec is DecodedCodec.AMR_OCTETS) for frame in frames]
         case _:
-            return [_payload(frame, 477, octets=codec is DecodedCodec.AMR_WB_OCTETS) for frame in _amr_wb(samples)]
+            return [
+                _payload(frame, 477, octets=codec is DecodedCodec.AMR_WB_OCTETS) for frame in _amr_wb(samples)
+            ]
 
 
 def heard(payloads: Iterable[bytes], codec: DecodedCodec) -> Pcm:
@@ -64,7 +83,9 @@ def _encoded(samples: Pcm, name: str, rate: int, bit_rate: int) -> list[bytes]:
     source = av.AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
     source.sample_rate = 8000
     frames = [*resampler.resample(source), *resampler.resample(None)]
-    return [bytes(packet) for frame in frames if frame.samples == rate // 50 for packet in encoder.encode(frame)]
+    return [
+        bytes(packet) for frame in frames if frame.samples == rate // 50 for packet in encoder.encode(frame)
+    ]
 
 
 def _payload(stored: bytes, bits: int, *, octets: bool) -> bytes:
@@ -81,7 +102,12 @@ def _g729(samples: Pcm) -> list[bytes]:
     library = ctypes.CDLL("libbcg729.so.0")
     library.initBcg729EncoderChannel.restype = ctypes.c_void_p
     library.initBcg729EncoderChannel.argtypes = [ctypes.c_uint8]
-    library.bcg729Encoder.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint8)]
+    library.bcg729Encoder.argtypes = [
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+        ctypes.c_char_p,
+        ctypes.POINTER(ctypes.c_uint8),
+    ]
     library.closeBcg729EncoderChannel.argtypes = [ctypes.c_void_p]
     channel = library.initBcg729EncoderChannel(0)
     frames = []
@@ -96,7 +122,13 @@ def _g729(samples: Pcm) -> list[bytes]:
 def _amr_wb(samples: Pcm) -> Sequence[bytes]:
     library = ctypes.CDLL("libvo-amrwbenc.so.0")
     library.E_IF_init.restype = ctypes.c_void_p
-    library.E_IF_encode.argtypes = [ctypes.c_void_p, ctypes.c_int16, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int16]
+    library.E_IF_encode.argtypes = [
+        ctypes.c_void_p,
+        ctypes.c_int16,
+        ctypes.c_char_p,
+        ctypes.c_char_p,
+        ctypes.c_int16,
+    ]
     library.E_IF_exit.argtypes = [ctypes.c_void_p]
     state = library.E_IF_init()
     wide = np.repeat(samples, 2)  # images above 4 kHz do not matter to who looks for tones below

@@ -2,12 +2,14 @@
 
 Every draw comes from one seeded generator: the same seed and condition give the same bytes.
 
-The level of a press is that of its louder tone, in dBm0 of a sine (see `codec`); twist is the high tone over the low one,
-in dB: with a level of -3 dBm0 and a twist of 6 dB the tones have -9 and -3 dBm0. Background is measured against the power of both
-tones together: speech (its active level) and noise "at 6 dB below" have a quarter of that power, in the telephone band for
-speech and over all 4 kHz for noise, and follow the level from one press to the next, a ramp in between.
+The level of a press is that of its louder tone, in dBm0 of a sine (see `codec`); twist is the high
+tone over the low one, in dB: with a level of -3 dBm0 and a twist of 6 dB the tones have -9 and -3
+dBm0. Background is measured against the power of both tones together: speech (its active level) and
+noise "at 6 dB below" have a quarter of that power, in the telephone band for speech and over all 4
+kHz for noise, and follow the level from one press to the next, a ramp in between.
 
-A press that is alone has a stream, and so a mask, of its own: nothing before it has told the mask that keys are coming."""
+A press that is alone has a stream, and so a mask, of its own: nothing before it has told the mask
+that keys are coming."""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ _RAMP = 0.005  # seconds at most, where a press has no hard onset
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What is drawn from. Ranges are uniform; `below` is how far the background lies under both tones, in dB."""
+    """What is drawn from. Ranges are uniform; `below` is how far the background lies under both
+    tones, in dB."""
 
     name: str
     background: str = SILENCE
@@ -43,14 +46,19 @@ class Condition:
     alone: tuple[float, float] | None = (
         None  # seconds of background before each press, which is the first that is heard
     )
-    line: Line | None = None  # the way to the mask; None: 20 ms a packet, none lost or late, and no phone that conceals
-    readable: float = 0.95  # share of presses that has to be read without a mask, or the listener is deaf
+    line: Line | None = (
+        # The way to the mask; None: 20 ms a packet, none lost or late, and no phone that conceals.
+        None
+    )
+    # Share of presses that has to be read without a mask, or the listener is deaf.
+    readable: float = 0.95
     stops: bool = False  # the background ends, up to 0.3 s before a press that is alone
 
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """One key press: the samples (8 kHz) from `first` to `last` hold its tones. Level in dBm0, twist in dB."""
+    """One key press: the samples (8 kHz) from `first` to `last` hold its tones. Level in dBm0,
+    twist in dB."""
 
     digit: str
     first: int
@@ -63,7 +71,8 @@ class Press:
 class Recording:
     """Payloads of 20 ms, one packet after another, and what was keyed in them.
 
-    `unkeyed` is the same stream had nobody pressed a key: what a decoder reads in it says nothing about the presses."""
+    `unkeyed` is the same stream had nobody pressed a key: what a decoder reads in it says nothing
+    about the presses."""
 
     payloads: list[bytes]
     unkeyed: list[bytes]
@@ -79,8 +88,8 @@ def recordings(condition: Condition, presses: int, seed: int) -> list[Recording]
 
 
 def recording(condition: Condition, presses: int, seed: int | tuple[int, int]) -> Recording:
-    """`presses` random presses under one condition, between half a second of background before and after, or what
-    the condition says before a press that is alone and a quarter after it."""
+    """`presses` random presses under one condition, between half a second of background before and
+    after, or what the condition says before a press that is alone and a quarter after it."""
     random = np.random.default_rng(seed)
     keyed: list[Press] = []
     tones: list[tuple[int, Floats]] = []
@@ -90,7 +99,9 @@ def recording(condition: Condition, presses: int, seed: int | tuple[int, int]) -
         keyed.append(press)
         tones.append((at, tone))
         at = press.last + 1 + int(random.uniform(*condition.pause) * RATE)
-    audio = _background(random, condition, keyed, -(-(at + RATE // (4 if condition.alone else 2)) // PACKET) * PACKET)
+    audio = _background(
+        random, condition, keyed, -(-(at + RATE // (4 if condition.alone else 2)) // PACKET) * PACKET
+    )
     if condition.stops:
         audio[keyed[0].first - int(random.uniform(0, _STOPPED) * RATE) :] = 0
     unkeyed = audio.copy()
@@ -120,7 +131,8 @@ def dual_tone(
     time = np.arange(samples) / RATE
     low, high = ROWS[key // 4] * detune[0], COLUMNS[key % 4] * detune[1]
     return np.asarray(
-        amplitude(levels[0]) * np.sin(2 * np.pi * low * time) + amplitude(levels[1]) * np.sin(2 * np.pi * high * time)
+        amplitude(levels[0]) * np.sin(2 * np.pi * low * time)
+        + amplitude(levels[1]) * np.sin(2 * np.pi * high * time)
     )
 
 
@@ -139,11 +151,15 @@ def _press(random: np.random.Generator, condition: Condition, at: int) -> tuple[
     return Press(digit, at, at + samples - 1, level, twist), tone
 
 
-def _background(random: np.random.Generator, condition: Condition, keyed: list[Press], samples: int) -> Floats:
+def _background(
+    random: np.random.Generator, condition: Condition, keyed: list[Press], samples: int
+) -> Floats:
     if condition.background == SILENCE:
         return np.zeros(samples)
     # Both tones together: the louder one, and the other `twist` dB below it.
-    power = [press.level + 10 * np.log10(1 + 10 ** (-abs(press.twist) / 10)) - condition.below for press in keyed]
+    power = [
+        press.level + 10 * np.log10(1 + 10 ** (-abs(press.twist) / 10)) - condition.below for press in keyed
+    ]
     ramp = [sample for press in keyed for sample in (press.first, press.last)]
     gain = 10 ** (np.interp(np.arange(samples), ramp, np.repeat(power, 2)) / 20)
     if condition.background == NOISE:

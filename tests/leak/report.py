@@ -1,7 +1,8 @@
-"""How much of random key presses is read behind a mask, condition by condition, and what the mask costs a voice.
+"""How much of random key presses is read behind a mask, condition by condition, and what the mask
+costs a voice.
 
-Work is cut into recordings of 50 presses, each with a seed of its own: the tables do not depend on how many processes did it.
-One recording in ten is heard without a mask too."""
+Work is cut into recordings of 50 presses, each with a seed of its own: the tables do not depend on
+how many processes did it. One recording in ten is heard without a mask too."""
 
 from __future__ import annotations
 
@@ -11,7 +12,14 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from tests.leak.codec import G722, PACKET
@@ -64,7 +72,8 @@ OTHERS = tuple(
 )
 
 _BURSTS = Line(80, 0.2, burst=2.0)
-# Over lines that lose and delay packets, and into phones that conceal what is missing: nothing may be read either.
+# Over lines that lose and delay packets, and into phones that conceal what is missing: nothing may
+# be read either.
 IMPAIRED = (
     Condition("10 ms", line=Line(80)),
     Condition("10 ms, 5 % lost", line=Line(80, 0.05)),
@@ -109,7 +118,9 @@ def measure(
     shown: bool = True,
 ) -> list[Row]:
     """`presses` for each condition. `shown`: the progress."""
-    return run([Asked(mask, condition, presses) for condition in conditions], seed=seed, jobs=jobs, shown=shown)[0]
+    return run(
+        [Asked(mask, condition, presses) for condition in conditions], seed=seed, jobs=jobs, shown=shown
+    )[0]
 
 
 def run(
@@ -126,7 +137,9 @@ def run(
     context = multiprocessing.get_context("spawn")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with (
-        Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), transient=True, disable=not shown) as progress,
+        Progress(
+            *columns, TimeElapsedColumn(), TimeRemainingColumn(), transient=True, disable=not shown
+        ) as progress,
         ProcessPoolExecutor(jobs or os.cpu_count(), context) as pool,
     ):
         voices = [pool.submit(false_masks, one.mask, one.talk, seed, keys=one.keys) for one in spoken]
@@ -144,16 +157,41 @@ def run(
         return rows, [voice.result() for voice in voices]
 
 
-# --- in print -------------------------------------------------------------------------------------------------------
+# --- in print -------------------------------------------------------------------------------------
 
-_HEAD = ("condition", "presses", "read without a mask", *DECODERS, "union", "right digit", "elsewhere", "speech's own")
-_VOICE_HEAD = ("speech", "minutes", "keys", "stretches", "in 10 minutes", "within 5 s of a key", "longest, ms")
+_HEAD = (
+    "condition",
+    "presses",
+    "read without a mask",
+    *DECODERS,
+    "union",
+    "right digit",
+    "elsewhere",
+    "speech's own",
+)
+_VOICE_HEAD = (
+    "speech",
+    "minutes",
+    "keys",
+    "stretches",
+    "in 10 minutes",
+    "within 5 s of a key",
+    "longest, ms",
+)
 
 
 def _cells(row: Row) -> list[str]:
     control = f"{100 * row.control['union'] / max(1, row.controlled):.1f} %"
     leaked = [str(row.leaked[name]) for name in (*DECODERS, "union")]
-    return [row.name, f"{row.presses:,}", control, *leaked, str(row.right), str(row.elsewhere), str(row.speech)]
+    return [
+        row.name,
+        f"{row.presses:,}",
+        control,
+        *leaked,
+        str(row.right),
+        str(row.elsewhere),
+        str(row.speech),
+    ]
 
 
 def _voice_cells(voice: Voice) -> list[str]:

@@ -1,4 +1,5 @@
-"""What fills the place of a key: as loud as the line was before it, whatever the codec, and never louder than a quiet line."""
+"""What fills the place of a key: as loud as the line was before it, whatever the codec, and never
+louder than a quiet line."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ def levels(floor: float, payload_type: int) -> tuple[float, float]:
     heard = decoded(left, payload_type).astype(np.float64)
     # G.722 takes some packets to settle, at the beginning and after a change of loudness.
     spans = slice(10, BEFORE - 5), slice(BEFORE + 5, BEFORE + LASTS)
-    before, filling = (dbm0(float((heard[span.start * PACKET : span.stop * PACKET] ** 2).mean())) for span in spans)
+    before, filling = (
+        dbm0(float((heard[span.start * PACKET : span.stop * PACKET] ** 2).mean())) for span in spans
+    )
     return before, filling
 
 

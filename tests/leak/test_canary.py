@@ -1,4 +1,5 @@
-"""The canary in the core: it hears keys as people's phones would, and neither speech nor what the mask lets pass."""
+"""The canary in the core: it hears keys as people's phones would, and neither speech nor what the
+mask lets pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The product's mask before the rig: nothing is read on the agent's side, each key is captured once, no byte tells a digit."""
+"""The product's mask before the rig: nothing is read on the agent's side, each key is captured
+once, no byte tells a digit."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ POLICIES = pytest.mark.parametrize("mask", [Masked, MutedOnKey, Muted], ids=lamb
 
 
 def through(mask: type[Masked], packets: Iterable[tuple[int, bytes]]) -> tuple[list[bytes], str]:
-    """What leaves for the agent, and the digits that were captured. The packets come with their time in ms."""
+    """What leaves for the agent, and the digits that were captured. The packets come with their
+    time in ms."""
     types = {"mu": bytes([PCMU]), "a": bytes([PCMA]), "g722": bytes([G722]), "opaque": bytes(range(96, 101))}
     core = _core.Mask(bytes([EVENT]), b"", **types)  # type: ignore[arg-type]
     core.switch(True, mask.policy, mask.guard)
@@ -77,8 +79,12 @@ def test_captures_of_real_carriers_leak_nothing_and_are_captured_once_in_order(m
 
 @POLICIES
 @CODECS
-@pytest.mark.parametrize("habit", [HABITS[0], Habit("events in silence", floor=-80.0)], ids=lambda habit: habit.name)
-def test_two_cards_keyed_alike_leave_the_same_bytes(mask: type[Masked], habit: Habit, payload_type: int) -> None:
+@pytest.mark.parametrize(
+    "habit", [HABITS[0], Habit("events in silence", floor=-80.0)], ids=lambda habit: habit.name
+)
+def test_two_cards_keyed_alike_leave_the_same_bytes(
+    mask: type[Masked], habit: Habit, payload_type: int
+) -> None:
     """Leak rule 2: of events nothing at all is left."""
     sent = [keyed(card, habit, seed=3, payload_type=payload_type) for card in (CARD, OTHER)]
     first, second = (through(mask, paced(packets))[0] for packets in sent)
@@ -93,7 +99,8 @@ def test_the_short_report_has_no_leak() -> None:
         assert row.control["union"] >= 0.9 * row.presses, row.name
 
 
-# In each of these one press or two were read by somebody before a sure key made others expected (docs/adr/0024).
+# In each of these one press or two were read by somebody before a sure key made others expected
+# (docs/adr/0024).
 @pytest.mark.parametrize("seed", [1000033, 1000039, 1000062, 1000078, 1000086, 1000157])
 def test_what_speech_hides_of_a_key_is_shut_where_keys_are_expected(seed: int) -> None:
     [condition] = (one for one in REQUIRED if one.name == "speech 6 dB below")
@@ -116,8 +123,11 @@ def test_speech_is_taken_for_a_key_at_most_once_in_ten_minutes_and_not_for_long(
 @pytest.mark.parametrize("payload_type", [PCMU, PCMA, G722], ids=["mu-law", "A-law", "G.722"])
 @pytest.mark.parametrize("size", [80, 160, 480])
 @pytest.mark.parametrize("seed", range(6))
-def test_keys_of_which_packets_are_lost_or_late_are_not_heard(payload_type: int, size: int, seed: int) -> None:
-    """A tone with holes is a tone to whoever hears it in its time; a mask that put the pieces together would hear none."""
+def test_keys_of_which_packets_are_lost_or_late_are_not_heard(
+    payload_type: int, size: int, seed: int
+) -> None:
+    """A tone with holes is a tone to whoever hears it in its time; a mask that put the pieces
+    together would hear none."""
     left, count = _chopped(payload_type, size, seed)
     assert len(left) > count // 3
     assert read(left) == []
@@ -138,7 +148,8 @@ def _chopped(payload_type: int, size: int, seed: int) -> tuple[list[bytes], int]
 
 
 def test_g_722_is_shut_for_a_while_after_what_filled_an_event_s_time() -> None:
-    """Its sender's encoder goes on from what nobody has heard: what it is decoded to has to be found again."""
+    """Its sender's encoder goes on from what nobody has heard: what it is decoded to has to be
+    found again."""
     size, event_at, filled = PACKET, 25, 15
     open_after = {}
     for payload_type in (PCMA, G722):
@@ -149,9 +160,13 @@ def test_g_722_is_shut_for_a_while_after_what_filled_an_event_s_time() -> None:
         ]
         event = Packet(EVENT, event_at, event_at * size, 7, struct.pack("!BBH", 3, 0x80, filled * size))
         left, _ = through(Masked, [*packets[:event_at], (20 * event_at, bytes(event)), *packets[event_at:]])
-        heard_at = {packet.rtp_timestamp // size: packet.payload for packet in map(parse, left) if packet is not None}
+        heard_at = {
+            packet.rtp_timestamp // size: packet.payload for packet in map(parse, left) if packet is not None
+        }
         after = range(event_at + filled, len(payloads) - 5)
-        open_after[payload_type] = next(at for at in after if heard_at[at] == payloads[at]) - event_at - filled
+        open_after[payload_type] = (
+            next(at for at in after if heard_at[at] == payloads[at]) - event_at - filled
+        )
     assert open_after[PCMA] <= 1
     assert open_after[G722] >= 3, "60 ms"
 

@@ -1,4 +1,5 @@
-"""Codecs that the core does not know, through a relay on real sockets and a real decoder process: what is read, what passes."""
+"""Codecs that the core does not know, through a relay on real sockets and a real decoder process:
+what is read, what passes."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ import pytest
 from media._core import AGENT, CALLER, GUARD, Relay
 from media.decoder.listener import Listener
 from media.decoder.messages import MOST_BYTES, NUMBERS, Said, What, answer, read_asked
+from media.mask_policy import Policy
 from media.mline import DecodedCodec
-from media.reference.hold import Policy
 from tests.leak import phones
 from tests.leak.carriers import captures, replay
 from tests.leak.codec import Floats, amplitude
@@ -33,7 +34,9 @@ HOST, STREAM, EVENT, SSRC = "127.0.0.1", 1, 101, 0x77
 CARD = "4539578763621486"
 _PATIENCE, _IN_FLIGHT = 20.0, 5  # seconds; packets
 TONE, PAUSE = round(0.08 * RATE), round(0.12 * RATE)
-THE_MIDDLE = itemgetter(slice(1, -3))  # what begins may repeat what was not heard (Opus); what ends waits for more
+THE_MIDDLE = itemgetter(
+    slice(1, -3)
+)  # what begins may repeat what was not heard (Opus); what ends waits for more
 codecs = pytest.mark.parametrize("codec", list(DecodedCodec), ids=lambda codec: codec.name)
 
 
@@ -46,7 +49,9 @@ def keyed(keys: str) -> tuple[Floats, list[range]]:
         start = (index + 2) * (TONE + PAUSE)
         at = np.arange(TONE) / RATE
         row, column = ROWS[KEYS.index(key) // 4], COLUMNS[KEYS.index(key) % 4]
-        audio[start : start + TONE] += amplitude(-9) * (np.sin(2 * np.pi * row * at) + np.sin(2 * np.pi * column * at))
+        audio[start : start + TONE] += amplitude(-9) * (
+            np.sin(2 * np.pi * row * at) + np.sin(2 * np.pi * column * at)
+        )
         presses.append(range(start, start + TONE))
     return audio, presses
 
@@ -60,7 +65,8 @@ def until(condition: Callable[[], object], seconds: float = _PATIENCE) -> None:
 
 @dataclass
 class Line:
-    """A relay with one stream, and both ends of it. The customer never gets far ahead of what the agent has."""
+    """A relay with one stream, and both ends of it. The customer never gets far ahead of what the
+    agent has."""
 
     relay: Relay
     customer: socket.socket
@@ -74,13 +80,15 @@ class Line:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self.decoder = subprocess.Popen(
-                [sys.executable, "-m", "media.decoder", "--fd", str(theirs.fileno())],
+                [sys.executable, "-m", "media.decoder.process", "--fd", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 env=card_environment({}),
             )
         self.relay.set_decoder(ours.detach())
         limits = Path(f"/proc/{self.decoder.pid}/limits")
-        until(lambda: re.search(r"Max open files +0 +0", limits.read_text()))  # it opens nothing more: it listens
+        until(
+            lambda: re.search(r"Max open files +0 +0", limits.read_text())
+        )  # it opens nothing more: it listens
 
     def drain(self) -> None:
         while True:
@@ -103,8 +111,8 @@ class Line:
         return self.left[before:]
 
     def passes(self, payloads: list[bytes], which: Callable[[list[bytes]], list[bytes]], first: int) -> None:
-        """Asserts that these leave as they came, sooner or later: a window lasts for a while, and on a machine that is busy the
-        decoder may answer too late."""
+        """Asserts that these leave as they came, sooner or later: a window lasts for a while, and
+        on a machine that is busy the decoder may answer too late."""
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
             left = [packet.payload for packet in self.send(payloads, first)]
@@ -114,7 +122,8 @@ class Line:
         raise AssertionError("what is no key is not untouched")
 
     def settled(self, sent: int, waiting: int = _IN_FLIGHT) -> bool:
-        """Whether the relay has taken in so many packets, and no more than a few of them wait in it."""
+        """Whether the relay has taken in so many packets, and no more than a few of them wait in
+        it."""
         self.drain()
         counted = self.relay.counters(STREAM)
         gone = counted["agent_masked"] + counted["agent_sent"]
@@ -165,7 +174,9 @@ def test_keys_are_read_without_a_mask_and_not_with_one_and_the_rest_leaves_as_it
     audio, presses = keyed(CARD)
     payloads = phones.sent(audio, codec)
     line.start_decoder()
-    assert "".join(dict.fromkeys(read(line.send(payloads), codec))) == "".join(dict.fromkeys(CARD)), "the control"
+    assert "".join(dict.fromkeys(read(line.send(payloads), codec))) == "".join(dict.fromkeys(CARD)), (
+        "the control"
+    )
     line.relay.set_mask(STREAM, True)
     left = line.send(payloads, first=2000)
     assert read(left, codec) == []
@@ -181,7 +192,9 @@ def test_keys_are_read_without_a_mask_and_not_with_one_and_the_rest_leaves_as_it
 def test_nothing_of_a_muted_customer_leaves_but_silence_of_one_kind(line: Line, codec: DecodedCodec) -> None:
     line.start_decoder()
     line.relay.set_mask(STREAM, True, Policy.MUTE)
-    first, second = (line.send(phones.sent(keyed(card)[0], codec), at) for card, at in ((CARD[:4], 0), ("9028", 500)))
+    first, second = (
+        line.send(phones.sent(keyed(card)[0], codec), at) for card, at in ((CARD[:4], 0), ("9028", 500))
+    )
     assert len({packet.payload for packet in first + second}) == 1, "what was said cannot be told from it"
     assert not np.any(np.abs(phones.heard([packet.payload for packet in first], codec)) > 32)
 
@@ -201,7 +214,9 @@ def test_an_event_shuts_what_waits_and_what_comes_after_it(line: Line, codec: De
 
 @pytest.mark.parametrize("codec", [DecodedCodec.OPUS, DecodedCodec.G729])
 @pytest.mark.parametrize("policy", [Policy.MASK, Policy.MUTE_ON_KEY])
-def test_an_event_before_all_audio_shuts_what_comes_after_it(line: Line, codec: DecodedCodec, policy: Policy) -> None:
+def test_an_event_before_all_audio_shuts_what_comes_after_it(
+    line: Line, codec: DecodedCodec, policy: Policy
+) -> None:
     """Also where the decoder is not there yet, or has heard nothing of the stream."""
     line.relay.set_mask(STREAM, True, policy, 6000)  # 30 s
     line.customer.sendto(bytes(Packet(EVENT, 9, 9 * 160, SSRC, b"\x05\x0a\x00\xa0")), (HOST, line.port))
@@ -227,7 +242,9 @@ def test_a_window_outlives_a_change_of_codec() -> None:
 
 
 @pytest.mark.parametrize("codec", [DecodedCodec.OPUS])
-def test_an_opus_packet_after_a_gap_is_shut_since_it_may_repeat_what_was_lost(line: Line, codec: DecodedCodec) -> None:
+def test_an_opus_packet_after_a_gap_is_shut_since_it_may_repeat_what_was_lost(
+    line: Line, codec: DecodedCodec
+) -> None:
     payloads = phones.sent(keyed("")[0], codec)
     line.start_decoder()
     line.relay.set_mask(STREAM, True)
@@ -237,7 +254,9 @@ def test_an_opus_packet_after_a_gap_is_shut_since_it_may_repeat_what_was_lost(li
 
 
 @pytest.mark.parametrize("codec", [DecodedCodec.G729])
-def test_a_late_answer_opens_nothing_that_came_after_the_mask_was_off(line: Line, codec: DecodedCodec) -> None:
+def test_a_late_answer_opens_nothing_that_came_after_the_mask_was_off(
+    line: Line, codec: DecodedCodec
+) -> None:
     """The test plays the decoder, which has slept."""
     payloads = phones.sent(keyed("")[0], codec)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -1,6 +1,7 @@
 """Codecs that the core does not know: packets out of order, twice, of two senders at once.
 
-A phone sorts them and plays each SSRC by itself: one decoder that heard them as they came would hear none of its keys."""
+A phone sorts them and plays each SSRC by itself: one decoder that heard them as they came would
+hear none of its keys."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from functools import partial
 import numpy as np
 import pytest
 
+from media.mask_policy import Policy
 from media.mline import DecodedCodec
-from media.reference.hold import Policy
 from tests.leak import phones
 from tests.leak.decoders import union
 from tests.leak.test_decoded import HOST, SSRC, STREAM, Line, keyed, until
@@ -39,7 +40,8 @@ def _repeated_later(count: int) -> list[int]:
 
 
 def _heard(line: Line, sent: list[tuple[int, int, bytes]], codec: DecodedCodec) -> list[str]:
-    """What decoders read of the agent's side, sorted as a phone does; `sent`: SSRC, number and payload."""
+    """What decoders read of the agent's side, sorted as a phone does; `sent`: SSRC, number and
+    payload."""
     ticks = phones.TICKS.get(codec, 160)
     for count, (ssrc, number, payload) in enumerate(sent, 1):
         packet = Packet(phones.payload_type(codec), number, number * ticks, ssrc, payload)
@@ -49,7 +51,9 @@ def _heard(line: Line, sent: list[tuple[int, int, bytes]], codec: DecodedCodec) 
     left = {packet.sequence: packet.payload for packet in line.left if packet.ssrc == SSRC}
     assert len(left) > 30
     return [
-        one.digit for all_ in union(phones.heard([left[at] for at in sorted(left)], codec)).values() for one in all_
+        one.digit
+        for all_ in union(phones.heard([left[at] for at in sorted(left)], codec)).values()
+        for one in all_
     ]
 
 

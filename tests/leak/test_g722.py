@@ -1,4 +1,5 @@
-"""G.722 behind the mask, with FFmpeg's decoder as the ear: media hears what phones hear, and a shut window does not click."""
+"""G.722 behind the mask, with FFmpeg's decoder as the ear: media hears what phones hear, and a shut
+window does not click."""
 
 from __future__ import annotations
 
@@ -13,7 +14,10 @@ from tests.leak.core import Masked
 from tests.leak.decoders import KEYS, RATE, union
 from tests.leak.presses import dual_tone, talking
 
-EVENT, END = 101, b"\x05\x8a\0\0"  # the end of a key that lasted no time: it opens a window, and fills nothing
+EVENT, END = (
+    101,
+    b"\x05\x8a\0\0",
+)  # the end of a key that lasted no time: it opens a window, and fills nothing
 APART = 40  # packets between two windows
 
 
@@ -29,7 +33,8 @@ def below(hz: int, samples: Floats | Pcm) -> Floats:
 
 
 def difference_db(one: Floats, other: Floats) -> float:
-    """Of two signals of which one is the later by up to 2 ms, some fraction of a sample, at the delay at which it is least."""
+    """Of two signals of which one is the later by up to 2 ms, some fraction of a sample, at the
+    delay at which it is least."""
     spectrum = np.fft.rfft(one)
     turn = -2j * np.pi * np.arange(len(spectrum)) / len(one)
     least = min(
@@ -47,7 +52,9 @@ def test_speech_is_decoded_as_ffmpeg_decodes_it() -> None:
 @pytest.mark.parametrize("digit", KEYS)
 def test_a_key_has_the_level_that_ffmpeg_hears(digit: str) -> None:
     payloads = encoded(dual_tone(digit, RATE // 2, (-30.0, -24.0)), G722)
-    mine, theirs = (samples[RATE // 10 :].std() for samples in (lower_band(payloads), decoded(payloads, G722)))
+    mine, theirs = (
+        samples[RATE // 10 :].std() for samples in (lower_band(payloads), decoded(payloads, G722))
+    )
     assert mine == pytest.approx(theirs, rel=0.01)
 
 

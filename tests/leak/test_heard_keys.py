@@ -1,4 +1,5 @@
-"""Keys that are tones: each press once, whatever form it has, and what stands in its place, through the product's own mask."""
+"""Keys that are tones: each press once, whatever form it has, and what stands in its place, through
+the product's own mask."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ import pytest
 from media import _core
 from media.formats.coding import Coding
 from media.formats.rtp import Rtp, Ssrc, parse, serialise
-from media.reference.hold import Manner, Policy
+from media.mask_policy import Policy
+from media.reference.hold import Manner
 from media.reference.masking import Mask
 from tests.leak.carriers import CAPTURES, EVENT, HABITS, Habit, captures, keyed, replay
 from tests.leak.codec import G722, PACKET, PCMA, PCMU, Floats, decoded, encoded
@@ -73,7 +75,9 @@ def pressed(digits: str, tone: int, pause: int, lead: int) -> Floats:
 @CODECS
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("habit", [*HABITS, QUICK], ids=lambda habit: habit.name)
-def test_every_habit_of_carriers_is_captured_once_and_in_order(habit: Habit, seed: int, payload_type: int) -> None:
+def test_every_habit_of_carriers_is_captured_once_and_in_order(
+    habit: Habit, seed: int, payload_type: int
+) -> None:
     for card in (CARD, OTHER):
         assert Line().play(keyed(card, habit, seed, payload_type=payload_type)) == card
 
@@ -157,7 +161,7 @@ def test_ten_minutes_of_speech_have_hardly_a_key(seed: int) -> None:
     assert len(Line().say(talking(600, seed).payloads, PCMA)) <= 1
 
 
-# --- what stands in the place of a press -----------------------------------------------------------------------------
+# --- what stands in the place of a press ----------------------------------------------------------
 
 
 @CODECS
@@ -175,12 +179,15 @@ def test_a_flat_tone_in_place_of_events_tells_no_key_from_another(policy: Policy
 
 @CODECS
 def test_a_flat_tone_in_place_of_a_tone_is_all_that_is_heard_of_it(payload_type: int) -> None:
-    """Two keys that begin at the same sample leave the same bytes, but for where they are found and let go."""
+    """Two keys that begin at the same sample leave the same bytes, but for where they are found and
+    let go."""
     heard = []
     for digit in "19":
         line = Line(flat=True)
         line.say(encoded(pressed(digit, RATE // 4, RATE // 4, 0), payload_type), payload_type)
-        assert union(decoded(line.payloads(), payload_type)) == {name: [] for name in union(np.zeros(0, np.int16))}
+        assert union(decoded(line.payloads(), payload_type)) == {
+            name: [] for name in union(np.zeros(0, np.int16))
+        }
         heard.append(b"".join(line.payloads()))
     first, last = RATE // 2 + RATE * 40 // 1000, RATE // 2 + RATE // 4
     assert heard[0][first:last] == heard[1][first:last]

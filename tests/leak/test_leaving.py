@@ -1,4 +1,5 @@
-"""The canary of codecs that the core does not know: it hears keys in what leaves, stops the rest, and says so once."""
+"""The canary of codecs that the core does not know: it hears keys in what leaves, stops the rest,
+and says so once."""
 
 from __future__ import annotations
 

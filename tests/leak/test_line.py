@@ -1,4 +1,5 @@
-"""Lines that lose and delay packets, and phones that conceal it: the listener hears through both, and nothing behind the mask."""
+"""Lines that lose and delay packets, and phones that conceal it: the listener hears through both,
+and nothing behind the mask."""
 
 from __future__ import annotations
 
@@ -79,7 +80,11 @@ ALONE = Condition("alone", alone=(1.0, 3.0), line=Line(PACKET, 0.2))
 READ_ONCE = [
     (ALONE, 1001, "11 ms of a key at the end of a frame of 20 ms"),
     (ALONE, 1011, "the same"),
-    (Condition("jitter", line=Line(80, 0.05, jitter=40)), 1003, "8 ms of a key before packets that come too late"),
+    (
+        Condition("jitter", line=Line(80, 0.05, jitter=40)),
+        1003,
+        "8 ms of a key before packets that come too late",
+    ),
     (replace(ALONE, line=BURSTS), 2, "10 ms of a key between lost packets"),
 ]
 

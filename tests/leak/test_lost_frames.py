@@ -1,4 +1,5 @@
-"""A frame of 10 ms between lost ones, and a phone that conceals what is lost: no decoder reads a key behind it."""
+"""A frame of 10 ms between lost ones, and a phone that conceals what is lost: no decoder reads a
+key behind it."""
 
 from __future__ import annotations
 
@@ -34,13 +35,16 @@ def left(arrivals: list[tuple[int, bytes]], *, tones: bool = False) -> list[Rtp]
 
 
 def joined(packets: list[Rtp], concealed: Callable[[bytes, int], bytes]) -> Pcm:
-    """A phone's sound: where frames are missing it plays what `concealed` makes of the last one and of how many there are."""
+    """A phone's sound: where frames are missing it plays what `concealed` makes of the last one and
+    of how many there are."""
     payloads: list[bytes] = []
     for before, packet in zip([None, *packets], packets, strict=False):
         gap = (packet.rtp_timestamp - before.rtp_timestamp) % 2**32 // FRAME - 1 if before else 0
         payloads += [concealed(payloads[-1], number) for number in range(min(gap, 12))]
         payloads.append(packet.payload)
-    return np.concatenate([np.zeros(RATE // 10, np.int16), decoded(payloads, PCMA), np.zeros(RATE // 10, np.int16)])
+    return np.concatenate(
+        [np.zeros(RATE // 10, np.int16), decoded(payloads, PCMA), np.zeros(RATE // 10, np.int16)]
+    )
 
 
 def repeated(last: bytes, number: int) -> bytes:
@@ -75,7 +79,9 @@ def test_no_key_is_read_behind_a_phone_that_conceals_loss(view: str) -> None:
         for number in range(len(payloads) // FRAME):
             if chance.random() < 0.35:
                 continue
-            packet = Rtp(PCMA, False, number, number * FRAME, Ssrc(1), payloads[number * FRAME : (number + 1) * FRAME])
+            packet = Rtp(
+                PCMA, False, number, number * FRAME, Ssrc(1), payloads[number * FRAME : (number + 1) * FRAME]
+            )
             arrivals.append((10 * number, serialise(packet)))
         digits = union(joined(left(arrivals), VIEWS[view]))
         read += [f"seed {seed}: {one.digit} by {name}" for name, ones in digits.items() for one in ones]

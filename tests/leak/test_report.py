@@ -1,4 +1,5 @@
-"""The report: it sees all of an open line, nothing of a shut one, and a mask that leaves a piece."""
+"""The report: it sees all of an open line, nothing of a shut one, and a mask that leaves a
+piece."""
 
 from __future__ import annotations
 
@@ -31,7 +32,10 @@ class Late:
     """60 ms of delay; a mask that changes 40 ms of every ten seconds."""
 
     def through(self, payloads: Sequence[bytes], *, payload_type: int) -> list[bytes]:
-        cut = [b"\xd5" * 160 if number % 500 in {250, 251} else payload for number, payload in enumerate(payloads)]
+        cut = [
+            b"\xd5" * 160 if number % 500 in {250, 251} else payload
+            for number, payload in enumerate(payloads)
+        ]
         return [b"\xd5" * 160] * 3 + cut
 
 
@@ -63,7 +67,8 @@ def test_a_key_that_speech_itself_holds_is_no_leak() -> None:
 
 
 class Cut:
-    """A mask that has no fault but is heard: silence from the first sample of each press to its last."""
+    """A mask that has no fault but is heard: silence from the first sample of each press to its
+    last."""
 
     def __init__(self, keyed: Recording) -> None:
         self._keyed = keyed
@@ -84,7 +89,9 @@ def test_what_a_mask_has_changed_is_silence_in_the_stream_that_nobody_keyed() ->
         for press in keyed.presses:
             pressed[press.first : press.last + 1] = True
         assert (holed[~pressed] == unkeyed[~pressed]).all()
-        assert (holed[pressed] != 0).mean() < 0.1, "a sample that speech and tone happen to share is not a change"
+        assert (holed[pressed] != 0).mean() < 0.1, (
+            "a sample that speech and tone happen to share is not a change"
+        )
 
 
 def test_a_leak_is_found_behind_a_delay_too() -> None:
@@ -207,7 +214,9 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     document.PAGE.write_text("".join(f"<!-- {name} -->\n<!-- end of {name} -->\n" for name in PLACES))
     plan = {"mask": CLEAN, command.LINES: replace(CLEAN, name="lossy", line=Line(80, 0.1))}
     monkeypatch.setattr(
-        command, "sections", lambda _, presses: {name: [Asked(Shut, each, presses)] for name, each in plan.items()}
+        command,
+        "sections",
+        lambda _, presses: {name: [Asked(Shut, each, presses)] for name, each in plan.items()},
     )
     monkeypatch.setattr(command, "talks", lambda _: [SAID])
     return document.PAGE
@@ -241,7 +250,9 @@ def test_lines_that_lose_packets_have_a_command_that_writes_their_table_alone(
 def test_a_listener_that_is_deaf_fails_the_command(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     faint = replace(CLEAN, level=(-70.0, -65.0), line=Line(80))
     monkeypatch.setattr(command, "IMPAIRED", (faint,))
-    monkeypatch.setattr(command, "sections", lambda _, presses: {command.LINES: [Asked(Shut, faint, presses)]})
+    monkeypatch.setattr(
+        command, "sections", lambda _, presses: {command.LINES: [Asked(Shut, faint, presses)]}
+    )
     assert command.main(["--lines", "--presses=10", "--jobs=1"]) == 1
 
 

@@ -1,4 +1,5 @@
-"""Controls of the rig: it hears every key that is not masked, and hardly any in speech; each piece does what it says."""
+"""Controls of the rig: it hears every key that is not masked, and hardly any in speech; each piece
+does what it says."""
 
 from __future__ import annotations
 
@@ -23,11 +24,13 @@ def missed(keyed: Recording) -> list[str]:
     return [
         f"{press.level:.1f} dBm0, twist {press.twist:.1f} dB, {(press.last - press.first) / 8:.0f} ms"
         for press in keyed.presses
-        if not any(one.digit == press.digit and press.first <= one.sample <= press.last + SLACK for one in heard)
+        if not any(
+            one.digit == press.digit and press.first <= one.sample <= press.last + SLACK for one in heard
+        )
     ]
 
 
-# --- codecs ---------------------------------------------------------------------------------------------------------
+# --- codecs ---------------------------------------------------------------------------------------
 
 
 @every_codec
@@ -53,14 +56,16 @@ def test_a_transcode_from_one_law_to_the_other_hardly_changes_what_is_heard() ->
     assert dbm0(noise) < -40
 
 
-# --- decoders -------------------------------------------------------------------------------------------------------
+# --- decoders -------------------------------------------------------------------------------------
 
 
 @every_decoder
 @pytest.mark.parametrize("length", [0.05, 0.1, 0.3])
 @pytest.mark.parametrize("level", [-3.5, -15.0, -30.0])
 def test_each_decoder_reads_all_sixteen_keys_at_sane_levels(name: str, length: float, level: float) -> None:
-    tone = [np.concatenate([np.zeros(805), dual_tone(key, int(length * RATE), (level, level))]) for key in KEYS]
+    tone = [
+        np.concatenate([np.zeros(805), dual_tone(key, int(length * RATE), (level, level))]) for key in KEYS
+    ]
     heard = DECODERS[name](decoded(encoded(np.concatenate([*tone, np.zeros(800)]), PCMA), PCMA))
     assert "".join(one.digit for one in heard) == KEYS
 
@@ -92,7 +97,7 @@ def test_what_several_hear_at_one_moment_is_one_digit_and_two_presses_are_two() 
     assert together({"a": [Heard("5", 1000), Heard("5", 1320), Heard("5", 1640)]}) == [Heard("5", 1000)]
 
 
-# --- controls -------------------------------------------------------------------------------------------------------
+# --- controls -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("level", [-30.0, -20.0, -10.0, -3.0])
@@ -121,7 +126,7 @@ def test_hardly_any_key_is_read_from_speech_alone(record_property: Callable[[str
     assert len(together(heard)) <= minutes, {name: len(all_) for name, all_ in heard.items()}
 
 
-# --- presses --------------------------------------------------------------------------------------------------------
+# --- presses --------------------------------------------------------------------------------------
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not() -> None:
@@ -140,12 +145,16 @@ def test_presses_keep_to_their_condition() -> None:
         span = high - low
         assert low <= min(drawn) < low + span / 20
         assert high - span / 20 < max(drawn) <= high
-    pauses = [(later.first - one.last) / RATE for one, later in zip(keyed.presses, keyed.presses[1:], strict=False)]
+    pauses = [
+        (later.first - one.last) / RATE for one, later in zip(keyed.presses, keyed.presses[1:], strict=False)
+    ]
     assert min(pauses) >= 0.04
 
 
 @pytest.mark.parametrize(("background", "below"), [(NOISE, 6.0), (SPEECH, 6.0), (SPEECH, 0.0)])
-def test_a_background_lies_as_far_below_the_tones_as_the_condition_says(background: str, below: float) -> None:
+def test_a_background_lies_as_far_below_the_tones_as_the_condition_says(
+    background: str, below: float
+) -> None:
     condition = Condition("loud", background, below, level=(-20, -20), twist=(0, 0), voices=ESPEAK[:3])
     keyed = recording(condition, 60, seed=2)
     audio = decoded(keyed.payloads, keyed.payload_type).astype(np.float64)

@@ -1,4 +1,5 @@
-"""The timeline: what is heard does not depend on how packets arrive; and what carriers send is heard as they sent it."""
+"""The timeline: what is heard does not depend on how packets arrive; and what carriers send is
+heard as they sent it."""
 
 from __future__ import annotations
 
@@ -77,13 +78,19 @@ def test_a_payload_type_is_what_the_session_says_and_events_are_silence() -> Non
 def test_parsing_then_serialising_gives_the_same_packet() -> None:
     packet = Packet(8, 65535, 4294967295, 7, b"\xd5" * 160, marker=True)
     assert parse(bytes(packet)) == packet
-    extended = bytes([bytes(packet)[0] | 0x31]) + bytes(packet)[1:12] + b"CSRC\xbe\xde\x00\x01EXT!" + b"ab" + b"\0\0\3"
+    extended = (
+        bytes([bytes(packet)[0] | 0x31])
+        + bytes(packet)[1:12]
+        + b"CSRC\xbe\xde\x00\x01EXT!"
+        + b"ab"
+        + b"\0\0\3"
+    )
     assert parse(extended) == replace(packet, payload=b"ab")
     assert all(parse(extended[:length]) is None for length in range(24))
     assert parse(b"\x80\xc8" + bytes(26)) is None
 
 
-# --- carriers -------------------------------------------------------------------------------------------------------
+# --- carriers -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("habit", HABITS, ids=lambda habit: habit.name)
@@ -111,10 +118,12 @@ def test_an_event_ends_three_times_and_the_clock_goes_on_after_it() -> None:
 
 
 def test_captures_of_real_carriers_hold_the_number_that_their_name_says() -> None:
-    """Not skipped where there are none, for they are not in the repository and nobody can be required to have them."""
+    """Not skipped where there are none, for they are not in the repository and nobody can be
+    required to have them."""
     if not captures():
         pytest.xfail(
-            f"no captures of real carriers: {CAPTURES} names no folder with any, and ../shared/captures is not there"
+            f"no captures of real carriers: {CAPTURES} names no folder with any, and ../shared/captures is "
+            "not there"
         )
     for capture in captures():
         _codec, _, number = Path(capture).stem.partition("-")

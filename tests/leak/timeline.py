@@ -1,8 +1,11 @@
-"""RTP as it was captured, back into the audio that somebody would hear: a timeline built from rtp_timestamps.
+"""RTP as it was captured, back into the audio that somebody would hear: a timeline built from
+rtp_timestamps.
 
-Rule 1: packets lie where their rtp_timestamp says, with silence where there are none; the order of arrival does not matter.
-Rule 2: nothing that was received is left unheard: audio that another packet's place already holds (a second stream, a restarted
-        clock) goes on a layer of its own, and all layers are heard one after another.
+Rule 1: packets lie where their rtp_timestamp says, with silence where there are none; the order of
+        arrival does not matter.
+Rule 2: nothing that was received is left unheard: audio that another packet's place already holds
+        (a second stream, a restarted clock) goes on a layer of its own, and all layers are heard
+        one after another.
 Rule 3: a packet that comes twice is heard once.
 
 Gaps longer than ten seconds are heard as ten: one wild timestamp makes no hours of silence."""
@@ -36,11 +39,14 @@ class Packet:
 
     def __bytes__(self) -> bytes:
         second = self.payload_type | (0x80 if self.marker else 0)
-        return struct.pack("!BBHII", 0x80, second, self.sequence, self.rtp_timestamp, self.ssrc) + self.payload
+        return (
+            struct.pack("!BBHII", 0x80, second, self.sequence, self.rtp_timestamp, self.ssrc) + self.payload
+        )
 
 
 def parse(datagram: bytes) -> Packet | None:
-    """None if it is no RTP (RTCP's types are 200 and up, RFC 5761 section 4) or ends before its header does."""
+    """None if it is no RTP (RTCP's types are 200 and up, RFC 5761 section 4) or ends before its
+    header does."""
     if len(datagram) < 12 or datagram[0] >> 6 != 2 or 192 <= datagram[1] <= 223:
         return None
     first, second, sequence, rtp_timestamp, ssrc = struct.unpack_from("!BBHII", datagram)
@@ -57,8 +63,8 @@ def parse(datagram: bytes) -> Packet | None:
 
 
 def heard(packets: Iterable[Packet], types: Mapping[int, int] = STATIC) -> Pcm:
-    """What these packets sound like, 8 kHz. `types`: the static payload type that each payload type on the wire stands for;
-    packets of others (events, comfort noise) are silence."""
+    """What these packets sound like, 8 kHz. `types`: the static payload type that each payload type
+    on the wire stands for; packets of others (events, comfort noise) are silence."""
     layers: list[list[tuple[int, Packet]]] = []
     for stream in _streams(packet for packet in packets if packet.payload_type in types and packet.payload):
         free: list[list[tuple[int, Packet]]] = []
@@ -77,7 +83,8 @@ def heard(packets: Iterable[Packet], types: Mapping[int, int] = STATIC) -> Pcm:
 
 
 def _streams(packets: Iterable[Packet]) -> list[list[tuple[int, Packet]]]:
-    """The packets of each SSRC in order of time, each once, with an rtp_timestamp that does not wrap."""
+    """The packets of each SSRC in order of time, each once, with an rtp_timestamp that does not
+    wrap."""
     streams: dict[int, list[tuple[int, Packet]]] = {}
     seen: set[Packet] = set()
     for packet in packets:

@@ -1,7 +1,8 @@
 """What a mask does to speech: alone, and between keys that are pressed now and then.
 
-Speech is compared octet by octet with what left, at the delay at which most of it is the same. Where keys are pressed, nobody
-speaks for 100 ms before each and 100 ms after it; what changes from 100 ms before to 200 ms after it is the key's own."""
+Speech is compared octet by octet with what left, at the delay at which most of it is the same.
+Where keys are pressed, nobody speaks for 100 ms before each and 100 ms after it; what changes from
+100 ms before to 200 ms after it is the key's own."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ class Talk:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """What a mask did to speech outside of keys: how long it was (s), how often and how long (ms, each) it was changed.
+    """What a mask did to speech outside of keys: how long it was (s), how often and how long (ms,
+    each) it was changed.
 
     `soon`: how many of these changes began less than five seconds after a key."""
 
@@ -61,14 +63,18 @@ class Voice:
 
 
 def talks(minutes: float) -> list[Talk]:
-    """What the report listens to: its presses' speech for so long, all prompts that thresholds were chosen on, and others."""
+    """What the report listens to: its presses' speech for so long, all prompts that thresholds were
+    chosen on, and others."""
     told = {"asterisk:en_US_f_Allison": "English", "asterisk:es_MX_f_Allison": "Spanish"}
     other = dict(zip(HELD_OUT, ("French", "Italian", "Russian"), strict=True))
     return [
         Talk("speech of the presses", minutes=minutes),
         Talk("the same in G.722", minutes=minutes, payload_type=G722),
         *[Talk(f"Asterisk, all prompts in {told[one]}", (one,)) for one in ASTERISK],
-        *[Talk(f"held out: Asterisk, all prompts in {other[one]}", (one,), held_out=True) for one in HELD_OUT],
+        *[
+            Talk(f"held out: Asterisk, all prompts in {other[one]}", (one,), held_out=True)
+            for one in HELD_OUT
+        ],
     ]
 
 

@@ -38,7 +38,8 @@ class Run:
         machine: type[Product] = seed(number)(type(f"Seed{number}", (Product,), {}))
         chosen = settings(
             max_examples=self.examples, stateful_step_count=self.steps, deadline=None, database=None,
-            phases=[Phase.generate], suppress_health_check=list(HealthCheck), print_blob=False, report_multiple_bugs=False,
+            phases=[Phase.generate], suppress_health_check=list(HealthCheck), print_blob=False,
+            report_multiple_bugs=False,
         )  # fmt: skip
         try:
             run_state_machine_as_test(machine, settings=chosen)
@@ -83,7 +84,11 @@ def main() -> int:
         shutil.rmtree(chosen.folder)
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="tonewall-model-"))
     planted = environment(chosen.fault) if chosen.fault else {}
-    run, found, began = Run(folder, planted, steps=chosen.steps, examples=chosen.examples), 0, time.monotonic()
+    run, found, began = (
+        Run(folder, planted, steps=chosen.steps, examples=chosen.examples),
+        0,
+        time.monotonic(),
+    )
     Product.verbose = chosen.verbose
     first = chosen.seed if chosen.seed is not None else random.randrange(1 << 31)
     number = first

@@ -1,7 +1,8 @@
-"""What can be done in a conversation, each at any time: by the customer, an agent, the PBX, or somebody at the API.
+"""What can be done in a conversation, each at any time: by the customer, an agent, the PBX, or
+somebody at the API.
 
-An act asks and looks at the answer; whether it is the right one is the specification's, not the moment's, to say: a 409 is
-right where something else came first, a 500 never is."""
+An act asks and looks at the answer; whether it is the right one is the specification's, not the
+moment's, to say: a 409 is right where something else came first, a 500 never is."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ class Acts:
     payments: list[Payment] = field(default_factory=list)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
-    # --- calls -------------------------------------------------------------------------------------------------------
+    # --- calls ------------------------------------------------------------------------------------
 
     async def dial(self, how: str, *, by_info: bool) -> Conversation:
         """A new call; `how` the PBX takes it: answers, rings, declines."""
@@ -89,7 +90,8 @@ class Acts:
         return living[-1] if living else None
 
     async def change(self, conversation: Conversation, who: str, what: str) -> None:
-        """A re-INVITE: refresh, telephone-event taken out, put back or renumbered, hold and its end."""
+        """A re-INVITE: refresh, telephone-event taken out, put back or renumbered, hold and its
+        end."""
         phone: Phone | None = conversation.customer if who == "customer" else conversation.agent
         if phone is None or not phone.up:
             return
@@ -103,7 +105,8 @@ class Acts:
             self.faults.append(f"a re-INVITE ({what}) by the {who} got {code}")
 
     async def transfer(self, conversation: Conversation, how: str) -> None:
-        """REFER by the PBX; `how` its target takes it, or `leaves`: the old agent hangs up at once, the target answers."""
+        """REFER by the PBX; `how` its target takes it, or `leaves`: the old agent hangs up at once,
+        the target answers."""
         agent = conversation.agent
         if agent is None or not conversation.up:
             return
@@ -117,12 +120,13 @@ class Acts:
             agent.hang_up()
         if code == 202 and not conversation.lost:
             await self.wait_for(
-                lambda: len(conversation.agents) > before or conversation.customer.ended, "the new agent's INVITE"
+                lambda: len(conversation.agents) > before or conversation.customer.ended,
+                "the new agent's INVITE",
             )
         if code == 500:
             self.faults.append("a REFER got 500")
 
-    # --- keys --------------------------------------------------------------------------------------------------------
+    # --- keys -------------------------------------------------------------------------------------
 
     def key(self, conversation: Conversation, keys: str, way: str, pause: float = 0.0) -> None:
         if conversation.customer.up:
@@ -133,9 +137,11 @@ class Acts:
     async def keyed(self, conversation: Conversation) -> None:
         """Until the customer has pressed all that he was to, if he can."""
         customer = conversation.customer
-        await self.wait_for(lambda: not customer.is_keying or conversation.over or not customer.up, "a customer's keys")
+        await self.wait_for(
+            lambda: not customer.is_keying or conversation.over or not customer.up, "a customer's keys"
+        )
 
-    # --- the API -----------------------------------------------------------------------------------------------------
+    # --- the API ----------------------------------------------------------------------------------
 
     async def start(
         self, conversation: Conversation, agent: str, transaction: str = "", *, repeat: bool = False
@@ -160,14 +166,17 @@ class Acts:
         def begun() -> bool:
             return payment.capture in followed.collecting or is_final(capture_of(self.world, conversation))
 
-        await self.wait_for(lambda: begun() or conversation.lost or conversation.over, "a capture to collect or to end")
+        await self.wait_for(
+            lambda: begun() or conversation.lost or conversation.over, "a capture to collect or to end"
+        )
         payment.collecting_at = followed.collecting.get(payment.capture)
         return payment
 
     async def ask(self, conversation: Conversation, agent: str, what: str) -> int:
         """submit, cancel, reset, release or take over."""
         known = {
-            "submit": ("POST", "capture/submit"), "cancel": ("DELETE", "capture"), "reset": ("POST", "capture/reset"),
+            "submit": ("POST", "capture/submit"), "cancel": ("DELETE", "capture"),
+            "reset": ("POST", "capture/reset"),
             "release": ("POST", "mask/release"), "take over": ("POST", "capture/take-over"),
         }  # fmt: skip
         method, tail = known[what]
@@ -188,7 +197,8 @@ class Acts:
             self.faults.append(f"{what} got {code}")
 
     async def submit_in_time(self, conversation: Conversation, agent: str) -> None:
-        """Submit once the card is complete; nothing where it does not become so while the customer keys."""
+        """Submit once the card is complete; nothing where it does not become so while the customer
+        keys."""
         customer = conversation.customer
 
         def stage() -> str:
@@ -230,13 +240,17 @@ class Acts:
         await self.wait_for(lambda: stage() == "finished", "the outcome")
         outcome = (capture_of(self.world, conversation).get("outcome") or {}).get("type", "none")
         if outcome not in card.outcomes:
-            self.faults.append(f"{payment.transaction}: {outcome}, where it had to be {sorted(card.outcomes)}")
-        records = [each for each in await self.world.stack.charges() if each["idempotency_key"] == payment.capture]
+            self.faults.append(
+                f"{payment.transaction}: {outcome}, where it had to be {sorted(card.outcomes)}"
+            )
+        records = [
+            each for each in await self.world.stack.charges() if each["idempotency_key"] == payment.capture
+        ]
         self.faults += fits(payment, outcome, sum(each["charges"] for each in records), "the page")
         if records and records[0]["digits_sha256"] != card.digits_sha256:
             self.faults.append(f"{payment.transaction}: other digits were charged than those of the card")
 
-    # --- inside ------------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     async def wait_for(self, condition: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
         try:

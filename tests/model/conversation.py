@@ -1,4 +1,5 @@
-"""One call of the model: its phones, its payments, and when the specification lets its mask be open."""
+"""One call of the model: its phones, its payments, and when the specification lets its mask be
+open."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from tests.model.cards import Card
 from tests.model.phones import Agent, Customer
 from tests.model.world import GUARD, RELEASE
 
-SURE = 0.6  # of a time that Tonewall measures by its own clock, as much as is certainly not over by ours
+# Of a time that Tonewall measures by its own clock, as much as is certainly not over by ours.
+SURE = 0.6
 
 
 @dataclass(slots=True)
@@ -24,7 +26,8 @@ class Payment:
     submitted_at: float | None = None
     released_at: float | None = None
     lost: bool = False  # a process was killed that carried it
-    card: Card | None = None  # what was keyed, where it was keyed from the first key on and no other
+    # What was keyed, where it was keyed from the first key on and no other.
+    card: Card | None = None
 
 
 @dataclass(slots=True)
@@ -55,11 +58,14 @@ class Conversation:
     def must_be_masked(self, at: float) -> bool:
         """Whether no key that begins at this moment may reach the agent's side.
 
-        A mask opens only (a) when agent or API say that keying is over, (b) after an approval, either without a key for the
-        guard time, or (c) after the release time without a key. A key under the guard takes (a) back.
+        A mask opens only (a) when agent or API say that keying is over, (b) after an approval,
+        either without a key for the guard time, or (c) after the release time without a key. A key
+        under the guard takes (a) back.
         """
         began = [
-            payment for payment in self.payments if payment.collecting_at is not None and payment.collecting_at <= at
+            payment
+            for payment in self.payments
+            if payment.collecting_at is not None and payment.collecting_at <= at
         ]
         if not began:
             return False
@@ -74,7 +80,8 @@ class Conversation:
         return not self._may_be_open(payment, quiet_since, at)
 
     def _may_be_open(self, payment: Payment, quiet_since: float, at: float) -> bool:
-        """Whether the mask of a payment may be off, where it was on when the last key before ended."""
+        """Whether the mask of a payment may be off, where it was on when the last key before
+        ended."""
         opens = [quiet_since + SURE * self.release_time]
         released, submitted = payment.released_at, payment.submitted_at
         if released is not None and released <= at and not self._keyed_on(released, at):

@@ -1,4 +1,5 @@
-"""The end of an example: everybody hangs up, and nothing is left anywhere; every payment is known."""
+"""The end of an example: everybody hangs up, and nothing is left anywhere; every payment is
+known."""
 
 from __future__ import annotations
 
@@ -49,12 +50,19 @@ class Ending:
         if agent is None or followed.masked or customer.is_quiet or customer.by_info:
             return
         agreed = agent.theirs is not None and agent.theirs.events is not None and agent.own.events is not None
-        if not agreed or agent.own.direction != "sendrecv" or customer.theirs is None or customer.theirs.events is None:
+        if (
+            not agreed
+            or agent.own.direction != "sendrecv"
+            or customer.theirs is None
+            or customer.theirs.events is None
+        ):
             return
         agent.seen.clear()
         self.acts.key(conversation, "D", "event")
         await self.acts.wait_for(
-            lambda: any(seen.key == "D" for seen in agent.seen) or conversation.over, "a key to pass an open mask", 5
+            lambda: any(seen.key == "D" for seen in agent.seen) or conversation.over,
+            "a key to pass an open mask",
+            5,
         )
 
     async def _hung_up(self, conversation: Conversation) -> None:

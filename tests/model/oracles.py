@@ -1,6 +1,8 @@
-"""What must hold: on the wire at any time, and of everything at the end. Each returns sentences of what does not.
+"""What must hold: on the wire at any time, and of everything at the end. Each returns sentences of
+what does not.
 
-Where a rule of the specification needs something that a Tonewall does not have, its oracle is off and says so."""
+Where a rule of the specification needs something that a Tonewall does not have, its oracle is off
+and says so."""
 
 from __future__ import annotations
 
@@ -17,13 +19,19 @@ from tests.model.phones import Agent, Press, Seen
 from tests.model.world import World
 
 LATE = 1.5  # seconds that a key may be under way on a busy machine
-STALLED = 6.0  # seconds that this process may get no processor, so that it reads later what has come
+# Seconds that this process may get no processor, so that it reads later what has come.
+STALLED = 6.0
 SURE_AFTER = 0.2  # seconds after the beginning of a capture in which a hold may have been under way
 _FINAL = frozenset({"finished", "cancelled", "aborted"})
-_MOVED = {"approved": (1,), "declined": (0,), "failed": (0,), "unknown": (0, 1)}  # what an outcome says of money
+_MOVED = {
+    "approved": (1,),
+    "declined": (0,),
+    "failed": (0,),
+    "unknown": (0, 1),
+}  # what an outcome says of money
 
 
-# --- the wire -------------------------------------------------------------------------------------------------------
+# --- the wire -------------------------------------------------------------------------------------
 
 
 def leaks(conversation: Conversation) -> list[str]:
@@ -45,7 +53,10 @@ def _judge(conversation: Conversation, agent: Agent, seen: Seen) -> list[str]:
     if not pressed:
         return [f"a key that nobody pressed: {seen.key} {where}"]
     if all(conversation.must_be_masked(press.began) for press in pressed):
-        return [f"a key got through the mask: {seen.key} {where}, pressed by {pressed[0].way}; {_state(conversation)}"]
+        return [
+            f"a key got through the mask: {seen.key} {where}, pressed by {pressed[0].way}; "
+            f"{_state(conversation)}"
+        ]
     if not seen.agreed:
         return [f"an event came to a phone that has agreed on none: {seen.key} {where}"]
     return []
@@ -84,7 +95,8 @@ def _tones(agent: Agent) -> list[Seen]:
 
 
 def held(world: World, conversation: Conversation) -> list[str]:
-    """A customer who was told to send nothing while his card was collected: what he keys then is lost."""
+    """A customer who was told to send nothing while his card was collected: what he keys then is
+    lost."""
     followed = world.followed.get(conversation.call_id)
     if followed is None or not world.keeps_sending:
         return []
@@ -92,11 +104,13 @@ def held(world: World, conversation: Conversation) -> list[str]:
     for payment in conversation.payments:
         begin, end = payment.collecting_at, followed.keyed.get(payment.capture, time.monotonic())
         if begin is not None and any(begin + SURE_AFTER < at < end for at in conversation.customer.stopped):
-            found.append(f"{payment.transaction}: the customer was told to send nothing while keys were collected")
+            found.append(
+                f"{payment.transaction}: the customer was told to send nothing while keys were collected"
+            )
     return found
 
 
-# --- money ----------------------------------------------------------------------------------------------------------
+# --- money ----------------------------------------------------------------------------------------
 
 
 def capture_of(world: World, conversation: Conversation) -> dict[str, Any]:
@@ -110,7 +124,8 @@ def is_final(capture: dict[str, Any]) -> bool:
 
 
 async def charges(world: World, payments: list[Payment]) -> list[str]:
-    """What the provider was asked for: once for each that was submitted, with a card's own digits."""
+    """What the provider was asked for: once for each that was submitted, with a card's own
+    digits."""
     found = []
     submitted = [payment for payment in payments if payment.submitted_at is not None]
     records = await world.stack.charges()
@@ -131,30 +146,37 @@ async def charges(world: World, payments: list[Payment]) -> list[str]:
         asked = [payment for payment in submitted if payment.transaction == name]
         if world.keeps_payments and moved > 1 and not any(payment.repeats for payment in asked):
             found.append(
-                f"{name} was charged {moved} times, by {len(asked)} captures, and nobody asked for a repetition"
+                f"{name} was charged {moved} times, by {len(asked)} captures, and nobody asked for a "
+                "repetition"
             )
     return found
 
 
 async def recorded(world: World, payments: list[Payment]) -> list[str]:
-    """Exactly one record of each payment that was submitted, with an outcome that fits what the provider did."""
+    """Exactly one record of each payment that was submitted, with an outcome that fits what the
+    provider did."""
     moved = {record["idempotency_key"]: record["charges"] for record in await world.stack.charges()}
     kept = [each for record in world.stack.records() for each in record["captures"]]
     found = []
     for payment in payments:
         if payment.submitted_at is None or payment.lost:
-            continue  # of a killed process's calls there may be no record; of its payments there is, see `settled`
+            # Of a killed process's calls there may be no record; of its payments there is, see
+            # `settled`.
+            continue
         same = [each for each in kept if each.get("payment") == payment.capture]
         if world.keeps_payments and len(same) != 1:
             found.append(f"{payment.transaction}: {len(same)} records of one payment that was submitted")
         found += [
-            each for one in same for each in fits(payment, one["outcome"], moved.get(payment.capture, 0), "the record")
+            each
+            for one in same
+            for each in fits(payment, one["outcome"], moved.get(payment.capture, 0), "the record")
         ]
     return found
 
 
 async def settled(world: World, payments: list[Payment]) -> list[str]:
-    """Every payment is in a final state at the API, whatever died meanwhile, and tells the truth about money."""
+    """Every payment is in a final state at the API, whatever died meanwhile, and tells the truth
+    about money."""
     if not world.keeps_payments:
         return []
     moved = {record["idempotency_key"]: record["charges"] for record in await world.stack.charges()}

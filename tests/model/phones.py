@@ -1,6 +1,8 @@
-"""Phones of the model: a SIP dialog and RTP on real sockets. They do as they are told: directions, payload types, ports.
+"""Phones of the model: a SIP dialog and RTP on real sockets. They do as they are told: directions,
+payload types, ports.
 
-Rule 1: a phone that may not send does not; keys that are pressed meanwhile are lost, as with a real one.
+Rule 1: a phone that may not send does not; keys that are pressed meanwhile are lost, as with a real
+        one.
 Rule 2: who agreed on no telephone-event sends tones."""
 
 from __future__ import annotations
@@ -82,7 +84,7 @@ class Phone:
     def up(self) -> bool:
         return self.dialog is not None and not self.ended
 
-    # --- SIP ---------------------------------------------------------------------------------------------------------
+    # --- SIP --------------------------------------------------------------------------------------
 
     def requested(self, request: Heard) -> None:
         """Something of Tonewall's in this dialog."""
@@ -164,7 +166,8 @@ class Phone:
             self.ended = True
 
     async def change(self, own: Own) -> int:
-        """A re-INVITE with another description; the code that it got. What was refused stays as it was."""
+        """A re-INVITE with another description; the code that it got. What was refused stays as it
+        was."""
         dialog = self.dialog
         if dialog is None or self.ended:
             return 0
@@ -198,7 +201,7 @@ class Phone:
             return
         self.ended = True
 
-    # --- RTP ---------------------------------------------------------------------------------------------------------
+    # --- RTP --------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> None:
         """20 ms have passed."""
@@ -227,7 +230,8 @@ class Customer(Phone):
     by_info: bool = False
     presses: list[Press] = field(default_factory=list)
     _todo: deque[tuple[str, str]] = field(default_factory=deque)  # what, with what
-    _packets: deque[Callable[[], None]] = field(default_factory=deque)  # of the key that is being pressed
+    # Of the key that is being pressed.
+    _packets: deque[Callable[[], None]] = field(default_factory=deque)
     _press: Press | None = None
     _rest: int = 0  # packets of silence before the next key
 
@@ -301,7 +305,9 @@ class Customer(Phone):
         begin = self._clock
         for index, (duration, end) in enumerate([(STEP, 0), (2 * STEP, 0), *[(3 * STEP, 0x80)] * 3]):
             payload = struct.pack("!BBH", KEYS.index(key), end | 10, duration)
-            self._packets.append(lambda payload=payload, index=index: self._send(kind, begin, payload, index == 0))  # type: ignore[misc]
+            self._packets.append(
+                lambda payload=payload, index=index: self._send(kind, begin, payload, index == 0)
+            )  # type: ignore[misc]
         self._clock += 3 * STEP
         last = self._packets.pop()
 
@@ -314,7 +320,8 @@ class Customer(Phone):
 
 @dataclass(slots=True)
 class Agent(Phone):
-    """Keeps all that comes: keys as events and in INFO at once, the audio for whoever listens for tones."""
+    """Keeps all that comes: keys as events and in INFO at once, the audio for whoever listens for
+    tones."""
 
     seen: list[Seen] = field(default_factory=list)
     audio: list[tuple[float, bytes]] = field(default_factory=list)

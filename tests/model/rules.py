@@ -1,6 +1,8 @@
-"""The machine: hypothesis chooses what happens next, in which of three conversations; the oracles look after each step.
+"""The machine: hypothesis chooses what happens next, in which of three conversations; the oracles
+look after each step.
 
-Rule 1: what is drawn depends on what was drawn before and on nothing that time decides, so that a seed gives the same steps.
+Rule 1: what is drawn depends on what was drawn before and on nothing that time decides, so that a
+        seed gives the same steps.
 Rule 2: a step that makes no sense now does nothing."""
 
 from __future__ import annotations
@@ -54,14 +56,18 @@ class Product(RuleBasedStateMachine):
         self.began = time.monotonic()
         self.trace.clear()
 
-    # --- calls -------------------------------------------------------------------------------------------------------
+    # --- calls ------------------------------------------------------------------------------------
 
     @initialize(info=st.booleans())
     def first_call(self, info: bool) -> None:
         """Most of what can happen needs one."""
         self.dial(0, "answers", info)
 
-    @rule(slot=SLOTS, how=st.sampled_from(["answers", "answers", "answers", "rings", "declines"]), info=st.booleans())
+    @rule(
+        slot=SLOTS,
+        how=st.sampled_from(["answers", "answers", "answers", "rings", "declines"]),
+        info=st.booleans(),
+    )
     def dial(self, slot: int, how: str, info: bool) -> None:
         self._do("dial", slot, how, info)
         before = self.slots[slot]
@@ -84,9 +90,16 @@ class Product(RuleBasedStateMachine):
         self._do("transfer", slot, how)
         self._run(self.acts.transfer(self._at(slot), how))
 
-    # --- keys --------------------------------------------------------------------------------------------------------
+    # --- keys -------------------------------------------------------------------------------------
 
-    @rule(slot=SLOTS, card=st.sampled_from(CARDS), what=st.sampled_from(KEYINGS), way=WAYS, pause=PAUSES, then=THEN)
+    @rule(
+        slot=SLOTS,
+        card=st.sampled_from(CARDS),
+        what=st.sampled_from(KEYINGS),
+        way=WAYS,
+        pause=PAUSES,
+        then=THEN,
+    )
     def key(self, slot: int, card: Card, what: str, way: str, pause: float, then: float) -> None:
         self._do("key", slot, card.number[-4:], what, way, pause, then)
         conversation = self._at(slot)
@@ -101,7 +114,7 @@ class Product(RuleBasedStateMachine):
         self._do("wait", seconds)
         self._run(asyncio.sleep(seconds))
 
-    # --- payments ----------------------------------------------------------------------------------------------------
+    # --- payments ---------------------------------------------------------------------------------
 
     @rule(slot=SLOTS, agent=AGENTS, again=st.sampled_from(["", "", "again", "expressly"]))
     def start(self, slot: int, agent: str, again: str) -> None:
@@ -165,7 +178,8 @@ class Product(RuleBasedStateMachine):
 
     @rule(slot=SLOTS, agent=AGENTS, then=THEN, leaves=st.sampled_from(["", "", "customer", "agent"]))
     def submit_in_time(self, slot: int, agent: str, then: float, leaves: str) -> None:
-        """As soon as the card is complete, if it ever is. `leaves`: who hangs up while it is charged."""
+        """As soon as the card is complete, if it ever is. `leaves`: who hangs up while it is
+        charged."""
         self._do("submit_in_time", slot, agent, then, leaves)
         self._run(self.acts.submit_in_time(self._at(slot), agent))
         if leaves:
@@ -173,7 +187,9 @@ class Product(RuleBasedStateMachine):
         self._run(asyncio.sleep(then))
 
     @rule(
-        slot=SLOTS, agent=AGENTS, what=st.sampled_from(["submit", "submit", "cancel", "reset", "release", "take over"])
+        slot=SLOTS,
+        agent=AGENTS,
+        what=st.sampled_from(["submit", "submit", "cancel", "reset", "release", "take over"]),
     )
     def ask(self, slot: int, agent: str, what: str) -> None:
         self._do("ask", slot, agent, what)
@@ -196,7 +212,7 @@ class Product(RuleBasedStateMachine):
                     payment.lost = True
         self._run(self.world.kill(what))
 
-    # --- the oracles -------------------------------------------------------------------------------------------------
+    # --- the oracles ------------------------------------------------------------------------------
 
     @invariant()
     def nothing_is_wrong(self) -> None:
@@ -216,7 +232,7 @@ class Product(RuleBasedStateMachine):
         self._run(ending.end())
         self.nothing_is_wrong()
 
-    # --- inside ------------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _at(self, slot: int) -> Conversation:
         """The call in that place: a new one, where there is none or the last is over."""

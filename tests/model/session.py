@@ -1,4 +1,5 @@
-"""What a phone of the model says and hears in session descriptions (RFC 3264): its port, events and direction."""
+"""What a phone of the model says and hears in session descriptions (RFC 3264): its port, events and
+direction."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ _ANSWERS = {"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactiv
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """What a phone wants. `events`: its payload type for telephone-event, None for a phone that does without."""
+    """What a phone wants. `events`: its payload type for telephone-event, None for a phone that
+    does without."""
 
     port: int
     events: int | None = 101
@@ -25,7 +27,8 @@ class Own:
         return "\r\n".join([*rows, f"a={direction or self.direction}", ""])
 
     def answer_to(self, offered: str) -> str:
-        """The direction of an answer: no more than the offer lets us, no more than we want (section 6.1)."""
+        """The direction of an answer: no more than the offer lets us, no more than we want (section
+        6.1)."""
         allowed = _ANSWERS[offered]
         sends = "send" in allowed and "send" in self.direction
         receives = allowed in ("recvonly", "sendrecv") and self.direction in ("recvonly", "sendrecv")
@@ -36,7 +39,8 @@ class Own:
 
 @dataclass(frozen=True, slots=True)
 class Theirs:
-    """What Tonewall says to this phone. `events`: the payload type that events are to be sent with."""
+    """What Tonewall says to this phone. `events`: the payload type that events are to be sent
+    with."""
 
     host: str
     port: int

@@ -1,6 +1,8 @@
-"""The SIP of a trunk's peer: many dialogs on one socket, each message repeated until it is answered (RFC 3261 section 17).
+"""The SIP of a trunk's peer: many dialogs on one socket, each message repeated until it is answered
+(RFC 3261 section 17).
 
-It obeys: it answers in the dialog that a request is of, acknowledges, and takes a repetition for one."""
+It obeys: it answers in the dialog that a request is of, acknowledges, and takes a repetition for
+one."""
 
 from __future__ import annotations
 
@@ -43,7 +45,8 @@ class Party(Protocol):
 
 @dataclass(slots=True)
 class Waiting:
-    """A request of ours that is not answered for good. `rang`: whether there was a provisional response with a tag."""
+    """A request of ours that is not answered for good. `rang`: whether there was a provisional
+    response with a tag."""
 
     text: str
     final: asyncio.Future[Heard]
@@ -80,7 +83,7 @@ class Trunk(asyncio.DatagramProtocol):
         if self._transport is not None:
             self._transport.close()
 
-    # --- receiving ---------------------------------------------------------------------------------------------------
+    # --- receiving --------------------------------------------------------------------------------
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if not data.strip():
@@ -140,7 +143,11 @@ class Trunk(asyncio.DatagramProtocol):
     def reply(self, to: Heard, code: int, tag: str = "", body: str = "", contact: str = "") -> None:
         """A response, kept for repetitions of the request once it is final."""
         own = to.one("To") if ";tag=" in to.one("To") or not tag else f"{to.one('To')};tag={tag}"
-        rows = [f"SIP/2.0 {code} Answer", *(f"Via: {via}" for via in to.all("Via")), f"From: {to.one('From')}"]
+        rows = [
+            f"SIP/2.0 {code} Answer",
+            *(f"Via: {via}" for via in to.all("Via")),
+            f"From: {to.one('From')}",
+        ]
         rows += [f"To: {own}", f"Call-ID: {to.one('Call-ID')}", f"CSeq: {to.one('CSeq')}"]
         rows += [f"Contact: {contact or self.contact('far')}"]
         rows += ["Content-Type: application/sdp"] if body else []
@@ -151,7 +158,7 @@ class Trunk(asyncio.DatagramProtocol):
                 del self._answered[next(iter(self._answered))]
         self._send(text, to.source)
 
-    # --- sending -----------------------------------------------------------------------------------------------------
+    # --- sending ----------------------------------------------------------------------------------
 
     def contact(self, user: str) -> str:
         return f"<sip:{user}@{self.host}:{self.port}>"
@@ -185,7 +192,10 @@ class Trunk(asyncio.DatagramProtocol):
 
     def _compose(self, method: str, dialog: Dialog, number: int, body: str = "", **headers: str) -> str:
         branch = f"z9hG4bK{secrets.token_hex(8)}"
-        rows = [f"{method} {dialog.target} SIP/2.0", f"Via: SIP/2.0/UDP {self.host}:{self.port};branch={branch}"]
+        rows = [
+            f"{method} {dialog.target} SIP/2.0",
+            f"Via: SIP/2.0/UDP {self.host}:{self.port};branch={branch}",
+        ]
         rows += [f"From: {dialog.local}", f"To: {dialog.remote}", f"Call-ID: {dialog.call_id}"]
         rows += [f"CSeq: {number} {method}", f"Contact: {self.contact('me')}", "Max-Forwards: 70"]
         rows += ["Content-Type: application/sdp"] if body and "Content_Type" not in headers else []
@@ -210,7 +220,9 @@ class Trunk(asyncio.DatagramProtocol):
                 await asyncio.wait_for(asyncio.shield(waiting.final), pause)
             left -= pause
         if not waiting.final.done():
-            waiting.final.set_result(Heard(f"SIP/2.0 408 Nobody\r\nCSeq: {heard.one('CSeq')}\r\n\r\n", ("", 0)))
+            waiting.final.set_result(
+                Heard(f"SIP/2.0 408 Nobody\r\nCSeq: {heard.one('CSeq')}\r\n\r\n", ("", 0))
+            )
         await asyncio.sleep(2)  # a response that is repeated needs its ACK again
         self._waiting.pop(heard.branch, None)
 

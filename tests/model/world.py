@@ -1,4 +1,5 @@
-"""One running Tonewall with its peers and clients, which serves many examples; started again when it is asked to be.
+"""One running Tonewall with its peers and clients, which serves many examples; started again when
+it is asked to be.
 
 Times of Tonewall are shortened by its settings; the model's own are derived from them."""
 
@@ -34,7 +35,8 @@ _TICK = 0.02
 _TIMES = {
     "general": {"guard_time": str(GUARD), "release_time": str(RELEASE), "ring_time": "20"},
     "media": {
-        "key_timeout": "1.6", "capture_timeout": "9", "ready_timeout": "4", "quiet_time": "1", "release_time": str(RELEASE),
+        "key_timeout": "1.6", "capture_timeout": "9", "ready_timeout": "4", "quiet_time": "1",
+        "release_time": str(RELEASE),
     },
     "provider": {"timeout": "0.8", "inquiry_time": "1.2", "ready": str(READY)},
     "carrier": {"capture_tones": "yes"},
@@ -63,7 +65,8 @@ class Followed:
     """What the feed has said of one call."""
 
     view: dict[str, Any] = field(default_factory=dict)
-    collecting: dict[str, float] = field(default_factory=dict)  # capture id: when it was said to collect
+    # Capture id: when it was said to collect.
+    collecting: dict[str, float] = field(default_factory=dict)
     keyed: dict[str, float] = field(default_factory=dict)  # when it was said to collect no more
     masked: bool = False
 
@@ -77,7 +80,8 @@ class World:
         self.directory = directory
         self.environment = environment or {}
         self.phones: list[Phone] = []
-        self.expected: dict[str, Any] = {}  # who takes a call of the PBX, by the user that is called
+        # Who takes a call of the PBX, by the user that is called.
+        self.expected: dict[str, Any] = {}
         self.followed: dict[str, Followed] = {}
         self.failures: list[str] = []
         self.killed: list[tuple[float, str]] = []
@@ -95,7 +99,7 @@ class World:
     def _failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.failures.append(f"the model itself: {context.get('message')} {context.get('exception')!r}")
 
-    # --- start and stop ----------------------------------------------------------------------------------------------
+    # --- start and stop ---------------------------------------------------------------------------
 
     async def start(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -107,7 +111,8 @@ class World:
         extra["api"] = {"tokens": ", ".join(f"{name}:{token}" for name, token in TOKENS.items())}
         extra["general"] |= {"port": str(free_port()), "log_level": "info"}
         self.stack = Stack(
-            self.directory, self.carrier.port, self.pbx.port, pairs=200, extra=extra, environment=self.environment,
+            self.directory, self.carrier.port, self.pbx.port, pairs=200, extra=extra,
+            environment=self.environment,
             provider_module="tests.model.provider", provider_arguments=["--delay", "1.0"],
         )  # fmt: skip
         for trunk in (self.carrier, self.info, self.pbx):
@@ -130,7 +135,8 @@ class World:
             await client.aclose()
         self._clients = {
             name: httpx.AsyncClient(
-                base_url=self.stack.api_url, headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=PATIENCE
+                base_url=self.stack.api_url, headers={"Authorization": f"Bearer {token}"}, trust_env=False,
+                timeout=PATIENCE
             )
             for name, token in TOKENS.items()
         }  # fmt: skip
@@ -153,7 +159,7 @@ class World:
         finally:
             self.loop.close()
 
-    # --- peers -------------------------------------------------------------------------------------------------------
+    # --- peers ------------------------------------------------------------------------------------
 
     def _invited(self, invite: Heard) -> Agent | None:
         answer = self.expected.pop(user_of(invite), None)
@@ -189,7 +195,7 @@ class World:
                 phone.tick(now)
             await asyncio.sleep(max(due - time.monotonic(), 0))
 
-    # --- the API -----------------------------------------------------------------------------------------------------
+    # --- the API ----------------------------------------------------------------------------------
 
     async def ask(self, agent: str, method: str, path: str, **json_body: Any) -> tuple[int, Any]:
         """Code and body; 0 while nobody is there to answer."""
@@ -231,14 +237,18 @@ class World:
         elif capture and capture["stage"] != "starting":
             followed.keyed.setdefault(capture["id"], time.monotonic())
 
-    # --- processes ---------------------------------------------------------------------------------------------------
+    # --- processes --------------------------------------------------------------------------------
 
     def pids(self, kind: str) -> list[int]:
         if kind != "decoder":
             return self.stack.pids()[kind]
         [root] = self.stack.pids()["supervisor"]
         children = Path(f"/proc/{root}/task/{root}/children").read_text().split()
-        return [int(pid) for pid in children if b"media.decoder" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return [
+            int(pid)
+            for pid in children
+            if b"media.decoder.process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
 
     async def kill(self, kind: str) -> None:
         """kill -9, and wait until it is there again."""

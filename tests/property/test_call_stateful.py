@@ -1,7 +1,9 @@
-"""Any call, however legs, media, agent and time are interleaved: what may never happen does not, and every call ends.
+"""Any call, however legs, media, agent and time are interleaved: what may never happen does not,
+and every call ends.
 
-The model keeps two queues for media, as the socket does: commands that it has not obeyed, answers that b2bua has not read.
-Legs report whatever an engine may report of them, in any order, in place or out of place, until they are over.
+The model keeps two queues for media, as the socket does: commands that it has not obeyed, answers
+that b2bua has not read. Legs report whatever an engine may report of them, in any order, in place
+or out of place, until they are over.
 """
 
 from __future__ import annotations
@@ -16,7 +18,17 @@ from b2bua.call import leg
 from b2bua.call.attended_join import Half, choose
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
-from b2bua.call.command import CallCommand, GiveBack, Record, Seat, Show, ToBorrower, ToJoining, ToLeg, ToMedia
+from b2bua.call.command import (
+    CallCommand,
+    GiveBack,
+    Record,
+    Seat,
+    Show,
+    ToBorrower,
+    ToJoining,
+    ToLeg,
+    ToMedia,
+)
 from b2bua.call.payment import FINAL
 from b2bua.call.routing.route import Route
 from b2bua.call.routing.router import Destination
@@ -72,7 +84,9 @@ LEG_EVENTS = st.one_of(
     st.builds(leg.ReinviteAnswered, BODIES),
     st.builds(leg.ReinviteFailed, CODES, st.just("no")),
 )
-ENDS = st.one_of(st.builds(leg.LegFailed, CODES, st.just("no")), st.builds(leg.LegHungUp, st.sampled_from(["bye", ""])))
+ENDS = st.one_of(
+    st.builds(leg.LegFailed, CODES, st.just("no")), st.builds(leg.LegHungUp, st.sampled_from(["bye", ""]))
+)
 OUTCOMES = st.sampled_from([Approved(reference="r"), Declined(reason="05"), Unknown(reason="no answer")])
 SELDOM = st.sampled_from([False] * 4 + [True])
 KEYED = (CaptureStage.COLLECTING, CaptureStage.READY)
@@ -85,7 +99,8 @@ def lets_send(command: leg.LegCommand) -> bool:
 
 
 def _side_of(trunk: str) -> Side:
-    """The kinds of the trunks of this call and of another one, of which it is asked to join a leg."""
+    """The kinds of the trunks of this call and of another one, of which it is asked to join a
+    leg."""
     return Side.CALLER if trunk in ("trunk", "carrier") else Side.AGENT
 
 
@@ -111,10 +126,12 @@ class Calls(RuleBasedStateMachine):
         self.submitted: dict[str, int] = {}
         self.captures: list[str] = []
         self.alive = {near}
-        # What is known of the leg that joins: invited, up, calls (it waits for its answer), asked and taken (another call
-        # lends it); "" for none.
+        # What is known of the leg that joins: invited, up, calls (it waits for its answer), asked
+        # and taken (another call lends it); "" for none.
         self.joining = ""
-        self.borrowed = ""  # of the other call's asking to have a leg of this one: asked, answered; "" for none
+        self.borrowed = (
+            ""  # of the other call's asking to have a leg of this one: asked, answered; "" for none
+        )
         self.seated = ""  # "calls" until a leg that called for its place is answered
         self.referred_by: Side | None = None
         self.told_to_end: set[Side] = set()
@@ -151,7 +168,7 @@ class Calls(RuleBasedStateMachine):
         if begin == "charging":
             self.agent_asks("submit")
 
-    # --- what the call asks for -----------------------------------------------------------------------------------
+    # --- what the call asks for -------------------------------------------------------------------
 
     def carry_out(self, commands: list[CallCommand]) -> None:
         described = False  # whether media is only now told of a peer
@@ -243,7 +260,7 @@ class Calls(RuleBasedStateMachine):
         assert again == self.call
         self.call = again
 
-    # --- legs -----------------------------------------------------------------------------------------------------
+    # --- legs -------------------------------------------------------------------------------------
 
     def happens(self, side: Side, event: leg.LegEvent) -> None:
         self.carry_out(self.call.leg_event(side, event, self.now))
@@ -258,7 +275,8 @@ class Calls(RuleBasedStateMachine):
             self.asked.add(side)
         elif isinstance(event, leg.ReinviteAnswered | leg.ReinviteFailed):
             if any(
-                each.side is side and isinstance(each.command, leg.ReinviteLeg) for each in self.call.answers.waiting
+                each.side is side and isinstance(each.command, leg.ReinviteLeg)
+                for each in self.call.answers.waiting
             ):
                 return  # what has not left is not answered
             self.reinvited.discard(side)
@@ -319,7 +337,7 @@ class Calls(RuleBasedStateMachine):
             return
         self.carry_out(self.call.joining_event(event, self.now))
 
-    # --- another call of ours -------------------------------------------------------------------------------------
+    # --- another call of ours ---------------------------------------------------------------------
 
     def half(self, side: Side) -> Half:
         return Half(self.call, side)
@@ -400,7 +418,7 @@ class Calls(RuleBasedStateMachine):
     def far_leg_answers(self) -> None:
         self.happens(OTHER[self.near], leg.LegAnswered(THEIRS[OTHER[self.near]]))
 
-    # --- media ----------------------------------------------------------------------------------------------------
+    # --- media ------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.commands)
     @rule(refuse=SELDOM)
@@ -453,7 +471,9 @@ class Calls(RuleBasedStateMachine):
     @precondition(lambda self: self.call.payment.masked and not self.lost)
     @rule(state=st.sampled_from([CaptureState.COLLECTING, CaptureState.READY]))
     def the_customer_keys(self, state: CaptureState) -> None:
-        self.answers.append((None, CaptureChanged(session=SESSION, capture=CaptureId(self.captures[-1]), state=state)))
+        self.answers.append(
+            (None, CaptureChanged(session=SESSION, capture=CaptureId(self.captures[-1]), state=state))
+        )
 
     @precondition(lambda self: self.captures)
     @rule(keying=st.booleans())
@@ -478,10 +498,12 @@ class Calls(RuleBasedStateMachine):
             self.answers.clear()
             self.carry_out(self.call.media_lost(self.now))
 
-    # --- the agent, and time --------------------------------------------------------------------------------------
+    # --- the agent, and time ----------------------------------------------------------------------
 
     @precondition(lambda self: self.call.ended_at is None)
-    @rule(what=st.sampled_from(["start", "start", "submit", "submit", "cancel", "reset", "release", "release"]))
+    @rule(
+        what=st.sampled_from(["start", "start", "submit", "submit", "cancel", "reset", "release", "release"])
+    )
     def agent_asks(self, what: str) -> None:
         call, now = self.call, self.now
         capture = f"c{len(self.captures)}"
@@ -531,7 +553,7 @@ class Calls(RuleBasedStateMachine):
     def nothing_more_happens(self) -> None:
         pass
 
-    # --- what always holds ----------------------------------------------------------------------------------------
+    # --- what always holds ------------------------------------------------------------------------
 
     @invariant()
     def the_agent_is_told_to_collect_only_behind_the_mask(self) -> None:
@@ -570,12 +592,15 @@ class Calls(RuleBasedStateMachine):
     def a_call_is_recorded_once_and_last(self) -> None:
         assert len(self.records) == (1 if self.call.over else 0)
         if self.call.over:
-            assert self.closed or self.lost or not self.sessions[OpenSession], "recorded before media had closed"
+            assert self.closed or self.lost or not self.sessions[OpenSession], (
+                "recorded before media had closed"
+            )
             assert len(self.records[0].captures) == len(self.captures)
             assert self.call.deadline() is None
 
     def teardown(self) -> None:
-        """However it stands: once both hang up, media answers and the provider does, the call is over."""
+        """However it stands: once both hang up, media answers and the provider does, the call is
+        over."""
         if not hasattr(self, "call"):
             return
         for side in sorted(self.alive):

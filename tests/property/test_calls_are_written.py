@@ -1,5 +1,5 @@
-"""A call that is written out at any moment, thrown away and read into a new process goes on as the one that was not: each of
-its messages is the same, octet for octet, at the same time."""
+"""A call that is written out at any moment, thrown away and read into a new process goes on as the
+one that was not: each of its messages is the same, octet for octet, at the same time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from tests.paper import PASSWORD, World, played
 from tonewall.tokens import token
 
 ENDS = ("carrier", "pbx")
-APART = 0.013  # seconds between two steps: of what is due at the very same moment, either may be the first
+# Seconds between two steps: of what is due at the very same moment, either may be the first.
+APART = 0.013
 STEPS: dict[str, Any] = {
     "ring": lambda world: world.pbx.says(180),
     "ring reliably": lambda world: world.pbx.says(183, reliably=True),
@@ -44,7 +45,9 @@ for end in ENDS:
         f"{end} says no": lambda world, end=end: getattr(world, end).says(488),
         f"{end} acknowledges": lambda world, end=end: getattr(world, end).acknowledges(),
         f"{end} pracks": lambda world, end=end: getattr(world, end).pracks(),
-        f"{end} re-invites": lambda world, end=end: getattr(world, end).asks("INVITE", getattr(world, end).describes()),
+        f"{end} re-invites": lambda world, end=end: getattr(world, end).asks(
+            "INVITE", getattr(world, end).describes()
+        ),
         f"{end} updates": lambda world, end=end: getattr(world, end).asks("UPDATE"),
         f"{end} hangs up": lambda world, end=end: getattr(world, end).asks("BYE"),
         f"{end} repeats itself": lambda world, end=end: (
@@ -99,10 +102,13 @@ def same_chance() -> None:
     random.seed(7)
 
 
-@example(script=["ring", "a minute", "carrier pracks"], written_after={2})  # the PRACK of a leg that is gone
+# The PRACK of a leg that is gone.
+@example(script=["ring", "a minute", "carrier pracks"], written_after={2})
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(script=SCRIPTS, written_after=st.sets(st.integers(0, 15), min_size=1))
-def test_a_call_that_is_written_out_says_what_the_other_says(script: list[str], written_after: set[int]) -> None:
+def test_a_call_that_is_written_out_says_what_the_other_says(
+    script: list[str], written_after: set[int]
+) -> None:
     same_chance()
     undisturbed, _ = played(lambda: play(script, set()))
     same_chance()

@@ -1,4 +1,5 @@
-"""Whatever is keyed, whatever the agent does and however long it takes: every way out of a capture wipes the vault."""
+"""Whatever is keyed, whatever the agent does and however long it takes: every way out of a capture
+wipes the vault."""
 
 from __future__ import annotations
 
@@ -24,7 +25,12 @@ from tests.canary import CANARY, Card, find_in_text
 
 TODAY = (2026, 11)
 CHARGE = Charge(idempotency_key="k", transaction_id="t", amount=100, currency="EUR")
-OUTCOMES = (Approved(reference="r"), Declined(reference="r", reason="05"), Failed(reason="f"), Unknown(reason="u"))
+OUTCOMES = (
+    Approved(reference="r"),
+    Declined(reference="r", reason="05"),
+    Failed(reason="f"),
+    Unknown(reason="u"),
+)
 AREAS = {Field.CARD_NUMBER: 0, Field.EXPIRY: 32, Field.SECURITY_CODE: 48}
 INTAKE = 64
 
@@ -56,7 +62,8 @@ def press(capture: Capture[SecretMemory], text: str, now: float = 0.0) -> list[C
 
 
 class Pipe:
-    """A payer's pipe: notes whether a whole card came, and answers, or fails before or after it took it."""
+    """A payer's pipe: notes whether a whole card came, and answers, or fails before or after it
+    took it."""
 
     def __init__(self, outcome: Outcome, fails: str) -> None:
         self.outcome, self.fails = outcome, fails
@@ -138,7 +145,11 @@ class Captured(RuleBasedStateMachine):
             assert self.capture.changed() == before
 
     @precondition(lambda self: self.capture.state is CaptureState.READY)
-    @rule(outcome=st.sampled_from(OUTCOMES), fails=st.sampled_from(["", "", "before", "after"]), late=st.booleans())
+    @rule(
+        outcome=st.sampled_from(OUTCOMES),
+        fails=st.sampled_from(["", "", "before", "after"]),
+        late=st.booleans(),
+    )
     def submit(self, outcome: Outcome, fails: str, late: bool) -> None:
         self.tell(self.capture.submit(self.now))
         if late:  # no payer is free; time, or the end of the call, may come first
@@ -180,7 +191,9 @@ class Captured(RuleBasedStateMachine):
         with memoryview(self.memory) as view:
             for progress in self.capture.changed().fields:
                 area = view[
-                    AREAS[progress.field] : AREAS[progress.field] + 16 + 3 * (progress.field is Field.CARD_NUMBER)
+                    AREAS[progress.field] : AREAS[progress.field]
+                    + 16
+                    + 3 * (progress.field is Field.CARD_NUMBER)
                 ]
                 held = [0x30 <= key <= 0x39 for key in area]
                 assert held == [True] * progress.count + [False] * (len(area) - progress.count)
@@ -222,7 +235,9 @@ def visas() -> st.SearchStrategy[Card]:
 
 @given(visas(), visas(), st.lists(st.integers(1, 5), max_size=8))
 @settings(deadline=None, max_examples=60)
-def test_two_cards_of_one_brand_tell_the_same_but_for_the_last_four(one: Card, other: Card, bunches: list[int]) -> None:
+def test_two_cards_of_one_brand_tell_the_same_but_for_the_last_four(
+    one: Card, other: Card, bunches: list[int]
+) -> None:
     told = []
     for each in (one, other):
         capture = Capture(CaptureId("c"), SecretMemory(SIZE), today=TODAY, now=0.0)
@@ -238,5 +253,7 @@ def test_two_cards_of_one_brand_tell_the_same_but_for_the_last_four(one: Card, o
 
 @given(st.text("0123456789", min_size=1, max_size=19))
 def test_a_brand_once_told_changes_only_to_a_closer_one(number: str) -> None:
-    found = [brand.name for length in range(1, len(number) + 1) if (brand := find_brand(number[:length].encode()))]
+    found = [
+        brand.name for length in range(1, len(number) + 1) if (brand := find_brand(number[:length].encode()))
+    ]
     assert len(set(found[4:])) <= 1

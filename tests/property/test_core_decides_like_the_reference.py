@@ -42,7 +42,10 @@ def pair(*, are_types_known: bool = True, drops_events: bool = False) -> tuple[M
 
 # Few values, near each other and near every wrap point, so that packets meet.
 near_wraps = st.one_of(
-    st.integers(65500, 65600), st.integers(0, 200), st.integers(3000, 3100), st.sampled_from([7984, 7985, 32768, 40000])
+    st.integers(65500, 65600),
+    st.integers(0, 200),
+    st.integers(3000, 3100),
+    st.sampled_from([7984, 7985, 32768, 40000]),
 )
 rtp_timestamps = st.builds(
     lambda base, step: (base + step) % 2**32,
@@ -57,13 +60,16 @@ event_payloads = st.builds(
     st.sampled_from([0, 160, 320, 0x08C0, 0xF000, 0xFFFF]),
     st.sampled_from([b"", b"", b"", b"\x05\x0a\x00\xa0", b"\x00"]),
 )
-# Several blocks, as redundancy has them; one that is none, or what is beside a multiple of four, makes it voice.
+# Several blocks, as redundancy has them; one that is none, or what is beside a multiple of four,
+# makes it voice.
 block_payloads = st.builds(
     lambda codes, flags, rest: (
         b"".join(bytes((code, flag, 0, 160)) for code, flag in zip(codes, flags, strict=True)) + rest
     ),
     st.shared(st.integers(1, 10), key="blocks").flatmap(
-        lambda count: st.lists(st.sampled_from([*range(16), *range(16), 16, 255]), min_size=count, max_size=count)
+        lambda count: st.lists(
+            st.sampled_from([*range(16), *range(16), 16, 255]), min_size=count, max_size=count
+        )
     ),
     st.shared(st.integers(1, 10), key="blocks").flatmap(
         lambda count: st.lists(st.sampled_from([0x0A, 0x8A, 0x4A, 0xCA]), min_size=count, max_size=count)
@@ -99,7 +105,8 @@ short = st.one_of(event_payloads, block_payloads, st.binary(max_size=12), st.jus
 
 
 def redundant(older: list[tuple[int, int, bytes, int]], primary: tuple[int, bytes], cut: int) -> bytes:
-    """A payload of RFC 2198: payload type, offset, payload and what its length says too much of each older block."""
+    """A payload of RFC 2198: payload type, offset, payload and what its length says too much of
+    each older block."""
     heads = b"".join(
         (1 << 31 | kind << 24 | offset << 10 | (len(payload) + wrong) % 1024).to_bytes(4, "big")
         for kind, offset, payload, wrong in older
@@ -138,7 +145,11 @@ def decorated(draw) -> bytes:
     if draw(st.booleans()):
         head[0] |= 0x10
         words = draw(st.integers(0, 2))
-        body += b"\xbe\xde" + draw(st.sampled_from([words, words, 200])).to_bytes(2, "big") + b"\x10\x7f\0\0" * words
+        body += (
+            b"\xbe\xde"
+            + draw(st.sampled_from([words, words, 200])).to_bytes(2, "big")
+            + b"\x10\x7f\0\0" * words
+        )
     body += bytes(payload)
     if draw(st.booleans()):
         head[0] |= 0x20
@@ -160,7 +171,8 @@ rtcp_blocks = st.builds(
     st.integers(0, 13),
     st.integers(0, 13).map(lambda words: bytes(4 * words)),
 )
-FIXED = {200: 24, 201: 4, 202: 0, 203: 0}  # bytes after the first word, and bytes for each counted block
+# Bytes after the first word, and bytes for each counted block.
+FIXED = {200: 24, 201: 4, 202: 0, 203: 0}
 COUNTED = {200: 24, 201: 24, 202: 8, 203: 4}
 
 
@@ -178,7 +190,9 @@ rtcp = st.one_of(
         lambda leading, rest: b"".join(leading + rest),
         st.lists(reports, min_size=1, max_size=2),
         st.lists(
-            st.one_of(well_sized_blocks, st.builds(well_sized, st.integers(202, 223), st.integers(0, 3), st.just(8)))
+            st.one_of(
+                well_sized_blocks, st.builds(well_sized, st.integers(202, 223), st.integers(0, 3), st.just(8))
+            )
         ),
     ),
     st.lists(well_sized_blocks, min_size=1, max_size=4).map(b"".join),
@@ -193,7 +207,8 @@ streams_of_reports = st.builds(
         + sender.to_bytes(4, "big")
         + bytes(range(20 if kind == 200 else 0))
         + b"".join(
-            ssrc.to_bytes(4, "big") + b"\0\0\0\7" + highest.to_bytes(4, "big") + bytes(12) for ssrc, highest in blocks
+            ssrc.to_bytes(4, "big") + b"\0\0\0\7" + highest.to_bytes(4, "big") + bytes(12)
+            for ssrc, highest in blocks
         )
     ),
     st.sampled_from([200, 201]),
@@ -304,11 +319,14 @@ def test_the_core_and_the_reference_read_the_same_of_report_blocks(compound, fil
             filled[index] = filling[index % len(filling)]
         at += size
     told = reception(bytes(filled))
-    assert _core.Mask(b"", b"").reception(bytes(filled)) == (None if told is None else (told.lost, told.jitter))
+    assert _core.Mask(b"", b"").reception(bytes(filled)) == (
+        None if told is None else (told.lost, told.jitter)
+    )
 
 
 class Wanderer:
-    """A sender that mostly goes on from its last packet, and now and then does what a rule is about."""
+    """A sender that mostly goes on from its last packet, and now and then does what a rule is
+    about."""
 
     def __init__(self, seed: int, origin: int) -> None:
         self.chance = random.Random(seed)
@@ -328,7 +346,9 @@ class Wanderer:
             + [15999, 16000, 16001, -16000, -16001]
         )  # fmt: skip
         self.duration = chance.choice(
-            [self.duration] * 3 + [self.duration + 160] * 6 + [160, 0, 0xEFFF, 0xF000, 0xFFFF, self.duration - 1]
+            [self.duration] * 3
+            + [self.duration + 160] * 6
+            + [160, 0, 0xEFFF, 0xF000, 0xFFFF, self.duration - 1]
         )
         self.duration = min(max(self.duration, 0), 0xFFFF)
         flags = 0x0A | chance.choice([0, 0, 0, 0x80]) | chance.choice([0] * 8 + [0x40])

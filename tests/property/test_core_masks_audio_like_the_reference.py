@@ -1,4 +1,5 @@
-"""The core and its reference hold, look into and shut audio alike: byte by byte, whatever tone and packet sizes come."""
+"""The core and its reference hold, look into and shut audio alike: byte by byte, whatever tone and
+packet sizes come."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from media.formats.coding import Coding
 from media.formats.g711 import decode, encode
 from media.formats.g722 import STEPS, Lower
 from media.formats.rtp import Rtp, Ssrc, parse, serialise
-from media.reference.hold import Manner, Policy
+from media.mask_policy import Policy
+from media.reference.hold import Manner
 from media.reference.inband import FREQUENCIES
 from media.reference.masking import Mask
 from media.reference.reassembly import LOST
@@ -49,7 +51,8 @@ def in_lower_band(lower: Lower, sample: int) -> int:
 
 
 class Caller:
-    """Speaks (noise with a tone of its own), presses keys, sends events, and does now and then what a rule is about."""
+    """Speaks (noise with a tone of its own), presses keys, sends events, and does now and then what
+    a rule is about."""
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
@@ -78,7 +81,9 @@ class Caller:
             return self.event()
         self.at += chance.choice([0] * 40 + [self.size, -self.size, 400, 9000, -9000])
         law = self.law if chance.random() > 0.01 else chance.choice([MU, A, G722, OPUS, VIDEO, 77])
-        codes = bytes(self.code(CODINGS.get(law, Coding.MU), self.sample(self.at + n)) for n in range(self.size))
+        codes = bytes(
+            self.code(CODINGS.get(law, Coding.MU), self.sample(self.at + n)) for n in range(self.size)
+        )
         packet = self.rtp(law, self.at, codes)
         self.at += self.size
         return packet
@@ -108,7 +113,9 @@ class Caller:
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
-    manner=st.builds(Manner, st.sampled_from(Policy), st.sampled_from([0, 24, 100]), st.booleans(), st.booleans()),
+    manner=st.builds(
+        Manner, st.sampled_from(Policy), st.sampled_from([0, 24, 100]), st.booleans(), st.booleans()
+    ),
 )
 def test_the_core_and_the_reference_let_the_same_bytes_go_and_hear_the_same_keys(seed, manner):
     reference, core = pair()
@@ -145,7 +152,9 @@ def test_numbers_follow_one_another_and_time_has_no_gap_where_events_were(seed):
     sequence, at, now, left = chance.randrange(0x10000), chance.randrange(2**32), 0, []
     for _ in range(12):
         for _ in range(chance.randrange(2, 9)):
-            left += send(core, Rtp(MU, False, sequence % 0x10000, at % 2**32, Ssrc(5), bytes([0xFF - 5] * 160)), now)
+            left += send(
+                core, Rtp(MU, False, sequence % 0x10000, at % 2**32, Ssrc(5), bytes([0xFF - 5] * 160)), now
+            )
             sequence, at, now = sequence + 1, at + 160, now + 20
         packets, stretch, code = chance.randrange(3, 20), chance.choice([160, 240, 400]), chance.randrange(16)
         for index in range(packets + 2):

@@ -1,4 +1,5 @@
-"""The core's digit socket, fed by real datagrams, takes for presses what media/reference/rtpengine_log.py takes for presses."""
+"""The core's digit socket, fed by real datagrams, takes for presses what
+media/reference/rtpengine_log.py takes for presses."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ def record(event: int | str, call: bytes = CALL, tag: bytes = TAG) -> bytes:
     """As Debian's 10.5.3 writes it."""
     return (
         b'{"callid":"%b","source_tag":"%b","tags":["%b","agent"],"type":"DTMF","timestamp":1795570372,'
-        b'"source_ip":"127.0.0.1","event":%b,"duration":120,"volume":10}' % (call, tag, tag, str(event).encode())
+        b'"source_ip":"127.0.0.1","event":%b,"duration":120,"volume":10}'
+        % (call, tag, tag, str(event).encode())
     )
 
 
@@ -80,7 +82,10 @@ value = st.one_of(
 names = st.sampled_from(["callid", "source_tag", "event", "tags", 'a"b', "\\"])
 objects = st.dictionaries(names, value, max_size=6).map(lambda it: json.dumps(it).encode())
 records = st.builds(
-    record, st.integers(-1, 17), st.sampled_from([CALL, b"another", CALL + b"\\"]), st.sampled_from([TAG, b"agent"])
+    record,
+    st.integers(-1, 17),
+    st.sampled_from([CALL, b"another", CALL + b"\\"]),
+    st.sampled_from([TAG, b"agent"]),
 )
 
 

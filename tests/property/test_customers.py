@@ -1,5 +1,5 @@
-"""Customers as they are: they key in groups, bounce, slip, correct, and hear from the agent what did not count. What is ready
-to be charged is what they meant."""
+"""Customers as they are: they key in groups, bounce, slip, correct, and hear from the agent what
+did not count. What is ready to be charged is what they meant."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from tests.keying import Customer
 
 _AT_ONCE = (0.08, 0.9)
 _LATER = (1.1, 5.0)
-_HEARS = 6.0  # seconds in which the agent says what was refused, and a number that could be longer is taken
+# Seconds in which the agent says what was refused, and a number that could be longer is taken.
+_HEARS = 6.0
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ class Meant:
     code: str
 
     def digits(self, field: Field) -> str:
-        return {Field.CARD_NUMBER: self.number, Field.EXPIRY: self.expiry, Field.SECURITY_CODE: self.code}[field]
+        return {Field.CARD_NUMBER: self.number, Field.EXPIRY: self.expiry, Field.SECURITY_CODE: self.code}[
+            field
+        ]
 
 
 @st.composite
@@ -37,7 +40,9 @@ def cards(draw: st.DrawFn) -> Meant:
             [("4", 16), ("4", 19), ("55", 16), ("37", 15), ("6011", 16), ("6011", 19), ("62", 17), ("36", 14)]
         )
     )
-    body = prefix + draw(st.text("0123456789", min_size=length - len(prefix) - 1, max_size=length - len(prefix) - 1))
+    body = prefix + draw(
+        st.text("0123456789", min_size=length - len(prefix) - 1, max_size=length - len(prefix) - 1)
+    )
     number = next(f"{body}{digit}" for digit in range(10) if passes_luhn(f"{body}{digit}".encode()))
     expiry = f"{draw(st.integers(1, 12)):02}{draw(st.integers(27, 46))}"
     code_length = 4 if length == 15 else 3

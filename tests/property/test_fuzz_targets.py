@@ -1,4 +1,5 @@
-"""The targets of `make fuzz`, a little of each time: their seeds, and seeds that were cut and mixed."""
+"""The targets of `make fuzz`, a little of each time: their seeds, and seeds that were cut and
+mixed."""
 
 from __future__ import annotations
 

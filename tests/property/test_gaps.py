@@ -1,4 +1,5 @@
-"""Gaps of events in codecs that the core does not know: core and reference fill them alike, and nothing is missing afterwards."""
+"""Gaps of events in codecs that the core does not know: core and reference fill them alike, and
+nothing is missing afterwards."""
 
 from __future__ import annotations
 
@@ -42,7 +43,9 @@ def test_core_and_reference_read_the_same_lengths_of_anything(codec, seed):
         reference, core = pair()
         core.switch(True)
         reference.switch(True)
-        payload = chance.randbytes(chance.choice([1, 2, 3, 10, 21, 33, 41, 66, 300]))  # none that could be an event
+        payload = chance.randbytes(
+            chance.choice([1, 2, 3, 10, 21, 33, 41, 66, 300])
+        )  # none that could be an event
         packet = serialise(Rtp(typed(codec), False, 5, 960, Ssrc(5), payload))
         assert (core.rtp(packet, now), reference.rtp(packet, now)) == ((None, b""), (None, ()))
         assert core.asked() == reference.asked() == ([packet] if lasts(codec, payload) else [])
@@ -58,7 +61,8 @@ def test_silence_lasts_as_long_as_it_was_asked_to(codec, frames, rest):
 
 
 class Caller:
-    """Says nothing that matters in packets of one length, presses keys, and does now and then what it should not."""
+    """Says nothing that matters in packets of one length, presses keys, and does now and then what
+    it should not."""
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
@@ -132,7 +136,10 @@ def test_numbers_and_time_go_on_where_events_were(codec, seed):
 
     def send(payload_type: int, rtp_timestamp: int, payload: bytes) -> None:
         nonlocal sequence, now
-        core.rtp(serialise(Rtp(payload_type, False, sequence % 0x10000, rtp_timestamp % 2**32, Ssrc(5), payload)), now)
+        core.rtp(
+            serialise(Rtp(payload_type, False, sequence % 0x10000, rtp_timestamp % 2**32, Ssrc(5), payload)),
+            now,
+        )
         left.extend(heard for heard in map(parse, core.asked()) if heard)
         sequence, now = sequence + 1, now + 20
 

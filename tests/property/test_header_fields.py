@@ -1,4 +1,5 @@
-"""What is read the short way is what the long way reads: header fields beside sipmessage's, tags beside their grammar."""
+"""What is read the short way is what the long way reads: header fields beside sipmessage's, tags
+beside their grammar."""
 
 from __future__ import annotations
 
@@ -48,7 +49,9 @@ def test_names_of_ours_are_spelled_as_the_rfcs_do_and_others_as_they_came() -> N
     assert Headers(["v: 1", "X-tra: 2", "CONTENT-length: 3"]).keys() == ["Via", "X-tra", "Content-Length"]
 
 
-@pytest.mark.parametrize("line", ["no colon", ": no name", "two words: x", "\N{KELVIN SIGN}: no compact form"])
+@pytest.mark.parametrize(
+    "line", ["no colon", ": no name", "two words: x", "\N{KELVIN SIGN}: no compact form"]
+)
 def test_what_is_no_header_field_is_refused(line: str) -> None:
     with pytest.raises(ValueError, match="header"):
         Headers([line])

@@ -1,4 +1,5 @@
-"""The key in a SIP INFO: the core reads what the reference reads, whatever the body; what carriers send is read right."""
+"""The key in a SIP INFO: the core reads what the reference reads, whatever the body; what carriers
+send is read right."""
 
 from __future__ import annotations
 
@@ -11,13 +12,16 @@ from media.reference.sip_info import LONGEST, MALFORMED, NO_KEY, key
 
 KEYS = "0123456789*#ABCD"
 LINES = st.sampled_from(
-    [b"Signal=5", b"signal = #", b"SIGNAL:*", b"Signal=", b"Signal", b"Signals=5", b"Duration=160", b"5", b"d", b"16", b"10",
+    [b"Signal=5", b"signal = #", b"SIGNAL:*", b"Signal=", b"Signal", b"Signals=5", b"Duration=160", b"5",
+    b"d", b"16", b"10",
      b"17", b"!", b" ", b"\t7 ", b"Signal=5 6", b"\0", b"\xff", b"Signal=\0"]
 )  # fmt: skip
 BODIES = st.one_of(
     st.binary(max_size=12),
     st.builds(
-        lambda lines, between: between.join(lines), st.lists(LINES, max_size=4), st.sampled_from([b"\r\n", b"\n"])
+        lambda lines, between: between.join(lines),
+        st.lists(LINES, max_size=4),
+        st.sampled_from([b"\r\n", b"\n"]),
     ),
 )
 
@@ -59,7 +63,9 @@ def test_every_key_is_read_as_carriers_send_it(code: int) -> None:
 
 def test_a_flash_is_no_key_and_what_is_not_understood_may_have_been_one() -> None:
     assert [core(body) for body in (b"Signal=16\r\n", b"!")] == [NO_KEY] * 2
-    assert [core(body) for body in (b"", b"Signal=\r\n", b"55", b"Duration=5\r\nx=1", b"Signal=17")] == [MALFORMED] * 5
+    assert [core(body) for body in (b"", b"Signal=\r\n", b"55", b"Duration=5\r\nx=1", b"Signal=17")] == [
+        MALFORMED
+    ] * 5
 
 
 def test_the_key_goes_nowhere_else() -> None:

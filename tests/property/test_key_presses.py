@@ -1,4 +1,5 @@
-"""One key press is one digit, whatever the network does to its packets: the reference and the core on the same streams."""
+"""One key press is one digit, whatever the network does to its packets: the reference and the core
+on the same streams."""
 
 from __future__ import annotations
 
@@ -40,7 +41,9 @@ class Weather:
     lost_end: bool = False
 
 
-presses = st.builds(Press, code=st.integers(0, 15), length_ms=st.integers(40, 400), pause_ms=st.integers(40, 300))
+presses = st.builds(
+    Press, code=st.integers(0, 15), length_ms=st.integers(40, 400), pause_ms=st.integers(40, 300)
+)
 weathers = st.builds(
     Weather,
     seed=st.integers(0, 2**32),
@@ -52,8 +55,11 @@ weathers = st.builds(
 )
 
 
-def packets_of(press: Press, started_ms: int, sequence: int, origin: int, marks: bool) -> list[tuple[int, bytes]]:
-    """A press as a sender makes it: one packet every 20 ms, segments, the end three times. (ms, packet)."""
+def packets_of(
+    press: Press, started_ms: int, sequence: int, origin: int, marks: bool
+) -> list[tuple[int, bytes]]:
+    """A press as a sender makes it: one packet every 20 ms, segments, the end three times. (ms,
+    packet)."""
     sent = []
     start = origin + started_ms * TICKS_A_MS
     segment = 0
@@ -190,5 +196,7 @@ def test_the_same_recording_played_again_is_a_new_press(make):
 @BOTH
 def test_copies_of_the_end_that_were_held_up_are_no_new_press(make):
     sent = press_all([Press(5, 160, 0)])[0]
-    arrivals = [(at + (400 if index >= len(sent) - 2 else 0), packet) for index, (at, packet) in enumerate(sent)]
+    arrivals = [
+        (at + (400 if index >= len(sent) - 2 else 0), packet) for index, (at, packet) in enumerate(sent)
+    ]
     assert digits_of(make(), arrivals) == b"5"

@@ -1,4 +1,5 @@
-"""Whatever peers send, what a ladder keeps of it is typed values and words of our own: no digit of theirs but the CSeq."""
+"""Whatever peers send, what a ladder keeps of it is typed values and words of our own: no digit of
+theirs but the CSeq."""
 
 from __future__ import annotations
 
@@ -38,7 +39,13 @@ def descriptions(draw: st.DrawFn) -> bytes:
     for _ in range(draw(st.integers(0, 3))):
         lines.append(f"m={draw(text)} {draw(text)} {draw(text)} {draw(text)}")
         lines.append(f"m={draw(st.sampled_from(['audio', 'video']))} 4000 RTP/AVP 0 96 {draw(text)}")
-        lines += [f"a=rtpmap:96 {draw(text)}/8000", f"i={draw(text)}", f"a={draw(text)}", "a=sendonly", draw(text)]
+        lines += [
+            f"a=rtpmap:96 {draw(text)}/8000",
+            f"i={draw(text)}",
+            f"a={draw(text)}",
+            "a=sendonly",
+            draw(text),
+        ]
     return "\r\n".join(lines).encode()
 
 

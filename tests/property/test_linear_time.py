@@ -1,7 +1,9 @@
-"""What is read of others costs time in proportion to its length: each reader is fed a piece n and 4 n times.
+"""What is read of others costs time in proportion to its length: each reader is fed a piece n and 4
+n times.
 
-What can be counted is counted: lines and calls of Python. What C does between two of them is measured in CPU time, and only
-where it is long enough to be told apart from noise; regular expressions have a checker of their own (tests/architecture).
+What can be counted is counted: lines and calls of Python. What C does between two of them is
+measured in CPU time, and only where it is long enough to be told apart from noise; regular
+expressions have a checker of their own (tests/architecture).
 """
 
 from __future__ import annotations
@@ -59,18 +61,28 @@ HOP = Hop("192.0.2.1", 5060)
 TRUSTED = Trunk("trusted", "192.0.2.1", 5060, trusted=True, x_headers=("*",))
 NUMBERS = NumberPlan(Form.NATIONAL, "49")
 MOST = 12_000  # octets: what a datagram has room for beside the rest
-LONG = 0.025  # seconds of CPU below which nothing is measured: quadratic steps on MOST octets take longer
+# Seconds of CPU below which nothing is measured: quadratic steps on MOST octets take longer.
+LONG = 0.025
 PIECES = (
     *" \t\"\\<>;,:=@%?&#+-.()[]/*'`~!$^{}|_0aAdeil\xfc",
-    "\r\n ", "\r\n\t", "\r\n", "\n", "a=", ";a", ";a=b", "a;", "\"\"", "\"\\", "\\\"", "a,", ", ", "<>", "<a>,", "><",
-    "\"<", "\">", "a@", "@a", "a:", ":1", "%4", "%41", "a.", "..", "a-", "[:", "::", "1:", "1:a", "i1e", "d1:a", "le",
-    "Via: a\r\n", "v:\r\n", "l:1\r\n", "L: \r\n", "X-A: b\r\n", "m=audio 4 RTP/AVP 0\r\n", "a=rtpmap:0 a/8\r\n",
-    "a=b:c\r\n", "c=IN IP4 0\r\n", " 0", " 101", "0/", "a=fmtp:101 0-15\r\n", "--b", "\r\n--b", "\r\n--b\r\n\r\n",
-    "\r\n--b \t", "SIP/", " / ", "\t;", "\t,", "\t\"", "= ", "=\t\"", "Q.850;", "cause=", "; cause =", "SIP ;",
-    "1234 ", "4111-", "4111 1111 ", "411111", "a b", "sip:", "sip:a@", "a=x;", "<sip:a>;", "&a=", "a&", "2^", "((",
+    "\r\n ", "\r\n\t", "\r\n", "\n", "a=", ";a", ";a=b", "a;", "\"\"", "\"\\", "\\\"", "a,", ", ", "<>",
+    "<a>,", "><",
+    "\"<", "\">", "a@", "@a", "a:", ":1", "%4", "%41", "a.", "..", "a-", "[:", "::", "1:", "1:a", "i1e",
+    "d1:a", "le",
+    "Via: a\r\n", "v:\r\n", "l:1\r\n", "L: \r\n", "X-A: b\r\n", "m=audio 4 RTP/AVP 0\r\n",
+    "a=rtpmap:0 a/8\r\n",
+    "a=b:c\r\n", "c=IN IP4 0\r\n", " 0", " 101", "0/", "a=fmtp:101 0-15\r\n", "--b", "\r\n--b",
+    "\r\n--b\r\n\r\n",
+    "\r\n--b \t", "SIP/", " / ", "\t;", "\t,", "\t\"", "= ", "=\t\"", "Q.850;", "cause=", "; cause =",
+    "SIP ;",
+    "1234 ", "4111-", "4111 1111 ", "411111", "a b", "sip:", "sip:a@", "a=x;", "<sip:a>;", "&a=", "a&", "2^",
+    "((",
     "\\(", "2.0", "0.", "Z\xe9",
 )  # fmt: skip
-FRAME = "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKf\r\nFrom: <sip:u@h>;tag=a\r\nTo: <sip:u@h>\r\nCall-ID: f\r\nCSeq: 1 INVITE\r\n"
+FRAME = (
+    "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKf\r\nFrom: <sip:u@h>;tag=a\r\nTo: <sip:u@h>\r\nCall-ID: f\r\n"
+    "CSeq: 1 INVITE\r\n"
+)
 SDP = "v=0\r\no=- 1 1 IN IP4 192.0.2.3\r\ns=-\r\nc=IN IP4 192.0.2.4\r\nt=0 0\r\nm=audio 4 RTP/AVP 0 101\r\n"
 
 
@@ -157,7 +169,8 @@ def multipart(text: str) -> None:
 def refer(text: str) -> None:
     with contextlib.suppress(MalformedError, ValueError):
         received = read(
-            f"REFER sip:u@h SIP/2.0\r\n{FRAME.replace('1 INVITE', '1 REFER')}Refer-To: {text}\r\n\r\n".encode(), HOP
+            f"REFER sip:u@h SIP/2.0\r\n{FRAME.replace('1 INVITE', '1 REFER')}Refer-To: {text}\r\n\r\n".encode(),  # noqa: E501
+            HOP,
         )
         assert isinstance(received, Request)
         refer_to(received)
@@ -169,7 +182,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "Request-URI": lambda text: as_message(f"INVITE {text} SIP/2.0", FRAME),
     "status line": lambda text: as_message(f"SIP/2.0 486 {text}", FRAME),
     "salvage": lambda text: salvage(f"INVITE sip:u@h SIP/2.0\r\n{FRAME}{text}".encode()),
-    "salvaged Via": lambda text: salvage(f"INVITE sip:u@h SIP/2.0\r\nVia: SIP/2.0/UDP {text}\r\n{FRAME}".encode()),
+    "salvaged Via": lambda text: salvage(f"INVITE sip:u@h SIP/2.0\r\nVia: SIP/2.0/UDP {text}\r\n{FRAME}".encode()),  # noqa: E501
     "stream": framed,
     "stream in octets": in_octets,
     "length in a stream": lambda text: framed(f"l: {text}x"),
@@ -190,7 +203,8 @@ READERS: dict[str, Callable[[str], object]] = {
     "key": tolerant(sdes.read, ValueError),
     "INFO": lambda text: (info.key(text.encode()), info.duration(text.encode())),
     "bencode": tolerant(lambda text: ng.decode(text.encode("latin-1")), ng.NgError),
-    "rtpengine": tolerant(lambda text: described.local(f"{SDP}{text}".encode("latin-1"), 1), described.NotDescribed),
+    "rtpengine": tolerant(lambda text: described.local(f"{SDP}{text}".encode("latin-1"), 1),
+    described.NotDescribed),
     "order": looks_like_card_number,
     "tokens": tolerant(Tokens.parse, ValueError),
     "listen": tolerant(lambda text: binds(f"udp:{text}", "", 0, ""), ValueError),
@@ -200,8 +214,10 @@ READERS: dict[str, Callable[[str], object]] = {
     **{
         name: of_header(name)
         for name in (
-            "Via", "Contact", "Route", "Record-Route", "Content-Type", "Content-Length", "Content-Disposition", "Accept",
-            "Require", "Supported", "Session-Expires", "Proxy-Authorization", "X-Anything", "Max-Forwards", "Path", "Event",
+            "Via", "Contact", "Route", "Record-Route", "Content-Type", "Content-Length",
+            "Content-Disposition", "Accept",
+            "Require", "Supported", "Session-Expires", "Proxy-Authorization", "X-Anything", "Max-Forwards",
+            "Path", "Event",
         )
     },
 }  # fmt: skip
@@ -245,7 +261,9 @@ def quadratic(reader: Callable[[str], object], prefix: str, piece: str, suffix: 
         return lambda: reader(prefix + piece * times + suffix)
 
     once, more = counted(of(50)), counted(of(200))
-    if more > 6 * once + 4000:  # what is bounded may be so much at once: the lines of a message that is refused
+    if (
+        more > 6 * once + 4000
+    ):  # what is bounded may be so much at once: the lines of a message that is refused
         return f"{once} steps of Python became {more}"
     many = MOST // len(piece)
     if lasting(of(many)) < LONG:

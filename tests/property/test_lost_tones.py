@@ -1,4 +1,5 @@
-"""Keys that come as tones over a line that loses packets: the digits are those that were keyed, or the capture ends."""
+"""Keys that come as tones over a line that loses packets: the digits are those that were keyed, or
+the capture ends."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from media import _core
 from media.formats.coding import Coding
 from media.formats.g711 import encode
 from media.formats.rtp import Rtp, Ssrc, serialise
-from media.reference.hold import Manner, Policy
+from media.mask_policy import Policy
+from media.reference.hold import Manner
 from media.reference.inband import FREQUENCIES
 from media.reference.masking import Mask
 from media.reference.reassembly import HOLD_MS, KeyQueue
@@ -33,7 +35,8 @@ def tone(digit: str, ms: int, level: float) -> np.ndarray:
 
 
 def keyed(chance: random.Random) -> tuple[bytes, np.ndarray]:
-    """Some digits and their sound: 50 to 150 ms each, pauses of 60 to 400 ms, noise at -60 to -50 dBm0."""
+    """Some digits and their sound: 50 to 150 ms each, pauses of 60 to 400 ms, noise at -60 to -50
+    dBm0."""
     digits = "".join(chance.choice("0123456789") for _ in range(chance.choice([3, 4, 6])))
     quiet = [np.zeros(chance.randrange(200, 600) * 8)]
     for digit in digits:
@@ -77,7 +80,9 @@ def captured(mask: Mask | _core.Mask, packets: list[tuple[int, bytes]]) -> tuple
         list(mask.released())
         if isinstance(mask, Mask):
             digits += queue.take(now)
-            if not all(queue.put(one.code, one.ssrc, one.rtp_timestamp, now) for one in mask.rtp(packet, now)[1]):
+            if not all(
+                queue.put(one.code, one.ssrc, one.rtp_timestamp, now) for one in mask.rtp(packet, now)[1]
+            ):
                 return digits, True
             continue
         digits += mask.take(now)
@@ -110,7 +115,9 @@ def reference() -> Mask:
 def test_no_digit_is_lacking_doubled_or_wrong_without_a_word(loss: float, burst: int, frame: int) -> None:
     seen = outcomes(CALLS, loss, burst, frame)
     assert seen["wrong"] == []
-    assert len(seen["right"]) > CALLS // 20, "a capture ends where a hole touches a tone, and goes on where none does"
+    assert len(seen["right"]) > CALLS // 20, (
+        "a capture ends where a hole touches a tone, and goes on where none does"
+    )
 
 
 def test_nothing_ends_a_capture_where_nothing_is_lost() -> None:
@@ -124,7 +131,8 @@ def test_core_and_reference_find_the_same_holes(seed: int) -> None:
 
 
 def test_a_tail_of_an_event_that_comes_late_and_in_pieces_is_no_press_of_its_own() -> None:
-    """An event, and under 20 ms of jitter what was left of its tone: two packets of it were dropped as late."""
+    """An event, and under 20 ms of jitter what was left of its tone: two packets of it were dropped
+    as late."""
     arrivals = json.loads(TAIL.read_text())["packets"]
     for make in (core, reference):
         digits, has_ended = captured(make(), [(1000 + at, bytes.fromhex(packet)) for at, packet in arrivals])

@@ -1,4 +1,5 @@
-"""The ng protocol: what is written is read back, and whatever comes is an answer, another's, or an NgError."""
+"""The ng protocol: what is written is read back, and whatever comes is an answer, another's, or an
+NgError."""
 
 from __future__ import annotations
 
@@ -10,7 +11,9 @@ from media.rtpengine.ng import NgError, NgRefused, answer, decode, encode, reque
 
 values = st.recursive(
     st.one_of(st.integers(-(10**18), 10**18), st.binary(max_size=12)),
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=5), inner, max_size=4)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=5), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 

@@ -1,5 +1,6 @@
-"""Senders with odd habits, and networks that lose, delay and repeat: the digits are exactly those that were keyed, or the capture
-ends. A wrong digit in a security code has no check digit that would find it."""
+"""Senders with odd habits, and networks that lose, delay and repeat: the digits are exactly those
+that were keyed, or the capture ends. A wrong digit in a security code has no check digit that would
+find it."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ class Habit:
     """How a sender sends a press; rtp_timestamps in ticks of `rate` kHz."""
 
     updates: str  # the rtp_timestamps of updates: "one", or they "grow"
-    ends: str  # those of ends: "one", "within" the event, "over" it, "clock" (of the audio), or they "grow" with what was before
+    # Those of ends: "one", "within" the event, "over" it, "clock" (of the audio), or they "grow"
+    # with what was before.
+    ends: str
     repeats: int  # ends
     growing: bool  # durations of ends
     marker: str  # "first", "none", "all"
@@ -39,7 +42,8 @@ class Habit:
 
 @dataclass
 class Sender:
-    """Packets and when they are sent, in milliseconds; for each press, which of them are its own."""
+    """Packets and when they are sent, in milliseconds; for each press, which of them are its
+    own."""
 
     chance: random.Random
     habit: Habit
@@ -114,7 +118,9 @@ def senders(chance: random.Random) -> Sender:
         beside=chance.choice(["between", "between", "during", "none"]),
         own_ssrc=chance.random() < 0.2,
     )
-    return Sender(chance, habit, number=chance.choice([0, 65500]), now=chance.choice([1000, 2**32 // 8 - 500]))
+    return Sender(
+        chance, habit, number=chance.choice([0, 65500]), now=chance.choice([1000, 2**32 // 8 - 500])
+    )
 
 
 def through(chance: random.Random, sender: Sender, network: Network) -> list[tuple[int, bytes]]:
@@ -129,7 +135,8 @@ def through(chance: random.Random, sender: Sender, network: Network) -> list[tup
     arrivals, held = [], 0
     for at, (ms, packet) in enumerate(sender.sent):
         if at not in lost:
-            # What is held up holds up what is behind it: packets of one stream overtake each other by jitter alone.
+            # What is held up holds up what is behind it: packets of one stream overtake each other
+            # by jitter alone.
             held = max(held + 2, ms + late.get(at, 0))
             arrivals += [(held + chance.randint(0, network.jitter_ms), packet)] * (1 + (at in doubled))
     return sorted(arrivals, key=lambda each: each[0])
@@ -183,7 +190,9 @@ def reference() -> Mask:
 
 
 @pytest.mark.parametrize("make", [reference, core])
-def test_the_digits_are_those_that_were_keyed_or_the_capture_ends(make: Callable[[], Mask | _core.Mask]) -> None:
+def test_the_digits_are_those_that_were_keyed_or_the_capture_ends(
+    make: Callable[[], Mask | _core.Mask],
+) -> None:
     wrong = []
     for seed in range(RUNS):
         what, keyed, arrivals = scene(seed)

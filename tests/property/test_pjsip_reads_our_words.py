@@ -1,4 +1,5 @@
-"""Whatever a peer sends: what PJSIP is handed consists of our own words, and what it answers finds its way back."""
+"""Whatever a peer sends: what PJSIP is handed consists of our own words, and what it answers finds
+its way back."""
 
 from __future__ import annotations
 
@@ -37,7 +38,9 @@ def said(method: str, branch: str, tag: str, name: str, header: str, body: str, 
 
 
 @given(METHODS, TOKENS, TOKENS, TEXT, TEXT, st.sampled_from(["", ";tag=own"]))
-def test_a_request_is_put_in_our_own_words(method: str, branch: str, tag: str, header: str, body: str, to: str) -> None:
+def test_a_request_is_put_in_our_own_words(
+    method: str, branch: str, tag: str, header: str, body: str, to: str
+) -> None:
     try:
         request = read(said(method, branch, tag, "", header, body, to), PEER)
     except MalformedError:
@@ -53,8 +56,10 @@ def test_a_response_keeps_only_its_code_and_what_pjsip_said_itself(
     branch: str, tag: str, header: str, code: int
 ) -> None:
     text = (
-        f"SIP/2.0 {code} {header or 'x'}\r\nVia: SIP/2.0/UDP 192.0.2.9:5060;branch={branch}\r\nFrom: <sip:b@x>;tag=own\r\n"
-        f"To: {'<sip:a@y>'};tag={tag}\r\nCall-ID: {tag}\r\nCSeq: 7 INVITE\r\nX-Text: {header}\r\nContent-Length: 0\r\n\r\n"
+        f"SIP/2.0 {code} {header or 'x'}\r\nVia: SIP/2.0/UDP 192.0.2.9:5060;branch={branch}\r\nFrom: "
+        "<sip:b@x>;tag=own\r\n"
+        f"To: {'<sip:a@y>'};tag={tag}\r\nCall-ID: {tag}\r\nCSeq: 7 INVITE\r\nX-Text: {header}\r\n"
+        "Content-Length: 0\r\n\r\n"
     )
     try:
         response = read(text.encode(), PEER)

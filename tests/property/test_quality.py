@@ -15,7 +15,9 @@ CLOCK = 8000
 arrivals = st.lists(
     st.tuples(
         st.sampled_from([1, 1, 1, 1, 2]),
-        st.sampled_from([1] * 8 + [0, 2, 5, -1, -99, -100, -101, 2999, 3000, 30000]),  # step of the sequence number
+        st.sampled_from(
+            [1] * 8 + [0, 2, 5, -1, -99, -100, -101, 2999, 3000, 30000]
+        ),  # step of the sequence number
         st.sampled_from([160] * 6 + [0, -160, 80000, 2**31, -7]),  # of the rtp_timestamp
         st.sampled_from([20] * 4 + [0, 1, 35, 900, 5000]),  # of the clock, in ms
         st.sampled_from([CLOCK] * 9 + [48000, 0]),
@@ -52,10 +54,14 @@ def test_the_core_counts_as_the_reference(steps, number, rtp_timestamp, now):
     seed=st.integers(0, 2**32),
     late=st.booleans(),
 )
-def test_what_is_missing_is_what_was_lost_over_every_wrap_whatever_is_late_or_doubled(count, origin, seed, late):
+def test_what_is_missing_is_what_was_lost_over_every_wrap_whatever_is_late_or_doubled(
+    count, origin, seed, late
+):
     dice, stream = random.Random(seed), Arrivals()
     kept = [index for index in range(count) if index in (0, count - 1) or dice.random() < 0.9]
-    order = sorted(kept, key=lambda index: index + (dice.randint(0, 20) if late and 0 < index < count - 1 else 0))
+    order = sorted(
+        kept, key=lambda index: index + (dice.randint(0, 20) if late and 0 < index < count - 1 else 0)
+    )
     order.remove(0)
     for index in [0, *order]:
         for _ in range(1 + (index == count - 1)):  # the newest comes twice
@@ -81,7 +87,12 @@ def test_events_a_clock_that_jumps_and_a_new_ssrc_make_no_jitter():
     stream = Arrivals()
     for index in range(100):
         stream.take(
-            Ssrc(1 + index // 50), index, 160 * index + (2**31 if index > 70 else 0), CLOCK, 20 * index, audio=True
+            Ssrc(1 + index // 50),
+            index,
+            160 * index + (2**31 if index > 70 else 0),
+            CLOCK,
+            20 * index,
+            audio=True,
         )
         stream.take(Ssrc(1 + index // 50), index, 8, CLOCK, 20 * index + 500, audio=False)
         stream.take(Ssrc(99), 40_000 + 10 * index, 8, CLOCK, 20 * index, audio=False)

@@ -1,4 +1,5 @@
-"""Whatever a peer sends as SDP: it crosses untouched but for what is ours, or is refused as what it is."""
+"""Whatever a peer sends as SDP: it crosses untouched but for what is ours, or is refused as what it
+is."""
 
 from __future__ import annotations
 
@@ -15,7 +16,9 @@ from media.mline import LocalStream
 
 # Any byte that a line may have: no NUL, CR or LF (RFC 4566 section 9, byte-string).
 TEXT = st.binary(max_size=40).map(lambda raw: re.sub(rb"[\0\r\n]", b"", raw))
-OTHER_LINES = st.builds(lambda kind, rest: kind + b"=" + rest, st.sampled_from([b"a", b"b", b"y"]), TEXT).filter(
+OTHER_LINES = st.builds(
+    lambda kind, rest: kind + b"=" + rest, st.sampled_from([b"a", b"b", b"y"]), TEXT
+).filter(
     lambda line: not re.match(rb"a=(" + b"|".join(name.encode() for name in WITHDRAWN) + rb")(:|$)", line)
 )
 PROTOCOLS = st.sampled_from(["RTP/AVP", "RTP/SAVPF", "TCP/MSRP", "UDP/TLS/RTP/SAVPF", "udptl"])
@@ -28,7 +31,8 @@ MEDIA = st.tuples(
 )
 BODIES = st.tuples(st.lists(OTHER_LINES, max_size=6), st.lists(MEDIA, min_size=1, max_size=6))
 LOCAL = st.lists(
-    st.builds(LocalStream, st.sampled_from(["198.51.100.1", "2001:db8::1"]), st.integers(1024, 65534)), max_size=6
+    st.builds(LocalStream, st.sampled_from(["198.51.100.1", "2001:db8::1"]), st.integers(1024, 65534)),
+    max_size=6,
 )
 
 
@@ -55,7 +59,9 @@ def test_every_line_that_needs_no_touch_crosses_byte_by_byte(body, local: list[L
     for old, new in zip(rows, after, strict=True):
         if old.startswith(b"m="):
             kind, port, protocol, *formats = old[2:].split(b" ")
-            passes = stream < len(local) and port != b"0" and protocol.decode().upper() in sdp.RTP | sdp.DATAGRAMS
+            passes = (
+                stream < len(local) and port != b"0" and protocol.decode().upper() in sdp.RTP | sdp.DATAGRAMS
+            )
             expected = str(local[stream].port).encode() if passes else b"0"
             assert new == b"m=" + b" ".join([kind, expected, protocol, *formats])
             stream += 1
@@ -97,7 +103,13 @@ def test_random_bytes_raise_nothing_but_sdp_errors(body: bytes, data: st.DataObj
     assert all(
         0 <= number < 128
         for stream in streams
-        for types in (stream.event_types, stream.mu_types, stream.opaque_types, stream.other_types, stream.red_types)
+        for types in (
+            stream.event_types,
+            stream.mu_types,
+            stream.opaque_types,
+            stream.other_types,
+            stream.red_types,
+        )
         for number in types
     )
     after = rewrite(described, [LocalStream("198.51.100.1", 20000)], 7, 1)

@@ -1,4 +1,5 @@
-"""Keys sent as telephone-event: the core sends what the reference sends, and whoever listens decodes each key once."""
+"""Keys sent as telephone-event: the core sends what the reference sends, and whoever listens
+decodes each key once."""
 
 from __future__ import annotations
 
@@ -128,7 +129,9 @@ def decoded(packets: list[Rtp]) -> str:
         if event is None:
             continue
         number = packet.sequence_number
-        arrival = Arrival(packet.ssrc, packet.rtp_timestamp, number, packet.marker, event, masked=False, now_ms=20 * at)
+        arrival = Arrival(
+            packet.ssrc, packet.rtp_timestamp, number, packet.marker, event, masked=False, now_ms=20 * at
+        )
         sighting = presses.sight(arrival)
         assert not sighting.lost
         if sighting.is_new:

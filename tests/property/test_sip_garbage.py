@@ -1,4 +1,5 @@
-"""Whatever arrives on the SIP port is answered, or counted and dropped; nothing raises, nothing is left behind."""
+"""Whatever arrives on the SIP port is answered, or counted and dropped; nothing raises, nothing is
+left behind."""
 
 from __future__ import annotations
 
@@ -23,9 +24,12 @@ SDP = b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\
 
 def request(method: str, number: int = 1, to_tag: str = "") -> bytes:
     head = (
-        f"{method} sip:bob@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5070;rport;branch=z9hG4bK{method}{number}\r\n"
-        f'From: "Ann" <sip:ann@127.0.0.1>;tag=a{number}\r\nTo: <sip:bob@127.0.0.1>{to_tag}\r\nCall-ID: c{number}@h\r\n'
-        f"CSeq: 1 {method}\r\nContact: <sip:ann@127.0.0.1:5070>\r\nMax-Forwards: 70\r\nRecord-Route: <sip:127.0.0.1;lr>\r\n"
+        f"{method} sip:bob@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP "
+        f"127.0.0.1:5070;rport;branch=z9hG4bK{method}{number}\r\n"
+        f'From: "Ann" <sip:ann@127.0.0.1>;tag=a{number}\r\nTo: <sip:bob@127.0.0.1>{to_tag}\r\nCall-ID: '
+        f"c{number}@h\r\n"
+        f"CSeq: 1 {method}\r\nContact: <sip:ann@127.0.0.1:5070>\r\nMax-Forwards: 70\r\nRecord-Route: "
+        "<sip:127.0.0.1;lr>\r\n"
         f"Content-Type: application/sdp\r\nContent-Length: {len(SDP)}\r\n\r\n"
     )
     return head.encode() + SDP
@@ -33,15 +37,19 @@ def request(method: str, number: int = 1, to_tag: str = "") -> bytes:
 
 METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "REGISTER", "PRACK")
 NASTY = [
-    b"\r\n", b"\r\n\r\n", b"\0", b"\n", b";self=1", b";tag=", b"<", b">", b'"', b",", b":", b"%00", b"\xff\xfe", b" ",
-    b"SIP/2.0", b"99999999999999999999", b"-1", "١٢٣".encode(), b"[::1]", b";branch=z9hG4bK", b"*", b"\t", b"=", b"@",
+    b"\r\n", b"\r\n\r\n", b"\0", b"\n", b";self=1", b";tag=", b"<", b">", b'"', b",", b":", b"%00",
+    b"\xff\xfe", b" ",
+    b"SIP/2.0", b"99999999999999999999", b"-1", "١٢٣".encode(), b"[::1]", b";branch=z9hG4bK", b"*", b"\t",
+    b"=", b"@",
 ]  # fmt: skip
 
 
 @st.composite
 def mutated(draw) -> bytes:
     """A good message after some cuts, insertions, repetitions and swaps."""
-    data = request(draw(st.sampled_from(METHODS)), draw(st.integers(1, 9)), draw(st.sampled_from(["", ";tag=x"])))
+    data = request(
+        draw(st.sampled_from(METHODS)), draw(st.integers(1, 9)), draw(st.sampled_from(["", ";tag=x"]))
+    )
     if draw(st.booleans()):
         data = b"SIP/2.0 200 OK\r\n" + data.partition(b"\r\n")[2]
     for _ in range(draw(st.integers(1, 4))):
@@ -118,7 +126,8 @@ def dropped(counters: dict[str, int]) -> int:
 
 
 def _legible(answer: bytes) -> bytes:
-    """For a parser that takes UTF-8 only, and no escaped control characters: what is echoed may be neither."""
+    """For a parser that takes UTF-8 only, and no escaped control characters: what is echoed may be
+    neither."""
     return bytes(octet if octet in b"\r\n\t" or 0x20 <= octet < 0x7F else 0x5F for octet in answer)
 
 
@@ -142,7 +151,9 @@ def check(harness: Harness, data: bytes) -> None:
 
 
 SETTINGS = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
@@ -210,7 +221,10 @@ def test_a_bad_header_is_a_400(harness, old, new):
 
 def test_compact_folded_and_spaced_headers_are_read_like_any_other(harness):
     data = (
-        request("OPTIONS", 800).replace(b"Via:", b"v :").replace(b"From: ", b"f:\r\n  ").replace(b"Call-ID", b"CALL-id")
+        request("OPTIONS", 800)
+        .replace(b"Via:", b"v :")
+        .replace(b"From: ", b"f:\r\n  ")
+        .replace(b"Call-ID", b"CALL-id")
     )
     assert codes(harness.feed(data)) == [200]
 

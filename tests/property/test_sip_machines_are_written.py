@@ -97,7 +97,9 @@ def test_a_session_timer_goes_on(interval: int, ours: bool, delays: list[float],
         assert twin.deadline() == machine.deadline()
 
 
-@given(numbers=st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 5)), max_size=20), at=st.integers(0, 20))
+@given(
+    numbers=st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 5)), max_size=20), at=st.integers(0, 20)
+)
 def test_who_was_acknowledged_is_known(numbers: list[tuple[str, int]], at: int) -> None:
     machine = twin = Heard()
     for number, (tag, rseq) in enumerate(numbers):

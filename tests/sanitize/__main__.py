@@ -1,4 +1,5 @@
-"""All tests of the core with one that is watched: for memory and undefined behaviour, then for races."""
+"""All tests of the core with one that is watched: for memory and undefined behaviour, then for
+races."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Builds of the media core that are watched while they run; kept in build/sanitize, and made again when a source has changed.
+"""Builds of the media core that are watched while they run; kept in build/sanitize, and made again
+when a source has changed.
 
 Rule 1: what the product runs is never built here, and nothing built here is beside the sources.
 Rule 2: at a fault the program ends: nothing goes on that a test could take for good.
@@ -40,7 +41,8 @@ class Watch(StrEnum):
 
 
 def core(watch: Watch, *, unlocked: bool = False) -> Path:
-    """The directory of a core that Python can load instead of the product's. `unlocked`: with a race planted in it."""
+    """The directory of a core that Python can load instead of the product's. `unlocked`: with a
+    race planted in it."""
     place = BUILT / ("unlocked" if unlocked else watch.name.lower())
     planted = ["-include", str(_UNLOCKED)] if unlocked else []
     python = [
@@ -51,7 +53,9 @@ def core(watch: Watch, *, unlocked: bool = False) -> Path:
         f"-I{sysconfig.get_path('include')}",
     ]
     sources = sorted(_CORE.rglob("*.c"))
-    _build("gcc", [*_FLAGS, f"-fsanitize={watch}", *_FATAL, *python, *planted], sources, place / "_core.abi3.so")
+    _build(
+        "gcc", [*_FLAGS, f"-fsanitize={watch}", *_FATAL, *python, *planted], sources, place / "_core.abi3.so"
+    )
     return place
 
 
@@ -64,7 +68,8 @@ def fuzzer() -> Path:
 
 
 def runtime(watch: Watch) -> str:
-    """What is loaded before Python: the sanitizer, and what throws exceptions in other libraries, which it has to know first."""
+    """What is loaded before Python: the sanitizer, and what throws exceptions in other libraries,
+    which it has to know first."""
     names = ["libasan.so" if watch is Watch.ADDRESS else "libtsan.so", "libstdc++.so.6"]
     return ":".join(_output(["gcc", f"-print-file-name={name}"]) for name in names)
 
@@ -82,7 +87,17 @@ def _build(compiler: str, flags: Sequence[str], sources: Sequence[Path], target:
             return
         made = target.with_suffix(".made")
         subprocess.run(
-            [compiler, *flags, f"-I{_CORE}", *map(str, sources), "-o", str(made), "-lsrtp2", "-lpthread", "-lm"],
+            [
+                compiler,
+                *flags,
+                f"-I{_CORE}",
+                *map(str, sources),
+                "-o",
+                str(made),
+                "-lsrtp2",
+                "-lpthread",
+                "-lm",
+            ],
             check=True,
         )
         made.replace(target)

@@ -9,7 +9,11 @@ from collections.abc import Sequence
 
 from tests.sanitize.build import ROOT, Watch, core, runtime
 
-THREAD_TESTS = ["tests/unit/test_core_relay.py", "tests/unit/test_core_bounds.py", "tests/unit/test_relay_pauses.py"]
+THREAD_TESTS = [
+    "tests/unit/test_core_relay.py",
+    "tests/unit/test_core_bounds.py",
+    "tests/unit/test_relay_pauses.py",
+]
 CORE_TESTS = [
     "tests/unit/test_core_bounds.py",
     "tests/unit/test_core_relay.py",
@@ -34,8 +38,8 @@ _UNDEFINED = "halt_on_error=1:print_stacktrace=1"
 def watched(
     watch: Watch, arguments: Sequence[str], *, capture: bool = False, unlocked: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """pytest with these arguments. A fault of the core ends it, with the sanitizer's report on standard error (which pytest would
-    have captured, and lost)."""
+    """pytest with these arguments. A fault of the core ends it, with the sanitizer's report on
+    standard error (which pytest would have captured, and lost)."""
     environment = os.environ | {
         "LD_PRELOAD": runtime(watch),
         "TONEWALL_CORE": str(core(watch, unlocked=unlocked)),

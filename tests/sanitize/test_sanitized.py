@@ -33,7 +33,10 @@ def test_the_tests_run_with_the_core_that_is_watched_and_a_fault_ends_them() -> 
         [sys.executable, "-c", OVERRUN], env=environment, check=False, capture_output=True, text=True
     )
     assert "AddressSanitizer: heap-buffer-overflow" in ended.stderr
-    symbols = (core(Watch.ADDRESS) / "_core.abi3.so").read_bytes(), (core(Watch.THREAD) / "_core.abi3.so").read_bytes()
+    symbols = (
+        (core(Watch.ADDRESS) / "_core.abi3.so").read_bytes(),
+        (core(Watch.THREAD) / "_core.abi3.so").read_bytes(),
+    )
     assert b"__asan_report_store" in symbols[0]
     assert b"__ubsan_handle_out_of_bounds_abort" in symbols[0]
     assert b"__tsan_write" in symbols[1]

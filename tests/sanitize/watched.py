@@ -1,4 +1,5 @@
-"""A plugin of pytest's: `-p tests.sanitize.watched` with TONEWALL_CORE has the tests use the core that is in that directory."""
+"""A plugin of pytest's: `-p tests.sanitize.watched` with TONEWALL_CORE has the tests use the core
+that is in that directory."""
 
 from __future__ import annotations
 

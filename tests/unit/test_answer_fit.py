@@ -27,7 +27,9 @@ def shape(described: sdp.SessionDescription | None) -> list[tuple[str, bool, str
 
 
 def test_what_fits_is_not_touched():
-    answer = read("m=audio 5000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n", "m=video 0 RTP/AVP 96\r\n")
+    answer = read(
+        "m=audio 5000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n", "m=video 0 RTP/AVP 96\r\n"
+    )
     assert fitted(answer, read(AUDIO, VIDEO)) is answer
 
 
@@ -35,7 +37,10 @@ def test_what_fits_is_not_touched():
     ("answer", "wanted"),
     [
         ([AUDIO], [("audio", True, "RTP/AVP", ("8", "0", "101")), ("video", False, "RTP/AVP", ("96",))]),
-        ([AUDIO, VIDEO, AUDIO], [("audio", True, "RTP/AVP", ("8", "0", "101")), ("video", True, "RTP/AVP", ("96",))]),
+        (
+            [AUDIO, VIDEO, AUDIO],
+            [("audio", True, "RTP/AVP", ("8", "0", "101")), ("video", True, "RTP/AVP", ("96",))],
+        ),
         ([AUDIO, FAX], [("audio", True, "RTP/AVP", ("8", "0", "101")), ("video", False, "RTP/AVP", ("96",))]),
         ([VIDEO, AUDIO], None),
     ],
@@ -65,7 +70,10 @@ def test_the_protocol_is_that_of_the_offer_but_for_its_feedback(protocol: str, w
     ("answer", "wanted"),
     [
         ("m=audio 5000 RTP/AVP 8 3 18 101\r\na=rtpmap:101 telephone-event/8000\r\n", ("8", "101")),
-        ("m=audio 5000 RTP/AVP 96 97\r\na=rtpmap:96 PCMA/8000\r\na=rtpmap:97 telephone-event/8000\r\n", ("96", "97")),
+        (
+            "m=audio 5000 RTP/AVP 96 97\r\na=rtpmap:96 PCMA/8000\r\na=rtpmap:97 telephone-event/8000\r\n",
+            ("96", "97"),
+        ),
         ("m=audio 5000 RTP/AVP 8 100\r\na=rtpmap:100 telephone-event/48000\r\n", ("8",)),
         ("m=audio 5000 RTP/AVP 0 13\r\n", ("0",)),
         ("m=audio 5000 RTP/AVP 101\r\na=rtpmap:101 telephone-event/8000\r\n", None),
@@ -75,7 +83,9 @@ def test_the_protocol_is_that_of_the_offer_but_for_its_feedback(protocol: str, w
         ("m=audio 5000 RTP/AVP 99\r\n", None),
     ],
 )
-def test_formats_are_among_those_of_the_offer_whatever_their_numbers(answer: str, wanted: tuple[str, ...] | None):
+def test_formats_are_among_those_of_the_offer_whatever_their_numbers(
+    answer: str, wanted: tuple[str, ...] | None
+):
     fit = fitted(read(answer), read(AUDIO))
     assert (fit.media[0].formats if fit is not None else None) == wanted
     assert fit is None or all("GSM" not in line and "48000" not in line for line in fit.media[0].lines)

@@ -1,4 +1,5 @@
-"""An answer waits until media has heard where its other end is: nobody is told to speak before he is listened to."""
+"""An answer waits until media has heard where its other end is: nobody is told to speak before he
+is listened to."""
 
 from __future__ import annotations
 
@@ -117,15 +118,22 @@ def test_an_answer_to_a_reinvite_waits_and_another_one_meanwhile_is_refused():
     assert script.leg(AGENT, leg.LegReinvited(THEIRS[AGENT])) == [
         ToLeg(AGENT, leg.RejectReinvite(491, "Request Pending"))
     ]
-    assert script.media(waits_for, DONE) == [ToLeg(CALLER, leg.AnswerReinvite(ours(CALLER, 2, extra="a=recvonly\r\n")))]
-    assert script.leg(AGENT, leg.LegReinvited(THEIRS[AGENT]))[1:] == [ToLeg(CALLER, leg.ReinviteLeg(ours(CALLER, 3)))]
+    assert script.media(waits_for, DONE) == [
+        ToLeg(CALLER, leg.AnswerReinvite(ours(CALLER, 2, extra="a=recvonly\r\n")))
+    ]
+    assert script.leg(AGENT, leg.LegReinvited(THEIRS[AGENT]))[1:] == [
+        ToLeg(CALLER, leg.ReinviteLeg(ours(CALLER, 3)))
+    ]
 
 
 def test_a_reinvite_that_is_given_up_meanwhile_is_undone_on_the_other_leg():
     script = up()
     script.leg(CALLER, leg.LegReinvited(HELD))
     waits_for = asked(script.leg(AGENT, leg.ReinviteAnswered(ON_HOLD)))
-    assert script.leg(CALLER, leg.ReinviteCancelled()) == [IS[CALLER], ToLeg(AGENT, leg.ReinviteLeg(ours(AGENT, 3)))]
+    assert script.leg(CALLER, leg.ReinviteCancelled()) == [
+        IS[CALLER],
+        ToLeg(AGENT, leg.ReinviteLeg(ours(AGENT, 3))),
+    ]
     assert script.media(waits_for, DONE) == []
     assert script.leg(AGENT, leg.ReinviteAnswered(THEIRS[AGENT])) == [IS[AGENT]]
     assert not script.call.bridge.renegotiation.busy
@@ -159,8 +167,12 @@ def test_a_leg_that_called_for_anothers_place_is_answered_once_media_knows_it():
     )
     script._keep(script.call.replaced(AGENT, invited, script.now))
     commands = script.leg(CALLER, leg.ReinviteAnswered(THEIRS[CALLER]))
-    remotes = [each.command for each in commands if isinstance(each, ToMedia) and isinstance(each.command, SetRemote)]
-    assert not [each for each in commands if isinstance(each, ToLeg) and isinstance(each.command, leg.AnswerLeg)]
+    remotes = [
+        each.command for each in commands if isinstance(each, ToMedia) and isinstance(each.command, SetRemote)
+    ]
+    assert not [
+        each for each in commands if isinstance(each, ToLeg) and isinstance(each.command, leg.AnswerLeg)
+    ]
     [told] = script.media(remotes[-1], DONE)
     assert isinstance(told, ToLeg)
     assert isinstance(told.command, leg.AnswerLeg)

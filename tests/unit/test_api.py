@@ -61,7 +61,7 @@ def assert_problem(answer: httpx.Response, status: int, words: str = "") -> dict
     return body
 
 
-# --- calls ------------------------------------------------------------------------------------------------------------
+# --- calls ----------------------------------------------------------------------------------------
 
 
 async def test_the_calls_are_listed_and_found_by_id(desk: FakeDesk, agent: httpx.AsyncClient) -> None:
@@ -80,7 +80,7 @@ async def test_an_ended_call_is_listed_no_more(desk: FakeDesk, agent: httpx.Asyn
     assert (await agent.get("/v1/calls")).json() == []
 
 
-# --- captures ---------------------------------------------------------------------------------------------------------
+# --- captures -------------------------------------------------------------------------------------
 
 
 async def test_a_payment_goes_from_order_to_outcome(desk: FakeDesk, agent: httpx.AsyncClient) -> None:
@@ -104,7 +104,9 @@ async def test_a_payment_goes_from_order_to_outcome(desk: FakeDesk, agent: httpx
 
 
 @pytest.mark.parametrize("body", [None, {}, {"field": None}])
-async def test_a_reset_without_a_field_resets_all(desk: FakeDesk, agent: httpx.AsyncClient, body: Any) -> None:
+async def test_a_reset_without_a_field_resets_all(
+    desk: FakeDesk, agent: httpx.AsyncClient, body: Any
+) -> None:
     desk.up()
     await agent.post("/v1/calls/c-1/capture", json=ORDER)
     desk.masked()
@@ -129,10 +131,12 @@ async def test_a_payment_can_be_cancelled_and_begun_again(desk: FakeDesk, agent:
 async def test_nothing_can_be_asked_of_a_call_that_is_not_there(
     agent: httpx.AsyncClient, method: str, path: str, body: Any
 ) -> None:
-    assert_problem(await agent.request(method, f"/v1/calls/none/capture{path}", json=body), 404, "no such call")
+    assert_problem(
+        await agent.request(method, f"/v1/calls/none/capture{path}", json=body), 404, "no such call"
+    )
 
 
-# --- what is refused ----------------------------------------------------------------------------------------------------
+# --- what is refused ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -185,7 +189,9 @@ async def test_a_wrong_order_is_refused_with_its_field_and_without_its_value(
 async def test_a_missing_field_is_named(desk: FakeDesk, agent: httpx.AsyncClient, missing: str) -> None:
     desk.up()
     order = {key: value for key, value in ORDER.items() if key != missing}
-    body = assert_problem(await agent.post("/v1/calls/c-1/capture", json=order), 422, f"{missing}: is missing")
+    body = assert_problem(
+        await agent.post("/v1/calls/c-1/capture", json=order), 422, f"{missing}: is missing"
+    )
     assert body["errors"] == [{"field": missing, "problem": "is missing"}]
 
 
@@ -223,7 +229,9 @@ async def test_a_body_that_is_no_order_is_a_problem_that_quotes_nothing(
     assert desk.asked == []
 
 
-async def test_a_body_that_is_too_large_is_cut_off_announced_or_not(desk: FakeDesk, agent: httpx.AsyncClient) -> None:
+async def test_a_body_that_is_too_large_is_cut_off_announced_or_not(
+    desk: FakeDesk, agent: httpx.AsyncClient
+) -> None:
     desk.up()
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -231,7 +239,9 @@ async def test_a_body_that_is_too_large_is_cut_off_announced_or_not(desk: FakeDe
             yield b" " * 1024
 
     json_type = {"Content-Type": "application/json"}
-    announced = await agent.post("/v1/calls/c-1/capture", content=b" " * (LARGEST_BODY + 1), headers=json_type)
+    announced = await agent.post(
+        "/v1/calls/c-1/capture", content=b" " * (LARGEST_BODY + 1), headers=json_type
+    )
     assert_problem(announced, 413, str(LARGEST_BODY))
     assert_problem(await agent.post("/v1/calls/c-1/capture", content=chunks(), headers=json_type), 413)
 
@@ -271,7 +281,10 @@ async def test_an_error_inside_says_nothing_of_itself() -> None:
         ("4111 -- 1111 -- 1111 -- 1111", True),
         ("room 12, 3782 822463 10005", True),
         ("\uff14\uff11\uff11\uff11 1111 1111 1111", True),
-        ("\u0664\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661", True),
+        (
+            "\u0664\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661",
+            True,
+        ),
         ("2024-11-23/000123", False),
         ("5000000000 11", False),  # twelve digits, but not together
         ("2024-11-23-0001", False),
@@ -291,7 +304,7 @@ def test_currencies_have_their_decimals() -> None:
     assert all(len(code) == 3 and code.isupper() for code in MINOR_UNITS)
 
 
-# --- tokens -----------------------------------------------------------------------------------------------------------
+# --- tokens ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -307,7 +320,9 @@ def test_currencies_have_their_decimals() -> None:
         {"Authorization": "Bearer tökén"},
     ],
 )
-@pytest.mark.parametrize("path", ["/v1/calls", "/v1/feed", "/v1/nothing", "/v1/demo", "/v1", "/v1/currencies"])
+@pytest.mark.parametrize(
+    "path", ["/v1/calls", "/v1/feed", "/v1/nothing", "/v1/demo", "/v1", "/v1/currencies"]
+)
 async def test_nothing_under_v1_answers_without_a_valid_token(
     desk: FakeDesk, headers: dict[str, str], path: str
 ) -> None:
@@ -358,7 +373,8 @@ def test_tokens_are_known_by_name_in_clear_or_hashed() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "ann", "ann:", "ann:toolittle", f":{TOKEN}", f"ann:{TOKEN},ann:{TOKEN}", f"ann:{TOKEN},", "ann:sha256:12ab",
+    ["", "ann", "ann:", "ann:toolittle", f":{TOKEN}", f"ann:{TOKEN},ann:{TOKEN}", f"ann:{TOKEN},",
+    "ann:sha256:12ab",
      "ann:fifteen-letters", "ann:with space in the token", f"an n:{TOKEN}"],
 )  # fmt: skip
 def test_wrong_tokens_are_refused_without_being_quoted(text: str) -> None:
@@ -368,10 +384,12 @@ def test_wrong_tokens_are_refused_without_being_quoted(text: str) -> None:
         assert len(part) < 5 or part == "sha256" or part not in str(caught.value)
 
 
-# --- the rest of the service ------------------------------------------------------------------------------------------
+# --- the rest of the service ----------------------------------------------------------------------
 
 
-NO_PAYER = Fault(what="payers", says="No card can be charged: the journal cannot be written.", stops=Stops.PAYMENTS)
+NO_PAYER = Fault(
+    what="payers", says="No card can be charged: the journal cannot be written.", stops=Stops.PAYMENTS
+)
 LATE = Fault(what="records", says="The database takes no call records.", stops=None)
 
 
@@ -389,7 +407,9 @@ async def test_health_needs_no_token_and_says_what_is_wrong(desk: FakeDesk) -> N
         assert answer.json()["faults"][0] == {"what": "payers", "says": NO_PAYER.says, "stops": "payments"}
 
 
-async def test_a_payment_that_could_not_be_charged_is_not_begun(desk: FakeDesk, agent: httpx.AsyncClient) -> None:
+async def test_a_payment_that_could_not_be_charged_is_not_begun(
+    desk: FakeDesk, agent: httpx.AsyncClient
+) -> None:
     desk.up("c-1")
     desk.fail(NO_PAYER)
     answer = await agent.post("/v1/calls/c-1/capture", json=ORDER)
@@ -445,7 +465,9 @@ async def test_the_page_has_an_entity_tag_and_nothing_inline(desk: FakeDesk) -> 
     assert "https://" not in page.text
 
 
-async def test_the_mask_of_a_payment_that_is_over_is_released(desk: FakeDesk, agent: httpx.AsyncClient) -> None:
+async def test_the_mask_of_a_payment_that_is_over_is_released(
+    desk: FakeDesk, agent: httpx.AsyncClient
+) -> None:
     desk.up()
     await agent.post("/v1/calls/c-1/capture", json=ORDER)
     view = (await agent.delete("/v1/calls/c-1/capture")).json()
@@ -463,15 +485,24 @@ async def test_the_mask_of_a_payment_that_is_over_is_released(desk: FakeDesk, ag
 async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncClient) -> None:
     document = (await agent.get("/openapi.json")).json()
     assert set(document["paths"]) == {
-        "/healthz", "/metrics", "/v1/currencies", "/v1/trunks", "/v1/calls", "/v1/calls/{call_id}", "/v1/feed",
-        "/v1/calls/{call_id}/capture", "/v1/calls/{call_id}/capture/reset", "/v1/calls/{call_id}/capture/submit", "/v1/ladders",
+        "/healthz", "/metrics", "/v1/currencies", "/v1/trunks", "/v1/calls", "/v1/calls/{call_id}",
+        "/v1/feed",
+        "/v1/calls/{call_id}/capture", "/v1/calls/{call_id}/capture/reset",
+        "/v1/calls/{call_id}/capture/submit", "/v1/ladders",
         "/v1/calls/{call_id}/capture/take-over", "/v1/me", "/v1/payments", "/v1/payments/{payment_id}",
         "/v1/calls/{call_id}/mask/release", "/v1/calls/{call_id}/ladder", "/v1/calls/{call_id}/ladder.svg",
     }  # fmt: skip
     schemas = document["components"]["schemas"]
-    assert {"CallView", "CaptureView", "Order", "OrderBody", "Problem", "Approved", "Unknown", "PaymentView"} <= set(
-        schemas
-    )
+    assert {
+        "CallView",
+        "CaptureView",
+        "Order",
+        "OrderBody",
+        "Problem",
+        "Approved",
+        "Unknown",
+        "PaymentView",
+    } <= set(schemas)
     text = json.dumps(document)
     for reference in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:
         assert reference in schemas
@@ -481,7 +512,7 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
             assert ("security" in operation) is path.startswith(("/v1", "/metrics"))
 
 
-# --- the demo ---------------------------------------------------------------------------------------------------------
+# --- the demo -------------------------------------------------------------------------------------
 
 
 async def test_without_a_demo_nobody_can_key_a_card(desk: FakeDesk, agent: httpx.AsyncClient) -> None:
@@ -494,18 +525,23 @@ async def test_the_demos_customer_keys_a_card(desk: FakeDesk) -> None:
     customer = FakeCustomer(desk)
     desk.up()
     async with client(desk, headers=AUTH, demo=customer) as agent:
-        assert (await agent.get("/v1/demo")).json() == {"demo": True, "cards": ["approved", "declined", "mistyped"]}
+        assert (await agent.get("/v1/demo")).json() == {
+            "demo": True,
+            "cards": ["approved", "declined", "mistyped"],
+        }
         assert_problem(await agent.post("/v1/demo/key", json={"call_id": "c-1", "card": "approved"}), 409)
         await agent.post("/v1/calls/c-1/capture", json=ORDER)
         desk.masked()
         answer = await agent.post("/v1/demo/key", json={"call_id": "c-1", "card": "approved"})
         assert answer.status_code == 202
-        assert_problem(await agent.post("/v1/demo/key", json={"call_id": "c-1", "card": "stolen"}), 409, "approved")
+        assert_problem(
+            await agent.post("/v1/demo/key", json={"call_id": "c-1", "card": "stolen"}), 409, "approved"
+        )
         assert_problem(await agent.post("/v1/demo/key", json={"call_id": "c-9", "card": "approved"}), 404)
     assert customer.keyed == [("c-1", "approved")]
 
 
-# --- the feed, by itself ------------------------------------------------------------------------------------------------
+# --- the feed, by itself --------------------------------------------------------------------------
 
 
 async def test_a_follower_gets_the_calls_and_then_each_change(desk: FakeDesk) -> None:
@@ -554,7 +590,7 @@ def test_a_call_that_ends_while_it_is_charged_stays_until_the_outcome() -> None:
         desk.find("c-1")
 
 
-# --- the feed, over a real socket ---------------------------------------------------------------------------------------
+# --- the feed, over a real socket -----------------------------------------------------------------
 
 
 class Events:
@@ -611,7 +647,12 @@ async def test_the_feed_begins_with_the_calls_and_goes_on_with_each_change(desk:
         await agent.post("/v1/calls/c-1/capture", json=ORDER)
         assert (await events.next())[1]["capture"]["stage"] == "starting"
         name, payment = await events.next()
-        assert (name, payment["id"], payment["stage"], payment["started_by"]) == ("payment", "p-1", "starting", "ann")
+        assert (name, payment["id"], payment["stage"], payment["started_by"]) == (
+            "payment",
+            "p-1",
+            "starting",
+            "ann",
+        )
         desk.masked()
         masked = (await events.next())[1]
         assert masked["masked"] is True

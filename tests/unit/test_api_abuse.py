@@ -1,4 +1,5 @@
-"""What a stranger at the API's port may cost: connections, time, guesses; and requests with two ends."""
+"""What a stranger at the API's port may cost: connections, time, guesses; and requests with two
+ends."""
 
 from __future__ import annotations
 
@@ -50,13 +51,17 @@ async def test_connections_beyond_the_limit_are_told_so_and_closed_and_the_other
         writer.close()
         held[0][1].write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert (await everything(held[0][0])).startswith(b"HTTP/1.1 200 ")
-        async with httpx.AsyncClient(base_url=serving.url, trust_env=False) as client:  # one place is free again
+        async with httpx.AsyncClient(
+            base_url=serving.url, trust_env=False
+        ) as client:  # one place is free again
             assert (await client.get("/healthz")).status_code == 200
         for _, each in held:
             each.close()
 
 
-@pytest.mark.parametrize("before", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["first", "second"])
+@pytest.mark.parametrize(
+    "before", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["first", "second"]
+)
 async def test_headers_that_trickle_end_the_connection_however_often_an_octet_comes(before: bytes) -> None:
     async with served(headers_time=0.5) as serving:
         reader, writer = await asyncio.open_connection(serving.host, serving.port)
@@ -102,7 +107,8 @@ async def test_a_body_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch)
     async with served(desk) as serving:
         reader, writer = await asyncio.open_connection(serving.host, serving.port)
         writer.write(
-            b"POST /v1/calls/c-1/capture HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 900\r\n"
+            b"POST /v1/calls/c-1/capture HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 900\r\n"
             b"Authorization: Bearer " + TOKEN.encode() + b'\r\n\r\n{"amount"'
         )
         answer = await everything(reader)

@@ -51,7 +51,9 @@ def test_a_binding_that_other_credentials_made_is_not_taken(tmp_path: Path, trun
     assert file(tmp_path, trunk).read() == {}
 
 
-@pytest.mark.parametrize("changed", [{"host": "192.0.2.9"}, {"port": 5099}, {"until": 1e9}, {"trunk": "carrier"}])
+@pytest.mark.parametrize(
+    "changed", [{"host": "192.0.2.9"}, {"port": 5099}, {"until": 1e9}, {"trunk": "carrier"}]
+)
 def test_an_entry_that_was_changed_is_not_taken(tmp_path: Path, changed: dict[str, object]):
     file(tmp_path).write({"pbx": [KEPT]})
     path = tmp_path / "bindings.json"
@@ -66,7 +68,9 @@ def test_a_file_that_is_none_is_as_good_as_no_file(tmp_path: Path, content: byte
 
 
 def test_no_more_are_read_than_a_trunk_may_have(tmp_path: Path):
-    file(tmp_path).write({"pbx": [replace(KEPT, contact=f"sip:{each}@x") for each in range(3 * MOST_BINDINGS)]})
+    file(tmp_path).write(
+        {"pbx": [replace(KEPT, contact=f"sip:{each}@x") for each in range(3 * MOST_BINDINGS)]}
+    )
     assert len(file(tmp_path).read()["pbx"]) == MOST_BINDINGS
 
 

@@ -1,4 +1,5 @@
-"""Renegotiation as scripts: re-INVITEs from either end, refused, crossed, without an offer, and what stays as it was."""
+"""Renegotiation as scripts: re-INVITEs from either end, refused, crossed, without an offer, and
+what stays as it was."""
 
 from __future__ import annotations
 
@@ -36,7 +37,10 @@ def test_a_hold_and_its_end_cross_to_the_other_leg(side: Side):
         ToLeg(side, leg.AnswerReinvite(ours(side, 2, extra="a=recvonly\r\n"))),
     ]
     assert script.leg(side, leg.LegConfirmed()) == []
-    assert script.leg(side, leg.LegReinvited(THEIRS[side])) == [IS[side], ToLeg(other, leg.ReinviteLeg(ours(other, 3)))]
+    assert script.leg(side, leg.LegReinvited(THEIRS[side])) == [
+        IS[side],
+        ToLeg(other, leg.ReinviteLeg(ours(other, 3))),
+    ]
     assert script.leg(other, leg.ReinviteAnswered(THEIRS[other])) == [
         IS[other],
         ToLeg(side, leg.AnswerReinvite(ours(side, 3))),
@@ -47,7 +51,9 @@ def test_a_hold_and_its_end_cross_to_the_other_leg(side: Side):
 def test_the_old_form_of_hold_stops_the_stream_and_crosses(side: Side):
     script, other = up(), OTHER[side]
     offer = (
-        THEIRS[side].replace(b"c=IN IP4 192.0.2.10", b"c=IN IP4 0.0.0.0").replace(b"192.0.2.20\r\nt=", b"0.0.0.0\r\nt=")
+        THEIRS[side]
+        .replace(b"c=IN IP4 192.0.2.10", b"c=IN IP4 0.0.0.0")
+        .replace(b"192.0.2.20\r\nt=", b"0.0.0.0\r\nt=")
     )
     stop, reinvite = script.leg(side, leg.LegReinvited(offer))
     assert stop.command.streams[0].port == 0
@@ -82,7 +88,9 @@ def test_a_reinvite_answered_with_nonsense_is_refused_and_undone(side: Side):
     assert script.leg(other, leg.ReinviteAnswered(b"nonsense")) == [
         IS[side],
         ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here")),
-        ToLeg(other, leg.ReinviteLeg(ours(other, 3))),  # it took the new session, so it is offered the old one
+        ToLeg(
+            other, leg.ReinviteLeg(ours(other, 3))
+        ),  # it took the new session, so it is offered the old one
     ]
     assert script.leg(other, leg.LegReinvited(held(other))) == [
         ToLeg(other, leg.RejectReinvite(491, "Request Pending"))
@@ -120,7 +128,9 @@ def test_a_reinvite_that_is_given_up_is_undone_at_the_other_end(side: Side, take
 @pytest.mark.parametrize("offer", [b"nonsense", sdp("phone.example", 4000)])
 def test_an_offer_that_cannot_be_relayed_is_refused_and_the_other_leg_not_troubled(side: Side, offer: bytes):
     script = up()
-    assert script.leg(side, leg.LegReinvited(offer)) == [ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))]
+    assert script.leg(side, leg.LegReinvited(offer)) == [
+        ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))
+    ]
     assert script.leg(side, leg.LegReinvited(held(side)))[0] == IS[side]
 
 
@@ -169,8 +179,13 @@ def test_a_hold_in_the_ack_of_a_reinvite_without_an_offer_crosses_and_so_does_it
     assert (b"c=IN IP4 0.0.0.0" if form == "nowhere" else f"a={form}".encode()) in follow.command.offer
     assert script.leg(other, leg.ReinviteAnswered(THEIRS[other] + b"a=recvonly\r\n"))[1:] == []
     again = script.leg(side, leg.LegReinvited(b""))
-    assert again == [ToLeg(side, leg.AnswerReinvite(ours(side, 1)))]  # a hold of its own is not offered back to it
-    assert script.leg(side, leg.LegConfirmed(THEIRS[side])) == [IS[side], ToLeg(other, leg.ReinviteLeg(ours(other, 3)))]
+    assert again == [
+        ToLeg(side, leg.AnswerReinvite(ours(side, 1)))
+    ]  # a hold of its own is not offered back to it
+    assert script.leg(side, leg.LegConfirmed(THEIRS[side])) == [
+        IS[side],
+        ToLeg(other, leg.ReinviteLeg(ours(other, 3))),
+    ]
     assert script.leg(other, leg.ReinviteAnswered(THEIRS[other])) == [IS[other]]
 
 
@@ -285,7 +300,7 @@ def test_keys_can_be_captured_only_where_the_customer_s_side_sends_them():
     assert not Script().ring().call.bridge.capturable()
 
 
-# --- UPDATE before the answer ---------------------------------------------------------------------------------------
+# --- UPDATE before the answer ---------------------------------------------------------------------
 
 
 @from_either
@@ -316,10 +331,12 @@ def test_before_the_answer_codecs_that_the_other_end_has_not_are_refused(side: S
 def test_an_update_while_the_first_offer_is_open_is_to_come_later(side: Side):
     script = Script()
     script.opened()
-    assert script.leg(side, leg.LegReinvited(THEIRS[side], early=True)) == [ToLeg(side, leg.RejectReinvite(500, ""))]
+    assert script.leg(side, leg.LegReinvited(THEIRS[side], early=True)) == [
+        ToLeg(side, leg.RejectReinvite(500, ""))
+    ]
 
 
-# --- a call without an offer ----------------------------------------------------------------------------------------
+# --- a call without an offer ----------------------------------------------------------------------
 
 
 def delayed() -> Script:
@@ -387,7 +404,7 @@ def test_a_caller_that_gives_up_while_media_opens_takes_the_answered_leg_along()
     assert script.opened() == []
 
 
-# --- which media a trunk may have ------------------------------------------------------------------------------------
+# --- which media a trunk may have -----------------------------------------------------------------
 
 VIDEO = b"m=video 4002 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
 
@@ -397,7 +414,9 @@ def limited(**media: str) -> Script:
     return Script(offer=THEIRS[CALLER] + VIDEO, media=kinds)
 
 
-@pytest.mark.parametrize("media", [{"far_trunk": "audio"}, {"near_trunk": "audio", "far_trunk": "audio video"}])
+@pytest.mark.parametrize(
+    "media", [{"far_trunk": "audio"}, {"near_trunk": "audio", "far_trunk": "audio video"}]
+)
 def test_an_m_line_that_one_of_the_trunks_may_not_have_is_refused_in_place(media: dict[str, str]):
     script = limited(**media)
     streams = (LocalStream("127.0.0.1", 20002), LocalStream("127.0.0.1", 20004))

@@ -1,4 +1,5 @@
-"""Calls as scripts: how two legs become one call, and how both end. Events in, exact commands out."""
+"""Calls as scripts: how two legs become one call, and how both end. Events in, exact commands
+out."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ def brought_to(phase: str, near: Side = CALLER) -> Script:
     return script
 
 
-# --- setup --------------------------------------------------------------------------------------------------------
+# --- setup ----------------------------------------------------------------------------------------
 
 
 @both_ways
@@ -90,8 +91,12 @@ def test_an_answer_without_sdp_is_that_of_the_early_media():
 def test_an_answer_that_differs_from_the_early_media_has_a_higher_version():
     script = Script()
     script.opened()
-    script.leg(AGENT, leg.LegProgressed(183, "Session Progress", sdp("192.0.2.30", 6000, extra="a=recvonly\r\n")))
-    assert script.leg(AGENT, leg.LegAnswered(THEIRS[AGENT]))[1] == ToLeg(CALLER, leg.AnswerLeg(ours(CALLER, 2)))
+    script.leg(
+        AGENT, leg.LegProgressed(183, "Session Progress", sdp("192.0.2.30", 6000, extra="a=recvonly\r\n"))
+    )
+    assert script.leg(AGENT, leg.LegAnswered(THEIRS[AGENT]))[1] == ToLeg(
+        CALLER, leg.AnswerLeg(ours(CALLER, 2))
+    )
 
 
 def test_early_sdp_that_cannot_be_read_still_rings():
@@ -134,10 +139,15 @@ def test_the_last_hop_but_one_is_passed_on_as_none_left():
 
 
 @both_ways
-@pytest.mark.parametrize(("code", "phrase"), [(486, "Busy Here"), (404, "Not Found"), (408, "Request Timeout")])
+@pytest.mark.parametrize(
+    ("code", "phrase"), [(486, "Busy Here"), (404, "Not Found"), (408, "Request Timeout")]
+)
 def test_the_far_legs_refusal_is_the_near_legs(near: Side, code: int, phrase: str):
     script = Script(near).ring()
-    assert script.leg(script.far, leg.LegFailed(code, phrase)) == [ToLeg(near, leg.RejectLeg(code, phrase)), CLOSE]
+    assert script.leg(script.far, leg.LegFailed(code, phrase)) == [
+        ToLeg(near, leg.RejectLeg(code, phrase)),
+        CLOSE,
+    ]
     script.closed()
     record = script.records[0]  # in our words: a phrase of the peer's may hold anything
     assert (record.code, record.end, record.answered_at) == (code, f"failed with {code}", None)
@@ -211,7 +221,10 @@ def test_an_answered_call_may_last():
 
 def test_an_answered_leg_that_fails_has_hung_up():
     script = Script().answer()
-    assert script.leg(AGENT, leg.LegFailed(503, "lost")) == [ToLeg(CALLER, leg.HangUpLeg("failed with 503")), CLOSE]
+    assert script.leg(AGENT, leg.LegFailed(503, "lost")) == [
+        ToLeg(CALLER, leg.HangUpLeg("failed with 503")),
+        CLOSE,
+    ]
 
 
 def test_an_answer_or_ringing_twice_or_out_of_place_changes_nothing():
@@ -223,7 +236,7 @@ def test_an_answer_or_ringing_twice_or_out_of_place_changes_nothing():
     assert script.call.bridge.phase is Phase.UP
 
 
-# --- media fails --------------------------------------------------------------------------------------------------
+# --- media fails ----------------------------------------------------------------------------------
 
 
 @both_ways
@@ -271,7 +284,7 @@ def test_only_the_answer_to_close_ends_the_wait_for_the_counters():
     assert script.records[0].caller_leg.counters == COUNTERS
 
 
-# --- what remains -------------------------------------------------------------------------------------------------
+# --- what remains ---------------------------------------------------------------------------------
 
 
 def test_the_record_of_a_call_says_who_when_and_how_it_ended():
@@ -284,7 +297,12 @@ def test_the_record_of_a_call_says_who_when_and_how_it_ended():
     script.closed()
     begun = 1_000_000_000.0
     [record] = script.records
-    assert (record.call, record.direction, record.caller, record.callee) == ("call-1", "outbound", "anna", "500")
+    assert (record.call, record.direction, record.caller, record.callee) == (
+        "call-1",
+        "outbound",
+        "anna",
+        "500",
+    )
     assert (record.started_at, record.answered_at, record.ended_at) == (begun, begun + 1.0, begun + 61.5)
     assert (record.end, record.code, record.captures, record.transfers) == ("bye", 200, (), 0)
     near, far = record.agent_leg, record.caller_leg
@@ -302,7 +320,7 @@ def test_as_many_streams_are_opened_as_there_are_m_lines():
     assert [command.command for command in script.first] == [OpenSession(session=SESSION, streams=3)]
 
 
-# --- the table ----------------------------------------------------------------------------------------------------
+# --- the table ------------------------------------------------------------------------------------
 
 
 def test_an_illegal_event_raises_and_names_both():
@@ -311,4 +329,6 @@ def test_an_illegal_event_raises_and_names_both():
 
 
 def test_every_phase_but_the_first_can_end():
-    assert {phase for phase, row in PHASES.items() if Phase.ENDED in row.values()} == set(Phase) - {Phase.IDLE}
+    assert {phase for phase, row in PHASES.items() if Phase.ENDED in row.values()} == set(Phase) - {
+        Phase.IDLE
+    }

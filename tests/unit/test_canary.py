@@ -18,8 +18,9 @@ from tonewall.process import card_environment
 NUMBER = CANARY.number
 ROOT = Path(__file__).parents[2]
 
-# Each child reads the number from its standard input into a bytearray (wiped after), does one thing with it, and waits.
-# What it keeps, it keeps in `kept`; the helpers work digit by digit, so that they leave no other trace.
+# Each child reads the number from its standard input into a bytearray (wiped after), does one thing
+# with it, and waits. What it keeps, it keeps in `kept`; the helpers work digit by digit, so that
+# they leave no other trace.
 CHILD = """
 import sys, os, array, base64
 keys = bytearray(64)
@@ -47,7 +48,8 @@ LEAKS = {
     "utf-32-be": "kept = bytearray(b for d in number for b in (0, 0, 0, d))",
     "digit-per-byte": "kept = bytearray(d - 48 for d in number)",
     "bcd": "kept = bytearray((number[i] - 48) << 4 | number[i + 1] - 48 for i in range(0, 16, 2))",
-    "bcd, low nibble first": "kept = bytearray((number[i + 1] - 48) << 4 | number[i] - 48 for i in range(0, 16, 2))",
+    "bcd, low nibble first": "kept = bytearray((number[i + 1] - 48) << 4 | number[i] - 48 for i in range(0, "
+    "16, 2))",
     "Python integer": "kept = int(number.tobytes())",
     "64-bit integer, little endian": "kept = array.array('q', [int(number.tobytes())])",
     "64-bit integer, big endian": "kept = array.array('q', [int(number.tobytes())]); kept.byteswap()",
@@ -137,7 +139,8 @@ def test_a_process_that_is_gone_is_not_called_clean() -> None:
 def test_a_zombie_is_not_called_clean() -> None:
     with subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE) as child:
         assert child.stdout
-        child.stdout.read()  # returns when the child has closed everything, which is shortly before it is a zombie
+        # Returns when the child has closed everything, which is shortly before it is a zombie.
+        child.stdout.read()
         os_state = Path(f"/proc/{child.pid}/stat")
         while os_state.read_text().split()[2] != "Z":
             pass

@@ -277,7 +277,9 @@ def test_every_kind_of_event_is_in_the_table_of_some_state() -> None:
 
 
 @pytest.mark.parametrize(("state", "kind"), list(product(CaptureState, SAMPLES)))
-def test_an_event_outside_the_table_raises_and_changes_nothing(state: CaptureState, kind: type[Event]) -> None:
+def test_an_event_outside_the_table_raises_and_changes_nothing(
+    state: CaptureState, kind: type[Event]
+) -> None:
     machine = a_machine(state)
     before = (counts(machine), machine.outcome, machine.deadline())
     if kind in TRANSITIONS[state]:

@@ -84,7 +84,8 @@ def test_what_is_no_digit_is_refused_without_being_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["4111111111111111", "4111 1111 1111 1111", "no. 4111-1111-1111-1111!", "\uff14111 1111 1111 1111"]
+    "text",
+    ["4111111111111111", "4111 1111 1111 1111", "no. 4111-1111-1111-1111!", "\uff14111 1111 1111 1111"],
 )
 def test_a_text_that_quotes_the_number_is_recognised(card: Card, text: str) -> None:
     assert card.quoted_in(text)

@@ -1,4 +1,5 @@
-"""Which final codes cross from leg to leg, what becomes of the others, and the Q.850 causes beside them."""
+"""Which final codes cross from leg to leg, what becomes of the others, and the Q.850 causes beside
+them."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ from tests.call_script import Script
 BUSY = Carried((("Reason", 'Q.850;cause=17;text="busy"'),))
 
 
-@pytest.mark.parametrize("code", [402, 403, 404, 408, 410, 480, 484, 486, 488, 500, 503, 504, 600, 603, 604, 606, 608])
+@pytest.mark.parametrize(
+    "code", [402, 403, 404, 408, 410, 480, 484, 486, 488, 500, 503, 504, 600, 603, 604, 606, 608]
+)
 def test_what_is_said_of_the_call_crosses_as_it_came(code: int):
     assert crossing(code, BUSY) == (code, BUSY)
 

@@ -84,7 +84,7 @@ def test_a_file_that_is_not_there(tmp_path: Path):
     assert "give a file with -c FILE" in done.stderr
 
 
-# --- route --------------------------------------------------------------------------------------------------------
+# --- route ----------------------------------------------------------------------------------------
 
 
 def test_where_a_number_would_go(tmp_path: Path):
@@ -119,7 +119,7 @@ def test_without_routes_the_order_of_the_file(tmp_path: Path):
     ]  # fmt: skip
 
 
-# --- doctor's look at PJSIP ---------------------------------------------------------------------------------------
+# --- doctor's look at PJSIP -----------------------------------------------------------------------
 
 
 async def test_the_doctor_tells_what_the_pjsip_that_is_here_holds(tmp_path: Path):
@@ -139,7 +139,7 @@ def test_pjsua2_is_loaded_only_where_it_is_chosen():
     assert subprocess.run([sys.executable, "-c", loaded], check=False).returncode == 0
 
 
-# --- doctor's look at the routes ----------------------------------------------------------------------------------
+# --- doctor's look at the routes ------------------------------------------------------------------
 
 
 async def routes(folder: Path, text: str) -> list[tuple[Level, str]]:

@@ -1,4 +1,5 @@
-"""The command on a terminal of 80 columns: whole ids, whole help texts, and what asks before it deletes."""
+"""The command on a terminal of 80 columns: whole ids, whole help texts, and what asks before it
+deletes."""
 
 from __future__ import annotations
 
@@ -23,9 +24,13 @@ from tonewall.version import VERSION
 ROOT = Path(__file__).parents[2]
 
 
-def terminal(*arguments: str, cwd: Path | None = None, answer: bytes = b"", **environment: str) -> tuple[int, str]:
+def terminal(
+    *arguments: str, cwd: Path | None = None, answer: bytes = b"", **environment: str
+) -> tuple[int, str]:
     """The command on a real terminal of 80 columns: status and what was shown."""
-    bare = {name: value for name, value in os.environ.items() if not name.startswith(("TONEWALL_", "COLUMNS"))}
+    bare = {
+        name: value for name, value in os.environ.items() if not name.startswith(("TONEWALL_", "COLUMNS"))
+    }
     child, master = pty.fork()
     if child == 0:
         os.environ.clear()
@@ -89,7 +94,9 @@ def test_pruning_nearly_all_asks_first(tmp_path: Path) -> None:
     status, shown = terminal("cdr", "prune", "--days", "0", answer=b"y\n", **url)
     assert (status, "0 calls deleted" in shown) == (0, True)
     command = [sys.executable, "-m", "b2bua.cli", "cdr", "prune", "--days", "0"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **url}, cwd=ROOT)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, **url}, cwd=ROOT
+    )
     assert done.returncode == 2
     assert "--yes" in done.stderr
 
@@ -101,7 +108,9 @@ def summary(call: str) -> LadderSummary:
     )  # fmt: skip
 
 
-def test_ids_are_whole_at_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ids_are_whole_at_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     cli_ladder._list([summary("5f0c3a9e1b77d204")])
     shown = capsys.readouterr().out
@@ -124,7 +133,9 @@ def test_an_id_may_be_given_by_its_first_characters(capsys: pytest.CaptureFixtur
 def test_numbers_of_a_benchmark_are_whole_at_80_columns() -> None:
     console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     name = "CPU a packet at 400 calls, both ways, of all processes together, masked"
-    console.print(table([Row(name, 123456.78, "microseconds a packet", "rtpengine", 234567.89, 0.526)], "relaying"))
+    console.print(
+        table([Row(name, 123456.78, "microseconds a packet", "rtpengine", 234567.89, 0.526)], "relaying")
+    )
     shown = console.export_text()
     for number in ("123457", "234568", "0.526", "rtpengine"):
         assert number in shown

@@ -1,4 +1,5 @@
-"""A test that leaves an error behind fails, and so does one that names an error which never comes."""
+"""A test that leaves an error behind fails, and so does one that names an error which never
+comes."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ ERROR = '{"event":"media lost","level":"error","calls":1}'
 """
 FAILING = {
     "an error line": _LOG + "def test(tmp_path): log(tmp_path, ERROR)",
-    "an error of another field": _LOG + "def test(tmp_path): expect_error('media lost', calls=2); log(tmp_path, ERROR)",
+    "an error of another field": _LOG
+    + "def test(tmp_path): expect_error('media lost', calls=2); log(tmp_path, ERROR)",
     "a traceback": _LOG + "def test(tmp_path): log(tmp_path, 'Traceback (most recent call last):')",
     "asyncio warns": _LOG
     + """def test(tmp_path): log(tmp_path, '{"event":"library","level":"warning","what":"asyncio"}')""",
@@ -62,7 +64,16 @@ PASSING = {
 def _passes(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
     file = folder / "test_it.py"
     file.write_text(_HEAD + text)
-    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-c", str(ROOT / "pyproject.toml"), str(file)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.conftest",
+        "-c",
+        str(ROOT / "pyproject.toml"),
+        str(file),
+    ]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 

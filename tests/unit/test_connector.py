@@ -67,7 +67,12 @@ def test_a_card_without_a_code_is_sent_with_null() -> None:
 
 def test_the_inquiry_is_a_request_that_cannot_charge() -> None:
     request = next(Connector(ACCOUNT).inquire(CHARGE))
-    assert (request.method, request.path, request.body, request.may_charge) == ("GET", "/v1/charges/k%2F1", None, False)
+    assert (request.method, request.path, request.body, request.may_charge) == (
+        "GET",
+        "/v1/charges/k%2F1",
+        None,
+        False,
+    )
 
 
 APPROVED = {"status": "approved", "reference": "ch_1", "token": "tok_1", "authorisation_code": "A1"}
@@ -131,7 +136,8 @@ def test_an_inquiry_decides_only_what_is_clear(status: int, body: object, outcom
         ({"amount": 1999, "amount_approved": 1999, "currency": "eur"}, Approved(reference="ch")),
         ({"amount_approved": 1999}, Approved(reference="ch")),
         ({"currency": "EUR"}, Approved(reference="ch")),
-        # As a provider answered that takes what there is on the card (shared case "partial approval").
+        # As a provider answered that takes what there is on the card (shared case "partial
+        # approval").
         ({"amount": 1000, "amount_approved": 1000}, PartiallyApproved(amount=1000, reference="ch")),
         ({"amount": 1999, "amount_approved": 1000}, PartiallyApproved(amount=1000, reference="ch")),
         ({"amount": 1}, PartiallyApproved(amount=1, reference="ch")),
@@ -162,7 +168,9 @@ def test_an_approval_of_something_else_than_was_asked_is_no_approval(
 
 def test_texts_of_the_provider_are_made_fit_for_a_screen() -> None:
     said = answer(
-        Connector(ACCOUNT).charge(CHARGE, card()), 402, {"status": "declined", "message": "a\x1b[2J\n" + "b" * 900}
+        Connector(ACCOUNT).charge(CHARGE, card()),
+        402,
+        {"status": "declined", "message": "a\x1b[2J\n" + "b" * 900},
     )
     assert said.message.isprintable()
     assert len(said.message) == 200

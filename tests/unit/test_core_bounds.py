@@ -36,7 +36,8 @@ def largest(codec: DecodedCodec, room: int) -> bytes:
 
 
 def attack(codec: DecodedCodec, room: int) -> list[bytes]:
-    """A long packet, an event behind it, and audio behind that: what is between is filled, in steps as long as the first."""
+    """A long packet, an event behind it, and audio behind that: what is between is filled, in steps
+    as long as the first."""
     payload = largest(codec, room)
     step = lasts(codec, payload)
     return [
@@ -63,7 +64,9 @@ def test_what_is_longer_than_may_wait_does_not_leave_and_fills_no_gap(codec: Dec
 
 @pytest.mark.parametrize("room", [SECOND_OF_GSM, MOST_READ])
 @CODECS
-def test_the_relay_outlives_a_gap_behind_a_packet_of_more_frames_than_may_wait(codec: DecodedCodec, room: int) -> None:
+def test_the_relay_outlives_a_gap_behind_a_packet_of_more_frames_than_may_wait(
+    codec: DecodedCodec, room: int
+) -> None:
     rig = Rig().connect_both()
     rig.relay.set_types(7, bytes([EVENT]), b"", mu=bytes([AUDIO]), decoded=bytes([TYPE, NUMBERS[codec]]))
     rig.relay.set_mask(7, True)
@@ -81,7 +84,8 @@ def test_the_relay_outlives_a_gap_behind_a_packet_of_more_frames_than_may_wait(c
 @pytest.mark.parametrize("behind", [4000, 6000, 8000, 9000, 10_000])
 @pytest.mark.parametrize("size", [160, 480, 800, 960, 1280])
 def test_long_frames_and_what_fills_a_long_gap_leave_as_they_came_or_as_noise(size: int, behind: int) -> None:
-    """G.711, an event of 480 ms, and audio `behind` ticks after its start: nothing leaves before it was looked past."""
+    """G.711, an event of 480 ms, and audio `behind` ticks after its start: nothing leaves before it
+    was looked past."""
     core = _core.Mask(bytes([EVENT]), b"", mu=bytes([AUDIO]))
     reference = Mask(frozenset({EVENT}), frozenset(), codings={AUDIO: Coding.MU})
     core.switch(True)

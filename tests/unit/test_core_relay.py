@@ -51,7 +51,9 @@ def everything(own: socket.socket) -> list[bytes]:
             return packets
 
 
-def rtp(sequence_number: int, payload: bytes = b"voice" * 32, payload_type: int = AUDIO, **more: int) -> bytes:
+def rtp(
+    sequence_number: int, payload: bytes = b"voice" * 32, payload_type: int = AUDIO, **more: int
+) -> bytes:
     return serialise(
         Rtp(
             payload_type=payload_type,
@@ -121,7 +123,8 @@ class Rig:
 
 @pytest.fixture(params=[0, 2000], ids=["prompt", "gathered"])
 def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
-    """What is masked is relayed like all else, or waits for other packets; nothing but time may differ."""
+    """What is masked is relayed like all else, or waits for other packets; nothing but time may
+    differ."""
     made = Rig(masked_gather_us=request.param)
     yield made
     made.close()
@@ -137,7 +140,9 @@ APP = bytes.fromhex("80cc0002123456783131313131313131")[:12]
 
 
 def test_unmasked_packets_pass_both_ways_byte_for_byte(call):
-    decorated = bytes.fromhex("b2e4 0102 0000a0a0 00001234 01010101 02020202 bede0001 10aa0000") + b"voice\0\0\3"
+    decorated = (
+        bytes.fromhex("b2e4 0102 0000a0a0 00001234 01010101 02020202 bede0001 10aa0000") + b"voice\0\0\3"
+    )
     for packet in (rtp(1), decorated, key(2, 5, 320), rtp(3, payload_type=34), rtp(4, b"")):
         call.caller.send(packet)
         assert received(call.agent.rtp) == packet
@@ -149,18 +154,36 @@ def test_unmasked_packets_pass_both_ways_byte_for_byte(call):
         call.agent.send_rtcp(packet)
         assert received(call.caller.rtcp) == packet
     assert call.relay.counters(7)["agent_reports"] == 0
-    call.agent.send_rtcp(bytes.fromhex("81c90007 12345678 0e05384e 19000007 00001f30 00000028 00000000 00000000"))
+    call.agent.send_rtcp(
+        bytes.fromhex("81c90007 12345678 0e05384e 19000007 00001f30 00000028 00000000 00000000")
+    )
     received(call.caller.rtcp)
     counters = call.relay.counters(7)
     assert [counters[f"agent_{what}"] for what in ("reports", "lost", "jitter")] == [1, 7, 40]
     assert [counters[f"caller_{what}"] for what in ("reports", "lost", "jitter")] == [0, 0, 0]
-    assert [counters[f"{leg}_{what}"] for leg in ("caller", "agent") for what in ("received", "sent")] == [7, 8, 8, 7]
+    assert [counters[f"{leg}_{what}"] for leg in ("caller", "agent") for what in ("received", "sent")] == [
+        7,
+        8,
+        8,
+        7,
+    ]
 
 
 def test_masked_the_agent_receives_voice_without_a_gap_and_no_event(call):
     call.relay.set_mask(7, True)
-    order = [rtp(65530), key(65531, 4, 800), rtp(65532), key(65533, 4, 800, 320), key(65534, 4, 800, 480, end=True)]
-    order += [key(65534, 4, 800, 480, end=True)] * 2 + [rtp(65535), rtp(65536), key(65537, 1, 1600), rtp(65538)]
+    order = [
+        rtp(65530),
+        key(65531, 4, 800),
+        rtp(65532),
+        key(65533, 4, 800, 320),
+        key(65534, 4, 800, 480, end=True),
+    ]
+    order += [key(65534, 4, 800, 480, end=True)] * 2 + [
+        rtp(65535),
+        rtp(65536),
+        key(65537, 1, 1600),
+        rtp(65538),
+    ]
     for packet in order:
         call.caller.send(packet)
     call.counted("agent_masked", 6)
@@ -199,9 +222,12 @@ def test_the_rest_of_a_press_that_was_masked_does_not_pass_after_the_mask(call):
 
 @pytest.mark.parametrize(
     ("payload_type", "payload"),
-    [(EVENTS, b"\x05\x0a\x00\xa0"), (EVENTS, b"\x10\x0a\x00\xa0"), (EVENTS, b"\x05"), (AUDIO, b"\x05\x0a\x00\xa0"),
-     (AUDIO, b"\x05\x4a\x00\xa0"), (AUDIO, b"\x05\x0a\x00\xa0\x04\x8a\x03\x20"), (AUDIO, b"\x05\x8a\x00\xa0" * 8),
-     (97, b"\x05\x0a\x00\xa0"), (100, b"\xe5\x00\x00\x04\x00\x05\x0a\x00\xa0"), (72, b"voice"), (127, b"voice")],
+    [(EVENTS, b"\x05\x0a\x00\xa0"), (EVENTS, b"\x10\x0a\x00\xa0"), (EVENTS, b"\x05"),
+    (AUDIO, b"\x05\x0a\x00\xa0"),
+     (AUDIO, b"\x05\x4a\x00\xa0"), (AUDIO, b"\x05\x0a\x00\xa0\x04\x8a\x03\x20"),
+     (AUDIO, b"\x05\x8a\x00\xa0" * 8),
+     (97, b"\x05\x0a\x00\xa0"), (100, b"\xe5\x00\x00\x04\x00\x05\x0a\x00\xa0"), (72, b"voice"),
+     (127, b"voice")],
 )  # fmt: skip
 def test_masked_nothing_passes_that_could_be_an_event(call, payload_type, payload):
     call.relay.set_mask(7, True)
@@ -213,7 +239,9 @@ def test_masked_nothing_passes_that_could_be_an_event(call, payload_type, payloa
 
 def test_masked_packets_lose_csrcs_extension_and_padding(call):
     call.relay.set_mask(7, True)
-    call.caller.send(bytes.fromhex("b2800102 0000a0a0 00001234 01010101 02020202 bede0001 10aa0000") + b"voice\0\0\3")
+    call.caller.send(
+        bytes.fromhex("b2800102 0000a0a0 00001234 01010101 02020202 bede0001 10aa0000") + b"voice\0\0\3"
+    )
     assert received(call.agent.rtp) == bytes.fromhex("80800102 0000a0a0 00001234") + b"voice"
 
 
@@ -232,7 +260,14 @@ def test_masked_rtcp_leaves_as_its_reports_alone(call, report, rest):
 
 def test_masked_rtcp_that_no_report_leads_is_withheld(call):
     call.relay.set_mask(7, True)
-    for packet in (NOTE, REASON + REPORT, APP, REPORT + NOTE[:-4], bytes.fromhex("80c900021234567834313131"), REPORT):
+    for packet in (
+        NOTE,
+        REASON + REPORT,
+        APP,
+        REPORT + NOTE[:-4],
+        bytes.fromhex("80c900021234567834313131"),
+        REPORT,
+    ):
         call.caller.send_rtcp(packet)
     assert received(call.agent.rtcp) == REPORT
     call.counted("agent_masked", 5)
@@ -246,15 +281,19 @@ def test_the_other_direction_is_never_masked(call):
 
 @pytest.fixture
 def one_processor() -> Iterator[None]:
-    """Sender and media thread take turns, so that packets wait in the sockets when a command comes."""
+    """Sender and media thread take turns, so that packets wait in the sockets when a command
+    comes."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
     yield
     os.sched_setaffinity(0, before)
 
 
-def test_an_event_sent_under_the_mask_never_passes_whatever_still_waits_when_it_is_switched(one_processor, call):
-    """What was sent after `set_mask(True)` returned and before `set_mask(False)` is not among what arrived."""
+def test_an_event_sent_under_the_mask_never_passes_whatever_still_waits_when_it_is_switched(
+    one_processor, call
+):
+    """What was sent after `set_mask(True)` returned and before `set_mask(False)` is not among what
+    arrived."""
     for round_ in range(200):
         sequence = round_ * 20
         call.relay.set_mask(7, False)
@@ -297,7 +336,8 @@ def test_a_stranger_is_neither_heard_nor_answered(call):
 
 
 def test_a_latch_takes_the_first_good_packet_of_the_network_and_keeps_it(rig):
-    """The customer's SDP names an address; its NAT sends from another port and host of that network."""
+    """The customer's SDP names an address; its NAT sends from another port and host of that
+    network."""
     rig.connect(AGENT, rig.agent)
     rig.relay.set_peer(7, CALLER, "127.0.0.200", 4000, "127.0.0.200", 4001, True)
     far, near, later = bound(OTHER_NETWORK), rig.caller.rtp, bound()
@@ -313,7 +353,9 @@ def test_a_latch_takes_the_first_good_packet_of_the_network_and_keeps_it(rig):
     assert received(rig.agent.rtcp) == REPORT
     rig.agent.send(rtp(9))
     assert received(near) == rtp(9)
-    rig.relay.set_peer(7, CALLER, "127.0.0.200", 4000, "127.0.0.200", 4001, True)  # a re-INVITE that moves nothing
+    rig.relay.set_peer(
+        7, CALLER, "127.0.0.200", 4000, "127.0.0.200", 4001, True
+    )  # a re-INVITE that moves nothing
     rig.caller.send(rtp(10))
     assert received(rig.agent.rtp) == rtp(10)
     rig.relay.set_peer(7, CALLER, "127.0.0.200", 4002, "127.0.0.200", 4003, True)  # one that does

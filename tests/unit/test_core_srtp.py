@@ -29,7 +29,9 @@ class Sealed:
         self.rx = self._session(self.ours, pylibsrtp.Policy.SSRC_ANY_INBOUND)
 
     def _session(self, secret: bytes, kind: int) -> pylibsrtp.Session:
-        return pylibsrtp.Session(pylibsrtp.Policy(key=secret, ssrc_type=kind, srtp_profile=PROFILES[self.suite]))
+        return pylibsrtp.Session(
+            pylibsrtp.Policy(key=secret, ssrc_type=kind, srtp_profile=PROFILES[self.suite])
+        )
 
     def set(self, relay: Relay, leg: int) -> Sealed:
         relay.set_crypto(7, leg, self.suite, self.own, self.ours)
@@ -174,7 +176,8 @@ def test_the_same_keys_again_change_nothing(call: Rig) -> None:
     call.agent.send(rtp(1))
     peer.rx.unprotect(received(call.caller.rtp))
     peer.set(call.relay, CALLER)
-    call.agent.send(rtp(1, b"again" * 32))  # sealed with the same index it would give the key stream away
+    # Sealed with the same index it would give the key stream away.
+    call.agent.send(rtp(1, b"again" * 32))
     call.agent.send(rtp(2))
     assert peer.rx.unprotect(received(call.caller.rtp)) == rtp(2)
 
@@ -197,7 +200,8 @@ def test_a_stranger_s_packet_locks_no_source(call: Rig) -> None:
         rig.connect(AGENT, rig.agent)
         rig.connect(CALLER, rig.caller, latch=True)
         peer.set(rig.relay, CALLER)
-        call.caller.rtp.sendto(rtp(1), ("127.0.0.1", rig.caller.rtp_port))  # first, and from the same network
+        # First, and from the same network.
+        call.caller.rtp.sendto(rtp(1), ("127.0.0.1", rig.caller.rtp_port))
         rig.counted("caller_strangers", 1)
         rig.caller.send(peer.tx.protect(rtp(2)))
         assert received(rig.agent.rtp) == rtp(2)
@@ -214,7 +218,9 @@ def test_a_peer_with_too_many_sources_gets_no_more_state(call: Rig) -> None:
 
 
 @pytest.mark.parametrize(("suite", "length"), [("AES_CM_128_HMAC_SHA1_80", 28), ("AES_CM_64", 30), ("", 0)])
-def test_what_is_no_suite_or_no_key_of_it_is_refused_and_changes_nothing(call: Rig, suite: str, length: int) -> None:
+def test_what_is_no_suite_or_no_key_of_it_is_refused_and_changes_nothing(
+    call: Rig, suite: str, length: int
+) -> None:
     peer = Sealed(GCM).set(call.relay, CALLER)
     with pytest.raises(OSError, match="Invalid argument"):
         call.relay.set_crypto(7, CALLER, suite, bytes(length), bytes(length))

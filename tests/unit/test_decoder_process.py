@@ -18,7 +18,8 @@ from tests.leak import phones
 from tests.leak.test_decoded import keyed
 from tonewall.process import card_environment
 
-# Each is done once before, which shows that it can be, and once after; what came of it is told in one line.
+# Each is done once before, which shows that it can be, and once after; what came of it is told in
+# one line.
 ATTEMPTS = """
 import ctypes, json, mmap, os, socket, sys
 from media import _core
@@ -84,7 +85,11 @@ MAY_FAIL_BEFORE = {"execute": errno.ENOENT, "trace": errno.ESRCH}
 
 def tried(tmp_path: Path) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", ATTEMPTS, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", ATTEMPTS, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -92,7 +97,11 @@ def tried(tmp_path: Path) -> list[str]:
 
 def test_what_is_confined_opens_starts_signals_and_runs_nothing_new(tmp_path: Path) -> None:
     before, after, still = tried(tmp_path)
-    could = {name: error for name, error in json.loads(before).items() if error and MAY_FAIL_BEFORE.get(name) != error}
+    could = {
+        name: error
+        for name, error in json.loads(before).items()
+        if error and MAY_FAIL_BEFORE.get(name) != error
+    }
     assert could == {}
     assert set(json.loads(after).values()) == {errno.EPERM}, after
     assert still == "0 b'2'", "memory and what is open are still its own"
@@ -106,7 +115,7 @@ class Process:
         self.ours.settimeout(20)
         with theirs:
             self.running = subprocess.Popen(
-                [sys.executable, *(started or ("-m", "media.decoder")), "--fd", str(theirs.fileno())],
+                [sys.executable, *(started or ("-m", "media.decoder.process")), "--fd", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 env=card_environment({}),
                 stderr=subprocess.PIPE,

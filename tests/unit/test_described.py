@@ -70,7 +70,9 @@ def test_a_stream_without_rtp_is_fax_and_one_of_video_is_video() -> None:
 
 
 def test_where_the_server_listens_is_read_line_by_line() -> None:
-    sdp = b"v=0\r\nc=IN IP4 10.0.0.1\r\nm=audio 20000 RTP/AVP 0\r\nm=audio 20002 RTP/AVP 0\r\nc=IN IP6 ::1\r\n"
+    sdp = (
+        b"v=0\r\nc=IN IP4 10.0.0.1\r\nm=audio 20000 RTP/AVP 0\r\nm=audio 20002 RTP/AVP 0\r\nc=IN IP6 ::1\r\n"
+    )
     assert local(sdp, 2) == (LocalStream("10.0.0.1", 20000), LocalStream("::1", 20002))
     for wrong, count in ((sdp, 1), (b"v=0\r\n", 1), (b"m=audio 20000 RTP/AVP 0\r\n", 1), (None, 1)):
         with pytest.raises(NotDescribed):

@@ -1,4 +1,5 @@
-"""What doctor and the start find before it fails: files, certificates, ports, addresses, and what gives something away."""
+"""What doctor and the start find before it fails: files, certificates, ports, addresses, and what
+gives something away."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ def conf(folder: Path, **sections: dict[str, str]) -> Path:
         "api": {"tokens": f"desk:{GOOD_TOKEN}", "port": str(free_port(socket.SOCK_STREAM))},
         "cdr": {"url": f"sqlite:///{folder / 'cdr.sqlite'}", "spool": str(folder / "cdr.spool")},
         "provider": {
-            "url": "https://payments.example", "api_key": "k-4412-aa", "journal": str(folder / "journal.jsonl"),
+            "url": "https://payments.example", "api_key": "k-4412-aa",
+            "journal": str(folder / "journal.jsonl"),
         },
     }  # fmt: skip
     for name, keys in sections.items():
@@ -39,7 +41,9 @@ def conf(folder: Path, **sections: dict[str, str]) -> Path:
     path = folder / "sip.conf"
     path.touch(mode=0o600)
     path.write_text(
-        "".join(f"[{name}]\n" + "".join(f"{k} = {v}\n" for k, v in keys.items()) for name, keys in base.items())
+        "".join(
+            f"[{name}]\n" + "".join(f"{k} = {v}\n" for k, v in keys.items()) for name, keys in base.items()
+        )
     )
     return path
 
@@ -52,7 +56,7 @@ def said(found: Finding) -> tuple[Level, str]:
     return found.level, found.says
 
 
-# --- files --------------------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -157,7 +161,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     assert "no database" in found.says
 
 
-# --- certificates -------------------------------------------------------------------------------------------------
+# --- certificates ---------------------------------------------------------------------------------
 
 
 def with_tls(folder: Path, certificate: str, key: str, **more: dict[str, str]) -> Settings:
@@ -183,7 +187,9 @@ def test_how_long_a_certificate_is_good(tmp_path: Path, life: timedelta, level: 
     assert list(certificates.unusable(given)) == []  # calls over UDP and to patient peers go on
 
 
-def test_a_key_of_another_certificate_and_a_file_that_is_no_pem_are_refused_at_the_start(tmp_path: Path) -> None:
+def test_a_key_of_another_certificate_and_a_file_that_is_no_pem_are_refused_at_the_start(
+    tmp_path: Path,
+) -> None:
     authority = Authority(tmp_path)
     one, other = authority.issue("sip.example"), authority.issue("sip.example")
     given = with_tls(tmp_path, one[0], other[1])
@@ -195,7 +201,10 @@ def test_a_key_of_another_certificate_and_a_file_that_is_no_pem_are_refused_at_t
     empty = tmp_path / "empty.pem"
     empty.touch()
     given = settings(tmp_path, carrier={"tls_ca": str(empty)}, provider={"ca_file": str(empty)})
-    assert [line.partition(":")[0] for line in startup.refusals(given)] == ["[carrier] tls_ca", "[provider] ca_file"]
+    assert [line.partition(":")[0] for line in startup.refusals(given)] == [
+        "[carrier] tls_ca",
+        "[provider] ca_file",
+    ]
 
 
 def test_a_key_with_a_password_is_said_and_nobody_is_asked_for_it(tmp_path: Path) -> None:
@@ -206,7 +215,7 @@ def test_a_key_with_a_password_is_said_and_nobody_is_asked_for_it(tmp_path: Path
     assert "protected by a password" in refusal
 
 
-# --- ports and addresses ------------------------------------------------------------------------------------------
+# --- ports and addresses --------------------------------------------------------------------------
 
 
 def test_a_port_that_is_taken_is_named_at_the_start(tmp_path: Path) -> None:
@@ -250,7 +259,7 @@ def test_without_pyav_nothing_can_be_decoded_and_the_start_says_what_to_set(
         assert startup.refusals(settings(tmp_path, general={"other_audio": other})) == []
 
 
-# --- what gives something away ------------------------------------------------------------------------------------
+# --- what gives something away --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -263,7 +272,9 @@ def test_without_pyav_nothing_can_be_decoded_and_the_start_says_what_to_set(
         ("sha256:" + "a" * 64, None),
     ],
 )
-def test_tokens_that_can_be_guessed_are_told_by_name_only(tmp_path: Path, token: str, level: Level | None) -> None:
+def test_tokens_that_can_be_guessed_are_told_by_name_only(
+    tmp_path: Path, token: str, level: Level | None
+) -> None:
     found = exposure.tokens(settings(tmp_path, api={"tokens": f"good:{GOOD_TOKEN}x, desk-2:{token}"}))
     assert [each.level for each in found] == ([] if level is None else [level])
     for each in found:
@@ -301,7 +312,8 @@ def test_who_reads_and_changes_sip_conf(tmp_path: Path) -> None:
 
 def test_a_misspelt_variable_is_told_with_the_nearest_name(tmp_path: Path) -> None:
     environment = {
-        "TONEWALL_GENERAL_PORT": "1", "TONEWALL_GENERAL_PROT": "1", "TONEWALL_PBX_HOST": "x", "TONEWALL_SECTIONS": "",
+        "TONEWALL_GENERAL_PORT": "1", "TONEWALL_GENERAL_PROT": "1", "TONEWALL_PBX_HOST": "x",
+        "TONEWALL_SECTIONS": "",
         "TONEWALL_PBX__NORTH_HOST": "y", "HOME": "/",
     }  # fmt: skip
     says = list(exposure.unread(settings(tmp_path), environment))
@@ -311,7 +323,7 @@ def test_a_misspelt_variable_is_told_with_the_nearest_name(tmp_path: Path) -> No
     ]
 
 
-# --- beside a running Tonewall ------------------------------------------------------------------------------------
+# --- beside a running Tonewall --------------------------------------------------------------------
 
 
 async def test_beside_a_running_tonewall_its_ports_are_no_fault(tmp_path: Path) -> None:

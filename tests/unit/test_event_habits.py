@@ -1,5 +1,6 @@
-"""What has broken others' readers of telephone-events (RFC 4733), habit by habit, on real sockets: each key is captured once, in
-order, nothing of it reaches the agent, and the customer is heard again."""
+"""What has broken others' readers of telephone-events (RFC 4733), habit by habit, on real sockets:
+each key is captured once, in order, nothing of it reaches the agent, and the customer is heard
+again."""
 
 from __future__ import annotations
 
@@ -32,11 +33,15 @@ class Sender:
     rate: int = 1  # of the events' clock, in that of the audio
     steps: list[Step] = field(default_factory=list)
 
-    def packet(self, kind: int, payload: bytes, rtp_timestamp: int, *, marker: bool = False, ssrc: int = 1) -> bytes:
+    def packet(
+        self, kind: int, payload: bytes, rtp_timestamp: int, *, marker: bool = False, ssrc: int = 1
+    ) -> bytes:
         number = self.number % 0x10000
         return serialise(Rtp(kind, marker, number, rtp_timestamp % 2**32, Ssrc(ssrc), payload))
 
-    def send(self, kind: int, payload: bytes, rtp_timestamp: int, *, marker: bool = False, ssrc: int = 1) -> None:
+    def send(
+        self, kind: int, payload: bytes, rtp_timestamp: int, *, marker: bool = False, ssrc: int = 1
+    ) -> None:
         self.number += 1
         self.steps.append(self.packet(kind, payload, rtp_timestamp, marker=marker, ssrc=ssrc))
 
@@ -45,11 +50,15 @@ class Sender:
             self.send(MU, b"\xff" * FRAME, self.clock)
             self.clock += FRAME
 
-    def event(self, code: int, duration: int, *, end: bool = False, marker: bool = False, flags: int = 10) -> None:
+    def event(
+        self, code: int, duration: int, *, end: bool = False, marker: bool = False, flags: int = 10
+    ) -> None:
         payload = struct.pack("!BBH", code, end << 7 | flags, duration * self.rate)
         self.send(self.event_type, payload, self.clock * self.rate, marker=marker, ssrc=self.event_ssrc)
 
-    def press(self, code: int, *, steps: int = 5, marker: bool = True, ends: int = 3, flags: int = 10) -> None:
+    def press(
+        self, code: int, *, steps: int = 5, marker: bool = True, ends: int = 3, flags: int = 10
+    ) -> None:
         """`steps` of 20 ms."""
         for step in range(1, steps):
             self.event(code, FRAME * step, marker=marker and step == 1, flags=flags)
@@ -302,7 +311,9 @@ def one_rtp_timestamp_for_all_presses(phone: Sender) -> None:
 @habit
 def a_late_end_after_the_next_press_began(phone: Sender) -> None:
     phone.keys()
-    *_, last = [index for index, step in enumerate(phone.steps) if isinstance(step, bytes) and step[1] & 0x7F == EVENT]
+    *_, last = [
+        index for index, step in enumerate(phone.steps) if isinstance(step, bytes) and step[1] & 0x7F == EVENT
+    ]
     phone.steps.insert(last + 1, phone.steps[last - 7])
 
 
@@ -317,7 +328,9 @@ def redundancy(phone: Sender) -> None:
         offset = (now.rtp_timestamp - before.rtp_timestamp) % 2**32 if before else 0
         older = b""
         if before is not None and offset < 0x4000:
-            older = (1 << 31 | before.payload_type << 24 | offset << 10 | len(before.payload)).to_bytes(4, "big")
+            older = (1 << 31 | before.payload_type << 24 | offset << 10 | len(before.payload)).to_bytes(
+                4, "big"
+            )
         wrapped = older + bytes([now.payload_type]) + (before.payload if older else b"") + now.payload
         phone.steps[index] = serialise(replace(now, payload_type=RED, payload=wrapped))
         before = now
@@ -345,7 +358,8 @@ def an_event_split_across_a_re_INVITE(phone: Sender) -> None:  # noqa: N802
 
 
 def tell(rig: Rig, *more: int) -> None:
-    """What was agreed on, as media/service/relayed_session.py hands it on: a type that once was an event's stays one."""
+    """What was agreed on, as media/service/relayed_session.py hands it on: a type that once was an
+    event's stays one."""
     rig.relay.set_types(7, bytes((EVENT, SECOND, *more)), b"", mu=bytes([MU]), red=bytes([RED]))
 
 
@@ -399,7 +413,11 @@ def test_each_key_is_captured_once_and_nothing_of_it_leaves(call: Rig, name: str
     heard = [parse(each) for each in played.left]
     assert {each.payload_type for each in heard} == {MU}
     assert {each.ssrc for each in heard} == {1}
-    keyed = {parse(step).payload for step in phone.steps if isinstance(step, bytes) and parse(step).payload_type != MU}
+    keyed = {
+        parse(step).payload
+        for step in phone.steps
+        if isinstance(step, bytes) and parse(step).payload_type != MU
+    }
     assert not keyed & {each.payload for each in heard}
     numbers = [each.sequence_number for each in heard]
     steps = [(after - before) % 0x10000 for before, after in itertools.pairwise(numbers)]
@@ -418,7 +436,9 @@ def test_unmasked_every_packet_crosses_as_it_came(call: Rig, name: str):
 
 
 @pytest.mark.parametrize("kind", [MU, 8, 100])
-def test_an_event_under_another_type_is_captured_and_leaves_neither_as_a_key_nor_as_audio(call: Rig, kind: int):
+def test_an_event_under_another_type_is_captured_and_leaves_neither_as_a_key_nor_as_audio(
+    call: Rig, kind: int
+):
     call.relay.set_types(7, bytes((EVENT, SECOND)), b"", mu=bytes([MU]), a=b"\x08", red=bytes([RED]))
     phone = Sender(event_type=kind)
     phone.keys()
@@ -438,7 +458,9 @@ def test_an_event_under_another_type_is_captured_and_leaves_neither_as_a_key_nor
 @pytest.mark.parametrize("kind", [MU, 8, 9])
 @pytest.mark.parametrize("size", [4, 5, 6, 7, 8, 31, 32, 33, 36, 39, 40, 44, 80, 160, 161])
 @pytest.mark.parametrize("filled", ["again", "zeros", "ones", "A-law silence"])
-def test_no_bytes_of_an_event_leave_under_an_audio_type_whatever_fills_the_packet(kind: int, size: int, filled: str):
+def test_no_bytes_of_an_event_leave_under_an_audio_type_whatever_fills_the_packet(
+    kind: int, size: int, filled: str
+):
     """Judged by the bytes that were sent."""
     core = _core.Mask(b"\x65", b"", mu=b"\0", a=b"\x08", g722=b"\x09")
     core.switch(True)
@@ -448,7 +470,9 @@ def test_no_bytes_of_an_event_leave_under_an_audio_type_whatever_fills_the_packe
     left: list[bytes] = []
     for number in range(60):
         is_event = number == 20
-        packet = Rtp(kind, False, number, FRAME * number, Ssrc(1), payload if is_event else b"\xd5\xff" * (FRAME // 2))
+        packet = Rtp(
+            kind, False, number, FRAME * number, Ssrc(1), payload if is_event else b"\xd5\xff" * (FRAME // 2)
+        )
         out, _ = core.rtp(serialise(packet), 20 * number)
         left += [] if out is None else [out]
         left += core.released()
@@ -457,7 +481,9 @@ def test_no_bytes_of_an_event_leave_under_an_audio_type_whatever_fills_the_packe
     assert all(event not in parse(each).payload for each in left)
 
 
-@pytest.mark.parametrize("payload", [b"".join(struct.pack("!BBH", code % 10, 0x8A, 160) for code in range(10)), None])
+@pytest.mark.parametrize(
+    "payload", [b"".join(struct.pack("!BBH", code % 10, 0x8A, 160) for code in range(10)), None]
+)
 def test_more_keys_than_a_packet_may_hold_end_the_capture(call: Rig, payload: bytes | None):
     """Ten events, or nine copies of one."""
     phone = Sender()
@@ -482,7 +508,8 @@ def test_keys_of_early_media_are_masked_from_the_first_packet_and_none_of_before
     crossed = Played(call, early.steps)  # before the answer: an IVR hears them
     call.relay.set_mask(7, True)
     call.relay.set_capture(7, True)
-    call.relay.set_peer(7, 1, "127.0.0.1", 0, "127.0.0.1", 0, False)  # the answer moves the agent's phone
+    # The answer moves the agent's phone.
+    call.relay.set_peer(7, 1, "127.0.0.1", 0, "127.0.0.1", 0, False)
     phone = Sender(number=early.number, clock=early.clock)
     phone.keys()
     silent = Played(call, phone.steps[:20])

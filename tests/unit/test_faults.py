@@ -20,7 +20,15 @@ class Parts:
 
     def count(self, payers: int, fault: PayerFault | None = None, servers: int | None = None) -> None:
         self.faults.counted(
-            Counted(serial=0, sessions=0, captures=0, payers=payers, payer_fault=fault, servers=servers, descriptors=9)
+            Counted(
+                serial=0,
+                sessions=0,
+                captures=0,
+                payers=payers,
+                payer_fault=fault,
+                servers=servers,
+                descriptors=9,
+            )
         )
 
     def only(self) -> Fault:

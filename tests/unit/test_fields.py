@@ -26,7 +26,9 @@ TODAY = (2026, 11)
 def with_check_digit(prefix: str, length: int) -> bytes:
     """A number of `length` digits that starts with `prefix` and passes Luhn."""
     body = prefix.ljust(length - 1, "0")
-    total = sum(sum(divmod(int(digit) * (2 if place % 2 == 0 else 1), 10)) for place, digit in enumerate(body[::-1]))
+    total = sum(
+        sum(divmod(int(digit) * (2 if place % 2 == 0 else 1), 10)) for place, digit in enumerate(body[::-1])
+    )
     return f"{body}{-total % 10}".encode()
 
 
@@ -85,8 +87,12 @@ def test_a_number_of_the_greatest_length_is_complete_by_itself(prefix: str, leng
     assert check_number(number, ended=False) == wrong(FieldReason.CARD_NUMBER_CHECK_DIGIT)
 
 
-@pytest.mark.parametrize(("prefix", "length"), [("4", 16), ("6011", 16), ("3528", 16), ("36", 14), ("38", 16)])
-def test_a_number_of_the_usual_length_is_enough_and_the_end_key_completes_it(prefix: str, length: int) -> None:
+@pytest.mark.parametrize(
+    ("prefix", "length"), [("4", 16), ("6011", 16), ("3528", 16), ("36", 14), ("38", 16)]
+)
+def test_a_number_of_the_usual_length_is_enough_and_the_end_key_completes_it(
+    prefix: str, length: int
+) -> None:
     number = with_check_digit(prefix, length)
     assert check_number(number, ended=False) == ENOUGH
     assert check_number(number, ended=True) == COMPLETE

@@ -1,4 +1,5 @@
-"""Frames between Tonewall's processes: what is whole arrives, what is not ends the connection and says nothing of itself."""
+"""Frames between Tonewall's processes: what is whole arrives, what is not ends the connection and
+says nothing of itself."""
 
 from __future__ import annotations
 
@@ -45,7 +46,9 @@ class Side:
     def __init__(self) -> None:
         self.came: list[AnyCommand] = []
         self.ends: list[Exception | None] = []
-        self.frames = FrameConnection(cast("type[AnyCommand]", AnyCommand), self.came.append, self.ends.append)
+        self.frames = FrameConnection(
+            cast("type[AnyCommand]", AnyCommand), self.came.append, self.ends.append
+        )
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ OTHER = "<sip:else@192.0.2.9>;expires=9"
 def answer(*contacts: str) -> Response:
     lines = "".join(f"Contact: {each}\r\n" for each in contacts)
     text = (
-        "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:u@b>;tag=1\r\nTo: <sip:u@b>;tag=2\r\n"
+        "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:u@b>;tag=1\r\nTo: "
+        "<sip:u@b>;tag=2\r\n"
         f"Call-ID: 1\r\nCSeq: 1 REGISTER\r\n{lines}\r\n"
     )
     message = read(text.encode(), Hop("192.0.2.1", 5060))
@@ -42,6 +43,8 @@ def test_a_single_contact_with_our_user_is_ours_wherever_the_registrar_saw_us():
     assert granted(answer(OTHER, rewritten), "sip:me@192.0.2.5") == 0
 
 
-@pytest.mark.parametrize("other", ["sip:me@192.0.2.5:5070", "sip:you@192.0.2.5", "sip:me@192.0.2.6", "nonsense"])
+@pytest.mark.parametrize(
+    "other", ["sip:me@192.0.2.5:5070", "sip:you@192.0.2.5", "sip:me@192.0.2.6", "nonsense"]
+)
 def test_another_place_beside_others_is_not_ours(other: str):
     assert granted(answer(OTHER, f"<{other}>;expires=120"), "sip:me@192.0.2.5") == 0

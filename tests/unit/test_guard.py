@@ -1,4 +1,5 @@
-"""Challenging others: which answers are good, once, for how long, and who is no longer listened to."""
+"""Challenging others: which answers are good, once, for how long, and who is no longer listened
+to."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ TRUNK = Trunk("pbx", "dynamic", 0, username="u", password="p")
 HERE = Hop("192.0.2.9", 5060)
 
 
-def answered(guard: Guard, now: float = 0.0, password: str = "p", method: str = "INVITE", which: int = 0) -> str:
+def answered(
+    guard: Guard, now: float = 0.0, password: str = "p", method: str = "INVITE", which: int = 0
+) -> str:
     """What our own client makes of a challenge of the guard's."""
     asked = guard.lines(now, HERE.host, "WWW-Authenticate")[which].partition(": ")[2]
     line = Digest("u", password, Pin()).answer(challenge(asked), method, "sip:a@b", 0, "c", opening=True)
@@ -39,7 +42,8 @@ def verify(
     """`request`: Call-ID, CSeq and From tag."""
     call_id, cseq, tag = request
     text = (
-        f"{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:u@b>;tag={tag}\r\nTo: <sip:a@b>\r\n"
+        f"{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:u@b>;tag={tag}\r\nTo: "
+        "<sip:a@b>\r\n"
         f"Call-ID: {call_id}\r\nCSeq: {cseq} {method}\r\nAuthorization: {value}\r\n\r\n"
     )
     read_ = read(text.encode(), source)

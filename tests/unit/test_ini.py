@@ -1,4 +1,5 @@
-"""Sections and environment into models, and errors that say section, key and what was expected, but never a value."""
+"""Sections and environment into models, and errors that say section, key and what was expected, but
+never a value."""
 
 from __future__ import annotations
 
@@ -49,12 +50,13 @@ def fault_of(values: dict[str, str], environment: dict[str, str] | None = None) 
     return str(caught.value)
 
 
-# --- the file -----------------------------------------------------------------------------------------------------
+# --- the file -------------------------------------------------------------------------------------
 
 
 def test_a_file_is_sections_of_keys_with_comments_of_both_kinds(tmp_path: Path):
     text = (
-        "; first\n[general]\n# second\nbind = ::1 ; third\nurl=https://a.example/;x\n\n[pbx]\nhost: h\npercent = 100%\n"
+        "; first\n[general]\n# second\nbind = ::1 ; third\nurl=https://a.example/;x\n\n[pbx]\nhost: h\n"
+        "percent = 100%\n"
     )
     assert read_file(written(tmp_path, text)) == {
         "general": {"bind": "::1", "url": "https://a.example/;x"},
@@ -73,7 +75,9 @@ def test_a_file_is_sections_of_keys_with_comments_of_both_kinds(tmp_path: Path):
     ],
     ids=["key twice", "section twice", "no section", "no key", "not text"],
 )
-def test_a_file_that_is_none_is_explained_with_its_line_and_no_value(tmp_path: Path, text: str | bytes, says: str):
+def test_a_file_that_is_none_is_explained_with_its_line_and_no_value(
+    tmp_path: Path, text: str | bytes, says: str
+):
     with pytest.raises(ConfigError) as caught:
         read_file(written(tmp_path, text))
     assert says in str(caught.value)
@@ -81,19 +85,22 @@ def test_a_file_that_is_none_is_explained_with_its_line_and_no_value(tmp_path: P
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path):
-    with pytest.raises(ConfigError, match=r"nowhere\.conf: No such file or directory; give a file with -c FILE"):
+    with pytest.raises(
+        ConfigError, match=r"nowhere\.conf: No such file or directory; give a file with -c FILE"
+    ):
         read_file(tmp_path / "nowhere.conf")
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("two_words", r"did you mean \[two-words\]\?"), ("xyz", r"expected one of \[two-words\]")]
+    ("name", "hint"),
+    [("two_words", r"did you mean \[two-words\]\?"), ("xyz", r"expected one of \[two-words\]")],
 )
 def test_a_section_that_nobody_reads_is_named_with_the_nearest(name: str, hint: str):
     with pytest.raises(ConfigError, match=rf"\[{name}\]: unknown section; {hint}"):
         check_names({name: {"password": SECRET}}, {"two-words": Sample})
 
 
-# --- one section --------------------------------------------------------------------------------------------------
+# --- one section ----------------------------------------------------------------------------------
 
 
 def test_values_are_typed_and_what_is_missing_has_its_default():
@@ -117,13 +124,22 @@ def test_the_environment_wins_over_the_file_and_completes_it():
     ("values", "says"),
     [
         ({}, "[two-words] host: missing (where it is); or set TONEWALL_TWO_WORDS_HOST"),
-        ({"host": f"{SECRET} x"}, "[two-words] host: expected no spaces (where it is); or set TONEWALL_TWO_WORDS_HOST"),
+        (
+            {"host": f"{SECRET} x"},
+            "[two-words] host: expected no spaces (where it is); or set TONEWALL_TWO_WORDS_HOST",
+        ),
         ({"host": "h", "port": SECRET}, "[two-words] port: Input should be a valid integer"),
-        ({"host": "h", "port": "65536"}, "[two-words] port: Input should be less than or equal to 65535 (its port)"),
+        (
+            {"host": "h", "port": "65536"},
+            "[two-words] port: Input should be less than or equal to 65535 (its port)",
+        ),
         ({"host": "h", "mode": SECRET}, "[two-words] mode: Input should be 'a' or 'b'"),
         ({"host": "h", "on": SECRET}, "[two-words] on: Input should be a valid boolean"),
         ({"host": "h", "prot": SECRET}, "[two-words] prot: unknown key; did you mean port?"),
-        ({"host": "h", "xyz": SECRET}, "[two-words] xyz: unknown key; expected one of host, port, mode, on, password"),
+        (
+            {"host": "h", "xyz": SECRET},
+            "[two-words] xyz: unknown key; expected one of host, port, mode, on, password",
+        ),
         ({"host": "h", "mode": "b"}, "[two-words] mode: expected a while `on` is no"),
     ],
 )
@@ -160,7 +176,7 @@ def test_a_section_shows_no_secret_and_cannot_be_changed():
         sample.host = "x"  # type: ignore[misc]
 
 
-# --- handing a section on -----------------------------------------------------------------------------------------
+# --- handing a section on -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

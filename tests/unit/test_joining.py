@@ -1,4 +1,5 @@
-"""Two calls that a transfer joins, through the switchboard: which one goes on, what its legs are told, what comes back."""
+"""Two calls that a transfer joins, through the switchboard: which one goes on, what its legs are
+told, what comes back."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ BYE = leg.HangUpLeg("transferred")
 
 
 class Two(Exchange):
-    """Call A of a customer with an agent, and call B in which the agent consults somebody on another carrier's trunk."""
+    """Call A of a customer with an agent, and call B in which the agent consults somebody on
+    another carrier's trunk."""
 
     def __init__(self, *, limits: dict[str, tuple[int, float]] | None = None) -> None:
         super().__init__(places=PLACES, rules=RULES, limits=limits)
@@ -99,7 +101,8 @@ async def test_the_customer_and_the_one_who_was_consulted_are_joined_and_both_le
 
 
 async def test_the_session_of_the_leg_that_moves_goes_on_with_its_own_origin() -> None:
-    """RFC 3264 section 8: in a dialog the origin stays, and its version rises by one with each change."""
+    """RFC 3264 section 8: in a dialog the origin stays, and its version rises by one with each
+    change."""
     at = Two()
     before = at.board._lines.get(at.b).call.bridge.told.told[CALLER]  # type: ignore[union-attr]
     session, version = before.split(b"\r\n")[1].split(b" ")[1:3]
@@ -219,7 +222,7 @@ async def test_one_who_never_answers_is_given_up_and_comes_back() -> None:
     assert len(at.board.calls()) == 2
 
 
-# --- the mask ---------------------------------------------------------------------------------------------------------
+# --- the mask -------------------------------------------------------------------------------------
 
 
 async def test_into_a_masked_call_no_carrier_comes_and_a_masked_call_lends_no_leg() -> None:
@@ -234,7 +237,8 @@ async def test_into_a_masked_call_no_carrier_comes_and_a_masked_call_lends_no_le
 
 
 async def test_a_colleague_of_the_pbx_joins_a_masked_call_and_the_capture_goes_on() -> None:
-    """Call B came from the second trunk; its own place was taken by a PBX before: the two kinds are told apart by trunk."""
+    """Call B came from the second trunk; its own place was taken by a PBX before: the two kinds are
+    told apart by trunk."""
     at = Two()
     line = at.board._lines.get(at.b)
     assert line is not None
@@ -281,7 +285,7 @@ async def test_two_captures_are_not_joined_and_none_begins_while_calls_are_joine
     assert at.answered("agent") == 603
 
 
-# --- what is refused ----------------------------------------------------------------------------------------------------
+# --- what is refused ------------------------------------------------------------------------------
 
 
 async def test_what_cannot_be_joined_now_is_refused_with_a_code_of_its_own() -> None:
@@ -350,7 +354,9 @@ async def test_while_they_are_joined_nothing_else_is_begun_on_their_legs() -> No
     assert at.told("agent's") == [leg.AnswerReferral("f2", 491)]
     at.says("consulted", leg.LegRequested("r1", "INFO", "text/plain", b"x"))
     assert at.told("consulted") == [leg.RespondLeg("r1", 480)]
-    at.says("new", leg.LegInvited("pbx", leg.Party("1"), leg.Party("2"), THEIRS[AGENT], replaces=LegId("agent's")))
+    at.says(
+        "new", leg.LegInvited("pbx", leg.Party("1"), leg.Party("2"), THEIRS[AGENT], replaces=LegId("agent's"))
+    )
     assert at.told("new") == [leg.RejectLeg(491, "")]
 
 

@@ -20,7 +20,11 @@ from provider_adapters.payment import Approved, Charge, Declined, Failed, Unknow
 
 def charge(key: str = "k-1", amount: int = 1999) -> Charge:
     return Charge(
-        idempotency_key=key, transaction_id="t-1", amount=amount, currency="EUR", description="4111111111111111"
+        idempotency_key=key,
+        transaction_id="t-1",
+        amount=amount,
+        currency="EUR",
+        description="4111111111111111",
     )
 
 
@@ -39,7 +43,12 @@ def test_a_new_key_may_be_sent_once(journal: Journal) -> None:
 
 @pytest.mark.parametrize(
     "outcome",
-    [Approved(reference="r", token="tok"), Declined(reason="no"), Failed(reason="no_connection"), Unknown(reason="x")],
+    [
+        Approved(reference="r", token="tok"),
+        Declined(reason="no"),
+        Failed(reason="no_connection"),
+        Unknown(reason="x"),
+    ],
 )
 def test_a_finished_key_gives_its_recorded_outcome(journal: Journal, outcome) -> None:
     journal.begin(charge())
@@ -76,7 +85,8 @@ def test_the_journal_is_private_and_holds_no_description(journal: Journal, tmp_p
 def test_what_was_never_noted_is_closed_and_certainly_not_sent(journal: Journal) -> None:
     later = time.time() + 1
     assert journal.resolve(charge(), later, patience=60) == Failed(reason="not_sent")
-    assert journal.begin(charge()) == Failed(reason="not_sent")  # a payer that comes late must not send it
+    # A payer that comes late must not send it.
+    assert journal.begin(charge()) == Failed(reason="not_sent")
     assert journal.resolve(charge(), later, patience=60) == Failed(reason="not_sent")
 
 
@@ -146,7 +156,9 @@ def test_of_many_that_begin_the_same_key_at_once_one_may_send(journal: Journal, 
     assert answers.count(None) == 1
 
 
-def test_a_process_killed_between_noting_and_sending_leaves_the_key_used(journal: Journal, tmp_path: Path) -> None:
+def test_a_process_killed_between_noting_and_sending_leaves_the_key_used(
+    journal: Journal, tmp_path: Path
+) -> None:
     program = textwrap.dedent("""
         import sys, pathlib, time
         from provider_adapters.payer.journal import Journal

@@ -1,4 +1,5 @@
-"""A sender whose rtp_timestamps jump by more than the time that passed, behind an event: what is filled is that time."""
+"""A sender whose rtp_timestamps jump by more than the time that passed, behind an event: what is
+filled is that time."""
 
 from __future__ import annotations
 
@@ -28,8 +29,11 @@ def core() -> _core.Mask:
 
 @pytest.mark.parametrize("jump", [1600, 2560, 3016, 3336])
 @pytest.mark.parametrize("make", [reference, core])
-def test_no_more_is_filled_than_the_time_that_passed(make: Callable[[], Mask | _core.Mask], jump: int) -> None:
-    """An Asterisk that transcodes to G.722 sends the next audio 3,016 ticks behind an event's beginning, where 320 ms passed."""
+def test_no_more_is_filled_than_the_time_that_passed(
+    make: Callable[[], Mask | _core.Mask], jump: int
+) -> None:
+    """An Asterisk that transcodes to G.722 sends the next audio 3,016 ticks behind an event's
+    beginning, where 320 ms passed."""
     mask, numbers, left = make(), itertools.count(), []
     mask.switch(True)
 
@@ -44,13 +48,16 @@ def test_no_more_is_filled_than_the_time_that_passed(make: Callable[[], Mask | _
     for step in range(1, 13):
         payload = bytes([5, 0x8A if step >= 10 else 0x0A]) + (160 * min(step, 10)).to_bytes(2, "big")
         send(EVENT, 1600, payload, 180 + 20 * step)
-    at_once = [send(G722, 1600 + jump + 160 * number, b"\xfa" * 160, 480 + 20 * number) for number in range(12)]
+    at_once = [
+        send(G722, 1600 + jump + 160 * number, b"\xfa" * 160, 480 + 20 * number) for number in range(12)
+    ]
     left += [heard for heard in map(parse, mask.switch(False)) if heard is not None]
     assert max(at_once) <= 8
     filled = len(left) - 10 - 12
     assert filled * 20 <= 300 + 20
     steps = [
-        (after.rtp_timestamp - before.rtp_timestamp, len(before.payload)) for before, after in itertools.pairwise(left)
+        (after.rtp_timestamp - before.rtp_timestamp, len(before.payload))
+        for before, after in itertools.pairwise(left)
     ]
     assert sum(step != size for step, size in steps) == (jump > 2560), (
         "one jump of the clock is passed on, and no other"
@@ -84,7 +91,9 @@ def test_no_more_is_filled_in_a_codec_that_is_decoded_elsewhere(
         payload = bytes([5, 0x8A if step == 10 else 0x0A]) + (frame * step).to_bytes(2, "big")
         left.append(send(EVENT, 10 * frame, payload, 180 + 20 * step))
     jump = jump_ms * clock(codec) // 1000
-    at_once = send(DECODED, 10 * frame + jump, silence(codec, frame), 400)  # 220 ms after the newest audio came
+    at_once = send(
+        DECODED, 10 * frame + jump, silence(codec, frame), 400
+    )  # 220 ms after the newest audio came
     assert sum(len(each) for each in left) + len(at_once) - 11 <= 12, "220 ms, and a packet"
     assert at_once[-1].rtp_timestamp == 10 * frame + jump
     assert [packet.sequence_number for packet in itertools.chain(*left, at_once)] == list(

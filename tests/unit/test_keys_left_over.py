@@ -1,4 +1,5 @@
-"""Keys left over from one field never count for the next, as stories of customers who slip, bounce and key on."""
+"""Keys left over from one field never count for the next, as stories of customers who slip, bounce
+and key on."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ CARRIER = ("192.0.2.1", 5060, "udp")
 PBX = ("2001:db8::1", 5060, "tcp")
 SDP = (
     b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
-    b"m=audio 40000 RTP/AVP 8 96 101\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:101 telephone-event/8000\r\na=sendonly\r\n"
+    b"m=audio 40000 RTP/AVP 8 96 101\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:101 telephone-event/8000\r\n"
+    b"a=sendonly\r\n"
 )
 
 
@@ -92,7 +93,10 @@ def test_messages_of_both_legs_stand_in_the_order_in_which_they_passed() -> None
     book.say("c@carrier", "INVITE", 180)
     ladder = book.ladders.ladder("c")
     assert words(ladder) == ["0<INVITE", "call began", "1>INVITE", "1<180", "0>180"]
-    assert [(leg.number, leg.side, leg.trunk) for leg in ladder.legs] == [(0, "caller", "carrier"), (1, "agent", "pbx")]
+    assert [(leg.number, leg.side, leg.trunk) for leg in ladder.legs] == [
+        (0, "caller", "carrier"),
+        (1, "agent", "pbx"),
+    ]
     assert (ladder.caller, ladder.callee, ladder.live) == ("+49301234567", "100", True)
     first, *_, last = ladder.entries
     assert isinstance(first, MessageView)
@@ -148,7 +152,9 @@ def test_the_mask_is_on_from_its_confirmation_on() -> None:
         book.ladders.shown(view("c", CaptureView(id="p", stage=CaptureStage.COLLECTING, order=order)))
     book.say("c@carrier", "INFO", cseq=3, received=True)
     declined = Declined(reason="insufficient_funds", message="")
-    book.ladders.shown(view("c", CaptureView(id="p", stage=CaptureStage.FINISHED, order=order, outcome=declined)))
+    book.ladders.shown(
+        view("c", CaptureView(id="p", stage=CaptureStage.FINISHED, order=order, outcome=declined))
+    )
     book.ladders.media(SetMask(session=SessionId("c"), on=False), Done(serial=0))
     book.say("c@carrier", "INFO", cseq=4, received=True)
     ladder = book.ladders.ladder("c")
@@ -249,7 +255,7 @@ def test_a_leg_that_was_never_opened_says_why() -> None:
     assert [(note.what, note.leg) for note in notes] == [("trunk is full", 2), ("cannot be sent", 3)]
 
 
-# --- session descriptions ---------------------------------------------------------------------------------------------
+# --- session descriptions -------------------------------------------------------------------------
 
 AUDIO = Media("audio", "RTP/AVP", ("PCMA", "opus", "telephone-event"), "sendonly")
 

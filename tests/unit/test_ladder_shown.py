@@ -31,7 +31,8 @@ from tests.browser.fake_desk import FakeDesk
 from tests.unit.test_ladder import Book
 
 ROOT = Path(__file__).parents[2]
-EXAMPLE = ROOT / "tests" / "fixtures" / "ladder.json"  # of a call that tests/wire/test_ladder.py recorded
+# Of a call that tests/wire/test_ladder.py recorded.
+EXAMPLE = ROOT / "tests" / "fixtures" / "ladder.json"
 PICTURE = ROOT / "docs" / "img" / "ladder.svg"
 TOKEN = "a-token-for-the-tests"
 AUDIO = Media("audio", "RTP/AVP", ("PCMA", "telephone-event"), "sendrecv")
@@ -87,7 +88,7 @@ def rows(*entries: Entry, legs: int = 2) -> list[tuple[int, int, str]]:
     return [(row.start, row.end, row.label) for row in layout(ladder(*entries, legs=legs)).rows]
 
 
-# --- rows ----------------------------------------------------------------------------------------------------------
+# --- rows -----------------------------------------------------------------------------------------
 
 
 def test_an_arrow_goes_from_who_sent_to_who_received() -> None:
@@ -147,12 +148,14 @@ def test_details_say_peer_cseq_and_media() -> None:
     assert (row.clock, row.after, row.tone) == ("09:30:00.000", "+0.000", Tone.REQUEST)
 
 
-# --- the terminal ----------------------------------------------------------------------------------------------------
+# --- the terminal ---------------------------------------------------------------------------------
 
 
 def shown(sheet: Sheet, width: int, *, ascii_only: bool = False, colours: bool = False) -> str:
     out = io.StringIO()
-    console = Console(file=out, width=width, force_terminal=colours, color_system="truecolor" if colours else None)
+    console = Console(
+        file=out, width=width, force_terminal=colours, color_system="truecolor" if colours else None
+    )
     for text in terminal.lines(sheet, width, ascii_only=ascii_only):
         console.print(text)
     return out.getvalue()
@@ -202,17 +205,20 @@ def test_without_colours_and_in_ascii_it_says_the_same() -> None:
     assert "- INFO ------------->|#########|" in narrow
 
 
-# --- the picture -----------------------------------------------------------------------------------------------------
+# --- the picture ----------------------------------------------------------------------------------
 
 
 def test_the_picture_is_well_formed_and_described_for_those_who_do_not_see_it() -> None:
     root = ElementTree.fromstring(svg.draw(layout(CALL)))
     name = "{http://www.w3.org/2000/svg}"
     assert root.get("role") == "img"
-    assert [root.find(f"{name}{each}").get("id") for each in ("title", "desc")] == root.get("aria-labelledby").split()  # type: ignore[union-attr]
+    assert [root.find(f"{name}{each}").get("id") for each in ("title", "desc")] == root.get(
+        "aria-labelledby"
+    ).split()  # type: ignore[union-attr]
     assert root.findtext(f"{name}title") == "Call c-1: message flow"
     assert root.findtext(f"{name}desc") == (
-        "+49301234567 to 100, inbound, 2025-03-01 UTC, under way. 4 messages between carrier, Tonewall and pbx. "
+        "+49301234567 to 100, inbound, 2025-03-01 UTC, under way. 4 messages between carrier, Tonewall and "
+        "pbx. "
         "Masked from +1.000 s to +4.000 s."
     )
     groups = root.findall(f"{name}g")
@@ -221,7 +227,9 @@ def test_the_picture_is_well_formed_and_described_for_those_who_do_not_see_it() 
         "+2.500 s: INFO, masked",
     ]
     bands = [rect for rect in root.findall(f"{name}rect") if rect.get("class") == "band"]
-    assert [(band.get("y"), band.get("height")) for band in bands] == [("196", "56")]  # two rows of 28, from the fourth
+    assert [(band.get("y"), band.get("height")) for band in bands] == [
+        ("196", "56")
+    ]  # two rows of 28, from the fourth
 
 
 def test_the_picture_asks_for_nothing_from_elsewhere_and_follows_light_and_dark() -> None:
@@ -233,7 +241,9 @@ def test_the_picture_asks_for_nothing_from_elsewhere_and_follows_light_and_dark(
 
 def nasty() -> LadderView:
     """A view whose every text is hostile: as a version of ours that is broken might send it."""
-    entry = message(0, NASTY, transport=NASTY, peer=NASTY, phrase=NASTY, sdp=(Media(NASTY, NASTY, (NASTY,), NASTY),))
+    entry = message(
+        0, NASTY, transport=NASTY, peer=NASTY, phrase=NASTY, sdp=(Media(NASTY, NASTY, (NASTY,), NASTY),)
+    )
     view = ladder(entry, note(NASTY), msgspec.structs.replace(entry, at=NASTY, code=200))
     names = dict.fromkeys(("id", "caller", "callee", "direction", "started_at"), NASTY)
     return msgspec.structs.replace(view, legs=(LegView(number=0, side="caller", trunk=NASTY),), **names)
@@ -249,7 +259,7 @@ def test_hostile_texts_become_neither_markup_nor_control_sequences() -> None:
         assert shown(sheet, width).replace("\n", "").isprintable()
 
 
-# --- the API ---------------------------------------------------------------------------------------------------------
+# --- the API --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -261,7 +271,9 @@ async def api() -> AsyncIterator[httpx.AsyncClient]:
     application = create_app(FakeDesk(), tokens=Tokens.parse(f"ann:{TOKEN}"), ladders=book.ladders)
     transport = httpx.ASGITransport(application)
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://tonewall.test", headers=headers) as client:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://tonewall.test", headers=headers
+    ) as client:
         yield client
 
 
@@ -314,7 +326,7 @@ def test_the_accept_header_decides(accept: str, picture: bool) -> None:
     assert prefers_svg(accept) is picture
 
 
-# --- the command -----------------------------------------------------------------------------------------------------
+# --- the command ----------------------------------------------------------------------------------
 
 
 def conf(directory: Path, tokens: str = f"ann:{TOKEN}") -> str:
@@ -363,7 +375,7 @@ def test_the_token_of_the_command_is_the_first_that_is_no_hash() -> None:
     assert in_clear(f"a:sha256:{'0' * 64}") == ""
 
 
-# --- the picture in the docs -----------------------------------------------------------------------------------------
+# --- the picture in the docs ----------------------------------------------------------------------
 
 
 def test_the_picture_in_the_docs_is_what_is_drawn_now() -> None:

@@ -15,7 +15,10 @@ def test_without_it_udp_and_tcp_share_bind_and_port():
 
 
 def test_each_entry_is_a_transport_an_address_and_what_peers_see_of_it():
-    text = "udp:192.0.2.1, tls:192.0.2.1 ,tcp:[2001:DB8::1]:5070, udp:0.0.0.0:5062/198.51.100.7:5080, udp:[::]:0/[2001:db8::7]"
+    text = (
+        "udp:192.0.2.1, tls:192.0.2.1 ,tcp:[2001:DB8::1]:5070, udp:0.0.0.0:5062/198.51.100.7:5080, "
+        "udp:[::]:0/[2001:db8::7]"
+    )
     assert binds(text, "127.0.0.1", 1, "") == [
         Bind(Transport.UDP, "192.0.2.1", 5060),
         Bind(Transport.TLS, "192.0.2.1", 5061),
@@ -28,7 +31,8 @@ def test_each_entry_is_a_transport_an_address_and_what_peers_see_of_it():
 @pytest.mark.parametrize(
     "text",
     [
-        "192.0.2.1", "sctp:192.0.2.1", "udp:sip.example", "udp:192.0.2.1:99999", "udp:0.0.0.0:5060", "udp:[::]", "udp:999.1.1.1",
+        "192.0.2.1", "sctp:192.0.2.1", "udp:sip.example", "udp:192.0.2.1:99999", "udp:0.0.0.0:5060",
+        "udp:[::]", "udp:999.1.1.1",
         "udp:192.0.2.1:5060, udp:192.0.2.1", "udp:2001:db8::1", "udp:192.0.2.1:5060/", "tcp:[192.0.2.1:5060",
     ],
 )  # fmt: skip

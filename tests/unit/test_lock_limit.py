@@ -14,7 +14,8 @@ from media.locked import MANY, carried, needed
 
 ROOT = Path(__file__).parents[2]
 
-# Streams are opened and masked, each with a vault, until the kernel refuses; the limit is for who may not pass it.
+# Streams are opened and masked, each with a vault, until the kernel refuses; the limit is for who
+# may not pass it.
 _FILL = """
 import json, os, resource, socket, sys
 limit = int(sys.argv[1])
@@ -55,8 +56,13 @@ def test_more_captures_need_more_and_what_is_needed_is_carried() -> None:
             sizes = [needed(captures, threads, decoded=decoded) for captures in range(1, 200)]
             assert sizes == sorted(sizes)
             for captures in (1, 7, 64, 150):
-                assert carried(needed(captures, threads, decoded=decoded), threads, decoded=decoded) >= captures
-                assert carried(needed(captures, threads, decoded=decoded) - 1, threads, decoded=decoded) < captures
+                assert (
+                    carried(needed(captures, threads, decoded=decoded), threads, decoded=decoded) >= captures
+                )
+                assert (
+                    carried(needed(captures, threads, decoded=decoded) - 1, threads, decoded=decoded)
+                    < captures
+                )
     assert carried(2**40) == MANY
 
 

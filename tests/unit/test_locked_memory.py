@@ -1,5 +1,5 @@
-"""Where the kernel has no memfd_secret: memory that is locked instead. It can be read through /proc/self/mem, so here it can be
-seen that what was masked and keyed is wiped."""
+"""Where the kernel has no memfd_secret: memory that is locked instead. It can be read through
+/proc/self/mem, so here it can be seen that what was masked and keyed is wiped."""
 
 from __future__ import annotations
 

@@ -32,7 +32,10 @@ def test_a_type_that_is_listed_as_audio_and_as_event_is_an_event():
 
 
 def test_a_hook_flash_is_withheld_but_is_no_key():
-    assert Mask(frozenset({101}), frozenset({0}), on=True).rtp(packet(1, 101, b"\x10\x0a\x00\xa0"), 0) == (None, ())
+    assert Mask(frozenset({101}), frozenset({0}), on=True).rtp(packet(1, 101, b"\x10\x0a\x00\xa0"), 0) == (
+        None,
+        (),
+    )
 
 
 @pytest.mark.parametrize("origin", [*range(65500, 65536, 5), 0, 32767, 32768])
@@ -78,7 +81,8 @@ def test_a_stray_packet_changes_nothing_but_two_in_a_row_are_a_new_beginning():
 
 
 def recording(started_ms: int) -> list[tuple[int, bytes]]:
-    """A key as a test tool replays it: the same SSRC, numbers and rtp_timestamp each time, the end three times."""
+    """A key as a test tool replays it: the same SSRC, numbers and rtp_timestamp each time, the end
+    three times."""
     payloads = [bytes((4, 0x0A)) + (160 * step).to_bytes(2, "big") for step in range(7)]
     payloads += [b"\x04\x8a" + (160 * 7).to_bytes(2, "big")] * 3
     return [
@@ -89,7 +93,8 @@ def recording(started_ms: int) -> list[tuple[int, bytes]]:
 
 @pytest.mark.parametrize("played_masked", [0, 1, 3])
 def test_a_replayed_recording_is_withheld_each_time_and_passes_after_the_mask(played_masked):
-    """A press begins again at a recording's second packet; until then, the first may be a late one of what was withheld."""
+    """A press begins again at a recording's second packet; until then, the first may be a late one
+    of what was withheld."""
     mask = Mask(frozenset({101}), frozenset({0}), on=True)
     for play in range(played_masked):
         results = [mask.rtp(sent, now) for now, sent in recording(1000 * play)]
@@ -142,9 +147,12 @@ def test_the_exact_address_is_the_only_source():
 
 @pytest.mark.parametrize(
     ("signalled", "origin", "admitted"),
-    [("192.0.2.1", "192.0.2.200", True), ("192.0.2.1", "192.0.3.1", False), ("10.1.1.1", "198.51.100.9", True),
-     ("100.64.0.1", "198.51.100.9", True), ("172.32.0.1", "198.51.100.9", False), ("10.1.1.1", "2001:db8::1", False),
-     ("2001:db8::1", "2001:db8::ffff:1", True), ("2001:db8::1", "2001:db8:0:1::1", False), ("fd00::1", "2001:db8::1", True)],
+    [("192.0.2.1", "192.0.2.200", True), ("192.0.2.1", "192.0.3.1", False),
+    ("10.1.1.1", "198.51.100.9", True),
+     ("100.64.0.1", "198.51.100.9", True), ("172.32.0.1", "198.51.100.9", False),
+     ("10.1.1.1", "2001:db8::1", False),
+     ("2001:db8::1", "2001:db8::ffff:1", True), ("2001:db8::1", "2001:db8:0:1::1", False),
+     ("fd00::1", "2001:db8::1", True)],
 )  # fmt: skip
 def test_a_latch_admits_the_network_of_the_sdp_or_any_where_that_is_private(signalled, origin, admitted):
     source = Source()

@@ -1,4 +1,5 @@
-"""The media service over its unix socket, with the real core: what it refuses, whatever b2bua asks."""
+"""The media service over its unix socket, with the real core: what it refuses, whatever b2bua
+asks."""
 
 from __future__ import annotations
 
@@ -137,7 +138,9 @@ async def test_a_key_by_info_after_the_end_keeps_the_mask_and_is_told(path: Path
         answer = await b2bua.ask(SetMask(serial=6, session=S, on=False, released=True))
         assert isinstance(answer, Refused)
         assert "still keying" in answer.reason
-        assert isinstance(await b2bua.ask(SetMask(serial=7, session=S, on=False)), Done)  # after `release_time`
+        assert isinstance(
+            await b2bua.ask(SetMask(serial=7, session=S, on=False)), Done
+        )  # after `release_time`
         assert b2bua.keying[0] is True
 
 
@@ -168,7 +171,9 @@ async def test_one_session_that_cannot_be_looked_at_keeps_no_orphan_from_its_end
     received, heard, close = RelayedSession.received, RelayedSession.heard, RelayedSession.close
     failed: set[str] = set()
 
-    def failing(name: str, work: Callable[[RelayedSession], Any], bad: str) -> Callable[[RelayedSession], Any]:
+    def failing(
+        name: str, work: Callable[[RelayedSession], Any], bad: str
+    ) -> Callable[[RelayedSession], Any]:
         def call(session: RelayedSession) -> Any:
             if session.id == bad:
                 failed.add(name)
@@ -178,7 +183,9 @@ async def test_one_session_that_cannot_be_looked_at_keeps_no_orphan_from_its_end
         return call
 
     monkeypatch.setattr(RelayedSession, "received", failing("received", received, "odd"))
-    monkeypatch.setattr(RelayedSession, "received_by_leg", failing("by leg", RelayedSession.received_by_leg, "odd"))
+    monkeypatch.setattr(
+        RelayedSession, "received_by_leg", failing("by leg", RelayedSession.received_by_leg, "odd")
+    )
     monkeypatch.setattr(RelayedSession, "heard", failing("heard", heard, "odd"))
     monkeypatch.setattr(RelayedSession, "close", failing("close", close, "stuck"))
     server = await asyncio.get_running_loop().create_unix_server(service.accept, tmp_path / "media.sock")
@@ -188,7 +195,9 @@ async def test_one_session_that_cannot_be_looked_at_keeps_no_orphan_from_its_end
     ]
     async with connected(tmp_path / "media.sock") as b2bua:
         for name in ("odd", "stuck", "quiet"):
-            assert isinstance(await b2bua.ask(OpenSession(serial=1, session=SessionId(name), streams=1)), SessionOpened)
+            assert isinstance(
+                await b2bua.ask(OpenSession(serial=1, session=SessionId(name), streams=1)), SessionOpened
+            )
         await until(lambda: "received" in failed, "the odd session to be looked at")
     await until(lambda: "quiet" not in service._sessions, "the quiet orphan to be closed")
     assert {"by leg", "close"} <= failed
@@ -220,7 +229,9 @@ async def test_a_key_that_got_through_the_mask_is_stopped_ends_the_capture_and_i
                     rtcp_port=9,
                     other_types=(0,),
                 )
-                assert isinstance(await b2bua.ask(SetRemote(serial=2, session=S, side=side, streams=(stream,))), Done)
+                assert isinstance(
+                    await b2bua.ask(SetRemote(serial=2, session=S, side=side, streams=(stream,))), Done
+                )
             await b2bua.ask(SetMask(serial=3, session=S, on=True))
             await b2bua.ask(StartCapture(serial=4, session=S, capture=C))
             tone = encoded(dual_tone("5", 20 * PACKET, (-10.0, -10.0)), 0)
@@ -238,7 +249,9 @@ async def test_a_key_that_got_through_the_mask_is_stopped_ends_the_capture_and_i
             assert "cut off" in (b2bua.news[-1].reason or "")
             closed = await b2bua.ask(CloseSession(serial=10, session=S))
             assert isinstance(closed, SessionClosed)
-            assert closed.agent.sent + closed.agent.masked == closed.caller.received, "the last may not have been read"
+            assert closed.agent.sent + closed.agent.masked == closed.caller.received, (
+                "the last may not have been read"
+            )
             assert closed.agent.sent <= 3
 
 
@@ -250,7 +263,9 @@ async def test_each_side_has_its_interface_and_a_session_can_be_opened_again_on_
         assert {stream.address for stream in first.caller} == {"127.0.0.1"}
         assert {stream.address for stream in first.agent} == {"2001:db8::7"}
         assert isinstance(await b2bua.ask(OpenSession(session=S, streams=2)), Refused)
-        again = await b2bua.ask(OpenSession(session=S, streams=2, agent=Interface(address="127.0.0.2"), again=True))
+        again = await b2bua.ask(
+            OpenSession(session=S, streams=2, agent=Interface(address="127.0.0.2"), again=True)
+        )
         assert isinstance(again, SessionOpened)
         assert {stream.address for stream in again.agent} == {"127.0.0.2"}
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
@@ -279,9 +294,15 @@ async def test_a_peer_of_the_other_family_gets_nothing_and_the_log_says_why(
                 assert isinstance(opened, SessionOpened)
                 for side, host in ((Side.CALLER, "127.0.0.1"), (Side.AGENT, "::1")):
                     port = phone.getsockname()[1]
-                    stream = RemoteStream(address=host, port=port, rtcp_address=host, rtcp_port=9, mu_types=(0,))
-                    assert isinstance(await b2bua.ask(SetRemote(session=S, side=side, streams=(stream,))), Done)
-                phone.sendto(serialise(Rtp(0, False, 1, 160, Ssrc(1), b"voice")), ("127.0.0.1", opened.caller[0].port))
+                    stream = RemoteStream(
+                        address=host, port=port, rtcp_address=host, rtcp_port=9, mu_types=(0,)
+                    )
+                    assert isinstance(
+                        await b2bua.ask(SetRemote(session=S, side=side, streams=(stream,))), Done
+                    )
+                phone.sendto(
+                    serialise(Rtp(0, False, 1, 160, Ssrc(1), b"voice")), ("127.0.0.1", opened.caller[0].port)
+                )
                 closed = await b2bua.ask(CloseSession(session=S))
                 return closed if isinstance(closed, SessionClosed) and closed.caller.received else None
 
@@ -290,7 +311,7 @@ async def test_a_peer_of_the_other_family_gets_nothing_and_the_log_says_why(
     assert "media_address" in capsys.readouterr().out
 
 
-# --- keys that come as SIP INFO -----------------------------------------------------------------------------------------
+# --- keys that come as SIP INFO -------------------------------------------------------------------
 
 
 async def by_info(b2bua: B2bua) -> None:
@@ -330,9 +351,13 @@ async def test_info_is_refused_where_no_capture_takes_keys_from_it(path: Path) -
     assert "5" not in repr(InfoKeyed(serial=0, session=S, body=b"Signal=5"))
 
 
-async def test_a_key_to_send_is_refused_while_masked_and_where_it_is_none_or_has_no_stream(path: Path) -> None:
+async def test_a_key_to_send_is_refused_while_masked_and_where_it_is_none_or_has_no_stream(
+    path: Path,
+) -> None:
     def send(body: bytes = b"Signal=5", stream: int = 0) -> SendKey:
-        return SendKey(serial=9, session=S, request="r", body=body, stream=stream, payload_type=101, clock_rate=8000)
+        return SendKey(
+            serial=9, session=S, request="r", body=body, stream=stream, payload_type=101, clock_rate=8000
+        )
 
     async with connected(path) as b2bua:
         await b2bua.ask(OpenSession(serial=1, session=S, streams=1))

@@ -1,4 +1,5 @@
-"""Messages as peers write them: what is valid is read, whatever it looks like; what it means is what the RFC says."""
+"""Messages as peers write them: what is valid is read, whatever it looks like; what it means is
+what the RFC says."""
 
 from __future__ import annotations
 
@@ -29,10 +30,13 @@ HOP = Hop("192.0.2.1", 5060)
 def request(start: str = "INVITE sip:u@h SIP/2.0", **headers: str) -> bytes:
     method = start.split(" ", maxsplit=1)[0]
     given = {
-        "Via": "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKb", "From": "<sip:u@h>;tag=a", "To": "<sip:u@h>", "Call-ID": "c",
+        "Via": "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKb", "From": "<sip:u@h>;tag=a", "To": "<sip:u@h>",
+        "Call-ID": "c",
         "CSeq": f"1 {method}", "Contact": "<sip:c@h>",
     } | {name.replace("_", "-"): value for name, value in headers.items()}  # fmt: skip
-    return "\r\n".join([start, *(f"{name}: {value}" for name, value in given.items()), "", ""]).encode("latin-1")
+    return "\r\n".join([start, *(f"{name}: {value}" for name, value in given.items()), "", ""]).encode(
+        "latin-1"
+    )
 
 
 def taken(data: bytes) -> Request:
@@ -41,7 +45,7 @@ def taken(data: bytes) -> Request:
     return message
 
 
-# --- addresses: quoted strings and brackets -------------------------------------------------------------------------
+# --- addresses: quoted strings and brackets -------------------------------------------------------
 
 URN = "<urn:uuid:00000000-0000-4000-8000-000000000001>"
 
@@ -93,7 +97,11 @@ def test_a_tag_is_a_parameter_of_the_header(value: str, tag: str) -> None:
 def test_a_list_is_split_at_its_own_commas_only() -> None:
     value = f'"a,b" <sip:a@h,x>;+sip.instance="{URN},", <sip:b@h>'
     assert split_quoted(value, ",") == [f'"a,b" <sip:a@h,x>;+sip.instance="{URN},"', "<sip:b@h>"]
-    assert parameters(f';a="x;y";+sip.instance="{URN}";b') == {"a": '"x;y"', "+sip.instance": f'"{URN}"', "b": ""}
+    assert parameters(f';a="x;y";+sip.instance="{URN}";b') == {
+        "a": '"x;y"',
+        "+sip.instance": f'"{URN}"',
+        "b": "",
+    }
 
 
 def test_what_is_sent_in_a_dialog_goes_to_the_contact_and_not_to_its_instance() -> None:
@@ -104,7 +112,9 @@ def test_what_is_sent_in_a_dialog_goes_to_the_contact_and_not_to_its_instance() 
     )
 
 
-@pytest.mark.parametrize("value", [f"<{URN}>", "a", '"<sip:a@h>"', "<sip:a@h", "<sip:a b@h>", "*", "<mailto:a@h>"])
+@pytest.mark.parametrize(
+    "value", [f"<{URN}>", "a", '"<sip:a@h>"', "<sip:a@h", "<sip:a b@h>", "*", "<mailto:a@h>"]
+)
 def test_a_contact_that_nothing_can_be_sent_to_is_none(value: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         contact(taken(request(Contact=value)))
@@ -126,13 +136,16 @@ def test_addresses_in_other_headers_are_read_alike(name: str) -> None:
     trunk = Trunk("a", "h", 5060, trusted=True)
     value = '"<sip:evil@x>" <SIP:+4930;npdi@h>;index=1;x="<sip:other@y>"'
     [line] = lines(
-        Moment.INVITE, received(Moment.INVITE, taken(request(**{name: value})).headers, trunk), trunk, "ours.example"
+        Moment.INVITE,
+        received(Moment.INVITE, taken(request(**{name: value})).headers, trunk),
+        trunk,
+        "ours.example",
     )
     assert "<sip:+4930@ours.example>" in line
     assert "other" not in line
 
 
-# --- octets that are not UTF-8 ----------------------------------------------------------------------------------------
+# --- octets that are not UTF-8 --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -162,7 +175,9 @@ def test_a_phrase_in_latin_1_can_be_shown() -> None:
 
 def test_private_headers_cross_with_the_octets_that_they_came_with() -> None:
     trunk = Trunk("a", "h", 5060, x_headers=("*",))
-    [line] = lines(Moment.INVITE, received(Moment.INVITE, taken(request(X_Any="B\xfcro")).headers, trunk), trunk, "h")
+    [line] = lines(
+        Moment.INVITE, received(Moment.INVITE, taken(request(X_Any="B\xfcro")).headers, trunk), trunk, "h"
+    )
     assert octets(line) == b"X-Any: B\xfcro"
 
 
@@ -172,7 +187,7 @@ def test_octets_are_what_they_were() -> None:
     readable(decoded(every)).encode()
 
 
-# --- URIs by what they mean -----------------------------------------------------------------------------------------------
+# --- URIs by what they mean -----------------------------------------------------------------------
 
 NUMBER = "+493012345670"
 
@@ -330,12 +345,15 @@ def test_what_is_no_number_is_not_marked_as_one_and_a_local_number_keeps_its_are
         address(Party("112", "", ";phone-context=+49"), "h", 5070, Trunk("t", "h", 5060))
         == "sip:112;phone-context=+49@h:5070"
     )
-    assert address(Party("7042", "", ";phone-context=pbx.example"), "h", None, Trunk("t", "h", 5060)) == "sip:7042@h"
+    assert (
+        address(Party("7042", "", ";phone-context=pbx.example"), "h", None, Trunk("t", "h", 5060))
+        == "sip:7042@h"
+    )
     assert address(Party("+49", "", ";a@evil;b\udcfc;c d"), "h", None, trunk) == "sip:+49@h;user=phone"
     assert address(Party("#31#+4930"), "h", None, Trunk("t", "h", 5060)) == "sip:%2331%23+4930@h"
 
 
-# --- odd, and valid -----------------------------------------------------------------------------------------------------
+# --- odd, and valid -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -455,7 +473,7 @@ def test_the_answer_says_where_a_request_came_from(via: str, wants: str) -> None
     assert "9.9.9.9" not in answer.head.vias[0]
 
 
-# --- white space, lists and parameters, wherever their grammar has them --------------------------------------------------
+# --- white space, lists and parameters, wherever their grammar has them ---------------------------
 
 DESCRIPTION = b"v=0\r\n"
 
@@ -499,7 +517,8 @@ def test_another_type_is_no_session_description(content_type: str) -> None:
         ('multipart/mixed;boundary="a\\bc"', b"abc", b"Content-Type: application/sdp"),
         ("multipart/mixed;boundary=abc", b"abc", b"Content-Type: application/sdp;\r\n\tcharset=utf-8"),
         ("multipart/mixed;boundary=abc", b"abc", b"Content-Type : application / sdp"),
-        ("multipart/mixed;boundary=abc", b"abc", b"Content-Description: B\xfcro\r\nContent-Type: application/sdp"),
+        ("multipart/mixed;boundary=abc", b"abc",
+        b"Content-Description: B\xfcro\r\nContent-Type: application/sdp"),
         (
             "multipart/mixed;boundary=abc",
             b"abc",
@@ -513,7 +532,9 @@ def test_a_part_is_read_however_it_is_written(content_type: str, boundary: bytes
     assert (message.body, message.unsupported) == (DESCRIPTION, ())
 
 
-@pytest.mark.parametrize("accept", ["application / sdp", "application/sdp ;q=0.5", "text/html, application\t/ *"])
+@pytest.mark.parametrize(
+    "accept", ["application / sdp", "application/sdp ;q=0.5", "text/html, application\t/ *"]
+)
 def test_white_space_in_accept_means_nothing(accept: str) -> None:
     assert inspect(taken(request(Accept=accept))) is None
 

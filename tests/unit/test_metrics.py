@@ -19,7 +19,8 @@ HEALTH = {"media": True, "calls": 3, "sessions": 2, "leaks": 1, "strangers": 7}
 
 def record(**more: object) -> CallRecord:
     values = {
-        "call": f"c-{NUMBER}", "direction": "inbound", "caller": NUMBER, "callee": CANARY.number, "started_at": 0.0,
+        "call": f"c-{NUMBER}", "direction": "inbound", "caller": NUMBER, "callee": CANARY.number,
+        "started_at": 0.0,
         "answered_at": 4.0, "ended_at": 64.5, "end": CANARY.number,
     }  # fmt: skip
     return CallRecord(**values | more)  # type: ignore[arg-type]
@@ -28,15 +29,20 @@ def record(**more: object) -> CallRecord:
 def samples(text: bytes) -> dict[tuple[str, ...], float]:
     """Every sample by its name and the values of its labels, read by Prometheus' own parser."""
     families = text_string_to_metric_families(text.decode())
-    return {(one.name, *sorted(one.labels.values())): one.value for family in families for one in family.samples}
+    return {
+        (one.name, *sorted(one.labels.values())): one.value for family in families for one in family.samples
+    }
 
 
 def test_what_ended_is_counted_by_words_of_a_fixed_list():
     metrics = Metrics()
     leg = LegRecord(
-        counters=LegCounters(received=90, sent=80, masked=5, expected=100, missing=10, arrival_jitter=7000), mos=4.1
+        counters=LegCounters(received=90, sent=80, masked=5, expected=100, missing=10, arrival_jitter=7000),
+        mos=4.1,
     )
-    paid = CaptureRecord(transaction_id=NUMBER, amount=1, currency="EUR", stage="finished", outcome="approved")
+    paid = CaptureRecord(
+        transaction_id=NUMBER, amount=1, currency="EUR", stage="finished", outcome="approved"
+    )
     odd = CaptureRecord(transaction_id=NUMBER, amount=1, currency="EUR", stage=CANARY.number)
     metrics.observe(record(captures=(paid, odd), caller_leg=leg))
     metrics.observe(record(answered_at=None, direction=NUMBER))
@@ -57,7 +63,12 @@ def test_what_ended_is_counted_by_words_of_a_fixed_list():
     assert seen["tonewall_jitter_seconds_sum", "caller"] == 0.007
     assert seen["tonewall_mos_sum", "caller"] == 4.1
     assert ("tonewall_heard_mos_count", "caller") not in seen
-    assert [seen[(f"tonewall_{name}",)] for name in ("media_up", "calls", "sessions", "payers")] == [1, 3, 2, 0]
+    assert [seen[(f"tonewall_{name}",)] for name in ("media_up", "calls", "sessions", "payers")] == [
+        1,
+        3,
+        2,
+        0,
+    ]
     assert (seen[("tonewall_leaks_total",)], seen[("tonewall_strangers_total",)]) == (1, 7)
     assert NUMBER.encode() not in text
     assert find_in_text(text.decode()) == []
@@ -65,7 +76,9 @@ def test_what_ended_is_counted_by_words_of_a_fixed_list():
 
 async def test_a_scrape_needs_a_token_and_gets_text():
     app = create_app(FakeDesk(), tokens=Tokens.parse("prometheus:a-token-for-the-tests"))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://tonewall.test") as stranger:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://tonewall.test"
+    ) as stranger:
         assert (await stranger.get("/metrics")).status_code == 401
         answer = await stranger.get("/metrics", headers={"Authorization": "Bearer a-token-for-the-tests"})
     assert answer.status_code == 200

@@ -16,7 +16,8 @@ from tonewall.frames import pack
 
 @asynccontextmanager
 async def two_waiting() -> AsyncIterator[tuple[Payers, list[socket.socket]]]:
-    """Media's store with two payers in it, and the payers' ends of their sockets, the elder first."""
+    """Media's store with two payers in it, and the payers' ends of their sockets, the elder
+    first."""
     supervisor, media = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     payers, ends = Payers(), []
     receiving = asyncio.create_task(payers.receive(media))

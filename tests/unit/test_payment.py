@@ -1,4 +1,5 @@
-"""Payments as scripts: the mask first, then the capture, the charge, the outcome, and the mask off again."""
+"""Payments as scripts: the mask first, then the capture, the charge, the outcome, and the mask off
+again."""
 
 from __future__ import annotations
 
@@ -52,7 +53,9 @@ from tests.call_script import (
 
 CALLER, AGENT = Side.CALLER, Side.AGENT
 C1, C2 = CaptureId("c1"), CaptureId("c2")
-CHARGE = Charge(idempotency_key="c1", transaction_id="order-1", amount=1250, currency="EUR", description="Shoes")
+CHARGE = Charge(
+    idempotency_key="c1", transaction_id="order-1", amount=1250, currency="EUR", description="Shoes"
+)
 SUBMIT = ToMedia(SubmitCapture(session=SESSION, capture=C1, charge=CHARGE))
 CANCEL = ToMedia(CancelCapture(session=SESSION, capture=C1))
 GONE = [ToLeg(AGENT, leg.HangUpLeg("bye")), CLOSE]
@@ -63,7 +66,9 @@ OUTCOMES = [
     (Failed(reason="no payer"), None),
     (Unknown(reason="no answer in time"), None),
 ]
-each_outcome = pytest.mark.parametrize(("outcome", "reference"), OUTCOMES, ids=lambda value: type(value).__name__)
+each_outcome = pytest.mark.parametrize(
+    ("outcome", "reference"), OUTCOMES, ids=lambda value: type(value).__name__
+)
 
 
 def up() -> Script:
@@ -75,7 +80,7 @@ def record(stage: str, **more: object) -> CaptureRecord:
     return CaptureRecord(stage=stage, **order, **more)  # type: ignore[arg-type]
 
 
-# --- the mask comes first -----------------------------------------------------------------------------------------
+# --- the mask comes first -------------------------------------------------------------------------
 
 
 def test_the_agent_is_told_to_collect_only_after_the_mask_and_then_media_are_confirmed():
@@ -142,7 +147,7 @@ def test_a_capture_needs_keys_that_the_customer_s_side_can_send():
     assert not script.call.payment.masked
 
 
-# --- keying -------------------------------------------------------------------------------------------------------
+# --- keying ---------------------------------------------------------------------------------------
 
 
 def test_progress_is_shown_as_counts_and_only_where_something_changed():
@@ -186,7 +191,7 @@ def test_media_that_gives_up_ends_the_capture_with_its_reason():
     assert script.call.payment.records == [record("aborted", reason="no key pressed for too long")]
 
 
-# --- charging -----------------------------------------------------------------------------------------------------
+# --- charging -------------------------------------------------------------------------------------
 
 
 @each_outcome
@@ -198,7 +203,9 @@ def test_a_submitted_card_ends_with_its_outcome_and_the_mask_goes_off_soon_where
     assert script.submit() == [SUBMIT]
     assert script.stage == "charging"
     assert script.media(SUBMIT, DONE) == script.news("c1", CaptureState.SUBMITTED) == []
-    assert script.news("c1", CaptureState.FINISHED, outcome=outcome, brand="visa", last_four="4242") == [UNMASK]
+    assert script.news("c1", CaptureState.FINISHED, outcome=outcome, brand="visa", last_four="4242") == [
+        UNMASK
+    ]
     assert (script.stage, script.view.masked) == ("finished", True)
     assert script.view.mask is (MaskStage.RELEASING if isinstance(outcome, Approved) else MaskStage.HELD)
     assert script.view.capture is not None
@@ -210,15 +217,21 @@ def test_a_submitted_card_ends_with_its_outcome_and_the_mask_goes_off_soon_where
     kind = outcome_type(outcome)
     more = {"reference": reference, "reason": getattr(outcome, "reason", None)}
     more |= {"amount_approved": 600} if isinstance(outcome, PartiallyApproved) else {}
-    assert script.records[0].captures == (record("finished", outcome=kind, **more, brand="visa", last_four="4242"),)
+    assert script.records[0].captures == (
+        record("finished", outcome=kind, **more, brand="visa", last_four="4242"),
+    )
 
 
 def test_a_refused_submission_goes_back_to_keying_with_what_media_said():
     script = up().collecting()
-    script.news("c1", CaptureState.READY, fields=(FieldProgress(field=Field.SECURITY_CODE, count=3, complete=True),))
+    script.news(
+        "c1", CaptureState.READY, fields=(FieldProgress(field=Field.SECURITY_CODE, count=3, complete=True),)
+    )
     script.submit()
     cleared = (FieldProgress(field=Field.SECURITY_CODE),)
-    script.news("c1", CaptureState.COLLECTING, field=Field.SECURITY_CODE, fields=cleared)  # keyed `*` meanwhile
+    script.news(
+        "c1", CaptureState.COLLECTING, field=Field.SECURITY_CODE, fields=cleared
+    )  # keyed `*` meanwhile
     assert script.stage == "charging"
     script.media(SUBMIT, Refused(serial=0, reason="capture is collecting: submitted is not possible"))
     assert script.view.capture is not None
@@ -228,7 +241,9 @@ def test_a_refused_submission_goes_back_to_keying_with_what_media_said():
 
 
 @each_outcome
-def test_a_hang_up_while_charging_waits_for_the_outcome_and_records_it(outcome: Outcome, reference: str | None):
+def test_a_hang_up_while_charging_waits_for_the_outcome_and_records_it(
+    outcome: Outcome, reference: str | None
+):
     script = up().charging()
     assert script.leg(CALLER, leg.LegHungUp("bye")) == GONE
     assert script.stage == "charging"
@@ -284,7 +299,9 @@ def test_a_session_that_is_lost_ends_the_call_and_a_charge_under_way_still_gets_
     script.media(CLOSE, REFUSED)
     assert not script.records
     script.news("c1", CaptureState.FINISHED, outcome=Approved(reference="r"))
-    assert [part.captures for part in script.records] == [(record("finished", outcome="approved", reference="r"),)]
+    assert [part.captures for part in script.records] == [
+        (record("finished", outcome="approved", reference="r"),)
+    ]
     assert script.call.over
 
 
@@ -315,7 +332,7 @@ def test_a_capture_that_was_not_submitted_ends_with_its_call(stage: str, end: st
     assert script.call.deadline() is None
 
 
-# --- cancelling, and captures one after another -------------------------------------------------------------------
+# --- cancelling, and captures one after another ---------------------------------------------------
 
 
 def test_a_cancelled_capture_leaves_its_mask_to_media():
@@ -385,7 +402,7 @@ def test_what_media_refuses_is_asked_for_again_after_a_guard_time():
     assert script.expire(GUARD / 2) == [UNMASK]
 
 
-# --- released -----------------------------------------------------------------------------------------------------
+# --- released -------------------------------------------------------------------------------------
 
 
 def test_a_release_is_handed_to_media_and_a_key_takes_it_back():
@@ -445,7 +462,7 @@ def test_every_capture_of_a_call_is_recorded_in_order():
     ]
 
 
-# --- what does not fit ---------------------------------------------------------------------------------------------
+# --- what does not fit ----------------------------------------------------------------------------
 
 
 def test_what_does_not_fit_the_stage_is_refused_and_changes_nothing():
@@ -513,7 +530,7 @@ def test_an_agent_s_side_without_telephone_event_takes_it_from_nobody_but_itself
     assert b"telephone-event" not in script.call.bridge.told.told[AGENT]
 
 
-# --- hold while the customer may key ------------------------------------------------------------------------------
+# --- hold while the customer may key --------------------------------------------------------------
 
 HOLDS = {"sendonly": "recvonly", "inactive": "inactive"}
 
@@ -559,7 +576,7 @@ def test_a_payment_that_begins_on_hold_takes_the_customer_off_it():
     assert b"sendonly" not in offered.command.offer  # type: ignore[union-attr]
 
 
-# --- the call changes under the capture ---------------------------------------------------------------------------
+# --- the call changes under the capture -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("side", [CALLER, AGENT])

@@ -1,4 +1,5 @@
-"""Payments beside their calls: written before a card is handed over, charged once an order, and final after a restart."""
+"""Payments beside their calls: written before a card is handed over, charged once an order, and
+final after a restart."""
 
 from __future__ import annotations
 
@@ -59,7 +60,9 @@ def exchange_on(path: Path) -> Exchange:
     return Exchange(payments=PaymentTable(path))
 
 
-async def ready(exchange: Exchange, near: str = "near-0", agent: str = "ann", *, allow_repeat: bool = False) -> str:
+async def ready(
+    exchange: Exchange, near: str = "near-0", agent: str = "ann", *, allow_repeat: bool = False
+) -> str:
     """A call whose card is complete; its id."""
     call_id = exchange.up(near)
     await exchange.board.start_capture(call_id, ORDER, agent, allow_repeat=allow_repeat)
@@ -68,7 +71,9 @@ async def ready(exchange: Exchange, near: str = "near-0", agent: str = "ann", *,
     return call_id
 
 
-async def charging(exchange: Exchange, near: str = "near-0", agent: str = "ann", *, allow_repeat: bool = False) -> str:
+async def charging(
+    exchange: Exchange, near: str = "near-0", agent: str = "ann", *, allow_repeat: bool = False
+) -> str:
     call_id = await ready(exchange, near, agent, allow_repeat=allow_repeat)
     await exchange.board.submit_capture(call_id, agent)
     return call_id
@@ -91,7 +96,7 @@ def submitted(exchange: Exchange) -> int:
     return sum(isinstance(command, SubmitCapture) for command in exchange.wire.commands)
 
 
-# --- a payment is a thing of its own -------------------------------------------------------------------------------
+# --- a payment is a thing of its own --------------------------------------------------------------
 
 
 async def test_a_payment_is_on_disk_as_charging_before_media_is_told_to_submit(path: Path) -> None:
@@ -140,7 +145,9 @@ async def test_followers_see_each_step_of_a_payment(path: Path) -> None:
     assert stages == ["starting", "collecting", "ready", "charging", "finished"]
 
 
-async def test_a_submission_that_cannot_be_written_sends_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_submission_that_cannot_be_written_sends_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     exchange = exchange_on(path)
     call_id = await ready(exchange)
 
@@ -155,7 +162,9 @@ async def test_a_submission_that_cannot_be_written_sends_nothing(path: Path, mon
     assert (await exchange.board.payment(capture(exchange, call_id))).stage is CaptureStage.READY
 
 
-async def test_a_start_that_cannot_be_written_is_cancelled(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_start_that_cannot_be_written_is_cancelled(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     exchange = exchange_on(path)
     call_id = exchange.up()
 
@@ -171,7 +180,9 @@ async def test_a_start_that_cannot_be_written_is_cancelled(path: Path, monkeypat
     assert any(isinstance(command, CancelCapture) for command in exchange.wire.commands)
 
 
-async def test_an_end_that_cannot_be_written_is_tried_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_end_that_cannot_be_written_is_tried_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("b2bua.switchboard.payments._RETRY", (0.01, 0.01))
     exchange = exchange_on(path)
     call_id = await charging(exchange)
@@ -203,7 +214,9 @@ async def test_media_that_refuses_a_submission_leaves_the_payment_uncharged(path
     payment = capture(exchange, call_id)
 
     def stage() -> str:
-        return str(sqlite3.connect(path).execute("SELECT stage FROM payments WHERE id = ?", (payment,)).fetchone()[0])
+        return str(
+            sqlite3.connect(path).execute("SELECT stage FROM payments WHERE id = ?", (payment,)).fetchone()[0]
+        )
 
     await until(lambda: stage() == "collecting", "the table to know it")
     other = exchange.up("near-1")
@@ -237,7 +250,9 @@ async def test_a_call_that_an_error_ended_is_shown_no_more_and_its_payment_is_ov
     assert [each.captures[0].stage for each in exchange.records] == ["aborted"]
 
 
-async def test_a_call_that_an_error_ended_while_it_is_charged_is_shown_no_more_and_gets_its_outcome(path: Path) -> None:
+async def test_a_call_that_an_error_ended_while_it_is_charged_is_shown_no_more_and_gets_its_outcome(
+    path: Path,
+) -> None:
     exchange = exchange_on(path)
     call_id = await charging(exchange)
     payment = capture(exchange, call_id)
@@ -281,13 +296,17 @@ async def test_a_table_that_takes_no_payment_stops_payments_until_it_does(
         started = sum(isinstance(each, SetMask) for each in exchange.wire.commands)
         with pytest.raises(NotWell, match=r"\[cdr\] payments"):
             await exchange.board.start_capture(call_id, ORDER, "ann")
-        assert sum(isinstance(each, SetMask) for each in exchange.wire.commands) == started  # nobody's line was masked
+        assert (
+            sum(isinstance(each, SetMask) for each in exchange.wire.commands) == started
+        )  # nobody's line was masked
     exchange.board.count()
     await until(lambda: not exchange.board.faults(), "the fault to be over once the table can be written")
     await exchange.board.start_capture(call_id, ORDER, "ann")
 
 
-async def test_a_full_disk_stops_payments_before_a_card_is_keyed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_stops_payments_before_a_card_is_keyed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     exchange = exchange_on(path)
     exchange.board.on_media_state(True)
 
@@ -304,11 +323,17 @@ async def test_a_full_disk_stops_payments_before_a_card_is_keyed(path: Path, mon
 def test_what_is_older_is_pruned_with_the_answers_to_requests(path: Path) -> None:
     table = PaymentTable(path)
     view = PaymentView(
-        id="p", call="c", stage=CaptureStage.CANCELLED, order=ORDER, started_by="ann", started_at="2026-01-01T00:00:00Z"
+        id="p",
+        call="c",
+        stage=CaptureStage.CANCELLED,
+        order=ORDER,
+        started_by="ann",
+        started_at="2026-01-01T00:00:00Z",
     )
     table.put(view)
     call = CallView(
-        id="c", state=CallState.UP, direction="inbound", caller="+4912", callee="5", started_at="", masked=False,
+        id="c", state=CallState.UP, direction="inbound", caller="+4912", callee="5", started_at="",
+        masked=False,
         mask=MaskStage.OFF,
     )  # fmt: skip
     table.remember("ann", "k", b"d", call, 1000.0)
@@ -318,12 +343,16 @@ def test_what_is_older_is_pruned_with_the_answers_to_requests(path: Path) -> Non
     assert sqlite3.connect(path).execute("SELECT count(*) FROM requests").fetchall() == [(0,)]
 
 
-# --- an order is charged once --------------------------------------------------------------------------------------
+# --- an order is charged once ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "outcome",
-    [Approved(reference="r"), PartiallyApproved(amount=5, reference="r"), Unknown(reason="no_answer_in_time")],
+    [
+        Approved(reference="r"),
+        PartiallyApproved(amount=5, reference="r"),
+        Unknown(reason="no_answer_in_time"),
+    ],
     ids=lambda value: type(value).__name__,
 )
 async def test_an_order_that_may_have_been_charged_is_refused_unless_asked_for_expressly(
@@ -358,7 +387,10 @@ async def test_of_two_starts_at_once_with_one_order_one_is_submitted(path: Path)
     exchange = exchange_on(path)
     calls = [await ready(exchange, near, agent) for near, agent in (("near-0", "ann"), ("near-1", "ben"))]
     answers = await asyncio.gather(
-        *(exchange.board.submit_capture(call_id, agent) for call_id, agent in zip(calls, ("ann", "ben"), strict=True)),
+        *(
+            exchange.board.submit_capture(call_id, agent)
+            for call_id, agent in zip(calls, ("ann", "ben"), strict=True)
+        ),
         return_exceptions=True,
     )
     assert submitted(exchange) == 1
@@ -366,7 +398,8 @@ async def test_of_two_starts_at_once_with_one_order_one_is_submitted(path: Path)
     assert isinstance(refused, Repeated)
     late = calls[answers.index(refused)]
     agent = ("ann", "ben")[calls.index(late)]
-    with pytest.raises(Repeated, match="being charged"):  # also expressly: its outcome is not known yet
+    # Also expressly: its outcome is not known yet.
+    with pytest.raises(Repeated, match="being charged"):
         await exchange.board.submit_capture(late, agent, allow_repeat=True)
     [early] = [call_id for call_id in calls if call_id != late]
     exchange.tell(early, CaptureState.FINISHED, outcome=Approved(reference="r"))
@@ -389,7 +422,9 @@ async def test_who_repeats_an_order_while_it_is_charged_is_asked_again_once_it_i
 
 
 @pytest.mark.parametrize("allow_repeat", [False, True])
-async def test_a_payment_whose_call_ends_as_it_is_submitted_stays_over(path: Path, allow_repeat: bool) -> None:
+async def test_a_payment_whose_call_ends_as_it_is_submitted_stays_over(
+    path: Path, allow_repeat: bool
+) -> None:
     exchange = exchange_on(path)
     await settled(exchange, Approved(reference="r"), "near-0")
     call_id = await ready(exchange, "near-1", allow_repeat=True)
@@ -416,7 +451,7 @@ async def test_two_submissions_of_one_payment_at_once_are_one(path: Path) -> Non
     assert (await exchange.board.payment(capture(exchange, call_id))).submitted_at is not None
 
 
-# --- whose payment it is -------------------------------------------------------------------------------------------
+# --- whose payment it is --------------------------------------------------------------------------
 
 
 async def test_another_agent_drives_a_payment_only_after_taking_it_over(path: Path) -> None:
@@ -457,10 +492,12 @@ async def test_a_payment_that_is_taken_over_while_it_is_being_noted_is_not_submi
     assert (await exchange.board.payment(capture(exchange, call_id))).stage is CaptureStage.READY
 
 
-# --- outcomes that do not come by themselves -----------------------------------------------------------------------
+# --- outcomes that do not come by themselves ------------------------------------------------------
 
 
-async def test_after_the_loss_of_media_the_outcome_is_asked_for_and_reaches_page_and_record(path: Path) -> None:
+async def test_after_the_loss_of_media_the_outcome_is_asked_for_and_reaches_page_and_record(
+    path: Path,
+) -> None:
     exchange = exchange_on(path)
     call_id = await charging(exchange)
     payment = capture(exchange, call_id)
@@ -498,7 +535,9 @@ async def test_a_payment_left_open_by_a_killed_process_ends_with_what_the_journa
     await until(lambda: exchange.records, "the record of the call that was lost")
     [record] = exchange.records
     assert record.end == "unfinished"
-    assert [(each.stage, each.outcome, each.reference) for each in record.captures] == [("finished", "approved", "r")]
+    assert [(each.stage, each.outcome, each.reference) for each in record.captures] == [
+        ("finished", "approved", "r")
+    ]
     assert (await exchange.board.payment(payment)).outcome == Approved(reference="r")
     exchange.board.count()
     assert sum(isinstance(each, ResolveCharge) for each in exchange.wire.commands) == 1
@@ -612,7 +651,9 @@ async def test_of_a_killed_call_whose_second_card_is_being_charged_there_is_one_
     exchange.board.on_media_answer(question, ChargeResolved(serial=0, outcome=Approved(reference="r")))
     await until(lambda: exchange.records, "the record")
     await exchange.board._payments._writing.wait(5)
-    assert [[each.outcome for each in record.captures] for record in exchange.records] == [["declined", "approved"]]
+    assert [[each.outcome for each in record.captures] for record in exchange.records] == [
+        ["declined", "approved"]
+    ]
     again = exchange_on(path)
     await again.board.take_up_payments()
     assert again.records == []
@@ -632,7 +673,7 @@ async def test_an_outcome_that_comes_when_the_table_is_closed_is_left_to_the_nex
     assert [each for each in follower.wire.commands if isinstance(each, ResolveCharge)]
 
 
-# --- the same request twice ----------------------------------------------------------------------------------------
+# --- the same request twice -----------------------------------------------------------------------
 
 
 async def test_a_key_is_known_for_a_day_and_to_its_agent_only(path: Path) -> None:

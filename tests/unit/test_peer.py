@@ -21,7 +21,9 @@ def ends() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
 
 
-def test_the_named_process_is_admitted_and_nobody_before_it_is_named(ends: tuple[socket.socket, socket.socket]) -> None:
+def test_the_named_process_is_admitted_and_nobody_before_it_is_named(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
     permit_error("refused a connection to media.sock")
     peer = Peer(anybody=False)
     assert not peer.admits(ends[0])
@@ -34,7 +36,9 @@ def test_the_named_process_is_admitted_and_nobody_before_it_is_named(ends: tuple
     assert naming(other.pid) == b""
 
 
-def test_a_process_that_got_the_number_of_another_is_refused(ends: tuple[socket.socket, socket.socket]) -> None:
+def test_a_process_that_got_the_number_of_another_is_refused(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
     permit_error("refused a connection to media.sock")
     started = started_at(os.getpid())
     assert started is not None

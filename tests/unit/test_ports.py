@@ -88,7 +88,10 @@ def test_an_odd_rest_of_the_range_is_no_pair(address: str):
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_what_is_sent_carries_the_code_point_that_was_asked_for(host: str):
     v6 = ":" in host
-    with socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM) as phone, ExitStack() as sockets:
+    with (
+        socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM) as phone,
+        ExitStack() as sockets,
+    ):
         if v6:
             phone.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
         else:
@@ -112,7 +115,9 @@ def test_a_port_that_nobody_reads_for_a_while_keeps_what_comes_as_far_as_the_ker
     rtp, rtcp = PortPairs(address, LOW, HIGH).bind()
     with rtp, rtcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         room = rtp.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
-        assert room == 2 * min(256 * 1024, most)  # the kernel counts its own upkeep, and doubles what is asked for
+        assert room == 2 * min(
+            256 * 1024, most
+        )  # the kernel counts its own upkeep, and doubles what is asked for
         packets = min(400, room // 1024)  # eight seconds of audio
         for _ in range(packets):
             sender.sendto(bytes(172), rtp.getsockname())

@@ -42,9 +42,16 @@ def test_it_never_rises_with_loss_or_jitter_and_stays_a_score():
 
 
 def test_a_record_tells_what_came_from_a_side_apart_from_what_it_says_that_it_got():
-    counters = LegCounters(sent=1000, reports=3, lost=50, jitter=80, expected=500, missing=5, arrival_jitter=2500)
+    counters = LegCounters(
+        sent=1000, reports=3, lost=50, jitter=80, expected=500, missing=5, arrival_jitter=2500
+    )
     leg = Ledger().record(Side.AGENT, G711, counters)
     assert (leg.arrival_jitter_ms, leg.mos) == (2.5, mos(G711, 5, 500, 2.5))
     assert (leg.jitter_ms, leg.heard_mos) == (10.0, mos(G711, 50, 1000, 10.0))
     silent = Ledger().record(Side.AGENT, G711, LegCounters(sent=1000))
-    assert (silent.mos, silent.heard_mos, silent.arrival_jitter_ms, silent.jitter_ms) == (None, None, None, None)
+    assert (silent.mos, silent.heard_mos, silent.arrival_jitter_ms, silent.jitter_ms) == (
+        None,
+        None,
+        None,
+        None,
+    )

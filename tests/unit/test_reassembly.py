@@ -24,13 +24,15 @@ NOBODY_KNOWS = Sighting(is_new=False, withheld=False, lost=True)
 
 
 class Script:
-    """A sender whose packets reach `Presses` one by one, each with the next sequence number where none is said."""
+    """A sender whose packets reach `Presses` one by one, each with the next sequence number where
+    none is said."""
 
     def __init__(self, number: int = 0xFFFE) -> None:
         self.presses, self.number = Presses(), number
 
     def __call__(
-        self, now_ms: int, rtp_timestamp: int, duration: int, *, end=False, marker=False, masked=False, ssrc=SSRC, number=None,
+        self, now_ms: int, rtp_timestamp: int, duration: int, *, end=False, marker=False, masked=False,
+        ssrc=SSRC, number=None,
         copy=False, code=5,
     ) -> Sighting:  # fmt: skip
         self.number += number is None
@@ -106,9 +108,13 @@ def test_what_may_be_the_same_press_or_another_ends_the_capture():
 
 
 def test_packets_that_are_held_up_and_ends_behind_the_event_are_of_the_press_that_goes_on():
-    """Three senders whose one press was taken for two, by when its packets came or by its last ends alone."""
+    """Three senders whose one press was taken for two, by when its packets came or by its last ends
+    alone."""
     sight = Script()
-    held_up = [sight(20 * n + 130 * (n > 2), 1000 + 160 * n, 160 * (n + 1), marker=n == 0, end=n > 2) for n in range(6)]
+    held_up = [
+        sight(20 * n + 130 * (n > 2), 1000 + 160 * n, 160 * (n + 1), marker=n == 0, end=n > 2)
+        for n in range(6)
+    ]
     assert held_up == [NEW] + [MORE] * 5
     sight = Script()
     updates = [sight(20 * n, 1000, 160 * (n + 1), marker=n == 0, end=n == 4) for n in range(5)]
@@ -194,7 +200,10 @@ def test_another_ssrc_is_another_press_unless_one_goes_on():
     for rtp_timestamp in (1000, 50_000):
         sight = Script()
         assert [sight(20 * step, 1000, 160 * (step + 1)) for step in range(3)] == [NEW, MORE, MORE]
-        seen = [sight(20 * step, rtp_timestamp, 160 * (step + 1), ssrc=Ssrc(2), end=step == 5) for step in range(3, 6)]
+        seen = [
+            sight(20 * step, rtp_timestamp, 160 * (step + 1), ssrc=Ssrc(2), end=step == 5)
+            for step in range(3, 6)
+        ]
         assert seen == [MORE] * 3
         assert sight(120, 90_000, 160, ssrc=Ssrc(3)) == NEW
     sight = Script()

@@ -58,7 +58,8 @@ SOMEBODY = Party("+442079460000", "=HYPERLINK()")
 
 def record(name: str, started: float = NOON, **more: Any) -> CallRecord:
     values: dict[str, Any] = {
-        "call": name, "direction": "inbound", "caller": "+442079460000", "callee": "100", "started_at": started,
+        "call": name, "direction": "inbound", "caller": "+442079460000", "callee": "100",
+        "started_at": started,
         "answered_at": started + 4, "ended_at": started + 64.5, "end": "far end hung up", "code": 200,
     }  # fmt: skip
     return CallRecord(**values | more)
@@ -69,28 +70,33 @@ PAID = record(
     captures=(
         CaptureRecord(transaction_id="t-1", amount=1999, currency="GBP", stage="cancelled"),
         CaptureRecord(
-            transaction_id="t-2", amount=1999, currency="GBP", stage="finished", outcome="approved", last_four="1111"
+            transaction_id="t-2", amount=1999, currency="GBP", stage="finished", outcome="approved",
+            last_four="1111"
         ),
     ),
     caller_leg=LegRecord(
-        trunk="carrier", invited_at=NOON, answered_at=NOON + 4, ended_at=NOON + 64.5, code=200, codec="PCMA/8000",
-        counters=LegCounters(received=3000, sent=2990, masked=0, reports=9, lost=4, jitter=80), jitter_ms=10.0,
+        trunk="carrier", invited_at=NOON, answered_at=NOON + 4, ended_at=NOON + 64.5, code=200,
+        codec="PCMA/8000",
+        counters=LegCounters(received=3000, sent=2990, masked=0, reports=9, lost=4, jitter=80),
+        jitter_ms=10.0,
     ),
 )  # fmt: skip
 
 
-# --- the databases ------------------------------------------------------------------------------------------------
+# --- the databases --------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a server of our own, Debian's, on a unix socket; its directory belongs to an account that is not root."""
+    """The URL of a server of our own, Debian's, on a unix socket; its directory belongs to an
+    account that is not root."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not found:
         if os.environ.get("TONEWALL_REQUIRE_ALL"):
             pytest.fail("PostgreSQL is missing; `make test` installs it")
         pytest.skip("no PostgreSQL")
-    home = Path("/tmp") / f"tonewall-pg-{secrets.token_hex(4)}"  # short: the path of a unix socket is
+    # Short: the path of a unix socket is.
+    home = Path("/tmp") / f"tonewall-pg-{secrets.token_hex(4)}"
     home.mkdir(mode=0o700)
     account = "postgres" if os.geteuid() == 0 else None
     if account:
@@ -168,7 +174,14 @@ def test_a_span_of_time_includes_its_start_and_not_its_end(engine: sqlalchemy.En
 def test_older_tables_are_brought_up_to_date_and_keep_their_rows(engine: sqlalchemy.Engine, version: int):
     prepare(engine)
     insert(engine, [record("c-old")])
-    later = ["expected", "missing", "arrival_jitter_ms", "mos", "heard_mos", *(["cause"] if version == 1 else [])]
+    later = [
+        "expected",
+        "missing",
+        "arrival_jitter_ms",
+        "mos",
+        "heard_mos",
+        *(["cause"] if version == 1 else []),
+    ]
     with engine.begin() as connection:
         for side in ("caller", "agent"):
             for what in later:
@@ -177,9 +190,16 @@ def test_older_tables_are_brought_up_to_date_and_keep_their_rows(engine: sqlalch
         connection.execute(VERSION.insert().values(version=version))
     prepare(engine)
     prepare(engine)
-    insert(engine, [record("c-new", caller_leg=LegRecord(mos=4.2, counters=LegCounters(expected=50, missing=2)))])
+    insert(
+        engine, [record("c-new", caller_leg=LegRecord(mos=4.2, counters=LegCounters(expected=50, missing=2)))]
+    )
     new = next(row for row in rows(engine) if row["call"] == "c-new")
-    assert (new["caller_mos"], new["caller_expected"], new["caller_missing"], new["agent_mos"]) == (4.2, 50, 2, None)
+    assert (new["caller_mos"], new["caller_expected"], new["caller_missing"], new["agent_mos"]) == (
+        4.2,
+        50,
+        2,
+        None,
+    )
     with engine.begin() as connection:
         assert connection.execute(sqlalchemy.select(CALLS.c.call).order_by(CALLS.c.call)).scalars().all() == [
             "c-new",
@@ -194,7 +214,9 @@ def test_tables_of_another_version_are_refused(engine: sqlalchemy.Engine):
         prepare(engine)
 
 
-@pytest.mark.parametrize("wrong", ["cdr", "mysql://h/d", "sqlite+nothing:///x", "postgresql+psycopg://u:s3cret@h:x/d"])
+@pytest.mark.parametrize(
+    "wrong", ["cdr", "mysql://h/d", "sqlite+nothing:///x", "postgresql+psycopg://u:s3cret@h:x/d"]
+)
 def test_a_url_that_is_none_is_explained_without_repeating_it(wrong: str):
     with pytest.raises(StoreError) as caught:
         connect(wrong)
@@ -202,7 +224,7 @@ def test_a_url_that_is_none_is_explained_without_repeating_it(wrong: str):
     assert "s3cret" not in str(caught.value)
 
 
-# --- the spool ----------------------------------------------------------------------------------------------------
+# --- the spool ------------------------------------------------------------------------------------
 
 
 async def test_records_reach_the_database_and_leave_the_spool(url: str, tmp_path: Path):
@@ -235,7 +257,8 @@ def narrow_url(request: pytest.FixtureRequest, postgresql: str) -> str:
     with admin.connect() as connection:
         connection.execute(
             sqlalchemy.text(
-                f"CREATE DATABASE {name} ENCODING '{request.param}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+                f"CREATE DATABASE {name} ENCODING '{request.param}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE "
+                "template0"
             )
         )
     admin.dispose()
@@ -280,7 +303,9 @@ def test_the_doctor_tries_the_database_and_leaves_it_as_it_was(url: str):
     engine.dispose()
 
 
-async def test_no_exception_ends_the_thread_and_the_fault_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_no_exception_ends_the_thread_and_the_fault_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr("b2bua.records.store._RETRY", (0.02, 0.05))
     failing = {"left": 3}
 
@@ -411,14 +436,17 @@ async def test_retention_is_kept_by_the_store_itself(tmp_path: Path):
     engine.dispose()
 
 
-# --- export -------------------------------------------------------------------------------------------------------
+# --- export ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def conf(tmp_path: Path) -> Path:
     engine = connect(f"sqlite:///{tmp_path / 'cdr.sqlite'}")
     prepare(engine)
-    insert(engine, [PAID, record("later", NOON + 86_400, caller="=cmd", callee="-not a number", answered_at=None)])
+    insert(
+        engine,
+        [PAID, record("later", NOON + 86_400, caller="=cmd", callee="-not a number", answered_at=None)],
+    )
     engine.dispose()
     path = tmp_path / "sip.conf"
     path.write_text(f"[cdr]\nurl = sqlite:///{tmp_path / 'cdr.sqlite'}\nspool = {tmp_path / 'spool'}\n")
@@ -435,8 +463,10 @@ def test_csv_has_a_header_and_no_formulas(conf: Path):
 
 @pytest.mark.parametrize(
     "text",
-    ["=1+1", "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\t=1", "\r=1", "\n=1", "  =1", "'=1", '"=1', ' " =1', "\uff1d1+1",
-     "\uff0b1", "\uff0d1", "\uff201", "\u00a0=1", "\u200b=1", "\ufeff=1", "x;=1", "x\t=1", "x|@1", "x, =1", "\u009b=1"],
+    ["=1+1", "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\t=1", "\r=1", "\n=1", "  =1", "'=1", '"=1', ' " =1',
+    "\uff1d1+1",
+     "\uff0b1", "\uff0d1", "\uff201", "\u00a0=1", "\u200b=1", "\ufeff=1", "x;=1", "x\t=1", "x|@1", "x, =1",
+     "\u009b=1"],
 )  # fmt: skip
 def test_no_text_begins_a_formula_in_any_spreadsheet(text: str, engine: sqlalchemy.Engine):
     insert(engine, [record("x", caller=text)])
@@ -449,7 +479,9 @@ def test_no_text_begins_a_formula_in_any_spreadsheet(text: str, engine: sqlalche
             before = re.match(r"""[\s'"`]*""", part)
             # An apostrophe stands before what would have begun a formula.
             assert before is not None
-            assert part[before.end() : before.end() + 1] not in ("=", "+", "-", "@") or before[0].endswith("'"), cell
+            assert part[before.end() : before.end() + 1] not in ("=", "+", "-", "@") or before[0].endswith(
+                "'"
+            ), cell
 
 
 def test_telephone_numbers_and_plain_names_stay_as_they_are_in_csv(engine: sqlalchemy.Engine):
@@ -485,7 +517,9 @@ def test_nobody_else_reads_the_records(tmp_path: Path, before: int | None):
                     break
                 time.sleep(0.01)
             files = list(tmp_path.iterdir())
-            assert {"cdr.sqlite", "cdr.sqlite-wal", "cdr.sqlite-shm", "spool"} <= {each.name for each in files}
+            assert {"cdr.sqlite", "cdr.sqlite-wal", "cdr.sqlite-shm", "spool"} <= {
+                each.name for each in files
+            }
             assert {each.name: oct(each.stat().st_mode & 0o777) for each in files} == dict.fromkeys(
                 [each.name for each in files], "0o600" if before is None else "0o640"
             )
@@ -497,7 +531,9 @@ def test_nobody_else_reads_the_records(tmp_path: Path, before: int | None):
 
 def test_json_lines_go_to_a_file_for_the_days_asked_for(conf: Path, tmp_path: Path):
     target = tmp_path / "out.jsonl"
-    result = CliRunner().invoke(app, ["cdr", "export", "-c", str(conf), "--since", "2027-01-16", "-o", str(target)])
+    result = CliRunner().invoke(
+        app, ["cdr", "export", "-c", str(conf), "--since", "2027-01-16", "-o", str(target)]
+    )
     assert result.exit_code == 0, result.output
     assert [json.loads(line)["call"] for line in target.read_text().splitlines()] == ["later"]
     assert "1 calls written" in result.stderr
@@ -515,7 +551,8 @@ def test_an_export_says_that_records_wait_and_that_a_database_cannot_be_used(con
 
 def test_prune_deletes_by_age(conf: Path):
     assert (
-        "0 calls deleted" in CliRunner().invoke(app, ["cdr", "prune", "-c", str(conf), "--days", "0", "--yes"]).stdout
+        "0 calls deleted"
+        in CliRunner().invoke(app, ["cdr", "prune", "-c", str(conf), "--days", "0", "--yes"]).stdout
     )
 
 
@@ -547,7 +584,7 @@ def test_a_csv_of_nothing_is_its_header(engine: sqlalchemy.Engine):
     assert list(lines(rows(engine), Format.JSONL)) == []
 
 
-# --- the ledger ---------------------------------------------------------------------------------------------------
+# --- the ledger -----------------------------------------------------------------------------------
 
 
 def answered() -> Ledger:
@@ -577,7 +614,13 @@ def test_the_ledger_has_the_times_and_codes_of_both_sides():
         10,
         200,
     ]
-    assert [agent.invited_at, agent.ringing_at, agent.answered_at, agent.ended_at, agent.code] == [2, 3, 5, 9, 200]
+    assert [agent.invited_at, agent.ringing_at, agent.answered_at, agent.ended_at, agent.code] == [
+        2,
+        3,
+        5,
+        9,
+        200,
+    ]
     assert (agent.codec, agent.jitter_ms) == ("PCMU/8000", 20.0)
     assert ledger.transfers == 0
 
@@ -588,7 +631,9 @@ def test_a_refusal_has_its_code_on_both_sides_and_no_quality():
     ledger.event(Side.AGENT, LegFailed(486, "Busy Here"), 3)
     ledger.command(Side.CALLER, RejectLeg(486, "Busy Here"), 3)
     records = [ledger.record(side, None, LegCounters()) for side in Side]
-    assert [(one.code, one.ended_at, one.jitter_ms, one.answered_at) for one in records] == [(486, 3, None, None)] * 2
+    assert [(one.code, one.ended_at, one.jitter_ms, one.answered_at) for one in records] == [
+        (486, 3, None, None)
+    ] * 2
 
 
 def test_a_second_invite_is_another_try_and_a_leg_in_anothers_place_a_transfer():
@@ -614,12 +659,15 @@ connection.close()
 
 def counted_beside(path: Path) -> int:
     """The records, as another process counts them, which then closes the database."""
-    beside = subprocess.run([sys.executable, "-c", BESIDE, str(path)], capture_output=True, text=True, check=True)
+    beside = subprocess.run(
+        [sys.executable, "-c", BESIDE, str(path)], capture_output=True, text=True, check=True
+    )
     return int(beside.stdout)
 
 
 def test_another_connection_of_this_process_leaves_the_locks_of_the_first_as_they_were(tmp_path: Path):
-    """Without them the other process believes that it is the last one, and removes the log that we go on writing to."""
+    """Without them the other process believes that it is the last one, and removes the log that we
+    go on writing to."""
     path = tmp_path / "cdr.sqlite"
     writer = connect(f"sqlite:///{path}")
     prepare(writer)

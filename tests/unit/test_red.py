@@ -23,7 +23,10 @@ def packet(payload: bytes, number: int = 1, rtp_timestamp: int = 8000, marker: b
 
 def red(primary: tuple[int, bytes], *older: tuple[int, int, bytes]) -> bytes:
     """`older`: payload type, how much older, payload."""
-    heads = [(1 << 31 | kind << 24 | offset << 10 | len(payload)).to_bytes(4, "big") for kind, offset, payload in older]
+    heads = [
+        (1 << 31 | kind << 24 | offset << 10 | len(payload)).to_bytes(4, "big")
+        for kind, offset, payload in older
+    ]
     return b"".join(heads) + bytes([primary[0]]) + b"".join(payload for _, _, payload in older) + primary[1]
 
 
@@ -49,7 +52,8 @@ def test_the_example_of_the_rfc_is_read():
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"\x85", b"\x85\x00\x00", b"\x85\x00\x00\x01", b"\x85\x00\x00\x02\x05a", b"\x85\x00\x00\x00" * 8 + b"\x05",
+    [b"", b"\x85", b"\x85\x00\x00", b"\x85\x00\x00\x01", b"\x85\x00\x00\x02\x05a",
+    b"\x85\x00\x00\x00" * 8 + b"\x05",
      b"\x85\x03\xff\xff\x05" + bytes(1022)],
 )  # fmt: skip
 def test_lengths_that_do_not_fit_leave_no_block(payload: bytes):
@@ -69,13 +73,18 @@ def test_each_event_is_one_key_in_whatever_block_it_comes_first():
     first, second = event(4, 400, end=True), event(1, 160)
     lost = packet(red((EVENT, first)), number=1, rtp_timestamp=1000)
     both = packet(red((EVENT, second), (EVENT, 2000, first)), number=2, rtp_timestamp=3000, marker=True)
-    again = packet(red((EVENT, event(1, 320)), (EVENT, 2000, first), (EVENT, 0, second)), number=3, rtp_timestamp=3000)
+    again = packet(
+        red((EVENT, event(1, 320)), (EVENT, 2000, first), (EVENT, 0, second)), number=3, rtp_timestamp=3000
+    )
     assert lost != both  # it never comes
     out, keyed = under.rtp(serialise(both), 0)
     assert (out, [(each.code, each.rtp_timestamp) for each in keyed]) == (None, [(4, 1000), (1, 3000)])
     assert under.rtp(serialise(again), 20) == (None, ())
-    # The next press repeats both: with the marker, long after, and with a duration that is no longer.
-    third = packet(red((EVENT, event(9)), (EVENT, 9000, event(1, 160))), number=4, rtp_timestamp=12000, marker=True)
+    # The next press repeats both: with the marker, long after, and with a duration that is no
+    # longer.
+    third = packet(
+        red((EVENT, event(9)), (EVENT, 9000, event(1, 160))), number=4, rtp_timestamp=12000, marker=True
+    )
     assert [each.code for each in under.rtp(serialise(third), 1000)[1]] == [9]
 
 

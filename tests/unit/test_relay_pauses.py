@@ -1,4 +1,5 @@
-"""What is masked waits for other packets, in a set of sockets of its own: nothing is lost or overtaken, and nobody else waits."""
+"""What is masked waits for other packets, in a set of sockets of its own: nothing is lost or
+overtaken, and nobody else waits."""
 
 from __future__ import annotations
 
@@ -142,7 +143,9 @@ def test_the_sockets_of_a_masked_call_wait_for_others_and_no_other_call_s_do():
 
 
 @pytest.mark.parametrize("masked_gather_us", [0, 2000])
-def test_switching_the_mask_amid_audio_loses_no_packet_and_lets_none_overtake(one_processor, masked_gather_us):
+def test_switching_the_mask_amid_audio_loses_no_packet_and_lets_none_overtake(
+    one_processor, masked_gather_us
+):
     with contextlib.closing(Calls(1, 0, masked_gather_us)) as rig:
         [(caller, agent)] = rig.calls
         at_agent: list[bytes] = []
@@ -158,10 +161,13 @@ def test_switching_the_mask_amid_audio_loses_no_packet_and_lets_none_overtake(on
                 caller.send(rtp(number, SILENCE))
                 agent.send(rtp(number, bytes([number % 256]) * 160))
             rig.relay.set_mask(0, round_ % 2 == 0)
-            until(lambda so_far=round_ * 5: has_come(so_far - 50))  # no more than a socket has room for
+            # No more than a socket has room for.
+            until(lambda so_far=round_ * 5: has_come(so_far - 50))
         until(lambda: has_come(1000))
         assert [parse(packet).sequence_number for packet in at_agent] == list(range(1000))
-        assert [parse(packet).rtp_timestamp for packet in at_agent] == [number * 160 for number in range(1000)]
+        assert [parse(packet).rtp_timestamp for packet in at_agent] == [
+            number * 160 for number in range(1000)
+        ]
         assert at_caller == [rtp(number, bytes([number % 256]) * 160) for number in range(1000)]
 
 
@@ -191,8 +197,9 @@ def test_a_masked_call_s_agent_is_heard_within_some_milliseconds():
 
 
 def test_masked_packets_are_taken_together():
-    """Packets 0.5 ms apart wake the thread once in twenty; without the pause each wakes it. Where the processor is wanted by
-    others the thread does without pauses, so one quiet moment must do."""
+    """Packets 0.5 ms apart wake the thread once in twenty; without the pause each wakes it. Where
+    the processor is wanted by others the thread does without pauses, so one quiet moment must
+    do."""
 
     def waits(rig: Calls) -> float:
         [(_, agent)] = rig.calls
@@ -224,7 +231,9 @@ def test_a_backlog_of_masked_packets_arrives_whole_and_in_order(one_processor):
             for _, agent in rig.calls:
                 agent.send(rtp(number, SILENCE))
         for caller, _ in rig.calls:
-            assert [received(caller.rtp) for _ in range(100)] == [rtp(number, SILENCE) for number in range(100)]
+            assert [received(caller.rtp) for _ in range(100)] == [
+                rtp(number, SILENCE) for number in range(100)
+            ]
 
 
 def test_a_masked_call_may_be_closed_and_what_is_open_stopped_in_the_middle_of_a_pause():

@@ -1,4 +1,5 @@
-"""What was keyed is not to be found on the media thread's stack, where it was only passing through."""
+"""What was keyed is not to be found on the media thread's stack, where it was only passing
+through."""
 
 from __future__ import annotations
 
@@ -12,7 +13,10 @@ from tests.leak.carriers import HABITS, Habit, keyed
 from tests.unit.test_core_relay import AUDIO, EVENTS, Rig, threads, until
 from tests.unit.test_core_srtp import Sealed
 
-WAITS, WIPES = 1024, 64  # bytes of the frames of waiting and of wiping: places in the program, a pause, descriptors
+WAITS, WIPES = (
+    1024,
+    64,
+)  # bytes of the frames of waiting and of wiping: places in the program, a pause, descriptors
 LOOKED_AT = 256 * 1024
 
 
@@ -33,7 +37,8 @@ def below(thread: int) -> bytes:
 
 
 def is_clean(stack: bytes) -> bool:
-    """Whether there is nothing between the frames of waiting and the deepest one, if that is of the wiping itself."""
+    """Whether there is nothing between the frames of waiting and the deepest one, if that is of the
+    wiping itself."""
     deepest = len(stack) - len(stack.lstrip(b"\0"))
     return not any(stack[deepest + WIPES : -WAITS])
 

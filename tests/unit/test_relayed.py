@@ -1,4 +1,5 @@
-"""INFO and MESSAGE between the legs of a call: what crosses, what is withheld, and that every asker gets its answer."""
+"""INFO and MESSAGE between the legs of a call: what crosses, what is withheld, and that every asker
+gets its answer."""
 
 from __future__ import annotations
 
@@ -15,7 +16,9 @@ KEY = b"Signal=5\r\nDuration=160\r\n"
 DTMF = "application/dtmf-relay"
 
 
-def asks(method: str = "INFO", content_type: str = DTMF, body: bytes = KEY, **more: object) -> leg.LegRequested:
+def asks(
+    method: str = "INFO", content_type: str = DTMF, body: bytes = KEY, **more: object
+) -> leg.LegRequested:
     return leg.LegRequested("r1", method, content_type, body, **more)  # type: ignore[arg-type]
 
 
@@ -108,7 +111,9 @@ def test_while_masked_the_customers_text_is_refused_and_the_agents_requests_cros
     assert script.leg(Side.CALLER, asks("MESSAGE", "text/plain")) == answered(Side.CALLER, 480)
     assert script.call.relayed.withheld == 0
     for method in ("INFO", "MESSAGE"):
-        assert script.leg(Side.AGENT, asks(method)) == [ToLeg(Side.CALLER, leg.RequestLeg("r1", method, DTMF, KEY))]
+        assert script.leg(Side.AGENT, asks(method)) == [
+            ToLeg(Side.CALLER, leg.RequestLeg("r1", method, DTMF, KEY))
+        ]
 
 
 def test_a_body_is_in_no_representation() -> None:
@@ -125,7 +130,9 @@ def test_before_the_call_is_up_and_after_it_nothing_crosses() -> None:
 
 
 @pytest.mark.parametrize(("code", "told"), [(415, 415), (469, 469), (481, 504), (408, 504), (603, 603)])
-def test_an_error_comes_back_but_never_one_that_says_that_the_askers_dialog_is_gone(code: int, told: int) -> None:
+def test_an_error_comes_back_but_never_one_that_says_that_the_askers_dialog_is_gone(
+    code: int, told: int
+) -> None:
     script = Script().answer()
     script.leg(Side.CALLER, asks())
     assert script.leg(Side.AGENT, leg.LegResponded("r1", code, "no")) == answered(Side.CALLER, told)
@@ -134,8 +141,12 @@ def test_an_error_comes_back_but_never_one_that_says_that_the_askers_dialog_is_g
 def test_what_waits_is_bounded_in_number_and_in_time() -> None:
     script = Script().answer()
     for number in range(MOST):
-        assert script.leg(Side.CALLER, leg.LegRequested(f"r{number}", "INFO", DTMF, KEY))[0].side is Side.AGENT  # type: ignore[union-attr]
-    assert script.leg(Side.CALLER, leg.LegRequested("more", "INFO", DTMF, KEY)) == answered(Side.CALLER, 500, "more")
+        assert (
+            script.leg(Side.CALLER, leg.LegRequested(f"r{number}", "INFO", DTMF, KEY))[0].side is Side.AGENT
+        )  # type: ignore[union-attr]
+    assert script.leg(Side.CALLER, leg.LegRequested("more", "INFO", DTMF, KEY)) == answered(
+        Side.CALLER, 500, "more"
+    )
     assert script.leg(Side.AGENT, asks())[0].side is Side.CALLER  # type: ignore[union-attr]
     due = script.call.deadline()
     assert due == script.now + PATIENCE
@@ -159,7 +170,9 @@ def test_the_packages_that_an_end_takes_cross_with_its_refusal_but_not_from_a_ma
     script = Script().answer().collecting()
     for asker, other in ((Side.CALLER, Side.AGENT), (Side.AGENT, Side.CALLER)):
         if asker is Side.CALLER:
-            script.leg(asker, asks(content_type="application/media_control+xml", body=b"<picture_fast_update/>"))
+            script.leg(
+                asker, asks(content_type="application/media_control+xml", body=b"<picture_fast_update/>")
+            )
         else:
             script.leg(asker, asks(info_package="conference"))
         [answer] = script.leg(other, leg.LegResponded("r1", 469, "", ("conference",)))
@@ -167,7 +180,7 @@ def test_the_packages_that_an_end_takes_cross_with_its_refusal_but_not_from_a_ma
         assert answer == ToLeg(asker, leg.RespondLeg("r1", 469, packages=packages))
 
 
-# --- keys that are captured ---------------------------------------------------------------------------------------------
+# --- keys that are captured -----------------------------------------------------------------------
 
 
 def by_info() -> Script:
@@ -208,7 +221,7 @@ def test_without_a_capture_or_the_setting_no_key_goes_to_media() -> None:
     assert script.leg(Side.CALLER, asks()) == [ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", DTMF, KEY))]
 
 
-# --- keys that become telephone-events -----------------------------------------------------------------------------------
+# --- keys that become telephone-events ------------------------------------------------------------
 
 SEND = ToMedia(SendKey(session=SESSION, request="r1", body=KEY, stream=0, payload_type=101, clock_rate=8000))
 
@@ -247,7 +260,9 @@ def test_what_is_no_key_has_a_package_or_meets_no_telephone_event_is_relayed_as_
         assert isinstance(crossing, ToLeg)
         script.leg(Side.AGENT, leg.LegResponded("r1", 200, "OK"))
     [crossing] = script.leg(Side.AGENT, asks())
-    assert crossing == ToLeg(Side.CALLER, leg.RequestLeg("r1", "INFO", DTMF, KEY)), "the agent's keys are as they are"
+    assert crossing == ToLeg(Side.CALLER, leg.RequestLeg("r1", "INFO", DTMF, KEY)), (
+        "the agent's keys are as they are"
+    )
     script = wants_events(answer=sdp("192.0.2.20", 5000, events=False))
     assert script.leg(Side.CALLER, asks()) == [ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", DTMF, KEY))]
 
@@ -257,9 +272,13 @@ PLAIN = {side: sdp(*where, events=False) for side, where in PEERS.items()}
 
 
 @pytest.mark.parametrize("near", Side)
-def test_telephone_event_is_agreed_on_with_the_agents_side_alone_where_the_customers_has_none(near: Side) -> None:
+def test_telephone_event_is_agreed_on_with_the_agents_side_alone_where_the_customers_has_none(
+    near: Side,
+) -> None:
     script = Script(
-        near, offer=PLAIN[near] if near is Side.CALLER else None, events=frozenset({"far trunk", "near trunk"})
+        near,
+        offer=PLAIN[near] if near is Side.CALLER else None,
+        events=frozenset({"far trunk", "near trunk"}),
     )
     [_, invite] = script.opened()
     far = script.far
@@ -280,7 +299,8 @@ def test_the_agents_side_may_have_none_and_its_payload_types_are_its_own() -> No
     assert script.leg(Side.CALLER, asks()) == [ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", DTMF, KEY))]
     again = sdp("192.0.2.10", 4002, events=False)
     crossing = script.leg(Side.CALLER, leg.LegReinvited(again))[-1]
-    assert b"telephone-event" not in crossing.command.offer  # type: ignore[union-attr]  # once refused it is not offered again
+    # Once refused it is not offered again.
+    assert b"telephone-event" not in crossing.command.offer  # type: ignore[union-attr]
 
 
 def test_while_masked_no_key_becomes_an_event_and_one_that_a_mask_overtook_is_answered_and_withheld() -> None:

@@ -1,4 +1,5 @@
-"""RTCP on real sockets: what each end is told is true of what it got and sent, read by aiortc's parser."""
+"""RTCP on real sockets: what each end is told is true of what it got and sent, read by aiortc's
+parser."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ class Customer:
 
 
 def heard_by(agent_says: Rig, highest: int, ssrc: int = SSRC) -> RtcpReceiverInfo:
-    """What the customer is told where the agent's phone has `highest` as its extended highest sequence number."""
+    """What the customer is told where the agent's phone has `highest` as its extended highest
+    sequence number."""
     block = RtcpReceiverInfo(
         ssrc=ssrc, fraction_lost=12, packets_lost=3, highest_sequence=highest, jitter=40, lsr=5, dlsr=6
     )
@@ -70,7 +72,9 @@ def settle(call: Rig, customer: Customer) -> list[bytes]:
 
 
 @pytest.mark.parametrize("origin", [100, 0xFFF8, 0x7FFA])
-def test_a_report_counts_what_left_and_what_the_agent_reports_names_the_customer_s_own_numbers(call: Rig, origin: int):
+def test_a_report_counts_what_left_and_what_the_agent_reports_names_the_customer_s_own_numbers(
+    call: Rig, origin: int
+):
     customer = Customer(call)
     customer.send(*(rtp(origin + step, b"\xff" * 160, rtp_timestamp=160 * step) for step in range(3)))
     arrived = settle(call, customer)
@@ -86,7 +90,11 @@ def test_a_report_counts_what_left_and_what_the_agent_reports_names_the_customer
     arrived += everything(call.agent.rtp)
     report = customer.report()
     assert report.sender_info.packet_count == len(arrived) != customer.packets
-    assert report.sender_info.octet_count == sum(len(parse(packet).payload) for packet in arrived) != customer.octets
+    assert (
+        report.sender_info.octet_count
+        == sum(len(parse(packet).payload) for packet in arrived)
+        != customer.octets
+    )
     assert (report.sender_info.ntp_timestamp, report.sender_info.rtp_timestamp) == (7 << 32, 160)
     newest = parse(arrived[-1]).sequence_number
     cycles = 0x10000 if newest < origin else 0

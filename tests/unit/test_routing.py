@@ -1,4 +1,5 @@
-"""Routes, numbers and limits: which trunks a call goes to, how they write its numbers, and how many they carry."""
+"""Routes, numbers and limits: which trunks a call goes to, how they write its numbers, and how many
+they carry."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ def trunks(decision: Decision) -> list[str]:
     return [each.trunk for each in decision.destinations]
 
 
-# --- routes -------------------------------------------------------------------------------------------------------
+# --- routes ---------------------------------------------------------------------------------------
 
 
 def test_without_routes_a_call_goes_to_the_other_kind_of_trunk_in_the_order_of_the_file():
@@ -54,7 +55,10 @@ def test_the_first_route_that_fits_decides():
         Rule("berlin", ("berlin", "munich"), callee=Pattern.read("+4930, +4933")),
         Rule("rest", ("munich",), callee=Pattern.read("/\\+49.*/")),
     )
-    assert (decide("south", "4930123456", *rules).rule, decide("north", "030123456", *rules).rule) == ("own", "berlin")
+    assert (decide("south", "4930123456", *rules).rule, decide("north", "030123456", *rules).rule) == (
+        "own",
+        "berlin",
+    )
     assert trunks(decide("north", "030123456", *rules)) == ["berlin", "munich"]
     assert trunks(decide("north", "089123456", *rules)) == ["munich"]
 
@@ -64,7 +68,10 @@ def test_a_call_that_no_route_fits_is_not_found_and_one_that_a_route_refuses_get
         Rule("blocked", refuse=403, caller=Pattern.read("+49900")),
         Rule("b", ("berlin",), callee=Pattern.read("+4930")),
     )
-    assert (decide("north", "089123456", *rules).destinations, decide("north", "089123456", *rules).code) == ((), 404)
+    assert (decide("north", "089123456", *rules).destinations, decide("north", "089123456", *rules).code) == (
+        (),
+        404,
+    )
     blocked = decide("north", "030123456", *rules, caller="0900123456")
     assert (blocked.rule, blocked.destinations, blocked.code) == ("blocked", (), 403)
 
@@ -82,7 +89,9 @@ def test_trunks_that_share_their_calls_are_drawn():
 
 
 def test_numbers_are_rewritten_by_the_route_and_then_written_as_the_trunk_does():
-    rule = Rule("in", ("berlin",), callee=Pattern.read("/\\+4930555(\\d{3})/", "\\1"), caller=Pattern.read("+49", "0"))
+    rule = Rule(
+        "in", ("berlin",), callee=Pattern.read("/\\+4930555(\\d{3})/", "\\1"), caller=Pattern.read("+49", "0")
+    )
     (there,) = decide("north", "030555123", rule).destinations
     assert (there.callee.user, there.caller) == ("123", Party("015112345678", "Anna"))
     out = Rule("out", ("north",), callee=Pattern.read("9", "+49"))
@@ -114,7 +123,7 @@ def test_a_pattern_that_cannot_be_understood(text: str, into: str):
         Pattern.read(text, into)
 
 
-# --- numbers ------------------------------------------------------------------------------------------------------
+# --- numbers --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -163,10 +172,12 @@ def test_a_number_is_written_in_the_trunks_way(plan: NumberPlan, german: str, br
 )
 def test_what_a_trunk_is_told_it_may_say_again(digits: str, form: Form, country: str):
     plan = NumberPlan(form, country)
-    assert plan.read(plan.write(f"+{digits}")) == f"+{digits}" or (form is Form.NATIONAL and digits.startswith(country))
+    assert plan.read(plan.write(f"+{digits}")) == f"+{digits}" or (
+        form is Form.NATIONAL and digits.startswith(country)
+    )
 
 
-# --- limits -------------------------------------------------------------------------------------------------------
+# --- limits ---------------------------------------------------------------------------------------
 
 
 def limiter(max_calls: int = 0, max_rate: float = 0.0) -> Limiter:
@@ -191,7 +202,7 @@ def test_a_trunk_carries_so_many_new_calls_a_second():
     assert [slow.take("t", LegId("a"), 0.0), slow.take("t", LegId("b"), 1.0)] == [0, 9]
 
 
-# --- from trunk to trunk ------------------------------------------------------------------------------------------
+# --- from trunk to trunk --------------------------------------------------------------------------
 
 
 def failed(code: int) -> leg.LegFailed:
@@ -225,7 +236,9 @@ def test_the_ports_move_to_the_next_trunk_s_address_before_it_is_called():
     assert isinstance(invite, leg.InviteLeg)
     assert invite.trunk == "munich"
     assert said(script.leg(script.far, failed(503))) == [OpenSession(session=SESSION, streams=1, again=True)]
-    rejected = said(script.leg(script.near, leg.LegFailed(487, "Request Terminated")))  # nobody is called meanwhile
+    rejected = said(
+        script.leg(script.near, leg.LegFailed(487, "Request Terminated"))
+    )  # nobody is called meanwhile
     assert rejected == [CloseSession(session=SESSION)]
 
 

@@ -24,7 +24,9 @@ def test_the_first_report_block_tells_loss_and_jitter():
     assert rtp.reception(sender + description) == rtp.Reception(lost=7, jitter=40)
     assert rtp.reception(bytes.fromhex("80c90001 12345678") + description) is None
     more_duplicates = block[:5] + b"\xff\xff\xff" + block[8:]
-    assert rtp.reception(bytes.fromhex("81c90007 12345678") + more_duplicates) == rtp.Reception(lost=0, jitter=40)
+    assert rtp.reception(bytes.fromhex("81c90007 12345678") + more_duplicates) == rtp.Reception(
+        lost=0, jitter=40
+    )
 
 
 def test_csrcs_extension_and_padding_are_no_payload():
@@ -90,8 +92,12 @@ WITHHELD = [
 
 
 @pytest.mark.parametrize("reports", [REPORT, SENDER_REPORT, SENDER_REPORT + REPORT, REPORT * 3])
-@pytest.mark.parametrize(("name", "after"), [("nothing", b""), *AFTER], ids=["nothing", *(name for name, _ in AFTER)])
-def test_of_a_compound_the_leading_reports_are_kept_and_all_from_the_first_other_packet_on_is_cut(reports, name, after):
+@pytest.mark.parametrize(
+    ("name", "after"), [("nothing", b""), *AFTER], ids=["nothing", *(name for name, _ in AFTER)]
+)
+def test_of_a_compound_the_leading_reports_are_kept_and_all_from_the_first_other_packet_on_is_cut(
+    reports, name, after
+):
     assert rtp.is_rtcp(reports + after)
     assert rtp.leading_reports(reports + after) == reports
 

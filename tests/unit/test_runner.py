@@ -1,4 +1,5 @@
-"""The runner's rules that need no provider: what it refuses, what it trusts, what it never retries."""
+"""The runner's rules that need no provider: what it refuses, what it trusts, what it never
+retries."""
 
 import asyncio
 import logging
@@ -39,7 +40,7 @@ def free_port() -> int:
         return port
 
 
-# --- settings -----------------------------------------------------------------------------------------------------
+# --- settings -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,8 @@ def test_there_is_no_key_that_turns_verification_off() -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("adapter", "nobody"), ("timeout", "0"), ("timeout", "soon"), ("token_type", "many"), ("ca_file", "/nowhere.pem"),
+    [("adapter", "nobody"), ("timeout", "0"), ("timeout", "soon"), ("token_type", "many"),
+    ("ca_file", "/nowhere.pem"),
      ("api_key", "two words"), ("inquiry_time", "-1"), ("ready", "0")],
 )  # fmt: skip
 def test_a_wrong_value_is_named_with_its_key_and_not_quoted(key: str, value: str) -> None:
@@ -88,7 +90,9 @@ def test_a_payer_reads_what_its_parent_wrote(tmp_path: Path) -> None:
 
 
 def test_a_payer_started_by_hand_needs_only_what_has_no_default() -> None:
-    found = accounts.from_environment({"TONEWALL_PROVIDER_URL": "https://a", "TONEWALL_PROVIDER_API_KEY": "k"})
+    found = accounts.from_environment(
+        {"TONEWALL_PROVIDER_URL": "https://a", "TONEWALL_PROVIDER_API_KEY": "k"}
+    )
     assert found.adapter == "connector"
     with pytest.raises(BadAccount, match=r"\[provider\] api_key: .*TONEWALL_PROVIDER_API_KEY"):
         accounts.from_environment({"TONEWALL_PROVIDER_URL": "https://a"})
@@ -99,7 +103,7 @@ def test_every_adapter_of_the_registry_loads() -> None:
         assert registry.load(account(adapter=name))
 
 
-# --- TLS ----------------------------------------------------------------------------------------------------------
+# --- TLS ------------------------------------------------------------------------------------------
 
 
 def test_tls_is_1_2_or_newer_and_verified(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -122,11 +126,12 @@ def test_http_libraries_are_silent_even_at_debug_level() -> None:
         assert not logging.getLogger(name).isEnabledFor(logging.CRITICAL)
 
 
-# --- settling, with the far end at httpx's own seam ---------------------------------------------------------------
+# --- settling, with the far end at httpx's own seam -----------------------------------------------
 
 
 class Wire(httpx.AsyncBaseTransport):
-    """The far end, at httpx's own seam: each request takes the next of `steps`, an answer or an exception."""
+    """The far end, at httpx's own seam: each request takes the next of `steps`, an answer or an
+    exception."""
 
     def __init__(self, *steps: int | tuple[int, bytes] | Exception) -> None:
         self.steps = list(steps)
@@ -140,7 +145,9 @@ class Wire(httpx.AsyncBaseTransport):
             raise step
         status, content = step if isinstance(step, tuple) else (step, b"")
         away = {"location": "https://elsewhere.example/"}
-        return httpx.Response(status, headers=away if status == 302 else None, stream=httpx.ByteStream(content))
+        return httpx.Response(
+            status, headers=away if status == 302 else None, stream=httpx.ByteStream(content)
+        )
 
 
 def charging(method: str = "POST") -> Generator[Request, Response, Outcome]:
@@ -164,7 +171,8 @@ async def settle(wire: Wire, flow: Any = None, **changes: Any) -> Outcome:
 
 @pytest.mark.parametrize(
     "fault",
-    [httpx.ReadTimeout(""), httpx.ReadError(""), httpx.RemoteProtocolError(""), httpx.WriteError(""), OSError(),
+    [httpx.ReadTimeout(""), httpx.ReadError(""), httpx.RemoteProtocolError(""), httpx.WriteError(""),
+    OSError(),
      500, 302, (200, b"x" * (LARGEST_ANSWER + 1))],
 )  # fmt: skip
 async def test_a_charge_without_a_clear_answer_is_asked_for_and_never_sent_again(fault: Any) -> None:

@@ -1,4 +1,5 @@
-"""Keys of SRTP in session descriptions: what is usable, what each leg is told, and what media gets."""
+"""Keys of SRTP in session descriptions: what is usable, what each leg is told, and what media
+gets."""
 
 from __future__ import annotations
 
@@ -92,9 +93,13 @@ def test_the_best_suite_is_taken_whatever_its_place() -> None:
     assert sdes.chosen(values[1:2]) is None
 
 
-def test_an_offer_with_keys_reaches_a_trunk_in_clear_without_them_and_the_answer_comes_back_with_ours() -> None:
+def test_an_offer_with_keys_reaches_a_trunk_in_clear_without_them_and_the_answer_comes_back_with_ours() -> (
+    None
+):
     call = told()
-    learned(call, Side.CALLER, f"{SEALED}a=crypto:4 {CM80} inline:{KEY}\r\na=crypto:7 {GCM} inline:{GCM_KEY}\r\n")
+    learned(
+        call, Side.CALLER, f"{SEALED}a=crypto:4 {CM80} inline:{KEY}\r\na=crypto:7 {GCM} inline:{GCM_KEY}\r\n"
+    )
     assert lines(call.tell(Side.AGENT)) == ["m=audio 20000 RTP/AVP 0 101"]
     learned(call, Side.AGENT, CLEAR)
     assert keys(call, Side.AGENT) is None
@@ -186,7 +191,11 @@ def test_a_muted_side_may_change_its_key_and_say_nothing_else() -> None:
     call.tell(Side.CALLER)
     call.muted = frozenset({Side.CALLER})
     other = base64.b64encode(bytes(range(1, 31))).decode()
-    learned(call, Side.CALLER, f"{SEALED}a=crypto:1 {CM80} inline:{other}\r\na=crypto:4 4 inline:4111\r\na=x:4111\r\n")
+    learned(
+        call,
+        Side.CALLER,
+        f"{SEALED}a=crypto:1 {CM80} inline:{other}\r\na=crypto:4 4 inline:4111\r\na=x:4111\r\n",
+    )
     assert lines(call.tell(Side.AGENT)) == ["m=audio 20000 RTP/AVP 0 101"]
     assert b"4111" not in call.tell(Side.AGENT)
     changed = keys(call, Side.CALLER)

@@ -1,4 +1,5 @@
-"""Session descriptions: what is read, what is rewritten, and that everything else crosses as it came."""
+"""Session descriptions: what is read, what is rewritten, and that everything else crosses as it
+came."""
 
 from __future__ import annotations
 
@@ -48,7 +49,10 @@ def test_only_origin_addresses_and_ports_are_changed():
 
 
 def test_what_a_peer_says_of_itself_does_not_cross():
-    about = "i=at pbx-3\r\nu=http://pbx-3.example/\r\ne=ops@pbx-3.example\r\np=+1 555 0100\r\na=tool:pbx-3 1.0\r\n"
+    about = (
+        "i=at pbx-3\r\nu=http://pbx-3.example/\r\ne=ops@pbx-3.example\r\np=+1 555 0100\r\na=tool:pbx-3 "
+        "1.0\r\n"
+    )
     media = "m=audio 4000 RTP/AVP 0\r\ni=pbx-3\r\na=ssrc:1 cname:1@pbx-3.example\r\na=ssrc:1 msid:a b\r\n"
     after = rewrite(sdp.parse(with_media(media, about + "c=IN IP4 192.0.2.10\r\n")), HERE, 7, 1)
     assert b"pbx-3" not in after
@@ -69,7 +73,8 @@ def test_an_ipv6_address_of_ours_is_written_as_one_and_theirs_is_read():
 def test_what_the_relay_cannot_carry_is_refused_in_place():
     body = with_media(
         "m=audio 4000 UDP/TLS/RTP/SAVPF 0\r\na=fingerprint:sha-256 AB\r\n"
-        "m=message 2855 TCP/MSRP *\r\nm=audio 4002/2 RTP/AVP 0\r\nm=audio 4010 RTP/AVP 8\r\nm=text 0 RTP/AVP 98\r\n"
+        "m=message 2855 TCP/MSRP *\r\nm=audio 4002/2 RTP/AVP 0\r\nm=audio 4010 RTP/AVP 8\r\nm=text 0 "
+        "RTP/AVP 98\r\n"
     )
     described = sdp.parse(body)
     local = tuple(LocalStream("198.51.100.1", 20000 + 2 * number) for number in range(5))
@@ -84,7 +89,9 @@ def test_what_the_relay_cannot_carry_is_refused_in_place():
     assert [stream.port for stream in remote_streams(described, latch=False)] == [0, 0, 0, 4010, 0]
 
 
-@pytest.mark.parametrize("line", ["m=image 4000 udptl t38", "m=image 4000 UDPTL t38", "m=application 4000 UDP/BFCP *"])
+@pytest.mark.parametrize(
+    "line", ["m=image 4000 udptl t38", "m=image 4000 UDPTL t38", "m=application 4000 UDP/BFCP *"]
+)
 def test_fax_and_floor_control_are_relayed_without_rtcp(line: str):
     described = sdp.parse(with_media(f"{line}\r\na=T38FaxVersion:0\r\n"))
     [stream] = remote_streams(described, latch=False)
@@ -119,7 +126,9 @@ def test_an_m_line_without_a_stream_of_ours_is_refused():
     ],
 )
 @pytest.mark.parametrize("level", ["session", "media"])
-def test_what_names_other_addresses_or_promises_what_the_relay_does_not_do_is_withdrawn(line: str, level: str):
+def test_what_names_other_addresses_or_promises_what_the_relay_does_not_do_is_withdrawn(
+    line: str, level: str
+):
     media = "m=audio 4000 RTP/AVP 0\r\n"
     body = with_media(f"{media}{line}\r\n") if level == "media" else with_media(f"{line}\r\n{media}")
     after = rewrite(sdp.parse(body), HERE, 7, 1)
@@ -139,7 +148,9 @@ def test_what_names_other_addresses_or_promises_what_the_relay_does_not_do_is_wi
     ],
 )
 def test_what_only_looks_like_it_crosses(line: str):
-    assert line.encode() in lines(rewrite(sdp.parse(with_media(f"m=audio 4000 RTP/AVP 0\r\n{line}\r\n")), HERE, 7, 1))
+    assert line.encode() in lines(
+        rewrite(sdp.parse(with_media(f"m=audio 4000 RTP/AVP 0\r\n{line}\r\n")), HERE, 7, 1)
+    )
 
 
 @pytest.mark.parametrize(("family", "address"), [("IP4", "0.0.0.0"), ("IP6", "::")])
@@ -260,8 +271,10 @@ def test_keys_are_agreed_on_where_one_m_line_of_both_has_them_in_clear(one: str,
 
 
 AUDIO = (
-    "m=audio 4000 RTP/AVP 111 9 8 13 96 97\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 useinbandfec=1\r\na=rtpmap:8 PCMA/8000\r\n"
-    "a=rtpmap:96 telephone-event/8000\r\na=fmtp:96 0-16\r\na=rtpmap:97 telephone-event/48000\r\na=rtcp-fb:111 nack\r\n"
+    "m=audio 4000 RTP/AVP 111 9 8 13 96 97\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 useinbandfec=1\r\n"
+    "a=rtpmap:8 PCMA/8000\r\n"
+    "a=rtpmap:96 telephone-event/8000\r\na=fmtp:96 0-16\r\na=rtpmap:97 telephone-event/48000\r\n"
+    "a=rtcp-fb:111 nack\r\n"
     "a=rtcp-fb:* nack\r\na=ptime:20\r\n"
 )
 
@@ -270,7 +283,8 @@ def test_of_audio_only_what_can_be_looked_into_is_agreed_on():
     [media] = looked_into(sdp.parse(with_media(AUDIO)), decoded=False).media
     assert (media.port, media.formats) == (4000, ("9", "8", "13", "96"))
     assert media.lines == (
-        "a=rtpmap:8 PCMA/8000", "a=rtpmap:96 telephone-event/8000", "a=fmtp:96 0-16", "a=rtcp-fb:* nack", "a=ptime:20"
+        "a=rtpmap:8 PCMA/8000", "a=rtpmap:96 telephone-event/8000", "a=fmtp:96 0-16", "a=rtcp-fb:* nack",
+        "a=ptime:20"
     )  # fmt: skip
 
 
@@ -385,9 +399,12 @@ def test_what_a_phone_says_in_every_call_is_read_once():
     assert one.facts is other.facts
 
 
-# --- descriptions that are not as RFC 8866 would have them, and mean only one thing -----------------------------------------
+# --- descriptions that are not as RFC 8866 would have them, and mean only one thing ---------------
 
-PLAIN = b"v=0\r\no=- 7 1 IN IP4 198.51.100.1\r\ns=-\r\nc=IN IP4 198.51.100.1\r\nt=0 0\r\nm=audio 20000 RTP/AVP 0\r\n"
+PLAIN = (
+    b"v=0\r\no=- 7 1 IN IP4 198.51.100.1\r\ns=-\r\nc=IN IP4 198.51.100.1\r\nt=0 0\r\nm=audio 20000 RTP/AVP "
+    b"0\r\n"
+)
 ORIGIN = "o=- 1 1 IN IP4 192.0.2.10\r\n"
 HERS = "c=IN IP4 192.0.2.10\r\n"
 ONE = "m=audio 4000 RTP/AVP 0\r\n"

@@ -117,7 +117,8 @@ def test_a_forked_child_has_no_access_and_may_drop_it():
 
 
 def test_more_than_the_lock_limit_is_refused_and_not_left_unlocked():
-    # Root has no lock limit; so the child gives up root, once it has read what only root may be able to read.
+    # Root has no lock limit; so the child gives up root, once it has read what only root may be
+    # able to read.
     code = (
         "import os, resource, media._core as c\n"
         "resource.setrlimit(resource.RLIMIT_MEMLOCK, (65536, 65536))\n"

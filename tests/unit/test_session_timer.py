@@ -14,7 +14,8 @@ from b2bua.sip.message.message import Request, read
 
 def request(*lines: str) -> Request:
     head = [
-        "INVITE sip:bob@192.0.2.1 SIP/2.0", "Via: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bKa", "From: <sip:ann@192.0.2.2>;tag=a",
+        "INVITE sip:bob@192.0.2.1 SIP/2.0", "Via: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bKa",
+        "From: <sip:ann@192.0.2.2>;tag=a",
         "To: <sip:bob@192.0.2.1>", "Call-ID: c", "CSeq: 1 INVITE", *lines,
     ]  # fmt: skip
     message = read(("\r\n".join(head) + "\r\n\r\n").encode(), Hop("192.0.2.2", 5060))
@@ -55,14 +56,20 @@ def test_what_is_malformed_is_an_error(line):
     ("wish", "answer"),
     [
         # section 9, table 2: the refresher that the request names stays; without, whoever can.
-        (Wish(1800, "uac", 90, True), (1800, False, ("Session-Expires: 1800;refresher=uac", "Require: timer"))),
+        (
+            Wish(1800, "uac", 90, True),
+            (1800, False, ("Session-Expires: 1800;refresher=uac", "Require: timer")),
+        ),
         (Wish(1800, "uas", 90, True), (1800, True, ("Session-Expires: 1800;refresher=uas",))),
         (Wish(0, "", 0, True), (1800, False, ("Session-Expires: 1800;refresher=uac", "Require: timer"))),
         (Wish(0, "", 0, False), (1800, True, ("Session-Expires: 1800;refresher=uas",))),
         (Wish(600, "", 0, False), (600, True, ("Session-Expires: 600;refresher=uas",))),
         (Wish(30, "", 0, False), (90, True, ("Session-Expires: 90;refresher=uas",))),
         (Wish(0, "", 3600, True), (3600, False, ("Session-Expires: 3600;refresher=uac", "Require: timer"))),
-        (Wish(7200, "uac", 0, True), (1800, False, ("Session-Expires: 1800;refresher=uac", "Require: timer"))),
+        (
+            Wish(7200, "uac", 0, True),
+            (1800, False, ("Session-Expires: 1800;refresher=uac", "Require: timer")),
+        ),
     ],
 )
 def test_a_request_is_answered_with_an_interval_and_a_refresher(wish, answer):
@@ -102,7 +109,9 @@ def test_who_refreshes_does_so_at_half_time_and_ends_what_cannot_be_refreshed():
     assert timer.elapse(1868) is Due.END
 
 
-@given(st.lists(st.tuples(st.sampled_from(["ours", "theirs", "none", "time", "postpone"]), st.integers(0, 2000))))
+@given(
+    st.lists(st.tuples(st.sampled_from(["ours", "theirs", "none", "time", "postpone"]), st.integers(0, 2000)))
+)
 def test_whatever_happens_a_session_ends_once_and_never_before_its_interval(steps):
     timer, now, agreed_at, ended = SessionTimer(), 0.0, None, False
     for what, number in steps:

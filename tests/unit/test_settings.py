@@ -1,4 +1,5 @@
-"""The sections of sip.conf: every key in the file and in the environment, and the example that we ship."""
+"""The sections of sip.conf: every key in the file and in the environment, and the example that we
+ship."""
 
 from __future__ import annotations
 
@@ -217,7 +218,7 @@ def plain(value: object) -> object:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
-# --- every key ----------------------------------------------------------------------------------------------------
+# --- every key ------------------------------------------------------------------------------------
 
 
 @every_key
@@ -242,7 +243,10 @@ def test_a_wrong_value_is_explained_without_repeating_it(section: str, key: str,
     values[section][key] = WRONG[section, key]
     path = tmp_path / "sip.conf"
     path.write_text(
-        "".join(f"[{name}]\n{''.join(f'{k} = {v}{chr(10)}' for k, v in part.items())}" for name, part in values.items())
+        "".join(
+            f"[{name}]\n{''.join(f'{k} = {v}{chr(10)}' for k, v in part.items())}"
+            for name, part in values.items()
+        )
     )
     with pytest.raises(ConfigError) as caught:
         read(path)
@@ -294,7 +298,7 @@ def test_every_fault_of_the_file_is_told_at_once(tmp_path: Path):
     ]
 
 
-# --- the rules over several keys ----------------------------------------------------------------------------------
+# --- the rules over several keys ------------------------------------------------------------------
 
 
 def test_the_wildcard_needs_an_address_to_advertise():
@@ -312,7 +316,9 @@ def test_a_range_of_ports_has_two_pairs_and_begins_even(ports: str):
         load(SECTIONS["media"], {"media": {"ports": ports}}, {})
 
 
-@pytest.mark.parametrize("url", ["ftp://a.example", "https://", "https://u:p@a.example", "https://a.example/?q=1"])
+@pytest.mark.parametrize(
+    "url", ["ftp://a.example", "https://", "https://u:p@a.example", "https://a.example/?q=1"]
+)
 def test_a_provider_is_reached_by_https_and_by_nothing_else(url: str):
     values = {**example()["provider"], "url": url}
     with pytest.raises(ConfigError, match=r"^\[provider\] url: expected") as caught:
@@ -361,7 +367,7 @@ def test_what_rtpengine_cannot_do_is_told_before_a_call_needs_it(
     assert str(caught.value).startswith(fault)
 
 
-# --- who is told what ---------------------------------------------------------------------------------------------
+# --- who is told what -----------------------------------------------------------------------------
 
 
 def test_the_signalling_process_needs_nothing_of_media_or_provider():
@@ -378,7 +384,7 @@ def test_a_section_survives_being_handed_to_a_child(name: str):
     assert load(SECTIONS[name], {}, to_environment(settings)) == settings
 
 
-# --- several trunks and routes -----------------------------------------------------------------------------------
+# --- several trunks and routes --------------------------------------------------------------------
 
 SEVERAL = """
 [general]
@@ -423,8 +429,14 @@ def test_several_trunks_and_routes_keep_their_names_and_order_on_their_way_to_th
         ("[route x]\nsource = south\nto = north", "[route x] to: expected a pbx"),
         ("[route x]\nsource = pbx\nto = pbx", "[route x] to: expected a carrier"),
         ("[route x]\ncallee = +49", "[route x] to: expected trunks to go to"),
-        ("[route x]\ncallee = /(1)/\ncallee_as = \\2\nto = pbx", "[route x] callee: expected a regular expression"),
-        ("[carrier x]\nhost = h\nnumbers = national", "[carrier x] country: expected the country calling code"),
+        (
+            "[route x]\ncallee = /(1)/\ncallee_as = \\2\nto = pbx",
+            "[route x] callee: expected a regular expression",
+        ),
+        (
+            "[carrier x]\nhost = h\nnumbers = national",
+            "[carrier x] country: expected the country calling code",
+        ),
         ("[carrier x]\nhost = h\nregistration = yes", "[carrier x] user: expected who we are there"),
         ("[pbx x]\nhost = dynamic", "[pbx x] password: expected username and password"),
         ("[carrier x]\nhost = a b", "[carrier x] host: expected a host name"),
@@ -437,7 +449,7 @@ def test_what_is_wrong_between_trunks_and_routes_is_told(more: str, fault: str, 
     assert line.startswith(fault)
 
 
-# --- the example --------------------------------------------------------------------------------------------------
+# --- the example ----------------------------------------------------------------------------------
 
 
 def shown() -> dict[tuple[str, str], tuple[bool, str]]:
@@ -472,7 +484,9 @@ def test_what_the_example_comments_out_is_the_default(section: str, key: str):
         assert plain(default) in ("", None)
         return
     required = {name: part for name, part in example()[section].items() if name != key}
-    assert plain(getattr(load(SECTIONS[section], {section: {**required, key: value}}, {}), key)) == plain(default)
+    assert plain(getattr(load(SECTIONS[section], {section: {**required, key: value}}, {}), key)) == plain(
+        default
+    )
 
 
 @pytest.mark.parametrize(
@@ -494,7 +508,8 @@ def test_what_the_pjsua2_engine_cannot_do_is_told_before_a_call_needs_it(
         sections["general"]["engine"] = engine
         path.write_text(
             "".join(
-                f"[{name}]\n{''.join(f'{k} = {v}{chr(10)}' for k, v in (part | values if name == section else part).items())}"
+                f"[{name}]\n"
+                f"{''.join(f'{k} = {v}{chr(10)}' for k, v in (part | values if name == section else part).items())}"  # noqa: E501
                 for name, part in sections.items()
             )
         )

@@ -1,4 +1,5 @@
-"""The search for keys that lie one by one finds them by each order, in a process that is made to hold them."""
+"""The search for keys that lie one by one finds them by each order, in a process that is made to
+hold them."""
 
 from __future__ import annotations
 
@@ -13,11 +14,14 @@ from tests.single_keys import find_orders
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may read the memory of others")
 
-_HEAD = "import random, sys; number = sys.stdin.readline().strip(); places = list(enumerate(number)); random.shuffle(places)\n"
+_HEAD = (
+    "import random, sys; number = sys.stdin.readline().strip(); places = list(enumerate(number)); "
+    "random.shuffle(places)\n"
+)
 _TAIL = "\ndel number, places\nprint(flush=True); sys.stdin.readline()"
 HOLDERS = {
     "CSeq": """
-kept = [f"INFO sip:a SIP/2.0\\r\\nCSeq: {900 + place} INFO\\r\\n\\r\\nSignal={key}\\r\\n".encode() for place, key in places]""",
+kept = [f"INFO sip:a SIP/2.0\\r\\nCSeq: {900 + place} INFO\\r\\n\\r\\nSignal={key}\\r\\n".encode() for place, key in places]""",  # noqa: E501
     "place in memory": """
 kept = bytearray(b"".join(f"Signal={key}\\r\\nDuration=160\\r\\n\\r\\n".encode() for key in number))""",
     "list": """
@@ -32,7 +36,10 @@ kept = [Request(key.encode(), 70_000 + place) for place, key in places]""",
 
 def _orders(holder: str) -> tuple[list[str], int]:
     with subprocess.Popen(
-        [sys.executable, "-c", _HEAD + holder + _TAIL], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _HEAD + holder + _TAIL],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as child:
         assert child.stdin is not None
         assert child.stdout is not None

@@ -8,8 +8,8 @@ from b2bua.sip.auth.digest import Digest, Pin, challenges
 from b2bua.sip.message.header_fields import Headers
 from b2bua.sip.message.message import Head, Response, Via
 
-MUFASA = 'realm="testrealm@host.com", qop="auth,auth-int", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", opaque="5ccc"'
-HTTP_AUTH = 'realm="http-auth@example.org", qop="auth, auth-int", nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"'
+MUFASA = 'realm="testrealm@host.com", qop="auth,auth-int", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", opaque="5ccc"'  # noqa: E501
+HTTP_AUTH = 'realm="http-auth@example.org", qop="auth, auth-int", nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"'  # noqa: E501
 
 
 def challenge(*values: str, code: int = 401) -> Response:
@@ -52,11 +52,16 @@ def test_the_examples_of_rfc_7616_with_sha_256_and_md5():
     ):
         digest = Digest("Mufasa", "Circle of Life", Pin())
         asked = challenge(f"Digest {HTTP_AUTH}, algorithm={algorithm}")
-        assert parts(digest.answer(asked, "GET", "/dir/index.html", 0, cnonce, opening=True))["response"] == response
+        assert (
+            parts(digest.answer(asked, "GET", "/dir/index.html", 0, cnonce, opening=True))["response"]
+            == response
+        )
 
 
 def test_the_stronger_of_two_challenges_is_answered():
-    asked = challenge(f"Digest {HTTP_AUTH}, algorithm=MD5", f"Digest {HTTP_AUTH}, algorithm=SHA-256", code=407)
+    asked = challenge(
+        f"Digest {HTTP_AUTH}, algorithm=MD5", f"Digest {HTTP_AUTH}, algorithm=SHA-256", code=407
+    )
     assert [one.algorithm for one in challenges(asked)] == ["sha-256", "md5"]
     line = Digest("Mufasa", "x", Pin()).answer(asked, "INVITE", "sip:a@b", 0, "c", opening=True)
     assert line.startswith("Proxy-Authorization: Digest ")
@@ -92,7 +97,10 @@ def test_a_wrong_password_is_tried_once_and_a_stale_nonce_once_more():
 def test_another_realm_later_in_the_leg_is_not_answered():
     digest = Digest("u", "p", Pin())
     assert digest.answer(challenge('Digest realm="r", nonce="n"'), "INVITE", "sip:a@b", 0, "c", opening=True)
-    assert digest.answer(challenge('Digest realm="thief", nonce="n"'), "BYE", "sip:a@b", 0, "c", opening=True) is None
+    assert (
+        digest.answer(challenge('Digest realm="thief", nonce="n"'), "BYE", "sip:a@b", 0, "c", opening=True)
+        is None
+    )
 
 
 def test_before_the_realm_is_known_nothing_within_a_dialog_is_answered():
@@ -105,7 +113,10 @@ def test_before_the_realm_is_known_nothing_within_a_dialog_is_answered():
 
 def test_a_configured_realm_is_the_only_one():
     digest = Digest("u", "p", Pin("own"))
-    assert digest.answer(challenge('Digest realm="r", nonce="n"'), "REGISTER", "sip:b", 0, "c", opening=True) is None
+    assert (
+        digest.answer(challenge('Digest realm="r", nonce="n"'), "REGISTER", "sip:b", 0, "c", opening=True)
+        is None
+    )
     assert digest.answer(challenge('Digest realm="own", nonce="n"'), "BYE", "sip:b", 0, "c", opening=False)
 
 

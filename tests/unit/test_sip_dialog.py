@@ -23,7 +23,12 @@ def invited():
 
 def reply(code: int, tag: str, *lines: str):
     rows = [f"SIP/2.0 {code} X", "Via: SIP/2.0/UDP us:5060;branch=z9hG4bKb", "From: <sip:us@b>;tag=us"]
-    rows += [f"To: <sip:far@h>;tag={tag}" if tag else "To: <sip:far@h>", "Call-ID: d", "CSeq: 1 INVITE", *lines]
+    rows += [
+        f"To: <sip:far@h>;tag={tag}" if tag else "To: <sip:far@h>",
+        "Call-ID: d",
+        "CSeq: 1 INVITE",
+        *lines,
+    ]
     return read(("\r\n".join(rows) + "\r\n\r\n").encode(), SOURCE)
 
 
@@ -75,7 +80,9 @@ def test_an_ack_has_the_number_of_its_invite_and_takes_none_of_its_own():
     assert dialog.request("BYE").cseq == 2
 
 
-@pytest.mark.parametrize("contact", ["", "Contact: *\r\n", "Contact: <mailto:a@b>\r\n", "Contact: <sips:a@b>\r\n"])
+@pytest.mark.parametrize(
+    "contact", ["", "Contact: *\r\n", "Contact: <mailto:a@b>\r\n", "Contact: <sips:a@b>\r\n"]
+)
 def test_an_invite_without_a_usable_contact_opens_no_dialog(contact):
     text = INVITE.replace("Contact: <sip:ann@192.0.2.1:5070>\r\n", contact)
     with pytest.raises(ValueError, match="Contact"):
@@ -107,7 +114,9 @@ def test_the_first_fork_to_answer_wins_and_the_others_are_late():
         seen, dialog = forks.receive(OURS, "us", reply(code, tag, f"Contact: <sip:{tag}@192.0.2.7>"))
         assert seen is verdict
         assert dialog.remote_tag == tag
-    assert {tag: dialog.state for tag, dialog in forks.dialogs.items()} == dict.fromkeys("abc", State.CONFIRMED)
+    assert {tag: dialog.state for tag, dialog in forks.dialogs.items()} == dict.fromkeys(
+        "abc", State.CONFIRMED
+    )
 
 
 def test_so_many_forks_are_followed_and_a_further_one_can_still_be_the_call():

@@ -26,7 +26,9 @@ def fed(*pieces: bytes, pinged: bool = False):
 
 @given(st.data())
 def test_the_same_comes_out_whatever_the_pieces(data):
-    parts = data.draw(st.lists(st.sampled_from([ONE, TWO, b"\r\n\r\n", message(b"x" * 300, "l")]), max_size=6))
+    parts = data.draw(
+        st.lists(st.sampled_from([ONE, TWO, b"\r\n\r\n", message(b"x" * 300, "l")]), max_size=6)
+    )
     stream = b"".join(parts)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
     pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
@@ -36,7 +38,14 @@ def test_the_same_comes_out_whatever_the_pieces(data):
 
 @pytest.mark.parametrize(
     "lines",
-    ["Content-Length: 3", "content-length :3", "l:3", "L: \r\n 3", "Content-Length:\t3 ", "l: 3\r\nContent-Length: 3"],
+    [
+        "Content-Length: 3",
+        "content-length :3",
+        "l:3",
+        "L: \r\n 3",
+        "Content-Length:\t3 ",
+        "l: 3\r\nContent-Length: 3",
+    ],
 )
 def test_the_length_is_found_in_every_way_to_write_it(lines: str):
     text = f"BYE sip:a SIP/2.0\r\nl2: 9\r\nX: Content-Length: 7\r\n{lines}\r\nVia: x\r\n\r\nabc".encode()
@@ -87,6 +96,9 @@ def test_a_body_that_is_too_large_is_refused_before_it_comes():
 
 def test_a_double_crlf_is_a_ping_and_a_single_one_our_pong():
     assert fed(b"\r\n\r\n\r\n\r\n") == [PING, PING]
-    assert fed(b"\r\n" + ONE + b"\r\n" + ONE) == [Framed(ONE), Framed(ONE)]  # RFC 3261 section 7.5: to be ignored
+    assert fed(b"\r\n" + ONE + b"\r\n" + ONE) == [
+        Framed(ONE),
+        Framed(ONE),
+    ]  # RFC 3261 section 7.5: to be ignored
     assert fed(b"\r", b"\n", pinged=True) == [PONG]
     assert fed(b"\r\n\r\n\r\n", pinged=True) == [PONG, PING]

@@ -30,7 +30,8 @@ def sent(trunk: Trunk, *headers: tuple[str, str], moment: Moment = Moment.INVITE
 @pytest.mark.parametrize(
     ("name", "value", "strange", "trusted"),
     [
-        ("P-Asserted-Identity", '"Ann" <sip:+15550100@10.0.0.5:5070;transport=tcp>', *['"Ann" <sip:+15550100@ours.example>'] * 2),
+        ("P-Asserted-Identity", '"Ann" <sip:+15550100@10.0.0.5:5070;transport=tcp>',
+        *['"Ann" <sip:+15550100@ours.example>'] * 2),
         ("Diversion", "<sip:200@10.0.0.5>;reason=user-busy;privacy=full",
          '"Anonymous" <sip:anonymous@anonymous.invalid>;reason=user-busy;privacy=full',
          "<sip:200@ours.example>;reason=user-busy;privacy=full"),
@@ -81,7 +82,11 @@ def test_no_value_breaks_out_of_its_line(name: str, value: str):
 
 def test_while_masked_only_the_numbers_of_a_reason_cross():
     carried = Carried(
-        (("Reason", 'Q.850;cause=16;text="4111111111111111"'), ("User-to-User", "4111"), ("Reason", "X;cause=4111")),
+        (
+            ("Reason", 'Q.850;cause=16;text="4111111111111111"'),
+            ("User-to-User", "4111"),
+            ("Reason", "X;cause=4111"),
+        ),
         (Part("application/isup", b"4111"),),
     )
     after = muted(LegHungUp("far end hung up", carried))
@@ -90,7 +95,8 @@ def test_while_masked_only_the_numbers_of_a_reason_cross():
 
 def message(content_type: str, body: bytes):
     head = (
-        "INVITE sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\n"
+        "INVITE sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\r\nFrom: <sip:a@h>;tag=1\r\nTo: "
+        "<sip:b@h>\r\n"
         f"Call-ID: 1\r\nCSeq: 1 INVITE\r\nContent-Type: {content_type}\r\n\r\n"
     )
     got = read(head.encode() + body, Hop("127.0.0.1", 5060))
@@ -107,7 +113,9 @@ def test_parts_come_out_as_they_went_in(sdp: bytes, contents: list[bytes]):
     assert bodies.wrap(sdp, parts, STRANGE, OURS)[2] == sdp
 
 
-@given(st.sampled_from(["multipart/mixed;boundary=b", "multipart/alternative;boundary=b", "x", ""]), st.binary())
+@given(
+    st.sampled_from(["multipart/mixed;boundary=b", "multipart/alternative;boundary=b", "x", ""]), st.binary()
+)
 def test_no_body_raises(content_type: str, body: bytes):
     message(content_type, body.replace(b"|", b"\r\n--b\r\n"))
 
@@ -115,7 +123,8 @@ def test_no_body_raises(content_type: str, body: bytes):
 def test_what_is_no_session_is_refused_unless_it_is_optional():
     assert message("text/plain", b"x").unsupported
     wrapped = (
-        b"--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b\r\nContent-Type: message/sipfrag\r\n%s\r\nx\r\n--b--"
+        b"--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b\r\nContent-Type: message/sipfrag\r\n%s\r\n"
+        b"x\r\n--b--"
     )
     assert message("multipart/mixed;boundary=b", wrapped % b"").unsupported
     optional = b"Content-Disposition: signal;handling=optional\r\n"

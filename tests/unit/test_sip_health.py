@@ -83,7 +83,7 @@ def test_every_state_but_resting_hears_every_event_but_the_end_of_a_rest():
             assert set(row) == set(Event) - {Event.RESTED}
 
 
-# --- in a trunk -------------------------------------------------------------------------------------------------------
+# --- in a trunk -----------------------------------------------------------------------------------
 
 
 def trunk(probe: float, *addresses: str):

@@ -68,9 +68,9 @@ def test_weight_zero_is_hardly_ever_first_beside_a_weight_and_shares_evenly_besi
     beside = [target("192.0.2.1", weight=10), target("192.0.2.2")]
     assert sum(order(beside, "", source.random)[0].host == "192.0.2.2" for _ in range(10_000)) < 50
     alone = [target("192.0.2.1"), target("192.0.2.2")]
-    assert sum(order(alone, "", source.random)[0].host == "192.0.2.2" for _ in range(10_000)) == pytest.approx(
-        5000, abs=300
-    )
+    assert sum(
+        order(alone, "", source.random)[0].host == "192.0.2.2" for _ in range(10_000)
+    ) == pytest.approx(5000, abs=300)
 
 
 @pytest.mark.parametrize("draw", [0.0, 0.5, 0.999999999999999999])
@@ -79,7 +79,7 @@ def test_the_ends_of_the_random_range_find_a_target(draw):
     assert len(order(targets, "", lambda: draw)) == 2
 
 
-# --- who a source is --------------------------------------------------------------------------------------------------
+# --- who a source is ------------------------------------------------------------------------------
 
 
 def located(*targets: Target) -> Located:
@@ -153,7 +153,14 @@ def test_a_uri_of_the_trunk_s_own_names_and_addresses_is_found_and_no_other_is()
     assert peer.hop_of("sip:x@carrier.example:5070")[:2] == ("192.0.2.1", 5070)
     assert peer.hop_of("sip:x@192.0.2.1") == Hop("192.0.2.1", 5060, trunk="carrier")
     assert peer.hop_of("sip:x@192.0.2.1;transport=tcp").transport is Transport.TCP
-    for other in ("sip:x@192.0.2.9", "sip:x@other.example", "tel:+1", "sip:x@192.0.2.1:99999", "nonsense", ""):
+    for other in (
+        "sip:x@192.0.2.9",
+        "sip:x@other.example",
+        "tel:+1",
+        "sip:x@192.0.2.1:99999",
+        "nonsense",
+        "",
+    ):
         assert peer.hop_of(other) is None
     fallback = Hop("192.0.2.1", 5066)
     assert peer.next_hop("sip:x@other.example", fallback) is fallback
@@ -162,7 +169,10 @@ def test_a_uri_of_the_trunk_s_own_names_and_addresses_is_found_and_no_other_is()
 
 def test_trunks_at_one_address_are_told_apart_by_the_user_that_we_registered_as():
     table = TrunkTable(
-        [Trunk(name, "192.0.2.1", 5060, register=True, user=user) for name, user in (("one", "4911"), ("two", "4922"))]
+        [
+            Trunk(name, "192.0.2.1", 5060, register=True, user=user)
+            for name, user in (("one", "4911"), ("two", "4922"))
+        ]
     )
     for peer in table.peers.values():
         table.take(peer, located(target("192.0.2.1")))

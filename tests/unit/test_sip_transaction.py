@@ -1,4 +1,5 @@
-"""The four transaction machines: against their tables, and against each other over a network that loses packets."""
+"""The four transaction machines: against their tables, and against each other over a network that
+loses packets."""
 
 from __future__ import annotations
 
@@ -16,7 +17,15 @@ from b2bua.sip.transaction.invite_client import InviteClient
 from b2bua.sip.transaction.invite_server import InviteServer
 from b2bua.sip.transaction.non_invite_client import NonInviteClient
 from b2bua.sip.transaction.non_invite_server import NonInviteServer
-from b2bua.sip.transaction.transaction import DELIVER, TIMED_OUT, UNREACHABLE, Event, IllegalEventError, Send, Timers
+from b2bua.sip.transaction.transaction import (
+    DELIVER,
+    TIMED_OUT,
+    UNREACHABLE,
+    Event,
+    IllegalEventError,
+    Send,
+    Timers,
+)
 
 TIMERS = Timers()
 MODULES = (invite_client, invite_server, non_invite_client, non_invite_server)
@@ -67,7 +76,9 @@ def sends_of(machine, until: float) -> list[float]:
     """When the machine sends, left alone until then."""
     times = []
     while (when := machine.deadline()) is not None and when <= until:
-        times += [when] * sum(isinstance(command, Send) for command in machine.receive(Event.TIME_PASSED, when))
+        times += [when] * sum(
+            isinstance(command, Send) for command in machine.receive(Event.TIME_PASSED, when)
+        )
     return times
 
 
@@ -160,7 +171,8 @@ def test_a_2xx_is_repeated_until_its_ack():
 
 
 class LossyNetwork:
-    """A client machine and a server machine, 10 ms apart. `losses`: bit n says that datagram n is lost."""
+    """A client machine and a server machine, 10 ms apart. `losses`: bit n says that datagram n is
+    lost."""
 
     def __init__(self, client_kind, server_kind, final: Event, losses: int) -> None:
         self.losses, self.sent, self.order = losses, count(), count()
@@ -231,7 +243,9 @@ def test_a_bye_is_served_once_whatever_is_lost_of_the_first_six_datagrams(losses
 
 
 def reliable(kind):
-    return kind.open(b"request", 0.0, TIMERS, True)[0] if "Client" in kind.__name__ else kind.open(TIMERS, True)
+    return (
+        kind.open(b"request", 0.0, TIMERS, True)[0] if "Client" in kind.__name__ else kind.open(TIMERS, True)
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,4 +1,5 @@
-"""The supervisor over processes that the test plays: who is told what, who is started again, and who ends when."""
+"""The supervisor over processes that the test plays: who is told what, who is started again, and
+who ends when."""
 
 from __future__ import annotations
 
@@ -33,11 +34,14 @@ TOKEN = "agent:0123456789abcdef"
 
 
 class Process:
-    """A child as asyncio shows it; it ends when it is told to, by `end`, or (`stubborn`) by SIGKILL only."""
+    """A child as asyncio shows it; it ends when it is told to, by `end`, or (`stubborn`) by SIGKILL
+    only."""
 
     _pids = itertools.count(70000)
 
-    def __init__(self, module: str, arguments: tuple[str, ...], environment: dict[str, str], handed: list[int]) -> None:
+    def __init__(
+        self, module: str, arguments: tuple[str, ...], environment: dict[str, str], handed: list[int]
+    ) -> None:
         self.module, self.arguments, self.environment = module, arguments, environment
         self.pid = next(self._pids)
         self.handed = [os.dup(number) for number in handed]  # as the child inherits them
@@ -133,8 +137,8 @@ async def running(machine: Machine, directory: Path, ready: int = 1) -> AsyncIte
             while not task.done():
                 for process in machine.started:  # payers end by themselves, once media has gone
                     if (
-                        process.module == "provider_adapters.payer"
-                        and not machine.of("media.service.service")[-1].running
+                        process.module == "provider_adapters.payer.process"
+                        and not machine.of("media.process")[-1].running
                     ):
                         process.end(0)
                 await asyncio.sleep(0.005)
@@ -155,22 +159,24 @@ async def test_every_process_is_told_its_own_settings_and_no_others(machine: Mac
         }
     sections = {module: {name.split("_")[1] for name in names} for module, names in told.items()}
     assert sections == {
-        "media.service.service": {"MEDIA", "GENERAL"},
-        "media.decoder": set(),
-        "provider_adapters.payer": {"PROVIDER"},
+        "media.process": {"MEDIA", "GENERAL"},
+        "media.decoder.process": set(),
+        "provider_adapters.payer.process": {"PROVIDER"},
         "b2bua.app": {"GENERAL", "CARRIER", "PBX", "SECTIONS", "API", "CDR"},
     }
-    assert {name for name in told["media.service.service"] if "GENERAL" in name} == {
+    assert {name for name in told["media.process"] if "GENERAL" in name} == {
         "TONEWALL_GENERAL_GUARD_TIME",
         "TONEWALL_GENERAL_RELEASE_TIME",
     }
     for process in machine.started:
         everything = " ".join((*process.arguments, *process.environment.values()))
-        assert (KEY in everything) is (process.module == "provider_adapters.payer")
+        assert (KEY in everything) is (process.module == "provider_adapters.payer.process")
         assert (PASSWORD in everything) is (process.module == "b2bua.app")
         assert (TOKEN in everything) is (process.module == "b2bua.app")
         assert process.environment["TONEWALL_SUPERVISOR"] == str(os.getpid())
-        assert ("tcache_count=0" in process.environment.get("GLIBC_TUNABLES", "")) is (process.module != "b2bua.app")
+        assert ("tcache_count=0" in process.environment.get("GLIBC_TUNABLES", "")) is (
+            process.module != "b2bua.app"
+        )
         assert (process.environment.get("PYTHONMALLOC") == "malloc") is (process.module != "b2bua.app")
         for secret in (KEY, PASSWORD, TOKEN):
             assert not any(secret in argument for argument in process.arguments)
@@ -183,14 +189,17 @@ async def test_the_directory_of_sockets_is_private(machine: Machine, tmp_path: P
 
 async def test_media_is_handed_every_payer_on_a_channel_of_its_own(machine: Machine, tmp_path: Path):
     async with running(machine, tmp_path, ready=2):
-        with channel(machine.of("media.service.service")[0]) as given:
+        with channel(machine.of("media.process")[0]) as given:
             handed = [socket.recv_fds(given, 16, 1)[:2] for _ in range(3)]
             assert [message for message, _ in handed].count(b"decoder") == 1
             for number in (numbers[0] for message, numbers in handed if message == b"decoder"):
                 os.close(number)
             payers = [numbers for message, numbers in handed if message == b"payer"]
-            for payer, numbers in zip(machine.of("provider_adapters.payer"), payers, strict=True):
-                with socket.socket(fileno=numbers[0]) as pipe, socket.socket(fileno=os.dup(payer.handed[0])) as end:
+            for payer, numbers in zip(machine.of("provider_adapters.payer.process"), payers, strict=True):
+                with (
+                    socket.socket(fileno=numbers[0]) as pipe,
+                    socket.socket(fileno=os.dup(payer.handed[0])) as end,
+                ):
                     pipe.send(b"?")
                     assert end.recv(1) == b"?"
 
@@ -201,13 +210,21 @@ async def test_a_process_that_is_killed_is_said_and_started_again(
     async with running(machine, tmp_path):
         machine.of("b2bua.app")[0].end(-9)
         await until(lambda: len(machine.of("b2bua.app")) == 2, "a process")
-        assert machine.of("media.service.service")[0].running
+        assert machine.of("media.process")[0].running
         (entry,) = [entry for entry in said() if entry["event"] == "restarting"]
-        assert (entry["what"], entry["status"], entry["signal"], entry["level"]) == ("b2bua", -9, "SIGKILL", "error")
+        assert (entry["what"], entry["status"], entry["signal"], entry["level"]) == (
+            "b2bua",
+            -9,
+            "SIGKILL",
+            "error",
+        )
 
 
 async def test_a_process_that_cannot_be_made_is_tried_again_and_the_others_go_on(
-    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Callable[[], list[dict[str, object]]]
+    machine: Machine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    said: Callable[[], list[dict[str, object]]],
 ):
     async def none_to_be_had(*_: str, **_options: object) -> Process:
         raise BlockingIOError(11, "Resource temporarily unavailable")
@@ -215,29 +232,31 @@ async def test_a_process_that_cannot_be_made_is_tried_again_and_the_others_go_on
     async with running(machine, tmp_path) as supervisor:
         with monkeypatch.context() as short:
             short.setattr(asyncio, "create_subprocess_exec", none_to_be_had)
-            machine.of("provider_adapters.payer")[0].end(0)
-            await until(lambda: any(entry["event"] == "could not start" for entry in said()), "a failed start")
-        await until(lambda: len(machine.of("provider_adapters.payer")) == 2, "a payer")
-        assert machine.of("media.service.service")[0].running
+            machine.of("provider_adapters.payer.process")[0].end(0)
+            await until(
+                lambda: any(entry["event"] == "could not start" for entry in said()), "a failed start"
+            )
+        await until(lambda: len(machine.of("provider_adapters.payer.process")) == 2, "a payer")
+        assert machine.of("media.process")[0].running
         assert machine.of("b2bua.app")[0].running
         assert supervisor is not None
 
 
-@pytest.mark.parametrize("module", ["provider_adapters.payer", "media.decoder"])
+@pytest.mark.parametrize("module", ["provider_adapters.payer.process", "media.decoder.process"])
 async def test_media_that_ends_while_another_process_is_started_does_not_end_the_rest(
     machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
 ):
     async def start_slowly(*arguments: str, **options: object) -> Process:
         process = await machine.start(*arguments, **options)
         if arguments[2] == module and len(machine.of(module)) == 2:
-            machine.of("media.service.service")[0].end(-9)
+            machine.of("media.process")[0].end(-9)
             await until(lambda: supervisor._payers is None, "the end of media to be seen")
         return process
 
     async with running(machine, tmp_path) as supervisor:
         monkeypatch.setattr(asyncio, "create_subprocess_exec", start_slowly)
         machine.of(module)[0].end(0)
-        await until(lambda: len(machine.of("media.service.service")) == 2, "media")
+        await until(lambda: len(machine.of("media.process")) == 2, "media")
         machine.of(module)[1].end(0)  # its socket leads nowhere
         await until(lambda: len(machine.of(module)) == 3, "another that media gets")
         assert machine.of("b2bua.app")[0].running
@@ -245,13 +264,17 @@ async def test_media_that_ends_while_another_process_is_started_does_not_end_the
 
 async def test_media_that_is_started_again_gets_a_new_channel_and_payers(machine: Machine, tmp_path: Path):
     async with running(machine, tmp_path):
-        machine.of("media.service.service")[0].end(-11)
-        machine.of("provider_adapters.payer")[0].end(0)  # its socket to media is closed
-        machine.of("media.decoder")[0].end(0)  # and so is its own
+        machine.of("media.process")[0].end(-11)
+        machine.of("provider_adapters.payer.process")[0].end(0)  # its socket to media is closed
+        machine.of("media.decoder.process")[0].end(0)  # and so is its own
         await until(
-            lambda: all(len(machine.of(name)) == 2 for name in ("provider_adapters.payer", "media.decoder")), "both"
+            lambda: all(
+                len(machine.of(name)) == 2
+                for name in ("provider_adapters.payer.process", "media.decoder.process")
+            ),
+            "both",
         )
-        with channel(machine.of("media.service.service")[1]) as given:
+        with channel(machine.of("media.process")[1]) as given:
             messages = set()
             for _ in range(2):
                 message, numbers, _, _ = socket.recv_fds(given, 16, 1)
@@ -267,17 +290,19 @@ async def test_what_fails_at_once_is_started_again_more_slowly_each_time(
         for count in range(1, 4):
             await until(lambda count=count: len(machine.of("b2bua.app")) == count, "a process")
             machine.of("b2bua.app")[-1].end(1)
-        await until(lambda: len([entry for entry in said() if entry["event"] == "restarting"]) == 3, "three restarts")
+        await until(
+            lambda: len([entry for entry in said() if entry["event"] == "restarting"]) == 3, "three restarts"
+        )
         pauses = [entry["seconds"] for entry in said() if entry["event"] == "restarting"]
     assert pauses == [0.2, 0.4, 0.8]
 
 
 async def test_a_payer_that_has_a_charge_is_replaced_while_it_works(machine: Machine, tmp_path: Path):
     async with running(machine, tmp_path):
-        first = machine.of("provider_adapters.payer")[0]
-        with channel(machine.of("media.service.service")[0]) as given:
+        first = machine.of("provider_adapters.payer.process")[0]
+        with channel(machine.of("media.process")[0]) as given:
             given.send(first.pid.to_bytes(4, "big"))
-            await until(lambda: len(machine.of("provider_adapters.payer")) == 2, "a process")
+            await until(lambda: len(machine.of("provider_adapters.payer.process")) == 2, "a process")
         assert first.running
 
 
@@ -285,8 +310,8 @@ async def test_a_payer_that_is_done_is_replaced_without_a_word(
     machine: Machine, tmp_path: Path, said: Callable[[], list[dict[str, object]]]
 ):
     async with running(machine, tmp_path):
-        machine.of("provider_adapters.payer")[0].end(0)
-        await until(lambda: len(machine.of("provider_adapters.payer")) == 2, "a process")
+        machine.of("provider_adapters.payer.process")[0].end(0)
+        await until(lambda: len(machine.of("provider_adapters.payer.process")) == 2, "a process")
         assert [entry for entry in said() if entry["event"] == "restarting"] == []
 
 
@@ -295,7 +320,7 @@ async def test_calls_end_before_their_media_and_charges_are_waited_for(machine: 
     task = asyncio.create_task(supervisor.run())
     await until(lambda: len(machine.started) == 4, "a process")
     (b2bua,), (media,), (payer,) = (
-        machine.of(name) for name in ("b2bua.app", "media.service.service", "provider_adapters.payer")
+        machine.of(name) for name in ("b2bua.app", "media.process", "provider_adapters.payer.process")
     )
     b2bua.stubborn = True
     supervisor.stop()
@@ -310,9 +335,11 @@ async def test_calls_end_before_their_media_and_charges_are_waited_for(machine: 
     assert len(machine.started) == 4
 
 
-async def test_what_does_not_stop_is_killed(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_what_does_not_stop_is_killed(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(supervise, "_GRACE", 0.02)
     async with running(machine, tmp_path):
-        (media,) = machine.of("media.service.service")
+        (media,) = machine.of("media.process")
         media.stubborn = True
     assert media.signals == ["TERM", "KILL"]

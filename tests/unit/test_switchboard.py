@@ -1,4 +1,5 @@
-"""The switchboard: which leg, answer and request belongs to which call, what is carried out in which order, what is forgotten."""
+"""The switchboard: which leg, answer and request belongs to which call, what is carried out in
+which order, what is forgotten."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ COUNTED = Counted(serial=0, sessions=2, captures=0, payers=3, descriptors=40)
 
 @dataclass
 class Wire:
-    """What stands on the other side of the switchboard's two sockets: a SIP stack that notes, and media that obeys."""
+    """What stands on the other side of the switchboard's two sockets: a SIP stack that notes, and
+    media that obeys."""
 
     sent: list[tuple[str, leg.LegCommand]] = field(default_factory=list)
     commands: list[AnyCommand] = field(default_factory=list)
@@ -127,7 +129,9 @@ class Exchange:
         )
         self.passed = 0.0  # seconds that a test lets pass at once
         loop = asyncio.get_running_loop()
-        self.board = Switchboard(plan, self.records.append, lambda: loop.time() + self.passed, payments=payments)
+        self.board = Switchboard(
+            plan, self.records.append, lambda: loop.time() + self.passed, payments=payments
+        )
         self.board.connect(self.wire, self.wire)
         self.wire.on_answer = self.board.on_media_answer
 
@@ -150,14 +154,18 @@ class Exchange:
         self.board.on_media_news(news)
 
 
-@pytest.mark.parametrize(("trunk", "far", "direction"), [("carrier", "pbx", "inbound"), ("pbx", "carrier", "outbound")])
+@pytest.mark.parametrize(
+    ("trunk", "far", "direction"), [("carrier", "pbx", "inbound"), ("pbx", "carrier", "outbound")]
+)
 async def test_a_call_of_one_trunk_goes_to_the_other(trunk: str, far: str, direction: str):
     exchange = Exchange()
     exchange.invite(trunk=trunk)
     (invite,) = exchange.wire.to("far-0")
     assert isinstance(invite, leg.InviteLeg)
     assert invite.trunk == far
-    assert [(call.direction, call.state) for call in exchange.board.calls()] == [(direction, CallState.RINGING)]
+    assert [(call.direction, call.state) for call in exchange.board.calls()] == [
+        (direction, CallState.RINGING)
+    ]
 
 
 @pytest.mark.parametrize("reason", ["a trunk that is none", "media is away"])
@@ -332,7 +340,8 @@ async def test_a_charge_under_way_at_the_end_of_the_service_leaves_no_record_wit
     exchange.board.shut_down()
     assert exchange.records == []  # its outcome may still come
     await exchange.board.settle(0.01)
-    assert exchange.records == []  # tests/unit/test_payments.py has what the next process makes of it
+    # Tests/unit/test_payments.py has what the next process makes of it.
+    assert exchange.records == []
 
 
 async def test_a_command_that_fails_ends_its_call_and_no_other():
@@ -345,7 +354,9 @@ async def test_a_command_that_fails_ends_its_call_and_no_other():
             raise RuntimeError("a bug of ours")
 
     exchange.wire.on_execute = fail
-    exchange.board.on_leg_event(LegId("near-0"), leg.LegReinvited(b"nonsense"))  # refused on the leg: the command fails
+    exchange.board.on_leg_event(
+        LegId("near-0"), leg.LegReinvited(b"nonsense")
+    )  # refused on the leg: the command fails
     exchange.wire.on_execute = None
     exchange.board.on_leg_event(LegId("near-1"), leg.LegHungUp("bye"))
     assert [record.end for record in exchange.records] == ["bye"]
@@ -358,7 +369,9 @@ async def test_what_belongs_to_no_call_is_ignored():
     exchange.board.on_leg_event(LegId("nobody"), leg.LegHungUp("bye"))
     nobody = SessionId("nobody")
     exchange.board.on_media_answer(SetMask(session=nobody, on=True), Done(serial=0))
-    exchange.board.on_media_news(CaptureChanged(session=nobody, capture=CaptureId("c"), state=CaptureState.COLLECTING))
+    exchange.board.on_media_news(
+        CaptureChanged(session=nobody, capture=CaptureId("c"), state=CaptureState.COLLECTING)
+    )
     assert not exchange.wire.sent
     for ask in (exchange.board.reset_capture, exchange.board.submit_capture, exchange.board.cancel_capture):
         with pytest.raises(NoSuchCall):

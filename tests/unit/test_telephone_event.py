@@ -43,7 +43,11 @@ def test_a_short_payload_is_no_event():
 
 
 def test_sixteen_codes_are_keys_and_a_hook_flash_is_not():
-    keys = [code for code in range(256) if telephone_event.is_key(TelephoneEvent(code=code, end=False, duration=0))]
+    keys = [
+        code
+        for code in range(256)
+        if telephone_event.is_key(TelephoneEvent(code=code, end=False, duration=0))
+    ]
     assert keys == list(range(16))
     assert telephone_event.KEYS == b"0123456789*#ABCD"
 
@@ -54,19 +58,24 @@ def test_the_code_is_in_no_repr():
 
 @pytest.mark.parametrize(
     ("payload", "could_be"),
-    [("050a00a0", True), ("0f8a00a0", True), ("054a00a0", True), ("05ff00a0", True), ("100a00a0", False), ("", False),
+    [("050a00a0", True), ("0f8a00a0", True), ("054a00a0", True), ("05ff00a0", True), ("100a00a0", False),
+    ("", False),
      ("050a00", False), ("050a00a000", True), ("050a00a0 0f8a0320", True), ("050a00a0 108a0320", False),
-     ("050a00a0 050a00", True), ("050a00a0 050b00", False), ("050a00a0" + "ff" * 156, True), ("050a00a0" + "d5" * 155, True),
-     ("050a00a0" * 3 + "80" * 28 + "81", False), ("050a00a0" + "ff" * 155 + "fe", False), ("050a00a0" * 40, True),
+     ("050a00a0 050a00", True), ("050a00a0 050b00", False), ("050a00a0" + "ff" * 156, True),
+     ("050a00a0" + "d5" * 155, True),
+     ("050a00a0" * 3 + "80" * 28 + "81", False), ("050a00a0" + "ff" * 155 + "fe", False),
+     ("050a00a0" * 40, True),
      ("00" * 39, True), ("00" * 40, False), ("ff" * 160, False), ("d5" * 160, False), ("05" * 160, False),
-     ("100a00a0 0f8a0320", False), ("050a00a0" * 8, True), ("050a00a0" * 7 + "ff0a00a0", False), ("050a00a0" * 9, True)],
+     ("100a00a0 0f8a0320", False), ("050a00a0" * 8, True), ("050a00a0" * 7 + "ff0a00a0", False),
+     ("050a00a0" * 9, True)],
 )  # fmt: skip
 def test_an_audio_payload_that_could_be_keys_is_recognised(payload, could_be):
     assert telephone_event.looks_like_event(bytes.fromhex(payload)) is could_be
 
 
 def test_voice_is_hardly_ever_taken_for_keys():
-    """Short frames by chance, once in 16**n for n blocks; what is longer, never, loud as it may be."""
+    """Short frames by chance, once in 16**n for n blocks; what is longer, never, loud as it may
+    be."""
     chance = random.Random(4733)
     assert not any(
         telephone_event.looks_like_event(chance.randbytes(size)) for size in (20, 24, 32) for _ in range(5000)

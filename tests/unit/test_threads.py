@@ -1,4 +1,5 @@
-"""Several media threads: calls are spread over them, each call stays on its own, and each tells of its keys."""
+"""Several media threads: calls are spread over them, each call stays on its own, and each tells of
+its keys."""
 
 from __future__ import annotations
 
@@ -67,7 +68,8 @@ def test_several_threads_keep_to_a_processor_each_where_there_are_enough():
 
 def test_where_real_time_is_not_permitted_the_threads_run_as_all_others_and_the_log_says_so():
     script = (
-        "import os, resource, sys; from media.service.threads import MediaThreads; from tonewall import log; log.configure('media')\n"
+        "import os, resource, sys; from media.service.threads import MediaThreads; from tonewall import "
+        "log; log.configure('media')\n"
         "resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))\n"
         "before = os.listdir('/proc/self/task'); threads = MediaThreads(1)\n"
         "threads.start(realtime=True, gather=0, masked_gather=0)\n"
@@ -84,7 +86,9 @@ def test_where_real_time_is_not_permitted_the_threads_run_as_all_others_and_the_
 
 
 async def test_calls_on_every_thread_are_relayed_masked_and_captured(tmp_path: Path):
-    service = MediaService(MediaSettings(address="127.0.0.1", ports=media_ports(50), threads=THREADS), Payers())
+    service = MediaService(
+        MediaSettings(address="127.0.0.1", ports=media_ports(50), threads=THREADS), Payers()
+    )
     await service.start()
     server = await asyncio.get_running_loop().create_unix_server(service.accept, tmp_path / "media.sock")
     with ExitStack() as sockets:
@@ -104,7 +108,8 @@ async def test_calls_on_every_thread_are_relayed_masked_and_captured(tmp_path: P
 
             async def counted() -> bool:
                 await asyncio.sleep(0.05)
-                await b2bua.ask(SetMask(session=calls[0][0], on=True))  # reads what has come meanwhile
+                # Reads what has come meanwhile.
+                await b2bua.ask(SetMask(session=calls[0][0], on=True))
                 told = {news.session for news in b2bua.news if any(field.count == 1 for field in news.fields)}
                 return told == {session for session, *_ in calls}
 
@@ -117,7 +122,9 @@ async def test_calls_on_every_thread_are_relayed_masked_and_captured(tmp_path: P
     await service.stop()
 
 
-async def _call(b2bua: B2bua, name: str, sockets: ExitStack) -> tuple[SessionId, socket.socket, socket.socket, int]:
+async def _call(
+    b2bua: B2bua, name: str, sockets: ExitStack
+) -> tuple[SessionId, socket.socket, socket.socket, int]:
     """A session between two phones: its id, the phones, and the port that the customer sends to."""
     session = SessionId(name)
     opened = await b2bua.ask(OpenSession(session=session, streams=1))
@@ -130,7 +137,12 @@ async def _call(b2bua: B2bua, name: str, sockets: ExitStack) -> tuple[SessionId,
         phones.append(phone)
         port = phone.getsockname()[1]
         stream = RemoteStream(
-            address="127.0.0.1", port=port, rtcp_address="127.0.0.1", rtcp_port=9, event_types=(101,), mu_types=(0,)
+            address="127.0.0.1",
+            port=port,
+            rtcp_address="127.0.0.1",
+            rtcp_port=9,
+            event_types=(101,),
+            mu_types=(0,),
         )
         assert isinstance(await b2bua.ask(SetRemote(session=session, side=side, streams=(stream,))), Done)
     return session, phones[0], phones[1], opened.caller[0].port

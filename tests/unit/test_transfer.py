@@ -1,4 +1,5 @@
-"""Transfers as scripts: the leg that stays, its media and its mask go on, whoever takes or does not take the other's place."""
+"""Transfers as scripts: the leg that stays, its media and its mask go on, whoever takes or does not
+take the other's place."""
 
 from __future__ import annotations
 
@@ -118,7 +119,9 @@ def test_the_one_who_asked_may_leave_before_the_target_answers() -> None:
     ]
     assert script.joining(leg.LegAnswered(NEW)) == [Seat(Side.AGENT), NEW_IS, CALLER_IS]
     info = leg.LegRequested("r1", "INFO", "text/plain", b"x")
-    assert script.leg(Side.CALLER, info) == [ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", "text/plain", b"x"))]
+    assert script.leg(Side.CALLER, info) == [
+        ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", "text/plain", b"x"))
+    ]
 
 
 def test_where_he_left_and_it_fails_the_call_ends() -> None:
@@ -140,7 +143,8 @@ def test_a_mask_and_its_capture_survive_and_a_phone_without_events_stops_the_cap
     script = Script().answer().collecting()
     script.leg(Side.AGENT, REFER)
     moved = script.joining(leg.LegAnswered(NEW))
-    assert moved == [tell(200), BYE, Seat(Side.AGENT), NEW_IS, CALLER_IS]  # nothing is said to the mask
+    # Nothing is said to the mask.
+    assert moved == [tell(200), BYE, Seat(Side.AGENT), NEW_IS, CALLER_IS]
     assert (script.view.masked, script.stage) == (True, "collecting")
     script.leg(Side.AGENT, leg.LegReferred("f2", leg.Party("700")))
     script.joining(leg.LegAnswered(sdp("192.0.2.40", 7000, events=False)))
@@ -171,7 +175,7 @@ def test_a_consulted_phone_of_the_pbx_is_asked_with_the_replaces_that_came() -> 
     assert invite.command.replaces == "a@b;to-tag=1;from-tag=2"  # type: ignore[union-attr]
 
 
-# --- a leg that calls for the place (RFC 3891) ----------------------------------------------------------------------------
+# --- a leg that calls for the place (RFC 3891) ----------------------------------------------------
 
 
 def called(script: Script, side: Side = Side.AGENT, offer: bytes = NEW) -> list[CallCommand]:

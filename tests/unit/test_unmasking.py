@@ -1,4 +1,5 @@
-"""When a mask goes off: each rule of media/service/unmasking.py, against a session whose keys the test presses."""
+"""When a mask goes off: each rule of media/service/unmasking.py, against a session whose keys the
+test presses."""
 
 from __future__ import annotations
 

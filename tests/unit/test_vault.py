@@ -91,7 +91,14 @@ class Pipe:
 
 def test_each_key_is_told_by_kind_only() -> None:
     vault = Vault(SecretMemory(SIZE))
-    assert list(vault.take(keys("07*#AD"))) == [Key.DIGIT, Key.DIGIT, Key.CLEAR, Key.END, Key.OTHER, Key.OTHER]
+    assert list(vault.take(keys("07*#AD"))) == [
+        Key.DIGIT,
+        Key.DIGIT,
+        Key.CLEAR,
+        Key.END,
+        Key.OTHER,
+        Key.OTHER,
+    ]
 
 
 def test_digits_are_counted_and_judged() -> None:
@@ -147,7 +154,9 @@ def test_a_digit_can_be_kept_once_only() -> None:
         vault.keep(Field.EXPIRY)
 
 
-@pytest.mark.parametrize(("field", "limit"), [(Field.CARD_NUMBER, 19), (Field.EXPIRY, 4), (Field.SECURITY_CODE, 4)])
+@pytest.mark.parametrize(
+    ("field", "limit"), [(Field.CARD_NUMBER, 19), (Field.EXPIRY, 4), (Field.SECURITY_CODE, 4)]
+)
 def test_a_full_field_refuses_a_digit_and_touches_no_other(field: Field, limit: int) -> None:
     vault = Vault(SecretMemory(SIZE))
     put(vault, field, "1" * limit)
@@ -269,7 +278,8 @@ def test_no_representation_shows_a_digit() -> None:
     assert "visa" not in repr(vault)
 
 
-# Keys the card through the vault as the core would, says so, and keeps the vault alive until its input ends.
+# Keys the card through the vault as the core would, says so, and keeps the vault alive until its
+# input ends.
 HOLDER = """
 import asyncio, os, sys
 from media._core import SecretMemory

@@ -1,4 +1,5 @@
-"""The demo's own view of the wire: what it counts, what it passes over, and that it cannot tell one key from another."""
+"""The demo's own view of the wire: what it counts, what it passes over, and that it cannot tell one
+key from another."""
 
 from __future__ import annotations
 
@@ -13,7 +14,9 @@ HERE, THERE = ("127.0.0.2", 4000), ("127.0.0.3", 4002)
 SPEECH = bytes(160)
 
 
-def rtp(sequence_number: int, payload: bytes, payload_type: int = 0, ssrc: int = 1, first: int = 0x80) -> bytes:
+def rtp(
+    sequence_number: int, payload: bytes, payload_type: int = 0, ssrc: int = 1, first: int = 0x80
+) -> bytes:
     return struct.pack("!BBHII", first, payload_type, sequence_number & 0xFFFF, 0, ssrc) + payload
 
 
@@ -62,7 +65,9 @@ def test_an_event_behind_a_header_extension_csrcs_or_padding_is_counted() -> Non
 
 
 def test_two_different_numbers_give_the_same_view() -> None:
-    assert view(*(frame(event(n, n % 10)) for n in range(16))) == view(*(frame(event(n, 9)) for n in range(16)))
+    assert view(*(frame(event(n, n % 10)) for n in range(16))) == view(
+        *(frame(event(n, 9)) for n in range(16))
+    )
 
 
 @pytest.mark.parametrize("start", [0, 1, 65_530, 65_534, 65_535])
@@ -156,7 +161,9 @@ class Telephone:
     traffic = {"sent": 50, "received": 49, "lost": 1, "pressed": 0, "dtmf": 2}  # noqa: RUF012
 
 
-def test_without_permission_the_telephones_are_asked_and_the_source_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_permission_the_telephones_are_asked_and_the_source_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def refuse(*_arguments: object) -> socket.socket:
         raise PermissionError
 

@@ -1,4 +1,5 @@
-"""State written out and read back: the same, shared where it was shared, whole or not at all, without what may not be kept."""
+"""State written out and read back: the same, shared where it was shared, whole or not at all,
+without what may not be kept."""
 
 from __future__ import annotations
 
@@ -102,9 +103,12 @@ def test_a_kind_or_field_that_is_not_known_is_refused():
 @pytest.mark.parametrize(
     "content",
     [
-        [1], [1, 0.0], [1, 0.0, ["o", 0], []], [1, 0.0, ["o", "x"], []], [1, 0.0, ["e", "tonewall.Nothing", 1], []],
-        [1, 0.0, ["e", "b2bua.call.state.Phase", "nowhere"], []], [1, 0.0, ["z", []], []], [1, 0.0, ["d", [1]], []],
-        [1, 0.0, ["o", 0], [["b2bua.call.Codec", {"name": ["o", 0], "clock_rate": 1}]]], 5, [1, "x", None, []],
+        [1], [1, 0.0], [1, 0.0, ["o", 0], []], [1, 0.0, ["o", "x"], []],
+        [1, 0.0, ["e", "tonewall.Nothing", 1], []],
+        [1, 0.0, ["e", "b2bua.call.state.Phase", "nowhere"], []], [1, 0.0, ["z", []], []],
+        [1, 0.0, ["d", [1]], []],
+        [1, 0.0, ["o", 0], [["b2bua.call.Codec", {"name": ["o", 0], "clock_rate": 1}]]], 5,
+        [1, "x", None, []],
     ],
 )  # fmt: skip
 def test_what_is_whole_but_was_never_written_so_is_refused(content: object):
@@ -129,8 +133,12 @@ def test_a_request_that_may_hold_a_key_is_not_written(method: bytes):
 
 
 def test_dialogs_and_forks_are_the_same_and_go_on_counting():
-    dialog = Dialog("id", "ours", "theirs", "<sip:a>;tag=ours", "<sip:b>;tag=theirs", 3, 7, "sip:b@h", ("<sip:p;lr>",))
-    forks, again = machines.read_back(machines.written([Forks({"theirs": dialog}, "theirs"), dialog], 0.0), 0.0)
+    dialog = Dialog(
+        "id", "ours", "theirs", "<sip:a>;tag=ours", "<sip:b>;tag=theirs", 3, 7, "sip:b@h", ("<sip:p;lr>",)
+    )
+    forks, again = machines.read_back(
+        machines.written([Forks({"theirs": dialog}, "theirs"), dialog], 0.0), 0.0
+    )
     assert isinstance(again, Dialog)
     assert isinstance(forks, Forks)
     assert again == dialog
@@ -140,7 +148,7 @@ def test_dialogs_and_forks_are_the_same_and_go_on_counting():
     assert again.accepts(8)
 
 
-# --- nothing that cannot be written gets in ------------------------------------------------------------------------------
+# --- nothing that cannot be written gets in -------------------------------------------------------
 
 
 def leaves(hint: object) -> set[object]:
@@ -159,17 +167,22 @@ def leaves(hint: object) -> set[object]:
 @pytest.mark.parametrize("kinds", [calls.KINDS, machines.KINDS], ids=["calls", "machines"])
 def test_every_field_is_of_a_kind_that_can_be_written(kinds: Kinds):
     known = set(kinds)
-    skipped = {leg.LegRequested, leg.RequestLeg}  # in unions of events and commands, which no call keeps
-    skipped |= {*STANDS, layer.ClientUser, layer.ServerUser} if kinds is machines.KINDS else set()  # written by name
+    # In unions of events and commands, which no call keeps.
+    skipped = {leg.LegRequested, leg.RequestLeg}
+    skipped |= (
+        {*STANDS, layer.ClientUser, layer.ServerUser} if kinds is machines.KINDS else set()
+    )  # written by name
     for kind in known:
         if issubclass(kind, Enum):
             continue
         hints = typing.get_type_hints(kind, localns=ANNOTATED)
-        assert not [name for name in fields(kind) if name not in hints] if not issubclass(kind, tuple) else True
+        assert (
+            not [name for name in fields(kind) if name not in hints] if not issubclass(kind, tuple) else True
+        )
         for name in hints if issubclass(kind, tuple) else fields(kind):
             odd = {
                 leaf for leaf in leaves(hints[name]) - SCALARS - CONTAINERS - skipped
-                if not (isinstance(leaf, type) and (leaf in known or leaf.__name__ in {"Mapping", "Sequence", "StrEnum"}))
+                if not (isinstance(leaf, type) and (leaf in known or leaf.__name__ in {"Mapping", "Sequence", "StrEnum"}))  # noqa: E501
             }  # fmt: skip
             assert not odd, f"{kind.__qualname__}.{name}: {odd} cannot be written out"
 

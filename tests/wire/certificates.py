@@ -19,15 +19,24 @@ class Authority:
         self._directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        certificate = self._build(self._name, self._key, True, timedelta(days=1)).sign(self._key, hashes.SHA256())
+        certificate = self._build(self._name, self._key, True, timedelta(days=1)).sign(
+            self._key, hashes.SHA256()
+        )
         self.file = str(self._write(f"{name}.ca.pem", certificate.public_bytes(serialization.Encoding.PEM)))
 
-    def issue(self, *names: str, common: str = "peer", life: timedelta = timedelta(days=1)) -> tuple[str, str]:
-        """Certificate and key for those names (`sip:` URIs, addresses or DNS names); expired where `life` is negative."""
+    def issue(
+        self, *names: str, common: str = "peer", life: timedelta = timedelta(days=1)
+    ) -> tuple[str, str]:
+        """Certificate and key for those names (`sip:` URIs, addresses or DNS names); expired where
+        `life` is negative."""
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = self._build(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common)]), key, False, life)
+        builder = self._build(
+            x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common)]), key, False, life
+        )
         if names:
-            builder = builder.add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), False)
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName([_general(name) for name in names]), False
+            )
         certificate = builder.sign(self._key, hashes.SHA256())
         stem = f"{common}-{certificate.serial_number}"
         secret = key.private_bytes(

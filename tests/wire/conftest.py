@@ -16,7 +16,8 @@ from tests.wire.peers import baresip, rtpengine, sipp, tshark
 
 
 class Peers:
-    """Starts independent peers in directories of their own; the fixture stops them, the last one first."""
+    """Starts independent peers in directories of their own; the fixture stops them, the last one
+    first."""
 
     def __init__(self, directory: Path, stack: contextlib.AsyncExitStack) -> None:
         self.directory = directory
@@ -60,7 +61,8 @@ class Peers:
 
     @contextlib.asynccontextmanager
     async def capture(self, name: str, filter_expression: str = "udp") -> AsyncIterator[Path]:
-        """tshark on the loopback interface while the block runs; the file is complete behind the block."""
+        """tshark on the loopback interface while the block runs; the file is complete behind the
+        block."""
         if not tshark.available():
             pytest.skip("tshark is not here")
         capture = await tshark.Capture.start(self.directory / f"{name}.pcap", filter_expression)
@@ -82,6 +84,8 @@ async def peers(tmp_path: Path) -> AsyncIterator[Peers]:
 def _own_process_is_watched(_without_complaint: None) -> Iterator[None]:
     """Engines that run in the test's process log there."""
     structlog.reset_defaults()
-    structlog.configure(processors=[structlog.processors.add_log_level, keep, *structlog.get_config()["processors"]])
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, keep, *structlog.get_config()["processors"]]
+    )
     yield
     structlog.reset_defaults()

@@ -1,4 +1,5 @@
-"""Many calls at once through one running Tonewall, each brought to a stage of its payment, for the walk of tests/endings.py."""
+"""Many calls at once through one running Tonewall, each brought to a stage of its payment, for the
+walk of tests/endings.py."""
 
 from __future__ import annotations
 
@@ -21,7 +22,10 @@ from tests.model.sip import Trunk, user_of
 from tests.stack import Stack, free_port, running, until
 from tests.wire.sip_peer import Heard
 
-APPROVED, LATE = "37828224631000511397391", "4000000000010019#1139739"  # the second after the provider's --delay
+APPROVED, LATE = (
+    "37828224631000511397391",
+    "4000000000010019#1139739",
+)  # the second after the provider's --delay
 _TICK = 0.02
 _HEARD_ON = 25  # packets of audio behind a key, by which it would have come
 
@@ -44,7 +48,9 @@ class PaidCall:
         return self.agents[-1]
 
     async def ask(self, method: str, path: str, **body: Any) -> tuple[int, Any]:
-        answer = await self.rig.stack.api.request(method, f"/v1/calls/{self.call_id}/{path}", json=body or None)
+        answer = await self.rig.stack.api.request(
+            method, f"/v1/calls/{self.call_id}/{path}", json=body or None
+        )
         return answer.status_code, answer.json()
 
     async def view(self) -> dict[str, Any]:
@@ -57,7 +63,11 @@ class PaidCall:
         """Stage and outcome of the payment, as /v1/payments has them."""
         answer = await self.rig.stack.api.get(f"/v1/payments/{self.payment}")
         body = answer.json()
-        return (body["stage"], (body["outcome"] or {}).get("type", "")) if answer.status_code == 200 else ("", "")
+        return (
+            (body["stage"], (body["outcome"] or {}).get("type", ""))
+            if answer.status_code == 200
+            else ("", "")
+        )
 
     async def is_open(self) -> bool:
         return bool((await self.view())["mask"] == "off")
@@ -95,7 +105,8 @@ class PaidCall:
         assert code == 200, body
 
     async def reach(self, card: str) -> None:
-        """The stage that this call is for. Of `charging` all but the submission, which others must not be waited for behind."""
+        """The stage that this call is for. Of `charging` all but the submission, which others must
+        not be waited for behind."""
         if self.stage == "collecting":
             await self.start()
             await self.rig.stack.stage(self.call_id, "collecting")
@@ -190,7 +201,9 @@ class Rig:
         self.calls.append(call)
         customer.dial(name)
         await until(lambda: customer.up and agent.up, f"the call of {name}; see {self.stack.log}")
-        [call.call_id] = [view["id"] for view in await self.stack.calls() if name in re.split(r"[:@]", view["callee"])]
+        [call.call_id] = [
+            view["id"] for view in await self.stack.calls() if name in re.split(r"[:@]", view["callee"])
+        ]
         return call
 
     async def tick(self) -> None:
@@ -239,7 +252,12 @@ async def rig(directory: Path, extra: dict[str, dict[str, str]], delay: float) -
     for name, keys in extra.items():
         sections.setdefault(name, {}).update(keys)
     stack = Stack(
-        directory, carrier.port, pbx.port, pairs=40, extra=sections, provider_arguments=["--delay", str(delay)]
+        directory,
+        carrier.port,
+        pbx.port,
+        pairs=40,
+        extra=sections,
+        provider_arguments=["--delay", str(delay)],
     )
     made = Rig(stack, carrier, pbx)
     for trunk in (carrier, pbx):

@@ -1,4 +1,5 @@
-"""A customer and a PBX made by hand, so that every octet they send is the test's: SIP line by line, RTP by aiortc's classes."""
+"""A customer and a PBX made by hand, so that every octet they send is the test's: SIP line by line,
+RTP by aiortc's classes."""
 
 from __future__ import annotations
 
@@ -22,15 +23,19 @@ _CODES = {key: code for code, key in enumerate("0123456789*#ABCD")}
 _SAMPLES = 160  # 20 ms
 _PACE = 0.02  # seconds between two packets
 _SDP = (
-    "v=0\r\no={who} 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP {number} 101\r\n"
+    "v=0\r\no={who} 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP "
+    "{number} 101\r\n"
     "a=rtpmap:{codec}\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"
 )
 
 
 def offer(port: int, who: str = "customer", host: str = HOST, codec: str = "0 PCMU/8000") -> str:
-    """A session description with clear audio (`codec`: as an rtpmap has it) and telephone-event, received on `port` of `host`."""
+    """A session description with clear audio (`codec`: as an rtpmap has it) and telephone-event,
+    received on `port` of `host`."""
     described = _SDP.format(who=who, port=port, codec=codec, number=codec.partition(" ")[0])
-    return described if host == HOST else described.replace(f"IP4 {HOST}", f"IP{6 if ':' in host else 4} {host}")
+    return (
+        described if host == HOST else described.replace(f"IP4 {HOST}", f"IP{6 if ':' in host else 4} {host}")
+    )
 
 
 class MediaSocket(asyncio.DatagramProtocol):
@@ -67,7 +72,9 @@ class MediaPair:
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
         for offset, side in enumerate((self.rtp, self.rtcp)):
-            await loop.create_datagram_endpoint(lambda side=side: side, local_addr=(self.host, self.port + offset))
+            await loop.create_datagram_endpoint(
+                lambda side=side: side, local_addr=(self.host, self.port + offset)
+            )
 
     def close(self) -> None:
         for side in (self.rtp, self.rtcp):
@@ -78,8 +85,8 @@ class MediaPair:
 class Customer:
     """One telephone behind the carrier `trunk`. Its sequence numbers and its clock wrap soon.
 
-    It sends nothing while the newest description of Tonewall's that `trunk` has heard in its call does not want it; `obeys`
-    False: whatever it was told.
+    It sends nothing while the newest description of Tonewall's that `trunk` has heard in its call
+    does not want it; `obeys` False: whatever it was told.
     """
 
     def __init__(self, trunk: SipPeer, *, obeys: bool = True) -> None:
@@ -153,13 +160,15 @@ class Customer:
     def _packet(self, kind: int, payload: bytes, clock: int, marker: int = 0) -> RtpPacket:
         self._sequence = (self._sequence + 1) & 0xFFFF
         return RtpPacket(
-            payload_type=kind, marker=marker, sequence_number=self._sequence, timestamp=clock & 0xFFFFFFFF, ssrc=SSRC,
+            payload_type=kind, marker=marker, sequence_number=self._sequence, timestamp=clock & 0xFFFFFFFF,
+            ssrc=SSRC,
             payload=payload,
         )  # fmt: skip
 
 
 class Desk(asyncio.DatagramProtocol):
-    """The PBX: one desk that answers every call to `desk` and keeps all media that it gets; anybody else is busy."""
+    """The PBX: one desk that answers every call to `desk` and keeps all media that it gets; anybody
+    else is busy."""
 
     def __init__(self, host: str = HOST) -> None:
         self.peer = SipPeer(host)  # for its words

@@ -1,4 +1,5 @@
-"""One call through a whole Tonewall, between two pjsua2 phones: what a test of what goes wrong does again and again."""
+"""One call through a whole Tonewall, between two pjsua2 phones: what a test of what goes wrong does
+again and again."""
 
 from __future__ import annotations
 
@@ -140,5 +141,7 @@ async def line(
     hosts = {"carrier": {"host": customer}, "pbx": {"host": agent}}
     for name, keys in (extra or {}).items():
         hosts.setdefault(name, {}).update(keys)
-    async with running(Stack(peers.directory, caller.port, callee.port, pairs=20, extra=hosts, **more)) as stack:
+    async with running(
+        Stack(peers.directory, caller.port, callee.port, pairs=20, extra=hosts, **more)
+    ) as stack:
         yield Line(stack, caller, callee)

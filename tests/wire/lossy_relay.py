@@ -1,4 +1,5 @@
-"""Stands where a trunk would, passes datagrams to and from the one behind it, and loses some, the same ones each time."""
+"""Stands where a trunk would, passes datagrams to and from the one behind it, and loses some, the
+same ones each time."""
 
 from __future__ import annotations
 

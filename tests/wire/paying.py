@@ -1,4 +1,5 @@
-"""What the tests of a paid call share: the digits that must arrive, what a leg carried, what must not be left."""
+"""What the tests of a paid call share: the digits that must arrive, what a leg carried, what must
+not be left."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ _BIAS = 0x84  # of G.711 µ-law
 
 
 def own_network() -> str:
-    """The first three octets of loopback addresses that no other worker of this test run uses: `127.0.N`."""
+    """The first three octets of loopback addresses that no other worker of this test run uses:
+    `127.0.N`."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     return f"127.0.{100 + worker}"
 
@@ -49,7 +51,7 @@ async def nothing_left(stack: Stack) -> None:
     await until(idle, f"every call and session to end; see {stack.log}")
 
 
-# --- what was on the wire -----------------------------------------------------------------------------------------
+# --- what was on the wire -------------------------------------------------------------------------
 
 
 def between(file: Path, here: str, there: str) -> Flow:
@@ -65,7 +67,8 @@ def between(file: Path, here: str, there: str) -> Flow:
 
 
 def events_of_any_type(flow: Flow) -> int:
-    """Packets that could be an event under whatever payload type (RFC 4733 section 2.3: four octets)."""
+    """Packets that could be an event under whatever payload type (RFC 4733 section 2.3: four
+    octets)."""
     return sum(len(packet.payload) == 4 for packet in flow.rtp)
 
 
@@ -97,13 +100,15 @@ _LINEAR = [_linear(octet) for octet in range(256)]
 
 
 def complaints(stack: Stack) -> list[str]:
-    """Every line of the log so far that is an error; at the end of a test none may be left unnamed, whoever asks."""
+    """Every line of the log so far that is an error; at the end of a test none may be left unnamed,
+    whoever asks."""
     lines = stack.log.read_text(errors="replace").splitlines()
     return [line for line in lines if complaint_of(line) is not None]
 
 
 @contextlib.asynccontextmanager
 async def without_complaint(stack: Stack) -> AsyncIterator[Stack]:
-    """The block leaves no call and no session behind; that it leaves no error in the log is seen of every test."""
+    """The block leaves no call and no session behind; that it leaves no error in the log is seen of
+    every test."""
     yield stack
     await nothing_left(stack)

@@ -1,4 +1,5 @@
-"""Strangers that race: from the first packet of a call on they send RTP and RTCP to every port, and keep what they are sent."""
+"""Strangers that race: from the first packet of a call on they send RTP and RTCP to every port, and
+keep what they are sent."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ _PAUSE = 0.002  # seconds between two rounds
 
 
 class Racer:
-    """A thread with a socket at each of `hosts`; to `ports` of `at` it sends RTP and RTCP in turn."""
+    """A thread with a socket at each of `hosts`; to `ports` of `at` it sends RTP and RTCP in
+    turn."""
 
     def __init__(self, hosts: Sequence[str], at: str, ports: Sequence[int]) -> None:
         self.sent = 0

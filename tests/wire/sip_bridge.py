@@ -1,4 +1,5 @@
-"""Two trunks and nothing between them but the engine: each leg's events become the other leg's commands, SDP untouched."""
+"""Two trunks and nothing between them but the engine: each leg's events become the other leg's
+commands, SDP untouched."""
 
 from __future__ import annotations
 
@@ -73,7 +74,9 @@ class Bridge:
             self.other[leg], self.other[far] = far, leg
             self.near.add(leg)
             trunk = "pbx" if event.trunk == "carrier" else "carrier"
-            invite = vocabulary.InviteLeg(trunk, event.caller, event.callee, event.offer, event.max_forwards - 1)
+            invite = vocabulary.InviteLeg(
+                trunk, event.caller, event.callee, event.offer, event.max_forwards - 1
+            )
             self.engine.execute(far, invite)
             return
         if isinstance(event, vocabulary.LegReinvited) and event.early:

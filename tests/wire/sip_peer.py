@@ -1,4 +1,5 @@
-"""A SIP peer played by the test line by line: its own reading and writing, none of it the engine's."""
+"""A SIP peer played by the test line by line: its own reading and writing, none of it the
+engine's."""
 
 from __future__ import annotations
 
@@ -59,7 +60,8 @@ class Heard:
 
 
 async def next_datagram(bound: socket.socket) -> tuple[bytes, tuple[str, int]]:
-    """The next datagram of a socket that does not block; on uvloop too, which has no sock_recvfrom."""
+    """The next datagram of a socket that does not block; on uvloop too, which has no
+    sock_recvfrom."""
     loop = asyncio.get_running_loop()
     while True:
         with contextlib.suppress(BlockingIOError):
@@ -73,7 +75,8 @@ async def next_datagram(bound: socket.socket) -> tuple[bytes, tuple[str, int]]:
 
 
 class SipPeer:
-    """A socket; what comes in twice, byte for byte, is a repetition and is handed out only by `repeated`."""
+    """A socket; what comes in twice, byte for byte, is a repetition and is handed out only by
+    `repeated`."""
 
     def __init__(self, host: str = HOST) -> None:
         self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
@@ -94,9 +97,7 @@ class SipPeer:
         self.socket.sendto(text.encode("utf-8", "surrogateescape"), to or self.engine)
 
     def contact(self, user: str) -> str:
-        return (
-            f"<sip:{user}@{self.host}:{self.port}{'' if self.transport == 'UDP' else f';transport={self.transport}'}>"
-        )
+        return f"<sip:{user}@{self.host}:{self.port}{'' if self.transport == 'UDP' else f';transport={self.transport}'}>"  # noqa: E501
 
     async def hear(self, what: str, seconds: float = 10.0) -> Heard:
         """The next message of this method or code; others that came meanwhile stay to be heard."""
@@ -127,12 +128,16 @@ class SipPeer:
         """Nothing of these methods or codes has come so far."""
         assert not [message.start for message in self.heard if message.what in what]
 
-    # --- writing -----------------------------------------------------------------------------------------------------
+    # --- writing ----------------------------------------------------------------------------------
 
-    def request(self, method: str, *, cseq: int = 1, call: Call | None = None, body: str = "", **headers: str) -> str:
-        """A request as text: out of a dialog, or in `call`. `headers`: more, or others, `_` for `-`; "" leaves one out."""
+    def request(
+        self, method: str, *, cseq: int = 1, call: Call | None = None, body: str = "", **headers: str
+    ) -> str:
+        """A request as text: out of a dialog, or in `call`. `headers`: more, or others, `_` for
+        `-`; "" leaves one out."""
         given = {
-            "Via": f"SIP/2.0/{self.transport} {self.host}:{self.port};rport;branch=z9hG4bK{secrets.token_hex(6)}",
+            "Via": f"SIP/2.0/{self.transport} "
+            f"{self.host}:{self.port};rport;branch=z9hG4bK{secrets.token_hex(6)}",
             "From": call.local if call else f'"Ann" <sip:ann@{self.host}:{self.port}>;tag=near',
             "To": call.remote if call else f"<sip:bob@{HOST}>",
             "Call-ID": call.call_id if call else f"{secrets.token_hex(6)}@peer",
@@ -153,7 +158,12 @@ class SipPeer:
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
         rows = [f"SIP/2.0 {code} Whatever", *(f"Via: {via}" for via in to.all("Via"))]
         own = to.one("To") if ";tag=" in to.one("To") or not tag else f"{to.one('To')};tag={tag}"
-        rows += [f"From: {to.one('From')}", f"To: {own}", f"Call-ID: {to.one('Call-ID')}", f"CSeq: {to.one('CSeq')}"]
+        rows += [
+            f"From: {to.one('From')}",
+            f"To: {own}",
+            f"Call-ID: {to.one('Call-ID')}",
+            f"CSeq: {to.one('CSeq')}",
+        ]
         rows += [f"{name}: {value}" for name, value in given.items() if value]
         text = "\r\n".join([*rows, f"Content-Length: {len(body)}", "", body])
         self.send(text, to.source)
@@ -181,7 +191,8 @@ class Call:
 
 
 class FarEnd:
-    """Answers every call, and sends its 200 every 100 ms until the ACK is there. `relay`: through whom it sends."""
+    """Answers every call, and sends its 200 every 100 ms until the ACK is there. `relay`: through
+    whom it sends."""
 
     def __init__(self, port: int, relay: tuple[str, int]) -> None:
         self._peer = SipPeer()

@@ -1,4 +1,5 @@
-"""A SIP peer over TCP or TLS, played by the test line by line; it frames what it hears by itself."""
+"""A SIP peer over TCP or TLS, played by the test line by line; it frames what it hears by
+itself."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from tests.wire.sip_peer import HOST, Heard, SipPeer
 
 
 class StreamPeer(SipPeer):
-    """Listens on the port that its contacts name, and connects where it is told to. It sends over the newest connection."""
+    """Listens on the port that its contacts name, and connects where it is told to. It sends over
+    the newest connection."""
 
     def __init__(self, host: str, tls: bool = False) -> None:
         super().__init__(host)
@@ -29,24 +31,31 @@ class StreamPeer(SipPeer):
         self._tasks: list[asyncio.Task[None]] = []
 
     async def listen(self, context: ssl.SSLContext | None = None) -> None:
-        self._server = await asyncio.start_server(self._accepted, self.host.strip("[]"), self.port, ssl=context)
+        self._server = await asyncio.start_server(
+            self._accepted, self.host.strip("[]"), self.port, ssl=context
+        )
 
     async def connect(self, context: ssl.SSLContext | None = None, port: int | None = None) -> None:
         local = (self.host.strip("[]"), 0)
         where = (self.engine[0], port or self.engine[1])
         name = "" if context else None
-        reader, writer = await asyncio.open_connection(*where, local_addr=local, ssl=context, server_hostname=name)
+        reader, writer = await asyncio.open_connection(
+            *where, local_addr=local, ssl=context, server_hostname=name
+        )
         self._hold(reader, writer)
 
     async def stop(self) -> None:
-        """As if the peer's machine had been restarted: its connections are reset, nobody listens."""
+        """As if the peer's machine had been restarted: its connections are reset, nobody
+        listens."""
         if self._server is not None:
             self._server.close()
             self._server = None
         for task in self._tasks:
             task.cancel()
         for writer in self.writers:
-            with contextlib.suppress(AttributeError):  # asyncio's own, over TLS that the other side has closed
+            with contextlib.suppress(
+                AttributeError
+            ):  # asyncio's own, over TLS that the other side has closed
                 writer.transport.abort()
         self.writers.clear()
         await asyncio.sleep(0)
@@ -92,7 +101,8 @@ class StreamPeer(SipPeer):
 
 
 class StreamCarrier(StreamPeer):
-    """A carrier that connects to a whole Tonewall. `general`, `keys`: its lines of `[general]` and `[carrier]`."""
+    """A carrier that connects to a whole Tonewall. `general`, `keys`: its lines of `[general]` and
+    `[carrier]`."""
 
     def __init__(self, transport: str, folder: Path) -> None:
         super().__init__(HOST, transport == "tls")

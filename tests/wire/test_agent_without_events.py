@@ -1,4 +1,5 @@
-"""A PBX that takes telephone-event out: the carrier's side keeps it, a card is keyed, and the PBX gets no event at all."""
+"""A PBX that takes telephone-event out: the carrier's side keeps it, a card is keyed, and the PBX
+gets no event at all."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ def described(port: int, who: str = "customer") -> str:
 
 
 async def key_is_dropped(at: Scene) -> None:
-    """Outside of a payment: what comes behind the key is there, without a hole in its sequence numbers, and the key is not."""
+    """Outside of a payment: what comes behind the key is there, without a hole in its sequence
+    numbers, and the key is not."""
     since = len(at.old.rtp.heard)
     await at.customer.key("5")
     last = at.customer.speech(b"\x33" * 160)
@@ -33,7 +35,9 @@ async def key_is_dropped(at: Scene) -> None:
     def packets() -> list[RtpPacket]:
         return [RtpPacket.parse(data) for data, _ in at.old.rtp.heard[since:] if not is_rtcp(data)]
 
-    await until(lambda: any(packet.payload == last.payload for packet in packets()), "the speech behind the key")
+    await until(
+        lambda: any(packet.payload == last.payload for packet in packets()), "the speech behind the key"
+    )
     numbers = [packet.sequence_number for packet in packets()]
     assert all((after - before) & 0xFFFF == 1 for before, after in itertools.pairwise(numbers))
     assert events(at.old) == 0
@@ -60,7 +64,9 @@ async def test_a_card_is_paid_though_the_pbx_answers_without_telephone_event(tmp
         await at.end(at.agent)
 
 
-async def test_a_pbx_that_takes_it_out_while_a_card_is_keyed_ends_nothing_and_gets_nothing(tmp_path: Path) -> None:
+async def test_a_pbx_that_takes_it_out_while_a_card_is_keyed_ends_nothing_and_gets_nothing(
+    tmp_path: Path,
+) -> None:
     async with scene(tmp_path) as at:
         await at.customer.key("1")
         await until(lambda: events(at.old), "the control: an event while it is agreed on")

@@ -1,4 +1,5 @@
-"""Several m-lines in one call, and whatever RTP they carry: not an octet of it is touched where nothing is masked."""
+"""Several m-lines in one call, and whatever RTP they carry: not an octet of it is touched where
+nothing is masked."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ def described(pairs: list[MediaPair], who: str) -> str:
 
 
 def anything(chance: random.Random) -> bytes:
-    """RTP as RFC 3550 has it, with sources, extension and padding by chance, and chance in all of it."""
+    """RTP as RFC 3550 has it, with sources, extension and padding by chance, and chance in all of
+    it."""
     csrcs, extension, padding = chance.randrange(16), chance.random() < 0.3, chance.random() < 0.3
     first = 0x80 | csrcs | 0x10 * extension | 0x20 * padding
     head = struct.pack("!BB", first, chance.randrange(256)) + chance.randbytes(10 + 4 * csrcs)
@@ -34,7 +36,9 @@ def anything(chance: random.Random) -> bytes:
     return head + chance.randbytes(chance.choice((0, 1, 4, 160, LONGEST - len(head) - len(tail)))) + tail
 
 
-async def test_every_octet_of_every_m_line_passes_both_ways_and_masked_the_video_still_does(tmp_path: Path) -> None:
+async def test_every_octet_of_every_m_line_passes_both_ways_and_masked_the_video_still_does(
+    tmp_path: Path,
+) -> None:
     with trunk() as carrier, trunk() as pbx, contextlib.ExitStack() as undo:
         async with running(Stack(tmp_path, carrier.port, pbx.port, pairs=16)) as stack:
             carrier.engine = pbx.engine = (HOST, stack.sip_port)

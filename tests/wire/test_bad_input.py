@@ -1,4 +1,5 @@
-"""What strangers, and broken peers, send to a running Tonewall: a proper answer or a counted drop, and the calls go on."""
+"""What strangers, and broken peers, send to a running Tonewall: a proper answer or a counted drop,
+and the calls go on."""
 
 from __future__ import annotations
 
@@ -73,7 +74,9 @@ async def test_a_body_that_is_no_offer_is_refused_and_leaves_nothing(stack: Stac
     for number, (name, body) in enumerate(BAD_BODIES.items()):
         carrier = Peer(stack.carrier_port)
         with carrier.sock:
-            code = await carrier.final(invite(carrier.sock.getsockname(), body, f"bad{number}"), stack.sip_port)
+            code = await carrier.final(
+                invite(carrier.sock.getsockname(), body, f"bad{number}"), stack.sip_port
+            )
         assert code in (400, 488, 513), name
 
     async def nothing_left() -> bool:
@@ -88,7 +91,9 @@ async def test_a_stranger_is_refused_and_creates_no_call(stack: Stack) -> None:
     stranger = Peer()
     with stranger.sock:
         body = SDP.format(media=GOOD_MEDIA).encode()
-        assert await stranger.final(invite(stranger.sock.getsockname(), body, "stranger"), stack.sip_port) == 403
+        assert (
+            await stranger.final(invite(stranger.sock.getsockname(), body, "stranger"), stack.sip_port) == 403
+        )
     assert await stack.calls() == []
     assert stack.records() == []
 
@@ -111,8 +116,12 @@ async def test_a_payment_goes_on_while_garbage_is_thrown_at_every_port(peers: Pe
                 changed[dice.randrange(len(changed))] = dice.randrange(256)
             return bytes(changed)
         if kind == 4:  # RTP, cut and bent
-            return bytes([0x80 | dice.randrange(64), dice.randrange(256)]) + dice.randbytes(dice.randrange(180))
-        return bytes([0x80 | dice.randrange(32), 200 + dice.randrange(8)]) + dice.randbytes(dice.randrange(60))
+            return bytes([0x80 | dice.randrange(64), dice.randrange(256)]) + dice.randbytes(
+                dice.randrange(180)
+            )
+        return bytes([0x80 | dice.randrange(32), 200 + dice.randrange(8)]) + dice.randbytes(
+            dice.randrange(60)
+        )
 
     async with line(peers) as wire:
         call_id = await wire.dial()

@@ -1,4 +1,5 @@
-"""A trunk behind NAT (`nat = yes`): SIP goes where the peer came from, whatever it believes its address to be."""
+"""A trunk behind NAT (`nat = yes`): SIP goes where the peer came from, whatever it believes its
+address to be."""
 
 from __future__ import annotations
 
@@ -132,7 +133,10 @@ async def test_an_answer_goes_to_the_port_that_was_sent_from_asked_to_or_not(ask
 async def over_tcp():
     """A carrier by UDP, and a PBX behind NAT by TCP."""
     carrier, pbx = SipPeer("127.0.0.1"), StreamPeer("127.0.0.2")
-    trunks = Trunk("carrier", HOST, carrier.port), Trunk("pbx", "127.0.0.2", pbx.port, transport="tcp", nat=True)
+    trunks = (
+        Trunk("carrier", HOST, carrier.port),
+        Trunk("pbx", "127.0.0.2", pbx.port, transport="tcp", nat=True),
+    )
     bridge = Bridge.between(*trunks, [Bind(Transport.UDP, HOST, 0), Bind(Transport.TCP, HOST, 0)], QUICK)
     await bridge.engine.start()
     bound = bridge.engine._transports._bound

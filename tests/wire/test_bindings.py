@@ -1,4 +1,5 @@
-"""A PBX that registers is found again after a restart, and may call before it has registered anew."""
+"""A PBX that registers is found again after a restart, and may call before it has registered
+anew."""
 
 from __future__ import annotations
 
@@ -117,7 +118,9 @@ async def test_one_that_cannot_prove_it_opens_nothing(tmp_path: Path, password: 
         with contextlib.closing(peer.socket):
             peer.send(peer.request("INVITE", body=OFFER))
             asked = await peer.hear("407")
-            peer.send(peer.request("INVITE", cseq=2, body=OFFER, **answer_to(asked, "INVITE", password, user=user)))
+            peer.send(
+                peer.request("INVITE", cseq=2, body=OFFER, **answer_to(asked, "INVITE", password, user=user))
+            )
             await peer.hear("407")
             for method in ("MESSAGE", "SUBSCRIBE", "BYE", "REFER"):
                 peer.send(peer.request(method))

@@ -1,6 +1,8 @@
-"""What the peers themselves send when they are broken: their address is right, and every octet behind it wrong.
+"""What the peers themselves send when they are broken: their address is right, and every octet
+behind it wrong.
 
-Nothing here is dropped as a stranger's: it is parsed, and answered or counted; the call that is up goes on.
+Nothing here is dropped as a stranger's: it is parsed, and answered or counted; the call that is up
+goes on.
 """
 
 from __future__ import annotations
@@ -63,7 +65,10 @@ async def between(folder: Path) -> AsyncIterator[Between]:
     desk = Desk()
     await desk.open()
     with contextlib.closing(desk), trunk() as carrier:
-        async with running(Stack(folder, carrier.port, desk.port, pairs=20)) as stack, without_complaint(stack):
+        async with (
+            running(Stack(folder, carrier.port, desk.port, pairs=20)) as stack,
+            without_complaint(stack),
+        ):
             carrier.engine = (HOST, stack.sip_port)
             customer = Customer(carrier)
             with contextlib.closing(customer.media):
@@ -76,7 +81,7 @@ async def between(folder: Path) -> AsyncIterator[Between]:
                 await customer.hang_up()
 
 
-# --- SIP ----------------------------------------------------------------------------------------------------------
+# --- SIP ------------------------------------------------------------------------------------------
 
 
 def malformed(carrier: SipPeer) -> dict[str, bytes]:
@@ -102,7 +107,8 @@ def malformed(carrier: SipPeer) -> dict[str, bytes]:
         "Content-Length below zero": bent(r"Content-Length: \d+", "Content-Length: -5"),
         "Content-Length of a longer body": bent(r"Content-Length: \d+", "Content-Length: 9999"),
         "Content-Length that is no number": bent(r"Content-Length: \d+", "Content-Length: many"),
-        "two different Content-Lengths": bent(r"Content-Length: \d+", "Content-Length: 1\r\nContent-Length: 2"),
+        "two different Content-Lengths": bent(r"Content-Length: \d+",
+        "Content-Length: 1\r\nContent-Length: 2"),
         "Via of no protocol": bent(r"Via: SIP/2.0/UDP", "Via: HTTP/1.1/TCP"),
         "Max-Forwards that is no number": bent(r"Max-Forwards: 70", "Max-Forwards: seventy"),
         "no hops left": bent(r"Max-Forwards: 70", "Max-Forwards: 0"),
@@ -115,8 +121,10 @@ def malformed(carrier: SipPeer) -> dict[str, bytes]:
         "a bare line feed": bent(r"Max-Forwards: 70\r\n", "Max-Forwards: 70\n"),
         "a Contact that is no address": bent(r"Contact: .*", "Contact: \"<<<\r"),
         "a thousand headers": bent(r"Max-Forwards: 70\r\n", "Max-Forwards: 70\r\n" + "X: 1\r\n" * 1000),
-        "a header too long": bent(r"Max-Forwards: 70\r\n", "Max-Forwards: 70\r\nSubject: " + "a" * LARGEST + "\r\n"),
-        "a datagram as long as they come": bent(r"Max-Forwards: 70\r\n", "Max-Forwards: 70\r\nX: " + "a" * 60_000 + "\r\n"),
+        "a header too long": bent(r"Max-Forwards: 70\r\n",
+        "Max-Forwards: 70\r\nSubject: " + "a" * LARGEST + "\r\n"),
+        "a datagram as long as they come": bent(r"Max-Forwards: 70\r\n",
+        "Max-Forwards: 70\r\nX: " + "a" * 60_000 + "\r\n"),
         "a version of the future": bent(r" SIP/2.0\r\nVia", " SIP/9.9\r\nVia"),
         "no version": bent(r" SIP/2.0\r\nVia", "\r\nVia"),
         "no Request-URI": bent(r"INVITE \S+ SIP", "INVITE SIP"),
@@ -136,7 +144,11 @@ async def test_an_invite_with_any_one_fault_is_refused_or_dropped_and_calls_nobo
         assert len(line.desk.invites) == 1, {name: found for name, found in codes.items() if "100" in found}
         taken = {name: found for name, found in codes.items() if any(code < "400" for code in found)}
         assert taken == {}
-        refused = {"no hops left": "483", "SIP over TLS, which there is not": "416", "an unknown extension": "420"}
+        refused = {
+            "no hops left": "483",
+            "SIP over TLS, which there is not": "416",
+            "an unknown extension": "420",
+        }
         refused |= {"a body of no SDP": "415", "a header too long": "513"}
         assert {name: codes[name] for name in refused} == {name: [code] for name, code in refused.items()}
         assert codes["another method in CSeq"] == codes["Content-Length of a longer body"] == ["400"]
@@ -145,7 +157,9 @@ async def test_an_invite_with_any_one_fault_is_refused_or_dropped_and_calls_nobo
 
 async def test_an_invite_cut_anywhere_is_refused_or_dropped(tmp_path: Path) -> None:
     async with between(tmp_path) as line:
-        whole = line.carrier.request("INVITE", body=offer(40_000)).replace("sip:bob@", "sip:desk@", 1).encode()
+        whole = (
+            line.carrier.request("INVITE", body=offer(40_000)).replace("sip:bob@", "sip:desk@", 1).encode()
+        )
         for end in range(0, len(whole) - 1, 7):
             line.carrier.socket.sendto(whole[:end], line.carrier.engine)
         await line.barrier()
@@ -170,7 +184,11 @@ async def test_random_and_bent_messages_from_strangers_are_refused_and_from_the_
                         sender.sendto(_bent(dice.choice(templates), dice), line.carrier.engine)
                     sender.sendto(dice.randbytes(dice.randrange(1, 2000)), line.carrier.engine)
                 await line.barrier()
-            whole = line.carrier.request("INVITE", body=offer(40_000)).replace("sip:bob@", "sip:desk@", 1).encode()
+            whole = (
+                line.carrier.request("INVITE", body=offer(40_000))
+                .replace("sip:bob@", "sip:desk@", 1)
+                .encode()
+            )
             for stranger in (elsewhere, next_door):
                 stranger.sendto(whole, line.carrier.engine)
             await line.barrier()
@@ -213,12 +231,14 @@ def _codes(sock: socket.socket) -> list[str]:
     return found
 
 
-# --- RTP and RTCP -------------------------------------------------------------------------------------------------
+# --- RTP and RTCP ---------------------------------------------------------------------------------
 
 
 def bent_rtp(dice: random.Random) -> bytes:
     """No packet here is a whole key event: those would be keys."""
-    speech = RtpPacket(sequence_number=dice.randrange(65536), ssrc=SSRC, payload=dice.randbytes(160)).serialize()
+    speech = RtpPacket(
+        sequence_number=dice.randrange(65536), ssrc=SSRC, payload=dice.randbytes(160)
+    ).serialize()
     event = RtpPacket(payload_type=EVENT_TYPE, sequence_number=dice.randrange(65536), ssrc=SSRC).serialize()
     match dice.randrange(12):
         case 0:
@@ -226,7 +246,8 @@ def bent_rtp(dice: random.Random) -> bytes:
         case 1:
             return bytes([0x9F]) + speech[1:14]  # more CSRCs and an extension than there are octets
         case 2:
-            return bytes([0x90]) + speech[1:12] + b"\xbe\xde\xff\xff"  # an extension longer than the packet
+            # An extension longer than the packet.
+            return bytes([0x90]) + speech[1:12] + b"\xbe\xde\xff\xff"
         case 3:
             return bytes([0xA0]) + speech[1:-1] + b"\xff"  # more padding than packet
         case 4:
@@ -236,7 +257,8 @@ def bent_rtp(dice: random.Random) -> bytes:
         case 6:
             return event + bytes([dice.randrange(16, 256), 10, 0, 160])  # no key
         case 7:
-            return speech[:12] + bytes([dice.randrange(16), 0x80, 1, 0x40])  # a key under the audio type
+            # A key under the audio type.
+            return speech[:12] + bytes([dice.randrange(16), 0x80, 1, 0x40])
         case 8:
             return bytes([0x80, dice.choice([0, 13, 96, 127, 0x80 | 111])]) + dice.randbytes(1400)
         case 9:
@@ -257,12 +279,15 @@ def bent_rtcp(dice: random.Random) -> bytes:
         case 2:
             return bytes([0x81, kind, 0, 1]) + dice.randbytes(4)
         case 3:
-            return bytes([0x80, 204, 0, 2]) + dice.randbytes(4) + b"KEYS"  # APP (RFC 3550 section 6.7)
+            # APP (RFC 3550 section 6.7).
+            return bytes([0x80, 204, 0, 2]) + dice.randbytes(4) + b"KEYS"
         case _:
             return dice.randbytes(dice.randrange(1500))
 
 
-async def test_a_card_is_paid_through_broken_rtp_from_customer_and_desk_and_no_key_gets_out(tmp_path: Path) -> None:
+async def test_a_card_is_paid_through_broken_rtp_from_customer_and_desk_and_no_key_gets_out(
+    tmp_path: Path,
+) -> None:
     dice = random.Random(733)
     async with between(tmp_path) as line:
         customer, desk, stack = line.customer, line.desk, line.stack
@@ -279,7 +304,9 @@ async def test_a_card_is_paid_through_broken_rtp_from_customer_and_desk_and_no_k
                     desk.media.rtp.send(bent_rtp(dice), back)
                     desk.media.rtcp.send(bent_rtcp(dice), (HOST, back[1] + 1))
                     for port in (customer.far[1], back[1]):
-                        stranger.sendto(customer.press("9")[0].serialize(), (HOST, port))  # well-formed, but whose?
+                        stranger.sendto(
+                            customer.press("9")[0].serialize(), (HOST, port)
+                        )  # well-formed, but whose?
                 await line.speak()
 
             for key in CANARY.keys:
@@ -298,4 +325,7 @@ async def test_a_card_is_paid_through_broken_rtp_from_customer_and_desk_and_no_k
         assert all(b"KEYS" not in data for data, _ in desk.media.rtcp.heard[rtcp_from:])
         assert stack.pids()["media"] == process
     [record] = stack.records()
-    assert min(record[f"{leg}_{what}"] for leg in ("caller", "agent") for what in ("malformed", "strangers")) > 20
+    assert (
+        min(record[f"{leg}_{what}"] for leg in ("caller", "agent") for what in ("malformed", "strangers"))
+        > 20
+    )

@@ -1,8 +1,10 @@
-"""A card is paid over a real call, at debug level, and nowhere in Tonewall is its number or its code found afterwards.
+"""A card is paid over a real call, at debug level, and nowhere in Tonewall is its number or its
+code found afterwards.
 
-What is searched: every answer of the API, the feed, the agent's page, all files of the installation (logs, call records,
-the journal, ready.json, sip.conf), and the memory of every process of Tonewall. What must be found proves that a search
-that finds nothing means something: the card in the payer that is charging it, and in a media process that leaks.
+What is searched: every answer of the API, the feed, the agent's page, all files of the installation
+(logs, call records, the journal, ready.json, sip.conf), and the memory of every process of
+Tonewall. What must be found proves that a search that finds nothing means something: the card in
+the payer that is charging it, and in a media process that leaks.
 """
 
 from __future__ import annotations
@@ -48,8 +50,10 @@ class Witness:
     async def ask_everything(self, call_id: str) -> None:
         """Whatever can be asked now, also what is refused."""
         api = self.line.stack.api
-        for path in (*pages.load(), "/openapi.json", "/healthz", "/v1/calls", f"/v1/calls/{call_id}", "/v1/calls/none",
-                     "/v1/ladders", f"/v1/calls/{call_id}/ladder", f"/v1/calls/{call_id}/ladder.svg"):  # fmt: skip
+        for path in (*pages.load(), "/openapi.json", "/healthz", "/v1/calls", f"/v1/calls/{call_id}",
+        "/v1/calls/none",
+                     "/v1/ladders", f"/v1/calls/{call_id}/ladder",
+                     f"/v1/calls/{call_id}/ladder.svg"):  # fmt: skip
             await api.get(path)
         capture = f"/v1/calls/{call_id}/capture"
         order = {"transaction_id": "second", "amount": 1, "currency": "EUR"}
@@ -66,7 +70,8 @@ class Witness:
         return found + find_in_text([self.line.stack.directory])
 
     async def memory(self, *kinds: str) -> list[Finding]:
-        """What of the card stands in the memory of the running processes of these kinds (all, where none is named)."""
+        """What of the card stands in the memory of the running processes of these kinds (all, where
+        none is named)."""
         running = self.line.stack.pids()
         assert len(running["media"]) == len(running["b2bua"]) == len(running["supervisor"]) == 1, running
         found = []
@@ -76,7 +81,8 @@ class Witness:
         return found
 
     async def orders(self) -> dict[str, list[str]]:
-        """By what the card can be put together out of its single keys, of each kind of process where it can."""
+        """By what the card can be put together out of its single keys, of each kind of process
+        where it can."""
         found: dict[str, list[str]] = {}
         for kind, pids in self.line.stack.pids().items():
             for pid in pids:
@@ -96,7 +102,9 @@ async def witnessed(peers: Peers, **more: object) -> AsyncIterator[tuple[Witness
 async def settled(witness: Witness, before: set[int], charges: int) -> None:
     """Until the payers that charged are gone, others are ready, and media holds no session."""
     stack = witness.line.stack
-    await until(lambda: len(before - set(stack.pids()["payer"])) >= charges, "the payer that charged to be gone")
+    await until(
+        lambda: len(before - set(stack.pids()["payer"])) >= charges, "the payer that charged to be gone"
+    )
     await witness.line.no_sessions()
     await stack.await_ready()
 
@@ -105,7 +113,7 @@ async def submit(witness: Witness, call_id: str) -> dict[str, object]:
     return await witness.line.stack.submit(call_id)
 
 
-# --- the ways on which a card leaves -------------------------------------------------------------------------------
+# --- the ways on which a card leaves --------------------------------------------------------------
 
 
 async def approved(witness: Witness, call_id: str) -> None:

@@ -1,4 +1,5 @@
-"""The payload type of telephone-event changes in a re-INVITE while a key is held down: one digit, and nothing for the agent."""
+"""The payload type of telephone-event changes in a re-INVITE while a key is held down: one digit,
+and nothing for the agent."""
 
 from __future__ import annotations
 
@@ -40,7 +41,9 @@ async def test_a_key_that_a_re_invite_splits_is_one_digit_and_all_after_it_are_r
         assert f"a=rtpmap:{MOVED} telephone-event/8000" in asked
         await at.customer.play(retyped(held[3:]))
         for key in keys[split + 1 :]:
-            await at.customer.play([*retyped(at.customer.press(key)), at.customer.speech(), at.customer.speech()])
+            await at.customer.play(
+                [*retyped(at.customer.press(key)), at.customer.speech(), at.customer.speech()]
+            )
         await at.stack.stage(at.call_id, "ready")
         assert (await at.stack.submit(at.call_id))["type"] == "approved"
         assert (await charged(at.stack, "order-1"))["digits_sha256"] == digits_sha256()

@@ -25,7 +25,9 @@ async def test_each_side_has_the_codec_of_most_of_its_packets(tmp_path: Path) ->
         for tick in range(20):
             packet = at.customer._packet(_PCMA, b"\x5a" * 160, 160 * tick)
             at.old.rtp.send(packet.serialize(), near)
-        await until(lambda: len(at.customer.media.rtp.heard) >= 20, "the agent's audio at the customer's phone")
+        await until(
+            lambda: len(at.customer.media.rtp.heard) >= 20, "the agent's audio at the customer's phone"
+        )
         await at.end(at.agent)
         [record] = await until(at.stack.records, "the call's record")
         assert record["caller_codec"] == "G722/8000"

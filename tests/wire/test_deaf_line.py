@@ -1,4 +1,5 @@
-"""A customer who is not heard while a card is to be keyed: the API says so within 5 s, with why, until something is accepted."""
+"""A customer who is not heard while a card is to be keyed: the API says so within 5 s, with why,
+until something is accepted."""
 
 from __future__ import annotations
 
@@ -57,7 +58,9 @@ async def fault(at: Scene) -> dict[str, object] | None:
     return found
 
 
-async def test_a_customer_of_whom_nothing_comes_is_told_and_no_more_as_soon_as_something_does(tmp_path: Path) -> None:
+async def test_a_customer_of_whom_nothing_comes_is_told_and_no_more_as_soon_as_something_does(
+    tmp_path: Path,
+) -> None:
     async with scene(tmp_path) as at:
         await at.stack.start_capture(at.call_id)
         loop = asyncio.get_running_loop()
@@ -142,10 +145,15 @@ async def test_a_customer_whose_srtp_falls_out_of_step_while_keying_is_told(tmp_
             customer.media.rtp.send(seal(packet.serialize()), customer.far)
             await asyncio.sleep(0.02)
         await until(lambda: _counted(at, 1), "the key that was in step")
-        for _ in range(4):  # a whole round of sequence numbers, of which nothing is sent: the rollover counters differ
+        for _ in range(
+            4
+            # A whole round of sequence numbers that is not sent: the rollover counters differ.
+        ):
             customer._sequence = (customer._sequence + 16_383) & 0xFFFF
             seal(customer.speech().serialize())
-        async with speaking(lambda: customer.media.rtp.send(seal(customer.speech().serialize()), customer.far)):
+        async with speaking(
+            lambda: customer.media.rtp.send(seal(customer.speech().serialize()), customer.far)
+        ):
             found = await until(lambda: fault(at), "the fault to be told")
             assert found["code"] == "not_authentic"
         assert 0 < len(at.old.rtp.heard) <= len(in_step)
@@ -156,7 +164,9 @@ async def _counted(at: Scene, count: int) -> bool:
     return (await at.stack.call(at.call_id))["capture"]["fields"][0]["count"] == count
 
 
-async def test_who_keys_by_info_is_not_told_to_be_silent_and_keys_a_card_without_a_packet(tmp_path: Path) -> None:
+async def test_who_keys_by_info_is_not_told_to_be_silent_and_keys_a_card_without_a_packet(
+    tmp_path: Path,
+) -> None:
     async with scene(tmp_path, info_digits="yes") as at:
         await at.stack.start_capture(at.call_id)
         loop = asyncio.get_running_loop()
@@ -171,7 +181,9 @@ async def test_who_keys_by_info_is_not_told_to_be_silent_and_keys_a_card_without
         at.pbx.reply(await at.pbx.hear("BYE"), 200)
 
 
-async def test_a_call_that_lost_its_b2bua_goes_on_while_both_speak_and_ends_once_one_is_silent(tmp_path: Path) -> None:
+async def test_a_call_that_lost_its_b2bua_goes_on_while_both_speak_and_ends_once_one_is_silent(
+    tmp_path: Path,
+) -> None:
     async with scene(tmp_path, media={"quiet_time": "1.5"}, complaints=False) as at:
         customer, agent = at.customer, at.old
 
@@ -208,7 +220,9 @@ async def test_the_address_that_was_described_takes_the_place_of_a_neighbour_who
                 speaking(lambda: agent.rtp.send(customer.speech().serialize(), near)),
             ):
                 await until(lambda: len(customer.media.rtp.heard) > 5, "the agent at the customer's phone")
-                await until(lambda: _REPORT in _datagrams(agent.rtcp), "the customer's RTCP at the agent's phone")
+                await until(
+                    lambda: _REPORT in _datagrams(agent.rtcp), "the customer's RTCP at the agent's phone"
+                )
                 stolen = len(neighbour.received)
                 heard, reported = len(agent.rtp.heard), len(agent.rtcp.heard)
                 await at.stack.start_capture(at.call_id)

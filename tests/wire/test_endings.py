@@ -1,4 +1,5 @@
-"""The table of endings (tests/endings.py, docs/states.md), walked: each row is one Tonewall with a call in every stage."""
+"""The table of endings (tests/endings.py, docs/states.md), walked: each row is one Tonewall with a
+call in every stage."""
 
 from __future__ import annotations
 
@@ -57,7 +58,7 @@ SETTINGS: dict[str, dict[str, dict[str, str]]] = {
 }
 
 
-# --- what happens to one call ---------------------------------------------------------------------------------------
+# --- what happens to one call ---------------------------------------------------------------------
 
 
 async def customer_hangs_up(call: PaidCall) -> None:
@@ -130,7 +131,7 @@ EACH: dict[str, Callable[[PaidCall], Awaitable[None]]] = {
 }
 
 
-# --- what happens to all of them at once: done, and waited for ------------------------------------------------------
+# --- what happens to all of them at once: done, and waited for ------------------------------------
 
 
 @contextlib.asynccontextmanager
@@ -169,7 +170,7 @@ AT_ONCE: dict[str, Callable[[Rig], contextlib.AbstractAsyncContextManager[None]]
 }
 
 
-# --- the walk -------------------------------------------------------------------------------------------------------
+# --- the walk -------------------------------------------------------------------------------------
 
 
 def test_the_table_is_whole_and_every_row_of_it_is_walked() -> None:
@@ -201,12 +202,14 @@ async def test_every_way_to_end_leaves_in_every_stage_what_the_table_says(
             with subtests.test(way=call.way, stage=call.stage):
                 if fault is not None:
                     raise fault
-                if not walked(call.way)[call.stage].recorded:  # by now those are there that there are
+                # By now those are there that there are.
+                if not walked(call.way)[call.stage].recorded:
                     assert call.records() == []
 
 
 async def happens(at: Rig, calls: list[PaidCall]) -> None:
-    """What happens to those that are starting happens while media answers nobody: they are starting for no longer."""
+    """What happens to those that are starting happens while media answers nobody: they are starting
+    for no longer."""
     starting = [call for call in calls if call.stage == "starting"]
     for call in calls:
         if call.stage == "charging" and call.way not in CARDS:
@@ -219,7 +222,9 @@ async def happens(at: Rig, calls: list[PaidCall]) -> None:
                     await call.start()
                 await doing.enter_async_context(at_once(at))
         return
-    await asyncio.gather(*(EACH[call.way](call) for call in calls if call.way in EACH and call.stage != "starting"))
+    await asyncio.gather(
+        *(EACH[call.way](call) for call in calls if call.way in EACH and call.stage != "starting")
+    )
     under_way = []
     with at.media_stopped() if starting else contextlib.nullcontext():
         for call in starting:

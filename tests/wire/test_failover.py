@@ -1,4 +1,5 @@
-"""A trunk of several hops, found by DNS: which of them a call goes to, and where it goes when one fails."""
+"""A trunk of several hops, found by DNS: which of them a call goes to, and where it goes when one
+fails."""
 
 from __future__ import annotations
 
@@ -86,7 +87,7 @@ def nothing_for(peer: SipPeer) -> None:
         peer.socket.recv(65536)
 
 
-# --- failover ---------------------------------------------------------------------------------------------------------
+# --- failover -------------------------------------------------------------------------------------
 
 
 async def test_after_a_503_the_next_hop_gets_the_call_as_a_new_transaction_of_the_same_leg(stage):
@@ -219,7 +220,7 @@ async def test_who_hangs_up_is_not_called_anew(stage):
     nothing_for(second)
 
 
-# --- weights ----------------------------------------------------------------------------------------------------------
+# --- weights --------------------------------------------------------------------------------------
 
 
 async def test_calls_are_spread_by_weight():
@@ -227,7 +228,9 @@ async def test_calls_are_spread_by_weight():
         first, second = stage.hops
         await stage.names.serve(ADDRESS, srv(first, 1, 75), srv(second, 1, 25))
         peer = stage.bridge.engine._trunks.peers["pbx"]
-        await until(lambda: [each.weight for each in peer.located.targets] == [75, 25])  # DNS is asked again by itself
+        await until(
+            lambda: [each.weight for each in peer.located.targets] == [75, 25]
+        )  # DNS is asked again by itself
         for _ in range(80):
             stage.call()
         seen: Counter[int] = Counter()
@@ -243,7 +246,7 @@ async def test_calls_are_spread_by_weight():
         assert 44 <= seen[first.port] <= 74
 
 
-# --- health -----------------------------------------------------------------------------------------------------------
+# --- health ---------------------------------------------------------------------------------------
 
 
 async def serve_options(peer: SipPeer, code: int, times: int, **headers: str) -> None:
@@ -296,12 +299,13 @@ async def test_retry_after_is_honoured_and_where_all_hops_rest_the_caller_hears_
     assert stage.out() == 2
     stage.call()
     refused = await stage.refused("503")
-    # Without health checks a hop may be tried again after 30 s, but these said when: the first after 60 s.
+    # Without health checks a hop may be tried again after 30 s, but these said when: the first
+    # after 60 s.
     assert 20 <= int(refused.one("Retry-After")) <= 60
     assert [[message.what for message in peer.heard].count("INVITE") for peer in stage.hops] == [1, 1]
 
 
-# --- DNS --------------------------------------------------------------------------------------------------------------
+# --- DNS ------------------------------------------------------------------------------------------
 
 
 async def test_new_records_are_used_without_a_restart_and_old_ones_kept_while_dns_is_down(stage):
@@ -327,14 +331,16 @@ async def test_requests_come_from_any_hop_and_from_nowhere_else(stage):
     stranger.close()
 
 
-# --- 3xx --------------------------------------------------------------------------------------------------------------
+# --- 3xx ------------------------------------------------------------------------------------------
 
 
 async def test_a_redirection_is_relayed_with_users_only_and_our_own_address(stage):
     first, second = stage.hops
     stage.call()
     first.reply(
-        await first.hear("INVITE"), 302, Contact="<sip:low@10.9.8.7:5099>;q=0.1, <sip:high@inside.example>;q=0.9"
+        await first.hear("INVITE"),
+        302,
+        Contact="<sip:low@10.9.8.7:5099>;q=0.1, <sip:high@inside.example>;q=0.9",
     )
     refused = await stage.refused("302")
     ours = f"{HOST}:{stage.bridge.port}"
@@ -352,7 +358,8 @@ async def test_a_redirection_is_followed_by_q_and_through_the_trunk_s_own_hops_o
         one, two = f"<sip:one@{HOST}:{second.port}>", f"<sip:two@192.0.2.55:{stranger.port}>"
         contact = f"{one};q=0.5, {two};q=0.9, {one}"
         first.reply(await first.hear("INVITE"), 302, Contact=contact)
-        # The best is at a strange address: called through the trunk's first hop. `one` without q is as good as 1.
+        # The best is at a strange address: called through the trunk's first hop. `one` without q is
+        # as good as 1.
         named = await second.hear("INVITE")
         assert named.uri == f"sip:one@{HOST}:{second.port}"
         second.reply(named, 404)
@@ -372,13 +379,15 @@ async def test_redirections_without_end_are_tried_five_times_and_not_twice_the_s
         for number in range(6):
             invite = await first.hear("INVITE")
             uris.append(invite.uri)
-            first.reply(invite, 302, Contact=f"<sip:bob{number}@pbx.test>, <sip:bob@pbx.test>, <sip:bob0@pbx.test>")
+            first.reply(
+                invite, 302, Contact=f"<sip:bob{number}@pbx.test>, <sip:bob@pbx.test>, <sip:bob0@pbx.test>"
+            )
             await first.hear("ACK")
         await stage.refused("302")
         assert len(set(uris)) == 6
 
 
-# --- loops ------------------------------------------------------------------------------------------------------------
+# --- loops ----------------------------------------------------------------------------------------
 
 
 async def test_an_invite_of_ours_that_comes_back_is_refused_with_482(stage):
@@ -409,7 +418,9 @@ async def test_two_that_send_each_call_to_each_other_end_it_by_483_with_as_many_
             if isinstance(event, LegInvited):
                 far = engine.new_leg()
                 legs[number, far] = leg
-                engine.execute(far, InviteLeg("other", event.caller, event.callee, event.offer, event.max_forwards - 1))
+                engine.execute(
+                    far, InviteLeg("other", event.caller, event.callee, event.offer, event.max_forwards - 1)
+                )
             elif isinstance(event, LegFailed) and (number, leg) in legs:
                 engine.execute(legs[number, leg], RejectLeg(event.code, event.phrase))
 
@@ -427,7 +438,11 @@ async def test_two_that_send_each_call_to_each_other_end_it_by_483_with_as_many_
     try:
         first = engines[0].new_leg()
         engines[0].execute(first, InviteLeg("other", Party("ann"), Party("bob"), OFFER.encode(), hops))
-        await until(lambda: any(isinstance(event, LegFailed) and (number, first) not in legs for number, event in seen))
+        await until(
+            lambda: any(
+                isinstance(event, LegFailed) and (number, first) not in legs for number, event in seen
+            )
+        )
         await until(lambda: sum(engine.open_legs for engine in engines) == 0)
         assert {event.code for _, event in seen if isinstance(event, LegFailed)} == {483}
         assert sum(isinstance(event, LegInvited) for _, event in seen) == hops

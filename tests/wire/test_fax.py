@@ -1,4 +1,5 @@
-"""A call that turns to T.38 and back (ITU-T T.38 annex D): its datagrams pass as they are, but for those of a masked customer."""
+"""A call that turns to T.38 and back (ITU-T T.38 annex D): its datagrams pass as they are, but for
+those of a masked customer."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ UDPTL = b"\x00\x01\x06\xc0\x01\x80\x00\x00\xff" * 3  # no RTP version, no RTCP e
 
 def fax(port: int, who: str) -> str:
     return (
-        f"v=0\r\no={who} 1 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=image {port} udptl t38\r\n"
+        f"v=0\r\no={who} 1 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=image {port} udptl "
+        "t38\r\n"
         "a=T38FaxVersion:0\r\na=T38FaxUdpEC:t38UDPRedundancy\r\n"
     )
 
@@ -37,7 +39,9 @@ async def test_a_fax_passes_both_ways_and_speech_comes_back(tmp_path: Path) -> N
 async def test_a_fax_from_behind_a_nat_passes_from_a_port_that_its_sdp_does_not_name(tmp_path: Path) -> None:
     async with scene(tmp_path, nat="yes") as at:
         unused = at.customer.media.port + 1  # the NAT sends from another
-        asked = await renegotiated(at.carrier, at.near, 2, fax(unused, "customer"), at.pbx, fax(at.old.port, "old"))
+        asked = await renegotiated(
+            at.carrier, at.near, 2, fax(unused, "customer"), at.pbx, fax(at.old.port, "old")
+        )
         assert " udptl t38" in asked
         await passed(UDPTL, at.customer.media.rtp, at.customer.far, at.old.rtp)
         await passed(UDPTL + b"back", at.old.rtp, at.old.rtp.heard[-1][1], at.customer.media.rtp)

@@ -1,4 +1,5 @@
-"""The first packet after an answer: media knows by then where the other leg is, so there is somewhere to send it to."""
+"""The first packet after an answer: media knows by then where the other leg is, so there is
+somewhere to send it to."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from tests.wire.test_rtpengine import GENERAL, engine
 
 
 async def first_packets(directory: Path, calls: int, extra: dict[str, dict[str, str]]) -> None:
-    """One call after another; in each the customer sends one packet, as soon as the 200 is there."""
+    """One call after another; in each the customer sends one packet, as soon as the 200 is
+    there."""
     desk = Desk()
     await desk.open()
     with trunk() as carrier, contextlib.closing(desk):
@@ -38,4 +40,6 @@ async def test_the_first_packet_after_the_200_arrives_in_each_of_two_hundred_cal
 async def test_over_rtpengine_too(peers: Peers) -> None:
     digits = free_port()
     media = engine(digits, await peers.rtpengine(digits))
-    await first_packets(peers.directory, 30, {"media": media, "general": GENERAL, "carrier": {"mask": "mute"}})
+    await first_packets(
+        peers.directory, 30, {"media": media, "general": GENERAL, "carrier": {"mask": "mute"}}
+    )

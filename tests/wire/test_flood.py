@@ -1,4 +1,5 @@
-"""A stranger sends INVITEs as fast as it can: no call, no state, few answers, and the calls that are up hear nothing of it.
+"""A stranger sends INVITEs as fast as it can: no call, no state, few answers, and the calls that
+are up hear nothing of it.
 
 TONEWALL_FLOOD_SECONDS: for how long; `make flood` takes half a minute.
 """
@@ -71,7 +72,8 @@ class Stranger:
         one = secrets.token_hex(8)
         body = SDP.format("stranger")
         return (
-            f"INVITE sip:100@{self.engine[0]} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.66:{port};rport;branch=z9hG4bK{one}\r\n"
+            f"INVITE sip:100@{self.engine[0]} SIP/2.0\r\nVia: SIP/2.0/UDP "
+            f"127.0.0.66:{port};rport;branch=z9hG4bK{one}\r\n"
             f"From: <sip:{one}@127.0.0.66>;tag={one}\r\nTo: <sip:100@{self.engine[0]}>\r\nCall-ID: {one}\r\n"
             f"CSeq: 1 INVITE\r\nContact: <sip:{one}@127.0.0.66:{port}>\r\nMax-Forwards: 70\r\n"
             f"Content-Type: application/sdp\r\nContent-Length: {len(body)}\r\n\r\n{body}"
@@ -109,7 +111,9 @@ async def test_a_flood_of_strangers_makes_no_call_and_costs_the_running_ones_not
             heard = len(desk.media.rtp.heard)
             with Stranger(carrier.engine).at_work() as stranger:
                 packets = [[customer.speech() for _ in range(int(SECONDS / 0.02))] for customer in customers]
-                await asyncio.gather(*(each.play(more) for each, more in zip(customers, packets, strict=True)))
+                await asyncio.gather(
+                    *(each.play(more) for each, more in zip(customers, packets, strict=True))
+                )
                 during = await health(stack)
                 late = Customer(carrier)
                 await late.dial()  # who is known is served meanwhile
@@ -121,12 +125,17 @@ async def test_a_flood_of_strangers_makes_no_call_and_costs_the_running_ones_not
             await until(all_counted, f"{stranger.sent} strangers counted")
             assert stranger.sent >= 0.9 * RATE * SECONDS
             assert {name: during[name] for name in HELD} == {name: before[name] for name in HELD}
-            assert during["transactions"] <= before["transactions"]  # those of the calls' own INVITEs end meanwhile
+            assert (
+                during["transactions"] <= before["transactions"]
+            )  # those of the calls' own INVITEs end meanwhile
             assert 0 < len(stranger.answers) <= ANSWERS * (1 + SECONDS * 2)
             assert all(answer.startswith(b"SIP/2.0 403 ") for answer in stranger.answers)
             assert memory_kb(pid) - kb < 2048
             await until(lambda: len(desk.media.rtp.heard) - heard >= spoken * 0.999, "the speech at the desk")
-            print(f"{stranger.sent} INVITEs, {spoken} packets of speech, {len(desk.media.rtp.heard) - heard} heard")
+            print(
+                f"{stranger.sent} INVITEs, {spoken} packets of speech, {len(desk.media.rtp.heard) - heard} "
+                "heard"
+            )
             for customer in (*customers, late):
                 await customer.hang_up()
             await nothing_left(stack)

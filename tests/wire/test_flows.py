@@ -1,4 +1,5 @@
-"""A PBX that registers over TCP or TLS: calls come down the connection that it registered over, and by no other way."""
+"""A PBX that registers over TCP or TLS: calls come down the connection that it registered over, and
+by no other way."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ from tests.wire.test_sip_engine import nothing_left
 from tests.wire.test_sip_stories import ANSWER, OFFER, Stage, ack_of
 from tests.wire.test_sip_tcp import FAR, HERE
 
-BEHIND_NAT = {"Contact": "<sip:me@192.0.2.55:5099;transport=tcp>"}  # where nobody could ever reach it
+# Where nobody could ever reach it.
+BEHIND_NAT = {"Contact": "<sip:me@192.0.2.55:5099;transport=tcp>"}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,8 @@ def event_loop_policy() -> uvloop.EventLoopPolicy:
 
 
 class Scene:
-    """A carrier by UDP, and a PBX that comes from FAR, of which nothing is known until it registers."""
+    """A carrier by UDP, and a PBX that comes from FAR, of which nothing is known until it
+    registers."""
 
     def __init__(self, directory: Path, tls: bool) -> None:
         self.authority = Authority(directory)
@@ -77,7 +80,9 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
     return Scene(tmp_path, request.param)
 
 
-async def test_who_registers_over_a_connection_is_called_down_it_and_everything_of_the_call_stays_there(scene: Scene):
+async def test_who_registers_over_a_connection_is_called_down_it_and_everything_of_the_call_stays_there(
+    scene: Scene,
+):
     async with scene.play() as stage:
         await scene.connect()
         await Pbx(stage).registered(**BEHIND_NAT)
@@ -144,7 +149,9 @@ async def test_a_call_over_a_connection_that_nobody_registered_over_is_challenge
         call = Call.placed(await pbx.hear("200"))
         pbx.send(pbx.request("ACK", cseq=2, call=call))
         await stage.carrier.hear("ACK")
-        guest = StreamPeer(FAR, tls=scene.tls)  # its time begins later, so when it is over the other's would be
+        guest = StreamPeer(
+            FAR, tls=scene.tls
+        )  # its time begins later, so when it is over the other's would be
         guest.engine = scene.pbx.engine
         await guest.connect(scene.context)
         await guest.closed()
@@ -159,7 +166,9 @@ async def test_who_has_registered_is_not_cut_off(scene: Scene):
     async with scene.play(Limits(message_time=0.6)) as stage:
         await scene.connect()
         await Pbx(stage).registered()
-        guest = StreamPeer(FAR, tls=scene.tls)  # its time begins later, so when it is over the other's would be
+        guest = StreamPeer(
+            FAR, tls=scene.tls
+        )  # its time begins later, so when it is over the other's would be
         guest.engine = scene.pbx.engine
         await guest.connect(scene.context)
         await guest.closed()
@@ -182,13 +191,16 @@ async def test_guests_are_so_many_at_most(scene: Scene, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
-async def test_pjsua2_registers_over_a_connection_takes_a_call_and_places_one(tmp_path: Path, transport: str) -> None:
+async def test_pjsua2_registers_over_a_connection_takes_a_call_and_places_one(
+    tmp_path: Path, transport: str
+) -> None:
     authority = Authority(tmp_path)
     certificate, key = authority.issue(HERE, common="b2bua")
     port = free_pair(HERE)
     carrier = SipPeer(FAR)
     extra = {
-        "general": {"listen": f"udp:{HERE}:0, {transport}:{HERE}:{port}", "tls_certificate": certificate, "tls_key": key},
+        "general": {"listen": f"udp:{HERE}:0, {transport}:{HERE}:{port}", "tls_certificate": certificate,
+        "tls_key": key},
         "carrier": {"host": FAR},
         "pbx": {"host": "dynamic", "transport": transport, "username": USER, "password": PASSWORD},
     }  # fmt: skip

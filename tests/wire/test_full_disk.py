@@ -1,4 +1,5 @@
-"""A disk that is full or read-only: payments stop before the customer keys, calls go on, and no call record is lost."""
+"""A disk that is full or read-only: payments stop before the customer keys, calls go on, and no
+call record is lost."""
 
 from __future__ import annotations
 
@@ -69,7 +70,9 @@ async def test_no_payment_begins_while_the_journal_cannot_be_written(peers: Peer
         await wire.hang_up()
 
 
-async def test_no_payment_begins_while_the_table_of_payments_cannot_be_written(peers: Peers, disk: Path) -> None:
+async def test_no_payment_begins_while_the_table_of_payments_cannot_be_written(
+    peers: Peers, disk: Path
+) -> None:
     async with line(peers, extra={"cdr": {"payments": str(disk / "payments.sqlite")}}) as wire:
         call_id = await wire.dial()
         fill(disk)
@@ -87,7 +90,9 @@ async def test_no_payment_begins_while_the_table_of_payments_cannot_be_written(p
         await wire.hang_up()
 
 
-async def test_a_call_record_that_the_disk_does_not_take_reaches_the_database(peers: Peers, disk: Path) -> None:
+async def test_a_call_record_that_the_disk_does_not_take_reaches_the_database(
+    peers: Peers, disk: Path
+) -> None:
     expect_error("call records cannot be written to disk; they are held in memory")
     async with line(peers, extra={"cdr": {"spool": str(disk / "cdr.spool")}}) as wire:
         await wire.dial()

@@ -43,7 +43,8 @@ async def test_a_terminal_that_closes_ends_nothing_and_stopping_is_clean(tmp_pat
     stack = Stack(tmp_path, free_port(), free_port())
     await stack.start_provider()
     stack.conf.write_text(stack._conf())
-    # A session of its own whose controlling terminal is the pty; what its leader starts gets SIGHUP when it closes.
+    # A session of its own whose controlling terminal is the pty; what its leader starts gets SIGHUP
+    # when it closes.
     child, terminal = pty.fork()
     if child == 0:
         os.execv(sys.executable, [sys.executable, "-m", "b2bua.cli", "run", "-c", str(stack.conf)])
@@ -57,7 +58,9 @@ async def test_a_terminal_that_closes_ends_nothing_and_stopping_is_clean(tmp_pat
         os.close(terminal)
         for pid in await until(lambda: [int(each) for each in children(child)], "its processes"):
             os.kill(pid, signal.SIGHUP)
-        async with httpx.AsyncClient(trust_env=False) as client:  # each of these is a line in the log, which is gone
+        async with httpx.AsyncClient(
+            trust_env=False
+        ) as client:  # each of these is a line in the log, which is gone
             for _ in range(20):
                 assert (await client.get(f"{url}/v1/calls")).status_code == 401
         assert await health(url)

@@ -1,4 +1,5 @@
-"""Datagrams that are as hard to read as one can write them, from strangers and from a trunk: signalling goes on."""
+"""Datagrams that are as hard to read as one can write them, from strangers and from a trunk:
+signalling goes on."""
 
 from __future__ import annotations
 
@@ -26,11 +27,12 @@ REST = "From: <sip:u@h>;tag=a\r\nTo: <sip:u@h>\r\nCall-ID: hard\r\nCSeq: 1 {meth
 LINES = {
     "spaces before the port in Via": "Via: SIP/2.0/UDP h" + " " * SIZE + "!\r\n" + REST,
     "tabs in Via": "Via: SIP/2.0/UDP" + "\t" * SIZE + "!\r\n" + REST,
-    "tabs in Content-Length": "Via: SIP/2.0/UDP h;rport;branch=z9hG4bKhard\r\n" + REST + "\r\nl:a" + "\t" * SIZE + "b",
+    "tabs in Content-Length": "Via: SIP/2.0/UDP h;rport;branch=z9hG4bKhard\r\n" + REST + "\r\nl:a" + "\t" * SIZE + "b",  # noqa: E501
     "tabs in Authorization": (
-        "Via: SIP/2.0/UDP h;rport;branch=z9hG4bKhard\r\n" + REST + "\r\nProxy-Authorization: Digest a=" + "\t" * 1000 + '"'
+        "Via: SIP/2.0/UDP h;rport;branch=z9hG4bKhard\r\n" + REST + "\r\nProxy-Authorization: Digest a=" + "\t" * 1000 + '"'  # noqa: E501
     ),
-    "brackets in From": "Via: SIP/2.0/UDP h\r\n" + REST.replace("<sip:u@h>;tag", '"<' * (SIZE // 2) + ";tag", 1),
+    "brackets in From": "Via: SIP/2.0/UDP h\r\n" + REST.replace("<sip:u@h>;tag", '"<' * (SIZE // 2) + ";tag",
+    1),
     "folds": "Via: SIP/2.0/UDP h" + "\r\n " * 150 + "\r\n" + REST,
     "commas in Via": "Via: " + "," * SIZE + "\r\n" + REST,
 }  # fmt: skip
@@ -94,7 +96,10 @@ async def test_a_trickle_of_them_leaves_the_calls_alone() -> None:
 @pytest.mark.parametrize("name", LINES)
 async def test_a_connection_of_a_stranger_costs_next_to_nothing(name: str) -> None:
     peer = StreamPeer("127.0.0.66")
-    trunks = Trunk("carrier", HOST, 5060), Trunk("pbx", DYNAMIC, 0, username="u", password="secret", challenge=True)
+    trunks = (
+        Trunk("carrier", HOST, 5060),
+        Trunk("pbx", DYNAMIC, 0, username="u", password="secret", challenge=True),
+    )
     bridge = Bridge.between(*trunks, [Bind(Transport.TCP, HOST, 0)], QUICK)
     await bridge.engine.start()
     try:
@@ -102,7 +107,9 @@ async def test_a_connection_of_a_stranger_costs_next_to_nothing(name: str) -> No
         await peer.connect()
         began = time.process_time()
         peer.send(hard(LINES[name], "REGISTER").decode() + "\r\n\r\n")
-        await until(lambda: bool(peer.crlfs) or bridge.engine.counters().get("malformed", 0) > 0)  # a pong, or the end
+        await until(
+            lambda: bool(peer.crlfs) or bridge.engine.counters().get("malformed", 0) > 0
+        )  # a pong, or the end
         assert time.process_time() - began < MOST
     finally:
         await bridge.engine.stop(0.05)

@@ -1,8 +1,10 @@
-"""Every header of the policy on the wire, between trunks that are trusted and trunks that are not, in both directions.
+"""Every header of the policy on the wire, between trunks that are trusted and trunks that are not,
+in both directions.
 
-Each message of a call carries every header of the table; what arrives must be what the table says for that message and those
-two trunks, and nothing else. What is expected of a value stands here, by its shape: a new row of a known shape is tested by
-itself, one of a new shape fails until it is given a sample.
+Each message of a call carries every header of the table; what arrives must be what the table says
+for that message and those two trunks, and nothing else. What is expected of a value stands here, by
+its shape: a new row of a known shape is tested by itself, one of a new shape fails until it is
+given a sample.
 """
 
 from __future__ import annotations
@@ -70,7 +72,10 @@ SAMPLES: dict[Callable[..., str | None], Sample] = {
     shapes.warning: alike(f'399 {CANARY} "at {CANARY}"', f'399 {HOST} "Miscellaneous warning"'),
     shapes.retry_after: alike(f"30 (at {CANARY})", "30"),
 }
-PRIVATE = {"X-Account": f"7 at {CANARY}", "P-Charge-Info": "<sip:200@charge.example>"}  # they cross as they came
+PRIVATE = {
+    "X-Account": f"7 at {CANARY}",
+    "P-Charge-Info": "<sip:200@charge.example>",
+}  # they cross as they came
 UNNAMED = {
     "X-Route": CANARY,
     "P-Access-Network-Info": CANARY,
@@ -102,7 +107,8 @@ def host_of(trunk: str) -> str:
 
 
 def all_of_them(near: str, callee: str, privacy: str) -> dict[str, str]:
-    """Every header that there is a rule for, and some that there is none for, as `near` sends them."""
+    """Every header that there is a rule for, and some that there is none for, as `near` sends
+    them."""
     every = {rule.name: sample(rule, callee, privacy).sent for rule in RULES} | PRIVATE | UNNAMED
     return {name: value.replace(CANARY, host_of(near)) for name, value in every.items()}
 
@@ -116,7 +122,9 @@ def crosses(rule: Rule, moment: Moment, near: str, far: str, privacy: str) -> bo
     return moment in rule.moments and believed and told and signature
 
 
-def as_the_table_says(message: Heard, moment: Moment | None, near: str, far: str, callee: str, privacy: str) -> None:
+def as_the_table_says(
+    message: Heard, moment: Moment | None, near: str, far: str, callee: str, privacy: str
+) -> None:
     """`moment`: None for a message that nothing crosses in."""
     for rule in RULES:
         one = sample(rule, callee, privacy)

@@ -1,4 +1,5 @@
-"""A key that is held down when its capture ends: the mask stays on until it has been released for the guard time."""
+"""A key that is held down when its capture ends: the mask stays on until it has been released for
+the guard time."""
 
 from __future__ import annotations
 
@@ -63,7 +64,8 @@ async def test_nothing_of_it_reaches_the_agent_and_then_the_mask_opens(tmp_path:
 
             async def opened() -> bool:
                 await customer.play([customer.speech(quiet)])
-                await stack.api.post(f"/v1/calls/{call['id']}/mask/release")  # refused while the key sounds
+                # Refused while the key sounds.
+                await stack.api.post(f"/v1/calls/{call['id']}/mask/release")
                 return not (await stack.call(call["id"]))["masked"]
 
             await until(opened, "the mask to open")

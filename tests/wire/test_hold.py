@@ -1,4 +1,5 @@
-"""Hold in every form, by either end, while a card is keyed: the mask stays, the digits are complete, the agent gets no event."""
+"""Hold in every form, by either end, while a card is keyed: the mask stays, the digits are
+complete, the agent gets no event."""
 
 from __future__ import annotations
 
@@ -53,7 +54,8 @@ async def renegotiated(asker: SipPeer, call: Call, cseq: int, body: str, other: 
     return asked.body
 
 
-# What is answered to each, and whether the customer's telephone sends while it holds so itself (RFC 3264 section 5.1).
+# What is answered to each, and whether the customer's telephone sends while it holds so itself (RFC
+# 3264 section 5.1).
 ANSWERED = {"sendonly": "recvonly", "inactive": "inactive", "recvonly": "sendonly"}
 SENDS = {"sendonly", "sendonly for the session"}
 
@@ -129,14 +131,19 @@ async def test_a_payment_that_begins_on_hold_takes_the_customer_off_it(tmp_path:
 @pytest.mark.parametrize("form", FORMS)
 async def test_a_hold_by_the_customer_changes_nothing_for_a_card(tmp_path: Path, form: str) -> None:
     async with scene(tmp_path) as at:
-        keys, ours = CANARY.keys, {"agent": offer(at.old.port, "old"), "customer": offer(at.customer.media.port)}
+        keys, ours = (
+            CANARY.keys,
+            {"agent": offer(at.old.port, "old"), "customer": offer(at.customer.media.port)},
+        )
         await at.stack.start_capture(at.call_id)
         await at.customer.key(keys[:5])
         held = FORMS[form](ours["customer"])
         asked = await renegotiated(at.carrier, at.near, 2, held, at.pbx, ours["agent"])
         nowhere = form.startswith("nowhere")
         mark = "c=IN IP4 0.0.0.0" if nowhere else f"a={form.split(maxsplit=1)[0]}"
-        assert f"{mark}\r\n" in asked  # the form crosses as it came, an address in the family that the leg has
+        assert (
+            f"{mark}\r\n" in asked
+        )  # the form crosses as it came, an address in the family that the leg has
         sends = 8 if form in SENDS else 5
         await at.customer.key(keys[5:sends])
         await renegotiated(at.carrier, at.near, 3, ours["customer"], at.pbx, ours["agent"])
@@ -147,14 +154,18 @@ async def test_a_hold_by_the_customer_changes_nothing_for_a_card(tmp_path: Path,
 @pytest.mark.parametrize("who", ["agent", "customer"])
 async def test_a_hold_without_an_offer_crosses_and_so_does_its_end(tmp_path: Path, who: str) -> None:
     async with scene(tmp_path) as at:
-        keys, ours = CANARY.keys, {"agent": offer(at.old.port, "old"), "customer": offer(at.customer.media.port)}
+        keys, ours = (
+            CANARY.keys,
+            {"agent": offer(at.old.port, "old"), "customer": offer(at.customer.media.port)},
+        )
         ends = {"agent": (at.pbx, at.agent), "customer": (at.carrier, at.near)}
         asker, call = ends[who]
         rest = "customer" if who == "agent" else "agent"
         other = ends[rest][0]
 
         async def says(cseq: int, answer: str, theirs: str) -> str:
-            """Ask for an offer and answer it with the ACK. What the other end was offered thereupon."""
+            """Ask for an offer and answer it with the ACK. What the other end was offered
+            thereupon."""
             asker.send(asker.request("INVITE", call=call, cseq=cseq))
             offered = await asker.hear("200")
             assert "a=recvonly" not in offered.body  # who holds may end it
@@ -195,7 +206,9 @@ async def test_a_hold_in_an_answer_by_the_pbx_is_kept_from_the_customer_too(tmp_
 
 
 @pytest.mark.parametrize("who", ["agent", "customer"])
-async def test_who_takes_the_port_away_ends_the_capture_and_another_may_begin(tmp_path: Path, who: str) -> None:
+async def test_who_takes_the_port_away_ends_the_capture_and_another_may_begin(
+    tmp_path: Path, who: str
+) -> None:
     async with scene(tmp_path) as at:
         ours = {"agent": offer(at.old.port, "old"), "customer": offer(at.customer.media.port)}
         ends = {"agent": (at.pbx, at.agent), "customer": (at.carrier, at.near)}
@@ -216,7 +229,8 @@ async def test_who_takes_the_port_away_ends_the_capture_and_another_may_begin(tm
 
 
 async def paid(at: Scene) -> None:
-    """The card is whole: it is charged, the agent's side has got no event of it, the customer is heard again."""
+    """The card is whole: it is charged, the agent's side has got no event of it, the customer is
+    heard again."""
     await at.stack.stage(at.call_id, "ready")
     assert (await at.stack.submit(at.call_id))["type"] == "approved"
     assert (await charged(at.stack, "order-1"))["digits_sha256"] == digits_sha256()

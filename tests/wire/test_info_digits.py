@@ -1,4 +1,5 @@
-"""A carrier that sends keys as SIP INFO (`info_digits = yes`): a card is captured from there, and reaches no agent."""
+"""A carrier that sends keys as SIP INFO (`info_digits = yes`): a card is captured from there, and
+reaches no agent."""
 
 from __future__ import annotations
 
@@ -40,7 +41,9 @@ async def pressed_at_once(at: Scene, keys: str, cseq: int) -> None:
         for number, body in bodies.items()
     ]
     at.carrier.send("".join(texts))
-    assert [(await at.carrier.hear("200")).one("CSeq") for _ in bodies] == [f"{number} INFO" for number in bodies]
+    assert [(await at.carrier.hear("200")).one("CSeq") for _ in bodies] == [
+        f"{number} INFO" for number in bodies
+    ]
 
 
 @contextlib.asynccontextmanager
@@ -54,7 +57,8 @@ async def carrier_over(transport: str, folder: Path) -> AsyncIterator[StreamCarr
 
 
 @pytest.mark.parametrize(
-    ("transport", "content_type"), [("udp", RELAY), ("udp", "application/dtmf"), ("tcp", RELAY), ("tls", RELAY)]
+    ("transport", "content_type"),
+    [("udp", RELAY), ("udp", "application/dtmf"), ("tcp", RELAY), ("tls", RELAY)],
 )
 async def test_a_card_is_keyed_by_info_and_the_events_of_the_same_presses_do_not_count(
     tmp_path: Path, transport: str, content_type: str
@@ -72,7 +76,8 @@ async def test_a_card_is_keyed_by_info_and_the_events_of_the_same_presses_do_not
             assert await asyncio.to_thread(find_orders, signalling) == ([], 0)
         await at.customer.play([at.customer.speech() for _ in range(25)])
         await at.stack.stage(at.call_id, "ready")
-        if os.geteuid() == 0:  # b2bua carried the keys one by one: it holds no more than one at a time
+        # B2bua carried the keys one by one: it holds no more than one at a time.
+        if os.geteuid() == 0:
             found = [scan_process(pid) for pid in at.stack.pids()["b2bua"]]
             assert found == [[]]
         assert (await at.stack.submit(at.call_id))["type"] == "approved"
@@ -94,7 +99,8 @@ async def test_a_card_is_keyed_by_info_and_the_events_of_the_same_presses_do_not
 
 
 async def nothing_in_order(at: Scene) -> None:
-    """In no process of Tonewall can the number be put together from its single keys, by anything that orders them."""
+    """In no process of Tonewall can the number be put together from its single keys, by anything
+    that orders them."""
     left = {}
     for kind, pids in at.stack.pids().items():
         for pid in pids:
@@ -112,8 +118,11 @@ async def nothing_in_order(at: Scene) -> None:
 
 
 @pytest.mark.parametrize("info_digits", ["yes", "no"])
-async def test_where_keys_pass_through_b2bua_no_program_of_the_same_user_may_read_its_memory(info_digits: str) -> None:
-    user = NOBODY if os.geteuid() == 0 else os.geteuid()  # what is root's may be read by root whatever it is
+async def test_where_keys_pass_through_b2bua_no_program_of_the_same_user_may_read_its_memory(
+    info_digits: str,
+) -> None:
+    # What is root's may be read by root whatever it is.
+    user = NOBODY if os.geteuid() == 0 else os.geteuid()
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="tonewall-") as folder:
         os.chown(folder, user, -1)
         extra = {"carrier": {"info_digits": info_digits}}
@@ -126,7 +135,8 @@ async def test_where_keys_pass_through_b2bua_no_program_of_the_same_user_may_rea
 
 
 def _readable(pids: list[int], user: int) -> set[bool]:
-    """Whether a program of that user may read the memory of each of the processes; and whose the kernel says that it is."""
+    """Whether a program of that user may read the memory of each of the processes; and whose the
+    kernel says that it is."""
     found = set()
     for pid in pids:
         command = ["cat", f"/proc/{pid}/environ"]
@@ -137,7 +147,9 @@ def _readable(pids: list[int], user: int) -> set[bool]:
     return found
 
 
-async def test_an_info_that_is_repeated_counts_once_and_one_that_is_no_key_ends_nothing(tmp_path: Path) -> None:
+async def test_an_info_that_is_repeated_counts_once_and_one_that_is_no_key_ends_nothing(
+    tmp_path: Path,
+) -> None:
     async with scene(tmp_path, info_digits="yes") as at:
         await at.stack.start_capture(at.call_id)
         text = at.carrier.request("INFO", call=at.near, cseq=2, body="Signal=4\r\n", Content_Type=RELAY)

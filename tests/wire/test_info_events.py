@@ -1,4 +1,5 @@
-"""A PBX that wants keys as telephone-event (`dtmf = rfc4733`): a carrier's INFO arrives as such, and never while masked."""
+"""A PBX that wants keys as telephone-event (`dtmf = rfc4733`): a carrier's INFO arrives as such,
+and never while masked."""
 
 from __future__ import annotations
 
@@ -55,13 +56,15 @@ async def test_keys_by_info_arrive_as_events_in_the_stream_of_the_customers_audi
             await pressed(at, key, cseq, RELAY if cseq % 2 else "application/dtmf")
         await until(lambda: events(at.old) >= 5 * 10, "five keys of 160 ms")
     await until(
-        lambda: len(packets(at.old)) == 250 + 5 * 10, "all of the speech, and eight packets and two ends more a key"
+        lambda: len(packets(at.old)) == 250 + 5 * 10,
+        "all of the speech, and eight packets and two ends more a key",
     )
     assert decoded(at.old) == "907*#"
     heard = packets(at.old)
     assert {packet.ssrc for packet in heard} == {SSRC}
     assert all(
-        (after.sequence_number - before.sequence_number) % 0x10000 == 1 for before, after in itertools.pairwise(heard)
+        (after.sequence_number - before.sequence_number) % 0x10000 == 1
+        for before, after in itertools.pairwise(heard)
     )
     ends = [parse(packet.payload) for packet in heard if packet.payload_type == EVENT_TYPE]
     assert [event.duration for event in ends if event is not None and event.end] == [1280] * 15
@@ -95,13 +98,16 @@ async def test_a_mask_drops_what_is_not_sent_yet_and_under_it_no_key_leaves(at: 
         await at.carrier.hear("200")
     await until(lambda: events(at.old) > 2, "the first key on its way")
     await at.stack.start_capture(at.call_id)
-    await at.customer.play([at.customer.speech() for _ in range(5)])  # what left before has arrived by then
+    # What left before has arrived by then.
+    await at.customer.play([at.customer.speech() for _ in range(5)])
     sent = events(at.old)
     await pressed(at, "5", 6)
     await at.customer.play([at.customer.speech() for _ in range(50)])
     assert events(at.old) == sent, "of what the mask found, nothing left"
     assert set(decoded(at.old)) == {"7"}
-    assert not any(parse(packet.payload).end for packet in packets(at.old) if packet.payload_type == EVENT_TYPE)  # type: ignore[union-attr]
+    assert not any(
+        parse(packet.payload).end for packet in packets(at.old) if packet.payload_type == EVENT_TYPE
+    )  # type: ignore[union-attr]
     at.pbx.never("INFO")
     await at.stack.api.delete(f"/v1/calls/{at.call_id}/capture")
     await at.stack.unmasked(at.call_id)
@@ -128,7 +134,9 @@ async def test_baresip_behind_the_pbx_hears_each_key_once(peers: Peers) -> None:
                     talk.create_task(customer.play([customer.speech() for _ in range(150)]))
                     for cseq, key in enumerate("907*#", 2):
                         text = f"Signal={key}\r\nDuration=100\r\n"
-                        carrier.send(carrier.request("INFO", call=near, cseq=cseq, body=text, Content_Type=RELAY))
+                        carrier.send(
+                            carrier.request("INFO", call=near, cseq=cseq, body=text, Content_Type=RELAY)
+                        )
                         await carrier.hear("200")
                     await until(lambda: agent.seen("CALL_DTMF_START") == 5, "baresip to hear five keys")
                 await until(lambda: agent.seen("CALL_DTMF_END") == 5, "baresip to hear their ends")

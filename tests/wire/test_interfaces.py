@@ -1,4 +1,5 @@
-"""The two sides on addresses of their own: another network of ours, or IPv4 on one leg and IPv6 on the other."""
+"""The two sides on addresses of their own: another network of ours, or IPv4 on one leg and IPv6 on
+the other."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ class Scene:
 
 
 @contextlib.asynccontextmanager
-async def scene(directory: Path, desk_host: str, extra: dict[str, dict[str, str]], **more: Any) -> AsyncIterator[Scene]:
+async def scene(
+    directory: Path, desk_host: str, extra: dict[str, dict[str, str]], **more: Any
+) -> AsyncIterator[Scene]:
     """A customer at 127.0.0.1 and a desk, not yet in a call."""
     async with contextlib.AsyncExitStack() as undo:
         carrier = undo.enter_context(trunk())
@@ -75,7 +78,9 @@ async def test_a_card_is_paid_between_two_interfaces_and_each_side_is_told_its_o
         assert at.desk.far[0] == expected[1]
         for _ in range(5):  # and the other way, from that family to this
             at.desk.media.rtp.send(at.customer.speech().serialize(), at.desk.far)
-        await until(lambda: len(at.customer.media.rtp.heard) == 5, "the agent's voice at the customer's phone")
+        await until(
+            lambda: len(at.customer.media.rtp.heard) == 5, "the agent's voice at the customer's phone"
+        )
         assert {origin[0] for _, origin in at.customer.media.rtp.heard} == {"127.0.0.1"}
         await at.stack.start_capture(call["id"])
         before = len(at.desk.media.rtp.heard)
@@ -90,7 +95,9 @@ async def test_a_card_is_paid_between_two_interfaces_and_each_side_is_told_its_o
         assert record["caller_strangers"] == record["agent_strangers"] == 0
 
 
-async def test_a_call_that_goes_on_to_another_trunk_is_received_on_that_trunk_s_address(tmp_path: Path) -> None:
+async def test_a_call_that_goes_on_to_another_trunk_is_received_on_that_trunk_s_address(
+    tmp_path: Path,
+) -> None:
     with contextlib.closing(SipPeer()) as busy:
         extra = {
             "pbx one": {"host": "127.0.0.1", "port": str(busy.port), "media_address": "127.0.0.2"},

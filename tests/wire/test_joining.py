@@ -1,4 +1,5 @@
-"""A transfer that joins two calls of ours, on the wire: two carriers and a PBX of the test's own, every packet of theirs."""
+"""A transfer that joins two calls of ours, on the wire: two carriers and a PBX of the test's own,
+every packet of theirs."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ SOUTH = {"max_calls": "1"}
 
 @dataclass
 class Two:
-    """Call A of a customer (north) with an agent (berlin); call B in which he consults somebody at the carrier south."""
+    """Call A of a customer (north) with an agent (berlin); call B in which he consults somebody at
+    the carrier south."""
 
     land: Country
     customer: Customer
@@ -64,7 +66,10 @@ class Two:
 
 @contextlib.asynccontextmanager
 async def two_calls(folder: Path) -> AsyncIterator[Two]:
-    async with country(folder, ROUTES, berlin=BERLIN, south=SOUTH) as land, contextlib.AsyncExitStack() as undo:
+    async with (
+        country(folder, ROUTES, berlin=BERLIN, south=SOUTH) as land,
+        contextlib.AsyncExitStack() as undo,
+    ):
         customer, agent, consulted = Customer(land.north), MediaPair(), MediaPair()
         for pair in (customer.media, agent, consulted):
             await pair.open()
@@ -142,7 +147,8 @@ async def _places(land: Country) -> bool:
 
 
 async def ladders_tell_it(at: Two) -> None:
-    """The leg that moved has a column in both: up to the transfer in the one, from then on in the other."""
+    """The leg that moved has a column in both: up to the transfer in the one, from then on in the
+    other."""
     ladder = (await at.land.stack.api.get(f"/v1/calls/{at.other_id}/ladder")).json()
     assert "leg joined another call" in [entry.get("what") for entry in ladder["entries"]]
     ladder = (await at.land.stack.api.get(f"/v1/calls/{at.call_id}/ladder")).json()
@@ -162,7 +168,9 @@ async def test_one_who_refuses_the_new_session_stays_with_the_agent(tmp_path: Pa
         await both_go_on(at)
 
 
-async def test_where_the_customers_carrier_refuses_the_consulted_one_gets_his_session_back(tmp_path: Path) -> None:
+async def test_where_the_customers_carrier_refuses_the_consulted_one_gets_his_session_back(
+    tmp_path: Path,
+) -> None:
     async with two_calls(tmp_path) as at:
         land = at.land
         at.refer()
@@ -175,7 +183,11 @@ async def test_where_the_customers_carrier_refuses_the_consulted_one_gets_his_se
         land.south.reply(back, 200, body=offer(at.consulted.port, "consulted"))
         first = next(message for message in land.south.heard if message.what == "INVITE")
         port = first.body.partition("m=audio ")[2].split()[0]
-        assert back.body.partition("m=audio ")[2].split()[0] == port != again.body.partition("m=audio ")[2].split()[0]
+        assert (
+            back.body.partition("m=audio ")[2].split()[0]
+            == port
+            != again.body.partition("m=audio ")[2].split()[0]
+        )
         await both_go_on(at)
 
 

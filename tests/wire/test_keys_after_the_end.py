@@ -1,7 +1,8 @@
-"""However a payment ends, a customer who keys on is not heard by the agent until somebody says that keying is over.
+"""However a payment ends, a customer who keys on is not heard by the agent until somebody says that
+keying is over.
 
-The customer keys the card number on in groups, 1.6 s apart, which is longer than `guard_time`. Unless a test says so, nothing
-opens by itself before it is over.
+The customer keys the card number on in groups, 1.6 s apart, which is longer than `guard_time`.
+Unless a test says so, nothing opens by itself before it is over.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ async def submitted(at: Scene, number: str) -> None:
     assert await capture(at, "POST", "/submit") == 200
 
 
-# --- the ends -----------------------------------------------------------------------------------------------------
+# --- the ends -------------------------------------------------------------------------------------
 
 
 async def cancelled(at: Scene) -> None:
@@ -160,7 +161,9 @@ ENDS: list[tuple[End, dict[str, str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("end", "media"), ENDS, ids=[f"{end.__name__} {media or ''}".strip() for end, media in ENDS])
+@pytest.mark.parametrize(
+    ("end", "media"), ENDS, ids=[f"{end.__name__} {media or ''}".strip() for end, media in ENDS]
+)
 async def test_a_customer_who_keys_on_in_groups_is_not_heard_until_released(
     tmp_path: Path, end: End, media: dict[str, str]
 ) -> None:
@@ -173,7 +176,9 @@ async def test_a_customer_who_keys_on_in_groups_is_not_heard_until_released(
         assert (await mask(at))["masked"]
         assert events(at.old) == 0
         await released(at)
-        assert [line for line in complaints(at.stack) if "provider" not in line and "charge" not in line] == []
+        assert [
+            line for line in complaints(at.stack) if "provider" not in line and "charge" not in line
+        ] == []
         if end is not customer_without_events:
             await heard_again(at)
 
@@ -266,7 +271,9 @@ def in_alaw(port: int, who: str = "customer") -> str:
     return offer(port, who, codec="8 PCMA/8000")
 
 
-async def test_a_press_that_may_be_two_ends_the_capture_and_nothing_of_what_follows_is_heard(tmp_path: Path) -> None:
+async def test_a_press_that_may_be_two_ends_the_capture_and_nothing_of_what_follows_is_heard(
+    tmp_path: Path,
+) -> None:
     packets = pcap.read(CASE)
     async with scene(tmp_path, in_alaw, general=GENERAL) as at:
         await at.stack.start_capture(at.call_id)

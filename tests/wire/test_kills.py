@@ -1,4 +1,5 @@
-"""kill -9 of each process of Tonewall in the middle of a payment: no digit passes, nothing is charged twice, and it comes back.
+"""kill -9 of each process of Tonewall in the middle of a payment: no digit passes, nothing is
+charged twice, and it comes back.
 
 The agent's phone has an address of its own, so that all that was ever sent to it can be looked at.
 """
@@ -24,12 +25,14 @@ pytestmark = pytest.mark.skipif(not tshark.available(), reason="tshark is not he
 _NETWORK = f"127.{random.randrange(100, 250)}.{random.randrange(256)}"
 CUSTOMER, AGENT = f"{_NETWORK}.3", f"{_NETWORK}.2"
 EVENTS = 120  # the payload type that pjsip offers for telephone-event
-NUMBER, REST = "378282246310005", "11397391"  # approved by the local provider; 15 digits need no end
+# Approved by the local provider; 15 digits need no end.
+NUMBER, REST = "378282246310005", "11397391"
 
 
 @asynccontextmanager
 async def keying(wire: Line, keys: str, seen: int) -> AsyncIterator[str]:
-    """A call in which the customer keys, for the block as soon as so many keys were counted. Leaves when all are pressed."""
+    """A call in which the customer keys, for the block as soon as so many keys were counted. Leaves
+    when all are pressed."""
     call_id = await wire.dial()
     await wire.stack.start_capture(call_id)
     pressing = asyncio.create_task(wire.key(keys))
@@ -54,9 +57,12 @@ async def restarted(wire: Line, what: str) -> None:
 
 
 def sent_to_agent(file: Path, wire: Line) -> list[aiortc_view.Flow]:
-    """The agent's RTP and RTCP as they were on the wire; there is speech, and no key in any of it."""
+    """The agent's RTP and RTCP as they were on the wire; there is speech, and no key in any of
+    it."""
     flows = aiortc_view.flows(file).values()
-    towards = [flow for flow in flows if flow.destination[0] == AGENT and flow.destination[1] != wire.agent.port]
+    towards = [
+        flow for flow in flows if flow.destination[0] == AGENT and flow.destination[1] != wire.agent.port
+    ]
     pressed = sum(flow.events(EVENTS) for flow in flows if flow.source[0] == CUSTOMER)
     assert pressed > 0  # the same eyes see the customer's keys
     assert sum(len(flow.rtp) for flow in towards) > 20
@@ -66,7 +72,9 @@ def sent_to_agent(file: Path, wire: Line) -> list[aiortc_view.Flow]:
     return towards
 
 
-async def test_when_b2bua_is_killed_while_the_customer_keys_the_mask_stays_and_the_voice_goes_on(peers: Peers) -> None:
+async def test_when_b2bua_is_killed_while_the_customer_keys_the_mask_stays_and_the_voice_goes_on(
+    peers: Peers,
+) -> None:
     extra = {"general": {"port": str(free_port())}, "media": {"quiet_time": "1.5"}}
     async with line(peers, CUSTOMER, AGENT, extra) as wire:
         async with (
@@ -100,7 +108,9 @@ async def back(wire: Line, before: int) -> None:
     await wire.stack.await_ready()
 
 
-async def test_when_media_is_killed_while_the_customer_keys_the_audio_stops_and_no_digit_passes(peers: Peers) -> None:
+async def test_when_media_is_killed_while_the_customer_keys_the_audio_stops_and_no_digit_passes(
+    peers: Peers,
+) -> None:
     async with line(peers, CUSTOMER, AGENT) as wire, wire.feed() as feed:
         async with peers.capture("keys", f"udp and (host {AGENT} or host {CUSTOMER})") as file:
             call_id = await wire.dial()
@@ -162,8 +172,11 @@ async def test_a_payer_that_is_killed_while_it_charges_leaves_an_unknown_and_the
         wire.stack.kill("payer")
         outcome = (await wire.stack.stage(call_id, "finished"))["outcome"]
         assert outcome == {"type": "unknown", "reason": "payer_gone"}
-        entries = [json.loads(row) for row in (wire.stack.directory / "journal.jsonl").read_text().splitlines()]
-        assert [entry["state"] for entry in entries] == ["opened", "sending"]  # for the reconciliation
+        entries = [
+            json.loads(row) for row in (wire.stack.directory / "journal.jsonl").read_text().splitlines()
+        ]
+        # For the reconciliation.
+        assert [entry["state"] for entry in entries] == ["opened", "sending"]
 
         await wire.voice()
         await wire.unmasked(call_id)

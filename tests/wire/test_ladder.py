@@ -1,4 +1,5 @@
-"""The ladder of real calls: a paid one that is transferred, one that meets a dead hop, and one that is full of a card."""
+"""The ladder of real calls: a paid one that is transferred, one that meets a dead hop, and one that
+is full of a card."""
 
 from __future__ import annotations
 
@@ -65,7 +66,8 @@ async def ladder(stack: Stack, call_id: str) -> LadderView:
 
 
 async def command(*arguments: str, **environment: str) -> str:
-    """What `tonewall` prints. Without a terminal it is 80 columns wide, unless COLUMNS says otherwise."""
+    """What `tonewall` prints. Without a terminal it is 80 columns wide, unless COLUMNS says
+    otherwise."""
     done = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "b2bua.cli", *arguments],
@@ -116,7 +118,8 @@ async def test_a_paid_call_that_is_transferred_stands_on_one_page(tmp_path: Path
             ("caller", "carrier"), ("agent", "pbx"), ("agent", "pbx"),
         ]  # fmt: skip
         in_order(
-            found, "0<INVITE SDP", "0>100 INVITE", "call began", "media opened", "1>INVITE SDP", "1<200 INVITE SDP",
+            found, "0<INVITE SDP", "0>100 INVITE", "call began", "media opened", "1>INVITE SDP",
+            "1<200 INVITE SDP",
             "0>200 INVITE SDP", "0<ACK", "payment asked for", "mask on", "customer may key",
             "1<REFER", "1>202 REFER", "1>NOTIFY", "2>INVITE SDP", "2<180 INVITE", "2<200 INVITE SDP",
             "0>INVITE SDP", "0<200 INVITE SDP", "0>ACK", "leg transferred", "1<200 BYE", "card complete",
@@ -193,15 +196,25 @@ async def test_a_card_and_credentials_in_every_place_of_sip_are_in_no_ladder(tmp
                 carrier.send(carrier.request("INFO", call=near, cseq=cseq, body=body, Content_Type=kind))
                 await carrier.hear("200")
             cseq = 2 + len(NUMBER) + 1
-            carrier.send(carrier.request("MESSAGE", call=near, cseq=cseq, body=NUMBER, Content_Type="text/plain"))
+            carrier.send(
+                carrier.request("MESSAGE", call=near, cseq=cseq, body=NUMBER, Content_Type="text/plain")
+            )
             await carrier.hear("480")
-            carrier.send(carrier.request(NUMBER, call=near, cseq=cseq + 1))  # a method after the card's number
+            carrier.send(
+                carrier.request(NUMBER, call=near, cseq=cseq + 1)
+            )  # a method after the card's number
             await carrier.hear("405")
-            carrier.send(carrier.request("INVITE", call=near, body=dirty, CSeq=f"{NUMBER} INVITE"))  # too large a CSeq
+            carrier.send(
+                carrier.request("INVITE", call=near, body=dirty, CSeq=f"{NUMBER} INVITE")
+            )  # too large a CSeq
             await carrier.hear("400")
-            carrier.send(carrier.request("INVITE", call=near, cseq=cseq + 2, body=dirty.replace("v=0", f"v=0{NUMBER}")))
+            carrier.send(
+                carrier.request("INVITE", call=near, cseq=cseq + 2, body=dirty.replace("v=0", f"v=0{NUMBER}"))
+            )
             await carrier.hear("488")
-            carrier.send(carrier.request("BYE", call=near, cseq=cseq + 3, Reason=f'Q.850;cause=16;text="{NUMBER}"'))
+            carrier.send(
+                carrier.request("BYE", call=near, cseq=cseq + 3, Reason=f'Q.850;cause=16;text="{NUMBER}"')
+            )
             pbx.reply(await pbx.hear("BYE"), 200)
             assert far.call_id
 
@@ -215,19 +228,33 @@ async def test_a_card_and_credentials_in_every_place_of_sip_are_in_no_ladder(tmp
                 (await stack.api.get(f"/v1/calls/{call['id']}/ladder.svg")).text,
                 (await stack.api.get("/v1/ladders")).text,
                 await command("ladder", call["id"], "-c", str(stack.conf), COLUMNS="400"),
-                await command("ladder", f"{NUMBER}@peer", "-c", str(stack.conf), FORCE_COLOR="1", COLUMNS="80"),
+                await command(
+                    "ladder", f"{NUMBER}@peer", "-c", str(stack.conf), FORCE_COLOR="1", COLUMNS="80"
+                ),
                 await command("ladder", "-c", str(stack.conf)),
             ]
     found = words(view)
-    in_order(found, "0<INVITE SDP", "1>INVITE SDP", "1<407 INVITE", "1>ACK", "1>INVITE SDP", "1<180 INVITE", "mask on",
-             "0<INFO", "0>200 INFO", "0<MESSAGE", "0>480 MESSAGE", "0<other", "0>405 other", "0<INVITE", "0>400 INVITE",
+    in_order(found, "0<INVITE SDP", "1>INVITE SDP", "1<407 INVITE", "1>ACK", "1>INVITE SDP", "1<180 INVITE",
+    "mask on",
+             "0<INFO", "0>200 INFO", "0<MESSAGE", "0>480 MESSAGE", "0<other", "0>405 other", "0<INVITE",
+             "0>400 INVITE",
              "0>488 INVITE", "0<BYE", "0>200 BYE", "call ended")  # fmt: skip
     nonce = said.partition('cnonce="')[2].partition('"')[0]
     response = said.partition('response="')[2].partition('"')[0]
     for text in shown:
         assert text
         assert find_in_text(text) == []
-        for secret in (USER, PASSWORD, nonce, response, "Digest", "Signal", "Whatever", NUMBER[:6], NUMBER[-6:]):
+        for secret in (
+            USER,
+            PASSWORD,
+            nonce,
+            response,
+            "Digest",
+            "Signal",
+            "Whatever",
+            NUMBER[:6],
+            NUMBER[-6:],
+        ):
             assert secret
             assert secret not in text
     # What would have been found, had any of it been kept.
@@ -237,7 +264,8 @@ async def test_a_card_and_credentials_in_every_place_of_sip_are_in_no_ladder(tmp
 
 
 class Every(Ladders):
-    """Ladders of every leg by itself: there is no switchboard in this test to say which call it is of."""
+    """Ladders of every leg by itself: there is no switchboard in this test to say which call it is
+    of."""
 
     def open(self, leg_id: LegId, call_id: str) -> None:
         super().open(leg_id, call_id)
@@ -272,7 +300,11 @@ async def test_a_call_that_is_given_up_ends_with_cancel_487_and_ack_on_both_legs
         invite = await pbx.hear("INVITE")
         pbx.reply(invite, 180)
         ringing = await carrier.hear("180")
-        cancel = text.replace("INVITE sip", "CANCEL sip").replace("1 INVITE", "1 CANCEL").partition("Content-Type")[0]
+        cancel = (
+            text.replace("INVITE sip", "CANCEL sip")
+            .replace("1 INVITE", "1 CANCEL")
+            .partition("Content-Type")[0]
+        )
         carrier.send(f"{cancel}Content-Length: 0\r\n\r\n")
         final = await carrier.hear("487")
         carrier.send(ack_of(carrier, final))
@@ -286,7 +318,16 @@ async def test_a_call_that_is_given_up_ends_with_cancel_487_and_ack_on_both_legs
             return found if "0<ACK" in found[0] else None  # it comes after the leg's end
 
         near, far = await until(both, "the carrier's ACK")
-    in_order(near, "0<INVITE SDP", "0>100 INVITE", "0>180 INVITE", "0<CANCEL", "0>200 CANCEL", "0>487 INVITE", "0<ACK")
+    in_order(
+        near,
+        "0<INVITE SDP",
+        "0>100 INVITE",
+        "0>180 INVITE",
+        "0<CANCEL",
+        "0>200 CANCEL",
+        "0>487 INVITE",
+        "0<ACK",
+    )
     in_order(far, "0>INVITE SDP", "0<180 INVITE", "0>CANCEL", "0<200 CANCEL", "0<487 INVITE", "0>ACK")
 
 

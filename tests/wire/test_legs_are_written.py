@@ -1,4 +1,5 @@
-"""An engine on real sockets that is closed in the middle of calls: another one on the same address goes on with them."""
+"""An engine on real sockets that is closed in the middle of calls: another one on the same address
+goes on with them."""
 
 from __future__ import annotations
 
@@ -91,7 +92,9 @@ async def test_a_key_that_is_on_its_way_as_info_is_not_written_and_its_sender_is
 async def test_a_leg_of_a_trunk_that_is_gone_is_not_read_and_nothing_else_is_either(stage: Stage):
     await stage.up()
     standing = stage.bridge.engine.written()
-    other = SipEngine(binds=[Bind(Transport.UDP, HOST, 0)], trunks=[Trunk("carrier", HOST, 1)], on_event=print)
+    other = SipEngine(
+        binds=[Bind(Transport.UDP, HOST, 0)], trunks=[Trunk("carrier", HOST, 1)], on_event=print
+    )
     with pytest.raises(WrittenError, match="trunk pbx, which is not configured"):
         await other.start(standing)
     assert other.open_legs == other.open_dialogs == other.open_transactions == 0

@@ -1,4 +1,5 @@
-"""What one peer may take: m-lines and ports of a call, places of guests; and who it is by the address that it came in on."""
+"""What one peer may take: m-lines and ports of a call, places of guests; and who it is by the
+address that it came in on."""
 
 from __future__ import annotations
 
@@ -40,7 +41,9 @@ async def test_a_call_has_ports_for_so_many_m_lines_and_refuses_the_rest_in_plac
             carrier.engine = pbx.engine = ("127.0.0.1", stack.sip_port)
             for _ in range(
                 3
-            ):  # eight pairs of ports: two calls of two m-lines each at a time, were it not for the limit
+                # Eight pairs of ports: two calls of two m-lines each at a time, were it not for the
+                # limit.
+            ):
                 carrier.send(carrier.request("INVITE", body=described(5)))
                 invite = await pbx.hear("INVITE")
                 assert used(invite.body) == [True, True, False, False, False]
@@ -93,7 +96,8 @@ async def test_no_source_takes_the_places_of_all_who_may_be_about_to_register():
 
 
 async def test_a_trunk_that_is_tied_to_an_address_of_ours_is_no_other():
-    """Two trunks at one address, told apart by where they send; whoever writes to a third is a stranger."""
+    """Two trunks at one address, told apart by where they send; whoever writes to a third is a
+    stranger."""
     peer, other = SipPeer(), SipPeer("127.0.0.9")
     binds = [Bind(Transport.UDP, host, 0) for host in ("127.0.0.1", "127.0.0.2", "127.0.0.3")]
     near = Trunk("carrier", HOST, 9, bind="127.0.0.1")
@@ -103,7 +107,8 @@ async def test_a_trunk_that_is_tied_to_an_address_of_ours_is_no_other():
     try:
         bound = list(bridge.engine._transports._bound.values())
         for sender, place, trunk in (
-            (peer, 0, "carrier"), (peer, 1, "pbx"), (other, 1, "pbx"), (peer, 2, None), (other, 0, None), (other, 2, None),
+            (peer, 0, "carrier"), (peer, 1, "pbx"), (other, 1, "pbx"), (peer, 2, None), (other, 0, None),
+            (other, 2, None),
         ):  # fmt: skip
             sender.engine = bound[place].host, bound[place].port
             before = len(bridge.kinds(LegInvited))

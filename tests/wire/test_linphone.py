@@ -1,4 +1,5 @@
-"""A customer with linphonec pays: a telephone that nobody here wrote, with keys of its own, holds, comes back and hangs up."""
+"""A customer with linphonec pays: a telephone that nobody here wrote, with keys of its own, holds,
+comes back and hangs up."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ async def test_linphonec_calls_pays_holds_and_hangs_up(tmp_path: Path) -> None:
                 await customer.wait("connected")
                 [call] = await stack.calls_up()
                 speak(
-                    "Nine, and so on, and so on, until all of it has been said, and then again", tmp_path / "speech.wav"
+                    "Nine, and so on, and so on, until all of it has been said, and then again",
+                    tmp_path / "speech.wav",
                 )
                 customer.tell(f"play {tmp_path / 'speech.wav'}")
                 await until(lambda: len(media.formats.rtp.heard) > 20, "speech of linphonec at the desk")
@@ -81,7 +83,9 @@ async def test_linphonec_calls_pays_holds_and_hangs_up(tmp_path: Path) -> None:
                 agent.reply(again, 200, body=body.replace("1 2 IN", "1 3 IN"))
                 await agent.hear("ACK")
                 heard = len(media.formats.rtp.heard)
-                await until(lambda: len(media.formats.rtp.heard) > heard + 20, "speech of linphonec after the hold")
+                await until(
+                    lambda: len(media.formats.rtp.heard) > heard + 20, "speech of linphonec after the hold"
+                )
 
                 customer.tell("terminate")
                 agent.reply(await agent.hear("BYE", 20), 200)

@@ -1,4 +1,5 @@
-"""A whole Tonewall that listens as sip.conf says: UDP and TCP by default, TLS where a certificate is given."""
+"""A whole Tonewall that listens as sip.conf says: UDP and TCP by default, TLS where a certificate
+is given."""
 
 from __future__ import annotations
 
@@ -13,12 +14,14 @@ from tests.wire.certificates import Authority
 
 HOST = "127.0.0.1"
 OPTIONS = (
-    "OPTIONS sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/{via} 127.0.0.1:5999;rport;branch=z9hG4bK{via}\r\nFrom: <sip:p@h>;tag=1\r\n"
+    "OPTIONS sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/{via} 127.0.0.1:5999;rport;branch=z9hG4bK{via}\r\n"
+    "From: <sip:p@h>;tag=1\r\n"
     "To: <sip:x@h>\r\nCall-ID: {via}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
 )
 
 
-# The PBX is at another address, so that whoever connects from here, from whatever port, is the carrier.
+# The PBX is at another address, so that whoever connects from here, from whatever port, is the
+# carrier.
 ELSEWHERE = {"pbx": {"host": "127.0.0.2"}}
 
 

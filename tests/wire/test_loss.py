@@ -1,4 +1,5 @@
-"""A bad network between customer and Tonewall: whatever it does to the packets, one key press is one digit."""
+"""A bad network between customer and Tonewall: whatever it does to the packets, one key press is
+one digit."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ Packets = list[tuple[float, bytes]]
 
 
 def bad_network(packets: Packets, seed: int) -> Packets:
-    """5 % of the event packets lost, 5 % doubled, 10 % late by up to 60 ms; of every fifth press the start is lost, of every
-    fifth the end. Speech passes."""
+    """5 % of the event packets lost, 5 % doubled, 10 % late by up to 60 ms; of every fifth press
+    the start is lost, of every fifth the end. Speech passes."""
     dice = random.Random(seed)
     presses: dict[bytes, list[int]] = {}
     for index, (_, packet) in enumerate(packets):
@@ -58,7 +59,9 @@ async def test_every_card_arrives_digit_for_digit_over_a_network_that_loses_doub
     steps = [sipp.Go("KEY"), card, sipp.Mark("keyed"), sipp.Go("LEAVE")]
     async with trunk(tmp_path, steps, [], CALLS) as line:
         calls = await line.stack.calls_up(CALLS)
-        await asyncio.gather(*(line.stack.start_capture(call["id"], transaction=call["caller"]) for call in calls))
+        await asyncio.gather(
+            *(line.stack.start_capture(call["id"], transaction=call["caller"]) for call in calls)
+        )
         await line.carrier.go("KEY")
         await line.carrier.reached("keyed", within=60)
         for call in calls:

@@ -1,4 +1,5 @@
-"""The main job, on real SIP and RTP: sipp as carrier and as PBX, twenty calls at once, each customer with a card of their own."""
+"""The main job, on real SIP and RTP: sipp as carrier and as PBX, twenty calls at once, each
+customer with a card of their own."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ EXPIRY, CODE = "1139", "739"
 def card_number(call: int) -> str:
     """A Visa number of its own for each call, with its check digit (ISO/IEC 7812-1)."""
     body = f"492958017{call:02}{(call * 7919) % 10000:04}"
-    total = sum(int(digit) if index % 2 else sum(divmod(2 * int(digit), 10)) for index, digit in enumerate(body))
+    total = sum(
+        int(digit) if index % 2 else sum(divmod(2 * int(digit), 10)) for index, digit in enumerate(body)
+    )
     return f"{body}{-total % 10}"
 
 
@@ -56,7 +59,8 @@ class Trunk:
 async def trunk(
     folder: Path, carrier_steps: list[sipp.Step], pbx_steps: list[sipp.Step], calls: int
 ) -> AsyncIterator[Trunk]:
-    """sipp on both sides of a Tonewall that knows them as carrier and PBX; the calls are placed at once."""
+    """sipp on both sides of a Tonewall that knows them as carrier and PBX; the calls are placed at
+    once."""
     (folder / "carrier").mkdir(exist_ok=True)
     (folder / "pbx").mkdir(exist_ok=True)
     answers = sipp.scenario("pbx", folder / "pbx", pbx_steps, sipp.AWAIT_BYE)
@@ -81,12 +85,18 @@ async def test_twenty_customers_pay_at_once_and_no_agent_leg_carries_a_key(tmp_p
     (tmp_path / "pbx").mkdir()
     numbers = [card_number(call) for call in range(CALLS)]
     handsets = [Handset(ssrc=1000 + call) for call in range(CALLS)]
-    menu = sipp.play(tmp_path / "carrier", *[handset.press("12*", gap_ms=60) for handset in handsets], name="menu")
+    menu = sipp.play(
+        tmp_path / "carrier", *[handset.press("12*", gap_ms=60) for handset in handsets], name="menu"
+    )
     keyed = [f"{number}#{EXPIRY}#{CODE}#" for number in numbers]
     card = sipp.play(
-        tmp_path / "carrier", *[h.press(k, gap_ms=60) for h, k in zip(handsets, keyed, strict=True)], name="card"
+        tmp_path / "carrier",
+        *[h.press(k, gap_ms=60) for h, k in zip(handsets, keyed, strict=True)],
+        name="card",
     )
-    after = sipp.play(tmp_path / "carrier", *[handset.press("0#", gap_ms=60) for handset in handsets], name="after")
+    after = sipp.play(
+        tmp_path / "carrier", *[handset.press("0#", gap_ms=60) for handset in handsets], name="after"
+    )
     speech = sipp.play(tmp_path / "pbx", Handset(ssrc=7).speak(20_000), wait=False)
     steps = [
         sipp.Go("MENU"), menu, sipp.Mark("in-menu"),
@@ -133,8 +143,10 @@ async def test_twenty_customers_pay_at_once_and_no_agent_leg_carries_a_key(tmp_p
 
     masked = await tshark.count(masked_file, ports)
     assert [masked.events[port] for port in line.agent_ports] == [0] * CALLS
-    assert min(masked.packets[port] for port in line.agent_ports) > 40  # the speech between the keys
-    assert min(masked.packets[port] for port in line.customer_ports) > 100  # voice ran both ways all the time
+    # The speech between the keys.
+    assert min(masked.packets[port] for port in line.agent_ports) > 40
+    # Voice ran both ways all the time.
+    assert min(masked.packets[port] for port in line.customer_ports) > 100
     for port in line.agent_ports:
         flow = aiortc_view.towards(masked_file, port)
         assert flow.events() == 0
@@ -154,10 +166,12 @@ async def unmasked(stack: Stack, call_id: str) -> None:
 
 
 async def test_debians_recordings_replayed_untouched_are_one_digit_a_press(tmp_path: Path) -> None:
-    """Each recording has its own fixed sequence numbers and rtp_timestamp, so a key pressed twice looks the same twice.
+    """Each recording has its own fixed sequence numbers and rtp_timestamp, so a key pressed twice
+    looks the same twice.
 
-    Each press waits for what the one before did: two recordings of one key that a busy machine plays within 250 ms are the same
-    packets twice, and nothing could tell that these were two presses.
+    Each press waits for what the one before did: two recordings of one key that a busy machine
+    plays within 250 ms are the same packets twice, and nothing could tell that these were two
+    presses.
     """
     number = "4111111111111111"
     keys = f"{number}#{EXPIRY}#{CODE}#"

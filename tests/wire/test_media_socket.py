@@ -1,4 +1,5 @@
-"""media.sock takes commands from the b2bua that the supervisor started, and nobody else can put a socket in its place."""
+"""media.sock takes commands from the b2bua that the supervisor started, and nobody else can put a
+socket in its place."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from tonewall.frames import pack
 
 
 async def stranger(at: Scene) -> bytes:
-    """Connect as another process of the same user and ask for a session; what comes back until the end."""
+    """Connect as another process of the same user and ask for a session; what comes back until the
+    end."""
     reader, writer = await asyncio.open_unix_connection(at.stack.directory / "run" / "media.sock")
     try:
         writer.write(pack(OpenSession(serial=1, session=SessionId("theirs"), streams=1)))
@@ -57,7 +59,9 @@ async def _counted(at: Scene) -> bool:
     return (await at.stack.call(at.call_id))["capture"]["fields"][0]["count"] == 1
 
 
-@pytest.mark.parametrize("whose", ["others may write to it", "others may write to its parent", "it belongs to another"])
+@pytest.mark.parametrize(
+    "whose", ["others may write to it", "others may write to its parent", "it belongs to another"]
+)
 async def test_run_refuses_a_directory_of_others_and_starts_once_that_is_mended_as_it_said(
     tmp_path: Path, whose: str
 ) -> None:

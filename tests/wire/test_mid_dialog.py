@@ -1,4 +1,5 @@
-"""INFO and MESSAGE on the wire: relayed with type, package and answer; and while masked no key of the customer's anywhere."""
+"""INFO and MESSAGE on the wire: relayed with type, package and answer; and while masked no key of
+the customer's anywhere."""
 
 from __future__ import annotations
 
@@ -29,7 +30,13 @@ async def test_an_info_crosses_with_type_package_and_answer(stage: Stage) -> Non
     near, far = await stage.up()
     stage.carrier.send(
         stage.carrier.request(
-            "INFO", call=near, cseq=2, body=KEY, Content_Type=RELAY, Info_Package="infoDtmf", Content_Disposition="x"
+            "INFO",
+            call=near,
+            cseq=2,
+            body=KEY,
+            Content_Type=RELAY,
+            Info_Package="infoDtmf",
+            Content_Disposition="x",
         )
     )
     heard = await stage.pbx.hear("INFO")
@@ -85,7 +92,9 @@ async def test_a_hang_up_answers_what_waits(stage: Stage) -> None:
 
 async def test_a_coded_body_is_refused_with_what_would_be_taken(stage: Stage) -> None:
     near, _ = await stage.up()
-    text = stage.carrier.request("INFO", call=near, cseq=2, body=KEY, Content_Type=RELAY, Content_Encoding="gzip")
+    text = stage.carrier.request(
+        "INFO", call=near, cseq=2, body=KEY, Content_Type=RELAY, Content_Encoding="gzip"
+    )
     stage.carrier.send(text)
     assert (await stage.carrier.hear("415")).one("Accept-Encoding") == "identity"
     stage.pbx.never("INFO")
@@ -99,14 +108,17 @@ async def test_outside_of_a_call_there_is_nobody_to_ask(stage: Stage, method: st
     stage.pbx.never(method)
 
 
-# --- while masked -------------------------------------------------------------------------------------------------
+# --- while masked ---------------------------------------------------------------------------------
 
 
 @contextlib.asynccontextmanager
 async def desk_call(folder: Path) -> AsyncIterator[tuple[Stack, SipPeer, SipPeer, Call, Call]]:
     """A whole Tonewall with a call up, both ends played line by line."""
     with trunk() as carrier, trunk() as pbx:
-        async with running(Stack(folder, carrier.port, pbx.port, pairs=20)) as stack, without_complaint(stack):
+        async with (
+            running(Stack(folder, carrier.port, pbx.port, pairs=20)) as stack,
+            without_complaint(stack),
+        ):
             carrier.engine = pbx.engine = (HOST, stack.sip_port)
             customer = Customer(carrier)
             with contextlib.closing(customer.media):
@@ -130,7 +142,11 @@ def card_in_infos() -> list[tuple[str, str, str]]:
         ("application/x-keys", CANARY.number, "infoDtmf"),
         ("application/x-keys", CANARY.number, f"dtmf;d={CANARY.number}"),
         ("application/media_control+xml", f"<picture_fast_update/><!--{CANARY.number}-->", ""),
-        ("multipart/mixed;boundary=b", f"--b\r\nContent-Type: application/dtmf\r\n\r\n{CANARY.number}\r\n--b--", ""),
+        (
+            "multipart/mixed;boundary=b",
+            f"--b\r\nContent-Type: application/dtmf\r\n\r\n{CANARY.number}\r\n--b--",
+            "",
+        ),
         (f"text/plain;d={CANARY.number}", CANARY.number, ""),
     ]
     return keys + whole
@@ -143,14 +159,18 @@ async def test_while_masked_a_card_sent_as_info_is_answered_and_nowhere(tmp_path
         said = []
         for cseq, (content_type, body, package) in enumerate(card_in_infos(), 2):
             headers = {"X_Keys": CANARY.number} | ({"Info_Package": package} if package else {})
-            carrier.send(carrier.request("INFO", call=near, cseq=cseq, body=body, Content_Type=content_type, **headers))
+            carrier.send(
+                carrier.request("INFO", call=near, cseq=cseq, body=body, Content_Type=content_type, **headers)
+            )
             if "media_control" in content_type:
                 pbx.reply(await pbx.hear("INFO"), 200)  # written anew, so that it may cross
             assert (await carrier.hear("200")).one("CSeq") == f"{cseq} INFO"
             said.append((await stack.api.get(f"/v1/calls/{call['id']}")).text)
         infos = len(card_in_infos())
         carrier.send(
-            carrier.request("MESSAGE", call=near, cseq=infos + 2, body=CANARY.number, Content_Type="text/plain")
+            carrier.request(
+                "MESSAGE", call=near, cseq=infos + 2, body=CANARY.number, Content_Type="text/plain"
+            )
         )
         await carrier.hear("480")
         pbx.send(pbx.request("INFO", call=far, cseq=1, body=KEY, Content_Type=RELAY))
@@ -175,9 +195,12 @@ def card_in_sdp(port: int, name: str) -> str:
     """The canary card in every line of a description that a peer is free to write."""
     number, tail = CANARY.number, CANARY.number[-12:]
     return (
-        f"v=0\r\no={number} {number} {number} IN IP4 127.0.0.1\r\ns={number}\r\ni={number}\r\nu=http://{number}/\r\n"
-        f"e={number}@a.example\r\np=+{number}\r\nc=IN IP4 127.0.0.1\r\nb=AS:{tail}\r\nt={number} {number}\r\nk=clear:{number}\r\n"
-        f"a=tool:{number}\r\na=x-{name}:{number}\r\nm=audio {port} RTP/AVP 0 101\r\ni={number}\r\nb=TIAS:{tail}\r\n"
+        f"v=0\r\no={number} {number} {number} IN IP4 127.0.0.1\r\ns={number}\r\ni={number}\r\n"
+        f"u=http://{number}/\r\n"
+        f"e={number}@a.example\r\np=+{number}\r\nc=IN IP4 127.0.0.1\r\nb=AS:{tail}\r\nt={number} "
+        f"{number}\r\nk=clear:{number}\r\n"
+        f"a=tool:{number}\r\na=x-{name}:{number}\r\nm=audio {port} RTP/AVP 0 101\r\ni={number}\r\n"
+        f"b=TIAS:{tail}\r\n"
         "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"
         f"a=fmtp:0 {number}\r\na=ptime:{number}\r\n"
         f"a=label:{number}\r\na=sendonly\r\nm=video 0 RTP/{number} {number}\r\na=x:{number}\r\n"
@@ -185,7 +208,9 @@ def card_in_sdp(port: int, name: str) -> str:
 
 
 @pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
-async def test_while_masked_a_card_in_a_session_description_crosses_in_no_line(tmp_path: Path, method: str) -> None:
+async def test_while_masked_a_card_in_a_session_description_crosses_in_no_line(
+    tmp_path: Path, method: str
+) -> None:
     async with desk_call(tmp_path) as (stack, carrier, pbx, near, far):
         [call] = await stack.calls_up()
         await stack.start_capture(call["id"])
@@ -215,7 +240,9 @@ async def test_while_masked_a_card_in_a_session_description_crosses_in_no_line(t
     assert find_in_text([tmp_path]) == []
 
 
-async def test_not_masked_the_lines_of_a_description_cross_so_that_the_search_means_something(tmp_path: Path) -> None:
+async def test_not_masked_the_lines_of_a_description_cross_so_that_the_search_means_something(
+    tmp_path: Path,
+) -> None:
     async with desk_call(tmp_path) as (stack, carrier, pbx, near, _):
         text = offer(carrier.port).replace("t=0 0", f"t=0 0\r\na=x-note:{CANARY.number}")
         carrier.send(carrier.request("INVITE", call=near, cseq=2, body=text))
@@ -229,9 +256,13 @@ async def test_not_masked_the_lines_of_a_description_cross_so_that_the_search_me
         await until(stack.records, "the call's record")
 
 
-async def test_not_masked_the_card_does_cross_so_that_the_search_above_means_something(tmp_path: Path) -> None:
+async def test_not_masked_the_card_does_cross_so_that_the_search_above_means_something(
+    tmp_path: Path,
+) -> None:
     async with desk_call(tmp_path) as (stack, carrier, pbx, near, _):
-        carrier.send(carrier.request("INFO", call=near, cseq=2, body=CANARY.number, Content_Type="application/dtmf"))
+        carrier.send(
+            carrier.request("INFO", call=near, cseq=2, body=CANARY.number, Content_Type="application/dtmf")
+        )
         heard = await pbx.hear("INFO")
         pbx.reply(heard, 200)
         await carrier.hear("200")

@@ -1,4 +1,5 @@
-"""A short run of the model of the whole product (docs/testing.md), and that its oracles find what is planted."""
+"""A short run of the model of the whole product (docs/testing.md), and that its oracles find what
+is planted."""
 
 from __future__ import annotations
 

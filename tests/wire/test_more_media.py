@@ -1,4 +1,5 @@
-"""An m-line that a re-INVITE adds to a call: it gets ports of its own, both ways, while what was there goes on."""
+"""An m-line that a re-INVITE adds to a call: it gets ports of its own, both ways, while what was
+there goes on."""
 
 from __future__ import annotations
 
@@ -21,10 +22,13 @@ def video_port(body: str) -> int:
 
 
 async def added(at: Scene, asks: str, ours: int, theirs: int) -> tuple[str, str]:
-    """One end adds video, received on `ours`; the other takes it on `theirs`. What each was told."""
+    """One end adds video, received on `ours`; the other takes it on `theirs`. What each was
+    told."""
     near, far = (at.carrier, at.pbx) if asks == "customer" else (at.pbx, at.carrier)
     call = at.near if asks == "customer" else at.agent
-    own, other = (at.customer.media.port, at.old.port) if asks == "customer" else (at.old.port, at.customer.media.port)
+    own, other = (
+        (at.customer.media.port, at.old.port) if asks == "customer" else (at.old.port, at.customer.media.port)
+    )
     near.send(near.request("INVITE", call=call, cseq=2, body=offer(own) + _VIDEO.format(ours)))
     asked = await far.hear("INVITE")
     port = theirs if video_port(asked.body) else 0
@@ -42,7 +46,9 @@ def pictures(pair: MediaPair, wanted: int = 0) -> list[bytes]:
 
 
 @pytest.mark.parametrize("asks", ["customer", "agent"])
-async def test_video_that_is_added_is_relayed_both_ways_and_the_audio_goes_on(tmp_path: Path, asks: str) -> None:
+async def test_video_that_is_added_is_relayed_both_ways_and_the_audio_goes_on(
+    tmp_path: Path, asks: str
+) -> None:
     async with scene(tmp_path) as at:
         with contextlib.ExitStack() as undo:
             here, there = MediaPair(), MediaPair()

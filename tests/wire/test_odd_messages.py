@@ -1,4 +1,5 @@
-"""What carriers and phones really write: quoted URNs, Latin-1, numbers with parameters, odd URIs. Calls are made of it."""
+"""What carriers and phones really write: quoted URNs, Latin-1, numbers with parameters, odd URIs.
+Calls are made of it."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ async def test_a_phone_whose_contact_has_an_instance_is_sent_its_requests(  # li
 ) -> None:
     async with staged() as stage:
         contact = stage.carrier.contact("me")
-        stage.carrier.send(stage.carrier.request("INVITE", body=OFFER, Contact=f'{contact};+sip.instance="{URN}"'))
+        stage.carrier.send(
+            stage.carrier.request("INVITE", body=OFFER, Contact=f'{contact};+sip.instance="{URN}"')
+        )
         invite = await stage.pbx.hear("INVITE")
         far = f'{stage.pbx.contact("far")};reg-id=1;+sip.instance="{URN}"'
         stage.pbx.reply(invite, 200, body=ANSWER, Contact=far)
@@ -38,7 +41,9 @@ async def test_a_phone_whose_contact_has_an_instance_is_sent_its_requests(  # li
         assert (await stage.carrier.hear("BYE")).uri == f"sip:me@{HOST}:{stage.carrier.port}"
 
 
-@pytest.mark.parametrize("name", ["From", "To", "Contact", "Subject", "User-Agent", "X-Any", "Organization", "Call-ID"])
+@pytest.mark.parametrize(
+    "name", ["From", "To", "Contact", "Subject", "User-Agent", "X-Any", "Organization", "Call-ID"]
+)
 async def test_a_call_in_latin_1_is_a_call(name: str) -> None:
     async with staged() as stage:
         value = {
@@ -51,13 +56,17 @@ async def test_a_call_in_latin_1_is_a_call(name: str) -> None:
         invite = await stage.pbx.hear("INVITE")
         if name == "From":
             assert invite.one("From").startswith('"M\xfcller" <sip:ann@')
-        stage.pbx.reply(invite, 200, body=ANSWER, Contact=NAME + stage.pbx.contact("far"), Server=f"B{LATIN}ro")
+        stage.pbx.reply(
+            invite, 200, body=ANSWER, Contact=NAME + stage.pbx.contact("far"), Server=f"B{LATIN}ro"
+        )
         answer = await stage.carrier.hear("200")
         assert name not in ("From", "Call-ID") or answer.one(name) == value  # the octets that came
         near = Call.placed(answer)
         stage.carrier.send(stage.carrier.request("ACK", call=near))
         await stage.pbx.hear("ACK")
-        stage.carrier.send(stage.carrier.request("BYE", call=near, cseq=2, Reason=f'Q.850;cause=16;text="{LATIN}"'))
+        stage.carrier.send(
+            stage.carrier.request("BYE", call=near, cseq=2, Reason=f'Q.850;cause=16;text="{LATIN}"')
+        )
         await stage.carrier.hear("200")
         await stage.pbx.hear("BYE")
 
@@ -90,13 +99,20 @@ async def test_a_refusal_in_latin_1_is_heard_as_what_it_is() -> None:
 )
 async def test_who_calls_is_known_whatever_the_uri_looks_like(uri: str) -> None:
     async with staged() as stage:
-        stage.carrier.send(stage.carrier.request("INVITE", body=OFFER, From=f"<{uri.format(host=HOST)}>;tag=near"))
+        stage.carrier.send(
+            stage.carrier.request("INVITE", body=OFFER, From=f"<{uri.format(host=HOST)}>;tag=near")
+        )
         assert (await stage.pbx.hear("INVITE")).one("From").startswith("<sip:+493012345670@")
 
 
 @pytest.mark.parametrize(
     "uri",
-    ["SIP:+4930@{here}", "sip:+4930@tonewall_1.example", "sip:+4930@{here};transport=udp;", "sip:+4930@{here};did=a=="],
+    [
+        "SIP:+4930@{here}",
+        "sip:+4930@tonewall_1.example",
+        "sip:+4930@{here};transport=udp;",
+        "sip:+4930@{here};did=a==",
+    ],
 )
 async def test_an_odd_request_uri_is_taken(uri: str) -> None:
     async with staged() as stage:
@@ -129,7 +145,9 @@ BAD = {
     "an open quote": lambda text: text.replace("\r\nFrom: ", '\r\nFrom: "', 1).replace('"Ann"', "Ann"),
     "no colon": lambda text: text.replace("\r\nMax", "\r\nnothing\r\nMax", 1),
     "too many lines": lambda text: text.replace("\r\nMax", "\r\n" + "X: y\r\n" * 300 + "Max", 1),
-    "a long method": lambda text: "!interesting-Method0123456789_*+`.%indeed'~" + text.removeprefix("OPTIONS"),
+    "a long method": lambda text: (
+        "!interesting-Method0123456789_*+`.%indeed'~" + text.removeprefix("OPTIONS")
+    ),
     "too large a body": lambda text: text.replace(
         "Content-Length: 0\r\n\r\n", f"Content-Length: 20000\r\n\r\n{'x' * 20_000}"
     ),
@@ -152,7 +170,7 @@ async def test_one_bad_message_does_not_close_a_connection_that_others_use(name:
         assert bridge.engine.counters().get("connections", 1) >= 1
 
 
-# --- through the whole product ------------------------------------------------------------------------------------------
+# --- through the whole product --------------------------------------------------------------------
 
 ROUTES = {
     "carrier": {"numbers": "e164", "country": "49"},
@@ -163,7 +181,9 @@ ROUTES = {
 
 
 @contextlib.asynccontextmanager
-async def product(tmp_path: Path, extra: dict[str, dict[str, str]]) -> AsyncIterator[tuple[Stack, SipPeer, SipPeer]]:
+async def product(
+    tmp_path: Path, extra: dict[str, dict[str, str]]
+) -> AsyncIterator[tuple[Stack, SipPeer, SipPeer]]:
     with contextlib.closing(SipPeer()) as carrier, contextlib.closing(SipPeer()) as pbx:
         stack = Stack(tmp_path, carrier.port, pbx.port, extra=extra)
         async with running(stack), without_complaint(stack):
@@ -178,7 +198,9 @@ async def invited(carrier: SipPeer, pbx: SipPeer, uri: str, from_: str) -> tuple
     invite = await pbx.hear("INVITE")
     pbx.reply(invite, 486)
     await carrier.hear("486")
-    return invite.uri.removeprefix("sip:").partition("@")[0], invite.one("From").partition("<sip:")[2].partition("@")[0]
+    return invite.uri.removeprefix("sip:").partition("@")[0], invite.one("From").partition("<sip:")[
+        2
+    ].partition("@")[0]
 
 
 async def test_routes_and_number_plans_see_numbers_without_their_parameters(tmp_path: Path) -> None:
@@ -206,7 +228,8 @@ async def test_a_trunk_may_ask_for_the_parameters_and_for_user_phone(tmp_path: P
 
 
 async def test_a_name_in_latin_1_is_in_no_ones_way(tmp_path: Path) -> None:
-    """Call, list, ladder and record: every way on which the name and the octets around it travel."""
+    """Call, list, ladder and record: every way on which the name and the octets around it
+    travel."""
     async with product(tmp_path, {"general": {"log_level": "debug"}}) as (stack, carrier, pbx):
         carrier.send(
             carrier.request(
@@ -233,4 +256,6 @@ async def test_a_name_in_latin_1_is_in_no_ones_way(tmp_path: Path) -> None:
         assert shown.status_code == 200
         carrier.send(carrier.request("BYE", call=near, cseq=2, From=near.local))
         pbx.reply(await pbx.hear("BYE"), 200)
-        await until(lambda: [row["caller"] for row in stack.records()] == ["m\xfcller"], "the record of the call")
+        await until(
+            lambda: [row["caller"] for row in stack.records()] == ["m\xfcller"], "the record of the call"
+        )

@@ -1,4 +1,5 @@
-"""Offers and answers that do not fit each other, or change before the answer (RFC 3264, 3311, 3262), over a whole Tonewall."""
+"""Offers and answers that do not fit each other, or change before the answer (RFC 3264, 3311,
+3262), over a whole Tonewall."""
 
 from __future__ import annotations
 
@@ -30,7 +31,10 @@ def sdp(port: int, formats: str = "8 0 101", direction: str = "", version: int =
 
 def lines(body: str) -> list[tuple[str, bool, str]]:
     """Kind, whether it is in use, and formats of each m-line."""
-    return [(kind, port != "0", formats) for kind, port, formats in re.findall(r"m=(\S+) (\d+) \S+ (.*?)\r\n", body)]
+    return [
+        (kind, port != "0", formats)
+        for kind, port, formats in re.findall(r"m=(\S+) (\d+) \S+ (.*?)\r\n", body)
+    ]
 
 
 def way(body: str) -> str:
@@ -101,7 +105,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
             yield Scene(stack, carrier, pbx)
 
 
-# --- answers that do not fit -----------------------------------------------------------------------------------------
+# --- answers that do not fit ----------------------------------------------------------------------
 
 VIDEO = "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
 
@@ -111,7 +115,10 @@ VIDEO = "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
     [
         (sdp(5000, "8 101"), [("audio", True, "8 101"), ("video", False, "96")]),
         (sdp(5000, "8 101", more=VIDEO + VIDEO), [("audio", True, "8 101"), ("video", True, "96")]),
-        (sdp(5000, "3 8 101", more="m=image 5002 udptl t38\r\n"), [("audio", True, "8 101"), ("video", False, "96")]),
+        (
+            sdp(5000, "3 8 101", more="m=image 5002 udptl t38\r\n"),
+            [("audio", True, "8 101"), ("video", False, "96")],
+        ),
         (sdp(5000, "3"), None),
     ],
     ids=["too few", "too many", "another kind", "no codec"],
@@ -140,7 +147,9 @@ async def test_an_answer_to_a_reinvite_is_mended_or_refused_too(scene: Scene, as
     near, far = Call.placed(await scene.carrier.hear("200")), Call.taken(invite)
     scene.carrier.send(scene.carrier.request("ACK", call=near))
     await scene.pbx.hear("ACK")
-    asker, call, other = (scene.carrier, near, scene.pbx) if asks == "carrier" else (scene.pbx, far, scene.carrier)
+    asker, call, other = (
+        (scene.carrier, near, scene.pbx) if asks == "carrier" else (scene.pbx, far, scene.carrier)
+    )
     asker.send(asker.request("INVITE", call=call, cseq=5, body=sdp(6000, "8 101", "sendonly", 2)))
     other.reply(await other.hear("INVITE"), 200, body=sdp(7000, "8 0 101", "", 2, VIDEO))
     held = await asker.hear("200")
@@ -164,7 +173,9 @@ async def test_an_offer_with_fewer_m_lines_than_before_takes_none_from_the_other
     near, far = Call.placed(await scene.carrier.hear("200")), Call.taken(invite)
     scene.carrier.send(scene.carrier.request("ACK", call=near))
     await scene.pbx.hear("ACK")
-    asker, call, other = (scene.carrier, near, scene.pbx) if asks == "carrier" else (scene.pbx, far, scene.carrier)
+    asker, call, other = (
+        (scene.carrier, near, scene.pbx) if asks == "carrier" else (scene.pbx, far, scene.carrier)
+    )
     back = far if asks == "carrier" else near
     asker.send(asker.request("INVITE", call=call, cseq=5, body=sdp(6000, "8 101", "sendonly", 2)))
     asked = await other.hear("INVITE")
@@ -184,14 +195,14 @@ async def test_an_offer_with_fewer_m_lines_than_before_takes_none_from_the_other
     await scene.over(near)
 
 
-# --- UPDATE before the answer ----------------------------------------------------------------------------------------
+# --- UPDATE before the answer ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("offered", "allowed"),
     [("sendonly", "recvonly"), ("inactive", "inactive"), ("recvonly", "sendonly"), ("sendrecv", "sendrecv")],
 )
-async def test_an_update_of_the_far_end_is_answered_in_the_direction_that_it_allows_and_crosses_behind_the_ack(
+async def test_an_update_of_the_far_end_is_answered_in_the_direction_that_it_allows_and_crosses_behind_the_ack(  # noqa: E501
     scene: Scene, offered: str, allowed: str
 ):
     scene.carrier.send(scene.carrier.request("INVITE", body=sdp(4000), **RELIABLE))
@@ -208,7 +219,10 @@ async def test_an_update_of_the_far_end_is_answered_in_the_direction_that_it_all
     ok = await scene.pbx.hear("200")
     assert way(ok.body) == allowed
     final = await scene.answered(invite, near, sdp(5000, "8 101"))  # the old answer once more
-    assert (way(final.body), version(final.body)) == ("sendrecv", version(progress.body))  # what the carrier knows
+    assert (way(final.body), version(final.body)) == (
+        "sendrecv",
+        version(progress.body),
+    )  # what the carrier knows
     if offered != "sendrecv":
         follow = await scene.offered(scene.carrier, sdp(4000, "8 101", allowed, 2))
         assert way(follow.body) == offered
@@ -245,7 +259,9 @@ async def test_media_that_was_inactive_until_it_was_ready_is_heard_at_both_ends(
     invite = await scene.called(sdp(4000, "8 101", "inactive"), **RELIABLE)
     assert way(invite.body) == "inactive"
     _, near = await scene.progressed(invite, sdp(5000, "8 101", "inactive"))
-    scene.carrier.send(scene.carrier.request("UPDATE", call=near, cseq=3, body=sdp(4000, "8 101", "sendrecv", 2)))
+    scene.carrier.send(
+        scene.carrier.request("UPDATE", call=near, cseq=3, body=sdp(4000, "8 101", "sendrecv", 2))
+    )
     assert way((await scene.carrier.hear("200")).body) == "inactive"
     await scene.answered(invite, near, sdp(5000, "8 101", "inactive"))
     assert way((await scene.offered(scene.pbx, sdp(5000, "8 101", "sendrecv", 2))).body) == "sendrecv"
@@ -258,7 +274,9 @@ async def test_an_update_that_leaves_no_codec_is_refused_and_changes_nothing(sce
     invite = await scene.called(sdp(4000), **RELIABLE)
     progress, near = await scene.progressed(invite, sdp(5000, "8 101"))
     for body in (sdp(4000, "3", "", 2), sdp(4000, "101", "", 2), "v=1\r\n"):
-        scene.carrier.send(scene.carrier.request("UPDATE", call=near, cseq=len(scene.carrier.heard), body=body))
+        scene.carrier.send(
+            scene.carrier.request("UPDATE", call=near, cseq=len(scene.carrier.heard), body=body)
+        )
         await scene.carrier.hear("488")
     final = await scene.answered(invite, near, sdp(5000, "8 101"))
     assert final.body == progress.body
@@ -266,13 +284,14 @@ async def test_an_update_that_leaves_no_codec_is_refused_and_changes_nothing(sce
     scene.silent(scene.pbx)
 
 
-# --- a 200 that says something else ----------------------------------------------------------------------------------
+# --- a 200 that says something else ---------------------------------------------------------------
 
 
 async def test_a_200_repeats_what_was_acknowledged_and_its_news_follow_as_an_offer(scene: Scene):
     invite = await scene.called(sdp(4000), **RELIABLE)
     progress, near = await scene.progressed(invite, sdp(5000, "8 101"))
-    scene.pbx.reply(invite, 180, body=sdp(5000, "0 101"))  # a second one that says something else already
+    # A second one that says something else already.
+    scene.pbx.reply(invite, 180, body=sdp(5000, "0 101"))
     again = await scene.carrier.hear("180")
     assert again.body in ("", progress.body)
     rack = f"{again.one('RSeq')} {again.one('CSeq')}"

@@ -1,4 +1,5 @@
-"""A card is paid in a call that speaks Opus, by a carrier that sends a tail of tone after each event: nothing of it is read."""
+"""A card is paid in a call that speaks Opus, by a carrier that sends a tail of tone after each
+event: nothing of it is read."""
 
 from __future__ import annotations
 
@@ -99,7 +100,8 @@ async def test_a_card_is_paid_over_opus_and_no_tail_of_its_keys_is_read(tmp_path
         await speaker.key(CANARY.keys, events=True)
         await at.stack.stage(at.call_id, "ready")
         await until(
-            lambda: len(at.old.rtp.heard) - since > len(CANARY.keys) * (FRAMES - 6), "the rest of what was said"
+            lambda: len(at.old.rtp.heard) - since > len(CANARY.keys) * (FRAMES - 6),
+            "the rest of what was said",
         )
         assert read(at, since) == []
         assert (await at.stack.submit(at.call_id))["type"] == "approved"

@@ -1,6 +1,8 @@
-"""Real charges: the payer process, its socket pair, HTTPS with the local provider, and everything that can go wrong.
+"""Real charges: the payer process, its socket pair, HTTPS with the local provider, and everything
+that can go wrong.
 
-After each test: the provider charged at most once, and no digit of the card stands in the payer's output or the journal.
+After each test: the provider charged at most once, and no digit of the card stands in the payer's
+output or the journal.
 """
 
 import asyncio
@@ -54,7 +56,14 @@ class LocalProvider:
 
 @contextlib.contextmanager
 def local_provider(directory: Path, *options: str) -> Iterator[LocalProvider]:
-    command = [sys.executable, "-m", "provider_adapters.local.provider", "--directory", str(directory), *options]
+    command = [
+        sys.executable,
+        "-m",
+        "provider_adapters.local.provider",
+        "--directory",
+        str(directory),
+        *options,
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) as process:
         try:
             assert process.stdout is not None
@@ -90,15 +99,18 @@ class Till:
     def start(self, **changes: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
         values = {
             "adapter": "connector", "url": self.provider.url, "api_key": self.provider.api_key,
-            "ca_file": self.provider.ca_file, "journal": str(self.journal), "timeout": "5", "inquiry_time": "5",
+            "ca_file": self.provider.ca_file, "journal": str(self.journal), "timeout": "5",
+            "inquiry_time": "5",
             "token_type": "one_time",
         } | changes  # fmt: skip
-        environment = card_environment({f"TONEWALL_PROVIDER_{key.upper()}": value for key, value in values.items()})
+        environment = card_environment(
+            {f"TONEWALL_PROVIDER_{key.upper()}": value for key, value in values.items()}
+        )
         ours, theirs = socket.socketpair()
         command = [
             sys.executable,
             "-m",
-            "provider_adapters.payer",
+            "provider_adapters.payer.process",
             "--fd",
             str(theirs.fileno()),
             "--log-level",
@@ -149,7 +161,9 @@ def till(tmp_path: Path, provider: LocalProvider) -> Iterator[Till]:
     for digits in (*CARDS.values(), EXPIRY + CODE):
         assert digits.encode() not in everything.replace(b" ", b""), "digits of a card were written"
     # Alone, so that a time or a hash that happens to hold them is not taken for the code.
-    assert not re.search(rb"(?<![\w.])" + CODE.encode() + rb"(?!\w)", everything), "a security code was written"
+    assert not re.search(rb"(?<![\w.])" + CODE.encode() + rb"(?!\w)", everything), (
+        "a security code was written"
+    )
     assert b"Traceback" not in made.printed
     assert all(record["charges"] <= 1 for record in provider.report()["records"])
 
@@ -166,7 +180,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-# --- the answers --------------------------------------------------------------------------------------------------
+# --- the answers ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", ["4111111111111111", "5555555555554444", "378282246310005"])
@@ -221,7 +235,7 @@ async def test_wrong_credentials_are_a_failure(till: Till, provider: LocalProvid
     assert b"wrong" not in till.printed
 
 
-# --- the faults: nothing is charged twice ---------------------------------------------------------------------------
+# --- the faults: nothing is charged twice ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["error_charged", "cut_charged", "closed_charged"])
@@ -259,10 +273,15 @@ async def test_a_provider_that_never_says_leaves_the_charge_unknown(
     assert Journal(till.journal).lookup(key).outcome == outcome  # type: ignore[union-attr]
 
 
-async def test_a_key_that_an_inquiry_closed_is_not_charged_later(till: Till, key: str, tmp_path: Path) -> None:
+async def test_a_key_that_an_inquiry_closed_is_not_charged_later(
+    till: Till, key: str, tmp_path: Path
+) -> None:
     assert await till.pay("error_not_charged", key) == Failed(reason="no_such_charge")
-    # The same request once more, as a proxy might deliver it late: another journal knows nothing of it.
-    assert await till.pay("approved", key, journal=str(tmp_path / "other.jsonl")) == Failed(reason="key_closed")
+    # The same request once more, as a proxy might deliver it late: another journal knows nothing of
+    # it.
+    assert await till.pay("approved", key, journal=str(tmp_path / "other.jsonl")) == Failed(
+        reason="key_closed"
+    )
 
 
 async def test_the_same_key_is_sent_once_and_answered_from_the_journal(
@@ -281,11 +300,15 @@ async def test_of_two_payers_with_one_key_one_sends(till: Till, provider: LocalP
     pipes = [(await till.payer())[1] for _ in range(2)]
     outcomes = await asyncio.gather(*(spend(pipe, "approved", key) for pipe in pipes))
     assert any(isinstance(outcome, Approved) for outcome in outcomes)
-    assert all(isinstance(outcome, Approved) or outcome == Unknown(reason="already_sent") for outcome in outcomes)
+    assert all(
+        isinstance(outcome, Approved) or outcome == Unknown(reason="already_sent") for outcome in outcomes
+    )
     assert provider.report()["requests"] == before + 1
 
 
-async def test_an_unknown_authority_is_refused_before_anything_is_sent(till: Till, key: str, tmp_path: Path) -> None:
+async def test_an_unknown_authority_is_refused_before_anything_is_sent(
+    till: Till, key: str, tmp_path: Path
+) -> None:
     with local_provider(tmp_path / "unknown", "--unknown-ca") as stranger:
         outcome = await till.pay("approved", key, url=stranger.url, ca_file=stranger.ca_file)
     assert outcome == Failed(reason="certificate_not_trusted")
@@ -313,11 +336,12 @@ async def test_a_journal_that_cannot_be_written_keeps_the_payer_from_getting_rea
         await till.payer(journal="/proc/no/journal.jsonl")
 
 
-# --- memory -------------------------------------------------------------------------------------------------------
+# --- memory ---------------------------------------------------------------------------------------
 
 
 def copies(pid: int, digits: str) -> int:
-    """How often the digits stand in the readable memory of a process, as bytes or as wide characters."""
+    """How often the digits stand in the readable memory of a process, as bytes or as wide
+    characters."""
     forms = [digits.encode(code) for code in ("ascii", "utf-16-le", "utf-32-le")]
     count = 0
     with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
@@ -351,7 +375,7 @@ async def test_once_a_charge_was_sent_the_card_stands_in_its_locked_page_only(
         assert await charging == Unknown(reason="payer_gone")
 
 
-# --- starting and dying -------------------------------------------------------------------------------------------
+# --- starting and dying ---------------------------------------------------------------------------
 
 
 async def test_a_plain_http_url_is_refused_with_a_clear_error(till: Till) -> None:
@@ -458,7 +482,11 @@ async def test_a_card_that_did_not_arrive_whole_is_discarded(till: Till, key: st
 
 @pytest.mark.parametrize(
     ("sent", "printed"),
-    [(b"\xff\xff\xff\xff", b"BadFrame"), (b"\x00\x00\x00\x02{}", b"BadFrame"), (b"\x00\x00\x00\x01\x80", b"BadFrame")],
+    [
+        (b"\xff\xff\xff\xff", b"BadFrame"),
+        (b"\x00\x00\x00\x02{}", b"BadFrame"),
+        (b"\x00\x00\x00\x01\x80", b"BadFrame"),
+    ],
 )
 async def test_what_is_no_request_ends_the_payer(till: Till, sent: bytes, printed: bytes) -> None:
     process, ours = till.start()
@@ -476,14 +504,21 @@ async def test_lengths_that_no_card_has_are_refused(till: Till, key: str) -> Non
     assert await pipe.spend(charge, short, memoryview(b"1229"), memoryview(b"")) == Failed(reason="bad_card")
     _, pipe = await till.payer()
     letters = memoryview(b"x" * 16)
-    assert await pipe.spend(charge, letters, memoryview(b"1229"), memoryview(b"")) == Failed(reason="bad_card")
+    assert await pipe.spend(charge, letters, memoryview(b"1229"), memoryview(b"")) == Failed(
+        reason="bad_card"
+    )
 
 
-async def test_twenty_charges_at_once_are_twenty_charges(till: Till, provider: LocalProvider, key: str) -> None:
+async def test_twenty_charges_at_once_are_twenty_charges(
+    till: Till, provider: LocalProvider, key: str
+) -> None:
     before = provider.report()["charges"]
     payers = await asyncio.gather(*(till.payer() for _ in range(20)))
     outcomes = await asyncio.gather(
-        *(spend(pipe, "approved", f"{key}-{chr(ord('a') + number)}") for number, (_, pipe) in enumerate(payers))
+        *(
+            spend(pipe, "approved", f"{key}-{chr(ord('a') + number)}")
+            for number, (_, pipe) in enumerate(payers)
+        )
     )
     assert all(isinstance(outcome, Approved) for outcome in outcomes)
     assert provider.report()["charges"] == before + 20

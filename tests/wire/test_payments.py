@@ -1,4 +1,5 @@
-"""A payment that outlives its call: hang-ups, killed processes and restarts while the provider charges."""
+"""A payment that outlives its call: hang-ups, killed processes and restarts while the provider
+charges."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from tests.wire.line import Line, line
 from tests.wire.paying import nothing_left
 
 APPROVED = "37828224631000511397391"
-LATE, REST = "4000000000010019", "#1139739"  # the local provider answers after --delay seconds, approved
+# The local provider answers after --delay seconds, approved.
+LATE, REST = "4000000000010019", "#1139739"
 
 
 async def charging(wire: Line, transaction: str = "late") -> str:
@@ -37,7 +39,9 @@ async def test_a_hang_up_while_charging_does_not_lose_the_outcome(peers: Peers, 
             await phone.wait("ended", 30)
 
         def last() -> dict[str, object]:
-            views = [view for view in feed.all_views() if view["capture"] and view["capture"]["id"] == payment]
+            views = [
+                view for view in feed.all_views() if view["capture"] and view["capture"]["id"] == payment
+            ]
             return views[-1]
 
         await until(lambda: last()["capture"]["stage"] == "finished", "the outcome on the feed")  # type: ignore[index]
@@ -123,7 +127,8 @@ async def test_all_of_tonewall_killed_while_charging_is_settled_by_the_next_star
         permit_error("gave_up", process="payer")
         await wire.stack.start_tonewall()
         view = await final(wire, payment)
-        # The payer goes on without anybody; what it noted, or that it noted no outcome, is the payment's end.
+        # The payer goes on without anybody; what it noted, or that it noted no outcome, is the
+        # payment's end.
         assert view["outcome"]["type"] in ("approved", "unknown")
         [charge] = await wire.stack.charges()
         assert charge["charges"] == 1
@@ -131,7 +136,9 @@ async def test_all_of_tonewall_killed_while_charging_is_settled_by_the_next_star
         assert [each["outcome"] for each in record["captures"]] == [view["outcome"]["type"]]
 
 
-async def test_an_order_that_was_charged_answers_409_with_what_is_known_also_after_a_restart(peers: Peers) -> None:
+async def test_an_order_that_was_charged_answers_409_with_what_is_known_also_after_a_restart(
+    peers: Peers,
+) -> None:
     extra = {"general": {"port": str(free_port())}}
     async with line(peers, extra=extra) as wire:
         call_id = await wire.dial()
@@ -152,7 +159,9 @@ async def test_an_order_that_was_charged_answers_409_with_what_is_known_also_aft
         call_id = await wire.dial()
         refused = await wire.stack.api.post(f"/v1/calls/{call_id}/capture", json=order)
         assert refused.status_code == 409
-        answer = await wire.stack.api.post(f"/v1/calls/{call_id}/capture", json=order | {"allow_repeat": True})
+        answer = await wire.stack.api.post(
+            f"/v1/calls/{call_id}/capture", json=order | {"allow_repeat": True}
+        )
         assert answer.status_code == 201
         await wire.stack.stage(call_id, "collecting")
         await wire.key(APPROVED)

@@ -1,4 +1,5 @@
-"""The independent peers against each other, without Tonewall: what they see here they would see there."""
+"""The independent peers against each other, without Tonewall: what they see here they would see
+there."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ async def test_sipp_keys_a_number_of_its_own_in_every_call_when_the_test_says_so
     hello = sipp.play(carrier_files, *[handset.speak(300) for handset in handsets], name="hello")
     keys = [handset.press(number, gap_ms=60) for handset, number in zip(handsets, numbers, strict=True)]
     card = sipp.play(carrier_files, *keys, name="card")
-    pays = sipp.scenario("carrier", carrier_files, [hello, sipp.Go("KEY"), card, sipp.Go("LEAVE")], sipp.HANG_UP)
+    pays = sipp.scenario(
+        "carrier", carrier_files, [hello, sipp.Go("KEY"), card, sipp.Go("LEAVE")], sipp.HANG_UP
+    )
     speech = sipp.play(pbx_files, Handset(ssrc=7).speak(600), wait=False)
     pbx = await peers.sipp(sipp.scenario("pbx", pbx_files, [speech], sipp.AWAIT_BYE), calls=CALLS)
     carrier = await peers.sipp(pays, remote=(pbx.address, pbx.port), calls=CALLS)
@@ -138,7 +141,11 @@ async def test_an_agents_phone_rings_answers_by_itself_and_says_how_many_keys_it
 
 
 async def test_a_phone_with_a_call_is_busy_and_takes_the_next_one_after_it(peers: Peers) -> None:
-    agent, first, second = await peers.phone("agent"), await peers.phone("customer"), await peers.phone("customer")
+    agent, first, second = (
+        await peers.phone("agent"),
+        await peers.phone("customer"),
+        await peers.phone("customer"),
+    )
     await first.call(agent.uri)
     await agent.wait("ringing")
     await second.call(agent.uri)

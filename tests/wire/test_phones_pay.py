@@ -1,4 +1,5 @@
-"""The main job between telephones that are not ours: pjsua2 as the customer's, baresip as the agent's, aiortc as the witness."""
+"""The main job between telephones that are not ours: pjsua2 as the customer's, baresip as the
+agent's, aiortc as the witness."""
 
 from __future__ import annotations
 
@@ -60,7 +61,8 @@ class Addresses:
 
 
 async def reports_both_ways(file: Path, *legs: tuple[str, str]) -> None:
-    """Until the capture holds RTCP in all these directions (sender reports come every few seconds)."""
+    """Until the capture holds RTCP in all these directions (sender reports come every few
+    seconds)."""
 
     async def there() -> bool:
         await asyncio.sleep(0.3)
@@ -76,13 +78,16 @@ def well_formed(flow: Flow) -> None:
     assert len(flow.ssrcs) == 1
 
 
-# --- baresip ------------------------------------------------------------------------------------------------------
+# --- baresip --------------------------------------------------------------------------------------
 
 
-async def test_a_customer_with_pjsua2_pays_an_agent_with_baresip_who_hears_only_the_keys_outside(peers: Peers) -> None:
+async def test_a_customer_with_pjsua2_pays_an_agent_with_baresip_who_hears_only_the_keys_outside(
+    peers: Peers,
+) -> None:
     speech, heard = peers.directory / "speech.wav", peers.directory / "heard.wav"
     speak("This is what the two of them say to each other", speech)
-    at = Addresses(agent="127.0.0.1")  # the loopback interface's own address: baresip takes no other
+    # The loopback interface's own address: baresip takes no other.
+    at = Addresses(agent="127.0.0.1")
     here, tonewall, there = at.customer, at.tonewall, at.agent
     agent = await peers.baresip(speech=speech, user=NUMBER)
     customer = await peers.phone("customer", address=here, play=speech, record=heard)
@@ -124,7 +129,9 @@ async def test_a_customer_with_pjsua2_pays_an_agent_with_baresip_who_hears_only_
     assert record["digits_sha256"] == digits_sha256()
     assert record["charges"] == 1
     to_agent, from_customer = between(masked, tonewall, there), between(masked, here, tonewall)
-    assert from_customer.keys(PHONE_EVENTS) == CANARY.keys  # aiortc sees them: it could have seen them on the other leg
+    assert (
+        from_customer.keys(PHONE_EVENTS) == CANARY.keys
+    )  # aiortc sees them: it could have seen them on the other leg
     assert to_agent.events(PHONE_EVENTS) == events_of_any_type(to_agent) == 0
     assert set(to_agent.payload_types()) == {0}
     for file in (before, masked, after):
@@ -159,11 +166,14 @@ async def test_baresip_hangs_up_while_the_customer_keys_and_nothing_is_charged(p
 async def answered_by_baresip(peers: Peers) -> AsyncIterator[tuple[Stack, Phone, Baresip]]:
     agent = await peers.baresip(user=NUMBER)
     customer = await peers.phone("customer")
-    async with running(Stack(peers.directory, customer.port, agent.port, pairs=20)) as stack, without_complaint(stack):
+    async with (
+        running(Stack(peers.directory, customer.port, agent.port, pairs=20)) as stack,
+        without_complaint(stack),
+    ):
         yield stack, customer, agent
 
 
-# --- calls from the PBX -------------------------------------------------------------------------------------------
+# --- calls from the PBX ---------------------------------------------------------------------------
 
 
 async def test_a_customer_whom_the_agent_called_pays_just_the_same(peers: Peers) -> None:
@@ -188,7 +198,9 @@ async def test_a_customer_whom_the_agent_called_pays_just_the_same(peers: Peers)
             assert agent.seen("dtmf") == 0
             await line.unmasked(call["id"])
             await line.key("5")
-            await until(lambda: agent.seen("dtmf") == 1, "the agent's phone to hear the key after the payment")
+            await until(
+                lambda: agent.seen("dtmf") == 1, "the agent's phone to hear the key after the payment"
+            )
             await agent.record(None)
             await agent.hangup()
             await customer.wait("ended", PATIENCE)
@@ -203,11 +215,13 @@ async def test_a_customer_whom_the_agent_called_pays_just_the_same(peers: Peers)
     assert loudness(heard) > AUDIBLE
 
 
-# --- ends of calls ------------------------------------------------------------------------------------------------
+# --- ends of calls --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("direction", ["inbound", "outbound"])
-async def test_ringing_refusal_and_hang_up_pass_through_from_either_side(peers: Peers, direction: str) -> None:
+async def test_ringing_refusal_and_hang_up_pass_through_from_either_side(
+    peers: Peers, direction: str
+) -> None:
     async with telephones(peers, direction) as (stack, caller, callee):
         number = f"sip:{NUMBER}@127.0.0.1:{stack.sip_port}"
 
@@ -246,11 +260,14 @@ async def telephones(peers: Peers, direction: str) -> AsyncIterator[tuple[Stack,
     """Tonewall, the phone that calls, the phone that is called; both pjsua2."""
     customer, agent = await peers.phone("customer"), await peers.phone("agent")
     caller, callee = (customer, agent) if direction == "inbound" else (agent, customer)
-    async with running(Stack(peers.directory, customer.port, agent.port, pairs=20)) as stack, without_complaint(stack):
+    async with (
+        running(Stack(peers.directory, customer.port, agent.port, pairs=20)) as stack,
+        without_complaint(stack),
+    ):
         yield stack, caller, callee
 
 
-# --- what goes wrong when a card is keyed -------------------------------------------------------------------------
+# --- what goes wrong when a card is keyed ---------------------------------------------------------
 
 
 async def test_a_mistyped_number_is_asked_for_again_a_star_clears_and_the_agent_has_one_field_keyed_anew(
@@ -278,7 +295,9 @@ async def test_a_mistyped_number_is_asked_for_again_a_star_clears_and_the_agent_
         assert answer.status_code == 200, answer.text
         await progress(stack, call_id, "expiry", count=0, complete=False)
         await progress(stack, call_id, "card_number", complete=True)
-        await wire.key(f"*{CANARY.expiry}#{CANARY.code}#")  # `*`: what follows is meant, and not left over from before
+        await wire.key(
+            f"*{CANARY.expiry}#{CANARY.code}#"
+        )  # `*`: what follows is meant, and not left over from before
         await stack.stage(call_id, "ready")
         outcome = await stack.submit(call_id)
         assert outcome["type"] == "approved"
@@ -287,7 +306,9 @@ async def test_a_mistyped_number_is_asked_for_again_a_star_clears_and_the_agent_
         await wire.hang_up()
 
 
-async def test_a_payment_is_cancelled_the_next_declined_and_the_third_approved_all_in_one_call(peers: Peers) -> None:
+async def test_a_payment_is_cancelled_the_next_declined_and_the_third_approved_all_in_one_call(
+    peers: Peers,
+) -> None:
     async with line(peers) as wire, without_complaint(wire.stack):
         stack, call_id = wire.stack, await wire.dial()
         await stack.start_capture(call_id, transaction="cancelled-1")

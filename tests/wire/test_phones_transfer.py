@@ -1,4 +1,5 @@
-"""Transfers by telephones that are not ours, while a customer keys a card: pjsua2 and baresip behind kamailio as the PBX."""
+"""Transfers by telephones that are not ours, while a customer keys a card: pjsua2 and baresip
+behind kamailio as the PBX."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ NEW = "600"  # the agent to whom the call is transferred
 
 @contextlib.asynccontextmanager
 async def pbx(peers: Peers, old: int, new: int) -> AsyncIterator[tuple[Stack, Phone]]:
-    """Tonewall between a customer's phone and a kamailio with two desks: `NEW` at port `new`, anybody else at `old`."""
+    """Tonewall between a customer's phone and a kamailio with two desks: `NEW` at port `new`,
+    anybody else at `old`."""
     if not kamailio.available():
         pytest.skip("kamailio is not here")
     carrier = f"{own_network()}.2"
@@ -29,7 +31,9 @@ async def pbx(peers: Peers, old: int, new: int) -> AsyncIterator[tuple[Stack, Ph
     port = free_port()
     stack = Stack(peers.directory, customer.port, port, pairs=20, extra={"carrier": {"host": carrier}})
     async with running(stack), without_complaint(stack):
-        proxy = await kamailio.Kamailio.start(peers.folder("kamailio"), stack.sip_port, old, port, phones={NEW: new})
+        proxy = await kamailio.Kamailio.start(
+            peers.folder("kamailio"), stack.sip_port, old, port, phones={NEW: new}
+        )
         try:
             yield stack, customer
         finally:
@@ -103,7 +107,9 @@ async def test_pjsua2_transfers_blindly_to_baresip_while_a_card_is_keyed(peers: 
         assert (new.seen("CALL_DTMF_START"), old.seen("dtmf")) == (0, 0)
 
 
-async def test_pjsua2_consults_a_colleague_and_joins_him_by_replaces_while_a_card_is_keyed(peers: Peers) -> None:
+async def test_pjsua2_consults_a_colleague_and_joins_him_by_replaces_while_a_card_is_keyed(
+    peers: Peers,
+) -> None:
     async with desk("100") as old, desk(NEW) as new, pbx(peers, old.port, new.port) as (stack, customer):
         await begun(stack, customer)
         await old.do("hold", line=0)

@@ -1,4 +1,5 @@
-"""The engine on PJSIP, with the stories that the default engine is tested by; and what is its own."""
+"""The engine on PJSIP, with the stories that the default engine is tested by; and what is its
+own."""
 
 from __future__ import annotations
 
@@ -67,17 +68,21 @@ SAME = [
     stories.test_a_dialog_that_the_far_end_does_not_know_any_more_is_lost,
     stories.test_a_reinvite_that_overlaps_another_is_told_to_retry,
 ]
-# What the default engine's stories have more, and why it cannot be had here; docs/pjsua2.md has the same.
+# What the default engine's stories have more, and why it cannot be had here; docs/pjsua2.md has the
+# same.
 OTHERWISE = {
     stories.test_an_invite_without_an_offer_is_reported_with_an_empty_one: "PJSIP would make the offer: 488",
-    stories.test_a_2xx_that_is_never_acknowledged_is_repeated_and_then_hung_up: "T1 is built into PJSIP: it takes 32 s",
+    stories.test_a_2xx_that_is_never_acknowledged_is_repeated_and_then_hung_up: "T1 is built into PJSIP: it "
+    "takes 32 s",
     stories.test_a_far_end_that_never_answers_is_a_408: "T1 is built into PJSIP: it takes 32 s",
     stories.test_a_far_end_that_cannot_be_reached_is_a_503: "PJSIP reaches the front, always",
-    stories.test_a_2xx_that_crosses_cancel_is_acknowledged_and_hung_up: "on the wire the same, but PJSUA says at once that "
+    stories.test_a_2xx_that_crosses_cancel_is_acknowledged_and_hung_up: "on the wire the same, but PJSUA "
+    "says at once that "
     "the call is over: see the test below",
     stories.test_a_far_end_that_ignores_cancel_is_given_up: "T1 is built into PJSIP: it takes 32 s",
     stories.test_a_second_fork_that_answers_is_acknowledged_and_hung_up: "PJSIP acknowledges it once only",
-    stories.test_of_reinvites_that_cross_theirs_gets_491_and_ours_is_sent_again: "PJSUA does not send it again",
+    stories.test_of_reinvites_that_cross_theirs_gets_491_and_ours_is_sent_again: "PJSUA does not send it "
+    "again",
 }
 CROSSING = [
     infos.test_an_info_crosses_with_type_package_and_answer,
@@ -138,8 +143,11 @@ async def test_what_it_cannot_do_is_refused_by_the_front(
     assert stage.bridge.kinds(LegInvited) == []
 
 
-async def test_fifty_calls_in_a_row_leave_nothing_behind(stage: PjsuaStage, capfd: pytest.CaptureFixture[str]) -> None:
-    """Those that come faster than PJSIP gives its sockets back are told to come again: it would abort."""
+async def test_fifty_calls_in_a_row_leave_nothing_behind(
+    stage: PjsuaStage, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Those that come faster than PJSIP gives its sockets back are told to come again: it would
+    abort."""
     taken = later = 0
     while taken < 50:
         if not stage.bridge.engine._room():
@@ -166,7 +174,7 @@ async def test_the_same_of_info(stage: PjsuaStage, story: Callable[[PjsuaStage],
     await story(stage)
 
 
-# --- a whole Tonewall -------------------------------------------------------------------------------------------------
+# --- a whole Tonewall -----------------------------------------------------------------------------
 
 
 @pytest.fixture

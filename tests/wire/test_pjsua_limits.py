@@ -1,4 +1,5 @@
-"""What PJSIP is kept from: more calls than it holds, descriptions that end it, and a word of its own to any peer."""
+"""What PJSIP is kept from: more calls than it holds, descriptions that end it, and a word of its
+own to any peer."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from tests.wire.sip_peer import Call, SipPeer
 
 pytest.importorskip("pjsua2", reason="pjsua2 is not here")
 
-MANY_LINES = "m=audio 4000 RTP/AVP 0\r\n"  # of these sixteen, three times, end a PJSIP that answers by itself
+# Of these sixteen, three times, end a PJSIP that answers by itself.
+MANY_LINES = "m=audio 4000 RTP/AVP 0\r\n"
 
 
 @contextlib.asynccontextmanager
@@ -60,7 +62,9 @@ async def answer(carrier: SipPeer, call_id: str) -> str:
 
 async def hang_up(carrier: SipPeer, call_id: str) -> None:
     """Acknowledge the answer of 200, and end the call."""
-    [ok] = [message for message in carrier.heard if message.what == "200" and message.one("Call-ID") == call_id]
+    [ok] = [
+        message for message in carrier.heard if message.what == "200" and message.one("Call-ID") == call_id
+    ]
     call = Call.placed(ok)
     carrier.send(carrier.request("ACK", call=call))
     carrier.send(carrier.request("BYE", call=call, cseq=2))
@@ -93,11 +97,15 @@ async def test_no_packet_of_pjmedia_reaches_a_peer(tmp_path: Path) -> None:
             peers = {carrier.port, desk.port, customer.media.port, customer.media.port + 1}
             peers |= {desk.media.port, desk.media.port + 1}
     quiet = own - {stack.sip_port}
-    assert len(quiet) >= 2 + 4  # the front, PJSIP, and the RTP and RTCP that PJMEDIA has opened for two legs
+    # The front, PJSIP, and the RTP and RTCP that PJMEDIA has opened for two legs.
+    assert len(quiet) >= 2 + 4
     sent = [packet for packet in captured if packet.source[1] in quiet]
     assert sent  # the front and PJSIP did talk
     assert [packet for packet in sent if packet.destination[1] in peers] == []
-    assert {packet.destination[1] for packet in sent} <= own | {9, 10}  # discard's port, where its stand-in is
+    assert {packet.destination[1] for packet in sent} <= own | {
+        9,
+        10,
+    }  # discard's port, where its stand-in is
     assert {packet.destination[0] for packet in sent} == {"127.0.0.1"}
     heard = [packet for packet in captured if packet.destination[1] in peers - {carrier.port, desk.port}]
     assert len(heard) > 200  # the speech went through
@@ -151,7 +159,9 @@ async def test_descriptions_of_sixteen_lines_and_noise_leave_the_process_alive(t
 async def test_codecs_that_pjmedia_does_not_know_cross_all_the_same(tmp_path: Path) -> None:
     async with tonewall(tmp_path) as (_, carrier, desk):
         offered = (
-            offer(4000).replace("AVP 0 101", "AVP 0 96 101").replace("a=rtpmap:0 PCMU/8000", "a=rtpmap:96 VMR-WB/16000")
+            offer(4000)
+            .replace("AVP 0 101", "AVP 0 96 101")
+            .replace("a=rtpmap:0 PCMU/8000", "a=rtpmap:96 VMR-WB/16000")
         )
         call_id = await invite(carrier, offered)
         assert await answer(carrier, call_id) == "200"

@@ -1,4 +1,5 @@
-"""How a call sounded, through a whole Tonewall: packets that are lost on the way to it, and what a phone says that it got."""
+"""How a call sounded, through a whole Tonewall: packets that are lost on the way to it, and what a
+phone says that it got."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ async def test_what_was_lost_and_how_it_sounded_stand_in_the_record_and_the_metr
             text = (await at.stack.api.get("/metrics")).text
             families = text_string_to_metric_families(text)
             return {
-                (one.name, *sorted(one.labels.values())): one.value for family in families for one in family.samples
+                (one.name, *sorted(one.labels.values())): one.value
+                for family in families
+                for one in family.samples
             }
 
         metrics = await scraped()

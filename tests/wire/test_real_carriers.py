@@ -1,4 +1,5 @@
-"""Captures of real carriers, played through a whole Tonewall: what the agent's phone gets, and what is charged."""
+"""Captures of real carriers, played through a whole Tonewall: what the agent's phone gets, and what
+is charged."""
 
 from __future__ import annotations
 
@@ -63,7 +64,8 @@ async def play(at: Scene, packets: Iterable[tuple[float, Packet]], ssrc: int) ->
 
 
 def arrived(at: Scene, since: int, payload_type: int) -> list[Packet]:
-    """The agent's phone's audio; `since`: datagrams that it had before. There is nothing but audio."""
+    """The agent's phone's audio; `since`: datagrams that it had before. There is nothing but
+    audio."""
     packets = [packet for data, _ in at.old.rtp.heard[since:] if (packet := parse(data)) is not None]
     assert {packet.payload_type for packet in packets} == {payload_type}
     return packets
@@ -89,14 +91,16 @@ async def test_what_a_real_carrier_sends_is_charged_in_order_and_read_nowhere(
         await play(at, [(QUICK * number, packet) for number, (_, packet) in enumerate(sent)], 1)
         await until(lambda: len(at.old.rtp.heard) - since >= len(sent), "all of it, unmasked")
         crossed = [packet for data, _ in at.old.rtp.heard[since:] if (packet := parse(data)) is not None]
-        assert any(union(hear(packet for packet in crossed if packet.payload_type == payload_type)).values()), (
-            "the control"
-        )
+        assert any(
+            union(hear(packet for packet in crossed if packet.payload_type == payload_type)).values()
+        ), "the control"
 
         await at.stack.start_capture(at.call_id)
         since = len(at.old.rtp.heard)
         await play(at, [(time - first, packet) for time, packet in sent], 2)
-        await until(lambda: len(at.old.rtp.heard) - since >= audio - 2, "the customer's audio at the agent's phone")
+        await until(
+            lambda: len(at.old.rtp.heard) - since >= audio - 2, "the customer's audio at the agent's phone"
+        )
         await until(partial(counted, at, len(capture.stem.partition("-")[2])), "each key once")
         left = arrived(at, since, payload_type)
         assert together(union(hear(left))) == []

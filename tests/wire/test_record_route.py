@@ -1,4 +1,5 @@
-"""kamailio stays in the path between Tonewall and the PBX: everything within a dialog goes through it, both ways."""
+"""kamailio stays in the path between Tonewall and the PBX: everything within a dialog goes through
+it, both ways."""
 
 from __future__ import annotations
 

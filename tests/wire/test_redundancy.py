@@ -1,4 +1,5 @@
-"""A card keyed by a phone that sends everything redundantly (RFC 2198), and of whose events nearly all are lost."""
+"""A card keyed by a phone that sends everything redundantly (RFC 2198), and of whose events nearly
+all are lost."""
 
 from __future__ import annotations
 
@@ -45,16 +46,20 @@ class Redundant:
             )
             for each in older
         )
-        payload = heads + bytes([packet.payload_type]) + b"".join(each.payload for each in older) + packet.payload
+        payload = (
+            heads + bytes([packet.payload_type]) + b"".join(each.payload for each in older) + packet.payload
+        )
         self._before = [*self._before, packet][-GENERATIONS:]
         return RtpPacket(
-            payload_type=RED, marker=packet.marker, sequence_number=packet.sequence_number, timestamp=packet.timestamp,
+            payload_type=RED, marker=packet.marker, sequence_number=packet.sequence_number,
+            timestamp=packet.timestamp,
             ssrc=packet.ssrc, payload=payload,
         )  # fmt: skip
 
 
 async def press(at: Scene, phone: Redundant, key: str, *, lossy: bool) -> list[bytes]:
-    """One key and a little speech after it; `lossy`: no packet with an event as its primary block arrives."""
+    """One key and a little speech after it; `lossy`: no packet with an event as its primary block
+    arrives."""
     events = phone.wrap(at.customer.press(key))
     speech = phone.wrap([at.customer.speech(), at.customer.speech()])
     sent = [*([] if lossy else events), *speech]

@@ -13,7 +13,9 @@ async def test_a_leg_keeps_so_many_referrals_refuses_more_and_answers_all_when_i
         _, far = await stage.up()
 
         def refer(cseq: int) -> None:
-            stage.pbx.send(stage.pbx.request("REFER", call=far, cseq=cseq, Refer_To=f"<sip:{cseq}@pbx.example>"))
+            stage.pbx.send(
+                stage.pbx.request("REFER", call=far, cseq=cseq, Refer_To=f"<sip:{cseq}@pbx.example>")
+            )
 
         for cseq in range(1, MOST + 1):
             refer(cseq)

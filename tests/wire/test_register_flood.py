@@ -1,4 +1,5 @@
-"""Strangers send REGISTERs where a PBX may register: few answers, each counted, and no row in the ladder of a call."""
+"""Strangers send REGISTERs where a PBX may register: few answers, each counted, and no row in the
+ladder of a call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A PBX that registers to us and proves who it is: pjsua2 as the PBX, and peers played by hand for what it would never do."""
+"""A PBX that registers to us and proves who it is: pjsua2 as the PBX, and peers played by hand for
+what it would never do."""
 
 from __future__ import annotations
 
@@ -60,7 +61,11 @@ class Pbx:
 
     def send(self, **headers: str) -> str:
         self._cseq += 1
-        given = {"Contact": self.peer.contact("me"), "Call_ID": "r1@pbx", "To": f"<sip:{USER}@127.0.0.1>"} | headers
+        given = {
+            "Contact": self.peer.contact("me"),
+            "Call_ID": "r1@pbx",
+            "To": f"<sip:{USER}@127.0.0.1>",
+        } | headers
         text = self.peer.request("REGISTER", cseq=self._cseq, **given)
         self.peer.send(text)
         return text
@@ -80,7 +85,7 @@ def hops(stage: Stage) -> list[tuple[str, int]]:
     return [(hop.address, hop.port) for hop in stage.bridge.engine.hops("pbx")]
 
 
-# --- registering -----------------------------------------------------------------------------------------------------
+# --- registering ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["SHA-256", "MD5"])
@@ -103,7 +108,9 @@ async def test_nobody_else_is_and_a_guess_looks_like_an_unknown_name(stage: Stag
     first = await stage.pbx.hear("401")
     pbx.send(**answer_to(first, "REGISTER", user="nobody"))
     second = await stage.pbx.hear("401")
-    shapes = [re.sub(r'nonce="[^"]+"|tag=\w+|CSeq: \d+|branch=\w+', "", heard.text) for heard in (first, second)]
+    shapes = [
+        re.sub(r'nonce="[^"]+"|tag=\w+|CSeq: \d+|branch=\w+', "", heard.text) for heard in (first, second)
+    ]
     assert shapes[0] == shapes[1]
     assert hops(stage) == []
     assert stage.bridge.engine.counters()["registrations_refused"] == 2
@@ -120,7 +127,9 @@ async def test_a_source_that_guesses_hears_nothing_more(stage: Stage):
     counters = stage.bridge.engine.counters
     await until(lambda: counters().get("registrations_refused") == MOST_GUESSES, "all guesses counted")
     pbx.send(**answer_to(asked, "REGISTER"))  # right, and too late
-    await until(lambda: counters()["registrations_refused"] == MOST_GUESSES + 1, "the last one refused unseen")
+    await until(
+        lambda: counters()["registrations_refused"] == MOST_GUESSES + 1, "the last one refused unseen"
+    )
     assert hops(stage) == []
 
 
@@ -184,7 +193,7 @@ async def test_what_is_too_brief_or_contradicts_itself_is_refused(stage: Stage):
     assert hops(stage) == []
 
 
-# --- proving who calls -----------------------------------------------------------------------------------------------
+# --- proving who calls ----------------------------------------------------------------------------
 
 
 async def test_a_call_of_the_pbx_proves_the_password_before_any_leg_is_made(stage: Stage):
@@ -202,7 +211,9 @@ async def test_a_call_of_the_pbx_proves_the_password_before_any_leg_is_made(stag
     call = Call.placed(await stage.pbx.hear("200"))
     stage.pbx.send(stage.pbx.request("ACK", cseq=2, call=call))
     await stage.carrier.hear("ACK")
-    stage.pbx.send(stage.pbx.request("BYE", cseq=3, call=call))  # within the call nothing more is to be proved
+    stage.pbx.send(
+        stage.pbx.request("BYE", cseq=3, call=call)
+    )  # within the call nothing more is to be proved
     stage.carrier.reply(await stage.carrier.hear("BYE"), 200)
     await stage.pbx.hear("200")
 
@@ -236,14 +247,15 @@ async def test_a_flood_of_calls_without_a_password_keeps_nothing(stage: Stage):
     assert stage.bridge.kinds(LegInvited) == []
 
 
-# --- a real one ------------------------------------------------------------------------------------------------------
+# --- a real one -----------------------------------------------------------------------------------
 
 
 @contextlib.asynccontextmanager
 async def pjsua(
     port: int, transport: str = "udp", authority: str = ""
 ) -> AsyncIterator[tuple[Callable[[str], Awaitable[None]], asyncio.subprocess.Process]]:
-    """A pjsua2 that registers, and a function that waits for a line of its. `authority`: whose certificates it believes."""
+    """A pjsua2 that registers, and a function that waits for a line of its. `authority`: whose
+    certificates it believes."""
     command = [
         sys.executable, "-m", "tests.wire.peers.registering", str(port), USER, PASSWORD, transport, authority,
     ]  # fmt: skip

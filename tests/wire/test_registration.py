@@ -1,4 +1,5 @@
-"""Being registered at a trunk, and what is never answered: the SIP digest leak. The registrar is played by hand."""
+"""Being registered at a trunk, and what is never answered: the SIP digest leak. The registrar is
+played by hand."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ def grant(stage: Stage, register: Heard, seconds: int | str = 3600) -> None:
     stage.pbx.reply(register, 200, Contact=f"{register.one('Contact')};expires={seconds}")
 
 
-# --- the registration ------------------------------------------------------------------------------------------------
+# --- the registration -----------------------------------------------------------------------------
 
 
 async def test_a_challenge_is_answered_and_the_registration_is_refreshed_before_it_ends():
@@ -129,7 +130,7 @@ async def test_a_call_to_what_we_registered_is_for_the_number_in_its_to():
         await stage.pbx.hear("486")
 
 
-# --- of two servers --------------------------------------------------------------------------------------------------
+# --- of two servers -------------------------------------------------------------------------------
 
 
 @asynccontextmanager
@@ -161,7 +162,9 @@ async def test_a_server_that_is_silent_is_followed_by_the_next_one():
         await until(lambda: engine.registration("pbx") == "registered")
 
 
-async def test_when_all_have_failed_the_pause_doubles_and_retry_after_is_kept_to(monkeypatch: pytest.MonkeyPatch):
+async def test_when_all_have_failed_the_pause_doubles_and_retry_after_is_kept_to(
+    monkeypatch: pytest.MonkeyPatch,
+):
     pause = 0.4  # seconds; half of it at least, by chance
     monkeypatch.setattr(registration, "FIRST_PAUSE", pause)
     async with two_servers() as (engine, first, second):
@@ -175,7 +178,7 @@ async def test_when_all_have_failed_the_pause_doubles_and_retry_after_is_kept_to
         await until(lambda: engine.registration("pbx") == "failed")
 
 
-# --- the SIP digest leak ---------------------------------------------------------------------------------------------
+# --- the SIP digest leak --------------------------------------------------------------------------
 
 
 def no_credentials(*peers: SipPeer) -> None:
@@ -190,7 +193,8 @@ def no_credentials(*peers: SipPeer) -> None:
 
 
 async def incoming(stage: Stage, **headers: str) -> Call:
-    """A call from `pbx`, whose trunk has our credentials, answered by the carrier; as `pbx` has it."""
+    """A call from `pbx`, whose trunk has our credentials, answered by the carrier; as `pbx` has
+    it."""
     stage.pbx.send(stage.pbx.request("INVITE", body=OFFER, **headers))
     invite = await stage.carrier.hear("INVITE")
     stage.carrier.reply(invite, 200, body=ANSWER)
@@ -229,7 +233,9 @@ async def test_a_caller_that_challenges_what_we_send_in_its_call_gets_no_hash_of
 @pytest.mark.parametrize("where", ["127.0.0.77", "phone.example"])
 async def test_also_where_the_realm_is_right_and_the_trunk_only_passes_it_on(where):
     async with staged(realm="carrier.example", **KEYS) as stage:
-        await incoming(stage, Contact=f"<sip:thief@{where}:5070>", Record_Route=f"<sip:127.0.0.1:{stage.pbx.port};lr>")
+        await incoming(
+            stage, Contact=f"<sip:thief@{where}:5070>", Record_Route=f"<sip:127.0.0.1:{stage.pbx.port};lr>"
+        )
         stage.bridge.engine.execute(near_leg(stage), HangUpLeg())
         asked = await stage.pbx.hear("BYE")
         assert asked.uri == f"sip:thief@{where}:5070"
@@ -241,7 +247,9 @@ async def test_also_where_the_realm_is_right_and_the_trunk_only_passes_it_on(whe
 async def test_a_callee_behind_the_trunk_gets_none_for_the_bye_either():
     async with staged(**KEYS) as stage:
         stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
-        stage.pbx.reply(await stage.pbx.hear("INVITE"), 401, **ask("n1"))  # the trunk's own: the realm is known now
+        stage.pbx.reply(
+            await stage.pbx.hear("INVITE"), 401, **ask("n1")
+        )  # the trunk's own: the realm is known now
         invite = await stage.pbx.hear("INVITE")
         expect_credentials(invite, "INVITE", "n1", "00000001")
         thief = {"Contact": "<sip:thief@127.0.0.77>", "Record_Route": f"<sip:127.0.0.1:{stage.pbx.port};lr>"}
@@ -290,7 +298,7 @@ async def test_the_password_is_never_on_the_wire():
         assert md5("tonewall:carrier.example:s3cret") not in second.text
 
 
-# --- the registrar's route, and credentials in an ACK ----------------------------------------------------------------
+# --- the registrar's route, and credentials in an ACK ---------------------------------------------
 
 
 def proxy_asks(nonce: str) -> dict[str, str]:
@@ -300,7 +308,9 @@ def proxy_asks(nonce: str) -> dict[str, str]:
 async def test_new_calls_take_the_route_that_the_registrar_wants_until_it_wants_none():
     async with registering() as (stage, first):
         route = (f"<sip:orig@127.0.0.1:{stage.pbx.port};lr>", "<sip:scscf.example;lr>")
-        stage.pbx.reply(first, 200, Contact=f"{first.one('Contact')};expires=2", Service_Route=", ".join(route))
+        stage.pbx.reply(
+            first, 200, Contact=f"{first.one('Contact')};expires=2", Service_Route=", ".join(route)
+        )
         await until(lambda: state(stage) == "registered")
         stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
         invite = await stage.pbx.hear("INVITE")
@@ -321,7 +331,9 @@ async def test_new_calls_take_the_route_that_the_registrar_wants_until_it_wants_
         await stage.carrier.hear("486")
 
 
-@pytest.mark.parametrize("value", ["<tel:+4930>", ", ".join(["<sip:a.example;lr>"] * (registration.MOST_ROUTES + 1))])
+@pytest.mark.parametrize(
+    "value", ["<tel:+4930>", ", ".join(["<sip:a.example;lr>"] * (registration.MOST_ROUTES + 1))]
+)
 async def test_a_route_that_cannot_be_taken_is_none(value: str):
     async with registering() as (stage, first):
         stage.pbx.reply(first, 200, Contact=f"{first.one('Contact')};expires=600", Service_Route=value)
@@ -335,7 +347,9 @@ async def test_a_route_that_cannot_be_taken_is_none(value: str):
 
 @pytest.mark.parametrize(("code", "header"), [(401, "Authorization"), (407, "Proxy-Authorization")])
 @pytest.mark.parametrize("final", [200, 486])
-async def test_the_ack_of_a_challenged_invite_has_the_credentials_of_the_invite(code: int, header: str, final: int):
+async def test_the_ack_of_a_challenged_invite_has_the_credentials_of_the_invite(
+    code: int, header: str, final: int
+):
     async with staged(**KEYS) as stage:
         stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
         invite = await stage.pbx.hear("INVITE")

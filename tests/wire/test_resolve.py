@@ -95,7 +95,7 @@ async def test_a_name_that_is_not_there_is_a_lookup_error_and_the_hosts_file_is_
     assert ways(located) == [("udp", 5060, ("127.0.0.1",))]
 
 
-# --- odd name servers -------------------------------------------------------------------------------------------------
+# --- odd name servers -----------------------------------------------------------------------------
 
 
 class Odd(asyncio.DatagramProtocol):

@@ -1,4 +1,5 @@
-"""RTCP on the RTP port (RFC 5761): agreed on with each leg by itself, so that one leg has it and the other has not."""
+"""RTCP on the RTP port (RFC 5761): agreed on with each leg by itself, so that one leg has it and
+the other has not."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ MUX = "a=rtcp-mux\r\n"
 
 
 @pytest.mark.parametrize("who", ["customer", "agent"])
-async def test_a_leg_that_multiplexes_and_one_that_does_not_hear_each_other_s_reports(tmp_path: Path, who: str) -> None:
+async def test_a_leg_that_multiplexes_and_one_that_does_not_hear_each_other_s_reports(
+    tmp_path: Path, who: str
+) -> None:
     with trunk() as carrier, trunk() as pbx, contextlib.ExitStack() as undo:
         async with running(Stack(tmp_path, carrier.port, pbx.port, pairs=8)) as stack:
             carrier.engine = pbx.engine = (HOST, stack.sip_port)
@@ -30,8 +33,11 @@ async def test_a_leg_that_multiplexes_and_one_that_does_not_hear_each_other_s_re
                 await media.open()
                 undo.callback(media.close)
             phone = customer.media
-            # The one of the two that multiplexes calls: an answer may have it only where it was offered.
-            near, far, own, other = (carrier, pbx, phone, desk) if who == "customer" else (pbx, carrier, desk, phone)
+            # The one of the two that multiplexes calls: an answer may have it only where it was
+            # offered.
+            near, far, own, other = (
+                (carrier, pbx, phone, desk) if who == "customer" else (pbx, carrier, desk, phone)
+            )
             near.send(near.request("INVITE", body=offer(own.port) + MUX))
             invite = await far.hear("INVITE", 30)
             assert "rtcp-mux" not in invite.body
@@ -44,12 +50,14 @@ async def test_a_leg_that_multiplexes_and_one_that_does_not_hear_each_other_s_re
             sockets = {own: (HOST, port(answer.body)), other: (HOST, port(invite.body))}
             own.rtp.send(REPORT, sockets[own])
             await until(
-                lambda: [data for data, _ in other.rtcp.heard] == [REPORT], "the report on the port for reports"
+                lambda: [data for data, _ in other.rtcp.heard] == [REPORT],
+                "the report on the port for reports",
             )
             host, number = sockets[other]
             other.rtcp.send(REPORT, (host, number + 1))
             await until(lambda: own.rtp.heard == [(REPORT, sockets[own])], "the report on the port for voice")
-            own.rtcp.send(REPORT, (host, sockets[own][1] + 1))  # nobody listens there to it any more
+            # Nobody listens there to it any more.
+            own.rtcp.send(REPORT, (host, sockets[own][1] + 1))
             speech = customer.speech().serialize()
             own.rtp.send(speech, sockets[own])
             await until(lambda: [data for data, _ in other.rtp.heard] == [speech], "voice as ever")
@@ -87,7 +95,9 @@ async def test_baresip_multiplexes_and_pjsip_does_not(peers: Peers) -> None:
 
             def there(file: Path) -> list[bool]:
                 muxed = [
-                    flow for ends, flow in flows(file).items() if flow.rtp and flow.rtcp and at.agent in hosts(ends)
+                    flow
+                    for ends, flow in flows(file).items()
+                    if flow.rtp and flow.rtcp and at.agent in hosts(ends)
                 ]
                 plain = [
                     flow

@@ -1,4 +1,5 @@
-"""Debian's rtpengine as the engine: calls that it relays, cards that are paid, and what is refused where it is not certain."""
+"""Debian's rtpengine as the engine: calls that it relays, cards that are paid, and what is refused
+where it is not certain."""
 
 from __future__ import annotations
 
@@ -116,7 +117,9 @@ async def test_real_telephones_pay_over_rtpengine(peers: Peers) -> None:
 
 
 @pytest.mark.parametrize("who", ["customer", "agent"])
-async def test_a_re_invite_that_moves_ports_while_a_card_is_keyed_changes_nothing(peers: Peers, who: str) -> None:
+async def test_a_re_invite_that_moves_ports_while_a_card_is_keyed_changes_nothing(
+    peers: Peers, who: str
+) -> None:
     async with relayed(peers) as at:
         await both_hear(at)
         await at.stack.start_capture(at.call_id)
@@ -144,7 +147,9 @@ async def test_a_re_invite_that_moves_ports_while_a_card_is_keyed_changes_nothin
             moved.close()
 
 
-@pytest.mark.parametrize("habit", [TAILS, Habit("tone alone", before=120, event=0)], ids=lambda habit: habit.name)
+@pytest.mark.parametrize(
+    "habit", [TAILS, Habit("tone alone", before=120, event=0)], ids=lambda habit: habit.name
+)
 async def test_tones_and_their_tails_are_read_by_nobody_while_masked(peers: Peers, habit: Habit) -> None:
     async with relayed(peers) as at:
         await send(at, Habit("tone alone", before=120, event=0), 1, PCMU)

@@ -1,4 +1,5 @@
-"""The media service over rtpengine: what it refuses where a server is not certain to mask, and what it loses with one."""
+"""The media service over rtpengine: what it refuses where a server is not certain to mask, and what
+it loses with one."""
 
 from __future__ import annotations
 
@@ -181,9 +182,13 @@ async def test_what_this_engine_cannot_do_is_refused(peers: Peers) -> None:
         ):
             assert isinstance(await masked(b2bua, masking=masking), Refused), masking
         keys = StreamKeys(suite="AES_CM_128_HMAC_SHA1_80", peer=bytes(30), ours=bytes(30))
-        refused = await b2bua.ask(SetRemote(serial=5, session=S, side=Side.CALLER, streams=(stream(keys=keys),)))
+        refused = await b2bua.ask(
+            SetRemote(serial=5, session=S, side=Side.CALLER, streams=(stream(keys=keys),))
+        )
         assert isinstance(refused, Refused)
-        for number, dark in enumerate((stream(opaque_types=(96,)), stream(g722_types=(9,)), stream(other_types=(98,)))):
+        for number, dark in enumerate(
+            (stream(opaque_types=(96,)), stream(g722_types=(9,)), stream(other_types=(98,)))
+        ):
             session = SessionId(f"dark-{number}")
             await up(b2bua, session, dark)
             assert isinstance(await masked(b2bua, session), Refused), dark
@@ -247,7 +252,9 @@ async def test_a_capture_is_wiped_with_the_server_that_it_depends_on(peers: Peer
         if again:  # so soon that nobody has missed it
             await daemon.start()
         await until_lost(b2bua, 1)
-        assert [news.state for news in b2bua.news if isinstance(news, CaptureChanged)][-1] is CaptureState.ABORTED
+        assert [news.state for news in b2bua.news if isinstance(news, CaptureChanged)][
+            -1
+        ] is CaptureState.ABORTED
         assert isinstance(await masked(b2bua), Refused)
         if again:
             await until_up(b2bua)
@@ -264,7 +271,9 @@ async def test_each_leg_has_rtcp_where_its_own_peer_has_it(peers: Peers, muxed: 
         for side, pair in ends.items():
             await pair.open()
             wanted = stream(pair.port, rtcp_port=pair.port + (side not in muxed))
-            assert isinstance(await b2bua.ask(SetRemote(serial=2, session=S, side=side, streams=(wanted,))), Done)
+            assert isinstance(
+                await b2bua.ask(SetRemote(serial=2, session=S, side=side, streams=(wanted,))), Done
+            )
         at = {Side.CALLER: opened.caller[0], Side.AGENT: opened.agent[0]}
         for side, other in ((Side.CALLER, Side.AGENT), (Side.AGENT, Side.CALLER)):
             one = ends[side].rtp if side in muxed else ends[side].rtcp
@@ -292,7 +301,9 @@ async def test_a_leg_is_heard_from_where_its_sdp_says_and_from_elsewhere_only_be
         assert isinstance(opened, SessionOpened)
         for side, pair in ((Side.CALLER, told), (Side.AGENT, agent)):
             wanted = stream(pair.port, latch=latch and side is Side.CALLER)
-            assert isinstance(await b2bua.ask(SetRemote(serial=2, session=S, side=side, streams=(wanted,))), Done)
+            assert isinstance(
+                await b2bua.ask(SetRemote(serial=2, session=S, side=side, streams=(wanted,))), Done
+            )
         to, loud = (opened.caller[0].address, opened.caller[0].port), b"\x10" * 160
 
         def arrived(ssrc: int) -> bool:
@@ -336,7 +347,9 @@ async def test_the_recipe_alone_lets_tails_of_tone_through_so_audio_is_silenced_
         for packet in packets:
             customer.rtp.send(bytes(packet), to)
             await asyncio.sleep(0.02)  # its delay buffer goes by the clock
-        await until(lambda: len(agent.rtp.heard) > len(packets) // 2, "what is left of it at the agent's telephone")
+        await until(
+            lambda: len(agent.rtp.heard) > len(packets) // 2, "what is left of it at the agent's telephone"
+        )
         heard_there = [packet for data, _ in agent.rtp.heard if (packet := parse(data)) is not None]
         read = [one.digit for digits in union(heard(heard_there)).values() for one in digits]
         assert bool(read) is not silenced
@@ -351,7 +364,8 @@ async def test_the_doctor_tries_each_server(peers: Peers) -> None:
     conf = peers.directory / "sip.conf"
     conf.write_text(
         "[carrier]\nhost = 127.0.0.1\nport = 9\nmask = mute\n[pbx]\nhost = 127.0.0.1\nport = 9\n"
-        f"[general]\ndirectory = {peers.directory}\nother_audio = refuse\n[api]\ntokens = a:0123456789abcdef\n"
+        f"[general]\ndirectory = {peers.directory}\nother_audio = refuse\n[api]\ntokens = "
+        "a:0123456789abcdef\n"
         "[provider]\nurl = https://127.0.0.1:9\napi_key = k\n"
         f"[media]\nengine = rtpengine\nrtpengine = {servers}\nrtpengine_digits = 127.0.0.1:{digits}\n"
     )
@@ -383,6 +397,8 @@ async def until_up(b2bua: B2bua) -> None:
     """Until the server takes sessions again."""
 
     async def takes() -> bool:
-        return isinstance(await b2bua.ask(OpenSession(serial=91, session=SessionId("new"), streams=1)), SessionOpened)
+        return isinstance(
+            await b2bua.ask(OpenSession(serial=91, session=SessionId("new"), streams=1)), SessionOpened
+        )
 
     await until(takes, "the server to be used again")

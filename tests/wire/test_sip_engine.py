@@ -37,7 +37,8 @@ def port_of(made: Bridge, trunk: str) -> int:
 
 @asynccontextmanager
 async def sipp(made: Bridge, side: str, scenario: str, calls: int, where: Path, *more: str, through=None):
-    """Run a scenario as one of the trunks; on leaving, wait for its end and see that every call went as written."""
+    """Run a scenario as one of the trunks; on leaving, wait for its end and see that every call
+    went as written."""
     own = str(through.inner if through else port_of(made, side))
     target = through.outer if through else made.port
     arguments = [
@@ -52,7 +53,8 @@ async def sipp(made: Bridge, side: str, scenario: str, calls: int, where: Path, 
         str(calls),
     ]
     arguments += [
-        # On a busy machine an INVITE may be repeated after its answer; that is no reason to abort the call.
+        # On a busy machine an INVITE may be repeated after its answer; that is no reason to abort
+        # the call.
         "-default_behaviors",
         "all,-abortunexp",
         "-nostdin",
@@ -91,7 +93,9 @@ async def nothing_left(made: Bridge) -> None:
     await until(lambda: (engine.open_legs, engine.open_dialogs, engine.open_transactions) == (0, 0, 0))
     assert engine._signalling is not None
     watched = engine._signalling.ground.scheduler.watched
-    assert not [each for each in watched if isinstance(each, Leg)]  # no session's timer holds a leg that is over
+    assert not [
+        each for each in watched if isinstance(each, Leg)
+    ]  # no session's timer holds a leg that is over
 
 
 async def test_twenty_calls_at_once_are_rung_answered_and_hung_up(tmp_path):
@@ -105,26 +109,36 @@ async def test_twenty_calls_at_once_are_rung_answered_and_hung_up(tmp_path):
         assert len(made.kinds(LegAnswered)) == len(made.kinds(LegConfirmed)) == 20
         assert len(made.kinds(LegHungUp)) == 40
         invited = made.kinds(LegInvited)[0]
-        assert (invited.trunk, invited.caller.user, invited.caller.display) == ("carrier", "15550100", "Customer")
+        assert (invited.trunk, invited.caller.user, invited.caller.display) == (
+            "carrier",
+            "15550100",
+            "Customer",
+        )
         assert b"telephone-event" in invited.offer
 
 
 async def test_calls_complete_over_a_network_that_loses_a_tenth_of_all_packets(tmp_path):
     async with bridge(Timers(t1=0.1, t2=0.4, t4=0.4, d=1.0)) as made:
         lossy = [
-            LossyRelay(port_of(made, side), made.port, free_port(), seed) for seed, side in ((1, "carrier"), (2, "pbx"))
+            LossyRelay(port_of(made, side), made.port, free_port(), seed)
+            for seed, side in ((1, "carrier"), (2, "pbx"))
         ]
         for relay in lossy:
             await relay.open()
-        # sipp as the far end takes a repeated INVITE amiss once it has answered; so the far end is the test's own.
+        # sipp as the far end takes a repeated INVITE amiss once it has answered; so the far end is
+        # the test's own.
         far = FarEnd(lossy[1].inner, ("127.0.0.1", lossy[1].outer))
         async with sipp(made, "carrier", "call", 40, tmp_path, "-r", "40", "-d", "100", through=lossy[0]):
             pass
         assert all(relay.lost > 5 for relay in lossy)
         await nothing_left(made)
-        # An ACK may be lost for good: a BYE that overtakes its repetition ends the call all the same.
+        # An ACK may be lost for good: a BYE that overtakes its repetition ends the call all the
+        # same.
         assert len(made.kinds(LegAnswered)) == 40
-        assert Counter(event.reason for event in made.kinds(LegHungUp)) == {"far end hung up": 40, "hung up": 40}
+        assert Counter(event.reason for event in made.kinds(LegHungUp)) == {
+            "far end hung up": 40,
+            "hung up": 40,
+        }
         for side in (*lossy, far):
             side.close()
 

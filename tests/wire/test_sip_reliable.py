@@ -1,4 +1,5 @@
-"""Provisional answers that arrive for sure (RFC 3262), on either leg without the other; UPDATE before the answer (RFC 3311)."""
+"""Provisional answers that arrive for sure (RFC 3262), on either leg without the other; UPDATE
+before the answer (RFC 3311)."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ def prack(
 ) -> str:
     """The PRACK for a provisional answer, sent. `rseq`: another than its own."""
     number = rseq if rseq is not None else int(ringing.one("RSeq"))
-    text = peer.request("PRACK", call=Call.placed(ringing), cseq=cseq, body=body, RAck=f"{number} {sent} INVITE")
+    text = peer.request(
+        "PRACK", call=Call.placed(ringing), cseq=cseq, body=body, RAck=f"{number} {sent} INVITE"
+    )
     peer.send(text)
     return text
 
@@ -36,10 +39,12 @@ def reply(stage: Stage, invite: Heard, code: int, rseq: int, body: str = "", tag
     stage.pbx.reply(invite, code, tag, body, RSeq=str(rseq), **RELIABLE)
 
 
-# --- towards a peer that asks for PRACK ------------------------------------------------------------------------------
+# --- towards a peer that asks for PRACK -----------------------------------------------------------
 
 
-async def test_a_reliable_ringing_is_acknowledged_and_the_caller_who_knows_nothing_of_it_just_hears_ringing(stage):
+async def test_a_reliable_ringing_is_acknowledged_and_the_caller_who_knows_nothing_of_it_just_hears_ringing(
+    stage,
+):
     stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
     invite = await stage.pbx.hear("INVITE")
     assert "100rel" in invite.one("Supported")
@@ -136,7 +141,7 @@ async def test_towards_a_trunk_that_shall_not_have_it_it_is_not_offered():
         assert "100rel" not in invite.one("Supported")
 
 
-# --- towards a caller that asks for it -------------------------------------------------------------------------------
+# --- towards a caller that asks for it ------------------------------------------------------------
 
 
 async def invited(stage: Stage, **headers: str) -> Heard:
@@ -150,7 +155,8 @@ async def test_a_caller_that_requires_it_gets_ringing_until_its_prack(stage):
     ringing = await stage.carrier.hear("183")
     assert ringing.one("Require") == "100rel"
     await stage.carrier.repeated(ringing, 3)
-    stage.pbx.reply(invite, 200, body=ANSWER)  # its 200 waits for the PRACK, since the 183 had the answer
+    # Its 200 waits for the PRACK, since the 183 had the answer.
+    stage.pbx.reply(invite, 200, body=ANSWER)
     await until(lambda: any(type(event).__name__ == "LegAnswered" for _, event in stage.bridge.seen))
     stage.carrier.never("200")
     prack(stage.carrier, ringing)
@@ -315,7 +321,7 @@ async def test_a_caller_that_requires_it_on_a_trunk_that_has_none_is_told():
         stage.carrier.send(ack_of(stage.carrier, refusal))
 
 
-# --- UPDATE before the answer ----------------------------------------------------------------------------------------
+# --- UPDATE before the answer ---------------------------------------------------------------------
 
 
 async def test_the_callee_moves_before_it_answers(stage):
@@ -362,7 +368,7 @@ async def test_a_ringing_that_nobody_acknowledged_is_not_repeated_after_the_call
     assert stage.carrier.counts[ringing.text] == heard
 
 
-# --- without an offer ------------------------------------------------------------------------------------------------
+# --- without an offer -----------------------------------------------------------------------------
 
 
 async def test_a_call_without_an_offer_is_offered_by_the_far_end_and_answered_in_the_ack(stage):

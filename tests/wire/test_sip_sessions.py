@@ -1,4 +1,5 @@
-"""Session timers and UPDATE on the wire: either side refreshes, nobody else is troubled, and what nobody refreshes ends."""
+"""Session timers and UPDATE on the wire: either side refreshes, nobody else is troubled, and what
+nobody refreshes ends."""
 
 from __future__ import annotations
 
@@ -9,7 +10,10 @@ from tests.wire.sip_bridge import until
 from tests.wire.sip_peer import SDP, Call
 from tests.wire.test_sip_stories import ANSWER, HELD, OFFER, Stage, ack_of, staged
 
-BRIEF = {"session_expires": 2, "session_minimum": 1}  # seconds; what RFC 4028 allows would take a minute and a half
+BRIEF = {
+    "session_expires": 2,
+    "session_minimum": 1,
+}  # seconds; what RFC 4028 allows would take a minute and a half
 
 
 async def dialled(stage: Stage, answer: dict[str, str], **headers: str) -> tuple[Call, Call]:
@@ -25,7 +29,9 @@ async def dialled(stage: Stage, answer: dict[str, str], **headers: str) -> tuple
 
 async def test_we_ask_for_a_timer_and_refresh_by_update_where_the_far_end_knows_it():
     async with staged(**BRIEF) as stage:
-        await dialled(stage, {"Session_Expires": "2;refresher=uac", "Allow": "INVITE, UPDATE", "Require": "timer"})
+        await dialled(
+            stage, {"Session_Expires": "2;refresher=uac", "Allow": "INVITE, UPDATE", "Require": "timer"}
+        )
         invite = stage.pbx.heard[0]
         assert "timer" in invite.one("Supported")
         assert (invite.one("Session-Expires"), invite.one("Min-SE")) == ("2", "1")
@@ -77,13 +83,20 @@ async def test_a_session_whose_refresh_meets_silence_is_over():
 async def test_a_caller_refreshes_and_the_other_side_hears_nothing_of_it():
     async with staged() as stage:
         near, _ = await dialled(
-            stage, {}, Supported="timer", Session_Expires="1800;refresher=uac", Min_SE="90", Allow="INVITE, UPDATE"
+            stage,
+            {},
+            Supported="timer",
+            Session_Expires="1800;refresher=uac",
+            Min_SE="90",
+            Allow="INVITE, UPDATE",
         )
         [ok] = [message for message in stage.carrier.heard if message.what == "200"]
         assert ok.one("Session-Expires") == "1800;refresher=uac"
         assert ok.one("Require") == "timer"
         stage.carrier.send(
-            stage.carrier.request("UPDATE", call=near, cseq=2, Supported="timer", Session_Expires="1800;refresher=uac")
+            stage.carrier.request(
+                "UPDATE", call=near, cseq=2, Supported="timer", Session_Expires="1800;refresher=uac"
+            )
         )
         assert (await stage.carrier.hear("200")).one("Session-Expires") == "1800;refresher=uac"
         stage.carrier.send(stage.carrier.request("INVITE", call=near, cseq=3, body=OFFER, Supported="timer"))

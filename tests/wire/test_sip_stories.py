@@ -1,4 +1,5 @@
-"""The engine between two peers that the test plays by hand: the corners of RFC 3261 that well-behaved phones never show."""
+"""The engine between two peers that the test plays by hand: the corners of RFC 3261 that
+well-behaved phones never show."""
 
 from __future__ import annotations
 
@@ -41,14 +42,16 @@ class Stage:
     pbx: SipPeer
 
     async def ring(self) -> tuple[Heard, Heard]:
-        """The carrier calls, the PBX rings. Returns the INVITE at the PBX and the 180 at the carrier."""
+        """The carrier calls, the PBX rings. Returns the INVITE at the PBX and the 180 at the
+        carrier."""
         self.carrier.send(self.carrier.request("INVITE", body=OFFER))
         invite = await self.pbx.hear("INVITE")
         self.pbx.reply(invite, 180)
         return invite, await self.carrier.hear("180")
 
     async def up(self, **headers: str) -> tuple[Call, Call]:
-        """A call that is answered, acknowledged and confirmed; as the carrier and as the PBX have it."""
+        """A call that is answered, acknowledged and confirmed; as the carrier and as the PBX have
+        it."""
         invite, _ = await self.ring()
         self.pbx.reply(invite, 200, body=ANSWER, **headers)
         ok = await self.carrier.hear("200")
@@ -62,7 +65,9 @@ class Stage:
     @property
     def far_leg(self) -> LegId:
         """Our leg towards the PBX."""
-        return next(self.bridge.other[leg] for leg, event in self.bridge.seen if isinstance(event, LegInvited))
+        return next(
+            self.bridge.other[leg] for leg, event in self.bridge.seen if isinstance(event, LegInvited)
+        )
 
     async def empty(self) -> None:
         engine = self.bridge.engine
@@ -70,7 +75,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(timers: Timers = QUICK, near: dict[str, str] | None = None, **pbx_trunk: str) -> AsyncIterator[Stage]:
+async def staged(
+    timers: Timers = QUICK, near: dict[str, str] | None = None, **pbx_trunk: str
+) -> AsyncIterator[Stage]:
     """`near`: more of the carrier's trunk; `pbx_trunk`: of the PBX's."""
     carrier, pbx = SipPeer(), SipPeer()
     bridge = Bridge(carrier.port, pbx.port, timers, near=near, **pbx_trunk)
@@ -91,7 +98,7 @@ async def stage():
         yield made
 
 
-# --- the call ---------------------------------------------------------------------------------------------------------
+# --- the call -------------------------------------------------------------------------------------
 
 
 async def test_the_far_leg_tells_nothing_of_the_near_one_but_who_calls_whom(stage):
@@ -148,7 +155,9 @@ async def test_requests_follow_the_route_that_a_proxy_recorded(stage):
     proxy.engine = stage.bridge.engine.address
     invite, _ = await stage.ring()
     route = f"<sip:127.0.0.1:{proxy.port};lr>"
-    stage.pbx.reply(invite, 200, body=ANSWER, Record_Route=f"<sip:farther;lr>, {route}", Contact="<sip:x@192.0.2.77>")
+    stage.pbx.reply(
+        invite, 200, body=ANSWER, Record_Route=f"<sip:farther;lr>, {route}", Contact="<sip:x@192.0.2.77>"
+    )
     ack = await proxy.hear("ACK")
     assert ack.all("Route") == [route, "<sip:farther;lr>"]
     assert ack.uri == "sip:x@192.0.2.77"
@@ -163,7 +172,7 @@ async def test_requests_follow_the_route_that_a_proxy_recorded(stage):
     proxy.close()
 
 
-# --- loss and time ----------------------------------------------------------------------------------------------------
+# --- loss and time --------------------------------------------------------------------------------
 
 
 async def test_each_repetition_of_a_2xx_is_acknowledged_again(stage):
@@ -224,12 +233,14 @@ async def test_a_far_end_that_cannot_be_reached_is_a_503(stage):
 
 def ack_of(peer: SipPeer, refused: Heard) -> str:
     """The ACK of a final error: the branch of its INVITE."""
-    via = re.sub(r";(received|rport)=[^;]*", lambda match: ";rport" if match[1] == "rport" else "", refused.one("Via"))
+    via = re.sub(
+        r";(received|rport)=[^;]*", lambda match: ";rport" if match[1] == "rport" else "", refused.one("Via")
+    )
     call = Call(refused.one("Call-ID"), refused.one("From"), refused.one("To"), "sip:bob@127.0.0.1")
     return peer.request("ACK", call=call, Via=via)
 
 
-# --- hanging up while it rings ----------------------------------------------------------------------------------------
+# --- hanging up while it rings --------------------------------------------------------------------
 
 
 async def test_cancel_waits_for_a_provisional(stage):
@@ -309,7 +320,7 @@ async def test_a_second_fork_that_answers_is_acknowledged_and_hung_up(stage):
     assert stage.bridge.kinds(LegHungUp) == []
 
 
-# --- re-INVITE --------------------------------------------------------------------------------------------------------
+# --- re-INVITE ------------------------------------------------------------------------------------
 
 
 async def test_a_reinvite_passes_in_both_directions(stage):
@@ -393,7 +404,7 @@ async def test_a_dialog_that_the_far_end_does_not_know_any_more_is_lost(stage):
     assert LegHungUp("dialog lost") in stage.bridge.kinds(LegHungUp)
 
 
-# --- what is refused --------------------------------------------------------------------------------------------------
+# --- what is refused ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", ["NOTIFY", "FROBNICATE"])
@@ -401,7 +412,9 @@ async def test_other_methods_are_refused_and_not_relayed(stage, method):
     near, _ = await stage.up()
     for call in (near, None):
         body = "Signal=5\r\nDuration=160\r\n"
-        text = stage.carrier.request(method, call=call, cseq=9, body=body, Content_Type="application/dtmf-relay")
+        text = stage.carrier.request(
+            method, call=call, cseq=9, body=body, Content_Type="application/dtmf-relay"
+        )
         stage.carrier.send(text)
         assert "INVITE" in (await stage.carrier.hear("405")).one("Allow")
     stage.carrier.send(stage.carrier.request("BYE", call=near, cseq=10))
@@ -474,7 +487,7 @@ async def test_stopping_hangs_up_what_is_up_and_refuses_what_rings(stage):
     assert len(stage.bridge.kinds(LegHungUp)) == 2
 
 
-# --- digest -----------------------------------------------------------------------------------------------------------
+# --- digest ---------------------------------------------------------------------------------------
 
 
 def md5(text: str) -> str:
@@ -492,7 +505,10 @@ def expect_credentials(request: Heard, method: str, nonce: str, count: str) -> N
 
 
 def ask(nonce: str, realm: str = "carrier.example", more: str = "") -> dict[str, str]:
-    return {"WWW_Authenticate": f'Digest realm="{realm}", nonce="{nonce}", qop="auth,auth-int", opaque="xyz"{more}'}
+    return {
+        "WWW_Authenticate": f'Digest realm="{realm}", nonce="{nonce}", qop="auth,auth-int", '
+        f'opaque="xyz"{more}'
+    }
 
 
 async def test_a_challenge_is_answered_for_invite_and_bye():

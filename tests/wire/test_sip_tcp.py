@@ -1,4 +1,5 @@
-"""Calls over TCP, mixed with UDP and IPv6: with sipp, and with a peer that restarts, stalls, or talks nonsense."""
+"""Calls over TCP, mixed with UDP and IPv6: with sipp, and with a peer that restarts, stalls, or
+talks nonsense."""
 
 from __future__ import annotations
 
@@ -74,8 +75,8 @@ async def talk(carrier: SipPeer, pbx: SipPeer) -> tuple[Call, Call]:
 
 
 async def unacknowledged(carrier: SipPeer, pbx: SipPeer) -> Call:
-    """A call whose answer the carrier has heard four times: it repeats over every transport (RFC 3261 section 13.3.1.4), at the
-    pace of an INVITE by UDP."""
+    """A call whose answer the carrier has heard four times: it repeats over every transport (RFC
+    3261 section 13.3.1.4), at the pace of an INVITE by UDP."""
     carrier.send(carrier.request("INVITE", body=OFFER))
     pbx.reply(await pbx.hear("INVITE"), 200, body=SDP.format("far"))
     answer = await carrier.hear("200")
@@ -158,7 +159,7 @@ async def test_from_ipv4_by_udp_to_ipv6_by_tcp_and_each_is_told_an_address_of_it
         await nothing_left(made)
 
 
-# --- size ---------------------------------------------------------------------------------------------------------
+# --- size -----------------------------------------------------------------------------------------
 
 
 async def test_an_invite_too_large_for_udp_goes_by_tcp_and_the_rest_of_the_call_by_udp():
@@ -213,7 +214,7 @@ async def test_a_trunk_that_wants_no_tcp_gets_none():
         assert made.engine.counters().get("connections_out", 0) == 0
 
 
-# --- connections --------------------------------------------------------------------------------------------------
+# --- connections ----------------------------------------------------------------------------------
 
 
 async def test_a_peer_that_restarts_in_mid_call_is_connected_to_again():
@@ -314,7 +315,7 @@ async def test_a_ping_is_answered_and_ours_is_sent_and_missed():
         await hang_up(carrier, pbx, near)
 
 
-# --- who costs us something ---------------------------------------------------------------------------------------
+# --- who costs us something -----------------------------------------------------------------------
 
 
 async def test_a_stranger_is_cut_before_a_byte_is_read():

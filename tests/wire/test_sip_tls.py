@@ -1,4 +1,5 @@
-"""Calls over TLS: with the right certificates, and none with a wrong, expired, foreign or missing one."""
+"""Calls over TLS: with the right certificates, and none with a wrong, expired, foreign or missing
+one."""
 
 from __future__ import annotations
 
@@ -99,7 +100,9 @@ async def test_none_to_one_whose_certificate_has_expired(scene: Scene):
         await scene.refused(bridge)
 
 
-@pytest.mark.parametrize("names", [("other.example",), ("*.example",), ("sip:me@pbx.example",), ("sub.pbx.example",)])
+@pytest.mark.parametrize(
+    "names", [("other.example",), ("*.example",), ("sip:me@pbx.example",), ("sub.pbx.example",)]
+)
 async def test_none_to_one_with_a_certificate_for_somebody_else(scene: Scene, names: tuple[str, ...]):
     async with scene.play() as bridge:
         # The common name counts only where there is no other (RFC 5922 section 7.1).
@@ -139,7 +142,7 @@ async def test_tls_older_than_1_2_is_refused(scene: Scene):
         await until(lambda: bridge.engine.counters().get("connections_failed") == 1)
 
 
-# --- a peer that connects to us -----------------------------------------------------------------------------------
+# --- a peer that connects to us -------------------------------------------------------------------
 
 
 async def call_in(scene: Scene) -> None:
@@ -159,7 +162,9 @@ async def test_a_peer_calls_and_needs_no_certificate_where_none_is_asked_for(sce
 
 async def test_where_one_is_asked_for_the_right_one_is_let_in_and_is_known_by_it(scene: Scene):
     async with scene.play(tls_verify_client=True) as bridge:
-        await scene.pbx.connect(certificates.client(scene.authority.file, scene.authority.issue("pbx.example")))
+        await scene.pbx.connect(
+            certificates.client(scene.authority.file, scene.authority.issue("pbx.example"))
+        )
         await call_in(scene)
         assert bridge.engine._transports.identity(3) == {"pbx.example"}
 
@@ -181,7 +186,9 @@ async def test_and_no_other(scene: Scene, shown: str, tmp_path: Path):
         except (ssl.SSLError, ConnectionError):
             pass
         counters = bridge.engine.counters
-        await until(lambda: counters().get("connections_failed", 0) + counters().get("certificates_of_others", 0) == 1)
+        await until(
+            lambda: counters().get("connections_failed", 0) + counters().get("certificates_of_others", 0) == 1
+        )
         assert not bridge.seen
         assert not scene.pbx.heard
 

@@ -1,4 +1,5 @@
-"""sipp's built-in caller and callee (`-sn uac`, `-sn uas`), which nobody here wrote, with Tonewall between them, both ways."""
+"""sipp's built-in caller and callee (`-sn uac`, `-sn uas`), which nobody here wrote, with Tonewall
+between them, both ways."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ async def started(directory: Path, name: str, *words: str) -> asyncio.subprocess
 
 
 @pytest.mark.parametrize("calls", ["carrier", "pbx"])
-async def test_sipps_own_caller_and_callee_have_their_calls_through_tonewall(tmp_path: Path, calls: str) -> None:
+async def test_sipps_own_caller_and_callee_have_their_calls_through_tonewall(
+    tmp_path: Path, calls: str
+) -> None:
     if not sipp.available():
         pytest.skip("sipp (Debian: sip-tester) is not here")
     caller_port, callee_port, media = free_ports(), free_ports(), free_ports(8)

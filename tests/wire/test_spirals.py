@@ -1,4 +1,5 @@
-"""An INVITE that comes back: for the same number it is a loop, for another a spiral, which is a call of its own."""
+"""An INVITE that comes back: for the same number it is a loop, for another a spiral, which is a
+call of its own."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ async def test_a_call_that_the_pbx_forwards_through_us_to_another_number_is_a_ne
     assert f"Record-Route: <sip:127.0.0.1:{pbx.port};lr>" in answered.text
     vias = [f"Via: {via}" for via in first.all("Via")]
     back = re.sub(r"(?m)^(Via|Record-Route): .*\r\n", "", answered.text)
-    back = back.replace("\r\n", "\r\n" + "\r\n".join(vias) + f"\r\nRecord-Route: <sip:127.0.0.1:{pbx.port};lr>\r\n", 1)
+    back = back.replace(
+        "\r\n", "\r\n" + "\r\n".join(vias) + f"\r\nRecord-Route: <sip:127.0.0.1:{pbx.port};lr>\r\n", 1
+    )
     pbx.send(back)  # the proxy hands the 200 on
     ok = await carrier.hear("200")
     near = Call.placed(ok)
@@ -47,14 +50,14 @@ async def test_a_call_that_the_pbx_forwards_through_us_to_another_number_is_a_ne
     ack = await pbx.hear("ACK")
     # The proxy sees the ACK of the first leg pass, for the Contact of the second: that is us.
     pbx.send(f"{ack.text.partition(' ')[0]} {ack.uri} SIP/2.0\r\n"
-             f"Via: SIP/2.0/UDP 127.0.0.1:{pbx.port};branch=z9hG4bKproxyack;rport\r\n" + _unrouted(ack))  # fmt: skip
+             f"Via: SIP/2.0/UDP 127.0.0.1:{pbx.port};branch=z9hG4bKproxyack;rport\r\n" + _unrouted(ack))  # fmt: skip  # noqa: E501
     await carrier.hear("ACK")
     assert stage.bridge.engine.counters().get("loops", 0) == 0
     assert len(stage.bridge.kinds(LegInvited)) == 2
     carrier.send(carrier.request("BYE", call=near, cseq=2))
     bye = await pbx.hear("BYE")
     pbx.send(f"BYE {bye.uri} SIP/2.0\r\n"
-             f"Via: SIP/2.0/UDP 127.0.0.1:{pbx.port};branch=z9hG4bKproxybye;rport\r\n" + _unrouted(bye))  # fmt: skip
+             f"Via: SIP/2.0/UDP 127.0.0.1:{pbx.port};branch=z9hG4bKproxybye;rport\r\n" + _unrouted(bye))  # fmt: skip  # noqa: E501
     end = await carrier.hear("BYE")
     carrier.reply(end, 200)
     done = next(each for each in [await pbx.hear("200")] if "BYE" in each.one("CSeq"))
@@ -81,7 +84,9 @@ async def test_two_numbers_that_a_proxy_forks_to_are_two_calls_and_one_on_two_wa
     text = stage.carrier.request("INVITE", body=OFFER)
     stage.carrier.send(text)
     await stage.pbx.hear("INVITE")
-    other = re.sub("^INVITE sip:bob@", "INVITE sip:carol@", re.sub("branch=z9hG4bK", "branch=z9hG4bKother", text))
+    other = re.sub(
+        "^INVITE sip:bob@", "INVITE sip:carol@", re.sub("branch=z9hG4bK", "branch=z9hG4bKother", text)
+    )
     stage.carrier.send(other)
     assert (await stage.pbx.hear("INVITE")).uri.startswith("sip:carol@")
     stage.carrier.send(re.sub("branch=z9hG4bK", "branch=z9hG4bKagain", text))

@@ -1,4 +1,5 @@
-"""A card is paid where a leg, or both, are encrypted: PJSIP's SRTP on the customer's side, libre's own on the agent's."""
+"""A card is paid where a leg, or both, are encrypted: PJSIP's SRTP on the customer's side, libre's
+own on the agent's."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ async def test_a_card_is_paid_over_srtp(peers: Peers, sealed: str) -> None:
     at = Addresses(agent="127.0.0.1")
     here, tonewall, there = at.customer, at.tonewall, at.agent
     agent = await peers.baresip(speech=speech, user=NUMBER, srtp="agent" in sealed)
-    customer = await peers.phone("customer", address=here, play=speech, record=heard, srtp="customer" in sealed)
+    customer = await peers.phone(
+        "customer", address=here, play=speech, record=heard, srtp="customer" in sealed
+    )
     conf = at.conf()
     for who, trunk in (("customer", "carrier"), ("agent", "pbx")):
         conf[trunk]["srtp"] = "yes" if who in sealed else "no"

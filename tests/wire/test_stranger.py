@@ -1,4 +1,5 @@
-"""The racing stranger ("RTP bleed"): from the first packet to after the BYE it injects nothing and is sent nothing."""
+"""The racing stranger ("RTP bleed"): from the first packet to after the BYE it injects nothing and
+is sent nothing."""
 
 from __future__ import annotations
 
@@ -71,14 +72,17 @@ def port(body: str) -> int:
 
 
 @pytest.mark.parametrize("nat", ["no", "yes"])
-async def test_a_stranger_injects_nothing_and_is_sent_nothing_at_any_time_of_a_call(tmp_path: Path, nat: str) -> None:
+async def test_a_stranger_injects_nothing_and_is_sent_nothing_at_any_time_of_a_call(
+    tmp_path: Path, nat: str
+) -> None:
     low, high = (int(end) for end in media_ports(PAIRS).split("-"))
     ports = range(low, high + 1)
     extra = {"carrier": {"nat": nat}, "pbx": {"nat": nat}}
     with trunk() as carrier, trunk() as pbx, contextlib.ExitStack() as strangers:
         async with running(Stack(tmp_path, carrier.port, pbx.port, pairs=PAIRS, extra=extra)) as stack:
             carrier.engine = pbx.engine = (HOST, stack.sip_port)
-            # Behind NAT the first packet of the network decides: there the near ones come once it has been sent.
+            # Behind NAT the first packet of the network decides: there the near ones come once it
+            # has been sent.
             racers = [strangers.enter_context(racing(FAR if nat == "yes" else FAR + NEAR, HOST, ports))]
             customer, desk, moved = Customer(carrier), MediaPair(), MediaPair()
             async with talking(customer, customer.media, desk, moved) as talk:
@@ -86,7 +90,8 @@ async def test_a_stranger_injects_nothing_and_is_sent_nothing_at_any_time_of_a_c
                 carrier.send(carrier.request("INVITE", body=offer(phone.port)))
                 invite = await pbx.hear("INVITE", 30)
                 talk.to[desk] = port(invite.body)
-                pbx.reply(invite, 183, body=offer(desk.port, "desk"))  # early media, before any answer
+                # Early media, before any answer.
+                pbx.reply(invite, 183, body=offer(desk.port, "desk"))
                 early = await carrier.hear("183")
                 talk.to[phone] = port(early.body)
                 await until(lambda: desk.rtp.heard and phone.rtp.heard, "early media both ways")
@@ -103,13 +108,19 @@ async def test_a_stranger_injects_nothing_and_is_sent_nothing_at_any_time_of_a_c
                 held = FORMS["nowhere"](offer(phone.port))  # on hold: nobody is the customer's leg
                 await renegotiated(carrier, near, 2, held, pbx, offer(desk.port, "desk"))
                 await talk.more()
-                if nat == "yes":  # a new address has to be learnt anew, and the first packet of the network decides
+                if (
+                    nat == "yes"
+                    # A new address has to be learnt anew, and the first packet of the network
+                    # decides.
+                ):
                     racers[-1].stop()
                 to = talk.to.pop(phone)
                 await renegotiated(carrier, near, 3, offer(moved.port), pbx, offer(desk.port, "desk"))
                 heard = len(desk.rtp.heard)
                 talk.to[moved] = to
-                await until(lambda: len(desk.rtp.heard) > heard + 2 and moved.rtp.heard, "voice at the new address")
+                await until(
+                    lambda: len(desk.rtp.heard) > heard + 2 and moved.rtp.heard, "voice at the new address"
+                )
                 talk.to[phone] = to  # the old one is a stranger now, and goes on
                 if nat == "yes":
                     await talk.more()
@@ -129,7 +140,9 @@ async def test_a_stranger_injects_nothing_and_is_sent_nothing_at_any_time_of_a_c
                 assert record["agent_received"] > STAGE
 
 
-@pytest.mark.skipif(shutil.which("rtpengine") is None, reason="rtpengine (Debian: rtpengine-daemon) is not here")
+@pytest.mark.skipif(
+    shutil.which("rtpengine") is None, reason="rtpengine (Debian: rtpengine-daemon) is not here"
+)
 async def test_the_same_stranger_gets_into_rtpengine_as_it_comes(tmp_path: Path) -> None:
     """The control: a stranger that was never heard anywhere would prove nothing."""
     engine = RtpengineRelay(tmp_path / "rtpengine.log")
@@ -144,6 +157,8 @@ async def test_the_same_stranger_gets_into_rtpengine_as_it_comes(tmp_path: Path)
                 await until(lambda: racer.sent > 100, "the stranger to be first")
                 talk.to = {customer.media: ours.caller, desk: ours.agent}
                 await talk.more()
-                await until(lambda: talk.bled() > 0 and racer.received, "the stranger to be heard, and to hear")
+                await until(
+                    lambda: talk.bled() > 0 and racer.received, "the stranger to be heard, and to hear"
+                )
         finally:
             engine.stop()

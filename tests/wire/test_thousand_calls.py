@@ -1,4 +1,5 @@
-"""A thousand short calls through a running Tonewall: every one is completed, and nothing of them stays behind."""
+"""A thousand short calls through a running Tonewall: every one is completed, and nothing of them
+stays behind."""
 
 from __future__ import annotations
 
@@ -25,10 +26,13 @@ async def test_a_thousand_short_calls_leave_no_session_no_descriptor_and_no_call
         async def place(calls: int, turn: int) -> None:
             answers = sipp.scenario("pbx", folders[f"pbx-{turn}"], [], sipp.AWAIT_BYE)
             pays = sipp.scenario("carrier", folders[f"carrier-{turn}"], [], sipp.HANG_UP)
-            pbx = await sipp.Sipp.start(answers, folders[f"pbx-{turn}"], calls=calls, port=pbx_port, at_once=100)
+            pbx = await sipp.Sipp.start(
+                answers, folders[f"pbx-{turn}"], calls=calls, port=pbx_port, at_once=100
+            )
             try:
                 carrier = await sipp.Sipp.start(
-                    pays, folders[f"carrier-{turn}"], remote=("127.0.0.1", stack.sip_port), calls=calls, rate=60,
+                    pays, folders[f"carrier-{turn}"], remote=("127.0.0.1", stack.sip_port), calls=calls,
+                    rate=60,
                     port=carrier_port, at_once=100,
                 )  # fmt: skip
                 try:
@@ -45,7 +49,10 @@ async def test_a_thousand_short_calls_leave_no_session_no_descriptor_and_no_call
 
         def descriptors() -> dict[str, int]:
             pids = stack.pids()
-            return {kind: len(os.listdir(f"/proc/{pids[kind][0]}/fd")) for kind in ("b2bua", "media", "supervisor")}
+            return {
+                kind: len(os.listdir(f"/proc/{pids[kind][0]}/fd"))
+                for kind in ("b2bua", "media", "supervisor")
+            }
 
         await place(WARM_UP, 1)  # whatever is opened once, is open now
         await until(idle, "the warm-up's calls and sessions to end")

@@ -1,4 +1,5 @@
-"""kamailio as the PBX's proxy over TLS, with its own OpenSSL: calls both ways, each end proves itself by its certificate."""
+"""kamailio as the PBX's proxy over TLS, with its own OpenSSL: calls both ways, each end proves
+itself by its certificate."""
 
 from __future__ import annotations
 
@@ -21,15 +22,22 @@ CARRIER = "127.0.0.4"
 
 
 @contextlib.asynccontextmanager
-async def staged(folder: Path, theirs: Authority | None = None) -> AsyncIterator[tuple[Stack, SipPeer, SipPeer, int]]:
-    """The stack, the carrier, the PBX behind kamailio, and kamailio's port. `theirs`: who made its certificate."""
+async def staged(
+    folder: Path, theirs: Authority | None = None
+) -> AsyncIterator[tuple[Stack, SipPeer, SipPeer, int]]:
+    """The stack, the carrier, the PBX behind kamailio, and kamailio's port. `theirs`: who made its
+    certificate."""
     authority = Authority(folder)
     ours = authority.issue(HOST, common="b2bua")
     shown = (theirs or authority).issue(HOST, common="kamailio")
     carrier, pbx, port = SipPeer(CARRIER), SipPeer(), free_port()
     own, tls = free_pair(HOST), free_pair(HOST)
     extra = {
-        "general": {"listen": f"udp:{HOST}:0, tls:{HOST}:{own}", "tls_certificate": ours[0], "tls_key": ours[1]},
+        "general": {
+            "listen": f"udp:{HOST}:0, tls:{HOST}:{own}",
+            "tls_certificate": ours[0],
+            "tls_key": ours[1],
+        },
         "carrier": {"host": CARRIER},
         "pbx": {"transport": "tls", "tls_ca": authority.file, "tls_verify_client": "yes"},
     }
@@ -71,7 +79,9 @@ async def test_a_call_of_the_pbx_comes_over_tls(tmp_path: Path) -> None:
         invite = await carrier.hear("INVITE")
         carrier.reply(invite, 200, body=ANSWER)
         ok = await pbx.hear("200")
-        routes = ", ".join(reversed([each.strip() for value in ok.all("Record-Route") for each in value.split(",")]))
+        routes = ", ".join(
+            reversed([each.strip() for value in ok.all("Record-Route") for each in value.split(",")])
+        )
         call = Call.placed(ok)
         pbx.send(pbx.request("ACK", call=call, Route=routes))
         await carrier.hear("ACK")

@@ -1,4 +1,5 @@
-"""Tones in the audio through a whole Tonewall, from the customer's socket to the agent's: what decoders read there."""
+"""Tones in the audio through a whole Tonewall, from the customer's socket to the agent's: what
+decoders read there."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from tests.wire.handmade import EVENT_TYPE, offer
 from tests.wire.paying import charged, digits_sha256
 from tests.wire.test_transfer import Scene, scene
 
-CARD, PACE = "4111111111111111", 0.004  # seconds between two packets: the mask's time is the packets' own
+# Seconds between two packets: the mask's time is the packets' own.
+CARD, PACE = "4111111111111111", 0.004
 NOISE = 13  # comfort noise: RFC 3551 section 6
 CODECS = {PCMU: "0 PCMU/8000", G722: "9 G722/8000"}
 TAILS = Habit("events, then a tail of tone", tail=(100, 160))
@@ -35,7 +37,8 @@ def read(at: Scene, since: int, payload_type: int) -> list[str]:
 
 
 async def send(at: Scene, habit: Habit, seed: int, payload_type: int) -> None:
-    """The customer's phone, by way of such a carrier; until the agent's phone has what becomes of it."""
+    """The customer's phone, by way of such a carrier; until the agent's phone has what becomes of
+    it."""
     await play(at, keyed(CARD, habit, seed, payload_type=payload_type, event_type=EVENT_TYPE), payload_type)
 
 
@@ -99,7 +102,9 @@ async def test_a_card_is_paid_by_tones_alone_where_the_carrier_captures_them(tmp
         await at.end(at.agent)
 
 
-async def test_a_card_cannot_be_keyed_as_tones_where_the_carrier_does_not_capture_them(tmp_path: Path) -> None:
+async def test_a_card_cannot_be_keyed_as_tones_where_the_carrier_does_not_capture_them(
+    tmp_path: Path,
+) -> None:
     async with scene(tmp_path, without_events) as at:
         with pytest.raises(AssertionError, match="telephone-event"):
             await at.stack.start_capture(at.call_id)
@@ -142,11 +147,15 @@ async def test_comfort_noise_crosses_but_for_the_time_of_the_mask(tmp_path: Path
             """Comfort noise, and voice until some is heard: what has come of the noise by then."""
             before = len(at.old.rtp.heard)
             for number in range(first, first + 12):
-                at.customer.media.rtp.send(noise(number) if number < first + 3 else voice(number), at.customer.far)
+                at.customer.media.rtp.send(
+                    noise(number) if number < first + 3 else voice(number), at.customer.far
+                )
                 await asyncio.sleep(PACE)
             await until(lambda: len(at.old.rtp.heard) > before + 3, "voice at the agent's phone")
             packets = [parse(data) for data, _ in at.old.rtp.heard[before:]]
-            return [packet.payload for packet in packets if packet is not None and packet.payload_type == NOISE]
+            return [
+                packet.payload for packet in packets if packet is not None and packet.payload_type == NOISE
+            ]
 
         assert await crosses(0) == [bytes([0x40, number]) for number in range(3)]
         await at.stack.start_capture(at.call_id)

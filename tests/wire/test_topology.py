@@ -1,5 +1,6 @@
-"""Nothing of one side's network is in any message to the other, over a whole call: each peer writes names, addresses, tags and
-ports of its own wherever SIP and SDP have room for one, and every message that the other side hears is searched for them."""
+"""Nothing of one side's network is in any message to the other, over a whole call: each peer writes
+names, addresses, tags and ports of its own wherever SIP and SDP have room for one, and every
+message that the other side hears is searched for them."""
 
 from __future__ import annotations
 
@@ -38,26 +39,31 @@ class Side:
         self.version += 1
         here, mark = self.peer.host, self.mark
         return (
-            f"v=0\r\no={mark} 77001 {self.version} IN IP4 {self.host}\r\ns={mark}\r\ni={mark}\r\nu=http://{self.host}/\r\n"
+            f"v=0\r\no={mark} 77001 {self.version} IN IP4 {self.host}\r\ns={mark}\r\ni={mark}\r\n"
+            f"u=http://{self.host}/\r\n"
             f"e=ops@{self.host}\r\nc=IN IP4 {here}\r\nt=0 0\r\na=tool:{mark}\r\n"
-            f"m=audio {self.port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
-            f"a=rtcp:{self.port + 1} IN IP4 {here}\r\na=candidate:1 1 UDP 2130706431 {here} {self.port} typ host\r\n"
+            f"m=audio {self.port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 "
+            "telephone-event/8000\r\n"
+            f"a=rtcp:{self.port + 1} IN IP4 {here}\r\na=candidate:1 1 UDP 2130706431 {here} {self.port} typ "
+            "host\r\n"
             f"a=ssrc:1 cname:{mark}@{self.host}\r\na=label:1\r\n"
         )
 
     def headers(self, contact: bool = True, record: bool = False) -> dict[str, str]:
         """`record`: where a Record-Route belongs."""
         names = {
-            "Record-Route": f"<sip:{self.host};lr>, <sip:{self.peer.host}:{self.peer.port};lr>" if record else "",
+            "Record-Route": f"<sip:{self.host};lr>, <sip:{self.peer.host}:{self.peer.port};lr>" if record else "",  # noqa: E501
             "User-Agent": self.mark, "Server": self.mark, "Organization": f"{self.mark} at {self.host}",
             "P-Asserted-Identity": f'"{self.host}" <sip:500@{self.host}:{self.peer.port}>',
-            "History-Info": f"<sip:500@{self.host}?Reason=SIP%3Bcause%3D302%3Btext%3D%22{self.host}%22>;index=1",
+            "History-Info": f"<sip:500@{self.host}?Reason=SIP%3Bcause%3D302%3Btext%3D%22{self.host}%22>;index=1",  # noqa: E501
             "Diversion": f'"{self.host}" <sip:500@{self.host}>;reason=unknown;host={self.host}',
             "Call-Info": f"<sip:500@{self.host}>;purpose=info", "Alert-Info": f"<sip:{self.host}>",
             "Reason": f'SIP;cause=486;text="by {self.host}"', "Warning": f'399 {self.host} "{self.host}"',
             "P-Charging-Vector": f"icid-value={self.mark};icid-generated-at={self.peer.host}",
-            "Via-Too": self.host, "In-Reply-To": f"1@{self.host}", "Reply-To": f"<sip:{self.host}>", "X-Host": self.host,
-            "Geolocation": f"<sip:{self.host}>", "Error-Info": f"<sip:{self.host}>", "Path": f"<sip:{self.host}>",
+            "Via-Too": self.host, "In-Reply-To": f"1@{self.host}", "Reply-To": f"<sip:{self.host}>",
+            "X-Host": self.host,
+            "Geolocation": f"<sip:{self.host}>", "Error-Info": f"<sip:{self.host}>",
+            "Path": f"<sip:{self.host}>",
         }  # fmt: skip
         if contact:
             names["Contact"] = (
@@ -133,7 +139,9 @@ async def up(one: Side, other: Side) -> tuple[Call, Call]:
 
 
 @pytest.mark.parametrize("from_the_carrier", [True, False])
-async def test_a_whole_call_shows_neither_side_the_other_s_network(land: Country, *, from_the_carrier: bool) -> None:
+async def test_a_whole_call_shows_neither_side_the_other_s_network(
+    land: Country, *, from_the_carrier: bool
+) -> None:
     carrier, pbx = Side(land.south, "zzsouth", 41_002), Side(land.munich, "qqmunich", 43_004)
     one, other = (carrier, pbx) if from_the_carrier else (pbx, carrier)
     call, theirs = await up(one, other)
@@ -156,7 +164,11 @@ async def test_a_whole_call_shows_neither_side_the_other_s_network(land: Country
     # Transferred by the PBX to another phone of its own, which is the next agent.
     agent = theirs if from_the_carrier else call
     pbx.request(
-        "REFER", call=agent, cseq=9, Refer_To=f"<sip:600@{pbx.host}>", Referred_By=f"<sip:500@{pbx.host}>;x={pbx.mark}"
+        "REFER",
+        call=agent,
+        cseq=9,
+        Refer_To=f"<sip:600@{pbx.host}>",
+        Referred_By=f"<sip:500@{pbx.host}>;x={pbx.mark}",
     )
     await pbx.peer.hear("202")
     pbx.reply(await pbx.peer.hear("NOTIFY"), 200)
@@ -179,7 +191,10 @@ async def test_a_whole_call_shows_neither_side_the_other_s_network(land: Country
 async def test_a_refusal_shows_nothing_of_who_refused(land: Country, code: int) -> None:
     carrier, pbx = Side(land.south, "zzsouth", 41_002), Side(land.munich, "qqmunich", 43_004)
     carrier.dial("500")
-    moved = f"<sip:600@{pbx.host}>, <sip:601@{pbx.peer.host}:{pbx.peer.port}>"  # users cross, their hosts do not
+    moved = (
+        # Users cross, their hosts do not.
+        f"<sip:600@{pbx.host}>, <sip:601@{pbx.peer.host}:{pbx.peer.port}>"
+    )
     pbx.reply(await pbx.peer.hear("INVITE"), code, Retry_After=f"30 ({pbx.host})", Contact=moved)
     refused = await carrier.peer.hear(str(code))
     carrier.peer.send(carrier.peer.request("ACK", Via=refused.all("Via")[0], **_dialog(refused)))

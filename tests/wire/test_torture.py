@@ -1,4 +1,5 @@
-"""RFC 4475's torture messages at a running engine: each has the answer that is right, or is counted and dropped."""
+"""RFC 4475's torture messages at a running engine: each has the answer that is right, or is counted
+and dropped."""
 
 from __future__ import annotations
 
@@ -18,13 +19,15 @@ from tests.wire.sip_peer import HOST, SipPeer
 from tests.wire.test_registrar import PASSWORD, USER, answer_to
 
 PROBE = (
-    "OPTIONS sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};rport;branch=z9hG4bKprobe\r\nFrom: <sip:p@h>;tag=1\r\n"
+    "OPTIONS sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};rport;branch=z9hG4bKprobe\r\n"
+    "From: <sip:p@h>;tag=1\r\n"
     "To: <sip:x@h>\r\nCall-ID: probe\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
 )
 
 
-# To the REGISTERs, where a trunk that registers sends them and proves its password. It is known by that, not by its To, and is
-# called where it came from, not at its Contact: so unksm2 binds, and regbadct, whose brackets can be inferred.
+# To the REGISTERs, where a trunk that registers sends them and proves its password. It is known by
+# that, not by its To, and is called where it came from, not at its Contact: so unksm2 binds, and
+# regbadct, whose brackets can be inferred.
 REGISTERED = {
     "escnull": (200, []),
     "dblreq": (200, ["<sip:j.user@host.example.com>"]),
@@ -39,9 +42,11 @@ REGISTERED = {
 
 
 async def answers(message: bytes) -> tuple[list[int], dict[str, int], list[object]]:
-    """The codes of all final answers to the message that came before those to a good request behind it; counters; events.
+    """The codes of all final answers to the message that came before those to a good request behind
+    it; counters; events.
 
-    A Via without rport names other ports; what goes there is caught by counting transactions instead.
+    A Via without rport names other ports; what goes there is caught by counting transactions
+    instead.
     """
     events: list[object] = []
     loop = asyncio.get_running_loop()
@@ -55,7 +60,9 @@ async def answers(message: bytes) -> tuple[list[int], dict[str, int], list[objec
             if isinstance(event, LegInvited):
                 engine.execute(leg, RejectLeg(TAKEN, "Busy Here"))
 
-        engine = SipEngine(binds=[Bind(Transport.UDP, HOST, 0)], trunks=[Trunk("peer", HOST, port)], on_event=on_event)
+        engine = SipEngine(
+            binds=[Bind(Transport.UDP, HOST, 0)], trunks=[Trunk("peer", HOST, port)], on_event=on_event
+        )
         await engine.start()
         codes = []
         try:

@@ -1,4 +1,5 @@
-"""Transfers on the wire through a whole Tonewall: every SIP line and every packet of the peers is the test's own."""
+"""Transfers on the wire through a whole Tonewall: every SIP line and every packet of the peers is
+the test's own."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from tests.wire.stream_peer import StreamCarrier
 
 @dataclass
 class Scene:
-    """A call that is up between a customer and an old agent, and a new agent's phone behind the same PBX."""
+    """A call that is up between a customer and an old agent, and a new agent's phone behind the
+    same PBX."""
 
     stack: Stack
     carrier: SipPeer
@@ -46,7 +48,8 @@ class Scene:
         return heard
 
     async def taken(self, body: str) -> Call:
-        """The new agent answers; the carrier agrees to the re-INVITE that follows. The new agent's dialog."""
+        """The new agent answers; the carrier agrees to the re-INVITE that follows. The new agent's
+        dialog."""
         invite = await self.pbx.hear("INVITE")
         self.pbx.reply(invite, 200, tag="new", body=body)
         again = await self.carrier.hear("INVITE")
@@ -55,7 +58,8 @@ class Scene:
         return Call.taken(invite, "new")
 
     async def paid(self, keys: str) -> None:
-        """The customer keys the rest for the new agent, who hears him, submits it and has it charged."""
+        """The customer keys the rest for the new agent, who hears him, submits it and has it
+        charged."""
         heard = len(self.new.rtp.heard)
         await self.customer.key(keys)
         await until(lambda: len(self.new.rtp.heard) > heard, "speech at the new agent's phone")
@@ -93,8 +97,8 @@ async def scene(
     **carrier_keys: str,
 ) -> AsyncIterator[Scene]:
     """`describe`: the session that both ends want; `media`, `general`, `pbx_keys` and
-    `carrier_keys`: more of the sections of those names.
-    `complaints`: an error in the log is a fault. `over`: the carrier, where it is not to be one by UDP."""
+    `carrier_keys`: more of the sections of those names. `complaints`: an error in the log is a
+    fault. `over`: the carrier, where it is not to be one by UDP."""
     extra = {"carrier": carrier_keys, "pbx": pbx_keys or {}, "media": media or {}, "general": general or {}}
     if over is not None:
         extra["carrier"] |= over.keys
@@ -140,7 +144,10 @@ async def test_a_card_is_keyed_across_a_blind_transfer_and_no_agent_gets_an_even
             await at.pbx.hear("200")
         await at.customer.key(keys[6:9])
         invite = await at.pbx.hear("INVITE")
-        assert (invite.uri.partition("@")[0], invite.one("Referred-By")) == ("sip:600", "<sip:500@pbx.example>")
+        assert (invite.uri.partition("@")[0], invite.one("Referred-By")) == (
+            "sip:600",
+            "<sip:500@pbx.example>",
+        )
         assert "Ann" in invite.one("From")
         if not leaves_early:
             at.pbx.reply(invite, 180, tag="new")
@@ -216,9 +223,11 @@ TEAMS = "sip:sip.pstnhub.example:5061;transport=tls;x-m=8:orgid:00000000-0000-40
         ("<sip:600@pbx.example?Via=evil&Route=%3Csip:evil%3E&Call-ID=x>", "sip:600@127.0.0.1:{port}", {}),
     ],
 )
-async def test_a_refer_to_is_called_as_it_was_written(tmp_path: Path, to: str, uri: str, lines: dict[str, str]) -> None:
+async def test_a_refer_to_is_called_as_it_was_written(
+    tmp_path: Path, to: str, uri: str, lines: dict[str, str]
+) -> None:
     async with scene(tmp_path, pbx_keys={"trust": "yes", "x_headers": "X-Tenant"}) as at:
-        by = "<sip:sip.pstnhub.example:5061;x-m=8:orgid:00000000-0000-4000-8000-000000000002;x-t=1;x-ti=4;x-tt=aHR0cHM6Ly8%3D>"
+        by = "<sip:sip.pstnhub.example:5061;x-m=8:orgid:00000000-0000-4000-8000-000000000002;x-t=1;x-ti=4;x-tt=aHR0cHM6Ly8%3D>"  # noqa: E501
         at.refer(to, Referred_By=by)
         await at.pbx.hear("202")
         invite = await at.pbx.hear("INVITE")
@@ -264,7 +273,9 @@ async def test_a_notify_that_is_refused_ends_the_subscription_and_nothing_else(t
         await at.end(at.agent)
 
 
-async def test_a_subscription_is_refreshed_told_how_far_it_is_and_its_end_comes_as_before(tmp_path: Path) -> None:
+async def test_a_subscription_is_refreshed_told_how_far_it_is_and_its_end_comes_as_before(
+    tmp_path: Path,
+) -> None:
     async with scene(tmp_path) as at:
         at.refer()
         first = await at.notified(100)
@@ -282,7 +293,7 @@ async def test_a_subscription_is_refreshed_told_how_far_it_is_and_its_end_comes_
         await at.end(at.agent)
 
 
-# --- INVITE with Replaces (RFC 3891) --------------------------------------------------------------------------------
+# --- INVITE with Replaces (RFC 3891) --------------------------------------------------------------
 
 
 def wanted(call: Call, more: str = "") -> str:
@@ -291,7 +302,9 @@ def wanted(call: Call, more: str = "") -> str:
     return f"{call.call_id};to-tag={to};from-tag={from_}{more}"
 
 
-async def test_a_card_is_keyed_across_an_attended_transfer_that_another_phone_calls_for(tmp_path: Path) -> None:
+async def test_a_card_is_keyed_across_an_attended_transfer_that_another_phone_calls_for(
+    tmp_path: Path,
+) -> None:
     async with scene(tmp_path) as at:
         await at.stack.start_capture(at.call_id)
         keys = CANARY.keys
@@ -310,7 +323,9 @@ async def test_a_card_is_keyed_across_an_attended_transfer_that_another_phone_ca
         await at.paid(keys[8:])
         assert (events(at.old), events(at.new)) == (0, 0)
         ladder = (await at.stack.api.get(f"/v1/calls/{at.call_id}/ladder")).json()
-        invites = [entry for entry in ladder["entries"] if entry.get("method") == "INVITE" and not entry["code"]]
+        invites = [
+            entry for entry in ladder["entries"] if entry.get("method") == "INVITE" and not entry["code"]
+        ]
         assert [invite["leg"] for invite in invites] == [0, 1, 2, 0]
         await at.end(new)
 

@@ -1,4 +1,5 @@
-"""Several carriers and PBXs in one Tonewall: who a call is from, where it goes, what its numbers become, when it is too many."""
+"""Several carriers and PBXs in one Tonewall: who a call is from, where it goes, what its numbers
+become, when it is too many."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ NETWORK = "127.0.9.0/24"
 
 @dataclass
 class Country:
-    """Two carriers, `north` and `south`, and two PBXs, `berlin` and `munich`, each at an address of its own."""
+    """Two carriers, `north` and `south`, and two PBXs, `berlin` and `munich`, each at an address of
+    its own."""
 
     stack: Stack
     north: SipPeer
@@ -59,7 +61,8 @@ class Country:
 
 @contextlib.asynccontextmanager
 async def country(folder: Path, conf: str = "", **keys: dict[str, str]) -> AsyncIterator[Country]:
-    """`keys`: more keys of a trunk; `conf`: `[route]` sections, as `name: key = value; key = value` a line."""
+    """`keys`: more keys of a trunk; `conf`: `[route]` sections, as `name: key = value; key = value`
+    a line."""
     north, south, berlin, munich = SipPeer(), SipPeer("127.0.0.4"), SipPeer("127.0.0.5"), SipPeer("127.0.0.6")
     peers = {"carrier north": north, "carrier south": south, "pbx berlin": berlin, "pbx munich": munich}
     extra = {
@@ -130,7 +133,9 @@ async def test_numbers_are_written_as_each_trunk_wants_them(tmp_path: Path) -> N
         await land.hung_up(land.berlin, land.north, call)
 
 
-async def test_a_pbx_that_refuses_with_503_is_followed_by_the_next_and_one_that_is_busy_is_not(tmp_path: Path) -> None:
+async def test_a_pbx_that_refuses_with_503_is_followed_by_the_next_and_one_that_is_busy_is_not(
+    tmp_path: Path,
+) -> None:
     async with country(tmp_path, "in: to = berlin, munich") as land:
         land.invite(land.north, "100")
         land.berlin.reply(await land.berlin.hear("INVITE"), 503)
@@ -181,7 +186,9 @@ async def test_more_calls_a_second_than_the_trunk_may_have_are_refused(tmp_path:
         await land.hung_up(land.north, land.berlin, call)
 
 
-async def test_a_trunk_is_known_by_its_networks_and_everybody_else_is_refused_and_counted(tmp_path: Path) -> None:
+async def test_a_trunk_is_known_by_its_networks_and_everybody_else_is_refused_and_counted(
+    tmp_path: Path,
+) -> None:
     inside, outside = SipPeer("127.0.9.7"), SipPeer("127.0.8.7")
     with contextlib.closing(inside.socket), contextlib.closing(outside.socket):
         routes = "in: source = south; to = munich"

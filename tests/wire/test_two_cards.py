@@ -1,7 +1,9 @@
-"""Two cards keyed at the same time give the agents the same octets, in packets of the same length, at the same time.
+"""Two cards keyed at the same time give the agents the same octets, in packets of the same length,
+at the same time.
 
-Each test first keys two digits where no mask is on, and sees that they can be told from each other. Beside events, a key is put
-into header extensions, padding, RTCP's texts and packets of an application, and reports' extensions."""
+Each test first keys two digits where no mask is on, and sees that they can be told from each other.
+Beside events, a key is put into header extensions, padding, RTCP's texts and packets of an
+application, and reports' extensions."""
 
 from __future__ import annotations
 
@@ -56,9 +58,13 @@ async def told_apart(at: Two, audio: Audio, scripts: tuple[Script, Script], read
     last = {script.last() for script in scripts}
     await at.play([script.steps for script in scripts])
     await at.have(*last, read)
-    await until(lambda: all(sum(side.mark()) >= 23 for side in at.sides), "the reports at both agents' phones")
+    await until(
+        lambda: all(sum(side.mark()) >= 23 for side in at.sides), "the reports at both agents' phones"
+    )
     one, other = (side.arrived() for side in at.sides)
-    assert "octets" in differences(opened(one, at.sides[0], read)["rtp"], opened(other, at.sides[1], read)["rtp"])
+    assert "octets" in differences(
+        opened(one, at.sides[0], read)["rtp"], opened(other, at.sides[1], read)["rtp"]
+    )
     where = "rtp" if at.sides[0].muxed else "rtcp"
     assert "octets" in differences(one[where], other[where])
     for script in scripts:
@@ -68,7 +74,8 @@ async def told_apart(at: Two, audio: Audio, scripts: tuple[Script, Script], read
 def opened(arrived: dict[str, Arrived], side: Side, read: Read) -> dict[str, Arrived]:
     """As the agent's phone decrypts it."""
     return {
-        name: replace(each, datagrams=[read(side, data) for data in each.datagrams]) for name, each in arrived.items()
+        name: replace(each, datagrams=[read(side, data) for data in each.datagrams])
+        for name, each in arrived.items()
     }
 
 
@@ -95,7 +102,9 @@ async def the_same(
     await at.play([script.steps for script in scripts])
     await at.have(*last, read)
     await at.ready()
-    one, other = (opened(side.arrived(before), side, read) for side, before in zip(at.sides, since, strict=True))
+    one, other = (
+        opened(side.arrived(before), side, read) for side, before in zip(at.sides, since, strict=True)
+    )
     assert len(one["rtp"].datagrams) > 4 * len(at.sides[0].card.keys)
     assert {name: differences(one[name], other[name]) for name in one} == {"rtp": [], "rtcp": []}
     await at.end()
@@ -177,7 +186,8 @@ _SUITE, _PROFILE = "AES_CM_128_HMAC_SHA1_80", pylibsrtp.Policy.SRTP_PROFILE_AES1
 
 
 class Opener:
-    """The agents' phones' ends of SRTP: their own keys, and what Tonewall offered as its own. Each datagram is opened once."""
+    """The agents' phones' ends of SRTP: their own keys, and what Tonewall offered as its own. Each
+    datagram is opened once."""
 
     def __init__(self) -> None:
         self._rtp: dict[str, pylibsrtp.Session] = {}
@@ -186,10 +196,13 @@ class Opener:
     def answer(self, port: int, who: str, offered: str) -> str:
         [(tag, _)] = self._offered(offered)
         inline = base64.b64encode(bytes(30)).decode()
-        return offer(port, who).replace("RTP/AVP", "RTP/SAVP") + f"a=crypto:{tag} {_SUITE} inline:{inline}\r\n"
+        return (
+            offer(port, who).replace("RTP/AVP", "RTP/SAVP") + f"a=crypto:{tag} {_SUITE} inline:{inline}\r\n"
+        )
 
     def read(self, side: Side, data: bytes) -> bytes:
-        """As many octets as came, so that lengths are compared too: clear, then zeros. Opened in the order in which they came."""
+        """As many octets as came, so that lengths are compared too: clear, then zeros. Opened in
+        the order in which they came."""
         if side.call_id not in self._rtp:
             [(_, key)] = self._offered(side.invite)
             policy = pylibsrtp.Policy(
@@ -197,7 +210,10 @@ class Opener:
             )
             self._rtp[side.call_id] = pylibsrtp.Session(policy)
         session = self._rtp[side.call_id]
-        for pair, unprotect in ((side.agent.rtp, session.unprotect), (side.agent.rtcp, session.unprotect_rtcp)):
+        for pair, unprotect in (
+            (side.agent.rtp, session.unprotect),
+            (side.agent.rtcp, session.unprotect_rtcp),
+        ):
             for sealed, _ in pair.heard:
                 if (side.call_id, sealed) not in self._clear:
                     self._clear[side.call_id, sealed] = unprotect(sealed).ljust(len(sealed), b"\0")
@@ -217,7 +233,7 @@ async def test_over_srtp_at_the_agent_s_leg(tmp_path: Path, policy: str) -> None
         assert not set(sealed[0]) & set(sealed[1]), "each call has its own key"
 
 
-# --- keys that are tones ---------------------------------------------------------------------------------------------
+# --- keys that are tones --------------------------------------------------------------------------
 
 _TONE, _REST, _FOUND = 100 * RATE // 1000, 140 * RATE // 1000, 40 * RATE // 1000  # samples
 
@@ -246,7 +262,9 @@ def placed(came: Arrived, begin: int, samples: int) -> bytes:
 
 @pytest.mark.parametrize("flat", ["yes", "no"])
 @pytest.mark.parametrize("policy", MASKS)
-async def test_where_a_tone_is_masked_no_key_is_told_from_another(tmp_path: Path, policy: str, flat: str) -> None:
+async def test_where_a_tone_is_masked_no_key_is_told_from_another(
+    tmp_path: Path, policy: str, flat: str
+) -> None:
     keys = ("1593570", "9175264")
     spoken = [in_tones(each) for each in keys]
     pressed = spoken[0][1]
@@ -287,7 +305,7 @@ async def _keyed(at: Two, side: Side, count: int) -> bool:
     return bool(number["count"] == count)
 
 
-# --- what a stage that leaks would do, to what came of a call in which nothing did --------------------------------------
+# --- what a stage that leaks would do, to what came of a call in which nothing did ----------------
 
 
 def _later(times: list[float], digits: str) -> list[float]:
@@ -297,9 +315,15 @@ def _later(times: list[float], digits: str) -> list[float]:
 STAGES: dict[str, Callable[[Arrived, str], Arrived]] = {
     "one packet less": lambda came, digits: replace(came, datagrams=came.datagrams[int(digits[7]) :]),
     "a bit of one packet": lambda came, digits: replace(
-        came, datagrams=[came.datagrams[0][:-1] + bytes([came.datagrams[0][-1] ^ int(digits[7])]), *came.datagrams[1:]]
+        came,
+        datagrams=[
+            came.datagrams[0][:-1] + bytes([came.datagrams[0][-1] ^ int(digits[7])]),
+            *came.datagrams[1:],
+        ],
     ),
-    "padding": lambda came, digits: replace(came, datagrams=[data + bytes(int(digits[7])) for data in came.datagrams]),
+    "padding": lambda came, digits: replace(
+        came, datagrams=[data + bytes(int(digits[7])) for data in came.datagrams]
+    ),
     "the order": lambda came, digits: replace(
         came, datagrams=came.datagrams[int(digits[7]) :] + came.datagrams[: int(digits[7])]
     ),
@@ -310,7 +334,8 @@ STAGES: dict[str, Callable[[Arrived, str], Arrived]] = {
 @pytest.mark.parametrize("stage", STAGES)
 def test_each_way_to_tell_a_digit_is_seen(stage: str) -> None:
     came = Arrived(
-        [bytes([0x80, 0]) + number.to_bytes(4, "big") for number in range(200)], [0.02 * n for n in range(200)]
+        [bytes([0x80, 0]) + number.to_bytes(4, "big") for number in range(200)],
+        [0.02 * n for n in range(200)],
     )
     one, other = (STAGES[stage](came, card.number) for card in CARDS)
     assert differences(came, came) == []

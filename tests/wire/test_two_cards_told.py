@@ -1,5 +1,5 @@
-"""Two cards paid one after the other: what Tonewall says of the two, to the PBX, the agent's page, the log, the records and the
-metrics, cannot be told apart.
+"""Two cards paid one after the other: what Tonewall says of the two, to the PBX, the agent's page,
+the log, the records and the metrics, cannot be told apart.
 
 A first card is paid before them: what Tonewall says once in its life is said of that."""
 
@@ -24,9 +24,11 @@ from tests.wire.test_two_cards import SPEECH
 from tests.wire.two_cards import CARDS, Script, Side, Two, two
 
 LEAKY = Path(__file__).parent / "leaky_bit"
-# Of any two calls other than each other, in logs, views, ladders and records: ids, times, and what is measured in time.
+# Of any two calls other than each other, in logs, views, ladders and records: ids, times, and what
+# is measured in time.
 _OTHERWISE = {
-    "timestamp", "id", "pid", "at", "after", "call", "session", "sip_call_id", "caller_call_id", "agent_call_id",
+    "timestamp", "id", "pid", "at", "after", "call", "session", "sip_call_id", "caller_call_id",
+    "agent_call_id",
     "idempotency_key", "transaction_id", "reference",
 }  # fmt: skip
 _EITHER = re.compile(r"branch=[^;\r]*|tag=[^;\r]*|(?<=Call-ID: ).*|o=.*|:\d{4,5}|m=audio \d+|Date: .*")
@@ -41,7 +43,9 @@ class Told:
 
     def differs(self, other: Told) -> list[str]:
         """Where the two can be told apart, never by what digits."""
-        return sorted({path for name in self.said for path in _paths(self.said[name], other.said[name], name)})
+        return sorted(
+            {path for name in self.said for path in _paths(self.said[name], other.said[name], name)}
+        )
 
 
 def _paths(one: Any, other: Any, at: str) -> Iterator[str]:
@@ -59,7 +63,9 @@ def plain(value: Any) -> Any:
     """Without what is never the same twice."""
     if isinstance(value, dict):
         return {
-            name: plain(each) for name, each in value.items() if name not in _OTHERWISE and not _MEASURED.search(name)
+            name: plain(each)
+            for name, each in value.items()
+            if name not in _OTHERWISE and not _MEASURED.search(name)
         }
     if isinstance(value, list):
         return [plain(each) for each in value]
@@ -73,7 +79,8 @@ def sip(side: Side, messages: list[str]) -> list[str]:
 
 
 def entries(lines: list[str]) -> Counter[str]:
-    """Log entries, whatever their order: processes write as they get to it. Not those of the test's own questions."""
+    """Log entries, whatever their order: processes write as they get to it. Not those of the test's
+    own questions."""
     found: Counter[str] = Counter()
     for line in lines:
         entry = json.loads(line)
@@ -86,7 +93,8 @@ def entries(lines: list[str]) -> Counter[str]:
 
 
 def captures(feed: Feed, call_id: str) -> list[Any]:
-    """The views of a call as the feed gave them. How many digits were there at once depends on when it was written."""
+    """The views of a call as the feed gave them. How many digits were there at once depends on when
+    it was written."""
     views = []
     for view in feed.views(call_id):
         for each in (view["capture"] or {}).get("fields", ()):
@@ -96,10 +104,13 @@ def captures(feed: Feed, call_id: str) -> list[Any]:
 
 
 async def series(stack: Stack) -> dict[str, float]:
-    """What is counted, by name and labels, but for seconds; of what there is at the moment, and of histograms, the names."""
+    """What is counted, by name and labels, but for seconds; of what there is at the moment, and of
+    histograms, the names."""
     lines = (await stack.api.get("/metrics")).text.splitlines()
     pairs = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
-    return {name: float(value) if "_total" in name and "seconds" not in name else 0 for name, _, value in pairs}
+    return {
+        name: float(value) if "_total" in name and "seconds" not in name else 0 for name, _, value in pairs
+    }
 
 
 async def paid(at: Two, side: Side, feed: Feed) -> Told:

@@ -1,4 +1,5 @@
-"""SIP over UDP from behind NAT: keep-alives that hold a hole open, and the address that peers see instead of ours."""
+"""SIP over UDP from behind NAT: keep-alives that hold a hole open, and the address that peers see
+instead of ours."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ async def test_a_trunk_with_keepalive_gets_two_crlf_from_our_port_again_and_agai
                 data, source = await next_datagram(pbx.socket)
                 assert (
                     data == b"\r\n\r\n"
-                )  # RFC 5626 section 3.5.1, which fewer NATs mistake for a flood than empty datagrams
+                    # RFC 5626 section 3.5.1; fewer NATs take it for a flood than empty datagrams.
+                )
                 assert source == stage.bridge.engine.address
         carrier.send(carrier.request("OPTIONS"))
         assert (await next_datagram(carrier.socket))[0].startswith(b"SIP/2.0 200 ")

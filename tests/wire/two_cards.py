@@ -1,6 +1,8 @@
-"""Two customers of one Tonewall who key two cards at the same time, packet beside packet: what may the agents' sides differ in?
+"""Two customers of one Tonewall who key two cards at the same time, packet beside packet: what may
+the agents' sides differ in?
 
-Both streams have the same SSRC, numbers and clock. The cards have the same brand, first six and last four digits."""
+Both streams have the same SSRC, numbers and clock. The cards have the same brand, first six and
+last four digits."""
 
 from __future__ import annotations
 
@@ -72,7 +74,8 @@ class Script:
         return self._clock % (1 << 32)
 
     def say(self, packets: int, key: str = "") -> None:
-        """With a key: it stands in the first packet's header extension, and in the second's padding."""
+        """With a key: it stands in the first packet's header extension, and in the second's
+        padding."""
         for number in range(packets):
             payload = self.audio.payloads[self._said % len(self.audio.payloads)]
             self._said += 1
@@ -80,7 +83,8 @@ class Script:
             data = bytearray(bytes(self.wrap(packet)))
             if key and number == 0:
                 data[0] |= _EXTENSION
-                data[12:12] = struct.pack("!HHBBH", 0xBEDE, 1, 0x10, ord(key), 0)  # RFC 8285 section 4.2
+                # RFC 8285 section 4.2.
+                data[12:12] = struct.pack("!HHBBH", 0xBEDE, 1, 0x10, ord(key), 0)
             elif key and number == 1:
                 data[0] |= _PADDING
                 data += bytes([ord(key), 0, 0, 4])
@@ -90,7 +94,9 @@ class Script:
     def press(self, key: str) -> None:
         """An event of 80 ms: RFC 4733 section 2.5.1."""
         ticks = self.audio.ticks
-        for index, (duration, end) in enumerate([(ticks, 0), (2 * ticks, 0), (3 * ticks, 0), *[(4 * ticks, 0x80)] * 3]):
+        for index, (duration, end) in enumerate(
+            [(ticks, 0), (2 * ticks, 0), (3 * ticks, 0), *[(4 * ticks, 0x80)] * 3]
+        ):
             payload = struct.pack("!BBH", _CODES.index(key), end | 10, duration)
             packet = self._next(EVENT_TYPE, payload, self._clock, marker=index == 0)
             self.steps.append(("rtp", bytes(self.wrap(packet))))
@@ -107,7 +113,9 @@ class Script:
         application = struct.pack("!BBHI4sI", 0x80, 204, 3, _SSRC, b"DTMF", ord(key))
         goodbye = struct.pack("!BBHIB3s", 0x81, 203, 2, _SSRC, 1, key.encode() + bytes(2))
         received = struct.pack("!BBHI", 0x81, 201, 7, 0x77) + block
-        own = struct.pack("!BBHI", 0x81, 201, 8, 0x77) + block + struct.pack("!I", ord(key))  # profile-specific: 6.4.3
+        own = (
+            struct.pack("!BBHI", 0x81, 201, 8, 0x77) + block + struct.pack("!I", ord(key))
+        )  # profile-specific: 6.4.3
         compounds = [sender + described, received, sender + application, application, own, sender + goodbye]
         self.steps.append(("rtcp", compounds[kind % len(compounds)]))
 
@@ -153,7 +161,9 @@ def differences(one: Arrived, other: Arrived) -> list[str]:
     if any(first != second for first, second in pairs):
         found.append("octets")
     apart = [abs(first - second) for first, second in zip(one.times, other.times, strict=False)]
-    if sum(each > LATE for each in apart) > len(apart) // 4:  # the machine pauses too, but not for one of the two
+    if (
+        sum(each > LATE for each in apart) > len(apart) // 4
+    ):  # the machine pauses too, but not for one of the two
         found.append("times")
     return found
 
@@ -267,14 +277,16 @@ async def two(
     cards: Sequence[Card] = CARDS,
     **carrier_keys: str,
 ) -> AsyncIterator[Two]:
-    """`answer`: of the PBX, from its port, who answers, and the offer that it got; else as `describe`."""
+    """`answer`: of the PBX, from its port, who answers, and the offer that it got; else as
+    `describe`."""
     extra = {"carrier": carrier_keys, "pbx": pbx_keys or {}, "general": {"guard_time": "5"} | (general or {})}
     with contextlib.ExitStack() as undo, trunk() as carrier, trunk() as pbx:
         stack = Stack(folder, carrier.port, pbx.port, pairs=20, extra=extra, environment=environment or {})
         async with running(stack), without_complaint(stack):
             carrier.engine = pbx.engine = (HOST, stack.sip_port)
             await until(
-                lambda: '"process":"decoder"' in stack.log.read_text(), "the decoder: else its codecs are refused"
+                lambda: '"process":"decoder"' in stack.log.read_text(),
+                "the decoder: else its codecs are refused",
             )
             sides: list[Side] = []
             for number, card in enumerate(cards):

@@ -1,6 +1,7 @@
 """What a trunk may carry: calls at once and new calls a second.
 
-Rule 1: a leg takes its place before anything is sent for it, and gives it back when it is over; twice is as good as once.
+Rule 1: a leg takes its place before anything is sent for it, and gives it back when it is over;
+        twice is as good as once.
 Rule 2: who is refused is told when to come back.
 """
 
@@ -17,7 +18,8 @@ _LATER = 5  # seconds until a full trunk may have room: nobody knows when a call
 
 @dataclass(slots=True)
 class Bucket:
-    """At most `rate` a second, with one second's worth at once; `left` is what may come at `at`, in seconds."""
+    """At most `rate` a second, with one second's worth at once; `left` is what may come at `at`, in
+    seconds."""
 
     rate: float
     left: float = -1.0
@@ -81,7 +83,8 @@ class Limiter:
         return dict(self._trunk_of)
 
     def take_up(self, places: Mapping[LegId, str]) -> None:
-        """Legs that have their places already, whatever the limits are now; those of trunks that are gone need none."""
+        """Legs that have their places already, whatever the limits are now; those of trunks that
+        are gone need none."""
         for leg, trunk in places.items():
             if trunk in self._legs:
                 self._legs[trunk].add(leg)

@@ -1,4 +1,5 @@
-"""Where a call goes, and which trunks its two legs are on by now: what holds for them holds for the call."""
+"""Where a call goes, and which trunks its two legs are on by now: what holds for them holds for the
+call."""
 
 from __future__ import annotations
 
@@ -18,11 +19,12 @@ _ELSEWHERE = frozenset({408, 500, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a call of the trunk `source` goes: the destinations are tried one after another; where there is none it is
-    refused with `code`.
+    """Where a call of the trunk `source` goes: the destinations are tried one after another; where
+    there is none it is refused with `code`.
 
-    `latch`: the trunks that sit behind NAT; `encrypted`: those with SRTP; `media`: the kinds of m-lines that a trunk may have,
-    where not all; `interfaces`: where RTP of a trunk is received, where not as usual.
+    `latch`: the trunks that sit behind NAT; `encrypted`: those with SRTP; `media`: the kinds of
+    m-lines that a trunk may have, where not all; `interfaces`: where RTP of a trunk is received,
+    where not as usual.
     """
 
     near: Side
@@ -35,12 +37,17 @@ class Route:
         default_factory=dict
     )  # how the trunks' customers are masked, where not as usual
     info: frozenset[str] = frozenset()  # the trunks whose customers' keys come as SIP INFO
-    events: frozenset[str] = frozenset()  # the trunks that want keys as telephone-event, where they come as SIP INFO
+    events: frozenset[str] = (
+        frozenset()
+    )  # the trunks that want keys as telephone-event, where they come as SIP INFO
     other_audio: OtherAudio = OtherAudio.REFUSE
     most_media: int = MOST_MEDIA  # m-lines of a call that get ports
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
     code: int = 404
-    ring_time: float = 180.0  # seconds; RFC 3261 section 16.6 (timer C) asks for more than three minutes of a proxy
+    ring_time: float = (
+        # Seconds; RFC 3261 section 16.6 (timer C) asks for more than three minutes of a proxy.
+        180.0
+    )
 
 
 @dataclass(slots=True)
@@ -49,7 +56,8 @@ class Trunks:
 
     route: Route
     tried: int = 0  # destinations that took no call
-    moved: dict[Side, str] = field(default_factory=dict)  # the trunks of legs that came from another call
+    # The trunks of legs that came from another call.
+    moved: dict[Side, str] = field(default_factory=dict)
 
     @property
     def destination(self) -> Destination:

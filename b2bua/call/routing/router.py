@@ -1,8 +1,10 @@
 """Routing: which trunks a call goes to, in which order, and how the numbers are written there.
 
-Rule 1: the routes are tried in the file's order; the first that fits decides, also where it refuses.
+Rule 1: the routes are tried in the file's order; the first that fits decides, also where it
+        refuses.
 Rule 2: Tonewall bridges a carrier and a PBX: a call of one kind of trunk goes to the other kind.
-Rule 3: without any route, calls of every carrier go to the PBXs in their order, and calls of every PBX to the carriers.
+Rule 3: without any route, calls of every carrier go to the PBXs in their order, and calls of every
+        PBX to the carriers.
 """
 
 from __future__ import annotations
@@ -29,9 +31,11 @@ class PatternError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Which numbers a route is for: those with one of the prefixes, or those that a regular expression fits as a whole.
+    """Which numbers a route is for: those with one of the prefixes, or those that a regular
+    expression fits as a whole.
 
-    `rewritten`: what stands in place of the prefix, or of the whole with \\1 for what a group took; None: nothing changes.
+    `rewritten`: what stands in place of the prefix, or of the whole with \\1 for what a group took;
+    None: nothing changes.
     """
 
     prefixes: tuple[str, ...] = ("",)
@@ -40,7 +44,8 @@ class Pattern:
 
     @classmethod
     def read(cls, text: str, rewritten: str = "") -> Pattern:
-        """From sip.conf: prefixes separated by commas, or a regular expression between slashes. Raises PatternError."""
+        """From sip.conf: prefixes separated by commas, or a regular expression between slashes.
+        Raises PatternError."""
         text = text.strip()
         into = rewritten or None
         if text.startswith("/"):
@@ -50,10 +55,14 @@ class Pattern:
                 expression = re2.compile(text[1:-1], _QUIET)
                 re2.compile(f"(?:{text[1:-1]})|", _QUIET).fullmatch("").expand(rewritten)
             except re2.error as error:
-                raise PatternError(f"expected a regular expression as RE2 reads it: {error.args[0].decode()}") from None
+                raise PatternError(
+                    f"expected a regular expression as RE2 reads it: {error.args[0].decode()}"
+                ) from None
             except (IndexError, ValueError) as error:
                 why = f"{error} in what stands for it"
-                raise PatternError(f"expected a regular expression with the groups of its replacement: {why}") from None
+                raise PatternError(
+                    f"expected a regular expression with the groups of its replacement: {why}"
+                ) from None
             return cls((), expression, into)
         prefixes = tuple(each.strip() for each in text.split(",") if each.strip())
         return cls(prefixes or ("",), None, into)
@@ -75,7 +84,8 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One route. `sources` empty: of all trunks. `refuse`: the code that answers its calls, 0 where they go on.
+    """One route. `sources` empty: of all trunks. `refuse`: the code that answers its calls, 0 where
+    they go on.
 
     `spread`: the trunks take turns by chance, instead of one after another.
     """
@@ -97,12 +107,15 @@ class Place:
     numbers: NumberPlan = field(default_factory=NumberPlan)
 
     def read(self, party: Party) -> Party:
-        """Somebody as its trunk names them, the number in E.164 where it is one. A context that made it so is gone."""
+        """Somebody as its trunk names them, the number in E.164 where it is one. A context that
+        made it so is gone."""
         context = _context(party.parameters)
         user = self.numbers.read(party.user, context)
         if not context or not user.startswith("+"):
             return replace(party, user=user)
-        others = (each for each in party.parameters.split(";")[1:] if not each.lower().startswith("phone-context="))
+        others = (
+            each for each in party.parameters.split(";")[1:] if not each.lower().startswith("phone-context=")
+        )
         return replace(party, user=user, parameters="".join(f";{each}" for each in others))
 
 
@@ -117,8 +130,8 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of a call. `rule`: the route that decided, "" where there is none. Without destinations it is refused
-    with `code`."""
+    """What becomes of a call. `rule`: the route that decided, "" where there is none. Without
+    destinations it is refused with `code`."""
 
     rule: str
     destinations: tuple[Destination, ...] = ()
@@ -171,11 +184,15 @@ class Router:
             )
         return Decision("")
 
-    def _decision(self, rule: str, to: Sequence[str], invited: LegInvited, caller: str, callee: str) -> Decision:
+    def _decision(
+        self, rule: str, to: Sequence[str], invited: LegInvited, caller: str, callee: str
+    ) -> Decision:
         def at(trunk: str) -> Destination:
             write = self.places[trunk].numbers.write
             return Destination(
-                trunk, replace(invited.caller, user=write(caller)), replace(invited.callee, user=write(callee))
+                trunk,
+                replace(invited.caller, user=write(caller)),
+                replace(invited.callee, user=write(callee)),
             )
 
         return Decision(rule, tuple(at(trunk) for trunk in to))

@@ -1,4 +1,5 @@
-"""Addresses in session descriptions: what is one, where RTCP is expected, and the lines that name ours."""
+"""Addresses in session descriptions: what is one, where RTCP is expected, and the lines that name
+ours."""
 
 from __future__ import annotations
 
@@ -22,8 +23,9 @@ def numeric(text: str) -> bool:
 
 
 def rtcp(named: Sequence[str], address: str, port: int, *, muxed: bool) -> tuple[str, int]:
-    """Where RTCP is expected beside RTP at `port`: there too, if `muxed` (RFC 5761), else as one of `named` says
-    (`a=rtcp:port [IN IP4 address]`, RFC 3605), else at the next port; 0 where there is none."""
+    """Where RTCP is expected beside RTP at `port`: there too, if `muxed` (RFC 5761), else as one of
+    `named` says (`a=rtcp:port [IN IP4 address]`, RFC 3605), else at the next port; 0 where there is
+    none."""
     if muxed:
         return address, port
     for value in named:

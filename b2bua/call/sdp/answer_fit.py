@@ -1,8 +1,10 @@
-"""Fits an answer to its offer (RFC 3264 section 6): what the offer did not ask for is taken out, and never handed on.
+"""Fits an answer to its offer (RFC 3264 section 6): what the offer did not ask for is taken out,
+and never handed on.
 
-Rule 1: an answer has as many m-lines as its offer, each of the kind and protocol that was offered there; any other is
-        refused in its place, with port 0, and so is one that the offer refused.
-Rule 2: a codec that was not offered goes. Its payload type may be another one (section 5.1): its name decides.
+Rule 1: an answer has as many m-lines as its offer, each of the kind and protocol that was offered
+        there; any other is refused in its place, with port 0, and so is one that the offer refused.
+Rule 2: a codec that was not offered goes. Its payload type may be another one (section 5.1): its
+        name decides.
 Rule 3: a direction is narrowed to what the offer allows (section 6.1).
 Rule 4: an answer of which thereby nothing is left in use is none.
 """
@@ -20,7 +22,9 @@ from b2bua.call.sdp.filters import only
 def fitted(answer: sdp.SessionDescription, offer: sdp.SessionDescription) -> sdp.SessionDescription | None:
     """The answer as far as it fits the offer; None where nothing of it does."""
     media = tuple(
-        _fitted(answer, answer.media[index], offer, offered) if index < len(answer.media) else _refused(offered)
+        _fitted(answer, answer.media[index], offer, offered)
+        if index < len(answer.media)
+        else _refused(offered)
         for index, offered in enumerate(offer.media)
     )
     if any(each.port for each in answer.media) and not any(each.port for each in media):
@@ -59,7 +63,8 @@ def _formats(media: sdp.MediaDescription, offered: sdp.MediaDescription) -> tupl
     kept = tuple(
         each
         for each in media.formats
-        if own[each] in names or (each in theirs and own[each].partition("/")[0] == theirs[each].partition("/")[0])
+        if own[each] in names
+        or (each in theirs and own[each].partition("/")[0] == theirs[each].partition("/")[0])
     )
     wanted = any(is_codec(name) for name in names)
     return kept if not wanted or any(is_codec(own[each]) for each in kept) else ()
@@ -70,6 +75,7 @@ def _refused(offered: sdp.MediaDescription) -> sdp.MediaDescription:
 
 
 def _plain(protocol: str) -> str:
-    """The protocol without its feedback (RFC 4585): an answer without it gives that up, and nothing else."""
+    """The protocol without its feedback (RFC 4585): an answer without it gives that up, and nothing
+    else."""
     name = protocol.upper()
     return name.removesuffix("F") if name.startswith("RTP/") else name

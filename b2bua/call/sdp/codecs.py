@@ -1,6 +1,8 @@
-"""Payload types and the codecs that they stand for, in an m-line's formats and rtpmaps (RFC 3551, RFC 4566 section 6).
+"""Payload types and the codecs that they stand for, in an m-line's formats and rtpmaps (RFC 3551,
+RFC 4566 section 6).
 
-Rule 1: what carries keys, or may, is told apart from audio that media can look into; in doubt it is opaque.
+Rule 1: what carries keys, or may, is told apart from audio that media can look into; in doubt it is
+        opaque.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from media.mline import DecodedCodec
 class OtherAudio(StrEnum):
     """What becomes of audio codecs that the media core does not know."""
 
-    DECODE = "decode"  # looked into by the decoder process while masked; those that it does not know are not agreed on
+    # Looked into by the decoder process while masked; those that it does not know are not agreed
+    # on.
+    DECODE = "decode"
     REFUSE = "refuse"  # not agreed on
     MUTE = "mute"  # agreed on, and silent while masked
 
@@ -28,11 +32,12 @@ def small(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PayloadTypes:
-    """Of one m-line: telephone-event, G.711 of either law, G.722, redundancy (RFC 2198) that media opens, what the decoder
-    process looks into, what media cannot look into, and video, which holds no tones.
+    """Of one m-line: telephone-event, G.711 of either law, G.722, redundancy (RFC 2198) that media
+    opens, what the decoder process looks into, what media cannot look into, and video, which holds
+    no tones.
 
-    Tone (RFC 4733 section 4) and the redundancy of other media can carry keys in another form: they are opaque wherever they
-    stand, and so is what nobody named.
+    Tone (RFC 4733 section 4) and the redundancy of other media can carry keys in another form: they
+    are opaque wherever they stand, and so is what nobody named.
     """
 
     events: tuple[int, ...]
@@ -74,7 +79,8 @@ def _decoded(name: str, rate: str, parameters: str) -> DecodedCodec | None:
 
 @lru_cache(maxsize=256)
 def named(maps: tuple[str, ...]) -> dict[str, tuple[str, str]]:
-    """What rtpmaps call their payload types: encoding and clock rate as they stand there, in lower case."""
+    """What rtpmaps call their payload types: encoding and clock rate as they stand there, in lower
+    case."""
     names = {}
     for value in maps:
         text, _, encoding = value.strip().replace("\t", " ").partition(" ")
@@ -87,14 +93,24 @@ def named(maps: tuple[str, ...]) -> dict[str, tuple[str, str]]:
 def types_of(
     formats: tuple[str, ...], maps: tuple[str, ...], fmtps: tuple[str, ...], kind: str, is_clear: bool
 ) -> PayloadTypes:
-    """What the payload types of one m-line stand for. The phones of a trunk offer the same few lists of codecs in every call."""
+    """What the payload types of one m-line stand for. The phones of a trunk offer the same few
+    lists of codecs in every call."""
     names = named(maps)
     parameters = dict(value.strip().partition(" ")[::2] for value in fmtps)
     decoded: list[tuple[int, DecodedCodec]] = []
     numbers: list[int] = sorted({int(text) for text in (*formats, *names) if small(text) and int(text) < 128})
-    kinds: dict[str, list[int]] = {"events": [], "mu": [], "a": [], "g722": [], "opaque": [], "other": [], "red": []}
+    kinds: dict[str, list[int]] = {
+        "events": [],
+        "mu": [],
+        "a": [],
+        "g722": [],
+        "opaque": [],
+        "other": [],
+        "red": [],
+    }
     for number in numbers:
-        # What nobody named can be anything (RFC 3551 section 3: 96 to 127 mean nothing without an rtpmap).
+        # What nobody named can be anything (RFC 3551 section 3: 96 to 127 mean nothing without an
+        # rtpmap).
         name, rate = names.get(str(number)) or _UNNAMED.get(number, ("" if number < 96 else "tone", "8000"))
         if name == "telephone-event":
             stands_for = "events"
@@ -105,7 +121,11 @@ def types_of(
         else:
             may_be = kind == "audio" and rate == "8000" and is_clear
             stands_for = _IN_CORE.get(name, "opaque") if may_be else "opaque"
-            codec = _decoded(name, rate, parameters.get(str(number), "")) if kind == "audio" and is_clear else None
+            codec = (
+                _decoded(name, rate, parameters.get(str(number), ""))
+                if kind == "audio" and is_clear
+                else None
+            )
             if codec is not None:
                 decoded.append((number, codec))
                 continue
@@ -114,8 +134,12 @@ def types_of(
 
 
 def redundancy_of(red: tuple[int, ...], formats: Iterable[str], parameters: Iterable[str]) -> set[str]:
-    """The redundancy that repeats nothing but these formats, by its fmtp (RFC 2198 section 5): `121 0/0/101`."""
-    repeated = {text: formats_.replace(" ", "") for text, _, formats_ in (value.partition(" ") for value in parameters)}
+    """The redundancy that repeats nothing but these formats, by its fmtp (RFC 2198 section 5): `121
+    0/0/101`."""
+    repeated = {
+        text: formats_.replace(" ", "")
+        for text, _, formats_ in (value.partition(" ") for value in parameters)
+    }
     return {text for text in map(str, red) if set(repeated.get(text, "").split("/")).issubset(formats)}
 
 
@@ -123,7 +147,8 @@ def redundancy_of(red: tuple[int, ...], formats: Iterable[str], parameters: Iter
 def looked_into_of(
     formats: tuple[str, ...], maps: tuple[str, ...], fmtps: tuple[str, ...], with_decoded: bool
 ) -> tuple[str, ...]:
-    """Of the formats of audio in clear those that media can look into, with what accompanies them; none without a codec.
+    """Of the formats of audio in clear those that media can look into, with what accompanies them;
+    none without a codec.
 
     `with_decoded`: there is a decoder process."""
     types, names = types_of(formats, maps, fmtps, "audio", True), named(maps)
@@ -132,7 +157,8 @@ def looked_into_of(
         codecs |= {str(number) for number, _ in types.decoded}
     if not codecs.intersection(formats):
         return ()
-    # Events run on the clock of the audio beside them (RFC 4733 section 2.1); those of a codec that is gone go too.
+    # Events run on the clock of the audio beside them (RFC 4733 section 2.1); those of a codec that
+    # is gone go too.
     events = {str(number) for number in types.events}
     rates = {names[text][1].partition("/")[0] if text in names else "8000" for text in codecs}
     in_time = {text for text in events if names[text][1] in rates} or events
@@ -152,7 +178,8 @@ class Codec:
         return f"{self.name}/{self.clock_rate}"
 
 
-# Payload types that need no rtpmap (RFC 3551 section 6); G722's clock rate is 8000 there by an old mistake.
+# Payload types that need no rtpmap (RFC 3551 section 6); G722's clock rate is 8000 there by an old
+# mistake.
 _STATIC = {
     "0": Codec("PCMU", 8000), "3": Codec("GSM", 8000), "4": Codec("G723", 8000), "8": Codec("PCMA", 8000),
     "9": Codec("G722", 8000), "15": Codec("G728", 8000), "18": Codec("G729", 8000),

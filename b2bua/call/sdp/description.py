@@ -1,7 +1,7 @@
 """Session descriptions as their ends wrote them: read, and asked for what relaying needs.
 
-Rule 1: every line is kept as it came, unknown ones included (RFC 4566 section 5); they are put in the order that RFC 8866 gives
-        them, and what it asks for and some leave out is there.
+Rule 1: every line is kept as it came, unknown ones included (RFC 4566 section 5); they are put in
+        the order that RFC 8866 gives them, and what it asks for and some leave out is there.
 Rule 2: what is not one, or is too large to be honest, is an error; its text never quotes the body.
 """
 
@@ -19,11 +19,12 @@ SdpError = sdp_lines.SdpError
 CONTENT_TYPE = "application/sdp"
 MOST_BYTES = 32 * 1024
 MOST_MEDIA = 16
-# What the relay can carry: RTP over UDP. Encryption ends at each leg where its keys are in the description (RFC 4568); any other
-# keying of SAVP stays between the ends.
+# What the relay can carry: RTP over UDP. Encryption ends at each leg where its keys are in the
+# description (RFC 4568); any other keying of SAVP stays between the ends.
 CLEAR = frozenset({"RTP/AVP", "RTP/AVPF"})
 RTP = CLEAR | {"RTP/SAVP", "RTP/SAVPF"}
-# And datagrams that it does not look into: fax (T.38 over UDPTL, RFC 3362; ITU-T T.38 annex D) and floor control (RFC 8856).
+# And datagrams that it does not look into: fax (T.38 over UDPTL, RFC 3362; ITU-T T.38 annex D) and
+# floor control (RFC 8856).
 DATAGRAMS = frozenset({"UDPTL", "UDP/BFCP"})
 
 
@@ -40,7 +41,8 @@ class MediaDescription:
 
     @property
     def relayed(self) -> bool:
-        """Whether packets of this m-line can pass: it is in use and of a kind that the relay knows."""
+        """Whether packets of this m-line can pass: it is in use and of a kind that the relay
+        knows."""
         return self.port != 0 and self.ports == 1 and (self.is_rtp or self.protocol.upper() in DATAGRAMS)
 
     @property
@@ -50,18 +52,22 @@ class MediaDescription:
 
     @property
     def capturable(self) -> bool:
-        """Whether a card can be keyed into it: audio that media can look into, with telephone-event."""
+        """Whether a card can be keyed into it: audio that media can look into, with
+        telephone-event."""
         return self.kind == "audio" and self.relayed and self.is_open and bool(self.payload_types().events)
 
     @property
     def heard(self) -> bool:
         """Whether media hears tones in it as they are keyed: G.711 or G.722 of its own."""
         types = self.payload_types()
-        return self.kind == "audio" and self.relayed and self.is_open and bool(types.mu or types.a or types.g722)
+        return (
+            self.kind == "audio" and self.relayed and self.is_open and bool(types.mu or types.a or types.g722)
+        )
 
     @property
     def crypto(self) -> sdes.Crypto | None:
-        """The keys that its end sends with; None: in clear, or keyed in a way that we take no part in."""
+        """The keys that its end sends with; None: in clear, or keyed in a way that we take no part
+        in."""
         return sdes.chosen(self.attributes("crypto")) if self.is_rtp and self.protocol not in CLEAR else None
 
     @property
@@ -84,7 +90,9 @@ class MediaDescription:
 
     def payload_types(self) -> PayloadTypes:
         """What its payload types stand for."""
-        return types_of(self.formats, self.attributes("rtpmap"), self.attributes("fmtp"), self.kind, self.is_open)
+        return types_of(
+            self.formats, self.attributes("rtpmap"), self.attributes("fmtp"), self.kind, self.is_open
+        )
 
     @property
     def facts(self) -> Facts:
@@ -111,16 +119,20 @@ class SessionDescription:
         raise SdpError("no c= line for an m-line")
 
     def capturable(self) -> bool:
-        """Whether this end would let a card be keyed. Whether one can be is agreed by both: see `agree_on_keys`."""
+        """Whether this end would let a card be keyed. Whether one can be is agreed by both: see
+        `agree_on_keys`."""
         return any(media.capturable for media in self.media)
 
 
 def parse(body: bytes) -> SessionDescription:
-    """Read an offer or answer. Raises SdpError for what is not one, or is too large to be honest."""
+    """Read an offer or answer. Raises SdpError for what is not one, or is too large to be
+    honest."""
     if len(body) > MOST_BYTES:
         raise SdpError(f"longer than {MOST_BYTES} bytes")
-    # Free text may be in any charset (RFC 4566 section 6, a=charset): a byte is a character here, and a byte again.
-    text = body.decode("latin-1").rstrip("\0").replace("\r\n", "\n")  # some count the NUL behind their text
+    # Free text may be in any charset (RFC 4566 section 6, a=charset): a byte is a character here,
+    # and a byte again.
+    # Some count the NUL behind their text.
+    text = body.decode("latin-1").rstrip("\0").replace("\r\n", "\n")
     head, *sections = text.split("\nm=")
     version, _, head = head.lstrip("\n").partition("\n")
     if version.rstrip(" \t") != "v=0":

@@ -1,4 +1,5 @@
-"""Directions of media (RFC 3264 sections 5.1 and 6.1): which way an m-line flows, seen from who describes it."""
+"""Directions of media (RFC 3264 sections 5.1 and 6.1): which way an m-line flows, seen from who
+describes it."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from dataclasses import replace
 from b2bua.call.sdp import description as sdp
 
 _SENDS_RECEIVES = {
-    "sendrecv": (True, True), "sendonly": (True, False), "recvonly": (False, True), "inactive": (False, False),
+    "sendrecv": (True, True), "sendonly": (True, False), "recvonly": (False, True),
+    "inactive": (False, False),
 }  # fmt: skip
 _NAMED = {flows: name for name, flows in _SENDS_RECEIVES.items()}
 

@@ -1,6 +1,8 @@
-"""Descriptions that say less: m-lines refused, codecs left out, or nothing but what was said before.
+"""Descriptions that say less: m-lines refused, codecs left out, or nothing but what was said
+before.
 
-Rule 1: an m-line is never removed: one of which nothing is left is refused, with port 0 (RFC 3264 section 6).
+Rule 1: an m-line is never removed: one of which nothing is left is refused, with port 0 (RFC 3264
+        section 6).
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ def shortened(described: sdp.SessionDescription, most: int) -> sdp.SessionDescri
 
 
 def limited(described: sdp.SessionDescription, kinds: frozenset[str]) -> sdp.SessionDescription:
-    """The description with all m-lines refused whose kind (audio, video, image, …) is not among these."""
+    """The description with all m-lines refused whose kind (audio, video, image, …) is not among
+    these."""
     if all(media.kind in kinds for media in described.media):
         return described
     media = tuple(each if each.kind in kinds else replace(each, port=0) for each in described.media)
@@ -38,13 +41,15 @@ def limited(described: sdp.SessionDescription, kinds: frozenset[str]) -> sdp.Ses
 
 
 def looked_into(described: sdp.SessionDescription, *, decoded: bool) -> sdp.SessionDescription:
-    """The description without the audio codecs that media cannot look into; an m-line that has no other is refused.
+    """The description without the audio codecs that media cannot look into; an m-line that has no
+    other is refused.
 
-    `decoded`: there is a decoder process. Audio whose keys we do not have stays: no card is captured in it (see
-    `MediaDescription.capturable`).
+    `decoded`: there is a decoder process. Audio whose keys we do not have stays: no card is
+    captured in it (see `MediaDescription.capturable`).
     """
     media = tuple(
-        _looked_into(each, decoded) if each.kind == "audio" and each.is_open else each for each in described.media
+        _looked_into(each, decoded) if each.kind == "audio" and each.is_open else each
+        for each in described.media
     )
     return described if media == described.media else sdp.SessionDescription(described.lines, media)
 
@@ -63,12 +68,17 @@ def only(media: sdp.MediaDescription, formats: tuple[str, ...]) -> sdp.MediaDesc
     return replace(media, formats=formats, lines=of_formats(media.lines, formats))
 
 
-def echoed(described: sdp.SessionDescription, known: Sequence[sdp.SessionDescription]) -> sdp.SessionDescription | None:
-    """What is left of a description when it may say nothing but what `known` said: its address, ports and directions, and of the
-    rest the lines and formats that stand in one of those. None where no format of an m-line in use is left."""
+def echoed(
+    described: sdp.SessionDescription, known: Sequence[sdp.SessionDescription]
+) -> sdp.SessionDescription | None:
+    """What is left of a description when it may say nothing but what `known` said: its address,
+    ports and directions, and of the rest the lines and formats that stand in one of those. None
+    where no format of an m-line in use is left."""
     session = {line for each in known for line in each.lines}
     kept = [
-        line for line in described.lines if _is_plain(line) or (line in session and line[:2] not in ("v=", "s=", "t="))
+        line
+        for line in described.lines
+        if _is_plain(line) or (line in session and line[:2] not in ("v=", "s=", "t="))
     ]
     media = []
     for index, each in enumerate(described.media):
@@ -92,9 +102,11 @@ def echoed(described: sdp.SessionDescription, known: Sequence[sdp.SessionDescrip
     return sdp.SessionDescription(ordered(["v=0", "s=-", *kept, "t=0 0"], of_session=True), tuple(media))
 
 
-def padded(described: sdp.SessionDescription, before: sdp.SessionDescription | None) -> sdp.SessionDescription:
-    """The description with all m-lines that its end has had before: what it leaves out at the end is refused in its place
-    (RFC 3264 section 8: there are never fewer)."""
+def padded(
+    described: sdp.SessionDescription, before: sdp.SessionDescription | None
+) -> sdp.SessionDescription:
+    """The description with all m-lines that its end has had before: what it leaves out at the end
+    is refused in its place (RFC 3264 section 8: there are never fewer)."""
     missing = before.media[len(described.media) :] if before is not None else ()
     if not missing:
         return described
@@ -103,12 +115,14 @@ def padded(described: sdp.SessionDescription, before: sdp.SessionDescription | N
 
 
 def unpadded(described: sdp.SessionDescription, most: int) -> sdp.SessionDescription:
-    """The description without refused m-lines at its end, for an end that knows of no more than so many."""
+    """The description without refused m-lines at its end, for an end that knows of no more than so
+    many."""
     used = max((at for at, each in enumerate(described.media, 1) if each.port), default=1)
     return sdp.SessionDescription(described.lines, described.media[: max(most, used)])
 
 
 def _is_plain(line: str) -> bool:
-    """An address, a direction, our peer's RTCP port or its key: read here, and written anew for the other leg."""
+    """An address, a direction, our peer's RTCP port or its key: read here, and written anew for the
+    other leg."""
     is_key = line.startswith(sdes.ATTRIBUTE) and sdes.read(line.removeprefix(sdes.ATTRIBUTE)) is not None
     return is_key or line.startswith(("o=", "c=", "a=rtcp:")) or line.strip() in DIRECTIONS

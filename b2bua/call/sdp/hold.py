@@ -1,4 +1,5 @@
-"""Hold, in whichever form (RFC 3264 section 8.4): whether a description asks for it, and the same without it."""
+"""Hold, in whichever form (RFC 3264 section 8.4): whether a description asks for it, and the same
+without it."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ DIRECTIONS = frozenset({"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"})
 
 
 def holds(described: sdp.SessionDescription) -> bool:
-    """Whether its end keeps the other on hold, in whichever form (RFC 3264 section 8.4): as its audio in use says, or
-    where there is none, what else is in use."""
+    """Whether its end keeps the other on hold, in whichever form (RFC 3264 section 8.4): as its
+    audio in use says, or where there is none, what else is in use."""
     used = [media for media in described.media if media.port]
     heard = [media for media in used if media.kind == "audio"] or used
     return any(

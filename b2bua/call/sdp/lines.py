@@ -1,4 +1,5 @@
-"""The lines of an m-line, and what is read out of them once: the phones of a trunk send the same few in every call.
+"""The lines of an m-line, and what is read out of them once: the phones of a trunk send the same
+few in every call.
 
 Rule 1: what is remembered is of m-lines in clear: beside a key of SRTP it would outlast the call.
 """
@@ -10,25 +11,41 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 MUX = "a=rtcp-mux"
-# Attributes that name addresses which are not ours, or promise what the relay does not do: ICE (RFC 8839), DTLS (RFC 8842),
-# several m-lines on one port (RFC 9143), other connections (RFC 6947), filters on a source that the other leg never sees
-# (RFC 4570). Without them the ends fall back to plain RTP and RTCP port pairs. RTCP on the RTP port (RFC 5761) is agreed on with
-# each leg by itself: see `rewriting`.
+# Attributes that name addresses which are not ours, or promise what the relay does not do: ICE (RFC
+# 8839), DTLS (RFC 8842), several m-lines on one port (RFC 9143), other connections (RFC 6947),
+# filters on a source that the other leg never sees (RFC 4570). Without them the ends fall back to
+# plain RTP and RTCP port pairs. RTCP on the RTP port (RFC 5761) is agreed on with each leg by
+# itself: see `rewriting`.
 WITHDRAWN = frozenset(
     {
-        "candidate", "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd", "ice-options", "ice-lite",
+        "candidate", "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd", "ice-options",
+        "ice-lite",
         "ice-mismatch", "ice-pacing", "rtcp", "rtcp-mux", "rtcp-mux-only", "altc", "source-filter",
         "fingerprint", "setup", "tls-id", "bundle-only", "tool",
     }
 )  # fmt: skip
-# Words about a peer, its pages, mail addresses and telephones (RFC 8866 sections 5.4 to 5.6); the names of its sources (RFC 5576
-# section 6.1) and of its session say where it is, too.
+# Words about a peer, its pages, mail addresses and telephones (RFC 8866 sections 5.4 to 5.6); the
+# names of its sources (RFC 5576 section 6.1) and of its session say where it is, too.
 _ABOUT_THEM = ("i=", "u=", "e=", "p=")
 _KEY = "k="  # RFC 8866 section 5.12: it is to be discarded
 # The order of lines (RFC 8866 section 9): `r=` and `z=` belong to the `t=` before them.
 # What has no place stands with the attributes.
 _ORDER = {
-    True: {"v": 0, "o": 1, "s": 2, "i": 3, "u": 4, "e": 5, "p": 6, "c": 7, "b": 8, "t": 9, "r": 9, "z": 9, "k": 10},
+    True: {
+        "v": 0,
+        "o": 1,
+        "s": 2,
+        "i": 3,
+        "u": 4,
+        "e": 5,
+        "p": 6,
+        "c": 7,
+        "b": 8,
+        "t": 9,
+        "r": 9,
+        "z": 9,
+        "k": 10,
+    },
     False: {"i": 0, "c": 1, "b": 2, "k": 3},
 }
 _LAST = 11
@@ -41,8 +58,9 @@ class SdpError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What lines say. `attributes`: the values of `a=name:value`, by name; `crossing`: the lines that cross to the other leg;
-    `about`: the payload types that some are about; `muxed`: see `MediaDescription.muxed`."""
+    """What lines say. `attributes`: the values of `a=name:value`, by name; `crossing`: the lines
+    that cross to the other leg; `about`: the payload types that some are about; `muxed`: see
+    `MediaDescription.muxed`."""
 
     attributes: Mapping[str, tuple[str, ...]]
     crossing: tuple[str, ...]
@@ -56,7 +74,8 @@ def split(text: str) -> tuple[str, ...]:
 
 
 def split_session(text: str) -> tuple[str, ...]:
-    """The lines before all m-lines, in the same way; `s=` and `t=`, which some forget, are there."""
+    """The lines before all m-lines, in the same way; `s=` and `t=`, which some forget, are
+    there."""
     lines = _lines(text)
     for line in ("s=-", "t=0 0"):
         if not any(each.startswith(line[:2]) for each in lines):
@@ -101,7 +120,9 @@ def withdrawn(line: str) -> bool:
     """Whether a line crosses to no other leg."""
     if line.startswith((*_ABOUT_THEM, _KEY)) or (line.startswith("a=ssrc:") and " cname:" in line):
         return True
-    return line.startswith("a=") and (line[2:].partition(":")[0] in WITHDRAWN or line.startswith("a=group:BUNDLE"))
+    return line.startswith("a=") and (
+        line[2:].partition(":")[0] in WITHDRAWN or line.startswith("a=group:BUNDLE")
+    )
 
 
 def of_formats(lines: tuple[str, ...], formats: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from b2bua.call.sdp.codecs import Codec, codecs_by_type
 
 
 def agreed_codec(one: sdp.SessionDescription, other: sdp.SessionDescription) -> Codec | None:
-    """The audio codec that is most likely used between the two: the first of the shorter list that the other has too."""
+    """The audio codec that is most likely used between the two: the first of the shorter list that
+    the other has too."""
     lists = [_codecs(description) for description in (one, other)]
     first, second = sorted(lists, key=len)
     known = set(second)
@@ -17,8 +18,11 @@ def agreed_codec(one: sdp.SessionDescription, other: sdp.SessionDescription) -> 
 
 
 def agree_on_keys(one: sdp.SessionDescription, other: sdp.SessionDescription) -> bool:
-    """Whether keys travel as telephone-event between the two: an m-line of both has it. Else phones send tones."""
-    return any(mine.capturable and yours.capturable for mine, yours in zip(one.media, other.media, strict=False))
+    """Whether keys travel as telephone-event between the two: an m-line of both has it. Else phones
+    send tones."""
+    return any(
+        mine.capturable and yours.capturable for mine, yours in zip(one.media, other.media, strict=False)
+    )
 
 
 def agree_on_tones(one: sdp.SessionDescription, other: sdp.SessionDescription) -> bool:
@@ -27,7 +31,8 @@ def agree_on_tones(one: sdp.SessionDescription, other: sdp.SessionDescription) -
 
 
 def codec_that_came(described: sdp.SessionDescription, types: Mapping[int, int]) -> Codec | None:
-    """The audio codec of which most packets came. `types`: packets of each payload type, as `described` names them."""
+    """The audio codec of which most packets came. `types`: packets of each payload type, as
+    `described` names them."""
     named = _named(described)
     counted = {codec: types.get(int(number), 0) for number, codec in named.items()}
     codec = max(counted, key=lambda each: counted[each], default=None)

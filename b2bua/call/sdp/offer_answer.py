@@ -1,7 +1,10 @@
-"""What each side's peer said of its session, and what we said to it: two descriptions of one call, with our own addresses.
+"""What each side's peer said of its session, and what we said to it: two descriptions of one call,
+with our own addresses.
 
-Rule 1: of a side that is muted only what was said before is heard: no line of a description may carry a key.
-Rule 2: a description that changes has a higher version; one that does not is sent again as it was (RFC 3264 section 8).
+Rule 1: of a side that is muted only what was said before is heard: no line of a description may
+        carry a key.
+Rule 2: a description that changes has a higher version; one that does not is sent again as it was
+        (RFC 3264 section 8).
 """
 
 from __future__ import annotations
@@ -30,10 +33,11 @@ OTHER = {Side.CALLER: Side.AGENT, Side.AGENT: Side.CALLER}
 
 @dataclass(frozen=True, slots=True)
 class Lent:
-    """What another call has to know of a leg that it may take over, so that its session goes on (RFC 3264 section 8).
+    """What another call has to know of a leg that it may take over, so that its session goes on
+    (RFC 3264 section 8).
 
-    `said`: what its peer said last; `origin`, `version`: of the next offer to it; `encrypted`, `kinds`: as in Descriptions, of
-    its trunk.
+    `said`: what its peer said last; `origin`, `version`: of the next offer to it; `encrypted`,
+    `kinds`: as in Descriptions, of its trunk.
     """
 
     trunk: str
@@ -46,8 +50,8 @@ class Lent:
 
 @dataclass(slots=True)
 class Descriptions:
-    """Those of one call. `origin`: the SDP session id that we use on both legs (RFC 4566 section 5.2).
-    `seed`: what our keys of SRTP follow from."""
+    """Those of one call. `origin`: the SDP session id that we use on both legs (RFC 4566 section
+    5.2). `seed`: what our keys of SRTP follow from."""
 
     session: SessionId
     origin: int
@@ -59,15 +63,24 @@ class Descriptions:
     latch: frozenset[Side] = frozenset()  # the sides that sit behind NAT
     encrypted: frozenset[Side] = frozenset()  # the sides on trunks with SRTP, and nothing else
     most_media: int = sdp.MOST_MEDIA  # m-lines that get ports; what is beyond is refused in place
-    events: bool = False  # the agent's trunk wants telephone-event, whatever the customer's side has
+    # The agent's trunk wants telephone-event, whatever the customer's side has.
+    events: bool = False
     local: dict[Side, tuple[LocalStream, ...]] = field(default_factory=dict)
-    said: dict[Side, sdp.SessionDescription] = field(default_factory=dict)  # what each leg's peer said last
+    # What each leg's peer said last.
+    said: dict[Side, sdp.SessionDescription] = field(default_factory=dict)
     told: dict[Side, bytes] = field(default_factory=dict)  # what we said last on each leg
     versions: dict[Side, int] = field(default_factory=lambda: {Side.CALLER: 0, Side.AGENT: 0})
-    seated: dict[Side, int] = field(default_factory=lambda: {Side.CALLER: 0, Side.AGENT: 0})  # legs in its place so far
-    offered: dict[Side, int] = field(default_factory=dict)  # how many m-lines a leg's peer offered last
-    updated: set[Side] = field(default_factory=set)  # the sides whose newest offer came in an UPDATE before the answer
-    origins: dict[Side, int] = field(default_factory=dict)  # where a leg came from another call, and has that one's
+    seated: dict[Side, int] = field(
+        default_factory=lambda: {Side.CALLER: 0, Side.AGENT: 0}
+    )  # legs in its place so far
+    # How many m-lines a leg's peer offered last.
+    offered: dict[Side, int] = field(default_factory=dict)
+    updated: set[Side] = field(
+        default_factory=set
+    )  # the sides whose newest offer came in an UPDATE before the answer
+    origins: dict[Side, int] = field(
+        default_factory=dict
+    )  # where a leg came from another call, and has that one's
 
     @property
     def complete(self) -> bool:
@@ -75,14 +88,16 @@ class Descriptions:
         return len(self.said) == 2
 
     def keys_agreed(self) -> bool:
-        """Whether the customer's side sends keys as telephone-event in audio that media looks into. The agent's side
-        need not take them: they end here."""
+        """Whether the customer's side sends keys as telephone-event in audio that media looks into.
+        The agent's side need not take them: they end here."""
         if not self.complete:
             return False
         customer, agent = self.said[Side.CALLER], self.said[Side.AGENT]
         if agree_on_keys(customer, agent):
             return True
-        return customer.capturable() and agree_on_keys(customer, sdp.parse(self._rewritten(agent, Side.CALLER)))
+        return customer.capturable() and agree_on_keys(
+            customer, sdp.parse(self._rewritten(agent, Side.CALLER))
+        )
 
     def events_to(self) -> EventStream | None:
         """Where the agent's side takes telephone-event, as both ends have agreed; None: nowhere."""
@@ -96,8 +111,9 @@ class Descriptions:
         return self.complete and agree_on_tones(*self.said.values())
 
     def codec(self, side: Side, types: Mapping[int, int]) -> Codec | None:
-        """The audio codec that a side sent most of, by what came (`types`: packets of each payload type); where nothing came, the
-        one that the two ends last agreed on; None where they never did."""
+        """The audio codec that a side sent most of, by what came (`types`: packets of each payload
+        type); where nothing came, the one that the two ends last agreed on; None where they never
+        did."""
         if not self.complete:
             return None
         known = reversed(self._known(side))  # what it was told first: it sends by that
@@ -121,8 +137,8 @@ class Descriptions:
         self.said[side] = padded(described, self.said.get(side))
 
     def learn_answer(self, side: Side, body: bytes, offer: bytes = b"") -> bool:
-        """Take what a leg's peer answers to this offer; b"": to what it was told last. False: it does not fit, and nothing has
-        changed."""
+        """Take what a leg's peer answers to this offer; b"": to what it was told last. False: it
+        does not fit, and nothing has changed."""
         described, offer = self._heard(side, body), offer or self.told.get(side, b"")
         if described is not None and offer:
             described = fitted(described, sdp.parse(offer))
@@ -133,10 +149,15 @@ class Descriptions:
 
     def _heard(self, side: Side, body: bytes) -> sdp.SessionDescription | None:
         described = self._read(side, body)
-        return echoed(described, self._known(side)) if described is not None and side in self.muted else described
+        return (
+            echoed(described, self._known(side))
+            if described is not None and side in self.muted
+            else described
+        )
 
     def _read(self, side: Side, body: bytes, lent: Lent | None = None) -> sdp.SessionDescription | None:
-        """A description, and of it what these trunks may have; None where it is none. `lent`: it is of that leg."""
+        """A description, and of it what these trunks may have; None where it is none. `lent`: it is
+        of that leg."""
         try:
             described = sdp.parse(body)
         except sdp.SdpError:
@@ -176,11 +197,13 @@ class Descriptions:
         return self._told(side, self.said[OTHER[side]])
 
     def answer(self, side: Side) -> bytes:
-        """As `tell`, for an answer to the INVITE: as far as it fits what its leg has offered since."""
+        """As `tell`, for an answer to the INVITE: as far as it fits what its leg has offered
+        since."""
         return self._told(side, self._due(side))
 
     def reply(self, side: Side) -> bytes:
-        """As `tell`, in answer to what a leg has offered: while masked its direction is not only the other leg's."""
+        """As `tell`, in answer to what a leg has offered: while masked its direction is not only
+        the other leg's."""
         source, offer = self.said[OTHER[side]], self.said[side]
         if self.masked and side is Side.CALLER:
             source = resumed(source)
@@ -189,8 +212,9 @@ class Descriptions:
         return self._told(side, source, in_answer=True)
 
     def update(self, side: Side, body: bytes) -> bytes | None:
-        """Take an offer of a leg that has agreed on a session before the call is answered. The answer to it (RFC 3264 section
-        6.1), which is for the other leg's peer to keep; None: it cannot be one, and nothing has changed."""
+        """Take an offer of a leg that has agreed on a session before the call is answered. The
+        answer to it (RFC 3264 section 6.1), which is for the other leg's peer to keep; None: it
+        cannot be one, and nothing has changed."""
         described = self._heard(side, body)
         fit = self._fitting(self.said[OTHER[side]], described) if described is not None else None
         if described is None or fit is None or not any(media.relayed for media in fit.media):
@@ -202,10 +226,13 @@ class Descriptions:
     def behind(self, side: Side) -> bool:
         """Whether a leg has not been told what holds of its other end by now."""
         told = self.told.get(side)
-        return told is not None and not same_media(sdp.parse(told), sdp.parse(self._rewritten(self._due(side), side)))
+        return told is not None and not same_media(
+            sdp.parse(told), sdp.parse(self._rewritten(self._due(side), side))
+        )
 
     def covered(self, side: Side) -> bool:
-        """Whether what a leg was told allows all that holds by now, and what it said itself needs no more than that."""
+        """Whether what a leg was told allows all that holds by now, and what it said itself needs
+        no more than that."""
         due, told = sdp.parse(self._rewritten(self._due(side), side)), sdp.parse(self.told[side])
         return fitted(due, told) is due and fitted(self.said[side], due) is self.said[side]
 
@@ -213,7 +240,8 @@ class Descriptions:
         """A leg has this description still, not the newer one that it was to be told."""
         self.told[side] = body
         origin = next(line for line in sdp.parse(body).lines if line.startswith("o="))
-        self.versions[side] = int(origin.split()[2])  # the next one is one higher (RFC 3264 section 8)
+        # The next one is one higher (RFC 3264 section 8).
+        self.versions[side] = int(origin.split()[2])
 
     def _due(self, side: Side) -> sdp.SessionDescription:
         """What a leg is to be told of its other end."""
@@ -221,8 +249,11 @@ class Descriptions:
         return (self._fitting(other, self.said[side]) or other) if side in self.updated else other
 
     @staticmethod
-    def _fitting(answer: sdp.SessionDescription, offer: sdp.SessionDescription) -> sdp.SessionDescription | None:
-        """What one end has said, as an answer to the other's offer: encryption ends at each leg, and makes no difference."""
+    def _fitting(
+        answer: sdp.SessionDescription, offer: sdp.SessionDescription
+    ) -> sdp.SessionDescription | None:
+        """What one end has said, as an answer to the other's offer: encryption ends at each leg,
+        and makes no difference."""
         media = list(answer.media)
         for index, (each, offered) in enumerate(zip(answer.media, offer.media, strict=False)):
             if each.is_rtp and offered.is_rtp and each.is_open and offered.is_open:
@@ -237,7 +268,8 @@ class Descriptions:
         return sdp.SessionDescription(fit.lines, (*own, *fit.media[len(own) :]))
 
     def offer(self, side: Side) -> bytes:
-        """What a leg is offered that asks for an offer: what runs, without a hold that it made, so that it may end it."""
+        """What a leg is offered that asks for an offer: what runs, without a hold that it made, so
+        that it may end it."""
         other = self.said[OTHER[side]]
         return self._told(side, resumed(other) if holds(self.said[side]) else other)
 
@@ -250,10 +282,11 @@ class Descriptions:
         self.told[side] = body
         return body
 
-    # --- another leg in a leg's place -----------------------------------------------------------------------------
+    # --- another leg in a leg's place -------------------------------------------------------------
 
     def tell_anew(self, side: Side) -> bytes:
-        """What a new leg on `side` is offered: the other leg's session, not on hold, since the hold was the old leg's."""
+        """What a new leg on `side` is offered: the other leg's session, not on hold, since the hold
+        was the old leg's."""
         self.versions[side] += 1
         return self._rewritten(resumed(self.said[OTHER[side]]), side, anew=True)
 
@@ -272,11 +305,14 @@ class Descriptions:
 
     def same_kinds(self, other: Descriptions) -> bool:
         """Whether the two calls have the same m-lines, so that a leg of one fits into the other."""
-        kinds = {tuple(media.kind for media in said.media) for told in (self, other) for said in told.said.values()}
+        kinds = {
+            tuple(media.kind for media in said.media) for told in (self, other) for said in told.said.values()
+        }
         return len(kinds) == 1
 
     def fitting(self, side: Side, body: bytes, lent: Lent | None = None) -> sdp.SessionDescription | None:
-        """What a leg says that is to have another's place; None where its m-lines are not those that the session has."""
+        """What a leg says that is to have another's place; None where its m-lines are not those
+        that the session has."""
         described = self._read(side, body, lent)
         if described is None:
             return None
@@ -287,14 +323,20 @@ class Descriptions:
     def answered(
         self, side: Side, body: bytes, offer: bytes, lent: Lent | None = None
     ) -> sdp.SessionDescription | None:
-        """What a leg that is to have this side's place answers to our offer; None where it does not fit."""
+        """What a leg that is to have this side's place answers to our offer; None where it does not
+        fit."""
         described = self._read(side, body) if lent is None else self.fitting(side, body, lent)
         return fitted(described, sdp.parse(offer)) if described is not None else None
 
     def change_for(self, side: Side, other: sdp.SessionDescription, *, always: bool = False) -> bytes | None:
-        """The offer that lets this leg talk to `other`; None where it was told the same already, unless `always`."""
+        """The offer that lets this leg talk to `other`; None where it was told the same already,
+        unless `always`."""
         told = self.told.get(side)
-        if not always and told is not None and same_media(sdp.parse(told), sdp.parse(self._rewritten(other, side))):
+        if (
+            not always
+            and told is not None
+            and same_media(sdp.parse(told), sdp.parse(self._rewritten(other, side)))
+        ):
             return None
         self.versions[side] += 1
         return self._rewritten(other, side)
@@ -306,7 +348,8 @@ class Descriptions:
         return self.told[side]
 
     def seat(self, side: Side, described: sdp.SessionDescription, lent: Lent | None = None) -> None:
-        """Another leg, with this session, is the side's from now on. `lent`: it was another call's."""
+        """Another leg, with this session, is the side's from now on. `lent`: it was another
+        call's."""
         if lent is not None:
             self.origins[side], self.versions[side] = lent.origin, lent.version
         self.said[side] = described
@@ -316,7 +359,7 @@ class Descriptions:
         self.told[rest] = self._rewritten(described, rest)
         self.told.pop(side, None)
 
-    # --- inside ---------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _rewritten(
         self,
@@ -327,8 +370,8 @@ class Descriptions:
         lent: Lent | None = None,
         in_answer: bool = False,
     ) -> bytes:
-        """`anew`: for a leg that is not in its place yet; `lent`: for one that another call has still; `in_answer`: its direction
-        stays as given."""
+        """`anew`: for a leg that is not in its place yet; `lent`: for one that another call has
+        still; `in_answer`: its direction stays as given."""
         said = lent.said if lent is not None else None if anew else self.said.get(side)
         encrypted = side in self.encrypted if lent is None else lent.encrypted
         if self.events and side is Side.AGENT and lent is None:
@@ -364,7 +407,8 @@ class Descriptions:
         encrypted: bool,
         seated: int,
     ) -> tuple[str, ...] | None:
-        """The lines of our keys for what a side is told of an m-line: as it speaks itself, else as its trunk is."""
+        """The lines of our keys for what a side is told of an m-line: as it speaks itself, else as
+        its trunk is."""
         if not (media.is_rtp and media.is_open):
             return None
         theirs = said.media[index] if said is not None and index < len(said.media) else None

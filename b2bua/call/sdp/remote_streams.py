@@ -13,7 +13,8 @@ from media.mline import RemoteStream, StreamKeys
 def remote_streams(
     described: sdp.SessionDescription, *, latch: bool, keys: Sequence[StreamKeys | None] = ()
 ) -> tuple[RemoteStream, ...]:
-    """Where this leg's peer is, as media needs it: one entry an m-line, port 0 where nothing is to pass."""
+    """Where this leg's peer is, as media needs it: one entry an m-line, port 0 where nothing is to
+    pass."""
     streams = []
     for index, media in enumerate(described.media):
         address = described.address(media) if media.port else NOWHERE[0]

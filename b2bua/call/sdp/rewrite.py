@@ -1,9 +1,12 @@
-"""What one leg said, written for the other: where packets go is ours, and every other line is as it came.
+"""What one leg said, written for the other: where packets go is ours, and every other line is as it
+came.
 
-Rule 1: a line that Tonewall does not need to touch crosses byte by byte, unknown ones included (RFC 4566 section 5).
-Rule 2: what media cannot carry is refused in place, with port 0 (RFC 3264 section 6); an m-line is never removed.
-Rule 3: nothing of a leg's topology crosses: addresses, ports, origin and ICE candidates are ours or gone, as are the words
-        and names that a peer has for itself.
+Rule 1: a line that Tonewall does not need to touch crosses byte by byte, unknown ones included (RFC
+        4566 section 5).
+Rule 2: what media cannot carry is refused in place, with port 0 (RFC 3264 section 6); an m-line is
+        never removed.
+Rule 3: nothing of a leg's topology crosses: addresses, ports, origin and ICE candidates are ours or
+        gone, as are the words and names that a peer has for itself.
 """
 
 from __future__ import annotations
@@ -27,9 +30,10 @@ def rewrite(
 ) -> bytes:
     """The description for the other leg: the same, but our addresses and ports, and our origin.
 
-    `cryptos`: the lines of keys that an m-line has there (none: it is in clear); None: it stays as it is.
-    `muxed`: where that leg has said that it would have RTCP on the RTP port, and so is told the same.
-    `local` has where we listen on that other leg, one entry an m-line; m-lines beyond it are refused.
+    `cryptos`: the lines of keys that an m-line has there (none: it is in clear); None: it stays as
+    it is. `muxed`: where that leg has said that it would have RTCP on the RTP port, and so is told
+    the same. `local` has where we listen on that other leg, one entry an m-line; m-lines beyond it
+    are refused.
     """
     ours = local[0].address if local else "127.0.0.1"
     lines: list[str] = []
@@ -44,7 +48,7 @@ def rewrite(
             lines.append(line)
     for index, media in enumerate(described.media):
         here = local[index] if index < len(local) and media.relayed else None
-        count = "" if media.service.ports == 1 else f"/{media.service.ports}"
+        count = "" if media.ports == 1 else f"/{media.ports}"
         port = f"{here.port}" if here else f"0{count}"
         crypto = cryptos[index] if index < len(cryptos) else None
         protocol = media.protocol if crypto is None else _protocol(media, sealed=bool(crypto))

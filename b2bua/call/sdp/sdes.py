@@ -1,7 +1,9 @@
 """Keys of SRTP in session descriptions: `a=crypto` (RFC 4568), of either leg by itself.
 
-Rule 1: a line is usable whole or not at all: one with an MKI, or with session parameters that media does not do, is not.
-Rule 2: our keys follow from the call's seed: what has not changed is said again as it was, and no two legs have the same.
+Rule 1: a line is usable whole or not at all: one with an MKI, or with session parameters that media
+        does not do, is not.
+Rule 2: our keys follow from the call's seed: what has not changed is said again as it was, and no
+        two legs have the same.
 """
 
 from __future__ import annotations
@@ -13,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 ATTRIBUTE = "a=crypto:"
-# By preference: bytes of a master key with its salt (RFC 4568 section 6.2, RFC 6188, RFC 7714). Authenticated encryption costs
-# the least CPU and comes first.
+# By preference: bytes of a master key with its salt (RFC 4568 section 6.2, RFC 6188, RFC 7714).
+# Authenticated encryption costs the least CPU and comes first.
 SUITES = {
     "AEAD_AES_128_GCM": 28,
     "AEAD_AES_256_GCM": 44,
@@ -46,7 +48,11 @@ def read(value: str) -> Crypto | None:
     if len(parts) < 3 or not (parts[0].isascii() and parts[0].isdigit() and len(parts[0]) <= 9):
         return None
     suite, (method, _, inline) = parts[1], parts[2].partition(":")
-    if suite not in SUITES or method.lower() != "inline" or any(not part.startswith("WSH=") for part in parts[3:]):
+    if (
+        suite not in SUITES
+        or method.lower() != "inline"
+        or any(not part.startswith("WSH=") for part in parts[3:])
+    ):
         return None
     text, *limits = inline.split("|")
     if len(limits) > 1 or not all(_is_long(limit) for limit in limits):
@@ -76,6 +82,7 @@ def offered(keys: dict[str, bytes]) -> tuple[str, ...]:
 
 
 def key_of(seed: bytes, place: str, suite: str) -> bytes:
-    """Our master key and salt for one suite at one place of a call. `seed`: 32 bytes that nobody else knows."""
+    """Our master key and salt for one suite at one place of a call. `seed`: 32 bytes that nobody
+    else knows."""
     label = f"tonewall SRTP {place} {suite}".encode()
     return hashlib.blake2b(label, key=seed, digest_size=SUITES[suite]).digest()

@@ -1,7 +1,10 @@
-"""Where keys of ours go as telephone-event (RFC 4733), and how that is agreed on with one end alone.
+"""Where keys of ours go as telephone-event (RFC 4733), and how that is agreed on with one end
+alone.
 
-Rule 1: what a customer's side does not offer is offered to the agent's by us, and not told to the customer's.
-Rule 2: whether a card can be keyed is decided by what the customer's side said itself (`agree_on_keys`).
+Rule 1: what a customer's side does not offer is offered to the agent's by us, and not told to the
+        customer's.
+Rule 2: whether a card can be keyed is decided by what the customer's side said itself
+        (`agree_on_keys`).
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ _USUAL_RATE = 8000
 
 @dataclass(frozen=True, slots=True)
 class EventStream:
-    """The m-line, by its place, in which telephone-event can be sent, with that payload type and clock rate (Hz)."""
+    """The m-line, by its place, in which telephone-event can be sent, with that payload type and
+    clock rate (Hz)."""
 
     stream: int
     payload_type: int
@@ -26,7 +30,8 @@ class EventStream:
 
 
 def events_between(sender: sdp.SessionDescription, receiver: sdp.SessionDescription) -> EventStream | None:
-    """Where the receiver takes telephone-event at the clock of the audio that goes there (RFC 4733 section 2.1)."""
+    """Where the receiver takes telephone-event at the clock of the audio that goes there (RFC 4733
+    section 2.1)."""
     codec = agreed_codec(sender, receiver)
     for stream, (from_, to) in enumerate(zip(sender.media, receiver.media, strict=False)):
         if codec is None or not (from_.capturable and to.capturable):
@@ -38,13 +43,18 @@ def events_between(sender: sdp.SessionDescription, receiver: sdp.SessionDescript
     return None
 
 
-def with_events(described: sdp.SessionDescription, theirs: sdp.SessionDescription | None) -> sdp.SessionDescription:
+def with_events(
+    described: sdp.SessionDescription, theirs: sdp.SessionDescription | None
+) -> sdp.SessionDescription:
     """The customer's session as the agent's side is told of it, with telephone-event in its audio.
 
-    `theirs`: what the agent's side said, whose payload types these are; None: it has said nothing yet.
+    `theirs`: what the agent's side said, whose payload types these are; None: it has said nothing
+    yet.
     """
     media = tuple(
-        _with_events(each, theirs is None, theirs.media[index] if theirs and index < len(theirs.media) else None)
+        _with_events(
+            each, theirs is None, theirs.media[index] if theirs and index < len(theirs.media) else None
+        )
         for index, each in enumerate(described.media)
     )
     return sdp.SessionDescription(described.lines, media)
@@ -71,8 +81,11 @@ def _with_events(
     return media
 
 
-def without_events(described: sdp.SessionDescription, theirs: sdp.SessionDescription) -> sdp.SessionDescription:
-    """The agent's session as a customer's side is told of it that said nothing of telephone-event (`theirs`)."""
+def without_events(
+    described: sdp.SessionDescription, theirs: sdp.SessionDescription
+) -> sdp.SessionDescription:
+    """The agent's session as a customer's side is told of it that said nothing of telephone-event
+    (`theirs`)."""
     media = list(described.media)
     for index, (each, other) in enumerate(zip(described.media, theirs.media, strict=False)):
         events = {str(number) for number in each.payload_types().events}

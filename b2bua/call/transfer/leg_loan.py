@@ -1,11 +1,16 @@
-"""A loan: one of a call's legs is asked to take a place in another call, and comes back where it does not.
+"""A loan: one of a call's legs is asked to take a place in another call, and comes back where it
+does not.
 
-This is how a transfer joins two calls of ours (REFER with Replaces): see `joining` for which of the two lends.
+This is how a transfer joins two calls of ours (REFER with Replaces): see `joining` for which of the
+two lends.
 
 Rule 1: every transition is in LOANS.
-Rule 2: until the leg has its place in the other call it is this call's: what ends it, or this call, ends the loan.
-Rule 3: a leg that comes back after it took the other call's session is offered this call's session again.
-Rule 4: the other leg of this call may hang up meanwhile: then the loan goes on, and the call ends where the leg comes back.
+Rule 2: until the leg has its place in the other call it is this call's: what ends it, or this call,
+        ends the loan.
+Rule 3: a leg that comes back after it took the other call's session is offered this call's session
+        again.
+Rule 4: the other leg of this call may hang up meanwhile: then the loan goes on, and the call ends
+        where the leg comes back.
 """
 
 from __future__ import annotations
@@ -94,7 +99,8 @@ class Loan:
         return self.bridge.told.lend(side, trunk, self.bridge.route.media.get(trunk))
 
     def asked(self, command: leg.LegCommand) -> list[CallCommand]:
-        """What the other call has to say: an offer to the lent leg, all else to the one who asked for the transfer."""
+        """What the other call has to say: an offer to the lent leg, all else to the one who asked
+        for the transfer."""
         return [ToLeg(self.side if isinstance(command, leg.ReinviteLeg) else OTHER[self.side], command)]
 
     def given_back(self) -> list[CallCommand]:
@@ -134,7 +140,7 @@ class Loan:
         self._move(LoanEvent.CALL_ENDED)
         return [ToBorrower(leg.LegHungUp("call ended"))] if lent else []
 
-    # --- inside ---------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _answered(self, event: leg.ReinviteAnswered) -> list[CallCommand]:
         was = self.state

@@ -12,7 +12,8 @@ class TransferState(StrEnum):
     IDLE = "idle"
     INVITING = "inviting"  # the target has our INVITE
     ASKING = "asking"  # the target is a leg that another call lends, and has our re-INVITE
-    WAITING = "waiting"  # the target answered, or called; the two others are in the middle of a re-INVITE
+    # The target answered, or called; the two others are in the middle of a re-INVITE.
+    WAITING = "waiting"
     OFFERING = "offering"  # the leg that stays has a re-INVITE with the target's session
     UNDOING = "undoing"  # the target is gone, and that re-INVITE is not answered yet
     RESTORING = "restoring"  # the leg that stays is offered the old session again

@@ -1,14 +1,18 @@
-"""A transfer: another leg takes the place of one of a call's two, while the other leg, its media and its mask go on.
+"""A transfer: another leg takes the place of one of a call's two, while the other leg, its media
+and its mask go on.
 
-Rule 1: every transition is in TRANSFERS; one transfer of a call at a time, the next is refused (491).
-Rule 2: the old leg keeps its place until the new one has answered and the leg that stays has agreed to it. Whatever fails
-        before leaves the call as it was.
-Rule 3: the media session and its mask are not touched but for where the new leg's packets go: a mask that is on is on for
-        the new leg's first packet.
-Rule 4: the one who asked may hang up meanwhile; then the transfer goes on without him, and ends the call where it fails.
-Rule 5: the new leg is invited, where one of the two asked for it (REFER), or it calls us and says whose place it takes
-        (INVITE with Replaces, RFC 3891): then it is answered last, with what the leg that stays has agreed to. Or it is a
-        leg that another call of ours lends (see `loan`): then it has a re-INVITE, and goes back where it does not stay.
+Rule 1: every transition is in TRANSFERS; one transfer of a call at a time, the next is refused
+        (491).
+Rule 2: the old leg keeps its place until the new one has answered and the leg that stays has agreed
+        to it. Whatever fails before leaves the call as it was.
+Rule 3: the media session and its mask are not touched but for where the new leg's packets go: a
+        mask that is on is on for the new leg's first packet.
+Rule 4: the one who asked may hang up meanwhile; then the transfer goes on without him, and ends the
+        call where it fails.
+Rule 5: the new leg is invited, where one of the two asked for it (REFER), or it calls us and says
+        whose place it takes (INVITE with Replaces, RFC 3891): then it is answered last, with what
+        the leg that stays has agreed to. Or it is a leg that another call of ours lends (see
+        `loan`): then it has a re-INVITE, and goes back where it does not stay.
 """
 
 from __future__ import annotations
@@ -24,14 +28,19 @@ from b2bua.call.state import Phase, step
 from b2bua.call.transfer.states import TRANSFERS, TransferEvent, TransferState
 from media.events import Side
 
-_SETTLES = 32.0  # seconds that two re-INVITEs may take until a new leg is turned away (RFC 3261, timer B)
-_BEFORE = (TransferState.INVITING, TransferState.ASKING, TransferState.WAITING)  # the leg that stays knows nothing yet
+# Seconds that two re-INVITEs may take until a new leg is turned away (RFC 3261, timer B).
+_SETTLES = 32.0
+_BEFORE = (
+    TransferState.INVITING,
+    TransferState.ASKING,
+    TransferState.WAITING,
+)  # the leg that stays knows nothing yet
 
 
 @dataclass(frozen=True, slots=True)
 class Joining:
-    """How two calls are joined. `place`: the side of the call that goes on, for the leg on the side `lends` of the other one.
-    `lender_asked`: the REFER came in that other one."""
+    """How two calls are joined. `place`: the side of the call that goes on, for the leg on the side
+    `lends` of the other one. `lender_asked`: the REFER came in that other one."""
 
     place: Side
     lends: Side
@@ -66,7 +75,7 @@ class Transfer:
     def deadline(self) -> float | None:
         return self._deadline
 
-    # --- it begins ------------------------------------------------------------------------------------------------
+    # --- it begins --------------------------------------------------------------------------------
 
     def referred(
         self, side: Side, event: leg.LegReferred, caller: leg.Party, now: float, *, masked: bool
@@ -106,7 +115,8 @@ class Transfer:
         return self.proceed()
 
     def joined(self, joining: Joining, lent: Lent, referral: str, now: float) -> list[CallCommand]:
-        """A leg that another call lends is to have a place in this one, and it was found that it may."""
+        """A leg that another call lends is to have a place in this one, and it was found that it
+        may."""
         self._begin(TransferEvent.JOINED, joining.place, referral, now + _SETTLES)
         self.lent, self.lender_asked = lent, joining.lender_asked
         self._offer = self.bridge.told.tell_lent(self.side, lent)
@@ -121,13 +131,21 @@ class Transfer:
     def _refusal(self, side: Side, event: leg.LegReferred, *, masked: bool) -> int:
         if self.active:
             return 491
-        if self.bridge.phase is not Phase.UP or not self.bridge.told.complete or not (event.target.user or event.uri):
+        if (
+            self.bridge.phase is not Phase.UP
+            or not self.bridge.told.complete
+            or not (event.target.user or event.uri)
+        ):
             return 480 if event.target.user or event.uri else 404
         if event.replaces is not None or (side is Side.CALLER and masked):
-            return 603  # a dialog that is no call's; and while a card is keyed nobody takes the customer's place
+            return (
+                # A dialog that is no call's; and while a card is keyed nobody takes the customer's
+                # place.
+                603
+            )
         return 0
 
-    # --- what the legs report -------------------------------------------------------------------------------------
+    # --- what the legs report ---------------------------------------------------------------------
 
     def joining_event(self, event: leg.LegEvent) -> list[CallCommand]:
         """Of the leg that is to take the place."""
@@ -162,7 +180,9 @@ class Transfer:
         if side is self.side and isinstance(event, leg.LegHungUp | leg.LegFailed):
             return self._left()
         settling = self.state not in _BEFORE
-        if isinstance(event, leg.LegReinvited) and (settling or self.gone or self.state is TransferState.WAITING):
+        if isinstance(event, leg.LegReinvited) and (
+            settling or self.gone or self.state is TransferState.WAITING
+        ):
             return [ToLeg(side, leg.RejectReinvite(491, "Request Pending"))]
         if side is OTHER[self.side] and settling:
             if isinstance(event, leg.ReinviteAnswered):
@@ -172,7 +192,8 @@ class Transfer:
         return None
 
     def proceed(self) -> list[CallCommand]:
-        """After any event: offer the target's session to the leg that stays, once it is free to take it."""
+        """After any event: offer the target's session to the leg that stays, once it is free to
+        take it."""
         if self.state is not TransferState.WAITING or self.bridge.renegotiation.busy or self._target is None:
             return []
         # Who called is answered with what the leg that stays says to that very offer.
@@ -199,7 +220,7 @@ class Transfer:
         self._deadline = None
         return [self._dismiss("call ended", 480)] if joining else []
 
-    # --- inside ---------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _answered(self, answer: bytes) -> list[CallCommand]:
         self._target = self.bridge.told.answered(self.side, answer, self._offer, self.lent)
@@ -244,7 +265,11 @@ class Transfer:
             goodbye.append(ToLeg(self.side, leg.HangUpLeg("transferred")))
         lent, self.lent, self.gone = self.lent, None, False
         seated = [*goodbye, Seat(self.side), *self.bridge.seat(self.side, self._target, lent)]
-        return [*seated, ToLeg(self.side, leg.AnswerLeg(self.bridge.told.tell(self.side)))] if self.calls else seated
+        return (
+            [*seated, ToLeg(self.side, leg.AnswerLeg(self.bridge.told.tell(self.side)))]
+            if self.calls
+            else seated
+        )
 
     def _turned_away(self, reason: str, code: int) -> list[CallCommand]:
         """The new leg does not get so far."""

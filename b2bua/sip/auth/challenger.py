@@ -1,10 +1,14 @@
-"""Challenging others: who says to be a trunk of ours proves that it knows the password (RFC 3261 section 22, RFC 8760). Sans-IO.
+"""Challenging others: who says to be a trunk of ours proves that it knows the password (RFC 3261
+section 22, RFC 8760). Sans-IO.
 
 Rule 1: a nonce is its own proof of age; nothing is kept for whoever was only challenged.
-Rule 2: an answer counts once: the nonce count goes up with each, and only the same request, sent again, may repeat one.
-Rule 3: an answer is for one number (RFC 7616 section 3.4.6) and from one address, that to which the nonce was given.
-Rule 4: an unknown name and a wrong password look the same. A source that guesses is not answered for a while; what answers no
-        nonce that this source was given is no guess, as anybody can write another's address into a datagram.
+Rule 2: an answer counts once: the nonce count goes up with each, and only the same request, sent
+        again, may repeat one.
+Rule 3: an answer is for one number (RFC 7616 section 3.4.6) and from one address, that to which the
+        nonce was given.
+Rule 4: an unknown name and a wrong password look the same. A source that guesses is not answered
+        for a while; what answers no nonce that this source was given is no guess, as anybody can
+        write another's address into a datagram.
 """
 
 from __future__ import annotations
@@ -52,13 +56,16 @@ class Guard:
 
     realm: str
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
-    _used: OrderedDict[str, tuple[int, _Told]] = field(default_factory=OrderedDict)  # by nonce: count, and for what
+    _used: OrderedDict[str, tuple[int, _Told]] = field(
+        default_factory=OrderedDict
+    )  # by nonce: count, and for what
     _guesses: OrderedDict[str, tuple[int, float]] = field(
         default_factory=OrderedDict
     )  # by source: how many, since when
 
     def lines(self, now: float, source: str, header: str, *, stale: bool = False) -> tuple[str, ...]:
-        """The challenges of a 401 (`WWW-Authenticate`) or 407 (`Proxy-Authenticate`) to this source."""
+        """The challenges of a 401 (`WWW-Authenticate`) or 407 (`Proxy-Authenticate`) to this
+        source."""
         nonce = self._nonce(now, source)
         more = ", stale=true" if stale else ""
         return tuple(
@@ -67,7 +74,8 @@ class Guard:
         )
 
     def judge(self, request: Request, header: str, trunk: Trunk | None, now: float) -> Verdict:
-        """What the answer in `header` is worth, if `trunk` gave it; None: nobody that we know. A guess is remembered."""
+        """What the answer in `header` is worth, if `trunk` gave it; None: nobody that we know. A
+        guess is remembered."""
         values = request.headers.getlist(header)
         if not values:
             return Verdict.NONE
@@ -83,14 +91,17 @@ class Guard:
         return Verdict.GOOD if age <= LIFE and self._is_new(nonce, count, _told(request)) else Verdict.STALE
 
     def _knows(self, given: dict[str, str], request: Request, trunk: Trunk) -> bool:
-        """Whether this was answered by who knows the trunk's password, and for where the request goes."""
+        """Whether this was answered by who knows the trunk's password, and for where the request
+        goes."""
         algorithm = _OFFERED.get(given.get("algorithm", "MD5").upper())
         uri, username = given.get("uri", ""), trunk.username
         if algorithm is None or given.get("qop", "").lower() != "auth" or _user(uri) != request.uri.user:
             return False  # of the URI the user alone: proxies write another host
         secret = hashed(algorithm, username, self.realm, trunk.password)
         what = hashed(algorithm, request.method, uri)
-        wanted = hashed(algorithm, secret, given["nonce"], given.get("nc", ""), given.get("cnonce", ""), "auth", what)
+        wanted = hashed(
+            algorithm, secret, given["nonce"], given.get("nc", ""), given.get("cnonce", ""), "auth", what
+        )
         right = hmac.compare_digest(octets(given.get("response", "")), wanted.encode())
         return right and given.get("username") == username and given.get("realm") == self.realm
 
@@ -104,7 +115,7 @@ class Guard:
             self._used.popitem(last=False)
         return True
 
-    # --- who guesses -------------------------------------------------------------------------------------------------
+    # --- who guesses ------------------------------------------------------------------------------
 
     def patient(self, source: str, now: float) -> bool:
         """Whether this source is still answered."""
@@ -122,7 +133,7 @@ class Guard:
         if len(self._guesses) > _MOST_KEPT:
             self._guesses.popitem(last=False)
 
-    # --- nonces ------------------------------------------------------------------------------------------------------
+    # --- nonces -----------------------------------------------------------------------------------
 
     def _nonce(self, now: float, source: str) -> str:
         made = f"{int(now * 1000):x}.{secrets.token_hex(8)}"
@@ -158,4 +169,6 @@ def _user(uri: str) -> str | None:
 
 def _count(text: str) -> int | None:
     """A nonce count: eight hexadecimal digits."""
-    return int(text, 16) if len(text) == 8 and all(char in "0123456789abcdefABCDEF" for char in text) else None
+    return (
+        int(text, 16) if len(text) == 8 and all(char in "0123456789abcdefABCDEF" for char in text) else None
+    )

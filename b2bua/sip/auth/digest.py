@@ -1,10 +1,13 @@
 """Digest, both ways of it: RFC 3261 section 22, RFC 2617, and SHA-256 of RFC 8760. Sans-IO.
 
-Rule 1: a trunk has one realm: the configured one, or else that of the first challenge to a REGISTER or to an INVITE which opens a
-        call. Nothing is answered for another: a second party on the path cannot have our credentials hashed for its own.
-Rule 2: before the realm is known, no challenge within a dialog is answered (the SIP digest leak: whoever is called may
-        challenge our BYE). Which requests may be answered at all is `Leg.challenged`'s to say.
-Rule 3: a challenge is answered once, and once more where the peer says that only the nonce was stale.
+Rule 1: a trunk has one realm: the configured one, or else that of the first challenge to a REGISTER
+        or to an INVITE which opens a call. Nothing is answered for another: a second party on the
+        path cannot have our credentials hashed for its own.
+Rule 2: before the realm is known, no challenge within a dialog is answered (the SIP digest leak:
+        whoever is called may challenge our BYE). Which requests may be answered at all is
+        `Leg.challenged`'s to say.
+Rule 3: a challenge is answered once, and once more where the peer says that only the nonce was
+        stale.
 """
 
 from __future__ import annotations
@@ -37,7 +40,8 @@ class Challenge:
 
 
 def challenges(response: Response) -> list[Challenge]:
-    """The challenges of a 401 or 407 that can be answered, the strongest first (RFC 8760 section 2.4)."""
+    """The challenges of a 401 or 407 that can be answered, the strongest first (RFC 8760 section
+    2.4)."""
     asks, header = ("WWW-Authenticate", "Authorization")
     if response.code == 407:
         asks, header = ("Proxy-Authenticate", "Proxy-Authorization")
@@ -73,7 +77,11 @@ def _read(value: str, header: str) -> Challenge | None:
         return None
     algorithm = given.get("algorithm", "MD5").lower()
     offered = [item.strip().lower() for item in given.get("qop", "").split(",") if item.strip()]
-    if algorithm not in HASHES or (offered and "auth" not in offered) or not {"realm", "nonce"} <= given.keys():
+    if (
+        algorithm not in HASHES
+        or (offered and "auth" not in offered)
+        or not {"realm", "nonce"} <= given.keys()
+    ):
         return None
     return Challenge(
         header=header,
@@ -109,8 +117,8 @@ class Digest:
     ) -> str | None:
         """The header line that answers a 401 or 407, or None where it is not to be answered.
 
-        `tries`: how often this request was sent with credentials already; `cnonce`: random, from the caller; `opening`: a
-        REGISTER, or an INVITE that opens a call.
+        `tries`: how often this request was sent with credentials already; `cnonce`: random, from
+        the caller; `opening`: a REGISTER, or an INVITE that opens a call.
         """
         if not self.username:
             return None

@@ -1,9 +1,13 @@
-"""A dialog: who talks to whom, under which tags, numbers and routes (RFC 3261 section 12), and the forks of an INVITE.
+"""A dialog: who talks to whom, under which tags, numbers and routes (RFC 3261 section 12), and the
+forks of an INVITE.
 
 Rule 1: a dialog is created by a request or by a response, never by hand.
-Rule 2: CSeq runs on its own in each direction; a request that does not go up is refused (section 12.2.2).
-Rule 3: of several forks the first that answers with a 2xx is the call; any other 2xx is acknowledged and hung up.
-Rule 4: MOST_FORKS are followed; a 2xx of a further one is answered like any other, and not remembered unless it is the call.
+Rule 2: CSeq runs on its own in each direction; a request that does not go up is refused (section
+        12.2.2).
+Rule 3: of several forks the first that answers with a 2xx is the call; any other 2xx is
+        acknowledged and hung up.
+Rule 4: MOST_FORKS are followed; a 2xx of a further one is answered like any other, and not
+        remembered unless it is the call.
 """
 
 from __future__ import annotations
@@ -56,7 +60,8 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
 
 
 class Dialog(msgspec.Struct):
-    """One dialog, seen from our side. `local` and `remote` are whole From or To values, with their tags."""
+    """One dialog, seen from our side. `local` and `remote` are whole From or To values, with their
+    tags."""
 
     call_id: str
     local_tag: str
@@ -71,7 +76,8 @@ class Dialog(msgspec.Struct):
 
     @classmethod
     def of_request(cls, request: Request, tag: str, otherwise: str = "") -> Self:
-        """The dialog that our answer to this INVITE opens (section 12.1.1). `otherwise`: the target where it has no Contact.
+        """The dialog that our answer to this INVITE opens (section 12.1.1). `otherwise`: the target
+        where it has no Contact.
 
         Raises ValueError: no usable Contact.
         """
@@ -94,7 +100,8 @@ class Dialog(msgspec.Struct):
         try:
             target = contact(response)
         except ValueError:
-            target = request.uri  # a 1xx need not have one; of a 2xx without, this is the best that is left
+            # A 1xx need not have one; of a 2xx without, this is the best that is left.
+            target = request.uri
         return cls(
             call_id=request.call_id,
             local_tag=tag,
@@ -123,7 +130,8 @@ class Dialog(msgspec.Struct):
         return True
 
     def refresh(self, message: Request | Response) -> None:
-        """Take the remote target of a re-INVITE or of a 2xx to one (section 12.2), if it names a usable one."""
+        """Take the remote target of a re-INVITE or of a 2xx to one (section 12.2), if it names a
+        usable one."""
         try:
             self.remote_target = contact(message)
         except ValueError:
@@ -135,8 +143,11 @@ class Dialog(msgspec.Struct):
         self.route_set = tuple(reversed(record_route(response)))
         self.refresh(response)
 
-    def request(self, method: str, lines: tuple[str, ...] = (), body: bytes = b"", cseq: int | None = None) -> Outgoing:
-        """The next request of this dialog (section 12.2.1.1). `cseq`: for an ACK, that of its INVITE."""
+    def request(
+        self, method: str, lines: tuple[str, ...] = (), body: bytes = b"", cseq: int | None = None
+    ) -> Outgoing:
+        """The next request of this dialog (section 12.2.1.1). `cseq`: for an ACK, that of its
+        INVITE."""
         if cseq is None:
             self.local_cseq += 1
             cseq = self.local_cseq
@@ -144,7 +155,9 @@ class Dialog(msgspec.Struct):
         if route and not _is_loose(route[0]):
             # A strict router: it goes into the Request-URI, and the target to the end of the route.
             uri, route = name_addr(route[0])[1], (*route[1:], f"<{self.remote_target}>")
-        return Outgoing(method, uri, new_branch(), self.local, self.remote, self.call_id, cseq, route, 70, lines, body)
+        return Outgoing(
+            method, uri, new_branch(), self.local, self.remote, self.call_id, cseq, route, 70, lines, body
+        )
 
     @property
     def next_hop(self) -> str:
@@ -170,7 +183,8 @@ class Forks(msgspec.Struct):
     winner: str | None = None
 
     def receive(self, request: Outgoing, tag: str, response: Response) -> tuple[Verdict, Dialog]:
-        """Take a 1xx with a To tag, or a 2xx. Returns what it means and the dialog it belongs to."""
+        """Take a 1xx with a To tag, or a 2xx. Returns what it means and the dialog it belongs
+        to."""
         known = self.dialogs.get(response.to_tag)
         dialog = known or Dialog.of_response(request, tag, response)
         full = known is None and len(self.dialogs) >= MOST_FORKS
@@ -202,7 +216,9 @@ def contact(message: Request | Response) -> str:
         raise ValueError("no usable Contact") from None
     if read.scheme != "sip":
         raise ValueError("no usable Contact")
-    return uri.removesuffix(f"?{read.headers}") if read.headers else uri  # a Request-URI has none (section 19.1.1)
+    return (
+        uri.removesuffix(f"?{read.headers}") if read.headers else uri
+    )  # a Request-URI has none (section 19.1.1)
 
 
 def _is_loose(route: str) -> bool:

@@ -1,4 +1,5 @@
-"""Another way for an INVITE whose hop failed (RFC 3263 section 4.3) or that was redirected (RFC 3261 section 8.1.3.4).
+"""Another way for an INVITE whose hop failed (RFC 3263 section 4.3) or that was redirected (RFC
+3261 section 8.1.3.4).
 
 Rule 1: each hop is tried once for a target, MOST_TARGETS targets at most, none twice.
 Rule 2: what answers after we went on is cancelled, or acknowledged and hung up: a leg has one call.
@@ -21,15 +22,16 @@ from b2bua.sip.transaction.scheduler import Slot
 from b2bua.sip.transaction.transaction import Event
 from tonewall.written import PASSING
 
-PATIENCE = (
-    8  # times T1 that an INVITE waits for any answer before another hop is tried; it has then been sent four times
-)
+# Times T1 that an INVITE waits for any answer before another hop is tried; it has then been sent
+# four times.
+PATIENCE = 8
 MOST_TARGETS = 5
 _NOBODY_WINS = "\0"  # no tag of a message that was read
 
 
 def retry_after(response: Response) -> int:
-    """The seconds of Retry-After (RFC 3261 section 20.33); 0 where there is none that can be read."""
+    """The seconds of Retry-After (RFC 3261 section 20.33); 0 where there is none that can be
+    read."""
     for value in response.headers.getlist("Retry-After")[:1]:
         number = value.partition(";")[0].partition("(")[0].strip()
         if number.isascii() and number.isdigit() and len(number) < 7:
@@ -39,7 +41,8 @@ def retry_after(response: Response) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """One that a 3xx names. `uri`: at which it can be called where its host is the trunk's own, without parameters."""
+    """One that a 3xx names. `uri`: at which it can be called where its host is the trunk's own,
+    without parameters."""
 
     user: str
     uri: str
@@ -73,7 +76,8 @@ def _q(rest: str) -> float:
 
 @dataclass(slots=True)
 class Course:
-    """Where a leg's INVITE still may go. `uri`: the target being tried; `hops`: the ways to it that are left."""
+    """Where a leg's INVITE still may go. `uri`: the target being tried; `hops`: the ways to it that
+    are left."""
 
     uri: str
     hops: list[Hop]
@@ -81,7 +85,8 @@ class Course:
     seen: set[str] = field(default_factory=set)
 
     def redirect(self, targets: list[tuple[str, list[Hop]]]) -> None:
-        """More targets, each with its hops: what was tried or waits is dropped, and what is too many."""
+        """More targets, each with its hops: what was tried or waits is dropped, and what is too
+        many."""
         self.seen.add(self.uri)
         for uri, hops in targets:
             if uri not in self.seen and len(self.seen) <= MOST_TARGETS:

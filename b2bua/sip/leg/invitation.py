@@ -1,4 +1,5 @@
-"""The INVITE that opens a leg: who calls whom, as this trunk is to see it, and what a transfer adds to it."""
+"""The INVITE that opens a leg: who calls whom, as this trunk is to see it, and what a transfer adds
+to it."""
 
 from __future__ import annotations
 
@@ -27,7 +28,10 @@ def invitation(command: InviteLeg, peer: Peer, hop: Hop, own: str, tag: str) -> 
         uri=_request_uri(command, host, port, trunk),
         branch=new_branch(),
         from_=f"{named(who, address(who, from_host, None, trunk))};tag={tag}",
-        to=named(command.callee, address(command.callee, trunk.domain or host, None if trunk.domain else port, trunk)),
+        to=named(
+            command.callee,
+            address(command.callee, trunk.domain or host, None if trunk.domain else port, trunk),
+        ),
         call_id=f"{new_tag()}@{hostport(own, None)}",
         cseq=1,
         max_forwards=command.max_forwards,
@@ -47,7 +51,8 @@ def _request_uri(command: InviteLeg, host: str, port: int | None, trunk: Trunk) 
 
 
 def signed(command: InviteLeg, peer: Peer, own: str) -> Signed:
-    """What a signature of the caller must be about to be still true: whom From or a trusted trunk names, and who is called."""
+    """What a signature of the caller must be about to be still true: whom From or a trusted trunk
+    names, and who is called."""
     headers, trusted = command.carried.headers, "P-Asserted-Identity"
     users = [_user(name_addr(value)[1]) for name, value in headers if name == trusted]
     return Signed((_caller(command, peer.trunk, own)[0].user, *users), command.callee.user, command.offer)
@@ -65,9 +70,11 @@ def _caller(command: InviteLeg, trunk: Trunk, own: str) -> tuple[Party, str]:
 
 
 def of_transfer(command: InviteLeg) -> tuple[str, ...]:
-    """The headers of an INVITE that a transfer asks for: Replaces (RFC 3891) and Referred-By (RFC 3892)."""
+    """The headers of an INVITE that a transfer asks for: Replaces (RFC 3891) and Referred-By (RFC
+    3892)."""
     lines = [f"Referred-By: {command.referred_by}"] if command.referred_by else []
     if command.replaces:
-        # Required, so that a phone that does not know it says so, instead of ringing with a call that nobody wanted.
+        # Required, so that a phone that does not know it says so, instead of ringing with a call
+        # that nobody wanted.
         lines += [f"Replaces: {command.replaces}", "Require: replaces"]
     return tuple(lines)

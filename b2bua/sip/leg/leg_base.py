@@ -1,7 +1,9 @@
-"""A leg with a dialog: BYE both ways, re-INVITE both ways, and the end of it. What both directions share.
+"""A leg with a dialog: BYE both ways, re-INVITE both ways, and the end of it. What both directions
+share.
 
 Rule 1: what the leg sends goes through `Ground`; what it reports goes through `Ground.emit`.
-Rule 2: a leg is plain state, its parts' too: what is a declared field is written out with it, and there is nothing else.
+Rule 2: a leg is plain state, its parts' too: what is a declared field is written out with it, and
+        there is nothing else.
 """
 
 from __future__ import annotations
@@ -52,7 +54,8 @@ _KEPT_ACKS = 8  # only the newest can still be asked for again
 
 @dataclass(init=False, repr=False, eq=False, kw_only=True)
 class Leg:
-    """One leg; subclasses open it. Its methods are called by the engine and by the transaction layer."""
+    """One leg; subclasses open it. Its methods are called by the engine and by the transaction
+    layer."""
 
     ground: Ground
     id: LegId
@@ -73,7 +76,9 @@ class Leg:
     _told: bool
     scheduled: Slot | None = field(default=None, metadata=PASSING)
 
-    def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, state: State, source: Hop, owner: bool) -> None:
+    def __init__(
+        self, ground: Ground, leg_id: LegId, peer: Peer, state: State, source: Hop, owner: bool
+    ) -> None:
         """`owner`: whether the Call-ID is ours."""
         self.ground = ground
         self.id = leg_id
@@ -92,10 +97,11 @@ class Leg:
         self._told = False
         self.scheduled = None
 
-    # --- states ----------------------------------------------------------------------------------------------------
+    # --- states -----------------------------------------------------------------------------------
 
     def move(self, event: Event) -> bool:
-        """Take the table's step; False where there is none. A leg that thereby ended is forgotten."""
+        """Take the table's step; False where there is none. A leg that thereby ended is
+        forgotten."""
         after = TRANSITIONS[self.state].get(event)
         if after is None:
             return False
@@ -134,7 +140,7 @@ class Leg:
         self.ground.tap.close(self.id)
         self.tell_end()
 
-    # --- what crosses ---------------------------------------------------------------------------------------------------
+    # --- what crosses -----------------------------------------------------------------------------
 
     def carried(self, moment: Moment, message: Request | Response) -> Carried:
         """What may cross of a message of the peer's."""
@@ -152,31 +158,38 @@ class Leg:
         content_type, more, body = bodies.wrap(sdp, carried.parts, trunk, host)
         return (*lines, *more), body, content_type
 
-    # --- requests of ours within the dialog --------------------------------------------------------------------------
+    # --- requests of ours within the dialog -------------------------------------------------------
 
     def heard_from(self, source: Hop) -> None:
-        """Where the peer now sends from. That a large request came by TCP changes nothing for the others."""
+        """Where the peer now sends from. That a large request came by TCP changes nothing for the
+        others."""
         if source.transport is self.source.transport:
             self.source = source
 
     def lines(self) -> tuple[str, ...]:
-        """The headers of our own in requests and in answers that establish or refresh the dialog."""
+        """The headers of our own in requests and in answers that establish or refresh the
+        dialog."""
         contact = f"Contact: <{self.ground.transports.contact(self.source)}>"
         supported = UNRELIABLE_LINE if self.peer.trunk.prack == "never" else SUPPORTED_LINE
         return contact, ALLOW_LINE, supported, f"User-Agent: {self.ground.user_agent}"
 
-    def request(self, method: str, lines: tuple[str, ...] = (), body: bytes = b"", content_type: str = SDP) -> Client:
+    def request(
+        self, method: str, lines: tuple[str, ...] = (), body: bytes = b"", content_type: str = SDP
+    ) -> Client:
         """Send a request within the dialog, the leg being its user."""
         assert self.dialog is not None
-        outgoing = msgspec.structs.replace(self.dialog.request(method, lines, body), content_type=content_type)
+        outgoing = msgspec.structs.replace(
+            self.dialog.request(method, lines, body), content_type=content_type
+        )
         return self.ground.layer.open_client(outgoing, self.destination(self.dialog), self)
 
     def destination(self, dialog: Dialog) -> Hop:
         return self.peer.next_hop(dialog.next_hop, self.source, stays=self._stays(dialog))
 
     def _stays(self, dialog: Dialog) -> bool:
-        """Whether the peer is reached where it last sent from: behind NAT, unless a proxy asked to stay on the way (RFC 3261
-        section 16.6 item 4), or the connection is gone that it came over."""
+        """Whether the peer is reached where it last sent from: behind NAT, unless a proxy asked to
+        stay on the way (RFC 3261 section 16.6 item 4), or the connection is gone that it came
+        over."""
         if not self.peer.behind_nat or dialog.route_set:
             return False
         return self.peer.listens(self.source) or self.ground.transports.reaches(self.source)
@@ -184,7 +197,8 @@ class Leg:
     def acknowledge(self, dialog: Dialog, invite: Outgoing, answer: bytes = b"") -> None:
         """Send the ACK for a 2xx to that INVITE, or send it again (RFC 3261 section 13.2.2.4).
 
-        It has the INVITE's credentials where it goes to the trunk itself: to nobody else whom the trunk puts us through to.
+        It has the INVITE's credentials where it goes to the trunk itself: to nobody else whom the
+        trunk puts us through to.
         """
         cseq = invite.cseq
         key = (dialog.remote_tag, cseq)
@@ -197,10 +211,11 @@ class Leg:
         self.ground.layer.send_ack(*self.acks[key])
 
     def challenged(self, client: Client, reply: Response, *, opening: bool = False) -> Client | None:
-        """Send a request again with the answer to its 401 or 407; None where it is not to be answered.
+        """Send a request again with the answer to its 401 or 407; None where it is not to be
+        answered.
 
-        `opening`: an INVITE that opens a call. Whoever is at the other end of a dialog may challenge what we send in it, so
-        there the request must be for the trunk itself, too.
+        `opening`: an INVITE that opens a call. Whoever is at the other end of a dialog may
+        challenge what we send in it, so there the request must be for the trunk itself, too.
         """
         if reply.code not in {401, 407} or not self.peer.may_challenge(reply.source, client.request.uri):
             return None
@@ -212,7 +227,9 @@ class Leg:
         cseq = was.cseq + 1
         if self.dialog is not None:
             self.dialog.local_cseq = cseq = max(cseq, self.dialog.local_cseq + 1)
-        return self.ground.layer.open_client(was.again(cseq, line), client.wanted, client.user, client.tries + 1)
+        return self.ground.layer.open_client(
+            was.again(cseq, line), client.wanted, client.user, client.tries + 1
+        )
 
     def bye(self) -> None:
         self.session.timer.stop()
@@ -253,7 +270,7 @@ class Leg:
         elif client.request.method == "NOTIFY":
             self.referrals.on_no_response(client)
 
-    # --- requests of the peer's within the dialog --------------------------------------------------------------------
+    # --- requests of the peer's within the dialog -------------------------------------------------
 
     def respond(
         self,
@@ -267,12 +284,21 @@ class Leg:
         tag = self.dialog.local_tag if self.dialog is not None else ""
         head = server.request.head
         message = response(
-            head, server.request.source, code, text=text, tag=tag, lines=lines, body=body, content_type=content_type
+            head,
+            server.request.source,
+            code,
+            text=text,
+            tag=tag,
+            lines=lines,
+            body=body,
+            content_type=content_type,
         )
         self.ground.layer.respond(server, code, message)
         return message
 
-    def send_answer(self, server: Server, body: bytes, lines: tuple[str, ...] = (), content_type: str = SDP) -> None:
+    def send_answer(
+        self, server: Server, body: bytes, lines: tuple[str, ...] = (), content_type: str = SDP
+    ) -> None:
         """Send 200 to an INVITE or re-INVITE, and watch for its ACK."""
         lines = (*lines, *self.lines(), *self.session.answer(server.request), ACCEPT_LINE)
         message = self.respond(server, 200, lines=lines, body=body, content_type=content_type)
@@ -285,7 +311,8 @@ class Leg:
 
     @property
     def agreed_early(self) -> bool:
-        """Whether offer and answer were exchanged before the call is answered (RFC 3311 section 5.1)."""
+        """Whether offer and answer were exchanged before the call is answered (RFC 3311 section
+        5.1)."""
         return False
 
     def on_prack(self, server: Server) -> None:
@@ -330,7 +357,7 @@ class Leg:
             self.end_with(LegFailed(503, phrase(503)))
             self.move(Event.LOST)
 
-    # --- time --------------------------------------------------------------------------------------------------------
+    # --- time -------------------------------------------------------------------------------------
 
     def deadline(self) -> float | None:
         answer = self.answer.deadline() if self.answer is not None else None

@@ -1,7 +1,9 @@
 """The states of a leg in this engine, for both directions.
 
-Rule 1: every transition is in TRANSITIONS. A command with no row came too late or too early: it is counted and ignored.
-Rule 2: entering ENDED is the one place where a leg's last event, LegFailed or LegHungUp, is reported, once.
+Rule 1: every transition is in TRANSITIONS. A command with no row came too late or too early: it is
+        counted and ignored.
+Rule 2: entering ENDED is the one place where a leg's last event, LegFailed or LegHungUp, is
+        reported, once.
 """
 
 from __future__ import annotations
@@ -14,11 +16,15 @@ class State(StrEnum):
 
     CALLING = "calling"  # our INVITE is out, nothing came back
     RINGING = "ringing"  # a provisional response came
-    CANCEL_WANTED = "cancel wanted"  # hung up before a provisional: CANCEL must wait for one (RFC 3261 section 9.1)
+    CANCEL_WANTED = (
+        # Hung up before a provisional: CANCEL must wait for one (RFC 3261 section 9.1).
+        "cancel wanted"
+    )
     CANCELLING = "cancelling"  # CANCEL is out; the INVITE's final response is to come
     INVITED = "invited"  # the peer's INVITE is in, unanswered
     ANSWERED = "answered"  # our 2xx is out, its ACK is to come
-    HANG_UP_WANTED = "hang-up wanted"  # hung up before the ACK: BYE must wait for it (RFC 3261 section 15)
+    # Hung up before the ACK: BYE must wait for it (RFC 3261 section 15).
+    HANG_UP_WANTED = "hang-up wanted"
     UP = "up"
     HANGING_UP = "hanging up"  # our BYE is out
     ENDED = "ended"

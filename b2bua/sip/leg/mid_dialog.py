@@ -1,10 +1,13 @@
-"""Requests within a dialog that end with their answer: INFO (RFC 6086) and MESSAGE (RFC 3428), both ways, on one leg.
+"""Requests within a dialog that end with their answer: INFO (RFC 6086) and MESSAGE (RFC 3428), both
+ways, on one leg.
 
-Rule 1: what the peer asks is reported and waits for RespondLeg; of what waits there are MOST at a time.
-Rule 2: a request of ours that is refused changes nothing but its asker's mind; 481 ends the dialog (RFC 3261 section
-        12.2.1.2), any other code does not (RFC 5057 section 5.1).
+Rule 1: what the peer asks is reported and waits for RespondLeg; of what waits there are MOST at a
+        time.
+Rule 2: a request of ours that is refused changes nothing but its asker's mind; 481 ends the dialog
+        (RFC 3261 section 12.2.1.2), any other code does not (RFC 5057 section 5.1).
 Rule 3: a leg that ends leaves no request of its peer's unanswered.
-Rule 4: they may hold keys: none is written out with its leg, and no transaction keeps a body (reception.py).
+Rule 4: they may hold keys: none is written out with its leg, and no transaction keeps a body
+        (reception.py).
 """
 
 from __future__ import annotations
@@ -101,5 +104,9 @@ class MidDialog:
 
 def packages_of(reply: Response) -> tuple[str, ...]:
     """The INFO packages that it names, without their parameters."""
-    names = [part.partition(";")[0].strip() for line in reply.headers.getlist("Recv-Info") for part in line.split(",")]
+    names = [
+        part.partition(";")[0].strip()
+        for line in reply.headers.getlist("Recv-Info")
+        for part in line.split(",")
+    ]
     return tuple(name for name in names[:_MOST_PACKAGES] if _PACKAGE.fullmatch(name))

@@ -1,10 +1,13 @@
-"""Provisional answers that arrive for sure (RFC 3262): sending them and waiting for PRACK, and acknowledging those of the peer's.
+"""Provisional answers that arrive for sure (RFC 3262): sending them and waiting for PRACK, and
+acknowledging those of the peer's.
 
-Rule 1: one at a time: the next is sent when the one before was acknowledged. Of those that wait meanwhile, two are kept: the
-        first with a session description, and the newest.
-Rule 2: a 2xx waits for the PRACK of an answer with a session description (section 3); any other final answer waits for none.
-        A PRACK that crosses it on the way is answered with 200 all the same.
-Rule 3: theirs are acknowledged in their order, once each; what comes again or too early is no news (section 4).
+Rule 1: one at a time: the next is sent when the one before was acknowledged. Of those that wait
+        meanwhile, two are kept: the first with a session description, and the newest.
+Rule 2: a 2xx waits for the PRACK of an answer with a session description (section 3); any other
+        final answer waits for none. A PRACK that crosses it on the way is answered with 200 all the
+        same.
+Rule 3: theirs are acknowledged in their order, once each; what comes again or too early is no news
+        (section 4).
 """
 
 from __future__ import annotations
@@ -30,7 +33,9 @@ _LARGEST = (1 << 32) - 1  # of an RSeq
 def wants(message: Received, header: str) -> bool:
     """Whether 100rel is in a header, Supported or Require."""
     return any(
-        option.strip().lower() == RELIABLE for value in message.headers.getlist(header) for option in value.split(",")
+        option.strip().lower() == RELIABLE
+        for value in message.headers.getlist(header)
+        for option in value.split(",")
     )
 
 
@@ -40,7 +45,11 @@ def number(reply: Response) -> int | None:
     if not 100 < reply.code < 200 or not values or not wants(reply, "Require"):
         return None
     text = values[0].strip()
-    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 11 and int(text) <= _LARGEST else None
+    return (
+        int(text)
+        if text.isascii() and text.isdigit() and 0 < len(text) < 11 and int(text) <= _LARGEST
+        else None
+    )
 
 
 @dataclass(slots=True)
@@ -68,7 +77,8 @@ class Provisionals:
     agreed: bool  # whether the peer has acknowledged one that had a session description
     _rseq: int
     _current: ReliableAnswer | None
-    _overtaken: int | None  # the RSeq of one that a final answer has overtaken, until its PRACK comes
+    # The RSeq of one that a final answer has overtaken, until its PRACK comes.
+    _overtaken: int | None
     _to: Hop
     _described: bool  # whether the current one has a session description
     _waiting: list[RingLeg]
@@ -78,7 +88,9 @@ class Provisionals:
         self._leg = leg
         self._server = server
         request = server.request
-        self.reliable = wants(request, "Require") or (trunk_prack == "supported" and wants(request, "Supported"))
+        self.reliable = wants(request, "Require") or (
+            trunk_prack == "supported" and wants(request, "Supported")
+        )
         self.agreed = self._described = False
         self._rseq = random.randint(1, 1 << 30)  # noqa: S311 — a number, not a secret
         self._to = server.destination
@@ -98,7 +110,8 @@ class Provisionals:
         return True
 
     def hold_final(self, command: AnswerLeg) -> bool:
-        """Whether the 2xx must wait; it is sent as soon as it may. If not, nothing provisional is sent any more."""
+        """Whether the 2xx must wait; it is sent as soon as it may. If not, nothing provisional is
+        sent any more."""
         if self._current is not None and self._described:
             self._final = command
             return True
@@ -128,7 +141,8 @@ class Provisionals:
         return True
 
     def go_on(self) -> None:
-        """Send what waited for the PRACK: the 2xx, which makes ringing pointless, or the next ringing."""
+        """Send what waited for the PRACK: the 2xx, which makes ringing pointless, or the next
+        ringing."""
         if self._final is not None:
             final, self._final = self._final, None
             self._waiting.clear()

@@ -1,4 +1,5 @@
-"""REFER within a dialog, and the subscription that it makes: NOTIFY until the transfer is done (RFC 3515, 6665, 4488).
+"""REFER within a dialog, and the subscription that it makes: NOTIFY until the transfer is done (RFC
+3515, 6665, 4488).
 
 Rule 1: REFER is for the trunks that may transfer; of any other it is declined (603).
 Rule 2: every transition is in TRANSITIONS; of a subscription that is over nothing more is sent.
@@ -104,8 +105,8 @@ class Referral:
 
 @dataclass(frozen=True, slots=True)
 class ReferTo:
-    """What a Refer-To asks for. `uri`: without its headers; `replaces`: the value of the one of that name; `lines`: the
-    others."""
+    """What a Refer-To asks for. `uri`: without its headers; `replaces`: the value of the one of
+    that name; `lines`: the others."""
 
     target: Party
     uri: Uri
@@ -152,7 +153,7 @@ class Referrals:
     _notified: dict[Client, Referral] = field(default_factory=dict)
     _several: bool = False  # whether this dialog has had one before
 
-    # --- what the peer asks ------------------------------------------------------------------------------------------
+    # --- what the peer asks -----------------------------------------------------------------------
 
     def receive(self, server: Server) -> None:
         """A REFER or SUBSCRIBE, its CSeq in order."""
@@ -184,7 +185,8 @@ class Referrals:
         self._open[referral.name] = referral
         header = asked.replaces if wanted is not None and ours is None else ""
         replaces = ours.id if ours is not None else None
-        # A place without a user is called as the trunk names it, if it is the trunk's own, or says what is there.
+        # A place without a user is called as the trunk names it, if it is the trunk's own, or says
+        # what is there.
         is_place = not asked.uri.user and leg.peer.hop_of(asked.uri.text) is not None
         uri = asked.uri.text if asked.says_more or is_place else ""
         carried = Carried(received(Moment.INVITE, Headers(asked.lines), leg.peer.trunk))
@@ -207,7 +209,7 @@ class Referrals:
         if found.move(Event.UNSUBSCRIBE if over else Event.REFRESH):
             self._notify(found, "terminated;reason=timeout" if over else f"active;expires={LASTS}")
 
-    # --- what the calls say ------------------------------------------------------------------------------------------
+    # --- what the calls say -----------------------------------------------------------------------
 
     def answer(self, name: str, code: int, text: str) -> bool:
         """Answer the REFER. False: there is none of that name."""

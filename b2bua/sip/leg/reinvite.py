@@ -1,10 +1,13 @@
-"""What changes or refreshes the session of a leg: re-INVITE (RFC 3261 section 14) and UPDATE (RFC 3311), one at a time.
+"""What changes or refreshes the session of a leg: re-INVITE (RFC 3261 section 14) and UPDATE (RFC
+3311), one at a time.
 
-Rule 1: while one is under way, ours or theirs, another is refused: 491 where they cross, 500 where theirs overlap.
+Rule 1: while one is under way, ours or theirs, another is refused: 491 where they cross, 500 where
+        theirs overlap.
 Rule 2: one that fails leaves the session as it was; 481 and 408 end the dialog (section 12.2.1.2).
-Rule 3: a 491 to ours is not the end: it is sent again after the time that section 14.1 gives, before anybody hears of it.
-Rule 4: what changes nothing, because it has no offer (UPDATE) or the one that we know, is answered here: it is a refresh of
-        the session timer, and no business of the other leg's.
+Rule 3: a 491 to ours is not the end: it is sent again after the time that section 14.1 gives,
+        before anybody hears of it.
+Rule 4: what changes nothing, because it has no offer (UPDATE) or the one that we know, is answered
+        here: it is a refresh of the session timer, and no business of the other leg's.
 """
 
 from __future__ import annotations
@@ -89,7 +92,8 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
 
 @dataclass(slots=True, repr=False, eq=False)
 class Reinvite:
-    """Those of one leg. `_owner`: whether our side chose the Call-ID, which decides who waits longer after a glare."""
+    """Those of one leg. `_owner`: whether our side chose the Call-ID, which decides who waits
+    longer after a glare."""
 
     _leg: Leg
     _owner: bool
@@ -106,7 +110,7 @@ class Reinvite:
         self.state = after
         return True
 
-    # --- ours --------------------------------------------------------------------------------------------------------
+    # --- ours -------------------------------------------------------------------------------------
 
     def send(self, offer: bytes) -> None:
         """Send a re-INVITE, or report at once that another is under way."""
@@ -117,7 +121,8 @@ class Reinvite:
         self._request("INVITE", offer)
 
     def refresh(self) -> None:
-        """Refresh the session: by UPDATE where the peer knows it, else by a re-INVITE that offers what runs."""
+        """Refresh the session: by UPDATE where the peer knows it, else by a re-INVITE that offers
+        what runs."""
         leg = self._leg
         if leg.state is not LegState.UP or not self._move(Event.REFRESH):
             leg.session.postpone(_LATER)
@@ -177,7 +182,7 @@ class Reinvite:
         else:
             self._leg.emit(ReinviteFailed(code, phrase(code, text)))
 
-    # --- theirs ------------------------------------------------------------------------------------------------------
+    # --- theirs -----------------------------------------------------------------------------------
 
     def receive(self, server: Server) -> None:
         """A new re-INVITE or UPDATE, its CSeq in order."""
@@ -191,7 +196,9 @@ class Reinvite:
         elif self.state in {State.SENT, State.CROSSED, State.REFRESHING}:
             leg.respond(server, 491)
         elif not (leg.state is LegState.UP or self._may_be_early(request)) or not self._move(Event.RECEIVE):
-            open_offer = request.method == "UPDATE" and leg.state is LegState.RINGING  # ours (RFC 3311 section 5.2)
+            open_offer = (
+                request.method == "UPDATE" and leg.state is LegState.RINGING
+            )  # ours (RFC 3311 section 5.2)
             leg.respond(server, 491 if open_offer else 500, lines=() if open_offer else (_retry_after(),))
         else:
             self._server = server
@@ -204,7 +211,8 @@ class Reinvite:
             leg.emit(LegReinvited(request.body, early=leg.state is not LegState.UP))
 
     def _may_be_early(self, request: Request) -> bool:
-        """An UPDATE with an offer, before the answer but after an exchange of session descriptions (RFC 3311 section 5.1)."""
+        """An UPDATE with an offer, before the answer but after an exchange of session descriptions
+        (RFC 3311 section 5.1)."""
         return request.method == "UPDATE" and self._leg.state in _EARLY and self._leg.agreed_early
 
     def answer(self, body: bytes) -> bool:
@@ -255,7 +263,7 @@ class Reinvite:
         self._move(Event.DROP)
         self._retry_at = None
 
-    # --- time --------------------------------------------------------------------------------------------------------
+    # --- time -------------------------------------------------------------------------------------
 
     def deadline(self) -> float | None:
         return self._retry_at

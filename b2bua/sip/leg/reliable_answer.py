@@ -1,7 +1,8 @@
-"""A 2xx to an INVITE is sent again until its ACK comes (RFC 3261 section 13.3.1.4), a reliable provisional answer until its
-PRACK (RFC 3262 section 3).
+"""A 2xx to an INVITE is sent again until its ACK comes (RFC 3261 section 13.3.1.4), a reliable
+provisional answer until its PRACK (RFC 3262 section 3).
 
-Rule 1: this is the dialog's task, not the transaction's, because ACK and PRACK are transactions of their own.
+Rule 1: this is the dialog's task, not the transaction's, because ACK and PRACK are transactions of
+        their own.
 """
 
 from __future__ import annotations
@@ -56,8 +57,11 @@ class ReliableAnswer(msgspec.Struct):
     state: State = State.WAITING
 
     @classmethod
-    def open(cls, response: bytes, cseq: int, now: float, timers: Timers, longest: float | None = None) -> Self:
-        """Watch over `response`, which has just been sent once. `longest`: between two times; T2 where it is not given."""
+    def open(
+        cls, response: bytes, cseq: int, now: float, timers: Timers, longest: float | None = None
+    ) -> Self:
+        """Watch over `response`, which has just been sent once. `longest`: between two times; T2
+        where it is not given."""
         most = timers.t2 if longest is None else longest
         return cls(timers, response, cseq, now + timers.t1, now + timers.patience, timers.t1, most)
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Replaces:
-    """One value. The tags are as the receiver of the header has them: `to_tag` is ours, `from_tag` the peer's."""
+    """One value. The tags are as the receiver of the header has them: `to_tag` is ours, `from_tag`
+    the peer's."""
 
     call_id: str
     to_tag: str
@@ -46,7 +47,8 @@ def named(ground: Ground, peer: Peer, wanted: Replaces) -> Leg | None:
 
 
 class ReplacesRefusedError(Exception):
-    """An INVITE that may not have the place it asks for. `code`: what it is answered with (RFC 3891 section 3)."""
+    """An INVITE that may not have the place it asks for. `code`: what it is answered with (RFC 3891
+    section 3)."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -54,7 +56,8 @@ class ReplacesRefusedError(Exception):
 
 
 def asked(ground: Ground, peer: Peer, request: Request) -> Leg | None:
-    """The leg whose place an INVITE wants; None where it wants nobody's. Raises ReplacesRefusedError."""
+    """The leg whose place an INVITE wants; None where it wants nobody's. Raises
+    ReplacesRefusedError."""
     values = request.headers.getlist("Replaces")
     if not values:
         return None

@@ -1,4 +1,5 @@
-"""The session of a leg: what the two ends agreed on last, whether the peer knows UPDATE, and the timer that ends it.
+"""The session of a leg: what the two ends agreed on last, whether the peer knows UPDATE, and the
+timer that ends it.
 
 Rule 1: every 2xx to an INVITE or UPDATE, ours or theirs, settles the timer anew (RFC 4028).
 """
@@ -40,7 +41,8 @@ class Session:
         return asking(self._leg.peer.trunk.session_expires, self.minimum, refresher)
 
     def refusal(self, request: Request) -> tuple[int, tuple[str, ...]] | None:
-        """The code and lines with which a request is refused for its session timer; None where it is not."""
+        """The code and lines with which a request is refused for its session timer; None where it
+        is not."""
         least = self._leg.peer.trunk.session_minimum
         try:
             brief = too_brief(read(request), least)
@@ -67,7 +69,8 @@ class Session:
         self._agree(wish.interval if wanted else 0, wish.refresher != "uas")
 
     def too_brief(self, reply: Response) -> bool:
-        """A 422 came: ask for no less than it names from now on. False: it names nothing more than what we asked for."""
+        """A 422 came: ask for no less than it names from now on. False: it names nothing more than
+        what we asked for."""
         before = self.minimum
         try:
             self.minimum = max(before, read(reply).minimum)

@@ -1,9 +1,11 @@
-"""Session timers: a session whose refreshes stop is over (RFC 4028). What is agreed on, who refreshes, and when.
+"""Session timers: a session whose refreshes stop is over (RFC 4028). What is agreed on, who
+refreshes, and when.
 
 Rule 1: each leg has its own; what one side of a call agrees on says nothing about the other.
-Rule 2: an interval below our minimum is refused with 422 where the peer knows what that is, and raised where it does not.
-Rule 3: who refreshes does so at half of the interval; the other gives up a third of the interval, 32 s at most, before its
-        end (section 10).
+Rule 2: an interval below our minimum is refused with 422 where the peer knows what that is, and
+        raised where it does not.
+Rule 3: who refreshes does so at half of the interval; the other gives up a third of the interval,
+        32 s at most, before its end (section 10).
 """
 
 from __future__ import annotations
@@ -63,7 +65,8 @@ class SessionTimer(msgspec.Struct):
     end_at: float | None = None
 
     def agree(self, interval: int, ours: bool, now: float) -> None:
-        """A 2xx to an INVITE, re-INVITE or UPDATE was sent or received. `interval` 0: without a timer."""
+        """A 2xx to an INVITE, re-INVITE or UPDATE was sent or received. `interval` 0: without a
+        timer."""
         event = Event.AGREED_NONE if not interval else Event.AGREED_OURS if ours else Event.AGREED_THEIRS
         self.state = TRANSITIONS[self.state][event]
         self.interval, self.refresh_at, self.end_at = interval, None, None
@@ -97,12 +100,12 @@ class SessionTimer(msgspec.Struct):
         return None
 
 
-# --- headers ------------------------------------------------------------------------------------------------------
+# --- headers --------------------------------------------------------------------------------------
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """What a message says of session timers. `interval` 0: nothing; `refresher`: "uac", "uas" or "" for no matter whom;
-    `minimum` 0: none named."""
+    """What a message says of session timers. `interval` 0: nothing; `refresher`: "uac", "uas" or ""
+    for no matter whom; `minimum` 0: none named."""
 
     interval: int = 0
     refresher: str = ""
@@ -111,7 +114,8 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 def read(message: Received) -> Wish:
-    """Read Session-Expires, Min-SE and Supported. Raises ValueError where one of them is malformed."""
+    """Read Session-Expires, Min-SE and Supported. Raises ValueError where one of them is
+    malformed."""
     headers = message.headers
     expires, least = headers.getlist("Session-Expires"), headers.getlist("Min-SE")
     if len(expires) > 1 or len(least) > 1:
@@ -147,17 +151,20 @@ def asking(interval: int, minimum: int, refresher: str = "") -> tuple[str, ...]:
 
 
 def too_brief(wish: Wish, minimum: int) -> bool:
-    """Whether a request is to be refused with 422: below our minimum, from a peer that knows timers (section 9)."""
+    """Whether a request is to be refused with 422: below our minimum, from a peer that knows timers
+    (section 9)."""
     return wish.supported and 0 < wish.interval < minimum
 
 
 def answering(wish: Wish, interval: int, minimum: int) -> tuple[int, bool, tuple[str, ...]]:
-    """How to answer a request: the interval (0: no timer), whether we refresh, and the lines of the 2xx (section 9)."""
+    """How to answer a request: the interval (0: no timer), whether we refresh, and the lines of the
+    2xx (section 9)."""
     if not interval and not wish.interval:
         return 0, False, ()
     agreed = min(interval or wish.interval, wish.interval or interval)
     agreed = max(agreed, minimum, wish.minimum)
-    # The peer refreshes where it can and nobody asked for the contrary: its silence is then noticed at once.
+    # The peer refreshes where it can and nobody asked for the contrary: its silence is then noticed
+    # at once.
     refresher = wish.refresher or ("uac" if wish.supported else "uas")
     if not wish.supported:
         refresher = "uas"

@@ -1,8 +1,9 @@
 """A leg that we open: INVITE, its forks, its challenges, its other ways, CANCEL.
 
-Rule 1: an INVITE that is sent anew is a new transaction of the same leg: same Call-ID and From, the next CSeq.
-Rule 2: only a 503, a 408 before any ringing, a time-out without any answer and a transport error send it to another hop
-        (RFC 3263 section 4.3).
+Rule 1: an INVITE that is sent anew is a new transaction of the same leg: same Call-ID and From, the
+        next CSeq.
+Rule 2: only a 503, a 408 before any ringing, a time-out without any answer and a transport error
+        send it to another hop (RFC 3263 section 4.3).
 """
 
 from __future__ import annotations
@@ -29,7 +30,15 @@ from b2bua.sip.leg.invitation import invitation, of_transfer, signed
 from b2bua.sip.leg.leg_base import Leg
 from b2bua.sip.leg.leg_state import Event, State
 from b2bua.sip.leg.provisional import Heard, number
-from b2bua.sip.message.compose import SUPPORTED_LINE, UNRELIABLE_LINE, Outgoing, new_branch, new_tag, phrase, with_user
+from b2bua.sip.message.compose import (
+    SUPPORTED_LINE,
+    UNRELIABLE_LINE,
+    Outgoing,
+    new_branch,
+    new_tag,
+    phrase,
+    with_user,
+)
 from b2bua.sip.message.header_policy import Moment
 from b2bua.sip.message.message import Response
 from b2bua.sip.message.uri import Uri
@@ -52,13 +61,16 @@ class UacLeg(Leg):
     _invite: Client
     _forks: Forks
     _heard: Heard
-    _early: list[tuple[str, str, str]]  # the keys of early dialogs in which the peer may send requests
+    # The keys of early dialogs in which the peer may send requests.
+    _early: list[tuple[str, str, str]]
     _raised: int  # how often the session's interval was too brief for the peer
     _unconfirmed: int | None  # the CSeq of the INVITE whose ACK waits for ConfirmLeg
     _impatient: float | None  # when another hop is tried
     _give_up: float | None  # when the answer to CANCEL is not waited for any longer
 
-    def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, hops: list[Hop], command: InviteLeg) -> None:
+    def __init__(
+        self, ground: Ground, leg_id: LegId, peer: Peer, hops: list[Hop], command: InviteLeg
+    ) -> None:
         """`hops`: the ways to the trunk, best first; at least one."""
         super().__init__(ground, leg_id, peer, State.CALLING, hops[0], owner=True)
         self._tag, self._offer = new_tag(), command.offer
@@ -77,13 +89,14 @@ class UacLeg(Leg):
         self._invite = self._sent(invite, hops[0])
 
     def _lines(self) -> tuple[str, ...]:
-        """Of the INVITE. Without an offer it asks for no reliable provisional answer, which would have to have one."""
+        """Of the INVITE. Without an offer it asks for no reliable provisional answer, which would
+        have to have one."""
         lines = self.lines()
         if not self._offer:
             lines = tuple(UNRELIABLE_LINE if line == SUPPORTED_LINE else line for line in lines)
         return (*lines, *self.session.lines(), *self._crossing, *self._extra)
 
-    # --- ways ----------------------------------------------------------------------------------------------------------
+    # --- ways -------------------------------------------------------------------------------------
 
     def _sent(self, invite: Outgoing, hop: Hop) -> Client:
         """Send the INVITE there; where there is another way, do not wait long for any answer."""
@@ -109,7 +122,8 @@ class UacLeg(Leg):
         self._invite = self._sent(again, hop)
 
     def _next_hop(self) -> bool:
-        """Try the next hop for this target. False: there is none, or nobody waits for the call any longer."""
+        """Try the next hop for this target. False: there is none, or nobody waits for the call any
+        longer."""
         now = self.ground.scheduler.now()
         while self.state in {State.CALLING, State.RINGING} and self._course.hops:
             hop = self._course.hops.pop(0)
@@ -128,7 +142,8 @@ class UacLeg(Leg):
         return False
 
     def _redirect(self, reply: Response) -> None:
-        """Take the targets of a 3xx: by the trunk's own hops, or at that of its addresses which a Contact names."""
+        """Take the targets of a 3xx: by the trunk's own hops, or at that of its addresses which a
+        Contact names."""
         found = []
         plain = self._invite.request.uri.rpartition("@")[2]
         for contact in contacts(reply):
@@ -138,10 +153,11 @@ class UacLeg(Leg):
         self._course.redirect(found)
 
     def asks_for(self, uri: Uri) -> bool:
-        """Whether the INVITE is for whom this Request-URI asks for, so that a request with it has come in a circle."""
+        """Whether the INVITE is for whom this Request-URI asks for, so that a request with it has
+        come in a circle."""
         return is_for(self._invite.request.uri, uri)
 
-    # --- the end ---------------------------------------------------------------------------------------------------------
+    # --- the end ----------------------------------------------------------------------------------
 
     def _forget_early(self) -> None:
         """The early dialogs of an INVITE that failed, or was answered by another."""
@@ -185,7 +201,8 @@ class UacLeg(Leg):
             super().on_response(client, reply)
 
     def _on_prack_response(self, client: Client, reply: Response) -> None:
-        """Nothing depends on it but a challenge; a peer that wants its PRACK and has none ends the INVITE by itself."""
+        """Nothing depends on it but a challenge; a peer that wants its PRACK and has none ends the
+        INVITE by itself."""
         early = [dialog for dialog in self._forks.dialogs.values() if dialog.remote == client.request.to]
         again = self.challenged(client, reply) if reply.code >= 200 else None
         for dialog in early:
@@ -229,7 +246,8 @@ class UacLeg(Leg):
                     )
 
     def _acknowledge_early(self, dialog: Dialog, client: Client, reply: Response) -> bool:
-        """Send the PRACK that a provisional answer asks for. False: it is none to be heard of now (RFC 3262 section 4)."""
+        """Send the PRACK that a provisional answer asks for. False: it is none to be heard of now
+        (RFC 3262 section 4)."""
         rseq = number(reply)
         if rseq is None:
             return True
@@ -274,7 +292,10 @@ class UacLeg(Leg):
                 return
         users = [contact.user for contact in contacts(reply)] if reply.code < 400 else []
         self._fail(
-            reply.code, reply.phrase, tuple(dict.fromkeys(users))[:MOST_TARGETS], self.carried(Moment.FAILURE, reply)
+            reply.code,
+            reply.phrase,
+            tuple(dict.fromkeys(users))[:MOST_TARGETS],
+            self.carried(Moment.FAILURE, reply),
         )
 
     def _on_success(self, client: Client, reply: Response) -> None:
@@ -299,7 +320,8 @@ class UacLeg(Leg):
         if self.state is State.UP:
             body = reply.body
             if self.session.updated:
-                body = b""  # what it says of the session is older than its UPDATE (RFC 6337 section 3.1.1)
+                # What it says of the session is older than its UPDATE (RFC 6337 section 3.1.1).
+                body = b""
             else:
                 self.session.ours, self.session.theirs = self._offer, body or self.session.theirs
             self.session.answered(reply)

@@ -33,7 +33,8 @@ from b2bua.sip.trunk.peers import Peer
 
 @dataclass(init=False, repr=False, eq=False, kw_only=True)
 class UasLeg(Leg):
-    """An incoming leg, from INVITE to its end. Raises ValueError where the INVITE cannot open a dialog."""
+    """An incoming leg, from INVITE to its end. Raises ValueError where the INVITE cannot open a
+    dialog."""
 
     _server: Server
     _record_route: tuple[str, ...]
@@ -46,7 +47,9 @@ class UasLeg(Leg):
         self.dialog = Dialog.of_request(request, new_tag(), _origin(request) if peer.behind_nat else "")
         self._server = server
         self._repeated = b""
-        self._record_route = tuple(f"Record-Route: {value}" for value in request.headers.getlist("Record-Route"))
+        self._record_route = tuple(
+            f"Record-Route: {value}" for value in request.headers.getlist("Record-Route")
+        )
         self._provisionals = Provisionals(self, server, peer.trunk.prack)
         server.user = self
         ground.dialogs[self.dialog.key] = self
@@ -61,7 +64,8 @@ class UasLeg(Leg):
         request = self._server.request
         self.respond(self._server, 100, lines=_timestamp(request))
         trunk = self.peer.trunk
-        if trunk.register and request.uri.user == trunk.user:  # our own contact: who is called stands in To
+        # Our own contact: who is called stands in To.
+        if trunk.register and request.uri.user == trunk.user:
             callee = _party(request.head.to)
         else:
             callee = party(request.uri, name_addr(request.head.to)[0])
@@ -92,8 +96,8 @@ class UasLeg(Leg):
         return True
 
     def _agree(self, answer: bytes) -> bytes:
-        """What an answer to the INVITE says: this, or what the peer has acknowledged before, which another answer does not change
-        (RFC 3261 section 13.2.1, RFC 3262 section 5)."""
+        """What an answer to the INVITE says: this, or what the peer has acknowledged before, which
+        another answer does not change (RFC 3261 section 13.2.1, RFC 3262 section 5)."""
         if self.agreed_early:
             return self.session.ours
         self.session.ours, self.session.theirs = answer, self._server.request.body
@@ -104,7 +108,8 @@ class UasLeg(Leg):
         return self._provisionals.agreed
 
     def on_prack(self, server: Server) -> None:
-        """RFC 3262 section 3. A new offer in a PRACK is refused: codecs stay as they are until the answer."""
+        """RFC 3262 section 3. A new offer in a PRACK is refused: codecs stay as they are until the
+        answer."""
         request = server.request
         if not self._provisionals.acknowledged(request):
             self.respond(server, 481)
@@ -135,7 +140,9 @@ class UasLeg(Leg):
         code = command.code if 300 <= command.code <= 699 else 500
         # The users of a 3xx at our own address: who is called next comes back to us.
         here = self.ground.transports.contact(self.source)
-        lines = tuple(f"Contact: <{with_user(here, user)}>" for user in command.contacts) if code < 400 else ()
+        lines = (
+            tuple(f"Contact: <{with_user(here, user)}>" for user in command.contacts) if code < 400 else ()
+        )
         if command.retry_after:
             lines = (*lines, f"Retry-After: {command.retry_after}")
         crossing, body, kind = self.crossing(Moment.FAILURE, command.carried, code=code)
@@ -151,7 +158,8 @@ class UasLeg(Leg):
             self.bye()
 
     def cancelled(self, server: Server, cancel: Request) -> None:
-        """The peer's CANCEL, for the INVITE or a re-INVITE; after the final answer it changes nothing."""
+        """The peer's CANCEL, for the INVITE or a re-INVITE; after the final answer it changes
+        nothing."""
         if server is self._server:
             self.end_with(LegFailed(487, phrase(487), self.carried(Moment.CANCEL, cancel)))
             self._end_unanswered(487, "", Event.CANCELLED)
@@ -187,7 +195,7 @@ class UasLeg(Leg):
         self.end_with(LegFailed(code, phrase(code, text)))
         return self.move(event)
 
-    # --- time --------------------------------------------------------------------------------------------------------
+    # --- time -------------------------------------------------------------------------------------
 
     def deadline(self) -> float | None:
         times = (super().deadline(), self._provisionals.deadline())

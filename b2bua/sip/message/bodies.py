@@ -1,10 +1,13 @@
-"""Bodies of several parts (RFC 5621): the session description is taken out and put back; other parts are kept as they are.
+"""Bodies of several parts (RFC 5621): the session description is taken out and put back; other
+parts are kept as they are.
 
-Rule 1: after `unwrap`, `body` of a message is its session description or empty, whatever it was wrapped in.
-Rule 2: a part that is not understood is left out where its sender says `handling=optional`; else the message is refused
-        with 415 (RFC 3261 section 8.2.3). An encoded body is always refused: what cannot be read cannot be rewritten.
-Rule 3: parts go to trusted trunks only, and never what is itself a SIP message or signed as a whole: it would tell of the
-        other leg, or be broken by the change of its description.
+Rule 1: after `unwrap`, `body` of a message is its session description or empty, whatever it was
+        wrapped in.
+Rule 2: a part that is not understood is left out where its sender says `handling=optional`; else
+        the message is refused with 415 (RFC 3261 section 8.2.3). An encoded body is always refused:
+        what cannot be read cannot be rewritten.
+Rule 3: parts go to trusted trunks only, and never what is itself a SIP message or signed as a
+        whole: it would tell of the other leg, or be broken by the change of its description.
 Rule 4: parts, depth, lines and lengths are bounded; reading takes time in proportion to the body.
 """
 
@@ -32,13 +35,15 @@ _TYPE = re.compile(
 _PAIR = re.compile(r"\\([!#-\[\]-~ ])")
 _FOLD = re.compile(rb"\r\n[ \t]+")
 _DISPOSITION = re.compile(r"[A-Za-z0-9_-]{1,32}(?:[ ]?;[ ]?[A-Za-z0-9_-]{1,32}=[A-Za-z0-9._-]{1,64}){0,6}")
-_BOUNDARY = re.compile(r"[A-Za-z0-9'()+_,./:=? -]{0,69}[A-Za-z0-9'()+_,./:=?-]")  # RFC 2046 section 5.1.1
+# RFC 2046 section 5.1.1.
+_BOUNDARY = re.compile(r"[A-Za-z0-9'()+_,./:=? -]{0,69}[A-Za-z0-9'()+_,./:=?-]")
 _BEHIND = re.compile(rb"(--)?[ \t]{0,16}(?=\r\n|\Z)")  # a boundary, in its line
 _ENCODINGS = frozenset({"", "binary", "8bit", "7bit"})
 _LANGUAGE = re.compile(r"[A-Za-z0-9, -]{1,64}")
 _CONTENT_ID = re.compile(r"<[!-;=?-~]{1,128}>")
 # Whose bodies describe a session or accompany it; INFO and MESSAGE carry something of their own.
-_OFFERING = frozenset({"INVITE", "UPDATE"})  # what is in their bodies is asked for, and cannot be left out
+# What is in their bodies is asked for, and cannot be left out.
+_OFFERING = frozenset({"INVITE", "UPDATE"})
 _METHODS = frozenset({"INVITE", "ACK", "PRACK", "UPDATE", "BYE", "CANCEL"})
 
 
@@ -75,8 +80,8 @@ class _Piece:
 
 
 def unwrap(message: Received) -> None:
-    """Put the session description into `body`, and the other parts into `parts`; or the lines of a 415 into
-    `unsupported`."""
+    """Put the session description into `body`, and the other parts into `parts`; or the lines of a
+    415 into `unsupported`."""
     if not message.body or message.method not in _METHODS:
         return
     headers = message.headers
@@ -140,7 +145,11 @@ def _without(piece: _Piece, *lines: str) -> _Content:
 
 def _several(piece: _Piece, kind: str, given: str, depth: int) -> _Content:
     boundary = parameters(given).get("boundary", "").strip('"')
-    if kind not in {"mixed", "alternative", "related"} or not _BOUNDARY.fullmatch(boundary) or depth >= DEEPEST:
+    if (
+        kind not in {"mixed", "alternative", "related"}
+        or not _BOUNDARY.fullmatch(boundary)
+        or depth >= DEEPEST
+    ):
         return _without(piece)
     pieces = _split(piece.content, boundary.encode())
     if pieces is None:
@@ -160,7 +169,8 @@ def _several(piece: _Piece, kind: str, given: str, depth: int) -> _Content:
 
 
 def _choose(pieces: list[_Piece], depth: int) -> _Content:
-    """RFC 2046 section 5.1.4: the last that is understood. Only one is sent on: the others would not agree with it."""
+    """RFC 2046 section 5.1.4: the last that is understood. Only one is sent on: the others would
+    not agree with it."""
     chosen: _Content | None = None
     for piece in pieces:
         try:
@@ -221,14 +231,16 @@ def _piece(text: bytes) -> _Piece | None:
 
 
 def _close(value: str) -> str:
-    """A value without what means nothing: white space around separators (RFC 3261 section 25.1, SWS), escapes in quoted strings
-    that nothing asks for, and a `;` behind which nothing is."""
+    """A value without what means nothing: white space around separators (RFC 3261 section 25.1,
+    SWS), escapes in quoted strings that nothing asks for, and a `;` behind which nothing is."""
     kind, *given = split_quoted(value, ";")
     written = ["/".join(each.strip() for each in kind.split("/"))]
     for each in given:
         name, equals, content = each.partition("=")
         content = content.strip()
-        written.append(name.strip() + equals + (_PAIR.sub(r"\1", content) if content.startswith('"') else content))
+        written.append(
+            name.strip() + equals + (_PAIR.sub(r"\1", content) if content.startswith('"') else content)
+        )
     return ";".join(written).removesuffix(";")
 
 
@@ -243,7 +255,10 @@ def wrap(sdp: bytes, parts: tuple[Part, ...], trunk: Trunk, host: str) -> tuple[
     for part in parts:
         rows = [f"Content-Type: {part.content_type}", *(_line(line, host) for line in part.lines)]
         pieces.append("\r\n".join([*rows, "", ""]).encode() + part.content)
-    body = b"".join(f"--{boundary}\r\n".encode() + piece + b"\r\n" for piece in pieces) + f"--{boundary}--\r\n".encode()
+    body = (
+        b"".join(f"--{boundary}\r\n".encode() + piece + b"\r\n" for piece in pieces)
+        + f"--{boundary}--\r\n".encode()
+    )
     return f"multipart/mixed;boundary={boundary}", ("MIME-Version: 1.0",), body
 
 

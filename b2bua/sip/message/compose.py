@@ -1,6 +1,8 @@
-"""Writing SIP messages: responses out of the head of their request, requests out of a dialog or a trunk.
+"""Writing SIP messages: responses out of the head of their request, requests out of a dialog or a
+trunk.
 
-Rule 1: what we write names us only: our Via, our Contact; nothing of the other leg but the parties' users and names.
+Rule 1: what we write names us only: our Via, our Contact; nothing of the other leg but the parties'
+        users and names.
 Rule 2: text that comes from outside is cleaned here (`phrase`, `party`), or was at `message.read`.
 """
 
@@ -25,7 +27,19 @@ from b2bua.sip.message.octets import octets, printable, readable
 from tonewall.tokens import token
 
 RELIABLE = "100rel"  # RFC 3262
-ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "MESSAGE", "REFER", "SUBSCRIBE", "UPDATE", "PRACK")
+ALLOW = (
+    "INVITE",
+    "ACK",
+    "CANCEL",
+    "BYE",
+    "OPTIONS",
+    "INFO",
+    "MESSAGE",
+    "REFER",
+    "SUBSCRIBE",
+    "UPDATE",
+    "PRACK",
+)
 ALLOW_LINE = "Allow: " + ", ".join(ALLOW)
 ALLOW_EVENTS_LINE = "Allow-Events: refer"
 SUPPORTED = ("timer", "replaces", RELIABLE)  # the extensions that we know (RFC 3261 section 20.37)
@@ -43,7 +57,8 @@ _PLAIN_USER = re.compile(r"[A-Za-z0-9+._-]+")
 _RECEIVED = re.compile(r";[ \t]*(?:rport|received)[ \t]*(?:=[^;]*)?(?=;|$)", re.IGNORECASE)
 PHRASES = {
     100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 183: "Session Progress", 200: "OK",
-    405: "Method Not Allowed", 408: "Request Timeout", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme",
+    405: "Method Not Allowed", 408: "Request Timeout", 415: "Unsupported Media Type",
+    416: "Unsupported URI Scheme",
     420: "Bad Extension", 422: "Session Interval Too Small",
     480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected",
     483: "Too Many Hops", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here",
@@ -54,7 +69,8 @@ PHRASES = {
 
 
 def phrase(code: int, given: str = "") -> str:
-    """`given`, cleaned, or the default phrase of the code; that also where it names a host, which would be the other leg's."""
+    """`given`, cleaned, or the default phrase of the code; that also where it names a host, which
+    would be the other leg's."""
     clean = printable(given)[:80]
     if clean and not names_a_place(clean):
         return clean
@@ -88,7 +104,8 @@ def stateless_tag(head: Head) -> str:
 
 
 def stamped(via: str, source: Hop) -> str:
-    """The topmost Via with where the request really came from (RFC 3261 section 18.2.1, RFC 3581 section 4)."""
+    """The topmost Via with where the request really came from (RFC 3261 section 18.2.1, RFC 3581
+    section 4)."""
     if _STAMP.search(via) is None:
         return f"{via};received={source[0]}"
     wants_port = _RPORT.search(via) is not None
@@ -107,7 +124,8 @@ def response(
     body: bytes = b"",
     content_type: str = SDP,
 ) -> bytes:
-    """A response. `tag`: ours, added to To where it has none; `lines`: further headers, ready to send."""
+    """A response. `tag`: ours, added to To where it has none; `lines`: further headers, ready to
+    send."""
     to = head.to if not tag or tag_of(head.to) else f"{head.to};tag={tag}"
     rows = [f"SIP/2.0 {code} {phrase(code, text)}", f"Via: {stamped(head.vias[0], source)}"]
     rows += [f"Via: {via}" for via in head.vias[1:]]
@@ -119,8 +137,9 @@ def response(
 
 
 def return_hop(request: Request) -> Hop:
-    """Where responses go: back on the connection, and where that is gone to the port in sent-by; over UDP to the source
-    address, and to its port where the request has rport (RFC 3261 section 18.2.2, RFC 3581 section 4)."""
+    """Where responses go: back on the connection, and where that is gone to the port in sent-by;
+    over UDP to the source address, and to its port where the request has rport (RFC 3261 section
+    18.2.2, RFC 3581 section 4)."""
     source = request.source
     if request.via.rport and not source.transport.reliable:
         return source
@@ -128,7 +147,8 @@ def return_hop(request: Request) -> Hop:
 
 
 class Outgoing(msgspec.Struct, frozen=True):
-    """A request of ours, kept so that its ACK, its CANCEL and its second try with credentials can be made from it."""
+    """A request of ours, kept so that its ACK, its CANCEL and its second try with credentials can
+    be made from it."""
 
     method: str
     uri: str
@@ -141,7 +161,8 @@ class Outgoing(msgspec.Struct, frozen=True):
     max_forwards: int = 70
     lines: tuple[str, ...] = ()
     body: bytes = b""
-    sent_by: str = ""  # our host and port in Via; the transaction layer writes it, with the transport
+    # Our host and port in Via; the transaction layer writes it, with the transport.
+    sent_by: str = ""
     transport: Transport = Transport.UDP
     content_type: str = SDP  # of the body, where there is one
 
@@ -149,7 +170,8 @@ class Outgoing(msgspec.Struct, frozen=True):
         return f"Outgoing({self.method}, {self.call_id}, {self.cseq})"
 
     def __bytes__(self) -> bytes:
-        # RFC 5923 section 5: over TLS, where the certificate says who we are, requests to us may come back the same way.
+        # RFC 5923 section 5: over TLS, where the certificate says who we are, requests to us may
+        # come back the same way.
         alias = ";alias" if self.transport is Transport.TLS else ""
         rows = [
             f"{self.method} {self.uri} SIP/2.0",
@@ -158,7 +180,8 @@ class Outgoing(msgspec.Struct, frozen=True):
         ]
         rows += [f"Route: {route}" for route in self.route]
         rows += [
-            f"From: {self.from_}", f"To: {self.to}", f"Call-ID: {self.call_id}", f"CSeq: {self.cseq} {self.method}",
+            f"From: {self.from_}", f"To: {self.to}", f"Call-ID: {self.call_id}",
+            f"CSeq: {self.cseq} {self.method}",
         ]  # fmt: skip
         rows += self.lines
         if self.body and self.content_type:
@@ -173,7 +196,9 @@ class Outgoing(msgspec.Struct, frozen=True):
     @property
     def credentials(self) -> tuple[str, ...]:
         """Its answers to challenges, which its ACK repeats (RFC 3261 section 22.1)."""
-        return tuple(line for line in self.lines if line.startswith(("Authorization:", "Proxy-Authorization:")))
+        return tuple(
+            line for line in self.lines if line.startswith(("Authorization:", "Proxy-Authorization:"))
+        )
 
     def cancel(self) -> Outgoing:
         """The CANCEL of this INVITE (RFC 3261 section 9.1)."""
@@ -182,7 +207,9 @@ class Outgoing(msgspec.Struct, frozen=True):
     def again(self, cseq: int, credentials: str) -> Outgoing:
         """The same request with an answer to a challenge (RFC 3261 section 22.2)."""
         kept = tuple(line for line in self.lines if line not in self.credentials)
-        return msgspec.structs.replace(self, branch=new_branch(), cseq=cseq, lines=(*kept, credentials), sent_by="")
+        return msgspec.structs.replace(
+            self, branch=new_branch(), cseq=cseq, lines=(*kept, credentials), sent_by=""
+        )
 
 
 def with_user(uri: str, user: str) -> str:
@@ -196,7 +223,8 @@ def _escaped(user: str) -> str:
 
 
 def address(who: Party, host: str, port: int | None, trunk: Trunk) -> str:
-    """The SIP URI of somebody, as this trunk is to have it. `user_parameters` and `user_phone` of the trunk are about numbers."""
+    """The SIP URI of somebody, as this trunk is to have it. `user_parameters` and `user_phone` of
+    the trunk are about numbers."""
     if not who.user:
         return f"sip:{hostport(host, port)}"
     is_number = _NUMBER.fullmatch(who.user) is not None
@@ -212,7 +240,8 @@ def named(who: Party, uri: str) -> str:
 
 
 def kept_parameters(who: Party, names: tuple[str, ...]) -> str:
-    """The parameters of a number that are among these (`*`: all). A local number keeps the area that makes it one."""
+    """The parameters of a number that are among these (`*`: all). A local number keeps the area
+    that makes it one."""
     kept = ""
     for each in who.parameters.split(";")[1:]:
         name, _, value = each.partition("=")

@@ -14,7 +14,8 @@ KNOWN = (
     "Authorization", "Call-Info", "Contact", "Content-Disposition", "Content-Encoding", "Content-Length",
     "Content-Type", "CSeq", "Date", "Diversion", "Error-Info", "Event", "Expires", "From", "History-Info",
     "Identity", "In-Reply-To", "Info-Package", "Max-Forwards", "MIME-Version", "Min-Expires", "Min-SE",
-    "Organization", "P-Asserted-Identity", "P-Preferred-Identity", "Priority", "Privacy", "Proxy-Authenticate",
+    "Organization", "P-Asserted-Identity", "P-Preferred-Identity", "Priority", "Privacy",
+    "Proxy-Authenticate",
     "Proxy-Authorization", "Proxy-Require", "RAck", "Reason", "Record-Route", "Recv-Info", "Refer-Sub",
     "Refer-To", "Referred-By", "Replaces", "Reply-To", "Require", "Retry-After", "Route", "RSeq", "Server",
     "Session-Expires", "Subject", "Subscription-State", "Supported", "Timestamp", "To", "Unsupported",
@@ -23,9 +24,12 @@ KNOWN = (
 )  # fmt: skip
 # https://www.iana.org/assignments/sip-parameters/sip-parameters.xhtml#sip-parameters-2
 _COMPACT = {
-    "a": "Accept-Contact", "b": "Referred-By", "c": "Content-Type", "d": "Request-Disposition", "e": "Content-Encoding",
-    "f": "From", "i": "Call-ID", "j": "Reject-Contact", "k": "Supported", "l": "Content-Length", "m": "Contact",
-    "o": "Event", "r": "Refer-To", "s": "Subject", "t": "To", "u": "Allow-Events", "v": "Via", "x": "Session-Expires",
+    "a": "Accept-Contact", "b": "Referred-By", "c": "Content-Type", "d": "Request-Disposition",
+    "e": "Content-Encoding",
+    "f": "From", "i": "Call-ID", "j": "Reject-Contact", "k": "Supported", "l": "Content-Length",
+    "m": "Contact",
+    "o": "Event", "r": "Refer-To", "s": "Subject", "t": "To", "u": "Allow-Events", "v": "Via",
+    "x": "Session-Expires",
     "y": "Identity",
 }  # fmt: skip
 _LOWER = {name.lower(): name for name in KNOWN} | _COMPACT
@@ -72,7 +76,8 @@ class Headers:
         return [] if found is None else found
 
     def one(self, name: str) -> str:
-        """The value of a header that must be there once, by its name as RFCs write it. Raises ValueError."""
+        """The value of a header that must be there once, by its name as RFCs write it. Raises
+        ValueError."""
         values = self._values.get(name)
         if values is None or len(values) != 1:
             raise ValueError("a mandatory header is missing or repeated")

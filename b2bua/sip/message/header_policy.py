@@ -1,10 +1,10 @@
 """What crosses from leg to leg: the policy of headers, as one table.
 
 Rule 1: a header that is not in RULES, and not among a trunk's `x_headers`, crosses nowhere.
-Rule 2: who calls, who diverted and where somebody is, is believed of trusted trunks only, and told to others only where
-        nobody asked for privacy (RFC 3323, RFC 3325).
-Rule 3: a value is cut off by number and length as it comes in, and shaped (`shapes`) as it goes out; what holds a control
-        character after that is not sent, wherever it came from.
+Rule 2: who calls, who diverted and where somebody is, is believed of trusted trunks only, and told
+        to others only where nobody asked for privacy (RFC 3323, RFC 3325).
+Rule 3: a value is cut off by number and length as it comes in, and shaped (`shapes`) as it goes
+        out; what holds a control character after that is not sent, wherever it came from.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class Whom(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One header. `private`: with these words in Privacy it is withheld from trunks that are not trusted."""
+    """One header. `private`: with these words in Privacy it is withheld from trunks that are not
+    trusted."""
 
     name: str
     moments: frozenset[Moment]
@@ -70,51 +71,63 @@ def _in(*moments: Moment) -> frozenset[Moment]:
 _ID, _USER = frozenset({"id"}), frozenset({"user"})
 RULES: tuple[Rule, ...] = (
     Rule("P-Asserted-Identity", _in(_I, _1, _2), _TRUSTED, _ANY, shapes.address,
-         "who it is, as a trusted network says (RFC 3325); the host becomes ours", 2, private=_ID, listed=True),
+         "who it is, as a trusted network says (RFC 3325); the host becomes ours", 2, private=_ID,
+         listed=True),
     Rule("P-Preferred-Identity", _in(_I), _ANY, _TRUSTED, shapes.address,
          "who the caller would like to be (RFC 3325); the host becomes ours", 2, private=_ID, listed=True),
     Rule("Privacy", _in(_I, _1, _2), _ANY, _ANY, shapes.privacy,
          "what is to be hidden (RFC 3323); words that are not registered go", 4),
     Rule("Diversion", _in(_I, _1), _TRUSTED, _ANY, shapes.diversion,
-         "who diverted the call (RFC 5806); the host becomes ours; its own `privacy` hides who from trunks that are not "
+         "who diverted the call (RFC 5806); the host becomes ours; its own `privacy` hides who from trunks "
+         "that are not "
          "trusted", 8, listed=True),
     Rule("History-Info", _in(_I, _1, _2, _F), _TRUSTED, _ANY, shapes.history,
-         "where the call was before (RFC 7044); hosts become ours; entries under privacy are made anonymous for trunks that "
+         "where the call was before (RFC 7044); hosts become ours; entries under privacy are made anonymous "
+         "for trunks that "
          "are not trusted, their index stays", 16, listed=True),
     Rule("Identity", _in(_I), _ANY, _ANY, shapes.opaque,
-         "a signed caller (RFC 8224): only to trunks with `identity = yes`, and only where the numbers and key fingerprints "
+         "a signed caller (RFC 8224): only to trunks with `identity = yes`, and only where the numbers and "
+         "key fingerprints "
          "that it signs are those that we send", 4, 4096),
     Rule("Date", _in(_I), _ANY, _ANY, shapes.date, "only with an Identity that is kept", 1, 64),
     Rule("Reason", _in(_1, _F, _C, _B), _ANY, _ANY, shapes.reason,
-         "why (RFC 3326), also in answers (RFC 6432): protocol, cause, location (RFC 8606); its text unless it names a host",
+         "why (RFC 3326), also in answers (RFC 6432): protocol, cause, location (RFC 8606); its text unless "
+         "it names a host",
          4, listed=True),
     Rule("User-to-User", _in(_I, _1, _2, _F, _B), _ANY, _TRUSTED, shapes.user_to_user,
          "data of the two ends (RFC 7433)", 4, 1024, listed=True),
     Rule("Call-Info", _in(_I, _1, _2), _TRUSTED, _TRUSTED, shapes.information,
          "pictures and pages of the caller; no SIP URI", 4, 1024, _USER, listed=True),
     Rule("Alert-Info", _in(_I, _1), _ANY, _ANY, shapes.alert,
-         "how to ring: `urn:alert` (RFC 7462) to anybody, other URIs to trusted trunks", 4, 1024, listed=True),
+         "how to ring: `urn:alert` (RFC 7462) to anybody, other URIs to trusted trunks", 4, 1024,
+         listed=True),
     Rule("Subject", _in(_I), _ANY, _TRUSTED, shapes.text, "text; unless it names a host", 1, 256, _USER),
-    Rule("Organization", _in(_I, _2), _ANY, _TRUSTED, shapes.text, "text; unless it names a host", 1, 128, _USER),
+    Rule("Organization", _in(_I, _2), _ANY, _TRUSTED, shapes.text, "text; unless it names a host", 1, 128,
+    _USER),
     Rule("Priority", _in(_I), _ANY, _TRUSTED, shapes.text, "a word (RFC 3261 section 20.26)", 1, 64),
     Rule("Accept-Language", _in(_I), _ANY, _ANY, shapes.languages, "the caller's languages", 4, 256),
     Rule("Geolocation", _in(_I), _TRUSTED, _TRUSTED, shapes.information,
          "where the caller is (RFC 6442), by a part of the body or a web address", 4, 1024, listed=True),
-    Rule("Geolocation-Routing", _in(_I), _TRUSTED, _TRUSTED, shapes.text, "whether to route by it (RFC 6442)", 1, 16),
+    Rule("Geolocation-Routing", _in(_I), _TRUSTED, _TRUSTED, shapes.text, "whether to route by it (RFC 6442)",
+    1, 16),
     Rule("Referred-By", _in(_I), _ANY, _TRUSTED, shapes.address,
          "who transferred the call (RFC 3892); the host becomes ours; its parameters go", 1, private=_USER),
     Rule("Recv-Info", _in(_I, _1, _2), _ANY, _ANY, shapes.text,
-         "the INFO packages that an end takes (RFC 6086), unless a name looks like a host's", 8, 64, listed=True),
+         "the INFO packages that an end takes (RFC 6086), unless a name looks like a host's", 8, 64,
+         listed=True),
     Rule("Warning", _in(_F), _ANY, _ANY, shapes.warning,
          "the code; whoever warns and the text are ours (RFC 3261 section 20.43)", 4, listed=True),
     Rule("Retry-After", _in(_F), _ANY, _ANY, shapes.retry_after,
-         "seconds, a day at most; not with 500 and 503, where it is about the trunk and not about the call", 1, 128),
+         "seconds, a day at most; not with 500 and 503, where it is about the trunk and not about the call",
+         1, 128),
 )  # fmt: skip
 _PRIVATE = Rule("X-*, P-*", frozenset(Moment), _ANY, _ANY, shapes.opaque,
                 "as they came, to trunks whose `x_headers` names them; default none", 16, 512)  # fmt: skip
 ALL = (*RULES, _PRIVATE)
 _BY_NAME = {rule.name.lower(): rule for rule in RULES}
-_AS_WRITTEN = {name: _BY_NAME.get(name.lower()) for name in KNOWN}  # of most headers, found without a call: no rule
+_AS_WRITTEN = {
+    name: _BY_NAME.get(name.lower()) for name in KNOWN
+}  # of most headers, found without a call: no rule
 
 
 def rule_of(name: str) -> Rule | None:
@@ -126,7 +139,8 @@ def rule_of(name: str) -> Rule | None:
 
 
 def has_own_rule(name: str) -> bool:
-    """Whether the table names this header, so that no trunk's `x_headers` changes what becomes of it."""
+    """Whether the table names this header, so that no trunk's `x_headers` changes what becomes of
+    it."""
     return name.lower() in _BY_NAME
 
 
@@ -140,7 +154,12 @@ def received(moment: Moment, headers: Headers, trunk: Trunk) -> tuple[tuple[str,
             continue
         values = headers.getlist(name)
         if rule.listed:
-            values = [part for value in values[: rule.most] for part in split_quoted(value[:MOST_BYTES], ",") if part]
+            values = [
+                part
+                for value in values[: rule.most]
+                for part in split_quoted(value[:MOST_BYTES], ",")
+                if part
+            ]
         for value in values[: rule.most]:
             room -= len(value) + len(name)
             if len(value) <= rule.longest and room >= 0:
@@ -157,7 +176,8 @@ def lines(
     signed: Signed | None = None,
     code: int = 0,
 ) -> tuple[str, ...]:
-    """The lines to send to `trunk`. `host` stands for every host that is not to be seen; `code`: of an answer."""
+    """The lines to send to `trunk`. `host` stands for every host that is not to be seen; `code`: of
+    an answer."""
     if not headers:
         return ()
     asked = shapes.privacies([value for name, value in headers if name == "Privacy"])
@@ -187,7 +207,8 @@ def _told(rule: Rule, name: str, trunk: Trunk, asked: frozenset[str]) -> bool:
 
 
 def shown(caller: Party, headers: Sequence[tuple[str, str]], trunk: Trunk, host: str) -> tuple[Party, str]:
-    """Whom From names, and its host: nobody, where the caller is anonymous or asks to be (RFC 3323 section 4.1.1.3)."""
+    """Whom From names, and its host: nobody, where the caller is anonymous or asks to be (RFC 3323
+    section 4.1.1.3)."""
     asked = shapes.privacies([value for name, value in headers if name == "Privacy"])
     if caller.user.lower() == "anonymous" or ("user" in asked and not trunk.trusted):
         return Party("anonymous", "Anonymous"), "anonymous.invalid"

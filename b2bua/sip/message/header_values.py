@@ -1,8 +1,12 @@
-"""How the value of a header is made fit to cross: what it means stays, what shows a leg's topology does not.
+"""How the value of a header is made fit to cross: what it means stays, what shows a leg's topology
+does not.
 
-Rule 1: a shape builds its value anew from what it understood; what it does not understand it withholds (None).
-Rule 2: no host of one leg reaches the other: the host of a SIP URI becomes `Scene.host`, text that names a place goes.
-Rule 3: every shape is bounded: the caller has cut the value's length, and no pattern here backtracks without end.
+Rule 1: a shape builds its value anew from what it understood; what it does not understand it
+        withholds (None).
+Rule 2: no host of one leg reaches the other: the host of a SIP URI becomes `Scene.host`, text that
+        names a place goes.
+Rule 3: every shape is bounded: the caller has cut the value's length, and no pattern here
+        backtracks without end.
 """
 
 from __future__ import annotations
@@ -21,23 +25,30 @@ from b2bua.sip.message.uri import Uri
 NOBODY = '"Anonymous" <sip:anonymous@anonymous.invalid>'  # RFC 3323 section 4.1.1.3
 _KEY = secrets.token_bytes(16)
 _TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")
-_TEL = re.compile(r"(tel:[+0-9A-Da-d*#().-]{1,32})(?:;phone-context=(\+[0-9.()-]{1,24}))?(?:;.*)?", re.IGNORECASE)
-# What could be a name or an address of a host: a dot, an at-sign or a colon between other characters.
+_TEL = re.compile(
+    r"(tel:[+0-9A-Da-d*#().-]{1,32})(?:;phone-context=(\+[0-9.()-]{1,24}))?(?:;.*)?", re.IGNORECASE
+)
+# What could be a name or an address of a host: a dot, an at-sign or a colon between other
+# characters.
 _PLACE = re.compile(r"[^\s\"][.@:][^\s\"]")
 _NUMBERED = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){0,15}")  # an index of RFC 7044
 _UUI = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,1024}(?:;[A-Za-z]{1,16}=[A-Za-z0-9.!%*_+`'~-]{1,64}){0,6}")
 _WARNING = re.compile(r"([0-9]{3}) ")
 _DATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
 _LANGUAGES = re.compile(r"[A-Za-z0-9*;=., -]{1,256}")
-_INFO = re.compile(r"<((?:https?://|urn:|cid:|data:)[!-;=?-~]{1,512})>((?:;[A-Za-z-]{1,32}(?:=[!-:<-~]{1,64})?){0,6})")
+_INFO = re.compile(
+    r"<((?:https?://|urn:|cid:|data:)[!-;=?-~]{1,512})>((?:;[A-Za-z-]{1,32}(?:=[!-:<-~]{1,64})?){0,6})"
+)
 # The location of a cause (RFC 8606 section 4).
 _LOCATIONS = frozenset({"U", "LPN", "LN", "TN", "RLN", "RPN", "LOC-6", "INTL", "LOC-8", "LOC-9", "BI"})
 _PRIVACIES = frozenset({"header", "session", "user", "none", "critical", "id", "history"})
 # RFC 3261 section 20.43: what each code says; the text that came names whoever wrote it.
 _WARNINGS = {
     300: "Incompatible network protocol", 301: "Incompatible network address formats",
-    302: "Incompatible transport protocol", 303: "Incompatible bandwidth units", 304: "Media type not available",
-    305: "Incompatible media format", 306: "Attribute not understood", 307: "Session description parameter not understood",
+    302: "Incompatible transport protocol", 303: "Incompatible bandwidth units",
+    304: "Media type not available",
+    305: "Incompatible media format", 306: "Attribute not understood",
+    307: "Session description parameter not understood",
     330: "Multicast not available", 331: "Unicast not available", 370: "Insufficient bandwidth",
     399: "Miscellaneous warning",
 }  # fmt: skip
@@ -45,7 +56,8 @@ _WARNINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Where a header goes. `host` stands for whatever host it named; `privacy`: what the Privacy header asks for."""
+    """Where a header goes. `host` stands for whatever host it named; `privacy`: what the Privacy
+    header asks for."""
 
     host: str
     trusted: bool = False
@@ -79,7 +91,8 @@ def address(value: str, scene: Scene) -> str | None:
 
 
 def _target(uri: str, scene: Scene) -> str | None:
-    """The URI with our host. Its parameters go, but `user` (RFC 3261 section 19.1.1) and a number's context."""
+    """The URI with our host. Its parameters go, but `user` (RFC 3261 section 19.1.1) and a number's
+    context."""
     telephone = _TEL.fullmatch(uri)
     if telephone is not None:
         return telephone[1] + (f";phone-context={telephone[2]}" if telephone[2] else "")
@@ -125,14 +138,17 @@ def diversion(value: str, scene: Scene) -> str | None:
 
 
 def history(value: str, scene: Scene) -> str | None:
-    """RFC 7044: one entry. The index always stays, so that the list stays whole; who it was may be hidden (section 10.1)."""
+    """RFC 7044: one entry. The index always stays, so that the list stays whole; who it was may be
+    hidden (section 10.1)."""
     _, uri, rest = name_addr(value)
     given = parameters(rest)
     embedded = parameters(uri.partition("?")[2].replace("&", ";"))
     index = given.get("index", "")
     if _NUMBERED.fullmatch(index) is None:
         return None
-    asked = scene.privacy & {"history", "header", "session"} or "history" in embedded.get("privacy", "").lower()
+    asked = (
+        scene.privacy & {"history", "header", "session"} or "history" in embedded.get("privacy", "").lower()
+    )
     target: str | None = "sip:anonymous@anonymous.invalid"
     if scene.trusted or not asked:
         target = _target(uri, scene)
@@ -145,12 +161,15 @@ def history(value: str, scene: Scene) -> str | None:
             and not names_a_place(embedded[name.lower()].replace("Q.850", "Q850"))
         ]
         target += f"?{'&'.join(headers)}" if headers else ""
-    ways = "".join(f";{way}={given[way]}" for way in ("rc", "mp", "np") if _NUMBERED.fullmatch(given.get(way, "")))
+    ways = "".join(
+        f";{way}={given[way]}" for way in ("rc", "mp", "np") if _NUMBERED.fullmatch(given.get(way, ""))
+    )
     return f"<{target}>;index={index}{ways}"
 
 
 def reason(value: str, _: Scene) -> str | None:
-    """RFC 3326: protocol, cause, where it arose (RFC 8606), and its text unless that names a place."""
+    """RFC 3326: protocol, cause, where it arose (RFC 8606), and its text unless that names a
+    place."""
     protocol, _semicolon, rest = value.partition(";")
     protocol = protocol.strip()
     given = parameters(rest)
@@ -179,7 +198,9 @@ def privacies(values: list[str]) -> frozenset[str]:
     """What Privacy headers ask for (RFC 3323 section 4.2)."""
     if not values:
         return frozenset()
-    found = {part.strip().lower() for value in values for part in value.replace(",", ";").split(";")} & _PRIVACIES
+    found = {
+        part.strip().lower() for value in values for part in value.replace(",", ";").split(";")
+    } & _PRIVACIES
     return frozenset({"none"} if "none" in found else found)
 
 
@@ -205,7 +226,8 @@ def languages(value: str, _: Scene) -> str | None:
 
 
 def information(value: str, scene: Scene) -> str | None:
-    """Call-Info, Alert-Info, Geolocation: a resource on the web, a name, or a part of the body; no SIP URI."""
+    """Call-Info, Alert-Info, Geolocation: a resource on the web, a name, or a part of the body; no
+    SIP URI."""
     match = _INFO.fullmatch(value)
     if match is None:
         return None
@@ -219,5 +241,6 @@ def alert(value: str, scene: Scene) -> str | None:
 
 
 def content_id(given: str, host: str) -> str:
-    """A Content-ID of ours for one of theirs, which names their host: the same wherever it is spoken of."""
+    """A Content-ID of ours for one of theirs, which names their host: the same wherever it is
+    spoken of."""
     return f"{hashlib.blake2b(octets(given.strip('<> ')), key=_KEY, digest_size=12).hexdigest()}@{host}"

@@ -1,9 +1,11 @@
-"""Reading a SIP datagram: parsed once, the headers that routing needs read once, everything hostile refused here.
+"""Reading a SIP datagram: parsed once, the headers that routing needs read once, everything hostile
+refused here.
 
 Rule 1: `read` returns a message or raises MalformedError, whatever the bytes are.
-Rule 2: after `read` no header value holds a control character, but for escaped ones within quoted strings (RFC 3261 section
-        25.1, quoted-pair), so values may be copied into our own messages.
-Rule 3: a request that cannot be parsed, but whose Via, From, To, Call-ID and CSeq can be made out, gets an answer.
+Rule 2: after `read` no header value holds a control character, but for escaped ones within quoted
+        strings (RFC 3261 section 25.1, quoted-pair), so values may be copied into our own messages.
+Rule 3: a request that cannot be parsed, but whose Via, From, To, Call-ID and CSeq can be made out,
+        gets an answer.
 """
 
 from __future__ import annotations
@@ -20,13 +22,15 @@ from b2bua.sip.message.name_addr import parameters, split_quoted, tag_of
 from b2bua.sip.message.octets import decoded, fits_a_line, readable
 from b2bua.sip.message.uri import SCHEMES, Uri, known
 
-LARGEST = 16_384  # bytes of a message; RFC 3261 section 18.1.1 asks for more, no INVITE of a phone comes near
+# Bytes of a message; RFC 3261 section 18.1.1 asks for more, no INVITE of a phone comes near.
+LARGEST = 16_384
 MOST_LINES = 200
 _TEXT = bytes(set(range(0x20, 0x100)) - {0x7F}) + b"\t\r\n"
 _FOLD = re.compile(rb"\r\n[ \t]+")
 _LOOSE_NAME = re.compile(rb"^([A-Za-z0-9.!%*_+`'~-]+)[ \t]+:", re.MULTILINE)
 _VIA = re.compile(
-    r"SIP[ \t]*/[ \t]*[0-9.]+[ \t]*/[ \t]*([A-Za-z0-9.!%*_+`'~-]+)[ \t]+(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)[ \t]*"
+    r"SIP[ \t]*/[ \t]*[0-9.]+[ \t]*/[ \t]*([A-Za-z0-9.!%*_+`'~-]+)[ "
+    r"\t]+(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)[ \t]*"
     r"(?::[ \t]*([0-9]{1,5})[ \t]*)?(?:;(.*))?",
     re.IGNORECASE | re.DOTALL,
 )
@@ -42,7 +46,8 @@ _NEEDED = {
 
 
 class Head(msgspec.Struct, frozen=True):
-    """The headers that a response copies from its request (RFC 3261 section 8.2.6.2), as they came."""
+    """The headers that a response copies from its request (RFC 3261 section 8.2.6.2), as they
+    came."""
 
     vias: tuple[str, ...]
     from_: str
@@ -52,7 +57,8 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class MalformedError(Exception):
-    """Not a SIP message that we take. `code` and `head` are there where a request can still be answered."""
+    """Not a SIP message that we take. `code` and `head` are there where a request can still be
+    answered."""
 
     def __init__(self, why: str, code: int = 400, head: Head | None = None) -> None:
         super().__init__(why)
@@ -84,7 +90,8 @@ class Received:
     headers: Headers
     body: bytes = field(repr=False)
     source: Hop
-    # What `bodies.unwrap` finds beside the session description, and the lines of a 415 where it may not be taken.
+    # What `bodies.unwrap` finds beside the session description, and the lines of a 415 where it may
+    # not be taken.
     parts: tuple[Part, ...] = field(default=(), kw_only=True)
     unsupported: tuple[str, ...] = field(default=(), kw_only=True)
 
@@ -143,7 +150,8 @@ def _typed(lines: list[str], body: bytes, source: Hop) -> Request | Response:
     common = (head, _via(head.vias[0]), from_tag, tag_of(head.to), int(numbered[1]), method, headers)
     body = _body(headers, body)
     if first.upper() == "SIP/2.0":
-        # Status-Line: a phrase may be anything, or missing. RFC 3261 section 8.1.3.3: more than one Via is not for us.
+        # Status-Line: a phrase may be anything, or missing. RFC 3261 section 8.1.3.3: more than one
+        # Via is not for us.
         code, _, phrase = rest.partition(" ")
         if len(code) != 3 or not code.isascii() or not 100 <= int(code) <= 699 or len(head.vias) != 1:
             raise MalformedError("response")
@@ -204,12 +212,17 @@ def _via(value: str) -> Via:
         raise MalformedError("Via")
     of = parameters(match[4] or "")
     return Via(
-        match[2].lower(), int(match[3]) if match[3] else None, of.get("branch", ""), "rport" in of, "alias" in of
+        match[2].lower(),
+        int(match[3]) if match[3] else None,
+        of.get("branch", ""),
+        "rport" in of,
+        "alias" in of,
     )
 
 
 def _body(headers: Headers, body: bytes) -> bytes:
-    """RFC 3261 section 18.3: over UDP what exceeds Content-Length is discarded; what falls short is an error."""
+    """RFC 3261 section 18.3: over UDP what exceeds Content-Length is discarded; what falls short is
+    an error."""
     lengths = headers.getlist("Content-Length")
     if not lengths:
         return body
@@ -222,10 +235,15 @@ def _body(headers: Headers, body: bytes) -> bytes:
 
 
 def salvage(head: bytes) -> Head | None:
-    """What an answer needs, out of any bytes; None for a response, an ACK, or where something is missing."""
+    """What an answer needs, out of any bytes; None for a response, an ACK, or where something is
+    missing."""
     lines = head[:LARGEST].split(b"\r\n", MOST_LINES)[:MOST_LINES]
     first = lines[0].split(b" ")
-    if len(first) < 2 or lines[0].startswith((b"SIP/", b"ACK ")) or _TOKEN.fullmatch(decoded(first[0])) is None:
+    if (
+        len(first) < 2
+        or lines[0].startswith((b"SIP/", b"ACK "))
+        or _TOKEN.fullmatch(decoded(first[0])) is None
+    ):
         return None
     found: dict[str, list[str]] = {}
     for line in lines[1:]:
@@ -238,6 +256,10 @@ def salvage(head: bytes) -> Head | None:
     if "Via" not in found or any(len(values) != 1 or not values[0] for values in one):
         return None
     vias = [via for value in found["Via"] for via in split_quoted(value, ",")]
-    if _VIA.fullmatch(vias[0]) is None or _CSEQ.fullmatch(one[3][0]) is None or one[3][0].split()[-1] == "ACK":
+    if (
+        _VIA.fullmatch(vias[0]) is None
+        or _CSEQ.fullmatch(one[3][0]) is None
+        or one[3][0].split()[-1] == "ACK"
+    ):
         return None
     return Head(tuple(vias), one[0][0], one[1][0], one[2][0], one[3][0])

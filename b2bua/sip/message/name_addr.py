@@ -1,8 +1,9 @@
-"""Values of header fields: lists, parameters and addresses, with quoted strings (RFC 3261 sections 7.3.1, 20 and 25.1).
+"""Values of header fields: lists, parameters and addresses, with quoted strings (RFC 3261 sections
+7.3.1, 20 and 25.1).
 
 Rule 1: nothing between quotes, or between the brackets around a URI, separates anything.
-Rule 2: the URI of an address is what its own brackets hold, or what stands before the first `;`: brackets elsewhere are
-        another parameter's.
+Rule 2: the URI of an address is what its own brackets hold, or what stands before the first `;`:
+        brackets elsewhere are another parameter's.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import re
 
 from b2bua.sip.message.octets import printable
 
-# A From or To value as nearly all are: no quotes or brackets where they could mislead, the tag right behind the URI.
+# A From or To value as nearly all are: no quotes or brackets where they could mislead, the tag
+# right behind the URI.
 _PLAIN_TAG = re.compile(r"""(?:"[^"\\<>]*"[ ]*|[^"<>;,:]*)<[^<>"]*>;tag=([A-Za-z0-9.!%*_+`'~-]+)""")
 _QUOTED = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _PAIR = re.compile(r"\\(.)", re.DOTALL)
@@ -41,7 +43,8 @@ def split_quoted(text: str, separator: str) -> list[str]:
 
 
 def parameters(text: str) -> dict[str, str]:
-    """`;a=b;c` as a dict with lower-case names; a parameter without value has the value "". Of two alike the first counts."""
+    """`;a=b;c` as a dict with lower-case names; a parameter without value has the value "". Of two
+    alike the first counts."""
     found: dict[str, str] = {}
     plain = '"' not in text and "<" not in text
     for part in text.split(";") if plain else split_quoted(text, ";"):
@@ -60,7 +63,8 @@ def unquoted(text: str) -> str:
 
 
 def name_addr(value: str) -> tuple[str, str, str]:
-    """Display name (unquoted, fit to be shown), URI and header parameters of a From, To, Contact, Route, … value."""
+    """Display name (unquoted, fit to be shown), URI and header parameters of a From, To, Contact,
+    Route, … value."""
     value = value.strip()
     start = -1 if _URI.match(value) else _bracket(value)
     if start < 0:

@@ -1,7 +1,10 @@
-"""Octets of a message as text, and back: nothing is lost of what is not UTF-8 (RFC 3261 section 25.1 asks for it; Latin-1 comes).
+"""Octets of a message as text, and back: nothing is lost of what is not UTF-8 (RFC 3261 section
+25.1 asks for it; Latin-1 comes).
 
-Rule 1: text of a message keeps an octet that is not UTF-8 as a lone surrogate (PEP 383); `octets` gives it back as it came.
-Rule 2: what leaves the SIP engine for people, logs, records or another protocol goes through `readable`.
+Rule 1: text of a message keeps an octet that is not UTF-8 as a lone surrogate (PEP 383); `octets`
+        gives it back as it came.
+Rule 2: what leaves the SIP engine for people, logs, records or another protocol goes through
+        `readable`.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ def octets(text: str) -> bytes:
 
 
 def readable(text: str) -> str:
-    """Text that any program can encode: an octet that was not UTF-8 is the character that it is in Latin-1."""
+    """Text that any program can encode: an octet that was not UTF-8 is the character that it is in
+    Latin-1."""
     return text if text.isascii() else _ALIEN.sub(lambda alien: chr(ord(alien[0]) - 0xDC00), text)
 
 

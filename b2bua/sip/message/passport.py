@@ -1,9 +1,10 @@
 """Identity headers (STIR, RFC 8224): which of them are still true of the INVITE that we send.
 
-Rule 1: Tonewall signs nothing and verifies nothing. It keeps a signature end to end only where what it signs is what we
-        send: the calling and called numbers, and the fingerprints of the media keys; else it is dropped, since a receiver
-        would have to take it for a forgery.
-Rule 2: the compact form (without its claims) is dropped: nobody can tell what it says without the signer's certificate.
+Rule 1: Tonewall signs nothing and verifies nothing. It keeps a signature end to end only where what
+        it signs is what we send: the calling and called numbers, and the fingerprints of the media
+        keys; else it is dropped, since a receiver would have to take it for a forgery.
+Rule 2: the compact form (without its claims) is dropped: nobody can tell what it says without the
+        signer's certificate.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class Claims(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What we are about to send: numbers that the caller is given as, the called one, the session description."""
+    """What we are about to send: numbers that the caller is given as, the called one, the session
+    description."""
 
     callers: tuple[str, ...]
     callee: str
@@ -71,12 +73,16 @@ def claims(value: str) -> Claims | None:
 
 
 def still_true(values: Sequence[str], signed: Signed) -> tuple[str, ...]:
-    """Those that say what we send, in their order. One of an earlier target stays where a kept diversion (RFC 8946) leads on
-    from it."""
+    """Those that say what we send, in their order. One of an earlier target stays where a kept
+    diversion (RFC 8946) leads on from it."""
     read = [(value, said) for value in values if (said := claims(value)) is not None]
     callers = {digits(user) for user in signed.callers} - {""}
     keys = _fingerprints(signed.offer)
-    true = [(value, said) for value, said in read if said.orig.numbers & callers and _keys(said.mky) in (keys, None)]
+    true = [
+        (value, said)
+        for value, said in read
+        if said.orig.numbers & callers and _keys(said.mky) in (keys, None)
+    ]
     targets, kept = {digits(signed.callee)} - {""}, set[str]()
     for _ in true:
         for value, said in true:
@@ -93,4 +99,6 @@ def _keys(given: Iterable[_MediaKey]) -> frozenset[tuple[str, str]] | None:
 
 def _fingerprints(offer: bytes) -> frozenset[tuple[str, str]]:
     found = _FINGERPRINT.findall(offer)
-    return frozenset((name.decode().lower(), value.decode().replace(":", "").upper()) for name, value in found)
+    return frozenset(
+        (name.decode().lower(), value.decode().replace(":", "").upper()) for name, value in found
+    )

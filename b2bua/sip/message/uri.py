@@ -1,7 +1,8 @@
 """SIP, SIPS and tel URIs, read by what they mean (RFC 3261 section 19.1, RFC 3966, RFC 5954).
 
-Rule 1: what has one meaning is read, though the grammar does not have it: an underscore in a host, `#` in a user part, an empty
-        parameter, `=` within a value. What could mean two things is refused.
+Rule 1: what has one meaning is read, though the grammar does not have it: an underscore in a host,
+        `#` in a user part, an empty parameter, `=` within a value. What could mean two things is
+        refused.
 Rule 2: a number's own parameters (`;npdi`, `;isub=1`) are no part of the number.
 """
 
@@ -27,11 +28,12 @@ _DIGIT = re.compile(r"[0-9*#]")
 
 @dataclass(frozen=True, slots=True)
 class Uri:
-    """One URI. `text`: as it came; `scheme`, `host`: in lower case, the host without brackets, "" of a tel URI.
+    """One URI. `text`: as it came; `scheme`, `host`: in lower case, the host without brackets, ""
+    of a tel URI.
 
-    `user`: unescaped as far as it can be printed, without the parameters of a number; `user_parameters`: these, as they came,
-    each behind its `;`;
-    `parameters`: of the URI; `headers`: behind the `?`, as they came.
+    `user`: unescaped as far as it can be printed, without the parameters of a number;
+    `user_parameters`: these, as they came, each behind its `;`; `parameters`: of the URI;
+    `headers`: behind the `?`, as they came.
     """
 
     text: str
@@ -77,7 +79,9 @@ class Uri:
     def kept(self, *names: str) -> str:
         """The URI's parameters without these."""
         return "".join(
-            f";{each}" for each in self.parameters.split(";") if each and each.partition("=")[0].lower() not in names
+            f";{each}"
+            for each in self.parameters.split(";")
+            if each and each.partition("=")[0].lower() not in names
         )
 
     def __str__(self) -> str:
@@ -107,7 +111,8 @@ def _unescaped(text: str) -> str:
     if "%" not in text:
         return text
     plain = unquote(text, errors="surrogateescape")
-    return plain if fits_a_line(plain) else text  # what would end a line, or hide in one, stays escaped
+    # What would end a line, or hide in one, stays escaped.
+    return plain if fits_a_line(plain) else text
 
 
 def _hostport(text: str) -> tuple[str, int | None]:

@@ -8,7 +8,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Self
 
-from b2bua.sip.transaction.transaction import DELIVER, TIMED_OUT, UNREACHABLE, Command, Event, Send, Timers, Transaction
+from b2bua.sip.transaction.transaction import (
+    DELIVER,
+    TIMED_OUT,
+    UNREACHABLE,
+    Command,
+    Event,
+    Send,
+    Timers,
+    Transaction,
+)
 
 
 class State(StrEnum):
@@ -16,7 +25,8 @@ class State(StrEnum):
 
     CALLING = "calling"
     PROCEEDING = "proceeding"
-    ACCEPTED = "accepted"  # a 2xx came; its repetitions, and those of other forks, still belong here
+    # A 2xx came; its repetitions, and those of other forks, still belong here.
+    ACCEPTED = "accepted"
     COMPLETED = "completed"  # 300-699 came; its repetitions are acknowledged again
     TERMINATED = "terminated"
 
@@ -62,7 +72,9 @@ class InviteClient(Transaction, kw_only=True, tag=True):
     state: State = State.CALLING
 
     @classmethod
-    def open(cls, request: bytes, now: float, timers: Timers, reliable: bool = False) -> tuple[Self, list[Command]]:
+    def open(
+        cls, request: bytes, now: float, timers: Timers, reliable: bool = False
+    ) -> tuple[Self, list[Command]]:
         """A new machine and its first commands."""
         machine = cls(timers=timers, again=request, reliable=reliable, interval=timers.t1)
         machine._start(now, a=timers.t1, b=timers.patience)

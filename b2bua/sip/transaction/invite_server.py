@@ -1,6 +1,7 @@
 """The INVITE server transaction: RFC 3261 figure 7, with the Accepted state of RFC 6026.
 
-Rule 1: 300-699 is sent again by this machine until the ACK; 2xx is sent again by the leg (RFC 3261 section 13.3.1.4).
+Rule 1: 300-699 is sent again by this machine until the ACK; 2xx is sent again by the leg (RFC 3261
+        section 13.3.1.4).
 """
 
 from __future__ import annotations
@@ -8,7 +9,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Self
 
-from b2bua.sip.transaction.transaction import DELIVER, TIMED_OUT, UNREACHABLE, Command, Event, Send, Timers, Transaction
+from b2bua.sip.transaction.transaction import (
+    DELIVER,
+    TIMED_OUT,
+    UNREACHABLE,
+    Command,
+    Event,
+    Send,
+    Timers,
+    Transaction,
+)
 
 
 class State(StrEnum):

@@ -1,7 +1,9 @@
 """The transaction layer: finds the machine that a message belongs to and carries out its commands.
 
-Rule 1: a machine that ended is forgotten at once; what its peer sends later is a stray, which is counted.
-Rule 2: users are never called from within `open_client` or `respond`, so they need not expect to be re-entered.
+Rule 1: a machine that ended is forgotten at once; what its peer sends later is a stray, which is
+        counted.
+Rule 2: users are never called from within `open_client` or `respond`, so they need not expect to be
+        re-entered.
 """
 
 from __future__ import annotations
@@ -64,8 +66,8 @@ NOBODY = Nobody()
 class Client:
     """A request of ours under way. `tries`: how often it has been sent with credentials.
 
-    `wanted`: the hop that it was opened for; `destination`: the one that it took, perhaps by another transport.
-    `again`: whether it has been sent a second time because its connection broke.
+    `wanted`: the hop that it was opened for; `destination`: the one that it took, perhaps by
+    another transport. `again`: whether it has been sent a second time because its connection broke.
     """
 
     request: Outgoing
@@ -114,7 +116,8 @@ class Server:
 
 
 class TransactionLayer:
-    """All transactions of one engine. `soon` runs a function after the present event has been dealt with."""
+    """All transactions of one engine. `soon` runs a function after the present event has been dealt
+    with."""
 
     def __init__(
         self,
@@ -132,7 +135,8 @@ class TransactionLayer:
         self._timers = timers
         self._clients: dict[tuple[str, str], Client] = {}
         self._servers: dict[ServerKey, Server] = {}
-        self._first: dict[tuple[str, str, str, str], Server] = {}  # by what merged requests have in common
+        # By what merged requests have in common.
+        self._first: dict[tuple[str, str, str, str], Server] = {}
 
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
@@ -159,7 +163,8 @@ class TransactionLayer:
         return self._send(message, way)
 
     def _addressed(self, request: Outgoing, destination: Hop) -> tuple[Outgoing, bytes, Hop]:
-        """The request with its Via, its bytes and the hop that they are for. A CANCEL has the Via of its INVITE."""
+        """The request with its Via, its bytes and the hop that they are for. A CANCEL has the Via
+        of its INVITE."""
         if request.sent_by:
             return request, bytes(request), destination
         request = self._signed(request, destination)
@@ -171,7 +176,9 @@ class TransactionLayer:
         return request, message, way
 
     def _signed(self, request: Outgoing, way: Hop) -> Outgoing:
-        return msgspec.structs.replace(request, transport=way.transport, sent_by=self._transports.sent_by(way))
+        return msgspec.structs.replace(
+            request, transport=way.transport, sent_by=self._transports.sent_by(way)
+        )
 
     def abandon(self, client: Client) -> None:
         """Forget a transaction whose answer is not waited for any longer."""
@@ -195,7 +202,8 @@ class TransactionLayer:
         return True
 
     def find(self, request: Request, method: str) -> Server | None:
-        """The server transaction of this request, or of the INVITE that this ACK or CANCEL is for."""
+        """The server transaction of this request, or of the INVITE that this ACK or CANCEL is
+        for."""
         return self._servers.get(_key(request, method))
 
     def repeat(self, server: Server, request: Request) -> None:
@@ -217,12 +225,14 @@ class TransactionLayer:
             self._first.setdefault(_merging(server.request), server)
 
     def is_merged(self, request: Request) -> bool:
-        """Whether this new request reached us before on another way (RFC 3261 section 8.2.2.2). One for somebody else did not:
-        a proxy that forks to several numbers behind us sends each of them."""
+        """Whether this new request reached us before on another way (RFC 3261 section 8.2.2.2). One
+        for somebody else did not: a proxy that forks to several numbers behind us sends each of
+        them."""
         return not request.to_tag and _merging(request) in self._first
 
     def respond(self, server: Server, code: int, message: bytes) -> None:
-        """Answer. The caller sees to it that one final answer is sent, but for a 2xx to an INVITE, sent again."""
+        """Answer. The caller sees to it that one final answer is sent, but for a 2xx to an INVITE,
+        sent again."""
         event = Event.PROVISIONAL if code < 200 else Event.SUCCESS if code < 300 else Event.FAILURE
         self.run_server(server, server.machine.receive(event, self._scheduler.now(), message))
 
@@ -265,7 +275,7 @@ class TransactionLayer:
         else:
             self._scheduler.watch(server)
 
-    # --- to be written out, and read back ----------------------------------------------------------------------------
+    # --- to be written out, and read back ---------------------------------------------------------
 
     def standing(self) -> tuple[list[Client], list[Server]]:
         """All that are under way."""
@@ -280,7 +290,7 @@ class TransactionLayer:
             self._note(server)
             self._scheduler.watch(server)
 
-    # --- what the transport did not carry ----------------------------------------------------------------------------
+    # --- what the transport did not carry ---------------------------------------------------------
 
     def lost(self, lost: Lost) -> None:
         """A connection broke or could not be opened: who waits for it is helped on, or told."""
@@ -297,7 +307,8 @@ class TransactionLayer:
         if not lost.connected and client.destination.transport is not client.wanted.transport:
             self._fall_back(client)
         elif lost.connected and not client.again and machine.state in {"calling", "trying"}:
-            # An idle connection may break just when it is used. To the peer this is a repetition (RFC 3261 section 17.2).
+            # An idle connection may break just when it is used. To the peer this is a repetition
+            # (RFC 3261 section 17.2).
             client.again = True
             self._tap.sent(client.request, client.destination)
             if not self._send(machine.again, client.destination):
@@ -322,7 +333,8 @@ class TransactionLayer:
 
 
 def _key(request: Request, method: str) -> ServerKey:
-    """RFC 3261 section 17.2.3. A branch without the cookie identifies nothing: then the whole of RFC 2543's rule."""
+    """RFC 3261 section 17.2.3. A branch without the cookie identifies nothing: then the whole of
+    RFC 2543's rule."""
     via = request.via
     if via.branch.startswith(COOKIE):
         return via.branch, via.host, str(via.port), method

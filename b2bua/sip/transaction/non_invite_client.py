@@ -5,7 +5,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Self
 
-from b2bua.sip.transaction.transaction import DELIVER, TIMED_OUT, UNREACHABLE, Command, Event, Send, Timers, Transaction
+from b2bua.sip.transaction.transaction import (
+    DELIVER,
+    TIMED_OUT,
+    UNREACHABLE,
+    Command,
+    Event,
+    Send,
+    Timers,
+    Transaction,
+)
 
 
 class State(StrEnum):
@@ -46,14 +55,17 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
 
 
 class NonInviteClient(Transaction, kw_only=True, tag=True):
-    """Sends a request that is no INVITE until a final response comes. Time in seconds, on the caller's clock."""
+    """Sends a request that is no INVITE until a final response comes. Time in seconds, on the
+    caller's clock."""
 
     TRANSITIONS = TRANSITIONS
 
     state: State = State.TRYING
 
     @classmethod
-    def open(cls, request: bytes, now: float, timers: Timers, reliable: bool = False) -> tuple[Self, list[Command]]:
+    def open(
+        cls, request: bytes, now: float, timers: Timers, reliable: bool = False
+    ) -> tuple[Self, list[Command]]:
         """A new machine and its first commands."""
         machine = cls(timers=timers, again=request, reliable=reliable, interval=timers.t1)
         machine._start(now, e=timers.t1, f=timers.patience)
@@ -62,7 +74,8 @@ class NonInviteClient(Transaction, kw_only=True, tag=True):
     def _act(self, before: StrEnum, event: Event, now: float, message: bytes) -> list[Command]:
         match event:
             case Event.TIMER_E:
-                # RFC 3261 section 17.1.2.2: doubling up to T2, and at T2 once a provisional has come.
+                # RFC 3261 section 17.1.2.2: doubling up to T2, and at T2 once a provisional has
+                # come.
                 doubled = min(2 * self.interval, self.timers.t2)
                 self.interval = self.timers.t2 if before is State.PROCEEDING else doubled
                 self.due[Event.TIMER_E] = now + self.interval

@@ -42,7 +42,8 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
 
 
 class NonInviteServer(Transaction, kw_only=True, tag=True):
-    """Answers a request that is no INVITE, each repetition alike. Time in seconds, on the caller's clock."""
+    """Answers a request that is no INVITE, each repetition alike. Time in seconds, on the caller's
+    clock."""
 
     TRANSITIONS = TRANSITIONS
 

@@ -1,7 +1,9 @@
 """One timer for all deadlines of the engine.
 
-Rule 1: a watched object says itself when it wants to be woken; a deadline that moved later costs nothing until then.
-Rule 2: what is over is held no longer: a session's timer of half an hour must not keep a leg that ended in the first minute.
+Rule 1: a watched object says itself when it wants to be woken; a deadline that moved later costs
+        nothing until then.
+Rule 2: what is over is held no longer: a session's timer of half an hour must not keep a leg that
+        ended in the first minute.
 Rule 3: deadlines are rounded up to a grain, so that many of them share one wake-up of the loop.
 """
 
@@ -13,7 +15,8 @@ from collections.abc import Callable
 from itertools import count
 from typing import Protocol
 
-# Of T1: late by so little, a retransmission is as good. Finer, waking for timers cost 0.1 ms a call at 20 a second.
+# Of T1: late by so little, a retransmission is as good. Finer, waking for timers cost 0.1 ms a call
+# at 20 a second.
 GRAIN_OF_T1 = 0.1
 _SLACK = 1000  # slots of what is over that may wait for their time
 Slot = tuple[float, int]  # when, and which of those that are for then
@@ -35,7 +38,8 @@ class Handle(Protocol):
 
 
 class Loop(Protocol):
-    """What an engine needs of asyncio's loops; a test may have its own, with a clock that it turns."""
+    """What an engine needs of asyncio's loops; a test may have its own, with a clock that it
+    turns."""
 
     def time(self) -> float: ...
     def call_at(self, when: float, callback: Callable[[], None], /) -> Handle: ...
@@ -50,7 +54,8 @@ class Scheduler:
         self._grain = grain
         self._loop = loop
         self._heap: list[Slot] = []
-        self._timed: dict[int, Timed] = {}  # by the second number of their slots; what has none there is over
+        # By the second number of their slots; what has none there is over.
+        self._timed: dict[int, Timed] = {}
         self._order = count()
         self._handle: Handle | None = None
         self._armed = math.inf
@@ -59,7 +64,8 @@ class Scheduler:
         return self._loop.time()
 
     def watch(self, timed: Timed) -> None:
-        """Wake `timed` at its deadline. To be called after everything that may have moved the deadline earlier."""
+        """Wake `timed` at its deadline. To be called after everything that may have moved the
+        deadline earlier."""
         when, slot = timed.deadline(), timed.scheduled
         if when is None or (slot is not None and slot[0] <= when):
             return

@@ -1,8 +1,11 @@
-"""What the four transaction machines of RFC 3261 section 17 share: events, commands, timers, and how they move.
+"""What the four transaction machines of RFC 3261 section 17 share: events, commands, timers, and
+how they move.
 
-Rule 1: every transition is in the TRANSITIONS of the machine's module; any other event raises and changes nothing.
+Rule 1: every transition is in the TRANSITIONS of the machine's module; any other event raises and
+        changes nothing.
 Rule 2: what the network may repeat, delay or send out of turn is a declared row, not an exception.
-Rule 3: machines hold bytes, numbers and names only, so that a transaction can be written out and read back.
+Rule 3: machines hold bytes, numbers and names only, so that a transaction can be written out and
+        read back.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ import msgspec
 
 
 class Event(StrEnum):
-    """What can happen to a transaction. `TIME_PASSED` is never in a table: it stands for whichever timers are due."""
+    """What can happen to a transaction. `TIME_PASSED` is never in a table: it stands for whichever
+    timers are due."""
 
     REQUEST = "request"  # server: the request that opened the transaction, again
     ACK = "ack"  # server: the ACK, for 300-699 or, where the peer reuses the branch, for 2xx
@@ -45,7 +49,8 @@ _BY_LETTER = {letter: Event[f"TIMER_{letter.upper()}"] for letter in "abdefghijk
 class Timers(msgspec.Struct, frozen=True):
     """The base values of RFC 3261 table 4, in seconds; what derives from them follows.
 
-    Over a reliable transport a transaction sends nothing again, and lingers for nothing: see `Transaction.reliable`.
+    Over a reliable transport a transaction sends nothing again, and lingers for nothing: see
+    `Transaction.reliable`.
     """
 
     t1: float = 0.5
@@ -85,7 +90,8 @@ UNREACHABLE = Unreachable()
 
 
 class IllegalEventError(Exception):
-    """An event that the table has no row for; the machine has not changed. `str(error)` names state and event only."""
+    """An event that the table has no row for; the machine has not changed. `str(error)` names state
+    and event only."""
 
 
 class Transaction(msgspec.Struct, kw_only=True):
@@ -96,7 +102,9 @@ class Transaction(msgspec.Struct, kw_only=True):
     state: StrEnum
     timers: Timers
     again: bytes  # the request, response or ACK to send again
-    reliable: bool = False  # the transport: timers A, E and G are then not started, and D, I, J and K are zero
+    reliable: bool = (
+        False  # the transport: timers A, E and G are then not started, and D, I, J and K are zero
+    )
     interval: float = 0.0  # of the retransmission timer, in seconds
     due: dict[Event, float] = {}
 
@@ -106,11 +114,13 @@ class Transaction(msgspec.Struct, kw_only=True):
         return self.state == "terminated"
 
     def deadline(self) -> float | None:
-        """When `receive(Event.TIME_PASSED, ...)` has something to do, on the clock of `now`; None for never."""
+        """When `receive(Event.TIME_PASSED, ...)` has something to do, on the clock of `now`; None
+        for never."""
         return min(self.due.values()) if self.due else None
 
     def receive(self, event: Event, now: float, message: bytes = b"") -> list[Command]:
-        """Take one event. `message`: our own response, where that is the event; the ACK, for a FAILURE received.
+        """Take one event. `message`: our own response, where that is the event; the ACK, for a
+        FAILURE received.
 
         Raises IllegalEventError, and has then changed nothing.
         """
@@ -133,10 +143,13 @@ class Transaction(msgspec.Struct, kw_only=True):
         return commands
 
     def _start(self, now: float, **delays: float) -> None:
-        """Set exactly these timers, by letter, and stop all others; as the transport asks (RFC 3261 table 4)."""
+        """Set exactly these timers, by letter, and stop all others; as the transport asks (RFC 3261
+        table 4)."""
         if self.reliable:
             delays = {
-                letter: 0.0 if letter in "dijk" else delay for letter, delay in delays.items() if letter not in "aeg"
+                letter: 0.0 if letter in "dijk" else delay
+                for letter, delay in delays.items()
+                if letter not in "aeg"
             }
         self.due = {_BY_LETTER[letter]: now + delay for letter, delay in delays.items()}
 

@@ -1,9 +1,11 @@
-"""The connections over TCP and TLS: accepted, opened, found again by whom they lead to, and bounded in number.
+"""The connections over TCP and TLS: accepted, opened, found again by whom they lead to, and bounded
+in number.
 
-Rule 1: a connection is taken from addresses of trunks only, and from a trunk with TLS over TLS only; others are cut at accept.
-        Where a trunk registers here, GUESTS from elsewhere are let in for the time that a REGISTER takes, until `adopt`.
-Rule 2: one that a peer opened is used for requests to that peer too: towards the address that it came from, and, where its
-        Via has `alias` (RFC 5923), towards the port in that Via.
+Rule 1: a connection is taken from addresses of trunks only, and from a trunk with TLS over TLS
+        only; others are cut at accept. Where a trunk registers here, GUESTS from elsewhere are let
+        in for the time that a REGISTER takes, until `adopt`.
+Rule 2: one that a peer opened is used for requests to that peer too: towards the address that it
+        came from, and, where its Via has `alias` (RFC 5923), towards the port in that Via.
 Rule 3: who waits for a connection that fails hears of it through `lost`.
 """
 
@@ -40,7 +42,8 @@ _COUNTED = {
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A connection that is over. `connected`: whether it ever was, so that something may have arrived."""
+    """A connection that is over. `connected`: whether it ever was, so that something may have
+    arrived."""
 
     flow: int
     ways: frozenset[tuple[str, int, Transport]]
@@ -53,7 +56,8 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Duties:
-    """What the connections hand on, and what they ask. `trunks_at`: the names of the trunks at an address."""
+    """What the connections hand on, and what they ask. `trunks_at`: the names of the trunks at an
+    address."""
 
     received: Callable[[bytes, Hop], None]
     broken: Callable[[Broken, Hop], None]
@@ -65,7 +69,12 @@ class Connections:
     """One an engine."""
 
     def __init__(
-        self, duties: Duties, trunks: Mapping[str, Trunk], tls: TlsContexts, flows: Iterator[int], limits: Limits
+        self,
+        duties: Duties,
+        trunks: Mapping[str, Trunk],
+        tls: TlsContexts,
+        flows: Iterator[int],
+        limits: Limits,
     ) -> None:
         self._duties = duties
         self._trunks = trunks
@@ -75,7 +84,8 @@ class Connections:
         self._all: dict[int, Connection] = {}
         self._named: dict[Name, Connection] = {}
         self._dynamic = [trunk for trunk in trunks.values() if trunk.host == DYNAMIC]
-        self._guests: set[int] = set()  # the flows of connections that nobody has registered over yet
+        # The flows of connections that nobody has registered over yet.
+        self._guests: set[int] = set()
         self._from: Counter[str] = Counter()  # connections that each source has opened
         self._emptied = asyncio.Event()
         self._listeners: list[socket.socket] = []
@@ -85,7 +95,7 @@ class Connections:
     def __len__(self) -> int:
         return len(self._all)
 
-    # --- life --------------------------------------------------------------------------------------------------------
+    # --- life -------------------------------------------------------------------------------------
 
     def listen(self, bind: Bind) -> int:
         """Listen; returns the port. Raises OSError."""
@@ -128,7 +138,7 @@ class Connections:
     def _start(self, work: Coroutine[None, None, None]) -> None:
         self._tasks.start(work, "connection")
 
-    # --- finding -----------------------------------------------------------------------------------------------------
+    # --- finding ----------------------------------------------------------------------------------
 
     def get(self, flow: int) -> Connection | None:
         return self._all.get(flow)
@@ -139,7 +149,8 @@ class Connections:
         if by_flow is not None:
             return by_flow
         named = self._named.get((*hop[:3], hop.trunk))
-        # Over TLS a connection belongs to the trunk whose certificate was asked for, and to nobody else.
+        # Over TLS a connection belongs to the trunk whose certificate was asked for, and to nobody
+        # else.
         if named is None and hop.transport is Transport.TCP:
             named = self._named.get((*hop[:3], _ANY))
         return named
@@ -151,8 +162,9 @@ class Connections:
             self._name(connection, port)
 
     def adopt(self, flow: int, trunk: Trunk) -> bool:
-        """A trunk has registered over this connection (RFC 5626 section 5.1): it is called back over it. False: it may not be,
-        since that trunk shows a certificate and this connection was not asked for it."""
+        """A trunk has registered over this connection (RFC 5626 section 5.1): it is called back
+        over it. False: it may not be, since that trunk shows a certificate and this connection was
+        not asked for it."""
         connection = self._all.get(flow)
         if connection is None:
             return True
@@ -172,14 +184,17 @@ class Connections:
                 return
             older = self._named.get(name)
             if older is not None:
-                older.names.discard(name)  # the newest leads there: an older one may be a peer's that has gone
+                older.names.discard(
+                    name
+                )  # the newest leads there: an older one may be a peer's that has gone
             self._named[name] = connection
             connection.names.add(name)
 
-    # --- opening -----------------------------------------------------------------------------------------------------
+    # --- opening ----------------------------------------------------------------------------------
 
     def connect(self, hop: Hop, bind: Bind) -> Connection | None:
-        """Begin to open a connection; what is sent meanwhile is queued. None: there are too many."""
+        """Begin to open a connection; what is sent meanwhile is queued. None: there are too
+        many."""
         if len(self._all) >= self._limits.connections:
             self.counters["connections_refused_full"] += 1
             return None
@@ -208,7 +223,9 @@ class Connections:
                 else:
                     context = self._tls.client(trunk)
                     name = server_name(trunk)
-                    await loop.create_connection(lambda: connection, sock=stream, ssl=context, server_hostname=name)
+                    await loop.create_connection(
+                        lambda: connection, sock=stream, ssl=context, server_hostname=name
+                    )
         except (OSError, TimeoutError, ValueError) as error:
             self._failed(connection, error)
             stream.close()
@@ -220,11 +237,16 @@ class Connections:
         hop = connection.hop
         self.counters["connections_failed"] += 1
         _log.warning(
-            "connection_failed", peer=hop.host, port=hop.port, kind=hop.transport, trunk=hop.trunk, exc_info=error
+            "connection_failed",
+            peer=hop.host,
+            port=hop.port,
+            kind=hop.transport,
+            trunk=hop.trunk,
+            exc_info=error,
         )
         connection.end("failed")
 
-    # --- accepting ---------------------------------------------------------------------------------------------------
+    # --- accepting --------------------------------------------------------------------------------
 
     async def _accept(self, listener: socket.socket, bind: Bind) -> None:
         loop = asyncio.get_running_loop()
@@ -252,7 +274,8 @@ class Connections:
             self._start(self._take(stream, connection))
 
     def _admitted(self, host: str, transport: Transport) -> str | None:
-        """The trunk whose connection it is, `_ANY` where it may be one of several; None: it is to be cut."""
+        """The trunk whose connection it is, `_ANY` where it may be one of several; None: it is to
+        be cut."""
         found = [self._trunks[name] for name in self._duties.trunks_at(host) if name in self._trunks]
         if not found and self._room_for_guest(host):
             found = self._dynamic.copy()
@@ -265,12 +288,14 @@ class Connections:
         if full or self._from[host] >= self._limits.connections_a_source:
             self.counters["connections_refused_full"] += 1
             return None
-        # Of several the strictest: one that asks for a certificate is not got round by calling oneself another.
+        # Of several the strictest: one that asks for a certificate is not got round by calling
+        # oneself another.
         found.sort(key=lambda trunk: not trunk.tls_verify_client)
         return found[0].name if len(found) == 1 or transport is Transport.TLS else _ANY
 
     def _room_for_guest(self, host: str) -> bool:
-        """Whether one more from there may be about to register: no source takes the places of all."""
+        """Whether one more from there may be about to register: no source takes the places of
+        all."""
         own = sum(self._all[flow].hop.host == host for flow in self._guests)
         return len(self._guests) < _GUESTS and own < _GUESTS_A_SOURCE
 
@@ -296,7 +321,7 @@ class Connections:
         self._all[hop.flow] = connection
         return connection
 
-    # --- what connections report -------------------------------------------------------------------------------------
+    # --- what connections report ------------------------------------------------------------------
 
     def opened(self, connection: Connection) -> bool:
         trunk = self._trunks.get(connection.hop.trunk)
@@ -305,7 +330,9 @@ class Connections:
             asked = trunk is not None and (not connection.inbound or trunk.tls_verify_client)
             if trunk is None or (asked and not matches(trunk, connection.identities)):
                 self.counters["certificates_of_others"] += 1
-                _log.warning("certificate_of_somebody_else", peer=connection.hop.host, trunk=connection.hop.trunk)
+                _log.warning(
+                    "certificate_of_somebody_else", peer=connection.hop.host, trunk=connection.hop.trunk
+                )
                 return False
         if connection.inbound:
             self._name(connection, connection.hop.port)

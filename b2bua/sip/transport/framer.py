@@ -1,8 +1,11 @@
-"""Messages out of a stream: framing by Content-Length (RFC 3261 section 18.3), and the CRLFs between messages (RFC 5626).
+"""Messages out of a stream: framing by Content-Length (RFC 3261 section 18.3), and the CRLFs
+between messages (RFC 5626).
 
-Rule 1: what waits for its rest is never more than LARGEST bytes, and each byte is looked at a fixed number of times.
-Rule 2: a stream whose next message cannot be told from its body has ended: `Broken` is the last that comes out of it. A
-        message that is too large, and says where it ends, is left out: `Oversized`, and the stream goes on.
+Rule 1: what waits for its rest is never more than LARGEST bytes, and each byte is looked at a fixed
+        number of times.
+Rule 2: a stream whose next message cannot be told from its body has ended: `Broken` is the last
+        that comes out of it. A message that is too large, and says where it ends, is left out:
+        `Oversized`, and the stream goes on.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ from b2bua.sip.message.message import LARGEST
 _CRLF, _END = b"\r\n", b"\r\n\r\n"
 _FOLD = re.compile(rb"\r\n[ \t]+")
 _LENGTH = re.compile(rb"(?im)^(?:content-length|l)[ \t]*:([^\r\n]*)")
-_START = re.compile(rb"[A-Za-z0-9.!%*_+`'~/-]+ ")  # a method or the SIP version, as far as it has come
+# A method or the SIP version, as far as it has come.
+_START = re.compile(rb"[A-Za-z0-9.!%*_+`'~/-]+ ")
 _LONGEST_WORD = 50
 
 
@@ -38,7 +42,8 @@ class Pong:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The stream is of no use any more. `head`: of a request that can still be answered with `code`, or empty."""
+    """The stream is of no use any more. `head`: of a request that can still be answered with
+    `code`, or empty."""
 
     why: str
     code: int = 400
@@ -67,7 +72,8 @@ class Framer:
 
     @property
     def waiting(self) -> int:
-        """How many bytes wait for the rest of their message, or are yet to come and to be left out."""
+        """How many bytes wait for the rest of their message, or are yet to come and to be left
+        out."""
         return len(self._waiting) or self._left_out
 
     def pinged(self) -> None:
@@ -104,7 +110,8 @@ class Framer:
         if not self._whole or len(self._waiting) < self._whole:
             return None
         message = bytes(self._waiting[: self._whole])
-        self._waiting[: self._whole] = bytes(self._whole)  # what is deleted stays in memory for a while
+        # What is deleted stays in memory for a while.
+        self._waiting[: self._whole] = bytes(self._whole)
         del self._waiting[: self._whole]
         self._searched = self._whole = 0
         return Framed(message)
@@ -139,7 +146,8 @@ class Framer:
             return None if is_whole else Broken("header too large", 513, bytes(self._waiting[:LARGEST]))
         head = bytes(self._waiting[:end])
         lengths = {value.strip(b" \t") for value in _LENGTH.findall(_FOLD.sub(b" ", head))}
-        # RFC 3261 section 20.14: over a stream it is mandatory. Two that differ would be framed by others in another way.
+        # RFC 3261 section 20.14: over a stream it is mandatory. Two that differ would be framed by
+        # others in another way.
         if len(lengths) != 1:
             return Broken("Content-Length", 400, head)
         (length,) = lengths

@@ -1,8 +1,10 @@
 """A connection over TCP or TLS: what it queues, what it takes, and when it has to go.
 
-Rule 1: a message is queued while the connection is being opened, and while its peer reads slowly, up to a bound.
-Rule 2: it is closed where its stream makes no sense, where a message takes too long to come whole, where the peer does not
-        read, and where a ping is not answered by a peer that has answered one.
+Rule 1: a message is queued while the connection is being opened, and while its peer reads slowly,
+        up to a bound.
+Rule 2: it is closed where its stream makes no sense, where a message takes too long to come whole,
+        where the peer does not read, and where a ping is not answered by a peer that has answered
+        one.
 Rule 3: its owner hears of its end exactly once.
 """
 
@@ -28,8 +30,11 @@ class Limits:
     connections: int = 2000
     connections_a_source: int = 1000
     connect_time: float = 5.0  # the TLS handshake included
-    message_time: float = 20.0  # from a message's first byte to its last, and for the first one of a connection to us
-    idle_time: float = 3600.0  # longer than most calls: a peer behind NAT can be reached in no other way
+    message_time: float = (
+        20.0  # from a message's first byte to its last, and for the first one of a connection to us
+    )
+    # Longer than most calls: a peer behind NAT can be reached in no other way.
+    idle_time: float = 3600.0
     pong_time: float = 10.0  # RFC 5626 section 4.4.1
     queued: int = 65_536  # bytes, while it is being opened
     unsent: int = 262_144  # bytes that the peer has not taken
@@ -48,7 +53,8 @@ class Owner(Protocol):
 
 
 class Connection(WipedProtocol):
-    """One connection. `flow`: its number. `hop`: its other end. `bind`: which of our addresses it belongs to."""
+    """One connection. `flow`: its number. `hop`: its other end. `bind`: which of our addresses it
+    belongs to."""
 
     def __init__(
         self, owner: Owner, hop: Hop, bind: Bind, *, inbound: bool, limits: Limits, clock: Callable[[], float]
@@ -72,12 +78,13 @@ class Connection(WipedProtocol):
         self._queued = 0
         self._reason = "closed by the peer"
         self._since = clock()
-        self._begun: float | None = clock() if inbound else None  # since when something is owed to us
+        # Since when something is owed to us.
+        self._begun: float | None = clock() if inbound else None
         self._heard = self._pinged_at = clock()
         self._pings = 0  # sent and not answered
         self._pongs = False  # whether the peer has ever answered one
 
-    # --- sending -----------------------------------------------------------------------------------------------------
+    # --- sending ----------------------------------------------------------------------------------
 
     def send(self, message: bytes) -> bool:
         """Send or queue. False: the connection is over, or the peer does not read."""
@@ -113,7 +120,7 @@ class Connection(WipedProtocol):
             self._queue.clear()
             self._owner.closed(self, self._reason)
 
-    # --- asyncio.Protocol ----------------------------------------------------------------------------------------------
+    # --- asyncio.Protocol -------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._wire = wire = cast("asyncio.Transport", transport)  # uvloop's has no such base
@@ -153,10 +160,12 @@ class Connection(WipedProtocol):
 
     def certificate(self) -> Mapping[str, Any] | None:
         """The peer's, verified; None over TCP, or where none was asked for."""
-        found: Mapping[str, Any] | None = self._wire.get_extra_info("peercert") if self._wire is not None else None
+        found: Mapping[str, Any] | None = (
+            self._wire.get_extra_info("peercert") if self._wire is not None else None
+        )
         return found
 
-    # --- time --------------------------------------------------------------------------------------------------------
+    # --- time -------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> None:
         """Ping where it is time, and close what has waited too long."""
@@ -178,10 +187,12 @@ class Connection(WipedProtocol):
 
 
 def tune(stream: socket.socket) -> None:
-    """Have the kernel notice a peer that is gone within the time that a transaction waits (RFC 3261 timers B and F)."""
+    """Have the kernel notice a peer that is gone within the time that a transaction waits (RFC 3261
+    timers B and F)."""
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (
-        (socket.TCP_NODELAY, 1), (socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3),
+        (socket.TCP_NODELAY, 1), (socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 10),
+        (socket.TCP_KEEPCNT, 3),
         (socket.TCP_USER_TIMEOUT, 15_000),
     ):  # fmt: skip
         stream.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -1,9 +1,11 @@
 """TLS for SIP: contexts for a trunk, and whether a certificate is that of the trunk (RFC 5922).
 
-Rule 1: TLS 1.2 or newer; a certificate that we ask for is verified against the trunk's authorities, or there is no connection.
-Rule 2: names are compared whole (RFC 5922 section 7.2): a wildcard stands for nothing but itself, so whoever has a carrier
-        with a wildcard certificate writes that wildcard into `tls_name`.
-Rule 3: certificates that were renewed on disk are used for the next connection; if they cannot be read, the old ones stay.
+Rule 1: TLS 1.2 or newer; a certificate that we ask for is verified against the trunk's authorities,
+        or there is no connection.
+Rule 2: names are compared whole (RFC 5922 section 7.2): a wildcard stands for nothing but itself,
+        so whoever has a carrier with a wildcard certificate writes that wildcard into `tls_name`.
+Rule 3: certificates that were renewed on disk are used for the next connection; if they cannot be
+        read, the old ones stay.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ _log = get_logger(__name__)
 
 
 class TlsContexts:
-    """The contexts of an engine. `certificate`, `key`: our own where a trunk has none of its own; paths, or empty."""
+    """The contexts of an engine. `certificate`, `key`: our own where a trunk has none of its own;
+    paths, or empty."""
 
     def __init__(self, certificate: str = "", key: str = "") -> None:
         self._certificate = certificate
@@ -30,7 +33,8 @@ class TlsContexts:
         self._made: dict[tuple[str, bool], tuple[tuple[int, ...], ssl.SSLContext]] = {}
 
     def client(self, trunk: Trunk) -> ssl.SSLContext:
-        """For a connection that we open. Raises OSError (ssl.SSLError among them) where a file is of no use."""
+        """For a connection that we open. Raises OSError (ssl.SSLError among them) where a file is
+        of no use."""
         return self._fresh(trunk, server=False)
 
     def server(self, trunk: Trunk) -> ssl.SSLContext:
@@ -39,7 +43,11 @@ class TlsContexts:
 
     def _fresh(self, trunk: Trunk, *, server: bool) -> ssl.SSLContext:
         known = self._made.get((trunk.name, server))
-        own = (trunk.tls_certificate, trunk.tls_key) if trunk.tls_certificate else (self._certificate, self._key)
+        own = (
+            (trunk.tls_certificate, trunk.tls_key)
+            if trunk.tls_certificate
+            else (self._certificate, self._key)
+        )
         try:
             stamp = tuple(os.stat(path).st_mtime_ns for path in (*own, trunk.tls_ca) if path)
             if known is not None and known[0] == stamp:
@@ -72,7 +80,8 @@ def _context(trunk: Trunk, own: tuple[str, str], *, server: bool) -> ssl.SSLCont
 
 
 def names(certificate: Mapping[str, Any] | None) -> frozenset[str]:
-    """Whom a verified certificate (as `getpeercert` gives it) is for, in lower case (RFC 5922 section 7.1)."""
+    """Whom a verified certificate (as `getpeercert` gives it) is for, in lower case (RFC 5922
+    section 7.1)."""
     if not certificate:
         return frozenset()
     found: set[str] = set()

@@ -1,9 +1,12 @@
-"""All sockets of the engine: what is sent finds its way out, what comes in is handed on, and peers are told how to reach us.
+"""All sockets of the engine: what is sent finds its way out, what comes in is handed on, and peers
+are told how to reach us.
 
-Rule 1: an answer leaves by the socket or connection that its request came over; where that is gone, by a new one to where
-        its Via says (RFC 3261 section 18.2.2).
-Rule 2: nothing waits here: `send` takes the message or says that it cannot be sent; a connection that fails later is `lost`.
-Rule 3: a request too large for UDP goes by TCP, unless the peer has lately shown that it takes none (section 18.1.1).
+Rule 1: an answer leaves by the socket or connection that its request came over; where that is gone,
+        by a new one to where its Via says (RFC 3261 section 18.2.2).
+Rule 2: nothing waits here: `send` takes the message or says that it cannot be sent; a connection
+        that fails later is `lost`.
+Rule 3: a request too large for UDP goes by TCP, unless the peer has lately shown that it takes none
+        (section 18.1.1).
 """
 
 from __future__ import annotations
@@ -50,7 +53,7 @@ class Transports:
         self._kept: dict[Hop, float] = {}  # when each was last sent a keep-alive over UDP
         self._tick: asyncio.TimerHandle | None = None
 
-    # --- life --------------------------------------------------------------------------------------------------------
+    # --- life -------------------------------------------------------------------------------------
 
     async def open(self, binds: Sequence[Bind], peers: Callable[[], Iterable[Hop]] = tuple) -> list[Address]:
         """Bind all of them; returns the addresses. `peers`: the trunks' addresses, for keep-alives.
@@ -99,10 +102,11 @@ class Transports:
             opened.close()
         self._udp.clear()
 
-    # --- sending -----------------------------------------------------------------------------------------------------
+    # --- sending ----------------------------------------------------------------------------------
 
     def send(self, message: bytes, hop: Hop) -> bool:
-        """Send one message, or queue it on a connection that is being opened. False: there is no way to that hop."""
+        """Send one message, or queue it on a connection that is being opened. False: there is no
+        way to that hop."""
         if hop.transport is Transport.UDP:
             opened = self._udp.get(hop.flow) or self._udp.get(self._fitting(hop))
             return opened is not None and opened.send(message, hop[:2])
@@ -112,7 +116,8 @@ class Transports:
         return connection is not None and connection.send(message)
 
     def route(self, hop: Hop, size: int) -> Hop:
-        """The way that a request of so many bytes takes towards `hop`; Via names the transport of what is returned."""
+        """The way that a request of so many bytes takes towards `hop`; Via names the transport of
+        what is returned."""
         trunk = self._trunks.get(hop.trunk)
         if hop.transport is not Transport.UDP or trunk is None or not trunk.tcp_switch or size <= 500:
             return hop
@@ -125,11 +130,13 @@ class Transports:
         return way
 
     def alias(self, hop: Hop, port: int | None) -> None:
-        """The request over this hop's connection had `alias` in its Via, with this port in sent-by (RFC 5923)."""
+        """The request over this hop's connection had `alias` in its Via, with this port in sent-by
+        (RFC 5923)."""
         self._connections.alias(hop.flow, port or hop.transport.default_port)
 
     def adopt(self, hop: Hop, trunk: Trunk) -> bool:
-        """That trunk has registered over this hop. False: it may not, over a connection not asked for its certificate."""
+        """That trunk has registered over this hop. False: it may not, over a connection not asked
+        for its certificate."""
         return not hop.transport.reliable or self._connections.adopt(hop.flow, trunk)
 
     def reaches(self, hop: Hop) -> bool:
@@ -159,7 +166,7 @@ class Transports:
                     self.send(b"\r\n\r\n", hop)
         self._kept = kept
 
-    # --- how peers reach us ------------------------------------------------------------------------------------------
+    # --- how peers reach us -----------------------------------------------------------------------
 
     def families(self) -> set[int]:
         """The address families that anything can be sent by."""
@@ -179,16 +186,19 @@ class Transports:
         return f"sip:{self.sent_by(hop)}{transport}"
 
     def identity(self, flow: int) -> frozenset[str]:
-        """The names in the verified certificate of a TLS connection's peer, lower case; none for any other flow."""
+        """The names in the verified certificate of a TLS connection's peer, lower case; none for
+        any other flow."""
         connection = self._connections.get(flow)
         return connection.identities if connection is not None else frozenset()
 
     def bind_of(self, flow: int) -> Bind | None:
-        """The address of ours that a socket is bound to; None for a connection, or where there is no such flow."""
+        """The address of ours that a socket is bound to; None for a connection, or where there is
+        no such flow."""
         return self._bound.get(flow)
 
     def local(self, hop: Hop) -> Bind | None:
-        """The address of ours that a message came in on; None where its socket or connection is gone."""
+        """The address of ours that a message came in on; None where its socket or connection is
+        gone."""
         connection = self._connections.get(hop.flow)
         return connection.bind if connection is not None else self._bound.get(hop.flow)
 
@@ -207,7 +217,8 @@ class Transports:
         return host, bind.advertised_port or bind.port
 
     def _bind_of(self, hop: Hop) -> Bind:
-        """Which of our addresses a hop has to do with; where we do not listen for it, the one nearest to it."""
+        """Which of our addresses a hop has to do with; where we do not listen for it, the one
+        nearest to it."""
         connection = self._connections.get(hop.flow)
         if connection is not None:
             return connection.bind
@@ -220,7 +231,8 @@ class Transports:
         return Bind(hop.transport, "::" if ":" in hop.host else "0.0.0.0", hop.transport.default_port)  # noqa: S104
 
     def _fitting(self, hop: Hop) -> int:
-        """The flow of the socket for that transport and family, the trunk's own or the first; 0 where none fits."""
+        """The flow of the socket for that transport and family, the trunk's own or the first; 0
+        where none fits."""
         trunk = self._trunks.get(hop.trunk)
         wanted = trunk.bind if trunk is not None else ""
         first = 0

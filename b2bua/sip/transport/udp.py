@@ -1,6 +1,7 @@
 """SIP over UDP: one bound socket.
 
-Rule 1: a datagram that the kernel has no room for is lost, as the network loses others; SIP sends it again.
+Rule 1: a datagram that the kernel has no room for is lost, as the network loses others; SIP sends
+        it again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ _BUFFER = 4 << 20  # bytes of the kernel's queues, as far as it lets us
 
 
 class UdpSocket:
-    """Hands each datagram to `receive`, with where it came from. `flow`: the number by which answers find this socket."""
+    """Hands each datagram to `receive`, with where it came from. `flow`: the number by which
+    answers find this socket."""
 
     def __init__(self, flow: int, receive: Callable[[bytes, Hop], None]) -> None:
         self.flow = flow
@@ -49,7 +51,8 @@ class UdpSocket:
             self._socket = None
 
     def send(self, message: bytes, to: Address) -> bool:
-        """Send one datagram. False: the socket is closed or the kernel refused (no route, bad address, too long)."""
+        """Send one datagram. False: the socket is closed or the kernel refused (no route, bad
+        address, too long)."""
         if self._socket is None:
             return False
         try:

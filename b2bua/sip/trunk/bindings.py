@@ -1,8 +1,12 @@
-"""The bindings of trunks that register here (RFC 3261 section 10.3), and the file that keeps them over a restart.
+"""The bindings of trunks that register here (RFC 3261 section 10.3), and the file that keeps them
+over a restart.
 
-Rule 1: a binding over a connection is not kept: the connection ends with the process (RFC 5626 section 4.2.2).
-Rule 2: an entry is taken back only under the password that made it, and for no longer than it was granted.
-Rule 3: a file that cannot be read or written stops nothing: a PBX that is not found registers again.
+Rule 1: a binding over a connection is not kept: the connection ends with the process (RFC 5626
+        section 4.2.2).
+Rule 2: an entry is taken back only under the password that made it, and for no longer than it was
+        granted.
+Rule 3: a file that cannot be read or written stops nothing: a PBX that is not found registers
+        again.
 """
 
 from __future__ import annotations
@@ -39,7 +43,8 @@ class Binding:
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """A binding in the file. `until`: seconds since the epoch; `seal`: proves the password that made the entry."""
+    """A binding in the file. `until`: seconds since the epoch; `seal`: proves the password that
+    made the entry."""
 
     trunk: str
     contact: str
@@ -52,7 +57,8 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 class BindingFile:
-    """The file of one engine. `clock` and `wall`: the scheduler's time, and seconds since the epoch."""
+    """The file of one engine. `clock` and `wall`: the scheduler's time, and seconds since the
+    epoch."""
 
     def __init__(
         self, path: Path, trunks: Iterable[Trunk], clock: Callable[[], float], wall: Callable[[], float]
@@ -62,7 +68,8 @@ class BindingFile:
         self._keys = {name: _key(trunk) for name, trunk in self._trunks.items()}
 
     def read(self) -> dict[str, list[Binding]]:
-        """What was written and still holds, by trunk; nothing where there is no file, or none that can be read."""
+        """What was written and still holds, by trunk; nothing where there is no file, or none that
+        can be read."""
         try:
             with self._path.open("rb") as file:
                 entries = msgspec.json.decode(file.read(_MOST_BYTES), type=list[_Entry])
@@ -84,7 +91,13 @@ class BindingFile:
         entries = [
             self._sealed(
                 _Entry(
-                    name, each.contact, each.hop.host, each.hop.port, wall + each.until - now, each.call_id, each.cseq
+                    name,
+                    each.contact,
+                    each.hop.host,
+                    each.hop.port,
+                    wall + each.until - now,
+                    each.call_id,
+                    each.cseq,
                 )
             )
             for name, kept in bindings.items()
@@ -105,8 +118,12 @@ class BindingFile:
         trunk = self._trunks.get(entry.trunk)
         if trunk is None or not hmac.compare_digest(entry.seal.encode(), self._sealed(entry).seal.encode()):
             return None
-        left = min(entry.until - self._wall(), trunk.expires)  # the wall clock may have been set back meanwhile
-        if not (math.isfinite(left) and left > 0 and literal(entry.host) == entry.host and 0 < entry.port < 65536):
+        left = min(
+            entry.until - self._wall(), trunk.expires
+        )  # the wall clock may have been set back meanwhile
+        if not (
+            math.isfinite(left) and left > 0 and literal(entry.host) == entry.host and 0 < entry.port < 65536
+        ):
             return None
         hop = Hop(entry.host, entry.port, trunk=entry.trunk)
         return Binding(entry.contact, hop, self._clock() + left, entry.call_id, entry.cseq)
@@ -118,6 +135,7 @@ class BindingFile:
 
 
 def _key(trunk: Trunk) -> bytes:
-    """A key that follows from the trunk's credentials, and from which the password cannot be guessed cheaply."""
+    """A key that follows from the trunk's credentials, and from which the password cannot be
+    guessed cheaply."""
     salt = f"{trunk.name} {trunk.username}".encode()
     return hashlib.scrypt(trunk.password.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)

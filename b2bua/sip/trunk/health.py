@@ -1,8 +1,10 @@
-"""The health of one hop: whether calls are sent there. What OPTIONS and calls tell moves it. Sans-IO.
+"""The health of one hop: whether calls are sent there. What OPTIONS and calls tell moves it.
+Sans-IO.
 
 Rule 1: every transition is in TRANSITIONS; an event without a row changes nothing.
 Rule 2: any answer but 408 and 503 shows that the hop is alive, also a refusal.
-Rule 3: a hop that asked for rest (503 with Retry-After, RFC 3261 section 21.5.4) gets it, whatever else is heard of it.
+Rule 3: a hop that asked for rest (503 with Retry-After, RFC 3261 section 21.5.4) gets it, whatever
+        else is heard of it.
 """
 
 from __future__ import annotations

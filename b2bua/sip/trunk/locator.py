@@ -1,7 +1,10 @@
-"""Keeps the trunks located: asks DNS at the start, and again before an answer is too old to be used.
+"""Keeps the trunks located: asks DNS at the start, and again before an answer is too old to be
+used.
 
-Rule 1: where DNS fails, or has a name no longer, the last answer goes on being used, and it is asked again soon.
-Rule 2: nothing of a call waits here, but the start does, a little, so that the first calls find their way.
+Rule 1: where DNS fails, or has a name no longer, the last answer goes on being used, and it is
+        asked again soon.
+Rule 2: nothing of a call waits here, but the start does, a little, so that the first calls find
+        their way.
 """
 
 from __future__ import annotations
@@ -34,7 +37,8 @@ class Locator:
         self._tasks = BackgroundTasks()
 
     async def start(self, bound: Sequence[Transport], families: Container[int]) -> None:
-        """`bound`: the transports that we listen on, best first; `families`: the address families."""
+        """`bound`: the transports that we listen on, best first; `families`: the address
+        families."""
         named = {name: peer for name, peer in self._table.peers.items() if peer.trunk.host != DYNAMIC}
         asked = {name: asyncio.Event() for name in named}
         for name, peer in named.items():
@@ -80,7 +84,8 @@ class Locator:
 
 
 def usable_transports(trunk: Trunk, bound: Sequence[Transport]) -> list[Transport]:
-    """What a trunk may be reached by: the one of its configuration, or all that we listen on, UDP first."""
+    """What a trunk may be reached by: the one of its configuration, or all that we listen on, UDP
+    first."""
     if trunk.transport:
         return [Transport(trunk.transport)]
     return [transport for transport in Transport if transport in bound] or [Transport.UDP]

@@ -1,7 +1,8 @@
 """Health checks: OPTIONS to every hop of the trunks that want them (RFC 3261 section 11).
 
 Rule 1: a hop has one OPTIONS under way at most.
-Rule 2: any answer but 408 and 503 shows life; what is not answered within PATIENCE of T1 is a failure.
+Rule 2: any answer but 408 and 503 shows life; what is not answered within PATIENCE of T1 is a
+        failure.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ class Probe:
 
     def _heard(self) -> None:
         self._client = None
-        # A deadline that moved later needs no new watch: the scheduler asks when the earlier one is due.
+        # A deadline that moved later needs no new watch: the scheduler asks when the earlier one is
+        # due.
         self._due = self._ground.scheduler.now() + self._peer.trunk.probe
 
     def _rest_of_interval(self) -> float:

@@ -1,9 +1,10 @@
-"""The trunks as the network sees them: the ways to them, which of these are well, and who of those that send to us they are.
+"""The trunks as the network sees them: the ways to them, which of these are well, and who of those
+that send to us they are.
 
-Rule 1: a trunk is known by the IP addresses that its host resolves to, all SRV targets' included, and by its networks; by
-        the port too where several trunks share an address.
-Rule 2: a request outside of a dialog comes from where the trunk is now; one in a dialog also from where it was before,
-        if the dialog's own last came from there.
+Rule 1: a trunk is known by the IP addresses that its host resolves to, all SRV targets' included,
+        and by its networks; by the port too where several trunks share an address.
+Rule 2: a request outside of a dialog comes from where the trunk is now; one in a dialog also from
+        where it was before, if the dialog's own last came from there.
 Rule 3: no call waits for DNS or for a health check: what was last known is used.
 """
 
@@ -30,7 +31,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 REST = 30.0  # seconds that a hop which failed a call is spared, where no health check puts it back
 _MOST_FORMER = 64  # addresses that a trunk had before
 _SOON = 5  # the least seconds of our own Retry-After
-# A URI as nearly all are: one user at most, nothing escaped, no parameter but the transport. Others are parsed.
+# A URI as nearly all are: one user at most, nothing escaped, no parameter but the transport. Others
+# are parsed.
 _PLAIN = re.compile(
     r"sips?:(?:[A-Za-z0-9._+-]+@)?([A-Za-z0-9][A-Za-z0-9.-]*)(?::([0-9]{1,5}))?(?:;transport=(udp|tcp|tls))?",
     re.IGNORECASE,
@@ -49,12 +51,13 @@ class Peer:
     former: dict[str, None] = field(default_factory=dict)
     health: dict[Hop, Health] = field(default_factory=dict)
     pin: Pin = field(default_factory=Pin)
-    service_route: tuple[str, ...] = ()  # the route of new calls, as the registrar wants it (RFC 3608)
+    # The route of new calls, as the registrar wants it (RFC 3608).
+    service_route: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.pin.realm = self.trunk.realm or None
 
-    # --- where it is -------------------------------------------------------------------------------------------------
+    # --- where it is ------------------------------------------------------------------------------
 
     def take(self, located: Located) -> None:
         """What DNS says from now on. Hops that stay keep their health."""
@@ -69,8 +72,8 @@ class Peer:
         return ip in self.addresses or self.width(ip) is not None
 
     def may_challenge(self, source: Hop, uri: str) -> bool:
-        """Whether a challenge from this source to a request for this URI is the trunk's own: both are the trunk's, and not
-        those of somebody whom it only puts us through to."""
+        """Whether a challenge from this source to a request for this URI is the trunk's own: both
+        are the trunk's, and not those of somebody whom it only puts us through to."""
         return source.host in self.addresses and self.takes(source.transport) and self.hop_of(uri) is not None
 
     def width(self, ip: str) -> int | None:
@@ -84,7 +87,8 @@ class Peer:
         return max((network.prefixlen for network in self.networks if address in network), default=None)
 
     def hop_of(self, uri: str) -> Hop | None:
-        """The way to a URI whose host is one of the trunk's own, by name or address; None for any other."""
+        """The way to a URI whose host is one of the trunk's own, by name or address; None for any
+        other."""
         at = _read(uri)
         if at is None:
             return None
@@ -93,7 +97,9 @@ class Peer:
         for target in self.located.targets:
             if target.addresses and name == target.name.strip("[]").lower():
                 port = port or target.port
-                return Hop(target.addresses[0], port, self._over(transport, target.transport), trunk=self.trunk.name)
+                return Hop(
+                    target.addresses[0], port, self._over(transport, target.transport), trunk=self.trunk.name
+                )
         if name == self.trunk.host.lower() and self.located.targets:
             first = self.located.targets[0].hops(self.trunk.name)[0]
             return first._replace(port=port or first.port, transport=self._over(transport, first.transport))
@@ -101,7 +107,8 @@ class Peer:
 
     @property
     def behind_nat(self) -> bool:
-        """Whether its addresses are its own view of itself, so that it is reached where it came from."""
+        """Whether its addresses are its own view of itself, so that it is reached where it came
+        from."""
         return self.trunk.nat or self.trunk.host == DYNAMIC
 
     def listens(self, hop: Hop) -> bool:
@@ -111,9 +118,10 @@ class Peer:
     def next_hop(self, uri: str, fallback: Hop, *, stays: bool = False) -> Hop:
         """Where a request in a dialog goes whose next hop is `uri`.
 
-        A name other than the trunk's own is not looked up in the middle of a call: such requests go to `fallback`, the
-        address that the peer last sent from. There goes everything to one that registers here, and with `stays`: what its
-        Contact names is its own view of itself, from behind whatever it came through.
+        A name other than the trunk's own is not looked up in the middle of a call: such requests go
+        to `fallback`, the address that the peer last sent from. There goes everything to one that
+        registers here, and with `stays`: what its Contact names is its own view of itself, from
+        behind whatever it came through.
         """
         if stays or self.trunk.host == DYNAMIC:
             return fallback
@@ -128,22 +136,26 @@ class Peer:
         return Hop(literal(host) or host, port or transport.default_port, transport, trunk=self.trunk.name)
 
     def _over(self, named: Transport | None, own: Transport) -> Transport:
-        """The transport that a URI names, or else the trunk's own, which many leave out; with TLS nothing less."""
+        """The transport that a URI names, or else the trunk's own, which many leave out; with TLS
+        nothing less."""
         return own if own is Transport.TLS or named is None else named
 
     def takes(self, transport: Transport) -> bool:
-        """Whether a message over this transport can be the trunk's. From one with TLS it comes over TLS: without, all that is
-        known of it is its address, which anybody can write into a datagram."""
+        """Whether a message over this transport can be the trunk's. From one with TLS it comes over
+        TLS: without, all that is known of it is its address, which anybody can write into a
+        datagram."""
         return transport is Transport.TLS or self.trunk.transport != Transport.TLS
 
-    # --- how it is ---------------------------------------------------------------------------------------------------
+    # --- how it is --------------------------------------------------------------------------------
 
     def hops(self, now: float, draw: Callable[[], float] = random.random) -> list[Hop]:
-        """Where a new call goes, in the order in which it tries them; none while all are out or no name is resolved."""
+        """Where a new call goes, in the order in which it tries them; none while all are out or no
+        name is resolved."""
         return [hop for hop in order(self.located.targets, self.trunk.name, draw) if self.usable(hop, now)]
 
     def named(self, hop: Hop) -> tuple[str, int | None]:
-        """Host and port of the trunk in URIs of ours; of one that registers here, what it came from."""
+        """Host and port of the trunk in URIs of ours; of one that registers here, what it came
+        from."""
         if self.trunk.host == DYNAMIC:
             return hop.host, hop.port
         return self.trunk.host, None if self.trunk.port in {0, 5060} else self.trunk.port
@@ -168,7 +180,8 @@ class Peer:
     def failed(self, hop: Hop, now: float) -> None:
         """Nothing answered, or a 503 to an OPTIONS.
 
-        Without health checks nobody would find out that it is back: it rests instead, unless it is the only one.
+        Without health checks nobody would find out that it is back: it rests instead, unless it is
+        the only one.
         """
         health = self.health.get(hop)
         if health is not None and self.trunk.probe:
@@ -183,7 +196,8 @@ class Peer:
             self._hear(hop, lambda: health.rest(now, seconds))
 
     def retry_after(self, now: float) -> int:
-        """In how many seconds a hop may be back, for our own Retry-After: the end of the first rest, or a health check."""
+        """In how many seconds a hop may be back, for our own Retry-After: the end of the first
+        rest, or a health check."""
         waits = [health.rested - now for health in self.health.values() if health.rested > now]
         return max(_SOON, math.ceil(min([*waits, self.trunk.probe or REST])))
 
@@ -202,10 +216,14 @@ class TrunkTable:
     def __init__(self, trunks: Sequence[Trunk]) -> None:
         """Raises ValueError where a network is not CIDR."""
         self.peers = {
-            trunk.name: Peer(trunk, tuple(ipaddress.ip_network(each, strict=False) for each in trunk.networks))
+            trunk.name: Peer(
+                trunk, tuple(ipaddress.ip_network(each, strict=False) for each in trunk.networks)
+            )
             for trunk in trunks
         }
-        self.local: Callable[[Hop], Bind | None] = lambda hop: None  # the address of ours that a message came in on
+        self.local: Callable[[Hop], Bind | None] = lambda hop: (
+            None
+        )  # the address of ours that a message came in on
         self._by_ip: dict[str, list[Peer]] = {}
         self._former: set[str] = set()
         self._wide = [peer for peer in self.peers.values() if peer.networks]
@@ -220,13 +238,15 @@ class TrunkTable:
         self._former = {ip for each in self.peers.values() for ip in each.former}
 
     def remember(self, peer: Peer, ip: str) -> None:
-        """A trunk that registers here has proved from this address who it is: its dialogs from there are read from now on."""
+        """A trunk that registers here has proved from this address who it is: its dialogs from
+        there are read from now on."""
         peer.former.pop(ip, None)
         peer.former = dict.fromkeys([*peer.former, ip][-_MOST_FORMER:])
         self._former = {ip for each in self.peers.values() for ip in each.former}
 
     def came_in(self, peer: Peer, source: Hop) -> bool:
-        """Whether what comes from there came in on the address of ours that the trunk is tied to (`bind`), if it is to any."""
+        """Whether what comes from there came in on the address of ours that the trunk is tied to
+        (`bind`), if it is to any."""
         wanted, bind = peer.trunk.bind, self.local(source) if peer.trunk.bind else None
         return bind is None or wanted in {bind.host, hostport(bind.host, bind.port)}
 
@@ -255,8 +275,8 @@ class TrunkTable:
         return [hop for peer in self.peers.values() for hop in peer.health]
 
     def match(self, source: Hop, user: str = "") -> Peer | None:
-        """The trunk that this source is, or None for a stranger. `user`: of the Request-URI; where several trunks are at one
-        address, it may be the one that we registered at."""
+        """The trunk that this source is, or None for a stranger. `user`: of the Request-URI; where
+        several trunks are at one address, it may be the one that we registered at."""
         here = self._by_ip.get(source.host, ())
         sharing = [peer for peer in here if peer.takes(source.transport) and self.came_in(peer, source)]
         if len(sharing) == 1:
@@ -270,8 +290,8 @@ class TrunkTable:
         return narrowest[0] if len(narrowest) == 1 else None
 
     def _told_apart(self, sharing: list[Peer], source: Hop, user: str) -> Peer | None:
-        """Which of the trunks at one address: the one where we are registered as that user, the one with that port or
-        connection, or else the only one with that transport."""
+        """Which of the trunks at one address: the one where we are registered as that user, the one
+        with that port or connection, or else the only one with that transport."""
         registered = [peer for peer in sharing if user and peer.trunk.register and peer.trunk.user == user]
         if len(registered) == 1:
             return registered[0]
@@ -286,7 +306,8 @@ class TrunkTable:
 
 
 def _read(uri: str) -> tuple[str, int, Transport | None] | None:
-    """Host (without brackets), port (0: none) and transport (None: none named) of a SIP URI; None where it is not one."""
+    """Host (without brackets), port (0: none) and transport (None: none named) of a SIP URI; None
+    where it is not one."""
     plain = _PLAIN.fullmatch(uri)
     if plain is not None and int(plain[2] or 0) < 65536:
         return plain[1], int(plain[2] or 0), Transport(plain[3].lower()) if plain[3] else None

@@ -1,8 +1,11 @@
-"""The registrar of trunks that come to us (`host = dynamic`): a PBX registers, and is then called where it came from.
+"""The registrar of trunks that come to us (`host = dynamic`): a PBX registers, and is then called
+where it came from.
 
-Rule 1: a binding is where the REGISTER came from, not what its Contact says: it is also who may call us.
+Rule 1: a binding is where the REGISTER came from, not what its Contact says: it is also who may
+        call us.
 Rule 2: no REGISTER makes a transaction: each answer can be made again, so a flood keeps nothing.
-Rule 3: a binding over a connection is over with it (RFC 5626 section 4.2.2): nobody listens where it came from.
+Rule 3: a binding over a connection is over with it (RFC 5626 section 4.2.2): nobody listens where
+        it came from.
 Rule 4: a trunk has MOST_BINDINGS at most; the newest is called first.
 Rule 5: bindings over UDP survive a restart (see `bindings`).
 """
@@ -35,7 +38,8 @@ _log = get_logger(__name__)
 
 
 class Registrar:
-    """One an engine. `changed` is called after a trunk's hops may have changed; `kept`: where bindings are kept, if anywhere."""
+    """One an engine. `changed` is called after a trunk's hops may have changed; `kept`: where
+    bindings are kept, if anywhere."""
 
     def __init__(
         self,
@@ -51,7 +55,9 @@ class Registrar:
         self._guard = guard
         self._count = count
         self._changed = changed
-        self._peers = {peer.trunk.username: peer for peer in trunks.peers.values() if peer.trunk.host == DYNAMIC}
+        self._peers = {
+            peer.trunk.username: peer for peer in trunks.peers.values() if peer.trunk.host == DYNAMIC
+        }
         self._bindings: dict[str, list[Binding]] = {peer.trunk.name: [] for peer in self._peers.values()}
         self._manners = Bucket(_ANSWERS)
         self._file: BindingFile | None = None
@@ -92,7 +98,7 @@ class Registrar:
             lines = self._guard.lines(now, source.host, "WWW-Authenticate", stale=verdict.renewed)
             self._answer(request, 401, lines)
 
-    # --- bindings ----------------------------------------------------------------------------------------------------
+    # --- bindings ---------------------------------------------------------------------------------
 
     def _bind(self, peer: Peer, request: Request, now: float) -> None:
         """RFC 3261 section 10.3, steps 2 and 6 to 8."""
@@ -144,9 +150,11 @@ class Registrar:
 
     def _answer(self, request: Request, code: int, lines: tuple[str, ...]) -> None:
         tag = stateless_tag(request.head)
-        self._ground.transports.send(response(request.head, request.source, code, tag=tag, lines=lines), request.source)
+        self._ground.transports.send(
+            response(request.head, request.source, code, tag=tag, lines=lines), request.source
+        )
 
-    # --- time --------------------------------------------------------------------------------------------------------
+    # --- time -------------------------------------------------------------------------------------
 
     def deadline(self) -> float | None:
         return min((each.until for kept in self._bindings.values() for each in kept), default=None)
@@ -173,7 +181,8 @@ class Registrar:
 
 
 def _seconds(contact: str, header: str, most: int) -> int:
-    """For how long a contact asks: its own expires, the header's, or as long as we grant at most."""
+    """For how long a contact asks: its own expires, the header's, or as long as we grant at
+    most."""
     text = unquoted(parameters(name_addr(contact)[2]).get("expires", header).strip())
     known = text.isascii() and text.isdigit() and len(text) < 10
     return min(int(text), most) if known else most

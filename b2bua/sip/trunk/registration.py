@@ -1,8 +1,11 @@
-"""Being registered at a trunk: REGISTER, its refresh, its failures, its end (RFC 3261 section 10.2).
+"""Being registered at a trunk: REGISTER, its refresh, its failures, its end (RFC 3261 section
+10.2).
 
-Rule 1: a registration has one REGISTER under way at most, and one Call-ID for its life (section 10.2.4).
-Rule 2: where a hop does not answer, or says 5xx, the next hop is asked at once; when all have been asked, after a pause that
-        doubles (RFC 5626 section 4.5). The pauses are spread by chance, so that many Tonewalls do not come back together.
+Rule 1: a registration has one REGISTER under way at most, and one Call-ID for its life (section
+        10.2.4).
+Rule 2: where a hop does not answer, or says 5xx, the next hop is asked at once; when all have been
+        asked, after a pause that doubles (RFC 5626 section 4.5). The pauses are spread by chance,
+        so that many Tonewalls do not come back together.
 Rule 3: what the registrar grants counts, not what was asked for.
 """
 
@@ -98,7 +101,7 @@ class Registration:
         self._at: Hop | None = None  # the one that was asked last
         self.scheduled: Slot | None = None
 
-    # --- time --------------------------------------------------------------------------------------------------------
+    # --- time -------------------------------------------------------------------------------------
 
     def deadline(self) -> float | None:
         return self._due
@@ -122,7 +125,7 @@ class Registration:
         else:
             self.state = State.GONE
 
-    # --- sending -----------------------------------------------------------------------------------------------------
+    # --- sending ----------------------------------------------------------------------------------
 
     def _next(self) -> None:
         """Ask the next hop, or give up for a while."""
@@ -151,7 +154,7 @@ class Registration:
         )
         self._client = self._ground.layer.open_client(request, hop, self)
 
-    # --- answers -----------------------------------------------------------------------------------------------------
+    # --- answers ----------------------------------------------------------------------------------
 
     def on_response(self, client: Client, reply: Response) -> None:
         if client is not self._client or reply.code < 200:
@@ -213,9 +216,14 @@ class Registration:
             _log.info("registration", trunk=self.peer.trunk.name, state=self.state.value, seconds=seconds)
 
     def _longer(self, reply: Response) -> bool:
-        """Take the least that the registrar grants (section 10.2.8). False: it names none, or more than a day."""
+        """Take the least that the registrar grants (section 10.2.8). False: it names none, or more
+        than a day."""
         values = reply.headers.getlist("Min-Expires")
-        least = int(values[0]) if values and values[0].isascii() and values[0].isdigit() and len(values[0]) < 9 else 0
+        least = (
+            int(values[0])
+            if values and values[0].isascii() and values[0].isdigit() and len(values[0]) < 9
+            else 0
+        )
         if not self._expires < least <= _MOST:
             return False
         self._expires = least
@@ -226,7 +234,9 @@ class Registration:
         pause = max(float(seconds), self._pause * (0.5 + 0.5 * self._spread()))
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         self._wait(pause)
-        _log.warning("registration", trunk=self.peer.trunk.name, state=self.state.value, why=why, seconds=round(pause))
+        _log.warning(
+            "registration", trunk=self.peer.trunk.name, state=self.state.value, why=why, seconds=round(pause)
+        )
 
     def _wait(self, seconds: float) -> None:
         self._due = self._ground.scheduler.now() + seconds
@@ -241,7 +251,8 @@ class Registration:
 
 
 def granted(reply: Response, contact: str) -> int | None:
-    """For how many seconds a 2xx to REGISTER keeps our contact: 0 where it lists others only, None where it does not say."""
+    """For how many seconds a 2xx to REGISTER keeps our contact: 0 where it lists others only, None
+    where it does not say."""
     values = [value for header in reply.headers.getlist("Contact") for value in split_quoted(header, ",")]
     listed = [(_place(uri), rest) for _, uri, rest in map(name_addr, values)]
     header, ours = reply.headers.getlist("Expires"), _place(contact)
@@ -254,8 +265,11 @@ def granted(reply: Response, contact: str) -> int | None:
 
 
 def service_route(reply: Response) -> tuple[str, ...]:
-    """The route that a registrar wants new requests to take (RFC 3608 section 5); none where it is longer than MOST_ROUTES."""
-    values = [each for value in reply.headers.getlist("Service-Route") for each in split_quoted(value, ",") if each]
+    """The route that a registrar wants new requests to take (RFC 3608 section 5); none where it is
+    longer than MOST_ROUTES."""
+    values = [
+        each for value in reply.headers.getlist("Service-Route") for each in split_quoted(value, ",") if each
+    ]
     usable = all(name_addr(each)[1].lower().startswith(("sip:", "sips:")) for each in values)
     return tuple(values) if usable and len(values) <= MOST_ROUTES else ()
 

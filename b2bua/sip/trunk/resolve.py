@@ -1,7 +1,9 @@
 """Finding a peer in DNS: NAPTR, SRV, A and AAAA (RFC 3263 section 4).
 
-Rule 1: a numeric host asks nothing; a port in the configuration asks for addresses only (section 4.2).
-Rule 2: no answer, however large, odd or looping, raises out of `locate` but as LookupError; numbers of records are bounded.
+Rule 1: a numeric host asks nothing; a port in the configuration asks for addresses only (section
+        4.2).
+Rule 2: no answer, however large, odd or looping, raises out of `locate` but as LookupError; numbers
+        of records are bounded.
 Rule 3: a name that DNS does not have is asked of the system, for its hosts file.
 """
 
@@ -29,7 +31,11 @@ _MOST_SERVICES = 6
 _FOREVER = float("inf")
 _LONGEST = 3600.0  # seconds that an answer is used, whatever DNS says
 _SYSTEM_TTL = 60.0  # seconds that an address from the hosts file is used
-_SERVICES = {"SIP+D2U": Transport.UDP, "SIP+D2T": Transport.TCP, "SIPS+D2T": Transport.TLS}  # RFC 3263 section 4.1
+_SERVICES = {
+    "SIP+D2U": Transport.UDP,
+    "SIP+D2T": Transport.TCP,
+    "SIPS+D2T": Transport.TLS,
+}  # RFC 3263 section 4.1
 _LABELS = {Transport.UDP: "_sip._udp", Transport.TCP: "_sip._tcp", Transport.TLS: "_sips._tcp"}
 
 
@@ -49,9 +55,12 @@ class Resolver:
         self._configured = tuple(nameservers)
         self._port = port
 
-    async def locate(self, host: str, port: int, transports: Sequence[Transport], families: Container[int]) -> Located:
-        """The targets of a host. `port`: 0 for none given; `transports`: what may be used, best first; `families`: the
-        address families that can be sent by. Raises LookupError where there is nothing of use."""
+    async def locate(
+        self, host: str, port: int, transports: Sequence[Transport], families: Container[int]
+    ) -> Located:
+        """The targets of a host. `port`: 0 for none given; `transports`: what may be used, best
+        first; `families`: the address families that can be sent by. Raises LookupError where there
+        is nothing of use."""
         numeric = literal(host)
         if numeric is not None:
             return Located((_plain(host, port, transports[0], (numeric,)),), _FOREVER)
@@ -90,7 +99,8 @@ class Resolver:
 
 
 class _Query:
-    """The questions about one peer. `ttl`: the least seen; `declined`: SRV says that there is no service (target ".")."""
+    """The questions about one peer. `ttl`: the least seen; `declined`: SRV says that there is no
+    service (target ".")."""
 
     def __init__(self, resolver: dns.asyncresolver.Resolver, families: Container[int]) -> None:
         self._resolver = resolver
@@ -99,7 +109,8 @@ class _Query:
         self.declined = False
 
     async def services(self, host: str, transports: Sequence[Transport]) -> list[Service]:
-        """The SRV names to ask for, best first: those of NAPTR, or else one for each transport (section 4.1)."""
+        """The SRV names to ask for, best first: those of NAPTR, or else one for each transport
+        (section 4.1)."""
         records = [record for record in await self._ask(host, "NAPTR") if isinstance(record, NAPTR)]
         named: dict[tuple[str, Transport], None] = {}
         for record in sorted(records, key=lambda record: (record.order, record.preference)):
@@ -113,7 +124,9 @@ class _Query:
         records = [record for record in await self._ask(service.name, "SRV") if isinstance(record, SRV)]
         self.declined = self.declined or (len(records) == 1 and records[0].target == dns.name.root)
         records.sort(key=lambda record: (record.priority, -record.weight))
-        usable = [record for record in records[:_MOST_RECORDS] if record.target != dns.name.root and record.port]
+        usable = [
+            record for record in records[:_MOST_RECORDS] if record.target != dns.name.root and record.port
+        ]
         names = [record.target.to_text(omit_final_dot=True) for record in usable]
         addresses = await asyncio.gather(*(self.addresses(name) for name in names))
         return tuple(
@@ -123,15 +136,19 @@ class _Query:
 
     async def addresses(self, name: str) -> tuple[str, ...]:
         kinds = [
-            kind for kind, family in (("A", socket.AF_INET), ("AAAA", socket.AF_INET6)) if family in self._families
+            kind
+            for kind, family in (("A", socket.AF_INET), ("AAAA", socket.AF_INET6))
+            if family in self._families
         ]
         answers = await asyncio.gather(*(self._ask(name, kind) for kind in kinds))
         return tuple(record.to_text() for records in answers for record in records)
 
     async def _ask(self, name: str, kind: str) -> list[dns.rdata.Rdata]:
-        """The records of an answer, MOST_RECORDS at most; none where the name or the kind is not there.
+        """The records of an answer, MOST_RECORDS at most; none where the name or the kind is not
+        there.
 
-        Raises LookupError where the name servers did not say: what was known before is better than a part of the truth.
+        Raises LookupError where the name servers did not say: what was known before is better than
+        a part of the truth.
         """
         try:
             answer = await self._resolver.resolve(dns.name.from_text(name), kind)

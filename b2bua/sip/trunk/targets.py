@@ -1,4 +1,5 @@
-"""What DNS said of a peer, and in which order its addresses are tried (RFC 3263 section 4, RFC 2782). Sans-IO.
+"""What DNS said of a peer, and in which order its addresses are tried (RFC 3263 section 4, RFC
+2782). Sans-IO.
 
 Rule 1: `order` is drawn anew for each call; the random source is a parameter.
 Rule 2: whatever DNS said, a peer has no more than MOST_HOPS hops.
@@ -18,7 +19,8 @@ MOST_HOPS = 16
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One server of a peer: an SRV record's target, or the host itself. `rank`: the place of its transport, best first."""
+    """One server of a peer: an SRV record's target, or the host itself. `rank`: the place of its
+    transport, best first."""
 
     name: str
     port: int
@@ -34,7 +36,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """All that DNS said of a peer. `ttl`: seconds that it may be used, the least of all records'."""
+    """All that DNS said of a peer. `ttl`: seconds that it may be used, the least of all
+    records'."""
 
     targets: tuple[Target, ...]
     ttl: float
@@ -58,7 +61,8 @@ def bounded(targets: Iterable[Target]) -> tuple[Target, ...]:
 def order(targets: Iterable[Target], trunk: str, draw: Callable[[], float]) -> list[Hop]:
     """The hops in the order in which one call tries them. `draw` gives numbers of [0, 1).
 
-    Ranks and priorities ascend; within a priority each next target is drawn by its share of the weights that are left.
+    Ranks and priorities ascend; within a priority each next target is drawn by its share of the
+    weights that are left.
     """
     hops: list[Hop] = []
     ranked = sorted(targets, key=_precedence)
@@ -74,7 +78,8 @@ def _precedence(target: Target) -> tuple[int, int]:
 
 
 def _drawn(weights: list[int], at: float) -> int:
-    """The index that a number of [0, 1) falls on. RFC 2782: weight 0 has a very small chance beside other weights."""
+    """The index that a number of [0, 1) falls on. RFC 2782: weight 0 has a very small chance beside
+    other weights."""
     shares = [weight or (0.01 if any(weights) else 1.0) for weight in weights]
     mark = at * sum(shares)
     for index, share in enumerate(shares):

@@ -1,7 +1,8 @@
 """Runs the harnesses: over what is kept in tests/fuzz/corpus, and on from there.
 
-What a run finds interesting is kept in build/fuzz/core-NAME and is where the next one begins; a crash is written beside it, and
-belongs into tests/fuzz/corpus once it is mended. `keep` makes that corpus anew, as small as all that was found allows.
+What a run finds interesting is kept in build/fuzz/core-NAME and is where the next one begins; a
+crash is written beside it, and belongs into tests/fuzz/corpus once it is mended. `keep` makes that
+corpus anew, as small as all that was found allows.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ _KEPT, _FOUND = ROOT / "tests/fuzz/corpus", ROOT / "build/fuzz"
 
 
 def fuzz(name: str, seconds: int, *options: str, capture: bool = False) -> subprocess.CompletedProcess[str]:
-    """The kept inputs, and new ones for so long. Its return code is not 0 where a rule was broken or a sanitizer spoke."""
+    """The kept inputs, and new ones for so long. Its return code is not 0 where a rule was broken
+    or a sanitizer spoke."""
     found = _FOUND / f"core-{name}"
     found.mkdir(parents=True, exist_ok=True)
     limits = [
@@ -49,7 +51,9 @@ def _run(name: str, arguments: Sequence[str], *, capture: bool = False) -> subpr
         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
         "ASAN_OPTIONS": "detect_stack_use_after_return=1",
     }
-    return subprocess.run([str(fuzzer()), *arguments], env=environment, check=False, text=True, capture_output=capture)
+    return subprocess.run(
+        [str(fuzzer()), *arguments], env=environment, check=False, text=True, capture_output=capture
+    )
 
 
 def kept(name: str) -> list[Path]:

@@ -1,6 +1,7 @@
 """Faults that are planted into a running Tonewall, to see that the oracles find them.
 
-Each folder holds a `sitecustomize.py`, which Python loads where the folder is on PYTHONPATH; the product has no such switch."""
+Each folder holds a `sitecustomize.py`, which Python loads where the folder is on PYTHONPATH; the
+product has no such switch."""
 
 from __future__ import annotations
 

@@ -1,12 +1,13 @@
-"""A media process that leaks on purpose: it keeps a copy of each card number that is charged, and writes it to its log.
+"""A media process that leaks on purpose: it keeps a copy of each card number that is charged, and
+writes it to its log.
 
-Python loads this where the folder is on PYTHONPATH (a test's `tonewall run` and what it starts); the product has no such
-switch. The scans of test_canary_card must find both.
+Python loads this where the folder is on PYTHONPATH (a test's `tonewall run` and what it starts);
+the product has no such switch. The scans of test_canary_card must find both.
 """
 
 import sys
 
-if "media.service.service" in sys.orig_argv:
+if "media.process" in sys.orig_argv:
     from media.capture import vault
     from media.events import Field
 

@@ -1,11 +1,12 @@
-"""A media process that tells one bit of a card on purpose: whether the seventh digit of its number is odd, as a line in its log
-and as the card's brand.
+"""A media process that tells one bit of a card on purpose: whether the seventh digit of its number
+is odd, as a line in its log and as the card's brand.
 
-Python loads this where the folder is on PYTHONPATH; the product has no such switch. No search for a number finds it."""
+Python loads this where the folder is on PYTHONPATH; the product has no such switch. No search for a
+number finds it."""
 
 import sys
 
-if "media.service.service" in sys.orig_argv:
+if "media.process" in sys.orig_argv:
     from media.capture import vault
     from media.events import Field
 

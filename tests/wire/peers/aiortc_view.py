@@ -1,4 +1,5 @@
-"""What was on the wire, as aiortc's RTP and RTCP classes understand it: a view that shares no code with ours."""
+"""What was on the wire, as aiortc's RTP and RTCP classes understand it: a view that shares no code
+with ours."""
 
 from __future__ import annotations
 
@@ -69,15 +70,21 @@ class Flow:
         return self.payload_types()[event_type]
 
     def keys(self, event_type: int = 101) -> Keys:
-        """The keys, one for each SSRC and timestamp of an event (RFC 4733 section 2.5.1.2), in the order of their begin."""
+        """The keys, one for each SSRC and timestamp of an event (RFC 4733 section 2.5.1.2), in the
+        order of their begin."""
         found: dict[tuple[int, int], str] = {}
         for packet in self.rtp:
-            if packet.payload_type == event_type and len(packet.payload) >= 4 and packet.payload[0] < len(_KEYS):
+            if (
+                packet.payload_type == event_type
+                and len(packet.payload) >= 4
+                and packet.payload[0] < len(_KEYS)
+            ):
                 found.setdefault((packet.ssrc, packet.timestamp), _KEYS[packet.payload[0]])
         return Keys("".join(found.values()))
 
     def continuity(self) -> Continuity:
-        """Over all SSRCs, each by itself. An end of event sent again under its own sequence number counts as `again`."""
+        """Over all SSRCs, each by itself. An end of event sent again under its own sequence number
+        counts as `again`."""
         missing = again = late = 0
         for ssrc in self.ssrcs:
             numbers = [packet.sequence_number for packet in self.rtp if packet.ssrc == ssrc]
@@ -89,7 +96,8 @@ class Flow:
 
 
 def _unwrap(numbers: list[int]) -> list[int]:
-    """Sequence numbers without their wrap at 2^16, each taken as near as possible to the highest before."""
+    """Sequence numbers without their wrap at 2^16, each taken as near as possible to the highest
+    before."""
     highest = numbers[0]
     unwrapped = []
     for number in numbers:
@@ -99,7 +107,8 @@ def _unwrap(numbers: list[int]) -> list[int]:
 
 
 def flows(file: Path, ports: Iterable[int] | None = None) -> dict[tuple[Address, Address], Flow]:
-    """The flows of a capture; with `ports`, only those to or from one of them. What aiortc refuses counts as `neither`."""
+    """The flows of a capture; with `ports`, only those to or from one of them. What aiortc refuses
+    counts as `neither`."""
     wanted = None if ports is None else set(ports)
     found: dict[tuple[Address, Address], Flow] = {}
     for datagram in pcap.read(file):

@@ -1,7 +1,8 @@
-"""baresip as an agent's telephone: another SIP stack, told what to do over its ctrl_tcp module (JSON in netstrings).
+"""baresip as an agent's telephone: another SIP stack, told what to do over its ctrl_tcp module
+(JSON in netstrings).
 
-It speaks from a WAV file and writes what it hears to another; it has no audio device. The keys that it heard can be counted
-and compared, never shown.
+It speaks from a WAV file and writes what it hears to another; it has no audio device. The keys that
+it heard can be counted and compared, never shown.
 """
 
 from __future__ import annotations
@@ -49,9 +50,7 @@ auplay_channels 1
 audio_buffer 20-160
 rtcp_mux {rtcp_mux}
 """
-_ACCOUNT = (
-    "<sip:{user}@{address}:{sip}>;regint=0;answermode={answer};audio_codecs=PCMU,PCMA;ptime=20;mwi=no{mediaenc}\n"
-)
+_ACCOUNT = "<sip:{user}@{address}:{sip}>;regint=0;answermode={answer};audio_codecs=PCMU,PCMA;ptime=20;mwi=no{mediaenc}\n"  # noqa: E501
 
 
 class BaresipFailed(Exception):
@@ -90,8 +89,9 @@ class Baresip:
     ) -> Self:
         """Start baresip in a directory of its own and wait until it takes calls and commands.
 
-        `speech`: WAV file (16 bit, 8 kHz, mono) that it plays again and again to whoever calls, else a tone of 440 Hz.
-        `srtp`: RTP is encrypted, or there is none. `rtcp_mux`: it offers RTCP on the RTP port.
+        `speech`: WAV file (16 bit, 8 kHz, mono) that it plays again and again to whoever calls,
+        else a tone of 440 Hz. `srtp`: RTP is encrypted, or there is none. `rtcp_mux`: it offers
+        RTCP on the RTP port.
         """
         sip, control, rtp = free_ports(2, address), free_ports(1, address), free_ports(20, address)
         settings = {
@@ -120,7 +120,9 @@ class Baresip:
                 within,
             )
             if process.returncode is not None:
-                raise BaresipFailed(f"baresip did not start: exit code {process.returncode}\n{phone.complaints()}")
+                raise BaresipFailed(
+                    f"baresip did not start: exit code {process.returncode}\n{phone.complaints()}"
+                )
             reader, phone._writer = await asyncio.open_connection(address, control)
             phone._tasks.append(asyncio.create_task(phone._read(reader)))
         except BaseException:
@@ -143,7 +145,8 @@ class Baresip:
         return Keys("".join(self._digits))
 
     def seen(self, event: str) -> int:
-        """How many such events there were, e.g. CALL_INCOMING, CALL_ESTABLISHED, CALL_CLOSED, CALL_DTMF_START."""
+        """How many such events there were, e.g. CALL_INCOMING, CALL_ESTABLISHED, CALL_CLOSED,
+        CALL_DTMF_START."""
         return self._seen[event]
 
     async def wait(self, event: str, within: float = 10.0) -> dict[str, Any]:
@@ -159,10 +162,13 @@ class Baresip:
                         raise BaresipFailed(f"baresip ended while {event} was awaited\n{self.complaints()}")
                     await self._news.wait()
         except TimeoutError:
-            raise BaresipFailed(f"baresip: waited {within:g} s for {event}; it reported: {dict(self._seen)}") from None
+            raise BaresipFailed(
+                f"baresip: waited {within:g} s for {event}; it reported: {dict(self._seen)}"
+            ) from None
 
     async def command(self, name: str, params: str = "") -> None:
-        """One of baresip's long commands: `accept`, `hangup`, `dial`, `sndcode` … (see its `/help`)."""
+        """One of baresip's long commands: `accept`, `hangup`, `dial`, `sndcode` … (see its
+        `/help`)."""
         if self._writer is None:
             raise BaresipFailed("baresip is not connected")
         body = json.dumps({"command": name, "params": params}).encode()
@@ -210,7 +216,9 @@ class Baresip:
 def _speak_on(file: Path, speech: Path | None) -> None:
     """Two minutes of it, as baresip plays a file once only."""
     if speech is None:
-        once = b"".join(struct.pack("<h", round(8000 * math.sin(2 * math.pi * 440 * n / _RATE))) for n in range(_RATE))
+        once = b"".join(
+            struct.pack("<h", round(8000 * math.sin(2 * math.pi * 440 * n / _RATE))) for n in range(_RATE)
+        )
     else:
         with wave.open(str(speech)) as source:
             once = source.readframes(source.getnframes())

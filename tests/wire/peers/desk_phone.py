@@ -1,7 +1,9 @@
-"""An agent's desk phone with several lines: pjsua2, which holds, consults, and transfers (REFER, with Replaces or without).
+"""An agent's desk phone with several lines: pjsua2, which holds, consults, and transfers (REFER,
+with Replaces or without).
 
-`DeskPhone` drives it from a test; `python -m tests.wire.peers.desk_phone` is the process: instructions are JSON lines on
-standard input, events on standard output. A line is named by its number, counted from 0 in the order of the calls.
+`DeskPhone` drives it from a test; `python -m tests.wire.peers.desk_phone` is the process:
+instructions are JSON lines on standard input, events on standard output. A line is named by its
+number, counted from 0 in the order of the calls.
 """
 
 from __future__ import annotations
@@ -68,7 +70,8 @@ class DeskPhone:
             self._unread.append(news)
 
     async def do(self, what: str, **how: object) -> None:
-        """`call` uri; `hold`, `hangup`, `packets` line; `transfer` line, uri; `join` line, other; `quit`."""
+        """`call` uri; `hold`, `hangup`, `packets` line; `transfer` line, uri; `join` line, other;
+        `quit`."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": what, **how}).encode() + b"\n")
         await self._process.stdin.drain()

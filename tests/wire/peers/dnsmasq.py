@@ -12,7 +12,8 @@ from tests.wire.peers.ports import free_ports, listens, until
 
 
 class Dnsmasq:
-    """One running dnsmasq, which knows nothing but the records that it was given. `stop` it whatever happened."""
+    """One running dnsmasq, which knows nothing but the records that it was given. `stop` it
+    whatever happened."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -20,7 +21,8 @@ class Dnsmasq:
 
     @classmethod
     async def start(cls, *records: str) -> Self:
-        """`records`: dnsmasq's own options, such as `srv-host=_sip._udp.carrier.test,a.carrier.test,5060,10,5`."""
+        """`records`: dnsmasq's own options, such as
+        `srv-host=_sip._udp.carrier.test,a.carrier.test,5060,10,5`."""
         server = cls(free_ports())
         await server.serve(*records)
         return server
@@ -33,10 +35,13 @@ class Dnsmasq:
         """Have these records from now on, and no others."""
         await self.stop()
         self._process = await asyncio.create_subprocess_exec(
-            "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--pid-file=",
-            "--user=", "--listen-address=127.0.0.1", "--bind-interfaces", f"--port={self.port}", "--local-ttl=1",
+            "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
+            "--pid-file=",
+            "--user=", "--listen-address=127.0.0.1", "--bind-interfaces", f"--port={self.port}",
+            "--local-ttl=1",
             "--local=/test/", *(f"--{record}" for record in records),
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         process = self._process
         await until(lambda: listens(self.port) or process.returncode is not None, "dnsmasq to listen")

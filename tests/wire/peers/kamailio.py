@@ -1,4 +1,5 @@
-"""kamailio as a proxy that stays in the path of every call (Record-Route), between Tonewall and a PBX."""
+"""kamailio as a proxy that stays in the path of every call (Record-Route), between Tonewall and a
+PBX."""
 
 from __future__ import annotations
 
@@ -63,7 +64,8 @@ modparam("tls", "require_certificate", 1)
 
 @dataclass(frozen=True, slots=True)
 class Secured:
-    """The side of port `one` is spoken to over TLS, at `port`: both ends show a certificate of that authority. Paths."""
+    """The side of port `one` is spoken to over TLS, at `port`: both ends show a certificate of that
+    authority. Paths."""
 
     port: int
     certificate: str
@@ -89,8 +91,9 @@ class Kamailio:
         tls: Secured | None = None,
         phones: Mapping[str, int] | None = None,
     ) -> Self:
-        """What comes from port `other` goes to port `one`, all else to `other`; both at `address`. With `tls`, `one` is called
-        over it. `phones`: whose calls of `one` go to ports of their own."""
+        """What comes from port `other` goes to port `one`, all else to `other`; both at `address`.
+        With `tls`, `one` is called over it. `phones`: whose calls of `one` go to ports of their
+        own."""
         port = port or free_ports()
         config = directory / "kamailio.cfg"
         lines = "\n".join(
@@ -105,14 +108,17 @@ class Kamailio:
                 one=one,
                 other=other,
                 tcp=f"enable_tls=yes\nlisten=tls:{address}:{tls.port}" if tls else "disable_tcp=yes",
-                tls=_TLS.format(certificate=tls.certificate, key=tls.key, authority=tls.authority) if tls else "",
+                tls=_TLS.format(certificate=tls.certificate, key=tls.key, authority=tls.authority)
+                if tls
+                else "",
                 by=";transport=tls" if tls else "",
                 phones=lines,
             )
         )
         with (directory / "kamailio.log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                "kamailio", "-DD", "-E", "-f", str(config), "-Y", str(directory), "-P", str(directory / "pid"),
+                "kamailio", "-DD", "-E", "-f", str(config), "-Y", str(directory), "-P",
+                str(directory / "pid"),
                 "-m", "16", "-M", "4",
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip

@@ -1,8 +1,10 @@
-"""What a customer does to a telephone, as RTP for sipp to play: speech and keys from the pcaps of Debian's sip-tester.
+"""What a customer does to a telephone, as RTP for sipp to play: speech and keys from the pcaps of
+Debian's sip-tester.
 
-Those pcaps hold one key each, with fixed sequence numbers and timestamps, so playing "1" twice would be the same event
-twice (RFC 4733 section 2.5.1.2). `Handset` gives their packets the headers that one telephone would give them: one SSRC,
-sequence numbers without gaps, a clock that runs. The payloads are untouched.
+Those pcaps hold one key each, with fixed sequence numbers and timestamps, so playing "1" twice
+would be the same event twice (RFC 4733 section 2.5.1.2). `Handset` gives their packets the headers
+that one telephone would give them: one SSRC, sequence numbers without gaps, a clock that runs. The
+payloads are untouched.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ def _recorded(path: Path) -> tuple[tuple[float, bytes], ...]:
 class Handset:
     """One stream of RTP, written a part at a time; each part goes on where the one before ended."""
 
-    def __init__(self, ssrc: int = 0x0E05384E, sequence_number: int = 65_530, rtp_timestamp: int = 0xFFFF_F000) -> None:
+    def __init__(
+        self, ssrc: int = 0x0E05384E, sequence_number: int = 65_530, rtp_timestamp: int = 0xFFFF_F000
+    ) -> None:
         self._ssrc = ssrc
         self._sequence = sequence_number  # the defaults wrap soon: every test is a test of that too
         self._clock = rtp_timestamp
@@ -42,7 +46,8 @@ class Handset:
         self._last_recorded = -1
 
     def speak(self, milliseconds: int) -> list[tuple[float, bytes]]:
-        """Speech (PCMA, 30 ms a packet) for about so long; offsets in seconds from the part's begin."""
+        """Speech (PCMA, 30 ms a packet) for about so long; offsets in seconds from the part's
+        begin."""
         recording = _recorded(RECORDINGS / "g711a.pcap")
         packets = []
         for index in range(max(1, milliseconds // 30)):
@@ -53,7 +58,8 @@ class Handset:
         return packets
 
     def press(self, digits: str, gap_ms: int = 180) -> list[tuple[float, bytes]]:
-        """The keys, with speech of at least `gap_ms` after each (the recorded events last 140 ms)."""
+        """The keys, with speech of at least `gap_ms` after each (the recorded events last 140
+        ms)."""
         packets: list[tuple[float, bytes]] = []
         offset = 0.0
         for digit in digits:
@@ -70,11 +76,17 @@ class Handset:
         return packets
 
     def _packet(self, kind: int, payload: bytes, timestamp: int, marker: bool, again: bool = False) -> bytes:
-        # The recordings repeat an end under the sequence number of the first, as some gateways do: keep that.
+        # The recordings repeat an end under the sequence number of the first, as some gateways do:
+        # keep that.
         if again:
             self._sequence -= 1
         head = struct.pack(
-            "!BBHII", 0x80, kind | (0x80 if marker else 0), self._sequence & 0xFFFF, timestamp & 0xFFFFFFFF, self._ssrc
+            "!BBHII",
+            0x80,
+            kind | (0x80 if marker else 0),
+            self._sequence & 0xFFFF,
+            timestamp & 0xFFFFFFFF,
+            self._ssrc,
         )
         self._sequence += 1
         return head + payload

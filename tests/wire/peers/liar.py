@@ -1,4 +1,5 @@
-"""A man between Tonewall and a real rtpengine, who does not carry out what he is told not to, and says what he likes."""
+"""A man between Tonewall and a real rtpengine, who does not carry out what he is told not to, and
+says what he likes."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from media.rtpengine.ng import Value, decode, encode
 
 
 class Liar(asyncio.DatagramProtocol):
-    """Passes everything on, but for the commands in `lies`, which get that answer and nothing else."""
+    """Passes everything on, but for the commands in `lies`, which get that answer and nothing
+    else."""
 
     def __init__(self, daemon_port: int) -> None:
         self.lies: dict[str, Mapping[str, Value]] = {}

@@ -1,6 +1,8 @@
-"""linphonec, Linphone's telephone without a window, in a network of its own: it opens no socket where there is no default route.
+"""linphonec, Linphone's telephone without a window, in a network of its own: it opens no socket
+where there is no default route.
 
-The network is a namespace that a pair of virtual cables joins to the test's: only root can lay them.
+The network is a namespace that a pair of virtual cables joins to the test's: only root can lay
+them.
 """
 
 from __future__ import annotations
@@ -59,7 +61,8 @@ def network() -> Iterator[Network]:
         _ip("addr", "add", f"{made.here}/30", "dev", near)
         _ip("link", "set", near, "up")
         for words in (
-            ("addr", "add", f"{made.there}/30", "dev", far), ("link", "set", far, "up"), ("link", "set", "lo", "up"),
+            ("addr", "add", f"{made.there}/30", "dev", far), ("link", "set", far, "up"),
+            ("link", "set", "lo", "up"),
             ("route", "add", "default", "via", made.here),
         ):  # fmt: skip
             _ip("-n", name, *words)
@@ -84,7 +87,9 @@ class Linphone:
     async def wait(self, words: str, times: int = 1, within: float = 20.0) -> None:
         """Until it has said this so often."""
         await until(
-            lambda: self.says().count(words) >= times, f"linphonec to say {words!r}; it said {self._out}", within
+            lambda: self.says().count(words) >= times,
+            f"linphonec to say {words!r}; it said {self._out}",
+            within,
         )
 
 
@@ -119,7 +124,8 @@ async def linphone(directory: Path, where: Network, *, answers: bool = False) ->
         phone.tell("soundcard use files")
         await phone.wait("Using wav files")
         await until(
-            lambda: log.exists() and "Creating listening point" in log.read_text(errors="replace"), "its sockets"
+            lambda: log.exists() and "Creating listening point" in log.read_text(errors="replace"),
+            "its sockets",
         )
         yield phone
     finally:

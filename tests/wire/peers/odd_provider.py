@@ -1,9 +1,11 @@
-"""A payment provider for any card: it behaves as the first word of the transaction says, and likes to quote what it was sent.
+"""A payment provider for any card: it behaves as the first word of the transaction says, and likes
+to quote what it was sent.
 
     python -m tests.wire.peers.odd_provider --directory DIR
 
-`echo` answers everything with the request itself; `quoting` declines and quotes the card in each field of the answer;
-any name of `provider_adapters.local.books.BEHAVIOURS` does that; all else is approved. It may be slow, too: `--delay`.
+`echo` answers everything with the request itself; `quoting` declines and quotes the card in each
+field of the answer; any name of `provider_adapters.local.books.BEHAVIOURS` does that; all else is
+approved. It may be slow, too: `--delay`.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ class OddProvider(Provider):
         number, code = order["card"]["number"], order["card"]["security_code"]
         quote = " ".join((number[:4], number[4:8], number[8:12], number[12:], "code", code))
         declined = {"status": "declined", "reason": f"card_{number}", "message": quote, "reference": number}
-        answer = Answer(402, declined) if manner == "quoting" else Answer(200, {"error": number, "request": order})
+        answer = (
+            Answer(402, declined) if manner == "quoting" else Answer(200, {"error": number, "request": order})
+        )
         self._echoes[key] = answer
         return answer
 

@@ -23,7 +23,8 @@ class Datagram:
 
 
 def read(path: Path) -> list[Datagram]:
-    """Every whole UDP packet in the file, in its order. Raises ValueError for what is no pcap of Ethernet or of IP."""
+    """Every whole UDP packet in the file, in its order. Raises ValueError for what is no pcap of
+    Ethernet or of IP."""
     data = path.read_bytes()
     if len(data) < _GLOBAL.size:
         return []
@@ -59,11 +60,14 @@ def _parse(time: float, frame: bytes) -> Datagram | None:
 
 
 def write(path: Path, packets: list[tuple[float, bytes]]) -> None:
-    """Write UDP payloads with their offsets in seconds. Addresses are placeholders: sipp puts in its own."""
+    """Write UDP payloads with their offsets in seconds. Addresses are placeholders: sipp puts in
+    its own."""
     out = bytearray(_GLOBAL.pack(_MICROSECONDS, 2, 4, 0, 0, 65535, _ETHERNET))
     for offset, payload in packets:
         length = len(payload)
-        ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28 + length, 0, 0, 64, _UDP, 0, b"\x7f\0\0\1", b"\x7f\0\0\1")
+        ip = struct.pack(
+            "!BBHHHBBH4s4s", 0x45, 0, 28 + length, 0, 0, 64, _UDP, 0, b"\x7f\0\0\1", b"\x7f\0\0\1"
+        )
         frame = bytes(12) + b"\x08\x00" + ip + struct.pack("!HHHH", 10000, 10002, 8 + length, 0) + payload
         micros = round(offset * 1e6)
         out += struct.pack("<IIII", micros // 1_000_000, micros % 1_000_000, len(frame), len(frame)) + frame

@@ -42,7 +42,8 @@ def _is_free(address: str, port: int) -> bool:
 
 
 def listens(port: int, kind: str = "udp") -> bool:
-    """Whether anybody on this machine has bound that port (`kind`: udp, or tcp for a listening socket)."""
+    """Whether anybody on this machine has bound that port (`kind`: udp, or tcp for a listening
+    socket)."""
     for line in Path(f"/proc/net/{kind}").read_text().splitlines()[1:]:
         fields = line.split()
         if int(fields[1].split(":")[1], 16) == port and (kind == "udp" or fields[3] == "0A"):

@@ -1,7 +1,9 @@
-"""A PBX of pjsua2 that registers: `python -m tests.wire.peers.registering PORT USER PASSWORD TRANSPORT CA-FILE`.
+"""A PBX of pjsua2 that registers: `python -m tests.wire.peers.registering PORT USER PASSWORD
+TRANSPORT CA-FILE`.
 
-Writes a line when it is registered (`registered CODE`) and when a call is `up` or `over`; answers every call. A line on standard
-input is a URI to call; an empty one hangs up all; the end of standard input ends it.
+Writes a line when it is registered (`registered CODE`) and when a call is `up` or `over`; answers
+every call. A line on standard input is a URI to call; an empty one hangs up all; the end of
+standard input ends it.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ def say(*words: object) -> None:
 
 class Call(pj.Call):
     def onCallState(self, prm: pj.OnCallStateParam) -> None:  # noqa: N802 — pjsua2's name
-        said = {pj.PJSIP_INV_STATE_CONFIRMED: "up", pj.PJSIP_INV_STATE_DISCONNECTED: "over"}.get(self.getInfo().state)
+        said = {pj.PJSIP_INV_STATE_CONFIRMED: "up", pj.PJSIP_INV_STATE_DISCONNECTED: "over"}.get(
+            self.getInfo().state
+        )
         if said is not None:
             say("call", said)
 

@@ -31,7 +31,8 @@ class Rtpengine:
         low = int(media_ports(1).partition("-")[0]) + 600 + index * _PORTS
         self._arguments = [
             "--config-file=none", f"--interface={self.HOST}", f"--listen-ng={self.HOST}:{self.port}",
-            f"--port-min={low}", f"--port-max={low + _PORTS - 1}", "--table=-1", "--foreground", "--log-stderr",
+            f"--port-min={low}", f"--port-max={low + _PORTS - 1}", "--table=-1", "--foreground",
+            "--log-stderr",
             "--log-level=6", "--num-threads=1",
         ]  # fmt: skip
         if digits is not None:
@@ -44,7 +45,9 @@ class Rtpengine:
 
     async def start(self) -> Rtpengine:
         with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec("rtpengine", *self._arguments, stdout=log, stderr=log)
+            self._process = await asyncio.create_subprocess_exec(
+                "rtpengine", *self._arguments, stdout=log, stderr=log
+            )
 
         async def answers() -> bool:
             try:

@@ -1,8 +1,9 @@
 """sipp as carrier or as PBX: an independent SIP stack that plays recorded RTP.
 
-A call's script is a list of steps. `Go` waits for a SIP request of that name with the call's Call-ID, which `Sipp.go`
-sends to sipp from a socket of its own: so a test decides when a customer begins to key, and sipp waits for no fixed time.
-A `Mark` that a call passes becomes a line `NAME CALL-ID` in a log; `Sipp.reached` waits for such lines.
+A call's script is a list of steps. `Go` waits for a SIP request of that name with the call's
+Call-ID, which `Sipp.go` sends to sipp from a socket of its own: so a test decides when a customer
+begins to key, and sipp waits for no fixed time. A `Mark` that a call passes becomes a line `NAME
+CALL-ID` in a log; `Sipp.reached` waits for such lines.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class SippFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """Play RTP, one file for all calls or (`files`) one a call, and go on when its `seconds` are over."""
+    """Play RTP, one file for all calls or (`files`) one a call, and go on when its `seconds` are
+    over."""
 
     files: tuple[Path, ...]
     seconds: float
@@ -57,7 +59,8 @@ Step = Play | Go | Mark
 
 
 def play(directory: Path, *parts: list[tuple[float, bytes]], name: str = "part", wait: bool = True) -> Play:
-    """RTP to play: one part for all calls, or a part for each call (in the order in which sipp numbers them)."""
+    """RTP to play: one part for all calls, or a part for each call (in the order in which sipp
+    numbers them)."""
     files = []
     for index, part in enumerate(parts):
         files.append(directory / f"{name}-{index}.pcap")
@@ -72,7 +75,8 @@ def scenario(template: str, directory: Path, steps: Sequence[Step], ending: str)
     for number, step in enumerate(steps):
         match step:
             case Go(name):
-                # Nothing answers: the test's socket is no SIP peer, and an answer would go to the real one.
+                # Nothing answers: the test's socket is no SIP peer, and an answer would go to the
+                # real one.
                 body.append(_log(_waits_at(name)))
                 body.append(f'<recv request="{name}" timeout="120000"/>')
             case Mark(name):
@@ -81,7 +85,9 @@ def scenario(template: str, directory: Path, steps: Sequence[Step], ending: str)
                 body += _play(number, files)
                 if wait:
                     body.append(f'<pause milliseconds="{round(seconds * 1000)}"/>')
-    text = text.replace("<!-- STEPS -->", "\n  ".join(body)).replace("<!-- ENDING -->", _ENDINGS[template, ending])
+    text = text.replace("<!-- STEPS -->", "\n  ".join(body)).replace(
+        "<!-- ENDING -->", _ENDINGS[template, ending]
+    )
     path = directory / f"{template}.xml"
     path.write_text(text)
     return path
@@ -98,12 +104,14 @@ def _waits_at(name: str) -> str:
 def _play(number: int, files: Sequence[Path]) -> list[str]:
     if len(files) == 1:
         return [f'<nop><action><exec play_pcap_audio="{files[0]}"/></action></nop>']
-    lines = [f'<nop><action><assignstr assign_to="n{number}" value="[call_number]"/><todouble assign_to="d{number}"'
+    lines = [f'<nop><action><assignstr assign_to="n{number}" value="[call_number]"/><todouble '
+    f'assign_to="d{number}"'
              f' variable="n{number}"/></action></nop>']  # fmt: skip
     end = 10_000 * (number + 1)
     for index, file in enumerate(files, 1):
         lines += [
-            f'<nop><action><test assign_to="t{number}" variable="d{number}" compare="not_equal" value="{index}"/>'
+            f'<nop><action><test assign_to="t{number}" variable="d{number}" compare="not_equal" '
+            f'value="{index}"/>'
             "</action></nop>",
             f'<nop next="{end + index}" test="t{number}"/>',
             f'<nop next="{end}"><action><exec play_pcap_audio="{file}"/></action></nop>',
@@ -189,11 +197,13 @@ class Sipp:
         port: int | None = None,
         at_once: int | None = None,
     ) -> Self:
-        """Start sipp and wait until it listens, on `port` or a free one; `at_once` bounds the calls that are up.
+        """Start sipp and wait until it listens, on `port` or a free one; `at_once` bounds the calls
+        that are up.
 
         With `remote` it calls that address, else it waits to be called.
 
-        It ends by itself after `calls` calls. `directory` takes its files and must belong to this sipp alone.
+        It ends by itself after `calls` calls. `directory` takes its files and must belong to this
+        sipp alone.
         """
         name = script.stem
         port = port or free_ports(1, address)
@@ -202,9 +212,12 @@ class Sipp:
         command = [
             "sipp", *([f"{remote[0]}:{remote[1]}"] if remote else []), "-sf", str(script),
             "-i", address, "-p", str(port), "-mi", address, "-mp", str(media), "-bind_local",
-            "-m", str(calls), "-l", str(at_once or calls), "-r", str(rate), "-s", callee, "-cid_str", f"%u-{name}-{port}",
-            # On a busy machine an INVITE may be repeated after its answer; that is no reason to abort the call.
-            "-default_behaviors", "all,-abortunexp", "-nostdin", "-cp", str(free_ports(1, address)), "-timer_resol", "1",
+            "-m", str(calls), "-l", str(at_once or calls), "-r", str(rate), "-s", callee, "-cid_str",
+            f"%u-{name}-{port}",
+            # On a busy machine an INVITE may be repeated after its answer; that is no reason to
+            # abort the call.
+            "-default_behaviors", "all,-abortunexp", "-nostdin", "-cp", str(free_ports(1, address)),
+            "-timer_resol", "1",
             "-trace_err", "-error_file", "errors.log", "-trace_logs", "-log_file", "steps.log",
             "-trace_stat", "-stf", "stat.csv", "-fd", "1",
         ]  # fmt: skip
@@ -217,7 +230,9 @@ class Sipp:
         try:
             await until(lambda: listens(port) or process.returncode is not None, f"sipp ({name}) to listen")
             if process.returncode not in (None, 0):
-                raise SippFailed(f"sipp ({name}) did not start: exit code {process.returncode}\n{sipp.complaints()}")
+                raise SippFailed(
+                    f"sipp ({name}) did not start: exit code {process.returncode}\n{sipp.complaints()}"
+                )
         except BaseException:
             await sipp.stop()
             raise
@@ -232,7 +247,8 @@ class Sipp:
         return self.media_port + _PORTS_A_CALL * (call - 1)
 
     async def reached(self, mark: str, calls: int | None = None, within: float = 15.0) -> list[str]:
-        """Wait until `Mark(mark)` was passed by so many calls (all, where None); their Call-IDs, as this sipp knows them."""
+        """Wait until `Mark(mark)` was passed by so many calls (all, where None); their Call-IDs, as
+        this sipp knows them."""
         wanted = self.calls if calls is None else calls
         log = self._directory / "steps.log"
 
@@ -272,11 +288,14 @@ class Sipp:
         try:
             await asyncio.wait_for(self._process.wait(), within)
         except TimeoutError:
-            raise SippFailed(f"sipp ({self.name}) still ran after {within:g} s\n{self.complaints()}") from None
+            raise SippFailed(
+                f"sipp ({self.name}) still ran after {within:g} s\n{self.complaints()}"
+            ) from None
         tally = self.tally()
         if self._process.returncode != 0 or tally.failed or tally.successful < self.calls:
             raise SippFailed(
-                f"sipp ({self.name}): {tally.successful} of {self.calls} calls succeeded, {tally.failed} failed, "
+                f"sipp ({self.name}): {tally.successful} of {self.calls} calls succeeded, {tally.failed} "
+                "failed, "
                 f"exit code {self._process.returncode}\n{self.complaints()}"
             )
         return tally
@@ -286,7 +305,9 @@ class Sipp:
         with (self._directory / "stat.csv").open(newline="") as file:
             rows = list(csv.DictReader(file, delimiter=";"))
         last = rows[-1] if rows else {}
-        return Tally(*(int(last.get(key) or 0) for key in ("SuccessfulCall(C)", "FailedCall(C)", "CurrentCall")))
+        return Tally(
+            *(int(last.get(key) or 0) for key in ("SuccessfulCall(C)", "FailedCall(C)", "CurrentCall"))
+        )
 
     def complaints(self) -> str:
         """The end of what sipp wrote about errors."""

@@ -1,4 +1,5 @@
-"""tshark as witness: captures the loopback interface and counts telephone events with Wireshark's own dissectors."""
+"""tshark as witness: captures the loopback interface and counts telephone events with Wireshark's
+own dissectors."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ class TsharkFailed(Exception):
 
 
 class Capture:
-    """UDP on the loopback interface into a pcap file. Use `start`, then `stop`: only then is the file complete."""
+    """UDP on the loopback interface into a pcap file. Use `start`, then `stop`: only then is the
+    file complete."""
 
     def __init__(self, file: Path, process: asyncio.subprocess.Process, probe: socket.socket) -> None:
         self.file = file
@@ -31,7 +33,8 @@ class Capture:
 
     @classmethod
     async def start(cls, file: Path, filter_expression: str = "udp", within: float = 15.0) -> Self:
-        """Start to capture what the filter (pcap syntax) lets through; return when a packet has really been captured."""
+        """Start to capture what the filter (pcap syntax) lets through; return when a packet has
+        really been captured."""
         probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         probe.bind(("127.0.0.1", 0))
         with file.with_suffix(".log").open("wb") as log:
@@ -101,7 +104,9 @@ async def count(file: Path, ports: Iterable[int], event_type: int = 101) -> Coun
     )  # fmt: skip
     out, errors = await process.communicate()
     if process.returncode != 0:
-        raise TsharkFailed(f"tshark -r ended with exit code {process.returncode}:\n{errors.decode(errors='replace')}")
+        raise TsharkFailed(
+            f"tshark -r ended with exit code {process.returncode}:\n{errors.decode(errors='replace')}"
+        )
     counts = Counts(Counter(), Counter())
     for line in out.decode().splitlines():
         port, kind = (int(field or -1) for field in line.split("\t"))

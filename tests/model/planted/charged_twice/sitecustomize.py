@@ -2,7 +2,7 @@
 
 import sys
 
-if "provider_adapters.payer" in sys.orig_argv:
+if "provider_adapters.payer.process" in sys.orig_argv:
     import msgspec
 
     # Of the module, not of `__main__`, which is another: so what both share is changed.
@@ -11,7 +11,9 @@ if "provider_adapters.payer" in sys.orig_argv:
     _charge = connector.Connector.charge
 
     def charge(self, order, card):
-        yield from _charge(self, msgspec.structs.replace(order, idempotency_key=f"{order.idempotency_key}b"), card)
+        yield from _charge(
+            self, msgspec.structs.replace(order, idempotency_key=f"{order.idempotency_key}b"), card
+        )
         return (yield from _charge(self, order, card))
 
     connector.Connector.charge = charge

@@ -1,8 +1,9 @@
-"""A media process that takes a mask off in the first pause after its capture, however that ended."""
+"""A media process that takes a mask off in the first pause after its capture, however that
+ended."""
 
 import sys
 
-if "media.service.service" in sys.orig_argv:
+if "media.process" in sys.orig_argv:
     from media.service import unmasking
 
     def may_go_off(self, mask, session, now):

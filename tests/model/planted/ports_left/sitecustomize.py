@@ -2,7 +2,7 @@
 
 import sys
 
-if "media.service.service" in sys.orig_argv:
+if "media.process" in sys.orig_argv:
     import itertools
 
     from media.events import LegCounters

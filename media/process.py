@@ -1,0 +1,101 @@
+"""Serves b2bua's commands on a unix socket: the entry point of the media process.
+
+Started as `python -m media.process --socket PATH --payers FD`, its settings in the environment, by
+`tonewall run`. It opens no connection of its own, but to rtpengine servers (media/rtpengine).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+
+import uvloop
+
+from media.rtpengine.service import DistributedMedia
+from media.service.payers import Payers
+from media.service.service import MediaService
+from media.settings import MaskTimes, MediaSettings
+from tonewall import log
+from tonewall.ini import ConfigError, load
+from tonewall.process import allow_many_files, end_with_parent, harden, ignore_hangup, overwrites_freed_memory
+from tonewall.tasks import BackgroundTasks
+
+logger = log.get_logger(__name__)
+
+
+def engine(settings: MediaSettings) -> type[MediaService]:
+    """What carries the commands out."""
+    if settings.engine == "rtpengine":
+        return DistributedMedia
+    return MediaService
+
+
+async def run(
+    settings: MediaSettings, times: MaskTimes, path: Path, payers_channel: socket.socket | None
+) -> None:
+    """Serve until SIGTERM or SIGINT. Raises OSError where the socket cannot be made."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    payers = Payers()
+    service = engine(settings)(settings, payers, times)
+    await service.start()
+    tasks = BackgroundTasks()
+    tasks.start(service.end_quiet_orphans(), "orphans")
+    tasks.start(service.watch_lines(), "lines")
+    if payers_channel is not None:
+        tasks.start(payers.receive(payers_channel, service.take_decoder, service.peer), "payers")
+    path.unlink(missing_ok=True)  # noqa: ASYNC240  # before anything is served
+    before = os.umask(0o177)
+    try:
+        server = await loop.create_unix_server(service.accept, path)
+    finally:
+        os.umask(before)
+    logger.info("listening", path=str(path), address=settings.address)
+    await stop.wait()
+    server.close()
+    await service.stop()
+    payers.close()
+    await tasks.cancel()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m media.process", description="The media process of Tonewall."
+    )
+    parser.add_argument(
+        "--socket", type=Path, required=True, help="the unix socket for b2bua; made with mode 0600"
+    )
+    parser.add_argument(
+        "--payers", type=int, help="the inherited channel on which the supervisor hands over payers"
+    )
+    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    arguments = parser.parse_args()
+    log.configure("media", arguments.log_level)
+    ignore_hangup()
+    end_with_parent()
+    allow_many_files()
+    if not overwrites_freed_memory():
+        logger.error(
+            "refused to start", why="freed memory is not overwritten", hint="start with card_environment()"
+        )
+        raise SystemExit(78)
+    if not harden():
+        logger.warning("memory not locked", hint="raise the memory lock limit; the vault itself is locked")
+    try:
+        settings, times = load(MediaSettings, {}), load(MaskTimes, {})
+        if faults := settings.faults():
+            raise ConfigError("\n".join(faults))
+        channel = socket.socket(fileno=arguments.payers) if arguments.payers is not None else None
+        uvloop.run(run(settings, times, arguments.socket, channel))
+    except ConfigError as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()
