@@ -1,0 +1,1 @@
+"""Implements the `tonewall` commands, one file each."""

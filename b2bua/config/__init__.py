@@ -1,0 +1,1 @@
+"""Reads sip.conf and assembles trunks and routes from it."""

@@ -1,0 +1,1 @@
+"""Holds all calls, and carries out what they ask for."""

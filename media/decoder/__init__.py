@@ -1,0 +1,1 @@
+"""Decodes Opus, G.729, GSM and AMR for tones, in a process of its own."""

@@ -1,0 +1,1 @@
+"""Reads and writes codecs and packet formats. Pure functions."""

@@ -1,0 +1,1 @@
+"""Decides in Python what the core decides in C. For tests only: they compare the two."""

@@ -1,0 +1,1 @@
+"""Relays through rtpengine servers over the ng protocol."""

@@ -1,0 +1,1 @@
+"""Relays with the core: sessions, ports, masks and captures."""

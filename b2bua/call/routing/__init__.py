@@ -1,0 +1,1 @@
+"""Decides where a call goes: trunks, routes, number plans, limits. Sans-IO."""

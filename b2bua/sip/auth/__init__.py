@@ -1,0 +1,1 @@
+"""Answers and makes digest challenges (RFC 7616)."""

@@ -1,0 +1,1 @@
+"""Runs the transactions of RFC 3261 section 17."""

@@ -1,0 +1,1 @@
+"""Keeps the peers of the trunks: DNS, health, registrations both ways (RFC 3263)."""
