@@ -66,8 +66,8 @@ docs: build/.setup  ## Generate docs/states.md from the transition tables, docs/
 
 pictures: build/.setup build/.apt-test  ## Take the pictures of the agent's page and of a call's ladder again
 	TONEWALL_PICTURES=1 $(BIN)/python -m pytest tests/browser
-	TONEWALL_PICTURES=1 $(BIN)/python -m pytest tests/wire/test_ladder.py
-	TONEWALL_PICTURES=1 $(BIN)/python -m pytest tests/unit/test_ladder_shown.py
+	TONEWALL_PICTURES=1 $(BIN)/python -m pytest tests/wire/running/test_ladder.py
+	TONEWALL_PICTURES=1 $(BIN)/python -m pytest tests/unit/b2bua/ladder/test_ladder_shown.py
 
 bench: build/.setup build/.apt-test  ## Compare with rtpengine and sippy; writes build/bench.json
 	$(BIN)/python -m tests.benchmark
@@ -80,7 +80,7 @@ leak-report: build/.setup build/.apt-test  ## Key PRESSES a condition into the m
 	$(BIN)/python -m tests.leak --presses $(PRESSES)
 
 flood: build/.setup build/.apt-test  ## 1,000 INVITEs a second of a stranger for half a minute, while calls are up
-	TONEWALL_FLOOD_SECONDS=30 $(BIN)/python -m pytest -q -rP tests/wire/test_flood.py
+	TONEWALL_FLOOD_SECONDS=30 $(BIN)/python -m pytest -q -rP tests/wire/signalling/test_flood.py
 
 fuzz: build/.setup build/.apt-test  ## Fuzz what reads SIP, SDP, bodies and answers (targets: tests/fuzz/targets.py; or all): make fuzz TARGET=message SECONDS=600
 	$(BIN)/python -m tests.fuzz $(or $(TARGET),message) -max_total_time=$(or $(SECONDS),60)
@@ -89,7 +89,7 @@ fuzz-core: build/.setup build/.apt-test  ## Fuzz the media core (tests/fuzz/core
 	$(BIN)/python -m tests.fuzz.core $(or $(TARGET),packets) $(or $(SECONDS),60)
 
 lost-keys: build/.setup build/.apt-test  ## 1,200 calls of tones over each lossy line, 20,000 odd senders: no digit may be wrong without a word
-	TONEWALL_CALLS=1200 TONEWALL_PRESSES=20000 $(BIN)/python -m pytest --timeout=900 tests/property/test_lost_tones.py tests/property/test_odd_senders.py
+	TONEWALL_CALLS=1200 TONEWALL_PRESSES=20000 $(BIN)/python -m pytest --timeout=900 tests/property/media/core/test_lost_tones.py tests/property/media/core/test_odd_senders.py
 
 sanitize: build/.setup build/.apt-test  ## The tests of the media core with one that is watched for memory, undefined behaviour and races
 	$(BIN)/python -m tests.sanitize

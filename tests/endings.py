@@ -1,6 +1,7 @@
 """Every way in which a payment, its mask or its call can end, in every stage: what is left of each.
 
-The one table of it: docs/states.md shows it (`make docs`), and tests/wire/test_endings.py walks it.
+The one table of it: docs/states.md shows it (`make docs`), and tests/wire/payments/test_endings.py
+walks it.
 
 Rule 1: only an approval, a release, or the release time without a key opens the mask.
 Rule 2: what was submitted ends with the provider's outcome, whatever becomes of the call and of

@@ -38,7 +38,7 @@ stage that follows, with the outcome: `/v1/payments` and the call record say the
 provider did, and the mask on the path to the agent. A mask that is on lets no key through; only an
 approval, a release, or the release time without a key opens it. "No call record" means that a killed
 process alone knew the call; its payment is in `/v1/payments`. (`tests/endings.py`;
-`tests/wire/test_endings.py` walks every cell that can occur, on a running Tonewall.)
+`tests/wire/payments/test_endings.py` walks every cell that can occur, on a running Tonewall.)
 """
 MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
     ("A call's two legs", "b2bua/call/state.py, PHASES", call.PHASES),

@@ -10,24 +10,24 @@ from collections.abc import Sequence
 from tests.sanitize.build import ROOT, Watch, core, runtime
 
 THREAD_TESTS = [
-    "tests/unit/test_core_relay.py",
-    "tests/unit/test_core_bounds.py",
-    "tests/unit/test_relay_pauses.py",
+    "tests/unit/media/core/test_core_relay.py",
+    "tests/unit/media/core/test_core_bounds.py",
+    "tests/unit/media/core/test_relay_pauses.py",
 ]
 CORE_TESTS = [
-    "tests/unit/test_core_bounds.py",
-    "tests/unit/test_core_relay.py",
-    "tests/unit/test_core_srtp.py",
-    "tests/unit/test_event_habits.py",
-    "tests/unit/test_reports.py",
-    "tests/property/test_core_decides_like_the_reference.py",
-    "tests/property/test_core_masks_audio_like_the_reference.py",
-    "tests/property/test_core_reads_the_feed_like_the_reference.py",
-    "tests/property/test_gaps.py",
-    "tests/property/test_info_key.py",
-    "tests/property/test_key_presses.py",
-    "tests/property/test_quality.py",
-    "tests/property/test_sent_keys.py",
+    "tests/unit/media/core/test_core_bounds.py",
+    "tests/unit/media/core/test_core_relay.py",
+    "tests/unit/media/core/test_core_srtp.py",
+    "tests/unit/media/core/test_event_habits.py",
+    "tests/unit/media/core/test_reports.py",
+    "tests/property/media/core/test_core_decides_like_the_reference.py",
+    "tests/property/media/core/test_core_masks_audio_like_the_reference.py",
+    "tests/property/media/core/test_core_reads_the_feed_like_the_reference.py",
+    "tests/property/media/core/test_gaps.py",
+    "tests/property/media/core/test_info_key.py",
+    "tests/property/media/core/test_key_presses.py",
+    "tests/property/media/core/test_quality.py",
+    "tests/property/media/core/test_sent_keys.py",
 ]
 # Python keeps what it never frees, and its own allocator hides from both sanitizers what is freed.
 _ADDRESS = "detect_leaks=0:abort_on_error=1:detect_stack_use_after_return=1:strict_string_checks=1"

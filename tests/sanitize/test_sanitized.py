@@ -13,7 +13,7 @@ from tests.sanitize.build import Watch, core, runtime
 from tests.sanitize.running import CORE_TESTS, THREAD_TESTS, watched
 
 SECONDS = 5  # of new inputs, each harness
-QUICK = "tests/unit/test_core_bounds.py"
+QUICK = "tests/unit/media/core/test_core_bounds.py"
 OVERRUN = "import ctypes; ctypes.memmove(ctypes.create_string_buffer(8), bytes(4000), 4000)"
 
 

@@ -48,7 +48,7 @@ void enter(struct relay *relay) {
 
 void leave(struct relay *relay) { pthread_mutex_unlock(&relay->lock); }
 
-/* More than twice of what a packet was seen to take; tests/unit/test_relay_stack.py sees what lies deeper. */
+/* More than twice of what a packet was seen to take; tests/unit/media/core/test_relay_stack.py sees what lies deeper. */
 __attribute__((noinline)) void wipe_stack(void) {
     uint8_t below[STACK_DEPTH];
     explicit_bzero(below, sizeof below);

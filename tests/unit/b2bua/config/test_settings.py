@@ -1,0 +1,526 @@
+"""The sections of sip.conf: every key in the file and in the environment, and the example that we
+ship."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from pydantic_core import PydanticUndefined
+
+from b2bua.config.settings import SECTIONS, read, signalling
+from tonewall.ini import ConfigError, Section, load, read_file, to_environment, variable_name
+
+EXAMPLE = Path(__file__).parents[4] / "sip.conf.example"
+SECRET = "sk-live-7c4fe1-aaaaaaaaaaaa"
+# A value for every key that is not its default.
+OTHER = {
+    ("general", "bind"): "127.0.0.9",
+    ("general", "port"): "5070",
+    ("general", "advertised"): "198.51.100.7",
+    ("general", "listen"): "udp:127.0.0.5:5070, tcp:[::1]:5070",
+    ("general", "tls_certificate"): str(EXAMPLE),
+    ("general", "tls_key"): str(EXAMPLE),
+    ("general", "realm"): "login.example",
+    ("general", "log_level"): "debug",
+    ("general", "directory"): "/tmp/tonewall-test",
+    ("cdr", "url"): f"postgresql+psycopg://cdr:{SECRET}@db.example/cdr",
+    ("cdr", "spool"): "/tmp/other.spool",
+    ("cdr", "retention"): "30",
+    ("cdr", "payments"): "/tmp/other.sqlite",
+    ("general", "ring_time"): "30",
+    ("general", "ladders"): "50",
+    ("general", "guard_time"): "2.5",
+    ("general", "release_time"): "90",
+    ("general", "engine"): "pjsua2",
+    ("general", "other_audio"): "mute",
+    ("general", "max_media"): "3",
+    ("carrier", "mask"): "mute-on-key",
+    ("carrier", "key_pause"): "3.5",
+    ("carrier", "capture_tones"): "yes",
+    ("carrier", "placeholder_tone"): "yes",
+    ("carrier", "info_digits"): "yes",
+    ("pbx", "dtmf"): "rfc4733",
+    **{
+        (trunk, key): value
+        for trunk in ("carrier", "pbx")
+        for key, value in {
+            "host": "other.example",
+            "port": "5080",
+            "transport": "tls",
+            "match": "192.0.2.0/24, 2001:db8::/32",
+            "redirect": "follow",
+            "bind": "127.0.0.5",
+            "tcp_switch": "no",
+            "keepalive": "25",
+            "tls_ca": str(EXAMPLE),
+            "tls_certificate": str(EXAMPLE),
+            "tls_key": str(EXAMPLE),
+            "tls_name": "sip.other.example",
+            "tls_verify_client": "yes",
+            "session_expires": "600",
+            "session_minimum": "120",
+            "probe": "30",
+            "username": "someone",
+            "password": SECRET,
+            "challenge": "yes",
+            "registration": "yes",
+            "user": "4930555",
+            "expires": "600",
+            "realm": "realm.example",
+            "domain": "domain.example",
+            "media_address": "2001:db8::9",
+            "media_advertised": "198.51.100.9",
+            "nat": "yes",
+            "srtp": "yes",
+            "trust": "yes",
+            "x_headers": "X-Account, P-Charge-Info",
+            "user_parameters": "npdi, rn",
+            "user_phone": "yes",
+            "identity": "yes",
+            "media": "audio, video",
+            "prack": "supported",
+            "numbers": "plain",
+            "country": "49",
+            "national_prefix": "8",
+            "international_prefix": "810",
+            "max_calls": "30",
+            "max_rate": "2.5",
+        }.items()
+    },
+    ("carrier", "refer"): "yes",
+    ("pbx", "refer"): "no",
+    ("route", "source"): "carrier",
+    ("route", "callee"): "/(100|200)/",
+    ("route", "caller"): "+49, +43",
+    ("route", "to"): "pbx",
+    ("route", "spread"): "yes",
+    ("route", "callee_as"): "9",
+    ("route", "caller_as"): "0",
+    ("route", "refuse"): "403",
+    ("media", "address"): "127.0.0.8",
+    ("media", "advertised"): "198.51.100.8",
+    ("media", "threads"): "2",
+    ("media", "realtime"): "yes",
+    ("media", "gather"): "0.001",
+    ("media", "masked_gather"): "0.003",
+    ("media", "dscp"): "0",
+    ("media", "ports"): "30000-30099",
+    ("media", "engine"): "rtpengine",
+    ("media", "rtpengine"): "127.0.0.1:2223, [::1]:2224/0.5",
+    ("media", "rtpengine_digits"): "127.0.0.1:2230",
+    ("media", "field_pause"): "1.5",
+    ("media", "refusal_pause"): "4",
+    ("media", "number_pause"): "8",
+    ("media", "media_timeout"): "61",
+    ("media", "key_timeout"): "11",
+    ("media", "capture_timeout"): "12",
+    ("media", "ready_timeout"): "13",
+    ("media", "quiet_time"): "14",
+    ("api", "address"): "127.0.0.7",
+    ("api", "port"): "8443",
+    ("api", "connections"): "64",
+    ("api", "healthz"): "no",
+    ("api", "openapi"): "no",
+    ("api", "idle_time"): "600",
+    ("api", "tokens"): f"agent:{SECRET}",
+    ("provider", "adapter"): "connector",
+    ("provider", "url"): "https://other.example/v2",
+    ("provider", "api_key"): SECRET,
+    ("provider", "ca_file"): str(EXAMPLE),
+    ("provider", "timeout"): "5",
+    ("provider", "inquiry_time"): "6",
+    ("provider", "token_type"): "reusable",
+    ("provider", "journal"): "/tmp/journal.jsonl",
+    ("provider", "ready"): "3",
+}
+WRONG = {
+    ("general", "bind"): "localhost",
+    ("general", "port"): "65536",
+    ("general", "listen"): "udp:localhost:5060",
+    ("general", "tls_certificate"): "/nowhere/own.pem",
+    ("general", "realm"): "two words",
+    ("general", "log_level"): "loud",
+    ("general", "guard_time"): "0",
+    ("general", "release_time"): "0",
+    ("general", "engine"): "another",
+    ("general", "other_audio"): "pass",
+    ("general", "max_media"): "17",
+    ("carrier", "mask"): "none",
+    ("carrier", "key_pause"): "0",
+    ("general", "ring_time"): "-1",
+    ("general", "ladders"): "-1",
+    ("carrier", "host"): "a b",
+    ("carrier", "port"): "sip",
+    ("carrier", "transport"): "sctp",
+    ("carrier", "match"): "192.0.2.0/24, everybody",
+    ("carrier", "redirect"): "perhaps",
+    ("carrier", "x_headers"): "X-Account, Via, X-Bad Name",
+    ("pbx", "x_headers"): "X-Account, p-asserted-identity",
+    ("carrier", "user_parameters"): "npdi; rn",
+    ("carrier", "user_phone"): "perhaps",
+    ("carrier", "probe"): "-1",
+    ("carrier", "session_minimum"): "89",
+    ("carrier", "tls_ca"): "/nowhere/ca.pem",
+    ("pbx", "nat"): "perhaps",
+    ("carrier", "media_address"): "::",
+    ("pbx", "media_advertised"): "pbx.example",
+    ("pbx", "srtp"): "maybe",
+    ("carrier", "expires"): "10",
+    ("pbx", "media"): "audio; video",
+    ("pbx", "prack"): "always",
+    ("pbx", "numbers"): "short",
+    ("pbx", "country"): "049",
+    ("pbx", "max_rate"): "-3",
+    ("route", "callee"): "/(/",
+    ("route", "refuse"): "200",
+    ("media", "address"): "0.0.0.0",
+    ("media", "threads"): "0",
+    ("media", "dscp"): "64",
+    ("media", "ports"): "20001-20002",
+    ("media", "field_pause"): "0",
+    ("media", "refusal_pause"): "-1",
+    ("media", "number_pause"): "never",
+    ("media", "media_timeout"): "-1",
+    ("media", "key_timeout"): "soon",
+    ("media", "engine"): "another",
+    ("media", "rtpengine"): "localhost:2223",
+    ("media", "rtpengine_digits"): "127.0.0.1:0",
+    ("api", "port"): "-1",
+    ("api", "idle_time"): "901",
+    ("cdr", "retention"): "-1",
+    ("provider", "adapter"): "nobody",
+    ("provider", "url"): "http://plain.example",
+    ("provider", "api_key"): "with space",
+    ("provider", "ca_file"): "/nowhere/ca.pem",
+    ("provider", "token_type"): "many",
+    ("provider", "ready"): "0",
+}
+KEYS = [(name, key) for name, model in SECTIONS.items() for key in model.model_fields]
+every_key = pytest.mark.parametrize(("section", "key"), KEYS, ids=lambda part: part)
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for section, key in KEYS:
+        monkeypatch.delenv(variable_name(section, key), raising=False)
+
+
+def example() -> dict[str, dict[str, str]]:
+    """The example, with a route that lets all calls through."""
+    return {**read_file(EXAMPLE), "route": {"to": "pbx, carrier"}}
+
+
+def plain(value: object) -> object:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+# --- every key ------------------------------------------------------------------------------------
+
+
+@every_key
+def test_every_key_is_also_an_environment_variable_which_wins(section: str, key: str):
+    model: type[Section] = SECTIONS[section]
+    from_file = load(model, example(), {})
+    name = f"TONEWALL_{section.upper()}_{key.upper()}"
+    given = load(model, example(), {name: OTHER[section, key]})
+    assert given == load(model, {**example(), section: {**example()[section], key: OTHER[section, key]}}, {})
+    if OTHER[section, key] != plain(getattr(from_file, key)):
+        assert plain(getattr(given, key)) != plain(getattr(from_file, key))
+
+
+@every_key
+def test_every_key_has_a_description_for_whoever_gets_it_wrong(section: str, key: str):
+    assert SECTIONS[section].model_fields[key].description
+
+
+@pytest.mark.parametrize(("section", "key"), WRONG, ids=lambda part: part)
+def test_a_wrong_value_is_explained_without_repeating_it(section: str, key: str, tmp_path: Path):
+    values = example()
+    values[section][key] = WRONG[section, key]
+    path = tmp_path / "sip.conf"
+    path.write_text(
+        "".join(
+            f"[{name}]\n{''.join(f'{k} = {v}{chr(10)}' for k, v in part.items())}"
+            for name, part in values.items()
+        )
+    )
+    with pytest.raises(ConfigError) as caught:
+        read(path)
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"[{section}] {key}: ")
+    assert "xpected" in line or "should" in line
+    assert WRONG[section, key] not in line.replace(f"[{section}] {key}", "") or len(WRONG[section, key]) < 3
+
+
+def test_a_trunk_is_not_reached_by_a_transport_that_nothing_listens_by():
+    sections = example()
+    sections["pbx"]["transport"] = "tls"
+    with pytest.raises(ConfigError) as caught:
+        signalling(sections)
+    assert str(caught.value).startswith("[pbx] transport: nothing listens by tls; add tls:ADDRESS")
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_no_value_is_in_any_fault_of_a_section(name: str):
+    values = dict.fromkeys(SECTIONS[name].model_fields, SECRET)
+    with pytest.raises(ConfigError) as caught:
+        load(SECTIONS[name], {name: values}, {})
+    assert SECRET not in str(caught.value)
+
+
+@every_key
+def test_no_key_that_is_misspelt_goes_unnoticed(section: str, key: str):
+    values = {**example()[section], f"{key}x": SECRET}
+    with pytest.raises(ConfigError) as caught:
+        load(SECTIONS[section], {section: values}, {})
+    assert str(caught.value).startswith(f"[{section}] {key}x: unknown key; did you mean ")
+    assert SECRET not in str(caught.value)
+
+
+def test_every_fault_of_the_file_is_told_at_once(tmp_path: Path):
+    path = tmp_path / "sip.conf"
+    path.write_text("[general]\nport = x\n[media]\nports = y\n")
+    with pytest.raises(ConfigError) as caught:
+        read(path)
+    told = [line.split(":")[0] for line in str(caught.value).splitlines()]
+    assert told == [
+        "[general] port",
+        "[carrier] host",
+        "[pbx] host",
+        "[media] ports",
+        "[api] tokens",
+        "[provider] url",
+        "[provider] api_key",
+    ]
+
+
+# --- the rules over several keys ------------------------------------------------------------------
+
+
+def test_the_wildcard_needs_an_address_to_advertise():
+    values = {"bind": "0.0.0.0"}
+    with pytest.raises(ConfigError, match=r"^\[general\] advertised: expected the address"):
+        load(SECTIONS["general"], {"general": values}, {})
+    load(SECTIONS["general"], {"general": {**values, "advertised": "198.51.100.7"}}, {})
+
+
+@pytest.mark.parametrize(
+    "ports", ["", "20000", "20000-", "20000-20002", "1022-2000", "20000-65536", "30000-20000", "a-b"]
+)
+def test_a_range_of_ports_has_two_pairs_and_begins_even(ports: str):
+    with pytest.raises(ConfigError, match=r"^\[media\] ports: expected low-high"):
+        load(SECTIONS["media"], {"media": {"ports": ports}}, {})
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://a.example", "https://", "https://u:p@a.example", "https://a.example/?q=1"]
+)
+def test_a_provider_is_reached_by_https_and_by_nothing_else(url: str):
+    values = {**example()["provider"], "url": url}
+    with pytest.raises(ConfigError, match=r"^\[provider\] url: expected") as caught:
+        load(SECTIONS["provider"], {"provider": values}, {})
+    assert "a.example" not in str(caught.value)
+
+
+RTPENGINE = {"engine": "rtpengine", "rtpengine": "127.0.0.1:2223", "rtpengine_digits": "127.0.0.1:2230"}
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "fault"),
+    [
+        ("media", {"rtpengine": ""}, "[media] rtpengine: expected ADDRESS:PORT"),
+        ("media", {"rtpengine_digits": ""}, "[media] rtpengine_digits: expected ADDRESS:PORT"),
+        ("carrier", {"mask": "mask"}, "[carrier] mask: expected mute"),
+        ("carrier", {"mask": "mute-on-key"}, "[carrier] mask: expected mute"),
+        ("pbx", {"srtp": "yes"}, "[pbx] srtp: expected no"),
+        ("pbx", {"media_address": "192.0.2.7"}, "[pbx] media_address: expected none"),
+        ("pbx", {"dtmf": "rfc4733"}, "[pbx] dtmf: expected as-is"),
+        ("carrier", {"capture_tones": "yes"}, "[carrier] capture_tones: expected no"),
+        ("carrier", {"placeholder_tone": "yes"}, "[carrier] placeholder_tone: expected no"),
+        ("general", {"other_audio": "decode"}, "[general] other_audio: expected refuse"),
+    ],
+)
+def test_what_rtpengine_cannot_do_is_told_before_a_call_needs_it(
+    section: str, values: dict[str, str], fault: str, tmp_path: Path
+):
+    sections = {**example(), "media": {**example()["media"], **RTPENGINE}}
+    sections["carrier"]["mask"] = "mute"
+    sections["general"]["other_audio"] = "refuse"
+    path = tmp_path / "sip.conf"
+    for changed in (False, True):
+        if changed:
+            sections[section] |= values
+        path.write_text(
+            "".join(
+                f"[{name}]\n{''.join(f'{k} = {v}{chr(10)}' for k, v in part.items())}"
+                for name, part in sections.items()
+            )
+        )
+        if not changed:
+            assert [str(server) for server in read(path).media.servers()] == ["127.0.0.1:2223"]
+    with pytest.raises(ConfigError) as caught:
+        read(path)
+    assert str(caught.value).startswith(fault)
+
+
+# --- who is told what -----------------------------------------------------------------------------
+
+
+def test_the_signalling_process_needs_nothing_of_media_or_provider():
+    values = {name: part for name, part in example().items() if name in ("general", "carrier", "pbx", "api")}
+    own = signalling(values)
+    handed = own.environment()
+    assert not [name for name in handed if name.startswith(("TONEWALL_PROVIDER", "TONEWALL_MEDIA"))]
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_a_section_survives_being_handed_to_a_child(name: str):
+    values = {name: {key: OTHER[name, key] for key in SECTIONS[name].model_fields}}
+    settings = load(SECTIONS[name], values, {})
+    assert load(SECTIONS[name], {}, to_environment(settings)) == settings
+
+
+# --- several trunks and routes --------------------------------------------------------------------
+
+SEVERAL = """
+[general]
+[carrier north]
+host = 192.0.2.1
+[carrier south]
+host = 192.0.2.2
+password = {secret}
+[pbx]
+host = 192.0.2.3
+[route berlin]
+callee = +4930
+to = pbx
+[route]
+to = south, north
+"""
+
+
+def several(text: str, tmp_path: Path) -> dict[str, dict[str, str]]:
+    path = tmp_path / "sip.conf"
+    path.write_text(text)
+    return {**read_file(path), "api": example()["api"]}
+
+
+def test_several_trunks_and_routes_keep_their_names_and_order_on_their_way_to_the_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    own = signalling(several(SEVERAL.format(secret=SECRET), tmp_path))
+    assert list(own.trunks) == ["carrier north", "carrier south", "pbx"]
+    assert list(own.routes) == ["route berlin", "route"]
+    assert own.trunks["carrier south"].password.get_secret_value() == SECRET
+    for name, value in own.environment().items():
+        monkeypatch.setenv(name, value)
+    assert signalling({}) == own
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ("[carrier pbx]\nhost = h", "[pbx]: there is a trunk pbx already"),
+        ("[route x]\nto = nord", "[route x] to: nord is no trunk; expected some of north, south, pbx"),
+        ("[route x]\nsource = south\nto = north", "[route x] to: expected a pbx"),
+        ("[route x]\nsource = pbx\nto = pbx", "[route x] to: expected a carrier"),
+        ("[route x]\ncallee = +49", "[route x] to: expected trunks to go to"),
+        (
+            "[route x]\ncallee = /(1)/\ncallee_as = \\2\nto = pbx",
+            "[route x] callee: expected a regular expression",
+        ),
+        (
+            "[carrier x]\nhost = h\nnumbers = national",
+            "[carrier x] country: expected the country calling code",
+        ),
+        ("[carrier x]\nhost = h\nregistration = yes", "[carrier x] user: expected who we are there"),
+        ("[pbx x]\nhost = dynamic", "[pbx x] password: expected username and password"),
+        ("[carrier x]\nhost = a b", "[carrier x] host: expected a host name"),
+    ],
+)
+def test_what_is_wrong_between_trunks_and_routes_is_told(more: str, fault: str, tmp_path: Path):
+    with pytest.raises(ConfigError) as caught:
+        signalling(several(SEVERAL.format(secret=SECRET) + more + "\n", tmp_path))
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(fault)
+
+
+# --- the example ----------------------------------------------------------------------------------
+
+
+def shown() -> dict[tuple[str, str], tuple[bool, str]]:
+    """Every key of the example: whether it is commented out, and its value."""
+    found, section = {}, ""
+    for line in EXAMPLE.read_text().splitlines():
+        if header := re.fullmatch(r";?\[(\w+)\]", line.strip()):
+            section = header[1]
+        elif entry := re.match(r"(;?)(\w+) *=(.*)", line):
+            value = re.split(r"(?:^|\s);", entry[3], maxsplit=1)[0].strip()
+            found[section, entry[2]] = (bool(entry[1]), value)
+    return found
+
+
+def test_the_example_is_a_configuration(tmp_path: Path):
+    settings = read(EXAMPLE)
+    assert settings.provider.url == "https://payments.example"
+
+
+def test_the_example_shows_every_key_of_every_section_and_no_other():
+    assert sorted(shown()) == sorted(KEYS)
+
+
+@every_key
+def test_what_the_example_comments_out_is_the_default(section: str, key: str):
+    commented, value = shown()[section, key]
+    default: Any = SECTIONS[section].model_fields[key].default
+    if not commented:
+        return
+    assert default is not PydanticUndefined, "a key without a default is to be given"
+    if not value:
+        assert plain(default) in ("", None)
+        return
+    required = {name: part for name, part in example()[section].items() if name != key}
+    assert plain(getattr(load(SECTIONS[section], {section: {**required, key: value}}, {}), key)) == plain(
+        default
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "fault"),
+    [
+        ("general", {"listen": "tcp:192.0.2.10:5060"}, "[general] listen: expected one udp address"),
+        ("carrier", {"transport": "tcp"}, "[carrier] transport: expected udp"),
+        ("carrier", {"username": "someone"}, "[carrier] username: expected none"),
+        ("pbx", {"probe": "30"}, "[pbx] probe: expected 0"),
+        ("pbx", {"redirect": "follow"}, "[pbx] redirect: expected relay"),
+    ],
+)
+def test_what_the_pjsua2_engine_cannot_do_is_told_before_a_call_needs_it(
+    section: str, values: dict[str, str], fault: str, tmp_path: Path
+):
+    sections = example()
+    path = tmp_path / "sip.conf"
+    for engine in ("own", "pjsua2"):
+        sections["general"]["engine"] = engine
+        path.write_text(
+            "".join(
+                f"[{name}]\n"
+                f"{''.join(f'{k} = {v}{chr(10)}' for k, v in (part | values if name == section else part).items())}"  # noqa: E501
+                for name, part in sections.items()
+            )
+        )
+        if engine == "own":
+            assert not [line for line in faults_of(path) if "pjsua2" in line]
+    assert [line for line in faults_of(path) if line.startswith(fault) and "engine = pjsua2" in line]
+
+
+def faults_of(path: Path) -> list[str]:
+    try:
+        read(path)
+    except ConfigError as error:
+        return str(error).splitlines()
+    return []
