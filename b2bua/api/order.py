@@ -22,18 +22,32 @@ LARGEST_AMOUNT: Final = 99_999_999_999
 _LENGTHS: Final = range(12, 20)  # ISO/IEC 7812-1
 # Twelve digits in groups are more often a date and a number than a card.
 _GROUPED: Final = range(13, 20)
+_SHORT_AMONG_LETTERS: Final = re.compile(r"(?<=[^\W\d_])\d{1,2}(?=\D|$)|(?<!\d)\d{1,2}(?=[^\W\d_])")
+_UUID: Final = re.compile(  # RFC 9562 section 4, with or without its hyphens
+    r"(?<![0-9A-Za-z])(?=[0-9-]{0,35}[A-Fa-f])"
+    r"[0-9A-Fa-f]{8}(-?)(?:[0-9A-Fa-f]{4}\1){3}[0-9A-Fa-f]{12}(?![0-9A-Za-z])"
+)
 # How numbers of cards begin, where they are in groups.
 _BRANDS: Final = re.compile(r"[3-6]|2[2-7]|9792")
 
 
 def looks_like_card_number(text: str) -> bool:
     """Whether `text` holds a card number with a correct check digit: digits of any script in a row,
-    or in groups with anything but digits between them."""
-    groups = re.findall(r"\d+", unicodedata.normalize("NFKC", text))
-    plain = ["".join(str(int(digit)) for digit in group) for group in groups]
-    return any(len(group) >= _LENGTHS.start and _passes_luhn(group) for group in plain) or any(
-        _BRANDS.match(joined) and _passes_luhn(joined) for joined in _joined(plain)
+    or in groups with anything but digits between them; groups with letters between them have three
+    digits at least. A UUID is none, unless it is of digits alone: every third would be refused."""
+    normal = _UUID.sub("x", unicodedata.normalize("NFKC", text))
+    groups = [_decimal(group) for group in re.findall(r"\d+", normal)]
+    if any(len(group) >= _LENGTHS.start and _passes_luhn(group) for group in groups):
+        return True
+    rows = (
+        _joined([_decimal(group) for group in re.findall(r"\d+", part)])
+        for part in _SHORT_AMONG_LETTERS.split(normal)
     )
+    return any(_BRANDS.match(joined) and _passes_luhn(joined) for row in rows for joined in row)
+
+
+def _decimal(digits: str) -> str:
+    return "".join(str(int(digit)) for digit in digits)
 
 
 def _joined(groups: list[str]) -> Iterator[str]:

@@ -29,7 +29,7 @@ LEAKY = Path(__file__).parents[1] / "leaky_bit"
 _OTHERWISE = {
     "timestamp", "id", "pid", "at", "after", "call", "session", "sip_call_id", "caller_call_id",
     "agent_call_id",
-    "idempotency_key", "transaction_id", "reference",
+    "idempotency_key", "payment", "transaction_id", "reference",
 }  # fmt: skip
 _EITHER = re.compile(r"branch=[^;\r]*|tag=[^;\r]*|(?<=Call-ID: ).*|o=.*|:\d{4,5}|m=audio \d+|Date: .*")
 _MEASURED = re.compile(r"_at$|_ms$|jitter|mos|loss|talk_seconds|score")
@@ -119,7 +119,7 @@ async def paid(at: Two, side: Side, feed: Feed) -> Told:
     before, log, heard = await series(at.stack), len(at.stack.log.read_text().splitlines()), len(at.pbx.heard)
     records = len(at.stack.records())
     payers = set(at.stack.pids()["payer"])
-    await at.stack.start_capture(side.call_id, transaction=f"order-{side.call_id}")
+    await at.stack.start_capture(side.call_id, transaction=f"order-{side.call_id[:8]}")
     script = Script(SPEECH)
     script.say(10)
     for number, key in enumerate(side.card.keys):

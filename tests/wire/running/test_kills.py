@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from b2bua.demo.phones import PhoneError
 from tests.stack import PATIENCE, free_port, until
 from tests.wire.conftest import Peers
 from tests.wire.line import Line, line
@@ -116,11 +117,18 @@ async def test_when_media_is_killed_while_the_customer_keys_the_audio_stops_and_
             call_id = await wire.dial()
             await wire.stack.start_capture(call_id)
             pressing = asyncio.create_task(wire.key(NUMBER + REST))
-            await until(lambda: feed.captures(call_id)[-1]["fields"][0]["count"] >= 4, "4 keys to be counted")
+
+            def four_are_counted() -> bool:
+                fields = feed.captures(call_id)[-1]["fields"]
+                return bool(fields) and fields[0]["count"] >= 4
+
+            await until(four_are_counted, "4 keys to be counted")
             wire.stack.kill("media")
             for phone in (wire.customer, wire.agent):
                 await phone.wait("ended", PATIENCE)
             pressing.cancel()
+            await asyncio.wait([pressing])
+            assert pressing.cancelled() or isinstance(pressing.exception(), PhoneError)
             await restarted(wire, "media")
         assert (await wire.agent.stats())["dtmf"] == 0
         sent_to_agent(file, wire)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,7 @@ from media.formats.rtp import Rtp, Ssrc, serialise
 from media.formats.telephone_event import KEYS, SEGMENT, TelephoneEvent
 from media.formats.telephone_event import serialise as serialise_event
 from media.reference.masking import Mask
-from media.reference.reassembly import HOLD_MS, KeyQueue
+from media.reference.reassembly import HOLD_MS, LOST, KeyQueue
 
 EVENTS, AUDIO = 101, 0
 SSRC = Ssrc(0xCAFE0001)
@@ -105,6 +106,8 @@ class Reference:
     def receive(self, packet: bytes, now_ms: int) -> bytes | None:
         out, keyed = self.mask.rtp(packet, now_ms)
         for each in keyed:
+            if each.code == LOST:
+                raise OverflowError("nobody can tell it")
             assert self.keys.put(each.code, each.ssrc, each.rtp_timestamp, now_ms)
         return out
 
@@ -162,7 +165,11 @@ def expected(keyed: list[Press]) -> bytes:
 )
 def test_each_key_press_is_one_digit_whatever_the_network_does(make, keyed, weather, origin, sequence, marks):
     arrivals = through(weather, press_all(keyed, origin, sequence, marks))
-    assert digits_of(make(), arrivals) == expected(keyed)
+    try:
+        assert digits_of(make(), arrivals) == expected(keyed)
+    except OverflowError:
+        # An end that comes alone, as long as the one before: the same press or another (ADR 0025).
+        assert any(one.code == other.code for one, other in pairwise(keyed))
 
 
 @BOTH

@@ -172,7 +172,7 @@ def test_a_decoder_tells_of_a_key_in_what_has_left_and_of_nothing_else(codec: De
 
 
 REFUSING = """
-from media import decoder
+from media.decoder import process as decoder
 def confine():
     raise OSError(38, "Function not implemented")
 decoder.confine = confine
