@@ -27,7 +27,7 @@ from b2bua.records.payments import PaymentTable
 from b2bua.sip.hop import Bind, Hop, Transport
 from b2bua.sip.message.compose import hostport
 from b2bua.sip.signalling import Signalling, new_leg
-from b2bua.sip.tap import Tap
+from b2bua.sip.transaction.tap import Tap
 from b2bua.sip.transaction.transaction import Timers
 from b2bua.sip.trunk.peers import TrunkTable
 from b2bua.sip.trunk.targets import Located, Target
@@ -344,17 +344,17 @@ class World:
 
     def again(self) -> tuple[bytes, bytes]:
         """Write everything out, throw it away, and go on with what is read."""
-        for leg in self.signalling.ground.legs.values():  # what is no field would be lost
+        for leg in self.signalling.context.legs.values():  # what is no field would be lost
             assert set(vars(leg)) == {field.name for field in fields(type(leg))}
         legs, calls = self.written()
         old = self.signalling
-        old.ground.scheduler.close()
+        old.context.scheduler.close()
         self.board.abandon()
         self.open()
         self.board.take_up(calls, self.now())
         self.signalling.take_up(legs)
-        old.ground.legs.clear()
-        old.ground.layer.run_client = old.ground.layer.run_server = None  # type: ignore[assignment,method-assign]
+        old.context.legs.clear()
+        old.context.layer.run_client = old.context.layer.run_server = None  # type: ignore[assignment,method-assign]
         return legs, calls
 
     # --- the engine, for the switchboard ----------------------------------------------------------
@@ -433,12 +433,12 @@ class World:
 
     def left(self) -> dict[str, int]:
         """All that there should be nothing of at the end."""
-        ground, board = self.signalling.ground, self.board
+        context, board = self.signalling.context, self.board
         return {
-            "legs": len(ground.legs),
-            "dialogs": len(ground.dialogs),
-            "outgoing": len(ground.outgoing),
-            "transactions": len(ground.layer),
+            "legs": len(context.legs),
+            "dialogs": len(context.dialogs),
+            "outgoing": len(context.outgoing),
+            "transactions": len(context.layer),
             "calls": len(board._lines),
             "legs of calls": board._lines.legs,
             "places": len(board._limiter.places()),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from b2bua.pjsua.wording import ALLOW, ALLOW_LINE
 from b2bua.sip.message.message import Request
-from b2bua.sip.request_checks import Refusal, inspect
+from b2bua.sip.message.request_checks import Refusal, inspect
 
 LATER = "Retry-After: 5"  # where PJSIP has no place left
 _REFRESHED = frozenset({"BYE", "INFO", "MESSAGE", "OPTIONS"})

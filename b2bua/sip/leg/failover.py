@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg.dialog import Forks, Verdict
-from b2bua.sip.leg.leg_base import Leg
+from b2bua.sip.leg.leg_protocol import LegOwner
 from b2bua.sip.message.compose import hostport, with_user
 from b2bua.sip.message.message import Response
 from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted
@@ -22,21 +22,8 @@ from b2bua.sip.transaction.scheduler import Slot
 from b2bua.sip.transaction.transaction import Event
 from tonewall.written import PASSING
 
-# Times T1 that an INVITE waits for any answer before another hop is tried; it has then been sent
-# four times.
-PATIENCE = 8
 MOST_TARGETS = 5
 _NOBODY_WINS = "\0"  # no tag of a message that was read
-
-
-def retry_after(response: Response) -> int:
-    """The seconds of Retry-After (RFC 3261 section 20.33); 0 where there is none that can be
-    read."""
-    for value in response.headers.getlist("Retry-After")[:1]:
-        number = value.partition(";")[0].partition("(")[0].strip()
-        if number.isascii() and number.isdigit() and len(number) < 7:
-            return int(number)
-    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +92,14 @@ class Course:
 class Forsaken:
     """Sees to an INVITE that was given up for another hop, after the leg went on without it."""
 
-    _leg: Leg
+    _leg: LegOwner
     _tag: str
     _client: Client
     _forks: Forks
     _until: float | None
     scheduled: Slot | None = field(default=None, metadata=PASSING)
 
-    def __init__(self, leg: Leg, tag: str, client: Client) -> None:
+    def __init__(self, leg: LegOwner, tag: str, client: Client) -> None:
         self._leg = leg
         self._tag = tag
         self._client = client
@@ -128,24 +115,24 @@ class Forsaken:
         del now
         self._until = None
         if self._client.machine.state == "proceeding":
-            self._leg.ground.layer.abandon(self._client)  # RFC 3261 section 9.1, as for any CANCEL
+            self._leg.context.layer.abandon(self._client)  # RFC 3261 section 9.1, as for any CANCEL
 
     def on_response(self, client: Client, response: Response) -> None:
-        ground = self._leg.ground
+        context = self._leg.context
         if response.code < 200:
             if self._until is None:
-                ground.layer.open_client(client.request.cancel(), client.destination, NOBODY)
-                self._until = ground.scheduler.now() + ground.timers.patience
-                ground.scheduler.watch(self)
+                context.layer.open_client(client.request.cancel(), client.destination, NOBODY)
+                self._until = context.scheduler.now() + context.timers.patience
+                context.scheduler.watch(self)
         elif response.code < 300:
             verdict, dialog = self._forks.receive(client.request, self._tag, response)
             way = self._leg.peer.next_hop(
                 dialog.next_hop, response.source, stays=self._leg.peer.behind_nat and not dialog.route_set
             )
-            ack = dialog.request("ACK", (f"User-Agent: {ground.user_agent}",), cseq=client.request.cseq)
-            ground.layer.send_ack(ack, way)
+            ack = dialog.request("ACK", (f"User-Agent: {context.user_agent}",), cseq=client.request.cseq)
+            context.layer.send_ack(ack, way)
             if verdict is Verdict.LATE:
-                ground.layer.open_client(dialog.request("BYE"), way, NOBODY)
+                context.layer.open_client(dialog.request("BYE"), way, NOBODY)
 
     def on_no_response(self, client: Client, code: int) -> None:
         """It was given up before."""

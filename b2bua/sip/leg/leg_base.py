@@ -1,7 +1,8 @@
 """A leg with a dialog: BYE both ways, re-INVITE both ways, and the end of it. What both directions
 share.
 
-Rule 1: what the leg sends goes through `Ground`; what it reports goes through `Ground.emit`.
+Rule 1: what the leg sends goes through `EngineContext`; what it reports goes through
+        `LegContext.emit`.
 Rule 2: a leg is plain state, its parts' too: what is a declared field is written out with it, and
         there is nothing else.
 """
@@ -14,10 +15,11 @@ import msgspec
 
 from b2bua.call.leg import NOTHING, Carried, LegConfirmed, LegEvent, LegFailed, LegHungUp, LegId
 from b2bua.sip.auth.digest import Digest
-from b2bua.sip.context import Ground
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg.dialog import Dialog
 from b2bua.sip.leg.dialog import Event as DialogEvent
+from b2bua.sip.leg.leg_context import LegContext
+from b2bua.sip.leg.leg_protocol import DialogKey
 from b2bua.sip.leg.leg_state import TRANSITIONS, Event, State
 from b2bua.sip.leg.mid_dialog import METHODS, MidDialog
 from b2bua.sip.leg.referral import Referrals
@@ -25,7 +27,7 @@ from b2bua.sip.leg.reinvite import METHODS as REINVITES
 from b2bua.sip.leg.reinvite import Reinvite
 from b2bua.sip.leg.reliable_answer import Event as AnswerEvent
 from b2bua.sip.leg.reliable_answer import ReliableAnswer
-from b2bua.sip.leg.session import Session
+from b2bua.sip.leg.session import NegotiatedSession
 from b2bua.sip.message import bodies
 from b2bua.sip.message import header_policy as headers
 from b2bua.sip.message.compose import (
@@ -57,7 +59,7 @@ class Leg:
     """One leg; subclasses open it. Its methods are called by the engine and by the transaction
     layer."""
 
-    ground: Ground
+    context: LegContext[Leg]
     id: LegId
     peer: Peer
     state: State
@@ -66,7 +68,7 @@ class Leg:
     answer: ReliableAnswer | None  # our newest 2xx to an INVITE or re-INVITE
     answer_to: Hop  # where that 2xx goes
     reinvite: Reinvite
-    session: Session
+    session: NegotiatedSession
     mid_dialog: MidDialog
     referrals: Referrals
     farewell: Carried  # what our CANCEL or BYE carries on of the other leg's
@@ -77,17 +79,17 @@ class Leg:
     scheduled: Slot | None = field(default=None, metadata=PASSING)
 
     def __init__(
-        self, ground: Ground, leg_id: LegId, peer: Peer, state: State, source: Hop, owner: bool
+        self, context: LegContext[Leg], leg_id: LegId, peer: Peer, state: State, source: Hop, owner: bool
     ) -> None:
         """`owner`: whether the Call-ID is ours."""
-        self.ground = ground
+        self.context = context
         self.id = leg_id
         self.peer = peer
         self.state = state
         self.source = self.answer_to = source
         self.dialog = self.answer = None
-        self.reinvite = Reinvite(self, owner)
-        self.session = Session(self)
+        self.session = NegotiatedSession(self)
+        self.reinvite = Reinvite(self, self.session, owner)
         self.mid_dialog = MidDialog(self)
         self.referrals = Referrals(self)
         self.farewell = NOTHING
@@ -119,11 +121,11 @@ class Leg:
         """Report the end, once."""
         if not self._told:
             self._told = True
-            self.ground.emit(self.id, self._last or LegHungUp("ended"))
+            self.context.emit(self.id, self._last or LegHungUp("ended"))
 
     def emit(self, event: LegEvent) -> None:
         if not self._told:
-            self.ground.emit(self.id, event)
+            self.context.emit(self.id, event)
 
     def _forget(self) -> None:
         self.session.timer.stop()
@@ -131,14 +133,22 @@ class Leg:
         self.mid_dialog.drop()
         self.referrals.drop()
         if self.answer is not None:
-            self.answer.receive(AnswerEvent.ABANDON, self.ground.scheduler.now())
+            self.answer.receive(AnswerEvent.ABANDON, self.context.scheduler.now())
         if self.dialog is not None:
-            self.ground.dialogs.pop(self.dialog.key, None)
+            self.context.dialogs.pop(self.dialog.key, None)
             self.dialog.receive(DialogEvent.ENDED)
-        self.ground.legs.pop(self.id, None)
-        self.ground.scheduler.forget(self)
-        self.ground.tap.close(self.id)
+        self.context.legs.pop(self.id, None)
+        self.context.scheduler.forget(self)
+        self.context.tap.close(self.id)
         self.tell_end()
+
+    def find_leg(self, key: DialogKey) -> Leg | None:
+        """Find another leg of this engine by its dialog."""
+        return self.context.dialogs.get(key)
+
+    def refresh_session(self) -> None:
+        """Send the refresh that the session timer asks for."""
+        self.reinvite.refresh()
 
     # --- what crosses -----------------------------------------------------------------------------
 
@@ -153,7 +163,7 @@ class Leg:
         if not (carried.headers or carried.parts):
             return (), sdp, SDP
         trunk = self.peer.trunk
-        host = trunk.domain or hostport(self.ground.transports.host(self.source), None)
+        host = trunk.domain or hostport(self.context.transports.host(self.source), None)
         lines = headers.lines(moment, carried.headers, trunk, host, signed=signed, code=code)
         content_type, more, body = bodies.wrap(sdp, carried.parts, trunk, host)
         return (*lines, *more), body, content_type
@@ -169,9 +179,9 @@ class Leg:
     def lines(self) -> tuple[str, ...]:
         """The headers of our own in requests and in answers that establish or refresh the
         dialog."""
-        contact = f"Contact: <{self.ground.transports.contact(self.source)}>"
+        contact = f"Contact: <{self.context.transports.contact(self.source)}>"
         supported = UNRELIABLE_LINE if self.peer.trunk.prack == "never" else SUPPORTED_LINE
-        return contact, ALLOW_LINE, supported, f"User-Agent: {self.ground.user_agent}"
+        return contact, ALLOW_LINE, supported, f"User-Agent: {self.context.user_agent}"
 
     def request(
         self, method: str, lines: tuple[str, ...] = (), body: bytes = b"", content_type: str = SDP
@@ -181,7 +191,7 @@ class Leg:
         outgoing = msgspec.structs.replace(
             self.dialog.request(method, lines, body), content_type=content_type
         )
-        return self.ground.layer.open_client(outgoing, self.destination(self.dialog), self)
+        return self.context.layer.open_client(outgoing, self.destination(self.dialog), self)
 
     def destination(self, dialog: Dialog) -> Hop:
         return self.peer.next_hop(dialog.next_hop, self.source, stays=self._stays(dialog))
@@ -192,7 +202,7 @@ class Leg:
         over."""
         if not self.peer.behind_nat or dialog.route_set:
             return False
-        return self.peer.listens(self.source) or self.ground.transports.reaches(self.source)
+        return self.peer.listens(self.source) or self.context.transports.reaches(self.source)
 
     def acknowledge(self, dialog: Dialog, invite: Outgoing, answer: bytes = b"") -> None:
         """Send the ACK for a 2xx to that INVITE, or send it again (RFC 3261 section 13.2.2.4).
@@ -206,9 +216,11 @@ class Leg:
             while len(self.acks) >= _KEPT_ACKS:
                 del self.acks[next(iter(self.acks))]
             credentials = invite.credentials if self.peer.hop_of(dialog.next_hop) is not None else ()
-            ack = dialog.request("ACK", (f"User-Agent: {self.ground.user_agent}", *credentials), answer, cseq)
+            ack = dialog.request(
+                "ACK", (f"User-Agent: {self.context.user_agent}", *credentials), answer, cseq
+            )
             self.acks[key] = ack, self.destination(dialog)
-        self.ground.layer.send_ack(*self.acks[key])
+        self.context.layer.send_ack(*self.acks[key])
 
     def challenged(self, client: Client, reply: Response, *, opening: bool = False) -> Client | None:
         """Send a request again with the answer to its 401 or 407; None where it is not to be
@@ -222,12 +234,12 @@ class Leg:
         was = client.request
         line = self.digest.answer(reply, was.method, was.uri, client.tries, token(8), opening=opening)
         if line is None:
-            self.ground.count["challenges_refused"] += 1
+            self.context.count["challenges_refused"] += 1
             return None
         cseq = was.cseq + 1
         if self.dialog is not None:
             self.dialog.local_cseq = cseq = max(cseq, self.dialog.local_cseq + 1)
-        return self.ground.layer.open_client(
+        return self.context.layer.open_client(
             was.again(cseq, line), client.wanted, client.user, client.tries + 1
         )
 
@@ -237,7 +249,7 @@ class Leg:
         self.mid_dialog.drop()
         self.referrals.drop()
         lines, body, content_type = self.crossing(Moment.BYE, self.farewell)
-        self.request("BYE", (f"User-Agent: {self.ground.user_agent}", *lines), body, content_type)
+        self.request("BYE", (f"User-Agent: {self.context.user_agent}", *lines), body, content_type)
 
     def lose(self, reason: str) -> None:
         """The dialog is lost: BYE, in case the peer still has it, and report."""
@@ -293,7 +305,7 @@ class Leg:
             body=body,
             content_type=content_type,
         )
-        self.ground.layer.respond(server, code, message)
+        self.context.layer.respond(server, code, message)
         return message
 
     def send_answer(
@@ -302,12 +314,12 @@ class Leg:
         """Send 200 to an INVITE or re-INVITE, and watch for its ACK."""
         lines = (*lines, *self.lines(), *self.session.answer(server.request), ACCEPT_LINE)
         message = self.respond(server, 200, lines=lines, body=body, content_type=content_type)
-        now = self.ground.scheduler.now()
+        now = self.context.scheduler.now()
         if self.dialog is not None:
             self.dialog.receive(DialogEvent.SUCCESS)
         self.answer_to = server.destination
-        self.answer = ReliableAnswer.open(message, server.request.cseq, now, self.ground.timers)
-        self.ground.scheduler.watch(self)
+        self.answer = ReliableAnswer.open(message, server.request.cseq, now, self.context.timers)
+        self.context.scheduler.watch(self)
 
     @property
     def agreed_early(self) -> bool:
@@ -334,7 +346,7 @@ class Leg:
         answer = self.answer
         if answer is None or request.cseq != answer.cseq or answer.deadline() is None:
             return
-        answer.receive(AnswerEvent.ACK, self.ground.scheduler.now())
+        answer.receive(AnswerEvent.ACK, self.context.scheduler.now())
         self.reinvite.on_ack(request.body)
         self.confirmed(request)
 
@@ -374,6 +386,6 @@ class Leg:
             return
         for command in self.answer.elapse(now):
             if isinstance(command, Send):
-                self.ground.send(command.message, self.answer_to)
+                self.context.send(command.message, self.answer_to)
             else:
                 self.lose("no ACK")

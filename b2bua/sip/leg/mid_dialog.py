@@ -15,18 +15,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from b2bua.call.leg import LegRequested, LegResponded, RequestLeg
+from b2bua.sip.leg.leg_protocol import LegOwner
 from b2bua.sip.leg.leg_state import State as LegState
 from b2bua.sip.message.compose import phrase
+from b2bua.sip.message.message import Response
+from b2bua.sip.transaction.layer import Client, Server
 from tonewall.tokens import token
 from tonewall.written import PASSING
-
-if TYPE_CHECKING:
-    from b2bua.sip.leg.leg_base import Leg
-    from b2bua.sip.message.message import Response
-    from b2bua.sip.transaction.layer import Client, Server
 
 METHODS = frozenset({"INFO", "MESSAGE"})
 MOST = 16
@@ -39,7 +36,7 @@ _PACKAGE = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")  # a token of RFC 3261
 class MidDialog:
     """Those of one leg."""
 
-    _leg: Leg
+    _leg: LegOwner
     _theirs: dict[str, Server] = field(default_factory=dict, metadata=PASSING)
     _ours: dict[Client, str] = field(default_factory=dict, metadata=PASSING)
 
@@ -72,7 +69,7 @@ class MidDialog:
             leg.emit(LegResponded(command.request, 500, phrase(500)))
             return
         package = (f"Info-Package: {command.info_package}",) if command.info_package else ()
-        lines = (f"User-Agent: {leg.ground.user_agent}", *package)
+        lines = (f"User-Agent: {leg.context.user_agent}", *package)
         client = leg.request(command.method, lines, command.body, command.content_type)
         self._ours[client] = command.request
 

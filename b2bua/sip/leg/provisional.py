@@ -14,18 +14,15 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from b2bua.call.leg import AnswerLeg, RingLeg
+from b2bua.sip.hop import Hop
+from b2bua.sip.leg.leg_protocol import UnansweredLeg
 from b2bua.sip.leg.reliable_answer import Event, ReliableAnswer
 from b2bua.sip.message.compose import RELIABLE
+from b2bua.sip.message.message import Received, Request, Response
+from b2bua.sip.transaction.layer import Server
 from b2bua.sip.transaction.transaction import Send
-
-if TYPE_CHECKING:
-    from b2bua.call.leg import AnswerLeg, RingLeg
-    from b2bua.sip.hop import Hop
-    from b2bua.sip.leg.uas import UasLeg
-    from b2bua.sip.message.message import Received, Request, Response
-    from b2bua.sip.transaction.layer import Server
 
 _LARGEST = (1 << 32) - 1  # of an RSeq
 
@@ -71,7 +68,7 @@ class Heard:
 class Provisionals:
     """Those that we send on one leg."""
 
-    _leg: UasLeg
+    _leg: UnansweredLeg
     _server: Server
     reliable: bool
     agreed: bool  # whether the peer has acknowledged one that had a session description
@@ -84,7 +81,7 @@ class Provisionals:
     _waiting: list[RingLeg]
     _final: AnswerLeg | None
 
-    def __init__(self, leg: UasLeg, server: Server, trunk_prack: str) -> None:
+    def __init__(self, leg: UnansweredLeg, server: Server, trunk_prack: str) -> None:
         self._leg = leg
         self._server = server
         request = server.request
@@ -120,12 +117,12 @@ class Provisionals:
 
     def sent(self, message: bytes, described: bool) -> None:
         """A reliable one has been sent for the first time."""
-        now = self._leg.ground.scheduler.now()
-        timers = self._leg.ground.timers
+        now = self._leg.context.scheduler.now()
+        timers = self._leg.context.timers
         self._current = ReliableAnswer.open(message, self._rseq, now, timers, longest=timers.patience)
         self._described = described
         self._rseq += 1
-        self._leg.ground.scheduler.watch(self._leg)
+        self._leg.context.scheduler.watch(self._leg)
 
     def acknowledged(self, request: Request) -> bool:
         """Take a PRACK. False: it is for none that waits."""
@@ -135,7 +132,7 @@ class Provisionals:
             return True
         if current is None or about != (current.cseq, self._server.request.cseq):
             return False
-        current.receive(Event.ACK, self._leg.ground.scheduler.now())
+        current.receive(Event.ACK, self._leg.context.scheduler.now())
         self._current = None
         self.agreed = self.agreed or self._described
         return True
@@ -170,7 +167,7 @@ class Provisionals:
         for command in self._current.elapse(now):
             if not isinstance(command, Send):
                 return False
-            self._leg.ground.send(command.message, self._to)
+            self._leg.context.send(command.message, self._to)
         return True
 
 

@@ -12,25 +12,21 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from b2bua.call.leg import Carried, LegReferred, Party
+from b2bua.sip.leg.leg_protocol import LegOwner
 from b2bua.sip.leg.leg_state import State as LegState
-from b2bua.sip.leg.replaces import Replaces, named
+from b2bua.sip.leg.replaces import Replaces
 from b2bua.sip.message.compose import ALLOW_EVENTS_LINE, phrase
 from b2bua.sip.message.header_fields import Headers
 from b2bua.sip.message.header_policy import Moment, received
-from b2bua.sip.message.message import Request
+from b2bua.sip.message.message import Request, Response
 from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted
 from b2bua.sip.message.octets import fits_a_line, readable
 from b2bua.sip.message.uri import Uri
+from b2bua.sip.transaction.layer import Client, Server
 from tonewall.tokens import token
-
-if TYPE_CHECKING:
-    from b2bua.sip.leg.leg_base import Leg
-    from b2bua.sip.message.message import Response
-    from b2bua.sip.transaction.layer import Client, Server
 
 _NAME = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")
 _MOST_HEADERS = 16
@@ -148,7 +144,7 @@ def refer_to(request: Request) -> ReferTo:
 class Referrals:
     """Those of one leg."""
 
-    _leg: Leg
+    _leg: LegOwner
     _open: dict[str, Referral] = field(default_factory=dict)
     _notified: dict[Client, Referral] = field(default_factory=dict)
     _several: bool = False  # whether this dialog has had one before
@@ -179,7 +175,7 @@ class Referrals:
         except ValueError:
             leg.respond(server, 400)
             return
-        ours = named(leg.ground, leg.peer, wanted) if wanted is not None else None
+        ours = _find_own(leg, wanted) if wanted is not None else None
         referral = Referral(token(8), server, request.cseq if self._several else 0)
         self._several = True
         self._open[referral.name] = referral
@@ -285,3 +281,9 @@ class Referrals:
 
     def _forget(self, referral: Referral) -> None:
         self._open.pop(referral.name, None)
+
+
+def _find_own(leg: LegOwner, wanted: Replaces) -> LegOwner | None:
+    """Find the leg of the dialog that a Replaces names, if it is one of the same trunk's."""
+    found = leg.find_leg(wanted.dialog)
+    return found if found is not None and found.peer is leg.peer else None

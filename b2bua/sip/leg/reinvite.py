@@ -15,16 +15,15 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from b2bua.call.leg import LegReinvited, ReinviteAnswered, ReinviteCancelled, ReinviteFailed
+from b2bua.sip.leg.leg_protocol import LegOwner
 from b2bua.sip.leg.leg_state import State as LegState
+from b2bua.sip.leg.session import NegotiatedSession
 from b2bua.sip.message.compose import phrase
-
-if TYPE_CHECKING:
-    from b2bua.sip.leg.leg_base import Leg
-    from b2bua.sip.message.message import Request, Response
-    from b2bua.sip.transaction.layer import Client, Server
+from b2bua.sip.message.message import Request, Response
+from b2bua.sip.message.retry_after import random_retry_after
+from b2bua.sip.transaction.layer import Client, Server
 
 METHODS = frozenset({"INVITE", "UPDATE"})
 _MOST_TRIES = 4  # of one re-INVITE of ours that meets 491
@@ -95,7 +94,8 @@ class Reinvite:
     """Those of one leg. `_owner`: whether our side chose the Call-ID, which decides who waits
     longer after a glare."""
 
-    _leg: Leg
+    _leg: LegOwner
+    _session: NegotiatedSession
     _owner: bool
     state: State = State.IDLE
     _server: Server | None = None
@@ -125,14 +125,14 @@ class Reinvite:
         what runs."""
         leg = self._leg
         if leg.state is not LegState.UP or not self._move(Event.REFRESH):
-            leg.session.postpone(_LATER)
-        elif leg.session.peer_updates:
+            self._session.postpone(_LATER)
+        elif self._session.peer_updates:
             self._request("UPDATE", b"")
         else:
-            self._request("INVITE", leg.session.ours)
+            self._request("INVITE", self._session.ours)
 
     def _request(self, method: str, body: bytes) -> None:
-        self._leg.request(method, (*self._leg.lines(), *self._leg.session.lines()), body)
+        self._leg.request(method, (*self._leg.lines(), *self._session.lines()), body)
 
     def on_response(self, client: Client, reply: Response) -> None:
         leg, request = self._leg, client.request
@@ -144,12 +144,12 @@ class Reinvite:
             refreshing = self.state is State.REFRESHING
             if self._move(Event.FINAL):
                 leg.dialog.refresh(reply)
-                leg.session.answered(reply)
+                self._session.answered(reply)
                 if not refreshing:
-                    leg.session.ours, leg.session.theirs = request.body, reply.body
+                    self._session.ours, self._session.theirs = request.body, reply.body
                     leg.emit(ReinviteAnswered(reply.body))
-                elif reply.body and reply.body != leg.session.theirs:
-                    leg.ground.count["refreshes_that_changed"] += 1
+                elif reply.body and reply.body != self._session.theirs:
+                    leg.context.count["refreshes_that_changed"] += 1
         elif self.state in {State.SENT, State.REFRESHING} and leg.challenged(client, reply) is None:
             self._refused(request.method, reply)
 
@@ -158,16 +158,16 @@ class Reinvite:
         if reply.code == 491 and self._tries < _MOST_TRIES and self._move(Event.GLARE):
             # RFC 3261 section 14.1: 2.1 to 4 s for who chose the Call-ID, up to 2 s for the other.
             units = random.randint(210, 400) if self._owner else random.randint(0, 200)  # noqa: S311
-            self._retry_at = leg.ground.scheduler.now() + units / 100
-            leg.ground.scheduler.watch(leg)
+            self._retry_at = leg.context.scheduler.now() + units / 100
+            leg.context.scheduler.watch(leg)
             return
         if reply.code == 422:
-            leg.session.too_brief(reply)
+            self._session.too_brief(reply)
         if self.state is State.REFRESHING and reply.code not in {408, 481}:
             self._move(Event.FINAL)
             if method == "UPDATE" and reply.code in {405, 501}:
-                leg.session.peer_updates = False
-            leg.session.postpone(0 if reply.code in {405, 422, 501} else _LATER)
+                self._session.peer_updates = False
+            self._session.postpone(0 if reply.code in {405, 422, 501} else _LATER)
             return
         self._failed(reply.code, reply.phrase)
 
@@ -189,7 +189,7 @@ class Reinvite:
         leg, request = self._leg, server.request
         if leg.state in {LegState.HANGING_UP, LegState.HANG_UP_WANTED, LegState.ENDED}:
             leg.respond(server, 481)
-        elif (refusal := leg.session.refusal(request)) is not None:
+        elif (refusal := self._session.refusal(request)) is not None:
             leg.respond(server, refusal[0], lines=refusal[1])
         elif request.method == "UPDATE" and not request.body:
             self._answer_update(server, b"")
@@ -199,12 +199,14 @@ class Reinvite:
             open_offer = (
                 request.method == "UPDATE" and leg.state is LegState.RINGING
             )  # ours (RFC 3311 section 5.2)
-            leg.respond(server, 491 if open_offer else 500, lines=() if open_offer else (_retry_after(),))
+            leg.respond(
+                server, 491 if open_offer else 500, lines=() if open_offer else (random_retry_after(),)
+            )
         else:
             self._server = server
             server.user = leg
-            if request.body and request.body == leg.session.theirs:
-                self.answer(leg.session.ours)
+            if request.body and request.body == self._session.theirs:
+                self.answer(self._session.ours)
                 return
             if request.method == "INVITE":
                 leg.respond(server, 100)
@@ -221,9 +223,9 @@ class Reinvite:
         if server is None or dialog is None or self.state is not State.RECEIVED:
             return False
         self._server = None
-        self._leg.session.ours, self._leg.session.theirs = body, server.request.body
+        self._session.ours, self._session.theirs = body, server.request.body
         if server.request.method == "UPDATE":
-            self._leg.session.updated |= self._leg.state in _EARLY
+            self._session.updated |= self._leg.state in _EARLY
             self._move(Event.UPDATED)
             self._answer_update(server, body)
         else:
@@ -236,7 +238,7 @@ class Reinvite:
         leg = self._leg
         if leg.dialog is not None:
             leg.dialog.refresh(server.request)
-        leg.respond(server, 200, lines=(*leg.lines(), *leg.session.answer(server.request)), body=body)
+        leg.respond(server, 200, lines=(*leg.lines(), *self._session.answer(server.request)), body=body)
 
     def reject(self, code: int, text: str) -> bool:
         """Refuse it; the session goes on as it was. False: there is none to refuse."""
@@ -244,7 +246,7 @@ class Reinvite:
             return False
         server, self._server = self._server, None
         code = code if 300 <= code <= 699 else 500
-        self._leg.respond(server, code, text, (_retry_after(),) if code == 500 else ())
+        self._leg.respond(server, code, text, (random_retry_after(),) if code == 500 else ())
         return True
 
     def cancelled(self, server: Server) -> None:
@@ -254,7 +256,7 @@ class Reinvite:
 
     def on_ack(self, answer: bytes) -> None:
         """`answer`: to our offer, where the INVITE had none."""
-        self._leg.session.theirs = self._leg.session.theirs or answer
+        self._session.theirs = self._session.theirs or answer
         self._move(Event.ACKED)
 
     def drop(self) -> None:
@@ -275,8 +277,3 @@ class Reinvite:
         if self._move(Event.RETRY):
             self._tries += 1
             self._request("INVITE", self._offer)
-
-
-def _retry_after() -> str:
-    """RFC 3261 section 14.2: between 0 and 10 seconds, at random."""
-    return f"Retry-After: {random.randint(0, 10)}"  # noqa: S311 — spreads retries, hides nothing

@@ -6,17 +6,17 @@ Rule 2: only a trunk that may transfer (`refer`) may ask for it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self, TypeVar
 
+from b2bua.sip.leg.leg_protocol import DialogKey, LegOwner
 from b2bua.sip.leg.leg_state import State
+from b2bua.sip.message.message import Request
 from b2bua.sip.message.name_addr import parameters
+from b2bua.sip.trunk.peers import Peer
 
-if TYPE_CHECKING:
-    from b2bua.sip.context import Ground
-    from b2bua.sip.leg.leg_base import Leg
-    from b2bua.sip.message.message import Request
-    from b2bua.sip.trunk.peers import Peer
+AnyLeg = TypeVar("AnyLeg", bound=LegOwner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,10 @@ class Replaces:
             raise ValueError("Replaces")
         return cls(call_id, of["to-tag"], of["from-tag"], "early-only" in of)
 
-
-def named(ground: Ground, peer: Peer, wanted: Replaces) -> Leg | None:
-    """The leg of that dialog, if it is one of this trunk's."""
-    leg = ground.dialogs.get((wanted.call_id, wanted.to_tag, wanted.from_tag))
-    return leg if leg is not None and leg.peer is peer else None
+    @property
+    def dialog(self) -> DialogKey:
+        """The key of the dialog to be replaced."""
+        return self.call_id, self.to_tag, self.from_tag
 
 
 class ReplacesRefusedError(Exception):
@@ -55,9 +54,11 @@ class ReplacesRefusedError(Exception):
         self.code = code
 
 
-def asked(ground: Ground, peer: Peer, request: Request) -> Leg | None:
-    """The leg whose place an INVITE wants; None where it wants nobody's. Raises
-    ReplacesRefusedError."""
+def find_replaced(dialogs: Mapping[DialogKey, AnyLeg], peer: Peer, request: Request) -> AnyLeg | None:
+    """Find the leg that an INVITE is to replace; None where it has no Replaces.
+
+    Raises ReplacesRefusedError.
+    """
     values = request.headers.getlist("Replaces")
     if not values:
         return None
@@ -68,8 +69,8 @@ def asked(ground: Ground, peer: Peer, request: Request) -> Leg | None:
         wanted = Replaces.parse(value)
     except ValueError:
         raise ReplacesRefusedError(400) from None
-    leg = named(ground, peer, wanted)
-    if leg is None:
+    leg = dialogs.get(wanted.dialog)
+    if leg is None or leg.peer is not peer:
         raise ReplacesRefusedError(481)
     if leg.state is not State.UP or wanted.early_only:
         raise ReplacesRefusedError(486)

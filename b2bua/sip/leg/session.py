@@ -7,20 +7,17 @@ Rule 1: every 2xx to an INVITE or UPDATE, ours or theirs, settles the timer anew
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from b2bua.sip.leg.leg_protocol import LegOwner
 from b2bua.sip.leg.session_timer import Due, SessionTimer, State, Wish, answering, asking, read, too_brief
-
-if TYPE_CHECKING:
-    from b2bua.sip.leg.leg_base import Leg
-    from b2bua.sip.message.message import Received, Request, Response
+from b2bua.sip.message.message import Received, Request, Response
 
 
 @dataclass(slots=True, init=False, repr=False, eq=False)
-class Session:
+class NegotiatedSession:
     """That of one leg."""
 
-    _leg: Leg
+    _leg: LegOwner
     timer: SessionTimer
     minimum: int  # seconds; a 422 of the peer's raises it
     peer_updates: bool  # whether the peer's Allow names UPDATE
@@ -28,7 +25,7 @@ class Session:
     theirs: bytes
     updated: bool  # whether the peer has made an offer in an UPDATE before the call was answered
 
-    def __init__(self, leg: Leg) -> None:
+    def __init__(self, leg: LegOwner) -> None:
         self._leg = leg
         self.timer = SessionTimer()
         self.minimum = leg.peer.trunk.session_minimum
@@ -86,16 +83,16 @@ class Session:
         if due is Due.END:
             self._leg.lose("session expired")
         elif due is Due.REFRESH:
-            self._leg.reinvite.refresh()
+            self._leg.refresh_session()
 
     def postpone(self, seconds: float) -> None:
         """The refresh could not be made, or was refused for now."""
-        self.timer.postpone(seconds, self._leg.ground.scheduler.now())
-        self._leg.ground.scheduler.watch(self._leg)
+        self.timer.postpone(seconds, self._leg.context.scheduler.now())
+        self._leg.context.scheduler.watch(self._leg)
 
     def _agree(self, interval: int, ours: bool) -> None:
-        self.timer.agree(interval, ours, self._leg.ground.scheduler.now())
-        self._leg.ground.scheduler.watch(self._leg)
+        self.timer.agree(interval, ours, self._leg.context.scheduler.now())
+        self._leg.context.scheduler.watch(self._leg)
 
     def _note_allow(self, message: Received) -> None:
         allowed = message.headers.getlist("Allow")

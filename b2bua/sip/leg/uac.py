@@ -22,12 +22,12 @@ from b2bua.call.leg import (
     LegId,
     LegProgressed,
 )
-from b2bua.sip.context import Ground
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg.dialog import Dialog, Forks, Verdict
-from b2bua.sip.leg.failover import MOST_TARGETS, PATIENCE, Course, Forsaken, contacts, retry_after
+from b2bua.sip.leg.failover import MOST_TARGETS, Course, Forsaken, contacts
 from b2bua.sip.leg.invitation import invitation, of_transfer, signed
 from b2bua.sip.leg.leg_base import Leg
+from b2bua.sip.leg.leg_context import LegContext
 from b2bua.sip.leg.leg_state import Event, State
 from b2bua.sip.leg.provisional import Heard, number
 from b2bua.sip.message.compose import (
@@ -41,9 +41,11 @@ from b2bua.sip.message.compose import (
 )
 from b2bua.sip.message.header_policy import Moment
 from b2bua.sip.message.message import Response
+from b2bua.sip.message.retry_after import read_retry_after
+from b2bua.sip.message.spiral import is_for
 from b2bua.sip.message.uri import Uri
-from b2bua.sip.spiral import is_for
 from b2bua.sip.transaction.layer import NOBODY, Client
+from b2bua.sip.trunk.health import HOP_TIMEOUT_OF_T1
 from b2bua.sip.trunk.peers import Peer
 
 _MOST_RAISED = 4  # 422s to one call: each asks for more than the one before
@@ -69,23 +71,23 @@ class UacLeg(Leg):
     _give_up: float | None  # when the answer to CANCEL is not waited for any longer
 
     def __init__(
-        self, ground: Ground, leg_id: LegId, peer: Peer, hops: list[Hop], command: InviteLeg
+        self, context: LegContext[Leg], leg_id: LegId, peer: Peer, hops: list[Hop], command: InviteLeg
     ) -> None:
         """`hops`: the ways to the trunk, best first; at least one."""
-        super().__init__(ground, leg_id, peer, State.CALLING, hops[0], owner=True)
+        super().__init__(context, leg_id, peer, State.CALLING, hops[0], owner=True)
         self._tag, self._offer = new_tag(), command.offer
         self._forks, self._heard, self._early = Forks(), Heard(), []
         self._raised = 0
         self._unconfirmed = self._impatient = self._give_up = None
-        own = ground.transports.host(hops[0])
+        own = context.transports.host(hops[0])
         believed = signed(command, peer, own)
         self._crossing, body, kind = self.crossing(Moment.INVITE, command.carried, command.offer, believed)
         self._extra = of_transfer(command)
         invite = invitation(command, peer, hops[0], own, self._tag)
         invite = msgspec.structs.replace(invite, lines=self._lines(), body=body, content_type=kind)
         self._course = Course(invite.uri, hops[1:])
-        ground.outgoing[invite.call_id, self._tag] = self
-        ground.tap.open(leg_id, invite.call_id)
+        context.outgoing[invite.call_id, self._tag] = self
+        context.tap.open(leg_id, invite.call_id)
         self._invite = self._sent(invite, hops[0])
 
     def _lines(self) -> tuple[str, ...]:
@@ -102,9 +104,9 @@ class UacLeg(Leg):
         """Send the INVITE there; where there is another way, do not wait long for any answer."""
         self._impatient = None
         if self._course.hops:
-            self._impatient = self.ground.scheduler.now() + PATIENCE * self.ground.timers.t1
-            self.ground.scheduler.watch(self)
-        return self.ground.layer.open_client(invite, hop, self)
+            self._impatient = self.context.scheduler.now() + HOP_TIMEOUT_OF_T1 * self.context.timers.t1
+            self.context.scheduler.watch(self)
+        return self.context.layer.open_client(invite, hop, self)
 
     def _send_anew(self, hop: Hop) -> None:
         self.move(Event.AGAIN)
@@ -124,11 +126,11 @@ class UacLeg(Leg):
     def _next_hop(self) -> bool:
         """Try the next hop for this target. False: there is none, or nobody waits for the call any
         longer."""
-        now = self.ground.scheduler.now()
+        now = self.context.scheduler.now()
         while self.state in {State.CALLING, State.RINGING} and self._course.hops:
             hop = self._course.hops.pop(0)
             if self.peer.usable(hop, now):
-                self.ground.count["failovers"] += 1
+                self.context.count["failovers"] += 1
                 self._send_anew(hop)
                 return True
         return False
@@ -136,7 +138,7 @@ class UacLeg(Leg):
     def _next_target(self) -> bool:
         while self.state in {State.CALLING, State.RINGING} and self._course.turn():
             if self._course.hops:
-                self.ground.count["redirections"] += 1
+                self.context.count["redirections"] += 1
                 self._send_anew(self._course.hops.pop(0))
                 return True
         return False
@@ -149,7 +151,7 @@ class UacLeg(Leg):
         for contact in contacts(reply):
             own = self.peer.hop_of(contact.uri)
             uri = contact.uri if own is not None else with_user(f"sip:{plain}", contact.user)
-            found.append((uri, [own] if own is not None else self.peer.hops(self.ground.scheduler.now())))
+            found.append((uri, [own] if own is not None else self.peer.hops(self.context.scheduler.now())))
         self._course.redirect(found)
 
     def asks_for(self, uri: Uri) -> bool:
@@ -162,14 +164,14 @@ class UacLeg(Leg):
     def _forget_early(self) -> None:
         """The early dialogs of an INVITE that failed, or was answered by another."""
         for key in self._early:
-            self.ground.dialogs.pop(key, None)
+            self.context.dialogs.pop(key, None)
         self.dialog = None
         self._early, self._forks, self._heard = [], Forks(), Heard()
 
     def _forget(self) -> None:
         for key in self._early:
-            self.ground.dialogs.pop(key, None)
-        self.ground.outgoing.pop((self._invite.request.call_id, self._tag), None)
+            self.context.dialogs.pop(key, None)
+        self.context.outgoing.pop((self._invite.request.call_id, self._tag), None)
         super()._forget()
 
     def hang_up(self, carried: Carried = NOTHING) -> None:
@@ -211,7 +213,7 @@ class UacLeg(Leg):
 
     def on_no_response(self, client: Client, code: int) -> None:
         if client is self._invite:
-            self.peer.failed(client.wanted, self.ground.scheduler.now())
+            self.peer.failed(client.wanted, self.context.scheduler.now())
             if not self._next_hop() and not self._next_target():
                 self._fail(code, "")
         elif client.request.method != "CANCEL":
@@ -226,7 +228,7 @@ class UacLeg(Leg):
             if reply.to_tag and self.state is not State.UP:
                 verdict, dialog = self._forks.receive(client.request, self._tag, reply)
                 if verdict is Verdict.FURTHER:
-                    self.ground.count["forks_refused"] += 1
+                    self.context.count["forks_refused"] += 1
                     return
                 if not self._acknowledge_early(dialog, client, reply):
                     return
@@ -256,7 +258,7 @@ class UacLeg(Leg):
         self.heard_from(reply.source)
         if dialog.key not in self._early:
             self._early.append(dialog.key)
-            self.ground.dialogs[dialog.key] = self
+            self.context.dialogs[dialog.key] = self
         self.dialog = dialog
         self.request("PRACK", (f"RAck: {rseq} {client.request.cseq} INVITE", *self.lines()[-1:]))
         return True
@@ -266,8 +268,8 @@ class UacLeg(Leg):
         return self.dialog is not None and bool(self.session.theirs)
 
     def _on_refusal(self, client: Client, reply: Response) -> None:
-        now = self.ground.scheduler.now()
-        seconds = retry_after(reply) if reply.code == 503 else 0
+        now = self.context.scheduler.now()
+        seconds = read_retry_after(reply) if reply.code == 503 else 0
         if seconds:
             self.peer.rest(client.wanted, now, seconds)
         elif reply.code not in {408, 503}:
@@ -313,10 +315,10 @@ class UacLeg(Leg):
             return
         self.peer.succeeded(client.wanted)
         for key in self._early:
-            self.ground.dialogs.pop(key, None)
+            self.context.dialogs.pop(key, None)
         self._early = []
         self.dialog, self._give_up = dialog, None
-        self.ground.dialogs[dialog.key] = self
+        self.context.dialogs[dialog.key] = self
         if self.state is State.UP:
             body = reply.body
             if self.session.updated:
@@ -334,7 +336,7 @@ class UacLeg(Leg):
     def _drop(self, dialog: Dialog) -> None:
         """End a fork that answered too late."""
         bye = dialog.request("BYE")
-        self.ground.layer.open_client(bye, self.destination(dialog), NOBODY)
+        self.context.layer.open_client(bye, self.destination(dialog), NOBODY)
 
     def _fail(self, code: int, text: str, users: tuple[str, ...] = (), carried: Carried = NOTHING) -> None:
         self.end_with(LegFailed(code, phrase(code, text), carried, users))
@@ -343,9 +345,9 @@ class UacLeg(Leg):
     def _cancel(self) -> None:
         request = self._invite.request.cancel()
         request = msgspec.structs.replace(request, lines=self.crossing(Moment.CANCEL, self.farewell)[0])
-        self.ground.layer.open_client(request, self._invite.destination, self)
-        self._give_up = self.ground.scheduler.now() + self.ground.timers.patience
-        self.ground.scheduler.watch(self)
+        self.context.layer.open_client(request, self._invite.destination, self)
+        self._give_up = self.context.scheduler.now() + self.context.timers.patience
+        self.context.scheduler.watch(self)
 
     def deadline(self) -> float | None:
         if self.state is State.CALLING and self._impatient is not None:
@@ -365,6 +367,6 @@ class UacLeg(Leg):
             return
         # RFC 3261 section 9.1: no final response in 64*T1 after CANCEL, so none is waited for.
         self._give_up = None
-        self.ground.layer.abandon(self._invite)
+        self.context.layer.abandon(self._invite)
         self.end_with(LegFailed(487, phrase(487)))
         self.move(Event.GIVE_UP)

@@ -16,9 +16,9 @@ from b2bua.call.leg import (
     RejectLeg,
     RingLeg,
 )
-from b2bua.sip.context import Ground
 from b2bua.sip.leg.dialog import Dialog
 from b2bua.sip.leg.leg_base import Leg
+from b2bua.sip.leg.leg_context import LegContext
 from b2bua.sip.leg.leg_state import Event, State
 from b2bua.sip.leg.provisional import Provisionals
 from b2bua.sip.message.compose import SDP, hostport, new_tag, phrase, with_user
@@ -41,9 +41,9 @@ class UasLeg(Leg):
     _provisionals: Provisionals
     _repeated: bytes  # what our 2xx said instead of what it was to say
 
-    def __init__(self, ground: Ground, leg_id: LegId, peer: Peer, server: Server) -> None:
+    def __init__(self, context: LegContext[Leg], leg_id: LegId, peer: Peer, server: Server) -> None:
         request = server.request
-        super().__init__(ground, leg_id, peer, State.INVITED, request.source, owner=False)
+        super().__init__(context, leg_id, peer, State.INVITED, request.source, owner=False)
         self.dialog = Dialog.of_request(request, new_tag(), _origin(request) if peer.behind_nat else "")
         self._server = server
         self._repeated = b""
@@ -52,12 +52,12 @@ class UasLeg(Leg):
         )
         self._provisionals = Provisionals(self, server, peer.trunk.prack)
         server.user = self
-        ground.dialogs[self.dialog.key] = self
+        context.dialogs[self.dialog.key] = self
 
     def discard(self) -> None:
         """Its INVITE is refused before anybody heard of the leg."""
         if self.dialog is not None:
-            self.ground.dialogs.pop(self.dialog.key, None)
+            self.context.dialogs.pop(self.dialog.key, None)
 
     def invited(self, max_forwards: int, replaces: LegId | None) -> None:
         """Answer 100 and report. `replaces`: the leg of ours whose place it wants (RFC 3891)."""
@@ -139,7 +139,7 @@ class UasLeg(Leg):
         """Send a final error. False: too late."""
         code = command.code if 300 <= command.code <= 699 else 500
         # The users of a 3xx at our own address: who is called next comes back to us.
-        here = self.ground.transports.contact(self.source)
+        here = self.context.transports.contact(self.source)
         lines = (
             tuple(f"Contact: <{with_user(here, user)}>" for user in command.contacts) if code < 400 else ()
         )
@@ -188,8 +188,8 @@ class UasLeg(Leg):
         self._provisionals.stop()
         overtaken = self._provisionals.overtaken()
         if overtaken is not None and self.dialog is not None:
-            self.ground.late_pracks.expect(
-                self.dialog.key, overtaken, self.ground.scheduler.now() + self.ground.timers.patience
+            self.context.late_pracks.expect(
+                self.dialog.key, overtaken, self.context.scheduler.now() + self.context.timers.patience
             )
         self.respond(self._server, code, text, lines, body, content_type)
         self.end_with(LegFailed(code, phrase(code, text)))

@@ -17,13 +17,13 @@ import msgspec
 from b2bua.sip.hop import Hop
 from b2bua.sip.message.compose import COOKIE, Outgoing, return_hop
 from b2bua.sip.message.message import Request, Response
-from b2bua.sip.spiral import called
-from b2bua.sip.tap import Tap
+from b2bua.sip.message.spiral import called
 from b2bua.sip.transaction.invite_client import InviteClient
 from b2bua.sip.transaction.invite_server import InviteServer
 from b2bua.sip.transaction.non_invite_client import NonInviteClient
 from b2bua.sip.transaction.non_invite_server import NonInviteServer
 from b2bua.sip.transaction.scheduler import Scheduler, Slot
+from b2bua.sip.transaction.tap import Tap
 from b2bua.sip.transaction.transaction import Command, Deliver, Event, Send, Timers, Unreachable
 from b2bua.sip.transport.connections import Lost
 from b2bua.sip.transport.transports import Transports

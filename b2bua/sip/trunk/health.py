@@ -16,6 +16,9 @@ import msgspec
 FAILURES = 2  # in a row that take a hop out
 SUCCESSES = 2  # in a row that put it back
 LONGEST_REST = 3600.0  # seconds
+# Times T1 that a hop may leave an INVITE or OPTIONS without any answer; over UDP it has then been
+# sent four times.
+HOP_TIMEOUT_OF_T1 = 8
 
 
 class State(StrEnum):

@@ -1,35 +1,36 @@
 """Health checks: OPTIONS to every hop of the trunks that want them (RFC 3261 section 11).
 
 Rule 1: a hop has one OPTIONS under way at most.
-Rule 2: any answer but 408 and 503 shows life; what is not answered within PATIENCE of T1 is a
-        failure.
+Rule 2: any answer but 408 and 503 shows life; what is not answered within HOP_TIMEOUT_OF_T1 of T1
+        is a failure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from b2bua.sip.context import Ground
+from b2bua.sip.context import EngineContext
 from b2bua.sip.hop import Hop
-from b2bua.sip.leg.failover import PATIENCE, retry_after
 from b2bua.sip.message.compose import ACCEPT_LINE, Outgoing, hostport, new_branch, new_tag
 from b2bua.sip.message.message import Response
+from b2bua.sip.message.retry_after import read_retry_after
 from b2bua.sip.transaction.layer import Client
 from b2bua.sip.transaction.scheduler import Slot
+from b2bua.sip.trunk.health import HOP_TIMEOUT_OF_T1
 from b2bua.sip.trunk.peers import Peer
 
 
 class Probe:
     """The checks of one hop, from the first on until the hop is gone."""
 
-    def __init__(self, ground: Ground, peer: Peer, hop: Hop) -> None:
-        self._ground = ground
+    def __init__(self, context: EngineContext, peer: Peer, hop: Hop) -> None:
+        self._context = context
         self._peer = peer
         self._hop = hop
-        self._call_id = f"{new_tag()}@{hostport(ground.transports.host(hop), None)}"
+        self._call_id = f"{new_tag()}@{hostport(context.transports.host(hop), None)}"
         self._cseq = 0
         self._client: Client | None = None
-        self._due = ground.scheduler.now()
+        self._due = context.scheduler.now()
         self.scheduled: Slot | None = None
 
     def deadline(self) -> float | None:
@@ -37,12 +38,12 @@ class Probe:
 
     def elapse(self, now: float) -> None:
         if self._client is not None:
-            self._ground.layer.abandon(self._client)
+            self._context.layer.abandon(self._client)
             self._client = None
             self._peer.failed(self._hop, now)
             self._due = now + self._rest_of_interval()
         else:
-            self._due = now + PATIENCE * self._ground.timers.t1
+            self._due = now + HOP_TIMEOUT_OF_T1 * self._context.timers.t1
             self._send()
 
     def on_response(self, client: Client, response: Response) -> None:
@@ -52,8 +53,8 @@ class Probe:
         if response.code not in {408, 503}:
             self._peer.succeeded(self._hop)
             return
-        now = self._ground.scheduler.now()
-        seconds = retry_after(response) if response.code == 503 else 0
+        now = self._context.scheduler.now()
+        seconds = read_retry_after(response) if response.code == 503 else 0
         if seconds:
             self._peer.rest(self._hop, now, seconds)
         else:
@@ -62,20 +63,22 @@ class Probe:
     def on_no_response(self, client: Client, code: int) -> None:
         if client is self._client:
             self._heard()
-            self._peer.failed(self._hop, self._ground.scheduler.now())
+            self._peer.failed(self._hop, self._context.scheduler.now())
 
     def _heard(self) -> None:
         self._client = None
         # A deadline that moved later needs no new watch: the scheduler asks when the earlier one is
         # due.
-        self._due = self._ground.scheduler.now() + self._peer.trunk.probe
+        self._due = self._context.scheduler.now() + self._peer.trunk.probe
 
     def _rest_of_interval(self) -> float:
-        return max(self._peer.trunk.probe - PATIENCE * self._ground.timers.t1, self._ground.timers.t1)
+        return max(
+            self._peer.trunk.probe - HOP_TIMEOUT_OF_T1 * self._context.timers.t1, self._context.timers.t1
+        )
 
     def _send(self) -> None:
         trunk = self._peer.trunk
-        own = self._ground.transports.host(self._hop)
+        own = self._context.transports.host(self._hop)
         at = hostport(*self._peer.named(self._hop))
         self._cseq += 1
         request = Outgoing(
@@ -87,19 +90,19 @@ class Probe:
             call_id=self._call_id,
             cseq=self._cseq,
             lines=(
-                f"Contact: <{self._ground.transports.contact(self._hop)}>",
+                f"Contact: <{self._context.transports.contact(self._hop)}>",
                 ACCEPT_LINE,
-                f"User-Agent: {self._ground.user_agent}",
+                f"User-Agent: {self._context.user_agent}",
             ),
         )
-        self._client = self._ground.layer.open_client(request, self._hop, self)
+        self._client = self._context.layer.open_client(request, self._hop, self)
 
 
 class Probes:
     """All of an engine's."""
 
-    def __init__(self, ground: Ground, peers: Callable[[], list[Peer]]) -> None:
-        self._ground = ground
+    def __init__(self, context: EngineContext, peers: Callable[[], list[Peer]]) -> None:
+        self._context = context
         self._peers = peers
         self._running: dict[Hop, Probe] = {}
 
@@ -108,6 +111,6 @@ class Probes:
         wanted = {hop: peer for peer in self._peers() if peer.trunk.probe for hop in peer.health}
         for hop, peer in wanted.items():
             if hop not in self._running:
-                self._running[hop] = Probe(self._ground, peer, hop)
-                self._ground.scheduler.watch(self._running[hop])
+                self._running[hop] = Probe(self._context, peer, hop)
+                self._context.scheduler.watch(self._running[hop])
         self._running = {hop: self._running[hop] for hop in wanted}

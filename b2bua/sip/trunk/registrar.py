@@ -20,11 +20,11 @@ from pathlib import Path
 from b2bua.call.routing.limits import Bucket
 from b2bua.call.routing.trunk import DYNAMIC
 from b2bua.sip.auth.challenger import Guard, Verdict, name_in
-from b2bua.sip.context import Ground
+from b2bua.sip.context import EngineContext
 from b2bua.sip.message.compose import response, stateless_tag
 from b2bua.sip.message.message import Request
 from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted, unquoted
-from b2bua.sip.request_checks import unsupported
+from b2bua.sip.message.request_checks import unsupported
 from b2bua.sip.transaction.scheduler import Slot
 from b2bua.sip.transport.connections import Lost
 from b2bua.sip.trunk.bindings import MOST_BINDINGS, Binding, BindingFile
@@ -43,14 +43,14 @@ class Registrar:
 
     def __init__(
         self,
-        ground: Ground,
+        context: EngineContext,
         trunks: TrunkTable,
         guard: Guard,
         count: Counter[str],
         changed: Callable[[], None],
         kept: Path | None = None,
     ) -> None:
-        self._ground = ground
+        self._context = context
         self._trunks = trunks
         self._guard = guard
         self._count = count
@@ -63,7 +63,7 @@ class Registrar:
         self._file: BindingFile | None = None
         if kept is not None and self._peers:
             dynamic = [peer.trunk for peer in self._peers.values()]
-            self._file = BindingFile(kept, dynamic, ground.scheduler.now, time.time)
+            self._file = BindingFile(kept, dynamic, context.scheduler.now, time.time)
         self.scheduled: Slot | None = None
 
     @property
@@ -84,12 +84,16 @@ class Registrar:
 
     def receive(self, request: Request) -> None:
         """A REGISTER, from anywhere."""
-        now, source = self._ground.scheduler.now(), request.source
+        now, source = self._context.scheduler.now(), request.source
         peer = self.named(request.headers.getlist("Authorization"))
         allowed = peer is not None and peer.takes(source.transport) and self._trunks.came_in(peer, source)
         trunk = peer.trunk if peer is not None and allowed else None
         verdict = self._guard.judge(request, "Authorization", trunk, now)
-        if peer is not None and verdict is Verdict.GOOD and self._ground.transports.adopt(source, peer.trunk):
+        if (
+            peer is not None
+            and verdict is Verdict.GOOD
+            and self._context.transports.adopt(source, peer.trunk)
+        ):
             self._bind(peer, request, now)
             return
         if verdict is Verdict.BAD:
@@ -146,11 +150,11 @@ class Registrar:
             self._trunks.take(peer, Located(targets, 0.0))
             _log.info("registered", trunk=peer.trunk.name, count=len(kept))
             self._changed()
-        self._ground.scheduler.watch(self)
+        self._context.scheduler.watch(self)
 
     def _answer(self, request: Request, code: int, lines: tuple[str, ...]) -> None:
         tag = stateless_tag(request.head)
-        self._ground.transports.send(
+        self._context.transports.send(
             response(request.head, request.source, code, tag=tag, lines=lines), request.source
         )
 

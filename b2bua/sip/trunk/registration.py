@@ -18,12 +18,12 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from b2bua.sip.auth.digest import Digest
-from b2bua.sip.context import Ground
+from b2bua.sip.context import EngineContext
 from b2bua.sip.hop import Hop
-from b2bua.sip.leg.failover import retry_after
 from b2bua.sip.message.compose import Outgoing, hostport, new_branch, new_tag, with_user
 from b2bua.sip.message.message import Response
 from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted
+from b2bua.sip.message.retry_after import read_retry_after
 from b2bua.sip.message.uri import Uri
 from b2bua.sip.transaction.layer import Client
 from b2bua.sip.transaction.scheduler import Slot
@@ -84,12 +84,14 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
 class Registration:
     """That of one trunk. `spread` gives numbers of [0, 1)."""
 
-    def __init__(self, ground: Ground, peer: Peer, spread: Callable[[], float] = random.random) -> None:
-        self._ground = ground
+    def __init__(
+        self, context: EngineContext, peer: Peer, spread: Callable[[], float] = random.random
+    ) -> None:
+        self._context = context
         self.peer = peer
         self._spread = spread
         self.state = State.FAILED  # nothing yet; due at once
-        self._due: float | None = ground.scheduler.now()
+        self._due: float | None = context.scheduler.now()
         self._pause = FIRST_PAUSE
         self._call_id = f"{token(16)}@{hostport(peer.trunk.host, None)}"
         self._tag = new_tag()
@@ -119,7 +121,7 @@ class Registration:
             return
         self._due = None
         if self._client is not None:
-            self._ground.layer.abandon(self._client)
+            self._context.layer.abandon(self._client)
         if was in {State.REGISTERED, State.REFRESHING} and self._at is not None:
             self._send(self._at)
         else:
@@ -140,7 +142,7 @@ class Registration:
         self._cseq += 1
         domain = hostport(trunk.domain or trunk.host, None)
         user = with_user(f"sip:{domain}", trunk.user)
-        contact = with_user(self._ground.transports.contact(hop), trunk.user)
+        contact = with_user(self._context.transports.contact(hop), trunk.user)
         expires = 0 if self.state is State.LEAVING else self._expires
         request = Outgoing(
             method="REGISTER",
@@ -150,9 +152,9 @@ class Registration:
             to=f"<{user}>",
             call_id=self._call_id,
             cseq=self._cseq,
-            lines=(f"Contact: <{contact}>", f"Expires: {expires}", f"User-Agent: {self._ground.user_agent}"),
+            lines=(f"Contact: <{contact}>", f"Expires: {expires}", f"User-Agent: {self._context.user_agent}"),
         )
-        self._client = self._ground.layer.open_client(request, hop, self)
+        self._client = self._context.layer.open_client(request, hop, self)
 
     # --- answers ----------------------------------------------------------------------------------
 
@@ -173,13 +175,13 @@ class Registration:
             self._move(Event.AGAIN)
             self._next()
         else:
-            self._failed(str(reply.code), retry_after(reply))
+            self._failed(str(reply.code), read_retry_after(reply))
 
     def on_no_response(self, client: Client, code: int) -> None:
         if client is not self._client:
             return
         self._client = None
-        self.peer.failed(client.wanted, self._ground.scheduler.now())
+        self.peer.failed(client.wanted, self._context.scheduler.now())
         if self.state is State.LEAVING:
             self._move(Event.LEFT)
         else:
@@ -195,7 +197,7 @@ class Registration:
         if line is None or not self._move(Event.AGAIN):
             return False
         self._cseq += 1
-        self._client = self._ground.layer.open_client(
+        self._client = self._context.layer.open_client(
             was.again(self._cseq, line), client.wanted, self, client.tries + 1
         )
         return True
@@ -239,8 +241,8 @@ class Registration:
         )
 
     def _wait(self, seconds: float) -> None:
-        self._due = self._ground.scheduler.now() + seconds
-        self._ground.scheduler.watch(self)
+        self._due = self._context.scheduler.now() + seconds
+        self._context.scheduler.watch(self)
 
     def _move(self, event: Event) -> bool:
         after = TRANSITIONS[self.state].get(event)
@@ -295,10 +297,10 @@ def _seconds(text: str) -> int | None:
 class Registrations:
     """All of an engine's."""
 
-    def __init__(self, ground: Ground, peers: list[Peer]) -> None:
-        self._all = [Registration(ground, peer) for peer in peers if peer.trunk.register]
+    def __init__(self, context: EngineContext, peers: list[Peer]) -> None:
+        self._all = [Registration(context, peer) for peer in peers if peer.trunk.register]
         for registration in self._all:
-            ground.scheduler.watch(registration)
+            context.scheduler.watch(registration)
 
     def leave(self) -> None:
         for registration in self._all:

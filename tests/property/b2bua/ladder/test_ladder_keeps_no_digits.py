@@ -20,7 +20,7 @@ from b2bua.sip.hop import Hop, Transport
 from b2bua.sip.message.bodies import unwrap
 from b2bua.sip.message.compose import Outgoing, response
 from b2bua.sip.message.message import MalformedError, read, salvage
-from b2bua.sip.tap import Tap
+from b2bua.sip.transaction.tap import Tap
 from media.events import Side
 
 CARD = "4000056655665556"

@@ -48,8 +48,8 @@ from b2bua.sip.message.header_policy import RULES, Moment
 from b2bua.sip.message.message import MalformedError, Request, Response, read, salvage
 from b2bua.sip.message.name_addr import name_addr
 from b2bua.sip.message.octets import decoded, printable
+from b2bua.sip.message.request_checks import inspect
 from b2bua.sip.message.uri import Uri
-from b2bua.sip.request_checks import inspect
 from b2bua.sip.transport.framer import Framer
 from b2bua.sip.transport.tls import names
 from media.mline import LocalStream

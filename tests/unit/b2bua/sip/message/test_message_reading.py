@@ -19,8 +19,8 @@ from b2bua.sip.message.header_policy import Moment, lines, received
 from b2bua.sip.message.message import MalformedError, Request, Response, read
 from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted, tag_of
 from b2bua.sip.message.octets import decoded, octets, readable
+from b2bua.sip.message.request_checks import inspect
 from b2bua.sip.message.uri import Uri
-from b2bua.sip.request_checks import inspect
 from b2bua.sip.trunk.registrar import _seconds as granted
 from media.events import Side
 

@@ -1,0 +1,103 @@
+"""Interface of a leg towards its parts: re-INVITE, session timer, REFER, INFO, 100rel.
+
+Rule 1: a part knows its leg by this interface only, and imports no module of a leg.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from b2bua.call.leg import AnswerLeg, LegEvent, LegId, RingLeg
+from b2bua.sip.context import EngineContext
+from b2bua.sip.leg.dialog import Dialog
+from b2bua.sip.leg.leg_state import State
+from b2bua.sip.message.compose import SDP, Outgoing
+from b2bua.sip.message.message import Response
+from b2bua.sip.transaction.layer import Client, ClientUser, Server, ServerUser
+from b2bua.sip.transaction.scheduler import Timed
+from b2bua.sip.trunk.peers import Peer
+
+DialogKey = tuple[str, str, str]  # Call-ID, our tag, their tag
+
+
+class LegOwner(Timed, ClientUser, ServerUser, Protocol):
+    """A leg as its parts see it. After moving its own deadline, a part calls `scheduler.watch`."""
+
+    id: LegId
+    peer: Peer
+    state: State
+    dialog: Dialog | None
+
+    @property
+    def context(self) -> EngineContext: ...
+
+    @property
+    def agreed_early(self) -> bool:
+        """Whether offer and answer were exchanged before the 2xx (RFC 3311 section 5.1)."""
+        ...
+
+    def find_leg(self, key: DialogKey) -> LegOwner | None:
+        """Find another leg of this engine by its dialog."""
+        ...
+
+    # --- events -----------------------------------------------------------------------------------
+
+    def emit(self, event: LegEvent) -> None:
+        """Report an event to the call."""
+        ...
+
+    def lose(self, reason: str) -> None:
+        """End the leg with a BYE: its dialog is lost."""
+        ...
+
+    def refresh_session(self) -> None:
+        """Send the refresh that the session timer asks for."""
+        ...
+
+    # --- messages ---------------------------------------------------------------------------------
+
+    def lines(self) -> tuple[str, ...]:
+        """Headers of our own: Contact, Allow, Supported, User-Agent."""
+        ...
+
+    def request(
+        self, method: str, lines: tuple[str, ...] = (), body: bytes = b"", content_type: str = SDP
+    ) -> Client:
+        """Send a request within the dialog."""
+        ...
+
+    def challenged(self, client: Client, reply: Response) -> Client | None:
+        """Send a request again with credentials; None where its challenge is not answered."""
+        ...
+
+    def acknowledge(self, dialog: Dialog, invite: Outgoing, answer: bytes = b"") -> None:
+        """Send the ACK for a 2xx to that INVITE."""
+        ...
+
+    def respond(
+        self,
+        server: Server,
+        code: int,
+        text: str = "",
+        lines: tuple[str, ...] = (),
+        body: bytes = b"",
+        content_type: str = SDP,
+    ) -> bytes:
+        """Answer a request of the peer's; returns the response as sent."""
+        ...
+
+    def send_answer(self, server: Server, body: bytes) -> None:
+        """Answer an INVITE with 200, and send it again until its ACK."""
+        ...
+
+
+class UnansweredLeg(LegOwner, Protocol):
+    """An incoming leg as its provisional answers see it."""
+
+    def ring(self, command: RingLeg) -> bool:
+        """Send a provisional answer. False: it comes too late."""
+        ...
+
+    def accept(self, command: AnswerLeg) -> bool:
+        """Send the 2xx. False: it comes too late."""
+        ...
