@@ -195,7 +195,7 @@ def _capture(desk: CallDesk) -> APIRouter:
         status_code=201,
         responses={
             201: call_answer("Masking is being switched on."),
-            **problems(401, 404, 409, 413, 422, 503),
+            **problems(401, 403, 404, 409, 413, 422, 503),
         },
     )
     async def start(

@@ -24,8 +24,7 @@ _LENGTHS: Final = range(12, 20)  # ISO/IEC 7812-1
 _GROUPED: Final = range(13, 20)
 _SHORT_AMONG_LETTERS: Final = re.compile(r"(?<=[^\W\d_])\d{1,2}(?=\D|$)|(?<!\d)\d{1,2}(?=[^\W\d_])")
 _UUID: Final = re.compile(  # RFC 9562 section 4, with or without its hyphens
-    r"(?<![0-9A-Za-z])(?=[0-9-]{0,35}[A-Fa-f])"
-    r"[0-9A-Fa-f]{8}(-?)(?:[0-9A-Fa-f]{4}\1){3}[0-9A-Fa-f]{12}(?![0-9A-Za-z])"
+    r"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{24})(?![0-9A-Za-z])"
 )
 # How numbers of cards begin, where they are in groups.
 _BRANDS: Final = re.compile(r"[3-6]|2[2-7]|9792")
@@ -35,7 +34,7 @@ def looks_like_card_number(text: str) -> bool:
     """Whether `text` holds a card number with a correct check digit: digits of any script in a row,
     or in groups with anything but digits between them; groups with letters between them have three
     digits at least. A UUID is none, unless it is of digits alone: every third would be refused."""
-    normal = _UUID.sub("x", unicodedata.normalize("NFKC", text))
+    normal = _UUID.sub(_without_uuid, unicodedata.normalize("NFKC", text))
     groups = [_decimal(group) for group in re.findall(r"\d+", normal)]
     if any(len(group) >= _LENGTHS.start and _passes_luhn(group) for group in groups):
         return True
@@ -44,6 +43,10 @@ def looks_like_card_number(text: str) -> bool:
         for part in _SHORT_AMONG_LETTERS.split(normal)
     )
     return any(_BRANDS.match(joined) and _passes_luhn(joined) for row in rows for joined in row)
+
+
+def _without_uuid(found: re.Match[str]) -> str:
+    return found[0] if found[0].replace("-", "").isdecimal() else "x"
 
 
 def _decimal(digits: str) -> str:

@@ -33,7 +33,7 @@ class CaptureRequests(ABC):
         """The commands, and whatever follows from the new state."""
 
     def start_capture(self, capture: str, order: Order, now: float, agent: str = "") -> list[CallCommand]:
-        """Raises NotNow."""
+        """Raises NotNow, and NotYours while another agent's mask is on."""
         if self.loan.active or self.transfer.borrows:
             raise NotNow("The call is being joined with another one. Try again in a moment.")
         if self.bridge.phase is not Phase.UP:

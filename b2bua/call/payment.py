@@ -106,6 +106,7 @@ class Payment:
     ) -> list[CallCommand]:
         if self.view is not None and self.view.stage not in FINAL:
             raise NotNow("A payment is already under way in this call. Cancel it first.")
+        self.check_agent(agent)  # who paid before still drives the mask that is on
         self.view = CaptureView(
             id=capture, stage=CaptureStage.STARTING, order=order, started_by=agent, agent=agent
         )

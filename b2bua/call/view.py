@@ -225,7 +225,7 @@ class CallDesk(Protocol):
     async def start_capture(
         self, call_id: str, order: Order, agent: str = "", *, allow_repeat: bool = False
     ) -> CallView:
-        """Raises Repeated, too."""
+        """Raises Repeated, too, and NotYours while the mask of another agent's payment is on."""
         ...
 
     # The next four raise NotYours where another agent drives the payment; `submit_capture`

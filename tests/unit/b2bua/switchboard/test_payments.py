@@ -480,6 +480,18 @@ async def test_another_agent_drives_a_payment_only_after_taking_it_over(path: Pa
         await board.take_over_capture(exchange.up("near-1"), "ben")
 
 
+async def test_the_next_payment_is_not_started_under_another_agent_s_mask(path: Path) -> None:
+    exchange = exchange_on(path)
+    call_id = await charging(exchange)
+    exchange.wire.obeys = False  # media takes the mask off once nobody keys, not at once
+    exchange.tell(call_id, CaptureState.FINISHED, outcome=Declined(reason="insufficient_funds"))
+    assert next(call for call in exchange.board.calls() if call.id == call_id).masked
+    with pytest.raises(NotYours, match="ann's"):
+        await exchange.board.start_capture(call_id, ORDER, "ben", allow_repeat=True)
+    await exchange.board.take_over_capture(call_id, "ben")
+    await exchange.board.start_capture(call_id, ORDER, "ben", allow_repeat=True)
+
+
 async def test_a_payment_that_is_taken_over_while_it_is_being_noted_is_not_submitted(path: Path) -> None:
     exchange = exchange_on(path)
     call_id = await ready(exchange)
