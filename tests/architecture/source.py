@@ -4,7 +4,7 @@ import."""
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -79,6 +79,27 @@ def _modules() -> dict[str, Module]:
 
 MODULES: Mapping[str, Module] = _modules()
 COMPILED = frozenset({"media._core"})
+
+
+def every_module(
+    check: Callable[[Module], None], modules: Collection[Module] = tuple(MODULES.values())
+) -> Callable[[], None]:
+    """Makes a rule for one module a test of all of them, which names each that breaks it.
+
+    One test for each rule: one for each rule and module would be half of all tests, and as much of
+    the time in which they are collected.
+    """
+
+    def test() -> None:
+        broken = []
+        for module in modules:
+            try:
+                check(module)
+            except AssertionError as error:
+                broken.append(f"{module.where}: {error}")
+        assert not broken, "\n".join(broken)
+
+    return test
 
 
 def target(name: str) -> str:

@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import ast
 
-import pytest
-
-from tests.architecture.source import MODULES, Module
+from tests.architecture.source import Module, every_module
 
 FOR_TESTS = {"Mask"}
 
 
-@pytest.mark.parametrize("module", MODULES.values(), ids=lambda module: module.name)
+@every_module
 def test_no_module_of_the_product_takes_a_face_of_the_core_that_is_for_tests(module: Module) -> None:
     for node in ast.walk(module.tree):
         if isinstance(node, ast.ImportFrom) and node.module == "media._core":

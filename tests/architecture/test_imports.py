@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import ast
 import configparser
-
-import pytest
+from functools import partial
 
 from provider_adapters import registry
 from tests.architecture.source import (
@@ -19,6 +18,7 @@ from tests.architecture.source import (
     ROOT,
     Module,
     circles,
+    every_module,
     imported,
     reached,
     target,
@@ -71,8 +71,8 @@ SANS_IO = [
         "provider_adapters.payment",
     )
 ]
+every_sans_io_module = partial(every_module, modules=SANS_IO)
 ADAPTERS = {f"provider_adapters.{name}" for name in registry.ADAPTERS}
-every_module = pytest.mark.parametrize("module", MODULES.values(), ids=lambda module: module.name)
 
 
 def package(name: str) -> str:
@@ -186,7 +186,7 @@ def test_adapters_never_import_each_other(module: Module):
         assert not others(module, inside="provider_adapters") & (ADAPTERS - {module.name})
 
 
-@pytest.mark.parametrize("module", SANS_IO, ids=lambda module: module.name)
+@every_sans_io_module
 def test_a_sans_io_module_reaches_no_socket_loop_clock_or_thread(module: Module):
     for name, chain in reached(module).items():
         assert name.partition(".")[0] not in IO, " > ".join(chain)

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import ast
 
-import pytest
-
-from tests.architecture.source import MODULES, Module
+from tests.architecture.source import MODULES, Module, every_module
 
 # Where tasks are made and awaited in the same module: looked at by hand.
 AWAITED = {
@@ -36,7 +34,7 @@ def name(call: ast.Attribute | ast.Name) -> str:
     return call.attr if isinstance(call, ast.Attribute) else call.id
 
 
-@pytest.mark.parametrize("module", MODULES.values(), ids=lambda module: module.name)
+@every_module
 def test_a_task_is_awaited_or_a_background_task(module: Module) -> None:
     if not module.name.startswith("b2bua.demo") and module.name not in AWAITED:
         assert made(module) == [], f"{module.where}: use tonewall.tasks.BackgroundTasks"
