@@ -103,6 +103,7 @@ def test_b2bua_sees_of_media_and_payer_only_their_vocabulary(module: Module):
     allowed = {
         "media.session",
         "media.events",
+        "media.mask_policy",
         "media.mline",
         "media.settings",
         "provider_adapters.payment",
