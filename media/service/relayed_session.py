@@ -15,10 +15,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from media._core import AGENT, CALLER, GUARD, Relay, SecretMemory
-from media.decoder.messages import NUMBERS
+from media.codecs import DecodedCodec
 from media.events import LegCounters, Masking, SendKey, SessionId, Side
 from media.mask_policy import BLOCK_SECONDS, MaskPolicy
-from media.mline import DecodedCodec, LocalStream, RemoteStream
+from media.mline import LocalStream, RemoteStream
 from media.service.line_watch import Heard
 from media.service.ports import PortPairs
 from media.service.session_protocol import Session
@@ -71,7 +71,7 @@ class _Types:
 
     def lists(self) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]:
         """As `Relay.set_types` takes them."""
-        decoded = bytes(byte for number, codec in self.decoded.items() for byte in (number, NUMBERS[codec]))
+        decoded = bytes(byte for number, codec in self.decoded.items() for byte in (number, codec.number))
         events, other, mu, a, opaque = map(bytes, (self.events, self.other, self.mu, self.a, self.opaque))
         return events, other, mu, a, opaque, decoded, bytes(self.red), bytes(self.g722)
 

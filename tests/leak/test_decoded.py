@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 
 from media._core import AGENT, CALLER, GUARD, Relay
+from media.codecs import DecodedCodec
 from media.decoder.listener import Listener
-from media.decoder.messages import MOST_BYTES, NUMBERS, Said, What, answer, read_asked
+from media.decoder.messages import MOST_BYTES, Said, What, answer, read_asked
 from media.mask_policy import MaskPolicy
-from media.mline import DecodedCodec
 from tests.leak import phones
 from tests.leak.carriers import captures, replay
 from tests.leak.codec import Floats, amplitude
@@ -150,7 +150,7 @@ def line(codec: DecodedCodec) -> Iterator[Line]:
     relay.open_stream(STREAM, *(one.detach() for one in inner))
     for leg, end in ((CALLER, customer), (AGENT, agent)):
         relay.set_peer(STREAM, leg, HOST, end.getsockname()[1], HOST, 9, False)
-    relay.set_types(STREAM, bytes([EVENT]), b"", decoded=bytes([phones.payload_type(codec), NUMBERS[codec]]))
+    relay.set_types(STREAM, bytes([EVENT]), b"", decoded=bytes([phones.payload_type(codec), codec.number]))
     built = Line(relay, customer, agent, port, codec)
     try:
         yield built

@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 import pytest
 
+from media.codecs import DecodedCodec
 from media.mask_policy import MaskPolicy
-from media.mline import DecodedCodec
 from tests.leak import phones
 from tests.leak.decoders import union
 from tests.leak.test_decoded import HOST, SSRC, STREAM, Line, keyed, until
