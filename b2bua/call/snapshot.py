@@ -23,7 +23,7 @@ from b2bua.call.transfer import transfer
 from media import codecs as audio_codecs
 from media import events, mask_policy, mline
 from provider_adapters import payment as charges
-from tonewall.written import Kinds, WrittenError, read, write
+from tonewall.snapshot import Kinds, SnapshotError, read, write
 
 KINDS = Kinds(
     (
@@ -42,8 +42,8 @@ def written(call: Call, now: float) -> bytes:
 
 
 def read_back(data: bytes, now: float) -> Call:
-    """The call. Raises WrittenError."""
+    """The call. Raises SnapshotError."""
     found = read(data, KINDS, now)
     if not isinstance(found, Call):
-        raise WrittenError("it is no call")
+        raise SnapshotError("it is no call")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from b2bua.sip.message.header_policy import ALL, MOST_BYTES, Moment, Rule
+from b2bua.sip.message.header_policy import ALL, MAX_BYTES, MessageClass, Rule
 
 PAGE = Path(__file__).parents[2] / "docs" / "headers.md"
 _HEAD = f"""# What crosses from leg to leg
@@ -20,7 +20,7 @@ of itself (its name, page, mail address, tool) goes. A phrase that names a host 
 own. The user and the name of who calls and who is called cross as they came.
 
 - **Trust.** A carrier or PBX with `trust = yes` is believed who calls, and told what others may not
-  know. "Believed of" says from whom a header is taken, "told to" to whom it is sent.
+  know. "Accepted from" says whose header is believed, "sent to" who receives it.
 - **Privacy.** Where the caller asks for it (`Privacy`, RFC 3323), the headers with a word in the
   last column are withheld from trunks that are not trusted.
 - **While a card is keyed** nothing of this crosses from the customer's side but the numbers of a
@@ -28,9 +28,9 @@ own. The user and the name of who calls and who is called cross as they came.
 - `x_headers` of a trunk names the X- and P- headers that are sent to it. They cross as they came,
   with whatever is in them, a host of the other side too: name only those that may. One that has a
   rule of its own in this table cannot be named.
-- Values are cut off by number and length; {MOST_BYTES:,} bytes cross in one message at most.
+- Values are cut off by number and length; {MAX_BYTES:,} bytes cross in one message at most.
 
-| header | in | believed of | told to | what becomes of it | at most | withheld with |
+| header | in | accepted from | sent to | what becomes of it | at most | withheld with |
 |---|---|---|---|---|---|---|
 """
 
@@ -43,17 +43,17 @@ def page() -> str:
 def _row(rule: Rule) -> str:
     moments = (
         "all"
-        if rule.moments == frozenset(Moment)
-        else ", ".join(each for each in Moment if each in rule.moments)
+        if rule.crosses_in == frozenset(MessageClass)
+        else ", ".join(each for each in MessageClass if each in rule.crosses_in)
     )
-    private = ", ".join(f"`{word}`" for word in sorted(rule.private))
-    most = f"{rule.most} of {rule.longest} characters"
+    private = ", ".join(f"`{word}`" for word in sorted(rule.hidden_with))
+    most = f"{rule.max_values} of {rule.max_length} characters"
     cells = (
         f"`{rule.name}`",
         moments,
-        rule.believed,
-        rule.told,
-        rule.says.replace("|", "\\|"),
+        rule.accepted_from,
+        rule.sent_to,
+        rule.meaning.replace("|", "\\|"),
         most,
         private,
     )
