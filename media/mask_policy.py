@@ -1,27 +1,15 @@
-"""Names the audio that the agent's side hears of the customer under a mask: the only such type.
-
-Settings read it by value, messages carry it by value, and the core knows it by number. Its order is
-that of `enum policy` in media/core/mask/hold.h.
-"""
+"""Names what of the customer's audio the agent hears while masked, as the core numbers it."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntEnum
 
-BLOCK_SECONDS = 40 / 8000  # the core decides about 40 samples at once
-
-
-class MaskPolicy(StrEnum):
-    """The customer's audio that leaves for the agent's side."""
-
-    MASK = "mask"  # all but keys
-    MUTE_ON_KEY = "mute-on-key"  # nothing from the first key until a pause after the last
-    MUTE = "mute"  # nothing
-
-    @property
-    def number(self) -> int:
-        """The core's number."""
-        return _NUMBERS[self]
+BLOCK_SECONDS = 40 / 8000  # that the core decides about at once: 40 samples
 
 
-_NUMBERS = {policy: number for number, policy in enumerate(MaskPolicy)}
+class Policy(IntEnum):
+    """What of the customer's audio the agent hears while masked."""
+
+    MASK = 0  # all but keys
+    MUTE_ON_KEY = 1  # nothing from the first key until a pause after the last
+    MUTE = 2  # nothing

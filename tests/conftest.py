@@ -9,15 +9,10 @@ import os
 from collections.abc import Generator, Iterator
 
 import pytest
-from hypothesis import settings
 
 from tests.complaints import COMPLAINTS, Asyncio
 
 REQUIRE_ALL = "TONEWALL_REQUIRE_ALL"
-# A change lands or not by what it is: chance finds its faults in `make test` and `make explore`.
-settings.register_profile("repeatable", deadline=None, derandomize=True)
-settings.register_profile("exploring", deadline=None)
-settings.load_profile("repeatable" if os.environ.get(REQUIRE_ALL) else "exploring")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -26,7 +26,6 @@ from b2bua.config.trunk_settings import (
     readable,
 )
 from b2bua.sip.hop import Bind, Transport
-from media.mask_policy import MaskPolicy
 from media.settings import MaskTimes, MediaSettings
 from provider_adapters.settings import ProviderSettings
 from tonewall.ini import (
@@ -252,7 +251,7 @@ def _beyond_rtpengine(settings: Settings) -> list[str]:
         f"[{header}] mask: expected mute, since [media] engine = rtpengine: its other ways leak, see "
         "docs/rtpengine.md"
         for header, trunk in trunks
-        if isinstance(trunk, CarrierSettings) and trunk.mask is not MaskPolicy.MUTE
+        if isinstance(trunk, CarrierSettings) and trunk.mask != "mute"
     ]
     wanting = [
         f"[{header}] {key}: expected {expected}, since [media] engine = rtpengine"

@@ -1,4 +1,5 @@
-"""Objects that a snapshot refers to by name instead of copying them: trunks, credentials, sockets.
+"""What of a leg stands in any process that has the same sip.conf, and is written out by its name:
+trunks, credentials, sockets.
 
 Rule 1: no password is written, and no Authorization of a peer's.
 Rule 2: a request that may hold a key is refused, wherever it was found.
@@ -20,21 +21,21 @@ from b2bua.sip.message.message import Request
 from b2bua.sip.message.uri import Uri
 from b2bua.sip.transaction.layer import NOBODY, Nobody, TransactionLayer
 from b2bua.sip.trunk.peers import Peer
-from tonewall.snapshot import SnapshotError
+from tonewall.written import WrittenError
 
 _CREDENTIALS = frozenset({"Authorization", "Proxy-Authorization"})
-NAMED = (EngineContext, LegContext, TransactionLayer, Nobody, Peer, Digest, Headers, Uri, Hop)
+STANDS = (EngineContext, LegContext, TransactionLayer, Nobody, Peer, Digest, Headers, Uri, Hop)
 
 
-class SnapshotNames:
-    """The context and the trunks of one engine, by name."""
+class Here:
+    """What stands on this context, at these trunks, by name."""
 
     def __init__(self, context: EngineContext, peers: Mapping[str, Peer]) -> None:
         self._context = context
         self._peers = peers
         self._trunk_of = {id(peer.pin): name for name, peer in peers.items()}
 
-    def name_of(self, value: object) -> Any:
+    def name(self, value: object) -> Any:
         match value:
             case EngineContext():
                 return ("context",)
@@ -59,11 +60,11 @@ class SnapshotNames:
                 bind = self._context.transports.bind_of(value.flow)
                 return "hop", value.host, value.port, value.transport, bind, value.trunk
             case Request() | Outgoing() if value.method in METHODS:
-                raise SnapshotError("a request that may hold a key is not written out")
+                raise WrittenError("a request that may hold a key is not written out")
             case _:
                 return None
 
-    def find(self, name: Any) -> object:
+    def named(self, name: Any) -> object:
         match name:
             case ("context",):
                 return self._context
@@ -84,9 +85,9 @@ class SnapshotNames:
                 flow = self._context.transports.flow_of(bind) if bind is not None else 0
                 return Hop(host, port, transport, flow, trunk)
             case _:
-                raise SnapshotError("it names an object that does not exist here")
+                raise WrittenError("it is of something that does not stand here")
 
     def _peer(self, trunk: str) -> Peer:
         if trunk not in self._peers:
-            raise SnapshotError(f"it has legs of the trunk {trunk}, which is not configured here")
+            raise WrittenError(f"it has legs of the trunk {trunk}, which is not configured here")
         return self._peers[trunk]

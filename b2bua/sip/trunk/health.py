@@ -21,7 +21,7 @@ LONGEST_REST = 3600.0  # seconds
 HOP_TIMEOUT_OF_T1 = 8
 
 
-class HealthState(StrEnum):
+class State(StrEnum):
     """Whether a hop takes calls."""
 
     UP = "up"
@@ -31,7 +31,7 @@ class HealthState(StrEnum):
     RESTING = "resting"  # it said when to come back
 
 
-class HealthEvent(StrEnum):
+class Event(StrEnum):
     """What is heard of a hop."""
 
     SUCCESS = "an answer"
@@ -42,38 +42,38 @@ class HealthEvent(StrEnum):
     RESTED = "the rest is over"
 
 
-TRANSITIONS: dict[HealthState, dict[HealthEvent, HealthState]] = {
-    HealthState.UP: {
-        HealthEvent.SUCCESS: HealthState.UP,
-        HealthEvent.ENOUGH_SUCCESSES: HealthState.UP,
-        HealthEvent.FAILURE: HealthState.FALTERING,
-        HealthEvent.ENOUGH_FAILURES: HealthState.OUT,
-        HealthEvent.REST: HealthState.RESTING,
+TRANSITIONS: dict[State, dict[Event, State]] = {
+    State.UP: {
+        Event.SUCCESS: State.UP,
+        Event.ENOUGH_SUCCESSES: State.UP,
+        Event.FAILURE: State.FALTERING,
+        Event.ENOUGH_FAILURES: State.OUT,
+        Event.REST: State.RESTING,
     },
-    HealthState.FALTERING: {
-        HealthEvent.SUCCESS: HealthState.UP,
-        HealthEvent.ENOUGH_SUCCESSES: HealthState.UP,
-        HealthEvent.FAILURE: HealthState.FALTERING,
-        HealthEvent.ENOUGH_FAILURES: HealthState.OUT,
-        HealthEvent.REST: HealthState.RESTING,
+    State.FALTERING: {
+        Event.SUCCESS: State.UP,
+        Event.ENOUGH_SUCCESSES: State.UP,
+        Event.FAILURE: State.FALTERING,
+        Event.ENOUGH_FAILURES: State.OUT,
+        Event.REST: State.RESTING,
     },
-    HealthState.OUT: {
-        HealthEvent.SUCCESS: HealthState.RECOVERING,
-        HealthEvent.ENOUGH_SUCCESSES: HealthState.UP,
-        HealthEvent.FAILURE: HealthState.OUT,
-        HealthEvent.ENOUGH_FAILURES: HealthState.OUT,
-        HealthEvent.REST: HealthState.RESTING,
+    State.OUT: {
+        Event.SUCCESS: State.RECOVERING,
+        Event.ENOUGH_SUCCESSES: State.UP,
+        Event.FAILURE: State.OUT,
+        Event.ENOUGH_FAILURES: State.OUT,
+        Event.REST: State.RESTING,
     },
-    HealthState.RECOVERING: {
-        HealthEvent.SUCCESS: HealthState.RECOVERING,
-        HealthEvent.ENOUGH_SUCCESSES: HealthState.UP,
-        HealthEvent.FAILURE: HealthState.OUT,
-        HealthEvent.ENOUGH_FAILURES: HealthState.OUT,
-        HealthEvent.REST: HealthState.RESTING,
+    State.RECOVERING: {
+        Event.SUCCESS: State.RECOVERING,
+        Event.ENOUGH_SUCCESSES: State.UP,
+        Event.FAILURE: State.OUT,
+        Event.ENOUGH_FAILURES: State.OUT,
+        Event.REST: State.RESTING,
     },
-    HealthState.RESTING: {
-        HealthEvent.REST: HealthState.RESTING,
-        HealthEvent.RESTED: HealthState.UP,
+    State.RESTING: {
+        Event.REST: State.RESTING,
+        Event.RESTED: State.UP,
     },
 }
 
@@ -81,32 +81,32 @@ TRANSITIONS: dict[HealthState, dict[HealthEvent, HealthState]] = {
 class Health(msgspec.Struct):
     """One hop's. Times in seconds, on the clock of `now`."""
 
-    state: HealthState = HealthState.UP
+    state: State = State.UP
     row: int = 0  # how often the same was heard, failures below zero
     rested: float = 0.0  # when the rest is over
 
     @property
     def usable(self) -> bool:
-        return self.state in {HealthState.UP, HealthState.FALTERING}
+        return self.state in {State.UP, State.FALTERING}
 
     def succeeded(self) -> None:
         self.row = max(self.row, 0) + 1
-        self._move(HealthEvent.ENOUGH_SUCCESSES if self.row >= SUCCESSES else HealthEvent.SUCCESS)
+        self._move(Event.ENOUGH_SUCCESSES if self.row >= SUCCESSES else Event.SUCCESS)
 
     def failed(self) -> None:
         self.row = min(self.row, 0) - 1
-        self._move(HealthEvent.ENOUGH_FAILURES if self.row <= -FAILURES else HealthEvent.FAILURE)
+        self._move(Event.ENOUGH_FAILURES if self.row <= -FAILURES else Event.FAILURE)
 
     def rest(self, now: float, seconds: float) -> None:
         self.rested = now + min(max(seconds, 0.0), LONGEST_REST)
         self.row = 0
-        self._move(HealthEvent.REST)
+        self._move(Event.REST)
 
     def elapse(self, now: float) -> None:
         """End a rest that is over."""
-        if self.state is HealthState.RESTING and now >= self.rested:
+        if self.state is State.RESTING and now >= self.rested:
             self.row = 0
-            self._move(HealthEvent.RESTED)
+            self._move(Event.RESTED)
 
-    def _move(self, event: HealthEvent) -> None:
+    def _move(self, event: Event) -> None:
         self.state = TRANSITIONS[self.state].get(event, self.state)
