@@ -7,6 +7,8 @@ BIN     := $(VENV)/bin
 SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT     := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends
 WORKERS ?= 4
+# Tests are kept compiled, whatever the environment says of bytecode: that is most of the time to collect them.
+PYTEST  := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/build/pycache $(BIN)/python -m pytest
 
 BUILD_PACKAGES := build-essential ca-certificates cmake libsrtp2-dev pkg-config python3-dev python3-venv
 RUN_PACKAGES   := espeak-ng
@@ -15,7 +17,7 @@ TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asteri
                   fonts-dejavu-core iproute2 kamailio kamailio-tls-modules libbcg729-0 libclang-rt-dev libsox-fmt-base libspandsp2 libvo-amrwbenc0 \
                   linphone-cli multimon-ng postgresql procps rtpengine-daemon sip-tester sox tshark
 
-.PHONY: help setup run test check bench leak-report soak flood docs fuzz model fuzz-core lost-keys sanitize pictures lock image image-test clean
+.PHONY: help setup run test quick check bench leak-report soak flood docs fuzz model fuzz-core lost-keys sanitize pictures lock image image-test clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,7 +52,10 @@ run: build/.setup  ## One call between two real phones, paid by card, checked on
 	$(BIN)/tonewall demo
 
 test: build/.setup build/.apt-test build/.npm  ## Every test
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(PYTEST) -n $(WORKERS)
+
+quick: build/.setup  ## The tests that need their own process only: an answer within a minute, and how long it took
+	$(PYTEST) -n auto -m fast -v --durations=5
 
 check: build/.setup  ## Formatting, lint, types, import rules, generated docs
 	$(BIN)/ruff format --check .

@@ -1,5 +1,5 @@
-"""For all tests: a test that is skipped where everything must be tested, an error that no test
-expected, is a failure."""
+"""For all tests: marks each by what it takes, and fails one that is skipped where everything must be
+tested, or that meets an error which it does not name."""
 
 from __future__ import annotations
 
@@ -7,12 +7,23 @@ import gc
 import logging
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.complaints import COMPLAINTS, Asyncio
 
 REQUIRE_ALL = "TONEWALL_REQUIRE_ALL"
+ROOT = Path(__file__).parent
+# Whole processes, phones, browsers: seconds a test, and not all of them this machine's.
+WIRE = ("benchmark", "browser", "model", "wire")
+# Files and folders that need more than three seconds of processor time: a minute is soon over.
+SLOW = (
+    "architecture/test_patterns.py",
+    "fuzz",
+    "leak",
+    "sanitize",
+)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -24,6 +35,19 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped, where {REQUIRE_ALL} is set: {report.longrepr}"
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before `-m` chooses by these marks."""
+    for item in items:
+        item.add_marker(_mark(item.path.relative_to(ROOT)))
+
+
+def _mark(path: Path) -> str:
+    if path.parts[0] in WIRE:
+        return "wire"
+    return "slow" if any(path.is_relative_to(each) for each in SLOW) else "fast"
 
 
 def pytest_collection_finish() -> None:
