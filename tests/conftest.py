@@ -1,5 +1,5 @@
-"""For all tests: marks each by what it takes, and fails one that is skipped where everything must be
-tested, or that meets an error which it does not name."""
+"""Marks each test by what it takes, and fails one that is skipped where everything must be tested,
+or that meets an error which it does not name."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from b2bua.call.deafness import line_fault
 from media.events import Deaf, DeafReason, Field, FieldReason
 from tests.browser.conftest import Site
 from tests.browser.fake_desk import FakeDesk
-from tests.browser.test_agent_page import CONTRAST, choose, sign_in, take
+from tests.browser.page import CONTRAST, choose, sign_in, take
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser for all of them
 

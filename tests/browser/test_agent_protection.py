@@ -10,7 +10,7 @@ from b2bua.call.view import MaskStage
 from provider_adapters.payment import Declined
 from tests.browser.conftest import Site
 from tests.browser.fake_desk import FakeDesk
-from tests.browser.test_agent_page import CONTRAST, choose, sign_in, take
+from tests.browser.page import CONTRAST, choose, sign_in, take
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser for all of them
 KEYING = "The customer is still keying; nothing reaches you"

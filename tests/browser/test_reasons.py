@@ -11,7 +11,7 @@ from media.events import Field, FieldReason
 from tests.architecture.source import MODULES
 from tests.browser.conftest import Site
 from tests.browser.fake_desk import FakeDesk
-from tests.browser.test_agent_page import choose, sign_in, take
+from tests.browser.page import choose, sign_in, take
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser for all of them
 OUTCOMES = frozenset({"Failed", "Unknown"})

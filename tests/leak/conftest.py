@@ -1,5 +1,5 @@
-"""What several of these tests stand on."""
+"""Fixtures of these tests."""
 
-from tests.leak.test_decoded import line
+from tests.leak.decoded_line import line
 
 __all__ = ["line"]

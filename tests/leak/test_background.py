@@ -10,8 +10,8 @@ import pytest
 
 from tests.leak.codec import G722, PACKET, PCMA, PCMU, PEAK_0DBM0, dbm0, decoded, encoded
 from tests.leak.core import Masked
+from tests.leak.core_masked import EVENT, paced, through
 from tests.leak.decoders import RATE
-from tests.leak.test_core_mask import EVENT, paced, through
 from tests.leak.timeline import Packet, parse
 
 BEFORE, LASTS = 100, 30  # packets of 20 ms before the event, and of the event

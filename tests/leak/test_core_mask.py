@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from media import _core
 from tests.leak.carriers import CAPTURES, HABITS, Habit, captures, keyed, replay
 from tests.leak.codec import G722, PACKET, PCMA, PCMU, encoded
 from tests.leak.core import Masked, Muted, MutedOnKey
+from tests.leak.core_masked import EVENT, paced, through
 from tests.leak.decoders import KEYS, RATE, union
 from tests.leak.judge import one_recording
 from tests.leak.presses import dual_tone
@@ -22,31 +22,9 @@ from tests.leak.report import A_RECORDING, ALONE, REQUIRED, SHOWN, measure
 from tests.leak.timeline import Packet, heard, parse
 from tests.leak.voice import Talk, false_masks
 
-EVENT = 101
 CARD, OTHER = "4111111111111111", "5500000000000004"
 CODECS = pytest.mark.parametrize("payload_type", [PCMA, G722], ids=["G.711", "G.722"])
 POLICIES = pytest.mark.parametrize("mask", [Masked, MutedOnKey, Muted], ids=lambda mask: mask.__name__)
-
-
-def through(mask: type[Masked], packets: Iterable[tuple[int, bytes]]) -> tuple[list[bytes], str]:
-    """What leaves for the agent, and the digits that were captured. The packets come with their
-    time in ms."""
-    types = {"mu": bytes([PCMU]), "a": bytes([PCMA]), "g722": bytes([G722]), "opaque": bytes(range(96, 101))}
-    core = _core.Mask(bytes([EVENT]), b"", **types)  # type: ignore[arg-type]
-    core.switch(True, mask.policy, mask.guard)
-    left: list[bytes] = []
-    now, digits = 0, b""
-    for now, packet in packets:
-        out, _ = core.rtp(packet, now)
-        left += [out] if out is not None else []
-        left += core.released()
-        digits += core.take(now)
-    left += core.switch(False)
-    return left, (digits + core.take(now + 1000)).decode()
-
-
-def paced(packets: Iterable[Packet]) -> list[tuple[int, bytes]]:
-    return [(20 * index, bytes(packet)) for index, packet in enumerate(packets)]
 
 
 def read(left: Iterable[bytes]) -> list[str]:

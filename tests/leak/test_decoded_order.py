@@ -14,8 +14,8 @@ import pytest
 from media.mask_policy import Policy
 from media.mline import DecodedCodec
 from tests.leak import phones
+from tests.leak.decoded_line import HOST, SSRC, STREAM, Line, keyed, until
 from tests.leak.decoders import union
-from tests.leak.test_decoded import HOST, SSRC, STREAM, Line, keyed, until
 from tests.leak.timeline import Packet
 
 _OTHER = SSRC + 1

@@ -15,9 +15,9 @@ from media.decoder.messages import MOST_BYTES, Said, What, answer, read_asked
 from media.mline import DecodedCodec
 from tests.leak import phones
 from tests.leak.codec import amplitude
+from tests.leak.decoded_line import HOST, SSRC, STREAM, Line, keyed, until
 from tests.leak.decoders import RATE
 from tests.leak.speech import talk
-from tests.leak.test_decoded import HOST, SSRC, STREAM, Line, keyed, until
 from tests.leak.timeline import Packet
 
 CODECS = pytest.mark.parametrize("codec", list(DecodedCodec), ids=lambda codec: codec.name)

@@ -10,6 +10,7 @@ import itertools
 import math
 import os
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.complaints import complaint_of
 from tests.stack import Stack, until
 from tests.wire.peers.aiortc_view import Flow, flows
 
+NUMBER = "442079460000"
 PHONE_EVENTS = 120  # what PJMEDIA calls its telephone events
 AUDIBLE = 0.005  # root mean square of full scale; a silent line is below 0.001
 _BIAS = 0x84  # of G.711 µ-law
@@ -112,3 +114,25 @@ async def without_complaint(stack: Stack) -> AsyncIterator[Stack]:
     every test."""
     yield stack
     await nothing_left(stack)
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """One address each, so that a packet says by itself on which leg it is."""
+
+    tonewall: str = field(default_factory=lambda: f"{own_network()}.1")
+    customer: str = field(default_factory=lambda: f"{own_network()}.2")
+    agent: str = field(default_factory=lambda: f"{own_network()}.3")
+
+    def conf(self) -> dict[str, dict[str, str]]:
+        return {
+            "general": {"bind": self.tonewall}, "media": {"address": self.tonewall},
+            "carrier": {"host": self.customer}, "pbx": {"host": self.agent},
+        }  # fmt: skip
+
+    def number(self, stack: Stack) -> str:
+        return f"sip:{NUMBER}@{self.tonewall}:{stack.sip_port}"
+
+    def media(self, stack: Stack) -> str:
+        """The capture filter for what the telephones exchange with Tonewall, but SIP."""
+        return f"udp and host {self.tonewall} and not port {stack.sip_port}"

@@ -13,6 +13,7 @@ from b2bua.call.leg import LegCommand, LegEvent, LegId
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Transport
+from b2bua.sip.leg.leg_base import Leg
 from b2bua.sip.transaction.transaction import Timers
 from b2bua.sip.trunk.resolve import Resolver
 
@@ -126,3 +127,13 @@ async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 — what is waited for may be another process's doing
             await asyncio.sleep(0.01)
+
+
+async def nothing_left(made: Bridge) -> None:
+    engine = made.engine
+    await until(lambda: (engine.open_legs, engine.open_dialogs, engine.open_transactions) == (0, 0, 0))
+    assert engine._signalling is not None
+    watched = engine._signalling.context.scheduler.watched
+    assert not [
+        each for each in watched if isinstance(each, Leg)
+    ]  # no session's timer holds a leg that is over

@@ -14,8 +14,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from tests.canary import CANARY, Card
-from tests.leak.codec import PCMU
+from tests.leak.codec import PCMU, encoded
+from tests.leak.speech import talk
 from tests.leak.timeline import Packet, parse
 from tests.stack import Stack, running, until
 from tests.wire.handmade import EVENT_TYPE, MediaPair, MediaSocket, offer, trunk
@@ -309,3 +312,8 @@ async def two(
                 side.far = (HOST, int(taken.body.partition("m=audio ")[2].split()[0]))
                 sides.append(side)
             yield Two(stack, carrier, pbx, tuple(sides))
+
+
+RATE = 8000
+_SPOKEN = talk(np.random.default_rng(6), 4 * RATE) * 0.1
+SPEECH = Audio(encoded(_SPOKEN, PCMU))

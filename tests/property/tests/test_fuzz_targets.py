@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from b2bua.sip.transport.framer import Broken, Framer
 from tests.fuzz.targets import TARGETS
-from tests.property.b2bua.sip.test_sip_garbage import NASTY
+from tests.property.b2bua.sip.nasty import NASTY
 
 
 @pytest.mark.parametrize("name", TARGETS)

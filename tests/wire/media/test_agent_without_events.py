@@ -13,7 +13,7 @@ from tests.canary import CANARY
 from tests.stack import until
 from tests.wire.handmade import EVENT_TYPE, offer
 from tests.wire.paying import charged, digits_sha256
-from tests.wire.signalling.test_transfer import Scene, events, scene
+from tests.wire.scene import Scene, events, scene
 
 
 def described(port: int, who: str = "customer") -> str:

@@ -10,9 +10,9 @@ from aiortc.rtp import RtpPacket
 
 from tests.canary import CANARY
 from tests.wire.handmade import offer
-from tests.wire.media.test_hold import renegotiated, spoken
+from tests.wire.media.renegotiation import renegotiated, spoken
 from tests.wire.paying import charged, digits_sha256
-from tests.wire.signalling.test_transfer import events, scene
+from tests.wire.scene import events, scene
 
 MOVED = 110
 

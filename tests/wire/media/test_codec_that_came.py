@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.stack import until
 from tests.wire.handmade import offer
-from tests.wire.signalling.test_transfer import scene
+from tests.wire.scene import scene
 
 _G722, _PCMA = 9, 8
 

@@ -17,9 +17,9 @@ import pytest
 from tests.canary import CANARY
 from tests.stack import until
 from tests.wire.handmade import MediaSocket, offer
-from tests.wire.payments.test_info_digits import pressed
+from tests.wire.info_keys import pressed
 from tests.wire.racing import MARK, racing
-from tests.wire.signalling.test_transfer import Scene, scene
+from tests.wire.scene import Scene, scene
 from tests.wire.sip_peer import HOST
 
 _PROFILE = pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_80

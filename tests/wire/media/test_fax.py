@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tests.stack import until
 from tests.wire.handmade import offer, passed
-from tests.wire.media.test_hold import renegotiated, spoken
-from tests.wire.signalling.test_transfer import scene
+from tests.wire.media.renegotiation import renegotiated, spoken
+from tests.wire.scene import scene
 
 UDPTL = b"\x00\x01\x06\xc0\x01\x80\x00\x00\xff" * 3  # no RTP version, no RTCP either
 

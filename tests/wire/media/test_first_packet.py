@@ -9,8 +9,8 @@ from pathlib import Path
 from tests.stack import Stack, free_port, running, until
 from tests.wire.conftest import Peers
 from tests.wire.handmade import Customer, Desk, passed, trunk
-from tests.wire.media.test_rtpengine import GENERAL, engine
 from tests.wire.paying import without_complaint
+from tests.wire.peers.rtpengine import GENERAL, engine
 
 
 async def first_packets(directory: Path, calls: int, extra: dict[str, dict[str, str]]) -> None:

@@ -4,55 +4,15 @@ complete, the agent gets no event."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.canary import CANARY
-from tests.stack import until
 from tests.wire.handmade import offer
+from tests.wire.media.renegotiation import FORMS, direction, renegotiated, spoken
 from tests.wire.paying import charged, digits_sha256
-from tests.wire.signalling.test_transfer import Scene, events, scene
-from tests.wire.sip_peer import Call, SipPeer
-
-
-def direction(name: str) -> Callable[[str], str]:
-    return lambda body: f"{body}a={name}\r\n"
-
-
-def to(connection: str) -> Callable[[str], str]:
-    return lambda body: body.replace("c=IN IP4 127.0.0.1", f"c={connection}")
-
-
-def beside(line: str) -> Callable[[str], str]:
-    """A line behind the m-line."""
-    return lambda body: body.replace(" 101\r\na=rtpmap", f" 101\r\n{line}\r\na=rtpmap", 1)
-
-
-# RFC 3264 section 8.4 and RFC 2543 section B.5. For the port that some PBXs take away see below.
-FORMS = {
-    "sendonly": direction("sendonly"),
-    "inactive": direction("inactive"),
-    "recvonly": direction("recvonly"),
-    "nowhere": to("IN IP4 0.0.0.0"),
-    "nowhere in IPv6": to("IN IP6 ::"),
-    "nowhere for the m-line": beside("c=IN IP4 0.0.0.0"),
-    "inactive for the session": lambda body: body.replace("t=0 0\r\n", "t=0 0\r\na=inactive\r\n"),
-    "sendonly for the session": lambda body: body.replace("t=0 0\r\n", "t=0 0\r\na=sendonly\r\n"),
-}
-
-
-async def renegotiated(asker: SipPeer, call: Call, cseq: int, body: str, other: SipPeer, answer: str) -> str:
-    """A re-INVITE from one end to the other and back. What the other end was offered."""
-    asker.send(asker.request("INVITE", call=call, cseq=cseq, body=body))
-    asked = await other.hear("INVITE")
-    other.reply(asked, 200, body=answer)
-    await other.hear("ACK")
-    await asker.hear("200")
-    asker.send(asker.request("ACK", call=call, cseq=cseq))
-    return asked.body
-
+from tests.wire.scene import Scene, events, scene
 
 # What is answered to each, and whether the customer's telephone sends while it holds so itself (RFC
 # 3264 section 5.1).
@@ -237,10 +197,3 @@ async def paid(at: Scene) -> None:
     assert events(at.old) == 0
     await spoken(at)
     await at.end(at.agent)
-
-
-async def spoken(at: Scene) -> None:
-    """After it all the customer is heard again."""
-    heard = len(at.old.rtp.heard)
-    await at.customer.play([at.customer.speech() for _ in range(5)])
-    await until(lambda: len(at.old.rtp.heard) > heard, "speech at the agent's phone")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire.payments.test_main_job import CODE, EXPIRY, card_number, digits_sha256, trunk
+from tests.wire.payments.card_calls import CODE, EXPIRY, card_number, digits_sha256, trunk
 from tests.wire.peers import sipp
 from tests.wire.peers.keypad import Handset
 

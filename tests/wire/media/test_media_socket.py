@@ -15,7 +15,7 @@ import pytest
 from media.events import OpenSession, SessionId
 from tests.complaints import expect_error, permit_error
 from tests.stack import Stack, until
-from tests.wire.signalling.test_transfer import Scene, scene
+from tests.wire.scene import Scene, scene
 from tonewall.frames import pack
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.stack import until
 from tests.wire.handmade import MediaPair, offer
-from tests.wire.signalling.test_transfer import Scene, scene
+from tests.wire.scene import Scene, scene
 from tests.wire.sip_peer import HOST
 
 _VIDEO = "m=video {0} RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"

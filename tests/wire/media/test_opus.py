@@ -16,24 +16,14 @@ from tests.leak.codec import amplitude
 from tests.leak.decoders import COLUMNS, KEYS, RATE, ROWS, union
 from tests.leak.timeline import Packet, parse
 from tests.stack import until
-from tests.wire.handmade import EVENT_TYPE, offer
-from tests.wire.media.test_hold import renegotiated
+from tests.wire.handmade import EVENT_TYPE
+from tests.wire.media.offers import OPUS, SSRC, TICKS, opus_offer
+from tests.wire.media.renegotiation import renegotiated
 from tests.wire.paying import charged, digits_sha256
-from tests.wire.signalling.test_transfer import Scene, scene
+from tests.wire.scene import Scene, scene
 
-OPUS, TICKS, SSRC = 96, 960, 0x0B05
 FRAMES, TAIL = 20, range(6, 14)  # of 20 ms: a key and what follows it; where its tone is heard
 PACE = 0.005  # seconds between two packets: the mask's time is the packets' own
-
-
-def opus_offer(port: int, who: str = "customer") -> str:
-    """As `offer`, with Opus and events on its clock."""
-    plain = (
-        offer(port, who)
-        .replace("RTP/AVP 0 101", f"RTP/AVP {OPUS} 0 101")
-        .replace("101 telephone-event/8000", "101 telephone-event/48000")
-    )
-    return plain + f"a=rtpmap:{OPUS} opus/48000/2\r\na=fmtp:{OPUS} useinbandfec=1\r\n"
 
 
 def spoken(keys: str) -> list[bytes]:

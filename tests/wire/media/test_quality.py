@@ -13,7 +13,7 @@ from b2bua.call.quality import mos
 from b2bua.call.sdp.codecs import Codec
 from tests.stack import until
 from tests.wire.handmade import SSRC
-from tests.wire.signalling.test_transfer import scene
+from tests.wire.scene import scene
 
 SENT, LOST = 200, 20
 G711 = Codec("PCMU", 8000)

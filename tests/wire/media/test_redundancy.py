@@ -3,58 +3,15 @@ all are lost."""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable
 from pathlib import Path
 
 from aiortc.rtp import RtpPacket
 
 from tests.canary import CANARY
 from tests.stack import until
-from tests.wire.handmade import offer
+from tests.wire.media.redundant import RED, Redundant, describe
 from tests.wire.paying import charged, digits_sha256
-from tests.wire.signalling.test_transfer import Scene, scene
-
-RED = 121
-GENERATIONS = 2
-
-
-def describe(port: int, who: str) -> str:
-    return offer(port, who).replace("AVP 0 101", f"AVP {RED} 0 101") + (
-        f"a=rtpmap:{RED} red/8000\r\na=fmtp:{RED} 0/101/101\r\n"
-    )
-
-
-class Redundant:
-    """Wraps what a phone sends: each packet repeats the two before it."""
-
-    def __init__(self) -> None:
-        self._before: list[RtpPacket] = []
-
-    def wrap(self, packets: Iterable[RtpPacket]) -> list[RtpPacket]:
-        return [self._wrapped(packet) for packet in packets]
-
-    def _wrapped(self, packet: RtpPacket) -> RtpPacket:
-        older = [each for each in self._before if (packet.timestamp - each.timestamp) & 0xFFFFFFFF <= 0x3FFF]
-        heads = b"".join(
-            struct.pack(
-                "!I",
-                1 << 31
-                | each.payload_type << 24
-                | ((packet.timestamp - each.timestamp) & 0xFFFFFFFF) << 10
-                | len(each.payload),
-            )
-            for each in older
-        )
-        payload = (
-            heads + bytes([packet.payload_type]) + b"".join(each.payload for each in older) + packet.payload
-        )
-        self._before = [*self._before, packet][-GENERATIONS:]
-        return RtpPacket(
-            payload_type=RED, marker=packet.marker, sequence_number=packet.sequence_number,
-            timestamp=packet.timestamp,
-            ssrc=packet.ssrc, payload=payload,
-        )  # fmt: skip
+from tests.wire.scene import Scene, scene
 
 
 async def press(at: Scene, phone: Redundant, key: str, *, lossy: bool) -> list[bytes]:

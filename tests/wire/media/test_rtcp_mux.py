@@ -12,13 +12,12 @@ import pytest
 from tests.stack import Stack, running, until
 from tests.wire.conftest import Peers
 from tests.wire.handmade import Customer, MediaPair, offer, passed, trunk
-from tests.wire.media.test_stranger import port
-from tests.wire.payments.test_phones_pay import Addresses
+from tests.wire.media.offers import MUX, port
+from tests.wire.paying import Addresses
 from tests.wire.peers.aiortc_view import flows
 from tests.wire.sip_peer import HOST, Call
 
 REPORT = bytes.fromhex("80c9000112345678")
-MUX = "a=rtcp-mux\r\n"
 
 
 @pytest.mark.parametrize("who", ["customer", "agent"])

@@ -16,24 +16,13 @@ from tests.stack import free_port, until
 from tests.wire.conftest import Peers
 from tests.wire.handmade import MediaPair, offer
 from tests.wire.line import line
-from tests.wire.media.test_hold import renegotiated
-from tests.wire.media.test_tones import TAILS, read, send
+from tests.wire.media.renegotiation import renegotiated
+from tests.wire.media.tones import TAILS, read, send
 from tests.wire.paying import charged, digits_sha256, nothing_left, without_complaint
-from tests.wire.payments.test_canary_card import approved, settled, witnessed
-from tests.wire.peers.rtpengine import Rtpengine
-from tests.wire.signalling.test_transfer import Scene, events, scene
+from tests.wire.payments.witness import approved, settled, witnessed
+from tests.wire.peers.rtpengine import GENERAL, Rtpengine, engine
+from tests.wire.scene import Scene, events, scene
 from tests.wire.sip_peer import Call
-
-GENERAL = {"other_audio": "refuse"}
-
-
-def engine(digits: int, *daemons: Rtpengine) -> dict[str, str]:
-    """`[media]` for these servers."""
-    return {
-        "engine": "rtpengine",
-        "rtpengine": ", ".join(daemon.address for daemon in daemons),
-        "rtpengine_digits": f"127.0.0.1:{digits}",
-    }
 
 
 @contextlib.asynccontextmanager

@@ -44,7 +44,7 @@ from tests.leak.codec import PCMU
 from tests.leak.decoders import union
 from tests.leak.timeline import heard, parse
 from tests.stack import free_port, until
-from tests.unit.media.service.test_media_service import B2bua, connected
+from tests.unit.media.service.b2bua import B2bua, connected
 from tests.wire.conftest import Peers
 from tests.wire.handmade import MediaPair
 from tests.wire.peers.liar import Liar

@@ -12,6 +12,8 @@ from tests.wire.conftest import Peers
 from tests.wire.line import Line
 from tests.wire.paying import (
     AUDIBLE,
+    NUMBER,
+    Addresses,
     between,
     charged,
     digits_sha256,
@@ -20,7 +22,6 @@ from tests.wire.paying import (
     nothing_left,
     without_complaint,
 )
-from tests.wire.payments.test_phones_pay import NUMBER, Addresses
 
 SPOKEN = 160  # bytes of G.711 in 20 ms
 

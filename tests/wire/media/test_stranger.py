@@ -15,7 +15,8 @@ from tests.benchmark.packets import Ends
 from tests.benchmark.relays import RtpengineRelay
 from tests.stack import Stack, media_ports, running, until
 from tests.wire.handmade import Customer, MediaPair, offer, trunk
-from tests.wire.media.test_hold import FORMS, renegotiated
+from tests.wire.media.offers import port
+from tests.wire.media.renegotiation import FORMS, renegotiated
 from tests.wire.paying import nothing_left
 from tests.wire.racing import MARK, Racer, racing
 from tests.wire.sip_peer import HOST, Call
@@ -37,9 +38,9 @@ class Talk:
     async def run(self) -> None:
         report = bytes.fromhex("80c9000112345678")
         while True:
-            for phone, port in self.to.items():
-                phone.rtp.send(self.customer.speech().serialize(), (HOST, port))
-                phone.rtcp.send(report, (HOST, port + 1))
+            for phone, to in self.to.items():
+                phone.rtp.send(self.customer.speech().serialize(), (HOST, to))
+                phone.rtcp.send(report, (HOST, to + 1))
             self.rounds += 1
             await asyncio.sleep(0.01)
 
@@ -65,10 +66,6 @@ async def talking(customer: Customer, *phones: MediaPair) -> AsyncIterator[Talk]
         speaking.cancel()
         for phone in phones:
             phone.close()
-
-
-def port(body: str) -> int:
-    return int(body.partition("m=audio ")[2].split()[0])
 
 
 @pytest.mark.parametrize("nat", ["no", "yes"])

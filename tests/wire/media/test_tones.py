@@ -11,44 +11,20 @@ import numpy as np
 import pytest
 
 from tests.canary import CANARY
-from tests.leak.carriers import HABITS, Habit, keyed
+from tests.leak.carriers import HABITS, Habit
 from tests.leak.codec import G722, PCMU, encoded
-from tests.leak.decoders import RATE, union
+from tests.leak.decoders import RATE
 from tests.leak.presses import dual_tone
 from tests.leak.speech import talk
-from tests.leak.timeline import Packet, heard, parse
+from tests.leak.timeline import Packet, parse
 from tests.stack import until
-from tests.wire.handmade import EVENT_TYPE, offer
+from tests.wire.handmade import offer
+from tests.wire.media.tones import PACE, TAILS, play, read, send
 from tests.wire.paying import charged, digits_sha256
-from tests.wire.signalling.test_transfer import Scene, scene
+from tests.wire.scene import scene
 
-# Seconds between two packets: the mask's time is the packets' own.
-CARD, PACE = "4111111111111111", 0.004
 NOISE = 13  # comfort noise: RFC 3551 section 6
 CODECS = {PCMU: "0 PCMU/8000", G722: "9 G722/8000"}
-TAILS = Habit("events, then a tail of tone", tail=(100, 160))
-
-
-def read(at: Scene, since: int, payload_type: int) -> list[str]:
-    """What any decoder makes of what the agent's phone has received."""
-    packets = [packet for data, _ in at.old.rtp.heard[since:] if (packet := parse(data)) is not None]
-    assert all(packet.payload_type == payload_type for packet in packets)
-    return [one.digit for digits in union(heard(packets)).values() for one in digits]
-
-
-async def send(at: Scene, habit: Habit, seed: int, payload_type: int) -> None:
-    """The customer's phone, by way of such a carrier; until the agent's phone has what becomes of
-    it."""
-    await play(at, keyed(CARD, habit, seed, payload_type=payload_type, event_type=EVENT_TYPE), payload_type)
-
-
-async def play(at: Scene, packets: list[Packet], payload_type: int) -> None:
-    before = len(at.old.rtp.heard)
-    for packet in packets:
-        at.customer.media.rtp.send(bytes(packet), at.customer.far)
-        await asyncio.sleep(PACE)
-    audio = sum(packet.payload_type == payload_type for packet in packets)
-    await until(lambda: len(at.old.rtp.heard) - before >= audio, "the customer's audio at the agent's phone")
 
 
 @pytest.mark.parametrize(

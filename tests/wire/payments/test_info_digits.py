@@ -17,20 +17,13 @@ import pytest
 from tests.canary import CANARY, find_in_text, scan_process
 from tests.single_keys import find_orders
 from tests.stack import Stack, running, until
+from tests.wire.info_keys import RELAY, pressed
 from tests.wire.paying import charged, digits_sha256
-from tests.wire.signalling.test_transfer import Scene, events, scene
+from tests.wire.scene import Scene, events, scene
 from tests.wire.stream_peer import StreamCarrier, stream_carrier
 from tonewall.process import lock_limit
 
-RELAY = "application/dtmf-relay"
 NOBODY = 65_534
-
-
-async def pressed(at: Scene, key: str, cseq: int, content_type: str = RELAY) -> None:
-    """One key, as an INFO that is answered."""
-    body = f"Signal={key}\r\nDuration=160\r\n" if content_type == RELAY else key
-    at.carrier.send(at.carrier.request("INFO", call=at.near, cseq=cseq, body=body, Content_Type=content_type))
-    assert (await at.carrier.hear("200")).one("CSeq") == f"{cseq} INFO"
 
 
 async def pressed_at_once(at: Scene, keys: str, cseq: int) -> None:

@@ -18,9 +18,9 @@ from media.reference.reassembly import Arrival, Presses
 from tests.stack import PATIENCE, Stack, running, until
 from tests.wire.conftest import Peers
 from tests.wire.handmade import EVENT_TYPE, SSRC, Customer, MediaPair, offer, trunk
+from tests.wire.info_keys import RELAY, pressed
 from tests.wire.paying import without_complaint
-from tests.wire.payments.test_info_digits import RELAY, pressed
-from tests.wire.signalling.test_transfer import Scene, events, scene
+from tests.wire.scene import Scene, events, scene
 from tests.wire.sip_peer import HOST
 
 

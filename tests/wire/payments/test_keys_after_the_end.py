@@ -23,7 +23,7 @@ from tests.stack import until
 from tests.wire.handmade import EVENT_TYPE, offer
 from tests.wire.paying import complaints
 from tests.wire.peers import pcap
-from tests.wire.signalling.test_transfer import Scene, events, scene
+from tests.wire.scene import Scene, events, scene
 
 CASE = Path(__file__).parents[2] / "fixtures" / "rtp" / "leak-abort-then-keys-on.pcap"
 GROUP_PAUSE = 1.6  # seconds

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.canary import Card
 from tests.stack import until
 from tests.wire.paying import charged, digits_sha256
-from tests.wire.signalling.test_transfer import Scene, scene
+from tests.wire.scene import Scene, scene
 
 CARD = Card(number="5555555555554444", expiry="1139", code="993")
 

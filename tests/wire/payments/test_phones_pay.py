@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,9 @@ from tests.wire.conftest import Peers
 from tests.wire.line import Line, line
 from tests.wire.paying import (
     AUDIBLE,
+    NUMBER,
     PHONE_EVENTS,
+    Addresses,
     between,
     charged,
     clock_runs_backwards,
@@ -27,37 +28,13 @@ from tests.wire.paying import (
     events_of_any_type,
     level,
     nothing_left,
-    own_network,
     without_complaint,
 )
 from tests.wire.peers.aiortc_view import Continuity, Flow
 from tests.wire.peers.baresip import Baresip
 
-NUMBER = "442079460000"
 DECLINED = Card(number="4000000000000002", expiry=CANARY.expiry, code=CANARY.code)
 OTHER = Card(number="5555555555554444", expiry="1038", code="812")
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """One address each, so that a packet says by itself on which leg it is."""
-
-    tonewall: str = field(default_factory=lambda: f"{own_network()}.1")
-    customer: str = field(default_factory=lambda: f"{own_network()}.2")
-    agent: str = field(default_factory=lambda: f"{own_network()}.3")
-
-    def conf(self) -> dict[str, dict[str, str]]:
-        return {
-            "general": {"bind": self.tonewall}, "media": {"address": self.tonewall},
-            "carrier": {"host": self.customer}, "pbx": {"host": self.agent},
-        }  # fmt: skip
-
-    def number(self, stack: Stack) -> str:
-        return f"sip:{NUMBER}@{self.tonewall}:{stack.sip_port}"
-
-    def media(self, stack: Stack) -> str:
-        """The capture filter for what the telephones exchange with Tonewall, but SIP."""
-        return f"udp and host {self.tonewall} and not port {stack.sip_port}"
 
 
 async def reports_both_ways(file: Path, *legs: tuple[str, str]) -> None:

@@ -21,9 +21,9 @@ from tests.leak.decoders import together, union
 from tests.leak.timeline import Packet, heard, parse
 from tests.stack import until
 from tests.wire.handmade import EVENT_TYPE, offer, passed
-from tests.wire.media.test_opus import OPUS, TICKS, opus_offer
+from tests.wire.media.offers import OPUS, TICKS, opus_offer
 from tests.wire.paying import charged, digits_sha256
-from tests.wire.signalling.test_transfer import Scene, scene
+from tests.wire.scene import Scene, scene
 
 QUICK = 0.002  # seconds between two packets, where nothing is masked
 POLICIES = pytest.mark.parametrize("policy", ["mask", "mute-on-key", "mute"])

@@ -23,20 +23,27 @@ from media.mline import DecodedCodec
 from tests.leak import phones
 from tests.leak.codec import G722, PCMU, encoded
 from tests.leak.presses import dual_tone
-from tests.leak.speech import talk
 from tests.leak.timeline import Packet, parse
 from tests.stack import until
 from tests.wire.handmade import offer
-from tests.wire.media.test_opus import OPUS, TICKS, opus_offer
-from tests.wire.media.test_redundancy import RED, Redundant
-from tests.wire.media.test_redundancy import describe as redundant_offer
-from tests.wire.media.test_rtcp_mux import MUX
-from tests.wire.two_cards import CARDS, Arrived, Audio, Script, Side, Two, differences, two
+from tests.wire.media.offers import MUX, OPUS, TICKS, opus_offer
+from tests.wire.media.redundant import RED, Redundant
+from tests.wire.media.redundant import describe as redundant_offer
+from tests.wire.two_cards import (
+    _SPOKEN,
+    CARDS,
+    RATE,
+    SPEECH,
+    Arrived,
+    Audio,
+    Script,
+    Side,
+    Two,
+    differences,
+    two,
+)
 
 MASKS = ("mask", "mute-on-key", "mute")
-RATE = 8000
-_SPOKEN = talk(np.random.default_rng(6), 4 * RATE) * 0.1
-SPEECH = Audio(encoded(_SPOKEN, PCMU))
 WIDE = Audio(encoded(_SPOKEN, G722), G722)
 Read = Callable[[Side, bytes], bytes]
 

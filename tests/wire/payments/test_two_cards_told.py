@@ -20,8 +20,7 @@ import pytest
 from tests.canary import CANARY
 from tests.stack import Stack, until
 from tests.wire.line import Feed
-from tests.wire.payments.test_two_cards import SPEECH
-from tests.wire.two_cards import CARDS, Script, Side, Two, two
+from tests.wire.two_cards import CARDS, SPEECH, Script, Side, Two, two
 
 LEAKY = Path(__file__).parents[1] / "leaky_bit"
 # Of any two calls other than each other, in logs, views, ladders and records: ids, times, and what

@@ -9,6 +9,9 @@ from typing import Self
 
 from b2bua.sip.trunk.resolve import Resolver
 from tests.wire.peers.ports import free_ports, listens, until
+from tests.wire.sip_peer import SipPeer
+
+ADDRESS = "host-record=a.pbx.test,127.0.0.1"
 
 
 class Dnsmasq:
@@ -57,3 +60,7 @@ class Dnsmasq:
 
 def available() -> bool:
     return shutil.which("dnsmasq") is not None
+
+
+def srv(peer: SipPeer, priority: int, weight: int = 0) -> str:
+    return f"srv-host=_sip._udp.pbx.test,a.pbx.test,{peer.port},{priority},{weight}"

@@ -13,6 +13,7 @@ from media.settings import ServerAddress
 from tests.complaints import expect_error, permit_error
 from tests.stack import PATIENCE, free_port, media_ports, until
 
+GENERAL = {"other_audio": "refuse"}  # what rtpengine cannot decode
 _PORTS = 200  # a daemon's; above those of this worker's Tonewall
 
 
@@ -87,3 +88,12 @@ class Rtpengine:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await asyncio.wait_for(self._process.wait(), PATIENCE)
+
+
+def engine(digits: int, *daemons: Rtpengine) -> dict[str, str]:
+    """`[media]` for these servers."""
+    return {
+        "engine": "rtpengine",
+        "rtpengine": ", ".join(daemon.address for daemon in daemons),
+        "rtpengine_digits": f"127.0.0.1:{digits}",
+    }

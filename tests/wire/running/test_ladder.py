@@ -10,46 +10,30 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from b2bua.call.leg import LegId
 from b2bua.call.routing.trunk import Trunk
-from b2bua.call.view import CallState, CallView
 from b2bua.ladder import svg
 from b2bua.ladder.book import Ladders
 from b2bua.ladder.layout import layout
 from b2bua.ladder.view import LadderView, MessageView, NoteView
 from b2bua.sip.hop import Bind, Transport
-from media.events import Side
 from tests.canary import CANARY, find_in_text
 from tests.stack import Stack, running, until
 from tests.wire.handmade import offer, trunk
+from tests.wire.ladder_words import Every, words
 from tests.wire.peers import dnsmasq
-from tests.wire.signalling.test_failover import ADDRESS, QUICK, srv
-from tests.wire.signalling.test_sip_stories import ack_of
-from tests.wire.signalling.test_transfer import scene
-from tests.wire.sip_bridge import Bridge
+from tests.wire.peers.dnsmasq import ADDRESS, srv
+from tests.wire.scene import scene
+from tests.wire.signalling.stage import ack_of
+from tests.wire.sip_bridge import QUICK, Bridge
 from tests.wire.sip_peer import HOST, SDP, Call, SipPeer
 
 ROOT = Path(__file__).parents[3]
 USER, PASSWORD = "trunk-user-of-ours", "the-password-of-the-trunk"
 NUMBER = CANARY.number
 SPACED = " ".join(NUMBER[start : start + 4] for start in range(0, 16, 4))
-
-
-def words(view: LadderView) -> list[str]:
-    """Each entry in a few letters: `0<INVITE`, `1>200 BYE`, `mask on`."""
-    found = []
-    for entry in view.entries:
-        if isinstance(entry, MessageView):
-            arrow = "<" if entry.direction == "received" else ">"
-            code = f"{entry.code} " if entry.code else ""
-            found.append(f"{entry.leg}{arrow}{code}{entry.method}" + (" SDP" if entry.sdp else ""))
-        elif isinstance(entry, NoteView):
-            found.append(entry.what)
-    return found
 
 
 def in_order(found: list[str], *wanted: str) -> None:
@@ -261,16 +245,6 @@ async def test_a_card_and_credentials_in_every_place_of_sip_are_in_no_ladder(tmp
     assert find_in_text(invite.text + "".join(message.text for message in carrier.heard)) != []
     described = [entry.sdp for entry in view.entries if isinstance(entry, MessageView) and entry.sdp]
     assert described[0][0].codecs == ("other", "PCMA", "telephone-event")
-
-
-class Every(Ladders):
-    """Ladders of every leg by itself: there is no switchboard in this test to say which call it is
-    of."""
-
-    def open(self, leg_id: LegId, call_id: str) -> None:
-        super().open(leg_id, call_id)
-        view: dict[str, Any] = dict.fromkeys(("direction", "caller", "callee", "started_at"), "")
-        self.began(leg_id, Side.AGENT, "pbx", CallView(id=leg_id, state=CallState.UP, masked=False, **view))
 
 
 @contextlib.asynccontextmanager

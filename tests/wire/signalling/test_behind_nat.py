@@ -11,7 +11,7 @@ import pytest
 from b2bua.call.leg import HangUpLeg, LegConfirmed, ReinviteLeg
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Bind, Transport
-from tests.wire.signalling.test_sip_stories import ANSWER, HELD, OFFER, Stage, staged
+from tests.wire.signalling.stage import ANSWER, HELD, OFFER, Stage, staged
 from tests.wire.sip_bridge import HOST, QUICK, Bridge, until
 from tests.wire.sip_peer import Call, SipPeer
 from tests.wire.stream_peer import StreamPeer

@@ -16,8 +16,8 @@ from b2bua.sip.hop import Bind, Transport
 from tests.stack import Stack, free_port, running, until
 from tests.wire import handmade
 from tests.wire.paying import nothing_left
-from tests.wire.signalling.test_registrar import DYNAMIC, PASSWORD, USER, Pbx, answer_to, hops, pjsua
-from tests.wire.signalling.test_sip_stories import ANSWER, OFFER, Stage, ack_of
+from tests.wire.signalling.registering_pbx import DYNAMIC, PASSWORD, USER, Pbx, answer_to, hops, pjsua
+from tests.wire.signalling.stage import ANSWER, OFFER, Stage, ack_of
 from tests.wire.sip_bridge import HOST, QUICK, Bridge
 from tests.wire.sip_peer import Call, SipPeer
 

@@ -21,11 +21,10 @@ from tests.wire import certificates, handmade
 from tests.wire.certificates import Authority
 from tests.wire.paying import nothing_left as nothing_left_there
 from tests.wire.paying import without_complaint
-from tests.wire.signalling.test_registrar import DYNAMIC, PASSWORD, USER, Pbx, answer_to, hops, pjsua
-from tests.wire.signalling.test_sip_engine import nothing_left
-from tests.wire.signalling.test_sip_stories import ANSWER, OFFER, Stage, ack_of
-from tests.wire.signalling.test_sip_tcp import FAR, HERE
-from tests.wire.sip_bridge import QUICK, Bridge, until
+from tests.wire.signalling.registering_pbx import DYNAMIC, PASSWORD, USER, Pbx, answer_to, hops, pjsua
+from tests.wire.signalling.stage import ANSWER, OFFER, Stage, ack_of
+from tests.wire.signalling.streams import FAR, HERE
+from tests.wire.sip_bridge import QUICK, Bridge, nothing_left, until
 from tests.wire.sip_peer import Call, SipPeer
 from tests.wire.stream_peer import StreamPeer, free_pair
 

@@ -13,7 +13,7 @@ import pytest
 
 from b2bua.call.routing.trunk import DYNAMIC, Trunk
 from b2bua.sip.hop import Bind, Transport
-from tests.wire.signalling.test_sip_stories import Stage, staged
+from tests.wire.signalling.stage import Stage, staged
 from tests.wire.sip_bridge import HOST, QUICK, Bridge, until
 from tests.wire.sip_peer import SipPeer
 from tests.wire.stream_peer import StreamPeer

@@ -19,7 +19,7 @@ import pytest
 
 from b2bua.sip.message import header_values as shapes
 from b2bua.sip.message.header_policy import ALL, RULES, Moment, Rule, Whom
-from tests.wire.signalling.test_trunks import Country, country
+from tests.wire.signalling.country import KEYS, Country, cancelled, country
 from tests.wire.sip_peer import HOST, SDP, Call, Heard, SipPeer
 
 OFFER, ANSWER = SDP.format("near"), SDP.format("far")
@@ -34,7 +34,6 @@ ROUTES = """
 TRUSTED = {"north", "berlin"}
 PAIRS = [(near, far) for near in ("north", "south") for far in ("berlin", "munich")]
 PAIRS += [(far, near) for near, far in PAIRS]
-KEYS = {"trust": "yes", "x_headers": "X-Account, P-Charge-Info", "identity": "yes"}
 
 
 class Sample(NamedTuple):
@@ -154,12 +153,6 @@ def invite(near: SipPeer, host: str, callee: str, headers: dict[str, str]) -> He
     text = text.replace(f"INVITE sip:bob@{HOST}", f"INVITE sip:{callee}@{HOST}", 1)
     near.send(text)
     return Heard(text, (HOST, 0))
-
-
-def cancelled(near: SipPeer, sent: Heard, headers: dict[str, str]) -> None:
-    given = {name: sent.one(name) for name in ("Via", "From", "To", "Call-ID")} | {"CSeq": "1 CANCEL"}
-    text = near.request("CANCEL", **{"Contact": ""} | given | headers)
-    near.send(f"CANCEL {sent.uri} SIP/2.0\r\n" + text.partition("\r\n")[2])
 
 
 def test_every_shape_has_a_sample() -> None:

@@ -14,8 +14,8 @@ from tests.canary import CANARY
 from tests.stack import until
 from tests.wire.handmade import Customer, MediaPair, offer
 from tests.wire.paying import charged, digits_sha256
-from tests.wire.signalling.test_transfer import events, wanted
-from tests.wire.signalling.test_trunks import Country, country
+from tests.wire.scene import events, wanted
+from tests.wire.signalling.country import Country, country
 from tests.wire.sip_peer import HOST, Call, Heard, SipPeer
 
 ROUTES = "in: source = north, south; to = berlin\nout: source = berlin; to = south"

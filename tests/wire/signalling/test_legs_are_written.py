@@ -11,7 +11,7 @@ from b2bua.call.leg import LegConfirmed, LegHungUp, LegReinvited, LegRequested
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Transport
-from tests.wire.signalling.test_sip_stories import OFFER, Stage, staged
+from tests.wire.signalling.stage import OFFER, Stage, staged
 from tests.wire.sip_bridge import HOST, QUICK, Bridge, until
 from tests.wire.sip_peer import SDP, Call, SipPeer
 from tests.wire.stream_peer import StreamPeer

@@ -16,8 +16,8 @@ from b2bua.sip.hop import Bind, Transport
 from b2bua.sip.transport.connections import _GUESTS_A_SOURCE
 from tests.stack import Stack, running
 from tests.wire.paying import nothing_left
-from tests.wire.signalling.test_registrar import DYNAMIC
-from tests.wire.signalling.test_sip_stories import OFFER
+from tests.wire.signalling.registering_pbx import DYNAMIC
+from tests.wire.signalling.stage import OFFER
 from tests.wire.sip_bridge import HOST, QUICK, Bridge, until
 from tests.wire.sip_peer import Call, SipPeer
 

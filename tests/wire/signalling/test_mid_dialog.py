@@ -13,7 +13,7 @@ from tests.canary import CANARY, find_in_text
 from tests.stack import Stack, running, until
 from tests.wire.handmade import Customer, offer, trunk
 from tests.wire.paying import without_complaint
-from tests.wire.signalling.test_sip_stories import Stage, staged
+from tests.wire.signalling.stage import Stage, staged
 from tests.wire.sip_peer import HOST, Call, SipPeer
 
 KEY = "Signal=5\r\nDuration=160\r\n"

@@ -13,8 +13,8 @@ from b2bua.call.leg import LegFailed
 from tests.stack import Stack, running, until
 from tests.wire.handmade import offer
 from tests.wire.paying import without_complaint
-from tests.wire.signalling.test_sip_stories import ANSWER, OFFER, Stage, staged
-from tests.wire.signalling.test_sip_tcp import line
+from tests.wire.signalling.stage import ANSWER, OFFER, Stage, staged
+from tests.wire.signalling.streams import line
 from tests.wire.sip_bridge import HOST
 from tests.wire.sip_peer import Call, SipPeer
 from tests.wire.stream_peer import StreamPeer

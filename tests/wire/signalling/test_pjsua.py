@@ -15,6 +15,7 @@ from tests.complaints import PRINTED_BY_PJSIP, permit_error
 from tests.wire.payments import test_main_job as main_job
 from tests.wire.signalling import test_mid_dialog as infos
 from tests.wire.signalling import test_sip_stories as stories
+from tests.wire.signalling.stage import ANSWER, OFFER, Stage
 from tests.wire.sip_bridge import HOST, Bridge, until
 from tests.wire.sip_peer import SipPeer
 
@@ -25,7 +26,7 @@ from b2bua.pjsua.endpoint import PjsuaEngine  # it cannot be loaded without
 PLACES = 4
 
 
-class PjsuaStage(stories.Stage):
+class PjsuaStage(Stage):
     async def empty(self) -> None:
         await until(lambda: self.bridge.engine.open_legs == 0 and self.bridge.engine.free)
 
@@ -111,7 +112,7 @@ async def test_a_2xx_that_crosses_cancel_is_acknowledged_and_hung_up(stage: Pjsu
     invite, _ = await stage.ring()
     stage.bridge.engine.execute(stage.far_leg, HangUpLeg())
     cancel = await stage.pbx.hear("CANCEL")
-    stage.pbx.reply(invite, 200, body=stories.ANSWER)
+    stage.pbx.reply(invite, 200, body=ANSWER)
     stage.pbx.reply(cancel, 200)
     await stage.pbx.hear("ACK")
     stage.pbx.reply(await stage.pbx.hear("BYE"), 200)
@@ -123,11 +124,11 @@ async def test_a_2xx_that_crosses_cancel_is_acknowledged_and_hung_up(stage: Pjsu
     ("method", "headers", "body", "code"),
     [
         ("INVITE", {}, "", "488"),
-        ("INVITE", {"Replaces": "a;to-tag=b;from-tag=c"}, stories.OFFER, "501"),
-        ("INVITE", {"Require": "100rel"}, stories.OFFER, "420"),
-        ("INVITE", {"Max_Forwards": "0"}, stories.OFFER, "483"),
-        ("INVITE", {"Contact": ""}, stories.OFFER, "400"),
-        ("INVITE", {"Content_Encoding": "gzip"}, stories.OFFER, "415"),
+        ("INVITE", {"Replaces": "a;to-tag=b;from-tag=c"}, OFFER, "501"),
+        ("INVITE", {"Require": "100rel"}, OFFER, "420"),
+        ("INVITE", {"Max_Forwards": "0"}, OFFER, "483"),
+        ("INVITE", {"Contact": ""}, OFFER, "400"),
+        ("INVITE", {"Content_Encoding": "gzip"}, OFFER, "415"),
         ("REGISTER", {}, "", "405"),
         ("REFER", {"Refer_To": "<sip:x@y>"}, "", "405"),
         ("BYE", {"To": "<sip:bob@127.0.0.1>;tag=none"}, "", "481"),
@@ -152,7 +153,7 @@ async def test_fifty_calls_in_a_row_leave_nothing_behind(
     while taken < 50:
         if not stage.bridge.engine._room():
             later += 1
-            stage.carrier.send(stage.carrier.request("INVITE", body=stories.OFFER))
+            stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
             assert int((await stage.carrier.hear("503")).one("Retry-After")) > 0
             await until(stage.bridge.engine._room)
             continue

@@ -13,7 +13,7 @@ import pytest
 from tests.stack import Stack, free_port, running
 from tests.wire.paying import without_complaint
 from tests.wire.peers import kamailio
-from tests.wire.signalling.test_sip_stories import ack_of
+from tests.wire.signalling.stage import ack_of
 from tests.wire.sip_peer import HOST, SDP, Call, Heard, SipPeer
 
 pytestmark = pytest.mark.skipif(not kamailio.available(), reason="kamailio is not here")

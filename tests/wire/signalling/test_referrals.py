@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from b2bua.call.leg import LegReferred
 from b2bua.sip.leg.referral import MOST
-from tests.wire.signalling.test_sip_stories import staged
+from tests.wire.signalling.stage import staged
 from tests.wire.sip_bridge import until
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Bind, Transport
-from tests.wire.running.test_ladder import Every, words
-from tests.wire.signalling.test_registrar import DYNAMIC, Pbx
-from tests.wire.signalling.test_sip_stories import OFFER, Stage
+from tests.wire.ladder_words import Every, words
+from tests.wire.signalling.registering_pbx import DYNAMIC, Pbx
+from tests.wire.signalling.stage import OFFER, Stage
 from tests.wire.sip_bridge import HOST, QUICK, Bridge, until
 from tests.wire.sip_peer import SipPeer
 

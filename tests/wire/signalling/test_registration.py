@@ -15,8 +15,8 @@ from b2bua.call.leg import HangUpLeg, LegConfirmed, LegHungUp, LegInvited, Reinv
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.transaction.transaction import Timers
 from b2bua.sip.trunk import registration
-from tests.wire.signalling import test_failover
-from tests.wire.signalling.test_sip_stories import ANSWER, OFFER, Stage, ask, expect_credentials, md5, staged
+from tests.wire.signalling import several_hops
+from tests.wire.signalling.stage import ANSWER, OFFER, Stage, ask, expect_credentials, md5, staged
 from tests.wire.sip_bridge import QUICK, until
 from tests.wire.sip_peer import SDP, Call, Heard, SipPeer
 
@@ -136,7 +136,7 @@ async def test_a_call_to_what_we_registered_is_for_the_number_in_its_to():
 @asynccontextmanager
 async def two_servers() -> AsyncIterator[tuple[SipEngine, SipPeer, SipPeer]]:
     """A Tonewall that registers at a trunk of two servers, the first of them best."""
-    async with test_failover.staged(register=True, **KEYS) as stage:
+    async with several_hops.staged(register=True, **KEYS) as stage:
         first, second = stage.hops
         yield stage.bridge.engine, first, second
 

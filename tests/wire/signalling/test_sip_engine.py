@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from b2bua.call.leg import LegAnswered, LegConfirmed, LegFailed, LegHungUp, LegInvited, LegProgressed
-from b2bua.sip.leg.leg_base import Leg
 from b2bua.sip.transaction.transaction import Timers
 from tests.wire.lossy_relay import LossyRelay
-from tests.wire.sip_bridge import HOST, QUICK, Bridge, free_port, until
+from tests.wire.sip_bridge import HOST, QUICK, Bridge, free_port, nothing_left, until
 from tests.wire.sip_peer import FarEnd
 
 SCENARIOS = Path(__file__).parents[2] / "fixtures" / "sipp"
@@ -86,16 +85,6 @@ async def bound(port: int) -> None:
     """Wait until something listens on a UDP port."""
     wanted = f":{port:04X} "
     await until(lambda: wanted in Path("/proc/net/udp").read_text())
-
-
-async def nothing_left(made: Bridge) -> None:
-    engine = made.engine
-    await until(lambda: (engine.open_legs, engine.open_dialogs, engine.open_transactions) == (0, 0, 0))
-    assert engine._signalling is not None
-    watched = engine._signalling.context.scheduler.watched
-    assert not [
-        each for each in watched if isinstance(each, Leg)
-    ]  # no session's timer holds a leg that is over
 
 
 async def test_twenty_calls_at_once_are_rung_answered_and_hung_up(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from b2bua.call.leg import LegFailed, LegProgressed, LegReinvited
 from b2bua.sip.leg.dialog import MOST_FORKS
-from tests.wire.signalling.test_sip_stories import ANSWER, HELD, OFFER, Stage, ack_of, staged
+from tests.wire.signalling.stage import ANSWER, HELD, OFFER, Stage, ack_of, staged
 from tests.wire.sip_bridge import QUICK, until
 from tests.wire.sip_peer import SDP, Call, Heard, SipPeer
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from b2bua.call.leg import LegHungUp, LegReinvited
-from tests.wire.signalling.test_sip_stories import ANSWER, HELD, OFFER, Stage, ack_of, staged
+from tests.wire.signalling.stage import ANSWER, HELD, OFFER, Stage, ack_of, staged
 from tests.wire.sip_bridge import until
 from tests.wire.sip_peer import SDP, Call
 

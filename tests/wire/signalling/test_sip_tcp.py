@@ -5,25 +5,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import uvloop
 
 from b2bua.call.leg import LegAnswered, LegFailed, LegHungUp
-from b2bua.call.routing.trunk import Trunk
-from b2bua.sip.hop import Bind, Transport
 from b2bua.sip.transport.stream import Limits
 from tests.wire.peers.ports import listens
-from tests.wire.signalling.test_sip_engine import nothing_left
-from tests.wire.sip_bridge import QUICK, Bridge, until
+from tests.wire.signalling.streams import FAR, HERE, OFFER, hang_up, line, talk
+from tests.wire.sip_bridge import nothing_left, until
 from tests.wire.sip_peer import SDP, Call, SipPeer
 from tests.wire.stream_peer import StreamPeer
 
-HERE, FAR = "127.0.0.1", "127.0.0.2"
-OFFER = SDP.format("near")
 LARGE = "v=0\r\n" + "".join(f"a=x-filler-{number}:{'y' * 60}\r\n" for number in range(20))
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "sipp"
 
@@ -32,46 +26,6 @@ FIXTURES = Path(__file__).parents[2] / "fixtures" / "sipp"
 def event_loop_policy() -> uvloop.EventLoopPolicy:
     """The loop that the product runs on."""
     return uvloop.EventLoopPolicy()
-
-
-@asynccontextmanager
-async def line(
-    carrier: SipPeer, pbx: SipPeer, *, limits: Limits | None = None, bound=(HERE,), **pbx_trunk
-) -> AsyncIterator[Bridge]:
-    """The engine between two peers, with UDP and TCP on every address of `bound`."""
-    trunks = [
-        Trunk(name, peer.host.strip("[]"), peer.port, transport=peer.transport.lower(), **more)
-        for name, peer, more in (("carrier", carrier, {}), ("pbx", pbx, pbx_trunk))
-    ]
-    binds = [Bind(transport, host, 0) for host in bound for transport in (Transport.UDP, Transport.TCP)]
-    made = Bridge.between(*trunks, binds, QUICK, limits=limits)
-    await made.engine.start()
-    for peer in (carrier, pbx):
-        peer.engine = next(
-            (bind.host, bind.port)
-            for bind in made.engine._transports._bound.values()
-            if (":" in bind.host) == (":" in peer.host) and bind.transport == peer.transport.lower()
-        )
-    try:
-        yield made
-    finally:
-        await made.engine.stop()
-        for peer in (carrier, pbx):
-            if isinstance(peer, StreamPeer):
-                await peer.stop()
-            peer.close()
-    assert made.engine.counters().get("errors", 0) == 0
-
-
-async def talk(carrier: SipPeer, pbx: SipPeer) -> tuple[Call, Call]:
-    """A call from carrier to PBX, up."""
-    carrier.send(carrier.request("INVITE", body=OFFER))
-    invite = await pbx.hear("INVITE")
-    pbx.reply(invite, 200, body=SDP.format("far"))
-    near = Call.placed(await carrier.hear("200"))
-    carrier.send(carrier.request("ACK", call=near))
-    await pbx.hear("ACK")
-    return near, Call.taken(invite)
 
 
 async def unacknowledged(carrier: SipPeer, pbx: SipPeer) -> Call:
@@ -83,12 +37,6 @@ async def unacknowledged(carrier: SipPeer, pbx: SipPeer) -> Call:
     await carrier.repeated(answer, 4)
     carrier.unread = [message for message in carrier.unread if message.text != answer.text]
     return Call.placed(answer)
-
-
-async def hang_up(carrier: SipPeer, pbx: SipPeer, near: Call) -> None:
-    carrier.send(carrier.request("BYE", call=near, cseq=2))
-    pbx.reply(await pbx.hear("BYE"), 200)
-    await carrier.hear("200")
 
 
 async def test_a_call_by_tcp_takes_one_connection_each_way_and_is_sent_once():

@@ -18,9 +18,8 @@ from b2bua.sip.hop import Bind, Transport
 from b2bua.sip.transport.tls import TlsContexts
 from tests.wire import certificates
 from tests.wire.certificates import Authority
-from tests.wire.signalling.test_sip_engine import nothing_left
-from tests.wire.signalling.test_sip_tcp import FAR, HERE, OFFER, hang_up, talk
-from tests.wire.sip_bridge import QUICK, Bridge, until
+from tests.wire.signalling.streams import FAR, HERE, OFFER, hang_up, talk
+from tests.wire.sip_bridge import QUICK, Bridge, nothing_left, until
 from tests.wire.sip_peer import SDP, SipPeer
 from tests.wire.stream_peer import StreamPeer
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from b2bua.call.leg import LegInvited
-from tests.wire.signalling.test_sip_stories import ANSWER, OFFER, Stage, staged
+from tests.wire.signalling.stage import ANSWER, OFFER, Stage, staged
 from tests.wire.sip_peer import Call, Heard
 
 

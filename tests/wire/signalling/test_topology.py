@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.wire.signalling.test_headers import KEYS, cancelled
-from tests.wire.signalling.test_trunks import Country, country
+from tests.wire.signalling.country import KEYS, Country, cancelled, country
 from tests.wire.sip_peer import HOST, Call, Heard, SipPeer
 
 ROUTES = "in: source = south; to = munich\nout: source = munich; to = south"

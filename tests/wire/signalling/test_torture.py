@@ -15,7 +15,7 @@ from b2bua.call.routing.trunk import DYNAMIC, Trunk
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Transport
 from tests.fixtures.torture import ALL, TAKEN, Torture
-from tests.wire.signalling.test_registrar import PASSWORD, USER, answer_to
+from tests.wire.signalling.registering_pbx import PASSWORD, USER, answer_to
 from tests.wire.sip_peer import HOST, SipPeer
 
 PROBE = (

@@ -11,8 +11,8 @@ from pathlib import Path
 from tests.stack import Stack, free_port, running
 from tests.wire import handmade
 from tests.wire.paying import nothing_left, without_complaint
-from tests.wire.signalling.test_registrar import DYNAMIC, Pbx, hops
-from tests.wire.signalling.test_sip_stories import OFFER, Stage
+from tests.wire.signalling.registering_pbx import DYNAMIC, Pbx, hops
+from tests.wire.signalling.stage import OFFER, Stage
 from tests.wire.sip_bridge import QUICK, Bridge, until
 from tests.wire.sip_peer import HOST, Call, SipPeer, next_datagram
 

@@ -17,6 +17,7 @@ from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Hop, Transport
 from b2bua.sip.message.message import LARGEST, MalformedError, Request, read
 from b2bua.sip.transaction.transaction import Timers
+from tests.property.b2bua.sip.nasty import NASTY
 
 HOST = "127.0.0.1"
 SDP = b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
@@ -36,12 +37,6 @@ def request(method: str, number: int = 1, to_tag: str = "") -> bytes:
 
 
 METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "REGISTER", "PRACK")
-NASTY = [
-    b"\r\n", b"\r\n\r\n", b"\0", b"\n", b";self=1", b";tag=", b"<", b">", b'"', b",", b":", b"%00",
-    b"\xff\xfe", b" ",
-    b"SIP/2.0", b"99999999999999999999", b"-1", "١٢٣".encode(), b"[::1]", b";branch=z9hG4bK", b"*", b"\t",
-    b"=", b"@",
-]  # fmt: skip
 
 
 @st.composite

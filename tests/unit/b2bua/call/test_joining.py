@@ -16,7 +16,7 @@ from b2bua.switchboard.switchboard import Switchboard
 from media.events import CaptureState, CloseSession, SessionId, SetMask, SetRemote, Side
 from media.mline import Interface
 from tests.call_script import ORDER, THEIRS, sdp
-from tests.unit.b2bua.switchboard.test_switchboard import Exchange
+from tests.unit.b2bua.switchboard.exchange import Exchange
 
 CALLER, AGENT = Side.CALLER, Side.AGENT
 PLACES = {"carrier": Place(CALLER), "second": Place(CALLER), "pbx": Place(AGENT)}

@@ -2,75 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 
 from b2bua.call.leg import LegId
-from b2bua.call.view import CallState, CallView, CaptureStage, CaptureView, Order
-from b2bua.ladder.book import Ladders
+from b2bua.call.view import CaptureStage, CaptureView, Order
 from b2bua.ladder.record import KEPT, MOST_LEGS
 from b2bua.ladder.summary import Media, Summaries
 from b2bua.ladder.view import GapView, LadderView, MessageView, NoSuchLadder, NoteView
 from b2bua.ladder.words import What
 from media.events import CloseSession, Done, LegCounters, SessionClosed, SessionId, SetMask, Side
 from provider_adapters.payment import Declined
-
-CARRIER = ("192.0.2.1", 5060, "udp")
-PBX = ("2001:db8::1", 5060, "tcp")
-SDP = (
-    b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
-    b"m=audio 40000 RTP/AVP 8 96 101\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:101 telephone-event/8000\r\n"
-    b"a=sendonly\r\n"
-)
-
-
-class Book:
-    """Ladders with a clock of whole seconds, and a short way to say what passes."""
-
-    def __init__(self, remembered: int = 2) -> None:
-        clock = itertools.count(1000)
-        self.ladders = Ladders(remembered, lambda: float(next(clock)))
-
-    def call(self, name: str) -> None:
-        """An INVITE of the carrier's, and ours to the PBX."""
-        self.ladders.open(LegId(f"{name}-in"), f"{name}@carrier")
-        self.say(f"{name}@carrier", "INVITE", received=True, body=SDP)
-        self.ladders.began(LegId(f"{name}-in"), Side.CALLER, "carrier", view(name))
-        self.ladders.inviting(name, LegId(f"{name}-out"), Side.AGENT, "pbx")
-        self.ladders.open(LegId(f"{name}-out"), f"{name}@us")
-        self.say(f"{name}@us", "INVITE", body=SDP, at=PBX)
-
-    def say(
-        self,
-        call_id: str,
-        method: str,
-        code: int = 0,
-        cseq: int = 1,
-        *,
-        received: bool = False,
-        body: bytes = b"",
-        at: tuple[str, int, str] = CARRIER,
-    ) -> None:
-        self.ladders.message(call_id, not received, method, code, cseq, at, body)
-
-    def end(self, name: str) -> None:
-        self.ladders.close(LegId(f"{name}-in"))
-        self.ladders.close(LegId(f"{name}-out"))
-        self.ladders.ended(name)
-
-
-def view(name: str, capture: CaptureView | None = None) -> CallView:
-    return CallView(
-        id=name,
-        state=CallState.UP,
-        direction="inbound",
-        caller="+49301234567",
-        callee="100",
-        started_at="",
-        masked=capture is not None,
-        capture=capture,
-    )
+from tests.unit.b2bua.ladder.ladder_book import PBX, SDP, Book, view
 
 
 def words(ladder: LadderView) -> list[str]:

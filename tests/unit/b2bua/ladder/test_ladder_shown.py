@@ -28,7 +28,7 @@ from b2bua.ladder.layout import AGENT_LEG, CALLER_LEG, PEER_OF_AGENT, PEER_OF_CA
 from b2bua.ladder.summary import Media
 from b2bua.ladder.view import Entry, GapView, LadderSummary, LadderView, LegView, MessageView, NoteView
 from tests.browser.fake_desk import FakeDesk
-from tests.unit.b2bua.ladder.test_ladder import Book
+from tests.unit.b2bua.ladder.ladder_book import Book
 
 ROOT = Path(__file__).parents[4]
 # Of a call that tests/wire/running/test_ladder.py recorded.

@@ -42,7 +42,7 @@ from provider_adapters.payment import Approved, Declined, Failed, Outcome, Parti
 from tests.call_script import ORDER
 from tests.complaints import permit_error
 from tests.stack import until
-from tests.unit.b2bua.switchboard.test_switchboard import Exchange
+from tests.unit.b2bua.switchboard.exchange import Exchange
 
 
 @pytest.fixture

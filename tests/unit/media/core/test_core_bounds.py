@@ -14,7 +14,7 @@ from media.formats.silence import lasts, silence, unit
 from media.mline import DecodedCodec
 from media.reference.gaps import MOST_PAYLOAD
 from media.reference.masking import Mask
-from tests.unit.media.core.test_core_relay import Rig, everything, received, until
+from tests.unit.media.core.relay_rig import Rig, everything, received, until
 
 EVENT, AUDIO, TYPE = 101, 0, 110
 MOST_READ = 2048  # bytes that the relay reads of one datagram

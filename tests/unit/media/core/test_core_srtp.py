@@ -4,38 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import pylibsrtp
 import pytest
 
-from media._core import AGENT, CALLER, Relay
-from tests.unit.media.core.test_core_relay import REPORT, Rig, everything, key, received, rtp
+from media._core import AGENT, CALLER
+from tests.unit.media.core.relay_rig import REPORT, Rig, everything, key, received, rtp
+from tests.unit.media.core.sealed import LENGTHS, PROFILES, Sealed
 
-PROFILES = {
-    "AEAD_AES_256_GCM": pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_256_GCM,
-    "AEAD_AES_128_GCM": pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
-    "AES_CM_128_HMAC_SHA1_80": pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
-    "AES_CM_128_HMAC_SHA1_32": pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_32,
-}
-LENGTHS = dict(zip(PROFILES, (44, 28, 30, 30), strict=True)) | {"AES_256_CM_HMAC_SHA1_80": 46}
 GCM = "AEAD_AES_128_GCM"
-
-
-class Sealed:
-    """What a peer does with its own master key, and with ours."""
-
-    def __init__(self, suite: str, own: int = 1, ours: int = 2) -> None:
-        self.suite, self.own, self.ours = suite, bytes([own]) * LENGTHS[suite], bytes([ours]) * LENGTHS[suite]
-        self.tx = self._session(self.own, pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
-        self.rx = self._session(self.ours, pylibsrtp.Policy.SSRC_ANY_INBOUND)
-
-    def _session(self, secret: bytes, kind: int) -> pylibsrtp.Session:
-        return pylibsrtp.Session(
-            pylibsrtp.Policy(key=secret, ssrc_type=kind, srtp_profile=PROFILES[self.suite])
-        )
-
-    def set(self, relay: Relay, leg: int) -> Sealed:
-        relay.set_crypto(7, leg, self.suite, self.own, self.ours)
-        return self
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from media import _core
 from media._core import OVERFLOW, SecretMemory
 from media.formats.rtp import Rtp, Ssrc, parse, serialise
-from tests.unit.media.core.test_core_relay import Rig, everything, until
+from tests.unit.media.core.relay_rig import Rig, everything, until
 
 MU, EVENT, SECOND, RED = 0, 101, 97, 121
 FRAME = 160

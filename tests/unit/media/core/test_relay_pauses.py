@@ -16,7 +16,7 @@ import pytest
 
 from media._core import AGENT, CALLER, Relay
 from media.formats.rtp import parse
-from tests.unit.media.core.test_core_relay import (
+from tests.unit.media.core.relay_rig import (
     AUDIO,
     EVENTS,
     HOST,

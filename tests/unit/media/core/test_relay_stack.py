@@ -10,8 +10,8 @@ import pytest
 
 from media._core import CALLER, SecretMemory
 from tests.leak.carriers import HABITS, Habit, keyed
-from tests.unit.media.core.test_core_relay import AUDIO, EVENTS, Rig, threads, until
-from tests.unit.media.core.test_core_srtp import Sealed
+from tests.unit.media.core.relay_rig import AUDIO, EVENTS, Rig, threads, until
+from tests.unit.media.core.sealed import Sealed
 
 WAITS, WIPES = (
     1024,

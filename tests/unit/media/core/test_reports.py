@@ -9,7 +9,7 @@ import pytest
 from aiortc.rtp import RtcpPacket, RtcpReceiverInfo, RtcpRrPacket, RtcpSenderInfo, RtcpSrPacket
 
 from media.formats.rtp import parse
-from tests.unit.media.core.test_core_relay import AUDIO, EVENTS, Rig, everything, key, received, rtp
+from tests.unit.media.core.relay_rig import AUDIO, EVENTS, Rig, everything, key, received, rtp
 
 SSRC, AGENT_SSRC = 0x1234, 0x9876
 RED = 121

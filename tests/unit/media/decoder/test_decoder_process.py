@@ -15,7 +15,7 @@ import pytest
 from media.decoder.messages import MOST_BYTES, NUMBERS, Said, What
 from media.mline import DecodedCodec
 from tests.leak import phones
-from tests.leak.test_decoded import keyed
+from tests.leak.decoded_line import keyed
 from tonewall.process import card_environment
 
 # Each is done once before, which shows that it can be, and once after; what came of it is told in

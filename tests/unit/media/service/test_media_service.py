@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +13,7 @@ import pytest
 
 from media.events import (
     AnyAnswer,
-    AnyCommand,
-    AnyNews,
     CancelCapture,
-    CaptureChanged,
     CaptureId,
     CaptureState,
     CloseSession,
@@ -26,14 +21,12 @@ from media.events import (
     CountSessions,
     Done,
     InfoKeyed,
-    KeyingChanged,
     KeyWithheld,
     OpenSession,
     Refused,
     SendKey,
     SessionClosed,
     SessionId,
-    SessionLost,
     SessionOpened,
     SetMask,
     SetRemote,
@@ -52,47 +45,9 @@ from tests.complaints import permit_error
 from tests.leak.codec import PACKET, encoded
 from tests.leak.presses import dual_tone
 from tests.stack import media_ports, until
-from tonewall.frames import Unpacker, pack
+from tests.unit.media.service.b2bua import B2bua, connected
 
 S, C = SessionId("s"), CaptureId("c")
-
-
-class B2bua:
-    """One connection, as b2bua makes it."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-        self.news: list[CaptureChanged] = []
-        self.lost: list[SessionId] = []
-        self.keying: list[bool] = []
-        self._unpacker = Unpacker(AnyAnswer | AnyNews)  # type: ignore[arg-type]
-        self._came: deque[AnyAnswer | AnyNews] = deque()
-
-    async def ask(self, command: AnyCommand) -> AnyAnswer:
-        self.writer.write(pack(command))
-        while True:
-            while not self._came:
-                data = await asyncio.wait_for(self.reader.read(65536), 10)
-                assert data
-                self._came.extend(self._unpacker.feed(data))
-            message = self._came.popleft()
-            if isinstance(message, CaptureChanged):
-                self.news.append(message)
-            elif isinstance(message, KeyingChanged):
-                self.keying.append(message.keying)
-            elif isinstance(message, SessionLost):
-                self.lost.append(message.session)
-            else:
-                return message
-
-
-@asynccontextmanager
-async def connected(path: Path) -> AsyncIterator[B2bua]:
-    reader, writer = await asyncio.open_unix_connection(path)
-    try:
-        yield B2bua(reader, writer)
-    finally:
-        writer.close()
 
 
 @pytest.fixture(params=[1, 3], ids=["one thread", "three threads"])

@@ -33,7 +33,7 @@ from media.service.service import MediaService
 from media.service.threads import MediaThreads
 from media.settings import MediaSettings
 from tests.stack import media_ports, until
-from tests.unit.media.service.test_media_service import B2bua, connected
+from tests.unit.media.service.b2bua import B2bua, connected
 
 THREADS, CALLS = 2, 6
 

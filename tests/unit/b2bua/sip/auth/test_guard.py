@@ -13,7 +13,7 @@ from b2bua.sip.auth.challenger import LIFE, MOST_GUESSES, REST, Guard, Verdict, 
 from b2bua.sip.auth.digest import Digest, Pin
 from b2bua.sip.hop import Hop
 from b2bua.sip.message.message import Request, read
-from tests.unit.b2bua.sip.auth.test_sip_auth import challenge
+from tests.unit.b2bua.sip.auth.challenges import challenge
 
 KEY = b"k" * 32
 TRUNK = Trunk("pbx", "dynamic", 0, username="u", password="p")

@@ -5,30 +5,10 @@ from __future__ import annotations
 import re
 
 from b2bua.sip.auth.digest import Digest, Pin, challenges
-from b2bua.sip.message.header_fields import Headers
-from b2bua.sip.message.message import Head, Response, Via
+from tests.unit.b2bua.sip.auth.challenges import challenge
 
 MUFASA = 'realm="testrealm@host.com", qop="auth,auth-int", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", opaque="5ccc"'  # noqa: E501
 HTTP_AUTH = 'realm="http-auth@example.org", qop="auth, auth-int", nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"'  # noqa: E501
-
-
-def challenge(*values: str, code: int = 401) -> Response:
-    name = "Proxy-Authenticate" if code == 407 else "WWW-Authenticate"
-    headers = Headers(f"{name}: {value}" for value in values)
-    head = Head(("SIP/2.0/UDP h;branch=b",), "<sip:a@b>;tag=1", "<sip:c@d>", "id", "1 INVITE")
-    return Response(
-        head,
-        Via("h", None, "b", False, False),
-        "1",
-        "",
-        1,
-        "INVITE",
-        headers,
-        b"",
-        ("127.0.0.1", 5060),
-        code,
-        "Unauthorized",
-    )
 
 
 def parts(line: str) -> dict[str, str]:

@@ -1,0 +1,56 @@
+"""The steps of an agent on the page."""
+
+from __future__ import annotations
+
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import TOKEN, Site
+
+# Every visible text against what is painted behind it: WCAG 2.2 success criterion 1.4.3.
+CONTRAST = """() => {
+  const rgb = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
+  const linear = (part) => (part /= 255) <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = rgb(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const faults = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node; (node = walker.nextNode());) {
+    const element = node.parentElement;
+    if (!node.textContent.trim() || element.closest(".unseen, option, noscript")) continue;
+    if (!element.checkVisibility({ visibilityProperty: true })) continue;
+    const style = getComputedStyle(element);
+    const [a, b] = [light(rgb(style.color)), light(behind(element))].sort((x, y) => y - x);
+    const size = parseFloat(style.fontSize);
+    const needed = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700) ? 3 : 4.5;
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < needed) faults.push(`${node.textContent.trim().slice(0, 40)}: ${ratio.toFixed(2)}`);
+  }
+  return faults;
+}"""
+
+
+async def sign_in(page: Page, site: Site) -> None:
+    await page.emulate_media(reduced_motion="reduce")
+    await page.goto(site.url)
+    await page.get_by_label("Access token").fill(TOKEN)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.locator("#line")).to_have_text("Live")
+
+
+async def choose(page: Page, name: str = "") -> None:
+    """The agent says which call is theirs."""
+    await page.locator("#calls-list button", has_text=name).first.click()
+    await expect(page.locator("#desk")).to_be_visible()
+
+
+async def take(page: Page, amount: str = "49.90", reference: str = "INV-2041") -> None:
+    await page.get_by_label("Amount").fill(amount)
+    await page.get_by_label("Payment reference").fill(reference)
+    await page.get_by_role("button", name="Take card payment").click()
+    await expect(page.locator("#banner-title")).to_have_text("Securing the line")

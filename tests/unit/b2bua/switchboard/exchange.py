@@ -1,0 +1,143 @@
+"""A switchboard whose engine and media are played by the test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from b2bua.call import leg
+from b2bua.call.cdr import CallRecord
+from b2bua.call.leg import LegId
+from b2bua.call.routing.limits import Limit
+from b2bua.call.routing.router import Place, Router, Rule
+from b2bua.call.sdp.codecs import OtherAudio
+from b2bua.records.payments import PaymentTable
+from b2bua.switchboard.interfaces import Plan
+from b2bua.switchboard.switchboard import Switchboard
+from media.events import (
+    AnyAnswer,
+    AnyCommand,
+    CaptureChanged,
+    CaptureId,
+    CaptureState,
+    CloseSession,
+    Counted,
+    CountSessions,
+    Done,
+    LegCounters,
+    OpenSession,
+    Refused,
+    SessionClosed,
+    SessionId,
+    SessionOpened,
+    Side,
+)
+from media.mline import LocalStream
+from tests.call_script import THEIRS
+
+CALLER, AGENT = Side.CALLER, Side.AGENT
+COUNTED = Counted(serial=0, sessions=2, captures=0, payers=3, descriptors=40)
+
+
+@dataclass
+class Wire:
+    """What stands on the other side of the switchboard's two sockets: a SIP stack that notes, and
+    media that obeys."""
+
+    sent: list[tuple[str, leg.LegCommand]] = field(default_factory=list)
+    commands: list[AnyCommand] = field(default_factory=list)
+    connected: bool = True
+    obeys: bool = True
+    on_answer: Callable[[AnyCommand, AnyAnswer], None] | None = None
+    on_execute: Callable[[LegId, leg.LegCommand], None] | None = None
+
+    def new_leg(self) -> LegId:
+        return LegId(f"far-{sum(isinstance(command, leg.InviteLeg) for _, command in self.sent)}")
+
+    def counters(self) -> dict[str, int]:
+        return {"legs": 3, "dialogs": 2, "transactions": 1}
+
+    def execute(self, leg_id: LegId, command: leg.LegCommand) -> None:
+        self.sent.append((leg_id, command))
+        if self.on_execute is not None:
+            self.on_execute(leg_id, command)
+
+    def send(self, command: AnyCommand) -> None:
+        self.commands.append(command)
+        if self.on_answer is not None and self.obeys:
+            self.on_answer(command, self.answer(command))
+
+    def answer(self, command: AnyCommand) -> AnyAnswer:
+        if not self.connected:
+            return Refused(serial=0, reason="the media process is not reachable")
+        match command:
+            case OpenSession():
+                streams = (LocalStream("127.0.0.1", 20000),)
+                return SessionOpened(serial=0, caller=streams, agent=streams)
+            case CloseSession():
+                return SessionClosed(serial=0, caller=LegCounters(), agent=LegCounters())
+            case CountSessions():
+                return COUNTED
+            case _:
+                return Done(serial=0)
+
+    def to(self, leg_id: str) -> list[leg.LegCommand]:
+        return [command for name, command in self.sent if name == leg_id]
+
+
+ONE_EACH = {"carrier": Place(CALLER), "pbx": Place(AGENT)}
+
+
+class Exchange:
+    """A switchboard with both its sockets played."""
+
+    def __init__(
+        self,
+        *,
+        ring_time: float = 180.0,
+        guard_time: float = 0.02,
+        places: Mapping[str, Place] = ONE_EACH,
+        rules: Sequence[Rule] = (),
+        limits: Mapping[str, tuple[int, float]] | None = None,
+        payments: PaymentTable | None = None,
+    ) -> None:
+        self.wire = Wire()
+        self.records: list[CallRecord] = []
+        self.plan = plan = Plan(
+            router=Router(places, rules),
+            limits={name: Limit(*(limits or {}).get(name, ())) for name in places},
+            latch=frozenset(),
+            encrypted=frozenset(),
+            media={},
+            masks={},
+            other_audio=OtherAudio.DECODE,
+            most_media=16,
+            ring_time=ring_time,
+            guard_time=guard_time,
+        )
+        self.passed = 0.0  # seconds that a test lets pass at once
+        loop = asyncio.get_running_loop()
+        self.board = Switchboard(
+            plan, self.records.append, lambda: loop.time() + self.passed, payments=payments
+        )
+        self.board.connect(self.wire, self.wire)
+        self.wire.on_answer = self.board.on_media_answer
+
+    def invite(self, near: str = "near-0", trunk: str = "carrier", callee: str = "500") -> None:
+        side = AGENT if trunk == "pbx" else CALLER
+        invited = leg.LegInvited(trunk, leg.Party("anna"), leg.Party(callee), THEIRS[side])
+        self.board.on_leg_event(LegId(near), invited)
+
+    def up(self, near: str = "near-0") -> str:
+        """A call that is answered; its id."""
+        far = self.wire.new_leg()
+        self.invite(near)
+        self.board.on_leg_event(far, leg.LegAnswered(THEIRS[AGENT]))
+        return self.board.calls()[-1].id
+
+    def tell(self, call_id: str, state: CaptureState, **more: object) -> None:
+        capture = next(call.capture for call in self.board.calls() if call.id == call_id)
+        assert capture is not None
+        news = CaptureChanged(session=SessionId(call_id), capture=CaptureId(capture.id), state=state, **more)  # type: ignore[arg-type]
+        self.board.on_media_news(news)
