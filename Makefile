@@ -17,7 +17,7 @@ TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asteri
                   fonts-dejavu-core iproute2 kamailio kamailio-tls-modules libbcg729-0 libclang-rt-dev libsox-fmt-base libspandsp2 libvo-amrwbenc0 \
                   linphone-cli multimon-ng postgresql procps rtpengine-daemon sip-tester sox tshark
 
-.PHONY: help setup run test quick check bench leak-report soak flood docs fuzz model fuzz-core lost-keys sanitize pictures lock image image-test clean
+.PHONY: help setup run test quick check bench leak-report soak flood docs explore fuzz model fuzz-core lost-keys sanitize pictures lock image image-test clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +95,10 @@ fuzz-core: build/.setup build/.apt-test  ## Fuzz the media core (tests/fuzz/core
 
 lost-keys: build/.setup build/.apt-test  ## 1,200 calls of tones over each lossy line, 20,000 odd senders: no digit may be wrong without a word
 	TONEWALL_CALLS=1200 TONEWALL_PRESSES=20000 $(BIN)/python -m pytest --timeout=900 tests/property/media/core/test_lost_tones.py tests/property/media/core/test_odd_senders.py
+
+ROUNDS ?= 20
+explore: build/.setup build/.apt-test  ## The property tests with other examples each time: make explore ROUNDS=20
+	for round in $$(seq $(ROUNDS)); do $(BIN)/python -m pytest -n $(WORKERS) tests/property || exit 1; done
 
 sanitize: build/.setup build/.apt-test  ## The tests of the media core with one that is watched for memory, undefined behaviour and races
 	$(BIN)/python -m tests.sanitize

@@ -16,6 +16,7 @@ from typing import Final, NewType
 
 import msgspec
 
+from media.mask_policy import MaskPolicy
 from media.mline import Interface, LocalStream, RemoteStream
 from provider_adapters.payment import Charge, Outcome
 
@@ -92,14 +93,6 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 # --- what commands are about ----------------------------------------------------------------------
-
-
-class MaskPolicy(StrEnum):
-    """What of the customer's audio the agent hears while masked."""
-
-    MASK = "mask"  # all but keys
-    MUTE_ON_KEY = "mute-on-key"  # nothing from the first key until a pause after the last
-    MUTE = "mute"  # nothing
 
 
 class Masking(msgspec.Struct, frozen=True, kw_only=True):

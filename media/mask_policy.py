@@ -1,15 +1,27 @@
-"""Names what of the customer's audio the agent hears while masked, as the core numbers it."""
+"""Names the audio that the agent's side hears of the customer under a mask: the only such type.
+
+Settings read it by value, messages carry it by value, and the core knows it by number. Its order is
+that of `enum policy` in media/core/mask/hold.h.
+"""
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import StrEnum
 
-BLOCK_SECONDS = 40 / 8000  # that the core decides about at once: 40 samples
+BLOCK_SECONDS = 40 / 8000  # the core decides about 40 samples at once
 
 
-class Policy(IntEnum):
-    """What of the customer's audio the agent hears while masked."""
+class MaskPolicy(StrEnum):
+    """The customer's audio that leaves for the agent's side."""
 
-    MASK = 0  # all but keys
-    MUTE_ON_KEY = 1  # nothing from the first key until a pause after the last
-    MUTE = 2  # nothing
+    MASK = "mask"  # all but keys
+    MUTE_ON_KEY = "mute-on-key"  # nothing from the first key until a pause after the last
+    MUTE = "mute"  # nothing
+
+    @property
+    def number(self) -> int:
+        """The core's number."""
+        return _NUMBERS[self]
+
+
+_NUMBERS = {policy: number for number, policy in enumerate(MaskPolicy)}

@@ -3,9 +3,9 @@ and what they are."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import msgspec
+
+from media.codecs import DecodedCodec
 
 
 class LocalStream(msgspec.Struct, frozen=True):
@@ -13,19 +13,6 @@ class LocalStream(msgspec.Struct, frozen=True):
 
     address: str
     port: int
-
-
-class DecodedCodec(StrEnum):
-    """Codecs that the core does not know, and the decoder process does. Their order is the core's
-    (`media/core/mask/queue.h`)."""
-
-    OPUS = "opus"
-    G729 = "g729"
-    GSM = "gsm"
-    AMR = "amr"
-    AMR_OCTETS = "amr, octet-aligned"
-    AMR_WB = "amr-wb"
-    AMR_WB_OCTETS = "amr-wb, octet-aligned"
 
 
 class Interface(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.complaints import COMPLAINTS, Asyncio
 
@@ -24,6 +25,10 @@ SLOW = (
     "leak",
     "sanitize",
 )
+# A change lands or not by what it is: chance finds its faults in `make test` and `make explore`.
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("exploring", deadline=None)
+settings.load_profile("repeatable" if os.environ.get(REQUIRE_ALL) else "exploring")
 
 
 @pytest.hookimpl(wrapper=True)

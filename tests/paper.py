@@ -340,7 +340,7 @@ class World:
         self.board.connect(self, self)
 
     def written(self) -> tuple[bytes, bytes]:
-        return self.signalling.written(), self.board.written(self.now())
+        return self.signalling.snapshot(), self.board.written(self.now())
 
     def again(self) -> tuple[bytes, bytes]:
         """Write everything out, throw it away, and go on with what is read."""
@@ -352,7 +352,7 @@ class World:
         self.board.abandon()
         self.open()
         self.board.take_up(calls, self.now())
-        self.signalling.take_up(legs)
+        self.signalling.restore(legs)
         old.context.legs.clear()
         old.context.layer.run_client = old.context.layer.run_server = None  # type: ignore[assignment,method-assign]
         return legs, calls

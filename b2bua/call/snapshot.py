@@ -20,15 +20,16 @@ from b2bua.call.sdp import offer_answer as descriptions
 from b2bua.call.transfer import leg_loan as loan
 from b2bua.call.transfer import states as transfer_state
 from b2bua.call.transfer import transfer
-from media import events, mline
+from media import codecs as audio_codecs
+from media import events, mask_policy, mline
 from provider_adapters import payment as charges
-from tonewall.written import Kinds, WrittenError, read, write
+from tonewall.snapshot import Kinds, SnapshotError, read, write
 
 KINDS = Kinds(
     (
-        answers, bridge, call, cdr, charges, codecs, deafness, descriptions, events, leg, loan, mline,
-        numbers, payment, relayed,
-        renegotiation, route, routing, sdp, state, transfer, transfer_state, view,
+        answers, audio_codecs, bridge, call, cdr, charges, codecs, deafness, descriptions, events, leg, loan,
+        mask_policy, mline, numbers, payment, relayed, renegotiation, route, routing, sdp, state, transfer,
+        transfer_state, view,
     ),
     # Of sip.conf, or on their way.
     never=(trunk.Trunk, leg.LegRequested, leg.RequestLeg, routing.Pattern, routing.Rule),
@@ -41,8 +42,8 @@ def written(call: Call, now: float) -> bytes:
 
 
 def read_back(data: bytes, now: float) -> Call:
-    """The call. Raises WrittenError."""
+    """The call. Raises SnapshotError."""
     found = read(data, KINDS, now)
     if not isinstance(found, Call):
-        raise WrittenError("it is no call")
+        raise SnapshotError("it is no call")
     return found

@@ -16,7 +16,7 @@ from b2bua.config.trunk_settings import (
     networks,
     trunk_name,
 )
-from media.events import Masking, MaskPolicy, Side
+from media.events import Masking, Side
 from media.mline import Interface
 
 
@@ -50,7 +50,7 @@ def masks(settings: SignallingSettings) -> dict[str, Masking]:
     """How the customers of each carrier are masked."""
     return {
         trunk_name(header): Masking(
-            policy=MaskPolicy(each.mask),
+            policy=each.mask,
             pause=each.key_pause,
             tones=each.capture_tones,
             flat=each.placeholder_tone,

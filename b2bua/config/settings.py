@@ -26,6 +26,7 @@ from b2bua.config.trunk_settings import (
     readable,
 )
 from b2bua.sip.hop import Bind, Transport
+from media.mask_policy import MaskPolicy
 from media.settings import MaskTimes, MediaSettings
 from provider_adapters.settings import ProviderSettings
 from tonewall.ini import (
@@ -251,7 +252,7 @@ def _beyond_rtpengine(settings: Settings) -> list[str]:
         f"[{header}] mask: expected mute, since [media] engine = rtpengine: its other ways leak, see "
         "docs/rtpengine.md"
         for header, trunk in trunks
-        if isinstance(trunk, CarrierSettings) and trunk.mask != "mute"
+        if isinstance(trunk, CarrierSettings) and trunk.mask is not MaskPolicy.MUTE
     ]
     wanting = [
         f"[{header}] {key}: expected {expected}, since [media] engine = rtpengine"

@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from b2bua.call.routing.numbers import Form
 from b2bua.call.routing.router import Pattern, PatternError
 from b2bua.sip.message.header_policy import has_own_rule
+from media.mask_policy import MaskPolicy
 from tonewall.address import own_address
 from tonewall.ini import Section
 
@@ -242,8 +243,9 @@ class TrunkSettings(Section):
 class CarrierSettings(TrunkSettings):
     section: ClassVar[str] = "carrier"
 
-    mask: Literal["mask", "mute-on-key", "mute"] = Field(
-        "mask", description="mask, mute-on-key or mute: what agents hear of its callers while a card is keyed"
+    mask: MaskPolicy = Field(
+        MaskPolicy.MASK,
+        description="mask, mute-on-key or mute: what agents hear of its callers while a card is keyed",
     )
     key_pause: float = Field(
         2.0, ge=0.2, le=30, description="seconds after a key until a caller is heard again under mute-on-key"

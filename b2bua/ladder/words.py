@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+from media.codecs import STATIC_AUDIO, DecodedCodec
+
 OTHER: Final = "other"
 
 METHODS: Final = frozenset(
@@ -68,19 +70,14 @@ DIRECTIONS: Final = frozenset({"sendrecv", "sendonly", "recvonly", "inactive"})
 CODECS: Final = {
     name.lower(): name
     for name in (
-        "PCMU", "PCMA", "G722", "G723", "G726-16", "G726-24", "G726-32", "G726-40", "G728", "G729", "G7221",
-        "GSM",
-        "GSM-EFR", "iLBC", "iSAC", "SILK", "speex", "opus", "AMR", "AMR-WB", "EVS", "L16", "CN",
-        "telephone-event",
-        "tone", "RED", "ulpfec", "rtx", "CLEARMODE", "H261", "H263", "H263-1998", "H263-2000", "H264", "H265",
-        "VP8",
-        "VP9", "AV1", "t140", "t38",
+        *STATIC_AUDIO.values(), *(codec.encoding for codec in DecodedCodec),
+        "G726-16", "G726-24", "G726-32", "G726-40", "G7221", "GSM-EFR", "iLBC", "iSAC", "SILK", "speex",
+        "EVS", "L16", "CN", "telephone-event", "tone", "RED", "ulpfec", "rtx", "CLEARMODE",
+        "H261", "H263", "H263-1998", "H263-2000", "H264", "H265", "VP8", "VP9", "AV1", "t140", "t38",
     )
 }  # fmt: skip
-STATIC: Final = {
-    "0": "PCMU", "3": "GSM", "4": "G723", "8": "PCMA", "9": "G722", "10": "L16", "11": "L16", "13": "CN",
-    "15": "G728",
-    "18": "G729", "31": "H261", "34": "H263",
+STATIC: Final = {str(number): name for number, name in STATIC_AUDIO.items()} | {
+    "10": "L16", "11": "L16", "13": "CN", "31": "H261", "34": "H263",
 }  # fmt: skip  # RFC 3551 section 6
 
 

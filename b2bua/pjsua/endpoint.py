@@ -20,12 +20,12 @@ from b2bua.call.leg import HangUpLeg, InviteLeg, LegCommand, LegEvent, LegFailed
 from b2bua.call.routing.trunk import Trunk
 from b2bua.call.view import HopView
 from b2bua.pjsua.front import Front
-from b2bua.pjsua.leg import Leg, State
+from b2bua.pjsua.leg import Leg, PjsuaLegState
 from b2bua.pjsua.stack import SOCKETS, PjsipStack, Told
 from b2bua.sip.hop import Address, Bind, Hop, Transport
 from b2bua.sip.leg.invitation import invitation
 from b2bua.sip.message.compose import phrase
-from b2bua.sip.message.header_policy import Moment
+from b2bua.sip.message.header_policy import MessageClass
 from b2bua.sip.message.message import Request
 from b2bua.sip.trunk.locator import Locator
 from b2bua.sip.trunk.peers import Peer, TrunkTable
@@ -157,7 +157,7 @@ class PjsuaEngine:
         leg.invite = msgspec.structs.replace(
             invite,
             from_=invite.from_.removesuffix(";tag="),
-            lines=leg.crossing(Moment.INVITE, command.carried),
+            lines=leg.crossing(MessageClass.INVITE, command.carried),
         )
         leg.described = command.offer
         self._legs[leg_id] = leg
@@ -168,7 +168,7 @@ class PjsuaEngine:
 
     def _invited(self, peer: Peer, request: Request) -> Leg:
         leg = self._leg(self.new_leg(), peer, request.source)
-        leg.request, leg.state = request, State.INVITED
+        leg.request, leg.state = request, PjsuaLegState.INVITED
         asyncio.get_running_loop().call_later(_LINGER, self._drop, leg)
         return leg
 

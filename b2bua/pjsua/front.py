@@ -16,7 +16,7 @@ import msgspec
 
 from b2bua.call.routing.limits import Bucket
 from b2bua.pjsua import guard
-from b2bua.pjsua.leg import Leg, State
+from b2bua.pjsua.leg import Leg, PjsuaLegState
 from b2bua.pjsua.wording import ALLOW_LINE, branch_for, name_for, request_for_pjsip, response_for_pjsip
 from b2bua.sip.hop import Bind, Hop
 from b2bua.sip.leg.dialog import Dialog
@@ -182,10 +182,10 @@ class Front:
             self._within(leg, dialog, request)
 
     def _again_or_cancel(self, leg: Leg, request: Request, *, new: bool) -> None:
-        if new and leg.state is State.INVITED:
+        if new and leg.state is PjsuaLegState.INVITED:
             leg.ending = request
         self._hand_over(leg, request)
-        if new and leg.state is State.UP:
+        if new and leg.state is PjsuaLegState.UP:
             leg.cancelled()
 
     def _within(self, leg: Leg, dialog: Dialog, request: Request) -> None:
@@ -224,7 +224,7 @@ class Front:
                 return
             if response.to_tag and response.code > 100:
                 self._dialog(leg, response)
-            if leg.state is State.CALLING:
+            if leg.state is PjsuaLegState.CALLING:
                 leg.heard[response.code] = response
         self._inner.send(
             response_for_pjsip(response, leg.call, self.port, self.pjsip_port), (LOOPBACK, self.pjsip_port)
@@ -241,7 +241,7 @@ class Front:
             sent = leg.sent[response.via.branch]
             dialog = leg.dialogs[name] = Dialog.of_response(sent, response.from_tag, response)
         if 200 <= response.code < 300:
-            if leg.state is State.CALLING:
+            if leg.state is PjsuaLegState.CALLING:
                 dialog.confirm(response)
             else:
                 dialog.refresh(response)

@@ -49,7 +49,7 @@ from b2bua.sip.leg.mid_dialog import BAD_PACKAGE, packages_of
 from b2bua.sip.leg.uas import caller, party
 from b2bua.sip.message import header_policy as headers
 from b2bua.sip.message.compose import SDP, Outgoing, phrase
-from b2bua.sip.message.header_policy import Moment
+from b2bua.sip.message.header_policy import MessageClass
 from b2bua.sip.message.message import Request, Response
 from b2bua.sip.message.name_addr import name_addr
 from b2bua.sip.message.request_checks import max_forwards
@@ -59,7 +59,7 @@ from tonewall.tokens import token
 _MOST_REQUESTS = 16  # INFO and MESSAGE that wait for their answer
 
 
-class State(Enum):
+class PjsuaLegState(Enum):
     INVITED = auto()  # by the peer
     CALLING = auto()
     UP = auto()
@@ -81,7 +81,7 @@ class Leg:
     respond: Callable[[Request, int, str, tuple[str, ...]], None]
     request: Request | None = None
     invite: Outgoing | None = None
-    state: State = State.CALLING
+    state: PjsuaLegState = PjsuaLegState.CALLING
     described: bytes = field(default=b"", repr=False)  # the last description of ours
     dialogs: dict[str, Dialog] = field(default_factory=dict)  # by the remote tag's name with PJSIP
     # The peer's, by branch and method.
@@ -115,17 +115,17 @@ class Leg:
         match told.state:
             case "invited":
                 self._invited()
-            case "early" if self.state is State.CALLING:
+            case "early" if self.state is PjsuaLegState.CALLING:
                 self._progressed(told.code)
             case "reinvited" if self.reinvited is not None:
                 self.emit(LegReinvited(self.reinvited.body))
-            case "confirmed" if self.state is State.CALLING and self.hung_up:
-                self.state = State.UP  # the answer crossed our CANCEL
-            case "confirmed" if self.state is State.CALLING:
-                self.state = State.UP
+            case "confirmed" if self.state is PjsuaLegState.CALLING and self.hung_up:
+                self.state = PjsuaLegState.UP  # the answer crossed our CANCEL
+            case "confirmed" if self.state is PjsuaLegState.CALLING:
+                self.state = PjsuaLegState.UP
                 self.emit(
                     LegAnswered(
-                        self._body(told.code), self._carried(Moment.SUCCESS, self.heard.get(told.code))
+                        self._body(told.code), self._carried(MessageClass.SUCCESS, self.heard.get(told.code))
                     )
                 )
             case "disconnected":
@@ -136,7 +136,7 @@ class Leg:
         self.reported = True
         request, trunk = self.request, self.peer.trunk
         callee = party(request.uri, name_addr(request.head.to)[0])
-        carried = self._carried(Moment.INVITE, request)
+        carried = self._carried(MessageClass.INVITE, request)
         self.emit(
             LegInvited(trunk.name, caller(request), callee, request.body, max_forwards(request), carried)
         )
@@ -144,38 +144,38 @@ class Leg:
     def _progressed(self, code: int) -> None:
         response = self.heard.get(code)
         if response is not None and 100 < code < 200:
-            carried = self._carried(Moment.PROVISIONAL, response)
+            carried = self._carried(MessageClass.PROVISIONAL, response)
             self.emit(LegProgressed(code, phrase(code, response.phrase), response.body, carried))
 
     def _over(self, code: int) -> None:
-        if self.state is State.OVER:
+        if self.state is PjsuaLegState.OVER:
             return
-        was, self.state = self.state, State.OVER
+        was, self.state = self.state, PjsuaLegState.OVER
         for asked in self.asked.values():
             self.respond(asked, 487, "", ())
         self.asked.clear()
-        if was is State.UP:
+        if was is PjsuaLegState.UP:
             self.emit(LegHungUp("hung up") if self.hung_up else self._left())
         elif isinstance(self.ending, Request):
-            self.emit(LegFailed(487, phrase(487), self._carried(Moment.CANCEL, self.ending)))
+            self.emit(LegFailed(487, phrase(487), self._carried(MessageClass.CANCEL, self.ending)))
         else:
             response = self.heard.get(code)
             said = phrase(code, response.phrase) if response is not None else phrase(code)
-            self.emit(LegFailed(code, said, self._carried(Moment.FAILURE, response)))
+            self.emit(LegFailed(code, said, self._carried(MessageClass.FAILURE, response)))
 
     def _left(self) -> LegHungUp:
         if self.ending is None:
             return LegHungUp("dialog lost")
-        return LegHungUp("far end hung up", self._carried(Moment.BYE, self.ending))
+        return LegHungUp("far end hung up", self._carried(MessageClass.BYE, self.ending))
 
     def _body(self, code: int) -> bytes:
         response = self.heard.get(code)
         return response.body if response is not None else b""
 
-    def _carried(self, moment: Moment, message: Request | Response | None) -> Carried:
+    def _carried(self, moment: MessageClass, message: Request | Response | None) -> Carried:
         if message is None:
             return NOTHING
-        return Carried(headers.received(moment, message.headers, self.peer.trunk))
+        return Carried(headers.extract_headers(moment, message.headers, self.peer.trunk))
 
     # --- what the peer says, after PJSIP was handed it --------------------------------------------
 
@@ -211,14 +211,14 @@ class Leg:
 
     def _lose(self) -> None:
         """The peer does not know the dialog any more; PJSIP sees to its own part."""
-        if self.state is State.UP:
-            self.state = State.OVER
+        if self.state is PjsuaLegState.UP:
+            self.state = PjsuaLegState.OVER
             self.emit(LegHungUp("dialog lost"))
             self.stack.hang_up(self.call)
 
     def ask(self, request: Request) -> None:
         """The peer's INFO or MESSAGE: it never reaches PJSIP."""
-        if self.state is not State.UP or len(self.asked) >= _MOST_REQUESTS:
+        if self.state is not PjsuaLegState.UP or len(self.asked) >= _MOST_REQUESTS:
             self.respond(request, 500 if self.asked else 481, "", ())
             return
         name = token(8)
@@ -232,21 +232,21 @@ class Leg:
     def execute(self, command: LegCommand) -> bool:
         """Whether it fitted."""
         match command:
-            case RingLeg() if self.state is State.INVITED:
+            case RingLeg() if self.state is PjsuaLegState.INVITED:
                 self.bodies[command.code] = command.answer
-                self.lines[command.code] = self.crossing(Moment.PROVISIONAL, command.carried)
+                self.lines[command.code] = self.crossing(MessageClass.PROVISIONAL, command.carried)
                 return self.stack.answer(self.call, command.code, phrase(command.code, command.phrase))
-            case AnswerLeg() if self.state is State.INVITED:
-                self.lines[200] = self.crossing(Moment.SUCCESS, command.carried)
+            case AnswerLeg() if self.state is PjsuaLegState.INVITED:
+                self.lines[200] = self.crossing(MessageClass.SUCCESS, command.carried)
                 if self._accept(self.request, command.answer):
-                    self.state = State.UP
+                    self.state = PjsuaLegState.UP
                     return True
                 return False
-            case RejectLeg() if self.state is State.INVITED:
+            case RejectLeg() if self.state is PjsuaLegState.INVITED:
                 return self._refuse(command)
-            case HangUpLeg() if self.state is not State.OVER:
+            case HangUpLeg() if self.state is not PjsuaLegState.OVER:
                 return self._hang_up(command)
-            case ReinviteLeg() if self.state is State.UP:
+            case ReinviteLeg() if self.state is PjsuaLegState.UP:
                 self._reinvite(command.offer)
             case AnswerReinvite() if self.reinvited is not None:
                 request, self.reinvited = self.reinvited, None
@@ -255,7 +255,7 @@ class Leg:
             case RejectReinvite() if self.reinvited is not None:
                 self.reinvited = None
                 return self.stack.answer(self.call, command.code, phrase(command.code, command.phrase))
-            case RequestLeg() if self.state is State.UP and len(self.waiting) < _MOST_REQUESTS:
+            case RequestLeg() if self.state is PjsuaLegState.UP and len(self.waiting) < _MOST_REQUESTS:
                 self.waiting.append(command)
                 if not self.stack.request(self.call, command.method):
                     self.waiting.remove(command)
@@ -280,15 +280,15 @@ class Leg:
     def _refuse(self, command: RejectLeg) -> bool:
         code = command.code if 300 <= command.code <= 699 else 500
         later = (f"Retry-After: {command.retry_after}",) if command.retry_after else ()
-        self.lines[code] = (*later, *self.crossing(Moment.FAILURE, command.carried, code))
+        self.lines[code] = (*later, *self.crossing(MessageClass.FAILURE, command.carried, code))
         return self.stack.hang_up(self.call, code, phrase(code, command.phrase))
 
     def _hang_up(self, command: HangUpLeg) -> bool:
         self.hung_up = True
-        if self.state is State.INVITED:
+        if self.state is PjsuaLegState.INVITED:
             return self.stack.hang_up(self.call, 487, phrase(487))
         self.lines[0] = self.crossing(
-            Moment.BYE if self.state is State.UP else Moment.CANCEL, command.carried
+            MessageClass.BYE if self.state is PjsuaLegState.UP else MessageClass.CANCEL, command.carried
         )
         return self.stack.hang_up(self.call)
 
@@ -304,10 +304,12 @@ class Leg:
             self.offering = None
             self.emit(ReinviteFailed(491, phrase(491)))
 
-    def crossing(self, moment: Moment, carried: Carried, code: int = 0) -> tuple[str, ...]:
+    def crossing(self, moment: MessageClass, carried: Carried, code: int = 0) -> tuple[str, ...]:
         """The headers of the other leg that this peer is to see."""
         trunk = self.peer.trunk
-        return headers.lines(moment, carried.headers, trunk, trunk.domain or self.own, signed=None, code=code)
+        return headers.crossing_lines(
+            moment, carried.headers, trunk, trunk.domain or self.own, signed=None, code=code
+        )
 
     # --- how PJSIP's requests go out --------------------------------------------------------------
 

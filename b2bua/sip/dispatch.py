@@ -18,7 +18,7 @@ import msgspec
 
 from b2bua.call.leg import LegId
 from b2bua.call.routing.limits import Bucket
-from b2bua.sip.auth.challenger import Guard, Verdict
+from b2bua.sip.auth.challenger import CredentialStatus, DigestChallenger
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg import referral
 from b2bua.sip.leg.leg_base import Leg
@@ -41,7 +41,7 @@ from b2bua.sip.message.compose import (
 )
 from b2bua.sip.message.message import LARGEST, Head, MalformedError, Request, Response, read, salvage
 from b2bua.sip.message.request_checks import inspect, max_forwards
-from b2bua.sip.transaction.layer import Server
+from b2bua.sip.transaction.layer import ServerTransaction
 from b2bua.sip.transport.connections import Lost
 from b2bua.sip.transport.framer import Broken
 from b2bua.sip.trunk.peers import Peer, TrunkTable
@@ -60,7 +60,7 @@ _PROVABLE = (b"INVITE ", b"OPTIONS ")
 _ABILITIES = (ALLOW_LINE, SUPPORTED_LINE, ACCEPT_LINE)
 
 
-class Reception:
+class Dispatcher:
     """One an engine. `closing`: new calls are refused with 503."""
 
     def __init__(
@@ -69,14 +69,14 @@ class Reception:
         trunks: TrunkTable,
         counters: Counter[str],
         new_leg: Callable[[], LegId],
-        guard: Guard,
+        challenger: DigestChallenger,
         registrar: Registrar,
     ) -> None:
         self._context = context
         self._trunks = trunks
         self._count = counters
         self._new_leg = new_leg
-        self._guard = guard
+        self._challenger = challenger
         self._registrar = registrar
         self._manners = Bucket(_STRANGERS)
         self._reads: OrderedDict[str, Bucket] = OrderedDict()  # by source
@@ -237,20 +237,22 @@ class Reception:
         peer = self._registrar.named(request.headers.getlist("Proxy-Authorization"))
         allowed = peer is not None and peer.takes(source.transport) and self._trunks.came_in(peer, source)
         trunk = peer.trunk if peer is not None and allowed else None
-        verdict = self._guard.judge(request, "Proxy-Authorization", trunk, now)
+        verdict = self._challenger.check_credentials(request, "Proxy-Authorization", trunk, now)
         if (
             peer is not None
-            and verdict is Verdict.GOOD
+            and verdict is CredentialStatus.GOOD
             and self._context.transports.adopt(source, peer.trunk)
         ):
             self._trunks.remember(peer, source.host)
             return peer
-        if not self._guard.patient(source.host, now):
+        if not self._challenger.still_answers(source.host, now):
             self._stranger(request.head, source)
             return None
         self._count["challenges"] += 1
         if self._manners.take(now):
-            lines = self._guard.lines(now, source.host, "Proxy-Authenticate", stale=verdict.renewed)
+            lines = self._challenger.challenge_lines(
+                now, source.host, "Proxy-Authenticate", stale=verdict.is_stale
+            )
             answer = response(request.head, source, 407, tag=stateless_tag(request.head), lines=lines)
             self._context.transports.send(answer, source)
         return None
@@ -259,12 +261,12 @@ class Reception:
         """Whether the trunk has proved that it knows its password. If not, it has been asked to;
         nothing is kept of it."""
         now, host = self._context.scheduler.now(), request.source.host
-        verdict = self._guard.judge(request, "Proxy-Authorization", peer.trunk, now)
-        if verdict is Verdict.GOOD:
+        verdict = self._challenger.check_credentials(request, "Proxy-Authorization", peer.trunk, now)
+        if verdict is CredentialStatus.GOOD:
             return True
         self._count["challenges"] += 1
-        lines = self._guard.lines(now, host, "Proxy-Authenticate", stale=verdict.renewed)
-        if self._guard.patient(host, now):
+        lines = self._challenger.challenge_lines(now, host, "Proxy-Authenticate", stale=verdict.is_stale)
+        if self._challenger.still_answers(host, now):
             self._stateless(request.head, request.source, 407, lines)
         else:
             self._stateless(request.head, request.source, 403)
@@ -339,7 +341,7 @@ class Reception:
         else:
             self._invited(server, peer)
 
-    def _invited(self, server: Server, peer: Peer) -> None:
+    def _invited(self, server: ServerTransaction, peer: Peer) -> None:
         request = server.request
         try:
             replaced = find_replaced(self._context.dialogs, peer, request)
@@ -374,11 +376,13 @@ class Reception:
             return None
         return leg
 
-    def _refuse(self, server: Server, code: int, lines: tuple[str, ...] = ()) -> None:
+    def _refuse(self, server: ServerTransaction, code: int, lines: tuple[str, ...] = ()) -> None:
         self._count["requests_refused"] += 1
         self._answer(server, code, lines)
 
-    def _answer(self, server: Server, code: int, lines: tuple[str, ...] = (), tag: str = "") -> None:
+    def _answer(
+        self, server: ServerTransaction, code: int, lines: tuple[str, ...] = (), tag: str = ""
+    ) -> None:
         request = server.request
         tag = tag or stateless_tag(request.head)
         self._context.layer.respond(

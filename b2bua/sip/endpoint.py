@@ -75,11 +75,11 @@ class SipEngine:
 
     # --- life -------------------------------------------------------------------------------------
 
-    async def start(self, standing: bytes = b"") -> None:
-        """Bind and resolve the trunks. `standing`: what `written` gave elsewhere, to go on with.
+    async def start(self, snapshot: bytes = b"") -> None:
+        """Bind, resolve the trunks, and restore a snapshot of another engine's.
 
-        Raises OSError where the address cannot be bound, WrittenError where `standing` is not to be
-        read.
+        Raises OSError where an address cannot be bound, SnapshotError where the snapshot cannot be
+        restored.
         """
         signalling = Signalling(
             asyncio.get_running_loop(),
@@ -97,8 +97,8 @@ class SipEngine:
         )
         self._signalling = signalling
         self.address, *_ = await self._transports.open(self._binds, self._trunks.hops)
-        if standing:
-            signalling.take_up(standing)
+        if snapshot:
+            signalling.restore(snapshot)
         signalling.restore_bindings()
         families = self._transports.families()
         self._probes = Probes(signalling.context, lambda: list(self._trunks.peers.values()))
@@ -128,14 +128,13 @@ class SipEngine:
         self._signalling = None
         _log.info("sip_stopped", count=left)
 
-    def written(self) -> bytes:
-        """Every leg with its transactions, dialogs and timers, for the `start` of another engine.
-        Raises WrittenError."""
+    def snapshot(self) -> bytes:
+        """Write every leg with its transactions, dialogs and timers. Raises SnapshotError."""
         assert self._signalling is not None
-        return self._signalling.written()
+        return self._signalling.snapshot()
 
     async def abandon(self) -> None:
-        """Close without a word to anybody: another engine goes on with what was `written`."""
+        """Close without a word to anybody: another engine goes on with the snapshot."""
         if self._signalling is not None:
             self._signalling.context.scheduler.close()
             self._signalling = None

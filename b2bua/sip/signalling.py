@@ -35,15 +35,15 @@ from b2bua.call.leg import (
     RespondLeg,
     RingLeg,
 )
-from b2bua.sip import snapshot as written
-from b2bua.sip.auth.challenger import Guard
-from b2bua.sip.dispatch import Reception
+from b2bua.sip.auth.challenger import DigestChallenger
+from b2bua.sip.dispatch import Dispatcher
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg.leg_base import Leg
 from b2bua.sip.leg.leg_context import LegContext
 from b2bua.sip.leg.uac import UacLeg
 from b2bua.sip.leg.uas import UasLeg
 from b2bua.sip.message.compose import phrase
+from b2bua.sip.snapshot import restore_engine, write_engine
 from b2bua.sip.transaction.layer import TransactionLayer
 from b2bua.sip.transaction.scheduler import GRAIN_OF_T1, Loop, Scheduler
 from b2bua.sip.transaction.tap import Tap
@@ -91,9 +91,9 @@ class Signalling:
         self.context = LegContext[Leg](
             layer, scheduler, timers, transports, user_agent, tap, count, self._emit
         )
-        guard = Guard(realm)
-        self._registrar = Registrar(self.context, trunks, guard, count, relocated, bindings)
-        self._reception = Reception(self.context, trunks, count, new_leg, guard, self._registrar)
+        challenger = DigestChallenger(realm)
+        self._registrar = Registrar(self.context, trunks, challenger, count, relocated, bindings)
+        self._dispatcher = Dispatcher(self.context, trunks, count, new_leg, challenger, self._registrar)
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -103,7 +103,7 @@ class Signalling:
 
     def leave(self) -> None:
         """Hang up every leg, and take no new ones."""
-        self._reception.closing = True
+        self._dispatcher.closing = True
         for leg in list(self.context.legs):
             self.execute(leg, HangUpLeg("stopping"))
 
@@ -115,21 +115,22 @@ class Signalling:
         self.context.scheduler.close()
         return len(left)
 
-    def written(self) -> bytes:
-        """All legs, with their transactions, dialogs and timers, after what has happened so far was
-        delivered.
+    def snapshot(self) -> bytes:
+        """Deliver the events so far, then write all legs with their transactions and timers.
 
-        Raises WrittenError. What is under way of INFO and MESSAGE is left out: it may hold a key.
+        INFO and MESSAGE under way are left out: they may hold a key. Raises SnapshotError.
         """
         while self._later or self._events:
             self._run_later()
             self.deliver()
-        return written.engine_written(self.context, self._trunks.peers)
+        return write_engine(self.context, self._trunks.peers)
 
-    def take_up(self, data: bytes) -> None:
-        """Go on with what was written elsewhere, before anything else is received. Raises
-        WrittenError: nothing was taken."""
-        written.engine_read(data, self.context, self._trunks.peers)
+    def restore(self, data: bytes) -> None:
+        """Restore the legs of another engine before anything is received.
+
+        Raises SnapshotError, and has then restored nothing.
+        """
+        restore_engine(data, self.context, self._trunks.peers)
 
     # --- what the calls ask -----------------------------------------------------------------------
 
@@ -155,8 +156,8 @@ class Signalling:
             return
         now = context.scheduler.now()
         hops = peer.hops(now)
-        if not hops or self._reception.closing:
-            later = 0 if self._reception.closing else peer.retry_after(now)
+        if not hops or self._dispatcher.closing:
+            later = 0 if self._dispatcher.closing else peer.retry_after(now)
             context.tap.no_way(leg)
             self._emit(leg, LegFailed(503, phrase(503), retry_after=later))
         else:
@@ -168,15 +169,15 @@ class Signalling:
     def receive(self, data: bytes, source: Hop) -> None:
         """Take one message."""
         self._count["received"] += 1
-        self._guarded(lambda: self._reception.receive(data, source))
+        self._guarded(lambda: self._dispatcher.receive(data, source))
 
     def broken(self, broken: Broken, source: Hop) -> None:
         """Take what a stream ends with that is no message."""
-        self._guarded(lambda: self._reception.broken(broken, source))
+        self._guarded(lambda: self._dispatcher.broken(broken, source))
 
     def lost(self, lost: Lost) -> None:
         """Not at once: a connection may be lost while something is being sent over it."""
-        self.soon(lambda: self._guarded(lambda: self._reception.lost(lost)))
+        self.soon(lambda: self._guarded(lambda: self._dispatcher.lost(lost)))
 
     def _guarded(self, work: Callable[[], None]) -> None:
         self._inside = True

@@ -37,7 +37,7 @@ from b2bua.sip.leg import (
     uas,
 )
 from b2bua.sip.leg.dialog import Dialog, Forks
-from b2bua.sip.leg.failover import Forsaken
+from b2bua.sip.leg.failover import AbandonedInvite
 from b2bua.sip.leg.late_prack import LatePracks
 from b2bua.sip.leg.leg_base import Leg
 from b2bua.sip.leg.leg_context import LegContext
@@ -46,7 +46,7 @@ from b2bua.sip.leg.provisional import Heard
 from b2bua.sip.leg.reliable_answer import ReliableAnswer
 from b2bua.sip.leg.session_timer import SessionTimer
 from b2bua.sip.message import compose, message
-from b2bua.sip.snapshot_names import Here
+from b2bua.sip.snapshot_names import SnapshotNames
 from b2bua.sip.transaction import (
     invite_client,
     invite_server,
@@ -55,13 +55,13 @@ from b2bua.sip.transaction import (
     non_invite_server,
     transaction,
 )
-from b2bua.sip.transaction.layer import NOBODY, Client, Server
+from b2bua.sip.transaction.layer import NOBODY, ClientTransaction, ServerTransaction
 from b2bua.sip.transaction.scheduler import Timed
 from b2bua.sip.transaction.transaction import Transaction
 from b2bua.sip.trunk import health
 from b2bua.sip.trunk.health import Health
 from b2bua.sip.trunk.peers import Peer
-from tonewall.written import Kinds, WrittenError, read, write
+from tonewall.snapshot import Kinds, SnapshotError, read, write
 
 _KEYS = tuple(f"{method} ".encode() for method in METHODS)
 _NOT_OF_CALLS = METHODS | {"REGISTER", "OPTIONS"}
@@ -69,15 +69,15 @@ Machine = Transaction | Dialog | Forks | ReliableAnswer | SessionTimer | Heard
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class EngineSnapshot:
     """All that an engine goes on with. `realms`: of the trunks' challenges, where they were learnt;
     `health`: of their hops; `late_pracks`: those that cross the end of their leg."""
 
     legs: dict[LegId, Leg]
     dialogs: dict[tuple[str, str, str], Leg]
     outgoing: dict[tuple[str, str], Leg]
-    clients: list[Client]
-    servers: list[Server]
+    clients: list[ClientTransaction]
+    servers: list[ServerTransaction]
     realms: dict[str, str]
     health: dict[str, dict[Hop, Health]]
     late_pracks: LatePracks
@@ -88,31 +88,31 @@ _MODULES = (
     leg_state, message, mid_dialog, non_invite_client, non_invite_server, provisional, referral, reinvite,
     reliable_answer, session, session_timer, transaction, uac, uas,
 )  # fmt: skip
-KINDS = Kinds(_MODULES, never=(leg.LegRequested, leg.RequestLeg, message.Response), also=(Standing,))
+KINDS = Kinds(_MODULES, never=(leg.LegRequested, leg.RequestLeg, message.Response), also=(EngineSnapshot,))
 
 
-def engine_written(context: LegContext[Leg], peers: Mapping[str, Peer]) -> bytes:
-    """Everything of every leg. Raises WrittenError."""
-    clients, servers = context.layer.standing()
-    standing = Standing(
+def write_engine(context: LegContext[Leg], peers: Mapping[str, Peer]) -> bytes:
+    """Everything of every leg. Raises SnapshotError."""
+    clients, servers = context.layer.transactions()
+    standing = EngineSnapshot(
         context.legs,
         context.dialogs,
         context.outgoing,
-        [each for each in clients if each.request.method not in METHODS and _of_a_call(each.user)],
+        [each for each in clients if each.request.method not in METHODS and _is_of_call(each.user)],
         [each for each in servers if each.request.method not in _NOT_OF_CALLS],
         {name: peer.pin.realm for name, peer in peers.items() if peer.pin.realm is not None},
         {name: peer.health for name, peer in peers.items()},
         context.late_pracks,
     )
-    return write(standing, KINDS, context.scheduler.now(), Here(context, peers))
+    return write(standing, KINDS, context.scheduler.now(), SnapshotNames(context, peers))
 
 
-def engine_read(data: bytes, context: LegContext[Leg], peers: Mapping[str, Peer]) -> None:
-    """Stand everything on this context, which has no legs yet. Raises WrittenError, and has then
+def restore_engine(data: bytes, context: LegContext[Leg], peers: Mapping[str, Peer]) -> None:
+    """Stand everything on this context, which has no legs yet. Raises SnapshotError, and has then
     changed nothing."""
-    found = read(data, KINDS, context.scheduler.now(), Here(context, peers))
-    if not isinstance(found, Standing):
-        raise WrittenError("it is no engine's")
+    found = read(data, KINDS, context.scheduler.now(), SnapshotNames(context, peers))
+    if not isinstance(found, EngineSnapshot):
+        raise SnapshotError("it is no engine's")
     for name, realm in found.realms.items():
         if name in peers and not peers[name].trunk.realm:
             peers[name].pin.realm = realm
@@ -123,26 +123,26 @@ def engine_read(data: bytes, context: LegContext[Leg], peers: Mapping[str, Peer]
     context.dialogs.update(found.dialogs)
     context.outgoing.update(found.outgoing)
     context.late_pracks = found.late_pracks
-    context.layer.take_up(found.clients, found.servers)
-    timers: list[Timed] = [user for each in found.clients if isinstance(user := each.user, Forsaken)]
+    context.layer.restore(found.clients, found.servers)
+    timers: list[Timed] = [user for each in found.clients if isinstance(user := each.user, AbandonedInvite)]
     for timed in (*found.legs.values(), *timers):
         context.scheduler.watch(timed)
 
 
-def _of_a_call(user: object) -> bool:
-    return user is NOBODY or isinstance(user, Leg | Forsaken)
+def _is_of_call(user: object) -> bool:
+    return user is NOBODY or isinstance(user, Leg | AbandonedInvite)
 
 
-def written(machines: list[Machine], now: float) -> bytes:
-    """`now`: on the monotonic clock. Raises WrittenError for a request that may hold a key."""
-    if any(isinstance(each, Transaction) and each.again.startswith(_KEYS) for each in machines):
-        raise WrittenError("a request that may hold a key is not written out")
+def write_machines(machines: list[Machine], now: float) -> bytes:
+    """`now`: on the monotonic clock. Raises SnapshotError for a request that may hold a key."""
+    if any(isinstance(each, Transaction) and each.stored.startswith(_KEYS) for each in machines):
+        raise SnapshotError("a request that may hold a key is not written out")
     return write(machines, KINDS, now)
 
 
-def read_back(data: bytes, now: float) -> list[Machine]:
-    """The machines, in their order. Raises WrittenError."""
+def read_machines(data: bytes, now: float) -> list[Machine]:
+    """The machines, in their order. Raises SnapshotError."""
     found = read(data, KINDS, now)
     if not isinstance(found, list) or not all(isinstance(each, Machine) for each in found):
-        raise WrittenError("these are no machines")
+        raise SnapshotError("these are no machines")
     return found

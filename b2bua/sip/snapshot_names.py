@@ -1,5 +1,4 @@
-"""What of a leg stands in any process that has the same sip.conf, and is written out by its name:
-trunks, credentials, sockets.
+"""Objects that a snapshot refers to by name instead of copying them: trunks, credentials, sockets.
 
 Rule 1: no password is written, and no Authorization of a peer's.
 Rule 2: a request that may hold a key is refused, wherever it was found.
@@ -21,21 +20,21 @@ from b2bua.sip.message.message import Request
 from b2bua.sip.message.uri import Uri
 from b2bua.sip.transaction.layer import NOBODY, Nobody, TransactionLayer
 from b2bua.sip.trunk.peers import Peer
-from tonewall.written import WrittenError
+from tonewall.snapshot import SnapshotError
 
 _CREDENTIALS = frozenset({"Authorization", "Proxy-Authorization"})
-STANDS = (EngineContext, LegContext, TransactionLayer, Nobody, Peer, Digest, Headers, Uri, Hop)
+NAMED = (EngineContext, LegContext, TransactionLayer, Nobody, Peer, Digest, Headers, Uri, Hop)
 
 
-class Here:
-    """What stands on this context, at these trunks, by name."""
+class SnapshotNames:
+    """The context and the trunks of one engine, by name."""
 
     def __init__(self, context: EngineContext, peers: Mapping[str, Peer]) -> None:
         self._context = context
         self._peers = peers
         self._trunk_of = {id(peer.pin): name for name, peer in peers.items()}
 
-    def name(self, value: object) -> Any:
+    def name_of(self, value: object) -> Any:
         match value:
             case EngineContext():
                 return ("context",)
@@ -60,11 +59,11 @@ class Here:
                 bind = self._context.transports.bind_of(value.flow)
                 return "hop", value.host, value.port, value.transport, bind, value.trunk
             case Request() | Outgoing() if value.method in METHODS:
-                raise WrittenError("a request that may hold a key is not written out")
+                raise SnapshotError("a request that may hold a key is not written out")
             case _:
                 return None
 
-    def named(self, name: Any) -> object:
+    def find(self, name: Any) -> object:
         match name:
             case ("context",):
                 return self._context
@@ -85,9 +84,9 @@ class Here:
                 flow = self._context.transports.flow_of(bind) if bind is not None else 0
                 return Hop(host, port, transport, flow, trunk)
             case _:
-                raise WrittenError("it is of something that does not stand here")
+                raise SnapshotError("it names an object that does not exist here")
 
     def _peer(self, trunk: str) -> Peer:
         if trunk not in self._peers:
-            raise WrittenError(f"it has legs of the trunk {trunk}, which is not configured here")
+            raise SnapshotError(f"it has legs of the trunk {trunk}, which is not configured here")
         return self._peers[trunk]

@@ -13,7 +13,7 @@ from b2bua.call.call import Call
 from b2bua.call.leg import LegId
 from b2bua.call.snapshot import KINDS
 from media.events import Side
-from tonewall.written import WrittenError, read, write
+from tonewall.snapshot import SnapshotError, read, write
 
 
 @dataclass(slots=True, eq=False)
@@ -49,7 +49,7 @@ def written(lines: Iterable[Line], places: Mapping[LegId, str], now: float) -> b
 
 
 def read_back(data: bytes, now: float) -> tuple[list[Line], dict[LegId, str]]:
-    """The lines, and the trunks of their legs. Raises WrittenError."""
+    """The lines, and the trunks of their legs. Raises SnapshotError."""
     match read(data, KINDS, now):
         case list() as rows, dict() as places:
             lines = {call.id: Line(call, legs, joining) for call, legs, joining, _ in rows}
@@ -58,4 +58,4 @@ def read_back(data: bytes, now: float) -> tuple[list[Line], dict[LegId, str]]:
                     line.lender, lines[lender].borrower = lines[lender], line
             return list(lines.values()), places
         case _:
-            raise WrittenError("these are no calls")
+            raise SnapshotError("these are no calls")

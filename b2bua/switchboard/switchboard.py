@@ -268,12 +268,12 @@ class Switchboard(PaymentRequests):
         """Every call, between two events; the engine's legs are written first, for that delivers
         what has happened to them.
 
-        `now`: on the monotonic clock. Raises WrittenError.
+        `now`: on the monotonic clock. Raises SnapshotError.
         """
         return written(self._lines.all(), self._limiter.places(), now)
 
     def take_up(self, data: bytes, now: float) -> None:
-        """Go on with the calls that were written elsewhere, before any event. Raises WrittenError:
+        """Go on with the calls that were written elsewhere, before any event. Raises SnapshotError:
         then none was taken."""
         lines, places = read_back(data, now)
         self._limiter.take_up(places)

@@ -12,9 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from media._core import Canary
+from media.codecs import DecodedCodec
 from media.decoder.ffmpeg import HEARD_RATE, Decoder, NotSpeech
-from media.formats.silence import clock, lasts
-from media.mline import DecodedCodec
 
 
 @dataclass(slots=True)
@@ -33,6 +32,7 @@ class Leaving:
         try:
             heard = self._decoder.decode(payload)[1]
         except NotSpeech:  # a phone hears silence, or its own comfort noise
-            heard = [bytes(2 * lasts(codec, payload) * HEARD_RATE // clock(codec))] * len(self._canaries)
+            samples = codec.payload.duration(payload) * HEARD_RATE // codec.clock_rate
+            heard = [bytes(2 * samples)] * len(self._canaries)
         told = [canary.hears_samples(channel) for canary, channel in zip(self._canaries, heard, strict=True)]
         return any(told)  # each has heard its channel

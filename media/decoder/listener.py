@@ -17,8 +17,8 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from media._core import Hearing
+from media.codecs import DecodedCodec
 from media.decoder.ffmpeg import Decoder, NotSpeech
-from media.mline import DecodedCodec
 
 _AHEAD = 320  # samples at 8 kHz: 40 ms
 _BESIDE = 40  # samples: what a codec's frames overlap
@@ -87,6 +87,6 @@ class Listener:
     def _answer(self, waiting: _Waiting) -> tuple[int, bool]:
         start, end = max(waiting.start - _BESIDE, 0), waiting.end + _BESIDE
         shut = any(hearing.is_shut(start, end) for hearing in self._hearings)
-        is_open = not (shut or (self._was_shut and self._codec is DecodedCodec.OPUS))
+        is_open = not (shut or (self._was_shut and self._codec is not None and self._codec.payload.repeats))
         self._was_shut = shut
         return waiting.serial, is_open

@@ -3,8 +3,7 @@ other.
 
 Rule 1: an answer opens one packet or shuts it, or says that a key was heard: in what came, or in
         what left. It has no room for anything else, and least of all for a digit.
-Rule 2: the numbers of codecs and the form of messages are those of `media/core/relay/decoder.c` and
-        `media/core/mask/queue.h`.
+Rule 2: the form of messages is that of `media/core/relay/decoder.c`.
 """
 
 from __future__ import annotations
@@ -13,10 +12,8 @@ import struct
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from media.mline import DecodedCodec
+from media.codecs import DecodedCodec
 
-NUMBERS = {codec: number for number, codec in enumerate(DecodedCodec, start=1)}
-_CODECS = {number: codec for codec, number in NUMBERS.items()}
 _ASKED = struct.Struct("<qIBBBH")
 _ANSWER = struct.Struct("<qIB")
 MOST_BYTES = _ASKED.size + 2048
@@ -57,7 +54,9 @@ class Asked:
 def read_asked(message: bytes) -> Asked:
     """Raises ValueError, struct.error."""
     stream, serial, what, codec, policy, guard = _ASKED.unpack_from(message)
-    return Asked(stream, serial, What(what), _CODECS.get(codec), policy, guard, message[_ASKED.size :])
+    return Asked(
+        stream, serial, What(what), DecodedCodec.numbered(codec), policy, guard, message[_ASKED.size :]
+    )
 
 
 def answer(stream: int, serial: int, said: Said) -> bytes:

@@ -19,11 +19,11 @@ import struct
 from dataclasses import dataclass, field
 
 from media._core import confine
+from media.codecs import DecodedCodec
 from media.decoder.canary import Leaving
 from media.decoder.ffmpeg import Decoder
 from media.decoder.listener import Listener
 from media.decoder.messages import MOST_BYTES, Asked, Said, What, answer, read_asked
-from media.mline import DecodedCodec
 from tonewall import log
 from tonewall.process import (
     end_with_parent,

@@ -18,9 +18,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from media.codecs import DecodedCodec
 from media.formats.rtp import Ssrc
-from media.formats.silence import clock, unit
-from media.mline import DecodedCodec
 from media.reference.tones import ahead
 
 MOST = 30
@@ -53,22 +52,22 @@ class Gap:
         left = ahead(rtp_timestamp, self.next)
         if self.ssrc != ssrc:
             return now_ms - self.came_ms >= TAKEN_OVER_MS
-        return left >= 0 or left < -clock(self.codec)
+        return left >= 0 or left < -self.codec.clock_rate
 
     def let_pass(self, now_ms: int) -> None:
         """What may be filled grows with the time that passes; a packet that an event has begun may
         always be."""
-        self.may_fill = max(0, self.may_fill + (now_ms - self.passed_ms) * clock(self.codec) // 1000)
+        self.may_fill = max(0, self.may_fill + (now_ms - self.passed_ms) * self.codec.clock_rate // 1000)
         self.passed_ms = now_ms
 
     def lacks(self, rtp_timestamp: int, *, event: bool) -> Iterator[tuple[int, int]]:
         """The rtp_timestamps and lengths of what fills the time before; each counts as filled once
         the next is asked for."""
-        if not self.after_event or ahead(rtp_timestamp, self.next) > clock(self.codec):
+        if not self.after_event or ahead(rtp_timestamp, self.next) > self.codec.clock_rate:
             return
         for _ in range(MOST):
             left = ahead(rtp_timestamp, self.next)
-            length = self.step if left >= self.step else 0 if event else left - left % unit(self.codec)
+            length = self.step if left >= self.step else 0 if event else left - left % self.codec.payload.unit
             if length <= 0 or (not event and self.may_fill < 0):
                 return
             yield self.next, length

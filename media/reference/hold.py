@@ -31,7 +31,7 @@ from media.formats.g722 import FLAT as FLAT_G722
 from media.formats.g722 import Lower, quiet
 from media.formats.rtp import Rtp, Ssrc, serialise
 from media.formats.telephone_event import TelephoneEvent
-from media.mask_policy import Policy
+from media.mask_policy import MaskPolicy
 from media.reference.inband import BLOCK, HANG_SURE, Detector, Gate
 from media.reference.suspicion import Suspicion
 from media.reference.tones import SILENCE, TOUCHES, Tones, ahead
@@ -87,7 +87,7 @@ class Manner:
     that are heard are told of; `flat`: one tone, the same for all keys, stands where a press
     was."""
 
-    policy: Policy = Policy.MASK
+    policy: MaskPolicy = MaskPolicy.MASK
     guard: int = 24
     tones: bool = False
     flat: bool = False
@@ -290,21 +290,21 @@ class Hold:
         tone = back is not None or found.now > 0
         press = self._gate.sure and back is not None and block > self._tail
         self._close(block - (back or 0), block, FLAT if press else NOISY)
-        if self.manner.policy is Policy.MUTE_ON_KEY:
+        if self.manner.policy is MaskPolicy.MUTE_ON_KEY:
             self._suspicion.expect(block)
         if suspected := self._suspicion.hear(
             block, found, self._detector, sure=back is not None and self._gate.sure
         ):
             self._close(block - suspected, block)
         if tone and (
-            block <= self._window or (back is not None and self.manner.policy is Policy.MUTE_ON_KEY)
+            block <= self._window or (back is not None and self.manner.policy is MaskPolicy.MUTE_ON_KEY)
         ):
             self._window = max(self._window, block + self.manner.guard)
         if tone and block <= self._tail:
             self._tail = max(self._tail, block + HANG_SURE)
         if block <= self._gate.until or (tone and block <= self._window):
             self._sounded_ms = self._last_ms
-        closed = self.manner.policy is Policy.MUTE or block <= max(
+        closed = self.manner.policy is MaskPolicy.MUTE or block <= max(
             self._window, self._gate.until, self._suspicion.until
         )
         self._shut[block % BLOCKS] = OPEN
@@ -366,7 +366,7 @@ class Hold:
         sample = frame.start + at
         block, place = divmod(sample, BLOCK)
         leaves_as = self._leaves_as(block)
-        if leaves_as == FLAT and self.manner.flat and self.manner.policy is not Policy.MUTE:
+        if leaves_as == FLAT and self.manner.flat and self.manner.policy is not MaskPolicy.MUTE:
             return (
                 FLAT_G722[place]
                 if frame.coding is Coding.G722

@@ -32,11 +32,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from media.codecs import DecodedCodec
 from media.formats import telephone_event
 from media.formats.coding import Coding
 from media.formats.rtp import Rtp, Ssrc, is_multiplexed_rtcp, is_rtcp, leading_reports, parse, serialise
-from media.formats.silence import lasts, silence
-from media.mline import DecodedCodec
 from media.reference import rtcp_report as report
 from media.reference.event_sender import Outgoing, Sender
 from media.reference.gaps import MOST_PAYLOAD, Gap
@@ -171,7 +170,7 @@ class Mask:
             self._hold.audio(passing, coding, now_ms)
             return None, tuple(seen.keyed)
         if codec is not None:
-            length = lasts(codec, parsed.payload)
+            length = codec.payload.duration(parsed.payload)
             following = (parsed.rtp_timestamp + length) % (1 << 32)
             self._gap = Gap(parsed.payload_type, codec, parsed.ssrc, following, length, now_ms)
             self._asked.append(serialise(passing))
@@ -301,7 +300,7 @@ class Mask:
 
     def _asks(self, parsed: Rtp, codec: DecodedCodec, now_ms: int) -> bool:
         """Whether a packet may be asked of; what is missing before it is filled."""
-        if len(parsed.payload) > MOST_PAYLOAD or not lasts(codec, parsed.payload):
+        if len(parsed.payload) > MOST_PAYLOAD or not codec.payload.duration(parsed.payload):
             return False
         if self._gap is not None and not self._gap.takes(parsed.ssrc, parsed.rtp_timestamp, now_ms):
             return False
@@ -317,7 +316,7 @@ class Mask:
             leaves_as = self._tracks.insert(ssrc)
             if leaves_as is None:
                 return
-            payload = silence(gap.codec, length)
+            payload = gap.codec.payload.silence(length)
             self._tracks.spare(ssrc, -1, -len(payload))
             self._asked.append(serialise(Rtp(gap.payload_type, False, leaves_as, at, ssrc, payload)))
 

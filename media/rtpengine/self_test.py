@@ -12,8 +12,9 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-from media.events import Masking, MaskPolicy, SessionId, Side
+from media.events import Masking, SessionId, Side
 from media.formats.rtp import Rtp, Ssrc, parse, serialise
+from media.mask_policy import MaskPolicy
 from media.mline import RemoteStream
 from media.rtpengine.digit_socket import Digits
 from media.rtpengine.ng import NgError

@@ -16,7 +16,8 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 
 from media._core import SecretMemory
-from media.events import LegCounters, Masking, MaskPolicy, SessionId, Side
+from media.events import LegCounters, Masking, SessionId, Side
+from media.mask_policy import MaskPolicy
 from media.mline import LocalStream, RemoteStream
 from media.rtpengine.digit_socket import Digits
 from media.rtpengine.ng import Answer, NgError, NgRefused, Value

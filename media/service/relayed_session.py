@@ -15,10 +15,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from media._core import AGENT, CALLER, GUARD, Relay, SecretMemory
-from media.decoder.messages import NUMBERS
-from media.events import LegCounters, Masking, MaskPolicy, SendKey, SessionId, Side
-from media.mask_policy import BLOCK_SECONDS, Policy
-from media.mline import DecodedCodec, LocalStream, RemoteStream
+from media.codecs import DecodedCodec
+from media.events import LegCounters, Masking, SendKey, SessionId, Side
+from media.mask_policy import BLOCK_SECONDS, MaskPolicy
+from media.mline import LocalStream, RemoteStream
 from media.service.line_watch import Heard
 from media.service.ports import PortPairs
 from media.service.session_protocol import Session
@@ -27,11 +27,6 @@ from tonewall.log import get_logger
 _log = get_logger(__name__)
 _LEGS = {Side.CALLER: CALLER, Side.AGENT: AGENT}
 _NOWHERE = "0.0.0.0"  # noqa: S104
-_POLICIES = {
-    MaskPolicy.MASK: Policy.MASK,
-    MaskPolicy.MUTE_ON_KEY: Policy.MUTE_ON_KEY,
-    MaskPolicy.MUTE: Policy.MUTE,
-}
 
 
 @dataclass(slots=True)
@@ -76,7 +71,7 @@ class _Types:
 
     def lists(self) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]:
         """As `Relay.set_types` takes them."""
-        decoded = bytes(byte for number, codec in self.decoded.items() for byte in (number, NUMBERS[codec]))
+        decoded = bytes(byte for number, codec in self.decoded.items() for byte in (number, codec.number))
         events, other, mu, a, opaque = map(bytes, (self.events, self.other, self.mu, self.a, self.opaque))
         return events, other, mu, a, opaque, decoded, bytes(self.red), bytes(self.g722)
 
@@ -194,7 +189,7 @@ class RelayedSession:
         waits = masking.policy is MaskPolicy.MUTE_ON_KEY
         guard = round(masking.pause / BLOCK_SECONDS) if waits else GUARD
         for number in self.streams:
-            self.relay.set_mask(number, on, _POLICIES[masking.policy], guard, masking.tones, masking.flat)
+            self.relay.set_mask(number, on, masking.policy.number, guard, masking.tones, masking.flat)
         self._hears_tones = masking.tones
         self.mask_confirmed = self.masked = on
 

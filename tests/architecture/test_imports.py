@@ -61,6 +61,7 @@ SANS_IO = [
         "media.capture.messages",
         "media.capture.state",
         "media.capture.transitions",
+        "media.codecs",
         "media.events",
         "media.formats",
         "media.mline",
@@ -103,6 +104,8 @@ def test_b2bua_sees_of_media_and_payer_only_their_vocabulary(module: Module):
     allowed = {
         "media.session",
         "media.events",
+        "media.codecs",
+        "media.mask_policy",
         "media.mline",
         "media.settings",
         "provider_adapters.payment",

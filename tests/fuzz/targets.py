@@ -10,14 +10,14 @@ from b2bua.call.routing.trunk import DYNAMIC, Trunk
 from b2bua.call.sdp import description as sdp
 from b2bua.call.sdp.remote_streams import remote_streams
 from b2bua.call.sdp.rewrite import rewrite
-from b2bua.sip.auth.challenger import Guard, Verdict
-from b2bua.sip.auth.digest import Digest, Pin, challenges, fields
+from b2bua.sip.auth.challenger import CredentialStatus, DigestChallenger
+from b2bua.sip.auth.digest import Digest, Pin, challenges, parse_digest
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg.dialog import Dialog
 from b2bua.sip.message import bodies
 from b2bua.sip.message import header_policy as headers
 from b2bua.sip.message.compose import response, return_hop
-from b2bua.sip.message.header_policy import Moment
+from b2bua.sip.message.header_policy import MessageClass
 from b2bua.sip.message.message import MalformedError, Request, Response, read, salvage
 from b2bua.sip.message.request_checks import inspect
 from b2bua.sip.transport.framer import Broken, Framed, Framer
@@ -111,9 +111,9 @@ def crossing(data: bytes) -> None:
         return
     bodies.unwrap(received)
     for from_, to in ((_TRUSTED, _STRANGE), (_STRANGE, _TRUSTED), (_TRUSTED, _TRUSTED)):
-        for moment in Moment:
-            carried = headers.received(moment, received.headers, from_)
-            lines = headers.lines(moment, carried, to, "ours.example", code=486)
+        for moment in MessageClass:
+            carried = headers.extract_headers(moment, received.headers, from_)
+            lines = headers.crossing_lines(moment, carried, to, "ours.example", code=486)
             kind, more, _ = bodies.wrap(received.body, received.parts, to, "ours.example")
             assert all(
                 line.isprintable() and ": " in line for line in (*lines, *more, f"Content-Type: {kind}")
@@ -125,7 +125,7 @@ def digest(data: bytes) -> None:
     password."""
     given = data.decode("latin-1")
     for value in (given, f"Digest {given}"):
-        fields(value)
+        parse_digest(value)
         lines = f"WWW-Authenticate: {value}", f"Authorization: {value}"
         for start, line in zip((b"SIP/2.0 401 Unauthorized", b"REGISTER sip:h SIP/2.0"), lines, strict=True):
             try:
@@ -133,10 +133,13 @@ def digest(data: bytes) -> None:
             except MalformedError:
                 continue
             if isinstance(received, Request):
-                assert Guard("r").judge(received, "Authorization", _DYNAMIC, 0.0) is not Verdict.GOOD
+                assert (
+                    DigestChallenger("r").check_credentials(received, "Authorization", _DYNAMIC, 0.0)
+                    is not CredentialStatus.GOOD
+                )
                 continue
             challenges(received)
-            Digest("u", "secret", Pin()).answer(received, "REGISTER", "sip:h", 0, "c", opening=True)
+            Digest("u", "secret", Pin()).answer_challenge(received, "REGISTER", "sip:h", 0, "c", opening=True)
 
 
 _SEEDS = [torture.message for torture in ALL]

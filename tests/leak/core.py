@@ -8,7 +8,7 @@ import numpy as np
 
 from media import _core
 from media.formats.rtp import Rtp, Ssrc, parse, serialise
-from media.mask_policy import Policy
+from media.mask_policy import MaskPolicy
 from tests.leak import timeline
 from tests.leak.codec import PACKET, encoded
 from tests.leak.line import Arrival
@@ -20,7 +20,7 @@ PAUSE = 400  # blocks: 2 s, as `mute-on-key` waits by default
 class Masked:
     """Policy `mask`."""
 
-    policy, guard = Policy.MASK, _core.GUARD
+    policy, guard = MaskPolicy.MASK.number, _core.GUARD
 
     def through(self, payloads: Sequence[bytes], *, payload_type: int) -> list[bytes]:
         core = self._on()
@@ -53,10 +53,10 @@ class Masked:
 class MutedOnKey(Masked):
     """Policy `mute-on-key`."""
 
-    policy, guard = Policy.MUTE_ON_KEY, PAUSE
+    policy, guard = MaskPolicy.MUTE_ON_KEY.number, PAUSE
 
 
 class Muted(Masked):
     """Policy `mute`."""
 
-    policy = Policy.MUTE
+    policy = MaskPolicy.MUTE.number

@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 
 from media._core import AGENT, CALLER, Relay
-from media.decoder.messages import NUMBERS
-from media.mline import DecodedCodec
+from media.codecs import DecodedCodec
 from tests.leak import phones
 from tests.leak.codec import Floats, amplitude
 from tests.leak.decoders import COLUMNS, KEYS, RATE, ROWS
@@ -139,7 +138,7 @@ def line(codec: DecodedCodec) -> Iterator[Line]:
     relay.open_stream(STREAM, *(one.detach() for one in inner))
     for leg, end in ((CALLER, customer), (AGENT, agent)):
         relay.set_peer(STREAM, leg, HOST, end.getsockname()[1], HOST, 9, False)
-    relay.set_types(STREAM, bytes([EVENT]), b"", decoded=bytes([phones.payload_type(codec), NUMBERS[codec]]))
+    relay.set_types(STREAM, bytes([EVENT]), b"", decoded=bytes([phones.payload_type(codec), codec.number]))
     built = Line(relay, customer, agent, port, codec)
     try:
         yield built

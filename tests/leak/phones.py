@@ -15,8 +15,8 @@ from typing import Any
 import av
 import numpy as np
 
+from media.codecs import DecodedCodec
 from media.decoder.ffmpeg import Decoder, NotSpeech
-from media.mline import DecodedCodec
 from tests.leak.codec import PACKET, Floats, Pcm, clipped
 
 _PAYLOAD_TYPE = {DecodedCodec.G729: 18, DecodedCodec.GSM: 3}

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from media._core import GUARD
+from media.codecs import DecodedCodec
 from media.decoder.listener import Listener
 from media.decoder.messages import MOST_BYTES, Said, What, answer, read_asked
-from media.mask_policy import Policy
-from media.mline import DecodedCodec
+from media.mask_policy import MaskPolicy
 from tests.leak import phones
 from tests.leak.carriers import captures, replay
 from tests.leak.decoded_line import (
@@ -67,7 +67,7 @@ def test_keys_are_read_without_a_mask_and_not_with_one_and_the_rest_leaves_as_it
 @codecs
 def test_nothing_of_a_muted_customer_leaves_but_silence_of_one_kind(line: Line, codec: DecodedCodec) -> None:
     line.start_decoder()
-    line.relay.set_mask(STREAM, True, Policy.MUTE)
+    line.relay.set_mask(STREAM, True, MaskPolicy.MUTE.number)
     first, second = (
         line.send(phones.sent(keyed(card)[0], codec), at) for card, at in ((CARD[:4], 0), ("9028", 500))
     )
@@ -79,7 +79,7 @@ def test_nothing_of_a_muted_customer_leaves_but_silence_of_one_kind(line: Line, 
 def test_an_event_shuts_what_waits_and_what_comes_after_it(line: Line, codec: DecodedCodec) -> None:
     payloads = phones.sent(keyed("")[0], codec)
     line.start_decoder()
-    line.relay.set_mask(STREAM, True, Policy.MASK, GUARD)
+    line.relay.set_mask(STREAM, True, MaskPolicy.MASK.number, GUARD)
     line.passes(payloads[:20], THE_MIDDLE, 0)
     line.customer.sendto(bytes(Packet(EVENT, 500, 500 * 960, SSRC, b"\x05\x0a\x03\xc0")), (HOST, line.port))
     until(lambda: line.relay.counters(STREAM)["agent_masked"] == 1)
@@ -89,12 +89,12 @@ def test_an_event_shuts_what_waits_and_what_comes_after_it(line: Line, codec: De
 
 
 @pytest.mark.parametrize("codec", [DecodedCodec.OPUS, DecodedCodec.G729])
-@pytest.mark.parametrize("policy", [Policy.MASK, Policy.MUTE_ON_KEY])
+@pytest.mark.parametrize("policy", [MaskPolicy.MASK, MaskPolicy.MUTE_ON_KEY])
 def test_an_event_before_all_audio_shuts_what_comes_after_it(
-    line: Line, codec: DecodedCodec, policy: Policy
+    line: Line, codec: DecodedCodec, policy: MaskPolicy
 ) -> None:
     """Also where the decoder is not there yet, or has heard nothing of the stream."""
-    line.relay.set_mask(STREAM, True, policy, 6000)  # 30 s
+    line.relay.set_mask(STREAM, True, policy.number, 6000)  # 30 s
     line.customer.sendto(bytes(Packet(EVENT, 9, 9 * 160, SSRC, b"\x05\x0a\x00\xa0")), (HOST, line.port))
     until(lambda: line.relay.counters(STREAM)["agent_masked"] == 1)
     line.start_decoder()
@@ -103,7 +103,7 @@ def test_an_event_before_all_audio_shuts_what_comes_after_it(
 
 
 def test_a_window_outlives_a_change_of_codec() -> None:
-    listener = Listener(Policy.MUTE_ON_KEY, 400)
+    listener = Listener(MaskPolicy.MUTE_ON_KEY.number, 400)
     for serial, payload in enumerate(phones.sent(keyed("")[0], DecodedCodec.GSM)):
         listener.hear(serial, DecodedCodec.GSM, payload)
     listener.event()
@@ -156,16 +156,16 @@ def test_a_late_answer_opens_nothing_that_came_after_the_mask_was_off(
 
 
 @pytest.mark.parametrize("codec", [DecodedCodec.OPUS])
-@pytest.mark.parametrize("policy", [Policy.MASK, Policy.MUTE_ON_KEY, Policy.MUTE])
+@pytest.mark.parametrize("policy", [MaskPolicy.MASK, MaskPolicy.MUTE_ON_KEY, MaskPolicy.MUTE])
 def test_a_capture_of_a_real_carrier_that_speaks_opus_leaks_nothing(
-    line: Line, codec: DecodedCodec, policy: Policy
+    line: Line, codec: DecodedCodec, policy: MaskPolicy
 ) -> None:
     capture = next((path for path in captures() if path.name.startswith("opus")), None)
     if capture is None:
         assert not os.environ.get("TONEWALL_REQUIRE_ALL"), "captures of real carriers are missing"
         pytest.xfail("no captures of real carriers")
     line.start_decoder()
-    line.relay.set_mask(STREAM, True, policy, GUARD)
+    line.relay.set_mask(STREAM, True, policy.number, GUARD)
     packets = [packet for _, packet in replay(capture)]
     for count, packet in enumerate(packets, 1):
         line.customer.sendto(bytes(packet), (HOST, line.port))

@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from media.mask_policy import Policy
-from media.mline import DecodedCodec
+from media.codecs import DecodedCodec
+from media.mask_policy import MaskPolicy
 from tests.leak import phones
 from tests.leak.decoded_line import HOST, SSRC, STREAM, Line, keyed, until
 from tests.leak.decoders import union
@@ -66,7 +66,7 @@ def test_keys_in_packets_out_of_order_are_not_heard(
 ) -> None:
     payloads = phones.sent(keyed(KEYED)[0], codec)
     line.start_decoder()
-    line.relay.set_mask(STREAM, True, Policy.MASK)
+    line.relay.set_mask(STREAM, True, MaskPolicy.MASK.number)
     assert _heard(line, [(SSRC, at, payloads[at]) for at in order(len(payloads))], codec) == []
 
 
@@ -76,7 +76,7 @@ def test_keys_beside_another_sender_are_not_heard(line: Line, codec: DecodedCode
     payloads = phones.sent(audio, codec)
     noise = phones.sent(np.random.default_rng(1).normal(0, 60, len(audio)), codec)
     line.start_decoder()
-    line.relay.set_mask(STREAM, True, Policy.MASK)
+    line.relay.set_mask(STREAM, True, MaskPolicy.MASK.number)
     both = [
         (ssrc, at, sent[at])
         for at in range(min(len(payloads), len(noise)))

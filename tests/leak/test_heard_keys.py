@@ -12,7 +12,7 @@ import pytest
 from media import _core
 from media.formats.coding import Coding
 from media.formats.rtp import Rtp, Ssrc, parse, serialise
-from media.mask_policy import Policy
+from media.mask_policy import MaskPolicy
 from media.reference.hold import Manner
 from media.reference.masking import Mask
 from tests.leak.carriers import CAPTURES, EVENT, HABITS, Habit, captures, keyed, replay
@@ -29,12 +29,14 @@ QUICK = Habit("tones, pressed quickly", before=60, event=0)
 class Line:
     """What a carrier sends into a mask that hears keys: what is captured, and what leaves."""
 
-    def __init__(self, policy: Policy = Policy.MASK, *, tones: bool = True, flat: bool = False) -> None:
+    def __init__(
+        self, policy: MaskPolicy = MaskPolicy.MASK, *, tones: bool = True, flat: bool = False
+    ) -> None:
         opaque = bytes(range(96, 101))
         self.core = _core.Mask(
             bytes([EVENT]), b"", mu=bytes([PCMU]), a=bytes([PCMA]), opaque=opaque, g722=bytes([G722])
         )
-        self.core.switch(True, policy, _core.GUARD, tones, flat)
+        self.core.switch(True, policy.number, _core.GUARD, tones, flat)
         self.digits, self.left, self.now = "", list[bytes](), 0
 
     def send(self, packet: bytes, now: int) -> None:
@@ -165,8 +167,10 @@ def test_ten_minutes_of_speech_have_hardly_a_key(seed: int) -> None:
 
 
 @CODECS
-@pytest.mark.parametrize("policy", Policy)
-def test_a_flat_tone_in_place_of_events_tells_no_key_from_another(policy: Policy, payload_type: int) -> None:
+@pytest.mark.parametrize("policy", MaskPolicy)
+def test_a_flat_tone_in_place_of_events_tells_no_key_from_another(
+    policy: MaskPolicy, payload_type: int
+) -> None:
     lines = [Line(policy, flat=True) for _ in range(2)]
     for line, card in zip(lines, (CARD, OTHER), strict=True):
         line.play(keyed(card, HABITS[0], 3, payload_type=payload_type))
@@ -174,7 +178,7 @@ def test_a_flat_tone_in_place_of_events_tells_no_key_from_another(policy: Policy
     spectrum = np.abs(np.fft.rfft(decoded(lines[0].payloads(), payload_type).astype(np.float64)))
     at = 400 * len(spectrum) // (RATE // 2)
     beside = np.median(spectrum[at - 2000 : at + 2000])
-    assert bool(spectrum[at - 3 : at + 4].max() > 100 * beside) == (policy is not Policy.MUTE)
+    assert bool(spectrum[at - 3 : at + 4].max() > 100 * beside) == (policy is not MaskPolicy.MUTE)
 
 
 @CODECS

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from media._core import LEAKED
+from media.codecs import DecodedCodec
 from media.decoder.canary import Leaving
 from media.decoder.messages import MOST_BYTES, Said, What, answer, read_asked
-from media.mline import DecodedCodec
 from tests.leak import phones
 from tests.leak.codec import amplitude
 from tests.leak.decoded_line import HOST, SSRC, STREAM, Line, keyed, until

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from media.mline import DecodedCodec
+from media.codecs import STATIC_AUDIO, DecodedCodec, find_codec
 
 
 class OtherAudio(StrEnum):
@@ -51,30 +51,13 @@ class PayloadTypes:
 
 
 _IN_CORE = {"pcmu": "mu", "pcma": "a", "g722": "g722"}
-_UNNAMED = {  # RFC 3551 section 6
-    0: ("pcmu", "8000"), 3: ("gsm", "8000"), 8: ("pcma", "8000"), 9: ("g722", "8000"), 18: ("g729", "8000"),
-}  # fmt: skip
-_DECODED = {
-    ("opus", "48000/2"): DecodedCodec.OPUS,  # RFC 7587 section 7
-    ("g729", "8000"): DecodedCodec.G729,
-    ("gsm", "8000"): DecodedCodec.GSM,
-    ("amr", "8000"): DecodedCodec.AMR,
-    ("amr-wb", "16000"): DecodedCodec.AMR_WB,
-}
-_OCTETS = {DecodedCodec.AMR: DecodedCodec.AMR_OCTETS, DecodedCodec.AMR_WB: DecodedCodec.AMR_WB_OCTETS}
-# Forms of the payload that the decoder process does not read (RFC 4867 section 8.1).
-_UNREAD = ("crc", "robust-sorting", "interleaving", "channels")
+_UNNAMED = {number: (name.lower(), "8000") for number, name in STATIC_AUDIO.items()}
 
 
 def _decoded(name: str, rate: str, parameters: str) -> DecodedCodec | None:
     """The codec as the decoder process knows it. `parameters`: of its fmtp."""
-    codec = _DECODED.get((name, rate))
-    if codec is None or codec not in _OCTETS:
-        return codec
     given = dict(part.strip().lower().partition("=")[::2] for part in parameters.split(";"))
-    if any(given.get(name, "0") not in ("0", "1" if name == "channels" else "0") for name in _UNREAD):
-        return None
-    return _OCTETS[codec] if given.get("octet-align") == "1" else codec
+    return find_codec(name, rate, given)
 
 
 @lru_cache(maxsize=256)
@@ -178,12 +161,7 @@ class Codec:
         return f"{self.name}/{self.clock_rate}"
 
 
-# Payload types that need no rtpmap (RFC 3551 section 6); G722's clock rate is 8000 there by an old
-# mistake.
-_STATIC = {
-    "0": Codec("PCMU", 8000), "3": Codec("GSM", 8000), "4": Codec("G723", 8000), "8": Codec("PCMA", 8000),
-    "9": Codec("G722", 8000), "15": Codec("G728", 8000), "18": Codec("G729", 8000),
-}  # fmt: skip
+_STATIC = {str(number): Codec(name, 8000) for number, name in STATIC_AUDIO.items()}
 _NO_CODEC = frozenset({"telephone-event", "cn", "red", "tone"})
 
 

@@ -21,21 +21,21 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from b2bua.call.routing.trunk import Trunk
-from b2bua.sip.auth.digest import fields, hashed
+from b2bua.sip.auth.digest import hashed, parse_digest
 from b2bua.sip.hop import Hop
 from b2bua.sip.message.message import Request
 from b2bua.sip.message.octets import octets
 from b2bua.sip.message.uri import Uri
 
-LIFE = 300.0  # seconds that a nonce is good for
-MOST_GUESSES = 5  # of one source, in REST
-REST = 60.0  # seconds
-_MOST_KEPT = 4096
-_Told = tuple[str, int, str, str, Hop]  # what tells a request from any other, except its repetition
+NONCE_LIFE = 300.0  # seconds that a nonce is good for
+MAX_GUESSES = 5  # of one source, in REST
+BLOCK_TIME = 60.0  # seconds
+_MAX_KEPT = 4096
+_RequestKey = tuple[str, int, str, str, Hop]  # what tells a request from any other, except its repetition
 _OFFERED = {"SHA-256": "sha-256", "MD5": "md5"}  # the strongest first (RFC 8760 section 2.3)
 
 
-class Verdict(StrEnum):
+class CredentialStatus(StrEnum):
     """What an answer to a challenge is worth."""
 
     GOOD = "good"
@@ -45,25 +45,27 @@ class Verdict(StrEnum):
     NONE = "none"  # nothing was answered
 
     @property
-    def renewed(self) -> bool:
+    def is_stale(self) -> bool:
         """Whether it was the nonce, not the password, that was not right."""
-        return self in {Verdict.STALE, Verdict.FOREIGN}
+        return self in {CredentialStatus.STALE, CredentialStatus.FOREIGN}
 
 
 @dataclass(slots=True)
-class Guard:
+class DigestChallenger:
     """One an engine. `key` makes nonces ours."""
 
     realm: str
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
-    _used: OrderedDict[str, tuple[int, _Told]] = field(
+    _used: OrderedDict[str, tuple[int, _RequestKey]] = field(
         default_factory=OrderedDict
     )  # by nonce: count, and for what
     _guesses: OrderedDict[str, tuple[int, float]] = field(
         default_factory=OrderedDict
     )  # by source: how many, since when
 
-    def lines(self, now: float, source: str, header: str, *, stale: bool = False) -> tuple[str, ...]:
+    def challenge_lines(
+        self, now: float, source: str, header: str, *, stale: bool = False
+    ) -> tuple[str, ...]:
         """The challenges of a 401 (`WWW-Authenticate`) or 407 (`Proxy-Authenticate`) to this
         source."""
         nonce = self._nonce(now, source)
@@ -73,24 +75,34 @@ class Guard:
             for name in _OFFERED
         )
 
-    def judge(self, request: Request, header: str, trunk: Trunk | None, now: float) -> Verdict:
+    def check_credentials(
+        self, request: Request, header: str, trunk: Trunk | None, now: float
+    ) -> CredentialStatus:
         """What the answer in `header` is worth, if `trunk` gave it; None: nobody that we know. A
         guess is remembered."""
         values = request.headers.getlist(header)
         if not values:
-            return Verdict.NONE
-        given, source = fields(values[0]) or {}, request.source.host
+            return CredentialStatus.NONE
+        given, source = parse_digest(values[0]) or {}, request.source.host
         nonce, count = given.get("nonce", ""), _count(given.get("nc", ""))
         age = self._age(nonce, source, now)
         if age is None:
-            return Verdict.FOREIGN
-        known = trunk is not None and self.patient(source, now) and self._knows(given, request, trunk)
+            return CredentialStatus.FOREIGN
+        known = (
+            trunk is not None
+            and self.still_answers(source, now)
+            and self._proves_password(given, request, trunk)
+        )
         if count is None or not known:
-            self._guessed(source, now)
-            return Verdict.BAD
-        return Verdict.GOOD if age <= LIFE and self._is_new(nonce, count, _told(request)) else Verdict.STALE
+            self._count_guess(source, now)
+            return CredentialStatus.BAD
+        return (
+            CredentialStatus.GOOD
+            if age <= NONCE_LIFE and self._is_unused(nonce, count, _request_key(request))
+            else CredentialStatus.STALE
+        )
 
-    def _knows(self, given: dict[str, str], request: Request, trunk: Trunk) -> bool:
+    def _proves_password(self, given: dict[str, str], request: Request, trunk: Trunk) -> bool:
         """Whether this was answered by who knows the trunk's password, and for where the request
         goes."""
         algorithm = _OFFERED.get(given.get("algorithm", "MD5").upper())
@@ -105,32 +117,32 @@ class Guard:
         right = hmac.compare_digest(octets(given.get("response", "")), wanted.encode())
         return right and given.get("username") == username and given.get("realm") == self.realm
 
-    def _is_new(self, nonce: str, count: int, told: _Told) -> bool:
+    def _is_unused(self, nonce: str, count: int, request: _RequestKey) -> bool:
         before = self._used.get(nonce)
         if before is not None and count <= before[0]:
-            return before == (count, told)
-        self._used[nonce] = (count, told)
+            return before == (count, request)
+        self._used[nonce] = (count, request)
         self._used.move_to_end(nonce)
-        if len(self._used) > _MOST_KEPT:
+        if len(self._used) > _MAX_KEPT:
             self._used.popitem(last=False)
         return True
 
     # --- who guesses ------------------------------------------------------------------------------
 
-    def patient(self, source: str, now: float) -> bool:
+    def still_answers(self, source: str, now: float) -> bool:
         """Whether this source is still answered."""
         guesses, since = self._guesses.get(source, (0, now))
-        if now - since > REST:
+        if now - since > BLOCK_TIME:
             self._guesses.pop(source, None)
             return True
-        return guesses < MOST_GUESSES
+        return guesses < MAX_GUESSES
 
-    def _guessed(self, source: str, now: float) -> None:
+    def _count_guess(self, source: str, now: float) -> None:
         """It answered a challenge wrongly."""
         guesses, since = self._guesses.get(source, (0, now))
         self._guesses[source] = (guesses + 1, since)
         self._guesses.move_to_end(source)
-        if len(self._guesses) > _MOST_KEPT:
+        if len(self._guesses) > _MAX_KEPT:
             self._guesses.popitem(last=False)
 
     # --- nonces -----------------------------------------------------------------------------------
@@ -150,12 +162,12 @@ class Guard:
         return now - int(made.partition(".")[0], 16) / 1000
 
 
-def name_in(value: str) -> str:
+def username_in(value: str) -> str:
     """The username that an Authorization names; "" for none."""
-    return (fields(value) or {}).get("username", "")
+    return (parse_digest(value) or {}).get("username", "")
 
 
-def _told(request: Request) -> _Told:
+def _request_key(request: Request) -> _RequestKey:
     return request.head.call_id, request.cseq, request.from_tag, str(request.uri), request.source
 
 

@@ -22,7 +22,7 @@ from b2bua.sip.message.octets import octets
 _PAIR = re.compile(r'\s*([A-Za-z0-9_-]{1,32})\s*=\s*(?:"((?:[^"\\]|\\.)*)"\s*|([^\s",]+)\s*)?(?:,|$)')
 HASHES = {"sha-512-256": "sha512_256", "sha-256": "sha256", "md5": "md5"}  # the strongest first
 _BEST = tuple(HASHES)
-_LONGEST = 1024
+_MAX_LENGTH = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,14 @@ def challenges(response: Response) -> list[Challenge]:
     asks, header = ("WWW-Authenticate", "Authorization")
     if response.code == 407:
         asks, header = ("Proxy-Authenticate", "Proxy-Authorization")
-    found = [_read(value, header) for value in response.headers.getlist(asks)]
+    found = [_parse(value, header) for value in response.headers.getlist(asks)]
     return sorted((one for one in found if one is not None), key=lambda one: _BEST.index(one.algorithm))
 
 
-def fields(value: str) -> dict[str, str] | None:
+def parse_digest(value: str) -> dict[str, str] | None:
     """The parameters of a Digest challenge or answer, unquoted; None where it is none."""
     scheme, _, rest = value.strip().partition(" ")
-    if scheme.lower() != "digest" or len(rest) > _LONGEST:
+    if scheme.lower() != "digest" or len(rest) > _MAX_LENGTH:
         return None
     given: dict[str, str] = {}
     at = 0
@@ -71,8 +71,8 @@ def hashed(algorithm: str, *parts: str) -> str:
     return hashlib.new(HASHES[algorithm], octets(text), usedforsecurity=False).hexdigest()
 
 
-def _read(value: str, header: str) -> Challenge | None:
-    given = fields(value)
+def _parse(value: str, header: str) -> Challenge | None:
+    given = parse_digest(value)
     if given is None:
         return None
     algorithm = given.get("algorithm", "MD5").lower()
@@ -112,7 +112,7 @@ class Digest:
     nonce: str = ""
     count: int = 0  # of requests sent with this nonce
 
-    def answer(
+    def answer_challenge(
         self, response: Response, method: str, uri: str, tries: int, cnonce: str, *, opening: bool
     ) -> str | None:
         """The header line that answers a 401 or 407, or None where it is not to be answered.

@@ -22,10 +22,10 @@ from b2bua.sip.message.message import Request, Response
 from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted
 from b2bua.sip.message.uri import Uri
 
-MOST_FORKS = 16  # of one INVITE
+MAX_FORKS = 16  # of one INVITE
 
 
-class State(StrEnum):
+class DialogState(StrEnum):
     """The states of RFC 3261 section 12."""
 
     EARLY = "early"
@@ -33,7 +33,7 @@ class State(StrEnum):
     TERMINATED = "terminated"
 
 
-class Event(StrEnum):
+class DialogEvent(StrEnum):
     """What moves a dialog."""
 
     PROVISIONAL = "1xx with a To tag"
@@ -42,20 +42,20 @@ class Event(StrEnum):
     ENDED = "BYE, 481 or 408"
 
 
-TRANSITIONS: dict[State, dict[Event, State]] = {
-    State.EARLY: {
-        Event.PROVISIONAL: State.EARLY,
-        Event.SUCCESS: State.CONFIRMED,
-        Event.FAILURE: State.TERMINATED,
-        Event.ENDED: State.TERMINATED,
+TRANSITIONS: dict[DialogState, dict[DialogEvent, DialogState]] = {
+    DialogState.EARLY: {
+        DialogEvent.PROVISIONAL: DialogState.EARLY,
+        DialogEvent.SUCCESS: DialogState.CONFIRMED,
+        DialogEvent.FAILURE: DialogState.TERMINATED,
+        DialogEvent.ENDED: DialogState.TERMINATED,
     },
-    State.CONFIRMED: {
-        Event.PROVISIONAL: State.CONFIRMED,  # overtaken on the way
-        Event.SUCCESS: State.CONFIRMED,
-        Event.FAILURE: State.CONFIRMED,  # of a re-INVITE: the dialog goes on (section 14.1)
-        Event.ENDED: State.TERMINATED,
+    DialogState.CONFIRMED: {
+        DialogEvent.PROVISIONAL: DialogState.CONFIRMED,  # overtaken on the way
+        DialogEvent.SUCCESS: DialogState.CONFIRMED,
+        DialogEvent.FAILURE: DialogState.CONFIRMED,  # of a re-INVITE: the dialog goes on (section 14.1)
+        DialogEvent.ENDED: DialogState.TERMINATED,
     },
-    State.TERMINATED: dict.fromkeys(Event, State.TERMINATED),
+    DialogState.TERMINATED: dict.fromkeys(DialogEvent, DialogState.TERMINATED),
 }
 
 
@@ -72,7 +72,7 @@ class Dialog(msgspec.Struct):
     remote_cseq: int | None
     remote_target: str
     route_set: tuple[str, ...]
-    state: State = State.EARLY
+    state: DialogState = DialogState.EARLY
 
     @classmethod
     def of_request(cls, request: Request, tag: str, otherwise: str = "") -> Self:
@@ -119,7 +119,7 @@ class Dialog(msgspec.Struct):
         """Call-ID, our tag, their tag."""
         return self.call_id, self.local_tag, self.remote_tag
 
-    def receive(self, event: Event) -> None:
+    def receive(self, event: DialogEvent) -> None:
         self.state = TRANSITIONS[self.state][event]
 
     def accepts(self, cseq: int) -> bool:
@@ -139,7 +139,7 @@ class Dialog(msgspec.Struct):
 
     def confirm(self, response: Response) -> None:
         """The 2xx has come: the route set is computed anew from it (section 13.2.2.4)."""
-        self.receive(Event.SUCCESS)
+        self.receive(DialogEvent.SUCCESS)
         self.route_set = tuple(reversed(record_route(response)))
         self.refresh(response)
 
@@ -165,15 +165,15 @@ class Dialog(msgspec.Struct):
         return name_addr(self.route_set[0])[1] if self.route_set else self.remote_target
 
 
-class Verdict(StrEnum):
+class ForkVerdict(StrEnum):
     """What a response to our INVITE means for the call."""
 
     EARLY = "early"
-    FURTHER = "further"  # a 1xx of one fork too many
+    EXCESS = "further"  # a 1xx of one fork too many
     WON = "won"
-    AGAIN = "again"  # a 2xx of the winner, repeated: its ACK was lost
+    RETRANSMITTED = "again"  # a 2xx of the winner, repeated: its ACK was lost
     LATE = "late"  # the first 2xx of another fork: to be acknowledged and hung up
-    LATE_AGAIN = "late again"
+    LATE_RETRANSMITTED = "late again"
 
 
 class Forks(msgspec.Struct):
@@ -182,28 +182,28 @@ class Forks(msgspec.Struct):
     dialogs: dict[str, Dialog] = {}
     winner: str | None = None
 
-    def receive(self, request: Outgoing, tag: str, response: Response) -> tuple[Verdict, Dialog]:
+    def receive_response(self, request: Outgoing, tag: str, response: Response) -> tuple[ForkVerdict, Dialog]:
         """Take a 1xx with a To tag, or a 2xx. Returns what it means and the dialog it belongs
         to."""
         known = self.dialogs.get(response.to_tag)
         dialog = known or Dialog.of_response(request, tag, response)
-        full = known is None and len(self.dialogs) >= MOST_FORKS
+        full = known is None and len(self.dialogs) >= MAX_FORKS
         if not full or (response.code >= 200 and self.winner is None):
             self.dialogs[response.to_tag] = dialog
         if response.code < 200:
             if full:
-                return Verdict.FURTHER, dialog
-            dialog.receive(Event.PROVISIONAL)
-            return Verdict.EARLY, dialog
+                return ForkVerdict.EXCESS, dialog
+            dialog.receive(DialogEvent.PROVISIONAL)
+            return ForkVerdict.EARLY, dialog
         was = dialog.state
-        if was is State.EARLY:
+        if was is DialogState.EARLY:
             dialog.confirm(response)
         if self.winner is None:
             self.winner = response.to_tag
-            return Verdict.WON, dialog
+            return ForkVerdict.WON, dialog
         if response.to_tag == self.winner:
-            return Verdict.AGAIN, dialog
-        return (Verdict.LATE if was is State.EARLY else Verdict.LATE_AGAIN), dialog
+            return ForkVerdict.RETRANSMITTED, dialog
+        return (ForkVerdict.LATE if was is DialogState.EARLY else ForkVerdict.LATE_RETRANSMITTED), dialog
 
 
 def contact(message: Request | Response) -> str:

@@ -10,20 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from b2bua.sip.hop import Hop
-from b2bua.sip.leg.dialog import Forks, Verdict
+from b2bua.sip.leg.dialog import Forks, ForkVerdict
 from b2bua.sip.leg.leg_protocol import LegOwner
 from b2bua.sip.message.compose import hostport, with_user
 from b2bua.sip.message.message import Response
 from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted
 from b2bua.sip.message.octets import readable
 from b2bua.sip.message.uri import Uri
-from b2bua.sip.transaction.layer import NOBODY, Client
+from b2bua.sip.transaction.layer import NOBODY, ClientTransaction
 from b2bua.sip.transaction.scheduler import Slot
-from b2bua.sip.transaction.transaction import Event
-from tonewall.written import PASSING
+from b2bua.sip.transaction.transaction import TransactionEvent
+from tonewall.snapshot import TRANSIENT
 
-MOST_TARGETS = 5
-_NOBODY_WINS = "\0"  # no tag of a message that was read
+MAX_TARGETS = 5
+_NO_TAG = "\0"  # no tag of a message that was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Contact:
     uri: str
 
 
-def contacts(response: Response) -> list[Contact]:
+def redirect_contacts(response: Response) -> list[Contact]:
     """The Contacts of a 3xx, the best q-value first, none twice, MOST_TARGETS at most."""
     rated: list[tuple[float, Contact]] = []
     for value in response.headers.getlist("Contact"):
@@ -50,7 +50,7 @@ def contacts(response: Response) -> list[Contact]:
             at, user = hostport(parsed.host, parsed.port), readable(parsed.user)
             rated.append((_q(rest), Contact(user, with_user(f"sip:{at}", user))))
     rated.sort(key=lambda each: -each[0])
-    return list(dict.fromkeys(contact for _, contact in rated))[:MOST_TARGETS]
+    return list(dict.fromkeys(contact for _, contact in rated))[:MAX_TARGETS]
 
 
 def _q(rest: str) -> float:
@@ -62,7 +62,7 @@ def _q(rest: str) -> float:
 
 
 @dataclass(slots=True)
-class Course:
+class TargetSet:
     """Where a leg's INVITE still may go. `uri`: the target being tried; `hops`: the ways to it that
     are left."""
 
@@ -71,16 +71,16 @@ class Course:
     targets: list[tuple[str, list[Hop]]] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
 
-    def redirect(self, targets: list[tuple[str, list[Hop]]]) -> None:
+    def add_targets(self, targets: list[tuple[str, list[Hop]]]) -> None:
         """More targets, each with its hops: what was tried or waits is dropped, and what is too
         many."""
         self.seen.add(self.uri)
         for uri, hops in targets:
-            if uri not in self.seen and len(self.seen) <= MOST_TARGETS:
+            if uri not in self.seen and len(self.seen) <= MAX_TARGETS:
                 self.seen.add(uri)
                 self.targets.append((uri, list(hops)))
 
-    def turn(self) -> bool:
+    def next_target(self) -> bool:
         """Go on to the next target; False: there is none."""
         if not self.targets:
             return False
@@ -89,24 +89,26 @@ class Course:
 
 
 @dataclass(slots=True, init=False, repr=False, eq=False)
-class Forsaken:
+class AbandonedInvite:
     """Sees to an INVITE that was given up for another hop, after the leg went on without it."""
 
     _leg: LegOwner
     _tag: str
-    _client: Client
+    _client: ClientTransaction
     _forks: Forks
     _until: float | None
-    scheduled: Slot | None = field(default=None, metadata=PASSING)
+    scheduled: Slot | None = field(default=None, metadata=TRANSIENT)
 
-    def __init__(self, leg: LegOwner, tag: str, client: Client) -> None:
+    def __init__(self, leg: LegOwner, tag: str, client: ClientTransaction) -> None:
         self._leg = leg
         self._tag = tag
         self._client = client
-        self._forks = Forks(winner=_NOBODY_WINS)
+        self._forks = Forks(winner=_NO_TAG)
         self._until = self.scheduled = None
         client.user = self
-        client.machine.due.pop(Event.TIMER_A, None)  # nobody wants that INVITE to arrive any longer
+        client.machine.due.pop(
+            TransactionEvent.TIMER_A, None
+        )  # nobody wants that INVITE to arrive any longer
 
     def deadline(self) -> float | None:
         return self._until
@@ -117,22 +119,22 @@ class Forsaken:
         if self._client.machine.state == "proceeding":
             self._leg.context.layer.abandon(self._client)  # RFC 3261 section 9.1, as for any CANCEL
 
-    def on_response(self, client: Client, response: Response) -> None:
+    def on_response(self, client: ClientTransaction, response: Response) -> None:
         context = self._leg.context
         if response.code < 200:
             if self._until is None:
                 context.layer.open_client(client.request.cancel(), client.destination, NOBODY)
-                self._until = context.scheduler.now() + context.timers.patience
+                self._until = context.scheduler.now() + context.timers.timeout
                 context.scheduler.watch(self)
         elif response.code < 300:
-            verdict, dialog = self._forks.receive(client.request, self._tag, response)
+            verdict, dialog = self._forks.receive_response(client.request, self._tag, response)
             way = self._leg.peer.next_hop(
                 dialog.next_hop, response.source, stays=self._leg.peer.behind_nat and not dialog.route_set
             )
             ack = dialog.request("ACK", (f"User-Agent: {context.user_agent}",), cseq=client.request.cseq)
             context.layer.send_ack(ack, way)
-            if verdict is Verdict.LATE:
+            if verdict is ForkVerdict.LATE:
                 context.layer.open_client(dialog.request("BYE"), way, NOBODY)
 
-    def on_no_response(self, client: Client, code: int) -> None:
+    def on_no_response(self, client: ClientTransaction, code: int) -> None:
         """It was given up before."""

@@ -10,7 +10,7 @@ from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg.referral import NOT_KEPT
 from b2bua.sip.message.compose import Outgoing, address, hostport, named, new_branch, new_tag
-from b2bua.sip.message.header_policy import shown
+from b2bua.sip.message.header_policy import displayed_caller
 from b2bua.sip.message.name_addr import name_addr
 from b2bua.sip.message.octets import readable
 from b2bua.sip.message.passport import Signed
@@ -66,7 +66,7 @@ def _user(uri: str) -> str:
 
 
 def _caller(command: InviteLeg, trunk: Trunk, own: str) -> tuple[Party, str]:
-    return shown(command.caller, command.carried.headers, trunk, trunk.domain or own)
+    return displayed_caller(command.caller, command.carried.headers, trunk, trunk.domain or own)
 
 
 def of_transfer(command: InviteLeg) -> tuple[str, ...]:

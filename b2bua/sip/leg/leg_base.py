@@ -16,17 +16,16 @@ import msgspec
 from b2bua.call.leg import NOTHING, Carried, LegConfirmed, LegEvent, LegFailed, LegHungUp, LegId
 from b2bua.sip.auth.digest import Digest
 from b2bua.sip.hop import Hop
-from b2bua.sip.leg.dialog import Dialog
-from b2bua.sip.leg.dialog import Event as DialogEvent
+from b2bua.sip.leg.dialog import Dialog, DialogEvent
 from b2bua.sip.leg.leg_context import LegContext
 from b2bua.sip.leg.leg_protocol import DialogKey
-from b2bua.sip.leg.leg_state import TRANSITIONS, Event, State
+from b2bua.sip.leg.leg_state import TRANSITIONS, LegState, LegTrigger
 from b2bua.sip.leg.mid_dialog import METHODS, MidDialog
 from b2bua.sip.leg.referral import Referrals
 from b2bua.sip.leg.reinvite import METHODS as REINVITES
 from b2bua.sip.leg.reinvite import Reinvite
-from b2bua.sip.leg.reliable_answer import Event as AnswerEvent
 from b2bua.sip.leg.reliable_answer import ReliableAnswer
+from b2bua.sip.leg.reliable_answer import ReliableAnswerEvent as AnswerEvent
 from b2bua.sip.leg.session import NegotiatedSession
 from b2bua.sip.message import bodies
 from b2bua.sip.message import header_policy as headers
@@ -41,15 +40,15 @@ from b2bua.sip.message.compose import (
     phrase,
     response,
 )
-from b2bua.sip.message.header_policy import Moment
+from b2bua.sip.message.header_policy import MessageClass
 from b2bua.sip.message.message import Request, Response
 from b2bua.sip.message.passport import Signed
-from b2bua.sip.transaction.layer import Client, Server
+from b2bua.sip.transaction.layer import ClientTransaction, ServerTransaction
 from b2bua.sip.transaction.scheduler import Slot
 from b2bua.sip.transaction.transaction import Send
 from b2bua.sip.trunk.peers import Peer
+from tonewall.snapshot import TRANSIENT
 from tonewall.tokens import token
-from tonewall.written import PASSING
 
 _KEPT_ACKS = 8  # only the newest can still be asked for again
 
@@ -62,7 +61,7 @@ class Leg:
     context: LegContext[Leg]
     id: LegId
     peer: Peer
-    state: State
+    state: LegState
     source: Hop  # where the peer last sent from
     dialog: Dialog | None
     answer: ReliableAnswer | None  # our newest 2xx to an INVITE or re-INVITE
@@ -76,10 +75,10 @@ class Leg:
     acks: dict[tuple[str, int], tuple[Outgoing, Hop]]  # by remote tag and CSeq, to be sent again
     _last: LegEvent | None
     _told: bool
-    scheduled: Slot | None = field(default=None, metadata=PASSING)
+    scheduled: Slot | None = field(default=None, metadata=TRANSIENT)
 
     def __init__(
-        self, context: LegContext[Leg], leg_id: LegId, peer: Peer, state: State, source: Hop, owner: bool
+        self, context: LegContext[Leg], leg_id: LegId, peer: Peer, state: LegState, source: Hop, owner: bool
     ) -> None:
         """`owner`: whether the Call-ID is ours."""
         self.context = context
@@ -101,14 +100,14 @@ class Leg:
 
     # --- states -----------------------------------------------------------------------------------
 
-    def move(self, event: Event) -> bool:
+    def move(self, event: LegTrigger) -> bool:
         """Take the table's step; False where there is none. A leg that thereby ended is
         forgotten."""
         after = TRANSITIONS[self.state].get(event)
         if after is None:
             return False
         self.state = after
-        if after is State.ENDED:
+        if after is LegState.ENDED:
             self._forget()
         return True
 
@@ -152,19 +151,24 @@ class Leg:
 
     # --- what crosses -----------------------------------------------------------------------------
 
-    def carried(self, moment: Moment, message: Request | Response) -> Carried:
+    def carried(self, moment: MessageClass, message: Request | Response) -> Carried:
         """What may cross of a message of the peer's."""
-        return Carried(headers.received(moment, message.headers, self.peer.trunk), message.parts)
+        return Carried(headers.extract_headers(moment, message.headers, self.peer.trunk), message.parts)
 
     def crossing(
-        self, moment: Moment, carried: Carried, sdp: bytes = b"", signed: Signed | None = None, code: int = 0
+        self,
+        moment: MessageClass,
+        carried: Carried,
+        sdp: bytes = b"",
+        signed: Signed | None = None,
+        code: int = 0,
     ) -> tuple[tuple[str, ...], bytes, str]:
         """What crosses, as this leg's peer is to see it: lines, body and the body's type."""
         if not (carried.headers or carried.parts):
             return (), sdp, SDP
         trunk = self.peer.trunk
         host = trunk.domain or hostport(self.context.transports.host(self.source), None)
-        lines = headers.lines(moment, carried.headers, trunk, host, signed=signed, code=code)
+        lines = headers.crossing_lines(moment, carried.headers, trunk, host, signed=signed, code=code)
         content_type, more, body = bodies.wrap(sdp, carried.parts, trunk, host)
         return (*lines, *more), body, content_type
 
@@ -185,7 +189,7 @@ class Leg:
 
     def request(
         self, method: str, lines: tuple[str, ...] = (), body: bytes = b"", content_type: str = SDP
-    ) -> Client:
+    ) -> ClientTransaction:
         """Send a request within the dialog, the leg being its user."""
         assert self.dialog is not None
         outgoing = msgspec.structs.replace(
@@ -222,7 +226,9 @@ class Leg:
             self.acks[key] = ack, self.destination(dialog)
         self.context.layer.send_ack(*self.acks[key])
 
-    def challenged(self, client: Client, reply: Response, *, opening: bool = False) -> Client | None:
+    def challenged(
+        self, client: ClientTransaction, reply: Response, *, opening: bool = False
+    ) -> ClientTransaction | None:
         """Send a request again with the answer to its 401 or 407; None where it is not to be
         answered.
 
@@ -232,7 +238,9 @@ class Leg:
         if reply.code not in {401, 407} or not self.peer.may_challenge(reply.source, client.request.uri):
             return None
         was = client.request
-        line = self.digest.answer(reply, was.method, was.uri, client.tries, token(8), opening=opening)
+        line = self.digest.answer_challenge(
+            reply, was.method, was.uri, client.tries, token(8), opening=opening
+        )
         if line is None:
             self.context.count["challenges_refused"] += 1
             return None
@@ -248,35 +256,39 @@ class Leg:
         self.reinvite.drop()
         self.mid_dialog.drop()
         self.referrals.drop()
-        lines, body, content_type = self.crossing(Moment.BYE, self.farewell)
+        lines, body, content_type = self.crossing(MessageClass.BYE, self.farewell)
         self.request("BYE", (f"User-Agent: {self.context.user_agent}", *lines), body, content_type)
 
     def lose(self, reason: str) -> None:
         """The dialog is lost: BYE, in case the peer still has it, and report."""
         self.end_with(LegHungUp(reason))
         was = self.state
-        if self.move(Event.LOST) and was is not State.HANGING_UP and self.state is State.HANGING_UP:
+        if (
+            self.move(LegTrigger.LOST)
+            and was is not LegState.HANGING_UP
+            and self.state is LegState.HANGING_UP
+        ):
             self.tell_end()
             self.bye()
 
-    def on_response(self, client: Client, reply: Response) -> None:
+    def on_response(self, client: ClientTransaction, reply: Response) -> None:
         """A response to a request of ours within the dialog."""
         if client.request.method in REINVITES:
             self.reinvite.on_response(client, reply)
         elif reply.code >= 200 and client.request.method == "BYE" and self.challenged(client, reply) is None:
             self.end_with(LegHungUp("hung up"))
-            self.move(Event.BYE_DONE)
+            self.move(LegTrigger.BYE_DONE)
         elif client.request.method in METHODS:
             self.mid_dialog.on_response(client, reply)
         elif client.request.method == "NOTIFY":
             self.referrals.on_response(client, reply)
 
-    def on_no_response(self, client: Client, code: int) -> None:
+    def on_no_response(self, client: ClientTransaction, code: int) -> None:
         if client.request.method in REINVITES:
             self.reinvite.on_no_response(code)
         elif client.request.method == "BYE":
             self.end_with(LegHungUp("hung up"))
-            self.move(Event.BYE_DONE)
+            self.move(LegTrigger.BYE_DONE)
         elif client.request.method in METHODS:
             self.mid_dialog.on_no_response(client, code)
         elif client.request.method == "NOTIFY":
@@ -286,7 +298,7 @@ class Leg:
 
     def respond(
         self,
-        server: Server,
+        server: ServerTransaction,
         code: int,
         text: str = "",
         lines: tuple[str, ...] = (),
@@ -309,7 +321,7 @@ class Leg:
         return message
 
     def send_answer(
-        self, server: Server, body: bytes, lines: tuple[str, ...] = (), content_type: str = SDP
+        self, server: ServerTransaction, body: bytes, lines: tuple[str, ...] = (), content_type: str = SDP
     ) -> None:
         """Send 200 to an INVITE or re-INVITE, and watch for its ACK."""
         lines = (*lines, *self.lines(), *self.session.answer(server.request), ACCEPT_LINE)
@@ -327,19 +339,19 @@ class Leg:
         5.1)."""
         return False
 
-    def on_prack(self, server: Server) -> None:
+    def on_prack(self, server: ServerTransaction) -> None:
         """A PRACK for nothing of ours."""
         self.respond(server, 481)
 
-    def cancelled(self, server: Server, cancel: Request) -> None:
+    def cancelled(self, server: ServerTransaction, cancel: Request) -> None:
         """The peer's CANCEL, for a re-INVITE."""
         self.reinvite.cancelled(server)
 
-    def on_bye(self, server: Server) -> None:
+    def on_bye(self, server: ServerTransaction) -> None:
         self.respond(server, 200)
         self.reinvite.drop()
-        self.end_with(LegHungUp("far end hung up", self.carried(Moment.BYE, server.request)))
-        self.move(Event.BYE)
+        self.end_with(LegHungUp("far end hung up", self.carried(MessageClass.BYE, server.request)))
+        self.move(LegTrigger.BYE)
 
     def on_ack(self, request: Request) -> None:
         """The ACK for our newest 2xx. Repeated and strange ones change nothing."""
@@ -352,22 +364,22 @@ class Leg:
 
     def confirmed(self, request: Request) -> None:
         """The ACK has come: `LegConfirmed`, or the BYE that waited for it."""
-        if self.state is State.HANG_UP_WANTED:
-            self.move(Event.ACKED)
+        if self.state is LegState.BYE_PENDING_ACK:
+            self.move(LegTrigger.ACKED)
             self.bye()
             return
-        self.move(Event.ACKED)
+        self.move(LegTrigger.ACKED)
         self.emit(self.confirmation(request))
 
     def confirmation(self, request: Request) -> LegConfirmed:
         """What is reported of an ACK."""
         return LegConfirmed(request.body)
 
-    def on_lost(self, server: Server) -> None:
+    def on_lost(self, server: ServerTransaction) -> None:
         """Our answer to a request could not be sent, or was never acknowledged."""
-        if server.request.method == "INVITE" and self.state is State.INVITED:
+        if server.request.method == "INVITE" and self.state is LegState.INVITED:
             self.end_with(LegFailed(503, phrase(503)))
-            self.move(Event.LOST)
+            self.move(LegTrigger.LOST)
 
     # --- time -------------------------------------------------------------------------------------
 

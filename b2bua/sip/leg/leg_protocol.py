@@ -10,10 +10,10 @@ from typing import Protocol
 from b2bua.call.leg import AnswerLeg, LegEvent, LegId, RingLeg
 from b2bua.sip.context import EngineContext
 from b2bua.sip.leg.dialog import Dialog
-from b2bua.sip.leg.leg_state import State
+from b2bua.sip.leg.leg_state import LegState
 from b2bua.sip.message.compose import SDP, Outgoing
 from b2bua.sip.message.message import Response
-from b2bua.sip.transaction.layer import Client, ClientUser, Server, ServerUser
+from b2bua.sip.transaction.layer import ClientTransaction, ClientUser, ServerTransaction, ServerUser
 from b2bua.sip.transaction.scheduler import Timed
 from b2bua.sip.trunk.peers import Peer
 
@@ -25,7 +25,7 @@ class LegOwner(Timed, ClientUser, ServerUser, Protocol):
 
     id: LegId
     peer: Peer
-    state: State
+    state: LegState
     dialog: Dialog | None
 
     @property
@@ -62,11 +62,11 @@ class LegOwner(Timed, ClientUser, ServerUser, Protocol):
 
     def request(
         self, method: str, lines: tuple[str, ...] = (), body: bytes = b"", content_type: str = SDP
-    ) -> Client:
+    ) -> ClientTransaction:
         """Send a request within the dialog."""
         ...
 
-    def challenged(self, client: Client, reply: Response) -> Client | None:
+    def challenged(self, client: ClientTransaction, reply: Response) -> ClientTransaction | None:
         """Send a request again with credentials; None where its challenge is not answered."""
         ...
 
@@ -76,7 +76,7 @@ class LegOwner(Timed, ClientUser, ServerUser, Protocol):
 
     def respond(
         self,
-        server: Server,
+        server: ServerTransaction,
         code: int,
         text: str = "",
         lines: tuple[str, ...] = (),
@@ -86,7 +86,7 @@ class LegOwner(Timed, ClientUser, ServerUser, Protocol):
         """Answer a request of the peer's; returns the response as sent."""
         ...
 
-    def send_answer(self, server: Server, body: bytes) -> None:
+    def send_answer(self, server: ServerTransaction, body: bytes) -> None:
         """Answer an INVITE with 200, and send it again until its ACK."""
         ...
 

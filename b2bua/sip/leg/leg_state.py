@@ -11,26 +11,26 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class State(StrEnum):
+class LegState(StrEnum):
     """How far a leg is."""
 
     CALLING = "calling"  # our INVITE is out, nothing came back
     RINGING = "ringing"  # a provisional response came
-    CANCEL_WANTED = (
+    CANCEL_PENDING = (
         # Hung up before a provisional: CANCEL must wait for one (RFC 3261 section 9.1).
-        "cancel wanted"
+        "CANCEL pending"
     )
     CANCELLING = "cancelling"  # CANCEL is out; the INVITE's final response is to come
     INVITED = "invited"  # the peer's INVITE is in, unanswered
     ANSWERED = "answered"  # our 2xx is out, its ACK is to come
     # Hung up before the ACK: BYE must wait for it (RFC 3261 section 15).
-    HANG_UP_WANTED = "hang-up wanted"
+    BYE_PENDING_ACK = "BYE pending ACK"
     UP = "up"
     HANGING_UP = "hanging up"  # our BYE is out
     ENDED = "ended"
 
 
-class Event(StrEnum):
+class LegTrigger(StrEnum):
     """What moves a leg."""
 
     PROVISIONAL = "1xx"
@@ -46,68 +46,68 @@ class Event(StrEnum):
     LOST = "dialog lost"  # no ACK in time; 481 or 408 to a request of ours
     BYE_DONE = "BYE answered, or given up"
     GIVE_UP = "no answer to CANCEL"
-    AGAIN = "INVITE sent anew"  # with credentials, by another hop, or to where a 3xx pointed
+    RESENT = "INVITE sent anew"  # with credentials, by another hop, or to where a 3xx pointed
 
 
-TRANSITIONS: dict[State, dict[Event, State]] = {
-    State.CALLING: {
-        Event.PROVISIONAL: State.RINGING,
-        Event.SUCCESS: State.UP,
-        Event.FAILURE: State.ENDED,
-        Event.AGAIN: State.CALLING,
-        Event.HANG_UP: State.CANCEL_WANTED,
+TRANSITIONS: dict[LegState, dict[LegTrigger, LegState]] = {
+    LegState.CALLING: {
+        LegTrigger.PROVISIONAL: LegState.RINGING,
+        LegTrigger.SUCCESS: LegState.UP,
+        LegTrigger.FAILURE: LegState.ENDED,
+        LegTrigger.RESENT: LegState.CALLING,
+        LegTrigger.HANG_UP: LegState.CANCEL_PENDING,
     },
-    State.RINGING: {
-        Event.PROVISIONAL: State.RINGING,
-        Event.SUCCESS: State.UP,
-        Event.FAILURE: State.ENDED,
-        Event.AGAIN: State.CALLING,
-        Event.HANG_UP: State.CANCELLING,
+    LegState.RINGING: {
+        LegTrigger.PROVISIONAL: LegState.RINGING,
+        LegTrigger.SUCCESS: LegState.UP,
+        LegTrigger.FAILURE: LegState.ENDED,
+        LegTrigger.RESENT: LegState.CALLING,
+        LegTrigger.HANG_UP: LegState.CANCELLING,
     },
-    State.CANCEL_WANTED: {
-        Event.PROVISIONAL: State.CANCELLING,
-        Event.SUCCESS: State.HANGING_UP,
-        Event.FAILURE: State.ENDED,
-        Event.HANG_UP: State.CANCEL_WANTED,
+    LegState.CANCEL_PENDING: {
+        LegTrigger.PROVISIONAL: LegState.CANCELLING,
+        LegTrigger.SUCCESS: LegState.HANGING_UP,
+        LegTrigger.FAILURE: LegState.ENDED,
+        LegTrigger.HANG_UP: LegState.CANCEL_PENDING,
     },
-    State.CANCELLING: {
-        Event.PROVISIONAL: State.CANCELLING,
-        Event.SUCCESS: State.HANGING_UP,  # it crossed our CANCEL
-        Event.FAILURE: State.ENDED,
-        Event.GIVE_UP: State.ENDED,
-        Event.HANG_UP: State.CANCELLING,
+    LegState.CANCELLING: {
+        LegTrigger.PROVISIONAL: LegState.CANCELLING,
+        LegTrigger.SUCCESS: LegState.HANGING_UP,  # it crossed our CANCEL
+        LegTrigger.FAILURE: LegState.ENDED,
+        LegTrigger.GIVE_UP: LegState.ENDED,
+        LegTrigger.HANG_UP: LegState.CANCELLING,
     },
-    State.INVITED: {
-        Event.RING: State.INVITED,
-        Event.ANSWER: State.ANSWERED,
-        Event.REJECT: State.ENDED,
-        Event.HANG_UP: State.ENDED,
-        Event.CANCELLED: State.ENDED,
-        Event.BYE: State.ENDED,
-        Event.LOST: State.ENDED,
+    LegState.INVITED: {
+        LegTrigger.RING: LegState.INVITED,
+        LegTrigger.ANSWER: LegState.ANSWERED,
+        LegTrigger.REJECT: LegState.ENDED,
+        LegTrigger.HANG_UP: LegState.ENDED,
+        LegTrigger.CANCELLED: LegState.ENDED,
+        LegTrigger.BYE: LegState.ENDED,
+        LegTrigger.LOST: LegState.ENDED,
     },
-    State.ANSWERED: {
-        Event.ACKED: State.UP,
-        Event.BYE: State.ENDED,
-        Event.HANG_UP: State.HANG_UP_WANTED,
-        Event.LOST: State.HANGING_UP,
+    LegState.ANSWERED: {
+        LegTrigger.ACKED: LegState.UP,
+        LegTrigger.BYE: LegState.ENDED,
+        LegTrigger.HANG_UP: LegState.BYE_PENDING_ACK,
+        LegTrigger.LOST: LegState.HANGING_UP,
     },
-    State.HANG_UP_WANTED: {
-        Event.ACKED: State.HANGING_UP,
-        Event.BYE: State.ENDED,
-        Event.LOST: State.HANGING_UP,
-        Event.HANG_UP: State.HANG_UP_WANTED,
+    LegState.BYE_PENDING_ACK: {
+        LegTrigger.ACKED: LegState.HANGING_UP,
+        LegTrigger.BYE: LegState.ENDED,
+        LegTrigger.LOST: LegState.HANGING_UP,
+        LegTrigger.HANG_UP: LegState.BYE_PENDING_ACK,
     },
-    State.UP: {
-        Event.BYE: State.ENDED,
-        Event.HANG_UP: State.HANGING_UP,
-        Event.LOST: State.HANGING_UP,
+    LegState.UP: {
+        LegTrigger.BYE: LegState.ENDED,
+        LegTrigger.HANG_UP: LegState.HANGING_UP,
+        LegTrigger.LOST: LegState.HANGING_UP,
     },
-    State.HANGING_UP: {
-        Event.BYE: State.ENDED,  # they crossed
-        Event.BYE_DONE: State.ENDED,
-        Event.HANG_UP: State.HANGING_UP,
-        Event.LOST: State.HANGING_UP,
+    LegState.HANGING_UP: {
+        LegTrigger.BYE: LegState.ENDED,  # they crossed
+        LegTrigger.BYE_DONE: LegState.ENDED,
+        LegTrigger.HANG_UP: LegState.HANGING_UP,
+        LegTrigger.LOST: LegState.HANGING_UP,
     },
-    State.ENDED: {},
+    LegState.ENDED: {},
 }

@@ -7,7 +7,7 @@ Rule 2: a request of ours that is refused changes nothing but its asker's mind; 
         (RFC 3261 section 12.2.1.2), any other code does not (RFC 5057 section 5.1).
 Rule 3: a leg that ends leaves no request of its peer's unanswered.
 Rule 4: they may hold keys: none is written out with its leg, and no transaction keeps a body
-        (reception.py).
+        (dispatch.py).
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 
 from b2bua.call.leg import LegRequested, LegResponded, RequestLeg
 from b2bua.sip.leg.leg_protocol import LegOwner
-from b2bua.sip.leg.leg_state import State as LegState
+from b2bua.sip.leg.leg_state import LegState
 from b2bua.sip.message.compose import phrase
 from b2bua.sip.message.message import Response
-from b2bua.sip.transaction.layer import Client, Server
+from b2bua.sip.transaction.layer import ClientTransaction, ServerTransaction
+from tonewall.snapshot import TRANSIENT
 from tonewall.tokens import token
-from tonewall.written import PASSING
 
 METHODS = frozenset({"INFO", "MESSAGE"})
 MOST = 16
@@ -37,10 +37,10 @@ class MidDialog:
     """Those of one leg."""
 
     _leg: LegOwner
-    _theirs: dict[str, Server] = field(default_factory=dict, metadata=PASSING)
-    _ours: dict[Client, str] = field(default_factory=dict, metadata=PASSING)
+    _theirs: dict[str, ServerTransaction] = field(default_factory=dict, metadata=TRANSIENT)
+    _ours: dict[ClientTransaction, str] = field(default_factory=dict, metadata=TRANSIENT)
 
-    def receive(self, server: Server) -> None:
+    def receive(self, server: ServerTransaction) -> None:
         """A new one of the peer's, its CSeq in order."""
         if self._leg.state is not LegState.UP or len(self._theirs) >= MOST:
             self._leg.respond(server, 500 if self._theirs else 481)
@@ -73,7 +73,7 @@ class MidDialog:
         client = leg.request(command.method, lines, command.body, command.content_type)
         self._ours[client] = command.request
 
-    def on_response(self, client: Client, reply: Response) -> None:
+    def on_response(self, client: ClientTransaction, reply: Response) -> None:
         if reply.code < 200 or client not in self._ours:
             return
         name = self._ours.pop(client)
@@ -86,7 +86,7 @@ class MidDialog:
         if reply.code == 481:
             self._leg.lose("dialog lost")
 
-    def on_no_response(self, client: Client, code: int) -> None:
+    def on_no_response(self, client: ClientTransaction, code: int) -> None:
         name = self._ours.pop(client, None)
         if name is not None:
             self._leg.emit(LegResponded(name, code, phrase(code)))

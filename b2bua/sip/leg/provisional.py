@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from b2bua.call.leg import AnswerLeg, RingLeg
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg.leg_protocol import UnansweredLeg
-from b2bua.sip.leg.reliable_answer import Event, ReliableAnswer
+from b2bua.sip.leg.reliable_answer import ReliableAnswer, ReliableAnswerEvent
 from b2bua.sip.message.compose import RELIABLE
 from b2bua.sip.message.message import Received, Request, Response
-from b2bua.sip.transaction.layer import Server
+from b2bua.sip.transaction.layer import ServerTransaction
 from b2bua.sip.transaction.transaction import Send
 
 _LARGEST = (1 << 32) - 1  # of an RSeq
@@ -69,7 +69,7 @@ class Provisionals:
     """Those that we send on one leg."""
 
     _leg: UnansweredLeg
-    _server: Server
+    _server: ServerTransaction
     reliable: bool
     agreed: bool  # whether the peer has acknowledged one that had a session description
     _rseq: int
@@ -81,7 +81,7 @@ class Provisionals:
     _waiting: list[RingLeg]
     _final: AnswerLeg | None
 
-    def __init__(self, leg: UnansweredLeg, server: Server, trunk_prack: str) -> None:
+    def __init__(self, leg: UnansweredLeg, server: ServerTransaction, trunk_prack: str) -> None:
         self._leg = leg
         self._server = server
         request = server.request
@@ -119,7 +119,7 @@ class Provisionals:
         """A reliable one has been sent for the first time."""
         now = self._leg.context.scheduler.now()
         timers = self._leg.context.timers
-        self._current = ReliableAnswer.open(message, self._rseq, now, timers, longest=timers.patience)
+        self._current = ReliableAnswer.open(message, self._rseq, now, timers, longest=timers.timeout)
         self._described = described
         self._rseq += 1
         self._leg.context.scheduler.watch(self._leg)
@@ -132,7 +132,7 @@ class Provisionals:
             return True
         if current is None or about != (current.cseq, self._server.request.cseq):
             return False
-        current.receive(Event.ACK, self._leg.context.scheduler.now())
+        current.receive(ReliableAnswerEvent.ACK, self._leg.context.scheduler.now())
         self._current = None
         self.agreed = self.agreed or self._described
         return True

@@ -16,16 +16,16 @@ from urllib.parse import unquote
 
 from b2bua.call.leg import Carried, LegReferred, Party
 from b2bua.sip.leg.leg_protocol import LegOwner
-from b2bua.sip.leg.leg_state import State as LegState
+from b2bua.sip.leg.leg_state import LegState
 from b2bua.sip.leg.replaces import Replaces
 from b2bua.sip.message.compose import ALLOW_EVENTS_LINE, phrase
 from b2bua.sip.message.header_fields import Headers
-from b2bua.sip.message.header_policy import Moment, received
+from b2bua.sip.message.header_policy import MessageClass, extract_headers
 from b2bua.sip.message.message import Request, Response
 from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted
 from b2bua.sip.message.octets import fits_a_line, readable
 from b2bua.sip.message.uri import Uri
-from b2bua.sip.transaction.layer import Client, Server
+from b2bua.sip.transaction.layer import ClientTransaction, ServerTransaction
 from tonewall.tokens import token
 
 _NAME = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")
@@ -38,7 +38,7 @@ SIPFRAG = "message/sipfrag;version=2.0"
 LASTS = 300  # seconds that we say a subscription lasts; the call's ring time ends it long before
 
 
-class State(StrEnum):
+class ReferralState(StrEnum):
     """How far a referral is."""
 
     ASKED = "asked"  # the REFER waits for AnswerReferral
@@ -47,7 +47,7 @@ class State(StrEnum):
     OVER = "over"
 
 
-class Event(StrEnum):
+class ReferralEvent(StrEnum):
     """What moves it."""
 
     ACCEPT = "AnswerReferral 2xx"
@@ -61,25 +61,29 @@ class Event(StrEnum):
     DROP = "dialog ends"
 
 
-_END = {Event.DROP: State.OVER}
+_END = {ReferralEvent.DROP: ReferralState.OVER}
 
-TRANSITIONS: dict[State, dict[Event, State]] = {
-    State.ASKED: {
-        Event.ACCEPT: State.ACTIVE,
-        Event.ACCEPT_SILENTLY: State.SILENT,
-        Event.REFUSE: State.OVER,
+TRANSITIONS: dict[ReferralState, dict[ReferralEvent, ReferralState]] = {
+    ReferralState.ASKED: {
+        ReferralEvent.ACCEPT: ReferralState.ACTIVE,
+        ReferralEvent.ACCEPT_SILENTLY: ReferralState.SILENT,
+        ReferralEvent.REFUSE: ReferralState.OVER,
         **_END,
     },
-    State.SILENT: {Event.PROGRESS: State.SILENT, Event.LAST: State.OVER, **_END},
-    State.ACTIVE: {
-        Event.PROGRESS: State.ACTIVE,
-        Event.LAST: State.OVER,
-        Event.REFRESH: State.ACTIVE,
-        Event.UNSUBSCRIBE: State.OVER,
-        Event.NOTIFY_REFUSED: State.OVER,
+    ReferralState.SILENT: {
+        ReferralEvent.PROGRESS: ReferralState.SILENT,
+        ReferralEvent.LAST: ReferralState.OVER,
         **_END,
     },
-    State.OVER: {},
+    ReferralState.ACTIVE: {
+        ReferralEvent.PROGRESS: ReferralState.ACTIVE,
+        ReferralEvent.LAST: ReferralState.OVER,
+        ReferralEvent.REFRESH: ReferralState.ACTIVE,
+        ReferralEvent.UNSUBSCRIBE: ReferralState.OVER,
+        ReferralEvent.NOTIFY_REFUSED: ReferralState.OVER,
+        **_END,
+    },
+    ReferralState.OVER: {},
 }
 
 
@@ -88,12 +92,12 @@ class Referral:
     """One REFER. `id`: of its events, where the peer has to tell several apart."""
 
     name: str
-    server: Server | None
+    server: ServerTransaction | None
     id: int
-    state: State = State.ASKED
+    state: ReferralState = ReferralState.ASKED
     last: str = "SIP/2.0 100 Trying"
 
-    def move(self, event: Event) -> bool:
+    def move(self, event: ReferralEvent) -> bool:
         after = TRANSITIONS[self.state].get(event)
         self.state = after or self.state
         return after is not None
@@ -146,19 +150,19 @@ class Referrals:
 
     _leg: LegOwner
     _open: dict[str, Referral] = field(default_factory=dict)
-    _notified: dict[Client, Referral] = field(default_factory=dict)
+    _notified: dict[ClientTransaction, Referral] = field(default_factory=dict)
     _several: bool = False  # whether this dialog has had one before
 
     # --- what the peer asks -----------------------------------------------------------------------
 
-    def receive(self, server: Server) -> None:
+    def receive(self, server: ServerTransaction) -> None:
         """A REFER or SUBSCRIBE, its CSeq in order."""
         if server.request.method == "REFER":
             self._refer(server)
         else:
             self._subscribe(server)
 
-    def _refer(self, server: Server) -> None:
+    def _refer(self, server: ServerTransaction) -> None:
         leg, request = self._leg, server.request
         if not leg.peer.trunk.refer:
             leg.respond(server, 603)
@@ -185,24 +189,24 @@ class Referrals:
         # what is there.
         is_place = not asked.uri.user and leg.peer.hop_of(asked.uri.text) is not None
         uri = asked.uri.text if asked.says_more or is_place else ""
-        carried = Carried(received(Moment.INVITE, Headers(asked.lines), leg.peer.trunk))
+        carried = Carried(extract_headers(MessageClass.INVITE, Headers(asked.lines), leg.peer.trunk))
         leg.emit(LegReferred(referral.name, asked.target, replaces, header, "".join(by), uri, carried))
 
-    def _subscribe(self, server: Server) -> None:
+    def _subscribe(self, server: ServerTransaction) -> None:
         headers = server.request.headers
         package, _, rest = "".join(headers.getlist("Event")[:1]).partition(";")
         if package.strip().lower() != "refer":
             self._leg.respond(server, 489, lines=(ALLOW_EVENTS_LINE,))
             return
         number = parameters(rest).get("id", "")
-        active = [each for each in self._open.values() if each.state is State.ACTIVE]
+        active = [each for each in self._open.values() if each.state is ReferralState.ACTIVE]
         found = next((each for each in active if str(each.id or "") == number), None)
         if found is None:
             self._leg.respond(server, 481)
             return
         over = "".join(headers.getlist("Expires")[:1]).strip() == "0"
         self._leg.respond(server, 200, lines=(f"Expires: {0 if over else LASTS}", *self._leg.lines()))
-        if found.move(Event.UNSUBSCRIBE if over else Event.REFRESH):
+        if found.move(ReferralEvent.UNSUBSCRIBE if over else ReferralEvent.REFRESH):
             self._notify(found, "terminated;reason=timeout" if over else f"active;expires={LASTS}")
 
     # --- what the calls say -----------------------------------------------------------------------
@@ -214,7 +218,7 @@ class Referrals:
             return False
         server, referral.server = referral.server, None
         if not 200 <= code <= 299:
-            referral.move(Event.REFUSE)
+            referral.move(ReferralEvent.REFUSE)
             self._forget(referral)
             self._leg.respond(server, code if 300 <= code <= 699 else 500, text)
             return True
@@ -223,7 +227,7 @@ class Referrals:
             for value in server.request.headers.getlist("Refer-Sub")
             if value.partition(";")[0].strip().lower() == "false"
         ]
-        referral.move(Event.ACCEPT_SILENTLY if silent else Event.ACCEPT)
+        referral.move(ReferralEvent.ACCEPT_SILENTLY if silent else ReferralEvent.ACCEPT)
         lines = ("Refer-Sub: false",) if silent else ()
         self._leg.respond(server, 202, text, (*lines, *self._leg.lines()))
         return True
@@ -234,8 +238,8 @@ class Referrals:
         if referral is None:
             return False
         last = code >= 200
-        silent = referral.state is State.SILENT
-        if not referral.move(Event.LAST if last else Event.PROGRESS):
+        silent = referral.state is ReferralState.SILENT
+        if not referral.move(ReferralEvent.LAST if last else ReferralEvent.PROGRESS):
             return False
         referral.last = f"SIP/2.0 {code} {phrase(code, text)}"
         if not silent:
@@ -252,7 +256,7 @@ class Referrals:
         body = f"{referral.last}\r\n".encode()
         self._notified[self._leg.request("NOTIFY", lines, body, SIPFRAG)] = referral
 
-    def on_response(self, client: Client, reply: Response) -> None:
+    def on_response(self, client: ClientTransaction, reply: Response) -> None:
         """The answer to a NOTIFY."""
         if reply.code < 200:
             return
@@ -262,12 +266,12 @@ class Referrals:
         again = self._leg.challenged(client, reply)
         if again is not None:
             self._notified[again] = referral
-        elif referral.move(Event.NOTIFY_REFUSED):
+        elif referral.move(ReferralEvent.NOTIFY_REFUSED):
             self._forget(referral)
 
-    def on_no_response(self, client: Client) -> None:
+    def on_no_response(self, client: ClientTransaction) -> None:
         referral = self._notified.pop(client, None)
-        if referral is not None and referral.move(Event.NOTIFY_REFUSED):
+        if referral is not None and referral.move(ReferralEvent.NOTIFY_REFUSED):
             self._forget(referral)
 
     def drop(self) -> None:
@@ -275,7 +279,7 @@ class Referrals:
         for referral in list(self._open.values()):
             if referral.server is not None:
                 self._leg.respond(referral.server, 487)
-            referral.move(Event.DROP)
+            referral.move(ReferralEvent.DROP)
         self._open.clear()
         self._notified.clear()
 

@@ -18,12 +18,12 @@ from enum import StrEnum
 
 from b2bua.call.leg import LegReinvited, ReinviteAnswered, ReinviteCancelled, ReinviteFailed
 from b2bua.sip.leg.leg_protocol import LegOwner
-from b2bua.sip.leg.leg_state import State as LegState
+from b2bua.sip.leg.leg_state import LegState
 from b2bua.sip.leg.session import NegotiatedSession
 from b2bua.sip.message.compose import phrase
 from b2bua.sip.message.message import Request, Response
 from b2bua.sip.message.retry_after import random_retry_after
-from b2bua.sip.transaction.layer import Client, Server
+from b2bua.sip.transaction.layer import ClientTransaction, ServerTransaction
 
 METHODS = frozenset({"INVITE", "UPDATE"})
 _MOST_TRIES = 4  # of one re-INVITE of ours that meets 491
@@ -31,7 +31,7 @@ _EARLY = frozenset({LegState.RINGING, LegState.INVITED})
 _LATER = 5.0  # seconds until a refresh is tried again that could not be made now
 
 
-class State(StrEnum):
+class ReinviteState(StrEnum):
     """Whose request is under way."""
 
     IDLE = "idle"
@@ -42,7 +42,7 @@ class State(StrEnum):
     ANSWERED = "answered"  # we sent a 2xx to a re-INVITE; its ACK is to come
 
 
-class Event(StrEnum):
+class ReinviteEvent(StrEnum):
     """What moves it."""
 
     SEND = "ReinviteLeg"
@@ -58,34 +58,38 @@ class Event(StrEnum):
     DROP = "dialog ends"
 
 
-TRANSITIONS: dict[State, dict[Event, State]] = {
-    State.IDLE: {
-        Event.SEND: State.SENT,
-        Event.REFRESH: State.REFRESHING,
-        Event.RECEIVE: State.RECEIVED,
-        Event.ACKED: State.IDLE,
+TRANSITIONS: dict[ReinviteState, dict[ReinviteEvent, ReinviteState]] = {
+    ReinviteState.IDLE: {
+        ReinviteEvent.SEND: ReinviteState.SENT,
+        ReinviteEvent.REFRESH: ReinviteState.REFRESHING,
+        ReinviteEvent.RECEIVE: ReinviteState.RECEIVED,
+        ReinviteEvent.ACKED: ReinviteState.IDLE,
     },
-    State.SENT: {
-        Event.FINAL: State.IDLE,
-        Event.GLARE: State.CROSSED,
-        Event.DROP: State.IDLE,
-        Event.ACKED: State.SENT,
+    ReinviteState.SENT: {
+        ReinviteEvent.FINAL: ReinviteState.IDLE,
+        ReinviteEvent.GLARE: ReinviteState.CROSSED,
+        ReinviteEvent.DROP: ReinviteState.IDLE,
+        ReinviteEvent.ACKED: ReinviteState.SENT,
     },
-    State.CROSSED: {
-        Event.RETRY: State.SENT,
-        Event.FINAL: State.IDLE,
-        Event.DROP: State.IDLE,
-        Event.ACKED: State.CROSSED,
+    ReinviteState.CROSSED: {
+        ReinviteEvent.RETRY: ReinviteState.SENT,
+        ReinviteEvent.FINAL: ReinviteState.IDLE,
+        ReinviteEvent.DROP: ReinviteState.IDLE,
+        ReinviteEvent.ACKED: ReinviteState.CROSSED,
     },
-    State.REFRESHING: {Event.FINAL: State.IDLE, Event.DROP: State.IDLE, Event.ACKED: State.REFRESHING},
-    State.RECEIVED: {
-        Event.ANSWER: State.ANSWERED,
-        Event.UPDATED: State.IDLE,
-        Event.REJECT: State.IDLE,
-        Event.DROP: State.IDLE,
-        Event.ACKED: State.RECEIVED,
+    ReinviteState.REFRESHING: {
+        ReinviteEvent.FINAL: ReinviteState.IDLE,
+        ReinviteEvent.DROP: ReinviteState.IDLE,
+        ReinviteEvent.ACKED: ReinviteState.REFRESHING,
     },
-    State.ANSWERED: {Event.ACKED: State.IDLE, Event.DROP: State.IDLE},
+    ReinviteState.RECEIVED: {
+        ReinviteEvent.ANSWER: ReinviteState.ANSWERED,
+        ReinviteEvent.UPDATED: ReinviteState.IDLE,
+        ReinviteEvent.REJECT: ReinviteState.IDLE,
+        ReinviteEvent.DROP: ReinviteState.IDLE,
+        ReinviteEvent.ACKED: ReinviteState.RECEIVED,
+    },
+    ReinviteState.ANSWERED: {ReinviteEvent.ACKED: ReinviteState.IDLE, ReinviteEvent.DROP: ReinviteState.IDLE},
 }
 
 
@@ -97,13 +101,13 @@ class Reinvite:
     _leg: LegOwner
     _session: NegotiatedSession
     _owner: bool
-    state: State = State.IDLE
-    _server: Server | None = None
+    state: ReinviteState = ReinviteState.IDLE
+    _server: ServerTransaction | None = None
     _offer: bytes = b""
     _tries: int = 0
     _retry_at: float | None = None
 
-    def _move(self, event: Event) -> bool:
+    def _move(self, event: ReinviteEvent) -> bool:
         after = TRANSITIONS[self.state].get(event)
         if after is None:
             return False
@@ -114,7 +118,7 @@ class Reinvite:
 
     def send(self, offer: bytes) -> None:
         """Send a re-INVITE, or report at once that another is under way."""
-        if self._leg.state is not LegState.UP or not self._move(Event.SEND):
+        if self._leg.state is not LegState.UP or not self._move(ReinviteEvent.SEND):
             self._leg.emit(ReinviteFailed(491, phrase(491)))
             return
         self._offer, self._tries = offer, 1
@@ -124,7 +128,7 @@ class Reinvite:
         """Refresh the session: by UPDATE where the peer knows it, else by a re-INVITE that offers
         what runs."""
         leg = self._leg
-        if leg.state is not LegState.UP or not self._move(Event.REFRESH):
+        if leg.state is not LegState.UP or not self._move(ReinviteEvent.REFRESH):
             self._session.postpone(_LATER)
         elif self._session.peer_updates:
             self._request("UPDATE", b"")
@@ -134,15 +138,15 @@ class Reinvite:
     def _request(self, method: str, body: bytes) -> None:
         self._leg.request(method, (*self._leg.lines(), *self._session.lines()), body)
 
-    def on_response(self, client: Client, reply: Response) -> None:
+    def on_response(self, client: ClientTransaction, reply: Response) -> None:
         leg, request = self._leg, client.request
         if reply.code < 200:
             return
         if reply.code < 300 and leg.dialog is not None:
             if request.method == "INVITE":
                 leg.acknowledge(leg.dialog, request)
-            refreshing = self.state is State.REFRESHING
-            if self._move(Event.FINAL):
+            refreshing = self.state is ReinviteState.REFRESHING
+            if self._move(ReinviteEvent.FINAL):
                 leg.dialog.refresh(reply)
                 self._session.answered(reply)
                 if not refreshing:
@@ -150,12 +154,15 @@ class Reinvite:
                     leg.emit(ReinviteAnswered(reply.body))
                 elif reply.body and reply.body != self._session.theirs:
                     leg.context.count["refreshes_that_changed"] += 1
-        elif self.state in {State.SENT, State.REFRESHING} and leg.challenged(client, reply) is None:
+        elif (
+            self.state in {ReinviteState.SENT, ReinviteState.REFRESHING}
+            and leg.challenged(client, reply) is None
+        ):
             self._refused(request.method, reply)
 
     def _refused(self, method: str, reply: Response) -> None:
         leg = self._leg
-        if reply.code == 491 and self._tries < _MOST_TRIES and self._move(Event.GLARE):
+        if reply.code == 491 and self._tries < _MOST_TRIES and self._move(ReinviteEvent.GLARE):
             # RFC 3261 section 14.1: 2.1 to 4 s for who chose the Call-ID, up to 2 s for the other.
             units = random.randint(210, 400) if self._owner else random.randint(0, 200)  # noqa: S311
             self._retry_at = leg.context.scheduler.now() + units / 100
@@ -163,8 +170,8 @@ class Reinvite:
             return
         if reply.code == 422:
             self._session.too_brief(reply)
-        if self.state is State.REFRESHING and reply.code not in {408, 481}:
-            self._move(Event.FINAL)
+        if self.state is ReinviteState.REFRESHING and reply.code not in {408, 481}:
+            self._move(ReinviteEvent.FINAL)
             if method == "UPDATE" and reply.code in {405, 501}:
                 self._session.peer_updates = False
             self._session.postpone(0 if reply.code in {405, 422, 501} else _LATER)
@@ -175,7 +182,7 @@ class Reinvite:
         self._failed(code, "")
 
     def _failed(self, code: int, text: str) -> None:
-        if not self._move(Event.FINAL):
+        if not self._move(ReinviteEvent.FINAL):
             return
         if code in {408, 481}:
             self._leg.lose("dialog lost")
@@ -184,18 +191,20 @@ class Reinvite:
 
     # --- theirs -----------------------------------------------------------------------------------
 
-    def receive(self, server: Server) -> None:
+    def receive(self, server: ServerTransaction) -> None:
         """A new re-INVITE or UPDATE, its CSeq in order."""
         leg, request = self._leg, server.request
-        if leg.state in {LegState.HANGING_UP, LegState.HANG_UP_WANTED, LegState.ENDED}:
+        if leg.state in {LegState.HANGING_UP, LegState.BYE_PENDING_ACK, LegState.ENDED}:
             leg.respond(server, 481)
         elif (refusal := self._session.refusal(request)) is not None:
             leg.respond(server, refusal[0], lines=refusal[1])
         elif request.method == "UPDATE" and not request.body:
             self._answer_update(server, b"")
-        elif self.state in {State.SENT, State.CROSSED, State.REFRESHING}:
+        elif self.state in {ReinviteState.SENT, ReinviteState.CROSSED, ReinviteState.REFRESHING}:
             leg.respond(server, 491)
-        elif not (leg.state is LegState.UP or self._may_be_early(request)) or not self._move(Event.RECEIVE):
+        elif not (leg.state is LegState.UP or self._may_be_early(request)) or not self._move(
+            ReinviteEvent.RECEIVE
+        ):
             open_offer = (
                 request.method == "UPDATE" and leg.state is LegState.RINGING
             )  # ours (RFC 3311 section 5.2)
@@ -220,21 +229,21 @@ class Reinvite:
     def answer(self, body: bytes) -> bool:
         """Answer with 200. False: there is none to answer."""
         server, dialog = self._server, self._leg.dialog
-        if server is None or dialog is None or self.state is not State.RECEIVED:
+        if server is None or dialog is None or self.state is not ReinviteState.RECEIVED:
             return False
         self._server = None
         self._session.ours, self._session.theirs = body, server.request.body
         if server.request.method == "UPDATE":
             self._session.updated |= self._leg.state in _EARLY
-            self._move(Event.UPDATED)
+            self._move(ReinviteEvent.UPDATED)
             self._answer_update(server, body)
         else:
-            self._move(Event.ANSWER)
+            self._move(ReinviteEvent.ANSWER)
             dialog.refresh(server.request)
             self._leg.send_answer(server, body)
         return True
 
-    def _answer_update(self, server: Server, body: bytes) -> None:
+    def _answer_update(self, server: ServerTransaction, body: bytes) -> None:
         leg = self._leg
         if leg.dialog is not None:
             leg.dialog.refresh(server.request)
@@ -242,14 +251,14 @@ class Reinvite:
 
     def reject(self, code: int, text: str) -> bool:
         """Refuse it; the session goes on as it was. False: there is none to refuse."""
-        if self._server is None or not self._move(Event.REJECT):
+        if self._server is None or not self._move(ReinviteEvent.REJECT):
             return False
         server, self._server = self._server, None
         code = code if 300 <= code <= 699 else 500
         self._leg.respond(server, code, text, (random_retry_after(),) if code == 500 else ())
         return True
 
-    def cancelled(self, server: Server) -> None:
+    def cancelled(self, server: ServerTransaction) -> None:
         """The peer's CANCEL for this re-INVITE."""
         if server is self._server and self.reject(487, ""):
             self._leg.emit(ReinviteCancelled())
@@ -257,12 +266,12 @@ class Reinvite:
     def on_ack(self, answer: bytes) -> None:
         """`answer`: to our offer, where the INVITE had none."""
         self._session.theirs = self._session.theirs or answer
-        self._move(Event.ACKED)
+        self._move(ReinviteEvent.ACKED)
 
     def drop(self) -> None:
         """The dialog ends: 487 to what is unanswered."""
         self.reject(487, "")
-        self._move(Event.DROP)
+        self._move(ReinviteEvent.DROP)
         self._retry_at = None
 
     # --- time -------------------------------------------------------------------------------------
@@ -274,6 +283,6 @@ class Reinvite:
         if self._retry_at is None or now < self._retry_at:
             return
         self._retry_at = None
-        if self._move(Event.RETRY):
+        if self._move(ReinviteEvent.RETRY):
             self._tries += 1
             self._request("INVITE", self._offer)

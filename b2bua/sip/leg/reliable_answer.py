@@ -15,7 +15,7 @@ import msgspec
 from b2bua.sip.transaction.transaction import TIMED_OUT, Command, Send, Timers
 
 
-class State(StrEnum):
+class ReliableAnswerState(StrEnum):
     """Where an answer that must arrive stands."""
 
     WAITING = "waiting"
@@ -23,7 +23,7 @@ class State(StrEnum):
     LOST = "lost"  # nothing in 64*T1: the session is to be ended
 
 
-class Event(StrEnum):
+class ReliableAnswerEvent(StrEnum):
     """What can happen to it."""
 
     ACK = "ack"  # ACK or PRACK
@@ -32,15 +32,21 @@ class Event(StrEnum):
     ABANDON = "abandon"  # the dialog ended otherwise
 
 
-TRANSITIONS: dict[State, dict[Event, State]] = {
-    State.WAITING: {
-        Event.ACK: State.CONFIRMED,
-        Event.REPEAT: State.WAITING,
-        Event.GIVE_UP: State.LOST,
-        Event.ABANDON: State.CONFIRMED,
+TRANSITIONS: dict[ReliableAnswerState, dict[ReliableAnswerEvent, ReliableAnswerState]] = {
+    ReliableAnswerState.WAITING: {
+        ReliableAnswerEvent.ACK: ReliableAnswerState.CONFIRMED,
+        ReliableAnswerEvent.REPEAT: ReliableAnswerState.WAITING,
+        ReliableAnswerEvent.GIVE_UP: ReliableAnswerState.LOST,
+        ReliableAnswerEvent.ABANDON: ReliableAnswerState.CONFIRMED,
     },
-    State.CONFIRMED: {Event.ACK: State.CONFIRMED, Event.ABANDON: State.CONFIRMED},
-    State.LOST: {Event.ACK: State.LOST, Event.ABANDON: State.LOST},
+    ReliableAnswerState.CONFIRMED: {
+        ReliableAnswerEvent.ACK: ReliableAnswerState.CONFIRMED,
+        ReliableAnswerEvent.ABANDON: ReliableAnswerState.CONFIRMED,
+    },
+    ReliableAnswerState.LOST: {
+        ReliableAnswerEvent.ACK: ReliableAnswerState.LOST,
+        ReliableAnswerEvent.ABANDON: ReliableAnswerState.LOST,
+    },
 }
 
 
@@ -54,7 +60,7 @@ class ReliableAnswer(msgspec.Struct):
     last: float
     interval: float
     longest: float  # interval
-    state: State = State.WAITING
+    state: ReliableAnswerState = ReliableAnswerState.WAITING
 
     @classmethod
     def open(
@@ -63,25 +69,25 @@ class ReliableAnswer(msgspec.Struct):
         """Watch over `response`, which has just been sent once. `longest`: between two times; T2
         where it is not given."""
         most = timers.t2 if longest is None else longest
-        return cls(timers, response, cseq, now + timers.t1, now + timers.patience, timers.t1, most)
+        return cls(timers, response, cseq, now + timers.t1, now + timers.timeout, timers.t1, most)
 
     def deadline(self) -> float | None:
         """When `elapse` has something to do; None for never."""
-        return min(self.next, self.last) if self.state is State.WAITING else None
+        return min(self.next, self.last) if self.state is ReliableAnswerState.WAITING else None
 
-    def receive(self, event: Event, now: float) -> list[Command]:
+    def receive(self, event: ReliableAnswerEvent, now: float) -> list[Command]:
         """Take one event; those of time come from `elapse`."""
         self.state = TRANSITIONS[self.state][event]
-        if event is Event.REPEAT:
+        if event is ReliableAnswerEvent.REPEAT:
             self.interval = min(2 * self.interval, self.longest)
             self.next = now + self.interval
             return [Send(self.response)]
-        return [TIMED_OUT] if event is Event.GIVE_UP else []
+        return [TIMED_OUT] if event is ReliableAnswerEvent.GIVE_UP else []
 
     def elapse(self, now: float) -> list[Command]:
         """The passing of time."""
-        if self.state is not State.WAITING:
+        if self.state is not ReliableAnswerState.WAITING:
             return []
         if self.last <= now:
-            return self.receive(Event.GIVE_UP, now)
-        return self.receive(Event.REPEAT, now) if self.next <= now else []
+            return self.receive(ReliableAnswerEvent.GIVE_UP, now)
+        return self.receive(ReliableAnswerEvent.REPEAT, now) if self.next <= now else []

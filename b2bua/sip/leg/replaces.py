@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Self, TypeVar
 
 from b2bua.sip.leg.leg_protocol import DialogKey, LegOwner
-from b2bua.sip.leg.leg_state import State
+from b2bua.sip.leg.leg_state import LegState
 from b2bua.sip.message.message import Request
 from b2bua.sip.message.name_addr import parameters
 from b2bua.sip.trunk.peers import Peer
@@ -72,6 +72,6 @@ def find_replaced(dialogs: Mapping[DialogKey, AnyLeg], peer: Peer, request: Requ
     leg = dialogs.get(wanted.dialog)
     if leg is None or leg.peer is not peer:
         raise ReplacesRefusedError(481)
-    if leg.state is not State.UP or wanted.early_only:
+    if leg.state is not LegState.UP or wanted.early_only:
         raise ReplacesRefusedError(486)
     return leg

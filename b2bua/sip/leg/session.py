@@ -9,7 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from b2bua.sip.leg.leg_protocol import LegOwner
-from b2bua.sip.leg.session_timer import Due, SessionTimer, State, Wish, answering, asking, read, too_brief
+from b2bua.sip.leg.session_timer import (
+    SessionTimer,
+    SessionTimerState,
+    TimerAction,
+    TimerRequest,
+    is_too_brief,
+    negotiate,
+    read_session_timer,
+    request_lines,
+)
 from b2bua.sip.message.message import Received, Request, Response
 
 
@@ -34,15 +43,15 @@ class NegotiatedSession:
 
     def lines(self) -> tuple[str, ...]:
         """What a request of ours asks for; whoever refreshes goes on doing so."""
-        refresher = {State.OURS: "uac", State.THEIRS: "uas"}.get(self.timer.state, "")
-        return asking(self._leg.peer.trunk.session_expires, self.minimum, refresher)
+        refresher = {SessionTimerState.OURS: "uac", SessionTimerState.THEIRS: "uas"}.get(self.timer.state, "")
+        return request_lines(self._leg.peer.trunk.session_expires, self.minimum, refresher)
 
     def refusal(self, request: Request) -> tuple[int, tuple[str, ...]] | None:
         """The code and lines with which a request is refused for its session timer; None where it
         is not."""
         least = self._leg.peer.trunk.session_minimum
         try:
-            brief = too_brief(read(request), least)
+            brief = is_too_brief(read_session_timer(request), least)
         except ValueError:
             return 400, ()
         return (422, (f"Min-SE: {least}",)) if brief else None
@@ -51,7 +60,9 @@ class NegotiatedSession:
         """The lines of our 2xx to a request that `refusal` let pass; the timer runs from now on."""
         self._note_allow(request)
         trunk = self._leg.peer.trunk
-        interval, ours, lines = answering(read(request), trunk.session_expires, trunk.session_minimum)
+        interval, ours, lines = negotiate(
+            read_session_timer(request), trunk.session_expires, trunk.session_minimum
+        )
         self._agree(interval, ours)
         return lines
 
@@ -59,9 +70,9 @@ class NegotiatedSession:
         """A 2xx came to a request of ours that had `lines`."""
         self._note_allow(reply)
         try:
-            wish = read(reply)
+            wish = read_session_timer(reply)
         except ValueError:
-            wish = Wish()
+            wish = TimerRequest()
         wanted = self._leg.peer.trunk.session_expires
         self._agree(wish.interval if wanted else 0, wish.refresher != "uas")
 
@@ -70,7 +81,7 @@ class NegotiatedSession:
         what we asked for."""
         before = self.minimum
         try:
-            self.minimum = max(before, read(reply).minimum)
+            self.minimum = max(before, read_session_timer(reply).minimum)
         except ValueError:
             return False
         return self.minimum > before
@@ -80,9 +91,9 @@ class NegotiatedSession:
 
     def elapse(self, now: float) -> None:
         due = self.timer.elapse(now)
-        if due is Due.END:
+        if due is TimerAction.END:
             self._leg.lose("session expired")
-        elif due is Due.REFRESH:
+        elif due is TimerAction.REFRESH:
             self._leg.refresh_session()
 
     def postpone(self, seconds: float) -> None:

@@ -18,10 +18,10 @@ from b2bua.sip.message.message import Received
 from b2bua.sip.message.name_addr import parameters, split_quoted
 
 OPTION = "timer"
-_MOST = 2**31 - 1
+_MAX_SECONDS = 2**31 - 1
 
 
-class State(StrEnum):
+class SessionTimerState(StrEnum):
     """Who keeps the session alive."""
 
     OFF = "off"
@@ -30,7 +30,7 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
-class Event(StrEnum):
+class SessionTimerEvent(StrEnum):
     """What moves it."""
 
     AGREED_OURS = "2xx: we refresh"
@@ -40,16 +40,26 @@ class Event(StrEnum):
     LAPSED = "the interval is nearly over"
 
 
-_AGREED = {Event.AGREED_OURS: State.OURS, Event.AGREED_THEIRS: State.THEIRS, Event.AGREED_NONE: State.OFF}
-TRANSITIONS: dict[State, dict[Event, State]] = {
-    State.OFF: dict(_AGREED),
-    State.OURS: {**_AGREED, Event.HALF: State.OURS, Event.LAPSED: State.EXPIRED},
-    State.THEIRS: {**_AGREED, Event.LAPSED: State.EXPIRED},
-    State.EXPIRED: dict.fromkeys(_AGREED, State.EXPIRED),  # a 2xx that crosses our BYE
+_AGREED = {
+    SessionTimerEvent.AGREED_OURS: SessionTimerState.OURS,
+    SessionTimerEvent.AGREED_THEIRS: SessionTimerState.THEIRS,
+    SessionTimerEvent.AGREED_NONE: SessionTimerState.OFF,
+}
+TRANSITIONS: dict[SessionTimerState, dict[SessionTimerEvent, SessionTimerState]] = {
+    SessionTimerState.OFF: dict(_AGREED),
+    SessionTimerState.OURS: {
+        **_AGREED,
+        SessionTimerEvent.HALF: SessionTimerState.OURS,
+        SessionTimerEvent.LAPSED: SessionTimerState.EXPIRED,
+    },
+    SessionTimerState.THEIRS: {**_AGREED, SessionTimerEvent.LAPSED: SessionTimerState.EXPIRED},
+    SessionTimerState.EXPIRED: dict.fromkeys(
+        _AGREED, SessionTimerState.EXPIRED
+    ),  # a 2xx that crosses our BYE
 }
 
 
-class Due(StrEnum):
+class TimerAction(StrEnum):
     """What `SessionTimer.elapse` asks for."""
 
     REFRESH = "refresh"
@@ -59,7 +69,7 @@ class Due(StrEnum):
 class SessionTimer(msgspec.Struct):
     """The timer of one leg. Times in seconds, on the caller's clock."""
 
-    state: State = State.OFF
+    state: SessionTimerState = SessionTimerState.OFF
     interval: int = 0
     refresh_at: float | None = None
     end_at: float | None = None
@@ -67,16 +77,22 @@ class SessionTimer(msgspec.Struct):
     def agree(self, interval: int, ours: bool, now: float) -> None:
         """A 2xx to an INVITE, re-INVITE or UPDATE was sent or received. `interval` 0: without a
         timer."""
-        event = Event.AGREED_NONE if not interval else Event.AGREED_OURS if ours else Event.AGREED_THEIRS
+        event = (
+            SessionTimerEvent.AGREED_NONE
+            if not interval
+            else SessionTimerEvent.AGREED_OURS
+            if ours
+            else SessionTimerEvent.AGREED_THEIRS
+        )
         self.state = TRANSITIONS[self.state][event]
         self.interval, self.refresh_at, self.end_at = interval, None, None
-        if self.state in {State.OURS, State.THEIRS}:
+        if self.state in {SessionTimerState.OURS, SessionTimerState.THEIRS}:
             self.end_at = now + interval - min(32, interval / 3)
-            self.refresh_at = now + interval / 2 if self.state is State.OURS else None
+            self.refresh_at = now + interval / 2 if self.state is SessionTimerState.OURS else None
 
     def postpone(self, seconds: float, now: float) -> None:
         """The refresh could not be made, or failed for now; try again so much later."""
-        if self.state is State.OURS:
+        if self.state is SessionTimerState.OURS:
             self.refresh_at = now + seconds
 
     def stop(self) -> None:
@@ -87,23 +103,23 @@ class SessionTimer(msgspec.Struct):
         """When `elapse` has something to do."""
         return min((at for at in (self.refresh_at, self.end_at) if at is not None), default=None)
 
-    def elapse(self, now: float) -> Due | None:
+    def elapse(self, now: float) -> TimerAction | None:
         """The passing of time."""
         if self.end_at is not None and self.end_at <= now:
-            self.state = TRANSITIONS[self.state][Event.LAPSED]
+            self.state = TRANSITIONS[self.state][SessionTimerEvent.LAPSED]
             self.stop()
-            return Due.END
+            return TimerAction.END
         if self.refresh_at is not None and self.refresh_at <= now:
-            self.state = TRANSITIONS[self.state][Event.HALF]
+            self.state = TRANSITIONS[self.state][SessionTimerEvent.HALF]
             self.refresh_at = None
-            return Due.REFRESH
+            return TimerAction.REFRESH
         return None
 
 
 # --- headers --------------------------------------------------------------------------------------
 
 
-class Wish(msgspec.Struct, frozen=True):
+class TimerRequest(msgspec.Struct, frozen=True):
     """What a message says of session timers. `interval` 0: nothing; `refresher`: "uac", "uas" or ""
     for no matter whom; `minimum` 0: none named."""
 
@@ -113,7 +129,7 @@ class Wish(msgspec.Struct, frozen=True):
     supported: bool = False
 
 
-def read(message: Received) -> Wish:
+def read_session_timer(message: Received) -> TimerRequest:
     """Read Session-Expires, Min-SE and Supported. Raises ValueError where one of them is
     malformed."""
     headers = message.headers
@@ -125,7 +141,7 @@ def read(message: Received) -> Wish:
     refresher = of.get("refresher", "").lower()
     if refresher not in {"", "uac", "uas"} or (expires and not interval):
         raise ValueError("Session-Expires")
-    return Wish(interval, refresher, minimum, supports(message, OPTION))
+    return TimerRequest(interval, refresher, minimum, supports(message, OPTION))
 
 
 def supports(message: Received, option: str) -> bool:
@@ -137,12 +153,12 @@ def supports(message: Received, option: str) -> bool:
 
 def _seconds(value: str) -> tuple[int, dict[str, str]]:
     number, *rest = split_quoted(value, ";")
-    if not (number.isascii() and number.isdigit() and len(number) <= 10 and int(number) <= _MOST):
+    if not (number.isascii() and number.isdigit() and len(number) <= 10 and int(number) <= _MAX_SECONDS):
         raise ValueError("no number of seconds")
     return int(number), parameters(";".join(rest))
 
 
-def asking(interval: int, minimum: int, refresher: str = "") -> tuple[str, ...]:
+def request_lines(interval: int, minimum: int, refresher: str = "") -> tuple[str, ...]:
     """The lines of a request of ours; none where the trunk has no timers (`interval` 0)."""
     if not interval:
         return ()
@@ -150,13 +166,13 @@ def asking(interval: int, minimum: int, refresher: str = "") -> tuple[str, ...]:
     return f"Session-Expires: {max(interval, minimum)}{who}", f"Min-SE: {minimum}"
 
 
-def too_brief(wish: Wish, minimum: int) -> bool:
+def is_too_brief(wish: TimerRequest, minimum: int) -> bool:
     """Whether a request is to be refused with 422: below our minimum, from a peer that knows timers
     (section 9)."""
     return wish.supported and 0 < wish.interval < minimum
 
 
-def answering(wish: Wish, interval: int, minimum: int) -> tuple[int, bool, tuple[str, ...]]:
+def negotiate(wish: TimerRequest, interval: int, minimum: int) -> tuple[int, bool, tuple[str, ...]]:
     """How to answer a request: the interval (0: no timer), whether we refresh, and the lines of the
     2xx (section 9)."""
     if not interval and not wish.interval:

@@ -23,12 +23,12 @@ from b2bua.call.leg import (
     LegProgressed,
 )
 from b2bua.sip.hop import Hop
-from b2bua.sip.leg.dialog import Dialog, Forks, Verdict
-from b2bua.sip.leg.failover import MOST_TARGETS, Course, Forsaken, contacts
+from b2bua.sip.leg.dialog import Dialog, Forks, ForkVerdict
+from b2bua.sip.leg.failover import MAX_TARGETS, AbandonedInvite, TargetSet, redirect_contacts
 from b2bua.sip.leg.invitation import invitation, of_transfer, signed
 from b2bua.sip.leg.leg_base import Leg
 from b2bua.sip.leg.leg_context import LegContext
-from b2bua.sip.leg.leg_state import Event, State
+from b2bua.sip.leg.leg_state import LegState, LegTrigger
 from b2bua.sip.leg.provisional import Heard, number
 from b2bua.sip.message.compose import (
     SUPPORTED_LINE,
@@ -39,12 +39,12 @@ from b2bua.sip.message.compose import (
     phrase,
     with_user,
 )
-from b2bua.sip.message.header_policy import Moment
+from b2bua.sip.message.header_policy import MessageClass
 from b2bua.sip.message.message import Response
 from b2bua.sip.message.retry_after import read_retry_after
 from b2bua.sip.message.spiral import is_for
 from b2bua.sip.message.uri import Uri
-from b2bua.sip.transaction.layer import NOBODY, Client
+from b2bua.sip.transaction.layer import NOBODY, ClientTransaction
 from b2bua.sip.trunk.health import HOP_TIMEOUT_OF_T1
 from b2bua.sip.trunk.peers import Peer
 
@@ -59,8 +59,8 @@ class UacLeg(Leg):
     _offer: bytes
     _crossing: tuple[str, ...]  # lines of the INVITE that come from the other leg
     _extra: tuple[str, ...]  # those of a transfer
-    _course: Course
-    _invite: Client
+    _targets: TargetSet
+    _invite: ClientTransaction
     _forks: Forks
     _heard: Heard
     # The keys of early dialogs in which the peer may send requests.
@@ -74,18 +74,20 @@ class UacLeg(Leg):
         self, context: LegContext[Leg], leg_id: LegId, peer: Peer, hops: list[Hop], command: InviteLeg
     ) -> None:
         """`hops`: the ways to the trunk, best first; at least one."""
-        super().__init__(context, leg_id, peer, State.CALLING, hops[0], owner=True)
+        super().__init__(context, leg_id, peer, LegState.CALLING, hops[0], owner=True)
         self._tag, self._offer = new_tag(), command.offer
         self._forks, self._heard, self._early = Forks(), Heard(), []
         self._raised = 0
         self._unconfirmed = self._impatient = self._give_up = None
         own = context.transports.host(hops[0])
         believed = signed(command, peer, own)
-        self._crossing, body, kind = self.crossing(Moment.INVITE, command.carried, command.offer, believed)
+        self._crossing, body, kind = self.crossing(
+            MessageClass.INVITE, command.carried, command.offer, believed
+        )
         self._extra = of_transfer(command)
         invite = invitation(command, peer, hops[0], own, self._tag)
         invite = msgspec.structs.replace(invite, lines=self._lines(), body=body, content_type=kind)
-        self._course = Course(invite.uri, hops[1:])
+        self._targets = TargetSet(invite.uri, hops[1:])
         context.outgoing[invite.call_id, self._tag] = self
         context.tap.open(leg_id, invite.call_id)
         self._invite = self._sent(invite, hops[0])
@@ -100,22 +102,22 @@ class UacLeg(Leg):
 
     # --- ways -------------------------------------------------------------------------------------
 
-    def _sent(self, invite: Outgoing, hop: Hop) -> Client:
+    def _sent(self, invite: Outgoing, hop: Hop) -> ClientTransaction:
         """Send the INVITE there; where there is another way, do not wait long for any answer."""
         self._impatient = None
-        if self._course.hops:
+        if self._targets.hops:
             self._impatient = self.context.scheduler.now() + HOP_TIMEOUT_OF_T1 * self.context.timers.t1
             self.context.scheduler.watch(self)
         return self.context.layer.open_client(invite, hop, self)
 
     def _send_anew(self, hop: Hop) -> None:
-        self.move(Event.AGAIN)
+        self.move(LegTrigger.RESENT)
         self._forget_early()
         self.source = hop
         was = self._invite.request
         again = msgspec.structs.replace(
             was,
-            uri=self._course.uri,
+            uri=self._targets.uri,
             branch=new_branch(),
             cseq=was.cseq + 1,
             lines=self._lines(),
@@ -127,8 +129,8 @@ class UacLeg(Leg):
         """Try the next hop for this target. False: there is none, or nobody waits for the call any
         longer."""
         now = self.context.scheduler.now()
-        while self.state in {State.CALLING, State.RINGING} and self._course.hops:
-            hop = self._course.hops.pop(0)
+        while self.state in {LegState.CALLING, LegState.RINGING} and self._targets.hops:
+            hop = self._targets.hops.pop(0)
             if self.peer.usable(hop, now):
                 self.context.count["failovers"] += 1
                 self._send_anew(hop)
@@ -136,10 +138,10 @@ class UacLeg(Leg):
         return False
 
     def _next_target(self) -> bool:
-        while self.state in {State.CALLING, State.RINGING} and self._course.turn():
-            if self._course.hops:
+        while self.state in {LegState.CALLING, LegState.RINGING} and self._targets.next_target():
+            if self._targets.hops:
                 self.context.count["redirections"] += 1
-                self._send_anew(self._course.hops.pop(0))
+                self._send_anew(self._targets.hops.pop(0))
                 return True
         return False
 
@@ -148,11 +150,11 @@ class UacLeg(Leg):
         Contact names."""
         found = []
         plain = self._invite.request.uri.rpartition("@")[2]
-        for contact in contacts(reply):
+        for contact in redirect_contacts(reply):
             own = self.peer.hop_of(contact.uri)
             uri = contact.uri if own is not None else with_user(f"sip:{plain}", contact.user)
             found.append((uri, [own] if own is not None else self.peer.hops(self.context.scheduler.now())))
-        self._course.redirect(found)
+        self._targets.add_targets(found)
 
     def asks_for(self, uri: Uri) -> bool:
         """Whether the INVITE is for whom this Request-URI asks for, so that a request with it has
@@ -177,11 +179,11 @@ class UacLeg(Leg):
     def hang_up(self, carried: Carried = NOTHING) -> None:
         self.farewell = carried
         was = self.state
-        if not self.move(Event.HANG_UP) or was is self.state:
+        if not self.move(LegTrigger.HANG_UP) or was is self.state:
             return
-        if self.state is State.CANCELLING:
+        if self.state is LegState.CANCELLING:
             self._cancel()
-        elif self.state is State.HANGING_UP:
+        elif self.state is LegState.HANGING_UP:
             self.confirm(b"")
             self.bye()
 
@@ -194,7 +196,7 @@ class UacLeg(Leg):
         self.acknowledge(self.dialog, self._invite.request, answer)
         return True
 
-    def on_response(self, client: Client, reply: Response) -> None:
+    def on_response(self, client: ClientTransaction, reply: Response) -> None:
         if client is self._invite:
             self._on_invite_response(client, reply)
         elif client.request.method == "PRACK":
@@ -202,7 +204,7 @@ class UacLeg(Leg):
         elif client.request.method != "CANCEL":
             super().on_response(client, reply)
 
-    def _on_prack_response(self, client: Client, reply: Response) -> None:
+    def _on_prack_response(self, client: ClientTransaction, reply: Response) -> None:
         """Nothing depends on it but a challenge; a peer that wants its PRACK and has none ends the
         INVITE by itself."""
         early = [dialog for dialog in self._forks.dialogs.values() if dialog.remote == client.request.to]
@@ -211,7 +213,7 @@ class UacLeg(Leg):
             if again is not None:
                 dialog.local_cseq = max(dialog.local_cseq, again.request.cseq)
 
-    def on_no_response(self, client: Client, code: int) -> None:
+    def on_no_response(self, client: ClientTransaction, code: int) -> None:
         if client is self._invite:
             self.peer.failed(client.wanted, self.context.scheduler.now())
             if not self._next_hop() and not self._next_target():
@@ -219,35 +221,35 @@ class UacLeg(Leg):
         elif client.request.method != "CANCEL":
             super().on_no_response(client, code)
 
-    def _on_invite_response(self, client: Client, reply: Response) -> None:
+    def _on_invite_response(self, client: ClientTransaction, reply: Response) -> None:
         if 200 <= reply.code < 300:
             self._on_success(client, reply)
         elif reply.code >= 300:
             self._on_refusal(client, reply)
         else:
-            if reply.to_tag and self.state is not State.UP:
-                verdict, dialog = self._forks.receive(client.request, self._tag, reply)
-                if verdict is Verdict.FURTHER:
+            if reply.to_tag and self.state is not LegState.UP:
+                verdict, dialog = self._forks.receive_response(client.request, self._tag, reply)
+                if verdict is ForkVerdict.EXCESS:
                     self.context.count["forks_refused"] += 1
                     return
                 if not self._acknowledge_early(dialog, client, reply):
                     return
-            wanted = self.state is State.CANCEL_WANTED
-            if self.move(Event.PROVISIONAL):
+            wanted = self.state is LegState.CANCEL_PENDING
+            if self.move(LegTrigger.PROVISIONAL):
                 if wanted:
                     self._cancel()
-                elif self.state is State.RINGING and reply.code > 100:
+                elif self.state is LegState.RINGING and reply.code > 100:
                     self.session.theirs = reply.body or self.session.theirs
                     self.emit(
                         LegProgressed(
                             reply.code,
                             phrase(reply.code, reply.phrase),
                             reply.body,
-                            self.carried(Moment.PROVISIONAL, reply),
+                            self.carried(MessageClass.PROVISIONAL, reply),
                         )
                     )
 
-    def _acknowledge_early(self, dialog: Dialog, client: Client, reply: Response) -> bool:
+    def _acknowledge_early(self, dialog: Dialog, client: ClientTransaction, reply: Response) -> bool:
         """Send the PRACK that a provisional answer asks for. False: it is none to be heard of now
         (RFC 3262 section 4)."""
         rseq = number(reply)
@@ -267,17 +269,17 @@ class UacLeg(Leg):
     def agreed_early(self) -> bool:
         return self.dialog is not None and bool(self.session.theirs)
 
-    def _on_refusal(self, client: Client, reply: Response) -> None:
+    def _on_refusal(self, client: ClientTransaction, reply: Response) -> None:
         now = self.context.scheduler.now()
         seconds = read_retry_after(reply) if reply.code == 503 else 0
         if seconds:
             self.peer.rest(client.wanted, now, seconds)
         elif reply.code not in {408, 503}:
             self.peer.succeeded(client.wanted)
-        if self.state in {State.CALLING, State.RINGING}:
+        if self.state in {LegState.CALLING, LegState.RINGING}:
             retry = self.challenged(client, reply, opening=True)
             if retry is not None:
-                self.move(Event.AGAIN)
+                self.move(LegTrigger.RESENT)
                 self._forget_early()
                 self._invite, self._impatient = retry, None
                 return
@@ -292,26 +294,26 @@ class UacLeg(Leg):
                 self._redirect(reply)
             if reply.code < 600 and self._next_target():
                 return
-        users = [contact.user for contact in contacts(reply)] if reply.code < 400 else []
+        users = [contact.user for contact in redirect_contacts(reply)] if reply.code < 400 else []
         self._fail(
             reply.code,
             reply.phrase,
-            tuple(dict.fromkeys(users))[:MOST_TARGETS],
-            self.carried(Moment.FAILURE, reply),
+            tuple(dict.fromkeys(users))[:MAX_TARGETS],
+            self.carried(MessageClass.FAILURE, reply),
         )
 
-    def _on_success(self, client: Client, reply: Response) -> None:
-        verdict, dialog = self._forks.receive(client.request, self._tag, reply)
-        waits = not self._offer and self.state in {State.CALLING, State.RINGING, State.UP}
-        if verdict is Verdict.WON:
+    def _on_success(self, client: ClientTransaction, reply: Response) -> None:
+        verdict, dialog = self._forks.receive_response(client.request, self._tag, reply)
+        waits = not self._offer and self.state in {LegState.CALLING, LegState.RINGING, LegState.UP}
+        if verdict is ForkVerdict.WON:
             self.heard_from(reply.source)  # before the ACK, which may have to go there
-        if waits and verdict is Verdict.WON:
+        if waits and verdict is ForkVerdict.WON:
             self._unconfirmed = client.request.cseq
-        elif not waits or verdict is not Verdict.AGAIN or self._unconfirmed is None:
+        elif not waits or verdict is not ForkVerdict.RETRANSMITTED or self._unconfirmed is None:
             self.acknowledge(dialog, client.request)
-        if verdict is Verdict.LATE or (verdict is Verdict.WON and self.state is State.ENDED):
+        if verdict is ForkVerdict.LATE or (verdict is ForkVerdict.WON and self.state is LegState.ENDED):
             self._drop(dialog)
-        if verdict is not Verdict.WON or not self.move(Event.SUCCESS):
+        if verdict is not ForkVerdict.WON or not self.move(LegTrigger.SUCCESS):
             return
         self.peer.succeeded(client.wanted)
         for key in self._early:
@@ -319,7 +321,7 @@ class UacLeg(Leg):
         self._early = []
         self.dialog, self._give_up = dialog, None
         self.context.dialogs[dialog.key] = self
-        if self.state is State.UP:
+        if self.state is LegState.UP:
             body = reply.body
             if self.session.updated:
                 # What it says of the session is older than its UPDATE (RFC 6337 section 3.1.1).
@@ -327,7 +329,7 @@ class UacLeg(Leg):
             else:
                 self.session.ours, self.session.theirs = self._offer, body or self.session.theirs
             self.session.answered(reply)
-            self.emit(LegAnswered(body, self.carried(Moment.SUCCESS, reply)))
+            self.emit(LegAnswered(body, self.carried(MessageClass.SUCCESS, reply)))
         else:
             # It crossed our CANCEL, or came instead of the provisional that CANCEL waited for.
             self.end_with(LegHungUp("hung up"))
@@ -340,33 +342,33 @@ class UacLeg(Leg):
 
     def _fail(self, code: int, text: str, users: tuple[str, ...] = (), carried: Carried = NOTHING) -> None:
         self.end_with(LegFailed(code, phrase(code, text), carried, users))
-        self.move(Event.FAILURE)
+        self.move(LegTrigger.FAILURE)
 
     def _cancel(self) -> None:
         request = self._invite.request.cancel()
-        request = msgspec.structs.replace(request, lines=self.crossing(Moment.CANCEL, self.farewell)[0])
+        request = msgspec.structs.replace(request, lines=self.crossing(MessageClass.CANCEL, self.farewell)[0])
         self.context.layer.open_client(request, self._invite.destination, self)
-        self._give_up = self.context.scheduler.now() + self.context.timers.patience
+        self._give_up = self.context.scheduler.now() + self.context.timers.timeout
         self.context.scheduler.watch(self)
 
     def deadline(self) -> float | None:
-        if self.state is State.CALLING and self._impatient is not None:
+        if self.state is LegState.CALLING and self._impatient is not None:
             return self._impatient
-        return self._give_up if self.state is State.CANCELLING else super().deadline()
+        return self._give_up if self.state is LegState.CANCELLING else super().deadline()
 
     def elapse(self, now: float) -> None:
-        if self.state is State.CALLING and self._impatient is not None:
+        if self.state is LegState.CALLING and self._impatient is not None:
             self._impatient = None
             left = self._invite
             if self._next_hop():
                 self.peer.failed(left.wanted, now)
-                Forsaken(self, self._tag, left)
+                AbandonedInvite(self, self._tag, left)
             return
-        if self.state is not State.CANCELLING:
+        if self.state is not LegState.CANCELLING:
             super().elapse(now)
             return
         # RFC 3261 section 9.1: no final response in 64*T1 after CANCEL, so none is waited for.
         self._give_up = None
         self.context.layer.abandon(self._invite)
         self.end_with(LegFailed(487, phrase(487)))
-        self.move(Event.GIVE_UP)
+        self.move(LegTrigger.GIVE_UP)

@@ -19,15 +19,15 @@ from b2bua.call.leg import (
 from b2bua.sip.leg.dialog import Dialog
 from b2bua.sip.leg.leg_base import Leg
 from b2bua.sip.leg.leg_context import LegContext
-from b2bua.sip.leg.leg_state import Event, State
+from b2bua.sip.leg.leg_state import LegState, LegTrigger
 from b2bua.sip.leg.provisional import Provisionals
 from b2bua.sip.message.compose import SDP, hostport, new_tag, phrase, with_user
-from b2bua.sip.message.header_policy import Moment
+from b2bua.sip.message.header_policy import MessageClass
 from b2bua.sip.message.message import Request
 from b2bua.sip.message.name_addr import name_addr
 from b2bua.sip.message.octets import readable
 from b2bua.sip.message.uri import Uri
-from b2bua.sip.transaction.layer import Server
+from b2bua.sip.transaction.layer import ServerTransaction
 from b2bua.sip.trunk.peers import Peer
 
 
@@ -36,14 +36,16 @@ class UasLeg(Leg):
     """An incoming leg, from INVITE to its end. Raises ValueError where the INVITE cannot open a
     dialog."""
 
-    _server: Server
+    _server: ServerTransaction
     _record_route: tuple[str, ...]
     _provisionals: Provisionals
     _repeated: bytes  # what our 2xx said instead of what it was to say
 
-    def __init__(self, context: LegContext[Leg], leg_id: LegId, peer: Peer, server: Server) -> None:
+    def __init__(
+        self, context: LegContext[Leg], leg_id: LegId, peer: Peer, server: ServerTransaction
+    ) -> None:
         request = server.request
-        super().__init__(context, leg_id, peer, State.INVITED, request.source, owner=False)
+        super().__init__(context, leg_id, peer, LegState.INVITED, request.source, owner=False)
         self.dialog = Dialog.of_request(request, new_tag(), _origin(request) if peer.behind_nat else "")
         self._server = server
         self._repeated = b""
@@ -76,19 +78,19 @@ class UasLeg(Leg):
                 callee,
                 request.body,
                 max_forwards,
-                self.carried(Moment.INVITE, request),
+                self.carried(MessageClass.INVITE, request),
                 replaces,
             )
         )
 
     def ring(self, command: RingLeg) -> bool:
         """Send a provisional answer. False: too late."""
-        if not 100 < command.code < 200 or not self.move(Event.RING):
+        if not 100 < command.code < 200 or not self.move(LegTrigger.RING):
             return False
         if self._provisionals.hold(command):
             return True
         answer = self._agree(command.answer) if command.answer else b""
-        crossing, body, kind = self.crossing(Moment.PROVISIONAL, command.carried, answer)
+        crossing, body, kind = self.crossing(MessageClass.PROVISIONAL, command.carried, answer)
         lines = (*self._record_route, *self.lines(), *self._provisionals.lines(), *crossing)
         message = self.respond(self._server, command.code, command.phrase, lines, body, kind)
         if self._provisionals.reliable:
@@ -107,7 +109,7 @@ class UasLeg(Leg):
     def agreed_early(self) -> bool:
         return self._provisionals.agreed
 
-    def on_prack(self, server: Server) -> None:
+    def on_prack(self, server: ServerTransaction) -> None:
         """RFC 3262 section 3. A new offer in a PRACK is refused: codecs stay as they are until the
         answer."""
         request = server.request
@@ -121,13 +123,13 @@ class UasLeg(Leg):
 
     def accept(self, command: AnswerLeg) -> bool:
         """Send 200. False: too late."""
-        if self.state is State.INVITED and self._provisionals.hold_final(command):
+        if self.state is LegState.INVITED and self._provisionals.hold_final(command):
             return True
-        if not self.move(Event.ANSWER):
+        if not self.move(LegTrigger.ANSWER):
             return False
         answer = self._agree(command.answer)
         self._repeated = answer if answer != command.answer else b""
-        crossing, body, kind = self.crossing(Moment.SUCCESS, command.carried, answer)
+        crossing, body, kind = self.crossing(MessageClass.SUCCESS, command.carried, answer)
         self.send_answer(self._server, body, (*self._record_route, *crossing), kind)
         return True
 
@@ -145,32 +147,32 @@ class UasLeg(Leg):
         )
         if command.retry_after:
             lines = (*lines, f"Retry-After: {command.retry_after}")
-        crossing, body, kind = self.crossing(Moment.FAILURE, command.carried, code=code)
-        return self._end_unanswered(code, command.phrase, Event.REJECT, (*lines, *crossing), body, kind)
+        crossing, body, kind = self.crossing(MessageClass.FAILURE, command.carried, code=code)
+        return self._end_unanswered(code, command.phrase, LegTrigger.REJECT, (*lines, *crossing), body, kind)
 
     def hang_up(self, carried: Carried = NOTHING) -> None:
         self.farewell = carried
-        if self.state is State.INVITED:
-            self._end_unanswered(487, "", Event.HANG_UP)
+        if self.state is LegState.INVITED:
+            self._end_unanswered(487, "", LegTrigger.HANG_UP)
             return
         was = self.state
-        if self.move(Event.HANG_UP) and was is State.UP:
+        if self.move(LegTrigger.HANG_UP) and was is LegState.UP:
             self.bye()
 
-    def cancelled(self, server: Server, cancel: Request) -> None:
+    def cancelled(self, server: ServerTransaction, cancel: Request) -> None:
         """The peer's CANCEL, for the INVITE or a re-INVITE; after the final answer it changes
         nothing."""
         if server is self._server:
-            self.end_with(LegFailed(487, phrase(487), self.carried(Moment.CANCEL, cancel)))
-            self._end_unanswered(487, "", Event.CANCELLED)
+            self.end_with(LegFailed(487, phrase(487), self.carried(MessageClass.CANCEL, cancel)))
+            self._end_unanswered(487, "", LegTrigger.CANCELLED)
         else:
             super().cancelled(server, cancel)
 
-    def on_bye(self, server: Server) -> None:
-        if self.state is State.INVITED:
+    def on_bye(self, server: ServerTransaction) -> None:
+        if self.state is LegState.INVITED:
             # RFC 3261 section 15.1.2: what is pending is answered with 487.
             self.respond(server, 200)
-            self._end_unanswered(487, "", Event.BYE)
+            self._end_unanswered(487, "", LegTrigger.BYE)
         else:
             super().on_bye(server)
 
@@ -178,18 +180,18 @@ class UasLeg(Leg):
         self,
         code: int,
         text: str,
-        event: Event,
+        event: LegTrigger,
         lines: tuple[str, ...] = (),
         body: bytes = b"",
         content_type: str = SDP,
     ) -> bool:
-        if self.state is not State.INVITED:
+        if self.state is not LegState.INVITED:
             return False
         self._provisionals.stop()
         overtaken = self._provisionals.overtaken()
         if overtaken is not None and self.dialog is not None:
             self.context.late_pracks.expect(
-                self.dialog.key, overtaken, self.context.scheduler.now() + self.context.timers.patience
+                self.dialog.key, overtaken, self.context.scheduler.now() + self.context.timers.timeout
             )
         self.respond(self._server, code, text, lines, body, content_type)
         self.end_with(LegFailed(code, phrase(code, text)))
@@ -203,7 +205,7 @@ class UasLeg(Leg):
 
     def elapse(self, now: float) -> None:
         if not self._provisionals.elapse(now):
-            self._end_unanswered(504, "", Event.REJECT)  # no PRACK: section 3
+            self._end_unanswered(504, "", LegTrigger.REJECT)  # no PRACK: section 3
         super().elapse(now)
 
 

@@ -16,18 +16,18 @@ from enum import StrEnum
 
 from b2bua.call.leg import Party
 from b2bua.call.routing.trunk import Trunk
-from b2bua.sip.message import header_values as shapes
+from b2bua.sip.message import header_values as sanitise
 from b2bua.sip.message.header_fields import KNOWN, Headers
-from b2bua.sip.message.header_values import Scene, Shape
+from b2bua.sip.message.header_values import Recipient, Sanitiser
 from b2bua.sip.message.name_addr import split_quoted
 from b2bua.sip.message.octets import fits_a_line
 from b2bua.sip.message.passport import Signed, still_true
 
-MOST_BYTES = 8_192  # of all that crosses in one message
+MAX_BYTES = 8_192  # of all that crosses in one message
 _NAME = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")
 
 
-class Moment(StrEnum):
+class MessageClass(StrEnum):
     """The messages that headers cross in. In-dialog requests other than BYE carry none on."""
 
     INVITE = "INVITE"
@@ -38,7 +38,7 @@ class Moment(StrEnum):
     BYE = "BYE"
 
 
-class Whom(StrEnum):
+class Trust(StrEnum):
     ANYBODY = "any trunk"
     TRUSTED = "trusted trunks"
 
@@ -49,78 +49,82 @@ class Rule:
     trusted."""
 
     name: str
-    moments: frozenset[Moment]
-    believed: Whom
-    told: Whom
-    shape: Shape
-    says: str
-    most: int = 1
-    longest: int = 512
-    private: frozenset[str] = frozenset()
+    crosses_in: frozenset[MessageClass]
+    accepted_from: Trust
+    sent_to: Trust
+    sanitise: Sanitiser
+    meaning: str
+    max_values: int = 1
+    max_length: int = 512
+    hidden_with: frozenset[str] = frozenset()
     listed: bool = False  # several values may stand in one line, between commas
 
 
-_I, _1, _2, _F, _C, _B = Moment
-_ANY, _TRUSTED = Whom
+_I, _1, _2, _F, _C, _B = MessageClass
+_ANY, _TRUSTED = Trust
 
 
-def _in(*moments: Moment) -> frozenset[Moment]:
+def _in(*moments: MessageClass) -> frozenset[MessageClass]:
     return frozenset(moments)
 
 
 _ID, _USER = frozenset({"id"}), frozenset({"user"})
 RULES: tuple[Rule, ...] = (
-    Rule("P-Asserted-Identity", _in(_I, _1, _2), _TRUSTED, _ANY, shapes.address,
-         "the identity asserted by a trusted network (RFC 3325); the host becomes ours", 2, private=_ID,
+    Rule("P-Asserted-Identity", _in(_I, _1, _2), _TRUSTED, _ANY, sanitise.address,
+         "who it is, as a trusted network says (RFC 3325); the host becomes ours", 2, hidden_with=_ID,
          listed=True),
-    Rule("P-Preferred-Identity", _in(_I), _ANY, _TRUSTED, shapes.address,
-         "the identity that the caller prefers (RFC 3325); the host becomes ours", 2, private=_ID,
+    Rule("P-Preferred-Identity", _in(_I), _ANY, _TRUSTED, sanitise.address,
+         "who the caller would like to be (RFC 3325); the host becomes ours", 2, hidden_with=_ID,
          listed=True),
-    Rule("Privacy", _in(_I, _1, _2), _ANY, _ANY, shapes.privacy,
-         "the requested privacy (RFC 3323), registered words only", 4),
-    Rule("Diversion", _in(_I, _1), _TRUSTED, _ANY, shapes.diversion,
-         "the diverting user (RFC 5806); the host becomes ours; its own `privacy` withholds the user from "
-         "trunks that are not trusted", 8, listed=True),
-    Rule("History-Info", _in(_I, _1, _2, _F), _TRUSTED, _ANY, shapes.history,
-         "earlier targets of the call (RFC 7044); hosts become ours; entries under privacy are made "
-         "anonymous for trunks that are not trusted, their index stays", 16, listed=True),
-    Rule("Identity", _in(_I), _ANY, _ANY, shapes.opaque,
-         "the signed caller (RFC 8224): only to trunks with `identity = yes`, and only where the signed "
-         "numbers and key fingerprints are those that we send", 4, 4096),
-    Rule("Date", _in(_I), _ANY, _ANY, shapes.date, "only with an Identity that crosses", 1, 64),
-    Rule("Reason", _in(_1, _F, _C, _B), _ANY, _ANY, shapes.reason,
-         "the cause (RFC 3326), also in responses (RFC 6432): protocol, cause, location (RFC 8606); its "
-         "text unless it names a host",
+    Rule("Privacy", _in(_I, _1, _2), _ANY, _ANY, sanitise.privacy,
+         "what is to be hidden (RFC 3323); words that are not registered go", 4),
+    Rule("Diversion", _in(_I, _1), _TRUSTED, _ANY, sanitise.diversion,
+         "who diverted the call (RFC 5806); the host becomes ours; its own `privacy` hides who from trunks "
+         "that are not "
+         "trusted", 8, listed=True),
+    Rule("History-Info", _in(_I, _1, _2, _F), _TRUSTED, _ANY, sanitise.history,
+         "where the call was before (RFC 7044); hosts become ours; entries under privacy are made anonymous "
+         "for trunks that "
+         "are not trusted, their index stays", 16, listed=True),
+    Rule("Identity", _in(_I), _ANY, _ANY, sanitise.opaque,
+         "a signed caller (RFC 8224): only to trunks with `identity = yes`, and only where the numbers and "
+         "key fingerprints "
+         "that it signs are those that we send", 4, 4096),
+    Rule("Date", _in(_I), _ANY, _ANY, sanitise.date, "only with an Identity that is kept", 1, 64),
+    Rule("Reason", _in(_1, _F, _C, _B), _ANY, _ANY, sanitise.reason,
+         "why (RFC 3326), also in answers (RFC 6432): protocol, cause, location (RFC 8606); its text unless "
+         "it names a host",
          4, listed=True),
-    Rule("User-to-User", _in(_I, _1, _2, _F, _B), _ANY, _TRUSTED, shapes.user_to_user,
-         "end-to-end data (RFC 7433)", 4, 1024, listed=True),
-    Rule("Call-Info", _in(_I, _1, _2), _TRUSTED, _TRUSTED, shapes.information,
+    Rule("User-to-User", _in(_I, _1, _2, _F, _B), _ANY, _TRUSTED, sanitise.user_to_user,
+         "data of the two ends (RFC 7433)", 4, 1024, listed=True),
+    Rule("Call-Info", _in(_I, _1, _2), _TRUSTED, _TRUSTED, sanitise.information,
          "pictures and pages of the caller; no SIP URI", 4, 1024, _USER, listed=True),
-    Rule("Alert-Info", _in(_I, _1), _ANY, _ANY, shapes.alert,
-         "the alert: `urn:alert` (RFC 7462) to any trunk, other URIs to trusted trunks", 4, 1024,
+    Rule("Alert-Info", _in(_I, _1), _ANY, _ANY, sanitise.alert,
+         "how to ring: `urn:alert` (RFC 7462) to anybody, other URIs to trusted trunks", 4, 1024,
          listed=True),
-    Rule("Subject", _in(_I), _ANY, _TRUSTED, shapes.text, "text, unless it names a host", 1, 256, _USER),
-    Rule("Organization", _in(_I, _2), _ANY, _TRUSTED, shapes.text, "text, unless it names a host", 1, 128,
-    _USER),
-    Rule("Priority", _in(_I), _ANY, _TRUSTED, shapes.text, "one word (RFC 3261 section 20.26)", 1, 64),
-    Rule("Accept-Language", _in(_I), _ANY, _ANY, shapes.languages, "the caller's languages", 4, 256),
-    Rule("Geolocation", _in(_I), _TRUSTED, _TRUSTED, shapes.information,
-         "the caller's location (RFC 6442), by a body part or a web address", 4, 1024, listed=True),
-    Rule("Geolocation-Routing", _in(_I), _TRUSTED, _TRUSTED, shapes.text,
-         "permission to route by the location (RFC 6442)", 1, 16),
-    Rule("Referred-By", _in(_I), _ANY, _TRUSTED, shapes.address,
-         "the transferor (RFC 3892); the host becomes ours; its parameters are removed", 1, private=_USER),
-    Rule("Recv-Info", _in(_I, _1, _2), _ANY, _ANY, shapes.text,
-         "the INFO packages that an end accepts (RFC 6086), unless a name looks like a host's", 8, 64,
+    Rule("Subject", _in(_I), _ANY, _TRUSTED, sanitise.text, "text; unless it names a host", 1, 256, _USER),
+    Rule("Organization", _in(_I, _2), _ANY, _TRUSTED, sanitise.text, "text; unless it names a host", 1,
+         128, _USER),
+    Rule("Priority", _in(_I), _ANY, _TRUSTED, sanitise.text, "a word (RFC 3261 section 20.26)", 1, 64),
+    Rule("Accept-Language", _in(_I), _ANY, _ANY, sanitise.languages, "the caller's languages", 4, 256),
+    Rule("Geolocation", _in(_I), _TRUSTED, _TRUSTED, sanitise.information,
+         "where the caller is (RFC 6442), by a part of the body or a web address", 4, 1024, listed=True),
+    Rule("Geolocation-Routing", _in(_I), _TRUSTED, _TRUSTED, sanitise.text,
+         "whether to route by it (RFC 6442)", 1, 16),
+    Rule("Referred-By", _in(_I), _ANY, _TRUSTED, sanitise.address,
+         "who transferred the call (RFC 3892); the host becomes ours; its parameters go", 1,
+         hidden_with=_USER),
+    Rule("Recv-Info", _in(_I, _1, _2), _ANY, _ANY, sanitise.text,
+         "the INFO packages that an end takes (RFC 6086), unless a name looks like a host's", 8, 64,
          listed=True),
-    Rule("Warning", _in(_F), _ANY, _ANY, shapes.warning,
-         "the code; warn-agent and text are ours (RFC 3261 section 20.43)", 4, listed=True),
-    Rule("Retry-After", _in(_F), _ANY, _ANY, shapes.retry_after,
-         "seconds, a day at most; not with 500 and 503, where it concerns the trunk and not the call",
+    Rule("Warning", _in(_F), _ANY, _ANY, sanitise.warning,
+         "the code; whoever warns and the text are ours (RFC 3261 section 20.43)", 4, listed=True),
+    Rule("Retry-After", _in(_F), _ANY, _ANY, sanitise.retry_after,
+         "seconds, a day at most; not with 500 and 503, where it is about the trunk and not about the call",
          1, 128),
 )  # fmt: skip
-_PRIVATE = Rule("X-*, P-*", frozenset(Moment), _ANY, _ANY, shapes.opaque,
-                "unchanged, to trunks whose `x_headers` names them; default none", 16, 512)  # fmt: skip
+_PRIVATE = Rule("X-*, P-*", frozenset(MessageClass), _ANY, _ANY, sanitise.opaque,
+                "as they came, to trunks whose `x_headers` names them; default none", 16, 512)  # fmt: skip
 ALL = (*RULES, _PRIVATE)
 _BY_NAME = {rule.name.lower(): rule for rule in RULES}
 _AS_WRITTEN = {
@@ -142,31 +146,35 @@ def has_own_rule(name: str) -> bool:
     return name.lower() in _BY_NAME
 
 
-def received(moment: Moment, headers: Headers, trunk: Trunk) -> tuple[tuple[str, str], ...]:
+def extract_headers(moment: MessageClass, headers: Headers, trunk: Trunk) -> tuple[tuple[str, str], ...]:
     """What may cross of a message from `trunk`, for `Carried.headers`."""
     kept: list[tuple[str, str]] = []
-    room = MOST_BYTES
+    room = MAX_BYTES
     for name in headers.keys():  # noqa: SIM118 — it is no mapping
         rule = rule_of(name)
-        if rule is None or moment not in rule.moments or (rule.believed is _TRUSTED and not trunk.trusted):
+        if (
+            rule is None
+            or moment not in rule.crosses_in
+            or (rule.accepted_from is _TRUSTED and not trunk.trusted)
+        ):
             continue
         values = headers.getlist(name)
         if rule.listed:
             values = [
                 part
-                for value in values[: rule.most]
-                for part in split_quoted(value[:MOST_BYTES], ",")
+                for value in values[: rule.max_values]
+                for part in split_quoted(value[:MAX_BYTES], ",")
                 if part
             ]
-        for value in values[: rule.most]:
+        for value in values[: rule.max_values]:
             room -= len(value) + len(name)
-            if len(value) <= rule.longest and room >= 0:
+            if len(value) <= rule.max_length and room >= 0:
                 kept.append((name if rule is _PRIVATE else rule.name, value))
     return tuple(kept)
 
 
-def lines(
-    moment: Moment,
+def crossing_lines(
+    moment: MessageClass,
     headers: Sequence[tuple[str, str]],
     trunk: Trunk,
     host: str,
@@ -178,36 +186,38 @@ def lines(
     an answer."""
     if not headers:
         return ()
-    asked = shapes.privacies([value for name, value in headers if name == "Privacy"])
-    scene = Scene(host, trunk.trusted, asked)
+    asked = sanitise.privacies([value for name, value in headers if name == "Privacy"])
+    recipient = Recipient(host, trunk.trusted, asked)
     true: tuple[str, ...] = ()
     if signed is not None and trunk.identity:
         true = still_true([value for name, value in headers if name == "Identity"], signed)
     sent: list[str] = []
     for name, value in headers:
         rule = rule_of(name)
-        if rule is None or moment not in rule.moments or not _told(rule, name, trunk, asked):
+        if rule is None or moment not in rule.crosses_in or not _may_send(rule, name, trunk, asked):
             continue
         if (name == "Identity" and value not in true) or (name == "Date" and not true):
             continue
         if name == "Retry-After" and code in {500, 503}:
             continue
-        shaped = rule.shape(value, scene)
+        shaped = rule.sanitise(value, recipient)
         if shaped and fits_a_line(shaped) and _NAME.fullmatch(name):
             sent.append(f"{name}: {shaped}")
     return tuple(sent)
 
 
-def _told(rule: Rule, name: str, trunk: Trunk, asked: frozenset[str]) -> bool:
+def _may_send(rule: Rule, name: str, trunk: Trunk, asked: frozenset[str]) -> bool:
     if rule is _PRIVATE:
         return "*" in trunk.x_headers or name.lower() in trunk.x_headers
-    return trunk.trusted or (rule.told is _ANY and not rule.private & asked)
+    return trunk.trusted or (rule.sent_to is _ANY and not rule.hidden_with & asked)
 
 
-def shown(caller: Party, headers: Sequence[tuple[str, str]], trunk: Trunk, host: str) -> tuple[Party, str]:
+def displayed_caller(
+    caller: Party, headers: Sequence[tuple[str, str]], trunk: Trunk, host: str
+) -> tuple[Party, str]:
     """Whom From names, and its host: nobody, where the caller is anonymous or asks to be (RFC 3323
     section 4.1.1.3)."""
-    asked = shapes.privacies([value for name, value in headers if name == "Privacy"])
+    asked = sanitise.privacies([value for name, value in headers if name == "Privacy"])
     if caller.user.lower() == "anonymous" or ("user" in asked and not trunk.trusted):
         return Party("anonymous", "Anonymous"), "anonymous.invalid"
     return caller, host

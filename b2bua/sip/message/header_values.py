@@ -1,11 +1,10 @@
-"""How the value of a header is made fit to cross: what it means stays, what shows a leg's topology
-does not.
+"""Sanitisers of header values: the meaning of a value crosses, the topology of its leg does not.
 
-Rule 1: a shape builds its value anew from what it understood; what it does not understand it
+Rule 1: a sanitiser builds its value anew from what it understood; what it does not understand it
         withholds (None).
-Rule 2: no host of one leg reaches the other: the host of a SIP URI becomes `Scene.host`, text that
-        names a place goes.
-Rule 3: every shape is bounded: the caller has cut the value's length, and no pattern here
+Rule 2: no host of one leg reaches the other: the host of a SIP URI becomes `Recipient.host`; text
+        that names a place is withheld.
+Rule 3: every sanitiser is bounded: the caller has cut the value's length, and no pattern here
         backtracks without end.
 """
 
@@ -55,7 +54,7 @@ _WARNINGS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Recipient:
     """Where a header goes. `host` stands for whatever host it named; `privacy`: what the Privacy
     header asks for."""
 
@@ -66,7 +65,7 @@ class Scene:
 
 USER = "-_.!~*'()&=+$,;?/"  # beside letters and digits, what needs no escape in a user part
 
-Shape = Callable[[str, Scene], str | None]
+Sanitiser = Callable[[str, Recipient], str | None]
 
 
 def names_a_place(text: str) -> bool:
@@ -74,23 +73,23 @@ def names_a_place(text: str) -> bool:
     return _PLACE.search(text) is not None
 
 
-def text(value: str, _: Scene) -> str | None:
+def text(value: str, _: Recipient) -> str | None:
     return None if names_a_place(value) else value
 
 
-def opaque(value: str, _: Scene) -> str | None:
+def opaque(value: str, _: Recipient) -> str | None:
     """As it came: what the operator asked for by name."""
     return value
 
 
-def address(value: str, scene: Scene) -> str | None:
+def address(value: str, recipient: Recipient) -> str | None:
     """A name-addr whose host becomes ours. A tel URI has none and stays."""
     display, uri, _ = name_addr(value)
-    target = _target(uri, scene)
+    target = _target(uri, recipient)
     return None if target is None else f"{_quoted(display)}<{target}>"
 
 
-def _target(uri: str, scene: Scene) -> str | None:
+def _target(uri: str, recipient: Recipient) -> str | None:
     """The URI with our host. Its parameters go, but `user` (RFC 3261 section 19.1.1) and a number's
     context."""
     telephone = _TEL.fullmatch(uri)
@@ -105,7 +104,7 @@ def _target(uri: str, scene: Scene) -> str | None:
     if parsed.user.lower() == "anonymous":
         return "sip:anonymous@anonymous.invalid"
     is_phone = parsed.user.lstrip("+").isdigit() and parsed.named.get("user", "").lower() == "phone"
-    host = f"[{scene.host}]" if ":" in scene.host and scene.host[:1] != "[" else scene.host
+    host = f"[{recipient.host}]" if ":" in recipient.host and recipient.host[:1] != "[" else recipient.host
     return f"sip:{quote(readable(parsed.user), safe=USER)}@{host}{';user=phone' if is_phone else ''}"
 
 
@@ -126,18 +125,18 @@ def _kept(given: dict[str, str], names: tuple[str, ...]) -> str:
     return kept
 
 
-def diversion(value: str, scene: Scene) -> str | None:
+def diversion(value: str, recipient: Recipient) -> str | None:
     """RFC 5806. Its own `privacy` hides who diverted from trunks that are not trusted."""
     given = parameters(name_addr(value)[2])
-    hidden = "" if scene.trusted else given.get("privacy", "off").strip('"').lower()
-    who = NOBODY if hidden in {"full", "uri"} else address(value, scene)
+    hidden = "" if recipient.trusted else given.get("privacy", "off").strip('"').lower()
+    who = NOBODY if hidden in {"full", "uri"} else address(value, recipient)
     if who is not None and hidden == "name":
         who = who[who.rfind("<") :]
     rest = _kept(given, ("reason", "counter", "limit", "privacy", "screen"))
     return None if who is None else who + rest
 
 
-def history(value: str, scene: Scene) -> str | None:
+def history(value: str, recipient: Recipient) -> str | None:
     """RFC 7044: one entry. The index always stays, so that the list stays whole; who it was may be
     hidden (section 10.1)."""
     _, uri, rest = name_addr(value)
@@ -147,11 +146,12 @@ def history(value: str, scene: Scene) -> str | None:
     if _NUMBERED.fullmatch(index) is None:
         return None
     asked = (
-        scene.privacy & {"history", "header", "session"} or "history" in embedded.get("privacy", "").lower()
+        recipient.privacy & {"history", "header", "session"}
+        or "history" in embedded.get("privacy", "").lower()
     )
     target: str | None = "sip:anonymous@anonymous.invalid"
-    if scene.trusted or not asked:
-        target = _target(uri, scene)
+    if recipient.trusted or not asked:
+        target = _target(uri, recipient)
         if target is None:
             return None
         headers = [
@@ -167,7 +167,7 @@ def history(value: str, scene: Scene) -> str | None:
     return f"<{target}>;index={index}{ways}"
 
 
-def reason(value: str, _: Scene) -> str | None:
+def reason(value: str, _: Recipient) -> str | None:
     """RFC 3326: protocol, cause, where it arose (RFC 8606), and its text unless that names a
     place."""
     protocol, _semicolon, rest = value.partition(";")
@@ -185,12 +185,12 @@ def reason(value: str, _: Scene) -> str | None:
     return shaped
 
 
-def user_to_user(value: str, _: Scene) -> str | None:
+def user_to_user(value: str, _: Recipient) -> str | None:
     """RFC 7433: data of the two ends, a token and its parameters."""
     return value if _UUI.fullmatch(value) else None
 
 
-def privacy(value: str, _: Scene) -> str | None:
+def privacy(value: str, _: Recipient) -> str | None:
     return ";".join(sorted(privacies([value]))) or None
 
 
@@ -204,40 +204,40 @@ def privacies(values: list[str]) -> frozenset[str]:
     return frozenset({"none"} if "none" in found else found)
 
 
-def warning(value: str, scene: Scene) -> str | None:
+def warning(value: str, recipient: Recipient) -> str | None:
     """RFC 3261 section 20.43: the code is theirs; whoever warns, and in which words, is ours."""
     match = _WARNING.match(value)
     code = int(match[1]) if match else 0
-    return f'{code} {scene.host} "{_WARNINGS[code]}"' if code in _WARNINGS else None
+    return f'{code} {recipient.host} "{_WARNINGS[code]}"' if code in _WARNINGS else None
 
 
-def retry_after(value: str, _: Scene) -> str | None:
+def retry_after(value: str, _: Recipient) -> str | None:
     """Seconds, a day at most; the comment goes."""
     seconds = re.match(r"[0-9]{1,9}(?=$|[ ;(])", value)
     return str(min(int(seconds[0]), 86_400)) if seconds else None
 
 
-def date(value: str, _: Scene) -> str | None:
+def date(value: str, _: Recipient) -> str | None:
     return value if _DATE.fullmatch(value) else None
 
 
-def languages(value: str, _: Scene) -> str | None:
+def languages(value: str, _: Recipient) -> str | None:
     return value if _LANGUAGES.fullmatch(value) else None
 
 
-def information(value: str, scene: Scene) -> str | None:
+def information(value: str, recipient: Recipient) -> str | None:
     """Call-Info, Alert-Info, Geolocation: a resource on the web, a name, or a part of the body; no
     SIP URI."""
     match = _INFO.fullmatch(value)
     if match is None:
         return None
     uri = match[1]
-    return f"<{f'cid:{content_id(uri[4:], scene.host)}' if uri.startswith('cid:') else uri}>{match[2]}"
+    return f"<{f'cid:{content_id(uri[4:], recipient.host)}' if uri.startswith('cid:') else uri}>{match[2]}"
 
 
-def alert(value: str, scene: Scene) -> str | None:
+def alert(value: str, recipient: Recipient) -> str | None:
     """An alert's URN (RFC 7462) says nothing of where it came from: it crosses to anybody."""
-    return information(value, scene) if scene.trusted or value.startswith("<urn:alert:") else None
+    return information(value, recipient) if recipient.trusted or value.startswith("<urn:alert:") else None
 
 
 def content_id(given: str, host: str) -> str:

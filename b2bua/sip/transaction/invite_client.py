@@ -13,14 +13,14 @@ from b2bua.sip.transaction.transaction import (
     TIMED_OUT,
     UNREACHABLE,
     Command,
-    Event,
     Send,
     Timers,
     Transaction,
+    TransactionEvent,
 )
 
 
-class State(StrEnum):
+class InviteClientState(StrEnum):
     """The states of RFC 3261 figure 5 and RFC 6026 section 7.2."""
 
     CALLING = "calling"
@@ -31,36 +31,36 @@ class State(StrEnum):
     TERMINATED = "terminated"
 
 
-TRANSITIONS: dict[State, dict[Event, State]] = {
-    State.CALLING: {
-        Event.PROVISIONAL: State.PROCEEDING,
-        Event.SUCCESS: State.ACCEPTED,
-        Event.FAILURE: State.COMPLETED,
-        Event.TIMER_A: State.CALLING,
-        Event.TIMER_B: State.TERMINATED,
-        Event.TRANSPORT_ERROR: State.TERMINATED,
+TRANSITIONS: dict[InviteClientState, dict[TransactionEvent, InviteClientState]] = {
+    InviteClientState.CALLING: {
+        TransactionEvent.PROVISIONAL: InviteClientState.PROCEEDING,
+        TransactionEvent.SUCCESS: InviteClientState.ACCEPTED,
+        TransactionEvent.FAILURE: InviteClientState.COMPLETED,
+        TransactionEvent.TIMER_A: InviteClientState.CALLING,
+        TransactionEvent.TIMER_B: InviteClientState.TERMINATED,
+        TransactionEvent.TRANSPORT_ERROR: InviteClientState.TERMINATED,
     },
-    State.PROCEEDING: {
-        Event.PROVISIONAL: State.PROCEEDING,
-        Event.SUCCESS: State.ACCEPTED,
-        Event.FAILURE: State.COMPLETED,
-        Event.TRANSPORT_ERROR: State.PROCEEDING,
+    InviteClientState.PROCEEDING: {
+        TransactionEvent.PROVISIONAL: InviteClientState.PROCEEDING,
+        TransactionEvent.SUCCESS: InviteClientState.ACCEPTED,
+        TransactionEvent.FAILURE: InviteClientState.COMPLETED,
+        TransactionEvent.TRANSPORT_ERROR: InviteClientState.PROCEEDING,
     },
-    State.ACCEPTED: {
-        Event.SUCCESS: State.ACCEPTED,
-        Event.PROVISIONAL: State.ACCEPTED,  # overtaken on the way
-        Event.FAILURE: State.ACCEPTED,  # of another fork
-        Event.TIMER_M: State.TERMINATED,
-        Event.TRANSPORT_ERROR: State.ACCEPTED,
+    InviteClientState.ACCEPTED: {
+        TransactionEvent.SUCCESS: InviteClientState.ACCEPTED,
+        TransactionEvent.PROVISIONAL: InviteClientState.ACCEPTED,  # overtaken on the way
+        TransactionEvent.FAILURE: InviteClientState.ACCEPTED,  # of another fork
+        TransactionEvent.TIMER_M: InviteClientState.TERMINATED,
+        TransactionEvent.TRANSPORT_ERROR: InviteClientState.ACCEPTED,
     },
-    State.COMPLETED: {
-        Event.FAILURE: State.COMPLETED,
-        Event.PROVISIONAL: State.COMPLETED,
-        Event.SUCCESS: State.COMPLETED,
-        Event.TIMER_D: State.TERMINATED,
-        Event.TRANSPORT_ERROR: State.TERMINATED,
+    InviteClientState.COMPLETED: {
+        TransactionEvent.FAILURE: InviteClientState.COMPLETED,
+        TransactionEvent.PROVISIONAL: InviteClientState.COMPLETED,
+        TransactionEvent.SUCCESS: InviteClientState.COMPLETED,
+        TransactionEvent.TIMER_D: InviteClientState.TERMINATED,
+        TransactionEvent.TRANSPORT_ERROR: InviteClientState.TERMINATED,
     },
-    State.TERMINATED: {},
+    InviteClientState.TERMINATED: {},
 }
 
 
@@ -69,44 +69,50 @@ class InviteClient(Transaction, kw_only=True, tag=True):
 
     TRANSITIONS = TRANSITIONS
 
-    state: State = State.CALLING
+    state: InviteClientState = InviteClientState.CALLING
 
     @classmethod
     def open(
         cls, request: bytes, now: float, timers: Timers, reliable: bool = False
     ) -> tuple[Self, list[Command]]:
         """A new machine and its first commands."""
-        machine = cls(timers=timers, again=request, reliable=reliable, interval=timers.t1)
-        machine._start(now, a=timers.t1, b=timers.patience)
+        machine = cls(timers=timers, stored=request, reliable=reliable, interval=timers.t1)
+        machine._start(now, a=timers.t1, b=timers.timeout)
         return machine, [Send(request)]
 
-    def _act(self, before: StrEnum, event: Event, now: float, message: bytes) -> list[Command]:
+    def _act(self, before: StrEnum, event: TransactionEvent, now: float, message: bytes) -> list[Command]:
         match event:
-            case Event.TIMER_A:
+            case TransactionEvent.TIMER_A:
                 self.interval *= 2
-                self.due[Event.TIMER_A] = now + self.interval
-                return [Send(self.again)]
-            case Event.PROVISIONAL if before in (State.CALLING, State.PROCEEDING):
+                self.due[TransactionEvent.TIMER_A] = now + self.interval
+                return [Send(self.stored)]
+            case TransactionEvent.PROVISIONAL if before in (
+                InviteClientState.CALLING,
+                InviteClientState.PROCEEDING,
+            ):
                 self.due = {}
                 return [DELIVER]
-            case Event.SUCCESS if before is not State.COMPLETED:
-                if before is not State.ACCEPTED:
-                    self.again = b""
-                    self._start(now, m=self.timers.patience)
+            case TransactionEvent.SUCCESS if before is not InviteClientState.COMPLETED:
+                if before is not InviteClientState.ACCEPTED:
+                    self.stored = b""
+                    self._start(now, m=self.timers.timeout)
                 return [DELIVER]
-            case Event.FAILURE if before in (State.CALLING, State.PROCEEDING):
-                self.again = message
+            case TransactionEvent.FAILURE if before in (
+                InviteClientState.CALLING,
+                InviteClientState.PROCEEDING,
+            ):
+                self.stored = message
                 self._start(now, d=self.timers.d)
                 return [Send(message), DELIVER]
-            case Event.FAILURE if before is State.COMPLETED:
-                return [Send(self.again)]
-            case Event.TIMER_B:
+            case TransactionEvent.FAILURE if before is InviteClientState.COMPLETED:
+                return [Send(self.stored)]
+            case TransactionEvent.TIMER_B:
                 self.due = {}
                 return [TIMED_OUT]
-            case Event.TRANSPORT_ERROR if before is State.CALLING:
+            case TransactionEvent.TRANSPORT_ERROR if before is InviteClientState.CALLING:
                 self.due = {}
                 return [UNREACHABLE]
             case _:
-                if self.state is State.TERMINATED:
+                if self.state is InviteClientState.TERMINATED:
                     self.due = {}
                 return []

@@ -14,14 +14,14 @@ from b2bua.sip.transaction.transaction import (
     TIMED_OUT,
     UNREACHABLE,
     Command,
-    Event,
     Send,
     Timers,
     Transaction,
+    TransactionEvent,
 )
 
 
-class State(StrEnum):
+class InviteServerState(StrEnum):
     """The states of RFC 3261 figure 7 and RFC 6026 section 7.1."""
 
     PROCEEDING = "proceeding"
@@ -31,36 +31,36 @@ class State(StrEnum):
     TERMINATED = "terminated"
 
 
-TRANSITIONS: dict[State, dict[Event, State]] = {
-    State.PROCEEDING: {
-        Event.REQUEST: State.PROCEEDING,
-        Event.ACK: State.PROCEEDING,  # for nothing: absorbed
-        Event.PROVISIONAL: State.PROCEEDING,
-        Event.SUCCESS: State.ACCEPTED,
-        Event.FAILURE: State.COMPLETED,
-        Event.TRANSPORT_ERROR: State.TERMINATED,
+TRANSITIONS: dict[InviteServerState, dict[TransactionEvent, InviteServerState]] = {
+    InviteServerState.PROCEEDING: {
+        TransactionEvent.REQUEST: InviteServerState.PROCEEDING,
+        TransactionEvent.ACK: InviteServerState.PROCEEDING,  # for nothing: absorbed
+        TransactionEvent.PROVISIONAL: InviteServerState.PROCEEDING,
+        TransactionEvent.SUCCESS: InviteServerState.ACCEPTED,
+        TransactionEvent.FAILURE: InviteServerState.COMPLETED,
+        TransactionEvent.TRANSPORT_ERROR: InviteServerState.TERMINATED,
     },
-    State.ACCEPTED: {
-        Event.REQUEST: State.ACCEPTED,
-        Event.ACK: State.ACCEPTED,
-        Event.SUCCESS: State.ACCEPTED,
-        Event.TIMER_L: State.TERMINATED,
-        Event.TRANSPORT_ERROR: State.ACCEPTED,
+    InviteServerState.ACCEPTED: {
+        TransactionEvent.REQUEST: InviteServerState.ACCEPTED,
+        TransactionEvent.ACK: InviteServerState.ACCEPTED,
+        TransactionEvent.SUCCESS: InviteServerState.ACCEPTED,
+        TransactionEvent.TIMER_L: InviteServerState.TERMINATED,
+        TransactionEvent.TRANSPORT_ERROR: InviteServerState.ACCEPTED,
     },
-    State.COMPLETED: {
-        Event.REQUEST: State.COMPLETED,
-        Event.ACK: State.CONFIRMED,
-        Event.TIMER_G: State.COMPLETED,
-        Event.TIMER_H: State.TERMINATED,
-        Event.TRANSPORT_ERROR: State.TERMINATED,
+    InviteServerState.COMPLETED: {
+        TransactionEvent.REQUEST: InviteServerState.COMPLETED,
+        TransactionEvent.ACK: InviteServerState.CONFIRMED,
+        TransactionEvent.TIMER_G: InviteServerState.COMPLETED,
+        TransactionEvent.TIMER_H: InviteServerState.TERMINATED,
+        TransactionEvent.TRANSPORT_ERROR: InviteServerState.TERMINATED,
     },
-    State.CONFIRMED: {
-        Event.REQUEST: State.CONFIRMED,
-        Event.ACK: State.CONFIRMED,
-        Event.TIMER_I: State.TERMINATED,
-        Event.TRANSPORT_ERROR: State.CONFIRMED,
+    InviteServerState.CONFIRMED: {
+        TransactionEvent.REQUEST: InviteServerState.CONFIRMED,
+        TransactionEvent.ACK: InviteServerState.CONFIRMED,
+        TransactionEvent.TIMER_I: InviteServerState.TERMINATED,
+        TransactionEvent.TRANSPORT_ERROR: InviteServerState.CONFIRMED,
     },
-    State.TERMINATED: {},
+    InviteServerState.TERMINATED: {},
 }
 
 
@@ -69,44 +69,49 @@ class InviteServer(Transaction, kw_only=True, tag=True):
 
     TRANSITIONS = TRANSITIONS
 
-    state: State = State.PROCEEDING
+    state: InviteServerState = InviteServerState.PROCEEDING
 
     @classmethod
     def open(cls, timers: Timers, reliable: bool = False) -> Self:
         """A new machine; it waits for what its user answers."""
-        return cls(timers=timers, again=b"", reliable=reliable)
+        return cls(timers=timers, stored=b"", reliable=reliable)
 
-    def _act(self, before: StrEnum, event: Event, now: float, message: bytes) -> list[Command]:
+    def _act(self, before: StrEnum, event: TransactionEvent, now: float, message: bytes) -> list[Command]:
         match event:
-            case Event.REQUEST if before in (State.PROCEEDING, State.COMPLETED) and self.again:
-                return [Send(self.again)]
-            case Event.PROVISIONAL:
-                self.again = message
+            case TransactionEvent.REQUEST if (
+                before in (InviteServerState.PROCEEDING, InviteServerState.COMPLETED) and self.stored
+            ):
+                return [Send(self.stored)]
+            case TransactionEvent.PROVISIONAL:
+                self.stored = message
                 return [Send(message)]
-            case Event.SUCCESS:
-                if before is State.PROCEEDING:
-                    self.again = b""
-                    self._start(now, l=self.timers.patience)
+            case TransactionEvent.SUCCESS:
+                if before is InviteServerState.PROCEEDING:
+                    self.stored = b""
+                    self._start(now, l=self.timers.timeout)
                 return [Send(message)]
-            case Event.FAILURE:
-                self.again = message
+            case TransactionEvent.FAILURE:
+                self.stored = message
                 self.interval = self.timers.t1
-                self._start(now, g=self.timers.t1, h=self.timers.patience)
+                self._start(now, g=self.timers.t1, h=self.timers.timeout)
                 return [Send(message)]
-            case Event.TIMER_G:
+            case TransactionEvent.TIMER_G:
                 self.interval = min(2 * self.interval, self.timers.t2)
-                self.due[Event.TIMER_G] = now + self.interval
-                return [Send(self.again)]
-            case Event.ACK if before is State.COMPLETED:
-                self.again = b""
+                self.due[TransactionEvent.TIMER_G] = now + self.interval
+                return [Send(self.stored)]
+            case TransactionEvent.ACK if before is InviteServerState.COMPLETED:
+                self.stored = b""
                 self._start(now, i=self.timers.t4)
                 return []
-            case Event.ACK if before is State.ACCEPTED:
+            case TransactionEvent.ACK if before is InviteServerState.ACCEPTED:
                 return [DELIVER]
-            case Event.TIMER_H:
+            case TransactionEvent.TIMER_H:
                 self.due = {}
                 return [TIMED_OUT]
-            case Event.TRANSPORT_ERROR if before in (State.PROCEEDING, State.COMPLETED):
+            case TransactionEvent.TRANSPORT_ERROR if before in (
+                InviteServerState.PROCEEDING,
+                InviteServerState.COMPLETED,
+            ):
                 self.due = {}
                 return [UNREACHABLE]
             case _:

@@ -24,10 +24,10 @@ from b2bua.sip.transaction.non_invite_client import NonInviteClient
 from b2bua.sip.transaction.non_invite_server import NonInviteServer
 from b2bua.sip.transaction.scheduler import Scheduler, Slot
 from b2bua.sip.transaction.tap import Tap
-from b2bua.sip.transaction.transaction import Command, Deliver, Event, Send, Timers, Unreachable
+from b2bua.sip.transaction.transaction import Command, Deliver, Send, Timers, TransactionEvent, Unreachable
 from b2bua.sip.transport.connections import Lost
 from b2bua.sip.transport.transports import Transports
-from tonewall.written import PASSING
+from tonewall.snapshot import TRANSIENT
 
 ServerKey = tuple[str, ...]
 
@@ -35,8 +35,8 @@ ServerKey = tuple[str, ...]
 class ClientUser(Protocol):
     """Who sent a request."""
 
-    def on_response(self, client: Client, response: Response) -> None: ...
-    def on_no_response(self, client: Client, code: int) -> None:
+    def on_response(self, client: ClientTransaction, response: Response) -> None: ...
+    def on_no_response(self, client: ClientTransaction, code: int) -> None:
         """There will be none: `code` 408 after a time-out, 503 where the transport refused."""
         ...
 
@@ -45,7 +45,7 @@ class ServerUser(Protocol):
     """Who answers a request."""
 
     def on_ack(self, request: Request) -> None: ...
-    def on_lost(self, server: Server) -> None:
+    def on_lost(self, server: ServerTransaction) -> None:
         """Our answer could not be sent."""
         ...
 
@@ -53,17 +53,17 @@ class ServerUser(Protocol):
 class Nobody:
     """The user of transactions whose outcome changes nothing."""
 
-    def on_response(self, client: Client, response: Response) -> None: ...
-    def on_no_response(self, client: Client, code: int) -> None: ...
+    def on_response(self, client: ClientTransaction, response: Response) -> None: ...
+    def on_no_response(self, client: ClientTransaction, code: int) -> None: ...
     def on_ack(self, request: Request) -> None: ...
-    def on_lost(self, server: Server) -> None: ...
+    def on_lost(self, server: ServerTransaction) -> None: ...
 
 
 NOBODY = Nobody()
 
 
 @dataclass(slots=True, eq=False)
-class Client:
+class ClientTransaction:
     """A request of ours under way. `tries`: how often it has been sent with credentials.
 
     `wanted`: the hop that it was opened for; `destination`: the one that it took, perhaps by
@@ -78,7 +78,7 @@ class Client:
     layer: TransactionLayer
     tries: int = 0
     again: bool = False
-    scheduled: Slot | None = field(default=None, metadata=PASSING)
+    scheduled: Slot | None = field(default=None, metadata=TRANSIENT)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -88,11 +88,11 @@ class Client:
         return self.machine.deadline()
 
     def elapse(self, now: float) -> None:
-        self.layer.run_client(self, self.machine.receive(Event.TIME_PASSED, now))
+        self.layer.run_client(self, self.machine.receive(TransactionEvent.TIME_PASSED, now))
 
 
 @dataclass(slots=True, eq=False)
-class Server:
+class ServerTransaction:
     """A request of the peer's that we answer."""
 
     request: Request
@@ -101,7 +101,7 @@ class Server:
     user: ServerUser
     layer: TransactionLayer
     key: ServerKey
-    scheduled: Slot | None = field(default=None, metadata=PASSING)
+    scheduled: Slot | None = field(default=None, metadata=TRANSIENT)
 
     @property
     def answered(self) -> bool:
@@ -112,7 +112,7 @@ class Server:
         return self.machine.deadline()
 
     def elapse(self, now: float) -> None:
-        self.layer.run_server(self, self.machine.receive(Event.TIME_PASSED, now))
+        self.layer.run_server(self, self.machine.receive(TransactionEvent.TIME_PASSED, now))
 
 
 class TransactionLayer:
@@ -133,19 +133,21 @@ class TransactionLayer:
         self._soon = soon
         self._scheduler = scheduler
         self._timers = timers
-        self._clients: dict[tuple[str, str], Client] = {}
-        self._servers: dict[ServerKey, Server] = {}
+        self._clients: dict[tuple[str, str], ClientTransaction] = {}
+        self._servers: dict[ServerKey, ServerTransaction] = {}
         # By what merged requests have in common.
-        self._first: dict[tuple[str, str, str, str], Server] = {}
+        self._first: dict[tuple[str, str, str, str], ServerTransaction] = {}
 
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
 
-    def open_client(self, request: Outgoing, destination: Hop, user: ClientUser, tries: int = 0) -> Client:
+    def open_client(
+        self, request: Outgoing, destination: Hop, user: ClientUser, tries: int = 0
+    ) -> ClientTransaction:
         """Send a request of ours and see it through."""
         request, message, way = self._addressed(request, destination)
         machine, commands = self._machine(request, message, way)
-        client = Client(request, destination, way, machine, user, self, tries)
+        client = ClientTransaction(request, destination, way, machine, user, self, tries)
         self._clients[client.key] = client
         self.run_client(client, commands)
         return client
@@ -180,7 +182,7 @@ class TransactionLayer:
             request, transport=way.transport, sent_by=self._transports.sent_by(way)
         )
 
-    def abandon(self, client: Client) -> None:
+    def abandon(self, client: ClientTransaction) -> None:
         """Forget a transaction whose answer is not waited for any longer."""
         client.machine.due = {}
         self._clients.pop(client.key, None)
@@ -192,34 +194,36 @@ class TransactionLayer:
         if client is None:
             return False
         if response.code < 200:
-            event, ack = Event.PROVISIONAL, b""
+            event, ack = TransactionEvent.PROVISIONAL, b""
         elif response.code < 300:
-            event, ack = Event.SUCCESS, b""
+            event, ack = TransactionEvent.SUCCESS, b""
         else:
-            event = Event.FAILURE
+            event = TransactionEvent.FAILURE
             ack = client.request.ack(response.head.to) if response.method == "INVITE" else b""
         self.run_client(client, client.machine.receive(event, self._scheduler.now(), ack), response)
         return True
 
-    def find(self, request: Request, method: str) -> Server | None:
+    def find(self, request: Request, method: str) -> ServerTransaction | None:
         """The server transaction of this request, or of the INVITE that this ACK or CANCEL is
         for."""
         return self._servers.get(_key(request, method))
 
-    def repeat(self, server: Server, request: Request) -> None:
+    def repeat(self, server: ServerTransaction, request: Request) -> None:
         """The request came again, or the ACK for what we answered."""
-        event = Event.ACK if request.method == "ACK" else Event.REQUEST
+        event = TransactionEvent.ACK if request.method == "ACK" else TransactionEvent.REQUEST
         self.run_server(server, server.machine.receive(event, self._scheduler.now()), request)
 
-    def open_server(self, request: Request) -> Server:
+    def open_server(self, request: Request) -> ServerTransaction:
         """A new request. Its user is NOBODY until one takes it."""
         kind = InviteServer if request.method == "INVITE" else NonInviteServer
         machine = kind.open(self._timers, request.source.transport.reliable)
-        server = Server(request, return_hop(request), machine, NOBODY, self, _key(request, request.method))
+        server = ServerTransaction(
+            request, return_hop(request), machine, NOBODY, self, _key(request, request.method)
+        )
         self._note(server)
         return server
 
-    def _note(self, server: Server) -> None:
+    def _note(self, server: ServerTransaction) -> None:
         self._servers[server.key] = server
         if not server.request.to_tag:
             self._first.setdefault(_merging(server.request), server)
@@ -230,13 +234,21 @@ class TransactionLayer:
         them."""
         return not request.to_tag and _merging(request) in self._first
 
-    def respond(self, server: Server, code: int, message: bytes) -> None:
+    def respond(self, server: ServerTransaction, code: int, message: bytes) -> None:
         """Answer. The caller sees to it that one final answer is sent, but for a 2xx to an INVITE,
         sent again."""
-        event = Event.PROVISIONAL if code < 200 else Event.SUCCESS if code < 300 else Event.FAILURE
+        event = (
+            TransactionEvent.PROVISIONAL
+            if code < 200
+            else TransactionEvent.SUCCESS
+            if code < 300
+            else TransactionEvent.FAILURE
+        )
         self.run_server(server, server.machine.receive(event, self._scheduler.now(), message))
 
-    def run_client(self, client: Client, commands: list[Command], response: Response | None = None) -> None:
+    def run_client(
+        self, client: ClientTransaction, commands: list[Command], response: Response | None = None
+    ) -> None:
         for command in commands:
             if isinstance(command, Send):
                 # What a response makes an INVITE's transaction send is its ACK.
@@ -256,7 +268,9 @@ class TransactionLayer:
         else:
             self._scheduler.watch(client)
 
-    def run_server(self, server: Server, commands: list[Command], request: Request | None = None) -> None:
+    def run_server(
+        self, server: ServerTransaction, commands: list[Command], request: Request | None = None
+    ) -> None:
         for command in commands:
             if isinstance(command, Send):
                 self._tap.answered(server.request, command.message, server.destination)
@@ -277,11 +291,11 @@ class TransactionLayer:
 
     # --- to be written out, and read back ---------------------------------------------------------
 
-    def standing(self) -> tuple[list[Client], list[Server]]:
+    def transactions(self) -> tuple[list[ClientTransaction], list[ServerTransaction]]:
         """All that are under way."""
         return list(self._clients.values()), list(self._servers.values())
 
-    def take_up(self, clients: Iterable[Client], servers: Iterable[Server]) -> None:
+    def restore(self, clients: Iterable[ClientTransaction], servers: Iterable[ServerTransaction]) -> None:
         """Go on with transactions that stood elsewhere."""
         for client in clients:
             self._clients[client.key] = client
@@ -302,7 +316,7 @@ class TransactionLayer:
                 if lost.carried(server.destination):
                     self._unsent_server(server)
 
-    def _help_on(self, client: Client, lost: Lost) -> None:
+    def _help_on(self, client: ClientTransaction, lost: Lost) -> None:
         machine = client.machine
         if not lost.connected and client.destination.transport is not client.wanted.transport:
             self._fall_back(client)
@@ -311,25 +325,29 @@ class TransactionLayer:
             # (RFC 3261 section 17.2).
             client.again = True
             self._tap.sent(client.request, client.destination)
-            if not self._send(machine.again, client.destination):
+            if not self._send(machine.stored, client.destination):
                 self._unsent_client(client)
         else:
             self._unsent_client(client)
 
-    def _fall_back(self, client: Client) -> None:
+    def _fall_back(self, client: ClientTransaction) -> None:
         """No TCP there: by UDP after all, though the request is large (RFC 3261 section 18.1.1)."""
         bare = msgspec.structs.replace(client.request, sent_by="")
         client.request, message, client.destination = self._addressed(bare, client.wanted)
         client.machine, commands = self._machine(client.request, message, client.destination)
         self.run_client(client, commands)
 
-    def _unsent_client(self, client: Client) -> None:
+    def _unsent_client(self, client: ClientTransaction) -> None:
         if not client.machine.ended:
-            self.run_client(client, client.machine.receive(Event.TRANSPORT_ERROR, self._scheduler.now()))
+            self.run_client(
+                client, client.machine.receive(TransactionEvent.TRANSPORT_ERROR, self._scheduler.now())
+            )
 
-    def _unsent_server(self, server: Server) -> None:
+    def _unsent_server(self, server: ServerTransaction) -> None:
         if not server.machine.ended:
-            self.run_server(server, server.machine.receive(Event.TRANSPORT_ERROR, self._scheduler.now()))
+            self.run_server(
+                server, server.machine.receive(TransactionEvent.TRANSPORT_ERROR, self._scheduler.now())
+            )
 
 
 def _key(request: Request, method: str) -> ServerKey:

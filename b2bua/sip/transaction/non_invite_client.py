@@ -10,14 +10,14 @@ from b2bua.sip.transaction.transaction import (
     TIMED_OUT,
     UNREACHABLE,
     Command,
-    Event,
     Send,
     Timers,
     Transaction,
+    TransactionEvent,
 )
 
 
-class State(StrEnum):
+class NonInviteClientState(StrEnum):
     """The states of RFC 3261 figure 6."""
 
     TRYING = "trying"
@@ -26,31 +26,31 @@ class State(StrEnum):
     TERMINATED = "terminated"
 
 
-TRANSITIONS: dict[State, dict[Event, State]] = {
-    State.TRYING: {
-        Event.PROVISIONAL: State.PROCEEDING,
-        Event.SUCCESS: State.COMPLETED,
-        Event.FAILURE: State.COMPLETED,
-        Event.TIMER_E: State.TRYING,
-        Event.TIMER_F: State.TERMINATED,
-        Event.TRANSPORT_ERROR: State.TERMINATED,
+TRANSITIONS: dict[NonInviteClientState, dict[TransactionEvent, NonInviteClientState]] = {
+    NonInviteClientState.TRYING: {
+        TransactionEvent.PROVISIONAL: NonInviteClientState.PROCEEDING,
+        TransactionEvent.SUCCESS: NonInviteClientState.COMPLETED,
+        TransactionEvent.FAILURE: NonInviteClientState.COMPLETED,
+        TransactionEvent.TIMER_E: NonInviteClientState.TRYING,
+        TransactionEvent.TIMER_F: NonInviteClientState.TERMINATED,
+        TransactionEvent.TRANSPORT_ERROR: NonInviteClientState.TERMINATED,
     },
-    State.PROCEEDING: {
-        Event.PROVISIONAL: State.PROCEEDING,
-        Event.SUCCESS: State.COMPLETED,
-        Event.FAILURE: State.COMPLETED,
-        Event.TIMER_E: State.PROCEEDING,
-        Event.TIMER_F: State.TERMINATED,
-        Event.TRANSPORT_ERROR: State.TERMINATED,
+    NonInviteClientState.PROCEEDING: {
+        TransactionEvent.PROVISIONAL: NonInviteClientState.PROCEEDING,
+        TransactionEvent.SUCCESS: NonInviteClientState.COMPLETED,
+        TransactionEvent.FAILURE: NonInviteClientState.COMPLETED,
+        TransactionEvent.TIMER_E: NonInviteClientState.PROCEEDING,
+        TransactionEvent.TIMER_F: NonInviteClientState.TERMINATED,
+        TransactionEvent.TRANSPORT_ERROR: NonInviteClientState.TERMINATED,
     },
-    State.COMPLETED: {
-        Event.PROVISIONAL: State.COMPLETED,
-        Event.SUCCESS: State.COMPLETED,
-        Event.FAILURE: State.COMPLETED,
-        Event.TIMER_K: State.TERMINATED,
-        Event.TRANSPORT_ERROR: State.COMPLETED,
+    NonInviteClientState.COMPLETED: {
+        TransactionEvent.PROVISIONAL: NonInviteClientState.COMPLETED,
+        TransactionEvent.SUCCESS: NonInviteClientState.COMPLETED,
+        TransactionEvent.FAILURE: NonInviteClientState.COMPLETED,
+        TransactionEvent.TIMER_K: NonInviteClientState.TERMINATED,
+        TransactionEvent.TRANSPORT_ERROR: NonInviteClientState.COMPLETED,
     },
-    State.TERMINATED: {},
+    NonInviteClientState.TERMINATED: {},
 }
 
 
@@ -60,36 +60,38 @@ class NonInviteClient(Transaction, kw_only=True, tag=True):
 
     TRANSITIONS = TRANSITIONS
 
-    state: State = State.TRYING
+    state: NonInviteClientState = NonInviteClientState.TRYING
 
     @classmethod
     def open(
         cls, request: bytes, now: float, timers: Timers, reliable: bool = False
     ) -> tuple[Self, list[Command]]:
         """A new machine and its first commands."""
-        machine = cls(timers=timers, again=request, reliable=reliable, interval=timers.t1)
-        machine._start(now, e=timers.t1, f=timers.patience)
+        machine = cls(timers=timers, stored=request, reliable=reliable, interval=timers.t1)
+        machine._start(now, e=timers.t1, f=timers.timeout)
         return machine, [Send(request)]
 
-    def _act(self, before: StrEnum, event: Event, now: float, message: bytes) -> list[Command]:
+    def _act(self, before: StrEnum, event: TransactionEvent, now: float, message: bytes) -> list[Command]:
         match event:
-            case Event.TIMER_E:
+            case TransactionEvent.TIMER_E:
                 # RFC 3261 section 17.1.2.2: doubling up to T2, and at T2 once a provisional has
                 # come.
                 doubled = min(2 * self.interval, self.timers.t2)
-                self.interval = self.timers.t2 if before is State.PROCEEDING else doubled
-                self.due[Event.TIMER_E] = now + self.interval
-                return [Send(self.again)]
-            case Event.PROVISIONAL if before is not State.COMPLETED:
+                self.interval = self.timers.t2 if before is NonInviteClientState.PROCEEDING else doubled
+                self.due[TransactionEvent.TIMER_E] = now + self.interval
+                return [Send(self.stored)]
+            case TransactionEvent.PROVISIONAL if before is not NonInviteClientState.COMPLETED:
                 return [DELIVER]
-            case Event.SUCCESS | Event.FAILURE if before is not State.COMPLETED:
-                self.again = b""
+            case TransactionEvent.SUCCESS | TransactionEvent.FAILURE if (
+                before is not NonInviteClientState.COMPLETED
+            ):
+                self.stored = b""
                 self._start(now, k=self.timers.t4)
                 return [DELIVER]
-            case Event.TIMER_F:
+            case TransactionEvent.TIMER_F:
                 self.due = {}
                 return [TIMED_OUT]
-            case Event.TRANSPORT_ERROR if before is not State.COMPLETED:
+            case TransactionEvent.TRANSPORT_ERROR if before is not NonInviteClientState.COMPLETED:
                 self.due = {}
                 return [UNREACHABLE]
             case _:

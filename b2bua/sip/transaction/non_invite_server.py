@@ -5,10 +5,17 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Self
 
-from b2bua.sip.transaction.transaction import UNREACHABLE, Command, Event, Send, Timers, Transaction
+from b2bua.sip.transaction.transaction import (
+    UNREACHABLE,
+    Command,
+    Send,
+    Timers,
+    Transaction,
+    TransactionEvent,
+)
 
 
-class State(StrEnum):
+class NonInviteServerState(StrEnum):
     """The states of RFC 3261 figure 8."""
 
     TRYING = "trying"
@@ -17,27 +24,27 @@ class State(StrEnum):
     TERMINATED = "terminated"
 
 
-TRANSITIONS: dict[State, dict[Event, State]] = {
-    State.TRYING: {
-        Event.REQUEST: State.TRYING,
-        Event.PROVISIONAL: State.PROCEEDING,
-        Event.SUCCESS: State.COMPLETED,
-        Event.FAILURE: State.COMPLETED,
-        Event.TRANSPORT_ERROR: State.TERMINATED,
+TRANSITIONS: dict[NonInviteServerState, dict[TransactionEvent, NonInviteServerState]] = {
+    NonInviteServerState.TRYING: {
+        TransactionEvent.REQUEST: NonInviteServerState.TRYING,
+        TransactionEvent.PROVISIONAL: NonInviteServerState.PROCEEDING,
+        TransactionEvent.SUCCESS: NonInviteServerState.COMPLETED,
+        TransactionEvent.FAILURE: NonInviteServerState.COMPLETED,
+        TransactionEvent.TRANSPORT_ERROR: NonInviteServerState.TERMINATED,
     },
-    State.PROCEEDING: {
-        Event.REQUEST: State.PROCEEDING,
-        Event.PROVISIONAL: State.PROCEEDING,
-        Event.SUCCESS: State.COMPLETED,
-        Event.FAILURE: State.COMPLETED,
-        Event.TRANSPORT_ERROR: State.TERMINATED,
+    NonInviteServerState.PROCEEDING: {
+        TransactionEvent.REQUEST: NonInviteServerState.PROCEEDING,
+        TransactionEvent.PROVISIONAL: NonInviteServerState.PROCEEDING,
+        TransactionEvent.SUCCESS: NonInviteServerState.COMPLETED,
+        TransactionEvent.FAILURE: NonInviteServerState.COMPLETED,
+        TransactionEvent.TRANSPORT_ERROR: NonInviteServerState.TERMINATED,
     },
-    State.COMPLETED: {
-        Event.REQUEST: State.COMPLETED,
-        Event.TIMER_J: State.TERMINATED,
-        Event.TRANSPORT_ERROR: State.TERMINATED,
+    NonInviteServerState.COMPLETED: {
+        TransactionEvent.REQUEST: NonInviteServerState.COMPLETED,
+        TransactionEvent.TIMER_J: NonInviteServerState.TERMINATED,
+        TransactionEvent.TRANSPORT_ERROR: NonInviteServerState.TERMINATED,
     },
-    State.TERMINATED: {},
+    NonInviteServerState.TERMINATED: {},
 }
 
 
@@ -47,25 +54,25 @@ class NonInviteServer(Transaction, kw_only=True, tag=True):
 
     TRANSITIONS = TRANSITIONS
 
-    state: State = State.TRYING
+    state: NonInviteServerState = NonInviteServerState.TRYING
 
     @classmethod
     def open(cls, timers: Timers, reliable: bool = False) -> Self:
         """A new machine; it waits for what its user answers."""
-        return cls(timers=timers, again=b"", reliable=reliable)
+        return cls(timers=timers, stored=b"", reliable=reliable)
 
-    def _act(self, before: StrEnum, event: Event, now: float, message: bytes) -> list[Command]:
+    def _act(self, before: StrEnum, event: TransactionEvent, now: float, message: bytes) -> list[Command]:
         match event:
-            case Event.REQUEST if self.again:
-                return [Send(self.again)]
-            case Event.PROVISIONAL:
-                self.again = message
+            case TransactionEvent.REQUEST if self.stored:
+                return [Send(self.stored)]
+            case TransactionEvent.PROVISIONAL:
+                self.stored = message
                 return [Send(message)]
-            case Event.SUCCESS | Event.FAILURE:
-                self.again = message
-                self._start(now, j=self.timers.patience)
+            case TransactionEvent.SUCCESS | TransactionEvent.FAILURE:
+                self.stored = message
+                self._start(now, j=self.timers.timeout)
                 return [Send(message)]
-            case Event.TRANSPORT_ERROR:
+            case TransactionEvent.TRANSPORT_ERROR:
                 self.due = {}
                 return [UNREACHABLE]
             case _:

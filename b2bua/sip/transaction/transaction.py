@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import msgspec
 
 
-class Event(StrEnum):
+class TransactionEvent(StrEnum):
     """What can happen to a transaction. `TIME_PASSED` is never in a table: it stands for whichever
     timers are due."""
 
@@ -43,7 +43,7 @@ class Event(StrEnum):
     TIME_PASSED = "time passed"
 
 
-_BY_LETTER = {letter: Event[f"TIMER_{letter.upper()}"] for letter in "abdefghijklm"}
+_BY_LETTER = {letter: TransactionEvent[f"TIMER_{letter.upper()}"] for letter in "abdefghijklm"}
 
 
 class Timers(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ class Timers(msgspec.Struct, frozen=True):
     d: float = 32.0  # timer D: at least 32 s for unreliable transports (section 17.1.1.2)
 
     @property
-    def patience(self) -> float:
+    def timeout(self) -> float:
         """64*T1: timers B, F, H, J, L and M, and how long a 2xx waits for its ACK."""
         return 64 * self.t1
 
@@ -97,16 +97,16 @@ class IllegalEventError(Exception):
 class Transaction(msgspec.Struct, kw_only=True):
     """One machine: its state, the deadlines of its timers, and what it would send again."""
 
-    TRANSITIONS: ClassVar[Mapping[Any, Mapping[Event, Any]]]
+    TRANSITIONS: ClassVar[Mapping[Any, Mapping[TransactionEvent, Any]]]
 
     state: StrEnum
     timers: Timers
-    again: bytes  # the request, response or ACK to send again
+    stored: bytes  # the request, response or ACK to send again
     reliable: bool = (
         False  # the transport: timers A, E and G are then not started, and D, I, J and K are zero
     )
     interval: float = 0.0  # of the retransmission timer, in seconds
-    due: dict[Event, float] = {}
+    due: dict[TransactionEvent, float] = {}
 
     @property
     def ended(self) -> bool:
@@ -118,13 +118,13 @@ class Transaction(msgspec.Struct, kw_only=True):
         for never."""
         return min(self.due.values()) if self.due else None
 
-    def receive(self, event: Event, now: float, message: bytes = b"") -> list[Command]:
+    def receive(self, event: TransactionEvent, now: float, message: bytes = b"") -> list[Command]:
         """Take one event. `message`: our own response, where that is the event; the ACK, for a
         FAILURE received.
 
         Raises IllegalEventError, and has then changed nothing.
         """
-        if event is Event.TIME_PASSED:
+        if event is TransactionEvent.TIME_PASSED:
             return self._elapse(now)
         before = self.state
         after = self.TRANSITIONS[before].get(event)
@@ -153,5 +153,5 @@ class Transaction(msgspec.Struct, kw_only=True):
             }
         self.due = {_BY_LETTER[letter]: now + delay for letter, delay in delays.items()}
 
-    def _act(self, before: StrEnum, event: Event, now: float, message: bytes) -> list[Command]:
+    def _act(self, before: StrEnum, event: TransactionEvent, now: float, message: bytes) -> list[Command]:
         raise NotImplementedError

@@ -22,7 +22,7 @@ from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Address, Bind, Hop, Transport
 from b2bua.sip.message.compose import hostport
 from b2bua.sip.transport.connections import Connections, Duties, Lost
-from b2bua.sip.transport.local_address import Paths
+from b2bua.sip.transport.local_address import LocalAddresses
 from b2bua.sip.transport.stream import Limits
 from b2bua.sip.transport.tls import TlsContexts
 from b2bua.sip.transport.udp import UdpSocket
@@ -46,7 +46,7 @@ class Transports:
         self._flows = count(1)
         self._udp: dict[int, UdpSocket] = {}
         self._bound: dict[int, Bind] = {}  # by flow, with the port that was taken
-        self._paths = Paths()
+        self._paths = LocalAddresses()
         self._without_tcp: dict[Address, float] = {}
         self._connections = Connections(self._duties, trunks, tls, self._flows, limits or Limits())
         self._peers: Callable[[], Iterable[Hop]] = tuple
@@ -122,7 +122,7 @@ class Transports:
         if hop.transport is not Transport.UDP or trunk is None or not trunk.tcp_switch or size <= 500:
             return hop
         now = asyncio.get_running_loop().time()
-        if size <= min(_LARGEST_DATAGRAM, self._paths.to(hop.host, now).mtu - 200):
+        if size <= min(_LARGEST_DATAGRAM, self._paths.find(hop.host, now).mtu - 200):
             return hop
         way = hop._replace(transport=Transport.TCP, flow=0)
         if self._without_tcp.get(hop[:2], now) > now or not self._fitting(way):
@@ -213,7 +213,7 @@ class Transports:
         bind = self._bind_of(hop)
         host = bind.advertised or bind.host
         if _is_any(host):
-            host = self._paths.to(hop.host, asyncio.get_running_loop().time()).address
+            host = self._paths.find(hop.host, asyncio.get_running_loop().time()).address
         return host, bind.advertised_port or bind.port
 
     def _bind_of(self, hop: Hop) -> Bind:

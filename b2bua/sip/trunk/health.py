@@ -21,7 +21,7 @@ LONGEST_REST = 3600.0  # seconds
 HOP_TIMEOUT_OF_T1 = 8
 
 
-class State(StrEnum):
+class HealthState(StrEnum):
     """Whether a hop takes calls."""
 
     UP = "up"
@@ -31,7 +31,7 @@ class State(StrEnum):
     RESTING = "resting"  # it said when to come back
 
 
-class Event(StrEnum):
+class HealthEvent(StrEnum):
     """What is heard of a hop."""
 
     SUCCESS = "an answer"
@@ -42,38 +42,38 @@ class Event(StrEnum):
     RESTED = "the rest is over"
 
 
-TRANSITIONS: dict[State, dict[Event, State]] = {
-    State.UP: {
-        Event.SUCCESS: State.UP,
-        Event.ENOUGH_SUCCESSES: State.UP,
-        Event.FAILURE: State.FALTERING,
-        Event.ENOUGH_FAILURES: State.OUT,
-        Event.REST: State.RESTING,
+TRANSITIONS: dict[HealthState, dict[HealthEvent, HealthState]] = {
+    HealthState.UP: {
+        HealthEvent.SUCCESS: HealthState.UP,
+        HealthEvent.ENOUGH_SUCCESSES: HealthState.UP,
+        HealthEvent.FAILURE: HealthState.FALTERING,
+        HealthEvent.ENOUGH_FAILURES: HealthState.OUT,
+        HealthEvent.REST: HealthState.RESTING,
     },
-    State.FALTERING: {
-        Event.SUCCESS: State.UP,
-        Event.ENOUGH_SUCCESSES: State.UP,
-        Event.FAILURE: State.FALTERING,
-        Event.ENOUGH_FAILURES: State.OUT,
-        Event.REST: State.RESTING,
+    HealthState.FALTERING: {
+        HealthEvent.SUCCESS: HealthState.UP,
+        HealthEvent.ENOUGH_SUCCESSES: HealthState.UP,
+        HealthEvent.FAILURE: HealthState.FALTERING,
+        HealthEvent.ENOUGH_FAILURES: HealthState.OUT,
+        HealthEvent.REST: HealthState.RESTING,
     },
-    State.OUT: {
-        Event.SUCCESS: State.RECOVERING,
-        Event.ENOUGH_SUCCESSES: State.UP,
-        Event.FAILURE: State.OUT,
-        Event.ENOUGH_FAILURES: State.OUT,
-        Event.REST: State.RESTING,
+    HealthState.OUT: {
+        HealthEvent.SUCCESS: HealthState.RECOVERING,
+        HealthEvent.ENOUGH_SUCCESSES: HealthState.UP,
+        HealthEvent.FAILURE: HealthState.OUT,
+        HealthEvent.ENOUGH_FAILURES: HealthState.OUT,
+        HealthEvent.REST: HealthState.RESTING,
     },
-    State.RECOVERING: {
-        Event.SUCCESS: State.RECOVERING,
-        Event.ENOUGH_SUCCESSES: State.UP,
-        Event.FAILURE: State.OUT,
-        Event.ENOUGH_FAILURES: State.OUT,
-        Event.REST: State.RESTING,
+    HealthState.RECOVERING: {
+        HealthEvent.SUCCESS: HealthState.RECOVERING,
+        HealthEvent.ENOUGH_SUCCESSES: HealthState.UP,
+        HealthEvent.FAILURE: HealthState.OUT,
+        HealthEvent.ENOUGH_FAILURES: HealthState.OUT,
+        HealthEvent.REST: HealthState.RESTING,
     },
-    State.RESTING: {
-        Event.REST: State.RESTING,
-        Event.RESTED: State.UP,
+    HealthState.RESTING: {
+        HealthEvent.REST: HealthState.RESTING,
+        HealthEvent.RESTED: HealthState.UP,
     },
 }
 
@@ -81,32 +81,32 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
 class Health(msgspec.Struct):
     """One hop's. Times in seconds, on the clock of `now`."""
 
-    state: State = State.UP
+    state: HealthState = HealthState.UP
     row: int = 0  # how often the same was heard, failures below zero
     rested: float = 0.0  # when the rest is over
 
     @property
     def usable(self) -> bool:
-        return self.state in {State.UP, State.FALTERING}
+        return self.state in {HealthState.UP, HealthState.FALTERING}
 
     def succeeded(self) -> None:
         self.row = max(self.row, 0) + 1
-        self._move(Event.ENOUGH_SUCCESSES if self.row >= SUCCESSES else Event.SUCCESS)
+        self._move(HealthEvent.ENOUGH_SUCCESSES if self.row >= SUCCESSES else HealthEvent.SUCCESS)
 
     def failed(self) -> None:
         self.row = min(self.row, 0) - 1
-        self._move(Event.ENOUGH_FAILURES if self.row <= -FAILURES else Event.FAILURE)
+        self._move(HealthEvent.ENOUGH_FAILURES if self.row <= -FAILURES else HealthEvent.FAILURE)
 
     def rest(self, now: float, seconds: float) -> None:
         self.rested = now + min(max(seconds, 0.0), LONGEST_REST)
         self.row = 0
-        self._move(Event.REST)
+        self._move(HealthEvent.REST)
 
     def elapse(self, now: float) -> None:
         """End a rest that is over."""
-        if self.state is State.RESTING and now >= self.rested:
+        if self.state is HealthState.RESTING and now >= self.rested:
             self.row = 0
-            self._move(Event.RESTED)
+            self._move(HealthEvent.RESTED)
 
-    def _move(self, event: Event) -> None:
+    def _move(self, event: HealthEvent) -> None:
         self.state = TRANSITIONS[self.state].get(event, self.state)

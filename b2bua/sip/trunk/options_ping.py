@@ -14,7 +14,7 @@ from b2bua.sip.hop import Hop
 from b2bua.sip.message.compose import ACCEPT_LINE, Outgoing, hostport, new_branch, new_tag
 from b2bua.sip.message.message import Response
 from b2bua.sip.message.retry_after import read_retry_after
-from b2bua.sip.transaction.layer import Client
+from b2bua.sip.transaction.layer import ClientTransaction
 from b2bua.sip.transaction.scheduler import Slot
 from b2bua.sip.trunk.health import HOP_TIMEOUT_OF_T1
 from b2bua.sip.trunk.peers import Peer
@@ -29,7 +29,7 @@ class Probe:
         self._hop = hop
         self._call_id = f"{new_tag()}@{hostport(context.transports.host(hop), None)}"
         self._cseq = 0
-        self._client: Client | None = None
+        self._client: ClientTransaction | None = None
         self._due = context.scheduler.now()
         self.scheduled: Slot | None = None
 
@@ -46,7 +46,7 @@ class Probe:
             self._due = now + HOP_TIMEOUT_OF_T1 * self._context.timers.t1
             self._send()
 
-    def on_response(self, client: Client, response: Response) -> None:
+    def on_response(self, client: ClientTransaction, response: Response) -> None:
         if client is not self._client or response.code < 200:
             return
         self._heard()
@@ -60,7 +60,7 @@ class Probe:
         else:
             self._peer.failed(self._hop, now)
 
-    def on_no_response(self, client: Client, code: int) -> None:
+    def on_no_response(self, client: ClientTransaction, code: int) -> None:
         if client is self._client:
             self._heard()
             self._peer.failed(self._hop, self._context.scheduler.now())

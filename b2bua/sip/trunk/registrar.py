@@ -19,7 +19,7 @@ from pathlib import Path
 
 from b2bua.call.routing.limits import Bucket
 from b2bua.call.routing.trunk import DYNAMIC
-from b2bua.sip.auth.challenger import Guard, Verdict, name_in
+from b2bua.sip.auth.challenger import CredentialStatus, DigestChallenger, username_in
 from b2bua.sip.context import EngineContext
 from b2bua.sip.message.compose import response, stateless_tag
 from b2bua.sip.message.message import Request
@@ -45,14 +45,14 @@ class Registrar:
         self,
         context: EngineContext,
         trunks: TrunkTable,
-        guard: Guard,
+        challenger: DigestChallenger,
         count: Counter[str],
         changed: Callable[[], None],
         kept: Path | None = None,
     ) -> None:
         self._context = context
         self._trunks = trunks
-        self._guard = guard
+        self._challenger = challenger
         self._count = count
         self._changed = changed
         self._peers = {
@@ -73,7 +73,7 @@ class Registrar:
 
     def named(self, values: list[str]) -> Peer | None:
         """The trunk that registers here and whose username these credentials name."""
-        return self._peers.get(name_in(values[0])) if values else None
+        return self._peers.get(username_in(values[0])) if values else None
 
     def restore(self) -> None:
         """Take back the bindings that an earlier process wrote."""
@@ -88,18 +88,20 @@ class Registrar:
         peer = self.named(request.headers.getlist("Authorization"))
         allowed = peer is not None and peer.takes(source.transport) and self._trunks.came_in(peer, source)
         trunk = peer.trunk if peer is not None and allowed else None
-        verdict = self._guard.judge(request, "Authorization", trunk, now)
+        verdict = self._challenger.check_credentials(request, "Authorization", trunk, now)
         if (
             peer is not None
-            and verdict is Verdict.GOOD
+            and verdict is CredentialStatus.GOOD
             and self._context.transports.adopt(source, peer.trunk)
         ):
             self._bind(peer, request, now)
             return
-        if verdict is Verdict.BAD:
+        if verdict is CredentialStatus.BAD:
             self._count["registrations_refused"] += 1
-        if self._manners.take(now) and self._guard.patient(source.host, now):
-            lines = self._guard.lines(now, source.host, "WWW-Authenticate", stale=verdict.renewed)
+        if self._manners.take(now) and self._challenger.still_answers(source.host, now):
+            lines = self._challenger.challenge_lines(
+                now, source.host, "WWW-Authenticate", stale=verdict.is_stale
+            )
             self._answer(request, 401, lines)
 
     # --- bindings ---------------------------------------------------------------------------------

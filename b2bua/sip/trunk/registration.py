@@ -25,7 +25,7 @@ from b2bua.sip.message.message import Response
 from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted
 from b2bua.sip.message.retry_after import read_retry_after
 from b2bua.sip.message.uri import Uri
-from b2bua.sip.transaction.layer import Client
+from b2bua.sip.transaction.layer import ClientTransaction
 from b2bua.sip.transaction.scheduler import Slot
 from b2bua.sip.trunk.peers import Peer
 from tonewall.log import get_logger
@@ -39,7 +39,7 @@ _MOST = 86_400  # seconds that we ask for at most, also where a 423 wants more
 _log = get_logger(__name__)
 
 
-class State(StrEnum):
+class RegistrationState(StrEnum):
     """How far a registration is."""
 
     TRYING = "trying"
@@ -50,7 +50,7 @@ class State(StrEnum):
     GONE = "gone"
 
 
-class Event(StrEnum):
+class RegistrationEvent(StrEnum):
     """What moves it."""
 
     GRANTED = "2xx"
@@ -61,23 +61,32 @@ class Event(StrEnum):
     LEFT = "final answer, or none"
 
 
-TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
-    State.TRYING: {
-        Event.GRANTED: State.REGISTERED,
-        Event.AGAIN: State.TRYING,
-        Event.FAILED: State.FAILED,
-        Event.LEAVE: State.LEAVING,
+TRANSITIONS: Mapping[RegistrationState, Mapping[RegistrationEvent, RegistrationState]] = {
+    RegistrationState.TRYING: {
+        RegistrationEvent.GRANTED: RegistrationState.REGISTERED,
+        RegistrationEvent.AGAIN: RegistrationState.TRYING,
+        RegistrationEvent.FAILED: RegistrationState.FAILED,
+        RegistrationEvent.LEAVE: RegistrationState.LEAVING,
     },
-    State.REGISTERED: {Event.DUE: State.REFRESHING, Event.LEAVE: State.LEAVING},
-    State.REFRESHING: {
-        Event.GRANTED: State.REGISTERED,
-        Event.AGAIN: State.REFRESHING,
-        Event.FAILED: State.FAILED,
-        Event.LEAVE: State.LEAVING,
+    RegistrationState.REGISTERED: {
+        RegistrationEvent.DUE: RegistrationState.REFRESHING,
+        RegistrationEvent.LEAVE: RegistrationState.LEAVING,
     },
-    State.FAILED: {Event.DUE: State.TRYING, Event.LEAVE: State.GONE},
-    State.LEAVING: {Event.AGAIN: State.LEAVING, Event.LEFT: State.GONE},
-    State.GONE: {},
+    RegistrationState.REFRESHING: {
+        RegistrationEvent.GRANTED: RegistrationState.REGISTERED,
+        RegistrationEvent.AGAIN: RegistrationState.REFRESHING,
+        RegistrationEvent.FAILED: RegistrationState.FAILED,
+        RegistrationEvent.LEAVE: RegistrationState.LEAVING,
+    },
+    RegistrationState.FAILED: {
+        RegistrationEvent.DUE: RegistrationState.TRYING,
+        RegistrationEvent.LEAVE: RegistrationState.GONE,
+    },
+    RegistrationState.LEAVING: {
+        RegistrationEvent.AGAIN: RegistrationState.LEAVING,
+        RegistrationEvent.LEFT: RegistrationState.GONE,
+    },
+    RegistrationState.GONE: {},
 }
 
 
@@ -90,7 +99,7 @@ class Registration:
         self._context = context
         self.peer = peer
         self._spread = spread
-        self.state = State.FAILED  # nothing yet; due at once
+        self.state = RegistrationState.FAILED  # nothing yet; due at once
         self._due: float | None = context.scheduler.now()
         self._pause = FIRST_PAUSE
         self._call_id = f"{token(16)}@{hostport(peer.trunk.host, None)}"
@@ -98,7 +107,7 @@ class Registration:
         self._cseq = 0
         self._expires = peer.trunk.expires
         self._digest = Digest(peer.trunk.username, peer.trunk.password, peer.pin)
-        self._client: Client | None = None
+        self._client: ClientTransaction | None = None
         self._hops: list[Hop] = []  # still to be asked
         self._at: Hop | None = None  # the one that was asked last
         self.scheduled: Slot | None = None
@@ -110,22 +119,22 @@ class Registration:
 
     def elapse(self, now: float) -> None:
         self._due = None
-        if self._move(Event.DUE):
+        if self._move(RegistrationEvent.DUE):
             self._hops = self.peer.hops(now) or self.peer.every_hop()
             self._next()
 
     def leave(self) -> None:
         """Give the registration back; `GONE` when that is done."""
         was = self.state
-        if not self._move(Event.LEAVE):
+        if not self._move(RegistrationEvent.LEAVE):
             return
         self._due = None
         if self._client is not None:
             self._context.layer.abandon(self._client)
-        if was in {State.REGISTERED, State.REFRESHING} and self._at is not None:
+        if was in {RegistrationState.REGISTERED, RegistrationState.REFRESHING} and self._at is not None:
             self._send(self._at)
         else:
-            self.state = State.GONE
+            self.state = RegistrationState.GONE
 
     # --- sending ----------------------------------------------------------------------------------
 
@@ -143,7 +152,7 @@ class Registration:
         domain = hostport(trunk.domain or trunk.host, None)
         user = with_user(f"sip:{domain}", trunk.user)
         contact = with_user(self._context.transports.contact(hop), trunk.user)
-        expires = 0 if self.state is State.LEAVING else self._expires
+        expires = 0 if self.state is RegistrationState.LEAVING else self._expires
         request = Outgoing(
             method="REGISTER",
             uri=f"sip:{domain}",
@@ -158,43 +167,43 @@ class Registration:
 
     # --- answers ----------------------------------------------------------------------------------
 
-    def on_response(self, client: Client, reply: Response) -> None:
+    def on_response(self, client: ClientTransaction, reply: Response) -> None:
         if client is not self._client or reply.code < 200:
             return
         self._client = None
         if reply.code in {401, 407} and self._challenged(client, reply):
             return
-        if self.state is State.LEAVING:
-            self._move(Event.LEFT)
+        if self.state is RegistrationState.LEAVING:
+            self._move(RegistrationEvent.LEFT)
         elif reply.code < 300:
             self._granted(client, reply)
         elif reply.code == 423 and self._longer(reply):
-            self._move(Event.AGAIN)
+            self._move(RegistrationEvent.AGAIN)
             self._send(client.wanted)
         elif reply.code in {408, 500, 502, 503, 504} and self._hops:
-            self._move(Event.AGAIN)
+            self._move(RegistrationEvent.AGAIN)
             self._next()
         else:
             self._failed(str(reply.code), read_retry_after(reply))
 
-    def on_no_response(self, client: Client, code: int) -> None:
+    def on_no_response(self, client: ClientTransaction, code: int) -> None:
         if client is not self._client:
             return
         self._client = None
         self.peer.failed(client.wanted, self._context.scheduler.now())
-        if self.state is State.LEAVING:
-            self._move(Event.LEFT)
+        if self.state is RegistrationState.LEAVING:
+            self._move(RegistrationEvent.LEFT)
         else:
-            self._move(Event.AGAIN)
+            self._move(RegistrationEvent.AGAIN)
             self._next()
 
-    def _challenged(self, client: Client, reply: Response) -> bool:
+    def _challenged(self, client: ClientTransaction, reply: Response) -> bool:
         """Whether it has been sent again with credentials."""
         was = client.request
         if reply.source.host not in self.peer.addresses:
             return False
-        line = self._digest.answer(reply, was.method, was.uri, client.tries, token(8), opening=True)
-        if line is None or not self._move(Event.AGAIN):
+        line = self._digest.answer_challenge(reply, was.method, was.uri, client.tries, token(8), opening=True)
+        if line is None or not self._move(RegistrationEvent.AGAIN):
             return False
         self._cseq += 1
         self._client = self._context.layer.open_client(
@@ -202,7 +211,7 @@ class Registration:
         )
         return True
 
-    def _granted(self, client: Client, reply: Response) -> None:
+    def _granted(self, client: ClientTransaction, reply: Response) -> None:
         self.peer.succeeded(client.wanted)
         seconds = granted(reply, client.request.lines[0].partition("<")[2].partition(">")[0])
         if seconds == 0:  # we are not among those that it lists
@@ -210,11 +219,11 @@ class Registration:
             return
         was = self.state
         self.peer.service_route = service_route(reply)
-        self._move(Event.GRANTED)
+        self._move(RegistrationEvent.GRANTED)
         self._pause = FIRST_PAUSE
         seconds = self._expires if seconds is None else seconds
         self._wait(max(_SOONEST, seconds * (_EARLY - 0.1 * self._spread())))
-        if was is State.TRYING:
+        if was is RegistrationState.TRYING:
             _log.info("registration", trunk=self.peer.trunk.name, state=self.state.value, seconds=seconds)
 
     def _longer(self, reply: Response) -> bool:
@@ -232,7 +241,7 @@ class Registration:
         return True
 
     def _failed(self, why: str, seconds: int = 0) -> None:
-        self._move(Event.FAILED)
+        self._move(RegistrationEvent.FAILED)
         pause = max(float(seconds), self._pause * (0.5 + 0.5 * self._spread()))
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         self._wait(pause)
@@ -244,7 +253,7 @@ class Registration:
         self._due = self._context.scheduler.now() + seconds
         self._context.scheduler.watch(self)
 
-    def _move(self, event: Event) -> bool:
+    def _move(self, event: RegistrationEvent) -> bool:
         after = TRANSITIONS[self.state].get(event)
         if after is None:
             return False
@@ -308,7 +317,7 @@ class Registrations:
 
     @property
     def gone(self) -> bool:
-        return all(registration.state is State.GONE for registration in self._all)
+        return all(registration.state is RegistrationState.GONE for registration in self._all)
 
     def states(self) -> dict[str, str]:
         """By trunk."""

@@ -1,4 +1,4 @@
-/* Payloads that say nothing, codec by codec. The twin of media/formats/silence.py. */
+/* Payloads that say nothing, codec by codec. The twin of media/codecs.py and the payload formats that it names. */
 #include "mask/queue.h"
 
 #include <string.h>

@@ -6,12 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* As in media/decoder/messages.py. */
+/* In the order of media/codecs.py. */
 enum codec { CODEC_NONE, CODEC_OPUS, CODEC_G729, CODEC_GSM, CODEC_AMR, CODEC_AMR_OCTETS, CODEC_AMR_WB, CODEC_AMR_WB_OCTETS, CODECS };
 enum { QUEUE_PLACES = 24, QUEUE_MOST = 1400, QUEUE_PATIENCE_MS = 200, QUEUE_HEADER = 12 }; /* QUEUE_MOST: bytes of a packet */
 enum { QUEUE_PACKET = QUEUE_MOST + 1 }; /* silence of Opus may be a byte longer than the packet in whose place it leaves */
 
-/* --- audio/silence.c (media/formats/silence.py) --------------------------------------------------------------------------------------- */
+/* --- audio/silence.c (media/codecs.py) --------------------------------------------------------------------------------------- */
 
 /* How long a payload is, in units of its rtp_timestamp; 0: nothing could stand in its place. Frames are counted, not read: what
  * leaves depends on nothing that was said. */

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from media.mline import DecodedCodec
+from media.codecs import DecodedCodec
 from tests.canary import CANARY
 from tests.leak import phones
 from tests.leak.codec import amplitude

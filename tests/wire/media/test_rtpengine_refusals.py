@@ -21,7 +21,6 @@ from media.events import (
     CountSessions,
     Done,
     Masking,
-    MaskPolicy,
     OpenSession,
     Refused,
     SessionClosed,
@@ -34,6 +33,7 @@ from media.events import (
     WidenSession,
 )
 from media.formats.rtp import Rtp, Ssrc, serialise
+from media.mask_policy import MaskPolicy
 from media.mline import RemoteStream, StreamKeys
 from media.rtpengine.service import DistributedMedia
 from media.service.payers import Payers

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from media.mline import DecodedCodec
+from media.codecs import DecodedCodec
 from tests.canary import Card
 from tests.leak import phones
 from tests.leak.carriers import CAPTURES, EVENT, captures, replay

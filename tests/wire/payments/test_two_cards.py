@@ -19,7 +19,7 @@ import pylibsrtp
 import pytest
 from aiortc.rtp import RtpPacket
 
-from media.mline import DecodedCodec
+from media.codecs import DecodedCodec
 from tests.leak import phones
 from tests.leak.codec import G722, PCMU, encoded
 from tests.leak.presses import dual_tone

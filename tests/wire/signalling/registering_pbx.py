@@ -28,7 +28,7 @@ def answer_to(
     """The header that answers a 401 or 407, as our own client would."""
     header = "Proxy-Authenticate" if asked.what == "407" else "WWW-Authenticate"
     value = asked.all(header)[which]
-    line = Digest(user, password, Pin()).answer(
+    line = Digest(user, password, Pin()).answer_challenge(
         challenge(value, code=int(asked.what)), method, uri, 0, "c", opening=True
     )
     assert line is not None

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from b2bua.sip.message import header_values as shapes
-from b2bua.sip.message.header_policy import ALL, RULES, Moment, Rule, Whom
+from b2bua.sip.message.header_policy import ALL, RULES, MessageClass, Rule, Trust
 from tests.wire.signalling.country import KEYS, Country, cancelled, country
 from tests.wire.sip_peer import HOST, SDP, Call, Heard, SipPeer
 
@@ -97,7 +97,7 @@ def sample(rule: Rule, callee: str, privacy: str) -> Sample:
         case "Privacy":
             return alike(privacy, ";".join(sorted(privacy.split(";"))))
         case _:
-            return SAMPLES[rule.shape]
+            return SAMPLES[rule.sanitise]
 
 
 def host_of(trunk: str) -> str:
@@ -112,17 +112,17 @@ def all_of_them(near: str, callee: str, privacy: str) -> dict[str, str]:
     return {name: value.replace(CANARY, host_of(near)) for name, value in every.items()}
 
 
-def crosses(rule: Rule, moment: Moment, near: str, far: str, privacy: str) -> bool:
+def crosses(rule: Rule, moment: MessageClass, near: str, far: str, privacy: str) -> bool:
     """What docs/headers.md says: from `near` to `far`."""
-    believed = rule.believed is Whom.ANYBODY or near in TRUSTED
-    withheld = bool(rule.private & set(privacy.split(";")))
-    told = far in TRUSTED or (rule.told is Whom.ANYBODY and not withheld)
+    believed = rule.accepted_from is Trust.ANYBODY or near in TRUSTED
+    withheld = bool(rule.hidden_with & set(privacy.split(";")))
+    told = far in TRUSTED or (rule.sent_to is Trust.ANYBODY and not withheld)
     signature = rule.name not in {"Identity", "Date"} or far in TRUSTED  # `identity = yes`
-    return moment in rule.moments and believed and told and signature
+    return moment in rule.crosses_in and believed and told and signature
 
 
 def as_the_table_says(
-    message: Heard, moment: Moment | None, near: str, far: str, callee: str, privacy: str
+    message: Heard, moment: MessageClass | None, near: str, far: str, callee: str, privacy: str
 ) -> None:
     """`moment`: None for a message that nothing crosses in."""
     for rule in RULES:
@@ -171,12 +171,12 @@ async def test_each_header_crosses_as_the_table_says(land: Country, privacy: str
         # A call that is answered, changed and hung up.
         invite(one, host_of(near), callee, headers)
         invited = await other.hear("INVITE")
-        as_the_table_says(invited, Moment.INVITE, **told)
+        as_the_table_says(invited, MessageClass.INVITE, **told)
         other.reply(invited, 183, body=ANSWER, **replied)
-        as_the_table_says(await one.hear("183"), Moment.PROVISIONAL, **back)
+        as_the_table_says(await one.hear("183"), MessageClass.PROVISIONAL, **back)
         other.reply(invited, 200, body=ANSWER, **replied)
         ok = await one.hear("200")
-        as_the_table_says(ok, Moment.SUCCESS, **back)
+        as_the_table_says(ok, MessageClass.SUCCESS, **back)
         call = Call.placed(ok)
         one.send(one.request("ACK", call=call, **headers))
         as_the_table_says(await other.hear("ACK"), None, **told)
@@ -194,13 +194,13 @@ async def test_each_header_crosses_as_the_table_says(land: Country, privacy: str
         as_the_table_says(await one.hear("200"), None, **back)
         one.send(one.request("BYE", call=call, cseq=4, **headers))
         bye = await other.hear("BYE")
-        as_the_table_says(bye, Moment.BYE, **told)
+        as_the_table_says(bye, MessageClass.BYE, **told)
         other.reply(bye, 200, **replied)
         as_the_table_says(await one.hear("200"), None, **back)
         # One that is refused.
         invite(one, host_of(near), callee, headers)
         other.reply(await other.hear("INVITE"), 486, **replied)
-        as_the_table_says(await land.refused(one, 486), Moment.FAILURE, **back)
+        as_the_table_says(await land.refused(one, 486), MessageClass.FAILURE, **back)
         # One that is given up.
         sent = invite(one, host_of(near), callee, headers)
         invited = await other.hear("INVITE")
@@ -209,7 +209,7 @@ async def test_each_header_crosses_as_the_table_says(land: Country, privacy: str
         cancelled(one, sent, headers)
         as_the_table_says(await one.hear("200"), None, **back)
         cancel = await other.hear("CANCEL")
-        as_the_table_says(cancel, Moment.CANCEL, **told)
+        as_the_table_says(cancel, MessageClass.CANCEL, **told)
         other.reply(cancel, 200)
         other.reply(invited, 487)
         as_the_table_says(await land.refused(one, 487), None, **back)

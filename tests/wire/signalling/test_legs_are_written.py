@@ -15,7 +15,7 @@ from tests.wire.signalling.stage import OFFER, Stage, staged
 from tests.wire.sip_bridge import HOST, QUICK, Bridge, until
 from tests.wire.sip_peer import SDP, Call, SipPeer
 from tests.wire.stream_peer import StreamPeer
-from tonewall.written import WrittenError
+from tonewall.snapshot import SnapshotError
 
 MOVED = SDP.format("moved")
 DIGITS = "4929000000006"
@@ -30,7 +30,7 @@ async def stage() -> AsyncIterator[Stage]:
 async def again(bridge: Bridge) -> bytes:
     """Close the engine without a word and let another go on; what was written."""
     old = bridge.engine
-    standing = old.written()
+    standing = old.snapshot()
     await old.abandon()
     trunks = [peer.trunk for peer in old._trunks.peers.values()]
     binds = [Bind(bind.transport, bind.host, old.address[1]) for bind in old._binds]
@@ -91,11 +91,11 @@ async def test_a_key_that_is_on_its_way_as_info_is_not_written_and_its_sender_is
 
 async def test_a_leg_of_a_trunk_that_is_gone_is_not_read_and_nothing_else_is_either(stage: Stage):
     await stage.up()
-    standing = stage.bridge.engine.written()
+    standing = stage.bridge.engine.snapshot()
     other = SipEngine(
         binds=[Bind(Transport.UDP, HOST, 0)], trunks=[Trunk("carrier", HOST, 1)], on_event=print
     )
-    with pytest.raises(WrittenError, match="trunk pbx, which is not configured"):
+    with pytest.raises(SnapshotError, match="trunk pbx, which is not configured"):
         await other.start(standing)
     assert other.open_legs == other.open_dialogs == other.open_transactions == 0
     await other.abandon()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from b2bua.call.leg import LegInvited
-from b2bua.sip.auth.challenger import MOST_GUESSES
+from b2bua.sip.auth.challenger import MAX_GUESSES
 from tests.stack import Stack, running, until
 from tests.wire import handmade
 from tests.wire.paying import nothing_left, without_complaint
@@ -61,16 +61,14 @@ async def test_nobody_else_is_and_a_guess_looks_like_an_unknown_name(stage: Stag
 async def test_a_source_that_guesses_hears_nothing_more(stage: Stage):
     pbx = Pbx(stage)
     asked = await pbx.challenged()
-    for guess in range(MOST_GUESSES):
+    for guess in range(MAX_GUESSES):
         pbx.send(**answer_to(asked, "REGISTER", f"guess {guess}"))
-        if guess < MOST_GUESSES - 1:
+        if guess < MAX_GUESSES - 1:
             asked = await stage.pbx.hear("401")
     counters = stage.bridge.engine.counters
-    await until(lambda: counters().get("registrations_refused") == MOST_GUESSES, "all guesses counted")
+    await until(lambda: counters().get("registrations_refused") == MAX_GUESSES, "all guesses counted")
     pbx.send(**answer_to(asked, "REGISTER"))  # right, and too late
-    await until(
-        lambda: counters()["registrations_refused"] == MOST_GUESSES + 1, "the last one refused unseen"
-    )
+    await until(lambda: counters()["registrations_refused"] == MAX_GUESSES + 1, "the last one refused unseen")
     assert hops(stage) == []
 
 
@@ -97,7 +95,7 @@ async def test_who_writes_the_pbxs_address_into_a_datagram_does_not_keep_it_from
     with contextlib.closing(stranger.socket):
         elsewhere = answer_to(await Pbx(stage, stranger).challenged(), "REGISTER", "guess")
     for forged in ({"Authorization": "junk"}, elsewhere):
-        for _ in range(MOST_GUESSES + 1):
+        for _ in range(MAX_GUESSES + 1):
             pbx.send(Call_ID="forged", **forged)
             await stage.pbx.hear("401")
     await pbx.registered()

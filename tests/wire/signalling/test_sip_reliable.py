@@ -8,7 +8,7 @@ import re
 import pytest
 
 from b2bua.call.leg import LegFailed, LegProgressed, LegReinvited
-from b2bua.sip.leg.dialog import MOST_FORKS
+from b2bua.sip.leg.dialog import MAX_FORKS
 from tests.wire.signalling.stage import ANSWER, HELD, OFFER, Stage, ack_of, staged
 from tests.wire.sip_bridge import QUICK, until
 from tests.wire.sip_peer import SDP, Call, Heard, SipPeer
@@ -108,13 +108,13 @@ async def test_each_fork_has_its_own_numbers(stage):
 async def test_so_many_forks_are_followed_and_one_too_many_can_still_answer(stage):
     stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
     invite = await stage.pbx.hear("INVITE")
-    for number in range(MOST_FORKS + 20):
+    for number in range(MAX_FORKS + 20):
         reply(stage, invite, 183, 1, tag=f"fork{number}")
     engine = stage.bridge.engine
     await until(lambda: engine.counters().get("forks_refused", 0) == 20)
-    for _ in range(MOST_FORKS):
+    for _ in range(MAX_FORKS):
         stage.pbx.reply(await stage.pbx.hear("PRACK"), 200)
-    assert engine.open_dialogs == MOST_FORKS + 1  # and the caller's
+    assert engine.open_dialogs == MAX_FORKS + 1  # and the caller's
     for tag in ("fork30", "late"):
         stage.pbx.reply(invite, 200, tag, ANSWER)
         assert (await stage.pbx.hear("ACK")).one("To").endswith(f";tag={tag}")

@@ -32,19 +32,19 @@ from b2bua.call.sdp import sdes
 from b2bua.call.sdp.remote_streams import remote_streams
 from b2bua.call.sdp.rewrite import rewrite
 from b2bua.config.listen import binds
-from b2bua.sip.auth.challenger import Guard
-from b2bua.sip.auth.digest import challenges, fields
+from b2bua.sip.auth.challenger import DigestChallenger
+from b2bua.sip.auth.digest import challenges, parse_digest
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg import session_timer
 from b2bua.sip.leg.dialog import Dialog
-from b2bua.sip.leg.failover import contacts
+from b2bua.sip.leg.failover import redirect_contacts
 from b2bua.sip.leg.referral import refer_to
 from b2bua.sip.leg.replaces import Replaces
 from b2bua.sip.leg.uas import caller
 from b2bua.sip.message import bodies
 from b2bua.sip.message import header_policy as headers
 from b2bua.sip.message.compose import phrase, response
-from b2bua.sip.message.header_policy import RULES, Moment
+from b2bua.sip.message.header_policy import RULES, MessageClass
 from b2bua.sip.message.message import MalformedError, Request, Response, read, salvage
 from b2bua.sip.message.name_addr import name_addr
 from b2bua.sip.message.octets import decoded, printable
@@ -90,17 +90,19 @@ def as_message(start: str, lines: str, body: str = "") -> None:
     with contextlib.suppress(MalformedError, ValueError):
         received = read(f"{start}\r\n{lines}\r\n\r\n{body}".encode(), HOP)
         bodies.unwrap(received)
-        session_timer.read(received)
-        for moment in Moment:
-            headers.lines(moment, headers.received(moment, received.headers, TRUSTED), TRUSTED, "h", code=486)
+        session_timer.read_session_timer(received)
+        for moment in MessageClass:
+            headers.crossing_lines(
+                moment, headers.extract_headers(moment, received.headers, TRUSTED), TRUSTED, "h", code=486
+            )
         response(received.head, HOP, 200, tag="t")
         if isinstance(received, Response):
             challenges(received)
-            contacts(received)
+            redirect_contacts(received)
             return
         inspect(received)
         caller(received)
-        Guard("r").judge(received, "Authorization", None, 0.0)
+        DigestChallenger("r").check_credentials(received, "Authorization", None, 0.0)
         bytes(Dialog.of_request(received, "t").request("BYE"))
 
 
@@ -188,7 +190,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "length in a stream": lambda text: framed(f"l: {text}x"),
     "multipart": multipart,
     "Refer-To": refer,
-    "Digest": lambda text: fields(f"Digest {text}"),
+    "Digest": lambda text: parse_digest(f"Digest {text}"),
     "challenge": of_header("WWW-Authenticate", "SIP/2.0 401 No"),
     "redirection": lambda text: as_message("SIP/2.0 302 There", f"{FRAME}Contact: {text}"),
     "URI": tolerant(lambda text: Uri.parse(f"sip:{text}"), ValueError),

@@ -9,22 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from b2bua.sip.leg.provisional import Heard
-from b2bua.sip.leg.reliable_answer import Event as AnswerEvent
 from b2bua.sip.leg.reliable_answer import ReliableAnswer
+from b2bua.sip.leg.reliable_answer import ReliableAnswerEvent as AnswerEvent
 from b2bua.sip.leg.session_timer import SessionTimer
-from b2bua.sip.snapshot import Machine, read_back, written
+from b2bua.sip.snapshot import Machine, read_machines, write_machines
 from b2bua.sip.transaction.invite_client import InviteClient
 from b2bua.sip.transaction.invite_server import InviteServer
 from b2bua.sip.transaction.non_invite_client import NonInviteClient
 from b2bua.sip.transaction.non_invite_server import NonInviteServer
-from b2bua.sip.transaction.transaction import Event, IllegalEventError, Timers
+from b2bua.sip.transaction.transaction import IllegalEventError, Timers, TransactionEvent
 
 TIMERS = Timers()
-STEPS = st.lists(st.tuples(st.sampled_from(list(Event)), st.floats(0, 40)), max_size=12)
+STEPS = st.lists(st.tuples(st.sampled_from(list(TransactionEvent)), st.floats(0, 40)), max_size=12)
 
 
 def again(machine: Machine, now: float) -> Any:
-    [found] = read_back(written([machine], now), now)
+    [found] = read_machines(write_machines([machine], now), now)
     assert type(found) is type(machine)
     assert found is not machine
     return found
@@ -36,7 +36,7 @@ def opened(kind: type, reliable: bool) -> Any:
     return kind.open(TIMERS, reliable)
 
 
-def step(machine: Any, event: Event, now: float) -> object:
+def step(machine: Any, event: TransactionEvent, now: float) -> object:
     with contextlib.suppress(IllegalEventError):
         return machine.receive(event, now, b"message")
     return None

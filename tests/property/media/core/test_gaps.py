@@ -11,10 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media import _core
-from media.decoder.messages import NUMBERS
+from media.codecs import DecodedCodec
 from media.formats.rtp import Rtp, Ssrc, parse, serialise
-from media.formats.silence import clock, lasts, silence, unit
-from media.mline import DecodedCodec
 from media.reference.masking import Mask
 from media.reference.reassembly import LOST
 
@@ -24,7 +22,7 @@ TYPES = {110 + at: codec for at, codec in enumerate(DecodedCodec)}
 
 
 def pair() -> tuple[Mask, _core.Mask]:
-    decoded = bytes(byte for number, codec in TYPES.items() for byte in (number, NUMBERS[codec]))
+    decoded = bytes(byte for number, codec in TYPES.items() for byte in (number, codec.number))
     return Mask(frozenset({EVENT}), frozenset({OTHER}), decoded=TYPES), _core.Mask(
         bytes([EVENT]), bytes([OTHER]), decoded=decoded
     )
@@ -48,7 +46,7 @@ def test_core_and_reference_read_the_same_lengths_of_anything(codec, seed):
         )  # none that could be an event
         packet = serialise(Rtp(typed(codec), False, 5, 960, Ssrc(5), payload))
         assert (core.rtp(packet, now), reference.rtp(packet, now)) == ((None, b""), (None, ()))
-        assert core.asked() == reference.asked() == ([packet] if lasts(codec, payload) else [])
+        assert core.asked() == reference.asked() == ([packet] if codec.payload.duration(payload) else [])
 
 
 @codecs
@@ -56,8 +54,11 @@ def test_core_and_reference_read_the_same_lengths_of_anything(codec, seed):
 @given(frames=st.integers(1, 48), rest=st.integers(0, 79))
 def test_silence_lasts_as_long_as_it_was_asked_to(codec, frames, rest):
     frames = frames if codec in (DecodedCodec.OPUS, DecodedCodec.G729, DecodedCodec.GSM) else min(frames, 32)
-    assert lasts(codec, silence(codec, frames * unit(codec) + rest)) == frames * unit(codec)
-    assert silence(codec, rest) == b""
+    assert (
+        codec.payload.duration(codec.payload.silence(frames * codec.payload.unit + rest))
+        == frames * codec.payload.unit
+    )
+    assert codec.payload.silence(rest) == b""
 
 
 class Caller:
@@ -68,7 +69,7 @@ class Caller:
         self.chance = random.Random(seed)
         self.codec = self.chance.choice(list(DecodedCodec))
         self.sequence, self.at, self.now = 65530, 2**32 - 4000, 0
-        self.length = unit(self.codec) * self.chance.choice([1, 1, 2, 3, 8])
+        self.length = self.codec.payload.unit * self.chance.choice([1, 1, 2, 3, 8])
         self.event_at = self.duration = self.code = 0
 
     def packet(self) -> bytes:
@@ -79,7 +80,7 @@ class Caller:
             return self.event()
         self.at += chance.choice([0] * 40 + [self.length, -self.length, 130, 60_000, -60_000])
         codec = self.codec if chance.random() > 0.02 else chance.choice(list(DecodedCodec))
-        payload = silence(codec, self.length) if chance.random() > 0.02 else chance.randbytes(7)
+        payload = codec.payload.silence(self.length) if chance.random() > 0.02 else chance.randbytes(7)
         packet = self.rtp(typed(codec) if chance.random() > 0.02 else OTHER, self.at, payload)
         self.at += self.length
         return packet
@@ -129,8 +130,8 @@ def test_numbers_and_time_go_on_where_events_were(codec, seed):
     _, core = pair()
     core.switch(True)
     chance = random.Random(seed)
-    length = unit(codec) * chance.choice([1, 2, 3])
-    speech = silence(codec, length)
+    length = codec.payload.unit * chance.choice([1, 2, 3])
+    speech = codec.payload.silence(length)
     sequence, at, now = chance.randrange(0x10000), chance.randrange(2**32), 0
     left: list[Rtp] = []
 
@@ -147,15 +148,15 @@ def test_numbers_and_time_go_on_where_events_were(codec, seed):
         for _ in range(chance.randrange(2, 9)):
             send(typed(codec), at, speech)
             at += length
-        packets, stretch, code = chance.randrange(3, 10), clock(codec) // 50, chance.randrange(16)
+        packets, stretch, code = chance.randrange(3, 10), codec.clock_rate // 50, chance.randrange(16)
         for index in range(packets + 2):
             duration = stretch * min(index + 1, packets)
             end = 0x8A if index >= packets - 1 else 0x0A
             send(EVENT, at, bytes([code, end]) + duration.to_bytes(2, "big"))
-        at += stretch * packets + unit(codec) * chance.randrange(4)
-        at = at + -stretch * packets % unit(codec)  # no frame is shorter
+        at += stretch * packets + codec.payload.unit * chance.randrange(4)
+        at = at + -stretch * packets % codec.payload.unit  # no frame is shorter
     send(typed(codec), at, speech)
     assert all(heard.payload_type == typed(codec) for heard in left)
     for before, after in pairwise(left):
         assert (after.sequence_number - before.sequence_number) % 0x10000 == 1
-        assert (after.rtp_timestamp - before.rtp_timestamp) % 2**32 == lasts(codec, before.payload)
+        assert (after.rtp_timestamp - before.rtp_timestamp) % 2**32 == codec.payload.duration(before.payload)

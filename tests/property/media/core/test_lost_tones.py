@@ -15,7 +15,7 @@ from media import _core
 from media.formats.coding import Coding
 from media.formats.g711 import encode
 from media.formats.rtp import Rtp, Ssrc, serialise
-from media.mask_policy import Policy
+from media.mask_policy import MaskPolicy
 from media.reference.hold import Manner
 from media.reference.inband import FREQUENCIES
 from media.reference.masking import Mask
@@ -69,7 +69,7 @@ def call(seed: int, loss: float, burst: int, frame: int = 160) -> tuple[bytes, l
 
 def core() -> _core.Mask:
     made = _core.Mask(bytes([EVENT]), b"", a=bytes([A]))
-    made.switch(True, Policy.MASK, _core.GUARD, True)
+    made.switch(True, MaskPolicy.MASK.number, _core.GUARD, True)
     return made
 
 

@@ -18,13 +18,13 @@ from media.events import (
     FieldProgress,
     KeyWithheld,
     Masking,
-    MaskPolicy,
     Refused,
     ResetCapture,
     SetMask,
     Side,
     SubmitCapture,
 )
+from media.mask_policy import MaskPolicy
 from provider_adapters.payment import (
     Approved,
     Charge,

@@ -7,11 +7,9 @@ import random
 import pytest
 
 from media import _core
-from media.decoder.messages import NUMBERS
+from media.codecs import DecodedCodec
 from media.formats.coding import Coding
 from media.formats.rtp import Rtp, Ssrc, parse, serialise
-from media.formats.silence import lasts, silence, unit
-from media.mline import DecodedCodec
 from media.reference.gaps import MOST_PAYLOAD
 from media.reference.masking import Mask
 from tests.unit.media.core.relay_rig import Rig, everything, received, until
@@ -31,15 +29,15 @@ def largest(codec: DecodedCodec, room: int) -> bytes:
     """Silence of as many frames as a packet of `room` bytes, and the codec, have."""
     frames = 32 if codec is not DecodedCodec.OPUS else 48
     if codec in (DecodedCodec.G729, DecodedCodec.GSM):
-        frames = (room - 12) // len(silence(codec, unit(codec)))
-    return silence(codec, frames * unit(codec))
+        frames = (room - 12) // len(codec.payload.silence(codec.payload.unit))
+    return codec.payload.silence(frames * codec.payload.unit)
 
 
 def attack(codec: DecodedCodec, room: int) -> list[bytes]:
     """A long packet, an event behind it, and audio behind that: what is between is filled, in steps
     as long as the first."""
     payload = largest(codec, room)
-    step = lasts(codec, payload)
+    step = codec.payload.duration(payload)
     return [
         rtp(TYPE, 1, 0, payload),
         rtp(EVENT, 2, step, b"\x05\x8a\x06\x40"),
@@ -50,7 +48,7 @@ def attack(codec: DecodedCodec, room: int) -> list[bytes]:
 @pytest.mark.parametrize("room", [MOST_WAITING, MOST_WAITING + 40, SECOND_OF_GSM, MOST_READ])
 @CODECS
 def test_what_is_longer_than_may_wait_does_not_leave_and_fills_no_gap(codec: DecodedCodec, room: int) -> None:
-    core = _core.Mask(bytes([EVENT]), b"", decoded=bytes([TYPE, NUMBERS[codec]]))
+    core = _core.Mask(bytes([EVENT]), b"", decoded=bytes([TYPE, codec.number]))
     reference = Mask(frozenset({EVENT}), frozenset(), decoded={TYPE: codec})
     core.switch(True)
     reference.switch(True)
@@ -68,7 +66,7 @@ def test_the_relay_outlives_a_gap_behind_a_packet_of_more_frames_than_may_wait(
     codec: DecodedCodec, room: int
 ) -> None:
     rig = Rig().connect_both()
-    rig.relay.set_types(7, bytes([EVENT]), b"", mu=bytes([AUDIO]), decoded=bytes([TYPE, NUMBERS[codec]]))
+    rig.relay.set_types(7, bytes([EVENT]), b"", mu=bytes([AUDIO]), decoded=bytes([TYPE, codec.number]))
     rig.relay.set_mask(7, True)
     for packet in attack(codec, room):
         rig.caller.send(packet)

@@ -9,11 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from media import _core
-from media.decoder.messages import NUMBERS
+from media.codecs import DecodedCodec
 from media.formats.coding import Coding
 from media.formats.rtp import Rtp, Ssrc, parse, serialise
-from media.formats.silence import clock, silence
-from media.mline import DecodedCodec
 from media.reference.masking import Mask
 
 EVENT, G722, DECODED = 101, 9, 111
@@ -70,7 +68,7 @@ def decoded_reference(codec: DecodedCodec) -> Mask:
 
 
 def decoded_core(codec: DecodedCodec) -> _core.Mask:
-    return _core.Mask(bytes([EVENT]), b"", decoded=bytes([DECODED, NUMBERS[codec]]))
+    return _core.Mask(bytes([EVENT]), b"", decoded=bytes([DECODED, codec.number]))
 
 
 @pytest.mark.parametrize("codec", list(DecodedCodec))
@@ -79,20 +77,20 @@ def decoded_core(codec: DecodedCodec) -> _core.Mask:
 def test_no_more_is_filled_in_a_codec_that_is_decoded_elsewhere(
     make: Callable[[DecodedCodec], Mask | _core.Mask], jump_ms: int, codec: DecodedCodec
 ) -> None:
-    mask, numbers, frame = make(codec), itertools.count(), clock(codec) // 50
+    mask, numbers, frame = make(codec), itertools.count(), codec.clock_rate // 50
     mask.switch(True)
 
     def send(payload_type: int, rtp_timestamp: int, payload: bytes, now: int) -> list[Rtp]:
         mask.rtp(serialise(Rtp(payload_type, False, next(numbers), rtp_timestamp, Ssrc(1), payload)), now)
         return [heard for heard in map(parse, mask.asked()) if heard is not None]
 
-    left = [send(DECODED, frame * number, silence(codec, frame), 20 * number) for number in range(10)]
+    left = [send(DECODED, frame * number, codec.payload.silence(frame), 20 * number) for number in range(10)]
     for step in range(1, 11):
         payload = bytes([5, 0x8A if step == 10 else 0x0A]) + (frame * step).to_bytes(2, "big")
         left.append(send(EVENT, 10 * frame, payload, 180 + 20 * step))
-    jump = jump_ms * clock(codec) // 1000
+    jump = jump_ms * codec.clock_rate // 1000
     at_once = send(
-        DECODED, 10 * frame + jump, silence(codec, frame), 400
+        DECODED, 10 * frame + jump, codec.payload.silence(frame), 400
     )  # 220 ms after the newest audio came
     assert sum(len(each) for each in left) + len(at_once) - 11 <= 12, "220 ms, and a packet"
     assert at_once[-1].rtp_timestamp == 10 * frame + jump

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from media.decoder.messages import MOST_BYTES, NUMBERS, Said, What
-from media.mline import DecodedCodec
+from media.codecs import DecodedCodec
+from media.decoder.messages import MOST_BYTES, Said, What
 from tests.leak import phones
 from tests.leak.decoded_line import keyed
 from tonewall.process import card_environment
@@ -128,7 +128,7 @@ class Process:
     def said(self, payloads: list[bytes], codec: DecodedCodec) -> set[int]:
         """What it says of them, but for the last, which wait for more."""
         for serial, payload in enumerate(payloads, 1):
-            self.ours.send(struct.pack("<qIBBBH", 1, serial, What.AUDIO, NUMBERS[codec], 0, 24) + payload)
+            self.ours.send(struct.pack("<qIBBBH", 1, serial, What.AUDIO, codec.number, 0, 24) + payload)
         answers = 0
         said: set[int] = set()
         while answers < len(payloads) - 4:
@@ -162,7 +162,7 @@ def test_a_decoder_tells_of_a_key_in_what_has_left_and_of_nothing_else(codec: De
     process = Process()
     for stream, keys in ((1, ""), (2, "5"), (3, "")):
         for payload in phones.sent(keyed(keys)[0], codec):
-            process.ours.send(struct.pack("<qIBBBH", stream, 0, What.LEFT, NUMBERS[codec], 0, 24) + payload)
+            process.ours.send(struct.pack("<qIBBBH", stream, 0, What.LEFT, codec.number, 0, 24) + payload)
     process.ours.shutdown(socket.SHUT_WR)
     told = []
     while message := process.ours.recv(MOST_BYTES):

@@ -14,7 +14,8 @@ from b2bua.call.sdp.hold import holds
 from b2bua.call.sdp.negotiated import agree_on_keys
 from b2bua.call.sdp.remote_streams import remote_streams
 from b2bua.call.sdp.rewrite import rewrite
-from media.mline import DecodedCodec, LocalStream, RemoteStream
+from media.codecs import DecodedCodec
+from media.mline import LocalStream, RemoteStream
 
 HERE = (LocalStream("198.51.100.1", 20000), LocalStream("198.51.100.1", 20004))
 OFFER = (

@@ -7,8 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from b2bua.sip.hop import Hop
-from b2bua.sip.leg.session_timer import Due, SessionTimer, State, Wish, answering, asking, too_brief
-from b2bua.sip.leg.session_timer import read as wish_of
+from b2bua.sip.leg.session_timer import (
+    SessionTimer,
+    SessionTimerState,
+    TimerAction,
+    TimerRequest,
+    is_too_brief,
+    negotiate,
+    request_lines,
+)
+from b2bua.sip.leg.session_timer import read_session_timer as wish_of
 from b2bua.sip.message.message import Request, read
 
 
@@ -26,11 +34,11 @@ def request(*lines: str) -> Request:
 @pytest.mark.parametrize(
     ("lines", "wish"),
     [
-        ((), Wish()),
-        (("Supported: 100rel, timer",), Wish(supported=True)),
-        (("x: 1800;refresher=uac", "k: timer"), Wish(1800, "uac", 0, True)),
-        (("Session-Expires: 600 ; Refresher=UAS", "Min-SE: 120"), Wish(600, "uas", 120, False)),
-        (("Session-Expires: 90", "Require: timer"), Wish(90, "", 0, True)),
+        ((), TimerRequest()),
+        (("Supported: 100rel, timer",), TimerRequest(supported=True)),
+        (("x: 1800;refresher=uac", "k: timer"), TimerRequest(1800, "uac", 0, True)),
+        (("Session-Expires: 600 ; Refresher=UAS", "Min-SE: 120"), TimerRequest(600, "uas", 120, False)),
+        (("Session-Expires: 90", "Require: timer"), TimerRequest(90, "", 0, True)),
     ],
 )
 def test_what_a_message_says_is_read(lines, wish):
@@ -57,35 +65,41 @@ def test_what_is_malformed_is_an_error(line):
     [
         # section 9, table 2: the refresher that the request names stays; without, whoever can.
         (
-            Wish(1800, "uac", 90, True),
+            TimerRequest(1800, "uac", 90, True),
             (1800, False, ("Session-Expires: 1800;refresher=uac", "Require: timer")),
         ),
-        (Wish(1800, "uas", 90, True), (1800, True, ("Session-Expires: 1800;refresher=uas",))),
-        (Wish(0, "", 0, True), (1800, False, ("Session-Expires: 1800;refresher=uac", "Require: timer"))),
-        (Wish(0, "", 0, False), (1800, True, ("Session-Expires: 1800;refresher=uas",))),
-        (Wish(600, "", 0, False), (600, True, ("Session-Expires: 600;refresher=uas",))),
-        (Wish(30, "", 0, False), (90, True, ("Session-Expires: 90;refresher=uas",))),
-        (Wish(0, "", 3600, True), (3600, False, ("Session-Expires: 3600;refresher=uac", "Require: timer"))),
+        (TimerRequest(1800, "uas", 90, True), (1800, True, ("Session-Expires: 1800;refresher=uas",))),
         (
-            Wish(7200, "uac", 0, True),
+            TimerRequest(0, "", 0, True),
+            (1800, False, ("Session-Expires: 1800;refresher=uac", "Require: timer")),
+        ),
+        (TimerRequest(0, "", 0, False), (1800, True, ("Session-Expires: 1800;refresher=uas",))),
+        (TimerRequest(600, "", 0, False), (600, True, ("Session-Expires: 600;refresher=uas",))),
+        (TimerRequest(30, "", 0, False), (90, True, ("Session-Expires: 90;refresher=uas",))),
+        (
+            TimerRequest(0, "", 3600, True),
+            (3600, False, ("Session-Expires: 3600;refresher=uac", "Require: timer")),
+        ),
+        (
+            TimerRequest(7200, "uac", 0, True),
             (1800, False, ("Session-Expires: 1800;refresher=uac", "Require: timer")),
         ),
     ],
 )
 def test_a_request_is_answered_with_an_interval_and_a_refresher(wish, answer):
-    assert answering(wish, 1800, 90) == answer
+    assert negotiate(wish, 1800, 90) == answer
 
 
 def test_without_timers_of_our_own_the_peer_still_gets_its_own():
-    assert answering(Wish(600, "uac", 90, True), 0, 90)[0] == 600
-    assert answering(Wish(), 0, 90) == (0, False, ())
-    assert asking(0, 90) == ()
+    assert negotiate(TimerRequest(600, "uac", 90, True), 0, 90)[0] == 600
+    assert negotiate(TimerRequest(), 0, 90) == (0, False, ())
+    assert request_lines(0, 90) == ()
 
 
 def test_a_brief_interval_is_refused_only_where_the_peer_knows_what_that_is():
-    assert too_brief(Wish(60, supported=True), 90)
-    assert not too_brief(Wish(60), 90)
-    assert not too_brief(Wish(90, supported=True), 90)
+    assert is_too_brief(TimerRequest(60, supported=True), 90)
+    assert not is_too_brief(TimerRequest(60), 90)
+    assert not is_too_brief(TimerRequest(90, supported=True), 90)
 
 
 @pytest.mark.parametrize(("interval", "end"), [(90, 60.0), (1800, 1768.0)])
@@ -94,19 +108,19 @@ def test_who_waits_gives_up_before_the_end(interval, end):
     timer.agree(interval, ours=False, now=0)
     assert timer.deadline() == end
     assert timer.elapse(end - 0.1) is None
-    assert timer.elapse(end) is Due.END
-    assert (timer.state, timer.deadline(), timer.elapse(end + 999)) == (State.EXPIRED, None, None)
+    assert timer.elapse(end) is TimerAction.END
+    assert (timer.state, timer.deadline(), timer.elapse(end + 999)) == (SessionTimerState.EXPIRED, None, None)
 
 
 def test_who_refreshes_does_so_at_half_time_and_ends_what_cannot_be_refreshed():
     timer = SessionTimer()
     timer.agree(1800, ours=True, now=100)
     assert timer.deadline() == 1000
-    assert timer.elapse(1000) is Due.REFRESH
+    assert timer.elapse(1000) is TimerAction.REFRESH
     assert timer.elapse(1001) is None
     timer.postpone(5, now=1010)
-    assert timer.elapse(1015) is Due.REFRESH
-    assert timer.elapse(1868) is Due.END
+    assert timer.elapse(1015) is TimerAction.REFRESH
+    assert timer.elapse(1868) is TimerAction.END
 
 
 @given(
@@ -126,10 +140,10 @@ def test_whatever_happens_a_session_ends_once_and_never_before_its_interval(step
             case "time":
                 now += number
                 due = timer.elapse(now)
-                if due is Due.END:
+                if due is TimerAction.END:
                     assert not ended
                     ended = True
                     assert agreed_at is not None
                     assert now - agreed_at >= timer.interval * 2 / 3 - 1e-6
-        assert (timer.state is State.EXPIRED) == ended
-        assert timer.deadline() is None or timer.state in {State.OURS, State.THEIRS}
+        assert (timer.state is SessionTimerState.EXPIRED) == ended
+        assert timer.deadline() is None or timer.state in {SessionTimerState.OURS, SessionTimerState.THEIRS}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.sip.leg.dialog import MOST_FORKS, TRANSITIONS, Dialog, Event, Forks, State, Verdict
+from b2bua.sip.leg.dialog import MAX_FORKS, TRANSITIONS, Dialog, DialogEvent, DialogState, Forks, ForkVerdict
 from b2bua.sip.message.compose import Outgoing
 from b2bua.sip.message.message import read
 
@@ -49,8 +49,10 @@ def test_an_invite_opens_a_dialog_with_its_routes_in_order():
 def test_a_2xx_opens_a_dialog_with_its_routes_reversed():
     forks = Forks()
     routes = "Record-Route: <sip:last;lr>,<sip:first;lr>"  # each proxy puts itself in front
-    verdict, dialog = forks.receive(OURS, "us", reply(200, "t", routes, "Contact: <sip:far@192.0.2.7>"))
-    assert verdict is Verdict.WON
+    verdict, dialog = forks.receive_response(
+        OURS, "us", reply(200, "t", routes, "Contact: <sip:far@192.0.2.7>")
+    )
+    assert verdict is ForkVerdict.WON
     assert dialog.request("BYE").route == ("<sip:first;lr>", "<sip:last;lr>")
     assert dialog.remote_target == "sip:far@192.0.2.7"
     assert dialog.request("BYE").cseq == 3  # 1 was the INVITE, 2 the BYE above
@@ -100,43 +102,47 @@ def test_a_reinvite_refreshes_the_target_and_no_contact_keeps_it():
 def test_the_first_fork_to_answer_wins_and_the_others_are_late():
     forks = Forks()
     story = [
-        (180, "a", Verdict.EARLY),
-        (183, "b", Verdict.EARLY),
-        (180, "a", Verdict.EARLY),
-        (200, "b", Verdict.WON),
-        (200, "b", Verdict.AGAIN),
-        (200, "a", Verdict.LATE),
-        (200, "a", Verdict.LATE_AGAIN),
-        (200, "c", Verdict.LATE),
-        (200, "b", Verdict.AGAIN),
+        (180, "a", ForkVerdict.EARLY),
+        (183, "b", ForkVerdict.EARLY),
+        (180, "a", ForkVerdict.EARLY),
+        (200, "b", ForkVerdict.WON),
+        (200, "b", ForkVerdict.RETRANSMITTED),
+        (200, "a", ForkVerdict.LATE),
+        (200, "a", ForkVerdict.LATE_RETRANSMITTED),
+        (200, "c", ForkVerdict.LATE),
+        (200, "b", ForkVerdict.RETRANSMITTED),
     ]
     for code, tag, verdict in story:
-        seen, dialog = forks.receive(OURS, "us", reply(code, tag, f"Contact: <sip:{tag}@192.0.2.7>"))
+        seen, dialog = forks.receive_response(OURS, "us", reply(code, tag, f"Contact: <sip:{tag}@192.0.2.7>"))
         assert seen is verdict
         assert dialog.remote_tag == tag
     assert {tag: dialog.state for tag, dialog in forks.dialogs.items()} == dict.fromkeys(
-        "abc", State.CONFIRMED
+        "abc", DialogState.CONFIRMED
     )
 
 
 def test_so_many_forks_are_followed_and_a_further_one_can_still_be_the_call():
     forks = Forks()
-    ringing = [forks.receive(OURS, "us", reply(180, f"t{number}"))[0] for number in range(MOST_FORKS + 20)]
-    assert ringing == [Verdict.EARLY] * MOST_FORKS + [Verdict.FURTHER] * 20
-    assert forks.receive(OURS, "us", reply(200, "t30"))[0] is Verdict.WON
-    assert forks.receive(OURS, "us", reply(200, "t30"))[0] is Verdict.AGAIN
-    late = [forks.receive(OURS, "us", reply(200, f"t{number}")) for number in range(40, 60)]
-    assert all(verdict is Verdict.LATE and dialog.state is State.CONFIRMED for verdict, dialog in late)
-    assert len(forks.dialogs) == MOST_FORKS + 1
+    ringing = [
+        forks.receive_response(OURS, "us", reply(180, f"t{number}"))[0] for number in range(MAX_FORKS + 20)
+    ]
+    assert ringing == [ForkVerdict.EARLY] * MAX_FORKS + [ForkVerdict.EXCESS] * 20
+    assert forks.receive_response(OURS, "us", reply(200, "t30"))[0] is ForkVerdict.WON
+    assert forks.receive_response(OURS, "us", reply(200, "t30"))[0] is ForkVerdict.RETRANSMITTED
+    late = [forks.receive_response(OURS, "us", reply(200, f"t{number}")) for number in range(40, 60)]
+    assert all(
+        verdict is ForkVerdict.LATE and dialog.state is DialogState.CONFIRMED for verdict, dialog in late
+    )
+    assert len(forks.dialogs) == MAX_FORKS + 1
 
 
 def test_a_terminated_dialog_stays_so():
-    assert set(TRANSITIONS) == set(State)
-    for event in Event:
-        assert TRANSITIONS[State.TERMINATED][event] is State.TERMINATED
+    assert set(TRANSITIONS) == set(DialogState)
+    for event in DialogEvent:
+        assert TRANSITIONS[DialogState.TERMINATED][event] is DialogState.TERMINATED
     dialog = invited()
-    dialog.receive(Event.SUCCESS)
-    dialog.receive(Event.FAILURE)
-    assert dialog.state is State.CONFIRMED  # a refused re-INVITE leaves it
-    dialog.receive(Event.ENDED)
-    assert dialog.state is State.TERMINATED
+    dialog.receive(DialogEvent.SUCCESS)
+    dialog.receive(DialogEvent.FAILURE)
+    assert dialog.state is DialogState.CONFIRMED  # a refused re-INVITE leaves it
+    dialog.receive(DialogEvent.ENDED)
+    assert dialog.state is DialogState.TERMINATED

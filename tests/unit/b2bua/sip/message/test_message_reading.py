@@ -15,7 +15,7 @@ from b2bua.sip.leg.referral import refer_to
 from b2bua.sip.leg.uas import caller, party
 from b2bua.sip.message.bodies import unwrap
 from b2bua.sip.message.compose import address, response
-from b2bua.sip.message.header_policy import Moment, lines, received
+from b2bua.sip.message.header_policy import MessageClass, crossing_lines, extract_headers
 from b2bua.sip.message.message import MalformedError, Request, Response, read
 from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted, tag_of
 from b2bua.sip.message.octets import decoded, octets, readable
@@ -135,9 +135,9 @@ def test_a_loose_route_is_known_however_it_is_written(lr: str) -> None:
 def test_addresses_in_other_headers_are_read_alike(name: str) -> None:
     trunk = Trunk("a", "h", 5060, trusted=True)
     value = '"<sip:evil@x>" <SIP:+4930;npdi@h>;index=1;x="<sip:other@y>"'
-    [line] = lines(
-        Moment.INVITE,
-        received(Moment.INVITE, taken(request(**{name: value})).headers, trunk),
+    [line] = crossing_lines(
+        MessageClass.INVITE,
+        extract_headers(MessageClass.INVITE, taken(request(**{name: value})).headers, trunk),
         trunk,
         "ours.example",
     )
@@ -175,8 +175,11 @@ def test_a_phrase_in_latin_1_can_be_shown() -> None:
 
 def test_private_headers_cross_with_the_octets_that_they_came_with() -> None:
     trunk = Trunk("a", "h", 5060, x_headers=("*",))
-    [line] = lines(
-        Moment.INVITE, received(Moment.INVITE, taken(request(X_Any="B\xfcro")).headers, trunk), trunk, "h"
+    [line] = crossing_lines(
+        MessageClass.INVITE,
+        extract_headers(MessageClass.INVITE, taken(request(X_Any="B\xfcro")).headers, trunk),
+        trunk,
+        "h",
     )
     assert octets(line) == b"X-Any: B\xfcro"
 

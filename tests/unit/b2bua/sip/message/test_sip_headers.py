@@ -15,7 +15,7 @@ from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Hop
 from b2bua.sip.message import bodies
 from b2bua.sip.message.compose import phrase
-from b2bua.sip.message.header_policy import RULES, Moment, lines, shown
+from b2bua.sip.message.header_policy import RULES, MessageClass, crossing_lines, displayed_caller
 from b2bua.sip.message.message import read
 from b2bua.sip.message.passport import Signed
 
@@ -23,8 +23,10 @@ OURS = "ours.example"
 STRANGE, TRUSTED = Trunk("a", "192.0.2.1", 5060), Trunk("b", "192.0.2.1", 5060, trusted=True)
 
 
-def sent(trunk: Trunk, *headers: tuple[str, str], moment: Moment = Moment.INVITE, **more) -> tuple[str, ...]:
-    return lines(moment, headers, trunk, OURS, **more)
+def sent(
+    trunk: Trunk, *headers: tuple[str, str], moment: MessageClass = MessageClass.INVITE, **more
+) -> tuple[str, ...]:
+    return crossing_lines(moment, headers, trunk, OURS, **more)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,7 @@ def test_who_is_private_is_told_to_trusted_trunks_only():
     asserted = ("Privacy", "id"), ("P-Asserted-Identity", "<tel:+15550100>")
     assert sent(STRANGE, *asserted) == ("Privacy: id",)
     assert len(sent(TRUSTED, *asserted)) == 2
-    assert shown(Party("ann"), (("Privacy", "user"),), STRANGE, OURS)[1] == "anonymous.invalid"
+    assert displayed_caller(Party("ann"), (("Privacy", "user"),), STRANGE, OURS)[1] == "anonymous.invalid"
 
 
 @pytest.mark.parametrize(("orig", "kept"), [("15550100", True), ("15550199", False)])
@@ -75,7 +77,7 @@ def test_a_private_header_goes_where_the_trunk_names_it():
 @given(st.sampled_from([rule.name for rule in RULES] + ["X-A", "X-A\r\nVia"]), st.text(max_size=200))
 def test_no_value_breaks_out_of_its_line(name: str, value: str):
     trunk = Trunk("a", "192.0.2.1", 5060, trusted=True, x_headers=("*",), identity=True)
-    for moment in Moment:
+    for moment in MessageClass:
         for line in sent(trunk, (name, value), moment=moment):
             assert line.isprintable()
 

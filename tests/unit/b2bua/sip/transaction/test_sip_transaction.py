@@ -9,9 +9,9 @@ from itertools import count
 import msgspec
 import pytest
 
-from b2bua.sip.leg.reliable_answer import Event as AnswerEvent
 from b2bua.sip.leg.reliable_answer import ReliableAnswer
-from b2bua.sip.leg.reliable_answer import State as AnswerState
+from b2bua.sip.leg.reliable_answer import ReliableAnswerEvent as AnswerEvent
+from b2bua.sip.leg.reliable_answer import ReliableAnswerState as AnswerState
 from b2bua.sip.transaction import invite_client, invite_server, non_invite_client, non_invite_server
 from b2bua.sip.transaction.invite_client import InviteClient
 from b2bua.sip.transaction.invite_server import InviteServer
@@ -21,10 +21,10 @@ from b2bua.sip.transaction.transaction import (
     DELIVER,
     TIMED_OUT,
     UNREACHABLE,
-    Event,
     IllegalEventError,
     Send,
     Timers,
+    TransactionEvent,
 )
 
 TIMERS = Timers()
@@ -38,9 +38,9 @@ def opened(kind):
 
 @pytest.mark.parametrize(("module", "kind"), list(zip(MODULES, KINDS, strict=True)))
 def test_every_state_and_event_does_what_the_table_says_or_changes_nothing(module, kind):
-    for state in module.State:
-        for event in Event:
-            if event is Event.TIME_PASSED:
+    for state in module.TRANSITIONS:
+        for event in TransactionEvent:
+            if event is TransactionEvent.TIME_PASSED:
                 continue
             machine = opened(kind)
             machine.state = state
@@ -58,11 +58,11 @@ def test_every_state_and_event_does_what_the_table_says_or_changes_nothing(modul
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_state_can_be_reached_and_left(module):
-    states = set(module.State)
+    states = set(module.TRANSITIONS)
     targets = {after for row in module.TRANSITIONS.values() for after in row.values()}
-    start = next(iter(module.State))
+    start = next(iter(module.TRANSITIONS))
     assert targets | {start} == states
-    for state in states - {module.State.TERMINATED}:
+    for state in states - {"terminated"}:
         assert set(module.TRANSITIONS[state].values()) - {state}
 
 
@@ -77,7 +77,7 @@ def sends_of(machine, until: float) -> list[float]:
     times = []
     while (when := machine.deadline()) is not None and when <= until:
         times += [when] * sum(
-            isinstance(command, Send) for command in machine.receive(Event.TIME_PASSED, when)
+            isinstance(command, Send) for command in machine.receive(TransactionEvent.TIME_PASSED, when)
         )
     return times
 
@@ -86,7 +86,7 @@ def test_an_unanswered_invite_is_sent_seven_times_and_given_up_after_32_seconds(
     machine, commands = InviteClient.open(b"INVITE", 0.0, TIMERS)
     assert commands == [Send(b"INVITE")]
     assert sends_of(machine, 31.9) == [0.5, 1.5, 3.5, 7.5, 15.5, 31.5]
-    assert machine.receive(Event.TIME_PASSED, 32.0) == [TIMED_OUT]
+    assert machine.receive(TransactionEvent.TIME_PASSED, 32.0) == [TIMED_OUT]
     assert machine.ended
     assert machine.deadline() is None
 
@@ -94,64 +94,64 @@ def test_an_unanswered_invite_is_sent_seven_times_and_given_up_after_32_seconds(
 def test_an_unanswered_bye_is_sent_ever_slower_up_to_four_seconds():
     machine, _ = NonInviteClient.open(b"BYE", 0.0, TIMERS)
     assert sends_of(machine, 31.9) == [0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
-    assert machine.receive(Event.TIME_PASSED, 32.0) == [TIMED_OUT]
+    assert machine.receive(TransactionEvent.TIME_PASSED, 32.0) == [TIMED_OUT]
 
 
 def test_a_provisional_stops_the_invite_and_slows_the_bye():
     invite, _ = InviteClient.open(b"INVITE", 0.0, TIMERS)
-    assert invite.receive(Event.PROVISIONAL, 0.1) == [DELIVER]
+    assert invite.receive(TransactionEvent.PROVISIONAL, 0.1) == [DELIVER]
     assert invite.deadline() is None
     bye, _ = NonInviteClient.open(b"BYE", 0.0, TIMERS)
-    bye.receive(Event.PROVISIONAL, 0.1)
+    bye.receive(TransactionEvent.PROVISIONAL, 0.1)
     assert sends_of(bye, 10.0) == [0.5, 4.5, 8.5]
 
 
 def test_each_repetition_of_a_refusal_is_acknowledged_and_reported_once():
     machine, _ = InviteClient.open(b"INVITE", 0.0, TIMERS)
-    assert machine.receive(Event.FAILURE, 1.0, b"ACK") == [Send(b"ACK"), DELIVER]
-    assert machine.receive(Event.FAILURE, 2.0, b"other ACK") == [Send(b"ACK")]
+    assert machine.receive(TransactionEvent.FAILURE, 1.0, b"ACK") == [Send(b"ACK"), DELIVER]
+    assert machine.receive(TransactionEvent.FAILURE, 2.0, b"other ACK") == [Send(b"ACK")]
     assert machine.deadline() == 33.0
-    machine.receive(Event.TIME_PASSED, 33.0)
+    machine.receive(TransactionEvent.TIME_PASSED, 33.0)
     assert machine.ended
 
 
 def test_each_repetition_of_a_2xx_reaches_the_dialog_for_64_t1():
     machine, _ = InviteClient.open(b"INVITE", 0.0, TIMERS)
-    assert machine.receive(Event.SUCCESS, 1.0) == [DELIVER]
-    assert machine.receive(Event.SUCCESS, 20.0) == [DELIVER]
+    assert machine.receive(TransactionEvent.SUCCESS, 1.0) == [DELIVER]
+    assert machine.receive(TransactionEvent.SUCCESS, 20.0) == [DELIVER]
     assert machine.deadline() == 33.0
 
 
 def test_a_refusal_is_repeated_until_its_ack_and_reported_if_none_comes():
     machine = InviteServer.open(TIMERS)
-    assert machine.receive(Event.FAILURE, 0.0, b"486") == [Send(b"486")]
+    assert machine.receive(TransactionEvent.FAILURE, 0.0, b"486") == [Send(b"486")]
     assert sends_of(machine, 31.9) == [0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
-    assert machine.receive(Event.TIME_PASSED, 32.0) == [TIMED_OUT]
+    assert machine.receive(TransactionEvent.TIME_PASSED, 32.0) == [TIMED_OUT]
     machine = InviteServer.open(TIMERS)
-    machine.receive(Event.FAILURE, 0.0, b"486")
-    machine.receive(Event.ACK, 0.1)
+    machine.receive(TransactionEvent.FAILURE, 0.0, b"486")
+    machine.receive(TransactionEvent.ACK, 0.1)
     assert sends_of(machine, 5.0) == []
     assert machine.deadline() == 5.1
 
 
 def test_a_repeated_request_gets_the_newest_answer_again():
     server = InviteServer.open(TIMERS)
-    assert server.receive(Event.REQUEST, 0.0) == []
-    server.receive(Event.PROVISIONAL, 0.0, b"100")
-    server.receive(Event.PROVISIONAL, 0.0, b"180")
-    assert server.receive(Event.REQUEST, 0.6) == [Send(b"180")]
-    server.receive(Event.SUCCESS, 0.7, b"200")
-    assert server.receive(Event.REQUEST, 0.8) == []  # RFC 6026: the 2xx is repeated by the dialog
+    assert server.receive(TransactionEvent.REQUEST, 0.0) == []
+    server.receive(TransactionEvent.PROVISIONAL, 0.0, b"100")
+    server.receive(TransactionEvent.PROVISIONAL, 0.0, b"180")
+    assert server.receive(TransactionEvent.REQUEST, 0.6) == [Send(b"180")]
+    server.receive(TransactionEvent.SUCCESS, 0.7, b"200")
+    assert server.receive(TransactionEvent.REQUEST, 0.8) == []  # RFC 6026: the 2xx is repeated by the dialog
     bye = NonInviteServer.open(TIMERS)
-    bye.receive(Event.SUCCESS, 0.0, b"200")
-    assert bye.receive(Event.REQUEST, 0.5) == [Send(b"200")]
+    bye.receive(TransactionEvent.SUCCESS, 0.0, b"200")
+    assert bye.receive(TransactionEvent.REQUEST, 0.5) == [Send(b"200")]
     assert bye.deadline() == 32.0
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_transport_that_refuses_ends_an_open_transaction(kind):
     machine = opened(kind)
-    assert machine.receive(Event.TRANSPORT_ERROR, 0.0) == [UNREACHABLE]
+    assert machine.receive(TransactionEvent.TRANSPORT_ERROR, 0.0) == [UNREACHABLE]
     assert machine.ended
 
 
@@ -174,7 +174,7 @@ class LossyNetwork:
     """A client machine and a server machine, 10 ms apart. `losses`: bit n says that datagram n is
     lost."""
 
-    def __init__(self, client_kind, server_kind, final: Event, losses: int) -> None:
+    def __init__(self, client_kind, server_kind, final: TransactionEvent, losses: int) -> None:
         self.losses, self.sent, self.order = losses, count(), count()
         self.queue: list[tuple[float, int, str, bytes]] = []
         self.client, commands = client_kind.open(b"request", 0.0, TIMERS)
@@ -195,13 +195,13 @@ class LossyNetwork:
     def at_server(self, message: bytes, now: float) -> None:
         if message == b"ACK":
             if self.server is not None:
-                self.run(self.server.receive(Event.ACK, now), "client", now)
+                self.run(self.server.receive(TransactionEvent.ACK, now), "client", now)
         elif self.server is None:
             self.served += 1
             self.server = self.server_kind.open(TIMERS)
             self.run(self.server.receive(self.final, now, b"final"), "client", now)
         else:
-            self.run(self.server.receive(Event.REQUEST, now), "client", now)
+            self.run(self.server.receive(TransactionEvent.REQUEST, now), "client", now)
 
     def play(self) -> None:
         while True:
@@ -219,12 +219,12 @@ class LossyNetwork:
             else:
                 for machine, to in ((self.client, "server"), (self.server, "client")):
                     if machine is not None and machine.deadline() == due:
-                        self.run(machine.receive(Event.TIME_PASSED, due), to, due)
+                        self.run(machine.receive(TransactionEvent.TIME_PASSED, due), to, due)
 
 
 @pytest.mark.parametrize("losses", range(64))
 def test_a_refusal_arrives_once_whatever_is_lost_of_the_first_six_datagrams(losses):
-    network = LossyNetwork(InviteClient, InviteServer, Event.FAILURE, losses)
+    network = LossyNetwork(InviteClient, InviteServer, TransactionEvent.FAILURE, losses)
     network.play()
     assert network.told == [DELIVER]
     assert network.served == 1
@@ -234,7 +234,7 @@ def test_a_refusal_arrives_once_whatever_is_lost_of_the_first_six_datagrams(loss
 
 @pytest.mark.parametrize("losses", range(64))
 def test_a_bye_is_served_once_whatever_is_lost_of_the_first_six_datagrams(losses):
-    network = LossyNetwork(NonInviteClient, NonInviteServer, Event.SUCCESS, losses)
+    network = LossyNetwork(NonInviteClient, NonInviteServer, TransactionEvent.SUCCESS, losses)
     network.play()
     assert network.told == [DELIVER]
     assert network.served == 1
@@ -252,25 +252,25 @@ def reliable(kind):
 def test_over_a_reliable_transport_nothing_is_sent_again(kind):
     machine = reliable(kind)
     if kind is InviteServer:
-        machine.receive(Event.FAILURE, 0.0, b"486")
+        machine.receive(TransactionEvent.FAILURE, 0.0, b"486")
     assert sends_of(machine, 31.9) == []
     if kind is not NonInviteServer:
         assert machine.deadline() == 32.0  # timers B, F and H are for every transport
-        assert machine.receive(Event.TIME_PASSED, 32.0) == [TIMED_OUT]
+        assert machine.receive(TransactionEvent.TIME_PASSED, 32.0) == [TIMED_OUT]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_over_a_reliable_transport_nothing_waits_for_repetitions(kind):
     machine = reliable(kind)
-    machine.receive(Event.FAILURE, 1.0, b"message")
+    machine.receive(TransactionEvent.FAILURE, 1.0, b"message")
     if kind is InviteServer:
-        machine.receive(Event.ACK, 1.0)
+        machine.receive(TransactionEvent.ACK, 1.0)
     assert machine.deadline() == 1.0  # timers D, I, J and K
-    machine.receive(Event.TIME_PASSED, 1.0)
+    machine.receive(TransactionEvent.TIME_PASSED, 1.0)
     assert machine.ended
 
 
 def test_a_2xx_is_kept_for_64_t1_over_a_reliable_transport_too():
     machine = reliable(InviteClient)
-    machine.receive(Event.SUCCESS, 1.0)
+    machine.receive(TransactionEvent.SUCCESS, 1.0)
     assert machine.deadline() == 33.0

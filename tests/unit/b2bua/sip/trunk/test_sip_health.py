@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Transport
-from b2bua.sip.trunk.health import FAILURES, LONGEST_REST, SUCCESSES, TRANSITIONS, Event, Health, State
+from b2bua.sip.trunk.health import (
+    FAILURES,
+    LONGEST_REST,
+    SUCCESSES,
+    TRANSITIONS,
+    Health,
+    HealthEvent,
+    HealthState,
+)
 from b2bua.sip.trunk.peers import REST, TrunkTable
 from b2bua.sip.trunk.targets import Located, Target
 
@@ -18,12 +26,12 @@ def test_failures_in_a_row_take_a_hop_out_and_answers_in_a_row_put_it_back():
         health.failed()
         assert health.usable
     health.failed()
-    assert health.state is State.OUT
+    assert health.state is HealthState.OUT
     for _ in range(SUCCESSES - 1):
         health.succeeded()
         assert not health.usable
     health.succeeded()
-    assert health.state is State.UP
+    assert health.state is HealthState.UP
 
 
 def test_an_answer_between_failures_keeps_a_hop_in_and_a_failure_between_answers_keeps_it_out():
@@ -31,13 +39,13 @@ def test_an_answer_between_failures_keeps_a_hop_in_and_a_failure_between_answers
     for _ in range(5):
         health.failed()
         health.succeeded()
-    assert health.state is State.UP
+    assert health.state is HealthState.UP
     for _ in range(FAILURES):
         health.failed()
     for _ in range(5):
         health.succeeded()
         health.failed()
-    assert health.state is State.OUT
+    assert health.state is HealthState.OUT
 
 
 def test_a_rest_lasts_as_long_as_was_asked_whatever_is_heard_meanwhile():
@@ -48,7 +56,7 @@ def test_a_rest_lasts_as_long_as_was_asked_whatever_is_heard_meanwhile():
     health.elapse(129.9)
     assert not health.usable
     health.elapse(130.0)
-    assert health.state is State.UP
+    assert health.state is HealthState.UP
 
 
 def test_nobody_can_send_a_hop_to_rest_for_ever():
@@ -74,13 +82,13 @@ def test_after_any_history_enough_answers_put_a_hop_back(history):
     health.elapse(now + 5.0)
     for _ in range(SUCCESSES):
         health.succeeded()
-    assert health.state is State.UP
+    assert health.state is HealthState.UP
 
 
 def test_every_state_but_resting_hears_every_event_but_the_end_of_a_rest():
     for state, row in TRANSITIONS.items():
-        if state is not State.RESTING:
-            assert set(row) == set(Event) - {Event.RESTED}
+        if state is not HealthState.RESTING:
+            assert set(row) == set(HealthEvent) - {HealthEvent.RESTED}
 
 
 # --- in a trunk -----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from enum import Enum
 import msgspec
 import pytest
 
-import tonewall.written
+import tonewall.snapshot
 from b2bua.call import leg
 from b2bua.call import snapshot as calls
 from b2bua.call.routing import trunk
@@ -19,12 +19,12 @@ from b2bua.call.snapshot import read_back, written
 from b2bua.sip import snapshot as machines
 from b2bua.sip.leg.dialog import Dialog, Forks
 from b2bua.sip.leg.leg_protocol import LegOwner, UnansweredLeg
-from b2bua.sip.snapshot_names import STANDS
+from b2bua.sip.snapshot_names import NAMED
 from b2bua.sip.transaction import layer
 from b2bua.sip.transaction.non_invite_client import NonInviteClient
 from b2bua.sip.transaction.transaction import Timers
 from tests.call_script import Script
-from tonewall.written import Kinds, WrittenError, fields, read, write
+from tonewall.snapshot import Kinds, SnapshotError, fields, read, write
 
 SCALARS = {type(None), bool, int, float, str, bytes}
 CONTAINERS = {list, tuple, set, frozenset, dict}
@@ -47,24 +47,24 @@ def test_a_call_is_the_same_and_shares_what_it_shared():
 def test_what_was_written_and_changed_or_cut_is_not_read():
     data = written(collecting().call, 1.0)
     for broken in (b"", data[:-1], data + b"\0", data[:20] + bytes([data[20] ^ 1]) + data[21:], b"x" * 100):
-        with pytest.raises(WrittenError, match="not whole"):
+        with pytest.raises(SnapshotError, match="not whole"):
             read_back(broken, 1.0)
 
 
 def test_another_version_and_another_boot_are_told(monkeypatch: pytest.MonkeyPatch):
     data = written(collecting().call, 100.0)
-    with pytest.raises(WrittenError, match="started again"):
+    with pytest.raises(SnapshotError, match="started again"):
         read_back(data, 99.0)
-    monkeypatch.setattr(tonewall.written, "VERSION", 2)
-    with pytest.raises(WrittenError, match="of version 1, this is 2"):
+    monkeypatch.setattr(tonewall.snapshot, "VERSION", 2)
+    with pytest.raises(SnapshotError, match="of version 1, this is 2"):
         read_back(data, 100.0)
 
 
 def test_something_else_is_no_call():
-    with pytest.raises(WrittenError, match="no call"):
+    with pytest.raises(SnapshotError, match="no call"):
         read_back(write([1, 2], calls.KINDS, 1.0), 1.0)
-    with pytest.raises(WrittenError, match="no machines"):
-        machines.read_back(write([1], machines.KINDS, 1.0), 1.0)
+    with pytest.raises(SnapshotError, match="no machines"):
+        machines.read_machines(write([1], machines.KINDS, 1.0), 1.0)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_something_else_is_no_call():
     ],
 )
 def test_what_may_not_be_kept_is_not_written(secret: object):
-    with pytest.raises(WrittenError, match="is not written out") as caught:
+    with pytest.raises(SnapshotError, match="is not written out") as caught:
         write({"a": [secret]}, calls.KINDS, 1.0)
     assert "s3cret" not in str(caught.value)
 
@@ -88,10 +88,10 @@ def test_a_kind_or_field_that_is_not_known_is_refused():
     old = msgspec.defstruct("Thing", ["one"], module="made")
     made.Thing = old  # type: ignore[attr-defined]
     data = write(old(1), Kinds((made,)), 1.0)
-    with pytest.raises(WrittenError, match="not known"):
+    with pytest.raises(SnapshotError, match="not known"):
         read(data, calls.KINDS, 1.0)
     made.Thing = msgspec.defstruct("Thing", ["one", "two"], module="made")  # type: ignore[attr-defined]
-    with pytest.raises(WrittenError, match=r"made.Thing has other fields"):
+    with pytest.raises(SnapshotError, match=r"made.Thing has other fields"):
         read(data, Kinds((made,)), 1.0)
 
 
@@ -108,31 +108,31 @@ def test_a_kind_or_field_that_is_not_known_is_refused():
 )  # fmt: skip
 def test_what_is_whole_but_was_never_written_so_is_refused(content: object):
     body = msgspec.msgpack.encode(content)
-    with pytest.raises(WrittenError):
+    with pytest.raises(SnapshotError):
         read(hashlib.blake2b(body, digest_size=16).digest() + body, calls.KINDS, 1.0)
 
 
 def test_a_later_version_may_have_another_form(monkeypatch: pytest.MonkeyPatch):
     body = msgspec.msgpack.encode([2, "anything"])
-    with pytest.raises(WrittenError, match="of version 2, this is 1"):
+    with pytest.raises(SnapshotError, match="of version 2, this is 1"):
         read(hashlib.blake2b(body, digest_size=16).digest() + body, calls.KINDS, 1.0)
 
 
 @pytest.mark.parametrize("method", [b"INFO", b"MESSAGE"])
 def test_a_request_that_may_hold_a_key_is_not_written(method: bytes):
     client, _ = NonInviteClient.open(method + b" sip:a@b SIP/2.0\r\n\r\nSignal=5", 0.0, Timers())
-    with pytest.raises(WrittenError, match="may hold a key"):
-        machines.written([client], 0.0)
+    with pytest.raises(SnapshotError, match="may hold a key"):
+        machines.write_machines([client], 0.0)
     bye, _ = NonInviteClient.open(b"BYE sip:a@b SIP/2.0\r\n\r\n", 0.0, Timers())
-    assert machines.read_back(machines.written([bye], 0.0), 0.0) == [bye]
+    assert machines.read_machines(machines.write_machines([bye], 0.0), 0.0) == [bye]
 
 
 def test_dialogs_and_forks_are_the_same_and_go_on_counting():
     dialog = Dialog(
         "id", "ours", "theirs", "<sip:a>;tag=ours", "<sip:b>;tag=theirs", 3, 7, "sip:b@h", ("<sip:p;lr>",)
     )
-    forks, again = machines.read_back(
-        machines.written([Forks({"theirs": dialog}, "theirs"), dialog], 0.0), 0.0
+    forks, again = machines.read_machines(
+        machines.write_machines([Forks({"theirs": dialog}, "theirs"), dialog], 0.0), 0.0
     )
     assert isinstance(again, Dialog)
     assert isinstance(forks, Forks)
@@ -165,7 +165,7 @@ def test_every_field_is_of_a_kind_that_can_be_written(kinds: Kinds):
     # In unions of events and commands, which no call keeps.
     skipped = {leg.LegRequested, leg.RequestLeg}
     skipped |= (
-        {*STANDS, layer.ClientUser, layer.ServerUser, LegOwner, UnansweredLeg}
+        {*NAMED, layer.ClientUser, layer.ServerUser, LegOwner, UnansweredLeg}
         if kinds is machines.KINDS
         else set()
     )  # written by name

@@ -1,15 +1,15 @@
-"""State on paper: plain objects written out as bytes, and read back as they were.
+"""Snapshots: plain objects serialised to bytes, and restored as they were.
 
-Rule 1: only the kinds that were named are written or read: dataclasses, msgspec structs and enums
-        of known modules, never code.
-Rule 2: what two objects share is one object again. New fields are carried without a new line here.
-Rule 3: what is read is whole and of this version, or it is a WrittenError and nothing has been
-        made.
-Rule 4: times are on the system's monotonic clock or since the epoch: they hold for the next
-        process, but not after a restart of the machine, which is found out.
-Rule 5: what stands in either process, such as a trunk of the settings, is written by its name
-        (`Standing`). A field with PASSING is not written: it is as new in what is read.
-Rule 6: what is read is put together without its constructor: objects may know each other.
+Rule 1: only the listed `Kinds` are written or read: dataclasses, msgspec structs and enums of known
+        modules, never code.
+Rule 2: an object that two others share is shared again. A new field needs no new line here.
+Rule 3: a snapshot is whole and of this version, or reading it raises SnapshotError and makes
+        nothing.
+Rule 4: times are on the system's monotonic clock or since the epoch. They hold for the next
+        process, not after a restart of the machine, which is detected.
+Rule 5: an object that both processes have, such as a trunk of the settings, is written by its name
+        (`Names`). A field marked TRANSIENT is not written; restored, it has its default.
+Rule 6: objects are restored without their constructor, because they may refer to each other.
 """
 
 from __future__ import annotations
@@ -28,16 +28,15 @@ _DIGEST = 16  # bytes
 _SCALARS = (type(None), bool, int, float, str, bytes)
 _SEQUENCES: dict[str, Callable[[Iterable[Any]], Any]] = {"l": list, "t": tuple, "s": set, "f": frozenset}
 _TAGS: dict[type, str] = {list: "l", tuple: "t", set: "s", frozenset: "f"}
-PASSING = {"passing": True}  # the metadata of a dataclass's field that is not written
+TRANSIENT = {"transient": True}  # metadata of a dataclass field that is not written
 
 
-class WrittenError(Exception):
-    """It cannot be written, or is not to be read; the text says why, never what."""
+class SnapshotError(Exception):
+    """A snapshot that cannot be written or read. The text says why, and holds no content."""
 
 
 class Kinds:
-    """The types that may be written: all that these modules define, but `never`, and `also`
-    these."""
+    """The types of a snapshot: those that these modules define, without `never`, with `also`."""
 
     def __init__(
         self, modules: Iterable[ModuleType], never: Iterable[type] = (), also: Iterable[type] = ()
@@ -48,7 +47,7 @@ class Kinds:
             for each in vars(module).values()
             if isinstance(each, type)
             and each.__module__ == module.__name__
-            and _plain(each)
+            and _is_plain(each)
             and each not in set(never)
         } | {_name(each): each for each in also}
 
@@ -56,85 +55,90 @@ class Kinds:
         return iter(self._types.values())
 
     def name(self, kind: type) -> str:
-        """Raises WrittenError for a type that is none of them."""
+        """Name a type. Raises SnapshotError for one that is not listed."""
         if self._types.get(_name(kind)) is not kind:
-            raise WrittenError(f"{kind.__module__}.{kind.__qualname__} is not written out")
+            raise SnapshotError(f"{kind.__module__}.{kind.__qualname__} is not written out")
         return _name(kind)
 
     def kind(self, name: object) -> type:
-        """Raises WrittenError for a name that is none of theirs."""
+        """Find a type by its name. Raises SnapshotError for one that is not listed."""
         found = self._types.get(name) if isinstance(name, str) else None
         if found is None:
-            raise WrittenError("it has a kind that is not known here")
+            raise SnapshotError("it has a kind that is not known here")
         return found
 
 
-class Standing(Protocol):
-    """Who knows by name what stands in the process that writes and in the one that reads."""
+class Names(Protocol):
+    """Objects that the writing and the reading process both have, by name."""
 
-    def name(self, value: object) -> Any:
-        """A scalar or a tuple of what can be written; None for what does not stand. Raises
-        WrittenError."""
+    def name_of(self, value: object) -> Any:
+        """Return a name that can be written (a scalar or a tuple); None for any other object.
+
+        Raises SnapshotError for an object that must not be written.
+        """
         ...
 
-    def named(self, name: Any) -> object:
-        """Raises WrittenError where there is nothing of that name here."""
+    def find(self, name: Any) -> object:
+        """Find the object of that name here. Raises SnapshotError where there is none."""
         ...
 
 
-class _Alone:
-    """Nothing stands."""
+class _NoNames:
+    """No object has a name."""
 
-    def name(self, value: object) -> Any:
+    def name_of(self, value: object) -> Any:
         del value
 
-    def named(self, name: Any) -> object:
+    def find(self, name: Any) -> object:
         del name
-        raise WrittenError("it is of something that does not stand here")
+        raise SnapshotError("it names an object that does not exist here")
 
 
-_ALONE = _Alone()
+_NO_NAMES = _NoNames()
 
 
 def fields(kind: type) -> tuple[str, ...]:
-    """The fields of a dataclass or struct that are written, private ones too."""
+    """List the fields of a dataclass or struct that are written, private ones too."""
     if dataclasses.is_dataclass(kind):
-        return tuple(field.name for field in dataclasses.fields(kind) if not _passes(field))
+        return tuple(field.name for field in dataclasses.fields(kind) if not _is_transient(field))
     return tuple(kind.__struct_fields__)  # type: ignore[attr-defined]
 
 
-def write(root: object, kinds: Kinds, now: float, standing: Standing = _ALONE) -> bytes:
-    """`now`: on the monotonic clock. Raises WrittenError for what is not plain state."""
-    writer = _Writer(kinds, standing)
+def write(root: object, kinds: Kinds, now: float, names: Names = _NO_NAMES) -> bytes:
+    """Serialise an object and all that it refers to. `now`: on the monotonic clock, in seconds.
+
+    Raises SnapshotError for an object that is not plain state.
+    """
+    writer = _Writer(kinds, names)
     body = msgspec.msgpack.encode([VERSION, now, writer.value(root), writer.objects])
     return hashlib.blake2b(body, digest_size=_DIGEST).digest() + body
 
 
-def read(data: bytes, kinds: Kinds, now: float, standing: Standing = _ALONE) -> Any:
-    """What was written. Raises WrittenError."""
+def read(data: bytes, kinds: Kinds, now: float, names: Names = _NO_NAMES) -> Any:
+    """Restore an object from a snapshot. `now`: as for `write`. Raises SnapshotError."""
     digest, body = data[:_DIGEST], data[_DIGEST:]
     if hashlib.blake2b(body, digest_size=_DIGEST).digest() != digest:
-        raise WrittenError("it is not whole")
+        raise SnapshotError("it is not whole")
     try:
         version, *rest = msgspec.msgpack.decode(body)
         if version != VERSION:
-            raise WrittenError(f"it is of version {version}, this is {VERSION}")
+            raise SnapshotError(f"it is of version {version}, this is {VERSION}")
         at, root, objects = rest
         if at > now:
-            raise WrittenError("the machine was started again since it was written")
-        return _Reader(kinds, objects, standing).value(root)
-    except WrittenError:
+            raise SnapshotError("the machine was started again since it was written")
+        return _Reader(kinds, objects, names).value(root)
+    except SnapshotError:
         raise
-    except Exception as error:  # whole, and yet not what this writes: its text could be anything
-        raise WrittenError(f"it is not what was written ({type(error).__name__})") from None
+    except Exception as error:  # whole, but not of this writer: its text could hold anything
+        raise SnapshotError(f"it is not what was written ({type(error).__name__})") from None
 
 
 class _Writer:
-    """One writing. `objects`: each once, by the order in which they were met."""
+    """One snapshot being written. `objects`: each once, in the order of discovery."""
 
-    def __init__(self, kinds: Kinds, standing: Standing) -> None:
+    def __init__(self, kinds: Kinds, names: Names) -> None:
         self._kinds = kinds
-        self._standing = standing
+        self._names = names
         self._numbers: dict[int, int] = {}
         self.objects: list[Any] = []
 
@@ -154,7 +158,7 @@ class _Writer:
             ]
         if type(value) is dict:
             return ["d", [[self.value(key), self.value(item)] for key, item in value.items()]]
-        name = self._standing.name(value)
+        name = self._names.name_of(value)
         if name is not None:
             return ["x", self.value(name)]
         if isinstance(value, tuple):  # a NamedTuple
@@ -173,9 +177,9 @@ class _Writer:
 
 
 class _Reader:
-    def __init__(self, kinds: Kinds, objects: list[Any], standing: Standing) -> None:
+    def __init__(self, kinds: Kinds, objects: list[Any], names: Names) -> None:
         self._kinds = kinds
-        self._standing = standing
+        self._names = names
         self._objects = objects
         self._made: dict[int, Any] = {}
 
@@ -194,34 +198,34 @@ class _Reader:
             case ["o", number]:
                 return self._object(number)
             case ["x", name]:
-                return self._standing.named(self.value(name))
+                return self._names.find(self.value(name))
             case [tag, items]:
                 return _SEQUENCES[tag](self.value(item) for item in items)
             case _:
-                raise WrittenError("it is not what was written")
+                raise SnapshotError("it is not what was written")
 
     def _object(self, number: int) -> Any:
         if number not in self._made:
             name, content = self._objects[number]
             kind = self._kinds.kind(name)
             if set(content) != set(fields(kind)):
-                raise WrittenError(f"{name} has other fields here")
+                raise SnapshotError(f"{name} has other fields here")
             if not dataclasses.is_dataclass(kind):
                 self._made[number] = kind(**{field: self.value(item) for field, item in content.items()})
                 return self._made[number]
             # Before its fields, which may lead back to it.
             made = self._made[number] = kind.__new__(kind)
             for each in dataclasses.fields(kind):
-                value = _anew(each) if _passes(each) else self.value(content[each.name])
+                value = _default(each) if _is_transient(each) else self.value(content[each.name])
                 object.__setattr__(made, each.name, value)  # a frozen one, too
         return self._made[number]
 
 
-def _passes(field: dataclasses.Field[Any]) -> bool:
-    return "passing" in field.metadata
+def _is_transient(field: dataclasses.Field[Any]) -> bool:
+    return "transient" in field.metadata
 
 
-def _anew(field: dataclasses.Field[Any]) -> Any:
+def _default(field: dataclasses.Field[Any]) -> Any:
     return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
@@ -229,6 +233,6 @@ def _name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _plain(kind: type) -> bool:
+def _is_plain(kind: type) -> bool:
     named_tuple = issubclass(kind, tuple) and hasattr(kind, "_fields")
     return dataclasses.is_dataclass(kind) or issubclass(kind, Enum | msgspec.Struct) or named_tuple
