@@ -1,7 +1,7 @@
-"""Every way in which a payment, its mask or its call can end, in every stage: what is left of each.
+"""The results of every way to end a payment, its mask or its call, in every stage.
 
-The one table of it: docs/states.md shows it (`make docs`), and tests/wire/payments/test_endings.py
-walks it.
+The one table of them: docs/states.md shows it (`make docs`), and
+tests/wire/payments/test_endings.py walks it.
 
 Rule 1: only an approval, a release, or the release time without a key opens the mask.
 Rule 2: what was submitted ends with the provider's outcome, whatever becomes of the call and of
@@ -10,6 +10,7 @@ Rule 2: what was submitted ends with the provider's outcome, whatever becomes of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 STAGES = ("starting", "collecting", "ready", "charging", "held", "open")
@@ -137,8 +138,15 @@ def walked(way: str) -> dict[str, Left]:
     return {stage: cell for stage, cell in zip(STAGES, ENDINGS[way], strict=True) if isinstance(cell, Left)}
 
 
-def table() -> str:
-    """As a table of Markdown."""
-    lines = [f"| | {' | '.join(COLUMNS[stage] for stage in STAGES)} |", "|---" * (len(STAGES) + 1) + "|"]
-    lines += [f"| {way} | {' | '.join(map(str, row))} |" for way, row in ENDINGS.items()]
+def tables() -> tuple[str, str]:
+    """As tables of Markdown: the stages before a submission, and those from it on."""
+    return (_table(STAGES[:3]), f"\n{_table(STAGES[3:])}")
+
+
+def _table(stages: Sequence[str]) -> str:
+    columns = [COLUMNS[stage] for stage in stages]
+    lines = [f"| way to end | {' | '.join(columns)} |", "|---" * (len(stages) + 1) + "|"]
+    for way, row in ENDINGS.items():
+        cells = [str(cell) for stage, cell in zip(STAGES, row, strict=True) if stage in stages]
+        lines.append(f"| {way} | {' | '.join(cells)} |")
     return "\n".join(lines)

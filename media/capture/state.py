@@ -14,7 +14,7 @@ Rule 5: what was submitted may have been charged: it ends with an outcome (Unkno
 Keys: a field that can only be complete ends by itself; `#` ends one that could be longer, as does
 `number_pause` at the brand's usual length: 6 s, for whoever reads 19 digits in groups pauses for 4.
 Where the longest number that a brand has does not fit, its usual length does, and what follows was
-keyed without a pause, that is taken for the expiry, on trial. What does not pass its check is
+keyed without a pause, that counts as the expiry, on trial. What does not pass its check is
 cleared, counted in `rejected`, and asked for again. `#` on an empty field means nothing (people
 press it after a field that ended by itself).
 

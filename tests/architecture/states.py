@@ -6,7 +6,9 @@ The tables are the source: what is drawn here cannot disagree with what runs.
 
 from __future__ import annotations
 
+import inspect
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from pathlib import Path
@@ -24,21 +26,28 @@ from media.capture import transitions
 from tests import endings
 
 PAGE = Path(__file__).parents[2] / "docs" / "states.md"
+_EVENTS_A_ROW = 8
 _HEAD = """# State machines
 
-Drawn from the tables in the code by `make docs`; `make check` fails when this page is stale. An
-event that has no row for a state is illegal there and changes nothing: it raises, or, where it is
-the network's or comes too late (a SIP leg, a re-INVITE), it is ignored. Noise that is expected is a
-row back to the same state; the pictures leave those out.
+This page draws every state machine of Tonewall. It is generated from the tables in the code by
+`make docs`; `make check` fails when it is stale.
+
+An event without a row for a state is illegal there and changes nothing: it raises, or is ignored
+where the network sent it or it came too late (a SIP leg, a re-INVITE). Expected noise is a row back
+to the same state; the pictures leave those out.
 """
 _ENDINGS = """## Every way to end
 
-What is left of a payment by each way to end it, its mask or its call, in each stage. In bold the
-stage that follows, with the outcome: `/v1/payments` and the call record say the same. Then what the
-provider did, and the mask on the path to the agent. A mask that is on lets no key through; only an
-approval, a release, or the release time without a key opens it. "No call record" means that a killed
-process alone knew the call; its payment is in `/v1/payments`. (`tests/endings.py`;
-`tests/wire/payments/test_endings.py` walks every cell that can occur, on a running Tonewall.)
+The two tables have the result of each way to end a payment, its mask or its call, in each stage:
+
+- in bold the following stage, with the outcome, as in `/v1/payments` and the call record;
+- the charge at the provider;
+- the mask on the path to the agent. A mask that is on lets no key through; only an approval, a
+  release, or the release time without a key opens it.
+
+"No call record" means that only the killed process knew the call; its payment is in
+`/v1/payments`. The source is `tests/endings.py`; `tests/wire/payments/test_endings.py` walks every
+cell that can occur, on a running Tonewall.
 """
 MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
     ("A call's two legs", "b2bua/call/state.py, PHASES", call.PHASES),
@@ -46,7 +55,7 @@ MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
     ("The mask", "b2bua/call/state.py, MASKS", call.MASKS),
     ("A payment, as the agent sees it", "b2bua/call/state.py, STAGES", call.STAGES),
     ("A transfer", "b2bua/call/transfer/states.py, TRANSFERS", transfer_state.TRANSFERS),
-    ("A leg lent to another call", "b2bua/call/transfer/leg_loan.py, LOANS", loan.LOANS),
+    ("A leg on loan to another call", "b2bua/call/transfer/leg_loan.py, LOANS", loan.LOANS),
     ("A capture, in the media process", "media/capture/transitions.py", transitions.TRANSITIONS),
     ("INVITE client transaction", "b2bua/sip/transaction/invite_client.py", invite_client.TRANSITIONS),
     ("INVITE server transaction", "b2bua/sip/transaction/invite_server.py", invite_server.TRANSITIONS),
@@ -73,11 +82,12 @@ MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
 
 def page() -> str:
     """The whole of docs/states.md."""
-    return "\n".join([_HEAD, *(_section(*machine) for machine in MACHINES), _ENDINGS, endings.table(), ""])
+    sections = (_section(*machine) for machine in MACHINES)
+    return "\n".join([_HEAD, *sections, _ENDINGS, *endings.tables(), ""])
 
 
 def _rules(home: str) -> list[str]:
-    """What the machine's module says of keys, where it has more to say than its table."""
+    """The rules for keys in the machine's module, beyond its table."""
     if home != "media/capture/transitions.py":
         return []
     text = capture.__doc__ or ""
@@ -86,13 +96,14 @@ def _rules(home: str) -> list[str]:
 
 def _section(title: str, home: str, table: Mapping[Any, Mapping[Any, Any]]) -> str:
     first = next(iter(table))
-    meaning = (type(first).__doc__ or "").strip().splitlines()[:1]
+    meaning = _paragraphs(inspect.cleandoc(type(first).__doc__ or "").split("\n\n")[0])
     arrows: dict[tuple[str, str], list[str]] = {}
     for state, row in table.items():
         for event, target in row.items():
             for end in target if isinstance(target, tuple | frozenset | set) else (target,):
                 arrows.setdefault((_name(state), _name(end)), []).append(_name(event))
-    lines = [f"## {title}", "", *meaning, f"(`{home}`)", *_rules(home), "", "```mermaid", "stateDiagram-v2"]
+    lines = [f"## {title}", "", *meaning, "", f"Source: `{home}`.", *_rules(home), ""]
+    lines += ["```mermaid", "stateDiagram-v2"]
     entered = {end for begin, end in arrows if begin != end}
     lines += [
         f"    [*] --> {_name(state)}" for state in table if state is first or _name(state) not in entered
@@ -103,8 +114,21 @@ def _section(title: str, home: str, table: Mapping[Any, Mapping[Any, Any]]) -> s
         if begin != end
     ]
     lines += ["```", "", "| in | on | to |", "|---|---|---|"]
-    lines += [f"| {begin} | {', '.join(events)} | {end} |" for (begin, end), events in arrows.items()]
+    lines += [
+        f"| {begin} | {', '.join(some)} | {end} |"
+        for (begin, end), events in arrows.items()
+        for some in _batches(events)
+    ]
     return "\n".join([*lines, ""])
+
+
+def _paragraphs(text: str) -> list[str]:
+    return textwrap.wrap(" ".join(text.split()), 100, break_long_words=False, break_on_hyphens=False)
+
+
+def _batches(events: list[str]) -> list[list[str]]:
+    """The events of an arrow, some a row: a table has to fit a screen."""
+    return [events[first : first + _EVENTS_A_ROW] for first in range(0, len(events), _EVENTS_A_ROW)]
 
 
 def _name(thing: object) -> str:

@@ -71,60 +71,57 @@ def _in(*moments: MessageClass) -> frozenset[MessageClass]:
 _ID, _USER = frozenset({"id"}), frozenset({"user"})
 RULES: tuple[Rule, ...] = (
     Rule("P-Asserted-Identity", _in(_I, _1, _2), _TRUSTED, _ANY, sanitise.address,
-         "who it is, as a trusted network says (RFC 3325); the host becomes ours", 2, hidden_with=_ID,
+         "the identity asserted by a trusted network (RFC 3325); the host becomes ours", 2, hidden_with=_ID,
          listed=True),
     Rule("P-Preferred-Identity", _in(_I), _ANY, _TRUSTED, sanitise.address,
-         "who the caller would like to be (RFC 3325); the host becomes ours", 2, hidden_with=_ID,
+         "the identity that the caller prefers (RFC 3325); the host becomes ours", 2, hidden_with=_ID,
          listed=True),
     Rule("Privacy", _in(_I, _1, _2), _ANY, _ANY, sanitise.privacy,
-         "what is to be hidden (RFC 3323); words that are not registered go", 4),
+         "the requested privacy (RFC 3323), registered words only", 4),
     Rule("Diversion", _in(_I, _1), _TRUSTED, _ANY, sanitise.diversion,
-         "who diverted the call (RFC 5806); the host becomes ours; its own `privacy` hides who from trunks "
-         "that are not "
-         "trusted", 8, listed=True),
+         "the diverting user (RFC 5806); the host becomes ours; its own `privacy` withholds the user from "
+         "trunks that are not trusted", 8, listed=True),
     Rule("History-Info", _in(_I, _1, _2, _F), _TRUSTED, _ANY, sanitise.history,
-         "where the call was before (RFC 7044); hosts become ours; entries under privacy are made anonymous "
-         "for trunks that "
-         "are not trusted, their index stays", 16, listed=True),
+         "earlier targets of the call (RFC 7044); hosts become ours; entries under privacy are made "
+         "anonymous for trunks that are not trusted, their index stays", 16, listed=True),
     Rule("Identity", _in(_I), _ANY, _ANY, sanitise.opaque,
-         "a signed caller (RFC 8224): only to trunks with `identity = yes`, and only where the numbers and "
-         "key fingerprints "
-         "that it signs are those that we send", 4, 4096),
-    Rule("Date", _in(_I), _ANY, _ANY, sanitise.date, "only with an Identity that is kept", 1, 64),
+         "the signed caller (RFC 8224): only to trunks with `identity = yes`, and only where the signed "
+         "numbers and key fingerprints are those that we send", 4, 4096),
+    Rule("Date", _in(_I), _ANY, _ANY, sanitise.date, "only with an Identity that crosses", 1, 64),
     Rule("Reason", _in(_1, _F, _C, _B), _ANY, _ANY, sanitise.reason,
-         "why (RFC 3326), also in answers (RFC 6432): protocol, cause, location (RFC 8606); its text unless "
-         "it names a host",
+         "the cause (RFC 3326), also in responses (RFC 6432): protocol, cause, location (RFC 8606); its "
+         "text unless it names a host",
          4, listed=True),
     Rule("User-to-User", _in(_I, _1, _2, _F, _B), _ANY, _TRUSTED, sanitise.user_to_user,
-         "data of the two ends (RFC 7433)", 4, 1024, listed=True),
+         "end-to-end data (RFC 7433)", 4, 1024, listed=True),
     Rule("Call-Info", _in(_I, _1, _2), _TRUSTED, _TRUSTED, sanitise.information,
          "pictures and pages of the caller; no SIP URI", 4, 1024, _USER, listed=True),
     Rule("Alert-Info", _in(_I, _1), _ANY, _ANY, sanitise.alert,
-         "how to ring: `urn:alert` (RFC 7462) to anybody, other URIs to trusted trunks", 4, 1024,
+         "the alert: `urn:alert` (RFC 7462) to any trunk, other URIs to trusted trunks", 4, 1024,
          listed=True),
-    Rule("Subject", _in(_I), _ANY, _TRUSTED, sanitise.text, "text; unless it names a host", 1, 256, _USER),
-    Rule("Organization", _in(_I, _2), _ANY, _TRUSTED, sanitise.text, "text; unless it names a host", 1,
+    Rule("Subject", _in(_I), _ANY, _TRUSTED, sanitise.text, "text, unless it names a host", 1, 256, _USER),
+    Rule("Organization", _in(_I, _2), _ANY, _TRUSTED, sanitise.text, "text, unless it names a host", 1,
          128, _USER),
-    Rule("Priority", _in(_I), _ANY, _TRUSTED, sanitise.text, "a word (RFC 3261 section 20.26)", 1, 64),
+    Rule("Priority", _in(_I), _ANY, _TRUSTED, sanitise.text, "one word (RFC 3261 section 20.26)", 1, 64),
     Rule("Accept-Language", _in(_I), _ANY, _ANY, sanitise.languages, "the caller's languages", 4, 256),
     Rule("Geolocation", _in(_I), _TRUSTED, _TRUSTED, sanitise.information,
-         "where the caller is (RFC 6442), by a part of the body or a web address", 4, 1024, listed=True),
+         "the caller's location (RFC 6442), by a body part or a web address", 4, 1024, listed=True),
     Rule("Geolocation-Routing", _in(_I), _TRUSTED, _TRUSTED, sanitise.text,
-         "whether to route by it (RFC 6442)", 1, 16),
+         "permission to route by the location (RFC 6442)", 1, 16),
     Rule("Referred-By", _in(_I), _ANY, _TRUSTED, sanitise.address,
-         "who transferred the call (RFC 3892); the host becomes ours; its parameters go", 1,
+         "the transferor (RFC 3892); the host becomes ours; its parameters are removed", 1,
          hidden_with=_USER),
     Rule("Recv-Info", _in(_I, _1, _2), _ANY, _ANY, sanitise.text,
-         "the INFO packages that an end takes (RFC 6086), unless a name looks like a host's", 8, 64,
+         "the INFO packages that an end accepts (RFC 6086), unless a name looks like a host's", 8, 64,
          listed=True),
     Rule("Warning", _in(_F), _ANY, _ANY, sanitise.warning,
-         "the code; whoever warns and the text are ours (RFC 3261 section 20.43)", 4, listed=True),
+         "the code; warn-agent and text are ours (RFC 3261 section 20.43)", 4, listed=True),
     Rule("Retry-After", _in(_F), _ANY, _ANY, sanitise.retry_after,
-         "seconds, a day at most; not with 500 and 503, where it is about the trunk and not about the call",
+         "seconds, a day at most; not with 500 and 503, where it concerns the trunk and not the call",
          1, 128),
 )  # fmt: skip
 _PRIVATE = Rule("X-*, P-*", frozenset(MessageClass), _ANY, _ANY, sanitise.opaque,
-                "as they came, to trunks whose `x_headers` names them; default none", 16, 512)  # fmt: skip
+                "unchanged, to trunks whose `x_headers` names them; default none", 16, 512)  # fmt: skip
 ALL = (*RULES, _PRIVATE)
 _BY_NAME = {rule.name.lower(): rule for rule in RULES}
 _AS_WRITTEN = {
