@@ -1,4 +1,5 @@
-/* Takes the locks out of a core: a race that ThreadSanitizer has to find in the tests of the relay, or it would find none. */
+/* Takes the locks out of a core: a race that ThreadSanitizer has to find in the tests of the relay,
+ * or it would find none. */
 #include <pthread.h>
 
 static inline int held_by_nobody(pthread_mutex_t *mutex) {

@@ -1,49 +1,53 @@
-/* Tones in the audio, 5 ms at a time. The twin of media/reference/inband.py, where the reasons stand. */
-#include "mask/hold.h"
+/* Tones in the audio, 5 ms at a time. The reasons are in media/reference/inband.py. */
+#include "audio/inband.h"
+
 #include "audio/simd.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { SURE = 5, HANG = 1, APART = 8, RECENT = 60, BEGUN = 14, FAINT = 15677, LOOKS = 4 };
-enum { LONGEST = 12, MOST_BACK = 14, LINGERS = 12 };
+enum { SURE = 5, HANG = 1, APART = 8, RECENT = 60, BEGUN = 14, INBAND_FAINT = 15677, INBAND_LOOKS = 4 };
+enum { INBAND_LONGEST = 12, MOST_BACK = 14, LINGERS = 12 };
 
 const int INBAND_FREQUENCIES[LINES] = {697, 770, 852, 941, 1209, 1336, 1477, 1633};
-static const int BLOCKS_OF[LOOKS] = {4, 6, 8, LONGEST};
-static const double SHARE_OF[LOOKS] = {0.62, 0.54, 0.48, 0.45};
+static const int BLOCKS_OF[INBAND_LOOKS] = {4, 6, 8, INBAND_LONGEST};
+static const double SHARE_OF[INBAND_LOOKS] = {0.62, 0.54, 0.48, 0.45};
 static const double NOW = 0.30, KEEPS = 0.50, STAYS = 0.25, TWIST = 16.0, BEGINS = 0.50;
-static const double OFF = 0.056, OFF_FREE = 0.357, UNEVEN = 0.1, EVEN = 3.0, BEFORE = 0.15, BESIDE = 0.15;
-static const double LENIENT = 0.5, LEAST = 0.40, MISS = 0.05, ENOUGH = 1.0, NEAR = 0.40;
+static const double OFF = 0.056, OFF_FREE = 0.357, INBAND_UNEVEN = 0.1, EVEN = 3.0, BEFORE = 0.15,
+                    BESIDE = 0.15;
+static const double LENIENT = 0.5, INBAND_LEAST = 0.40, MISS = 0.05, ENOUGH = 1.0, INBAND_NEAR = 0.40;
 static const double DEVIATION = 0.028, DEVIATION_LONG = 0.018;
 
-static wide_int cosines[BLOCK][2], sines[BLOCK][2]; /* the lines side by side: they are added up together */
-static double expected_re[LINES], expected_im[LINES], most[LINES], most_long[LINES];
+/* The lines side by side: they are added up together. */
+static wide_int inband_cosines[BLOCK][2], inband_sines[BLOCK][2];
+static double expected_re[LINES], expected_im[LINES], most_across[LINES], most_across_long[LINES];
 
 void inband_prepare(void) {
     const double pi = 3.141592653589793;
     for (int line = 0; line < LINES; line++) {
         for (int n = 0; n < BLOCK; n++) {
             double turn = 2 * pi * INBAND_FREQUENCIES[line] * n / 8000;
-            cosines[n][line / 4][line % 4] = (int32_t)nearbyint(INBAND_SCALE * cos(turn));
-            sines[n][line / 4][line % 4] = (int32_t)nearbyint(-INBAND_SCALE * sin(turn));
+            inband_cosines[n][line / 4][line % 4] = (int32_t)nearbyint(INBAND_SCALE * cos(turn));
+            inband_sines[n][line / 4][line % 4] = (int32_t)nearbyint(-INBAND_SCALE * sin(turn));
         }
         double advance = 2 * pi * INBAND_FREQUENCIES[line] * BLOCK / 8000;
         expected_re[line] = cos(advance);
         expected_im[line] = sin(advance);
-        most[line] = sin(advance * DEVIATION);
-        most_long[line] = sin(advance * DEVIATION_LONG);
+        most_across[line] = sin(advance * DEVIATION);
+        most_across_long[line] = sin(advance * DEVIATION_LONG);
     }
 }
 
-static void measure(struct measured *measured, const int16_t *samples) {
-    wide_int rows_re = {0}, rows_im = {0}, columns_re = {0}, columns_im = {0}; /* 40 * 32256 * 1024 is less than 2^31 */
+static void measure_block(struct measured *measured, const int16_t *samples) {
+    /* 40 * 32256 * 1024 is less than 2^31. */
+    wide_int rows_re = {0}, rows_im = {0}, columns_re = {0}, columns_im = {0};
     int64_t energy = 0;
     for (int n = 0; n < BLOCK; n++) {
         int32_t sample = samples[n];
-        rows_re += sample * cosines[n][0];
-        rows_im += sample * sines[n][0];
-        columns_re += sample * cosines[n][1];
-        columns_im += sample * sines[n][1];
+        rows_re += sample * inband_cosines[n][0];
+        rows_im += sample * inband_sines[n][0];
+        columns_re += sample * inband_cosines[n][1];
+        columns_im += sample * inband_sines[n][1];
         energy += sample * sample;
     }
     const wide_int real[] = {rows_re, columns_re}, imaginary[] = {rows_im, columns_im};
@@ -56,16 +60,16 @@ static void measure(struct measured *measured, const int16_t *samples) {
     measured->energy = energy;
 }
 
-/* `back`: 0 is the newest. */
-const struct measured *detector_seen(const struct detector *detector, int back) {
-    return &detector->seen[(detector->next - 1 - (uint64_t)back) % 16];
+const struct measured *inband_measured(const struct detector *detector, int back) {
+    return &detector->seen[(detector->next - 1 - (uint64_t)back) % KEPT];
 }
 
-/* The square of one line over these blocks, each turned back by what it is to have advanced. */
-double detector_added_up(const struct detector *detector, int blocks, int line, double turn_re, double turn_im) {
+double inband_added_up(const struct detector *detector, int blocks, int line, double turn_re,
+                       double turn_im) {
     double step_re = 1, step_im = 0, sum_re = 0, sum_im = 0;
     for (int back = blocks - 1; back >= 0; back--) {
-        double a = detector_seen(detector, back)->real[line], b = detector_seen(detector, back)->imaginary[line];
+        double a = inband_measured(detector, back)->real[line],
+               b = inband_measured(detector, back)->imaginary[line];
         sum_re += a * step_re - b * step_im;
         sum_im += a * step_im + b * step_re;
         double next_re = step_re * turn_re + step_im * turn_im;
@@ -75,11 +79,14 @@ double detector_added_up(const struct detector *detector, int blocks, int line, 
     return sum_re * sum_re + sum_im * sum_im;
 }
 
-static double in_step(const struct detector *detector, int blocks, int line, double limit, double *off) {
+static double square_in_step(const struct detector *detector, int blocks, int line, double limit,
+                             double *off) {
     double turn_re = 0, turn_im = 0;
     for (int back = blocks - 2; back >= 0; back--) {
-        const struct measured *before = detector_seen(detector, back + 1), *after = detector_seen(detector, back);
-        double a = before->real[line], b = before->imaginary[line], c = after->real[line], d = after->imaginary[line];
+        const struct measured *before = inband_measured(detector, back + 1),
+                              *after = inband_measured(detector, back);
+        double a = before->real[line], b = before->imaginary[line], c = after->real[line],
+               d = after->imaginary[line];
         turn_re += c * a + d * b;
         turn_im += d * a - c * b;
     }
@@ -92,11 +99,11 @@ static double in_step(const struct detector *detector, int blocks, int line, dou
     double across = turn_im * expected_re[line] - turn_re * expected_im[line];
     if (along <= 0 || across > limit || across < -limit)
         return 0;
-    *off = fabs(across) / most[line];
-    return detector_added_up(detector, blocks, line, turn_re, turn_im);
+    *off = fabs(across) / most_across[line];
+    return inband_added_up(detector, blocks, line, turn_re, turn_im);
 }
 
-static void strongest(const double *powers, int first, int *best, int *next) {
+static void strongest_two(const double *powers, int first, int *best, int *next) {
     *best = first;
     for (int line = first + 1; line < first + 4; line++)
         if (powers[line] > powers[*best])
@@ -107,29 +114,31 @@ static void strongest(const double *powers, int first, int *best, int *next) {
             *next = line;
 }
 
-static double on_line(const struct detector *detector, int blocks, int *line, int next, double *off) {
-    const double *limits = blocks < 6 ? most : most_long;
-    double square = in_step(detector, blocks, *line, limits[*line], off);
+static double square_on_line(const struct detector *detector, int blocks, int *line, int next, double *off) {
+    const double *limits = blocks < 6 ? most_across : most_across_long;
+    double square = square_in_step(detector, blocks, *line, limits[*line], off);
     if (square != 0)
         return square;
     *line = next;
-    return in_step(detector, blocks, next, limits[next], off);
+    return square_in_step(detector, blocks, next, limits[next], off);
 }
 
-static bool stands_out(const struct detector *detector, int blocks, int line, double square) {
+static bool stands_out_in_step(const struct detector *detector, int blocks, int line, double square) {
     for (int other = line / 4 * 4; other < line / 4 * 4 + 4; other++)
-        if (other != line && detector_added_up(detector, blocks, other, expected_re[other], expected_im[other]) > BESIDE * square)
+        if (other != line && inband_added_up(detector, blocks, other, expected_re[other],
+                                             expected_im[other]) > BESIDE * square)
             return false;
     return true;
 }
 
-/* What both lines were before, over what they are now: `lines` is their power in the look. */
-static double before_of(const struct detector *detector, int blocks, int row, int column, double lines) {
+/* The power of both lines before the look, over their power in it (`lines`). */
+static double share_before(const struct detector *detector, int blocks, int row, int column, double lines) {
     double before = 0;
     int past = 0;
     for (int back = blocks + 3; back > blocks; back--)
         if (back < detector->count) {
-            before += detector_seen(detector, back)->power[row] + detector_seen(detector, back)->power[column];
+            before +=
+                inband_measured(detector, back)->power[row] + inband_measured(detector, back)->power[column];
             past++;
         }
     if (past > 0)
@@ -144,97 +153,103 @@ static struct look look_at(const struct detector *detector, int blocks, double l
     int64_t sum = 0;
     double powers[LINES] = {0};
     for (int back = blocks - 1; back >= 0; back--) {
-        const struct measured *block = detector_seen(detector, back);
+        const struct measured *block = inband_measured(detector, back);
         sum += block->energy;
         for (int line = 0; line < LINES; line++)
             powers[line] += block->power[line];
     }
     double energy = (double)sum;
-    if (energy < (double)FAINT * blocks * BLOCK)
+    if (energy < (double)INBAND_FAINT * blocks * BLOCK)
         return nothing;
     int row, next_row, column, next_column;
-    strongest(powers, 0, &row, &next_row);
-    strongest(powers, 4, &column, &next_column);
+    strongest_two(powers, 0, &row, &next_row);
+    strongest_two(powers, 4, &column, &next_column);
     double whole = (double)INBAND_SCALE * INBAND_SCALE * BLOCK * energy;
     if (2 * (powers[row] + powers[column]) < least * whole)
         return nothing;
     double low_off = 0, high_off = 0;
-    double low = on_line(detector, blocks, &row, next_row, &low_off);
-    double high = on_line(detector, blocks, &column, next_column, &high_off);
+    double low = square_on_line(detector, blocks, &row, next_row, &low_off);
+    double high = square_on_line(detector, blocks, &column, next_column, &high_off);
     if (low == 0 || high == 0 || low > TWIST * high || high > TWIST * low)
         return nothing;
     double share = 2 * (low + high) / (whole * blocks);
     if (share < least)
         return nothing;
-    if (blocks > 4 && !(stands_out(detector, blocks, row, low) && stands_out(detector, blocks, column, high)))
+    if (blocks > 4 && !(stands_out_in_step(detector, blocks, row, low) &&
+                        stands_out_in_step(detector, blocks, column, high)))
         return nothing;
     return (struct look){
         .share = share,
         .key = row * 4 + column - 4,
         .off = low_off + high_off,
         .uneven = low > high ? low / high : high / low,
-        .before = before_of(detector, blocks, row, column, low + high),
+        .before = share_before(detector, blocks, row, column, low + high),
     };
 }
 
-static double needs(const struct detector *detector, const struct look *look) {
+static double needed_beyond(const struct detector *detector, const struct look *look) {
     const struct look *begun = &detector->begun;
     bool fresh = detector->left > 0 && look->key == begun->key && begun->before < look->before;
     double before = fresh ? begun->before : look->before;
-    double off = look->off > OFF_FREE ? look->off - OFF_FREE : 0, uneven = look->uneven > EVEN ? look->uneven - EVEN : 0;
-    return OFF * off + UNEVEN * uneven + BEFORE * sqrt(before);
+    double off = look->off > OFF_FREE ? look->off - OFF_FREE : 0,
+           uneven = look->uneven > EVEN ? look->uneven - EVEN : 0;
+    return OFF * off + INBAND_UNEVEN * uneven + BEFORE * sqrt(before);
 }
 
-static void begin(struct detector *detector, const struct look *now) {
+static void note_begun(struct detector *detector, const struct look *now) {
     if (detector->left > 0)
         detector->left--;
     const struct look *begun = &detector->begun;
-    if (now->share >= BEGINS && (detector->left == 0 || now->key != begun->key || now->before <= begun->before)) {
+    if (now->share >= BEGINS &&
+        (detector->left == 0 || now->key != begun->key || now->before <= begun->before)) {
         detector->begun = *now;
         detector->left = BEGUN;
     }
 }
 
-static void follow(struct detector *detector, const struct look *now) {
+static void follow_run(struct detector *detector, const struct look *now) {
     struct run *run = &detector->run;
-    double speaks = now->share > 0 ? now->share - LEAST - needs(detector, now) : 0;
+    double speaks = now->share > 0 ? now->share - INBAND_LEAST - needed_beyond(detector, now) : 0;
     run->weight += now->share > 0 && now->key == run->key ? speaks : -MISS;
     if (run->weight > ENOUGH)
         run->weight = ENOUGH;
     run->blocks++;
     if (run->weight <= 0)
-        *run = (struct run){.weight = speaks > 0 ? speaks : 0, .key = speaks > 0 ? now->key : NO_RUN, .blocks = 1};
+        *run = (struct run){
+            .weight = speaks > 0 ? speaks : 0, .key = speaks > 0 ? now->key : NO_RUN, .blocks = 1};
 }
 
-static struct found find(const struct detector *detector, const struct look *now) {
+static struct found find_key(const struct detector *detector, const struct look *now) {
     struct found found = {.blocks = 0, .now = now->share, .now_key = now->key};
-    for (int at = 0; at < LOOKS && found.blocks == 0; at++) {
+    for (int at = 0; at < INBAND_LOOKS && found.blocks == 0; at++) {
         int blocks = BLOCKS_OF[at];
         if (at > 0 && now->share < NOW)
             break;
         const struct look look = at == 0 ? *now : look_at(detector, blocks, SHARE_OF[at]);
-        double needed = SHARE_OF[at] + needs(detector, &look) * (blocks == LONGEST ? LENIENT : 1.0);
+        double needed =
+            SHARE_OF[at] + needed_beyond(detector, &look) * (blocks == INBAND_LONGEST ? LENIENT : 1.0);
         if (look.share >= needed && look.key == now->key) {
             found.blocks = blocks;
             found.key = look.key;
         }
     }
-    if (found.blocks == 0 && detector->run.weight >= ENOUGH && now->share > 0 && now->key == detector->run.key) {
+    if (found.blocks == 0 && detector->run.weight >= ENOUGH && now->share > 0 &&
+        now->key == detector->run.key) {
         found.blocks = 4;
         found.key = now->key;
     }
     return found;
 }
 
-struct found detector_hear(struct detector *detector, const int16_t *samples) {
-    measure(&detector->seen[detector->next % 16], samples);
+struct found inband_hear(struct detector *detector, const int16_t *samples) {
+    measure_block(&detector->seen[detector->next % KEPT], samples);
     detector->next++;
     if (detector->count < KEPT)
         detector->count++;
     const struct look now = look_at(detector, 4, STAYS);
-    begin(detector, &now);
-    follow(detector, &now);
-    struct found found = find(detector, &now);
+    note_begun(detector, &now);
+    follow_run(detector, &now);
+    struct found found = find_key(detector, &now);
     int64_t back = detector->run.blocks + 3;
     if (back > MOST_BACK)
         back = MOST_BACK;
@@ -243,14 +258,14 @@ struct found detector_hear(struct detector *detector, const int16_t *samples) {
     return found;
 }
 
-void gate_begin(struct gate *gate) { *gate = (struct gate){.until = -1, .seen = -1000, .key = -1}; }
+void inband_gate_begin(struct gate *gate) { *gate = (struct gate){.until = -1, .seen = -1000, .key = -1}; }
 
-int gate_pass_by(struct gate *gate, int64_t block, const struct found *found) {
+int inband_gate_pass_by(struct gate *gate, int64_t block, const struct found *found) {
     int blocks = found->blocks, key = found->key;
     if (blocks == 0) {
         bool again = found->now_key == gate->key && found->now >= STAYS;
         bool goes_on = block <= gate->until && (gate->sure || found->now >= KEEPS);
-        bool lingers = block - gate->seen <= LINGERS && found->now >= NEAR;
+        bool lingers = block - gate->seen <= LINGERS && found->now >= INBAND_NEAR;
         if (!again || !(goes_on || lingers || (gate->sure && block - gate->seen <= RECENT)))
             return NOT_SHUT;
         blocks = 4;

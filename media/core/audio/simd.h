@@ -1,6 +1,7 @@
-/* Values of four lines of DTMF, rows or columns, side by side: what the registers of every processor hold. */
-#ifndef TONEWALL_WIDE_H
-#define TONEWALL_WIDE_H
+/* Vectors of four: lines of DTMF side by side, rows or columns, in one register of any
+ * processor. */
+#ifndef TONEWALL_AUDIO_SIMD_H
+#define TONEWALL_AUDIO_SIMD_H
 
 #include <stdint.h>
 

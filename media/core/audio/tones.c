@@ -1,72 +1,89 @@
-/* Keys that are heard, beside events. The twin of media/reference/tones.py, where the reasons stand. */
-#include "mask/hold.h"
+/* Key presses read from tones, beside events. The reasons are in media/reference/tones.py. */
+#include "audio/tones.h"
 
-enum { HITS = 5, PARTED = 5, NEAR = 960, LOOK = 4 * BLOCK, NO_CODE = -1 };
-enum { LEAST_HOLE = 80, HOLE = 200, LONG_HOLE = 320, TOUCHES = 3, OWED = 16, KEYING = 16000, FAINT = 200 };
+enum { TONES_HITS = 5, PARTED = 5, TONES_NEAR = 960, TONES_LOOK = 4 * BLOCK, NO_CODE = -1 };
+enum {
+    LEAST_HOLE = 80,
+    HOLE = 200,
+    LONG_HOLE = 320,
+    TOUCHES = 3,
+    OWED = 16,
+    KEYING = 16000,
+    TONES_FAINT = 200
+};
 
 static const double CAPTURES = 0.70, GONE = 0.125, SHOWS = 0.70, WEAKER = 0.03;
-static const int CODES[] = {1, 2, 3, 12, 4, 5, 6, 13, 7, 8, 9, 14, 10, 0, 11, 15};
+static const int TONES_CODES[] = {1, 2, 3, 12, 4, 5, 6, 13, 7, 8, 9, 14, 10, 0, 11, 15};
 
-static int32_t ahead(uint32_t a, uint32_t b) { return (int32_t)(a - b); }
+static int32_t ticks_after(uint32_t a, uint32_t b) { return (int32_t)(a - b); }
 
-static bool is_near(const struct span *one, const struct span *other) {
-    return one->code == other->code && one->code != NO_CODE && ahead(one->first, other->last) <= NEAR &&
-           ahead(other->first, one->last) <= NEAR;
+static bool are_one_press(const struct span *one, const struct span *other) {
+    return one->code == other->code && one->code != NO_CODE &&
+           ticks_after(one->first, other->last) <= TONES_NEAR &&
+           ticks_after(other->first, one->last) <= TONES_NEAR;
 }
 
 void tones_begin(struct tones *tones) {
-    *tones = (struct tones){.key = NO_CODE, .column = 4, .apart = PARTED, .shown = NO_CODE, .tone.code = NO_CODE, .event.code = NO_CODE};
+    *tones = (struct tones){.key = NO_CODE,
+                            .column = 4,
+                            .apart = PARTED,
+                            .shown = NO_CODE,
+                            .tone.code = NO_CODE,
+                            .event.code = NO_CODE};
 }
 
 /* The most power of a line in the shortest look. */
-static double most(const struct detector *detector, int line) {
+static double max_power(const struct detector *detector, int line) {
     double power = 0;
     for (int back = 0; back < 4; back++)
-        if (detector_seen(detector, back)->power[line] > power)
-            power = detector_seen(detector, back)->power[line];
+        if (inband_measured(detector, back)->power[line] > power)
+            power = inband_measured(detector, back)->power[line];
     return power;
 }
 
 static bool is_gone(const struct tones *tones, const struct measured *newest) {
-    return newest->power[tones->row] < GONE * tones->row_power || newest->power[tones->column] < GONE * tones->column_power;
+    return newest->power[tones->row] < GONE * tones->row_power ||
+           newest->power[tones->column] < GONE * tones->column_power;
 }
 
-/* A press began where its key showed first, not where it was beyond doubt: a tail of an event may be long in coming. */
+/* A press began where its key showed first, not where it was beyond doubt: a tail of an event may
+ * be long in coming. */
 static void note_shown(struct tones *tones, const struct found *found, uint32_t at) {
-    int key = found->now > 0 ? CODES[found->now_key] : NO_CODE;
+    int key = found->now > 0 ? TONES_CODES[found->now_key] : NO_CODE;
     tones->unseen = key != NO_CODE && key == tones->shown ? 0 : tones->unseen + 1;
     if (key == NO_CODE || tones->unseen == 0 || (tones->shown != NO_CODE && tones->unseen < PARTED))
         return;
     tones->shown = key;
-    tones->since = at - LOOK;
+    tones->since = at - TONES_LOOK;
     tones->unseen = 0;
 }
 
-bool tones_hear(struct tones *tones, const struct found *found, const struct detector *detector, uint32_t at) {
+bool tones_hear(struct tones *tones, const struct found *found, const struct detector *detector,
+                uint32_t at) {
     note_shown(tones, found, at);
-    int key = found->now >= CAPTURES ? CODES[found->now_key] : NO_CODE;
+    int key = found->now >= CAPTURES ? TONES_CODES[found->now_key] : NO_CODE;
     tones->hits = key == tones->key ? tones->hits + 1 : 1;
     tones->key = key;
     bool goes_on = key == tones->tone.code && tones->apart < PARTED;
-    if (key == NO_CODE || !(goes_on || tones->hits >= HITS)) {
+    if (key == NO_CODE || !(goes_on || tones->hits >= TONES_HITS)) {
         if (tones->apart < PARTED)
-            tones->apart += is_gone(tones, detector_seen(detector, 0));
+            tones->apart += is_gone(tones, inband_measured(detector, 0));
         return false;
     }
     tones->apart = 0;
     tones->row = found->now_key / 4;
     tones->column = found->now_key % 4 + 4;
-    tones->row_power = most(detector, tones->row);
-    tones->column_power = most(detector, tones->column);
+    tones->row_power = max_power(detector, tones->row);
+    tones->column_power = max_power(detector, tones->column);
     if (goes_on) {
         tones->tone.last = at;
         return false;
     }
-    uint32_t first = at - LOOK - (HITS - 1) * BLOCK;
-    if (tones->shown == key && ahead(first, tones->since) > 0)
+    uint32_t first = at - TONES_LOOK - (TONES_HITS - 1) * BLOCK;
+    if (tones->shown == key && ticks_after(first, tones->since) > 0)
         first = tones->since;
     tones->tone = (struct span){.code = key, .first = first, .last = at};
-    tones->is_free = !is_near(&tones->event, &tones->tone);
+    tones->is_free = !are_one_press(&tones->event, &tones->tone);
     return tones->is_free;
 }
 
@@ -78,20 +95,24 @@ static bool is_tone(const struct measured *block) {
         *most = block->power[line] > *most ? block->power[line] : *most;
     }
     double weaker = row < column ? row : column;
-    return block->energy >= FAINT * BLOCK && 2 * (row + column) >= SHOWS * whole && 2 * weaker >= WEAKER * whole;
+    return block->energy >= TONES_FAINT * BLOCK && 2 * (row + column) >= SHOWS * whole &&
+           2 * weaker >= WEAKER * whole;
 }
 
 static bool is_known_as_event(const struct tones *tones, uint32_t at) {
-    return tones->event.code != NO_CODE && ahead(at, tones->event.last) <= NEAR && ahead(tones->event.first, at) <= NEAR;
+    return tones->event.code != NO_CODE && ticks_after(at, tones->event.last) <= TONES_NEAR &&
+           ticks_after(tones->event.first, at) <= TONES_NEAR;
 }
 
-/* Whether the press of the tone beside the hole is counted: it went up to it, or was found behind it. */
+/* Whether the press of the tone beside the hole is counted: it went up to it, or was found behind
+ * it. */
 static bool is_counted(const struct tones *tones) {
-    return tones->tone.code != NO_CODE && ahead(tones->tone.last, tones->hole) > -HOLE;
+    return tones->tone.code != NO_CODE && ticks_after(tones->tone.last, tones->hole) > -HOLE;
 }
 
-/* A tone touches the hole. Behind a long one nobody knows; of a short one enough may be left for a press, now or soon. */
-static bool touched(struct tones *tones) {
+/* A tone touches the hole. Behind a long one nobody knows; of a short one enough may be left for a
+ * press, now or soon. */
+static bool touch_hole(struct tones *tones) {
     tones->watched = 0;
     tones->owed = tones->is_short ? OWED : 0;
     return !tones->is_short && !is_known_as_event(tones, tones->hole);
@@ -102,22 +123,24 @@ bool tones_hole(struct tones *tones, const struct detector *detector, int lost, 
     if (lost < LEAST_HOLE)
         return false;
     for (int back = 0; back < TOUCHES && back < detector->count; back++)
-        touches |= is_tone(detector_seen(detector, back));
+        touches |= is_tone(inband_measured(detector, back));
     tones->watched = TOUCHES;
     tones->is_short = lost < HOLE;
     tones->is_long = lost > LONG_HOLE;
     tones->hole = at;
-    bool is_keying = tones->is_long && tones->tone.code != NO_CODE && ahead(at, tones->tone.last) < KEYING;
-    bool is_unknown = (touches && touched(tones)) || is_owed || is_keying;
+    bool is_keying =
+        tones->is_long && tones->tone.code != NO_CODE && ticks_after(at, tones->tone.last) < KEYING;
+    bool is_unknown = (touches && touch_hole(tones)) || is_owed || is_keying;
     return is_unknown && !is_known_as_event(tones, at);
 }
 
 bool tones_touch(struct tones *tones, const struct detector *detector) {
-    bool touches = tones->watched > 0 && is_tone(detector_seen(detector, 0));
+    bool touches = tones->watched > 0 && is_tone(inband_measured(detector, 0));
     tones->watched -= tones->watched > 0;
-    if (touches && touched(tones))
+    if (touches && touch_hole(tones))
         return true;
-    bool begins_keying = tones->is_long && tones->hits >= HITS && ahead(tones->tone.last, tones->hole) < KEYING;
+    bool begins_keying =
+        tones->is_long && tones->hits >= TONES_HITS && ticks_after(tones->tone.last, tones->hole) < KEYING;
     tones->is_long &= !begins_keying;
     if (is_counted(tones))
         tones->owed = 0;
@@ -135,11 +158,11 @@ bool tones_event(struct tones *tones, int code, uint32_t first, uint16_t duratio
     uint32_t last = first + duration;
     if (is_new) {
         tones->event = (struct span){.code = code, .first = first, .last = last};
-        bool was_heard = tones->is_free && is_near(&tones->event, &tones->tone);
+        bool was_heard = tones->is_free && are_one_press(&tones->event, &tones->tone);
         tones->is_free &= !was_heard;
         return was_heard;
     }
-    if (code == tones->event.code && ahead(last, tones->event.last) > 0)
+    if (code == tones->event.code && ticks_after(last, tones->event.last) > 0)
         tones->event.last = last;
     return false;
 }

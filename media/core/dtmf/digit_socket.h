@@ -1,54 +1,52 @@
-/* The digits that rtpengine servers report (media/reference/rtpengine_log.py): read, kept and handed on in secret memory. */
-#ifndef TONEWALL_FEED_H
-#define TONEWALL_FEED_H
+/* The digits that rtpengine servers report: read, kept and handed on in secret memory. */
+#ifndef TONEWALL_DTMF_DIGIT_SOCKET_H
+#define TONEWALL_DTMF_DIGIT_SOCKET_H
 
-#include "core.h"
+#include "dtmf/keys.h"
+#include "dtmf/notice.h"
+#include "dtmf/rtpengine_log.h"
+#include "memory/secret.h"
 
-enum { ECHO_MS = 1000, DATAGRAM = 2000, LISTENERS = 512, CALL_MOST = 64, TAG_MOST = 32, NOT_A_KEY = -1 };
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
 
-struct text {
-    const uint8_t *start;
-    size_t length;
-};
+enum { LISTENERS = 512, CALL_ID_MAX = 64, TAG_MAX = 32 }; /* streams; octets */
 
-struct record { /* lives as long as the datagram */
-    struct text call, tag;
-    int event; /* 0 to 15, or NOT_A_KEY */
-};
-
-struct presses {
-    int last; /* the code, plus one; 0: none yet */
-    bool echoed;
-    int64_t at_ms;
-};
-
-struct listener { /* one stream whose keys are wanted; lives in secret memory */
-    bool used, lost, reported[EVENT_KINDS];
+/* One stream whose keys are wanted; lives in secret memory. */
+struct listener {
+    bool used, lost, reported[NOTICE_KINDS];
     int64_t stream;
     size_t call_length, tag_length;
-    uint8_t call[CALL_MOST], tag[TAG_MOST];
-    struct presses presses;
+    uint8_t call[CALL_ID_MAX], tag[TAG_MAX];
+    struct log_presses presses;
     int count;
     uint8_t keys[KEYS]; /* ASCII */
 };
 
-struct feed {
-    int fd;
+struct digit_socket {
+    int fd; /* owned; -1: none */
     struct secret secret; /* the listeners, and behind them the datagram that came */
-    struct sockaddr_storage *servers;
+    struct sockaddr_storage *servers; /* owned */
     size_t server_count;
-    uint64_t heard, strangers, malformed, unwanted;
+    uint64_t accepted, strangers, malformed, unwanted; /* datagrams */
 };
 
-bool record_parse(const uint8_t *bytes, size_t length, struct record *out);
-bool presses_heard(struct presses *presses, int event, int64_t now_ms);
-
-bool feed_prepare(struct feed *feed); /* false: errno is set */
-int feed_open(struct feed *feed, int64_t stream, struct text call, struct text tag); /* 0 or -errno */
-void feed_close(struct feed *feed, int64_t stream);
-bool feed_receive(struct feed *feed, int64_t now_ms); /* one datagram; false: none was there */
-int feed_events(struct feed *feed, struct event *out, int room); /* and forget them */
-int feed_take(struct feed *feed, int64_t stream, uint8_t *into, size_t room); /* how many, or -ENOENT */
-void feed_free(struct feed *feed);
+/* Maps the secret memory. False: errno is set. */
+bool digit_socket_prepare(struct digit_socket *digits);
+/* Keeps the keys of this call's party as `stream`'s. 0 or -errno. */
+int digit_socket_open(struct digit_socket *digits, int64_t stream, struct log_string call,
+                      struct log_string tag);
+/* Wipes the keys of a stream, and keeps no more. */
+void digit_socket_close(struct digit_socket *digits, int64_t stream);
+/* Reads one datagram; false: there is none. */
+bool digit_socket_receive(struct digit_socket *digits, int64_t now_ms);
+/* Moves at most `room` notices to `out`. Returns how many. */
+int digit_socket_notices(struct digit_socket *digits, struct notice *out, int room);
+/* Moves the keys that fit, in ASCII, into secret memory at `into`. How many, or -ENOENT. */
+int digit_socket_take(struct digit_socket *digits, int64_t stream, uint8_t *into, size_t room);
+/* Closes the socket, wipes and frees what it has. */
+void digit_socket_free(struct digit_socket *digits);
 
 #endif

@@ -1,13 +1,14 @@
-/* Gaps that events leave in codecs that the core does not know. The twin of media/reference/gaps.py, where the reasons stand. */
-#include "mask/queue.h"
+/* Gaps that events leave in codecs that the core does not decode. The reasons are in
+ * media/reference/gaps.py. */
+#include "mask/gap.h"
 
-enum { TAKEN_OVER_MS = 100 };
+enum { GAP_TAKEOVER_MS = 100 }; /* an SSRC that was silent for so long may be followed by another */
 
-bool gap_takes(const struct gap *gap, uint32_t ssrc, uint32_t timestamp, int64_t now_ms) {
-    int32_t left = (int32_t)(timestamp - gap->next), second = (int32_t)codec_clock(gap->codec);
+bool gap_accepts(const struct gap *gap, uint32_t ssrc, uint32_t timestamp, int64_t now_ms) {
+    int32_t left = rtp_ticks_ahead(timestamp, gap->next), second = (int32_t)codec_clock(gap->codec);
     if (!gap->bound)
         return true;
-    return gap->ssrc == ssrc ? left >= 0 || left < -second : now_ms - gap->came_ms >= TAKEN_OVER_MS;
+    return gap->ssrc == ssrc ? left >= 0 || left < -second : now_ms - gap->came_ms >= GAP_TAKEOVER_MS;
 }
 
 void gap_let_pass(struct gap *gap, int64_t now_ms) {
@@ -18,14 +19,14 @@ void gap_let_pass(struct gap *gap, int64_t now_ms) {
 }
 
 uint32_t gap_lacks(const struct gap *gap, uint32_t timestamp, bool event) {
-    int32_t left = (int32_t)(timestamp - gap->next);
+    int32_t left = rtp_ticks_ahead(timestamp, gap->next);
     if (!gap->bound || !gap->after_event || left <= 0 || left > (int32_t)codec_clock(gap->codec))
         return 0;
     if (!event && gap->may_fill < 0)
         return 0;
     if ((uint32_t)left >= gap->step)
         return gap->step;
-    return event ? 0 : silence_fits(gap->codec, (uint32_t)left);
+    return event ? 0 : codec_silence_ticks(gap->codec, (uint32_t)left);
 }
 
 void gap_fill(struct gap *gap, struct filling *filling, uint32_t ticks, uint16_t seq) {
@@ -38,19 +39,15 @@ void gap_fill(struct gap *gap, struct filling *filling, uint32_t ticks, uint16_t
     gap->may_fill -= ticks;
 }
 
-size_t filling_next(struct filling *filling, uint8_t out[QUEUE_PACKET]) {
+size_t gap_next_filling(struct filling *filling, uint8_t out[QUEUE_PACKET]) {
     if (filling->count == 0)
         return 0;
     uint32_t ticks = --filling->count == 0 ? filling->last : filling->of.step;
-    out[0] = 0x80;
-    out[1] = filling->of.type;
-    out[2] = (uint8_t)(filling->seq >> 8);
-    out[3] = (uint8_t)filling->seq;
-    for (int i = 0; i < 4; i++) {
-        out[4 + i] = (uint8_t)(filling->of.next >> (24 - 8 * i));
-        out[8 + i] = (uint8_t)(filling->of.ssrc >> (24 - 8 * i));
-    }
+    rtp_put_header(out, &(struct rtp){.type = filling->of.type,
+                                      .seq = filling->seq,
+                                      .timestamp = filling->of.next,
+                                      .ssrc = filling->of.ssrc});
     filling->seq++;
     filling->of.next += ticks;
-    return QUEUE_HEADER + silence(filling->of.codec, ticks, out + QUEUE_HEADER, QUEUE_PACKET - QUEUE_HEADER);
+    return RTP_HEADER + codec_silence(filling->of.codec, ticks, out + RTP_HEADER, QUEUE_PACKET - RTP_HEADER);
 }

@@ -1,287 +1,267 @@
-/* What passes from caller to agent, what it leaves as, and what was keyed: no I/O, no clock.
+/* Decides about each packet between the customer and the agent. The reasons are in
+ * media/reference/masking.py.
  *
- * The twin of media/reference/masking.py and telephone_event.py, where the reasons stand. */
+ * A packet of the customer's goes through `mask_rtp` from top to bottom; each stage is one
+ * function:
+ *   sight_events       the presses that it begins, as telephone-events (mask/events.c,
+ *                      dtmf/reassembly.c)
+ *   judge_payload      whether it must not leave, by its type and by its octets
+ *   admit_audio        whether its audio may be held (mask/hold.c) or decoded elsewhere
+ *                      (mask/gap.c); time before it is filled
+ *   sequence_pass      the sequence number under which it leaves (rtp/sequence.c)
+ *   shut_around_event  audio around an event is shut, and the event's time filled
+ *   withhold_packet, hold_packet or forward_packet
+ *   add_tones          the presses that its audio completes (audio/tones.c) */
+#include "mask/mask.h"
+
+#include "mask/events.h"
+#include "rtp/rtcp.h"
+#include "rtp/rtcp_report.h"
 #include "rtp/wire.h"
 
 #include <string.h>
 
-enum { EVENT_BLOCKS = 8, LEAST_FRAME = 40 }; /* media/formats/telephone_event.py */
+_Static_assert((int)PRESS_LOST == (int)KEY_LOST, "a lost press of the hold is a lost key");
 
-void mask_types(struct mask *mask, const struct type_list lists[TYPE_KINDS]) {
-    memset(mask->kinds, TYPE_UNKNOWN, sizeof mask->kinds);
-    mask->types_known = mask->has_decoded = false;
-    for (int kind = TYPE_AUDIO; kind < TYPE_KINDS; kind++)
-        for (size_t i = 0, step = kind == TYPE_DECODED ? 2 : 1; i + step <= lists[kind].count; i += step) {
-            const uint8_t *type = &lists[kind].types[i];
-            mask->kinds[type[0] & 0x7F] = (uint8_t)kind;
-            mask->types_known = true;
-            mask->has_decoded |= kind == TYPE_DECODED;
-            if (kind == TYPE_DECODED)
-                mask->codecs[type[0] & 0x7F] = type[1];
-        }
-}
+/* One packet on its way through the stages. It holds no digit. */
+struct passage {
+    struct mask *mask;
+    struct decision *decision;
+    uint8_t *packet;
+    int64_t now_ms;
+    struct rtp rtp; /* of the primary block, once redundancy is off */
+    size_t came; /* octets of the payload that came */
+    struct events_seen seen;
+    enum type_kind kind;
+    bool is_key; /* the payload is of events, or may be */
+    bool withhold; /* nothing of it leaves */
+    bool is_held; /* its audio goes into the hold */
+    bool is_decoded; /* its audio is decoded elsewhere, and `gap` is of it */
+    struct gap gap;
+    uint16_t leaves_as;
+};
 
-void decision_begin(struct decision *decision, uint8_t *packet, size_t length) {
-    decision->verdict = FORWARD;
-    decision->count = 0;
-    decision->ssrc = 0;
-    decision->codec = CODEC_NONE;
-    decision->opens_window = false;
-    decision->filling.count = 0;
-    decision->bytes = packet;
-    decision->length = length;
-}
+static size_t payload_size(const struct passage *it) { return it->rtp.end - it->rtp.start; }
 
-void decision_wipe(struct decision *decision) {
-    explicit_bzero(decision->pressed, (size_t)decision->count * sizeof *decision->pressed);
-    decision->count = 0;
-}
+/* --- filling ---------------------------------------------------------------------------------- */
 
-/* From here on, what fills a payload: the same byte to the end. */
-static bool is_filling(const uint8_t *payload, size_t at, size_t length) {
-    for (size_t i = at + 1; i < length; i++)
-        if (payload[i] != payload[at])
-            return false;
-    return true;
-}
-
-static bool looks_like_event(const uint8_t *payload, size_t length) {
-    if (length < 4 || payload[0] > 15 || (length >= LEAST_FRAME && is_filling(payload, 0, length)))
-        return false;
-    for (size_t at = 4; at < length; at += 4) {
-        size_t rest = length - at;
-        bool is_event = rest >= 4 ? payload[at] <= 15 : memcmp(payload, payload + at, rest) == 0;
-        if (!is_event)
-            return is_filling(payload, at, length);
-    }
-    return true;
-}
-
-static enum coding coding_of(enum type_kind kind) {
-    return kind == TYPE_G722 ? CODING_G722 : kind == TYPE_A ? CODING_A : CODING_MU;
-}
-
-static void fill(struct mask *mask, uint32_t timestamp, bool event) {
+/* Fills the time before `timestamp` with silence, where the hold lacks it. */
+static void fill_hold(struct mask *mask, uint32_t timestamp, bool event) {
     struct hold *hold = mask->hold;
     uint16_t leaves_as;
     for (int size; (size = hold_lacks(hold, timestamp, event)) > 0;) {
-        if (!track_insert(mask, hold->ssrc, &leaves_as))
+        if (!sequence_insert(&mask->tracks, hold->ssrc, &leaves_as))
             return;
-        track_spare(mask, hold->ssrc, -1, -size);
+        sequence_count_unsent(&mask->tracks, hold->ssrc, -1, -size);
         hold_fill(hold, size, leaves_as);
     }
 }
 
 /* The same in a codec that is decoded elsewhere. */
-static void fill_decoded(struct mask *mask, uint32_t ssrc, uint32_t timestamp, int64_t now_ms, bool event, struct filling *filling) {
+static void fill_gap(struct passage *it, uint32_t timestamp, bool event) {
+    struct mask *mask = it->mask;
     struct gap *gap = &mask->gap;
+    struct filling *filling = &it->decision->filling;
     uint8_t quiet[QUEUE_PACKET];
     uint16_t leaves_as;
-    bool is_agreed = mask->kinds[gap->type] == TYPE_DECODED && mask->codecs[gap->type] == gap->codec;
-    if (ssrc != gap->ssrc || !is_agreed)
+    bool is_agreed =
+        mask->types.kinds[gap->type] == TYPE_DECODED && mask->types.codecs[gap->type] == gap->codec;
+    if (it->rtp.ssrc != gap->ssrc || !is_agreed)
         return;
-    gap_let_pass(gap, now_ms);
-    for (uint32_t ticks; filling->count < MOST_FILLINGS && (ticks = gap_lacks(gap, timestamp, event)) > 0;) {
-        if (!track_insert(mask, ssrc, &leaves_as))
+    gap_let_pass(gap, it->now_ms);
+    for (uint32_t ticks; filling->count < FILLINGS_MAX && (ticks = gap_lacks(gap, timestamp, event)) > 0;) {
+        if (!sequence_insert(&mask->tracks, gap->ssrc, &leaves_as))
             return;
-        track_spare(mask, ssrc, -1, -(int)silence(gap->codec, ticks, quiet, sizeof quiet));
+        int octets = (int)codec_silence(gap->codec, ticks, quiet, sizeof quiet);
+        sequence_count_unsent(&mask->tracks, gap->ssrc, -1, -octets);
         gap_fill(gap, filling, ticks, leaves_as);
     }
 }
 
-struct seen { /* the events of one packet */
-    bool withheld, primary; /* a part of one is kept from the agent; one of the primary block's */
-    bool has_until;
-    uint32_t until; /* where the newest of the primary block ends */
-};
+/* --- stages ----------------------------------------------------------------------------------- */
 
-static void press(struct decision *decision, uint8_t code, uint32_t timestamp) {
-    if (decision->count <= KEYS)
-        decision->pressed[decision->count++] = (struct pressed){.code = code, .timestamp = timestamp};
+static void sight_events(struct passage *it) {
+    it->decision->ssrc = it->rtp.ssrc;
+    it->came = payload_size(it);
+    it->seen = events_sight(it->mask, &it->rtp, it->packet, it->now_ms, it->decision);
+    it->kind = it->mask->types.kinds[it->rtp.type];
+    if (it->kind != TYPE_EVENT && !it->seen.has_until)
+        event_sender_follow(&it->mask->sender, &it->rtp, it->now_ms);
 }
 
-static void sight_event(struct mask *mask, const struct arrival *arrival, uint8_t code, struct decision *decision,
-                        struct seen *seen) {
-    struct sighting sighting = press_sight(mask, arrival);
-    if (sighting.replayed)
-        track_replay(mask, arrival->ssrc, arrival->seq);
-    bool was_heard = mask->on && mask->hold != NULL &&
-                     hold_key(mask->hold, arrival->ssrc, arrival->timestamp, code, arrival->duration, sighting.is_new);
-    if (sighting.lost || (sighting.is_new && !was_heard))
-        press(decision, sighting.lost ? KEY_LOST : code, arrival->timestamp);
-    seen->withheld |= sighting.withheld;
-    if (!arrival->copy) {
-        seen->primary |= sighting.withheld;
-        seen->has_until = true;
-        seen->until = arrival->timestamp + arrival->duration;
-    }
+static void judge_payload(struct passage *it) {
+    bool on = it->mask->on, is_known = it->kind != TYPE_UNKNOWN && it->kind != TYPE_RED;
+    it->is_key = it->kind == TYPE_EVENT || events_look_alike(it->packet + it->rtp.start, payload_size(it));
+    bool is_closed = it->is_key || !is_known || it->kind == TYPE_OPAQUE;
+    bool is_too_short = payload_types_is_read(it->kind) && payload_size(it) < LEAST_FRAME;
+    it->withhold = it->seen.primary || (it->seen.unwrapped && !is_known) ||
+                   (on && (is_closed || is_too_short)) || (it->mask->drops_events && it->kind == TYPE_EVENT);
 }
 
-static void sight_block(struct mask *mask, const struct rtp *rtp, const struct block *block, const uint8_t *packet,
-                        int64_t now_ms, struct decision *decision, struct seen *seen) {
-    uint32_t begins = block->timestamp;
-    bool follows = true;
-    for (size_t at = 0; block->size - at >= 4 && follows; at += 4) {
-        const uint8_t *event = packet + block->start + at;
-        uint16_t duration = get16(event + 2);
-        if (at > 0 && duration == 0) /* filling */
-            return;
-        if (at == 4 * EVENT_BLOCKS) {
-            press(decision, KEY_LOST, begins);
-            return;
-        }
-        struct arrival arrival = {.marker = rtp->marker, .end = event[1] >> 7, .masked = mask->on || mask->drops_events,
-                                  .copy = block->copy, .packed = at > 0, .code = event[0], .seq = rtp->seq,
-                                  .duration = duration, .ssrc = rtp->ssrc,
-                                  .timestamp = begins, .now_ms = now_ms};
-        if (event[0] <= 15)
-            sight_event(mask, &arrival, event[0], decision, seen);
-        begins += duration;
-        follows = event[1] >> 7 || duration == 0xFFFF;
-    }
+/* Where there is no hold, no audio leaves that the core decodes. */
+static void admit_to_hold(struct passage *it) {
+    struct hold *hold = it->mask->hold;
+    it->is_held =
+        hold != NULL && hold_accepts(hold, it->rtp.ssrc, it->rtp.timestamp, payload_size(it), it->now_ms);
+    it->withhold = !it->is_held;
+    if (it->is_held)
+        fill_hold(it->mask, it->rtp.timestamp, false);
 }
 
-/* Whether a packet of another type is the second of an event, or a later one. */
-static bool is_stray(struct mask *mask, const struct rtp *rtp, const uint8_t *packet, int64_t now_ms) {
-    const uint8_t *event = packet + rtp->start;
-    if (!mask->on || rtp->end - rtp->start != 4 || event[0] > 15 || event[1] & 0x40 || get16(event + 2) == 0)
-        return false;
-    struct suspect before = mask->suspect;
-    int next = (int16_t)(uint16_t)(rtp->seq - before.seq);
-    mask->suspect = (struct suspect){.used = true, .seq = rtp->seq, .ssrc = rtp->ssrc, .timestamp = rtp->timestamp, .at_ms = now_ms};
-    return before.used && before.ssrc == rtp->ssrc && before.timestamp == rtp->timestamp && next > 0 && next <= NEXT &&
-           now_ms - before.at_ms <= ALIVE_MS;
+static void admit_to_queue(struct passage *it) {
+    size_t size = payload_size(it);
+    enum codec codec = (enum codec)it->mask->types.codecs[it->rtp.type];
+    uint32_t step =
+        RTP_HEADER + size <= QUEUE_MAX ? codec_duration(codec, it->packet + it->rtp.start, size) : 0;
+    it->is_decoded = step > 0 && gap_accepts(&it->mask->gap, it->rtp.ssrc, it->rtp.timestamp, it->now_ms);
+    it->withhold = !it->is_decoded;
+    it->gap = (struct gap){.bound = true,
+                           .type = it->rtp.type,
+                           .codec = codec,
+                           .ssrc = it->rtp.ssrc,
+                           .next = it->rtp.timestamp + step,
+                           .step = step,
+                           .came_ms = it->now_ms,
+                           .passed_ms = it->now_ms};
+    if (it->is_decoded)
+        fill_gap(it, it->rtp.timestamp, false);
 }
 
-/* What of the packet is its primary block becomes a packet of its own. */
-static void open_primary(struct rtp *rtp, const struct block *primary) {
-    rtp->type = primary->type;
-    rtp->start = primary->start;
-    rtp->end = primary->start + primary->size;
-}
-
-/* Look at all events; where redundancy has what is masked, or may have what was, only the primary block is left of it. */
-static struct seen look(struct mask *mask, struct rtp *rtp, const uint8_t *packet, int64_t now_ms, bool *opened,
-                        struct decision *decision) {
-    struct seen seen = {0};
-    enum type_kind kind = mask->kinds[rtp->type];
-    struct block blocks[RED_BLOCKS] = {{.type = rtp->type, .timestamp = rtp->timestamp, .start = rtp->start}};
-    blocks[0].size = rtp->end - rtp->start;
-    bool is_stray_one = kind != TYPE_RED && kind != TYPE_EVENT && is_stray(mask, rtp, packet, now_ms);
-    int count = kind == TYPE_RED ? red_unwrap(packet, rtp, blocks) : kind == TYPE_EVENT || is_stray_one;
-    for (int i = 0; i < count; i++)
-        if (mask->kinds[blocks[i].type] == TYPE_EVENT || is_stray_one)
-            sight_block(mask, rtp, &blocks[i], packet, now_ms, decision, &seen);
-    if (mask->on && kind == TYPE_RED && count == 0 && rtp->end > rtp->start)
-        press(decision, KEY_LOST, rtp->timestamp);
-    if (mask->on)
-        reach_mask(&mask->reach);
-    if (kind != TYPE_RED)
-        return seen;
-    *opened = mask->on || reach_is_back(&mask->reach, rtp, blocks, count) || seen.withheld;
-    if (*opened && count > 0)
-        open_primary(rtp, &blocks[count - 1]);
-    if (decision->count > 0 && mask->on && mask->hold != NULL)
-        hold_event(mask->hold, now_ms);
-    return seen;
-}
-
-static void decide(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms, struct decision *decision) {
-    struct rtp rtp;
-    if (!rtp_parse(packet, length, &rtp)) {
-        if (mask->on || mask->types_known)
-            decision->verdict = MALFORMED;
+static void admit_audio(struct passage *it) {
+    if (!it->mask->on || it->withhold || it->kind == TYPE_AUDIO)
         return;
+    if (it->kind == TYPE_DECODED)
+        admit_to_queue(it);
+    else
+        admit_to_hold(it);
+}
+
+static void shut_around_event(struct passage *it) {
+    struct mask *mask = it->mask;
+    bool is_event = it->withhold && it->is_key,
+         opens_window = mask->on && (is_event || it->decision->count > 0);
+    if (mask->on && mask->hold != NULL && is_event) {
+        hold_event(mask->hold, it->now_ms);
+        if (it->seen.has_until && mask->hold->bound && it->rtp.ssrc == mask->hold->ssrc)
+            fill_hold(mask, it->seen.until, true);
     }
-    if (rtp_is_rtcp(&rtp)) { /* no sequence number in it */
-        if (mask->on)
-            decision->verdict = WITHHELD;
+    it->decision->opens_window = opens_window;
+    if (!opens_window)
         return;
+    mask_note_key(mask, it->now_ms);
+    mask->gap.after_event = true;
+    if (it->withhold && it->seen.has_until)
+        fill_gap(it, it->seen.until, true);
+}
+
+static void withhold_packet(struct passage *it) {
+    sequence_count_unsent(&it->mask->tracks, it->rtp.ssrc, 1, (int)it->came);
+    it->decision->verdict = VERDICT_WITHHOLD;
+}
+
+static void hold_packet(struct passage *it) {
+    struct frame frame = {.type = it->rtp.type,
+                          .marker = it->rtp.marker,
+                          .coding = payload_types_coding(it->kind),
+                          .seq = it->leaves_as,
+                          .timestamp = it->rtp.timestamp,
+                          .ssrc = it->rtp.ssrc,
+                          .size = (int)payload_size(it)};
+    hold_audio(it->mask->hold, frame, it->packet + it->rtp.start, it->now_ms);
+    it->decision->verdict = VERDICT_HOLD;
+}
+
+/* Masked, or without its redundancy, the packet is a fixed header and its payload: CSRCs, extension
+ * and padding stay behind. */
+static void forward_packet(struct passage *it) {
+    struct decision *decision = it->decision;
+    it->rtp.seq = it->leaves_as;
+    put16(it->packet + 2, it->leaves_as);
+    if (it->mask->on || it->seen.unwrapped) {
+        decision->bytes = it->packet + it->rtp.start - RTP_HEADER;
+        decision->length = RTP_HEADER + payload_size(it);
+        rtp_put_header(decision->bytes, &it->rtp);
     }
-    decision->ssrc = rtp.ssrc;
-    size_t whole = rtp.end - rtp.start;
-    bool opened = false;
-    struct seen seen = look(mask, &rtp, packet, now_ms, &opened, decision);
-    if (mask->kinds[rtp.type] != TYPE_EVENT && !seen.has_until)
-        sender_follow(&mask->sender, &rtp, now_ms);
-    const uint8_t *payload = packet + rtp.start;
-    size_t size = rtp.end - rtp.start;
-    enum type_kind kind = mask->kinds[rtp.type];
-    bool is_key = kind == TYPE_EVENT || looks_like_event(payload, size), is_known = kind != TYPE_UNKNOWN && kind != TYPE_RED;
-    bool is_closed = is_key || !is_known || kind == TYPE_OPAQUE;
-    bool withhold = seen.primary || (mask->on && is_closed) || (opened && !is_known);
-    bool is_heard = kind == TYPE_MU || kind == TYPE_A || kind == TYPE_G722;
-    withhold |= (mask->on && is_heard && size < LEAST_FRAME) || (mask->drops_events && kind == TYPE_EVENT);
-    bool is_held = mask->on && !withhold && kind != TYPE_AUDIO && kind != TYPE_DECODED;
-    struct hold *hold = mask->on ? mask->hold : NULL;
-    if (is_held) {
-        withhold = hold == NULL || !hold_takes(hold, rtp.ssrc, rtp.timestamp, size, now_ms);
-        if (!withhold)
-            fill(mask, rtp.timestamp, false);
-    }
-    struct gap heard = {.bound = true, .type = rtp.type, .codec = (enum codec)mask->codecs[rtp.type], .ssrc = rtp.ssrc, .came_ms = now_ms, .passed_ms = now_ms};
-    bool is_decoded = mask->on && !withhold && kind == TYPE_DECODED;
-    if (is_decoded) {
-        heard.step = QUEUE_HEADER + size <= QUEUE_MOST ? lasts(heard.codec, payload, size) : 0;
-        heard.next = rtp.timestamp + heard.step;
-        withhold = heard.step == 0 || !gap_takes(&mask->gap, rtp.ssrc, rtp.timestamp, now_ms);
-        if (!withhold)
-            fill_decoded(mask, rtp.ssrc, rtp.timestamp, now_ms, false, &decision->filling);
-    }
-    uint16_t leaves_as;
-    decision->opens_window = mask->on && ((withhold && is_key) || decision->count > 0);
-    bool passes = track_pass(mask, rtp.ssrc, rtp.seq, withhold, &leaves_as);
-    if (hold != NULL && withhold && is_key) {
-        hold_event(hold, now_ms);
-        if (seen.has_until && hold->bound && rtp.ssrc == hold->ssrc)
-            fill(mask, seen.until, true);
-    }
-    if (decision->opens_window)
-        mask_key(mask, now_ms);
-    mask->gap.after_event |= decision->opens_window;
-    if (decision->opens_window && withhold && seen.has_until)
-        fill_decoded(mask, rtp.ssrc, seen.until, now_ms, true, &decision->filling);
-    if (!passes) {
-        track_spare(mask, rtp.ssrc, 1, (int)whole);
-        decision->verdict = WITHHELD;
-        return;
-    }
-    track_spare(mask, rtp.ssrc, 0, (int)(whole - size));
-    if (is_held) {
-        struct frame frame = {.type = rtp.type, .marker = rtp.marker, .coding = coding_of(kind), .seq = leaves_as,
-                              .timestamp = rtp.timestamp, .ssrc = rtp.ssrc, .size = (int)size};
-        hold_audio(hold, frame, payload, now_ms);
-        decision->verdict = HELD;
-        return;
-    }
-    put16(packet + 2, leaves_as);
-    if (mask->on || opened) { /* the fixed header moves up to the payload: CSRCs, extension, padding and what was redundant stay behind */
-        uint8_t *head = packet + rtp.start - 12;
-        memmove(head, packet, 12);
-        head[0] = 0x80;
-        head[1] = (uint8_t)(rtp.marker << 7 | rtp.type);
-        decision->bytes = head;
-        decision->length = 12 + size;
-        if (is_decoded) {
-            decision->verdict = ASK;
-            decision->codec = heard.codec;
-            mask->gap = heard;
-        }
+    if (it->is_decoded) {
+        decision->verdict = VERDICT_ASK;
+        decision->codec = it->gap.codec;
+        it->mask->gap = it->gap;
     }
 }
 
-_Static_assert((int)PRESS_LOST == (int)KEY_LOST, "the hold's lost press is a lost key");
-
-void mask_rtp(struct mask *mask, uint8_t *packet, size_t length, int64_t now_ms, struct decision *decision) {
+/* Presses that the hold has read from tones. */
+static void add_tones(struct hold *hold, struct decision *decision) {
     struct span press = {0};
-    decision_begin(decision, packet, length);
-    decide(mask, packet, length, now_ms, decision);
-    while (mask->hold != NULL && decision->count <= KEYS && hold_pressed(mask->hold, &press))
-        decision->pressed[decision->count++] = (struct pressed){.code = (uint8_t)press.code, .timestamp = press.first};
+    while (hold != NULL && decision->count <= KEYS && hold_pressed(hold, &press))
+        decision_add_press(decision, (uint8_t)press.code, press.first);
     explicit_bzero(&press, sizeof press);
 }
 
-void mask_key(struct mask *mask, int64_t now_ms) {
+/* --- packets ---------------------------------------------------------------------------------- */
+
+/* Neither malformed packets nor RTCP on the RTP port have a sequence number. Whether the packet is
+ * another. */
+static bool has_number(const struct mask *mask, const struct rtp *rtp, struct decision *decision) {
+    if (rtp == NULL && (mask->on || mask->types.are_known))
+        decision->verdict = VERDICT_MALFORMED;
+    else if (rtp != NULL && rtp_is_rtcp(rtp) && mask->on)
+        decision->verdict = VERDICT_WITHHOLD;
+    return rtp != NULL && !rtp_is_rtcp(rtp);
+}
+
+void mask_rtp(struct mask *mask, uint8_t *packet, size_t length, const struct rtp *rtp, int64_t now_ms,
+              struct decision *decision) {
+    decision_begin(decision, packet, length);
+    if (has_number(mask, rtp, decision)) {
+        struct passage it = {
+            .mask = mask, .decision = decision, .packet = packet, .now_ms = now_ms, .rtp = *rtp};
+        sight_events(&it);
+        judge_payload(&it);
+        admit_audio(&it);
+        bool passes = sequence_pass(&mask->tracks, it.rtp.ssrc, it.rtp.seq, it.withhold, &it.leaves_as);
+        shut_around_event(&it);
+        if (passes) /* octets of redundancy and the like do not */
+            sequence_count_unsent(&mask->tracks, it.rtp.ssrc, 0, (int)(it.came - payload_size(&it)));
+        if (!passes)
+            withhold_packet(&it);
+        else if (it.is_held)
+            hold_packet(&it);
+        else
+            forward_packet(&it);
+    }
+    add_tones(mask->hold, decision);
+}
+
+/* Whether a packet on an RTCP port is RTCP, or may be anything as long as nothing is known of the
+ * stream. */
+static bool may_be_rtcp(const struct mask *mask, const uint8_t *packet, size_t length,
+                        struct decision *decision) {
+    bool is_rtcp = rtcp_is(packet, length);
+    if (!is_rtcp && (mask->on || mask->types.are_known))
+        decision->verdict = VERDICT_MALFORMED;
+    return is_rtcp;
+}
+
+void mask_caller_rtcp(const struct mask *mask, uint8_t *packet, size_t length, struct decision *decision) {
+    decision_begin(decision, packet, length);
+    if (!may_be_rtcp(mask, packet, length, decision))
+        return;
+    if (mask->on)
+        decision->length = rtcp_leading_reports(packet, length);
+    rtcp_report_as_sent(&mask->tracks, packet, decision->length);
+    if (decision->length == 0)
+        decision->verdict = VERDICT_WITHHOLD;
+}
+
+void mask_agent_rtcp(const struct mask *mask, uint8_t *packet, size_t length, struct decision *decision) {
+    decision_begin(decision, packet, length);
+    if (may_be_rtcp(mask, packet, length, decision))
+        rtcp_report_as_received(&mask->tracks, packet, length);
+}
+
+/* --- keys ------------------------------------------------------------------------------------- */
+
+void mask_note_key(struct mask *mask, int64_t now_ms) {
     mask->keyed = mask->on;
     mask->keyed_ms = now_ms;
 }
@@ -291,50 +271,10 @@ bool mask_is_quiet(const struct mask *mask, int64_t now_ms, int64_t quiet_ms) {
     return is_quiet && (mask->hold == NULL || hold_is_quiet(mask->hold, now_ms, quiet_ms));
 }
 
-bool mask_leaks(struct mask *mask, const uint8_t *packet, size_t length) {
-    struct rtp rtp;
-    if (!mask->on || mask->shut)
-        return false;
-    if (!rtp_parse(packet, length, &rtp))
-        return mask->shut = true;
-    const uint8_t *payload = packet + rtp.start;
-    size_t size = rtp.end - rtp.start;
-    enum type_kind kind = mask->kinds[rtp.type];
-    if (kind == TYPE_EVENT || kind == TYPE_RED || canary_sees(payload, size))
-        return mask->shut = true;
-    bool is_mu = kind == TYPE_MU || rtp.type == 0, is_a = kind == TYPE_A || rtp.type == 8;
-    bool is_g722 = kind == TYPE_G722 || rtp.type == 9;
-    if (mask->hold == NULL || !(is_mu || is_a || is_g722))
-        return false;
-    int16_t samples[FRAME_MOST];
-    size = size < FRAME_MOST ? size : FRAME_MOST;
-    if (is_mu || is_a)
-        g711_hear(is_mu ? CODING_MU : CODING_A, payload, size, samples);
-    for (size_t at = 0; !(is_mu || is_a) && at < size; at++)
-        samples[at] = (int16_t)g722_hear(&mask->hold->left, payload[at]);
-    mask->shut = canary_hears(&mask->hold->canary, samples, size);
-    explicit_bzero(samples, size * sizeof *samples);
-    return mask->shut;
+bool mask_send_key(struct mask *mask, const struct outgoing_key *key, uint32_t own, int64_t now_ms) {
+    return !mask->on && event_sender_put(&mask->sender, key, own, now_ms);
 }
 
-void mask_rtcp(const struct mask *mask, uint8_t *packet, size_t length, struct decision *decision) {
-    decision_begin(decision, packet, length);
-    if (!rtcp_is(packet, length)) {
-        if (mask->on || mask->types_known)
-            decision->verdict = MALFORMED;
-        return;
-    }
-    if (mask->on)
-        decision->length = rtcp_reports(packet, length);
-    report_as_sent(mask, packet, decision->length);
-    if (decision->length == 0)
-        decision->verdict = WITHHELD;
-}
-
-void mask_rtcp_back(const struct mask *mask, uint8_t *packet, size_t length, struct decision *decision) {
-    decision_begin(decision, packet, length);
-    if (rtcp_is(packet, length))
-        report_as_heard(mask, packet, length);
-    else if (mask->on || mask->types_known)
-        decision->verdict = MALFORMED;
+size_t mask_next_sent(struct mask *mask, int64_t now_ms, uint8_t out[EVENT_PACKET]) {
+    return mask->on ? 0 : event_sender_next(&mask->sender, &mask->tracks, now_ms, out);
 }

@@ -1,5 +1,10 @@
-/* Places of one size in slabs of secret memory: what holds keys, or audio with tones in it, lives nowhere else. */
-#include "relay/relay.h"
+/* Places of one size in slabs of secret memory: keys, and audio with tones in it, are kept nowhere
+ * else. */
+#include "memory/pool.h"
+
+#include "memory/secret.h"
+
+#include <stdbool.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +14,7 @@ struct slab {
     struct slab *next;
 };
 
-static bool grow(struct pool *pool) {
+static bool grow_pool(struct pool *pool) {
     size_t room = pool->room + (size_t)pool->places;
     void **spare = realloc(pool->spare, room * sizeof *spare);
     if (spare == NULL)
@@ -34,7 +39,7 @@ size_t pool_bytes(const struct pool *pool, size_t places) {
 }
 
 void *pool_borrow(struct pool *pool) {
-    if (pool->spares == 0 && !grow(pool))
+    if (pool->spares == 0 && !grow_pool(pool))
         return NULL;
     return pool->spare[--pool->spares];
 }

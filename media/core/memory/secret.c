@@ -1,7 +1,9 @@
-/* Memory for secrets: locked, not in core dumps, not inherited by children, wiped before it is given back.
+/* Memory for secrets: locked, not in core dumps, not inherited by children, wiped before it is
+ * given back.
  *
- * memfd_secret(2) takes the pages out of the kernel's own map too: not even root reads them through /proc/PID/mem. */
-#include "core.h"
+ * memfd_secret(2) takes the pages out of the kernel's own map too: not even root reads them through
+ * /proc/PID/mem. */
+#include "memory/secret.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,7 +64,8 @@ bool secret_map(struct secret *secret, size_t size) {
         errno = why;
         return false;
     }
-    *secret = (struct secret){.bytes = bytes, .size = size, .mapped = mapped, .kind = kind, .owner = (int)getpid()};
+    *secret =
+        (struct secret){.bytes = bytes, .size = size, .mapped = mapped, .kind = kind, .owner = (int)getpid()};
     return true;
 }
 

@@ -1,32 +1,35 @@
 /* Canary for the decoder process, and for Python's tests: audio/canary.c without sockets. */
+#include "audio/canary.h"
+#include "audio/g711.h"
+#include "audio/g722.h"
 #include "python/python.h"
+
+#include <stdbool.h>
 
 #include <string.h>
 
 typedef struct {
-    PyObject_HEAD
-    struct canary canary;
+    PyObject_HEAD struct canary canary;
     struct g722 lower;
 } Canary;
 
-static PyObject *canary_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+static PyObject *py_canary_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     static char *names[] = {NULL};
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "", names))
         return NULL;
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    Canary *self = (Canary *)allocate(type, 0);
+    Canary *self = py_allocate(type);
     if (self != NULL)
         g722_begin(&self->lower);
     return (PyObject *)self;
 }
 
-static void canary_dealloc(PyObject *self) {
+static void py_canary_dealloc(PyObject *self) {
     explicit_bzero(&((Canary *)self)->canary, sizeof(struct canary));
     explicit_bzero(&((Canary *)self)->lower, sizeof(struct g722));
-    free_object(self);
+    py_free_object(self);
 }
 
-static PyObject *canary_hears_method(PyObject *self, PyObject *args) {
+static PyObject *py_canary_hears(PyObject *self, PyObject *args) {
     Py_buffer codes;
     int coding;
     if (!PyArg_ParseTuple(args, "y*i", &codes, &coding))
@@ -34,7 +37,7 @@ static PyObject *canary_hears_method(PyObject *self, PyObject *args) {
     bool heard = false;
     for (Py_ssize_t i = 0; i < codes.len; i++) {
         uint8_t code = ((const uint8_t *)codes.buf)[i];
-        int16_t sample = (int16_t)(coding == CODING_G722 ? g722_hear(&((Canary *)self)->lower, code)
+        int16_t sample = (int16_t)(coding == CODING_G722 ? g722_decode(&((Canary *)self)->lower, code)
                                                          : g711_decode((enum coding)coding, code));
         heard |= canary_hears(&((Canary *)self)->canary, &sample, 1);
     }
@@ -42,7 +45,7 @@ static PyObject *canary_hears_method(PyObject *self, PyObject *args) {
     return PyBool_FromLong(heard);
 }
 
-static PyObject *canary_sees_method(PyObject *Py_UNUSED(self), PyObject *args) {
+static PyObject *py_canary_sees(PyObject *Py_UNUSED(self), PyObject *args) {
     Py_buffer payload;
     if (!PyArg_ParseTuple(args, "y*", &payload))
         return NULL;
@@ -51,7 +54,7 @@ static PyObject *canary_sees_method(PyObject *Py_UNUSED(self), PyObject *args) {
     return PyBool_FromLong(seen);
 }
 
-static PyObject *canary_hears_samples(PyObject *self, PyObject *samples) {
+static PyObject *py_canary_hears_samples(PyObject *self, PyObject *samples) {
     Py_buffer given;
     if (PyObject_GetBuffer(samples, &given, PyBUF_SIMPLE) != 0)
         return NULL;
@@ -66,17 +69,16 @@ static PyObject *canary_hears_samples(PyObject *self, PyObject *samples) {
 }
 
 static PyMethodDef canary_methods[] = {
-    {"sees", canary_sees_method, METH_VARARGS, NULL},
-    {"hears", canary_hears_method, METH_VARARGS, NULL},
-    {"hears_samples", canary_hears_samples, METH_O, NULL},
-    {"__reduce__", refuse_pickle, METH_NOARGS, NULL},
-    {"__reduce_ex__", refuse_pickle, METH_O, NULL},
+    {"sees", py_canary_sees, METH_VARARGS, NULL},
+    {"hears", py_canary_hears, METH_VARARGS, NULL},
+    {"hears_samples", py_canary_hears_samples, METH_O, NULL},
+    NOT_PICKLED,
     {NULL, NULL, 0, NULL},
 };
 static PyType_Slot canary_slots[] = {
-    {Py_tp_doc, "What leaves, or has left, listened to."},
-    {Py_tp_new, canary_new},
-    {Py_tp_dealloc, canary_dealloc},
+    {Py_tp_doc, "The check on audio and payloads that leave."},
+    {Py_tp_new, py_canary_new},
+    {Py_tp_dealloc, py_canary_dealloc},
     {Py_tp_methods, canary_methods},
     {0, NULL},
 };

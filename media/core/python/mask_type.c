@@ -1,86 +1,59 @@
 /* Mask for Python's tests: the decisions of mask/mask.c and its neighbours without sockets. */
+#include "mask/hold_output.h"
+#include "mask/mask.h"
+#include "memory/secret.h"
+#include "python/arguments.h"
 #include "python/python.h"
+#include "rtp/rtcp.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static bool are_types(const Py_buffer *types) {
-    for (Py_ssize_t i = 0; i < types->len; i++)
-        if (((const uint8_t *)types->buf)[i] > 127) {
-            PyErr_SetString(PyExc_ValueError, "a payload type is 0 to 127");
-            return false;
-        }
-    return true;
-}
-
-bool take_types(const Py_buffer given[TYPE_KINDS], struct type_list lists[TYPE_KINDS]) {
-    for (int kind = 0; kind < TYPE_KINDS; kind++) {
-        if (!are_types(&given[kind]))
-            return false;
-        lists[kind] = (struct type_list){given[kind].buf, (size_t)given[kind].len};
-    }
-    return true;
-}
-
-void release_types(Py_buffer given[TYPE_KINDS]) {
-    for (int kind = 0; kind < TYPE_KINDS; kind++)
-        if (given[kind].obj != NULL)
-            PyBuffer_Release(&given[kind]);
-}
-
-bool take_manner(int policy, int guard, int tones, int flat, struct manner *out) {
-    if (policy < POLICY_MASK || policy > POLICY_MUTE || guard < 0 || guard > MOST_GUARD) {
-        PyErr_Format(PyExc_ValueError, "policy is 0 to %d, guard 0 to %d blocks", POLICY_MUTE, MOST_GUARD);
-        return false;
-    }
-    *out = (struct manner){.policy = (enum policy)policy, .guard = guard, .tones = tones, .flat = flat};
-    return true;
-}
-
 typedef struct {
-    PyObject_HEAD
-    struct mask mask;
+    PyObject_HEAD struct mask mask;
     struct secret keys, hold;
     PyObject *asked; /* a list */
 } Mask;
 
-static PyObject *mask_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"events", "audio", "mu", "a", "opaque", "decoded", "red", "g722", "drops_events", NULL};
+static PyObject *py_mask_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"events", "audio", "mu",           "a", "opaque", "decoded",
+                            "red",    "g722",  "drops_events", NULL};
     int drops_events = false;
     Py_buffer given[TYPE_KINDS] = {0};
     struct type_list lists[TYPE_KINDS];
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*y*|y*y*y*y*y*y*p", names, &given[TYPE_EVENT], &given[TYPE_AUDIO],
-                                     &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE], &given[TYPE_DECODED],
-                                     &given[TYPE_RED], &given[TYPE_G722], &drops_events))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*y*|y*y*y*y*y*y*p", names, &given[TYPE_EVENT],
+                                     &given[TYPE_AUDIO], &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE],
+                                     &given[TYPE_DECODED], &given[TYPE_RED], &given[TYPE_G722],
+                                     &drops_events))
         return NULL;
     Mask *self = NULL;
-    if (take_types(given, lists)) {
-        allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-        self = (Mask *)allocate(type, 0);
-        if (self != NULL && (!secret_map(&self->keys, sizeof(struct keys)) || !secret_map(&self->hold, sizeof(struct hold)))) {
+    if (py_read_types(given, lists)) {
+        self = py_allocate(type);
+        if (self != NULL && (!secret_map(&self->keys, sizeof(struct keys)) ||
+                             !secret_map(&self->hold, sizeof(struct hold)))) {
             PyErr_SetFromErrno(PyExc_OSError);
             Py_CLEAR(self);
         }
         if (self != NULL && (self->asked = PyList_New(0)) == NULL)
             Py_CLEAR(self);
         if (self != NULL) {
-            mask_types(&self->mask, lists);
+            payload_types_set(&self->mask.types, lists);
             self->mask.drops_events = drops_events;
-            self->mask.codes = ((struct keys *)self->keys.bytes)->codes;
+            self->mask.presses.codes = ((struct keys *)self->keys.bytes)->codes;
         }
     }
-    release_types(given);
+    py_release_types(given);
     return (PyObject *)self;
 }
 
-static void mask_dealloc(PyObject *self) {
+static void py_mask_dealloc(PyObject *self) {
     secret_unmap(&((Mask *)self)->keys);
     secret_unmap(&((Mask *)self)->hold);
     Py_XDECREF(((Mask *)self)->asked);
-    free_object(self);
+    py_free_object(self);
 }
 
-static bool append(PyObject *list, const uint8_t *bytes, size_t length) {
+static bool append_packet(PyObject *list, const uint8_t *bytes, size_t length) {
     PyObject *packet = PyBytes_FromStringAndSize((const char *)bytes, (Py_ssize_t)length);
     bool appended = packet != NULL && PyList_Append(list, packet) == 0;
     Py_XDECREF(packet);
@@ -88,48 +61,52 @@ static bool append(PyObject *list, const uint8_t *bytes, size_t length) {
 }
 
 /* The packets that leave, as a list. */
-static PyObject *let_go(Mask *self, bool all_of_it) {
+static PyObject *release_held(Mask *self, bool all_of_it) {
     uint8_t out[HOLD_PACKET];
     PyObject *left = PyList_New(0);
-    for (size_t length; left != NULL && self->mask.hold != NULL && (length = hold_next(self->mask.hold, all_of_it, out)) > 0;)
-        if (!append(left, out, length))
+    for (size_t length; left != NULL && self->mask.hold != NULL &&
+                        (length = hold_next(self->mask.hold, all_of_it, out)) > 0;)
+        if (!append_packet(left, out, length))
             Py_CLEAR(left);
     return left;
 }
 
-static PyObject *mask_switch(PyObject *object, PyObject *args) {
+static PyObject *py_mask_switch(PyObject *object, PyObject *args) {
     Mask *self = (Mask *)object;
     int on, policy = POLICY_MASK, guard = GUARD, tones = false, flat = false;
-    struct manner manner;
+    struct mask_options options;
     if (!PyArg_ParseTuple(args, "p|iipp", &on, &policy, &guard, &tones, &flat) ||
-        !take_manner(policy, guard, tones, flat, &manner))
+        !py_read_options(policy, guard, tones, flat, &options))
         return NULL;
     if (self->mask.hold != NULL)
         hold_end(self->mask.hold);
-    PyObject *left = let_go(self, true);
+    PyObject *left = release_held(self, true);
     self->mask.on = on;
     self->mask.keyed = self->mask.keyed && on;
     self->mask.hold = on ? (struct hold *)self->hold.bytes : NULL;
     if (on) {
-        hold_begin(self->mask.hold, &manner);
+        hold_begin(self->mask.hold, &options);
         self->mask.gap = (struct gap){0};
-        sender_forget(&self->mask.sender);
+        event_sender_forget(&self->mask.sender);
     }
     return left;
 }
 
-static PyObject *mask_released(PyObject *self, PyObject *Py_UNUSED(ignored)) { return let_go((Mask *)self, false); }
-
-/* What fills a gap, and what the decoder process is to be asked of. */
-static bool keep_asked(Mask *self, struct decision *decision) {
-    uint8_t out[QUEUE_PACKET];
-    bool kept = true;
-    for (size_t length; kept && (length = filling_next(&decision->filling, out)) > 0;)
-        kept = append(self->asked, out, length);
-    return kept && (decision->verdict != ASK || append(self->asked, decision->bytes, decision->length));
+static PyObject *py_mask_released(PyObject *self, PyObject *Py_UNUSED(ignored)) {
+    return release_held((Mask *)self, false);
 }
 
-static PyObject *mask_asked(PyObject *self, PyObject *Py_UNUSED(ignored)) {
+/* Appends packets that fill a gap, and the packet that the decoder process is to be asked about. */
+static bool append_asked(Mask *self, struct decision *decision) {
+    uint8_t out[QUEUE_PACKET];
+    bool kept = true;
+    for (size_t length; kept && (length = gap_next_filling(&decision->filling, out)) > 0;)
+        kept = append_packet(self->asked, out, length);
+    return kept && (decision->verdict != VERDICT_ASK ||
+                    append_packet(self->asked, decision->bytes, decision->length));
+}
+
+static PyObject *py_mask_asked(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     PyObject *empty = PyList_New(0), *asked = ((Mask *)self)->asked;
     if (empty == NULL)
         return NULL;
@@ -137,7 +114,7 @@ static PyObject *mask_asked(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     return asked;
 }
 
-static PyObject *mask_idle(PyObject *object, PyObject *now) {
+static PyObject *py_mask_idle(PyObject *object, PyObject *now) {
     Mask *self = (Mask *)object;
     long long now_ms = PyLong_AsLongLong(now);
     if (now_ms == -1 && PyErr_Occurred())
@@ -146,42 +123,42 @@ static PyObject *mask_idle(PyObject *object, PyObject *now) {
     if (!is_due)
         return PyList_New(0);
     hold_end(self->mask.hold);
-    return let_go(self, true);
+    return release_held(self, true);
 }
 
-static PyObject *mask_is_quiet_method(PyObject *object, PyObject *args) {
+static PyObject *py_mask_is_quiet(PyObject *object, PyObject *args) {
     long long now_ms, quiet_ms;
     if (!PyArg_ParseTuple(args, "LL", &now_ms, &quiet_ms))
         return NULL;
     return PyBool_FromLong(mask_is_quiet(&((Mask *)object)->mask, now_ms, quiet_ms));
 }
 
-static PyObject *mask_send(PyObject *object, PyObject *args) {
+static PyObject *py_mask_send(PyObject *object, PyObject *args) {
     Py_buffer body;
-    struct outgoing key = {0};
+    struct outgoing_key key = {0};
     int type;
     unsigned int own;
     long long now_ms;
     if (!PyArg_ParseTuple(args, "y*iiIL", &body, &type, &key.clock, &own, &now_ms))
         return NULL;
-    bool is_key = take_key(&body, type, &key);
+    bool is_key = py_read_key(&body, type, &key);
     PyBuffer_Release(&body);
-    return is_key ? PyBool_FromLong(sender_put(&((Mask *)object)->mask, &key, own, now_ms)) : NULL;
+    return is_key ? PyBool_FromLong(mask_send_key(&((Mask *)object)->mask, &key, own, now_ms)) : NULL;
 }
 
-static PyObject *mask_sent(PyObject *object, PyObject *now) {
+static PyObject *py_mask_sent(PyObject *object, PyObject *now) {
     long long now_ms = PyLong_AsLongLong(now);
     if (now_ms == -1 && PyErr_Occurred())
         return NULL;
     uint8_t out[EVENT_PACKET];
     PyObject *left = PyList_New(0);
-    for (size_t length; left != NULL && (length = sender_next(&((Mask *)object)->mask, now_ms, out)) > 0;)
-        if (!append(left, out, length))
+    for (size_t length; left != NULL && (length = mask_next_sent(&((Mask *)object)->mask, now_ms, out)) > 0;)
+        if (!append_packet(left, out, length))
             Py_CLEAR(left);
     return left;
 }
 
-static PyObject *mask_rtp_method(PyObject *object, PyObject *args) {
+static PyObject *py_mask_rtp(PyObject *object, PyObject *args) {
     Mask *self = (Mask *)object;
     Py_buffer packet;
     long long now_ms;
@@ -194,18 +171,21 @@ static PyObject *mask_rtp_method(PyObject *object, PyObject *args) {
     } else {
         memcpy(copy, packet.buf, (size_t)packet.len);
         struct decision decision;
-        mask_rtp(&self->mask, copy, (size_t)packet.len, now_ms, &decision);
+        struct rtp rtp;
+        bool is_rtp = rtp_parse(copy, (size_t)packet.len, &rtp);
+        mask_rtp(&self->mask, copy, (size_t)packet.len, is_rtp ? &rtp : NULL, now_ms, &decision);
         uint8_t codes[KEYS + 1];
         bool kept = true;
         for (int i = 0; i < decision.count; i++) {
             codes[i] = decision.pressed[i].code;
-            kept = kept && keys_put((struct keys *)self->keys.bytes, codes[i], decision.ssrc, decision.pressed[i].timestamp, now_ms);
+            kept = kept && keys_put((struct keys *)self->keys.bytes, codes[i], decision.ssrc,
+                                    decision.pressed[i].timestamp, now_ms);
         }
         if (!kept)
             PyErr_SetString(PyExc_OverflowError, "a key has no room, or nobody can tell it");
-        else if (keep_asked(self, &decision))
-            result = Py_BuildValue("(y#y#)", decision.verdict == FORWARD ? decision.bytes : NULL, (Py_ssize_t)decision.length,
-                                   codes, (Py_ssize_t)decision.count);
+        else if (append_asked(self, &decision))
+            result = Py_BuildValue("(y#y#)", decision.verdict == VERDICT_FORWARD ? decision.bytes : NULL,
+                                   (Py_ssize_t)decision.length, codes, (Py_ssize_t)decision.count);
         explicit_bzero(codes, sizeof codes);
         explicit_bzero(&decision, sizeof decision);
         explicit_bzero(copy, (size_t)packet.len);
@@ -215,8 +195,9 @@ static PyObject *mask_rtp_method(PyObject *object, PyObject *args) {
     return result;
 }
 
-static PyObject *cross(PyObject *packet, void (*decide)(const struct mask *, uint8_t *, size_t, struct decision *),
-                       const struct mask *mask) {
+static PyObject *decide_rtcp(PyObject *packet,
+                             void (*decide)(const struct mask *, uint8_t *, size_t, struct decision *),
+                             const struct mask *mask) {
     Py_buffer view;
     if (PyObject_GetBuffer(packet, &view, PyBUF_SIMPLE) != 0)
         return NULL;
@@ -228,7 +209,7 @@ static PyObject *cross(PyObject *packet, void (*decide)(const struct mask *, uin
         memcpy(copy, view.buf, (size_t)view.len);
         struct decision decision;
         decide(mask, copy, (size_t)view.len, &decision);
-        result = decision.verdict == FORWARD
+        result = decision.verdict == VERDICT_FORWARD
                      ? PyBytes_FromStringAndSize((const char *)decision.bytes, (Py_ssize_t)decision.length)
                      : Py_NewRef(Py_None);
         free(copy);
@@ -237,52 +218,55 @@ static PyObject *cross(PyObject *packet, void (*decide)(const struct mask *, uin
     return result;
 }
 
-static PyObject *mask_rtcp_method(PyObject *self, PyObject *packet) { return cross(packet, mask_rtcp, &((Mask *)self)->mask); }
-
-static PyObject *mask_rtcp_back_method(PyObject *self, PyObject *packet) {
-    return cross(packet, mask_rtcp_back, &((Mask *)self)->mask);
+static PyObject *py_mask_rtcp(PyObject *self, PyObject *packet) {
+    return decide_rtcp(packet, mask_caller_rtcp, &((Mask *)self)->mask);
 }
 
-static PyObject *mask_reception(PyObject *Py_UNUSED(object), PyObject *packet) {
+static PyObject *py_mask_rtcp_back(PyObject *self, PyObject *packet) {
+    return decide_rtcp(packet, mask_agent_rtcp, &((Mask *)self)->mask);
+}
+
+static PyObject *py_mask_reception(PyObject *Py_UNUSED(object), PyObject *packet) {
     Py_buffer view;
     if (PyObject_GetBuffer(packet, &view, PyBUF_SIMPLE) != 0)
         return NULL;
     uint64_t lost, jitter;
-    bool told = rtcp_reception(view.buf, (size_t)view.len, &lost, &jitter);
+    bool is_reported = rtcp_reception(view.buf, (size_t)view.len, &lost, &jitter);
     PyBuffer_Release(&view);
-    return told ? Py_BuildValue("(KK)", (unsigned long long)lost, (unsigned long long)jitter) : Py_NewRef(Py_None);
+    return is_reported ? Py_BuildValue("(KK)", (unsigned long long)lost, (unsigned long long)jitter)
+                       : Py_NewRef(Py_None);
 }
 
-static PyObject *mask_take(PyObject *object, PyObject *now) {
+static PyObject *py_mask_take(PyObject *object, PyObject *now) {
     long long now_ms = PyLong_AsLongLong(now);
     if (now_ms == -1 && PyErr_Occurred())
         return NULL;
-    uint8_t taken[KEYS];
-    int count = keys_take((struct keys *)((Mask *)object)->keys.bytes, now_ms, taken, KEYS);
-    PyObject *result = PyBytes_FromStringAndSize((const char *)taken, count);
-    explicit_bzero(taken, sizeof taken);
+    uint8_t digits[KEYS];
+    int count = keys_take((struct keys *)((Mask *)object)->keys.bytes, now_ms, digits, KEYS);
+    PyObject *result = PyBytes_FromStringAndSize((const char *)digits, count);
+    explicit_bzero(digits, sizeof digits);
     return result;
 }
 
 static PyMethodDef mask_methods[] = {
-    {"switch", mask_switch, METH_VARARGS, NULL},
-    {"released", mask_released, METH_NOARGS, NULL},
-    {"asked", mask_asked, METH_NOARGS, NULL},
-    {"idle", mask_idle, METH_O, NULL},
-    {"is_quiet", mask_is_quiet_method, METH_VARARGS, NULL},
-    {"send", mask_send, METH_VARARGS, NULL},
-    {"sent", mask_sent, METH_O, NULL},
-    {"rtp", mask_rtp_method, METH_VARARGS, NULL},
-    {"rtcp", mask_rtcp_method, METH_O, NULL},
-    {"rtcp_back", mask_rtcp_back_method, METH_O, NULL},
-    {"reception", mask_reception, METH_O, NULL},
-    {"take", mask_take, METH_O, NULL},
+    {"switch", py_mask_switch, METH_VARARGS, NULL},
+    {"released", py_mask_released, METH_NOARGS, NULL},
+    {"asked", py_mask_asked, METH_NOARGS, NULL},
+    {"idle", py_mask_idle, METH_O, NULL},
+    {"is_quiet", py_mask_is_quiet, METH_VARARGS, NULL},
+    {"send", py_mask_send, METH_VARARGS, NULL},
+    {"sent", py_mask_sent, METH_O, NULL},
+    {"rtp", py_mask_rtp, METH_VARARGS, NULL},
+    {"rtcp", py_mask_rtcp, METH_O, NULL},
+    {"rtcp_back", py_mask_rtcp_back, METH_O, NULL},
+    {"reception", py_mask_reception, METH_O, NULL},
+    {"take", py_mask_take, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 static PyType_Slot mask_slots[] = {
     {Py_tp_doc, "The decisions for one direction, for tests."},
-    {Py_tp_new, mask_new},
-    {Py_tp_dealloc, mask_dealloc},
+    {Py_tp_new, py_mask_new},
+    {Py_tp_dealloc, py_mask_dealloc},
     {Py_tp_methods, mask_methods},
     {0, NULL},
 };

@@ -1,17 +1,22 @@
 /* The Python face of the media core: the module. Stable ABI of Python 3.11. */
+#include "audio/canary.h"
+#include "audio/g711.h"
+#include "audio/inband.h"
+#include "audio/suspicion.h"
+#include "dtmf/notice.h"
+#include "mask/hold.h"
+#include "memory/seccomp.h"
+#include "python/info_function.h"
 #include "python/python.h"
+#include "python/secret_type.h"
+#include "relay/relay_api.h"
+#include "relay/srtp.h"
 
-#include <errno.h>
-
-static PyObject *confine(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
-    int error = seccomp_confine();
-    if (error == 0)
-        Py_RETURN_NONE;
-    errno = -error;
-    return PyErr_SetFromErrno(PyExc_OSError);
+static PyObject *py_confine(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+    return py_none_or_error(seccomp_confine());
 }
 
-static PyObject *secret_bytes(PyObject *Py_UNUSED(module), PyObject *args) {
+static PyObject *py_secret_bytes(PyObject *Py_UNUSED(module), PyObject *args) {
     unsigned int streams, masked, decoded; /* no overflow: a place has less than 2^20 bytes */
     if (!PyArg_ParseTuple(args, "III", &streams, &masked, &decoded))
         return NULL;
@@ -19,9 +24,9 @@ static PyObject *secret_bytes(PyObject *Py_UNUSED(module), PyObject *args) {
 }
 
 static PyMethodDef functions[] = {
-    {"secret_bytes", secret_bytes, METH_VARARGS, NULL},
+    {"secret_bytes", py_secret_bytes, METH_VARARGS, NULL},
     {"info_key", WITH_KEYWORDS(py_info_key)},
-    {"confine", confine, METH_NOARGS, NULL},
+    {"confine", py_confine, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 static struct PyModuleDef module = {
@@ -32,6 +37,7 @@ static struct PyModuleDef module = {
     .m_methods = functions,
 };
 
+/* `kept` (NULL: nowhere): where a reference to the type stays. 0, or -1 with an exception set. */
 static int add_type(PyObject *core, PyType_Spec *spec, PyTypeObject **kept) {
     PyObject *type = PyType_FromSpec(spec);
     if (type == NULL)
@@ -40,6 +46,28 @@ static int add_type(PyObject *core, PyType_Spec *spec, PyTypeObject **kept) {
         *kept = (PyTypeObject *)Py_NewRef(type);
     int failed = PyModule_AddType(core, (PyTypeObject *)type);
     Py_DECREF(type);
+    return failed;
+}
+
+static int add_types(PyObject *core) {
+    static PyType_Spec *const specs[] = {&relay_spec,   &mask_spec,     &canary_spec,
+                                         &hearing_spec, &arrivals_spec, &digit_socket_spec};
+    int failed = add_type(core, &secret_spec, &py_secret_type);
+    for (size_t i = 0; i < sizeof specs / sizeof *specs && failed == 0; i++)
+        failed = add_type(core, specs[i], NULL);
+    return failed;
+}
+
+static int add_constants(PyObject *core) {
+    static const struct {
+        const char *name;
+        int value;
+    } constants[] = {{"CALLER", CALLER},        {"AGENT", AGENT},
+                     {"KEYED", NOTICE_KEYED},   {"OVERFLOW", NOTICE_OVERFLOW},
+                     {"LEAKED", NOTICE_LEAKED}, {"GUARD", GUARD}};
+    int failed = 0;
+    for (size_t i = 0; i < sizeof constants / sizeof *constants && failed == 0; i++)
+        failed = PyModule_AddIntConstant(core, constants[i].name, constants[i].value);
     return failed;
 }
 
@@ -53,13 +81,7 @@ PyMODINIT_FUNC PyInit__core(void) {
     canary_prepare();
     if (!crypto_prepare())
         return PyErr_Format(PyExc_ImportError, "libsrtp2 does not start");
-    if (add_type(core, &secret_spec, &secret_type) != 0 || add_type(core, &relay_spec, NULL) != 0 ||
-        add_type(core, &mask_spec, NULL) != 0 || add_type(core, &canary_spec, NULL) != 0 || add_type(core, &hearing_spec, NULL) != 0 ||
-        add_type(core, &arrivals_spec, NULL) != 0 || add_type(core, &feed_spec, NULL) != 0 ||
-        PyModule_AddIntConstant(core, "CALLER", CALLER) != 0 ||
-        PyModule_AddIntConstant(core, "AGENT", AGENT) != 0 || PyModule_AddIntConstant(core, "KEYED", KEYED) != 0 ||
-        PyModule_AddIntConstant(core, "OVERFLOW", OVERFLOW) != 0 || PyModule_AddIntConstant(core, "LEAKED", LEAKED) != 0 ||
-        PyModule_AddIntConstant(core, "GUARD", GUARD) != 0) {
+    if (add_types(core) != 0 || add_constants(core) != 0) {
         Py_DECREF(core);
         return NULL;
     }

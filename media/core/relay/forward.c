@@ -1,30 +1,146 @@
-/* One packet: read, looked at by mask/mask.c, sent on; and what leaves because its time has come.
+/* One packet, from the socket that it came to, to the peer on the other side.
  *
- * Rule 1: nothing waits for room: an event has its place in its stream, a key without room ends its capture.
- * Rule 2: a packet that may hold a key is wiped from the buffer, which is secret memory, and so is what was decided about
- *         it. The kernel's socket buffers are out of reach. */
-#include "relay/relay.h"
+ * Rule 1: nothing waits for room: an event has its place in its stream, a key without room ends its
+ *         capture.
+ * Rule 2: a packet that may hold a key is wiped from the buffer, which is secret memory, and so is
+ *         the decision about it. The kernel's socket buffers are out of reach.
+ *
+ * A stream has four sockets of ours, its endpoints: RTP and RTCP of the caller's leg, RTP and RTCP
+ * of the agent's. Each has one peer, its source. These are the addresses in a packet's life, in the
+ * order in which it meets them:
+ *
+ *   address                 the sender, as recvfrom(2) gives it. It may be anybody.
+ *   from->fd                our socket that it comes to. Our SDP has given this address to the
+ *                           peer.
+ *   from->source.signalled  the peer's address as its own SDP has it (c=, m=, a=rtcp).
+ *   from->source.current    the peer's address as we believe it. It begins as `signalled`. With
+ *                           `latch`, the first good packet of that network locks another, as a NAT
+ *                           before the peer makes it. Of RTCP, the address that RTP has locked
+ *                           counts (`paired`). A packet from elsewhere is a stranger's: it is
+ *                           counted and wiped.
+ *   to                      the endpoint of the other leg for the packet's protocol. The packet's
+ *                           protocol is not always its socket's: RTCP may be multiplexed on the RTP
+ *                           port of either leg (RFC 5761).
+ *   to->fd                  our socket that it leaves by. Our SDP has given this address to the
+ *                           other peer, whose own checks of the source, and whose NAT, let it in.
+ *   to->source.current      the other peer's address as we believe it: where the packet goes. Where
+ *                           `present` is false it does not leave.
+ *
+ * Nothing of this changes the packet. The stages that do: `open_packet` takes SRTP off;
+ * `decide_packet` has the mask withhold it, hold it, or rewrite it in place; `relay_send` puts the
+ * other leg's SRTP on. */
+#include "relay/forward.h"
+
+#include "mask/mask.h"
+#include "relay/decoder.h"
+#include "relay/notices.h"
+#include "relay/send.h"
+#include "relay/table.h"
+#include "rtp/rtcp.h"
+#include "rtp/rtp.h"
 
 #include <string.h>
-#include <time.h>
+#include <sys/socket.h>
 
-enum { TICK_MS = 10 };
-_Static_assert((int)HOLD_PACKET <= (int)BUFFER && (int)QUEUE_PACKET <= (int)BUFFER, "what leaves fits beside what came");
+/* A packet on its way. It holds no digit; the octets are in secret memory. */
+struct packet {
+    struct stream *stream;
+    struct endpoint *from;
+    int64_t now_ms;
+    struct sockaddr_storage address;
+    uint8_t *bytes;
+    size_t length;
+    int leg;
+    bool on_rtp, is_rtp; /* it came to an RTP socket; it is RTP, or may be */
+    bool is_oversized; /* it did not fit the buffer */
+    bool is_open; /* in clear, or authenticated and decrypted */
+    bool is_parsed; /* `rtp` is its header */
+    struct rtp rtp;
+};
 
-int64_t clock_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+static bool is_caller_rtp(const struct packet *packet) { return packet->leg == CALLER && packet->is_rtp; }
+
+/* --- the stages, in their order --------------------------------------------------------------- */
+
+static bool receive_packet(struct relay *relay, struct packet *packet) {
+    socklen_t size = sizeof packet->address;
+    packet->bytes = relay->buffer.bytes;
+    ssize_t got = recvfrom(packet->from->fd, packet->bytes, BUFFER, MSG_DONTWAIT | MSG_TRUNC,
+                           (struct sockaddr *)&packet->address, &size);
+    if (got < 0)
+        return false; /* nothing is there, or an ICMP error was waiting */
+    packet->is_oversized = (size_t)got > BUFFER;
+    packet->length = packet->is_oversized ? BUFFER : (size_t)got;
+    packet->leg = socket_leg(packet->from->index);
+    packet->on_rtp = socket_is_rtp(packet->from->index);
+    packet->is_rtp =
+        packet->on_rtp && !(packet->stream->muxed[packet->leg] && rtcp_is(packet->bytes, packet->length));
+    packet->is_open = packet->is_parsed = false;
+    return true;
 }
 
-/* --- packets ---------------------------------------------------------------------------------------------------------- */
+/* Takes SRTP off in place. */
+static bool open_packet(struct packet *packet) {
+    struct crypto *crypto = packet->stream->crypto[packet->leg];
+    return crypto == NULL || packet->is_oversized ||
+           crypto_open(crypto, packet->is_rtp, packet->bytes, &packet->length, packet->bytes + SPACING);
+}
 
-static void keep_keys(struct relay *relay, struct stream *stream, const struct decision *decision, int64_t now_ms) {
+/* Whether it is good enough to lock the source. Where no payload types are known it need not be
+ * RTP: a fax's is not. */
+static bool is_valid(const struct packet *packet) {
+    struct rtp ignored;
+    if (packet->is_oversized || !packet->is_open)
+        return false;
+    if (!packet->on_rtp)
+        return rtcp_is(packet->bytes, packet->length);
+    return packet->is_rtp &&
+           (!packet->stream->mask.types.are_known || rtp_parse(packet->bytes, packet->length, &ignored));
+}
+
+/* Whether it is the peer's. Only where the source is to be locked does a packet have to
+ * authenticate before that is known. */
+static bool admit_packet(struct packet *packet) {
+    struct endpoint *from = packet->from;
+    struct arrived *arrived = &packet->stream->arrived[packet->leg];
+    bool locks = source_waits(&from->source, &packet->address, packet->now_ms),
+         was_locked = from->source.locked;
+    const struct source *paired = packet->on_rtp ? NULL : &from[-1].source;
+    packet->is_open = locks && open_packet(packet);
+    bool is_peer =
+        source_admits(&from->source, paired, &packet->address, locks && is_valid(packet), packet->now_ms);
+    if (is_peer && !locks)
+        packet->is_open = open_packet(packet);
+    if (is_peer && locks && was_locked && packet->on_rtp)
+        from[1].source.locked = false; /* another was locked in its place: of its RTCP, too */
+    if ((is_peer || locks) && !packet->is_open)
+        arrived->unproved++;
+    if (!is_peer) {
+        arrived->stranger = packet->address;
+        arrived->has_stranger = true;
+    }
+    return is_peer;
+}
+
+/* Reads the header, and counts the packet as one of its stream. */
+static void classify_packet(struct packet *packet) {
+    struct stream *stream = packet->stream;
+    packet->is_parsed = packet->is_rtp && rtp_parse(packet->bytes, packet->length, &packet->rtp);
+    if (!packet->is_parsed || rtp_is_rtcp(&packet->rtp))
+        return;
+    bool is_audio = stream->mask.types.kinds[packet->rtp.type] != TYPE_EVENT;
+    stream->arrived[packet->leg].types[packet->rtp.type]++;
+    quality_add(&stream->arrivals[packet->leg], &packet->rtp, stream->clock, packet->now_ms, is_audio);
+}
+
+/* Keeps the presses that a packet begins. */
+static void keep_keys(struct relay *relay, struct stream *stream, int64_t now_ms) {
+    const struct decision *decision = relay->decision;
     for (int i = 0; i < decision->count; i++) {
         const struct pressed *pressed = &decision->pressed[i];
         if (!keys_put(stream->keys, pressed->code, decision->ssrc, pressed->timestamp, now_ms)) {
-            stop_capture(stream); /* a number with a hole is worse than none */
-            report(relay, stream, OVERFLOW);
+            relay_stop_capture(stream); /* a number with a hole is worse than none */
+            relay_notify(relay, stream, NOTICE_OVERFLOW);
             return;
         }
     }
@@ -32,188 +148,101 @@ static void keep_keys(struct relay *relay, struct stream *stream, const struct d
         relay->due_ms = now_ms + KEY_HOLD_MS;
 }
 
-static void decide(struct relay *relay, struct stream *stream, int index, uint8_t *packet, size_t length, int64_t now_ms) {
-    struct mask *mask = &stream->mask;
+/* Has the mask decide. The agent's RTP passes as it came. */
+static void decide_packet(struct relay *relay, struct packet *packet) {
+    struct mask *mask = &packet->stream->mask;
     struct decision *decision = relay->decision;
-    struct rtp rtp;
-    switch (index) {
-    case CALLER_RTP:
-        mask_rtp(mask, packet, length, now_ms, decision);
-        if (decision->count > 0 && stream->capture)
-            keep_keys(relay, stream, decision, now_ms);
+    const struct rtp *rtp = packet->is_parsed ? &packet->rtp : NULL;
+    if (is_caller_rtp(packet))
+        mask_rtp(mask, packet->bytes, packet->length, rtp, packet->now_ms, decision);
+    else if (packet->leg == CALLER)
+        mask_caller_rtcp(mask, packet->bytes, packet->length, decision);
+    else if (!packet->is_rtp)
+        mask_agent_rtcp(mask, packet->bytes, packet->length, decision);
+    else if (rtp == NULL && mask->types.are_known)
+        decision->verdict = VERDICT_MALFORMED;
+    if (decision->count > 0 && packet->stream->capture)
+        keep_keys(relay, packet->stream, packet->now_ms);
+}
+
+/* Asks the decoder process about audio that only it can decode. */
+static void consult_decoder(struct relay *relay, struct packet *packet) {
+    struct stream *stream = packet->stream;
+    struct decision *decision = relay->decision;
+    int64_t now_ms = packet->now_ms;
+    if (decision->opens_window)
+        decoder_event(relay, stream, now_ms);
+    while (decision->filling.count > 0 && decoder_fill(relay, stream, &decision->filling, now_ms))
+        relay_release(relay, stream, false); /* the event has shut all that waits: each leaves at once */
+    if (decision->verdict == VERDICT_ASK &&
+        !decoder_ask(relay, stream, decision->codec, decision->bytes, decision->length, now_ms))
+        decision->verdict = VERDICT_WITHHOLD;
+}
+
+static void carry_out(struct relay *relay, struct packet *packet) {
+    struct stream *stream = packet->stream;
+    const struct decision *decision = relay->decision;
+    int other = !packet->leg;
+    switch (decision->verdict) {
+    case VERDICT_MALFORMED:
+        stream->counters[packet->leg].malformed++;
         break;
-    case CALLER_RTCP:
-        mask_rtcp(mask, packet, length, decision);
+    case VERDICT_WITHHOLD:
+        stream->counters[other].masked++;
         break;
-    case AGENT_RTP:
-        decision_begin(decision, packet, length);
-        if (mask->types_known && !rtp_parse(packet, length, &rtp))
-            decision->verdict = MALFORMED;
+    case VERDICT_FORWARD:
+        if (is_caller_rtp(packet) && !relay_may_leave(relay, stream, decision->bytes, decision->length))
+            break;
+        if (relay_send(stream, socket_of(other, packet->is_rtp), decision->bytes, decision->length))
+            stream->counters[other].sent++;
         break;
-    default:
-        mask_rtcp_back(mask, packet, length, decision);
+    case VERDICT_HOLD:
+    case VERDICT_ASK:
+        break; /* it leaves by `relay_release` */
     }
+    if (is_caller_rtp(packet) && stream->mask.hold != NULL)
+        relay_release(relay, stream, false);
 }
 
-/* What the canary hears does not leave, nor anything after it. */
-static bool may_leave(struct relay *relay, struct stream *stream, const uint8_t *packet, size_t length) {
-    if (mask_leaks(&stream->mask, packet, length))
-        report(relay, stream, LEAKED);
-    if (stream->mask.shut)
-        stream->counters[AGENT].masked++;
-    return !stream->mask.shut;
-}
-
-/* `packet` is in our buffer, with SRTP_ROOM bytes behind it. */
-static bool send_on(struct stream *stream, int index, uint8_t *packet, size_t length) {
-    bool is_rtp = index % 2 == 0;
-    const struct endpoint *to = &stream->endpoints[!is_rtp && stream->muxed[index / 2] ? index - 1 : index];
-    const struct sockaddr_storage *peer = &to->source.current;
-    struct crypto *crypto = stream->crypto[index / 2];
-    if (!to->source.present || (crypto != NULL && !crypto_seal(crypto, is_rtp, packet, &length)))
-        return false;
-    return sendto(to->fd, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)peer,
-                  source_length(peer)) >= 0;
-}
-
-/* When what waits leaves, if nothing more comes. */
-static int64_t release_due_ms(const struct stream *stream) {
-    int64_t hold_ms = stream->mask.hold != NULL ? hold_due_ms(stream->mask.hold) : INT64_MAX;
-    int64_t queue_ms = stream->queue != NULL ? queue_due_ms(stream->queue) : INT64_MAX;
-    int64_t sender_ms = sender_due_ms(&stream->mask.sender), audio_ms = hold_ms < queue_ms ? hold_ms : queue_ms;
-    return audio_ms < sender_ms ? audio_ms : sender_ms;
-}
-
-void release(struct relay *relay, struct stream *stream, bool all_of_it) {
-    struct hold *hold = stream->mask.hold;
-    relay->stack_is_secret |= stream->mask.on;
-    uint8_t *out = relay->buffer.bytes + SPACING;
-    for (size_t length; hold != NULL && (length = hold_next(hold, all_of_it, out)) > 0;)
-        if (may_leave(relay, stream, out, length) && send_on(stream, AGENT_RTP, out, length))
-            stream->counters[AGENT].sent++;
-    enum codec codec;
-    for (size_t length; stream->queue != NULL && (length = queue_next(stream->queue, clock_ms(), out, &codec)) > 0;)
-        if (may_leave(relay, stream, out, length)) {
-            decoder_left(relay, stream, codec, out, length);
-            if (send_on(stream, AGENT_RTP, out, length))
-                stream->counters[AGENT].sent++;
-        }
-    for (size_t length; (length = sender_next(&stream->mask, clock_ms(), out)) > 0;)
-        if (send_on(stream, AGENT_RTP, out, length))
-            stream->counters[AGENT].sent++;
-    int64_t due_ms = release_due_ms(stream);
-    if (due_ms < relay->due_ms)
-        relay->due_ms = due_ms;
+/* Wipes the packet, unless it is audio of a stream that is not masked. */
+static void forget_packet(struct relay *relay, const struct packet *packet) {
+    const struct stream *stream = packet->stream;
+    struct decision *decision = relay->decision;
+    enum type_kind kind = stream->mask.types.kinds[packet->bytes[1] & 0x7F];
+    bool is_plain_audio = packet->is_rtp && decision->verdict == VERDICT_FORWARD && packet->length > 1 &&
+                          !stream->mask.on && kind != TYPE_EVENT && kind != TYPE_RED &&
+                          decision->bytes == packet->bytes;
+    if (!is_plain_audio)
+        explicit_bzero(packet->bytes, packet->length);
+    decision_wipe(decision);
+    relay->stack_is_secret |= stream->mask.on || stream->capture;
 }
 
 bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
-    struct stream *stream = from->stream;
-    struct sockaddr_storage address;
-    socklen_t size = sizeof address;
-    uint8_t *packet = relay->buffer.bytes;
-    ssize_t got = recvfrom(from->fd, packet, BUFFER, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&address, &size);
-    if (got < 0)
-        return false; /* nothing there, or an ICMP error that was waiting */
-    size_t length = (size_t)got > BUFFER ? BUFFER : (size_t)got;
-    int leg = from->index / 2, other = !leg;
-    bool on_rtp = from->index % 2 == 0, oversized = (size_t)got > BUFFER;
-    bool is_rtp = on_rtp && !(stream->muxed[leg] && rtcp_is(packet, length)); /* RFC 5761 section 4 */
-    int index = 2 * leg + !is_rtp; /* of what it is, wherever it came */
-    struct counters *here = &stream->counters[leg], *there = &stream->counters[other];
-    struct rtp rtp;
-    bool waits = source_waits(&from->source, &address, now_ms), was_locked = from->source.locked;
-    struct arrived *arrived = &stream->arrived[leg];
-    struct crypto *crypto = oversized ? NULL : stream->crypto[leg];
-    uint8_t *scratch = packet + SPACING;
-    bool is_clear = crypto == NULL || (waits && crypto_open(crypto, is_rtp, packet, &length, scratch));
-    bool valid = waits && !oversized && is_clear && (on_rtp ? is_rtp : rtcp_is(packet, length));
-    if (valid && on_rtp && stream->mask.types_known) /* elsewhere it need not be RTP: a fax's is not */
-        valid = rtp_parse(packet, length, &rtp);
-    const struct source *paired = on_rtp ? NULL : &stream->endpoints[from->index - 1].source;
-    if (!source_admits(&from->source, paired, &address, valid, now_ms)) {
-        here->strangers++;
-        if (waits && !is_clear)
-            arrived->unproved++;
-        arrived->stranger = address;
-        arrived->has_stranger = true;
-        explicit_bzero(packet, length);
+    struct packet packet;
+    packet.from = from;
+    packet.stream = from->stream;
+    packet.now_ms = now_ms;
+    if (!receive_packet(relay, &packet))
+        return false;
+    struct counters *counters = &packet.stream->counters[packet.leg];
+    if (!admit_packet(&packet)) {
+        counters->strangers++;
+        explicit_bzero(packet.bytes, packet.length);
         return true;
     }
-    here->received++;
-    if (on_rtp && waits && was_locked) /* another was taken for it: its RTCP, too */
-        from[1].source.locked = false;
-    if (!is_clear && !waits)
-        is_clear = crypto_open(crypto, is_rtp, packet, &length, scratch);
-    if (!is_clear)
-        arrived->unproved++;
-    struct decision *decision = relay->decision;
-    decision_begin(decision, packet, length);
-    decision->verdict = MALFORMED;
-    if (!oversized && is_clear && is_rtp && rtp_parse(packet, length, &rtp) && !rtp_is_rtcp(&rtp)) {
-        arrived->types[rtp.type]++;
-        arrivals_take(&stream->arrivals[leg], &rtp, stream->clock, now_ms, stream->mask.kinds[rtp.type] != TYPE_EVENT);
+    counters->received++;
+    decision_begin(relay->decision, packet.bytes, packet.length);
+    if (packet.is_oversized || !packet.is_open) {
+        relay->decision->verdict = VERDICT_MALFORMED;
+    } else {
+        classify_packet(&packet);
+        decide_packet(relay, &packet);
+        if (!packet.is_rtp && rtcp_reception(packet.bytes, packet.length, &counters->lost, &counters->jitter))
+            counters->reports++;
+        consult_decoder(relay, &packet);
     }
-    if (!oversized && is_clear)
-        decide(relay, stream, index, packet, length, now_ms);
-    if (!is_rtp && !oversized && is_clear && rtcp_reception(packet, length, &here->lost, &here->jitter))
-        here->reports++;
-    if (decision->opens_window)
-        decoder_event(relay, stream, now_ms);
-    if (decision->filling.count > 0)
-        decoder_fill(relay, stream, &decision->filling, now_ms);
-    if (decision->verdict == ASK && !decoder_ask(relay, stream, decision->codec, decision->bytes, decision->length, now_ms))
-        decision->verdict = WITHHELD;
-    if (decision->verdict == MALFORMED) {
-        here->malformed++;
-    } else if (decision->verdict == WITHHELD) {
-        there->masked++;
-    } else if (decision->verdict == FORWARD &&
-               (index != CALLER_RTP || may_leave(relay, stream, decision->bytes, decision->length)) &&
-               send_on(stream, 2 * other + !is_rtp, decision->bytes, decision->length)) {
-        there->sent++;
-    }
-    if (index == CALLER_RTP && stream->mask.hold != NULL)
-        release(relay, stream, false);
-    enum type_kind kind = stream->mask.kinds[packet[1] & 0x7F];
-    bool is_plain_audio = is_rtp && decision->verdict == FORWARD && length > 1 && !stream->mask.on && kind != TYPE_EVENT &&
-                          kind != TYPE_RED && decision->bytes == packet;
-    if (!is_plain_audio)
-        explicit_bzero(packet, length);
-    decision_wipe(decision);
-    relay->stack_is_secret |= stream->mask.on || stream->capture;
+    carry_out(relay, &packet);
+    forget_packet(relay, &packet);
     return true;
-}
-
-/* --- time --------------------------------------------------------------------------------------------------------------- */
-
-/* What waits for more leaves, if nothing came for long. When to look again. */
-static int64_t tend_hold(struct relay *relay, struct stream *stream, int64_t now_ms) {
-    struct hold *hold = stream->mask.hold;
-    if (hold != NULL && now_ms >= hold_due_ms(hold)) {
-        hold_end(hold);
-        release(relay, stream, true);
-    } else if (now_ms >= release_due_ms(stream)) {
-        release(relay, stream, false);
-    }
-    return release_due_ms(stream);
-}
-
-/* Announce keys whose hold is over; find when to look again. */
-void tend(struct relay *relay, int64_t now_ms) {
-    int64_t due_ms = INT64_MAX;
-    for (int bucket = 0; bucket < BUCKETS; bucket++)
-        for (struct stream *stream = relay->buckets[bucket]; stream != NULL; stream = stream->next) {
-            int64_t hold_due = tend_hold(relay, stream, now_ms);
-            if (hold_due < due_ms)
-                due_ms = hold_due;
-            if (stream->capture && stream->keys->count > 0 && !stream->announced) {
-                if (keys_ripe(stream->keys, now_ms) > 0) {
-                    stream->announced = true;
-                    report(relay, stream, KEYED);
-                } else if (stream->keys->held[0].seen_ms + KEY_HOLD_MS < due_ms) {
-                    due_ms = stream->keys->held[0].seen_ms + KEY_HOLD_MS;
-                }
-            }
-        }
-    relay->due_ms = due_ms < now_ms + TICK_MS ? now_ms + TICK_MS : due_ms;
 }

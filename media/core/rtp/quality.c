@@ -1,32 +1,34 @@
-/* How a stream arrives. The twin of media/reference/quality.py, where the reasons stand. */
-#include "core.h"
+/* How a stream arrives (RFC 3550 appendix A). The reasons are in media/reference/quality.py. */
+#include "rtp/quality.h"
 
 #include <stdlib.h>
 
-enum { MAX_DROPOUT = 3000, MAX_MISORDER = 100 };
+enum { QUALITY_DROPOUT_MAX = 3000, QUALITY_MISORDER_MAX = 100 };
 
-static uint64_t expected(const struct arrivals *arrivals) {
+/* RFC 3550 appendix A.3. */
+static uint64_t count_expected(const struct arrivals *arrivals) {
     return arrivals->before + (arrivals->bound ? arrivals->highest - arrivals->base + 1 : 0);
 }
 
-static void begin(struct arrivals *arrivals, uint32_t ssrc, uint16_t seq) {
-    arrivals->before = expected(arrivals);
+static void begin_arrivals(struct arrivals *arrivals, uint32_t ssrc, uint16_t seq) {
+    arrivals->before = count_expected(arrivals);
     arrivals->bound = true;
     arrivals->ssrc = ssrc;
     arrivals->base = arrivals->highest = seq;
     arrivals->jumped = arrivals->measured = false;
 }
 
-static bool counts(struct arrivals *arrivals, uint16_t seq) {
+/* RFC 3550 appendix A.1. */
+static bool counts_arrival(struct arrivals *arrivals, uint16_t seq) {
     uint16_t ahead = (uint16_t)(seq - arrivals->highest);
-    if (ahead < MAX_DROPOUT) {
+    if (ahead < QUALITY_DROPOUT_MAX) {
         arrivals->highest += ahead;
         return ahead > 0;
     }
-    if (ahead > 0x10000 - MAX_MISORDER)
+    if (ahead > 0x10000 - QUALITY_MISORDER_MAX)
         return true;
     if (arrivals->jumped && seq == arrivals->bad) {
-        begin(arrivals, arrivals->ssrc, seq);
+        begin_arrivals(arrivals, arrivals->ssrc, seq);
         return true;
     }
     arrivals->jumped = true;
@@ -34,7 +36,8 @@ static bool counts(struct arrivals *arrivals, uint16_t seq) {
     return false;
 }
 
-static void measure(struct arrivals *arrivals, uint32_t timestamp, int clock, int64_t now_ms) {
+/* RFC 3550 appendix A.8. */
+static void measure_jitter(struct arrivals *arrivals, uint32_t timestamp, int clock, int64_t now_ms) {
     if (clock != arrivals->clock) {
         arrivals->clock = clock;
         arrivals->jitter = 0;
@@ -51,21 +54,24 @@ static void measure(struct arrivals *arrivals, uint32_t timestamp, int clock, in
     arrivals->measured = true;
 }
 
-void arrivals_take(struct arrivals *arrivals, const struct rtp *rtp, int clock, int64_t now_ms, bool audio) {
+void quality_add(struct arrivals *arrivals, const struct rtp *rtp, int clock, int64_t now_ms, bool audio) {
     if (clock == 0 || (!audio && !(arrivals->bound && rtp->ssrc == arrivals->ssrc)))
         return;
     if (!arrivals->bound || rtp->ssrc != arrivals->ssrc)
-        begin(arrivals, rtp->ssrc, rtp->seq);
-    else if (!counts(arrivals, rtp->seq))
+        begin_arrivals(arrivals, rtp->ssrc, rtp->seq);
+    else if (!counts_arrival(arrivals, rtp->seq))
         return;
     arrivals->came++;
     if (audio)
-        measure(arrivals, rtp->timestamp, clock, now_ms);
+        measure_jitter(arrivals, rtp->timestamp, clock, now_ms);
 }
 
-void arrivals_tell(const struct arrivals *arrivals, struct counters *counters) {
-    counters->expected = expected(arrivals);
-    counters->missing = counters->expected > arrivals->came ? counters->expected - arrivals->came : 0;
-    counters->arrival_jitter =
-        arrivals->clock > 0 ? (uint64_t)arrivals->jitter * 1000000 / (16 * (uint64_t)arrivals->clock) : 0;
+struct arrival_quality quality_of(const struct arrivals *arrivals) {
+    uint64_t expected = count_expected(arrivals);
+    return (struct arrival_quality){
+        .expected = expected,
+        .missing = expected > arrivals->came ? expected - arrivals->came : 0,
+        .jitter_us =
+            arrivals->clock > 0 ? (uint64_t)arrivals->jitter * 1000000 / (16 * (uint64_t)arrivals->clock) : 0,
+    };
 }

@@ -1,14 +1,16 @@
-/* Redundant RTP payloads (RFC 2198), with bounds checked. The twin of media/reference/red.py, where the reasons stand. */
+/* Redundant payloads, read with bounds checked. The reasons are in media/reference/red.py. */
+#include "rtp/red.h"
+
 #include "rtp/wire.h"
 
-enum { FARTHEST = 0x3FFF };
+enum { RED_FARTHEST = 0x3FFF };
 
-int red_unwrap(const uint8_t *packet, const struct rtp *rtp, struct block blocks[RED_BLOCKS]) {
+int red_unwrap(const uint8_t *packet, const struct rtp *rtp, struct red_block blocks[RED_BLOCKS]) {
     size_t at = rtp->start;
     int count = 0;
     for (; rtp->end - at >= 4 && packet[at] & 0x80 && count < RED_BLOCKS; at += 4) {
         uint32_t word = get32(packet + at);
-        blocks[count++] = (struct block){
+        blocks[count++] = (struct red_block){
             .type = word >> 24 & 0x7F,
             .copy = true,
             .timestamp = rtp->timestamp - (word >> 10 & 0x3FFF),
@@ -24,20 +26,23 @@ int red_unwrap(const uint8_t *packet, const struct rtp *rtp, struct block blocks
         blocks[i].start = at;
         at += blocks[i].size;
     }
-    blocks[count] = (struct block){.type = primary, .timestamp = rtp->timestamp, .start = at, .size = rtp->end - at};
+    blocks[count] =
+        (struct red_block){.type = primary, .timestamp = rtp->timestamp, .start = at, .size = rtp->end - at};
     return count + 1;
 }
 
-void reach_mask(struct reach *reach) { *reach = (struct reach){.masked = true}; }
+void red_reach_mask(struct red_reach *reach) { *reach = (struct red_reach){.masked = true}; }
 
-bool reach_is_back(struct reach *reach, const struct rtp *rtp, const struct block *blocks, int count) {
+bool red_reach_is_back(struct red_reach *reach, const struct rtp *rtp, const struct red_block *blocks,
+                       int count) {
     if (!reach->masked)
         return false;
     if (!reach->known || reach->ssrc != rtp->ssrc)
-        *reach = (struct reach){.masked = true, .known = true, .ssrc = rtp->ssrc, .ended = rtp->timestamp};
-    reach->masked = (int32_t)(rtp->timestamp - reach->ended) <= FARTHEST;
+        *reach =
+            (struct red_reach){.masked = true, .known = true, .ssrc = rtp->ssrc, .ended = rtp->timestamp};
+    reach->masked = rtp_ticks_ahead(rtp->timestamp, reach->ended) <= RED_FARTHEST;
     for (int i = 0; i < count; i++)
-        if ((int32_t)(blocks[i].timestamp - reach->ended) < 0)
+        if (rtp_ticks_ahead(blocks[i].timestamp, reach->ended) < 0)
             return true;
     return count == 0;
 }

@@ -1,47 +1,52 @@
-/* Sequence numbers without a gap, whatever is withheld or filled in. The twin of media/reference/sequence.py. */
-#include "rtp/wire.h"
+/* Sequence numbers without a gap, whatever is withheld or filled in. The reasons are in
+ * media/reference/sequence.py. */
+#include "rtp/sequence.h"
 
-enum { MAX_DROPOUT = 3000, WINDOW = 64 };
+#include "rtp/rtp.h"
 
-static int ones(uint64_t bits) { return __builtin_popcountll(bits); }
+#include <stddef.h>
 
-static void track_advance(struct track *track, unsigned step, bool withhold) {
+enum { SEQUENCE_DROPOUT_MAX = 3000, SEQUENCE_WINDOW = 64 };
+
+static int count_ones(uint64_t bits) { return __builtin_popcountll(bits); }
+
+static void advance_track(struct track *track, unsigned step, bool withhold) {
     track->highest = (uint16_t)(track->highest + step);
-    track->withheld = step < WINDOW ? track->withheld << step : 0;
+    track->withheld = step < SEQUENCE_WINDOW ? track->withheld << step : 0;
     if (withhold) {
         track->withheld |= 1;
         track->shift++;
     }
 }
 
-const struct track *track_of(const struct mask *mask, uint32_t ssrc) {
+const struct track *sequence_track(const struct tracks *tracks, uint32_t ssrc) {
     for (int i = 0; i < TRACKS; i++)
-        if (mask->tracks[i].used && mask->tracks[i].ssrc == ssrc)
-            return &mask->tracks[i];
+        if (tracks->each[i].used && tracks->each[i].ssrc == ssrc)
+            return &tracks->each[i];
     return NULL;
 }
 
-void track_spare(struct mask *mask, uint32_t ssrc, int packets, int octets) {
+void sequence_count_unsent(struct tracks *tracks, uint32_t ssrc, int packets, int octets) {
     for (int i = 0; i < TRACKS; i++)
-        if (mask->tracks[i].used && mask->tracks[i].ssrc == ssrc) {
-            mask->tracks[i].packets += (uint32_t)packets;
-            mask->tracks[i].octets += (uint32_t)octets;
+        if (tracks->each[i].used && tracks->each[i].ssrc == ssrc) {
+            tracks->each[i].packets += (uint32_t)packets;
+            tracks->each[i].octets += (uint32_t)octets;
         }
 }
 
-uint32_t track_numbered(const struct mask *mask, uint32_t ssrc, uint32_t extended) {
-    const struct track *track = track_of(mask, ssrc);
+uint32_t sequence_original(const struct tracks *tracks, uint32_t ssrc, uint32_t extended) {
+    const struct track *track = sequence_track(tracks, ssrc);
     if (track == NULL || track->shift == 0)
         return extended;
     uint32_t own = extended + (uint32_t)track->shift;
-    int16_t past = (int16_t)(uint16_t)(own - track->highest);
+    int past = rtp_seq_ahead((uint16_t)own, track->highest);
     return past > 0 ? own - (uint32_t)past : own;
 }
 
-static struct track *track_find(struct mask *mask, uint32_t ssrc) {
-    struct track *oldest = &mask->tracks[0];
+static struct track *find_track(struct tracks *tracks, uint32_t ssrc) {
+    struct track *oldest = &tracks->each[0];
     for (int i = 0; i < TRACKS; i++) {
-        struct track *track = &mask->tracks[i];
+        struct track *track = &tracks->each[i];
         if (track->used && track->ssrc == ssrc)
             return track;
         if (!track->used ? oldest->used : (oldest->used && track->used_at < oldest->used_at))
@@ -51,43 +56,44 @@ static struct track *track_find(struct mask *mask, uint32_t ssrc) {
     return oldest;
 }
 
-void track_replay(struct mask *mask, uint32_t ssrc, uint16_t seq) {
-    struct track *track = track_find(mask, ssrc);
-    if (track->used && (int16_t)(uint16_t)(seq - track->highest) <= 0) {
+void sequence_replay(struct tracks *tracks, uint32_t ssrc, uint16_t seq) {
+    struct track *track = find_track(tracks, ssrc);
+    if (track->used && rtp_seq_ahead(seq, track->highest) <= 0) {
         track->highest = (uint16_t)(seq - 1);
         track->withheld = 0;
         track->probing = false;
     }
 }
 
-bool track_pass(struct mask *mask, uint32_t ssrc, uint16_t seq, bool withhold, uint16_t *leaves_as) {
-    struct track *track = track_find(mask, ssrc);
-    track->used_at = ++mask->clock;
+bool sequence_pass(struct tracks *tracks, uint32_t ssrc, uint16_t seq, bool withhold, uint16_t *leaves_as) {
+    struct track *track = find_track(tracks, ssrc);
+    track->used_at = ++tracks->clock;
     if (!track->used) {
         track->used = true;
         track->highest = (uint16_t)(seq - 1);
     }
-    int delta = (int16_t)(uint16_t)(seq - track->highest);
+    int delta = rtp_seq_ahead(seq, track->highest);
     int32_t shift = track->shift;
-    if (delta > 0 && delta <= MAX_DROPOUT) {
-        track_advance(track, (unsigned)delta, withhold);
+    if (delta > 0 && delta <= SEQUENCE_DROPOUT_MAX) {
+        advance_track(track, (unsigned)delta, withhold);
         track->probing = false;
         shift = track->shift;
-    } else if (delta <= 0 && delta > -WINDOW) {
+    } else if (delta <= 0 && delta > -SEQUENCE_WINDOW) {
         unsigned back = (unsigned)-delta;
         if (track->withheld >> back & 1)
-            withhold = true; /* its number was given away */
-        shift -= ones(track->withheld & ((UINT64_C(1) << back) - 1));
+            withhold = true; /* its number belongs to another by now */
+        shift -= count_ones(track->withheld & ((UINT64_C(1) << back) - 1));
     } else {
-        int step = (int16_t)(uint16_t)(seq - track->probe);
-        if (track->probing && step > 0 && step <= MAX_DROPOUT) { /* twice in a row: the sender began anew */
+        int step = rtp_seq_ahead(seq, track->probe);
+        /* Twice in a row: the sender began anew. */
+        if (track->probing && step > 0 && step <= SEQUENCE_DROPOUT_MAX) {
             track->highest = track->probe;
             track->withheld = 0;
             if (track->probe_withheld) {
                 track->withheld = 1;
                 track->shift++;
             }
-            track_advance(track, (unsigned)step, withhold);
+            advance_track(track, (unsigned)step, withhold);
             track->probing = false;
             shift = track->shift;
         } else {
@@ -100,13 +106,14 @@ bool track_pass(struct mask *mask, uint32_t ssrc, uint16_t seq, bool withhold, u
     return !withhold;
 }
 
-bool track_insert(struct mask *mask, uint32_t ssrc, uint16_t *leaves_as) {
+bool sequence_insert(struct tracks *tracks, uint32_t ssrc, uint16_t *leaves_as) {
     for (int i = 0; i < TRACKS; i++) {
-        struct track *track = &mask->tracks[i];
+        struct track *track = &tracks->each[i];
         if (!track->used || track->ssrc != ssrc)
             continue;
         track->shift--;
-        track->withheld = UINT64_MAX; /* what is still on its way from before has no number any more */
+        /* Packets from before that are still on their way have no number any more. */
+        track->withheld = UINT64_MAX;
         *leaves_as = (uint16_t)(track->highest - track->shift);
         return true;
     }

@@ -1,7 +1,8 @@
-/* Who may speak for a leg: the address from SDP and nobody else; with `latch`, the first good packet of its network.
+/* The addresses that may speak for a leg: that of the SDP and no other; with `latch`, that of the
+ * first good packet of its network.
  *
- * The twin of media/reference/source.py. */
-#include "core.h"
+ * The reasons are in media/reference/source.py. */
+#include "rtp/source.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -70,7 +71,8 @@ static bool is_private(const struct sockaddr_storage *address) {
 }
 
 void source_set(struct source *source, const struct sockaddr_storage *signalled, bool present, bool latch) {
-    bool unchanged = present && source->present && source->latch == latch && source_same(&source->signalled, signalled);
+    bool unchanged =
+        present && source->present && source->latch == latch && source_same(&source->signalled, signalled);
     if (unchanged) /* a re-INVITE that moves nothing keeps the lock */
         return;
     *source = (struct source){.present = present, .latch = latch};
@@ -80,16 +82,16 @@ void source_set(struct source *source, const struct sockaddr_storage *signalled,
 
 /* The SDP's own address, while another of its network is locked and the grace lasts. */
 static bool is_better(const struct source *source, const struct sockaddr_storage *from, int64_t now_ms) {
-    return source->locked && now_ms < source->locked_ms + EXACT_GRACE_MS && source_same(&source->signalled, from) &&
-           !source_same(&source->current, from);
+    return source->locked && now_ms < source->locked_ms + EXACT_GRACE_MS &&
+           source_same(&source->signalled, from) && !source_same(&source->current, from);
 }
 
 bool source_waits(const struct source *source, const struct sockaddr_storage *from, int64_t now_ms) {
     return source->latch && (!source->locked || is_better(source, from, now_ms));
 }
 
-bool source_admits(struct source *source, const struct source *paired, const struct sockaddr_storage *from, bool valid,
-                   int64_t now_ms) {
+bool source_admits(struct source *source, const struct source *paired, const struct sockaddr_storage *from,
+                   bool valid, int64_t now_ms) {
     if (!source->present)
         return false;
     if (!source_waits(source, from, now_ms))

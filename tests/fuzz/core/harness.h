@@ -1,4 +1,5 @@
-/* What libFuzzer gives, read as a script: the harness asks for numbers and bytes until none are left. */
+/* What libFuzzer gives, read as a script: the harness asks for numbers and bytes until none are
+ * left. */
 #ifndef TONEWALL_HARNESS_H
 #define TONEWALL_HARNESS_H
 
@@ -10,12 +11,12 @@
 #include <string.h>
 
 /* A rule of the product that must hold whatever comes. */
-#define MUST(rule)                                                      \
-    do {                                                                \
-        if (!(rule)) {                                                  \
-            fprintf(stderr, "broken at %s:%d: %s\n", __FILE__, __LINE__, #rule); \
-            abort();                                                    \
-        }                                                               \
+#define MUST(rule)                                                                                           \
+    do {                                                                                                     \
+        if (!(rule)) {                                                                                       \
+            fprintf(stderr, "broken at %s:%d: %s\n", __FILE__, __LINE__, #rule);                             \
+            abort();                                                                                         \
+        }                                                                                                    \
     } while (0)
 
 struct script {
@@ -24,17 +25,21 @@ struct script {
 
 static inline bool script_goes_on(const struct script *script) { return script->at < script->end; }
 
-static inline uint8_t script_byte(struct script *script) { return script->at < script->end ? *script->at++ : 0; }
+static inline uint8_t script_byte(struct script *script) {
+    return script->at < script->end ? *script->at++ : 0;
+}
 
 static inline uint16_t script_word(struct script *script) {
     uint16_t high = script_byte(script);
     return (uint16_t)(high << 8 | script_byte(script));
 }
 
-/* So many bytes, zeros where the script is over, in a place of their own: what is read or written beyond them is seen. */
+/* So many bytes, zeros where the script is over, in a place of their own: what is read or written
+ * beyond them is seen. */
 static inline uint8_t *script_bytes(struct script *script, size_t length) {
     uint8_t *bytes = calloc(length > 0 ? length : 1, 1);
-    size_t left = script_goes_on(script) ? (size_t)(script->end - script->at) : 0, there = left < length ? left : length;
+    size_t left = script_goes_on(script) ? (size_t)(script->end - script->at) : 0,
+           there = left < length ? left : length;
     MUST(bytes != NULL);
     if (there > 0) {
         memcpy(bytes, script->at, there);

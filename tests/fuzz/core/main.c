@@ -1,7 +1,11 @@
 /* The harness that TONEWALL_HARNESS names, for libFuzzer. */
 #include "harness.h"
 
-#include "core.h"
+#include "audio/canary.h"
+#include "audio/g711.h"
+#include "audio/inband.h"
+#include "audio/suspicion.h"
+#include "relay/srtp.h"
 
 static int (*chosen)(const uint8_t *data, size_t size);
 
@@ -10,7 +14,9 @@ int LLVMFuzzerInitialize(int *count, char ***arguments) {
     (void)count;
     (void)arguments;
     MUST(name != NULL);
-    chosen = strcmp(name, "packets") == 0 ? fuzz_packets : strcmp(name, "relay") == 0 ? fuzz_relay : fuzz_texts;
+    chosen = strcmp(name, "packets") == 0 ? fuzz_packets
+             : strcmp(name, "relay") == 0 ? fuzz_relay
+                                          : fuzz_texts;
     MUST(chosen != fuzz_texts || strcmp(name, "texts") == 0);
     g711_prepare();
     inband_prepare();

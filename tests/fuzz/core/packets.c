@@ -1,16 +1,40 @@
-/* The packet path without sockets: what media/core/mask/mask.c decides, what is held, what waits for the decoder process, and SRTP's door.
+/* The packet path without sockets: the decisions of media/core/mask/mask.c, the hold, the queue for
+ * the decoder process, and SRTP.
  *
- * Rule 1: what leaves while masked is RTP of a type that may leave, and no event to whoever looks.
- * Rule 2: no key is one that there is not, and none is kept where there is no room. */
+ * Rule 1: a packet that leaves while masked is RTP of a type that may leave, and no event to any
+ *         receiver.
+ * Rule 2: no key has a code that there is not, and none is kept where there is no room. */
 #include "harness.h"
 
+#include "audio/codec.h"
+#include "audio/g711.h"
+#include "dtmf/keys.h"
+#include "mask/hold_output.h"
+#include "mask/leaks.h"
+#include "mask/mask.h"
+#include "mask/queue.h"
+#include "relay/srtp.h"
+#include "rtp/rtcp.h"
 #include "rtp/wire.h"
 
 #include <math.h>
 
-enum { EVENTS = 101, MU = 0, A = 8, G722 = 9, GSM = 3, G729 = 18, OPUS = 111, AMR = 96, RED = 121, VIDEO = 99, CLOSED = 98 };
+enum {
+    EVENTS = 101,
+    MU = 0,
+    A = 8,
+    G722 = 9,
+    GSM = 3,
+    G729 = 18,
+    OPUS = 111,
+    AMR = 96,
+    RED = 121,
+    VIDEO = 99,
+    CLOSED = 98
+};
 enum { LONGEST = 2048, STEPS = 400 };
-static const uint8_t TYPES[] = {MU, MU, A, G722, EVENTS, EVENTS, GSM, G729, OPUS, AMR, RED, VIDEO, CLOSED, 13, 72, 127};
+static const uint8_t TYPES[] = {MU,   MU,  A,   G722,  EVENTS, EVENTS, GSM, G729,
+                                OPUS, AMR, RED, VIDEO, CLOSED, 13,     72,  127};
 static const int PASSES_MS[] = {20, 20, 20, 10, 0, 1, 60, 100, 130, 250, 300, 2000};
 static const int SEQUENCES[] = {1, 1, 1, 1, 1, 0, 2, 3, -1, -2, 5, 400};
 static const int LONG[] = {160, 160, 80, 240, 40, 4, 12, 20, 33, 60, 480, 800, 960, 1280, 1386, 1650};
@@ -28,8 +52,10 @@ struct world {
 
 static void types(struct mask *mask, uint8_t chance) {
     static const uint8_t decoded[] = {GSM, CODEC_GSM, G729, CODEC_G729, OPUS, CODEC_OPUS, AMR, CODEC_AMR};
-    static const uint8_t wide[] = {GSM, CODEC_AMR_OCTETS, G729, CODEC_AMR_WB, OPUS, CODEC_AMR_WB_OCTETS, AMR, CODEC_GSM};
-    static const uint8_t event[] = {EVENTS}, mu[] = {MU}, a[] = {A}, g722[] = {G722}, red[] = {RED}, video[] = {VIDEO}, closed[] = {CLOSED};
+    static const uint8_t wide[] = {GSM,  CODEC_AMR_OCTETS,    G729, CODEC_AMR_WB,
+                                   OPUS, CODEC_AMR_WB_OCTETS, AMR,  CODEC_GSM};
+    static const uint8_t event[] = {EVENTS}, mu[] = {MU}, a[] = {A}, g722[] = {G722}, red[] = {RED},
+                         video[] = {VIDEO}, closed[] = {CLOSED};
     struct type_list lists[TYPE_KINDS] = {0};
     lists[TYPE_EVENT] = (struct type_list){event, chance != 1};
     lists[TYPE_MU] = (struct type_list){mu, 1};
@@ -39,17 +65,17 @@ static void types(struct mask *mask, uint8_t chance) {
     lists[TYPE_AUDIO] = (struct type_list){video, 1};
     lists[TYPE_OPAQUE] = (struct type_list){closed, 1};
     lists[TYPE_DECODED] = (struct type_list){chance == 2 ? wide : decoded, sizeof decoded};
-    mask_types(mask, lists);
+    payload_types_set(&mask->types, lists);
 }
 
-/* --- what leaves ---------------------------------------------------------------------------------------------------------- */
+/* --- what leaves ------------------------------------------------------------------------------ */
 
 static void leaves(struct world *world, const uint8_t *packet, size_t length) {
     struct rtp rtp;
     if (!world->mask.on)
         return;
     MUST(length <= LONGEST && rtp_parse(packet, length, &rtp));
-    uint8_t kind = world->mask.kinds[rtp.type];
+    uint8_t kind = world->mask.types.kinds[rtp.type];
     MUST(kind != TYPE_EVENT && kind != TYPE_RED && kind != TYPE_OPAQUE && kind != TYPE_UNKNOWN);
     MUST(rtp.start == 12 && packet[0] == 0x80);
     mask_leaks(&world->mask, packet, length);
@@ -60,7 +86,8 @@ static void let_go(struct world *world, bool all_of_it) {
     uint8_t *held = malloc(HOLD_PACKET), *waited = malloc(QUEUE_PACKET);
     enum codec codec;
     MUST(held != NULL && waited != NULL);
-    for (size_t length; world->mask.hold != NULL && (length = hold_next(world->mask.hold, all_of_it, held)) > 0;)
+    for (size_t length;
+         world->mask.hold != NULL && (length = hold_next(world->mask.hold, all_of_it, held)) > 0;)
         leaves(world, held, length);
     for (size_t length; (length = queue_next(world->queue, world->now_ms, waited, &codec)) > 0;)
         MUST(length <= QUEUE_PACKET);
@@ -71,32 +98,37 @@ static void let_go(struct world *world, bool all_of_it) {
 static void fill(struct world *world, struct filling *filling) {
     uint8_t *packet = malloc(QUEUE_PACKET);
     MUST(packet != NULL);
-    for (size_t length; (length = filling_next(filling, packet)) > 0;) {
-        MUST(length <= QUEUE_MOST);
+    for (size_t length; (length = gap_next_filling(filling, packet)) > 0;) {
+        MUST(length <= QUEUE_MAX);
         queue_put(world->queue, filling->of.codec, packet, length, world->now_ms, ++world->serial);
         queue_answer(world->queue, world->serial, false);
     }
     free(packet);
 }
 
-/* --- what comes ----------------------------------------------------------------------------------------------------------- */
+/* --- what comes ------------------------------------------------------------------------------- */
 
 static void comes(struct world *world, uint8_t *packet, size_t length) {
     struct decision *decision = malloc(sizeof *decision);
     MUST(decision != NULL);
-    mask_rtp(&world->mask, packet, length, world->now_ms, decision);
+    struct rtp rtp;
+    bool is_rtp = rtp_parse(packet, length, &rtp);
+    mask_rtp(&world->mask, packet, length, is_rtp ? &rtp : NULL, world->now_ms, decision);
     MUST(decision->count >= 0 && decision->count <= KEYS + 1);
     for (int i = 0; i < decision->count; i++) {
         MUST(decision->pressed[i].code <= KEY_LOST);
-        if (!keys_put(&world->keys, decision->pressed[i].code, decision->ssrc, decision->pressed[i].timestamp, world->now_ms))
+        if (!keys_put(&world->keys, decision->pressed[i].code, decision->ssrc, decision->pressed[i].timestamp,
+                      world->now_ms))
             memset(&world->keys, 0, sizeof world->keys);
     }
     if (decision->opens_window)
         queue_shut(world->queue);
     fill(world, &decision->filling);
-    if (decision->verdict == ASK || decision->verdict == FORWARD)
+    if (decision->verdict == VERDICT_ASK || decision->verdict == VERDICT_FORWARD)
         leaves(world, decision->bytes, decision->length);
-    if (decision->verdict == ASK && queue_put(world->queue, decision->codec, decision->bytes, decision->length, world->now_ms, ++world->serial) &&
+    if (decision->verdict == VERDICT_ASK &&
+        queue_put(world->queue, decision->codec, decision->bytes, decision->length, world->now_ms,
+                  ++world->serial) &&
         !queue_follows(world->queue, get16(decision->bytes + 2)))
         queue_answer(world->queue, world->serial, false);
     free(decision);
@@ -104,7 +136,8 @@ static void comes(struct world *world, uint8_t *packet, size_t length) {
 }
 
 static void tone(uint8_t *payload, size_t length, enum coding law, uint8_t how, uint32_t at) {
-    int row = INBAND_FREQUENCIES[how & 3], column = INBAND_FREQUENCIES[4 + (how >> 2 & 3)], size = 500 << (how >> 4 & 3);
+    int row = INBAND_FREQUENCIES[how & 3], column = INBAND_FREQUENCIES[4 + (how >> 2 & 3)],
+        size = 500 << (how >> 4 & 3);
     for (size_t i = 0; i < length; i++) {
         double turn = 2 * 3.141592653589793 * (double)((at + i) % 8000) / 8000;
         payload[i] = g711_encode(law, (int)(size * (sin(row * turn) + sin(column * turn))));
@@ -112,15 +145,20 @@ static void tone(uint8_t *payload, size_t length, enum coding law, uint8_t how, 
 }
 
 static uint32_t long_of(const struct mask *mask, uint8_t type, const uint8_t *payload, size_t size) {
-    return mask->kinds[type] == TYPE_DECODED ? lasts((enum codec)mask->codecs[type], payload, size) : (uint32_t)size;
+    return mask->types.kinds[type] == TYPE_DECODED
+               ? codec_duration((enum codec)mask->types.codecs[type], payload, size)
+               : (uint32_t)size;
 }
 
 static void say(struct world *world, struct script *script) {
-    uint8_t type = TYPES[script_byte(script) % sizeof TYPES], how = script_byte(script), form = script_byte(script);
+    uint8_t type = TYPES[script_byte(script) % sizeof TYPES], how = script_byte(script),
+            form = script_byte(script);
     size_t size = type == EVENTS ? 4 : (size_t)LONG[form % 16];
-    uint8_t *packet = script_bytes(&(struct script){NULL, NULL}, RTP_HEADER + size), *payload = packet + RTP_HEADER;
+    uint8_t *packet = script_bytes(&(struct script){NULL, NULL}, RTP_HEADER + size),
+            *payload = packet + RTP_HEADER;
     world->now_ms += PASSES_MS[script_byte(script) % (sizeof PASSES_MS / sizeof *PASSES_MS)];
-    world->seq = (uint16_t)(world->seq + SEQUENCES[script_byte(script) % (sizeof SEQUENCES / sizeof *SEQUENCES)]);
+    world->seq =
+        (uint16_t)(world->seq + SEQUENCES[script_byte(script) % (sizeof SEQUENCES / sizeof *SEQUENCES)]);
     packet[0] = 0x80;
     packet[1] = (uint8_t)((form & 0x80) | type);
     put16(packet + 2, world->seq);
@@ -163,14 +201,17 @@ static void report(struct world *world, struct script *script, bool back) {
     uint64_t lost, jitter;
     MUST(decision != NULL);
     rtcp_reception(packet, length, &lost, &jitter);
-    (back ? mask_rtcp_back : mask_rtcp)(&world->mask, packet, length, decision);
+    (back ? mask_agent_rtcp : mask_caller_rtcp)(&world->mask, packet, length, decision);
     MUST(decision->length <= length);
     free(decision);
     free(packet);
 }
 
 static void turn(struct world *world, uint8_t how) {
-    struct manner manner = {.policy = (enum policy)(how % 3), .guard = how & 4 ? GUARD : MOST_GUARD, .tones = how & 8, .flat = how & 16};
+    struct mask_options options = {.policy = (enum policy)(how % 3),
+                                   .guard = how & 4 ? GUARD : GUARD_MAX,
+                                   .tones = how & 8,
+                                   .flat = how & 16};
     if (world->mask.hold != NULL)
         hold_end(world->mask.hold);
     queue_shut(world->queue);
@@ -181,16 +222,20 @@ static void turn(struct world *world, uint8_t how) {
     memset(world->queue, 0, sizeof *world->queue);
     if (!world->mask.on)
         return;
-    hold_begin(&world->hold, &manner);
-    sender_forget(&world->mask.sender);
+    hold_begin(&world->hold, &options);
+    event_sender_forget(&world->mask.sender);
 }
 
 static void send_key(struct world *world, struct script *script) {
-    struct outgoing key = {.code = script_byte(script) % 16, .type = EVENTS, .duration_ms = 40 + script_word(script) % 4961, .clock = 8000};
+    struct outgoing_key key = {.code = script_byte(script) % 16,
+                               .type = EVENTS,
+                               .duration_ms = 40 + script_word(script) % 4961,
+                               .clock = 8000};
     uint8_t *out = malloc(EVENT_PACKET);
     MUST(out != NULL);
-    sender_put(&world->mask, &key, 9, world->now_ms);
-    for (int steps = script_byte(script); steps > 0 && sender_next(&world->mask, world->now_ms, out) > 0; steps--)
+    mask_send_key(&world->mask, &key, 9, world->now_ms);
+    for (int steps = script_byte(script); steps > 0 && mask_next_sent(&world->mask, world->now_ms, out) > 0;
+         steps--)
         world->now_ms += 20;
     free(out);
 }
@@ -216,19 +261,24 @@ static void take(struct world *world) {
 
 static struct crypto *sealed(void) {
     static const uint8_t key[30] = {1, 2, 3};
-    return crypto_change(NULL, &(struct crypto_keys){.suite = "AES_CM_128_HMAC_SHA1_80", .in = key, .in_length = sizeof key, .out = key, .out_length = sizeof key});
+    return crypto_change(NULL, &(struct crypto_keys){.suite = "AES_CM_128_HMAC_SHA1_80",
+                                                     .in = key,
+                                                     .in_length = sizeof key,
+                                                     .out = key,
+                                                     .out_length = sizeof key});
 }
 
 int fuzz_packets(const uint8_t *data, size_t size) {
     struct script script = {data, data + size};
     struct world *world = calloc(1, sizeof *world);
-    MUST(world != NULL && (world->queue = calloc(1, sizeof *world->queue)) != NULL && (world->crypto = sealed()) != NULL);
+    MUST(world != NULL && (world->queue = calloc(1, sizeof *world->queue)) != NULL &&
+         (world->crypto = sealed()) != NULL);
     uint8_t first = script_byte(&script);
     types(&world->mask, first % 4);
     world->now_ms = 1000;
     world->timestamp = first & 4 ? UINT32_MAX - 4000 : 5000;
     world->seq = first & 8 ? 65530 : 100;
-    world->mask.codes = world->keys.codes;
+    world->mask.presses.codes = world->keys.codes;
     turn(world, first >> 2);
     for (int step = 0; step < STEPS && script_goes_on(&script); step++) {
         uint8_t what = script_byte(&script) % 24;

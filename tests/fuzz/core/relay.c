@@ -1,11 +1,18 @@
-/* One stream of the relay on real sockets, without its thread: packets from both sides, commands and answers of the decoder.
+/* One stream of the relay on real sockets, without its thread: packets from both sides, commands
+ * and answers of the decoder.
  *
  * Rule 1: while masked nothing comes to the agent that is an event or redundancy by its type.
  * Rule 2: no packet is longer than was read. */
 #include "harness.h"
 
-#include "rtp/wire.h"
-#include "relay/relay.h"
+#include "relay/clock.h"
+#include "relay/forward.h"
+#include "relay/lock.h"
+#include "relay/relay_api.h"
+#include "relay/state.h"
+#include "relay/table.h"
+#include "relay/timers.h"
+#include "rtp/rtp.h"
 
 #include <arpa/inet.h>
 #include <unistd.h>
@@ -23,7 +30,8 @@ static int bound(struct sockaddr_storage *at) {
     struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof here;
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
-    MUST(fd >= 0 && bind(fd, (struct sockaddr *)&here, size) == 0 && getsockname(fd, (struct sockaddr *)at, &size) == 0);
+    MUST(fd >= 0 && bind(fd, (struct sockaddr *)&here, size) == 0 &&
+         getsockname(fd, (struct sockaddr *)at, &size) == 0);
     return fd;
 }
 
@@ -34,9 +42,10 @@ static int command(struct rig *rig, struct command command) {
 }
 
 static void set_types(struct rig *rig, uint8_t chance) {
-    static const uint8_t decoded[] = {GSM, CODEC_GSM, 18, CODEC_G729, 111, CODEC_OPUS, 96, CODEC_AMR}, event[] = {EVENTS};
+    static const uint8_t decoded[] = {GSM, CODEC_GSM, 18, CODEC_G729, 111, CODEC_OPUS, 96, CODEC_AMR},
+                         event[] = {EVENTS};
     static const uint8_t mu[] = {0}, a[] = {8}, g722[] = {9}, red[] = {RED};
-    struct command given = {.kind = SET_TYPES, .clock = 8000};
+    struct command given = {.kind = COMMAND_SET_TYPES, .clock = 8000};
     if (chance % 4 != 0) {
         given.types[TYPE_EVENT] = (struct type_list){event, 1};
         given.types[TYPE_MU] = (struct type_list){mu, 1};
@@ -52,16 +61,25 @@ static void set_peers(struct rig *rig, struct script *script) {
     uint8_t how = script_byte(script);
     static const uint8_t key[30] = {1, 2, 3};
     for (int leg = CALLER; leg <= AGENT; leg++) {
-        MUST(command(rig, (struct command){.kind = SET_PEER, .leg = leg, .rtp = rig->at[2 * leg], .rtcp = rig->at[2 * leg + (how & 1)],
-                                           .has_rtp = true, .has_rtcp = true, .on = how & 2}) == 0);
-        struct crypto_keys keys = {.suite = how & 4 << leg ? "AES_CM_128_HMAC_SHA1_80" : NULL, .in = key, .in_length = 30, .out = key, .out_length = 30};
-        MUST(command(rig, (struct command){.kind = SET_CRYPTO, .leg = leg, .keys = keys}) == 0);
+        MUST(command(rig, (struct command){.kind = COMMAND_SET_PEER,
+                                           .leg = leg,
+                                           .rtp = rig->at[2 * leg],
+                                           .rtcp = rig->at[2 * leg + (how & 1)],
+                                           .has_rtp = true,
+                                           .has_rtcp = true,
+                                           .on = how & 2}) == 0);
+        struct crypto_keys keys = {.suite = how & 4 << leg ? "AES_CM_128_HMAC_SHA1_80" : NULL,
+                                   .in = key,
+                                   .in_length = 30,
+                                   .out = key,
+                                   .out_length = 30};
+        MUST(command(rig, (struct command){.kind = COMMAND_SET_CRYPTO, .leg = leg, .keys = keys}) == 0);
     }
 }
 
 static struct rig begun(void) {
     struct rig rig = {.relay = relay_new()};
-    struct command open = {.kind = OPEN_STREAM};
+    struct command open = {.kind = COMMAND_OPEN_STREAM};
     int pair[2];
     MUST(rig.relay != NULL && socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
     rig.relay->running = true; /* and nothing but this thread runs it */
@@ -71,7 +89,8 @@ static struct rig begun(void) {
         rig.peers[i] = bound(&rig.at[i]);
         MUST(connect(rig.peers[i], (struct sockaddr *)&own, sizeof(struct sockaddr_in)) == 0);
     }
-    MUST(command(&rig, open) == 0 && command(&rig, (struct command){.kind = SET_DECODER, .fds = {pair[0]}}) == 0);
+    MUST(command(&rig, open) == 0 &&
+         command(&rig, (struct command){.kind = COMMAND_SET_DECODER, .fds = {pair[0]}}) == 0);
     rig.decoder = pair[1];
     set_types(&rig, 1);
     set_peers(&rig, &(struct script){NULL, NULL});
@@ -84,7 +103,9 @@ static void hear(struct rig *rig) {
         for (ssize_t got; (got = recv(rig->peers[i], packet, sizeof packet, MSG_DONTWAIT)) >= 0;) {
             struct rtp rtp;
             MUST(got <= BUFFER + SRTP_ROOM);
-            if (rig->on && i == AGENT_RTP && (*find_stream(rig->relay, STREAM))->crypto[AGENT] == NULL && rtp_parse(packet, (size_t)got, &rtp))
+            if (rig->on && i == AGENT_RTP &&
+                (*relay_find_stream(rig->relay, STREAM))->crypto[AGENT] == NULL &&
+                rtp_parse(packet, (size_t)got, &rtp))
                 MUST(rtp.type != EVENTS && rtp.type != RED);
         }
     while (recv(rig->decoder, packet, sizeof packet, MSG_DONTWAIT) > 0)
@@ -92,7 +113,8 @@ static void hear(struct rig *rig) {
 }
 
 static void say(struct rig *rig, struct script *script, uint8_t from) {
-    static const size_t LONG[] = {0, 4, 12, 16, 45, 172, 1292, 1398, 1662, BUFFER, BUFFER + 1, 200, 52, 92, 33, 300};
+    static const size_t LONG[] = {0,    4,      12,         16,  45, 172, 1292, 1398,
+                                  1662, BUFFER, BUFFER + 1, 200, 52, 92,  33,   300};
     uint8_t form = script_byte(script);
     size_t length = form & 0x40 ? script_byte(script) : LONG[form % 16], given = length < 80 ? length : 80;
     uint8_t *packet = script_bytes(script, given);
@@ -104,45 +126,50 @@ static void say(struct rig *rig, struct script *script, uint8_t from) {
         packet[0] = 0x80;
     (void)!send(rig->peers[from % SOCKETS], packet, length, MSG_DONTWAIT);
     free(packet);
-    struct stream *stream = *find_stream(rig->relay, STREAM);
-    enter(rig->relay);
+    struct stream *stream = *relay_find_stream(rig->relay, STREAM);
+    relay_lock(rig->relay);
     for (int i = 0; i < SOCKETS; i++)
         while (relay_one(rig->relay, &stream->endpoints[i], clock_ms()))
             ;
-    leave(rig->relay);
+    relay_unlock(rig->relay);
 }
 
 static void answer(struct rig *rig, struct script *script) {
     uint8_t message[ANSWER] = {STREAM};
-    message[8] = (uint8_t)(rig->relay->asked - script_byte(script) % 8);
+    message[8] = (uint8_t)(rig->relay->serial - script_byte(script) % 8);
     message[12] = script_byte(script) % 4;
     (void)!send(rig->decoder, message, sizeof message - (message[12] == 3), MSG_DONTWAIT);
-    enter(rig->relay);
-    decoder_hear(rig->relay);
-    leave(rig->relay);
+    relay_lock(rig->relay);
+    relay_take_answers(rig->relay);
+    relay_unlock(rig->relay);
 }
 
 static void turn(struct rig *rig, struct script *script) {
     uint8_t how = script_byte(script);
-    struct manner manner = {.policy = (enum policy)(how % 3), .guard = how & 4 ? GUARD : 0, .tones = how & 8, .flat = how & 16};
+    struct mask_options options = {
+        .policy = (enum policy)(how % 3), .guard = how & 4 ? GUARD : 0, .tones = how & 8, .flat = how & 16};
     hear(rig);
     rig->on = how & 32;
-    MUST(command(rig, (struct command){.kind = SET_MASK, .on = rig->on, .manner = manner}) == 0);
+    MUST(command(rig, (struct command){.kind = COMMAND_SET_MASK, .on = rig->on, .options = options}) == 0);
     if (!rig->on)
         hear(rig);
 }
 
 static void key(struct rig *rig, struct script *script) {
-    struct outgoing key = {.code = script_byte(script) % 16, .type = EVENTS, .duration_ms = 40, .clock = 8000};
+    struct outgoing_key key = {
+        .code = script_byte(script) % 16, .type = EVENTS, .duration_ms = 40, .clock = 8000};
     uint8_t digits[KEYS];
-    int taken = command(rig, (struct command){.kind = TAKE_DIGITS, .into = digits, .room = script_byte(script) % (KEYS + 1)});
-    MUST(taken >= 0 && taken <= KEYS && command(rig, (struct command){.kind = SEND_KEY, .key = key}) >= 0);
+    int taken = command(rig, (struct command){.kind = COMMAND_TAKE_DIGITS,
+                                              .into = digits,
+                                              .room = script_byte(script) % (KEYS + 1)});
+    MUST(taken >= 0 && taken <= KEYS &&
+         command(rig, (struct command){.kind = COMMAND_SEND_KEY, .key = key}) >= 0);
 }
 
 int fuzz_relay(const uint8_t *data, size_t size) {
     struct script script = {data, data + size};
     struct rig rig = begun();
-    struct event events[8];
+    struct notice notices[8];
     for (int step = 0; step < STEPS && script_goes_on(&script); step++) {
         uint8_t what = script_byte(&script) % 16;
         if (what < 8)
@@ -154,17 +181,18 @@ int fuzz_relay(const uint8_t *data, size_t size) {
         else if (what == 11)
             key(&rig, &script);
         else if (what == 12)
-            MUST(command(&rig, (struct command){.kind = SET_CAPTURE, .on = script_byte(&script) & 1}) == 0);
+            MUST(command(&rig,
+                         (struct command){.kind = COMMAND_SET_CAPTURE, .on = script_byte(&script) & 1}) == 0);
         else if (what == 13)
             set_peers(&rig, &script);
         else if (what == 14)
             set_types(&rig, script_byte(&script));
         else
-            tend(rig.relay, clock_ms() + script_byte(&script) * 4);
+            relay_timers(rig.relay, clock_ms() + script_byte(&script) * 4);
         hear(&rig);
-        relay_take_events(rig.relay, events, 8);
+        relay_take_notices(rig.relay, notices, 8);
     }
-    command(&rig, (struct command){.kind = STOP});
+    command(&rig, (struct command){.kind = COMMAND_STOP});
     relay_free(rig.relay);
     close(rig.decoder);
     for (int i = 0; i < SOCKETS; i++)

@@ -1,8 +1,9 @@
-/* What the core reads of text: bodies of SIP INFO, records of rtpengine's, addresses. */
+/* Text that the core reads: bodies of SIP INFO, records of rtpengine, addresses. */
 #include "harness.h"
 
-#include "core.h"
-#include "dtmf/digit_socket.h"
+#include "dtmf/rtpengine_log.h"
+#include "dtmf/sip_info.h"
+#include "rtp/source.h"
 
 int fuzz_texts(const uint8_t *data, size_t size) {
     struct script script = {data, data + size};
@@ -10,12 +11,12 @@ int fuzz_texts(const uint8_t *data, size_t size) {
     size_t length = size > 0 ? size - 1 : 0;
     uint8_t *text = script_bytes(&script, length);
     if (which % 3 == 0) {
-        int key = info_key(text, length), ms = info_duration(text, length);
-        MUST(key >= INFO_MALFORMED && key <= 15);
-        MUST(length > INFO_LONGEST || (ms >= INFO_SHORTEST_MS && ms <= INFO_LONGEST_MS));
+        int key = sip_info_key(text, length), ms = sip_info_duration_ms(text, length);
+        MUST(key >= SIP_INFO_MALFORMED && key <= 15);
+        MUST(length > SIP_INFO_MAX || (ms >= SIP_INFO_MIN_MS && ms <= SIP_INFO_MAX_MS));
     } else if (which % 3 == 1) {
-        struct record record;
-        if (record_parse(text, length, &record)) {
+        struct log_record record;
+        if (rtpengine_log_parse(text, length, &record)) {
             MUST(record.event == NOT_A_KEY || (record.event >= 0 && record.event <= 15));
             MUST(record.call.start >= text && record.call.start + record.call.length <= text + length);
             MUST(record.tag.start >= text && record.tag.start + record.tag.length <= text + length);

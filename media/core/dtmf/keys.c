@@ -1,0 +1,55 @@
+/* The keys of a capture, in the order in which they were pressed. The reasons are in
+ * media/reference/reassembly.py. */
+#include "dtmf/keys.h"
+
+#include <string.h>
+
+/* 2 s at 48 kHz: further apart, rtp_timestamps tell no order. */
+enum { ORDER_MS = 250, REORDER_TICKS = 96000 };
+
+uint8_t keys_ascii(int code) { return (uint8_t)"0123456789*#ABCD"[code]; }
+
+static bool overtook(const struct key *key, uint32_t ssrc, uint32_t timestamp, int64_t now_ms) {
+    int32_t by = (int32_t)(key->timestamp - timestamp);
+    return now_ms - key->seen_ms < ORDER_MS && key->ssrc == ssrc && by > 0 && by <= REORDER_TICKS;
+}
+
+bool keys_put(struct keys *keys, int code, uint32_t ssrc, uint32_t timestamp, int64_t now_ms) {
+    bool is_late = keys->any_released && overtook(&keys->released, ssrc, timestamp, now_ms);
+    if (code == KEY_LOST || is_late || keys->count == KEYS)
+        return false;
+    int at = keys->count;
+    while (at > 0 && overtook(&keys->held[at - 1], ssrc, timestamp, now_ms)) {
+        keys->held[at] = keys->held[at - 1];
+        at--;
+    }
+    int64_t seen_ms = at < keys->count ? keys->held[at + 1].seen_ms : now_ms;
+    keys->held[at] =
+        (struct key){.seen_ms = seen_ms, .ssrc = ssrc, .timestamp = timestamp, .code = (uint8_t)code};
+    keys->count++;
+    return true;
+}
+
+int keys_ripe(const struct keys *keys, int64_t now_ms) {
+    int ripe = 0;
+    while (ripe < keys->count && now_ms - keys->held[ripe].seen_ms >= KEY_HOLD_MS)
+        ripe++;
+    return ripe;
+}
+
+int keys_take(struct keys *keys, int64_t now_ms, uint8_t *into, size_t room) {
+    int taken = keys_ripe(keys, now_ms);
+    if ((size_t)taken > room)
+        taken = (int)room;
+    for (int i = 0; i < taken; i++)
+        into[i] = keys_ascii(keys->held[i].code);
+    if (taken > 0) {
+        keys->any_released = true;
+        keys->released = keys->held[taken - 1];
+        keys->released.code = KEY_LOST;
+    }
+    keys->count -= taken;
+    memmove(keys->held, keys->held + taken, (size_t)keys->count * sizeof keys->held[0]);
+    explicit_bzero(keys->held + keys->count, (size_t)taken * sizeof keys->held[0]);
+    return taken;
+}

@@ -1,0 +1,16 @@
+/* Notices to Python: of which stream, and of which kind. Never a digit. */
+#ifndef TONEWALL_DTMF_NOTICE_H
+#define TONEWALL_DTMF_NOTICE_H
+
+#include <stdint.h>
+
+/* KEYED: digits wait. OVERFLOW: a digit could not be kept, and its capture must end. LEAKED: a key
+ * was found in what was to leave, and nothing leaves until the mask goes off. */
+enum notice_kind { NOTICE_KEYED = 1, NOTICE_OVERFLOW = 2, NOTICE_LEAKED = 3, NOTICE_KINDS = 4 };
+
+struct notice {
+    int64_t stream;
+    int kind;
+};
+
+#endif

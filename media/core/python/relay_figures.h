@@ -1,0 +1,14 @@
+/* What is counted of a stream, as Python sees it. */
+#ifndef TONEWALL_PYTHON_RELAY_FIGURES_H
+#define TONEWALL_PYTHON_RELAY_FIGURES_H
+
+#include "python/python.h"
+#include "relay/relay_api.h"
+
+/* A dict, `caller_` and `agent_` before each name. NULL: an exception is set. */
+PyObject *py_counters(const struct counters counters[LEGS]);
+/* Of one leg: (unproved, newest stranger as (host, port) or None, {payload type: packets}). NULL:
+ * an exception is set. */
+PyObject *py_arrived(const struct arrived *arrived);
+
+#endif

@@ -1,0 +1,66 @@
+/* Packets that leave: the last look, SRTP, the socket. */
+#include "relay/send.h"
+
+#include "mask/hold_output.h"
+#include "mask/leaks.h"
+#include "mask/mask.h"
+#include "relay/clock.h"
+#include "relay/decoder.h"
+#include "relay/notices.h"
+
+#include <sys/socket.h>
+
+_Static_assert((int)HOLD_PACKET <= (int)BUFFER && (int)QUEUE_PACKET <= (int)BUFFER,
+               "a packet that leaves fits its buffer");
+
+bool relay_may_leave(struct relay *relay, struct stream *stream, const uint8_t *packet, size_t length) {
+    if (mask_leaks(&stream->mask, packet, length))
+        relay_notify(relay, stream, NOTICE_LEAKED);
+    if (stream->mask.shut)
+        stream->counters[AGENT].masked++;
+    return !stream->mask.shut;
+}
+
+bool relay_send(struct stream *stream, int index, uint8_t *packet, size_t length) {
+    int leg = socket_leg(index);
+    bool is_rtp = socket_is_rtp(index);
+    const struct endpoint *to = &stream->endpoints[socket_of(leg, is_rtp || stream->muxed[leg])];
+    const struct sockaddr_storage *peer = &to->source.current;
+    struct crypto *crypto = stream->crypto[leg];
+    if (!to->source.present || (crypto != NULL && !crypto_seal(crypto, is_rtp, packet, &length)))
+        return false;
+    return sendto(to->fd, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)peer,
+                  source_length(peer)) >= 0;
+}
+
+static void send_to_agent(struct stream *stream, uint8_t *packet, size_t length) {
+    if (relay_send(stream, AGENT_RTP, packet, length))
+        stream->counters[AGENT].sent++;
+}
+
+static int64_t earlier_of(int64_t a, int64_t b) { return a < b ? a : b; }
+
+int64_t relay_release_due_ms(const struct stream *stream) {
+    int64_t hold_ms = stream->mask.hold != NULL ? hold_due_ms(stream->mask.hold) : INT64_MAX;
+    int64_t queue_ms = stream->queue != NULL ? queue_due_ms(stream->queue) : INT64_MAX;
+    return earlier_of(earlier_of(hold_ms, queue_ms), event_sender_due_ms(&stream->mask.sender));
+}
+
+void relay_release(struct relay *relay, struct stream *stream, bool all_of_it) {
+    struct hold *hold = stream->mask.hold;
+    uint8_t *out = relay->buffer.bytes + SPACING;
+    enum codec codec;
+    relay->stack_is_secret |= stream->mask.on;
+    for (size_t length; hold != NULL && (length = hold_next(hold, all_of_it, out)) > 0;)
+        if (relay_may_leave(relay, stream, out, length))
+            send_to_agent(stream, out, length);
+    for (size_t length;
+         stream->queue != NULL && (length = queue_next(stream->queue, clock_ms(), out, &codec)) > 0;)
+        if (relay_may_leave(relay, stream, out, length)) {
+            decoder_left(relay, stream, codec, out, length);
+            send_to_agent(stream, out, length);
+        }
+    for (size_t length; (length = mask_next_sent(&stream->mask, clock_ms(), out)) > 0;)
+        send_to_agent(stream, out, length);
+    relay->due_ms = earlier_of(relay->due_ms, relay_release_due_ms(stream));
+}
