@@ -1,9 +1,8 @@
 """Lists the audio codecs that the decoder process hears: a new one is a row here and, unless its
 frames are all of one size, a file of media/formats.
 
-SDP, the decoder, silence and the ladder follow this table. The core keeps an enum in the same
-order (`enum codec`, media/core/mask) and makes the same silence (media/core/audio/silence.c); tests
-compare both.
+SDP, the decoder, silence and the ladder follow this table. The core has the same one, in the same
+order (`enum codec`, media/core/audio/codec.c), and makes the same silence; tests compare both.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ the first column, blocks end with a brace there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -97,3 +97,18 @@ class CoreFile:
 FILES: Mapping[str, CoreFile] = {
     name: CoreFile(name) for name in sorted(str(each.relative_to(CORE)) for each in CORE.rglob("*.[ch]"))
 }
+
+
+def every_file(check: Callable[[CoreFile], None]) -> Callable[[], None]:
+    """Makes a rule for one file a test of all of them, which names each that breaks it."""
+
+    def test() -> None:
+        broken = []
+        for file in FILES.values():
+            try:
+                check(file)
+            except AssertionError as error:
+                broken.append(f"{file.name}: {error}")
+        assert not broken, "\n".join(broken)
+
+    return test
