@@ -18,12 +18,19 @@ REQUIRE_ALL = "TONEWALL_REQUIRE_ALL"
 ROOT = Path(__file__).parent
 # Whole processes, phones, browsers: seconds a test, and not all of them this machine's.
 WIRE = ("benchmark", "browser", "model", "wire")
-# Files and folders that need more than three seconds of processor time: a minute is soon over.
+# Files and folders that need four seconds of processor time and more (`--durations=0` says which).
 SLOW = (
     "architecture/test_patterns.py",
     "fuzz",
     "leak",
+    "property/b2bua/call/test_call_stateful.py",
+    "property/b2bua/call/test_calls_are_written.py",
+    "property/b2bua/sip/test_linear_time.py",
+    "property/media/core/test_core_decides_like_the_reference.py",
+    "property/media/core/test_core_masks_audio_like_the_reference.py",
     "sanitize",
+    "unit/b2bua/commands/test_cli_terminal.py",
+    "unit/media/decoder/test_decoder_process.py",
 )
 # A change lands or not by what it is: chance finds its faults in `make test` and `make explore`.
 settings.register_profile("repeatable", deadline=None, derandomize=True)
@@ -46,7 +53,8 @@ def pytest_runtest_makereport(
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Before `-m` chooses by these marks."""
     for item in items:
-        item.add_marker(_mark(item.path.relative_to(ROOT)))
+        if item.path.is_relative_to(ROOT):
+            item.add_marker(_mark(item.path.relative_to(ROOT)))
 
 
 def _mark(path: Path) -> str:

@@ -24,14 +24,12 @@ from tests.unit.media.core.relay_rig import (
     bound,
     everything,
     key,
-    one_processor,
     received,
     rtp,
     threads,
     until,
 )
 
-__all__ = ["one_processor"]
 SILENCE = b"\xff" * 160
 PAUSE_US = 10000  # the longest that there may be: whoever waits for it by mistake is seen
 
