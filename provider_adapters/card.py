@@ -13,14 +13,15 @@ from __future__ import annotations
 import ctypes
 import mmap
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
 from provider_adapters.readings import readings
 
-_NUMBER = range(12, 20)  # ISO/IEC 7812-1: at most 19 digits
-_EXPIRY = 4
-_CODE = (0, 3, 4)
+# The fields of a card as media names them (media.events.Field), in the order of the digit block,
+# and how many digits each may have. ISO/IEC 7812-1: at most 19; a security code may be missing.
+FIELDS = {"card_number": range(12, 20), "expiry": range(4, 5), "security_code": (0, 3, 4)}
 _CENTURY = 2000
 _NUMBERS = re.compile(r"\d+")
 _WORDS = re.compile(
@@ -153,14 +154,16 @@ class CardBlock:
     """The one place of a card's digits in this process: a page that is locked, never dumped and not
     inherited.
 
-    The digits are received into `space()`, which is number, expiry and security code without
-    anything between them. Raises BadCard for lengths that no card has.
+    The digits are received into `space()`, field by field without anything between them. `fields`:
+    name and number of digits of each. Raises BadCard for fields or lengths that no card has.
     """
 
-    def __init__(self, number: int, expiry: int, code: int) -> None:
-        if number not in _NUMBER or expiry != _EXPIRY or code not in _CODE:
+    def __init__(self, fields: Sequence[tuple[str, int]]) -> None:
+        if [name for name, _ in fields] != list(FIELDS):
+            raise BadCard("fields that no card has")
+        if not all(length in FIELDS[name] for name, length in fields):
             raise BadCard("lengths that no card has")
-        self._lengths = (number, expiry, code)
+        self._lengths = [length for _, length in fields]
         self._page = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._page.madvise(mmap.MADV_DONTDUMP)
         self._page.madvise(mmap.MADV_DONTFORK)

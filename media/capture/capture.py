@@ -1,13 +1,14 @@
-"""One capture: the machine that counts joined to the vault that holds.
+"""Joins the machine that counts keys to the vault that holds digits: one capture.
 
-For its driver (media.service.capture_driver), which has the clock, the sockets and the payers;
-`now` is in seconds of a steady clock:
+Its driver (media/service/capture_driver.py) has the clock, the sockets and the payers. `now` is in
+seconds of a steady clock:
 
     capture = Capture(capture_id, SecretMemory(SIZE), today=(2026, 11), now=now)
-    capture.keys_waiting(lambda memory, offset: relay.take_digits(stream, memory, offset), now)  #
-    on KEYED capture.lost(now) | call_gone(now) | reset(field, now) | cancel(now) | submit(now)
-    capture.deadline(), then capture.expire(now) # once submit() has not raised: outcome = await
-    capture.spend(pipe, charge); capture.settle(outcome, now)
+    capture.keys_waiting(lambda memory, at: relay.take_digits(stream, memory, at), now)  # KEYED
+    capture.reset(field, now)  # or cancel(now), submit(now), lost(now), call_gone(now)
+    capture.expire(now)  # at capture.deadline()
+    outcome = await capture.spend(pipe, charge)  # once submit() has not raised
+    capture.settle(outcome, now)
 
 Rule 1: each returns what to tell b2bua, in order; `session` in it is the caller's. `reset`,
         `cancel`, `submit` and `settle` raise IllegalEvent, and change nothing, where the state does
@@ -24,7 +25,9 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Generic
 
-from media.capture.fields import INCOMPLETE
+from media.capture.card_form import CARD
+from media.capture.check import INCOMPLETE
+from media.capture.form import Form
 from media.capture.messages import (
     CallGone,
     Cancelled,
@@ -64,11 +67,13 @@ class Capture(Generic[M]):
         today: tuple[int, int],
         now: float,
         limits: Limits | None = None,
+        form: Form = CARD,
     ) -> None:
         self.id = capture_id
         self._today = today
-        self._machine = CaptureMachine(now, limits)
-        self._vault = Vault(memory)
+        self._form = form
+        self._machine = CaptureMachine(now, limits, form)
+        self._vault = Vault(memory, form)
         self._brand: str | None = None
         self._last_four: str | None = None
         self._reason: str | None = None
@@ -136,7 +141,7 @@ class Capture(Generic[M]):
             capture=self.id,
             state=self.state,
             field=self._machine.field,
-            fields=tuple(self._machine.fields.values()),
+            fields=self._machine.progress.values(),
             brand=self._brand,
             last_four=self._last_four,
             outcome=self._machine.outcome,
@@ -180,8 +185,8 @@ class Capture(Generic[M]):
                     self._vault.close()
                 case Wipe(field=Field() as field):
                     self._vault.clear(field)
-                case Split(length=length):
-                    self._vault.split(length)
+                case Split(field=field, length=length):
+                    self._vault.split(field, length)
                 case Spend():
                     pass  # the driver's, who has the pipe
                 case Report(reason=reason):
@@ -195,9 +200,10 @@ class Capture(Generic[M]):
         aborted one does not."""
         if self.state is CaptureState.FINISHED:
             return
-        complete = self._machine.fields[Field.CARD_NUMBER].complete
+        shown = self._form.shown
+        is_complete = shown is not None and self._machine.progress[shown.field].complete
         self._brand = self._vault.brand
-        self._last_four = self._vault.last_four if complete else None
+        self._last_four = self._vault.last_four(self._today) if is_complete else None
 
     def __repr__(self) -> str:
         return f"<Capture {self.id} {self.state}>"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from media.capture.fields import Check
+from media.capture.check import Check
 from media.events import Field
 from provider_adapters.payment import Outcome
 
@@ -138,8 +138,9 @@ class Wipe:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Move what stands behind the first `length` digits of the card number to the expiry."""
+    """Move the digits behind the first `length` of `field` to the field behind it."""
 
+    field: Field
     length: int
 
 

@@ -1,4 +1,4 @@
-"""The vault: the only holder of a card's digits, in locked memory, from the key press to the payer.
+"""Holds the digits of a form, alone, in locked memory, from the key press to the payer.
 
 Rule 1: digits leave only through `spend`, as views of the locked memory, into a payer's pipe; but
         for `last_four` no method returns a digit (PCI DSS 3.4.1).
@@ -7,28 +7,31 @@ Rule 3: inside, digits are read and moved one at a time: no str, bytes or int of
         made.
 Rule 4: it cannot be copied or pickled, and its repr shows counts only.
 
-The page: card number, expiry and security code, each at a fixed offset; behind them the intake, to
-which the core moves the keys it kept, and from which each is moved on or overwritten before the
-next is looked at.
+The page: the fields of the form, each at an offset of its own; behind them the intake, to which the
+core moves the keys it kept, and from which each is moved on or overwritten before the next is
+looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import ExitStack
 from enum import Enum
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
-from media.capture.fields import LONGEST, Check, Verdict, check_code, check_expiry, check_number, find_brand
+from media.capture.card_form import CARD
+from media.capture.check import Check, Verdict
+from media.capture.form import Form, Keyed
 from media.events import Field
 from provider_adapters.payment import Charge, Outcome
 
-_AREAS = {Field.CARD_NUMBER: 0, Field.EXPIRY: 32, Field.SECURITY_CODE: 48}
-_INTAKE = 64
+_ALIGNMENT = 16  # bytes
+_MIN_INTAKE = 64  # bytes: room for more keys than the core keeps
 SIZE = 4096  # bytes of locked memory that a vault wants: one page
 
 
 class LockedMemory(Protocol):
-    """What the vault needs of `media._core.SecretMemory`."""
+    """The part of `media._core.SecretMemory` that the vault needs."""
 
     def __len__(self) -> int: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
@@ -42,17 +45,15 @@ class Pipe(Protocol):
     """The way to a payer process that waits for one charge
     (provider_adapters.payer.pipe.PayerPipe).
 
-    When `spend` returns, the digits are in the payer's socket and no longer needed; the outcome is
-    awaited after.
+    `digits`: of each field of the form, by name and in order. When `spend` returns, they are in the
+    payer's socket and no longer needed; the outcome is awaited after.
     """
 
-    def spend(
-        self, charge: Charge, number: memoryview, expiry: memoryview, code: memoryview, /
-    ) -> Awaitable[Outcome]: ...
+    def spend(self, charge: Charge, digits: Mapping[str, memoryview], /) -> Awaitable[Outcome]: ...
 
 
 class Key(Enum):
-    """What kind of key was pressed."""
+    """The kind of a key."""
 
     DIGIT = "digit"
     END = "#"
@@ -65,30 +66,40 @@ class VaultEmpty(Exception):
 
 
 class Vault(Generic[M]):
-    """The digits of one capture in `memory` (at least 128 bytes), which the vault has to itself."""
+    """The digits of one capture in `memory` (for a card, 128 bytes at least), which the vault has
+    to itself."""
 
-    __slots__ = ("_counts", "_intake", "_memory", "_pending", "_spent", "_view")
+    __slots__ = (
+        "_counts", "_form", "_intake", "_intake_at", "_memory", "_pending", "_places", "_spent", "_view",
+    )  # fmt: skip
 
-    def __init__(self, memory: M) -> None:
-        if len(memory) < _INTAKE * 2:
+    def __init__(self, memory: M, form: Form = CARD) -> None:
+        """Raises ValueError where the memory is too small for the form."""
+        self._places: dict[Field, tuple[int, int]] = {}  # offset, and the most digits
+        at = 0
+        for rules in form.rules:
+            self._places[rules.field] = at, rules.max_length
+            at += -(-rules.max_length // _ALIGNMENT) * _ALIGNMENT
+        if len(memory) < at + _MIN_INTAKE:
             raise ValueError(f"a vault needs {SIZE} bytes, not {len(memory)}")
+        self._form = form
         self._memory = memory
         self._view = memoryview(memory)
-        self._intake = self._view[_INTAKE:]
-        self._counts = dict.fromkeys(Field, 0)
-        # Where in the intake the digit waits that `take` has just announced.
+        self._intake_at, self._intake = at, self._view[at:]
+        self._counts = dict.fromkeys(form.fields, 0)
+        # The place in the intake of the digit that `take` has just announced.
         self._pending: int | None = None
         self._spent = False
 
     def take(self, fill: Callable[[M, int], int]) -> Generator[Key, None, None]:
-        """Move the waiting keys in and say of each what kind it is; `keep` stores the digit just
+        """Move the waiting keys in and yield the kind of each; `keep` stores the digit just
         announced.
 
-        `fill(memory, offset)` moves ASCII keys to `memory[offset:]` and returns how many. What is
-        not kept is overwritten.
+        `fill(memory, offset)` moves ASCII keys to `memory[offset:]` and returns how many. Keys that
+        are not kept are overwritten.
         """
         try:
-            for index in range(fill(self._memory, _INTAKE)):
+            for index in range(fill(self._memory, self._intake_at)):
                 key = _kind(self._intake[index])
                 self._pending = index if key is Key.DIGIT else None
                 yield key
@@ -99,82 +110,84 @@ class Vault(Generic[M]):
 
     def keep(self, field: Field) -> None:
         """Add the digit that `take` has just announced to `field`. Raises OverflowError where that
-        is full."""
-        count = self._counts[field]
+        is full, LookupError where no digit waits."""
+        count, (start, most) = self._counts[field], self._places[field]
         if self._pending is None:
             raise LookupError("no digit waits to be kept")
-        if self._spent or count >= LONGEST[field]:
+        if self._spent or count >= most:
             raise OverflowError(f"{field} takes no more digits")
-        self._view[_AREAS[field] + count] = self._intake[self._pending]
+        self._view[start + count] = self._intake[self._pending]
         self._counts[field] = count + 1
         self._pending = None
 
-    def split(self, length: int) -> None:
-        """Move what stands behind the first `length` digits of the card number to the expiry, which
-        is empty."""
-        number, expiry = _AREAS[Field.CARD_NUMBER], _AREAS[Field.EXPIRY]
-        moved = self._counts[Field.CARD_NUMBER] - length
-        if self._counts[Field.EXPIRY] or not 0 < moved <= LONGEST[Field.EXPIRY]:
-            raise ValueError("these digits are no beginning of an expiry")
+    def split(self, field: Field, length: int) -> None:
+        """Move the digits behind the first `length` to the next field, which is empty. Raises
+        ValueError where that cannot hold them."""
+        following = self._form.after(field)
+        (source, _), (target, most) = self._places[field], self._places[following]
+        moved = self._counts[field] - length
+        if self._counts[following] or not 0 < moved <= most:
+            raise ValueError(f"these digits are no beginning of {following}")
         for index in range(moved):
-            self._view[expiry + index] = self._view[number + length + index]
-            self._view[number + length + index] = 0
-        self._counts[Field.CARD_NUMBER], self._counts[Field.EXPIRY] = length, moved
+            self._view[target + index] = self._view[source + length + index]
+            self._view[source + length + index] = 0
+        self._counts[field], self._counts[following] = length, moved
 
     def clear(self, field: Field) -> None:
         """Overwrite one field."""
+        start, most = self._places[field]
         self._counts[field] = 0
-        with self._view[_AREAS[field] : _AREAS[field] + LONGEST[field]] as area:
+        with self._view[start : start + most] as area:
             _zero(area)
 
     def wipe(self) -> None:
         """Overwrite everything. The vault may then be filled again, unless it was spent."""
-        self._counts = dict.fromkeys(Field, 0)
+        self._counts = dict.fromkeys(self._form.fields, 0)
         self._pending = None
         self._memory.wipe()
 
     def check(self, field: Field, today: tuple[int, int], *, ended: bool = False) -> Check:
-        """The verdict on `field` as it stands or, where `ended`, as all that will come. `today`:
-        year, month."""
-        with self._digits(field) as digits:
-            if field is Field.CARD_NUMBER:
-                return check_number(digits, ended=ended)
-            if field is Field.EXPIRY:
-                return check_expiry(digits, today, ended=ended)
-            with self._digits(Field.CARD_NUMBER) as number:
-                return check_code(digits, find_brand(number), ended=ended)
+        """The verdict on `field` as it stands or, where `ended`, as the customer has ended it.
+        `today`: year, month."""
+        with ExitStack() as stack:
+            digits = {each: stack.enter_context(self._digits(each)) for each in self._form.fields}
+            return self._form.rules_of(field).check(Keyed(digits, today, ended))
 
     @property
     def brand(self) -> str | None:
-        """The brand's name as far as the first digits tell; None while they do not."""
-        with self._digits(Field.CARD_NUMBER) as number:
-            found = find_brand(number)
-            return found.name if found else None
+        """The issuer's name as far as the first digits tell; None while they do not."""
+        for rules in self._form.rules:
+            if rules.name_brand is not None:
+                with self._digits(rules.field) as digits:
+                    return rules.name_brand(digits)
+        return None
 
-    @property
-    def last_four(self) -> str | None:
-        """The last four digits of a card number that is valid as it stands; None otherwise."""
-        with self._digits(Field.CARD_NUMBER) as number:
-            if check_number(number, ended=True).verdict is not Verdict.COMPLETE:
-                return None
-            return "".join(chr(number[index]) for index in range(len(number) - 4, len(number)))
+    def last_four(self, today: tuple[int, int]) -> str | None:
+        """The last digits of the one field that may show some, where it is valid as it stands; None
+        otherwise."""
+        rules = self._form.shown
+        if rules is None or self.check(rules.field, today, ended=True).verdict is not Verdict.COMPLETE:
+            return None
+        with self._digits(rules.field) as digits:
+            first = len(digits) - rules.last_shown
+            return "".join(chr(digits[index]) for index in range(first, len(digits)))
 
     def count(self, field: Field) -> int:
-        """How many digits `field` holds."""
+        """The number of digits that `field` holds."""
         return self._counts[field]
 
     async def spend(self, pipe: Pipe, charge: Charge) -> Outcome:
-        """Hand the card to a payer, once; wipe, and only then await the outcome. Raises VaultEmpty,
+        """Hand the form to a payer, once; wipe, and only then await the outcome. Raises VaultEmpty,
         and what `pipe` raises."""
         if self._spent or not all(self._counts.values()):
             raise VaultEmpty("nothing to spend")
         self._spent = True
-        number, expiry, code = (self._digits(field) for field in Field)
+        digits = {field.value: self._digits(field) for field in self._form.fields}
         try:
-            outcome = pipe.spend(charge, number, expiry, code)
+            outcome = pipe.spend(charge, digits)
         finally:
             self.wipe()
-            for view in (number, expiry, code):
+            for view in digits.values():
                 _release(view)
         return await outcome
 
@@ -185,7 +198,7 @@ class Vault(Generic[M]):
 
     def _digits(self, field: Field) -> memoryview:
         """The digits of a field, read-only, without copying."""
-        start = _AREAS[field]
+        start, _ = self._places[field]
         return self._view[start : start + self._counts[field]].toreadonly()
 
     def __repr__(self) -> str:

@@ -1,13 +1,14 @@
-"""The messages between media and one payer, on the socket pair that they share.
+"""Defines the messages between media and one payer, on the socket pair that they share.
 
-    payer                       media │ ── Ready ─────────────────▶ │   when it could charge at once
-    │ ◀──────────── Resolution ── │   any number of times: what became of a charge of another payer,
-    by the journal │ ── Resolved ──────────────▶ │ │ ◀───────── ChargeRequest ── │   a frame, and
-    directly after it, unframed, the card block: │ ◀──────────── card block ── │   ASCII digits,
-    number | MMYY | security code, nothing between or after │ ── Result ────────────────▶ │   then
-    the payer closes and exits
+    payer                           media
+    | -- Ready -----------------------> |  it could charge at once
+    | <---------------- Resolution ---- |  any number of times: of another payer's charge
+    | -- Resolved --------------------> |  by the journal
+    | <------------- ChargeRequest ---- |  a frame, and directly behind it, unframed,
+    | <--------------- digit block ---- |  ASCII digits, field by field, nothing between or behind
+    | -- Result ----------------------> |  then the payer closes and exits
 
-Rule 1: a message has no field for a digit; digits travel in the card block only, which goes from
+Rule 1: a message has no field for a digit; digits travel in the digit block only, which goes from
         locked memory into the socket and from the socket into locked memory, and is never a Python
         object on the way.
 Rule 2: one charge a payer, and nothing after it. Whatever else arrives, or an end, closes the
@@ -37,13 +38,11 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
 
 
 class ChargeRequest(msgspec.Struct, frozen=True, kw_only=True, tag="charge"):
-    """Charge the card that follows: so many digits of number, expiry and security code (0: there is
-    none)."""
+    """Charge with the digits that follow. `fields`: name and number of digits of each, in the order
+    of the block."""
 
     charge: Charge
-    number: int
-    expiry: int
-    code: int
+    fields: tuple[tuple[str, int], ...]
 
 
 class Resolution(msgspec.Struct, frozen=True, kw_only=True, tag="resolve"):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, cast
 
 from provider_adapters.payer.messages import ChargeRequest, FromPayer, Ready, Resolution, Resolved, Result
@@ -75,22 +75,20 @@ class PayerPipe:
             raise PayerGone("the payer did not say what the journal has")
         return message.outcome
 
-    def spend(
-        self, charge: Charge, number: memoryview, expiry: memoryview, code: memoryview
-    ) -> Coroutine[Any, Any, Outcome]:
-        """Hand over the charge and the digits (ASCII; expiry MMYY; code may be empty) at once;
-        await the outcome.
+    def spend(self, charge: Charge, digits: Mapping[str, memoryview]) -> Coroutine[Any, Any, Outcome]:
+        """Hand over the charge and the digits at once; await the outcome.
 
-        The digits are in the socket when this returns, so the caller may wipe them before it
-        awaits. The outcome comes whatever the payer does. Raises RuntimeError for a second use,
-        PayerGone where the payer never became ready.
+        `digits`: ASCII, by the field's name, in the form's order (provider_adapters/card.py). They
+        are in the socket when this returns, so the caller may wipe them before it awaits. The
+        outcome comes whatever the payer does. Raises RuntimeError for a second use, PayerGone where
+        the payer never became ready.
         """
         if self._spent:
             raise RuntimeError("a payer charges once")
         if self._ready is None:
             raise PayerGone("the payer is not ready")
         self._spent = True
-        return self._outcome(self._hand_over(charge, number, expiry, code), self._ready.patience)
+        return self._outcome(self._hand_over(charge, digits), self._ready.patience)
 
     async def _outcome(self, handed_over: bool, patience: float) -> Outcome:
         try:
@@ -104,13 +102,14 @@ class PayerPipe:
             self.close()
         return message.outcome if isinstance(message, Result) else Unknown(reason="payer_gone")
 
-    def _hand_over(self, charge: Charge, number: memoryview, expiry: memoryview, code: memoryview) -> bool:
-        frame = pack(ChargeRequest(charge=charge, number=len(number), expiry=len(expiry), code=len(code)))
-        whole = len(frame) + len(number) + len(expiry) + len(code)
+    def _hand_over(self, charge: Charge, digits: Mapping[str, memoryview]) -> bool:
+        fields = tuple((name, len(view)) for name, view in digits.items())
+        frame = pack(ChargeRequest(charge=charge, fields=fields))
+        whole = len(frame) + sum(length for _, length in fields)
         try:
             # A partial write cannot be completed without slicing secrets about, and cannot happen
             # on an empty socket pair; the payer discards an incomplete block, so closing is safe.
-            return self._sock.sendmsg([frame, number, expiry, code], [], socket.MSG_NOSIGNAL) == whole
+            return self._sock.sendmsg([frame, *digits.values()], [], socket.MSG_NOSIGNAL) == whole
         except OSError:
             return False
 

@@ -139,7 +139,7 @@ class Payer:
 
     def _take(self, request: ChargeRequest, loop: asyncio.Runner) -> Outcome | None:
         try:
-            block = CardBlock(request.number, request.expiry, request.code)
+            block = CardBlock(request.fields)
         except BadCard:
             return Failed(reason="bad_card")
         try:

@@ -21,8 +21,7 @@ from b2bua.call.transfer import states as transfer_state
 from b2bua.sip.leg import dialog, leg_state, referral, reinvite, reliable_answer, session_timer
 from b2bua.sip.transaction import invite_client, invite_server, non_invite_client, non_invite_server
 from b2bua.sip.trunk import health, registration
-from media.capture import state as capture
-from media.capture import transitions
+from media.capture import keying, transitions
 from tests import endings
 
 PAGE = Path(__file__).parents[2] / "docs" / "states.md"
@@ -90,7 +89,7 @@ def _rules(home: str) -> list[str]:
     """The rules for keys in the machine's module, beyond its table."""
     if home != "media/capture/transitions.py":
         return []
-    text = capture.__doc__ or ""
+    text = keying.__doc__ or ""
     return ["", text[text.index("Keys: ") :].strip()]
 
 

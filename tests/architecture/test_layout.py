@@ -87,7 +87,7 @@ def test_a_file_of_the_core_is_one_idea():
         "media/service/service.py",
         "media/service/ports.py",
         "media/capture/state.py",
-        "media/capture/fields.py",
+        "media/capture/card_form.py",
         "media/capture/vault.py",
         "provider_adapters/payment.py",
         "provider_adapters/card.py",

@@ -11,7 +11,7 @@ from b2bua.api.order import OrderBody, ResetBody, looks_like_card_number
 from media.rtpengine import ng
 from provider_adapters.account import Account
 from provider_adapters.base import Response
-from provider_adapters.card import CardBlock
+from provider_adapters.card import FIELDS, CardBlock
 from provider_adapters.connector import Connector
 from provider_adapters.payment import Approved, Charge
 
@@ -30,7 +30,7 @@ def provider(data: bytes) -> None:
     if not data:
         return
     response = Response(_CODES[data[0] % len(_CODES)], data[1:])
-    block = CardBlock(16, 4, 3)
+    block = CardBlock(list(zip(FIELDS, (16, 4, 3), strict=True)))
     block.space()[:] = b"41111111111111110329739"
     connector = Connector(_ACCOUNT)
     for flow in (connector.charge(_CHARGE, block.card()), connector.inquire(_CHARGE)):

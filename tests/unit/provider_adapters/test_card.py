@@ -8,13 +8,14 @@ import traceback
 
 import pytest
 
-from provider_adapters.card import BadCard, Card, CardBlock, Wiped
+from media.capture.card_form import CARD
+from provider_adapters.card import FIELDS, BadCard, Card, CardBlock, Wiped
 
 NUMBER, EXPIRY, CODE = b"4111111111111111", b"1229", b"739"
 
 
 def block(number: bytes = NUMBER, expiry: bytes = EXPIRY, code: bytes = CODE) -> CardBlock:
-    made = CardBlock(len(number), len(expiry), len(code))
+    made = CardBlock(list(zip(FIELDS, map(len, (number, expiry, code)), strict=True)))
     made.space()[:] = number + expiry + code
     return made
 
@@ -73,7 +74,21 @@ def test_wiping_overwrites_the_page_itself() -> None:
 @pytest.mark.parametrize("lengths", [(11, 4, 3), (20, 4, 3), (16, 3, 3), (16, 4, 2), (16, 4, 5), (-1, 4, 3)])
 def test_lengths_that_no_card_has_are_refused(lengths: tuple[int, int, int]) -> None:
     with pytest.raises(BadCard):
-        CardBlock(*lengths)
+        CardBlock(list(zip(FIELDS, lengths, strict=True)))
+
+
+@pytest.mark.parametrize(
+    "names", [("card_number", "expiry"), ("expiry", "card_number", "security_code"), (*FIELDS, "expiry"), ()]
+)
+def test_fields_that_no_card_has_are_refused(names: tuple[str, ...]) -> None:
+    with pytest.raises(BadCard):
+        CardBlock([(name, FIELDS[name][0]) for name in names])
+
+
+def test_the_payer_takes_every_card_that_the_form_lets_through() -> None:
+    assert list(FIELDS) == [rules.field.value for rules in CARD.rules]
+    for rules in CARD.rules:
+        assert rules.max_length == max(FIELDS[rules.field])
 
 
 def test_what_is_no_digit_is_refused_without_being_shown() -> None:

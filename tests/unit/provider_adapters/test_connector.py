@@ -8,7 +8,7 @@ import pytest
 
 from provider_adapters.account import Account
 from provider_adapters.base import Request, Response
-from provider_adapters.card import CardBlock
+from provider_adapters.card import FIELDS, CardBlock
 from provider_adapters.connector import Connector
 from provider_adapters.payment import Approved, Charge, Declined, Failed, PartiallyApproved, Unknown
 
@@ -20,7 +20,7 @@ CHARGE = Charge(idempotency_key="k/1", transaction_id="t-1", amount=1999, curren
 
 
 def card(code: bytes = b"739") -> Any:
-    block = CardBlock(16, 4, len(code))
+    block = CardBlock(list(zip(FIELDS, (16, 4, len(code)), strict=True)))
     block.space()[:] = b"4111111111111111" + b"0329" + code
     return block.card()
 

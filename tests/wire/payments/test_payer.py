@@ -24,6 +24,7 @@ from typing import Any
 
 import pytest
 
+from provider_adapters.card import FIELDS
 from provider_adapters.local.books import BEHAVIOURS
 from provider_adapters.payer.journal import Journal
 from provider_adapters.payer.messages import ChargeRequest, Ready
@@ -143,11 +144,16 @@ class Till:
             process.wait()
 
 
+def keyed(*texts: str) -> dict[str, memoryview]:
+    """The fields of a card as the vault hands them over."""
+    return {name: memoryview(bytearray(text, "ascii")) for name, text in zip(FIELDS, texts, strict=True)}
+
+
 async def spend(pipe: PayerPipe, name: str, key: str, amount: int = 1999) -> Outcome:
     charge = Charge(idempotency_key=key, transaction_id=f"t-{key}", amount=amount, currency="EUR")
-    digits = [memoryview(bytearray(text, "ascii")) for text in (CARDS[name], EXPIRY, CODE)]
-    waiting = pipe.spend(charge, *digits)
-    for view in digits:
+    digits = keyed(CARDS[name], EXPIRY, CODE)
+    waiting = pipe.spend(charge, digits)
+    for view in digits.values():
         view[:] = bytes(len(view))  # they are in the socket already
     return await waiting
 
@@ -189,7 +195,7 @@ async def test_an_approved_card_gives_reference_and_token_and_every_digit_arrive
 ) -> None:
     _, pipe = await till.payer()
     charge = Charge(idempotency_key=key, transaction_id="t-1", amount=1999, currency="EUR")
-    outcome = await pipe.spend(charge, *(memoryview(text.encode()) for text in (number, EXPIRY, CODE)))
+    outcome = await pipe.spend(charge, keyed(number, EXPIRY, CODE))
     assert isinstance(outcome, Approved)
     assert outcome.reference.startswith("ch_")
     assert outcome.token
@@ -470,7 +476,7 @@ async def test_a_card_that_did_not_arrive_whole_is_discarded(till: Till, key: st
         frame = pack(
             ChargeRequest(
                 charge=Charge(idempotency_key=key, transaction_id="t", amount=1, currency="EUR"),
-                number=16, expiry=4, code=4,
+                fields=tuple(zip(FIELDS, (16, 4, 4), strict=True)),
             )
         ) + (CARDS["declined"] + EXPIRY + CODE).encode()  # fmt: skip
         await asyncio.to_thread(ours.recv, 1)
@@ -500,13 +506,9 @@ async def test_what_is_no_request_ends_the_payer(till: Till, sent: bytes, printe
 async def test_lengths_that_no_card_has_are_refused(till: Till, key: str) -> None:
     _, pipe = await till.payer()
     charge = Charge(idempotency_key=key, transaction_id="t", amount=1, currency="EUR")
-    short = memoryview(b"1234")
-    assert await pipe.spend(charge, short, memoryview(b"1229"), memoryview(b"")) == Failed(reason="bad_card")
+    assert await pipe.spend(charge, keyed("1234", "1229", "")) == Failed(reason="bad_card")
     _, pipe = await till.payer()
-    letters = memoryview(b"x" * 16)
-    assert await pipe.spend(charge, letters, memoryview(b"1229"), memoryview(b"")) == Failed(
-        reason="bad_card"
-    )
+    assert await pipe.spend(charge, keyed("x" * 16, "1229", "")) == Failed(reason="bad_card")
 
 
 async def test_twenty_charges_at_once_are_twenty_charges(

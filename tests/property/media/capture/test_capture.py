@@ -4,7 +4,7 @@ wipes the vault."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from media._core import SecretMemory
+from media.capture.brands import find_brand
 from media.capture.capture import Capture
-from media.capture.fields import find_brand, passes_luhn
+from media.capture.check import passes_luhn
 from media.capture.messages import Limits
 from media.capture.transitions import IllegalEvent
 from media.capture.vault import SIZE
@@ -69,10 +70,9 @@ class Pipe:
         self.outcome, self.fails = outcome, fails
         self.whole = False
 
-    def spend(
-        self, charge: Charge, number: memoryview, expiry: memoryview, code: memoryview
-    ) -> Coroutine[Any, Any, Outcome]:
+    def spend(self, charge: Charge, digits: Mapping[str, memoryview]) -> Coroutine[Any, Any, Outcome]:
         del charge
+        number, expiry, code = digits.values()
         self.whole = passes_luhn(number) and len(number) >= 12 and len(expiry) == 4 and len(code) in (3, 4)
         if self.fails == "before":
             raise ConnectionError

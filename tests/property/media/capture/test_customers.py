@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from media.capture.fields import find_brand, passes_luhn
+from media.capture.brands import find_brand
+from media.capture.check import passes_luhn
 from media.events import FIELD_REASONS, CaptureState, Field, FieldReason
 from tests.keying import Customer
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from media.capture.fields import passes_luhn
+from media.capture.check import passes_luhn
 from tests.canary import CANARY, NothingRead, canary_forms, find_in_text, forms, main, scan_process
 from tonewall.process import card_environment
 

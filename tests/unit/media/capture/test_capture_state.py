@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from media.capture.fields import COMPLETE, ENOUGH, INCOMPLETE, Check, Verdict
+from media.capture.check import COMPLETE, ENOUGH, INCOMPLETE, Check, Verdict
 from media.capture.messages import (
     CallGone,
     Cancelled,
@@ -82,7 +82,7 @@ def a_machine(state: CaptureState, now: float = 0.0) -> CaptureMachine:
 
 
 def counts(machine: CaptureMachine) -> list[tuple[int, bool, int]]:
-    return [(progress.count, progress.complete, progress.rejected) for progress in machine.fields.values()]
+    return [(progress.count, progress.complete, progress.rejected) for progress in machine.progress.values()]
 
 
 def test_fields_are_keyed_one_after_the_other_until_ready() -> None:

@@ -7,7 +7,7 @@ import copy
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from media._core import SecretMemory
-from media.capture.fields import COMPLETE, Verdict
+from media.capture.check import COMPLETE, Verdict
 from media.capture.vault import SIZE, Key, Vault, VaultEmpty
 from media.events import Field, FieldReason
 from provider_adapters.payment import Approved, Charge, Outcome
@@ -68,11 +68,10 @@ class Pipe:
         self.refusal: Exception | None = None
         self.waiting = asyncio.Event()
 
-    def spend(
-        self, charge: Charge, number: memoryview, expiry: memoryview, code: memoryview
-    ) -> Coroutine[Any, Any, Outcome]:
+    def spend(self, charge: Charge, digits: Mapping[str, memoryview]) -> Coroutine[Any, Any, Outcome]:
         assert charge is CHARGE
-        self.views = [number, expiry, code]
+        assert list(digits) == list(Field)
+        self.views = list(digits.values())
         wanted = (CANARY.number, CANARY.expiry, CANARY.code)
         self.handed = [view == text.encode() for view, text in zip(self.views, wanted, strict=True)]
         if self.refusal:
@@ -106,16 +105,16 @@ def test_digits_are_counted_and_judged() -> None:
     assert [vault.count(field) for field in Field] == [16, 4, 3]
     assert [vault.check(field, TODAY, ended=True) for field in Field] == [COMPLETE] * 3
     assert vault.brand == "visa"
-    assert vault.last_four == CANARY.number[-4:]
+    assert vault.last_four(TODAY) == CANARY.number[-4:]
 
 
 def test_a_number_that_is_not_valid_shows_no_digit() -> None:
     vault = Vault(SecretMemory(SIZE))
     put(vault, Field.CARD_NUMBER, CANARY.number[:-1])
-    assert vault.last_four is None
+    assert vault.last_four(TODAY) is None
     put(vault, Field.CARD_NUMBER, str((int(CANARY.number[-1]) + 1) % 10))
     assert vault.check(Field.CARD_NUMBER, TODAY, ended=True).reason is FieldReason.CARD_NUMBER_CHECK_DIGIT
-    assert vault.last_four is None
+    assert vault.last_four(TODAY) is None
 
 
 def test_the_security_codes_length_follows_the_number() -> None:
@@ -184,7 +183,7 @@ def test_one_field_is_cleared_without_the_others() -> None:
     assert [vault.count(field) for field in Field] == [16, 0, 3]
     with memoryview(memory) as view:
         assert CANARY.expiry.encode() not in bytes(view)
-    assert vault.last_four
+    assert vault.last_four(TODAY)
 
 
 def test_memory_too_small_is_refused() -> None:
@@ -244,11 +243,10 @@ async def test_a_pipe_that_holds_on_to_a_view_sees_zeros() -> None:
     vault, memory = a_full_vault()
 
     class Holding(Pipe):
-        def spend(
-            self, charge: Charge, number: memoryview, expiry: memoryview, code: memoryview
-        ) -> Coroutine[Any, Any, Outcome]:
+        def spend(self, charge: Charge, digits: Mapping[str, memoryview]) -> Coroutine[Any, Any, Outcome]:
+            number = digits[Field.CARD_NUMBER]
             self.held = number[:], memoryview(number)
-            return super().spend(charge, number, expiry, code)
+            return super().spend(charge, digits)
 
     pipe = Holding(APPROVED)
     await vault.spend(pipe, CHARGE)
@@ -301,8 +299,8 @@ sys.stdin.readline()
 class Pipe:
     async def outcome(self):
         return Approved(reference="r")
-    def spend(self, charge, number, expiry, code):
-        os.writev(int(sys.argv[1]), [number, expiry, code])
+    def spend(self, charge, digits):
+        os.writev(int(sys.argv[1]), list(digits.values()))
         return self.outcome()
 capture.submit(0.0)
 charge = Charge(idempotency_key="k", transaction_id="t", amount=1, currency="EUR")

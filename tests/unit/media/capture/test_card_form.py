@@ -6,19 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.capture.fields import (
-    COMPLETE,
-    ENOUGH,
-    INCOMPLETE,
-    Check,
-    FieldReason,
-    Verdict,
-    check_code,
-    check_expiry,
-    check_number,
-    find_brand,
-    passes_luhn,
-)
+from media.capture.brands import find_brand
+from media.capture.card_form import check_code, check_expiry, check_number
+from media.capture.check import COMPLETE, ENOUGH, INCOMPLETE, Check, Verdict, passes_luhn
+from media.events import FieldReason
 
 TODAY = (2026, 11)
 

@@ -1,0 +1,103 @@
+"""Defines the card form: number, expiry and security code, and the check of each."""
+
+from __future__ import annotations
+
+from media.capture.brands import OTHER, Brand, find_brand
+from media.capture.check import (
+    COMPLETE,
+    ENOUGH,
+    INCOMPLETE,
+    ZERO,
+    Check,
+    Digits,
+    Verdict,
+    passes_luhn,
+    refused,
+)
+from media.capture.form import FieldRules, Form
+from media.events import Field, FieldReason
+
+_EXPIRY_LENGTH = 4
+_MAX_YEARS = 20  # no card is issued for longer
+
+
+def check_number(number: Digits, *, ended: bool) -> Check:
+    """The card number as it stands, or as ended by `#`: then it is COMPLETE or INVALID."""
+    brand = find_brand(number) or OTHER
+    length = len(number)
+    longest = brand.lengths[-1]
+    if length > longest or (ended and length not in brand.lengths):
+        return refused(FieldReason.CARD_NUMBER_LENGTH)
+    if ended or length == longest:
+        shorter = None if ended else _shorter(number, brand, length)
+        if passes_luhn(number):
+            return Check(Verdict.COMPLETE, shorter=shorter)
+        verdict = Verdict.SPLIT if shorter else Verdict.INVALID
+        return Check(verdict, FieldReason.CARD_NUMBER_CHECK_DIGIT, shorter)
+    return ENOUGH if length == brand.usual else INCOMPLETE
+
+
+def _shorter(number: Digits, brand: Brand, length: int) -> int | None:
+    """The brand's usual length, where a number of that length is followed by less than an
+    expiry."""
+    if brand.usual is None or not 0 < length - brand.usual < _EXPIRY_LENGTH:
+        return None
+    return brand.usual if passes_luhn(number, brand.usual) else None
+
+
+def check_expiry(expiry: Digits, today: tuple[int, int], *, ended: bool) -> Check:
+    """MMYY against `today` (year with century, month). A card is good through the last day of its
+    month."""
+    if len(expiry) != _EXPIRY_LENGTH:
+        too_long = len(expiry) > _EXPIRY_LENGTH
+        return refused(FieldReason.EXPIRY_LENGTH) if ended or too_long else INCOMPLETE
+    month = (expiry[0] - ZERO) * 10 + expiry[1] - ZERO
+    if not 1 <= month <= 12:
+        return refused(FieldReason.EXPIRY_MONTH)
+    years_left = (expiry[2] - ZERO) * 10 + expiry[3] - ZERO - (today[0] - 2000)
+    if years_left < 0 or (years_left == 0 and month < today[1]):
+        return refused(FieldReason.EXPIRY_PAST)
+    return refused(FieldReason.EXPIRY_TOO_FAR) if years_left > _MAX_YEARS else COMPLETE
+
+
+def check_code(code: Digits, brand: Brand | None, *, ended: bool) -> Check:
+    """The security code against its brand's length: 4 with American Express, else 3."""
+    wanted = (brand or OTHER).code_length
+    if len(code) == wanted:
+        return COMPLETE
+    return refused(FieldReason.SECURITY_CODE_LENGTH) if ended or len(code) > wanted else INCOMPLETE
+
+
+def name_brand(number: Digits) -> str | None:
+    """The scheme's name as far as the first digits tell; None while they do not."""
+    brand = find_brand(number)
+    return brand.name if brand else None
+
+
+CARD = Form(
+    "card",
+    (
+        FieldRules(
+            Field.CARD_NUMBER,
+            max_length=19,  # ISO/IEC 7812-1
+            check=lambda keyed: check_number(keyed.digits[Field.CARD_NUMBER], ended=keyed.ended),
+            has_check_digit=True,
+            last_shown=4,  # PCI DSS 3.4.1
+            name_brand=name_brand,
+        ),
+        FieldRules(
+            Field.EXPIRY,
+            max_length=_EXPIRY_LENGTH,
+            check=lambda keyed: check_expiry(keyed.digits[Field.EXPIRY], keyed.today, ended=keyed.ended),
+        ),
+        FieldRules(
+            Field.SECURITY_CODE,
+            max_length=4,
+            check=lambda keyed: check_code(
+                keyed.digits[Field.SECURITY_CODE],
+                find_brand(keyed.digits[Field.CARD_NUMBER]),
+                ended=keyed.ended,
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,85 @@
+"""Describes a form: the fields that a customer keys, in order, and the rules of each.
+
+The machine, the vault and the agent's view follow this description; the payer has its own list of
+what it accepts (provider_adapters/card.py). A new form is a module beside card_form.py, with its
+names in media.events (Field, FieldReason).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from media.capture.check import Check, Digits
+from media.events import Field
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """The digits that a check may read, field by field. `today`: year and month. `ended`: the
+    customer has ended the field, by `#` or a pause."""
+
+    digits: Mapping[Field, Digits] = field(repr=False)
+    today: tuple[int, int]
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRules:
+    """One field.
+
+    `max_length`: the digits that it may hold. `check`: its verdict. `has_check_digit`: once
+    complete it holds no digit too many. `last_shown`: how many of its last digits the agent may see
+    once it is valid. `name_brand`: the issuer's name by the first digits.
+    """
+
+    field: Field
+    max_length: int
+    check: Callable[[Keyed], Check]
+    has_check_digit: bool = False
+    last_shown: int = 0
+    name_brand: Callable[[Digits], str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """All fields, in the order in which they are keyed and handed to a payer."""
+
+    name: str
+    rules: tuple[FieldRules, ...]
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The names, in order."""
+        return tuple(each.field for each in self.rules)
+
+    @property
+    def first(self) -> Field:
+        """The field that is keyed first."""
+        return self.rules[0].field
+
+    @property
+    def last(self) -> Field:
+        """The field that ends the form."""
+        return self.rules[-1].field
+
+    @property
+    def shown(self) -> FieldRules | None:
+        """The field whose last digits the agent may see; None where there is none."""
+        return next((each for each in self.rules if each.last_shown), None)
+
+    def rules_of(self, wanted: Field) -> FieldRules:
+        """The rules of a field. Raises StopIteration for another form's."""
+        return next(each for each in self.rules if each.field is wanted)
+
+    def before(self, wanted: Field) -> Field:
+        """The field before this one; of the first, itself."""
+        return self.fields[max(self.fields.index(wanted) - 1, 0)]
+
+    def after(self, wanted: Field) -> Field:
+        """The field behind this one. Raises IndexError for the last."""
+        return self.fields[self.fields.index(wanted) + 1]
+
+    def from_field(self, wanted: Field) -> tuple[Field, ...]:
+        """This field and all behind it."""
+        return self.fields[self.fields.index(wanted) :]

@@ -1,0 +1,65 @@
+"""Counts the digits of each field of a form; it never sees one.
+
+Rule 1: the current field is the first that is not complete; all fields behind it are empty.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from media.capture.form import Form
+from media.events import Field, FieldProgress, FieldReason
+
+
+class FormProgress:
+    """The counts of one capture, field by field, as the agent sees them."""
+
+    def __init__(self, form: Form) -> None:
+        self._fields = {field: FieldProgress(field=field) for field in form.fields}
+
+    def __getitem__(self, field: Field) -> FieldProgress:
+        return self._fields[field]
+
+    def values(self) -> tuple[FieldProgress, ...]:
+        """All of them, in order."""
+        return tuple(self._fields.values())
+
+    @property
+    def current(self) -> Field | None:
+        """The first field that is not complete; None where all are."""
+        return next((field for field, progress in self._fields.items() if not progress.complete), None)
+
+    def add_digit(self, field: Field) -> None:
+        """One more digit."""
+        self._set(field, count=self._fields[field].count + 1)
+
+    def set_count(self, field: Field, count: int) -> None:
+        """So many digits."""
+        self._set(field, count=count)
+
+    def complete(self, field: Field) -> None:
+        """The field is whole and valid."""
+        self._set(field, complete=True, reason=None)
+
+    def clear(self, fields: tuple[Field, ...]) -> None:
+        """The fields are empty again; how often each was refused stays."""
+        for field in fields:
+            self._set(field, count=0, complete=False, reason=None)
+
+    def refuse(self, field: Field, reason: FieldReason, dropped: int) -> None:
+        """The field did not pass its check; `dropped` more keys were ignored."""
+        before = self._fields[field]
+        self._set(field, rejected=before.rejected + 1, ignored=before.ignored + dropped, reason=reason)
+
+    def ignore(self, field: Field, keys: int) -> None:
+        """So many keys did not count."""
+        before = self._fields[field]
+        self._set(field, ignored=before.ignored + keys, reason=before.reason or FieldReason.KEYS_IGNORED)
+
+    def explain(self, field: Field, reason: FieldReason) -> None:
+        """A reason for the agent, unless the field has one."""
+        if self._fields[field].reason is None:
+            self._set(field, reason=reason)
+
+    def _set(self, field: Field, **changes: int | FieldReason | None) -> None:
+        self._fields[field] = msgspec.structs.replace(self._fields[field], **changes)

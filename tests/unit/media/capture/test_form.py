@@ -1,0 +1,89 @@
+"""The machine, the vault and the capture follow the description of a form, whatever its fields."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from media._core import SecretMemory
+from media.capture.capture import Capture
+from media.capture.card_form import CARD, check_expiry
+from media.capture.check import COMPLETE, INCOMPLETE, Check
+from media.capture.form import FieldRules, Form, Keyed
+from media.capture.vault import SIZE
+from media.events import CaptureChanged, CaptureId, CaptureState, Field
+from provider_adapters.payment import Approved, Charge, Outcome
+
+TODAY = (2026, 11)
+APPROVED = Approved(reference="r")
+
+
+def six_digits(keyed: Keyed) -> Check:
+    return COMPLETE if len(keyed.digits[Field.SECURITY_CODE]) == 6 else INCOMPLETE
+
+
+# No card's: a code of six digits, and a month.
+OTHER = Form(
+    "other",
+    (
+        FieldRules(Field.SECURITY_CODE, max_length=20, check=six_digits),
+        FieldRules(
+            Field.EXPIRY,
+            max_length=4,
+            check=lambda keyed: check_expiry(keyed.digits[Field.EXPIRY], keyed.today, ended=keyed.ended),
+        ),
+    ),
+)
+
+
+class Pipe:
+    def __init__(self) -> None:
+        self.handed: dict[str, bytes] = {}
+
+    async def _answer(self) -> Outcome:
+        return APPROVED
+
+    def spend(self, charge: Charge, digits: Mapping[str, memoryview]):
+        del charge
+        self.handed = {name: bytes(view) for name, view in digits.items()}
+        return self._answer()
+
+
+def press(capture: Capture[SecretMemory], text: str, now: float) -> CaptureChanged:
+    def fill(memory: SecretMemory, offset: int) -> int:
+        with memoryview(memory) as view:
+            view[offset : offset + len(text)] = text.encode()
+        return len(text)
+
+    capture.keys_waiting(fill, now)
+    return capture.changed()
+
+
+def test_a_form_is_keyed_and_handed_over_in_its_own_order() -> None:
+    capture = Capture(CaptureId("c"), SecretMemory(SIZE), today=TODAY, now=0.0, form=OTHER)
+    assert [each.field for each in capture.changed().fields] == [Field.SECURITY_CODE, Field.EXPIRY]
+    assert press(capture, "123456", 1.0).field is Field.EXPIRY
+    change = press(capture, "1229#", 5.0)
+    assert change.state is CaptureState.READY
+    assert (change.brand, change.last_four) == (None, None)
+    capture.submit(6.0)
+    pipe = Pipe()
+    charge = Charge(idempotency_key="k", transaction_id="t", amount=1, currency="EUR")
+    capture.settle(asyncio.run(capture.spend(pipe, charge)), 7.0)
+    assert list(pipe.handed.items()) == [("security_code", b"123456"), ("expiry", b"1229")]
+
+
+def test_a_key_too_many_is_refused_with_the_field_that_no_check_digit_proves() -> None:
+    capture = Capture(CaptureId("c"), SecretMemory(SIZE), today=TODAY, now=0.0, form=OTHER)
+    press(capture, "1234561", 1.0)
+    capture.expire(2.5)
+    code, expiry = capture.changed().fields
+    assert (code.count, code.rejected, expiry.count) == (0, 1, 0)
+
+
+def test_a_form_knows_its_neighbours() -> None:
+    assert (CARD.first, CARD.last) == (Field.CARD_NUMBER, Field.SECURITY_CODE)
+    assert CARD.before(Field.CARD_NUMBER) is Field.CARD_NUMBER
+    assert CARD.before(Field.SECURITY_CODE) is CARD.after(Field.CARD_NUMBER) is Field.EXPIRY
+    assert CARD.from_field(Field.EXPIRY) == (Field.EXPIRY, Field.SECURITY_CODE)
+    assert CARD.fields == tuple(Field)
