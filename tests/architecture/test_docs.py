@@ -60,6 +60,12 @@ def test_every_name_is_in_the_file_that_a_page_says():
         assert re.search(rf"\b{name}\b", (ROOT / path).read_text()), f"{where}: {name} in {path}"
 
 
+def test_every_test_that_a_page_names_exists():
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    named = {(page, span) for page, span in _spans() if re.fullmatch(r"test_\w+", span)}
+    assert [each for each in sorted(named) if f"def {each[1]}(" not in tests] == []
+
+
 def test_every_setting_that_a_page_names_is_in_the_example():
     example = configparser.ConfigParser(interpolation=None, strict=False)
     text = (ROOT / "sip.conf.example").read_text()
