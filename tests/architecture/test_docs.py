@@ -131,3 +131,16 @@ def _is_numbered(page: Page) -> bool:
     """Whether its title has its number, and a line below has its state."""
     title, state = page.headings[0], page.lines[1].text
     return title.startswith(f"{page.path.name[:4]}: ") and state.startswith("Status: ")
+
+
+def test_every_room_is_in_the_page_of_the_rooms():
+    page = next(page for page in PAGES if page.where == "docs/architecture.md")
+    rooms = {
+        path.parent
+        for top in PACKAGES
+        for path in (ROOT / top).rglob("*.[pc]*")
+        if path.suffix in (".py", ".c")
+    }
+    named = {ROOT / path.rstrip("/") for span in page.spans for path in _PATH.findall(span)}
+    missing = rooms - named - {ROOT / top for top in PACKAGES}
+    assert sorted(str(room.relative_to(ROOT)) for room in missing) == []
