@@ -113,7 +113,7 @@ class Paper:
         self.phones, self.flow = phones, flow
         self.bind = Bind(Transport.UDP, OURS, 5060)
 
-    def send(self, message: bytes, hop: Hop) -> bool:
+    def send_message(self, message: bytes, hop: Hop) -> bool:
         assert hop.flow in {0, self.flow}
         phone = self.phones.get(hop.host)
         if phone is not None:
@@ -325,7 +325,9 @@ class World:
         self.flow += 1
         table = TrunkTable(TRUNKS)
         for name, addresses in ADDRESSES.items():
-            table.take(table.peers[name], Located((Target(name, 5060, Transport.UDP, addresses),), 60.0))
+            table.set_located(
+                table.peers[name], Located((Target(name, 5060, Transport.UDP, addresses),), 60.0)
+            )
         router = Router({"carrier": Place(Side.CALLER), "pbx": Place(Side.AGENT)}, ())
         plan = Plan(
             router=router, limits={name: Limit(50) for name in ADDRESSES}, latch=frozenset(),
@@ -362,8 +364,8 @@ class World:
     def new_leg(self) -> LegId:
         return new_leg()
 
-    def execute(self, leg: LegId, command: LegCommand) -> None:
-        self.signalling.execute(leg, command)
+    def execute_command(self, leg: LegId, command: LegCommand) -> None:
+        self.signalling.execute_command(leg, command)
 
     def counters(self) -> dict[str, int]:
         return {}
@@ -399,7 +401,7 @@ class World:
     # --- the test ---------------------------------------------------------------------------------
 
     def receive(self, data: bytes, host: str) -> None:
-        self.signalling.receive(data, Hop(host, 5060, Transport.UDP, self.flow))
+        self.signalling.receive_message(data, Hop(host, 5060, Transport.UDP, self.flow))
 
     async def settle(self) -> None:
         """Until nothing more happens by itself at once."""

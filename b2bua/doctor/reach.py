@@ -70,7 +70,7 @@ async def _ask(trunk: TrunkSettings, general: GeneralSettings) -> bytes:
     try:
         located = await resolver.locate(trunk.host, trunk.port, [Transport.UDP], families)
     except LookupError:
-        located = await resolver.of_system(trunk.host, trunk.port, [Transport.UDP], families)
+        located = await resolver.locate_by_system(trunk.host, trunk.port, [Transport.UDP], families)
     if not located.targets:
         raise LookupError(trunk.host)
     address = (located.targets[0].addresses[0], located.targets[0].port)

@@ -15,8 +15,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-_MOST = 4096  # calls tried
-_PATIENCE = 60.0  # seconds
+_MAX_CALLS = 4096  # calls tried
+_TIMEOUT = 60.0  # seconds
 _TLS = re.compile(rb"(?:OpenSSL|LibreSSL|GnuTLS|BoringSSL) (?:[0-9]+\.){1,2}[0-9]+[a-z]?")
 
 
@@ -42,7 +42,7 @@ def examine() -> Build:
         )
     try:
         ran = subprocess.run(
-            [sys.executable, "-m", "b2bua.pjsua.build"], capture_output=True, timeout=_PATIENCE, check=False
+            [sys.executable, "-m", "b2bua.pjsua.build"], capture_output=True, timeout=_TIMEOUT, check=False
         )
         told = json.loads(
             [line for line in ran.stdout.splitlines() if line.startswith(b"{")][-1]
@@ -78,7 +78,7 @@ def _try() -> None:
         nobody.bind((LOOPBACK, 0))
         stack.start()
         version, tls = str(pj.Endpoint.instance().libVersion().full), _tls()
-        while stack.calls < _MOST and stack.dial(f"try-{stack.calls}", nobody.getsockname()[1]):
+        while stack.calls < _MAX_CALLS and stack.dial(f"try-{stack.calls}", nobody.getsockname()[1]):
             build = Build(version, stack.calls, tls)
             sys.stdout.write(json.dumps(asdict(build)) + "\n")
             sys.stdout.flush()

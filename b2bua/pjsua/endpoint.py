@@ -20,11 +20,11 @@ from b2bua.call.leg import HangUpLeg, InviteLeg, LegCommand, LegEvent, LegFailed
 from b2bua.call.routing.trunk import Trunk
 from b2bua.call.view import HopView
 from b2bua.pjsua.front import Front
-from b2bua.pjsua.leg import Leg, PjsuaLegState
-from b2bua.pjsua.stack import SOCKETS, PjsipStack, Told
+from b2bua.pjsua.leg import PjsuaLeg, PjsuaLegState
+from b2bua.pjsua.stack import SOCKETS, PjsipStack, StackEvent
 from b2bua.sip.hop import Address, Bind, Hop, Transport
-from b2bua.sip.leg.invitation import invitation
-from b2bua.sip.message.compose import phrase
+from b2bua.sip.leg.invitation import new_invite
+from b2bua.sip.message.compose import reason_phrase
 from b2bua.sip.message.header_policy import MessageClass
 from b2bua.sip.message.message import Request
 from b2bua.sip.trunk.locator import Locator
@@ -59,19 +59,19 @@ class PjsuaEngine:
         self._count: Counter[str] = Counter()
         self._trunks = TrunkTable(trunks)
         self._locator = Locator(resolver or Resolver(), self._trunks, lambda: None)
-        self._stack = PjsipStack(self._told)
+        self._stack = PjsipStack(self._on_stack_event)
         self._front = Front(
             bind,
             self._trunks,
             self._count,
             user_agent,
             self._now,
-            self._stack.turn,
+            self._stack.poll,
             self._room,
             self._invited,
         )
         self._family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
-        self._legs: dict[LegId, Leg] = {}
+        self._legs: dict[LegId, PjsuaLeg] = {}
         self._events: deque[tuple[LegId, LegEvent]] = deque()
         self._idle = asyncio.Event()  # set when PJSIP's last call is over, while stopping
         self._wakes = self._running = False
@@ -90,19 +90,19 @@ class PjsuaEngine:
             "sip_started", address=self.address[0], port=self.address[1], kind="pjsua2", count=self._places
         )
 
-    async def stop(self, patience: float = 2.0) -> None:
-        """Hang up every leg, wait for their ends, `patience` seconds at most, and close."""
+    async def stop(self, max_wait: float = 2.0) -> None:
+        """Hang up every leg, wait for their ends, `max_wait` seconds at most, and close."""
         if not self._running:
             return
         self._front.closing = True
         for leg_id in list(self._legs):
-            self.execute(leg_id, HangUpLeg("stopping"))
+            self.execute_command(leg_id, HangUpLeg("stopping"))
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience if self._stack.calls else 0):
+            async with asyncio.timeout(max_wait if self._stack.calls else 0):
                 await self._idle.wait()
         left = list(self._legs.values())
         for leg in left:
-            leg.told(Told(leg.call, "disconnected", 408))
+            leg.on_stack_event(StackEvent(leg.call, "disconnected", 408))
         self._deliver()
         self._running = False
         await self._locator.close()
@@ -114,7 +114,7 @@ class PjsuaEngine:
         if self._running:
             # First: what fails below is tried again.
             asyncio.get_running_loop().call_later(_TICK, self._tick)
-            self._stack.turn()
+            self._stack.poll()
             if self._front.closing and not self._stack.calls:
                 self._idle.set()
 
@@ -132,14 +132,14 @@ class PjsuaEngine:
         """A fresh id, for an InviteLeg."""
         return LegId(token(8))
 
-    def execute(self, leg: LegId, command: LegCommand) -> None:
+    def execute_command(self, leg: LegId, command: LegCommand) -> None:
         """Carry out a command. Raises LookupError for an InviteLeg to a trunk that was never
         configured."""
         if isinstance(command, InviteLeg):
             self._invite(leg, command)
             return
         known = self._legs.get(leg)
-        if known is not None and not known.execute(command):
+        if known is not None and not known.execute_command(command):
             self._count["commands_out_of_place"] += 1
             _log.warning("command_out_of_place", leg=leg, kind=type(command).__name__, state=known.state.name)
 
@@ -147,54 +147,54 @@ class PjsuaEngine:
         peer = self._trunks.peers[command.trunk]
         hops = [hop for hop in peer.hops(self._now()) if hop.transport is Transport.UDP]
         if not command.offer or command.replaces:  # see docs/pjsua2.md
-            self._emit(leg_id, LegFailed(488, phrase(488)))
+            self._emit(leg_id, LegFailed(488, reason_phrase(488)))
             return
         if not hops or self._front.closing or not self._fits(1):
-            self._emit(leg_id, LegFailed(503, phrase(503), retry_after=_LATER))
+            self._emit(leg_id, LegFailed(503, reason_phrase(503), retry_after=_LATER))
             return
-        invite = invitation(command, peer, hops[0], self._front.host, "")
+        invite = new_invite(command, peer, hops[0], self._front.host, "")
         leg = self._leg(leg_id, peer, hops[0])
         leg.invite = msgspec.structs.replace(
             invite,
             from_=invite.from_.removesuffix(";tag="),
-            lines=leg.crossing(MessageClass.INVITE, command.carried),
+            lines=leg.crossing_lines(MessageClass.INVITE, command.carried),
         )
-        leg.described = command.offer
+        leg.local = command.offer
         self._legs[leg_id] = leg
         self._front.add(leg, invite.call_id)
         self._count["legs_out"] += 1
         if not self._stack.dial(leg.call, self._front.port):
-            leg.told(Told(leg.call, "disconnected", 503))
+            leg.on_stack_event(StackEvent(leg.call, "disconnected", 503))
 
-    def _invited(self, peer: Peer, request: Request) -> Leg:
+    def _invited(self, peer: Peer, request: Request) -> PjsuaLeg:
         leg = self._leg(self.new_leg(), peer, request.source)
         leg.request, leg.state = request, PjsuaLegState.INVITED
         asyncio.get_running_loop().call_later(_LINGER, self._drop, leg)
         return leg
 
-    def _drop(self, leg: Leg) -> None:
+    def _drop(self, leg: PjsuaLeg) -> None:
         """Forget it, where PJSIP would not have it."""
         if not leg.reported:
             self._front.forget(leg)
 
-    def _leg(self, leg_id: LegId, peer: Peer, source: Hop) -> Leg:
+    def _leg(self, leg_id: LegId, peer: Peer, source: Hop) -> PjsuaLeg:
         def respond(request: Request, code: int, text: str, lines: tuple[str, ...]) -> None:
             self._front.respond(leg, request, code, text, lines)
 
         def emit(event: LegEvent) -> None:
             self._emit(leg_id, event)
 
-        leg = Leg(leg_id, token(16), peer, source, self._front.host, self._stack, emit, respond)
+        leg = PjsuaLeg(leg_id, token(16), peer, source, self._front.host, self._stack, emit, respond)
         return leg
 
-    def _told(self, told: Told) -> None:
+    def _on_stack_event(self, told: StackEvent) -> None:
         leg = self._front.find(told.call)
         if leg is None:
             return
         if told.state == "invited":
             self._legs[leg.id] = leg
             self._count["legs_in"] += 1
-        leg.told(told)
+        leg.on_stack_event(told)
 
     def _room(self) -> bool:
         """Whether another call of two legs has its places: those of calls that have not called out

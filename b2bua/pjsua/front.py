@@ -16,19 +16,19 @@ import msgspec
 
 from b2bua.call.routing.limits import Bucket
 from b2bua.pjsua import guard
-from b2bua.pjsua.leg import Leg, PjsuaLegState
+from b2bua.pjsua.leg import PjsuaLeg, PjsuaLegState
 from b2bua.pjsua.wording import ALLOW_LINE, branch_for, name_for, request_for_pjsip, response_for_pjsip
 from b2bua.sip.hop import Bind, Hop
 from b2bua.sip.leg.dialog import Dialog
-from b2bua.sip.message.bodies import unwrap
-from b2bua.sip.message.compose import hostport, response, return_hop, stateless_tag
-from b2bua.sip.message.message import Head, MalformedError, Request, Response, read, salvage
+from b2bua.sip.message.bodies import unwrap_body
+from b2bua.sip.message.compose import compose_response, hostport, return_hop, stateless_tag
+from b2bua.sip.message.message import Head, MalformedError, Request, Response, parse_message, salvage_head
 from b2bua.sip.transport.udp import UdpSocket
 from b2bua.sip.trunk.peers import Peer, TrunkTable
 from tonewall.log import get_logger
 
 LOOPBACK = "127.0.0.1"
-_STRANGERS = 50.0  # answers a second to who is no trunk
+_MAX_REFUSALS = 50.0  # answers a second to who is no trunk
 _log = get_logger(__name__)
 
 
@@ -44,16 +44,16 @@ class Front:
         clock: Callable[[], float],
         turn: Callable[[], None],
         room: Callable[[], bool],
-        invited: Callable[[Peer, Request], Leg],
+        invited: Callable[[Peer, Request], PjsuaLeg],
     ) -> None:
         """`room`: whether PJSIP has places for another call; `invited`: makes the leg of an
         INVITE."""
         self._bind, self._trunks, self._count, self._user_agent = bind, trunks, count, user_agent
         self._clock, self._turn, self._room, self._invited = clock, turn, room, invited
-        self._manners = Bucket(_STRANGERS)
-        self._outer, self._inner = UdpSocket(0, self.receive), UdpSocket(1, self._from_pjsip)
-        self._calls: dict[str, Leg] = {}  # by PJSIP's Call-ID
-        self._peers: dict[str, Leg] = {}  # by the peer's
+        self._refusal_rate = Bucket(_MAX_REFUSALS)
+        self._outer, self._inner = UdpSocket(0, self.receive_datagram), UdpSocket(1, self._from_pjsip)
+        self._calls: dict[str, PjsuaLeg] = {}  # by PJSIP's Call-ID
+        self._peers: dict[str, PjsuaLeg] = {}  # by the peer's
         self.pjsip_port = 0
         self.closing = False
 
@@ -88,21 +88,21 @@ class Front:
     def _own(self) -> tuple[str, ...]:
         return f"Contact: <sip:{self._sent_by}>", ALLOW_LINE, f"User-Agent: {self._user_agent}"
 
-    def add(self, leg: Leg, call_id: str) -> None:
+    def add(self, leg: PjsuaLeg, call_id: str) -> None:
         """`call_id`: the peer's."""
         self._calls[leg.call] = self._peers[call_id] = leg
 
-    def forget(self, leg: Leg) -> None:
+    def forget(self, leg: PjsuaLeg) -> None:
         self._calls.pop(leg.call, None)
         for call_id in [known for known, each in self._peers.items() if each is leg]:
             del self._peers[call_id]
 
-    def find(self, call: str) -> Leg | None:
+    def find(self, call: str) -> PjsuaLeg | None:
         return self._calls.get(call)
 
     # --- from the peers ---------------------------------------------------------------------------
 
-    def receive(self, data: bytes, source: Hop) -> None:
+    def receive_datagram(self, data: bytes, source: Hop) -> None:
         """Take one datagram. Nothing raises out of here."""
         self._count["received"] += 1
         try:
@@ -116,87 +116,89 @@ class Front:
         if not data.strip(b"\r\n\0"):
             self._count["keepalives"] += 1
             return
-        if not self._trunks.admits(source):
-            self._stranger(data, source)
+        if not self._trunks.is_known_source(source):
+            self._refuse_foreign_source(data, source)
             return
         try:
-            message = read(data, source)
+            message = parse_message(data, source)
         except MalformedError as error:
             self._count["malformed"] += 1
             _log.debug("malformed", peer=source.host, port=source.port, why=error.why)
             if error.head is not None:
-                self._stateless(error.head, source, error.code)
+                self._respond_stateless(error.head, source, error.code)
             return
-        unwrap(message)
+        unwrap_body(message)
         leg = self._peers.get(message.head.call_id)
         if leg is None:
-            self._unknown(message)
+            self._on_unknown_call(message)
         elif source.host != leg.source.host and not leg.peer.sends_from(source.host):
             self._count["strangers"] += 1
         elif isinstance(message, Response):
-            self._response(leg, message)
+            self._on_response(leg, message)
         else:
-            self._request(leg, message)
+            self._on_request(leg, message)
 
-    def _stranger(self, data: bytes, source: Hop) -> None:
+    def _refuse_foreign_source(self, data: bytes, source: Hop) -> None:
         self._count["strangers"] += 1
-        head = salvage(data.partition(b"\r\n\r\n")[0]) if self._manners.take(self._clock()) else None
+        head = (
+            salvage_head(data.partition(b"\r\n\r\n")[0]) if self._refusal_rate.take(self._clock()) else None
+        )
         if head is not None:
-            self._stateless(head, source, 403)
+            self._respond_stateless(head, source, 403)
 
-    def _unknown(self, message: Request | Response) -> None:
+    def _on_unknown_call(self, message: Request | Response) -> None:
         if isinstance(message, Response) or message.method == "ACK":
             self._count["stray"] += 1
             return
-        peer = self._trunks.match(message.source, message.uri.user or "")
+        peer = self._trunks.find_peer(message.source, message.uri.user or "")
         if peer is None:
-            self._stateless(message.head, message.source, 403)
+            self._respond_stateless(message.head, message.source, 403)
         elif message.method == "CANCEL" or message.to_tag:
-            self._stateless(message.head, message.source, 481)
-        elif (refusal := guard.opening(message, self._room(), self.closing)) is not None:
+            self._respond_stateless(message.head, message.source, 481)
+        elif (refusal := guard.check_opening(message, self._room(), self.closing)) is not None:
             self._count["requests_refused"] += 1
-            self._stateless(message.head, message.source, refusal.code, refusal.lines)
+            self._respond_stateless(message.head, message.source, refusal.code, refusal.lines)
         else:
             leg = self._invited(peer, message)
             self.add(leg, message.head.call_id)
             self._hand_over(leg, message)
 
-    def _request(self, leg: Leg, request: Request) -> None:
+    def _on_request(self, leg: PjsuaLeg, request: Request) -> None:
         key = (branch_for(request), request.method)
         if key in leg.replies:
-            self._outer.send(leg.replies[key], return_hop(request)[:2])
+            self._outer.send_datagram(leg.replies[key], return_hop(request)[:2])
         elif key in leg.requests or request.method == "CANCEL":
-            self._again_or_cancel(leg, request, new=key not in leg.requests)
+            self._on_repetition_or_cancel(leg, request, new=key not in leg.requests)
         elif request.method == "ACK" and (key[0], "INVITE") in leg.requests:  # of an error
             self._hand_over(leg, request)
         elif not request.to_tag:
-            self._stateless(
+            self._respond_stateless(
                 request.head, request.source, 482
             )  # a Call-ID that is taken, or a call of ours that came back
         elif request.to_tag != leg.tag or (dialog := leg.dialogs.get(name_for(request.from_tag))) is None:
             self._refuse(leg, request, 481)
         elif request.method == "ACK":
             self._hand_over(leg, request)
-            leg.acknowledged(request)
+            leg.on_ack(request)
         else:
-            self._within(leg, dialog, request)
+            self._on_request_in_dialog(leg, dialog, request)
 
-    def _again_or_cancel(self, leg: Leg, request: Request, *, new: bool) -> None:
+    def _on_repetition_or_cancel(self, leg: PjsuaLeg, request: Request, *, new: bool) -> None:
         if new and leg.state is PjsuaLegState.INVITED:
             leg.ending = request
         self._hand_over(leg, request)
         if new and leg.state is PjsuaLegState.UP:
-            leg.cancelled()
+            leg.on_cancel()
 
-    def _within(self, leg: Leg, dialog: Dialog, request: Request) -> None:
-        refusal = guard.within(request)
+    def _on_request_in_dialog(self, leg: PjsuaLeg, dialog: Dialog, request: Request) -> None:
+        refusal = guard.check_in_dialog(request)
         if not dialog.accepts(request.cseq):
             self._refuse(leg, request, 500)  # RFC 3261 section 12.2.2
         elif refusal is not None:
             self._refuse(leg, request, refusal.code, refusal.lines)
         elif request.method in {"INFO", "MESSAGE"}:
             leg.requests[branch_for(request), request.method] = request
-            leg.ask(request)
+            leg.receive_request(request)
         elif request.method == "INVITE" and leg.offering is not None:
             self._refuse(leg, request, 491)  # RFC 3261 section 14.2
         elif request.method == "INVITE" and leg.reinvited is not None:
@@ -210,30 +212,32 @@ class Front:
                 leg.reinvited = request
             self._hand_over(leg, request)
 
-    def _hand_over(self, leg: Leg, request: Request) -> None:
+    def _hand_over(self, leg: PjsuaLeg, request: Request) -> None:
         if request.method != "ACK":
             leg.requests[branch_for(request), request.method] = request
-        self._inner.send(request_for_pjsip(request, leg.call, self.port), (LOOPBACK, self.pjsip_port))
+        self._inner.send_datagram(
+            request_for_pjsip(request, leg.call, self.port), (LOOPBACK, self.pjsip_port)
+        )
         self._turn()
 
-    def _response(self, leg: Leg, response: Response) -> None:
+    def _on_response(self, leg: PjsuaLeg, response: Response) -> None:
         if response.method == "INVITE":
             opened = leg.sent.get(response.via.branch)
             if opened is None:
                 self._count["stray"] += 1
                 return
             if response.to_tag and response.code > 100:
-                self._dialog(leg, response)
+                self._update_dialog(leg, response)
             if leg.state is PjsuaLegState.CALLING:
-                leg.heard[response.code] = response
-        self._inner.send(
+                leg.received[response.code] = response
+        self._inner.send_datagram(
             response_for_pjsip(response, leg.call, self.port, self.pjsip_port), (LOOPBACK, self.pjsip_port)
         )
         self._turn()
         if response.code >= 200:
-            leg.replied(response)
+            leg.on_final_response(response)
 
-    def _dialog(self, leg: Leg, response: Response) -> None:
+    def _update_dialog(self, leg: PjsuaLeg, response: Response) -> None:
         """What a response to our INVITE tells of its dialog."""
         name = name_for(response.to_tag)
         dialog = leg.dialogs.get(name)
@@ -249,20 +253,22 @@ class Front:
     # --- answers without PJSIP --------------------------------------------------------------------
 
     def respond(
-        self, leg: Leg, request: Request, code: int, text: str = "", lines: tuple[str, ...] = ()
+        self, leg: PjsuaLeg, request: Request, code: int, text: str = "", lines: tuple[str, ...] = ()
     ) -> None:
         """Answer a request within a leg; the same again, if it comes again."""
-        message = response(request.head, request.source, code, text=text, tag=leg.tag, lines=lines)
+        message = compose_response(request.head, request.source, code, text=text, tag=leg.tag, lines=lines)
         leg.replies[branch_for(request), request.method] = message
-        self._outer.send(message, return_hop(request)[:2])
+        self._outer.send_datagram(message, return_hop(request)[:2])
 
-    def _refuse(self, leg: Leg, request: Request, code: int, lines: tuple[str, ...] = ()) -> None:
+    def _refuse(self, leg: PjsuaLeg, request: Request, code: int, lines: tuple[str, ...] = ()) -> None:
         self._count["requests_refused"] += 1
         if request.method != "ACK":
             self.respond(leg, request, code, lines=lines)
 
-    def _stateless(self, head: Head, source: Hop, code: int, lines: tuple[str, ...] = ()) -> None:
-        self._outer.send(response(head, source, code, tag=stateless_tag(head), lines=lines), source[:2])
+    def _respond_stateless(self, head: Head, source: Hop, code: int, lines: tuple[str, ...] = ()) -> None:
+        self._outer.send_datagram(
+            compose_response(head, source, code, tag=stateless_tag(head), lines=lines), source[:2]
+        )
 
     # --- from PJSIP -------------------------------------------------------------------------------
 
@@ -270,7 +276,7 @@ class Front:
         if source[:2] != (LOOPBACK, self.pjsip_port):
             return
         try:
-            message = read(data, source)
+            message = parse_message(data, source)
         except MalformedError:  # its keep-alives
             return
         leg = self._calls.get(message.head.call_id)
@@ -281,14 +287,14 @@ class Front:
         else:
             self._send_response(leg, message)
 
-    def _send_request(self, leg: Leg, request: Request) -> None:
+    def _send_request(self, leg: PjsuaLeg, request: Request) -> None:
         leg.tag = request.from_tag
-        outgoing = leg.outgoing(request, self._own)
+        outgoing = leg.compose_request(request, self._own)
         if outgoing is not None:
             message, hop = outgoing
-            self._outer.send(bytes(msgspec.structs.replace(message, sent_by=self._sent_by)), hop[:2])
+            self._outer.send_datagram(bytes(msgspec.structs.replace(message, sent_by=self._sent_by)), hop[:2])
 
-    def _send_response(self, leg: Leg, answer: Response) -> None:
+    def _send_response(self, leg: PjsuaLeg, answer: Response) -> None:
         request = leg.requests.get((answer.via.branch, answer.method))
         if request is None:
             return
@@ -305,7 +311,7 @@ class Front:
             ):  # PJSIP has refused it by itself: it holds no more calls
                 code, lines = 503, (guard.LATER,)
         tag = answer.to_tag if code > 100 else ""
-        message = response(
+        message = compose_response(
             request.head,
             request.source,
             code,
@@ -314,4 +320,4 @@ class Front:
             lines=lines,
             body=body,
         )
-        self._outer.send(message, return_hop(request)[:2])
+        self._outer.send_datagram(message, return_hop(request)[:2])

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from b2bua.pjsua.wording import ALLOW, ALLOW_LINE
 from b2bua.sip.message.message import Request
-from b2bua.sip.message.request_checks import Refusal, inspect
+from b2bua.sip.message.request_checks import Refusal, check_request
 
 LATER = "Retry-After: 5"  # where PJSIP has no place left
 _REFRESHED = frozenset({"BYE", "INFO", "MESSAGE", "OPTIONS"})
 _FULL = Refusal(503, (LATER,))
 
 
-def opening(request: Request, room: bool, closing: bool) -> Refusal | None:
+def check_opening(request: Request, room: bool, closing: bool) -> Refusal | None:
     """Of a request outside of a dialog. `room`: for another call of two legs. None: an INVITE that
     is taken."""
-    refusal = _common(request)
+    refusal = _check_common(request)
     if refusal is not None:
         return refusal
     if request.method == "OPTIONS":
@@ -36,9 +36,9 @@ def opening(request: Request, room: bool, closing: bool) -> Refusal | None:
     return None if room else _FULL
 
 
-def within(request: Request) -> Refusal | None:
+def check_in_dialog(request: Request) -> Refusal | None:
     """Of a request within a dialog, ACK and CANCEL apart. None: it is taken."""
-    refusal = _common(request)
+    refusal = _check_common(request)
     if refusal is not None:
         return refusal
     if request.method == "OPTIONS":
@@ -48,10 +48,10 @@ def within(request: Request) -> Refusal | None:
     return None if request.method == "INVITE" or request.method in _REFRESHED else Refusal(405, (ALLOW_LINE,))
 
 
-def _common(request: Request) -> Refusal | None:
+def _check_common(request: Request) -> Refusal | None:
     if request.method not in ALLOW:
         return Refusal(405, (ALLOW_LINE,))
     required = ", ".join(request.headers.getlist("Require"))
     if required:
         return Refusal(420, (f"Unsupported: {required}",))
-    return inspect(request)
+    return check_request(request)

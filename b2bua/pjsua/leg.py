@@ -42,21 +42,21 @@ from b2bua.call.leg import (
     RespondLeg,
     RingLeg,
 )
-from b2bua.pjsua.stack import PjsipStack, Told
+from b2bua.pjsua.stack import PjsipStack, StackEvent
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg.dialog import Dialog
-from b2bua.sip.leg.mid_dialog import BAD_PACKAGE, packages_of
-from b2bua.sip.leg.uas import caller, party
+from b2bua.sip.leg.mid_dialog import BAD_PACKAGE, info_packages
+from b2bua.sip.leg.uas import calling_party, party_of
 from b2bua.sip.message import header_policy as headers
-from b2bua.sip.message.compose import SDP, Outgoing, phrase
+from b2bua.sip.message.compose import SDP, Outgoing, reason_phrase
 from b2bua.sip.message.header_policy import MessageClass
 from b2bua.sip.message.message import Request, Response
-from b2bua.sip.message.name_addr import name_addr
+from b2bua.sip.message.name_addr import parse_name_addr
 from b2bua.sip.message.request_checks import max_forwards
 from b2bua.sip.trunk.peers import Peer
 from tonewall.tokens import token
 
-_MOST_REQUESTS = 16  # INFO and MESSAGE that wait for their answer
+_MAX_REQUESTS = 16  # INFO and MESSAGE that wait for their answer
 
 
 class PjsuaLegState(Enum):
@@ -67,7 +67,7 @@ class PjsuaLegState(Enum):
 
 
 @dataclass(slots=True)
-class Leg:
+class PjsuaLeg:
     """Of an INVITE of the peer's (`request`) or of ours (`invite`). `call`: its Call-ID with
     PJSIP."""
 
@@ -82,7 +82,7 @@ class Leg:
     request: Request | None = None
     invite: Outgoing | None = None
     state: PjsuaLegState = PjsuaLegState.CALLING
-    described: bytes = field(default=b"", repr=False)  # the last description of ours
+    local: bytes = field(default=b"", repr=False)  # the last description of ours
     dialogs: dict[str, Dialog] = field(default_factory=dict)  # by the remote tag's name with PJSIP
     # The peer's, by branch and method.
     requests: dict[tuple[str, str], Request] = field(default_factory=dict)
@@ -92,12 +92,12 @@ class Leg:
     )  # of answers to the peer's INVITE, by code
     lines: dict[int, tuple[str, ...]] = field(default_factory=dict)  # and their headers
     # The last answer to our INVITE, by code.
-    heard: dict[int, Response] = field(default_factory=dict)
-    asked: dict[str, Request] = field(
+    received: dict[int, Response] = field(default_factory=dict)
+    received_requests: dict[str, Request] = field(
         default_factory=dict
     )  # the peer's INFO and MESSAGE that wait for an answer
-    waiting: list[RequestLeg] = field(default_factory=list)  # ours that PJSIP is about to send
-    asking: dict[int, RequestLeg] = field(default_factory=dict)  # and those that wait, by CSeq
+    queued_requests: list[RequestLeg] = field(default_factory=list)  # ours that PJSIP is about to send
+    sent_requests: dict[int, RequestLeg] = field(default_factory=dict)  # and those that wait, by CSeq
     replies: dict[tuple[str, str], bytes] = field(
         default_factory=dict, repr=False
     )  # what was answered without PJSIP
@@ -111,7 +111,7 @@ class Leg:
 
     # --- what PJSIP says --------------------------------------------------------------------------
 
-    def told(self, told: Told) -> None:
+    def on_stack_event(self, told: StackEvent) -> None:
         match told.state:
             case "invited":
                 self._invited()
@@ -125,7 +125,8 @@ class Leg:
                 self.state = PjsuaLegState.UP
                 self.emit(
                     LegAnswered(
-                        self._body(told.code), self._carried(MessageClass.SUCCESS, self.heard.get(told.code))
+                        self._body(told.code),
+                        self._carried(MessageClass.SUCCESS, self.received.get(told.code)),
                     )
                 )
             case "disconnected":
@@ -135,32 +136,34 @@ class Leg:
         assert self.request is not None
         self.reported = True
         request, trunk = self.request, self.peer.trunk
-        callee = party(request.uri, name_addr(request.head.to)[0])
+        callee = party_of(request.uri, parse_name_addr(request.head.to)[0])
         carried = self._carried(MessageClass.INVITE, request)
         self.emit(
-            LegInvited(trunk.name, caller(request), callee, request.body, max_forwards(request), carried)
+            LegInvited(
+                trunk.name, calling_party(request), callee, request.body, max_forwards(request), carried
+            )
         )
 
     def _progressed(self, code: int) -> None:
-        response = self.heard.get(code)
+        response = self.received.get(code)
         if response is not None and 100 < code < 200:
             carried = self._carried(MessageClass.PROVISIONAL, response)
-            self.emit(LegProgressed(code, phrase(code, response.phrase), response.body, carried))
+            self.emit(LegProgressed(code, reason_phrase(code, response.phrase), response.body, carried))
 
     def _over(self, code: int) -> None:
         if self.state is PjsuaLegState.OVER:
             return
         was, self.state = self.state, PjsuaLegState.OVER
-        for asked in self.asked.values():
+        for asked in self.received_requests.values():
             self.respond(asked, 487, "", ())
-        self.asked.clear()
+        self.received_requests.clear()
         if was is PjsuaLegState.UP:
             self.emit(LegHungUp("hung up") if self.hung_up else self._left())
         elif isinstance(self.ending, Request):
-            self.emit(LegFailed(487, phrase(487), self._carried(MessageClass.CANCEL, self.ending)))
+            self.emit(LegFailed(487, reason_phrase(487), self._carried(MessageClass.CANCEL, self.ending)))
         else:
-            response = self.heard.get(code)
-            said = phrase(code, response.phrase) if response is not None else phrase(code)
+            response = self.received.get(code)
+            said = reason_phrase(code, response.phrase) if response is not None else reason_phrase(code)
             self.emit(LegFailed(code, said, self._carried(MessageClass.FAILURE, response)))
 
     def _left(self) -> LegHungUp:
@@ -169,7 +172,7 @@ class Leg:
         return LegHungUp("far end hung up", self._carried(MessageClass.BYE, self.ending))
 
     def _body(self, code: int) -> bytes:
-        response = self.heard.get(code)
+        response = self.received.get(code)
         return response.body if response is not None else b""
 
     def _carried(self, moment: MessageClass, message: Request | Response | None) -> Carried:
@@ -179,33 +182,35 @@ class Leg:
 
     # --- what the peer says, after PJSIP was handed it --------------------------------------------
 
-    def acknowledged(self, request: Request) -> None:
+    def on_ack(self, request: Request) -> None:
         """An ACK of a 2xx of ours."""
         if self.answered is not None and self.answered.cseq == request.cseq:
             self.answered = None
             self.emit(LegConfirmed(request.body))
 
-    def cancelled(self) -> None:
+    def on_cancel(self) -> None:
         """The peer's CANCEL of a re-INVITE that waits."""
         if self.reinvited is not None:
             self.reinvited = None
             self.emit(ReinviteCancelled())
 
-    def replied(self, response: Response) -> None:
+    def on_final_response(self, response: Response) -> None:
         """A final answer to a request of ours within the dialog."""
         if response.method == "INVITE" and self.offering is not None:
             offer, self.offering = self.offering, None
             if response.code < 300:
-                self.described = offer
+                self.local = offer
                 self.emit(ReinviteAnswered(response.body))
             elif response.code in {408, 481}:  # RFC 3261 section 12.2.1.2
                 self._lose()
             else:
-                self.emit(ReinviteFailed(response.code, phrase(response.code, response.phrase)))
-        elif response.cseq in self.asking:
-            name = self.asking.pop(response.cseq).request
-            packages = packages_of(response) if response.code == BAD_PACKAGE else ()
-            self.emit(LegResponded(name, response.code, phrase(response.code, response.phrase), packages))
+                self.emit(ReinviteFailed(response.code, reason_phrase(response.code, response.phrase)))
+        elif response.cseq in self.sent_requests:
+            name = self.sent_requests.pop(response.cseq).request
+            packages = info_packages(response) if response.code == BAD_PACKAGE else ()
+            self.emit(
+                LegResponded(name, response.code, reason_phrase(response.code, response.phrase), packages)
+            )
             if response.code == 481:
                 self._lose()
 
@@ -216,28 +221,28 @@ class Leg:
             self.emit(LegHungUp("dialog lost"))
             self.stack.hang_up(self.call)
 
-    def ask(self, request: Request) -> None:
+    def receive_request(self, request: Request) -> None:
         """The peer's INFO or MESSAGE: it never reaches PJSIP."""
-        if self.state is not PjsuaLegState.UP or len(self.asked) >= _MOST_REQUESTS:
-            self.respond(request, 500 if self.asked else 481, "", ())
+        if self.state is not PjsuaLegState.UP or len(self.received_requests) >= _MAX_REQUESTS:
+            self.respond(request, 500 if self.received_requests else 481, "", ())
             return
         name = token(8)
-        self.asked[name] = request
+        self.received_requests[name] = request
         package = request.headers.getlist("Info-Package")[:1] if request.method == "INFO" else []
         kind = ", ".join(request.headers.getlist("Content-Type"))
         self.emit(LegRequested(name, request.method, kind, request.body, "".join(package)))
 
     # --- what the call asks -----------------------------------------------------------------------
 
-    def execute(self, command: LegCommand) -> bool:
+    def execute_command(self, command: LegCommand) -> bool:
         """Whether it fitted."""
         match command:
             case RingLeg() if self.state is PjsuaLegState.INVITED:
                 self.bodies[command.code] = command.answer
-                self.lines[command.code] = self.crossing(MessageClass.PROVISIONAL, command.carried)
-                return self.stack.answer(self.call, command.code, phrase(command.code, command.phrase))
+                self.lines[command.code] = self.crossing_lines(MessageClass.PROVISIONAL, command.carried)
+                return self.stack.answer(self.call, command.code, reason_phrase(command.code, command.phrase))
             case AnswerLeg() if self.state is PjsuaLegState.INVITED:
-                self.lines[200] = self.crossing(MessageClass.SUCCESS, command.carried)
+                self.lines[200] = self.crossing_lines(MessageClass.SUCCESS, command.carried)
                 if self._accept(self.request, command.answer):
                     self.state = PjsuaLegState.UP
                     return True
@@ -254,57 +259,57 @@ class Leg:
                 return self._accept(request, command.answer)
             case RejectReinvite() if self.reinvited is not None:
                 self.reinvited = None
-                return self.stack.answer(self.call, command.code, phrase(command.code, command.phrase))
-            case RequestLeg() if self.state is PjsuaLegState.UP and len(self.waiting) < _MOST_REQUESTS:
-                self.waiting.append(command)
-                if not self.stack.request(self.call, command.method):
-                    self.waiting.remove(command)
-                    self.emit(LegResponded(command.request, 500, phrase(500)))
-            case RespondLeg() if command.request in self.asked:
+                return self.stack.answer(self.call, command.code, reason_phrase(command.code, command.phrase))
+            case RequestLeg() if self.state is PjsuaLegState.UP and len(self.queued_requests) < _MAX_REQUESTS:
+                self.queued_requests.append(command)
+                if not self.stack.send_request(self.call, command.method):
+                    self.queued_requests.remove(command)
+                    self.emit(LegResponded(command.request, 500, reason_phrase(500)))
+            case RespondLeg() if command.request in self.received_requests:
                 # RFC 6086 section 4.2.2: who refuses a package says which ones are taken.
                 taken = (
                     (f"Recv-Info: {', '.join(command.packages)}".rstrip(),)
                     if command.code == BAD_PACKAGE
                     else ()
                 )
-                self.respond(self.asked.pop(command.request), command.code, command.phrase, taken)
+                self.respond(self.received_requests.pop(command.request), command.code, command.phrase, taken)
             case _:
                 return False
         return True
 
     def _accept(self, request: Request | None, answer: bytes) -> bool:
-        self.bodies[200] = self.described = answer
+        self.bodies[200] = self.local = answer
         self.answered = request
         return self.stack.answer(self.call, 200)
 
     def _refuse(self, command: RejectLeg) -> bool:
         code = command.code if 300 <= command.code <= 699 else 500
         later = (f"Retry-After: {command.retry_after}",) if command.retry_after else ()
-        self.lines[code] = (*later, *self.crossing(MessageClass.FAILURE, command.carried, code))
-        return self.stack.hang_up(self.call, code, phrase(code, command.phrase))
+        self.lines[code] = (*later, *self.crossing_lines(MessageClass.FAILURE, command.carried, code))
+        return self.stack.hang_up(self.call, code, reason_phrase(code, command.phrase))
 
     def _hang_up(self, command: HangUpLeg) -> bool:
         self.hung_up = True
         if self.state is PjsuaLegState.INVITED:
-            return self.stack.hang_up(self.call, 487, phrase(487))
-        self.lines[0] = self.crossing(
+            return self.stack.hang_up(self.call, 487, reason_phrase(487))
+        self.lines[0] = self.crossing_lines(
             MessageClass.BYE if self.state is PjsuaLegState.UP else MessageClass.CANCEL, command.carried
         )
         return self.stack.hang_up(self.call)
 
     def _reinvite(self, offer: bytes) -> None:
         if not offer:
-            self.emit(ReinviteFailed(488, phrase(488)))
+            self.emit(ReinviteFailed(488, reason_phrase(488)))
             return
         if self.offering is not None:
-            self.emit(ReinviteFailed(491, phrase(491)))
+            self.emit(ReinviteFailed(491, reason_phrase(491)))
             return
         self.offering = offer
         if not self.stack.reinvite(self.call):
             self.offering = None
-            self.emit(ReinviteFailed(491, phrase(491)))
+            self.emit(ReinviteFailed(491, reason_phrase(491)))
 
-    def crossing(self, moment: MessageClass, carried: Carried, code: int = 0) -> tuple[str, ...]:
+    def crossing_lines(self, moment: MessageClass, carried: Carried, code: int = 0) -> tuple[str, ...]:
         """The headers of the other leg that this peer is to see."""
         trunk = self.peer.trunk
         return headers.crossing_lines(
@@ -313,21 +318,21 @@ class Leg:
 
     # --- how PJSIP's requests go out --------------------------------------------------------------
 
-    def outgoing(self, request: Request, contact: tuple[str, ...]) -> tuple[Outgoing, Hop] | None:
+    def compose_request(self, request: Request, contact: tuple[str, ...]) -> tuple[Outgoing, Hop] | None:
         """What the peer is sent for a request of PJSIP's, and where to; None for one of no dialog
         that we know."""
         branch, method = request.via.branch, request.method
         before = self.sent.get(branch)
         if before is not None and method in {"ACK", "CANCEL"}:
             if method == "CANCEL":
-                return msgspec.structs.replace(before.cancel(), lines=self.lines.get(0, ())), self.source
+                return msgspec.structs.replace(before.new_cancel(), lines=self.lines.get(0, ())), self.source
             to = self._to(before, request)
             return msgspec.structs.replace(before, method="ACK", to=to, lines=(), body=b""), self.source
         if before is not None:
             return before, self.source
         lines, body, kind = contact, b"", SDP
         if method == "INVITE":
-            body = self.described if self.offering is None else self.offering
+            body = self.local if self.offering is None else self.offering
         elif method == "BYE":
             lines = self.lines.get(0, ())
         elif method in {"INFO", "MESSAGE"}:
@@ -366,6 +371,6 @@ class Leg:
         return dialog.remote if dialog is not None else before.to
 
     def _asking(self, cseq: int) -> RequestLeg | None:
-        if cseq not in self.asking and self.waiting:
-            self.asking[cseq] = self.waiting.pop(0)
-        return self.asking.get(cseq)
+        if cseq not in self.sent_requests and self.queued_requests:
+            self.sent_requests[cseq] = self.queued_requests.pop(0)
+        return self.sent_requests.get(cseq)

@@ -31,7 +31,7 @@ _log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StackEvent:
     """What PJSIP says of a call."""
 
     call: str  # its Call-ID
@@ -72,8 +72,8 @@ class PjsipStack:
     """One a process: PJSIP can be had only once. `tell` takes what it says, from within `turn` or a
     command."""
 
-    def __init__(self, tell: Callable[[Told], None]) -> None:
-        self._tell = tell
+    def __init__(self, on_event: Callable[[StackEvent], None]) -> None:
+        self._on_event = on_event
         self._endpoint: Any = None
         self._account: _Account | None = None
         self._calls: dict[str, _Call] = {}
@@ -120,7 +120,7 @@ class PjsipStack:
             # Now, not when the garbage is collected: there may be one at a time.
             self._endpoint = None
 
-    def turn(self) -> None:
+    def poll(self) -> None:
         """Let it read what has come and look at its timers."""
         for _ in range(_AT_ONCE if self._endpoint is not None else 0):
             if self._endpoint.libHandleEvents(0) <= 0:
@@ -169,7 +169,7 @@ class PjsipStack:
     def reinvite(self, call: str) -> bool:
         return self._do(call, "reinvite", lambda of: of.reinvite(pj.CallOpParam(True)))
 
-    def request(self, call: str, method: str) -> bool:
+    def send_request(self, call: str, method: str) -> bool:
         """Send a request without a body within the dialog."""
         parameters = pj.CallSendRequestParam()
         parameters.method = method
@@ -194,10 +194,10 @@ class PjsipStack:
         call = _Call(self, self._account, number)  # type: ignore[arg-type]  # it is started
         name = str(call.getInfo().callIdString)
         self._calls[name] = call
-        self._tell(Told(name, "invited"))
+        self._on_event(StackEvent(name, "invited"))
 
     def reinvited(self, name: str) -> None:
-        self._tell(Told(name, "reinvited"))
+        self._on_event(StackEvent(name, "reinvited"))
 
     def changed(self, info: Any) -> None:
         state = _STATES.get(info.state)
@@ -206,7 +206,7 @@ class PjsipStack:
             self._gone.append(self._calls.pop(name))
             self._ended.append(time.monotonic())
         if state is not None:
-            self._tell(Told(name, state, int(info.lastStatusCode)))
+            self._on_event(StackEvent(name, state, int(info.lastStatusCode)))
 
     def contained(self, work: Callable[[], None]) -> None:
         """Errors stay here: PJSIP's C code, which called, could do nothing with them."""

@@ -28,7 +28,7 @@ class EngineContext:
     tap: Tap
     count: Counter[str]
 
-    def send(self, message: bytes, hop: Hop) -> bool:
+    def send_response(self, message: bytes, hop: Hop) -> bool:
         """Send a response outside of any transaction. False: there is no way to that hop."""
-        self.tap.outside(message, hop)
-        return self.transports.send(message, hop)
+        self.tap.record_stateless(message, hop)
+        return self.transports.send_message(message, hop)

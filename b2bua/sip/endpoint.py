@@ -16,13 +16,13 @@ from b2bua.sip.hop import Address, Bind, Hop
 from b2bua.sip.signalling import Signalling, new_leg
 from b2bua.sip.transaction.tap import Tap
 from b2bua.sip.transaction.transaction import Timers
-from b2bua.sip.transport.connections import Duties, Lost
-from b2bua.sip.transport.framer import Broken
+from b2bua.sip.transport.connections import Callbacks, LostConnection
+from b2bua.sip.transport.framer import BrokenStream
 from b2bua.sip.transport.stream import Limits
 from b2bua.sip.transport.tls import TlsContexts
 from b2bua.sip.transport.transports import Transports
 from b2bua.sip.trunk.locator import Locator
-from b2bua.sip.trunk.options_ping import Probes
+from b2bua.sip.trunk.options_ping import OptionsPings
 from b2bua.sip.trunk.peers import TrunkTable
 from b2bua.sip.trunk.registration import Registrations
 from b2bua.sip.trunk.resolve import Resolver
@@ -61,13 +61,15 @@ class SipEngine:
         self._timers = timers or Timers()
         self._counters: Counter[str] = Counter()
         self._trunks = TrunkTable(trunks)
-        duties = Duties(self.receive, self._broken, self._lost, self._trunks.names_at)
+        duties = Callbacks(
+            self.receive_message, self._on_broken_stream, self._on_connection_lost, self._trunks.trunks_at
+        )
         self._transports = Transports(
             duties, {trunk.name: trunk for trunk in trunks}, tls or TlsContexts(), limits
         )
-        self._trunks.local = self._transports.local
-        self._locator = Locator(resolver or Resolver(), self._trunks, self._relocated)
-        self._probes: Probes | None = None
+        self._trunks.find_bind = self._transports.find_bind
+        self._locator = Locator(resolver or Resolver(), self._trunks, self._on_relocated)
+        self._pings: OptionsPings | None = None
         self._registrations: Registrations | None = None
         self._idle = asyncio.Event()
         self._signalling: Signalling | None = None
@@ -91,8 +93,8 @@ class SipEngine:
             self._on_event,
             user_agent=self._user_agent,
             realm=self._realm,
-            relocated=self._relocated,
-            settled=self._settled,
+            on_relocated=self._on_relocated,
+            on_settled=self._on_settled,
             bindings=self._bindings,
         )
         self._signalling = signalling
@@ -101,21 +103,21 @@ class SipEngine:
             signalling.restore(snapshot)
         signalling.restore_bindings()
         families = self._transports.families()
-        self._probes = Probes(signalling.context, lambda: list(self._trunks.peers.values()))
+        self._pings = OptionsPings(signalling.context, lambda: list(self._trunks.peers.values()))
         await self._locator.start([bind.transport for bind in self._binds], families)
         self._registrations = Registrations(signalling.context, list(self._trunks.peers.values()))
         _log.info("sip_started", address=self.address[0], port=self.address[1])
 
-    async def stop(self, patience: float = 2.0) -> None:
-        """Hang up every leg, wait for their ends, `patience` seconds at most, and close."""
+    async def stop(self, max_wait: float = 2.0) -> None:
+        """Hang up every leg, wait for their ends, `max_wait` seconds at most, and close."""
         signalling = self._signalling
         if signalling is None:
             return
-        signalling.leave()
+        signalling.hang_up_all()
         now = signalling.context.scheduler.now
-        deadline = now() + patience
+        deadline = now() + max_wait
         if self._registrations is not None:
-            self._registrations.leave()
+            self._registrations.unregister_all()
         while not self._finished and now() < deadline:
             self._idle.clear()
             try:
@@ -124,7 +126,7 @@ class SipEngine:
                 break
         left = signalling.close()
         await self._close()
-        signalling.deliver()
+        signalling.deliver_events()
         self._signalling = None
         _log.info("sip_stopped", count=left)
 
@@ -144,9 +146,9 @@ class SipEngine:
         await self._locator.close()
         await self._transports.close()
 
-    def _relocated(self) -> None:
-        if self._probes is not None:
-            self._probes.refresh()
+    def _on_relocated(self) -> None:
+        if self._pings is not None:
+            self._pings.refresh()
 
     # --- what the calls ask, and what the network sends -------------------------------------------
 
@@ -154,33 +156,33 @@ class SipEngine:
         """A fresh id, for an InviteLeg."""
         return new_leg()
 
-    def execute(self, leg: LegId, command: LegCommand) -> None:
+    def execute_command(self, leg: LegId, command: LegCommand) -> None:
         """Carry out a command. Raises LookupError for an InviteLeg to a trunk that was never
         configured."""
         if self._signalling is not None:
-            self._signalling.execute(leg, command)
+            self._signalling.execute_command(leg, command)
 
-    def receive(self, data: bytes, source: Hop) -> None:
+    def receive_message(self, data: bytes, source: Hop) -> None:
         """Take one message."""
         if self._signalling is not None:
-            self._signalling.receive(data, source)
+            self._signalling.receive_message(data, source)
 
-    def _broken(self, broken: Broken, source: Hop) -> None:
+    def _on_broken_stream(self, broken: BrokenStream, source: Hop) -> None:
         if self._signalling is not None:
-            self._signalling.broken(broken, source)
+            self._signalling.on_broken_stream(broken, source)
 
-    def _lost(self, lost: Lost) -> None:
+    def _on_connection_lost(self, lost: LostConnection) -> None:
         if self._signalling is not None:
-            self._signalling.lost(lost)
+            self._signalling.on_connection_lost(lost)
 
-    def _settled(self) -> None:
+    def _on_settled(self) -> None:
         if self._finished:
             self._idle.set()
 
     @property
     def _finished(self) -> bool:
         """Whether no leg is left, and no registration to be given back."""
-        return not self.open_legs and (self._registrations is None or self._registrations.gone)
+        return not self.open_legs and (self._registrations is None or self._registrations.is_gone)
 
     # --- what can be counted ----------------------------------------------------------------------
 

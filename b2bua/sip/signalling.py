@@ -42,14 +42,14 @@ from b2bua.sip.leg.leg_base import Leg
 from b2bua.sip.leg.leg_context import LegContext
 from b2bua.sip.leg.uac import UacLeg
 from b2bua.sip.leg.uas import UasLeg
-from b2bua.sip.message.compose import phrase
+from b2bua.sip.message.compose import reason_phrase
 from b2bua.sip.snapshot import restore_engine, write_engine
 from b2bua.sip.transaction.layer import TransactionLayer
 from b2bua.sip.transaction.scheduler import GRAIN_OF_T1, Loop, Scheduler
 from b2bua.sip.transaction.tap import Tap
 from b2bua.sip.transaction.transaction import Timers
-from b2bua.sip.transport.connections import Lost
-from b2bua.sip.transport.framer import Broken
+from b2bua.sip.transport.connections import LostConnection
+from b2bua.sip.transport.framer import BrokenStream
 from b2bua.sip.transport.transports import Transports
 from b2bua.sip.trunk.peers import TrunkTable
 from b2bua.sip.trunk.registrar import Registrar
@@ -74,25 +74,25 @@ class Signalling:
         *,
         user_agent: str = "Tonewall",
         realm: str = "tonewall",
-        relocated: Callable[[], None] = lambda: None,
-        settled: Callable[[], None] = lambda: None,
+        on_relocated: Callable[[], None] = lambda: None,
+        on_settled: Callable[[], None] = lambda: None,
         bindings: Path | None = None,
     ) -> None:
         """`relocated`: a trunk registered from somewhere else; `settled`: all events have been
         delivered; `bindings`: the file that keeps where trunks registered from."""
         self._loop, self._trunks, self._count = loop, trunks, count
-        self._on_event, self._settled = on_event, settled
+        self._on_event, self._on_settled = on_event, on_settled
         self._events: deque[tuple[LegId, LegEvent]] = deque()
         self._later: deque[Callable[[], None]] = deque()
         self._inside = False  # whether `deliver` follows anyway
         self._wakes = False
         scheduler = Scheduler(loop, GRAIN_OF_T1 * timers.t1)
-        layer = TransactionLayer(transports, self.soon, scheduler, timers, tap)
+        layer = TransactionLayer(transports, self.call_soon, scheduler, timers, tap)
         self.context = LegContext[Leg](
             layer, scheduler, timers, transports, user_agent, tap, count, self._emit
         )
         challenger = DigestChallenger(realm)
-        self._registrar = Registrar(self.context, trunks, challenger, count, relocated, bindings)
+        self._registrar = Registrar(self.context, trunks, challenger, count, on_relocated, bindings)
         self._dispatcher = Dispatcher(self.context, trunks, count, new_leg, challenger, self._registrar)
 
     # --- life -------------------------------------------------------------------------------------
@@ -101,17 +101,17 @@ class Signalling:
         """Find the trunks again that registered with an earlier process."""
         self._registrar.restore()
 
-    def leave(self) -> None:
+    def hang_up_all(self) -> None:
         """Hang up every leg, and take no new ones."""
         self._dispatcher.closing = True
         for leg in list(self.context.legs):
-            self.execute(leg, HangUpLeg("stopping"))
+            self.execute_command(leg, HangUpLeg("stopping"))
 
     def close(self) -> int:
         """Report the end of legs that are still there; returns how many."""
         left = list(self.context.legs.values())
         for unfinished in left:
-            unfinished.tell_end()
+            unfinished.report_end()
         self.context.scheduler.close()
         return len(left)
 
@@ -122,7 +122,7 @@ class Signalling:
         """
         while self._later or self._events:
             self._run_later()
-            self.deliver()
+            self.deliver_events()
         return write_engine(self.context, self._trunks.peers)
 
     def restore(self, data: bytes) -> None:
@@ -134,7 +134,7 @@ class Signalling:
 
     # --- what the calls ask -----------------------------------------------------------------------
 
-    def execute(self, leg: LegId, command: LegCommand) -> None:
+    def execute_command(self, leg: LegId, command: LegCommand) -> None:
         """Carry out a command. What goes wrong in the network comes back as an event; a leg that
         ended is ignored.
 
@@ -144,7 +144,7 @@ class Signalling:
             self._invite(leg, command)
         else:
             known = self.context.legs.get(leg)
-            if known is not None and not _carry_out(known, command):
+            if known is not None and not _apply_command(known, command):
                 self._count["commands_out_of_place"] += 1
                 _log.warning("command_out_of_place", leg=leg, kind=type(command).__name__, state=known.state)
         self._schedule()
@@ -158,26 +158,26 @@ class Signalling:
         hops = peer.hops(now)
         if not hops or self._dispatcher.closing:
             later = 0 if self._dispatcher.closing else peer.retry_after(now)
-            context.tap.no_way(leg)
-            self._emit(leg, LegFailed(503, phrase(503), retry_after=later))
+            context.tap.record_no_hop(leg)
+            self._emit(leg, LegFailed(503, reason_phrase(503), retry_after=later))
         else:
             context.legs[leg] = UacLeg(context, leg, peer, hops, command)
             self._count["legs_out"] += 1
 
     # --- what the network sends -------------------------------------------------------------------
 
-    def receive(self, data: bytes, source: Hop) -> None:
+    def receive_message(self, data: bytes, source: Hop) -> None:
         """Take one message."""
         self._count["received"] += 1
-        self._guarded(lambda: self._dispatcher.receive(data, source))
+        self._guarded(lambda: self._dispatcher.dispatch_message(data, source))
 
-    def broken(self, broken: Broken, source: Hop) -> None:
+    def on_broken_stream(self, broken: BrokenStream, source: Hop) -> None:
         """Take what a stream ends with that is no message."""
-        self._guarded(lambda: self._dispatcher.broken(broken, source))
+        self._guarded(lambda: self._dispatcher.on_broken_stream(broken, source))
 
-    def lost(self, lost: Lost) -> None:
+    def on_connection_lost(self, lost: LostConnection) -> None:
         """Not at once: a connection may be lost while something is being sent over it."""
-        self.soon(lambda: self._guarded(lambda: self._dispatcher.lost(lost)))
+        self.call_soon(lambda: self._guarded(lambda: self._dispatcher.on_connection_lost(lost)))
 
     def _guarded(self, work: Callable[[], None]) -> None:
         self._inside = True
@@ -189,11 +189,11 @@ class Signalling:
             _log.error("sip_receive_failed", exc_info=error)
         finally:
             self._inside = False
-        self.deliver()
+        self.deliver_events()
 
     # --- events -----------------------------------------------------------------------------------
 
-    def soon(self, function: Callable[[], None]) -> None:
+    def call_soon(self, function: Callable[[], None]) -> None:
         """Call it after the present event has been dealt with."""
         self._later.append(function)
         self._loop.call_soon(self._run_later)
@@ -209,9 +209,9 @@ class Signalling:
     def _schedule(self) -> None:
         if self._events and not self._wakes and not self._inside:
             self._wakes = True
-            self._loop.call_soon(self.deliver)
+            self._loop.call_soon(self.deliver_events)
 
-    def deliver(self) -> None:
+    def deliver_events(self) -> None:
         """Hand out what has happened; what the calls do in return is carried out, and its events
         follow in the queue."""
         self._wakes, self._inside = False, True
@@ -225,7 +225,7 @@ class Signalling:
                     _log.error("leg_event_failed", leg=leg, kind=type(event).__name__, exc_info=error)
         finally:
             self._inside = False
-        self._settled()
+        self._on_settled()
 
 
 def new_leg() -> LegId:
@@ -233,7 +233,7 @@ def new_leg() -> LegId:
     return LegId(token(8))
 
 
-def _carry_out(leg: object, command: LegCommand) -> bool:
+def _apply_command(leg: object, command: LegCommand) -> bool:
     """Whether the command fitted the leg's state."""
     match leg, command:
         case ((UacLeg() | UasLeg()), HangUpLeg()):
@@ -247,19 +247,21 @@ def _carry_out(leg: object, command: LegCommand) -> bool:
         case UasLeg(), RejectLeg():
             return leg.refuse(command)
         case ((UacLeg() | UasLeg()), ReinviteLeg()):
-            leg.reinvite.send(command.offer)
+            leg.reinvite.send_offer(command.offer)
         case ((UacLeg() | UasLeg()), AnswerReinvite()):
-            return leg.reinvite.answer(command.answer)
+            return leg.reinvite.answer_offer(command.answer)
         case ((UacLeg() | UasLeg()), RejectReinvite()):
-            return leg.reinvite.reject(command.code, command.phrase)
+            return leg.reinvite.reject_offer(command.code, command.phrase)
         case ((UacLeg() | UasLeg()), RequestLeg()):
-            leg.mid_dialog.send(command)
+            leg.mid_dialog.send_request(command)
         case ((UacLeg() | UasLeg()), RespondLeg()):
-            return leg.mid_dialog.respond(command.request, command.code, command.phrase, command.packages)
+            return leg.mid_dialog.answer_request(
+                command.request, command.code, command.phrase, command.packages
+            )
         case ((UacLeg() | UasLeg()), AnswerReferral()):
-            return leg.referrals.answer(command.referral, command.code, command.phrase)
+            return leg.referrals.answer_refer(command.referral, command.code, command.phrase)
         case ((UacLeg() | UasLeg()), NotifyLeg()):
-            leg.referrals.notify(
+            leg.referrals.notify_progress(
                 command.referral, command.code, command.phrase
             )  # whoever stopped listening is not told
         case _:

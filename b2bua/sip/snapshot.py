@@ -42,7 +42,7 @@ from b2bua.sip.leg.late_prack import LatePracks
 from b2bua.sip.leg.leg_base import Leg
 from b2bua.sip.leg.leg_context import LegContext
 from b2bua.sip.leg.mid_dialog import METHODS
-from b2bua.sip.leg.provisional import Heard
+from b2bua.sip.leg.provisional import ReceivedProvisionals
 from b2bua.sip.leg.reliable_answer import ReliableAnswer
 from b2bua.sip.leg.session_timer import SessionTimer
 from b2bua.sip.message import compose, message
@@ -65,7 +65,7 @@ from tonewall.snapshot import Kinds, SnapshotError, read, write
 
 _KEYS = tuple(f"{method} ".encode() for method in METHODS)
 _NOT_OF_CALLS = METHODS | {"REGISTER", "OPTIONS"}
-Machine = Transaction | Dialog | Forks | ReliableAnswer | SessionTimer | Heard
+Machine = Transaction | Dialog | Forks | ReliableAnswer | SessionTimer | ReceivedProvisionals
 
 
 @dataclass(frozen=True, slots=True)

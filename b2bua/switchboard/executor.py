@@ -82,7 +82,7 @@ class Execution:
 
     def to_engine(self, leg: LegId, command: LegCommand) -> None:
         assert self._engine is not None
-        self._engine.execute(leg, command)
+        self._engine.execute_command(leg, command)
 
     def schedule(self, line: Line) -> None:
         """Set the timer to the call's deadline."""

@@ -11,13 +11,13 @@ from b2bua.call.routing.numbers import Form, NumberPlan
 from b2bua.call.routing.router import Place
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Hop
-from b2bua.sip.leg.invitation import invitation
-from b2bua.sip.leg.referral import refer_to
-from b2bua.sip.leg.uas import party
+from b2bua.sip.leg.invitation import new_invite
+from b2bua.sip.leg.referral import parse_refer_to
+from b2bua.sip.leg.uas import party_of
 from b2bua.sip.message import compose
-from b2bua.sip.message.message import MalformedError, Request, read
-from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted
-from b2bua.sip.message.octets import decoded
+from b2bua.sip.message.message import MalformedError, Request, parse_message
+from b2bua.sip.message.name_addr import parse_name_addr, parse_parameters, split_quoted
+from b2bua.sip.message.octets import decode_octets
 from b2bua.sip.message.uri import Uri
 from b2bua.sip.trunk.peers import Peer
 from media.events import Side
@@ -35,38 +35,38 @@ _HEAD = (
 def address(data: bytes) -> None:
     """A value of From, Contact or Route: what is read of it can be shown, and written to a trunk as
     the same user."""
-    value = decoded(data)
-    display, uri, rest = name_addr(value)
+    value = decode_octets(data)
+    display, uri, rest = parse_name_addr(value)
     display.encode()
     assert display.isprintable()
     split_quoted(value, ",")
-    parameters(rest)
+    parse_parameters(rest)
     for text in (uri, value):
         try:
-            who = _PLACE.read(party(Uri.parse(text), display))
+            who = _PLACE.read(party_of(Uri.parse(text), display))
         except ValueError:
             continue
-        written = compose.address(who, "192.0.2.9", None, _ASKING)
-        again = party(Uri.parse(written), "")
+        written = compose.uri_of(who, "192.0.2.9", None, _ASKING)
+        again = party_of(Uri.parse(written), "")
         # What cannot be printed stays escaped; what looks like a number has parameters from now on.
         assert who.user in (again.user, unquote(again.user)) or ";" in who.user
-        compose.named(who, written).encode()
+        compose.name_addr_of(who, written).encode()
 
 
 def transfer(data: bytes) -> None:
     """A Refer-To, and the INVITE that it leads to: one message, whatever was in it."""
     try:
-        received = read(_HEAD + data.replace(b"\r\n", b" ") + b"\r\n\r\n", _HOP)
+        received = parse_message(_HEAD + data.replace(b"\r\n", b" ") + b"\r\n\r\n", _HOP)
         assert isinstance(received, Request)
-        asked = refer_to(received)
+        asked = parse_refer_to(received)
     except (MalformedError, ValueError):
         return
     command = InviteLeg(
         "asking", Party("1"), asked.target, b"", uri=asked.uri.text if asked.says_more else ""
     )
-    outgoing = invitation(command, Peer(_ASKING), _HOP, "192.0.2.9", "t")
+    outgoing = new_invite(command, Peer(_ASKING), _HOP, "192.0.2.9", "t")
     sent = bytes(msgspec.structs.replace(outgoing, sent_by="192.0.2.9"))
-    assert isinstance(read(sent, _HOP), Request)
+    assert isinstance(parse_message(sent, _HOP), Request)
 
 
 _ADDRESSES = [

@@ -11,16 +11,16 @@ from b2bua.call.sdp import description as sdp
 from b2bua.call.sdp.remote_streams import remote_streams
 from b2bua.call.sdp.rewrite import rewrite
 from b2bua.sip.auth.challenger import CredentialStatus, DigestChallenger
-from b2bua.sip.auth.digest import Digest, Pin, challenges, parse_digest
+from b2bua.sip.auth.digest import Digest, Pin, parse_challenges, parse_digest
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg.dialog import Dialog
 from b2bua.sip.message import bodies
 from b2bua.sip.message import header_policy as headers
-from b2bua.sip.message.compose import response, return_hop
+from b2bua.sip.message.compose import compose_response, return_hop
 from b2bua.sip.message.header_policy import MessageClass
-from b2bua.sip.message.message import MalformedError, Request, Response, read, salvage
-from b2bua.sip.message.request_checks import inspect
-from b2bua.sip.transport.framer import Broken, Framed, Framer
+from b2bua.sip.message.message import MalformedError, Request, Response, parse_message, salvage_head
+from b2bua.sip.message.request_checks import check_request
+from b2bua.sip.transport.framer import BrokenStream, Framed, Framer
 from media.mline import LocalStream
 from tests.fixtures.torture import ALL
 from tests.fuzz.addresses import ADDRESSES
@@ -47,17 +47,17 @@ def message(data: bytes) -> None:
     """A datagram: read, judged, answered; an INVITE opens a dialog; nothing but MalformedError and
     ValueError, where said."""
     try:
-        received = read(data, _HOP)
+        received = parse_message(data, _HOP)
     except MalformedError as error:
         if error.head is not None:
-            response(error.head, _HOP, error.code, tag="t")
+            compose_response(error.head, _HOP, error.code, tag="t")
         return
     if isinstance(received, Response):
-        challenges(received)
+        parse_challenges(received)
         return
-    inspect(received)
+    check_request(received)
     return_hop(received)
-    answer = response(received.head, _HOP, 200, tag="ours")
+    answer = compose_response(received.head, _HOP, 200, tag="ours")
     assert b"\r\n\r\n" in answer
     try:
         dialog = Dialog.of_request(received, "ours")
@@ -79,7 +79,7 @@ def description(data: bytes) -> None:
 
 def line(data: bytes) -> None:
     """Header lines cut out of anything, for the answer to what cannot be parsed."""
-    salvage(data)
+    salvage_head(data)
 
 
 def stream(data: bytes) -> None:
@@ -99,22 +99,22 @@ def stream(data: bytes) -> None:
 
 def _seen(item: object) -> object:
     """Of an end only that it is one: how much of the message was there by then is by chance."""
-    return item.code if isinstance(item, Broken) else item.message if isinstance(item, Framed) else item
+    return item.code if isinstance(item, BrokenStream) else item.message if isinstance(item, Framed) else item
 
 
 def crossing(data: bytes) -> None:
     """A message of one trunk's: what crosses of it to another is lines, and no body that it cannot
     take."""
     try:
-        received = read(data, _HOP)
+        received = parse_message(data, _HOP)
     except MalformedError:
         return
-    bodies.unwrap(received)
+    bodies.unwrap_body(received)
     for from_, to in ((_TRUSTED, _STRANGE), (_STRANGE, _TRUSTED), (_TRUSTED, _TRUSTED)):
         for moment in MessageClass:
             carried = headers.extract_headers(moment, received.headers, from_)
             lines = headers.crossing_lines(moment, carried, to, "ours.example", code=486)
-            kind, more, _ = bodies.wrap(received.body, received.parts, to, "ours.example")
+            kind, more, _ = bodies.wrap_body(received.body, received.parts, to, "ours.example")
             assert all(
                 line.isprintable() and ": " in line for line in (*lines, *more, f"Content-Type: {kind}")
             )
@@ -129,7 +129,9 @@ def digest(data: bytes) -> None:
         lines = f"WWW-Authenticate: {value}", f"Authorization: {value}"
         for start, line in zip((b"SIP/2.0 401 Unauthorized", b"REGISTER sip:h SIP/2.0"), lines, strict=True):
             try:
-                received = read(b"\r\n".join([start, *_PLAIN, line.encode("latin-1"), b"", b""]), _HOP)
+                received = parse_message(
+                    b"\r\n".join([start, *_PLAIN, line.encode("latin-1"), b"", b""]), _HOP
+                )
             except MalformedError:
                 continue
             if isinstance(received, Request):
@@ -138,7 +140,7 @@ def digest(data: bytes) -> None:
                     is not CredentialStatus.GOOD
                 )
                 continue
-            challenges(received)
+            parse_challenges(received)
             Digest("u", "secret", Pin()).answer_challenge(received, "REGISTER", "sip:h", 0, "c", opening=True)
 
 

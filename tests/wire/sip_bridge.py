@@ -78,17 +78,17 @@ class Bridge:
             invite = vocabulary.InviteLeg(
                 trunk, event.caller, event.callee, event.offer, event.max_forwards - 1
             )
-            self.engine.execute(far, invite)
+            self.engine.execute_command(far, invite)
             return
         if isinstance(event, vocabulary.LegReinvited) and event.early:
-            self.engine.execute(leg, vocabulary.AnswerReinvite(event.offer))
+            self.engine.execute_command(leg, vocabulary.AnswerReinvite(event.offer))
             return
         far = self.other.get(leg)
         command = answer_to(event)
         if isinstance(event, vocabulary.LegFailed) and leg in self.near:
             command = vocabulary.HangUpLeg()
         if far is not None and command is not None:
-            self.engine.execute(far, command)
+            self.engine.execute_command(far, command)
         if isinstance(event, vocabulary.LegHungUp | vocabulary.LegFailed):
             self.other.pop(leg, None)
 

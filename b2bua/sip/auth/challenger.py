@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from b2bua.call.routing.trunk import Trunk
-from b2bua.sip.auth.digest import hashed, parse_digest
+from b2bua.sip.auth.digest import hash_parts, parse_digest
 from b2bua.sip.hop import Hop
 from b2bua.sip.message.message import Request
-from b2bua.sip.message.octets import octets
+from b2bua.sip.message.octets import encode_octets
 from b2bua.sip.message.uri import Uri
 
 NONCE_LIFE = 300.0  # seconds that a nonce is good for
@@ -109,12 +109,12 @@ class DigestChallenger:
         uri, username = given.get("uri", ""), trunk.username
         if algorithm is None or given.get("qop", "").lower() != "auth" or _user(uri) != request.uri.user:
             return False  # of the URI the user alone: proxies write another host
-        secret = hashed(algorithm, username, self.realm, trunk.password)
-        what = hashed(algorithm, request.method, uri)
-        wanted = hashed(
+        secret = hash_parts(algorithm, username, self.realm, trunk.password)
+        what = hash_parts(algorithm, request.method, uri)
+        wanted = hash_parts(
             algorithm, secret, given["nonce"], given.get("nc", ""), given.get("cnonce", ""), "auth", what
         )
-        right = hmac.compare_digest(octets(given.get("response", "")), wanted.encode())
+        right = hmac.compare_digest(encode_octets(given.get("response", "")), wanted.encode())
         return right and given.get("username") == username and given.get("realm") == self.realm
 
     def _is_unused(self, nonce: str, count: int, request: _RequestKey) -> bool:
@@ -152,12 +152,12 @@ class DigestChallenger:
         return f"{made}.{self._seal(made, source)}"
 
     def _seal(self, made: str, source: str) -> str:
-        return hmac.new(self.key, octets(f"{made} {source}"), hashlib.sha256).hexdigest()[:32]
+        return hmac.new(self.key, encode_octets(f"{made} {source}"), hashlib.sha256).hexdigest()[:32]
 
     def _age(self, nonce: str, source: str, now: float) -> float | None:
         """Seconds since it was made; None where we never made it for this source."""
         made, _, seal = nonce.rpartition(".")
-        if not hmac.compare_digest(octets(seal), self._seal(made, source).encode()):
+        if not hmac.compare_digest(encode_octets(seal), self._seal(made, source).encode()):
             return None
         return now - int(made.partition(".")[0], 16) / 1000
 

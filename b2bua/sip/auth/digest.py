@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass, field
 
 from b2bua.sip.message.message import Response
-from b2bua.sip.message.octets import octets
+from b2bua.sip.message.octets import encode_octets
 
 _PAIR = re.compile(r'\s*([A-Za-z0-9_-]{1,32})\s*=\s*(?:"((?:[^"\\]|\\.)*)"\s*|([^\s",]+)\s*)?(?:,|$)')
 HASHES = {"sha-512-256": "sha512_256", "sha-256": "sha256", "md5": "md5"}  # the strongest first
@@ -33,13 +33,13 @@ class Challenge:
     realm: str
     nonce: str
     algorithm: str  # of HASHES
-    named: str  # the algorithm as the peer wrote it, or ""
+    algorithm_as_sent: str  # the algorithm as the peer wrote it, or ""
     opaque: str | None
     qop: bool  # whether qop=auth is offered
     stale: bool
 
 
-def challenges(response: Response) -> list[Challenge]:
+def parse_challenges(response: Response) -> list[Challenge]:
     """The challenges of a 401 or 407 that can be answered, the strongest first (RFC 8760 section
     2.4)."""
     asks, header = ("WWW-Authenticate", "Authorization")
@@ -65,10 +65,10 @@ def parse_digest(value: str) -> dict[str, str] | None:
     return given
 
 
-def hashed(algorithm: str, *parts: str) -> str:
+def hash_parts(algorithm: str, *parts: str) -> str:
     """H of RFC 7616 section 3.4, over parts joined by colons."""
     text = ":".join(parts)
-    return hashlib.new(HASHES[algorithm], octets(text), usedforsecurity=False).hexdigest()
+    return hashlib.new(HASHES[algorithm], encode_octets(text), usedforsecurity=False).hexdigest()
 
 
 def _parse(value: str, header: str) -> Challenge | None:
@@ -88,7 +88,7 @@ def _parse(value: str, header: str) -> Challenge | None:
         realm=given["realm"],
         nonce=given["nonce"],
         algorithm=algorithm,
-        named=given.get("algorithm", ""),
+        algorithm_as_sent=given.get("algorithm", ""),
         opaque=given.get("opaque"),
         qop=bool(offered),
         stale=given.get("stale", "").lower() == "true",
@@ -122,7 +122,7 @@ class Digest:
         """
         if not self.username:
             return None
-        for challenge in challenges(response):
+        for challenge in parse_challenges(response):
             known = opening if self.pin.realm is None else challenge.realm == self.pin.realm
             again = tries == 0 or (tries == 1 and challenge.stale)
             if known and again:
@@ -135,24 +135,24 @@ class Digest:
         self.nonce = challenge.nonce
         count = f"{self.count:08x}"
         algorithm = challenge.algorithm
-        secret = hashed(algorithm, self.username, challenge.realm, self.password)
+        secret = hash_parts(algorithm, self.username, challenge.realm, self.password)
         middle = (challenge.nonce, count, cnonce, "auth") if challenge.qop else (challenge.nonce,)
         parts = [
-            f"username={_quoted(self.username)}",
-            f"realm={_quoted(challenge.realm)}",
-            f"nonce={_quoted(challenge.nonce)}",
-            f"uri={_quoted(uri)}",
-            f'response="{hashed(algorithm, secret, *middle, hashed(algorithm, method, uri))}"',
+            f"username={_quote(self.username)}",
+            f"realm={_quote(challenge.realm)}",
+            f"nonce={_quote(challenge.nonce)}",
+            f"uri={_quote(uri)}",
+            f'response="{hash_parts(algorithm, secret, *middle, hash_parts(algorithm, method, uri))}"',
         ]
-        if challenge.named:
-            parts.append(f"algorithm={challenge.named}")
+        if challenge.algorithm_as_sent:
+            parts.append(f"algorithm={challenge.algorithm_as_sent}")
         if challenge.opaque is not None:
-            parts.append(f"opaque={_quoted(challenge.opaque)}")
+            parts.append(f"opaque={_quote(challenge.opaque)}")
         if challenge.qop:
             parts += ["qop=auth", f"nc={count}", f'cnonce="{cnonce}"']
         return f"{challenge.header}: Digest " + ", ".join(parts)
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -19,7 +19,7 @@ import msgspec
 
 from b2bua.sip.message.compose import Outgoing, new_branch
 from b2bua.sip.message.message import Request, Response
-from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted
+from b2bua.sip.message.name_addr import parse_name_addr, parse_parameters, split_quoted
 from b2bua.sip.message.uri import Uri
 
 MAX_FORKS = 16  # of one INVITE
@@ -154,7 +154,7 @@ class Dialog(msgspec.Struct):
         uri, route = self.remote_target, self.route_set
         if route and not _is_loose(route[0]):
             # A strict router: it goes into the Request-URI, and the target to the end of the route.
-            uri, route = name_addr(route[0])[1], (*route[1:], f"<{self.remote_target}>")
+            uri, route = parse_name_addr(route[0])[1], (*route[1:], f"<{self.remote_target}>")
         return Outgoing(
             method, uri, new_branch(), self.local, self.remote, self.call_id, cseq, route, 70, lines, body
         )
@@ -162,7 +162,7 @@ class Dialog(msgspec.Struct):
     @property
     def next_hop(self) -> str:
         """The URI that requests are sent to: the first route, or the remote target."""
-        return name_addr(self.route_set[0])[1] if self.route_set else self.remote_target
+        return parse_name_addr(self.route_set[0])[1] if self.route_set else self.remote_target
 
 
 class ForkVerdict(StrEnum):
@@ -209,7 +209,7 @@ class Forks(msgspec.Struct):
 def contact(message: Request | Response) -> str:
     """The URI of the first Contact. Raises ValueError where there is none that we can send to."""
     values = message.headers.getlist("Contact")
-    uri = name_addr(split_quoted(values[0], ",")[0])[1] if values else ""
+    uri = parse_name_addr(split_quoted(values[0], ",")[0])[1] if values else ""
     try:
         read = Uri.parse(uri)
     except ValueError:
@@ -222,11 +222,11 @@ def contact(message: Request | Response) -> str:
 
 
 def _is_loose(route: str) -> bool:
-    uri = name_addr(route)[1]
+    uri = parse_name_addr(route)[1]
     try:
-        return "lr" in Uri.parse(uri).named
+        return "lr" in Uri.parse(uri).parameter_map
     except ValueError:
-        return "lr" in parameters(uri.partition(";")[2])
+        return "lr" in parse_parameters(uri.partition(";")[2])
 
 
 def record_route(message: Request | Response) -> list[str]:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg.dialog import Forks, ForkVerdict
 from b2bua.sip.leg.leg_protocol import LegOwner
-from b2bua.sip.message.compose import hostport, with_user
+from b2bua.sip.message.compose import add_user, hostport
 from b2bua.sip.message.message import Response
-from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted
+from b2bua.sip.message.name_addr import parse_name_addr, parse_parameters, split_quoted
 from b2bua.sip.message.octets import readable
 from b2bua.sip.message.uri import Uri
 from b2bua.sip.transaction.layer import NOBODY, ClientTransaction
@@ -40,7 +40,7 @@ def redirect_contacts(response: Response) -> list[Contact]:
     rated: list[tuple[float, Contact]] = []
     for value in response.headers.getlist("Contact"):
         for one in split_quoted(value, ","):
-            _, uri, rest = name_addr(one)
+            _, uri, rest = parse_name_addr(one)
             try:
                 parsed = Uri.parse(uri)
             except ValueError:
@@ -48,13 +48,13 @@ def redirect_contacts(response: Response) -> list[Contact]:
             if not parsed.user:
                 continue
             at, user = hostport(parsed.host, parsed.port), readable(parsed.user)
-            rated.append((_q(rest), Contact(user, with_user(f"sip:{at}", user))))
+            rated.append((_q(rest), Contact(user, add_user(f"sip:{at}", user))))
     rated.sort(key=lambda each: -each[0])
     return list(dict.fromkeys(contact for _, contact in rated))[:MAX_TARGETS]
 
 
 def _q(rest: str) -> float:
-    text = parameters(rest).get("q", "1")
+    text = parse_parameters(rest).get("q", "1")
     try:
         return min(max(float(text), 0.0), 1.0) if len(text) <= 5 else 0.0
     except ValueError:
@@ -113,7 +113,7 @@ class AbandonedInvite:
     def deadline(self) -> float | None:
         return self._until
 
-    def elapse(self, now: float) -> None:
+    def expire(self, now: float) -> None:
         del now
         self._until = None
         if self._client.machine.state == "proceeding":
@@ -123,7 +123,7 @@ class AbandonedInvite:
         context = self._leg.context
         if response.code < 200:
             if self._until is None:
-                context.layer.open_client(client.request.cancel(), client.destination, NOBODY)
+                context.layer.open_client(client.request.new_cancel(), client.destination, NOBODY)
                 self._until = context.scheduler.now() + context.timers.timeout
                 context.scheduler.watch(self)
         elif response.code < 300:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-MOST = 1000
-Key = tuple[str, str, str]  # Call-ID, our tag, their tag
+MAX_LATE_PRACKS = 1000
+DialogKey = tuple[str, str, str]  # Call-ID, our tag, their tag
 
 
 @dataclass(slots=True)
@@ -17,15 +17,15 @@ class LatePracks:
     """Those of one engine. Times on the scheduler's clock."""
 
     # The oldest first.
-    _waiting: dict[tuple[Key, tuple[int, int]], float] = field(default_factory=dict)
+    _waiting: dict[tuple[DialogKey, tuple[int, int]], float] = field(default_factory=dict)
 
-    def expect(self, dialog: Key, rack: tuple[int, int], until: float) -> None:
+    def expect(self, dialog: DialogKey, rack: tuple[int, int], until: float) -> None:
         """A dialog is over in which this provisional answer (RSeq, and CSeq number) was not
         acknowledged."""
         self._waiting[dialog, rack] = until
-        if len(self._waiting) > MOST:
+        if len(self._waiting) > MAX_LATE_PRACKS:
             del self._waiting[next(iter(self._waiting))]
 
-    def take(self, dialog: Key, rack: tuple[int, int] | None, now: float) -> bool:
+    def accept(self, dialog: DialogKey, rack: tuple[int, int] | None, now: float) -> bool:
         """Whether a PRACK is one of them; it is, once."""
         return rack is not None and self._waiting.pop((dialog, rack), now) > now

@@ -34,15 +34,15 @@ from b2bua.sip.message.compose import (
     ALLOW_LINE,
     SDP,
     SUPPORTED_LINE,
-    UNRELIABLE_LINE,
+    SUPPORTED_WITHOUT_100REL_LINE,
     Outgoing,
+    compose_response,
     hostport,
-    phrase,
-    response,
+    reason_phrase,
 )
 from b2bua.sip.message.header_policy import MessageClass
 from b2bua.sip.message.message import Request, Response
-from b2bua.sip.message.passport import Signed
+from b2bua.sip.message.passport import SignedContent
 from b2bua.sip.transaction.layer import ClientTransaction, ServerTransaction
 from b2bua.sip.transaction.scheduler import Slot
 from b2bua.sip.transaction.transaction import Send
@@ -70,11 +70,11 @@ class Leg:
     session: NegotiatedSession
     mid_dialog: MidDialog
     referrals: Referrals
-    farewell: Carried  # what our CANCEL or BYE carries on of the other leg's
+    bye_extras: Carried  # what our CANCEL or BYE carries on of the other leg's
     digest: Digest
     acks: dict[tuple[str, int], tuple[Outgoing, Hop]]  # by remote tag and CSeq, to be sent again
-    _last: LegEvent | None
-    _told: bool
+    _last_event: LegEvent | None
+    _end_reported: bool
     scheduled: Slot | None = field(default=None, metadata=TRANSIENT)
 
     def __init__(
@@ -91,11 +91,11 @@ class Leg:
         self.reinvite = Reinvite(self, self.session, owner)
         self.mid_dialog = MidDialog(self)
         self.referrals = Referrals(self)
-        self.farewell = NOTHING
+        self.bye_extras = NOTHING
         self.digest = Digest(peer.trunk.username, peer.trunk.password, peer.pin)
         self.acks = {}
-        self._last = None
-        self._told = False
+        self._last_event = None
+        self._end_reported = False
         self.scheduled = None
 
     # --- states -----------------------------------------------------------------------------------
@@ -108,29 +108,29 @@ class Leg:
             return False
         self.state = after
         if after is LegState.ENDED:
-            self._forget()
+            self._release()
         return True
 
-    def end_with(self, event: LegEvent) -> None:
+    def set_last_event(self, event: LegEvent) -> None:
         """What to report when the leg ends; the first reason stays."""
-        if self._last is None:
-            self._last = event
+        if self._last_event is None:
+            self._last_event = event
 
-    def tell_end(self) -> None:
+    def report_end(self) -> None:
         """Report the end, once."""
-        if not self._told:
-            self._told = True
-            self.context.emit(self.id, self._last or LegHungUp("ended"))
+        if not self._end_reported:
+            self._end_reported = True
+            self.context.emit(self.id, self._last_event or LegHungUp("ended"))
 
     def emit(self, event: LegEvent) -> None:
-        if not self._told:
+        if not self._end_reported:
             self.context.emit(self.id, event)
 
-    def _forget(self) -> None:
+    def _release(self) -> None:
         self.session.timer.stop()
-        self.reinvite.drop()
-        self.mid_dialog.drop()
-        self.referrals.drop()
+        self.reinvite.abandon()
+        self.mid_dialog.abandon()
+        self.referrals.abandon()
         if self.answer is not None:
             self.answer.receive(AnswerEvent.ABANDON, self.context.scheduler.now())
         if self.dialog is not None:
@@ -139,7 +139,7 @@ class Leg:
         self.context.legs.pop(self.id, None)
         self.context.scheduler.forget(self)
         self.context.tap.close(self.id)
-        self.tell_end()
+        self.report_end()
 
     def find_leg(self, key: DialogKey) -> Leg | None:
         """Find another leg of this engine by its dialog."""
@@ -147,20 +147,20 @@ class Leg:
 
     def refresh_session(self) -> None:
         """Send the refresh that the session timer asks for."""
-        self.reinvite.refresh()
+        self.reinvite.send_refresh()
 
     # --- what crosses -----------------------------------------------------------------------------
 
-    def carried(self, moment: MessageClass, message: Request | Response) -> Carried:
+    def extract_carried(self, moment: MessageClass, message: Request | Response) -> Carried:
         """What may cross of a message of the peer's."""
         return Carried(headers.extract_headers(moment, message.headers, self.peer.trunk), message.parts)
 
-    def crossing(
+    def compose_crossing(
         self,
         moment: MessageClass,
         carried: Carried,
         sdp: bytes = b"",
-        signed: Signed | None = None,
+        signed: SignedContent | None = None,
         code: int = 0,
     ) -> tuple[tuple[str, ...], bytes, str]:
         """What crosses, as this leg's peer is to see it: lines, body and the body's type."""
@@ -169,25 +169,25 @@ class Leg:
         trunk = self.peer.trunk
         host = trunk.domain or hostport(self.context.transports.host(self.source), None)
         lines = headers.crossing_lines(moment, carried.headers, trunk, host, signed=signed, code=code)
-        content_type, more, body = bodies.wrap(sdp, carried.parts, trunk, host)
+        content_type, more, body = bodies.wrap_body(sdp, carried.parts, trunk, host)
         return (*lines, *more), body, content_type
 
     # --- requests of ours within the dialog -------------------------------------------------------
 
-    def heard_from(self, source: Hop) -> None:
+    def update_source(self, source: Hop) -> None:
         """Where the peer now sends from. That a large request came by TCP changes nothing for the
         others."""
         if source.transport is self.source.transport:
             self.source = source
 
-    def lines(self) -> tuple[str, ...]:
+    def own_lines(self) -> tuple[str, ...]:
         """The headers of our own in requests and in answers that establish or refresh the
         dialog."""
         contact = f"Contact: <{self.context.transports.contact(self.source)}>"
-        supported = UNRELIABLE_LINE if self.peer.trunk.prack == "never" else SUPPORTED_LINE
+        supported = SUPPORTED_WITHOUT_100REL_LINE if self.peer.trunk.prack == "never" else SUPPORTED_LINE
         return contact, ALLOW_LINE, supported, f"User-Agent: {self.context.user_agent}"
 
-    def request(
+    def send_request(
         self, method: str, lines: tuple[str, ...] = (), body: bytes = b"", content_type: str = SDP
     ) -> ClientTransaction:
         """Send a request within the dialog, the leg being its user."""
@@ -195,18 +195,18 @@ class Leg:
         outgoing = msgspec.structs.replace(
             self.dialog.request(method, lines, body), content_type=content_type
         )
-        return self.context.layer.open_client(outgoing, self.destination(self.dialog), self)
+        return self.context.layer.open_client(outgoing, self.next_hop(self.dialog), self)
 
-    def destination(self, dialog: Dialog) -> Hop:
-        return self.peer.next_hop(dialog.next_hop, self.source, stays=self._stays(dialog))
+    def next_hop(self, dialog: Dialog) -> Hop:
+        return self.peer.next_hop(dialog.next_hop, self.source, stays=self._stays_at_source(dialog))
 
-    def _stays(self, dialog: Dialog) -> bool:
+    def _stays_at_source(self, dialog: Dialog) -> bool:
         """Whether the peer is reached where it last sent from: behind NAT, unless a proxy asked to
         stay on the way (RFC 3261 section 16.6 item 4), or the connection is gone that it came
         over."""
         if not self.peer.behind_nat or dialog.route_set:
             return False
-        return self.peer.listens(self.source) or self.context.transports.reaches(self.source)
+        return self.peer.has_hop(self.source) or self.context.transports.reaches(self.source)
 
     def acknowledge(self, dialog: Dialog, invite: Outgoing, answer: bytes = b"") -> None:
         """Send the ACK for a 2xx to that INVITE, or send it again (RFC 3261 section 13.2.2.4).
@@ -219,14 +219,14 @@ class Leg:
         if key not in self.acks:
             while len(self.acks) >= _KEPT_ACKS:
                 del self.acks[next(iter(self.acks))]
-            credentials = invite.credentials if self.peer.hop_of(dialog.next_hop) is not None else ()
+            credentials = invite.credentials if self.peer.find_hop(dialog.next_hop) is not None else ()
             ack = dialog.request(
                 "ACK", (f"User-Agent: {self.context.user_agent}", *credentials), answer, cseq
             )
-            self.acks[key] = ack, self.destination(dialog)
+            self.acks[key] = ack, self.next_hop(dialog)
         self.context.layer.send_ack(*self.acks[key])
 
-    def challenged(
+    def answer_challenge(
         self, client: ClientTransaction, reply: Response, *, opening: bool = False
     ) -> ClientTransaction | None:
         """Send a request again with the answer to its 401 or 407; None where it is not to be
@@ -248,35 +248,39 @@ class Leg:
         if self.dialog is not None:
             self.dialog.local_cseq = cseq = max(cseq, self.dialog.local_cseq + 1)
         return self.context.layer.open_client(
-            was.again(cseq, line), client.wanted, client.user, client.tries + 1
+            was.with_credentials(cseq, line), client.requested_hop, client.user, client.tries + 1
         )
 
-    def bye(self) -> None:
+    def send_bye(self) -> None:
         self.session.timer.stop()
-        self.reinvite.drop()
-        self.mid_dialog.drop()
-        self.referrals.drop()
-        lines, body, content_type = self.crossing(MessageClass.BYE, self.farewell)
-        self.request("BYE", (f"User-Agent: {self.context.user_agent}", *lines), body, content_type)
+        self.reinvite.abandon()
+        self.mid_dialog.abandon()
+        self.referrals.abandon()
+        lines, body, content_type = self.compose_crossing(MessageClass.BYE, self.bye_extras)
+        self.send_request("BYE", (f"User-Agent: {self.context.user_agent}", *lines), body, content_type)
 
     def lose(self, reason: str) -> None:
         """The dialog is lost: BYE, in case the peer still has it, and report."""
-        self.end_with(LegHungUp(reason))
+        self.set_last_event(LegHungUp(reason))
         was = self.state
         if (
             self.move(LegTrigger.LOST)
             and was is not LegState.HANGING_UP
             and self.state is LegState.HANGING_UP
         ):
-            self.tell_end()
-            self.bye()
+            self.report_end()
+            self.send_bye()
 
     def on_response(self, client: ClientTransaction, reply: Response) -> None:
         """A response to a request of ours within the dialog."""
         if client.request.method in REINVITES:
             self.reinvite.on_response(client, reply)
-        elif reply.code >= 200 and client.request.method == "BYE" and self.challenged(client, reply) is None:
-            self.end_with(LegHungUp("hung up"))
+        elif (
+            reply.code >= 200
+            and client.request.method == "BYE"
+            and self.answer_challenge(client, reply) is None
+        ):
+            self.set_last_event(LegHungUp("hung up"))
             self.move(LegTrigger.BYE_DONE)
         elif client.request.method in METHODS:
             self.mid_dialog.on_response(client, reply)
@@ -287,7 +291,7 @@ class Leg:
         if client.request.method in REINVITES:
             self.reinvite.on_no_response(code)
         elif client.request.method == "BYE":
-            self.end_with(LegHungUp("hung up"))
+            self.set_last_event(LegHungUp("hung up"))
             self.move(LegTrigger.BYE_DONE)
         elif client.request.method in METHODS:
             self.mid_dialog.on_no_response(client, code)
@@ -307,7 +311,7 @@ class Leg:
     ) -> bytes:
         tag = self.dialog.local_tag if self.dialog is not None else ""
         head = server.request.head
-        message = response(
+        message = compose_response(
             head,
             server.request.source,
             code,
@@ -317,14 +321,14 @@ class Leg:
             body=body,
             content_type=content_type,
         )
-        self.context.layer.respond(server, code, message)
+        self.context.layer.send_response(server, code, message)
         return message
 
     def send_answer(
         self, server: ServerTransaction, body: bytes, lines: tuple[str, ...] = (), content_type: str = SDP
     ) -> None:
         """Send 200 to an INVITE or re-INVITE, and watch for its ACK."""
-        lines = (*lines, *self.lines(), *self.session.answer(server.request), ACCEPT_LINE)
+        lines = (*lines, *self.own_lines(), *self.session.accept_timer(server.request), ACCEPT_LINE)
         message = self.respond(server, 200, lines=lines, body=body, content_type=content_type)
         now = self.context.scheduler.now()
         if self.dialog is not None:
@@ -343,14 +347,16 @@ class Leg:
         """A PRACK for nothing of ours."""
         self.respond(server, 481)
 
-    def cancelled(self, server: ServerTransaction, cancel: Request) -> None:
+    def on_cancel(self, server: ServerTransaction, cancel: Request) -> None:
         """The peer's CANCEL, for a re-INVITE."""
-        self.reinvite.cancelled(server)
+        self.reinvite.on_cancel(server)
 
     def on_bye(self, server: ServerTransaction) -> None:
         self.respond(server, 200)
-        self.reinvite.drop()
-        self.end_with(LegHungUp("far end hung up", self.carried(MessageClass.BYE, server.request)))
+        self.reinvite.abandon()
+        self.set_last_event(
+            LegHungUp("far end hung up", self.extract_carried(MessageClass.BYE, server.request))
+        )
         self.move(LegTrigger.BYE)
 
     def on_ack(self, request: Request) -> None:
@@ -360,25 +366,25 @@ class Leg:
             return
         answer.receive(AnswerEvent.ACK, self.context.scheduler.now())
         self.reinvite.on_ack(request.body)
-        self.confirmed(request)
+        self.on_confirmed(request)
 
-    def confirmed(self, request: Request) -> None:
+    def on_confirmed(self, request: Request) -> None:
         """The ACK has come: `LegConfirmed`, or the BYE that waited for it."""
         if self.state is LegState.BYE_PENDING_ACK:
             self.move(LegTrigger.ACKED)
-            self.bye()
+            self.send_bye()
             return
         self.move(LegTrigger.ACKED)
-        self.emit(self.confirmation(request))
+        self.emit(self.confirmation_event(request))
 
-    def confirmation(self, request: Request) -> LegConfirmed:
+    def confirmation_event(self, request: Request) -> LegConfirmed:
         """What is reported of an ACK."""
         return LegConfirmed(request.body)
 
     def on_lost(self, server: ServerTransaction) -> None:
         """Our answer to a request could not be sent, or was never acknowledged."""
         if server.request.method == "INVITE" and self.state is LegState.INVITED:
-            self.end_with(LegFailed(503, phrase(503)))
+            self.set_last_event(LegFailed(503, reason_phrase(503)))
             self.move(LegTrigger.LOST)
 
     # --- time -------------------------------------------------------------------------------------
@@ -388,16 +394,16 @@ class Leg:
         times = answer, self.session.deadline(), self.reinvite.deadline()
         return min([at for at in times if at is not None], default=None)
 
-    def elapse(self, now: float) -> None:
-        self._elapse_answer(now)
-        self.reinvite.elapse(now)
-        self.session.elapse(now)
+    def expire(self, now: float) -> None:
+        self._expire_answer(now)
+        self.reinvite.expire(now)
+        self.session.expire(now)
 
-    def _elapse_answer(self, now: float) -> None:
+    def _expire_answer(self, now: float) -> None:
         if self.answer is None or self.dialog is None:
             return
-        for command in self.answer.elapse(now):
+        for command in self.answer.expire(now):
             if isinstance(command, Send):
-                self.context.send(command.message, self.answer_to)
+                self.context.send_response(command.message, self.answer_to)
             else:
                 self.lose("no ACK")

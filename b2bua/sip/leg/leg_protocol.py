@@ -56,17 +56,17 @@ class LegOwner(Timed, ClientUser, ServerUser, Protocol):
 
     # --- messages ---------------------------------------------------------------------------------
 
-    def lines(self) -> tuple[str, ...]:
+    def own_lines(self) -> tuple[str, ...]:
         """Headers of our own: Contact, Allow, Supported, User-Agent."""
         ...
 
-    def request(
+    def send_request(
         self, method: str, lines: tuple[str, ...] = (), body: bytes = b"", content_type: str = SDP
     ) -> ClientTransaction:
         """Send a request within the dialog."""
         ...
 
-    def challenged(self, client: ClientTransaction, reply: Response) -> ClientTransaction | None:
+    def answer_challenge(self, client: ClientTransaction, reply: Response) -> ClientTransaction | None:
         """Send a request again with credentials; None where its challenge is not answered."""
         ...
 

@@ -19,16 +19,16 @@ from dataclasses import dataclass, field
 from b2bua.call.leg import LegRequested, LegResponded, RequestLeg
 from b2bua.sip.leg.leg_protocol import LegOwner
 from b2bua.sip.leg.leg_state import LegState
-from b2bua.sip.message.compose import phrase
+from b2bua.sip.message.compose import reason_phrase
 from b2bua.sip.message.message import Response
 from b2bua.sip.transaction.layer import ClientTransaction, ServerTransaction
 from tonewall.snapshot import TRANSIENT
 from tonewall.tokens import token
 
 METHODS = frozenset({"INFO", "MESSAGE"})
-MOST = 16
+MAX_PENDING = 16
 BAD_PACKAGE = 469
-_MOST_PACKAGES = 8
+_MAX_PACKAGES = 8
 _PACKAGE = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")  # a token of RFC 3261
 
 
@@ -37,24 +37,24 @@ class MidDialog:
     """Those of one leg."""
 
     _leg: LegOwner
-    _theirs: dict[str, ServerTransaction] = field(default_factory=dict, metadata=TRANSIENT)
-    _ours: dict[ClientTransaction, str] = field(default_factory=dict, metadata=TRANSIENT)
+    _received: dict[str, ServerTransaction] = field(default_factory=dict, metadata=TRANSIENT)
+    _sent: dict[ClientTransaction, str] = field(default_factory=dict, metadata=TRANSIENT)
 
-    def receive(self, server: ServerTransaction) -> None:
+    def receive_request(self, server: ServerTransaction) -> None:
         """A new one of the peer's, its CSeq in order."""
-        if self._leg.state is not LegState.UP or len(self._theirs) >= MOST:
-            self._leg.respond(server, 500 if self._theirs else 481)
+        if self._leg.state is not LegState.UP or len(self._received) >= MAX_PENDING:
+            self._leg.respond(server, 500 if self._received else 481)
             return
         request, headers = server.request, server.request.headers
         name = token(8)
-        self._theirs[name] = server
+        self._received[name] = server
         package = headers.getlist("Info-Package")[:1] if request.method == "INFO" else []
         content_type = ", ".join(headers.getlist("Content-Type"))
         self._leg.emit(LegRequested(name, request.method, content_type, request.body, "".join(package)))
 
-    def respond(self, name: str, code: int, text: str, packages: Sequence[str] = ()) -> bool:
+    def answer_request(self, name: str, code: int, text: str, packages: Sequence[str] = ()) -> bool:
         """Answer it. False: there is none of that name."""
-        server = self._theirs.pop(name, None)
+        server = self._received.pop(name, None)
         if server is None:
             return False
         # RFC 6086 section 4.2.2: who refuses a package says which ones are taken, be it none.
@@ -62,48 +62,48 @@ class MidDialog:
         self._leg.respond(server, code if 200 <= code <= 699 else 500, text, lines)
         return True
 
-    def send(self, command: RequestLeg) -> None:
+    def send_request(self, command: RequestLeg) -> None:
         """Send one of ours, or report at once that the leg is not up."""
         leg = self._leg
-        if leg.state is not LegState.UP or len(self._ours) >= MOST:
-            leg.emit(LegResponded(command.request, 500, phrase(500)))
+        if leg.state is not LegState.UP or len(self._sent) >= MAX_PENDING:
+            leg.emit(LegResponded(command.request, 500, reason_phrase(500)))
             return
         package = (f"Info-Package: {command.info_package}",) if command.info_package else ()
         lines = (f"User-Agent: {leg.context.user_agent}", *package)
-        client = leg.request(command.method, lines, command.body, command.content_type)
-        self._ours[client] = command.request
+        client = leg.send_request(command.method, lines, command.body, command.content_type)
+        self._sent[client] = command.request
 
     def on_response(self, client: ClientTransaction, reply: Response) -> None:
-        if reply.code < 200 or client not in self._ours:
+        if reply.code < 200 or client not in self._sent:
             return
-        name = self._ours.pop(client)
-        again = self._leg.challenged(client, reply)
+        name = self._sent.pop(client)
+        again = self._leg.answer_challenge(client, reply)
         if again is not None:
-            self._ours[again] = name
+            self._sent[again] = name
             return
-        packages = packages_of(reply) if reply.code == BAD_PACKAGE else ()
-        self._leg.emit(LegResponded(name, reply.code, phrase(reply.code, reply.phrase), packages))
+        packages = info_packages(reply) if reply.code == BAD_PACKAGE else ()
+        self._leg.emit(LegResponded(name, reply.code, reason_phrase(reply.code, reply.phrase), packages))
         if reply.code == 481:
             self._leg.lose("dialog lost")
 
     def on_no_response(self, client: ClientTransaction, code: int) -> None:
-        name = self._ours.pop(client, None)
+        name = self._sent.pop(client, None)
         if name is not None:
-            self._leg.emit(LegResponded(name, code, phrase(code)))
+            self._leg.emit(LegResponded(name, code, reason_phrase(code)))
 
-    def drop(self) -> None:
+    def abandon(self) -> None:
         """The dialog ends: 487 to what is unanswered (RFC 3261 section 15.1.2)."""
-        for server in self._theirs.values():
+        for server in self._received.values():
             self._leg.respond(server, 487)
-        self._theirs.clear()
-        self._ours.clear()
+        self._received.clear()
+        self._sent.clear()
 
 
-def packages_of(reply: Response) -> tuple[str, ...]:
+def info_packages(reply: Response) -> tuple[str, ...]:
     """The INFO packages that it names, without their parameters."""
     names = [
         part.partition(";")[0].strip()
         for line in reply.headers.getlist("Recv-Info")
         for part in line.split(",")
     ]
-    return tuple(name for name in names[:_MOST_PACKAGES] if _PACKAGE.fullmatch(name))
+    return tuple(name for name in names[:_MAX_PACKAGES] if _PACKAGE.fullmatch(name))

@@ -24,10 +24,10 @@ from b2bua.sip.message.message import Received, Request, Response
 from b2bua.sip.transaction.layer import ServerTransaction
 from b2bua.sip.transaction.transaction import Send
 
-_LARGEST = (1 << 32) - 1  # of an RSeq
+_MAX_RSEQ = (1 << 32) - 1  # of an RSeq
 
 
-def wants(message: Received, header: str) -> bool:
+def has_100rel(message: Received, header: str) -> bool:
     """Whether 100rel is in a header, Supported or Require."""
     return any(
         option.strip().lower() == RELIABLE
@@ -36,21 +36,21 @@ def wants(message: Received, header: str) -> bool:
     )
 
 
-def number(reply: Response) -> int | None:
+def rseq_of(reply: Response) -> int | None:
     """The RSeq of a provisional answer that asks for a PRACK; None where it asks for none."""
     values = reply.headers.getlist("RSeq")
-    if not 100 < reply.code < 200 or not values or not wants(reply, "Require"):
+    if not 100 < reply.code < 200 or not values or not has_100rel(reply, "Require"):
         return None
     text = values[0].strip()
     return (
         int(text)
-        if text.isascii() and text.isdigit() and 0 < len(text) < 11 and int(text) <= _LARGEST
+        if text.isascii() and text.isdigit() and 0 < len(text) < 11 and int(text) <= _MAX_RSEQ
         else None
     )
 
 
 @dataclass(slots=True)
-class Heard:
+class ReceivedProvisionals:
     """The reliable answers to one INVITE of ours: the newest RSeq by remote tag."""
 
     newest: dict[str, int] = field(default_factory=dict)
@@ -65,13 +65,13 @@ class Heard:
 
 
 @dataclass(slots=True, init=False, repr=False, eq=False)
-class Provisionals:
+class SentProvisionals:
     """Those that we send on one leg."""
 
     _leg: UnansweredLeg
     _server: ServerTransaction
     reliable: bool
-    agreed: bool  # whether the peer has acknowledged one that had a session description
+    answer_acknowledged: bool  # whether the peer has acknowledged one that had a session description
     _rseq: int
     _current: ReliableAnswer | None
     # The RSeq of one that a final answer has overtaken, until its PRACK comes.
@@ -85,20 +85,20 @@ class Provisionals:
         self._leg = leg
         self._server = server
         request = server.request
-        self.reliable = wants(request, "Require") or (
-            trunk_prack == "supported" and wants(request, "Supported")
+        self.reliable = has_100rel(request, "Require") or (
+            trunk_prack == "supported" and has_100rel(request, "Supported")
         )
-        self.agreed = self._described = False
+        self.answer_acknowledged = self._described = False
         self._rseq = random.randint(1, 1 << 30)  # noqa: S311 — a number, not a secret
         self._to = server.destination
         self._waiting = []
         self._current = self._final = self._overtaken = None
 
-    def lines(self) -> tuple[str, ...]:
+    def header_lines(self) -> tuple[str, ...]:
         """Of the next one."""
         return (f"Require: {RELIABLE}", f"RSeq: {self._rseq}") if self.reliable else ()
 
-    def hold(self, command: RingLeg) -> bool:
+    def queue_behind_prack(self, command: RingLeg) -> bool:
         """Whether this one must wait; it is sent as soon as it may."""
         if self._current is None:
             return False
@@ -106,7 +106,7 @@ class Provisionals:
         self._waiting = [*described, command]
         return True
 
-    def hold_final(self, command: AnswerLeg) -> bool:
+    def queue_final(self, command: AnswerLeg) -> bool:
         """Whether the 2xx must wait; it is sent as soon as it may. If not, nothing provisional is
         sent any more."""
         if self._current is not None and self._described:
@@ -115,18 +115,18 @@ class Provisionals:
         self.stop()
         return False
 
-    def sent(self, message: bytes, described: bool) -> None:
+    def on_sent(self, message: bytes, described: bool) -> None:
         """A reliable one has been sent for the first time."""
         now = self._leg.context.scheduler.now()
         timers = self._leg.context.timers
-        self._current = ReliableAnswer.open(message, self._rseq, now, timers, longest=timers.timeout)
+        self._current = ReliableAnswer.open(message, self._rseq, now, timers, max_interval=timers.timeout)
         self._described = described
         self._rseq += 1
         self._leg.context.scheduler.watch(self._leg)
 
-    def acknowledged(self, request: Request) -> bool:
+    def accept_prack(self, request: Request) -> bool:
         """Take a PRACK. False: it is for none that waits."""
-        current, about = self._current, rack(request)
+        current, about = self._current, parse_rack(request)
         if self._overtaken is not None and about == (self._overtaken, self._server.request.cseq):
             self._overtaken = None
             return True
@@ -134,10 +134,10 @@ class Provisionals:
             return False
         current.receive(ReliableAnswerEvent.ACK, self._leg.context.scheduler.now())
         self._current = None
-        self.agreed = self.agreed or self._described
+        self.answer_acknowledged = self.answer_acknowledged or self._described
         return True
 
-    def go_on(self) -> None:
+    def send_queued(self) -> None:
         """Send what waited for the PRACK: the 2xx, which makes ringing pointless, or the next
         ringing."""
         if self._final is not None:
@@ -153,25 +153,25 @@ class Provisionals:
         self._current = self._final = None
         self._waiting.clear()
 
-    def overtaken(self) -> tuple[int, int] | None:
+    def overtaken_rack(self) -> tuple[int, int] | None:
         """The RSeq and CSeq number of an answer whose PRACK may still be on its way."""
         return None if self._overtaken is None else (self._overtaken, self._server.request.cseq)
 
     def deadline(self) -> float | None:
         return self._current.deadline() if self._current is not None else None
 
-    def elapse(self, now: float) -> bool:
+    def expire(self, now: float) -> bool:
         """The passing of time. False: no PRACK came."""
         if self._current is None:
             return True
-        for command in self._current.elapse(now):
+        for command in self._current.expire(now):
             if not isinstance(command, Send):
                 return False
-            self._leg.context.send(command.message, self._to)
+            self._leg.context.send_response(command.message, self._to)
         return True
 
 
-def rack(request: Request) -> tuple[int, int] | None:
+def parse_rack(request: Request) -> tuple[int, int] | None:
     """RSeq and CSeq number of a PRACK's RAck; None where it has none for an INVITE."""
     values = request.headers.getlist("RAck")
     parts = values[0].split() if values else []

@@ -18,24 +18,26 @@ from b2bua.call.leg import Carried, LegReferred, Party
 from b2bua.sip.leg.leg_protocol import LegOwner
 from b2bua.sip.leg.leg_state import LegState
 from b2bua.sip.leg.replaces import Replaces
-from b2bua.sip.message.compose import ALLOW_EVENTS_LINE, phrase
+from b2bua.sip.message.compose import ALLOW_EVENTS_LINE, reason_phrase
 from b2bua.sip.message.header_fields import Headers
 from b2bua.sip.message.header_policy import MessageClass, extract_headers
 from b2bua.sip.message.message import Request, Response
-from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted
+from b2bua.sip.message.name_addr import parse_name_addr, parse_parameters, split_quoted
 from b2bua.sip.message.octets import fits_a_line, readable
 from b2bua.sip.message.uri import Uri
 from b2bua.sip.transaction.layer import ClientTransaction, ServerTransaction
 from tonewall.tokens import token
 
 _NAME = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")
-_MOST_HEADERS = 16
+_MAX_HEADERS = 16
 METHODS = frozenset({"REFER", "SUBSCRIBE"})
-MOST = 4
+MAX_REFERRALS = 4
 # Of a Refer-To's URI that names a user: how to get there is the trunk's to say.
 NOT_KEPT = ("method", "transport", "maddr", "ttl", "lr")
 SIPFRAG = "message/sipfrag;version=2.0"
-LASTS = 300  # seconds that we say a subscription lasts; the call's ring time ends it long before
+SUBSCRIPTION_SECONDS = (
+    300  # seconds that we say a subscription lasts; the call's ring time ends it long before
+)
 
 
 class ReferralState(StrEnum):
@@ -116,15 +118,15 @@ class ReferTo:
     @property
     def says_more(self) -> bool:
         """Whether the URI has a meaning beyond its user."""
-        return bool(self.uri.user_parameters or self.uri.kept(*NOT_KEPT))
+        return bool(self.uri.user_parameters or self.uri.parameters_without(*NOT_KEPT))
 
 
-def refer_to(request: Request) -> ReferTo:
+def parse_refer_to(request: Request) -> ReferTo:
     """Raises ValueError where it is no single call (RFC 3515 section 2.4.2)."""
     [value] = [value for line in request.headers.getlist("Refer-To") for value in split_quoted(line, ",")]
-    display, whole, _ = name_addr(value)
+    display, whole, _ = parse_name_addr(value)
     read = Uri.parse(whole)
-    if read.named.get("method", "INVITE").upper() != "INVITE":
+    if read.parameter_map.get("method", "INVITE").upper() != "INVITE":
         raise ValueError("Refer-To")
     uri = Uri.parse(whole.partition("?")[0]) if read.headers else read
     lines: list[str] = []
@@ -138,7 +140,7 @@ def refer_to(request: Request) -> ReferTo:
             replaces.append(text)
         else:
             lines.append(f"{name}: {text}")
-    if len(replaces) > 1 or len(lines) > _MOST_HEADERS:
+    if len(replaces) > 1 or len(lines) > _MAX_HEADERS:
         raise ValueError("Refer-To")
     target = Party(readable(uri.user), display, readable(uri.user_parameters))
     return ReferTo(target, uri, replaces[0] if replaces else "", tuple(lines))
@@ -155,24 +157,24 @@ class Referrals:
 
     # --- what the peer asks -----------------------------------------------------------------------
 
-    def receive(self, server: ServerTransaction) -> None:
+    def receive_request(self, server: ServerTransaction) -> None:
         """A REFER or SUBSCRIBE, its CSeq in order."""
         if server.request.method == "REFER":
-            self._refer(server)
+            self._on_refer(server)
         else:
-            self._subscribe(server)
+            self._on_subscribe(server)
 
-    def _refer(self, server: ServerTransaction) -> None:
+    def _on_refer(self, server: ServerTransaction) -> None:
         leg, request = self._leg, server.request
         if not leg.peer.trunk.refer:
             leg.respond(server, 603)
             return
-        if leg.state is not LegState.UP or len(self._open) >= MOST:
+        if leg.state is not LegState.UP or len(self._open) >= MAX_REFERRALS:
             leg.respond(server, 491 if self._open else 480)
             return
         by = [value for line in request.headers.getlist("Referred-By") for value in split_quoted(line, ",")]
         try:
-            asked = refer_to(request)
+            asked = parse_refer_to(request)
             wanted = Replaces.parse(asked.replaces) if asked.replaces else None
             if len(by) > 1:
                 raise ValueError("Referred-By")
@@ -187,31 +189,35 @@ class Referrals:
         replaces = ours.id if ours is not None else None
         # A place without a user is called as the trunk names it, if it is the trunk's own, or says
         # what is there.
-        is_place = not asked.uri.user and leg.peer.hop_of(asked.uri.text) is not None
+        is_place = not asked.uri.user and leg.peer.find_hop(asked.uri.text) is not None
         uri = asked.uri.text if asked.says_more or is_place else ""
         carried = Carried(extract_headers(MessageClass.INVITE, Headers(asked.lines), leg.peer.trunk))
         leg.emit(LegReferred(referral.name, asked.target, replaces, header, "".join(by), uri, carried))
 
-    def _subscribe(self, server: ServerTransaction) -> None:
+    def _on_subscribe(self, server: ServerTransaction) -> None:
         headers = server.request.headers
         package, _, rest = "".join(headers.getlist("Event")[:1]).partition(";")
         if package.strip().lower() != "refer":
             self._leg.respond(server, 489, lines=(ALLOW_EVENTS_LINE,))
             return
-        number = parameters(rest).get("id", "")
+        number = parse_parameters(rest).get("id", "")
         active = [each for each in self._open.values() if each.state is ReferralState.ACTIVE]
         found = next((each for each in active if str(each.id or "") == number), None)
         if found is None:
             self._leg.respond(server, 481)
             return
         over = "".join(headers.getlist("Expires")[:1]).strip() == "0"
-        self._leg.respond(server, 200, lines=(f"Expires: {0 if over else LASTS}", *self._leg.lines()))
+        self._leg.respond(
+            server, 200, lines=(f"Expires: {0 if over else SUBSCRIPTION_SECONDS}", *self._leg.own_lines())
+        )
         if found.move(ReferralEvent.UNSUBSCRIBE if over else ReferralEvent.REFRESH):
-            self._notify(found, "terminated;reason=timeout" if over else f"active;expires={LASTS}")
+            self._send_notify(
+                found, "terminated;reason=timeout" if over else f"active;expires={SUBSCRIPTION_SECONDS}"
+            )
 
     # --- what the calls say -----------------------------------------------------------------------
 
-    def answer(self, name: str, code: int, text: str) -> bool:
+    def answer_refer(self, name: str, code: int, text: str) -> bool:
         """Answer the REFER. False: there is none of that name."""
         referral = self._open.get(name)
         if referral is None or referral.server is None:
@@ -229,10 +235,10 @@ class Referrals:
         ]
         referral.move(ReferralEvent.ACCEPT_SILENTLY if silent else ReferralEvent.ACCEPT)
         lines = ("Refer-Sub: false",) if silent else ()
-        self._leg.respond(server, 202, text, (*lines, *self._leg.lines()))
+        self._leg.respond(server, 202, text, (*lines, *self._leg.own_lines()))
         return True
 
-    def notify(self, name: str, code: int, text: str) -> bool:
+    def notify_progress(self, name: str, code: int, text: str) -> bool:
         """Say how far the transfer is. False: there is none of that name."""
         referral = self._open.get(name)
         if referral is None:
@@ -241,20 +247,22 @@ class Referrals:
         silent = referral.state is ReferralState.SILENT
         if not referral.move(ReferralEvent.LAST if last else ReferralEvent.PROGRESS):
             return False
-        referral.last = f"SIP/2.0 {code} {phrase(code, text)}"
+        referral.last = f"SIP/2.0 {code} {reason_phrase(code, text)}"
         if not silent:
-            self._notify(referral, "terminated;reason=noresource" if last else f"active;expires={LASTS}")
+            self._send_notify(
+                referral, "terminated;reason=noresource" if last else f"active;expires={SUBSCRIPTION_SECONDS}"
+            )
         if last:
             self._forget(referral)
         return True
 
-    def _notify(self, referral: Referral, state: str) -> None:
+    def _send_notify(self, referral: Referral, state: str) -> None:
         if self._leg.state is not LegState.UP:
             return
         event = f"refer;id={referral.id}" if referral.id else "refer"
-        lines = (f"Event: {event}", f"Subscription-State: {state}", *self._leg.lines())
+        lines = (f"Event: {event}", f"Subscription-State: {state}", *self._leg.own_lines())
         body = f"{referral.last}\r\n".encode()
-        self._notified[self._leg.request("NOTIFY", lines, body, SIPFRAG)] = referral
+        self._notified[self._leg.send_request("NOTIFY", lines, body, SIPFRAG)] = referral
 
     def on_response(self, client: ClientTransaction, reply: Response) -> None:
         """The answer to a NOTIFY."""
@@ -263,7 +271,7 @@ class Referrals:
         referral = self._notified.pop(client, None)
         if referral is None or reply.code < 300:
             return
-        again = self._leg.challenged(client, reply)
+        again = self._leg.answer_challenge(client, reply)
         if again is not None:
             self._notified[again] = referral
         elif referral.move(ReferralEvent.NOTIFY_REFUSED):
@@ -274,7 +282,7 @@ class Referrals:
         if referral is not None and referral.move(ReferralEvent.NOTIFY_REFUSED):
             self._forget(referral)
 
-    def drop(self) -> None:
+    def abandon(self) -> None:
         """The dialog ends, and with it what it was asked (487) and its subscriptions."""
         for referral in list(self._open.values()):
             if referral.server is not None:

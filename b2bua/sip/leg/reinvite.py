@@ -20,15 +20,15 @@ from b2bua.call.leg import LegReinvited, ReinviteAnswered, ReinviteCancelled, Re
 from b2bua.sip.leg.leg_protocol import LegOwner
 from b2bua.sip.leg.leg_state import LegState
 from b2bua.sip.leg.session import NegotiatedSession
-from b2bua.sip.message.compose import phrase
+from b2bua.sip.message.compose import reason_phrase
 from b2bua.sip.message.message import Request, Response
 from b2bua.sip.message.retry_after import random_retry_after
 from b2bua.sip.transaction.layer import ClientTransaction, ServerTransaction
 
 METHODS = frozenset({"INVITE", "UPDATE"})
-_MOST_TRIES = 4  # of one re-INVITE of ours that meets 491
+_MAX_TRIES = 4  # of one re-INVITE of ours that meets 491
 _EARLY = frozenset({LegState.RINGING, LegState.INVITED})
-_LATER = 5.0  # seconds until a refresh is tried again that could not be made now
+_REFRESH_RETRY = 5.0  # seconds until a refresh is tried again that could not be made now
 
 
 class ReinviteState(StrEnum):
@@ -116,27 +116,27 @@ class Reinvite:
 
     # --- ours -------------------------------------------------------------------------------------
 
-    def send(self, offer: bytes) -> None:
+    def send_offer(self, offer: bytes) -> None:
         """Send a re-INVITE, or report at once that another is under way."""
         if self._leg.state is not LegState.UP or not self._move(ReinviteEvent.SEND):
-            self._leg.emit(ReinviteFailed(491, phrase(491)))
+            self._leg.emit(ReinviteFailed(491, reason_phrase(491)))
             return
         self._offer, self._tries = offer, 1
-        self._request("INVITE", offer)
+        self._send_request("INVITE", offer)
 
-    def refresh(self) -> None:
+    def send_refresh(self) -> None:
         """Refresh the session: by UPDATE where the peer knows it, else by a re-INVITE that offers
         what runs."""
         leg = self._leg
         if leg.state is not LegState.UP or not self._move(ReinviteEvent.REFRESH):
-            self._session.postpone(_LATER)
-        elif self._session.peer_updates:
-            self._request("UPDATE", b"")
+            self._session.postpone(_REFRESH_RETRY)
+        elif self._session.peer_allows_update:
+            self._send_request("UPDATE", b"")
         else:
-            self._request("INVITE", self._session.ours)
+            self._send_request("INVITE", self._session.local)
 
-    def _request(self, method: str, body: bytes) -> None:
-        self._leg.request(method, (*self._leg.lines(), *self._session.lines()), body)
+    def _send_request(self, method: str, body: bytes) -> None:
+        self._leg.send_request(method, (*self._leg.own_lines(), *self._session.timer_lines()), body)
 
     def on_response(self, client: ClientTransaction, reply: Response) -> None:
         leg, request = self._leg, client.request
@@ -148,55 +148,55 @@ class Reinvite:
             refreshing = self.state is ReinviteState.REFRESHING
             if self._move(ReinviteEvent.FINAL):
                 leg.dialog.refresh(reply)
-                self._session.answered(reply)
+                self._session.on_success(reply)
                 if not refreshing:
-                    self._session.ours, self._session.theirs = request.body, reply.body
+                    self._session.local, self._session.remote = request.body, reply.body
                     leg.emit(ReinviteAnswered(reply.body))
-                elif reply.body and reply.body != self._session.theirs:
+                elif reply.body and reply.body != self._session.remote:
                     leg.context.count["refreshes_that_changed"] += 1
         elif (
             self.state in {ReinviteState.SENT, ReinviteState.REFRESHING}
-            and leg.challenged(client, reply) is None
+            and leg.answer_challenge(client, reply) is None
         ):
-            self._refused(request.method, reply)
+            self._on_refusal(request.method, reply)
 
-    def _refused(self, method: str, reply: Response) -> None:
+    def _on_refusal(self, method: str, reply: Response) -> None:
         leg = self._leg
-        if reply.code == 491 and self._tries < _MOST_TRIES and self._move(ReinviteEvent.GLARE):
+        if reply.code == 491 and self._tries < _MAX_TRIES and self._move(ReinviteEvent.GLARE):
             # RFC 3261 section 14.1: 2.1 to 4 s for who chose the Call-ID, up to 2 s for the other.
             units = random.randint(210, 400) if self._owner else random.randint(0, 200)  # noqa: S311
             self._retry_at = leg.context.scheduler.now() + units / 100
             leg.context.scheduler.watch(leg)
             return
         if reply.code == 422:
-            self._session.too_brief(reply)
+            self._session.raise_min_se(reply)
         if self.state is ReinviteState.REFRESHING and reply.code not in {408, 481}:
             self._move(ReinviteEvent.FINAL)
             if method == "UPDATE" and reply.code in {405, 501}:
-                self._session.peer_updates = False
-            self._session.postpone(0 if reply.code in {405, 422, 501} else _LATER)
+                self._session.peer_allows_update = False
+            self._session.postpone(0 if reply.code in {405, 422, 501} else _REFRESH_RETRY)
             return
-        self._failed(reply.code, reply.phrase)
+        self._on_failure(reply.code, reply.phrase)
 
     def on_no_response(self, code: int) -> None:
-        self._failed(code, "")
+        self._on_failure(code, "")
 
-    def _failed(self, code: int, text: str) -> None:
+    def _on_failure(self, code: int, text: str) -> None:
         if not self._move(ReinviteEvent.FINAL):
             return
         if code in {408, 481}:
             self._leg.lose("dialog lost")
         else:
-            self._leg.emit(ReinviteFailed(code, phrase(code, text)))
+            self._leg.emit(ReinviteFailed(code, reason_phrase(code, text)))
 
     # --- theirs -----------------------------------------------------------------------------------
 
-    def receive(self, server: ServerTransaction) -> None:
+    def receive_request(self, server: ServerTransaction) -> None:
         """A new re-INVITE or UPDATE, its CSeq in order."""
         leg, request = self._leg, server.request
         if leg.state in {LegState.HANGING_UP, LegState.BYE_PENDING_ACK, LegState.ENDED}:
             leg.respond(server, 481)
-        elif (refusal := self._session.refusal(request)) is not None:
+        elif (refusal := self._session.check_timer(request)) is not None:
             leg.respond(server, refusal[0], lines=refusal[1])
         elif request.method == "UPDATE" and not request.body:
             self._answer_update(server, b"")
@@ -214,8 +214,8 @@ class Reinvite:
         else:
             self._server = server
             server.user = leg
-            if request.body and request.body == self._session.theirs:
-                self.answer(self._session.ours)
+            if request.body and request.body == self._session.remote:
+                self.answer_offer(self._session.local)
                 return
             if request.method == "INVITE":
                 leg.respond(server, 100)
@@ -226,15 +226,15 @@ class Reinvite:
         (RFC 3311 section 5.1)."""
         return request.method == "UPDATE" and self._leg.state in _EARLY and self._leg.agreed_early
 
-    def answer(self, body: bytes) -> bool:
+    def answer_offer(self, body: bytes) -> bool:
         """Answer with 200. False: there is none to answer."""
         server, dialog = self._server, self._leg.dialog
         if server is None or dialog is None or self.state is not ReinviteState.RECEIVED:
             return False
         self._server = None
-        self._session.ours, self._session.theirs = body, server.request.body
+        self._session.local, self._session.remote = body, server.request.body
         if server.request.method == "UPDATE":
-            self._session.updated |= self._leg.state in _EARLY
+            self._session.remote_updated |= self._leg.state in _EARLY
             self._move(ReinviteEvent.UPDATED)
             self._answer_update(server, body)
         else:
@@ -247,9 +247,11 @@ class Reinvite:
         leg = self._leg
         if leg.dialog is not None:
             leg.dialog.refresh(server.request)
-        leg.respond(server, 200, lines=(*leg.lines(), *self._session.answer(server.request)), body=body)
+        leg.respond(
+            server, 200, lines=(*leg.own_lines(), *self._session.accept_timer(server.request)), body=body
+        )
 
-    def reject(self, code: int, text: str) -> bool:
+    def reject_offer(self, code: int, text: str) -> bool:
         """Refuse it; the session goes on as it was. False: there is none to refuse."""
         if self._server is None or not self._move(ReinviteEvent.REJECT):
             return False
@@ -258,19 +260,19 @@ class Reinvite:
         self._leg.respond(server, code, text, (random_retry_after(),) if code == 500 else ())
         return True
 
-    def cancelled(self, server: ServerTransaction) -> None:
+    def on_cancel(self, server: ServerTransaction) -> None:
         """The peer's CANCEL for this re-INVITE."""
-        if server is self._server and self.reject(487, ""):
+        if server is self._server and self.reject_offer(487, ""):
             self._leg.emit(ReinviteCancelled())
 
     def on_ack(self, answer: bytes) -> None:
         """`answer`: to our offer, where the INVITE had none."""
-        self._session.theirs = self._session.theirs or answer
+        self._session.remote = self._session.remote or answer
         self._move(ReinviteEvent.ACKED)
 
-    def drop(self) -> None:
+    def abandon(self) -> None:
         """The dialog ends: 487 to what is unanswered."""
-        self.reject(487, "")
+        self.reject_offer(487, "")
         self._move(ReinviteEvent.DROP)
         self._retry_at = None
 
@@ -279,10 +281,10 @@ class Reinvite:
     def deadline(self) -> float | None:
         return self._retry_at
 
-    def elapse(self, now: float) -> None:
+    def expire(self, now: float) -> None:
         if self._retry_at is None or now < self._retry_at:
             return
         self._retry_at = None
         if self._move(ReinviteEvent.RETRY):
             self._tries += 1
-            self._request("INVITE", self._offer)
+            self._send_request("INVITE", self._offer)

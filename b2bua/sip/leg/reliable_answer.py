@@ -56,38 +56,38 @@ class ReliableAnswer(msgspec.Struct):
     timers: Timers
     response: bytes
     cseq: int  # of the INVITE, which the ACK carries too; or the RSeq that a PRACK names
-    next: float
-    last: float
+    repeat_at: float
+    give_up_at: float
     interval: float
-    longest: float  # interval
+    max_interval: float  # interval
     state: ReliableAnswerState = ReliableAnswerState.WAITING
 
     @classmethod
     def open(
-        cls, response: bytes, cseq: int, now: float, timers: Timers, longest: float | None = None
+        cls, response: bytes, cseq: int, now: float, timers: Timers, max_interval: float | None = None
     ) -> Self:
         """Watch over `response`, which has just been sent once. `longest`: between two times; T2
         where it is not given."""
-        most = timers.t2 if longest is None else longest
+        most = timers.t2 if max_interval is None else max_interval
         return cls(timers, response, cseq, now + timers.t1, now + timers.timeout, timers.t1, most)
 
     def deadline(self) -> float | None:
-        """When `elapse` has something to do; None for never."""
-        return min(self.next, self.last) if self.state is ReliableAnswerState.WAITING else None
+        """When `expire` has something to do; None for never."""
+        return min(self.repeat_at, self.give_up_at) if self.state is ReliableAnswerState.WAITING else None
 
     def receive(self, event: ReliableAnswerEvent, now: float) -> list[Command]:
-        """Take one event; those of time come from `elapse`."""
+        """Take one event; those of time come from `expire`."""
         self.state = TRANSITIONS[self.state][event]
         if event is ReliableAnswerEvent.REPEAT:
-            self.interval = min(2 * self.interval, self.longest)
-            self.next = now + self.interval
+            self.interval = min(2 * self.interval, self.max_interval)
+            self.repeat_at = now + self.interval
             return [Send(self.response)]
         return [TIMED_OUT] if event is ReliableAnswerEvent.GIVE_UP else []
 
-    def elapse(self, now: float) -> list[Command]:
+    def expire(self, now: float) -> list[Command]:
         """The passing of time."""
         if self.state is not ReliableAnswerState.WAITING:
             return []
-        if self.last <= now:
+        if self.give_up_at <= now:
             return self.receive(ReliableAnswerEvent.GIVE_UP, now)
-        return self.receive(ReliableAnswerEvent.REPEAT, now) if self.next <= now else []
+        return self.receive(ReliableAnswerEvent.REPEAT, now) if self.repeat_at <= now else []

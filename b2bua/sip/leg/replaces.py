@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 from b2bua.sip.leg.leg_protocol import DialogKey, LegOwner
 from b2bua.sip.leg.leg_state import LegState
 from b2bua.sip.message.message import Request
-from b2bua.sip.message.name_addr import parameters
+from b2bua.sip.message.name_addr import parse_parameters
 from b2bua.sip.trunk.peers import Peer
 
 AnyLeg = TypeVar("AnyLeg", bound=LegOwner)
@@ -33,7 +33,7 @@ class Replaces:
     def parse(cls, value: str) -> Self:
         """Raises ValueError."""
         call_id, _, rest = value.partition(";")
-        of = parameters(rest)
+        of = parse_parameters(rest)
         call_id = call_id.strip()
         if not call_id or " " in call_id or "," in value or not of.get("to-tag") or not of.get("from-tag"):
             raise ValueError("Replaces")

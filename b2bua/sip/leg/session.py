@@ -28,25 +28,25 @@ class NegotiatedSession:
 
     _leg: LegOwner
     timer: SessionTimer
-    minimum: int  # seconds; a 422 of the peer's raises it
-    peer_updates: bool  # whether the peer's Allow names UPDATE
-    ours: bytes  # the session descriptions that hold
-    theirs: bytes
-    updated: bool  # whether the peer has made an offer in an UPDATE before the call was answered
+    min_se: int  # seconds; a 422 of the peer's raises it
+    peer_allows_update: bool  # whether the peer's Allow names UPDATE
+    local: bytes  # the session descriptions that hold
+    remote: bytes
+    remote_updated: bool  # whether the peer has made an offer in an UPDATE before the call was answered
 
     def __init__(self, leg: LegOwner) -> None:
         self._leg = leg
         self.timer = SessionTimer()
-        self.minimum = leg.peer.trunk.session_minimum
-        self.peer_updates = self.updated = False
-        self.ours = self.theirs = b""
+        self.min_se = leg.peer.trunk.session_minimum
+        self.peer_allows_update = self.remote_updated = False
+        self.local = self.remote = b""
 
-    def lines(self) -> tuple[str, ...]:
+    def timer_lines(self) -> tuple[str, ...]:
         """What a request of ours asks for; whoever refreshes goes on doing so."""
         refresher = {SessionTimerState.OURS: "uac", SessionTimerState.THEIRS: "uas"}.get(self.timer.state, "")
-        return request_lines(self._leg.peer.trunk.session_expires, self.minimum, refresher)
+        return request_lines(self._leg.peer.trunk.session_expires, self.min_se, refresher)
 
-    def refusal(self, request: Request) -> tuple[int, tuple[str, ...]] | None:
+    def check_timer(self, request: Request) -> tuple[int, tuple[str, ...]] | None:
         """The code and lines with which a request is refused for its session timer; None where it
         is not."""
         least = self._leg.peer.trunk.session_minimum
@@ -56,7 +56,7 @@ class NegotiatedSession:
             return 400, ()
         return (422, (f"Min-SE: {least}",)) if brief else None
 
-    def answer(self, request: Request) -> tuple[str, ...]:
+    def accept_timer(self, request: Request) -> tuple[str, ...]:
         """The lines of our 2xx to a request that `refusal` let pass; the timer runs from now on."""
         self._note_allow(request)
         trunk = self._leg.peer.trunk
@@ -66,7 +66,7 @@ class NegotiatedSession:
         self._agree(interval, ours)
         return lines
 
-    def answered(self, reply: Response) -> None:
+    def on_success(self, reply: Response) -> None:
         """A 2xx came to a request of ours that had `lines`."""
         self._note_allow(reply)
         try:
@@ -76,21 +76,21 @@ class NegotiatedSession:
         wanted = self._leg.peer.trunk.session_expires
         self._agree(wish.interval if wanted else 0, wish.refresher != "uas")
 
-    def too_brief(self, reply: Response) -> bool:
+    def raise_min_se(self, reply: Response) -> bool:
         """A 422 came: ask for no less than it names from now on. False: it names nothing more than
         what we asked for."""
-        before = self.minimum
+        before = self.min_se
         try:
-            self.minimum = max(before, read_session_timer(reply).minimum)
+            self.min_se = max(before, read_session_timer(reply).minimum)
         except ValueError:
             return False
-        return self.minimum > before
+        return self.min_se > before
 
     def deadline(self) -> float | None:
         return self.timer.deadline()
 
-    def elapse(self, now: float) -> None:
-        due = self.timer.elapse(now)
+    def expire(self, now: float) -> None:
+        due = self.timer.expire(now)
         if due is TimerAction.END:
             self._leg.lose("session expired")
         elif due is TimerAction.REFRESH:
@@ -108,4 +108,6 @@ class NegotiatedSession:
     def _note_allow(self, message: Received) -> None:
         allowed = message.headers.getlist("Allow")
         if allowed:
-            self.peer_updates = "UPDATE" in {each.strip() for value in allowed for each in value.split(",")}
+            self.peer_allows_update = "UPDATE" in {
+                each.strip() for value in allowed for each in value.split(",")
+            }

@@ -15,7 +15,7 @@ from enum import StrEnum
 import msgspec
 
 from b2bua.sip.message.message import Received
-from b2bua.sip.message.name_addr import parameters, split_quoted
+from b2bua.sip.message.name_addr import parse_parameters, split_quoted
 
 OPTION = "timer"
 _MAX_SECONDS = 2**31 - 1
@@ -60,7 +60,7 @@ TRANSITIONS: dict[SessionTimerState, dict[SessionTimerEvent, SessionTimerState]]
 
 
 class TimerAction(StrEnum):
-    """What `SessionTimer.elapse` asks for."""
+    """What `SessionTimer.expire` asks for."""
 
     REFRESH = "refresh"
     END = "end"
@@ -100,10 +100,10 @@ class SessionTimer(msgspec.Struct):
         self.refresh_at = self.end_at = None
 
     def deadline(self) -> float | None:
-        """When `elapse` has something to do."""
+        """When `expire` has something to do."""
         return min((at for at in (self.refresh_at, self.end_at) if at is not None), default=None)
 
-    def elapse(self, now: float) -> TimerAction | None:
+    def expire(self, now: float) -> TimerAction | None:
         """The passing of time."""
         if self.end_at is not None and self.end_at <= now:
             self.state = TRANSITIONS[self.state][SessionTimerEvent.LAPSED]
@@ -155,7 +155,7 @@ def _seconds(value: str) -> tuple[int, dict[str, str]]:
     number, *rest = split_quoted(value, ";")
     if not (number.isascii() and number.isdigit() and len(number) <= 10 and int(number) <= _MAX_SECONDS):
         raise ValueError("no number of seconds")
-    return int(number), parameters(";".join(rest))
+    return int(number), parse_parameters(";".join(rest))
 
 
 def request_lines(interval: int, minimum: int, refresher: str = "") -> tuple[str, ...]:

@@ -25,30 +25,30 @@ from b2bua.call.leg import (
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg.dialog import Dialog, Forks, ForkVerdict
 from b2bua.sip.leg.failover import MAX_TARGETS, AbandonedInvite, TargetSet, redirect_contacts
-from b2bua.sip.leg.invitation import invitation, of_transfer, signed
+from b2bua.sip.leg.invitation import new_invite, signed_content, transfer_lines
 from b2bua.sip.leg.leg_base import Leg
 from b2bua.sip.leg.leg_context import LegContext
 from b2bua.sip.leg.leg_state import LegState, LegTrigger
-from b2bua.sip.leg.provisional import Heard, number
+from b2bua.sip.leg.provisional import ReceivedProvisionals, rseq_of
 from b2bua.sip.message.compose import (
     SUPPORTED_LINE,
-    UNRELIABLE_LINE,
+    SUPPORTED_WITHOUT_100REL_LINE,
     Outgoing,
+    add_user,
     new_branch,
     new_tag,
-    phrase,
-    with_user,
+    reason_phrase,
 )
 from b2bua.sip.message.header_policy import MessageClass
 from b2bua.sip.message.message import Response
 from b2bua.sip.message.retry_after import read_retry_after
-from b2bua.sip.message.spiral import is_for
+from b2bua.sip.message.spiral import is_for_same_user
 from b2bua.sip.message.uri import Uri
 from b2bua.sip.transaction.layer import NOBODY, ClientTransaction
 from b2bua.sip.trunk.health import HOP_TIMEOUT_OF_T1
 from b2bua.sip.trunk.peers import Peer
 
-_MOST_RAISED = 4  # 422s to one call: each asks for more than the one before
+_MAX_RAISED = 4  # 422s to one call: each asks for more than the one before
 
 
 @dataclass(init=False, repr=False, eq=False, kw_only=True)
@@ -57,18 +57,18 @@ class UacLeg(Leg):
 
     _tag: str
     _offer: bytes
-    _crossing: tuple[str, ...]  # lines of the INVITE that come from the other leg
-    _extra: tuple[str, ...]  # those of a transfer
+    _crossing_lines: tuple[str, ...]  # lines of the INVITE that come from the other leg
+    _transfer_lines: tuple[str, ...]  # those of a transfer
     _targets: TargetSet
     _invite: ClientTransaction
     _forks: Forks
-    _heard: Heard
+    _received_provisionals: ReceivedProvisionals
     # The keys of early dialogs in which the peer may send requests.
     _early: list[tuple[str, str, str]]
-    _raised: int  # how often the session's interval was too brief for the peer
+    _times_raised: int  # how often the session's interval was too brief for the peer
     _unconfirmed: int | None  # the CSeq of the INVITE whose ACK waits for ConfirmLeg
-    _impatient: float | None  # when another hop is tried
-    _give_up: float | None  # when the answer to CANCEL is not waited for any longer
+    _next_hop_at: float | None  # when another hop is tried
+    _give_up_at: float | None  # when the answer to CANCEL is not waited for any longer
 
     def __init__(
         self, context: LegContext[Leg], leg_id: LegId, peer: Peer, hops: list[Hop], command: InviteLeg
@@ -76,37 +76,37 @@ class UacLeg(Leg):
         """`hops`: the ways to the trunk, best first; at least one."""
         super().__init__(context, leg_id, peer, LegState.CALLING, hops[0], owner=True)
         self._tag, self._offer = new_tag(), command.offer
-        self._forks, self._heard, self._early = Forks(), Heard(), []
-        self._raised = 0
-        self._unconfirmed = self._impatient = self._give_up = None
+        self._forks, self._received_provisionals, self._early = Forks(), ReceivedProvisionals(), []
+        self._times_raised = 0
+        self._unconfirmed = self._next_hop_at = self._give_up_at = None
         own = context.transports.host(hops[0])
-        believed = signed(command, peer, own)
-        self._crossing, body, kind = self.crossing(
+        believed = signed_content(command, peer, own)
+        self._crossing_lines, body, kind = self.compose_crossing(
             MessageClass.INVITE, command.carried, command.offer, believed
         )
-        self._extra = of_transfer(command)
-        invite = invitation(command, peer, hops[0], own, self._tag)
-        invite = msgspec.structs.replace(invite, lines=self._lines(), body=body, content_type=kind)
+        self._transfer_lines = transfer_lines(command)
+        invite = new_invite(command, peer, hops[0], own, self._tag)
+        invite = msgspec.structs.replace(invite, lines=self._invite_lines(), body=body, content_type=kind)
         self._targets = TargetSet(invite.uri, hops[1:])
         context.outgoing[invite.call_id, self._tag] = self
         context.tap.open(leg_id, invite.call_id)
-        self._invite = self._sent(invite, hops[0])
+        self._invite = self._send_invite(invite, hops[0])
 
-    def _lines(self) -> tuple[str, ...]:
+    def _invite_lines(self) -> tuple[str, ...]:
         """Of the INVITE. Without an offer it asks for no reliable provisional answer, which would
         have to have one."""
-        lines = self.lines()
+        lines = self.own_lines()
         if not self._offer:
-            lines = tuple(UNRELIABLE_LINE if line == SUPPORTED_LINE else line for line in lines)
-        return (*lines, *self.session.lines(), *self._crossing, *self._extra)
+            lines = tuple(SUPPORTED_WITHOUT_100REL_LINE if line == SUPPORTED_LINE else line for line in lines)
+        return (*lines, *self.session.timer_lines(), *self._crossing_lines, *self._transfer_lines)
 
     # --- ways -------------------------------------------------------------------------------------
 
-    def _sent(self, invite: Outgoing, hop: Hop) -> ClientTransaction:
+    def _send_invite(self, invite: Outgoing, hop: Hop) -> ClientTransaction:
         """Send the INVITE there; where there is another way, do not wait long for any answer."""
-        self._impatient = None
+        self._next_hop_at = None
         if self._targets.hops:
-            self._impatient = self.context.scheduler.now() + HOP_TIMEOUT_OF_T1 * self.context.timers.t1
+            self._next_hop_at = self.context.scheduler.now() + HOP_TIMEOUT_OF_T1 * self.context.timers.t1
             self.context.scheduler.watch(self)
         return self.context.layer.open_client(invite, hop, self)
 
@@ -120,12 +120,12 @@ class UacLeg(Leg):
             uri=self._targets.uri,
             branch=new_branch(),
             cseq=was.cseq + 1,
-            lines=self._lines(),
+            lines=self._invite_lines(),
             sent_by="",
         )
-        self._invite = self._sent(again, hop)
+        self._invite = self._send_invite(again, hop)
 
-    def _next_hop(self) -> bool:
+    def _try_next_hop(self) -> bool:
         """Try the next hop for this target. False: there is none, or nobody waits for the call any
         longer."""
         now = self.context.scheduler.now()
@@ -137,7 +137,7 @@ class UacLeg(Leg):
                 return True
         return False
 
-    def _next_target(self) -> bool:
+    def _try_next_target(self) -> bool:
         while self.state in {LegState.CALLING, LegState.RINGING} and self._targets.next_target():
             if self._targets.hops:
                 self.context.count["redirections"] += 1
@@ -151,15 +151,15 @@ class UacLeg(Leg):
         found = []
         plain = self._invite.request.uri.rpartition("@")[2]
         for contact in redirect_contacts(reply):
-            own = self.peer.hop_of(contact.uri)
-            uri = contact.uri if own is not None else with_user(f"sip:{plain}", contact.user)
+            own = self.peer.find_hop(contact.uri)
+            uri = contact.uri if own is not None else add_user(f"sip:{plain}", contact.user)
             found.append((uri, [own] if own is not None else self.peer.hops(self.context.scheduler.now())))
         self._targets.add_targets(found)
 
-    def asks_for(self, uri: Uri) -> bool:
+    def is_for_same_user(self, uri: Uri) -> bool:
         """Whether the INVITE is for whom this Request-URI asks for, so that a request with it has
         come in a circle."""
-        return is_for(self._invite.request.uri, uri)
+        return is_for_same_user(self._invite.request.uri, uri)
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -168,16 +168,16 @@ class UacLeg(Leg):
         for key in self._early:
             self.context.dialogs.pop(key, None)
         self.dialog = None
-        self._early, self._forks, self._heard = [], Forks(), Heard()
+        self._early, self._forks, self._received_provisionals = [], Forks(), ReceivedProvisionals()
 
-    def _forget(self) -> None:
+    def _release(self) -> None:
         for key in self._early:
             self.context.dialogs.pop(key, None)
         self.context.outgoing.pop((self._invite.request.call_id, self._tag), None)
-        super()._forget()
+        super()._release()
 
     def hang_up(self, carried: Carried = NOTHING) -> None:
-        self.farewell = carried
+        self.bye_extras = carried
         was = self.state
         if not self.move(LegTrigger.HANG_UP) or was is self.state:
             return
@@ -185,14 +185,14 @@ class UacLeg(Leg):
             self._cancel()
         elif self.state is LegState.HANGING_UP:
             self.confirm(b"")
-            self.bye()
+            self.send_bye()
 
     def confirm(self, answer: bytes) -> bool:
         """Send the ACK that waited for the answer to the peer's offer. False: none waits."""
         if self._unconfirmed is None or self.dialog is None:
             return False
         self._unconfirmed = None
-        self.session.ours = answer
+        self.session.local = answer
         self.acknowledge(self.dialog, self._invite.request, answer)
         return True
 
@@ -208,15 +208,15 @@ class UacLeg(Leg):
         """Nothing depends on it but a challenge; a peer that wants its PRACK and has none ends the
         INVITE by itself."""
         early = [dialog for dialog in self._forks.dialogs.values() if dialog.remote == client.request.to]
-        again = self.challenged(client, reply) if reply.code >= 200 else None
+        again = self.answer_challenge(client, reply) if reply.code >= 200 else None
         for dialog in early:
             if again is not None:
                 dialog.local_cseq = max(dialog.local_cseq, again.request.cseq)
 
     def on_no_response(self, client: ClientTransaction, code: int) -> None:
         if client is self._invite:
-            self.peer.failed(client.wanted, self.context.scheduler.now())
-            if not self._next_hop() and not self._next_target():
+            self.peer.record_failure(client.requested_hop, self.context.scheduler.now())
+            if not self._try_next_hop() and not self._try_next_target():
                 self._fail(code, "")
         elif client.request.method != "CANCEL":
             super().on_no_response(client, code)
@@ -239,136 +239,138 @@ class UacLeg(Leg):
                 if wanted:
                     self._cancel()
                 elif self.state is LegState.RINGING and reply.code > 100:
-                    self.session.theirs = reply.body or self.session.theirs
+                    self.session.remote = reply.body or self.session.remote
                     self.emit(
                         LegProgressed(
                             reply.code,
-                            phrase(reply.code, reply.phrase),
+                            reason_phrase(reply.code, reply.phrase),
                             reply.body,
-                            self.carried(MessageClass.PROVISIONAL, reply),
+                            self.extract_carried(MessageClass.PROVISIONAL, reply),
                         )
                     )
 
     def _acknowledge_early(self, dialog: Dialog, client: ClientTransaction, reply: Response) -> bool:
         """Send the PRACK that a provisional answer asks for. False: it is none to be heard of now
         (RFC 3262 section 4)."""
-        rseq = number(reply)
+        rseq = rseq_of(reply)
         if rseq is None:
             return True
-        if not self._heard.is_next(reply.to_tag, rseq):
+        if not self._received_provisionals.is_next(reply.to_tag, rseq):
             return False
-        self.heard_from(reply.source)
+        self.update_source(reply.source)
         if dialog.key not in self._early:
             self._early.append(dialog.key)
             self.context.dialogs[dialog.key] = self
         self.dialog = dialog
-        self.request("PRACK", (f"RAck: {rseq} {client.request.cseq} INVITE", *self.lines()[-1:]))
+        self.send_request("PRACK", (f"RAck: {rseq} {client.request.cseq} INVITE", *self.own_lines()[-1:]))
         return True
 
     @property
     def agreed_early(self) -> bool:
-        return self.dialog is not None and bool(self.session.theirs)
+        return self.dialog is not None and bool(self.session.remote)
 
     def _on_refusal(self, client: ClientTransaction, reply: Response) -> None:
         now = self.context.scheduler.now()
         seconds = read_retry_after(reply) if reply.code == 503 else 0
         if seconds:
-            self.peer.rest(client.wanted, now, seconds)
+            self.peer.start_rest(client.requested_hop, now, seconds)
         elif reply.code not in {408, 503}:
-            self.peer.succeeded(client.wanted)
+            self.peer.record_success(client.requested_hop)
         if self.state in {LegState.CALLING, LegState.RINGING}:
-            retry = self.challenged(client, reply, opening=True)
+            retry = self.answer_challenge(client, reply, opening=True)
             if retry is not None:
                 self.move(LegTrigger.RESENT)
                 self._forget_early()
-                self._invite, self._impatient = retry, None
+                self._invite, self._next_hop_at = retry, None
                 return
-            if reply.code == 422 and self._raised < _MOST_RAISED and self.session.too_brief(reply):
-                self._raised += 1  # RFC 4028 section 7.3
-                self._send_anew(client.wanted)
+            if reply.code == 422 and self._times_raised < _MAX_RAISED and self.session.raise_min_se(reply):
+                self._times_raised += 1  # RFC 4028 section 7.3
+                self._send_anew(client.requested_hop)
                 return
             elsewhere = reply.code == 503 or (reply.code == 408 and not self._forks.dialogs)
-            if elsewhere and self._next_hop():
+            if elsewhere and self._try_next_hop():
                 return
             if reply.code in {300, 301, 302} and self.peer.trunk.follow:
                 self._redirect(reply)
-            if reply.code < 600 and self._next_target():
+            if reply.code < 600 and self._try_next_target():
                 return
         users = [contact.user for contact in redirect_contacts(reply)] if reply.code < 400 else []
         self._fail(
             reply.code,
             reply.phrase,
             tuple(dict.fromkeys(users))[:MAX_TARGETS],
-            self.carried(MessageClass.FAILURE, reply),
+            self.extract_carried(MessageClass.FAILURE, reply),
         )
 
     def _on_success(self, client: ClientTransaction, reply: Response) -> None:
         verdict, dialog = self._forks.receive_response(client.request, self._tag, reply)
         waits = not self._offer and self.state in {LegState.CALLING, LegState.RINGING, LegState.UP}
         if verdict is ForkVerdict.WON:
-            self.heard_from(reply.source)  # before the ACK, which may have to go there
+            self.update_source(reply.source)  # before the ACK, which may have to go there
         if waits and verdict is ForkVerdict.WON:
             self._unconfirmed = client.request.cseq
         elif not waits or verdict is not ForkVerdict.RETRANSMITTED or self._unconfirmed is None:
             self.acknowledge(dialog, client.request)
         if verdict is ForkVerdict.LATE or (verdict is ForkVerdict.WON and self.state is LegState.ENDED):
-            self._drop(dialog)
+            self._end_fork(dialog)
         if verdict is not ForkVerdict.WON or not self.move(LegTrigger.SUCCESS):
             return
-        self.peer.succeeded(client.wanted)
+        self.peer.record_success(client.requested_hop)
         for key in self._early:
             self.context.dialogs.pop(key, None)
         self._early = []
-        self.dialog, self._give_up = dialog, None
+        self.dialog, self._give_up_at = dialog, None
         self.context.dialogs[dialog.key] = self
         if self.state is LegState.UP:
             body = reply.body
-            if self.session.updated:
+            if self.session.remote_updated:
                 # What it says of the session is older than its UPDATE (RFC 6337 section 3.1.1).
                 body = b""
             else:
-                self.session.ours, self.session.theirs = self._offer, body or self.session.theirs
-            self.session.answered(reply)
-            self.emit(LegAnswered(body, self.carried(MessageClass.SUCCESS, reply)))
+                self.session.local, self.session.remote = self._offer, body or self.session.remote
+            self.session.on_success(reply)
+            self.emit(LegAnswered(body, self.extract_carried(MessageClass.SUCCESS, reply)))
         else:
             # It crossed our CANCEL, or came instead of the provisional that CANCEL waited for.
-            self.end_with(LegHungUp("hung up"))
-            self.bye()
+            self.set_last_event(LegHungUp("hung up"))
+            self.send_bye()
 
-    def _drop(self, dialog: Dialog) -> None:
+    def _end_fork(self, dialog: Dialog) -> None:
         """End a fork that answered too late."""
         bye = dialog.request("BYE")
-        self.context.layer.open_client(bye, self.destination(dialog), NOBODY)
+        self.context.layer.open_client(bye, self.next_hop(dialog), NOBODY)
 
     def _fail(self, code: int, text: str, users: tuple[str, ...] = (), carried: Carried = NOTHING) -> None:
-        self.end_with(LegFailed(code, phrase(code, text), carried, users))
+        self.set_last_event(LegFailed(code, reason_phrase(code, text), carried, users))
         self.move(LegTrigger.FAILURE)
 
     def _cancel(self) -> None:
-        request = self._invite.request.cancel()
-        request = msgspec.structs.replace(request, lines=self.crossing(MessageClass.CANCEL, self.farewell)[0])
+        request = self._invite.request.new_cancel()
+        request = msgspec.structs.replace(
+            request, lines=self.compose_crossing(MessageClass.CANCEL, self.bye_extras)[0]
+        )
         self.context.layer.open_client(request, self._invite.destination, self)
-        self._give_up = self.context.scheduler.now() + self.context.timers.timeout
+        self._give_up_at = self.context.scheduler.now() + self.context.timers.timeout
         self.context.scheduler.watch(self)
 
     def deadline(self) -> float | None:
-        if self.state is LegState.CALLING and self._impatient is not None:
-            return self._impatient
-        return self._give_up if self.state is LegState.CANCELLING else super().deadline()
+        if self.state is LegState.CALLING and self._next_hop_at is not None:
+            return self._next_hop_at
+        return self._give_up_at if self.state is LegState.CANCELLING else super().deadline()
 
-    def elapse(self, now: float) -> None:
-        if self.state is LegState.CALLING and self._impatient is not None:
-            self._impatient = None
+    def expire(self, now: float) -> None:
+        if self.state is LegState.CALLING and self._next_hop_at is not None:
+            self._next_hop_at = None
             left = self._invite
-            if self._next_hop():
-                self.peer.failed(left.wanted, now)
+            if self._try_next_hop():
+                self.peer.record_failure(left.requested_hop, now)
                 AbandonedInvite(self, self._tag, left)
             return
         if self.state is not LegState.CANCELLING:
-            super().elapse(now)
+            super().expire(now)
             return
         # RFC 3261 section 9.1: no final response in 64*T1 after CANCEL, so none is waited for.
-        self._give_up = None
+        self._give_up_at = None
         self.context.layer.abandon(self._invite)
-        self.end_with(LegFailed(487, phrase(487)))
+        self.set_last_event(LegFailed(487, reason_phrase(487)))
         self.move(LegTrigger.GIVE_UP)

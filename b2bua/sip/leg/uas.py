@@ -20,11 +20,11 @@ from b2bua.sip.leg.dialog import Dialog
 from b2bua.sip.leg.leg_base import Leg
 from b2bua.sip.leg.leg_context import LegContext
 from b2bua.sip.leg.leg_state import LegState, LegTrigger
-from b2bua.sip.leg.provisional import Provisionals
-from b2bua.sip.message.compose import SDP, hostport, new_tag, phrase, with_user
+from b2bua.sip.leg.provisional import SentProvisionals
+from b2bua.sip.message.compose import SDP, add_user, hostport, new_tag, reason_phrase
 from b2bua.sip.message.header_policy import MessageClass
 from b2bua.sip.message.message import Request
-from b2bua.sip.message.name_addr import name_addr
+from b2bua.sip.message.name_addr import parse_name_addr
 from b2bua.sip.message.octets import readable
 from b2bua.sip.message.uri import Uri
 from b2bua.sip.transaction.layer import ServerTransaction
@@ -38,8 +38,8 @@ class UasLeg(Leg):
 
     _server: ServerTransaction
     _record_route: tuple[str, ...]
-    _provisionals: Provisionals
-    _repeated: bytes  # what our 2xx said instead of what it was to say
+    _provisionals: SentProvisionals
+    _answer_sent_instead: bytes  # what our 2xx said instead of what it was to say
 
     def __init__(
         self, context: LegContext[Leg], leg_id: LegId, peer: Peer, server: ServerTransaction
@@ -48,11 +48,11 @@ class UasLeg(Leg):
         super().__init__(context, leg_id, peer, LegState.INVITED, request.source, owner=False)
         self.dialog = Dialog.of_request(request, new_tag(), _origin(request) if peer.behind_nat else "")
         self._server = server
-        self._repeated = b""
+        self._answer_sent_instead = b""
         self._record_route = tuple(
             f"Record-Route: {value}" for value in request.headers.getlist("Record-Route")
         )
-        self._provisionals = Provisionals(self, server, peer.trunk.prack)
+        self._provisionals = SentProvisionals(self, server, peer.trunk.prack)
         server.user = self
         context.dialogs[self.dialog.key] = self
 
@@ -61,24 +61,24 @@ class UasLeg(Leg):
         if self.dialog is not None:
             self.context.dialogs.pop(self.dialog.key, None)
 
-    def invited(self, max_forwards: int, replaces: LegId | None) -> None:
+    def report_invite(self, max_forwards: int, replaces: LegId | None) -> None:
         """Answer 100 and report. `replaces`: the leg of ours whose place it wants (RFC 3891)."""
         request = self._server.request
         self.respond(self._server, 100, lines=_timestamp(request))
         trunk = self.peer.trunk
         # Our own contact: who is called stands in To.
         if trunk.register and request.uri.user == trunk.user:
-            callee = _party(request.head.to)
+            callee = _party_in(request.head.to)
         else:
-            callee = party(request.uri, name_addr(request.head.to)[0])
+            callee = party_of(request.uri, parse_name_addr(request.head.to)[0])
         self.emit(
             LegInvited(
                 trunk.name,
-                caller(request),
+                calling_party(request),
                 callee,
                 request.body,
                 max_forwards,
-                self.carried(MessageClass.INVITE, request),
+                self.extract_carried(MessageClass.INVITE, request),
                 replaces,
             )
         )
@@ -87,54 +87,54 @@ class UasLeg(Leg):
         """Send a provisional answer. False: too late."""
         if not 100 < command.code < 200 or not self.move(LegTrigger.RING):
             return False
-        if self._provisionals.hold(command):
+        if self._provisionals.queue_behind_prack(command):
             return True
         answer = self._agree(command.answer) if command.answer else b""
-        crossing, body, kind = self.crossing(MessageClass.PROVISIONAL, command.carried, answer)
-        lines = (*self._record_route, *self.lines(), *self._provisionals.lines(), *crossing)
+        crossing, body, kind = self.compose_crossing(MessageClass.PROVISIONAL, command.carried, answer)
+        lines = (*self._record_route, *self.own_lines(), *self._provisionals.header_lines(), *crossing)
         message = self.respond(self._server, command.code, command.phrase, lines, body, kind)
         if self._provisionals.reliable:
-            self._provisionals.sent(message, bool(answer))
+            self._provisionals.on_sent(message, bool(answer))
         return True
 
     def _agree(self, answer: bytes) -> bytes:
         """What an answer to the INVITE says: this, or what the peer has acknowledged before, which
         another answer does not change (RFC 3261 section 13.2.1, RFC 3262 section 5)."""
         if self.agreed_early:
-            return self.session.ours
-        self.session.ours, self.session.theirs = answer, self._server.request.body
+            return self.session.local
+        self.session.local, self.session.remote = answer, self._server.request.body
         return answer
 
     @property
     def agreed_early(self) -> bool:
-        return self._provisionals.agreed
+        return self._provisionals.answer_acknowledged
 
     def on_prack(self, server: ServerTransaction) -> None:
         """RFC 3262 section 3. A new offer in a PRACK is refused: codecs stay as they are until the
         answer."""
         request = server.request
-        if not self._provisionals.acknowledged(request):
+        if not self._provisionals.accept_prack(request):
             self.respond(server, 481)
             return
-        again = bool(request.body) and request.body == self.session.theirs
+        again = bool(request.body) and request.body == self.session.remote
         refused = bool(request.body) and not again
-        self.respond(server, 488 if refused else 200, body=self.session.ours if again else b"")
-        self._provisionals.go_on()
+        self.respond(server, 488 if refused else 200, body=self.session.local if again else b"")
+        self._provisionals.send_queued()
 
     def accept(self, command: AnswerLeg) -> bool:
         """Send 200. False: too late."""
-        if self.state is LegState.INVITED and self._provisionals.hold_final(command):
+        if self.state is LegState.INVITED and self._provisionals.queue_final(command):
             return True
         if not self.move(LegTrigger.ANSWER):
             return False
         answer = self._agree(command.answer)
-        self._repeated = answer if answer != command.answer else b""
-        crossing, body, kind = self.crossing(MessageClass.SUCCESS, command.carried, answer)
+        self._answer_sent_instead = answer if answer != command.answer else b""
+        crossing, body, kind = self.compose_crossing(MessageClass.SUCCESS, command.carried, answer)
         self.send_answer(self._server, body, (*self._record_route, *crossing), kind)
         return True
 
-    def confirmation(self, request: Request) -> LegConfirmed:
-        repeated, self._repeated = self._repeated, b""
+    def confirmation_event(self, request: Request) -> LegConfirmed:
+        repeated, self._answer_sent_instead = self._answer_sent_instead, b""
         return LegConfirmed(request.body, repeated)
 
     def refuse(self, command: RejectLeg) -> bool:
@@ -142,31 +142,31 @@ class UasLeg(Leg):
         code = command.code if 300 <= command.code <= 699 else 500
         # The users of a 3xx at our own address: who is called next comes back to us.
         here = self.context.transports.contact(self.source)
-        lines = (
-            tuple(f"Contact: <{with_user(here, user)}>" for user in command.contacts) if code < 400 else ()
-        )
+        lines = tuple(f"Contact: <{add_user(here, user)}>" for user in command.contacts) if code < 400 else ()
         if command.retry_after:
             lines = (*lines, f"Retry-After: {command.retry_after}")
-        crossing, body, kind = self.crossing(MessageClass.FAILURE, command.carried, code=code)
+        crossing, body, kind = self.compose_crossing(MessageClass.FAILURE, command.carried, code=code)
         return self._end_unanswered(code, command.phrase, LegTrigger.REJECT, (*lines, *crossing), body, kind)
 
     def hang_up(self, carried: Carried = NOTHING) -> None:
-        self.farewell = carried
+        self.bye_extras = carried
         if self.state is LegState.INVITED:
             self._end_unanswered(487, "", LegTrigger.HANG_UP)
             return
         was = self.state
         if self.move(LegTrigger.HANG_UP) and was is LegState.UP:
-            self.bye()
+            self.send_bye()
 
-    def cancelled(self, server: ServerTransaction, cancel: Request) -> None:
+    def on_cancel(self, server: ServerTransaction, cancel: Request) -> None:
         """The peer's CANCEL, for the INVITE or a re-INVITE; after the final answer it changes
         nothing."""
         if server is self._server:
-            self.end_with(LegFailed(487, phrase(487), self.carried(MessageClass.CANCEL, cancel)))
+            self.set_last_event(
+                LegFailed(487, reason_phrase(487), self.extract_carried(MessageClass.CANCEL, cancel))
+            )
             self._end_unanswered(487, "", LegTrigger.CANCELLED)
         else:
-            super().cancelled(server, cancel)
+            super().on_cancel(server, cancel)
 
     def on_bye(self, server: ServerTransaction) -> None:
         if self.state is LegState.INVITED:
@@ -188,13 +188,13 @@ class UasLeg(Leg):
         if self.state is not LegState.INVITED:
             return False
         self._provisionals.stop()
-        overtaken = self._provisionals.overtaken()
+        overtaken = self._provisionals.overtaken_rack()
         if overtaken is not None and self.dialog is not None:
             self.context.late_pracks.expect(
                 self.dialog.key, overtaken, self.context.scheduler.now() + self.context.timers.timeout
             )
         self.respond(self._server, code, text, lines, body, content_type)
-        self.end_with(LegFailed(code, phrase(code, text)))
+        self.set_last_event(LegFailed(code, reason_phrase(code, text)))
         return self.move(event)
 
     # --- time -------------------------------------------------------------------------------------
@@ -203,22 +203,22 @@ class UasLeg(Leg):
         times = (super().deadline(), self._provisionals.deadline())
         return min((at for at in times if at is not None), default=None)
 
-    def elapse(self, now: float) -> None:
-        if not self._provisionals.elapse(now):
+    def expire(self, now: float) -> None:
+        if not self._provisionals.expire(now):
             self._end_unanswered(504, "", LegTrigger.REJECT)  # no PRACK: section 3
-        super().elapse(now)
+        super().expire(now)
 
 
-def caller(request: Request) -> Party:
+def calling_party(request: Request) -> Party:
     """Who calls, of the From header."""
-    return _party(request.head.from_)
+    return _party_in(request.head.from_)
 
 
-def _party(value: str) -> Party:
+def _party_in(value: str) -> Party:
     """Of a From or To value; without a user where its URI cannot be read."""
-    display, uri, _ = name_addr(value)
+    display, uri, _ = parse_name_addr(value)
     try:
-        return party(Uri.parse(uri), display)
+        return party_of(Uri.parse(uri), display)
     except ValueError:
         return Party("", display)
 
@@ -226,11 +226,11 @@ def _party(value: str) -> Party:
 def _origin(request: Request) -> str:
     """Where a request came from, as a URI."""
     origin = f"sip:{hostport(*request.source[:2])}"
-    user = caller(request).user
-    return with_user(origin, user) if user else origin
+    user = calling_party(request).user
+    return add_user(origin, user) if user else origin
 
 
-def party(uri: Uri, display: str) -> Party:
+def party_of(uri: Uri, display: str) -> Party:
     """Whom a URI names."""
     return Party(readable(uri.user), display, readable(uri.user_parameters))
 

@@ -22,12 +22,12 @@ from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.message.compose import ACCEPT_LINE, SDP
 from b2bua.sip.message.header_values import content_id
 from b2bua.sip.message.message import Received, Response
-from b2bua.sip.message.name_addr import parameters, split_quoted
-from b2bua.sip.message.octets import decoded, readable
+from b2bua.sip.message.name_addr import parse_parameters, split_quoted
+from b2bua.sip.message.octets import decode_octets, readable
 
-MOST_PARTS = 8
-DEEPEST = 3
-MOST_LINES = 10
+MAX_PARTS = 8
+MAX_DEPTH = 3
+MAX_PART_LINES = 10
 _TYPE = re.compile(
     r"([A-Za-z0-9.!%*_+`'~-]{1,64})/([A-Za-z0-9.!%*_+`'~-]{1,64})"
     r"((?:[ ]?;[ ]?[A-Za-z0-9._-]{1,32}=(?:[A-Za-z0-9.!%*_+`'~:/-]{1,128}|\"[ !#-\[\]-~]{0,128}\")){0,8})"
@@ -62,7 +62,7 @@ class _Content:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class _BodyPart:
     """A body or a part, with those of its headers that matter."""
 
     kind: str
@@ -76,10 +76,10 @@ class _Piece:
     @property
     def optional(self) -> bool:
         """RFC 3204 section 3: what says nothing is required."""
-        return parameters(self.disposition.partition(";")[2]).get("handling", "").lower() == "optional"
+        return parse_parameters(self.disposition.partition(";")[2]).get("handling", "").lower() == "optional"
 
 
-def unwrap(message: Received) -> None:
+def unwrap_body(message: Received) -> None:
     """Put the session description into `body`, and the other parts into `parts`; or the lines of a
     415 into `unsupported`."""
     if not message.body or message.method not in _METHODS:
@@ -89,15 +89,15 @@ def unwrap(message: Received) -> None:
     encodings = headers.getlist("Content-Encoding")
     if types == [SDP] and not encodings:
         return
-    piece = _Piece(
-        _close(types[0]) if len(types) == 1 else "",
-        _close((headers.getlist("Content-Disposition") or [""])[0]),
+    piece = _BodyPart(
+        _normalise(types[0]) if len(types) == 1 else "",
+        _normalise((headers.getlist("Content-Disposition") or [""])[0]),
         ",".join(encodings).lower(),
         (headers.getlist("Content-Transfer-Encoding") or [""])[0].lower(),
         message.body,
     )
     try:
-        found = _read(piece, 0)
+        found = _read_part(piece, 0)
         alone = found.sdp is None and not piece.kind.lower().startswith("multipart/")
         if alone and message.method in _OFFERING and not isinstance(message, Response) and not piece.optional:
             raise UnsupportedBody
@@ -107,23 +107,23 @@ def unwrap(message: Received) -> None:
         message.body, message.parts = found.sdp or b"", tuple(found.parts)
 
 
-def _read(piece: _Piece, depth: int) -> _Content:
+def _read_part(piece: _BodyPart, depth: int) -> _Content:
     """Raises UnsupportedBody."""
     if piece.encoding not in {"", "identity"}:
-        return _without(piece, "Accept-Encoding: identity")
+        return _omit_or_refuse(piece, "Accept-Encoding: identity")
     match = _TYPE.fullmatch(piece.kind)
     if match is None:
-        return _without(piece)
+        return _omit_or_refuse(piece)
     family, kind = match[1].lower(), match[2].lower()
     if family == "multipart":
-        return _several(piece, kind, match[3], depth)
+        return _read_multipart(piece, kind, match[3], depth)
     disposition = piece.disposition.partition(";")[0].strip().lower()
     if (family, kind) == ("application", "sdp"):
         if disposition not in {"", "session"} or piece.transfer not in _ENCODINGS:
-            return _without(piece)
+            return _omit_or_refuse(piece)
         return _Content(piece.content, [])
     if family == "message" or kind.startswith("pkcs7"):
-        return _without(piece)
+        return _omit_or_refuse(piece)
     lines = [
         f"{name}: {value}"
         for name, value, pattern in (
@@ -137,44 +137,44 @@ def _read(piece: _Piece, depth: int) -> _Content:
     return _Content(None, [Part(piece.kind, piece.content, tuple(lines))])
 
 
-def _without(piece: _Piece, *lines: str) -> _Content:
+def _omit_or_refuse(piece: _BodyPart, *lines: str) -> _Content:
     if piece.optional:
         return _Content(None, [])
     raise UnsupportedBody(*lines)
 
 
-def _several(piece: _Piece, kind: str, given: str, depth: int) -> _Content:
-    boundary = parameters(given).get("boundary", "").strip('"')
+def _read_multipart(piece: _BodyPart, kind: str, given: str, depth: int) -> _Content:
+    boundary = parse_parameters(given).get("boundary", "").strip('"')
     if (
         kind not in {"mixed", "alternative", "related"}
         or not _BOUNDARY.fullmatch(boundary)
-        or depth >= DEEPEST
+        or depth >= MAX_DEPTH
     ):
-        return _without(piece)
-    pieces = _split(piece.content, boundary.encode())
+        return _omit_or_refuse(piece)
+    pieces = _split_parts(piece.content, boundary.encode())
     if pieces is None:
-        return _without(piece)
+        return _omit_or_refuse(piece)
     if kind == "alternative":
-        return _choose(pieces, depth)
+        return _choose_alternative(pieces, depth)
     all_of = _Content(None, [])
     for inner in pieces:
-        found = _read(inner, depth + 1)
+        found = _read_part(inner, depth + 1)
         if found.sdp is not None and all_of.sdp is not None:
-            found.sdp = _without(inner).sdp  # one session, one description
+            found.sdp = _omit_or_refuse(inner).sdp  # one session, one description
         all_of.sdp = found.sdp if all_of.sdp is None else all_of.sdp
         all_of.parts += found.parts
-        if len(all_of.parts) > MOST_PARTS:
+        if len(all_of.parts) > MAX_PARTS:
             raise UnsupportedBody
     return all_of
 
 
-def _choose(pieces: list[_Piece], depth: int) -> _Content:
+def _choose_alternative(pieces: list[_BodyPart], depth: int) -> _Content:
     """RFC 2046 section 5.1.4: the last that is understood. Only one is sent on: the others would
     not agree with it."""
     chosen: _Content | None = None
     for piece in pieces:
         try:
-            found = _read(piece, depth + 1)
+            found = _read_part(piece, depth + 1)
         except UnsupportedBody:
             continue
         if chosen is None or found.sdp is not None or chosen.sdp is None:
@@ -184,9 +184,9 @@ def _choose(pieces: list[_Piece], depth: int) -> _Content:
     return chosen
 
 
-def _split(content: bytes, boundary: bytes) -> list[_Piece] | None:
+def _split_parts(content: bytes, boundary: bytes) -> list[_BodyPart] | None:
     """RFC 2046 section 5.1. None where it does not end, or has too many parts."""
-    pieces: list[_Piece] = []
+    pieces: list[_BodyPart] = []
     start: int | None = None
     content = b"\r\n" + content
     delimiter = b"\r\n--" + boundary
@@ -196,8 +196,8 @@ def _split(content: bytes, boundary: bytes) -> list[_Piece] | None:
         behind = _BEHIND.match(content, end)
         if behind is not None:
             if start is not None:
-                piece = _piece(content[start:at])
-                if piece is None or len(pieces) == MOST_PARTS:
+                piece = _parse_part(content[start:at])
+                if piece is None or len(pieces) == MAX_PARTS:
                     return None
                 pieces.append(piece)
             if behind[1]:
@@ -207,21 +207,21 @@ def _split(content: bytes, boundary: bytes) -> list[_Piece] | None:
     return None
 
 
-def _piece(text: bytes) -> _Piece | None:
+def _parse_part(text: bytes) -> _BodyPart | None:
     """One part: CRLF, its headers, an empty line, its content."""
     head, blank, content = text.partition(b"\r\n\r\n")
     lines = _FOLD.sub(b" ", head[2:]).split(b"\r\n") if len(head) > 2 else []
-    if not blank or len(lines) > MOST_LINES:
+    if not blank or len(lines) > MAX_PART_LINES:
         return None
     found: dict[str, str] = {}
     for line in lines:
-        name, colon, value = readable(decoded(line)).partition(":")
+        name, colon, value = readable(decode_octets(line)).partition(":")
         if not colon or not value.replace("\t", " ").isprintable() or name.strip().lower() in found:
             return None
         found[name.strip().lower()] = value.strip()
-    return _Piece(
-        _close(found.get("content-type", "text/plain")),
-        _close(found.get("content-disposition", "")),
+    return _BodyPart(
+        _normalise(found.get("content-type", "text/plain")),
+        _normalise(found.get("content-disposition", "")),
         found.get("content-encoding", "").lower(),
         found.get("content-transfer-encoding", "").lower(),
         content,
@@ -230,7 +230,7 @@ def _piece(text: bytes) -> _Piece | None:
     )
 
 
-def _close(value: str) -> str:
+def _normalise(value: str) -> str:
     """A value without what means nothing: white space around separators (RFC 3261 section 25.1,
     SWS), escapes in quoted strings that nothing asks for, and a `;` behind which nothing is."""
     kind, *given = split_quoted(value, ";")
@@ -244,16 +244,22 @@ def _close(value: str) -> str:
     return ";".join(written).removesuffix(";")
 
 
-def wrap(sdp: bytes, parts: tuple[Part, ...], trunk: Trunk, host: str) -> tuple[str, tuple[str, ...], bytes]:
+def wrap_body(
+    sdp: bytes, parts: tuple[Part, ...], trunk: Trunk, host: str
+) -> tuple[str, tuple[str, ...], bytes]:
     """The body to send to `trunk`: its Content-Type, its other lines, its bytes."""
     if not parts or not trunk.trusted:
         return SDP, (), sdp
     if not sdp and len(parts) == 1:
-        return parts[0].content_type, tuple(_line(line, host) for line in parts[0].lines), parts[0].content
+        return (
+            parts[0].content_type,
+            tuple(_rewrite_line(line, host) for line in parts[0].lines),
+            parts[0].content,
+        )
     boundary = secrets.token_hex(16)
     pieces = [f"Content-Type: {SDP}\r\n\r\n".encode() + sdp] if sdp else []
     for part in parts:
-        rows = [f"Content-Type: {part.content_type}", *(_line(line, host) for line in part.lines)]
+        rows = [f"Content-Type: {part.content_type}", *(_rewrite_line(line, host) for line in part.lines)]
         pieces.append("\r\n".join([*rows, "", ""]).encode() + part.content)
     body = (
         b"".join(f"--{boundary}\r\n".encode() + piece + b"\r\n" for piece in pieces)
@@ -262,6 +268,6 @@ def wrap(sdp: bytes, parts: tuple[Part, ...], trunk: Trunk, host: str) -> tuple[
     return f"multipart/mixed;boundary={boundary}", ("MIME-Version: 1.0",), body
 
 
-def _line(line: str, host: str) -> str:
+def _rewrite_line(line: str, host: str) -> str:
     name, _, value = line.partition(": ")
     return f"{name}: <{content_id(value, host)}>" if name == "Content-ID" else line

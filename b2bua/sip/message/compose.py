@@ -23,7 +23,7 @@ from b2bua.sip.hop import Hop, Transport
 from b2bua.sip.message.header_values import USER, names_a_place
 from b2bua.sip.message.message import Head, Request
 from b2bua.sip.message.name_addr import tag_of
-from b2bua.sip.message.octets import octets, printable, readable
+from b2bua.sip.message.octets import encode_octets, printable, readable
 from tonewall.tokens import token
 
 RELIABLE = "100rel"  # RFC 3262
@@ -44,7 +44,7 @@ ALLOW_LINE = "Allow: " + ", ".join(ALLOW)
 ALLOW_EVENTS_LINE = "Allow-Events: refer"
 SUPPORTED = ("timer", "replaces", RELIABLE)  # the extensions that we know (RFC 3261 section 20.37)
 SUPPORTED_LINE = "Supported: " + ", ".join(SUPPORTED)
-UNRELIABLE_LINE = "Supported: " + ", ".join(each for each in SUPPORTED if each != RELIABLE)
+SUPPORTED_WITHOUT_100REL_LINE = "Supported: " + ", ".join(each for each in SUPPORTED if each != RELIABLE)
 ACCEPT_LINE = "Accept: application/sdp, multipart/mixed, multipart/alternative"
 SDP = "application/sdp"
 COOKIE = "z9hG4bK"  # RFC 3261 section 8.1.1.7
@@ -68,7 +68,7 @@ PHRASES = {
 }  # fmt: skip
 
 
-def phrase(code: int, given: str = "") -> str:
+def reason_phrase(code: int, given: str = "") -> str:
     """`given`, cleaned, or the default phrase of the code; that also where it names a host, which
     would be the other leg's."""
     clean = printable(given)[:80]
@@ -100,10 +100,10 @@ def new_branch() -> str:
 def stateless_tag(head: Head) -> str:
     """The To tag of a stateless answer: the same for the same request (RFC 3261 section 8.2.7)."""
     text = f"{head.call_id}\0{head.vias[0]}\0{head.cseq}"
-    return hashlib.blake2b(octets(text), key=_KEY, digest_size=8).hexdigest()
+    return hashlib.blake2b(encode_octets(text), key=_KEY, digest_size=8).hexdigest()
 
 
-def stamped(via: str, source: Hop) -> str:
+def stamp_via(via: str, source: Hop) -> str:
     """The topmost Via with where the request really came from (RFC 3261 section 18.2.1, RFC 3581
     section 4)."""
     if _STAMP.search(via) is None:
@@ -113,7 +113,7 @@ def stamped(via: str, source: Hop) -> str:
     return f"{bare};received={source[0]}" + (f";rport={source[1]}" if wants_port else "")
 
 
-def response(
+def compose_response(
     head: Head,
     source: Hop,
     code: int,
@@ -127,13 +127,13 @@ def response(
     """A response. `tag`: ours, added to To where it has none; `lines`: further headers, ready to
     send."""
     to = head.to if not tag or tag_of(head.to) else f"{head.to};tag={tag}"
-    rows = [f"SIP/2.0 {code} {phrase(code, text)}", f"Via: {stamped(head.vias[0], source)}"]
+    rows = [f"SIP/2.0 {code} {reason_phrase(code, text)}", f"Via: {stamp_via(head.vias[0], source)}"]
     rows += [f"Via: {via}" for via in head.vias[1:]]
     rows += [f"From: {head.from_}", f"To: {to}", f"Call-ID: {head.call_id}", f"CSeq: {head.cseq}", *lines]
     if body:
         rows.append(f"Content-Type: {content_type}")
     rows.append(f"Content-Length: {len(body)}\r\n\r\n")
-    return octets("\r\n".join(rows)) + body
+    return encode_octets("\r\n".join(rows)) + body
 
 
 def return_hop(request: Request) -> Hop:
@@ -187,9 +187,9 @@ class Outgoing(msgspec.Struct, frozen=True):
         if self.body and self.content_type:
             rows.append(f"Content-Type: {self.content_type}")
         rows.append(f"Content-Length: {len(self.body)}\r\n\r\n")
-        return octets("\r\n".join(rows)) + self.body
+        return encode_octets("\r\n".join(rows)) + self.body
 
-    def ack(self, to: str) -> bytes:
+    def ack_for(self, to: str) -> bytes:
         """The ACK of a 300-699 response with this To (RFC 3261 section 17.1.1.3)."""
         return bytes(msgspec.structs.replace(self, method="ACK", to=to, lines=self.credentials, body=b""))
 
@@ -200,11 +200,11 @@ class Outgoing(msgspec.Struct, frozen=True):
             line for line in self.lines if line.startswith(("Authorization:", "Proxy-Authorization:"))
         )
 
-    def cancel(self) -> Outgoing:
+    def new_cancel(self) -> Outgoing:
         """The CANCEL of this INVITE (RFC 3261 section 9.1)."""
         return msgspec.structs.replace(self, method="CANCEL", lines=(), body=b"")
 
-    def again(self, cseq: int, credentials: str) -> Outgoing:
+    def with_credentials(self, cseq: int, credentials: str) -> Outgoing:
         """The same request with an answer to a challenge (RFC 3261 section 22.2)."""
         kept = tuple(line for line in self.lines if line not in self.credentials)
         return msgspec.structs.replace(
@@ -212,34 +212,34 @@ class Outgoing(msgspec.Struct, frozen=True):
         )
 
 
-def with_user(uri: str, user: str) -> str:
+def add_user(uri: str, user: str) -> str:
     """A SIP URI that has no user part, with this one (RFC 3261 section 25.1: user)."""
     scheme, _, rest = uri.partition(":")
-    return f"{scheme}:{_escaped(user)}@{rest}"
+    return f"{scheme}:{_escape_user(user)}@{rest}"
 
 
-def _escaped(user: str) -> str:
+def _escape_user(user: str) -> str:
     return user if _PLAIN_USER.fullmatch(user) else quote(readable(user), safe=USER)
 
 
-def address(who: Party, host: str, port: int | None, trunk: Trunk) -> str:
+def uri_of(who: Party, host: str, port: int | None, trunk: Trunk) -> str:
     """The SIP URI of somebody, as this trunk is to have it. `user_parameters` and `user_phone` of
     the trunk are about numbers."""
     if not who.user:
         return f"sip:{hostport(host, port)}"
     is_number = _NUMBER.fullmatch(who.user) is not None
-    own = kept_parameters(who, trunk.user_parameters) if is_number else ""
+    own = number_parameters(who, trunk.user_parameters) if is_number else ""
     phone = ";user=phone" if is_number and trunk.user_phone else ""
-    return f"sip:{_escaped(who.user)}{own}@{hostport(host, port)}{phone}"
+    return f"sip:{_escape_user(who.user)}{own}@{hostport(host, port)}{phone}"
 
 
-def named(who: Party, uri: str) -> str:
+def name_addr_of(who: Party, uri: str) -> str:
     """A From or To value without tag. The name is escaped as its grammar asks."""
     name = printable(who.display)[:120].replace("\\", "\\\\").replace('"', '\\"')
     return f'"{name}" <{uri}>' if name else f"<{uri}>"
 
 
-def kept_parameters(who: Party, names: tuple[str, ...]) -> str:
+def number_parameters(who: Party, names: tuple[str, ...]) -> str:
     """The parameters of a number that are among these (`*`: all). A local number keeps the area
     that makes it one."""
     kept = ""

@@ -21,7 +21,7 @@ from b2bua.sip.message.header_fields import KNOWN, Headers
 from b2bua.sip.message.header_values import Recipient, Sanitiser
 from b2bua.sip.message.name_addr import split_quoted
 from b2bua.sip.message.octets import fits_a_line
-from b2bua.sip.message.passport import Signed, still_true
+from b2bua.sip.message.passport import SignedContent, keep_valid
 
 MAX_BYTES = 8_192  # of all that crosses in one message
 _NAME = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")
@@ -176,7 +176,7 @@ def crossing_lines(
     trunk: Trunk,
     host: str,
     *,
-    signed: Signed | None = None,
+    signed: SignedContent | None = None,
     code: int = 0,
 ) -> tuple[str, ...]:
     """The lines to send to `trunk`. `host` stands for every host that is not to be seen; `code`: of
@@ -187,7 +187,7 @@ def crossing_lines(
     recipient = Recipient(host, trunk.trusted, asked)
     true: tuple[str, ...] = ()
     if signed is not None and trunk.identity:
-        true = still_true([value for name, value in headers if name == "Identity"], signed)
+        true = keep_valid([value for name, value in headers if name == "Identity"], signed)
     sent: list[str] = []
     for name, value in headers:
         rule = rule_of(name)

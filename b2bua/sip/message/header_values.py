@@ -17,8 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from b2bua.sip.message.name_addr import name_addr, parameters
-from b2bua.sip.message.octets import octets, readable
+from b2bua.sip.message.name_addr import parse_name_addr, parse_parameters
+from b2bua.sip.message.octets import encode_octets, readable
 from b2bua.sip.message.uri import Uri
 
 NOBODY = '"Anonymous" <sip:anonymous@anonymous.invalid>'  # RFC 3323 section 4.1.1.3
@@ -84,7 +84,7 @@ def opaque(value: str, _: Recipient) -> str | None:
 
 def address(value: str, recipient: Recipient) -> str | None:
     """A name-addr whose host becomes ours. A tel URI has none and stays."""
-    display, uri, _ = name_addr(value)
+    display, uri, _ = parse_name_addr(value)
     target = _target(uri, recipient)
     return None if target is None else f"{_quoted(display)}<{target}>"
 
@@ -103,7 +103,7 @@ def _target(uri: str, recipient: Recipient) -> str | None:
         return None
     if parsed.user.lower() == "anonymous":
         return "sip:anonymous@anonymous.invalid"
-    is_phone = parsed.user.lstrip("+").isdigit() and parsed.named.get("user", "").lower() == "phone"
+    is_phone = parsed.user.lstrip("+").isdigit() and parsed.parameter_map.get("user", "").lower() == "phone"
     host = f"[{recipient.host}]" if ":" in recipient.host and recipient.host[:1] != "[" else recipient.host
     return f"sip:{quote(readable(parsed.user), safe=USER)}@{host}{';user=phone' if is_phone else ''}"
 
@@ -127,7 +127,7 @@ def _kept(given: dict[str, str], names: tuple[str, ...]) -> str:
 
 def diversion(value: str, recipient: Recipient) -> str | None:
     """RFC 5806. Its own `privacy` hides who diverted from trunks that are not trusted."""
-    given = parameters(name_addr(value)[2])
+    given = parse_parameters(parse_name_addr(value)[2])
     hidden = "" if recipient.trusted else given.get("privacy", "off").strip('"').lower()
     who = NOBODY if hidden in {"full", "uri"} else address(value, recipient)
     if who is not None and hidden == "name":
@@ -139,9 +139,9 @@ def diversion(value: str, recipient: Recipient) -> str | None:
 def history(value: str, recipient: Recipient) -> str | None:
     """RFC 7044: one entry. The index always stays, so that the list stays whole; who it was may be
     hidden (section 10.1)."""
-    _, uri, rest = name_addr(value)
-    given = parameters(rest)
-    embedded = parameters(uri.partition("?")[2].replace("&", ";"))
+    _, uri, rest = parse_name_addr(value)
+    given = parse_parameters(rest)
+    embedded = parse_parameters(uri.partition("?")[2].replace("&", ";"))
     index = given.get("index", "")
     if _NUMBERED.fullmatch(index) is None:
         return None
@@ -172,7 +172,7 @@ def reason(value: str, _: Recipient) -> str | None:
     place."""
     protocol, _semicolon, rest = value.partition(";")
     protocol = protocol.strip()
-    given = parameters(rest)
+    given = parse_parameters(rest)
     cause = given.get("cause", "")
     if _TOKEN.fullmatch(protocol) is None or not (cause.isascii() and cause.isdigit() and len(cause) <= 3):
         return None
@@ -243,4 +243,6 @@ def alert(value: str, recipient: Recipient) -> str | None:
 def content_id(given: str, host: str) -> str:
     """A Content-ID of ours for one of theirs, which names their host: the same wherever it is
     spoken of."""
-    return f"{hashlib.blake2b(octets(given.strip('<> ')), key=_KEY, digest_size=12).hexdigest()}@{host}"
+    return (
+        f"{hashlib.blake2b(encode_octets(given.strip('<> ')), key=_KEY, digest_size=12).hexdigest()}@{host}"
+    )

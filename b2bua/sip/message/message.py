@@ -18,13 +18,13 @@ import msgspec
 from b2bua.call.leg import Part
 from b2bua.sip.hop import Hop
 from b2bua.sip.message.header_fields import Headers
-from b2bua.sip.message.name_addr import parameters, split_quoted, tag_of
-from b2bua.sip.message.octets import decoded, fits_a_line, readable
-from b2bua.sip.message.uri import SCHEMES, Uri, known
+from b2bua.sip.message.name_addr import parse_parameters, split_quoted, tag_of
+from b2bua.sip.message.octets import decode_octets, fits_a_line, readable
+from b2bua.sip.message.uri import SCHEMES, Uri, parse_cached
 
 # Bytes of a message; RFC 3261 section 18.1.1 asks for more, no INVITE of a phone comes near.
-LARGEST = 16_384
-MOST_LINES = 200
+MAX_MESSAGE_BYTES = 16_384
+MAX_HEADER_LINES = 200
 _TEXT = bytes(set(range(0x20, 0x100)) - {0x7F}) + b"\t\r\n"
 _FOLD = re.compile(rb"\r\n[ \t]+")
 _LOOSE_NAME = re.compile(rb"^([A-Za-z0-9.!%*_+`'~-]+)[ \t]+:", re.MULTILINE)
@@ -107,37 +107,39 @@ class Response(Received):
     phrase: str
 
 
-def read(data: bytes, source: Hop) -> Request | Response:
+def parse_message(data: bytes, source: Hop) -> Request | Response:
     """Read one datagram. Raises MalformedError, and nothing else."""
-    if len(data) > LARGEST:
-        raise MalformedError("too large", 513, salvage(data[:LARGEST].partition(b"\r\n\r\n")[0]))
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise MalformedError(
+            "too large", 513, salvage_head(data[:MAX_MESSAGE_BYTES].partition(b"\r\n\r\n")[0])
+        )
     head, blank, body = data.partition(b"\r\n\r\n")
     if not blank:
-        raise MalformedError("no end of headers", 400, salvage(head))
+        raise MalformedError("no end of headers", 400, salvage_head(head))
     crlf = head.count(b"\r\n")
-    strange = head.translate(None, _TEXT) and _without_pairs(head).translate(None, _TEXT)
+    strange = head.translate(None, _TEXT) and _strip_quoted_pairs(head).translate(None, _TEXT)
     if strange or head.count(b"\r") != crlf or head.count(b"\n") != crlf:
-        raise MalformedError("control character", 400, salvage(head))
-    if crlf > MOST_LINES:
-        raise MalformedError("too many headers", 400, salvage(head))
+        raise MalformedError("control character", 400, salvage_head(head))
+    if crlf > MAX_HEADER_LINES:
+        raise MalformedError("too many headers", 400, salvage_head(head))
     if b"\r\n " in head or b"\r\n\t" in head:
         head = _FOLD.sub(b" ", head)
     if b" :" in head or b"\t:" in head:
         head = _LOOSE_NAME.sub(rb"\1:", head)
     try:
-        return _typed(decoded(head).split("\r\n"), body, source)
+        return _parse_lines(decode_octets(head).split("\r\n"), body, source)
     except MalformedError as error:
-        error.head = salvage(head)
+        error.head = salvage_head(head)
         raise
     except Exception as error:
-        raise MalformedError("not SIP", 400, salvage(head)) from error
+        raise MalformedError("not SIP", 400, salvage_head(head)) from error
 
 
-def _typed(lines: list[str], body: bytes, source: Hop) -> Request | Response:
+def _parse_lines(lines: list[str], body: bytes, source: Hop) -> Request | Response:
     headers = Headers(lines[1:])
     one = headers.one
-    head = Head(_vias(headers.getlist("Via")), one("From"), one("To"), one("Call-ID"), one("CSeq"))
-    if _is_open(head.from_) or _is_open(head.to):
+    head = Head(_split_vias(headers.getlist("Via")), one("From"), one("To"), one("Call-ID"), one("CSeq"))
+    if _has_open_quote(head.from_) or _has_open_quote(head.to):
         raise MalformedError("a quoted string without end")
     numbered = _CSEQ.fullmatch(head.cseq)
     if not head.vias or numbered is None or int(numbered[1]) >= 2**31:
@@ -147,8 +149,8 @@ def _typed(lines: list[str], body: bytes, source: Hop) -> Request | Response:
         raise MalformedError("Call-ID or From tag")
     first, _, rest = lines[0].partition(" ")
     method = numbered[2]
-    common = (head, _via(head.vias[0]), from_tag, tag_of(head.to), int(numbered[1]), method, headers)
-    body = _body(headers, body)
+    common = (head, _parse_via(head.vias[0]), from_tag, tag_of(head.to), int(numbered[1]), method, headers)
+    body = _cut_body(headers, body)
     if first.upper() == "SIP/2.0":
         # Status-Line: a phrase may be anything, or missing. RFC 3261 section 8.1.3.3: more than one
         # Via is not for us.
@@ -161,10 +163,10 @@ def _typed(lines: list[str], body: bytes, source: Hop) -> Request | Response:
         raise MalformedError("version", 505 if _VERSION.fullmatch(version) else 400)
     if first != method:
         raise MalformedError("CSeq method")
-    return Request(*common, body, source, _uri(uri))
+    return Request(*common, body, source, _parse_uri(uri))
 
 
-def _without_pairs(head: bytes) -> bytes:
+def _strip_quoted_pairs(head: bytes) -> bytes:
     """The head without what is escaped within its quoted strings; these end with their line."""
     kept = bytearray()
     quoted = escaped = False
@@ -182,7 +184,7 @@ def _without_pairs(head: bytes) -> bytes:
     return bytes(kept)
 
 
-def _vias(values: list[str]) -> tuple[str, ...]:
+def _split_vias(values: list[str]) -> tuple[str, ...]:
     if len(values) == 1 and "," not in values[0]:
         return tuple(values)
     vias = tuple(via for value in values for via in split_quoted(value, ","))
@@ -191,26 +193,26 @@ def _vias(values: list[str]) -> tuple[str, ...]:
     return vias
 
 
-def _is_open(value: str) -> bool:
+def _has_open_quote(value: str) -> bool:
     """Whether a quoted string begins and does not end."""
     if "\\" in value:
         value = _ESCAPED.sub("", value)
     return value.count('"') % 2 == 1
 
 
-def _uri(text: str) -> Uri:
+def _parse_uri(text: str) -> Uri:
     """A Request-URI. Within dialogs it is our own Contact again and again; nobody changes it."""
     scheme = _SCHEME.match(text)
     if scheme is not None and scheme[0].lower() not in SCHEMES:
         raise MalformedError("URI scheme", 416)
-    return known(text)
+    return parse_cached(text)
 
 
-def _via(value: str) -> Via:
+def _parse_via(value: str) -> Via:
     match = _VIA.fullmatch(value)
     if match is None:
         raise MalformedError("Via")
-    of = parameters(match[4] or "")
+    of = parse_parameters(match[4] or "")
     return Via(
         match[2].lower(),
         int(match[3]) if match[3] else None,
@@ -220,7 +222,7 @@ def _via(value: str) -> Via:
     )
 
 
-def _body(headers: Headers, body: bytes) -> bytes:
+def _cut_body(headers: Headers, body: bytes) -> bytes:
     """RFC 3261 section 18.3: over UDP what exceeds Content-Length is discarded; what falls short is
     an error."""
     lengths = headers.getlist("Content-Length")
@@ -234,22 +236,22 @@ def _body(headers: Headers, body: bytes) -> bytes:
     return body[:length]
 
 
-def salvage(head: bytes) -> Head | None:
+def salvage_head(head: bytes) -> Head | None:
     """What an answer needs, out of any bytes; None for a response, an ACK, or where something is
     missing."""
-    lines = head[:LARGEST].split(b"\r\n", MOST_LINES)[:MOST_LINES]
+    lines = head[:MAX_MESSAGE_BYTES].split(b"\r\n", MAX_HEADER_LINES)[:MAX_HEADER_LINES]
     first = lines[0].split(b" ")
     if (
         len(first) < 2
         or lines[0].startswith((b"SIP/", b"ACK "))
-        or _TOKEN.fullmatch(decoded(first[0])) is None
+        or _TOKEN.fullmatch(decode_octets(first[0])) is None
     ):
         return None
     found: dict[str, list[str]] = {}
     for line in lines[1:]:
         name, _, value = line.partition(b":")
         needed = _NEEDED.get(name.strip().lower().decode("ascii", "replace"))
-        text = decoded(value.strip())
+        text = decode_octets(value.strip())
         if needed is not None and text and fits_a_line(text):
             found.setdefault(needed, []).append(text)
     one = [found.get(name, [""]) for name in ("From", "To", "Call-ID", "CSeq")]

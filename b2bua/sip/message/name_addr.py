@@ -42,7 +42,7 @@ def split_quoted(text: str, separator: str) -> list[str]:
     return parts
 
 
-def parameters(text: str) -> dict[str, str]:
+def parse_parameters(text: str) -> dict[str, str]:
     """`;a=b;c` as a dict with lower-case names; a parameter without value has the value "". Of two
     alike the first counts."""
     found: dict[str, str] = {}
@@ -55,28 +55,28 @@ def parameters(text: str) -> dict[str, str]:
     return found
 
 
-def unquoted(text: str) -> str:
+def unquote(text: str) -> str:
     """A quoted string's content; what is no quoted string stays as it is."""
     if len(text) < 2 or text[0] != '"' or text[-1] != '"':
         return text
     return _PAIR.sub(r"\1", text[1:-1])
 
 
-def name_addr(value: str) -> tuple[str, str, str]:
+def parse_name_addr(value: str) -> tuple[str, str, str]:
     """Display name (unquoted, fit to be shown), URI and header parameters of a From, To, Contact,
     Route, … value."""
     value = value.strip()
-    start = -1 if _URI.match(value) else _bracket(value)
+    start = -1 if _URI.match(value) else _find_bracket(value)
     if start < 0:
         uri, _, rest = value.partition(";")
         return "", uri.strip(), rest
     end = value.find(">", start)
     if end < 0:
         return "", value, ""  # no address at all
-    return printable(unquoted(value[:start].strip())), value[start + 1 : end].strip(), value[end + 1 :]
+    return printable(unquote(value[:start].strip())), value[start + 1 : end].strip(), value[end + 1 :]
 
 
-def _bracket(value: str) -> int:
+def _find_bracket(value: str) -> int:
     """Where the bracket is that opens the URI; -1 where there is none."""
     at = 0
     while True:
@@ -96,4 +96,4 @@ def tag_of(value: str) -> str:
         return plain[1]
     if "tag" not in value.lower():
         return ""
-    return parameters(name_addr(value)[2]).get("tag", "")
+    return parse_parameters(parse_name_addr(value)[2]).get("tag", "")

@@ -14,12 +14,12 @@ import re
 _ALIEN = re.compile("[\udc80-\udcff]")
 
 
-def decoded(data: bytes) -> str:
+def decode_octets(data: bytes) -> str:
     """The text of octets."""
     return data.decode("utf-8", "surrogateescape")
 
 
-def octets(text: str) -> bytes:
+def encode_octets(text: str) -> bytes:
     """The octets that `text` was decoded from."""
     return text.encode("utf-8", "surrogateescape")
 

@@ -21,13 +21,13 @@ _FORM = re.compile(r"[A-Za-z0-9_-]{1,2048}\.([A-Za-z0-9_-]{1,4096})\.[A-Za-z0-9_
 _FINGERPRINT = re.compile(rb"(?m)^a=fingerprint:([A-Za-z0-9-]{1,16})[ ]+([0-9A-Fa-f:]{1,256})\r?$")
 
 
-class _Someone(msgspec.Struct, frozen=True):
+class _Party(msgspec.Struct, frozen=True):
     tn: str | list[str] = ""
 
     @property
     def numbers(self) -> frozenset[str]:
         given = [self.tn] if isinstance(self.tn, str) else self.tn
-        return frozenset(digits(number) for number in given if digits(number))
+        return frozenset(number_digits(number) for number in given if number_digits(number))
 
 
 class _MediaKey(msgspec.Struct, frozen=True):
@@ -38,14 +38,14 @@ class _MediaKey(msgspec.Struct, frozen=True):
 class Claims(msgspec.Struct, frozen=True):
     """The payload of a PASSporT (RFC 8225), as far as it names what an INVITE names too."""
 
-    orig: _Someone
-    dest: _Someone
-    div: _Someone = _Someone()
+    orig: _Party
+    dest: _Party
+    div: _Party = _Party()
     mky: list[_MediaKey] = []
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class SignedContent:
     """What we are about to send: numbers that the caller is given as, the called one, the session
     description."""
 
@@ -54,13 +54,13 @@ class Signed:
     offer: bytes
 
 
-def digits(user: str) -> str:
+def number_digits(user: str) -> str:
     """A number in the form that is signed (RFC 8224 section 8.3); "" for what is none."""
     bare = re.sub(r"[-.() ]", "", user.partition(";")[0]).removeprefix("+")
     return bare if bare.isascii() and bare.isdigit() and len(bare) <= 32 else ""
 
 
-def claims(value: str) -> Claims | None:
+def parse_claims(value: str) -> Claims | None:
     """What an Identity header says; None for the compact form and for what cannot be read."""
     match = _FORM.fullmatch(value.replace(" ", ""))
     if match is None:
@@ -72,18 +72,18 @@ def claims(value: str) -> Claims | None:
         return None
 
 
-def still_true(values: Sequence[str], signed: Signed) -> tuple[str, ...]:
+def keep_valid(values: Sequence[str], signed: SignedContent) -> tuple[str, ...]:
     """Those that say what we send, in their order. One of an earlier target stays where a kept
     diversion (RFC 8946) leads on from it."""
-    read = [(value, said) for value in values if (said := claims(value)) is not None]
-    callers = {digits(user) for user in signed.callers} - {""}
+    read = [(value, said) for value in values if (said := parse_claims(value)) is not None]
+    callers = {number_digits(user) for user in signed.callers} - {""}
     keys = _fingerprints(signed.offer)
     true = [
         (value, said)
         for value, said in read
         if said.orig.numbers & callers and _keys(said.mky) in (keys, None)
     ]
-    targets, kept = {digits(signed.callee)} - {""}, set[str]()
+    targets, kept = {number_digits(signed.callee)} - {""}, set[str]()
     for _ in true:
         for value, said in true:
             if value not in kept and said.dest.numbers & targets:

@@ -31,7 +31,7 @@ def max_forwards(request: Request) -> int:
     return min(int(values[0]), 255)
 
 
-def inspect(request: Request) -> Refusal | None:
+def check_request(request: Request) -> Refusal | None:
     """None: taken so far. ACK and CANCEL do not come here."""
     if request.method not in ALLOW:
         return Refusal(405, (ALLOW_LINE,))
@@ -43,17 +43,17 @@ def inspect(request: Request) -> Refusal | None:
         return Refusal(400)
     if hops == 0 and request.method == "INVITE":
         return Refusal(483)
-    return unsupported(request) or _body(request)
+    return check_required(request) or _check_body(request)
 
 
-def unsupported(request: Request) -> Refusal | None:
+def check_required(request: Request) -> Refusal | None:
     """Whether it requires what we do not have."""
     required = [item.strip() for value in request.headers.getlist("Require") for item in value.split(",")]
     unknown = [item for item in required if item and item.lower() not in SUPPORTED]
     return Refusal(420, (f"Unsupported: {', '.join(unknown)}",)) if unknown else None
 
 
-def _body(request: Request) -> Refusal | None:
+def _check_body(request: Request) -> Refusal | None:
     if request.unsupported:
         return Refusal(415, request.unsupported)
     encodings = request.headers.getlist("Content-Encoding")

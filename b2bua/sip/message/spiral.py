@@ -10,14 +10,14 @@ from __future__ import annotations
 from b2bua.sip.message.uri import Uri
 
 
-def called(uri: Uri) -> str:
+def called_user(uri: Uri) -> str:
     """Who a Request-URI asks for: its user, or the whole of one that has none."""
     return uri.user or str(uri)
 
 
-def is_for(uri: str, other: Uri) -> bool:
+def is_for_same_user(uri: str, other: Uri) -> bool:
     """Whether a URI of ours asks for the same as another."""
     try:
-        return called(Uri.parse(uri)) == called(other)
+        return called_user(Uri.parse(uri)) == called_user(other)
     except ValueError:
         return False

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Self
 from urllib.parse import unquote
 
-from b2bua.sip.message.name_addr import parameters, split_quoted
+from b2bua.sip.message.name_addr import parse_parameters, split_quoted
 from b2bua.sip.message.octets import fits_a_line
 
 SCHEMES = frozenset({"sip", "sips", "tel"})
@@ -56,7 +56,7 @@ class Uri:
             number, _, of = rest.partition(";")
             if _NUMBER.fullmatch(number) is None or _DIGIT.search(number) is None:
                 raise ValueError("no telephone number")
-            return cls(text, scheme, number, _listed(of), "", None, "", "")
+            return cls(text, scheme, number, _join_parameters(of), "", None, "", "")
         if scheme not in SCHEMES:
             raise ValueError("not a SIP URI")
         userinfo, at, place = rest.partition("@")
@@ -66,17 +66,19 @@ class Uri:
             raise ValueError("an empty user")
         place, _, headers = place.partition("?")
         address, _, of = place.partition(";")
-        host, port = _hostport(address)
-        listed = _listed(of)
-        user, own = _user(userinfo.partition(":")[0], parameters(listed).get("user", "").lower() == "phone")
+        host, port = _split_hostport(address)
+        listed = _join_parameters(of)
+        user, own = _split_user(
+            userinfo.partition(":")[0], parse_parameters(listed).get("user", "").lower() == "phone"
+        )
         return cls(text, scheme, user, own, host, port, listed, headers)
 
     @property
-    def named(self) -> dict[str, str]:
+    def parameter_map(self) -> dict[str, str]:
         """The URI's parameters, names in lower case."""
-        return parameters(self.parameters)
+        return parse_parameters(self.parameters)
 
-    def kept(self, *names: str) -> str:
+    def parameters_without(self, *names: str) -> str:
         """The URI's parameters without these."""
         return "".join(
             f";{each}"
@@ -89,25 +91,25 @@ class Uri:
 
 
 @lru_cache(maxsize=256)
-def known(text: str) -> Uri:
+def parse_cached(text: str) -> Uri:
     """The same for what comes again and again. Raises ValueError."""
     return Uri.parse(text)
 
 
-def _listed(text: str) -> str:
+def _join_parameters(text: str) -> str:
     """Parameters, each behind its `;`, the empty ones gone."""
     return "".join(f";{part}" for part in split_quoted(text, ";") if part and part != "=")
 
 
-def _user(text: str, is_phone: bool) -> tuple[str, str]:
+def _split_user(text: str, is_phone: bool) -> tuple[str, str]:
     """User and the parameters of a number. In `alice;day=tuesday` the `;` is alice's own."""
     number, semicolon, own = text.partition(";")
     if semicolon and (is_phone or (_NUMBER.fullmatch(number) and _DIGIT.search(number))):
-        return _unescaped(number), _listed(own)
-    return _unescaped(text), ""
+        return _unescape(number), _join_parameters(own)
+    return _unescape(text), ""
 
 
-def _unescaped(text: str) -> str:
+def _unescape(text: str) -> str:
     if "%" not in text:
         return text
     plain = unquote(text, errors="surrogateescape")
@@ -115,7 +117,7 @@ def _unescaped(text: str) -> str:
     return plain if fits_a_line(plain) else text
 
 
-def _hostport(text: str) -> tuple[str, int | None]:
+def _split_hostport(text: str) -> tuple[str, int | None]:
     """Raises ValueError."""
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")

@@ -17,7 +17,7 @@ import msgspec
 from b2bua.sip.hop import Hop
 from b2bua.sip.message.compose import COOKIE, Outgoing, return_hop
 from b2bua.sip.message.message import Request, Response
-from b2bua.sip.message.spiral import called
+from b2bua.sip.message.spiral import called_user
 from b2bua.sip.transaction.invite_client import InviteClient
 from b2bua.sip.transaction.invite_server import InviteServer
 from b2bua.sip.transaction.non_invite_client import NonInviteClient
@@ -25,7 +25,7 @@ from b2bua.sip.transaction.non_invite_server import NonInviteServer
 from b2bua.sip.transaction.scheduler import Scheduler, Slot
 from b2bua.sip.transaction.tap import Tap
 from b2bua.sip.transaction.transaction import Command, Deliver, Send, Timers, TransactionEvent, Unreachable
-from b2bua.sip.transport.connections import Lost
+from b2bua.sip.transport.connections import LostConnection
 from b2bua.sip.transport.transports import Transports
 from tonewall.snapshot import TRANSIENT
 
@@ -71,13 +71,13 @@ class ClientTransaction:
     """
 
     request: Outgoing
-    wanted: Hop
+    requested_hop: Hop
     destination: Hop
     machine: InviteClient | NonInviteClient
     user: ClientUser
     layer: TransactionLayer
     tries: int = 0
-    again: bool = False
+    was_resent: bool = False
     scheduled: Slot | None = field(default=None, metadata=TRANSIENT)
 
     @property
@@ -87,7 +87,7 @@ class ClientTransaction:
     def deadline(self) -> float | None:
         return self.machine.deadline()
 
-    def elapse(self, now: float) -> None:
+    def expire(self, now: float) -> None:
         self.layer.run_client(self, self.machine.receive(TransactionEvent.TIME_PASSED, now))
 
 
@@ -111,7 +111,7 @@ class ServerTransaction:
     def deadline(self) -> float | None:
         return self.machine.deadline()
 
-    def elapse(self, now: float) -> None:
+    def expire(self, now: float) -> None:
         self.layer.run_server(self, self.machine.receive(TransactionEvent.TIME_PASSED, now))
 
 
@@ -129,14 +129,14 @@ class TransactionLayer:
     ) -> None:
         self._tap = tap
         self._transports = transports
-        self._send = transports.send
+        self._send = transports.send_message
         self._soon = soon
         self._scheduler = scheduler
         self._timers = timers
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
         self._servers: dict[ServerKey, ServerTransaction] = {}
         # By what merged requests have in common.
-        self._first: dict[tuple[str, str, str, str], ServerTransaction] = {}
+        self._by_merge_key: dict[tuple[str, str, str, str], ServerTransaction] = {}
 
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
@@ -161,7 +161,7 @@ class TransactionLayer:
     def send_ack(self, ack: Outgoing, destination: Hop) -> bool:
         """Send the ACK for a 2xx, which belongs to no transaction (RFC 3261 section 17.1.1.3)."""
         _, message, way = self._addressed(ack, destination)
-        self._tap.sent(ack, way)
+        self._tap.record_sent(ack, way)
         return self._send(message, way)
 
     def _addressed(self, request: Outgoing, destination: Hop) -> tuple[Outgoing, bytes, Hop]:
@@ -169,15 +169,15 @@ class TransactionLayer:
         of its INVITE."""
         if request.sent_by:
             return request, bytes(request), destination
-        request = self._signed(request, destination)
+        request = self._with_via(request, destination)
         message = bytes(request)
         way = self._transports.route(destination, len(message))
         if way.transport is not destination.transport:
-            request = self._signed(request, way)
+            request = self._with_via(request, way)
             message = bytes(request)
         return request, message, way
 
-    def _signed(self, request: Outgoing, way: Hop) -> Outgoing:
+    def _with_via(self, request: Outgoing, way: Hop) -> Outgoing:
         return msgspec.structs.replace(
             request, transport=way.transport, sent_by=self._transports.sent_by(way)
         )
@@ -199,16 +199,16 @@ class TransactionLayer:
             event, ack = TransactionEvent.SUCCESS, b""
         else:
             event = TransactionEvent.FAILURE
-            ack = client.request.ack(response.head.to) if response.method == "INVITE" else b""
+            ack = client.request.ack_for(response.head.to) if response.method == "INVITE" else b""
         self.run_client(client, client.machine.receive(event, self._scheduler.now(), ack), response)
         return True
 
-    def find(self, request: Request, method: str) -> ServerTransaction | None:
+    def find_server(self, request: Request, method: str) -> ServerTransaction | None:
         """The server transaction of this request, or of the INVITE that this ACK or CANCEL is
         for."""
-        return self._servers.get(_key(request, method))
+        return self._servers.get(_server_key(request, method))
 
-    def repeat(self, server: ServerTransaction, request: Request) -> None:
+    def receive_repetition(self, server: ServerTransaction, request: Request) -> None:
         """The request came again, or the ACK for what we answered."""
         event = TransactionEvent.ACK if request.method == "ACK" else TransactionEvent.REQUEST
         self.run_server(server, server.machine.receive(event, self._scheduler.now()), request)
@@ -218,23 +218,23 @@ class TransactionLayer:
         kind = InviteServer if request.method == "INVITE" else NonInviteServer
         machine = kind.open(self._timers, request.source.transport.reliable)
         server = ServerTransaction(
-            request, return_hop(request), machine, NOBODY, self, _key(request, request.method)
+            request, return_hop(request), machine, NOBODY, self, _server_key(request, request.method)
         )
-        self._note(server)
+        self._register(server)
         return server
 
-    def _note(self, server: ServerTransaction) -> None:
+    def _register(self, server: ServerTransaction) -> None:
         self._servers[server.key] = server
         if not server.request.to_tag:
-            self._first.setdefault(_merging(server.request), server)
+            self._by_merge_key.setdefault(_merge_key(server.request), server)
 
     def is_merged(self, request: Request) -> bool:
         """Whether this new request reached us before on another way (RFC 3261 section 8.2.2.2). One
         for somebody else did not: a proxy that forks to several numbers behind us sends each of
         them."""
-        return not request.to_tag and _merging(request) in self._first
+        return not request.to_tag and _merge_key(request) in self._by_merge_key
 
-    def respond(self, server: ServerTransaction, code: int, message: bytes) -> None:
+    def send_response(self, server: ServerTransaction, code: int, message: bytes) -> None:
         """Answer. The caller sees to it that one final answer is sent, but for a 2xx to an INVITE,
         sent again."""
         event = (
@@ -252,15 +252,17 @@ class TransactionLayer:
         for command in commands:
             if isinstance(command, Send):
                 # What a response makes an INVITE's transaction send is its ACK.
-                self._tap.sent(client.request, client.destination, "ACK" if response is not None else "")
+                self._tap.record_sent(
+                    client.request, client.destination, "ACK" if response is not None else ""
+                )
                 if not self._send(command.message, client.destination):
-                    self._soon(lambda: self._unsent_client(client))
+                    self._soon(lambda: self._fail_client(client))
             elif isinstance(command, Deliver):
                 if response is not None:
                     client.user.on_response(client, response)
             else:
                 code = 503 if isinstance(command, Unreachable) else 408
-                self._tap.unanswered(client.request, client.destination, code)
+                self._tap.record_unanswered(client.request, client.destination, code)
                 client.user.on_no_response(client, code)
         if client.machine.ended:
             self._clients.pop(client.key, None)
@@ -273,9 +275,9 @@ class TransactionLayer:
     ) -> None:
         for command in commands:
             if isinstance(command, Send):
-                self._tap.answered(server.request, command.message, server.destination)
+                self._tap.record_response(server.request, command.message, server.destination)
                 if not self._send(command.message, server.destination):
-                    self._soon(lambda: self._unsent_server(server))
+                    self._soon(lambda: self._fail_server(server))
             elif isinstance(command, Deliver):
                 if request is not None:
                     server.user.on_ack(request)
@@ -284,8 +286,8 @@ class TransactionLayer:
         if server.machine.ended:
             self._servers.pop(server.key, None)
             self._scheduler.forget(server)
-            if self._first.get(_merging(server.request)) is server:
-                del self._first[_merging(server.request)]
+            if self._by_merge_key.get(_merge_key(server.request)) is server:
+                del self._by_merge_key[_merge_key(server.request)]
         else:
             self._scheduler.watch(server)
 
@@ -301,56 +303,56 @@ class TransactionLayer:
             self._clients[client.key] = client
             self._scheduler.watch(client)
         for server in servers:
-            self._note(server)
+            self._register(server)
             self._scheduler.watch(server)
 
     # --- what the transport did not carry ---------------------------------------------------------
 
-    def lost(self, lost: Lost) -> None:
+    def on_connection_lost(self, lost: LostConnection) -> None:
         """A connection broke or could not be opened: who waits for it is helped on, or told."""
         for client in list(self._clients.values()):
-            if lost.carried(client.destination):
-                self._help_on(client, lost)
+            if lost.carries(client.destination):
+                self._recover_client(client, lost)
         if not lost.connected:
             for server in list(self._servers.values()):
-                if lost.carried(server.destination):
-                    self._unsent_server(server)
+                if lost.carries(server.destination):
+                    self._fail_server(server)
 
-    def _help_on(self, client: ClientTransaction, lost: Lost) -> None:
+    def _recover_client(self, client: ClientTransaction, lost: LostConnection) -> None:
         machine = client.machine
-        if not lost.connected and client.destination.transport is not client.wanted.transport:
-            self._fall_back(client)
-        elif lost.connected and not client.again and machine.state in {"calling", "trying"}:
+        if not lost.connected and client.destination.transport is not client.requested_hop.transport:
+            self._fall_back_to_udp(client)
+        elif lost.connected and not client.was_resent and machine.state in {"calling", "trying"}:
             # An idle connection may break just when it is used. To the peer this is a repetition
             # (RFC 3261 section 17.2).
-            client.again = True
-            self._tap.sent(client.request, client.destination)
+            client.was_resent = True
+            self._tap.record_sent(client.request, client.destination)
             if not self._send(machine.stored, client.destination):
-                self._unsent_client(client)
+                self._fail_client(client)
         else:
-            self._unsent_client(client)
+            self._fail_client(client)
 
-    def _fall_back(self, client: ClientTransaction) -> None:
+    def _fall_back_to_udp(self, client: ClientTransaction) -> None:
         """No TCP there: by UDP after all, though the request is large (RFC 3261 section 18.1.1)."""
         bare = msgspec.structs.replace(client.request, sent_by="")
-        client.request, message, client.destination = self._addressed(bare, client.wanted)
+        client.request, message, client.destination = self._addressed(bare, client.requested_hop)
         client.machine, commands = self._machine(client.request, message, client.destination)
         self.run_client(client, commands)
 
-    def _unsent_client(self, client: ClientTransaction) -> None:
+    def _fail_client(self, client: ClientTransaction) -> None:
         if not client.machine.ended:
             self.run_client(
                 client, client.machine.receive(TransactionEvent.TRANSPORT_ERROR, self._scheduler.now())
             )
 
-    def _unsent_server(self, server: ServerTransaction) -> None:
+    def _fail_server(self, server: ServerTransaction) -> None:
         if not server.machine.ended:
             self.run_server(
                 server, server.machine.receive(TransactionEvent.TRANSPORT_ERROR, self._scheduler.now())
             )
 
 
-def _key(request: Request, method: str) -> ServerKey:
+def _server_key(request: Request, method: str) -> ServerKey:
     """RFC 3261 section 17.2.3. A branch without the cookie identifies nothing: then the whole of
     RFC 2543's rule."""
     via = request.via
@@ -359,5 +361,5 @@ def _key(request: Request, method: str) -> ServerKey:
     return request.head.vias[0], request.head.call_id, request.from_tag, str(request.cseq), method
 
 
-def _merging(request: Request) -> tuple[str, str, str, str]:
-    return request.head.call_id, request.from_tag, request.head.cseq, called(request.uri)
+def _merge_key(request: Request) -> tuple[str, str, str, str]:
+    return request.head.call_id, request.from_tag, request.head.cseq, called_user(request.uri)

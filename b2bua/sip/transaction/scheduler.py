@@ -28,7 +28,7 @@ class Timed(Protocol):
     scheduled: Slot | None
 
     def deadline(self) -> float | None: ...
-    def elapse(self, now: float) -> None: ...
+    def expire(self, now: float) -> None: ...
 
 
 class Handle(Protocol):
@@ -116,7 +116,7 @@ class Scheduler:
             timed.scheduled = None
             due = timed.deadline()
             if due is not None and due <= now:
-                timed.elapse(now)
+                timed.expire(now)
             self.watch(timed)
         if self._heap:
             self._arm()

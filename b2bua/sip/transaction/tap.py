@@ -13,7 +13,7 @@ from b2bua.ladder.words import What
 from b2bua.sip.hop import Hop
 from b2bua.sip.message.compose import Outgoing
 from b2bua.sip.message.message import Head, Request, Response
-from b2bua.sip.message.octets import decoded
+from b2bua.sip.message.octets import decode_octets
 
 
 class Tap:
@@ -24,50 +24,50 @@ class Tap:
         self.close = ladders.close
         self.open = ladders.open
 
-    def invited(self, leg: LegId, request: Request) -> None:
+    def record_invite(self, leg: LegId, request: Request) -> None:
         """A peer's INVITE opens a leg."""
         self._ladders.open(leg, request.head.call_id)
-        self.received(request)
+        self.record_received(request)
 
-    def received(self, message: Request | Response) -> None:
+    def record_received(self, message: Request | Response) -> None:
         code = message.code if isinstance(message, Response) else 0
         self._ladders.message(
             message.head.call_id, False, message.method, code, message.cseq, message.source[:3], message.body
         )
 
-    def sent(self, request: Outgoing, way: Hop, method: str = "") -> None:
+    def record_sent(self, request: Outgoing, way: Hop, method: str = "") -> None:
         """A request of ours; `method`: ACK, where it is the one of that INVITE's transaction."""
         body = b"" if method else request.body
         self._ladders.message(request.call_id, True, method or request.method, 0, request.cseq, way[:3], body)
 
-    def answered(self, request: Request, message: bytes, way: Hop) -> None:
+    def record_response(self, request: Request, message: bytes, way: Hop) -> None:
         """A response of ours."""
         code = int(message[8:12])
         self._ladders.message(
             request.head.call_id, True, request.method, code, request.cseq, way[:3], message
         )
 
-    def outside(self, message: bytes, way: Hop) -> None:
+    def record_stateless(self, message: bytes, way: Hop) -> None:
         """A response of ours that no transaction sends: what a leg sends again by itself, or a
         refusal without state."""
         if not message.startswith(b"SIP/2.0 "):
             return
-        head = decoded(message.partition(b"\r\n\r\n")[0])
+        head = decode_octets(message.partition(b"\r\n\r\n")[0])
         cseq, method = _cseq(_value(head, "CSeq"))
         self._ladders.message(
             _value(head, "Call-ID"), True, method, int(message[8:12]), cseq, way[:3], message
         )
 
-    def unreadable(self, head: Head, source: Hop) -> None:
+    def record_unreadable(self, head: Head, source: Hop) -> None:
         """A request of which no more can be made out than its answer needs."""
         cseq, method = _cseq(head.cseq)
         self._ladders.message(head.call_id, False, method, 0, cseq, source[:3], b"")
 
-    def no_way(self, leg: LegId) -> None:
+    def record_no_hop(self, leg: LegId) -> None:
         """A leg was to be opened, and its trunk has no hop."""
         self._ladders.not_opened(leg, What.NO_WAY)
 
-    def unanswered(self, request: Outgoing, way: Hop, code: int) -> None:
+    def record_unanswered(self, request: Outgoing, way: Hop, code: int) -> None:
         """No response came (408), or there was no way to send it (503)."""
         self._ladders.unanswered(request.call_id, way[:3], sent=code == 408)
 

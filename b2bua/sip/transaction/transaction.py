@@ -125,7 +125,7 @@ class Transaction(msgspec.Struct, kw_only=True):
         Raises IllegalEventError, and has then changed nothing.
         """
         if event is TransactionEvent.TIME_PASSED:
-            return self._elapse(now)
+            return self._expire(now)
         before = self.state
         after = self.TRANSITIONS[before].get(event)
         if after is None:
@@ -133,7 +133,7 @@ class Transaction(msgspec.Struct, kw_only=True):
         self.state = after
         return self._act(before, event, now, message)
 
-    def _elapse(self, now: float) -> list[Command]:
+    def _expire(self, now: float) -> list[Command]:
         commands: list[Command] = []
         for timer, when in sorted(self.due.items(), key=itemgetter(1)):
             # An earlier timer of this round may have stopped a later one.

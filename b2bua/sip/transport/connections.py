@@ -21,17 +21,17 @@ from dataclasses import dataclass
 
 from b2bua.call.routing.trunk import DYNAMIC, Trunk
 from b2bua.sip.hop import Bind, Hop, Transport
-from b2bua.sip.transport.framer import Broken
-from b2bua.sip.transport.stream import Connection, Limits, tune
+from b2bua.sip.transport.framer import BrokenStream
+from b2bua.sip.transport.stream import Connection, Limits, set_keepalive
 from b2bua.sip.transport.tls import TlsContexts, matches, names, server_name
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
 
 _log = get_logger(__name__)
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST and leaves nothing behind
-_MOST_NAMES = 8  # a peer has a port or two, whatever it claims
-_GUESTS = 100  # connections at once of whoever may be about to register
-_GUESTS_A_SOURCE = 8
+_MAX_NAMES = 8  # a peer has a port or two, whatever it claims
+_MAX_GUESTS = 100  # connections at once of whoever may be about to register
+_MAX_GUESTS_PER_SOURCE = 8
 _ANY = ""  # the trunk of a connection that may be used for every trunk at its address
 Name = tuple[str, int, Transport, str]
 _COUNTED = {
@@ -41,27 +41,27 @@ _COUNTED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class LostConnection:
     """A connection that is over. `connected`: whether it ever was, so that something may have
     arrived."""
 
     flow: int
-    ways: frozenset[tuple[str, int, Transport]]
+    addresses: frozenset[tuple[str, int, Transport]]
     connected: bool
 
-    def carried(self, hop: Hop) -> bool:
+    def carries(self, hop: Hop) -> bool:
         """Whether what was sent to `hop` went over it, or would have."""
-        return hop.flow == self.flow or hop[:3] in self.ways
+        return hop.flow == self.flow or hop[:3] in self.addresses
 
 
 @dataclass(frozen=True, slots=True)
-class Duties:
+class Callbacks:
     """What the connections hand on, and what they ask. `trunks_at`: the names of the trunks at an
     address."""
 
-    received: Callable[[bytes, Hop], None]
-    broken: Callable[[Broken, Hop], None]
-    lost: Callable[[Lost], None]
+    on_message: Callable[[bytes, Hop], None]
+    on_broken_stream: Callable[[BrokenStream, Hop], None]
+    on_connection_lost: Callable[[LostConnection], None]
     trunks_at: Callable[[str], Sequence[str]]
 
 
@@ -70,13 +70,13 @@ class Connections:
 
     def __init__(
         self,
-        duties: Duties,
+        callbacks: Callbacks,
         trunks: Mapping[str, Trunk],
         tls: TlsContexts,
         flows: Iterator[int],
         limits: Limits,
     ) -> None:
-        self._duties = duties
+        self._callbacks = callbacks
         self._trunks = trunks
         self._tls = tls
         self._flows = flows
@@ -115,7 +115,7 @@ class Connections:
         self._start(self._accept(listener, bind))
         return bind.port
 
-    async def close(self, patience: float = 1.0) -> None:
+    async def close(self, max_wait: float = 1.0) -> None:
         """Close everything, giving what was written a moment to leave."""
         await self._tasks.cancel()
         for listener in self._listeners:
@@ -126,7 +126,7 @@ class Connections:
         self._emptied.clear()
         if self._all:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._emptied.wait(), patience)
+                await asyncio.wait_for(self._emptied.wait(), max_wait)
         for connection in list(self._all.values()):
             connection.end("stopping", abort=True)
 
@@ -155,13 +155,13 @@ class Connections:
             named = self._named.get((*hop[:3], _ANY))
         return named
 
-    def alias(self, flow: int, port: int) -> None:
+    def add_alias(self, flow: int, port: int) -> None:
         """The peer says that it can be reached over this connection as if at `port` (RFC 5923)."""
         connection = self._all.get(flow)
         if connection is not None and connection.inbound and 0 < port < 65536:
             self._name(connection, port)
 
-    def adopt(self, flow: int, trunk: Trunk) -> bool:
+    def adopt_flow(self, flow: int, trunk: Trunk) -> bool:
         """A trunk has registered over this connection (RFC 5626 section 5.1): it is called back
         over it. False: it may not be, since that trunk shows a certificate and this connection was
         not asked for it."""
@@ -180,7 +180,7 @@ class Connections:
         owners = {owner or hop.trunk}
         for trunk in owners | {_ANY} if hop.transport is Transport.TCP else owners:
             name = (hop.host, port, hop.transport, trunk)
-            if len(connection.names) >= _MOST_NAMES:
+            if len(connection.names) >= _MAX_NAMES:
                 return
             older = self._named.get(name)
             if older is not None:
@@ -212,7 +212,7 @@ class Connections:
         stream = socket.socket(socket.AF_INET6 if ":" in hop.host else socket.AF_INET, socket.SOCK_STREAM)
         try:
             stream.setblocking(False)
-            tune(stream)
+            set_keepalive(stream)
             stream.bind((connection.bind.host, 0))
             async with asyncio.timeout(self._limits.connect_time):
                 await loop.sock_connect(stream, (hop.host, hop.port))
@@ -227,13 +227,13 @@ class Connections:
                         lambda: connection, sock=stream, ssl=context, server_hostname=name
                     )
         except (OSError, TimeoutError, ValueError) as error:
-            self._failed(connection, error)
+            self._on_failure(connection, error)
             stream.close()
         except asyncio.CancelledError:
             stream.close()
             raise
 
-    def _failed(self, connection: Connection, error: Exception) -> None:
+    def _on_failure(self, connection: Connection, error: Exception) -> None:
         hop = connection.hop
         self.counters["connections_failed"] += 1
         _log.warning(
@@ -258,7 +258,7 @@ class Connections:
                 _log.warning("accept_failed", exc_info=error)
                 await asyncio.sleep(0.1)
                 continue
-            trunk = self._admitted(source[0], bind.transport)
+            trunk = self._admit(source[0], bind.transport)
             if trunk is None:
                 with contextlib.suppress(OSError):
                     stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
@@ -268,15 +268,15 @@ class Connections:
             self._from[hop.host] += 1
             self.counters["connections_in"] += 1
             connection = self._new(hop, bind, inbound=True)
-            if not self._duties.trunks_at(hop.host):
+            if not self._callbacks.trunks_at(hop.host):
                 connection.guest = True
                 self._guests.add(connection.flow)
-            self._start(self._take(stream, connection))
+            self._start(self._start_accepted(stream, connection))
 
-    def _admitted(self, host: str, transport: Transport) -> str | None:
+    def _admit(self, host: str, transport: Transport) -> str | None:
         """The trunk whose connection it is, `_ANY` where it may be one of several; None: it is to
         be cut."""
-        found = [self._trunks[name] for name in self._duties.trunks_at(host) if name in self._trunks]
+        found = [self._trunks[name] for name in self._callbacks.trunks_at(host) if name in self._trunks]
         if not found and self._room_for_guest(host):
             found = self._dynamic.copy()
         if transport is not Transport.TLS:
@@ -297,19 +297,19 @@ class Connections:
         """Whether one more from there may be about to register: no source takes the places of
         all."""
         own = sum(self._all[flow].hop.host == host for flow in self._guests)
-        return len(self._guests) < _GUESTS and own < _GUESTS_A_SOURCE
+        return len(self._guests) < _MAX_GUESTS and own < _MAX_GUESTS_PER_SOURCE
 
-    async def _take(self, stream: socket.socket, connection: Connection) -> None:
+    async def _start_accepted(self, stream: socket.socket, connection: Connection) -> None:
         loop = asyncio.get_running_loop()
         try:
-            tune(stream)
+            set_keepalive(stream)
             context = None
             if connection.hop.transport is Transport.TLS:
                 context = self._tls.server(self._trunks[connection.hop.trunk])
             async with asyncio.timeout(self._limits.connect_time):
                 await loop.connect_accepted_socket(lambda: connection, stream, ssl=context)
         except (OSError, TimeoutError, ValueError) as error:
-            self._failed(connection, error)
+            self._on_failure(connection, error)
             stream.close()
         except asyncio.CancelledError:
             stream.close()
@@ -323,7 +323,7 @@ class Connections:
 
     # --- what connections report ------------------------------------------------------------------
 
-    def opened(self, connection: Connection) -> bool:
+    def on_open(self, connection: Connection) -> bool:
         trunk = self._trunks.get(connection.hop.trunk)
         if connection.hop.transport is Transport.TLS:
             connection.identities = names(connection.certificate())
@@ -338,14 +338,14 @@ class Connections:
             self._name(connection, connection.hop.port)
         return True
 
-    def received(self, message: bytes, connection: Connection) -> None:
-        self._duties.received(message, connection.hop)
+    def on_message(self, message: bytes, connection: Connection) -> None:
+        self._callbacks.on_message(message, connection.hop)
 
-    def broken(self, broken: Broken, connection: Connection) -> None:
+    def on_broken(self, broken: BrokenStream, connection: Connection) -> None:
         self.counters["streams_broken"] += 1
-        self._duties.broken(broken, connection.hop)
+        self._callbacks.on_broken_stream(broken, connection.hop)
 
-    def closed(self, connection: Connection, reason: str) -> None:
+    def on_close(self, connection: Connection, reason: str) -> None:
         hop = connection.hop
         del self._all[connection.flow]
         self._guests.discard(connection.flow)
@@ -361,4 +361,4 @@ class Connections:
             self.counters[_COUNTED[reason]] += 1
         _log.debug("connection_closed", peer=hop.host, port=hop.port, reason=reason)
         ways = frozenset(name[:3] for name in connection.names)
-        self._duties.lost(Lost(connection.flow, ways, connection.connected))
+        self._callbacks.on_connection_lost(LostConnection(connection.flow, ways, connection.connected))

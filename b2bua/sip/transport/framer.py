@@ -13,14 +13,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from b2bua.sip.message.message import LARGEST
+from b2bua.sip.message.message import MAX_MESSAGE_BYTES
 
 _CRLF, _END = b"\r\n", b"\r\n\r\n"
 _FOLD = re.compile(rb"\r\n[ \t]+")
 _LENGTH = re.compile(rb"(?im)^(?:content-length|l)[ \t]*:([^\r\n]*)")
 # A method or the SIP version, as far as it has come.
 _START = re.compile(rb"[A-Za-z0-9.!%*_+`'~/-]+ ")
-_LONGEST_WORD = 50
+_MAX_WORD = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Pong:
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class BrokenStream:
     """The stream is of no use any more. `head`: of a request that can still be answered with
     `code`, or empty."""
 
@@ -50,11 +50,11 @@ class Broken:
     head: bytes = field(default=b"", repr=False)
 
 
-class Oversized(Broken):
+class OversizedMessage(BrokenStream):
     """A message that is not taken, but ends where it says; the stream goes on behind it."""
 
 
-Item = Framed | Ping | Pong | Broken
+Item = Framed | Ping | Pong | BrokenStream
 PING, PONG = Ping(), Pong()
 
 
@@ -91,7 +91,7 @@ class Framer:
         self._waiting += data
         while (item := self._next()) is not None:
             items.append(item)
-            if isinstance(item, Broken) and not isinstance(item, Oversized):
+            if isinstance(item, BrokenStream) and not isinstance(item, OversizedMessage):
                 self._broken = True
                 self._waiting.clear()
                 break
@@ -132,31 +132,35 @@ class Framer:
             del self._waiting[:taken]
         return item
 
-    def _header(self) -> Broken | None:
+    def _header(self) -> BrokenStream | None:
         """Find the header's end and from it the message's."""
         self._half = False
-        if self._searched <= _LONGEST_WORD:  # until it has come in full, in however many pieces
-            start = bytes(self._waiting[: _LONGEST_WORD + 1])
-            if _START.match(start if b" " in start or len(start) > _LONGEST_WORD else start + b" ") is None:
-                return Broken("not SIP")
+        if self._searched <= _MAX_WORD:  # until it has come in full, in however many pieces
+            start = bytes(self._waiting[: _MAX_WORD + 1])
+            if _START.match(start if b" " in start or len(start) > _MAX_WORD else start + b" ") is None:
+                return BrokenStream("not SIP")
         end = self._waiting.find(_END, max(0, self._searched - len(_END)))
         self._searched = len(self._waiting)
-        if end < 0 or end > LARGEST:
-            is_whole = len(self._waiting) <= LARGEST
-            return None if is_whole else Broken("header too large", 513, bytes(self._waiting[:LARGEST]))
+        if end < 0 or end > MAX_MESSAGE_BYTES:
+            is_whole = len(self._waiting) <= MAX_MESSAGE_BYTES
+            return (
+                None
+                if is_whole
+                else BrokenStream("header too large", 513, bytes(self._waiting[:MAX_MESSAGE_BYTES]))
+            )
         head = bytes(self._waiting[:end])
         lengths = {value.strip(b" \t") for value in _LENGTH.findall(_FOLD.sub(b" ", head))}
         # RFC 3261 section 20.14: over a stream it is mandatory. Two that differ would be framed by
         # others in another way.
         if len(lengths) != 1:
-            return Broken("Content-Length", 400, head)
+            return BrokenStream("Content-Length", 400, head)
         (length,) = lengths
         if not length.isdigit() or len(length) > 40 or len(length.lstrip(b"0")) > 6:
-            return Broken("Content-Length", 400, head)
+            return BrokenStream("Content-Length", 400, head)
         self._whole = end + len(_END) + int(length)
-        if self._whole <= LARGEST:
+        if self._whole <= MAX_MESSAGE_BYTES:
             return None
         self._left_out = max(0, self._whole - len(self._waiting))
         del self._waiting[: self._whole]
         self._searched = self._whole = 0
-        return Oversized("too large", 513, head)
+        return OversizedMessage("too large", 513, head)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from b2bua.sip.hop import Bind, Hop, Transport
-from b2bua.sip.transport.framer import Broken, Framed, Framer, Oversized, Ping, Pong
+from b2bua.sip.transport.framer import BrokenStream, Framed, Framer, OversizedMessage, Ping, Pong
 from tonewall.wiped_buffer import WipedProtocol
 
 _PING, _PONG = b"\r\n\r\n", b"\r\n"
@@ -43,13 +43,13 @@ class Limits:
 class Owner(Protocol):
     """Who has the connection."""
 
-    def opened(self, connection: Connection) -> bool:
+    def on_open(self, connection: Connection) -> bool:
         """It can be used; False: it must not be, and is closed."""
         ...
 
-    def received(self, message: bytes, connection: Connection) -> None: ...
-    def broken(self, broken: Broken, connection: Connection) -> None: ...
-    def closed(self, connection: Connection, reason: str) -> None: ...
+    def on_message(self, message: bytes, connection: Connection) -> None: ...
+    def on_broken(self, broken: BrokenStream, connection: Connection) -> None: ...
+    def on_close(self, connection: Connection, reason: str) -> None: ...
 
 
 class Connection(WipedProtocol):
@@ -86,7 +86,7 @@ class Connection(WipedProtocol):
 
     # --- sending ----------------------------------------------------------------------------------
 
-    def send(self, message: bytes) -> bool:
+    def send_message(self, message: bytes) -> bool:
         """Send or queue. False: the connection is over, or the peer does not read."""
         if self.over:
             return False
@@ -118,13 +118,13 @@ class Connection(WipedProtocol):
         if not self.over:
             self.over = True
             self._queue.clear()
-            self._owner.closed(self, self._reason)
+            self._owner.on_close(self, self._reason)
 
     # --- asyncio.Protocol -------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._wire = wire = cast("asyncio.Transport", transport)  # uvloop's has no such base
-        if self.over or not self._owner.opened(self):
+        if self.over or not self._owner.on_open(self):
             self._reason = "certificate of somebody else"
             wire.abort()
             return
@@ -141,15 +141,15 @@ class Connection(WipedProtocol):
             self._begun = None
             match item:
                 case Framed(message):
-                    self._owner.received(message, self)
+                    self._owner.on_message(message, self)
                 case Ping():
-                    self.send(_PONG)
+                    self.send_message(_PONG)
                 case Pong():
                     self._pings, self._pongs = 0, True
-                case Oversized():
-                    self._owner.broken(item, self)
-                case Broken():
-                    self._owner.broken(item, self)
+                case OversizedMessage():
+                    self._owner.on_broken(item, self)
+                case BrokenStream():
+                    self._owner.on_broken(item, self)
                     self.end("broken stream")
         if self._framer.waiting and self._begun is None:
             self._begun = self._clock()
@@ -183,10 +183,10 @@ class Connection(WipedProtocol):
             self._pinged_at = now
             self._pings += 1
             self._framer.pinged()
-            self.send(_PING)
+            self.send_message(_PING)
 
 
-def tune(stream: socket.socket) -> None:
+def set_keepalive(stream: socket.socket) -> None:
     """Have the kernel notice a peer that is gone within the time that a transaction waits (RFC 3261
     timers B and F)."""
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -21,15 +21,15 @@ from itertools import count
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Address, Bind, Hop, Transport
 from b2bua.sip.message.compose import hostport
-from b2bua.sip.transport.connections import Connections, Duties, Lost
+from b2bua.sip.transport.connections import Callbacks, Connections, LostConnection
 from b2bua.sip.transport.local_address import LocalAddresses
 from b2bua.sip.transport.stream import Limits
 from b2bua.sip.transport.tls import TlsContexts
 from b2bua.sip.transport.udp import UdpSocket
 
-_LARGEST_DATAGRAM = 1300  # bytes; and 200 below the path's MTU, where that is less
+_MAX_DATAGRAM = 1300  # bytes; and 200 below the path's MTU, where that is less
 _WITHOUT_TCP = 600.0  # seconds for which a peer that took no TCP is not asked again
-_MOST_WITHOUT_TCP = 1000
+_MAX_WITHOUT_TCP = 1000
 _TICK = 0.5  # seconds
 
 
@@ -37,10 +37,14 @@ class Transports:
     """One an engine; all of it on the loop that called `open`."""
 
     def __init__(
-        self, duties: Duties, trunks: Mapping[str, Trunk], tls: TlsContexts, limits: Limits | None = None
+        self,
+        callbacks: Callbacks,
+        trunks: Mapping[str, Trunk],
+        tls: TlsContexts,
+        limits: Limits | None = None,
     ) -> None:
-        self._duties = replace(duties, lost=self._lost)
-        self._tell_lost = duties.lost
+        self._callbacks = replace(callbacks, on_connection_lost=self._on_connection_lost)
+        self._tell_lost = callbacks.on_connection_lost
         self._trunks = trunks
         self._tls = tls
         self._flows = count(1)
@@ -48,7 +52,7 @@ class Transports:
         self._bound: dict[int, Bind] = {}  # by flow, with the port that was taken
         self._paths = LocalAddresses()
         self._without_tcp: dict[Address, float] = {}
-        self._connections = Connections(self._duties, trunks, tls, self._flows, limits or Limits())
+        self._connections = Connections(self._callbacks, trunks, tls, self._flows, limits or Limits())
         self._peers: Callable[[], Iterable[Hop]] = tuple
         self._kept: dict[Hop, float] = {}  # when each was last sent a keep-alive over UDP
         self._tick: asyncio.TimerHandle | None = None
@@ -72,13 +76,13 @@ class Transports:
         except OSError:
             await self.close()
             raise
-        self._again()
+        self._on_tick()
         return [(bind.host, bind.port) for bind in self._bound.values()]
 
     def _open(self, bind: Bind) -> None:
         flow, asked = next(self._flows), bind.port
         if bind.transport is Transport.UDP:
-            opened = self._udp[flow] = UdpSocket(flow, self._duties.received)
+            opened = self._udp[flow] = UdpSocket(flow, self._callbacks.on_message)
             opened.open(bind.host, bind.port)
             port = opened.address[1]
         else:
@@ -104,16 +108,16 @@ class Transports:
 
     # --- sending ----------------------------------------------------------------------------------
 
-    def send(self, message: bytes, hop: Hop) -> bool:
+    def send_message(self, message: bytes, hop: Hop) -> bool:
         """Send one message, or queue it on a connection that is being opened. False: there is no
         way to that hop."""
         if hop.transport is Transport.UDP:
             opened = self._udp.get(hop.flow) or self._udp.get(self._fitting(hop))
-            return opened is not None and opened.send(message, hop[:2])
+            return opened is not None and opened.send_datagram(message, hop[:2])
         connection = self._connections.find(hop)
         if connection is None:
             connection = self._connections.connect(hop, self._bind_of(hop))
-        return connection is not None and connection.send(message)
+        return connection is not None and connection.send_message(message)
 
     def route(self, hop: Hop, size: int) -> Hop:
         """The way that a request of so many bytes takes towards `hop`; Via names the transport of
@@ -122,38 +126,38 @@ class Transports:
         if hop.transport is not Transport.UDP or trunk is None or not trunk.tcp_switch or size <= 500:
             return hop
         now = asyncio.get_running_loop().time()
-        if size <= min(_LARGEST_DATAGRAM, self._paths.find(hop.host, now).mtu - 200):
+        if size <= min(_MAX_DATAGRAM, self._paths.find(hop.host, now).mtu - 200):
             return hop
         way = hop._replace(transport=Transport.TCP, flow=0)
         if self._without_tcp.get(hop[:2], now) > now or not self._fitting(way):
             return hop
         return way
 
-    def alias(self, hop: Hop, port: int | None) -> None:
+    def add_alias(self, hop: Hop, port: int | None) -> None:
         """The request over this hop's connection had `alias` in its Via, with this port in sent-by
         (RFC 5923)."""
-        self._connections.alias(hop.flow, port or hop.transport.default_port)
+        self._connections.add_alias(hop.flow, port or hop.transport.default_port)
 
-    def adopt(self, hop: Hop, trunk: Trunk) -> bool:
+    def adopt_flow(self, hop: Hop, trunk: Trunk) -> bool:
         """That trunk has registered over this hop. False: it may not, over a connection not asked
         for its certificate."""
-        return not hop.transport.reliable or self._connections.adopt(hop.flow, trunk)
+        return not hop.transport.reliable or self._connections.adopt_flow(hop.flow, trunk)
 
     def reaches(self, hop: Hop) -> bool:
         """Whether something can be sent to that hop without opening a connection."""
         return not hop.transport.reliable or self._connections.find(hop) is not None
 
-    def _lost(self, lost: Lost) -> None:
+    def _on_connection_lost(self, lost: LostConnection) -> None:
         if not lost.connected:
             until = asyncio.get_running_loop().time() + _WITHOUT_TCP
-            if len(self._without_tcp) >= _MOST_WITHOUT_TCP:
+            if len(self._without_tcp) >= _MAX_WITHOUT_TCP:
                 self._without_tcp.clear()
-            self._without_tcp |= {way[:2]: until for way in lost.ways if way[2] is Transport.TCP}
+            self._without_tcp |= {way[:2]: until for way in lost.addresses if way[2] is Transport.TCP}
         self._tell_lost(lost)
 
-    def _again(self) -> None:
+    def _on_tick(self) -> None:
         loop = asyncio.get_running_loop()
-        self._tick = loop.call_later(_TICK, self._again)
+        self._tick = loop.call_later(_TICK, self._on_tick)
         self._connections.tick(loop.time())
         kept: dict[Hop, float] = {}
         for hop in self._peers():
@@ -163,7 +167,7 @@ class Transports:
                 kept[hop] = self._kept.get(hop, -math.inf)
                 if loop.time() - kept[hop] >= every:
                     kept[hop] = loop.time()
-                    self.send(b"\r\n\r\n", hop)
+                    self.send_message(b"\r\n\r\n", hop)
         self._kept = kept
 
     # --- how peers reach us -----------------------------------------------------------------------
@@ -196,7 +200,7 @@ class Transports:
         no such flow."""
         return self._bound.get(flow)
 
-    def local(self, hop: Hop) -> Bind | None:
+    def find_bind(self, hop: Hop) -> Bind | None:
         """The address of ours that a message came in on; None where its socket or connection is
         gone."""
         connection = self._connections.get(hop.flow)

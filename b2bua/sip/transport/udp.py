@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable
 
 from b2bua.sip.hop import Address, Hop, Transport
-from b2bua.sip.message.message import LARGEST
+from b2bua.sip.message.message import MAX_MESSAGE_BYTES
 
 _AT_ONCE = 64  # datagrams taken before the loop may do something else
 _BUFFER = 4 << 20  # bytes of the kernel's queues, as far as it lets us
@@ -50,7 +50,7 @@ class UdpSocket:
             self._socket.close()
             self._socket = None
 
-    def send(self, message: bytes, to: Address) -> bool:
+    def send_datagram(self, message: bytes, to: Address) -> bool:
         """Send one datagram. False: the socket is closed or the kernel refused (no route, bad
         address, too long)."""
         if self._socket is None:
@@ -69,7 +69,7 @@ class UdpSocket:
                 return
             try:
                 # One byte more than we take shows which messages are too large.
-                data, source = self._socket.recvfrom(LARGEST + 1)
+                data, source = self._socket.recvfrom(MAX_MESSAGE_BYTES + 1)
             except OSError:  # nothing more, or an error that belongs to something sent earlier
                 return
             self._receive(data, Hop(source[0], source[1], Transport.UDP, self.flow))

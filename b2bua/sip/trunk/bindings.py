@@ -23,11 +23,11 @@ import msgspec
 
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Hop, Transport
-from b2bua.sip.trunk.targets import literal
+from b2bua.sip.trunk.targets import numeric_host
 from tonewall.log import get_logger
 
-MOST_BINDINGS = 4  # of one trunk
-_MOST_BYTES = 4 << 20
+MAX_BINDINGS = 4  # of one trunk
+_MAX_BYTES = 4 << 20
 _log = get_logger(__name__)
 
 
@@ -72,7 +72,7 @@ class BindingFile:
         can be read."""
         try:
             with self._path.open("rb") as file:
-                entries = msgspec.json.decode(file.read(_MOST_BYTES), type=list[_Entry])
+                entries = msgspec.json.decode(file.read(_MAX_BYTES), type=list[_Entry])
         except FileNotFoundError:
             return {}
         except (OSError, msgspec.MsgspecError, ValueError) as error:
@@ -80,8 +80,8 @@ class BindingFile:
             return {}
         found: dict[str, list[Binding]] = {}
         for entry in entries:
-            binding = self._restored(entry)
-            if binding is not None and len(found.setdefault(entry.trunk, [])) < MOST_BINDINGS:
+            binding = self._restore(entry)
+            if binding is not None and len(found.setdefault(entry.trunk, [])) < MAX_BINDINGS:
                 found[entry.trunk].append(binding)
         return found
 
@@ -89,7 +89,7 @@ class BindingFile:
         """Replace the file with these bindings, as a whole."""
         now, wall = self._clock(), self._wall()
         entries = [
-            self._sealed(
+            self._seal(
                 _Entry(
                     name,
                     each.contact,
@@ -114,21 +114,24 @@ class BindingFile:
         except OSError as error:
             _log.warning("bindings_not_written", path=str(self._path), why=error.strerror or "")
 
-    def _restored(self, entry: _Entry) -> Binding | None:
+    def _restore(self, entry: _Entry) -> Binding | None:
         trunk = self._trunks.get(entry.trunk)
-        if trunk is None or not hmac.compare_digest(entry.seal.encode(), self._sealed(entry).seal.encode()):
+        if trunk is None or not hmac.compare_digest(entry.seal.encode(), self._seal(entry).seal.encode()):
             return None
         left = min(
             entry.until - self._wall(), trunk.expires
         )  # the wall clock may have been set back meanwhile
         if not (
-            math.isfinite(left) and left > 0 and literal(entry.host) == entry.host and 0 < entry.port < 65536
+            math.isfinite(left)
+            and left > 0
+            and numeric_host(entry.host) == entry.host
+            and 0 < entry.port < 65536
         ):
             return None
         hop = Hop(entry.host, entry.port, trunk=entry.trunk)
         return Binding(entry.contact, hop, self._clock() + left, entry.call_id, entry.cseq)
 
-    def _sealed(self, entry: _Entry) -> _Entry:
+    def _seal(self, entry: _Entry) -> _Entry:
         bare = msgspec.structs.replace(entry, seal="")
         seal = hmac.new(self._keys[entry.trunk], msgspec.json.encode(bare), hashlib.sha256).hexdigest()
         return msgspec.structs.replace(bare, seal=seal)

@@ -15,7 +15,7 @@ import msgspec
 
 FAILURES = 2  # in a row that take a hop out
 SUCCESSES = 2  # in a row that put it back
-LONGEST_REST = 3600.0  # seconds
+MAX_REST = 3600.0  # seconds
 # Times T1 that a hop may leave an INVITE or OPTIONS without any answer; over UDP it has then been
 # sent four times.
 HOP_TIMEOUT_OF_T1 = 8
@@ -82,30 +82,30 @@ class Health(msgspec.Struct):
     """One hop's. Times in seconds, on the clock of `now`."""
 
     state: HealthState = HealthState.UP
-    row: int = 0  # how often the same was heard, failures below zero
-    rested: float = 0.0  # when the rest is over
+    streak: int = 0  # how often the same was heard, failures below zero
+    rest_until: float = 0.0  # when the rest is over
 
     @property
     def usable(self) -> bool:
         return self.state in {HealthState.UP, HealthState.FALTERING}
 
-    def succeeded(self) -> None:
-        self.row = max(self.row, 0) + 1
-        self._move(HealthEvent.ENOUGH_SUCCESSES if self.row >= SUCCESSES else HealthEvent.SUCCESS)
+    def record_success(self) -> None:
+        self.streak = max(self.streak, 0) + 1
+        self._move(HealthEvent.ENOUGH_SUCCESSES if self.streak >= SUCCESSES else HealthEvent.SUCCESS)
 
-    def failed(self) -> None:
-        self.row = min(self.row, 0) - 1
-        self._move(HealthEvent.ENOUGH_FAILURES if self.row <= -FAILURES else HealthEvent.FAILURE)
+    def record_failure(self) -> None:
+        self.streak = min(self.streak, 0) - 1
+        self._move(HealthEvent.ENOUGH_FAILURES if self.streak <= -FAILURES else HealthEvent.FAILURE)
 
-    def rest(self, now: float, seconds: float) -> None:
-        self.rested = now + min(max(seconds, 0.0), LONGEST_REST)
-        self.row = 0
+    def start_rest(self, now: float, seconds: float) -> None:
+        self.rest_until = now + min(max(seconds, 0.0), MAX_REST)
+        self.streak = 0
         self._move(HealthEvent.REST)
 
-    def elapse(self, now: float) -> None:
+    def expire(self, now: float) -> None:
         """End a rest that is over."""
-        if self.state is HealthState.RESTING and now >= self.rested:
-            self.row = 0
+        if self.state is HealthState.RESTING and now >= self.rest_until:
+            self.streak = 0
             self._move(HealthEvent.RESTED)
 
     def _move(self, event: HealthEvent) -> None:

@@ -20,20 +20,20 @@ from b2bua.sip.trunk.targets import Located
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
 
-_EARLY = 0.8  # of the time to live has passed when the next answer is asked for
-_SOONEST = 2.0  # seconds between two questions, however short DNS's answers live
-_AGAIN = 15.0  # seconds until a name that failed is asked for again
-_START = 6.0  # seconds that the start waits for the first answers
+_REFRESH_SHARE = 0.8  # of the time to live has passed when the next answer is asked for
+_MIN_INTERVAL = 2.0  # seconds between two questions, however short DNS's answers live
+_RETRY_INTERVAL = 15.0  # seconds until a name that failed is asked for again
+_START_TIMEOUT = 6.0  # seconds that the start waits for the first answers
 _log = get_logger(__name__)
 
 
 class Locator:
     """One an engine. `changed` is called after a trunk's hops may have changed."""
 
-    def __init__(self, resolver: Resolver, table: TrunkTable, changed: Callable[[], None]) -> None:
+    def __init__(self, resolver: Resolver, table: TrunkTable, on_change: Callable[[], None]) -> None:
         self._resolver = resolver
         self._table = table
-        self._changed = changed
+        self._on_change = on_change
         self._tasks = BackgroundTasks()
 
     async def start(self, bound: Sequence[Transport], families: Container[int]) -> None:
@@ -45,7 +45,7 @@ class Locator:
             self._tasks.start(self._follow(peer, bound, families, asked[name]), "trunk")
         waiting = [asyncio.create_task(event.wait()) for event in asked.values()]
         if waiting:
-            _, late = await asyncio.wait(waiting, timeout=_START)
+            _, late = await asyncio.wait(waiting, timeout=_START_TIMEOUT)
             for task in late:
                 task.cancel()
 
@@ -57,17 +57,17 @@ class Locator:
     ) -> None:
         transports = usable_transports(peer.trunk, bound)
         while True:
-            wait = _AGAIN
+            wait = _RETRY_INTERVAL
             try:
                 located = await self._locate(peer, transports, families)
             except LookupError:
                 _log.warning("trunk_not_resolved", trunk=peer.trunk.name)
             else:
-                wait = max(located.ttl * _EARLY, _SOONEST)
+                wait = max(located.ttl * _REFRESH_SHARE, _MIN_INTERVAL)
                 if located.targets != peer.located.targets:
-                    self._table.take(peer, located)
+                    self._table.set_located(peer, located)
                     _log.info("trunk_resolved", trunk=peer.trunk.name, count=len(peer.health))
-                    self._changed()
+                    self._on_change()
             asked.set()
             if wait == float("inf"):
                 return
@@ -80,7 +80,7 @@ class Locator:
         except LookupError:
             if peer.located.targets:
                 raise
-            return await self._resolver.of_system(host, port, transports, families)
+            return await self._resolver.locate_by_system(host, port, transports, families)
 
 
 def usable_transports(trunk: Trunk, bound: Sequence[Transport]) -> list[Transport]:

@@ -20,7 +20,7 @@ from b2bua.sip.trunk.health import HOP_TIMEOUT_OF_T1
 from b2bua.sip.trunk.peers import Peer
 
 
-class Probe:
+class OptionsPing:
     """The checks of one hop, from the first on until the hop is gone."""
 
     def __init__(self, context: EngineContext, peer: Peer, hop: Hop) -> None:
@@ -36,11 +36,11 @@ class Probe:
     def deadline(self) -> float | None:
         return self._due if self._hop in self._peer.health else None
 
-    def elapse(self, now: float) -> None:
+    def expire(self, now: float) -> None:
         if self._client is not None:
             self._context.layer.abandon(self._client)
             self._client = None
-            self._peer.failed(self._hop, now)
+            self._peer.record_failure(self._hop, now)
             self._due = now + self._rest_of_interval()
         else:
             self._due = now + HOP_TIMEOUT_OF_T1 * self._context.timers.t1
@@ -49,23 +49,23 @@ class Probe:
     def on_response(self, client: ClientTransaction, response: Response) -> None:
         if client is not self._client or response.code < 200:
             return
-        self._heard()
+        self._schedule_next()
         if response.code not in {408, 503}:
-            self._peer.succeeded(self._hop)
+            self._peer.record_success(self._hop)
             return
         now = self._context.scheduler.now()
         seconds = read_retry_after(response) if response.code == 503 else 0
         if seconds:
-            self._peer.rest(self._hop, now, seconds)
+            self._peer.start_rest(self._hop, now, seconds)
         else:
-            self._peer.failed(self._hop, now)
+            self._peer.record_failure(self._hop, now)
 
     def on_no_response(self, client: ClientTransaction, code: int) -> None:
         if client is self._client:
-            self._heard()
-            self._peer.failed(self._hop, self._context.scheduler.now())
+            self._schedule_next()
+            self._peer.record_failure(self._hop, self._context.scheduler.now())
 
-    def _heard(self) -> None:
+    def _schedule_next(self) -> None:
         self._client = None
         # A deadline that moved later needs no new watch: the scheduler asks when the earlier one is
         # due.
@@ -79,7 +79,7 @@ class Probe:
     def _send(self) -> None:
         trunk = self._peer.trunk
         own = self._context.transports.host(self._hop)
-        at = hostport(*self._peer.named(self._hop))
+        at = hostport(*self._peer.uri_host(self._hop))
         self._cseq += 1
         request = Outgoing(
             method="OPTIONS",
@@ -98,19 +98,19 @@ class Probe:
         self._client = self._context.layer.open_client(request, self._hop, self)
 
 
-class Probes:
+class OptionsPings:
     """All of an engine's."""
 
     def __init__(self, context: EngineContext, peers: Callable[[], list[Peer]]) -> None:
         self._context = context
         self._peers = peers
-        self._running: dict[Hop, Probe] = {}
+        self._running: dict[Hop, OptionsPing] = {}
 
     def refresh(self) -> None:
         """Check the hops that there are now. Probes of hops that went end by themselves."""
         wanted = {hop: peer for peer in self._peers() if peer.trunk.probe for hop in peer.health}
         for hop, peer in wanted.items():
             if hop not in self._running:
-                self._running[hop] = Probe(self._context, peer, hop)
+                self._running[hop] = OptionsPing(self._context, peer, hop)
                 self._context.scheduler.watch(self._running[hop])
         self._running = {hop: self._running[hop] for hop in wanted}

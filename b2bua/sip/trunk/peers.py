@@ -23,14 +23,14 @@ from b2bua.sip.hop import Bind, Hop, Transport
 from b2bua.sip.message.compose import hostport
 from b2bua.sip.message.uri import Uri
 from b2bua.sip.trunk.health import Health
-from b2bua.sip.trunk.targets import Located, literal, order
+from b2bua.sip.trunk.targets import Located, numeric_host, order_hops
 from tonewall.log import get_logger
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-REST = 30.0  # seconds that a hop which failed a call is spared, where no health check puts it back
-_MOST_FORMER = 64  # addresses that a trunk had before
-_SOON = 5  # the least seconds of our own Retry-After
+DEFAULT_REST = 30.0  # seconds that a hop which failed a call is spared, where no health check puts it back
+_MAX_FORMER = 64  # addresses that a trunk had before
+_MIN_RETRY_AFTER = 5  # the least seconds of our own Retry-After
 # A URI as nearly all are: one user at most, nothing escaped, no parameter but the transport. Others
 # are parsed.
 _PLAIN = re.compile(
@@ -48,7 +48,7 @@ class Peer:
     networks: tuple[Network, ...] = ()
     located: Located = field(default_factory=lambda: Located((), 0.0))
     addresses: frozenset[str] = frozenset()
-    former: dict[str, None] = field(default_factory=dict)
+    former_addresses: dict[str, None] = field(default_factory=dict)
     health: dict[Hop, Health] = field(default_factory=dict)
     pin: Pin = field(default_factory=Pin)
     # The route of new calls, as the registrar wants it (RFC 3608).
@@ -59,24 +59,28 @@ class Peer:
 
     # --- where it is ------------------------------------------------------------------------------
 
-    def take(self, located: Located) -> None:
+    def set_located(self, located: Located) -> None:
         """What DNS says from now on. Hops that stay keep their health."""
         gone = self.addresses - located.addresses
-        self.former = dict.fromkeys([*self.former, *sorted(gone)][-_MOST_FORMER:])
+        self.former_addresses = dict.fromkeys([*self.former_addresses, *sorted(gone)][-_MAX_FORMER:])
         self.located, self.addresses = located, located.addresses
-        hops = order(located.targets, self.trunk.name, lambda: 0.0)
+        hops = order_hops(located.targets, self.trunk.name, lambda: 0.0)
         self.health = {hop: self.health.get(hop) or Health() for hop in hops}
 
     def sends_from(self, ip: str) -> bool:
         """Whether new requests from this address are the trunk's."""
-        return ip in self.addresses or self.width(ip) is not None
+        return ip in self.addresses or self.prefix_length(ip) is not None
 
     def may_challenge(self, source: Hop, uri: str) -> bool:
         """Whether a challenge from this source to a request for this URI is the trunk's own: both
         are the trunk's, and not those of somebody whom it only puts us through to."""
-        return source.host in self.addresses and self.takes(source.transport) and self.hop_of(uri) is not None
+        return (
+            source.host in self.addresses
+            and self.accepts_transport(source.transport)
+            and self.find_hop(uri) is not None
+        )
 
-    def width(self, ip: str) -> int | None:
+    def prefix_length(self, ip: str) -> int | None:
         """The prefix length of the narrowest of its networks that has this address."""
         if not self.networks:
             return None
@@ -86,10 +90,10 @@ class Peer:
             return None
         return max((network.prefixlen for network in self.networks if address in network), default=None)
 
-    def hop_of(self, uri: str) -> Hop | None:
+    def find_hop(self, uri: str) -> Hop | None:
         """The way to a URI whose host is one of the trunk's own, by name or address; None for any
         other."""
-        at = _read(uri)
+        at = _parse_address(uri)
         if at is None:
             return None
         host, port, transport = at
@@ -98,12 +102,17 @@ class Peer:
             if target.addresses and name == target.name.strip("[]").lower():
                 port = port or target.port
                 return Hop(
-                    target.addresses[0], port, self._over(transport, target.transport), trunk=self.trunk.name
+                    target.addresses[0],
+                    port,
+                    self._choose_transport(transport, target.transport),
+                    trunk=self.trunk.name,
                 )
         if name == self.trunk.host.lower() and self.located.targets:
             first = self.located.targets[0].hops(self.trunk.name)[0]
-            return first._replace(port=port or first.port, transport=self._over(transport, first.transport))
-        return self._numeric(host, port, transport) if literal(host) in self.addresses else None
+            return first._replace(
+                port=port or first.port, transport=self._choose_transport(transport, first.transport)
+            )
+        return self._numeric_hop(host, port, transport) if numeric_host(host) in self.addresses else None
 
     @property
     def behind_nat(self) -> bool:
@@ -111,7 +120,7 @@ class Peer:
         from."""
         return self.trunk.nat or self.trunk.host == DYNAMIC
 
-    def listens(self, hop: Hop) -> bool:
+    def has_hop(self, hop: Hop) -> bool:
         """Whether a hop is one that the trunk can be called at."""
         return any(hop[:3] == own[:3] for own in self.health)
 
@@ -125,22 +134,24 @@ class Peer:
         """
         if stays or self.trunk.host == DYNAMIC:
             return fallback
-        own = self.hop_of(uri)
+        own = self.find_hop(uri)
         if own is not None:
             return own
-        at = _read(uri)
-        return fallback if at is None or literal(at[0]) is None else self._numeric(*at)
+        at = _parse_address(uri)
+        return fallback if at is None or numeric_host(at[0]) is None else self._numeric_hop(*at)
 
-    def _numeric(self, host: str, port: int, transport: Transport | None) -> Hop:
-        transport = self._over(transport, Transport(self.trunk.transport or Transport.UDP))
-        return Hop(literal(host) or host, port or transport.default_port, transport, trunk=self.trunk.name)
+    def _numeric_hop(self, host: str, port: int, transport: Transport | None) -> Hop:
+        transport = self._choose_transport(transport, Transport(self.trunk.transport or Transport.UDP))
+        return Hop(
+            numeric_host(host) or host, port or transport.default_port, transport, trunk=self.trunk.name
+        )
 
-    def _over(self, named: Transport | None, own: Transport) -> Transport:
+    def _choose_transport(self, named: Transport | None, own: Transport) -> Transport:
         """The transport that a URI names, or else the trunk's own, which many leave out; with TLS
         nothing less."""
         return own if own is Transport.TLS or named is None else named
 
-    def takes(self, transport: Transport) -> bool:
+    def accepts_transport(self, transport: Transport) -> bool:
         """Whether a message over this transport can be the trunk's. From one with TLS it comes over
         TLS: without, all that is known of it is its address, which anybody can write into a
         datagram."""
@@ -151,16 +162,18 @@ class Peer:
     def hops(self, now: float, draw: Callable[[], float] = random.random) -> list[Hop]:
         """Where a new call goes, in the order in which it tries them; none while all are out or no
         name is resolved."""
-        return [hop for hop in order(self.located.targets, self.trunk.name, draw) if self.usable(hop, now)]
+        return [
+            hop for hop in order_hops(self.located.targets, self.trunk.name, draw) if self.usable(hop, now)
+        ]
 
-    def named(self, hop: Hop) -> tuple[str, int | None]:
+    def uri_host(self, hop: Hop) -> tuple[str, int | None]:
         """Host and port of the trunk in URIs of ours; of one that registers here, what it came
         from."""
         if self.trunk.host == DYNAMIC:
             return hop.host, hop.port
         return self.trunk.host, None if self.trunk.port in {0, 5060} else self.trunk.port
 
-    def every_hop(self) -> list[Hop]:
+    def all_hops(self) -> list[Hop]:
         """Also those that are out."""
         return list(self.health)
 
@@ -168,16 +181,16 @@ class Peer:
         health = self.health.get(hop)
         if health is None:
             return False  # DNS took it away
-        self._hear(hop, lambda: health.elapse(now))
+        self._log_change(hop, lambda: health.expire(now))
         return health.usable
 
-    def succeeded(self, hop: Hop) -> None:
+    def record_success(self, hop: Hop) -> None:
         """Something alive answered there."""
         health = self.health.get(hop)
         if health is not None:
-            self._hear(hop, health.succeeded)
+            self._log_change(hop, health.record_success)
 
-    def failed(self, hop: Hop, now: float) -> None:
+    def record_failure(self, hop: Hop, now: float) -> None:
         """Nothing answered, or a 503 to an OPTIONS.
 
         Without health checks nobody would find out that it is back: it rests instead, unless it is
@@ -185,23 +198,23 @@ class Peer:
         """
         health = self.health.get(hop)
         if health is not None and self.trunk.probe:
-            self._hear(hop, health.failed)
+            self._log_change(hop, health.record_failure)
         elif health is not None and len(self.health) > 1:
-            self._hear(hop, lambda: health.rest(now, REST))
+            self._log_change(hop, lambda: health.start_rest(now, DEFAULT_REST))
 
-    def rest(self, hop: Hop, now: float, seconds: float) -> None:
+    def start_rest(self, hop: Hop, now: float, seconds: float) -> None:
         """It said when to come back."""
         health = self.health.get(hop)
         if health is not None:
-            self._hear(hop, lambda: health.rest(now, seconds))
+            self._log_change(hop, lambda: health.start_rest(now, seconds))
 
     def retry_after(self, now: float) -> int:
         """In how many seconds a hop may be back, for our own Retry-After: the end of the first
         rest, or a health check."""
-        waits = [health.rested - now for health in self.health.values() if health.rested > now]
-        return max(_SOON, math.ceil(min([*waits, self.trunk.probe or REST])))
+        waits = [health.rest_until - now for health in self.health.values() if health.rest_until > now]
+        return max(_MIN_RETRY_AFTER, math.ceil(min([*waits, self.trunk.probe or DEFAULT_REST])))
 
-    def _hear(self, hop: Hop, happen: Callable[[], None]) -> None:
+    def _log_change(self, hop: Hop, happen: Callable[[], None]) -> None:
         health = self.health[hop]
         was = health.state
         happen()
@@ -221,75 +234,91 @@ class TrunkTable:
             )
             for trunk in trunks
         }
-        self.local: Callable[[Hop], Bind | None] = lambda hop: (
+        self.find_bind: Callable[[Hop], Bind | None] = lambda hop: (
             None
         )  # the address of ours that a message came in on
         self._by_ip: dict[str, list[Peer]] = {}
         self._former: set[str] = set()
-        self._wide = [peer for peer in self.peers.values() if peer.networks]
+        self._with_networks = [peer for peer in self.peers.values() if peer.networks]
 
-    def take(self, peer: Peer, located: Located) -> None:
+    def set_located(self, peer: Peer, located: Located) -> None:
         """What DNS says of a peer from now on."""
-        peer.take(located)
+        peer.set_located(located)
         self._by_ip = {}
         for each in self.peers.values():
             for ip in each.addresses:
                 self._by_ip.setdefault(ip, []).append(each)
-        self._former = {ip for each in self.peers.values() for ip in each.former}
+        self._former = {ip for each in self.peers.values() for ip in each.former_addresses}
 
-    def remember(self, peer: Peer, ip: str) -> None:
+    def add_former_address(self, peer: Peer, ip: str) -> None:
         """A trunk that registers here has proved from this address who it is: its dialogs from
         there are read from now on."""
-        peer.former.pop(ip, None)
-        peer.former = dict.fromkeys([*peer.former, ip][-_MOST_FORMER:])
-        self._former = {ip for each in self.peers.values() for ip in each.former}
+        peer.former_addresses.pop(ip, None)
+        peer.former_addresses = dict.fromkeys([*peer.former_addresses, ip][-_MAX_FORMER:])
+        self._former = {ip for each in self.peers.values() for ip in each.former_addresses}
 
-    def came_in(self, peer: Peer, source: Hop) -> bool:
+    def is_on_bind(self, peer: Peer, source: Hop) -> bool:
         """Whether what comes from there came in on the address of ours that the trunk is tied to
         (`bind`), if it is to any."""
-        wanted, bind = peer.trunk.bind, self.local(source) if peer.trunk.bind else None
+        wanted, bind = peer.trunk.bind, self.find_bind(source) if peer.trunk.bind else None
         return bind is None or wanted in {bind.host, hostport(bind.host, bind.port)}
 
-    def at(self, ip: str) -> list[Peer]:
+    def peers_at(self, ip: str) -> list[Peer]:
         """The trunks that are at an address, or were."""
         here = self._by_ip.get(ip)
         if here is not None:
             return here
-        former = [peer for peer in self.peers.values() if ip in peer.former] if ip in self._former else []
-        return former + [peer for peer in self._wide if peer.width(ip) is not None]
+        former = (
+            [peer for peer in self.peers.values() if ip in peer.former_addresses]
+            if ip in self._former
+            else []
+        )
+        return former + [peer for peer in self._with_networks if peer.prefix_length(ip) is not None]
 
-    def admits(self, source: Hop) -> bool:
+    def is_known_source(self, source: Hop) -> bool:
         """Whether what comes from there is worth reading."""
-        return any(peer.takes(source.transport) for peer in self.at(source.host))
+        return any(peer.accepts_transport(source.transport) for peer in self.peers_at(source.host))
 
     def behind_nat(self, source: Hop) -> bool:
         """Whether what comes from there is a trunk's behind NAT."""
-        peer = self.match(source)
-        return peer.behind_nat if peer is not None else any(each.behind_nat for each in self.at(source.host))
+        peer = self.find_peer(source)
+        return (
+            peer.behind_nat
+            if peer is not None
+            else any(each.behind_nat for each in self.peers_at(source.host))
+        )
 
-    def names_at(self, ip: str) -> list[str]:
-        return [peer.trunk.name for peer in self.at(ip)]
+    def trunks_at(self, ip: str) -> list[str]:
+        return [peer.trunk.name for peer in self.peers_at(ip)]
 
     def hops(self) -> list[Hop]:
         """All ways to all trunks."""
         return [hop for peer in self.peers.values() for hop in peer.health]
 
-    def match(self, source: Hop, user: str = "") -> Peer | None:
+    def find_peer(self, source: Hop, user: str = "") -> Peer | None:
         """The trunk that this source is, or None for a stranger. `user`: of the Request-URI; where
         several trunks are at one address, it may be the one that we registered at."""
         here = self._by_ip.get(source.host, ())
-        sharing = [peer for peer in here if peer.takes(source.transport) and self.came_in(peer, source)]
+        sharing = [
+            peer
+            for peer in here
+            if peer.accepts_transport(source.transport) and self.is_on_bind(peer, source)
+        ]
         if len(sharing) == 1:
             return sharing[0]
         if sharing:
-            return self._told_apart(sharing, source, user)
-        wide = [peer for peer in self._wide if peer.takes(source.transport) and self.came_in(peer, source)]
-        around = [(width, peer) for peer in wide if (width := peer.width(source.host)) is not None]
+            return self._choose_sharing(sharing, source, user)
+        wide = [
+            peer
+            for peer in self._with_networks
+            if peer.accepts_transport(source.transport) and self.is_on_bind(peer, source)
+        ]
+        around = [(width, peer) for peer in wide if (width := peer.prefix_length(source.host)) is not None]
         widest = max((width for width, _ in around), default=0)
         narrowest = [peer for width, peer in around if width == widest]
         return narrowest[0] if len(narrowest) == 1 else None
 
-    def _told_apart(self, sharing: list[Peer], source: Hop, user: str) -> Peer | None:
+    def _choose_sharing(self, sharing: list[Peer], source: Hop, user: str) -> Peer | None:
         """Which of the trunks at one address: the one where we are registered as that user, the one
         with that port or connection, or else the only one with that transport."""
         registered = [peer for peer in sharing if user and peer.trunk.register and peer.trunk.user == user]
@@ -305,7 +334,7 @@ class TrunkTable:
         return {"hops": len(usable), "hops_out": usable.count(False)}
 
 
-def _read(uri: str) -> tuple[str, int, Transport | None] | None:
+def _parse_address(uri: str) -> tuple[str, int, Transport | None] | None:
     """Host (without brackets), port (0: none) and transport (None: none named) of a SIP URI; None
     where it is not one."""
     plain = _PLAIN.fullmatch(uri)
@@ -317,5 +346,5 @@ def _read(uri: str) -> tuple[str, int, Transport | None] | None:
         return None
     if parsed.scheme not in {"sip", "sips"}:
         return None
-    named = parsed.named.get("transport", "").lower()
+    named = parsed.parameter_map.get("transport", "").lower()
     return parsed.host, parsed.port or 0, Transport(named) if named in set(Transport) else None

@@ -20,9 +20,9 @@ from enum import StrEnum
 from b2bua.sip.auth.digest import Digest
 from b2bua.sip.context import EngineContext
 from b2bua.sip.hop import Hop
-from b2bua.sip.message.compose import Outgoing, hostport, new_branch, new_tag, with_user
+from b2bua.sip.message.compose import Outgoing, add_user, hostport, new_branch, new_tag
 from b2bua.sip.message.message import Response
-from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted
+from b2bua.sip.message.name_addr import parse_name_addr, parse_parameters, split_quoted
 from b2bua.sip.message.retry_after import read_retry_after
 from b2bua.sip.message.uri import Uri
 from b2bua.sip.transaction.layer import ClientTransaction
@@ -31,11 +31,11 @@ from b2bua.sip.trunk.peers import Peer
 from tonewall.log import get_logger
 from tonewall.tokens import token
 
-FIRST_PAUSE, LONGEST_PAUSE = 30.0, 1800.0  # seconds, RFC 5626 section 4.5
-_EARLY = 0.85  # of what was granted has passed when it is refreshed
-_SOONEST = 1.0  # seconds between two REGISTERs, whatever was granted
-MOST_ROUTES = 8
-_MOST = 86_400  # seconds that we ask for at most, also where a 423 wants more
+FIRST_PAUSE, MAX_PAUSE = 30.0, 1800.0  # seconds, RFC 5626 section 4.5
+_REFRESH_SHARE = 0.85  # of what was granted has passed when it is refreshed
+_MIN_INTERVAL = 1.0  # seconds between two REGISTERs, whatever was granted
+MAX_ROUTES = 8
+_MAX_EXPIRES = 86_400  # seconds that we ask for at most, also where a 423 wants more
 _log = get_logger(__name__)
 
 
@@ -109,7 +109,7 @@ class Registration:
         self._digest = Digest(peer.trunk.username, peer.trunk.password, peer.pin)
         self._client: ClientTransaction | None = None
         self._hops: list[Hop] = []  # still to be asked
-        self._at: Hop | None = None  # the one that was asked last
+        self._last_hop: Hop | None = None  # the one that was asked last
         self.scheduled: Slot | None = None
 
     # --- time -------------------------------------------------------------------------------------
@@ -117,13 +117,13 @@ class Registration:
     def deadline(self) -> float | None:
         return self._due
 
-    def elapse(self, now: float) -> None:
+    def expire(self, now: float) -> None:
         self._due = None
         if self._move(RegistrationEvent.DUE):
-            self._hops = self.peer.hops(now) or self.peer.every_hop()
-            self._next()
+            self._hops = self.peer.hops(now) or self.peer.all_hops()
+            self._try_next_hop()
 
-    def leave(self) -> None:
+    def unregister(self) -> None:
         """Give the registration back; `GONE` when that is done."""
         was = self.state
         if not self._move(RegistrationEvent.LEAVE):
@@ -131,27 +131,27 @@ class Registration:
         self._due = None
         if self._client is not None:
             self._context.layer.abandon(self._client)
-        if was in {RegistrationState.REGISTERED, RegistrationState.REFRESHING} and self._at is not None:
-            self._send(self._at)
+        if was in {RegistrationState.REGISTERED, RegistrationState.REFRESHING} and self._last_hop is not None:
+            self._send_register(self._last_hop)
         else:
             self.state = RegistrationState.GONE
 
     # --- sending ----------------------------------------------------------------------------------
 
-    def _next(self) -> None:
+    def _try_next_hop(self) -> None:
         """Ask the next hop, or give up for a while."""
         if self._hops:
-            self._send(self._hops.pop(0))
+            self._send_register(self._hops.pop(0))
         else:
-            self._failed("no hop answers")
+            self._on_failure("no hop answers")
 
-    def _send(self, hop: Hop) -> None:
+    def _send_register(self, hop: Hop) -> None:
         trunk = self.peer.trunk
-        self._at = hop
+        self._last_hop = hop
         self._cseq += 1
         domain = hostport(trunk.domain or trunk.host, None)
-        user = with_user(f"sip:{domain}", trunk.user)
-        contact = with_user(self._context.transports.contact(hop), trunk.user)
+        user = add_user(f"sip:{domain}", trunk.user)
+        contact = add_user(self._context.transports.contact(hop), trunk.user)
         expires = 0 if self.state is RegistrationState.LEAVING else self._expires
         request = Outgoing(
             method="REGISTER",
@@ -171,33 +171,33 @@ class Registration:
         if client is not self._client or reply.code < 200:
             return
         self._client = None
-        if reply.code in {401, 407} and self._challenged(client, reply):
+        if reply.code in {401, 407} and self._answer_challenge(client, reply):
             return
         if self.state is RegistrationState.LEAVING:
             self._move(RegistrationEvent.LEFT)
         elif reply.code < 300:
-            self._granted(client, reply)
-        elif reply.code == 423 and self._longer(reply):
+            self._on_success(client, reply)
+        elif reply.code == 423 and self._raise_expires(reply):
             self._move(RegistrationEvent.AGAIN)
-            self._send(client.wanted)
+            self._send_register(client.requested_hop)
         elif reply.code in {408, 500, 502, 503, 504} and self._hops:
             self._move(RegistrationEvent.AGAIN)
-            self._next()
+            self._try_next_hop()
         else:
-            self._failed(str(reply.code), read_retry_after(reply))
+            self._on_failure(str(reply.code), read_retry_after(reply))
 
     def on_no_response(self, client: ClientTransaction, code: int) -> None:
         if client is not self._client:
             return
         self._client = None
-        self.peer.failed(client.wanted, self._context.scheduler.now())
+        self.peer.record_failure(client.requested_hop, self._context.scheduler.now())
         if self.state is RegistrationState.LEAVING:
             self._move(RegistrationEvent.LEFT)
         else:
             self._move(RegistrationEvent.AGAIN)
-            self._next()
+            self._try_next_hop()
 
-    def _challenged(self, client: ClientTransaction, reply: Response) -> bool:
+    def _answer_challenge(self, client: ClientTransaction, reply: Response) -> bool:
         """Whether it has been sent again with credentials."""
         was = client.request
         if reply.source.host not in self.peer.addresses:
@@ -207,26 +207,26 @@ class Registration:
             return False
         self._cseq += 1
         self._client = self._context.layer.open_client(
-            was.again(self._cseq, line), client.wanted, self, client.tries + 1
+            was.with_credentials(self._cseq, line), client.requested_hop, self, client.tries + 1
         )
         return True
 
-    def _granted(self, client: ClientTransaction, reply: Response) -> None:
-        self.peer.succeeded(client.wanted)
-        seconds = granted(reply, client.request.lines[0].partition("<")[2].partition(">")[0])
+    def _on_success(self, client: ClientTransaction, reply: Response) -> None:
+        self.peer.record_success(client.requested_hop)
+        seconds = granted_seconds(reply, client.request.lines[0].partition("<")[2].partition(">")[0])
         if seconds == 0:  # we are not among those that it lists
-            self._failed("no binding")
+            self._on_failure("no binding")
             return
         was = self.state
         self.peer.service_route = service_route(reply)
         self._move(RegistrationEvent.GRANTED)
         self._pause = FIRST_PAUSE
         seconds = self._expires if seconds is None else seconds
-        self._wait(max(_SOONEST, seconds * (_EARLY - 0.1 * self._spread())))
+        self._wait(max(_MIN_INTERVAL, seconds * (_REFRESH_SHARE - 0.1 * self._spread())))
         if was is RegistrationState.TRYING:
             _log.info("registration", trunk=self.peer.trunk.name, state=self.state.value, seconds=seconds)
 
-    def _longer(self, reply: Response) -> bool:
+    def _raise_expires(self, reply: Response) -> bool:
         """Take the least that the registrar grants (section 10.2.8). False: it names none, or more
         than a day."""
         values = reply.headers.getlist("Min-Expires")
@@ -235,15 +235,15 @@ class Registration:
             if values and values[0].isascii() and values[0].isdigit() and len(values[0]) < 9
             else 0
         )
-        if not self._expires < least <= _MOST:
+        if not self._expires < least <= _MAX_EXPIRES:
             return False
         self._expires = least
         return True
 
-    def _failed(self, why: str, seconds: int = 0) -> None:
+    def _on_failure(self, why: str, seconds: int = 0) -> None:
         self._move(RegistrationEvent.FAILED)
         pause = max(float(seconds), self._pause * (0.5 + 0.5 * self._spread()))
-        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        self._pause = min(2 * self._pause, MAX_PAUSE)
         self._wait(pause)
         _log.warning(
             "registration", trunk=self.peer.trunk.name, state=self.state.value, why=why, seconds=round(pause)
@@ -261,17 +261,17 @@ class Registration:
         return True
 
 
-def granted(reply: Response, contact: str) -> int | None:
+def granted_seconds(reply: Response, contact: str) -> int | None:
     """For how many seconds a 2xx to REGISTER keeps our contact: 0 where it lists others only, None
     where it does not say."""
     values = [value for header in reply.headers.getlist("Contact") for value in split_quoted(header, ",")]
-    listed = [(_place(uri), rest) for _, uri, rest in map(name_addr, values)]
-    header, ours = reply.headers.getlist("Expires"), _place(contact)
+    listed = [(_comparable(uri), rest) for _, uri, rest in map(parse_name_addr, values)]
+    header, ours = reply.headers.getlist("Expires"), _comparable(contact)
     found = [rest for place, rest in listed if place == ours]
     if not found and len(listed) == 1 and listed[0][0][0] == ours[0]:
         found = [listed[0][1]]  # behind NAT, some write down where we came from
     if found:
-        return _seconds(parameters(found[0]).get("expires", header[0] if header else ""))
+        return _seconds(parse_parameters(found[0]).get("expires", header[0] if header else ""))
     return 0 if listed else _seconds(header[0] if header else "")
 
 
@@ -281,17 +281,17 @@ def service_route(reply: Response) -> tuple[str, ...]:
     values = [
         each for value in reply.headers.getlist("Service-Route") for each in split_quoted(value, ",") if each
     ]
-    usable = all(name_addr(each)[1].lower().startswith(("sip:", "sips:")) for each in values)
-    return tuple(values) if usable and len(values) <= MOST_ROUTES else ()
+    usable = all(parse_name_addr(each)[1].lower().startswith(("sip:", "sips:")) for each in values)
+    return tuple(values) if usable and len(values) <= MAX_ROUTES else ()
 
 
-def _place(uri: str) -> tuple[str, str, int]:
+def _comparable(uri: str) -> tuple[str, str, int]:
     """User, host and port of a SIP URI, each in one form; only the text where it is none."""
     try:
         parsed = Uri.parse(uri)
     except ValueError:
         return uri, "", 0
-    secure = parsed.scheme == "sips" or parsed.named.get("transport", "").lower() == "tls"
+    secure = parsed.scheme == "sips" or parsed.parameter_map.get("transport", "").lower() == "tls"
     host = parsed.host
     with contextlib.suppress(ValueError):
         host = str(ipaddress.ip_address(host))
@@ -300,7 +300,7 @@ def _place(uri: str) -> tuple[str, str, int]:
 
 def _seconds(text: str) -> int | None:
     text = text.strip()
-    return min(int(text), _MOST) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    return min(int(text), _MAX_EXPIRES) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 class Registrations:
@@ -311,12 +311,12 @@ class Registrations:
         for registration in self._all:
             context.scheduler.watch(registration)
 
-    def leave(self) -> None:
+    def unregister_all(self) -> None:
         for registration in self._all:
-            registration.leave()
+            registration.unregister()
 
     @property
-    def gone(self) -> bool:
+    def is_gone(self) -> bool:
         return all(registration.state is RegistrationState.GONE for registration in self._all)
 
     def states(self) -> dict[str, str]:

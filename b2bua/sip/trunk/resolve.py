@@ -23,13 +23,13 @@ from dns.rdtypes.IN.NAPTR import NAPTR
 from dns.rdtypes.IN.SRV import SRV
 
 from b2bua.sip.hop import Transport
-from b2bua.sip.trunk.targets import Located, Target, bounded, literal
+from b2bua.sip.trunk.targets import Located, Target, limit_targets, numeric_host
 
 _LIFETIME = 5.0  # seconds for one question, with its repetitions
-_MOST_RECORDS = 16  # of one answer
-_MOST_SERVICES = 6
+_MAX_RECORDS = 16  # of one answer
+_MAX_SERVICES = 6
 _FOREVER = float("inf")
-_LONGEST = 3600.0  # seconds that an answer is used, whatever DNS says
+_MAX_TTL = 3600.0  # seconds that an answer is used, whatever DNS says
 _SYSTEM_TTL = 60.0  # seconds that an address from the hosts file is used
 _SERVICES = {
     "SIP+D2U": Transport.UDP,
@@ -61,26 +61,26 @@ class Resolver:
         """The targets of a host. `port`: 0 for none given; `transports`: what may be used, best
         first; `families`: the address families that can be sent by. Raises LookupError where there
         is nothing of use."""
-        numeric = literal(host)
+        numeric = numeric_host(host)
         if numeric is not None:
-            return Located((_plain(host, port, transports[0], (numeric,)),), _FOREVER)
+            return Located((_direct_target(host, port, transports[0], (numeric,)),), _FOREVER)
         query = _Query(self._resolver(), families)
         found: tuple[Target, ...] = ()
         if not port:
             for service in await query.services(host, transports):
                 found += await query.servers(service)
         if not found and not query.declined:
-            addresses = await query.addresses(host) or await _of_system(host, families)
-            found = (_plain(host, port, transports[0], addresses),)
-        if not bounded(found) and not query.declined:
+            addresses = await query.addresses(host) or await _ask_system(host, families)
+            found = (_direct_target(host, port, transports[0], addresses),)
+        if not limit_targets(found) and not query.declined:
             raise LookupError(host)
-        return Located(bounded(found), min(query.ttl, _LONGEST))
+        return Located(limit_targets(found), min(query.ttl, _MAX_TTL))
 
-    async def of_system(
+    async def locate_by_system(
         self, host: str, port: int, transports: Sequence[Transport], families: Container[int]
     ) -> Located:
         """What the system knows of the host without DNS's SRV. Raises LookupError."""
-        found = bounded([_plain(host, port, transports[0], await _of_system(host, families))])
+        found = limit_targets([_direct_target(host, port, transports[0], await _ask_system(host, families))])
         if not found:
             raise LookupError(host)
         return Located(found, _SYSTEM_TTL)
@@ -111,21 +111,21 @@ class _Query:
     async def services(self, host: str, transports: Sequence[Transport]) -> list[Service]:
         """The SRV names to ask for, best first: those of NAPTR, or else one for each transport
         (section 4.1)."""
-        records = [record for record in await self._ask(host, "NAPTR") if isinstance(record, NAPTR)]
+        records = [record for record in await self._resolve(host, "NAPTR") if isinstance(record, NAPTR)]
         named: dict[tuple[str, Transport], None] = {}
         for record in sorted(records, key=lambda record: (record.order, record.preference)):
             transport = _SERVICES.get(record.service.decode("ascii", "replace").upper())
             if transport is not None and transport in transports and record.flags.lower() == b"s":
                 named[record.replacement.to_text(omit_final_dot=True), transport] = None
-        chosen = list(named)[:_MOST_SERVICES] or [(f"{_LABELS[each]}.{host}", each) for each in transports]
+        chosen = list(named)[:_MAX_SERVICES] or [(f"{_LABELS[each]}.{host}", each) for each in transports]
         return [Service(name, transport, rank) for rank, (name, transport) in enumerate(chosen)]
 
     async def servers(self, service: Service) -> tuple[Target, ...]:
-        records = [record for record in await self._ask(service.name, "SRV") if isinstance(record, SRV)]
+        records = [record for record in await self._resolve(service.name, "SRV") if isinstance(record, SRV)]
         self.declined = self.declined or (len(records) == 1 and records[0].target == dns.name.root)
         records.sort(key=lambda record: (record.priority, -record.weight))
         usable = [
-            record for record in records[:_MOST_RECORDS] if record.target != dns.name.root and record.port
+            record for record in records[:_MAX_RECORDS] if record.target != dns.name.root and record.port
         ]
         names = [record.target.to_text(omit_final_dot=True) for record in usable]
         addresses = await asyncio.gather(*(self.addresses(name) for name in names))
@@ -140,10 +140,10 @@ class _Query:
             for kind, family in (("A", socket.AF_INET), ("AAAA", socket.AF_INET6))
             if family in self._families
         ]
-        answers = await asyncio.gather(*(self._ask(name, kind) for kind in kinds))
+        answers = await asyncio.gather(*(self._resolve(name, kind) for kind in kinds))
         return tuple(record.to_text() for records in answers for record in records)
 
-    async def _ask(self, name: str, kind: str) -> list[dns.rdata.Rdata]:
+    async def _resolve(self, name: str, kind: str) -> list[dns.rdata.Rdata]:
         """The records of an answer, MOST_RECORDS at most; none where the name or the kind is not
         there.
 
@@ -161,17 +161,17 @@ class _Query:
         except (dns.exception.DNSException, OSError, ValueError) as error:
             raise LookupError(name) from error
         self.ttl = min(self.ttl, answer.chaining_result.minimum_ttl)
-        return list(answer)[:_MOST_RECORDS] if kind in {"A", "AAAA"} else list(answer)
+        return list(answer)[:_MAX_RECORDS] if kind in {"A", "AAAA"} else list(answer)
 
 
-def _plain(host: str, port: int, transport: Transport, addresses: tuple[str, ...]) -> Target:
+def _direct_target(host: str, port: int, transport: Transport, addresses: tuple[str, ...]) -> Target:
     return Target(host, port or transport.default_port, transport, addresses)
 
 
-async def _of_system(host: str, families: Container[int]) -> tuple[str, ...]:
+async def _ask_system(host: str, families: Container[int]) -> tuple[str, ...]:
     """The addresses of a name by the system's own rules; none where it does not know them."""
     try:
         infos = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError):
         return ()
-    return tuple(dict.fromkeys(str(info[4][0]) for info in infos if info[0] in families))[:_MOST_RECORDS]
+    return tuple(dict.fromkeys(str(info[4][0]) for info in infos if info[0] in families))[:_MAX_RECORDS]

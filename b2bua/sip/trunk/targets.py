@@ -14,7 +14,7 @@ from itertools import groupby
 
 from b2bua.sip.hop import Hop, Transport
 
-MOST_HOPS = 16
+MAX_HOPS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ class Located:
         return frozenset(address for target in self.targets for address in target.addresses)
 
 
-def bounded(targets: Iterable[Target]) -> tuple[Target, ...]:
+def limit_targets(targets: Iterable[Target]) -> tuple[Target, ...]:
     """The best of them, with MOST_HOPS addresses in all."""
     kept: list[Target] = []
-    room = MOST_HOPS
+    room = MAX_HOPS
     for target in sorted(targets, key=lambda target: (target.rank, target.priority, -target.weight)):
         if target.addresses and room:
             kept.append(replace(target, addresses=target.addresses[:room]))
@@ -58,7 +58,7 @@ def bounded(targets: Iterable[Target]) -> tuple[Target, ...]:
     return tuple(kept)
 
 
-def order(targets: Iterable[Target], trunk: str, draw: Callable[[], float]) -> list[Hop]:
+def order_hops(targets: Iterable[Target], trunk: str, draw: Callable[[], float]) -> list[Hop]:
     """The hops in the order in which one call tries them. `draw` gives numbers of [0, 1).
 
     Ranks and priorities ascend; within a priority each next target is drawn by its share of the
@@ -69,7 +69,7 @@ def order(targets: Iterable[Target], trunk: str, draw: Callable[[], float]) -> l
     for _, group in groupby(ranked, key=_precedence):
         left = list(group)
         while left:
-            hops += left.pop(_drawn([target.weight for target in left], draw())).hops(trunk)
+            hops += left.pop(_draw_index([target.weight for target in left], draw())).hops(trunk)
     return list(dict.fromkeys(hops))
 
 
@@ -77,7 +77,7 @@ def _precedence(target: Target) -> tuple[int, int]:
     return target.rank, target.priority
 
 
-def _drawn(weights: list[int], at: float) -> int:
+def _draw_index(weights: list[int], at: float) -> int:
     """The index that a number of [0, 1) falls on. RFC 2782: weight 0 has a very small chance beside
     other weights."""
     shares = [weight or (0.01 if any(weights) else 1.0) for weight in weights]
@@ -89,7 +89,7 @@ def _drawn(weights: list[int], at: float) -> int:
     return len(shares) - 1  # the sum was rounded
 
 
-def literal(host: str) -> str | None:
+def numeric_host(host: str) -> str | None:
     """The host, where it is a numeric address, without brackets; None for a name."""
     try:
         return str(ipaddress.ip_address(host.strip("[]")))

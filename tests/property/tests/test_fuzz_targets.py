@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from b2bua.sip.transport.framer import Broken, Framer
+from b2bua.sip.transport.framer import BrokenStream, Framer
 from tests.fuzz.targets import TARGETS
 from tests.property.b2bua.sip.nasty import NASTY
 
@@ -35,4 +35,4 @@ def test_what_a_stranger_makes_of_them_passes_too(name: str, data: st.DataObject
 def test_a_start_that_is_not_sip_is_told_however_it_is_cut() -> None:
     framer = Framer()
     assert framer.feed(b"INV") == []
-    assert [type(item) for item in framer.feed(b"\0TE sip:h SIP/2.0\r\n")] == [Broken]
+    assert [type(item) for item in framer.feed(b"\0TE sip:h SIP/2.0\r\n")] == [BrokenStream]

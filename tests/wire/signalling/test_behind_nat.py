@@ -30,11 +30,11 @@ async def test_what_we_send_in_a_call_goes_where_the_answer_came_from():
         await stage.up()  # the ACK has come
         ack = next(each for each in stage.pbx.heard if each.what == "ACK")
         assert ack.uri == "sip:far@10.0.0.5:5070"  # the target stays its own
-        stage.bridge.engine.execute(stage.far_leg, ReinviteLeg(HELD.encode()))
+        stage.bridge.engine.execute_command(stage.far_leg, ReinviteLeg(HELD.encode()))
         again = await stage.pbx.hear("INVITE")
         stage.pbx.reply(again, 200, body=ANSWER)
         await stage.pbx.hear("ACK")
-        stage.bridge.engine.execute(stage.far_leg, HangUpLeg())
+        stage.bridge.engine.execute_command(stage.far_leg, HangUpLeg())
         stage.pbx.reply(await stage.pbx.hear("BYE"), 200)
         stage.carrier.reply(await stage.carrier.hear("BYE"), 200)
         await stage.empty()

@@ -159,7 +159,7 @@ async def test_who_hangs_up_is_not_called_anew(stage):
     first.reply(invite, 180)
     await stage.carrier.hear("180")
     leg = next(leg for leg, event in stage.bridge.seen if isinstance(event, LegInvited))
-    stage.bridge.engine.execute(stage.bridge.other[leg], HangUpLeg())
+    stage.bridge.engine.execute_command(stage.bridge.other[leg], HangUpLeg())
     first.reply(await first.hear("CANCEL"), 200)
     first.reply(invite, 503)
     await first.hear("ACK")
@@ -364,11 +364,11 @@ async def test_two_that_send_each_call_to_each_other_end_it_by_483_with_as_many_
             if isinstance(event, LegInvited):
                 far = engine.new_leg()
                 legs[number, far] = leg
-                engine.execute(
+                engine.execute_command(
                     far, InviteLeg("other", event.caller, event.callee, event.offer, event.max_forwards - 1)
                 )
             elif isinstance(event, LegFailed) and (number, leg) in legs:
-                engine.execute(legs[number, leg], RejectLeg(event.code, event.phrase))
+                engine.execute_command(legs[number, leg], RejectLeg(event.code, event.phrase))
 
         return on_event
 
@@ -383,7 +383,9 @@ async def test_two_that_send_each_call_to_each_other_end_it_by_483_with_as_many_
         await engines[number].start()
     try:
         first = engines[0].new_leg()
-        engines[0].execute(first, InviteLeg("other", Party("ann"), Party("bob"), OFFER.encode(), hops))
+        engines[0].execute_command(
+            first, InviteLeg("other", Party("ann"), Party("bob"), OFFER.encode(), hops)
+        )
         await until(
             lambda: any(
                 isinstance(event, LegFailed) and (number, first) not in legs for number, event in seen

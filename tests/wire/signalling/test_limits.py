@@ -13,7 +13,7 @@ import pytest
 from b2bua.call.leg import LegInvited
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Bind, Transport
-from b2bua.sip.transport.connections import _GUESTS_A_SOURCE
+from b2bua.sip.transport.connections import _MAX_GUESTS_PER_SOURCE
 from tests.stack import Stack, running
 from tests.wire.paying import nothing_left
 from tests.wire.signalling.registering_pbx import DYNAMIC
@@ -80,14 +80,14 @@ async def test_no_source_takes_the_places_of_all_who_may_be_about_to_register():
         return reader
 
     try:
-        for _ in range(_GUESTS_A_SOURCE):
+        for _ in range(_MAX_GUESTS_PER_SOURCE):
             await guest("127.0.0.66")
-        await until(lambda: bridge.engine.counters().get("connections_in", 0) == _GUESTS_A_SOURCE)
+        await until(lambda: bridge.engine.counters().get("connections_in", 0) == _MAX_GUESTS_PER_SOURCE)
         with pytest.raises(ConnectionResetError):
             await (await guest("127.0.0.66")).read(1)
         assert bridge.engine.counters()["connections_refused_strangers"] == 1
         await guest("127.0.0.67")
-        await until(lambda: bridge.engine.counters().get("connections_in", 0) == _GUESTS_A_SOURCE + 1)
+        await until(lambda: bridge.engine.counters().get("connections_in", 0) == _MAX_GUESTS_PER_SOURCE + 1)
     finally:
         for writer in writers:
             writer.close()

@@ -110,7 +110,7 @@ def test_what_only_the_default_engine_does(story: Callable[..., Awaitable[None]]
 
 async def test_a_2xx_that_crosses_cancel_is_acknowledged_and_hung_up(stage: PjsuaStage) -> None:
     invite, _ = await stage.ring()
-    stage.bridge.engine.execute(stage.far_leg, HangUpLeg())
+    stage.bridge.engine.execute_command(stage.far_leg, HangUpLeg())
     cancel = await stage.pbx.hear("CANCEL")
     stage.pbx.reply(invite, 200, body=ANSWER)
     stage.pbx.reply(cancel, 200)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from b2bua.call.leg import LegReferred
-from b2bua.sip.leg.referral import MOST
+from b2bua.sip.leg.referral import MAX_REFERRALS
 from tests.wire.signalling.stage import staged
 from tests.wire.sip_bridge import until
 
@@ -17,15 +17,15 @@ async def test_a_leg_keeps_so_many_referrals_refuses_more_and_answers_all_when_i
                 stage.pbx.request("REFER", call=far, cseq=cseq, Refer_To=f"<sip:{cseq}@pbx.example>")
             )
 
-        for cseq in range(1, MOST + 1):
+        for cseq in range(1, MAX_REFERRALS + 1):
             refer(cseq)
-        await until(lambda: len(stage.bridge.kinds(LegReferred)) == MOST)
-        for cseq in range(MOST + 1, MOST + 4):
+        await until(lambda: len(stage.bridge.kinds(LegReferred)) == MAX_REFERRALS)
+        for cseq in range(MAX_REFERRALS + 1, MAX_REFERRALS + 4):
             refer(cseq)
             assert (await stage.pbx.hear("491")).one("CSeq") == f"{cseq} REFER"
-        assert len(stage.bridge.kinds(LegReferred)) == MOST
-        stage.pbx.send(stage.pbx.request("BYE", call=far, cseq=MOST + 4))
-        ended = {(await stage.pbx.hear("487")).one("CSeq") for _ in range(MOST)}
-        assert ended == {f"{cseq} REFER" for cseq in range(1, MOST + 1)}
+        assert len(stage.bridge.kinds(LegReferred)) == MAX_REFERRALS
+        stage.pbx.send(stage.pbx.request("BYE", call=far, cseq=MAX_REFERRALS + 4))
+        ended = {(await stage.pbx.hear("487")).one("CSeq") for _ in range(MAX_REFERRALS)}
+        assert ended == {f"{cseq} REFER" for cseq in range(1, MAX_REFERRALS + 1)}
         stage.carrier.reply(await stage.carrier.hear("BYE"), 200)
         await stage.empty()

@@ -107,7 +107,7 @@ async def test_leaving_asks_for_no_time_and_answers_a_challenge():
         grant(stage, first)
         await until(lambda: state(stage) == "registered")
         registrations = stage.bridge.engine._registrations
-        registrations.leave()
+        registrations.unregister_all()
         bye = await stage.pbx.hear("REGISTER")
         assert (bye.one("Expires"), bye.one("Call-ID")) == ("0", first.one("Call-ID"))
         stage.pbx.reply(bye, 401, **ask("n1"))
@@ -115,7 +115,7 @@ async def test_leaving_asks_for_no_time_and_answers_a_challenge():
         assert again.one("Expires") == "0"
         expect_credentials(again, "REGISTER", "n1", "00000001")
         stage.pbx.reply(again, 200)
-        await until(lambda: registrations.gone)
+        await until(lambda: registrations.is_gone)
 
 
 async def test_a_call_to_what_we_registered_is_for_the_number_in_its_to():
@@ -219,12 +219,12 @@ async def test_a_caller_that_challenges_what_we_send_in_its_call_gets_no_hash_of
             "INVITE": ReinviteLeg(SDP.format("again").encode()),
             "INFO": RequestLeg("r1", "INFO", "text/plain", b"hello"),
         }[method]
-        engine.execute(leg, command)
+        engine.execute_command(leg, command)
         asked = await stage.pbx.hear(method)
         stage.pbx.reply(asked, 407, Proxy_Authenticate=ask("n1")["WWW_Authenticate"])
         await until(lambda: engine.counters().get("challenges_refused", 0) == 1)
         if method != "BYE":
-            engine.execute(leg, HangUpLeg())
+            engine.execute_command(leg, HangUpLeg())
             stage.pbx.reply(await stage.pbx.hear("BYE"), 401, **ask("n2"))
         await until(lambda: LegHungUp("hung up") in stage.bridge.kinds(LegHungUp))
         no_credentials(stage.pbx, stage.carrier)
@@ -236,7 +236,7 @@ async def test_also_where_the_realm_is_right_and_the_trunk_only_passes_it_on(whe
         await incoming(
             stage, Contact=f"<sip:thief@{where}:5070>", Record_Route=f"<sip:127.0.0.1:{stage.pbx.port};lr>"
         )
-        stage.bridge.engine.execute(near_leg(stage), HangUpLeg())
+        stage.bridge.engine.execute_command(near_leg(stage), HangUpLeg())
         asked = await stage.pbx.hear("BYE")
         assert asked.uri == f"sip:thief@{where}:5070"
         stage.pbx.reply(asked, 407, Proxy_Authenticate=ask("n1")["WWW_Authenticate"])
@@ -255,7 +255,7 @@ async def test_a_callee_behind_the_trunk_gets_none_for_the_bye_either():
         thief = {"Contact": "<sip:thief@127.0.0.77>", "Record_Route": f"<sip:127.0.0.1:{stage.pbx.port};lr>"}
         stage.pbx.reply(invite, 200, body=ANSWER, **thief)
         await stage.carrier.hear("200")
-        stage.bridge.engine.execute(stage.far_leg, HangUpLeg())
+        stage.bridge.engine.execute_command(stage.far_leg, HangUpLeg())
         asked = await stage.pbx.hear("BYE")
         assert not asked.all("Authorization")
         stage.pbx.reply(asked, 401, **ask("n2"))
@@ -332,7 +332,7 @@ async def test_new_calls_take_the_route_that_the_registrar_wants_until_it_wants_
 
 
 @pytest.mark.parametrize(
-    "value", ["<tel:+4930>", ", ".join(["<sip:a.example;lr>"] * (registration.MOST_ROUTES + 1))]
+    "value", ["<tel:+4930>", ", ".join(["<sip:a.example;lr>"] * (registration.MAX_ROUTES + 1))]
 )
 async def test_a_route_that_cannot_be_taken_is_none(value: str):
     async with registering() as (stage, first):

@@ -13,7 +13,7 @@ import pytest
 
 from b2bua.sip.hop import Transport
 from b2bua.sip.trunk.resolve import Resolver
-from b2bua.sip.trunk.targets import MOST_HOPS
+from b2bua.sip.trunk.targets import MAX_HOPS
 from tests.wire.peers import dnsmasq
 
 pytestmark = pytest.mark.skipif(not dnsmasq.available(), reason="dnsmasq is not here")
@@ -157,5 +157,5 @@ async def test_answers_with_hundreds_of_records_give_a_bounded_number_of_hops():
 
     async with odd_server(huge) as resolver:
         located = await resolver.locate("carrier.test", 0, ALL, {socket.AF_INET})
-    assert sum(len(each.addresses) for each in located.targets) == MOST_HOPS
+    assert sum(len(each.addresses) for each in located.targets) == MAX_HOPS
     assert located.targets[0].name == "h0.test"

@@ -168,7 +168,7 @@ async def test_a_far_end_that_cannot_be_reached_is_a_503(stage):
     # Broadcasts are refused by the kernel: the nearest thing on loopback to a network that is down.
     table = stage.bridge.engine._trunks
     nowhere = Target("broadcast", 5060, Transport.UDP, ("255.255.255.255",))
-    table.take(table.peers["pbx"], Located((nowhere,), 60))
+    table.set_located(table.peers["pbx"], Located((nowhere,), 60))
     stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
     refused = await stage.carrier.hear("503")
     stage.carrier.send(ack_of(stage.carrier, refused))
@@ -182,7 +182,7 @@ async def test_a_far_end_that_cannot_be_reached_is_a_503(stage):
 async def test_cancel_waits_for_a_provisional(stage):
     stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
     invite = await stage.pbx.hear("INVITE")
-    stage.bridge.engine.execute(stage.far_leg, HangUpLeg())
+    stage.bridge.engine.execute_command(stage.far_leg, HangUpLeg())
     await stage.pbx.repeated(invite, 3)
     stage.pbx.never("CANCEL")
     stage.pbx.reply(invite, 180)
@@ -198,7 +198,7 @@ async def test_cancel_waits_for_a_provisional(stage):
 
 async def test_a_2xx_that_crosses_cancel_is_acknowledged_and_hung_up(stage):
     invite, _ = await stage.ring()
-    stage.bridge.engine.execute(stage.far_leg, HangUpLeg())
+    stage.bridge.engine.execute_command(stage.far_leg, HangUpLeg())
     cancel = await stage.pbx.hear("CANCEL")
     stage.pbx.reply(invite, 200, body=ANSWER)
     stage.pbx.reply(cancel, 200)
@@ -211,7 +211,7 @@ async def test_a_2xx_that_crosses_cancel_is_acknowledged_and_hung_up(stage):
 async def test_a_far_end_that_ignores_cancel_is_given_up():
     async with staged(Timers(t1=0.01, t2=0.04, t4=0.04, d=0.1)) as stage:
         await stage.ring()
-        stage.bridge.engine.execute(stage.far_leg, HangUpLeg())
+        stage.bridge.engine.execute_command(stage.far_leg, HangUpLeg())
         await stage.pbx.hear("CANCEL")
         refused = await stage.carrier.hear("487")
         stage.carrier.send(ack_of(stage.carrier, refused))
@@ -232,7 +232,7 @@ async def test_hanging_up_before_the_ack_waits_for_it(stage):
     invite, _ = await stage.ring()
     stage.pbx.reply(invite, 200, body=ANSWER)
     near = Call.placed(ok := await stage.carrier.hear("200"))
-    stage.bridge.engine.execute(stage.bridge.other[stage.far_leg], HangUpLeg())
+    stage.bridge.engine.execute_command(stage.bridge.other[stage.far_leg], HangUpLeg())
     await stage.carrier.repeated(ok, 3)
     stage.carrier.never("BYE")
     stage.carrier.send(stage.carrier.request("ACK", call=near))
@@ -313,7 +313,7 @@ async def test_a_reinvite_that_overlaps_another_is_told_to_retry(stage):
 async def test_our_own_second_reinvite_is_refused_at_once(stage):
     await stage.up()
     for _ in range(2):
-        stage.bridge.engine.execute(stage.far_leg, ReinviteLeg(OFFER.encode()))
+        stage.bridge.engine.execute_command(stage.far_leg, ReinviteLeg(OFFER.encode()))
     await until(lambda: [event.code for event in stage.bridge.kinds(ReinviteFailed)] == [491])
     stage.pbx.reply(await stage.pbx.hear("INVITE"), 200, body=ANSWER)
     await until(lambda: len(stage.bridge.kinds(ReinviteAnswered)) == 1)
@@ -334,7 +334,7 @@ async def test_a_reinvite_that_is_cancelled_is_answered_with_487(stage):
 
 async def test_a_dialog_that_the_far_end_does_not_know_any_more_is_lost(stage):
     await stage.up()
-    stage.bridge.engine.execute(stage.far_leg, ReinviteLeg(OFFER.encode()))
+    stage.bridge.engine.execute_command(stage.far_leg, ReinviteLeg(OFFER.encode()))
     stage.pbx.reply(await stage.pbx.hear("INVITE"), 481)
     stage.carrier.reply(await stage.carrier.hear("BYE"), 200)
     assert LegHungUp("dialog lost") in stage.bridge.kinds(LegHungUp)
@@ -443,7 +443,7 @@ async def test_a_challenge_is_answered_for_invite_and_bye():
         stage.pbx.reply(second, 200, body=ANSWER)
         assert (await stage.pbx.hear("ACK")).one("CSeq") == "2 ACK"
         await stage.carrier.hear("200")
-        stage.bridge.engine.execute(stage.far_leg, HangUpLeg())
+        stage.bridge.engine.execute_command(stage.far_leg, HangUpLeg())
         bye = await stage.pbx.hear("BYE")
         stage.pbx.reply(bye, 401, **ask("n1"))
         again = await stage.pbx.hear("BYE")
@@ -470,7 +470,7 @@ async def test_a_challenge_of_another_realm_is_not_answered():
         stage.pbx.reply(await stage.pbx.hear("INVITE"), 401, **ask("n1"))
         stage.pbx.reply(await stage.pbx.hear("INVITE"), 200, body=ANSWER)
         await stage.carrier.hear("200")
-        stage.bridge.engine.execute(stage.far_leg, HangUpLeg())
+        stage.bridge.engine.execute_command(stage.far_leg, HangUpLeg())
         stage.pbx.reply(await stage.pbx.hear("BYE"), 401, **ask("n2", realm="thief.example"))
         await until(lambda: LegHungUp("hung up") in stage.bridge.kinds(LegHungUp))
         assert [message.what for message in stage.pbx.heard].count("BYE") == 1

@@ -58,7 +58,7 @@ async def answers(message: bytes) -> tuple[list[int], dict[str, int], list[objec
         def on_event(leg, event) -> None:
             events.append(event)
             if isinstance(event, LegInvited):
-                engine.execute(leg, RejectLeg(TAKEN, "Busy Here"))
+                engine.execute_command(leg, RejectLeg(TAKEN, "Busy Here"))
 
         engine = SipEngine(
             binds=[Bind(Transport.UDP, HOST, 0)], trunks=[Trunk("peer", HOST, port)], on_event=on_event

@@ -17,9 +17,9 @@ from b2bua.ladder.record import Message
 from b2bua.ladder.view import LadderView, MessageView
 from b2bua.ladder.words import CODECS, DIRECTIONS, KINDS, METHODS, OTHER, PHRASES, PROTOCOLS
 from b2bua.sip.hop import Hop, Transport
-from b2bua.sip.message.bodies import unwrap
-from b2bua.sip.message.compose import Outgoing, response
-from b2bua.sip.message.message import MalformedError, read, salvage
+from b2bua.sip.message.bodies import unwrap_body
+from b2bua.sip.message.compose import Outgoing, compose_response
+from b2bua.sip.message.message import MalformedError, parse_message, salvage_head
 from b2bua.sip.transaction.tap import Tap
 from media.events import Side
 
@@ -78,18 +78,18 @@ def messages(draw: st.DrawFn) -> bytes:
 def noted(ladders: Ladders, tap: Tap, data: bytes) -> None:
     """As `Reception` does."""
     try:
-        message = read(data, HOP)
+        message = parse_message(data, HOP)
     except MalformedError as error:
-        head = error.head or salvage(data.partition(b"\r\n\r\n")[0])
+        head = error.head or salvage_head(data.partition(b"\r\n\r\n")[0])
         if head is not None:
-            tap.unreadable(head, HOP)
-            tap.outside(response(head, HOP, error.code, text=CARD), HOP)
+            tap.record_unreadable(head, HOP)
+            tap.record_stateless(compose_response(head, HOP, error.code, text=CARD), HOP)
         return
-    unwrap(message)
-    tap.received(message)
+    unwrap_body(message)
+    tap.record_received(message)
     if message.source is HOP and not hasattr(message, "code"):
-        answer = response(message.head, HOP, 400, text=CARD, body=message.body)
-        tap.answered(message, answer, HOP)  # type: ignore[arg-type]
+        answer = compose_response(message.head, HOP, 400, text=CARD, body=message.body)
+        tap.record_response(message, answer, HOP)  # type: ignore[arg-type]
 
 
 def check(entry: MessageView) -> None:
@@ -121,7 +121,9 @@ def test_what_is_kept_are_numbers_of_ours_and_words_of_our_tables(
     for data in received:
         noted(ladders, tap, data)
     for method, body in sent:
-        tap.sent(Outgoing(method, CARD, CARD, CARD, CARD, CALL_ID, 7, lines=(f"X: {CARD}",), body=body), HOP)
+        tap.record_sent(
+            Outgoing(method, CARD, CARD, CARD, CARD, CALL_ID, 7, lines=(f"X: {CARD}",), body=body), HOP
+        )
     shown = ladders.ladder("call")
     for entry in shown.entries:
         if isinstance(entry, MessageView):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from b2bua.pjsua.wording import STAND_IN, branch_for, request_for_pjsip, response_for_pjsip
 from b2bua.sip.hop import Hop
-from b2bua.sip.message.message import MalformedError, Request, Response, read
+from b2bua.sip.message.message import MalformedError, Request, Response, parse_message
 
 PEER = Hop("192.0.2.1", 5060)
 CALL, FRONT, PJSIP = "0123456789abcdef", 40000, 40001
@@ -42,7 +42,7 @@ def test_a_request_is_put_in_our_own_words(
     method: str, branch: str, tag: str, header: str, body: str, to: str
 ) -> None:
     try:
-        request = read(said(method, branch, tag, "", header, body, to), PEER)
+        request = parse_message(said(method, branch, tag, "", header, body, to), PEER)
     except MalformedError:
         return  # it goes no further
     assert isinstance(request, Request)
@@ -62,7 +62,7 @@ def test_a_response_keeps_only_its_code_and_what_pjsip_said_itself(
         "Content-Length: 0\r\n\r\n"
     )
     try:
-        response = read(text.encode(), PEER)
+        response = parse_message(text.encode(), PEER)
     except MalformedError:
         return
     assert isinstance(response, Response)
@@ -76,7 +76,7 @@ def test_a_response_keeps_only_its_code_and_what_pjsip_said_itself(
 
 def test_a_cancel_finds_its_invite_and_another_invite_does_not() -> None:
     def branch(method: str, via: str) -> str:
-        request = read(said(method, via, "t", "", "", ""), PEER)
+        request = parse_message(said(method, via, "t", "", "", ""), PEER)
         assert isinstance(request, Request)
         return branch_for(request)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from b2bua.sip.message.header_fields import Headers
-from b2bua.sip.message.name_addr import name_addr, parameters, tag_of
+from b2bua.sip.message.name_addr import parse_name_addr, parse_parameters, tag_of
 
 NAMES = st.sampled_from(
     [
@@ -81,4 +81,4 @@ PIECES = st.sampled_from(
 
 @given(st.lists(PIECES, max_size=8).map("".join))
 def test_a_tag_is_what_the_parameters_behind_the_address_say(value: str) -> None:
-    assert tag_of(value) == parameters(name_addr(value)[2]).get("tag", "")
+    assert tag_of(value) == parse_parameters(parse_name_addr(value)[2]).get("tag", "")

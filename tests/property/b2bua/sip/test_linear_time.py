@@ -33,22 +33,22 @@ from b2bua.call.sdp.remote_streams import remote_streams
 from b2bua.call.sdp.rewrite import rewrite
 from b2bua.config.listen import binds
 from b2bua.sip.auth.challenger import DigestChallenger
-from b2bua.sip.auth.digest import challenges, parse_digest
+from b2bua.sip.auth.digest import parse_challenges, parse_digest
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg import session_timer
 from b2bua.sip.leg.dialog import Dialog
 from b2bua.sip.leg.failover import redirect_contacts
-from b2bua.sip.leg.referral import refer_to
+from b2bua.sip.leg.referral import parse_refer_to
 from b2bua.sip.leg.replaces import Replaces
-from b2bua.sip.leg.uas import caller
+from b2bua.sip.leg.uas import calling_party
 from b2bua.sip.message import bodies
 from b2bua.sip.message import header_policy as headers
-from b2bua.sip.message.compose import phrase, response
+from b2bua.sip.message.compose import compose_response, reason_phrase
 from b2bua.sip.message.header_policy import RULES, MessageClass
-from b2bua.sip.message.message import MalformedError, Request, Response, read, salvage
-from b2bua.sip.message.name_addr import name_addr
-from b2bua.sip.message.octets import decoded, printable
-from b2bua.sip.message.request_checks import inspect
+from b2bua.sip.message.message import MalformedError, Request, Response, parse_message, salvage_head
+from b2bua.sip.message.name_addr import parse_name_addr
+from b2bua.sip.message.octets import decode_octets, printable
+from b2bua.sip.message.request_checks import check_request
 from b2bua.sip.message.uri import Uri
 from b2bua.sip.transport.framer import Framer
 from b2bua.sip.transport.tls import names
@@ -88,20 +88,20 @@ SDP = "v=0\r\no=- 1 1 IN IP4 192.0.2.3\r\ns=-\r\nc=IN IP4 192.0.2.4\r\nt=0 0\r\n
 
 def as_message(start: str, lines: str, body: str = "") -> None:
     with contextlib.suppress(MalformedError, ValueError):
-        received = read(f"{start}\r\n{lines}\r\n\r\n{body}".encode(), HOP)
-        bodies.unwrap(received)
+        received = parse_message(f"{start}\r\n{lines}\r\n\r\n{body}".encode(), HOP)
+        bodies.unwrap_body(received)
         session_timer.read_session_timer(received)
         for moment in MessageClass:
             headers.crossing_lines(
                 moment, headers.extract_headers(moment, received.headers, TRUSTED), TRUSTED, "h", code=486
             )
-        response(received.head, HOP, 200, tag="t")
+        compose_response(received.head, HOP, 200, tag="t")
         if isinstance(received, Response):
-            challenges(received)
+            parse_challenges(received)
             redirect_contacts(received)
             return
-        inspect(received)
-        caller(received)
+        check_request(received)
+        calling_party(received)
         DigestChallenger("r").check_credentials(received, "Authorization", None, 0.0)
         bytes(Dialog.of_request(received, "t").request("BYE"))
 
@@ -170,12 +170,12 @@ def multipart(text: str) -> None:
 
 def refer(text: str) -> None:
     with contextlib.suppress(MalformedError, ValueError):
-        received = read(
+        received = parse_message(
             f"REFER sip:u@h SIP/2.0\r\n{FRAME.replace('1 INVITE', '1 REFER')}Refer-To: {text}\r\n\r\n".encode(),  # noqa: E501
             HOP,
         )
         assert isinstance(received, Request)
-        refer_to(received)
+        parse_refer_to(received)
 
 
 READERS: dict[str, Callable[[str], object]] = {
@@ -183,8 +183,8 @@ READERS: dict[str, Callable[[str], object]] = {
     "start line": lambda text: as_message(text, FRAME),
     "Request-URI": lambda text: as_message(f"INVITE {text} SIP/2.0", FRAME),
     "status line": lambda text: as_message(f"SIP/2.0 486 {text}", FRAME),
-    "salvage": lambda text: salvage(f"INVITE sip:u@h SIP/2.0\r\n{FRAME}{text}".encode()),
-    "salvaged Via": lambda text: salvage(f"INVITE sip:u@h SIP/2.0\r\nVia: SIP/2.0/UDP {text}\r\n{FRAME}".encode()),  # noqa: E501
+    "salvage": lambda text: salvage_head(f"INVITE sip:u@h SIP/2.0\r\n{FRAME}{text}".encode()),
+    "salvaged Via": lambda text: salvage_head(f"INVITE sip:u@h SIP/2.0\r\nVia: SIP/2.0/UDP {text}\r\n{FRAME}".encode()),  # noqa: E501
     "stream": framed,
     "stream in octets": in_octets,
     "length in a stream": lambda text: framed(f"l: {text}x"),
@@ -194,11 +194,11 @@ READERS: dict[str, Callable[[str], object]] = {
     "challenge": of_header("WWW-Authenticate", "SIP/2.0 401 No"),
     "redirection": lambda text: as_message("SIP/2.0 302 There", f"{FRAME}Contact: {text}"),
     "URI": tolerant(lambda text: Uri.parse(f"sip:{text}"), ValueError),
-    "address": name_addr,
-    "octets": lambda text: printable(decoded(text.encode("latin-1"))),
+    "address": parse_name_addr,
+    "octets": lambda text: printable(decode_octets(text.encode("latin-1"))),
     "Replaces": tolerant(Replaces.parse, ValueError),
     "reason": reason,
-    "phrase": lambda text: phrase(486, text),
+    "phrase": lambda text: reason_phrase(486, text),
     "number": number,
     "description": description,
     "formats": lambda text: description(f"m=audio 6 RTP/AVP {text}"),

@@ -15,7 +15,7 @@ from b2bua.call.leg import LegInvited, RejectLeg
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Hop, Transport
-from b2bua.sip.message.message import LARGEST, MalformedError, Request, read
+from b2bua.sip.message.message import MAX_MESSAGE_BYTES, MalformedError, Request, parse_message
 from b2bua.sip.transaction.transaction import Timers
 from tests.property.b2bua.sip.nasty import NASTY
 
@@ -80,13 +80,13 @@ class Harness:
 
     def on_event(self, leg, event) -> None:
         if isinstance(event, LegInvited):
-            self.engine.execute(leg, RejectLeg(486, "Busy\r\nHere"))
+            self.engine.execute_command(leg, RejectLeg(486, "Busy\r\nHere"))
 
     def feed(self, data: bytes, source=None) -> list[bytes]:
         """What comes back at once for one datagram."""
 
         async def run() -> None:
-            self.engine.receive(data, Hop(*(source or self.peer.getsockname())))
+            self.engine.receive_message(data, Hop(*(source or self.peer.getsockname())))
             await asyncio.sleep(0)
 
         self.loop.run_until_complete(run())
@@ -137,7 +137,7 @@ def check(harness: Harness, data: bytes) -> None:
         assert head.count(b"\r\n") == head.count(b"\r") == head.count(b"\n")
         assert isinstance(sipmessage.Message.parse(_legible(answer)), sipmessage.Response)
     try:
-        message = read(data, (HOST, 1))
+        message = parse_message(data, (HOST, 1))
     except MalformedError:
         assert dropped(after) == dropped(before) + 1
     else:
@@ -175,7 +175,7 @@ def test_a_message_cut_anywhere_is_answered_or_dropped(harness, method):
 @given(mutated())
 def test_reading_raises_malformed_and_nothing_else(data):
     try:
-        read(data, (HOST, 5060))
+        parse_message(data, (HOST, 5060))
     except MalformedError as error:
         assert error.code in {400, 416, 505, 513}  # noqa: PT017 — most messages do not raise
 
@@ -185,7 +185,9 @@ def codes(answers: list[bytes]) -> list[int]:
 
 
 def test_a_request_that_is_too_large_is_told_so(harness):
-    data = request("OPTIONS", 600).replace(b"Max-Forwards", b"X: " + b"x" * LARGEST + b"\r\nMax-Forwards")
+    data = request("OPTIONS", 600).replace(
+        b"Max-Forwards", b"X: " + b"x" * MAX_MESSAGE_BYTES + b"\r\nMax-Forwards"
+    )
     assert codes(harness.feed(data)) == [513]
 
 
@@ -225,7 +227,7 @@ def test_compact_folded_and_spaced_headers_are_read_like_any_other(harness):
 
 
 def test_what_exceeds_content_length_is_cut_off():
-    message = read(request("INVITE") + b"more", (HOST, 1))
+    message = parse_message(request("INVITE") + b"more", (HOST, 1))
     assert message.body == SDP
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b2bua.sip.leg.provisional import Heard
+from b2bua.sip.leg.provisional import ReceivedProvisionals
 from b2bua.sip.leg.reliable_answer import ReliableAnswer
 from b2bua.sip.leg.reliable_answer import ReliableAnswerEvent as AnswerEvent
 from b2bua.sip.leg.session_timer import SessionTimer
@@ -73,8 +73,8 @@ def test_what_waits_for_its_ack_goes_on(delays: list[float], at: int, ack: int) 
             assert machine.receive(AnswerEvent.ACK, now) == (
                 [] if twin is machine else twin.receive(AnswerEvent.ACK, now)
             )
-        said = machine.elapse(now)
-        assert twin is machine or twin.elapse(now) == said
+        said = machine.expire(now)
+        assert twin is machine or twin.expire(now) == said
         assert twin.deadline() == machine.deadline()
 
 
@@ -92,8 +92,8 @@ def test_a_session_timer_goes_on(interval: int, ours: bool, delays: list[float],
         now += delay
         if number == at:
             twin = again(machine, now)
-        due = machine.elapse(now)
-        assert twin is machine or twin.elapse(now) == due
+        due = machine.expire(now)
+        assert twin is machine or twin.expire(now) == due
         assert twin.deadline() == machine.deadline()
 
 
@@ -101,7 +101,7 @@ def test_a_session_timer_goes_on(interval: int, ours: bool, delays: list[float],
     numbers=st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 5)), max_size=20), at=st.integers(0, 20)
 )
 def test_who_was_acknowledged_is_known(numbers: list[tuple[str, int]], at: int) -> None:
-    machine = twin = Heard()
+    machine = twin = ReceivedProvisionals()
     for number, (tag, rseq) in enumerate(numbers):
         if number == at:
             twin = again(machine, 0.0)

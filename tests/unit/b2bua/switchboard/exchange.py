@@ -58,7 +58,7 @@ class Wire:
     def counters(self) -> dict[str, int]:
         return {"legs": 3, "dialogs": 2, "transactions": 1}
 
-    def execute(self, leg_id: LegId, command: leg.LegCommand) -> None:
+    def execute_command(self, leg_id: LegId, command: leg.LegCommand) -> None:
         self.sent.append((leg_id, command))
         if self.on_execute is not None:
             self.on_execute(leg_id, command)

@@ -19,7 +19,7 @@ from b2bua.sip.auth.challenger import (
 )
 from b2bua.sip.auth.digest import Digest, Pin
 from b2bua.sip.hop import Hop
-from b2bua.sip.message.message import Request, read
+from b2bua.sip.message.message import Request, parse_message
 from tests.unit.b2bua.sip.auth.challenges import challenge
 
 KEY = b"k" * 32
@@ -55,7 +55,7 @@ def verify(
         "<sip:a@b>\r\n"
         f"Call-ID: {call_id}\r\nCSeq: {cseq} {method}\r\nAuthorization: {value}\r\n\r\n"
     )
-    read_ = read(text.encode(), source)
+    read_ = parse_message(text.encode(), source)
     assert isinstance(read_, Request)
     return guard.check_credentials(read_, "Authorization", TRUNK, now)
 

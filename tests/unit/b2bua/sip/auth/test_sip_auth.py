@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from b2bua.sip.auth.digest import Digest, Pin, challenges
+from b2bua.sip.auth.digest import Digest, Pin, parse_challenges
 from tests.unit.b2bua.sip.auth.challenges import challenge
 
 MUFASA = 'realm="testrealm@host.com", qop="auth,auth-int", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", opaque="5ccc"'  # noqa: E501
@@ -46,7 +46,7 @@ def test_the_stronger_of_two_challenges_is_answered():
     asked = challenge(
         f"Digest {HTTP_AUTH}, algorithm=MD5", f"Digest {HTTP_AUTH}, algorithm=SHA-256", code=407
     )
-    assert [one.algorithm for one in challenges(asked)] == ["sha-256", "md5"]
+    assert [one.algorithm for one in parse_challenges(asked)] == ["sha-256", "md5"]
     line = Digest("Mufasa", "x", Pin()).answer_challenge(asked, "INVITE", "sip:a@b", 0, "c", opening=True)
     assert line.startswith("Proxy-Authorization: Digest ")
     assert parts(line)["algorithm"] == "SHA-256"
@@ -144,7 +144,7 @@ def test_what_cannot_be_answered_is_not():
         'Digest realm="r, nonce="n"',
         "Digest " + 'a="",' * 500,
     ):
-        assert challenges(challenge(value)) == [], value
+        assert parse_challenges(challenge(value)) == [], value
 
 
 def test_quotes_and_backslashes_in_a_realm_come_back_escaped():

@@ -17,7 +17,7 @@ from b2bua.sip.leg.session_timer import (
     request_lines,
 )
 from b2bua.sip.leg.session_timer import read_session_timer as wish_of
-from b2bua.sip.message.message import Request, read
+from b2bua.sip.message.message import Request, parse_message
 
 
 def request(*lines: str) -> Request:
@@ -26,7 +26,7 @@ def request(*lines: str) -> Request:
         "From: <sip:ann@192.0.2.2>;tag=a",
         "To: <sip:bob@192.0.2.1>", "Call-ID: c", "CSeq: 1 INVITE", *lines,
     ]  # fmt: skip
-    message = read(("\r\n".join(head) + "\r\n\r\n").encode(), Hop("192.0.2.2", 5060))
+    message = parse_message(("\r\n".join(head) + "\r\n\r\n").encode(), Hop("192.0.2.2", 5060))
     assert isinstance(message, Request)
     return message
 
@@ -107,20 +107,20 @@ def test_who_waits_gives_up_before_the_end(interval, end):
     timer = SessionTimer()
     timer.agree(interval, ours=False, now=0)
     assert timer.deadline() == end
-    assert timer.elapse(end - 0.1) is None
-    assert timer.elapse(end) is TimerAction.END
-    assert (timer.state, timer.deadline(), timer.elapse(end + 999)) == (SessionTimerState.EXPIRED, None, None)
+    assert timer.expire(end - 0.1) is None
+    assert timer.expire(end) is TimerAction.END
+    assert (timer.state, timer.deadline(), timer.expire(end + 999)) == (SessionTimerState.EXPIRED, None, None)
 
 
 def test_who_refreshes_does_so_at_half_time_and_ends_what_cannot_be_refreshed():
     timer = SessionTimer()
     timer.agree(1800, ours=True, now=100)
     assert timer.deadline() == 1000
-    assert timer.elapse(1000) is TimerAction.REFRESH
-    assert timer.elapse(1001) is None
+    assert timer.expire(1000) is TimerAction.REFRESH
+    assert timer.expire(1001) is None
     timer.postpone(5, now=1010)
-    assert timer.elapse(1015) is TimerAction.REFRESH
-    assert timer.elapse(1868) is TimerAction.END
+    assert timer.expire(1015) is TimerAction.REFRESH
+    assert timer.expire(1868) is TimerAction.END
 
 
 @given(
@@ -139,7 +139,7 @@ def test_whatever_happens_a_session_ends_once_and_never_before_its_interval(step
                 timer.postpone(number, now)
             case "time":
                 now += number
-                due = timer.elapse(now)
+                due = timer.expire(now)
                 if due is TimerAction.END:
                     assert not ended
                     ended = True

@@ -6,7 +6,7 @@ import pytest
 
 from b2bua.sip.leg.dialog import MAX_FORKS, TRANSITIONS, Dialog, DialogEvent, DialogState, Forks, ForkVerdict
 from b2bua.sip.message.compose import Outgoing
-from b2bua.sip.message.message import read
+from b2bua.sip.message.message import parse_message
 
 SOURCE = ("192.0.2.1", 5060)
 INVITE = (
@@ -18,7 +18,7 @@ OURS = Outgoing("INVITE", "sip:far@h", "z9hG4bKb", "<sip:us@b>;tag=us", "<sip:fa
 
 
 def invited():
-    return Dialog.of_request(read(INVITE.encode(), SOURCE), "us")
+    return Dialog.of_request(parse_message(INVITE.encode(), SOURCE), "us")
 
 
 def reply(code: int, tag: str, *lines: str):
@@ -29,7 +29,7 @@ def reply(code: int, tag: str, *lines: str):
         "CSeq: 1 INVITE",
         *lines,
     ]
-    return read(("\r\n".join(rows) + "\r\n\r\n").encode(), SOURCE)
+    return parse_message(("\r\n".join(rows) + "\r\n\r\n").encode(), SOURCE)
 
 
 def test_an_invite_opens_a_dialog_with_its_routes_in_order():
@@ -88,7 +88,7 @@ def test_an_ack_has_the_number_of_its_invite_and_takes_none_of_its_own():
 def test_an_invite_without_a_usable_contact_opens_no_dialog(contact):
     text = INVITE.replace("Contact: <sip:ann@192.0.2.1:5070>\r\n", contact)
     with pytest.raises(ValueError, match="Contact"):
-        Dialog.of_request(read(text.encode(), SOURCE), "us")
+        Dialog.of_request(parse_message(text.encode(), SOURCE), "us")
 
 
 def test_a_reinvite_refreshes_the_target_and_no_contact_keeps_it():

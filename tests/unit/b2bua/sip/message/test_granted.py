@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from b2bua.sip.hop import Hop
-from b2bua.sip.message.message import Response, read
-from b2bua.sip.trunk.registration import granted
+from b2bua.sip.message.message import Response, parse_message
+from b2bua.sip.trunk.registration import granted_seconds
 
 OTHER = "<sip:else@192.0.2.9>;expires=9"
 
@@ -18,7 +18,7 @@ def answer(*contacts: str) -> Response:
         "<sip:u@b>;tag=2\r\n"
         f"Call-ID: 1\r\nCSeq: 1 REGISTER\r\n{lines}\r\n"
     )
-    message = read(text.encode(), Hop("192.0.2.1", 5060))
+    message = parse_message(text.encode(), Hop("192.0.2.1", 5060))
     assert isinstance(message, Response)
     return message
 
@@ -34,17 +34,17 @@ def answer(*contacts: str) -> Response:
     ],
 )
 def test_our_contact_is_ours_in_any_form(ours: str, listed: str):
-    assert granted(answer(OTHER, f"<{listed}>;expires=120"), ours) == 120
+    assert granted_seconds(answer(OTHER, f"<{listed}>;expires=120"), ours) == 120
 
 
 def test_a_single_contact_with_our_user_is_ours_wherever_the_registrar_saw_us():
     rewritten = "<sip:me@203.0.113.7:40000>;expires=120"
-    assert granted(answer(rewritten), "sip:me@192.0.2.5") == 120
-    assert granted(answer(OTHER, rewritten), "sip:me@192.0.2.5") == 0
+    assert granted_seconds(answer(rewritten), "sip:me@192.0.2.5") == 120
+    assert granted_seconds(answer(OTHER, rewritten), "sip:me@192.0.2.5") == 0
 
 
 @pytest.mark.parametrize(
     "other", ["sip:me@192.0.2.5:5070", "sip:you@192.0.2.5", "sip:me@192.0.2.6", "nonsense"]
 )
 def test_another_place_beside_others_is_not_ours(other: str):
-    assert granted(answer(OTHER, f"<{other}>;expires=120"), "sip:me@192.0.2.5") == 0
+    assert granted_seconds(answer(OTHER, f"<{other}>;expires=120"), "sip:me@192.0.2.5") == 0

@@ -11,15 +11,15 @@ from b2bua.call.routing.router import Place
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg.dialog import Dialog, contact, record_route
-from b2bua.sip.leg.referral import refer_to
-from b2bua.sip.leg.uas import caller, party
-from b2bua.sip.message.bodies import unwrap
-from b2bua.sip.message.compose import address, response
+from b2bua.sip.leg.referral import parse_refer_to
+from b2bua.sip.leg.uas import calling_party, party_of
+from b2bua.sip.message.bodies import unwrap_body
+from b2bua.sip.message.compose import compose_response, uri_of
 from b2bua.sip.message.header_policy import MessageClass, crossing_lines, extract_headers
-from b2bua.sip.message.message import MalformedError, Request, Response, read
-from b2bua.sip.message.name_addr import name_addr, parameters, split_quoted, tag_of
-from b2bua.sip.message.octets import decoded, octets, readable
-from b2bua.sip.message.request_checks import inspect
+from b2bua.sip.message.message import MalformedError, Request, Response, parse_message
+from b2bua.sip.message.name_addr import parse_name_addr, parse_parameters, split_quoted, tag_of
+from b2bua.sip.message.octets import decode_octets, encode_octets, readable
+from b2bua.sip.message.request_checks import check_request
 from b2bua.sip.message.uri import Uri
 from b2bua.sip.trunk.registrar import _seconds as granted
 from media.events import Side
@@ -40,7 +40,7 @@ def request(start: str = "INVITE sip:u@h SIP/2.0", **headers: str) -> bytes:
 
 
 def taken(data: bytes) -> Request:
-    message = read(data, HOP)
+    message = parse_message(data, HOP)
     assert isinstance(message, Request)
     return message
 
@@ -75,7 +75,7 @@ URN = "<urn:uuid:00000000-0000-4000-8000-000000000001>"
     ],
 )
 def test_the_uri_of_an_address_is_what_its_own_brackets_hold(value: str, display: str, uri: str) -> None:
-    assert name_addr(value)[:2] == (display, uri)
+    assert parse_name_addr(value)[:2] == (display, uri)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_tag_is_a_parameter_of_the_header(value: str, tag: str) -> None:
 def test_a_list_is_split_at_its_own_commas_only() -> None:
     value = f'"a,b" <sip:a@h,x>;+sip.instance="{URN},", <sip:b@h>'
     assert split_quoted(value, ",") == [f'"a,b" <sip:a@h,x>;+sip.instance="{URN},"', "<sip:b@h>"]
-    assert parameters(f';a="x;y";+sip.instance="{URN}";b') == {
+    assert parse_parameters(f';a="x;y";+sip.instance="{URN}";b') == {
         "a": '"x;y"',
         "+sip.instance": f'"{URN}"',
         "b": "",
@@ -154,21 +154,24 @@ def test_addresses_in_other_headers_are_read_alike(name: str) -> None:
 def test_an_octet_that_is_no_utf_8_costs_no_message_and_goes_back_as_it_came(name: str) -> None:
     value = {"Call-ID": "\xfc1@h"}.get(name, '"B\xfcro" <sip:u@h>;tag=a')
     message = taken(request(**{name: value}))
-    answer = response(message.head, HOP, 200, tag="t")
+    answer = compose_response(message.head, HOP, 200, tag="t")
     if name in ("From", "To", "Call-ID"):
         assert f"\r\n{name}: {value}".encode("latin-1") in answer
     bytes(Dialog.of_request(message, "t").request("BYE"))
 
 
 def test_a_name_in_latin_1_can_be_shown() -> None:
-    who = caller(taken(request(From='"M\xfcller" <sip:+4930@h>;tag=a')))
+    who = calling_party(taken(request(From='"M\xfcller" <sip:+4930@h>;tag=a')))
     assert who == Party("+4930", "M\xfcller")
-    assert caller(taken(request(From='"M\xc3\xbcller \xfc" <sip:+4930@h>;tag=a'))).display == "M\xfcller \xfc"
+    assert (
+        calling_party(taken(request(From='"M\xc3\xbcller \xfc" <sip:+4930@h>;tag=a'))).display
+        == "M\xfcller \xfc"
+    )
 
 
 def test_a_phrase_in_latin_1_can_be_shown() -> None:
     data = request().replace(b"INVITE sip:u@h SIP/2.0", b"SIP/2.0 486 Besetzt, sp\xe4ter", 1)
-    message = read(data, HOP)
+    message = parse_message(data, HOP)
     assert isinstance(message, Response)
     assert message.phrase == "Besetzt, sp\xe4ter"
 
@@ -181,13 +184,13 @@ def test_private_headers_cross_with_the_octets_that_they_came_with() -> None:
         trunk,
         "h",
     )
-    assert octets(line) == b"X-Any: B\xfcro"
+    assert encode_octets(line) == b"X-Any: B\xfcro"
 
 
 def test_octets_are_what_they_were() -> None:
     every = bytes(range(256))
-    assert octets(decoded(every)) == every
-    readable(decoded(every)).encode()
+    assert encode_octets(decode_octets(every)) == every
+    readable(decode_octets(every)).encode()
 
 
 # --- URIs by what they mean -----------------------------------------------------------------------
@@ -223,8 +226,8 @@ NUMBER = "+493012345670"
     ],
 )
 def test_a_number_is_seen_in_whatever_uri(uri: str) -> None:
-    assert caller(taken(request(From=f"<{uri}>;tag=1"))).user == NUMBER
-    assert party(taken(request(f"INVITE {uri} SIP/2.0")).uri, "").user == NUMBER
+    assert calling_party(taken(request(From=f"<{uri}>;tag=1"))).user == NUMBER
+    assert party_of(taken(request(f"INVITE {uri} SIP/2.0")).uri, "").user == NUMBER
 
 
 @pytest.mark.parametrize(
@@ -323,7 +326,7 @@ GERMAN = NumberPlan(Form.NATIONAL, "49")
     ],
 )
 def test_routes_see_the_number_alone(uri: str, plan: NumberPlan, seen: str) -> None:
-    assert Place(Side.CALLER, plan).read(party(Uri.parse(uri), "")).user == seen
+    assert Place(Side.CALLER, plan).read(party_of(Uri.parse(uri), "")).user == seen
 
 
 @pytest.mark.parametrize(
@@ -338,22 +341,22 @@ def test_routes_see_the_number_alone(uri: str, plan: NumberPlan, seen: str) -> N
 )
 def test_a_trunk_is_sent_what_its_settings_name(trunk: dict[str, object], uri: str) -> None:
     who = Party("+4930", "", ";npdi;rn=+4930999;cpc=ordinary")
-    assert address(who, "h", None, Trunk("t", "h", 5060, **trunk)) == uri  # type: ignore[arg-type]
+    assert uri_of(who, "h", None, Trunk("t", "h", 5060, **trunk)) == uri  # type: ignore[arg-type]
 
 
 def test_what_is_no_number_is_not_marked_as_one_and_a_local_number_keeps_its_area() -> None:
     trunk = Trunk("t", "h", 5060, user_phone=True, user_parameters=("*",))
-    assert address(Party("anna", "", ";x=1"), "h", None, trunk) == "sip:anna@h"
+    assert uri_of(Party("anna", "", ";x=1"), "h", None, trunk) == "sip:anna@h"
     assert (
-        address(Party("112", "", ";phone-context=+49"), "h", 5070, Trunk("t", "h", 5060))
+        uri_of(Party("112", "", ";phone-context=+49"), "h", 5070, Trunk("t", "h", 5060))
         == "sip:112;phone-context=+49@h:5070"
     )
     assert (
-        address(Party("7042", "", ";phone-context=pbx.example"), "h", None, Trunk("t", "h", 5060))
+        uri_of(Party("7042", "", ";phone-context=pbx.example"), "h", None, Trunk("t", "h", 5060))
         == "sip:7042@h"
     )
-    assert address(Party("+49", "", ";a@evil;b\udcfc;c d"), "h", None, trunk) == "sip:+49@h;user=phone"
-    assert address(Party("#31#+4930"), "h", None, Trunk("t", "h", 5060)) == "sip:%2331%23+4930@h"
+    assert uri_of(Party("+49", "", ";a@evil;b\udcfc;c d"), "h", None, trunk) == "sip:+49@h;user=phone"
+    assert uri_of(Party("#31#+4930"), "h", None, Trunk("t", "h", 5060)) == "sip:%2331%23+4930@h"
 
 
 # --- odd, and valid -------------------------------------------------------------------------------
@@ -375,7 +378,7 @@ def test_what_is_no_number_is_not_marked_as_one_and_a_local_number_keeps_its_are
     ],
 )
 def test_a_status_line_is_read_by_its_grammar(line: str, code: int, phrase: str) -> None:
-    message = read(request().replace(b"INVITE sip:u@h SIP/2.0", line.encode("latin-1"), 1), HOP)
+    message = parse_message(request().replace(b"INVITE sip:u@h SIP/2.0", line.encode("latin-1"), 1), HOP)
     assert isinstance(message, Response)
     assert (message.code, message.phrase) == (code, phrase)
 
@@ -395,7 +398,7 @@ def test_a_status_line_is_read_by_its_grammar(line: str, code: int, phrase: str)
 )
 def test_what_is_no_status_line_is_dropped(line: str) -> None:
     with pytest.raises(MalformedError):
-        read(request().replace(b"INVITE sip:u@h SIP/2.0", line.encode(), 1), HOP)
+        parse_message(request().replace(b"INVITE sip:u@h SIP/2.0", line.encode(), 1), HOP)
 
 
 METHODS = ["!interesting-Method0123456789_*+`.%indeed'~", "invite", "X", "FOO.BAR", "M" * 50]
@@ -438,7 +441,7 @@ def test_the_version_has_no_case(version: str) -> None:
 )
 def test_a_header_is_read_however_it_is_written(name: str, value: str) -> None:
     message = taken(request(**{name: value}))
-    answer = read(response(message.head, HOP, 200, tag="t"), HOP)
+    answer = parse_message(compose_response(message.head, HOP, 200, tag="t"), HOP)
     assert isinstance(answer, Response)
     assert (answer.head.call_id, answer.from_tag, answer.cseq) == (message.head.call_id, "a", message.cseq)
 
@@ -446,7 +449,7 @@ def test_a_header_is_read_however_it_is_written(name: str, value: str) -> None:
 @pytest.mark.parametrize("value", ["a\x07", '"\x07"', "\\\x07", '"a\\\\\x07"', "a\x7f", '"a" \\\x00'])
 def test_a_control_character_that_is_not_escaped_within_quotes_is_none(value: str) -> None:
     with pytest.raises(MalformedError):
-        read(request(Subject=value), HOP)
+        parse_message(request(Subject=value), HOP)
 
 
 COMPACT = {"Via": "v", "From": "f", "To": "t", "Call-ID": "i", "Contact": "m", "Content-Length": "l"}
@@ -471,7 +474,7 @@ def test_compact_forms_are_the_same_names() -> None:
     ],
 )
 def test_the_answer_says_where_a_request_came_from(via: str, wants: str) -> None:
-    answer = read(response(taken(request(Via=via)).head, HOP, 200), HOP)
+    answer = parse_message(compose_response(taken(request(Via=via)).head, HOP, 200), HOP)
     assert answer.head.vias[0].endswith(f";received=192.0.2.1{wants}")
     assert "9.9.9.9" not in answer.head.vias[0]
 
@@ -482,9 +485,11 @@ DESCRIPTION = b"v=0\r\n"
 
 
 def unwrapped(content_type: str, body: bytes, **headers: str) -> Request:
-    message = read(request(Content_Type=content_type, Content_Length=str(len(body)), **headers) + body, HOP)
+    message = parse_message(
+        request(Content_Type=content_type, Content_Length=str(len(body)), **headers) + body, HOP
+    )
     assert isinstance(message, Request)
-    unwrap(message)
+    unwrap_body(message)
     return message
 
 
@@ -539,7 +544,7 @@ def test_a_part_is_read_however_it_is_written(content_type: str, boundary: bytes
     "accept", ["application / sdp", "application/sdp ;q=0.5", "text/html, application\t/ *"]
 )
 def test_white_space_in_accept_means_nothing(accept: str) -> None:
-    assert inspect(taken(request(Accept=accept))) is None
+    assert check_request(taken(request(Accept=accept))) is None
 
 
 @pytest.mark.parametrize("expires", ["60", '"60"', " 60 "])
@@ -562,7 +567,7 @@ def test_what_could_end_a_line_stays_escaped(uri: str, user: str) -> None:
 
 @pytest.mark.parametrize("name", ["Replaces", "replaces", "%52eplaces", "repl%61ces"])
 def test_the_name_of_an_embedded_header_may_be_escaped(name: str) -> None:
-    asked = refer_to(
+    asked = parse_refer_to(
         taken(request("REFER sip:u@h SIP/2.0", Refer_To=f"<sip:a@h?{name}=c%3Bto-tag%3D1%3Bfrom-tag%3D2>"))
     )
     assert (asked.replaces, asked.lines) == ("c;to-tag=1;from-tag=2", ())

@@ -14,10 +14,10 @@ from b2bua.call.redaction import muted
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Hop
 from b2bua.sip.message import bodies
-from b2bua.sip.message.compose import phrase
+from b2bua.sip.message.compose import reason_phrase
 from b2bua.sip.message.header_policy import RULES, MessageClass, crossing_lines, displayed_caller
-from b2bua.sip.message.message import read
-from b2bua.sip.message.passport import Signed
+from b2bua.sip.message.message import parse_message
+from b2bua.sip.message.passport import SignedContent
 
 OURS = "ours.example"
 STRANGE, TRUSTED = Trunk("a", "192.0.2.1", 5060), Trunk("b", "192.0.2.1", 5060, trusted=True)
@@ -64,7 +64,7 @@ def test_a_signed_caller_is_kept_only_where_it_is_still_true(orig: str, kept: bo
     claims = json.dumps({"orig": {"tn": orig}, "dest": {"tn": ["15550111"]}, "iat": 1}).encode()
     value = f"aa.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.bb;alg=ES256"
     trunk = Trunk("a", "192.0.2.1", 5060, identity=True)
-    signed = Signed(("+15550100",), "+15550111", b"")
+    signed = SignedContent(("+15550100",), "+15550111", b"")
     assert bool(sent(trunk, ("Identity", value), signed=signed)) is kept
     assert not sent(STRANGE, ("Identity", value), signed=signed)
 
@@ -101,18 +101,18 @@ def message(content_type: str, body: bytes):
         "<sip:b@h>\r\n"
         f"Call-ID: 1\r\nCSeq: 1 INVITE\r\nContent-Type: {content_type}\r\n\r\n"
     )
-    got = read(head.encode() + body, Hop("127.0.0.1", 5060))
-    bodies.unwrap(got)
+    got = parse_message(head.encode() + body, Hop("127.0.0.1", 5060))
+    bodies.unwrap_body(got)
     return got
 
 
 @given(st.binary(max_size=200), st.lists(st.binary(max_size=200), min_size=1, max_size=6))
 def test_parts_come_out_as_they_went_in(sdp: bytes, contents: list[bytes]):
     parts = tuple(Part("application/ISUP;version=nxv3", content) for content in contents)
-    content_type, _, body = bodies.wrap(b"v=0" + sdp, parts, TRUSTED, OURS)
+    content_type, _, body = bodies.wrap_body(b"v=0" + sdp, parts, TRUSTED, OURS)
     got = message(content_type, body)
     assert (got.body, got.parts, got.unsupported) == (b"v=0" + sdp, parts, ())
-    assert bodies.wrap(sdp, parts, STRANGE, OURS)[2] == sdp
+    assert bodies.wrap_body(sdp, parts, STRANGE, OURS)[2] == sdp
 
 
 @given(
@@ -137,5 +137,5 @@ def test_what_is_no_session_is_refused_unless_it_is_optional():
     "given", ["Busy at pbx-3.internal.example", "No route via 192.0.2.7", "Try sip:bob@192.0.2.7:5070"]
 )
 def test_a_phrase_that_names_a_host_does_not_cross(given: str):
-    assert phrase(486, given) == "Busy Here"
-    assert phrase(486, "Occupé") == "Occupé"
+    assert reason_phrase(486, given) == "Busy Here"
+    assert reason_phrase(486, "Occupé") == "Occupé"

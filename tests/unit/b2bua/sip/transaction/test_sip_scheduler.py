@@ -57,7 +57,7 @@ class Sleeper:
     def deadline(self) -> float | None:
         return self.until
 
-    def elapse(self, now: float) -> None:
+    def expire(self, now: float) -> None:
         self.woken.append(now)
         self.until = None
 

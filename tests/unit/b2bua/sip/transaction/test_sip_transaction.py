@@ -157,17 +157,17 @@ def test_a_transport_that_refuses_ends_an_open_transaction(kind):
 
 def test_a_2xx_is_repeated_until_its_ack():
     answer = ReliableAnswer.open(b"200", 1, 0.0, TIMERS)
-    assert answer.elapse(0.4) == []
+    assert answer.expire(0.4) == []
     times = []
     while answer.deadline() is not None and (now := answer.deadline()) < 32.0:
-        times += [now for command in answer.elapse(now) if isinstance(command, Send)]
+        times += [now for command in answer.expire(now) if isinstance(command, Send)]
     assert times == [0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
-    assert answer.elapse(32.0) == [TIMED_OUT]
+    assert answer.expire(32.0) == [TIMED_OUT]
     assert answer.state is AnswerState.LOST
     answer = ReliableAnswer.open(b"200", 1, 0.0, TIMERS)
     answer.receive(AnswerEvent.ACK, 0.1)
     assert answer.deadline() is None
-    assert answer.elapse(40.0) == []
+    assert answer.expire(40.0) == []
 
 
 class LossyNetwork:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b2bua.sip.message.message import LARGEST
-from b2bua.sip.transport.framer import PING, PONG, Broken, Framed, Framer
+from b2bua.sip.message.message import MAX_MESSAGE_BYTES
+from b2bua.sip.transport.framer import PING, PONG, BrokenStream, Framed, Framer
 
 
 def message(body: bytes = b"", name: str = "Content-Length", start: str = "OPTIONS sip:a@b SIP/2.0") -> bytes:
@@ -66,7 +66,7 @@ def test_a_message_whose_end_cannot_be_told_ends_the_stream_with_an_answer(lines
     "garbage", [b"\0\0", b"\n", b"\x16\x03\x01\x02\0", b"x" * 60, "é sip".encode(), b"\rX", b" BYE"]
 )
 def test_what_is_not_sip_ends_the_stream_at_once(garbage: bytes):
-    assert fed(garbage) == [Broken("not SIP")]
+    assert fed(garbage) == [BrokenStream("not SIP")]
 
 
 def test_nothing_is_taken_after_the_end():
@@ -82,15 +82,15 @@ def test_a_header_without_end_is_refused_when_it_is_too_long_and_kept_no_longer(
     items = []
     for _ in range(100):
         items += framer.feed(b"X: " + b"y" * 1000 + b"\r\n")
-        assert framer.waiting <= LARGEST + 1005
+        assert framer.waiting <= MAX_MESSAGE_BYTES + 1005
     assert [item.code for item in items] == [513]
     assert framer.waiting == 0
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_comes():
-    (item,) = fed(f"BYE sip:a SIP/2.0\r\nl: {LARGEST}\r\n\r\n".encode())
+    (item,) = fed(f"BYE sip:a SIP/2.0\r\nl: {MAX_MESSAGE_BYTES}\r\n\r\n".encode())
     assert (item.code, item.why) == (513, "too large")
-    whole = message(b"x" * (LARGEST - len(message()) - 4))
+    whole = message(b"x" * (MAX_MESSAGE_BYTES - len(message()) - 4))
     assert fed(whole) == [Framed(whole)]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Hop, Transport
-from b2bua.sip.trunk.bindings import MOST_BINDINGS, Binding, BindingFile
+from b2bua.sip.trunk.bindings import MAX_BINDINGS, Binding, BindingFile
 
 TRUNK = Trunk("pbx", "dynamic", 0, username="branch", password="correct-horse-battery", expires=3600)
 KEPT = Binding("sip:me@192.0.2.55", Hop("127.0.0.1", 5062, trunk="pbx"), 1600.0, "r1@pbx", 7)
@@ -69,9 +69,9 @@ def test_a_file_that_is_none_is_as_good_as_no_file(tmp_path: Path, content: byte
 
 def test_no_more_are_read_than_a_trunk_may_have(tmp_path: Path):
     file(tmp_path).write(
-        {"pbx": [replace(KEPT, contact=f"sip:{each}@x") for each in range(3 * MOST_BINDINGS)]}
+        {"pbx": [replace(KEPT, contact=f"sip:{each}@x") for each in range(3 * MAX_BINDINGS)]}
     )
-    assert len(file(tmp_path).read()["pbx"]) == MOST_BINDINGS
+    assert len(file(tmp_path).read()["pbx"]) == MAX_BINDINGS
 
 
 def test_a_directory_that_takes_no_file_stops_nothing(tmp_path: Path):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Hop, Transport
 from b2bua.sip.trunk.peers import TrunkTable
-from b2bua.sip.trunk.targets import MOST_HOPS, Located, Target, bounded, order
+from b2bua.sip.trunk.targets import MAX_HOPS, Located, Target, limit_targets, order_hops
 
 TARGETS = st.lists(
     st.builds(
@@ -35,7 +35,7 @@ def target(host: str, priority: int = 0, weight: int = 0, rank: int = 0) -> Targ
 
 @given(TARGETS, st.randoms(use_true_random=False))
 def test_every_address_is_tried_once_and_ranks_and_priorities_ascend(targets, source):
-    hops = order(targets, "carrier", source.random)
+    hops = order_hops(targets, "carrier", source.random)
     ways = [(host, each.port, each.transport) for each in targets for host in each.addresses]
     assert sorted(hop[:3] for hop in hops) == sorted(set(ways))
     best = {}
@@ -47,17 +47,17 @@ def test_every_address_is_tried_once_and_ranks_and_priorities_ascend(targets, so
 
 @given(TARGETS)
 def test_the_best_targets_are_kept_and_never_more_hops_than_the_bound(targets):
-    kept = bounded(targets)
-    assert sum(len(each.addresses) for each in kept) <= MOST_HOPS
+    kept = limit_targets(targets)
+    assert sum(len(each.addresses) for each in kept) <= MAX_HOPS
     assert all(each.addresses for each in kept)
     wanted = sum(len(each.addresses) for each in targets)
-    assert sum(len(each.addresses) for each in kept) == min(wanted, MOST_HOPS)
+    assert sum(len(each.addresses) for each in kept) == min(wanted, MAX_HOPS)
 
 
 def test_weights_share_the_first_place():
     source = random.Random(7)
     targets = [target("192.0.2.1", weight=70), target("192.0.2.2", weight=20), target("192.0.2.3", weight=10)]
-    first = Counter(order(targets, "", source.random)[0].host for _ in range(10_000))
+    first = Counter(order_hops(targets, "", source.random)[0].host for _ in range(10_000))
     assert first["192.0.2.1"] == pytest.approx(7000, abs=200)
     assert first["192.0.2.2"] == pytest.approx(2000, abs=200)
     assert first["192.0.2.3"] == pytest.approx(1000, abs=200)
@@ -66,17 +66,17 @@ def test_weights_share_the_first_place():
 def test_weight_zero_is_hardly_ever_first_beside_a_weight_and_shares_evenly_beside_zeros():
     source = random.Random(8)
     beside = [target("192.0.2.1", weight=10), target("192.0.2.2")]
-    assert sum(order(beside, "", source.random)[0].host == "192.0.2.2" for _ in range(10_000)) < 50
+    assert sum(order_hops(beside, "", source.random)[0].host == "192.0.2.2" for _ in range(10_000)) < 50
     alone = [target("192.0.2.1"), target("192.0.2.2")]
     assert sum(
-        order(alone, "", source.random)[0].host == "192.0.2.2" for _ in range(10_000)
+        order_hops(alone, "", source.random)[0].host == "192.0.2.2" for _ in range(10_000)
     ) == pytest.approx(5000, abs=300)
 
 
 @pytest.mark.parametrize("draw", [0.0, 0.5, 0.999999999999999999])
 def test_the_ends_of_the_random_range_find_a_target(draw):
     targets = [target("192.0.2.1", weight=65535), target("192.0.2.2", weight=1)]
-    assert len(order(targets, "", lambda: draw)) == 2
+    assert len(order_hops(targets, "", lambda: draw)) == 2
 
 
 # --- who a source is ------------------------------------------------------------------------------
@@ -92,23 +92,23 @@ def test_a_source_is_the_trunk_that_any_of_its_targets_or_its_network_has():
         Trunk("branch", "branch.example", 0, networks=("198.51.100.128/25", "2001:db8::/32")),
     ])  # fmt: skip
     carrier, branch = table.peers["carrier"], table.peers["branch"]
-    table.take(carrier, located(target("192.0.2.1"), target("192.0.2.2", priority=9)))
-    assert table.match(Hop("192.0.2.2", 40000)) is carrier
-    assert table.match(Hop("198.51.100.7", 40000)) is carrier
-    assert table.match(Hop("198.51.100.200", 40000)) is branch  # the narrower network
-    assert table.match(Hop("2001:db8::5", 5060)) is branch
-    assert table.match(Hop("192.0.2.3", 5060)) is None
-    assert not table.at("192.0.2.3")
-    assert not table.at("")
+    table.set_located(carrier, located(target("192.0.2.1"), target("192.0.2.2", priority=9)))
+    assert table.find_peer(Hop("192.0.2.2", 40000)) is carrier
+    assert table.find_peer(Hop("198.51.100.7", 40000)) is carrier
+    assert table.find_peer(Hop("198.51.100.200", 40000)) is branch  # the narrower network
+    assert table.find_peer(Hop("2001:db8::5", 5060)) is branch
+    assert table.find_peer(Hop("192.0.2.3", 5060)) is None
+    assert not table.peers_at("192.0.2.3")
+    assert not table.peers_at("")
 
 
 def test_trunks_at_one_address_are_told_apart_by_port():
     table = TrunkTable([Trunk("carrier", "192.0.2.1", 5060), Trunk("pbx", "192.0.2.1", 5070)])
-    table.take(table.peers["carrier"], located(target("192.0.2.1")))
-    table.take(table.peers["pbx"], located(Target("192.0.2.1", 5070, Transport.UDP, ("192.0.2.1",))))
-    assert table.match(Hop("192.0.2.1", 5070)) is table.peers["pbx"]
-    assert table.match(Hop("192.0.2.1", 5060)) is table.peers["carrier"]
-    assert table.match(Hop("192.0.2.1", 5080)) is None
+    table.set_located(table.peers["carrier"], located(target("192.0.2.1")))
+    table.set_located(table.peers["pbx"], located(Target("192.0.2.1", 5070, Transport.UDP, ("192.0.2.1",))))
+    assert table.find_peer(Hop("192.0.2.1", 5070)) is table.peers["pbx"]
+    assert table.find_peer(Hop("192.0.2.1", 5060)) is table.peers["carrier"]
+    assert table.find_peer(Hop("192.0.2.1", 5080)) is None
 
 
 def test_only_what_comes_over_tls_is_of_a_trunk_with_tls():
@@ -117,8 +117,8 @@ def test_only_what_comes_over_tls_is_of_a_trunk_with_tls():
         Trunk("secure", "", 0, transport="tls", networks=("10.0.0.0/24",)),
         Trunk("plain", "", 0, transport="udp", networks=("10.0.0.0/8",)),
     ])  # fmt: skip
-    assert table.match(over_tls) is table.peers["secure"]
-    assert table.match(over_udp) is table.peers["plain"]
+    assert table.find_peer(over_tls) is table.peers["secure"]
+    assert table.find_peer(over_udp) is table.peers["plain"]
 
 
 def test_also_where_port_or_user_are_those_of_a_trunk_with_tls_at_the_same_address():
@@ -127,32 +127,32 @@ def test_also_where_port_or_user_are_those_of_a_trunk_with_tls_at_the_same_addre
         Trunk("plain", "192.0.2.1", 5060, transport="udp"),
     ])  # fmt: skip
     for name, port, transport in (("secure", 5061, Transport.TLS), ("plain", 5060, Transport.UDP)):
-        table.take(table.peers[name], located(Target("192.0.2.1", port, transport, ("192.0.2.1",))))
+        table.set_located(table.peers[name], located(Target("192.0.2.1", port, transport, ("192.0.2.1",))))
     for user in ("", "4911"):
-        assert table.match(Hop("192.0.2.1", 5061, Transport.UDP), user) is table.peers["plain"]
-        assert table.match(Hop("192.0.2.1", 5061, Transport.TLS), user) is table.peers["secure"]
+        assert table.find_peer(Hop("192.0.2.1", 5061, Transport.UDP), user) is table.peers["plain"]
+        assert table.find_peer(Hop("192.0.2.1", 5061, Transport.TLS), user) is table.peers["secure"]
 
 
 def test_an_address_that_dns_took_away_is_still_read_but_opens_nothing():
     table = TrunkTable([Trunk("carrier", "carrier.example", 0)])
     peer = table.peers["carrier"]
-    table.take(peer, located(target("192.0.2.1")))
-    table.take(peer, located(target("192.0.2.2")))
-    assert table.at("192.0.2.1")  # a BYE may come from there
-    assert table.match(Hop("192.0.2.1", 5060)) is None
+    table.set_located(peer, located(target("192.0.2.1")))
+    table.set_located(peer, located(target("192.0.2.2")))
+    assert table.peers_at("192.0.2.1")  # a BYE may come from there
+    assert table.find_peer(Hop("192.0.2.1", 5060)) is None
     for number in range(300):
-        table.take(peer, located(target(f"198.51.100.{number % 250}")))
-    assert len(peer.former) <= 64
+        table.set_located(peer, located(target(f"198.51.100.{number % 250}")))
+    assert len(peer.former_addresses) <= 64
 
 
 def test_a_uri_of_the_trunk_s_own_names_and_addresses_is_found_and_no_other_is():
     table = TrunkTable([Trunk("carrier", "carrier.example", 0)])
     peer = table.peers["carrier"]
-    table.take(peer, located(Target("a.carrier.example", 5066, Transport.UDP, ("192.0.2.1",))))
-    assert peer.hop_of("sip:x@A.Carrier.example") == Hop("192.0.2.1", 5066, trunk="carrier")
-    assert peer.hop_of("sip:x@carrier.example:5070")[:2] == ("192.0.2.1", 5070)
-    assert peer.hop_of("sip:x@192.0.2.1") == Hop("192.0.2.1", 5060, trunk="carrier")
-    assert peer.hop_of("sip:x@192.0.2.1;transport=tcp").transport is Transport.TCP
+    table.set_located(peer, located(Target("a.carrier.example", 5066, Transport.UDP, ("192.0.2.1",))))
+    assert peer.find_hop("sip:x@A.Carrier.example") == Hop("192.0.2.1", 5066, trunk="carrier")
+    assert peer.find_hop("sip:x@carrier.example:5070")[:2] == ("192.0.2.1", 5070)
+    assert peer.find_hop("sip:x@192.0.2.1") == Hop("192.0.2.1", 5060, trunk="carrier")
+    assert peer.find_hop("sip:x@192.0.2.1;transport=tcp").transport is Transport.TCP
     for other in (
         "sip:x@192.0.2.9",
         "sip:x@other.example",
@@ -161,7 +161,7 @@ def test_a_uri_of_the_trunk_s_own_names_and_addresses_is_found_and_no_other_is()
         "nonsense",
         "",
     ):
-        assert peer.hop_of(other) is None
+        assert peer.find_hop(other) is None
     fallback = Hop("192.0.2.1", 5066)
     assert peer.next_hop("sip:x@other.example", fallback) is fallback
     assert peer.next_hop("sip:x@203.0.113.5:5099", fallback)[:2] == ("203.0.113.5", 5099)
@@ -175,6 +175,6 @@ def test_trunks_at_one_address_are_told_apart_by_the_user_that_we_registered_as(
         ]
     )
     for peer in table.peers.values():
-        table.take(peer, located(target("192.0.2.1")))
-    assert table.match(Hop("192.0.2.1", 5060), "4922") is table.peers["two"]
-    assert table.match(Hop("192.0.2.1", 5060), "4911") is table.peers["one"]
+        table.set_located(peer, located(target("192.0.2.1")))
+    assert table.find_peer(Hop("192.0.2.1", 5060), "4922") is table.peers["two"]
+    assert table.find_peer(Hop("192.0.2.1", 5060), "4911") is table.peers["one"]
