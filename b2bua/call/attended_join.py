@@ -59,7 +59,7 @@ def _not_now(half: Half) -> int:
     call = half.call
     if call.bridge.phase is not Phase.UP or not call.bridge.told.complete:
         return 480
-    busy = call.transfer.active or call.loan.active or not call.bridge.settled
+    busy = call.transfer.active or call.loan.active or not call.bridge.may_offer
     return 491 if busy else 0
 
 

@@ -10,11 +10,13 @@ Rule 4: the near leg is answered once media has heard where the far leg is (see 
         then the call is not up.
 Rule 5: a call without an offer waits for the far leg's: it goes to the near leg in the 200, and the
         near leg's answer to the far leg in the ACK (RFC 3261 section 13.2.1).
+Rule 6: an offer of ours leaves only where the call `may_offer`: no other one is open, and no leg
+        owes us the ACK of its INVITE (RFC 3261 section 14.1).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from b2bua.call import leg
@@ -50,6 +52,8 @@ class Bridge:
     # The far leg's answer with an offer, until media has opened.
     _offered: leg.LegAnswered | None = None
     _unconfirmed: bool = False  # whether the far leg waits for the near leg's answer to its offer
+    # The legs whose INVITE we answered, and whose ACK is to come.
+    unacknowledged: set[Side] = field(default_factory=set)
     _deadline: float | None = None
 
     @classmethod
@@ -71,6 +75,11 @@ class Bridge:
         """Whether the call is answered and nothing about its session is open."""
         return self.phase is Phase.UP and not self.renegotiation.busy and not self._unconfirmed
 
+    @property
+    def may_offer(self) -> bool:
+        """Whether both legs can take an offer of ours now."""
+        return self.settled and not self.unacknowledged
+
     def capturable(self) -> bool:
         """Whether the customer can key a card: answered, and his keys come in a form that is
         captured."""
@@ -87,14 +96,13 @@ class Bridge:
         heard = self.trunks.masking().tones and self.told.tones_heard()
         return self.trunks.by_info() or self.told.keys_agreed() or heard
 
-    def follow_mask(self, masked: bool, *, moving: bool) -> list[CallCommand]:
-        """What the customer's side is to hear of a hold by the agent's, once the mask went on or
-        off. `moving`: a leg is being replaced."""
+    def mask_changed(self, masked: bool) -> None:
+        """The mask went on or off: the customer's side may have to be told of a hold by the
+        agent's, or of its end."""
         said = self.told.said.get(Side.AGENT)
         if self.told.masked is not masked:
             self.told.masked = masked
             self.renegotiation.hold_waits |= said is not None and holds(said)
-        return self.renegotiation.follow_hold() if self.settled and not moving else []
 
     def events_to(self) -> EventStream | None:
         """Where a key that comes as SIP INFO goes as telephone-event; None: the agent's trunk does
@@ -213,9 +221,8 @@ class Bridge:
             case leg.LegFailed():
                 return self._failed(side, event)
             case leg.LegReinvited():
-                return self.renegotiation.asked(
-                    side, event, up=self.phase is Phase.UP and not self._unconfirmed
-                )
+                up = self.phase is Phase.UP and not self._unconfirmed
+                return self.renegotiation.asked(side, event, up=up and OTHER[side] not in self.unacknowledged)
             case leg.ReinviteAnswered():
                 return self.renegotiation.answered(side, event.answer)
             case leg.ReinviteFailed():
@@ -270,6 +277,7 @@ class Bridge:
 
     def _answer(self, event: leg.LegAnswered) -> ToLeg:
         near = self.route.near
+        self.unacknowledged.add(near)
         return ToLeg(near, leg.AnswerLeg(self.told.answer(near), event.carried))
 
     def sent(self, to: ToLeg, now: float) -> None:
@@ -281,9 +289,11 @@ class Bridge:
             self.renegotiation.sent(to.side)
 
     def _confirmed(self, side: Side, event: leg.LegConfirmed) -> list[CallCommand]:
+        self.unacknowledged.discard(side)
         if side is not self.route.near or not self._unconfirmed:
             learned = self.renegotiation.confirmed(side, event.answer)
-            return [*learned, *self.renegotiation.catch_up(side, event.repeated)]
+            self.renegotiation.catch_up(side, event.repeated)
+            return learned
         self._unconfirmed = False
         if not event.answer or not self.told.learn_answer(side, event.answer):
             self._move(Happening.LEG_HUNG_UP)
@@ -329,15 +339,20 @@ class Bridge:
     # --- another leg in a leg's place -------------------------------------------------------------
 
     def seat(
-        self, side: Side, described: sdp.SessionDescription, lent: Lent | None = None
+        self, side: Side, described: sdp.SessionDescription, *, lent: Lent | None, calls: bool
     ) -> list[CallCommand]:
-        """Another leg, with this session, is the side's from now on. `lent`: it was another
-        call's."""
+        """Another leg, with this session, is the side's from now on. `lent`: it was another call's;
+        `calls`: it waits for its answer."""
         if lent is not None:
             self.trunks.moved[side] = lent.trunk
             self.trunks.note(self.told)
         self.told.seat(side, described, lent)
-        return [self.told.remote(side), self.told.remote(OTHER[side])]
+        self.unacknowledged.discard(side)
+        remotes: list[CallCommand] = [self.told.remote(side), self.told.remote(OTHER[side])]
+        if not calls:
+            return remotes
+        self.unacknowledged.add(side)
+        return [*remotes, ToLeg(side, leg.AnswerLeg(self.told.tell(side)))]
 
     def leg_gone(self, side: Side, reason: str) -> list[CallCommand]:
         """That leg will not be replaced after all."""
@@ -382,6 +397,7 @@ class Bridge:
         self.end = reason
         self.code = code if self.answered_at is None and code is not None else self.code
         self._deadline = None
+        self.renegotiation.call_ended()
         return [ToMedia(CloseSession(session=self.session))] if self.opened else []
 
     def _move(self, happening: Happening) -> None:

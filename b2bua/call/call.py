@@ -312,9 +312,9 @@ class Call(CaptureRequests):
     ) -> list[CallCommand]:
         """Whatever follows from the new state: the end, a changed view, the record. `waited`: what
         has left before it."""
-        commands += self.bridge.follow_mask(
-            self.payment.masked, moving=self.loan.active or self.transfer.active
-        )
+        self.bridge.mask_changed(self.payment.masked)
+        if self.bridge.may_offer and not self.loan.active and not self.transfer.active:
+            commands += self.bridge.renegotiation.proceed()
         if self.bridge.phase is Phase.ENDED and self.ended_at is None:
             self.ended_at = now
             self.payment.call_ended()

@@ -3,7 +3,7 @@ dropped as a stranger's.
 
 Rule 1: what lets a peer send waits until media has answered the SetRemote before it; what follows
         to that leg waits behind it.
-Rule 2: the end of a leg, and requests within it, wait for nothing.
+Rule 2: the end of a leg, requests within it and the refusal of a re-INVITE wait for nothing.
 Rule 3: voice fails open: after `PATIENCE` what waits is said all the same. The mask is not
         concerned; media decides on it alone.
 """
@@ -20,7 +20,14 @@ from media.events import SetRemote, Side
 
 PATIENCE = 3.0  # seconds; an rtpengine server that does not answer is given up after two
 _ENDS = (leg.HangUpLeg, leg.RejectLeg)
-_BESIDE = (leg.NotifyLeg, leg.AnswerReferral, leg.RequestLeg, leg.RespondLeg, leg.InviteLeg)
+_BESIDE = (
+    leg.NotifyLeg,
+    leg.AnswerReferral,
+    leg.RequestLeg,
+    leg.RespondLeg,
+    leg.InviteLeg,
+    leg.RejectReinvite,
+)
 
 
 def _lets_send(command: leg.LegCommand) -> bool:
@@ -100,7 +107,13 @@ class Answers:
 
     def given_up(self, side: Side) -> None:
         """The peer wants no answer to its re-INVITE any more."""
-        self._keep([each for each in self.waiting if each.side is not side or not _to_reinvite(each.command)])
+        self._keep(
+            [
+                each
+                for each in self.waiting
+                if each.side is not side or not isinstance(each.command, leg.AnswerReinvite)
+            ]
+        )
 
     def forget(self, side: Side) -> None:
         """That side's leg is over, or another one's."""
@@ -114,7 +127,3 @@ class Answers:
         self.waiting = waiting
         if not waiting:
             self._deadline = None
-
-
-def _to_reinvite(command: leg.LegCommand) -> bool:
-    return isinstance(command, leg.AnswerReinvite | leg.RejectReinvite)

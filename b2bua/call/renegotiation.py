@@ -60,7 +60,10 @@ class Event(StrEnum):
     REFUSED = "refused"
     CANCELLED = "the asker gave up, or is gone"
     LEFT = "the other leg is gone"
+    CALL_ENDED = "call ended"
 
+
+_ENDED = {Event.CALL_ENDED: State.IDLE}
 
 TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
     State.IDLE: {
@@ -70,22 +73,35 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
         Event.BEHIND: State.FOLLOWING,
         Event.CANCELLED: State.IDLE,
         Event.LEFT: State.IDLE,
+        **_ENDED,
     },
-    State.WIDENING: {Event.WIDENED: State.ASKED, Event.CANCELLED: State.IDLE, Event.LEFT: State.IDLE},
+    State.WIDENING: {
+        Event.WIDENED: State.ASKED,
+        Event.CANCELLED: State.IDLE,
+        Event.LEFT: State.IDLE,
+        **_ENDED,
+    },
     State.ASKED: {
         Event.ANSWERED: State.ANSWERING,
         Event.UNUSABLE: State.RESTORING,
         Event.REFUSED: State.IDLE,
         Event.CANCELLED: State.GIVEN_UP,
         Event.LEFT: State.IDLE,
+        **_ENDED,
     },
-    State.ANSWERING: {Event.SENT: State.IDLE, Event.CANCELLED: State.RESTORING, Event.LEFT: State.IDLE},
+    State.ANSWERING: {
+        Event.SENT: State.IDLE,
+        Event.CANCELLED: State.RESTORING,
+        Event.LEFT: State.IDLE,
+        **_ENDED,
+    },
     State.GIVEN_UP: {
         Event.ANSWERED: State.RESTORING,
         Event.UNUSABLE: State.RESTORING,
         Event.REFUSED: State.IDLE,
         Event.CANCELLED: State.GIVEN_UP,
         Event.LEFT: State.IDLE,
+        **_ENDED,
     },
     State.RESTORING: {
         Event.ANSWERED: State.IDLE,
@@ -93,18 +109,21 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
         Event.REFUSED: State.IDLE,
         Event.CANCELLED: State.RESTORING,
         Event.LEFT: State.IDLE,
+        **_ENDED,
     },
     State.OFFERED: {
         Event.CONFIRMED: State.IDLE,
         Event.CHANGED: State.FOLLOWING,
         Event.CANCELLED: State.IDLE,
         Event.LEFT: State.ALONE,
+        **_ENDED,
     },
     State.ALONE: {
         Event.CONFIRMED: State.IDLE,
         Event.CHANGED: State.IDLE,
         Event.CANCELLED: State.IDLE,
         Event.LEFT: State.ALONE,
+        **_ENDED,
     },
     State.FOLLOWING: {
         Event.ANSWERED: State.IDLE,
@@ -112,6 +131,7 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
         Event.REFUSED: State.IDLE,
         Event.CANCELLED: State.FOLLOWING,
         Event.LEFT: State.IDLE,
+        **_ENDED,
     },
 }
 
@@ -173,15 +193,15 @@ class Renegotiation:
         self._move(Event.ANSWERED)
         return [self.told.remote(side), ToLeg(side, leg.AnswerReinvite(self.told.reply(side)))]
 
-    def follow_hold(self) -> list[CallCommand]:
-        """The mask went on or off: offer the customer's side what holds of the agent's by now."""
-        if not self.hold_waits or self.busy:
-            return []
+    def proceed(self) -> list[CallCommand]:
+        """Offer what a leg was not told yet. Only while no leg has another offer of ours, and none
+        waits for an answer."""
+        self.behind = [side for side in self.behind if self.told.behind(side)]
+        if self.hold_waits and Side.CALLER not in self.behind and self.told.behind(Side.CALLER):
+            self.behind.append(Side.CALLER)
+            self.rounds = max(self.rounds, 1)
         self.hold_waits = False
-        if not self.told.behind(Side.CALLER):
-            return []
-        self.behind, self.rounds = [Side.CALLER], 1
-        return self._tell_next()
+        return self._tell_next() if self.rounds else []
 
     def widened(self, answer: AnyAnswer) -> list[CallCommand]:
         """Media has opened more ports; where it has not, the new m-lines are refused in place."""
@@ -207,16 +227,14 @@ class Renegotiation:
             return [ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))]
         return [self.told.remote(side), ToLeg(side, leg.AnswerReinvite(answer))]
 
-    def catch_up(self, side: Side, repeated: bytes) -> list[CallCommand]:
-        """The call is up: offer the legs what they were not told. `repeated`: what this one got
-        instead of our newest answer."""
+    def catch_up(self, side: Side, repeated: bytes) -> None:
+        """The call is up: the legs are to be offered what they were not told. `repeated`: what this
+        one got instead of our newest answer."""
         if not (repeated or self.told.updated):
-            return []
+            return
         if repeated:
             self.told.keep(side, repeated)
-        self.behind = [each for each in Side if self.told.behind(each)]
-        self.rounds = MOST_ROUNDS
-        return self._tell_next()
+        self.behind, self.rounds = list(Side), MOST_ROUNDS
 
     def _tell_next(self) -> list[CallCommand]:
         if self.busy:
@@ -312,6 +330,11 @@ class Renegotiation:
         waiting = self.state in (State.ASKED, State.WIDENING)
         self._move(Event.LEFT)
         return self._refusal(480, "Temporarily Unavailable") if waiting else []
+
+    def call_ended(self) -> None:
+        """What media or a leg still answers changes nothing any more."""
+        self._move(Event.CALL_ENDED)
+        self.behind, self.rounds, self.hold_waits = [], 0, False
 
     def confirmed(self, side: Side, answer: bytes) -> list[CallCommand]:
         """The ACK for a 2xx of ours that had an offer."""

@@ -28,7 +28,7 @@ from b2bua.call.state import Phase, step
 from b2bua.call.transfer.states import TRANSFERS, TransferEvent, TransferState
 from media.events import Side
 
-# Seconds that two re-INVITEs may take until a new leg is turned away (RFC 3261, timer B).
+# Seconds that the other leg may take to be free until a new leg is turned away (RFC 3261, timer B).
 _SETTLES = 32.0
 _BEFORE = (
     TransferState.INVITING,
@@ -59,6 +59,7 @@ class Transfer:
     lent: Lent | None = None  # the new leg is another call's, until it has its place
     lender_asked: bool = False  # the REFER came in that other call
     _referral: str = ""
+    _asker_is_gone: bool = False
     _target: sdp.SessionDescription | None = None
     _offer: bytes = b""  # what the new leg, or the one that stays, was offered last
     _deadline: float | None = None
@@ -112,7 +113,7 @@ class Transfer:
             return [ToJoining(leg.RejectLeg(code, ""))]
         self._begin(TransferEvent.REPLACED, side, "", now + _SETTLES)
         self.calls, self._target = True, target
-        return self.proceed()
+        return []
 
     def joined(self, joining: Joining, lent: Lent, referral: str, now: float) -> list[CallCommand]:
         """A leg that another call lends is to have a place in this one, and it was found that it
@@ -126,7 +127,8 @@ class Transfer:
     def _begin(self, event: TransferEvent, side: Side, referral: str, deadline: float) -> None:
         self._move(event)
         self.side, self.gone, self.calls, self.lent, self.lender_asked = side, False, False, None, False
-        self._referral, self._target, self._deadline = referral, None, deadline
+        self._referral, self._asker_is_gone = referral, False
+        self._target, self._deadline = None, deadline
 
     def _refusal(self, side: Side, event: leg.LegReferred, *, masked: bool) -> int:
         if self.active:
@@ -163,6 +165,7 @@ class Transfer:
             case leg.LegFailed():
                 return self._failed(event.code, event.phrase)
             case leg.LegHungUp():
+                self._asker_is_gone |= self.lender_asked  # its call is over, and every leg of it
                 return self._failed(480, "")
             case leg.LegReinvited():
                 return [ToJoining(leg.RejectReinvite(491, "Request Pending"))]
@@ -194,7 +197,7 @@ class Transfer:
     def proceed(self) -> list[CallCommand]:
         """After any event: offer the target's session to the leg that stays, once it is free to
         take it."""
-        if self.state is not TransferState.WAITING or self.bridge.renegotiation.busy or self._target is None:
+        if self.state is not TransferState.WAITING or not self.bridge.may_offer or self._target is None:
             return []
         # Who called is answered with what the leg that stays says to that very offer.
         offer = self.bridge.told.change_for(OTHER[self.side], self._target, always=self.calls)
@@ -208,8 +211,7 @@ class Transfer:
         """The target rang for too long, or the others' re-INVITE took as long."""
         if self._deadline is None or now < self._deadline:
             return []
-        self._deadline = None
-        return self._turned_away("no answer", 408) if self.state in _BEFORE else []
+        return self._turned_away("no answer", 408)
 
     def call_ended(self) -> list[CallCommand]:
         """Nobody is left to be talked to."""
@@ -217,7 +219,6 @@ class Transfer:
             return []
         joining = self.state in (*_BEFORE, TransferState.OFFERING)
         self._move(TransferEvent.CALL_ENDED)
-        self._deadline = None
         return [self._dismiss("call ended", 480)] if joining else []
 
     # --- inside -----------------------------------------------------------------------------------
@@ -252,24 +253,18 @@ class Transfer:
         self._move(TransferEvent.REFUSED)
         if not joining:
             return []
-        self._deadline = None
         return [*self._tell(code, phrase), self._dismiss("transfer failed", code), *self._alone()]
 
     def _seat(self) -> list[CallCommand]:
         """The target takes the place."""
         assert self._target is not None
         self._move(TransferEvent.SEATED)
-        self._deadline = None
         goodbye = self._tell(200)
         if not self.gone:
             goodbye.append(ToLeg(self.side, leg.HangUpLeg("transferred")))
         lent, self.lent, self.gone = self.lent, None, False
-        seated = [*goodbye, Seat(self.side), *self.bridge.seat(self.side, self._target, lent)]
-        return (
-            [*seated, ToLeg(self.side, leg.AnswerLeg(self.bridge.told.tell(self.side)))]
-            if self.calls
-            else seated
-        )
+        seat = self.bridge.seat(self.side, self._target, lent=lent, calls=self.calls)
+        return [*goodbye, Seat(self.side), *seat]
 
     def _turned_away(self, reason: str, code: int) -> list[CallCommand]:
         """The new leg does not get so far."""
@@ -285,12 +280,12 @@ class Transfer:
         if TransferEvent.FAILED not in TRANSFERS[self.state]:
             return []
         self._move(TransferEvent.FAILED)
-        self._deadline = None
         return [*self._tell(max(code, 300), phrase), *self._alone()]
 
     def _left(self) -> list[CallCommand]:
         """The one who asked has hung up."""
         self.gone = True
+        self._asker_is_gone |= not self.lender_asked
         if self.state in (TransferState.UNDOING, TransferState.RESTORING):
             return self._alone()
         return self.bridge.renegotiation.left(self.side)
@@ -300,7 +295,7 @@ class Transfer:
         return self.bridge.leg_gone(self.side, "transfer failed") if self.gone else []
 
     def _tell(self, code: int, phrase: str = "") -> list[CallCommand]:
-        if self.calls or (self.gone and not self.lender_asked):
+        if self.calls or self._asker_is_gone:
             return []
         return [self._to_asker(leg.NotifyLeg(self._referral, code, phrase))]
 
@@ -310,3 +305,5 @@ class Transfer:
 
     def _move(self, event: TransferEvent) -> None:
         self.state = step(TRANSFERS, self.state, event)
+        if self.state not in _BEFORE:
+            self._deadline = None  # a re-INVITE ends by itself (RFC 3261, timer B)

@@ -132,12 +132,13 @@ class Calls(RuleBasedStateMachine):
         self.borrowed = (
             ""  # of the other call's asking to have a leg of this one: asked, answered; "" for none
         )
-        self.seated = ""  # "calls" until a leg that called for its place is answered
+        self.seated: Side | None = None  # where a leg that called for its place is still to be answered
         self.referred_by: Side | None = None
         self.told_to_end: set[Side] = set()
         self.answered = False
         self.asked: set[Side] = set()  # legs that sent a re-INVITE and wait
         self.reinvited: set[Side] = set()  # legs that have our re-INVITE
+        self.unacknowledged: set[Side] = set()  # legs that have our 200 to their INVITE
         self.records: list[CallRecord] = []
         self.view: CallView | None = None
         self.offered = bool(offer)
@@ -151,6 +152,7 @@ class Calls(RuleBasedStateMachine):
         self.media_is_quick()
         self.far_leg_answers()
         self.media_is_quick()
+        self.unacknowledged.discard(near)
         self.happens(near, leg.LegConfirmed(b"" if offer else THEIRS[near]))
         if begin == "up":
             return
@@ -202,11 +204,11 @@ class Calls(RuleBasedStateMachine):
                         self.joining = ""
                 case Seat(side):
                     assert self.joining in ("up", "calls", "taken")
-                    self.seated = "calls" if self.joining == "calls" else ""
+                    self.seated = side if self.joining == "calls" else None
                     assert side is self.referred_by
                     self.joining = ""
                     self.alive.add(side)
-                    for seated in (self.told_to_end, self.asked, self.reinvited):
+                    for seated in (self.told_to_end, self.asked, self.reinvited, self.unacknowledged):
                         seated.discard(side)
                 case ToMedia(media_command):
                     self.to_media(media_command)
@@ -222,13 +224,14 @@ class Calls(RuleBasedStateMachine):
             case leg.RingLeg():
                 assert side is self.near
                 assert not self.answered
-            case leg.AnswerLeg() if self.seated:
-                assert side is self.referred_by
-                self.seated = ""
+            case leg.AnswerLeg() if side is self.seated:
+                self.seated = None
+                self.unacknowledged.add(side)
             case leg.AnswerLeg():
                 assert side is self.near
                 assert not self.answered, "answered twice"
                 self.answered = True
+                self.unacknowledged.add(side)
             case leg.RejectLeg():
                 assert side is self.near
                 assert not self.answered, "refused after it was answered"
@@ -237,6 +240,7 @@ class Calls(RuleBasedStateMachine):
                 self.told_to_end.add(side)
             case leg.ReinviteLeg():
                 assert side not in self.reinvited | self.asked, "two re-INVITEs at once"
+                assert side not in self.unacknowledged, "a re-INVITE before the ACK"
                 self.reinvited.add(side)
             case leg.AnswerReinvite() | leg.RejectReinvite():
                 assert side in self.asked, "an answer to a re-INVITE that was not there"
@@ -265,6 +269,10 @@ class Calls(RuleBasedStateMachine):
     def happens(self, side: Side, event: leg.LegEvent) -> None:
         self.carry_out(self.call.leg_event(side, event, self.now))
 
+    def waits(self, side: Side, kind: type[leg.LegCommand]) -> bool:
+        """Whether such a command to that leg waits for media."""
+        return any(each.side is side and isinstance(each.command, kind) for each in self.call.answers.waiting)
+
     @precondition(lambda self: self.alive and not self.call.over)
     @rule(data=st.data(), event=LEG_EVENTS)
     def leg_reports(self, data: st.DataObject, event: leg.LegEvent) -> None:
@@ -273,11 +281,12 @@ class Calls(RuleBasedStateMachine):
             if side in self.asked or side in self.told_to_end:
                 return  # the engine refuses it by itself
             self.asked.add(side)
+        elif isinstance(event, leg.LegConfirmed):
+            if self.waits(side, leg.AnswerLeg):
+                return  # what has not left is not acknowledged
+            self.unacknowledged.discard(side)
         elif isinstance(event, leg.ReinviteAnswered | leg.ReinviteFailed):
-            if any(
-                each.side is side and isinstance(each.command, leg.ReinviteLeg)
-                for each in self.call.answers.waiting
-            ):
+            if self.waits(side, leg.ReinviteLeg):
                 return  # what has not left is not answered
             self.reinvited.discard(side)
         self.happens(side, event)
