@@ -71,7 +71,7 @@ FIELD_REASONS: Final[Mapping[FieldReason, str]] = {
 
 
 class CaptureState(StrEnum):
-    """How far a capture is, in the media process. The last two are final."""
+    """The states of a capture, in the media process. The last two are final."""
 
     COLLECTING = "collecting"
     READY = "ready"  # every field complete, waiting for the agent to submit

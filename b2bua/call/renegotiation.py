@@ -31,7 +31,7 @@ from media.events import AnyAnswer, SessionOpened, Side, WidenSession
 
 
 class State(StrEnum):
-    """How far it is."""
+    """The states of a renegotiation."""
 
     IDLE = "idle"
     WIDENING = "widening"  # the asker has more m-lines than before; media opens ports for them

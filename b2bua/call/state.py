@@ -23,7 +23,7 @@ class IllegalEvent(Exception):
 
 
 class Phase(StrEnum):
-    """How far the two legs are. The near leg is the one that invited us, the far leg the one that
+    """The states of the two legs. The near leg is the one that invited us, the far leg the one that
     we invite."""
 
     IDLE = "idle"
@@ -104,7 +104,7 @@ PHASES: Mapping[Phase, Mapping[Happening, Phase]] = {
 
 
 class MaskState(StrEnum):
-    """What is known of the mask on the path from customer to agent."""
+    """The states of the mask on the path from customer to agent, as b2bua knows it."""
 
     OPEN = "open"
     MASKING = "masking"  # asked for, not confirmed: nobody may be told that it is on

@@ -199,7 +199,7 @@ class SipEngine:
         return len(self._signalling.context.layer) if self._signalling is not None else 0
 
     def registration(self, trunk: str) -> str | None:
-        """How far our registration at a trunk is; None where there is to be none."""
+        """The state of our registration at a trunk; None where none is configured."""
         return self._registrations.states().get(trunk) if self._registrations is not None else None
 
     def hops(self, trunk: str) -> tuple[HopView, ...]:

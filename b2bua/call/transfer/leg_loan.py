@@ -28,7 +28,7 @@ from media.events import Side
 
 
 class LoanState(StrEnum):
-    """How far a loan is."""
+    """The states of a loan."""
 
     IDLE = "idle"
     ASKED = "asked"  # the leg has a re-INVITE with the other call's session

@@ -1,4 +1,4 @@
-"""How far a transfer is: its states, what moves it, and the table of both."""
+"""The states of a transfer, its events, and the table of both."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class TransferState(StrEnum):
-    """How far a transfer is."""
+    """The states of a transfer."""
 
     IDLE = "idle"
     INVITING = "inviting"  # the target has our INVITE

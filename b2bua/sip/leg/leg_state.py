@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class LegState(StrEnum):
-    """How far a leg is."""
+    """The states of a leg."""
 
     CALLING = "calling"  # our INVITE is out, nothing came back
     RINGING = "ringing"  # a provisional response came

@@ -41,7 +41,7 @@ SUBSCRIPTION_SECONDS = (
 
 
 class ReferralState(StrEnum):
-    """How far a referral is."""
+    """The states of a referral."""
 
     ASKED = "asked"  # the REFER waits for AnswerReferral
     SILENT = "silent"  # accepted with Refer-Sub: false: nobody wants to know more (RFC 4488)

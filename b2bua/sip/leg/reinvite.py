@@ -32,7 +32,7 @@ _REFRESH_RETRY = 5.0  # seconds until a refresh is tried again that could not be
 
 
 class ReinviteState(StrEnum):
-    """Whose request is under way."""
+    """The states of re-INVITE: whose request is pending."""
 
     IDLE = "idle"
     SENT = "sent"

@@ -16,7 +16,7 @@ from b2bua.sip.transaction.transaction import TIMED_OUT, Command, Send, Timers
 
 
 class ReliableAnswerState(StrEnum):
-    """Where an answer that must arrive stands."""
+    """The states of a 2xx, until its ACK."""
 
     WAITING = "waiting"
     CONFIRMED = "confirmed"

@@ -22,7 +22,7 @@ _MAX_SECONDS = 2**31 - 1
 
 
 class SessionTimerState(StrEnum):
-    """Who keeps the session alive."""
+    """The states of a session timer: who refreshes the session."""
 
     OFF = "off"
     OURS = "ours"  # we refresh

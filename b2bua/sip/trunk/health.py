@@ -22,7 +22,7 @@ HOP_TIMEOUT_OF_T1 = 8
 
 
 class HealthState(StrEnum):
-    """Whether a hop takes calls."""
+    """The states of a hop: whether it gets calls."""
 
     UP = "up"
     FALTERING = "faltering"  # it failed, not often enough to be out

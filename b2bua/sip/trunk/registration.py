@@ -40,7 +40,7 @@ _log = get_logger(__name__)
 
 
 class RegistrationState(StrEnum):
-    """How far a registration is."""
+    """The states of a registration."""
 
     TRYING = "trying"
     REGISTERED = "registered"
