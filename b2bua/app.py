@@ -47,13 +47,13 @@ from b2bua.sip.transport.tls import TlsContexts
 from b2bua.switchboard.interfaces import Plan, RunningEngine
 from b2bua.switchboard.switchboard import Switchboard
 from media.session import MediaClient
-from tonewall import log
 from tonewall.ini import ConfigError
+from tonewall.log import configure_log, get_logger
 from tonewall.process import allow_many_files, end_with_parent, harden, ignore_hangup, overwrites_freed_memory
 from tonewall.tasks import BackgroundTasks
 from tonewall.version import VERSION
 
-logger = log.get_logger(__name__)
+log = get_logger(__name__)
 _SETTLE = 2.0  # seconds that calls and charges under way have to end when we stop
 _COUNT_EVERY = 2.0  # seconds between two looks at what media holds
 _PRUNE_EVERY = 3600.0  # seconds
@@ -117,15 +117,15 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     housekeeping.start(_prune(board, settings.cdr.retention), "retention")
     ready = Ready(pid=os.getpid(), sip_port=engine.address[1], api_port=api.port, api_url=api.url)
     _write(general.directory / "ready.json", msgspec.json.encode(ready))
-    logger.info("ready", port=engine.address[1], url=api.url, version=VERSION)
+    log.info("ready", port=engine.address[1], url=api.url, version=VERSION)
     _look_for_garbage_seldom()
     stopping = asyncio.create_task(stop.wait(), name="stop")
     ended, _ = await asyncio.wait({stopping, api.task, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     for task in ended - {
         stopping
     }:  # none of them ends while all is well: better to be started again than half dead
-        logger.error("a part of b2bua ended", what=task.get_name(), exc_info=task.exception())
-    logger.info("stopping", calls=board.health()["calls"])
+        log.error("task_ended", what=task.get_name(), exc_info=task.exception())
+    log.info("stopping", calls=board.health()["calls"])
     board.shut_down()
     await engine.stop()
     await board.settle(_SETTLE)
@@ -183,7 +183,7 @@ async def _prune(board: Switchboard, retention: float) -> None:
         try:
             await board.prune_payments(time.time() - retention * _DAY)
         except sqlite3.Error as error:
-            logger.error("old payments could not be deleted", exc_info=error)
+            log.error("old_payments_not_deleted", exc_info=error)
         await asyncio.sleep(_PRUNE_EVERY)
 
 
@@ -224,13 +224,13 @@ def _harden() -> None:
     """Keys that come as SIP INFO pass through this process: nothing of them may be left in it, or
     in a core of it."""
     if not overwrites_freed_memory():
-        logger.error(
-            "refused to start", why="freed memory is not overwritten", hint="start with card_environment()"
+        log.error(
+            "refused_to_start", why="freed memory is not overwritten", hint="start with card_environment()"
         )
         raise SystemExit(78)
     if not harden():
-        logger.warning(
-            "memory not locked", hint="raise the memory lock limit; keys by SIP INFO may reach the swap space"
+        log.warning(
+            "memory_not_locked", hint="raise the memory lock limit; keys by SIP INFO may reach the swap space"
         )
 
 
@@ -249,7 +249,7 @@ def main() -> None:
     ignore_hangup()
     end_with_parent()
     allow_many_files()
-    log.configure("b2bua", settings.general.log_level)
+    configure_log("b2bua", settings.general.log_level)
     if with_info_digits(settings):
         _harden()
     demo: Demo | None = None
@@ -266,7 +266,7 @@ def main() -> None:
     except StoreError as error:
         raise SystemExit(f"[cdr] url: {error}") from None
     except OSError as error:
-        logger.error("cannot start", exc_info=error, why=error.strerror or "", path=str(error.filename or ""))
+        log.error("cannot_start", exc_info=error, why=error.strerror or "", path=str(error.filename or ""))
         raise SystemExit(1) from None
 
 

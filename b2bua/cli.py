@@ -25,8 +25,8 @@ from b2bua.doctor.examination import examine
 from b2bua.doctor.finding import Level
 from b2bua.doctor.reach import ask
 from b2bua.supervise import supervise
-from tonewall import log
 from tonewall.ini import ConfigError, load, read_file
+from tonewall.log import configure_log
 from tonewall.version import VERSION
 
 app = typer.Typer(
@@ -69,7 +69,7 @@ def options(
 def run(config: ConfigFile = None) -> None:
     """Carry calls: start and supervise signalling, media and payers."""
     settings = settings_of(config)
-    log.configure("supervisor", settings.signalling.general.log_level)
+    configure_log("supervisor", settings.signalling.general.log_level)
     if refusals := startup.refusals(settings):
         give_up("cannot start:\n" + "\n".join(refusals))
     startup.say_warnings(settings, config)

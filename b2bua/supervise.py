@@ -106,7 +106,7 @@ class Supervisor:
             except (
                 Exception
             ) as error:  # no process, memory or descriptor to be had: that must not end the others
-                log.error("could not start", what=name, exc_info=error)
+                log.error("process_not_started", what=name, exc_info=error)
                 status = _NOT_STARTED
             if self._stop.is_set():
                 return
@@ -167,7 +167,7 @@ class Supervisor:
             arguments = ["media.decoder.process", "--fd", str(for_decoder.fileno()), *self._log_level()]
             process = await self._start(arguments, card_environment({}), for_decoder)
             if not self._hand_over(b"decoder", for_media):
-                log.error("media took no decoder", pid=process.pid)
+                log.error("decoder_not_handed_over", why="media took none", pid=process.pid)
         return await self._wait(process, self._b2bua_down)
 
     async def _run_payer(self) -> int:
@@ -183,7 +183,7 @@ class Supervisor:
                 for_payer,
             )
             if not self._hand_over(b"payer", for_media):
-                log.error("media took no payer", pid=process.pid)
+                log.error("payer_not_handed_over", why="media took none", pid=process.pid)
         status = await self._until_taken(process)
         if status and self._payers is not None and not self._stop.is_set():
             fault = _PAYER_FAULTS.get(status, PayerFault.ENDED)
@@ -220,7 +220,7 @@ class Supervisor:
     def _charge_ended(self, ended: asyncio.Task[int]) -> None:
         self._charging.discard(ended)
         if not ended.cancelled() and (error := ended.exception()) is not None:
-            log.error("a payer could not be waited for", exc_info=error)
+            log.error("payer_wait_failed", exc_info=error)
 
     def _hear_taken(self, channel: socket.socket) -> None:
         """Media says which payer it has given a charge, by its process id."""
@@ -296,7 +296,7 @@ class Supervisor:
             try:
                 await asyncio.wait_for(asyncio.shield(ended), _GRACE if until is not None else self._patience)
             except TimeoutError:
-                log.error("killed, as it did not stop", pid=process.pid)
+                log.error("process_killed", why="it did not stop", pid=process.pid)
                 process.kill()
         return await ended
 
@@ -316,7 +316,7 @@ async def supervise(settings: Settings, demo: str | None = None) -> None:
 
 def _say_hangup() -> None:
     log.warning(
-        "SIGHUP is ignored", why="settings are read at the start only", hint="restart to read them again"
+        "sighup_ignored", why="settings are read at the start only", hint="restart to read them again"
     )
 
 
@@ -328,7 +328,12 @@ def _say_lock_limit(settings: Settings) -> None:
     captures = carried(limit, settings.media.threads, decoded=decoded)
     if captures:
         log.warning(
-            "the memory lock limit bounds the payments at once", count=captures, hint="see `tonewall doctor`"
+            "payments_at_once_limited",
+            why="the memory lock limit",
+            count=captures,
+            hint="see `tonewall doctor`",
         )
     else:
-        log.error("no card can be taken: the memory lock limit is too low", hint="see `tonewall doctor`")
+        log.error(
+            "no_card_can_be_taken", why="the memory lock limit is too low", hint="see `tonewall doctor`"
+        )

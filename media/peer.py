@@ -48,5 +48,7 @@ class Peer:
         )
         if pid and pid == self._pid and started_at(pid) == self._started:
             return True
-        log.error("refused a connection to media.sock", pid=pid, why="it is not the b2bua that was started")
+        log.error(
+            "connection_refused", path="media.sock", pid=pid, why="it is not the b2bua that was started"
+        )
         return False

@@ -19,12 +19,12 @@ from media.rtpengine.service import DistributedMedia
 from media.service.payers import Payers
 from media.service.service import MediaService
 from media.settings import MaskTimes, MediaSettings
-from tonewall import log
 from tonewall.ini import ConfigError, load
+from tonewall.log import configure_log, get_logger
 from tonewall.process import allow_many_files, end_with_parent, harden, ignore_hangup, overwrites_freed_memory
 from tonewall.tasks import BackgroundTasks
 
-logger = log.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def engine(settings: MediaSettings) -> type[MediaService]:
@@ -56,7 +56,7 @@ async def run(
         server = await loop.create_unix_server(service.accept, path)
     finally:
         os.umask(before)
-    logger.info("listening", path=str(path), address=settings.address)
+    log.info("listening", path=str(path), address=settings.address)
     await stop.wait()
     server.close()
     await service.stop()
@@ -76,17 +76,17 @@ def main() -> None:
     )
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     arguments = parser.parse_args()
-    log.configure("media", arguments.log_level)
+    configure_log("media", arguments.log_level)
     ignore_hangup()
     end_with_parent()
     allow_many_files()
     if not overwrites_freed_memory():
-        logger.error(
-            "refused to start", why="freed memory is not overwritten", hint="start with card_environment()"
+        log.error(
+            "refused_to_start", why="freed memory is not overwritten", hint="start with card_environment()"
         )
         raise SystemExit(78)
     if not harden():
-        logger.warning("memory not locked", hint="raise the memory lock limit; the vault itself is locked")
+        log.warning("memory_not_locked", hint="raise the memory lock limit; the vault itself is locked")
     try:
         settings, times = load(MediaSettings, {}), load(MaskTimes, {})
         if faults := settings.faults():

@@ -17,7 +17,7 @@ from media.events import AnyAnswer, AnyCommand, AnyNews, Refused
 from tonewall.frames import BadFrame, FrameConnection
 from tonewall.log import get_logger
 
-_log = get_logger(__name__)
+log = get_logger(__name__)
 _FromMedia = AnyAnswer | AnyNews
 
 
@@ -77,7 +77,7 @@ class MediaClient:
             try:
                 error = await lost
                 if isinstance(error, BadFrame):
-                    _log.error("media sent a bad frame", exc_info=error)
+                    log.error("bad_frame_from_media", exc_info=error)
             finally:  # also where we are cancelled, which is no loss of media
                 self._connection = connection.lost = None
                 self._waiting.clear()
@@ -90,6 +90,6 @@ class MediaClient:
             return
         command = self._waiting.pop(message.serial, None)
         if command is None:
-            _log.error("media answered what was not asked", kind=type(message).__name__)
+            log.error("unexpected_answer_of_media", kind=type(message).__name__)
         else:
             self._on_answer(command, message)

@@ -289,8 +289,8 @@ class Stack:
         expect_error("restarting", what=kind, signal="SIGKILL")
         permit_error("gave_up", process="payer")  # one that had just been started, and found nobody
         if kind == "media":
-            expect_error("media lost")
-            for event in ("media took no payer", "media took no decoder"):
+            expect_error("media_lost")
+            for event in ("payer_not_handed_over", "decoder_not_handed_over"):
                 permit_error(event)
             for what in ("payer", "decoder"):
                 permit_error("restarting", what=what, signal=None)

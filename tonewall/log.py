@@ -1,11 +1,13 @@
-"""Logging: JSON lines on standard error, with an allow-list of fields.
+"""Writes JSON lines to standard error, with an allow-list of fields.
 
-Rule 1: an event is a fixed name in code, never built from data; what varies goes into fields.
-Rule 2: a field that is not in FIELDS is dropped, and `dropped` says how many; so is a value that is
+Rule 1: an event is a fixed name in snake_case, never built from data: `call_failed`. What varies
+        goes into fields; a sentence for the reader goes into `why` or `hint`.
+Rule 2: a module's logger is `log = get_logger(__name__)`, and each of its lines has `module`.
+Rule 3: a field that is not in FIELDS is dropped, and `dropped` counts them; so is a value that is
         no bool, short printable text or number with fewer digits than a card's.
-Rule 3: an exception is logged as its type and where it was raised, never its text: texts quote
+Rule 4: an exception is logged as its type and where it was raised, never its text: texts quote
         their input.
-Rule 4: a log that cannot be written (a terminal or pipe that closed, a full disk) stops nothing:
+Rule 5: a log that cannot be written (a terminal or pipe that closed, a full disk) stops nothing:
         its lines are lost.
 """
 
@@ -24,7 +26,7 @@ import structlog
 
 FIELDS = frozenset(
     {
-        "event", "level", "timestamp", "process", "dropped",
+        "event", "level", "timestamp", "process", "module", "dropped",
         "error", "at", "reason", "why", "what", "hint",
         "call", "agent", "leg", "trunk", "route", "session", "capture", "stream", "side", "direction",
         "dialog",
@@ -78,12 +80,12 @@ class _Foreign(logging.Handler):
     quote what they handled."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        entry = _foreign.bind(what=record.name, at=f"{record.filename}:{record.lineno}")
+        entry = log.bind(what=record.name, at=f"{record.filename}:{record.lineno}")
         entry.log(record.levelno, "library", exc_info=record.exc_info[1] if record.exc_info else None)
 
 
 class _Lossy:
-    """A text file whose failures are nobody's: rule 4."""
+    """A text file whose failures stop nothing: rule 5."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -97,9 +99,9 @@ class _Lossy:
             self._file.flush()
 
 
-def configure(process: str, level: str = "info", file: TextIO | None = None) -> None:
-    """Set up logging for this process. `level`: debug, info, warning or error; `file`: where not to
-    standard error."""
+def configure_log(process: str, level: str = "info", file: TextIO | None = None) -> None:
+    """Set up the log of this process. `level`: debug, info, warning or error; `file`: where it goes
+    instead of standard error."""
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
@@ -123,18 +125,19 @@ def configure(process: str, level: str = "info", file: TextIO | None = None) -> 
     sys.excepthook = _last_words
 
 
-def _last_words(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+def _last_words(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
     """Instead of Python's traceback, whose last line is the exception's text."""
-    get_logger(kind.__module__).error("died", exc_info=error)
+    log.error("died", exc_info=error)
 
 
 def get_logger(module: str) -> structlog.typing.FilteringBoundLogger:
-    """This module's logger. `module` is for the reader of the code; the place of an error is logged
-    by itself."""
-    del module
-    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    """The logger of a module. `module`: its `__name__`; for one that runs as a program, the name
+    that it was started by."""
+    if module == "__main__" and (spec := getattr(sys.modules[module], "__spec__", None)) is not None:
+        module = spec.name
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(module=module)
     _loggers.append(logger)
     return logger
 
 
-_foreign = get_logger("foreign")
+log = get_logger(__name__)

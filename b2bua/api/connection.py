@@ -45,7 +45,7 @@ class _Connection(H11Protocol):
         super().connection_made(transport)
         if len(self.connections) > self.most:
             log.warning(
-                "too many connections to the API",
+                "too_many_api_connections",
                 peer=self.client[0] if self.client else None,
                 count=self.most,
             )

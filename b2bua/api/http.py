@@ -95,7 +95,7 @@ def _view(view: CallView | list[CallView], status: int = 200) -> Response:
 
 
 def _asked(request: Request, what: str, call_id: str) -> None:
-    log.info("asked", what=what, agent=request.state.agent, call=call_id)
+    log.info("agent_request", what=what, agent=request.state.agent, call=call_id)
 
 
 def _service(desk: CallDesk, idle_time: float) -> APIRouter:

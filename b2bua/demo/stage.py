@@ -26,7 +26,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 from b2bua.config.settings import Settings, read
 from b2bua.demo.phones import Phone
 from b2bua.supervise import Supervisor
-from tonewall.log import configure
+from tonewall.log import configure_log
 
 _NETWORK = f"127.{os.getpid() // 256 % 254 + 1}.{os.getpid() % 256}"
 CUSTOMER, TONEWALL, AGENT = f"{_NETWORK}.2", f"{_NETWORK}.1", f"{_NETWORK}.3"
@@ -180,8 +180,8 @@ def _free_range() -> str:
 
 async def _tonewall(settings: Settings, directory: Path, stack: contextlib.AsyncExitStack) -> dict[str, Any]:
     logs = stack.enter_context((directory / "tonewall.log").open("a"))
-    configure("supervisor", file=logs)
-    stack.callback(configure, "demo")  # back to standard error before the file is closed
+    configure_log("supervisor", file=logs)
+    stack.callback(configure_log, "demo")  # back to standard error before the file is closed
     supervisor = Supervisor(settings, demo=str(directory / "demo.sock"), logs=logs.fileno())
     running = asyncio.create_task(supervisor.run(), name="tonewall")
 

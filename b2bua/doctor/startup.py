@@ -50,4 +50,4 @@ def say_warnings(settings: Settings, config: Path | None) -> None:
     ]
     for found in findings:
         if found.level is not Level.GOOD:
-            log.warning("see `tonewall doctor`", what=found.what, why=found.says[:200])
+            log.warning("doctor_warning", what=found.what, why=found.says[:200])

@@ -37,7 +37,7 @@ _TICK = 0.02  # seconds between two looks at PJSIP's timers
 # Seconds that a leg which ended is remembered, for what is sent again: more than 64*T1.
 _LINGER = 40.0
 _LATER = 5  # seconds, where PJSIP has no place
-_log = get_logger(__name__)
+log = get_logger(__name__)
 
 
 class PjsuaEngine:
@@ -86,7 +86,7 @@ class PjsuaEngine:
         self._running = True
         await self._locator.start([Transport.UDP], {self._family})
         self._tick()
-        _log.info(
+        log.info(
             "sip_started", address=self.address[0], port=self.address[1], kind="pjsua2", count=self._places
         )
 
@@ -108,7 +108,7 @@ class PjsuaEngine:
         await self._locator.close()
         self._front.close()
         self._stack.stop()
-        _log.info("sip_stopped", count=len(left))
+        log.info("sip_stopped", count=len(left))
 
     def _tick(self) -> None:
         if self._running:
@@ -141,7 +141,7 @@ class PjsuaEngine:
         known = self._legs.get(leg)
         if known is not None and not known.execute_command(command):
             self._count["commands_out_of_place"] += 1
-            _log.warning("command_out_of_place", leg=leg, kind=type(command).__name__, state=known.state.name)
+            log.warning("command_out_of_place", leg=leg, kind=type(command).__name__, state=known.state.name)
 
     def _invite(self, leg_id: LegId, command: InviteLeg) -> None:
         peer = self._trunks.peers[command.trunk]
@@ -229,7 +229,7 @@ class PjsuaEngine:
                 self._on_event(leg, event)
             except Exception as error:
                 self._count["errors"] += 1
-                _log.error("leg_event_failed", leg=leg, kind=type(event).__name__, exc_info=error)
+                log.error("leg_event_failed", leg=leg, kind=type(event).__name__, exc_info=error)
 
     # --- what can be counted ----------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ from tonewall.log import get_logger
 
 LOOPBACK = "127.0.0.1"
 _MAX_REFUSALS = 50.0  # answers a second to who is no trunk
-_log = get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Front:
@@ -110,7 +110,7 @@ class Front:
         except Exception as error:
             # A bug of ours must not stop the calls; it is counted and logged, without the message.
             self._count["errors"] += 1
-            _log.error("sip_receive_failed", exc_info=error)
+            log.error("sip_receive_failed", exc_info=error)
 
     def _receive(self, data: bytes, source: Hop) -> None:
         if not data.strip(b"\r\n\0"):
@@ -123,7 +123,7 @@ class Front:
             message = parse_message(data, source)
         except MalformedError as error:
             self._count["malformed"] += 1
-            _log.debug("malformed", peer=source.host, port=source.port, why=error.why)
+            log.debug("malformed", peer=source.host, port=source.port, why=error.why)
             if error.head is not None:
                 self._respond_stateless(error.head, source, error.code)
             return

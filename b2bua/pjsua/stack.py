@@ -27,7 +27,7 @@ _ASKED = 100_000  # calls; PJSIP takes what it was built for
 # a second.
 _CLOSING = 1.0  # seconds
 SOCKETS = 20  # legs that fit into the smallest table (64), with room for what is being cancelled
-_log = get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ class PjsipStack:
             work()
         except pj.Error as error:
             self.errors += 1
-            _log.warning("pjsip_refused", kind=what, code=int(error.status))
+            log.warning("pjsip_refused", kind=what, code=int(error.status))
             return False
         return True
 
@@ -214,7 +214,7 @@ class PjsipStack:
             work()
         except Exception as error:
             self.errors += 1
-            _log.error("pjsip_callback_failed", exc_info=error)
+            log.error("pjsip_callback_failed", exc_info=error)
 
 
 def _parameters(code: int, phrase: str) -> Any:

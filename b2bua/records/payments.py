@@ -219,7 +219,7 @@ class PaymentTable:
             try:
                 found.append(_VIEW.decode(view))
             except msgspec.DecodeError:
-                log.error("a payment cannot be read", key=payment_id)
+                log.error("payment_unreadable", key=payment_id)
         return found
 
     def recall(self, agent: str, key: str, digest: bytes, now: float) -> CallView | None:

@@ -101,7 +101,7 @@ class Spool:
     def close(self) -> None:
         """Close the file. What is still held in memory is lost."""
         if self._held:
-            log.error("call records are lost: neither disk nor database took them", count=len(self._held))
+            log.error("call_records_lost", why="neither disk nor database took them", count=len(self._held))
         os.close(self._file)
 
     # --- with the lock ----------------------------------------------------------------------------
@@ -115,13 +115,13 @@ class Spool:
         except OSError as error:
             if self._error is None:
                 log.error(
-                    "call records cannot be written to disk; they are held in memory",
+                    "call_records_not_spooled", hint="they are held in memory",
                     path=str(self._path), why=error.strerror, exc_info=error,
                 )  # fmt: skip
             self._error = error
             return False
         if self._error is not None:
-            log.info("call records are written to disk again", path=str(self._path))
+            log.info("call_records_spooled_again", path=str(self._path))
             self._error = None
         return True
 

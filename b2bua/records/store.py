@@ -218,7 +218,7 @@ class RecordStore:
                 if self._retention and time.monotonic() - pruned >= _PRUNE_EVERY:
                     pruned = time.monotonic()
                     log.info(
-                        "old call records deleted",
+                        "old_call_records_deleted",
                         count=prune(self._engine, time.time() - self._retention * _DAY),
                     )
                 self._refused_by = None
@@ -226,7 +226,8 @@ class RecordStore:
                 prepared = False  # it may be another database by now
                 self._refused_by = type(getattr(error, "orig", None) or error).__name__
                 log.error(
-                    "the call records' database does not take them; they wait on the spool",
+                    "call_records_database_failed",
+                    hint="records wait on the spool",
                     seconds=pause,
                     what=self._refused_by,
                 )
@@ -250,7 +251,7 @@ class RecordStore:
             try:
                 records.append(_DECODER.decode(line))
             except msgspec.DecodeError:  # of another version, or damaged
-                log.error("a line of the spool is no call record; it is set aside", count=len(line))
+                log.error("spool_line_invalid", why="it is no call record; it is set aside", count=len(line))
                 self._spool.set_aside(line)
         if records:
             try:
@@ -272,9 +273,15 @@ class RecordStore:
         try:
             insert(self._engine, [record], plain)
             log.warning(
-                "a call record is written with its texts in ASCII: the database refused them",
+                "call_record_written_in_ascii",
+                why="the database refused its texts",
                 call=record.call,
             )
         except _REFUSALS as error:
-            log.error("the database refuses a call record; it is set aside", call=record.call, exc_info=error)
+            log.error(
+                "call_record_refused",
+                why="the database refuses it; it is set aside",
+                call=record.call,
+                exc_info=error,
+            )
             self._spool.set_aside(msgspec.json.encode(record))

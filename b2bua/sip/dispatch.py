@@ -63,7 +63,7 @@ _MAX_REFUSALS = (
 )
 _MAX_READ = 1_000_000.0  # bytes a second that are read of one source that is not known
 _MAX_SOURCES = 1024
-_log = get_logger(__name__)
+log = get_logger(__name__)
 _PROVABLE = (b"INVITE ", b"OPTIONS ")
 _CAPABILITY_LINES = (ALLOW_LINE, SUPPORTED_LINE, ACCEPT_LINE)
 
@@ -110,7 +110,7 @@ class Dispatcher:
             message = parse_message(data, source)
         except MalformedError as error:
             self._count["malformed"] += 1
-            _log.debug("malformed", peer=source[0], port=source[1], why=error.why)
+            log.debug("malformed", peer=source[0], port=source[1], why=error.why)
             if not known:
                 self._refuse_foreign_source(data, source, error.code)
             elif error.head is not None:
@@ -146,7 +146,7 @@ class Dispatcher:
     def on_broken_stream(self, broken: BrokenStream, source: Hop) -> None:
         """A message of a stream that cannot be made out, or is too large."""
         self._count["malformed"] += 1
-        _log.debug("malformed", peer=source[0], port=source[1], why=broken.why)
+        log.debug("malformed", peer=source[0], port=source[1], why=broken.why)
         if not self._trunks.is_known_source(source):
             self._refuse_foreign_source(broken.head, source, broken.code)
             return
@@ -173,7 +173,7 @@ class Dispatcher:
         self._count["strangers"] += 1
         if not self._refusal_rate.take(self._context.scheduler.now()):
             return
-        _log.debug("stranger", peer=source[0], port=source[1])
+        log.debug("stranger", peer=source[0], port=source[1])
         head = (
             sent
             if isinstance(sent, Head)

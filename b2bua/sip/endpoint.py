@@ -28,7 +28,7 @@ from b2bua.sip.trunk.registration import Registrations
 from b2bua.sip.trunk.resolve import Resolver
 from tonewall.log import get_logger
 
-_log = get_logger(__name__)
+log = get_logger(__name__)
 
 
 class SipEngine:
@@ -106,7 +106,7 @@ class SipEngine:
         self._pings = OptionsPings(signalling.context, lambda: list(self._trunks.peers.values()))
         await self._locator.start([bind.transport for bind in self._binds], families)
         self._registrations = Registrations(signalling.context, list(self._trunks.peers.values()))
-        _log.info("sip_started", address=self.address[0], port=self.address[1])
+        log.info("sip_started", address=self.address[0], port=self.address[1])
 
     async def stop(self, max_wait: float = 2.0) -> None:
         """Hang up every leg, wait for their ends, `max_wait` seconds at most, and close."""
@@ -128,7 +128,7 @@ class SipEngine:
         await self._close()
         signalling.deliver_events()
         self._signalling = None
-        _log.info("sip_stopped", count=left)
+        log.info("sip_stopped", count=left)
 
     def snapshot(self) -> bytes:
         """Write every leg with its transactions, dialogs and timers. Raises SnapshotError."""

@@ -56,7 +56,7 @@ from b2bua.sip.trunk.registrar import Registrar
 from tonewall.log import get_logger
 from tonewall.tokens import token
 
-_log = get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Signalling:
@@ -146,7 +146,7 @@ class Signalling:
             known = self.context.legs.get(leg)
             if known is not None and not _apply_command(known, command):
                 self._count["commands_out_of_place"] += 1
-                _log.warning("command_out_of_place", leg=leg, kind=type(command).__name__, state=known.state)
+                log.warning("command_out_of_place", leg=leg, kind=type(command).__name__, state=known.state)
         self._schedule()
 
     def _invite(self, leg: LegId, command: InviteLeg) -> None:
@@ -186,7 +186,7 @@ class Signalling:
         except Exception as error:
             # A bug of ours must not stop the calls; it is counted and logged, without the message.
             self._count["errors"] += 1
-            _log.error("sip_receive_failed", exc_info=error)
+            log.error("sip_receive_failed", exc_info=error)
         finally:
             self._inside = False
         self.deliver_events()
@@ -222,7 +222,7 @@ class Signalling:
                     self._on_event(leg, event)
                 except Exception as error:
                     self._count["errors"] += 1
-                    _log.error("leg_event_failed", leg=leg, kind=type(event).__name__, exc_info=error)
+                    log.error("leg_event_failed", leg=leg, kind=type(event).__name__, exc_info=error)
         finally:
             self._inside = False
         self._on_settled()

@@ -175,7 +175,7 @@ class Execution:
         self._turns.take(lambda: self.step(line, line.call.expire))
 
     def _fail(self, line: Line, error: Exception) -> None:
-        log.error("call failed", call=line.call.id, exc_info=error)
+        log.error("call_failed", call=line.call.id, exc_info=error)
         self._abandon(line)
 
     def _abandon(self, line: Line) -> None:

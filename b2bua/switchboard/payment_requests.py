@@ -89,7 +89,7 @@ class PaymentRequests:
         before = view.agent if view is not None else ""
         answer = self._ask(call_id, lambda call, now: call.take_over_capture(agent, now))
         if before != agent:
-            log.warning("a payment was taken over", agent=agent, why=f"from {before}", call=call_id)
+            log.warning("payment_taken_over", agent=agent, why=f"from {before}", call=call_id)
         return answer
 
     async def payment(self, payment_id: str) -> PaymentView:

@@ -96,7 +96,7 @@ class Payments:
                 submitted_at = datetime.fromisoformat(view.submitted_at or view.started_at).timestamp()
                 self._open[view.id] = _Open(view, False, submitted_at=submitted_at, asked_since=self._clock())
                 self._publish(view)
-                log.warning("a payment was left open; its outcome is asked for", idempotency_key=view.id)
+                log.warning("payment_left_open", hint="its outcome is asked for", idempotency_key=view.id)
             else:
                 self._open[view.id] = _Open(view, in_call=False)
                 self._change(view.id, stage=CaptureStage.ABORTED, reason=_RESTARTED)
@@ -233,7 +233,7 @@ class Payments:
             await self._run(self._table.keep_record, payment_id, record)
         except sqlite3.Error as error:
             log.error(
-                "a call record could not be kept until its payment is final", call=record.call, exc_info=error
+                "call_record_not_held_back", hint="its payment is not final", call=record.call, exc_info=error
             )
             self._record(record)
 
@@ -251,7 +251,7 @@ class Payments:
         except (
             sqlite3.Error
         ) as error:  # the next process records the call again, and the database knows it already
-            log.warning("a call record is kept beside its payment for longer than needed", exc_info=error)
+            log.warning("held_call_record_not_deleted", exc_info=error)
 
     # --- outcomes that are asked for --------------------------------------------------------------
 
@@ -376,7 +376,8 @@ class Payments:
                 await (first or self._run(self._table.put, view, is_recorded=recorded))
             except sqlite3.Error as error:
                 log.error(
-                    "a payment could not be written; it is tried again",
+                    "payment_not_written",
+                    hint="it is tried again",
                     idempotency_key=view.id,
                     exc_info=error,
                 )
@@ -400,7 +401,7 @@ class Payments:
         try:
             return await self._run(work, *arguments, **keywords)
         except sqlite3.Error as error:
-            log.error("the table of payments cannot be used", key="[cdr] payments", exc_info=error)
+            log.error("payment_table_failed", key="[cdr] payments", exc_info=error)
             raise NotWell(_NOT_WRITTEN) from None
 
     def _run(self, work: Callable[P, R], *arguments: P.args, **keywords: P.kwargs) -> asyncio.Future[R]:

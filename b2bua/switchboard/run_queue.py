@@ -30,6 +30,6 @@ class Turns:
                     self._queue.popleft()()
                 # Whatever it was, the other calls' events are still to come.
                 except Exception as error:
-                    log.error("an event failed", exc_info=error)
+                    log.error("event_failed", exc_info=error)
         finally:
             self._busy = False

@@ -207,19 +207,19 @@ class Switchboard(PaymentRequests):
     def _found(self, news: CaptureChanged | None) -> None:
         """An outcome that was asked for."""
         if news is not None:
-            log.info("the outcome of a payment was found", idempotency_key=news.capture)
+            log.info("payment_outcome_found", idempotency_key=news.capture)
             self.on_media_news(news)
 
     def on_media_state(self, connected: bool) -> None:
         self._faults.new_media()
         if connected:
-            log.info("media connected")
+            log.info("media_connected")
             self.count()
             return
         self._counted = None
         self._feed.publish_service(ServiceView(faults=self.faults()))
         log.error(
-            "media lost",
+            "media_lost",
             calls=len(self._lines),
             why="the media process ended; its calls end, new ones wait for it",
         )
@@ -235,7 +235,7 @@ class Switchboard(PaymentRequests):
             for question in self._payments.questions():
                 self._media.send(question)
         for late in self._payments.given_up():
-            log.error("nobody could tell the outcome of a payment", idempotency_key=late.capture)
+            log.error("payment_outcome_not_found", idempotency_key=late.capture)
             self._found(late)
 
     def shut_down(self) -> None:

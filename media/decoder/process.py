@@ -24,7 +24,7 @@ from media.decoder.canary import Leaving
 from media.decoder.ffmpeg import Decoder
 from media.decoder.listener import Listener
 from media.decoder.messages import MOST_BYTES, Asked, Said, What, answer, read_asked
-from tonewall import log
+from tonewall.log import configure_log, get_logger
 from tonewall.process import (
     end_with_parent,
     harden,
@@ -34,7 +34,7 @@ from tonewall.process import (
 )
 
 _MOST_STREAMS = 4096
-logger = log.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def serve(channel: socket.socket) -> None:
@@ -121,7 +121,7 @@ def _confine() -> None:
     try:
         confine()
     except OSError as error:
-        logger.warning("the decoder process has no filter of system calls", why=error.strerror)
+        log.warning("no_system_call_filter", why=error.strerror)
 
 
 def main() -> None:
@@ -131,18 +131,18 @@ def main() -> None:
     parser.add_argument("--fd", type=int, required=True, help="the inherited socket to media")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     arguments = parser.parse_args()
-    log.configure("decoder", arguments.log_level)
+    configure_log("decoder", arguments.log_level)
     ignore_hangup()
     end_with_parent()
     if not overwrites_freed_memory():
-        logger.error(
-            "refused to start", why="freed memory is not overwritten", hint="start with card_environment()"
+        log.error(
+            "refused_to_start", why="freed memory is not overwritten", hint="start with card_environment()"
         )
         raise SystemExit(78)
     harden()
     with socket.socket(fileno=arguments.fd) as channel:
         _confine()
-        logger.debug("ready")
+        log.debug("ready")
         serve(channel)
 
 

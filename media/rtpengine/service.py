@@ -116,13 +116,11 @@ class DistributedMedia(MediaService):
         except (NoServer, NotMasked, NotProven) as error:
             reason = str(error)
         except (NgError, NotDescribed, OSError, ValueError) as error:
-            log.error(
-                "a command failed", kind=type(command).__name__, session=command.session, exc_info=error
-            )
+            log.error("command_failed", kind=type(command).__name__, session=command.session, exc_info=error)
             reason = f"{type(error).__name__} at the rtpengine server"
         if session is not None and not session.mask_confirmed:
             self._captures.unmasked(session.id)
-        log.warning("refused", kind=type(command).__name__, session=command.session, reason=reason)
+        log.warning("command_refused", kind=type(command).__name__, session=command.session, reason=reason)
         return Refused(serial=command.serial, reason=reason)
 
     async def _over_ng(self, command: AnyCommand) -> AnyAnswer:
@@ -170,7 +168,7 @@ class DistributedMedia(MediaService):
                 continue
             except (NgError, NotDescribed) as error:
                 log.error(
-                    "a server took no session",
+                    "rtpengine_took_no_session",
                     address=server.address.host,
                     port=server.address.port,
                     exc_info=error,
@@ -223,9 +221,7 @@ class DistributedMedia(MediaService):
 
     def _lose(self, session: RtpengineSession) -> None:
         if self._there.get(session.id) is session:
-            log.error(
-                "a session was lost with its server", session=session.id, address=session.server.address.host
-            )
+            log.error("session_lost", session=session.id, address=session.server.address.host)
             session.lost()
             self._close(session.id)
             self._tell(SessionLost(session=session.id))

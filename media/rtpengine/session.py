@@ -177,7 +177,7 @@ class RtpengineSession:
             try:
                 self._last_words = await self._ask("delete", {"delete-delay": 0})
             except NgError as error:
-                log.warning("a session was not ended at its server", session=self.id, exc_info=error)
+                log.warning("session_not_deleted", session=self.id, exc_info=error)
 
     def close(self) -> tuple[LegCounters, LegCounters]:
         """Wipe and forget; the final counters, where `end` came before."""

@@ -84,7 +84,7 @@ class Captures:
             memory = SecretMemory(SIZE)
             session.capture(not by_info)
         except OSError as error:
-            log.error("a capture could not begin", session=session.id, exc_info=error)
+            log.error("capture_not_started", session=session.id, exc_info=error)
             return "no locked memory could be had for the card; run `tonewall doctor`"
         capture = Capture(capture_id, memory, today=(today.year, today.month), now=_now(), limits=self.limits)
         self._running[session.id] = running = _Running(capture, session, by_info)
@@ -149,7 +149,7 @@ class Captures:
                 lambda memory, at: running.session.take_digits(stream, memory, at), _now()
             )
         except Exception as error:
-            log.error("keys could not be taken", session=session, exc_info=error)
+            log.error("keys_not_taken", session=session, exc_info=error)
             changes = [capture.changed()]
         self._after(running, changes)
 
@@ -163,7 +163,7 @@ class Captures:
         try:
             changes = capture.keys_waiting(lambda memory, at: info_key(body, memory, at), _now())
         except ValueError:
-            log.warning("a SIP INFO was not understood", session=session)
+            log.warning("sip_info_not_understood", session=session)
             changes = [capture.changed()]
         self._after(running, changes)
         return None
@@ -229,7 +229,7 @@ class Captures:
                 outcome = _FAILED
                 outcome = await capture.spend(pipe, charge)
         except Exception as error:
-            log.error("a charge failed", idempotency_key=charge.idempotency_key, exc_info=error)
+            log.error("charge_failed", idempotency_key=charge.idempotency_key, exc_info=error)
         log.info("charged", idempotency_key=charge.idempotency_key, outcome=outcome_type(outcome))
         self._settle(running, outcome)
 
@@ -242,7 +242,7 @@ class Captures:
         try:
             changes = running.capture.expire(_now())
         except Exception as error:
-            log.error("a capture's time could not end it", session=running.session.id, exc_info=error)
+            log.error("capture_timeout_failed", session=running.session.id, exc_info=error)
             changes = running.capture.lost(_now())
         self._after(running, changes)
 
@@ -267,7 +267,9 @@ class Captures:
         try:
             session.capture(False)
         except (OSError, ValueError) as error:
-            log.error("the core may still keep keys", session=session.id, exc_info=error)
+            log.error(
+                "keys_not_wiped", why="the core may still keep them", session=session.id, exc_info=error
+            )
 
 
 def limits(settings: MediaSettings) -> Limits:

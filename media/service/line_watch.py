@@ -137,5 +137,5 @@ def _looked_at(sessions: Iterable[Receives], read: Callable[[Receives], T]) -> l
         try:
             found.append((session.id, read(session)))
         except Exception as error:
-            log.error("a line could not be looked at", session=session.id, exc_info=error)
+            log.error("line_watch_failed", session=session.id, exc_info=error)
     return found

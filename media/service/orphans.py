@@ -59,5 +59,5 @@ def _received(session: Session) -> dict[Side, int] | None:
             else {Side.CALLER: session.received()}
         )
     except Exception as error:
-        log.error("an orphan could not be looked at", session=session.id, exc_info=error)
+        log.error("orphan_check_failed", session=session.id, exc_info=error)
         return None

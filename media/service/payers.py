@@ -106,7 +106,7 @@ class Payers:
         try:
             await pipe.ready()
         except PayerGone as error:
-            log.warning("a payer ended before it was ready", exc_info=error)
+            log.warning("payer_ended_early", exc_info=error)
             return
         self._offer(pipe)
 

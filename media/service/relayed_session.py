@@ -24,7 +24,7 @@ from media.service.ports import PortPairs
 from media.service.session_protocol import Session
 from tonewall.log import get_logger
 
-_log = get_logger(__name__)
+log = get_logger(__name__)
 _LEGS = {Side.CALLER: CALLER, Side.AGENT: AGENT}
 _NOWHERE = "0.0.0.0"  # noqa: S104
 
@@ -150,8 +150,8 @@ class RelayedSession:
             remote = remotes[index]
             ours = self.local[side][index].address
             if (":" in remote.address) is not (":" in ours):
-                _log.warning(
-                    "nothing is sent to a peer of another family",
+                log.warning(
+                    "address_family_mismatch",
                     session=self.id,
                     hint="give its trunk a media_address of its own family, IPv4 or IPv6",
                 )

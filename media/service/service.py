@@ -56,10 +56,10 @@ from media.service.session_protocol import Session
 from media.service.threads import MediaThreads
 from media.service.unmasking import Answer, Unmasking
 from media.settings import MaskTimes, MediaSettings
-from tonewall import log
 from tonewall.frames import BadFrame, FrameConnection
+from tonewall.log import get_logger
 
-logger = log.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class MediaService:
@@ -110,7 +110,9 @@ class MediaService:
             self._threads.take_decoder(descriptor)
         except (OSError, RuntimeError) as error:
             os.close(descriptor)
-            logger.error("no decoder: codecs that it would look into are silent while masked", exc_info=error)
+            log.error(
+                "no_decoder", hint="codecs that it would look into are silent while masked", exc_info=error
+            )
 
     # --- b2bua ------------------------------------------------------------------------------------
 
@@ -129,19 +131,19 @@ class MediaService:
             self._b2bua.close()
             self._lose_b2bua()
         self._b2bua = connection
-        logger.info("b2bua connected", sessions=len(self._sessions))
+        log.info("b2bua_connected", sessions=len(self._sessions))
         return True
 
     def _lost(self, connection: FrameConnection[AnyCommand], error: Exception | None) -> None:
         if isinstance(error, BadFrame):
-            logger.error("b2bua sent a bad frame", exc_info=error)
+            log.error("bad_frame_from_b2bua", exc_info=error)
         if self._b2bua is connection:
             self._b2bua = None
             self._lose_b2bua()
 
     def _lose_b2bua(self) -> None:
         if self._sessions:  # else it may be an end in good order
-            logger.warning("b2bua lost", sessions=len(self._sessions), why="what is masked stays masked")
+            log.warning("b2bua_lost", sessions=len(self._sessions), why="what is masked stays masked")
         self._captures.b2bua_gone()
         self._unmasking.give_up_all("b2bua is lost")
         self._orphans.add(self._sessions.values())
@@ -151,11 +153,11 @@ class MediaService:
         while True:
             await asyncio.sleep(self._quiet_time)
             for session_id in self._orphans.silent(self._sessions.get):
-                logger.info("closed an orphan", session=session_id)
+                log.info("orphan_closed", session=session_id)
                 try:
                     self._close(session_id)
                 except Exception as error:  # the others are still to be closed
-                    logger.error("an orphan could not be closed", session=session_id, exc_info=error)
+                    log.error("orphan_not_closed", session=session_id, exc_info=error)
 
     async def watch_lines(self) -> None:
         """Say, for ever, who is not heard."""
@@ -193,9 +195,7 @@ class MediaService:
         except (NoPorts, IllegalEvent) as error:
             reason = str(error)
         except (OSError, ValueError, KeyError, OverflowError) as error:
-            logger.error(
-                "a command failed", kind=type(command).__name__, session=command.session, exc_info=error
-            )
+            log.error("command_failed", kind=type(command).__name__, session=command.session, exc_info=error)
             reason = f"{type(error).__name__} in the media process"
         return Refused(serial=command.serial, reason=reason)
 
@@ -302,7 +302,7 @@ class MediaService:
             try:
                 self._happened(stream, kind)
             except Exception as error:  # what came of the other streams is still to be told
-                logger.error("an event of the core failed", stream=stream, exc_info=error)
+                log.error("core_event_failed", stream=stream, exc_info=error)
 
     def _happened(self, stream: int, kind: int) -> None:
         session = self._of_stream.get(stream)
@@ -314,8 +314,8 @@ class MediaService:
             self._captures.key_lost(session.id)
         elif kind == LEAKED:
             self._leaks += 1
-            logger.error(
-                "a key got through the mask",
+            log.error(
+                "key_got_through_the_mask",
                 session=session.id,
                 why="the canary cut the audio off; report this as a bug",
             )

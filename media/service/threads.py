@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from media._core import Relay
 from tonewall.log import get_logger
 
-_log = get_logger(__name__)
+log = get_logger(__name__)
 
 
 class MediaThreads:
@@ -67,8 +67,8 @@ def _go_first(relay: Relay) -> None:
     try:
         relay.go_first()
     except OSError as error:
-        _log.warning(
-            "a media thread is not real-time",
+        log.warning(
+            "thread_not_realtime",
             why=error.strerror,
             hint="set LimitRTPRIO=1 (systemd), --ulimit rtprio=1 (container), or [media] realtime = no",
         )

@@ -20,10 +20,10 @@ from types import MappingProxyType
 
 import msgspec
 
-from tonewall import log as logs
+from tonewall.log import get_logger
 
 API_KEY = "local-test-key"
-log = logs.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class _Card(msgspec.Struct):

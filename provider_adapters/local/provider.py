@@ -24,7 +24,7 @@ from pathlib import Path
 
 from provider_adapters.local.authority import issue
 from provider_adapters.local.books import API_KEY, Provider
-from tonewall import log as logs
+from tonewall.log import configure_log
 
 _LARGEST = 64 * 1024
 _IDLE = 30.0
@@ -98,7 +98,7 @@ def main() -> None:
     )
     arguments.add_argument("--json-log", action="store_true", help="log each charge on standard error")
     chosen = arguments.parse_args()
-    logs.configure("provider", "info" if chosen.json_log else "error")
+    configure_log("provider", "info" if chosen.json_log else "error")
     chosen.directory.mkdir(parents=True, exist_ok=True)
     asyncio.run(serve(chosen.directory, chosen.host, chosen.port, chosen.delay, chosen.unknown_ca))
 

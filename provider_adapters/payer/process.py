@@ -65,14 +65,14 @@ from provider_adapters.payment import (
     Unknown,
     outcome_type,
 )
-from tonewall import log as logs
 from tonewall.frames import BadFrame, pack
+from tonewall.log import configure_log, get_logger
 from tonewall.process import harden, ignore_hangup, overwrites_freed_memory
 
 _LOOK_EVERY = 3.0  # seconds between two looks at the journal while no charge comes
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _WITHHELD = "withheld"
-log = logs.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class JournalFailed(Exception):
@@ -168,7 +168,7 @@ class Payer:
             outcome = discreet(found, card)
             if isinstance(outcome, Unknown) and outcome.reason in DIFFERENCES:
                 log.error(
-                    "the provider approved something else than was asked for",
+                    "approval_of_something_else",
                     reason=outcome.reason,
                     idempotency_key=charge.idempotency_key,
                     hint="look the charge up at the provider, and settle it there by hand",
@@ -219,7 +219,7 @@ def main() -> int:
     arguments.add_argument("--fd", type=int, required=True, help="the socket to media, inherited")
     arguments.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     chosen = arguments.parse_args()
-    logs.configure("payer", chosen.log_level)
+    configure_log("payer", chosen.log_level)
     ignore_hangup()
     # Ctrl-C reaches the whole group; our end is media's close.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -9,6 +9,7 @@ Rule 2: each check is also run on a leaky example, so that it is known to find w
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterator
 
 import pytest
@@ -33,6 +34,7 @@ TEXT_OF_ITSELF = frozenset(
     {"format", "hex", "tobytes", "tolist", "decode", "__repr__", "__str__", "__format__"}
 )
 LOGGERS = frozenset({"log", "_log", "logger"})
+EVENT = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 LEVELS = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
 # The two places that make text of digits.
 ALLOWED = {
@@ -238,7 +240,7 @@ def test_a_log_call_has_a_constant_event_and_fields_that_are_allowed(module: Mod
         where = f"{module.where}:{node.lineno}"
         assert len(node.args) == 1, f"{where}: one event, no arguments to be put into it"
         assert isinstance(node.args[0], ast.Constant), f"{where}: an event is never built from data"
-        assert "%" not in node.args[0].value, where
+        assert EVENT.fullmatch(node.args[0].value), f"{where}: an event is a name in snake_case"
         for word in node.keywords:
             assert word.arg is not None, f"{where}: fields are written out"
             assert word.arg in FIELDS | {"exc_info"}, f"{where}: {word.arg} would be dropped"
@@ -263,6 +265,14 @@ def test_loggers_come_from_tonewall_log_alone(module: Module):
             and node.value.id == "logging"
         ):
             assert node.attr in ("getLogger", "CRITICAL"), f"{module.where}:{node.lineno}: use tonewall.log"
+
+
+@every_module
+def test_a_modules_logger_is_named_log_and_knows_its_module(module: Module):
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and called(node) == "get_logger":
+            assert f"log = {ast.unparse(node)}" in module.text, f"{module.where}:{node.lineno}"
+            assert ast.unparse(node) == "get_logger(__name__)", f"{module.where}:{node.lineno}"
 
 
 @every_module

@@ -45,8 +45,8 @@ _TIMES = {
 # Errors that a kill provokes; nothing else may be logged as one.
 PROVOKED = frozenset(
     {
-        "restarting", "media lost", "media took no payer", "media took no decoder", "gave_up",
-        "no decoder: codecs that it would look into are silent while masked",
+        "restarting", "media_lost", "payer_not_handed_over", "decoder_not_handed_over", "gave_up",
+        "no_decoder",
     }
 )  # fmt: skip
 

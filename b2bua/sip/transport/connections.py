@@ -27,7 +27,7 @@ from b2bua.sip.transport.tls import TlsContexts, matches, names, server_name
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
 
-_log = get_logger(__name__)
+log = get_logger(__name__)
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST and leaves nothing behind
 _MAX_NAMES = 8  # a peer has a port or two, whatever it claims
 _MAX_GUESTS = 100  # connections at once of whoever may be about to register
@@ -236,7 +236,7 @@ class Connections:
     def _on_failure(self, connection: Connection, error: Exception) -> None:
         hop = connection.hop
         self.counters["connections_failed"] += 1
-        _log.warning(
+        log.warning(
             "connection_failed",
             peer=hop.host,
             port=hop.port,
@@ -255,7 +255,7 @@ class Connections:
                 stream, source = await loop.sock_accept(listener)
             except OSError as error:  # the peer was faster, or there are no descriptors left
                 self.counters["accept_failed"] += 1
-                _log.warning("accept_failed", exc_info=error)
+                log.warning("accept_failed", exc_info=error)
                 await asyncio.sleep(0.1)
                 continue
             trunk = self._admit(source[0], bind.transport)
@@ -330,7 +330,7 @@ class Connections:
             asked = trunk is not None and (not connection.inbound or trunk.tls_verify_client)
             if trunk is None or (asked and not matches(trunk, connection.identities)):
                 self.counters["certificates_of_others"] += 1
-                _log.warning(
+                log.warning(
                     "certificate_of_somebody_else", peer=connection.hop.host, trunk=connection.hop.trunk
                 )
                 return False
@@ -359,6 +359,6 @@ class Connections:
                 del self._from[hop.host]
         if reason in _COUNTED:
             self.counters[_COUNTED[reason]] += 1
-        _log.debug("connection_closed", peer=hop.host, port=hop.port, reason=reason)
+        log.debug("connection_closed", peer=hop.host, port=hop.port, reason=reason)
         ways = frozenset(name[:3] for name in connection.names)
         self._callbacks.on_connection_lost(LostConnection(connection.flow, ways, connection.connected))

@@ -20,7 +20,7 @@ from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.message.uri import Uri
 from tonewall.log import get_logger
 
-_log = get_logger(__name__)
+log = get_logger(__name__)
 
 
 class TlsContexts:
@@ -56,7 +56,7 @@ class TlsContexts:
         except OSError as error:
             if known is None:
                 raise
-            _log.error("tls_files_unusable", trunk=trunk.name, exc_info=error)
+            log.error("tls_files_unusable", trunk=trunk.name, exc_info=error)
             return known[1]
         self._made[trunk.name, server] = stamp, made
         return made

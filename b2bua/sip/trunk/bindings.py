@@ -28,7 +28,7 @@ from tonewall.log import get_logger
 
 MAX_BINDINGS = 4  # of one trunk
 _MAX_BYTES = 4 << 20
-_log = get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ class BindingFile:
         except FileNotFoundError:
             return {}
         except (OSError, msgspec.MsgspecError, ValueError) as error:
-            _log.warning("bindings_not_read", path=str(self._path), why=type(error).__name__)
+            log.warning("bindings_not_read", path=str(self._path), why=type(error).__name__)
             return {}
         found: dict[str, list[Binding]] = {}
         for entry in entries:
@@ -112,7 +112,7 @@ class BindingFile:
                 file.write(content)
             temporary.replace(self._path)
         except OSError as error:
-            _log.warning("bindings_not_written", path=str(self._path), why=error.strerror or "")
+            log.warning("bindings_not_written", path=str(self._path), why=error.strerror or "")
 
     def _restore(self, entry: _Entry) -> Binding | None:
         trunk = self._trunks.get(entry.trunk)

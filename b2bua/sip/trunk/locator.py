@@ -24,7 +24,7 @@ _REFRESH_SHARE = 0.8  # of the time to live has passed when the next answer is a
 _MIN_INTERVAL = 2.0  # seconds between two questions, however short DNS's answers live
 _RETRY_INTERVAL = 15.0  # seconds until a name that failed is asked for again
 _START_TIMEOUT = 6.0  # seconds that the start waits for the first answers
-_log = get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Locator:
@@ -61,12 +61,12 @@ class Locator:
             try:
                 located = await self._locate(peer, transports, families)
             except LookupError:
-                _log.warning("trunk_not_resolved", trunk=peer.trunk.name)
+                log.warning("trunk_not_resolved", trunk=peer.trunk.name)
             else:
                 wait = max(located.ttl * _REFRESH_SHARE, _MIN_INTERVAL)
                 if located.targets != peer.located.targets:
                     self._table.set_located(peer, located)
-                    _log.info("trunk_resolved", trunk=peer.trunk.name, count=len(peer.health))
+                    log.info("trunk_resolved", trunk=peer.trunk.name, count=len(peer.health))
                     self._on_change()
             asked.set()
             if wait == float("inf"):

@@ -37,7 +37,7 @@ _PLAIN = re.compile(
     r"sips?:(?:[A-Za-z0-9._+-]+@)?([A-Za-z0-9][A-Za-z0-9.-]*)(?::([0-9]{1,5}))?(?:;transport=(udp|tcp|tls))?",
     re.IGNORECASE,
 )
-_log = get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -219,8 +219,8 @@ class Peer:
         was = health.state
         happen()
         if health.state is not was:
-            log = _log.info if health.usable else _log.warning
-            log("hop", trunk=self.trunk.name, peer=hop.host, port=hop.port, state=health.state.value)
+            report = log.info if health.usable else log.warning
+            report("hop", trunk=self.trunk.name, peer=hop.host, port=hop.port, state=health.state.value)
 
 
 class TrunkTable:

@@ -34,7 +34,7 @@ from tonewall.log import get_logger
 
 MIN_EXPIRES = 60  # seconds of a binding
 _MAX_CHALLENGES = 100.0  # a second that those get who have proved nothing
-_log = get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Registrar:
@@ -154,7 +154,7 @@ class Registrar:
         )
         if targets != peer.located.targets:
             self._trunks.set_located(peer, Located(targets, 0.0))
-            _log.info("registered", trunk=peer.trunk.name, count=len(kept))
+            log.info("registered", trunk=peer.trunk.name, count=len(kept))
             self._on_change()
         self._context.scheduler.watch(self)
 

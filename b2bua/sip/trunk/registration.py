@@ -36,7 +36,7 @@ _REFRESH_SHARE = 0.85  # of what was granted has passed when it is refreshed
 _MIN_INTERVAL = 1.0  # seconds between two REGISTERs, whatever was granted
 MAX_ROUTES = 8
 _MAX_EXPIRES = 86_400  # seconds that we ask for at most, also where a 423 wants more
-_log = get_logger(__name__)
+log = get_logger(__name__)
 
 
 class RegistrationState(StrEnum):
@@ -224,7 +224,7 @@ class Registration:
         seconds = self._expires if seconds is None else seconds
         self._wait(max(_MIN_INTERVAL, seconds * (_REFRESH_SHARE - 0.1 * self._spread())))
         if was is RegistrationState.TRYING:
-            _log.info("registration", trunk=self.peer.trunk.name, state=self.state.value, seconds=seconds)
+            log.info("registration", trunk=self.peer.trunk.name, state=self.state.value, seconds=seconds)
 
     def _raise_expires(self, reply: Response) -> bool:
         """Take the least that the registrar grants (section 10.2.8). False: it names none, or more
@@ -245,7 +245,7 @@ class Registration:
         pause = max(float(seconds), self._pause * (0.5 + 0.5 * self._spread()))
         self._pause = min(2 * self._pause, MAX_PAUSE)
         self._wait(pause)
-        _log.warning(
+        log.warning(
             "registration", trunk=self.peer.trunk.name, state=self.state.value, why=why, seconds=round(pause)
         )
 

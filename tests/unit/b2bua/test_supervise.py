@@ -104,7 +104,7 @@ def said() -> Iterator[Callable[[], list[dict[str, object]]]]:
     """What the supervisor logs."""
     root, file = logging.getLogger(), io.StringIO()
     before = root.handlers[:], root.level, sys.excepthook
-    log.configure("supervisor", "info", file)
+    log.configure_log("supervisor", "info", file)
     yield lambda: [json.loads(line) for line in file.getvalue().splitlines()]
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
@@ -234,7 +234,7 @@ async def test_a_process_that_cannot_be_made_is_tried_again_and_the_others_go_on
             short.setattr(asyncio, "create_subprocess_exec", none_to_be_had)
             machine.of("provider_adapters.payer.process")[0].end(0)
             await until(
-                lambda: any(entry["event"] == "could not start" for entry in said()), "a failed start"
+                lambda: any(entry["event"] == "process_not_started" for entry in said()), "a failed start"
             )
         await until(lambda: len(machine.of("provider_adapters.payer.process")) == 2, "a payer")
         assert machine.of("media.process")[0].running

@@ -24,7 +24,7 @@ def ends() -> tuple[socket.socket, socket.socket]:
 def test_the_named_process_is_admitted_and_nobody_before_it_is_named(
     ends: tuple[socket.socket, socket.socket],
 ) -> None:
-    permit_error("refused a connection to media.sock")
+    permit_error("connection_refused")
     peer = Peer(anybody=False)
     assert not peer.admits(ends[0])
     peer.name(naming(os.getpid()))
@@ -39,7 +39,7 @@ def test_the_named_process_is_admitted_and_nobody_before_it_is_named(
 def test_a_process_that_got_the_number_of_another_is_refused(
     ends: tuple[socket.socket, socket.socket],
 ) -> None:
-    permit_error("refused a connection to media.sock")
+    permit_error("connection_refused")
     started = started_at(os.getpid())
     assert started is not None
     peer = Peer(anybody=False)

@@ -18,16 +18,16 @@ _LOG = """
 def log(tmp_path, *lines):
     COMPLAINTS.watch(tmp_path / "a.log")
     (tmp_path / "a.log").write_text("".join(line + "\\n" for line in lines))
-ERROR = '{"event":"media lost","level":"error","calls":1}'
+ERROR = '{"event":"media_lost","level":"error","calls":1}'
 """
 FAILING = {
     "an error line": _LOG + "def test(tmp_path): log(tmp_path, ERROR)",
     "an error of another field": _LOG
-    + "def test(tmp_path): expect_error('media lost', calls=2); log(tmp_path, ERROR)",
+    + "def test(tmp_path): expect_error('media_lost', calls=2); log(tmp_path, ERROR)",
     "a traceback": _LOG + "def test(tmp_path): log(tmp_path, 'Traceback (most recent call last):')",
     "asyncio warns": _LOG
     + """def test(tmp_path): log(tmp_path, '{"event":"library","level":"warning","what":"asyncio"}')""",
-    "a named error that never comes": "def test(): expect_error('media lost')",
+    "a named error that never comes": "def test(): expect_error('media_lost')",
     "a task that nobody awaits": """
 async def fail(): raise ValueError
 async def test():
@@ -54,10 +54,10 @@ def test(): Thing()
 }
 PASSING = {
     "nothing": "def test(): pass",
-    "a named error": _LOG + "def test(tmp_path): expect_error('media lost', calls=1); log(tmp_path, ERROR)",
-    "a permitted error": _LOG + "def test(tmp_path): permit_error('media lost'); log(tmp_path, ERROR)",
-    "a permitted error that never comes": "def test(): permit_error('media lost')",
-    "a warning": _LOG + """def test(tmp_path): log(tmp_path, '{"event":"b2bua lost","level":"warning"}')""",
+    "a named error": _LOG + "def test(tmp_path): expect_error('media_lost', calls=1); log(tmp_path, ERROR)",
+    "a permitted error": _LOG + "def test(tmp_path): permit_error('media_lost'); log(tmp_path, ERROR)",
+    "a permitted error that never comes": "def test(): permit_error('media_lost')",
+    "a warning": _LOG + """def test(tmp_path): log(tmp_path, '{"event":"b2bua_lost","level":"warning"}')""",
 }
 
 

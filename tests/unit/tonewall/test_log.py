@@ -33,7 +33,7 @@ def output() -> Iterator[Output]:
     root = logging.getLogger()
     before = root.handlers[:], root.level, sys.excepthook
     file = Output()
-    log.configure("test", "debug", file)
+    log.configure_log("test", "debug", file)
     yield file
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
@@ -44,7 +44,7 @@ def output() -> Iterator[Output]:
 logger = log.get_logger(__name__)
 
 
-def test_an_entry_is_one_json_line_with_time_level_and_process(output: Output):
+def test_an_entry_is_one_json_line_with_time_level_process_and_module(output: Output):
     logger.info("ready", port=5060, url="http://127.0.0.1:8080")
     entry = output.entry()
     assert str(entry.pop("timestamp")).endswith("Z")
@@ -52,6 +52,7 @@ def test_an_entry_is_one_json_line_with_time_level_and_process(output: Output):
         "event": "ready",
         "level": "info",
         "process": "test",
+        "module": __name__,
         "port": 5060,
         "url": "http://127.0.0.1:8080",
     }
@@ -134,7 +135,7 @@ def test_another_librarys_debug_records_never_come_out(output: Output):
 
 
 def test_what_is_below_the_level_stays_silent(output: Output):
-    log.configure("test", "error", output)
+    log.configure_log("test", "error", output)
     logger.info("ready")
     logging.getLogger("library").warning("hm")
     assert output.entries() == []

@@ -189,7 +189,7 @@ async def test_a_call_that_lost_its_b2bua_goes_on_while_both_speak_and_ends_once
 
         def closed() -> bool:
             lines = [json.loads(line) for line in at.stack.log.read_text().splitlines()]
-            return any(line["event"] == "closed an orphan" for line in lines)
+            return any(line["event"] == "orphan_closed" for line in lines)
 
         await customer.play([customer.speech()])
         await until(lambda: agent.rtp.heard, "the customer at the agent's phone")

@@ -64,6 +64,6 @@ async def test_a_thousand_short_calls_leave_no_session_no_descriptor_and_no_call
         log = stack.log.read_text()
     records = stack.records()
     assert len(records) == CALLS + WARM_UP
-    assert "call failed" not in log
+    assert "call_failed" not in log
     assert '"died"' not in log
     assert "Traceback" not in log

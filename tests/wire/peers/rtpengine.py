@@ -79,8 +79,8 @@ class Rtpengine:
     async def kill(self) -> None:
         """kill -9; until it is gone. What Tonewall says of it is expected."""
         assert self._process is not None
-        expect_error("a session was lost with its server")
-        permit_error("an rtpengine server is lost")  # unless it is there again before it is missed
+        expect_error("session_lost")
+        permit_error("rtpengine_lost")  # unless it is there again before it is missed
         self._process.send_signal(signal.SIGKILL)
         await self._process.wait()
 

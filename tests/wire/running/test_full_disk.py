@@ -93,7 +93,7 @@ async def test_no_payment_begins_while_the_table_of_payments_cannot_be_written(
 async def test_a_call_record_that_the_disk_does_not_take_reaches_the_database(
     peers: Peers, disk: Path
 ) -> None:
-    expect_error("call records cannot be written to disk; they are held in memory")
+    expect_error("call_records_not_spooled")
     async with line(peers, extra={"cdr": {"spool": str(disk / "cdr.spool")}}) as wire:
         await wire.dial()
         fill(disk)

@@ -89,14 +89,14 @@ async def test_when_b2bua_is_killed_while_the_customer_keys_the_mask_stays_and_t
         await restarted(wire, "b2bua")
         await back(wire, before)
         await wire.voice()  # still, though nobody knows the call any more
-        assert wire.log("closed an orphan") == []
+        assert wire.log("orphan_closed") == []
 
         for phone in (wire.customer, wire.agent):
             await phone.hangup()
             await phone.wait("ended", PATIENCE)
-        await until(lambda: wire.log("closed an orphan"), "the orphan to be closed once it is silent")
+        await until(lambda: wire.log("orphan_closed"), "the orphan to be closed once it is silent")
         await wire.no_sessions()
-        assert [entry["session"] for entry in wire.log("closed an orphan")] == [call_id]
+        assert [entry["session"] for entry in wire.log("orphan_closed")] == [call_id]
         assert await wire.stack.charges() == []
         await wire.dial()
         await wire.hang_up()

@@ -28,7 +28,7 @@ BAD_BODIES = {
     "nothing that can be relayed": SDP.format(media="m=message 9 TCP/MSRP *\r\n").encode(),
     "too long": SDP.format(media=GOOD_MEDIA + "a=x:" + "y" * 40_000 + "\r\n").encode(),
 }
-COMPLAINTS = ("Traceback", '"died"', "call failed", "a command failed", "bad frame")
+COMPLAINTS = ("Traceback", '"died"', "call_failed", "command_failed", "bad_frame")
 
 
 def invite(source: tuple[str, int], body: bytes, call_id: str, extra: str = "") -> bytes:

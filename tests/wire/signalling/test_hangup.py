@@ -30,12 +30,12 @@ async def test_sighup_ends_no_process_and_is_said(tmp_path: Path) -> None:
         for pids in before.values():
             for pid in pids:
                 os.kill(pid, signal.SIGHUP)
-        await until(lambda: '"SIGHUP is ignored"' in stack.log.read_text(), "the log line")
+        await until(lambda: '"sighup_ignored"' in stack.log.read_text(), "the log line")
         assert await health(stack.api_url)
         assert stack.pids() == before
         for pid in before["supervisor"]:
             os.kill(pid, signal.SIGHUP)
-        await until(lambda: stack.log.read_text().count('"SIGHUP is ignored"') == 2, "the second log line")
+        await until(lambda: stack.log.read_text().count('"sighup_ignored"') == 2, "the second log line")
     assert '"restarting"' not in stack.log.read_text()
 
 

@@ -155,7 +155,7 @@ async def test_a_submission_that_cannot_be_written_sends_nothing(
         raise sqlite3.OperationalError("disk I/O error")
 
     monkeypatch.setattr(PaymentTable, "submit", full)
-    permit_error("the table of payments cannot be used", key="[cdr] payments")
+    permit_error("payment_table_failed", key="[cdr] payments")
     with pytest.raises(NotWell, match="nothing was sent"):
         await exchange.board.submit_capture(call_id, "ann")
     assert submitted(exchange) == 0
@@ -173,8 +173,8 @@ async def test_a_start_that_cannot_be_written_is_cancelled(
 
     with monkeypatch.context() as patched:
         patched.setattr(PaymentTable, "put", full)
-        permit_error("the table of payments cannot be used", key="[cdr] payments")
-        permit_error("a payment could not be written; it is tried again")
+        permit_error("payment_table_failed", key="[cdr] payments")
+        permit_error("payment_not_written")
         with pytest.raises(NotWell):
             await exchange.board.start_capture(call_id, ORDER, "ann")
     assert any(isinstance(command, CancelCapture) for command in exchange.wire.commands)
@@ -193,7 +193,7 @@ async def test_an_end_that_cannot_be_written_is_tried_again(
         raise sqlite3.OperationalError("disk I/O error")
 
     payment = capture(exchange, call_id)
-    permit_error("a payment could not be written; it is tried again")
+    permit_error("payment_not_written")
     with monkeypatch.context() as patched:
         patched.setattr(PaymentTable, "put", full)
         exchange.tell(call_id, CaptureState.FINISHED, outcome=Approved(reference="r"))
@@ -238,7 +238,7 @@ async def test_a_call_that_an_error_ended_is_shown_no_more_and_its_payment_is_ov
     exchange = exchange_on(path)
     call_id = await ready(exchange)
     payment = capture(exchange, call_id)
-    permit_error("call failed")
+    permit_error("call_failed")
     follower = exchange.board.follow()
     exchange.board.on_leg_event(LegId("near-0"), "no event at all")  # type: ignore[arg-type]
     assert exchange.board.calls() == []
@@ -256,7 +256,7 @@ async def test_a_call_that_an_error_ended_while_it_is_charged_is_shown_no_more_a
     exchange = exchange_on(path)
     call_id = await charging(exchange)
     payment = capture(exchange, call_id)
-    permit_error("call failed")
+    permit_error("call_failed")
     exchange.board.on_leg_event(LegId("near-0"), "no event at all")  # type: ignore[arg-type]
     assert exchange.board.calls() == []
     assert exchange.records == []
@@ -285,8 +285,8 @@ async def test_a_table_that_takes_no_payment_stops_payments_until_it_does(
 
         patched.setattr(PaymentTable, "put", full)
         patched.setattr(PaymentTable, "try_to_write", full)
-        permit_error("the table of payments cannot be used", key="[cdr] payments")
-        permit_error("a payment could not be written; it is tried again")
+        permit_error("payment_table_failed", key="[cdr] payments")
+        permit_error("payment_not_written")
         with pytest.raises(NotWell, match="cannot be noted"):
             await exchange.board.start_capture(call_id, ORDER, "ann")
         exchange.board.count()
@@ -513,7 +513,7 @@ async def test_after_the_loss_of_media_the_outcome_is_asked_for_and_reaches_page
     exchange = exchange_on(path)
     call_id = await charging(exchange)
     payment = capture(exchange, call_id)
-    permit_error("media lost")
+    permit_error("media_lost")
     exchange.board.on_media_state(False)
     assert exchange.records == []
     assert exchange.board.calls()[0].capture.stage == "charging"  # type: ignore[union-attr]
@@ -586,11 +586,11 @@ async def test_a_payment_that_was_not_submitted_ends_with_its_process(path: Path
 async def test_an_outcome_that_nobody_can_tell_is_unknown_in_the_end(path: Path) -> None:
     exchange = exchange_on(path)
     payment = capture(exchange, await charging(exchange))
-    permit_error("media lost")
+    permit_error("media_lost")
     exchange.board.on_media_state(False)
     exchange.board.on_media_state(True)
     exchange.passed += 901
-    permit_error("nobody could tell the outcome of a payment", idempotency_key=payment)
+    permit_error("payment_outcome_not_found", idempotency_key=payment)
     exchange.board.count()
     assert (await exchange.board.payment(payment)).outcome == Unknown(reason="outcome_not_found")
     assert len(exchange.records) == 1

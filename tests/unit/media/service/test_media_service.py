@@ -120,9 +120,9 @@ async def test_one_session_that_cannot_be_looked_at_keeps_no_orphan_from_its_end
     service = MediaService(settings, Payers())
     await service.start()
     monkeypatch.setattr("media.service.service.LOOK", 0.02)
-    permit_error("an orphan could not be looked at")
-    permit_error("a line could not be looked at")
-    permit_error("an orphan could not be closed")
+    permit_error("orphan_check_failed")
+    permit_error("line_watch_failed")
+    permit_error("orphan_not_closed")
     received, heard, close = RelayedSession.received, RelayedSession.heard, RelayedSession.close
     failed: set[str] = set()
 
