@@ -41,6 +41,10 @@ def confine() -> None: ...
 """Let this process ask the kernel for nothing but what the decoder process needs
 (`media/core/memory/seccomp.c`), for good. Raises OSError."""
 
+def constants() -> dict[str, dict[str, float | list[float]]]: ...
+
+"""The core's numbers that the reference has, too, by source: for the test that compares both."""
+
 def info_key(body: bytes, into: SecretMemory, offset: int) -> int:
     """Write the key in a SIP INFO's body to `into[offset]`, as ASCII, and say how many there are:
     1, or 0 for what is no key (see media/reference/sip_info.py). Raises ValueError for what is not

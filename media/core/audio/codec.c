@@ -176,3 +176,5 @@ size_t codec_silence(enum codec codec, uint32_t ticks, uint8_t *out, size_t room
     uint32_t units = ticks / row->unit;
     return units == 0 || row->silence == NULL ? 0 : row->silence(units, out, room);
 }
+
+void codec_constants(const struct constant_sink *sink) { CONSTANTS(sink, OPUS_MAX); }

@@ -5,6 +5,8 @@
 #ifndef TONEWALL_AUDIO_CODEC_H
 #define TONEWALL_AUDIO_CODEC_H
 
+#include "constants.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,5 +35,8 @@ size_t codec_silence(enum codec codec, uint32_t ticks, uint8_t *out, size_t room
 uint32_t codec_silence_ticks(enum codec codec, uint32_t ticks);
 /* Units of the rtp_timestamp in a second. */
 uint32_t codec_clock(enum codec codec);
+
+/* Gives the numbers that media/formats/opus.py has, too. */
+void codec_constants(const struct constant_sink *sink);
 
 #endif

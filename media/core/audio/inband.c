@@ -284,3 +284,13 @@ int inband_gate_pass_by(struct gate *gate, int64_t block, const struct found *fo
         gate->until = until;
     return blocks;
 }
+
+void inband_constants(const struct constant_sink *sink) {
+    CONSTANTS(sink, BLOCK, INBAND_SCALE, KEPT, HANG_SURE, SURE, HANG, APART, RECENT, BEGUN, INBAND_FAINT,
+              MOST_BACK, LINGERS, NOW, KEEPS, STAYS, TWIST, BEGINS, OFF, OFF_FREE, INBAND_UNEVEN, EVEN,
+              BEFORE, BESIDE, LENIENT, INBAND_LEAST, MISS, ENOUGH, INBAND_NEAR, DEVIATION, DEVIATION_LONG,
+              INBAND_LONGEST);
+    CONSTANT_TABLE(sink, INBAND_FREQUENCIES);
+    CONSTANT_TABLE(sink, BLOCKS_OF);
+    CONSTANT_TABLE(sink, SHARE_OF);
+}

@@ -2,6 +2,8 @@
 #ifndef TONEWALL_AUDIO_INBAND_H
 #define TONEWALL_AUDIO_INBAND_H
 
+#include "constants.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -70,5 +72,8 @@ double inband_added_up(const struct detector *detector, int blocks, int line, do
 void inband_gate_begin(struct gate *gate);
 /* How many blocks before this one are shut because of it; NOT_SHUT: none is, nor itself. */
 int inband_gate_pass_by(struct gate *gate, int64_t block, const struct found *found);
+
+/* Gives the numbers that media/reference/inband.py has, too. */
+void inband_constants(const struct constant_sink *sink);
 
 #endif

@@ -42,3 +42,8 @@ void placeholder_tone(enum coding coding, int place, int count, uint8_t *out) {
     for (int i = 0; i < count; i++)
         out[i] = tone_octet(coding, place + i);
 }
+
+void placeholder_constants(const struct constant_sink *sink) {
+    CONSTANTS(sink, PLACEHOLDER_LOUDEST);
+    CONSTANT_TABLE(sink, FLAT_TONE);
+}

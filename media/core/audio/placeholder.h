@@ -4,6 +4,7 @@
 #define TONEWALL_AUDIO_PLACEHOLDER_H
 
 #include "audio/coding.h"
+#include "constants.h"
 
 #include <stdint.h>
 
@@ -15,5 +16,8 @@ int placeholder_level(int64_t background);
 void placeholder_noise(enum coding coding, int level, uint32_t timestamp, int count, uint8_t *out);
 /* Writes `count` octets of the tone. `place`: the first one's place in its block. */
 void placeholder_tone(enum coding coding, int place, int count, uint8_t *out);
+
+/* Gives the numbers that media/reference/hold.py has, too. */
+void placeholder_constants(const struct constant_sink *sink);
 
 #endif

@@ -127,3 +127,9 @@ int suspicion_hear(struct suspicion *suspicion, int64_t block, const struct foun
         suspicion->until = block + 1;
     return back;
 }
+
+void suspicion_constants(const struct constant_sink *sink) {
+    CONSTANTS(sink, EXPECTED, AFTER_LOSS, CERTAIN, CERTAIN_FOR, SUSPICION_SHORT, SUSPICION_LONG, IN_A_ROW,
+              LEAST_SHORT, LEAST_LONG, LEAST_LOSSY, STANDS_OUT, STANDS_OUT_LOSSY, SUSPICION_UNEVEN,
+              SUSPICION_FAINT);
+}

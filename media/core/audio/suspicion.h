@@ -4,6 +4,7 @@
 #define TONEWALL_AUDIO_SUSPICION_H
 
 #include "audio/inband.h"
+#include "constants.h"
 
 /* Blocks are counted from 0. */
 struct suspicion {
@@ -23,5 +24,8 @@ void suspicion_after_loss(struct suspicion *suspicion, int64_t block);
  * has a press here. */
 int suspicion_hear(struct suspicion *suspicion, int64_t block, const struct found *found,
                    const struct detector *detector, bool sure);
+
+/* Gives the numbers that media/reference/suspicion.py has, too. */
+void suspicion_constants(const struct constant_sink *sink);
 
 #endif

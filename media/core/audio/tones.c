@@ -166,3 +166,9 @@ bool tones_event(struct tones *tones, int code, uint32_t first, uint16_t duratio
         tones->event.last = last;
     return false;
 }
+
+void tones_constants(const struct constant_sink *sink) {
+    CONSTANTS(sink, TONES_HITS, PARTED, GONE, TONES_NEAR, TONES_LOOK, LEAST_HOLE, HOLE, LONG_HOLE, TOUCHES,
+              OWED, KEYING, SHOWS, WEAKER, TONES_FAINT, CAPTURES, NO_CODE);
+    CONSTANT_TABLE(sink, TONES_CODES);
+}

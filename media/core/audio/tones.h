@@ -4,6 +4,7 @@
 #define TONEWALL_AUDIO_TONES_H
 
 #include "audio/inband.h"
+#include "constants.h"
 
 /* One press in one form: its event code, its first and its last position. */
 struct span {
@@ -39,5 +40,8 @@ bool tones_touch(struct tones *tones, const struct detector *detector);
 /* Whether this packet of an event begins a press that was counted as a tone before. `duration`: in
  * units of the position. */
 bool tones_event(struct tones *tones, int code, uint32_t first, uint16_t duration, bool is_new);
+
+/* Gives the numbers that media/reference/tones.py has, too. */
+void tones_constants(const struct constant_sink *sink);
 
 #endif

@@ -86,3 +86,7 @@ size_t event_sender_next(struct event_sender *sender, struct tracks *tracks, int
         next_key(sender);
     return EVENT_PACKET;
 }
+
+void event_sender_constants(const struct constant_sink *sink) {
+    CONSTANTS(sink, SENDER_WAITING, INTERVAL_MS, ENDS, PAUSE_MS, SENDER_SEGMENT);
+}

@@ -3,6 +3,7 @@
 #ifndef TONEWALL_DTMF_EVENT_SENDER_H
 #define TONEWALL_DTMF_EVENT_SENDER_H
 
+#include "constants.h"
 #include "rtp/rtp.h"
 #include "rtp/sequence.h"
 
@@ -41,5 +42,8 @@ int64_t event_sender_due_ms(const struct event_sender *sender);
  * none. */
 size_t event_sender_next(struct event_sender *sender, struct tracks *tracks, int64_t now_ms,
                          uint8_t out[EVENT_PACKET]);
+
+/* Gives the numbers that media/reference/event_sender.py has, too. */
+void event_sender_constants(const struct constant_sink *sink);
 
 #endif

@@ -53,3 +53,7 @@ int keys_take(struct keys *keys, int64_t now_ms, uint8_t *into, size_t room) {
     explicit_bzero(keys->held + keys->count, (size_t)taken * sizeof keys->held[0]);
     return taken;
 }
+
+void keys_constants(const struct constant_sink *sink) {
+    CONSTANTS(sink, KEYS, KEY_HOLD_MS, KEY_LOST, ORDER_MS, REORDER_TICKS);
+}

@@ -3,6 +3,7 @@
 #ifndef TONEWALL_DTMF_KEYS_H
 #define TONEWALL_DTMF_KEYS_H
 
+#include "constants.h"
 #include "dtmf/reassembly.h"
 
 #include <stdbool.h>
@@ -45,5 +46,8 @@ int keys_ripe(const struct keys *keys, int64_t now_ms);
 /* Moves ripe keys that fit, in ASCII, into secret memory at `into`, and wipes them here. Returns
  * how many. */
 int keys_take(struct keys *keys, int64_t now_ms, uint8_t *into, size_t room);
+
+/* Gives the numbers that media/reference/reassembly.py has, too. */
+void keys_constants(const struct constant_sink *sink);
 
 #endif

@@ -215,3 +215,7 @@ struct sighting reassembly_sight(struct presses *presses, const struct arrival *
         press->ended |= press->ssrc != arrival->ssrc; /* nobody presses two keys at once */
     return sighting;
 }
+
+void reassembly_constants(const struct constant_sink *sink) {
+    CONSTANTS(sink, PRESSES, REPLAY_GAP_MS, ALIVE_MS, NEXT, PRESS_FAR, LONG_SEGMENT, EVENT_SEGMENT);
+}

@@ -3,6 +3,8 @@
 #ifndef TONEWALL_DTMF_REASSEMBLY_H
 #define TONEWALL_DTMF_REASSEMBLY_H
 
+#include "constants.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -46,5 +48,8 @@ struct sighting {
 
 /* Takes one packet of an event, in the order in which packets come. */
 struct sighting reassembly_sight(struct presses *presses, const struct arrival *arrival);
+
+/* Gives the numbers that media/reference/reassembly.py has, too. */
+void reassembly_constants(const struct constant_sink *sink);
 
 #endif

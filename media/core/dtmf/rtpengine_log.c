@@ -110,3 +110,5 @@ bool rtpengine_log_is_press(struct log_presses *presses, int event, int64_t now_
     *presses = (struct log_presses){.last = event + 1, .at_ms = now_ms};
     return true;
 }
+
+void rtpengine_log_constants(const struct constant_sink *sink) { CONSTANTS(sink, ECHO_MS, DATAGRAM); }

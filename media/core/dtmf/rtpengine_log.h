@@ -2,6 +2,8 @@
 #ifndef TONEWALL_DTMF_RTPENGINE_LOG_H
 #define TONEWALL_DTMF_RTPENGINE_LOG_H
 
+#include "constants.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,5 +33,8 @@ struct log_presses {
 bool rtpengine_log_parse(const uint8_t *bytes, size_t length, struct log_record *out);
 /* Whether the report is of a new press. */
 bool rtpengine_log_is_press(struct log_presses *presses, int event, int64_t now_ms);
+
+/* Gives the numbers that media/reference/rtpengine_log.py has, too. */
+void rtpengine_log_constants(const struct constant_sink *sink);
 
 #endif

@@ -93,3 +93,8 @@ int sip_info_duration_ms(const uint8_t *body, size_t length) {
     }
     return SIP_INFO_USUAL_MS;
 }
+
+void sip_info_constants(const struct constant_sink *sink) {
+    CONSTANTS(sink, SIP_INFO_MAX, SIP_INFO_NO_KEY, SIP_INFO_MALFORMED, SIP_INFO_MIN_MS, SIP_INFO_USUAL_MS,
+              SIP_INFO_MAX_MS);
+}

@@ -2,6 +2,8 @@
 #ifndef TONEWALL_DTMF_SIP_INFO_H
 #define TONEWALL_DTMF_SIP_INFO_H
 
+#include "constants.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,5 +15,8 @@ int sip_info_key(const uint8_t *body, size_t length);
 /* The duration in milliseconds, within SIP_INFO_MIN_MS and SIP_INFO_MAX_MS. `length`: at most
  * SIP_INFO_MAX. */
 int sip_info_duration_ms(const uint8_t *body, size_t length);
+
+/* Gives the numbers that media/reference/sip_info.py has, too. */
+void sip_info_constants(const struct constant_sink *sink);
 
 #endif

@@ -130,3 +130,5 @@ struct events_seen events_sight(struct mask *mask, struct rtp *rtp, const uint8_
         hold_event(mask->hold, now_ms);
     return seen;
 }
+
+void events_constants(const struct constant_sink *sink) { CONSTANTS(sink, EVENT_BLOCKS, LEAST_FRAME); }

@@ -3,6 +3,7 @@
 #ifndef TONEWALL_MASK_EVENTS_H
 #define TONEWALL_MASK_EVENTS_H
 
+#include "constants.h"
 #include "mask/decision.h"
 #include "mask/state.h"
 #include "rtp/rtp.h"
@@ -28,5 +29,8 @@ struct events_seen events_sight(struct mask *mask, struct rtp *rtp, const uint8_
                                 struct decision *decision);
 /* Whether a payload may be one of events, of which any receiver would read keys. */
 bool events_look_alike(const uint8_t *payload, size_t length);
+
+/* Gives the numbers that media/formats/telephone_event.py has, too. */
+void events_constants(const struct constant_sink *sink);
 
 #endif

@@ -51,3 +51,7 @@ size_t gap_next_filling(struct filling *filling, uint8_t out[QUEUE_PACKET]) {
     filling->of.next += ticks;
     return RTP_HEADER + codec_silence(filling->of.codec, ticks, out + RTP_HEADER, QUEUE_PACKET - RTP_HEADER);
 }
+
+void gap_constants(const struct constant_sink *sink) {
+    CONSTANTS(sink, FILLINGS_MAX, GAP_PAYLOAD_MAX, GAP_TAKEOVER_MS);
+}

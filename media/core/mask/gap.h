@@ -3,6 +3,7 @@
 #define TONEWALL_MASK_GAP_H
 
 #include "audio/codec.h"
+#include "constants.h"
 #include "mask/queue.h"
 
 #include <stdbool.h>
@@ -10,6 +11,7 @@
 #include <stdint.h>
 
 enum { FILLINGS_MAX = 30 }; /* packets that fill one gap */
+enum { GAP_PAYLOAD_MAX = QUEUE_MAX - RTP_HEADER }; /* octets of a payload; a larger one is withheld */
 
 /* The newest packet of such audio. All zeros: none yet. */
 struct gap {
@@ -42,5 +44,8 @@ uint32_t gap_lacks(const struct gap *gap, uint32_t timestamp, bool event);
 void gap_fill(struct gap *gap, struct filling *filling, uint32_t ticks, uint16_t seq);
 /* Writes the next packet. Returns its octets; 0: there is none. */
 size_t gap_next_filling(struct filling *filling, uint8_t out[QUEUE_PACKET]);
+
+/* Gives the numbers that media/reference/gaps.py has, too. */
+void gap_constants(const struct constant_sink *sink);
 
 #endif

@@ -262,3 +262,9 @@ bool hold_is_quiet(const struct hold *hold, int64_t now_ms, int64_t quiet_ms) {
 void hold_end(struct hold *hold) {
     close_blocks(hold, hold->block - HOLD_AHEAD / BLOCK, hold->block, BLOCK_NOISY);
 }
+
+void hold_constants(const struct constant_sink *sink) {
+    CONSTANTS(sink, GUARD, FRAMES, FRAME_MAX, HOLD_MAX, HOLD_BLOCKS, HOLD_RING, HOLD_PRESSES, PRESS_LOST,
+              SILENCE, HOLD_AHEAD, HOLD_FILL, SETTLING, HOLD_TAIL, HOLD_TAKEOVER_MS, BLOCK_OPEN, BLOCK_NOISY,
+              BLOCK_FLAT);
+}

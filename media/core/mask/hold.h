@@ -9,6 +9,7 @@
 #include "audio/inband.h"
 #include "audio/suspicion.h"
 #include "audio/tones.h"
+#include "constants.h"
 #include "rtp/rtp.h"
 
 #include <stdbool.h>
@@ -108,5 +109,8 @@ bool hold_pressed(struct hold *hold, struct span *out);
 bool hold_is_quiet(const struct hold *hold, int64_t now_ms, int64_t quiet_ms);
 /* Nothing more comes for long: audio is shut whose later audio was not listened to. */
 void hold_end(struct hold *hold);
+
+/* Gives the numbers that media/reference/hold.py has, too. */
+void hold_constants(const struct constant_sink *sink);
 
 #endif

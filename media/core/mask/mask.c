@@ -111,8 +111,7 @@ static void admit_to_hold(struct passage *it) {
 static void admit_to_queue(struct passage *it) {
     size_t size = payload_size(it);
     enum codec codec = (enum codec)it->mask->types.codecs[it->rtp.type];
-    uint32_t step =
-        RTP_HEADER + size <= QUEUE_MAX ? codec_duration(codec, it->packet + it->rtp.start, size) : 0;
+    uint32_t step = size <= GAP_PAYLOAD_MAX ? codec_duration(codec, it->packet + it->rtp.start, size) : 0;
     it->is_decoded = step > 0 && gap_accepts(&it->mask->gap, it->rtp.ssrc, it->rtp.timestamp, it->now_ms);
     it->withhold = !it->is_decoded;
     it->gap = (struct gap){.bound = true,

@@ -6,6 +6,7 @@
 #include "dtmf/notice.h"
 #include "mask/hold.h"
 #include "memory/seccomp.h"
+#include "python/constants.h"
 #include "python/info_function.h"
 #include "python/python.h"
 #include "python/secret_type.h"
@@ -26,6 +27,7 @@ static PyObject *py_secret_bytes(PyObject *Py_UNUSED(module), PyObject *args) {
 static PyMethodDef functions[] = {
     {"secret_bytes", py_secret_bytes, METH_VARARGS, NULL},
     {"info_key", WITH_KEYWORDS(py_info_key)},
+    {"constants", py_constants, METH_NOARGS, NULL},
     {"confine", py_confine, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

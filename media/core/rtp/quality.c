@@ -75,3 +75,7 @@ struct arrival_quality quality_of(const struct arrivals *arrivals) {
             arrivals->clock > 0 ? (uint64_t)arrivals->jitter * 1000000 / (16 * (uint64_t)arrivals->clock) : 0,
     };
 }
+
+void quality_constants(const struct constant_sink *sink) {
+    CONSTANTS(sink, QUALITY_DROPOUT_MAX, QUALITY_MISORDER_MAX);
+}

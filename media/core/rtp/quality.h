@@ -2,6 +2,7 @@
 #ifndef TONEWALL_RTP_QUALITY_H
 #define TONEWALL_RTP_QUALITY_H
 
+#include "constants.h"
 #include "rtp/rtp.h"
 
 /* RFC 3550 appendix A.1, A.3 and A.8. All zeros: nothing has come yet. */
@@ -22,5 +23,8 @@ struct arrival_quality {
 void quality_add(struct arrivals *arrivals, const struct rtp *rtp, int clock, int64_t now_ms, bool audio);
 /* The figures of all packets so far. */
 struct arrival_quality quality_of(const struct arrivals *arrivals);
+
+/* Gives the numbers that media/reference/quality.py has, too. */
+void quality_constants(const struct constant_sink *sink);
 
 #endif

@@ -46,3 +46,5 @@ bool red_reach_is_back(struct red_reach *reach, const struct rtp *rtp, const str
             return true;
     return count == 0;
 }
+
+void red_constants(const struct constant_sink *sink) { CONSTANTS(sink, RED_BLOCKS, RED_FARTHEST); }

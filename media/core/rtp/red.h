@@ -2,6 +2,7 @@
 #ifndef TONEWALL_RTP_RED_H
 #define TONEWALL_RTP_RED_H
 
+#include "constants.h"
 #include "rtp/rtp.h"
 
 enum { RED_BLOCKS = 8 }; /* more than any sender has use for */
@@ -27,5 +28,8 @@ void red_reach_mask(struct red_reach *reach);
 /* Whether a block is older than the end of the mask, or may be (`count` 0: malformed). */
 bool red_reach_is_back(struct red_reach *reach, const struct rtp *rtp, const struct red_block *blocks,
                        int count);
+
+/* Gives the numbers that media/reference/red.py has, too. */
+void red_constants(const struct constant_sink *sink);
 
 #endif

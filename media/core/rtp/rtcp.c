@@ -42,3 +42,7 @@ bool rtcp_reception(const uint8_t *packet, size_t length, uint64_t *lost, uint64
     }
     return false;
 }
+
+void rtcp_constants(const struct constant_sink *sink) {
+    CONSTANTS(sink, RTCP_SENDER_REPORT, RTCP_RECEIVER_REPORT);
+}

@@ -2,6 +2,8 @@
 #ifndef TONEWALL_RTP_RTCP_H
 #define TONEWALL_RTP_RTCP_H
 
+#include "constants.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,5 +19,8 @@ size_t rtcp_leading_reports(const uint8_t *packet, size_t length);
 /* The newest report block's count of lost packets, and its jitter in units of the rtp_timestamp.
  * False: there is no block. */
 bool rtcp_reception(const uint8_t *packet, size_t length, uint64_t *lost, uint64_t *jitter);
+
+/* Gives the numbers that media/reference/rtcp_report.py has, too. */
+void rtcp_constants(const struct constant_sink *sink);
 
 #endif

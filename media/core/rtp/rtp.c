@@ -44,3 +44,5 @@ void rtp_put_header(uint8_t *out, const struct rtp *rtp) {
     put32(out + 4, rtp->timestamp);
     put32(out + 8, rtp->ssrc);
 }
+
+void rtp_constants(const struct constant_sink *sink) { CONSTANTS(sink, RTP_HEADER); }

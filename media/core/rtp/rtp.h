@@ -3,6 +3,8 @@
 #ifndef TONEWALL_RTP_RTP_H
 #define TONEWALL_RTP_RTP_H
 
+#include "constants.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,5 +30,8 @@ void rtp_put_header(uint8_t *out, const struct rtp *rtp);
  * wrap (RFC 1982). */
 static inline int rtp_seq_ahead(uint16_t a, uint16_t b) { return (int16_t)(uint16_t)(a - b); }
 static inline int32_t rtp_ticks_ahead(uint32_t a, uint32_t b) { return (int32_t)(a - b); }
+
+/* Gives the numbers that media/formats/rtp.py has, too. */
+void rtp_constants(const struct constant_sink *sink);
 
 #endif

@@ -119,3 +119,7 @@ bool sequence_insert(struct tracks *tracks, uint32_t ssrc, uint16_t *leaves_as) 
     }
     return false;
 }
+
+void sequence_constants(const struct constant_sink *sink) {
+    CONSTANTS(sink, TRACKS, SEQUENCE_WINDOW, SEQUENCE_DROPOUT_MAX);
+}

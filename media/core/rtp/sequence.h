@@ -3,6 +3,8 @@
 #ifndef TONEWALL_RTP_SEQUENCE_H
 #define TONEWALL_RTP_SEQUENCE_H
 
+#include "constants.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -38,5 +40,8 @@ void sequence_count_unsent(struct tracks *tracks, uint32_t ssrc, int packets, in
 const struct track *sequence_track(const struct tracks *tracks, uint32_t ssrc);
 /* The sender's own number for one that left, both extended (RFC 3550 section 6.4.1). */
 uint32_t sequence_original(const struct tracks *tracks, uint32_t ssrc, uint32_t extended);
+
+/* Gives the numbers that media/reference/sequence.py has, too. */
+void sequence_constants(const struct constant_sink *sink);
 
 #endif

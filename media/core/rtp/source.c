@@ -112,3 +112,5 @@ bool source_admits(struct source *source, const struct source *paired, const str
     source->locked_ms = now_ms;
     return true;
 }
+
+void source_constants(const struct constant_sink *sink) { CONSTANTS(sink, EXACT_GRACE_MS); }

@@ -2,6 +2,8 @@
 #ifndef TONEWALL_RTP_SOURCE_H
 #define TONEWALL_RTP_SOURCE_H
 
+#include "constants.h"
+
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,5 +37,8 @@ bool source_admits(struct source *source, const struct source *paired, const str
                    bool valid, int64_t now_ms);
 /* Whether only a good packet from there would be admitted, and would lock the source. */
 bool source_waits(const struct source *source, const struct sockaddr_storage *from, int64_t now_ms);
+
+/* Gives the numbers that media/reference/source.py has, too. */
+void source_constants(const struct constant_sink *sink);
 
 #endif
