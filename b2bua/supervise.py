@@ -25,7 +25,7 @@ from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.config.settings import Settings
 from b2bua.config.trunk_settings import CarrierSettings
 from media.events import PayerFault
-from media.locked import carried
+from media.lock_limit import captures_carried
 from media.peer import naming
 from media.settings import MaskTimes
 from provider_adapters.payment import JOURNAL_FAILED, WRONG_CONFIGURATION
@@ -325,7 +325,7 @@ def _say_lock_limit(settings: Settings) -> None:
     if limit is None:
         return
     decoded = settings.signalling.general.other_audio is OtherAudio.DECODE
-    captures = carried(limit, settings.media.threads, decoded=decoded)
+    captures = captures_carried(limit, settings.media.threads, decoded=decoded)
     if captures:
         log.warning(
             "payments_at_once_limited",

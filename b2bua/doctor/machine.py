@@ -9,7 +9,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 from b2bua.doctor.finding import Finding, fault, good, warn
-from media.locked import MANY, carried, needed
+from media.lock_limit import MAX_CAPTURES, bytes_needed, captures_carried
 from tonewall.process import lock_limit
 
 _AIMS = (10, 100)  # captures at once that an installation may want
@@ -35,16 +35,19 @@ def core() -> Finding:
 
 
 def memory_limit(threads: int, *, decoded: bool) -> Finding:
-    """What the limit of locked memory carries. `threads`, `decoded`: as in media.locked.needed."""
+    """The captures that the limit of locked memory carries. `threads`, `decoded`: as in
+    media.lock_limit.bytes_needed."""
     limit = lock_limit()
     if limit is None:
         return good("memory lock limit", "none: media and payers are locked as a whole")
-    captures = carried(limit, threads, decoded=decoded)
-    needs = " and ".join(f"{aim} need {needed(aim, threads, decoded=decoded) // 1024} KiB" for aim in _AIMS)
+    captures = captures_carried(limit, threads, decoded=decoded)
+    needs = " and ".join(
+        f"{aim} need {bytes_needed(aim, threads, decoded=decoded) // 1024} KiB" for aim in _AIMS
+    )
     how = "set LimitMEMLOCK=infinity (systemd) or --ulimit memlock=-1 (container)"
     if not captures:
         return fault("memory lock limit", f"{limit // 1024} KiB: no card can be taken; {needs}. {how}")
-    many = f"{captures} cards at once" if captures < MANY else "any number of cards"
+    many = f"{captures} cards at once" if captures < MAX_CAPTURES else "any number of cards"
     says = f"{limit // 1024} KiB carry {many}; {needs}. Of media and payers not all is locked: {how}"
     return warn("memory lock limit", f"{says}, or switch swap off")
 

@@ -23,11 +23,12 @@ from media.capture.card_form import CARD
 from media.capture.check import Check, Verdict
 from media.capture.form import Form, Keyed
 from media.events import Field
+from media.lock_limit import VAULT_BYTES
 from provider_adapters.payment import Charge, Outcome
 
 _ALIGNMENT = 16  # bytes
 _MIN_INTAKE = 64  # bytes: room for more keys than the core keeps
-SIZE = 4096  # bytes of locked memory that a vault wants: one page
+SIZE = VAULT_BYTES  # of locked memory: one page
 
 
 class LockedMemory(Protocol):

@@ -13,6 +13,7 @@ import msgspec
 from media._core import SecretMemory, info_key
 from media.capture.capture import Capture
 from media.capture.messages import Limits
+from media.capture.transitions import IllegalEvent
 from media.capture.vault import SIZE
 from media.events import (
     AnyAnswer,
@@ -108,20 +109,22 @@ class Captures:
         return running.capture if running and running.capture.id == capture_id else None
 
     def obey(self, command: ResetCapture | SubmitCapture | CancelCapture) -> str | None:
-        """Why it is not done, where it is not. Raises as the three below."""
+        """Why it is not done, where it is not."""
         if self.find(command.session, command.capture) is None:
             return "no such capture"
-        match command:
-            case ResetCapture(field=field):
-                self.reset(command.session, field)
-            case SubmitCapture(charge=charge):
-                self.submit(command.session, charge)
-            case CancelCapture():
-                self.cancel(command.session)
+        try:
+            match command:
+                case ResetCapture(field=field):
+                    self.reset(command.session, field)
+                case SubmitCapture(charge=charge):
+                    self.submit(command.session, charge)
+                case CancelCapture():
+                    self.cancel(command.session)
+        except IllegalEvent as error:
+            return str(error)
         return None
 
-    # The three below raise media.capture.transitions.IllegalEvent, and change nothing, where the
-    # capture's state forbids it.
+    # The three below raise IllegalEvent, and change nothing, where the capture's state forbids it.
 
     def reset(self, session: SessionId, wanted: Field | None) -> None:
         running = self._running[session]

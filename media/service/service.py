@@ -16,7 +16,6 @@ import os
 from typing import cast
 
 from media._core import KEYED, LEAKED, OVERFLOW, Relay
-from media.capture.transitions import IllegalEvent
 from media.events import (
     AnyAnswer,
     AnyCommand,
@@ -192,7 +191,7 @@ class MediaService:
     def _obey(self, command: AnyCommand) -> AnyAnswer:
         try:
             return self._carry_out(command)
-        except (NoPorts, IllegalEvent) as error:
+        except NoPorts as error:
             reason = str(error)
         except (OSError, ValueError, KeyError, OverflowError) as error:
             log.error("command_failed", kind=type(command).__name__, session=command.session, exc_info=error)

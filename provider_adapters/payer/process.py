@@ -36,11 +36,11 @@ from typing import assert_never
 
 import msgspec
 
-from provider_adapters import account as accounts
 from provider_adapters import registry
-from provider_adapters.account import Account, BadAccount
+from provider_adapters.account import Account
 from provider_adapters.base import Flow
 from provider_adapters.card import BadCard, Card, CardBlock
+from provider_adapters.payer.environment import BadAccount, read_account
 from provider_adapters.payer.journal import Journal
 from provider_adapters.payer.messages import (
     ChargeRequest,
@@ -232,7 +232,7 @@ def main() -> int:
         log.debug("memory_not_locked", hint="raise RLIMIT_MEMLOCK to keep the payer out of swap")
     with socket.socket(fileno=chosen.fd) as sock:
         try:
-            payer = Payer(accounts.from_environment(os.environ), sock)
+            payer = Payer(read_account(os.environ), sock)
         except OSError as error:
             log.error("refused_to_start", why="ca_file cannot be read as certificates", exc_info=error)
             return WRONG_CONFIGURATION

@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
-from provider_adapters import account as accounts
 from provider_adapters import registry
-from provider_adapters.account import Account, BadAccount, https_url
+from provider_adapters.account import Account, https_url
 from provider_adapters.base import Request, Response
+from provider_adapters.payer.environment import BadAccount, read_account
 from provider_adapters.payer.runner import LARGEST_ANSWER, Runner, tls_context
 from provider_adapters.payment import Approved, Failed, Outcome, Unknown
 from provider_adapters.settings import ProviderSettings
@@ -28,9 +28,7 @@ COMPLETE = {
 
 
 def account(**changes: Any) -> Account:
-    return accounts.from_environment(
-        {f"TONEWALL_PROVIDER_{k.upper()}": str(v) for k, v in (COMPLETE | changes).items()}
-    )
+    return read_account({f"TONEWALL_PROVIDER_{k.upper()}": str(v) for k, v in (COMPLETE | changes).items()})
 
 
 def free_port() -> int:
@@ -84,18 +82,16 @@ def test_a_wrong_value_is_named_with_its_key_and_not_quoted(key: str, value: str
 def test_a_payer_reads_what_its_parent_wrote(tmp_path: Path) -> None:
     section = {"url": "https://pay.example.com/base/", "api_key": "k", "journal": str(tmp_path / "j")}
     settings = load(ProviderSettings, {"provider": section}, {})
-    found = accounts.from_environment(to_environment(settings))
+    found = read_account(to_environment(settings))
     assert (found.url, found.timeout, found.token_type) == ("https://pay.example.com/base", 30.0, "none")
     assert found.patience > found.timeout + found.inquiry_time
 
 
 def test_a_payer_started_by_hand_needs_only_what_has_no_default() -> None:
-    found = accounts.from_environment(
-        {"TONEWALL_PROVIDER_URL": "https://a", "TONEWALL_PROVIDER_API_KEY": "k"}
-    )
+    found = read_account({"TONEWALL_PROVIDER_URL": "https://a", "TONEWALL_PROVIDER_API_KEY": "k"})
     assert found.adapter == "connector"
     with pytest.raises(BadAccount, match=r"\[provider\] api_key: .*TONEWALL_PROVIDER_API_KEY"):
-        accounts.from_environment({"TONEWALL_PROVIDER_URL": "https://a"})
+        read_account({"TONEWALL_PROVIDER_URL": "https://a"})
 
 
 def test_every_adapter_of_the_registry_loads() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from media.locked import MANY, carried, needed
+from media.lock_limit import MAX_CAPTURES, bytes_needed, captures_carried
 
 ROOT = Path(__file__).parents[4]
 
@@ -47,23 +47,28 @@ def test_what_a_limit_carries_is_what_the_core_maps(kib: int) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _FILL, str(kib * 1024)], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    assert min(carried(kib * 1024, decoded=False), 40) == int(done.stdout)
+    assert min(captures_carried(kib * 1024, decoded=False), 40) == int(done.stdout)
 
 
 def test_more_captures_need_more_and_what_is_needed_is_carried() -> None:
     for threads in (1, 3):
         for decoded in (False, True):
-            sizes = [needed(captures, threads, decoded=decoded) for captures in range(1, 200)]
+            sizes = [bytes_needed(captures, threads, decoded=decoded) for captures in range(1, 200)]
             assert sizes == sorted(sizes)
             for captures in (1, 7, 64, 150):
                 assert (
-                    carried(needed(captures, threads, decoded=decoded), threads, decoded=decoded) >= captures
+                    captures_carried(
+                        bytes_needed(captures, threads, decoded=decoded), threads, decoded=decoded
+                    )
+                    >= captures
                 )
                 assert (
-                    carried(needed(captures, threads, decoded=decoded) - 1, threads, decoded=decoded)
+                    captures_carried(
+                        bytes_needed(captures, threads, decoded=decoded) - 1, threads, decoded=decoded
+                    )
                     < captures
                 )
-    assert carried(2**40) == MANY
+    assert captures_carried(2**40) == MAX_CAPTURES
 
 
 _AS_ROOT_WITHOUT_CAPABILITY = """
