@@ -27,18 +27,19 @@ from b2bua.api.metrics import Metrics
 from b2bua.api.server import serve
 from b2bua.call.cdr import CallRecord
 from b2bua.config.assembly import (
-    behind_nat,
+    build_router,
+    build_trunks,
     interfaces,
-    limits,
     masks,
     media_kinds,
-    router,
-    trunks,
-    with_events,
-    with_info_digits,
-    with_srtp,
+    trunk_limits,
+    trunks_behind_nat,
+    trunks_with_events,
+    trunks_with_info_digits,
+    trunks_with_srtp,
 )
-from b2bua.config.settings import CdrSettings, SignallingSettings, signalling
+from b2bua.config.reading import read_signalling
+from b2bua.config.settings import CdrSettings, SignallingSettings
 from b2bua.ladder.book import Ladders
 from b2bua.records.payments import PaymentTable
 from b2bua.records.store import RecordStore, StoreError, connect
@@ -146,11 +147,13 @@ def _engine(settings: SignallingSettings, board: Switchboard, ladders: Ladders) 
         # GPL, and only where it is chosen.
         from b2bua.pjsua.choice import pjsua_engine  # noqa: PLC0415
 
-        return pjsua_engine(general.binds[0], trunks(settings), board.on_leg_event, f"Tonewall/{VERSION}")
+        return pjsua_engine(
+            general.binds[0], build_trunks(settings), board.on_leg_event, f"Tonewall/{VERSION}"
+        )
     return SipEngine(
         binds=general.binds,
         tls=TlsContexts(general.tls_certificate, general.tls_key),
-        trunks=trunks(settings),
+        trunks=build_trunks(settings),
         on_event=board.on_leg_event,
         user_agent=f"Tonewall/{VERSION}",
         realm=general.realm,
@@ -197,18 +200,18 @@ async def _count(board: Switchboard) -> None:
 
 def _plan(settings: SignallingSettings) -> Plan:
     return Plan(
-        router=router(settings),
-        limits=limits(settings),
-        latch=behind_nat(settings),
-        encrypted=with_srtp(settings),
+        router=build_router(settings),
+        limits=trunk_limits(settings),
+        latch=trunks_behind_nat(settings),
+        encrypted=trunks_with_srtp(settings),
         media=media_kinds(settings),
         masks=masks(settings),
         other_audio=settings.general.other_audio,
         most_media=settings.general.max_media,
         ring_time=settings.general.ring_time,
         guard_time=settings.general.guard_time,
-        info=with_info_digits(settings),
-        events=with_events(settings),
+        info=trunks_with_info_digits(settings),
+        events=trunks_with_events(settings),
         interfaces=interfaces(settings),
     )
 
@@ -242,7 +245,7 @@ def main() -> None:
     parser.add_argument("--demo", help="the unix socket of a demo's customer")
     arguments = parser.parse_args()
     try:
-        settings = signalling({})
+        settings = read_signalling({})
         Tokens.parse(settings.api.tokens.get_secret_value())
     except (ConfigError, ValueError) as error:  # neither text has a value in it
         raise SystemExit(str(error)) from None
@@ -250,7 +253,7 @@ def main() -> None:
     end_with_parent()
     allow_many_files()
     configure_log("b2bua", settings.general.log_level)
-    if with_info_digits(settings):
+    if trunks_with_info_digits(settings):
         _harden()
     demo: Demo | None = None
     if arguments.demo:

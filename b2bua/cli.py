@@ -19,7 +19,7 @@ from b2bua.commands import cdr as cli_cdr
 from b2bua.commands import ladder as cli_ladder
 from b2bua.commands import route as cli_route
 from b2bua.commands.configuration import ConfigFile, give_up, settings_of
-from b2bua.config.settings import GeneralSettings
+from b2bua.config.general_settings import GeneralSettings
 from b2bua.doctor import startup
 from b2bua.doctor.examination import examine
 from b2bua.doctor.finding import Level

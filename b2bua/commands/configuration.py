@@ -9,7 +9,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from b2bua.api.auth import Tokens
-from b2bua.config.settings import Settings, read
+from b2bua.config.reading import read_settings
+from b2bua.config.settings import Settings
 from tonewall.ini import ConfigError
 
 ConfigFile = Annotated[
@@ -21,7 +22,7 @@ ConfigFile = Annotated[
 def settings_of(config: Path | None) -> Settings:
     """All settings; ends the command, with every fault, where they are wrong."""
     try:
-        settings = read(config)
+        settings = read_settings(config)
     except ConfigError as error:
         give_up(f"the configuration is wrong:\n{error}")
     try:

@@ -21,7 +21,8 @@ from rich.table import Table
 
 from b2bua.api.auth import in_clear
 from b2bua.commands.configuration import ConfigFile, give_up
-from b2bua.config.settings import ApiSettings, GeneralSettings
+from b2bua.config.general_settings import GeneralSettings
+from b2bua.config.settings import ApiSettings
 from b2bua.ladder import svg, terminal
 from b2bua.ladder.layout import Row, layout, plain
 from b2bua.ladder.view import LadderSummary, LadderView

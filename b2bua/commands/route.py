@@ -12,7 +12,7 @@ from rich.table import Table
 
 from b2bua.call.leg import LegInvited, Party
 from b2bua.commands.configuration import ConfigFile, give_up, settings_of
-from b2bua.config.assembly import router, trunks
+from b2bua.config.assembly import build_router, build_trunks
 from b2bua.config.settings import SignallingSettings
 
 
@@ -25,7 +25,7 @@ def route(
     """Say which trunks a call would go to, in which order, and with which numbers. Status 1 if it
     would be refused."""
     settings = settings_of(config).signalling
-    where = router(settings)
+    where = build_router(settings)
     if where.side(source) is None:
         give_up(f"--from: there is no trunk {source}; expected one of {', '.join(where.places)}")
     decision = where.decide(LegInvited(source, Party(caller), Party(number), b""), lambda: 0.0)
@@ -39,7 +39,8 @@ def route(
         raise typer.Exit(1)
     table = Table("", "trunk", "host", "caller", "callee", box=None, pad_edge=False)
     hosts = {
-        trunk.name: f"{trunk.host}:{trunk.port}" if trunk.port else trunk.host for trunk in trunks(settings)
+        trunk.name: f"{trunk.host}:{trunk.port}" if trunk.port else trunk.host
+        for trunk in build_trunks(settings)
     }
     for order, to in enumerate(decision.destinations, 1):
         table.add_row(str(order), *map(escape, (to.trunk, hosts[to.trunk], to.caller.user, to.callee.user)))
@@ -47,7 +48,7 @@ def route(
 
 
 def _read(settings: SignallingSettings, source: str, caller: str, number: str) -> str:
-    numbers = router(settings).places[source].numbers
+    numbers = build_router(settings).places[source].numbers
     return f"{numbers.read(caller)} calls {numbers.read(number)}"
 
 

@@ -1,4 +1,4 @@
-"""From the trunks and routes of sip.conf to what the SIP engine and the switchboard take."""
+"""Builds the trunks of the SIP engine and the plan of the switchboard from settings."""
 
 from __future__ import annotations
 
@@ -6,48 +6,48 @@ from b2bua.call.routing.limits import Limit
 from b2bua.call.routing.numbers import NumberPlan
 from b2bua.call.routing.router import Pattern, Place, Router, Rule
 from b2bua.call.routing.trunk import Trunk
+from b2bua.config.route_settings import RouteSettings
 from b2bua.config.settings import SignallingSettings
 from b2bua.config.trunk_settings import (
     CarrierSettings,
     PbxSettings,
-    RouteSettings,
     TrunkSettings,
-    names,
-    networks,
-    trunk_name,
 )
+from b2bua.config.values import split_list, trunk_name
 from media.events import Masking, Side
 from media.mline import Interface
 
 
-def trunks(settings: SignallingSettings) -> list[Trunk]:
-    """For the engine."""
+def build_trunks(settings: SignallingSettings) -> list[Trunk]:
+    """The trunks as the SIP engine takes them, in the order of sip.conf, carriers first."""
     return [_trunk(trunk_name(header), each) for header, each in settings.trunks.items()]
 
 
-def router(settings: SignallingSettings) -> Router:
-    """For the switchboard, and for whoever asks where a call would go."""
+def build_router(settings: SignallingSettings) -> Router:
+    """The router of all trunks and routes."""
     places = {trunk_name(header): _place(each) for header, each in settings.trunks.items()}
     return Router(places, [_rule(trunk_name(header), each) for header, each in settings.routes.items()])
 
 
-def limits(settings: SignallingSettings) -> dict[str, Limit]:
+def trunk_limits(settings: SignallingSettings) -> dict[str, Limit]:
+    """The limits of each trunk, by its name."""
     return {
         trunk_name(header): Limit(each.max_calls, each.max_rate) for header, each in settings.trunks.items()
     }
 
 
 def media_kinds(settings: SignallingSettings) -> dict[str, frozenset[str]]:
-    """Of the trunks that may not have every kind of m-line."""
+    """The kinds of m-lines that a trunk may have, by its name; a trunk that may have all is not in
+    it."""
     return {
-        trunk_name(header): frozenset(names(each.media))
+        trunk_name(header): frozenset(split_list(each.media))
         for header, each in settings.trunks.items()
         if each.media.strip() != "*"
     }
 
 
 def masks(settings: SignallingSettings) -> dict[str, Masking]:
-    """How the customers of each carrier are masked."""
+    """The mask policy of each carrier, by its name."""
     return {
         trunk_name(header): Masking(
             policy=each.mask,
@@ -60,8 +60,8 @@ def masks(settings: SignallingSettings) -> dict[str, Masking]:
     }
 
 
-def with_info_digits(settings: SignallingSettings) -> frozenset[str]:
-    """The carriers that send keys as SIP INFO."""
+def trunks_with_info_digits(settings: SignallingSettings) -> frozenset[str]:
+    """The names of carriers that send keys as SIP INFO."""
     return frozenset(
         trunk_name(header)
         for header, each in settings.trunks.items()
@@ -69,8 +69,8 @@ def with_info_digits(settings: SignallingSettings) -> frozenset[str]:
     )
 
 
-def with_events(settings: SignallingSettings) -> frozenset[str]:
-    """The PBXs that want keys as telephone-event, where they come as SIP INFO."""
+def trunks_with_events(settings: SignallingSettings) -> frozenset[str]:
+    """The names of PBXs that want keys of SIP INFO as telephone-event."""
     return frozenset(
         trunk_name(header)
         for header, each in settings.trunks.items()
@@ -79,7 +79,7 @@ def with_events(settings: SignallingSettings) -> frozenset[str]:
 
 
 def interfaces(settings: SignallingSettings) -> dict[str, Interface]:
-    """Where RTP of the trunks is received that have an address of their own for it."""
+    """The addresses for RTP of trunks that have some of their own, by name."""
     return {
         trunk_name(header): Interface(address=each.media_address, advertised=each.media_advertised)
         for header, each in settings.trunks.items()
@@ -87,11 +87,13 @@ def interfaces(settings: SignallingSettings) -> dict[str, Interface]:
     }
 
 
-def behind_nat(settings: SignallingSettings) -> frozenset[str]:
+def trunks_behind_nat(settings: SignallingSettings) -> frozenset[str]:
+    """The names of trunks behind NAT."""
     return frozenset(trunk_name(header) for header, each in settings.trunks.items() if each.nat)
 
 
-def with_srtp(settings: SignallingSettings) -> frozenset[str]:
+def trunks_with_srtp(settings: SignallingSettings) -> frozenset[str]:
+    """The names of trunks whose RTP is encrypted."""
     return frozenset(trunk_name(header) for header, each in settings.trunks.items() if each.srtp)
 
 
@@ -106,8 +108,8 @@ def _place(settings: TrunkSettings) -> Place:
 def _rule(name: str, settings: RouteSettings) -> Rule:
     return Rule(
         name=name,
-        to=names(settings.to),
-        sources=frozenset(names(settings.source)),
+        to=split_list(settings.to),
+        sources=frozenset(split_list(settings.source)),
         caller=Pattern.read(settings.caller, settings.caller_as),
         callee=Pattern.read(settings.callee, settings.callee_as),
         spread=settings.spread,
@@ -129,7 +131,7 @@ def _trunk(name: str, settings: TrunkSettings) -> Trunk:
         user=settings.user or settings.username,
         expires=settings.expires,
         transport=settings.transport,
-        networks=networks(settings.match),
+        networks=split_list(settings.match),
         follow=settings.redirect == "follow",
         bind=settings.bind,
         tcp_switch=settings.tcp_switch,
@@ -144,7 +146,7 @@ def _trunk(name: str, settings: TrunkSettings) -> Trunk:
         probe=settings.probe,
         trusted=settings.trust,
         x_headers=tuple(name.strip().lower() for name in settings.x_headers.split(",") if name.strip()),
-        user_parameters=tuple(name.lower() for name in names(settings.user_parameters)),
+        user_parameters=tuple(name.lower() for name in split_list(settings.user_parameters)),
         user_phone=settings.user_phone,
         identity=settings.identity,
         refer=settings.refer,

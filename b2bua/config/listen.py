@@ -1,4 +1,4 @@
-"""`[general] listen`: the addresses that SIP is received on, as text and as what the engine binds.
+"""Parses `[general] listen`: the addresses that SIP is received on.
 
 An entry is `transport:host:port`, IPv6 hosts in brackets; behind NAT `/host` or `/host:port`
 follows, as peers see it.
@@ -17,7 +17,7 @@ _ENTRY = re.compile(
 )
 
 
-def binds(text: str, host: str, port: int, advertised: str) -> list[Bind]:
+def parse_binds(text: str, host: str, port: int, advertised: str) -> list[Bind]:
     """The addresses of `text`; where it is empty, UDP and TCP at `host` and `port`. Raises
     ValueError."""
     entries = [entry.strip() for entry in text.split(",") if entry.strip()]

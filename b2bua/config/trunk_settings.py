@@ -1,21 +1,19 @@
-"""`[carrier]`, `[pbx]` and `[route]`: the peers, and which calls go to which of them.
+"""Models of `[carrier]` and `[pbx]`: the peers.
 
-Rule 1: each may stand several times, as `[carrier NAME]`; NAME is then the trunk's or route's own,
-        else it is the section's.
+Rule 1: each may stand several times, as `[carrier NAME]`; NAME is then the trunk's own, else it is
+        the section's.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
-from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from b2bua.call.routing.numbers import Form
-from b2bua.call.routing.router import Pattern, PatternError
+from b2bua.config.values import check_host, check_readable, split_list
 from b2bua.sip.message.header_policy import has_own_rule
 from media.mask_policy import MaskPolicy
 from tonewall.address import own_address
@@ -23,23 +21,6 @@ from tonewall.ini import Section
 
 _USER_PARAMETER = re.compile(r"\*|[A-Za-z0-9-]{1,32}")
 _PRIVATE_HEADER = re.compile(r"\*|[XP]-[A-Za-z0-9.!%*_+`'~-]{1,62}", re.IGNORECASE)
-
-
-def readable(value: str) -> str:
-    if value and not os.access(value, os.R_OK):
-        raise ValueError("expected a file that can be read")
-    return value
-
-
-def _host(value: str) -> str:
-    if not value or any(character.isspace() or character in "<>;,@\"'" for character in value):
-        raise ValueError("expected a host name or a numeric IP address")
-    return value
-
-
-def networks(match: str) -> tuple[str, ...]:
-    """The networks of a trunk's `match`."""
-    return tuple(each.strip() for each in match.split(",") if each.strip())
 
 
 class TrunkSettings(Section):
@@ -100,8 +81,10 @@ class TrunkSettings(Section):
         le=3600,
         description="seconds between OPTIONS to each of its addresses, which take it out; 0: none",
     )
-    username: str = Field("", description="answers the peer's challenges, where it sends any")
-    password: SecretStr = Field(SecretStr(""), description="answers the peer's challenges")
+    username: str = Field("", description="user name for digest authentication with this trunk")
+    password: SecretStr = Field(
+        SecretStr(""), description="password for digest authentication with this trunk"
+    )
     domain: str = Field(
         "", description="the host part of our From and To towards this peer, where it is not `host`"
     )
@@ -181,7 +164,7 @@ class TrunkSettings(Section):
     @field_validator("host")
     @classmethod
     def _is_host(cls, value: str) -> str:
-        return _host(value)
+        return check_host(value)
 
     @field_validator("media_address", "media_advertised")
     @classmethod
@@ -191,19 +174,19 @@ class TrunkSettings(Section):
     @field_validator("tls_ca", "tls_certificate", "tls_key")
     @classmethod
     def _is_file(cls, value: str) -> str:
-        return readable(value)
+        return check_readable(value)
 
     @field_validator("media")
     @classmethod
     def _are_kinds(cls, value: str) -> str:
-        if not names(value) or not all(each == "*" or each.isalpha() for each in names(value)):
+        if not split_list(value) or not all(each == "*" or each.isalpha() for each in split_list(value)):
             raise ValueError("expected kinds of media such as audio, video, or *")
         return value
 
     @field_validator("match")
     @classmethod
     def _are_networks(cls, value: str) -> str:
-        for network in networks(value):
+        for network in split_list(value):
             try:
                 ipaddress.ip_network(network, strict=False)
             except ValueError:
@@ -213,7 +196,7 @@ class TrunkSettings(Section):
     @field_validator("user_parameters")
     @classmethod
     def _are_parameters(cls, value: str) -> str:
-        if not all(_USER_PARAMETER.fullmatch(name) for name in names(value)):
+        if not all(_USER_PARAMETER.fullmatch(name) for name in split_list(value)):
             raise ValueError(
                 "expected names of parameters such as npdi, rn, separated by commas, or * for all"
             )
@@ -222,11 +205,11 @@ class TrunkSettings(Section):
     @field_validator("x_headers")
     @classmethod
     def _are_private_headers(cls, value: str) -> str:
-        if not all(_PRIVATE_HEADER.fullmatch(name) for name in names(value)):
+        if not all(_PRIVATE_HEADER.fullmatch(name) for name in split_list(value)):
             raise ValueError(
                 "expected names of headers that begin with X- or P-, separated by commas, or * for all"
             )
-        if any(has_own_rule(name) for name in names(value)):
+        if any(has_own_rule(name) for name in split_list(value)):
             raise ValueError(
                 "expected none that has a rule of its own in docs/headers.md: that rule holds, so leave it "
                 "out"
@@ -241,6 +224,8 @@ class TrunkSettings(Section):
 
 
 class CarrierSettings(TrunkSettings):
+    """`[carrier]`: a trunk on the customers' side."""
+
     section: ClassVar[str] = "carrier"
 
     mask: MaskPolicy = Field(
@@ -266,6 +251,8 @@ class CarrierSettings(TrunkSettings):
 
 
 class PbxSettings(TrunkSettings):
+    """`[pbx]`: a trunk on the agents' side."""
+
     section: ClassVar[str] = "pbx"
 
     refer: bool = Field(True, description="yes or no: the peer may transfer calls (REFER)")
@@ -273,106 +260,3 @@ class PbxSettings(TrunkSettings):
         "as-is",
         description="as-is or rfc4733: what callers' keys that come as SIP INFO become, outside of a payment",
     )
-
-
-class RouteSettings(Section):
-    """`[route]`: which calls go to which trunks. The first that fits decides."""
-
-    section: ClassVar[str] = "route"
-
-    source: str = Field("", description="the trunks whose calls it is for, separated by commas; empty: all")
-    callee: str = Field(
-        "",
-        description="called numbers that it is for: prefixes separated by commas, or /regular expression/; "
-        "empty: all",
-    )
-    caller: str = Field("", description="calling numbers that it is for, in the same way; empty: all")
-    to: str = Field("", description="the trunks that are tried, one after another, separated by commas")
-    spread: bool = Field(
-        False, description="yes or no: the trunks of `to` take calls by chance, each its share"
-    )
-    callee_as: str = Field(
-        "",
-        description="what stands in place of the prefix of `callee`, or of the whole, with \\1 for a group",
-    )
-    caller_as: str = Field("", description="the same for the calling number")
-    refuse: int = Field(0, description="answer its calls with this code, 400 to 699, instead; 0: they go on")
-
-    @field_validator("refuse")
-    @classmethod
-    def _is_final(cls, value: int) -> int:
-        if value and not 400 <= value <= 699:
-            raise ValueError("expected a code from 400 to 699")
-        return value
-
-    @model_validator(mode="after")
-    def _decides(self) -> RouteSettings:
-        for key, text, into in (
-            ("callee", self.callee, self.callee_as),
-            ("caller", self.caller, self.caller_as),
-        ):
-            try:
-                Pattern.read(text, into)
-            except PatternError as error:
-                raise ValueError(f"{key}: {error}") from None
-        if not names(self.to) and not self.refuse:
-            raise ValueError("to: expected trunks to go to, or else a code in refuse")
-        return self
-
-    def takes_all(self, kinds: Mapping[str, str]) -> bool:
-        """Whether every call fits, so that no later route is asked. `kinds`: of each trunk, carrier
-        or pbx."""
-        sources = set(names(self.source) or kinds)
-        across = {kinds.get(name) for name in names(self.to)}
-        everywhere = bool(self.refuse) or all(across - {kind} for kind in kinds.values())
-        return not self.callee and not self.caller and everywhere and sources >= set(kinds)
-
-
-def trunk_name(header: str) -> str:
-    """What a trunk or route is called, from its header."""
-    section, _, name = header.partition(" ")
-    return name or section
-
-
-def names(value: str) -> tuple[str, ...]:
-    """The names of a list separated by commas."""
-    return tuple(each.strip() for each in value.split(",") if each.strip())
-
-
-def faults_between(trunks: Mapping[str, TrunkSettings], routes: Mapping[str, RouteSettings]) -> list[str]:
-    """What is wrong between trunks and routes that each are well."""
-    kinds: dict[str, str] = {}
-    faults = []
-    for header, trunk in trunks.items():
-        name = trunk_name(header)
-        if name in kinds:
-            faults.append(f"[{header}]: there is a trunk {name} already; expected a name of its own")
-        kinds[name] = trunk.section
-        if (trunk.challenge or trunk.host == "dynamic") and not (
-            trunk.username and trunk.password.get_secret_value()
-        ):
-            faults.append(
-                f"[{header}] password: expected username and password, since it is to prove that it knows "
-                "them"
-            )
-        if trunk.registration and not (trunk.user or trunk.username):
-            faults.append(
-                f"[{header}] user: expected who we are there, or a username, since registration is yes"
-            )
-    dynamic = [trunk.username for trunk in trunks.values() if trunk.host == "dynamic"]
-    if len(set(dynamic)) < len(dynamic):
-        faults.append("[pbx] username: expected another for each trunk that registers here")
-    for header, route in routes.items():
-        sources = names(route.source)
-        for key, listed in (("source", sources), ("to", names(route.to))):
-            for name in listed:
-                if name not in kinds:
-                    faults.append(
-                        f"[{header}] {key}: {name} is no trunk; expected some of {', '.join(kinds)}"
-                    )
-        of = {kinds.get(name) for name in sources} or set(kinds.values())
-        to = {kinds.get(name) for name in names(route.to)}
-        if to and None not in of | to and not any(one != other for one in of for other in to):
-            wanted = "pbx" if "carrier" in to else "carrier"
-            faults.append(f"[{header}] to: expected a {wanted}, since calls cross from one kind to the other")
-    return faults

@@ -23,7 +23,8 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
-from b2bua.config.settings import Settings, read
+from b2bua.config.reading import read_settings
+from b2bua.config.settings import Settings
 from b2bua.demo.phones import Phone
 from b2bua.supervise import Supervisor
 from tonewall.log import configure_log
@@ -167,7 +168,7 @@ def _settings(directory: Path, provider: dict[str, str], customer: int, agent: i
         )
     )
     path.chmod(0o600)
-    return read(path)
+    return read_settings(path)
 
 
 def _free_range() -> str:

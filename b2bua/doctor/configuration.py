@@ -14,7 +14,7 @@ from pathlib import Path
 from b2bua.api.auth import Tokens
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.config.settings import Settings
-from b2bua.config.trunk_settings import names, trunk_name
+from b2bua.config.values import split_list, trunk_name
 from b2bua.doctor.finding import Finding, fault, good, warn
 from b2bua.doctor.machine import bindable, realtime
 from b2bua.pjsua import build as pjsua
@@ -47,7 +47,7 @@ def routes(settings: Settings) -> list[Finding]:
             for section in several
         ]
     findings = []
-    for name in sorted(set(kinds) - {name for route in own.routes.values() for name in names(route.to)}):
+    for name in sorted(set(kinds) - {name for route in own.routes.values() for name in split_list(route.to)}):
         findings.append(
             warn("routes", f"no [route] leads to {name}; add it to a `to`, or take the trunk away")
         )

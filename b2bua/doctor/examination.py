@@ -6,7 +6,8 @@ import asyncio
 from pathlib import Path
 
 from b2bua.call.sdp.codecs import OtherAudio
-from b2bua.config.settings import Settings, read
+from b2bua.config.reading import read_settings
+from b2bua.config.settings import Settings
 from b2bua.doctor import certificates, configuration, exposure, files, machine, reach
 from b2bua.doctor.finding import Finding, fault, good
 from tonewall.ini import ConfigError
@@ -16,7 +17,7 @@ async def examine(config: Path | None) -> list[Finding]:
     """Every check, in the order in which an engineer would make them."""
     findings = [machine.core()]
     try:
-        settings = read(config)
+        settings = read_settings(config)
     except ConfigError as error:
         return [*findings, *(fault("configuration", line) for line in str(error).splitlines())]
     findings.append(good("configuration", "every section and key is understood"))

@@ -14,7 +14,8 @@ from urllib.request import HTTPErrorProcessor, ProxyHandler, Request, build_open
 
 from b2bua.api.auth import in_clear
 from b2bua.call.sdp import description as sdp
-from b2bua.config.settings import GeneralSettings, Settings
+from b2bua.config.general_settings import GeneralSettings
+from b2bua.config.settings import Settings
 from b2bua.config.trunk_settings import TrunkSettings
 from b2bua.doctor.finding import Finding, Level, fault, good, warn
 from b2bua.sip.hop import Transport

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import httpx
 
 from b2bua.call.sdp import directions
-from b2bua.config.settings import GeneralSettings
+from b2bua.config.general_settings import GeneralSettings
 from media.settings import MediaSettings
 from tests.model.phones import Agent, Customer, Phone
 from tests.model.sip import Trunk, user_of

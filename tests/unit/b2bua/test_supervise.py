@@ -20,7 +20,8 @@ import pytest
 import structlog
 
 from b2bua import supervise
-from b2bua.config.settings import Settings, signalling
+from b2bua.config.reading import read_signalling
+from b2bua.config.settings import Settings
 from b2bua.supervise import Supervisor
 from media.settings import MediaSettings
 from provider_adapters.settings import ProviderSettings
@@ -121,7 +122,9 @@ def settings(directory: Path, ready: int = 1) -> Settings:
         "media": {"ports": "30000-30099"},
         "provider": {"url": "https://payments.example", "api_key": KEY, "ready": str(ready)},
     }
-    return Settings(signalling(sections), load(MediaSettings, sections), load(ProviderSettings, sections))
+    return Settings(
+        read_signalling(sections), load(MediaSettings, sections), load(ProviderSettings, sections)
+    )
 
 
 @asynccontextmanager

@@ -31,7 +31,7 @@ from b2bua.call.sdp import negotiated as agreement
 from b2bua.call.sdp import sdes
 from b2bua.call.sdp.remote_streams import remote_streams
 from b2bua.call.sdp.rewrite import rewrite
-from b2bua.config.listen import binds
+from b2bua.config.listen import parse_binds
 from b2bua.sip.auth.challenger import DigestChallenger
 from b2bua.sip.auth.digest import parse_challenges, parse_digest
 from b2bua.sip.hop import Hop
@@ -209,7 +209,7 @@ READERS: dict[str, Callable[[str], object]] = {
     described.NotDescribed),
     "order": looks_like_card_number,
     "tokens": tolerant(Tokens.parse, ValueError),
-    "listen": tolerant(lambda text: binds(f"udp:{text}", "", 0, ""), ValueError),
+    "listen": tolerant(lambda text: parse_binds(f"udp:{text}", "", 0, ""), ValueError),
     "certificate": lambda text: names({"subjectAltName": (("URI", f"sip:{text}"),)}),
     **{f"in place of {name}": instead_of(name) for name in ("Via", "From", "To", "Call-ID", "CSeq")},
     **{rule.name: of_header(rule.name) for rule in RULES},

@@ -11,7 +11,8 @@ import pytest
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
-from b2bua.config.settings import SECTIONS, read, signalling
+from b2bua.config.reading import read_settings, read_signalling
+from b2bua.config.settings import SECTIONS
 from tonewall.ini import ConfigError, Section, load, read_file, to_environment, variable_name
 
 EXAMPLE = Path(__file__).parents[4] / "sip.conf.example"
@@ -249,7 +250,7 @@ def test_a_wrong_value_is_explained_without_repeating_it(section: str, key: str,
         )
     )
     with pytest.raises(ConfigError) as caught:
-        read(path)
+        read_settings(path)
     (line,) = str(caught.value).splitlines()
     assert line.startswith(f"[{section}] {key}: ")
     assert "xpected" in line or "should" in line
@@ -260,7 +261,7 @@ def test_a_trunk_is_not_reached_by_a_transport_that_nothing_listens_by():
     sections = example()
     sections["pbx"]["transport"] = "tls"
     with pytest.raises(ConfigError) as caught:
-        signalling(sections)
+        read_signalling(sections)
     assert str(caught.value).startswith("[pbx] transport: nothing listens by tls; add tls:ADDRESS")
 
 
@@ -285,7 +286,7 @@ def test_every_fault_of_the_file_is_told_at_once(tmp_path: Path):
     path = tmp_path / "sip.conf"
     path.write_text("[general]\nport = x\n[media]\nports = y\n")
     with pytest.raises(ConfigError) as caught:
-        read(path)
+        read_settings(path)
     told = [line.split(":")[0] for line in str(caught.value).splitlines()]
     assert told == [
         "[general] port",
@@ -361,9 +362,9 @@ def test_what_rtpengine_cannot_do_is_told_before_a_call_needs_it(
             )
         )
         if not changed:
-            assert [str(server) for server in read(path).media.servers()] == ["127.0.0.1:2223"]
+            assert [str(server) for server in read_settings(path).media.servers()] == ["127.0.0.1:2223"]
     with pytest.raises(ConfigError) as caught:
-        read(path)
+        read_settings(path)
     assert str(caught.value).startswith(fault)
 
 
@@ -372,7 +373,7 @@ def test_what_rtpengine_cannot_do_is_told_before_a_call_needs_it(
 
 def test_the_signalling_process_needs_nothing_of_media_or_provider():
     values = {name: part for name, part in example().items() if name in ("general", "carrier", "pbx", "api")}
-    own = signalling(values)
+    own = read_signalling(values)
     handed = own.environment()
     assert not [name for name in handed if name.startswith(("TONEWALL_PROVIDER", "TONEWALL_MEDIA"))]
 
@@ -412,13 +413,13 @@ def several(text: str, tmp_path: Path) -> dict[str, dict[str, str]]:
 def test_several_trunks_and_routes_keep_their_names_and_order_on_their_way_to_the_child(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    own = signalling(several(SEVERAL.format(secret=SECRET), tmp_path))
+    own = read_signalling(several(SEVERAL.format(secret=SECRET), tmp_path))
     assert list(own.trunks) == ["carrier north", "carrier south", "pbx"]
     assert list(own.routes) == ["route berlin", "route"]
     assert own.trunks["carrier south"].password.get_secret_value() == SECRET
     for name, value in own.environment().items():
         monkeypatch.setenv(name, value)
-    assert signalling({}) == own
+    assert read_signalling({}) == own
 
 
 @pytest.mark.parametrize(
@@ -444,7 +445,7 @@ def test_several_trunks_and_routes_keep_their_names_and_order_on_their_way_to_th
 )
 def test_what_is_wrong_between_trunks_and_routes_is_told(more: str, fault: str, tmp_path: Path):
     with pytest.raises(ConfigError) as caught:
-        signalling(several(SEVERAL.format(secret=SECRET) + more + "\n", tmp_path))
+        read_signalling(several(SEVERAL.format(secret=SECRET) + more + "\n", tmp_path))
     (line,) = str(caught.value).splitlines()
     assert line.startswith(fault)
 
@@ -453,19 +454,24 @@ def test_what_is_wrong_between_trunks_and_routes_is_told(more: str, fault: str, 
 
 
 def shown() -> dict[tuple[str, str], tuple[bool, str]]:
-    """Every key of the example: whether it is commented out, and its value."""
-    found, section = {}, ""
+    """Every key of the example: whether it is commented out, and its value. Keys of [pbx] that are
+    those of [carrier] are not repeated there."""
+    found: dict[tuple[str, str], tuple[bool, str]] = {}
+    section = ""
     for line in EXAMPLE.read_text().splitlines():
         if header := re.fullmatch(r";?\[(\w+)\]", line.strip()):
             section = header[1]
         elif entry := re.match(r"(;?)(\w+) *=(.*)", line):
             value = re.split(r"(?:^|\s);", entry[3], maxsplit=1)[0].strip()
             found[section, entry[2]] = (bool(entry[1]), value)
+    for key in SECTIONS["pbx"].model_fields:
+        if ("pbx", key) not in found:
+            found["pbx", key] = found["carrier", key]
     return found
 
 
 def test_the_example_is_a_configuration(tmp_path: Path):
-    settings = read(EXAMPLE)
+    settings = read_settings(EXAMPLE)
     assert settings.provider.url == "https://payments.example"
 
 
@@ -520,7 +526,13 @@ def test_what_the_pjsua2_engine_cannot_do_is_told_before_a_call_needs_it(
 
 def faults_of(path: Path) -> list[str]:
     try:
-        read(path)
+        read_settings(path)
     except ConfigError as error:
         return str(error).splitlines()
     return []
+
+
+def test_the_example_names_the_keys_of_a_carrier_that_a_pbx_does_not_have():
+    comment = EXAMPLE.read_text().partition("; The side on which agents are")[2].partition("[pbx]")[0]
+    for key in SECTIONS["carrier"].model_fields:
+        assert (key in re.findall(r"[a-z_]+", comment)) == (key not in SECTIONS["pbx"].model_fields), key

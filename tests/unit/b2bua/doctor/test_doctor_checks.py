@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.config.settings import Settings, read
+from b2bua.config.reading import read_settings
+from b2bua.config.settings import Settings
 from b2bua.doctor import certificates, configuration, exposure, files, startup
 from b2bua.doctor.finding import Finding, Level
 from b2bua.records.payments import PaymentTable
@@ -49,7 +50,7 @@ def conf(folder: Path, **sections: dict[str, str]) -> Path:
 
 
 def settings(folder: Path, **sections: dict[str, str]) -> Settings:
-    return read(conf(folder, **sections))
+    return read_settings(conf(folder, **sections))
 
 
 def said(found: Finding) -> tuple[Level, str]:
@@ -340,6 +341,6 @@ async def test_beside_a_running_tonewall_its_ports_are_no_fault(tmp_path: Path) 
         assert found["records' database"].level is Level.GOOD
         assert found["running Tonewall"].says.startswith("well, with 0 calls")
         # A second one with the same file is told who has the ports.
-        lines = await asyncio.to_thread(startup.refusals, read(stack.conf))
+        lines = await asyncio.to_thread(startup.refusals, read_settings(stack.conf))
         assert lines
         assert all("a Tonewall with this [general] directory runs already" in line for line in lines)

@@ -1,0 +1,142 @@
+"""Checks sections of sip.conf against each other, once each of them is valid by itself.
+
+Each check returns its faults, a line each: section, key and what was expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from b2bua.call.sdp.codecs import OtherAudio
+from b2bua.config.route_settings import RouteSettings
+from b2bua.config.settings import Settings, SignallingSettings
+from b2bua.config.trunk_settings import CarrierSettings, PbxSettings, TrunkSettings
+from b2bua.config.values import split_list, trunk_name
+from b2bua.sip.hop import Transport
+from media.mask_policy import MaskPolicy
+
+
+def find_signalling_faults(own: SignallingSettings) -> list[str]:
+    """Faults between the sections of the b2bua process."""
+    return [
+        *_transports_without_a_listener(own),
+        *_unsupported_by_pjsua2(own),
+        *_faults_of_trunks(own.trunks),
+        *_faults_of_routes(own.trunks, own.routes),
+    ]
+
+
+def find_faults(settings: Settings) -> list[str]:
+    """Faults between `[media]` and the other sections."""
+    return [*settings.media.faults(), *_unsupported_by_rtpengine(settings)]
+
+
+def _unsupported_by_rtpengine(settings: Settings) -> list[str]:
+    """Keys of trunks that this media engine does not support."""
+    if settings.media.engine != "rtpengine":
+        return []
+    trunks = settings.signalling.trunks.items()
+    muted = [
+        f"[{header}] mask: expected mute, since [media] engine = rtpengine: its other ways leak, see "
+        "docs/rtpengine.md"
+        for header, trunk in trunks
+        if isinstance(trunk, CarrierSettings) and trunk.mask is not MaskPolicy.MUTE
+    ]
+    wanting = [
+        f"[{header}] {key}: expected {expected}, since [media] engine = rtpengine"
+        for header, trunk in trunks
+        for key, expected, given in (
+            ("srtp", "no", trunk.srtp),
+            ("media_address", "none", trunk.media_address),
+            ("dtmf", "as-is", isinstance(trunk, PbxSettings) and trunk.dtmf != "as-is"),
+        )
+        if given
+    ]
+    wanting += [
+        f"[{header}] {key}: expected no, since [media] engine = rtpengine"
+        for header, trunk in trunks
+        for key in ("capture_tones", "placeholder_tone")
+        if getattr(trunk, key, False)
+    ]
+    if settings.signalling.general.other_audio is not OtherAudio.REFUSE:
+        wanting.append("[general] other_audio: expected refuse, since [media] engine = rtpengine")
+    return [*muted, *wanting]
+
+
+def _unsupported_by_pjsua2(own: SignallingSettings) -> list[str]:
+    """Keys that this SIP engine does not support."""
+    general = own.general
+    if general.engine != "pjsua2":
+        return []
+    faults = []
+    if general.listen and [bind.transport for bind in general.binds] != [Transport.UDP]:
+        faults.append("[general] listen: expected one udp address, since engine = pjsua2: see docs/pjsua2.md")
+    for header, trunk in own.trunks.items():
+        for key, expected, given in (
+            ("host", "a name or address", trunk.host == "dynamic"),
+            ("transport", "udp", trunk.transport in {"tcp", "tls"}),
+            ("registration", "no", trunk.registration),
+            ("challenge", "no", trunk.challenge),
+            ("username", "none", trunk.username),
+            ("probe", "0", trunk.probe),
+            ("redirect", "relay", trunk.redirect != "relay"),
+        ):
+            if given:
+                faults.append(f"[{header}] {key}: expected {expected}, since [general] engine = pjsua2")
+    return faults
+
+
+def _transports_without_a_listener(own: SignallingSettings) -> list[str]:
+    heard = {bind.transport for bind in own.general.binds}
+    return [
+        f"[{header}] transport: nothing listens by {trunk.transport}; add {trunk.transport}:ADDRESS to "
+        "[general] listen"
+        for header, trunk in own.trunks.items()
+        if trunk.transport and trunk.transport not in heard
+    ]
+
+
+def _faults_of_trunks(trunks: Mapping[str, TrunkSettings]) -> list[str]:
+    """Trunks of one name, and credentials that a trunk needs and does not have."""
+    known: set[str] = set()
+    faults = []
+    for header, trunk in trunks.items():
+        name = trunk_name(header)
+        if name in known:
+            faults.append(f"[{header}]: there is a trunk {name} already; expected a name of its own")
+        known.add(name)
+        if (trunk.challenge or trunk.host == "dynamic") and not (
+            trunk.username and trunk.password.get_secret_value()
+        ):
+            faults.append(
+                f"[{header}] password: expected username and password, since it is to prove that it knows "
+                "them"
+            )
+        if trunk.registration and not (trunk.user or trunk.username):
+            faults.append(
+                f"[{header}] user: expected who we are there, or a username, since registration is yes"
+            )
+    dynamic = [trunk.username for trunk in trunks.values() if trunk.host == "dynamic"]
+    if len(set(dynamic)) < len(dynamic):
+        faults.append("[pbx] username: expected another for each trunk that registers here")
+    return faults
+
+
+def _faults_of_routes(trunks: Mapping[str, TrunkSettings], routes: Mapping[str, RouteSettings]) -> list[str]:
+    """Routes that name trunks which there are not, or lead to the side that they come from."""
+    kinds = {trunk_name(header): trunk.section for header, trunk in trunks.items()}
+    faults = []
+    for header, route in routes.items():
+        sources = split_list(route.source)
+        for key, listed in (("source", sources), ("to", split_list(route.to))):
+            for name in listed:
+                if name not in kinds:
+                    faults.append(
+                        f"[{header}] {key}: {name} is no trunk; expected some of {', '.join(kinds)}"
+                    )
+        of = {kinds.get(name) for name in sources} or set(kinds.values())
+        to = {kinds.get(name) for name in split_list(route.to)}
+        if to and None not in of | to and not any(one != other for one in of for other in to):
+            wanted = "pbx" if "carrier" in to else "carrier"
+            faults.append(f"[{header}] to: expected a {wanted}, since calls cross from one kind to the other")
+    return faults

@@ -1,0 +1,97 @@
+"""Model of `[general]`: the process as a whole."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from b2bua.call.sdp.codecs import OtherAudio
+from b2bua.config.listen import parse_binds
+from b2bua.config.values import check_readable
+from b2bua.sip.hop import Bind, Transport
+from media.settings import MaskTimes
+
+
+class GeneralSettings(MaskTimes):
+    """`[general]`: the process as a whole."""
+
+    bind: str = Field("127.0.0.1", description="the numeric address that SIP is received on")
+    port: int = Field(5060, ge=0, le=65535, description="the port for SIP, UDP and TCP")
+    engine: Literal["own", "pjsua2"] = Field(
+        "own", description="own or pjsua2: what speaks SIP; PJSIP needs tonewall[pjsua2], see docs/pjsua2.md"
+    )
+    advertised: str = Field(
+        "", description="the numeric address in our Via and Contact, where it is not `bind` (NAT)"
+    )
+    listen: str = Field(
+        "",
+        description="addresses instead of bind and port: udp:192.0.2.10:5060, tls:[2001:db8::1]:5061",
+    )
+    tls_certificate: str = Field("", description="our certificate chain for TLS, as a PEM file")
+    tls_key: str = Field("", description="its private key, as a PEM file, where it is not in the same")
+    realm: str = Field(
+        "tonewall",
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="the realm that trunks which prove who they are log in to",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="debug, info, warning or error"
+    )
+    directory: Path = Field(
+        Path("/run/tonewall"),
+        description="a directory for sockets and bindings, private to Tonewall; it is made where it is "
+        "missing",
+    )
+    ring_time: float = Field(180.0, gt=0, description="seconds that a call may ring")
+    other_audio: OtherAudio = Field(
+        OtherAudio.DECODE,
+        description="decode, refuse or mute: what becomes of audio codecs that the core does not know",
+    )
+    max_media: int = Field(
+        8, ge=1, le=16, description="m-lines that a call may have at once; further ones are refused in place"
+    )
+    ladders: int = Field(
+        1000,
+        ge=0,
+        le=100_000,
+        description="ended calls whose message flow is remembered (tonewall ladder); 0: none",
+    )
+
+    @field_validator("tls_certificate", "tls_key")
+    @classmethod
+    def _is_file(cls, value: str) -> str:
+        return check_readable(value)
+
+    @field_validator("listen")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        parse_binds(value, "127.0.0.1", 5060, "")
+        return value
+
+    @field_validator("bind", "advertised")
+    @classmethod
+    def _numeric(cls, value: str) -> str:
+        if value:
+            try:
+                ipaddress.ip_address(value)
+            except ValueError:
+                raise ValueError("expected a numeric IP address") from None
+        return value
+
+    @model_validator(mode="after")
+    def _reachable(self) -> GeneralSettings:
+        if any(bind.transport is Transport.TLS for bind in self.binds) and not self.tls_certificate:
+            raise ValueError("tls_certificate: expected a PEM file, since listen has a tls address")
+        if not self.listen and ipaddress.ip_address(self.bind).is_unspecified and not self.advertised:
+            raise ValueError(
+                "advertised: expected the address that peers reach us at, since bind is the wildcard"
+            )
+        return self
+
+    @property
+    def binds(self) -> list[Bind]:
+        """Where SIP is received."""
+        return parse_binds(self.listen, self.bind, self.port, self.advertised)

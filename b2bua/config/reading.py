@@ -1,0 +1,65 @@
+"""Reads sip.conf and the environment into settings, with every fault at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from b2bua.config.consistency import find_faults, find_signalling_faults
+from b2bua.config.general_settings import GeneralSettings
+from b2bua.config.route_settings import RouteSettings
+from b2bua.config.settings import SECTIONS, SEVERAL, ApiSettings, CdrSettings, Settings, SignallingSettings
+from b2bua.config.trunk_settings import CarrierSettings, PbxSettings
+from media.settings import MediaSettings
+from provider_adapters.settings import ProviderSettings
+from tonewall.ini import ConfigError, Section, Sections, check_names, headers, load, read_file
+
+
+def read_settings(path: Path | None) -> Settings:
+    """All settings, from the file and the environment, which wins. Raises ConfigError that names
+    every fault, not only the first."""
+    sections = read_file(path) if path else {}
+    check_names(sections, SECTIONS, SEVERAL)
+    faults: list[str] = []
+    for model in SECTIONS.values():
+        for header in _headers(model, sections):
+            try:
+                load(model, sections, header=header)
+            except ConfigError as error:
+                faults.append(str(error))
+    if faults:
+        raise ConfigError("\n".join(faults))
+    settings = Settings(
+        read_signalling(sections), load(MediaSettings, sections), load(ProviderSettings, sections)
+    )
+    if faults := find_faults(settings):
+        raise ConfigError("\n".join(faults))
+    return settings
+
+
+def read_signalling(sections: Sections) -> SignallingSettings:
+    """The settings of the b2bua process alone. Raises ConfigError."""
+    own = SignallingSettings(
+        general=load(GeneralSettings, sections),
+        trunks={
+            header: load(model, sections, header=header)
+            for model in (CarrierSettings, PbxSettings)
+            for header in _headers(model, sections)
+        },
+        routes={
+            header: load(RouteSettings, sections, header=header)
+            for header in _headers(RouteSettings, sections)
+        },
+        api=load(ApiSettings, sections),
+        cdr=load(CdrSettings, sections),
+    )
+    if faults := find_signalling_faults(own):
+        raise ConfigError("\n".join(faults))
+    return own
+
+
+def _headers(model: type[Section], sections: Sections) -> list[str]:
+    """The headers of a model's sections. Where a trunk is missing, that of one without a name: its
+    fault says so."""
+    if model.section not in SEVERAL:
+        return [model.section]
+    return headers(model.section, sections) or ([] if model is RouteSettings else [model.section])

@@ -1,0 +1,30 @@
+"""Reads and checks values that several sections of sip.conf have: names, lists, hosts, files."""
+
+from __future__ import annotations
+
+import os
+
+
+def trunk_name(header: str) -> str:
+    """The name of a trunk or route, from the header of its section: `[carrier north]` is north."""
+    section, _, name = header.partition(" ")
+    return name or section
+
+
+def split_list(value: str) -> tuple[str, ...]:
+    """The entries of a list separated by commas, without spaces around them."""
+    return tuple(each.strip() for each in value.split(",") if each.strip())
+
+
+def check_readable(value: str) -> str:
+    """A path, or "", as it is. Raises ValueError where the file cannot be read."""
+    if value and not os.access(value, os.R_OK):
+        raise ValueError("expected a file that can be read")
+    return value
+
+
+def check_host(value: str) -> str:
+    """A host name or address as it is. Raises ValueError where it can be neither."""
+    if not value or any(character.isspace() or character in "<>;,@\"'" for character in value):
+        raise ValueError("expected a host name or a numeric IP address")
+    return value
