@@ -17,7 +17,7 @@ TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asteri
                   fonts-dejavu-core iproute2 kamailio kamailio-tls-modules libbcg729-0 libclang-rt-dev libsox-fmt-base libspandsp2 libvo-amrwbenc0 \
                   linphone-cli multimon-ng postgresql procps rtpengine-daemon sip-tester sox tshark
 
-.PHONY: help setup run test quick check bench leak-report soak flood docs explore fuzz model fuzz-core lost-keys sanitize pictures lock image image-test clean
+.PHONY: help setup run test quick check bench leak-report soak flood docs explore fuzz model fuzz-core lost-keys sanitize analyze pictures lock image image-test clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -102,6 +102,9 @@ explore: build/.setup build/.apt-test  ## The property tests with other examples
 
 sanitize: build/.setup build/.apt-test  ## The tests of the media core with one that is watched for memory, undefined behaviour and races
 	$(BIN)/python -m tests.sanitize
+
+analyze: build/.setup  ## The media core under GCC's static analyzer
+	$(BIN)/python -m pytest -q tests/sanitize/test_analyzed.py
 
 model: build/.setup build/.apt-test  ## Let anything happen to a running Tonewall (docs/testing.md): make model SECONDS=600, HOURS=8, or SEED=17
 	$(BIN)/python -m tests.model --seconds $(if $(HOURS),$(shell expr $(HOURS) \* 3600),$(or $(SECONDS),60)) $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--fault $(FAULT))

@@ -62,7 +62,7 @@ static void next_key(struct event_sender *sender) {
 size_t event_sender_next(struct event_sender *sender, struct tracks *tracks, int64_t now_ms,
                          uint8_t out[EVENT_PACKET]) {
     const struct outgoing_key *key = &sender->waiting[0];
-    if (now_ms < event_sender_due_ms(sender))
+    if (sender->count == 0 || now_ms < sender->due_ms)
         return 0;
     if (sender->step == 0)
         begin_key(sender, key->clock, now_ms);

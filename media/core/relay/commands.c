@@ -41,11 +41,15 @@ static int set_peer(struct stream *stream, const struct command *command) {
 }
 
 static int set_crypto(struct stream *stream, const struct command *command) {
-    struct crypto **crypto = &stream->crypto[command->leg], *changed = NULL;
-    if (command->keys.suite != NULL && (changed = crypto_change(*crypto, &command->keys)) == NULL)
-        return -errno;
-    if (changed == NULL)
+    struct crypto **crypto = &stream->crypto[command->leg];
+    if (command->keys.suite == NULL) {
         crypto_free(*crypto);
+        *crypto = NULL;
+        return 0;
+    }
+    struct crypto *changed = crypto_change(*crypto, &command->keys);
+    if (changed == NULL)
+        return -errno;
     *crypto = changed;
     return 0;
 }

@@ -60,7 +60,9 @@ void decoder_set(struct relay *relay, int fd) {
 /* The serial of the packet, which now waits; 0: it has no room. */
 static uint32_t enqueue(struct relay *relay, struct stream *stream, enum codec codec, const uint8_t *packet,
                         size_t length, int64_t now_ms) {
-    if (stream->queue == NULL && (stream->queue = pool_borrow(&relay->queues)) == NULL)
+    if (stream->queue == NULL)
+        stream->queue = pool_borrow(&relay->queues);
+    if (stream->queue == NULL)
         return 0;
     if (++relay->serial == 0)
         relay->serial = 1;
