@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from b2bua.api.auth import in_clear
+from b2bua.api.auth import first_clear_token
 from b2bua.commands import cdr as cli_cdr
 from b2bua.commands import ladder as cli_ladder
 from b2bua.commands import route as cli_route
@@ -129,7 +129,7 @@ def health(
     except ConfigError as error:
         give_up(f"the configuration is wrong:\n{error}")
     # Needed where [api] healthz = no.
-    token = os.environ.get(cli_ladder.TOKEN, "") or in_clear(given)
+    token = os.environ.get(cli_ladder.TOKEN, "") or first_clear_token(given)
     try:
         answer = ask(json.loads((where / "ready.json").read_bytes())["api_url"], 2.0, token)
     except (OSError, ValueError, KeyError) as error:

@@ -1,5 +1,4 @@
-"""Who may use the API: bearer tokens (RFC 6750), and the guard that asks for one before anything
-under /v1 is read.
+"""Authenticates agents by bearer token (RFC 6750), before anything under /v1 is read.
 
 Rule 1: only the SHA-256 of a token is kept; no repr, log or error shows a token or its hash.
 Rule 2: every known token is compared, in constant time, whether or not an earlier one matched.
@@ -24,9 +23,9 @@ from tonewall.log import get_logger
 
 log = get_logger(__name__)
 
-SHORTEST: Final = 16
+MIN_TOKEN: Final = 16
 _EXPECTED = (
-    f"expected name:token, name2:token2 (a token has at least {SHORTEST} characters), or name:sha256:hash"
+    f"expected name:token, name2:token2 (a token has at least {MIN_TOKEN} characters), or name:sha256:hash"
 )
 _TOO_MANY = {"Retry-After": "10", "Connection": "close"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
@@ -54,7 +53,7 @@ class Tokens:
                 raise ValueError(f"token {number} has no name, or one that is taken; {_EXPECTED}")
             if kind == "sha256" and _HASH.fullmatch(digest):
                 digests[name] = bytes.fromhex(digest)
-            elif len(rest) >= SHORTEST and _TOKEN.fullmatch(rest):
+            elif len(rest) >= MIN_TOKEN and _TOKEN.fullmatch(rest):
                 digests[name] = hashlib.sha256(rest.encode()).digest()
             else:
                 raise ValueError(f"token {number} is too short or has other characters than letters, digits "
@@ -62,8 +61,8 @@ class Tokens:
                                  f"._~+/-; {_EXPECTED}")  # fmt: skip
         return cls(digests)
 
-    def who(self, token: str) -> str | None:
-        """The name that this token belongs to, or None."""
+    def agent_of(self, token: str) -> str | None:
+        """The name of the agent who has this token, or None."""
         presented = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         found: str | None = None
         for name, digest in self._digests.items():
@@ -78,9 +77,9 @@ class Tokens:
         return f"<Tokens of {len(self)} agents>"
 
 
-def in_clear(text: str) -> str:
-    """The first of `Tokens.parse`'s tokens that stands there itself, for a command of ours; ""
-    where all are hashes."""
+def first_clear_token(text: str) -> str:
+    """The first token of this text (as `Tokens.parse` reads it) that is no hash, for our own
+    commands; "" where all are hashes."""
     entries = (part.strip().partition(":")[2] for part in text.split(","))
     return next((token for token in entries if token and not token.startswith("sha256:")), "")
 
@@ -99,19 +98,19 @@ class RequireToken:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (scope["path"] in self._guarded or scope["path"].startswith("/v1/")):
             scheme, token = _credentials(scope)
-            agent = self._tokens.who(token) if scheme == "bearer" else None
+            agent = self._tokens.agent_of(token) if scheme == "bearer" else None
             if agent is None:
-                await (await self._refuse(scope, scheme))(scope, receive, send)
+                await (await self._refuse_token(scope, scheme))(scope, receive, send)
                 return
             scope.setdefault("state", {})["agent"] = agent
         await self._app(scope, receive, send)
 
-    async def _refuse(self, scope: Scope, scheme: str) -> Response:
-        """The answer, once it is its time."""
+    async def _refuse_token(self, scope: Scope, scheme: str) -> Response:
+        """The 401 or 429, after its delay."""
         peer = scope["client"][0] if scope.get("client") else ""
         if scheme:  # without credentials nothing was guessed
-            wait = self._refusals.refuse(peer, asyncio.get_running_loop().time())
-            count = self._refusals.to_be_told(peer)
+            wait = self._refusals.delay(peer, asyncio.get_running_loop().time())
+            count = self._refusals.count_to_log(peer)
             if count is not None:
                 log.warning("token_refused", peer=peer, method=scope["method"], count=count)
             if wait is None:
@@ -120,7 +119,7 @@ class RequireToken:
                 try:
                     await asyncio.sleep(wait)
                 finally:
-                    self._refusals.answered(peer)
+                    self._refusals.end_delay(peer)
         return problem(
             401,
             "This needs a valid token, as `Authorization: Bearer TOKEN`.",

@@ -1,8 +1,8 @@
-"""One HTTP connection of the API: how many there may be, and how long a request may take to arrive.
+"""Limits the HTTP connections of the API, and the time that a request may take to arrive.
 
-Rule 1: a connection over the limit is told 503 and closed before anything of it is read.
+Rule 1: a connection over the limit is answered with 503 and closed; nothing of it is read.
 Rule 2: a request's headers have HEADERS_TIME seconds from the connection's begin, or from their own
-        first octet, however slowly they come; a body has BODY_TIME seconds (headers.py).
+        first octet, however slowly they come; a body has BODY_TIME seconds (hardening.py).
 """
 
 from __future__ import annotations
@@ -24,30 +24,32 @@ _FULL: Final = (
 )
 
 
-def bounded(connections: int = CONNECTIONS, headers_time: float = HEADERS_TIME) -> type[asyncio.Protocol]:
-    """The protocol of a server with so many connections at most. Times in seconds."""
+def bounded_protocol(
+    connections: int = CONNECTIONS, headers_time: float = HEADERS_TIME
+) -> type[asyncio.Protocol]:
+    """The protocol class of a server. `connections`: the most at once; `headers_time`: seconds."""
 
     class Bounded(_Connection):
-        most, patience = connections, headers_time
+        max_connections, timeout = connections, headers_time
 
     return Bounded
 
 
 class _Connection(H11Protocol):
-    most: int
-    patience: float
+    max_connections: int
+    timeout: float  # seconds for the headers of a request
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._late: asyncio.TimerHandle | None = None
+        self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > self.most:
+        if len(self.connections) > self.max_connections:
             log.warning(
                 "too_many_api_connections",
                 peer=self.client[0] if self.client else None,
-                count=self.most,
+                count=self.max_connections,
             )
             transport.write(_FULL)
             transport.close()
@@ -59,24 +61,24 @@ class _Connection(H11Protocol):
             return
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
-            self._forget()
+            self._cancel_deadline()
         elif self.timeout_keep_alive_task is None:  # part of a request's headers
             self._expect_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._forget()
+        self._cancel_deadline()
         super().connection_lost(exc)
 
     def _expect_headers(self) -> None:
-        if self._late is None:
-            self._late = self.loop.call_later(self.patience, self._too_late)
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self.timeout, self._abort_late_request)
 
-    def _forget(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
-    def _too_late(self) -> None:
-        self._late = None
+    def _abort_late_request(self) -> None:
+        self._deadline = None
         if self.cycle is None or self.cycle.response_complete:
             self.transport.abort()

@@ -1,5 +1,4 @@
-"""The demo's extra: a button that lets the demo's customer key a card. Only there where a demo is
-given to the app."""
+"""Lets the demo's customer key a card from the agents' page; only in a demo."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from typing import Protocol
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from b2bua.api.order import KeyBody
+from b2bua.api.bodies import KeyBody
 from b2bua.call.view import NotNow
 
 
@@ -28,18 +27,18 @@ class Demo(Protocol):
 
 
 def demo_routes(demo: Demo | None) -> APIRouter:
-    """`GET /v1/demo` says whether this is a demo; only then there is `POST /v1/demo/key`."""
+    """`GET /v1/demo` tells whether this is a demo; only there `POST /v1/demo/key` exists."""
     router = APIRouter(include_in_schema=False)
     kinds = list(demo.kinds) if demo else []
 
     @router.get("/v1/demo")
-    async def about() -> Response:
+    async def describe_demo() -> Response:
         return JSONResponse({"demo": demo is not None, "cards": kinds})
 
     if demo is not None:
 
         @router.post("/v1/demo/key")
-        async def key(body: KeyBody) -> Response:
+        async def key_card(body: KeyBody) -> Response:
             if body.card not in kinds:
                 raise NotNow(f"The demo's customer has these cards: {', '.join(kinds)}.")
             await demo.key_card(body.call_id, body.card)

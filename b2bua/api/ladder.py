@@ -1,4 +1,4 @@
-"""The message flow of a call, for whoever looks for a fault: as JSON, and as a picture.
+"""Answers with the ladder of a call, as JSON or as a picture.
 
 Rule 1: what is shown was kept without digits and credentials (see `b2bua.ladder.record`); nothing
         is redacted here.
@@ -13,7 +13,7 @@ from fastapi import APIRouter, Header, Path
 from fastapi.responses import Response
 
 from b2bua.api.problems import problem
-from b2bua.api.schema import Answers, problems
+from b2bua.api.schema import Answers, problem_answers
 from b2bua.ladder import svg
 from b2bua.ladder.layout import layout
 from b2bua.ladder.view import LadderDesk, NoSuchLadder
@@ -33,33 +33,39 @@ def ladder_routes(ladders: LadderDesk) -> APIRouter:
     router = APIRouter(tags=["ladders"])
 
     @router.get(
-        "/v1/ladders", summary="List the calls whose messages are kept", responses=_answers("LadderSummary")
+        "/v1/ladders",
+        summary="List the calls whose messages are kept",
+        responses=_ladder_answers("LadderSummary"),
     )
     async def list_ladders() -> Response:
-        """Those that are under way first, then those that ended; the newest first."""
+        """Calls under way first, then those that ended; the newest first."""
         return Response(msgspec.json.encode(ladders.recent()), media_type=_JSON)
 
     @router.get(
-        "/v1/calls/{call_id}/ladder.svg", summary="A call's messages as a picture", responses=_picture()
+        "/v1/calls/{call_id}/ladder.svg",
+        summary="A call's messages as a picture",
+        responses=_picture_answers(),
     )
     async def picture(call_id: _ID) -> Response:
-        return _answer(ladders, call_id, svg.MEDIA_TYPE)
+        return _ladder_response(ladders, call_id, svg.MEDIA_TYPE)
 
     @router.get(
-        "/v1/calls/{call_id}/ladder", summary="A call's messages", responses=_answers("LadderView", svg=True)
+        "/v1/calls/{call_id}/ladder",
+        summary="A call's messages",
+        responses=_ladder_answers("LadderView", svg=True),
     )
     async def ladder(call_id: _ID, accept: Annotated[str, Header()] = "*/*") -> Response:
         """As JSON, or as SVG where `Accept` prefers image/svg+xml. No body, header or phrase of a
         message is kept; texts are our own words.
         """
-        answer = _answer(ladders, call_id, svg.MEDIA_TYPE if prefers_svg(accept) else _JSON)
+        answer = _ladder_response(ladders, call_id, svg.MEDIA_TYPE if prefers_svg(accept) else _JSON)
         answer.headers["Vary"] = "Accept"
         return answer
 
     return router
 
 
-def _answer(ladders: LadderDesk, call_id: str, media_type: str) -> Response:
+def _ladder_response(ladders: LadderDesk, call_id: str, media_type: str) -> Response:
     try:
         view = ladders.ladder(call_id)
     except NoSuchLadder:
@@ -93,16 +99,19 @@ def _weight(part: str, name: str) -> tuple[int, float]:
     return exactness, 1.0
 
 
-def _answers(model: str, *, svg: bool = False) -> Answers:
+def _ladder_answers(model: str, *, svg: bool = False) -> Answers:
     schema: dict[str, Any] = {"$ref": f"#/components/schemas/{model}"}
     if model == "LadderSummary":
         return {200: {"description": "The calls.",
         "content": {_JSON: {"schema": {"type": "array", "items": schema}}}},
-                **problems(401)}  # fmt: skip
-    content = {_JSON: {"schema": schema}} | (_picture()[200]["content"] if svg else {})
-    return {200: {"description": "The messages, in order.", "content": content}, **problems(401, 404, 422)}
+                **problem_answers(401)}  # fmt: skip
+    content = {_JSON: {"schema": schema}} | (_picture_answers()[200]["content"] if svg else {})
+    return {
+        200: {"description": "The messages, in order.", "content": content},
+        **problem_answers(401, 404, 422),
+    }
 
 
-def _picture() -> Answers:
+def _picture_answers() -> Answers:
     content = {svg.MEDIA_TYPE: {"schema": {"type": "string"}}}
-    return {200: {"description": "The picture.", "content": content}, **problems(401, 404, 422)}
+    return {200: {"description": "The picture.", "content": content}, **problem_answers(401, 404, 422)}

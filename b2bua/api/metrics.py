@@ -1,9 +1,9 @@
-"""What Prometheus may ask: calls, payments and packets by the count, and how the calls sounded.
+"""Counts calls, payments, packets and voice quality for Prometheus.
 
-Rule 1: the values of every label stand in this file or in an enumeration. None is taken from a
-        call, so that none can hold a digit of a card or anybody's number.
-Rule 2: what ended is counted from its record, as the database gets it; what is there now is asked
-        of the desk.
+Rule 1: the values of every label are in this file or in an enumeration. None comes from a call, so
+        that none can hold a digit of a card or anybody's number.
+Rule 2: calls that ended are counted from their records, as the database gets them; gauges come from
+        the desk.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from b2bua.api.schema import problems
+from b2bua.api.schema import problem_answers
 from b2bua.call.cdr import CallRecord, LegRecord
 from b2bua.call.view import CallDesk, CaptureStage, Fault, Stops
 from provider_adapters.payment import DIFFERENCES
@@ -27,21 +27,21 @@ _PACKETS = ("received", "sent", "masked", "strangers", "malformed", "expected", 
 _LOSS = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _JITTER = (0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
 _SCORES = (1.5, 2.0, 2.5, 3.0, 3.5, 3.8, 4.0, 4.2, 4.4)
-_NOW = {
+_GAUGES = {
     "calls": "Calls that there are.",
     "legs": "SIP legs that there are.",
     "sessions": "Sessions in the media process.",
     "payers": "Payer processes that wait for a charge.",
     "descriptors": "Open file descriptors of the media process.",
 }
-_SO_FAR = {
+_TOTALS = {
     "leaks": "Keys that got through a mask and were stopped by the canary, since the media process started.",
     "strangers": "Requests of nobody's trunk that were refused.",
 }
 
 
 class Metrics:
-    """Counters of one process; `observe` each record, `text` is what a scrape gets."""
+    """Counters of one process: `observe` takes each record, `render` makes the text of a scrape."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
@@ -84,7 +84,7 @@ class Metrics:
         )
         self._heard = Histogram(
             "tonewall_heard_mos",
-            "Of what its phone says it got.",
+            "Estimated score of what a side's phone reports.",
             ["side"],
             buckets=_SCORES,
             registry=registry,
@@ -115,15 +115,15 @@ class Metrics:
             if score is not None:
                 histogram.labels(side).observe(score)
 
-    def text(self, health: Mapping[str, int | bool], faults: Sequence[Fault] = ()) -> bytes:
-        """In Prometheus' text format. `health` and `faults`: as `CallDesk` tells them."""
+    def render(self, health: Mapping[str, int | bool], faults: Sequence[Fault] = ()) -> bytes:
+        """In Prometheus' text format. `health` and `faults`: those of `CallDesk`."""
         now = CollectorRegistry()
-        now.register(_Now(health, faults))
+        now.register(_Gauges(health, faults))
         return generate_latest(self._registry) + generate_latest(now)
 
 
-class _Now:
-    """What the desk says at this moment, as a collector."""
+class _Gauges:
+    """The state of the desk at this moment, as a collector of Prometheus."""
 
     def __init__(self, health: Mapping[str, int | bool], faults: Sequence[Fault]) -> None:
         self._health, self._faults = health, faults
@@ -132,7 +132,7 @@ class _Now:
         yield GaugeMetricFamily(
             "tonewall_media_up", "Whether media is connected.", int(self._health.get("media", 0))
         )
-        for name, text in _NOW.items():
+        for name, text in _GAUGES.items():
             yield GaugeMetricFamily(f"tonewall_{name}", text, int(self._health.get(name, 0)))
         stopped = {fault.stops for fault in self._faults}
         faulty = GaugeMetricFamily(
@@ -141,7 +141,7 @@ class _Now:
         for what in Stops:
             faulty.add_metric([what], int(what in stopped))
         yield faulty
-        for name, text in _SO_FAR.items():
+        for name, text in _TOTALS.items():
             yield CounterMetricFamily(f"tonewall_{name}", text, int(self._health.get(name, 0)))
 
 
@@ -153,9 +153,9 @@ def metrics_routes(metrics: Metrics, desk: CallDesk) -> APIRouter:
     """`GET /metrics`."""
     router = APIRouter(tags=["service"])
 
-    @router.get("/metrics", summary="Counts for Prometheus", responses=problems(401))
+    @router.get("/metrics", summary="Counts for Prometheus", responses=problem_answers(401))
     async def scrape() -> Response:
         """In Prometheus' text format. No label holds anything of a call."""
-        return Response(metrics.text(desk.health(), desk.faults()), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+        return Response(metrics.render(desk.health(), desk.faults()), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     return router

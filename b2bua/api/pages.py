@@ -1,5 +1,5 @@
-"""The agent's page: files of the package, held in memory, each with its entity tag (RFC 9110
-section 8.8.3)."""
+"""Serves the agents' page: files of the package, held in memory, with entity tags (RFC 9110 section
+8.8.3)."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ _TYPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Page:
+    """A file of the page. `etag`: in quotes, as the header has it."""
+
     body: bytes
     media_type: str
     etag: str
 
-    def answer(self, request: Request) -> Response:
+    def respond(self, request: Request) -> Response:
         """The file, or 304 where the browser has it."""
         # Always asked for again (RFC 9111 section 5.2.2.4): after an update no agent sits in front
         # of an old page.
@@ -39,7 +41,7 @@ class Page:
         return Response(self.body, headers=headers, media_type=self.media_type)
 
 
-def load() -> dict[str, Page]:
+def load_pages() -> dict[str, Page]:
     """Path to page, for every file of the package's `web` folder; `/` is the page itself."""
     pages: dict[str, Page] = {}
     for entry in (files("b2bua.api") / "web").iterdir():
@@ -52,10 +54,10 @@ def load() -> dict[str, Page]:
 
 
 def add_pages(app: FastAPI) -> None:
-    """Serve the page and its parts, to anyone: they hold nothing but themselves."""
-    for path, page in load().items():
+    """Serve the page and its parts, without a token: they hold no data."""
+    for path, page in load_pages().items():
 
-        async def answer(request: Request, page: Page = page) -> Response:
-            return page.answer(request)
+        async def get_page(request: Request, page: Page = page) -> Response:
+            return page.respond(request)
 
-        app.add_route(path, answer, methods=["GET"], include_in_schema=False)
+        app.add_route(path, get_page, methods=["GET"], include_in_schema=False)

@@ -1,5 +1,5 @@
-"""Payments over HTTP: what became of each, also when its call is gone; and the key by which a start
-is asked for once."""
+"""Lists payments over HTTP, also of calls that are gone, and carries out a request once per
+Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
 from b2bua.api.problems import problem
-from b2bua.api.schema import payment_answer, payments_answer, problems
+from b2bua.api.schema import payment_answer, payments_answer, problem_answers
 from b2bua.call.view import CallDesk, CallView, KeyReused
 
 MAX_LISTED = 100
@@ -22,7 +22,7 @@ _PaymentId = Annotated[str, Path(max_length=128, description="The payment's id: 
 _Reference = Annotated[
     str | None, Query(max_length=64, description="Your own reference; without it, all payments.")
 ]
-_Most = Annotated[int, Query(ge=1, le=MAX_LISTED, description="The most payments to list.")]
+_Limit = Annotated[int, Query(ge=1, le=MAX_LISTED, description="The most payments to list.")]
 
 
 def payment_routes(desk: CallDesk) -> APIRouter:
@@ -32,9 +32,9 @@ def payment_routes(desk: CallDesk) -> APIRouter:
     @router.get(
         "/v1/payments",
         summary="List payments, the newest first",
-        responses={200: payments_answer("The payments."), **problems(401, 422, 503)},
+        responses={200: payments_answer("The payments."), **problem_answers(401, 422, 503)},
     )
-    async def list_payments(transaction_id: _Reference = None, limit: _Most = 20) -> Response:
+    async def list_payments(transaction_id: _Reference = None, limit: _Limit = 20) -> Response:
         """Those with a reference, or all: with what became of each, whether or not its call is
         still there."""
         found = await desk.payments(transaction_id, limit)
@@ -43,7 +43,7 @@ def payment_routes(desk: CallDesk) -> APIRouter:
     @router.get(
         "/v1/payments/{payment_id}",
         summary="One payment",
-        responses={200: payment_answer("The payment."), **problems(401, 404, 422, 503)},
+        responses={200: payment_answer("The payment."), **problem_answers(401, 404, 422, 503)},
     )
     async def get_payment(payment_id: _PaymentId) -> Response:
         """A payment that was submitted is `charging` until its outcome is known; that comes also
@@ -53,19 +53,19 @@ def payment_routes(desk: CallDesk) -> APIRouter:
     return router
 
 
-class OnceAKey:
-    """Requests with an `Idempotency-Key`: the same request of the same agent gets the same answer,
-    for a day."""
+class IdempotentRequests:
+    """Requests with an `Idempotency-Key`: for a day, the same request of the same agent gets the
+    same answer."""
 
     def __init__(self, desk: CallDesk) -> None:
         self._desk = desk
         self._under_way: set[tuple[str, str]] = set()
 
-    async def answer(
+    async def answer_once(
         self, agent: str, key: str | None, request: bytes, ask: Callable[[], Awaitable[CallView]]
     ) -> CallView | Response:
-        """What `ask` answers, or answered; a problem where the key cannot be used. What `ask`
-        raises is not kept."""
+        """The answer of `ask`, now or from the first request with this key; a problem where the key
+        cannot be used. An exception of `ask` is not kept: the next request calls it again."""
         if key is None:
             return await ask()
         if not _KEY.fullmatch(key):

@@ -1,6 +1,6 @@
-"""Errors as problem details (RFC 9457): what went wrong, in words fit for the agent's eyes.
+"""Answers errors as problem details (RFC 9457), in words fit for the agent.
 
-Rule 1: no answer repeats what the client sent: not a value, not a name that is not ours.
+Rule 1: no answer repeats anything that the client sent but names of our own fields.
 Rule 2: every error of the API has this shape, those of the framework too.
 """
 
@@ -62,8 +62,8 @@ def problem(
     errors: Sequence[Mapping[str, str]] = (),
     more: Mapping[str, Any] | None = None,
 ) -> JSONResponse:
-    """One problem. `errors` names, for 422, each field and what is wrong with it; `more`: members
-    of this problem alone."""
+    """A problem as an answer. `errors`, for 422: each field and its problem; `more`: members of
+    this type of problem alone."""
     title = _TITLES.get(status) or HTTPStatus(status).phrase
     body: dict[str, Any] = {
         "type": "about:blank",
@@ -109,7 +109,7 @@ async def _no_such_payment(_request: Request, _error: Exception) -> Response:
 async def _invalid(_request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    faults = [_fault(entry) for entry in error.errors()]
+    faults = [_field_problem(entry) for entry in error.errors()]
     sentence = "; ".join(
         f"{fault['field']}: {fault['problem']}" if fault["field"] else fault["problem"] for fault in faults
     )
@@ -123,7 +123,7 @@ async def _http(_request: Request, error: Exception) -> Response:
     return problem(error.status_code, detail, error.headers)
 
 
-def _fault(entry: Mapping[str, Any]) -> dict[str, str]:
+def _field_problem(entry: Mapping[str, Any]) -> dict[str, str]:
     place = [part for part in entry["loc"] if isinstance(part, str) and part in _OURS]
     if entry["type"] == "value_error":  # raised by our own validators, with our own words
         words = str(entry["ctx"]["error"])
@@ -135,7 +135,7 @@ def _fault(entry: Mapping[str, Any]) -> dict[str, str]:
     return {"field": "" if unknown or not place else place[-1], "problem": words}
 
 
-def add_handlers(app: FastAPI) -> None:
+def add_problem_handlers(app: FastAPI) -> None:
     """Answer every error of `app` as a problem."""
     app.add_exception_handler(NoSuchCall, _no_such_call)
     app.add_exception_handler(NotNow, _not_now)

@@ -1,4 +1,4 @@
-"""The OpenAPI description: FastAPI's, with our own answers in it, which are msgspec structs and
+"""Describes the API (OpenAPI): FastAPI's description, with our own answers: msgspec structs and
 problem details."""
 
 from __future__ import annotations
@@ -144,8 +144,8 @@ def feed_answer(description: str) -> dict[str, Any]:
     return {"description": description, "content": {"text/event-stream": {"schema": {"type": "string"}}}}
 
 
-def problems(*codes: int) -> Answers:
-    """The problems that a route may answer with."""
+def problem_answers(*codes: int) -> Answers:
+    """The problems with these codes, as answers of a route."""
     why = {
         401: "No valid token.",
         403: "Another agent drives the payment; `agent` says who. Take it over first.",
@@ -159,8 +159,8 @@ def problems(*codes: int) -> Answers:
     return {code: {"description": why[code], "content": content} for code in codes}
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
-    """The description of `app`."""
+def describe_api(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of `app`."""
     document = get_openapi(
         title="Tonewall",
         version=VERSION,

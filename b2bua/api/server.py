@@ -1,5 +1,5 @@
-"""The HTTP server inside a loop that somebody else runs: bound when `serve` returns, gone when
-`close` returns."""
+"""Serves the API inside a running event loop: bound when `serve` returns, gone when `close`
+returns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import uvicorn
 from fastapi import FastAPI
 
-from b2bua.api.connection import CONNECTIONS, HEADERS_TIME, bounded
+from b2bua.api.connection import CONNECTIONS, HEADERS_TIME, bounded_protocol
 from b2bua.api.stream import Streams
 
 _GRACE = 3  # seconds that answers under way have when the server stops
@@ -29,13 +29,13 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals belong to the process that we are a part of."""
+        """Leave signals to the process that runs the loop."""
         yield
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A server that answers."""
+    """A running server."""
 
     host: str
     port: int
@@ -45,6 +45,7 @@ class Serving:
 
     @property
     def url(self) -> str:
+        """Base of the API's URLs, an IPv6 address in brackets."""
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
     async def close(self) -> None:
@@ -71,7 +72,7 @@ async def serve(
 
     Raises OSError where the address cannot be bound.
     """
-    bound = bound or _bind(host, port)
+    bound = bound or _bind_socket(host, port)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -80,7 +81,7 @@ async def serve(
         proxy_headers=False,
         lifespan="off",
         ws="none",
-        http=bounded(connections, headers_time),
+        http=bounded_protocol(connections, headers_time),
         timeout_graceful_shutdown=_GRACE,
     )
     server = _Server(config)
@@ -95,7 +96,7 @@ async def serve(
     return Serving(address[0], address[1], task, server, app.state.streams)
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind_socket(host: str, port: int) -> socket.socket:
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]

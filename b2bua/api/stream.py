@@ -1,7 +1,6 @@
-"""Server-Sent Events (WHATWG HTML section 9.2): the feed as an answer that goes on until somebody
-ends it.
+"""Sends the feed as Server-Sent Events (WHATWG HTML section 9.2).
 
-Rule 1: a reader who takes nothing for STALLED seconds is cut off, so that it holds no memory.
+Rule 1: a reader who takes nothing for STALLED seconds is disconnected, so that it holds no memory.
 Rule 2: whatever ends the stream, its follower is closed.
 """
 
@@ -22,35 +21,37 @@ _NAMES: Final = {CallView: b"call", PaymentView: b"payment", ServiceView: b"serv
 
 KEEP_ALIVE: Final = 15.0
 STALLED: Final = 20.0
-AT_ONCE: Final = 1000
+MAX_STREAMS: Final = 1000
 _RETRY_MS: Final = 2000
 
 
 class Streams:
-    """How many streams are open, and the switch that ends them all when the server stops."""
+    """The open streams of a server: their number, their limits, and their common end."""
 
     def __init__(
-        self, at_once: int = AT_ONCE, keep_alive: float = KEEP_ALIVE, stalled: float = STALLED
+        self, max_streams: int = MAX_STREAMS, keep_alive: float = KEEP_ALIVE, stalled: float = STALLED
     ) -> None:
-        """`at_once`: the most open streams; `keep_alive` and `stalled` in seconds."""
-        self.at_once = at_once
+        """`max_streams`: the most open at once; `keep_alive` and `stalled` in seconds."""
+        self.max_streams = max_streams
         self.keep_alive = keep_alive
         self.stalled = stalled
         self.open = 0
         self.closing = asyncio.Event()
 
     @property
-    def full(self) -> bool:
-        return self.open >= self.at_once
+    def is_full(self) -> bool:
+        """Whether no further stream may be opened."""
+        return self.open >= self.max_streams
 
     def close(self) -> None:
+        """End all streams: the server stops."""
         self.closing.set()
 
 
-class EventStream(Response):
+class FeedResponse(Response):
     """One stream: first the ids of the calls there are (`calls`), then each call and each change of
-    it (`call`), each payment that is not final and each step of one (`payment`), and what is wrong
-    with the service (`service`) when that changes."""
+    it (`call`), each payment that is not final and each step of one (`payment`), and the
+    faults of the service (`service`) when they change."""
 
     media_type = "text/event-stream"
 
@@ -58,13 +59,13 @@ class EventStream(Response):
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._streams = streams
-        self._first = b"retry: %d\n" % _RETRY_MS + _event(b"calls", {"ids": ids})
+        self._first = b"retry: %d\n" % _RETRY_MS + _sse_event(b"calls", {"ids": ids})
         self._views = views
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._streams.open += 1
-        gone = asyncio.create_task(_disconnected(receive))
-        written = asyncio.create_task(self._write(send))
+        gone = asyncio.create_task(_wait_for_disconnect(receive))
+        written = asyncio.create_task(self._write_events(send))
         closing = asyncio.create_task(self._streams.closing.wait())
         tasks = {gone, written, closing}
         try:
@@ -87,40 +88,40 @@ class EventStream(Response):
             if isinstance(result, Exception) and not isinstance(result, TimeoutError | OSError):
                 raise result
 
-    async def _write(self, send: Send) -> None:
+    async def _write_events(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await self._say(send, self._first)
-        following = asyncio.create_task(self._next())
+        await self._send_chunk(send, self._first)
+        following = asyncio.create_task(self._next_view())
         try:
             while True:
                 # Not wait_for: its time-out would cancel the iterator, and an async generator does
                 # not survive that.
                 ready, _ = await asyncio.wait({following}, timeout=self._streams.keep_alive)
                 if not ready:
-                    await self._say(send, b": still here\n\n")
+                    await self._send_chunk(send, b": still here\n\n")
                     continue
                 view = following.result()
                 if view is None:
                     return
-                await self._say(send, _event(_NAMES[type(view)], view))
-                following = asyncio.create_task(self._next())
+                await self._send_chunk(send, _sse_event(_NAMES[type(view)], view))
+                following = asyncio.create_task(self._next_view())
         finally:
             following.cancel()
             await asyncio.wait({following})
 
-    async def _next(self) -> View | None:
+    async def _next_view(self) -> View | None:
         return await anext(self._views, None)
 
-    async def _say(self, send: Send, chunk: bytes) -> None:
+    async def _send_chunk(self, send: Send, chunk: bytes) -> None:
         async with asyncio.timeout(self._streams.stalled):
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
 
-async def _disconnected(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-def _event(name: bytes, data: object) -> bytes:
+def _sse_event(name: bytes, data: object) -> bytes:
     # JSON has no raw line feed, so one data line is always enough.
     return b"event: %s\ndata: %s\n\n" % (name, msgspec.json.encode(data))

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from b2bua.api.auth import in_clear
+from b2bua.api.auth import first_clear_token
 from b2bua.commands.configuration import ConfigFile, give_up
 from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.settings import ApiSettings
@@ -147,7 +147,7 @@ class _Api:
             directory = load(GeneralSettings, sections).directory
         except ConfigError as error:
             give_up(f"the configuration is wrong:\n{error}")
-        token = os.environ.get(TOKEN, "") or in_clear(settings.tokens.get_secret_value())
+        token = os.environ.get(TOKEN, "") or first_clear_token(settings.tokens.get_secret_value())
         if not token:
             give_up(f"[api] tokens has hashes only: put a token into the environment as {TOKEN}")
         if not url:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import HTTPErrorProcessor, ProxyHandler, Request, build_opener
 
-from b2bua.api.auth import in_clear
+from b2bua.api.auth import first_clear_token
 from b2bua.call.sdp import description as sdp
 from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.settings import Settings
@@ -114,7 +114,9 @@ def health(settings: Settings) -> list[Finding]:
     what = "running Tonewall"
     try:
         found = json.loads((settings.signalling.general.directory / "ready.json").read_bytes())
-        answer = ask(found["api_url"], _PATIENCE, in_clear(settings.signalling.api.tokens.get_secret_value()))
+        answer = ask(
+            found["api_url"], _PATIENCE, first_clear_token(settings.signalling.api.tokens.get_secret_value())
+        )
     except (OSError, ValueError, KeyError) as error:
         return [fault(what, f"does not answer at its API ({type(error).__name__}); see its log")]
     if "status" not in answer or "calls" not in answer:

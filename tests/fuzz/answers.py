@@ -7,7 +7,8 @@ import contextlib
 
 from pydantic import ValidationError
 
-from b2bua.api.order import OrderBody, ResetBody, looks_like_card_number
+from b2bua.api.bodies import OrderBody, ResetBody
+from b2bua.api.card_numbers import looks_like_card_number
 from media.rtpengine import ng
 from provider_adapters.account import Account
 from provider_adapters.base import Response

@@ -36,5 +36,5 @@ user=$(in_image id -un); echo "as:        $user"; [ "$user" = tonewall ]
 for tool in gcc cc g++ make cmake; do ! in_image sh -c "command -v $tool" 2>/dev/null || { echo "a $tool is in the image"; exit 1; }; done
 echo "compiler:  none"
 in_image /opt/tonewall/bin/python -c 'from media._core import SecretMemory; print("card memory:", SecretMemory(4096).kind)'
-in_image /opt/tonewall/bin/python -c 'from b2bua.api.pages import load; print("the page: ", len(load()), "files")'
+in_image /opt/tonewall/bin/python -c 'from b2bua.api.pages import load_pages; print("the page: ", len(load_pages()), "files")'
 "${buildah[@]}" inspect --type image localhost/tonewall | grep -q '"tonewall",' && echo "healthcheck and entrypoint: set"

@@ -35,7 +35,7 @@ class Witness:
     async def ask_everything(self, call_id: str) -> None:
         """Whatever can be asked now, also what is refused."""
         api = self.line.stack.api
-        for path in (*pages.load(), "/openapi.json", "/healthz", "/v1/calls", f"/v1/calls/{call_id}",
+        for path in (*pages.load_pages(), "/openapi.json", "/healthz", "/v1/calls", f"/v1/calls/{call_id}",
         "/v1/calls/none",
                      "/v1/ladders", f"/v1/calls/{call_id}/ladder",
                      f"/v1/calls/{call_id}/ladder.svg"):  # fmt: skip

@@ -17,7 +17,7 @@ from types import FrameType
 import pytest
 
 from b2bua.api.auth import Tokens
-from b2bua.api.order import looks_like_card_number
+from b2bua.api.card_numbers import looks_like_card_number
 from b2bua.call import cause
 from b2bua.call import redaction as muted
 from b2bua.call.leg import Carried, LegHungUp

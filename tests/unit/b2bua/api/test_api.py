@@ -17,10 +17,11 @@ import msgspec
 import pytest
 
 from b2bua.api.auth import Tokens
+from b2bua.api.bodies import MAX_AMOUNT
+from b2bua.api.card_numbers import looks_like_card_number
 from b2bua.api.currency import MINOR_UNITS
-from b2bua.api.headers import LARGEST_BODY
+from b2bua.api.hardening import MAX_BODY
 from b2bua.api.http import create_app
-from b2bua.api.order import LARGEST_AMOUNT, looks_like_card_number
 from b2bua.api.server import Serving, serve
 from b2bua.api.stream import Streams
 from b2bua.call.view import CallState, CallView, CaptureStage, Fault, MaskStage, NoSuchCall, Order, Stops
@@ -146,7 +147,7 @@ async def test_nothing_can_be_asked_of_a_call_that_is_not_there(
     [
         ({"amount": 0}, "amount", "at least 1"),
         ({"amount": -5}, "amount", "at least 1"),
-        ({"amount": LARGEST_AMOUNT + 1}, "amount", "at most"),
+        ({"amount": MAX_AMOUNT + 1}, "amount", "at most"),
         ({"amount": 49.9}, "amount", "whole number"),
         ({"amount": "4990"}, "amount", "whole number"),
         ({"amount": True}, "amount", "whole number"),
@@ -237,14 +238,12 @@ async def test_a_body_that_is_too_large_is_cut_off_announced_or_not(
     desk.up()
 
     async def chunks() -> AsyncIterator[bytes]:
-        for _ in range(LARGEST_BODY // 1024 + 1):
+        for _ in range(MAX_BODY // 1024 + 1):
             yield b" " * 1024
 
     json_type = {"Content-Type": "application/json"}
-    announced = await agent.post(
-        "/v1/calls/c-1/capture", content=b" " * (LARGEST_BODY + 1), headers=json_type
-    )
-    assert_problem(announced, 413, str(LARGEST_BODY))
+    announced = await agent.post("/v1/calls/c-1/capture", content=b" " * (MAX_BODY + 1), headers=json_type)
+    assert_problem(announced, 413, str(MAX_BODY))
     assert_problem(await agent.post("/v1/calls/c-1/capture", content=chunks(), headers=json_type), 413)
 
 
@@ -376,10 +375,10 @@ async def test_the_scheme_is_read_in_any_case(desk: FakeDesk) -> None:
 def test_tokens_are_known_by_name_in_clear_or_hashed() -> None:
     digest = hashlib.sha256(b"another-secret-token").hexdigest()
     tokens = Tokens.parse(f"ann:{TOKEN}, bob@desk-2:sha256:{digest}")
-    assert tokens.who(TOKEN) == "ann"
-    assert tokens.who("another-secret-token") == "bob@desk-2"
-    assert tokens.who(digest) is None
-    assert tokens.who("") is None
+    assert tokens.agent_of(TOKEN) == "ann"
+    assert tokens.agent_of("another-secret-token") == "bob@desk-2"
+    assert tokens.agent_of(digest) is None
+    assert tokens.agent_of("") is None
     assert len(tokens) == 2
     assert TOKEN not in repr(tokens)
     assert digest not in repr(tokens)
@@ -740,7 +739,7 @@ async def test_a_reader_that_takes_nothing_is_cut_off() -> None:
 
 
 async def test_too_many_feeds_are_refused(desk: FakeDesk) -> None:
-    async with client(desk, headers=AUTH, streams=Streams(at_once=0)) as agent:
+    async with client(desk, headers=AUTH, streams=Streams(max_streams=0)) as agent:
         assert_problem(await agent.get("/v1/feed"), 503, "too many")
 
 

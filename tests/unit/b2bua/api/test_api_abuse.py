@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from b2bua.api.auth import Tokens
-from b2bua.api.headers import Harden
+from b2bua.api.hardening import Harden
 from b2bua.api.http import create_app
 from b2bua.api.refusals import Refusals
 from b2bua.api.server import Serving, serve
@@ -171,18 +171,18 @@ async def test_wrong_tokens_wait_longer_and_longer_and_a_right_one_never() -> No
 def test_addresses_are_forgotten_and_their_number_is_bounded() -> None:
     refusals = Refusals()
     for number in range(5000):
-        assert refusals.refuse(f"10.{number >> 8 & 255}.{number & 255}.1", float(number)) == 0.0
+        assert refusals.delay(f"10.{number >> 8 & 255}.{number & 255}.1", float(number)) == 0.0
     assert len(refusals) == 1024
     for _ in range(4):
-        refusals.refuse("2001:db8::1", 6000.0)
-    assert refusals.refuse("2001:db8::2", 6000.0) == 0.5  # of the same network
+        refusals.delay("2001:db8::1", 6000.0)
+    assert refusals.delay("2001:db8::2", 6000.0) == 0.5  # of the same network
     for _ in range(2):
-        refusals.answered("2001:db8::3")
-    assert refusals.refuse("2001:db8::1", 6100.0) == 0.0  # forgiven
-    waits = [refusals.refuse("192.0.2.1", 7000.0) for _ in range(40)]
+        refusals.end_delay("2001:db8::3")
+    assert refusals.delay("2001:db8::1", 6100.0) == 0.0  # forgiven
+    waits = [refusals.delay("192.0.2.1", 7000.0) for _ in range(40)]
     assert waits[:6] == [0.0, 0.0, 0.0, 0.25, 0.5, 1.0]
     assert waits[-1] is None
-    told = [count for count in (refusals.to_be_told("192.0.2.1") for _ in range(3)) if count is not None]
+    told = [count for count in (refusals.count_to_log("192.0.2.1") for _ in range(3)) if count is not None]
     assert told == [40]
 
 

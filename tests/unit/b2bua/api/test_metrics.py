@@ -46,7 +46,7 @@ def test_what_ended_is_counted_by_words_of_a_fixed_list():
     odd = CaptureRecord(transaction_id=NUMBER, amount=1, currency="EUR", stage=CANARY.number)
     metrics.observe(record(captures=(paid, odd), caller_leg=leg))
     metrics.observe(record(answered_at=None, direction=NUMBER))
-    text = metrics.text(HEALTH)
+    text = metrics.render(HEALTH)
     seen = samples(text)
     assert seen["tonewall_calls_ended_total", "inbound", "yes"] == 1
     assert seen["tonewall_calls_ended_total", "no", "other"] == 1

@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from b2bua.api.auth import Tokens, in_clear
+from b2bua.api.auth import Tokens, first_clear_token
 from b2bua.api.http import create_app
 from b2bua.api.ladder import prefers_svg
 from b2bua.cli import app
@@ -371,8 +371,8 @@ def test_a_call_is_followed_to_its_end_and_each_row_printed_once(
 
 
 def test_the_token_of_the_command_is_the_first_that_is_no_hash() -> None:
-    assert in_clear(f"a:sha256:{'0' * 64}, b:{TOKEN}, c:another-token-of-some-length") == TOKEN
-    assert in_clear(f"a:sha256:{'0' * 64}") == ""
+    assert first_clear_token(f"a:sha256:{'0' * 64}, b:{TOKEN}, c:another-token-of-some-length") == TOKEN
+    assert first_clear_token(f"a:sha256:{'0' * 64}") == ""
 
 
 # --- the picture in the docs ----------------------------------------------------------------------

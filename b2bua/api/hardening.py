@@ -1,14 +1,13 @@
-"""What every answer carries, and how much any request may: the browser's protections and a limit on
-bodies.
+"""Adds the browser's protections to every answer, and limits the body of every request.
 
 Rule 1: the page runs our own files only: no inline script or style, nothing from elsewhere; framed
-        by our own pages only, or where `frame_ancestors` says.
+        by our own pages only, or by those that `frame_ancestors` names.
 Rule 2: no answer of the API is kept by any cache.
-Rule 3: a body is cut off at LARGEST_BODY bytes, announced or not.
+Rule 3: a body is cut off at MAX_BODY bytes, announced or not.
 Rule 4: a request whose end is not certain (Content-Length beside Transfer-Encoding, RFC 9112
         section 6.3) is refused and its connection closed, so that nobody can put a second one into
         it; a body that takes too long ends the same way.
-Rule 5: an error that nobody expected is logged, and says nothing of itself to the client.
+Rule 5: an unexpected error is logged; its answer has nothing of it.
 """
 
 from __future__ import annotations
@@ -27,15 +26,12 @@ log = get_logger(__name__)
 
 _CLOSE: Final = {"Connection": "close"}
 BODY_TIME: Final = 10.0  # seconds for all of a body
-LARGEST_BODY: Final = 8192  # bytes; the largest order is under 1,500
+MAX_BODY: Final = 8192  # bytes; the largest order is under 1,500
 
 
 def security_headers(frame_ancestors: str = "'self'") -> dict[str, str]:
-    """The headers. `frame_ancestors`: CSP sources of the pages that may embed ours (CSP level 3
-    section 6.4.2).
-
-    Raises ValueError where that would be more than one directive.
-    """
+    """The headers of every answer. `frame_ancestors`: CSP sources of the pages that may embed ours
+    (CSP level 3 section 6.4.2). Raises ValueError where that would be more than one directive."""
     allowed = frame_ancestors.strip()
     if not allowed or not allowed.isascii() or not allowed.isprintable() or set(allowed) & set(";,"):
         raise ValueError(
@@ -91,29 +87,29 @@ class Harden:
                 async with asyncio.timeout_at(None if whole else until):
                     message = await receive()
             except TimeoutError:
-                raise _TooLate from None
+                raise _BodyTooLate from None
             if message["type"] == "http.request":
                 whole = not message.get("more_body", False)
                 received += len(message.get("body", b""))
-                if received > LARGEST_BODY:
-                    raise _TooLarge
+                if received > MAX_BODY:
+                    raise _BodyTooLarge
             return message
 
         try:
-            if _uncertain(scope):
-                raise _Uncertain
-            if _announced(scope) > LARGEST_BODY:
-                raise _TooLarge
+            if _has_uncertain_end(scope):
+                raise _EndUncertain
+            if _announced_length(scope) > MAX_BODY:
+                raise _BodyTooLarge
             await self._app(scope, receive_limited, send_hardened)
-        except _TooLarge:
+        except _BodyTooLarge:
             if not started:
-                answer = problem(413, f"The body is larger than {LARGEST_BODY} bytes.", _CLOSE)
+                answer = problem(413, f"The body is larger than {MAX_BODY} bytes.", _CLOSE)
                 await answer(scope, receive, send_hardened)
-        except _Uncertain:
+        except _EndUncertain:
             await problem(400, "The end of the request is not certain.", _CLOSE)(
                 scope, receive, send_hardened
             )
-        except _TooLate:
+        except _BodyTooLate:
             if not started:
                 await problem(408, "The body took too long.", _CLOSE)(scope, receive, send_hardened)
         except Exception as error:
@@ -123,27 +119,27 @@ class Harden:
             await problem(500, UNEXPECTED)(scope, receive, send_hardened)
 
 
-class _TooLate(BaseException):
-    """The body did not come in time. No Exception, as `_TooLarge` is none."""
+class _BodyTooLate(BaseException):
+    """The body did not come in time. No Exception, for the reason of `_BodyTooLarge`."""
 
 
-class _Uncertain(BaseException):
-    """Where the request ends is not certain."""
+class _EndUncertain(BaseException):
+    """The end of the request is not certain."""
 
 
-class _TooLarge(BaseException):
+class _BodyTooLarge(BaseException):
     """Not an Exception, so that what reads the body between here and the route does not turn it
     into another answer."""
 
 
-def _uncertain(scope: Scope) -> bool:
+def _has_uncertain_end(scope: Scope) -> bool:
     names = [name for name, _ in scope["headers"]]
     both = b"transfer-encoding" in names and b"content-length" in names
     return both or (b"transfer-encoding" in names and scope.get("http_version") == "1.0")
 
 
-def _announced(scope: Scope) -> int:
+def _announced_length(scope: Scope) -> int:
     for name, value in scope["headers"]:
         if name == b"content-length":
-            return int(value) if value.isdigit() and len(value) < 16 else LARGEST_BODY + 1
+            return int(value) if value.isdigit() and len(value) < 16 else MAX_BODY + 1
     return 0

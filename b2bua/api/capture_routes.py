@@ -1,0 +1,148 @@
+"""Carries out the agent's requests for a payment: start, reset, submit, take over, cancel, release.
+
+Rule 1: a request is logged with the agent's name and the call, and nothing of the order.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import Response
+
+from b2bua.api.bodies import OrderBody, ResetBody, SubmitBody
+from b2bua.api.call_routes import CallId, view_response
+from b2bua.api.payments import IdempotentRequests
+from b2bua.api.schema import call_answer, problem_answers
+from b2bua.call.view import CallDesk
+from tonewall.log import get_logger
+
+log = get_logger(__name__)
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(description="A name of yours for this request: repeated with it, it is carried out once."),
+]
+
+
+def capture_routes(desk: CallDesk) -> APIRouter:
+    """Start, reset, submit, take over, cancel."""
+    router = APIRouter(prefix="/v1/calls/{call_id}/capture", tags=["capture"])
+    once = IdempotentRequests(desk)
+
+    @router.post(
+        "",
+        summary="Start a payment",
+        status_code=201,
+        responses={
+            201: call_answer("Masking is being switched on."),
+            **problem_answers(401, 403, 404, 409, 413, 422, 503),
+        },
+    )
+    async def start_payment(
+        request: Request, call_id: CallId, order: OrderBody, idempotency_key: IdempotencyKey = None
+    ) -> Response:
+        """Masks the call, then collects card number, expiry and security code. The customer may key
+        when the stage is `collecting`, not before. 503 while no card could be charged: no payer
+        process, or a journal that cannot be written.
+
+        An order that was charged already, or may have been, is refused (409) with the payments that
+        did it, unless `allow_repeat` is true. With an Idempotency-Key, the same request gets the
+        same answer for a day.
+        """
+        _log_request(request, "capture", call_id)
+        agent = request.state.agent
+        found = await once.answer_once(
+            agent,
+            idempotency_key,
+            call_id.encode() + b"\n" + order.model_dump_json().encode(),
+            lambda: desk.start_capture(call_id, order.to_order(), agent, allow_repeat=order.allow_repeat),
+        )
+        if isinstance(found, Response):
+            return found
+        answer = view_response(found, 201)
+        answer.headers["Location"] = f"/v1/calls/{call_id}"
+        return answer
+
+    @router.post(
+        "/reset",
+        summary="Ask for a field again",
+        responses={200: call_answer("Collecting again."), **problem_answers(401, 403, 404, 409, 413, 422)},
+    )
+    async def reset_field(request: Request, call_id: CallId, body: ResetBody | None = None) -> Response:
+        """Wipes the field and all that come after it, or everything where no field is named."""
+        _log_request(request, "reset", call_id)
+        return view_response(
+            await desk.reset_capture(call_id, body.field if body else None, request.state.agent)
+        )
+
+    @router.post(
+        "/submit",
+        summary="Charge the card",
+        responses={
+            200: call_answer("Being charged; the outcome comes on the feed."),
+            **problem_answers(401, 403, 404, 409, 422, 503),
+        },
+    )
+    async def submit_card(request: Request, call_id: CallId, body: SubmitBody | None = None) -> Response:
+        """Hands the card to the payment provider, once. Only while the stage is `ready`, and not
+        for an order that another payment has charged since this one was started (409), unless
+        `allow_repeat` is true.
+        """
+        _log_request(request, "submit", call_id)
+        repeat = body is not None and body.allow_repeat
+        return view_response(await desk.submit_capture(call_id, request.state.agent, allow_repeat=repeat))
+
+    @router.post(
+        "/take-over",
+        summary="Take a payment over from another agent",
+        responses={200: call_answer("Yours from now on."), **problem_answers(401, 404, 409, 422)},
+    )
+    async def take_over_payment(request: Request, call_id: CallId) -> Response:
+        """From now on this token's agent drives the payment, and the one before does not. It is
+        logged and recorded."""
+        _log_request(request, "take over", call_id)
+        return view_response(await desk.take_over_capture(call_id, request.state.agent))
+
+    @router.delete(
+        "",
+        summary="Cancel the payment",
+        responses={
+            200: call_answer("Cancelled; what was keyed is wiped."),
+            **problem_answers(401, 403, 404, 409, 422),
+        },
+    )
+    async def cancel_payment(request: Request, call_id: CallId) -> Response:
+        """Until the card was submitted. What was keyed is wiped, and nothing is charged."""
+        _log_request(request, "cancel", call_id)
+        return view_response(await desk.cancel_capture(call_id, request.state.agent))
+
+    return router
+
+
+def mask_routes(desk: CallDesk) -> APIRouter:
+    """Release of a mask that is held."""
+    router = APIRouter(prefix="/v1/calls/{call_id}/mask", tags=["capture"])
+
+    @router.post(
+        "/release",
+        summary="Say that the customer's keying is over",
+        responses={
+            200: call_answer("The mask goes off once no key comes."),
+            **problem_answers(401, 403, 404, 409, 422),
+        },
+    )
+    async def release_mask(request: Request, call_id: CallId) -> Response:
+        """After a payment that ended otherwise than approved the line stays masked (`mask` is
+        `held`): the customer may key on. This takes the mask off, once no key has come for
+        `guard_time`. While the customer still keys it answers 409, and a key that comes before the
+        mask is off takes the release back: `mask` is `held` again.
+        """
+        _log_request(request, "release", call_id)
+        return view_response(await desk.release_mask(call_id, request.state.agent))
+
+    return router
+
+
+def _log_request(request: Request, what: str, call_id: str) -> None:
+    log.info("agent_request", what=what, agent=request.state.agent, call=call_id)
