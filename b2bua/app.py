@@ -110,7 +110,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         guarded=settings.api.guarded,
         idle_time=settings.api.idle_time,
     )
-    await board.take_up_payments()
+    await board.resume_payments()
     await engine.start()
     api = await serve(app, settings.api.address, settings.api.port, connections=settings.api.connections)
     tasks = [asyncio.create_task(media.run(), name="media"), asyncio.create_task(_count(board), name="count")]
@@ -207,7 +207,7 @@ def _plan(settings: SignallingSettings) -> Plan:
         media=media_kinds(settings),
         masks=masks(settings),
         other_audio=settings.general.other_audio,
-        most_media=settings.general.max_media,
+        max_media=settings.general.max_media,
         ring_time=settings.general.ring_time,
         guard_time=settings.general.guard_time,
         info=trunks_with_info_digits(settings),

@@ -14,7 +14,7 @@ import msgspec
 from b2bua.call import leg
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
-from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg, ToMedia
+from b2bua.call.command import CallCommand, Record, ReplaceLeg, Show, ToLeg, ToMedia, ToReplacement
 from b2bua.call.routing.route import Route
 from b2bua.call.routing.router import Destination
 from b2bua.call.sdp.offer_answer import OTHER
@@ -164,7 +164,11 @@ class Script:
             commands = self._told(commands)
         self.shown += [command.view for command in commands if isinstance(command, Show)]
         self.records += [command.record for command in commands if isinstance(command, Record)]
-        return [command for command in commands if isinstance(command, ToLeg | ToMedia | ToJoining | Seat)]
+        return [
+            command
+            for command in commands
+            if isinstance(command, ToLeg | ToMedia | ToReplacement | ReplaceLeg)
+        ]
 
     def _told(self, commands: list[CallCommand]) -> list[CallCommand]:
         """With what waits for media to hear of a peer: it has, at once."""

@@ -31,7 +31,7 @@ from b2bua.sip.transaction.tap import Tap
 from b2bua.sip.transaction.transaction import Timers
 from b2bua.sip.trunk.peers import TrunkTable
 from b2bua.sip.trunk.targets import Located, Target
-from b2bua.switchboard.entry import Line
+from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.interfaces import Plan
 from b2bua.switchboard.switchboard import Switchboard
 from media.events import (
@@ -293,7 +293,7 @@ class Board(Switchboard):
         self._payments._thread = AtOnce()  # type: ignore[assignment]
         fail = self._execution._fail
 
-        def noticed(line: Line, error: Exception) -> None:
+        def noticed(line: Entry, error: Exception) -> None:
             self.failures.append(error)
             fail(line, error)
 
@@ -332,7 +332,7 @@ class World:
         plan = Plan(
             router=router, limits={name: Limit(50) for name in ADDRESSES}, latch=frozenset(),
             encrypted=frozenset(), media={},
-            masks={}, other_audio=OtherAudio.DECODE, most_media=8, ring_time=100.0, guard_time=1.0,
+            masks={}, other_audio=OtherAudio.DECODE, max_media=8, ring_time=100.0, guard_time=1.0,
         )  # fmt: skip
         self.board = Board(plan, self.records.append, self.now, self.payments)
         paper: Any = Paper({CARRIER: self.carrier, PBX: self.pbx, PBX_TOO: self.pbx}, self.flow)
@@ -342,7 +342,7 @@ class World:
         self.board.connect(self, self)
 
     def written(self) -> tuple[bytes, bytes]:
-        return self.signalling.snapshot(), self.board.written(self.now())
+        return self.signalling.snapshot(), self.board.snapshot(self.now())
 
     def again(self) -> tuple[bytes, bytes]:
         """Write everything out, throw it away, and go on with what is read."""
@@ -353,7 +353,7 @@ class World:
         old.context.scheduler.close()
         self.board.abandon()
         self.open()
-        self.board.take_up(calls, self.now())
+        self.board.restore(calls, self.now())
         self.signalling.restore(legs)
         old.context.legs.clear()
         old.context.layer.run_client = old.context.layer.run_server = None  # type: ignore[assignment,method-assign]

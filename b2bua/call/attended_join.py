@@ -17,13 +17,13 @@ from dataclasses import dataclass
 
 from b2bua.call.call import Call
 from b2bua.call.sdp.offer_answer import OTHER
-from b2bua.call.state import Phase
-from b2bua.call.transfer.transfer import Joining
+from b2bua.call.state import BridgeState
+from b2bua.call.transfer.transfer import AttendedTransfer
 from media.events import Side
 
 
 @dataclass(frozen=True, slots=True)
-class Half:
+class JoinCandidate:
     """One of the two calls. `leaves`: the side whose leg is the transferor's, and ends."""
 
     call: Call
@@ -38,7 +38,9 @@ class Half:
         return self.call.payment.masked
 
 
-def choose(asked: Half, named: Half | None, side_of: Callable[[str], Side | None]) -> Joining | int:
+def plan_join(
+    asked: JoinCandidate, named: JoinCandidate | None, side_of: Callable[[str], Side | None]
+) -> AttendedTransfer | int:
     """How the call of a REFER and the one that it names are joined; or the code that it is answered
     with. `side_of`: where the legs of a trunk belong."""
     if named is None:
@@ -46,24 +48,28 @@ def choose(asked: Half, named: Half | None, side_of: Callable[[str], Side | None
     code = 603 if asked.call is named.call else _not_now(asked) or _not_now(named)
     if code:
         return code
-    if not asked.call.bridge.told.same_kinds(named.call.bridge.told):
+    if not asked.call.bridge.offer_answer.has_same_kinds(named.call.bridge.offer_answer):
         return 488
     if _safe(asked, named, side_of):
-        return Joining(asked.leaves, named.stays, lender_asked=False) if _reached(asked, named) else 488
+        return (
+            AttendedTransfer(asked.leaves, named.stays, lender_asked=False) if _reached(asked, named) else 488
+        )
     if _safe(named, asked, side_of):
-        return Joining(named.leaves, asked.stays, lender_asked=True) if _reached(named, asked) else 488
+        return (
+            AttendedTransfer(named.leaves, asked.stays, lender_asked=True) if _reached(named, asked) else 488
+        )
     return 603
 
 
-def _not_now(half: Half) -> int:
+def _not_now(half: JoinCandidate) -> int:
     call = half.call
-    if call.bridge.phase is not Phase.UP or not call.bridge.told.complete:
+    if call.bridge.state is not BridgeState.UP or not call.bridge.offer_answer.complete:
         return 480
     busy = call.transfer.active or call.loan.active or not call.bridge.may_offer
     return 491 if busy else 0
 
 
-def _reached(host: Half, lender: Half) -> bool:
+def _reached(host: JoinCandidate, lender: JoinCandidate) -> bool:
     """Whether RTP of the leg that comes can be received where that of the leg which leaves was."""
     here, there = (
         half.call.bridge.trunks.interface(side)
@@ -72,7 +78,7 @@ def _reached(host: Half, lender: Half) -> bool:
     return here == there
 
 
-def _safe(host: Half, lender: Half, side_of: Callable[[str], Side | None]) -> bool:
+def _safe(host: JoinCandidate, lender: JoinCandidate, side_of: Callable[[str], Side | None]) -> bool:
     comes, stays = (side_of(half.call.bridge.trunks.of(half.stays)) is Side.CALLER for half in (lender, host))
     if lender.masked or (host.masked and (comes or host.leaves is Side.CALLER)):
         return False

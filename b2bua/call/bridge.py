@@ -20,15 +20,15 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from b2bua.call import leg
-from b2bua.call.cause import crossing
+from b2bua.call.cause import relayed_cause
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.renegotiation import Renegotiation
-from b2bua.call.routing.route import Route, Trunks
+from b2bua.call.routing.route import LegTrunks, Route
 from b2bua.call.sdp import description as sdp
-from b2bua.call.sdp.hold import holds
-from b2bua.call.sdp.offer_answer import OTHER, Descriptions, Lent
+from b2bua.call.sdp.hold import is_hold
+from b2bua.call.sdp.offer_answer import OTHER, LoanedLeg, OfferAnswer
 from b2bua.call.sdp.telephone_event import EventStream
-from b2bua.call.state import PHASES, Happening, Phase, step
+from b2bua.call.state import BRIDGE_TRANSITIONS, BridgeEvent, BridgeState, step
 from media.events import CloseSession, OpenSession, SessionId, SessionOpened, Side
 
 # Recovery on timer expiry.
@@ -40,10 +40,10 @@ class Bridge:
     """Setup and end of two bridged legs."""
 
     session: SessionId
-    trunks: Trunks
-    told: Descriptions
+    trunks: LegTrunks
+    offer_answer: OfferAnswer
     renegotiation: Renegotiation
-    phase: Phase = Phase.IDLE
+    state: BridgeState = BridgeState.IDLE
     end: str = ""
     code: int | None = None
     answered_at: float | None = None
@@ -58,9 +58,9 @@ class Bridge:
 
     @classmethod
     def of(cls, session: SessionId, route: Route, origin: int, seed: bytes) -> Bridge:
-        """`origin`, `seed`: see Descriptions."""
-        told = Descriptions(session, origin, seed, other_audio=route.other_audio, most_media=route.most_media)
-        return cls(session, Trunks(route), told, Renegotiation(told))
+        """`origin`, `seed`: see OfferAnswer."""
+        told = OfferAnswer(session, origin, seed, other_audio=route.other_audio, max_media=route.max_media)
+        return cls(session, LegTrunks(route), told, Renegotiation(told))
 
     @property
     def route(self) -> Route:
@@ -73,7 +73,7 @@ class Bridge:
     @property
     def settled(self) -> bool:
         """Whether the call is answered and nothing about its session is open."""
-        return self.phase is Phase.UP and not self.renegotiation.busy and not self._unconfirmed
+        return self.state is BridgeState.UP and not self.renegotiation.busy and not self._unconfirmed
 
     @property
     def may_offer(self) -> bool:
@@ -93,39 +93,39 @@ class Bridge:
     def _keys_come(self) -> bool:
         """As SIP INFO; as telephone-event, on which both ends agreed; or as tones, where those of
         this carrier are captured."""
-        heard = self.trunks.masking().tones and self.told.tones_heard()
-        return self.trunks.by_info() or self.told.keys_agreed() or heard
+        heard = self.trunks.masking().tones and self.offer_answer.tones_agreed()
+        return self.trunks.by_info() or self.offer_answer.events_agreed() or heard
 
     def mask_changed(self, masked: bool) -> None:
         """The mask went on or off: the customer's side may have to be told of a hold by the
         agent's, or of its end."""
-        said = self.told.said.get(Side.AGENT)
-        if self.told.masked is not masked:
-            self.told.masked = masked
-            self.renegotiation.hold_waits |= said is not None and holds(said)
+        said = self.offer_answer.remote.get(Side.AGENT)
+        if self.offer_answer.masked is not masked:
+            self.offer_answer.masked = masked
+            self.renegotiation.hold_waits |= said is not None and is_hold(said)
 
     def events_to(self) -> EventStream | None:
         """Where a key that comes as SIP INFO goes as telephone-event; None: the agent's trunk does
         not want it so, or its leg has not agreed on any."""
-        return self.told.events_to() if self.told.events else None
+        return self.offer_answer.event_stream() if self.offer_answer.wants_events else None
 
     # --- setup ------------------------------------------------------------------------------------
 
     def invited(self, event: leg.LegInvited, now: float) -> list[CallCommand]:
-        self._move(Happening.INVITED)
+        self._move(BridgeEvent.INVITED)
         near = self.route.near
         if not self.route.destinations:
             return self._refuse(self.route.code, "")
         if event.max_forwards <= 0:
             return self._refuse(483, "Too Many Hops")
         self._invited = event
-        self.trunks.note(self.told)
+        self.trunks.note(self.offer_answer)
         if not event.offer:
-            self._move(Happening.NO_OFFER)
+            self._move(BridgeEvent.NO_OFFER)
             self._deadline = now + self.route.ring_time
             return [self._invite()]
-        if not self.told.learn(near, event.offer) or not any(
-            media.relayed for media in self.told.said[near].media
+        if not self.offer_answer.set_remote(near, event.offer) or not any(
+            media.relayed for media in self.offer_answer.remote[near].media
         ):
             return self._refuse(488, "Not Acceptable Here")
         return [self._open(near)]
@@ -133,24 +133,24 @@ class Bridge:
     def _open(self, side: Side) -> ToMedia:
         """Ports for what this side has described."""
         again, self.opened = self.opened, True
-        streams, (caller, agent) = self.told.streams(side), self.trunks.interfaces()
+        streams, (caller, agent) = self.offer_answer.count_streams(side), self.trunks.interfaces()
         return ToMedia(
             OpenSession(session=self.session, streams=streams, caller=caller, agent=agent, again=again)
         )
 
     def media_opened(self, opened: SessionOpened, now: float) -> list[CallCommand]:
-        if self.phase not in (Phase.OPENING, Phase.OFFERED):
+        if self.state not in (BridgeState.OPENING, BridgeState.OFFERED):
             return []
         offered, self._offered = self._offered, None
-        self._move(Happening.MEDIA_OPENED)
-        self.told.local = {Side.CALLER: opened.caller, Side.AGENT: opened.agent}
-        self.trunks.note(self.told)
+        self._move(BridgeEvent.MEDIA_OPENED)
+        self.offer_answer.local_streams = {Side.CALLER: opened.caller, Side.AGENT: opened.agent}
+        self.trunks.note(self.offer_answer)
         near = self.route.near
         if offered is not None:
             self._unconfirmed = True
-            return [self.told.remote(OTHER[near]), self._answer(offered)]
+            return [self.offer_answer.remote_command(OTHER[near]), self._answer(offered)]
         self._deadline = now + self.route.ring_time
-        return [self.told.remote(near), self._invite()]
+        return [self.offer_answer.remote_command(near), self._invite()]
 
     def _invite(self) -> ToLeg:
         assert self._invited is not None
@@ -161,41 +161,41 @@ class Bridge:
                 trunk=to.trunk,
                 caller=to.caller,
                 callee=to.callee,
-                offer=self.told.tell(far) if self._invited.offer else b"",
+                offer=self.offer_answer.local_for(far) if self._invited.offer else b"",
                 max_forwards=self._invited.max_forwards - 1,
                 carried=self._invited.carried,
             ),
         )
 
     def media_refused(self) -> list[CallCommand]:
-        if self.phase not in (Phase.OPENING, Phase.OFFERED):
+        if self.state not in (BridgeState.OPENING, BridgeState.OFFERED):
             return []
-        far = leg.HangUpLeg("no media ports") if self.phase is Phase.OFFERED else None
-        self._move(Happening.MEDIA_REFUSED)
+        far = leg.HangUpLeg("no media ports") if self.state is BridgeState.OFFERED else None
+        self._move(BridgeEvent.MEDIA_REFUSED)
         return self._over("no media ports", 503, near=leg.RejectLeg(503, "Service Unavailable"), far=far)
 
     def media_lost(self) -> list[CallCommand]:
         """The media process died, and every session with it."""
-        return self._drop(Happening.MEDIA_LOST, "media lost", 503)
+        return self._drop(BridgeEvent.MEDIA_LOST, "media lost", 503)
 
     def media_silent(self) -> list[CallCommand]:
         """Nothing has come from either side for too long. On hold that says nothing."""
-        if self.phase is not Phase.UP or self.told.held():
+        if self.state is not BridgeState.UP or self.offer_answer.on_hold():
             return []
-        return self._drop(Happening.MEDIA_LOST, "no media", 503, _NO_MEDIA)
+        return self._drop(BridgeEvent.MEDIA_LOST, "no media", 503, _NO_MEDIA)
 
     def shut_down(self) -> list[CallCommand]:
-        return self._drop(Happening.SHUT_DOWN, "shut down", 503)
+        return self._drop(BridgeEvent.SHUT_DOWN, "shut down", 503)
 
     def expire(self, now: float) -> list[CallCommand]:
         """The far leg rang for too long."""
         if (
             self._deadline is None
             or now < self._deadline
-            or self.phase not in (Phase.INVITING, Phase.RINGING)
+            or self.state not in (BridgeState.INVITING, BridgeState.RINGING)
         ):
             return []
-        self._move(Happening.NO_ANSWER)
+        self._move(BridgeEvent.NO_ANSWER)
         return self._over(
             "no answer",
             480,
@@ -207,7 +207,7 @@ class Bridge:
 
     def leg_event(self, side: Side, event: leg.LegEvent, now: float) -> list[CallCommand]:
         """One event of one leg. `LegInvited` comes through `invited`."""
-        if self.phase is Phase.ENDED:
+        if self.state is BridgeState.ENDED:
             return []
         match event:
             case leg.LegInvited():
@@ -221,14 +221,16 @@ class Bridge:
             case leg.LegFailed():
                 return self._failed(side, event)
             case leg.LegReinvited():
-                up = self.phase is Phase.UP and not self._unconfirmed
-                return self.renegotiation.asked(side, event, up=up and OTHER[side] not in self.unacknowledged)
+                up = self.state is BridgeState.UP and not self._unconfirmed
+                return self.renegotiation.receive_reinvite(
+                    side, event, up=up and OTHER[side] not in self.unacknowledged
+                )
             case leg.ReinviteAnswered():
-                return self.renegotiation.answered(side, event.answer)
+                return self.renegotiation.receive_answer(side, event.answer)
             case leg.ReinviteFailed():
-                return self.renegotiation.refused(side, event.code, event.phrase)
+                return self.renegotiation.receive_refusal(side, event.code, event.phrase)
             case leg.ReinviteCancelled():
-                return self.renegotiation.cancelled(side)
+                return self.renegotiation.receive_cancel(side)
             case leg.LegHungUp():
                 return self._hung_up(side, event)
             case leg.LegReferred() | leg.LegRequested() | leg.LegResponded():
@@ -238,29 +240,31 @@ class Bridge:
 
     def _progressed(self, side: Side, event: leg.LegProgressed) -> list[CallCommand]:
         near = OTHER[side]
-        if side is self.route.near or self.phase not in (Phase.INVITING, Phase.RINGING):
+        if side is self.route.near or self.state not in (BridgeState.INVITING, BridgeState.RINGING):
             return []
-        self._move(Happening.FAR_PROGRESSED)
+        self._move(BridgeEvent.FAR_PROGRESSED)
         # Without an offer of ours there is no answer yet: an early description would be an offer,
         # and that comes with the 200.
         ours = self._invited is not None and bool(self._invited.offer)
-        if not event.answer or not ours or not self.told.learn_answer(side, event.answer):
+        if not event.answer or not ours or not self.offer_answer.set_remote_answer(side, event.answer):
             return [ToLeg(near, leg.RingLeg(event.code, event.phrase, carried=event.carried))]
-        answer = self.told.answer(near)
+        answer = self.offer_answer.local_answer(near)
         return [
-            self.told.remote(side),
+            self.offer_answer.remote_command(side),
             ToLeg(near, leg.RingLeg(event.code, event.phrase, answer, event.carried)),
         ]
 
     def _answered(self, side: Side, event: leg.LegAnswered) -> list[CallCommand]:
-        if side is self.route.near or self.phase not in (Phase.INVITING, Phase.RINGING):
+        if side is self.route.near or self.state not in (BridgeState.INVITING, BridgeState.RINGING):
             return []
         # A 200 may leave out the SDP that an earlier 18x of the same dialog had.
         delayed = self._invited is not None and not self._invited.offer
-        learn = self.told.learn if delayed else self.told.learn_answer
-        understood = learn(side, event.answer) if event.answer else side in self.told.said
-        if not understood or (delayed and not any(media.relayed for media in self.told.said[side].media)):
-            self._move(Happening.FAR_FAILED)
+        learn = self.offer_answer.set_remote if delayed else self.offer_answer.set_remote_answer
+        understood = learn(side, event.answer) if event.answer else side in self.offer_answer.remote
+        if not understood or (
+            delayed and not any(media.relayed for media in self.offer_answer.remote[side].media)
+        ):
+            self._move(BridgeEvent.FAR_FAILED)
             return self._over(
                 "an answer that cannot be relayed",
                 502,
@@ -269,119 +273,125 @@ class Bridge:
             )
         self._deadline = None
         if delayed:
-            self._move(Happening.FAR_OFFERED)
+            self._move(BridgeEvent.FAR_OFFERED)
             self._offered = event
             return [self._open(side)]
-        self._move(Happening.FAR_ANSWERED)
-        return [self.told.remote(side), self._answer(event)]
+        self._move(BridgeEvent.FAR_ANSWERED)
+        return [self.offer_answer.remote_command(side), self._answer(event)]
 
     def _answer(self, event: leg.LegAnswered) -> ToLeg:
         near = self.route.near
         self.unacknowledged.add(near)
-        return ToLeg(near, leg.AnswerLeg(self.told.answer(near), event.carried))
+        return ToLeg(near, leg.AnswerLeg(self.offer_answer.local_answer(near), event.carried))
 
     def sent(self, to: ToLeg, now: float) -> None:
         """What waited for media, if it had to (see `answers`), has left."""
-        if isinstance(to.command, leg.AnswerLeg) and self.phase is Phase.ANSWERED:
-            self._move(Happening.NEAR_ANSWERED)
+        if isinstance(to.command, leg.AnswerLeg) and self.state is BridgeState.ANSWERED:
+            self._move(BridgeEvent.NEAR_ANSWERED)
             self.answered_at, self.code = now, 200
         elif isinstance(to.command, leg.AnswerReinvite):
-            self.renegotiation.sent(to.side)
+            self.renegotiation.answer_sent(to.side)
 
     def _confirmed(self, side: Side, event: leg.LegConfirmed) -> list[CallCommand]:
         self.unacknowledged.discard(side)
         if side is not self.route.near or not self._unconfirmed:
-            learned = self.renegotiation.confirmed(side, event.answer)
-            self.renegotiation.catch_up(side, event.repeated)
+            learned = self.renegotiation.receive_ack(side, event.answer)
+            self.renegotiation.note_missed(side, event.repeated)
             return learned
         self._unconfirmed = False
-        if not event.answer or not self.told.learn_answer(side, event.answer):
-            self._move(Happening.LEG_HUNG_UP)
+        if not event.answer or not self.offer_answer.set_remote_answer(side, event.answer):
+            self._move(BridgeEvent.LEG_HUNG_UP)
             bad = leg.HangUpLeg("no SDP answer in the ACK")
             return self._over(bad.reason, 488, near=bad, far=bad)
         far = OTHER[side]
-        return [self.told.remote(side), ToLeg(far, leg.ConfirmLeg(self.told.tell(far)))]
+        return [
+            self.offer_answer.remote_command(side),
+            ToLeg(far, leg.ConfirmLeg(self.offer_answer.local_for(far))),
+        ]
 
     def _failed(self, side: Side, event: leg.LegFailed) -> list[CallCommand]:
         if side is self.route.near:
-            return self._gone(side, Happening.NEAR_GONE, "cancelled", event.code, event.carried)
-        if self.phase is Phase.UP:
-            return self._gone(side, Happening.LEG_HUNG_UP, f"failed with {event.code}", None, event.carried)
-        if self.phase is Phase.INVITING and self.trunks.others(
+            return self._gone(side, BridgeEvent.NEAR_GONE, "cancelled", event.code, event.carried)
+        if self.state is BridgeState.UP:
+            return self._gone(side, BridgeEvent.LEG_HUNG_UP, f"failed with {event.code}", None, event.carried)
+        if self.state is BridgeState.INVITING and self.trunks.others(
             event.code
         ):  # none has rung, so nobody notices
             before = self.trunks.interfaces()
             self.trunks.tried += 1
-            self.trunks.note(self.told)
+            self.trunks.note(self.offer_answer)
             if self.opened and self.trunks.interfaces() != before:
-                self._move(Happening.TRUNK_ELSEWHERE)
+                self._move(BridgeEvent.TRUNK_ELSEWHERE)
                 return [self._open(self.route.near)]
-            self._move(Happening.TRUNK_FAILED)
+            self._move(BridgeEvent.TRUNK_FAILED)
             return [self._invite()]
-        self._move(Happening.FAR_FAILED)
+        self._move(BridgeEvent.FAR_FAILED)
         # Of what the peer wrote only the code is kept: a phrase is free text, and may hold
         # anything.
         return self._over(f"failed with {event.code}", event.code, near=self._rejection(event))
 
     def _hung_up(self, side: Side, event: leg.LegHungUp) -> list[CallCommand]:
         reason = event.reason or "hung up"
-        if self.phase is not Phase.ANSWERED or side is self.route.near:
-            return self._gone(side, Happening.LEG_HUNG_UP, reason, None, event.carried)
-        self._move(Happening.LEG_HUNG_UP)  # the near leg has not been answered, and is not any more
+        if self.state is not BridgeState.ANSWERED or side is self.route.near:
+            return self._gone(side, BridgeEvent.LEG_HUNG_UP, reason, None, event.carried)
+        self._move(BridgeEvent.LEG_HUNG_UP)  # the near leg has not been answered, and is not any more
         return self._over(reason, 480, near=leg.RejectLeg(480, "Temporarily Unavailable", event.carried))
 
     @staticmethod
     def _rejection(event: leg.LegFailed) -> leg.RejectLeg:
-        code, carried = crossing(event.code, event.carried)
+        code, carried = relayed_cause(event.code, event.carried)
         phrase = event.phrase if code == event.code else ""
         return leg.RejectLeg(code, phrase, carried, contacts=event.contacts, retry_after=event.retry_after)
 
     # --- another leg in a leg's place -------------------------------------------------------------
 
     def seat(
-        self, side: Side, described: sdp.SessionDescription, *, lent: Lent | None, calls: bool
+        self, side: Side, described: sdp.SessionDescription, *, lent: LoanedLeg | None, calls: bool
     ) -> list[CallCommand]:
         """Another leg, with this session, is the side's from now on. `lent`: it was another call's;
         `calls`: it waits for its answer."""
         if lent is not None:
             self.trunks.moved[side] = lent.trunk
-            self.trunks.note(self.told)
-        self.told.seat(side, described, lent)
+            self.trunks.note(self.offer_answer)
+        self.offer_answer.replace_leg(side, described, lent)
         self.unacknowledged.discard(side)
-        remotes: list[CallCommand] = [self.told.remote(side), self.told.remote(OTHER[side])]
+        remotes: list[CallCommand] = [
+            self.offer_answer.remote_command(side),
+            self.offer_answer.remote_command(OTHER[side]),
+        ]
         if not calls:
             return remotes
         self.unacknowledged.add(side)
-        return [*remotes, ToLeg(side, leg.AnswerLeg(self.told.tell(side)))]
+        return [*remotes, ToLeg(side, leg.AnswerLeg(self.offer_answer.local_for(side)))]
 
     def leg_gone(self, side: Side, reason: str) -> list[CallCommand]:
         """That leg will not be replaced after all."""
-        return self._gone(side, Happening.LEG_HUNG_UP, reason, None, leg.NOTHING)
+        return self._gone(side, BridgeEvent.LEG_HUNG_UP, reason, None, leg.NOTHING)
 
     # --- inside -----------------------------------------------------------------------------------
 
     def _refuse(self, code: int, phrase: str) -> list[CallCommand]:
-        self._move(Happening.NEAR_GONE)
+        self._move(BridgeEvent.NEAR_GONE)
         self.end, self.code = phrase, code
         return [ToLeg(self.route.near, leg.RejectLeg(code, phrase))]
 
     def _drop(
-        self, happening: Happening, reason: str, code: int, carried: leg.Carried = leg.NOTHING
+        self, event: BridgeEvent, reason: str, code: int, carried: leg.Carried = leg.NOTHING
     ) -> list[CallCommand]:
-        if self.phase is Phase.ENDED:
+        if self.state is BridgeState.ENDED:
             return []
-        answered, invited = self.phase is Phase.UP, self.phase is not Phase.OPENING
-        self._move(happening)
+        answered, invited = self.state is BridgeState.UP, self.state is not BridgeState.OPENING
+        self._move(event)
         goodbye = leg.HangUpLeg(reason, carried)
         near: leg.LegCommand = goodbye if answered else leg.RejectLeg(code, "Service Unavailable")
         return self._over(reason, code, near=near, far=goodbye if invited else None)
 
     def _gone(
-        self, side: Side, happening: Happening, reason: str, code: int | None, carried: leg.Carried
+        self, side: Side, event: BridgeEvent, reason: str, code: int | None, carried: leg.Carried
     ) -> list[CallCommand]:
         """One leg is over; the other follows, where there is one."""
-        both = self.phase is not Phase.OPENING
-        self._move(happening)
+        both = self.state is not BridgeState.OPENING
+        self._move(event)
         goodbye: list[CallCommand] = [ToLeg(OTHER[side], leg.HangUpLeg(reason, carried))] if both else []
         return [*goodbye, *self._close(reason, code)]
 
@@ -400,5 +410,5 @@ class Bridge:
         self.renegotiation.call_ended()
         return [ToMedia(CloseSession(session=self.session))] if self.opened else []
 
-    def _move(self, happening: Happening) -> None:
-        self.phase = step(PHASES, self.phase, happening)
+    def _move(self, event: BridgeEvent) -> None:
+        self.state = step(BRIDGE_TRANSITIONS, self.state, event)

@@ -17,17 +17,17 @@ from b2bua.call import leg
 from b2bua.call.bridge import Bridge
 from b2bua.call.capture_requests import CaptureRequests
 from b2bua.call.cdr import CallRecord, Ledger
-from b2bua.call.command import CallCommand, Record, Seat, Show, ToJoining, ToLeg
+from b2bua.call.command import CallCommand, Record, ReplaceLeg, Show, ToLeg, ToReplacement
 from b2bua.call.deafness import LineFault, line_fault
-from b2bua.call.media_gate import Answers
-from b2bua.call.mid_call_requests import Relayed, is_key
+from b2bua.call.media_gate import MediaGate
+from b2bua.call.mid_call_requests import MidCallRequests, is_key
 from b2bua.call.payment import Payment
-from b2bua.call.redaction import muted
+from b2bua.call.redaction import redacted
 from b2bua.call.routing.route import Route
-from b2bua.call.sdp.offer_answer import OTHER, Lent
-from b2bua.call.state import Phase
-from b2bua.call.transfer.leg_loan import Loan
-from b2bua.call.transfer.transfer import Joining, Transfer
+from b2bua.call.sdp.offer_answer import OTHER, LoanedLeg
+from b2bua.call.state import BridgeState
+from b2bua.call.transfer.leg_loan import LegLoan
+from b2bua.call.transfer.transfer import AttendedTransfer, Transfer
 from b2bua.call.view import CallState, CallView, CaptureView, MaskStage
 from media.events import (
     AnyAnswer,
@@ -57,7 +57,7 @@ from media.events import (
 
 _KEYS_LOST = "The phones agreed on a call in which keys do not come as telephone-event. Nothing was charged."
 _NOT_TOLD = "The media process could not follow a change of the call. Nothing was charged."
-_STATES = {Phase.UP: CallState.UP, Phase.ENDED: CallState.ENDED}
+_STATES = {BridgeState.UP: CallState.UP, BridgeState.ENDED: CallState.ENDED}
 
 
 @lru_cache(maxsize=1024)
@@ -77,10 +77,10 @@ class Call(CaptureRequests):
     bridge: Bridge
     payment: Payment
     transfer: Transfer
-    loan: Loan
+    loan: LegLoan
     party: leg.Party  # who called
-    relayed: Relayed = field(default_factory=Relayed)
-    answers: Answers = field(default_factory=Answers)
+    mid_call_requests: MidCallRequests = field(default_factory=MidCallRequests)
+    media_gate: MediaGate = field(default_factory=MediaGate)
     ended_at: float | None = None
     closed: bool = False  # media has answered CloseSession, or is gone
     recorded: bool = False
@@ -115,7 +115,7 @@ class Call(CaptureRequests):
             bridge=bridge,
             payment=Payment(session=session, guard_time=guard_time),
             transfer=Transfer(bridge),
-            loan=Loan(bridge),
+            loan=LegLoan(bridge),
             party=invited.caller,
         )
         call.ledger.event(route.near, invited, now)
@@ -129,40 +129,44 @@ class Call(CaptureRequests):
 
     def deadline(self) -> float | None:
         """When `expire` is due next."""
-        parts = self.bridge, self.payment, self.relayed, self.transfer, self.answers
+        parts = self.bridge, self.payment, self.mid_call_requests, self.transfer, self.media_gate
         return min([time for time in (part.deadline() for part in parts) if time is not None], default=None)
 
     def expire(self, now: float) -> list[CallCommand]:
-        late = self._sent(self.answers.expire(now), now)
-        commands = [*self.bridge.expire(now), *self.payment.expire(now), *self.relayed.expire(now)]
+        late = self._sent(self.media_gate.expire(now), now)
+        commands = [*self.bridge.expire(now), *self.payment.expire(now), *self.mid_call_requests.expire(now)]
         return self._settled([*commands, *self.transfer.expire(now)], now, late)
 
     # --- legs and media ---------------------------------------------------------------------------
 
     def leg_event(self, side: Side, event: leg.LegEvent, now: float) -> list[CallCommand]:
         if isinstance(event, leg.LegRequested):
-            up = self.bridge.phase is Phase.UP and not self.transfer.gone and not self.loan.active
+            up = self.bridge.state is BridgeState.UP and not self.transfer.gone and not self.loan.active
             to = self.bridge.events_to() if side is Side.CALLER and up and not self.payment.masked else None
             if to is not None and is_key(event) and not event.info_package:
-                return self._after(self.relayed.converted(event, self.bridge.session, to, now), now)
+                return self._after(self.mid_call_requests.send_key(event, self.bridge.session, to, now), now)
             keyed = self.payment.info_keyed(event.body) if side is Side.CALLER and is_key(event) else []
-            relayed = self.relayed.requested(side, event, now, up=up, masked=self.payment.masked)
+            relayed = self.mid_call_requests.relay_request(
+                side, event, now, up=up, masked=self.payment.masked
+            )
             return self._after([*relayed, *keyed], now)
         if isinstance(event, leg.LegResponded):
-            return self._after(self.relayed.responded(side, event, masked=self.payment.masked), now)
+            return self._after(
+                self.mid_call_requests.relay_response(side, event, masked=self.payment.masked), now
+            )
         self.ledger.event(side, event, now)
         if isinstance(event, leg.LegFailed | leg.LegHungUp):
-            self.answers.forget(side)
+            self.media_gate.drop_side(side)
         elif isinstance(event, leg.ReinviteCancelled):
-            self.answers.given_up(side)
+            self.media_gate.drop_reinvite_answer(side)
         if isinstance(event, leg.LegReferred) and self.loan.active:
             return self.refuse_referral(side, event.referral, 491, now)
         if isinstance(event, leg.LegReferred):
             masked = self.payment.masked
             return self._after(self.transfer.referred(side, event, self.party, now, masked=masked), now)
-        self.bridge.told.muted = frozenset({Side.CALLER}) if self.payment.masked else frozenset()
-        if side in self.bridge.told.muted:
-            event = muted(event)
+        self.bridge.offer_answer.redacted = frozenset({Side.CALLER}) if self.payment.masked else frozenset()
+        if side in self.bridge.offer_answer.redacted:
+            event = redacted(event)
         commands = self.transfer.leg_event(side, event)
         if commands is None:
             commands = self.loan.leg_event(side, event)
@@ -173,7 +177,7 @@ class Call(CaptureRequests):
     def replaced(self, side: Side, invited: leg.LegInvited, now: float) -> list[CallCommand]:
         """A new leg calls that wants this side's place (RFC 3891)."""
         if self.loan.active:
-            return [ToJoining(leg.RejectLeg(491, ""))]
+            return [ToReplacement(leg.RejectLeg(491, ""))]
         return self._settled(self.transfer.replaced(side, invited, now, masked=self.payment.masked), now)
 
     def joining_event(self, event: leg.LegEvent, now: float) -> list[CallCommand]:
@@ -185,14 +189,16 @@ class Call(CaptureRequests):
 
     # --- two calls that a transfer joins ----------------------------------------------------------
 
-    def joined(self, joining: Joining, lent: Lent, referral: str, now: float) -> list[CallCommand]:
+    def joined(
+        self, joining: AttendedTransfer, lent: LoanedLeg, referral: str, now: float
+    ) -> list[CallCommand]:
         """A leg of another call is to have a place in this one."""
         return self._settled(self.transfer.joined(joining, lent, referral, now), now)
 
-    def lend(self, side: Side, now: float) -> tuple[Lent, list[CallCommand]]:
+    def lend(self, side: Side, now: float) -> tuple[LoanedLeg, list[CallCommand]]:
         """The leg of this side is to have a place in another call: what that one has to know, and
         what to do first."""
-        return self.loan.lend(side), self._after(self.relayed.give_up(), now)
+        return self.loan.lend(side), self._after(self.mid_call_requests.answer_all(), now)
 
     def asked(self, command: leg.LegCommand, now: float) -> list[CallCommand]:
         """What the other call has to say to the legs of this one."""
@@ -226,7 +232,7 @@ class Call(CaptureRequests):
         commands: list[CallCommand] = []
         match command, answer:
             case WidenSession(), _:
-                return self._settled(self.bridge.renegotiation.widened(answer), now)
+                return self._settled(self.bridge.renegotiation.streams_opened(answer), now)
             case _, SessionOpened():
                 commands = self.bridge.media_opened(answer, now)
             case _, SessionClosed():
@@ -237,11 +243,13 @@ class Call(CaptureRequests):
                 commands = self.payment.mask_answered(command, answer, now)
             case SendKey(), _:
                 taken = isinstance(answer, Done)
-                commands = self.relayed.sent(command, sent=taken, masked=self.payment.masked)
+                commands = self.mid_call_requests.key_answered(
+                    command, sent=taken, masked=self.payment.masked
+                )
             case StartCapture() | SubmitCapture(), Refused():
                 commands = self.payment.capture_refused(command, answer)
             case SetRemote(mark=mark), _:
-                waited = self._sent(self.answers.told(mark), now)
+                waited = self._sent(self.media_gate.remote_set(mark), now)
                 # What was agreed on is not what media listens to.
                 refused = isinstance(answer, Refused)
                 return self._settled(self.payment.stop(_NOT_TOLD) if refused else [], now, waited)
@@ -273,7 +281,7 @@ class Call(CaptureRequests):
         return (
             None
             if self._deaf is None or self.ended_at is not None
-            else line_fault(self._deaf, held=self.bridge.told.held())
+            else line_fault(self._deaf, held=self.bridge.offer_answer.on_hold())
         )
 
     def media_lost(self, now: float) -> list[CallCommand]:
@@ -293,7 +301,7 @@ class Call(CaptureRequests):
     def view(self) -> CallView:
         return CallView(
             id=self.id,
-            state=_STATES.get(self.bridge.phase, CallState.RINGING),
+            state=_STATES.get(self.bridge.state, CallState.RINGING),
             direction=self.direction,
             caller=self.caller,
             callee=self.callee,
@@ -314,24 +322,24 @@ class Call(CaptureRequests):
         has left before it."""
         self.bridge.mask_changed(self.payment.masked)
         if self.bridge.may_offer and not self.loan.active and not self.transfer.active:
-            commands += self.bridge.renegotiation.proceed()
-        if self.bridge.phase is Phase.ENDED and self.ended_at is None:
+            commands += self.bridge.renegotiation.offer_outdated()
+        if self.bridge.state is BridgeState.ENDED and self.ended_at is None:
             self.ended_at = now
             self.payment.call_ended()
-            self.relayed.forget()
+            self.mid_call_requests.drop()
             commands = [*commands, *self.transfer.call_ended(), *self.loan.call_ended()]
-        commands = [*waited, *self.answers.held(commands, now)]
+        commands = [*waited, *self.media_gate.hold_back(commands, now)]
         for command in commands:
             if isinstance(command, ToLeg):
                 self.ledger.command(command.side, command.command, now)
-            elif isinstance(command, Seat):
+            elif isinstance(command, ReplaceLeg):
                 self.ledger.seated(command.side, self.bridge.trunks.of(command.side))
         gone = self._gone()
         if gone is not None:  # to a leg that is over there is nothing to say
             commands = [each for each in commands if not (isinstance(each, ToLeg) and each.side is gone)]
         payment = self.payment
         changing = (
-            _STATES.get(self.bridge.phase),
+            _STATES.get(self.bridge.state),
             payment.mask_stage,
             payment.keying,
             payment.view,
@@ -354,7 +362,7 @@ class Call(CaptureRequests):
 
     def record(self, now: float) -> CallRecord:
         """What is known of the call by now; the whole of it once the call is `over`."""
-        codecs = {side: self.bridge.told.codec(side, self._types.get(side, {})) for side in Side}
+        codecs = {side: self.bridge.offer_answer.used_codec(side, self._types.get(side, {})) for side in Side}
         return CallRecord(
             call=self.id,
             direction=self.direction,
@@ -365,7 +373,7 @@ class Call(CaptureRequests):
             ended_at=now if self.ended_at is None else self.ended_at,
             end=self.bridge.end or "unfinished",
             code=self.bridge.code,
-            withheld=self.relayed.withheld,
+            withheld=self.mid_call_requests.withheld,
             transfers=self.ledger.transfers,
             captures=self.payment.all_records(),
             caller_leg=self.ledger.record(Side.CALLER, codecs[Side.CALLER], self._counters.get(Side.CALLER)),

@@ -11,8 +11,8 @@ from abc import ABC, abstractmethod
 from b2bua.call.bridge import Bridge
 from b2bua.call.command import CallCommand
 from b2bua.call.payment import Payment
-from b2bua.call.state import Phase
-from b2bua.call.transfer.leg_loan import Loan
+from b2bua.call.state import BridgeState
+from b2bua.call.transfer.leg_loan import LegLoan
 from b2bua.call.transfer.transfer import Transfer
 from b2bua.call.view import NotNow, Order
 from media.events import Field
@@ -26,7 +26,7 @@ class CaptureRequests(ABC):
     bridge: Bridge
     payment: Payment
     transfer: Transfer
-    loan: Loan
+    loan: LegLoan
 
     @abstractmethod
     def _after(self, commands: list[CallCommand], now: float) -> list[CallCommand]:
@@ -36,10 +36,10 @@ class CaptureRequests(ABC):
         """Raises NotNow, and NotYours while another agent's mask is on."""
         if self.loan.active or self.transfer.borrows:
             raise NotNow("The call is being joined with another one. Try again in a moment.")
-        if self.bridge.phase is not Phase.UP:
+        if self.bridge.state is not BridgeState.UP:
             raise NotNow(
                 "The call is not answered yet."
-                if self.bridge.phase is not Phase.ENDED
+                if self.bridge.state is not BridgeState.ENDED
                 else "The call is over."
             )
         if not self.bridge.capturable():

@@ -17,7 +17,7 @@ from b2bua.call.leg import Carried
 NORMAL = 16  # normal call clearing
 _BAD_GATEWAY, _UNAVAILABLE, _NOT_FOUND, _NOT_ACCEPTABLE = 502, 480, 404, 488
 # What crosses instead of a code that is about one leg only.
-INSTEAD = {
+REPLACED_CODES = {
     # It did not like how we speak, or who we say we are.
     400: _BAD_GATEWAY, 401: _BAD_GATEWAY, 405: _BAD_GATEWAY, 407: _BAD_GATEWAY, 411: _BAD_GATEWAY,
     413: _BAD_GATEWAY,
@@ -33,7 +33,7 @@ INSTEAD = {
     416: _NOT_FOUND, 406: _NOT_ACCEPTABLE, 415: _NOT_ACCEPTABLE, 493: _NOT_ACCEPTABLE,
 }  # fmt: skip
 # RFC 3398 section 8.2.6.1, with the codes that came later beside those that are alike.
-Q850 = {
+Q850_CAUSES = {
     400: 41, 401: 21, 402: 21, 403: 21, 404: 1, 405: 63, 406: 79, 407: 21, 408: 102, 410: 22, 413: 127,
     414: 127,
     415: 79, 416: 127, 420: 127, 421: 127, 423: 127, 480: 18, 481: 41, 482: 25, 483: 25, 484: 28, 485: 1,
@@ -44,9 +44,9 @@ Q850 = {
 _Q850_REASON = re.compile(r"(?i)Q\.850\s*;(?:[^\"]*;)?\s*cause\s*=\s*([0-9]{1,3})(?![0-9])")
 
 
-def crossing(code: int, carried: Carried) -> tuple[int, Carried]:
+def relayed_cause(code: int, carried: Carried) -> tuple[int, Carried]:
     """The final code and what goes with it, as the other leg is to hear it."""
-    instead = INSTEAD.get(code)
+    instead = REPLACED_CODES.get(code)
     if instead is None:
         return code, carried
     told = any(name == "Reason" and value.upper().startswith("SIP") for name, value in carried.headers)
@@ -54,7 +54,7 @@ def crossing(code: int, carried: Carried) -> tuple[int, Carried]:
     return instead, replace(carried, headers=(*carried.headers, *reason))
 
 
-def q850(carried: Carried, code: int | None = None) -> int | None:
+def q850_cause(carried: Carried, code: int | None = None) -> int | None:
     """The Q.850 cause that a peer named, or else that of the code; None where neither says one."""
     for name, value in carried.headers:
         found = _Q850_REASON.match(value) if name == "Reason" else None
@@ -62,4 +62,4 @@ def q850(carried: Carried, code: int | None = None) -> int | None:
             return int(found[1])
     if code is None:
         return None
-    return NORMAL if 200 <= code < 300 else Q850.get(code, 127 if code >= 400 else None)
+    return NORMAL if 200 <= code < 300 else Q850_CAUSES.get(code, 127 if code >= 400 else None)

@@ -6,8 +6,8 @@ from __future__ import annotations
 import msgspec
 
 from b2bua.call import leg
-from b2bua.call.cause import q850
-from b2bua.call.quality import mos
+from b2bua.call.cause import q850_cause
+from b2bua.call.quality import estimate_mos
 from b2bua.call.sdp.codecs import Codec
 from b2bua.call.view import CaptureView, PaymentView
 from media.events import LegCounters, Side
@@ -138,10 +138,10 @@ class Ledger(msgspec.Struct):
                 at.answered_at, at.code = now, 200
             case leg.LegFailed() if at.answered_at is None:
                 at.ended_at, at.code = now, event.code
-                at.cause = at.cause or q850(event.carried, event.code)
+                at.cause = at.cause or q850_cause(event.carried, event.code)
             case leg.LegHungUp():
                 at.ended_at = now
-                at.cause = at.cause or q850(event.carried, 200)
+                at.cause = at.cause or q850_cause(event.carried, 200)
             case _:
                 pass
 
@@ -168,10 +168,10 @@ class Ledger(msgspec.Struct):
                 at.answered_at, at.code = now, 200
             case leg.RejectLeg():
                 at.ended_at, at.code = now, command.code
-                at.cause = at.cause or q850(command.carried, command.code)
+                at.cause = at.cause or q850_cause(command.carried, command.code)
             case leg.HangUpLeg():
                 at.ended_at = at.ended_at or now
-                at.cause = at.cause or q850(command.carried, 200)
+                at.cause = at.cause or q850_cause(command.carried, 200)
             case _:
                 pass
 
@@ -194,6 +194,6 @@ class Ledger(msgspec.Struct):
             counters=counters,
             jitter_ms=jitter_ms,
             arrival_jitter_ms=arrival_jitter_ms,
-            mos=mos(codec, came.missing, came.expected, arrival_jitter_ms or 0.0) if came else None,
-            heard_mos=mos(codec, told.lost, told.sent, jitter_ms or 0.0) if told else None,
+            mos=estimate_mos(codec, came.missing, came.expected, arrival_jitter_ms or 0.0) if came else None,
+            heard_mos=estimate_mos(codec, told.lost, told.sent, jitter_ms or 0.0) if told else None,
         )

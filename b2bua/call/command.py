@@ -17,7 +17,7 @@ class ToLeg(msgspec.Struct, frozen=True):
     command: LegCommand
 
 
-class ToJoining(msgspec.Struct, frozen=True):
+class ToReplacement(msgspec.Struct, frozen=True):
     """For the leg that is to take another's place in this call (a transfer); its InviteLeg makes
     it.
 
@@ -27,14 +27,14 @@ class ToJoining(msgspec.Struct, frozen=True):
     command: LegCommand
 
 
-class Seat(msgspec.Struct, frozen=True):
+class ReplaceLeg(msgspec.Struct, frozen=True):
     """The joining leg is the side's leg from now on; what the old one still reports is of no
     concern."""
 
     side: Side
 
 
-class GiveBack(msgspec.Struct, frozen=True):
+class ReleaseLeg(msgspec.Struct, frozen=True):
     """The leg that another call lent is not needed."""
 
 
@@ -64,4 +64,4 @@ class Record(msgspec.Struct, frozen=True):
     record: CallRecord
 
 
-CallCommand = ToLeg | ToJoining | Seat | GiveBack | ToBorrower | ToMedia | Show | Record
+CallCommand = ToLeg | ToReplacement | ReplaceLeg | ReleaseLeg | ToBorrower | ToMedia | Show | Record

@@ -4,7 +4,7 @@ dropped as a stranger's.
 Rule 1: what lets a peer send waits until media has answered the SetRemote before it; what follows
         to that leg waits behind it.
 Rule 2: the end of a leg, requests within it and the refusal of a re-INVITE wait for nothing.
-Rule 3: voice fails open: after `PATIENCE` what waits is said all the same. The mask is not
+Rule 3: voice fails open: after `TIMEOUT` what waits is said all the same. The mask is not
         concerned; media decides on it alone.
 """
 
@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 import msgspec
 
 from b2bua.call import leg
-from b2bua.call.command import CallCommand, Seat, ToLeg, ToMedia
+from b2bua.call.command import CallCommand, ReplaceLeg, ToLeg, ToMedia
 from media.events import SetRemote, Side
 
-PATIENCE = 3.0  # seconds; an rtpengine server that does not answer is given up after two
+TIMEOUT = 3.0  # seconds; an rtpengine server that does not answer is given up after two
 _ENDS = (leg.HangUpLeg, leg.RejectLeg)
 _BESIDE = (
     leg.NotifyLeg,
@@ -37,7 +37,7 @@ def _lets_send(command: leg.LegCommand) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class HeldCommand:
     """`mark`: of the SetRemote whose answer it waits for."""
 
     side: Side
@@ -46,10 +46,10 @@ class Waiting:
 
 
 @dataclass(slots=True)
-class Answers:
+class MediaGate:
     """Those of one call that wait, in the order in which they are to be sent."""
 
-    waiting: list[Waiting] = field(default_factory=list)
+    waiting: list[HeldCommand] = field(default_factory=list)
     _mark: int = 0  # of the newest SetRemote that something waits for
     _deadline: float | None = None
 
@@ -57,7 +57,7 @@ class Answers:
         """When `expire` is due."""
         return self._deadline
 
-    def held(self, commands: list[CallCommand], now: float) -> list[CallCommand]:
+    def hold_back(self, commands: list[CallCommand], now: float) -> list[CallCommand]:
         """The commands that need not wait. The SetRemote that others wait for has a mark."""
         left: list[CallCommand] = []
         described: int | None = None  # where in `left` the newest SetRemote is
@@ -66,11 +66,11 @@ class Answers:
                 case ToMedia(SetRemote()):
                     described = len(left)
                     left.append(command)
-                case Seat(side):
-                    self.forget(side)
+                case ReplaceLeg(side):
+                    self.drop_side(side)
                     left.append(command)
                 case ToLeg(side, ended) if isinstance(ended, _ENDS):
-                    self.forget(side)
+                    self.drop_side(side)
                     left.append(command)
                 case ToLeg(_, told) if described is not None and _lets_send(told):
                     left[described] = self._marked(left[described])
@@ -90,14 +90,14 @@ class Answers:
         return ToMedia(msgspec.structs.replace(command.command, mark=self._mark))
 
     def _hold(self, command: ToLeg, now: float) -> None:
-        self.waiting.append(Waiting(command.side, command.command, self._mark))
-        self._deadline = self._deadline or now + PATIENCE
+        self.waiting.append(HeldCommand(command.side, command.command, self._mark))
+        self._deadline = self._deadline or now + TIMEOUT
 
     def holds(self, side: Side) -> bool:
         """Whether anything waits for that side's leg."""
         return any(each.side is side for each in self.waiting)
 
-    def told(self, mark: int) -> list[ToLeg]:
+    def remote_set(self, mark: int) -> list[ToLeg]:
         """Media has answered the SetRemote with this mark: what waits no longer."""
         return self._free([each for each in self.waiting if each.mark <= mark])
 
@@ -105,7 +105,7 @@ class Answers:
         """Media is slow: nothing waits any longer."""
         return self._free(list(self.waiting)) if self._deadline is not None and now >= self._deadline else []
 
-    def given_up(self, side: Side) -> None:
+    def drop_reinvite_answer(self, side: Side) -> None:
         """The peer wants no answer to its re-INVITE any more."""
         self._keep(
             [
@@ -115,15 +115,15 @@ class Answers:
             ]
         )
 
-    def forget(self, side: Side) -> None:
+    def drop_side(self, side: Side) -> None:
         """That side's leg is over, or another one's."""
         self._keep([each for each in self.waiting if each.side is not side])
 
-    def _free(self, ripe: list[Waiting]) -> list[ToLeg]:
+    def _free(self, ripe: list[HeldCommand]) -> list[ToLeg]:
         self._keep([each for each in self.waiting if each not in ripe])
         return [ToLeg(each.side, each.command) for each in ripe]
 
-    def _keep(self, waiting: list[Waiting]) -> None:
+    def _keep(self, waiting: list[HeldCommand]) -> None:
         self.waiting = waiting
         if not waiting:
             self._deadline = None

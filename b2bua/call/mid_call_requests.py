@@ -23,8 +23,8 @@ from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.sdp.telephone_event import EventStream
 from media.events import SendKey, SessionId, Side
 
-MOST = 8  # requests of a leg that wait for the other
-PATIENCE = 10.0  # seconds; the asker itself gives up after 32 (RFC 3261 section 17.1.2.2, timer F)
+MAX_PENDING = 8  # requests of a leg that wait for the other
+TIMEOUT = 10.0  # seconds; the asker itself gives up after 32 (RFC 3261 section 17.1.2.2, timer F)
 _OTHER = {Side.CALLER: Side.AGENT, Side.AGENT: Side.CALLER}
 _KEYS = frozenset({"application/dtmf-relay", "application/dtmf"})
 _PICTURE = "application/media_control+xml"  # RFC 5168: a video decoder asks for a whole picture
@@ -38,14 +38,14 @@ _NOT_ITS_OWN = frozenset({408, 481})
 
 
 @dataclass(slots=True)
-class Relayed:
+class MidCallRequests:
     """Those of one call. `withheld`: how many INFOs were kept from the agent."""
 
     withheld: int = 0
     # By request: who asked, until when.
     _waiting: dict[str, tuple[Side, float]] = field(default_factory=dict)
 
-    def requested(
+    def relay_request(
         self, side: Side, event: leg.LegRequested, now: float, *, up: bool, masked: bool
     ) -> list[CallCommand]:
         """`up`: both legs can take requests. `masked`: the agent's side is masked, or it is not
@@ -66,11 +66,11 @@ class Relayed:
             return _answer(side, event, 480)
         if self._is_full(side):
             return _answer(side, event, 500)
-        self._waiting[event.request] = (side, now + PATIENCE)
+        self._waiting[event.request] = (side, now + TIMEOUT)
         request = leg.RequestLeg(event.request, event.method, content_type, body, info_package, carried)
         return [ToLeg(_OTHER[side], request)]
 
-    def responded(self, side: Side, event: leg.LegResponded, *, masked: bool) -> list[CallCommand]:
+    def relay_response(self, side: Side, event: leg.LegResponded, *, masked: bool) -> list[CallCommand]:
         """The other leg's answer; one that comes too late, or that nobody asked for, changes
         nothing."""
         asker, _ = self._waiting.get(event.request, (side, 0.0))
@@ -81,14 +81,14 @@ class Relayed:
         packages = () if masked and side is Side.CALLER else event.packages
         return [ToLeg(asker, leg.RespondLeg(event.request, code, packages=packages))]
 
-    def converted(
+    def send_key(
         self, event: leg.LegRequested, session: SessionId, to: EventStream, now: float
     ) -> list[CallCommand]:
         """A key of the customer's that the agent's side gets as telephone-event; not for a masked
         call."""
         if self._is_full(Side.CALLER):
             return _answer(Side.CALLER, event, 500)
-        self._waiting[event.request] = (Side.CALLER, now + PATIENCE)
+        self._waiting[event.request] = (Side.CALLER, now + TIMEOUT)
         send = SendKey(
             session=session,
             request=event.request,
@@ -99,7 +99,7 @@ class Relayed:
         )
         return [ToMedia(send)]
 
-    def sent(self, command: SendKey, *, sent: bool, masked: bool) -> list[CallCommand]:
+    def key_answered(self, command: SendKey, *, sent: bool, masked: bool) -> list[CallCommand]:
         """Media has taken the key, or has not. Where a mask came in between it is withheld like all
         others."""
         if self._waiting.pop(command.request, None) is None:
@@ -117,18 +117,18 @@ class Relayed:
             del self._waiting[request]
         return [ToLeg(asker, leg.RespondLeg(request, 504)) for request, asker in late]
 
-    def give_up(self) -> list[CallCommand]:
+    def answer_all(self) -> list[CallCommand]:
         """A leg may leave the call: who waits for the other one has its answer now."""
         return self.expire(math.inf)
 
-    def forget(self, side: Side | None = None) -> None:
+    def drop(self, side: Side | None = None) -> None:
         """A leg is gone, or all of the call: what it asked needs no answer any more; the engine
         gives it one."""
         for request in [name for name, (asker, _) in self._waiting.items() if side is None or asker is side]:
             del self._waiting[request]
 
     def _is_full(self, side: Side) -> bool:
-        return sum(asker is side for asker, _ in self._waiting.values()) >= MOST
+        return sum(asker is side for asker, _ in self._waiting.values()) >= MAX_PENDING
 
 
 def is_key(event: leg.LegRequested) -> bool:

@@ -16,7 +16,7 @@ import msgspec
 
 from b2bua.call.cdr import CaptureRecord, capture_record
 from b2bua.call.command import CallCommand, ToMedia
-from b2bua.call.state import MASKS, STAGES, MaskEvent, MaskState, StageEvent, step
+from b2bua.call.state import CAPTURE_TRANSITIONS, MASK_TRANSITIONS, CaptureEvent, MaskEvent, MaskState, step
 from b2bua.call.view import CaptureStage, CaptureView, MaskStage, NotNow, NotYours, Order
 from media.events import (
     CancelCapture,
@@ -40,10 +40,10 @@ from provider_adapters.payment import Approved, Charge
 
 FINAL = frozenset({CaptureStage.FINISHED, CaptureStage.CANCELLED, CaptureStage.ABORTED})
 _STAGE_EVENTS = {
-    CaptureState.COLLECTING: StageEvent.COLLECTING,
-    CaptureState.READY: StageEvent.READY,
-    CaptureState.FINISHED: StageEvent.SETTLED,
-    CaptureState.ABORTED: StageEvent.ABORTED,
+    CaptureState.COLLECTING: CaptureEvent.COLLECTING,
+    CaptureState.READY: CaptureEvent.READY,
+    CaptureState.FINISHED: CaptureEvent.SETTLED,
+    CaptureState.ABORTED: CaptureEvent.ABORTED,
 }
 _MAX_TAKEN_OVER = 8  # names that are kept
 
@@ -140,7 +140,7 @@ class Payment:
 
     def submit(self) -> list[CallCommand]:
         view = self.check_ready()
-        self._stage(StageEvent.SUBMITTED)
+        self._stage(CaptureEvent.SUBMITTED)
         charge = Charge(
             idempotency_key=view.id,  # one charge a capture, whatever is retried where
             transaction_id=view.order.transaction_id,
@@ -154,7 +154,7 @@ class Payment:
         if self.view is not None and self.view.stage is CaptureStage.CHARGING:
             raise NotNow("The charge was sent and cannot be called back. Wait for its outcome.")
         view = self._under_way(CaptureStage.STARTING, CaptureStage.COLLECTING, CaptureStage.READY)
-        self._stage(StageEvent.CANCELLED)
+        self._stage(CaptureEvent.CANCELLED)
         return [ToMedia(CancelCapture(session=self.session, capture=CaptureId(view.id))), *self._over()]
 
     def release(self) -> list[CallCommand]:
@@ -183,7 +183,7 @@ class Payment:
         capture = CaptureId(self.view.id)
         return [
             ToMedia(CancelCapture(session=self.session, capture=capture)),
-            *self._abort(StageEvent.ABORTED, reason),
+            *self._abort(CaptureEvent.ABORTED, reason),
         ]
 
     def info_keyed(self, body: bytes) -> list[CallCommand]:
@@ -210,7 +210,7 @@ class Payment:
         if self.mask is not MaskState.MASKING or self.view is None:
             return []
         self._mask(MaskEvent.CONFIRMED_ON)
-        self._stage(StageEvent.MASKED)
+        self._stage(CaptureEvent.MASKED)
         return [
             ToMedia(StartCapture(session=self.session, capture=CaptureId(self.view.id), by_info=self.by_info))
         ]
@@ -220,7 +220,7 @@ class Payment:
         self._mask(MaskEvent.REFUSED)
         if command.on:
             refused = f"the agent's side could not be masked: {reason}"
-            return self._abort(StageEvent.REFUSED, refused) if self._open() else []
+            return self._abort(CaptureEvent.REFUSED, refused) if self._open() else []
         if before is MaskState.RELEASING:
             return self._ask(on=False)
         self._deadline = now + self.guard_time
@@ -230,11 +230,11 @@ class Payment:
         if self.view is None or self.view.id != command.capture or not self._open():
             return []
         if isinstance(command, SubmitCapture) and not self._ended:
-            self._stage(StageEvent.REFUSED, reason=answer.reason)
+            self._stage(CaptureEvent.REFUSED, reason=answer.reason)
             return []
         if self.view.stage is CaptureStage.CHARGING:
-            return self._abort(StageEvent.ABORTED, "The call ended before the payment was submitted.")
-        return self._abort(StageEvent.REFUSED, answer.reason)
+            return self._abort(CaptureEvent.ABORTED, "The call ended before the payment was submitted.")
+        return self._abort(CaptureEvent.REFUSED, answer.reason)
 
     def keying_changed(self, news: KeyingChanged) -> None:
         """The customer keys under a mask whose capture is over, or keys no longer."""
@@ -245,9 +245,9 @@ class Payment:
         if self.view is None or self.view.id != news.capture or not self._open():
             return []
         event = _STAGE_EVENTS.get(news.state)
-        if event is None or event not in STAGES[self.view.stage]:
+        if event is None or event not in CAPTURE_TRANSITIONS[self.view.stage]:
             return []
-        if event in (StageEvent.COLLECTING, StageEvent.READY) and self.mask is not MaskState.MASKED:
+        if event in (CaptureEvent.COLLECTING, CaptureEvent.READY) and self.mask is not MaskState.MASKED:
             return []  # rule 1, whatever media says
         self._stage(
             event,
@@ -274,7 +274,7 @@ class Payment:
         self._ended = True
         self._deadline = None
         if self._open():
-            self._stage(StageEvent.CALL_ENDED)
+            self._stage(CaptureEvent.CALL_ENDED)
             assert self.view is not None
             if self.view.stage in FINAL:
                 self._close_view("The call ended before the payment was submitted.")
@@ -283,7 +283,7 @@ class Payment:
         """Media died with whatever it held. What it had submitted is with a payer, whose journal
         says what became of it."""
         if self._open() and self.view is not None and self.view.stage is not CaptureStage.CHARGING:
-            self._abort(StageEvent.ABORTED, "The media process was lost; nothing was charged.")
+            self._abort(CaptureEvent.ABORTED, "The media process was lost; nothing was charged.")
 
     def all_records(self) -> tuple[CaptureRecord, ...]:
         """What remains of each payment of the call; of one that is not over, as it stands."""
@@ -304,7 +304,7 @@ class Payment:
             raise NotNow(f"The payment is {self.view.stage.value}; that cannot be done now.")
         return self.view
 
-    def _abort(self, event: StageEvent, reason: str) -> list[CallCommand]:
+    def _abort(self, event: CaptureEvent, reason: str) -> list[CallCommand]:
         self._stage(event)
         return self._close_view(reason)
 
@@ -330,11 +330,11 @@ class Payment:
         self._deadline = None
         return [ToMedia(SetMask(session=self.session, on=on, masking=self.masking, released=released))]
 
-    def _stage(self, event: StageEvent, **changed: object) -> None:
+    def _stage(self, event: CaptureEvent, **changed: object) -> None:
         assert self.view is not None
-        stage = step(STAGES, self.view.stage, event)
+        stage = step(CAPTURE_TRANSITIONS, self.view.stage, event)
         values = msgspec.structs.asdict(self.view)
         self.view = CaptureView(**values | {"reason": None} | changed | {"stage": stage})
 
     def _mask(self, event: MaskEvent) -> None:
-        self.mask = step(MASKS, self.mask, event)
+        self.mask = step(MASK_TRANSITIONS, self.mask, event)

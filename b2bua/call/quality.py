@@ -24,7 +24,7 @@ _PACKET_MS = 20.0
 _CODECS = {"PCMU": (0.0, 25.1), "PCMA": (0.0, 25.1), "G729": (11.0, 19.0)}
 
 
-def mos(codec: Codec | None, missing: int, expected: int, jitter_ms: float) -> float | None:
+def estimate_mos(codec: Codec | None, missing: int, expected: int, jitter_ms: float) -> float | None:
     """From 1 (bad) to 4.41 (as good as a narrow-band line is); None where nothing can be said."""
     figures = _CODECS.get(codec.name) if codec is not None else None
     if figures is None or expected <= 0:

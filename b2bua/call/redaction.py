@@ -18,7 +18,7 @@ _REASON = re.compile(
 )
 
 
-def muted(event: LegEvent) -> LegEvent:
+def redacted(event: LegEvent) -> LegEvent:
     """The event without what could carry a key."""
     match event:
         case LegHungUp():

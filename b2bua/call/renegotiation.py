@@ -11,7 +11,7 @@ Rule 4: a re-INVITE without an offer is answered with ours, and its ACK has the 
 Rule 5: before the call is answered an UPDATE (RFC 3311) is answered with what the other leg has
         said, as far as it fits.
 Rule 6: what the other leg was not told until the ACK it is offered then, and what it answers is
-        offered on, MOST_ROUNDS times.
+        offered on, MAX_ROUNDS times.
 Rule 7: while the customer may key, his side is not put on hold: a hold by the agent's side is
         answered here, and offered on to the customer's once the mask is off, if it still stands.
 """
@@ -25,12 +25,12 @@ from enum import StrEnum
 from b2bua.call import leg
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.sdp import description as sdp
-from b2bua.call.sdp.hold import holds
-from b2bua.call.sdp.offer_answer import OTHER, Descriptions
+from b2bua.call.sdp.hold import is_hold
+from b2bua.call.sdp.offer_answer import OTHER, OfferAnswer
 from media.events import AnyAnswer, SessionOpened, Side, WidenSession
 
 
-class State(StrEnum):
+class RenegotiationState(StrEnum):
     """The states of a renegotiation."""
 
     IDLE = "idle"
@@ -44,7 +44,7 @@ class State(StrEnum):
     FOLLOWING = "following"  # a leg is offered what it was not told yet
 
 
-class Event(StrEnum):
+class RenegotiationEvent(StrEnum):
     """What moves it."""
 
     ASK = "re-INVITE received"
@@ -63,81 +63,86 @@ class Event(StrEnum):
     CALL_ENDED = "call ended"
 
 
-_ENDED = {Event.CALL_ENDED: State.IDLE}
+_ENDED = {RenegotiationEvent.CALL_ENDED: RenegotiationState.IDLE}
 
-TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
-    State.IDLE: {
-        Event.ASK: State.ASKED,
-        Event.WIDEN: State.WIDENING,
-        Event.ASK_FOR_OFFER: State.OFFERED,
-        Event.BEHIND: State.FOLLOWING,
-        Event.CANCELLED: State.IDLE,
-        Event.LEFT: State.IDLE,
+RENEGOTIATION_TRANSITIONS: Mapping[RenegotiationState, Mapping[RenegotiationEvent, RenegotiationState]] = {
+    RenegotiationState.IDLE: {
+        RenegotiationEvent.ASK: RenegotiationState.ASKED,
+        RenegotiationEvent.WIDEN: RenegotiationState.WIDENING,
+        RenegotiationEvent.ASK_FOR_OFFER: RenegotiationState.OFFERED,
+        RenegotiationEvent.BEHIND: RenegotiationState.FOLLOWING,
+        RenegotiationEvent.CANCELLED: RenegotiationState.IDLE,
+        RenegotiationEvent.LEFT: RenegotiationState.IDLE,
         **_ENDED,
     },
-    State.WIDENING: {
-        Event.WIDENED: State.ASKED,
-        Event.CANCELLED: State.IDLE,
-        Event.LEFT: State.IDLE,
+    RenegotiationState.WIDENING: {
+        RenegotiationEvent.WIDENED: RenegotiationState.ASKED,
+        RenegotiationEvent.CANCELLED: RenegotiationState.IDLE,
+        RenegotiationEvent.LEFT: RenegotiationState.IDLE,
         **_ENDED,
     },
-    State.ASKED: {
-        Event.ANSWERED: State.ANSWERING,
-        Event.UNUSABLE: State.RESTORING,
-        Event.REFUSED: State.IDLE,
-        Event.CANCELLED: State.GIVEN_UP,
-        Event.LEFT: State.IDLE,
+    RenegotiationState.ASKED: {
+        RenegotiationEvent.ANSWERED: RenegotiationState.ANSWERING,
+        RenegotiationEvent.UNUSABLE: RenegotiationState.RESTORING,
+        RenegotiationEvent.REFUSED: RenegotiationState.IDLE,
+        RenegotiationEvent.CANCELLED: RenegotiationState.GIVEN_UP,
+        RenegotiationEvent.LEFT: RenegotiationState.IDLE,
         **_ENDED,
     },
-    State.ANSWERING: {
-        Event.SENT: State.IDLE,
-        Event.CANCELLED: State.RESTORING,
-        Event.LEFT: State.IDLE,
+    RenegotiationState.ANSWERING: {
+        RenegotiationEvent.SENT: RenegotiationState.IDLE,
+        RenegotiationEvent.CANCELLED: RenegotiationState.RESTORING,
+        RenegotiationEvent.LEFT: RenegotiationState.IDLE,
         **_ENDED,
     },
-    State.GIVEN_UP: {
-        Event.ANSWERED: State.RESTORING,
-        Event.UNUSABLE: State.RESTORING,
-        Event.REFUSED: State.IDLE,
-        Event.CANCELLED: State.GIVEN_UP,
-        Event.LEFT: State.IDLE,
+    RenegotiationState.GIVEN_UP: {
+        RenegotiationEvent.ANSWERED: RenegotiationState.RESTORING,
+        RenegotiationEvent.UNUSABLE: RenegotiationState.RESTORING,
+        RenegotiationEvent.REFUSED: RenegotiationState.IDLE,
+        RenegotiationEvent.CANCELLED: RenegotiationState.GIVEN_UP,
+        RenegotiationEvent.LEFT: RenegotiationState.IDLE,
         **_ENDED,
     },
-    State.RESTORING: {
-        Event.ANSWERED: State.IDLE,
-        Event.UNUSABLE: State.IDLE,
-        Event.REFUSED: State.IDLE,
-        Event.CANCELLED: State.RESTORING,
-        Event.LEFT: State.IDLE,
+    RenegotiationState.RESTORING: {
+        RenegotiationEvent.ANSWERED: RenegotiationState.IDLE,
+        RenegotiationEvent.UNUSABLE: RenegotiationState.IDLE,
+        RenegotiationEvent.REFUSED: RenegotiationState.IDLE,
+        RenegotiationEvent.CANCELLED: RenegotiationState.RESTORING,
+        RenegotiationEvent.LEFT: RenegotiationState.IDLE,
         **_ENDED,
     },
-    State.OFFERED: {
-        Event.CONFIRMED: State.IDLE,
-        Event.CHANGED: State.FOLLOWING,
-        Event.CANCELLED: State.IDLE,
-        Event.LEFT: State.ALONE,
+    RenegotiationState.OFFERED: {
+        RenegotiationEvent.CONFIRMED: RenegotiationState.IDLE,
+        RenegotiationEvent.CHANGED: RenegotiationState.FOLLOWING,
+        RenegotiationEvent.CANCELLED: RenegotiationState.IDLE,
+        RenegotiationEvent.LEFT: RenegotiationState.ALONE,
         **_ENDED,
     },
-    State.ALONE: {
-        Event.CONFIRMED: State.IDLE,
-        Event.CHANGED: State.IDLE,
-        Event.CANCELLED: State.IDLE,
-        Event.LEFT: State.ALONE,
+    RenegotiationState.ALONE: {
+        RenegotiationEvent.CONFIRMED: RenegotiationState.IDLE,
+        RenegotiationEvent.CHANGED: RenegotiationState.IDLE,
+        RenegotiationEvent.CANCELLED: RenegotiationState.IDLE,
+        RenegotiationEvent.LEFT: RenegotiationState.ALONE,
         **_ENDED,
     },
-    State.FOLLOWING: {
-        Event.ANSWERED: State.IDLE,
-        Event.UNUSABLE: State.IDLE,
-        Event.REFUSED: State.IDLE,
-        Event.CANCELLED: State.FOLLOWING,
-        Event.LEFT: State.IDLE,
+    RenegotiationState.FOLLOWING: {
+        RenegotiationEvent.ANSWERED: RenegotiationState.IDLE,
+        RenegotiationEvent.UNUSABLE: RenegotiationState.IDLE,
+        RenegotiationEvent.REFUSED: RenegotiationState.IDLE,
+        RenegotiationEvent.CANCELLED: RenegotiationState.FOLLOWING,
+        RenegotiationEvent.LEFT: RenegotiationState.IDLE,
         **_ENDED,
     },
 }
 
-MOST_ROUNDS = 3  # offers of ours, one after another, until both legs have been told all
+MAX_ROUNDS = 3  # offers of ours, one after another, until both legs have been told all
 _OUT = frozenset(
-    {State.ASKED, State.GIVEN_UP, State.RESTORING, State.FOLLOWING}
+    {
+        RenegotiationState.ASKED,
+        RenegotiationState.GIVEN_UP,
+        RenegotiationState.RESTORING,
+        RenegotiationState.FOLLOWING,
+    }
 )  # the other leg has our re-INVITE
 
 
@@ -145,8 +150,8 @@ _OUT = frozenset(
 class Renegotiation:
     """Those of one call, one after another."""
 
-    told: Descriptions
-    state: State = State.IDLE
+    offer_answer: OfferAnswer
+    state: RenegotiationState = RenegotiationState.IDLE
     asker: Side = Side.CALLER  # the leg that sent the re-INVITE, unless IDLE
     before: sdp.SessionDescription | None = None  # what the asker had said before it
     behind: list[Side] = field(default_factory=list)  # the legs that are still to be told something
@@ -156,9 +161,9 @@ class Renegotiation:
 
     @property
     def busy(self) -> bool:
-        return self.state is not State.IDLE
+        return self.state is not RenegotiationState.IDLE
 
-    def asked(self, side: Side, event: leg.LegReinvited, *, up: bool) -> list[CallCommand]:
+    def receive_reinvite(self, side: Side, event: leg.LegReinvited, *, up: bool) -> list[CallCommand]:
         """A leg's re-INVITE, or UPDATE with an offer. `up`: whether the call is answered."""
         if event.early and not up:
             return self._early(side, event)
@@ -166,89 +171,101 @@ class Renegotiation:
             return [ToLeg(side, leg.RejectReinvite(491, "Request Pending"))]
         if not event.offer:
             self.asker = side
-            self._move(Event.ASK_FOR_OFFER)
-            return [ToLeg(side, leg.AnswerReinvite(self.told.offer(side)))]
-        before = self.told.said.get(side)
-        if not self.told.learn(side, event.offer):
+            self._move(RenegotiationEvent.ASK_FOR_OFFER)
+            return [ToLeg(side, leg.AnswerReinvite(self.offer_answer.local_offer(side)))]
+        before = self.offer_answer.remote.get(side)
+        if not self.offer_answer.set_remote(side, event.offer):
             return [ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))]
         self.asker, self.before = side, before
-        if self.told.outgrown(side):
-            self._move(Event.WIDEN)
-            return [ToMedia(WidenSession(session=self.told.session, streams=self.told.streams(side)))]
-        self._move(Event.ASK)
+        if self.offer_answer.needs_streams(side):
+            self._move(RenegotiationEvent.WIDEN)
+            return [
+                ToMedia(
+                    WidenSession(
+                        session=self.offer_answer.session, streams=self.offer_answer.count_streams(side)
+                    )
+                )
+            ]
+        self._move(RenegotiationEvent.ASK)
         if self._is_ours(side, before):
             return self._answer_hold(side)
         return self._ask()
 
     def _is_ours(self, side: Side, before: sdp.SessionDescription | None) -> bool:
         """Whether an offer is a hold, or its end, that the customer's side does not hear of now."""
-        if side is not Side.AGENT or not self.told.masked:
+        if side is not Side.AGENT or not self.offer_answer.masked:
             return False
         return (
-            holds(self.told.said[side]) or (before is not None and holds(before))
-        ) and not self.told.behind(Side.CALLER)
+            is_hold(self.offer_answer.remote[side]) or (before is not None and is_hold(before))
+        ) and not self.offer_answer.is_outdated(Side.CALLER)
 
     def _answer_hold(self, side: Side) -> list[CallCommand]:
         self.hold_waits = True
-        self._move(Event.ANSWERED)
-        return [self.told.remote(side), ToLeg(side, leg.AnswerReinvite(self.told.reply(side)))]
+        self._move(RenegotiationEvent.ANSWERED)
+        return [
+            self.offer_answer.remote_command(side),
+            ToLeg(side, leg.AnswerReinvite(self.offer_answer.local_reply(side))),
+        ]
 
-    def proceed(self) -> list[CallCommand]:
+    def offer_outdated(self) -> list[CallCommand]:
         """Offer what a leg was not told yet. Only while no leg has another offer of ours, and none
         waits for an answer."""
-        self.behind = [side for side in self.behind if self.told.behind(side)]
-        if self.hold_waits and Side.CALLER not in self.behind and self.told.behind(Side.CALLER):
+        self.behind = [side for side in self.behind if self.offer_answer.is_outdated(side)]
+        if self.hold_waits and Side.CALLER not in self.behind and self.offer_answer.is_outdated(Side.CALLER):
             self.behind.append(Side.CALLER)
             self.rounds = max(self.rounds, 1)
         self.hold_waits = False
         return self._tell_next() if self.rounds else []
 
-    def widened(self, answer: AnyAnswer) -> list[CallCommand]:
+    def streams_opened(self, answer: AnyAnswer) -> list[CallCommand]:
         """Media has opened more ports; where it has not, the new m-lines are refused in place."""
         if isinstance(answer, SessionOpened):
-            self.told.local = {Side.CALLER: answer.caller, Side.AGENT: answer.agent}
-        if self.state is not State.WIDENING:
+            self.offer_answer.local_streams = {Side.CALLER: answer.caller, Side.AGENT: answer.agent}
+        if self.state is not RenegotiationState.WIDENING:
             return []
-        self._move(Event.WIDENED)
+        self._move(RenegotiationEvent.WIDENED)
         return self._ask()
 
     def _ask(self) -> list[CallCommand]:
         other = OTHER[self.asker]
-        return [self.told.remote(self.asker), ToLeg(other, leg.ReinviteLeg(self.told.tell(other)))]
+        return [
+            self.offer_answer.remote_command(self.asker),
+            ToLeg(other, leg.ReinviteLeg(self.offer_answer.local_for(other))),
+        ]
 
     def _early(self, side: Side, event: leg.LegReinvited) -> list[CallCommand]:
         """An UPDATE before the answer: where packets go may change; codecs may not, since the other
         end was told."""
-        if not self.told.complete:
+        if not self.offer_answer.complete:
             # RFC 3311 section 5.2: an offer is still open.
             return [ToLeg(side, leg.RejectReinvite(500, ""))]
-        answer = self.told.update(side, event.offer)
+        answer = self.offer_answer.answer_update(side, event.offer)
         if answer is None:
             return [ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))]
-        return [self.told.remote(side), ToLeg(side, leg.AnswerReinvite(answer))]
+        return [self.offer_answer.remote_command(side), ToLeg(side, leg.AnswerReinvite(answer))]
 
-    def catch_up(self, side: Side, repeated: bytes) -> None:
+    def note_missed(self, side: Side, repeated: bytes) -> None:
         """The call is up: the legs are to be offered what they were not told. `repeated`: what this
         one got instead of our newest answer."""
-        if not (repeated or self.told.updated):
+        if not (repeated or self.offer_answer.updated):
             return
         if repeated:
-            self.told.keep(side, repeated)
-        self.behind, self.rounds = list(Side), MOST_ROUNDS
+            self.offer_answer.keep_local(side, repeated)
+        self.behind, self.rounds = list(Side), MAX_ROUNDS
 
     def _tell_next(self) -> list[CallCommand]:
         if self.busy:
             return []
         if not self.behind or not self.rounds:
             self.rounds, self.behind = 0, []
-            self.told.updated.clear()
+            self.offer_answer.updated.clear()
             return []
         side = self.behind.pop(0)
         self.rounds -= 1
-        self.told.updated.discard(side)
+        self.offer_answer.updated.discard(side)
         self.asker = OTHER[side]
-        self._move(Event.BEHIND)
-        return [ToLeg(side, leg.ReinviteLeg(self.told.tell(side)))]
+        self._move(RenegotiationEvent.BEHIND)
+        return [ToLeg(side, leg.ReinviteLeg(self.offer_answer.local_for(side)))]
 
     def _followed(self, side: Side) -> list[CallCommand]:
         """A leg has answered what it was not told before: what is new of that, the other is
@@ -257,97 +274,104 @@ class Renegotiation:
         if (
             self.rounds
             and other not in self.behind
-            and self.told.behind(other)
-            and not self.told.covered(other)
+            and self.offer_answer.is_outdated(other)
+            and not self.offer_answer.is_covered(other)
         ):
             self.behind.append(other)
-        return [self.told.remote(side), *self._tell_next()]
+        return [self.offer_answer.remote_command(side), *self._tell_next()]
 
-    def answered(self, side: Side, answer: bytes) -> list[CallCommand]:
+    def receive_answer(self, side: Side, answer: bytes) -> list[CallCommand]:
         """The other leg took an offer of ours."""
         if not self._asked_of(side):
             return []
         was = self.state
-        usable = bool(answer) and self.told.learn_answer(side, answer)
-        self._move(Event.ANSWERED if usable else Event.UNUSABLE)
-        if was is State.ASKED and usable:
+        usable = bool(answer) and self.offer_answer.set_remote_answer(side, answer)
+        self._move(RenegotiationEvent.ANSWERED if usable else RenegotiationEvent.UNUSABLE)
+        if was is RenegotiationState.ASKED and usable:
             return [
-                self.told.remote(side),
-                ToLeg(self.asker, leg.AnswerReinvite(self.told.reply(self.asker))),
+                self.offer_answer.remote_command(side),
+                ToLeg(self.asker, leg.AnswerReinvite(self.offer_answer.local_reply(self.asker))),
             ]
-        if was is State.FOLLOWING:
+        if was is RenegotiationState.FOLLOWING:
             return self._followed(side) if usable else self._tell_next()
-        if was is State.RESTORING:
-            return [self.told.remote(side)] if usable else []
+        if was is RenegotiationState.RESTORING:
+            return [self.offer_answer.remote_command(side)] if usable else []
         return [
-            *(self._refusal(488, "Not Acceptable Here") if was is State.ASKED else []),
+            *(self._refusal(488, "Not Acceptable Here") if was is RenegotiationState.ASKED else []),
             *self._restore(side),
         ]
 
     def _restore(self, side: Side) -> list[CallCommand]:
         """The other leg has what the asker has no longer."""
-        again = self.told.change_for(side, self.told.said[self.asker])
+        again = self.offer_answer.offer_for(side, self.offer_answer.remote[self.asker])
         if again is None:
             self._move(
-                Event.ANSWERED
+                RenegotiationEvent.ANSWERED
             )  # it was told nothing new: our own addresses hide what the asker changed
             return []
-        self.told.told[side] = again
+        self.offer_answer.local[side] = again
         return [ToLeg(side, leg.ReinviteLeg(again))]
 
-    def sent(self, side: Side) -> None:
+    def answer_sent(self, side: Side) -> None:
         """A leg was answered."""
-        if self.state is State.ANSWERING and self.asker is side:
-            self._move(Event.SENT)
+        if self.state is RenegotiationState.ANSWERING and self.asker is side:
+            self._move(RenegotiationEvent.SENT)
 
-    def refused(self, side: Side, code: int, phrase: str) -> list[CallCommand]:
+    def receive_refusal(self, side: Side, code: int, phrase: str) -> list[CallCommand]:
         """The other leg refused an offer of ours."""
         if not self._asked_of(side):
             return []
         was = self.state
-        self._move(Event.REFUSED)
-        return self._refusal(code, phrase) if was is State.ASKED else self._tell_next()
+        self._move(RenegotiationEvent.REFUSED)
+        return self._refusal(code, phrase) if was is RenegotiationState.ASKED else self._tell_next()
 
-    def cancelled(self, side: Side) -> list[CallCommand]:
+    def receive_cancel(self, side: Side) -> list[CallCommand]:
         """The asker gave up; it has been answered."""
         was = self.state
-        if was not in (State.ASKED, State.WIDENING, State.ANSWERING) or self.asker is not side:
+        if (
+            was not in (RenegotiationState.ASKED, RenegotiationState.WIDENING, RenegotiationState.ANSWERING)
+            or self.asker is not side
+        ):
             return []
-        self._move(Event.CANCELLED)
-        return [*self._back(), *(self._restore(OTHER[side]) if was is State.ANSWERING else [])]
+        self._move(RenegotiationEvent.CANCELLED)
+        return [*self._back(), *(self._restore(OTHER[side]) if was is RenegotiationState.ANSWERING else [])]
 
-    def left(self, side: Side) -> list[CallCommand]:
+    def leg_gone(self, side: Side) -> list[CallCommand]:
         """That leg is gone and the call goes on: nobody is to wait for it."""
         self.behind = []
-        if self.state is State.ANSWERING:
-            self._move(Event.LEFT)
+        if self.state is RenegotiationState.ANSWERING:
+            self._move(RenegotiationEvent.LEFT)
             return []
         if self.asker is side:  # the other leg still has our re-INVITE, unless media was asked only
-            if self.state is State.WIDENING and self.before is not None:
-                self.told.said[side] = self.before
-            self._move(Event.CANCELLED)
+            if self.state is RenegotiationState.WIDENING and self.before is not None:
+                self.offer_answer.remote[side] = self.before
+            self._move(RenegotiationEvent.CANCELLED)
             return []
-        waiting = self.state in (State.ASKED, State.WIDENING)
-        self._move(Event.LEFT)
+        waiting = self.state in (RenegotiationState.ASKED, RenegotiationState.WIDENING)
+        self._move(RenegotiationEvent.LEFT)
         return self._refusal(480, "Temporarily Unavailable") if waiting else []
 
     def call_ended(self) -> None:
         """What media or a leg still answers changes nothing any more."""
-        self._move(Event.CALL_ENDED)
+        self._move(RenegotiationEvent.CALL_ENDED)
         self.behind, self.rounds, self.hold_waits = [], 0, False
 
-    def confirmed(self, side: Side, answer: bytes) -> list[CallCommand]:
+    def receive_ack(self, side: Side, answer: bytes) -> list[CallCommand]:
         """The ACK for a 2xx of ours that had an offer."""
-        if self.state not in (State.OFFERED, State.ALONE) or self.asker is not side:
+        if self.state not in (RenegotiationState.OFFERED, RenegotiationState.ALONE) or self.asker is not side:
             return []
-        if not answer or not self.told.learn_answer(side, answer):
-            self._move(Event.CONFIRMED)
+        if not answer or not self.offer_answer.set_remote_answer(side, answer):
+            self._move(RenegotiationEvent.CONFIRMED)
             return []
         other = OTHER[side]
-        self.hold_waits |= self.told.masked and side is Side.AGENT
-        before, again, alone = self.told.told.get(other), self.told.tell(other), self.state is State.ALONE
-        self._move(Event.CONFIRMED if again == before else Event.CHANGED)
-        learned = self.told.remote(side)
+        self.hold_waits |= self.offer_answer.masked and side is Side.AGENT
+        before, again, alone = (
+            self.offer_answer.local.get(other),
+            self.offer_answer.local_for(other),
+            self.state is RenegotiationState.ALONE,
+        )
+        self._move(RenegotiationEvent.CONFIRMED if again == before else RenegotiationEvent.CHANGED)
+        learned = self.offer_answer.remote_command(side)
         return [learned] if again == before or alone else [learned, ToLeg(other, leg.ReinviteLeg(again))]
 
     def _asked_of(self, side: Side) -> bool:
@@ -360,8 +384,8 @@ class Renegotiation:
     def _back(self) -> list[CallCommand]:
         """The asker's session is again what it was."""
         if self.before is not None:
-            self.told.said[self.asker] = self.before
-        return [self.told.remote(self.asker)]
+            self.offer_answer.remote[self.asker] = self.before
+        return [self.offer_answer.remote_command(self.asker)]
 
-    def _move(self, event: Event) -> None:
-        self.state = TRANSITIONS[self.state][event]
+    def _move(self, event: RenegotiationEvent) -> None:
+        self.state = RENEGOTIATION_TRANSITIONS[self.state][event]

@@ -36,12 +36,12 @@ KINDS = Kinds(
 )  # fmt: skip
 
 
-def written(call: Call, now: float) -> bytes:
+def snapshot_call(call: Call, now: float) -> bytes:
     """All that there is of a call. `now`: on the monotonic clock."""
     return write(call, KINDS, now)
 
 
-def read_back(data: bytes, now: float) -> Call:
+def restore_call(data: bytes, now: float) -> Call:
     """The call. Raises SnapshotError."""
     found = read(data, KINDS, now)
     if not isinstance(found, Call):

@@ -22,7 +22,7 @@ class IllegalEvent(Exception):
 # --- phases: two legs become one call -------------------------------------------------------------
 
 
-class Phase(StrEnum):
+class BridgeState(StrEnum):
     """The states of the two legs. The near leg is the one that invited us, the far leg the one that
     we invite."""
 
@@ -36,7 +36,7 @@ class Phase(StrEnum):
     ENDED = "ended"
 
 
-class Happening(StrEnum):
+class BridgeEvent(StrEnum):
     """What moves a call on."""
 
     INVITED = "invited"
@@ -58,45 +58,50 @@ class Happening(StrEnum):
 
 
 _LEAVING = dict.fromkeys(
-    (Happening.NEAR_GONE, Happening.MEDIA_LOST, Happening.SHUT_DOWN, Happening.LEG_HUNG_UP), Phase.ENDED
+    (BridgeEvent.NEAR_GONE, BridgeEvent.MEDIA_LOST, BridgeEvent.SHUT_DOWN, BridgeEvent.LEG_HUNG_UP),
+    BridgeState.ENDED,
 )
 
-PHASES: Mapping[Phase, Mapping[Happening, Phase]] = {
-    Phase.IDLE: {Happening.INVITED: Phase.OPENING},
-    Phase.OPENING: {
-        Happening.NO_OFFER: Phase.INVITING,
-        Happening.MEDIA_OPENED: Phase.INVITING,
-        Happening.MEDIA_REFUSED: Phase.ENDED,
+BRIDGE_TRANSITIONS: Mapping[BridgeState, Mapping[BridgeEvent, BridgeState]] = {
+    BridgeState.IDLE: {BridgeEvent.INVITED: BridgeState.OPENING},
+    BridgeState.OPENING: {
+        BridgeEvent.NO_OFFER: BridgeState.INVITING,
+        BridgeEvent.MEDIA_OPENED: BridgeState.INVITING,
+        BridgeEvent.MEDIA_REFUSED: BridgeState.ENDED,
         **_LEAVING,
     },
-    Phase.INVITING: {
-        Happening.TRUNK_FAILED: Phase.INVITING,
-        Happening.TRUNK_ELSEWHERE: Phase.OPENING,
-        Happening.FAR_PROGRESSED: Phase.RINGING,
-        Happening.FAR_ANSWERED: Phase.ANSWERED,
-        Happening.FAR_OFFERED: Phase.OFFERED,
-        Happening.FAR_FAILED: Phase.ENDED,
-        Happening.NO_ANSWER: Phase.ENDED,
+    BridgeState.INVITING: {
+        BridgeEvent.TRUNK_FAILED: BridgeState.INVITING,
+        BridgeEvent.TRUNK_ELSEWHERE: BridgeState.OPENING,
+        BridgeEvent.FAR_PROGRESSED: BridgeState.RINGING,
+        BridgeEvent.FAR_ANSWERED: BridgeState.ANSWERED,
+        BridgeEvent.FAR_OFFERED: BridgeState.OFFERED,
+        BridgeEvent.FAR_FAILED: BridgeState.ENDED,
+        BridgeEvent.NO_ANSWER: BridgeState.ENDED,
         **_LEAVING,
     },
-    Phase.RINGING: {
-        Happening.FAR_PROGRESSED: Phase.RINGING,
-        Happening.FAR_ANSWERED: Phase.ANSWERED,
-        Happening.FAR_OFFERED: Phase.OFFERED,
-        Happening.FAR_FAILED: Phase.ENDED,
-        Happening.NO_ANSWER: Phase.ENDED,
+    BridgeState.RINGING: {
+        BridgeEvent.FAR_PROGRESSED: BridgeState.RINGING,
+        BridgeEvent.FAR_ANSWERED: BridgeState.ANSWERED,
+        BridgeEvent.FAR_OFFERED: BridgeState.OFFERED,
+        BridgeEvent.FAR_FAILED: BridgeState.ENDED,
+        BridgeEvent.NO_ANSWER: BridgeState.ENDED,
         **_LEAVING,
     },
-    Phase.OFFERED: {
-        Happening.MEDIA_OPENED: Phase.ANSWERED,
-        Happening.MEDIA_REFUSED: Phase.ENDED,
-        Happening.FAR_FAILED: Phase.ENDED,
+    BridgeState.OFFERED: {
+        BridgeEvent.MEDIA_OPENED: BridgeState.ANSWERED,
+        BridgeEvent.MEDIA_REFUSED: BridgeState.ENDED,
+        BridgeEvent.FAR_FAILED: BridgeState.ENDED,
         **_LEAVING,
     },
-    Phase.ANSWERED: {Happening.NEAR_ANSWERED: Phase.UP, Happening.FAR_FAILED: Phase.ENDED, **_LEAVING},
-    Phase.UP: _LEAVING,
+    BridgeState.ANSWERED: {
+        BridgeEvent.NEAR_ANSWERED: BridgeState.UP,
+        BridgeEvent.FAR_FAILED: BridgeState.ENDED,
+        **_LEAVING,
+    },
+    BridgeState.UP: _LEAVING,
     # The other leg's good-bye, a late port or a provisional answer may cross ours: expected noise.
-    Phase.ENDED: dict.fromkeys(Happening, Phase.ENDED),
+    BridgeState.ENDED: dict.fromkeys(BridgeEvent, BridgeState.ENDED),
 }
 
 
@@ -128,7 +133,7 @@ class MaskEvent(StrEnum):
     RELEASED = "keying declared over"
 
 
-MASKS: Mapping[MaskState, Mapping[MaskEvent, MaskState]] = {
+MASK_TRANSITIONS: Mapping[MaskState, Mapping[MaskEvent, MaskState]] = {
     MaskState.OPEN: {MaskEvent.WANTED: MaskState.MASKING},
     MaskState.MASKING: {
         MaskEvent.CONFIRMED_ON: MaskState.MASKED,
@@ -157,7 +162,7 @@ MASKS: Mapping[MaskState, Mapping[MaskEvent, MaskState]] = {
 # --- stages of a payment --------------------------------------------------------------------------
 
 
-class StageEvent(StrEnum):
+class CaptureEvent(StrEnum):
     MASKED = "mask confirmed"
     COLLECTING = "media collects"
     READY = "every field complete"
@@ -170,52 +175,52 @@ class StageEvent(StrEnum):
 
 
 _STOPPING = {
-    StageEvent.CANCELLED: CaptureStage.CANCELLED,
-    StageEvent.ABORTED: CaptureStage.ABORTED,
-    StageEvent.REFUSED: CaptureStage.ABORTED,
-    StageEvent.CALL_ENDED: CaptureStage.ABORTED,
+    CaptureEvent.CANCELLED: CaptureStage.CANCELLED,
+    CaptureEvent.ABORTED: CaptureStage.ABORTED,
+    CaptureEvent.REFUSED: CaptureStage.ABORTED,
+    CaptureEvent.CALL_ENDED: CaptureStage.ABORTED,
 }
 
 # What media had sent before it heard that the capture is over.
 _NOISE = (
-    StageEvent.ABORTED,
-    StageEvent.COLLECTING,
-    StageEvent.READY,
-    StageEvent.REFUSED,
-    StageEvent.MASKED,
-    StageEvent.CALL_ENDED,
+    CaptureEvent.ABORTED,
+    CaptureEvent.COLLECTING,
+    CaptureEvent.READY,
+    CaptureEvent.REFUSED,
+    CaptureEvent.MASKED,
+    CaptureEvent.CALL_ENDED,
 )
 
-STAGES: Mapping[CaptureStage, Mapping[StageEvent, CaptureStage]] = {
+CAPTURE_TRANSITIONS: Mapping[CaptureStage, Mapping[CaptureEvent, CaptureStage]] = {
     CaptureStage.STARTING: {
         # The mask is on; collecting is asked for, not confirmed.
-        StageEvent.MASKED: CaptureStage.STARTING,
-        StageEvent.COLLECTING: CaptureStage.COLLECTING,
+        CaptureEvent.MASKED: CaptureStage.STARTING,
+        CaptureEvent.COLLECTING: CaptureStage.COLLECTING,
         **_STOPPING,
     },
     CaptureStage.COLLECTING: {
-        StageEvent.COLLECTING: CaptureStage.COLLECTING,
-        StageEvent.READY: CaptureStage.READY,
+        CaptureEvent.COLLECTING: CaptureStage.COLLECTING,
+        CaptureEvent.READY: CaptureStage.READY,
         **_STOPPING,
     },
     CaptureStage.READY: {
-        StageEvent.COLLECTING: CaptureStage.COLLECTING,
-        StageEvent.READY: CaptureStage.READY,
-        StageEvent.SUBMITTED: CaptureStage.CHARGING,
+        CaptureEvent.COLLECTING: CaptureStage.COLLECTING,
+        CaptureEvent.READY: CaptureStage.READY,
+        CaptureEvent.SUBMITTED: CaptureStage.CHARGING,
         **_STOPPING,
     },
     CaptureStage.CHARGING: {
         # Money may be on its way: neither the agent nor a hang-up can stop it; an outcome always
         # comes.
-        StageEvent.SETTLED: CaptureStage.FINISHED,
-        StageEvent.CALL_ENDED: CaptureStage.CHARGING,
+        CaptureEvent.SETTLED: CaptureStage.FINISHED,
+        CaptureEvent.CALL_ENDED: CaptureStage.CHARGING,
         # Keyed before media heard of the submission: the fields are shown, media will accept or
         # refuse.
-        StageEvent.COLLECTING: CaptureStage.CHARGING,
-        StageEvent.READY: CaptureStage.CHARGING,
+        CaptureEvent.COLLECTING: CaptureStage.CHARGING,
+        CaptureEvent.READY: CaptureStage.CHARGING,
         # The customer kept a key moving while the agent submitted: media refused, nothing was sent.
-        StageEvent.REFUSED: CaptureStage.COLLECTING,
-        StageEvent.ABORTED: CaptureStage.ABORTED,
+        CaptureEvent.REFUSED: CaptureStage.COLLECTING,
+        CaptureEvent.ABORTED: CaptureStage.ABORTED,
     },
     CaptureStage.FINISHED: dict.fromkeys(_NOISE, CaptureStage.FINISHED),
     CaptureStage.CANCELLED: dict.fromkeys(_NOISE, CaptureStage.CANCELLED),

@@ -17,7 +17,7 @@ from tonewall.snapshot import SnapshotError, read, write
 
 
 @dataclass(slots=True, eq=False)
-class Line:
+class Entry:
     """`joining`: the leg that is to take the place of one of `legs`; `lender`: the call whose leg
     it is, where it is another call's, and that one's `borrower` is this. `due`: what `timer` is set
     to."""
@@ -25,8 +25,8 @@ class Line:
     call: Call
     legs: dict[Side, LegId] = field(default_factory=dict)
     joining: LegId | None = None
-    lender: Line | None = None
-    borrower: Line | None = None
+    lender: Entry | None = None
+    borrower: Entry | None = None
     timer: asyncio.TimerHandle | None = None
     due: float | None = None
 
@@ -40,7 +40,7 @@ class Line:
         self.timer = self.due = None
 
 
-def written(lines: Iterable[Line], places: Mapping[LegId, str], now: float) -> bytes:
+def snapshot_entries(lines: Iterable[Entry], places: Mapping[LegId, str], now: float) -> bytes:
     """`places`: the trunk of each leg that counts there; `now`: on the monotonic clock."""
     rows = [
         (line.call, line.legs, line.joining, line.lender.call.id if line.lender else "") for line in lines
@@ -48,11 +48,11 @@ def written(lines: Iterable[Line], places: Mapping[LegId, str], now: float) -> b
     return write((rows, dict(places)), KINDS, now)
 
 
-def read_back(data: bytes, now: float) -> tuple[list[Line], dict[LegId, str]]:
+def restore_entries(data: bytes, now: float) -> tuple[list[Entry], dict[LegId, str]]:
     """The lines, and the trunks of their legs. Raises SnapshotError."""
     match read(data, KINDS, now):
         case list() as rows, dict() as places:
-            lines = {call.id: Line(call, legs, joining) for call, legs, joining, _ in rows}
+            lines = {call.id: Entry(call, legs, joining) for call, legs, joining, _ in rows}
             for (*_, lender), line in zip(rows, lines.values(), strict=True):
                 if lender:
                     line.lender, lines[lender].borrower = lines[lender], line

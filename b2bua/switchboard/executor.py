@@ -15,25 +15,25 @@ import msgspec
 from b2bua.call.cdr import CallRecord
 from b2bua.call.command import (
     CallCommand,
-    GiveBack,
     Record,
-    Seat,
+    ReleaseLeg,
+    ReplaceLeg,
     Show,
     ToBorrower,
-    ToJoining,
     ToLeg,
     ToMedia,
+    ToReplacement,
 )
 from b2bua.call.leg import HangUpLeg, InviteLeg, LegCommand, LegEvent, LegFailed, LegHungUp, LegId, RejectLeg
 from b2bua.call.routing.limits import Limiter
 from b2bua.call.view import CallState, CaptureStage
 from b2bua.ladder.book import Ladders
 from b2bua.ladder.words import What
-from b2bua.switchboard.entry import Line
+from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.interfaces import Engine, Media
 from b2bua.switchboard.payments import Payments
-from b2bua.switchboard.registry import Lines
-from b2bua.switchboard.run_queue import Turns
+from b2bua.switchboard.registry import Registry
+from b2bua.switchboard.run_queue import RunQueue
 from b2bua.switchboard.view_feed import Feed
 from media.events import CloseSession, Side
 from tonewall.log import get_logger
@@ -41,19 +41,19 @@ from tonewall.log import get_logger
 log = get_logger(__name__)
 
 
-class Execution:
+class Executor:
     """What the calls of one switchboard ask for. `hear` takes what happens to a leg that the engine
     never saw."""
 
     def __init__(
         self,
-        lines: Lines,
+        lines: Registry,
         limiter: Limiter,
         ladders: Ladders,
         feed: Feed,
         record: Callable[[CallRecord], None],
         clock: Callable[[], float],
-        turns: Turns,
+        turns: RunQueue,
         hear: Callable[[LegId, LegEvent], None],
         payments: Payments,
     ) -> None:
@@ -67,7 +67,7 @@ class Execution:
         """Before any command."""
         self._engine, self._media = engine, media
 
-    def step(self, line: Line, happen: Callable[[float], list[CallCommand]]) -> None:
+    def step(self, line: Entry, happen: Callable[[float], list[CallCommand]]) -> None:
         """Let something happen to a call, now, and carry out what it asks for; where that fails,
         the call ends."""
         if self._lines.get(line.call.id) is not line:
@@ -77,14 +77,14 @@ class Execution:
         except Exception as error:
             self._fail(line, error)
 
-    def carry_out(self, line: Line, commands: list[CallCommand]) -> None:
+    def carry_out(self, line: Entry, commands: list[CallCommand]) -> None:
         self.step(line, lambda _: commands)
 
     def to_engine(self, leg: LegId, command: LegCommand) -> None:
         assert self._engine is not None
         self._engine.execute_command(leg, command)
 
-    def schedule(self, line: Line) -> None:
+    def schedule(self, line: Entry) -> None:
         """Set the timer to the call's deadline."""
         due = line.call.deadline()
         if due == line.due:
@@ -95,7 +95,7 @@ class Execution:
             delay = max(0.0, due - self._clock())
             line.timer = asyncio.get_running_loop().call_later(delay, self._expire, line)
 
-    def _perform(self, line: Line, commands: list[CallCommand]) -> None:
+    def _perform(self, line: Entry, commands: list[CallCommand]) -> None:
         for command in commands:
             match command:
                 case ToLeg(side, InviteLeg() as invite):
@@ -115,13 +115,13 @@ class Execution:
                     log.info(
                         "call", call=line.call.id, state="ended", reason=record.end[:80], code=record.code
                     )
-                case ToJoining(InviteLeg() as invite):
+                case ToReplacement(InviteLeg() as invite):
                     self._invite(line, None, invite)
-                case ToJoining(leg_command):
+                case ToReplacement(leg_command):
                     self._to_joining(line, leg_command)
-                case Seat(side):
+                case ReplaceLeg(side):
                     self._seat(line, side)
-                case GiveBack():
+                case ReleaseLeg():
                     self._give_back(line)
                 case ToBorrower(event):
                     self._to_borrower(line, event)
@@ -129,7 +129,7 @@ class Execution:
         if line.call.over:
             self._forget(line)
 
-    def _invite(self, line: Line, side: Side | None, invite: InviteLeg) -> None:
+    def _invite(self, line: Entry, side: Side | None, invite: InviteLeg) -> None:
         """A new leg. Where its trunk is full, it fails as if the peer had refused it."""
         assert self._engine is not None
         leg = self._engine.new_leg()
@@ -142,7 +142,7 @@ class Execution:
         else:
             self.to_engine(leg, invite)
 
-    def _to_joining(self, line: Line, command: LegCommand) -> None:
+    def _to_joining(self, line: Entry, command: LegCommand) -> None:
         lender = line.lender
         if lender is not None:
             self.step(lender, lambda now: lender.call.asked(command, now))
@@ -151,7 +151,7 @@ class Execution:
             if isinstance(command, RejectLeg):
                 self._lines.unjoin(line)
 
-    def _to_borrower(self, line: Line, event: LegEvent) -> None:
+    def _to_borrower(self, line: Entry, event: LegEvent) -> None:
         """Not before all that this call has to do is done."""
         borrower = line.borrower
         if borrower is not None:
@@ -159,26 +159,26 @@ class Execution:
                 self._lines.give_back(borrower)
             self._turns.take(lambda: self.step(borrower, lambda now: borrower.call.joining_event(event, now)))
 
-    def _give_back(self, line: Line) -> None:
+    def _give_back(self, line: Entry) -> None:
         lender = self._lines.give_back(line)
         if lender is not None:
             self.step(lender, lender.call.given_back)
 
-    def _seat(self, line: Line, side: Side) -> None:
+    def _seat(self, line: Entry, side: Side) -> None:
         lender = self._lines.seat(line, side)
         log.info("call", call=line.call.id, side=side.value, state="transferred")
         if lender is not None:
             self.step(lender, lambda now: lender.call.kept(line.call.id, now))
 
-    def _expire(self, line: Line) -> None:
+    def _expire(self, line: Entry) -> None:
         line.timer = line.due = None
         self._turns.take(lambda: self.step(line, line.call.expire))
 
-    def _fail(self, line: Line, error: Exception) -> None:
+    def _fail(self, line: Entry, error: Exception) -> None:
         log.error("call_failed", call=line.call.id, exc_info=error)
         self._abandon(line)
 
-    def _abandon(self, line: Line) -> None:
+    def _abandon(self, line: Entry) -> None:
         """A bug of ours: end this call's legs and show it no more; its mask, if any, stays on until
         media closes the session."""
         for leg in line.all_legs():
@@ -194,7 +194,7 @@ class Execution:
         # Of a charge under way followers hear as of a payment: nothing more comes of this call.
         self._feed.publish(msgspec.structs.replace(view, capture=None) if charging else view)
 
-    def record_unfinished(self, line: Line) -> None:
+    def record_unfinished(self, line: Entry) -> None:
         """Record a call that is forgotten before it is over; where it is being charged, once that
         is final."""
         payment, record = line.call.payment, line.call.record(self._clock())
@@ -205,7 +205,7 @@ class Execution:
         else:
             self._record(record)
 
-    def _forget(self, line: Line) -> None:
+    def _forget(self, line: Entry) -> None:
         self._lines.forget(line)
         # Where it ended by a bug of ours, it may have borrowed a leg, or lent one.
         self._give_back(line)

@@ -49,7 +49,7 @@ class Plan:
     """Where calls go, what trunks carry, and how calls are treated.
 
     `latch`, `encrypted`, `media`, `masks`, `info`, `events`, `interfaces`, `other_audio` and
-    `most_media`: as in Route. Times in seconds.
+    `max_media`: as in Route. Times in seconds.
     """
 
     router: Router
@@ -59,7 +59,7 @@ class Plan:
     media: Mapping[str, frozenset[str]]
     masks: Mapping[str, Masking]
     other_audio: OtherAudio
-    most_media: int
+    max_media: int
     ring_time: float
     guard_time: float
     info: frozenset[str] = frozenset()
@@ -79,7 +79,7 @@ class Plan:
             info=self.info,
             events=self.events,
             other_audio=self.other_audio,
-            most_media=self.most_media,
+            max_media=self.max_media,
             interfaces=self.interfaces,
             code=decision.code,
             ring_time=self.ring_time,

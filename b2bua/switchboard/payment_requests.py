@@ -13,12 +13,12 @@ from collections.abc import Callable
 from b2bua.call.call import Call
 from b2bua.call.command import CallCommand
 from b2bua.call.view import CallView, NoSuchCall, NotNow, NotWell, Order, PaymentView, Repeated, Stops
-from b2bua.switchboard.entry import Line
-from b2bua.switchboard.executor import Execution
+from b2bua.switchboard.entry import Entry
+from b2bua.switchboard.executor import Executor
 from b2bua.switchboard.faults import Faults
 from b2bua.switchboard.payments import Payments
-from b2bua.switchboard.registry import Lines
-from b2bua.switchboard.run_queue import Turns
+from b2bua.switchboard.registry import Registry
+from b2bua.switchboard.run_queue import RunQueue
 from media.events import Field
 from tonewall.log import get_logger
 from tonewall.tokens import token
@@ -30,11 +30,11 @@ class PaymentRequests:
     """Requests for the payments in the calls of one switchboard."""
 
     _clock: Callable[[], float]
-    _turns: Turns
-    _lines: Lines
+    _turns: RunQueue
+    _lines: Registry
     _faults: Faults
     _payments: Payments
-    _execution: Execution
+    _execution: Executor
 
     async def start_capture(
         self, call_id: str, order: Order, agent: str = "", *, allow_repeat: bool = False
@@ -106,7 +106,7 @@ class PaymentRequests:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _line(self, call_id: str) -> Line:
+    def _line(self, call_id: str) -> Entry:
         line = self._lines.get(call_id)
         if line is None or line.call.ended_at is not None:
             raise NoSuchCall("There is no such call, or it has ended.")

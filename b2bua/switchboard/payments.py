@@ -87,7 +87,7 @@ class Payments:
         self._error: str | None = None
         self._trying = self._closed = False
 
-    async def take_up(self) -> None:
+    async def resume(self) -> None:
         """Go on with what an earlier process left open. Raises sqlite3.Error."""
         for view in await self._run(self._table.open):
             if view.id in self._open:
@@ -100,9 +100,9 @@ class Payments:
             else:
                 self._open[view.id] = _Open(view, in_call=False)
                 self._change(view.id, stage=CaptureStage.ABORTED, reason=_RESTARTED)
-        await self._take_up_records()
+        await self._resume_records()
 
-    async def _take_up_records(self) -> None:
+    async def _resume_records(self) -> None:
         """Write the records of calls that were still there when the process died, though their
         payments were final."""
         # Theirs come with the end of the payment.

@@ -10,21 +10,21 @@ from __future__ import annotations
 
 import asyncio
 
-from b2bua.call.attended_join import Half
+from b2bua.call.attended_join import JoinCandidate
 from b2bua.call.leg import LegId
 from b2bua.call.routing.limits import Limiter
 from b2bua.ladder.book import Ladders
-from b2bua.switchboard.entry import Line
+from b2bua.switchboard.entry import Entry
 from media.events import Side
 
 
-class Lines:
+class Registry:
     """All calls of the switchboard."""
 
     def __init__(self, limiter: Limiter, ladders: Ladders) -> None:
         self._limiter, self._ladders = limiter, ladders
-        self._lines: dict[str, Line] = {}
-        self._of_leg: dict[LegId, tuple[Line, Side | None]] = {}  # None: the leg that is joining
+        self._lines: dict[str, Entry] = {}
+        self._of_leg: dict[LegId, tuple[Entry, Side | None]] = {}  # None: the leg that is joining
         self.idle = asyncio.Event()  # set when the last call was forgotten
 
     def __len__(self) -> int:
@@ -35,17 +35,17 @@ class Lines:
         """How many there are; for tests of what is left behind."""
         return len(self._of_leg)
 
-    def all(self) -> tuple[Line, ...]:
+    def all(self) -> tuple[Entry, ...]:
         return tuple(self._lines.values())
 
-    def get(self, call_id: str) -> Line | None:
+    def get(self, call_id: str) -> Entry | None:
         return self._lines.get(call_id)
 
-    def of(self, leg: LegId) -> tuple[Line, Side | None] | None:
+    def of(self, leg: LegId) -> tuple[Entry, Side | None] | None:
         """Whose leg that is."""
         return self._of_leg.get(leg)
 
-    def began(self, line: Line) -> None:
+    def began(self, line: Entry) -> None:
         self._lines[line.call.id] = line
         self.idle.clear()
         for side, leg in line.legs.items():
@@ -53,7 +53,7 @@ class Lines:
         if line.joining is not None:
             self._of_leg[line.joining] = (line, None)
 
-    def place(self, line: Line, side: Side | None, leg: LegId) -> None:
+    def place(self, line: Entry, side: Side | None, leg: LegId) -> None:
         """A new leg, on that side; on none it is to take the place of another."""
         if side is None:
             self.unjoin(line)
@@ -64,20 +64,20 @@ class Lines:
             line.legs[side] = leg
         self._of_leg[leg] = (line, side)
 
-    def unjoin(self, line: Line) -> None:
+    def unjoin(self, line: Entry) -> None:
         """The joining leg, if any, is of a transfer that is over."""
         if line.joining is not None:
             self._of_leg.pop(line.joining, None)
             self._limiter.release(line.joining)
             line.joining = None
 
-    def half(self, leg: LegId) -> Half | None:
+    def half(self, leg: LegId) -> JoinCandidate | None:
         """That leg's call, as a transfer sees it; None for a leg that is none of a call's, or not
         in its place yet."""
         line, side = self._of_leg.get(leg, (None, None))
-        return None if line is None or side is None else Half(line.call, side)
+        return None if line is None or side is None else JoinCandidate(line.call, side)
 
-    def borrow(self, asked: Line, named: LegId, *, lender_asked: bool) -> tuple[Line, Line]:
+    def borrow(self, asked: Entry, named: LegId, *, lender_asked: bool) -> tuple[Entry, Entry]:
         """A transfer joins the call of its REFER with that of the leg which it names: who goes on,
         and who lends."""
         other, _ = self._of_leg[named]
@@ -85,14 +85,14 @@ class Lines:
         line.lender, lender.borrower = lender, line
         return line, lender
 
-    def give_back(self, line: Line) -> Line | None:
+    def give_back(self, line: Entry) -> Entry | None:
         """The call whose leg `line` has borrowed no longer."""
         lender, line.lender = line.lender, None
         if lender is not None:
             lender.borrower = None
         return lender
 
-    def seat(self, line: Line, side: Side) -> Line | None:
+    def seat(self, line: Entry, side: Side) -> Entry | None:
         """The joining leg takes the place; of the old one nothing more is heard. The call that had
         lent it, if any."""
         self._of_leg.pop(line.legs[side], None)
@@ -109,7 +109,7 @@ class Lines:
         self._ladders.transferred(line.call.id)
         return lender
 
-    def forget(self, line: Line) -> None:
+    def forget(self, line: Entry) -> None:
         line.stop()
         self._lines.pop(line.call.id, None)
         self._ladders.ended(line.call.id)

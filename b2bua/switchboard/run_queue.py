@@ -11,7 +11,7 @@ from tonewall.log import get_logger
 log = get_logger(__name__)
 
 
-class Turns:
+class RunQueue:
     """What is to be done on one event loop, first come, first served."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
-from b2bua.call.attended_join import Half, choose
+from b2bua.call.attended_join import JoinCandidate, plan_join
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
 from b2bua.call.command import CallCommand
@@ -29,14 +29,14 @@ from b2bua.call.view import CallView, Fault, PaymentView, ServiceView, TrunkView
 from b2bua.ladder.book import Ladders
 from b2bua.records.payments import PaymentTable
 from b2bua.records.store import RecordsFault
-from b2bua.switchboard.entry import Line, read_back, written
-from b2bua.switchboard.executor import Execution
+from b2bua.switchboard.entry import Entry, restore_entries, snapshot_entries
+from b2bua.switchboard.executor import Executor
 from b2bua.switchboard.faults import Faults
 from b2bua.switchboard.interfaces import Engine, Media, Plan
 from b2bua.switchboard.payment_requests import PaymentRequests
 from b2bua.switchboard.payments import Payments
-from b2bua.switchboard.registry import Lines
-from b2bua.switchboard.run_queue import Turns
+from b2bua.switchboard.registry import Registry
+from b2bua.switchboard.run_queue import RunQueue
 from b2bua.switchboard.status import health, trunks
 from b2bua.switchboard.view_feed import Feed
 from media.events import (
@@ -78,15 +78,15 @@ class Switchboard(PaymentRequests):
         self._engine: Engine | None = None
         self._media: Media | None = None
         self._feed = Feed()
-        self._turns = Turns()
+        self._turns = RunQueue()
         self._limiter = Limiter(plan.limits)
-        self._lines = Lines(self._limiter, self._ladders)
+        self._lines = Registry(self._limiter, self._ladders)
         self._counted: Counted | None = None
         self._payments = Payments(payments or PaymentTable(), clock, self._feed.publish_payment, record)
         self._faults = Faults(
             lambda: self._media is not None and self._media.connected, records, clock, self._payments.fault
         )
-        self._execution = Execution(
+        self._execution = Executor(
             self._lines,
             self._limiter,
             self._ladders,
@@ -128,7 +128,7 @@ class Switchboard(PaymentRequests):
         route = self._plan.route(near, event.trunk, decision)
         call_id, origin, seed = token(8), int(token(7), 16), secrets.token_bytes(32)
         call, commands = Call.begin(call_id, event, route, origin, seed, self._plan.guard_time, self._clock())
-        line = Line(call, {near: leg})
+        line = Entry(call, {near: leg})
         self._lines.began(line)
         self._ladders.began(leg, near, event.trunk, call.view())
         log.info("call", call=call_id, trunk=event.trunk, route=decision.rule, state="invited")
@@ -161,10 +161,10 @@ class Switchboard(PaymentRequests):
             else:
                 self._execution.step(line, lambda now: line.call.leg_event(side, event, now))
 
-    def _join_calls(self, line: Line, side: Side, event: LegReferred, replaced: LegId) -> None:
+    def _join_calls(self, line: Entry, side: Side, event: LegReferred, replaced: LegId) -> None:
         """A transfer whose target is another call of ours: one of the two lends its leg to the
         other."""
-        chosen = choose(Half(line.call, side), self._lines.half(replaced), self._plan.router.side)
+        chosen = plan_join(JoinCandidate(line.call, side), self._lines.half(replaced), self._plan.router.side)
         if isinstance(chosen, int):
             self._execution.step(
                 line, lambda now: line.call.refuse_referral(side, event.referral, chosen, now)
@@ -254,9 +254,9 @@ class Switchboard(PaymentRequests):
         self._feed.close()
         await self._payments.close()
 
-    async def take_up_payments(self) -> None:
+    async def resume_payments(self) -> None:
         """Go on with payments that an earlier process left open. Raises sqlite3.Error."""
-        await self._payments.take_up()
+        await self._payments.resume()
 
     async def prune_payments(self, before: float) -> None:
         """Forget payments that started before this time. Raises sqlite3.Error."""
@@ -264,19 +264,19 @@ class Switchboard(PaymentRequests):
 
     # --- to be written out, and read back ---------------------------------------------------------
 
-    def written(self, now: float) -> bytes:
+    def snapshot(self, now: float) -> bytes:
         """Every call, between two events; the engine's legs are written first, for that delivers
         what has happened to them.
 
         `now`: on the monotonic clock. Raises SnapshotError.
         """
-        return written(self._lines.all(), self._limiter.places(), now)
+        return snapshot_entries(self._lines.all(), self._limiter.places(), now)
 
-    def take_up(self, data: bytes, now: float) -> None:
+    def restore(self, data: bytes, now: float) -> None:
         """Go on with the calls that were written elsewhere, before any event. Raises SnapshotError:
         then none was taken."""
-        lines, places = read_back(data, now)
-        self._limiter.take_up(places)
+        lines, places = restore_entries(data, now)
+        self._limiter.restore(places)
         for line in lines:
             self._lines.began(line)
             self._feed.publish(line.call.view())
@@ -284,7 +284,7 @@ class Switchboard(PaymentRequests):
             self._execution.schedule(line)
 
     def abandon(self) -> None:
-        """Stop, without a word to anybody: another goes on with what was `written`."""
+        """Stop, without a word to anybody: another goes on with what was `snapshot_entries`."""
         for line in self._lines.all():
             line.stop()
         self._feed.close()

@@ -49,12 +49,24 @@ The two tables have the result of each way to end a payment, its mask or its cal
 cell that can occur, on a running Tonewall.
 """
 MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
-    ("A call's two legs", "b2bua/call/state.py, PHASES", call.PHASES),
-    ("A renegotiation between the legs", "b2bua/call/renegotiation.py", renegotiation.TRANSITIONS),
-    ("The mask", "b2bua/call/state.py, MASKS", call.MASKS),
-    ("A payment, as the agent sees it", "b2bua/call/state.py, STAGES", call.STAGES),
-    ("A transfer", "b2bua/call/transfer/states.py, TRANSFERS", transfer_state.TRANSFERS),
-    ("A leg on loan to another call", "b2bua/call/transfer/leg_loan.py, LOANS", loan.LOANS),
+    ("A call's two legs", "b2bua/call/state.py, BRIDGE_TRANSITIONS", call.BRIDGE_TRANSITIONS),
+    (
+        "A renegotiation between the legs",
+        "b2bua/call/renegotiation.py",
+        renegotiation.RENEGOTIATION_TRANSITIONS,
+    ),
+    ("The mask", "b2bua/call/state.py, MASK_TRANSITIONS", call.MASK_TRANSITIONS),
+    ("A payment, as the agent sees it", "b2bua/call/state.py, CAPTURE_TRANSITIONS", call.CAPTURE_TRANSITIONS),
+    (
+        "A transfer",
+        "b2bua/call/transfer/states.py, TRANSFER_TRANSITIONS",
+        transfer_state.TRANSFER_TRANSITIONS,
+    ),
+    (
+        "A leg on loan to another call",
+        "b2bua/call/transfer/leg_loan.py, LOAN_TRANSITIONS",
+        loan.LOAN_TRANSITIONS,
+    ),
     ("A capture, in the media process", "media/capture/transitions.py", transitions.TRANSITIONS),
     ("INVITE client transaction", "b2bua/sip/transaction/invite_client.py", invite_client.TRANSITIONS),
     ("INVITE server transaction", "b2bua/sip/transaction/invite_server.py", invite_server.TRANSITIONS),

@@ -82,7 +82,7 @@ class Limiter:
         """The trunk of each leg that has a place."""
         return dict(self._trunk_of)
 
-    def take_up(self, places: Mapping[LegId, str]) -> None:
+    def restore(self, places: Mapping[LegId, str]) -> None:
         """Legs that have their places already, whatever the limits are now; those of trunks that
         are gone need none."""
         for leg, trunk in places.items():

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from b2bua.call.routing.router import Destination
 from b2bua.call.sdp.codecs import OtherAudio
-from b2bua.call.sdp.description import MOST_MEDIA
-from b2bua.call.sdp.offer_answer import OTHER, Descriptions
+from b2bua.call.sdp.description import MAX_MEDIA
+from b2bua.call.sdp.offer_answer import OTHER, OfferAnswer
 from media.events import Masking, Side
 from media.mline import Interface
 
@@ -41,7 +41,7 @@ class Route:
         frozenset()
     )  # the trunks that want keys as telephone-event, where they come as SIP INFO
     other_audio: OtherAudio = OtherAudio.REFUSE
-    most_media: int = MOST_MEDIA  # m-lines of a call that get ports
+    max_media: int = MAX_MEDIA  # m-lines of a call that get ports
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
     code: int = 404
     ring_time: float = (
@@ -51,7 +51,7 @@ class Route:
 
 
 @dataclass(slots=True)
-class Trunks:
+class LegTrunks:
     """The trunks of a call's legs."""
 
     route: Route
@@ -90,11 +90,11 @@ class Trunks:
         """Whether the customer's trunk sends keys as SIP INFO."""
         return self.of(Side.CALLER) in self.route.info
 
-    def note(self, told: Descriptions) -> None:
+    def note(self, offer_answer: OfferAnswer) -> None:
         """What holds for the two that this call is on now."""
         trunks = [(side, self.of(side)) for side in OTHER]
         limits = [self.route.media[trunk] for _, trunk in trunks if trunk in self.route.media]
-        told.kinds = frozenset.intersection(*limits) if limits else None
-        told.events = self.of(Side.AGENT) in self.route.events
-        told.latch = frozenset([side for side, trunk in trunks if trunk in self.route.latch])
-        told.encrypted = frozenset([side for side, trunk in trunks if trunk in self.route.encrypted])
+        offer_answer.kinds = frozenset.intersection(*limits) if limits else None
+        offer_answer.wants_events = self.of(Side.AGENT) in self.route.events
+        offer_answer.latch = frozenset([side for side, trunk in trunks if trunk in self.route.latch])
+        offer_answer.encrypted = frozenset([side for side, trunk in trunks if trunk in self.route.encrypted])

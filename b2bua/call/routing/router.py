@@ -20,7 +20,7 @@ from b2bua.call.leg import LegInvited, Party
 from b2bua.call.routing.numbers import NumberPlan
 from media.events import Side
 
-LONGEST = 64  # characters of a user part that a regular expression is tried on
+MAX_LENGTH = 64  # characters of a user part that a regular expression is tried on
 _QUIET = re2.Options()  # faults are raised, not printed
 _QUIET.log_errors = False
 
@@ -70,7 +70,7 @@ class Pattern:
     def fits(self, number: str) -> str | None:
         """The number, rewritten where the route says so; None where it is another route's."""
         if self.expression is not None:
-            found = self.expression.fullmatch(number) if len(number) <= LONGEST else None
+            found = self.expression.fullmatch(number) if len(number) <= MAX_LENGTH else None
             if found is None:
                 return None
             return number if self.rewritten is None else found.expand(self.rewritten)

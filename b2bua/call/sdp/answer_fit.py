@@ -15,16 +15,18 @@ from dataclasses import replace
 
 from b2bua.call.sdp import description as sdp
 from b2bua.call.sdp.codecs import encodings, is_codec
-from b2bua.call.sdp.directions import directed, direction, narrowed
-from b2bua.call.sdp.filters import only
+from b2bua.call.sdp.directions import direction, narrow, with_direction
+from b2bua.call.sdp.filters import with_formats
 
 
-def fitted(answer: sdp.SessionDescription, offer: sdp.SessionDescription) -> sdp.SessionDescription | None:
+def fit_answer(
+    answer: sdp.SessionDescription, offer: sdp.SessionDescription
+) -> sdp.SessionDescription | None:
     """The answer as far as it fits the offer; None where nothing of it does."""
     media = tuple(
-        _fitted(answer, answer.media[index], offer, offered)
+        _fit_media(answer, answer.media[index], offer, offered)
         if index < len(answer.media)
-        else _refused(offered)
+        else _refuse(offered)
         for index, offered in enumerate(offer.media)
     )
     if any(each.port for each in answer.media) and not any(each.port for each in media):
@@ -32,28 +34,28 @@ def fitted(answer: sdp.SessionDescription, offer: sdp.SessionDescription) -> sdp
     return answer if media == answer.media else sdp.SessionDescription(answer.lines, media)
 
 
-def _fitted(
+def _fit_media(
     answer: sdp.SessionDescription,
     media: sdp.MediaDescription,
     offer: sdp.SessionDescription,
     offered: sdp.MediaDescription,
 ) -> sdp.MediaDescription:
-    if media.kind != offered.kind or _plain(media.protocol) != _plain(offered.protocol):
-        return _refused(offered)
+    if media.kind != offered.kind or _without_feedback(media.protocol) != _without_feedback(offered.protocol):
+        return _refuse(offered)
     if media.protocol != offered.protocol:
         media = replace(media, protocol=offered.protocol)
     if not media.port:
         return media
-    formats = _formats(media, offered) if offered.port else ()
+    formats = _offered_formats(media, offered) if offered.port else ()
     if not formats:
-        return _refused(offered)
-    media = only(media, formats) if formats != media.formats else media
+        return _refuse(offered)
+    media = with_formats(media, formats) if formats != media.formats else media
     own = direction(answer, media)
-    fitting = narrowed(own, direction(offer, offered))
-    return media if fitting == own else directed(media, fitting)
+    fitting = narrow(own, direction(offer, offered))
+    return media if fitting == own else with_direction(media, fitting)
 
 
-def _formats(media: sdp.MediaDescription, offered: sdp.MediaDescription) -> tuple[str, ...]:
+def _offered_formats(media: sdp.MediaDescription, offered: sdp.MediaDescription) -> tuple[str, ...]:
     """The formats of an answer that were offered; none where no codec is among them."""
     if not media.is_rtp:
         known = {each.lower() for each in offered.formats}
@@ -70,11 +72,11 @@ def _formats(media: sdp.MediaDescription, offered: sdp.MediaDescription) -> tupl
     return kept if not wanted or any(is_codec(own[each]) for each in kept) else ()
 
 
-def _refused(offered: sdp.MediaDescription) -> sdp.MediaDescription:
+def _refuse(offered: sdp.MediaDescription) -> sdp.MediaDescription:
     return replace(offered, port=0, ports=1, formats=offered.formats[:1], lines=())
 
 
-def _plain(protocol: str) -> str:
+def _without_feedback(protocol: str) -> str:
     """The protocol without its feedback (RFC 4585): an answer without it gives that up, and nothing
     else."""
     name = protocol.upper()

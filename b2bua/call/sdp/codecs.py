@@ -25,7 +25,7 @@ class OtherAudio(StrEnum):
     MUTE = "mute"  # agreed on, and silent while masked
 
 
-def small(text: str) -> bool:
+def is_uint16(text: str) -> bool:
     """Whether it is a number of at most 16 bits."""
     return text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535
 
@@ -51,7 +51,7 @@ class PayloadTypes:
 
 
 _IN_CORE = {"pcmu": "mu", "pcma": "a", "g722": "g722"}
-_UNNAMED = {number: (name.lower(), "8000") for number, name in STATIC_AUDIO.items()}
+_STATIC_ENCODINGS = {number: (name.lower(), "8000") for number, name in STATIC_AUDIO.items()}
 
 
 def _decoded(name: str, rate: str, parameters: str) -> DecodedCodec | None:
@@ -61,7 +61,7 @@ def _decoded(name: str, rate: str, parameters: str) -> DecodedCodec | None:
 
 
 @lru_cache(maxsize=256)
-def named(maps: tuple[str, ...]) -> dict[str, tuple[str, str]]:
+def encodings_by_type(maps: tuple[str, ...]) -> dict[str, tuple[str, str]]:
     """What rtpmaps call their payload types: encoding and clock rate as they stand there, in lower
     case."""
     names = {}
@@ -73,15 +73,17 @@ def named(maps: tuple[str, ...]) -> dict[str, tuple[str, str]]:
 
 
 @lru_cache(maxsize=256)
-def types_of(
+def payload_types_of(
     formats: tuple[str, ...], maps: tuple[str, ...], fmtps: tuple[str, ...], kind: str, is_clear: bool
 ) -> PayloadTypes:
     """What the payload types of one m-line stand for. The phones of a trunk offer the same few
     lists of codecs in every call."""
-    names = named(maps)
+    names = encodings_by_type(maps)
     parameters = dict(value.strip().partition(" ")[::2] for value in fmtps)
     decoded: list[tuple[int, DecodedCodec]] = []
-    numbers: list[int] = sorted({int(text) for text in (*formats, *names) if small(text) and int(text) < 128})
+    numbers: list[int] = sorted(
+        {int(text) for text in (*formats, *names) if is_uint16(text) and int(text) < 128}
+    )
     kinds: dict[str, list[int]] = {
         "events": [],
         "mu": [],
@@ -94,7 +96,9 @@ def types_of(
     for number in numbers:
         # What nobody named can be anything (RFC 3551 section 3: 96 to 127 mean nothing without an
         # rtpmap).
-        name, rate = names.get(str(number)) or _UNNAMED.get(number, ("" if number < 96 else "tone", "8000"))
+        name, rate = names.get(str(number)) or _STATIC_ENCODINGS.get(
+            number, ("" if number < 96 else "tone", "8000")
+        )
         if name == "telephone-event":
             stands_for = "events"
         elif name == "red" and kind == "audio" and is_clear:
@@ -116,7 +120,7 @@ def types_of(
     return PayloadTypes(**{kind: tuple(found) for kind, found in kinds.items()}, decoded=tuple(decoded))
 
 
-def redundancy_of(red: tuple[int, ...], formats: Iterable[str], parameters: Iterable[str]) -> set[str]:
+def redundancy_types(red: tuple[int, ...], formats: Iterable[str], parameters: Iterable[str]) -> set[str]:
     """The redundancy that repeats nothing but these formats, by its fmtp (RFC 2198 section 5): `121
     0/0/101`."""
     repeated = {
@@ -127,14 +131,14 @@ def redundancy_of(red: tuple[int, ...], formats: Iterable[str], parameters: Iter
 
 
 @lru_cache(maxsize=256)
-def looked_into_of(
+def decodable_formats(
     formats: tuple[str, ...], maps: tuple[str, ...], fmtps: tuple[str, ...], with_decoded: bool
 ) -> tuple[str, ...]:
     """Of the formats of audio in clear those that media can look into, with what accompanies them;
     none without a codec.
 
     `with_decoded`: there is a decoder process."""
-    types, names = types_of(formats, maps, fmtps, "audio", True), named(maps)
+    types, names = payload_types_of(formats, maps, fmtps, "audio", True), encodings_by_type(maps)
     codecs = {str(number) for number in (*types.mu, *types.a, *types.g722)}
     if with_decoded:
         codecs |= {str(number) for number, _ in types.decoded}
@@ -146,7 +150,7 @@ def looked_into_of(
     rates = {names[text][1].partition("/")[0] if text in names else "8000" for text in codecs}
     in_time = {text for text in events if names[text][1] in rates} or events
     kept = codecs | in_time | {"13"} | {text for text, (name, _) in names.items() if name == "cn"}
-    kept |= redundancy_of(types.red, kept, fmtps)
+    kept |= redundancy_types(types.red, kept, fmtps)
     return tuple(text for text in formats if text in kept)
 
 
@@ -166,7 +170,7 @@ _NO_CODEC = frozenset({"telephone-event", "cn", "red", "tone"})
 
 
 @lru_cache(maxsize=256)
-def named_codecs(formats: tuple[str, ...], maps: tuple[str, ...]) -> list[Codec]:
+def list_codecs(formats: tuple[str, ...], maps: tuple[str, ...]) -> list[Codec]:
     """Those that can be named, in order."""
     return list(codecs_by_type(formats, maps).values())
 
@@ -178,7 +182,14 @@ def codecs_by_type(formats: tuple[str, ...], maps: tuple[str, ...]) -> dict[str,
         number, _, encoding = value.strip().partition(" ")
         name, _, rate = encoding.strip().partition("/")
         rate = rate.partition("/")[0]
-        if small(number) and name and rate.isascii() and rate.isdigit() and 0 < len(rate) <= 6 and int(rate):
+        if (
+            is_uint16(number)
+            and name
+            and rate.isascii()
+            and rate.isdigit()
+            and 0 < len(rate) <= 6
+            and int(rate)
+        ):
             codecs[number] = Codec(name[:32].upper(), int(rate))
     found = {number: codecs[number] for number in formats if number in codecs}
     return {number: codec for number, codec in found.items() if codec.name.lower() not in _NO_CODEC}
@@ -186,14 +197,14 @@ def codecs_by_type(formats: tuple[str, ...], maps: tuple[str, ...]) -> dict[str,
 
 def clock_rate(kind: str, formats: tuple[str, ...], maps: Iterable[str]) -> int:
     """That of the first audio codec, in Hz; 0 where there is none."""
-    codecs = named_codecs(formats, tuple(maps)) if kind == "audio" else []
+    codecs = list_codecs(formats, tuple(maps)) if kind == "audio" else []
     return codecs[0].clock_rate if codecs else 0
 
 
 @lru_cache(maxsize=256)
 def encodings(formats: tuple[str, ...], maps: tuple[str, ...]) -> dict[str, str]:
     """What each format is, as `name/rate` in lower case; `?/FORMAT` for what nobody named."""
-    names = named(maps)
+    names = encodings_by_type(maps)
     found = {}
     for text in formats:
         static = _STATIC.get(text)

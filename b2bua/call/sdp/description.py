@@ -11,14 +11,21 @@ from dataclasses import dataclass
 
 from b2bua.call.sdp import addresses, sdes
 from b2bua.call.sdp import lines as sdp_lines
-from b2bua.call.sdp.addresses import numeric
-from b2bua.call.sdp.codecs import PayloadTypes, small, types_of
-from b2bua.call.sdp.lines import Facts, facts, facts_known, split, split_known, split_session
+from b2bua.call.sdp.addresses import is_numeric
+from b2bua.call.sdp.codecs import PayloadTypes, is_uint16, payload_types_of
+from b2bua.call.sdp.lines import (
+    LineFacts,
+    parse_known_lines,
+    parse_lines,
+    split_known_media,
+    split_media,
+    split_session,
+)
 
 SdpError = sdp_lines.SdpError
 CONTENT_TYPE = "application/sdp"
-MOST_BYTES = 32 * 1024
-MOST_MEDIA = 16
+MAX_BYTES = 32 * 1024
+MAX_MEDIA = 16
 # What the relay can carry: RTP over UDP. Encryption ends at each leg where its keys are in the
 # description (RFC 4568); any other keying of SAVP stays between the ends.
 CLEAR = frozenset({"RTP/AVP", "RTP/AVPF"})
@@ -68,7 +75,11 @@ class MediaDescription:
     def crypto(self) -> sdes.Crypto | None:
         """The keys that its end sends with; None: in clear, or keyed in a way that we take no part
         in."""
-        return sdes.chosen(self.attributes("crypto")) if self.is_rtp and self.protocol not in CLEAR else None
+        return (
+            sdes.choose_crypto(self.attributes("crypto"))
+            if self.is_rtp and self.protocol not in CLEAR
+            else None
+        )
 
     @property
     def is_open(self) -> bool:
@@ -82,7 +93,7 @@ class MediaDescription:
 
     def rtcp(self, address: str) -> tuple[str, int]:
         """Where its end expects RTCP; `address`: its own."""
-        return addresses.rtcp(self.attributes("rtcp"), address, self.port, muxed=self.muxed)
+        return addresses.rtcp_address(self.attributes("rtcp"), address, self.port, muxed=self.muxed)
 
     def attributes(self, name: str) -> tuple[str, ...]:
         """The values of `a=name:value`."""
@@ -90,14 +101,14 @@ class MediaDescription:
 
     def payload_types(self) -> PayloadTypes:
         """What its payload types stand for."""
-        return types_of(
+        return payload_types_of(
             self.formats, self.attributes("rtpmap"), self.attributes("fmtp"), self.kind, self.is_open
         )
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> LineFacts:
         """What its lines say."""
-        return (facts_known if self.protocol in CLEAR else facts)(self.lines)
+        return (parse_known_lines if self.protocol in CLEAR else parse_lines)(self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +124,12 @@ class SessionDescription:
             if line.startswith("c="):
                 parts = line[2:].split()
                 address = parts[-1].partition("/")[0] if parts else ""
-                if len(parts) == 3 and parts[0] == "IN" and parts[1] in ("IP4", "IP6") and numeric(address):
+                if (
+                    len(parts) == 3
+                    and parts[0] == "IN"
+                    and parts[1] in ("IP4", "IP6")
+                    and is_numeric(address)
+                ):
                     return address
                 raise SdpError("c= is not `IN IP4|IP6 address` with a numeric address")
         raise SdpError("no c= line for an m-line")
@@ -127,8 +143,8 @@ class SessionDescription:
 def parse(body: bytes) -> SessionDescription:
     """Read an offer or answer. Raises SdpError for what is not one, or is too large to be
     honest."""
-    if len(body) > MOST_BYTES:
-        raise SdpError(f"longer than {MOST_BYTES} bytes")
+    if len(body) > MAX_BYTES:
+        raise SdpError(f"longer than {MAX_BYTES} bytes")
     # Free text may be in any charset (RFC 4566 section 6, a=charset): a byte is a character here,
     # and a byte again.
     # Some count the NUL behind their text.
@@ -140,8 +156,8 @@ def parse(body: bytes) -> SessionDescription:
     if "\r" in text or "\0" in text:
         raise SdpError("a control character in a line that is not `type=value`")
     lines = split_session(f"v=0\n{head}")
-    if not 0 < len(sections) <= MOST_MEDIA:
-        raise SdpError(f"{len(sections)} m-lines, expected 1 to {MOST_MEDIA}")
+    if not 0 < len(sections) <= MAX_MEDIA:
+        raise SdpError(f"{len(sections)} m-lines, expected 1 to {MAX_MEDIA}")
     media = tuple(map(_media, sections))
     origins = sum(line.startswith("o=") for line in lines)
     if origins != 1 or any(line.startswith("o=") for each in media for line in each.lines):
@@ -160,7 +176,7 @@ def _media(section: str) -> MediaDescription:
     if len(parts) < 4:
         raise SdpError("m= is not `media port protocol formats`")
     port, _, ports = parts[1].partition("/")
-    if not (small(port) and small(ports or "1")):
+    if not (is_uint16(port) and is_uint16(ports or "1")):
         raise SdpError("m= has no valid port")
-    lines = (split_known if parts[2] in CLEAR else split)(rest)
+    lines = (split_known_media if parts[2] in CLEAR else split_media)(rest)
     return MediaDescription(parts[0], int(port), int(ports or "1"), parts[2], tuple(parts[3:]), lines)

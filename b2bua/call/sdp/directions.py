@@ -19,25 +19,27 @@ def direction(described: sdp.SessionDescription, media: sdp.MediaDescription) ->
     return _of(media.lines) or _of(described.lines) or "sendrecv"
 
 
-def narrowed(answer: str, offer: str) -> str:
+def narrow(answer: str, offer: str) -> str:
     """What of an answer's direction the offer allows (section 6.1)."""
     (sends, receives), (offered, taken) = _SENDS_RECEIVES[answer], _SENDS_RECEIVES[offer]
     return _NAMED[sends and taken, receives and offered]
 
 
-def directed(media: sdp.MediaDescription, name: str) -> sdp.MediaDescription:
+def with_direction(media: sdp.MediaDescription, name: str) -> sdp.MediaDescription:
     """The m-line with this direction."""
     kept = tuple(line for line in media.lines if _named(line) is None)
     return replace(media, lines=(*kept, f"a={name}"))
 
 
-def within(answer: sdp.SessionDescription, offer: sdp.SessionDescription) -> sdp.SessionDescription:
+def narrow_directions(
+    answer: sdp.SessionDescription, offer: sdp.SessionDescription
+) -> sdp.SessionDescription:
     """The answer with each direction narrowed to what the offer allows."""
     media = list(answer.media)
     for index, (each, offered) in enumerate(zip(answer.media, offer.media, strict=False)):
         own = direction(answer, each)
-        fitting = narrowed(own, direction(offer, offered))
-        media[index] = each if fitting == own else directed(each, fitting)
+        fitting = narrow(own, direction(offer, offered))
+        media[index] = each if fitting == own else with_direction(each, fitting)
     return sdp.SessionDescription(answer.lines, tuple(media))
 
 

@@ -12,18 +12,18 @@ from dataclasses import replace
 
 from b2bua.call.sdp import description as sdp
 from b2bua.call.sdp import sdes
-from b2bua.call.sdp.codecs import looked_into_of
+from b2bua.call.sdp.codecs import decodable_formats
 from b2bua.call.sdp.hold import DIRECTIONS
-from b2bua.call.sdp.lines import of_formats, ordered
+from b2bua.call.sdp.lines import lines_of_formats, order_lines
 
 
-def sealed(described: sdp.SessionDescription) -> sdp.SessionDescription:
+def refuse_clear_rtp(described: sdp.SessionDescription) -> sdp.SessionDescription:
     """The description with all RTP refused that is not encrypted."""
     media = tuple(replace(each, port=0) if each.protocol in sdp.CLEAR else each for each in described.media)
     return sdp.SessionDescription(described.lines, media)
 
 
-def shortened(described: sdp.SessionDescription, most: int) -> sdp.SessionDescription:
+def limit_media(described: sdp.SessionDescription, most: int) -> sdp.SessionDescription:
     """The description with all m-lines refused beyond the first so many."""
     if not any(each.port for each in described.media[most:]):
         return described
@@ -31,7 +31,7 @@ def shortened(described: sdp.SessionDescription, most: int) -> sdp.SessionDescri
     return sdp.SessionDescription(described.lines, described.media[:most] + refused)
 
 
-def limited(described: sdp.SessionDescription, kinds: frozenset[str]) -> sdp.SessionDescription:
+def limit_kinds(described: sdp.SessionDescription, kinds: frozenset[str]) -> sdp.SessionDescription:
     """The description with all m-lines refused whose kind (audio, video, image, …) is not among
     these."""
     if all(media.kind in kinds for media in described.media):
@@ -40,7 +40,7 @@ def limited(described: sdp.SessionDescription, kinds: frozenset[str]) -> sdp.Ses
     return sdp.SessionDescription(described.lines, media)
 
 
-def looked_into(described: sdp.SessionDescription, *, decoded: bool) -> sdp.SessionDescription:
+def without_opaque_audio(described: sdp.SessionDescription, *, decoded: bool) -> sdp.SessionDescription:
     """The description without the audio codecs that media cannot look into; an m-line that has no
     other is refused.
 
@@ -48,27 +48,27 @@ def looked_into(described: sdp.SessionDescription, *, decoded: bool) -> sdp.Sess
     captured in it (see `MediaDescription.capturable`).
     """
     media = tuple(
-        _looked_into(each, decoded) if each.kind == "audio" and each.is_open else each
+        _without_opaque(each, decoded) if each.kind == "audio" and each.is_open else each
         for each in described.media
     )
     return described if media == described.media else sdp.SessionDescription(described.lines, media)
 
 
-def _looked_into(media: sdp.MediaDescription, decoded: bool) -> sdp.MediaDescription:
-    formats = looked_into_of(media.formats, media.attributes("rtpmap"), media.attributes("fmtp"), decoded)
+def _without_opaque(media: sdp.MediaDescription, decoded: bool) -> sdp.MediaDescription:
+    formats = decodable_formats(media.formats, media.attributes("rtpmap"), media.attributes("fmtp"), decoded)
     if not formats:
         return replace(media, port=0)
-    return only(media, formats)
+    return with_formats(media, formats)
 
 
-def only(media: sdp.MediaDescription, formats: tuple[str, ...]) -> sdp.MediaDescription:
+def with_formats(media: sdp.MediaDescription, formats: tuple[str, ...]) -> sdp.MediaDescription:
     """The m-line with these of its formats."""
     if formats == media.formats and media.facts.about.issubset((*formats, "*")):
         return media
-    return replace(media, formats=formats, lines=of_formats(media.lines, formats))
+    return replace(media, formats=formats, lines=lines_of_formats(media.lines, formats))
 
 
-def echoed(
+def echo_known(
     described: sdp.SessionDescription, known: Sequence[sdp.SessionDescription]
 ) -> sdp.SessionDescription | None:
     """What is left of a description when it may say nothing but what `known` said: its address,
@@ -99,10 +99,10 @@ def echoed(
                 lines=tuple(line for line in each.lines if _is_plain(line) or line in lines),
             )
         )
-    return sdp.SessionDescription(ordered(["v=0", "s=-", *kept, "t=0 0"], of_session=True), tuple(media))
+    return sdp.SessionDescription(order_lines(["v=0", "s=-", *kept, "t=0 0"], of_session=True), tuple(media))
 
 
-def padded(
+def pad_media(
     described: sdp.SessionDescription, before: sdp.SessionDescription | None
 ) -> sdp.SessionDescription:
     """The description with all m-lines that its end has had before: what it leaves out at the end
@@ -114,7 +114,7 @@ def padded(
     return sdp.SessionDescription(described.lines, (*described.media, *refused))
 
 
-def unpadded(described: sdp.SessionDescription, most: int) -> sdp.SessionDescription:
+def trim_media(described: sdp.SessionDescription, most: int) -> sdp.SessionDescription:
     """The description without refused m-lines at its end, for an end that knows of no more than so
     many."""
     used = max((at for at, each in enumerate(described.media, 1) if each.port), default=1)
@@ -124,5 +124,7 @@ def unpadded(described: sdp.SessionDescription, most: int) -> sdp.SessionDescrip
 def _is_plain(line: str) -> bool:
     """An address, a direction, our peer's RTCP port or its key: read here, and written anew for the
     other leg."""
-    is_key = line.startswith(sdes.ATTRIBUTE) and sdes.read(line.removeprefix(sdes.ATTRIBUTE)) is not None
+    is_key = (
+        line.startswith(sdes.ATTRIBUTE) and sdes.parse_crypto(line.removeprefix(sdes.ATTRIBUTE)) is not None
+    )
     return is_key or line.startswith(("o=", "c=", "a=rtcp:")) or line.strip() in DIRECTIONS

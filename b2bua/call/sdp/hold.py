@@ -12,7 +12,7 @@ from b2bua.call.sdp.directions import direction
 DIRECTIONS = frozenset({"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"})
 
 
-def holds(described: sdp.SessionDescription) -> bool:
+def is_hold(described: sdp.SessionDescription) -> bool:
     """Whether its end keeps the other on hold, in whichever form (RFC 3264 section 8.4): as its
     audio in use says, or where there is none, what else is in use."""
     used = [media for media in described.media if media.port]
@@ -23,7 +23,7 @@ def holds(described: sdp.SessionDescription) -> bool:
     )
 
 
-def resumed(described: sdp.SessionDescription) -> sdp.SessionDescription:
+def without_hold(described: sdp.SessionDescription) -> sdp.SessionDescription:
     """The same session, not on hold, in whichever form it was (RFC 3264 section 8.4)."""
 
     def lines(held: tuple[str, ...]) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ class SdpError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class LineFacts:
     """What lines say. `attributes`: the values of `a=name:value`, by name; `crossing`: the lines
     that cross to the other leg; `about`: the payload types that some are about; `muxed`: see
     `MediaDescription.muxed`."""
@@ -68,9 +68,9 @@ class Facts:
     muxed: bool
 
 
-def split(text: str) -> tuple[str, ...]:
+def split_media(text: str) -> tuple[str, ...]:
     """The lines of an m-line, empty ones left out, in the order of RFC 8866. Raises SdpError."""
-    return ordered(_lines(text), of_session=False)
+    return order_lines(_lines(text), of_session=False)
 
 
 def split_session(text: str) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ def split_session(text: str) -> tuple[str, ...]:
     for line in ("s=-", "t=0 0"):
         if not any(each.startswith(line[:2]) for each in lines):
             lines.append(line)
-    return ordered(lines, of_session=True)
+    return order_lines(lines, of_session=True)
 
 
 def _lines(text: str) -> list[str]:
@@ -90,7 +90,7 @@ def _lines(text: str) -> list[str]:
     return lines
 
 
-def ordered(lines: list[str], *, of_session: bool) -> tuple[str, ...]:
+def order_lines(lines: list[str], *, of_session: bool) -> tuple[str, ...]:
     """Of several `c=` the first stays: more than one is for multicast (section 5.7)."""
     places = _ORDER[of_session]
     first = next((at for at, line in enumerate(lines) if line.startswith("c=")), None)
@@ -98,25 +98,25 @@ def ordered(lines: list[str], *, of_session: bool) -> tuple[str, ...]:
     return tuple(sorted(kept, key=lambda line: places.get(line[0], _LAST)))
 
 
-def facts(lines: tuple[str, ...]) -> Facts:
+def parse_lines(lines: tuple[str, ...]) -> LineFacts:
     attributes: dict[str, list[str]] = {}
     for line in lines:
         name, colon, value = line.partition(":")
         if colon and name.startswith("a="):
             attributes.setdefault(name[2:], []).append(value)
-    return Facts(
+    return LineFacts(
         {name: tuple(values) for name, values in attributes.items()},
-        tuple(line for line in lines if not withdrawn(line)),
+        tuple(line for line in lines if not is_withdrawn(line)),
         frozenset(payload_type(line) for line in lines if line.startswith(_OF_FORMAT)),
         any(line.strip() == MUX for line in lines),
     )
 
 
-split_known = lru_cache(maxsize=256)(split)
-facts_known = lru_cache(maxsize=256)(facts)
+split_known_media = lru_cache(maxsize=256)(split_media)
+parse_known_lines = lru_cache(maxsize=256)(parse_lines)
 
 
-def withdrawn(line: str) -> bool:
+def is_withdrawn(line: str) -> bool:
     """Whether a line crosses to no other leg."""
     if line.startswith((*_ABOUT_THEM, _KEY)) or (line.startswith("a=ssrc:") and " cname:" in line):
         return True
@@ -125,7 +125,7 @@ def withdrawn(line: str) -> bool:
     )
 
 
-def of_formats(lines: tuple[str, ...], formats: tuple[str, ...]) -> tuple[str, ...]:
+def lines_of_formats(lines: tuple[str, ...], formats: tuple[str, ...]) -> tuple[str, ...]:
     """The lines without those that are about other payload types."""
     kept = {*formats, "*"}
     return tuple(line for line in lines if not line.startswith(_OF_FORMAT) or payload_type(line) in kept)

@@ -17,7 +17,7 @@ def agreed_codec(one: sdp.SessionDescription, other: sdp.SessionDescription) -> 
     return next((codec for codec in first if codec in known), None)
 
 
-def agree_on_keys(one: sdp.SessionDescription, other: sdp.SessionDescription) -> bool:
+def agrees_on_events(one: sdp.SessionDescription, other: sdp.SessionDescription) -> bool:
     """Whether keys travel as telephone-event between the two: an m-line of both has it. Else phones
     send tones."""
     return any(
@@ -25,12 +25,12 @@ def agree_on_keys(one: sdp.SessionDescription, other: sdp.SessionDescription) ->
     )
 
 
-def agree_on_tones(one: sdp.SessionDescription, other: sdp.SessionDescription) -> bool:
+def agrees_on_tones(one: sdp.SessionDescription, other: sdp.SessionDescription) -> bool:
     """Whether media would hear tones between the two."""
     return any(mine.heard and yours.heard for mine, yours in zip(one.media, other.media, strict=False))
 
 
-def codec_that_came(described: sdp.SessionDescription, types: Mapping[int, int]) -> Codec | None:
+def received_codec(described: sdp.SessionDescription, types: Mapping[int, int]) -> Codec | None:
     """The audio codec of which most packets came. `types`: packets of each payload type, as
     `described` names them."""
     named = _named(described)

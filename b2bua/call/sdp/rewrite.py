@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 from b2bua.call.sdp import description as sdp
 from b2bua.call.sdp import sdes
-from b2bua.call.sdp.addresses import connection, family
-from b2bua.call.sdp.lines import MUX, withdrawn
+from b2bua.call.sdp.addresses import address_family, connection_line
+from b2bua.call.sdp.lines import MUX, is_withdrawn
 from media.mline import LocalStream
 
 
@@ -39,12 +39,12 @@ def rewrite(
     lines: list[str] = []
     for line in described.lines:
         if line.startswith("o="):
-            lines.append(f"o=- {session} {version} IN {family(ours)} {ours}")
+            lines.append(f"o=- {session} {version} IN {address_family(ours)} {ours}")
         elif line.startswith("s="):
             lines.append("s=-")
         elif line.startswith("c="):
-            lines.append(connection(line, ours))
-        elif not withdrawn(line):
+            lines.append(connection_line(line, ours))
+        elif not is_withdrawn(line):
             lines.append(line)
     for index, media in enumerate(described.media):
         here = local[index] if index < len(local) and media.relayed else None
@@ -56,7 +56,9 @@ def rewrite(
         for line in media.facts.crossing:
             if crypto is not None and line.startswith(sdes.ATTRIBUTE):
                 continue
-            lines.append(connection(line, here.address if here else ours) if line.startswith("c=") else line)
+            lines.append(
+                connection_line(line, here.address if here else ours) if line.startswith("c=") else line
+            )
         lines.extend(crypto or ())
         if here and media.is_rtp and index < len(muxed) and muxed[index]:
             lines.append(MUX)

@@ -24,7 +24,7 @@ SUITES = {
     "AES_CM_128_HMAC_SHA1_80": 30,
     "AES_CM_128_HMAC_SHA1_32": 30,
 }
-_LEAST_LIFETIME = 1 << 20  # packets: four hours of speech
+_MIN_LIFETIME = 1 << 20  # packets: four hours of speech
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class Crypto:
     key: bytes = field(repr=False)
 
 
-def chosen(values: Sequence[str]) -> Crypto | None:
+def choose_crypto(values: Sequence[str]) -> Crypto | None:
     """Of the values of `a=crypto` the one that we take; None where none is usable."""
-    usable = [crypto for crypto in map(read, values) if crypto is not None]
+    usable = [crypto for crypto in map(parse_crypto, values) if crypto is not None]
     return min(usable, key=lambda crypto: list(SUITES).index(crypto.suite), default=None)
 
 
-def read(value: str) -> Crypto | None:
+def parse_crypto(value: str) -> Crypto | None:
     """`tag suite inline:key[|lifetime][|MKI:length] [parameters]`; None where it is not usable."""
     parts = value.split()
     if len(parts) < 3 or not (parts[0].isascii() and parts[0].isdigit() and len(parts[0]) <= 9):
@@ -55,7 +55,7 @@ def read(value: str) -> Crypto | None:
     ):
         return None
     text, *limits = inline.split("|")
-    if len(limits) > 1 or not all(_is_long(limit) for limit in limits):
+    if len(limits) > 1 or not all(_is_long_enough(limit) for limit in limits):
         return None
     try:
         key = base64.b64decode(text, validate=True)
@@ -64,24 +64,24 @@ def read(value: str) -> Crypto | None:
     return Crypto(parts[0], suite, key) if len(key) == SUITES[suite] else None
 
 
-def _is_long(lifetime: str) -> bool:
+def _is_long_enough(lifetime: str) -> bool:
     """Whether a key lives long enough that no call gets to its end: `2^31`, or a number."""
     power = lifetime.removeprefix("2^")
     if not (power.isascii() and power.isdigit() and len(power) <= 15):
         return False
-    return int(power) >= 20 if power != lifetime else int(power) >= _LEAST_LIFETIME
+    return int(power) >= 20 if power != lifetime else int(power) >= _MIN_LIFETIME
 
 
-def line(tag: str, suite: str, key: bytes) -> str:
+def crypto_line(tag: str, suite: str, key: bytes) -> str:
     return f"{ATTRIBUTE}{tag} {suite} inline:{base64.b64encode(key).decode()}"
 
 
-def offered(keys: dict[str, bytes]) -> tuple[str, ...]:
+def crypto_lines(keys: dict[str, bytes]) -> tuple[str, ...]:
     """All our suites, the best first."""
-    return tuple(line(str(tag), suite, key) for tag, (suite, key) in enumerate(keys.items(), 1))
+    return tuple(crypto_line(str(tag), suite, key) for tag, (suite, key) in enumerate(keys.items(), 1))
 
 
-def key_of(seed: bytes, place: str, suite: str) -> bytes:
+def derive_key(seed: bytes, place: str, suite: str) -> bytes:
     """Our master key and salt for one suite at one place of a call. `seed`: 32 bytes that nobody
     else knows."""
     label = f"tonewall SRTP {place} {suite}".encode()

@@ -4,7 +4,7 @@ does not.
 This is how a transfer joins two calls of ours (REFER with Replaces): see `joining` for which of the
 two lends.
 
-Rule 1: every transition is in LOANS.
+Rule 1: every transition is in LOAN_TRANSITIONS.
 Rule 2: until the leg has its place in the other call it is this call's: what ends it, or this call,
         ends the loan.
 Rule 3: a leg that comes back after it took the other call's session is offered this call's session
@@ -22,7 +22,7 @@ from enum import StrEnum
 from b2bua.call import leg
 from b2bua.call.bridge import Bridge
 from b2bua.call.command import CallCommand, ToBorrower, ToLeg
-from b2bua.call.sdp.offer_answer import OTHER, Lent
+from b2bua.call.sdp.offer_answer import OTHER, LoanedLeg
 from b2bua.call.state import step
 from media.events import Side
 
@@ -51,7 +51,7 @@ class LoanEvent(StrEnum):
 
 _ENDED = {LoanEvent.CALL_ENDED: LoanState.IDLE}
 
-LOANS: Mapping[LoanState, Mapping[LoanEvent, LoanState]] = {
+LOAN_TRANSITIONS: Mapping[LoanState, Mapping[LoanEvent, LoanState]] = {
     LoanState.IDLE: {LoanEvent.LENT: LoanState.ASKED, **_ENDED},
     LoanState.ASKED: {
         LoanEvent.ANSWERED: LoanState.TAKEN,
@@ -79,7 +79,7 @@ LOANS: Mapping[LoanState, Mapping[LoanEvent, LoanState]] = {
 
 
 @dataclass(slots=True)
-class Loan:
+class LegLoan:
     """The loans of one call, one after another."""
 
     bridge: Bridge
@@ -91,12 +91,12 @@ class Loan:
     def active(self) -> bool:
         return self.state is not LoanState.IDLE
 
-    def lend(self, side: Side) -> Lent:
+    def lend(self, side: Side) -> LoanedLeg:
         """The leg of this side is the other call's to ask."""
         self._move(LoanEvent.LENT)
         self.side, self.gone = side, False
         trunk = self.bridge.trunks.of(side)
-        return self.bridge.told.lend(side, trunk, self.bridge.route.media.get(trunk))
+        return self.bridge.offer_answer.loan_leg(side, trunk, self.bridge.route.media.get(trunk))
 
     def asked(self, command: leg.LegCommand) -> list[CallCommand]:
         """What the other call has to say: an offer to the lent leg, all else to the one who asked
@@ -105,7 +105,7 @@ class Loan:
 
     def given_back(self) -> list[CallCommand]:
         """The other call does not need the leg."""
-        if LoanEvent.GIVEN_BACK not in LOANS[self.state]:
+        if LoanEvent.GIVEN_BACK not in LOAN_TRANSITIONS[self.state]:
             return []
         self._move(LoanEvent.GIVEN_BACK)
         if self.gone:
@@ -144,29 +144,33 @@ class Loan:
 
     def _answered(self, event: leg.ReinviteAnswered) -> list[CallCommand]:
         was = self.state
-        if LoanEvent.ANSWERED not in LOANS[was]:
+        if LoanEvent.ANSWERED not in LOAN_TRANSITIONS[was]:
             return []
         self._move(LoanEvent.ANSWERED)
         if was is LoanState.ASKED:
             return [ToBorrower(event)]
         if was is LoanState.CALLED_BACK:
             return self._restored()
-        told = self.bridge.told
-        return [told.remote(self.side)] if event.answer and told.learn_answer(self.side, event.answer) else []
+        told = self.bridge.offer_answer
+        return (
+            [told.remote_command(self.side)]
+            if event.answer and told.set_remote_answer(self.side, event.answer)
+            else []
+        )
 
     def _declined(self, event: leg.ReinviteFailed) -> list[CallCommand]:
         asked = self.state is LoanState.ASKED
-        if LoanEvent.DECLINED not in LOANS[self.state]:
+        if LoanEvent.DECLINED not in LOAN_TRANSITIONS[self.state]:
             return []
         self._move(LoanEvent.DECLINED)
         return [ToBorrower(event)] if asked else []
 
     def _restored(self) -> list[CallCommand]:
-        return [ToLeg(self.side, leg.ReinviteLeg(self.bridge.told.tell_again(self.side)))]
+        return [ToLeg(self.side, leg.ReinviteLeg(self.bridge.offer_answer.restore_local(self.side)))]
 
     def _alone(self) -> list[CallCommand]:
         """Nobody is there to go back to."""
         return self.bridge.leg_gone(OTHER[self.side], "transfer failed")
 
     def _move(self, event: LoanEvent) -> None:
-        self.state = step(LOANS, self.state, event)
+        self.state = step(LOAN_TRANSITIONS, self.state, event)

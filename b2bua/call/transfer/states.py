@@ -36,7 +36,7 @@ class TransferEvent(StrEnum):
 
 _ENDED = {TransferEvent.CALL_ENDED: TransferState.IDLE}
 
-TRANSFERS: Mapping[TransferState, Mapping[TransferEvent, TransferState]] = {
+TRANSFER_TRANSITIONS: Mapping[TransferState, Mapping[TransferEvent, TransferState]] = {
     TransferState.IDLE: {
         TransferEvent.REFERRED: TransferState.INVITING,
         TransferEvent.REPLACED: TransferState.WAITING,

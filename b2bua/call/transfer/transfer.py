@@ -1,8 +1,8 @@
 """A transfer: another leg takes the place of one of a call's two, while the other leg, its media
 and its mask go on.
 
-Rule 1: every transition is in TRANSFERS; one transfer of a call at a time, the next is refused
-        (491).
+Rule 1: every transition is in TRANSFER_TRANSITIONS; one transfer of a call at a time, the next
+        is refused (491).
 Rule 2: the old leg keeps its place until the new one has answered and the leg that stays has agreed
         to it. Whatever fails before leaves the call as it was.
 Rule 3: the media session and its mask are not touched but for where the new leg's packets go: a
@@ -21,11 +21,11 @@ from dataclasses import dataclass
 
 from b2bua.call import leg
 from b2bua.call.bridge import Bridge
-from b2bua.call.command import CallCommand, GiveBack, Seat, ToJoining, ToLeg
+from b2bua.call.command import CallCommand, ReleaseLeg, ReplaceLeg, ToLeg, ToReplacement
 from b2bua.call.sdp import description as sdp
-from b2bua.call.sdp.offer_answer import OTHER, Lent
-from b2bua.call.state import Phase, step
-from b2bua.call.transfer.states import TRANSFERS, TransferEvent, TransferState
+from b2bua.call.sdp.offer_answer import OTHER, LoanedLeg
+from b2bua.call.state import BridgeState, step
+from b2bua.call.transfer.states import TRANSFER_TRANSITIONS, TransferEvent, TransferState
 from media.events import Side
 
 # Seconds that the other leg may take to be free until a new leg is turned away (RFC 3261, timer B).
@@ -38,7 +38,7 @@ _BEFORE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Joining:
+class AttendedTransfer:
     """How two calls are joined. `place`: the side of the call that goes on, for the leg on the side
     `lends` of the other one. `lender_asked`: the REFER came in that other one."""
 
@@ -56,7 +56,7 @@ class Transfer:
     side: Side = Side.AGENT  # whose leg is to be replaced
     gone: bool = False  # that leg has hung up meanwhile
     calls: bool = False  # the new leg called us, and waits for its answer
-    lent: Lent | None = None  # the new leg is another call's, until it has its place
+    lent: LoanedLeg | None = None  # the new leg is another call's, until it has its place
     lender_asked: bool = False  # the REFER came in that other call
     _referral: str = ""
     _asker_is_gone: bool = False
@@ -85,7 +85,7 @@ class Transfer:
         if code:
             return [ToLeg(side, leg.AnswerReferral(event.referral, code))]
         self._begin(TransferEvent.REFERRED, side, event.referral, now + self.bridge.route.ring_time)
-        self._offer = self.bridge.told.tell_anew(side)
+        self._offer = self.bridge.offer_answer.offer_to_replacement(side)
         invite = leg.InviteLeg(
             trunk=self.bridge.trunks.of(side),
             caller=caller,
@@ -96,32 +96,34 @@ class Transfer:
             referred_by=event.referred_by,
             uri=event.uri,
         )
-        return [ToLeg(side, leg.AnswerReferral(event.referral, 202)), *self._tell(100), ToJoining(invite)]
+        return [ToLeg(side, leg.AnswerReferral(event.referral, 202)), *self._tell(100), ToReplacement(invite)]
 
     def replaced(self, side: Side, event: leg.LegInvited, now: float, *, masked: bool) -> list[CallCommand]:
         """A new leg calls and wants this side's place."""
-        code, target = 0, self.bridge.told.fitting(self.side, event.offer)
+        code, target = 0, self.bridge.offer_answer.parse_replacement(self.side, event.offer)
         if self.active:
             code = 491
-        elif self.bridge.phase is not Phase.UP or not self.bridge.told.complete:
+        elif self.bridge.state is not BridgeState.UP or not self.bridge.offer_answer.complete:
             code = 486  # of an early dialog only its own end may dispose (RFC 3891 section 3)
         elif side is Side.CALLER and masked:
             code = 603  # while a card is keyed nobody takes the customer's place
         elif target is None:
             code = 488
         if code:
-            return [ToJoining(leg.RejectLeg(code, ""))]
+            return [ToReplacement(leg.RejectLeg(code, ""))]
         self._begin(TransferEvent.REPLACED, side, "", now + _SETTLES)
         self.calls, self._target = True, target
         return []
 
-    def joined(self, joining: Joining, lent: Lent, referral: str, now: float) -> list[CallCommand]:
+    def joined(
+        self, joining: AttendedTransfer, lent: LoanedLeg, referral: str, now: float
+    ) -> list[CallCommand]:
         """A leg that another call lends is to have a place in this one, and it was found that it
         may."""
         self._begin(TransferEvent.JOINED, joining.place, referral, now + _SETTLES)
         self.lent, self.lender_asked = lent, joining.lender_asked
-        self._offer = self.bridge.told.tell_lent(self.side, lent)
-        offer = ToJoining(leg.ReinviteLeg(self._offer))
+        self._offer = self.bridge.offer_answer.offer_to_loaned(self.side, lent)
+        offer = ToReplacement(leg.ReinviteLeg(self._offer))
         return [self._to_asker(leg.AnswerReferral(referral, 202)), *self._tell(100), offer]
 
     def _begin(self, event: TransferEvent, side: Side, referral: str, deadline: float) -> None:
@@ -134,8 +136,8 @@ class Transfer:
         if self.active:
             return 491
         if (
-            self.bridge.phase is not Phase.UP
-            or not self.bridge.told.complete
+            self.bridge.state is not BridgeState.UP
+            or not self.bridge.offer_answer.complete
             or not (event.target.user or event.uri)
         ):
             return 480 if event.target.user or event.uri else 404
@@ -161,18 +163,18 @@ class Transfer:
             case leg.ReinviteAnswered() if self.state is TransferState.ASKING:
                 return self._answered(event.answer)
             case leg.ReinviteFailed() if self.state is TransferState.ASKING:
-                return [*self._failed(event.code, event.phrase), GiveBack()]
+                return [*self._failed(event.code, event.phrase), ReleaseLeg()]
             case leg.LegFailed():
                 return self._failed(event.code, event.phrase)
             case leg.LegHungUp():
                 self._asker_is_gone |= self.lender_asked  # its call is over, and every leg of it
                 return self._failed(480, "")
             case leg.LegReinvited():
-                return [ToJoining(leg.RejectReinvite(491, "Request Pending"))]
+                return [ToReplacement(leg.RejectReinvite(491, "Request Pending"))]
             case leg.LegRequested():
-                return [ToJoining(leg.RespondLeg(event.request, 480))]
+                return [ToReplacement(leg.RespondLeg(event.request, 480))]
             case leg.LegReferred():
-                return [ToJoining(leg.AnswerReferral(event.referral, 491))]
+                return [ToReplacement(leg.AnswerReferral(event.referral, 491))]
             case _:
                 return []
 
@@ -200,7 +202,7 @@ class Transfer:
         if self.state is not TransferState.WAITING or not self.bridge.may_offer or self._target is None:
             return []
         # Who called is answered with what the leg that stays says to that very offer.
-        offer = self.bridge.told.change_for(OTHER[self.side], self._target, always=self.calls)
+        offer = self.bridge.offer_answer.offer_for(OTHER[self.side], self._target, always=self.calls)
         if offer is None:
             return self._seat()
         self._move(TransferEvent.OFFERED)
@@ -224,7 +226,9 @@ class Transfer:
     # --- inside -----------------------------------------------------------------------------------
 
     def _answered(self, answer: bytes) -> list[CallCommand]:
-        self._target = self.bridge.told.answered(self.side, answer, self._offer, self.lent)
+        self._target = self.bridge.offer_answer.parse_replacement_answer(
+            self.side, answer, self._offer, self.lent
+        )
         if self._target is None:
             return self._turned_away("bad SDP answer", 488)
         self._move(TransferEvent.ANSWERED)
@@ -233,7 +237,7 @@ class Transfer:
     def _agreed(self, event: leg.ReinviteAnswered) -> list[CallCommand]:
         rest = OTHER[self.side]
         if self.state is TransferState.OFFERING:
-            if event.answer and self.bridge.told.learn_answer(rest, event.answer, self._offer):
+            if event.answer and self.bridge.offer_answer.set_remote_answer(rest, event.answer, self._offer):
                 return self._seat()
             self._move(TransferEvent.FAILED)
             commands: list[CallCommand] = [*self._tell(488), self._dismiss("bad SDP answer", 488)]
@@ -241,12 +245,12 @@ class Transfer:
             commands = []
         if self.state is TransferState.RESTORING:
             self._move(TransferEvent.AGREED)
-            learned = bool(event.answer) and self.bridge.told.learn_answer(rest, event.answer)
-            return [self.bridge.told.remote(rest)] if learned else []
+            learned = bool(event.answer) and self.bridge.offer_answer.set_remote_answer(rest, event.answer)
+            return [self.bridge.offer_answer.remote_command(rest)] if learned else []
         self._move(TransferEvent.AGREED)
         if self.gone:
             return [*commands, *self._alone()]
-        return [*commands, ToLeg(rest, leg.ReinviteLeg(self.bridge.told.tell_again(rest)))]
+        return [*commands, ToLeg(rest, leg.ReinviteLeg(self.bridge.offer_answer.restore_local(rest)))]
 
     def _refused(self, code: int, phrase: str) -> list[CallCommand]:
         joining = self.state is TransferState.OFFERING
@@ -264,7 +268,7 @@ class Transfer:
             goodbye.append(ToLeg(self.side, leg.HangUpLeg("transferred")))
         lent, self.lent, self.gone = self.lent, None, False
         seat = self.bridge.seat(self.side, self._target, lent=lent, calls=self.calls)
-        return [*goodbye, Seat(self.side), *seat]
+        return [*goodbye, ReplaceLeg(self.side), *seat]
 
     def _turned_away(self, reason: str, code: int) -> list[CallCommand]:
         """The new leg does not get so far."""
@@ -273,11 +277,11 @@ class Transfer:
     def _dismiss(self, reason: str, code: int) -> CallCommand:
         """The new leg does not take the place."""
         if self.lent is not None:
-            return GiveBack()
-        return ToJoining(leg.RejectLeg(max(code, 400), "") if self.calls else leg.HangUpLeg(reason))
+            return ReleaseLeg()
+        return ToReplacement(leg.RejectLeg(max(code, 400), "") if self.calls else leg.HangUpLeg(reason))
 
     def _failed(self, code: int, phrase: str) -> list[CallCommand]:
-        if TransferEvent.FAILED not in TRANSFERS[self.state]:
+        if TransferEvent.FAILED not in TRANSFER_TRANSITIONS[self.state]:
             return []
         self._move(TransferEvent.FAILED)
         return [*self._tell(max(code, 300), phrase), *self._alone()]
@@ -288,7 +292,7 @@ class Transfer:
         self._asker_is_gone |= not self.lender_asked
         if self.state in (TransferState.UNDOING, TransferState.RESTORING):
             return self._alone()
-        return self.bridge.renegotiation.left(self.side)
+        return self.bridge.renegotiation.leg_gone(self.side)
 
     def _alone(self) -> list[CallCommand]:
         """It failed; where nobody is there to go back to, the call ends."""
@@ -301,9 +305,9 @@ class Transfer:
 
     def _to_asker(self, command: leg.LegCommand) -> CallCommand:
         """The one who asked for the transfer, in whichever of the two calls."""
-        return ToJoining(command) if self.lender_asked else ToLeg(self.side, command)
+        return ToReplacement(command) if self.lender_asked else ToLeg(self.side, command)
 
     def _move(self, event: TransferEvent) -> None:
-        self.state = step(TRANSFERS, self.state, event)
+        self.state = step(TRANSFER_TRANSITIONS, self.state, event)
         if self.state not in _BEFORE:
             self._deadline = None  # a re-INVITE ends by itself (RFC 3261, timer B)

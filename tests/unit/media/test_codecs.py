@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.call.sdp.codecs import types_of
+from b2bua.call.sdp.codecs import payload_types_of
 from b2bua.ladder.words import CODECS
 from media.codecs import STATIC_AUDIO, DecodedCodec
 from media.decoder.ffmpeg import Decoder
@@ -39,12 +39,12 @@ def test_sdp_names_each_codec_and_the_ladder_has_a_word_for_it(codec: DecodedCod
     channels = f"/{codec.channels}" if codec.channels > 1 else ""
     octets = "octet-align=1" if codec.payload.accepts({"octet-align": "1"}) else "octet-align=0"
     maps = (f"96 {codec.encoding}/{codec.clock_rate}{channels}",)
-    assert types_of(("96",), maps, (f"96 {octets}",), "audio", True).decoded == ((96, codec),)
+    assert payload_types_of(("96",), maps, (f"96 {octets}",), "audio", True).decoded == ((96, codec),)
     assert CODECS[codec.encoding.lower()] == codec.encoding
 
 
 def test_static_payload_types_of_decoded_codecs_need_no_rtpmap() -> None:
-    named = types_of(tuple(map(str, STATIC_AUDIO)), (), (), "audio", True)
+    named = payload_types_of(tuple(map(str, STATIC_AUDIO)), (), (), "audio", True)
     assert dict(named.decoded) == {3: DecodedCodec.GSM, 18: DecodedCodec.G729}
     assert (named.mu, named.a, named.g722, named.opaque) == ((0,), (8,), (9,), (4, 15))
 

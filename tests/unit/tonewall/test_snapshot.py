@@ -15,7 +15,7 @@ import tonewall.snapshot
 from b2bua.call import leg
 from b2bua.call import snapshot as calls
 from b2bua.call.routing import trunk
-from b2bua.call.snapshot import read_back, written
+from b2bua.call.snapshot import restore_call, snapshot_call
 from b2bua.sip import snapshot as machines
 from b2bua.sip.leg.dialog import Dialog, Forks
 from b2bua.sip.leg.leg_protocol import LegOwner, UnansweredLeg
@@ -36,33 +36,33 @@ def collecting() -> Script:
 
 def test_a_call_is_the_same_and_shares_what_it_shared():
     call = collecting().call
-    again = read_back(written(call, 1.0), 1.0)
+    again = restore_call(snapshot_call(call, 1.0), 1.0)
     assert again == call
     assert again is not call
     assert again.transfer.bridge is again.bridge
-    assert again.bridge.renegotiation.told is again.bridge.told
-    assert written(again, 1.0) == written(call, 1.0)
+    assert again.bridge.renegotiation.offer_answer is again.bridge.offer_answer
+    assert snapshot_call(again, 1.0) == snapshot_call(call, 1.0)
 
 
 def test_what_was_written_and_changed_or_cut_is_not_read():
-    data = written(collecting().call, 1.0)
+    data = snapshot_call(collecting().call, 1.0)
     for broken in (b"", data[:-1], data + b"\0", data[:20] + bytes([data[20] ^ 1]) + data[21:], b"x" * 100):
         with pytest.raises(SnapshotError, match="not whole"):
-            read_back(broken, 1.0)
+            restore_call(broken, 1.0)
 
 
 def test_another_version_and_another_boot_are_told(monkeypatch: pytest.MonkeyPatch):
-    data = written(collecting().call, 100.0)
+    data = snapshot_call(collecting().call, 100.0)
     with pytest.raises(SnapshotError, match="started again"):
-        read_back(data, 99.0)
+        restore_call(data, 99.0)
     monkeypatch.setattr(tonewall.snapshot, "VERSION", 2)
     with pytest.raises(SnapshotError, match="of version 1, this is 2"):
-        read_back(data, 100.0)
+        restore_call(data, 100.0)
 
 
 def test_something_else_is_no_call():
     with pytest.raises(SnapshotError, match="no call"):
-        read_back(write([1, 2], calls.KINDS, 1.0), 1.0)
+        restore_call(write([1, 2], calls.KINDS, 1.0), 1.0)
     with pytest.raises(SnapshotError, match="no machines"):
         machines.read_machines(write([1], machines.KINDS, 1.0), 1.0)
 

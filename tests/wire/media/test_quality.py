@@ -9,7 +9,7 @@ from pathlib import Path
 from aiortc.rtp import RtcpReceiverInfo, RtcpRrPacket
 from prometheus_client.parser import text_string_to_metric_families
 
-from b2bua.call.quality import mos
+from b2bua.call.quality import estimate_mos
 from b2bua.call.sdp.codecs import Codec
 from tests.stack import until
 from tests.wire.handmade import SSRC
@@ -49,11 +49,11 @@ async def test_what_was_lost_and_how_it_sounded_stand_in_the_record_and_the_metr
 
     assert (row["caller_expected"], row["caller_missing"]) == (SENT, LOST)
     assert row["caller_arrival_jitter_ms"] > 5, "sent at four times the pace of its own clock"
-    assert row["caller_mos"] == mos(G711, LOST, SENT, row["caller_arrival_jitter_ms"]) < 3.5
+    assert row["caller_mos"] == estimate_mos(G711, LOST, SENT, row["caller_arrival_jitter_ms"]) < 3.5
     assert (row["caller_lost"], row["caller_heard_mos"]) == (0, None), "the customer's phone said nothing"
     assert (row["agent_expected"], row["agent_mos"], row["agent_arrival_jitter_ms"]) == (0, None, None)
     assert (row["agent_lost"], row["agent_jitter_ms"]) == (LOST, 10.0)
-    assert row["agent_heard_mos"] == mos(G711, LOST, row["agent_sent"], 10.0)
+    assert row["agent_heard_mos"] == estimate_mos(G711, LOST, row["agent_sent"], 10.0)
     assert metrics["tonewall_packets_total", "caller", "missing"] == LOST
     assert metrics["tonewall_loss_ratio_sum", "caller"] == LOST / SENT
     assert metrics["tonewall_mos_count", "caller"] == 1

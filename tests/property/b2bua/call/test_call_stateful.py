@@ -15,27 +15,27 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from b2bua.call import leg
-from b2bua.call.attended_join import Half, choose
+from b2bua.call.attended_join import JoinCandidate, plan_join
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
 from b2bua.call.command import (
     CallCommand,
-    GiveBack,
     Record,
-    Seat,
+    ReleaseLeg,
+    ReplaceLeg,
     Show,
     ToBorrower,
-    ToJoining,
     ToLeg,
     ToMedia,
+    ToReplacement,
 )
 from b2bua.call.payment import FINAL
 from b2bua.call.routing.route import Route
 from b2bua.call.routing.router import Destination
-from b2bua.call.sdp.offer_answer import OTHER, Lent
-from b2bua.call.snapshot import read_back, written
+from b2bua.call.sdp.offer_answer import OTHER, LoanedLeg
+from b2bua.call.snapshot import restore_call, snapshot_call
 from b2bua.call.state import MaskState
-from b2bua.call.transfer.transfer import Joining
+from b2bua.call.transfer.transfer import AttendedTransfer
 from b2bua.call.view import CallState, CallView, CaptureStage, NotNow
 from media.events import (
     AnyAnswer,
@@ -185,24 +185,24 @@ class Calls(RuleBasedStateMachine):
                     self.records.append(record)
                 case ToLeg(side, leg_command):
                     self.to_leg(side, leg_command)
-                case ToJoining(leg.InviteLeg()):
+                case ToReplacement(leg.InviteLeg()):
                     assert self.joining == "", "two transfers at once"
                     self.joining = "invited"
-                case ToJoining(leg.ReinviteLeg()):
+                case ToReplacement(leg.ReinviteLeg()):
                     assert self.joining == "asked"
-                case ToJoining(leg.NotifyLeg() | leg.AnswerReferral()):
+                case ToReplacement(leg.NotifyLeg() | leg.AnswerReferral()):
                     assert self.joining in ("asked", "taken")
-                case GiveBack():
+                case ReleaseLeg():
                     assert self.joining in ("asked", "taken"), "given back, but not lent"
                     self.joining = ""
                 case ToBorrower(event):
                     self.to_borrower(event)
-                case ToJoining(leg_command):
+                case ToReplacement(leg_command):
                     assert self.joining, f"{leg_command} to a leg that does not join"
                     assert isinstance(leg_command, leg.RejectLeg) is (self.joining == "calls")
                     if isinstance(leg_command, leg.HangUpLeg | leg.RejectLeg):
                         self.joining = ""
-                case Seat(side):
+                case ReplaceLeg(side):
                     assert self.joining in ("up", "calls", "taken")
                     self.seated = side if self.joining == "calls" else None
                     assert side is self.referred_by
@@ -260,7 +260,7 @@ class Calls(RuleBasedStateMachine):
     @rule()
     def the_call_is_written_out_and_read_back(self) -> None:
         """Another process goes on with it, and nothing is different."""
-        again = read_back(written(self.call, self.now), self.now)
+        again = restore_call(snapshot_call(self.call, self.now), self.now)
         assert again == self.call
         self.call = again
 
@@ -271,7 +271,9 @@ class Calls(RuleBasedStateMachine):
 
     def waits(self, side: Side, kind: type[leg.LegCommand]) -> bool:
         """Whether such a command to that leg waits for media."""
-        return any(each.side is side and isinstance(each.command, kind) for each in self.call.answers.waiting)
+        return any(
+            each.side is side and isinstance(each.command, kind) for each in self.call.media_gate.waiting
+        )
 
     @precondition(lambda self: self.alive and not self.call.over)
     @rule(data=st.data(), event=LEG_EVENTS)
@@ -348,25 +350,25 @@ class Calls(RuleBasedStateMachine):
 
     # --- another call of ours ---------------------------------------------------------------------
 
-    def half(self, side: Side) -> Half:
-        return Half(self.call, side)
+    def half(self, side: Side) -> JoinCandidate:
+        return JoinCandidate(self.call, side)
 
     @precondition(lambda self: self.answered and not self.joining and not self.borrowed)
     @rule(side=SIDES, lender_asked=st.booleans(), carrier=st.booleans(), masked=st.booleans())
     def another_call_lends_a_leg(self, side: Side, lender_asked: bool, carrier: bool, masked: bool) -> None:
         """A twin of this call, as far as a transfer looks at it, on a trunk of that kind."""
-        twin = read_back(written(self.call, self.now), self.now)
+        twin = restore_call(snapshot_call(self.call, self.now), self.now)
         twin.payment.mask = MaskState.MASKED if masked else MaskState.OPEN
         twin.bridge.trunks.moved[OTHER[side]] = "carrier" if carrier else "pbx"
-        asked, named = self.half(side), Half(twin, side)
-        found = choose(*((named, asked) if lender_asked else (asked, named)), _side_of)
-        if not isinstance(found, Joining) or found.lender_asked is not lender_asked:
+        asked, named = self.half(side), JoinCandidate(twin, side)
+        found = plan_join(*((named, asked) if lender_asked else (asked, named)), _side_of)
+        if not isinstance(found, AttendedTransfer) or found.lender_asked is not lender_asked:
             return
         assert not masked, "a masked call lent a leg"
         assert not self.call.payment.masked or (side is Side.AGENT and not carrier), "joined under a mask"
         self.joining, self.referred_by = "asked", side
         lent = twin.loan.lend(found.lends)
-        assert isinstance(lent, Lent)
+        assert isinstance(lent, LoanedLeg)
         self.carry_out(self.call.joined(found, lent, "f1", self.now))
 
     @precondition(lambda self: self.joining in ("asked", "taken"))
@@ -385,10 +387,10 @@ class Calls(RuleBasedStateMachine):
     @precondition(lambda self: self.answered and not self.borrowed)
     @rule(side=SIDES)
     def another_call_borrows_a_leg(self, side: Side) -> None:
-        twin = read_back(written(self.call, self.now), self.now)
+        twin = restore_call(snapshot_call(self.call, self.now), self.now)
         twin.payment.mask = MaskState.OPEN
-        found = choose(Half(twin, OTHER[side]), self.half(OTHER[side]), _side_of)
-        if isinstance(found, Joining) and not found.lender_asked:
+        found = plan_join(JoinCandidate(twin, OTHER[side]), self.half(OTHER[side]), _side_of)
+        if isinstance(found, AttendedTransfer) and not found.lender_asked:
             assert not self.call.payment.masked, "a masked call lent a leg"
             _, commands = self.call.lend(found.lends, self.now)
             self.borrowed, self.lent_side = "asked", side

@@ -135,21 +135,21 @@ def description(text: str) -> None:
         parsed = sdp.parse(f"{SDP}{text}".encode("latin-1"))
         remote_streams(parsed, latch=False)
         rewrite(parsed, [LocalStream("192.0.2.2", 4000)] * 4, 1, 1)
-        held.holds(parsed)
-        narrowing.looked_into(parsed, decoded=True)
-        narrowing.echoed(parsed, [parsed])
+        held.is_hold(parsed)
+        narrowing.without_opaque_audio(parsed, decoded=True)
+        narrowing.echo_known(parsed, [parsed])
         agreement.agreed_codec(parsed, parsed)
 
 
 def reason(text: str) -> None:
     carried = Carried((("Reason", f"Q.850;{text}"),))
-    cause.q850(carried)
-    muted.muted(LegHungUp(carried))
+    cause.q850_cause(carried)
+    muted.redacted(LegHungUp(carried))
 
 
 def number(text: str) -> None:
     NUMBERS.write(NUMBERS.read(text))
-    routing.Pattern.read("/(0*)*([0-9]+)*x/", "").fits(text[: routing.LONGEST])
+    routing.Pattern.read("/(0*)*([0-9]+)*x/", "").fits(text[: routing.MAX_LENGTH])
 
 
 def tolerant(reader: Callable[[str], object], *errors: type[Exception]) -> Callable[[str], None]:
@@ -202,7 +202,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "number": number,
     "description": description,
     "formats": lambda text: description(f"m=audio 6 RTP/AVP {text}"),
-    "key": tolerant(sdes.read, ValueError),
+    "key": tolerant(sdes.parse_crypto, ValueError),
     "INFO": lambda text: (info.key(text.encode()), info.duration(text.encode())),
     "bencode": tolerant(lambda text: ng.decode(text.encode("latin-1")), ng.NgError),
     "rtpengine": tolerant(lambda text: described.local(f"{SDP}{text}".encode("latin-1"), 1),

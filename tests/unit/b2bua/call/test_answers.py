@@ -7,9 +7,9 @@ import pytest
 
 from b2bua.call import leg
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
-from b2bua.call.media_gate import PATIENCE
+from b2bua.call.media_gate import TIMEOUT
 from b2bua.call.sdp.offer_answer import OTHER
-from b2bua.call.snapshot import read_back, written
+from b2bua.call.snapshot import restore_call, snapshot_call
 from b2bua.call.view import CallState, NotNow
 from media.events import CloseSession, SetRemote, Side
 from tests.call_script import CLOSE, DONE, IS, REFUSED, THEIRS, Script, ours, sdp
@@ -60,7 +60,7 @@ def test_a_call_is_answered_all_the_same_where(refuses: bool):
     if refuses:
         assert script.media(waits_for, REFUSED) == [ANSWER]
     else:
-        assert script.expire(PATIENCE - 0.1) == []
+        assert script.expire(TIMEOUT - 0.1) == []
         assert script.expire(0.1) == [ANSWER]
         assert script.media(waits_for, DONE) == []
     assert script.view.state is CallState.UP
@@ -180,5 +180,5 @@ def test_a_leg_that_called_for_anothers_place_is_answered_once_media_knows_it():
 
 def test_what_waits_is_written_out_and_waits_in_the_next_process_too():
     script, waits_for = answered()
-    script.call = read_back(written(script.call, 5.0), 5.0)
+    script.call = restore_call(snapshot_call(script.call, 5.0), 5.0)
     assert script.media(waits_for, DONE) == [ANSWER]

@@ -7,7 +7,7 @@ import pytest
 
 from b2bua.call import leg
 from b2bua.call.command import ToLeg
-from b2bua.call.state import PHASES, Happening, IllegalEvent, Phase, step
+from b2bua.call.state import BRIDGE_TRANSITIONS, BridgeEvent, BridgeState, IllegalEvent, step
 from b2bua.call.view import CallState
 from media.events import OpenSession, Side
 from tests.call_script import (
@@ -233,7 +233,7 @@ def test_an_answer_or_ringing_twice_or_out_of_place_changes_nothing():
     assert script.leg(AGENT, leg.LegProgressed(180, "Ringing")) == []
     assert script.leg(CALLER, leg.LegAnswered(THEIRS[CALLER])) == []
     assert script.leg(CALLER, leg.LegInvited("t", leg.Party("x"), leg.Party("y"), THEIRS[CALLER])) == []
-    assert script.call.bridge.phase is Phase.UP
+    assert script.call.bridge.state is BridgeState.UP
 
 
 # --- media fails ----------------------------------------------------------------------------------
@@ -325,10 +325,10 @@ def test_as_many_streams_are_opened_as_there_are_m_lines():
 
 def test_an_illegal_event_raises_and_names_both():
     with pytest.raises(IllegalEvent, match="FAR_ANSWERED in IDLE"):
-        step(PHASES, Phase.IDLE, Happening.FAR_ANSWERED)
+        step(BRIDGE_TRANSITIONS, BridgeState.IDLE, BridgeEvent.FAR_ANSWERED)
 
 
 def test_every_phase_but_the_first_can_end():
-    assert {phase for phase, row in PHASES.items() if Phase.ENDED in row.values()} == set(Phase) - {
-        Phase.IDLE
-    }
+    assert {phase for phase, row in BRIDGE_TRANSITIONS.items() if BridgeState.ENDED in row.values()} == set(
+        BridgeState
+    ) - {BridgeState.IDLE}

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from b2bua.call import leg
-from b2bua.call.cause import INSTEAD, Q850, crossing, q850
+from b2bua.call.cause import Q850_CAUSES, REPLACED_CODES, q850_cause, relayed_cause
 from b2bua.call.command import ToLeg
 from b2bua.call.leg import NOTHING, Carried
 from media.events import Side
@@ -19,23 +19,23 @@ BUSY = Carried((("Reason", 'Q.850;cause=17;text="busy"'),))
     "code", [402, 403, 404, 408, 410, 480, 484, 486, 488, 500, 503, 504, 600, 603, 604, 606, 608]
 )
 def test_what_is_said_of_the_call_crosses_as_it_came(code: int):
-    assert crossing(code, BUSY) == (code, BUSY)
+    assert relayed_cause(code, BUSY) == (code, BUSY)
 
 
 @pytest.mark.parametrize("code", [401, 407, 420, 422, 481, 513])
 def test_what_is_said_of_us_becomes_a_shut_way_and_the_reason_says_what_it_was(code: int):
-    assert crossing(code, NOTHING) == (502, Carried((("Reason", f"SIP;cause={code}"),)))
-    assert crossing(code, BUSY)[1].headers == (*BUSY.headers, ("Reason", f"SIP;cause={code}"))
+    assert relayed_cause(code, NOTHING) == (502, Carried((("Reason", f"SIP;cause={code}"),)))
+    assert relayed_cause(code, BUSY)[1].headers == (*BUSY.headers, ("Reason", f"SIP;cause={code}"))
 
 
 def test_a_reason_that_the_peer_gave_is_not_doubled():
     given = Carried((("Reason", "SIP;cause=407"),))
-    assert crossing(407, given) == (502, given)
+    assert relayed_cause(407, given) == (502, given)
 
 
 def test_no_code_becomes_one_that_would_change_again():
-    assert all(crossing(code, NOTHING)[0] == code for code in INSTEAD.values())
-    assert not set(INSTEAD) & {404, 480, 486, 487 + 1, 503, 603}
+    assert all(relayed_cause(code, NOTHING)[0] == code for code in REPLACED_CODES.values())
+    assert not set(REPLACED_CODES) & {404, 480, 486, 487 + 1, 503, 603}
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ def test_no_code_becomes_one_that_would_change_again():
     ],
 )
 def test_the_cause_is_the_peers_or_that_of_the_code(carried: Carried, code: int | None, cause: int | None):
-    assert q850(carried, code) == cause
+    assert q850_cause(carried, code) == cause
 
 
 def test_every_cause_is_one():
-    assert all(0 < cause < 128 for cause in Q850.values())
+    assert all(0 < cause < 128 for cause in Q850_CAUSES.values())
 
 
 def test_a_carriers_challenge_is_not_handed_to_the_pbx_and_the_record_has_it():

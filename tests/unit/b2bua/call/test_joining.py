@@ -104,7 +104,7 @@ async def test_the_session_of_the_leg_that_moves_goes_on_with_its_own_origin() -
     """RFC 3264 section 8: in a dialog the origin stays, and its version rises by one with each
     change."""
     at = Two()
-    before = at.board._lines.get(at.b).call.bridge.told.told[CALLER]  # type: ignore[union-attr]
+    before = at.board._lines.get(at.b).call.bridge.offer_answer.local[CALLER]  # type: ignore[union-attr]
     session, version = before.split(b"\r\n")[1].split(b" ")[1:3]
     at.refer()
     [offer] = at.told("consulted")
@@ -313,8 +313,8 @@ async def test_calls_with_other_m_lines_are_not_joined() -> None:
     at = Two()
     line = at.board._lines.get(at.b)
     assert line is not None
-    told = line.call.bridge.told
-    assert told.learn(CALLER, CONSULTED + b"m=video 8002 RTP/AVP 31\r\n")
+    told = line.call.bridge.offer_answer
+    assert told.set_remote(CALLER, CONSULTED + b"m=video 8002 RTP/AVP 31\r\n")
     at.refer()
     assert at.answered("agent") == 488
 
@@ -333,11 +333,11 @@ async def test_a_leg_whose_packets_come_to_another_address_is_not_moved() -> Non
 async def test_calls_that_are_being_joined_are_written_out_and_go_on() -> None:
     at = Two()
     at.refer()
-    data = at.board.written(0.0)
+    data = at.board.snapshot(0.0)
     again = Two()
     again.board = Switchboard(again.plan, again.records.append, asyncio.get_running_loop().time)
     again.board.connect(again.wire, again.wire)
-    again.board.take_up(data, 0.0)
+    again.board.restore(data, 0.0)
     again.wire.sent.clear()
     again.says("consulted", leg.ReinviteAnswered(CONSULTED))
     assert again.told("agent") == [*notified(200), BYE]

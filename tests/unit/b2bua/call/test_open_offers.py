@@ -6,9 +6,9 @@ from __future__ import annotations
 import pytest
 
 from b2bua.call import leg
-from b2bua.call.command import CallCommand, GiveBack, ToJoining, ToLeg, ToMedia
+from b2bua.call.command import CallCommand, ReleaseLeg, ToLeg, ToMedia, ToReplacement
 from b2bua.call.transfer.states import TransferState
-from b2bua.call.transfer.transfer import Joining
+from b2bua.call.transfer.transfer import AttendedTransfer
 from media.events import SessionOpened, Side, WidenSession
 from media.mline import LocalStream
 from tests.call_script import DONE, MASK, REFUSED, SESSION, THEIRS, UNMASK, Script, sdp
@@ -60,7 +60,7 @@ def test_a_transfer_that_waits_for_its_turn_is_not_offered_after_the_end() -> No
     script.leg(CALLER, leg.LegReinvited(HELD))
     assert calls_for(script, AGENT) == []
     ended = script.leg(CALLER, leg.LegHungUp("bye"))
-    assert ToJoining(leg.RejectLeg(480, "")) in ended
+    assert ToReplacement(leg.RejectLeg(480, "")) in ended
     assert offered(ended) == []
 
 
@@ -77,7 +77,7 @@ def test_a_transfer_that_failed_leaves_no_deadline() -> None:
 def test_the_asker_hears_no_more_of_a_transfer_once_its_own_call_is_over() -> None:
     script, lender = up(), up()
     lent, _ = lender.call.lend(CALLER, lender.now)
-    joining = Joining(place=AGENT, lends=CALLER, lender_asked=True)
+    joining = AttendedTransfer(place=AGENT, lends=CALLER, lender_asked=True)
     script.call.joined(joining, lent, "f1", script.now)
     assert script.call.joining_event(leg.LegHungUp("call ended"), script.now) == []
     assert script.call.transfer.state is TransferState.IDLE
@@ -86,9 +86,9 @@ def test_the_asker_hears_no_more_of_a_transfer_once_its_own_call_is_over() -> No
 def test_the_asker_hears_that_its_call_s_leg_refused_and_is_given_it_back() -> None:
     script, lender = up(), up()
     lent, _ = lender.call.lend(CALLER, lender.now)
-    script.call.joined(Joining(AGENT, CALLER, lender_asked=True), lent, "f1", script.now)
+    script.call.joined(AttendedTransfer(AGENT, CALLER, lender_asked=True), lent, "f1", script.now)
     refused = script.call.joining_event(leg.ReinviteFailed(488, "no"), script.now)
-    assert refused == [ToJoining(leg.NotifyLeg("f1", 488, "no")), GiveBack()]
+    assert refused == [ToReplacement(leg.NotifyLeg("f1", 488, "no")), ReleaseLeg()]
 
 
 # --- a call that goes on --------------------------------------------------------------------------
@@ -101,7 +101,7 @@ def test_what_a_leg_missed_is_offered_once_the_transfer_that_has_a_reinvite_out_
     script.leg(CALLER, leg.LegConfirmed())
     script.leg(AGENT, leg.LegReinvited(sdp("192.0.2.20", 5000, extra="a=ptime:30\r\n")))
     script.leg(CALLER, leg.ReinviteAnswered(THEIRS[CALLER]))
-    before = script.call.bridge.told.told[AGENT]
+    before = script.call.bridge.offer_answer.local[AGENT]
     assert offered(calls_for(script, AGENT)) == [CALLER]
     missed = script.leg(AGENT, leg.LegConfirmed(repeated=before.replace(b"RTP/AVP 0 101", b"RTP/AVP 0")))
     assert offered(missed) == []

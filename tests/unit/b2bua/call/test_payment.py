@@ -522,12 +522,12 @@ def test_an_agent_s_side_without_telephone_event_takes_it_from_nobody_but_itself
         for side, ends in {CALLER: ("192.0.2.10", 4000), AGENT: ("192.0.2.20", 5000)}.items()
     }
     script = Script(near, offer=plain[near]).answer(plain[OTHER[near]])
-    assert b"telephone-event" in script.call.bridge.told.told[CALLER]
+    assert b"telephone-event" in script.call.bridge.offer_answer.local[CALLER]
     script.collecting()
     script.leg(AGENT, leg.LegReinvited(plain[AGENT]))
     script.leg(CALLER, leg.ReinviteAnswered(plain[CALLER]))
     assert (script.stage, script.view.masked) == ("collecting", True)
-    assert b"telephone-event" not in script.call.bridge.told.told[AGENT]
+    assert b"telephone-event" not in script.call.bridge.offer_answer.local[AGENT]
 
 
 # --- hold while the customer may key --------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from b2bua.call.cdr import Ledger
-from b2bua.call.quality import mos
+from b2bua.call.quality import estimate_mos
 from b2bua.call.sdp.codecs import Codec
 from media.events import LegCounters, Side
 
@@ -24,19 +24,19 @@ G711, G729 = Codec("PCMA", 8000), Codec("G729", 8000)
     ],
 )
 def test_the_score_follows_the_e_model(codec: Codec, missing: int, jitter_ms: float, score: float):
-    assert mos(codec, missing, 1000, jitter_ms) == pytest.approx(score, abs=0.011)
+    assert estimate_mos(codec, missing, 1000, jitter_ms) == pytest.approx(score, abs=0.011)
 
 
 def test_of_what_is_not_known_nothing_is_said():
-    assert mos(None, 0, 1000, 0) is None
-    assert mos(Codec("OPUS", 48000), 0, 1000, 0) is None
-    assert mos(G711, 0, 0, 0) is None
+    assert estimate_mos(None, 0, 1000, 0) is None
+    assert estimate_mos(Codec("OPUS", 48000), 0, 1000, 0) is None
+    assert estimate_mos(G711, 0, 0, 0) is None
 
 
 def test_it_never_rises_with_loss_or_jitter_and_stays_a_score():
-    scores = [mos(G711, missing, 1000, 0) for missing in range(0, 1100, 50)]
+    scores = [estimate_mos(G711, missing, 1000, 0) for missing in range(0, 1100, 50)]
     assert scores == sorted(scores, reverse=True)
-    scores = [mos(G711, 0, 1000, jitter) for jitter in range(0, 2000, 50)]
+    scores = [estimate_mos(G711, 0, 1000, jitter) for jitter in range(0, 2000, 50)]
     assert scores == sorted(scores, reverse=True)
     assert all(1 <= score <= 4.5 for score in scores)
 
@@ -46,8 +46,8 @@ def test_a_record_tells_what_came_from_a_side_apart_from_what_it_says_that_it_go
         sent=1000, reports=3, lost=50, jitter=80, expected=500, missing=5, arrival_jitter=2500
     )
     leg = Ledger().record(Side.AGENT, G711, counters)
-    assert (leg.arrival_jitter_ms, leg.mos) == (2.5, mos(G711, 5, 500, 2.5))
-    assert (leg.jitter_ms, leg.heard_mos) == (10.0, mos(G711, 50, 1000, 10.0))
+    assert (leg.arrival_jitter_ms, leg.mos) == (2.5, estimate_mos(G711, 5, 500, 2.5))
+    assert (leg.jitter_ms, leg.heard_mos) == (10.0, estimate_mos(G711, 50, 1000, 10.0))
     silent = Ledger().record(Side.AGENT, G711, LegCounters(sent=1000))
     assert (silent.mos, silent.heard_mos, silent.arrival_jitter_ms, silent.jitter_ms) == (
         None,

@@ -7,7 +7,7 @@ import pytest
 
 from b2bua.call import leg
 from b2bua.call.command import ToLeg, ToMedia
-from b2bua.call.mid_call_requests import MOST, PATIENCE
+from b2bua.call.mid_call_requests import MAX_PENDING, TIMEOUT
 from b2bua.call.view import NotNow
 from media.events import CaptureId, CaptureState, InfoKeyed, KeyWithheld, SendKey, Side, StartCapture
 from tests.call_script import DONE, MASK, REFUSED, RELEASE, SESSION, THEIRS, UNMASK, Script, sdp
@@ -66,7 +66,7 @@ def test_while_masked_what_could_be_a_key_is_answered_and_goes_nowhere(
     script = Script().answer().collecting()
     event = asks(content_type=content_type, body=body, info_package=package)
     assert script.leg(Side.CALLER, event) == answered(Side.CALLER, 200)
-    assert script.call.relayed.withheld == 1
+    assert script.call.mid_call_requests.withheld == 1
     script.leg(Side.CALLER, leg.LegHungUp("bye"))
     script.closed()
     assert script.records[0].withheld == 1
@@ -109,7 +109,7 @@ def test_what_passes_while_masked_is_ours_to_the_last_octet() -> None:
 def test_while_masked_the_customers_text_is_refused_and_the_agents_requests_cross() -> None:
     script = Script().answer().collecting()
     assert script.leg(Side.CALLER, asks("MESSAGE", "text/plain")) == answered(Side.CALLER, 480)
-    assert script.call.relayed.withheld == 0
+    assert script.call.mid_call_requests.withheld == 0
     for method in ("INFO", "MESSAGE"):
         assert script.leg(Side.AGENT, asks(method)) == [
             ToLeg(Side.CALLER, leg.RequestLeg("r1", method, DTMF, KEY))
@@ -140,7 +140,7 @@ def test_an_error_comes_back_but_never_one_that_says_that_the_askers_dialog_is_g
 
 def test_what_waits_is_bounded_in_number_and_in_time() -> None:
     script = Script().answer()
-    for number in range(MOST):
+    for number in range(MAX_PENDING):
         assert (
             script.leg(Side.CALLER, leg.LegRequested(f"r{number}", "INFO", DTMF, KEY))[0].side is Side.AGENT
         )  # type: ignore[union-attr]
@@ -149,8 +149,8 @@ def test_what_waits_is_bounded_in_number_and_in_time() -> None:
     )
     assert script.leg(Side.AGENT, asks())[0].side is Side.CALLER  # type: ignore[union-attr]
     due = script.call.deadline()
-    assert due == script.now + PATIENCE
-    late = script.expire(PATIENCE)
+    assert due == script.now + TIMEOUT
+    late = script.expire(TIMEOUT)
     assert {command.command.code for command in late} == {504}  # type: ignore[union-attr]
     assert script.call.deadline() is None
     assert script.leg(Side.CALLER, asks())[0].side is Side.AGENT  # type: ignore[union-attr]
@@ -200,7 +200,7 @@ def test_a_key_by_info_goes_to_media_unread_and_is_answered_and_withheld_from_th
     for content_type, body in ((DTMF, KEY), ("application/dtmf; x=y", b"5")):
         keyed = script.leg(Side.CALLER, asks(content_type=content_type, body=body))
         assert keyed == [*answered(Side.CALLER, 200), ToMedia(InfoKeyed(session=SESSION, body=body))]
-    assert script.call.relayed.withheld == 2
+    assert script.call.mid_call_requests.withheld == 2
 
 
 def test_what_is_no_key_or_not_the_customers_does_not_go_to_media() -> None:
@@ -241,7 +241,7 @@ def test_a_key_goes_to_media_unread_and_media_answers_for_it() -> None:
     assert script.media(SEND, DONE) == []
     assert script.leg(Side.CALLER, asks(content_type="application/dtmf", body=b"5")) != []
     assert script.media(SEND, REFUSED) == answered(Side.CALLER, 415)
-    assert script.call.relayed.withheld == 0
+    assert script.call.mid_call_requests.withheld == 0
 
 
 def test_the_payload_type_is_the_one_that_the_agents_side_agreed_on_at_the_clock_of_the_audio() -> None:
@@ -311,13 +311,13 @@ def test_while_masked_no_key_becomes_an_event_and_one_that_a_mask_overtook_is_an
     assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 200)
     script.media(MASK, DONE)
     assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 200)
-    assert script.call.relayed.withheld == 3
+    assert script.call.mid_call_requests.withheld == 3
 
 
 def test_keys_that_media_does_not_answer_for_are_bounded_in_number_and_time() -> None:
     script = wants_events()
-    for number in range(MOST):
+    for number in range(MAX_PENDING):
         script.leg(Side.CALLER, leg.LegRequested(f"k{number}", "INFO", DTMF, KEY))
     assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 500)
-    late = script.expire(PATIENCE)
-    assert late == [ToLeg(Side.CALLER, leg.RespondLeg(f"k{number}", 504)) for number in range(MOST)]
+    late = script.expire(TIMEOUT)
+    assert late == [ToLeg(Side.CALLER, leg.RespondLeg(f"k{number}", 504)) for number in range(MAX_PENDING)]

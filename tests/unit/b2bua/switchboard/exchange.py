@@ -112,7 +112,7 @@ class Exchange:
             media={},
             masks={},
             other_audio=OtherAudio.DECODE,
-            most_media=16,
+            max_media=16,
             ring_time=ring_time,
             guard_time=guard_time,
         )

@@ -535,7 +535,7 @@ async def test_a_payment_left_open_by_a_killed_process_ends_with_what_the_journa
     payment = capture(killed, await charging(killed))
     exchange = exchange_on(path)
     follower = exchange.board.follow()
-    await exchange.board.take_up_payments()
+    await exchange.board.resume_payments()
     view = await anext(follower)
     assert isinstance(view, PaymentView)
     assert (view.id, view.stage) == (payment, "charging")
@@ -560,7 +560,7 @@ async def test_the_capture_of_a_killed_process_tells_its_outcome_to_the_next(pat
     call_id = await charging(killed)
     payment = capture(killed, call_id)
     exchange = exchange_on(path)
-    await exchange.board.take_up_payments()
+    await exchange.board.resume_payments()
     news = CaptureChanged(
         session=SessionId(call_id), capture=CaptureId(payment), state=CaptureState.FINISHED,
         outcome=Declined(reason="51"),
@@ -576,7 +576,7 @@ async def test_a_payment_that_was_not_submitted_ends_with_its_process(path: Path
     killed = exchange_on(path)
     payment = capture(killed, await ready(killed))
     exchange = exchange_on(path)
-    await exchange.board.take_up_payments()
+    await exchange.board.resume_payments()
     view = await exchange.board.payment(payment)
     assert view.stage is CaptureStage.ABORTED
     assert "nothing was charged" in (view.reason or "")
@@ -603,7 +603,7 @@ async def test_a_service_that_ends_while_a_card_is_charged_leaves_the_record_to_
     await exchange.board.settle(0.01)
     assert exchange.records == []
     follower = exchange_on(path)
-    await follower.board.take_up_payments()
+    await follower.board.resume_payments()
     follower.board.on_media_state(True)
     [question] = [each for each in follower.wire.commands if isinstance(each, ResolveCharge)]
     follower.board.on_media_answer(question, ChargeResolved(serial=0, outcome=Failed(reason="not_sent")))
@@ -625,12 +625,12 @@ async def test_the_record_of_a_call_with_a_final_payment_outlives_a_killed_proce
     await killed.board._payments._writing.wait(5)
     assert killed.records == []  # it goes on, and the process dies
     exchange = exchange_on(path)
-    await exchange.board.take_up_payments()
+    await exchange.board.resume_payments()
     [record] = exchange.records
     assert (record.call, record.end) == (call_id, "unfinished")
     assert [each.outcome for each in record.captures] == ["declined", "approved"]
     again = exchange_on(path)
-    await again.board.take_up_payments()
+    await again.board.resume_payments()
     assert again.records == []
 
 
@@ -642,7 +642,7 @@ async def test_a_call_that_was_recorded_is_not_recorded_by_the_next_process(path
     assert len(exchange.records) == 1
     await exchange.board._payments._writing.wait(5)
     follower = exchange_on(path)
-    await follower.board.take_up_payments()
+    await follower.board.resume_payments()
     assert follower.records == []
 
 
@@ -656,7 +656,7 @@ async def test_of_a_killed_call_whose_second_card_is_being_charged_there_is_one_
     await killed.board.submit_capture(call_id, "ann")
     await killed.board._payments._writing.wait(5)
     exchange = exchange_on(path)
-    await exchange.board.take_up_payments()
+    await exchange.board.resume_payments()
     assert exchange.records == []
     exchange.board.on_media_state(True)
     [question] = [each for each in exchange.wire.commands if isinstance(each, ResolveCharge)]
@@ -667,7 +667,7 @@ async def test_of_a_killed_call_whose_second_card_is_being_charged_there_is_one_
         ["declined", "approved"]
     ]
     again = exchange_on(path)
-    await again.board.take_up_payments()
+    await again.board.resume_payments()
     assert again.records == []
 
 
@@ -680,7 +680,7 @@ async def test_an_outcome_that_comes_when_the_table_is_closed_is_left_to_the_nex
     with pytest.raises(NotWell):
         await exchange.board.payments(None, 1)
     follower = exchange_on(path)
-    await follower.board.take_up_payments()
+    await follower.board.resume_payments()
     follower.board.on_media_state(True)
     assert [each for each in follower.wire.commands if isinstance(each, ResolveCharge)]
 

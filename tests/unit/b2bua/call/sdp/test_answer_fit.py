@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from b2bua.call.sdp import description as sdp
-from b2bua.call.sdp.answer_fit import fitted
+from b2bua.call.sdp.answer_fit import fit_answer
 from b2bua.call.sdp.directions import direction
 
 HEAD = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
@@ -30,7 +30,7 @@ def test_what_fits_is_not_touched():
     answer = read(
         "m=audio 5000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n", "m=video 0 RTP/AVP 96\r\n"
     )
-    assert fitted(answer, read(AUDIO, VIDEO)) is answer
+    assert fit_answer(answer, read(AUDIO, VIDEO)) is answer
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_fits_is_not_touched():
     ids=["too few", "too many", "another kind", "another order"],
 )
 def test_m_lines_are_those_of_the_offer(answer: list[str], wanted: object):
-    assert shape(fitted(read(*answer), read(AUDIO, VIDEO))) == wanted
+    assert shape(fit_answer(read(*answer), read(AUDIO, VIDEO))) == wanted
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_m_lines_are_those_of_the_offer(answer: list[str], wanted: object):
 )
 def test_the_protocol_is_that_of_the_offer_but_for_its_feedback(protocol: str, wanted: str | None):
     offer, answer = (read(AUDIO.replace("RTP/AVP", each)) for each in ("RTP/AVPF", protocol))
-    fit = fitted(answer, offer)
+    fit = fit_answer(answer, offer)
     assert (fit.media[0].protocol if fit is not None else None) == wanted
 
 
@@ -86,25 +86,25 @@ def test_the_protocol_is_that_of_the_offer_but_for_its_feedback(protocol: str, w
 def test_formats_are_among_those_of_the_offer_whatever_their_numbers(
     answer: str, wanted: tuple[str, ...] | None
 ):
-    fit = fitted(read(answer), read(AUDIO))
+    fit = fit_answer(read(answer), read(AUDIO))
     assert (fit.media[0].formats if fit is not None else None) == wanted
     assert fit is None or all("GSM" not in line and "48000" not in line for line in fit.media[0].lines)
 
 
 @pytest.mark.parametrize(("format_", "is_taken"), [("t38", True), ("T38", True), ("other", False)])
 def test_a_fax_is_answered_by_a_fax(format_: str, is_taken: bool):
-    assert (fitted(read(FAX.replace("t38", format_)), read(FAX)) is not None) is is_taken
+    assert (fit_answer(read(FAX.replace("t38", format_)), read(FAX)) is not None) is is_taken
 
 
 def test_what_the_offer_refused_stays_refused():
-    fit = fitted(read(AUDIO, VIDEO), read(AUDIO, VIDEO.replace("4002", "0")))
+    fit = fit_answer(read(AUDIO, VIDEO), read(AUDIO, VIDEO.replace("4002", "0")))
     assert shape(fit)[1] == ("video", False, "RTP/AVP", ("96",))
-    assert fitted(read(AUDIO), read(AUDIO.replace("4000", "0"))) is None
+    assert fit_answer(read(AUDIO), read(AUDIO.replace("4000", "0"))) is None
 
 
 def test_an_answer_that_refuses_everything_is_one():
     answer = read(AUDIO.replace("4000", "0"), VIDEO.replace("4002", "0"))
-    assert fitted(answer, read(AUDIO, VIDEO)) is answer
+    assert fit_answer(answer, read(AUDIO, VIDEO)) is answer
 
 
 ALLOWED = {
@@ -120,7 +120,7 @@ ALLOWED = {
 def test_a_direction_is_one_that_the_offer_allows(offered: str, answered: str, at_session: bool):
     line = f"a={answered}\r\n" if answered else ""
     answer = read(AUDIO, head=HEAD + line) if at_session else read(AUDIO + line)
-    fit = fitted(answer, read(AUDIO + f"a={offered}\r\n"))
+    fit = fit_answer(answer, read(AUDIO + f"a={offered}\r\n"))
     assert fit is not None
     found = direction(fit, fit.media[0])
     assert found in ALLOWED[offered]

@@ -8,7 +8,7 @@ import base64
 import pytest
 
 from b2bua.call.sdp import sdes
-from b2bua.call.sdp.offer_answer import Descriptions
+from b2bua.call.sdp.offer_answer import OfferAnswer
 from media.events import SessionId, SetRemote, Side
 from media.mline import LocalStream, RemoteStream, StreamKeys
 
@@ -21,22 +21,22 @@ SEALED = CLEAR.replace("RTP/AVP", "RTP/SAVP")
 OURS = (LocalStream("198.51.100.1", 20000),)
 
 
-def told(encrypted: str = "") -> Descriptions:
+def offer_answer(encrypted: str = "") -> OfferAnswer:
     sides = frozenset(side for side in Side if side.value in encrypted)
     local = {Side.CALLER: OURS, Side.AGENT: OURS}
-    return Descriptions(SessionId("s"), 7, bytes(32), encrypted=sides, local=local)
+    return OfferAnswer(SessionId("s"), 7, bytes(32), encrypted=sides, local_streams=local)
 
 
-def learned(call: Descriptions, side: Side, body: str) -> None:
-    assert call.learn(side, body.encode())
+def learned(call: OfferAnswer, side: Side, body: str) -> None:
+    assert call.set_remote(side, body.encode())
 
 
 def lines(body: bytes) -> list[str]:
     return [line for line in body.decode().split("\r\n") if line.startswith(("m=", "a=crypto"))]
 
 
-def keys(call: Descriptions, side: Side) -> StreamKeys | None:
-    command = call.remote(side).command
+def keys(call: OfferAnswer, side: Side) -> StreamKeys | None:
+    command = call.remote_command(side).command
     assert isinstance(command, SetRemote)
     [stream] = command.streams
     assert isinstance(stream, RemoteStream)
@@ -53,7 +53,7 @@ def keys(call: Descriptions, side: Side) -> StreamKeys | None:
     ],
 )
 def test_what_is_usable(value: str) -> None:
-    read = sdes.read(value)
+    read = sdes.parse_crypto(value)
     assert read is not None
     assert read.key == bytes(range(30))
     assert KEY not in repr(read)
@@ -82,60 +82,60 @@ def test_what_is_usable(value: str) -> None:
     ],
 )
 def test_what_is_not(value: str) -> None:
-    assert sdes.read(value) is None
+    assert sdes.parse_crypto(value) is None
 
 
 def test_the_best_suite_is_taken_whatever_its_place() -> None:
     values = [f"1 {CM80} inline:{KEY}", "2 X inline:1", f"3 {GCM} inline:{GCM_KEY}"]
-    chosen = sdes.chosen(values)
+    chosen = sdes.choose_crypto(values)
     assert chosen is not None
     assert (chosen.tag, chosen.suite) == ("3", GCM)
-    assert sdes.chosen(values[1:2]) is None
+    assert sdes.choose_crypto(values[1:2]) is None
 
 
 def test_an_offer_with_keys_reaches_a_trunk_in_clear_without_them_and_the_answer_comes_back_with_ours() -> (
     None
 ):
-    call = told()
+    call = offer_answer()
     learned(
         call, Side.CALLER, f"{SEALED}a=crypto:4 {CM80} inline:{KEY}\r\na=crypto:7 {GCM} inline:{GCM_KEY}\r\n"
     )
-    assert lines(call.tell(Side.AGENT)) == ["m=audio 20000 RTP/AVP 0 101"]
+    assert lines(call.local_for(Side.AGENT)) == ["m=audio 20000 RTP/AVP 0 101"]
     learned(call, Side.AGENT, CLEAR)
     assert keys(call, Side.AGENT) is None
     mine = keys(call, Side.CALLER)
     assert mine is not None
     assert (mine.suite, mine.peer) == (GCM, bytes(range(28)))
-    answer = lines(call.tell(Side.CALLER))
-    assert answer == ["m=audio 20000 RTP/SAVP 0 101", sdes.line("7", GCM, mine.ours)]
-    assert call.keys_agreed()
+    answer = lines(call.local_for(Side.CALLER))
+    assert answer == ["m=audio 20000 RTP/SAVP 0 101", sdes.crypto_line("7", GCM, mine.ours)]
+    assert call.events_agreed()
     assert repr(mine) == f"StreamKeys({GCM})"
     assert str(bytes(32)) not in repr(call)
 
 
 def test_a_trunk_with_srtp_is_offered_every_suite_and_one_key_each() -> None:
-    call = told("agent")
+    call = offer_answer("agent")
     learned(call, Side.CALLER, CLEAR.replace("AVP", "AVPF"))
-    offer = lines(call.tell(Side.AGENT))
+    offer = lines(call.local_for(Side.AGENT))
     assert offer[0] == "m=audio 20000 RTP/SAVPF 0 101"
-    read = [sdes.read(line.removeprefix("a=crypto:")) for line in offer[1:]]
+    read = [sdes.parse_crypto(line.removeprefix("a=crypto:")) for line in offer[1:]]
     assert [crypto.suite for crypto in read if crypto] == list(sdes.SUITES)
     assert len({crypto.key[:28] for crypto in read if crypto}) == len(sdes.SUITES)
     learned(call, Side.AGENT, f"{SEALED.replace('SAVP', 'SAVPF')}a=crypto:4 {CM80} inline:{KEY}\r\n")
     taken = keys(call, Side.AGENT)
     assert taken is not None
     assert [crypto.key for crypto in read if crypto and crypto.suite == CM80] == [taken.ours]
-    assert lines(call.tell(Side.CALLER)) == ["m=audio 20000 RTP/AVPF 0 101"]
-    again = lines(call.tell(Side.AGENT))
-    assert again[1:] == [sdes.line("4", CM80, taken.ours)]
+    assert lines(call.local_for(Side.CALLER)) == ["m=audio 20000 RTP/AVPF 0 101"]
+    again = lines(call.local_for(Side.AGENT))
+    assert again[1:] == [sdes.crypto_line("4", CM80, taken.ours)]
 
 
 def test_each_leg_has_keys_of_its_own_and_no_line_of_one_reaches_the_other() -> None:
-    call = told("caller agent")
+    call = offer_answer("caller agent")
     learned(call, Side.CALLER, f"{SEALED}a=crypto:1 {CM80} inline:{KEY}\r\n")
-    assert KEY not in call.tell(Side.AGENT).decode()
+    assert KEY not in call.local_for(Side.AGENT).decode()
     learned(call, Side.AGENT, f"{SEALED}a=crypto:1 {GCM} inline:{GCM_KEY}\r\n")
-    assert GCM_KEY not in call.tell(Side.CALLER).decode()
+    assert GCM_KEY not in call.local_for(Side.CALLER).decode()
     one, other = keys(call, Side.CALLER), keys(call, Side.AGENT)
     assert one is not None
     assert other is not None
@@ -143,61 +143,61 @@ def test_each_leg_has_keys_of_its_own_and_no_line_of_one_reaches_the_other() -> 
 
 
 def test_a_trunk_with_srtp_takes_nothing_in_clear() -> None:
-    call = told("caller")
+    call = offer_answer("caller")
     learned(call, Side.CALLER, CLEAR)
-    assert not call.said[Side.CALLER].media[0].relayed
+    assert not call.remote[Side.CALLER].media[0].relayed
 
 
 def test_keys_beside_a_description_in_clear_are_left_out() -> None:
-    call = told()
+    call = offer_answer()
     learned(call, Side.CALLER, f"{CLEAR}a=crypto:1 {CM80} inline:{KEY}\r\n")
-    assert lines(call.tell(Side.AGENT)) == ["m=audio 20000 RTP/AVP 0 101"]
+    assert lines(call.local_for(Side.AGENT)) == ["m=audio 20000 RTP/AVP 0 101"]
     assert keys(call, Side.CALLER) is None
 
 
 def test_a_keying_that_we_take_no_part_in_stays_between_the_ends_and_no_card_is_keyed_there() -> None:
-    call = told()
+    call = offer_answer()
     mikey = f"{SEALED}a=key-mgmt:mikey AQAFgM0\r\n"
     learned(call, Side.CALLER, mikey)
-    assert "a=key-mgmt:mikey AQAFgM0" in call.tell(Side.AGENT).decode()
+    assert "a=key-mgmt:mikey AQAFgM0" in call.local_for(Side.AGENT).decode()
     learned(call, Side.AGENT, mikey)
-    assert not call.keys_agreed()
+    assert not call.events_agreed()
     assert keys(call, Side.CALLER) is None
 
 
 def test_another_leg_in_a_legs_place_has_other_keys() -> None:
-    call = told("agent")
+    call = offer_answer("agent")
     learned(call, Side.CALLER, CLEAR)
-    first = lines(call.tell(Side.AGENT))
+    first = lines(call.local_for(Side.AGENT))
     learned(call, Side.AGENT, f"{SEALED}a=crypto:4 {CM80} inline:{KEY}\r\n")
     before = keys(call, Side.AGENT)
-    offered = lines(call.tell_anew(Side.AGENT))
+    offered = lines(call.offer_to_replacement(Side.AGENT))
     assert len(offered) == len(first)
     assert not set(offered[1:]) & set(first[1:])
     assert keys(call, Side.AGENT) == before  # until it is seated
-    described = call.fitting(Side.AGENT, f"{SEALED}a=crypto:4 {CM80} inline:{KEY}\r\n".encode())
+    described = call.parse_replacement(Side.AGENT, f"{SEALED}a=crypto:4 {CM80} inline:{KEY}\r\n".encode())
     assert described is not None
-    call.seat(Side.AGENT, described)
+    call.replace_leg(Side.AGENT, described)
     after = keys(call, Side.AGENT)
     assert after is not None
-    assert sdes.line("4", CM80, after.ours) in offered
+    assert sdes.crypto_line("4", CM80, after.ours) in offered
 
 
 def test_a_muted_side_may_change_its_key_and_say_nothing_else() -> None:
-    call = told()
+    call = offer_answer()
     learned(call, Side.CALLER, f"{SEALED}a=crypto:1 {CM80} inline:{KEY}\r\n")
-    call.tell(Side.AGENT)
+    call.local_for(Side.AGENT)
     learned(call, Side.AGENT, CLEAR)
-    call.tell(Side.CALLER)
-    call.muted = frozenset({Side.CALLER})
+    call.local_for(Side.CALLER)
+    call.redacted = frozenset({Side.CALLER})
     other = base64.b64encode(bytes(range(1, 31))).decode()
     learned(
         call,
         Side.CALLER,
         f"{SEALED}a=crypto:1 {CM80} inline:{other}\r\na=crypto:4 4 inline:4111\r\na=x:4111\r\n",
     )
-    assert lines(call.tell(Side.AGENT)) == ["m=audio 20000 RTP/AVP 0 101"]
-    assert b"4111" not in call.tell(Side.AGENT)
+    assert lines(call.local_for(Side.AGENT)) == ["m=audio 20000 RTP/AVP 0 101"]
+    assert b"4111" not in call.local_for(Side.AGENT)
     changed = keys(call, Side.CALLER)
     assert changed is not None
     assert changed.peer == bytes(range(1, 31))

@@ -9,9 +9,9 @@ import pytest
 
 from b2bua.call.sdp import description as sdp
 from b2bua.call.sdp import lines as sdp_lines
-from b2bua.call.sdp.filters import looked_into
-from b2bua.call.sdp.hold import holds
-from b2bua.call.sdp.negotiated import agree_on_keys
+from b2bua.call.sdp.filters import without_opaque_audio
+from b2bua.call.sdp.hold import is_hold
+from b2bua.call.sdp.negotiated import agrees_on_events
 from b2bua.call.sdp.remote_streams import remote_streams
 from b2bua.call.sdp.rewrite import rewrite
 from media.codecs import DecodedCodec
@@ -267,8 +267,8 @@ def test_lines_may_end_with_a_bare_line_feed():
 def test_keys_are_agreed_on_where_one_m_line_of_both_has_them_in_clear(one: str, other: str, agreed: bool):
     events = "a=rtpmap:101 telephone-event/8000\r\n"
     ends = [sdp.parse(with_media(text.replace("101\r\n", f"101\r\n{events}"))) for text in (one, other)]
-    assert agree_on_keys(*ends) is agreed
-    assert agree_on_keys(*reversed(ends)) is agreed
+    assert agrees_on_events(*ends) is agreed
+    assert agrees_on_events(*reversed(ends)) is agreed
 
 
 AUDIO = (
@@ -281,7 +281,7 @@ AUDIO = (
 
 
 def test_of_audio_only_what_can_be_looked_into_is_agreed_on():
-    [media] = looked_into(sdp.parse(with_media(AUDIO)), decoded=False).media
+    [media] = without_opaque_audio(sdp.parse(with_media(AUDIO)), decoded=False).media
     assert (media.port, media.formats) == (4000, ("9", "8", "13", "96"))
     assert media.lines == (
         "a=rtpmap:8 PCMA/8000", "a=rtpmap:96 telephone-event/8000", "a=fmtp:96 0-16", "a=rtcp-fb:* nack",
@@ -303,7 +303,9 @@ def test_of_audio_only_what_can_be_looked_into_is_agreed_on():
 )
 def test_redundancy_stays_where_it_repeats_nothing_that_is_gone(repeats: str, stays: bool):
     red = f"a=rtpmap:121 red/8000\r\na=fmtp:121 {repeats}\r\n"
-    described = looked_into(sdp.parse(with_media(AUDIO.replace(" 96 97", " 96 121") + red)), decoded=False)
+    described = without_opaque_audio(
+        sdp.parse(with_media(AUDIO.replace(" 96 97", " 96 121") + red)), decoded=False
+    )
     [media] = described.media
     assert media.formats == (("9", "8", "13", "96", "121") if stays else ("9", "8", "13", "96"))
     assert ("a=rtpmap:121 red/8000" in media.lines) is stays
@@ -312,12 +314,12 @@ def test_redundancy_stays_where_it_repeats_nothing_that_is_gone(repeats: str, st
 
 def test_events_of_another_clock_stay_where_there_are_no_others():
     without = with_media(AUDIO.replace("a=rtpmap:96 telephone-event/8000\r\n", ""))
-    [media] = looked_into(sdp.parse(without), decoded=False).media
+    [media] = without_opaque_audio(sdp.parse(without), decoded=False).media
     assert media.formats == ("9", "8", "13", "97")
 
 
 def test_what_the_decoder_process_looks_into_is_agreed_on_with_the_events_of_its_clock():
-    [media] = looked_into(sdp.parse(with_media(AUDIO)), decoded=True).media
+    [media] = without_opaque_audio(sdp.parse(with_media(AUDIO)), decoded=True).media
     assert media.formats == ("111", "9", "8", "13", "96", "97")
     assert media.payload_types().decoded == ((111, DecodedCodec.OPUS),)
 
@@ -341,14 +343,14 @@ def test_amr_is_known_by_the_form_of_its_payload(parameters: str, codec: Decoded
 @pytest.mark.parametrize("formats", ["111", "18", "0\r\na=rtpmap:0 PCMU/16000", "9\r\na=rtpmap:9 G722/16000"])
 def test_an_m_line_without_audio_that_can_be_looked_into_is_refused(formats: str):
     described = sdp.parse(with_media(f"m=audio 4000 RTP/AVP {formats}\r\nm=video 5000 RTP/AVP 99\r\n"))
-    assert [media.port for media in looked_into(described, decoded=False).media] == [0, 5000]
+    assert [media.port for media in without_opaque_audio(described, decoded=False).media] == [0, 5000]
 
 
 def test_encrypted_audio_and_what_is_no_audio_are_left_alone():
     described = sdp.parse(
         with_media("m=audio 4000 RTP/SAVP 111\r\na=rtpmap:111 opus/48000/2\r\nm=video 5000 RTP/AVP 99\r\n")
     )
-    assert looked_into(described, decoded=False) is described
+    assert without_opaque_audio(described, decoded=False) is described
 
 
 @pytest.mark.parametrize(
@@ -387,10 +389,10 @@ def test_rtcp_on_the_rtp_port_is_said_to_whom_said_it_and_never_crosses():
 
 def test_the_lines_of_an_encrypted_m_line_are_not_remembered_beyond_its_call():
     key = base64.b64encode(bytes(30)).decode()
-    before = sdp_lines.split_known.cache_info(), sdp_lines.facts_known.cache_info()
+    before = sdp_lines.split_known_media.cache_info(), sdp_lines.parse_known_lines.cache_info()
     body = with_media(f"m=audio 4000 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{key}\r\n")
     assert sdp.parse(body).media[0].crypto is not None
-    assert (sdp_lines.split_known.cache_info(), sdp_lines.facts_known.cache_info()) == before
+    assert (sdp_lines.split_known_media.cache_info(), sdp_lines.parse_known_lines.cache_info()) == before
 
 
 def test_what_a_phone_says_in_every_call_is_read_once():
@@ -480,4 +482,4 @@ def test_garbage_is_refused_wherever_it_stands(garbage: str):
     ],
 )
 def test_a_hold_is_what_the_audio_in_use_says(media: str, head: str, held: bool):
-    assert holds(sdp.parse(with_media(media, head))) is held
+    assert is_hold(sdp.parse(with_media(media, head))) is held

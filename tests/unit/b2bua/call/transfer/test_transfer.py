@@ -4,8 +4,8 @@ take the other's place."""
 from __future__ import annotations
 
 from b2bua.call import leg
-from b2bua.call.command import CallCommand, Seat, ToJoining, ToLeg
-from b2bua.call.state import Phase
+from b2bua.call.command import CallCommand, ReplaceLeg, ToLeg, ToReplacement
+from b2bua.call.state import BridgeState
 from b2bua.call.transfer.transfer import TransferState
 from media.events import Side
 from tests.call_script import CALLER_IS, CLOSE, THEIRS, Script, ours, remote, sdp
@@ -25,7 +25,7 @@ def referred() -> Script:
     script = Script().answer()
     accepted, trying, invite = script.leg(Side.AGENT, REFER)
     assert (accepted, trying) == (ToLeg(Side.AGENT, leg.AnswerReferral("f1", 202)), tell(100))
-    assert isinstance(invite, ToJoining)
+    assert isinstance(invite, ToReplacement)
     command = invite.command
     assert isinstance(command, leg.InviteLeg)
     assert (command.trunk, command.callee.user, command.caller.user) == ("far trunk", "600", "anna")
@@ -37,8 +37,8 @@ def referred() -> Script:
 def test_a_target_with_the_same_session_takes_the_place_at_once() -> None:
     script = referred()
     assert script.joining(leg.LegProgressed(180, "Ringing")) == [tell(180, "Ringing")]
-    assert script.joining(leg.LegAnswered(NEW)) == [tell(200), BYE, Seat(Side.AGENT), NEW_IS, CALLER_IS]
-    assert script.call.bridge.phase is Phase.UP
+    assert script.joining(leg.LegAnswered(NEW)) == [tell(200), BYE, ReplaceLeg(Side.AGENT), NEW_IS, CALLER_IS]
+    assert script.call.bridge.state is BridgeState.UP
     held = script.leg(Side.AGENT, leg.LegReinvited(NEW))
     assert isinstance(held[-1].command, leg.ReinviteLeg)  # type: ignore[union-attr]
     script.leg(Side.CALLER, leg.ReinviteAnswered(THEIRS[Side.CALLER]))
@@ -54,7 +54,7 @@ def test_a_target_with_another_session_waits_until_the_customers_leg_agreed() ->
     assert offer.side is Side.CALLER
     assert b"a=ptime:30" in offer.command.offer  # type: ignore[union-attr]
     moved = script.leg(Side.CALLER, leg.ReinviteAnswered(THEIRS[Side.CALLER]))
-    assert moved == [tell(200), BYE, Seat(Side.AGENT), NEW_IS, CALLER_IS]
+    assert moved == [tell(200), BYE, ReplaceLeg(Side.AGENT), NEW_IS, CALLER_IS]
 
 
 def test_a_hold_before_the_transfer_is_not_the_new_agents() -> None:
@@ -70,7 +70,7 @@ def test_a_hold_before_the_transfer_is_not_the_new_agents() -> None:
 def fails(script: Script, commands: list[CallCommand], code: int) -> None:
     """The transferor is told, and goes on talking."""
     assert [each.command.code for each in commands if tell(0).command.referral and _notifies(each)] == [code]  # type: ignore[union-attr]
-    assert script.call.bridge.phase is Phase.UP
+    assert script.call.bridge.state is BridgeState.UP
     assert script.call.transfer.state is TransferState.IDLE
     assert script.call.deadline() is None
     assert script.leg(Side.CALLER, leg.LegReinvited(THEIRS[Side.CALLER]))[-1].side is Side.AGENT  # type: ignore[union-attr]
@@ -88,7 +88,7 @@ def test_a_target_that_refuses_leaves_the_call_as_it_was() -> None:
 def test_a_target_that_does_not_answer_is_given_up() -> None:
     script = referred()
     commands = script.expire(180.0)
-    assert ToJoining(leg.HangUpLeg("no answer")) in commands
+    assert ToReplacement(leg.HangUpLeg("no answer")) in commands
     fails(script, commands, 408)
 
 
@@ -96,7 +96,7 @@ def test_a_session_that_the_customer_refuses_ends_the_target_alone() -> None:
     script = referred()
     script.joining(leg.LegAnswered(OTHER_CODEC))
     commands = script.leg(Side.CALLER, leg.ReinviteFailed(488, "no"))
-    assert ToJoining(leg.HangUpLeg("transfer failed")) in commands
+    assert ToReplacement(leg.HangUpLeg("transfer failed")) in commands
     fails(script, commands, 488)
 
 
@@ -108,7 +108,7 @@ def test_a_target_that_hangs_up_while_the_customer_is_asked_is_undone() -> None:
     assert b"ptime" not in back.command.offer  # type: ignore[union-attr]
     assert script.leg(Side.CALLER, leg.ReinviteAnswered(THEIRS[Side.CALLER])) == [CALLER_IS]
     assert script.call.transfer.state is TransferState.IDLE
-    assert script.call.bridge.phase is Phase.UP
+    assert script.call.bridge.state is BridgeState.UP
 
 
 def test_the_one_who_asked_may_leave_before_the_target_answers() -> None:
@@ -117,7 +117,7 @@ def test_the_one_who_asked_may_leave_before_the_target_answers() -> None:
     assert script.leg(Side.CALLER, leg.LegReinvited(THEIRS[Side.CALLER])) == [
         ToLeg(Side.CALLER, leg.RejectReinvite(491, "Request Pending"))
     ]
-    assert script.joining(leg.LegAnswered(NEW)) == [Seat(Side.AGENT), NEW_IS, CALLER_IS]
+    assert script.joining(leg.LegAnswered(NEW)) == [ReplaceLeg(Side.AGENT), NEW_IS, CALLER_IS]
     info = leg.LegRequested("r1", "INFO", "text/plain", b"x")
     assert script.leg(Side.CALLER, info) == [
         ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", "text/plain", b"x"))
@@ -135,7 +135,7 @@ def test_a_customer_who_hangs_up_ends_all_three() -> None:
     script = referred()
     commands = script.leg(Side.CALLER, leg.LegHungUp("bye"))
     assert ToLeg(Side.AGENT, leg.HangUpLeg("bye")) in commands
-    assert ToJoining(leg.HangUpLeg("call ended")) in commands
+    assert ToReplacement(leg.HangUpLeg("call ended")) in commands
     assert script.joining(leg.LegFailed(487, "")) == []
 
 
@@ -144,7 +144,7 @@ def test_a_mask_and_its_capture_survive_and_a_phone_without_events_stops_the_cap
     script.leg(Side.AGENT, REFER)
     moved = script.joining(leg.LegAnswered(NEW))
     # Nothing is said to the mask.
-    assert moved == [tell(200), BYE, Seat(Side.AGENT), NEW_IS, CALLER_IS]
+    assert moved == [tell(200), BYE, ReplaceLeg(Side.AGENT), NEW_IS, CALLER_IS]
     assert (script.view.masked, script.stage) == (True, "collecting")
     script.leg(Side.AGENT, leg.LegReferred("f2", leg.Party("700")))
     script.joining(leg.LegAnswered(sdp("192.0.2.40", 7000, events=False)))
@@ -188,20 +188,20 @@ def test_who_calls_for_a_place_is_answered_with_what_the_leg_that_stays_agreed_t
     assert called(script) == [ToLeg(Side.CALLER, leg.ReinviteLeg(ours(Side.CALLER, 2)))]
     answered = script.leg(Side.CALLER, leg.ReinviteAnswered(THEIRS[Side.CALLER]))
     goodbye, seat, *media, answer = answered
-    assert (goodbye, seat, media) == (BYE, Seat(Side.AGENT), [NEW_IS, CALLER_IS])
+    assert (goodbye, seat, media) == (BYE, ReplaceLeg(Side.AGENT), [NEW_IS, CALLER_IS])
     assert isinstance(answer, ToLeg)
     assert answer.side is Side.AGENT
     assert isinstance(answer.command, leg.AnswerLeg)
     assert script.leg(Side.AGENT, leg.LegConfirmed()) == []
-    assert script.call.bridge.phase is Phase.UP
+    assert script.call.bridge.state is BridgeState.UP
 
 
 def test_one_that_is_refused_a_place_leaves_the_two_talking() -> None:
     script = Script().answer()
     called(script)
-    assert script.leg(Side.CALLER, leg.ReinviteFailed(488, "No")) == [ToJoining(leg.RejectLeg(488, ""))]
+    assert script.leg(Side.CALLER, leg.ReinviteFailed(488, "No")) == [ToReplacement(leg.RejectLeg(488, ""))]
     assert script.call.transfer.state is TransferState.IDLE
-    assert script.call.bridge.phase is Phase.UP
+    assert script.call.bridge.state is BridgeState.UP
 
 
 def test_one_that_gives_up_is_forgotten_and_the_leg_that_stays_gets_its_old_session_back() -> None:
@@ -223,12 +223,12 @@ def test_one_that_waits_too_long_for_its_place_is_turned_away() -> None:
     assert script.call.transfer.state is TransferState.WAITING
     deadline = script.call.transfer.deadline()
     assert deadline is not None
-    assert script.call.expire(deadline) == [ToJoining(leg.RejectLeg(408, ""))]
+    assert script.call.expire(deadline) == [ToReplacement(leg.RejectLeg(408, ""))]
 
 
 def test_a_place_is_refused_where_its_session_does_not_fit_or_the_call_is_not_up() -> None:
     script = Script().answer()
     for offer in (b"", b"v=1", NEW + b"m=video 7000 RTP/AVP 96\r\n"):
-        assert called(script, offer=offer) == [ToJoining(leg.RejectLeg(488, ""))]
-    assert called(Script().ring()) == [ToJoining(leg.RejectLeg(486, ""))]
-    assert called(referred()) == [ToJoining(leg.RejectLeg(491, ""))]
+        assert called(script, offer=offer) == [ToReplacement(leg.RejectLeg(488, ""))]
+    assert called(Script().ring()) == [ToReplacement(leg.RejectLeg(486, ""))]
+    assert called(referred()) == [ToReplacement(leg.RejectLeg(491, ""))]

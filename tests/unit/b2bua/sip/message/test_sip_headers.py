@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from b2bua.call.leg import Carried, LegHungUp, Part, Party
-from b2bua.call.redaction import muted
+from b2bua.call.redaction import redacted
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Hop
 from b2bua.sip.message import bodies
@@ -91,7 +91,7 @@ def test_while_masked_only_the_numbers_of_a_reason_cross():
         ),
         (Part("application/isup", b"4111"),),
     )
-    after = muted(LegHungUp("far end hung up", carried))
+    after = redacted(LegHungUp("far end hung up", carried))
     assert after == LegHungUp("far end hung up", Carried((("Reason", "Q.850;cause=16"),)))
 
 
