@@ -47,7 +47,7 @@ from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.transport.tls import TlsContexts
 from b2bua.switchboard.interfaces import Plan, RunningEngine
 from b2bua.switchboard.switchboard import Switchboard
-from media.session import MediaClient
+from media.client import MediaClient
 from tonewall.ini import ConfigError
 from tonewall.log import configure_log, get_logger
 from tonewall.process import allow_many_files, end_with_parent, harden, ignore_hangup, overwrites_freed_memory

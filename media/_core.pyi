@@ -1,5 +1,8 @@
-"""The media core: sockets, relay and mask of RTP without the GIL; the same decisions as
-media/reference/masking.py and its neighbours."""
+"""The media core: sockets, relay and mask of RTP, without the GIL.
+
+It decides as media/reference/masking.py and its neighbours do. No method returns a digit: digits
+are written to `SecretMemory`. All addresses are numeric, all payload types one octet each.
+"""
 
 from collections.abc import Sequence
 from typing import Final, final
@@ -7,92 +10,105 @@ from typing import Final, final
 CALLER: Final = 0
 AGENT: Final = 1
 
-# Kinds of event that `Relay.take_events` reports.
+# Kinds of event of `Relay.take_events` and `Feed.receive`.
 KEYED: Final = 1  # digits wait for `take_digits`
 OVERFLOW: Final = 2  # a digit could not be kept: its capture must end
 LEAKED: Final = 3  # a key was about to leave for the agent: nothing leaves until the mask goes off
-GUARD: Final = 24  # blocks for which a window stays open, where nobody says otherwise
+GUARD: Final = 24  # the default guard of a mask: blocks of 5 ms
 
 Arrived = tuple[int, tuple[str, int] | None, dict[int, int]]
 
+def constants() -> dict[str, dict[str, float | list[float]]]:
+    """The numbers of the core, by source, so that tests can compare them with the reference."""
+
+def confine() -> None:
+    """Restrict this process, for good, to the system calls of the decoder process
+    (media/core/memory/seccomp.c). Raises OSError."""
+
+def info_key(body: bytes, into: SecretMemory, offset: int) -> int:
+    """Write the key of a SIP INFO's body to `into[offset]`, as ASCII; return the number of keys: 1,
+    or 0 for a body without one (media/reference/sip_info.py). Raises ValueError for a body that is
+    not understood."""
+
+def secret_bytes(streams: int, masked: int, decoded: int) -> int:
+    """The bytes of secret memory that a `Relay` maps for so many streams, of which so many are
+    masked, and so many in codecs of the decoder process."""
+
 @final
 class SecretMemory:
-    """Locked, non-dumpable, non-inherited memory (memfd_secret(2), else mlock and MADV_DONTDUMP,
-    MADV_DONTFORK).
+    """Locked, non-dumpable, non-inherited memory: memfd_secret(2), else mlock with MADV_DONTDUMP
+    and MADV_DONTFORK.
 
-    Supports the writable buffer protocol, byte by byte. Wiped on `wipe()` and when freed. Cannot be
-    pickled or copied; its repr shows no content.
+    A writable buffer of octets. Wiped by `wipe()` and when freed. It cannot be pickled or copied,
+    and its repr shows no content.
     """
 
-    def __init__(self, size: int) -> None: ...
+    def __init__(self, size: int) -> None:
+        """Raises OSError where the limit of locked memory is reached."""
+
     def __len__(self) -> int: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
     @property
-    def kind(self) -> str: ...  # "memfd_secret" or "mlock"
-    def wipe(self) -> None: ...
+    def kind(self) -> str:
+        """`memfd_secret` or `mlock`."""
 
-def secret_bytes(streams: int, masked: int, decoded: int) -> int: ...
-
-"""Bytes of secret memory that a `Relay` maps for so many streams, so many of them masked, so many
-in codecs that the decoder process hears."""
-
-def confine() -> None: ...
-
-"""Let this process ask the kernel for nothing but what the decoder process needs
-(`media/core/memory/seccomp.c`), for good. Raises OSError."""
-
-def constants() -> dict[str, dict[str, float | list[float]]]: ...
-
-"""The core's numbers that the reference has, too, by source: for the test that compares both."""
-
-def info_key(body: bytes, into: SecretMemory, offset: int) -> int:
-    """Write the key in a SIP INFO's body to `into[offset]`, as ASCII, and say how many there are:
-    1, or 0 for what is no key (see media/reference/sip_info.py). Raises ValueError for what is not
-    understood."""
+    def wipe(self) -> None:
+        """Overwrite all of it with zeros."""
 
 @final
 class Relay:
-    """One epoll thread and its streams. A command has been applied, between packets, when it
-    returns.
+    """One thread (epoll) and its streams. When a command returns it has been applied, between two
+    packets.
 
     Commands raise KeyError for a stream that is not open, RuntimeError while the thread is not
-    running. After OVERFLOW a stream's capture is off and what was kept is wiped.
+    running. After OVERFLOW the capture of a stream is off, and its kept keys are wiped.
     """
 
     def __init__(self) -> None: ...
-    def start(self, processor: int = -1, gather_us: int = 0, masked_gather_us: int = 0) -> None: ...
-    """`processor`: the one that the thread keeps to; -1: any. `gather_us`: microseconds (5000 at
-    most) that packets wait for others, where they come faster than one in that time;
-    `masked_gather_us` (10000 at most): the same, of masked streams; 0: as all others. Raises
-    OSError where it cannot be so."""
 
-    def go_first(self) -> None: ...
-    """Let the thread run before all that is not real-time (SCHED_FIFO). Raises OSError where that
-    is not permitted."""
+    # --- the thread ---------------------------------------------------------------------------
 
-    def stop(self) -> None: ...
-    def fileno(self) -> int: ...
-    """An eventfd that is readable while `take_events` has something to say."""
+    def start(self, processor: int = -1, coalescing_us: int = 0, masked_coalescing_us: int = 0) -> None:
+        """Start the thread. `processor`: its CPU; -1: any. `coalescing_us`: microseconds (5000 at
+        most) that packets wait for others, where they come faster than one in that time.
+        `masked_coalescing_us` (10000 at most): the same, of masked streams; 0: as all others.
+        Raises OSError."""
+
+    def set_realtime(self) -> None:
+        """Schedule the thread before all that is not real-time (SCHED_FIFO). Raises OSError where
+        that is not permitted."""
+
+    def stop(self) -> None:
+        """End the thread and close all streams."""
+
+    def fileno(self) -> int:
+        """An eventfd that is readable while `take_events` has something to return."""
+
+    def take_events(self) -> list[tuple[int, int]]:
+        """The events since the last call, each once: stream and kind."""
+
+    # --- streams ------------------------------------------------------------------------------
 
     def open_stream(
         self, stream: int, caller_rtp: int, caller_rtcp: int, agent_rtp: int, agent_rtcp: int
-    ) -> None: ...
-    """Take over four bound UDP sockets (file descriptors); the core closes them, unless this raises
-    (OSError, ValueError)."""
+    ) -> None:
+        """Take over four bound UDP sockets (file descriptors). The core closes them, unless this
+        raises OSError or ValueError."""
+
+    def close_stream(self, stream: int) -> dict[str, int]:
+        """Wipe and close the stream; return its final counters."""
 
     def set_peer(
         self, stream: int, leg: int, address: str, port: int, rtcp_address: str, rtcp_port: int, latch: bool
-    ) -> None: ...
-    """Where the leg's packets come from and go to (numeric addresses; port 0: no peer, nothing
-    passes); see media/reference/source.py. Where RTCP is at the same address and port as RTP, the
-    two are multiplexed (RFC 5761)."""
+    ) -> None:
+        """Set the source and destination of a leg's packets (media/reference/source.py). `port` 0:
+        no peer, nothing passes. The same address and port for RTP and RTCP: they are multiplexed
+        (RFC 5761)."""
 
-    def set_crypto(
-        self, stream: int, leg: int, suite: str | None, peer_key: bytes, our_key: bytes
-    ) -> None: ...
-    """SRTP towards the leg's peer: a suite of RFC 4568, 6188 or 7714 by name, and a master key with
-    its salt for each way. None: in clear. Set again with the same keys it goes on. Raises OSError
-    for a suite or a length that there is not."""
+    def set_crypto(self, stream: int, leg: int, suite: str | None, peer_key: bytes, our_key: bytes) -> None:
+        """SRTP towards the leg's peer: a suite of RFC 4568, 6188 or 7714 by name, and a master key
+        with its salt for each direction. None: in clear. The same keys again change nothing. Raises
+        OSError for an unknown suite or a wrong length."""
 
     def set_types(
         self,
@@ -107,19 +123,37 @@ class Relay:
         g722: bytes = b"",
         clock: int = 8000,
         drops_events: bool = False,
-    ) -> None: ...
-    """The payload types that were negotiated, one byte each: telephone-event; what is not looked
-    into and passes (video); G.711 of either law; audio that cannot be looked into, and does not
-    pass while masked; in pairs, each with its codec's number, audio that the decoder process looks
-    into; redundancy (RFC 2198); G.722. `clock`: of the audio, in Hz; 0: how it arrives is not
-    measured. `drops_events`: the agent's side has agreed on no telephone-event, and none leaves,
-    masked or not."""
+    ) -> None:
+        """Set the negotiated payload types.
 
-    def set_decoder(self, fd: int, /) -> None: ...
-    """Take over a SOCK_SEQPACKET to a decoder process (-1: none), in the place of the one before:
-    media/decoder/messages.py."""
+        `events`: telephone-event. `audio`: passes without a look (video). `mu`, `a`, `g722`: G.711
+        of either law, G.722. `opaque`: cannot be looked into, and does not pass while masked.
+        `decoded`: pairs of a type and its codec's number (media/codecs.py), for the decoder
+        process. `red`: redundancy (RFC 2198). `clock`: of the audio, in Hz; 0: its arrival is not
+        measured. `drops_events`: the agent's side has no telephone-event, and none leaves, masked
+        or not."""
 
-    def has_decoder(self) -> bool: ...
+    def set_decoder(self, fd: int, /) -> None:
+        """Take over a SOCK_SEQPACKET to a decoder process in place of the one before; -1: none
+        (media/decoder/messages.py)."""
+
+    def has_decoder(self) -> bool:
+        """Whether a decoder process is connected."""
+
+    def counters(self, stream: int) -> dict[str, int]:
+        """The counters of each leg, as `caller_…` and `agent_…`.
+
+        `received`, `sent`, `masked`, `foreign_source`, `malformed`: RTP and RTCP together.
+        `reports`, `lost`, `jitter`: RTCP packets of that peer with a report block, and the values
+        of the newest (media.formats.rtp.Reception). `expected`, `missing`, `arrival_jitter`
+        (microseconds): of the peer's own stream (media.reference.quality.Arrivals)."""
+
+    def arrived(self, stream: int) -> tuple[Arrived, Arrived]:
+        """For the caller's and the agent's leg: packets that failed SRTP authentication; host and
+        port of the newest packet from a foreign source; packets of the peer by payload type."""
+
+    # --- mask and capture ---------------------------------------------------------------------
+
     def set_mask(
         self,
         stream: int,
@@ -127,52 +161,106 @@ class Relay:
         policy: int = 0,
         guard: int = ...,
         tones: bool = False,
-        flat: bool = False,
-    ) -> None: ...
-    """The rest as in media/reference/hold.py, `Manner`. Where there is no memory for the hold this
-    raises OSError; then the stream is masked, and no audio leaves."""
+        placeholder: bool = False,
+    ) -> None:
+        """Mask the stream or not. The options are those of MaskOptions
+        (media/reference/audio_hold.py); `policy` by number. Raises OSError where there is no memory
+        for the hold; then the stream is masked, and no audio leaves."""
 
-    def is_quiet(self, stream: int, quiet_ms: int) -> bool: ...
-    """Whether neither an event nor a tone, in what the core hears itself, has been there for so
-    long while masked."""
+    def is_quiet(self, stream: int, quiet_ms: int) -> bool:
+        """Whether the masked stream had neither an event nor a tone for so long, in the audio that
+        the core decodes."""
 
-    def set_capture(self, stream: int, on: bool) -> None: ...
-    """Keep (and announce) the customer's key presses, or do not. Switching wipes what was kept."""
+    def set_capture(self, stream: int, on: bool) -> None:
+        """Keep and announce the customer's key presses, or do not. Each switch wipes the kept
+        ones."""
 
-    def send_key(self, stream: int, body: bytes, payload_type: int, clock: int) -> bool: ...
-    """Send the key in a SIP INFO's body to the agent's peer as telephone-event, as
-    media/reference/event_sender.py has it; `clock` in Hz. False: not while masked, and not where
-    too many wait. Raises ValueError where the body is no key."""
+    def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int:
+        """Move the kept keys that fit, as ASCII `0-9 * # A-D`, to `into[offset:]`; wipe the source;
+        return their number.
 
-    def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int: ...
-    """Move the kept keys that fit, as ASCII `0-9 * # A-D`, to `into[offset:]`; wipe the source;
-    return how many.
+        Keys are announced 100 ms after they were pressed, so that one that was overtaken on the way
+        comes first."""
 
-        Keys are announced and taken 100 ms after they were pressed, so that one that was overtaken
-        on the way comes first.
+    def send_key(self, stream: int, body: bytes, payload_type: int, clock: int) -> bool:
+        """Send the key of a SIP INFO's body to the agent's peer as telephone-event
+        (media/reference/event_sender.py). `clock` in Hz. False while masked, and where too many
+        wait. Raises ValueError where the body is no key."""
+
+@final
+class Feed:
+    """The socket on which rtpengine servers report keys (media/reference/rtpengine_log.py). Keys
+    stay in secret memory."""
+
+    def __init__(self, fd: int, servers: Sequence[str]) -> None:
+        """Take over a bound UDP socket, unless this raises OSError or ValueError. Datagrams of
+        other addresses than `servers` are ignored."""
+
+    def fileno(self) -> int:
+        """The socket."""
+
+    def open(self, stream: int, call: bytes, tag: bytes) -> None:
+        """Keep the keys of this call's party as those of `stream`. Raises OSError where there are
+        too many, or it is open already."""
+
+    def close(self, stream: int) -> None:
+        """Wipe the kept keys, and keep no more. A stream that is not open is no fault."""
+
+    def receive(self) -> list[tuple[int, int]]:
+        """Read the datagrams; return streams and kinds, KEYED or OVERFLOW, since the last call.
+        After OVERFLOW no more keys are kept."""
+
+    def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int:
+        """As `Relay.take_digits`, without its delay."""
+
+    def counters(self) -> dict[str, int]:
+        """Datagrams: `heard`, `unwanted` (of no open stream), `foreign_source` (of no server),
+        `malformed`."""
+
+@final
+class Hearing:
+    """The detector of one channel of audio that the core did not decode: of the decoder process.
+
+    Samples are 16-bit, at 8 kHz, in this machine's order of octets. `policy` and `guard` as in
+    `Relay.set_mask`.
     """
 
-    def take_events(self) -> list[tuple[int, int]]: ...
-    """What happened since the last call: (stream, kind), each once. Never a digit."""
+    def __init__(self, policy: int, guard: int) -> None:
+        """Raises ValueError for an unknown policy."""
 
-    def counters(self, stream: int) -> dict[str, int]: ...
-    """Of each leg, as `caller_` or `agent_`: received, sent, masked, strangers, malformed (RTP and
-    RTCP together); reports, lost, jitter: how many RTCP packets of that peer had a report block,
-    and what the newest said (rtp.Reception); expected, missing and arrival_jitter (microseconds) of
-    the peer's own stream (quality.Arrivals)."""
+    def hear(self, samples: bytes, /) -> int:
+        """Add samples; return the number of samples examined so far, in blocks of 40."""
 
-    def arrived(self, stream: int) -> tuple[Arrived, Arrived]: ...
-    """Of the caller's and of the agent's leg: packets whose SRTP does not prove them, where the
-    newest came from that was not its peer's (host and port), and how many packets of each payload
-    type its peer has sent."""
+    def event(self) -> None:
+        """A key was sent as an event: a window opens."""
 
-    def close_stream(self, stream: int) -> dict[str, int]: ...
-    """Wipe and close the stream; return its final counters."""
+    def take_tone(self) -> bool:
+        """Whether the tone of a key has sounded since the last call, or since an event."""
+
+    def is_shut(self, start: int, end: int, /) -> bool:
+        """Whether any of these samples, counted from the first, must not leave. True for samples
+        that are not examined yet."""
+
+@final
+class Canary:
+    """The check of audio that leaves: of the decoder process, and for tests. It keeps its state
+    from call to call."""
+
+    def __init__(self) -> None: ...
+    def hears(self, codes: bytes, coding: int, /) -> bool:
+        """Whether these octets, after those before, hold a key. `coding`:
+        media.formats.coding.Coding."""
+
+    def hears_samples(self, samples: bytes, /) -> bool:
+        """The same of 16-bit samples at 8 kHz, in this machine's order of octets."""
+
+    def sees(self, payload: bytes, /) -> bool:
+        """Whether a payload holds events and nothing else, whatever its type says."""
 
 @final
 class Mask:
-    """The decision for one direction as the relay makes it, exposed so that tests can compare it
-    with the reference."""
+    """The decision for one direction, for tests: as the relay makes it. Payload types as in
+    `Relay.set_types`; options as in `Relay.set_mask`."""
 
     def __init__(
         self,
@@ -187,116 +275,55 @@ class Mask:
         drops_events: bool = False,
     ) -> None: ...
     def switch(
-        self, on: bool, policy: int = 0, guard: int = ..., tones: bool = False, flat: bool = False, /
-    ) -> list[bytes]: ...
-    """What was held and leaves because of it."""
+        self, on: bool, policy: int = 0, guard: int = ..., tones: bool = False, placeholder: bool = False, /
+    ) -> list[bytes]:
+        """Switch the mask; return the held packets that leave because of it."""
 
-    def released(self) -> list[bytes]: ...
-    """What was held and leaves now; to be asked after every packet."""
+    def rtp(self, packet: bytes, now_ms: int, /) -> tuple[bytes | None, bytes]:
+        """The packet that leaves for the agent at once (None: none), and the keys that this packet
+        begins, as event codes 0 to 15."""
 
-    def is_quiet(self, now_ms: int, quiet_ms: int, /) -> bool: ...
-    def asked(self) -> list[bytes]: ...
-    """What goes to the decoder process since this was asked, as it would leave, and before it what
-    fills a gap."""
+    def released(self) -> list[bytes]:
+        """The held packets that leave now; to be called after every packet."""
 
-    def idle(self, now_ms: int, /) -> list[bytes]: ...
-    """What was held and leaves because nothing has come for long."""
+    def idle(self, now_ms: int, /) -> list[bytes]:
+        """The held packets that leave because none has come for long."""
 
-    def send(self, body: bytes, payload_type: int, clock: int, own: int, now_ms: int, /) -> bool: ...
-    """As `Relay.send_key`; `own`: the SSRC where there is no audio."""
+    def asked(self) -> list[bytes]:
+        """The packets for the decoder process since the last call, as they would leave, behind
+        those that fill a gap."""
 
-    def sent(self, now_ms: int, /) -> list[bytes]: ...
-    """The packets of such keys that leave now."""
+    def is_quiet(self, now_ms: int, quiet_ms: int, /) -> bool:
+        """As `Relay.is_quiet`."""
 
-    def rtp(self, packet: bytes, now_ms: int, /) -> tuple[bytes | None, bytes]: ...
-    """What leaves for the agent at once (None: nothing) and the keys that this packet begins, as
-    event codes 0-15."""
+    def take(self, now_ms: int, /) -> bytes:
+        """The keys whose delay is over, in the order of their presses, as `Relay.take_digits`."""
 
-    def rtcp(self, packet: bytes, /) -> bytes | None: ...
-    """What leaves for the agent: all of it, while masked its leading reports alone, or nothing
-    (None)."""
+    def send(self, body: bytes, payload_type: int, clock: int, own: int, now_ms: int, /) -> bool:
+        """As `Relay.send_key`; `own`: the SSRC where there is no audio."""
 
-    def rtcp_back(self, packet: bytes, /) -> bytes | None: ...
-    """What leaves for the customer of the agent's RTCP, as `Mask.rtcp_back` of
-    media/reference/masking.py."""
+    def sent(self, now_ms: int, /) -> list[bytes]:
+        """The packets of such keys that leave now."""
 
-    def reception(self, packet: bytes, /) -> tuple[int, int] | None: ...
-    """Lost and jitter, as `rtp.reception` reads them."""
+    def rtcp(self, packet: bytes, /) -> bytes | None:
+        """The part that leaves for the agent: all of it; while masked its leading reports alone, or
+        None."""
 
-    def take(self, now_ms: int, /) -> bytes: ...
-    """The keys whose hold is over, in the order in which they were pressed, as `Relay.take_digits`
-    gives them."""
+    def rtcp_back(self, packet: bytes, /) -> bytes | None:
+        """The part of the agent's RTCP that leaves for the customer (`Mask.rtcp_back`,
+        media/reference/masking.py)."""
+
+    def reception(self, packet: bytes, /) -> tuple[int, int] | None:
+        """Lost and jitter of the first report block (media.formats.rtp.reception)."""
 
 @final
 class Arrivals:
-    """How a stream arrives, exposed so that tests can compare it with the reference."""
+    """The arrival of one stream, for tests: as the relay measures it
+    (media/reference/quality.py)."""
 
     def __init__(self) -> None: ...
-    def take(
-        self, ssrc: int, seq: int, rtp_timestamp: int, clock: int, now_ms: int, audio: bool, /
-    ) -> None: ...
-    def told(self) -> tuple[int, int, int]: ...
-    """Expected, missing, jitter in microseconds."""
+    def take(self, ssrc: int, seq: int, rtp_timestamp: int, clock: int, now_ms: int, audio: bool, /) -> None:
+        """One packet."""
 
-@final
-class Canary:
-    """The check on what leaves: of the decoder process, and exposed so that tests can play to
-    it."""
-
-    def __init__(self) -> None: ...
-    def hears(self, codes: bytes, coding: int, /) -> bool: ...
-    """Whether these bytes, after those before, hold a key. `coding`:
-    media.formats.coding.Coding."""
-    def sees(self, payload: bytes, /) -> bool: ...
-    """Whether a payload holds events and nothing else, whatever its type says."""
-
-    def hears_samples(self, samples: bytes, /) -> bool: ...
-    """The same of 16-bit samples at 8 kHz, in this machine's order of bytes."""
-
-@final
-class Hearing:
-    """Audio of one channel, heard as the hold hears it, where the core did not decode it.
-
-    Policy and guard as in `Relay.set_mask`."""
-
-    def __init__(self, policy: int, guard: int) -> None: ...
-    def hear(self, samples: bytes, /) -> int: ...
-    """16-bit samples at 8 kHz, in this machine's order of bytes. How many samples were looked into
-    so far, in blocks of 40."""
-
-    def event(self) -> None: ...
-    """A press was sent as an event: a window opens."""
-
-    def take_tone(self) -> bool: ...
-    """Whether the tone of a key has sounded since this was asked last, or since an event."""
-
-    def is_shut(self, start: int, end: int, /) -> bool: ...
-    """Whether any of these samples, counted from the first, must not leave; true for what was not
-    heard yet."""
-
-@final
-class Feed:
-    """The socket on which rtpengine servers report keys (media/reference/rtpengine_log.py). Keys
-    stay in secret memory; no method returns one."""
-
-    def __init__(self, fd: int, servers: Sequence[str]) -> None: ...
-    """Take over a bound UDP socket (unless this raises OSError, ValueError). Only `servers`,
-    numeric addresses, are heard."""
-
-    def fileno(self) -> int: ...
-    def open(self, stream: int, call: bytes, tag: bytes) -> None: ...
-    """Keep the keys of this call's party as `stream`'s. Raises OSError where there are too many, or
-    it is open already."""
-
-    def close(self, stream: int) -> None: ...
-    """Wipe what was kept, and keep nothing more. A stream that is not open is nobody's fault."""
-
-    def receive(self) -> list[tuple[int, int]]: ...
-    """Read what has come; which streams have KEYED or OVERFLOW since the last call. After OVERFLOW
-    nothing more is kept."""
-
-    def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int: ...
-    """As `Relay.take_digits`, but without its hold."""
-
-    def counters(self) -> dict[str, int]: ...
-    """Datagrams: heard, unwanted (of no open stream), strangers (of no server), malformed."""
+    def told(self) -> tuple[int, int, int]:
+        """Expected and missing packets, and jitter in microseconds."""

@@ -72,13 +72,13 @@ class MediaSettings(Section):
     realtime: bool = Field(
         False, description="yes or no: they run before all that is not real-time (SCHED_FIFO)"
     )
-    gather: float = Field(
+    coalescing: float = Field(
         0.00025,
         ge=0,
         le=0.005,
         description="seconds that RTP waits for more where much comes, which halves the work; 0: none",
     )
-    masked_gather: float = Field(
+    masked_coalescing: float = Field(
         0.002,
         ge=0,
         le=0.01,

@@ -45,7 +45,7 @@ from media.events import (
     Side,
     StartCapture,
 )
-from media.mline import Interface, LocalStream, RemoteStream
+from media.stream_description import Interface, LocalStream, RemoteStream
 
 SESSION = SessionId("call-1")
 ORIGIN = 7

@@ -45,7 +45,7 @@ from media.events import (
     SessionOpened,
     Side,
 )
-from media.mline import LocalStream
+from media.stream_description import LocalStream
 from tests.call_script import ORDER, sdp
 from tests.wire.sip_peer import Call, Heard, SipPeer
 

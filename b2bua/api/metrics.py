@@ -23,7 +23,7 @@ from provider_adapters.payment import DIFFERENCES
 
 _DIRECTIONS = frozenset({"inbound", "outbound"})
 _OUTCOMES = frozenset({"approved", "partially_approved", "declined", "failed", "unknown", *CaptureStage})
-_PACKETS = ("received", "sent", "masked", "strangers", "malformed", "expected", "missing")
+_PACKETS = ("received", "sent", "masked", "foreign_source", "malformed", "expected", "missing")
 _LOSS = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _JITTER = (0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
 _SCORES = (1.5, 2.0, 2.5, 3.0, 3.5, 3.8, 4.0, 4.2, 4.4)

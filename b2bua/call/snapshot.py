@@ -21,15 +21,15 @@ from b2bua.call.transfer import leg_loan as loan
 from b2bua.call.transfer import states as transfer_state
 from b2bua.call.transfer import transfer
 from media import codecs as audio_codecs
-from media import events, mask_policy, mline
+from media import events, mask_policy, stream_description
 from provider_adapters import payment as charges
 from tonewall.snapshot import Kinds, SnapshotError, read, write
 
 KINDS = Kinds(
     (
-        answers, audio_codecs, bridge, call, cdr, charges, codecs, deafness, descriptions, events, leg, loan,
-        mask_policy, mline, numbers, payment, relayed, renegotiation, route, routing, sdp, state, transfer,
-        transfer_state, view,
+        answers, audio_codecs, bridge, call, cdr, charges, codecs, deafness, descriptions, *events.MODULES,
+        leg, loan, mask_policy, stream_description, numbers, payment, relayed, renegotiation, route, routing,
+        sdp, state, transfer, transfer_state, view,
     ),
     # Of sip.conf, or on their way.
     never=(trunk.Trunk, leg.LegRequested, leg.RequestLeg, routing.Pattern, routing.Rule),

@@ -15,7 +15,7 @@ from b2bua.config.trunk_settings import (
 )
 from b2bua.config.values import split_list, trunk_name
 from media.events import Masking, Side
-from media.mline import Interface
+from media.stream_description import Interface
 
 
 def build_trunks(settings: SignallingSettings) -> list[Trunk]:
@@ -53,7 +53,7 @@ def masks(settings: SignallingSettings) -> dict[str, Masking]:
             policy=each.mask,
             pause=each.key_pause,
             tones=each.capture_tones,
-            flat=each.placeholder_tone,
+            placeholder=each.placeholder_tone,
         )
         for header, each in settings.trunks.items()
         if isinstance(each, CarrierSettings)

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from b2bua.call.cdr import CallRecord, LegRecord
 
 METADATA = MetaData()
-_COUNTS = ("received", "sent", "masked", "strangers", "malformed", "reports", "lost")
+_COUNTS = ("received", "sent", "masked", "foreign_source", "malformed", "reports", "lost")
 _ARRIVALS = ("expected", "missing")
 _ESTIMATES = ("arrival_jitter_ms", "mos", "heard_mos")
 _TEXT = 255  # characters; what is longer is cut

@@ -14,7 +14,7 @@ from b2bua.call.routing.router import Decision, Router
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.view import HopView
 from media.events import AnyCommand, Masking, Side
-from media.mline import Interface
+from media.stream_description import Interface
 
 
 class Engine(Protocol):

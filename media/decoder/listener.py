@@ -1,7 +1,7 @@
 """Listening to one masked stream for the media thread: each packet may leave, or leaves as silence.
 
 Rule 1: a packet is answered for when 40 ms after its end have been heard, as in
-        media/reference/hold.py, whose rules these are.
+        media/reference/audio_hold.py, whose rules these are.
 Rule 2: what cannot be decoded is shut, and so is all that waits where the codec changes.
 Rule 3: an Opus packet may hold a copy of what the one before it said (RFC 6716 section 2.1.7), and
         is shut with it. (Where the one before did not come, the core shuts it.)
@@ -33,7 +33,7 @@ class _Waiting:
 
 @dataclass(slots=True)
 class Listener:
-    """One stream. `policy` and `guard` (blocks of 5 ms) as in media/reference/hold.py."""
+    """One stream. `policy` and `guard` (blocks of 5 ms) as in media/reference/audio_hold.py."""
 
     policy: int
     guard: int

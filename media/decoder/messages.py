@@ -40,7 +40,7 @@ class Said(IntEnum):
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One message to the decoder. `policy` and `guard` (blocks of 5 ms) are the mask's: see
-    media/reference/hold.py."""
+    media/reference/audio_hold.py."""
 
     stream: int
     serial: int

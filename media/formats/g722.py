@@ -116,7 +116,9 @@ class Lower:
 
 # A block of 400 Hz at -20 dBm0, twice its period: one after another they make that tone in any
 # decoder, within some 40 ms.
-FLAT = bytes.fromhex("eef6fafdfcfed7fdd7d9d5d9dff9ddfbf7f4f0f1f6f8f1fadddcdbffd7d8d2ffdbf9defaf9f1f2f5")
+PLACEHOLDER = bytes.fromhex(
+    "eef6fafdfcfed7fdd7d9d5d9dff9ddfbf7f4f0f1f6f8f1fadddcdbffd7d8d2ffdbf9defaf9f1f2f5"
+)
 
 LOUD = 90  # of `quiet`; no louder noise is made
 _SMALL, _LARGE = (

@@ -8,9 +8,9 @@ Rule 2: while masked, CSRCs, header extension and padding are left out: they may
         tone, or anything.
 Rule 3: unmasked, every well-formed packet is relayed as it is, events too; only its sequence number
         may differ.
-Rule 4: while masked, G.711 and G.722 are held (media/reference/hold.py) and leave without their
-        tones; audio that cannot be looked into does not leave. Frames of less than 40 octets do not
-        either: nothing tells them from events.
+Rule 4: while masked, G.711 and G.722 are held (media/reference/audio_hold.py) and leave without
+        their tones; audio that cannot be looked into does not leave. Frames of less than 40 octets
+        do not either: nothing tells them from events.
 Rule 5: types that nobody negotiated are unknown; where no types are known at all, only an unmasked
         path relays.
 Rule 6: redundancy (RFC 2198) is opened: events in any block are keys, and while masked nothing
@@ -37,14 +37,14 @@ from media.formats import telephone_event
 from media.formats.coding import Coding
 from media.formats.rtp import Rtp, Ssrc, is_multiplexed_rtcp, is_rtcp, leading_reports, parse, serialise
 from media.reference import rtcp_report as report
+from media.reference.audio_hold import Hold, MaskOptions
 from media.reference.event_sender import Outgoing, Sender
-from media.reference.gaps import MOST_PAYLOAD, Gap
-from media.reference.hold import Hold, Manner
+from media.reference.gap_fill import MOST_PAYLOAD, Gap
 from media.reference.reassembly import ALIVE_MS, LOST, NEXT, Arrival, Presses
 from media.reference.red import Block, Reach, unwrap
 from media.reference.sequence import Tracks, difference
 
-DEFAULT = Manner()
+DEFAULT = MaskOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +95,13 @@ class Mask:
     _keyed_ms: int | None = None  # when an event came last, while masked
     _asked: list[bytes] = field(default_factory=list, repr=False)
 
-    def switch(self, on: bool, manner: Manner = DEFAULT) -> list[bytes]:
+    def switch(self, on: bool, options: MaskOptions = DEFAULT) -> list[bytes]:
         """Mask, or open; what leaves because of it."""
         left: list[bytes] = []
         if self._hold is not None:
             self._hold.end()
             left = list(self._hold.released(all_of_it=True))
-        self._hold = Hold(manner) if on else None
+        self._hold = Hold(options) if on else None
         self.on = on
         if not on:
             self._keyed_ms = None

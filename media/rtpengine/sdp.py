@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass, field
 
 from media.events import Side
-from media.mline import LocalStream, RemoteStream
+from media.stream_description import LocalStream, RemoteStream
 
 _DISCARD = 9
 _CONNECTION = re.compile(rb"^c=IN IP[46] (\S+)", re.MULTILINE)

@@ -15,12 +15,12 @@ from typing import cast
 from media.events import Masking, SessionId, Side
 from media.formats.rtp import Rtp, Ssrc, parse, serialise
 from media.mask_policy import MaskPolicy
-from media.mline import RemoteStream
 from media.rtpengine.digit_socket import Digits
 from media.rtpengine.ng import NgError
 from media.rtpengine.sdp import NotDescribed
 from media.rtpengine.servers import Server
 from media.rtpengine.session import NotMasked, RtpengineSession
+from media.stream_description import RemoteStream
 
 _MU, _EVENT = 0, 101
 _LOUD, _SILENCE = bytes([0x10] * 160), frozenset((0xFF, 0x7F))

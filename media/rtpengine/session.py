@@ -18,11 +18,11 @@ from collections.abc import Callable, Mapping, Sequence
 from media._core import SecretMemory
 from media.events import LegCounters, Masking, SessionId, Side
 from media.mask_policy import MaskPolicy
-from media.mline import LocalStream, RemoteStream
 from media.rtpengine.digit_socket import Digits
 from media.rtpengine.ng import Answer, NgError, NgRefused, Value
 from media.rtpengine.sdp import Line, NotDescribed, description, local, muxing
 from media.rtpengine.servers import Server
+from media.stream_description import LocalStream, RemoteStream
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
 
@@ -102,7 +102,7 @@ class RtpengineSession:
         far as it is."""
         self.mask_confirmed = False
         if on:
-            if masking.policy is not MaskPolicy.MUTE or masking.tones or masking.flat:
+            if masking.policy is not MaskPolicy.MUTE or masking.tones or masking.placeholder:
                 raise NotMasked("rtpengine masks with mask = mute only, and hears no keys in tones")
             self.masked = True
             await self._mask()

@@ -18,10 +18,10 @@ from media._core import AGENT, CALLER, GUARD, Relay, SecretMemory
 from media.codecs import DecodedCodec
 from media.events import LegCounters, Masking, SendKey, SessionId, Side
 from media.mask_policy import BLOCK_SECONDS, MaskPolicy
-from media.mline import LocalStream, RemoteStream
 from media.service.line_watch import Heard
 from media.service.ports import PortPairs
 from media.service.session_protocol import Session
+from media.stream_description import LocalStream, RemoteStream
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -189,7 +189,7 @@ class RelayedSession:
         waits = masking.policy is MaskPolicy.MUTE_ON_KEY
         guard = round(masking.pause / BLOCK_SECONDS) if waits else GUARD
         for number in self.streams:
-            self.relay.set_mask(number, on, masking.policy.number, guard, masking.tones, masking.flat)
+            self.relay.set_mask(number, on, masking.policy.number, guard, masking.tones, masking.placeholder)
         self._hears_tones = masking.tones
         self.mask_confirmed = self.masked = on
 
@@ -243,7 +243,7 @@ class RelayedSession:
             counters = self.relay.counters(number)
             failed, stranger, _ = self.relay.arrived(number)[CALLER]
             accepted += counters["caller_received"] - counters["caller_malformed"]
-            refused += counters["caller_strangers"]
+            refused += counters["caller_foreign_source"]
             unproved += failed
             address = "{}:{}".format(*stranger) if stranger is not None else address
         return Heard(accepted, refused, unproved, address)

@@ -43,7 +43,6 @@ from media.events import (
     SubmitCapture,
     WidenSession,
 )
-from media.mline import Interface
 from media.peer import Peer
 from media.service.capture_driver import Captures, limits
 from media.service.line_watch import LOOK, Watch
@@ -55,6 +54,7 @@ from media.service.session_protocol import Session
 from media.service.threads import MediaThreads
 from media.service.unmasking import Answer, Unmasking
 from media.settings import MaskTimes, MediaSettings
+from media.stream_description import Interface
 from tonewall.frames import BadFrame, FrameConnection
 from tonewall.log import get_logger
 
@@ -67,7 +67,7 @@ class MediaService:
     def __init__(self, settings: MediaSettings, payers: Payers, times: MaskTimes | None = None) -> None:
         self._threads = MediaThreads(settings.threads)
         self._realtime = settings.realtime
-        self._gather, self._masked_gather = settings.gather, settings.masked_gather
+        self._coalescing, self._masked_coalescing = settings.coalescing, settings.masked_coalescing
         self._quiet_time = settings.quiet_time
         self._orphans = Orphans()
         self._watch = Watch(settings.media_timeout)
@@ -92,7 +92,9 @@ class MediaService:
 
     async def start(self) -> None:
         """Start the media threads and listen to what they report."""
-        self._threads.start(realtime=self._realtime, gather=self._gather, masked_gather=self._masked_gather)
+        self._threads.start(
+            realtime=self._realtime, coalescing=self._coalescing, masked_coalescing=self._masked_coalescing
+        )
         for relay in self._threads:
             asyncio.get_running_loop().add_reader(relay.fileno(), self._relay_reports, relay)
 

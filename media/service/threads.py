@@ -26,7 +26,7 @@ class MediaThreads:
     def __iter__(self) -> Iterator[Relay]:
         return iter(self._sessions)
 
-    def start(self, *, realtime: bool, gather: float, masked_gather: float) -> None:
+    def start(self, *, realtime: bool, coalescing: float, masked_coalescing: float) -> None:
         """Start them: each on a processor of its own where there are enough. The last two: see
         `Relay.start`, in seconds.
 
@@ -36,9 +36,9 @@ class MediaThreads:
         # One alone may be wherever there is room.
         apart = 1 < len(self._sessions) <= len(processors)
         for relay, processor in zip(self, processors if apart else [-1] * len(self._sessions), strict=False):
-            relay.start(processor, round(gather * 1e6), round(masked_gather * 1e6))
+            relay.start(processor, round(coalescing * 1e6), round(masked_coalescing * 1e6))
             if realtime:
-                _go_first(relay)
+                _set_realtime(relay)
 
     def stop(self) -> None:
         for relay in self:
@@ -63,9 +63,9 @@ class MediaThreads:
         self._sessions[relay] -= 1
 
 
-def _go_first(relay: Relay) -> None:
+def _set_realtime(relay: Relay) -> None:
     try:
-        relay.go_first()
+        relay.set_realtime()
     except OSError as error:
         log.warning(
             "thread_not_realtime",

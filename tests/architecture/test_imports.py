@@ -69,7 +69,9 @@ SANS_IO = [
         "media.codecs",
         "media.events",
         "media.formats",
-        "media.mline",
+        "media.mask_policy",
+        "media.messages",
+        "media.stream_description",
         "media.reference",
         "media.rtpengine.ng",
         "media.rtpengine.sdp",
@@ -107,11 +109,11 @@ def test_b2bua_sees_of_media_and_payer_only_their_vocabulary(module: Module):
     if package(module.name) != "b2bua":
         return
     allowed = {
-        "media.session",
+        "media.client",
         "media.events",
         "media.codecs",
         "media.mask_policy",
-        "media.mline",
+        "media.stream_description",
         "media.settings",
         "provider_adapters.payment",
         "provider_adapters.settings",

@@ -82,7 +82,7 @@ def test_a_file_of_the_core_is_one_idea():
         "media/formats/telephone_event.py",
         "media/reference/reassembly.py",
         "media/reference/masking.py",
-        "media/session.py",
+        "media/client.py",
         "media/events.py",
         "media/service/service.py",
         "media/service/ports.py",

@@ -15,8 +15,8 @@ from typing import Protocol
 import msgspec
 
 from media.events import Done, OpenSession, Refused, SessionId, SessionOpened, SetMask, SetRemote, Side
-from media.mline import RemoteStream
 from media.rtpengine import ng
+from media.stream_description import RemoteStream
 from tests.benchmark.machine import ROOT, SUBJECT_CORE, BenchmarkError, MissingPeerError, pinned, stop
 from tests.benchmark.ng import NgClient
 from tests.benchmark.packets import Ends

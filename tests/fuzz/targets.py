@@ -21,7 +21,7 @@ from b2bua.sip.message.header_policy import MessageClass
 from b2bua.sip.message.message import MalformedError, Request, Response, parse_message, salvage_head
 from b2bua.sip.message.request_checks import check_request
 from b2bua.sip.transport.framer import BrokenStream, Framed, Framer
-from media.mline import LocalStream
+from media.stream_description import LocalStream
 from tests.fixtures.torture import ALL
 from tests.fuzz.addresses import ADDRESSES
 from tests.fuzz.answers import ANSWERS

@@ -13,7 +13,7 @@ from media import _core
 from media.formats.coding import Coding
 from media.formats.rtp import Rtp, Ssrc, parse, serialise
 from media.mask_policy import MaskPolicy
-from media.reference.hold import Manner
+from media.reference.audio_hold import MaskOptions
 from media.reference.masking import Mask
 from tests.leak.carriers import CAPTURES, EVENT, HABITS, Habit, captures, keyed, replay
 from tests.leak.codec import G722, PACKET, PCMA, PCMU, Floats, decoded, encoded
@@ -89,7 +89,7 @@ def test_every_habit_of_carriers_is_captured_once_and_in_order(
 def test_the_reference_hears_them_as_the_core_does(habit: Habit, payload_type: int) -> None:
     codings = {PCMU: Coding.MU, PCMA: Coding.A, G722: Coding.G722}
     reference = Mask(frozenset({EVENT}), frozenset(), codings=codings)
-    reference.switch(True, Manner(tones=True, flat=True))
+    reference.switch(True, MaskOptions(tones=True, placeholder=True))
     core, heard = Line(flat=True).core, 0
     for index, packet in enumerate(keyed("4490", habit, 5, payload_type=payload_type)):
         out, presses = reference.rtp(bytes(packet), 20 * index)

@@ -11,7 +11,7 @@ from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.sdp.description import MAX_MEDIA
 from b2bua.call.sdp.offer_answer import OTHER, OfferAnswer
 from media.events import Masking, Side
-from media.mline import Interface
+from media.stream_description import Interface
 
 # What another trunk may do better: it answered nothing, or said that it cannot now.
 _ELSEWHERE = frozenset({408, 500, 502, 503, 504})

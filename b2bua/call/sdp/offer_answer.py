@@ -25,7 +25,7 @@ from b2bua.call.sdp.remote_streams import remote_streams
 from b2bua.call.sdp.rewrite import rewrite
 from b2bua.call.sdp.telephone_event import EventStream, events_between, with_events, without_events
 from media.events import SessionId, SetRemote, Side
-from media.mline import LocalStream, StreamKeys
+from media.stream_description import LocalStream, StreamKeys
 
 OTHER = {Side.CALLER: Side.AGENT, Side.AGENT: Side.CALLER}
 

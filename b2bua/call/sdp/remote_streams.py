@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from b2bua.call.sdp import description as sdp
 from b2bua.call.sdp.addresses import NOWHERE
 from b2bua.call.sdp.codecs import clock_rate
-from media.mline import RemoteStream, StreamKeys
+from media.stream_description import RemoteStream, StreamKeys
 
 
 def remote_streams(

@@ -17,7 +17,7 @@ from b2bua.call.sdp import description as sdp
 from b2bua.call.sdp import sdes
 from b2bua.call.sdp.addresses import address_family, connection_line
 from b2bua.call.sdp.lines import MUX, is_withdrawn
-from media.mline import LocalStream
+from media.stream_description import LocalStream
 
 
 def rewrite(

@@ -1,4 +1,4 @@
-/* Audio that stands in the place of audio which is shut. The twin of media/reference/hold.py,
+/* Audio that stands in the place of audio which is shut. The twin of media/reference/audio_hold.py,
  * `_place`. */
 #include "audio/placeholder.h"
 

@@ -1,5 +1,5 @@
 /* A more sensitive detector of tones, where keys are expected. The reasons are in
- * media/reference/suspicion.py. */
+ * media/reference/sensitive_detector.py. */
 #include "audio/suspicion.h"
 
 #include <math.h>

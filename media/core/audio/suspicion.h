@@ -1,5 +1,5 @@
 /* A more sensitive detector of tones, for the seconds after a key
- * (media/reference/suspicion.py). */
+ * (media/reference/sensitive_detector.py). */
 #ifndef TONEWALL_AUDIO_SUSPICION_H
 #define TONEWALL_AUDIO_SUSPICION_H
 
@@ -25,7 +25,7 @@ void suspicion_after_loss(struct suspicion *suspicion, int64_t block);
 int suspicion_hear(struct suspicion *suspicion, int64_t block, const struct found *found,
                    const struct detector *detector, bool sure);
 
-/* Gives the numbers that media/reference/suspicion.py has, too. */
+/* Gives the numbers that media/reference/sensitive_detector.py has, too. */
 void suspicion_constants(const struct constant_sink *sink);
 
 #endif

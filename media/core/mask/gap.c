@@ -1,5 +1,5 @@
 /* Gaps that events leave in codecs that the core does not decode. The reasons are in
- * media/reference/gaps.py. */
+ * media/reference/gap_fill.py. */
 #include "mask/gap.h"
 
 enum { GAP_TAKEOVER_MS = 100 }; /* an SSRC that was silent for so long may be followed by another */

@@ -1,4 +1,4 @@
-/* Gaps that events leave in codecs that the core does not decode (media/reference/gaps.py). */
+/* Gaps that events leave in codecs that the core does not decode (media/reference/gap_fill.py). */
 #ifndef TONEWALL_MASK_GAP_H
 #define TONEWALL_MASK_GAP_H
 
@@ -45,7 +45,7 @@ void gap_fill(struct gap *gap, struct filling *filling, uint32_t ticks, uint16_t
 /* Writes the next packet. Returns its octets; 0: there is none. */
 size_t gap_next_filling(struct filling *filling, uint8_t out[QUEUE_PACKET]);
 
-/* Gives the numbers that media/reference/gaps.py has, too. */
+/* Gives the numbers that media/reference/gap_fill.py has, too. */
 void gap_constants(const struct constant_sink *sink);
 
 #endif

@@ -1,4 +1,4 @@
-/* The hold of masked audio. The reasons are in media/reference/hold.py. */
+/* The hold of masked audio. The reasons are in media/reference/audio_hold.py. */
 #include "mask/hold.h"
 
 #include "audio/g711.h"

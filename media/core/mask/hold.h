@@ -1,5 +1,5 @@
 /* The hold of masked audio: it leaves only once later audio has been listened to
- * (media/reference/hold.py). */
+ * (media/reference/audio_hold.py). */
 #ifndef TONEWALL_MASK_HOLD_H
 #define TONEWALL_MASK_HOLD_H
 
@@ -110,7 +110,7 @@ bool hold_is_quiet(const struct hold *hold, int64_t now_ms, int64_t quiet_ms);
 /* Nothing more comes for long: audio is shut whose later audio was not listened to. */
 void hold_end(struct hold *hold);
 
-/* Gives the numbers that media/reference/hold.py has, too. */
+/* Gives the numbers that media/reference/audio_hold.py has, too. */
 void hold_constants(const struct constant_sink *sink);
 
 #endif

@@ -120,8 +120,8 @@ static PyObject *py_digit_socket_take_digits(PyObject *self, PyObject *args, PyO
 
 static PyObject *py_digit_socket_counters(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     const struct digit_socket *digits = digits_of(self);
-    return Py_BuildValue("{sKsKsKsK}", "heard", digits->accepted, "unwanted", digits->unwanted, "strangers",
-                         digits->strangers, "malformed", digits->malformed);
+    return Py_BuildValue("{sKsKsKsK}", "heard", digits->accepted, "unwanted", digits->unwanted,
+                         "foreign_source", digits->strangers, "malformed", digits->malformed);
 }
 
 static PyMethodDef digit_socket_methods[] = {

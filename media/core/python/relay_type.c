@@ -78,7 +78,7 @@ static PyObject *started_or_error(int error) {
 }
 
 static PyObject *py_relay_start(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"processor", "gather_us", "masked_gather_us", NULL};
+    static char *names[] = {"processor", "coalescing_us", "masked_coalescing_us", NULL};
     int processor = -1, gather_us = 0, masked_gather_us = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|iii", names, &processor, &gather_us, &masked_gather_us))
         return NULL;
@@ -203,7 +203,7 @@ static PyObject *switch_stream(PyObject *self, PyObject *args, PyObject *kwargs,
 }
 
 static PyObject *py_relay_set_mask(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"stream", "on", "policy", "guard", "tones", "flat", NULL};
+    static char *names[] = {"stream", "on", "policy", "guard", "tones", "placeholder", NULL};
     struct command command = {.kind = COMMAND_SET_MASK};
     long long stream;
     int on, policy = POLICY_MASK, guard = GUARD, tones = false, flat = false;
@@ -306,7 +306,7 @@ static PyObject *py_relay_close_stream(PyObject *self, PyObject *args, PyObject 
 
 static PyMethodDef relay_methods[] = {
     {"start", WITH_KEYWORDS(py_relay_start)},
-    {"go_first", py_relay_go_first, METH_NOARGS, NULL},
+    {"set_realtime", py_relay_go_first, METH_NOARGS, NULL},
     {"stop", py_relay_stop, METH_NOARGS, NULL},
     {"fileno", py_relay_fileno, METH_NOARGS, NULL},
     {"open_stream", WITH_KEYWORDS(py_relay_open_stream)},

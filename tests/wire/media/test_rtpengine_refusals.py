@@ -34,10 +34,10 @@ from media.events import (
 )
 from media.formats.rtp import Rtp, Ssrc, serialise
 from media.mask_policy import MaskPolicy
-from media.mline import RemoteStream, StreamKeys
 from media.rtpengine.service import DistributedMedia
 from media.service.payers import Payers
 from media.settings import MediaSettings
+from media.stream_description import RemoteStream, StreamKeys
 from tests.complaints import expect_error
 from tests.leak.carriers import Habit, keyed
 from tests.leak.codec import PCMU
@@ -178,7 +178,7 @@ async def test_what_this_engine_cannot_do_is_refused(peers: Peers) -> None:
             Masking(policy=MaskPolicy.MASK),
             Masking(policy=MaskPolicy.MUTE_ON_KEY),
             Masking(policy=MaskPolicy.MUTE, tones=True),
-            Masking(policy=MaskPolicy.MUTE, flat=True),
+            Masking(policy=MaskPolicy.MUTE, placeholder=True),
         ):
             assert isinstance(await masked(b2bua, masking=masking), Refused), masking
         keys = StreamKeys(suite="AES_CM_128_HMAC_SHA1_80", peer=bytes(30), ours=bytes(30))

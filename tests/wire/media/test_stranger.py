@@ -131,8 +131,8 @@ async def test_a_stranger_injects_nothing_and_is_sent_nothing_at_any_time_of_a_c
                 assert talk.bled() == 0
                 assert [racer.received for racer in racers] == [[]] * len(racers)
                 [record] = await until(stack.records, "the call's record")
-                assert record["caller_strangers"] > STAGE
-                assert record["agent_strangers"] > STAGE
+                assert record["caller_foreign_source"] > STAGE
+                assert record["agent_foreign_source"] > STAGE
                 assert record["caller_received"] > STAGE
                 assert record["agent_received"] > STAGE
 

@@ -147,7 +147,7 @@ async def test_a_payment_goes_on_while_garbage_is_thrown_at_every_port(peers: Pe
         await wire.no_sessions()
         await until(wire.stack.records, "the call's record")
         [record] = wire.stack.records()
-        assert min(record["caller_strangers"], record["agent_strangers"]) > 0
+        assert min(record["caller_foreign_source"], record["agent_foreign_source"]) > 0
         assert not [complaint for complaint in COMPLAINTS if complaint in wire.stack.log.read_text()]
     assert thrown > 500
 

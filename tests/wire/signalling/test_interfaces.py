@@ -92,7 +92,7 @@ async def test_a_card_is_paid_between_two_interfaces_and_each_side_is_told_its_o
         await at.customer.hang_up()
         await until(at.stack.records, "the call's record")
         [record] = at.stack.records()
-        assert record["caller_strangers"] == record["agent_strangers"] == 0
+        assert record["caller_foreign_source"] == record["agent_foreign_source"] == 0
 
 
 async def test_a_call_that_goes_on_to_another_trunk_is_received_on_that_trunk_s_address(

@@ -59,7 +59,7 @@ from media.events import (
     SubmitCapture,
     WidenSession,
 )
-from media.mline import LocalStream
+from media.stream_description import LocalStream
 from provider_adapters.payment import Approved, Declined, Unknown
 from tests.call_script import COUNTERS, GUARD, ORDER, ORIGIN, SEED, SESSION, THEIRS, sdp
 
@@ -132,7 +132,8 @@ class Calls(RuleBasedStateMachine):
         self.borrowed = (
             ""  # of the other call's asking to have a leg of this one: asked, answered; "" for none
         )
-        self.seated: Side | None = None  # where a leg that called for its place is still to be answered
+        # Where a leg that called for its place is still to be answered.
+        self.seated: Side | None = None
         self.referred_by: Side | None = None
         self.told_to_end: set[Side] = set()
         self.answered = False

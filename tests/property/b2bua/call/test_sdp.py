@@ -12,7 +12,7 @@ from b2bua.call.sdp import description as sdp
 from b2bua.call.sdp.lines import WITHDRAWN
 from b2bua.call.sdp.remote_streams import remote_streams
 from b2bua.call.sdp.rewrite import rewrite
-from media.mline import LocalStream
+from media.stream_description import LocalStream
 
 # Any byte that a line may have: no NUL, CR or LF (RFC 4566 section 9, byte-string).
 TEXT = st.binary(max_size=40).map(lambda raw: re.sub(rb"[\0\r\n]", b"", raw))

@@ -52,10 +52,10 @@ from b2bua.sip.message.request_checks import check_request
 from b2bua.sip.message.uri import Uri
 from b2bua.sip.transport.framer import Framer
 from b2bua.sip.transport.tls import names
-from media.mline import LocalStream
 from media.reference import sip_info as info
 from media.rtpengine import ng
 from media.rtpengine import sdp as described
+from media.stream_description import LocalStream
 
 HOP = Hop("192.0.2.1", 5060)
 TRUSTED = Trunk("trusted", "192.0.2.1", 5060, trusted=True, x_headers=("*",))

@@ -17,7 +17,7 @@ from media.formats.g711 import decode, encode
 from media.formats.g722 import STEPS, Lower
 from media.formats.rtp import Rtp, Ssrc, parse, serialise
 from media.mask_policy import MaskPolicy
-from media.reference.hold import Manner
+from media.reference.audio_hold import MaskOptions
 from media.reference.inband import FREQUENCIES
 from media.reference.masking import Mask
 from media.reference.reassembly import LOST
@@ -114,13 +114,13 @@ class Caller:
 @given(
     seed=st.integers(0, 2**32),
     manner=st.builds(
-        Manner, st.sampled_from(MaskPolicy), st.sampled_from([0, 24, 100]), st.booleans(), st.booleans()
+        MaskOptions, st.sampled_from(MaskPolicy), st.sampled_from([0, 24, 100]), st.booleans(), st.booleans()
     ),
 )
 def test_the_core_and_the_reference_let_the_same_bytes_go_and_hear_the_same_keys(seed, manner):
     reference, core = pair()
     caller, left = Caller(seed), 0
-    asked = (manner.policy.number, manner.guard, manner.tones, manner.flat)
+    asked = (manner.policy.number, manner.guard, manner.tones, manner.placeholder)
     assert core.switch(True, *asked) == reference.switch(True, manner) == []
     for _ in range(90):
         packet, now = caller.packet(), caller.now_ms

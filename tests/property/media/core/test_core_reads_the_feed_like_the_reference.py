@@ -137,7 +137,7 @@ def test_the_same_key_much_later_is_a_press_though_its_echo_never_came() -> None
 def test_only_servers_are_heard_and_only_of_streams_that_are_open() -> None:
     with wired(servers=("127.0.0.2",)) as wire:
         assert wire.say(record(5)) == []
-        assert wire.feed.counters()["strangers"] == 1
+        assert wire.feed.counters()["foreign_source"] == 1
     with wired() as wire:
         wire.feed.close(STREAM)
         assert wire.say(record(5)) == []

@@ -16,7 +16,7 @@ from media.formats.coding import Coding
 from media.formats.g711 import encode
 from media.formats.rtp import Rtp, Ssrc, serialise
 from media.mask_policy import MaskPolicy
-from media.reference.hold import Manner
+from media.reference.audio_hold import MaskOptions
 from media.reference.inband import FREQUENCIES
 from media.reference.masking import Mask
 from media.reference.reassembly import HOLD_MS, KeyQueue
@@ -106,7 +106,7 @@ def outcomes(calls: int, loss: float, burst: int, frame: int = 160) -> dict[str,
 
 def reference() -> Mask:
     made = Mask(frozenset({EVENT}), frozenset(), codings={A: Coding.A})
-    made.switch(True, Manner(tones=True))
+    made.switch(True, MaskOptions(tones=True))
     return made
 
 

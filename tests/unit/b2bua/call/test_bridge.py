@@ -9,7 +9,7 @@ from b2bua.call import leg
 from b2bua.call.command import ToLeg, ToMedia
 from b2bua.call.sdp.offer_answer import OTHER
 from media.events import Deaf, DeafReason, OpenSession, SessionOpened, Side, WidenSession
-from media.mline import LocalStream
+from media.stream_description import LocalStream
 from tests.call_script import CLOSE, IS, OPEN, REFUSED, SESSION, THEIRS, Script, ours, remote, sdp
 
 CALLER, AGENT = Side.CALLER, Side.AGENT

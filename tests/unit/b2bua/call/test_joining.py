@@ -14,7 +14,7 @@ from b2bua.call.routing.router import Pattern, Place, Rule
 from b2bua.call.view import NotNow
 from b2bua.switchboard.switchboard import Switchboard
 from media.events import CaptureState, CloseSession, SessionId, SetMask, SetRemote, Side
-from media.mline import Interface
+from media.stream_description import Interface
 from tests.call_script import ORDER, THEIRS, sdp
 from tests.unit.b2bua.switchboard.exchange import Exchange
 

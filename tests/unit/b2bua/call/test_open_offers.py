@@ -10,7 +10,7 @@ from b2bua.call.command import CallCommand, ReleaseLeg, ToLeg, ToMedia, ToReplac
 from b2bua.call.transfer.states import TransferState
 from b2bua.call.transfer.transfer import AttendedTransfer
 from media.events import SessionOpened, Side, WidenSession
-from media.mline import LocalStream
+from media.stream_description import LocalStream
 from tests.call_script import DONE, MASK, REFUSED, SESSION, THEIRS, UNMASK, Script, sdp
 
 CALLER, AGENT = Side.CALLER, Side.AGENT

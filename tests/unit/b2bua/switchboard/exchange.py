@@ -33,7 +33,7 @@ from media.events import (
     SessionOpened,
     Side,
 )
-from media.mline import LocalStream
+from media.stream_description import LocalStream
 from tests.call_script import THEIRS
 
 CALLER, AGENT = Side.CALLER, Side.AGENT

@@ -88,9 +88,9 @@ class Phone:
 class Rig:
     """One relay with one stream between two phones."""
 
-    def __init__(self, gather_us: int = 0, masked_gather_us: int = 0) -> None:
+    def __init__(self, coalescing_us: int = 0, masked_coalescing_us: int = 0) -> None:
         self.relay = Relay()
-        self.relay.start(gather_us=gather_us, masked_gather_us=masked_gather_us)
+        self.relay.start(coalescing_us=coalescing_us, masked_coalescing_us=masked_coalescing_us)
         sockets = [bound() for _ in range(4)]
         ports = [own.getsockname()[1] for own in sockets]
         self.caller, self.agent = Phone(*ports[:2]), Phone(*ports[2:])

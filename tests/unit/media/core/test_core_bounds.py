@@ -10,7 +10,7 @@ from media import _core
 from media.codecs import DecodedCodec
 from media.formats.coding import Coding
 from media.formats.rtp import Rtp, Ssrc, parse, serialise
-from media.reference.gaps import MOST_PAYLOAD
+from media.reference.gap_fill import MOST_PAYLOAD
 from media.reference.masking import Mask
 from tests.unit.media.core.relay_rig import Rig, everything, received, until
 

@@ -36,7 +36,7 @@ from tests.unit.media.core.relay_rig import (
 def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     """What is masked is relayed like all else, or waits for other packets; nothing but time may
     differ."""
-    made = Rig(masked_gather_us=request.param)
+    made = Rig(masked_coalescing_us=request.param)
     yield made
     made.close()
 
@@ -209,13 +209,13 @@ def test_an_event_sent_under_the_mask_never_passes_whatever_still_waits_when_it_
 def test_nothing_passes_before_a_peer_is_known_or_after_it_is_gone(rig):
     rig.connect(AGENT, rig.agent)
     rig.caller.send(rtp(1))
-    rig.counted("caller_strangers", 1)
+    rig.counted("caller_foreign_source", 1)
     rig.connect(CALLER, rig.caller)
     rig.caller.send(rtp(2))
     assert received(rig.agent.rtp) == rtp(2)
     rig.relay.set_peer(7, CALLER, "", 0, "", 0, False)
     rig.caller.send(rtp(3))
-    rig.counted("caller_strangers", 2)
+    rig.counted("caller_foreign_source", 2)
     rig.agent.send(rtp(4))
     rig.counted("agent_received", 1)
     assert everything(rig.agent.rtp) == everything(rig.caller.rtp) == []
@@ -226,8 +226,8 @@ def test_a_stranger_is_neither_heard_nor_answered(call):
     for stranger in (same_host, other_host):
         for port in (call.caller.rtp_port, call.agent.rtp_port):
             stranger.sendto(rtp(1), (HOST, port))
-    call.counted("caller_strangers", 2)
-    call.counted("agent_strangers", 2)
+    call.counted("caller_foreign_source", 2)
+    call.counted("agent_foreign_source", 2)
     call.agent.send(rtp(5))
     assert received(call.caller.rtp) == rtp(5)
     assert everything(call.agent.rtp) == everything(same_host) == everything(other_host) == []
@@ -244,11 +244,11 @@ def test_a_latch_takes_the_first_good_packet_of_the_network_and_keeps_it(rig):
     far.sendto(rtp(1), (HOST, rig.caller.rtp_port))
     near.sendto(b"\x80garbage", (HOST, rig.caller.rtp_port))
     rig.caller.send_rtcp(REPORT)  # no RTP yet: nobody to pair it with
-    rig.counted("caller_strangers", 3)
+    rig.counted("caller_foreign_source", 3)
     near.sendto(rtp(2), (HOST, rig.caller.rtp_port))
     assert received(rig.agent.rtp) == rtp(2)
     later.sendto(rtp(3), (HOST, rig.caller.rtp_port))
-    rig.counted("caller_strangers", 4)
+    rig.counted("caller_foreign_source", 4)
     rig.caller.send_rtcp(REPORT)
     assert received(rig.agent.rtcp) == REPORT
     rig.agent.send(rtp(9))
@@ -272,11 +272,11 @@ def test_a_latch_takes_any_datagram_of_the_network_where_it_is_not_rtp_that_was_
     rig.relay.set_peer(7, CALLER, "127.0.0.200", 4000, "127.0.0.200", 4001, True)
     far, later = bound(OTHER_NETWORK), bound()
     far.sendto(datagram, (HOST, rig.caller.rtp_port))
-    rig.counted("caller_strangers", 1)
+    rig.counted("caller_foreign_source", 1)
     rig.caller.send(datagram)
     assert received(rig.agent.rtp) == datagram
     later.sendto(datagram, (HOST, rig.caller.rtp_port))
-    rig.counted("caller_strangers", 2)
+    rig.counted("caller_foreign_source", 2)
     rig.agent.send(b"back")
     assert received(rig.caller.rtp) == b"back"
     far.close()
@@ -287,7 +287,7 @@ def test_a_latch_hears_rtcp_only_after_rtp_even_from_the_host_of_the_sdp(rig):
     rig.connect(AGENT, rig.agent)
     rig.connect(CALLER, rig.caller, latch=True)
     rig.caller.send_rtcp(REPORT)
-    rig.counted("caller_strangers", 1)
+    rig.counted("caller_foreign_source", 1)
     rig.caller.send(rtp(1))
     assert received(rig.agent.rtp) == rtp(1)
     rig.caller.send_rtcp(REPORT)
@@ -317,7 +317,7 @@ def test_a_leg_with_one_port_for_both_and_one_with_two_hear_each_other(rig, leg)
     assert received(muxed.rtp) == rtp(2)
     name = "caller" if leg == CALLER else "agent"
     muxed.send_rtcp(REPORT)  # the port that is no longer agreed on
-    rig.counted(f"{name}_strangers", 1)
+    rig.counted(f"{name}_foreign_source", 1)
     rig.connect(leg, muxed)  # a re-INVITE without it
     plain.send_rtcp(REPORT)
     assert received(muxed.rtcp) == REPORT
@@ -342,7 +342,7 @@ def test_a_latch_is_not_locked_by_rtcp_on_the_rtp_port(rig):
     rig.relay.set_peer(7, CALLER, "127.0.0.200", 4000, "127.0.0.200", 4000, True)
     other = bound()
     other.sendto(REPORT, (HOST, rig.caller.rtp_port))
-    rig.counted("caller_strangers", 1)
+    rig.counted("caller_foreign_source", 1)
     rig.caller.send(rtp(1))
     assert received(rig.agent.rtp) == rtp(1)
     rig.caller.send(REPORT)
@@ -520,7 +520,7 @@ def test_a_thread_keeps_to_the_processor_that_it_was_given(rig):
 
 
 def test_packets_that_wait_for_each_other_all_arrive_and_commands_do_not_wait_for_them():
-    with contextlib.closing(Rig(gather_us=5000, masked_gather_us=10000)) as rig:
+    with contextlib.closing(Rig(coalescing_us=5000, masked_coalescing_us=10000)) as rig:
         rig.connect_both()
         for burst in range(0, 200, 10):
             for number in range(burst, burst + 10):
@@ -542,7 +542,7 @@ def test_a_real_time_thread_relays_or_says_that_it_may_not(rig):
         [own] = threads() - before
         limits = resource.getrlimit(resource.RLIMIT_RTPRIO)
         try:
-            other.relay.go_first()
+            other.relay.set_realtime()
         except PermissionError:
             assert limits[0] == 0
             assert os.sched_getscheduler(own) == os.SCHED_OTHER
@@ -551,7 +551,7 @@ def test_a_real_time_thread_relays_or_says_that_it_may_not(rig):
         other.connect_both().caller.send(rtp(1))
         assert received(other.agent.rtp) == rtp(1)
     with pytest.raises(RuntimeError, match="not running"):
-        Relay().go_first()
+        Relay().set_realtime()
 
 
 def test_the_address_of_the_sdp_takes_the_place_of_whoever_was_faster(rig):
@@ -561,11 +561,11 @@ def test_the_address_of_the_sdp_takes_the_place_of_whoever_was_faster(rig):
     faster.sendto(rtp(1), (HOST, rig.caller.rtp_port))
     assert received(rig.agent.rtp) == rtp(1)
     rig.caller.send(b"\x80garbage")
-    rig.counted("caller_strangers", 1)
+    rig.counted("caller_foreign_source", 1)
     rig.caller.send(rtp(2))
     assert received(rig.agent.rtp) == rtp(2)
     faster.sendto(rtp(3), (HOST, rig.caller.rtp_port))
-    rig.counted("caller_strangers", 2)
+    rig.counted("caller_foreign_source", 2)
     rig.agent.send(rtp(9))
     assert received(rig.caller.rtp) == rtp(9)
     faster.close()
@@ -576,7 +576,7 @@ def test_what_arrived_is_counted_by_payload_type_and_the_newest_stranger_named(r
     rig.connect(CALLER, rig.caller)
     stranger = bound(OTHER_NETWORK)
     stranger.sendto(rtp(1), (HOST, rig.caller.rtp_port))
-    rig.counted("caller_strangers", 1)
+    rig.counted("caller_foreign_source", 1)
     rig.caller.send(rtp(2))
     rig.caller.send(rtp(3))
     assert received(rig.agent.rtp) == rtp(2)

@@ -177,7 +177,7 @@ def test_a_stranger_s_packet_locks_no_source(call: Rig) -> None:
         peer.set(rig.relay, CALLER)
         # First, and from the same network.
         call.caller.rtp.sendto(rtp(1), ("127.0.0.1", rig.caller.rtp_port))
-        rig.counted("caller_strangers", 1)
+        rig.counted("caller_foreign_source", 1)
         rig.caller.send(peer.tx.protect(rtp(2)))
         assert received(rig.agent.rtp) == rtp(2)
     finally:

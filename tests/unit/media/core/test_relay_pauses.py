@@ -37,13 +37,13 @@ PAUSE_US = 10000  # the longest that there may be: whoever waits for it by mista
 class Calls:
     """One relay with many calls of G.711, the first of them masked."""
 
-    def __init__(self, count: int, masked: int, masked_gather_us: int = PAUSE_US) -> None:
+    def __init__(self, count: int, masked: int, masked_coalescing_us: int = PAUSE_US) -> None:
         before = threads()
         self.relay = Relay()
-        self.relay.start(masked_gather_us=masked_gather_us)
+        self.relay.start(masked_coalescing_us=masked_coalescing_us)
         [self.thread] = threads() - before
         with contextlib.suppress(PermissionError):
-            self.relay.go_first()  # where others want the processor it would do without pauses
+            self.relay.set_realtime()  # where others want the processor it would do without pauses
         self.calls: list[tuple[Phone, Phone]] = []
         self.sockets: list[set[int]] = []
         for stream in range(count):
@@ -140,11 +140,11 @@ def test_the_sockets_of_a_masked_call_wait_for_others_and_no_other_call_s_do():
         assert rig.waiting() == (rig.sockets[0], set())
 
 
-@pytest.mark.parametrize("masked_gather_us", [0, 2000])
+@pytest.mark.parametrize("masked_coalescing_us", [0, 2000])
 def test_switching_the_mask_amid_audio_loses_no_packet_and_lets_none_overtake(
-    one_processor, masked_gather_us
+    one_processor, masked_coalescing_us
 ):
-    with contextlib.closing(Calls(1, 0, masked_gather_us)) as rig:
+    with contextlib.closing(Calls(1, 0, masked_coalescing_us)) as rig:
         [(caller, agent)] = rig.calls
         at_agent: list[bytes] = []
         at_caller: list[bytes] = []

@@ -49,12 +49,12 @@ def is_clean(stack: bytes, before: bytes) -> bool:
 
 @pytest.mark.parametrize("habit", HABITS, ids=lambda habit: habit.name)
 @pytest.mark.parametrize("suite", ["in clear", "AEAD_AES_256_GCM", "AES_CM_128_HMAC_SHA1_80"])
-@pytest.mark.parametrize("masked_gather_us", [0, 2000])
+@pytest.mark.parametrize("masked_coalescing_us", [0, 2000])
 def test_keys_that_were_captured_leave_nothing_on_the_media_thread_s_stack(
-    habit: Habit, suite: str, masked_gather_us: int
+    habit: Habit, suite: str, masked_coalescing_us: int
 ) -> None:
     before = threads()
-    with contextlib.closing(Rig(masked_gather_us=masked_gather_us)) as rig:
+    with contextlib.closing(Rig(masked_coalescing_us=masked_coalescing_us)) as rig:
         [thread] = threads() - before
         at_first = below(thread)
         rig.connect_both()

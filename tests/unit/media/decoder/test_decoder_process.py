@@ -187,4 +187,4 @@ def test_a_decoder_whose_kernel_has_no_filters_says_so_and_decodes() -> None:
     assert not process.is_filtered
     status, complaints = process.end()
     assert status == 0
-    assert b"no filter of system calls" in complaints
+    assert b"no_system_call_filter" in complaints

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from media.events import Side
-from media.mline import LocalStream, RemoteStream
 from media.rtpengine.sdp import Line, NotDescribed, description, local
+from media.stream_description import LocalStream, RemoteStream
 
 HERE = "192.0.2.9"
 

@@ -35,11 +35,11 @@ from media.events import (
     WidenSession,
 )
 from media.formats.rtp import Rtp, Ssrc, serialise
-from media.mline import Interface, RemoteStream
 from media.service.payers import Payers
 from media.service.relayed_session import RelayedSession
 from media.service.service import MediaService
 from media.settings import MaskTimes, MediaSettings
+from media.stream_description import Interface, RemoteStream
 from tests.canary import CANARY
 from tests.complaints import permit_error
 from tests.leak.codec import PACKET, encoded

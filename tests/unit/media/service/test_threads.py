@@ -27,11 +27,11 @@ from media.events import (
 from media.formats.rtp import Rtp, Ssrc, serialise
 from media.formats.telephone_event import TelephoneEvent
 from media.formats.telephone_event import serialise as serialise_event
-from media.mline import RemoteStream
 from media.service.payers import Payers
 from media.service.service import MediaService
 from media.service.threads import MediaThreads
 from media.settings import MediaSettings
+from media.stream_description import RemoteStream
 from tests.stack import media_ports, until
 from tests.unit.media.service.b2bua import B2bua, connected
 
@@ -53,14 +53,14 @@ def test_several_threads_keep_to_a_processor_each_where_there_are_enough():
     processors = sorted(os.sched_getaffinity(0))
     before = os.listdir("/proc/self/task")
     threads = MediaThreads(len(processors))
-    threads.start(realtime=False, gather=0, masked_gather=0)
+    threads.start(realtime=False, coalescing=0, masked_coalescing=0)
     own = [int(task) for task in os.listdir("/proc/self/task") if task not in before]
     kept = sorted(tuple(os.sched_getaffinity(task)) for task in own)
     assert kept == ([(each,) for each in processors] if len(processors) > 1 else [tuple(processors)])
     threads.stop()
     many = MediaThreads(len(processors) + 1)
     before = os.listdir("/proc/self/task")
-    many.start(realtime=False, gather=0, masked_gather=0)
+    many.start(realtime=False, coalescing=0, masked_coalescing=0)
     own = [int(task) for task in os.listdir("/proc/self/task") if task not in before]
     assert all(os.sched_getaffinity(task) == set(processors) for task in own)
     many.stop()
@@ -72,7 +72,7 @@ def test_where_real_time_is_not_permitted_the_threads_run_as_all_others_and_the_
         "tonewall.log import configure_log; configure_log('media')\n"
         "resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))\n"
         "before = os.listdir('/proc/self/task'); threads = MediaThreads(1)\n"
-        "threads.start(realtime=True, gather=0, masked_gather=0)\n"
+        "threads.start(realtime=True, coalescing=0, masked_coalescing=0)\n"
         "[own] = set(os.listdir('/proc/self/task')) - set(before)\n"
         "sys.exit(0 if os.sched_getscheduler(int(own)) == os.SCHED_OTHER else 'real-time')"
     )

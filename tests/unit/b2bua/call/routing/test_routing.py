@@ -16,7 +16,7 @@ from b2bua.call.routing.limits import Limit, Limiter
 from b2bua.call.routing.numbers import Form, NumberPlan
 from b2bua.call.routing.router import Decision, Pattern, PatternError, Place, Router, Rule
 from media.events import CloseSession, OpenSession, Side
-from media.mline import Interface
+from media.stream_description import Interface
 from tests.call_script import SESSION, THEIRS, Script
 
 CALLER, AGENT = Side.CALLER, Side.AGENT

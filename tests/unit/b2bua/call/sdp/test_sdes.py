@@ -10,7 +10,7 @@ import pytest
 from b2bua.call.sdp import sdes
 from b2bua.call.sdp.offer_answer import OfferAnswer
 from media.events import SessionId, SetRemote, Side
-from media.mline import LocalStream, RemoteStream, StreamKeys
+from media.stream_description import LocalStream, RemoteStream, StreamKeys
 
 CM80, GCM = "AES_CM_128_HMAC_SHA1_80", "AEAD_AES_128_GCM"
 KEY = base64.b64encode(bytes(range(30))).decode()

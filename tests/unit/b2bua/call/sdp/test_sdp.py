@@ -15,7 +15,7 @@ from b2bua.call.sdp.negotiated import agrees_on_events
 from b2bua.call.sdp.remote_streams import remote_streams
 from b2bua.call.sdp.rewrite import rewrite
 from media.codecs import DecodedCodec
-from media.mline import LocalStream, RemoteStream
+from media.stream_description import LocalStream, RemoteStream
 
 HERE = (LocalStream("198.51.100.1", 20000), LocalStream("198.51.100.1", 20004))
 OFFER = (

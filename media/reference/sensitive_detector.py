@@ -52,7 +52,7 @@ _TURNS = tuple(tuple(_turn(frequency, off) for off in _DETUNED) for frequency in
 
 
 @dataclass(slots=True)
-class Suspicion:
+class SensitiveDetector:
     """Whether keys are expected, and what would be one. Blocks are counted from 0."""
 
     expected: int = -1  # the last block in which they are

@@ -27,13 +27,13 @@ from dataclasses import dataclass, field
 
 from media.formats.coding import SILENT, Coding
 from media.formats.g711 import decode, encode
-from media.formats.g722 import FLAT as FLAT_G722
+from media.formats.g722 import PLACEHOLDER as PLACEHOLDER_G722
 from media.formats.g722 import Lower, quiet
 from media.formats.rtp import Rtp, Ssrc, serialise
 from media.formats.telephone_event import TelephoneEvent
 from media.mask_policy import MaskPolicy
 from media.reference.inband import BLOCK, HANG_SURE, Detector, Gate
-from media.reference.suspicion import Suspicion
+from media.reference.sensitive_detector import SensitiveDetector
 from media.reference.tones import SILENCE, TOUCHES, Tones, ahead
 
 AHEAD = 320  # samples that must have been heard after a frame: 40 ms
@@ -52,7 +52,7 @@ LOUDEST = 90  # of the noise: -50 dBm0
 # fills.
 SETTLING = 12
 TAIL = 24  # blocks after an event in which a tone is its tail: 120 ms
-FLAT_TONE = (
+PLACEHOLDER_TONE = (
     0,
     689,
     1311,
@@ -78,19 +78,19 @@ TAKEN_OVER_MS = 100  # an SSRC that was silent for so long may be followed by an
 _WRAP = 1 << 32
 
 
-OPEN, NOISY, FLAT = 0, 1, 2  # what a block leaves as: as it came, noise, the flat tone
+OPEN, NOISY, PLACEHOLDER = 0, 1, 2  # a block leaves as it came, as noise, as the placeholder tone
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class MaskOptions:
     """How audio is masked. `guard`: blocks of 5 ms for which a window stays open; `tones`: presses
-    that are heard are told of; `flat`: one tone, the same for all keys, stands where a press
+    that are heard are told of; `placeholder`: one tone, the same for all keys, stands where a press
     was."""
 
     policy: MaskPolicy = MaskPolicy.MASK
     guard: int = 24
     tones: bool = False
-    flat: bool = False
+    placeholder: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Frame:
 class Hold:
     """One direction of one stream."""
 
-    manner: Manner
+    options: MaskOptions
     ssrc: Ssrc | None = None
     _last_ms: int = 0
     _sounded_ms: int | None = None  # when an event or a tone was there last
@@ -131,7 +131,7 @@ class Hold:
     _background: int = -1  # mean square of a quiet block; -1: nothing was heard yet
     _detector: Detector = field(default_factory=Detector)
     _gate: Gate = field(default_factory=Gate)
-    _suspicion: Suspicion = field(default_factory=Suspicion)
+    _sensitive: SensitiveDetector = field(default_factory=SensitiveDetector)
     _tones: Tones = field(default_factory=Tones)
     _pressed: list[tuple[int, int]] = field(default_factory=list, repr=False)
 
@@ -194,7 +194,7 @@ class Hold:
         if self._newest is None or ahead(parsed.rtp_timestamp, self._next) > SILENCE:
             self._tones.pause()
         if self._newest is not None and ahead(parsed.rtp_timestamp, self._next) > 0:
-            self._suspicion.expect_after_loss(self._block)
+            self._sensitive.expect_after_loss(self._block)
         if self._newest is not None:
             self._miss(parsed.rtp_timestamp)
         if coding is Coding.G722 and self._newest is None:
@@ -206,7 +206,7 @@ class Hold:
     def _look_for_hole(self, parsed: Rtp) -> None:
         """Packets are missing before this one: not only time, in which a sender may have said
         nothing."""
-        if self._newest is None or not self.manner.tones:
+        if self._newest is None or not self.options.tones:
             return
         is_lost = (parsed.sequence_number - self._newest.header.sequence_number) % 0x10000 != 1
         lost = ahead(parsed.rtp_timestamp, self._next)
@@ -231,15 +231,15 @@ class Hold:
         """A packet of an event came."""
         self._last_ms = self._sounded_ms = now_ms
         self._let_pass(now_ms)
-        self._window = max(self._window, self._block + self.manner.guard)
+        self._window = max(self._window, self._block + self.options.guard)
         self._tail = max(self._tail, self._block + TAIL)
-        self._suspicion.expect(self._block)
+        self._sensitive.expect(self._block)
         self._close(self._start() // BLOCK, self._block)
 
     def key(self, ssrc: Ssrc, rtp_timestamp: int, event: TelephoneEvent, *, is_new: bool) -> bool:
         """The same packet, if it is a key's. Whether it begins a press that was told of before, as
         a tone."""
-        if not self.manner.tones:
+        if not self.options.tones:
             return False
         # The clock of another SSRC says nothing: it is now.
         first = rtp_timestamp if self.ssrc in (None, ssrc) else self._next
@@ -289,31 +289,31 @@ class Hold:
         back = self._gate.pass_by(block, found)
         tone = back is not None or found.now > 0
         press = self._gate.sure and back is not None and block > self._tail
-        self._close(block - (back or 0), block, FLAT if press else NOISY)
-        if self.manner.policy is MaskPolicy.MUTE_ON_KEY:
-            self._suspicion.expect(block)
-        if suspected := self._suspicion.hear(
+        self._close(block - (back or 0), block, PLACEHOLDER if press else NOISY)
+        if self.options.policy is MaskPolicy.MUTE_ON_KEY:
+            self._sensitive.expect(block)
+        if suspected := self._sensitive.hear(
             block, found, self._detector, sure=back is not None and self._gate.sure
         ):
             self._close(block - suspected, block)
         if tone and (
-            block <= self._window or (back is not None and self.manner.policy is MaskPolicy.MUTE_ON_KEY)
+            block <= self._window or (back is not None and self.options.policy is MaskPolicy.MUTE_ON_KEY)
         ):
-            self._window = max(self._window, block + self.manner.guard)
+            self._window = max(self._window, block + self.options.guard)
         if tone and block <= self._tail:
             self._tail = max(self._tail, block + HANG_SURE)
         if block <= self._gate.until or (tone and block <= self._window):
             self._sounded_ms = self._last_ms
-        closed = self.manner.policy is MaskPolicy.MUTE or block <= max(
-            self._window, self._gate.until, self._suspicion.until
+        closed = self.options.policy is MaskPolicy.MUTE or block <= max(
+            self._window, self._gate.until, self._sensitive.until
         )
         self._shut[block % BLOCKS] = OPEN
         if closed:
-            self._close(block, block + 1, FLAT if press or block <= self._filling else NOISY)
+            self._close(block, block + 1, PLACEHOLDER if press or block <= self._filling else NOISY)
         elif not tone and block > self._missing:
             self._learn(energy // BLOCK)
         is_whole = block > self._missing
-        if self.manner.tones and is_whole:
+        if self.options.tones and is_whole:
             if pressed := self._tones.hear(found, self._detector.newest(), self._next):
                 self._press(*pressed)
             if self._tones.touch(self._detector.newest(1)[-1]):
@@ -366,11 +366,15 @@ class Hold:
         sample = frame.start + at
         block, place = divmod(sample, BLOCK)
         leaves_as = self._leaves_as(block)
-        if leaves_as == FLAT and self.manner.flat and self.manner.policy is not MaskPolicy.MUTE:
+        if (
+            leaves_as == PLACEHOLDER
+            and self.options.placeholder
+            and self.options.policy is not MaskPolicy.MUTE
+        ):
             return (
-                FLAT_G722[place]
+                PLACEHOLDER_G722[place]
                 if frame.coding is Coding.G722
-                else encode(frame.coding, FLAT_TONE[place % len(FLAT_TONE)])
+                else encode(frame.coding, PLACEHOLDER_TONE[place % len(PLACEHOLDER_TONE)])
             )
         if leaves_as != OPEN:
             return self._noise(frame.coding, (frame.header.rtp_timestamp + at) % _WRAP)

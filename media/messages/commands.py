@@ -1,0 +1,173 @@
+"""Defines the commands: b2bua to media."""
+
+from __future__ import annotations
+
+import msgspec
+
+from media.mask_policy import MaskPolicy
+from media.messages.base import CaptureId, Command, SessionId, Side
+from media.messages.fields import Field
+from media.stream_description import Interface, RemoteStream
+from provider_adapters.payment import Charge
+
+
+class Masking(msgspec.Struct, frozen=True, kw_only=True):
+    """How a mask treats audio. `pause`: seconds without a key after which MUTE_ON_KEY lets the
+    customer be heard again. `tones`: keys that come as tones are captured; `placeholder`: one tone,
+    the same for all keys, stands where a press was."""
+
+    policy: MaskPolicy = MaskPolicy.MASK
+    pause: float = 2.0
+    tones: bool = False
+    placeholder: bool = False
+
+
+class OpenSession(Command, frozen=True, kw_only=True, tag="open"):
+    """Bind ports for `streams` m-lines on both legs. Answered by `SessionOpened`.
+
+    `again`: the session exists, and is opened anew, on other interfaces; of what it had nothing
+    stays.
+    """
+
+    streams: int
+    caller: Interface = Interface()
+    agent: Interface = Interface()
+    again: bool = False
+
+
+class WidenSession(Command, frozen=True, kw_only=True, tag="widen"):
+    """Bind ports for more m-lines, `streams` in all; what there is goes on. Answered by
+    `SessionOpened`, with all of them.
+
+    Refused while the session is masked: a stream is masked from its first packet, or there is none.
+    """
+
+    streams: int
+
+
+class SetRemote(Command, frozen=True, kw_only=True, tag="set_remote"):
+    """Tell where one leg's peer is, m-line by m-line. Answered by `Done`.
+
+    `mark`: b2bua's number for it, where something waits for that answer; 0: nothing does, and it is
+    in no hurry.
+    """
+
+    side: Side
+    streams: tuple[RemoteStream, ...]
+    mark: int = 0
+
+
+class SetMask(Command, frozen=True, kw_only=True, tag="set_mask"):
+    """Mask or unmask the path from customer to agent. `Done` means: the media thread has applied
+    it.
+
+    Media decides when a mask goes off (media/service/unmasking.py); until then there is no answer.
+    `released`: somebody says that keying is over; refused where a key comes all the same.
+    """
+
+    on: bool
+    masking: Masking = Masking()
+    released: bool = False
+
+
+class StartCapture(Command, frozen=True, kw_only=True, tag="start_capture"):
+    """Begin to collect. Refused unless the session is masked. Answered by `Done`, then
+    `CaptureChanged`.
+
+    `by_info`: keys come as SIP INFO (`InfoKeyed`), and telephone-events are masked only: of the
+    same press one counts.
+    """
+
+    capture: CaptureId
+    by_info: bool = False
+
+
+class InfoKeyed(Command, frozen=True, kw_only=True, tag="info_keyed"):
+    """The customer's side sent a key as SIP INFO. Refused unless a capture takes keys from there.
+    Answered by `Done`."""
+
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"InfoKeyed({self.session})"
+
+
+class KeyWithheld(Command, frozen=True, kw_only=True, tag="key_withheld"):
+    """The customer's side sent a key as SIP INFO under the mask, which no capture takes. Its body
+    is not handed on."""
+
+
+class SendKey(Command, frozen=True, kw_only=True, tag="send_key"):
+    """The customer's side sent a key as SIP INFO, and the agent's gets it as telephone-event, in
+    the m-line `stream` with this payload type and clock rate (Hz). `Done`: it will be sent. Refused
+    while masked, and where the body is no key; what a mask finds unsent is not sent. `request`:
+    b2bua's name for the INFO."""
+
+    request: str
+    body: bytes
+    stream: int
+    payload_type: int
+    clock_rate: int
+
+    def __repr__(self) -> str:
+        return f"SendKey({self.session})"
+
+
+class ResetCapture(Command, frozen=True, kw_only=True, tag="reset_capture"):
+    """Wipe `field` and all that come after it (all fields where None), and collect again."""
+
+    capture: CaptureId
+    field: Field | None = None
+
+
+class SubmitCapture(Command, frozen=True, kw_only=True, tag="submit_capture"):
+    """Spend what was captured on `charge`. Refused unless READY. The outcome comes in a
+    `CaptureChanged`."""
+
+    capture: CaptureId
+    charge: Charge
+
+
+class CancelCapture(Command, frozen=True, kw_only=True, tag="cancel_capture"):
+    """Wipe and stop collecting; the mask stays until `SetMask`. A capture that was submitted cannot
+    be cancelled."""
+
+    capture: CaptureId
+
+
+class ResolveCharge(Command, frozen=True, kw_only=True, tag="resolve_charge"):
+    """Ask what became of a charge that was submitted then (seconds since the epoch; `session` is
+    ignored): of the capture under way, or of the payers' journal. Answered by `ChargeResolved`;
+    refused while nobody can say it."""
+
+    session: SessionId = SessionId("")
+    charge: Charge
+    submitted_at: float
+
+
+class CloseSession(Command, frozen=True, kw_only=True, tag="close"):
+    """Wipe, unbind, forget. Answered by `SessionClosed` with the final counters."""
+
+
+class CountSessions(Command, frozen=True, kw_only=True, tag="count"):
+    """Ask what media holds now (`session` is ignored). Answered by `Counted`."""
+
+    session: SessionId = SessionId("")
+
+
+AnyCommand = (
+    OpenSession
+    | WidenSession
+    | SetRemote
+    | SetMask
+    | StartCapture
+    | InfoKeyed
+    | KeyWithheld
+    | SendKey
+    | ResetCapture
+    | SubmitCapture
+    | CancelCapture
+    | ResolveCharge
+    | CloseSession
+    | CountSessions
+)

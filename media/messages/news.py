@@ -1,0 +1,75 @@
+"""Defines the news that media sends without a command: captures, keying, lines and sessions."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from media.messages.base import CaptureId, Message, SessionId
+from media.messages.fields import CaptureState, Field, FieldProgress
+from provider_adapters.payment import Outcome
+
+
+class CaptureChanged(Message, frozen=True, kw_only=True, tag="capture"):
+    """A capture moved on: progress, completion, outcome or abort."""
+
+    session: SessionId
+    capture: CaptureId
+    state: CaptureState
+    field: Field | None = None
+    fields: tuple[FieldProgress, ...] = ()
+    brand: str | None = None
+    last_four: str | None = None
+    outcome: Outcome | None = None
+    reason: str | None = None
+
+
+class KeyingChanged(Message, frozen=True, kw_only=True, tag="keying"):
+    """The customer keys under a mask whose capture is over, or keys no longer."""
+
+    session: SessionId
+    keying: bool
+
+
+class DeafReason(StrEnum):
+    """Why nothing of the customer's has been accepted."""
+
+    NO_PACKET = "no_packet"
+    OTHER_SOURCE = "other_source"  # packets came from elsewhere than SDP says
+    NOT_AUTHENTIC = "not_authentic"  # their SRTP does not prove them
+    ON_HOLD = "on_hold"  # one end has asked that nothing be sent
+
+
+class Deaf(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing of the customer's was accepted since a capture began. `packets` were refused;
+    `address`: of the newest of them."""
+
+    reason: DeafReason
+    packets: int = 0
+    address: str | None = None
+
+
+class LineChanged(Message, frozen=True, kw_only=True, tag="line"):
+    """Whether the customer is heard while a capture collects; `deaf` None: yes, or nothing collects
+    any more."""
+
+    session: SessionId
+    deaf: Deaf | None = None
+
+
+class SessionSilent(Message, frozen=True, kw_only=True, tag="silent"):
+    """No packet was accepted from either side for `seconds`. Said again each time that so long has
+    passed."""
+
+    session: SessionId
+    seconds: float
+
+
+class SessionLost(Message, frozen=True, kw_only=True, tag="session_lost"):
+    """What relayed this session is gone, and the session with it: it need not be closed."""
+
+    session: SessionId
+
+
+AnyNews = CaptureChanged | KeyingChanged | LineChanged | SessionSilent | SessionLost
