@@ -40,7 +40,7 @@ from b2bua.config.assembly import (
 )
 from b2bua.config.reading import read_signalling
 from b2bua.config.settings import CdrSettings, SignallingSettings
-from b2bua.ladder.book import Ladders
+from b2bua.ladder.ladders import Ladders
 from b2bua.records.payments import PaymentTable
 from b2bua.records.store import RecordStore, StoreError, connect
 from b2bua.sip.endpoint import SipEngine

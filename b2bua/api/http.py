@@ -26,7 +26,7 @@ from b2bua.api.problems import add_problem_handlers
 from b2bua.api.schema import describe_api, problem_answers, trunks_answer
 from b2bua.api.stream import Streams
 from b2bua.call.view import CallDesk
-from b2bua.ladder.book import Ladders
+from b2bua.ladder.ladders import Ladders
 from b2bua.ladder.view import LadderDesk
 from tonewall.log import get_logger
 from tonewall.version import VERSION

@@ -15,7 +15,7 @@ from fastapi.responses import Response
 from b2bua.api.problems import problem
 from b2bua.api.schema import Answers, problem_answers
 from b2bua.ladder import svg
-from b2bua.ladder.layout import layout
+from b2bua.ladder.layout import lay_out
 from b2bua.ladder.view import LadderDesk, NoSuchLadder
 
 _JSON: Final = "application/json"
@@ -39,7 +39,7 @@ def ladder_routes(ladders: LadderDesk) -> APIRouter:
     )
     async def list_ladders() -> Response:
         """Calls under way first, then those that ended; the newest first."""
-        return Response(msgspec.json.encode(ladders.recent()), media_type=_JSON)
+        return Response(msgspec.json.encode(ladders.recent_calls()), media_type=_JSON)
 
     @router.get(
         "/v1/calls/{call_id}/ladder.svg",
@@ -67,10 +67,10 @@ def ladder_routes(ladders: LadderDesk) -> APIRouter:
 
 def _ladder_response(ladders: LadderDesk, call_id: str, media_type: str) -> Response:
     try:
-        view = ladders.ladder(call_id)
+        view = ladders.ladder_of(call_id)
     except NoSuchLadder:
         return problem(404, _FORGOTTEN)
-    content = msgspec.json.encode(view) if media_type == _JSON else svg.draw(layout(view)).encode()
+    content = msgspec.json.encode(view) if media_type == _JSON else svg.draw(lay_out(view)).encode()
     return Response(content, media_type=media_type)
 
 

@@ -24,7 +24,7 @@ from b2bua.commands.configuration import ConfigFile, give_up
 from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.settings import ApiSettings
 from b2bua.ladder import svg, terminal
-from b2bua.ladder.layout import Row, layout, plain
+from b2bua.ladder.layout import Row, lay_out, printable
 from b2bua.ladder.view import LadderSummary, LadderView
 from tonewall.ini import ConfigError, load, read_file
 
@@ -61,7 +61,7 @@ def ladder(
     view = api.get(path, LadderView)
     if picture is not None:
         try:
-            picture.write_text(svg.draw(layout(view)), encoding="utf-8")
+            picture.write_text(svg.draw(lay_out(view)), encoding="utf-8")
         except OSError as error:
             give_up(f"{picture}: {error.strerror or 'cannot be written'}")
         return
@@ -74,24 +74,26 @@ def _whole(call: str, calls: list[LadderSummary]) -> str:
     if call in found or not found:
         return call
     if len(found) > 1:
-        give_up(f"{plain(call)} begins the ids of {len(found)} calls: {', '.join(map(plain, found[:8]))}")
+        give_up(
+            f"{printable(call)} begins the ids of {len(found)} calls: {', '.join(map(printable, found[:8]))}"
+        )
     return found[0]
 
 
 def _show(api: _Api, path: str, view: LadderView, *, follow: bool) -> None:
     console = Console(highlight=False)
     ascii_only = console.options.ascii_only
-    columns = terminal.Columns.fit(console.width)
-    for text in terminal.head(layout(view), columns, ascii_only=ascii_only):
+    columns = terminal.Columns.fit_width(console.width)
+    for text in terminal.format_head(lay_out(view), columns, ascii_only=ascii_only):
         console.print(text)
     shown: Counter[tuple[object, ...]] = Counter()
     while True:
         seen: Counter[tuple[object, ...]] = Counter()
-        for row in layout(view).rows:
+        for row in lay_out(view).rows:
             seen[_key(row)] += 1
             if seen[_key(row)] > shown[_key(row)]:
                 shown[_key(row)] += 1
-                console.print(terminal.line(row, columns, ascii_only=ascii_only))
+                console.print(terminal.format_row(row, columns, ascii_only=ascii_only))
         if not follow or not view.live:
             return
         time.sleep(_EVERY)
@@ -123,8 +125,8 @@ def _list(calls: list[LadderSummary]) -> None:
     for one in calls[:_SHOWN]:
         started = one.started_at[5:19].replace("T", " ")
         state = "[green]under way[/]" if one.live else "ended"
-        who = (escape(plain(one.caller)), escape(plain(one.callee)))
-        table.add_row(escape(plain(one.id)), escape(started), state, *who, str(one.messages))
+        who = (escape(printable(one.caller)), escape(printable(one.callee)))
+        table.add_row(escape(printable(one.id)), escape(started), state, *who, str(one.messages))
     console.print(table)
     if len(calls) > _SHOWN:
         console.print(f"and {len(calls) - _SHOWN} older ones")

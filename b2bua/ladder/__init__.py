@@ -1,1 +1,1 @@
-"""The message flow of a call as a ladder: what is kept of each message, and how it is shown."""
+"""Records the messages of each call in words of our own, and draws them as a ladder."""

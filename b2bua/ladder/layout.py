@@ -1,12 +1,10 @@
-"""A ladder as rows: what stands in which lane, in which words. The terminal and the SVG draw the
-same rows.
+"""Lays a ladder out in rows: lanes and words. The terminal and the SVG draw the same rows.
 
 Four lanes: the caller's peer, Tonewall's leg to it, Tonewall's leg to the agent's side, and that
 peer.
 
-Rule 1: nothing is told by colour alone: tones repeat what the words say.
-Rule 2: pure: a view in, a sheet out; whatever a view's texts are, they come out printable and cut
-        to a length.
+Rule 1: colour carries no information of its own: a tone repeats what the words express.
+Rule 2: pure: a view in, a sheet out; every text comes out printable and cut to a length.
 """
 
 from __future__ import annotations
@@ -20,14 +18,14 @@ from typing import Final
 
 from b2bua.ladder.summary import Media, Summary
 from b2bua.ladder.view import Entry, GapView, LadderView, MessageView, NoteView
-from b2bua.ladder.words import What
+from b2bua.ladder.words import NoteKind
 
 PEER_OF_CALLER, CALLER_LEG, AGENT_LEG, PEER_OF_AGENT = range(4)
-_LONGEST: Final = 60  # characters of a number or a trunk's name
+_MAX_TEXT: Final = 60  # characters of a number or a trunk's name
 
 
 class Tone(StrEnum):
-    """What kind of row it is."""
+    """The kind of a row."""
 
     REQUEST = "request"
     PROVISIONAL = "provisional"
@@ -59,7 +57,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """All of it. `lanes`: the four names, left to right. `masked`: spans as `+2.1 s to +9.3 s`."""
+    """A whole ladder. `lanes`: the four names, left to right. `masked`: spans as `+2.1 s to +9.3
+    s`."""
 
     title: str
     subtitle: str
@@ -68,7 +67,7 @@ class Sheet:
     masked: tuple[str, ...]
 
 
-def layout(view: LadderView) -> Sheet:
+def lay_out(view: LadderView) -> Sheet:
     """The sheet of a view."""
     names = tuple(_names(view, side) for side in ("caller", "agent"))
     marks = _marks(view)
@@ -80,27 +79,27 @@ def layout(view: LadderView) -> Sheet:
     state = "under way" if view.live else "ended"
     when = view.started_at[:10]
     return Sheet(
-        title=f"Call {plain(view.id)}",
-        subtitle=f"{plain(view.caller) or 'anonymous'} to {plain(view.callee) or 'nobody'}, "
-        f"{plain(view.direction)}, {plain(when)} UTC, {state}",
+        title=f"Call {printable(view.id)}",
+        subtitle=f"{printable(view.caller) or 'anonymous'} to {printable(view.callee) or 'nobody'}, "
+        f"{printable(view.direction)}, {printable(when)} UTC, {state}",
         lanes=(names[0] or "caller", "caller leg", "agent leg", names[1] or "agent"),
         rows=tuple(rows),
         masked=_spans(rows),
     )
 
 
-def plain(text: str) -> str:
-    """Fit for a terminal and for XML."""
-    clean = "".join(char if char.isprintable() else "?" for char in text[: _LONGEST + 1])
-    return clean if len(clean) <= _LONGEST else clean[: _LONGEST - 1] + "…"
+def printable(text: str) -> str:
+    """The text fit for a terminal and for XML: other characters become `?`, a long text is cut."""
+    clean = "".join(char if char.isprintable() else "?" for char in text[: _MAX_TEXT + 1])
+    return clean if len(clean) <= _MAX_TEXT else clean[: _MAX_TEXT - 1] + "…"
 
 
 def _names(view: LadderView, side: str) -> str:
-    return plain(", ".join(dict.fromkeys(leg.trunk for leg in view.legs if leg.side == side)))
+    return printable(", ".join(dict.fromkeys(leg.trunk for leg in view.legs if leg.side == side)))
 
 
 def _marks(view: LadderView) -> Mapping[int, str]:
-    """What tells legs of one side apart, where there are several: `[3] `, counted from 1."""
+    """The marks of legs on a side that has several: `[3] `, counted from 1."""
     several = Counter(leg.side for leg in view.legs)
     return {leg.number: f"[{leg.number + 1}] " if several[leg.side] > 1 else "" for leg in view.legs}
 
@@ -113,10 +112,17 @@ def _row(entry: Entry, sides: Mapping[int, str], marks: Mapping[int, str], *, ma
         case NoteView():
             mark = marks.get(entry.leg, "") if entry.leg is not None else ""
             lane = AGENT_LEG if entry.leg is not None and sides.get(entry.leg) == "agent" else CALLER_LEG
-            label = f"{mark}{plain(entry.what)}"
-            return Row(_clock(entry.at), _after(entry.after), lane, lane, label, plain(entry.peer or ""),
-            entry.masked,
-                       _tone_of(entry.what))  # fmt: skip
+            label = f"{mark}{printable(entry.what)}"
+            return Row(
+                _format_clock(entry.at),
+                _format_after(entry.after),
+                lane,
+                lane,
+                label,
+                printable(entry.peer or ""),
+                entry.masked,
+                _tone_of(entry.what),
+            )
         case MessageView():
             near, far = (
                 (AGENT_LEG, PEER_OF_AGENT)
@@ -125,38 +131,46 @@ def _row(entry: Entry, sides: Mapping[int, str], marks: Mapping[int, str], *, ma
             )
             start, end = (near, far) if entry.direction == "sent" else (far, near)
             label = marks.get(entry.leg, "") + _label(entry)
-            return Row(_clock(entry.at), _after(entry.after), start, end, label, _detail(entry), entry.masked,
-                       _tone(entry))  # fmt: skip
+            return Row(
+                _format_clock(entry.at),
+                _format_after(entry.after),
+                start,
+                end,
+                label,
+                _detail(entry),
+                entry.masked,
+                _tone(entry),
+            )
 
 
 def _label(message: MessageView) -> str:
     if message.code is None:
-        words = plain(message.method)
+        words = printable(message.method)
     else:
-        words = f"{message.code} {plain(message.phrase)}".rstrip()
+        words = f"{message.code} {printable(message.phrase)}".rstrip()
         if message.method != "INVITE":
-            words += f" ({plain(message.method)})"
-    return words + _offered(message.sdp) + (f" x{message.repeats + 1}" if message.repeats else "")
+            words += f" ({printable(message.method)})"
+    return words + _describe_sdp(message.sdp) + (f" x{message.repeats + 1}" if message.repeats else "")
 
 
-def _offered(sdp: Summary) -> str:
-    """That there is a description, and whether it holds or refuses."""
+def _describe_sdp(sdp: Summary) -> str:
+    """`+SDP` where there is a description, with directions other than sendrecv."""
     if not sdp:
         return ""
-    unusual = sorted({plain(media.direction) for media in sdp if not media.off} - {"sendrecv"})
+    unusual = sorted({printable(media.direction) for media in sdp if not media.off} - {"sendrecv"})
     if all(media.off for media in sdp):
         unusual = ["off"]
     return " ".join([" +SDP", *unusual])
 
 
 def _detail(message: MessageView) -> str:
-    where = f"{plain(message.transport)} {plain(message.peer)} CSeq {message.cseq}"
-    return "; ".join([where, *(_media(media) for media in message.sdp)])
+    where = f"{printable(message.transport)} {printable(message.peer)} CSeq {message.cseq}"
+    return "; ".join([where, *(_describe_media(media) for media in message.sdp)])
 
 
-def _media(media: Media) -> str:
+def _describe_media(media: Media) -> str:
     codecs = "/".join(media.codecs)
-    return plain(f"{media.kind} off" if media.off else f"{media.kind} {media.direction} {codecs}")
+    return printable(f"{media.kind} off" if media.off else f"{media.kind} {media.direction} {codecs}")
 
 
 def _tone(message: MessageView) -> Tone:
@@ -168,26 +182,32 @@ def _tone(message: MessageView) -> Tone:
 
 
 def _tone_of(what: str) -> Tone:
-    if what in (What.NO_ANSWER, What.NO_WAY, What.FULL, What.MEDIA_REFUSED, What.MASK_REFUSED):
+    if what in (
+        NoteKind.NO_ANSWER,
+        NoteKind.NO_WAY,
+        NoteKind.FULL,
+        NoteKind.MEDIA_REFUSED,
+        NoteKind.MASK_REFUSED,
+    ):
         return Tone.FAILURE
     if what.startswith("mask"):
         return Tone.MASK
     return Tone.PAYMENT if what.startswith(("payment", "card", "customer")) else Tone.EVENT
 
 
-def _clock(at: str) -> str:
+def _format_clock(at: str) -> str:
     try:
         return datetime.fromisoformat(at).strftime("%H:%M:%S.%f")[:12]
     except ValueError:
         return ""
 
 
-def _after(seconds: float) -> str:
+def _format_after(seconds: float) -> str:
     return f"+{seconds:.3f}"
 
 
 def _spans(rows: list[Row]) -> tuple[str, ...]:
-    """When the call was masked, in words."""
+    """The times at which the call was masked, in words."""
     spans: list[str] = []
     since = ""
     for row in rows:

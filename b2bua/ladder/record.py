@@ -1,9 +1,9 @@
-"""What is kept of a call for its ladder: a few typed values a message, and what happened between.
+"""Records a call for its ladder: a few typed values of each message, and events between messages.
 
-Rule 1: an allow-list: `Message` and `Note` have no field that could hold a digit that somebody
-        keyed, a credential, a header's value, a body or a text of a peer's. Texts are words of
-        `words`; `Peer` has where a packet really came from or went to; `cseq` is the number that
-        RFC 3261 section 8.1.1.5 keeps below 2**31.
+Rule 1: an allow-list: `Message` and `Note` have no field that could hold a keyed digit, a
+        credential, a header's value, a body or a text of a peer. Texts come from `words`; `Peer` is
+        the address that a packet really came from or went to; `cseq` is below 2**31 (RFC 3261
+        section 8.1.1.5).
 Rule 2: of each call the first and the last KEPT messages and notes are kept, whatever a peer sends.
 """
 
@@ -18,23 +18,23 @@ import msgspec
 
 from b2bua.call.leg import LegId
 from b2bua.ladder.summary import Summary
-from b2bua.ladder.words import What
+from b2bua.ladder.words import NoteKind
 
 KEPT: Final = 60  # of the first, and as many of the last
-MOST_LEGS: Final = 32  # of a call; every transfer brings another
+MAX_LEGS: Final = 32  # of a call; every transfer brings another
 _LOOK_BACK: Final = 8  # messages among which a repetition is looked for
 
 
 class Peer(msgspec.Struct, frozen=True, gc=False):
-    """Where a message came from or went to. `address`: a numeric host and a port."""
+    """The far end of a message. `address`: a numeric host and a port."""
 
     transport: str
     address: str
 
 
 class Message(msgspec.Struct, gc=False):
-    """One message, and how often it came again. `code`: 0 for a request; `masked`: whether the call
-    was."""
+    """A message. `code`: 0 for a request; `masked`: the call was masked then; `repeats`: copies
+    after the first."""
 
     at: float
     leg: int
@@ -49,10 +49,10 @@ class Message(msgspec.Struct, gc=False):
 
 
 class Note(msgspec.Struct, frozen=True, gc=False):
-    """Something that happened to the call, or to one of its legs."""
+    """An event of the call, or of one of its legs."""
 
     at: float
-    what: What
+    what: NoteKind
     masked: bool
     leg: int | None = None
     peer: Peer | None = None
@@ -62,8 +62,8 @@ T = TypeVar("T")
 
 
 class Ends(Generic[T]):
-    """The first KEPT and the last KEPT of what is appended; `left`: how many between them were
-    dropped."""
+    """A list that keeps its first KEPT and its last KEPT items. `left`: the number dropped between
+    them."""
 
     __slots__ = ("first", "last", "left")
 
@@ -73,6 +73,7 @@ class Ends(Generic[T]):
         self.left = 0
 
     def append(self, one: T) -> None:
+        """Add an item; the oldest of the last KEPT makes room."""
         if self.last is not None:
             self.left += len(self.last) == KEPT
             self.last.append(one)
@@ -91,13 +92,13 @@ class Ends(Generic[T]):
 
 
 class Leg:
-    """A leg in a ladder: where its messages are noted, by the hash of its Call-ID."""
+    """A leg in a ladder. `key`: the hash of its Call-ID."""
 
     __slots__ = ("_at", "_peer", "key", "ladder", "name", "number", "side", "trunk")
 
     def __init__(self, ladder: Ladder, number: int, side: str, trunk: str, name: LegId) -> None:
-        """`side`: caller or agent; `number`: counted from 0, in the order of their INVITEs; `name`:
-        the engine's."""
+        """`side`: caller or agent; `number`: from 0, in the order of the INVITEs; `name`: the
+        engine's."""
         self.ladder = ladder
         self.name = name
         self.number = number
@@ -107,8 +108,8 @@ class Leg:
         self._at: tuple[str, int, str] = ("", 0, "")
         self._peer = Peer("", "")
 
-    def peer(self, host: str, port: int, transport: str) -> Peer:
-        """The peer at that address; the same object as long as the leg has to do with no other."""
+    def peer_at(self, host: str, port: int, transport: str) -> Peer:
+        """The peer at this address; the same object until the leg has another."""
         at = (host, port, transport)
         if at != self._at:
             self._at = at
@@ -117,8 +118,7 @@ class Leg:
 
 
 class Ladder:
-    """All that is kept of one call. `caller` and `callee` are what the API and the record show as
-    well."""
+    """The record of one call. `caller` and `callee` are those of the API and of the call record."""
 
     __slots__ = (
         "call",
@@ -140,15 +140,15 @@ class Ladder:
         self.direction = ""
         self.live = True
         self.masked = False
-        self.stage: tuple[str, str] = ("", "")  # of the newest capture: its id and how far it is
+        self.stage: tuple[str, str] = ("", "")  # id and stage of the newest capture
         self.legs: list[Leg] = []
         self.messages: Ends[Message] = Ends()
         self.notes: Ends[Note] = Ends()
 
-    def message(
+    def add_message(
         self, leg: Leg, at: float, sent: bool, method: str, code: int, cseq: int, peer: Peer, sdp: Summary
     ) -> None:
-        """Note a message, or that an earlier one came again."""
+        """Add a message, or count it as a copy of an earlier one."""
         number = leg.number
         for earlier in self.messages.newest(_LOOK_BACK):
             if (
@@ -164,5 +164,6 @@ class Ladder:
                 return
         self.messages.append(Message(at, number, sent, method, code, cseq, peer, sdp, self.masked))
 
-    def note(self, at: float, what: What, leg: Leg | None = None, peer: Peer | None = None) -> None:
+    def add_note(self, at: float, what: NoteKind, leg: Leg | None = None, peer: Peer | None = None) -> None:
+        """Add an event at `at` (seconds since the epoch)."""
         self.notes.append(Note(at, what, self.masked, leg.number if leg is not None else None, peer))

@@ -1,8 +1,8 @@
-"""What a ladder keeps of a session description: media, codecs, protocol and direction, each a word
+"""Summarises session descriptions for ladders: media, codecs, protocol and direction, each a word
 of our tables.
 
-Rule 1: no byte of the description is kept, not as the key of a cache either: its key is a hash.
-Rule 2: nothing that a peer sends raises; what cannot be read is left out.
+Rule 1: no byte of the description is kept, not even in the key of the cache: it is a hash.
+Rule 2: no body of a peer raises; unreadable parts are left out.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import msgspec
 
 from b2bua.ladder.words import CODECS, DIRECTIONS, KINDS, OTHER, PROTOCOLS, STATIC
 
-_MOST_MEDIA: Final = 8
-_MOST_CODECS: Final = 12
-_MOST_KNOWN: Final = 1024
+_MAX_MEDIA: Final = 8
+_MAX_CODECS: Final = 12
+_MAX_KNOWN: Final = 1024
 
 
 class Media(msgspec.Struct, frozen=True, gc=False):
@@ -32,22 +32,22 @@ Summary = tuple[Media, ...]
 
 
 class Summaries:
-    """Describes bodies. A trunk's phones send the same few descriptions in every call, but for
-    ports and origin."""
+    """Summarises bodies, with a cache: the phones of a trunk send the same few descriptions in
+    every call, but for ports and origin."""
 
     def __init__(self) -> None:
         self._known: dict[int, Summary] = {}
 
-    def of(self, body: bytes) -> Summary:
-        """What a body says of media; empty where it has no m-line."""
+    def summarise(self, body: bytes) -> Summary:
+        """The media of a body; empty where it has no m-line."""
         start = body.find(b"\nm=")
         if start < 0:
             return ()
         kind = body.find(b" ", start)
         port = body.find(b" ", kind + 1)
         attributes = body.find(b"\na=", 0, start)
-        # All that the summary depends on: attributes of the session, and the media without their
-        # first port.
+        # Everything that the summary depends on: attributes of the session, and the media without
+        # their first port.
         key = hash(
             (
                 body[attributes:start] if attributes >= 0 else b"",
@@ -58,19 +58,19 @@ class Summaries:
         )
         known = self._known.get(key)
         if known is None:
-            if len(self._known) >= _MOST_KNOWN:
+            if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
-            known = self._known[key] = _read(body)
+            known = self._known[key] = _summarise_body(body)
         return known
 
 
-def _read(body: bytes) -> Summary:
+def _summarise_body(body: bytes) -> Summary:
     head, *sections = body.decode("latin-1").replace("\r\n", "\n").split("\nm=")
     session = _direction(head.split("\n"), "sendrecv")
-    return tuple(_media(section.split("\n"), session) for section in sections[:_MOST_MEDIA])
+    return tuple(_summarise_media(section.split("\n"), session) for section in sections[:_MAX_MEDIA])
 
 
-def _media(lines: list[str], session: str) -> Media:
+def _summarise_media(lines: list[str], session: str) -> Media:
     kind, port, protocol, formats = (*lines[0].split(" ", 3), "", "", "", "")[:4]
     names = dict(STATIC)
     for line in lines[1:]:
@@ -81,7 +81,7 @@ def _media(lines: list[str], session: str) -> Media:
     return Media(
         kind if kind in KINDS else OTHER,
         PROTOCOLS.get(protocol.lower(), OTHER),
-        tuple(dict.fromkeys(found))[:_MOST_CODECS],
+        tuple(dict.fromkeys(found))[:_MAX_CODECS],
         _direction(lines, session),
         port.partition("/")[0] == "0",
     )

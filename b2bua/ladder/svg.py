@@ -1,5 +1,4 @@
-"""A ladder as an SVG picture: light or dark as its reader prefers, with a title and a description,
-and nothing from elsewhere.
+"""Draws a ladder as SVG, in light or dark as its reader prefers, without external resources.
 
 Rule 1: every text is escaped; nothing of a view becomes markup.
 """
@@ -13,7 +12,7 @@ from xml.sax.saxutils import escape
 from b2bua.ladder.layout import AGENT_LEG, CALLER_LEG, Row, Sheet, Tone
 
 MEDIA_TYPE: Final = "image/svg+xml"
-_LANES: Final = (200, 460, 640, 900)  # where each lane stands, in pixels
+_LANES: Final = (200, 460, 640, 900)  # of each lane, in pixels from the left
 _WIDTH, _DETAILS, _TOP, _HEIGHT = 1340, 916, 112, 28
 _MIDDLE: Final = (_LANES[CALLER_LEG] + _LANES[AGENT_LEG]) // 2
 _CHARACTER: Final = 7.3  # pixels, of the labels' type
@@ -78,7 +77,7 @@ def _lanes(sheet: Sheet, height: int) -> Iterator[str]:
 
 
 def _bands(sheet: Sheet) -> Iterator[str]:
-    """Behind the lanes of ours, where the call is masked."""
+    """Coloured bands behind our own lanes, for the time of a mask."""
     begun: int | None = None
     for number, row in enumerate((*sheet.rows, None)):
         masked = row is not None and row.masked

@@ -1,5 +1,4 @@
-"""A ladder for the terminal: as wide as it is, in colours where there are any, in plain ASCII where
-it has to be.
+"""Formats a ladder for the terminal: in its width and colours, in plain ASCII where necessary.
 
 Rule 1: readable without colours: arrows, words, and a shaded middle while the call is masked.
 """
@@ -25,80 +24,83 @@ STYLES = {
 }
 _ASCII = str.maketrans({"│": "|", "─": "-", "▶": ">", "◀": "<", "▒": "#", "◆": "*", "…": "~", "·": "-"})
 _MIDDLE = 9
-_NARROWEST, _ENOUGH, _WIDEST = 12, 26, 30  # of the room for an arrow
-_DETAILS = 24  # columns that details need to be worth it
+_MIN_ARROW, _GOOD_ARROW, _MAX_ARROW = 12, 26, 30  # columns for an arrow
+_MIN_DETAILS = 24  # columns below which details are left out
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where everything stands on a line. `details`: how many columns they have, 0 for none."""
+    """The layout of a line. `lanes`: the column of each; `details`: their width, 0 for none."""
 
     clock: bool
     lanes: tuple[int, int, int, int]
     details: int
 
     @classmethod
-    def fit(cls, width: int) -> Columns:
-        clock = width >= 24 + 2 * _NARROWEST + _MIDDLE + 4
+    def fit_width(cls, width: int) -> Columns:
+        """The layout for a terminal of so many columns."""
+        clock = width >= 24 + 2 * _MIN_ARROW + _MIDDLE + 4
         begin = 24 if clock else 10
         room = width - begin - _MIDDLE - 4
-        span = max(_NARROWEST, min(_WIDEST, room // 2))
-        if room - 2 * _ENOUGH >= _DETAILS:  # details are worth narrower arrows
-            span = _ENOUGH
+        span = max(_MIN_ARROW, min(_MAX_ARROW, room // 2))
+        if room - 2 * _GOOD_ARROW >= _MIN_DETAILS:  # details are worth narrower arrows
+            span = _GOOD_ARROW
         lanes = (begin, begin + span + 1, begin + span + _MIDDLE + 2, begin + 2 * span + _MIDDLE + 3)
         details = width - lanes[3] - 2
-        return cls(clock, lanes, details if details >= _DETAILS else 0)
+        return cls(clock, lanes, details if details >= _MIN_DETAILS else 0)
 
 
-def lines(sheet: Sheet, width: int, *, ascii_only: bool = False) -> Iterator[Text]:
-    """The whole ladder, line by line."""
-    columns = Columns.fit(width)
-    yield from head(sheet, columns, ascii_only=ascii_only)
+def format_ladder(sheet: Sheet, width: int, *, ascii_only: bool = False) -> Iterator[Text]:
+    """The lines of a whole ladder."""
+    columns = Columns.fit_width(width)
+    yield from format_head(sheet, columns, ascii_only=ascii_only)
     for row in sheet.rows:
-        yield line(row, columns, ascii_only=ascii_only)
+        yield format_row(row, columns, ascii_only=ascii_only)
 
 
-def head(sheet: Sheet, columns: Columns, *, ascii_only: bool = False) -> Iterator[Text]:
-    """Who calls whom, and the names of the lanes."""
+def format_head(sheet: Sheet, columns: Columns, *, ascii_only: bool = False) -> Iterator[Text]:
+    """The lines above the first row: caller and callee, times of a mask, the names of the lanes."""
     first, second, third, fourth = columns.lanes
     canvas = _Canvas(fourth + 1, ascii_only)
-    canvas.put((second + third) // 2 - 3, "Tonewall", "bold")
+    canvas.put_text((second + third) // 2 - 3, "Tonewall", "bold")
     names = _Canvas(fourth + 1, ascii_only)
     room = (second - first) - len(sheet.lanes[1]) - 1
-    names.put(first, sheet.lanes[0][: max(room, 4)], "bold")
-    names.put(second - len(sheet.lanes[1]) + 1, sheet.lanes[1], "")
-    names.put(third, sheet.lanes[2], "")
+    names.put_text(first, sheet.lanes[0][: max(room, 4)], "bold")
+    names.put_text(second - len(sheet.lanes[1]) + 1, sheet.lanes[1], "")
+    names.put_text(third, sheet.lanes[2], "")
     last = sheet.lanes[3][: max(room, 4)]
-    names.put(fourth - len(last) + 1, last, "bold")
-    yield _plain(f"{sheet.title}: {sheet.subtitle}", "bold", ascii_only)
+    names.put_text(fourth - len(last) + 1, last, "bold")
+    yield _styled_text(f"{sheet.title}: {sheet.subtitle}", "bold", ascii_only)
     if sheet.masked:
-        yield _plain(f"▒ masked, no key reaches the agent: {', '.join(sheet.masked)}", "magenta", ascii_only)
+        yield _styled_text(
+            f"▒ masked, no key reaches the agent: {', '.join(sheet.masked)}", "magenta", ascii_only
+        )
     yield Text()
-    yield canvas.text()
-    yield names.text()
+    yield canvas.to_text()
+    yield names.to_text()
 
 
-def line(row: Row, columns: Columns, *, ascii_only: bool = False) -> Text:
-    """One row."""
+def format_row(row: Row, columns: Columns, *, ascii_only: bool = False) -> Text:
+    """The line of a row."""
     lanes = columns.lanes
     canvas = _Canvas(lanes[3] + 1 + (columns.details + 1 if columns.details else 0), ascii_only)
-    canvas.put(0, f"{row.clock} {row.after:>10}" if columns.clock else f"{row.after:>9}", "dim")
+    canvas.put_text(0, f"{row.clock} {row.after:>10}" if columns.clock else f"{row.after:>9}", "dim")
     if row.masked:
-        canvas.put(lanes[CALLER_LEG] + 1, "▒" * _MIDDLE, "magenta")
+        canvas.put_text(lanes[CALLER_LEG] + 1, "▒" * _MIDDLE, "magenta")
     for lane in lanes:
-        canvas.put(lane, "│", "dim")
+        canvas.put_text(lane, "│", "dim")
     style = STYLES[row.tone]
     if row.start == row.end:
         at = lanes[row.start] + (2 if row.start == CALLER_LEG else 1)
         peer = f" · {row.detail}" if row.detail and not columns.details else ""
-        canvas.put(at, f"◆ {row.label}{peer} "[: lanes[3] - at], style)
+        canvas.put_text(at, f"◆ {row.label}{peer} "[: lanes[3] - at], style)
     else:
         left = min(row.start, row.end)
         room = lanes[left + 1] - lanes[left] - 1
-        canvas.put(lanes[left] + 1, _arrow(row.label, room, to_left=row.end < row.start), style)
+        canvas.put_text(lanes[left] + 1, _arrow(row.label, room, to_left=row.end < row.start), style)
     if columns.details:
-        canvas.put(lanes[3] + 2, _cut(row.detail, columns.details), "dim")
-    return canvas.text()
+        canvas.put_text(lanes[3] + 2, _cut(row.detail, columns.details), "dim")
+    return canvas.to_text()
 
 
 def _arrow(label: str, room: int, *, to_left: bool) -> str:
@@ -111,10 +113,10 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _plain(text: str, style: str, ascii_only: bool) -> Text:
+def _styled_text(text: str, style: str, ascii_only: bool) -> Text:
     canvas = _Canvas(len(text), ascii_only)
-    canvas.put(0, text, style)
-    return canvas.text()
+    canvas.put_text(0, text, style)
+    return canvas.to_text()
 
 
 class _Canvas:
@@ -125,12 +127,12 @@ class _Canvas:
         self._styles = [""] * width
         self._ascii = ascii_only
 
-    def put(self, at: int, text: str, style: str) -> None:
+    def put_text(self, at: int, text: str, style: str) -> None:
         for place, character in enumerate(text, at):
             if 0 <= place < len(self._characters):
                 self._characters[place], self._styles[place] = character, style
 
-    def text(self) -> Text:
+    def to_text(self) -> Text:
         shown = "".join(self._characters)
         if self._ascii:
             shown = shown.translate(_ASCII).encode("ascii", "replace").decode()

@@ -1,7 +1,7 @@
-"""A call's ladder as the API gives it out and as it is drawn: JSON both ways.
+"""Views of a call's ladder, as JSON of the API and as the input of its drawings.
 
-Rule 1: everything here was kept (see `record`), is a word of ours, or is shown of the call
-        elsewhere as well.
+Rule 1: every value was kept (see `record`), is a word of ours, or is in the call's own view as
+        well.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import msgspec
 
 from b2bua.ladder.record import Ladder, Message, Note
 from b2bua.ladder.summary import Media
-from b2bua.ladder.words import phrase
+from b2bua.ladder.words import phrase_of
 
 
 class NoSuchLadder(Exception):
-    """Of that call nothing is kept: there was none, or it ended too long ago."""
+    """Nothing is kept of this call: there was none, or it ended too long ago."""
 
 
 class LegView(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,8 +30,8 @@ class LegView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MessageView(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="message"):
-    """`at`: RFC 3339, UTC; `after`: seconds since the call's first entry. `repeats`: how often it
-    came again."""
+    """`at`: RFC 3339, UTC; `after`: seconds since the call's first entry. `repeats`: copies after
+    the first."""
 
     at: str
     after: float
@@ -49,7 +49,7 @@ class MessageView(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
 
 
 class NoteView(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="event"):
-    """`leg` and `peer`: where it concerns one."""
+    """An event between messages. `leg` and `peer`: where it concerns one."""
 
     at: str
     after: float
@@ -60,7 +60,7 @@ class NoteView(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
 
 
 class GapView(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="gap"):
-    """So many messages and events were left out here."""
+    """A gap: `left_out` messages and events were dropped here."""
 
     left_out: int
 
@@ -69,7 +69,7 @@ Entry = MessageView | NoteView | GapView
 
 
 class LadderSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the calls that there are ladders of."""
+    """A call whose ladder is kept."""
 
     id: str
     live: bool
@@ -81,6 +81,8 @@ class LadderSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LadderView(msgspec.Struct, frozen=True, kw_only=True):
+    """A ladder: the legs and entries of a call, in order."""
+
     id: str
     live: bool
     direction: str  # as in CallView
@@ -94,16 +96,17 @@ class LadderView(msgspec.Struct, frozen=True, kw_only=True):
 class LadderDesk(Protocol):
     """The ladders that are kept, as the API sees them."""
 
-    def recent(self) -> list[LadderSummary]:
-        """Newest call first."""
+    def recent_calls(self) -> list[LadderSummary]:
+        """Calls under way, then ended ones; the newest of each first."""
         ...
 
-    def ladder(self, call_id: str) -> LadderView:
+    def ladder_of(self, call_id: str) -> LadderView:
         """By our id of the call or by the Call-ID of one of its legs. Raises NoSuchLadder."""
         ...
 
 
-def summary(ladder: Ladder) -> LadderSummary:
+def summarise_ladder(ladder: Ladder) -> LadderSummary:
+    """The call of a ladder, without its entries."""
     messages = ladder.messages
     return LadderSummary(
         id=ladder.call,
@@ -111,14 +114,14 @@ def summary(ladder: Ladder) -> LadderSummary:
         direction=ladder.direction,
         caller=ladder.caller,
         callee=ladder.callee,
-        started_at=_stamp(_start(ladder)),
+        started_at=_stamp(_started_at(ladder)),
         messages=len(messages.first) + len(messages.last or ()) + messages.left,
     )
 
 
-def view(ladder: Ladder) -> LadderView:
-    """What is kept, in the order in which it happened."""
-    start = _start(ladder)
+def view_ladder(ladder: Ladder) -> LadderView:
+    """The view of a ladder, its entries in order of time."""
+    start = _started_at(ladder)
     return LadderView(
         id=ladder.call,
         live=ladder.live,
@@ -155,7 +158,7 @@ def _entry(one: Message | Note, start: float) -> Entry:
         direction="sent" if one.sent else "received",
         method=one.method,
         code=one.code or None,
-        phrase=phrase(one.code),
+        phrase=phrase_of(one.code),
         cseq=one.cseq,
         transport=one.peer.transport,
         peer=one.peer.address,
@@ -165,7 +168,7 @@ def _entry(one: Message | Note, start: float) -> Entry:
     )
 
 
-def _start(ladder: Ladder) -> float:
+def _started_at(ladder: Ladder) -> float:
     return min(
         (one.at for first in (ladder.messages.first[:1], ladder.notes.first[:1]) for one in first),
         default=0.0,

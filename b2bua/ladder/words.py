@@ -1,7 +1,7 @@
-"""The words that a ladder may hold: every text in it is one of these tables', never a peer's.
+"""Words of ladders: every text in a ladder comes from these tables, none from a peer.
 
-Rule 1: what is not in a table becomes OTHER. A peer that calls a method, a codec or a medium after
-        a card number, or puts one into a reason phrase, finds none of it here.
+Rule 1: a word that is in no table becomes OTHER. A peer that names a method, a codec or a medium
+        after a card number, or puts one into a reason phrase, gets none of it into a ladder.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ STATIC: Final = {str(number): name for number, name in STATIC_AUDIO.items()} | {
 }  # fmt: skip  # RFC 3551 section 6
 
 
-class What(StrEnum):
-    """What happened in a call between its messages."""
+class NoteKind(StrEnum):
+    """Events of a call between its messages."""
 
     BEGAN = "call began"
     MEDIA_OPENED = "media opened"
@@ -110,11 +110,11 @@ class What(StrEnum):
     ENDED = "call ended"
 
 
-def method(given: str) -> str:
-    """A method as a ladder names it."""
+def method_word(given: str) -> str:
+    """The word of a ladder for this method."""
     return given if given in METHODS else OTHER
 
 
-def phrase(code: int) -> str:
+def phrase_of(code: int) -> str:
     """Our own words for a status code."""
     return PHRASES.get(code, "")

@@ -11,7 +11,7 @@ from pathlib import Path
 from b2bua.call.leg import LegCommand, LegEvent, LegId
 from b2bua.call.routing.trunk import Trunk
 from b2bua.call.view import HopView
-from b2bua.ladder.book import Ladders
+from b2bua.ladder.ladders import Ladders
 from b2bua.sip.hop import Address, Bind, Hop
 from b2bua.sip.signalling import Signalling, new_leg
 from b2bua.sip.transaction.tap import Tap

@@ -27,8 +27,8 @@ from b2bua.call.command import (
 from b2bua.call.leg import HangUpLeg, InviteLeg, LegCommand, LegEvent, LegFailed, LegHungUp, LegId, RejectLeg
 from b2bua.call.routing.limits import Limiter
 from b2bua.call.view import CallState, CaptureStage
-from b2bua.ladder.book import Ladders
-from b2bua.ladder.words import What
+from b2bua.ladder.ladders import Ladders
+from b2bua.ladder.words import NoteKind
 from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.interfaces import Engine, Media
 from b2bua.switchboard.payments import Payments
@@ -109,7 +109,7 @@ class Executor:
                 case Show(view):
                     self._feed.publish(view)
                     self._payments.observe(view)
-                    self._ladders.shown(view)
+                    self._ladders.note_view(view)
                 case Record(record):
                     self._record(record)
                     log.info(
@@ -134,10 +134,10 @@ class Executor:
         assert self._engine is not None
         leg = self._engine.new_leg()
         self._lines.place(line, side, leg)
-        self._ladders.inviting(line.call.id, leg, side or line.call.transfer.side, invite.trunk)
+        self._ladders.add_leg(line.call.id, leg, side or line.call.transfer.side, invite.trunk)
         later = self._limiter.take(invite.trunk, leg, self._clock())
         if later:
-            self._ladders.not_opened(leg, What.FULL)
+            self._ladders.note_not_opened(leg, NoteKind.FULL)
             self._hear(leg, LegFailed(503, "Service Unavailable", retry_after=later))
         else:
             self.to_engine(leg, invite)

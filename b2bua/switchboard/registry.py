@@ -13,7 +13,7 @@ import asyncio
 from b2bua.call.attended_join import JoinCandidate
 from b2bua.call.leg import LegId
 from b2bua.call.routing.limits import Limiter
-from b2bua.ladder.book import Ladders
+from b2bua.ladder.ladders import Ladders
 from b2bua.switchboard.entry import Entry
 from media.events import Side
 
@@ -103,16 +103,16 @@ class Registry:
             leg, line.joining = line.joining, None
         else:
             leg = lender.legs.pop(lender.call.loan.side)
-            self._ladders.moved(leg, lender.call.id, line.call.id, side)
+            self._ladders.move_leg(leg, lender.call.id, line.call.id, side)
         line.legs[side] = leg
         self._of_leg[leg] = (line, side)
-        self._ladders.transferred(line.call.id)
+        self._ladders.note_transfer(line.call.id)
         return lender
 
     def forget(self, line: Entry) -> None:
         line.stop()
         self._lines.pop(line.call.id, None)
-        self._ladders.ended(line.call.id)
+        self._ladders.end_call(line.call.id)
         for leg in line.all_legs():
             self._of_leg.pop(leg, None)
             self._limiter.release(leg)

@@ -26,7 +26,7 @@ from b2bua.call.leg import (
 )
 from b2bua.call.routing.limits import Limiter
 from b2bua.call.view import CallView, Fault, PaymentView, ServiceView, TrunkView
-from b2bua.ladder.book import Ladders
+from b2bua.ladder.ladders import Ladders
 from b2bua.records.payments import PaymentTable
 from b2bua.records.store import RecordsFault
 from b2bua.switchboard.entry import Entry, restore_entries, snapshot_entries
@@ -130,7 +130,7 @@ class Switchboard(PaymentRequests):
         call, commands = Call.begin(call_id, event, route, origin, seed, self._plan.guard_time, self._clock())
         line = Entry(call, {near: leg})
         self._lines.began(line)
-        self._ladders.began(leg, near, event.trunk, call.view())
+        self._ladders.begin_call(leg, near, event.trunk, call.view())
         log.info("call", call=call_id, trunk=event.trunk, route=decision.rule, state="invited")
         self._execution.carry_out(line, commands)
 
@@ -142,7 +142,7 @@ class Switchboard(PaymentRequests):
             self._execution.to_engine(leg, RejectLeg(481 if line is None else 491, ""))
             return
         self._lines.place(line, None, leg)
-        self._ladders.joined(line.call.id, leg, side, event.trunk)
+        self._ladders.join_leg(line.call.id, leg, side, event.trunk)
         log.info("leg", call=line.call.id, side=side.value, state="wants this place")
         self._execution.step(line, lambda now: line.call.replaced(side, event, now))
 
@@ -190,7 +190,7 @@ class Switchboard(PaymentRequests):
             return
         if isinstance(answer, Done) and isinstance(command, SetRemote) and not command.mark:
             return  # as expected, and it moves no call
-        self._ladders.media(command, answer)
+        self._ladders.note_media(command, answer)
         line = self._lines.get(command.session)
         if line is not None:
             self._turns.take(

@@ -6,7 +6,7 @@ from typing import Any
 
 from b2bua.call.leg import LegId
 from b2bua.call.view import CallState, CallView
-from b2bua.ladder.book import Ladders
+from b2bua.ladder.ladders import Ladders
 from b2bua.ladder.view import LadderView, MessageView, NoteView
 from media.events import Side
 
@@ -28,7 +28,9 @@ class Every(Ladders):
     """Ladders of every leg by itself: there is no switchboard in this test to say which call it is
     of."""
 
-    def open(self, leg_id: LegId, call_id: str) -> None:
-        super().open(leg_id, call_id)
+    def open_leg(self, leg_id: LegId, call_id: str) -> None:
+        super().open_leg(leg_id, call_id)
         view: dict[str, Any] = dict.fromkeys(("direction", "caller", "callee", "started_at"), "")
-        self.began(leg_id, Side.AGENT, "pbx", CallView(id=leg_id, state=CallState.UP, masked=False, **view))
+        self.begin_call(
+            leg_id, Side.AGENT, "pbx", CallView(id=leg_id, state=CallState.UP, masked=False, **view)
+        )

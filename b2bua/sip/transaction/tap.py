@@ -8,8 +8,8 @@ Rule 2: a message that is of no leg that is noted costs one look at a table.
 from __future__ import annotations
 
 from b2bua.call.leg import LegId
-from b2bua.ladder.book import Ladders
-from b2bua.ladder.words import What
+from b2bua.ladder.ladders import Ladders
+from b2bua.ladder.words import NoteKind
 from b2bua.sip.hop import Hop
 from b2bua.sip.message.compose import Outgoing
 from b2bua.sip.message.message import Head, Request, Response
@@ -21,29 +21,31 @@ class Tap:
 
     def __init__(self, ladders: Ladders) -> None:
         self._ladders = ladders
-        self.close = ladders.close
-        self.open = ladders.open
+        self.close = ladders.close_leg
+        self.open = ladders.open_leg
 
     def record_invite(self, leg: LegId, request: Request) -> None:
         """A peer's INVITE opens a leg."""
-        self._ladders.open(leg, request.head.call_id)
+        self._ladders.open_leg(leg, request.head.call_id)
         self.record_received(request)
 
     def record_received(self, message: Request | Response) -> None:
         code = message.code if isinstance(message, Response) else 0
-        self._ladders.message(
+        self._ladders.add_message(
             message.head.call_id, False, message.method, code, message.cseq, message.source[:3], message.body
         )
 
     def record_sent(self, request: Outgoing, way: Hop, method: str = "") -> None:
         """A request of ours; `method`: ACK, where it is the one of that INVITE's transaction."""
         body = b"" if method else request.body
-        self._ladders.message(request.call_id, True, method or request.method, 0, request.cseq, way[:3], body)
+        self._ladders.add_message(
+            request.call_id, True, method or request.method, 0, request.cseq, way[:3], body
+        )
 
     def record_response(self, request: Request, message: bytes, way: Hop) -> None:
         """A response of ours."""
         code = int(message[8:12])
-        self._ladders.message(
+        self._ladders.add_message(
             request.head.call_id, True, request.method, code, request.cseq, way[:3], message
         )
 
@@ -54,22 +56,22 @@ class Tap:
             return
         head = decode_octets(message.partition(b"\r\n\r\n")[0])
         cseq, method = _cseq(_value(head, "CSeq"))
-        self._ladders.message(
+        self._ladders.add_message(
             _value(head, "Call-ID"), True, method, int(message[8:12]), cseq, way[:3], message
         )
 
     def record_unreadable(self, head: Head, source: Hop) -> None:
         """A request of which no more can be made out than its answer needs."""
         cseq, method = _cseq(head.cseq)
-        self._ladders.message(head.call_id, False, method, 0, cseq, source[:3], b"")
+        self._ladders.add_message(head.call_id, False, method, 0, cseq, source[:3], b"")
 
     def record_no_hop(self, leg: LegId) -> None:
         """A leg was to be opened, and its trunk has no hop."""
-        self._ladders.not_opened(leg, What.NO_WAY)
+        self._ladders.note_not_opened(leg, NoteKind.NO_WAY)
 
     def record_unanswered(self, request: Outgoing, way: Hop, code: int) -> None:
         """No response came (408), or there was no way to send it (503)."""
-        self._ladders.unanswered(request.call_id, way[:3], sent=code == 408)
+        self._ladders.note_unanswered(request.call_id, way[:3], sent=code == 408)
 
 
 def _value(head: str, name: str) -> str:

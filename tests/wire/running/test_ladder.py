@@ -15,8 +15,8 @@ import msgspec
 
 from b2bua.call.routing.trunk import Trunk
 from b2bua.ladder import svg
-from b2bua.ladder.book import Ladders
-from b2bua.ladder.layout import layout
+from b2bua.ladder.ladders import Ladders
+from b2bua.ladder.layout import lay_out
 from b2bua.ladder.view import LadderView, MessageView, NoteView
 from b2bua.sip.hop import Bind, Transport
 from tests.canary import CANARY, find_in_text
@@ -83,7 +83,7 @@ async def test_a_paid_call_that_is_transferred_stands_on_one_page(tmp_path: Path
         await at.stack.stage(at.call_id, "ready")
         live = await ladder(at.stack, at.call_id)
         assert live.live
-        assert layout(live).rows[-1].masked
+        assert lay_out(live).rows[-1].masked
         assert (await at.stack.submit(at.call_id))["type"] == "approved"
 
         async def opened() -> bool:
@@ -133,7 +133,7 @@ async def test_a_paid_call_that_is_transferred_stands_on_one_page(tmp_path: Path
         assert followed == printed
         picture = tmp_path / "ladder.svg"
         assert await command("ladder", at.call_id, *conf, "--svg", str(picture)) == ""
-        assert picture.read_text() == svg.draw(layout(view))
+        assert picture.read_text() == svg.draw(lay_out(view))
         assert (await at.stack.api.get(f"/v1/calls/{at.call_id}/ladder.svg")).text == picture.read_text()
         for text in (printed, picture.read_text(), msgspec.json.encode(view).decode()):
             assert find_in_text(text) == []
@@ -288,7 +288,7 @@ async def test_a_call_that_is_given_up_ends_with_cancel_487_and_ack_on_both_legs
         await until(lambda: bridge.engine.open_legs == 0, "both legs to end")
 
         def both() -> list[list[str]] | None:
-            found = [words(ladders.ladder(each.one("Call-ID"))) for each in (ringing, invite)]
+            found = [words(ladders.ladder_of(each.one("Call-ID"))) for each in (ringing, invite)]
             return found if "0<ACK" in found[0] else None  # it comes after the leg's end
 
         near, far = await until(both, "the carrier's ACK")
@@ -322,8 +322,8 @@ async def test_a_dead_hop_its_repetitions_and_the_next_hop_appear() -> None:
         carrier.send(carrier.request("BYE", call=near, cseq=2))
         well.reply(await well.hear("BYE"), 200)
         await until(lambda: bridge.engine.open_legs == 0, "both legs to end")
-        out = ladders.ladder(invite.one("Call-ID"))
-        came_in = ladders.ladder(near.call_id)
+        out = ladders.ladder_of(invite.one("Call-ID"))
+        came_in = ladders.ladder_of(near.call_id)
     messages = [entry for entry in out.entries if isinstance(entry, MessageView)]
     first, second = (entry for entry in messages if entry.method == "INVITE" and not entry.code)
     assert (first.peer, second.peer) == (f"{HOST}:{dead.port}", f"{HOST}:{well.port}")

@@ -49,7 +49,7 @@ async def test_a_flood_of_registers_is_answered_in_part_and_no_call_hears_of_it(
         stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
         stage.pbx.reply(await stage.pbx.hear("INVITE"), 180)
         call_id = (await stage.carrier.hear("180")).one("Call-ID")
-        before, started = words(ladders.ladder(call_id)), time.monotonic()
+        before, started = words(ladders.ladder_of(call_id)), time.monotonic()
         answers = 0
 
         def drain() -> None:
@@ -72,5 +72,5 @@ async def test_a_flood_of_registers_is_answered_in_part_and_no_call_hears_of_it(
         seconds = time.monotonic() - started
         assert 0 < answers <= ANSWERS[code] * (1 + seconds)
         assert engine.counters().get("strangers", 0) == (SENT if code == "400" else 0)
-        assert words(ladders.ladder(call_id)) == before
+        assert words(ladders.ladder_of(call_id)) == before
     stranger.close()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from b2bua.call.leg import LegId
 from b2bua.call.view import CallState, CallView
-from b2bua.ladder.book import Ladders
+from b2bua.ladder.ladders import Ladders
 from b2bua.ladder.record import Message
 from b2bua.ladder.view import LadderView, MessageView
 from b2bua.ladder.words import CODECS, DIRECTIONS, KINDS, METHODS, OTHER, PHRASES, PROTOCOLS
@@ -117,14 +117,14 @@ def test_what_is_kept_are_numbers_of_ours_and_words_of_our_tables(
     view = CallView(
         id="call", state=CallState.UP, direction="inbound", caller="", callee="", started_at="", masked=False
     )
-    ladders.began(LegId("leg"), Side.CALLER, "carrier", view)
+    ladders.begin_call(LegId("leg"), Side.CALLER, "carrier", view)
     for data in received:
         noted(ladders, tap, data)
     for method, body in sent:
         tap.record_sent(
             Outgoing(method, CARD, CARD, CARD, CARD, CALL_ID, 7, lines=(f"X: {CARD}",), body=body), HOP
         )
-    shown = ladders.ladder("call")
+    shown = ladders.ladder_of("call")
     for entry in shown.entries:
         if isinstance(entry, MessageView):
             check(entry)

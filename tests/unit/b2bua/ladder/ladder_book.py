@@ -6,7 +6,7 @@ import itertools
 
 from b2bua.call.leg import LegId
 from b2bua.call.view import CallState, CallView, CaptureView
-from b2bua.ladder.book import Ladders
+from b2bua.ladder.ladders import Ladders
 from media.events import Side
 
 CARRIER = ("192.0.2.1", 5060, "udp")
@@ -27,11 +27,11 @@ class Book:
 
     def call(self, name: str) -> None:
         """An INVITE of the carrier's, and ours to the PBX."""
-        self.ladders.open(LegId(f"{name}-in"), f"{name}@carrier")
+        self.ladders.open_leg(LegId(f"{name}-in"), f"{name}@carrier")
         self.say(f"{name}@carrier", "INVITE", received=True, body=SDP)
-        self.ladders.began(LegId(f"{name}-in"), Side.CALLER, "carrier", view(name))
-        self.ladders.inviting(name, LegId(f"{name}-out"), Side.AGENT, "pbx")
-        self.ladders.open(LegId(f"{name}-out"), f"{name}@us")
+        self.ladders.begin_call(LegId(f"{name}-in"), Side.CALLER, "carrier", view(name))
+        self.ladders.add_leg(name, LegId(f"{name}-out"), Side.AGENT, "pbx")
+        self.ladders.open_leg(LegId(f"{name}-out"), f"{name}@us")
         self.say(f"{name}@us", "INVITE", body=SDP, at=PBX)
 
     def say(
@@ -45,12 +45,12 @@ class Book:
         body: bytes = b"",
         at: tuple[str, int, str] = CARRIER,
     ) -> None:
-        self.ladders.message(call_id, not received, method, code, cseq, at, body)
+        self.ladders.add_message(call_id, not received, method, code, cseq, at, body)
 
     def end(self, name: str) -> None:
-        self.ladders.close(LegId(f"{name}-in"))
-        self.ladders.close(LegId(f"{name}-out"))
-        self.ladders.ended(name)
+        self.ladders.close_leg(LegId(f"{name}-in"))
+        self.ladders.close_leg(LegId(f"{name}-out"))
+        self.ladders.end_call(name)
 
 
 def view(name: str, capture: CaptureView | None = None) -> CallView:

@@ -6,10 +6,10 @@ import pytest
 
 from b2bua.call.leg import LegId
 from b2bua.call.view import CaptureStage, CaptureView, Order
-from b2bua.ladder.record import KEPT, MOST_LEGS
+from b2bua.ladder.record import KEPT, MAX_LEGS
 from b2bua.ladder.summary import Media, Summaries
 from b2bua.ladder.view import GapView, LadderView, MessageView, NoSuchLadder, NoteView
-from b2bua.ladder.words import What
+from b2bua.ladder.words import NoteKind
 from media.events import CloseSession, Done, LegCounters, SessionClosed, SessionId, SetMask, Side
 from provider_adapters.payment import Declined
 from tests.unit.b2bua.ladder.ladder_book import PBX, SDP, Book, view
@@ -33,7 +33,7 @@ def test_messages_of_both_legs_stand_in_the_order_in_which_they_passed() -> None
     book.call("c")
     book.say("c@us", "INVITE", 180, received=True, at=PBX)
     book.say("c@carrier", "INVITE", 180)
-    ladder = book.ladders.ladder("c")
+    ladder = book.ladders.ladder_of("c")
     assert words(ladder) == ["0<INVITE", "call began", "1>INVITE", "1<180", "0>180"]
     assert [(leg.number, leg.side, leg.trunk) for leg in ladder.legs] == [
         (0, "caller", "carrier"),
@@ -56,7 +56,13 @@ def test_what_comes_again_is_counted_and_not_listed() -> None:
         book.say("c@us", "INVITE", body=SDP, at=PBX)
     book.say("c@us", "INVITE", body=SDP, at=("2001:db8::2", 5060, "tcp"), cseq=2)  # the next hop
     book.say("c@us", "INVITE", 503, received=True, at=PBX)
-    assert words(book.ladders.ladder("c")) == ["0<INVITE", "call began", "1>INVITE x4", "1>INVITE", "1<503"]
+    assert words(book.ladders.ladder_of("c")) == [
+        "0<INVITE",
+        "call began",
+        "1>INVITE x4",
+        "1>INVITE",
+        "1<503",
+    ]
 
 
 def test_the_first_and_the_last_messages_are_kept_of_a_call_that_sends_many() -> None:
@@ -64,7 +70,7 @@ def test_the_first_and_the_last_messages_are_kept_of_a_call_that_sends_many() ->
     book.call("c")
     for number in range(500):
         book.say("c@carrier", "INFO", cseq=number, received=True)
-    kept = book.ladders.ladder("c").entries
+    kept = book.ladders.ladder_of("c").entries
     gap = next(place for place, entry in enumerate(kept) if isinstance(entry, GapView))
     assert kept[gap] == GapView(left_out=502 - 2 * KEPT)
     before, after = kept[gap - 1], kept[gap + 1]
@@ -72,43 +78,43 @@ def test_the_first_and_the_last_messages_are_kept_of_a_call_that_sends_many() ->
     assert isinstance(after, MessageView)
     assert (before.cseq, after.cseq) == (KEPT - 3, 500 - KEPT)
     assert len(kept) == 2 * KEPT + 2  # with the gap and `call began`
-    assert book.ladders.recent()[0].messages == 502
+    assert book.ladders.recent_calls()[0].messages == 502
 
 
 def test_notes_are_bounded_as_well() -> None:
     book = Book()
     book.call("c")
     for on in [True, False] * 300:
-        book.ladders.media(SetMask(session=SessionId("c"), on=on), Done(serial=0))
-    assert words(book.ladders.ladder("c")).count(f"{601 - 2 * KEPT} left out") == 1
+        book.ladders.note_media(SetMask(session=SessionId("c"), on=on), Done(serial=0))
+    assert words(book.ladders.ladder_of("c")).count(f"{601 - 2 * KEPT} left out") == 1
 
 
 def test_the_mask_is_on_from_its_confirmation_on() -> None:
     book = Book()
     book.call("c")
     order = Order(transaction_id="t", amount=1, currency="EUR")
-    book.ladders.shown(view("c", CaptureView(id="p", stage=CaptureStage.STARTING, order=order)))
+    book.ladders.note_view(view("c", CaptureView(id="p", stage=CaptureStage.STARTING, order=order)))
     book.say("c@carrier", "INFO", cseq=2, received=True)
-    book.ladders.media(SetMask(session=SessionId("c"), on=True), Done(serial=0))
+    book.ladders.note_media(SetMask(session=SessionId("c"), on=True), Done(serial=0))
     for _ in range(2):  # a count of keys changes the view, and no stage
-        book.ladders.shown(view("c", CaptureView(id="p", stage=CaptureStage.COLLECTING, order=order)))
+        book.ladders.note_view(view("c", CaptureView(id="p", stage=CaptureStage.COLLECTING, order=order)))
     book.say("c@carrier", "INFO", cseq=3, received=True)
     declined = Declined(reason="insufficient_funds", message="")
-    book.ladders.shown(
+    book.ladders.note_view(
         view("c", CaptureView(id="p", stage=CaptureStage.FINISHED, order=order, outcome=declined))
     )
-    book.ladders.media(SetMask(session=SessionId("c"), on=False), Done(serial=0))
+    book.ladders.note_media(SetMask(session=SessionId("c"), on=False), Done(serial=0))
     book.say("c@carrier", "INFO", cseq=4, received=True)
-    ladder = book.ladders.ladder("c")
+    ladder = book.ladders.ladder_of("c")
     masked = [entry.masked for entry in ladder.entries if not isinstance(entry, GapView)]
     assert list(zip(words(ladder)[3:], masked[3:], strict=True)) == [
-        (What.CAPTURE_STARTING, False),
+        (NoteKind.CAPTURE_STARTING, False),
         ("0<INFO", False),
-        (What.MASK_ON, True),
-        (What.CAPTURE_COLLECTING, True),
+        (NoteKind.MASK_ON, True),
+        (NoteKind.CAPTURE_COLLECTING, True),
         ("0<INFO", True),
-        (What.CAPTURE_DECLINED, True),
-        (What.MASK_OFF, False),
+        (NoteKind.CAPTURE_DECLINED, True),
+        (NoteKind.MASK_OFF, False),
         ("0<INFO", False),
     ]
 
@@ -118,10 +124,10 @@ def test_what_comes_after_the_end_is_noted_while_the_call_is_remembered() -> Non
     book.call("c")
     counters = LegCounters()
     closed = SessionClosed(serial=0, caller=counters, agent=counters)
-    book.ladders.media(CloseSession(session=SessionId("c")), closed)
+    book.ladders.note_media(CloseSession(session=SessionId("c")), closed)
     book.end("c")
     book.say("c@us", "BYE", 200, received=True, at=PBX)
-    ladder = book.ladders.ladder("c")
+    ladder = book.ladders.ladder_of("c")
     assert words(ladder)[-3:] == ["media closed", "call ended", "1<200"]
     assert not ladder.live
 
@@ -132,55 +138,57 @@ def test_the_call_that_ended_first_is_forgotten_first_with_everything_that_led_t
         book.call(name)
     for name in "abcd":
         book.end(name)
-    assert [call.id for call in book.ladders.recent()] == ["d", "c"]
-    assert book.ladders.noted == 4
+    assert [call.id for call in book.ladders.recent_calls()] == ["d", "c"]
+    assert book.ladders.leg_count == 4
     for forgotten in ("a", "a@carrier", "never"):
         with pytest.raises(NoSuchLadder):
-            book.ladders.ladder(forgotten)
+            book.ladders.ladder_of(forgotten)
     book.say("a@us", "BYE", received=True)  # is of no ladder any more
 
 
 def test_a_call_is_found_by_the_call_id_of_either_leg() -> None:
     book = Book()
     book.call("c")
-    assert book.ladders.ladder("c@us") == book.ladders.ladder("c@carrier") == book.ladders.ladder("c")
+    assert (
+        book.ladders.ladder_of("c@us") == book.ladders.ladder_of("c@carrier") == book.ladders.ladder_of("c")
+    )
 
 
 def test_a_leg_that_no_call_took_is_forgotten_with_its_end() -> None:
     book = Book()
-    book.ladders.open(LegId("leg"), "x@carrier")
+    book.ladders.open_leg(LegId("leg"), "x@carrier")
     book.say("x@carrier", "INVITE", received=True)
     with pytest.raises(NoSuchLadder):
-        book.ladders.ladder("x@carrier")
-    book.ladders.close(LegId("leg"))
-    assert book.ladders.noted == 0
+        book.ladders.ladder_of("x@carrier")
+    book.ladders.close_leg(LegId("leg"))
+    assert book.ladders.leg_count == 0
 
 
 def test_a_leg_that_never_began_is_forgotten_with_its_call() -> None:
     book = Book(remembered=1)
     book.call("c")
-    for number in range(2 * MOST_LEGS):
-        book.ladders.inviting("c", LegId(f"more-{number}"), Side.AGENT, "pbx")
-    assert len(book.ladders.ladder("c").legs) == MOST_LEGS
+    for number in range(2 * MAX_LEGS):
+        book.ladders.add_leg("c", LegId(f"more-{number}"), Side.AGENT, "pbx")
+    assert len(book.ladders.ladder_of("c").legs) == MAX_LEGS
     book.end("c")
     book.call("d")
     book.end("d")
-    assert book.ladders.noted == 2
+    assert book.ladders.leg_count == 2
 
 
 def test_nothing_is_kept_where_nothing_is_to_be_remembered() -> None:
     book = Book(remembered=0)
     book.call("c")
-    assert book.ladders.recent() == []
-    assert book.ladders.noted == 0
+    assert book.ladders.recent_calls() == []
+    assert book.ladders.leg_count == 0
 
 
 def test_no_answer_and_no_way_are_noted_with_the_hop() -> None:
     book = Book()
     book.call("c")
-    book.ladders.unanswered("c@us", PBX, sent=True)
-    book.ladders.unanswered("c@us", PBX, sent=False)
-    notes = [entry for entry in book.ladders.ladder("c").entries if isinstance(entry, NoteView)][1:]
+    book.ladders.note_unanswered("c@us", PBX, sent=True)
+    book.ladders.note_unanswered("c@us", PBX, sent=False)
+    notes = [entry for entry in book.ladders.ladder_of("c").entries if isinstance(entry, NoteView)][1:]
     assert [(note.what, note.leg, note.peer) for note in notes] == [
         ("no answer", 1, "tcp [2001:db8::1]:5060"),
         ("cannot be sent", 1, "tcp [2001:db8::1]:5060"),
@@ -190,10 +198,10 @@ def test_no_answer_and_no_way_are_noted_with_the_hop() -> None:
 def test_a_leg_that_was_never_opened_says_why() -> None:
     book = Book()
     book.call("c")
-    for name, why in (("full", What.FULL), ("away", What.NO_WAY)):
-        book.ladders.inviting("c", LegId(name), Side.AGENT, name)
-        book.ladders.not_opened(LegId(name), why)
-    notes = [entry for entry in book.ladders.ladder("c").entries if isinstance(entry, NoteView)][1:]
+    for name, why in (("full", NoteKind.FULL), ("away", NoteKind.NO_WAY)):
+        book.ladders.add_leg("c", LegId(name), Side.AGENT, name)
+        book.ladders.note_not_opened(LegId(name), why)
+    notes = [entry for entry in book.ladders.ladder_of("c").entries if isinstance(entry, NoteView)][1:]
     assert [(note.what, note.leg) for note in notes] == [("trunk is full", 2), ("cannot be sent", 3)]
 
 
@@ -229,5 +237,5 @@ AUDIO = Media("audio", "RTP/AVP", ("PCMA", "opus", "telephone-event"), "sendonly
 )
 def test_a_description_is_summed_up_in_our_words(body: bytes, summary: tuple[Media, ...]) -> None:
     summaries = Summaries()
-    assert summaries.of(body) == summary
-    assert summaries.of(body) == summary  # and so it is when it is known
+    assert summaries.summarise(body) == summary
+    assert summaries.summarise(body) == summary  # and so it is when it is known

@@ -24,7 +24,7 @@ from b2bua.api.ladder import prefers_svg
 from b2bua.cli import app
 from b2bua.commands import ladder as cli_ladder
 from b2bua.ladder import svg, terminal
-from b2bua.ladder.layout import AGENT_LEG, CALLER_LEG, PEER_OF_AGENT, PEER_OF_CALLER, Sheet, Tone, layout
+from b2bua.ladder.layout import AGENT_LEG, CALLER_LEG, PEER_OF_AGENT, PEER_OF_CALLER, Sheet, Tone, lay_out
 from b2bua.ladder.summary import Media
 from b2bua.ladder.view import Entry, GapView, LadderSummary, LadderView, LegView, MessageView, NoteView
 from tests.browser.fake_desk import FakeDesk
@@ -85,7 +85,7 @@ def ladder(*entries: Entry, legs: int = 2, **more: Any) -> LadderView:
 
 
 def rows(*entries: Entry, legs: int = 2) -> list[tuple[int, int, str]]:
-    return [(row.start, row.end, row.label) for row in layout(ladder(*entries, legs=legs)).rows]
+    return [(row.start, row.end, row.label) for row in lay_out(ladder(*entries, legs=legs)).rows]
 
 
 # --- rows -----------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ def test_what_happened_stands_at_its_lane_and_gaps_are_told() -> None:
 
 
 def test_masked_spans_are_named_and_a_gap_does_not_end_one() -> None:
-    sheet = layout(
+    sheet = lay_out(
         ladder(
             note("mask on", after=1.0, masked=True),
             GapView(left_out=3),
@@ -143,7 +143,7 @@ def test_masked_spans_are_named_and_a_gap_does_not_end_one() -> None:
 
 
 def test_details_say_peer_cseq_and_media() -> None:
-    [row] = layout(ladder(message(0, "INVITE", sdp=(AUDIO, OFF)))).rows
+    [row] = lay_out(ladder(message(0, "INVITE", sdp=(AUDIO, OFF)))).rows
     assert row.detail == "udp 192.0.2.1:5060 CSeq 1; audio sendrecv PCMA/telephone-event; video off"
     assert (row.clock, row.after, row.tone) == ("09:30:00.000", "+0.000", Tone.REQUEST)
 
@@ -156,7 +156,7 @@ def shown(sheet: Sheet, width: int, *, ascii_only: bool = False, colours: bool =
     console = Console(
         file=out, width=width, force_terminal=colours, color_system="truecolor" if colours else None
     )
-    for text in terminal.lines(sheet, width, ascii_only=ascii_only):
+    for text in terminal.format_ladder(sheet, width, ascii_only=ascii_only):
         console.print(text)
     return out.getvalue()
 
@@ -172,7 +172,7 @@ CALL = ladder(
 
 
 def test_a_ladder_of_eighty_columns() -> None:
-    assert shown(layout(CALL), 80).splitlines() == [
+    assert shown(lay_out(CALL), 80).splitlines() == [
         "Call c-1: +49301234567 to 100, inbound, 2025-03-01 UTC, under way",
         "▒ masked, no key reaches the agent: +1.000 s to +4.000 s",
         "",
@@ -189,18 +189,18 @@ def test_a_ladder_of_eighty_columns() -> None:
 
 @pytest.mark.parametrize("width", [47, 60, 79, 80, 100, 120, 133, 200, 400])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
-    sheet = layout(CALL)
-    for line in [line.plain for line in terminal.lines(sheet, width)][3:]:
+    sheet = lay_out(CALL)
+    for line in [line.plain for line in terminal.format_ladder(sheet, width)][3:]:
         assert len(line) <= width
         assert ("192.0.2.1" in line) <= (width >= 100)
     assert ("192.0.2.1:5060 CSeq 1" in shown(sheet, width)) == (width >= 120)
 
 
 def test_without_colours_and_in_ascii_it_says_the_same() -> None:
-    plain, coloured = shown(layout(CALL), 80), shown(layout(CALL), 80, colours=True)
+    plain, coloured = shown(lay_out(CALL), 80), shown(lay_out(CALL), 80, colours=True)
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
     assert "\x1b" in coloured
-    narrow = shown(layout(CALL), 80, ascii_only=True)
+    narrow = shown(lay_out(CALL), 80, ascii_only=True)
     assert narrow.isascii()
     assert "- INFO ------------->|#########|" in narrow
 
@@ -209,7 +209,7 @@ def test_without_colours_and_in_ascii_it_says_the_same() -> None:
 
 
 def test_the_picture_is_well_formed_and_described_for_those_who_do_not_see_it() -> None:
-    root = ElementTree.fromstring(svg.draw(layout(CALL)))
+    root = ElementTree.fromstring(svg.draw(lay_out(CALL)))
     name = "{http://www.w3.org/2000/svg}"
     assert root.get("role") == "img"
     assert [root.find(f"{name}{each}").get("id") for each in ("title", "desc")] == root.get(
@@ -233,7 +233,7 @@ def test_the_picture_is_well_formed_and_described_for_those_who_do_not_see_it() 
 
 
 def test_the_picture_asks_for_nothing_from_elsewhere_and_follows_light_and_dark() -> None:
-    drawn = svg.draw(layout(CALL))
+    drawn = svg.draw(lay_out(CALL))
     assert re.findall(r"https?://[^\"]*", drawn) == ["http://www.w3.org/2000/svg"]
     assert not re.search(r"@import|url\(|href|<script|<image|<foreignObject", drawn)
     assert "prefers-color-scheme:dark" in drawn
@@ -250,7 +250,7 @@ def nasty() -> LadderView:
 
 
 def test_hostile_texts_become_neither_markup_nor_control_sequences() -> None:
-    sheet = layout(nasty())
+    sheet = lay_out(nasty())
     drawn = svg.draw(sheet)
     assert "<script" not in drawn
     assert drawn.replace("\n", "").isprintable()
@@ -286,7 +286,7 @@ async def test_a_ladder_is_json_or_a_picture_as_is_asked(api: httpx.AsyncClient)
     asked = await api.get("/v1/calls/c-1/ladder", headers={"Accept": "image/svg+xml"})
     named = await api.get("/v1/calls/c-1/ladder.svg")
     assert asked.headers["content-type"] == named.headers["content-type"] == "image/svg+xml"
-    assert asked.text == named.text == svg.draw(layout(view))
+    assert asked.text == named.text == svg.draw(lay_out(view))
     assert (await api.get("/v1/calls/c-1@carrier/ladder")).json() == answer.json()
 
 
@@ -379,7 +379,7 @@ def test_the_token_of_the_command_is_the_first_that_is_no_hash() -> None:
 
 
 def test_the_picture_in_the_docs_is_what_is_drawn_now() -> None:
-    drawn = svg.draw(layout(msgspec.json.decode(EXAMPLE.read_bytes(), type=LadderView)))
+    drawn = svg.draw(lay_out(msgspec.json.decode(EXAMPLE.read_bytes(), type=LadderView)))
     if os.environ.get("TONEWALL_PICTURES") == "1":
         PICTURE.write_text(drawn, encoding="utf-8")
     assert PICTURE.read_text(encoding="utf-8") == drawn, "make pictures"
