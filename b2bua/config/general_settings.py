@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.config.listen import parse_binds
 from b2bua.config.values import check_readable
-from b2bua.sip.hop import Bind, Transport
+from b2bua.sip.hop import Bind
 from media.settings import MaskTimes
 
 
@@ -83,7 +83,7 @@ class GeneralSettings(MaskTimes):
 
     @model_validator(mode="after")
     def _reachable(self) -> GeneralSettings:
-        if any(bind.transport is Transport.TLS for bind in self.binds) and not self.tls_certificate:
+        if any(bind.transport.secure for bind in self.binds) and not self.tls_certificate:
             raise ValueError("tls_certificate: expected a PEM file, since listen has a tls address")
         if not self.listen and ipaddress.ip_address(self.bind).is_unspecified and not self.advertised:
             raise ValueError(

@@ -12,7 +12,7 @@ import re
 from b2bua.sip.hop import Bind, Transport
 
 _ENTRY = re.compile(
-    r"(?P<transport>udp|tcp|tls):(?P<host>\[[0-9A-Fa-f:.]+\]|[0-9.]+)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<transport>[a-z]{1,8}):(?P<host>\[[0-9A-Fa-f:.]+\]|[0-9.]+)(?::(?P<port>[0-9]{1,5}))?"
     r"(?:/(?P<seen>\[[0-9A-Fa-f:.]+\]|[0-9.]+)(?::(?P<seen_port>[0-9]{1,5}))?)?"
 )
 
@@ -31,7 +31,7 @@ def parse_binds(text: str, host: str, port: int, advertised: str) -> list[Bind]:
 
 def _bind(entry: str) -> Bind:
     match = _ENTRY.fullmatch(entry)
-    if match is None:
+    if match is None or match["transport"] not in set(Transport):
         raise ValueError("expected transport:host:port, separated by commas, such as udp:192.0.2.10:5060")
     transport = Transport(match["transport"])
     port = int(match["port"]) if match["port"] else transport.default_port

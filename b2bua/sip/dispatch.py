@@ -50,8 +50,8 @@ from b2bua.sip.message.message import (
 )
 from b2bua.sip.message.request_checks import check_request, max_forwards
 from b2bua.sip.transaction.layer import ServerTransaction
-from b2bua.sip.transport.connections import LostConnection
 from b2bua.sip.transport.framer import BrokenStream
+from b2bua.sip.transport.interface import LostConnection
 from b2bua.sip.trunk.peers import Peer, TrunkTable
 from b2bua.sip.trunk.registrar import Registrar
 from tonewall.log import get_logger

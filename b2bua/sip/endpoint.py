@@ -16,8 +16,8 @@ from b2bua.sip.hop import Address, Bind, Hop
 from b2bua.sip.signalling import Signalling, new_leg
 from b2bua.sip.transaction.tap import Tap
 from b2bua.sip.transaction.transaction import Timers
-from b2bua.sip.transport.connections import Callbacks, LostConnection
 from b2bua.sip.transport.framer import BrokenStream
+from b2bua.sip.transport.interface import Callbacks, LostConnection
 from b2bua.sip.transport.stream import Limits
 from b2bua.sip.transport.tls import TlsContexts
 from b2bua.sip.transport.transports import Transports

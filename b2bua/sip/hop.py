@@ -1,4 +1,4 @@
-"""Where a SIP message goes to, or came from."""
+"""Hops: the address and transport that a SIP message goes to or came from."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ Address = tuple[str, int]  # a numeric host and a port of ours
 
 
 class Transport(StrEnum):
-    """The transports of RFC 3261 section 18, by the name that a URI's transport parameter has; Via
-    has it in capitals."""
+    """A transport of RFC 3261 section 18, as a URI's transport parameter names it.
+
+    Via has the name in capitals. A new transport is a line here, a row in TRAITS, and a row in
+    `Transports._new_carriers`.
+    """
 
     UDP = "udp"
     TCP = "tcp"
@@ -18,19 +21,54 @@ class Transport(StrEnum):
 
     @property
     def reliable(self) -> bool:
-        """Whether nothing need be sent again, and messages have to be framed."""
-        return self is not Transport.UDP
+        """Whether the transport retransmits, and messages in it have to be framed."""
+        return TRAITS[self].reliable
+
+    @property
+    def secure(self) -> bool:
+        """Whether the peer may be known by a certificate."""
+        return TRAITS[self].secure
 
     @property
     def default_port(self) -> int:
-        return 5061 if self is Transport.TLS else 5060
+        """The port where a URI names none (RFC 3261 section 19.1.2)."""
+        return TRAITS[self].default_port
+
+    @property
+    def uri_parameter(self) -> str:
+        """The transport parameter of a SIP URI; "" for UDP, its default."""
+        return f";transport={self}" if self.reliable else ""
+
+
+class Traits(NamedTuple):
+    """Constants of one transport. `naptr`: its service, `srv`: the label of its SRV names (RFC 3263
+    section 4.1)."""
+
+    reliable: bool
+    secure: bool
+    default_port: int
+    naptr: str
+    srv: str
+
+
+TRAITS = {
+    Transport.UDP: Traits(False, False, 5060, "SIP+D2U", "_sip._udp"),
+    Transport.TCP: Traits(True, False, 5060, "SIP+D2T", "_sip._tcp"),
+    Transport.TLS: Traits(True, True, 5061, "SIPS+D2T", "_sips._tcp"),
+}
+_SECURE = frozenset(transport.value for transport in Transport if transport.secure)
+
+
+def is_secure(transport: str) -> bool:
+    """Tell whether a transport, by its name in settings or in a URI, is secure; "" is not."""
+    return transport in _SECURE
 
 
 class Hop(NamedTuple):
     """One way to a peer. `host` is numeric.
 
-    `flow`: the socket or connection of ours that it came over and that answers go back on; 0:
-    whichever fits. `trunk`: whose settings hold for a connection that has to be opened
+    `flow`: the socket or connection of ours that a message came over, and that its answer leaves
+    by; 0 for whichever fits. `trunk`: whose settings hold for a connection that has to be opened
     (certificates, local address); "" for none.
     """
 
@@ -42,11 +80,10 @@ class Hop(NamedTuple):
 
 
 class Bind(NamedTuple):
-    """An address that we listen on. `host` is numeric, perhaps the wildcard; port 0 takes a free
-    one.
+    """An address to listen on. `host` is numeric, perhaps the wildcard; port 0 takes a free one.
 
-    `advertised`, `advertised_port`: what peers see instead, behind NAT; "" and 0 where they see
-    what is bound.
+    `advertised`, `advertised_port`: the address that peers see, behind NAT; "" and 0 where it is
+    the bound one.
     """
 
     transport: Transport

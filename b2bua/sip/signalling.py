@@ -48,8 +48,8 @@ from b2bua.sip.transaction.layer import TransactionLayer
 from b2bua.sip.transaction.scheduler import GRAIN_OF_T1, Loop, Scheduler
 from b2bua.sip.transaction.tap import Tap
 from b2bua.sip.transaction.transaction import Timers
-from b2bua.sip.transport.connections import LostConnection
 from b2bua.sip.transport.framer import BrokenStream
+from b2bua.sip.transport.interface import LostConnection
 from b2bua.sip.transport.transports import Transports
 from b2bua.sip.trunk.peers import TrunkTable
 from b2bua.sip.trunk.registrar import Registrar

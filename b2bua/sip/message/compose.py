@@ -172,7 +172,7 @@ class Outgoing(msgspec.Struct, frozen=True):
     def __bytes__(self) -> bytes:
         # RFC 5923 section 5: over TLS, where the certificate says who we are, requests to us may
         # come back the same way.
-        alias = ";alias" if self.transport is Transport.TLS else ""
+        alias = ";alias" if self.transport.secure else ""
         rows = [
             f"{self.method} {self.uri} SIP/2.0",
             f"Via: SIP/2.0/{self.transport.upper()} {self.sent_by};rport{alias};branch={self.branch}",

@@ -25,7 +25,7 @@ from b2bua.sip.transaction.non_invite_server import NonInviteServer
 from b2bua.sip.transaction.scheduler import Scheduler, Slot
 from b2bua.sip.transaction.tap import Tap
 from b2bua.sip.transaction.transaction import Command, Deliver, Send, Timers, TransactionEvent, Unreachable
-from b2bua.sip.transport.connections import LostConnection
+from b2bua.sip.transport.interface import LostConnection
 from b2bua.sip.transport.transports import Transports
 from tonewall.snapshot import TRANSIENT
 

@@ -57,7 +57,15 @@ class Connection(WipedProtocol):
     belongs to."""
 
     def __init__(
-        self, owner: Owner, hop: Hop, bind: Bind, *, inbound: bool, limits: Limits, clock: Callable[[], float]
+        self,
+        owner: Owner,
+        hop: Hop,
+        bind: Bind,
+        *,
+        inbound: bool,
+        limits: Limits,
+        clock: Callable[[], float],
+        framer: Framer,
     ) -> None:
         self.hop = hop
         self.flow = hop.flow
@@ -72,7 +80,7 @@ class Connection(WipedProtocol):
         self._owner = owner
         self._limits = limits
         self._clock = clock
-        self._framer = Framer()
+        self._framer = framer
         self._wire: asyncio.Transport | None = None
         self._queue: list[bytes] = []
         self._queued = 0

@@ -18,6 +18,7 @@ from typing import Any
 
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.message.uri import Uri
+from b2bua.sip.transport.framer import Framer
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -60,6 +61,48 @@ class TlsContexts:
             return known[1]
         self._made[trunk.name, server] = stamp, made
         return made
+
+
+class TlsStreams:
+    """The stream kind of TLS."""
+
+    is_shared = False
+
+    def __init__(self, contexts: TlsContexts) -> None:
+        self._contexts = contexts
+
+    def prepare(self, trunk: Trunk, *, listens: bool) -> None:
+        """Load the certificates of a trunk. Raises OSError for a file of no use."""
+        self._contexts.client(trunk)
+        if listens:
+            self._contexts.server(trunk)
+
+    def client_arguments(self, trunk: Trunk | None) -> dict[str, Any]:
+        """Return context and SNI. Raises OSError."""
+        if trunk is None:
+            raise OSError("no trunk to verify")
+        return {"ssl": self._contexts.client(trunk), "server_hostname": server_name(trunk)}
+
+    def server_context(self, trunk: Trunk | None) -> ssl.SSLContext:
+        """Return the context for a connection of the trunk's. Raises OSError."""
+        if trunk is None:
+            raise OSError("no trunk to verify")
+        return self._contexts.server(trunk)
+
+    def identities(self, certificate: Mapping[str, Any] | None) -> frozenset[str]:
+        """Read the names of a verified certificate."""
+        return names(certificate)
+
+    def accepts(self, identities: frozenset[str], trunk: Trunk | None, *, inbound: bool) -> bool:
+        """Accept a peer whose certificate names the trunk, or one that need not show any."""
+        if trunk is None:
+            return False
+        is_asked = not inbound or trunk.tls_verify_client
+        return not is_asked or matches(trunk, identities)
+
+    def new_framer(self) -> Framer:
+        """Frame by Content-Length (RFC 3261 section 18.3)."""
+        return Framer()
 
 
 def _context(trunk: Trunk, own: tuple[str, str], *, server: bool) -> ssl.SSLContext:

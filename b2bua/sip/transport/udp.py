@@ -1,4 +1,4 @@
-"""SIP over UDP: one bound socket.
+"""SIP over UDP: bound sockets, and the keep-alives that hold a NAT's binding open.
 
 Rule 1: a datagram that the kernel has no room for is lost, as the network loses others; SIP sends
         it again.
@@ -7,19 +7,96 @@ Rule 1: a datagram that the kernel has no room for is lost, as the network loses
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
-from b2bua.sip.hop import Address, Hop, Transport
+from b2bua.call.routing.trunk import Trunk
+from b2bua.sip.hop import Address, Bind, Hop, Transport
 from b2bua.sip.message.message import MAX_MESSAGE_BYTES
 
-_AT_ONCE = 64  # datagrams taken before the loop may do something else
+_AT_ONCE = 64  # datagrams received before the loop may do something else
 _BUFFER = 4 << 20  # bytes of the kernel's queues, as far as it lets us
+_KEEPALIVE = b"\r\n\r\n"
+
+
+class UdpTransport:
+    """UDP of one engine. `peers`: every hop of every trunk; `choose_bind`: which address of ours
+    leads to a hop."""
+
+    def __init__(
+        self,
+        on_message: Callable[[bytes, Hop], None],
+        trunks: Mapping[str, Trunk],
+        peers: Callable[[], Iterable[Hop]],
+        choose_bind: Callable[[Hop], Bind],
+    ) -> None:
+        self._on_message = on_message
+        self._trunks = trunks
+        self._peers = peers
+        self._choose_bind = choose_bind
+        self._by_flow: dict[int, UdpSocket] = {}
+        self._by_bind: dict[Bind, UdpSocket] = {}
+        self._kept: dict[Hop, float] = {}  # when each was last sent a keep-alive
+
+    def prepare(self, trunk: Trunk, *, listens: bool) -> None:
+        """Nothing to load."""
+
+    def listen(self, bind: Bind, flow: int) -> int:
+        """Bind a socket; return its port. Raises OSError."""
+        opened = UdpSocket(flow, self._on_message)
+        opened.open(bind.host, bind.port)
+        port = opened.address[1]
+        self._by_flow[flow] = self._by_bind[bind._replace(port=port)] = opened
+        return port
+
+    def send_message(self, message: bytes, hop: Hop) -> bool:
+        """Send one datagram. False: no socket fits, or the kernel refused."""
+        opened = self._by_flow.get(hop.flow) or self._by_bind.get(self._choose_bind(hop))
+        return opened is not None and opened.send_datagram(message, hop[:2])
+
+    def reaches(self, hop: Hop) -> bool:
+        """There is no connection to open."""
+        return True
+
+    def find_bind(self, flow: int) -> None:
+        """A socket is no connection."""
+
+    def add_alias(self, flow: int, port: int) -> None:
+        """There is no connection to reuse."""
+
+    def adopt_flow(self, flow: int, trunk: Trunk) -> bool:
+        """Every trunk may be called back over a socket."""
+        return True
+
+    def tick(self, now: float) -> None:
+        """Send the keep-alives that are due (RFC 5626 section 3.5.1)."""
+        kept: dict[Hop, float] = {}
+        for hop in self._peers():
+            trunk = self._trunks.get(hop.trunk)
+            every = trunk.keepalive if trunk is not None and hop.transport is Transport.UDP else 0.0
+            if every:
+                kept[hop] = self._kept.get(hop, -math.inf)
+                if now - kept[hop] >= every:
+                    kept[hop] = now
+                    self.send_message(_KEEPALIVE, hop)
+        self._kept = kept
+
+    async def close(self) -> None:
+        """Close the sockets."""
+        for opened in self._by_flow.values():
+            opened.close()
+        self._by_flow.clear()
+        self._by_bind.clear()
+
+    def counts(self) -> Mapping[str, int]:
+        """Nothing is counted."""
+        return {}
 
 
 class UdpSocket:
-    """Hands each datagram to `receive`, with where it came from. `flow`: the number by which
-    answers find this socket."""
+    """One bound socket. Hands each datagram to `receive`, with its source; `flow`: the number by
+    which answers find this socket."""
 
     def __init__(self, flow: int, receive: Callable[[bytes, Hop], None]) -> None:
         self.flow = flow
@@ -42,9 +119,10 @@ class UdpSocket:
             raise OSError(error.errno, error.strerror, f"udp:{host}:{port}") from None
         self._socket = bound
         self.address = bound.getsockname()[:2]
-        asyncio.get_running_loop().add_reader(bound, self._readable)
+        asyncio.get_running_loop().add_reader(bound, self._on_readable)
 
     def close(self) -> None:
+        """Close the socket; once more changes nothing."""
         if self._socket is not None:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()
@@ -63,12 +141,12 @@ class UdpSocket:
             return False
         return True
 
-    def _readable(self) -> None:
+    def _on_readable(self) -> None:
         for _ in range(_AT_ONCE):
             if self._socket is None:  # closed by what the last datagram brought about
                 return
             try:
-                # One byte more than we take shows which messages are too large.
+                # One byte more than we accept shows which messages are too large.
                 data, source = self._socket.recvfrom(MAX_MESSAGE_BYTES + 1)
             except OSError:  # nothing more, or an error that belongs to something sent earlier
                 return

@@ -22,7 +22,7 @@ from pathlib import Path
 import msgspec
 
 from b2bua.call.routing.trunk import Trunk
-from b2bua.sip.hop import Hop, Transport
+from b2bua.sip.hop import Hop
 from b2bua.sip.trunk.targets import numeric_host
 from tonewall.log import get_logger
 
@@ -102,7 +102,7 @@ class BindingFile:
             )
             for name, kept in bindings.items()
             for each in kept
-            if each.hop.transport is Transport.UDP and f"{each.contact}{each.call_id}".isprintable()
+            if not each.hop.transport.reliable and f"{each.contact}{each.call_id}".isprintable()
         ]
         temporary = self._path.with_suffix(".new")
         try:

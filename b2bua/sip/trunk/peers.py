@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from b2bua.call.routing.trunk import DYNAMIC, Trunk
 from b2bua.sip.auth.digest import Pin
-from b2bua.sip.hop import Bind, Hop, Transport
+from b2bua.sip.hop import Bind, Hop, Transport, is_secure
 from b2bua.sip.message.compose import hostport
 from b2bua.sip.message.uri import Uri
 from b2bua.sip.trunk.health import Health
@@ -149,13 +149,13 @@ class Peer:
     def _choose_transport(self, named: Transport | None, own: Transport) -> Transport:
         """The transport that a URI names, or else the trunk's own, which many leave out; with TLS
         nothing less."""
-        return own if own is Transport.TLS or named is None else named
+        return own if own.secure or named is None else named
 
     def accepts_transport(self, transport: Transport) -> bool:
         """Whether a message over this transport can be the trunk's. From one with TLS it comes over
         TLS: without, all that is known of it is its address, which anybody can write into a
         datagram."""
-        return transport is Transport.TLS or self.trunk.transport != Transport.TLS
+        return transport.secure or not is_secure(self.trunk.transport)
 
     # --- how it is --------------------------------------------------------------------------------
 

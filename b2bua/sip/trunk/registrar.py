@@ -26,7 +26,7 @@ from b2bua.sip.message.message import Request
 from b2bua.sip.message.name_addr import parse_name_addr, parse_parameters, split_quoted, unquote
 from b2bua.sip.message.request_checks import check_required
 from b2bua.sip.transaction.scheduler import Slot
-from b2bua.sip.transport.connections import LostConnection
+from b2bua.sip.transport.interface import LostConnection
 from b2bua.sip.trunk.bindings import MAX_BINDINGS, Binding, BindingFile
 from b2bua.sip.trunk.peers import Peer, TrunkTable
 from b2bua.sip.trunk.targets import Located, Target

@@ -19,7 +19,7 @@ from enum import StrEnum
 
 from b2bua.sip.auth.digest import Digest
 from b2bua.sip.context import EngineContext
-from b2bua.sip.hop import Hop
+from b2bua.sip.hop import Hop, is_secure
 from b2bua.sip.message.compose import Outgoing, add_user, hostport, new_branch, new_tag
 from b2bua.sip.message.message import Response
 from b2bua.sip.message.name_addr import parse_name_addr, parse_parameters, split_quoted
@@ -291,7 +291,7 @@ def _comparable(uri: str) -> tuple[str, str, int]:
         parsed = Uri.parse(uri)
     except ValueError:
         return uri, "", 0
-    secure = parsed.scheme == "sips" or parsed.parameter_map.get("transport", "").lower() == "tls"
+    secure = parsed.scheme == "sips" or is_secure(parsed.parameter_map.get("transport", "").lower())
     host = parsed.host
     with contextlib.suppress(ValueError):
         host = str(ipaddress.ip_address(host))

@@ -22,7 +22,7 @@ import dns.resolver
 from dns.rdtypes.IN.NAPTR import NAPTR
 from dns.rdtypes.IN.SRV import SRV
 
-from b2bua.sip.hop import Transport
+from b2bua.sip.hop import TRAITS, Transport
 from b2bua.sip.trunk.targets import Located, Target, limit_targets, numeric_host
 
 _LIFETIME = 5.0  # seconds for one question, with its repetitions
@@ -31,12 +31,7 @@ _MAX_SERVICES = 6
 _FOREVER = float("inf")
 _MAX_TTL = 3600.0  # seconds that an answer is used, whatever DNS says
 _SYSTEM_TTL = 60.0  # seconds that an address from the hosts file is used
-_SERVICES = {
-    "SIP+D2U": Transport.UDP,
-    "SIP+D2T": Transport.TCP,
-    "SIPS+D2T": Transport.TLS,
-}  # RFC 3263 section 4.1
-_LABELS = {Transport.UDP: "_sip._udp", Transport.TCP: "_sip._tcp", Transport.TLS: "_sips._tcp"}
+_SERVICES = {traits.naptr: transport for transport, traits in TRAITS.items()}  # RFC 3263 section 4.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +112,7 @@ class _Query:
             transport = _SERVICES.get(record.service.decode("ascii", "replace").upper())
             if transport is not None and transport in transports and record.flags.lower() == b"s":
                 named[record.replacement.to_text(omit_final_dot=True), transport] = None
-        chosen = list(named)[:_MAX_SERVICES] or [(f"{_LABELS[each]}.{host}", each) for each in transports]
+        chosen = list(named)[:_MAX_SERVICES] or [(f"{TRAITS[each].srv}.{host}", each) for each in transports]
         return [Service(name, transport, rank) for rank, (name, transport) in enumerate(chosen)]
 
     async def servers(self, service: Service) -> tuple[Target, ...]:

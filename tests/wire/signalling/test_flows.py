@@ -178,7 +178,7 @@ async def test_who_has_registered_is_not_cut_off(scene: Scene):
 
 
 async def test_guests_are_so_many_at_most(scene: Scene, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("b2bua.sip.transport.connections._MAX_GUESTS", 3)
+    monkeypatch.setattr("b2bua.sip.transport.admission.MAX_GUESTS", 3)
     async with scene.play() as stage:
         for _ in range(3):
             await scene.connect()

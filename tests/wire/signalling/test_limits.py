@@ -13,7 +13,7 @@ import pytest
 from b2bua.call.leg import LegInvited
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Bind, Transport
-from b2bua.sip.transport.connections import _MAX_GUESTS_PER_SOURCE
+from b2bua.sip.transport.admission import _MAX_GUESTS_PER_SOURCE
 from tests.stack import Stack, running
 from tests.wire.paying import nothing_left
 from tests.wire.signalling.registering_pbx import DYNAMIC

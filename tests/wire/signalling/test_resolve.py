@@ -91,7 +91,7 @@ async def test_a_service_that_is_declined_has_no_targets_though_its_host_has_an_
 async def test_a_name_that_is_not_there_is_a_lookup_error_and_the_hosts_file_is_read(dns_server):
     with pytest.raises(LookupError):
         await dns_server.resolver.locate("nothing.test", 0, ALL, BOTH)
-    located = await dns_server.resolver.of_system("localhost", 0, ALL, {socket.AF_INET})
+    located = await dns_server.resolver.locate_by_system("localhost", 0, ALL, {socket.AF_INET})
     assert ways(located) == [("udp", 5060, ("127.0.0.1",))]
 
 

@@ -80,7 +80,7 @@ async def test_a_call_to_a_peer_with_the_right_certificate(scene: Scene, names: 
         near, far = await talk(scene.carrier, scene.pbx)
         assert far.target.endswith(f":{scene.pbx.engine[1]};transport=tls")
         assert ";alias;" in scene.pbx.heard[0].all("Via")[0]
-        identity = bridge.engine._transports.identity(3)
+        identity = bridge.engine._transports._carriers[Transport.TLS]._table.get(3).identities
         assert "pbx.example" in identity
         await hang_up(scene.carrier, scene.pbx, near)
         await nothing_left(bridge)
@@ -165,7 +165,7 @@ async def test_where_one_is_asked_for_the_right_one_is_let_in_and_is_known_by_it
             certificates.client(scene.authority.file, scene.authority.issue("pbx.example"))
         )
         await call_in(scene)
-        assert bridge.engine._transports.identity(3) == {"pbx.example"}
+        assert bridge.engine._transports._carriers[Transport.TLS]._table.get(3).identities == {"pbx.example"}
 
 
 @pytest.mark.parametrize("shown", ["none", "expired", "other authority", "other name"])
