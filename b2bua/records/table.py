@@ -72,7 +72,7 @@ CALLS = Table(
     Index("calls_ended_at", "ended_at"),
 )
 VERSION = Table("tonewall_schema", METADATA, Column("version", Integer, primary_key=True))
-SCHEMA = 3  # raised when the columns of CALLS change
+SCHEMA = 4  # raised when the columns of CALLS change
 # How tables of an older version become those of the next; in words that SQLite and PostgreSQL both
 # understand.
 UPGRADES = {
@@ -85,6 +85,10 @@ UPGRADES = {
         for name in ("caller", "agent")
         for names, kind in ((_ARRIVALS, "BIGINT"), (_ESTIMATES, "FLOAT"))
         for what in names
+    ),
+    3: tuple(
+        f"ALTER TABLE calls RENAME COLUMN {name}_strangers TO {name}_foreign_source"
+        for name in ("caller", "agent")
     ),
 }
 
