@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -22,6 +22,7 @@ from b2bua.call.view import HopView
 from b2bua.pjsua.front import Front
 from b2bua.pjsua.leg import PjsuaLeg, PjsuaLegState
 from b2bua.pjsua.stack import SOCKETS, PjsipStack, StackEvent
+from b2bua.sip.event_queue import EventQueue
 from b2bua.sip.hop import Address, Bind, Hop, Transport
 from b2bua.sip.leg.invitation import new_invite
 from b2bua.sip.message.compose import reason_phrase
@@ -55,8 +56,11 @@ class PjsuaEngine:
         resolver: Resolver | None = None,
     ) -> None:
         """`places`: how many legs this build of PJSIP holds, see build.py."""
-        self._on_event, self._places, self._user_agent = on_event, places, user_agent
+        self._places, self._user_agent = places, user_agent
         self._count: Counter[str] = Counter()
+        self._queue = EventQueue(
+            lambda work: asyncio.get_running_loop().call_soon(work), self._count, on_event
+        )
         self._trunks = TrunkTable(trunks)
         self._locator = Locator(resolver or Resolver(), self._trunks, lambda: None)
         self._stack = PjsipStack(self._on_stack_event)
@@ -72,9 +76,8 @@ class PjsuaEngine:
         )
         self._family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
         self._legs: dict[LegId, PjsuaLeg] = {}
-        self._events: deque[tuple[LegId, LegEvent]] = deque()
         self._idle = asyncio.Event()  # set when PJSIP's last call is over, while stopping
-        self._wakes = self._running = False
+        self._running = False
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -103,7 +106,7 @@ class PjsuaEngine:
         left = list(self._legs.values())
         for leg in left:
             leg.on_stack_event(StackEvent(leg.call, "disconnected", 408))
-        self._deliver()
+        self._queue.drain()
         self._running = False
         await self._locator.close()
         self._front.close()
@@ -212,24 +215,11 @@ class PjsuaEngine:
     # --- events -----------------------------------------------------------------------------------
 
     def _emit(self, leg: LegId, event: LegEvent) -> None:
-        self._events.append((leg, event))
+        self._queue.emit(leg, event)
         if isinstance(event, LegFailed | LegHungUp):
             over = self._legs.pop(leg, None)
             if over is not None:
                 asyncio.get_running_loop().call_later(_LINGER, self._front.forget, over)
-        if not self._wakes:
-            self._wakes = True
-            asyncio.get_running_loop().call_soon(self._deliver)
-
-    def _deliver(self) -> None:
-        self._wakes = False
-        while self._events:
-            leg, event = self._events.popleft()
-            try:
-                self._on_event(leg, event)
-            except Exception as error:
-                self._count["errors"] += 1
-                log.error("leg_event_failed", leg=leg, kind=type(event).__name__, exc_info=error)
 
     # --- what can be counted ----------------------------------------------------------------------
 

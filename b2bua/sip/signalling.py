@@ -12,7 +12,7 @@ Rule 4: all of it can be written out between two messages and read back into ano
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from b2bua.call.leg import (
 )
 from b2bua.sip.auth.challenger import DigestChallenger
 from b2bua.sip.dispatch import Dispatcher
+from b2bua.sip.event_queue import EventQueue
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg.leg_base import Leg
 from b2bua.sip.leg.leg_context import LegContext
@@ -80,16 +81,12 @@ class Signalling:
     ) -> None:
         """`relocated`: a trunk registered from somewhere else; `settled`: all events have been
         delivered; `bindings`: the file that keeps where trunks registered from."""
-        self._loop, self._trunks, self._count = loop, trunks, count
-        self._on_event, self._on_settled = on_event, on_settled
-        self._events: deque[tuple[LegId, LegEvent]] = deque()
-        self._later: deque[Callable[[], None]] = deque()
-        self._inside = False  # whether `deliver` follows anyway
-        self._wakes = False
+        self._trunks, self._count = trunks, count
+        self._queue = EventQueue(loop.call_soon, count, on_event, on_settled)
         scheduler = Scheduler(loop, GRAIN_OF_T1 * timers.t1)
-        layer = TransactionLayer(transports, self.call_soon, scheduler, timers, tap)
+        layer = TransactionLayer(transports, self._queue.defer, scheduler, timers, tap)
         self.context = LegContext[Leg](
-            layer, scheduler, timers, transports, user_agent, tap, count, self._emit
+            layer, scheduler, timers, transports, user_agent, tap, count, self._queue.emit
         )
         challenger = DigestChallenger(realm)
         self._registrar = Registrar(self.context, trunks, challenger, count, on_relocated, bindings)
@@ -100,6 +97,10 @@ class Signalling:
     def restore_bindings(self) -> None:
         """Find the trunks again that registered with an earlier process."""
         self._registrar.restore()
+
+    def deliver_events(self) -> None:
+        """Empty the queue of events and deferred work."""
+        self._queue.drain()
 
     def hang_up_all(self) -> None:
         """Hang up every leg, and take no new ones."""
@@ -120,9 +121,7 @@ class Signalling:
 
         INFO and MESSAGE under way are left out: they may hold a key. Raises SnapshotError.
         """
-        while self._later or self._events:
-            self._run_later()
-            self.deliver_events()
+        self._queue.drain()
         return write_engine(self.context, self._trunks.peers)
 
     def restore(self, data: bytes) -> None:
@@ -147,7 +146,6 @@ class Signalling:
             if known is not None and not _apply_command(known, command):
                 self._count["commands_out_of_place"] += 1
                 log.warning("command_out_of_place", leg=leg, kind=type(command).__name__, state=known.state)
-        self._schedule()
 
     def _invite(self, leg: LegId, command: InviteLeg) -> None:
         context, peer = self.context, self._trunks.peers[command.trunk]
@@ -159,7 +157,7 @@ class Signalling:
         if not hops or self._dispatcher.closing:
             later = 0 if self._dispatcher.closing else peer.retry_after(now)
             context.tap.record_no_hop(leg)
-            self._emit(leg, LegFailed(503, reason_phrase(503), retry_after=later))
+            self._queue.emit(leg, LegFailed(503, reason_phrase(503), retry_after=later))
         else:
             context.legs[leg] = UacLeg(context, leg, peer, hops, command)
             self._count["legs_out"] += 1
@@ -167,65 +165,17 @@ class Signalling:
     # --- what the network sends -------------------------------------------------------------------
 
     def receive_message(self, data: bytes, source: Hop) -> None:
-        """Take one message."""
+        """Receive one message, and deliver the events that it causes."""
         self._count["received"] += 1
-        self._guarded(lambda: self._dispatcher.dispatch_message(data, source))
+        self._queue.run(lambda: self._dispatcher.dispatch_message(data, source))
 
     def on_broken_stream(self, broken: BrokenStream, source: Hop) -> None:
-        """Take what a stream ends with that is no message."""
-        self._guarded(lambda: self._dispatcher.on_broken_stream(broken, source))
+        """Receive the end of a stream that cannot be framed any further."""
+        self._queue.run(lambda: self._dispatcher.on_broken_stream(broken, source))
 
     def on_connection_lost(self, lost: LostConnection) -> None:
-        """Not at once: a connection may be lost while something is being sent over it."""
-        self.call_soon(lambda: self._guarded(lambda: self._dispatcher.on_connection_lost(lost)))
-
-    def _guarded(self, work: Callable[[], None]) -> None:
-        self._inside = True
-        try:
-            work()
-        except Exception as error:
-            # A bug of ours must not stop the calls; it is counted and logged, without the message.
-            self._count["errors"] += 1
-            log.error("sip_receive_failed", exc_info=error)
-        finally:
-            self._inside = False
-        self.deliver_events()
-
-    # --- events -----------------------------------------------------------------------------------
-
-    def call_soon(self, function: Callable[[], None]) -> None:
-        """Call it after the present event has been dealt with."""
-        self._later.append(function)
-        self._loop.call_soon(self._run_later)
-
-    def _run_later(self) -> None:
-        while self._later:
-            self._later.popleft()()
-
-    def _emit(self, leg: LegId, event: LegEvent) -> None:
-        self._events.append((leg, event))
-        self._schedule()
-
-    def _schedule(self) -> None:
-        if self._events and not self._wakes and not self._inside:
-            self._wakes = True
-            self._loop.call_soon(self.deliver_events)
-
-    def deliver_events(self) -> None:
-        """Hand out what has happened; what the calls do in return is carried out, and its events
-        follow in the queue."""
-        self._wakes, self._inside = False, True
-        try:
-            while self._events:
-                leg, event = self._events.popleft()
-                try:
-                    self._on_event(leg, event)
-                except Exception as error:
-                    self._count["errors"] += 1
-                    log.error("leg_event_failed", leg=leg, kind=type(event).__name__, exc_info=error)
-        finally:
-            self._inside = False
-        self._on_settled()
+        """Defer the loss of a connection: it may be lost while a message is being sent over it."""
+        self._queue.defer(lambda: self._dispatcher.on_connection_lost(lost))
 
 
 def new_leg() -> LegId:

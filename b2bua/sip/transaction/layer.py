@@ -116,13 +116,13 @@ class ServerTransaction:
 
 
 class TransactionLayer:
-    """All transactions of one engine. `soon` runs a function after the present event has been dealt
-    with."""
+    """All transactions of one engine. `defer`: runs a function once what is under way has
+    returned."""
 
     def __init__(
         self,
         transports: Transports,
-        soon: Callable[[Callable[[], None]], None],
+        defer: Callable[[Callable[[], None]], None],
         scheduler: Scheduler,
         timers: Timers,
         tap: Tap,
@@ -130,7 +130,7 @@ class TransactionLayer:
         self._tap = tap
         self._transports = transports
         self._send = transports.send_message
-        self._soon = soon
+        self._defer = defer
         self._scheduler = scheduler
         self._timers = timers
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
@@ -256,7 +256,7 @@ class TransactionLayer:
                     client.request, client.destination, "ACK" if response is not None else ""
                 )
                 if not self._send(command.message, client.destination):
-                    self._soon(lambda: self._fail_client(client))
+                    self._defer(lambda: self._fail_client(client))
             elif isinstance(command, Deliver):
                 if response is not None:
                     client.user.on_response(client, response)
@@ -277,7 +277,7 @@ class TransactionLayer:
             if isinstance(command, Send):
                 self._tap.record_response(server.request, command.message, server.destination)
                 if not self._send(command.message, server.destination):
-                    self._soon(lambda: self._fail_server(server))
+                    self._defer(lambda: self._fail_server(server))
             elif isinstance(command, Deliver):
                 if request is not None:
                     server.user.on_ack(request)
