@@ -44,7 +44,10 @@ build/.venv: requirements/dev.lock build/.apt-run
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/dev.lock
 	@touch $@
 
-build/.setup: build/.venv pyproject.toml CMakeLists.txt $(shell find media/core -name "*.[ch]")
+# An editable installation has a list of the packages: a module that becomes one is installed anew.
+PACKAGES := $(shell find b2bua media provider_adapters tonewall -name __init__.py)
+
+build/.setup: build/.venv pyproject.toml CMakeLists.txt $(PACKAGES) $(shell find media/core -name "*.[ch]")
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -1,7 +1,7 @@
-"""The b2bua process: all wiring, nothing else.
+"""Runs the b2bua process: its wiring, and nothing else.
 
-Started as `python -m b2bua.app --media SOCKET [--demo SOCKET]`, its settings in the environment, by
-`tonewall run`; or by hand, where media stands elsewhere.
+`tonewall run` starts it as `python -m b2bua.app --media SOCKET [--demo SOCKET]`, with its settings
+in the environment.
 """
 
 from __future__ import annotations
@@ -56,15 +56,15 @@ from tonewall.version import VERSION
 
 log = get_logger(__name__)
 _SETTLE = 2.0  # seconds that calls and charges under way have to end when we stop
-_COUNT_EVERY = 2.0  # seconds between two looks at what media holds
-_PRUNE_EVERY = 3600.0  # seconds
+_COUNT_INTERVAL = 2.0  # seconds between two counts of media's sessions
+_PRUNE_INTERVAL = 3600.0  # seconds
 _DAY = 86_400.0
-# Some 50 calls between two looks for garbage, 900 between two at all that there is.
+# About 50 calls between two collections of the youngest generation, 900 between two of all.
 _GARBAGE = (5_000, 5, 2)
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
-    """What `ready.json` in the directory says once calls can come: the ports that were taken."""
+    """Content of `ready.json` in the directory, written once calls can come: the ports in use."""
 
     pid: int
     sip_port: int
@@ -93,12 +93,14 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     ladders = Ladders(general.ladders, clock)
     metrics = Metrics()
 
-    def keep(record: CallRecord) -> None:
+    def keep_record(record: CallRecord) -> None:
         metrics.observe(record)
         records.put(record)
 
-    board = Switchboard(_plan(settings), keep, clock, ladders, records.fault, _payments(settings.cdr))
-    engine = _engine(settings, board, ladders)
+    board = Switchboard(
+        _build_plan(settings), keep_record, clock, ladders, records.fault, _open_payments(settings.cdr)
+    )
+    engine = _build_engine(settings, board, ladders)
     media = MediaClient(media_socket, board.on_media_answer, board.on_media_news, board.on_media_state)
     board.connect(engine, media)
     app = create_app(
@@ -113,18 +115,20 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     await board.resume_payments()
     await engine.start()
     api = await serve(app, settings.api.address, settings.api.port, connections=settings.api.connections)
-    tasks = [asyncio.create_task(media.run(), name="media"), asyncio.create_task(_count(board), name="count")]
+    tasks = [
+        asyncio.create_task(media.run(), name="media"),
+        asyncio.create_task(_count_sessions(board), name="count"),
+    ]
     housekeeping = BackgroundTasks()
-    housekeeping.start(_prune(board, settings.cdr.retention), "retention")
+    housekeeping.start(_prune_payments(board, settings.cdr.retention), "retention")
     ready = Ready(pid=os.getpid(), sip_port=engine.address[1], api_port=api.port, api_url=api.url)
-    _write(general.directory / "ready.json", msgspec.json.encode(ready))
+    _write_whole(general.directory / "ready.json", msgspec.json.encode(ready))
     log.info("ready", port=engine.address[1], url=api.url, version=VERSION)
-    _look_for_garbage_seldom()
+    _collect_garbage_seldom()
     stopping = asyncio.create_task(stop.wait(), name="stop")
     ended, _ = await asyncio.wait({stopping, api.task, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-    for task in ended - {
-        stopping
-    }:  # none of them ends while all is well: better to be started again than half dead
+    # None of them ends while all is well: better to be started again than half dead.
+    for task in ended - {stopping}:
         log.error("task_ended", what=task.get_name(), exc_info=task.exception())
     log.info("stopping", calls=board.health()["calls"])
     board.shut_down()
@@ -140,8 +144,8 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     return ended == {stopping}
 
 
-def _engine(settings: SignallingSettings, board: Switchboard, ladders: Ladders) -> RunningEngine:
-    """The one that is chosen. Raises ConfigError where it is not installed."""
+def _build_engine(settings: SignallingSettings, board: Switchboard, ladders: Ladders) -> RunningEngine:
+    """The SIP engine of the settings. Raises ConfigError where it is not installed."""
     general = settings.general
     if general.engine == "pjsua2":
         # GPL, and only where it is chosen.
@@ -162,16 +166,16 @@ def _engine(settings: SignallingSettings, board: Switchboard, ladders: Ladders) 
     )
 
 
-def _look_for_garbage_seldom() -> None:
-    """What was loaded stays and need not be looked through again; what a call leaves in circles can
-    wait for some others'."""
+def _collect_garbage_seldom() -> None:
+    """Exempt everything that was loaded from collection, and collect the circles that calls leave
+    in larger batches."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GARBAGE)
 
 
-def _payments(settings: CdrSettings) -> PaymentTable:
-    """Raises ConfigError where the file cannot be used."""
+def _open_payments(settings: CdrSettings) -> PaymentTable:
+    """The table of payments. Raises ConfigError where its file cannot be used."""
     try:
         return PaymentTable(settings.payments_file)
     except (OSError, sqlite3.Error) as error:
@@ -181,24 +185,24 @@ def _payments(settings: CdrSettings) -> PaymentTable:
         ) from None
 
 
-async def _prune(board: Switchboard, retention: float) -> None:
+async def _prune_payments(board: Switchboard, retention: float) -> None:
     while retention:
         try:
             await board.prune_payments(time.time() - retention * _DAY)
         except sqlite3.Error as error:
             log.error("old_payments_not_deleted", exc_info=error)
-        await asyncio.sleep(_PRUNE_EVERY)
+        await asyncio.sleep(_PRUNE_INTERVAL)
 
 
-async def _count(board: Switchboard) -> None:
+async def _count_sessions(board: Switchboard) -> None:
     while True:
         board.count()
         if not board.calls():
-            gc.collect()  # nobody waits, and there is little to look through
-        await asyncio.sleep(_COUNT_EVERY)
+            gc.collect()  # nobody waits, and little is left to search
+        await asyncio.sleep(_COUNT_INTERVAL)
 
 
-def _plan(settings: SignallingSettings) -> Plan:
+def _build_plan(settings: SignallingSettings) -> Plan:
     return Plan(
         router=build_router(settings),
         limits=trunk_limits(settings),
@@ -216,16 +220,16 @@ def _plan(settings: SignallingSettings) -> Plan:
     )
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all: whoever waits for the file reads all of it."""
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: a process that waits for it reads all of it."""
     temporary = path.with_suffix(".new")
     temporary.write_bytes(content)
     temporary.replace(path)
 
 
 def _harden() -> None:
-    """Keys that come as SIP INFO pass through this process: nothing of them may be left in it, or
-    in a core of it."""
+    """Protect keys that come as SIP INFO and pass through this process: none may remain in its
+    memory, or in a core dump of it."""
     if not overwrites_freed_memory():
         log.error(
             "refused_to_start", why="freed memory is not overwritten", hint="start with card_environment()"
@@ -238,6 +242,7 @@ def _harden() -> None:
 
 
 def main() -> None:
+    """The process's entry point."""
     parser = argparse.ArgumentParser(
         prog="python -m b2bua.app", description="The signalling process of Tonewall."
     )

@@ -1,4 +1,4 @@
-"""The `tonewall` command."""
+"""Runs the `tonewall` command."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from b2bua.api.auth import first_clear_token
 from b2bua.commands import cdr as cli_cdr
 from b2bua.commands import ladder as cli_ladder
 from b2bua.commands import route as cli_route
-from b2bua.commands.configuration import ConfigFile, give_up, settings_of
+from b2bua.commands.api_client import TOKEN
+from b2bua.commands.configuration import ConfigFile, give_up, load_settings
 from b2bua.config.general_settings import GeneralSettings
 from b2bua.doctor import startup
 from b2bua.doctor.examination import examine
 from b2bua.doctor.finding import Level
-from b2bua.doctor.reach import ask
-from b2bua.supervise import supervise
+from b2bua.doctor.reach import ask_health
+from b2bua.supervise.supervisor import supervise
 from tonewall.ini import ConfigError, load, read_file
 from tonewall.log import configure_log
 from tonewall.version import VERSION
@@ -34,7 +35,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # which would take the [sections] of sip.conf in help texts for its own
+    rich_markup_mode=None,  # it would read the [sections] of sip.conf in help texts as markup
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_cdr.app, name="cdr")
@@ -68,11 +69,11 @@ def options(
 @app.command()
 def run(config: ConfigFile = None) -> None:
     """Carry calls: start and supervise signalling, media and payers."""
-    settings = settings_of(config)
+    settings = load_settings(config)
     configure_log("supervisor", settings.signalling.general.log_level)
-    if refusals := startup.refusals(settings):
+    if refusals := startup.find_refusals(settings):
         give_up("cannot start:\n" + "\n".join(refusals))
-    startup.say_warnings(settings, config)
+    startup.log_warnings(settings, config)
     try:
         asyncio.run(supervise(settings))
     except* OSError as group:
@@ -94,9 +95,9 @@ def demo(
     missing = [name for name in ("pjsua2", "av", "cryptography") if importlib.util.find_spec(name) is None]
     if missing:
         give_up(f"the demo needs {', '.join(missing)}; install them with: pip install 'tonewall[demo]'")
-    from b2bua.demo.story import tell  # noqa: PLC0415  # imports the demo's extra packages
+    from b2bua.demo.story import play_story  # noqa: PLC0415  # imports the demo's extra packages
 
-    raise typer.Exit(asyncio.run(tell(as_json=as_json, leave=exit_)))
+    raise typer.Exit(asyncio.run(play_story(as_json=as_json, leave=exit_)))
 
 
 @app.command()
@@ -107,7 +108,7 @@ def doctor(config: ConfigFile = None) -> None:
         "", "what", "finding", title="tonewall doctor", title_justify="left", box=None, pad_edge=False
     )
     for finding in findings:
-        table.add_row(_MARKS[finding.level], escape(finding.what), escape(finding.says))
+        table.add_row(_MARKS[finding.level], escape(finding.what), escape(finding.text))
     Console().print(table)
     raise typer.Exit(1 if any(finding.level is Level.FAULT for finding in findings) else 0)
 
@@ -129,9 +130,9 @@ def health(
     except ConfigError as error:
         give_up(f"the configuration is wrong:\n{error}")
     # Needed where [api] healthz = no.
-    token = os.environ.get(cli_ladder.TOKEN, "") or first_clear_token(given)
+    token = os.environ.get(TOKEN, "") or first_clear_token(given)
     try:
-        answer = ask(json.loads((where / "ready.json").read_bytes())["api_url"], 2.0, token)
+        answer = ask_health(json.loads((where / "ready.json").read_bytes())["api_url"], 2.0, token)
     except (OSError, ValueError, KeyError) as error:
         give_up(
             f"not healthy ({type(error).__name__}); is `tonewall run` up? Its log and `tonewall doctor` say "
@@ -141,7 +142,7 @@ def health(
     if answer.get("status") in {"ok", "degraded"}:
         return
     if answer.get("status") == 401:
-        give_up(f"[api] healthz = no: give sip.conf with -c, or a token as {cli_ladder.TOKEN}")
+        give_up(f"[api] healthz = no: give sip.conf with -c, or a token as {TOKEN}")
     give_up(
         "\n".join(
             ["not healthy", *(str(fault["says"]) for fault in answer.get("faults", []) if fault["stops"])]
@@ -156,6 +157,7 @@ def version() -> None:
 
 
 def main() -> None:
+    """The command's entry point."""
     app()
 
 

@@ -1,4 +1,4 @@
-"""`tonewall cdr`: call detail records out of the database, and old ones away."""
+"""`tonewall cdr`: exports call detail records from the database, and deletes old ones."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import track
 from sqlalchemy.exc import SQLAlchemyError
 
+from b2bua.commands.configuration import give_up
 from b2bua.config.settings import CdrSettings
 from b2bua.records import export as out
 from b2bua.records.payments import PaymentTable
@@ -28,7 +29,7 @@ ConfigFile = Annotated[
     Path | None,
     typer.Option("-c", "--config", help="sip.conf; without it, [cdr] comes from TONEWALL_CDR_* variables."),
 ]
-_ASKED = 1.0  # days; who keeps less is asked
+_CONFIRMED = 1.0  # days: a prune that keeps less asks first
 Day = Annotated[
     datetime | None,
     typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="Calls started from / before then."),
@@ -36,7 +37,7 @@ Day = Annotated[
 
 
 @app.command("export")
-def export(
+def export_command(
     config: ConfigFile = None,
     form: Annotated[out.Format, typer.Option("--format", help="jsonl or csv.")] = out.Format.JSONL,
     since: Day = None,
@@ -47,9 +48,9 @@ def export(
 ) -> None:
     """Write the records of calls as JSON lines or CSV, oldest first. Days are local time; what is
     written is UTC."""
-    settings = _settings(config)
+    settings = _load_cdr_settings(config)
     try:
-        engine = _connect(settings)
+        engine = _connect_database(settings)
         total = out.count(engine, since, until)
         found = out.lines(out.rows(engine, since, until), form)
         if output is None:
@@ -62,23 +63,23 @@ def export(
                 )
             print(f"{total} calls written to {output}", file=sys.stderr)
     except (OSError, SQLAlchemyError) as error:
-        _fail(error)
+        _give_up_on(error)
     if settings.spool.is_file() and settings.spool.stat().st_size:
         print(f"tonewall: {settings.spool} holds records that are not in the database yet", file=sys.stderr)
 
 
 @app.command("prune")
-def prune_(
+def prune_command(
     days: Annotated[float, typer.Option(min=0, help="Delete what ended longer ago than this.")],
     config: ConfigFile = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, whatever --days is.")] = False,
 ) -> None:
     """Delete old records and payments now. A running Tonewall does it by itself, by [cdr]
     retention."""
-    settings = _settings(config)
-    if days < _ASKED and not yes:
+    settings = _load_cdr_settings(config)
+    if days < _CONFIRMED and not yes:
         if not sys.stdin.isatty():
-            _give_up(f"--days {days:g} deletes nearly all records: say so with --yes")
+            give_up(f"--days {days:g} deletes nearly all records: say so with --yes")
         typer.confirm(
             f"This deletes all records but those of the last {days:g} days, and what tells that an order "
             "was charged."
@@ -88,50 +89,45 @@ def prune_(
         )
     try:
         before = time.time() - days * 86_400
-        print(f"{prune(_connect(settings), before)} calls deleted")
+        print(f"{prune(_connect_database(settings), before)} calls deleted")
         if settings.payments_file.is_file():
             print(f"{_prune_payments(settings.payments_file, before)} payments deleted")
     except (OSError, SQLAlchemyError) as error:
-        _fail(error)
+        _give_up_on(error)
 
 
 def _prune_payments(path: Path, before: float) -> int:
-    """Those that are final. Their orders may be charged again."""
+    """Delete payments that are final; their orders may be charged again. The number deleted."""
     try:
         with contextlib.closing(PaymentTable(path)) as table:
             return table.prune(before, time.time())
     except sqlite3.Error as error:
-        _give_up(f"[cdr] payments: {path} cannot be used ({error})")
+        give_up(f"[cdr] payments: {path} cannot be used ({error})")
 
 
-def _settings(config: Path | None) -> CdrSettings:
+def _load_cdr_settings(config: Path | None) -> CdrSettings:
     if config is None and variable_name("cdr", "url") not in os.environ:
-        _give_up("which database? Give sip.conf with -c FILE, or its URL as TONEWALL_CDR_URL")
+        give_up("which database? Give sip.conf with -c FILE, or its URL as TONEWALL_CDR_URL")
     try:
         return load(CdrSettings, read_file(config) if config else {})
     except ConfigError as error:
-        _give_up(str(error))
+        give_up(str(error))
 
 
-def _connect(settings: CdrSettings) -> sqlalchemy.Engine:
+def _connect_database(settings: CdrSettings) -> sqlalchemy.Engine:
     try:
         engine = connect(settings.url.get_secret_value())
         prepare(engine)
     except StoreError as error:
-        _give_up(f"[cdr] url: {error}")
+        give_up(f"[cdr] url: {error}")
     return engine
 
 
-def _fail(error: Exception) -> NoReturn:
-    """Without the error's text, which may quote the URL and with it a password."""
+def _give_up_on(error: Exception) -> NoReturn:
+    """End the command without the error's text, which may quote the URL and its password."""
     if isinstance(error, BrokenPipeError):
         raise typer.Exit(0)
     what = (
         error.strerror if isinstance(error, OSError) else type(getattr(error, "orig", None) or error).__name__
     )
-    _give_up(f"the records' database or the output cannot be used ({what}); look at [cdr] url")
-
-
-def _give_up(message: str) -> NoReturn:
-    print(f"tonewall: {message}", file=sys.stderr)
-    raise typer.Exit(2)
+    give_up(f"the records' database or the output cannot be used ({what}); look at [cdr] url")

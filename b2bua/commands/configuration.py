@@ -1,4 +1,4 @@
-"""What the commands share: the configuration file's option, reading it, and giving up."""
+"""Reads sip.conf for a command, and ends a command that cannot go on."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ ConfigFile = Annotated[
 ]
 
 
-def settings_of(config: Path | None) -> Settings:
-    """All settings; ends the command, with every fault, where they are wrong."""
+def load_settings(config: Path | None) -> Settings:
+    """All settings. Ends the command, with every fault, where they are wrong."""
     try:
         settings = read_settings(config)
     except ConfigError as error:
@@ -33,6 +33,6 @@ def settings_of(config: Path | None) -> Settings:
 
 
 def give_up(message: str) -> NoReturn:
-    """End the command with status 2."""
+    """End the command with this message on standard error, and status 2."""
     print(f"tonewall: {message}", file=sys.stderr)
     raise typer.Exit(2)

@@ -1,4 +1,4 @@
-"""`tonewall route`: where a call would go, by sip.conf alone; nothing needs to run, nothing is
+"""`tonewall route`: shows the route of a call, from sip.conf alone; nothing runs, nothing is
 sent."""
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from b2bua.call.leg import LegInvited, Party
-from b2bua.commands.configuration import ConfigFile, give_up, settings_of
+from b2bua.commands.configuration import ConfigFile, give_up, load_settings
 from b2bua.config.assembly import build_router, build_trunks
 from b2bua.config.settings import SignallingSettings
 
@@ -24,16 +24,17 @@ def route(
 ) -> None:
     """Say which trunks a call would go to, in which order, and with which numbers. Status 1 if it
     would be refused."""
-    settings = settings_of(config).signalling
+    settings = load_settings(config).signalling
     where = build_router(settings)
     if where.side(source) is None:
         give_up(f"--from: there is no trunk {source}; expected one of {', '.join(where.places)}")
     decision = where.decide(LegInvited(source, Party(caller), Party(number), b""), lambda: 0.0)
     console = Console()
     console.print(
-        f"from {escape(source)}, {escape(_read(settings, source, caller, number))}", highlight=False
+        f"from {escape(source)}, {escape(_describe_parties(settings, source, caller, number))}",
+        highlight=False,
     )
-    console.print(_why(decision.rule, bool(settings.routes)), highlight=False)
+    console.print(_describe_rule(decision.rule, bool(settings.routes)), highlight=False)
     if not decision.destinations:
         console.print(f"refused with {decision.code}", highlight=False)
         raise typer.Exit(1)
@@ -47,12 +48,12 @@ def route(
     console.print(table)
 
 
-def _read(settings: SignallingSettings, source: str, caller: str, number: str) -> str:
+def _describe_parties(settings: SignallingSettings, source: str, caller: str, number: str) -> str:
     numbers = build_router(settings).places[source].numbers
     return f"{numbers.read(caller)} calls {numbers.read(number)}"
 
 
-def _why(rule: str, any_routes: bool) -> str:
+def _describe_rule(rule: str, any_routes: bool) -> str:
     if rule:
         return f"by [bold]\\[route {escape(rule)}][/]" if rule != "route" else "by [bold]\\[route][/]"
     return (

@@ -1,4 +1,4 @@
-"""The demo's phones, each a process of its own: a crash of pjsua2 must not take the demo down.
+"""Drives the demo's phones, each a process of its own: a crash of pjsua2 must not end the demo.
 
 `Phone` drives one from asyncio. `python -m b2bua.demo.phones --role customer` is the process:
 instructions are JSON lines on standard input ({"do": "call", "uri": …}), events on standard output
@@ -26,15 +26,15 @@ from tonewall.process import plain_environment
 ROLES = ("customer", "agent")
 _ROOT = Path(__file__).resolve().parents[2]
 _STOP_SECONDS = 5.0
-_BUSY = 3  # how much longer than planned keying may take: a busy machine sends late
+_BUSY = 3  # factor for the time of keying: a busy machine sends late
 
 
 class PhoneError(Exception):
-    """The phone could not do it, or is gone; the text says which phone, and what it was doing."""
+    """The phone could not do it, or is gone; the text names the phone and its last instruction."""
 
 
 class PhoneTimeoutError(PhoneError):
-    """What was waited for did not happen in time; the text says what, and what happened instead."""
+    """An event did not come in time; the text names it, and the events that came."""
 
 
 class Phone:
@@ -53,7 +53,7 @@ class Phone:
         self._unread: deque[dict[str, Any]] = deque()
         self._seen: Counter[str] = Counter()
         self._news = asyncio.Condition()
-        self._reader = asyncio.create_task(self._read())
+        self._reader = asyncio.create_task(self._read_events())
 
     @classmethod
     async def start(
@@ -102,6 +102,7 @@ class Phone:
 
     @property
     def pid(self) -> int:
+        """The process id of the phone."""
         return self._process.pid
 
     def seen(self, event: str) -> int:
@@ -112,8 +113,8 @@ class Phone:
         """The next event of that name that nobody has waited for yet, at most `within` seconds from
         now.
 
-        Raises PhoneTimeoutError, or PhoneError as soon as the phone is gone or could not do what it
-        was told.
+        Raises PhoneTimeoutError, or PhoneError as soon as the phone is gone or an instruction
+        failed.
         """
         try:
             async with asyncio.timeout(within), self._news:
@@ -131,42 +132,43 @@ class Phone:
 
     async def call(self, uri: str) -> None:
         """Place a call; `ringback`, `answered` and `media`, or `ended`, follow as events."""
-        await self._tell({"do": "call", "uri": uri})
+        await self._instruct({"do": "call", "uri": uri})
 
     async def answer(self) -> None:
-        await self._tell({"do": "answer"})
+        """Answer the call that rings; `answered` and `media` follow."""
+        await self._instruct({"do": "answer"})
 
     async def hangup(self) -> None:
         """End the call, whatever its state; `ended` follows."""
-        await self._tell({"do": "hangup"})
+        await self._instruct({"do": "hangup"})
 
     async def keys(self, digits: str, *, gap_ms: int = 100) -> int:
         """Press keys (RFC 4733, 240 ms each, `gap_ms` of speech after each); how many, once the
         last has left."""
-        await self._tell({"do": "keys", "digits": digits, "gap_ms": gap_ms})
+        await self._instruct({"do": "keys", "digits": digits, "gap_ms": gap_ms})
         return int((await self.wait("keyed", 10.0 + len(digits) * (gap_ms + 300) / 1000 * _BUSY))["count"])
 
     async def play(self, file: Path, *, loop: bool = True) -> None:
         """Let the other side hear a WAV file (16 bit, mono, 8 kHz) from now on."""
-        await self._tell({"do": "play", "file": str(file), "loop": loop})
+        await self._instruct({"do": "play", "file": str(file), "loop": loop})
 
     async def record(self, file: Path | None) -> None:
         """Write what this side hears to a WAV file; None ends the recording and completes the
         file."""
-        await self._tell({"do": "record", "file": str(file) if file else ""})
+        await self._instruct({"do": "record", "file": str(file) if file else ""})
         while (await self.wait("recording"))["on"] is not bool(file):
             pass  # of an earlier change that nobody waited for
 
     async def stats(self) -> dict[str, int]:
         """Of this call or the last: packets `sent`, `received`, `lost`, `reordered`, `duplicated`.
-        Of all calls: keys `pressed`, and keys heard as `dtmf`."""
-        await self._tell({"do": "stats"})
+        Of all calls: keys `pressed`, and keys received as `dtmf`."""
+        await self._instruct({"do": "stats"})
         return _numbers(await self.wait("stats"))
 
     async def stop(self) -> None:
         """Hang up and end the process; harmless when it is gone already."""
         with contextlib.suppress(PhoneError):
-            await self._tell({"do": "quit"})
+            await self._instruct({"do": "quit"})
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
@@ -197,7 +199,7 @@ class Phone:
                     f"{self._name} could not {news['do']}: {news['error']}, status {news['status']}"
                 )
 
-    async def _tell(self, instruction: dict[str, Any]) -> None:
+    async def _instruct(self, instruction: dict[str, Any]) -> None:
         if self._process.stdin is None or self._process.returncode is not None:
             raise PhoneError(f"{self._name} is gone; {self._history}")
         try:
@@ -206,7 +208,7 @@ class Phone:
         except ConnectionError:
             raise PhoneError(f"{self._name} is gone; {self._history}") from None
 
-    async def _read(self) -> None:
+    async def _read_events(self) -> None:
         if self._process.stdout is None:
             return
         while line := await self._process.stdout.readline():
@@ -222,7 +224,7 @@ class Phone:
                 self._unread.append(news)
                 self._news.notify_all()
         await self._process.wait()
-        # Those who wait must learn that nothing more will come; by then this task is done.
+        # Waiters must learn that no event will follow; by then this task is done.
         asyncio.get_running_loop().call_soon(lambda: asyncio.create_task(self._wake()))
 
     async def _wake(self) -> None:
@@ -235,7 +237,7 @@ def _numbers(news: dict[str, Any]) -> dict[str, int]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The phone's process."""
+    """Run a phone in this process. Its exit status."""
     # pjsua2 comes with the demo's requirements only; who merely drives phones does not load it.
     from b2bua.demo.softphone import Setup, Softphone  # noqa: PLC0415
 
@@ -254,12 +256,12 @@ def main(arguments: list[str] | None = None) -> int:
         given.user or given.role, given.address, given.ring_ms, given.play, given.record, given.srtp
     )
     instructions: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(instructions,), daemon=True).start()
+    threading.Thread(target=_read_instructions, args=(instructions,), daemon=True).start()
     Softphone(setup, _report).run(instructions)
     return 0
 
 
-def _listen(instructions: queue.SimpleQueue[dict[str, Any] | None]) -> None:
+def _read_instructions(instructions: queue.SimpleQueue[dict[str, Any] | None]) -> None:
     for line in sys.stdin:
         try:
             instructions.put(json.loads(line))
@@ -272,7 +274,7 @@ def _listen(instructions: queue.SimpleQueue[dict[str, Any] | None]) -> None:
 
 
 def _report(event: dict[str, Any]) -> None:
-    # Where nobody listens any more, `_listen` ends this process.
+    # Where nobody listens any more, `_read_instructions` ends this process.
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.write(json.dumps(event) + "\n")
         sys.stdout.flush()

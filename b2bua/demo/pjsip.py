@@ -1,5 +1,4 @@
-"""How a telephone uses PJSIP: without a thread of its own, without a log, on a port that is free,
-with G.711 alone."""
+"""Configures PJSIP for a telephone: no thread of its own, no log, a free port, G.711 alone."""
 
 from __future__ import annotations
 
@@ -11,8 +10,8 @@ import pjsua2 as pj
 CODECS = ("PCMU/8000", "PCMA/8000")
 
 
-def start(endpoint: Any, address: str, *, calls: int = 2, codecs: Sequence[str] = CODECS) -> int:
-    """Start it there. The port that it listens on."""
+def start_endpoint(endpoint: Any, address: str, *, calls: int = 2, codecs: Sequence[str] = CODECS) -> int:
+    """Start the endpoint on this address. The UDP port that it got."""
     config = pj.EpConfig()
     config.uaConfig.threadCnt, config.uaConfig.mainThreadOnly, config.uaConfig.maxCalls = 0, True, calls
     config.logConfig.level = config.logConfig.consoleLevel = config.logConfig.msgLogging = 0
@@ -34,8 +33,8 @@ def start(endpoint: Any, address: str, *, calls: int = 2, codecs: Sequence[str] 
     return int(endpoint.transportGetInfo(number).localName.rsplit(":", 1)[1])
 
 
-def account(user: str, address: str, port: int, *, srtp: bool) -> Any:
-    """The configuration of its one account."""
+def account_config(user: str, address: str, port: int, *, srtp: bool) -> Any:
+    """The configuration of the one account of a telephone."""
     config = pj.AccountConfig()
     config.idUri = f"sip:{user}@{address}:{port}"
     # Else it would send a re-INVITE of its own after every answer that lists two codecs.

@@ -1,5 +1,4 @@
-"""The demo's customer as the b2bua process sees them: a unix socket to the demo, which has the
-telephone.
+"""Connects the b2bua process with the demo's customer, over a unix socket.
 
 A request is one JSON line, `{"call": id, "card": kind}`; the answer is one JSON line, `{"error":
 null | text}`.
@@ -25,10 +24,11 @@ class RemoteCustomer:
 
     @property
     def kinds(self) -> Sequence[str]:
+        """The customer's cards, by their outcome."""
         return KINDS
 
     async def key_card(self, call_id: str, kind: str) -> None:
-        """Raises NotNow where the customer cannot key now."""
+        """Let the customer key this card. Raises NotNow where that is not possible now."""
         try:
             reader, writer = await asyncio.open_unix_connection(self._path)
         except OSError:
@@ -43,11 +43,11 @@ class RemoteCustomer:
             raise NotNow(error)
 
 
-async def listen(path: Path, key: Callable[[str], Awaitable[str | None]]) -> asyncio.Server:
-    """The other end: `key(kind)` lets the customer key a card and returns why not, where it cannot
-    be."""
+async def serve_customer(path: Path, key: Callable[[str], Awaitable[str | None]]) -> asyncio.Server:
+    """The demo's end of the socket. `key(kind)` lets the customer key a card, and returns None or
+    the reason why not."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def answer_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             error = await key(str(json.loads(await reader.readline())["card"]))
             writer.write(json.dumps({"error": error}).encode() + b"\n")
@@ -55,4 +55,4 @@ async def listen(path: Path, key: Callable[[str], Awaitable[str | None]]) -> asy
         finally:
             writer.close()
 
-    return await asyncio.start_unix_server(serve, path)
+    return await asyncio.start_unix_server(answer_request, path)

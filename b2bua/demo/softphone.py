@@ -1,8 +1,7 @@
-"""One telephone: a pjsua2 endpoint with one account, told what to do by JSON lines.
+"""Runs a telephone: a pjsua2 endpoint with one account, driven by JSON lines.
 
-Rule 1: it says how many keys were sent or received, never which.
-Rule 2: everything of pjsua2 happens on the thread that calls `run`, but for the C thread that paces
-        the audio.
+Rule 1: it reports the number of keys sent or received, never the keys.
+Rule 2: pjsua2 runs on the thread that calls `run`, but for the C thread that paces the audio.
 Rule 3: it ends when its instructions end, so it never outlives the process that started it.
 """
 
@@ -20,7 +19,7 @@ from typing import Any
 import pjsua2 as pj
 
 from b2bua.demo.keypad import Keypad
-from b2bua.demo.pjsip import account, start
+from b2bua.demo.pjsip import account_config, start_endpoint
 from b2bua.demo.sound import Sound
 
 Report = Callable[[dict[str, Any]], None]
@@ -32,8 +31,8 @@ _PACKET_MS = 20
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How a phone is to behave. It answers by itself after `ring_ms` of ringing; where None, it
-    waits for `answer`."""
+    """The options of a phone. It answers by itself after `ring_ms` of ringing; None: it waits for
+    `answer`."""
 
     user: str
     address: str = "127.0.0.1"
@@ -90,8 +89,8 @@ class _Call(pj.Call):  # type: ignore[misc]  # pjsua2 is untyped
 
 
 class Softphone:
-    """The phone itself. `report` takes each event; `run` takes instructions from a queue, where
-    None means: stop."""
+    """A telephone with one line. `report` receives each event; `run` takes instructions from a
+    queue, where None ends it."""
 
     def __init__(self, setup: Setup, report: Report) -> None:
         self._setup = setup
@@ -108,7 +107,7 @@ class Softphone:
         self._answered = False
         self.account: Any = None
 
-    # --- what it is told --------------------------------------------------------------------------
+    # --- instructions -----------------------------------------------------------------------------
 
     def run(self, instructions: queue.SimpleQueue[dict[str, Any] | None]) -> None:
         """Serve until None or `quit` arrives."""
@@ -128,11 +127,11 @@ class Softphone:
                     continue
                 if instruction is None or instruction.get("do") == "quit":
                     return
-                self._obey(instruction)
+                self._carry_out(instruction)
         finally:
             self._stop()
 
-    def _obey(self, instruction: dict[str, Any]) -> None:
+    def _carry_out(self, instruction: dict[str, Any]) -> None:
         actions: dict[str, Callable[[dict[str, Any]], None]] = {
             "call": self._do_call, "answer": self._do_answer, "hangup": self._do_hangup,
             "keys": self._do_keys,
@@ -151,12 +150,12 @@ class Softphone:
         try:
             call.makeCall(str(instruction["uri"]), pj.CallOpParam(True))
         except Exception:
-            self._forget(call)
+            self._forget_call(call)
             raise
 
     def _do_answer(self, _instruction: dict[str, Any] | None = None) -> None:
         self._answer_at = None
-        self._respond(200)
+        self._send_response(200)
 
     def _do_hangup(self, _instruction: dict[str, Any]) -> None:
         if self._call is not None:
@@ -167,16 +166,16 @@ class Softphone:
         if self._call is None or not self._answered:
             raise RuntimeError("no call")
         gap = math.ceil(int(instruction.get("gap_ms", 100)) / _PACKET_MS)
-        self._keypad.press(str(instruction["digits"]), gap)
+        self._keypad.press_keys(str(instruction["digits"]), gap)
 
     def _do_play(self, instruction: dict[str, Any]) -> None:
         self._sound.play(Path(str(instruction["file"])), loop=bool(instruction.get("loop", True)))
-        self._sound.connect(self._call)
+        self._sound.connect_call(self._call)
 
     def _do_record(self, instruction: dict[str, Any]) -> None:
         if instruction.get("file"):
-            self._sound.record(Path(str(instruction["file"])))
-            self._sound.connect(self._call)
+            self._sound.start_recording(Path(str(instruction["file"])))
+            self._sound.connect_call(self._call)
             self._report({"event": "recording", "on": True})
         else:
             self._sound.stop_recording()
@@ -186,10 +185,10 @@ class Softphone:
             self._measure(self._call)
         self._report({"event": "stats", **self._counts()})
 
-    # --- what happens to it -----------------------------------------------------------------------
+    # --- events of the call -----------------------------------------------------------------------
 
     def invited(self, call_id: int) -> None:
-        """A call comes in: ring, or say that the line is busy."""
+        """A call comes in: ring, or refuse it as busy (486)."""
         call = _Call(self, call_id)
         if self._call is not None:
             self._gone.append(call)
@@ -198,18 +197,19 @@ class Softphone:
             call.hangup(busy)
             return
         self._call = call
-        self._respond(180)
+        self._send_response(180)
         if self._setup.ring_ms is not None:
             self._answer_at = time.monotonic() + self._setup.ring_ms / 1000
         self._report({"event": "ringing", "from": call.getInfo().remoteUri})
 
     def failed(self, what: str, error: Exception) -> None:
-        # The text of an error may quote what it was given, and that may have been a card; its type
-        # cannot.
+        """Report an error by its type: its text may quote its input, and that may have been a
+        card."""
         status = getattr(error, "status", 0)
         self._report({"event": "failed", "do": what, "error": type(error).__name__, "status": status})
 
     def state_changed(self, call: _Call) -> None:
+        """Report the new state of the call."""
         info = call.getInfo()
         if call is not self._call:
             return
@@ -219,14 +219,16 @@ class Softphone:
             self._answered = True
             self._report({"event": "answered"})
         elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
-            self._forget(call)
+            self._forget_call(call)
             self._report({"event": "ended", "code": int(info.lastStatusCode), "reason": str(info.lastReason)})
 
     def media_changed(self, call: _Call) -> None:
-        if call is self._call and self._sound.connect(call):
+        """Connect player and recorder to the audio of the call."""
+        if call is self._call and self._sound.connect_call(call):
             self._report({"event": "media"})
 
     def digit_heard(self) -> None:
+        """Count a key of the other side."""
         self._digits_heard += 1
         self._traffic_at = 0.0
         self._report({"event": "dtmf", "count": self._digits_heard})
@@ -237,7 +239,7 @@ class Softphone:
             self._measure(call)
             self._report({"event": "traffic", **self._counts()})
 
-    # --- what it does by itself -------------------------------------------------------------------
+    # --- by its own timers ------------------------------------------------------------------------
 
     def _answer_in_time(self, now: float) -> None:
         if self._answer_at is not None and now >= self._answer_at:
@@ -248,10 +250,10 @@ class Softphone:
             return
         self._measure(self._call)
         sent = self._statistics["sent"]
-        key = self._keypad.due(sent)
+        key = self._keypad.key_due(sent)
         if key is not None:
             self._call.dialDtmf(key)
-        elif count := self._keypad.done(sent):
+        elif count := self._keypad.keys_done(sent):
             self._report({"event": "keyed", "count": count})
 
     def _count_traffic(self, now: float) -> None:
@@ -263,7 +265,7 @@ class Softphone:
     def _counts(self) -> dict[str, int]:
         return {"pressed": self._keypad.pressed, "dtmf": self._digits_heard, **self._statistics}
 
-    def _respond(self, code: int) -> None:
+    def _send_response(self, code: int) -> None:
         if self._call is None:
             raise RuntimeError("no call")
         answer = pj.CallOpParam(True)
@@ -280,18 +282,20 @@ class Softphone:
             "reordered": int(received.reorder), "duplicated": int(received.dup),
         }  # fmt: skip
 
-    def _forget(self, call: _Call) -> None:
+    def _forget_call(self, call: _Call) -> None:
         # pjsua2 still uses the object when this callback returns: `run` lets go of it afterwards.
         self._gone.append(call)
         self._call, self._answer_at, self._answered = None, None, False
-        self._keypad.clear()
+        self._keypad.clear_keys()
 
-    # --- its life ---------------------------------------------------------------------------------
+    # --- start and stop ---------------------------------------------------------------------------
 
     def _start(self) -> None:
-        port = start(self._endpoint, self._setup.address)
+        port = start_endpoint(self._endpoint, self._setup.address)
         self.account = _Account(self)
-        self.account.create(account(self._setup.user, self._setup.address, port, srtp=self._setup.srtp))
+        self.account.create(
+            account_config(self._setup.user, self._setup.address, port, srtp=self._setup.srtp)
+        )
         if self._setup.play is not None:
             self._do_play({"file": str(self._setup.play)})
         if self._setup.record is not None:
@@ -309,5 +313,5 @@ class Softphone:
         self._gone.clear()
         self.account.shutdown()
         self.account = None
-        # All has been said: without this PJSIP waits a second for messages that nobody will send.
+        # Every message was sent: without this PJSIP waits a second for messages of others.
         self._endpoint.libDestroy(pj.PJSUA_DESTROY_NO_NETWORK)

@@ -1,4 +1,4 @@
-"""What a demo telephone says and hears: WAV files on pjsua2's conference bridge."""
+"""Plays and records WAV files on pjsua2's conference bridge."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ class Sound:
         self._stopped = False
 
     def play(self, file: Path, *, loop: bool) -> None:
-        """Say what is in a WAV file (16 bit, mono). Raises pjsua2.Error."""
+        """Play a WAV file (16 bit, mono) to the other side. Raises pjsua2.Error."""
         self._player = None
         player = pj.AudioMediaPlayer()
         player.createPlayer(str(file), 0 if loop else pj.PJMEDIA_FILE_NO_LOOP)
         self._player = player
 
-    def record(self, file: Path) -> None:
-        """Write what is heard to a WAV file. Raises pjsua2.Error."""
+    def start_recording(self, file: Path) -> None:
+        """Record the other side into a WAV file. Raises pjsua2.Error."""
         self._recorder = None
         recorder = pj.AudioMediaRecorder()
         recorder.createRecorder(str(file))
         self._recorder, self._recording, self._stopped = recorder, file, False
 
     def stop_recording(self) -> None:
-        """End the recording; `recording_completed` says when its file is whole."""
+        """End the recording; `recording_completed` is true once its file is whole."""
         self._recorder, self._stopped = None, True
 
     def recording_completed(self) -> bool:
@@ -53,8 +53,9 @@ class Sound:
         self._recording, self._stopped = None, False
         return True
 
-    def connect(self, call: Any) -> bool:
-        """Join player, call and recorder; whether there is a call with audio to join them to."""
+    def connect_call(self, call: Any) -> bool:
+        """Connect player and recorder to the audio of a call. Whether there is a call with
+        audio."""
         if call is None or not call.isActive():
             return False
         # Must stay alive while its `media` is read: SWIG does not see to that.
@@ -70,5 +71,5 @@ class Sound:
         return False
 
     def close(self) -> None:
-        """Let go of everything, before pjsua2 ends."""
+        """Release player and recorder, before pjsua2 ends."""
         self._player = self._recorder = None

@@ -1,8 +1,8 @@
-"""What the demo's people say: WAV files of 8 kHz, 16 bit, mono, as telephones play them.
+"""Synthesises the speech of the demo: WAV files of 8 kHz, 16 bit, mono, for telephones.
 
-Where espeak-ng is installed it speaks, and PyAV brings its voice to 8 kHz. Else there is a
-voice-like hum: words of buzzing vowels in the rhythm of the text. It is audible and never holds a
-DTMF tone, and it needs nothing but the demo's packages.
+Where espeak-ng is installed it speaks, and PyAV resamples its voice to 8 kHz. Elsewhere there is a
+voice-like hum: buzzing vowels in the rhythm of the text. It is audible, never has a DTMF tone, and
+needs nothing but the demo's packages.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _PITCH = 118
 
 
 def speak(text: str, file: Path) -> bool:
-    """Write `text` as speech to a WAV file; whether it is real speech, and not the hum."""
+    """Write `text` as speech to a WAV file. Whether it is real speech, and not the hum."""
     spoken = _espeak(text)
-    _write(file, spoken if spoken is not None else _hum(text))
+    _write_wav(file, spoken if spoken is not None else _hum(text))
     return spoken is not None
 
 
@@ -46,7 +46,7 @@ def loudness(file: Path) -> float:
     """Root mean square of a WAV file's samples, from 0 (silence, or no samples) to 1 (full
     scale)."""
     with wave.open(str(file)) as source:
-        samples = _native(source.readframes(source.getnframes()))
+        samples = _native_samples(source.readframes(source.getnframes()))
     if not samples:
         return 0.0
     return math.sqrt(sum(sample * sample for sample in samples) / len(samples)) / _FULL_SCALE
@@ -114,7 +114,7 @@ def _vowel(first: int, second: int, seconds: float) -> array.array[int]:
     return samples
 
 
-def _write(file: Path, samples: array.array[int]) -> None:
+def _write_wav(file: Path, samples: array.array[int]) -> None:
     samples = samples + array.array("h", [0] * int(RATE * _PAUSE_SECONDS))
     if sys.byteorder == "big":
         samples.byteswap()
@@ -125,7 +125,7 @@ def _write(file: Path, samples: array.array[int]) -> None:
         target.writeframes(samples.tobytes())
 
 
-def _native(data: bytes) -> array.array[int]:
+def _native_samples(data: bytes) -> array.array[int]:
     samples = array.array("h", data[: len(data) // 2 * 2])
     if sys.byteorder == "big":
         samples.byteswap()

@@ -1,10 +1,10 @@
-"""The demo's stage: a provider, a whole Tonewall and two telephones, each on its own loopback
+"""Starts the demo: a provider, a whole Tonewall and two telephones, each on its own loopback
 address.
 
     customer's phone 127.X.Y.2 ── Tonewall 127.X.Y.1 ── agent's phone 127.X.Y.3
 
-One address each, so that a packet on the wire says by itself on which leg it is; of a network of
-this demo's own, so that several demos at once do not see each other.
+Separate addresses, so that the address of a packet shows its leg; in a network of this demo's own,
+so that several demos at once do not see each other.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from urllib.request import ProxyHandler, Request, build_opener
 from b2bua.config.reading import read_settings
 from b2bua.config.settings import Settings
 from b2bua.demo.phones import Phone
-from b2bua.supervise import Supervisor
+from b2bua.supervise.supervisor import Supervisor
 from tonewall.log import configure_log
 
 _NETWORK = f"127.{os.getpid() // 256 % 254 + 1}.{os.getpid() % 256}"
 CUSTOMER, TONEWALL, AGENT = f"{_NETWORK}.2", f"{_NETWORK}.1", f"{_NETWORK}.3"
-_PATIENCE = 20.0  # seconds for any one thing to happen
+_TIMEOUT = 20.0  # seconds for each step
 
 
 class DemoFailed(Exception):
-    """The demo could not go on; the text says what was awaited, and where to look."""
+    """The demo could not go on; the text has the missing event, and the log to read."""
 
 
 @dataclass(slots=True)
 class Stage:
-    """What the story plays on."""
+    """The telephones and the running Tonewall of a demo."""
 
     customer: Phone
     agent: Phone
@@ -51,14 +51,14 @@ class Stage:
 
     @property
     def number(self) -> str:
-        """Where the customer calls."""
+        """The URI that the customer calls."""
         return f"sip:+442079460000@{TONEWALL}:{self.sip_port}"
 
-    async def api(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """One request of the agent's. Raises DemoFailed with what the API says."""
-        return await asyncio.to_thread(self._request, method, path, body)
+    async def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Send a request of the agent. Raises DemoFailed with the status of a refusal."""
+        return await asyncio.to_thread(self._send_request, method, path, body)
 
-    def _request(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+    def _send_request(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
         request = Request(  # noqa: S310  # our own server's address
             self.api_url + path,
             method=method,
@@ -66,42 +66,42 @@ class Stage:
             headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
         )
         try:
-            with build_opener(ProxyHandler({})).open(request, timeout=_PATIENCE) as answer:
+            with build_opener(ProxyHandler({})).open(request, timeout=_TIMEOUT) as answer:
                 return json.loads(answer.read() or b"null")
         except HTTPError as error:
             raise DemoFailed(f"the API answered {error.code} to {method} {path}") from None
 
-    async def until_calls_can_come(self) -> None:
-        """Media and a payer are there: b2bua answers before they are."""
-        deadline = asyncio.get_running_loop().time() + _PATIENCE
+    async def wait_until_ready(self) -> None:
+        """Wait for media and a payer: b2bua answers before they are there."""
+        deadline = asyncio.get_running_loop().time() + _TIMEOUT
         while asyncio.get_running_loop().time() < deadline:
             with contextlib.suppress(DemoFailed):  # 503 until then
-                health = await self.api("GET", "/healthz")
+                health = await self.request("GET", "/healthz")
                 if health["media"] and health["payers"]:
                     return
             await asyncio.sleep(0.05)
-        raise DemoFailed(f"Tonewall was not ready within {_PATIENCE:g} s; see {self.directory}/tonewall.log")
+        raise DemoFailed(f"Tonewall was not ready within {_TIMEOUT:g} s; see {self.directory}/tonewall.log")
 
-    async def call_when(self, what: str, wanted: Any, patience: float = _PATIENCE) -> dict[str, Any]:
-        """The call, once `wanted(call)` is true of one."""
-        deadline = asyncio.get_running_loop().time() + patience
+    async def wait_for_call(self, what: str, wanted: Any, within: float = _TIMEOUT) -> dict[str, Any]:
+        """The first call for which `wanted(call)` is true. `what`: its name in an error."""
+        deadline = asyncio.get_running_loop().time() + within
         while asyncio.get_running_loop().time() < deadline:
-            found = await self.api("GET", "/v1/calls")
+            found = await self.request("GET", "/v1/calls")
             for call in found if isinstance(found, list) else found["calls"]:
                 if wanted(call):
                     return dict(call)
             await asyncio.sleep(0.05)
-        raise DemoFailed(f"{what} did not happen within {patience:g} s; see {self.directory}/tonewall.log")
+        raise DemoFailed(f"{what} did not happen within {within:g} s; see {self.directory}/tonewall.log")
 
 
 @contextlib.asynccontextmanager
 async def set_stage(
     directory: Path, speech: tuple[Path, Path], recordings: tuple[Path, Path]
 ) -> AsyncIterator[Stage]:
-    """Everything started and ready; stopped at the end. `speech` and `recordings`: the customer's,
-    the agent's WAV."""
+    """A stage that is ready; stopped at the end. `speech` and `recordings`: the WAV files of the
+    customer and of the agent."""
     async with contextlib.AsyncExitStack() as stack:
-        provider = await _provider(directory, stack)
+        provider = await _start_provider(directory, stack)
         customer = await Phone.start(
             "customer", user="+447700900123", address=CUSTOMER, play=speech[0], record=recordings[0]
         )
@@ -109,14 +109,14 @@ async def set_stage(
         agent = await Phone.start("agent", address=AGENT, ring_ms=700, play=speech[1], record=recordings[1])
         stack.push_async_callback(agent.stop)
         token = secrets.token_urlsafe(16)
-        settings = _settings(directory, provider, customer.port, agent.port, token)
-        ready = await _tonewall(settings, directory, stack)
+        settings = _demo_settings(directory, provider, customer.port, agent.port, token)
+        ready = await _start_tonewall(settings, directory, stack)
         stage = Stage(customer, agent, ready["sip_port"], ready["api_url"], token, directory)
-        await stage.until_calls_can_come()
+        await stage.wait_until_ready()
         yield stage
 
 
-async def _provider(directory: Path, stack: contextlib.AsyncExitStack) -> dict[str, str]:
+async def _start_provider(directory: Path, stack: contextlib.AsyncExitStack) -> dict[str, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -126,21 +126,23 @@ async def _provider(directory: Path, stack: contextlib.AsyncExitStack) -> dict[s
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
-    stack.push_async_callback(_end, process)
+    stack.push_async_callback(_terminate, process)
     assert process.stdout is not None
-    line = await asyncio.wait_for(process.stdout.readline(), _PATIENCE)
+    line = await asyncio.wait_for(process.stdout.readline(), _TIMEOUT)
     if not line:
         raise DemoFailed("the local provider did not start")
     return dict(json.loads(line))
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _terminate(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     await process.wait()
 
 
-def _settings(directory: Path, provider: dict[str, str], customer: int, agent: int, token: str) -> Settings:
+def _demo_settings(
+    directory: Path, provider: dict[str, str], customer: int, agent: int, token: str
+) -> Settings:
     sections = {
         "general": {
             "bind": TONEWALL,
@@ -172,27 +174,29 @@ def _settings(directory: Path, provider: dict[str, str], customer: int, agent: i
 
 
 def _free_range() -> str:
-    """Sixteen ports in a row from a free one on."""
+    """A range of sixteen ports that begins with a free one."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind((TONEWALL, 0))
         low = min(int(probe.getsockname()[1]) & ~1, 65500)
     return f"{low}-{low + 15}"
 
 
-async def _tonewall(settings: Settings, directory: Path, stack: contextlib.AsyncExitStack) -> dict[str, Any]:
+async def _start_tonewall(
+    settings: Settings, directory: Path, stack: contextlib.AsyncExitStack
+) -> dict[str, Any]:
     logs = stack.enter_context((directory / "tonewall.log").open("a"))
     configure_log("supervisor", file=logs)
     stack.callback(configure_log, "demo")  # back to standard error before the file is closed
     supervisor = Supervisor(settings, demo=str(directory / "demo.sock"), logs=logs.fileno())
     running = asyncio.create_task(supervisor.run(), name="tonewall")
 
-    async def stop() -> None:
+    async def stop_supervisor() -> None:
         supervisor.stop()
         await running
 
-    stack.push_async_callback(stop)
+    stack.push_async_callback(stop_supervisor)
     ready = directory / "ready.json"
-    deadline = asyncio.get_running_loop().time() + _PATIENCE
+    deadline = asyncio.get_running_loop().time() + _TIMEOUT
     while not ready.exists():
         if running.done() or asyncio.get_running_loop().time() > deadline:
             raise DemoFailed(f"Tonewall did not start; see {directory}/tonewall.log")

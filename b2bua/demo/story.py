@@ -1,6 +1,6 @@
-"""The demo's story: one call, one card, told step by step, and checked on the wire at the end.
+"""Plays the demo: one call, one card, step by step, checked on the wire at the end.
 
-Rule 1: what the table says is counted from packets and recordings, not from what Tonewall claims.
+Rule 1: the table counts packets and recordings; nothing in it is a claim of Tonewall's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from b2bua.demo.phones import PhoneError
-from b2bua.demo.remote import KINDS, listen
+from b2bua.demo.remote import KINDS, serve_customer
 from b2bua.demo.speech import loudness, speak
 from b2bua.demo.stage import AGENT, CUSTOMER, TONEWALL, DemoFailed, Stage, set_stage
 from b2bua.demo.wire import Flow, WireTap
@@ -34,7 +34,7 @@ _ORDER = {"transaction_id": "demo-1001", "amount": 4995, "currency": "EUR", "des
 
 @dataclass(slots=True)
 class Check:
-    """One line of the table."""
+    """A line of the table: expected and found."""
 
     name: str
     seen: str
@@ -43,7 +43,7 @@ class Check:
 
 @dataclass(slots=True)
 class Story:
-    """Tells as it goes (unless `quiet`) and collects what was checked."""
+    """The steps and checks of a demo; printed as they come, unless `quiet`."""
 
     console: Console
     quiet: bool
@@ -52,7 +52,8 @@ class Story:
     outcome: dict[str, Any] = field(default_factory=dict)
     _started: float = field(default_factory=time.monotonic)
 
-    def say(self, text: str) -> None:
+    def add_step(self, text: str) -> None:
+        """Add a step, and print it. `text`: with rich's markup."""
         seconds = time.monotonic() - self._started
         self.steps.append({"seconds": round(seconds, 2), "step": Text.from_markup(text).plain})
         if not self.quiet:
@@ -60,11 +61,15 @@ class Story:
 
     @property
     def held(self) -> bool:
+        """Whether there were checks, and all of them held."""
         return bool(self.checks) and all(check.held for check in self.checks)
 
 
-async def tell(*, as_json: bool, leave: bool) -> int:
-    """Play the demo. Returns the exit status: 0 only if everything held."""
+async def play_story(*, as_json: bool, leave: bool) -> int:
+    """Play the demo. The exit status: 0 only if every check held.
+
+    `as_json`: print one JSON object instead of the steps; `leave`: end with the first payment.
+    """
     story = Story(Console(stderr=as_json), quiet=as_json)
     error: str | None = None
     directory = Path(tempfile.mkdtemp(prefix="tonewall-demo-"))
@@ -72,11 +77,11 @@ async def tell(*, as_json: bool, leave: bool) -> int:
         await _play(story, directory, leave=leave)
     except (DemoFailed, PhoneError, OSError) as failure:
         error = str(failure)
-        story.say(f"[red]{escape(error)}[/]")
+        story.add_step(f"[red]{escape(error)}[/]")
     finally:
         kept = await asyncio.to_thread(_tidy, directory, keep_log=not story.held or error is not None)
     if kept:
-        story.say(f"The log is kept: {kept}")
+        story.add_step(f"The log is kept: {kept}")
     if as_json:
         checks = [{"check": check.name, "seen": check.seen, "held": check.held} for check in story.checks]
         held = story.held and error is None
@@ -95,7 +100,7 @@ async def tell(*, as_json: bool, leave: bool) -> int:
 
 
 def _tidy(directory: Path, *, keep_log: bool) -> Path | None:
-    """Remove what the demo made; its log alone stays, where it is to be read."""
+    """Remove the files of the demo, but its log where that is to be read. The log, or None."""
     log = directory / "tonewall.log"
     if not keep_log or not log.exists():
         shutil.rmtree(directory, ignore_errors=True)
@@ -110,64 +115,66 @@ def _tidy(directory: Path, *, keep_log: bool) -> Path | None:
 
 async def _play(story: Story, directory: Path, *, leave: bool) -> None:
     speech = (directory / "customer.wav", directory / "agent.wav")
-    heard = (directory / "customer-heard.wav", directory / "agent-heard.wav")
-    story.say("Recording what the two will say")
+    recordings = (directory / "customer-heard.wav", directory / "agent-heard.wav")
+    story.add_step("Recording what the two will say")
     await asyncio.to_thread(
         speak, "Hello, I would like to pay for my two tickets by card, please.", speech[0]
     )
     await asyncio.to_thread(
         speak, "Certainly. Please key your card number, and then the hash key.", speech[1]
     )
-    story.say(
+    story.add_step(
         "Starting a payment provider (HTTPS, its own certificate authority), two telephones and Tonewall"
     )
     async with contextlib.AsyncExitStack() as stack:
-        stage = await stack.enter_async_context(set_stage(directory, speech, heard))
+        stage = await stack.enter_async_context(set_stage(directory, speech, recordings))
         tap = WireTap(stage.customer, stage.agent, middle=TONEWALL)
         tap.start()
         stack.callback(tap.stop)
-        call = await _connect(story, stage)
-        await _pay(story, stage, tap, call)
-        await _verify_voice(story, stage, heard)
+        call = await _connect_call(story, stage)
+        await _pay_by_card(story, stage, tap, call)
+        await _verify_voice(story, stage, recordings)
         if not story.quiet:
             story.console.print(_table(story, tap))
         if not leave:
-            await _stay(story, stage, directory)
+            await _continue_with_page(story, stage, directory)
         await stage.customer.hangup()
         await stage.agent.wait("ended")
-        story.say("The customer hangs up; the agent's phone is told")
+        story.add_step("The customer hangs up; the agent's phone is told")
 
 
-async def _connect(story: Story, stage: Stage) -> str:
-    story.say("The customer calls; Tonewall calls the agent's phone behind the PBX")
+async def _connect_call(story: Story, stage: Stage) -> str:
+    story.add_step("The customer calls; Tonewall calls the agent's phone behind the PBX")
     await stage.customer.call(stage.number)
     await stage.customer.wait("answered", 20)
     await stage.agent.wait("answered", 20)
-    call = await stage.call_when("an answered call", lambda call: call["state"] == "up")
-    story.say("The agent answers; both hear each other")
+    call = await stage.wait_for_call("an answered call", lambda call: call["state"] == "up")
+    story.add_step("The agent answers; both hear each other")
     return str(call["id"])
 
 
-async def _pay(story: Story, stage: Stage, tap: WireTap, call: str) -> None:
+async def _pay_by_card(story: Story, stage: Stage, tap: WireTap, call: str) -> None:
     await stage.customer.keys("5")
-    story.say("Outside of a payment a key passes: the customer presses one in the company's menu")
-    before = _counts(tap)
-    await stage.api("POST", f"/v1/calls/{call}/capture", _ORDER)
-    await _stage_of(stage, call, "collecting")
-    masked = _counts(tap)
-    story.say("The agent presses one button: the agent's side is masked, and the customer may key")
-    keys = _keys("approved")
+    story.add_step("Outside of a payment a key passes: the customer presses one in the company's menu")
+    before = _count_flows(tap)
+    await stage.request("POST", f"/v1/calls/{call}/capture", _ORDER)
+    await _wait_for_capture(stage, call, "collecting")
+    masked = _count_flows(tap)
+    story.add_step("The agent presses one button: the agent's side is masked, and the customer may key")
+    keys = _card_keys("approved")
     await stage.customer.keys(keys)
-    capture = await _stage_of(stage, call, "ready")
-    story.say(
+    capture = await _wait_for_capture(stage, call, "ready")
+    story.add_step(
         f"The customer has keyed {len(keys)} keys; the agent sees dots: {capture['brand']} ending "
         f"{capture['last_four']}"
     )
-    await stage.api("POST", f"/v1/calls/{call}/capture/submit")
-    capture = await _stage_of(stage, call, "finished")
+    await stage.request("POST", f"/v1/calls/{call}/capture/submit")
+    capture = await _wait_for_capture(stage, call, "finished")
     story.outcome = dict(capture["outcome"])
-    after = _counts(tap)
-    story.say(f"Charged over HTTPS: [bold]{story.outcome['type']}[/], token {story.outcome.get('token')}")
+    after = _count_flows(tap)
+    story.add_step(
+        f"Charged over HTTPS: [bold]{story.outcome['type']}[/], token {story.outcome.get('token')}"
+    )
     sent, leaked = after[0] - masked[0], after[1] - masked[1]
     packets = {leg: after[2][leg] - masked[2][leg] for leg in after[2]}
     story.checks += [
@@ -184,20 +191,20 @@ async def _pay(story: Story, stage: Stage, tap: WireTap, call: str) -> None:
     ]
 
 
-async def _stage_of(stage: Stage, call: str, wanted: str) -> dict[str, Any]:
+async def _wait_for_capture(stage: Stage, call: str, wanted: str) -> dict[str, Any]:
     def there(found: dict[str, Any]) -> bool:
         return bool(found["id"] == call and found["capture"] and found["capture"]["stage"] == wanted)
 
-    return dict((await stage.call_when(f"the capture being {wanted}", there, 60))["capture"])
+    return dict((await stage.wait_for_call(f"the capture being {wanted}", there, 60))["capture"])
 
 
-def _keys(kind: str) -> str:
+def _card_keys(kind: str) -> str:
     expiry = f"12{(datetime.now(UTC).year + 2) % 100:02}"
     again = f"{_CARDS['approved']}#" if kind == "mistyped" else ""
     return f"{_CARDS[kind]}#{again}{expiry}#123#"
 
 
-def _counts(tap: WireTap) -> tuple[int, int, dict[str, int]]:
+def _count_flows(tap: WireTap) -> tuple[int, int, dict[str, int]]:
     """Key events on the customer's leg, on the agent's leg, and packets each way."""
     ways = {
         "in": (CUSTOMER, TONEWALL),
@@ -207,15 +214,18 @@ def _counts(tap: WireTap) -> tuple[int, int, dict[str, int]]:
     }
     flows = tap.flows()
 
-    def of(way: str) -> list[Flow]:
+    def flows_of(way: str) -> list[Flow]:
         return [flow for flow in flows if (flow.src[0], flow.dst[0]) == ways[way]]
 
-    events = {way: sum(flow.events for flow in of(way)) for way in ("in", "out")}
-    return events["in"], events["out"], {way: sum(flow.packets for flow in of(way)) for way in ways}
+    events = {way: sum(flow.events for flow in flows_of(way)) for way in ("in", "out")}
+    return events["in"], events["out"], {way: sum(flow.packets for flow in flows_of(way)) for way in ways}
 
 
-async def _verify_voice(story: Story, stage: Stage, heard: tuple[Path, Path]) -> None:
-    for phone, name, path in ((stage.customer, "customer", heard[0]), (stage.agent, "agent", heard[1])):
+async def _verify_voice(story: Story, stage: Stage, recordings: tuple[Path, Path]) -> None:
+    for phone, name, path in (
+        (stage.customer, "customer", recordings[0]),
+        (stage.agent, "agent", recordings[1]),
+    ):
         await phone.record(None)
         level = await asyncio.to_thread(loudness, path)
         story.checks.append(Check(f"speech that the {name} heard, level", f"{level:.3f}", level > _AUDIBLE))
@@ -230,24 +240,24 @@ def _table(story: Story, tap: WireTap) -> Table:
     return table
 
 
-async def _stay(story: Story, stage: Stage, directory: Path) -> None:
-    """The agent's page for the reader, until the call or the patience ends."""
+async def _continue_with_page(story: Story, stage: Stage, directory: Path) -> None:
+    """Let the reader be the agent, on the page, until the call ends or Ctrl-C."""
     keying = asyncio.Lock()
     pressing: set[asyncio.Task[None]] = set()
 
-    async def press(kind: str) -> None:
+    async def press_card(kind: str) -> None:
         async with keying:
-            await stage.customer.keys(_keys(kind))
+            await stage.customer.keys(_card_keys(kind))
 
-    async def key(kind: str) -> str | None:
+    async def key_card(kind: str) -> str | None:
         if kind not in KINDS or keying.locked():
             return "The demo's customer is keying already."
-        task = asyncio.create_task(press(kind))
+        task = asyncio.create_task(press_card(kind))
         pressing.add(task)
         task.add_done_callback(pressing.discard)
         return None
 
-    server = await listen(directory / "demo.sock", key)
+    server = await serve_customer(directory / "demo.sock", key_card)
     story.console.print(
         f"\n[bold]The call goes on, and you are its agent:[/] open [cyan]{stage.api_url}[/]\n"
         f"The page asks for a token: [cyan]{stage.token}[/]\n"
@@ -259,6 +269,6 @@ async def _stay(story: Story, stage: Stage, directory: Path) -> None:
         task = asyncio.current_task()
         if task is not None:
             task.uncancel()
-        story.say("Ended by you")
+        story.add_step("Ended by you")
     finally:
         server.close()

@@ -1,9 +1,8 @@
-"""What was on the wire: RTP packets and key events, counted a flow, without asking Tonewall.
+"""Counts RTP packets and key events on the wire, by flow, independently of Tonewall.
 
-Rule 1: it parses frames with code of its own; nothing of `media` is used, so that the two can
-        disagree.
-Rule 2: which key an event is for is never read: an event is known by its size.
-Rule 3: `source` says how the counts were made, and what may be missing from them.
+Rule 1: it parses frames with its own code, without `media`, so that the two can disagree.
+Rule 2: the key of an event is never read: an event is recognised by its size.
+Rule 3: `source` describes the method of counting, and its gaps.
 """
 
 from __future__ import annotations
@@ -48,13 +47,14 @@ class Flow:
 
 @dataclass(slots=True)
 class _Sequence:
-    """How many packets one SSRC sent, by its sequence numbers."""
+    """The packets of one SSRC, by sequence number."""
 
     first: int
     highest: int
     packets: int = 0
 
-    def saw(self, number: int) -> None:
+    def add(self, number: int) -> None:
+        """Count the packet with this sequence number."""
         self.packets += 1
         ahead = (number - self.highest) & 0xFFFF
         if ahead < 0x8000:
@@ -62,6 +62,7 @@ class _Sequence:
 
     @property
     def missing(self) -> int:
+        """The packets between the first and the last that did not come."""
         return max(0, self.highest - self.first + 1 - self.packets)
 
 
@@ -73,14 +74,14 @@ class _Counts:
 
 
 class WireView:
-    """Frames in, flows out."""
+    """Flows of RTP, from Ethernet frames."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[Address, Address], _Counts] = {}
 
-    def feed(self, frame: bytes) -> None:
-        """One Ethernet frame (the loopback interface has them too). What is no RTP over UDP over
-        IPv4 is passed over."""
+    def add_frame(self, frame: bytes) -> None:
+        """Count an Ethernet frame (the loopback interface has them too). Everything but RTP over
+        UDP over IPv4 is ignored."""
         if len(frame) < _ETHERNET + _IP + _UDP_HEADER + _RTP or int.from_bytes(frame[12:14], "big") != _IPV4:
             return
         options, fragment = (frame[14] & 0x0F) * 4, int.from_bytes(frame[20:22], "big") & 0x1FFF
@@ -99,9 +100,10 @@ class WireView:
         kind, number, ssrc = rtp[1] & 0x7F, int.from_bytes(rtp[2:4], "big"), int.from_bytes(rtp[8:12], "big")
         counts.packets += 1
         counts.events += size == _EVENT_SIZE and kind != _COMFORT_NOISE
-        counts.sequences.setdefault(ssrc, _Sequence(number, number)).saw(number)
+        counts.sequences.setdefault(ssrc, _Sequence(number, number)).add(number)
 
     def flows(self) -> list[Flow]:
+        """The flows of the frames so far."""
         return [
             Flow(
                 src, dst, counts.packets, counts.events, sum(one.missing for one in counts.sequences.values())
@@ -137,8 +139,8 @@ class Telephone(Protocol):
 
 
 class WireTap:
-    """Counts what passes the loopback interface, or, without the permission to watch it, what the
-    telephones count.
+    """Counts packets on the loopback interface; without the permission to watch it, takes the
+    counts of the telephones.
 
     The telephones count keys where the wire shows packets (a key press is a dozen): zero is zero
     either way.
@@ -157,7 +159,7 @@ class WireTap:
 
     @property
     def source(self) -> str:
-        """How the counts were made, for people."""
+        """The method of counting, as a sentence."""
         if self._thread is None:
             return "Counted by the telephones themselves: watching the wire needs root or CAP_NET_RAW."
         missed = f"; the kernel could not show {self._dropped} packets" if self._dropped else ""
@@ -195,15 +197,15 @@ class WireTap:
             self._socket = None
 
     def flows(self) -> list[Flow]:
-        """The flows up to now: what the kernel has seen before this call is in them."""
+        """The flows up to now, with everything that the kernel has seen before this call."""
         if self._thread is None:
-            return [flow for telephone in self._telephones for flow in self._asked(telephone)]
+            return [flow for telephone in self._telephones for flow in self._flows_of(telephone)]
         with self._lock:
             if self._socket is not None:
                 self._drain(self._socket)
             return self._view.flows()
 
-    def _asked(self, telephone: Telephone) -> list[Flow]:
+    def _flows_of(self, telephone: Telephone) -> list[Flow]:
         seen, far, near = telephone.traffic, (self._middle, 0), (telephone.address, 0)
         return [
             Flow(near, far, seen.get("sent", 0), seen.get("pressed", 0)),
@@ -217,10 +219,10 @@ class WireTap:
                     self._drain(tap)
 
     def _drain(self, tap: socket.socket) -> None:
-        """Read what has come. Call it with the lock."""
+        """Read the frames that wait. Call it with the lock."""
         with contextlib.suppress(BlockingIOError):
             for _ in range(_BATCH):
-                self._view.feed(tap.recv(2048))
+                self._view.add_frame(tap.recv(2048))
         # Reading the statistics resets them (packet(7)).
         self._dropped += struct.unpack("II", tap.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))[1]
 

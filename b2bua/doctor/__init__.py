@@ -1,8 +1,8 @@
-"""`tonewall doctor`: what is wrong with this machine or the configuration, and what to do about it.
+"""`tonewall doctor`: checks this machine and the configuration, and names remedies.
 
-Rule 1: a finding says what was seen and, unless it is good, what to do; a check that cannot be made
-        says so.
-Rule 2: nothing is changed (what is made to try something is taken back). Nothing is sent but an
+Rule 1: a finding has the observation and, unless it is good, the remedy; a check that cannot be
+        made is a finding too.
+Rule 2: nothing is changed: files and rows that a check makes are removed. Nothing is sent but an
         OPTIONS to each peer, a TLS handshake to the provider, and a call of our own to each
         rtpengine server.
 """

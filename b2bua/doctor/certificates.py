@@ -1,7 +1,7 @@
-"""TLS files of sip.conf: whether they can be used, and for how long.
+"""Checks the TLS files of sip.conf: usable, and for how long.
 
-Rule 1: a certificate is tried in a handshake with ourselves, so that what is said of it is what a
-        peer would see.
+Rule 1: a certificate is tried in a handshake with ourselves, so that a finding is what a peer would
+        see.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from b2bua.config.settings import Settings
-from b2bua.doctor.finding import Finding, fault, good, warn
+from b2bua.doctor.finding import Finding, Level, fault, good, warn
 
 _SOON = 21  # days before its end in which a certificate is a warning
 _EXPIRED, _NOT_YET = 10, 9  # X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_CERT_NOT_YET_VALID
 _DAY = 86_400
 
 
-def certificates(settings: Settings) -> list[Finding]:
-    """Every certificate and every file of authorities, each once."""
+def check_certificates(settings: Settings) -> list[Finding]:
+    """Findings for every certificate and every file of authorities."""
     own = settings.signalling
     pairs = [("general", own.general.tls_certificate, own.general.tls_key)]
     pairs += [(header, trunk.tls_certificate, trunk.tls_key) for header, trunk in own.trunks.items()]
-    findings = [_pair(header, chain, key) for header, chain, key in pairs if chain]
+    findings = [_check_pair(header, chain, key) for header, chain, key in pairs if chain]
     findings += [
         fault("certificate", f"[{header}] tls_key: given without a tls_certificate, and so of no use")
         for header, chain, key in pairs
@@ -32,39 +32,43 @@ def certificates(settings: Settings) -> list[Finding]:
     ]
     authorities = [(f"[{header}] tls_ca", trunk.tls_ca) for header, trunk in own.trunks.items()]
     authorities.append(("[provider] ca_file", str(settings.provider.ca_file or "")))
-    findings += [_authorities(key, path) for key, path in authorities if path]
+    findings += [_check_authorities(key, path) for key, path in authorities if path]
     return findings
 
 
-def unusable(settings: Settings) -> Iterator[str]:
-    """Those that no handshake could be made with; a certificate whose time is over is not among
-    them."""
+def find_unusable(settings: Settings) -> Iterator[str]:
+    """Certificates that make every handshake fail; an expired one is not among them."""
     own = settings.signalling
     for header, chain, key in [
         ("general", own.general.tls_certificate, own.general.tls_key),
         *((header, trunk.tls_certificate, trunk.tls_key) for header, trunk in own.trunks.items()),
     ]:
-        if chain and (why := _not_loaded(chain, key)):
+        if chain and (why := _why_not_loadable(chain, key)):
             yield f"[{header}] {why}"
     for header, trunk in own.trunks.items():
-        if trunk.tls_ca and (found := _authorities(f"[{header}] tls_ca", trunk.tls_ca)).level.name == "FAULT":
-            yield found.says
+        if (
+            trunk.tls_ca
+            and (found := _check_authorities(f"[{header}] tls_ca", trunk.tls_ca)).level is Level.FAULT
+        ):
+            yield found.text
     if settings.provider.ca_file:
-        found = _authorities("[provider] ca_file", str(settings.provider.ca_file))
-        if found.level.name == "FAULT":
-            yield found.says
+        found = _check_authorities("[provider] ca_file", str(settings.provider.ca_file))
+        if found.level is Level.FAULT:
+            yield found.text
 
 
-def _pair(header: str, chain: str, key: str) -> Finding:
+def _check_pair(header: str, chain: str, key: str) -> Finding:
     what = "certificate"
-    if why := _not_loaded(chain, key):
+    if why := _why_not_loadable(chain, key):
         return fault(what, f"[{header}] {why}")
     where = f"[{header}] tls_certificate: {chain}"
     try:
-        ends = _ends(chain, key)
+        ends = _end_of_validity(chain, key)
     except ssl.SSLCertVerificationError as error:
-        says = {_EXPIRED: "has expired: renew it", _NOT_YET: "is not valid yet: is the clock right?"}
-        return fault(what, f"{where} {says.get(error.verify_code, f'is not good: {error.verify_message}')}")
+        reasons = {_EXPIRED: "has expired: renew it", _NOT_YET: "is not valid yet: is the clock right?"}
+        return fault(
+            what, f"{where} {reasons.get(error.verify_code, f'is not good: {error.verify_message}')}"
+        )
     except (OSError, ValueError) as error:
         return fault(what, f"{where}: no handshake can be made with it ({type(error).__name__})")
     days = int((ends - time.time()) / _DAY)
@@ -73,7 +77,7 @@ def _pair(header: str, chain: str, key: str) -> Finding:
     return good(what, f"{where} is good for {days} days")
 
 
-def _not_loaded(chain: str, key: str) -> str | None:
+def _why_not_loadable(chain: str, key: str) -> str | None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, key or None, password=_no_password)
     except ssl.SSLError as error:
@@ -89,7 +93,7 @@ def _no_password() -> str:
     raise OSError("the key is protected by a password; store it without one")
 
 
-def _ends(chain: str, key: str) -> float:
+def _end_of_validity(chain: str, key: str) -> float:
     """When the certificate ends, in seconds since the epoch. Raises SSLCertVerificationError where
     it is not valid now."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -115,7 +119,7 @@ def _ends(chain: str, key: str) -> float:
     return ssl.cert_time_to_seconds(str(certificate["notAfter"]))
 
 
-def _authorities(key: str, path: str) -> Finding:
+def _check_authorities(key: str, path: str) -> Finding:
     what = "authorities"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:

@@ -1,4 +1,4 @@
-"""What sip.conf asks for: whether it fits together, and whether this machine can give it."""
+"""Checks that the parts of sip.conf fit together, and that this machine can provide them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.config.settings import Settings
 from b2bua.config.values import split_list, trunk_name
 from b2bua.doctor.finding import Finding, fault, good, warn
-from b2bua.doctor.machine import bindable, realtime
+from b2bua.doctor.machine import check_bind, check_realtime
 from b2bua.pjsua import build as pjsua
 from b2bua.sip.hop import Transport
 
@@ -24,7 +24,8 @@ _SOCKETS_A_CALL = 4
 _FEW = 10  # calls; a PJSIP that holds fewer was built for a telephone
 
 
-def tokens(settings: Settings) -> Finding:
+def check_tokens(settings: Settings) -> Finding:
+    """Tokens of the API must have names and enough characters."""
     try:
         Tokens.parse(settings.signalling.api.tokens.get_secret_value())
     except ValueError as error:
@@ -32,8 +33,8 @@ def tokens(settings: Settings) -> Finding:
     return good("agents' tokens", "understood")
 
 
-def routes(settings: Settings) -> list[Finding]:
-    """Trunks that no call goes to, and routes that come after one which takes all calls."""
+def check_routes(settings: Settings) -> list[Finding]:
+    """Trunks that no route leads to, and routes behind one that takes all calls."""
     own = settings.signalling
     kinds = {trunk_name(header): trunk.section for header, trunk in own.trunks.items()}
     if not own.routes:
@@ -61,22 +62,22 @@ def routes(settings: Settings) -> list[Finding]:
     return findings or [good("routes", f"{len(headers)}, each can be reached")]
 
 
-def codecs(settings: Settings) -> list[Finding]:
-    """Whether the decoder process could start, where one is wanted."""
+def check_decoder(settings: Settings) -> list[Finding]:
+    """The decoder process, where one is configured, needs PyAV."""
     if (
         settings.signalling.general.other_audio is not OtherAudio.DECODE
         or importlib.util.find_spec("av") is not None
     ):
         return []
-    says = (
+    text = (
         "[general] other_audio: PyAV (av) is not installed, so nothing can be decoded: install it, or set "
         "refuse or mute"
     )
-    return [fault("codecs", says)]
+    return [fault("codecs", text)]
 
 
-def running(settings: Settings) -> int | None:
-    """The process id of the b2bua that runs here by these settings, where one does."""
+def running_b2bua(settings: Settings) -> int | None:
+    """The process id of a b2bua that runs with this [general] directory, or None."""
     try:
         pid = int(json.loads((settings.signalling.general.directory / "ready.json").read_bytes())["pid"])
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -85,13 +86,13 @@ def running(settings: Settings) -> int | None:
     return pid if b"b2bua.app" in command.split(b"\0") else None
 
 
-def sip_ports(settings: Settings, ours: int | None = None) -> list[Finding]:
-    """`ours`: the process that may have them already."""
+def check_sip_ports(settings: Settings, ours: int | None = None) -> list[Finding]:
+    """The ports of SIP must be free. `ours`: the process that may have them."""
     general = settings.signalling.general
     keys = "[general] listen" if general.listen else "[general] bind and port"
     kinds = {Transport.UDP: socket.SOCK_DGRAM}
     return [
-        bindable(
+        check_bind(
             f"SIP over {bind.transport.upper()}",
             bind.host,
             bind.port,
@@ -103,30 +104,30 @@ def sip_ports(settings: Settings, ours: int | None = None) -> list[Finding]:
     ]
 
 
-def api_port(settings: Settings, ours: int | None = None) -> Finding:
-    """`ours`: the process that may have it already."""
+def check_api_port(settings: Settings, ours: int | None = None) -> Finding:
+    """The port of the API must be free. `ours`: the process that may have it."""
     api = settings.signalling.api
-    return bindable("API port", api.address, api.port, socket.SOCK_STREAM, "[api] address and port", ours)
+    return check_bind("API port", api.address, api.port, socket.SOCK_STREAM, "[api] address and port", ours)
 
 
-def families(settings: Settings) -> list[Finding]:
-    """Peers of one IP version that would be told addresses of the other."""
+def check_address_families(settings: Settings) -> list[Finding]:
+    """Peers of one IP version need addresses of ours of the same version."""
     own, findings = settings.signalling, []
-    heard = {_version(bind.host) for bind in own.general.binds}
+    listening = {_version(bind.host) for bind in own.general.binds}
     for header, trunk in own.trunks.items():
         version = _version(trunk.host)
         if version is None:
             continue
-        if version not in heard:
-            says = f"[{header}] host: {trunk.host} is IPv{version}, and no address of [general] listen is"
-            findings.append(fault(f"{trunk_name(header)}'s address", says))
+        if version not in listening:
+            text = f"[{header}] host: {trunk.host} is IPv{version}, and no address of [general] listen is"
+            findings.append(fault(f"{trunk_name(header)}'s address", text))
         media = trunk.media_address or settings.media.address
         if settings.media.engine == "own" and _version(media) != version:
-            says = (
+            text = (
                 f"[{header}] media_address: expected one of IPv{version}, as its host; RTP would be "
                 f"received on {media}"
             )
-            findings.append(fault(f"{trunk_name(header)}'s media address", says))
+            findings.append(fault(f"{trunk_name(header)}'s media address", text))
     return findings
 
 
@@ -137,8 +138,8 @@ def _version(host: str) -> int | None:
         return None
 
 
-def pjsip(settings: Settings) -> list[Finding]:
-    """What the PJSIP that is installed can do, where it is the engine."""
+def check_pjsip(settings: Settings) -> list[Finding]:
+    """The limits of the installed PJSIP, where it is the engine."""
     if settings.signalling.general.engine != "pjsua2":
         return []
     try:
@@ -146,11 +147,11 @@ def pjsip(settings: Settings) -> list[Finding]:
     except pjsua.NoBuildError as error:
         return [fault("PJSIP", str(error))]
     calls = found.places // 2
-    says = f"{found.version}: {calls} calls at once; more get 503"
+    text = f"{found.version}: {calls} calls at once; more get 503"
     enough = (
-        warn("PJSIP", f"{says}; build it with a larger PJSUA_MAX_CALLS")
+        warn("PJSIP", f"{text}; build it with a larger PJSUA_MAX_CALLS")
         if calls < _FEW
-        else good("PJSIP", says)
+        else good("PJSIP", text)
     )
     tls = ", ".join(found.tls) or "none"
     return [
@@ -162,13 +163,14 @@ def pjsip(settings: Settings) -> list[Finding]:
     ]
 
 
-def media(settings: Settings) -> list[Finding]:
+def check_media(settings: Settings) -> list[Finding]:
+    """Addresses, ports, threads and open files of media."""
     wanted = settings.media
     low, high = wanted.port_range()
     calls = (high - low + 1) // _SOCKETS_A_CALL
-    findings = [bindable("media address", wanted.address, 0, socket.SOCK_DGRAM, "[media] address")]
+    findings = [check_bind("media address", wanted.address, 0, socket.SOCK_DGRAM, "[media] address")]
     findings += [
-        bindable(
+        check_bind(
             f"{trunk_name(header)}'s media address",
             trunk.media_address,
             0,
@@ -194,5 +196,5 @@ def media(settings: Settings) -> list[Finding]:
             )
         )
     if wanted.realtime:
-        findings.append(realtime())
+        findings.append(check_realtime())
     return findings

@@ -1,4 +1,4 @@
-"""Every check, one after the other."""
+"""Runs every check, one after the other."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ from tonewall.ini import ConfigError
 
 
 async def examine(config: Path | None) -> list[Finding]:
-    """Every check, in the order in which an engineer would make them."""
-    findings = [machine.core()]
+    """The findings of every check. `config`: sip.conf, or None for the environment alone."""
+    findings = [machine.check_core()]
     try:
         settings = read_settings(config)
     except ConfigError as error:
         return [*findings, *(fault("configuration", line) for line in str(error).splitlines())]
     findings.append(good("configuration", "every section and key is understood"))
     decoded = settings.signalling.general.other_audio is OtherAudio.DECODE
-    ours = configuration.running(settings)
+    ours = configuration.running_b2bua(settings)
     findings += [
-        machine.memory_limit(settings.media.threads, decoded=decoded),
-        *exposure.user(),
-        *exposure.conf_file(config),
-        *exposure.variables(settings),
-        configuration.tokens(settings),
-        *exposure.tokens(settings),
-        *exposure.clear_text(settings),
-        files.directory(settings),
-        files.journal(settings),
-        files.spool(settings),
-        files.payments(settings),
-        await asyncio.to_thread(files.database, settings),
-        *certificates.certificates(settings),
-        *configuration.routes(settings),
-        *configuration.sip_ports(settings, ours),
-        *await asyncio.to_thread(configuration.pjsip, settings),
-        configuration.api_port(settings, ours),
-        *configuration.families(settings),
-        *configuration.codecs(settings),
-        *configuration.media(settings),
+        machine.check_memory_limit(settings.media.threads, decoded=decoded),
+        *exposure.check_user(),
+        *exposure.check_conf_file(config),
+        *exposure.check_variables(settings),
+        configuration.check_tokens(settings),
+        *exposure.check_secrets(settings),
+        *exposure.check_clear_text(settings),
+        files.check_directory(settings),
+        files.check_journal(settings),
+        files.check_spool(settings),
+        files.check_payments(settings),
+        await asyncio.to_thread(files.check_database, settings),
+        *certificates.check_certificates(settings),
+        *configuration.check_routes(settings),
+        *configuration.check_sip_ports(settings, ours),
+        *await asyncio.to_thread(configuration.check_pjsip, settings),
+        configuration.check_api_port(settings, ours),
+        *configuration.check_address_families(settings),
+        *configuration.check_decoder(settings),
+        *configuration.check_media(settings),
         *await _health(settings, ours),
     ]
     general = settings.signalling.general
     peers = asyncio.gather(
-        *(reach.peer(header, trunk, general) for header, trunk in settings.signalling.trunks.items())
+        *(reach.check_peer(header, trunk, general) for header, trunk in settings.signalling.trunks.items())
     )
-    provider = asyncio.create_task(reach.provider(settings))
+    provider = asyncio.create_task(reach.check_provider(settings))
     return [
         *findings,
         *(finding for peer in await peers for finding in peer),
-        *await reach.rtpengine(settings),
+        *await reach.check_rtpengine(settings),
         await provider,
     ]
 
 
 async def _health(settings: Settings, ours: int | None) -> list[Finding]:
-    return [] if ours is None else await asyncio.to_thread(reach.health, settings)
+    return [] if ours is None else await asyncio.to_thread(reach.check_health, settings)

@@ -1,5 +1,5 @@
-"""What works, but gives something away: weak tokens, clear text on a network, files that others
-read, names misspelt."""
+"""Checks for exposure: weak tokens, clear text on a network, files that others read, misspelt
+variables."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tonewall.ini import NAMED, PREFIX, variable_name
 from tonewall.process import SUPERVISOR
 
 _EXAMPLES = ("change-me", "changeme", "example", "secret", "password", "0123456789", "abcdefgh")
-_LEAST_DIFFERENT = 8  # characters of a token
+_MIN_DIFFERENT = 8  # characters of a token
 _NOT_SETTINGS = {NAMED, SUPERVISOR}
 
 
-def tokens(settings: Settings) -> list[Finding]:
-    """Agents' tokens that can be guessed. Which they are is told by their names."""
+def check_secrets(settings: Settings) -> list[Finding]:
+    """Tokens, keys and passwords that can be guessed, by their names only."""
     findings = []
     for number, entry in enumerate(settings.signalling.api.tokens.get_secret_value().split(","), start=1):
         name, _, token = entry.strip().partition(":")
@@ -32,7 +32,7 @@ def tokens(settings: Settings) -> list[Finding]:
             findings.append(
                 fault("agents' tokens", f"{where} is an example's: openssl rand -base64 24 | tr +/ -_")
             )
-        elif len(set(token)) < _LEAST_DIFFERENT or any(word in token.lower() for word in _EXAMPLES):
+        elif len(set(token)) < _MIN_DIFFERENT or any(word in token.lower() for word in _EXAMPLES):
             findings.append(
                 warn("agents' tokens", f"{where} can be guessed: openssl rand -base64 24 | tr +/ -_")
             )
@@ -49,12 +49,12 @@ def tokens(settings: Settings) -> list[Finding]:
     return findings
 
 
-def clear_text(settings: Settings) -> list[Finding]:
+def check_clear_text(settings: Settings) -> list[Finding]:
     """Tokens over plain HTTP, SRTP keys over plain SIP."""
     own, findings = settings.signalling, []
     if not ipaddress.ip_address(own.api.address).is_loopback:
-        says = f"[api] address: {own.api.address} is reached from the network in clear, tokens included"
-        findings.append(warn("API in clear", f"{says}: keep it on 127.0.0.1, and put a TLS proxy in front"))
+        text = f"[api] address: {own.api.address} is reached from the network in clear, tokens included"
+        findings.append(warn("API in clear", f"{text}: keep it on 127.0.0.1, and put a TLS proxy in front"))
     findings += [
         warn(
             f"{header}'s SRTP",
@@ -67,8 +67,8 @@ def clear_text(settings: Settings) -> list[Finding]:
     return findings
 
 
-def conf_file(path: Path | None) -> list[Finding]:
-    """Who else reads or changes sip.conf."""
+def check_conf_file(path: Path | None) -> list[Finding]:
+    """sip.conf must not be readable by everybody, nor writable by others."""
     if path is None:
         return []
     mode = path.stat().st_mode
@@ -79,13 +79,13 @@ def conf_file(path: Path | None) -> list[Finding]:
     return [good("sip.conf", f"{path} is not for everybody")]
 
 
-def variables(settings: Settings, environment: Mapping[str, str] | None = None) -> list[Finding]:
-    """TONEWALL_ variables that nothing reads."""
-    return [warn("environment", says) for says in unread(settings, environment)]
+def check_variables(settings: Settings, environment: Mapping[str, str] | None = None) -> list[Finding]:
+    """Variables named TONEWALL_… that no key reads."""
+    return [warn("environment", text) for text in unread_variables(settings, environment)]
 
 
-def unread(settings: Settings, environment: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Each variable that nothing reads, with the nearest that is."""
+def unread_variables(settings: Settings, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """A text for each variable that no key reads, with the nearest name that one does."""
     environment = os.environ if environment is None else environment
     own = settings.signalling
     headers = [each for each in SECTIONS if each not in SEVERAL] + [*own.trunks, *own.routes]
@@ -100,8 +100,8 @@ def unread(settings: Settings, environment: Mapping[str, str] | None = None) -> 
             yield f"{name}: nothing reads it" + (f"; did you mean {near[0]}?" if near else "")
 
 
-def user() -> list[Finding]:
-    """Whether all of it would run as root."""
+def check_user() -> list[Finding]:
+    """Tonewall should not run as root."""
     if os.geteuid() != 0:
         return []
     return [

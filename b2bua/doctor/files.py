@@ -1,6 +1,6 @@
-"""Files and databases that are written: whether they can be, before it matters.
+"""Checks that the files and databases of sip.conf can be written.
 
-Rule 1: nothing is left behind: what is made to try something is taken back.
+Rule 1: no check leaves anything behind: files, rows and locks that a check makes are removed.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from b2bua.records.table import CALLS, METADATA, SCHEMA, VERSION
 from tonewall.disk import check_space
 
 
-def directory(settings: Settings) -> Finding:
-    """The directory of sockets: ours alone."""
+def check_directory(settings: Settings) -> Finding:
+    """The directory of sockets must be ours alone."""
     path, what = settings.signalling.general.directory, "directory"
     if not os.path.exists(path):  # which is False, not an error, where we may not look
-        if why := _none_made_below(path) or _open_to_others(path):
+        if why := _why_not_creatable(path) or _why_open_to_others(path):
             return fault(what, f"[general] directory: {path} is missing and cannot be made: {why}")
         return good(what, f"{path} is made at the start")
     found = path.stat()
@@ -39,32 +39,32 @@ def directory(settings: Settings) -> Finding:
             what,
             f"[general] directory: {path} belongs to {_user(found.st_uid)}, and we are {_user()}: chown it",
         )
-    if why := _open_to_others(path):
+    if why := _why_open_to_others(path):
         return fault(what, f"[general] directory: {why}")
-    if why := _not_writable(path):
+    if why := _why_not_writable(path):
         return fault(what, f"[general] directory: {why}")
     if found.st_mode & 0o077:
         return warn(what, f"{path} is open to others: chmod 700 {path}")
     return good(what, f"{path} is private")
 
 
-def journal(settings: Settings) -> Finding:
-    """The payers' journal."""
-    return _appended("journal", "[provider] journal", settings.provider.journal)
+def check_journal(settings: Settings) -> Finding:
+    """The payers' journal must take lines."""
+    return _check_append("journal", "[provider] journal", settings.provider.journal)
 
 
-def spool(settings: Settings) -> Finding:
-    """The call records' spool."""
-    return _appended("records' spool", "[cdr] spool", settings.signalling.cdr.spool)
+def check_spool(settings: Settings) -> Finding:
+    """The spool of call records must take lines."""
+    return _check_append("records' spool", "[cdr] spool", settings.signalling.cdr.spool)
 
 
-def payments(settings: Settings) -> Finding:
-    """The table of payments."""
+def check_payments(settings: Settings) -> Finding:
+    """The table of payments must be a database that can be written."""
     what, key, path = "table of payments", "[cdr] payments", settings.signalling.cdr.payments_file
-    found = _appended(what, key, path)
+    found = _check_append(what, key, path)
     if found.level is not Level.GOOD or not os.path.exists(path):
         return found
-    if why := _not_writable(path.parent):  # SQLite's own journal stands beside it
+    if why := _why_not_writable(path.parent):  # SQLite's own journal stands beside it
         return fault(what, f"{key}: {path}: {why}")
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as database:
@@ -75,15 +75,20 @@ def payments(settings: Settings) -> Finding:
     return found
 
 
-def refusals(settings: Settings) -> Iterator[str]:
-    """What of these would fail at the start."""
-    for found in (directory(settings), journal(settings), spool(settings), payments(settings)):
-        if found.level.name == "FAULT":
-            yield found.says
+def find_refusals(settings: Settings) -> Iterator[str]:
+    """The faults of these files that would end the start."""
+    for found in (
+        check_directory(settings),
+        check_journal(settings),
+        check_spool(settings),
+        check_payments(settings),
+    ):
+        if found.level is Level.FAULT:
+            yield found.text
 
 
-def database(settings: Settings) -> Finding:
-    """The call records' database: a row is written, and taken back."""
+def check_database(settings: Settings) -> Finding:
+    """The database of call records must take rows: one is written, and rolled back."""
     what = "records' database"
     try:
         engine = connect(settings.signalling.cdr.url.get_secret_value())
@@ -91,40 +96,40 @@ def database(settings: Settings) -> Finding:
         return fault(what, f"[cdr] url: {error}")
     try:
         if engine.dialect.name == "sqlite":
-            return _sqlite(what, engine)
+            return _check_sqlite(what, engine)
         with engine.connect() as connection, connection.begin() as transaction:
             METADATA.create_all(connection)
             found = connection.execute(sqlalchemy.select(VERSION.c.version)).scalars().all()
-            if newer := _newer(what, found):
+            if newer := _check_version(what, found):
                 return newer
             connection.execute(CALLS.delete().where(CALLS.c.call == ""))
             transaction.rollback()
-    # Drivers raise more than SQLAlchemyError, and what they say may quote the URL.
+    # Drivers raise more than SQLAlchemyError, and their texts may quote the URL.
     except Exception as error:
         kind = type(getattr(error, "orig", None) or error).__name__
-        says = (
+        text = (
             "records would wait on the spool. Is it running, are user, password and rights as they should be?"
         )
-        return fault(what, f"[cdr] url: the database cannot be used ({kind}); {says}")
+        return fault(what, f"[cdr] url: the database cannot be used ({kind}); {text}")
     finally:
         engine.dispose()
     return good(what, f"{engine.dialect.name} takes records")
 
 
-def _newer(what: str, found: Sequence[int]) -> Finding | None:
+def _check_version(what: str, found: Sequence[int]) -> Finding | None:
     if max(found, default=SCHEMA) <= SCHEMA:
         return None
     return fault(what, f"[cdr] url: its tables are of version {max(found)}, this Tonewall writes {SCHEMA}")
 
 
-def _sqlite(what: str, engine: sqlalchemy.Engine) -> Finding:
+def _check_sqlite(what: str, engine: sqlalchemy.Engine) -> Finding:
     path = Path(engine.url.database or "")
     if not os.path.exists(path):
-        if why := _none_made_below(path):
+        if why := _why_not_creatable(path):
             return fault(what, f"[cdr] url: {path} cannot be made: {why}")
         return good(what, f"{path} is made at the start")
     # SQLite's own journal stands beside it.
-    if why := _not_writable(path) or _not_writable(path.parent):
+    if why := _why_not_writable(path) or _why_not_writable(path.parent):
         return fault(what, f"[cdr] url: {why}")
     try:
         with engine.connect() as connection:
@@ -135,33 +140,33 @@ def _sqlite(what: str, engine: sqlalchemy.Engine) -> Finding:
     except SQLAlchemyError as error:
         kind = type(getattr(error, "orig", None) or error).__name__
         return fault(what, f"[cdr] url: {path} is no database that can be written ({kind})")
-    return _newer(what, found) or good(what, f"{path} takes records")
+    return _check_version(what, found) or good(what, f"{path} takes records")
 
 
-def _appended(what: str, key: str, path: Path) -> Finding:
+def _check_append(what: str, key: str, path: Path) -> Finding:
     if os.path.isdir(path):
         return fault(what, f"{key}: {path} is a directory; a file is expected")
     there = os.path.exists(path)
-    if why := _not_writable(path) if there else _none_made_below(path):
+    if why := _why_not_writable(path) if there else _why_not_creatable(path):
         return fault(what, f"{key}: {path} cannot be written: {why}")
     try:
-        check_space(path if there else _nearest(path))
+        check_space(path if there else _nearest_existing(path))
     except OSError as error:
         return fault(what, f"{key}: {path}: {error.strerror}")
     return good(what, f"{path} can be written")
 
 
-def _nearest(path: Path) -> Path:
-    """The path itself, or the nearest above it that we see."""
+def _nearest_existing(path: Path) -> Path:
+    """The path itself, or the nearest directory above it that exists."""
     path = path.absolute()
     while not os.path.exists(path):
         path = path.parent
     return path
 
 
-def _open_to_others(path: Path) -> str | None:
-    """Why somebody else could put a socket of theirs in the place of ours: the directory itself, or
-    one above it, is theirs to change."""
+def _why_open_to_others(path: Path) -> str | None:
+    """Why another user could replace our sockets: they own, or may write to, the directory or one
+    above it."""
     path = path.resolve()
     for each in (path, *path.parents):
         if not os.path.exists(each):
@@ -178,13 +183,13 @@ def _open_to_others(path: Path) -> str | None:
     return None
 
 
-def _none_made_below(path: Path) -> str | None:
-    nearest = _nearest(path)
-    return _not_writable(nearest) if nearest.is_dir() else f"{nearest} is no directory"
+def _why_not_creatable(path: Path) -> str | None:
+    nearest = _nearest_existing(path)
+    return _why_not_writable(nearest) if nearest.is_dir() else f"{nearest} is no directory"
 
 
-def _not_writable(path: Path) -> str | None:
-    """Why not, tried: root's rights, read-only mounts and ACLs count as the kernel counts them."""
+def _why_not_writable(path: Path) -> str | None:
+    """Why not; tried, so that root's rights, read-only mounts and ACLs are the kernel's answer."""
     try:
         if path.is_dir():
             with tempfile.NamedTemporaryFile(dir=path, prefix=".tonewall-doctor-"):

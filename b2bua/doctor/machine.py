@@ -1,5 +1,4 @@
-"""What this machine lets Tonewall do: lock memory, hold card data, bind sockets, put a thread
-first."""
+"""Checks of this machine: locked memory, the compiled core, ports, real-time threads."""
 
 from __future__ import annotations
 
@@ -12,10 +11,11 @@ from b2bua.doctor.finding import Finding, fault, good, warn
 from media.lock_limit import MAX_CAPTURES, bytes_needed, captures_carried
 from tonewall.process import lock_limit
 
-_AIMS = (10, 100)  # captures at once that an installation may want
+_AIMS = (10, 100)  # captures at once, as examples
 
 
-def core() -> Finding:
+def check_core() -> Finding:
+    """The compiled core must be there, and lock memory for a card."""
     try:
         # Its absence is a finding, not a crash.
         from media._core import SecretMemory  # noqa: PLC0415
@@ -34,7 +34,7 @@ def core() -> Finding:
     )
 
 
-def memory_limit(threads: int, *, decoded: bool) -> Finding:
+def check_memory_limit(threads: int, *, decoded: bool) -> Finding:
     """The captures that the limit of locked memory carries. `threads`, `decoded`: as in
     media.lock_limit.bytes_needed."""
     limit = lock_limit()
@@ -48,14 +48,15 @@ def memory_limit(threads: int, *, decoded: bool) -> Finding:
     if not captures:
         return fault("memory lock limit", f"{limit // 1024} KiB: no card can be taken; {needs}. {how}")
     many = f"{captures} cards at once" if captures < MAX_CAPTURES else "any number of cards"
-    says = f"{limit // 1024} KiB carry {many}; {needs}. Of media and payers not all is locked: {how}"
-    return warn("memory lock limit", f"{says}, or switch swap off")
+    text = f"{limit // 1024} KiB carry {many}; {needs}. Of media and payers not all is locked: {how}"
+    return warn("memory lock limit", f"{text}, or switch swap off")
 
 
-def bindable(
+def check_bind(
     what: str, address: str, port: int, kind: socket.SocketKind, keys: str, ours: int | None = None
 ) -> Finding:
-    """`port` 0: of the address alone. `ours`: the process of ours that may have it already."""
+    """An address and port must be free. `port` 0: the address alone; `ours`: the process of ours
+    that may have it."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     where = f"{address} port {port}" if port else address
     with socket.socket(family, kind) as probe:
@@ -72,12 +73,14 @@ def bindable(
     return good(what, f"{where} is free" if port else f"{where} is an address of this machine")
 
 
-def realtime() -> Finding:
-    def try_it() -> None:
+def check_realtime() -> Finding:
+    """Threads of real-time priority must be permitted."""
+
+    def set_priority() -> None:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(os.sched_get_priority_min(os.SCHED_FIFO)))
 
     with ThreadPoolExecutor(1) as thread:  # its own priority only, and it ends here
-        error = thread.submit(try_it).exception()
+        error = thread.submit(set_priority).exception()
     if error is None:
         return good("real-time threads", "permitted")
     return warn(

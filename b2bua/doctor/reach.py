@@ -1,4 +1,4 @@
-"""Who must be reachable: the peers of the trunks, the rtpengine servers, the payment provider."""
+"""Checks that peers, rtpengine servers, the payment provider and the running Tonewall answer."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from b2bua.sip.hop import Transport
 from b2bua.sip.trunk.resolve import Resolver
 from media.rtpengine import examine as engine
 
-_PATIENCE = 2.0  # seconds for an answer from a peer
+_TIMEOUT = 2.0  # seconds for an answer from a peer
 
 
-async def peer(name: str, trunk: TrunkSettings, general: GeneralSettings) -> list[Finding]:
-    """Whether the peer answers an OPTIONS (RFC 3261 section 11); any SIP answer will do."""
+async def check_peer(name: str, trunk: TrunkSettings, general: GeneralSettings) -> list[Finding]:
+    """A peer must answer OPTIONS (RFC 3261 section 11), with any status."""
     if trunk.host == "dynamic":
         return [good(name, "registers here; see GET /v1/trunks for where it is")]
     where = f"{trunk.host} port {trunk.port}" if trunk.port else trunk.host
     try:
-        answer = await _ask(trunk, general)
+        answer = await _send_options(trunk, general)
     except TimeoutError:
         return [warn(name, f"{where}: no answer to OPTIONS; some peers answer only what they know")]
     except LookupError:
@@ -40,12 +40,12 @@ async def peer(name: str, trunk: TrunkSettings, general: GeneralSettings) -> lis
         return [fault(name, f"{where}: {error.strerror}; is the peer running, is a firewall shut?")]
     if not answer.startswith(b"SIP/2.0 "):
         return [fault(name, f"{where} answers, but not in SIP")]
-    return [good(name, f"{where} answers"), _codecs(name, answer)]
+    return [good(name, f"{where} answers"), _check_codecs(name, answer)]
 
 
-def _codecs(name: str, answer: bytes) -> Finding:
-    """What a peer says of its codecs, where its answer to OPTIONS has SDP (RFC 3261 section 11.2).
-    Keys are captured from telephone-event in clear RTP; every codec is relayed."""
+def _check_codecs(name: str, answer: bytes) -> Finding:
+    """The codecs of a peer, where its answer to OPTIONS has SDP (RFC 3261 section 11.2): keys are
+    captured from telephone-event in clear RTP; every codec is relayed."""
     what = f"{name}'s codecs"
     body = answer.partition(b"\r\n\r\n")[2]
     if not body:
@@ -64,7 +64,7 @@ def _codecs(name: str, answer: bytes) -> Finding:
     )
 
 
-async def _ask(trunk: TrunkSettings, general: GeneralSettings) -> bytes:
+async def _send_options(trunk: TrunkSettings, general: GeneralSettings) -> bytes:
     """The peer's answer to OPTIONS. Raises LookupError, OSError, TimeoutError."""
     loop = asyncio.get_running_loop()
     resolver, families = Resolver(), {socket.AF_INET6 if ":" in general.bind else socket.AF_INET}
@@ -81,11 +81,11 @@ async def _ask(trunk: TrunkSettings, general: GeneralSettings) -> bytes:
             sock.bind((general.bind, 0))
         await loop.sock_connect(sock, address)
         here = sock.getsockname()
-        await loop.sock_sendall(sock, _options(trunk, here[0], here[1]))
-        return await asyncio.wait_for(loop.sock_recv(sock, 65535), _PATIENCE)
+        await loop.sock_sendall(sock, _options_request(trunk, here[0], here[1]))
+        return await asyncio.wait_for(loop.sock_recv(sock, 65535), _TIMEOUT)
 
 
-def _options(trunk: TrunkSettings, address: str, port: int) -> bytes:
+def _options_request(trunk: TrunkSettings, address: str, port: int) -> bytes:
     host = f"[{address}]" if ":" in address else address
     token = secrets.token_hex(8)
     at = f"{trunk.host}:{trunk.port}" if trunk.port else trunk.host
@@ -98,8 +98,8 @@ def _options(trunk: TrunkSettings, address: str, port: int) -> bytes:
     ).encode()
 
 
-async def rtpengine(settings: Settings) -> list[Finding]:
-    """Whether each server masks and reports; its version is not told by the ng protocol."""
+async def check_rtpengine(settings: Settings) -> list[Finding]:
+    """Each rtpengine server must mask and report keys."""
     if settings.media.engine != "rtpengine":
         return []
     levels = {True: Level.GOOD, False: Level.FAULT, None: Level.WARNING}
@@ -109,13 +109,13 @@ async def rtpengine(settings: Settings) -> list[Finding]:
     ]
 
 
-def health(settings: Settings) -> list[Finding]:
-    """What the Tonewall that runs here says of itself."""
+def check_health(settings: Settings) -> list[Finding]:
+    """The state of the running Tonewall, from its /healthz."""
     what = "running Tonewall"
     try:
         found = json.loads((settings.signalling.general.directory / "ready.json").read_bytes())
-        answer = ask(
-            found["api_url"], _PATIENCE, first_clear_token(settings.signalling.api.tokens.get_secret_value())
+        answer = ask_health(
+            found["api_url"], _TIMEOUT, first_clear_token(settings.signalling.api.tokens.get_secret_value())
         )
     except (OSError, ValueError, KeyError) as error:
         return [fault(what, f"does not answer at its API ({type(error).__name__}); see its log")]
@@ -132,30 +132,30 @@ def health(settings: Settings) -> list[Finding]:
     return [(fault if each["stops"] else warn)(what, str(each["says"])) for each in faults]
 
 
-def ask(url: str, patience: float, token: str = "") -> dict[str, Any]:
-    """What `/healthz` at this API says, well or not; a problem, where it wants another token.
-    Raises OSError, ValueError."""
+def ask_health(url: str, timeout: float, token: str = "") -> dict[str, Any]:
+    """The body of `/healthz` of the API at `url`, whatever its status; a problem where the token is
+    wrong. `timeout` in seconds. Raises OSError, ValueError."""
     request = Request(f"{url}/healthz", headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310
-    with build_opener(ProxyHandler({}), _Answered()).open(request, timeout=patience) as answer:
+    with build_opener(ProxyHandler({}), _AnyStatus()).open(request, timeout=timeout) as answer:
         return dict(json.loads(answer.read()))
 
 
-class _Answered(HTTPErrorProcessor):
-    """Takes every answer for one: 503 has the faults in it."""
+class _AnyStatus(HTTPErrorProcessor):
+    """Accepts every status: a 503 has the faults in its body."""
 
     def http_response(self, _request: Any, response: Any) -> Any:
         return response
 
 
-async def provider(settings: Settings) -> Finding:
-    """Whether the provider's certificate holds; no request is sent."""
+async def check_provider(settings: Settings) -> Finding:
+    """The provider must be reachable, with a good certificate; no request is sent."""
     provider = settings.provider
     parts = urlsplit(provider.url)
     context = ssl.create_default_context(cafile=str(provider.ca_file) if provider.ca_file else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     host, port = parts.hostname or "", parts.port or 443
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port, ssl=context), _PATIENCE * 2)
+        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port, ssl=context), _TIMEOUT * 2)
     except ssl.SSLError as error:
         return fault(
             "provider", f"{host}: its certificate is not good: {error.reason}; see [provider] ca_file"

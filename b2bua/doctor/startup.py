@@ -1,7 +1,7 @@
-"""What `tonewall run` looks at before it starts anything: what would fail then names itself now.
+"""Checks before `tonewall run` starts a process, so that a fault names its key, file or port.
 
-Rule 1: only what cannot work is a refusal. What works for some calls, or for some days, is a line
-        in the log.
+Rule 1: only a fault that lets nothing work is a refusal. One that spares some calls, or comes
+        later, is a warning in the log.
 """
 
 from __future__ import annotations
@@ -17,37 +17,43 @@ from tonewall.log import get_logger
 log = get_logger(__name__)
 
 
-def refusals(settings: Settings) -> list[str]:
-    """Why it cannot start, a line each with the key, file or port; none where it can."""
-    return [*files.refusals(settings), *certificates.unusable(settings), *_taken(settings)]
+def find_refusals(settings: Settings) -> list[str]:
+    """The reasons against a start, a line each with the key, file or port."""
+    return [
+        *files.find_refusals(settings),
+        *certificates.find_unusable(settings),
+        *_faults_of_ports(settings),
+    ]
 
 
-def _taken(settings: Settings) -> Iterator[str]:
+def _faults_of_ports(settings: Settings) -> Iterator[str]:
     findings = [
-        *configuration.sip_ports(settings),
-        configuration.api_port(settings),
-        *configuration.codecs(settings),
+        *configuration.check_sip_ports(settings),
+        configuration.check_api_port(settings),
+        *configuration.check_decoder(settings),
     ]
     if settings.media.engine == "own":
-        findings += [each for each in configuration.media(settings) if each.what.endswith("media address")]
-    pid = configuration.running(settings)
+        findings += [
+            each for each in configuration.check_media(settings) if each.what.endswith("media address")
+        ]
+    pid = configuration.running_b2bua(settings)
     also = f" (a Tonewall with this [general] directory runs already, process {pid})" if pid else ""
     for each in findings:
         if each.level is Level.FAULT:
-            yield f"{each.says}{also if ' port ' in each.says else ''}"
+            yield f"{each.text}{also if ' port ' in each.text else ''}"
 
 
-def say_warnings(settings: Settings, config: Path | None) -> None:
-    """Log what does not keep it from starting; `tonewall doctor` says more."""
+def log_warnings(settings: Settings, config: Path | None) -> None:
+    """Log the findings that let it start; `tonewall doctor` shows all."""
     findings = [
-        *certificates.certificates(settings),
-        *configuration.families(settings),
-        *exposure.clear_text(settings),
-        *exposure.tokens(settings),
-        *exposure.variables(settings),
-        *exposure.conf_file(config),
-        *exposure.user(),
+        *certificates.check_certificates(settings),
+        *configuration.check_address_families(settings),
+        *exposure.check_clear_text(settings),
+        *exposure.check_secrets(settings),
+        *exposure.check_variables(settings),
+        *exposure.check_conf_file(config),
+        *exposure.check_user(),
     ]
     for found in findings:
         if found.level is not Level.GOOD:
-            log.warning("doctor_warning", what=found.what, why=found.says[:200])
+            log.warning("doctor_warning", what=found.what, why=found.text[:200])

@@ -121,7 +121,7 @@ def test_b2bua_sees_of_media_and_payer_only_their_vocabulary(module: Module):
     if module.name == "b2bua.doctor.machine":
         # Whether it is there, and how much memory it locks.
         allowed |= {"media._core", "media.lock_limit"}
-    if module.name == "b2bua.supervise":
+    if within(module.name, "b2bua.supervise"):
         allowed |= {"media.lock_limit", "media.peer"}  # which process media takes for b2bua
     if module.name == "b2bua.doctor.reach":
         allowed |= {"media.rtpengine.examine"}  # whether rtpengine servers do what they should

@@ -83,10 +83,10 @@ assert libc.capget(ctypes.byref(head), data) == 0
 for field in ("effective", "permitted"):
     setattr(data[0], field, getattr(data[0], field) & ~(1 << 14))
 assert libc.capset(ctypes.byref(head), data) == 0
-from b2bua.doctor.machine import memory_limit
+from b2bua.doctor.machine import check_memory_limit
 from tonewall.process import harden
-found = memory_limit(1, decoded=True)
-print(json.dumps({"level": found.level.name, "says": found.says, "locked": harden()}))
+found = check_memory_limit(1, decoded=True)
+print(json.dumps({"level": found.level.name, "says": found.text, "locked": harden()}))
 [bytearray(1 << 20) for _ in range(64)]
 """
 

@@ -52,17 +52,17 @@ def test_a_directory_that_others_may_write_is_refused(tmp_path: Path, mode: int)
     place = tmp_path / "run"
     place.mkdir()
     place.chmod(mode)
-    assert (files._open_to_others(place) is not None) == bool(mode & 0o022)
+    assert (files._why_open_to_others(place) is not None) == bool(mode & 0o022)
     place.chmod(0o700)
-    assert files._open_to_others(place) is None
+    assert files._why_open_to_others(place) is None
 
 
 def test_a_directory_below_one_that_others_may_write_is_refused(tmp_path: Path) -> None:
     open_place = tmp_path / "open"
     open_place.mkdir()
     open_place.chmod(0o777)
-    refusal = files._open_to_others(open_place / "run")
+    refusal = files._why_open_to_others(open_place / "run")
     assert refusal is not None
     assert f"chmod go-w {open_place}" in refusal
     open_place.chmod(0o1777)  # sticky: nobody replaces what belongs to us
-    assert files._open_to_others(open_place / "run") is None
+    assert files._why_open_to_others(open_place / "run") is None

@@ -371,14 +371,14 @@ async def test_the_doctor_tries_each_server(peers: Peers) -> None:
     )
     found = [each for each in await examine(conf) if each.what.startswith("rtpengine ")]
     assert [each.level for each in found] == [Level.GOOD, Level.FAULT, Level.FAULT], found
-    assert "reports it to us" in found[0].says
-    assert "does not report keys" in found[1].says
-    assert "no answer" in found[2].says
+    assert "reports it to us" in found[0].text
+    assert "does not report keys" in found[1].text
+    assert "no answer" in found[2].text
     assert await good.calls() == await mute.calls() == 0
     async with served(peers, digits, good.address):
         found = [each for each in await examine(conf) if each.what.startswith("rtpengine ")]
         assert [each.level for each in found] == [Level.WARNING, Level.WARNING, Level.FAULT], found
-        assert "where media runs" in found[0].says
+        assert "where media runs" in found[0].text
 
 
 async def until_lost(b2bua: B2bua, sessions: int) -> None:

@@ -148,8 +148,8 @@ def _serve(user: str, address: str) -> None:
             Line(self, prm.callId).answer(answer)
 
     endpoint = pj.Endpoint()
-    port = pjsip.start(endpoint, address, calls=4, codecs=("PCMU/8000",))
-    settings = pjsip.account(user, address, port, srtp=False)
+    port = pjsip.start_endpoint(endpoint, address, calls=4, codecs=("PCMU/8000",))
+    settings = pjsip.account_config(user, address, port, srtp=False)
     account = Account()
     account.create(settings)
     _report("ready", port=port)

@@ -128,10 +128,10 @@ async def test_the_doctor_tells_what_the_pjsip_that_is_here_holds(tmp_path: Path
     assert not [finding for finding in await examine(path) if "PJSIP" in finding.what]
     chosen = Path(conf(tmp_path, "", engine="pjsua2"))
     calls, transports = [finding for finding in await examine(chosen) if "PJSIP" in finding.what]
-    assert re.search(r"^[0-9.]+[^ ]*: [0-9]+ calls at once; more get 503", calls.says)
-    assert "2 calls" not in calls.says or calls.level is Level.WARNING
-    assert "UDP" in transports.says
-    assert "SSL" in transports.says
+    assert re.search(r"^[0-9.]+[^ ]*: [0-9]+ calls at once; more get 503", calls.text)
+    assert "2 calls" not in calls.text or calls.level is Level.WARNING
+    assert "UDP" in transports.text
+    assert "SSL" in transports.text
 
 
 def test_pjsua2_is_loaded_only_where_it_is_chosen():
@@ -144,7 +144,7 @@ def test_pjsua2_is_loaded_only_where_it_is_chosen():
 
 async def routes(folder: Path, text: str) -> list[tuple[Level, str]]:
     found = await examine(Path(conf(folder, text)))
-    return [(finding.level, finding.says) for finding in found if finding.what == "routes"]
+    return [(finding.level, finding.text) for finding in found if finding.what == "routes"]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ async def routes(folder: Path, text: str) -> list[tuple[Level, str]]:
 async def test_the_doctor_sees_routes_that_lead_nowhere(
     text: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("b2bua.doctor.reach._PATIENCE", 0.01)
+    monkeypatch.setattr("b2bua.doctor.reach._TIMEOUT", 0.01)
     levels = await routes(tmp_path, text)
     assert any(level is Level.WARNING and line.startswith(says) for level, line in levels), levels
 
@@ -170,28 +170,28 @@ async def test_the_doctor_sees_routes_that_lead_nowhere(
 async def test_the_doctor_tries_the_address_that_a_trunk_has_for_its_rtp(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("b2bua.doctor.reach._PATIENCE", 0.01)
+    monkeypatch.setattr("b2bua.doctor.reach._TIMEOUT", 0.01)
     text = CONF.replace("[carrier north]", "[carrier north]\nmedia_address = 198.51.100.77")
     text = text.replace("[carrier south]", "[carrier south]\nmedia_address = ::1")
     monkeypatch.setattr(sys.modules[__name__], "CONF", text)
     found = {finding.what: finding for finding in await examine(Path(conf(tmp_path, ROUTES)))}
     assert found["north's media address"].level is Level.FAULT
-    assert found["north's media address"].says.startswith("[carrier north] media_address: ")
+    assert found["north's media address"].text.startswith("[carrier north] media_address: ")
     assert found["south's media address"].level is Level.GOOD
 
 
 async def test_the_doctor_tries_whether_media_threads_may_be_real_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("b2bua.doctor.reach._PATIENCE", 0.01)
+    monkeypatch.setattr("b2bua.doctor.reach._TIMEOUT", 0.01)
     settings = conf(tmp_path, ROUTES + "[media]\nrealtime = yes\nthreads = 64\n")
     found = {finding.what: finding for finding in await examine(Path(settings))}
-    assert "more than the" in found["media threads"].says
+    assert "more than the" in found["media threads"].text
     before = os.sched_getscheduler(0)
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     except PermissionError:
-        assert "LimitRTPRIO" in found["real-time threads"].says
+        assert "LimitRTPRIO" in found["real-time threads"].text
     else:
         os.sched_setscheduler(0, before, os.sched_param(0))
         assert found["real-time threads"].level is Level.GOOD
@@ -200,6 +200,6 @@ async def test_the_doctor_tries_whether_media_threads_may_be_real_time(
 async def test_the_doctor_is_content_with_routes_that_reach_every_trunk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("b2bua.doctor.reach._PATIENCE", 0.01)
+    monkeypatch.setattr("b2bua.doctor.reach._TIMEOUT", 0.01)
     text = "[route in]\nsource = north, south\nto = pbx\n[route out]\nsource = pbx\nto = south, north\n"
     assert await routes(tmp_path, text) == [(Level.GOOD, "2, each can be reached")]

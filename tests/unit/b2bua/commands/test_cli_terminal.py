@@ -112,7 +112,7 @@ def test_ids_are_whole_at_80_columns(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    cli_ladder._list([summary("5f0c3a9e1b77d204")])
+    cli_ladder._print_list([summary("5f0c3a9e1b77d204")])
     shown = capsys.readouterr().out
     assert "5f0c3a9e1b77d204" in shown
     assert "+442079460000" in shown
@@ -122,11 +122,11 @@ def test_ids_are_whole_at_80_columns(
 
 def test_an_id_may_be_given_by_its_first_characters(capsys: pytest.CaptureFixture[str]) -> None:
     calls = [summary("5f0c3a9e1b77d204"), summary("5f1111111b77d204"), summary("a")]
-    assert cli_ladder._whole("5f0", calls) == "5f0c3a9e1b77d204"
-    assert cli_ladder._whole("a", calls) == "a"
-    assert cli_ladder._whole("xyz@host", calls) == "xyz@host"
+    assert cli_ladder._full_id("5f0", calls) == "5f0c3a9e1b77d204"
+    assert cli_ladder._full_id("a", calls) == "a"
+    assert cli_ladder._full_id("xyz@host", calls) == "xyz@host"
     with pytest.raises(BaseException):  # noqa: B017, PT011  # typer.Exit
-        cli_ladder._whole("5f", calls)
+        cli_ladder._full_id("5f", calls)
     assert "5f0c3a9e1b77d204, 5f1111111b77d204" in capsys.readouterr().err
 
 

@@ -38,7 +38,7 @@ def frame(packet: bytes, options: bytes = b"", protocol: int = 17, fragment: int
 def view(*frames: bytes) -> list[Flow]:
     seen = WireView()
     for one in frames:
-        seen.feed(one)
+        seen.add_frame(one)
     return seen.flows()
 
 

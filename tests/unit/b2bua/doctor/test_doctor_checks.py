@@ -54,7 +54,7 @@ def settings(folder: Path, **sections: dict[str, str]) -> Settings:
 
 
 def said(found: Finding) -> tuple[Level, str]:
-    return found.level, found.says
+    return found.level, found.text
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -75,19 +75,25 @@ def as_nobody():
 
 def test_all_is_well_and_nothing_is_left_behind(tmp_path: Path) -> None:
     given = settings(tmp_path)
-    for check in (files.directory, files.journal, files.spool, files.payments, files.database):
+    for check in (
+        files.check_directory,
+        files.check_journal,
+        files.check_spool,
+        files.check_payments,
+        files.check_database,
+    ):
         assert check(given).level is Level.GOOD, check(given)
-    assert startup.refusals(given) == []
+    assert startup.find_refusals(given) == []
     assert [path.name for path in tmp_path.iterdir()] == ["sip.conf"]
 
 
 @pytest.mark.parametrize(
     ("section", "key", "check"),
     [
-        ("general", "directory", files.directory),
-        ("provider", "journal", files.journal),
-        ("cdr", "spool", files.spool),
-        ("cdr", "payments", files.payments),
+        ("general", "directory", files.check_directory),
+        ("provider", "journal", files.check_journal),
+        ("cdr", "spool", files.check_spool),
+        ("cdr", "payments", files.check_payments),
     ],
 )
 def test_what_cannot_be_written_is_named_with_its_key_and_refused_at_the_start(
@@ -103,7 +109,7 @@ def test_what_cannot_be_written_is_named_with_its_key_and_refused_at_the_start(
     assert level is Level.FAULT
     assert f"[{section}] {key}" in says
     assert str(foreign) in says
-    assert any(says in line for line in files.refusals(given))
+    assert any(says in line for line in files.find_refusals(given))
 
 
 def test_a_table_of_payments_is_looked_into_and_left_as_it_is(tmp_path: Path) -> None:
@@ -111,34 +117,34 @@ def test_a_table_of_payments_is_looked_into_and_left_as_it_is(tmp_path: Path) ->
     file = tmp_path / "payments.sqlite"
     PaymentTable(file).close()
     before = file.read_bytes()
-    assert said(files.payments(given)) == (Level.GOOD, f"{file} can be written")
+    assert said(files.check_payments(given)) == (Level.GOOD, f"{file} can be written")
     assert file.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["payments.sqlite", "sip.conf"]
     file.write_text("no database, but as long as the header of one has to be" * 4)
-    level, says = said(files.payments(given))
+    level, says = said(files.check_payments(given))
     assert (level, "[cdr] payments" in says, "no database" in says) == (Level.FAULT, True, True)
-    assert says in startup.refusals(given)
+    assert says in startup.find_refusals(given)
 
 
 def test_a_directory_of_another_user_and_one_open_to_others(tmp_path: Path) -> None:
     given = settings(tmp_path)
     run = tmp_path / "run"
     run.mkdir(mode=0o755)
-    level, says = said(files.directory(given))
+    level, says = said(files.check_directory(given))
     assert (level, "chmod 700" in says) == (Level.WARNING, True)
     run.chmod(0o700)
-    assert files.directory(given).level is Level.GOOD
+    assert files.check_directory(given).level is Level.GOOD
     if os.geteuid() == 0:
         os.chown(run, 65534, 65534)
-        level, says = said(files.directory(given))
+        level, says = said(files.check_directory(given))
         assert level is Level.FAULT
         assert "belongs to nobody" in says
-        assert startup.refusals(given) == [says]
+        assert startup.find_refusals(given) == [says]
 
 
 def test_a_directory_in_place_of_a_journal(tmp_path: Path) -> None:
     given = settings(tmp_path, provider={"journal": str(tmp_path)})
-    assert "is a directory" in files.journal(given).says
+    assert "is a directory" in files.check_journal(given).text
 
 
 @pytest.mark.parametrize(
@@ -149,17 +155,17 @@ def test_a_directory_in_place_of_a_journal(tmp_path: Path) -> None:
     ],
 )
 def test_a_database_that_cannot_be_used(tmp_path: Path, url: str, says: str) -> None:
-    found = files.database(settings(tmp_path, cdr={"url": url}))
+    found = files.check_database(settings(tmp_path, cdr={"url": url}))
     assert found.level is Level.FAULT
-    assert says in found.says
-    assert "s3cret" not in found.says
+    assert says in found.text
+    assert "s3cret" not in found.text
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "cdr.sqlite").write_text("this is a letter, and not a short one" * 40)
-    found = files.database(settings(tmp_path))
+    found = files.check_database(settings(tmp_path))
     assert found.level is Level.FAULT
-    assert "no database" in found.says
+    assert "no database" in found.text
 
 
 # --- certificates ---------------------------------------------------------------------------------
@@ -181,11 +187,11 @@ def with_tls(folder: Path, certificate: str, key: str, **more: dict[str, str]) -
 def test_how_long_a_certificate_is_good(tmp_path: Path, life: timedelta, level: Level, says: str) -> None:
     own = Authority(tmp_path).issue("sip.example", life=life)
     given = with_tls(tmp_path, *own)
-    (found,) = certificates.certificates(given)
+    (found,) = certificates.check_certificates(given)
     assert found.level is level
-    assert says in found.says
-    assert own[0] in found.says
-    assert list(certificates.unusable(given)) == []  # calls over UDP and to patient peers go on
+    assert says in found.text
+    assert own[0] in found.text
+    assert list(certificates.find_unusable(given)) == []  # calls over UDP and to patient peers go on
 
 
 def test_a_key_of_another_certificate_and_a_file_that_is_no_pem_are_refused_at_the_start(
@@ -194,15 +200,15 @@ def test_a_key_of_another_certificate_and_a_file_that_is_no_pem_are_refused_at_t
     authority = Authority(tmp_path)
     one, other = authority.issue("sip.example"), authority.issue("sip.example")
     given = with_tls(tmp_path, one[0], other[1])
-    (refusal,) = startup.refusals(given)
+    (refusal,) = startup.find_refusals(given)
     assert refusal == f"[general] tls_key: {other[1]} is not the key of {one[0]}"
     Path(one[0]).write_text("no certificate")
-    (refusal,) = startup.refusals(with_tls(tmp_path, *one))
+    (refusal,) = startup.find_refusals(with_tls(tmp_path, *one))
     assert f"[general] tls_certificate: {one[0]}" in refusal
     empty = tmp_path / "empty.pem"
     empty.touch()
     given = settings(tmp_path, carrier={"tls_ca": str(empty)}, provider={"ca_file": str(empty)})
-    assert [line.partition(":")[0] for line in startup.refusals(given)] == [
+    assert [line.partition(":")[0] for line in startup.find_refusals(given)] == [
         "[carrier] tls_ca",
         "[provider] ca_file",
     ]
@@ -212,7 +218,7 @@ def test_a_key_with_a_password_is_said_and_nobody_is_asked_for_it(tmp_path: Path
     chain, key = Authority(tmp_path).issue("sip.example")
     command = ["openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:x", "-out", f"{key}.locked"]
     subprocess.run(command, check=True)
-    (refusal,) = startup.refusals(with_tls(tmp_path, chain, f"{key}.locked"))
+    (refusal,) = startup.find_refusals(with_tls(tmp_path, chain, f"{key}.locked"))
     assert "protected by a password" in refusal
 
 
@@ -238,7 +244,7 @@ def test_a_port_that_is_taken_is_named_at_the_start(tmp_path: Path) -> None:
 
 def test_a_peer_of_ipv6_needs_addresses_of_ipv6(tmp_path: Path) -> None:
     given = settings(tmp_path, pbx={"host": "2001:db8::1"})
-    assert [found.says.partition(":")[0] for found in configuration.families(given)] == [
+    assert [found.text.partition(":")[0] for found in configuration.check_address_families(given)] == [
         "[pbx] host",
         "[pbx] media_address",
     ]
@@ -247,17 +253,17 @@ def test_a_peer_of_ipv6_needs_addresses_of_ipv6(tmp_path: Path) -> None:
         general={"listen": "udp:127.0.0.1:0, udp:[::1]:0"},
         pbx={"host": "2001:db8::1", "media_address": "::1"},
     )
-    assert configuration.families(given) == []
+    assert configuration.check_address_families(given) == []
 
 
 def test_without_pyav_nothing_can_be_decoded_and_the_start_says_what_to_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    (refusal,) = startup.refusals(settings(tmp_path))
+    (refusal,) = startup.find_refusals(settings(tmp_path))
     assert refusal.startswith("[general] other_audio: PyAV (av) is not installed")
     for other in ("refuse", "mute"):
-        assert startup.refusals(settings(tmp_path, general={"other_audio": other})) == []
+        assert startup.find_refusals(settings(tmp_path, general={"other_audio": other})) == []
 
 
 # --- what gives something away --------------------------------------------------------------------
@@ -276,15 +282,15 @@ def test_without_pyav_nothing_can_be_decoded_and_the_start_says_what_to_set(
 def test_tokens_that_can_be_guessed_are_told_by_name_only(
     tmp_path: Path, token: str, level: Level | None
 ) -> None:
-    found = exposure.tokens(settings(tmp_path, api={"tokens": f"good:{GOOD_TOKEN}x, desk-2:{token}"}))
+    found = exposure.check_secrets(settings(tmp_path, api={"tokens": f"good:{GOOD_TOKEN}x, desk-2:{token}"}))
     assert [each.level for each in found] == ([] if level is None else [level])
     for each in found:
-        assert "desk-2" in each.says
-        assert token not in each.says
+        assert "desk-2" in each.text
+        assert token not in each.text
 
 
 def test_the_example_s_key_and_a_short_password(tmp_path: Path) -> None:
-    found = exposure.tokens(
+    found = exposure.check_secrets(
         settings(tmp_path, provider={"api_key": "change-me"}, pbx={"username": "u", "password": "x1"})
     )
     assert [(each.level, each.what) for each in found] == [
@@ -293,12 +299,12 @@ def test_the_example_s_key_and_a_short_password(tmp_path: Path) -> None:
 
 
 def test_clear_text_on_a_network(tmp_path: Path) -> None:
-    assert exposure.clear_text(settings(tmp_path)) == []
+    assert exposure.check_clear_text(settings(tmp_path)) == []
     given = settings(tmp_path, api={"address": "0.0.0.0"}, carrier={"srtp": "yes"})
-    assert [each.what for each in exposure.clear_text(given)] == ["API in clear", "carrier's SRTP"]
+    assert [each.what for each in exposure.check_clear_text(given)] == ["API in clear", "carrier's SRTP"]
     own = Authority(tmp_path).issue("sip.example")
     given = with_tls(tmp_path, *own, carrier={"srtp": "yes", "transport": "tls"})
-    assert exposure.clear_text(given) == []
+    assert exposure.check_clear_text(given) == []
 
 
 def test_who_reads_and_changes_sip_conf(tmp_path: Path) -> None:
@@ -306,9 +312,9 @@ def test_who_reads_and_changes_sip_conf(tmp_path: Path) -> None:
     levels = {}
     for mode in (0o600, 0o640, 0o644, 0o660):
         path.chmod(mode)
-        levels[mode] = exposure.conf_file(path)[0].level
+        levels[mode] = exposure.check_conf_file(path)[0].level
     assert levels == {0o600: Level.GOOD, 0o640: Level.GOOD, 0o644: Level.WARNING, 0o660: Level.WARNING}
-    assert exposure.conf_file(None) == []
+    assert exposure.check_conf_file(None) == []
 
 
 def test_a_misspelt_variable_is_told_with_the_nearest_name(tmp_path: Path) -> None:
@@ -317,7 +323,7 @@ def test_a_misspelt_variable_is_told_with_the_nearest_name(tmp_path: Path) -> No
         "TONEWALL_SECTIONS": "",
         "TONEWALL_PBX__NORTH_HOST": "y", "HOME": "/",
     }  # fmt: skip
-    says = list(exposure.unread(settings(tmp_path), environment))
+    says = list(exposure.unread_variables(settings(tmp_path), environment))
     assert says == [
         "TONEWALL_GENERAL_PROT: nothing reads it; did you mean TONEWALL_GENERAL_PORT?",
         "TONEWALL_PBX__NORTH_HOST: nothing reads it; did you mean TONEWALL_PBX_HOST?",
@@ -337,10 +343,10 @@ async def test_beside_a_running_tonewall_its_ports_are_no_fault(tmp_path: Path) 
         for what in ("SIP over UDP", "SIP over TCP", "API port"):
             if what in found:
                 assert found[what].level is Level.GOOD, found[what]
-                assert "is in use, and the Tonewall" in found[what].says
+                assert "is in use, and the Tonewall" in found[what].text
         assert found["records' database"].level is Level.GOOD
-        assert found["running Tonewall"].says.startswith("well, with 0 calls")
+        assert found["running Tonewall"].text.startswith("well, with 0 calls")
         # A second one with the same file is told who has the ports.
-        lines = await asyncio.to_thread(startup.refusals, read_settings(stack.conf))
+        lines = await asyncio.to_thread(startup.find_refusals, read_settings(stack.conf))
         assert lines
         assert all("a Tonewall with this [general] directory runs already" in line for line in lines)

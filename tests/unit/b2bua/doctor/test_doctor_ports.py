@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import socket
 
-from b2bua.doctor.machine import bindable
+from b2bua.doctor.machine import check_bind
 
 
 def said(port: int) -> str:
-    return bindable("media address", "127.0.0.1", port, socket.SOCK_DGRAM, "[media] address").says
+    return check_bind("media address", "127.0.0.1", port, socket.SOCK_DGRAM, "[media] address").text
 
 
 def test_an_address_without_a_port_is_said_to_be_ours_and_a_port_to_be_free_or_taken() -> None:

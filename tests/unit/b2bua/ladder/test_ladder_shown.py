@@ -360,11 +360,11 @@ def test_a_call_is_followed_to_its_end_and_each_row_printed_once(
     views = [ladder(again), ladder(*both), ladder(*both, message(0, "BYE", after=9.0), live=False)]
 
     class Api:
-        def get(self, _path: str, _kind: type[LadderView]) -> LadderView:
+        def fetch(self, _path: str, _kind: type[LadderView]) -> LadderView:
             return views.pop(0)
 
-    monkeypatch.setattr(cli_ladder, "_EVERY", 0.0)
-    cli_ladder._show(cast("cli_ladder._Api", Api()), "", ladder(first), follow=True)
+    monkeypatch.setattr(cli_ladder, "_INTERVAL", 0.0)
+    cli_ladder._print_ladder(cast("cli_ladder.ApiClient", Api()), "", ladder(first), follow=True)
     printed = capsys.readouterr().out
     assert [printed.count(words) for words in ("INVITE", "call began", "media opened", "BYE")] == [1, 1, 1, 1]
     assert views == []

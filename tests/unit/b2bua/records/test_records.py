@@ -43,7 +43,7 @@ from b2bua.call.sdp.codecs import Codec
 from b2bua.call.view import CaptureStage, Order, PaymentView
 from b2bua.cli import app
 from b2bua.config.settings import CdrSettings
-from b2bua.doctor.files import database
+from b2bua.doctor.files import check_database
 from b2bua.doctor.finding import Level
 from b2bua.records.export import Format, count, lines, rows
 from b2bua.records.payments import PaymentTable
@@ -284,18 +284,18 @@ async def test_a_database_in_another_encoding_takes_every_record(narrow_url: str
 
 def test_the_doctor_tries_the_database_and_leaves_it_as_it_was(url: str):
     given: Any = SimpleNamespace(signalling=SimpleNamespace(cdr=CdrSettings(url=SecretStr(url))))
-    assert database(given).level is Level.GOOD
+    assert check_database(given).level is Level.GOOD
     engine = connect(url)
     assert sqlalchemy.inspect(engine).get_table_names() == []
     prepare(engine)
     insert(engine, [PAID])
-    assert database(given).level is Level.GOOD
+    assert check_database(given).level is Level.GOOD
     assert count(engine) == 1
     with engine.begin() as connection:
         connection.execute(VERSION.update().values(version=99))
-    found = database(given)
+    found = check_database(given)
     assert found.level is Level.FAULT
-    assert "version 99" in found.says
+    assert "version 99" in found.text
     engine.dispose()
 
 

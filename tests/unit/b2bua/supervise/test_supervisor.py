@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 import structlog
 
-from b2bua import supervise
 from b2bua.config.reading import read_signalling
 from b2bua.config.settings import Settings
-from b2bua.supervise import Supervisor
+from b2bua.supervise import child
+from b2bua.supervise.supervisor import Supervisor
 from media.settings import MediaSettings
 from provider_adapters.settings import ProviderSettings
 from tests.stack import until
@@ -253,7 +253,7 @@ async def test_media_that_ends_while_another_process_is_started_does_not_end_the
         process = await machine.start(*arguments, **options)
         if arguments[2] == module and len(machine.of(module)) == 2:
             machine.of("media.process")[0].end(-9)
-            await until(lambda: supervisor._payers is None, "the end of media to be seen")
+            await until(lambda: not supervisor.channel.is_open, "the end of media to be seen")
         return process
 
     async with running(machine, tmp_path) as supervisor:
@@ -341,7 +341,7 @@ async def test_calls_end_before_their_media_and_charges_are_waited_for(machine: 
 async def test_what_does_not_stop_is_killed(
     machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(supervise, "_GRACE", 0.02)
+    monkeypatch.setattr(child, "GRACE", 0.02)
     async with running(machine, tmp_path):
         (media,) = machine.of("media.process")
         media.stubborn = True

@@ -1,0 +1,90 @@
+"""Requests of our own commands to the API of a running Tonewall."""
+
+from __future__ import annotations
+
+import json
+import os
+from http.client import HTTPException
+from pathlib import Path
+from typing import TypeVar
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
+
+import msgspec
+
+from b2bua.api.auth import first_clear_token
+from b2bua.commands.configuration import give_up
+from b2bua.config.general_settings import GeneralSettings
+from b2bua.config.settings import ApiSettings
+from tonewall.ini import ConfigError, load, read_file
+
+TOKEN = "TONEWALL_TOKEN"  # noqa: S105  # the name of the variable
+_TIMEOUT = 10.0  # seconds for an answer
+T = TypeVar("T")
+
+
+class ApiClient:
+    """The API of a running Tonewall. A failure ends the command, with what to do."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url.rstrip("/")
+        self._token = token
+        self._opener = build_opener(ProxyHandler({}))
+
+    @classmethod
+    def for_config(cls, config: Path | None, url: str) -> ApiClient:
+        """The API of the Tonewall with this configuration, at `url` where one is given."""
+        try:
+            sections = read_file(config) if config else {}
+            settings = load(ApiSettings, sections)
+            directory = load(GeneralSettings, sections).directory
+        except ConfigError as error:
+            give_up(f"the configuration is wrong:\n{error}")
+        token = os.environ.get(TOKEN, "") or first_clear_token(settings.tokens.get_secret_value())
+        if not token:
+            give_up(f"[api] tokens has hashes only: put a token into the environment as {TOKEN}")
+        if not url:
+            try:
+                url = str(json.loads((directory / "ready.json").read_bytes())["api_url"])
+            except (OSError, ValueError, KeyError, TypeError):
+                host = f"[{settings.address}]" if ":" in settings.address else settings.address
+                url = f"http://{host}:{settings.port}"
+        return cls(url, token)
+
+    def fetch(self, path: str, kind: type[T]) -> T:
+        """The answer to a GET, decoded as `kind`."""
+        try:
+            request = Request(self._url + path, headers={"Authorization": f"Bearer {self._token}"})  # noqa: S310
+            with self._opener.open(request, timeout=_TIMEOUT) as answer:
+                return msgspec.json.decode(answer.read(), type=kind)
+        except HTTPError as error:
+            give_up(self._explain(error))
+        except (OSError, ValueError, HTTPException, msgspec.MsgspecError) as error:
+            why = getattr(error, "reason", error)
+            why = getattr(why, "strerror", None) or type(why).__name__
+            give_up(
+                f"the API at {self._url} does not answer as it should ({why}); is `tonewall run` up? Its "
+                "log and "
+                "`tonewall doctor` say more; --url names another address"
+            )
+
+    def _explain(self, error: HTTPError) -> str:
+        if error.code == 401:
+            return (
+                f"the API at {self._url} does not know the token; put one of its own into the environment "
+                f"as {TOKEN}"
+            )
+        try:
+            detail = problem_detail(error.read())
+        except (OSError, ValueError):
+            detail = ""
+        if error.code == 404 and detail:
+            return f"{detail} `tonewall ladder` without an id lists the calls that are remembered."
+        return f"the API at {self._url} answers {error.code}; is it a Tonewall of this version?"
+
+
+def problem_detail(body: bytes) -> str:
+    """The detail of a problem (RFC 9457), or "". Raises ValueError where the body is no JSON."""
+    problem = json.loads(body)
+    detail = problem.get("detail", "") if isinstance(problem, dict) and "status" in problem else ""
+    return "".join(char for char in str(detail)[:400] if char.isprintable())

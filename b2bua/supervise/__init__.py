@@ -1,0 +1,1 @@
+"""`tonewall run`: starts all processes, and starts again those that end."""

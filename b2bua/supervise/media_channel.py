@@ -1,0 +1,106 @@
+"""The supervisor's channel to the media process.
+
+Down: sockets of payers and decoders, the process that is b2bua, faults of payers. Up: the process
+ids of payers that have received a charge.
+
+Rule 1: media trusts this channel alone to tell its payers, decoders and b2bua from strangers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Literal
+
+from media.events import PayerFault
+from media.peer import naming
+
+
+class MediaChannel:
+    """One channel for one media process after another; closed between them."""
+
+    def __init__(self) -> None:
+        self._end: socket.socket | None = None
+        self._open = asyncio.Event()
+        self._stopped = False
+        self._b2bua = 0  # its process id
+        self._charged: dict[int, asyncio.Event] = {}  # by process id
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a media process to send to."""
+        return self._end is not None
+
+    @contextlib.contextmanager
+    def opened(self, end: socket.socket) -> Iterator[None]:
+        """The channel over this socket, while a media process has its other end."""
+        end.setblocking(False)
+        self._end = end
+        self._send_b2bua()
+        self._open.set()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(end, self._receive, end)
+        try:
+            yield
+        finally:
+            loop.remove_reader(end)
+            self._end = None
+            if not self._stopped:
+                self._open.clear()
+
+    async def wait_until_open(self) -> bool:
+        """Wait for a media process. False where the supervisor stops, or media has just ended."""
+        await self._open.wait()
+        return not self._stopped and self._end is not None
+
+    def stop(self) -> None:
+        """Release everybody who waits for media."""
+        self._stopped = True
+        self._open.set()
+
+    def hand_over(self, what: Literal["payer", "decoder"], end: socket.socket) -> bool:
+        """Give media the end of a new process's socket; False where media has ended meanwhile."""
+        if self._end is None:
+            return False
+        try:
+            socket.send_fds(self._end, [what.encode()], [end.fileno()])
+        except OSError:
+            return False
+        return True
+
+    def report_fault(self, fault: PayerFault) -> None:
+        """Tell media why a payer ended without a charge."""
+        if self._end is not None and not self._stopped:
+            with contextlib.suppress(OSError):  # media is about to end, or reads nothing
+                self._end.send(fault.value.encode())
+
+    def name_b2bua(self, pid: int) -> None:
+        """Tell media which process may command it; 0: none."""
+        self._b2bua = pid
+        self._send_b2bua()
+
+    @contextlib.contextmanager
+    def charge_of(self, pid: int) -> Iterator[asyncio.Event]:
+        """An event that is set once media has given a charge to this payer."""
+        charged = self._charged[pid] = asyncio.Event()
+        try:
+            yield charged
+        finally:
+            del self._charged[pid]
+
+    def _send_b2bua(self) -> None:
+        if self._end is not None and self._b2bua and (named := naming(self._b2bua)):
+            with contextlib.suppress(OSError):  # media is about to end; the next one is told
+                self._end.send(named)
+
+    def _receive(self, end: socket.socket) -> None:
+        try:
+            message = end.recv(16)
+        except OSError:
+            return
+        if not message:  # media has ended; its own status has the reason
+            asyncio.get_running_loop().remove_reader(end)
+        elif (charged := self._charged.get(int.from_bytes(message, "big"))) is not None:
+            charged.set()

@@ -1,0 +1,234 @@
+"""Starts media, payers, decoders and b2bua, and starts again those that end.
+
+Rule 1: every process gets its own sections in its environment and no others; only payers get the
+        provider's key.
+Rule 2: media receives its payers, and the process id of b2bua, over socket pairs of the supervisor:
+        nobody else can pretend to be either.
+Rule 3: a process that ends is logged, with its signal or status, and started again after a pause
+        that grows to 5 s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from b2bua.call.sdp.codecs import OtherAudio
+from b2bua.config.settings import Settings
+from b2bua.config.trunk_settings import CarrierSettings
+from b2bua.supervise.child import await_end, start_child, terminate_after
+from b2bua.supervise.media_channel import MediaChannel
+from media.events import PayerFault
+from media.lock_limit import captures_carried
+from media.settings import MaskTimes
+from provider_adapters.payment import JOURNAL_FAILED, WRONG_CONFIGURATION
+from tonewall.ini import to_environment
+from tonewall.log import get_logger
+from tonewall.process import card_environment, lock_limit, plain_environment
+
+log = get_logger(__name__)
+_MIN_PAUSE, _MAX_PAUSE = 0.1, 5.0  # seconds before a process is started again
+_QUICK = 2.0  # seconds: a process that ends sooner is started again more slowly each time
+# Seconds beyond the provider's own times that a payer may take to end a charge.
+_PAYER_GRACE = 10.0
+_NOT_STARTED = 71  # as a status: EX_OSERR of sysexits.h
+_PAYER_FAULTS = {  # by a payer's status
+    JOURNAL_FAILED: PayerFault.JOURNAL,
+    WRONG_CONFIGURATION: PayerFault.SETTINGS,
+}
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """The processes of one installation. `demo`: the unix socket of a demo's customer, in a demo;
+    `logs`: the file descriptor for the processes' logs, where it is not our standard error."""
+
+    settings: Settings
+    demo: str | None = None
+    logs: int | None = None
+    channel: MediaChannel = field(default_factory=MediaChannel)
+    _b2bua_down: asyncio.Event = field(default_factory=asyncio.Event)
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _charging: set[asyncio.Task[int]] = field(default_factory=set)
+
+    @property
+    def media_socket(self) -> Path:
+        """The unix socket on which media takes commands of b2bua."""
+        return self.settings.signalling.general.directory / "media.sock"
+
+    async def run(self) -> None:
+        """Run all processes until `stop`. Raises OSError where the directory cannot be made."""
+        directory = self.settings.signalling.general.directory
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (directory / "ready.json").unlink(missing_ok=True)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._restart("media", self._run_media))
+            signalling = group.create_task(self._restart("b2bua", self._run_b2bua))
+            signalling.add_done_callback(lambda _: self._b2bua_down.set())
+            if self.settings.signalling.general.other_audio is OtherAudio.DECODE:
+                for _ in range(self.settings.media.threads):
+                    group.create_task(self._restart("decoder", self._run_decoder))
+            for _ in range(self.settings.provider.ready):
+                group.create_task(self._restart("payer", self._run_payer))
+        await asyncio.gather(*self._charging)
+
+    def stop(self) -> None:
+        """End all processes in good order: b2bua, then media, then payers that still charge."""
+        self._stop.set()
+        self.channel.stop()
+
+    async def _restart(self, name: str, run_once: Callable[[], Awaitable[int]]) -> None:
+        """Run this kind of process again and again, until `stop`."""
+        pause = _MIN_PAUSE
+        while not self._stop.is_set():
+            started = asyncio.get_running_loop().time()
+            try:
+                status = await run_once()
+            # No process, memory or descriptor to be had: that must not end the other processes.
+            except Exception as error:
+                log.error("process_not_started", what=name, exc_info=error)
+                status = _NOT_STARTED
+            if self._stop.is_set():
+                return
+            lasted = asyncio.get_running_loop().time() - started
+            if name in ("payer", "decoder") and status == 0:
+                pause = _MIN_PAUSE  # it has done its work, or media was restarted
+                continue
+            killed = signal.Signals(-status).name if status < 0 else None
+            pause = _MIN_PAUSE if lasted > _QUICK else min(pause * 2, _MAX_PAUSE)
+            log.error("restarting", what=name, status=status, signal=killed, seconds=round(pause, 1))
+            await self._sleep(pause)
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stop.wait(), seconds)
+        except TimeoutError:
+            return
+
+    # --- the kinds of process ---------------------------------------------------------------------
+
+    async def _run_media(self) -> int:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        general = self.settings.signalling.general
+        times = MaskTimes(guard_time=general.guard_time, release_time=general.release_time)
+        environment = to_environment(self.settings.media) | to_environment(times)
+        module = ["media.process", "--socket", str(self.media_socket), "--payers", str(theirs.fileno())]
+        with ours:
+            process = await self._start(module, card_environment(environment), theirs)
+            with self.channel.opened(ours):
+                # Calls end in good order before their media does.
+                return await terminate_after(process, self._b2bua_down)
+
+    async def _run_decoder(self) -> int:
+        if not await self.channel.wait_until_open():
+            return 0
+        for_media, for_decoder = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with for_media:
+            module = ["media.decoder.process", "--fd", str(for_decoder.fileno())]
+            process = await self._start(module, card_environment({}), for_decoder)
+            if not self.channel.hand_over("decoder", for_media):
+                log.error("decoder_not_handed_over", why="media took none", pid=process.pid)
+        return await terminate_after(process, self._b2bua_down)
+
+    async def _run_payer(self) -> int:
+        if not await self.channel.wait_until_open():
+            return 0
+        for_media, for_payer = socket.socketpair()
+        with for_media:
+            module = ["provider_adapters.payer.process", "--fd", str(for_payer.fileno())]
+            environment = card_environment(to_environment(self.settings.provider))
+            process = await self._start(module, environment, for_payer)
+            if not self.channel.hand_over("payer", for_media):
+                log.error("payer_not_handed_over", why="media took none", pid=process.pid)
+        status = await self._await_charge(process)
+        if status:
+            self.channel.report_fault(_PAYER_FAULTS.get(status, PayerFault.ENDED))
+        return status
+
+    async def _await_charge(self, process: asyncio.subprocess.Process) -> int:
+        """The status of a payer that ends as it waits; 0 as soon as it has a charge, so that the
+        next payer is started meanwhile."""
+        provider = self.settings.provider
+        # After that a payer that still charges is killed; its journal then has what is open.
+        patience = provider.timeout + provider.inquiry_time + _PAYER_GRACE
+        with self.channel.charge_of(process.pid) as charge:
+            charged = asyncio.create_task(charge.wait())
+            ended = asyncio.create_task(await_end(process, self._stop, patience))
+            await asyncio.wait({charged, ended}, return_when=asyncio.FIRST_COMPLETED)
+            charged.cancel()
+        if ended.done():
+            return ended.result()
+        self._charging.add(ended)
+        ended.add_done_callback(self._on_charge_ended)
+        return 0
+
+    def _on_charge_ended(self, ended: asyncio.Task[int]) -> None:
+        self._charging.discard(ended)
+        if not ended.cancelled() and (error := ended.exception()) is not None:
+            log.error("payer_wait_failed", exc_info=error)
+
+    async def _run_b2bua(self) -> int:
+        signalling = self.settings.signalling
+        module = ["b2bua.app", "--media", str(self.media_socket)]
+        if self.demo:
+            module += ["--demo", self.demo]
+        # Keys that come as SIP INFO pass through it: then what it frees is overwritten as well.
+        by_info = any(
+            isinstance(each, CarrierSettings) and each.info_digits for each in signalling.trunks.values()
+        )
+        make_environment = card_environment if by_info else plain_environment
+        process = await start_child(module, make_environment(signalling.environment()), logs=self.logs)
+        self.channel.name_b2bua(process.pid)
+        try:
+            return await terminate_after(process, self._stop)
+        finally:
+            self.channel.name_b2bua(0)  # its number may be another's soon
+
+    async def _start(
+        self, module: list[str], environment: dict[str, str], handed: socket.socket
+    ) -> asyncio.subprocess.Process:
+        level = self.settings.signalling.general.log_level
+        return await start_child([*module, "--log-level", level], environment, handed=handed, logs=self.logs)
+
+
+async def supervise(settings: Settings) -> None:
+    """Run all processes until SIGTERM or SIGINT; SIGHUP changes nothing."""
+    supervisor = Supervisor(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, supervisor.stop)
+    loop.add_signal_handler(signal.SIGHUP, _log_hangup)
+    log.info("starting", pid=os.getpid(), path=str(settings.signalling.general.directory))
+    _log_lock_limit(settings)
+    await supervisor.run()
+    log.info("stopped")
+
+
+def _log_hangup() -> None:
+    log.warning(
+        "sighup_ignored", why="settings are read at the start only", hint="restart to read them again"
+    )
+
+
+def _log_lock_limit(settings: Settings) -> None:
+    limit = lock_limit()
+    if limit is None:
+        return
+    decoded = settings.signalling.general.other_audio is OtherAudio.DECODE
+    captures = captures_carried(limit, settings.media.threads, decoded=decoded)
+    if captures:
+        log.warning(
+            "payments_at_once_limited",
+            why="the memory lock limit",
+            count=captures,
+            hint="see `tonewall doctor`",
+        )
+    else:
+        log.error(
+            "no_card_can_be_taken", why="the memory lock limit is too low", hint="see `tonewall doctor`"
+        )
