@@ -26,18 +26,7 @@ from b2bua.api.http import create_app
 from b2bua.api.metrics import Metrics
 from b2bua.api.server import serve
 from b2bua.call.cdr import CallRecord
-from b2bua.config.assembly import (
-    build_router,
-    build_trunks,
-    interfaces,
-    masks,
-    media_kinds,
-    trunk_limits,
-    trunks_behind_nat,
-    trunks_with_events,
-    trunks_with_info_digits,
-    trunks_with_srtp,
-)
+from b2bua.config.assembly import build_router, build_trunks, trunk_limits, trunk_policies
 from b2bua.config.reading import read_signalling
 from b2bua.config.settings import CdrSettings, SignallingSettings
 from b2bua.ladder.ladders import Ladders
@@ -206,17 +195,11 @@ def _build_plan(settings: SignallingSettings) -> Plan:
     return Plan(
         router=build_router(settings),
         limits=trunk_limits(settings),
-        latch=trunks_behind_nat(settings),
-        encrypted=trunks_with_srtp(settings),
-        media=media_kinds(settings),
-        masks=masks(settings),
+        policies=trunk_policies(settings),
         other_audio=settings.general.other_audio,
         max_media=settings.general.max_media,
         ring_time=settings.general.ring_time,
         guard_time=settings.general.guard_time,
-        info=trunks_with_info_digits(settings),
-        events=trunks_with_events(settings),
-        interfaces=interfaces(settings),
     )
 
 
@@ -258,7 +241,7 @@ def main() -> None:
     end_with_parent()
     allow_many_files()
     configure_log("b2bua", settings.general.log_level)
-    if trunks_with_info_digits(settings):
+    if any(policy.keys_by_info for policy in trunk_policies(settings).values()):
         _harden()
     demo: Demo | None = None
     if arguments.demo:

@@ -19,6 +19,7 @@ from b2bua.call.routing.route import Route
 from b2bua.call.routing.router import Destination
 from b2bua.call.sdp.offer_answer import OTHER
 from b2bua.call.state import MaskState
+from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.call.view import CallView, Order
 from media.events import (
     AnyAnswer,
@@ -32,7 +33,6 @@ from media.events import (
     KeyingChanged,
     LegCounters,
     LineChanged,
-    Masking,
     OpenSession,
     Refused,
     SessionClosed,
@@ -45,7 +45,7 @@ from media.events import (
     Side,
     StartCapture,
 )
-from media.stream_description import Interface, LocalStream, RemoteStream
+from media.stream_description import LocalStream, RemoteStream
 
 SESSION = SessionId("call-1")
 ORIGIN = 7
@@ -114,13 +114,8 @@ class Script:
         offer: bytes | None = None,
         *,
         max_forwards: int = 70,
-        latch: frozenset[str] = frozenset(),
         far_trunks: Sequence[str] = ("far trunk",),
-        media: Mapping[str, frozenset[str]] | None = None,
-        masks: Mapping[str, Masking] | None = None,
-        info: frozenset[str] = frozenset(),
-        events: frozenset[str] = frozenset(),
-        interfaces: Mapping[str, Interface] | None = None,
+        policies: Mapping[str, TrunkPolicy] | None = None,
         prompt: bool = True,
     ) -> None:
         self.prompt = prompt
@@ -140,12 +135,7 @@ class Script:
             near=near,
             source="near trunk",
             destinations=destinations,
-            latch=latch,
-            media=media or {},
-            masks=masks or {},
-            info=info,
-            events=events,
-            interfaces=interfaces or {},
+            policies=policies or {},
         )
         self.call, commands = Call.begin("call-1", invited, route, ORIGIN, SEED, GUARD, self.now)
         self.first = self._keep(commands)

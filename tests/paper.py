@@ -330,9 +330,8 @@ class World:
             )
         router = Router({"carrier": Place(Side.CALLER), "pbx": Place(Side.AGENT)}, ())
         plan = Plan(
-            router=router, limits={name: Limit(50) for name in ADDRESSES}, latch=frozenset(),
-            encrypted=frozenset(), media={},
-            masks={}, other_audio=OtherAudio.DECODE, max_media=8, ring_time=100.0, guard_time=1.0,
+            router=router, limits={name: Limit(50) for name in ADDRESSES}, policies={},
+            other_audio=OtherAudio.DECODE, max_media=8, ring_time=100.0, guard_time=1.0,
         )  # fmt: skip
         self.board = Board(plan, self.records.append, self.now, self.payments)
         paper: Any = Paper({CARRIER: self.carrier, PBX: self.pbx, PBX_TOO: self.pbx}, self.flow)

@@ -72,14 +72,16 @@ def _not_now(half: JoinCandidate) -> int:
 def _reached(host: JoinCandidate, lender: JoinCandidate) -> bool:
     """Whether RTP of the leg that comes can be received where that of the leg which leaves was."""
     here, there = (
-        half.call.bridge.trunks.interface(side)
+        half.call.bridge.trunks.policy(side).interface
         for half, side in ((host, host.leaves), (lender, lender.stays))
     )
     return here == there
 
 
 def _safe(host: JoinCandidate, lender: JoinCandidate, side_of: Callable[[str], Side | None]) -> bool:
-    comes, stays = (side_of(half.call.bridge.trunks.of(half.stays)) is Side.CALLER for half in (lender, host))
+    comes, stays = (
+        side_of(half.call.bridge.trunks.trunk(half.stays)) is Side.CALLER for half in (lender, host)
+    )
     if lender.masked or (host.masked and (comes or host.leaves is Side.CALLER)):
         return False
     return comes is stays or (stays if host.leaves is Side.AGENT else comes)

@@ -25,8 +25,8 @@ from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.renegotiation import Renegotiation
 from b2bua.call.routing.route import LegTrunks, Route
 from b2bua.call.sdp import description as sdp
-from b2bua.call.sdp.hold import is_hold
-from b2bua.call.sdp.offer_answer import OTHER, LoanedLeg, OfferAnswer
+from b2bua.call.sdp.loaned_leg import LoanedLeg
+from b2bua.call.sdp.offer_answer import OTHER, OfferAnswer
 from b2bua.call.sdp.telephone_event import EventStream
 from b2bua.call.state import BRIDGE_TRANSITIONS, BridgeEvent, BridgeState, step
 from media.events import CloseSession, OpenSession, SessionId, SessionOpened, Side
@@ -59,7 +59,9 @@ class Bridge:
     @classmethod
     def of(cls, session: SessionId, route: Route, origin: int, seed: bytes) -> Bridge:
         """`origin`, `seed`: see OfferAnswer."""
-        told = OfferAnswer(session, origin, seed, other_audio=route.other_audio, max_media=route.max_media)
+        told = OfferAnswer.begin(
+            session, origin, seed, other_audio=route.other_audio, max_media=route.max_media
+        )
         return cls(session, LegTrunks(route), told, Renegotiation(told))
 
     @property
@@ -93,21 +95,20 @@ class Bridge:
     def _keys_come(self) -> bool:
         """As SIP INFO; as telephone-event, on which both ends agreed; or as tones, where those of
         this carrier are captured."""
-        heard = self.trunks.masking().tones and self.offer_answer.tones_agreed()
-        return self.trunks.by_info() or self.offer_answer.events_agreed() or heard
+        heard = self.trunks.policy(Side.CALLER).masking.tones and self.offer_answer.tones_agreed()
+        return self.trunks.policy(Side.CALLER).keys_by_info or self.offer_answer.events_agreed() or heard
 
     def mask_changed(self, masked: bool) -> None:
         """The mask went on or off: the customer's side may have to be told of a hold by the
         agent's, or of its end."""
-        said = self.offer_answer.remote.get(Side.AGENT)
         if self.offer_answer.masked is not masked:
             self.offer_answer.masked = masked
-            self.renegotiation.hold_waits |= said is not None and is_hold(said)
+            self.renegotiation.hold_waits |= self.offer_answer.is_holding(Side.AGENT)
 
     def events_to(self) -> EventStream | None:
         """Where a key that comes as SIP INFO goes as telephone-event; None: the agent's trunk does
         not want it so, or its leg has not agreed on any."""
-        return self.offer_answer.event_stream() if self.offer_answer.wants_events else None
+        return self.offer_answer.event_stream() if self.trunks.policy(Side.AGENT).wants_events else None
 
     # --- setup ------------------------------------------------------------------------------------
 
@@ -119,14 +120,12 @@ class Bridge:
         if event.max_forwards <= 0:
             return self._refuse(483, "Too Many Hops")
         self._invited = event
-        self.trunks.note(self.offer_answer)
+        self.offer_answer.set_policies(self.trunks.policy(Side.CALLER), self.trunks.policy(Side.AGENT))
         if not event.offer:
             self._move(BridgeEvent.NO_OFFER)
             self._deadline = now + self.route.ring_time
             return [self._invite()]
-        if not self.offer_answer.set_remote(near, event.offer) or not any(
-            media.relayed for media in self.offer_answer.remote[near].media
-        ):
+        if not self.offer_answer.set_remote(near, event.offer) or not self.offer_answer.is_relayable(near):
             return self._refuse(488, "Not Acceptable Here")
         return [self._open(near)]
 
@@ -143,14 +142,14 @@ class Bridge:
             return []
         offered, self._offered = self._offered, None
         self._move(BridgeEvent.MEDIA_OPENED)
-        self.offer_answer.local_streams = {Side.CALLER: opened.caller, Side.AGENT: opened.agent}
-        self.trunks.note(self.offer_answer)
+        self.offer_answer.set_streams(opened.caller, opened.agent)
+        self.offer_answer.set_policies(self.trunks.policy(Side.CALLER), self.trunks.policy(Side.AGENT))
         near = self.route.near
         if offered is not None:
             self._unconfirmed = True
-            return [self.offer_answer.remote_command(OTHER[near]), self._answer(offered)]
+            return [ToMedia(self.offer_answer.remote_command(OTHER[near])), self._answer(offered)]
         self._deadline = now + self.route.ring_time
-        return [self.offer_answer.remote_command(near), self._invite()]
+        return [ToMedia(self.offer_answer.remote_command(near)), self._invite()]
 
     def _invite(self) -> ToLeg:
         assert self._invited is not None
@@ -250,7 +249,7 @@ class Bridge:
             return [ToLeg(near, leg.RingLeg(event.code, event.phrase, carried=event.carried))]
         answer = self.offer_answer.local_answer(near)
         return [
-            self.offer_answer.remote_command(side),
+            ToMedia(self.offer_answer.remote_command(side)),
             ToLeg(near, leg.RingLeg(event.code, event.phrase, answer, event.carried)),
         ]
 
@@ -260,10 +259,10 @@ class Bridge:
         # A 200 may leave out the SDP that an earlier 18x of the same dialog had.
         delayed = self._invited is not None and not self._invited.offer
         learn = self.offer_answer.set_remote if delayed else self.offer_answer.set_remote_answer
-        understood = learn(side, event.answer) if event.answer else side in self.offer_answer.remote
-        if not understood or (
-            delayed and not any(media.relayed for media in self.offer_answer.remote[side].media)
-        ):
+        understood = (
+            learn(side, event.answer) if event.answer else self.offer_answer.legs[side].remote is not None
+        )
+        if not understood or (delayed and not self.offer_answer.is_relayable(side)):
             self._move(BridgeEvent.FAR_FAILED)
             return self._over(
                 "an answer that cannot be relayed",
@@ -277,7 +276,7 @@ class Bridge:
             self._offered = event
             return [self._open(side)]
         self._move(BridgeEvent.FAR_ANSWERED)
-        return [self.offer_answer.remote_command(side), self._answer(event)]
+        return [ToMedia(self.offer_answer.remote_command(side)), self._answer(event)]
 
     def _answer(self, event: leg.LegAnswered) -> ToLeg:
         near = self.route.near
@@ -305,7 +304,7 @@ class Bridge:
             return self._over(bad.reason, 488, near=bad, far=bad)
         far = OTHER[side]
         return [
-            self.offer_answer.remote_command(side),
+            ToMedia(self.offer_answer.remote_command(side)),
             ToLeg(far, leg.ConfirmLeg(self.offer_answer.local_for(far))),
         ]
 
@@ -314,12 +313,12 @@ class Bridge:
             return self._gone(side, BridgeEvent.NEAR_GONE, "cancelled", event.code, event.carried)
         if self.state is BridgeState.UP:
             return self._gone(side, BridgeEvent.LEG_HUNG_UP, f"failed with {event.code}", None, event.carried)
-        if self.state is BridgeState.INVITING and self.trunks.others(
+        if self.state is BridgeState.INVITING and self.trunks.has_next(
             event.code
         ):  # none has rung, so nobody notices
             before = self.trunks.interfaces()
             self.trunks.tried += 1
-            self.trunks.note(self.offer_answer)
+            self.offer_answer.set_policies(self.trunks.policy(Side.CALLER), self.trunks.policy(Side.AGENT))
             if self.opened and self.trunks.interfaces() != before:
                 self._move(BridgeEvent.TRUNK_ELSEWHERE)
                 return [self._open(self.route.near)]
@@ -352,12 +351,12 @@ class Bridge:
         `calls`: it waits for its answer."""
         if lent is not None:
             self.trunks.moved[side] = lent.trunk
-            self.trunks.note(self.offer_answer)
+            self.offer_answer.set_policies(self.trunks.policy(Side.CALLER), self.trunks.policy(Side.AGENT))
         self.offer_answer.replace_leg(side, described, lent)
         self.unacknowledged.discard(side)
         remotes: list[CallCommand] = [
-            self.offer_answer.remote_command(side),
-            self.offer_answer.remote_command(OTHER[side]),
+            ToMedia(self.offer_answer.remote_command(side)),
+            ToMedia(self.offer_answer.remote_command(OTHER[side])),
         ]
         if not calls:
             return remotes

@@ -24,7 +24,8 @@ from b2bua.call.mid_call_requests import MidCallRequests, is_key
 from b2bua.call.payment import Payment
 from b2bua.call.redaction import redacted
 from b2bua.call.routing.route import Route
-from b2bua.call.sdp.offer_answer import OTHER, LoanedLeg
+from b2bua.call.sdp.loaned_leg import LoanedLeg
+from b2bua.call.sdp.offer_answer import OTHER
 from b2bua.call.state import BridgeState
 from b2bua.call.transfer.leg_loan import LegLoan
 from b2bua.call.transfer.transfer import AttendedTransfer, Transfer
@@ -333,7 +334,7 @@ class Call(CaptureRequests):
             if isinstance(command, ToLeg):
                 self.ledger.command(command.side, command.command, now)
             elif isinstance(command, ReplaceLeg):
-                self.ledger.seated(command.side, self.bridge.trunks.of(command.side))
+                self.ledger.seated(command.side, self.bridge.trunks.trunk(command.side))
         gone = self._gone()
         if gone is not None:  # to a leg that is over there is nothing to say
             commands = [each for each in commands if not (isinstance(each, ToLeg) and each.side is gone)]

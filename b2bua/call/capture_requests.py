@@ -15,7 +15,7 @@ from b2bua.call.state import BridgeState
 from b2bua.call.transfer.leg_loan import LegLoan
 from b2bua.call.transfer.transfer import Transfer
 from b2bua.call.view import NotNow, Order
-from media.events import Field
+from media.events import Field, Side
 
 
 class CaptureRequests(ABC):
@@ -46,12 +46,13 @@ class CaptureRequests(ABC):
             raise NotNow(
                 "The customer's phone cannot send its keys in this call: no telephone-event was agreed on."
             )
+        policy = self.bridge.trunks.policy(Side.CALLER)
         return self._after(
             self.payment.start(
                 capture,
                 order,
-                self.bridge.trunks.masking(),
-                by_info=self.bridge.trunks.by_info(),
+                policy.masking,
+                by_info=policy.keys_by_info,
                 agent=agent,
             ),
             now,

@@ -173,11 +173,11 @@ class Renegotiation:
             self.asker = side
             self._move(RenegotiationEvent.ASK_FOR_OFFER)
             return [ToLeg(side, leg.AnswerReinvite(self.offer_answer.local_offer(side)))]
-        before = self.offer_answer.remote.get(side)
+        before = self.offer_answer.legs[side].remote
         if not self.offer_answer.set_remote(side, event.offer):
             return [ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))]
         self.asker, self.before = side, before
-        if self.offer_answer.needs_streams(side):
+        if self.offer_answer.legs[side].needs_streams():
             self._move(RenegotiationEvent.WIDEN)
             return [
                 ToMedia(
@@ -196,14 +196,14 @@ class Renegotiation:
         if side is not Side.AGENT or not self.offer_answer.masked:
             return False
         return (
-            is_hold(self.offer_answer.remote[side]) or (before is not None and is_hold(before))
+            self.offer_answer.is_holding(side) or (before is not None and is_hold(before))
         ) and not self.offer_answer.is_outdated(Side.CALLER)
 
     def _answer_hold(self, side: Side) -> list[CallCommand]:
         self.hold_waits = True
         self._move(RenegotiationEvent.ANSWERED)
         return [
-            self.offer_answer.remote_command(side),
+            ToMedia(self.offer_answer.remote_command(side)),
             ToLeg(side, leg.AnswerReinvite(self.offer_answer.local_reply(side))),
         ]
 
@@ -220,7 +220,7 @@ class Renegotiation:
     def streams_opened(self, answer: AnyAnswer) -> list[CallCommand]:
         """Media has opened more ports; where it has not, the new m-lines are refused in place."""
         if isinstance(answer, SessionOpened):
-            self.offer_answer.local_streams = {Side.CALLER: answer.caller, Side.AGENT: answer.agent}
+            self.offer_answer.set_streams(answer.caller, answer.agent)
         if self.state is not RenegotiationState.WIDENING:
             return []
         self._move(RenegotiationEvent.WIDENED)
@@ -229,7 +229,7 @@ class Renegotiation:
     def _ask(self) -> list[CallCommand]:
         other = OTHER[self.asker]
         return [
-            self.offer_answer.remote_command(self.asker),
+            ToMedia(self.offer_answer.remote_command(self.asker)),
             ToLeg(other, leg.ReinviteLeg(self.offer_answer.local_for(other))),
         ]
 
@@ -242,15 +242,15 @@ class Renegotiation:
         answer = self.offer_answer.answer_update(side, event.offer)
         if answer is None:
             return [ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))]
-        return [self.offer_answer.remote_command(side), ToLeg(side, leg.AnswerReinvite(answer))]
+        return [ToMedia(self.offer_answer.remote_command(side)), ToLeg(side, leg.AnswerReinvite(answer))]
 
     def note_missed(self, side: Side, repeated: bytes) -> None:
         """The call is up: the legs are to be offered what they were not told. `repeated`: what this
         one got instead of our newest answer."""
-        if not (repeated or self.offer_answer.updated):
+        if not (repeated or self.offer_answer.has_updated):
             return
         if repeated:
-            self.offer_answer.keep_local(side, repeated)
+            self.offer_answer.legs[side].keep_local(repeated)
         self.behind, self.rounds = list(Side), MAX_ROUNDS
 
     def _tell_next(self) -> list[CallCommand]:
@@ -258,11 +258,11 @@ class Renegotiation:
             return []
         if not self.behind or not self.rounds:
             self.rounds, self.behind = 0, []
-            self.offer_answer.updated.clear()
+            self.offer_answer.clear_updated()
             return []
         side = self.behind.pop(0)
         self.rounds -= 1
-        self.offer_answer.updated.discard(side)
+        self.offer_answer.legs[side].updated = False
         self.asker = OTHER[side]
         self._move(RenegotiationEvent.BEHIND)
         return [ToLeg(side, leg.ReinviteLeg(self.offer_answer.local_for(side)))]
@@ -278,7 +278,7 @@ class Renegotiation:
             and not self.offer_answer.is_covered(other)
         ):
             self.behind.append(other)
-        return [self.offer_answer.remote_command(side), *self._tell_next()]
+        return [ToMedia(self.offer_answer.remote_command(side)), *self._tell_next()]
 
     def receive_answer(self, side: Side, answer: bytes) -> list[CallCommand]:
         """The other leg took an offer of ours."""
@@ -289,13 +289,13 @@ class Renegotiation:
         self._move(RenegotiationEvent.ANSWERED if usable else RenegotiationEvent.UNUSABLE)
         if was is RenegotiationState.ASKED and usable:
             return [
-                self.offer_answer.remote_command(side),
+                ToMedia(self.offer_answer.remote_command(side)),
                 ToLeg(self.asker, leg.AnswerReinvite(self.offer_answer.local_reply(self.asker))),
             ]
         if was is RenegotiationState.FOLLOWING:
             return self._followed(side) if usable else self._tell_next()
         if was is RenegotiationState.RESTORING:
-            return [self.offer_answer.remote_command(side)] if usable else []
+            return [ToMedia(self.offer_answer.remote_command(side))] if usable else []
         return [
             *(self._refusal(488, "Not Acceptable Here") if was is RenegotiationState.ASKED else []),
             *self._restore(side),
@@ -303,13 +303,13 @@ class Renegotiation:
 
     def _restore(self, side: Side) -> list[CallCommand]:
         """The other leg has what the asker has no longer."""
-        again = self.offer_answer.offer_for(side, self.offer_answer.remote[self.asker])
+        again = self.offer_answer.offer_for(side)
         if again is None:
             self._move(
                 RenegotiationEvent.ANSWERED
             )  # it was told nothing new: our own addresses hide what the asker changed
             return []
-        self.offer_answer.local[side] = again
+        self.offer_answer.legs[side].local = again
         return [ToLeg(side, leg.ReinviteLeg(again))]
 
     def answer_sent(self, side: Side) -> None:
@@ -344,7 +344,7 @@ class Renegotiation:
             return []
         if self.asker is side:  # the other leg still has our re-INVITE, unless media was asked only
             if self.state is RenegotiationState.WIDENING and self.before is not None:
-                self.offer_answer.remote[side] = self.before
+                self.offer_answer.legs[side].remote = self.before
             self._move(RenegotiationEvent.CANCELLED)
             return []
         waiting = self.state in (RenegotiationState.ASKED, RenegotiationState.WIDENING)
@@ -366,12 +366,12 @@ class Renegotiation:
         other = OTHER[side]
         self.hold_waits |= self.offer_answer.masked and side is Side.AGENT
         before, again, alone = (
-            self.offer_answer.local.get(other),
+            self.offer_answer.legs[other].local,
             self.offer_answer.local_for(other),
             self.state is RenegotiationState.ALONE,
         )
         self._move(RenegotiationEvent.CONFIRMED if again == before else RenegotiationEvent.CHANGED)
-        learned = self.offer_answer.remote_command(side)
+        learned = ToMedia(self.offer_answer.remote_command(side))
         return [learned] if again == before or alone else [learned, ToLeg(other, leg.ReinviteLeg(again))]
 
     def _asked_of(self, side: Side) -> bool:
@@ -384,8 +384,8 @@ class Renegotiation:
     def _back(self) -> list[CallCommand]:
         """The asker's session is again what it was."""
         if self.before is not None:
-            self.offer_answer.remote[self.asker] = self.before
-        return [self.offer_answer.remote_command(self.asker)]
+            self.offer_answer.legs[self.asker].remote = self.before
+        return [ToMedia(self.offer_answer.remote_command(self.asker))]
 
     def _move(self, event: RenegotiationEvent) -> None:
         self.state = RENEGOTIATION_TRANSITIONS[self.state][event]

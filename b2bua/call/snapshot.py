@@ -1,25 +1,30 @@
-"""A call written out, so that it may go on in another process, and read back.
+"""Serialises a call, so that it may go on in another process, and restores it.
 
-Rule 1: no digit and no password: a call holds counts, outcomes and what its legs described. SDES
-        keys of SRTP are in session descriptions: whoever keeps what is written keeps it as
-        carefully as the calls.
-Rule 2: a payment under way is read back as it was; whether media still has its card, media says.
+Rule 1: no digit and no password is in a snapshot: a call has counts, outcomes and its legs'
+        descriptions. SRTP keys are in descriptions: a snapshot is kept as carefully as the calls.
+Rule 2: a payment under way is restored as it was. Media knows whether it still has the card.
 """
 
 from __future__ import annotations
 
-from b2bua.call import bridge, call, cdr, deafness, leg, payment, renegotiation, state, view
-from b2bua.call import media_gate as answers
-from b2bua.call import mid_call_requests as relayed
+from b2bua.call import (
+    bridge,
+    call,
+    cdr,
+    deafness,
+    leg,
+    media_gate,
+    mid_call_requests,
+    payment,
+    renegotiation,
+    state,
+    trunk_policy,
+    view,
+)
 from b2bua.call.call import Call
-from b2bua.call.routing import numbers, route, trunk
-from b2bua.call.routing import router as routing
-from b2bua.call.sdp import codecs
-from b2bua.call.sdp import description as sdp
-from b2bua.call.sdp import offer_answer as descriptions
-from b2bua.call.transfer import leg_loan as loan
-from b2bua.call.transfer import states as transfer_state
-from b2bua.call.transfer import transfer
+from b2bua.call.routing import numbers, route, router, trunk
+from b2bua.call.sdp import codecs, description, leg_descriptions, loaned_leg, offer_answer
+from b2bua.call.transfer import leg_loan, states, transfer
 from media import codecs as audio_codecs
 from media import events, mask_policy, stream_description
 from provider_adapters import payment as charges
@@ -27,22 +32,23 @@ from tonewall.snapshot import Kinds, SnapshotError, read, write
 
 KINDS = Kinds(
     (
-        answers, audio_codecs, bridge, call, cdr, charges, codecs, deafness, descriptions, *events.MODULES,
-        leg, loan, mask_policy, stream_description, numbers, payment, relayed, renegotiation, route, routing,
-        sdp, state, transfer, transfer_state, view,
+        *events.MODULES, audio_codecs, bridge, call, cdr, charges, codecs, deafness, description, leg,
+        leg_descriptions, leg_loan, loaned_leg, mask_policy, media_gate, mid_call_requests, numbers,
+        offer_answer, payment, renegotiation, route, router, state, states, stream_description, transfer,
+        trunk_policy, view,
     ),
     # Of sip.conf, or on their way.
-    never=(trunk.Trunk, leg.LegRequested, leg.RequestLeg, routing.Pattern, routing.Rule),
+    never=(trunk.Trunk, leg.LegRequested, leg.RequestLeg, router.Pattern, router.Rule),
 )  # fmt: skip
 
 
 def snapshot_call(call: Call, now: float) -> bytes:
-    """All that there is of a call. `now`: on the monotonic clock."""
+    """Serialise a call. `now`: on the monotonic clock, in seconds."""
     return write(call, KINDS, now)
 
 
 def restore_call(data: bytes, now: float) -> Call:
-    """The call. Raises SnapshotError."""
+    """Restore a call. `now`: as for `snapshot_call`. Raises SnapshotError."""
     found = read(data, KINDS, now)
     if not isinstance(found, Call):
         raise SnapshotError("it is no call")

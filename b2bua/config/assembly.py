@@ -6,6 +6,7 @@ from b2bua.call.routing.limits import Limit
 from b2bua.call.routing.numbers import NumberPlan
 from b2bua.call.routing.router import Pattern, Place, Router, Rule
 from b2bua.call.routing.trunk import Trunk
+from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.settings import SignallingSettings
 from b2bua.config.trunk_settings import (
@@ -36,65 +37,31 @@ def trunk_limits(settings: SignallingSettings) -> dict[str, Limit]:
     }
 
 
-def media_kinds(settings: SignallingSettings) -> dict[str, frozenset[str]]:
-    """The kinds of m-lines that a trunk may have, by its name; a trunk that may have all is not in
-    it."""
-    return {
-        trunk_name(header): frozenset(split_list(each.media))
-        for header, each in settings.trunks.items()
-        if each.media.strip() != "*"
-    }
+def trunk_policies(settings: SignallingSettings) -> dict[str, TrunkPolicy]:
+    """How calls of each trunk are treated, by its name."""
+    return {trunk_name(header): _policy(each) for header, each in settings.trunks.items()}
 
 
-def masks(settings: SignallingSettings) -> dict[str, Masking]:
-    """The mask policy of each carrier, by its name."""
-    return {
-        trunk_name(header): Masking(
-            policy=each.mask,
-            pause=each.key_pause,
-            tones=each.capture_tones,
-            placeholder=each.placeholder_tone,
-        )
-        for header, each in settings.trunks.items()
-        if isinstance(each, CarrierSettings)
-    }
-
-
-def trunks_with_info_digits(settings: SignallingSettings) -> frozenset[str]:
-    """The names of carriers that send keys as SIP INFO."""
-    return frozenset(
-        trunk_name(header)
-        for header, each in settings.trunks.items()
-        if isinstance(each, CarrierSettings) and each.info_digits
+def _policy(settings: TrunkSettings) -> TrunkPolicy:
+    carrier = settings if isinstance(settings, CarrierSettings) else None
+    return TrunkPolicy(
+        latch=settings.nat,
+        encrypted=settings.srtp,
+        kinds=None if settings.media.strip() == "*" else frozenset(split_list(settings.media)),
+        masking=_masking(carrier) if carrier is not None else Masking(),
+        keys_by_info=carrier is not None and carrier.info_digits,
+        wants_events=isinstance(settings, PbxSettings) and settings.dtmf == "rfc4733",
+        interface=Interface(address=settings.media_address, advertised=settings.media_advertised),
     )
 
 
-def trunks_with_events(settings: SignallingSettings) -> frozenset[str]:
-    """The names of PBXs that want keys of SIP INFO as telephone-event."""
-    return frozenset(
-        trunk_name(header)
-        for header, each in settings.trunks.items()
-        if isinstance(each, PbxSettings) and each.dtmf == "rfc4733"
+def _masking(settings: CarrierSettings) -> Masking:
+    return Masking(
+        policy=settings.mask,
+        pause=settings.key_pause,
+        tones=settings.capture_tones,
+        placeholder=settings.placeholder_tone,
     )
-
-
-def interfaces(settings: SignallingSettings) -> dict[str, Interface]:
-    """The addresses for RTP of trunks that have some of their own, by name."""
-    return {
-        trunk_name(header): Interface(address=each.media_address, advertised=each.media_advertised)
-        for header, each in settings.trunks.items()
-        if each.media_address or each.media_advertised
-    }
-
-
-def trunks_behind_nat(settings: SignallingSettings) -> frozenset[str]:
-    """The names of trunks behind NAT."""
-    return frozenset(trunk_name(header) for header, each in settings.trunks.items() if each.nat)
-
-
-def trunks_with_srtp(settings: SignallingSettings) -> frozenset[str]:
-    """The names of trunks whose RTP is encrypted."""
-    return frozenset(trunk_name(header) for header, each in settings.trunks.items() if each.srtp)
 
 
 def _place(settings: TrunkSettings) -> Place:

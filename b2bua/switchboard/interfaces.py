@@ -4,7 +4,7 @@ media."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from b2bua.call.leg import LegCommand, LegId
@@ -12,9 +12,9 @@ from b2bua.call.routing.limits import Limit
 from b2bua.call.routing.route import Route
 from b2bua.call.routing.router import Decision, Router
 from b2bua.call.sdp.codecs import OtherAudio
+from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.call.view import HopView
-from media.events import AnyCommand, Masking, Side
-from media.stream_description import Interface
+from media.events import AnyCommand, Side
 
 
 class Engine(Protocol):
@@ -46,41 +46,26 @@ class Media(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where calls go, what trunks carry, and how calls are treated.
-
-    `latch`, `encrypted`, `media`, `masks`, `info`, `events`, `interfaces`, `other_audio` and
-    `max_media`: as in Route. Times in seconds.
-    """
+    """Where calls go, and how they are treated. `limits`, `policies`: of each trunk, by name;
+    `other_audio`, `max_media` and `ring_time`: as in Route; `guard_time`: as in Payment."""
 
     router: Router
     limits: Mapping[str, Limit]
-    latch: frozenset[str]
-    encrypted: frozenset[str]
-    media: Mapping[str, frozenset[str]]
-    masks: Mapping[str, Masking]
+    policies: Mapping[str, TrunkPolicy]
     other_audio: OtherAudio
     max_media: int
     ring_time: float
     guard_time: float
-    info: frozenset[str] = frozenset()
-    events: frozenset[str] = frozenset()
-    interfaces: Mapping[str, Interface] = field(default_factory=dict)
 
     def route(self, near: Side, source: str, decision: Decision) -> Route:
-        """Where a call of the trunk `source` goes, and how it is treated."""
+        """The route of a call from the trunk `source`, which is on the side `near`."""
         return Route(
             near,
             source,
             decision.destinations,
-            latch=self.latch,
-            encrypted=self.encrypted,
-            media=self.media,
-            masks=self.masks,
-            info=self.info,
-            events=self.events,
+            policies=self.policies,
             other_audio=self.other_audio,
             max_media=self.max_media,
-            interfaces=self.interfaces,
             code=decision.code,
             ring_time=self.ring_time,
         )

@@ -170,6 +170,26 @@ def test_inside_b2bua_nothing_imports_what_stands_above_it(module: Module):
 
 
 @every_module
+def test_inside_a_call_nothing_imports_what_stands_above_it(module: Module):
+    """The layers are those of import-linter; imports for types count here too."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / ".importlinter")
+    layers = [
+        {f"b2bua.call.{name.strip()}" for name in line.split(":")}
+        for line in config["importlinter:contract:calls"]["layers"].split("\n")
+        if line
+    ]
+    place = next((place for place, layer in enumerate(layers) if within(module.name, *layer)), None)
+    if place is None:
+        assert module.name == "b2bua.call" or not within(module.name, "b2bua.call"), "which layer is this?"
+        return
+    above = {name for layer in layers[:place] for name in layer}
+    beside = {name for name in layers[place] if not within(module.name, name)}
+    found = others(module, inside="b2bua.call")
+    assert not [name for name in found if within(name, *above, *beside)]
+
+
+@every_module
 def test_the_reference_of_the_core_is_for_tests_only(module: Module):
     if not within(module.name, "media.reference"):
         assert not others(module, inside="media.reference")
@@ -218,5 +238,5 @@ def test_the_import_rules_are_those_of_import_linter_too():
     assert tuple(config["importlinter"]["root_packages"].split()) == PACKAGES
     assert {name.rpartition(":")[2] for name in config.sections()} >= {
         "packages", "b2bua", "sip", "b2bua-media", "media", "reference", "b2bua-provider",
-        "media-provider", "capture", "card", "sans-io"
+        "media-provider", "capture", "card", "sans-io", "calls"
     }  # fmt: skip

@@ -1,5 +1,4 @@
-"""Where a call goes, and which trunks its two legs are on by now: what holds for them holds for the
-call."""
+"""Describes where a call goes, and the trunks that its two legs are on."""
 
 from __future__ import annotations
 
@@ -9,92 +8,62 @@ from dataclasses import dataclass, field
 from b2bua.call.routing.router import Destination
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.sdp.description import MAX_MEDIA
-from b2bua.call.sdp.offer_answer import OTHER, OfferAnswer
-from media.events import Masking, Side
+from b2bua.call.trunk_policy import TrunkPolicy
+from media.events import Side
 from media.stream_description import Interface
 
-# What another trunk may do better: it answered nothing, or said that it cannot now.
-_ELSEWHERE = frozenset({408, 500, 502, 503, 504})
+# Another trunk may do better after these: no answer, or no answer now.
+_NEXT_TRUNK = frozenset({408, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a call of the trunk `source` goes: the destinations are tried one after another; where
-    there is none it is refused with `code`.
+    """The route of a call from the trunk `source`.
 
-    `latch`: the trunks that sit behind NAT; `encrypted`: those with SRTP; `media`: the kinds of
-    m-lines that a trunk may have, where not all; `interfaces`: where RTP of a trunk is received,
-    where not as usual.
+    `destinations`: tried one after another; where there is none the call is refused with `code`.
+    `policies`: of all trunks, by name, because a leg of another trunk may join the call.
+    `max_media`: m-lines that get ports. `ring_time`: seconds; RFC 3261 section 16.6 (timer C) asks
+    for more than three minutes of a proxy.
     """
 
     near: Side
     source: str
     destinations: tuple[Destination, ...]
-    latch: frozenset[str] = frozenset()
-    encrypted: frozenset[str] = frozenset()
-    media: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    masks: Mapping[str, Masking] = field(
-        default_factory=dict
-    )  # how the trunks' customers are masked, where not as usual
-    info: frozenset[str] = frozenset()  # the trunks whose customers' keys come as SIP INFO
-    events: frozenset[str] = (
-        frozenset()
-    )  # the trunks that want keys as telephone-event, where they come as SIP INFO
+    policies: Mapping[str, TrunkPolicy] = field(default_factory=dict)
     other_audio: OtherAudio = OtherAudio.REFUSE
-    max_media: int = MAX_MEDIA  # m-lines of a call that get ports
-    interfaces: Mapping[str, Interface] = field(default_factory=dict)
+    max_media: int = MAX_MEDIA
     code: int = 404
-    ring_time: float = (
-        # Seconds; RFC 3261 section 16.6 (timer C) asks for more than three minutes of a proxy.
-        180.0
-    )
+    ring_time: float = 180.0
 
 
 @dataclass(slots=True)
 class LegTrunks:
-    """The trunks of a call's legs."""
+    """The trunks of a call's legs. `tried`: destinations that refused the call. `moved`: the trunks
+    of legs that came from another call."""
 
     route: Route
-    tried: int = 0  # destinations that took no call
-    # The trunks of legs that came from another call.
+    tried: int = 0
     moved: dict[Side, str] = field(default_factory=dict)
 
     @property
     def destination(self) -> Destination:
-        """The one that is tried, or took the call."""
+        """The destination that is tried now, or accepted the call."""
         return self.route.destinations[self.tried]
 
-    def of(self, side: Side) -> str:
-        """The trunk that a side's leg is on."""
+    def has_next(self, code: int) -> bool:
+        """Whether another destination may do better than one that failed with this code."""
+        return self.tried + 1 < len(self.route.destinations) and code in _NEXT_TRUNK
+
+    def trunk(self, side: Side) -> str:
+        """The trunk of a side's leg."""
         if side in self.moved:
             return self.moved[side]
         return self.route.source if side is self.route.near else self.destination.trunk
 
-    def others(self, code: int) -> bool:
-        """Whether there is another destination, which may do better than one that failed so."""
-        return self.tried + 1 < len(self.route.destinations) and code in _ELSEWHERE
-
-    def interface(self, side: Side) -> Interface:
-        """Where packets of a side's trunk are received."""
-        return self.route.interfaces.get(self.of(side), Interface())
+    def policy(self, side: Side) -> TrunkPolicy:
+        """How calls of a side's trunk are treated."""
+        return self.route.policies.get(self.trunk(side), TrunkPolicy())
 
     def interfaces(self) -> tuple[Interface, Interface]:
-        """Where packets of the caller's trunk and of the agent's are received."""
-        return self.interface(Side.CALLER), self.interface(Side.AGENT)
-
-    def masking(self) -> Masking:
-        """How the customer's trunk is masked."""
-        return self.route.masks.get(self.of(Side.CALLER), Masking())
-
-    def by_info(self) -> bool:
-        """Whether the customer's trunk sends keys as SIP INFO."""
-        return self.of(Side.CALLER) in self.route.info
-
-    def note(self, offer_answer: OfferAnswer) -> None:
-        """What holds for the two that this call is on now."""
-        trunks = [(side, self.of(side)) for side in OTHER]
-        limits = [self.route.media[trunk] for _, trunk in trunks if trunk in self.route.media]
-        offer_answer.kinds = frozenset.intersection(*limits) if limits else None
-        offer_answer.wants_events = self.of(Side.AGENT) in self.route.events
-        offer_answer.latch = frozenset([side for side, trunk in trunks if trunk in self.route.latch])
-        offer_answer.encrypted = frozenset([side for side, trunk in trunks if trunk in self.route.encrypted])
+        """Where RTP of the caller's trunk and of the agent's is received."""
+        return self.policy(Side.CALLER).interface, self.policy(Side.AGENT).interface

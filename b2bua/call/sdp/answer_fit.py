@@ -34,6 +34,25 @@ def fit_answer(
     return answer if media == answer.media else sdp.SessionDescription(answer.lines, media)
 
 
+def fit_across_legs(
+    answer: sdp.SessionDescription, offer: sdp.SessionDescription
+) -> sdp.SessionDescription | None:
+    """One leg's description as an answer to the other leg's offer: SRTP ends at each leg, and makes
+    no difference."""
+    media = list(answer.media)
+    for index, (each, offered) in enumerate(zip(answer.media, offer.media, strict=False)):
+        if each.is_rtp and offered.is_rtp and each.is_open and offered.is_open:
+            media[index] = replace(each, protocol=offered.protocol)
+    fit = fit_answer(sdp.SessionDescription(answer.lines, tuple(media)), offer)
+    if fit is None:
+        return None
+    own = [
+        replace(each, protocol=was.protocol) if each.port and each.is_rtp else each
+        for each, was in zip(fit.media, answer.media, strict=False)
+    ]
+    return sdp.SessionDescription(fit.lines, (*own, *fit.media[len(own) :]))
+
+
 def _fit_media(
     answer: sdp.SessionDescription,
     media: sdp.MediaDescription,

@@ -21,8 +21,9 @@ from enum import StrEnum
 
 from b2bua.call import leg
 from b2bua.call.bridge import Bridge
-from b2bua.call.command import CallCommand, ToBorrower, ToLeg
-from b2bua.call.sdp.offer_answer import OTHER, LoanedLeg
+from b2bua.call.command import CallCommand, ToBorrower, ToLeg, ToMedia
+from b2bua.call.sdp.loaned_leg import LoanedLeg
+from b2bua.call.sdp.offer_answer import OTHER
 from b2bua.call.state import step
 from media.events import Side
 
@@ -95,8 +96,8 @@ class LegLoan:
         """The leg of this side is the other call's to ask."""
         self._move(LoanEvent.LENT)
         self.side, self.gone = side, False
-        trunk = self.bridge.trunks.of(side)
-        return self.bridge.offer_answer.loan_leg(side, trunk, self.bridge.route.media.get(trunk))
+        trunk = self.bridge.trunks.trunk(side)
+        return self.bridge.offer_answer.legs[side].loan(trunk)
 
     def asked(self, command: leg.LegCommand) -> list[CallCommand]:
         """What the other call has to say: an offer to the lent leg, all else to the one who asked
@@ -153,7 +154,7 @@ class LegLoan:
             return self._restored()
         told = self.bridge.offer_answer
         return (
-            [told.remote_command(self.side)]
+            [ToMedia(told.remote_command(self.side))]
             if event.answer and told.set_remote_answer(self.side, event.answer)
             else []
         )

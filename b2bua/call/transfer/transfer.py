@@ -21,9 +21,10 @@ from dataclasses import dataclass
 
 from b2bua.call import leg
 from b2bua.call.bridge import Bridge
-from b2bua.call.command import CallCommand, ReleaseLeg, ReplaceLeg, ToLeg, ToReplacement
+from b2bua.call.command import CallCommand, ReleaseLeg, ReplaceLeg, ToLeg, ToMedia, ToReplacement
 from b2bua.call.sdp import description as sdp
-from b2bua.call.sdp.offer_answer import OTHER, LoanedLeg
+from b2bua.call.sdp.loaned_leg import LoanedLeg
+from b2bua.call.sdp.offer_answer import OTHER
 from b2bua.call.state import BridgeState, step
 from b2bua.call.transfer.states import TRANSFER_TRANSITIONS, TransferEvent, TransferState
 from media.events import Side
@@ -87,7 +88,7 @@ class Transfer:
         self._begin(TransferEvent.REFERRED, side, event.referral, now + self.bridge.route.ring_time)
         self._offer = self.bridge.offer_answer.offer_to_replacement(side)
         invite = leg.InviteLeg(
-            trunk=self.bridge.trunks.of(side),
+            trunk=self.bridge.trunks.trunk(side),
             caller=caller,
             callee=event.target,
             offer=self._offer,
@@ -100,7 +101,7 @@ class Transfer:
 
     def replaced(self, side: Side, event: leg.LegInvited, now: float, *, masked: bool) -> list[CallCommand]:
         """A new leg calls and wants this side's place."""
-        code, target = 0, self.bridge.offer_answer.parse_replacement(self.side, event.offer)
+        code, target = 0, self.bridge.offer_answer.parse_replacement(side, event.offer)
         if self.active:
             code = 491
         elif self.bridge.state is not BridgeState.UP or not self.bridge.offer_answer.complete:
@@ -246,7 +247,7 @@ class Transfer:
         if self.state is TransferState.RESTORING:
             self._move(TransferEvent.AGREED)
             learned = bool(event.answer) and self.bridge.offer_answer.set_remote_answer(rest, event.answer)
-            return [self.bridge.offer_answer.remote_command(rest)] if learned else []
+            return [ToMedia(self.bridge.offer_answer.remote_command(rest))] if learned else []
         self._move(TransferEvent.AGREED)
         if self.gone:
             return [*commands, *self._alone()]

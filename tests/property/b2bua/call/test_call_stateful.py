@@ -32,7 +32,8 @@ from b2bua.call.command import (
 from b2bua.call.payment import FINAL
 from b2bua.call.routing.route import Route
 from b2bua.call.routing.router import Destination
-from b2bua.call.sdp.offer_answer import OTHER, LoanedLeg
+from b2bua.call.sdp.loaned_leg import LoanedLeg
+from b2bua.call.sdp.offer_answer import OTHER
 from b2bua.call.snapshot import restore_call, snapshot_call
 from b2bua.call.state import MaskState
 from b2bua.call.transfer.transfer import AttendedTransfer

@@ -8,6 +8,7 @@ import pytest
 from b2bua.call import leg
 from b2bua.call.command import ToLeg, ToMedia
 from b2bua.call.sdp.offer_answer import OTHER
+from b2bua.call.trunk_policy import TrunkPolicy
 from media.events import Deaf, DeafReason, OpenSession, SessionOpened, Side, WidenSession
 from media.stream_description import LocalStream
 from tests.call_script import CLOSE, IS, OPEN, REFUSED, SESSION, THEIRS, Script, ours, remote, sdp
@@ -410,8 +411,10 @@ VIDEO = b"m=video 4002 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
 
 
 def limited(**media: str) -> Script:
-    kinds = {name.replace("_", " "): frozenset(each.split()) for name, each in media.items()}
-    return Script(offer=THEIRS[CALLER] + VIDEO, media=kinds)
+    policies = {
+        name.replace("_", " "): TrunkPolicy(kinds=frozenset(each.split())) for name, each in media.items()
+    }
+    return Script(offer=THEIRS[CALLER] + VIDEO, policies=policies)
 
 
 @pytest.mark.parametrize(

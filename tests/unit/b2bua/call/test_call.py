@@ -8,6 +8,7 @@ import pytest
 from b2bua.call import leg
 from b2bua.call.command import ToLeg
 from b2bua.call.state import BRIDGE_TRANSITIONS, BridgeEvent, BridgeState, IllegalEvent, step
+from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.call.view import CallState
 from media.events import OpenSession, Side
 from tests.call_script import (
@@ -108,7 +109,7 @@ def test_early_sdp_that_cannot_be_read_still_rings():
 
 
 def test_a_trunk_behind_nat_is_latched_and_the_other_is_not():
-    script = Script(latch=frozenset({"near trunk"}))
+    script = Script(policies={"near trunk": TrunkPolicy(latch=True)})
     assert script.opened()[0] == remote(CALLER, "192.0.2.10", 4000, latch=True)
     assert script.leg(AGENT, leg.LegAnswered(THEIRS[AGENT]))[0] == IS[AGENT]
 

@@ -11,6 +11,7 @@ import pytest
 from b2bua.call import leg
 from b2bua.call.leg import LegId
 from b2bua.call.routing.router import Pattern, Place, Rule
+from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.call.view import NotNow
 from b2bua.switchboard.switchboard import Switchboard
 from media.events import CaptureState, CloseSession, SessionId, SetMask, SetRemote, Side
@@ -104,7 +105,7 @@ async def test_the_session_of_the_leg_that_moves_goes_on_with_its_own_origin() -
     """RFC 3264 section 8: in a dialog the origin stays, and its version rises by one with each
     change."""
     at = Two()
-    before = at.board._lines.get(at.b).call.bridge.offer_answer.local[CALLER]  # type: ignore[union-attr]
+    before = at.board._lines.get(at.b).call.bridge.offer_answer.legs[CALLER].local  # type: ignore[union-attr]
     session, version = before.split(b"\r\n")[1].split(b" ")[1:3]
     at.refer()
     [offer] = at.told("consulted")
@@ -325,7 +326,8 @@ async def test_a_leg_whose_packets_come_to_another_address_is_not_moved() -> Non
         line = at.board._lines.get(call)
         assert line is not None
         bridge = line.call.bridge
-        bridge.trunks.route = replace(bridge.route, interfaces={"second": Interface(address="127.0.0.9")})
+        elsewhere = TrunkPolicy(interface=Interface(address="127.0.0.9"))
+        bridge.trunks.route = replace(bridge.route, policies={"second": elsewhere})
     at.refer()
     assert at.answered("agent") == 488
 

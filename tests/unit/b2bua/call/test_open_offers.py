@@ -101,7 +101,7 @@ def test_what_a_leg_missed_is_offered_once_the_transfer_that_has_a_reinvite_out_
     script.leg(CALLER, leg.LegConfirmed())
     script.leg(AGENT, leg.LegReinvited(sdp("192.0.2.20", 5000, extra="a=ptime:30\r\n")))
     script.leg(CALLER, leg.ReinviteAnswered(THEIRS[CALLER]))
-    before = script.call.bridge.offer_answer.local[AGENT]
+    before = script.call.bridge.offer_answer.legs[AGENT].local
     assert offered(calls_for(script, AGENT)) == [CALLER]
     missed = script.leg(AGENT, leg.LegConfirmed(repeated=before.replace(b"RTP/AVP 0 101", b"RTP/AVP 0")))
     assert offered(missed) == []

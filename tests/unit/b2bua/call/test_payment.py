@@ -9,6 +9,7 @@ from b2bua.call import leg
 from b2bua.call.cdr import CaptureRecord
 from b2bua.call.command import ToLeg, ToMedia
 from b2bua.call.sdp.offer_answer import OTHER
+from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.call.view import CaptureStage, MaskStage, NotNow
 from media.events import (
     CancelCapture,
@@ -522,12 +523,12 @@ def test_an_agent_s_side_without_telephone_event_takes_it_from_nobody_but_itself
         for side, ends in {CALLER: ("192.0.2.10", 4000), AGENT: ("192.0.2.20", 5000)}.items()
     }
     script = Script(near, offer=plain[near]).answer(plain[OTHER[near]])
-    assert b"telephone-event" in script.call.bridge.offer_answer.local[CALLER]
+    assert b"telephone-event" in script.call.bridge.offer_answer.legs[CALLER].local
     script.collecting()
     script.leg(AGENT, leg.LegReinvited(plain[AGENT]))
     script.leg(CALLER, leg.ReinviteAnswered(plain[CALLER]))
     assert (script.stage, script.view.masked) == ("collecting", True)
-    assert b"telephone-event" not in script.call.bridge.offer_answer.local[AGENT]
+    assert b"telephone-event" not in script.call.bridge.offer_answer.legs[AGENT].local
 
 
 # --- hold while the customer may key --------------------------------------------------------------
@@ -604,6 +605,7 @@ def test_nothing_is_captured_while_the_call_is_renegotiated():
 @pytest.mark.parametrize(("near", "carrier"), [(Side.CALLER, "near trunk"), (Side.AGENT, "far trunk")])
 def test_the_mask_is_as_the_customer_s_trunk_wants_it(near: Side, carrier: str):
     wanted = Masking(policy=MaskPolicy.MUTE_ON_KEY, pause=3.0)
-    script = Script(near, masks={carrier: wanted, "pbx": Masking(policy=MaskPolicy.MUTE)}).answer()
+    muting = TrunkPolicy(masking=Masking(policy=MaskPolicy.MUTE))
+    script = Script(near, policies={carrier: TrunkPolicy(masking=wanted), "pbx": muting}).answer()
     [asked] = script.start("c1")
     assert asked == ToMedia(SetMask(session=SESSION, on=True, masking=wanted))

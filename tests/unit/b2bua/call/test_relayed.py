@@ -8,6 +8,7 @@ import pytest
 from b2bua.call import leg
 from b2bua.call.command import ToLeg, ToMedia
 from b2bua.call.mid_call_requests import MAX_PENDING, TIMEOUT
+from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.call.view import NotNow
 from media.events import CaptureId, CaptureState, InfoKeyed, KeyWithheld, SendKey, Side, StartCapture
 from tests.call_script import DONE, MASK, REFUSED, RELEASE, SESSION, THEIRS, UNMASK, Script, sdp
@@ -185,7 +186,9 @@ def test_the_packages_that_an_end_takes_cross_with_its_refusal_but_not_from_a_ma
 
 def by_info() -> Script:
     """A carrier whose keys come as INFO, and whose phones agreed on no telephone-event."""
-    script = Script(offer=sdp("192.0.2.10", 4000, events=False), info=frozenset({"near trunk"}))
+    script = Script(
+        offer=sdp("192.0.2.10", 4000, events=False), policies={"near trunk": TrunkPolicy(keys_by_info=True)}
+    )
     script.answer(sdp("192.0.2.20", 5000, events=False))
     script.start("c1")
     begin = script.media(MASK, DONE)
@@ -228,7 +231,7 @@ SEND = ToMedia(SendKey(session=SESSION, request="r1", body=KEY, stream=0, payloa
 
 def wants_events(offer: bytes | None = None, answer: bytes | None = None) -> Script:
     """A PBX that wants telephone-events."""
-    script = Script(offer=offer, events=frozenset({"far trunk"}))
+    script = Script(offer=offer, policies={"far trunk": TrunkPolicy(wants_events=True)})
     script.answer(answer) if answer else script.answer()
     return script
 
@@ -278,7 +281,7 @@ def test_telephone_event_is_agreed_on_with_the_agents_side_alone_where_the_custo
     script = Script(
         near,
         offer=PLAIN[near] if near is Side.CALLER else None,
-        events=frozenset({"far trunk", "near trunk"}),
+        policies=dict.fromkeys(("far trunk", "near trunk"), TrunkPolicy(wants_events=True)),
     )
     [_, invite] = script.opened()
     far = script.far

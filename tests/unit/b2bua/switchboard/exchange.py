@@ -107,10 +107,7 @@ class Exchange:
         self.plan = plan = Plan(
             router=Router(places, rules),
             limits={name: Limit(*(limits or {}).get(name, ())) for name in places},
-            latch=frozenset(),
-            encrypted=frozenset(),
-            media={},
-            masks={},
+            policies={},
             other_audio=OtherAudio.DECODE,
             max_media=16,
             ring_time=ring_time,

@@ -15,6 +15,7 @@ from b2bua.call.leg import LegId, LegInvited, Party
 from b2bua.call.routing.limits import Limit, Limiter
 from b2bua.call.routing.numbers import Form, NumberPlan
 from b2bua.call.routing.router import Decision, Pattern, PatternError, Place, Router, Rule
+from b2bua.call.trunk_policy import TrunkPolicy
 from media.events import CloseSession, OpenSession, Side
 from media.stream_description import Interface
 from tests.call_script import SESSION, THEIRS, Script
@@ -228,7 +229,9 @@ def test_a_trunk_that_does_not_answer_is_followed_by_the_next():
 
 def test_the_ports_move_to_the_next_trunk_s_address_before_it_is_called():
     munich = Interface(address="2001:db8::1")
-    script = Script(far_trunks=("berlin", "munich", "bonn"), interfaces={"munich": munich})
+    script = Script(
+        far_trunks=("berlin", "munich", "bonn"), policies={"munich": TrunkPolicy(interface=munich)}
+    )
     script.opened()
     moved = OpenSession(session=SESSION, streams=1, agent=munich, again=True)
     assert said(script.leg(script.far, failed(503))) == [moved]

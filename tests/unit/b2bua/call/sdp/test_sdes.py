@@ -9,7 +9,8 @@ import pytest
 
 from b2bua.call.sdp import sdes
 from b2bua.call.sdp.offer_answer import OfferAnswer
-from media.events import SessionId, SetRemote, Side
+from b2bua.call.trunk_policy import TrunkPolicy
+from media.events import SessionId, Side
 from media.stream_description import LocalStream, RemoteStream, StreamKeys
 
 CM80, GCM = "AES_CM_128_HMAC_SHA1_80", "AEAD_AES_128_GCM"
@@ -22,9 +23,10 @@ OURS = (LocalStream("198.51.100.1", 20000),)
 
 
 def offer_answer(encrypted: str = "") -> OfferAnswer:
-    sides = frozenset(side for side in Side if side.value in encrypted)
-    local = {Side.CALLER: OURS, Side.AGENT: OURS}
-    return OfferAnswer(SessionId("s"), 7, bytes(32), encrypted=sides, local_streams=local)
+    call = OfferAnswer.begin(SessionId("s"), 7, bytes(32))
+    call.set_policies(*(TrunkPolicy(encrypted=side.value in encrypted) for side in Side))
+    call.set_streams(OURS, OURS)
+    return call
 
 
 def learned(call: OfferAnswer, side: Side, body: str) -> None:
@@ -36,8 +38,7 @@ def lines(body: bytes) -> list[str]:
 
 
 def keys(call: OfferAnswer, side: Side) -> StreamKeys | None:
-    command = call.remote_command(side).command
-    assert isinstance(command, SetRemote)
+    command = call.remote_command(side)
     [stream] = command.streams
     assert isinstance(stream, RemoteStream)
     return stream.keys
@@ -145,7 +146,7 @@ def test_each_leg_has_keys_of_its_own_and_no_line_of_one_reaches_the_other() -> 
 def test_a_trunk_with_srtp_takes_nothing_in_clear() -> None:
     call = offer_answer("caller")
     learned(call, Side.CALLER, CLEAR)
-    assert not call.remote[Side.CALLER].media[0].relayed
+    assert not call.legs[Side.CALLER].remote.media[0].relayed
 
 
 def test_keys_beside_a_description_in_clear_are_left_out() -> None:

@@ -3,10 +3,13 @@ take the other's place."""
 
 from __future__ import annotations
 
+import base64
+
 from b2bua.call import leg
 from b2bua.call.command import CallCommand, ReplaceLeg, ToLeg, ToReplacement
 from b2bua.call.state import BridgeState
 from b2bua.call.transfer.transfer import TransferState
+from b2bua.call.trunk_policy import TrunkPolicy
 from media.events import Side
 from tests.call_script import CALLER_IS, CLOSE, THEIRS, Script, ours, remote, sdp
 
@@ -232,3 +235,18 @@ def test_a_place_is_refused_where_its_session_does_not_fit_or_the_call_is_not_up
         assert called(script, offer=offer) == [ToReplacement(leg.RejectLeg(488, ""))]
     assert called(Script().ring()) == [ToReplacement(leg.RejectLeg(486, ""))]
     assert called(referred()) == [ToReplacement(leg.RejectLeg(491, ""))]
+
+
+def test_who_calls_for_a_place_has_srtp_where_the_trunk_of_that_place_has_it() -> None:
+    key = base64.b64encode(bytes(range(30))).decode()
+    sealed = f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{key}\r\n"
+    answer = sdp("192.0.2.20", 5000, extra=sealed).replace(b"RTP/AVP", b"RTP/SAVP")
+    policies = {"far trunk": TrunkPolicy(encrypted=True)}
+    for side, offer, wanted in (
+        (Side.CALLER, NEW, True),
+        (Side.AGENT, NEW, False),
+        (Side.AGENT, answer, True),
+    ):
+        script = Script(policies=policies).answer(answer)
+        refused = called(script, side, offer) == [ToReplacement(leg.RejectLeg(488, ""))]
+        assert refused is not wanted

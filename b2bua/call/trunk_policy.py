@@ -1,0 +1,34 @@
+"""Defines how the calls of one trunk are treated: their media, mask and keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from media.events import Masking
+from media.stream_description import Interface
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkPolicy:
+    """The settings of one trunk that its calls follow.
+
+    `latch`: it is behind NAT, so media sends to where its packets come from. `encrypted`: it has
+    SRTP (RFC 3711) and no RTP in clear. `kinds`: the kinds of m-lines that it may have; None for
+    all. `masking`: how its customers are masked. `keys_by_info`: its customers' keys come as SIP
+    INFO. `wants_events`: it gets keys that came as SIP INFO as telephone-event (RFC 4733).
+    `interface`: where its RTP is received.
+    """
+
+    latch: bool = False
+    encrypted: bool = False
+    kinds: frozenset[str] | None = None
+    masking: Masking = field(default_factory=Masking)
+    keys_by_info: bool = False
+    wants_events: bool = False
+    interface: Interface = field(default_factory=Interface)
+
+    def allowed_kinds(self, other: TrunkPolicy) -> frozenset[str] | None:
+        """The kinds of m-lines that a call of this trunk and another may have; None for all."""
+        if self.kinds is None or other.kinds is None:
+            return self.kinds if other.kinds is None else other.kinds
+        return self.kinds & other.kinds
