@@ -53,9 +53,9 @@ static int key_of_steps(const struct canary_block *one, const struct canary_bloc
         share[i] = (real * real + imaginary * imaginary) / (CANARY_STEP * energy);
     }
     int row = strongest_share(share, 0), column = strongest_share(share, CANARY_ROWS);
-    bool heard = share[row] + share[column] >= CANARY_MIN_SHARE && share[row] >= CANARY_MIN_TONE &&
-                 share[column] >= CANARY_MIN_TONE;
-    return heard ? row * CANARY_ROWS + column - CANARY_ROWS : CANARY_NO_KEY;
+    bool is_key = share[row] + share[column] >= CANARY_MIN_SHARE && share[row] >= CANARY_MIN_TONE &&
+                  share[column] >= CANARY_MIN_TONE;
+    return is_key ? row * CANARY_ROWS + column - CANARY_ROWS : CANARY_NO_KEY;
 }
 
 static bool end_step(struct canary *canary) {
@@ -113,7 +113,7 @@ static void add_samples(struct canary_block *block, const int16_t *samples, size
 }
 
 bool canary_hears(struct canary *canary, const int16_t *samples, size_t count) {
-    bool heard = false;
+    bool is_key = false;
     while (count > 0) {
         size_t part = CANARY_STEP - canary->count < count ? CANARY_STEP - canary->count : count;
         add_samples(&canary->now, samples, part, canary->count);
@@ -121,7 +121,7 @@ bool canary_hears(struct canary *canary, const int16_t *samples, size_t count) {
         count -= part;
         canary->count += (unsigned)part;
         if (canary->count == CANARY_STEP)
-            heard |= end_step(canary);
+            is_key |= end_step(canary);
     }
-    return heard;
+    return is_key;
 }

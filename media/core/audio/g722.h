@@ -11,7 +11,7 @@ struct g722 {
 };
 
 /* A block of the placeholder tone. */
-extern const uint8_t G722_FLAT[];
+extern const uint8_t G722_PLACEHOLDER[];
 
 /* A decoder that has decoded nothing. */
 void g722_begin(struct g722 *lower);

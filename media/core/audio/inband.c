@@ -7,15 +7,15 @@
 #include <string.h>
 
 enum { SURE = 5, HANG = 1, APART = 8, RECENT = 60, BEGUN = 14, INBAND_FAINT = 15677, INBAND_LOOKS = 4 };
-enum { INBAND_LONGEST = 12, MOST_BACK = 14, LINGERS = 12 };
+enum { INBAND_LOOK_MAX = 12, BACK_MAX = 14, LINGERS = 12 };
 
 const int INBAND_FREQUENCIES[LINES] = {697, 770, 852, 941, 1209, 1336, 1477, 1633};
-static const int BLOCKS_OF[INBAND_LOOKS] = {4, 6, 8, INBAND_LONGEST};
+static const int BLOCKS_OF[INBAND_LOOKS] = {4, 6, 8, INBAND_LOOK_MAX};
 static const double SHARE_OF[INBAND_LOOKS] = {0.62, 0.54, 0.48, 0.45};
 static const double NOW = 0.30, KEEPS = 0.50, STAYS = 0.25, TWIST = 16.0, BEGINS = 0.50;
 static const double OFF = 0.056, OFF_FREE = 0.357, INBAND_UNEVEN = 0.1, EVEN = 3.0, BEFORE = 0.15,
                     BESIDE = 0.15;
-static const double LENIENT = 0.5, INBAND_LEAST = 0.40, MISS = 0.05, ENOUGH = 1.0, INBAND_NEAR = 0.40;
+static const double LENIENT = 0.5, RUN_SHARE_MIN = 0.40, MISS = 0.05, ENOUGH = 1.0, INBAND_NEAR = 0.40;
 static const double DEVIATION = 0.028, DEVIATION_LONG = 0.018;
 
 /* The lines side by side: they are added up together. */
@@ -187,7 +187,7 @@ static struct look look_at(const struct detector *detector, int blocks, double l
     };
 }
 
-static double needed_beyond(const struct detector *detector, const struct look *look) {
+static double evidence_needed(const struct detector *detector, const struct look *look) {
     const struct look *begun = &detector->begun;
     bool fresh = detector->left > 0 && look->key == begun->key && begun->before < look->before;
     double before = fresh ? begun->before : look->before;
@@ -209,7 +209,7 @@ static void note_begun(struct detector *detector, const struct look *now) {
 
 static void follow_run(struct detector *detector, const struct look *now) {
     struct run *run = &detector->run;
-    double speaks = now->share > 0 ? now->share - INBAND_LEAST - needed_beyond(detector, now) : 0;
+    double speaks = now->share > 0 ? now->share - RUN_SHARE_MIN - evidence_needed(detector, now) : 0;
     run->weight += now->share > 0 && now->key == run->key ? speaks : -MISS;
     if (run->weight > ENOUGH)
         run->weight = ENOUGH;
@@ -227,7 +227,7 @@ static struct found find_key(const struct detector *detector, const struct look 
             break;
         const struct look look = at == 0 ? *now : look_at(detector, blocks, SHARE_OF[at]);
         double needed =
-            SHARE_OF[at] + needed_beyond(detector, &look) * (blocks == INBAND_LONGEST ? LENIENT : 1.0);
+            SHARE_OF[at] + evidence_needed(detector, &look) * (blocks == INBAND_LOOK_MAX ? LENIENT : 1.0);
         if (look.share >= needed && look.key == now->key) {
             found.blocks = blocks;
             found.key = look.key;
@@ -251,8 +251,8 @@ struct found inband_hear(struct detector *detector, const int16_t *samples) {
     follow_run(detector, &now);
     struct found found = find_key(detector, &now);
     int64_t back = detector->run.blocks + 3;
-    if (back > MOST_BACK)
-        back = MOST_BACK;
+    if (back > BACK_MAX)
+        back = BACK_MAX;
     if (found.blocks > 0 && found.key == detector->run.key && back > found.blocks)
         found.blocks = (int)back;
     return found;
@@ -287,9 +287,9 @@ int inband_gate_pass_by(struct gate *gate, int64_t block, const struct found *fo
 
 void inband_constants(const struct constant_sink *sink) {
     CONSTANTS(sink, BLOCK, INBAND_SCALE, KEPT, HANG_SURE, SURE, HANG, APART, RECENT, BEGUN, INBAND_FAINT,
-              MOST_BACK, LINGERS, NOW, KEEPS, STAYS, TWIST, BEGINS, OFF, OFF_FREE, INBAND_UNEVEN, EVEN,
-              BEFORE, BESIDE, LENIENT, INBAND_LEAST, MISS, ENOUGH, INBAND_NEAR, DEVIATION, DEVIATION_LONG,
-              INBAND_LONGEST);
+              BACK_MAX, LINGERS, NOW, KEEPS, STAYS, TWIST, BEGINS, OFF, OFF_FREE, INBAND_UNEVEN, EVEN, BEFORE,
+              BESIDE, LENIENT, RUN_SHARE_MIN, MISS, ENOUGH, INBAND_NEAR, DEVIATION, DEVIATION_LONG,
+              INBAND_LOOK_MAX);
     CONSTANT_TABLE(sink, INBAND_FREQUENCIES);
     CONSTANT_TABLE(sink, BLOCKS_OF);
     CONSTANT_TABLE(sink, SHARE_OF);

@@ -11,7 +11,8 @@
 enum { PLACEHOLDER_LOUDEST = 90, TONE_PERIOD = 20 };
 
 /* Half a period. */
-static const int16_t FLAT_TONE[TONE_PERIOD / 2] = {0, 689, 1311, 1804, 2121, 2230, 2121, 1804, 1311, 689};
+static const int16_t PLACEHOLDER_TONE[TONE_PERIOD / 2] = {0,    689,  1311, 1804, 2121,
+                                                          2230, 2121, 1804, 1311, 689};
 
 int placeholder_level(int64_t background) {
     int level = (int)sqrt(3 * (double)(background > 0 ? background : 0));
@@ -28,8 +29,8 @@ static uint8_t noise_octet(enum coding coding, int level, uint32_t timestamp) {
 }
 
 static uint8_t tone_octet(enum coding coding, int place) {
-    int half = TONE_PERIOD / 2, sample = FLAT_TONE[place % half];
-    return coding == CODING_G722 ? G722_FLAT[place]
+    int half = TONE_PERIOD / 2, sample = PLACEHOLDER_TONE[place % half];
+    return coding == CODING_G722 ? G722_PLACEHOLDER[place]
                                  : g711_encode(coding, place / half % 2 ? -sample : sample);
 }
 
@@ -45,5 +46,5 @@ void placeholder_tone(enum coding coding, int place, int count, uint8_t *out) {
 
 void placeholder_constants(const struct constant_sink *sink) {
     CONSTANTS(sink, PLACEHOLDER_LOUDEST);
-    CONSTANT_TABLE(sink, FLAT_TONE);
+    CONSTANT_TABLE(sink, PLACEHOLDER_TONE);
 }

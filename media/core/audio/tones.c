@@ -3,7 +3,7 @@
 
 enum { TONES_HITS = 5, PARTED = 5, TONES_NEAR = 960, TONES_LOOK = 4 * BLOCK, NO_CODE = -1 };
 enum {
-    LEAST_HOLE = 80,
+    HOLE_MIN = 80,
     HOLE = 200,
     LONG_HOLE = 320,
     TOUCHES = 3,
@@ -32,7 +32,7 @@ void tones_begin(struct tones *tones) {
                             .event.code = NO_CODE};
 }
 
-/* The most power of a line in the shortest look. */
+/* The greatest power of a line in the shortest look. */
 static double max_power(const struct detector *detector, int line) {
     double power = 0;
     for (int back = 0; back < 4; back++)
@@ -110,8 +110,8 @@ static bool is_counted(const struct tones *tones) {
     return tones->tone.code != NO_CODE && ticks_after(tones->tone.last, tones->hole) > -HOLE;
 }
 
-/* A tone touches the hole. Behind a long one nobody knows; of a short one enough may be left for a
- * press, now or soon. */
+/* A tone touches the hole. Beside a long one, the digit is not known; of a short one enough may be
+ * left for a press, now or soon. Whether the press is lost. */
 static bool touch_hole(struct tones *tones) {
     tones->watched = 0;
     tones->owed = tones->is_short ? OWED : 0;
@@ -120,7 +120,7 @@ static bool touch_hole(struct tones *tones) {
 
 bool tones_hole(struct tones *tones, const struct detector *detector, int lost, uint32_t at) {
     bool touches = false, is_owed = tones->owed > 0; /* of the hole before */
-    if (lost < LEAST_HOLE)
+    if (lost < HOLE_MIN)
         return false;
     for (int back = 0; back < TOUCHES && back < detector->count; back++)
         touches |= is_tone(inband_measured(detector, back));
@@ -168,7 +168,7 @@ bool tones_event(struct tones *tones, int code, uint32_t first, uint16_t duratio
 }
 
 void tones_constants(const struct constant_sink *sink) {
-    CONSTANTS(sink, TONES_HITS, PARTED, GONE, TONES_NEAR, TONES_LOOK, LEAST_HOLE, HOLE, LONG_HOLE, TOUCHES,
+    CONSTANTS(sink, TONES_HITS, PARTED, GONE, TONES_NEAR, TONES_LOOK, HOLE_MIN, HOLE, LONG_HOLE, TOUCHES,
               OWED, KEYING, SHOWS, WEAKER, TONES_FAINT, CAPTURES, NO_CODE);
     CONSTANT_TABLE(sink, TONES_CODES);
 }

@@ -18,7 +18,7 @@ struct tones {
     int shown, unseen; /* the key that shows, however faintly, and for how many blocks it has not */
     uint32_t since; /* the position where it showed first */
     int watched; /* blocks in which a tone touches the hole before them */
-    int owed; /* blocks until a tone that touches a short hole is a press, or nobody knows */
+    int owed; /* blocks until a tone that touches a short hole is a press, or is lost */
     bool is_short, is_long; /* the newest hole; a long one may have held a whole key */
     uint32_t hole;
     double row_power, column_power;

@@ -73,7 +73,7 @@ static void lose_key(struct listener *one) {
 static void take_report(struct listener *one, int event, int64_t now_ms) {
     if (one->lost)
         return;
-    if (event == NOT_A_KEY) {
+    if (event == LOG_NO_KEY) {
         lose_key(one);
     } else if (rtpengine_log_is_press(&one->presses, event, now_ms)) {
         if (one->count == KEYS) {
@@ -117,7 +117,7 @@ bool digit_socket_receive(struct digit_socket *digits, int64_t now_ms) {
     if (got < 0)
         return false;
     if (!is_server(digits, &from))
-        digits->strangers++;
+        digits->foreign_source++;
     else /* one that did not fit is malformed by its length */
         dispatch_datagram(digits, bytes, (size_t)got, now_ms);
     explicit_bzero(bytes, DATAGRAM);
@@ -125,27 +125,27 @@ bool digit_socket_receive(struct digit_socket *digits, int64_t now_ms) {
 }
 
 int digit_socket_notices(struct digit_socket *digits, struct notice *out, int room) {
-    int taken = 0;
+    int moved = 0;
     for (struct listener *one = listeners(digits); one < listeners(digits) + LISTENERS; one++)
         for (int kind = NOTICE_KEYED; kind < NOTICE_KINDS; kind++)
-            if (one->used && one->reported[kind] && taken < room) {
-                out[taken++] = (struct notice){one->stream, kind};
+            if (one->used && one->reported[kind] && moved < room) {
+                out[moved++] = (struct notice){one->stream, kind};
                 one->reported[kind] = false;
             }
-    return taken;
+    return moved;
 }
 
 int digit_socket_take(struct digit_socket *digits, int64_t stream, uint8_t *into, size_t room) {
     struct listener *one = find_listener(digits, stream);
     if (one == NULL)
         return -ENOENT;
-    int taken = (size_t)one->count > room ? (int)room : one->count;
-    memcpy(into, one->keys, (size_t)taken);
-    one->count -= taken;
-    memmove(one->keys, one->keys + taken, (size_t)one->count);
-    explicit_bzero(one->keys + one->count, (size_t)taken);
+    int moved = (size_t)one->count > room ? (int)room : one->count;
+    memcpy(into, one->keys, (size_t)moved);
+    one->count -= moved;
+    memmove(one->keys, one->keys + moved, (size_t)one->count);
+    explicit_bzero(one->keys + one->count, (size_t)moved);
     one->reported[NOTICE_KEYED] = one->count > 0;
-    return taken;
+    return moved;
 }
 
 void digit_socket_free(struct digit_socket *digits) {

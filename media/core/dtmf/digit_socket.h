@@ -30,7 +30,7 @@ struct digit_socket {
     struct secret secret; /* the listeners, and behind them the datagram that came */
     struct sockaddr_storage *servers; /* owned */
     size_t server_count;
-    uint64_t accepted, strangers, malformed, unwanted; /* datagrams */
+    uint64_t accepted, foreign_source, malformed, unwanted; /* datagrams */
 };
 
 /* Maps the secret memory. False: errno is set. */
@@ -46,7 +46,7 @@ bool digit_socket_receive(struct digit_socket *digits, int64_t now_ms);
 int digit_socket_notices(struct digit_socket *digits, struct notice *out, int room);
 /* Moves the keys that fit, in ASCII, into secret memory at `into`. How many, or -ENOENT. */
 int digit_socket_take(struct digit_socket *digits, int64_t stream, uint8_t *into, size_t room);
-/* Closes the socket, wipes and frees what it has. */
+/* Closes the socket, wipes and frees the rest. */
 void digit_socket_free(struct digit_socket *digits);
 
 #endif

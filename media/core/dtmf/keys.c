@@ -38,20 +38,20 @@ int keys_ripe(const struct keys *keys, int64_t now_ms) {
 }
 
 int keys_take(struct keys *keys, int64_t now_ms, uint8_t *into, size_t room) {
-    int taken = keys_ripe(keys, now_ms);
-    if ((size_t)taken > room)
-        taken = (int)room;
-    for (int i = 0; i < taken; i++)
+    int moved = keys_ripe(keys, now_ms);
+    if ((size_t)moved > room)
+        moved = (int)room;
+    for (int i = 0; i < moved; i++)
         into[i] = keys_ascii(keys->held[i].code);
-    if (taken > 0) {
+    if (moved > 0) {
         keys->any_released = true;
-        keys->released = keys->held[taken - 1];
+        keys->released = keys->held[moved - 1];
         keys->released.code = KEY_LOST;
     }
-    keys->count -= taken;
-    memmove(keys->held, keys->held + taken, (size_t)keys->count * sizeof keys->held[0]);
-    explicit_bzero(keys->held + keys->count, (size_t)taken * sizeof keys->held[0]);
-    return taken;
+    keys->count -= moved;
+    memmove(keys->held, keys->held + moved, (size_t)keys->count * sizeof keys->held[0]);
+    explicit_bzero(keys->held + keys->count, (size_t)moved * sizeof keys->held[0]);
+    return moved;
 }
 
 void keys_constants(const struct constant_sink *sink) {

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /* KEYED: digits wait. OVERFLOW: a digit could not be kept, and its capture must end. LEAKED: a key
- * was found in what was to leave, and nothing leaves until the mask goes off. */
+ * was found in a packet that was to leave, and nothing leaves until the mask goes off. */
 enum notice_kind { NOTICE_KEYED = 1, NOTICE_OVERFLOW = 2, NOTICE_LEAKED = 3, NOTICE_KINDS = 4 };
 
 struct notice {

@@ -7,7 +7,9 @@
 
 enum { REPLAY_GAP_MS = 250, EVENT_SEGMENT = 0xFFFF, LONG_SEGMENT = 0xF000, PRESS_FAR = 12 };
 
-enum belonging { IS_MORE, IS_NEW, IS_LOST, IS_ANOTHER }; /* of a packet, to a press */
+/* How a packet belongs to a press: it is more of it; a new press in its place; perhaps one or the
+ * other, so that a press may be lost; of another press. */
+enum belonging { IS_MORE, IS_NEW, IS_LOST, IS_ANOTHER };
 
 static void add_arrival(struct press *press, const struct arrival *arrival) {
     press->last_ms = arrival->now_ms;
@@ -36,7 +38,8 @@ static enum belonging late_or_copy(struct press *press, uint16_t seq, bool begin
     return IS_MORE;
 }
 
-/* Whether it certainly is. The codes of presses are forgotten when a capture begins or ends. */
+/* Whether it certainly is another key. The codes of presses are forgotten when a capture begins or
+ * ends. */
 static bool is_another_key(const struct presses *presses, const struct press *press,
                            const struct arrival *arrival) {
     uint8_t known = presses->codes != NULL ? presses->codes[press - presses->each] : 0;
@@ -107,7 +110,7 @@ static void stretch_press(struct press *press, uint32_t timestamp) {
     }
 }
 
-/* Whether it goes on while another SSRC sends a press. */
+/* Whether the press goes on while another SSRC sends one. */
 static bool is_beside(const struct presses *presses, const struct press *press,
                       const struct arrival *arrival) {
     bool same_end =
@@ -166,7 +169,16 @@ static struct sighting sight_known(struct presses *presses, struct press *press,
     return (struct sighting){.is_new = true, .replayed = true, .withheld = arrival->masked};
 }
 
-/* The press of which this is more, or of which nobody knows it. */
+/* The press whose rtp_timestamps reach over this one; NULL: there is none. */
+static struct press *find_covering(struct presses *presses, const struct arrival *arrival) {
+    for (struct press *press = presses->each; press < presses->each + PRESSES; press++)
+        if (press->used && press->ssrc == arrival->ssrc &&
+            arrival->timestamp - press->timestamp <= press->span)
+            return press;
+    return NULL;
+}
+
+/* The press that this packet is more of, or may be; NULL: there is none. */
 static struct press *find_same(struct presses *presses, const struct arrival *arrival, enum belonging *is) {
     struct press *found = NULL;
     for (struct press *press = presses->each; press < presses->each + PRESSES && *is != IS_MORE; press++) {
@@ -179,19 +191,35 @@ static struct press *find_same(struct presses *presses, const struct arrival *ar
     return found;
 }
 
-static struct sighting sight_arrival(struct presses *presses, const struct arrival *arrival) {
-    struct press *end = presses->each + PRESSES;
-    for (struct press *press = presses->each; press < end; press++)
-        if (press->used && press->ssrc == arrival->ssrc &&
-            arrival->timestamp - press->timestamp <= press->span)
-            return sight_known(presses, press, arrival);
-    bool continues = false, withheld = arrival->masked;
-    enum belonging is = IS_ANOTHER;
-    for (struct press *press = presses->each; press < end; press++)
+/* Whether the packet is the next segment of a press (RFC 4733 section 2.5.1.3), which ends. */
+static bool follows_segment(struct presses *presses, const struct arrival *arrival, bool *withheld) {
+    bool follows = false;
+    for (struct press *press = presses->each; press < presses->each + PRESSES; press++)
         if (press->used && is_followed(presses, press, arrival)) {
-            continues = press->ended = true;
-            withheld |= press->withheld;
+            follows = press->ended = true;
+            *withheld |= press->withheld;
         }
+    return follows;
+}
+
+/* Whether the packet is of a press that another SSRC sends, too. */
+static bool is_sent_twice(struct presses *presses, const struct arrival *arrival, bool *withheld) {
+    bool is_twice = false;
+    for (struct press *press = presses->each; press < presses->each + PRESSES; press++)
+        if (press->used && arrival->now_ms - press->last_ms <= ALIVE_MS &&
+            is_beside(presses, press, arrival)) {
+            is_twice = true;
+            *withheld |= press->withheld;
+        }
+    return is_twice;
+}
+
+static struct sighting sight_arrival(struct presses *presses, const struct arrival *arrival) {
+    struct press *known = find_covering(presses, arrival);
+    if (known != NULL)
+        return sight_known(presses, known, arrival);
+    enum belonging is = IS_ANOTHER;
+    bool withheld = arrival->masked, continues = follows_segment(presses, arrival, &withheld);
     struct press *same =
         continues || arrival->copy || arrival->packed ? NULL : find_same(presses, arrival, &is);
     if (same != NULL) {
@@ -199,12 +227,7 @@ static struct sighting sight_arrival(struct presses *presses, const struct arriv
         add_arrival(same, arrival);
         return (struct sighting){.withheld = same->withheld, .lost = is == IS_LOST};
     }
-    for (struct press *press = presses->each; press < end; press++)
-        if (press->used && arrival->now_ms - press->last_ms <= ALIVE_MS &&
-            is_beside(presses, press, arrival)) {
-            continues = true;
-            withheld |= press->withheld;
-        }
+    continues |= is_sent_twice(presses, arrival, &withheld);
     begin_press(presses, oldest_place(presses), arrival, withheld);
     return (struct sighting){.is_new = !continues, .withheld = withheld};
 }
@@ -212,7 +235,7 @@ static struct sighting sight_arrival(struct presses *presses, const struct arriv
 struct sighting reassembly_sight(struct presses *presses, const struct arrival *arrival) {
     struct sighting sighting = sight_arrival(presses, arrival);
     for (struct press *press = presses->each; press < presses->each + PRESSES && arrival->end; press++)
-        press->ended |= press->ssrc != arrival->ssrc; /* nobody presses two keys at once */
+        press->ended |= press->ssrc != arrival->ssrc; /* a person presses one key at a time */
     return sighting;
 }
 

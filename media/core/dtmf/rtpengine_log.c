@@ -64,19 +64,19 @@ static bool is_text(struct log_string text, const char *name) {
 static int read_event(struct log_string event) {
     int value = 0;
     if (event.length < 1 || event.length > 2)
-        return NOT_A_KEY;
+        return LOG_NO_KEY;
     for (size_t i = 0; i < event.length; i++) {
         if (event.start[i] < '0' || event.start[i] > '9')
-            return NOT_A_KEY;
+            return LOG_NO_KEY;
         value = value * 10 + event.start[i] - '0';
     }
-    return value > 15 ? NOT_A_KEY : value;
+    return value > 15 ? LOG_NO_KEY : value;
 }
 
 bool rtpengine_log_parse(const uint8_t *bytes, size_t length, struct log_record *out) {
     struct log_reader reader = {bytes, bytes + length};
     struct log_string key, value, event = {NULL, 0};
-    *out = (struct log_record){.event = NOT_A_KEY};
+    *out = (struct log_record){.event = LOG_NO_KEY};
     if (length > DATAGRAM || !accept_octet(&reader, '{'))
         return false;
     do {

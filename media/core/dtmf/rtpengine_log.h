@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ECHO_MS = 1000, DATAGRAM = 2000, NOT_A_KEY = -1 }; /* DATAGRAM: octets */
+enum { ECHO_MS = 1000, DATAGRAM = 2000, LOG_NO_KEY = -1 }; /* DATAGRAM: octets */
 
 /* Octets within the datagram, not owned. */
 struct log_string {
@@ -18,7 +18,7 @@ struct log_string {
 
 struct log_record {
     struct log_string call, tag;
-    int event; /* an event code from 0 to 15, or NOT_A_KEY */
+    int event; /* an event code from 0 to 15, or LOG_NO_KEY */
 };
 
 /* Tells a press from its second report: rtpengine reports one from its start and one from its end.

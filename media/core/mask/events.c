@@ -20,7 +20,7 @@ static bool is_filling(const uint8_t *payload, size_t at, size_t length) {
 }
 
 bool events_look_alike(const uint8_t *payload, size_t length) {
-    if (length < EVENT_OCTETS || payload[0] > 15 || (length >= LEAST_FRAME && is_filling(payload, 0, length)))
+    if (length < EVENT_OCTETS || payload[0] > 15 || (length >= FRAME_MIN && is_filling(payload, 0, length)))
         return false;
     for (size_t at = EVENT_OCTETS; at < length; at += EVENT_OCTETS) {
         size_t rest = length - at;
@@ -131,4 +131,4 @@ struct events_seen events_sight(struct mask *mask, struct rtp *rtp, const uint8_
     return seen;
 }
 
-void events_constants(const struct constant_sink *sink) { CONSTANTS(sink, EVENT_BLOCKS, LEAST_FRAME); }
+void events_constants(const struct constant_sink *sink) { CONSTANTS(sink, EVENT_BLOCKS, FRAME_MIN); }

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LEAST_FRAME = 40 }; /* octets: of fewer, nothing tells audio from events */
+enum { FRAME_MIN = 40 }; /* octets: of fewer, nothing tells audio from events */
 
 /* The events of one packet. */
 struct events_seen {

@@ -23,7 +23,7 @@ void hold_begin(struct hold *hold, const struct mask_options *options) {
     hold->window = hold->filling = hold->tail = hold->background = hold->missing = -1;
     hold->sounded_ms = NEVER;
     inband_gate_begin(&hold->gate);
-    suspicion_begin(&hold->suspicion);
+    sensitive_begin(&hold->sensitive);
     tones_begin(&hold->tones);
     g722_begin(&hold->lower);
     g722_begin(&hold->left);
@@ -77,6 +77,7 @@ static void learn_background(struct hold *hold, int64_t quiet) {
         hold->background += (hold->background >> 8) + 1;
 }
 
+/* Blocks that were shut more strictly stay so. */
 static void close_blocks(struct hold *hold, int64_t first, int64_t end, uint8_t leaves_as) {
     for (int64_t at = first < 0 ? 0 : first; at < end; at++)
         if (hold->shut[at % HOLD_BLOCKS] < leaves_as)
@@ -93,6 +94,7 @@ static void add_span(struct hold *hold, struct span press) {
         hold->pressed[hold->presses++] = press;
 }
 
+/* Reads presses from tones. */
 static void read_tones(struct hold *hold, const struct found *found) {
     if (!hold->options.tones)
         return;
@@ -102,7 +104,8 @@ static void read_tones(struct hold *hold, const struct found *found) {
         add_span(hold, (struct span){.code = PRESS_LOST, .first = hold->next});
 }
 
-/* Packets are missing before this one: not only time, in which a sender may have said nothing. */
+/* Packets are missing before this one, and not only time, in which a sender may have sent
+ * nothing. */
 static void look_for_hole(struct hold *hold, const struct frame *frame) {
     bool is_lost = hold->has_newest && (uint16_t)(frame->seq - hold->newest.seq) != 1;
     if (hold->options.tones && is_lost &&
@@ -110,40 +113,54 @@ static void look_for_hole(struct hold *hold, const struct frame *frame) {
         add_span(hold, (struct span){.code = PRESS_LOST, .first = hold->next});
 }
 
+/* The more sensitive detector, where keys are expected. */
+static void hear_sensitive(struct hold *hold, const struct found *found, bool is_press) {
+    if (hold->options.policy == POLICY_MUTE_ON_KEY)
+        sensitive_expect(&hold->sensitive, hold->block);
+    int back = sensitive_hear(&hold->sensitive, hold->block, found, &hold->detector, is_press);
+    if (back > 0)
+        close_blocks(hold, hold->block - back, hold->block, BLOCK_NOISY);
+}
+
+/* A tone lengthens the window of the key before it, and the tail of an event. */
+static void extend_windows(struct hold *hold, bool is_found) {
+    int64_t block = hold->block;
+    if (block <= hold->window || (is_found && hold->options.policy == POLICY_MUTE_ON_KEY))
+        extend_to(&hold->window, block + hold->options.guard);
+    if (block <= hold->tail)
+        extend_to(&hold->tail, block + HANG_SURE);
+}
+
+static bool must_shut(const struct hold *hold) {
+    return hold->options.policy == POLICY_MUTE || hold->block <= hold->window ||
+           hold->block <= hold->gate.until || hold->block <= hold->sensitive.until;
+}
+
+/* A whole block has come: shuts it, and blocks before it, where there is a tone or a window. */
 static void hear_block(struct hold *hold) {
+    int64_t block = hold->block;
     struct found found = inband_hear(&hold->detector, hold->listened);
-    int64_t block = hold->block, energy = inband_measured(&hold->detector, 0)->energy;
     hold->listened_count = 0;
     int back = inband_gate_pass_by(&hold->gate, block, &found);
-    bool found_one = back != NOT_SHUT, tone = found_one || found.now > 0;
-    bool press = hold->gate.sure && found_one && block > hold->tail;
-    if (found_one)
-        close_blocks(hold, block - back, block, press ? BLOCK_FLAT : BLOCK_NOISY);
-    if (hold->options.policy == POLICY_MUTE_ON_KEY)
-        suspicion_expect(&hold->suspicion, block);
-    int suspected =
-        suspicion_hear(&hold->suspicion, block, &found, &hold->detector, found_one && hold->gate.sure);
-    if (suspected > 0)
-        close_blocks(hold, block - suspected, block, BLOCK_NOISY);
-    if (tone && (block <= hold->window || (found_one && hold->options.policy == POLICY_MUTE_ON_KEY)))
-        extend_to(&hold->window, block + hold->options.guard);
-    if (tone && block <= hold->tail)
-        extend_to(&hold->tail, block + HANG_SURE);
-    if (block <= hold->gate.until || (tone && block <= hold->window))
+    bool is_found = back != NOT_SHUT, is_tone = is_found || found.now > 0;
+    bool is_press = hold->gate.sure && is_found && block > hold->tail; /* and no tail of an event */
+    if (is_found)
+        close_blocks(hold, block - back, block, is_press ? BLOCK_PLACEHOLDER : BLOCK_NOISY);
+    hear_sensitive(hold, &found, is_found && hold->gate.sure);
+    if (is_tone)
+        extend_windows(hold, is_found);
+    if (block <= hold->gate.until || (is_tone && block <= hold->window))
         hold->sounded_ms = hold->last_ms;
-    bool closed = hold->options.policy == POLICY_MUTE || block <= hold->window || block <= hold->gate.until ||
-                  block <= hold->suspicion.until;
-    hold->shut[block % HOLD_BLOCKS] = !closed                           ? BLOCK_OPEN
-                                      : press || block <= hold->filling ? BLOCK_FLAT
-                                                                        : BLOCK_NOISY;
-    if (!closed && !tone && block > hold->missing)
-        learn_background(hold, energy / BLOCK);
+    bool is_shut = must_shut(hold), is_flat = is_press || block <= hold->filling;
+    hold->shut[block % HOLD_BLOCKS] = !is_shut ? BLOCK_OPEN : is_flat ? BLOCK_PLACEHOLDER : BLOCK_NOISY;
+    if (block > hold->missing && !is_shut && !is_tone)
+        learn_background(hold, inband_measured(&hold->detector, 0)->energy / BLOCK);
     if (block > hold->missing)
         read_tones(hold, &found);
     hold->block++;
 }
 
-/* So many more samples are in `listened`; a block at most. */
+/* `count` samples more are in `listened`, at most to the end of a block. */
 static void add_listened(struct hold *hold, int count) {
     hold->total += count;
     hold->next += (uint32_t)count;
@@ -220,7 +237,7 @@ void hold_audio(struct hold *hold, struct frame header, const uint8_t *payload, 
     if (!hold->has_newest || rtp_ticks_ahead(header.timestamp, hold->next) > SILENCE)
         tones_pause(&hold->tones);
     if (hold->has_newest && rtp_ticks_ahead(header.timestamp, hold->next) > 0)
-        suspicion_after_loss(&hold->suspicion, hold->block);
+        sensitive_after_loss(&hold->sensitive, hold->block);
     if (hold->has_newest)
         hear_loss(hold, header.timestamp);
     if (header.coding == CODING_G722 && !hold->has_newest)
@@ -235,7 +252,7 @@ void hold_event(struct hold *hold, int64_t now_ms) {
     let_pass(hold, now_ms);
     extend_to(&hold->window, hold->block + hold->options.guard);
     extend_to(&hold->tail, hold->block + HOLD_TAIL);
-    suspicion_expect(&hold->suspicion, hold->block);
+    sensitive_expect(&hold->sensitive, hold->block);
     close_blocks(hold, start_of(hold) / BLOCK, hold->block, BLOCK_NOISY);
 }
 
@@ -266,5 +283,5 @@ void hold_end(struct hold *hold) {
 void hold_constants(const struct constant_sink *sink) {
     CONSTANTS(sink, GUARD, FRAMES, FRAME_MAX, HOLD_MAX, HOLD_BLOCKS, HOLD_RING, HOLD_PRESSES, PRESS_LOST,
               SILENCE, HOLD_AHEAD, HOLD_FILL, SETTLING, HOLD_TAIL, HOLD_TAKEOVER_MS, BLOCK_OPEN, BLOCK_NOISY,
-              BLOCK_FLAT);
+              BLOCK_PLACEHOLDER);
 }

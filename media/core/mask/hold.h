@@ -7,7 +7,7 @@
 #include "audio/coding.h"
 #include "audio/g722.h"
 #include "audio/inband.h"
-#include "audio/suspicion.h"
+#include "audio/sensitive_detector.h"
 #include "audio/tones.h"
 #include "constants.h"
 #include "rtp/rtp.h"
@@ -31,19 +31,19 @@ enum { HOLD_AHEAD = 320 };
  * pieces. */
 enum { SILENCE = 480, HOLD_RING = HOLD_BLOCKS * BLOCK, HOLD_PACKET = RTP_HEADER + FRAME_MAX };
 /* A frame is let in where HOLD_MAX samples wait at most. The frames that fill the time before it,
- * and what was lost, come first. Two blocks more: the one before the first that waits, and one that
+ * and lost samples, come first. Two blocks more: the one before the first that waits, and one that
  * is not whole. */
 _Static_assert(HOLD_RING >= HOLD_MAX + SILENCE + FRAME_MAX + 2 * BLOCK, "samples that wait are overwritten");
 
 /* How a block leaves: as it came, as noise, or as the placeholder tone. */
-enum { BLOCK_OPEN, BLOCK_NOISY, BLOCK_FLAT };
+enum { BLOCK_OPEN, BLOCK_NOISY, BLOCK_PLACEHOLDER };
 
 /* How the audio of one mask is treated. */
 struct mask_options {
     enum policy policy;
     int guard; /* blocks that a key shuts beyond its end */
     bool tones; /* keys are read from tones, too */
-    bool flat; /* one tone stands in the place of a press */
+    bool placeholder; /* one tone stands in the place of a press */
 };
 
 struct frame {
@@ -76,7 +76,7 @@ struct hold {
     struct g722 lower; /* the decoder of the audio that comes */
     struct detector detector;
     struct gate gate;
-    struct suspicion suspicion;
+    struct sensitive sensitive;
     struct tones tones;
     int presses; /* that were read from tones, and not yet fetched */
     struct span pressed[HOLD_PRESSES];

@@ -39,7 +39,7 @@ static void build_part(const struct hold *hold, const struct frame *frame, int64
     int64_t block = from / BLOCK;
     int as = leaves_as(hold, block), place = (int)(from % BLOCK), count = (int)(to - from);
     const uint8_t *codes = hold->codes + from % HOLD_RING;
-    if (as == BLOCK_FLAT && hold->options.flat && hold->options.policy != POLICY_MUTE) {
+    if (as == BLOCK_PLACEHOLDER && hold->options.placeholder && hold->options.policy != POLICY_MUTE) {
         placeholder_tone(frame->coding, place, count, out);
         return;
     }

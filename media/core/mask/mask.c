@@ -93,7 +93,7 @@ static void judge_payload(struct passage *it) {
     bool on = it->mask->on, is_known = it->kind != TYPE_UNKNOWN && it->kind != TYPE_RED;
     it->is_key = it->kind == TYPE_EVENT || events_look_alike(it->packet + it->rtp.start, payload_size(it));
     bool is_closed = it->is_key || !is_known || it->kind == TYPE_OPAQUE;
-    bool is_too_short = payload_types_is_read(it->kind) && payload_size(it) < LEAST_FRAME;
+    bool is_too_short = payload_types_is_read(it->kind) && payload_size(it) < FRAME_MIN;
     it->withhold = it->seen.primary || (it->seen.unwrapped && !is_known) ||
                    (on && (is_closed || is_too_short)) || (it->mask->drops_events && it->kind == TYPE_EVENT);
 }

@@ -1,4 +1,4 @@
-/* The payload types that a stream has negotiated, by what the mask does with them. */
+/* The payload types that a stream has negotiated, by their treatment in the mask. */
 #ifndef TONEWALL_MASK_PAYLOAD_TYPES_H
 #define TONEWALL_MASK_PAYLOAD_TYPES_H
 

@@ -25,7 +25,7 @@ struct suspect {
 struct mask {
     struct payload_types types;
     bool on;
-    bool shut; /* a key was found in what was to leave: nothing leaves until the mask goes off */
+    bool shut; /* a key was found in a packet: none leaves until the mask goes off */
     bool drops_events; /* the agent's side has agreed on no telephone-event: none leaves, masked or not */
     /* While masked: an event came, or the decoder process found a tone, the last at `keyed_ms`. */
     bool keyed;

@@ -30,43 +30,17 @@ enum { SECCOMP_X32 = 0x40000000 }; /* numbers from here on are of another conven
 
 static const int allowed_calls[] = {
     /* the socket to media, and the log */
-    SYS_read,
-    SYS_write,
-    SYS_writev,
-    SYS_recvfrom,
-    SYS_sendto,
-    SYS_close,
-    SYS_ppoll,
-    SYS_shutdown,
+    SYS_read, SYS_write, SYS_writev, SYS_recvfrom, SYS_sendto, SYS_close, SYS_ppoll, SYS_shutdown,
 #ifdef SYS_poll
     SYS_poll,
 #endif
     /* memory */
-    SYS_brk,
-    SYS_munmap,
-    SYS_mremap,
-    SYS_madvise,
-    SYS_mlock,
-    SYS_munlock,
+    SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise, SYS_mlock, SYS_munlock,
     /* threads that are there, time and chance */
-    SYS_futex,
-    SYS_sched_yield,
-    SYS_clock_gettime,
-    SYS_clock_nanosleep,
-    SYS_nanosleep,
-    SYS_gettimeofday,
-    SYS_getrandom,
-    SYS_restart_syscall,
-    SYS_getpid,
-    SYS_gettid,
+    SYS_futex, SYS_sched_yield, SYS_clock_gettime, SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday,
+    SYS_getrandom, SYS_restart_syscall, SYS_getpid, SYS_gettid,
     /* signals that come, and the end */
-    SYS_rt_sigaction,
-    SYS_rt_sigprocmask,
-    SYS_rt_sigreturn,
-    SYS_sigaltstack,
-    SYS_exit,
-    SYS_exit_group,
-};
+    SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack, SYS_exit, SYS_exit_group};
 
 /* Calls that may not make code: their third argument is the protection. */
 static const int mapping_calls[] = {SYS_mmap, SYS_mprotect};

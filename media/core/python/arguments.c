@@ -29,12 +29,13 @@ void py_release_types(Py_buffer given[TYPE_KINDS]) {
             PyBuffer_Release(&given[kind]);
 }
 
-bool py_read_options(int policy, int guard, int tones, int flat, struct mask_options *out) {
+bool py_read_options(int policy, int guard, int tones, int placeholder, struct mask_options *out) {
     if (policy < POLICY_MASK || policy > POLICY_MUTE || guard < 0 || guard > GUARD_MAX) {
         PyErr_Format(PyExc_ValueError, "policy is 0 to %d, guard 0 to %d blocks", POLICY_MUTE, GUARD_MAX);
         return false;
     }
-    *out = (struct mask_options){.policy = (enum policy)policy, .guard = guard, .tones = tones, .flat = flat};
+    *out = (struct mask_options){
+        .policy = (enum policy)policy, .guard = guard, .tones = tones, .placeholder = placeholder};
     return true;
 }
 

@@ -16,7 +16,7 @@ bool py_read_types(const Py_buffer given[TYPE_KINDS], struct type_list lists[TYP
 /* Releases those that were filled; the others are all zeros. */
 void py_release_types(Py_buffer given[TYPE_KINDS]);
 /* False: an exception is set. */
-bool py_read_options(int policy, int guard, int tones, int flat, struct mask_options *out);
+bool py_read_options(int policy, int guard, int tones, int placeholder, struct mask_options *out);
 /* Fills in the key of a SIP INFO's body, where `out->clock` is set. False: an exception is set. */
 bool py_read_key(const Py_buffer *body, int type, struct outgoing_key *out);
 /* The arguments of `take_digits`: the stream, and the place for its digits. False: an exception is

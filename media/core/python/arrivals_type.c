@@ -3,7 +3,8 @@
 #include "rtp/quality.h"
 
 typedef struct {
-    PyObject_HEAD struct arrivals arrivals;
+    PyObject_HEAD
+    struct arrivals arrivals;
 } Arrivals;
 
 static PyObject *py_arrivals_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {

@@ -9,7 +9,8 @@
 #include <string.h>
 
 typedef struct {
-    PyObject_HEAD struct canary canary;
+    PyObject_HEAD
+    struct canary canary;
     struct g722 lower;
 } Canary;
 
@@ -34,15 +35,15 @@ static PyObject *py_canary_hears(PyObject *self, PyObject *args) {
     int coding;
     if (!PyArg_ParseTuple(args, "y*i", &codes, &coding))
         return NULL;
-    bool heard = false;
+    bool is_key = false;
     for (Py_ssize_t i = 0; i < codes.len; i++) {
         uint8_t code = ((const uint8_t *)codes.buf)[i];
         int16_t sample = (int16_t)(coding == CODING_G722 ? g722_decode(&((Canary *)self)->lower, code)
                                                          : g711_decode((enum coding)coding, code));
-        heard |= canary_hears(&((Canary *)self)->canary, &sample, 1);
+        is_key |= canary_hears(&((Canary *)self)->canary, &sample, 1);
     }
     PyBuffer_Release(&codes);
-    return PyBool_FromLong(heard);
+    return PyBool_FromLong(is_key);
 }
 
 static PyObject *py_canary_sees(PyObject *Py_UNUSED(self), PyObject *args) {
@@ -58,14 +59,14 @@ static PyObject *py_canary_hears_samples(PyObject *self, PyObject *samples) {
     Py_buffer given;
     if (PyObject_GetBuffer(samples, &given, PyBUF_SIMPLE) != 0)
         return NULL;
-    bool heard = false;
+    bool is_key = false;
     for (Py_ssize_t at = 0; at + 2 <= given.len; at += 2) {
         int16_t sample;
         memcpy(&sample, (const char *)given.buf + at, sizeof sample);
-        heard |= canary_hears(&((Canary *)self)->canary, &sample, 1);
+        is_key |= canary_hears(&((Canary *)self)->canary, &sample, 1);
     }
     PyBuffer_Release(&given);
-    return PyBool_FromLong(heard);
+    return PyBool_FromLong(is_key);
 }
 
 static PyMethodDef canary_methods[] = {

@@ -4,7 +4,7 @@
 #include "audio/codec.h"
 #include "audio/inband.h"
 #include "audio/placeholder.h"
-#include "audio/suspicion.h"
+#include "audio/sensitive_detector.h"
 #include "audio/tones.h"
 #include "dtmf/event_sender.h"
 #include "dtmf/keys.h"
@@ -36,11 +36,11 @@ static const struct {
     {"red", red_constants},           {"rtcp", rtcp_constants},
     {"rtp", rtp_constants},           {"rtpengine_log", rtpengine_log_constants},
     {"sequence", sequence_constants}, {"sip_info", sip_info_constants},
-    {"source", source_constants},     {"suspicion", suspicion_constants},
+    {"source", source_constants},     {"sensitive_detector", sensitive_detector_constants},
     {"tones", tones_constants},
 };
 
-/* The number, or what there is with it behind: a list. A new reference; NULL: an exception is
+/* The number, or a list of the numbers before and this one. A new reference; NULL: an exception is
  * set. */
 static PyObject *with_number(PyObject *before, PyObject *number) {
     if (before == NULL)

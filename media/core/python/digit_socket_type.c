@@ -12,7 +12,8 @@
 enum { DATAGRAMS_MAX = 256, NOTICES_MAX = LISTENERS * NOTICE_KINDS };
 
 typedef struct {
-    PyObject_HEAD struct digit_socket digits;
+    PyObject_HEAD
+    struct digit_socket digits;
 } Feed;
 
 static struct digit_socket *digits_of(PyObject *self) { return &((Feed *)self)->digits; }
@@ -121,7 +122,7 @@ static PyObject *py_digit_socket_take_digits(PyObject *self, PyObject *args, PyO
 static PyObject *py_digit_socket_counters(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     const struct digit_socket *digits = digits_of(self);
     return Py_BuildValue("{sKsKsKsK}", "heard", digits->accepted, "unwanted", digits->unwanted,
-                         "foreign_source", digits->strangers, "malformed", digits->malformed);
+                         "foreign_source", digits->foreign_source, "malformed", digits->malformed);
 }
 
 static PyMethodDef digit_socket_methods[] = {

@@ -9,7 +9,8 @@
 #include <string.h>
 
 typedef struct {
-    PyObject_HEAD struct secret hold;
+    PyObject_HEAD
+    struct secret hold;
 } Hearing;
 
 static struct hold *hold_of(PyObject *self) { return (struct hold *)((Hearing *)self)->hold.bytes; }
@@ -77,7 +78,7 @@ static PyMethodDef hearing_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 static PyType_Slot hearing_slots[] = {
-    {Py_tp_doc, "Audio, heard as the hold hears it."},
+    {Py_tp_doc, "Audio, shut as the hold shuts it."},
     {Py_tp_new, py_hearing_new},
     {Py_tp_dealloc, py_hearing_dealloc},
     {Py_tp_methods, hearing_methods},

@@ -10,7 +10,8 @@
 #include <string.h>
 
 typedef struct {
-    PyObject_HEAD struct mask mask;
+    PyObject_HEAD
+    struct mask mask;
     struct secret keys, hold;
     PyObject *asked; /* a list */
 } Mask;
@@ -73,10 +74,10 @@ static PyObject *release_held(Mask *self, bool all_of_it) {
 
 static PyObject *py_mask_switch(PyObject *object, PyObject *args) {
     Mask *self = (Mask *)object;
-    int on, policy = POLICY_MASK, guard = GUARD, tones = false, flat = false;
+    int on, policy = POLICY_MASK, guard = GUARD, tones = false, placeholder = false;
     struct mask_options options;
-    if (!PyArg_ParseTuple(args, "p|iipp", &on, &policy, &guard, &tones, &flat) ||
-        !py_read_options(policy, guard, tones, flat, &options))
+    if (!PyArg_ParseTuple(args, "p|iipp", &on, &policy, &guard, &tones, &placeholder) ||
+        !py_read_options(policy, guard, tones, placeholder, &options))
         return NULL;
     if (self->mask.hold != NULL)
         hold_end(self->mask.hold);

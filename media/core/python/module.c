@@ -2,7 +2,7 @@
 #include "audio/canary.h"
 #include "audio/g711.h"
 #include "audio/inband.h"
-#include "audio/suspicion.h"
+#include "audio/sensitive_detector.h"
 #include "dtmf/notice.h"
 #include "mask/hold.h"
 #include "memory/seccomp.h"
@@ -79,7 +79,7 @@ PyMODINIT_FUNC PyInit__core(void) {
         return NULL;
     g711_prepare();
     inband_prepare();
-    suspicion_prepare();
+    sensitive_prepare();
     canary_prepare();
     if (!crypto_prepare())
         return PyErr_Format(PyExc_ImportError, "libsrtp2 does not start");

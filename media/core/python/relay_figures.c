@@ -1,4 +1,4 @@
-/* What is counted of a stream, as Python sees it. */
+/* The figures of a stream for Python. */
 #include "python/relay_figures.h"
 
 #include <arpa/inet.h>
@@ -8,9 +8,9 @@ PyObject *py_counters(const struct counters counters[LEGS]) {
     const struct counters *caller = &counters[CALLER], *agent = &counters[AGENT];
     return Py_BuildValue(
         "{sKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsK}", "caller_received", caller->received, "caller_sent",
-        caller->sent, "caller_masked", caller->masked, "caller_foreign_source", caller->strangers,
+        caller->sent, "caller_masked", caller->masked, "caller_foreign_source", caller->foreign_source,
         "caller_malformed", caller->malformed, "agent_received", agent->received, "agent_sent", agent->sent,
-        "agent_masked", agent->masked, "agent_foreign_source", agent->strangers, "agent_malformed",
+        "agent_masked", agent->masked, "agent_foreign_source", agent->foreign_source, "agent_malformed",
         agent->malformed, "caller_reports", caller->reports, "caller_lost", caller->lost, "caller_jitter",
         caller->jitter, "agent_reports", agent->reports, "agent_lost", agent->lost, "agent_jitter",
         agent->jitter, "caller_expected", caller->expected, "caller_missing", caller->missing,

@@ -1,4 +1,4 @@
-/* What is counted of a stream, as Python sees it. */
+/* The figures of a stream for Python. */
 #ifndef TONEWALL_PYTHON_RELAY_FIGURES_H
 #define TONEWALL_PYTHON_RELAY_FIGURES_H
 

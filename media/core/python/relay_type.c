@@ -1,106 +1,12 @@
 /* Relay for Python: each method is a command, run without the GIL (see _core.pyi). */
 #include "python/arguments.h"
-#include "python/notices.h"
 #include "python/python.h"
 #include "python/relay_figures.h"
+#include "python/relay_object.h"
 #include "relay/relay_api.h"
 #include "rtp/source.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
-
-typedef struct {
-    PyObject_HEAD struct relay *relay;
-    pid_t owner;
-} Relay;
-
-static PyObject *py_relay_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "", names))
-        return NULL;
-    Relay *self = py_allocate(type);
-    if (self == NULL)
-        return NULL;
-    self->owner = getpid();
-    self->relay = relay_new();
-    if (self->relay == NULL) {
-        PyErr_SetFromErrno(PyExc_OSError);
-        Py_DECREF(self);
-        return NULL;
-    }
-    return (PyObject *)self;
-}
-
-static void py_relay_dealloc(PyObject *object) {
-    Relay *self = (Relay *)object;
-    if (self->relay != NULL && self->owner == getpid()) { /* a child has the object, but not the thread */
-        Py_BEGIN_ALLOW_THREADS relay_free(self->relay);
-        Py_END_ALLOW_THREADS
-    }
-    py_free_object(object);
-}
-
-/* Run the command without the GIL. Returns false with an exception set. */
-static bool run_command(PyObject *object, struct command *command) {
-    Relay *self = (Relay *)object;
-    if (self->owner != getpid()) {
-        PyErr_SetString(PyExc_RuntimeError, "the relay belongs to the parent process");
-        return false;
-    }
-    Py_BEGIN_ALLOW_THREADS relay_run(self->relay, command);
-    Py_END_ALLOW_THREADS if (command->result >= 0) return true;
-    if (command->result == -ENOENT)
-        PyErr_Format(PyExc_KeyError, "no stream %lld", (long long)command->stream);
-    else if (command->result == -EEXIST)
-        PyErr_Format(PyExc_ValueError, "stream %lld is open already", (long long)command->stream);
-    else if (command->result == -ESHUTDOWN)
-        PyErr_SetString(PyExc_RuntimeError, "the relay is not running");
-    else {
-        errno = -command->result;
-        PyErr_SetFromErrno(PyExc_OSError);
-    }
-    return false;
-}
-
-static PyObject *run_or_null(PyObject *self, struct command *command) {
-    if (!run_command(self, command))
-        return NULL;
-    Py_RETURN_NONE;
-}
-
-static PyObject *started_or_error(int error) {
-    if (error == -EALREADY)
-        return PyErr_Format(PyExc_RuntimeError, "the relay was started before");
-    if (error == -ESHUTDOWN)
-        return PyErr_Format(PyExc_RuntimeError, "the relay is not running");
-    return py_none_or_error(error);
-}
-
-static PyObject *py_relay_start(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"processor", "coalescing_us", "masked_coalescing_us", NULL};
-    int processor = -1, gather_us = 0, masked_gather_us = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|iii", names, &processor, &gather_us, &masked_gather_us))
-        return NULL;
-    return started_or_error(relay_start(((Relay *)self)->relay, processor, gather_us, masked_gather_us));
-}
-
-static PyObject *py_relay_go_first(PyObject *self, PyObject *Py_UNUSED(ignored)) {
-    return started_or_error(relay_go_first(((Relay *)self)->relay));
-}
-
-static PyObject *py_relay_stop(PyObject *self, PyObject *Py_UNUSED(ignored)) {
-    struct command command = {.kind = COMMAND_STOP};
-    if (((Relay *)self)->owner == getpid()) {
-        Py_BEGIN_ALLOW_THREADS relay_run(((Relay *)self)->relay, &command);
-        Py_END_ALLOW_THREADS
-    }
-    Py_RETURN_NONE;
-}
-
-static PyObject *py_relay_fileno(PyObject *self, PyObject *Py_UNUSED(ignored)) {
-    return PyLong_FromLong(relay_fileno(((Relay *)self)->relay));
-}
 
 static PyObject *py_relay_open_stream(PyObject *self, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"stream", "caller_rtp", "caller_rtcp", "agent_rtp", "agent_rtcp", NULL};
@@ -111,7 +17,7 @@ static PyObject *py_relay_open_stream(PyObject *self, PyObject *args, PyObject *
                                      &fds[3]))
         return NULL;
     command.stream = stream;
-    return run_or_null(self, &command);
+    return py_relay_run_or_null(self, &command);
 }
 
 static PyObject *py_relay_set_peer(PyObject *self, PyObject *args, PyObject *kwargs) {
@@ -135,7 +41,7 @@ static PyObject *py_relay_set_peer(PyObject *self, PyObject *args, PyObject *kwa
     if (command.has_rtcp && !source_parse(rtcp_address, rtcp_port, &command.rtcp))
         return PyErr_Format(PyExc_ValueError,
                             "address and port of RTCP: expected a numeric address and 0 to 65535");
-    return run_or_null(self, &command);
+    return py_relay_run_or_null(self, &command);
 }
 
 static PyObject *py_relay_set_crypto(PyObject *self, PyObject *args, PyObject *kwargs) {
@@ -152,7 +58,7 @@ static PyObject *py_relay_set_crypto(PyObject *self, PyObject *args, PyObject *k
     keys->out_length = (size_t)out;
     if (command.leg != CALLER && command.leg != AGENT)
         return PyErr_Format(PyExc_ValueError, "leg must be CALLER or AGENT");
-    return run_or_null(self, &command);
+    return py_relay_run_or_null(self, &command);
 }
 
 static PyObject *py_relay_set_types(PyObject *self, PyObject *args, PyObject *kwargs) {
@@ -171,7 +77,7 @@ static PyObject *py_relay_set_types(PyObject *self, PyObject *args, PyObject *kw
     command.on = drops_events;
     if (command.clock < 0 || command.clock > CLOCK_MAX)
         command.clock = 0;
-    PyObject *result = py_read_types(given, command.types) ? run_or_null(self, &command) : NULL;
+    PyObject *result = py_read_types(given, command.types) ? py_relay_run_or_null(self, &command) : NULL;
     py_release_types(given);
     return result;
 }
@@ -182,12 +88,12 @@ static PyObject *py_relay_set_decoder(PyObject *self, PyObject *fd) {
     if (number == -1 && PyErr_Occurred())
         return NULL;
     command.fds[0] = (int)number;
-    return run_or_null(self, &command);
+    return py_relay_run_or_null(self, &command);
 }
 
 static PyObject *py_relay_has_decoder(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     struct command command = {.kind = COMMAND_HAS_DECODER};
-    return run_command(self, &command) ? PyBool_FromLong(command.result) : NULL;
+    return py_relay_run(self, &command) ? PyBool_FromLong(command.result) : NULL;
 }
 
 static PyObject *switch_stream(PyObject *self, PyObject *args, PyObject *kwargs, enum command_kind kind) {
@@ -199,22 +105,22 @@ static PyObject *switch_stream(PyObject *self, PyObject *args, PyObject *kwargs,
         return NULL;
     command.stream = stream;
     command.on = on;
-    return run_or_null(self, &command);
+    return py_relay_run_or_null(self, &command);
 }
 
 static PyObject *py_relay_set_mask(PyObject *self, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"stream", "on", "policy", "guard", "tones", "placeholder", NULL};
     struct command command = {.kind = COMMAND_SET_MASK};
     long long stream;
-    int on, policy = POLICY_MASK, guard = GUARD, tones = false, flat = false;
+    int on, policy = POLICY_MASK, guard = GUARD, tones = false, placeholder = false;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Lp|iipp", names, &stream, &on, &policy, &guard, &tones,
-                                     &flat))
+                                     &placeholder))
         return NULL;
-    if (!py_read_options(policy, guard, tones, flat, &command.options))
+    if (!py_read_options(policy, guard, tones, placeholder, &command.options))
         return NULL;
     command.stream = stream;
     command.on = on;
-    return run_or_null(self, &command);
+    return py_relay_run_or_null(self, &command);
 }
 
 static PyObject *py_relay_is_quiet(PyObject *self, PyObject *args, PyObject *kwargs) {
@@ -224,7 +130,7 @@ static PyObject *py_relay_is_quiet(PyObject *self, PyObject *args, PyObject *kwa
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Li", names, &stream, &command.quiet_ms))
         return NULL;
     command.stream = stream;
-    return run_command(self, &command) ? PyBool_FromLong(command.result) : NULL;
+    return py_relay_run(self, &command) ? PyBool_FromLong(command.result) : NULL;
 }
 
 static PyObject *py_relay_set_capture(PyObject *self, PyObject *args, PyObject *kwargs) {
@@ -242,7 +148,7 @@ static PyObject *py_relay_send_key(PyObject *self, PyObject *args, PyObject *kwa
     command.stream = stream;
     bool is_key = py_read_key(&body, type, &command.key);
     PyBuffer_Release(&body);
-    PyObject *result = is_key && run_command(self, &command) ? PyBool_FromLong(command.result) : NULL;
+    PyObject *result = is_key && py_relay_run(self, &command) ? PyBool_FromLong(command.result) : NULL;
     explicit_bzero(&command, sizeof command);
     return result;
 }
@@ -253,18 +159,7 @@ static PyObject *py_relay_take_digits(PyObject *self, PyObject *args, PyObject *
     if (!py_read_digits_place(args, kwargs, &stream, &command.into, &command.room))
         return NULL;
     command.stream = stream;
-    return run_command(self, &command) ? PyLong_FromLong(command.result) : NULL;
-}
-
-static PyObject *py_relay_take_events(PyObject *self, PyObject *Py_UNUSED(ignored)) {
-    struct notice notices[64];
-    PyObject *list = PyList_New(0);
-    int count;
-    do {
-        count = list == NULL ? 0 : relay_take_notices(((Relay *)self)->relay, notices, 64);
-        list = py_append_notices(list, notices, count);
-    } while (count > 0 && list != NULL);
-    return list;
+    return py_relay_run(self, &command) ? PyLong_FromLong(command.result) : NULL;
 }
 
 static PyObject *count_stream(PyObject *self, PyObject *args, PyObject *kwargs, enum command_kind kind) {
@@ -274,7 +169,7 @@ static PyObject *count_stream(PyObject *self, PyObject *args, PyObject *kwargs, 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "L", names, &stream))
         return NULL;
     command.stream = stream;
-    if (!run_command(self, &command))
+    if (!py_relay_run(self, &command))
         return NULL;
     return py_counters(command.counters);
 }
@@ -291,7 +186,7 @@ static PyObject *py_relay_arrived(PyObject *self, PyObject *args, PyObject *kwar
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "L", names, &stream))
         return NULL;
     command.stream = stream;
-    if (!run_command(self, &command))
+    if (!py_relay_run(self, &command))
         return NULL;
     PyObject *caller = py_arrived(&arrived[CALLER]), *agent = py_arrived(&arrived[AGENT]);
     PyObject *both = caller == NULL || agent == NULL ? NULL : PyTuple_Pack(2, caller, agent);
@@ -306,7 +201,7 @@ static PyObject *py_relay_close_stream(PyObject *self, PyObject *args, PyObject 
 
 static PyMethodDef relay_methods[] = {
     {"start", WITH_KEYWORDS(py_relay_start)},
-    {"set_realtime", py_relay_go_first, METH_NOARGS, NULL},
+    {"set_realtime", py_relay_set_realtime, METH_NOARGS, NULL},
     {"stop", py_relay_stop, METH_NOARGS, NULL},
     {"fileno", py_relay_fileno, METH_NOARGS, NULL},
     {"open_stream", WITH_KEYWORDS(py_relay_open_stream)},

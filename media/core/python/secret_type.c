@@ -8,7 +8,8 @@
 PyTypeObject *py_secret_type;
 
 typedef struct {
-    PyObject_HEAD struct secret secret;
+    PyObject_HEAD
+    struct secret secret;
 } SecretMemory;
 
 static PyObject *py_secret_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {

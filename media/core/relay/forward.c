@@ -227,7 +227,7 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
         return false;
     struct counters *counters = &packet.stream->counters[packet.leg];
     if (!admit_packet(&packet)) {
-        counters->strangers++;
+        counters->foreign_source++;
         explicit_bzero(packet.bytes, packet.length);
         return true;
     }

@@ -39,20 +39,20 @@ static void unlist_stream(struct relay *relay, struct stream *stream) {
 }
 
 int relay_take_notices(struct relay *relay, struct notice *out, int room) {
-    int taken = 0;
+    int moved = 0;
     pthread_mutex_lock(&relay->notices_lock);
     eventfd_drain(relay->notice_fd);
-    while (relay->first_noticed != NULL && taken + NOTICE_KINDS <= room) {
+    while (relay->first_noticed != NULL && moved + NOTICE_KINDS <= room) {
         struct stream *stream = relay->first_noticed;
         for (int kind = NOTICE_KEYED; kind < NOTICE_KINDS; kind++)
             if (stream->noticed[kind])
-                out[taken++] = (struct notice){stream->id, kind};
+                out[moved++] = (struct notice){stream->id, kind};
         unlist_stream(relay, stream);
     }
     if (relay->first_noticed != NULL)
         eventfd_signal(relay->notice_fd);
     pthread_mutex_unlock(&relay->notices_lock);
-    return taken;
+    return moved;
 }
 
 void relay_forget_notices(struct relay *relay, struct stream *stream) {

@@ -13,7 +13,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { GATHER_MAX_US = 5000, MASKED_GATHER_MAX_US = 10000, SLAB_HOLDS = 16, SLAB_QUEUES = 4 };
+enum { COALESCING_MAX_US = 5000, MASKED_COALESCING_MAX_US = 10000, SLAB_HOLDS = 16, SLAB_QUEUES = 4 };
 _Static_assert(2 * SPACING % _Alignof(struct decision) == 0, "a decision fits behind the packets");
 
 static const struct pool KEYS_POOL = {.size = sizeof(struct keys), .places = SLAB_STREAMS},
@@ -67,14 +67,14 @@ struct relay *relay_new(void) {
     return relay;
 }
 
-int relay_start(struct relay *relay, int processor, int gather_us, int masked_gather_us) {
+int relay_start(struct relay *relay, int processor, int coalescing_us, int masked_coalescing_us) {
     if (relay->started)
         return -EALREADY;
-    if (processor >= CPU_SETSIZE || gather_us < 0 || gather_us > GATHER_MAX_US || masked_gather_us < 0 ||
-        masked_gather_us > MASKED_GATHER_MAX_US)
+    if (processor >= CPU_SETSIZE || coalescing_us < 0 || coalescing_us > COALESCING_MAX_US ||
+        masked_coalescing_us < 0 || masked_coalescing_us > MASKED_COALESCING_MAX_US)
         return -EINVAL;
-    relay->gather_us = gather_us;
-    relay->masked_gather_us = masked_gather_us;
+    relay->coalescing_us = coalescing_us;
+    relay->masked_coalescing_us = masked_coalescing_us;
     pthread_attr_t place;
     pthread_attr_init(&place);
     if (processor >= 0) {
@@ -95,7 +95,7 @@ int relay_start(struct relay *relay, int processor, int gather_us, int masked_ga
     return -error;
 }
 
-int relay_go_first(struct relay *relay) {
+int relay_set_realtime(struct relay *relay) {
     /* Above all that is not real-time. */
     struct sched_param least = {.sched_priority = sched_get_priority_min(SCHED_FIFO)};
     return relay->started ? -pthread_setschedparam(relay->thread, SCHED_FIFO, &least) : -ESHUTDOWN;

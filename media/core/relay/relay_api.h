@@ -1,5 +1,5 @@
-/* The relay as Python sees it: streams, the commands that change them, and what is known of
- * them. */
+/* The relay as Python sees it: streams, the commands that change them, and the figures of
+ * both. */
 #ifndef TONEWALL_RELAY_RELAY_API_H
 #define TONEWALL_RELAY_RELAY_API_H
 
@@ -20,7 +20,7 @@ enum { CLOCK_MAX = 1000000 }; /* Hz, of rtp_timestamps */
 
 /* Of one leg, RTP and RTCP together. */
 struct counters {
-    uint64_t received, sent, masked, strangers, malformed;
+    uint64_t received, sent, masked, foreign_source, malformed;
     uint64_t reports, lost, jitter; /* of the peer's RTCP; see media/formats/rtp.py, `Reception` */
     uint64_t expected, missing, arrival_jitter; /* of the peer's own stream; the last in microseconds */
 };
@@ -79,11 +79,11 @@ struct relay *relay_new(void);
 /* Bytes of secret memory that a relay maps for so many streams, so many of them masked, so many
  * masked in a codec that the decoder process decodes. */
 size_t relay_secret_bytes(size_t streams, size_t masked, size_t decoded);
-/* Starts the thread. `processor`: to which it keeps; -1: any. `gather_us`: microseconds that
- * packets may wait for others; `masked_gather_us`: the same of masked streams. 0 or -errno. */
-int relay_start(struct relay *relay, int processor, int gather_us, int masked_gather_us);
+/* Starts the thread. `processor`: to which it keeps; -1: any. `coalescing_us`: microseconds that
+ * packets may wait for others; `masked_coalescing_us`: the same of masked streams. 0 or -errno. */
+int relay_start(struct relay *relay, int processor, int coalescing_us, int masked_coalescing_us);
 /* Gives the thread a real-time priority (SCHED_FIFO). 0 or -errno. */
-int relay_go_first(struct relay *relay);
+int relay_set_realtime(struct relay *relay);
 /* Applies a command between two packets, on the calling thread: once it returns, every packet meets
  * its effect. */
 void relay_run(struct relay *relay, struct command *command);

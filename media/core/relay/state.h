@@ -65,7 +65,7 @@ struct relay {
     int decoder_fd; /* -1: there is none */
     pthread_t thread;
     bool started;
-    int gather_us, masked_gather_us;
+    int coalescing_us, masked_coalescing_us;
     pthread_mutex_t turn, lock; /* see `relay_lock`; `lock` guards all that follows */
     pthread_mutex_t notices_lock; /* guards the notices alone; may be taken with `lock`, never before it */
     bool running;

@@ -72,7 +72,7 @@ void relay_close_stream(struct relay *relay, struct stream **at) {
 
 /* Masked audio is held anyway, so its sockets may be looked at more rarely. */
 void relay_choose_set(struct relay *relay, struct stream *stream) {
-    int set = stream->mask.on && relay->masked_gather_us > 0 ? relay->masked : relay->epoll;
+    int set = stream->mask.on && relay->masked_coalescing_us > 0 ? relay->masked : relay->epoll;
     for (int i = 0; i < SOCKETS; i++) {
         struct endpoint *endpoint = &stream->endpoints[i];
         struct epoll_event interest = {.events = EPOLLIN, .data.ptr = endpoint};

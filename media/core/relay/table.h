@@ -8,7 +8,7 @@
 struct stream **relay_find_stream(struct relay *relay, int64_t id);
 /* Wipes the keys that were kept; none is kept any more. */
 void relay_stop_capture(struct stream *stream);
-/* Frees the streams that were closed. Only where the thread holds nothing that epoll has said of
+/* Frees the streams that were closed. Only where the thread holds nothing that epoll has named of
  * them. */
 void relay_free_closed(struct relay *relay);
 

@@ -3,8 +3,8 @@
  * Rule 1: streams are touched with the lock held only: once a command has returned, every packet
  *         meets its effect.
  * Rule 2: packets that come close together are relayed together, for a wake costs more than a
- *         packet: those of streams that are not masked wait `gather_us` for others, those of masked
- *         ones `masked_gather_us` (docs/adr/0013, docs/adr/0023).
+ *         packet: those of streams that are not masked wait `coalescing_us` for others, those of
+ *         masked ones `masked_coalescing_us` (docs/adr/0013, docs/adr/0023).
  * Rule 3: anything that a key may have left on the stack is overwritten before the thread waits
  *         again. */
 #include "relay/thread.h"
@@ -84,7 +84,7 @@ static void relay_masked(struct thread *thread) {
     bool many = thread->masked_came > 1 || (thread->masked_paused && thread->masked_came > 0);
     thread->masked_paused = !is_busy(thread, late) && many;
     thread->masked_came = 0;
-    thread->masked_due_us = thread->masked_paused ? thread->now_us + relay->masked_gather_us : INT64_MAX;
+    thread->masked_due_us = thread->masked_paused ? thread->now_us + relay->masked_coalescing_us : INT64_MAX;
     if (!thread->masked_paused)
         relay_await_masked(relay, EPOLL_CTL_MOD);
 }
@@ -123,18 +123,18 @@ static __attribute__((noinline)) bool relay_turn(struct thread *thread, int coun
     return stack_is_secret;
 }
 
-/* Where packets come faster than one a `gather_us`, they are relayed together. False: there was no
- * pause. */
+/* Where packets come faster than one a `coalescing_us`, they are relayed together. False: there was
+ * no pause. */
 static bool pause_for_others(struct thread *thread) {
-    int gather_us = thread->relay->gather_us;
+    int coalescing_us = thread->relay->coalescing_us;
     /* A pause that brought one packet is as good as one that brought two. */
     bool many = thread->came > 1 || (thread->paused && thread->came > 0);
-    if (!thread->go_on || gather_us == 0 || !many || thread->came >= PLENTY ||
+    if (!thread->go_on || coalescing_us == 0 || !many || thread->came >= PLENTY ||
         thread->now_us >= thread->masked_due_us || is_busy(thread, false))
         return false;
-    struct timespec pause = {.tv_nsec = gather_us * 1000L};
+    struct timespec pause = {.tv_nsec = coalescing_us * 1000L};
     clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
-    is_busy(thread, clock_us() - thread->now_us > gather_us + LATE_US);
+    is_busy(thread, clock_us() - thread->now_us > coalescing_us + LATE_US);
     return true;
 }
 

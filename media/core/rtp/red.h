@@ -15,7 +15,7 @@ struct red_block {
     size_t start, size; /* in the packet */
 };
 
-/* How far back redundancy may still hold what was masked. */
+/* How far back redundancy may still hold masked events. */
 struct red_reach {
     bool masked, known;
     uint32_t ssrc, ended;

@@ -4,7 +4,7 @@
 #include "audio/canary.h"
 #include "audio/g711.h"
 #include "audio/inband.h"
-#include "audio/suspicion.h"
+#include "audio/sensitive_detector.h"
 #include "relay/srtp.h"
 
 static int (*chosen)(const uint8_t *data, size_t size);
@@ -20,7 +20,7 @@ int LLVMFuzzerInitialize(int *count, char ***arguments) {
     MUST(chosen != fuzz_texts || strcmp(name, "texts") == 0);
     g711_prepare();
     inband_prepare();
-    suspicion_prepare();
+    sensitive_prepare();
     canary_prepare();
     MUST(crypto_prepare());
     return 0;

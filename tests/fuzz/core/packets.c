@@ -211,7 +211,7 @@ static void turn(struct world *world, uint8_t how) {
     struct mask_options options = {.policy = (enum policy)(how % 3),
                                    .guard = how & 4 ? GUARD : GUARD_MAX,
                                    .tones = how & 8,
-                                   .flat = how & 16};
+                                   .placeholder = how & 16};
     if (world->mask.hold != NULL)
         hold_end(world->mask.hold);
     queue_shut(world->queue);

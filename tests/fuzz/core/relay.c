@@ -146,8 +146,10 @@ static void answer(struct rig *rig, struct script *script) {
 
 static void turn(struct rig *rig, struct script *script) {
     uint8_t how = script_byte(script);
-    struct mask_options options = {
-        .policy = (enum policy)(how % 3), .guard = how & 4 ? GUARD : 0, .tones = how & 8, .flat = how & 16};
+    struct mask_options options = {.policy = (enum policy)(how % 3),
+                                   .guard = how & 4 ? GUARD : 0,
+                                   .tones = how & 8,
+                                   .placeholder = how & 16};
     hear(rig);
     rig->on = how & 32;
     MUST(command(rig, (struct command){.kind = COMMAND_SET_MASK, .on = rig->on, .options = options}) == 0);

@@ -17,7 +17,7 @@ int fuzz_texts(const uint8_t *data, size_t size) {
     } else if (which % 3 == 1) {
         struct log_record record;
         if (rtpengine_log_parse(text, length, &record)) {
-            MUST(record.event == NOT_A_KEY || (record.event >= 0 && record.event <= 15));
+            MUST(record.event == LOG_NO_KEY || (record.event >= 0 && record.event <= 15));
             MUST(record.call.start >= text && record.call.start + record.call.length <= text + length);
             MUST(record.tag.start >= text && record.tag.start + record.tag.length <= text + length);
         }

@@ -1,31 +1,31 @@
 /* A more sensitive detector of tones, for the seconds after a key
  * (media/reference/sensitive_detector.py). */
-#ifndef TONEWALL_AUDIO_SUSPICION_H
-#define TONEWALL_AUDIO_SUSPICION_H
+#ifndef TONEWALL_AUDIO_SENSITIVE_DETECTOR_H
+#define TONEWALL_AUDIO_SENSITIVE_DETECTOR_H
 
 #include "audio/inband.h"
 #include "constants.h"
 
 /* Blocks are counted from 0. */
-struct suspicion {
+struct sensitive {
     int64_t expected, until, lossy;
     int certain, certain_key, row, key;
 };
 
 /* Fills the tables; before any thread starts. */
-void suspicion_prepare(void);
+void sensitive_prepare(void);
 /* Expects no key. */
-void suspicion_begin(struct suspicion *suspicion);
+void sensitive_begin(struct sensitive *sensitive);
 /* A key is beyond doubt in this block: more are expected. */
-void suspicion_expect(struct suspicion *suspicion, int64_t block);
+void sensitive_expect(struct sensitive *sensitive, int64_t block);
 /* Packets were lost before this block. */
-void suspicion_after_loss(struct suspicion *suspicion, int64_t block);
+void sensitive_after_loss(struct sensitive *sensitive, int64_t block);
 /* How many blocks before this one are shut because of it; 0: none is, nor itself. `sure`: the gate
  * has a press here. */
-int suspicion_hear(struct suspicion *suspicion, int64_t block, const struct found *found,
+int sensitive_hear(struct sensitive *sensitive, int64_t block, const struct found *found,
                    const struct detector *detector, bool sure);
 
 /* Gives the numbers that media/reference/sensitive_detector.py has, too. */
-void suspicion_constants(const struct constant_sink *sink);
+void sensitive_detector_constants(const struct constant_sink *sink);
 
 #endif

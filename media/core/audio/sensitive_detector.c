@@ -1,6 +1,6 @@
 /* A more sensitive detector of tones, where keys are expected. The reasons are in
  * media/reference/sensitive_detector.py. */
-#include "audio/suspicion.h"
+#include "audio/sensitive_detector.h"
 
 #include <math.h>
 
@@ -8,20 +8,20 @@ enum {
     EXPECTED = 1000,
     AFTER_LOSS = 24,
     CERTAIN_FOR = 5,
-    SUSPICION_SHORT = 4,
-    SUSPICION_LONG = 8,
+    SENSITIVE_SHORT = 4,
+    SENSITIVE_LONG = 8,
     IN_A_ROW = 2,
     WAYS = 3,
     AS_IS = 1
 };
 
-static const double CERTAIN = 0.70, LEAST_SHORT = 0.40, LEAST_LOSSY = 0.20, LEAST_LONG = 0.34,
-                    STANDS_OUT = 2.5, STANDS_OUT_LOSSY = 1.4, SUSPICION_UNEVEN = 40, SUSPICION_FAINT = 200;
+static const double CERTAIN = 0.70, SHORT_MIN = 0.40, LOSSY_MIN = 0.20, LONG_MIN = 0.34, STANDS_OUT = 2.5,
+                    STANDS_OUT_LOSSY = 1.4, SENSITIVE_UNEVEN = 40, SENSITIVE_FAINT = 200;
 static const double DETUNED[WAYS] = {-0.012, 0, 0.012};
 
 static double turn_re[LINES][WAYS], turn_im[LINES][WAYS];
 
-void suspicion_prepare(void) {
+void sensitive_prepare(void) {
     const double pi = 3.141592653589793;
     for (int line = 0; line < LINES; line++)
         for (int way = 0; way < WAYS; way++) {
@@ -31,19 +31,19 @@ void suspicion_prepare(void) {
         }
 }
 
-void suspicion_begin(struct suspicion *suspicion) {
-    *suspicion = (struct suspicion){.expected = -1, .until = -1, .lossy = -1, .certain_key = -1, .key = -1};
+void sensitive_begin(struct sensitive *sensitive) {
+    *sensitive = (struct sensitive){.expected = -1, .until = -1, .lossy = -1, .certain_key = -1, .key = -1};
 }
 
-void suspicion_expect(struct suspicion *suspicion, int64_t block) {
-    if (suspicion->expected < block + EXPECTED)
-        suspicion->expected = block + EXPECTED;
+void sensitive_expect(struct sensitive *sensitive, int64_t block) {
+    if (sensitive->expected < block + EXPECTED)
+        sensitive->expected = block + EXPECTED;
 }
 
-void suspicion_after_loss(struct suspicion *suspicion, int64_t block) {
-    if (suspicion->expected < block + AFTER_LOSS)
-        suspicion->expected = block + AFTER_LOSS;
-    suspicion->lossy = block + AFTER_LOSS;
+void sensitive_after_loss(struct sensitive *sensitive, int64_t block) {
+    if (sensitive->expected < block + AFTER_LOSS)
+        sensitive->expected = block + AFTER_LOSS;
+    sensitive->lossy = block + AFTER_LOSS;
 }
 
 struct glance {
@@ -78,7 +78,7 @@ static struct glance glance_at(const struct detector *detector, int blocks, doub
             power[line] += block->power[line];
     }
     double whole = (double)INBAND_SCALE * INBAND_SCALE * BLOCK * energy;
-    if (energy < SUSPICION_FAINT * blocks * BLOCK ||
+    if (energy < SENSITIVE_FAINT * blocks * BLOCK ||
         /* In step it cannot be more. */
         2 * (power[strongest_of_four(power, 0)] + power[strongest_of_four(power, 4)]) < least * whole)
         return nothing;
@@ -92,7 +92,7 @@ static struct glance glance_at(const struct detector *detector, int blocks, doub
     }
     int row = strongest_of_four(power, 0), column = strongest_of_four(power, 4);
     double low = power[row], high = power[column];
-    bool is_even = low <= SUSPICION_UNEVEN * high && high <= SUSPICION_UNEVEN * low;
+    bool is_even = low <= SENSITIVE_UNEVEN * high && high <= SENSITIVE_UNEVEN * low;
     return (struct glance){
         .share = 2 * (low + high) / (whole * blocks),
         .key = row * 4 + column - 4,
@@ -100,36 +100,36 @@ static struct glance glance_at(const struct detector *detector, int blocks, doub
     };
 }
 
-static int blocks_seen(struct suspicion *suspicion, const struct detector *detector, bool lossy) {
-    double least = lossy ? LEAST_LOSSY : LEAST_SHORT;
+static int blocks_seen(struct sensitive *sensitive, const struct detector *detector, bool lossy) {
+    double least = lossy ? LOSSY_MIN : SHORT_MIN;
     const struct glance brief =
-        glance_at(detector, SUSPICION_SHORT, least, lossy ? STANDS_OUT_LOSSY : STANDS_OUT, 0, WAYS - 1);
+        glance_at(detector, SENSITIVE_SHORT, least, lossy ? STANDS_OUT_LOSSY : STANDS_OUT, 0, WAYS - 1);
     int key = brief.share >= least && brief.is_clear ? brief.key : -1;
-    suspicion->row = key >= 0 && key == suspicion->key ? suspicion->row + 1 : 1;
-    suspicion->key = key;
-    if (glance_at(detector, SUSPICION_LONG, LEAST_LONG, STANDS_OUT, AS_IS, AS_IS).share >= LEAST_LONG)
-        return SUSPICION_LONG;
-    return key >= 0 && suspicion->row >= (lossy ? 1 : IN_A_ROW) ? SUSPICION_SHORT + IN_A_ROW - 1 : 0;
+    sensitive->row = key >= 0 && key == sensitive->key ? sensitive->row + 1 : 1;
+    sensitive->key = key;
+    if (glance_at(detector, SENSITIVE_LONG, LONG_MIN, STANDS_OUT, AS_IS, AS_IS).share >= LONG_MIN)
+        return SENSITIVE_LONG;
+    return key >= 0 && sensitive->row >= (lossy ? 1 : IN_A_ROW) ? SENSITIVE_SHORT + IN_A_ROW - 1 : 0;
 }
 
-int suspicion_hear(struct suspicion *suspicion, int64_t block, const struct found *found,
+int sensitive_hear(struct sensitive *sensitive, int64_t block, const struct found *found,
                    const struct detector *detector, bool sure) {
     bool is_certain = found->now >= CERTAIN;
-    suspicion->certain =
-        is_certain && found->now_key == suspicion->certain_key ? suspicion->certain + 1 : is_certain;
-    suspicion->certain_key = found->now_key;
-    if (sure && suspicion->certain >= CERTAIN_FOR)
-        suspicion_expect(suspicion, block);
-    if (block > suspicion->expected)
+    sensitive->certain =
+        is_certain && found->now_key == sensitive->certain_key ? sensitive->certain + 1 : is_certain;
+    sensitive->certain_key = found->now_key;
+    if (sure && sensitive->certain >= CERTAIN_FOR)
+        sensitive_expect(sensitive, block);
+    if (block > sensitive->expected)
         return 0;
-    int back = blocks_seen(suspicion, detector, block <= suspicion->lossy);
+    int back = blocks_seen(sensitive, detector, block <= sensitive->lossy);
     if (back > 0)
-        suspicion->until = block + 1;
+        sensitive->until = block + 1;
     return back;
 }
 
-void suspicion_constants(const struct constant_sink *sink) {
-    CONSTANTS(sink, EXPECTED, AFTER_LOSS, CERTAIN, CERTAIN_FOR, SUSPICION_SHORT, SUSPICION_LONG, IN_A_ROW,
-              LEAST_SHORT, LEAST_LONG, LEAST_LOSSY, STANDS_OUT, STANDS_OUT_LOSSY, SUSPICION_UNEVEN,
-              SUSPICION_FAINT);
+void sensitive_detector_constants(const struct constant_sink *sink) {
+    CONSTANTS(sink, EXPECTED, AFTER_LOSS, CERTAIN, CERTAIN_FOR, SENSITIVE_SHORT, SENSITIVE_LONG, IN_A_ROW,
+              SHORT_MIN, LONG_MIN, LOSSY_MIN, STANDS_OUT, STANDS_OUT_LOSSY, SENSITIVE_UNEVEN,
+              SENSITIVE_FAINT);
 }
