@@ -61,8 +61,8 @@ class Relay:
     packets.
 
     Commands raise KeyError for a stream that is not open, RuntimeError while the thread is not
-    running. All methods but `stop` raise RuntimeError in a child process. After OVERFLOW the capture
-    of a stream is off, and its kept keys are wiped.
+    running. All methods but `stop` raise RuntimeError in a child process. After OVERFLOW the
+    capture of a stream is off, and its kept keys are wiped.
     """
 
     def __init__(self) -> None: ...

@@ -1,4 +1,5 @@
-"""What is enough of a key where keys are expected. The reference of `media/core/audio/suspicion.c`.
+"""What is enough of a key where keys are expected. The reference of
+`media/core/audio/sensitive_detector.c`.
 
 Keys come in rows: who has keyed one that is beyond doubt will key the next within seconds. There it
 takes less to shut than in speech of which nothing is known: whatever a decoder might read, by the
