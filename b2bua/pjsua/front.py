@@ -17,6 +17,7 @@ import msgspec
 from b2bua.call.routing.limits import Bucket
 from b2bua.pjsua import guard
 from b2bua.pjsua.leg import PjsuaLeg, PjsuaLegState
+from b2bua.pjsua.leg_requests import compose_request
 from b2bua.pjsua.wording import ALLOW_LINE, branch_for, name_for, request_for_pjsip, response_for_pjsip
 from b2bua.sip.hop import Bind, Hop
 from b2bua.sip.leg.dialog import Dialog
@@ -289,7 +290,7 @@ class Front:
 
     def _send_request(self, leg: PjsuaLeg, request: Request) -> None:
         leg.tag = request.from_tag
-        outgoing = leg.compose_request(request, self._own)
+        outgoing = compose_request(leg, request, self._own)
         if outgoing is not None:
             message, hop = outgoing
             self._outer.send_datagram(bytes(msgspec.structs.replace(message, sent_by=self._sent_by)), hop[:2])

@@ -1,9 +1,8 @@
-"""One leg: what its peer says and what PJSIP says of it become events; commands become requests and
-answers.
+"""Leg of the engine on PJSIP: events of its peer and of PJSIP, commands of its call.
 
-Rule 1: its state is PJSIP's; here is kept what PJSIP is not told: descriptions, headers, who the
-        peer is.
-Rule 2: it ends with exactly one LegFailed or LegHungUp.
+Rule 1: the state of the dialog is PJSIP's. The leg keeps what PJSIP must not see: session
+        descriptions, headers, and who the peer is.
+Rule 2: a leg ends with exactly one LegFailed or LegHungUp.
 """
 
 from __future__ import annotations
@@ -11,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-
-import msgspec
 
 from b2bua.call.leg import (
     NOTHING,
@@ -48,7 +45,7 @@ from b2bua.sip.leg.dialog import Dialog
 from b2bua.sip.leg.mid_dialog import BAD_PACKAGE, info_packages
 from b2bua.sip.leg.uas import calling_party, party_of
 from b2bua.sip.message import header_policy as headers
-from b2bua.sip.message.compose import SDP, Outgoing, reason_phrase
+from b2bua.sip.message.compose import Outgoing, reason_phrase
 from b2bua.sip.message.header_policy import MessageClass
 from b2bua.sip.message.message import Request, Response
 from b2bua.sip.message.name_addr import parse_name_addr
@@ -60,6 +57,8 @@ _MAX_REQUESTS = 16  # INFO and MESSAGE that wait for their answer
 
 
 class PjsuaLegState(Enum):
+    """How far a leg is."""
+
     INVITED = auto()  # by the peer
     CALLING = auto()
     UP = auto()
@@ -68,8 +67,7 @@ class PjsuaLegState(Enum):
 
 @dataclass(slots=True)
 class PjsuaLeg:
-    """Of an INVITE of the peer's (`request`) or of ours (`invite`). `call`: its Call-ID with
-    PJSIP."""
+    """A leg of the peer's INVITE (`request`) or of ours (`invite`). `call`: its PJSIP Call-ID."""
 
     id: LegId
     call: str
@@ -315,62 +313,3 @@ class PjsuaLeg:
         return headers.crossing_lines(
             moment, carried.headers, trunk, trunk.domain or self.own, signed=None, code=code
         )
-
-    # --- how PJSIP's requests go out --------------------------------------------------------------
-
-    def compose_request(self, request: Request, contact: tuple[str, ...]) -> tuple[Outgoing, Hop] | None:
-        """What the peer is sent for a request of PJSIP's, and where to; None for one of no dialog
-        that we know."""
-        branch, method = request.via.branch, request.method
-        before = self.sent.get(branch)
-        if before is not None and method in {"ACK", "CANCEL"}:
-            if method == "CANCEL":
-                return msgspec.structs.replace(before.new_cancel(), lines=self.lines.get(0, ())), self.source
-            to = self._to(before, request)
-            return msgspec.structs.replace(before, method="ACK", to=to, lines=(), body=b""), self.source
-        if before is not None:
-            return before, self.source
-        lines, body, kind = contact, b"", SDP
-        if method == "INVITE":
-            body = self.local if self.offering is None else self.offering
-        elif method == "BYE":
-            lines = self.lines.get(0, ())
-        elif method in {"INFO", "MESSAGE"}:
-            ours = self._asking(request.cseq)
-            if ours is None:
-                return None
-            body, kind = ours.body, ours.content_type
-            lines = (f"Info-Package: {ours.info_package}",) if ours.info_package else ()
-        made = self._made(request, lines, body)
-        if made is None:
-            return None
-        out, hop = made
-        out = msgspec.structs.replace(out, branch=branch, content_type=kind)
-        if method == "INVITE":
-            self.sent[branch] = out
-        return out, hop
-
-    def _made(self, request: Request, lines: tuple[str, ...], body: bytes) -> tuple[Outgoing, Hop] | None:
-        if not request.to_tag:
-            if self.invite is None:
-                return None
-            invite = self.invite
-            tagged, lines = f"{invite.from_};tag={request.from_tag}", (*lines, *invite.lines)
-            return msgspec.structs.replace(
-                invite, from_=tagged, cseq=request.cseq, lines=lines, body=body
-            ), self.source
-        dialog = self.dialogs.get(request.to_tag)
-        if dialog is None:
-            return None
-        out = dialog.request(request.method, lines, body, request.cseq)
-        stays = self.peer.behind_nat and not dialog.route_set
-        return out, self.peer.next_hop(dialog.next_hop, self.source, stays=stays)
-
-    def _to(self, before: Outgoing, ack: Request) -> str:
-        dialog = self.dialogs.get(ack.to_tag)
-        return dialog.remote if dialog is not None else before.to
-
-    def _asking(self, cseq: int) -> RequestLeg | None:
-        if cseq not in self.sent_requests and self.queued_requests:
-            self.sent_requests[cseq] = self.queued_requests.pop(0)
-        return self.sent_requests.get(cseq)

@@ -104,7 +104,7 @@ class Signalling:
 
     def hang_up_all(self) -> None:
         """Hang up every leg, and take no new ones."""
-        self._dispatcher.closing = True
+        self._dispatcher.refuse_new_calls()
         for leg in list(self.context.legs):
             self.execute_command(leg, HangUpLeg("stopping"))
 

@@ -22,7 +22,9 @@ from b2bua.sip import hop
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg import (
     dialog,
+    dialog_sender,
     failover,
+    invite_sender,
     late_prack,
     leg_base,
     leg_state,
@@ -54,10 +56,11 @@ from b2bua.sip.transaction import (
     non_invite_client,
     non_invite_server,
     transaction,
+    transactions,
 )
-from b2bua.sip.transaction.layer import NOBODY, ClientTransaction, ServerTransaction
 from b2bua.sip.transaction.scheduler import Timed
 from b2bua.sip.transaction.transaction import Transaction
+from b2bua.sip.transaction.transactions import NOBODY, ClientTransaction, ServerTransaction
 from b2bua.sip.trunk import health
 from b2bua.sip.trunk.health import Health
 from b2bua.sip.trunk.peers import Peer
@@ -84,9 +87,10 @@ class EngineSnapshot:
 
 
 _MODULES = (
-    compose, dialog, failover, health, hop, invite_client, invite_server, late_prack, layer, leg, leg_base,
-    leg_state, message, mid_dialog, non_invite_client, non_invite_server, provisional, referral, reinvite,
-    reliable_answer, session, session_timer, transaction, uac, uas,
+    compose, dialog, dialog_sender, failover, health, hop, invite_client, invite_sender, invite_server,
+    late_prack, layer, leg, leg_base, leg_state, message, mid_dialog, non_invite_client,
+    non_invite_server, provisional, referral, reinvite, reliable_answer, session, session_timer,
+    transaction, transactions, uac, uas,
 )  # fmt: skip
 KINDS = Kinds(_MODULES, never=(leg.LegRequested, leg.RequestLeg, message.Response), also=(EngineSnapshot,))
 

@@ -18,7 +18,8 @@ from b2bua.sip.message.compose import Outgoing
 from b2bua.sip.message.header_fields import Headers
 from b2bua.sip.message.message import Request
 from b2bua.sip.message.uri import Uri
-from b2bua.sip.transaction.layer import NOBODY, Nobody, TransactionLayer
+from b2bua.sip.transaction.layer import TransactionLayer
+from b2bua.sip.transaction.transactions import NOBODY, Nobody
 from b2bua.sip.trunk.peers import Peer
 from tonewall.snapshot import SnapshotError
 

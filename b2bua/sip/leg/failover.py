@@ -17,9 +17,9 @@ from b2bua.sip.message.message import Response
 from b2bua.sip.message.name_addr import parse_name_addr, parse_parameters, split_quoted
 from b2bua.sip.message.octets import readable
 from b2bua.sip.message.uri import Uri
-from b2bua.sip.transaction.layer import NOBODY, ClientTransaction
 from b2bua.sip.transaction.scheduler import Slot
 from b2bua.sip.transaction.transaction import TransactionEvent
+from b2bua.sip.transaction.transactions import NOBODY, ClientTransaction
 from tonewall.snapshot import TRANSIENT
 
 MAX_TARGETS = 5

@@ -1,22 +1,19 @@
-"""A leg with a dialog: BYE both ways, re-INVITE both ways, and the end of it. What both directions
-share.
+"""Leg base: states, events, the final answer and its ACK, and the end of a leg.
 
-Rule 1: what the leg sends goes through `EngineContext`; what it reports goes through
-        `LegContext.emit`.
-Rule 2: a leg is plain state, its parts' too: what is a declared field is written out with it, and
-        there is nothing else.
+Rule 1: a leg sends through `EngineContext`, and reports through `LegContext.emit`.
+Rule 2: a leg and its parts are plain state: a snapshot has every declared field, and there is no
+        other.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import msgspec
-
 from b2bua.call.leg import NOTHING, Carried, LegConfirmed, LegEvent, LegFailed, LegHungUp, LegId
 from b2bua.sip.auth.digest import Digest
 from b2bua.sip.hop import Hop
-from b2bua.sip.leg.dialog import Dialog, DialogEvent
+from b2bua.sip.leg.dialog import DialogEvent
+from b2bua.sip.leg.dialog_sender import DialogSender
 from b2bua.sip.leg.leg_context import LegContext
 from b2bua.sip.leg.leg_protocol import DialogKey
 from b2bua.sip.leg.leg_state import TRANSITIONS, LegState, LegTrigger
@@ -27,43 +24,28 @@ from b2bua.sip.leg.reinvite import Reinvite
 from b2bua.sip.leg.reliable_answer import ReliableAnswer
 from b2bua.sip.leg.reliable_answer import ReliableAnswerEvent as AnswerEvent
 from b2bua.sip.leg.session import NegotiatedSession
-from b2bua.sip.message import bodies
-from b2bua.sip.message import header_policy as headers
 from b2bua.sip.message.compose import (
     ACCEPT_LINE,
-    ALLOW_LINE,
     SDP,
-    SUPPORTED_LINE,
-    SUPPORTED_WITHOUT_100REL_LINE,
-    Outgoing,
     compose_response,
-    hostport,
     reason_phrase,
 )
 from b2bua.sip.message.header_policy import MessageClass
 from b2bua.sip.message.message import Request, Response
-from b2bua.sip.message.passport import SignedContent
-from b2bua.sip.transaction.layer import ClientTransaction, ServerTransaction
 from b2bua.sip.transaction.scheduler import Slot
 from b2bua.sip.transaction.transaction import Send
+from b2bua.sip.transaction.transactions import ClientTransaction, ServerTransaction
 from b2bua.sip.trunk.peers import Peer
 from tonewall.snapshot import TRANSIENT
-from tonewall.tokens import token
-
-_KEPT_ACKS = 8  # only the newest can still be asked for again
 
 
 @dataclass(init=False, repr=False, eq=False, kw_only=True)
-class Leg:
-    """One leg; subclasses open it. Its methods are called by the engine and by the transaction
-    layer."""
+class Leg(DialogSender):
+    """One leg; subclasses open it. The engine and the transaction layer call its methods."""
 
     context: LegContext[Leg]
     id: LegId
-    peer: Peer
     state: LegState
-    source: Hop  # where the peer last sent from
-    dialog: Dialog | None
     answer: ReliableAnswer | None  # our newest 2xx to an INVITE or re-INVITE
     answer_to: Hop  # where that 2xx goes
     reinvite: Reinvite
@@ -71,8 +53,6 @@ class Leg:
     mid_dialog: MidDialog
     referrals: Referrals
     bye_extras: Carried  # what our CANCEL or BYE carries on of the other leg's
-    digest: Digest
-    acks: dict[tuple[str, int], tuple[Outgoing, Hop]]  # by remote tag and CSeq, to be sent again
     _last_event: LegEvent | None
     _end_reported: bool
     scheduled: Slot | None = field(default=None, metadata=TRANSIENT)
@@ -149,107 +129,7 @@ class Leg:
         """Send the refresh that the session timer asks for."""
         self.reinvite.send_refresh()
 
-    # --- what crosses -----------------------------------------------------------------------------
-
-    def extract_carried(self, moment: MessageClass, message: Request | Response) -> Carried:
-        """What may cross of a message of the peer's."""
-        return Carried(headers.extract_headers(moment, message.headers, self.peer.trunk), message.parts)
-
-    def compose_crossing(
-        self,
-        moment: MessageClass,
-        carried: Carried,
-        sdp: bytes = b"",
-        signed: SignedContent | None = None,
-        code: int = 0,
-    ) -> tuple[tuple[str, ...], bytes, str]:
-        """What crosses, as this leg's peer is to see it: lines, body and the body's type."""
-        if not (carried.headers or carried.parts):
-            return (), sdp, SDP
-        trunk = self.peer.trunk
-        host = trunk.domain or hostport(self.context.transports.host(self.source), None)
-        lines = headers.crossing_lines(moment, carried.headers, trunk, host, signed=signed, code=code)
-        content_type, more, body = bodies.wrap_body(sdp, carried.parts, trunk, host)
-        return (*lines, *more), body, content_type
-
     # --- requests of ours within the dialog -------------------------------------------------------
-
-    def update_source(self, source: Hop) -> None:
-        """Where the peer now sends from. That a large request came by TCP changes nothing for the
-        others."""
-        if source.transport is self.source.transport:
-            self.source = source
-
-    def own_lines(self) -> tuple[str, ...]:
-        """The headers of our own in requests and in answers that establish or refresh the
-        dialog."""
-        contact = f"Contact: <{self.context.transports.contact(self.source)}>"
-        supported = SUPPORTED_WITHOUT_100REL_LINE if self.peer.trunk.prack == "never" else SUPPORTED_LINE
-        return contact, ALLOW_LINE, supported, f"User-Agent: {self.context.user_agent}"
-
-    def send_request(
-        self, method: str, lines: tuple[str, ...] = (), body: bytes = b"", content_type: str = SDP
-    ) -> ClientTransaction:
-        """Send a request within the dialog, the leg being its user."""
-        assert self.dialog is not None
-        outgoing = msgspec.structs.replace(
-            self.dialog.request(method, lines, body), content_type=content_type
-        )
-        return self.context.layer.open_client(outgoing, self.next_hop(self.dialog), self)
-
-    def next_hop(self, dialog: Dialog) -> Hop:
-        return self.peer.next_hop(dialog.next_hop, self.source, stays=self._stays_at_source(dialog))
-
-    def _stays_at_source(self, dialog: Dialog) -> bool:
-        """Whether the peer is reached where it last sent from: behind NAT, unless a proxy asked to
-        stay on the way (RFC 3261 section 16.6 item 4), or the connection is gone that it came
-        over."""
-        if not self.peer.behind_nat or dialog.route_set:
-            return False
-        return self.peer.has_hop(self.source) or self.context.transports.reaches(self.source)
-
-    def acknowledge(self, dialog: Dialog, invite: Outgoing, answer: bytes = b"") -> None:
-        """Send the ACK for a 2xx to that INVITE, or send it again (RFC 3261 section 13.2.2.4).
-
-        It has the INVITE's credentials where it goes to the trunk itself: to nobody else whom the
-        trunk puts us through to.
-        """
-        cseq = invite.cseq
-        key = (dialog.remote_tag, cseq)
-        if key not in self.acks:
-            while len(self.acks) >= _KEPT_ACKS:
-                del self.acks[next(iter(self.acks))]
-            credentials = invite.credentials if self.peer.find_hop(dialog.next_hop) is not None else ()
-            ack = dialog.request(
-                "ACK", (f"User-Agent: {self.context.user_agent}", *credentials), answer, cseq
-            )
-            self.acks[key] = ack, self.next_hop(dialog)
-        self.context.layer.send_ack(*self.acks[key])
-
-    def answer_challenge(
-        self, client: ClientTransaction, reply: Response, *, opening: bool = False
-    ) -> ClientTransaction | None:
-        """Send a request again with the answer to its 401 or 407; None where it is not to be
-        answered.
-
-        `opening`: an INVITE that opens a call. Whoever is at the other end of a dialog may
-        challenge what we send in it, so there the request must be for the trunk itself, too.
-        """
-        if reply.code not in {401, 407} or not self.peer.may_challenge(reply.source, client.request.uri):
-            return None
-        was = client.request
-        line = self.digest.answer_challenge(
-            reply, was.method, was.uri, client.tries, token(8), opening=opening
-        )
-        if line is None:
-            self.context.count["challenges_refused"] += 1
-            return None
-        cseq = was.cseq + 1
-        if self.dialog is not None:
-            self.dialog.local_cseq = cseq = max(cseq, self.dialog.local_cseq + 1)
-        return self.context.layer.open_client(
-            was.with_credentials(cseq, line), client.requested_hop, client.user, client.tries + 1
-        )
 
     def send_bye(self) -> None:
         self.session.timer.stop()

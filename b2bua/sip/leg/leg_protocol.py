@@ -13,8 +13,8 @@ from b2bua.sip.leg.dialog import Dialog
 from b2bua.sip.leg.leg_state import LegState
 from b2bua.sip.message.compose import SDP, Outgoing
 from b2bua.sip.message.message import Response
-from b2bua.sip.transaction.layer import ClientTransaction, ClientUser, ServerTransaction, ServerUser
 from b2bua.sip.transaction.scheduler import Timed
+from b2bua.sip.transaction.transactions import ClientTransaction, ClientUser, ServerTransaction, ServerUser
 from b2bua.sip.trunk.peers import Peer
 
 DialogKey = tuple[str, str, str]  # Call-ID, our tag, their tag

@@ -21,7 +21,7 @@ from b2bua.sip.leg.leg_protocol import LegOwner
 from b2bua.sip.leg.leg_state import LegState
 from b2bua.sip.message.compose import reason_phrase
 from b2bua.sip.message.message import Response
-from b2bua.sip.transaction.layer import ClientTransaction, ServerTransaction
+from b2bua.sip.transaction.transactions import ClientTransaction, ServerTransaction
 from tonewall.snapshot import TRANSIENT
 from tonewall.tokens import token
 

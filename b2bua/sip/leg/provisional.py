@@ -21,8 +21,8 @@ from b2bua.sip.leg.leg_protocol import UnansweredLeg
 from b2bua.sip.leg.reliable_answer import ReliableAnswer, ReliableAnswerEvent
 from b2bua.sip.message.compose import RELIABLE
 from b2bua.sip.message.message import Received, Request, Response
-from b2bua.sip.transaction.layer import ServerTransaction
 from b2bua.sip.transaction.transaction import Send
+from b2bua.sip.transaction.transactions import ServerTransaction
 
 _MAX_RSEQ = (1 << 32) - 1  # of an RSeq
 

@@ -25,7 +25,7 @@ from b2bua.sip.message.message import Request, Response
 from b2bua.sip.message.name_addr import parse_name_addr, parse_parameters, split_quoted
 from b2bua.sip.message.octets import fits_a_line, readable
 from b2bua.sip.message.uri import Uri
-from b2bua.sip.transaction.layer import ClientTransaction, ServerTransaction
+from b2bua.sip.transaction.transactions import ClientTransaction, ServerTransaction
 from tonewall.tokens import token
 
 _NAME = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")

@@ -23,7 +23,7 @@ from b2bua.sip.leg.session import NegotiatedSession
 from b2bua.sip.message.compose import reason_phrase
 from b2bua.sip.message.message import Request, Response
 from b2bua.sip.message.retry_after import random_retry_after
-from b2bua.sip.transaction.layer import ClientTransaction, ServerTransaction
+from b2bua.sip.transaction.transactions import ClientTransaction, ServerTransaction
 
 METHODS = frozenset({"INVITE", "UPDATE"})
 _MAX_TRIES = 4  # of one re-INVITE of ours that meets 491

@@ -1,8 +1,6 @@
-"""A leg that we open: INVITE, its forks, its challenges, its other ways, CANCEL.
+"""Outgoing leg: the responses to its INVITE, its forks and challenges, and CANCEL.
 
-Rule 1: an INVITE that is sent anew is a new transaction of the same leg: same Call-ID and From, the
-        next CSeq.
-Rule 2: only a 503, a 408 before any ringing, a time-out without any answer and a transport error
+Rule 1: only a 503, a 408 before any ringing, a time-out without any answer and a transport error
         send it to another hop (RFC 3263 section 4.3).
 """
 
@@ -23,158 +21,42 @@ from b2bua.call.leg import (
     LegProgressed,
 )
 from b2bua.sip.hop import Hop
-from b2bua.sip.leg.dialog import Dialog, Forks, ForkVerdict
-from b2bua.sip.leg.failover import MAX_TARGETS, AbandonedInvite, TargetSet, redirect_contacts
-from b2bua.sip.leg.invitation import new_invite, signed_content, transfer_lines
+from b2bua.sip.leg.dialog import Dialog, ForkVerdict
+from b2bua.sip.leg.failover import MAX_TARGETS, AbandonedInvite, redirect_contacts
+from b2bua.sip.leg.invite_sender import InviteSender
 from b2bua.sip.leg.leg_base import Leg
 from b2bua.sip.leg.leg_context import LegContext
 from b2bua.sip.leg.leg_state import LegState, LegTrigger
-from b2bua.sip.leg.provisional import ReceivedProvisionals, rseq_of
+from b2bua.sip.leg.provisional import rseq_of
 from b2bua.sip.message.compose import (
-    SUPPORTED_LINE,
-    SUPPORTED_WITHOUT_100REL_LINE,
-    Outgoing,
-    add_user,
-    new_branch,
-    new_tag,
     reason_phrase,
 )
 from b2bua.sip.message.header_policy import MessageClass
 from b2bua.sip.message.message import Response
 from b2bua.sip.message.retry_after import read_retry_after
-from b2bua.sip.message.spiral import is_for_same_user
-from b2bua.sip.message.uri import Uri
-from b2bua.sip.transaction.layer import NOBODY, ClientTransaction
-from b2bua.sip.trunk.health import HOP_TIMEOUT_OF_T1
+from b2bua.sip.transaction.transactions import NOBODY, ClientTransaction
 from b2bua.sip.trunk.peers import Peer
 
 _MAX_RAISED = 4  # 422s to one call: each asks for more than the one before
 
 
 @dataclass(init=False, repr=False, eq=False, kw_only=True)
-class UacLeg(Leg):
+class UacLeg(InviteSender):
     """An outgoing leg, from INVITE to its end."""
 
-    _tag: str
-    _offer: bytes
-    _crossing_lines: tuple[str, ...]  # lines of the INVITE that come from the other leg
-    _transfer_lines: tuple[str, ...]  # those of a transfer
-    _targets: TargetSet
-    _invite: ClientTransaction
-    _forks: Forks
-    _received_provisionals: ReceivedProvisionals
-    # The keys of early dialogs in which the peer may send requests.
-    _early: list[tuple[str, str, str]]
     _times_raised: int  # how often the session's interval was too brief for the peer
     _unconfirmed: int | None  # the CSeq of the INVITE whose ACK waits for ConfirmLeg
-    _next_hop_at: float | None  # when another hop is tried
     _give_up_at: float | None  # when the answer to CANCEL is not waited for any longer
 
     def __init__(
         self, context: LegContext[Leg], leg_id: LegId, peer: Peer, hops: list[Hop], command: InviteLeg
     ) -> None:
         """`hops`: the ways to the trunk, best first; at least one."""
-        super().__init__(context, leg_id, peer, LegState.CALLING, hops[0], owner=True)
-        self._tag, self._offer = new_tag(), command.offer
-        self._forks, self._received_provisionals, self._early = Forks(), ReceivedProvisionals(), []
         self._times_raised = 0
-        self._unconfirmed = self._next_hop_at = self._give_up_at = None
-        own = context.transports.host(hops[0])
-        believed = signed_content(command, peer, own)
-        self._crossing_lines, body, kind = self.compose_crossing(
-            MessageClass.INVITE, command.carried, command.offer, believed
-        )
-        self._transfer_lines = transfer_lines(command)
-        invite = new_invite(command, peer, hops[0], own, self._tag)
-        invite = msgspec.structs.replace(invite, lines=self._invite_lines(), body=body, content_type=kind)
-        self._targets = TargetSet(invite.uri, hops[1:])
-        context.outgoing[invite.call_id, self._tag] = self
-        context.tap.open(leg_id, invite.call_id)
-        self._invite = self._send_invite(invite, hops[0])
+        self._unconfirmed = self._give_up_at = None
+        super().__init__(context, leg_id, peer, hops, command)
 
-    def _invite_lines(self) -> tuple[str, ...]:
-        """Of the INVITE. Without an offer it asks for no reliable provisional answer, which would
-        have to have one."""
-        lines = self.own_lines()
-        if not self._offer:
-            lines = tuple(SUPPORTED_WITHOUT_100REL_LINE if line == SUPPORTED_LINE else line for line in lines)
-        return (*lines, *self.session.timer_lines(), *self._crossing_lines, *self._transfer_lines)
-
-    # --- ways -------------------------------------------------------------------------------------
-
-    def _send_invite(self, invite: Outgoing, hop: Hop) -> ClientTransaction:
-        """Send the INVITE there; where there is another way, do not wait long for any answer."""
-        self._next_hop_at = None
-        if self._targets.hops:
-            self._next_hop_at = self.context.scheduler.now() + HOP_TIMEOUT_OF_T1 * self.context.timers.t1
-            self.context.scheduler.watch(self)
-        return self.context.layer.open_client(invite, hop, self)
-
-    def _send_anew(self, hop: Hop) -> None:
-        self.move(LegTrigger.RESENT)
-        self._forget_early()
-        self.source = hop
-        was = self._invite.request
-        again = msgspec.structs.replace(
-            was,
-            uri=self._targets.uri,
-            branch=new_branch(),
-            cseq=was.cseq + 1,
-            lines=self._invite_lines(),
-            sent_by="",
-        )
-        self._invite = self._send_invite(again, hop)
-
-    def _try_next_hop(self) -> bool:
-        """Try the next hop for this target. False: there is none, or nobody waits for the call any
-        longer."""
-        now = self.context.scheduler.now()
-        while self.state in {LegState.CALLING, LegState.RINGING} and self._targets.hops:
-            hop = self._targets.hops.pop(0)
-            if self.peer.usable(hop, now):
-                self.context.count["failovers"] += 1
-                self._send_anew(hop)
-                return True
-        return False
-
-    def _try_next_target(self) -> bool:
-        while self.state in {LegState.CALLING, LegState.RINGING} and self._targets.next_target():
-            if self._targets.hops:
-                self.context.count["redirections"] += 1
-                self._send_anew(self._targets.hops.pop(0))
-                return True
-        return False
-
-    def _redirect(self, reply: Response) -> None:
-        """Take the targets of a 3xx: by the trunk's own hops, or at that of its addresses which a
-        Contact names."""
-        found = []
-        plain = self._invite.request.uri.rpartition("@")[2]
-        for contact in redirect_contacts(reply):
-            own = self.peer.find_hop(contact.uri)
-            uri = contact.uri if own is not None else add_user(f"sip:{plain}", contact.user)
-            found.append((uri, [own] if own is not None else self.peer.hops(self.context.scheduler.now())))
-        self._targets.add_targets(found)
-
-    def is_for_same_user(self, uri: Uri) -> bool:
-        """Whether the INVITE is for whom this Request-URI asks for, so that a request with it has
-        come in a circle."""
-        return is_for_same_user(self._invite.request.uri, uri)
-
-    # --- the end ----------------------------------------------------------------------------------
-
-    def _forget_early(self) -> None:
-        """The early dialogs of an INVITE that failed, or was answered by another."""
-        for key in self._early:
-            self.context.dialogs.pop(key, None)
-        self.dialog = None
-        self._early, self._forks, self._received_provisionals = [], Forks(), ReceivedProvisionals()
-
-    def _release(self) -> None:
-        for key in self._early:
-            self.context.dialogs.pop(key, None)
-        self.context.outgoing.pop((self._invite.request.call_id, self._tag), None)
-        super()._release()
+    # --- commands ---------------------------------------------------------------------------------
 
     def hang_up(self, carried: Carried = NOTHING) -> None:
         self.bye_extras = carried

@@ -27,7 +27,7 @@ from b2bua.sip.message.message import Request
 from b2bua.sip.message.name_addr import parse_name_addr
 from b2bua.sip.message.octets import readable
 from b2bua.sip.message.uri import Uri
-from b2bua.sip.transaction.layer import ServerTransaction
+from b2bua.sip.transaction.transactions import ServerTransaction
 from b2bua.sip.trunk.peers import Peer
 
 

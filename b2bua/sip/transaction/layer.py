@@ -9,8 +9,6 @@ Rule 2: users are never called from within `open_client` or `respond`, so they n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Protocol
 
 import msgspec
 
@@ -22,97 +20,18 @@ from b2bua.sip.transaction.invite_client import InviteClient
 from b2bua.sip.transaction.invite_server import InviteServer
 from b2bua.sip.transaction.non_invite_client import NonInviteClient
 from b2bua.sip.transaction.non_invite_server import NonInviteServer
-from b2bua.sip.transaction.scheduler import Scheduler, Slot
+from b2bua.sip.transaction.scheduler import Scheduler
 from b2bua.sip.transaction.tap import Tap
 from b2bua.sip.transaction.transaction import Command, Deliver, Send, Timers, TransactionEvent, Unreachable
+from b2bua.sip.transaction.transactions import (
+    NOBODY,
+    ClientTransaction,
+    ClientUser,
+    ServerKey,
+    ServerTransaction,
+)
 from b2bua.sip.transport.interface import LostConnection
 from b2bua.sip.transport.transports import Transports
-from tonewall.snapshot import TRANSIENT
-
-ServerKey = tuple[str, ...]
-
-
-class ClientUser(Protocol):
-    """Who sent a request."""
-
-    def on_response(self, client: ClientTransaction, response: Response) -> None: ...
-    def on_no_response(self, client: ClientTransaction, code: int) -> None:
-        """There will be none: `code` 408 after a time-out, 503 where the transport refused."""
-        ...
-
-
-class ServerUser(Protocol):
-    """Who answers a request."""
-
-    def on_ack(self, request: Request) -> None: ...
-    def on_lost(self, server: ServerTransaction) -> None:
-        """Our answer could not be sent."""
-        ...
-
-
-class Nobody:
-    """The user of transactions whose outcome changes nothing."""
-
-    def on_response(self, client: ClientTransaction, response: Response) -> None: ...
-    def on_no_response(self, client: ClientTransaction, code: int) -> None: ...
-    def on_ack(self, request: Request) -> None: ...
-    def on_lost(self, server: ServerTransaction) -> None: ...
-
-
-NOBODY = Nobody()
-
-
-@dataclass(slots=True, eq=False)
-class ClientTransaction:
-    """A request of ours under way. `tries`: how often it has been sent with credentials.
-
-    `wanted`: the hop that it was opened for; `destination`: the one that it took, perhaps by
-    another transport. `again`: whether it has been sent a second time because its connection broke.
-    """
-
-    request: Outgoing
-    requested_hop: Hop
-    destination: Hop
-    machine: InviteClient | NonInviteClient
-    user: ClientUser
-    layer: TransactionLayer
-    tries: int = 0
-    was_resent: bool = False
-    scheduled: Slot | None = field(default=None, metadata=TRANSIENT)
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.request.branch, self.request.method
-
-    def deadline(self) -> float | None:
-        return self.machine.deadline()
-
-    def expire(self, now: float) -> None:
-        self.layer.run_client(self, self.machine.receive(TransactionEvent.TIME_PASSED, now))
-
-
-@dataclass(slots=True, eq=False)
-class ServerTransaction:
-    """A request of the peer's that we answer."""
-
-    request: Request
-    destination: Hop
-    machine: InviteServer | NonInviteServer
-    user: ServerUser
-    layer: TransactionLayer
-    key: ServerKey
-    scheduled: Slot | None = field(default=None, metadata=TRANSIENT)
-
-    @property
-    def answered(self) -> bool:
-        """Whether a final response was sent."""
-        return self.machine.state not in {"trying", "proceeding"}
-
-    def deadline(self) -> float | None:
-        return self.machine.deadline()
-
-    def expire(self, now: float) -> None:
-        self.layer.run_server(self, self.machine.receive(TransactionEvent.TIME_PASSED, now))
 
 
 class TransactionLayer:

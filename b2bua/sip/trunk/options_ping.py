@@ -14,8 +14,8 @@ from b2bua.sip.hop import Hop
 from b2bua.sip.message.compose import ACCEPT_LINE, Outgoing, hostport, new_branch, new_tag
 from b2bua.sip.message.message import Response
 from b2bua.sip.message.retry_after import read_retry_after
-from b2bua.sip.transaction.layer import ClientTransaction
 from b2bua.sip.transaction.scheduler import Slot
+from b2bua.sip.transaction.transactions import ClientTransaction
 from b2bua.sip.trunk.health import HOP_TIMEOUT_OF_T1
 from b2bua.sip.trunk.peers import Peer
 

@@ -25,8 +25,8 @@ from b2bua.sip.message.message import Response
 from b2bua.sip.message.name_addr import parse_name_addr, parse_parameters, split_quoted
 from b2bua.sip.message.retry_after import read_retry_after
 from b2bua.sip.message.uri import Uri
-from b2bua.sip.transaction.layer import ClientTransaction
 from b2bua.sip.transaction.scheduler import Slot
+from b2bua.sip.transaction.transactions import ClientTransaction
 from b2bua.sip.trunk.peers import Peer
 from tonewall.log import get_logger
 from tonewall.tokens import token

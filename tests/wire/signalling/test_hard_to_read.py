@@ -126,7 +126,7 @@ async def test_beyond_their_rate_strangers_are_dropped_before_anything_is_looked
         nonlocal looked
         looked += 1
 
-    monkeypatch.setattr("b2bua.sip.dispatch.salvage_head", salvage)
+    monkeypatch.setattr("b2bua.sip.foreign_source.salvage_head", salvage)
     async with staged() as stage:
         with stranger() as sock:
             began = time.monotonic()
