@@ -19,8 +19,7 @@ import msgspec
 
 
 class TransactionEvent(StrEnum):
-    """What can happen to a transaction. `TIME_PASSED` is never in a table: it stands for whichever
-    timers are due."""
+    """An event of a transaction; a timer is one when `expire` finds it due."""
 
     REQUEST = "request"  # server: the request that opened the transaction, again
     ACK = "ack"  # server: the ACK, for 300-699 or, where the peer reuses the branch, for 2xx
@@ -40,7 +39,6 @@ class TransactionEvent(StrEnum):
     TIMER_K = "timer K"
     TIMER_L = "timer L"
     TIMER_M = "timer M"
-    TIME_PASSED = "time passed"
 
 
 _BY_LETTER = {letter: TransactionEvent[f"TIMER_{letter.upper()}"] for letter in "abdefghijklm"}
@@ -114,8 +112,7 @@ class Transaction(msgspec.Struct, kw_only=True):
         return self.state == "terminated"
 
     def deadline(self) -> float | None:
-        """When `receive(Event.TIME_PASSED, ...)` has something to do, on the clock of `now`; None
-        for never."""
+        """Return when `expire` has something to do, on the clock of `now`; None for never."""
         return min(self.due.values()) if self.due else None
 
     def receive(self, event: TransactionEvent, now: float, message: bytes = b"") -> list[Command]:
@@ -124,8 +121,6 @@ class Transaction(msgspec.Struct, kw_only=True):
 
         Raises IllegalEventError, and has then changed nothing.
         """
-        if event is TransactionEvent.TIME_PASSED:
-            return self._expire(now)
         before = self.state
         after = self.TRANSITIONS[before].get(event)
         if after is None:
@@ -133,7 +128,8 @@ class Transaction(msgspec.Struct, kw_only=True):
         self.state = after
         return self._act(before, event, now, message)
 
-    def _expire(self, now: float) -> list[Command]:
+    def expire(self, now: float) -> list[Command]:
+        """Apply the timers that are due, the earliest first. Too early, it changes nothing."""
         commands: list[Command] = []
         for timer, when in sorted(self.due.items(), key=itemgetter(1)):
             # An earlier timer of this round may have stopped a later one.

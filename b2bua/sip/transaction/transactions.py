@@ -13,7 +13,7 @@ from b2bua.sip.transaction.invite_server import InviteServer
 from b2bua.sip.transaction.non_invite_client import NonInviteClient
 from b2bua.sip.transaction.non_invite_server import NonInviteServer
 from b2bua.sip.transaction.scheduler import Slot
-from b2bua.sip.transaction.transaction import Command, TransactionEvent
+from b2bua.sip.transaction.transaction import Command
 from tonewall.snapshot import TRANSIENT
 
 ServerKey = tuple[str, ...]
@@ -82,7 +82,7 @@ class ClientTransaction:
         return self.machine.deadline()
 
     def expire(self, now: float) -> None:
-        self.layer.run_client(self, self.machine.receive(TransactionEvent.TIME_PASSED, now))
+        self.layer.run_client(self, self.machine.expire(now))
 
 
 @dataclass(slots=True, eq=False)
@@ -106,4 +106,4 @@ class ServerTransaction:
         return self.machine.deadline()
 
     def expire(self, now: float) -> None:
-        self.layer.run_server(self, self.machine.receive(TransactionEvent.TIME_PASSED, now))
+        self.layer.run_server(self, self.machine.expire(now))

@@ -40,8 +40,6 @@ def opened(kind):
 def test_every_state_and_event_does_what_the_table_says_or_changes_nothing(module, kind):
     for state in module.TRANSITIONS:
         for event in TransactionEvent:
-            if event is TransactionEvent.TIME_PASSED:
-                continue
             machine = opened(kind)
             machine.state = state
             before = msgspec.structs.asdict(machine) | {"due": dict(machine.due)}
@@ -76,9 +74,7 @@ def sends_of(machine, until: float) -> list[float]:
     """When the machine sends, left alone until then."""
     times = []
     while (when := machine.deadline()) is not None and when <= until:
-        times += [when] * sum(
-            isinstance(command, Send) for command in machine.receive(TransactionEvent.TIME_PASSED, when)
-        )
+        times += [when] * sum(isinstance(command, Send) for command in machine.expire(when))
     return times
 
 
@@ -86,7 +82,7 @@ def test_an_unanswered_invite_is_sent_seven_times_and_given_up_after_32_seconds(
     machine, commands = InviteClient.open(b"INVITE", 0.0, TIMERS)
     assert commands == [Send(b"INVITE")]
     assert sends_of(machine, 31.9) == [0.5, 1.5, 3.5, 7.5, 15.5, 31.5]
-    assert machine.receive(TransactionEvent.TIME_PASSED, 32.0) == [TIMED_OUT]
+    assert machine.expire(32.0) == [TIMED_OUT]
     assert machine.ended
     assert machine.deadline() is None
 
@@ -94,7 +90,7 @@ def test_an_unanswered_invite_is_sent_seven_times_and_given_up_after_32_seconds(
 def test_an_unanswered_bye_is_sent_ever_slower_up_to_four_seconds():
     machine, _ = NonInviteClient.open(b"BYE", 0.0, TIMERS)
     assert sends_of(machine, 31.9) == [0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
-    assert machine.receive(TransactionEvent.TIME_PASSED, 32.0) == [TIMED_OUT]
+    assert machine.expire(32.0) == [TIMED_OUT]
 
 
 def test_a_provisional_stops_the_invite_and_slows_the_bye():
@@ -111,7 +107,7 @@ def test_each_repetition_of_a_refusal_is_acknowledged_and_reported_once():
     assert machine.receive(TransactionEvent.FAILURE, 1.0, b"ACK") == [Send(b"ACK"), DELIVER]
     assert machine.receive(TransactionEvent.FAILURE, 2.0, b"other ACK") == [Send(b"ACK")]
     assert machine.deadline() == 33.0
-    machine.receive(TransactionEvent.TIME_PASSED, 33.0)
+    machine.expire(33.0)
     assert machine.ended
 
 
@@ -126,7 +122,7 @@ def test_a_refusal_is_repeated_until_its_ack_and_reported_if_none_comes():
     machine = InviteServer.open(TIMERS)
     assert machine.receive(TransactionEvent.FAILURE, 0.0, b"486") == [Send(b"486")]
     assert sends_of(machine, 31.9) == [0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
-    assert machine.receive(TransactionEvent.TIME_PASSED, 32.0) == [TIMED_OUT]
+    assert machine.expire(32.0) == [TIMED_OUT]
     machine = InviteServer.open(TIMERS)
     machine.receive(TransactionEvent.FAILURE, 0.0, b"486")
     machine.receive(TransactionEvent.ACK, 0.1)
@@ -219,7 +215,7 @@ class LossyNetwork:
             else:
                 for machine, to in ((self.client, "server"), (self.server, "client")):
                     if machine is not None and machine.deadline() == due:
-                        self.run(machine.receive(TransactionEvent.TIME_PASSED, due), to, due)
+                        self.run(machine.expire(due), to, due)
 
 
 @pytest.mark.parametrize("losses", range(64))
@@ -256,7 +252,7 @@ def test_over_a_reliable_transport_nothing_is_sent_again(kind):
     assert sends_of(machine, 31.9) == []
     if kind is not NonInviteServer:
         assert machine.deadline() == 32.0  # timers B, F and H are for every transport
-        assert machine.receive(TransactionEvent.TIME_PASSED, 32.0) == [TIMED_OUT]
+        assert machine.expire(32.0) == [TIMED_OUT]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -266,7 +262,7 @@ def test_over_a_reliable_transport_nothing_waits_for_repetitions(kind):
     if kind is InviteServer:
         machine.receive(TransactionEvent.ACK, 1.0)
     assert machine.deadline() == 1.0  # timers D, I, J and K
-    machine.receive(TransactionEvent.TIME_PASSED, 1.0)
+    machine.expire(1.0)
     assert machine.ended
 
 
