@@ -180,7 +180,7 @@ class Script:
 
     def joining(self, event: leg.LegEvent) -> list[CallCommand]:
         """Of the leg that is to take another's place."""
-        return self._keep(self.call.joining_event(event, self.now))
+        return self._keep(self.call.replacement_event(event, self.now))
 
     def media(self, command: AnyCommand | ToMedia, answer: AnyAnswer) -> list[CallCommand]:
         plain = command.command if isinstance(command, ToMedia) else command

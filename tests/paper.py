@@ -290,14 +290,14 @@ class Board(Switchboard):
         payments: PaymentTable,
     ) -> None:
         super().__init__(plan, record, clock, payments=payments)
-        self._payments._thread = AtOnce()  # type: ignore[assignment]
-        fail = self._execution._fail
+        self._context.payments._storage._thread = AtOnce()  # type: ignore[assignment]
+        fail = self._executor._fail
 
         def noticed(line: Entry, error: Exception) -> None:
             self.failures.append(error)
             fail(line, error)
 
-        self._execution._fail = noticed  # type: ignore[method-assign]
+        self._executor._fail = noticed  # type: ignore[method-assign]
 
 
 class World:
@@ -440,8 +440,8 @@ class World:
             "dialogs": len(context.dialogs),
             "outgoing": len(context.outgoing),
             "transactions": len(context.layer),
-            "calls": len(board._lines),
-            "legs of calls": board._lines.legs,
-            "places": len(board._limiter.places()),
+            "calls": len(board._context.registry),
+            "legs of calls": board._context.registry.legs,
+            "places": len(board._context.limiter.places()),
             "errors": self.count["errors"] + len(board.failures),
         }

@@ -1,45 +1,48 @@
-"""A call: two bridged legs and the payment in them, as one sans-IO machine.
+"""Drives one call as a sans-IO machine: two bridged legs, and the payment in them.
 
-Rule 1: every method takes what happened and `now`, and returns what is to be done; it reads no
-        clock and does no I/O.
-Rule 2: what the agents see (`view`) and what remains (`Record`) is derived from the state, never
-        kept beside it.
+Rule 1: every method takes an event and `now`, and returns commands. It reads no clock and does no
+        I/O.
+Rule 2: after every event, in this order: what follows in the legs, the end, the view, the record
+        (`_finish`).
+
+The caller executes the commands in order, and calls `expire` once `deadline()` has passed:
+
+    call, commands = Call.begin(...)
+    commands = call.leg_event(side, event, now)
+    commands = call.media_answered(command, answer, now)
+    commands = call.expire(now)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
 
 from b2bua.call import leg
 from b2bua.call.bridge import Bridge
 from b2bua.call.capture_requests import CaptureRequests
-from b2bua.call.cdr import CallRecord, Ledger
+from b2bua.call.cdr import CallRecord
 from b2bua.call.command import CallCommand, Record, ReplaceLeg, Show, ToLeg, ToReplacement
-from b2bua.call.deafness import LineFault, line_fault
 from b2bua.call.media_gate import MediaGate
 from b2bua.call.mid_call_requests import MidCallRequests, is_key
 from b2bua.call.payment import Payment
 from b2bua.call.redaction import redacted
+from b2bua.call.report import CallReport
 from b2bua.call.routing.route import Route
 from b2bua.call.sdp.loaned_leg import LoanedLeg
 from b2bua.call.sdp.offer_answer import OTHER
 from b2bua.call.state import BridgeState
 from b2bua.call.transfer.leg_loan import LegLoan
 from b2bua.call.transfer.transfer import AttendedTransfer, Transfer
-from b2bua.call.view import CallState, CallView, CaptureView, MaskStage
+from b2bua.call.view import CallView
 from media.events import (
     AnyAnswer,
     AnyCommand,
     AnyNews,
     CaptureChanged,
     CloseSession,
-    Deaf,
     Done,
     KeyingChanged,
-    LegCounters,
     LineChanged,
     OpenSession,
     Refused,
@@ -57,42 +60,24 @@ from media.events import (
 )
 
 _KEYS_LOST = "The phones agreed on a call in which keys do not come as telephone-event. Nothing was charged."
-_NOT_TOLD = "The media process could not follow a change of the call. Nothing was charged."
-_STATES = {BridgeState.UP: CallState.UP, BridgeState.ENDED: CallState.ENDED}
-
-
-@lru_cache(maxsize=1024)
-def _moment(seconds: int) -> str:
-    """Seconds since the epoch as text; of a call it is asked for with every change of its view."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
+_REMOTE_REFUSED = "The media process could not follow a change of the call. Nothing was charged."
 
 
 @dataclass(slots=True)
 class Call(CaptureRequests):
-    """One call. `started_at` and every `now` are seconds since the epoch."""
+    """One call. `party`: who called. `closed`: media has closed the session, or is gone."""
 
     id: str
-    caller: str
-    callee: str
-    started_at: float
+    party: leg.Party
     bridge: Bridge
     payment: Payment
     transfer: Transfer
     loan: LegLoan
-    party: leg.Party  # who called
+    report: CallReport
     mid_call_requests: MidCallRequests = field(default_factory=MidCallRequests)
     media_gate: MediaGate = field(default_factory=MediaGate)
-    ended_at: float | None = None
-    closed: bool = False  # media has answered CloseSession, or is gone
+    closed: bool = False
     recorded: bool = False
-    ledger: Ledger = field(default_factory=Ledger)
-    _counters: dict[Side, LegCounters] = field(default_factory=dict)
-    # Packets of each payload type that came.
-    _types: dict[Side, dict[int, int]] = field(default_factory=dict)
-    _deaf: Deaf | None = None
-    _shown: tuple[CallState | None, MaskStage, bool, CaptureView | None, LineFault | None] | None = (
-        None  # what changes in a view
-    )
 
     @classmethod
     def begin(
@@ -105,278 +90,254 @@ class Call(CaptureRequests):
         guard_time: float,
         now: float,
     ) -> tuple[Call, list[CallCommand]]:
-        """A call from the INVITE that opens it, and what to do first."""
+        """Begin a call with the INVITE that opens it; returns it and its first commands. `origin`,
+        `seed`: as in LegDescriptions; `guard_time`: as in Payment."""
         session = SessionId(call_id)
-        bridge = Bridge.of(session, route, origin, seed)
+        bridge = Bridge.begin(session, route, origin, seed)
+        direction = "inbound" if route.near is Side.CALLER else "outbound"
         call = cls(
             id=call_id,
-            caller=invited.caller.user,
-            callee=invited.callee.user,
-            started_at=now,
+            party=invited.caller,
             bridge=bridge,
             payment=Payment(session=session, guard_time=guard_time),
             transfer=Transfer(bridge),
             loan=LegLoan(bridge),
-            party=invited.caller,
+            report=CallReport(call_id, invited.caller.user, invited.callee.user, direction, now),
         )
-        call.ledger.event(route.near, invited, now)
-        commands = call.bridge.invited(invited, now)
-        return call, call._after(commands, now)
+        call.report.ledger.event(route.near, invited, now)
+        commands = call.bridge.receive_invite(invited, now)
+        return call, call._finish(commands, now)
+
+    @property
+    def ended_at(self) -> float | None:
+        """When both legs were over, in seconds since the epoch; None before."""
+        return self.report.ended_at
 
     @property
     def over(self) -> bool:
-        """Whether it can be forgotten: ended, its session closed, recorded."""
+        """Whether the call can be removed: ended, its session closed, recorded."""
         return self.recorded
 
     def deadline(self) -> float | None:
-        """When `expire` is due next."""
+        """When `expire` is due."""
         parts = self.bridge, self.payment, self.mid_call_requests, self.transfer, self.media_gate
         return min([time for time in (part.deadline() for part in parts) if time is not None], default=None)
 
     def expire(self, now: float) -> list[CallCommand]:
-        late = self._sent(self.media_gate.expire(now), now)
-        commands = [*self.bridge.expire(now), *self.payment.expire(now), *self.mid_call_requests.expire(now)]
-        return self._settled([*commands, *self.transfer.expire(now)], now, late)
+        """Let time pass."""
+        released = self._released(self.media_gate.expire(now), now)
+        commands = [
+            *self.bridge.expire(now),
+            *self.payment.expire(now),
+            *self.mid_call_requests.expire(now),
+            *self.transfer.expire(now),
+        ]
+        return self._finish_exchange(commands, now, released)
 
-    # --- legs and media ---------------------------------------------------------------------------
+    # --- legs -------------------------------------------------------------------------------------
 
     def leg_event(self, side: Side, event: leg.LegEvent, now: float) -> list[CallCommand]:
-        if isinstance(event, leg.LegRequested):
-            up = self.bridge.state is BridgeState.UP and not self.transfer.gone and not self.loan.active
-            to = self.bridge.events_to() if side is Side.CALLER and up and not self.payment.masked else None
-            if to is not None and is_key(event) and not event.info_package:
-                return self._after(self.mid_call_requests.send_key(event, self.bridge.session, to, now), now)
-            keyed = self.payment.info_keyed(event.body) if side is Side.CALLER and is_key(event) else []
-            relayed = self.mid_call_requests.relay_request(
-                side, event, now, up=up, masked=self.payment.masked
-            )
-            return self._after([*relayed, *keyed], now)
-        if isinstance(event, leg.LegResponded):
-            return self._after(
-                self.mid_call_requests.relay_response(side, event, masked=self.payment.masked), now
-            )
-        self.ledger.event(side, event, now)
+        """Take an event of one of the two legs."""
+        match event:
+            case leg.LegRequested():
+                return self._finish(self._receive_request(side, event, now), now)
+            case leg.LegResponded():
+                masked = self.payment.masked
+                return self._finish(self.mid_call_requests.relay_response(side, event, masked=masked), now)
+        self.report.ledger.event(side, event, now)
         if isinstance(event, leg.LegFailed | leg.LegHungUp):
             self.media_gate.drop_side(side)
         elif isinstance(event, leg.ReinviteCancelled):
             self.media_gate.drop_reinvite_answer(side)
-        if isinstance(event, leg.LegReferred) and self.loan.active:
-            return self.refuse_referral(side, event.referral, 491, now)
-        if isinstance(event, leg.LegReferred):
-            masked = self.payment.masked
-            return self._after(self.transfer.referred(side, event, self.party, now, masked=masked), now)
-        self.bridge.offer_answer.redacted = frozenset({Side.CALLER}) if self.payment.masked else frozenset()
-        if side in self.bridge.offer_answer.redacted:
+        elif isinstance(event, leg.LegReferred):
+            return self._receive_refer(side, event, now)
+        redacted_sides = frozenset({Side.CALLER}) if self.payment.masked else frozenset()
+        self.bridge.offer_answer.redacted = redacted_sides
+        if side in redacted_sides:
             event = redacted(event)
         commands = self.transfer.leg_event(side, event)
         if commands is None:
             commands = self.loan.leg_event(side, event)
         if commands is None:
             commands = self.bridge.leg_event(side, event, now)
-        return self._settled(commands, now)
+        return self._finish_exchange(commands, now)
 
-    def replaced(self, side: Side, invited: leg.LegInvited, now: float) -> list[CallCommand]:
-        """A new leg calls that wants this side's place (RFC 3891)."""
+    def _receive_request(self, side: Side, event: leg.LegRequested, now: float) -> list[CallCommand]:
+        """Relay INFO or MESSAGE; a key of the customer's may go to media instead."""
+        masked, customer_key = self.payment.masked, side is Side.CALLER and is_key(event)
+        up = self.bridge.state is BridgeState.UP and not self.transfer.gone and not self.loan.active
+        if customer_key and up and not masked and not event.info_package:
+            stream = self.bridge.event_stream()
+            if stream is not None:
+                return self.mid_call_requests.send_key(event, self.bridge.session, stream, now)
+        keyed = self.payment.info_keyed(event.body) if customer_key else []
+        relayed = self.mid_call_requests.relay_request(side, event, now, up=up, masked=masked)
+        return [*relayed, *keyed]
+
+    def _receive_refer(self, side: Side, event: leg.LegReferred, now: float) -> list[CallCommand]:
         if self.loan.active:
-            return [ToReplacement(leg.RejectLeg(491, ""))]
-        return self._settled(self.transfer.replaced(side, invited, now, masked=self.payment.masked), now)
-
-    def joining_event(self, event: leg.LegEvent, now: float) -> list[CallCommand]:
-        """Of the leg that is to take another's place."""
-        return self._settled(self.transfer.joining_event(event), now)
+            return self.refuse_referral(side, event.referral, 491, now)
+        masked = self.payment.masked
+        return self._finish(self.transfer.receive_refer(side, event, self.party, now, masked=masked), now)
 
     def refuse_referral(self, side: Side, referral: str, code: int, now: float) -> list[CallCommand]:
-        return self._after([ToLeg(side, leg.AnswerReferral(referral, code))], now)
+        """Answer a REFER with an error."""
+        return self._finish([ToLeg(side, leg.AnswerReferral(referral, code))], now)
 
-    # --- two calls that a transfer joins ----------------------------------------------------------
+    def receive_replaces(self, side: Side, invited: leg.LegInvited, now: float) -> list[CallCommand]:
+        """Take an INVITE with a Replaces that names this side's leg (RFC 3891)."""
+        if self.loan.active:
+            return [ToReplacement(leg.RejectLeg(491, ""))]
+        masked = self.payment.masked
+        return self._finish_exchange(self.transfer.receive_replaces(side, invited, now, masked=masked), now)
 
-    def joined(
-        self, joining: AttendedTransfer, lent: LoanedLeg, referral: str, now: float
+    def replacement_event(self, event: leg.LegEvent, now: float) -> list[CallCommand]:
+        """Take an event of the leg that is to replace another."""
+        return self._finish_exchange(self.transfer.replacement_event(event), now)
+
+    # --- two calls that a transfer joins (RFC 5589) -----------------------------------------------
+
+    def borrow_leg(
+        self, plan: AttendedTransfer, loaned: LoanedLeg, referral: str, now: float
     ) -> list[CallCommand]:
-        """A leg of another call is to have a place in this one."""
-        return self._settled(self.transfer.joined(joining, lent, referral, now), now)
+        """Begin to replace one of our legs by another call's."""
+        return self._finish_exchange(self.transfer.borrow_leg(plan, loaned, referral, now), now)
 
-    def lend(self, side: Side, now: float) -> tuple[LoanedLeg, list[CallCommand]]:
-        """The leg of this side is to have a place in another call: what that one has to know, and
-        what to do first."""
-        return self.loan.lend(side), self._after(self.mid_call_requests.answer_all(), now)
+    def lend_leg(self, side: Side, now: float) -> tuple[LoanedLeg, list[CallCommand]]:
+        """Lend this side's leg to another call; returns what that call needs to know."""
+        return self.loan.lend_leg(side), self._finish(self.mid_call_requests.answer_all(), now)
 
-    def asked(self, command: leg.LegCommand, now: float) -> list[CallCommand]:
-        """What the other call has to say to the legs of this one."""
-        return self._after(self.loan.asked(command), now)
+    def borrower_command(self, command: leg.LegCommand, now: float) -> list[CallCommand]:
+        """Execute a command of the call that borrows our leg."""
+        return self._finish(self.loan.borrower_command(command), now)
 
-    def given_back(self, now: float) -> list[CallCommand]:
-        """The other call does not need the leg."""
-        return self._settled(self.loan.given_back(), now)
+    def leg_returned(self, now: float) -> list[CallCommand]:
+        """Take the leg back: the other call does not need it."""
+        return self._finish_exchange(self.loan.leg_returned(), now)
 
-    def kept(self, by: str, now: float) -> list[CallCommand]:
-        """The leg has its place in the other call: this one is over."""
-        self.ledger.left(self.loan.side, now)
-        return self._after(self.loan.kept(by), now)
+    def leg_kept(self, by: str, now: float) -> list[CallCommand]:
+        """End this call: the other one, `by`, keeps the leg."""
+        self.report.ledger.left(self.loan.side, now)
+        return self._finish(self.loan.leg_kept(by), now)
 
-    def _sent(self, waited: list[ToLeg], now: float) -> list[ToLeg]:
-        """What need not wait for media any more is on its way."""
-        for to in waited:
-            self.bridge.sent(to, now)
-        return waited
-
-    def _settled(
-        self, commands: list[CallCommand], now: float, waited: Sequence[ToLeg] = ()
-    ) -> list[CallCommand]:
-        commands = [*commands, *self.transfer.proceed()]
-        if self.bridge.keys_lost():
-            commands = [*commands, *self.payment.stop(_KEYS_LOST)]
-        return self._after(commands, now, waited)
+    # --- media ------------------------------------------------------------------------------------
 
     def media_answered(self, command: AnyCommand, answer: AnyAnswer, now: float) -> list[CallCommand]:
-        """Media's answer to one of our commands."""
+        """Take media's answer to one of our commands."""
         commands: list[CallCommand] = []
         match command, answer:
             case WidenSession(), _:
-                return self._settled(self.bridge.renegotiation.streams_opened(answer), now)
+                return self._finish_exchange(self.bridge.renegotiation.streams_opened(answer), now)
             case _, SessionOpened():
                 commands = self.bridge.media_opened(answer, now)
             case _, SessionClosed():
                 self.closed = True
-                self._counters = {Side.CALLER: answer.caller, Side.AGENT: answer.agent}
-                self._types = {Side.CALLER: answer.caller_types, Side.AGENT: answer.agent_types}
+                self.report.session_closed(answer)
             case SetMask(), Done() | Refused() if self.ended_at is None:
                 commands = self.payment.mask_answered(command, answer, now)
             case SendKey(), _:
-                taken = isinstance(answer, Done)
-                commands = self.mid_call_requests.key_answered(
-                    command, sent=taken, masked=self.payment.masked
-                )
+                sent, masked = isinstance(answer, Done), self.payment.masked
+                commands = self.mid_call_requests.key_answered(command, sent=sent, masked=masked)
             case StartCapture() | SubmitCapture(), Refused():
                 commands = self.payment.capture_refused(command, answer)
             case SetRemote(mark=mark), _:
-                waited = self._sent(self.media_gate.remote_set(mark), now)
-                # What was agreed on is not what media listens to.
+                released = self._released(self.media_gate.remote_set(mark), now)
+                # Media does not receive what the legs agreed on.
                 refused = isinstance(answer, Refused)
-                return self._settled(self.payment.stop(_NOT_TOLD) if refused else [], now, waited)
+                stopped = self.payment.stop(_REMOTE_REFUSED) if refused else []
+                return self._finish_exchange(stopped, now, released)
             case OpenSession(), Refused():
                 commands = self.bridge.media_refused()
             case CloseSession(), Refused():
-                self.closed = (
-                    # Media does not know the session: it never opened it, or was started again.
-                    True
-                )
+                # Media has no such session: it never opened it, or was started again.
+                self.closed = True
             case _:
                 pass
-        return self._after(commands, now)
+        return self._finish(commands, now)
 
     def media_news(self, news: AnyNews, now: float) -> list[CallCommand]:
+        """Take an event of the media session."""
         if isinstance(news, CaptureChanged):
-            return self._after(self.payment.changed(news), now)
+            return self._finish(self.payment.changed(news), now)
         if isinstance(news, KeyingChanged):
             self.payment.keying_changed(news)
-            return self._after([], now)
+            return self._finish([], now)
         if isinstance(news, LineChanged):
-            self._deaf = news.deaf
-            return self._after([], now)
+            self.report.deaf = news.deaf
+            return self._finish([], now)
         if isinstance(news, SessionSilent):
-            return self._after(self.bridge.media_silent(), now)
-        return self._after(self.bridge.media_lost(), now)
-
-    def _line_fault(self) -> LineFault | None:
-        return (
-            None
-            if self._deaf is None or self.ended_at is not None
-            else line_fault(self._deaf, held=self.bridge.offer_answer.on_hold())
-        )
+            return self._finish(self.bridge.media_silent(), now)
+        return self._finish(self.bridge.media_lost(), now)
 
     def media_lost(self, now: float) -> list[CallCommand]:
+        """End the call: the media process is gone, and its session with it."""
         self.payment.media_lost()
         self.closed = True
-        return self._after(self.bridge.media_lost(), now)
+        return self._finish(self.bridge.media_lost(), now)
 
     def shut_down(self, now: float) -> list[CallCommand]:
-        return self._after(self.bridge.shut_down(), now)
+        """End the call: this Tonewall stops."""
+        return self._finish(self.bridge.shut_down(), now)
 
-    # --- what is seen of it -----------------------------------------------------------------------
-
-    @property
-    def direction(self) -> str:
-        return "inbound" if self.bridge.route.near is Side.CALLER else "outbound"
+    # --- reports ----------------------------------------------------------------------------------
 
     def view(self) -> CallView:
-        return CallView(
-            id=self.id,
-            state=_STATES.get(self.bridge.state, CallState.RINGING),
-            direction=self.direction,
-            caller=self.caller,
-            callee=self.callee,
-            started_at=_moment(int(self.started_at)),
-            masked=self.payment.masked,
-            mask=self.payment.mask_stage,
-            still_keying=self.payment.keying,
-            capture=self.payment.view,
-            line_fault=self._line_fault(),
-        )
+        """The call as its agents see it."""
+        return self.report.view(self.bridge, self.payment)
 
-    # --- inside -----------------------------------------------------------------------------------
+    def record(self, now: float) -> CallRecord:
+        """The call detail record as it stands; final once the call is `over`."""
+        return self.report.record(self.bridge, self.payment, self.mid_call_requests.withheld, now)
 
-    def _after(
-        self, commands: list[CallCommand], now: float, waited: Sequence[ToLeg] = ()
+    # --- what follows from an event ---------------------------------------------------------------
+
+    def _released(self, commands: list[ToLeg], now: float) -> list[ToLeg]:
+        """Note that these commands, which waited for media, are sent now."""
+        for to in commands:
+            self.bridge.command_sent(to, now)
+        return commands
+
+    def _finish_exchange(
+        self, commands: list[CallCommand], now: float, released: Sequence[ToLeg] = ()
     ) -> list[CallCommand]:
-        """Whatever follows from the new state: the end, a changed view, the record. `waited`: what
-        has left before it."""
+        """As `_finish`, after an event that may have ended an offer/answer exchange."""
+        commands = [*commands, *self.transfer.proceed()]
+        if self.bridge.keys_lost():
+            commands = [*commands, *self.payment.stop(_KEYS_LOST)]
+        return self._finish(commands, now, released)
+
+    def _finish(
+        self, commands: list[CallCommand], now: float, released: Sequence[ToLeg] = ()
+    ) -> list[CallCommand]:
+        """Append whatever follows from the new state. `released`: commands that are sent before."""
         self.bridge.mask_changed(self.payment.masked)
         if self.bridge.may_offer and not self.loan.active and not self.transfer.active:
-            commands += self.bridge.renegotiation.offer_outdated()
+            commands = [*commands, *self.bridge.renegotiation.offer_outdated()]
         if self.bridge.state is BridgeState.ENDED and self.ended_at is None:
-            self.ended_at = now
+            self.report.ended_at = now
             self.payment.call_ended()
             self.mid_call_requests.drop()
             commands = [*commands, *self.transfer.call_ended(), *self.loan.call_ended()]
-        commands = [*waited, *self.media_gate.hold_back(commands, now)]
+        commands = [*released, *self.media_gate.hold_back(commands, now)]
         for command in commands:
             if isinstance(command, ToLeg):
-                self.ledger.command(command.side, command.command, now)
+                self.report.ledger.command(command.side, command.command, now)
             elif isinstance(command, ReplaceLeg):
-                self.ledger.seated(command.side, self.bridge.trunks.trunk(command.side))
-        gone = self._gone()
-        if gone is not None:  # to a leg that is over there is nothing to say
+                self.report.ledger.leg_replaced(command.side, self.bridge.trunks.trunk(command.side))
+        gone = self._gone_side()
+        if gone is not None:  # a leg that is over takes no command
             commands = [each for each in commands if not (isinstance(each, ToLeg) and each.side is gone)]
-        payment = self.payment
-        changing = (
-            _STATES.get(self.bridge.state),
-            payment.mask_stage,
-            payment.keying,
-            payment.view,
-            self._line_fault(),
-        )
-        if changing != self._shown:
-            self._shown = changing
-            commands = [*commands, Show(self.view())]
+        view = self.report.changed_view(self.bridge, self.payment)
+        if view is not None:
+            commands = [*commands, Show(view)]
         closed = self.closed or not self.bridge.opened
         if closed and self.payment.settled and self.ended_at is not None and not self.recorded:
             self.recorded = True
             commands = [*commands, Record(self.record(now))]
         return commands
 
-    def _gone(self) -> Side | None:
-        """The side whose leg has hung up, while the call goes on without it."""
+    def _gone_side(self) -> Side | None:
+        """The side whose leg is over, while the call goes on without it."""
         if self.transfer.gone:
             return self.transfer.side
         return OTHER[self.loan.side] if self.loan.gone else None
-
-    def record(self, now: float) -> CallRecord:
-        """What is known of the call by now; the whole of it once the call is `over`."""
-        codecs = {side: self.bridge.offer_answer.used_codec(side, self._types.get(side, {})) for side in Side}
-        return CallRecord(
-            call=self.id,
-            direction=self.direction,
-            caller=self.caller,
-            callee=self.callee,
-            started_at=self.started_at,
-            answered_at=self.bridge.answered_at,
-            ended_at=now if self.ended_at is None else self.ended_at,
-            end=self.bridge.end or "unfinished",
-            code=self.bridge.code,
-            withheld=self.mid_call_requests.withheld,
-            transfers=self.ledger.transfers,
-            captures=self.payment.all_records(),
-            caller_leg=self.ledger.record(Side.CALLER, codecs[Side.CALLER], self._counters.get(Side.CALLER)),
-            agent_leg=self.ledger.record(Side.AGENT, codecs[Side.AGENT], self._counters.get(Side.AGENT)),
-        )

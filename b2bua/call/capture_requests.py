@@ -29,7 +29,7 @@ class CaptureRequests(ABC):
     loan: LegLoan
 
     @abstractmethod
-    def _after(self, commands: list[CallCommand], now: float) -> list[CallCommand]:
+    def _finish(self, commands: list[CallCommand], now: float) -> list[CallCommand]:
         """The commands, and whatever follows from the new state."""
 
     def start_capture(self, capture: str, order: Order, now: float, agent: str = "") -> list[CallCommand]:
@@ -47,7 +47,7 @@ class CaptureRequests(ABC):
                 "The customer's phone cannot send its keys in this call: no telephone-event was agreed on."
             )
         policy = self.bridge.trunks.policy(Side.CALLER)
-        return self._after(
+        return self._finish(
             self.payment.start(
                 capture,
                 order,
@@ -61,20 +61,20 @@ class CaptureRequests(ABC):
     def take_over_capture(self, agent: str, now: float) -> list[CallCommand]:
         """Raises NotNow."""
         self.payment.take_over(agent)
-        return self._after([], now)
+        return self._finish([], now)
 
     def reset_capture(self, wanted: Field | None, now: float) -> list[CallCommand]:
         """Raises NotNow."""
-        return self._after(self.payment.reset(wanted), now)
+        return self._finish(self.payment.reset(wanted), now)
 
     def submit_capture(self, now: float) -> list[CallCommand]:
         """Raises NotNow."""
-        return self._after(self.payment.submit(), now)
+        return self._finish(self.payment.submit(), now)
 
     def cancel_capture(self, now: float) -> list[CallCommand]:
         """Raises NotNow."""
-        return self._after(self.payment.cancel(), now)
+        return self._finish(self.payment.cancel(), now)
 
     def release_mask(self, now: float) -> list[CallCommand]:
         """Somebody says that keying is over. Raises NotNow."""
-        return self._after(self.payment.release(), now)
+        return self._finish(self.payment.release(), now)

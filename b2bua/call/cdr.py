@@ -145,7 +145,7 @@ class Ledger(msgspec.Struct):
             case _:
                 pass
 
-    def seated(self, side: Side, trunk: str) -> None:
+    def leg_replaced(self, side: Side, trunk: str) -> None:
         """Another leg, on this trunk, took that side's place (a transfer)."""
         self.transfers += 1
         self.sides[side].ended_at = self.sides[side].cause = None

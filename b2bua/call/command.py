@@ -1,4 +1,5 @@
-"""What a call asks of the world: commands to a leg, to media, and what to show and record."""
+"""Defines the commands of a call: to its legs, to media, to other calls, and what it shows and
+records."""
 
 from __future__ import annotations
 
@@ -11,55 +12,50 @@ from media.events import AnyCommand, Side
 
 
 class ToLeg(msgspec.Struct, frozen=True):
-    """For the SIP engine, which knows the side's dialog."""
+    """For the SIP engine, about the leg of this side."""
 
     side: Side
     command: LegCommand
 
 
 class ToReplacement(msgspec.Struct, frozen=True):
-    """For the leg that is to take another's place in this call (a transfer); its InviteLeg makes
-    it.
-
-    Where another call has lent the leg, it is for that call: see `Loan.asked`.
-    """
+    """For the leg that is to replace another in this call (a transfer). An InviteLeg makes that
+    leg. Where another call lends it, the command is for that call: see `LegLoan`."""
 
     command: LegCommand
 
 
 class ReplaceLeg(msgspec.Struct, frozen=True):
-    """The joining leg is the side's leg from now on; what the old one still reports is of no
-    concern."""
+    """The replacement is the side's leg from now on. Events of the old leg are dropped."""
 
     side: Side
 
 
 class ReleaseLeg(msgspec.Struct, frozen=True):
-    """The leg that another call lent is not needed."""
+    """The leg that another call lends is not needed."""
 
 
 class ToBorrower(msgspec.Struct, frozen=True):
-    """For the call that a leg of this one is lent to: what that leg reports. After LegHungUp there
-    is nothing to give back."""
+    """For the call that borrows a leg of this one: an event of that leg. LegHungUp ends the
+    loan."""
 
     event: LegEvent
 
 
 class ToMedia(msgspec.Struct, frozen=True):
-    """For the media process. Its answer comes back to `Call.media_answered` with the same
-    command."""
+    """For the media process. The answer comes to `Call.media_answered` with the same command."""
 
     command: AnyCommand
 
 
 class Show(msgspec.Struct, frozen=True):
-    """For the agents: what the call looks like now."""
+    """For the agents: the call as it is now."""
 
     view: CallView
 
 
 class Record(msgspec.Struct, frozen=True):
-    """The call is over and its outcome known: the call detail record."""
+    """The call is over, and its outcome known: its call detail record."""
 
     record: CallRecord
 

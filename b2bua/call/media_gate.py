@@ -1,11 +1,11 @@
-"""What a leg is told once media knows who speaks: an answer sent sooner has its first packets
-dropped as a stranger's.
+"""Holds back SDP answers until media accepts the peer's address; the peer's first packets would be
+dropped otherwise.
 
-Rule 1: what lets a peer send waits until media has answered the SetRemote before it; what follows
-        to that leg waits behind it.
+Rule 1: a command that lets a peer send waits until media has answered the SetRemote before it. A
+        later command to that leg waits behind it.
 Rule 2: the end of a leg, requests within it and the refusal of a re-INVITE wait for nothing.
-Rule 3: voice fails open: after `TIMEOUT` what waits is said all the same. The mask is not
-        concerned; media decides on it alone.
+Rule 3: voice fails open: after TIMEOUT the commands are sent all the same. The mask does not depend
+        on this; media decides on it alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from media.events import SetRemote, Side
 
 TIMEOUT = 3.0  # seconds; an rtpengine server that does not answer is given up after two
 _ENDS = (leg.HangUpLeg, leg.RejectLeg)
-_BESIDE = (
+_UNORDERED = (
     leg.NotifyLeg,
     leg.AnswerReferral,
     leg.RequestLeg,
@@ -38,7 +38,7 @@ def _lets_send(command: leg.LegCommand) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class HeldCommand:
-    """`mark`: of the SetRemote whose answer it waits for."""
+    """A command that waits for the answer to the SetRemote with this mark."""
 
     side: Side
     command: leg.LegCommand
@@ -47,10 +47,10 @@ class HeldCommand:
 
 @dataclass(slots=True)
 class MediaGate:
-    """Those of one call that wait, in the order in which they are to be sent."""
+    """The commands of one call that wait, in the order in which they are to be sent."""
 
     waiting: list[HeldCommand] = field(default_factory=list)
-    _mark: int = 0  # of the newest SetRemote that something waits for
+    _mark: int = 0  # of the newest SetRemote that a command waits for
     _deadline: float | None = None
 
     def deadline(self) -> float | None:
@@ -58,28 +58,28 @@ class MediaGate:
         return self._deadline
 
     def hold_back(self, commands: list[CallCommand], now: float) -> list[CallCommand]:
-        """The commands that need not wait. The SetRemote that others wait for has a mark."""
-        left: list[CallCommand] = []
-        described: int | None = None  # where in `left` the newest SetRemote is
+        """Return the commands that need not wait. A SetRemote that others wait for gets a mark."""
+        passed: list[CallCommand] = []
+        set_remote: int | None = None  # the place of the newest SetRemote in `passed`
         for command in commands:
             match command:
                 case ToMedia(SetRemote()):
-                    described = len(left)
-                    left.append(command)
+                    set_remote = len(passed)
+                    passed.append(command)
                 case ReplaceLeg(side):
                     self.drop_side(side)
-                    left.append(command)
-                case ToLeg(side, ended) if isinstance(ended, _ENDS):
+                    passed.append(command)
+                case ToLeg(side, end) if isinstance(end, _ENDS):
                     self.drop_side(side)
-                    left.append(command)
-                case ToLeg(_, told) if described is not None and _lets_send(told):
-                    left[described] = self._marked(left[described])
+                    passed.append(command)
+                case ToLeg(_, answer) if set_remote is not None and _lets_send(answer):
+                    passed[set_remote] = self._marked(passed[set_remote])
                     self._hold(command, now)
-                case ToLeg(side, told) if not isinstance(told, _BESIDE) and self.holds(side):
+                case ToLeg(side, later) if not isinstance(later, _UNORDERED) and self.holds(side):
                     self._hold(command, now)
                 case _:
-                    left.append(command)
-        return left
+                    passed.append(command)
+        return passed
 
     def _marked(self, command: CallCommand) -> CallCommand:
         assert isinstance(command, ToMedia)
@@ -94,36 +94,36 @@ class MediaGate:
         self._deadline = self._deadline or now + TIMEOUT
 
     def holds(self, side: Side) -> bool:
-        """Whether anything waits for that side's leg."""
+        """Whether a command to that side's leg waits."""
         return any(each.side is side for each in self.waiting)
 
     def remote_set(self, mark: int) -> list[ToLeg]:
-        """Media has answered the SetRemote with this mark: what waits no longer."""
-        return self._free([each for each in self.waiting if each.mark <= mark])
+        """Release the commands for which media has answered: those up to this mark."""
+        return self._release([each for each in self.waiting if each.mark <= mark])
 
     def expire(self, now: float) -> list[ToLeg]:
-        """Media is slow: nothing waits any longer."""
-        return self._free(list(self.waiting)) if self._deadline is not None and now >= self._deadline else []
+        """Release every command where media is too slow."""
+        if self._deadline is None or now < self._deadline:
+            return []
+        return self._release(list(self.waiting))
 
     def drop_reinvite_answer(self, side: Side) -> None:
-        """The peer wants no answer to its re-INVITE any more."""
-        self._keep(
-            [
-                each
-                for each in self.waiting
-                if each.side is not side or not isinstance(each.command, leg.AnswerReinvite)
-            ]
-        )
+        """Drop the answer to a re-INVITE that its peer cancelled."""
+        self._keep([each for each in self.waiting if not _answers_reinvite(each, side)])
 
     def drop_side(self, side: Side) -> None:
-        """That side's leg is over, or another one's."""
+        """Drop the commands to a side whose leg is over, or replaced."""
         self._keep([each for each in self.waiting if each.side is not side])
 
-    def _free(self, ripe: list[HeldCommand]) -> list[ToLeg]:
-        self._keep([each for each in self.waiting if each not in ripe])
-        return [ToLeg(each.side, each.command) for each in ripe]
+    def _release(self, due: list[HeldCommand]) -> list[ToLeg]:
+        self._keep([each for each in self.waiting if each not in due])
+        return [ToLeg(each.side, each.command) for each in due]
 
     def _keep(self, waiting: list[HeldCommand]) -> None:
         self.waiting = waiting
         if not waiting:
             self._deadline = None
+
+
+def _answers_reinvite(held: HeldCommand, side: Side) -> bool:
+    return held.side is side and isinstance(held.command, leg.AnswerReinvite)

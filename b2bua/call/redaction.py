@@ -1,9 +1,8 @@
-"""What a leg says beside the call itself, while nothing of it may be a key.
+"""Removes from a leg's events everything that could carry a DTMF digit while the call is masked.
 
-Rule 1: while the agent's side is masked, of what the customer's side sends only codes cross: no
-        header but the numbers of a Reason, no part of a body, no phrase; of its session
-        descriptions, see `Descriptions`. What is not understood is not forwarded
-        (docs/architecture.md).
+Rule 1: while the agent's side is masked, only codes of the customer's side cross: the numbers of a
+        Reason header, no other header, no part of a body, no phrase. `OfferAnswer` redacts its
+        descriptions. What is not understood is not forwarded (docs/architecture.md).
 """
 
 from __future__ import annotations
@@ -19,19 +18,19 @@ _REASON = re.compile(
 
 
 def redacted(event: LegEvent) -> LegEvent:
-    """The event without what could carry a key."""
+    """The event without anything that could carry a digit."""
     match event:
         case LegHungUp():
-            return replace(event, carried=_bare(event.carried))
+            return replace(event, carried=_codes_only(event.carried))
         case LegFailed():
-            return replace(event, phrase="", carried=_bare(event.carried))
+            return replace(event, phrase="", carried=_codes_only(event.carried))
         case ReinviteFailed():
             return replace(event, phrase="")
         case _:
             return event
 
 
-def _bare(carried: Carried) -> Carried:
+def _codes_only(carried: Carried) -> Carried:
     matches = [_REASON.match(value) for name, value in carried.headers if name == "Reason"]
     return Carried(
         tuple(("Reason", f"{match[1].upper()};cause={match[2]}") for match in matches[:2] if match)

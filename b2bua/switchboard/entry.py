@@ -1,6 +1,6 @@
-"""One call on the switchboard, with the legs that are its own, and all of them written out.
+"""Describes one call on the switchboard with its legs, and serialises all of them.
 
-Rule 1: the timer is of the process that set it: whoever reads a line sets its own.
+Rule 1: a timer belongs to the process that set it: a restored entry has none.
 """
 
 from __future__ import annotations
@@ -18,44 +18,47 @@ from tonewall.snapshot import SnapshotError, read, write
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """`joining`: the leg that is to take the place of one of `legs`; `lender`: the call whose leg
-    it is, where it is another call's, and that one's `borrower` is this. `due`: what `timer` is set
-    to."""
+    """One call. `replacement`: the leg that is to replace one of `legs`; `lender`: the call whose
+    leg that is, where it is another call's, and `borrower` is the reverse. `due`: when `timer`
+    fires."""
 
     call: Call
     legs: dict[Side, LegId] = field(default_factory=dict)
-    joining: LegId | None = None
+    replacement: LegId | None = None
     lender: Entry | None = None
     borrower: Entry | None = None
     timer: asyncio.TimerHandle | None = None
     due: float | None = None
 
     def all_legs(self) -> list[LegId]:
-        return [*self.legs.values(), *([self.joining] if self.joining is not None else [])]
+        """The legs of the call, the replacement included."""
+        return [*self.legs.values(), *([self.replacement] if self.replacement is not None else [])]
 
-    def stop(self) -> None:
-        """Nothing more happens by itself."""
+    def cancel_timer(self) -> None:
+        """Let the call's deadline pass unnoticed."""
         if self.timer is not None:
             self.timer.cancel()
         self.timer = self.due = None
 
 
-def snapshot_entries(lines: Iterable[Entry], places: Mapping[LegId, str], now: float) -> bytes:
-    """`places`: the trunk of each leg that counts there; `now`: on the monotonic clock."""
+def snapshot_entries(entries: Iterable[Entry], places: Mapping[LegId, str], now: float) -> bytes:
+    """Serialise entries. `places`: the trunk of each leg that counts there; `now`: on the monotonic
+    clock, in seconds."""
     rows = [
-        (line.call, line.legs, line.joining, line.lender.call.id if line.lender else "") for line in lines
+        (entry.call, entry.legs, entry.replacement, entry.lender.call.id if entry.lender else "")
+        for entry in entries
     ]
     return write((rows, dict(places)), KINDS, now)
 
 
 def restore_entries(data: bytes, now: float) -> tuple[list[Entry], dict[LegId, str]]:
-    """The lines, and the trunks of their legs. Raises SnapshotError."""
+    """Restore the entries, and the trunks of their legs. Raises SnapshotError."""
     match read(data, KINDS, now):
         case list() as rows, dict() as places:
-            lines = {call.id: Entry(call, legs, joining) for call, legs, joining, _ in rows}
-            for (*_, lender), line in zip(rows, lines.values(), strict=True):
+            entries = {call.id: Entry(call, legs, replacement) for call, legs, replacement, _ in rows}
+            for (*_, lender), entry in zip(rows, entries.values(), strict=True):
                 if lender:
-                    line.lender, lines[lender].borrower = lines[lender], line
-            return list(lines.values()), places
+                    entry.lender, entries[lender].borrower = entries[lender], entry
+            return list(entries.values()), places
         case _:
             raise SnapshotError("these are no calls")

@@ -1,8 +1,8 @@
-"""The commands of calls, carried out: on their legs, in media, in what is shown and recorded.
+"""Executes the commands of calls: on their legs, in media, in views and records.
 
 Rule 1: an error in one call ends that call, never another.
-Rule 2: what a command causes comes back as an event, in its turn; but what a call lends or borrows
-        is told to the other at once.
+Rule 2: what a command causes comes back as an event, in its turn. Only what a call lends or borrows
+        reaches the other call at once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import msgspec
 
-from b2bua.call.cdr import CallRecord
 from b2bua.call.command import (
     CallCommand,
     Record,
@@ -25,188 +24,183 @@ from b2bua.call.command import (
     ToReplacement,
 )
 from b2bua.call.leg import HangUpLeg, InviteLeg, LegCommand, LegEvent, LegFailed, LegHungUp, LegId, RejectLeg
-from b2bua.call.routing.limits import Limiter
 from b2bua.call.view import CallState, CaptureStage
-from b2bua.ladder.ladders import Ladders
 from b2bua.ladder.words import NoteKind
+from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry
-from b2bua.switchboard.interfaces import Engine, Media
-from b2bua.switchboard.payments import Payments
-from b2bua.switchboard.registry import Registry
-from b2bua.switchboard.run_queue import RunQueue
-from b2bua.switchboard.view_feed import Feed
-from media.events import CloseSession, Side
+from media.events import AnyCommand, CloseSession, Side
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
 
 
 class Executor:
-    """What the calls of one switchboard ask for. `hear` takes what happens to a leg that the engine
-    never saw."""
+    """Moves the calls of one switchboard, and executes what they ask for."""
 
-    def __init__(
-        self,
-        lines: Registry,
-        limiter: Limiter,
-        ladders: Ladders,
-        feed: Feed,
-        record: Callable[[CallRecord], None],
-        clock: Callable[[], float],
-        turns: RunQueue,
-        hear: Callable[[LegId, LegEvent], None],
-        payments: Payments,
-    ) -> None:
-        self._payments = payments
-        self._lines, self._limiter, self._ladders, self._feed = lines, limiter, ladders, feed
-        self._record, self._clock, self._turns, self._hear = record, clock, turns, hear
-        self._engine: Engine | None = None
-        self._media: Media | None = None
+    def __init__(self, context: SwitchboardContext) -> None:
+        self._context = context
 
-    def connect(self, engine: Engine, media: Media) -> None:
-        """Before any command."""
-        self._engine, self._media = engine, media
-
-    def step(self, line: Entry, happen: Callable[[float], list[CallCommand]]) -> None:
-        """Let something happen to a call, now, and carry out what it asks for; where that fails,
-        the call ends."""
-        if self._lines.get(line.call.id) is not line:
-            return  # it was forgotten while this waited for its turn
+    def step(self, entry: Entry, happen: Callable[[float], list[CallCommand]]) -> None:
+        """Move a call and execute its commands. `happen` takes the time and returns them. An error
+        ends the call."""
+        if self._context.registry.get(entry.call.id) is not entry:
+            return  # it was removed while this waited for its turn
         try:
-            self._perform(line, happen(self._clock()))
+            self._execute(entry, happen(self._context.clock()))
         except Exception as error:
-            self._fail(line, error)
+            self._fail(entry, error)
 
-    def carry_out(self, line: Entry, commands: list[CallCommand]) -> None:
-        self.step(line, lambda _: commands)
+    def execute(self, entry: Entry, commands: list[CallCommand]) -> None:
+        """Execute commands that a call has returned already."""
+        self.step(entry, lambda _: commands)
 
-    def to_engine(self, leg: LegId, command: LegCommand) -> None:
-        assert self._engine is not None
-        self._engine.execute_command(leg, command)
+    def deliver(self, entry: Entry, side: Side | None, event: LegEvent) -> None:
+        """Give a call an event of one of its legs; without a side, of the replacement."""
+        if side is None:
+            self.step(entry, lambda now: entry.call.replacement_event(event, now))
+        else:
+            self.step(entry, lambda now: entry.call.leg_event(side, event, now))
 
-    def schedule(self, line: Entry) -> None:
+    def send_to_leg(self, leg: LegId, command: LegCommand) -> None:
+        """Give the SIP engine a command."""
+        assert self._context.engine is not None
+        self._context.engine.execute_command(leg, command)
+
+    def schedule(self, entry: Entry) -> None:
         """Set the timer to the call's deadline."""
-        due = line.call.deadline()
-        if due == line.due:
+        due = entry.call.deadline()
+        if due == entry.due:
             return
-        line.stop()
-        line.due = due
+        entry.cancel_timer()
+        entry.due = due
         if due is not None:
-            delay = max(0.0, due - self._clock())
-            line.timer = asyncio.get_running_loop().call_later(delay, self._expire, line)
+            delay = max(0.0, due - self._context.clock())
+            entry.timer = asyncio.get_running_loop().call_later(delay, self._expire, entry)
 
-    def _perform(self, line: Entry, commands: list[CallCommand]) -> None:
+    def record_unfinished(self, entry: Entry) -> None:
+        """Record a call that is removed before it is over. Where it is being charged, the record
+        waits for the outcome."""
+        payment, record = entry.call.payment, entry.call.record(self._context.clock())
+        if entry.call.recorded:
+            return
+        if payment.view is not None and payment.view.stage is CaptureStage.CHARGING:
+            self._context.payments.leave_call(payment.view.id, record)
+        else:
+            self._context.payments.record_call(record)
+
+    # --- commands ---------------------------------------------------------------------------------
+
+    def _execute(self, entry: Entry, commands: list[CallCommand]) -> None:
         for command in commands:
             match command:
                 case ToLeg(side, InviteLeg() as invite):
-                    self._invite(line, side, invite)
+                    self._invite(entry, side, invite)
                 case ToLeg(side, leg_command):
-                    if side in line.legs:
-                        self.to_engine(line.legs[side], leg_command)
+                    if side in entry.legs:
+                        self.send_to_leg(entry.legs[side], leg_command)
                 case ToMedia(media_command):
-                    assert self._media is not None
-                    self._media.send(media_command)
+                    self._send_to_media(media_command)
                 case Show(view):
-                    self._feed.publish(view)
-                    self._payments.observe(view)
-                    self._ladders.note_view(view)
+                    self._context.feed.publish(view)
+                    self._context.payments.observe(view)
+                    self._context.ladders.note_view(view)
                 case Record(record):
-                    self._record(record)
-                    log.info(
-                        "call", call=line.call.id, state="ended", reason=record.end[:80], code=record.code
-                    )
+                    self._context.payments.record_call(record)
+                    end = record.end[:80]
+                    log.info("call", call=entry.call.id, state="ended", reason=end, code=record.code)
                 case ToReplacement(InviteLeg() as invite):
-                    self._invite(line, None, invite)
+                    self._invite(entry, None, invite)
                 case ToReplacement(leg_command):
-                    self._to_joining(line, leg_command)
+                    self._send_to_replacement(entry, leg_command)
                 case ReplaceLeg(side):
-                    self._seat(line, side)
+                    self._replace_leg(entry, side)
                 case ReleaseLeg():
-                    self._give_back(line)
+                    self._release_leg(entry)
                 case ToBorrower(event):
-                    self._to_borrower(line, event)
-        self.schedule(line)
-        if line.call.over:
-            self._forget(line)
+                    self._send_to_borrower(entry, event)
+        self.schedule(entry)
+        if entry.call.over:
+            self._remove(entry)
 
-    def _invite(self, line: Entry, side: Side | None, invite: InviteLeg) -> None:
-        """A new leg. Where its trunk is full, it fails as if the peer had refused it."""
-        assert self._engine is not None
-        leg = self._engine.new_leg()
-        self._lines.place(line, side, leg)
-        self._ladders.add_leg(line.call.id, leg, side or line.call.transfer.side, invite.trunk)
-        later = self._limiter.take(invite.trunk, leg, self._clock())
-        if later:
-            self._ladders.note_not_opened(leg, NoteKind.FULL)
-            self._hear(leg, LegFailed(503, "Service Unavailable", retry_after=later))
-        else:
-            self.to_engine(leg, invite)
+    def _send_to_media(self, command: AnyCommand) -> None:
+        assert self._context.media is not None
+        self._context.media.send(command)
 
-    def _to_joining(self, line: Entry, command: LegCommand) -> None:
-        lender = line.lender
+    def _invite(self, entry: Entry, side: Side | None, invite: InviteLeg) -> None:
+        """Open a new leg. Where its trunk is full, it fails as if the peer had refused it."""
+        context = self._context
+        assert context.engine is not None
+        leg = context.engine.new_leg()
+        context.registry.place_leg(entry, side, leg)
+        context.ladders.add_leg(entry.call.id, leg, side or entry.call.transfer.side, invite.trunk)
+        retry_after = context.limiter.take(invite.trunk, leg, context.clock())
+        if not retry_after:
+            self.send_to_leg(leg, invite)
+            return
+        context.ladders.note_not_opened(leg, NoteKind.FULL)
+        failed = LegFailed(503, "Service Unavailable", retry_after=retry_after)
+        context.run_queue.run(lambda: self._fail_leg(leg, failed))
+
+    def _fail_leg(self, leg: LegId, failed: LegFailed) -> None:
+        found = self._context.registry.find_leg(leg)
+        if found is not None:
+            self.deliver(*found, failed)
+
+    # --- transfers --------------------------------------------------------------------------------
+
+    def _send_to_replacement(self, entry: Entry, command: LegCommand) -> None:
+        lender = entry.lender
         if lender is not None:
-            self.step(lender, lambda now: lender.call.asked(command, now))
-        elif line.joining is not None:
-            self.to_engine(line.joining, command)
+            self.step(lender, lambda now: lender.call.borrower_command(command, now))
+        elif entry.replacement is not None:
+            self.send_to_leg(entry.replacement, command)
             if isinstance(command, RejectLeg):
-                self._lines.unjoin(line)
+                self._context.registry.drop_replacement(entry)
 
-    def _to_borrower(self, line: Entry, event: LegEvent) -> None:
-        """Not before all that this call has to do is done."""
-        borrower = line.borrower
+    def _send_to_borrower(self, entry: Entry, event: LegEvent) -> None:
+        """Deliver an event of a loaned leg, once this call is done."""
+        borrower = entry.borrower
         if borrower is not None:
             if isinstance(event, LegHungUp):
-                self._lines.give_back(borrower)
-            self._turns.take(lambda: self.step(borrower, lambda now: borrower.call.joining_event(event, now)))
+                self._context.registry.return_leg(borrower)
+            self._context.run_queue.run(lambda: self.deliver(borrower, None, event))
 
-    def _give_back(self, line: Entry) -> None:
-        lender = self._lines.give_back(line)
+    def _release_leg(self, entry: Entry) -> None:
+        lender = self._context.registry.return_leg(entry)
         if lender is not None:
-            self.step(lender, lender.call.given_back)
+            self.step(lender, lender.call.leg_returned)
 
-    def _seat(self, line: Entry, side: Side) -> None:
-        lender = self._lines.seat(line, side)
-        log.info("call", call=line.call.id, side=side.value, state="transferred")
+    def _replace_leg(self, entry: Entry, side: Side) -> None:
+        lender = self._context.registry.replace_leg(entry, side)
+        log.info("call", call=entry.call.id, side=side.value, state="transferred")
         if lender is not None:
-            self.step(lender, lambda now: lender.call.kept(line.call.id, now))
+            self.step(lender, lambda now: lender.call.leg_kept(entry.call.id, now))
 
-    def _expire(self, line: Entry) -> None:
-        line.timer = line.due = None
-        self._turns.take(lambda: self.step(line, line.call.expire))
+    # --- time and the end -------------------------------------------------------------------------
 
-    def _fail(self, line: Entry, error: Exception) -> None:
-        log.error("call_failed", call=line.call.id, exc_info=error)
-        self._abandon(line)
+    def _expire(self, entry: Entry) -> None:
+        entry.timer = entry.due = None
+        self._context.run_queue.run(lambda: self.step(entry, entry.call.expire))
 
-    def _abandon(self, line: Entry) -> None:
-        """A bug of ours: end this call's legs and show it no more; its mask, if any, stays on until
-        media closes the session."""
-        for leg in line.all_legs():
-            self.to_engine(leg, HangUpLeg("internal error"))
-        if self._media is not None:
-            self._media.send(CloseSession(session=line.call.bridge.session))
-        line.call.payment.call_ended()
-        self.record_unfinished(line)
-        self._forget(line)
-        view = msgspec.structs.replace(line.call.view(), state=CallState.ENDED)
-        self._payments.observe(view)
+    def _fail(self, entry: Entry, error: Exception) -> None:
+        """End a call in which there was an error of ours: its legs, its view and its session. A
+        mask stays on until media has closed the session."""
+        log.error("call_failed", call=entry.call.id, exc_info=error)
+        for leg in entry.all_legs():
+            self.send_to_leg(leg, HangUpLeg("internal error"))
+        if self._context.media is not None:
+            self._context.media.send(CloseSession(session=entry.call.bridge.session))
+        entry.call.payment.call_ended()
+        self.record_unfinished(entry)
+        self._remove(entry)
+        view = msgspec.structs.replace(entry.call.view(), state=CallState.ENDED)
+        self._context.payments.observe(view)
         charging = view.capture is not None and view.capture.stage is CaptureStage.CHARGING
-        # Of a charge under way followers hear as of a payment: nothing more comes of this call.
-        self._feed.publish(msgspec.structs.replace(view, capture=None) if charging else view)
+        # Followers see a charge under way as a payment: nothing more comes of this call.
+        self._context.feed.publish(msgspec.structs.replace(view, capture=None) if charging else view)
 
-    def record_unfinished(self, line: Entry) -> None:
-        """Record a call that is forgotten before it is over; where it is being charged, once that
-        is final."""
-        payment, record = line.call.payment, line.call.record(self._clock())
-        if line.call.recorded:
-            return
-        if payment.view is not None and payment.view.stage is CaptureStage.CHARGING:
-            self._payments.leave_call(payment.view.id, record)
-        else:
-            self._record(record)
-
-    def _forget(self, line: Entry) -> None:
-        self._lines.forget(line)
-        # Where it ended by a bug of ours, it may have borrowed a leg, or lent one.
-        self._give_back(line)
-        self._to_borrower(line, LegHungUp("internal error"))
+    def _remove(self, entry: Entry) -> None:
+        self._context.registry.remove(entry)
+        # After an error it may have borrowed a leg still, or lent one.
+        self._release_leg(entry)
+        self._send_to_borrower(entry, LegHungUp("internal error"))

@@ -1,5 +1,4 @@
-"""What the switchboard works with: a plan of where calls go, an engine for their legs, and
-media."""
+"""Defines what the switchboard works with: the plan of calls, the SIP engine, and media."""
 
 from __future__ import annotations
 
@@ -20,28 +19,55 @@ from media.events import AnyCommand, Side
 class Engine(Protocol):
     """A SIP engine, whichever it is."""
 
-    def new_leg(self) -> LegId: ...
-    def execute_command(self, leg: LegId, command: LegCommand) -> None: ...
-    def counters(self) -> dict[str, int]: ...
-    def hops(self, trunk: str) -> tuple[HopView, ...]: ...
-    def registration(self, trunk: str) -> str | None: ...
+    def new_leg(self) -> LegId:
+        """Name a leg that the next InviteLeg opens."""
+        ...
+
+    def execute_command(self, leg: LegId, command: LegCommand) -> None:
+        """Execute a command on a leg; on one that is over, nothing."""
+        ...
+
+    def counters(self) -> dict[str, int]:
+        """What there is now: legs, dialogs, transactions and more, by name."""
+        ...
+
+    def hops(self, trunk: str) -> tuple[HopView, ...]:
+        """The addresses of a trunk."""
+        ...
+
+    def registration(self, trunk: str) -> str | None:
+        """The state of our registration at a trunk; None where there is to be none."""
+        ...
 
 
 class RunningEngine(Engine, Protocol):
-    """With its life: whoever starts it stops it."""
+    """A SIP engine with its sockets. Whoever starts it stops it."""
 
     @property
-    def address(self) -> tuple[str, int]: ...
-    async def start(self) -> None: ...
-    async def stop(self) -> None: ...
+    def address(self) -> tuple[str, int]:
+        """Its first listening address."""
+        ...
+
+    async def start(self) -> None:
+        """Open its sockets."""
+        ...
+
+    async def stop(self) -> None:
+        """End its legs and close its sockets."""
+        ...
 
 
 class Media(Protocol):
-    """The media process, behind its façade."""
+    """The media process."""
 
     @property
-    def connected(self) -> bool: ...
-    def send(self, command: AnyCommand) -> None: ...
+    def connected(self) -> bool:
+        """Whether it is connected."""
+        ...
+
+    def send(self, command: AnyCommand) -> None:
+        """Send a command. Its answer comes to `Switchboard.on_media_answer`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""Which legs each call has, and what they take up: places on trunks, columns in ladders.
+"""Registers which legs each call has, and gives back what they use: places on trunks, columns in
+ladders.
 
-Rule 1: a leg is one call's at a time; a leg that another call borrows stays its own call's until it
-        is seated there.
-Rule 2: a leg gives its place on its trunk back when it is over, when another one is seated in its
-        place, or with its call.
+Rule 1: a leg belongs to one call at a time; a leg that another call borrows stays in its own call
+        until it replaces a leg there.
+Rule 2: a leg's place on its trunk is released when the leg is over, when another one replaces it,
+        or with its call.
 """
 
 from __future__ import annotations
@@ -23,98 +24,102 @@ class Registry:
 
     def __init__(self, limiter: Limiter, ladders: Ladders) -> None:
         self._limiter, self._ladders = limiter, ladders
-        self._lines: dict[str, Entry] = {}
-        self._of_leg: dict[LegId, tuple[Entry, Side | None]] = {}  # None: the leg that is joining
-        self.idle = asyncio.Event()  # set when the last call was forgotten
+        self._entries: dict[str, Entry] = {}
+        self._of_leg: dict[LegId, tuple[Entry, Side | None]] = {}  # None: a replacement
+        self.idle = asyncio.Event()  # set when the last call was removed
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self._entries)
 
     @property
     def legs(self) -> int:
-        """How many there are; for tests of what is left behind."""
+        """How many legs are registered; tests look for leaks by it."""
         return len(self._of_leg)
 
     def all(self) -> tuple[Entry, ...]:
-        return tuple(self._lines.values())
+        """Every entry."""
+        return tuple(self._entries.values())
 
     def get(self, call_id: str) -> Entry | None:
-        return self._lines.get(call_id)
+        """The entry of a call; None where it is not registered."""
+        return self._entries.get(call_id)
 
-    def of(self, leg: LegId) -> tuple[Entry, Side | None] | None:
-        """Whose leg that is."""
+    def find_leg(self, leg: LegId) -> tuple[Entry, Side | None] | None:
+        """The entry of a leg and its side there, which is None for a replacement."""
         return self._of_leg.get(leg)
 
-    def began(self, line: Entry) -> None:
-        self._lines[line.call.id] = line
+    def add(self, entry: Entry) -> None:
+        """Register a call with its legs."""
+        self._entries[entry.call.id] = entry
         self.idle.clear()
-        for side, leg in line.legs.items():
-            self._of_leg[leg] = (line, side)
-        if line.joining is not None:
-            self._of_leg[line.joining] = (line, None)
+        for side, leg in entry.legs.items():
+            self._of_leg[leg] = (entry, side)
+        if entry.replacement is not None:
+            self._of_leg[entry.replacement] = (entry, None)
 
-    def place(self, line: Entry, side: Side | None, leg: LegId) -> None:
-        """A new leg, on that side; on none it is to take the place of another."""
+    def place_leg(self, entry: Entry, side: Side | None, leg: LegId) -> None:
+        """Register a new leg on a side; without one it is a replacement."""
         if side is None:
-            self.unjoin(line)
-            line.joining = leg
+            self.drop_replacement(entry)
+            entry.replacement = leg
         else:
-            if side in line.legs:
-                self._of_leg.pop(line.legs[side], None)  # its trunk failed; another one is tried
-            line.legs[side] = leg
-        self._of_leg[leg] = (line, side)
+            if side in entry.legs:
+                self._of_leg.pop(entry.legs[side], None)  # its trunk failed; another one is tried
+            entry.legs[side] = leg
+        self._of_leg[leg] = (entry, side)
 
-    def unjoin(self, line: Entry) -> None:
-        """The joining leg, if any, is of a transfer that is over."""
-        if line.joining is not None:
-            self._of_leg.pop(line.joining, None)
-            self._limiter.release(line.joining)
-            line.joining = None
+    def drop_replacement(self, entry: Entry) -> None:
+        """Remove the replacement, if there is one: its transfer is over."""
+        if entry.replacement is not None:
+            self._of_leg.pop(entry.replacement, None)
+            self._limiter.release(entry.replacement)
+            entry.replacement = None
 
-    def half(self, leg: LegId) -> JoinCandidate | None:
-        """That leg's call, as a transfer sees it; None for a leg that is none of a call's, or not
-        in its place yet."""
-        line, side = self._of_leg.get(leg, (None, None))
-        return None if line is None or side is None else JoinCandidate(line.call, side)
+    def find_candidate(self, leg: LegId) -> JoinCandidate | None:
+        """The call of a leg, as an attended transfer sees it; None for a leg that has no side of a
+        call."""
+        entry, side = self._of_leg.get(leg, (None, None))
+        return None if entry is None or side is None else JoinCandidate(entry.call, side)
 
-    def borrow(self, asked: Entry, named: LegId, *, lender_asked: bool) -> tuple[Entry, Entry]:
-        """A transfer joins the call of its REFER with that of the leg which it names: who goes on,
-        and who lends."""
+    def lend(self, asked: Entry, named: LegId, *, lender_asked: bool) -> tuple[Entry, Entry]:
+        """Join the call of a REFER with the call that it names: the one that goes on, and the one
+        that lends its leg."""
         other, _ = self._of_leg[named]
-        line, lender = (other, asked) if lender_asked else (asked, other)
-        line.lender, lender.borrower = lender, line
-        return line, lender
+        entry, lender = (other, asked) if lender_asked else (asked, other)
+        entry.lender, lender.borrower = lender, entry
+        return entry, lender
 
-    def give_back(self, line: Entry) -> Entry | None:
-        """The call whose leg `line` has borrowed no longer."""
-        lender, line.lender = line.lender, None
+    def return_leg(self, entry: Entry) -> Entry | None:
+        """End the loan of a leg. Returns the call that lent it, if there is one."""
+        lender, entry.lender = entry.lender, None
         if lender is not None:
             lender.borrower = None
         return lender
 
-    def seat(self, line: Entry, side: Side) -> Entry | None:
-        """The joining leg takes the place; of the old one nothing more is heard. The call that had
-        lent it, if any."""
-        self._of_leg.pop(line.legs[side], None)
-        self._limiter.release(line.legs[side])
-        lender = self.give_back(line)
+    def replace_leg(self, entry: Entry, side: Side) -> Entry | None:
+        """Put the replacement in the place of a side's leg, whose events are no longer delivered.
+        Returns the call that lent the replacement, if there is one."""
+        self._of_leg.pop(entry.legs[side], None)
+        self._limiter.release(entry.legs[side])
+        lender = self.return_leg(entry)
         if lender is None:
-            assert line.joining is not None
-            leg, line.joining = line.joining, None
+            assert entry.replacement is not None
+            leg, entry.replacement = entry.replacement, None
         else:
             leg = lender.legs.pop(lender.call.loan.side)
-            self._ladders.move_leg(leg, lender.call.id, line.call.id, side)
-        line.legs[side] = leg
-        self._of_leg[leg] = (line, side)
-        self._ladders.note_transfer(line.call.id)
+            self._ladders.move_leg(leg, lender.call.id, entry.call.id, side)
+        entry.legs[side] = leg
+        self._of_leg[leg] = (entry, side)
+        self._ladders.note_transfer(entry.call.id)
         return lender
 
-    def forget(self, line: Entry) -> None:
-        line.stop()
-        self._lines.pop(line.call.id, None)
-        self._ladders.end_call(line.call.id)
-        for leg in line.all_legs():
+    def remove(self, entry: Entry) -> None:
+        """Remove a call with its legs."""
+        entry.cancel_timer()
+        self._entries.pop(entry.call.id, None)
+        self._ladders.end_call(entry.call.id)
+        for leg in entry.all_legs():
             self._of_leg.pop(leg, None)
             self._limiter.release(leg)
-        if not self._lines:
+        if not self._entries:
             self.idle.set()

@@ -1,4 +1,4 @@
-"""One thing at a time, in order: what an event causes at once waits until the event before it is
+"""Runs one piece of work at a time, in order: what an event causes waits until the event is
 done."""
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ log = get_logger(__name__)
 
 
 class RunQueue:
-    """What is to be done on one event loop, first come, first served."""
+    """The work of one event loop, first come, first served."""
 
     def __init__(self) -> None:
         self._queue: deque[Callable[[], None]] = deque()
         self._busy = False
 
-    def take(self, work: Callable[[], None]) -> None:
-        """Do it now; from within work, do it when that and what came before are done."""
+    def run(self, work: Callable[[], None]) -> None:
+        """Run it now; from within other work, after that and all that was queued before."""
         self._queue.append(work)
         if self._busy:
             return
@@ -28,7 +28,7 @@ class RunQueue:
             while self._queue:
                 try:
                     self._queue.popleft()()
-                # Whatever it was, the other calls' events are still to come.
+                # The events of other calls are still to come.
                 except Exception as error:
                     log.error("event_failed", exc_info=error)
         finally:

@@ -14,7 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from b2bua.call import renegotiation
+from b2bua.call import renegotiation_states
 from b2bua.call import state as call
 from b2bua.call.transfer import leg_loan as loan
 from b2bua.call.transfer import states as transfer_state
@@ -52,8 +52,8 @@ MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
     ("A call's two legs", "b2bua/call/state.py, BRIDGE_TRANSITIONS", call.BRIDGE_TRANSITIONS),
     (
         "A renegotiation between the legs",
-        "b2bua/call/renegotiation.py",
-        renegotiation.RENEGOTIATION_TRANSITIONS,
+        "b2bua/call/renegotiation_states.py",
+        renegotiation_states.RENEGOTIATION_TRANSITIONS,
     ),
     ("The mask", "b2bua/call/state.py, MASK_TRANSITIONS", call.MASK_TRANSITIONS),
     ("A payment, as the agent sees it", "b2bua/call/state.py, CAPTURE_TRANSITIONS", call.CAPTURE_TRANSITIONS),

@@ -1,15 +1,15 @@
-"""A loan: one of a call's legs is asked to take a place in another call, and comes back where it
-does not.
+"""Lends a leg of a call to another call, which asks it to join there; takes it back where it does
+not.
 
-This is how a transfer joins two calls of ours (REFER with Replaces): see `joining` for which of the
-two lends.
+This is how a REFER with Replaces joins two calls of ours (RFC 5589 section 7); `attended_join`
+decides which of the two lends.
 
 Rule 1: every transition is in LOAN_TRANSITIONS.
-Rule 2: until the leg has its place in the other call it is this call's: what ends it, or this call,
-        ends the loan.
-Rule 3: a leg that comes back after it took the other call's session is offered this call's session
-        again.
-Rule 4: the other leg of this call may hang up meanwhile: then the loan goes on, and the call ends
+Rule 2: until the leg has its place in the other call it belongs to this one: the end of the leg, or
+        of this call, ends the loan.
+Rule 3: a leg that comes back after it accepted the other call's session is offered this call's
+        session again.
+Rule 4: the other leg of this call may hang up meanwhile. Then the loan goes on, and the call ends
         where the leg comes back.
 """
 
@@ -33,20 +33,20 @@ class LoanState(StrEnum):
 
     IDLE = "idle"
     ASKED = "asked"  # the leg has a re-INVITE with the other call's session
-    REFUSED = "refused"  # it did not take it; the other call has not given it back yet
-    TAKEN = "taken"  # it took it, and waits for its place
-    CALLED_BACK = "called back"  # it is not needed, and that re-INVITE is not answered yet
+    REFUSED = "refused"  # it refused it; the other call has not returned it yet
+    ACCEPTED = "accepted"  # it accepted it, and waits for its place
+    CALLED_BACK = "called back"  # it was returned before it answered that re-INVITE
     RESTORING = "restoring"  # it is offered this call's session again
 
 
 class LoanEvent(StrEnum):
-    """What moves a loan."""
+    """The events of a loan."""
 
     LENT = "leg lent"
     ANSWERED = "re-INVITE answered"
     DECLINED = "re-INVITE refused"
-    GIVEN_BACK = "given back"
-    KEPT = "kept by the other call"
+    RETURNED = "leg returned"
+    KEPT = "leg kept by the other call"
     CALL_ENDED = "call ended"
 
 
@@ -55,14 +55,14 @@ _ENDED = {LoanEvent.CALL_ENDED: LoanState.IDLE}
 LOAN_TRANSITIONS: Mapping[LoanState, Mapping[LoanEvent, LoanState]] = {
     LoanState.IDLE: {LoanEvent.LENT: LoanState.ASKED, **_ENDED},
     LoanState.ASKED: {
-        LoanEvent.ANSWERED: LoanState.TAKEN,
+        LoanEvent.ANSWERED: LoanState.ACCEPTED,
         LoanEvent.DECLINED: LoanState.REFUSED,
-        LoanEvent.GIVEN_BACK: LoanState.CALLED_BACK,
+        LoanEvent.RETURNED: LoanState.CALLED_BACK,
         **_ENDED,
     },
-    LoanState.REFUSED: {LoanEvent.GIVEN_BACK: LoanState.IDLE, **_ENDED},
-    LoanState.TAKEN: {
-        LoanEvent.GIVEN_BACK: LoanState.RESTORING,
+    LoanState.REFUSED: {LoanEvent.RETURNED: LoanState.IDLE, **_ENDED},
+    LoanState.ACCEPTED: {
+        LoanEvent.RETURNED: LoanState.RESTORING,
         LoanEvent.KEPT: LoanState.IDLE,
         **_ENDED,
     },
@@ -81,96 +81,96 @@ LOAN_TRANSITIONS: Mapping[LoanState, Mapping[LoanEvent, LoanState]] = {
 
 @dataclass(slots=True)
 class LegLoan:
-    """The loans of one call, one after another."""
+    """The loans of one call, one after another. `side`: whose leg is lent. `gone`: the other leg
+    has hung up meanwhile."""
 
     bridge: Bridge
     state: LoanState = LoanState.IDLE
-    side: Side = Side.CALLER  # whose leg is lent
-    gone: bool = False  # the other leg has hung up meanwhile
+    side: Side = Side.CALLER
+    gone: bool = False
 
     @property
     def active(self) -> bool:
+        """Whether a leg is lent, or on its way back."""
         return self.state is not LoanState.IDLE
 
-    def lend(self, side: Side) -> LoanedLeg:
-        """The leg of this side is the other call's to ask."""
+    def lend_leg(self, side: Side) -> LoanedLeg:
+        """Begin a loan; returns what the other call needs to know of the leg."""
         self._move(LoanEvent.LENT)
         self.side, self.gone = side, False
-        trunk = self.bridge.trunks.trunk(side)
-        return self.bridge.offer_answer.legs[side].loan(trunk)
+        return self.bridge.offer_answer.legs[side].loan(self.bridge.trunks.trunk(side))
 
-    def asked(self, command: leg.LegCommand) -> list[CallCommand]:
-        """What the other call has to say: an offer to the lent leg, all else to the one who asked
-        for the transfer."""
+    def borrower_command(self, command: leg.LegCommand) -> list[CallCommand]:
+        """Execute a command of the other call: an offer is for the lent leg, the rest for the leg
+        that sent the REFER."""
         return [ToLeg(self.side if isinstance(command, leg.ReinviteLeg) else OTHER[self.side], command)]
 
-    def given_back(self) -> list[CallCommand]:
-        """The other call does not need the leg."""
-        if LoanEvent.GIVEN_BACK not in LOAN_TRANSITIONS[self.state]:
+    def leg_returned(self) -> list[CallCommand]:
+        """Take the leg back: the other call does not need it."""
+        if LoanEvent.RETURNED not in LOAN_TRANSITIONS[self.state]:
             return []
-        self._move(LoanEvent.GIVEN_BACK)
+        self._move(LoanEvent.RETURNED)
         if self.gone:
-            return self._alone()
-        return self._restored() if self.state is LoanState.RESTORING else []
+            return self._end_call()
+        return self._restore_session() if self.state is LoanState.RESTORING else []
 
-    def kept(self, by: str) -> list[CallCommand]:
-        """The leg has its place in the other call; this one is over."""
+    def leg_kept(self, by: str) -> list[CallCommand]:
+        """End this call: the leg has its place in the call `by`."""
         self._move(LoanEvent.KEPT)
         return self.bridge.leg_gone(self.side, f"joined call {by}")
 
     def leg_event(self, side: Side, event: leg.LegEvent) -> list[CallCommand] | None:
-        """Of the two legs of this call. None: it is not the loan's, but the bridge's."""
+        """Take an event of one of this call's legs. None: it is for the bridge."""
         if not self.active:
             return None
         match event:
             case leg.LegReinvited():
                 return [ToLeg(side, leg.RejectReinvite(491, "Request Pending"))]
             case leg.ReinviteAnswered() if side is self.side:
-                return self._answered(event)
+                return self._receive_answer(event)
             case leg.ReinviteFailed() if side is self.side:
-                return self._declined(event)
+                return self._receive_refusal(event)
             case leg.LegHungUp() | leg.LegFailed() if side is not self.side:
                 self.gone = True
                 back = self.state in (LoanState.CALLED_BACK, LoanState.RESTORING)
-                return self._alone() if back else []
+                return self._end_call() if back else []
             case _:
                 return None
 
     def call_ended(self) -> list[CallCommand]:
-        lent = self.state in (LoanState.ASKED, LoanState.REFUSED, LoanState.TAKEN)
+        """End the loan with its call."""
+        away = self.state in (LoanState.ASKED, LoanState.REFUSED, LoanState.ACCEPTED)
         self._move(LoanEvent.CALL_ENDED)
-        return [ToBorrower(leg.LegHungUp("call ended"))] if lent else []
+        return [ToBorrower(leg.LegHungUp("call ended"))] if away else []
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _answered(self, event: leg.ReinviteAnswered) -> list[CallCommand]:
-        was = self.state
-        if LoanEvent.ANSWERED not in LOAN_TRANSITIONS[was]:
+    def _receive_answer(self, event: leg.ReinviteAnswered) -> list[CallCommand]:
+        before = self.state
+        if LoanEvent.ANSWERED not in LOAN_TRANSITIONS[before]:
             return []
         self._move(LoanEvent.ANSWERED)
-        if was is LoanState.ASKED:
+        if before is LoanState.ASKED:
             return [ToBorrower(event)]
-        if was is LoanState.CALLED_BACK:
-            return self._restored()
-        told = self.bridge.offer_answer
-        return (
-            [ToMedia(told.remote_command(self.side))]
-            if event.answer and told.set_remote_answer(self.side, event.answer)
-            else []
-        )
+        if before is LoanState.CALLED_BACK:
+            return self._restore_session()
+        offer_answer = self.bridge.offer_answer
+        if not event.answer or not offer_answer.set_remote_answer(self.side, event.answer):
+            return []
+        return [ToMedia(offer_answer.remote_command(self.side))]
 
-    def _declined(self, event: leg.ReinviteFailed) -> list[CallCommand]:
+    def _receive_refusal(self, event: leg.ReinviteFailed) -> list[CallCommand]:
         asked = self.state is LoanState.ASKED
         if LoanEvent.DECLINED not in LOAN_TRANSITIONS[self.state]:
             return []
         self._move(LoanEvent.DECLINED)
         return [ToBorrower(event)] if asked else []
 
-    def _restored(self) -> list[CallCommand]:
+    def _restore_session(self) -> list[CallCommand]:
         return [ToLeg(self.side, leg.ReinviteLeg(self.bridge.offer_answer.restore_local(self.side)))]
 
-    def _alone(self) -> list[CallCommand]:
-        """Nobody is there to go back to."""
+    def _end_call(self) -> list[CallCommand]:
+        """End the call: the leg came back, and its other end is gone."""
         return self.bridge.leg_gone(OTHER[self.side], "transfer failed")
 
     def _move(self, event: LoanEvent) -> None:

@@ -20,14 +20,14 @@ class TransferState(StrEnum):
 
 
 class TransferEvent(StrEnum):
-    """What moves a transfer."""
+    """The events of a transfer."""
 
     REFERRED = "REFER"
     REPLACED = "INVITE with Replaces"
     JOINED = "REFER that names another call"
     ANSWERED = "target answered"
     OFFERED = "re-INVITE sent"
-    SEATED = "target in its place"
+    SEATED = "leg replaced"
     FAILED = "target refused or gone"
     AGREED = "re-INVITE answered"
     REFUSED = "re-INVITE refused"

@@ -1,18 +1,18 @@
-"""A transfer: another leg takes the place of one of a call's two, while the other leg, its media
+"""Transfers a call: another leg takes the place of one of its two, while the other leg, its media
 and its mask go on.
 
-Rule 1: every transition is in TRANSFER_TRANSITIONS; one transfer of a call at a time, the next
-        is refused (491).
+The new leg comes in one of three ways: we invite it, because a leg sent a REFER (RFC 3515); it
+calls us with a Replaces (RFC 3891); or another call of ours lends it (RFC 5589, `leg_loan`).
+
+Rule 1: every transition is in TRANSFER_TRANSITIONS. A call has one transfer at a time; the next is
+        refused with 491.
 Rule 2: the old leg keeps its place until the new one has answered and the leg that stays has agreed
-        to it. Whatever fails before leaves the call as it was.
-Rule 3: the media session and its mask are not touched but for where the new leg's packets go: a
-        mask that is on is on for the new leg's first packet.
-Rule 4: the one who asked may hang up meanwhile; then the transfer goes on without him, and ends the
-        call where it fails.
-Rule 5: the new leg is invited, where one of the two asked for it (REFER), or it calls us and says
-        whose place it takes (INVITE with Replaces, RFC 3891): then it is answered last, with what
-        the leg that stays has agreed to. Or it is a leg that another call of ours lends (see
-        `loan`): then it has a re-INVITE, and goes back where it does not stay.
+        to it. A failure before that leaves the call as it was.
+Rule 3: the media session and its mask change only in where the new leg's packets go: a mask that is
+        on is on for the new leg's first packet.
+Rule 4: the leg that sent the REFER may hang up meanwhile. Then the transfer goes on without it, and
+        its failure ends the call.
+Rule 5: a new leg that called is answered last, with what the leg that stays has agreed to.
 """
 
 from __future__ import annotations
@@ -30,18 +30,15 @@ from b2bua.call.transfer.states import TRANSFER_TRANSITIONS, TransferEvent, Tran
 from media.events import Side
 
 # Seconds that the other leg may take to be free until a new leg is turned away (RFC 3261, timer B).
-_SETTLES = 32.0
-_BEFORE = (
-    TransferState.INVITING,
-    TransferState.ASKING,
-    TransferState.WAITING,
-)  # the leg that stays knows nothing yet
+_SETTLE_TIMEOUT = 32.0
+# The leg that stays has no offer yet.
+_BEFORE_OFFER = (TransferState.INVITING, TransferState.ASKING, TransferState.WAITING)
 
 
 @dataclass(frozen=True, slots=True)
 class AttendedTransfer:
-    """How two calls are joined. `place`: the side of the call that goes on, for the leg on the side
-    `lends` of the other one. `lender_asked`: the REFER came in that other one."""
+    """How two calls are joined. `place`: the side of the call that goes on where the leg of the
+    side `lends` of the other call goes. `lender_asked`: the REFER came in that other call."""
 
     place: Side
     lends: Side
@@ -50,39 +47,47 @@ class AttendedTransfer:
 
 @dataclass(slots=True)
 class Transfer:
-    """The transfers of one call."""
+    """The transfers of one call.
+
+    `side`: whose leg is to be replaced; `gone`: that leg has hung up meanwhile. `calls`: the new
+    leg called us, and waits for its answer. `loaned`: the new leg, while it is another call's;
+    `lender_asked`: as in AttendedTransfer.
+    """
 
     bridge: Bridge
     state: TransferState = TransferState.IDLE
-    side: Side = Side.AGENT  # whose leg is to be replaced
-    gone: bool = False  # that leg has hung up meanwhile
-    calls: bool = False  # the new leg called us, and waits for its answer
-    lent: LoanedLeg | None = None  # the new leg is another call's, until it has its place
-    lender_asked: bool = False  # the REFER came in that other call
+    side: Side = Side.AGENT
+    gone: bool = False
+    calls: bool = False
+    loaned: LoanedLeg | None = None
+    lender_asked: bool = False
     _referral: str = ""
-    _asker_is_gone: bool = False
-    _target: sdp.SessionDescription | None = None
-    _offer: bytes = b""  # what the new leg, or the one that stays, was offered last
+    _transferor_gone: bool = False
+    _target: sdp.SessionDescription | None = None  # the new leg's description
+    _offer: bytes = b""  # our newest offer to the new leg, or to the one that stays
     _deadline: float | None = None
 
     @property
     def active(self) -> bool:
+        """Whether a transfer is under way."""
         return self.state is not TransferState.IDLE
 
     @property
     def borrows(self) -> bool:
         """Whether the new leg is another call's still."""
-        return self.active and self.lent is not None
+        return self.active and self.loaned is not None
 
     def deadline(self) -> float | None:
+        """When `expire` is due."""
         return self._deadline
 
-    # --- it begins --------------------------------------------------------------------------------
+    # --- the beginning ----------------------------------------------------------------------------
 
-    def referred(
+    def receive_refer(
         self, side: Side, event: leg.LegReferred, caller: leg.Party, now: float, *, masked: bool
     ) -> list[CallCommand]:
-        code = self._refusal(side, event, masked=masked)
+        """Take a REFER to somebody who is in no call of ours."""
+        code = self._refer_refusal(side, event, masked=masked)
         if code:
             return [ToLeg(side, leg.AnswerReferral(event.referral, code))]
         self._begin(TransferEvent.REFERRED, side, event.referral, now + self.bridge.route.ring_time)
@@ -97,10 +102,13 @@ class Transfer:
             referred_by=event.referred_by,
             uri=event.uri,
         )
-        return [ToLeg(side, leg.AnswerReferral(event.referral, 202)), *self._tell(100), ToReplacement(invite)]
+        accepted = ToLeg(side, leg.AnswerReferral(event.referral, 202))
+        return [accepted, *self._notify(100), ToReplacement(invite)]
 
-    def replaced(self, side: Side, event: leg.LegInvited, now: float, *, masked: bool) -> list[CallCommand]:
-        """A new leg calls and wants this side's place."""
+    def receive_replaces(
+        self, side: Side, event: leg.LegInvited, now: float, *, masked: bool
+    ) -> list[CallCommand]:
+        """Take an INVITE with a Replaces that names this side's leg."""
         code, target = 0, self.bridge.offer_answer.parse_replacement(side, event.offer)
         if self.active:
             code = 491
@@ -112,64 +120,57 @@ class Transfer:
             code = 488
         if code:
             return [ToReplacement(leg.RejectLeg(code, ""))]
-        self._begin(TransferEvent.REPLACED, side, "", now + _SETTLES)
+        self._begin(TransferEvent.REPLACED, side, "", now + _SETTLE_TIMEOUT)
         self.calls, self._target = True, target
         return []
 
-    def joined(
-        self, joining: AttendedTransfer, lent: LoanedLeg, referral: str, now: float
+    def borrow_leg(
+        self, plan: AttendedTransfer, loaned: LoanedLeg, referral: str, now: float
     ) -> list[CallCommand]:
-        """A leg that another call lends is to have a place in this one, and it was found that it
-        may."""
-        self._begin(TransferEvent.JOINED, joining.place, referral, now + _SETTLES)
-        self.lent, self.lender_asked = lent, joining.lender_asked
-        self._offer = self.bridge.offer_answer.offer_to_loaned(self.side, lent)
-        offer = ToReplacement(leg.ReinviteLeg(self._offer))
-        return [self._to_asker(leg.AnswerReferral(referral, 202)), *self._tell(100), offer]
+        """Begin to replace a leg by another call's, as `attended_join` has planned."""
+        self._begin(TransferEvent.JOINED, plan.place, referral, now + _SETTLE_TIMEOUT)
+        self.loaned, self.lender_asked = loaned, plan.lender_asked
+        self._offer = self.bridge.offer_answer.offer_to_loaned(self.side, loaned)
+        accepted = self._to_transferor(leg.AnswerReferral(referral, 202))
+        return [accepted, *self._notify(100), ToReplacement(leg.ReinviteLeg(self._offer))]
 
     def _begin(self, event: TransferEvent, side: Side, referral: str, deadline: float) -> None:
         self._move(event)
-        self.side, self.gone, self.calls, self.lent, self.lender_asked = side, False, False, None, False
-        self._referral, self._asker_is_gone = referral, False
+        self.side, self.gone, self.calls, self.loaned, self.lender_asked = side, False, False, None, False
+        self._referral, self._transferor_gone = referral, False
         self._target, self._deadline = None, deadline
 
-    def _refusal(self, side: Side, event: leg.LegReferred, *, masked: bool) -> int:
+    def _refer_refusal(self, side: Side, event: leg.LegReferred, *, masked: bool) -> int:
+        """The code that refuses a REFER; 0 where it is accepted."""
         if self.active:
             return 491
-        if (
-            self.bridge.state is not BridgeState.UP
-            or not self.bridge.offer_answer.complete
-            or not (event.target.user or event.uri)
-        ):
-            return 480 if event.target.user or event.uri else 404
-        if event.replaces is not None or (side is Side.CALLER and masked):
-            return (
-                # A dialog that is no call's; and while a card is keyed nobody takes the customer's
-                # place.
-                603
-            )
-        return 0
+        if not (event.target.user or event.uri):
+            return 404
+        if self.bridge.state is not BridgeState.UP or not self.bridge.offer_answer.complete:
+            return 480
+        # A dialog of no call; and while a card is keyed nobody takes the customer's place.
+        return 603 if event.replaces is not None or (side is Side.CALLER and masked) else 0
 
-    # --- what the legs report ---------------------------------------------------------------------
+    # --- events of the legs -----------------------------------------------------------------------
 
-    def joining_event(self, event: leg.LegEvent) -> list[CallCommand]:
-        """Of the leg that is to take the place."""
+    def replacement_event(self, event: leg.LegEvent) -> list[CallCommand]:
+        """Take an event of the new leg."""
         if not self.active:
             return []
         match event:
             case leg.LegProgressed() if self.state is TransferState.INVITING:
-                return self._tell(event.code, event.phrase)
+                return self._notify(event.code, event.phrase)
             case leg.LegAnswered() if self.state is TransferState.INVITING:
-                return self._answered(event.answer)
+                return self._receive_target_answer(event.answer)
             case leg.ReinviteAnswered() if self.state is TransferState.ASKING:
-                return self._answered(event.answer)
+                return self._receive_target_answer(event.answer)
             case leg.ReinviteFailed() if self.state is TransferState.ASKING:
-                return [*self._failed(event.code, event.phrase), ReleaseLeg()]
+                return [*self._fail(event.code, event.phrase), ReleaseLeg()]
             case leg.LegFailed():
-                return self._failed(event.code, event.phrase)
+                return self._fail(event.code, event.phrase)
             case leg.LegHungUp():
-                self._asker_is_gone |= self.lender_asked  # its call is over, and every leg of it
-                return self._failed(480, "")
+                self._transferor_gone |= self.lender_asked  # its call is over
+                return self._fail(480, "")
             case leg.LegReinvited():
                 return [ToReplacement(leg.RejectReinvite(491, "Request Pending"))]
             case leg.LegRequested():
@@ -180,135 +181,138 @@ class Transfer:
                 return []
 
     def leg_event(self, side: Side, event: leg.LegEvent) -> list[CallCommand] | None:
-        """Of the two legs of the call. None: it is not the transfer's, but the bridge's."""
+        """Take an event of one of the call's two legs. None: it is for the bridge."""
         if not self.active:
             return None
         if side is self.side and isinstance(event, leg.LegHungUp | leg.LegFailed):
-            return self._left()
-        settling = self.state not in _BEFORE
+            return self._old_leg_gone()
+        offered = self.state not in _BEFORE_OFFER
         if isinstance(event, leg.LegReinvited) and (
-            settling or self.gone or self.state is TransferState.WAITING
+            offered or self.gone or self.state is TransferState.WAITING
         ):
             return [ToLeg(side, leg.RejectReinvite(491, "Request Pending"))]
-        if side is OTHER[self.side] and settling:
+        if side is OTHER[self.side] and offered:
             if isinstance(event, leg.ReinviteAnswered):
-                return self._agreed(event)
+                return self._receive_answer(event)
             if isinstance(event, leg.ReinviteFailed):
-                return self._refused(event.code, event.phrase)
+                return self._receive_refusal(event.code, event.phrase)
         return None
 
     def proceed(self) -> list[CallCommand]:
-        """After any event: offer the target's session to the leg that stays, once it is free to
-        take it."""
+        """Offer the target's session to the leg that stays, once that leg may get an offer. To be
+        called after every event that may end another offer/answer exchange."""
         if self.state is not TransferState.WAITING or not self.bridge.may_offer or self._target is None:
             return []
-        # Who called is answered with what the leg that stays says to that very offer.
+        # A leg that called is answered with the answer to this very offer.
         offer = self.bridge.offer_answer.offer_for(OTHER[self.side], self._target, always=self.calls)
         if offer is None:
-            return self._seat()
+            return self._replace_leg()
         self._move(TransferEvent.OFFERED)
         self._offer = offer
         return [ToLeg(OTHER[self.side], leg.ReinviteLeg(offer))]
 
     def expire(self, now: float) -> list[CallCommand]:
-        """The target rang for too long, or the others' re-INVITE took as long."""
+        """Turn the new leg away where it rang for too long, or the other leg is not free."""
         if self._deadline is None or now < self._deadline:
             return []
-        return self._turned_away("no answer", 408)
+        return self._turn_away("no answer", 408)
 
     def call_ended(self) -> list[CallCommand]:
-        """Nobody is left to be talked to."""
+        """End the transfer with its call."""
         if not self.active:
             return []
-        joining = self.state in (*_BEFORE, TransferState.OFFERING)
+        waits = self.state in (*_BEFORE_OFFER, TransferState.OFFERING)
         self._move(TransferEvent.CALL_ENDED)
-        return [self._dismiss("call ended", 480)] if joining else []
+        return [self._dismiss("call ended", 480)] if waits else []
 
-    # --- inside -----------------------------------------------------------------------------------
+    # --- answers ----------------------------------------------------------------------------------
 
-    def _answered(self, answer: bytes) -> list[CallCommand]:
+    def _receive_target_answer(self, answer: bytes) -> list[CallCommand]:
         self._target = self.bridge.offer_answer.parse_replacement_answer(
-            self.side, answer, self._offer, self.lent
+            self.side, answer, self._offer, self.loaned
         )
         if self._target is None:
-            return self._turned_away("bad SDP answer", 488)
+            return self._turn_away("bad SDP answer", 488)
         self._move(TransferEvent.ANSWERED)
         return []
 
-    def _agreed(self, event: leg.ReinviteAnswered) -> list[CallCommand]:
-        rest = OTHER[self.side]
+    def _receive_answer(self, event: leg.ReinviteAnswered) -> list[CallCommand]:
+        """Take the answer of the leg that stays."""
+        stays, offer_answer = OTHER[self.side], self.bridge.offer_answer
+        commands: list[CallCommand] = []
         if self.state is TransferState.OFFERING:
-            if event.answer and self.bridge.offer_answer.set_remote_answer(rest, event.answer, self._offer):
-                return self._seat()
+            if event.answer and offer_answer.set_remote_answer(stays, event.answer, self._offer):
+                return self._replace_leg()
             self._move(TransferEvent.FAILED)
-            commands: list[CallCommand] = [*self._tell(488), self._dismiss("bad SDP answer", 488)]
-        else:
-            commands = []
+            commands = [*self._notify(488), self._dismiss("bad SDP answer", 488)]
         if self.state is TransferState.RESTORING:
             self._move(TransferEvent.AGREED)
-            learned = bool(event.answer) and self.bridge.offer_answer.set_remote_answer(rest, event.answer)
-            return [ToMedia(self.bridge.offer_answer.remote_command(rest))] if learned else []
+            stored = bool(event.answer) and offer_answer.set_remote_answer(stays, event.answer)
+            return [ToMedia(offer_answer.remote_command(stays))] if stored else []
         self._move(TransferEvent.AGREED)
         if self.gone:
-            return [*commands, *self._alone()]
-        return [*commands, ToLeg(rest, leg.ReinviteLeg(self.bridge.offer_answer.restore_local(rest)))]
+            return [*commands, *self._end_call()]
+        return [*commands, ToLeg(stays, leg.ReinviteLeg(offer_answer.restore_local(stays)))]
 
-    def _refused(self, code: int, phrase: str) -> list[CallCommand]:
-        joining = self.state is TransferState.OFFERING
+    def _receive_refusal(self, code: int, phrase: str) -> list[CallCommand]:
+        """Take the refusal of the leg that stays."""
+        waits = self.state is TransferState.OFFERING
         self._move(TransferEvent.REFUSED)
-        if not joining:
+        if not waits:
             return []
-        return [*self._tell(code, phrase), self._dismiss("transfer failed", code), *self._alone()]
+        return [*self._notify(code, phrase), self._dismiss("transfer failed", code), *self._end_call()]
 
-    def _seat(self) -> list[CallCommand]:
-        """The target takes the place."""
+    # --- results ----------------------------------------------------------------------------------
+
+    def _replace_leg(self) -> list[CallCommand]:
+        """Give the new leg its place."""
         assert self._target is not None
         self._move(TransferEvent.SEATED)
-        goodbye = self._tell(200)
+        commands = self._notify(200)
         if not self.gone:
-            goodbye.append(ToLeg(self.side, leg.HangUpLeg("transferred")))
-        lent, self.lent, self.gone = self.lent, None, False
-        seat = self.bridge.seat(self.side, self._target, lent=lent, calls=self.calls)
-        return [*goodbye, ReplaceLeg(self.side), *seat]
+            commands.append(ToLeg(self.side, leg.HangUpLeg("transferred")))
+        loaned, self.loaned, self.gone = self.loaned, None, False
+        replaced = self.bridge.replace_leg(self.side, self._target, loaned=loaned, calls=self.calls)
+        return [*commands, ReplaceLeg(self.side), *replaced]
 
-    def _turned_away(self, reason: str, code: int) -> list[CallCommand]:
-        """The new leg does not get so far."""
-        return [*self._failed(code, ""), self._dismiss(reason, code)]
+    def _turn_away(self, reason: str, code: int) -> list[CallCommand]:
+        return [*self._fail(code, ""), self._dismiss(reason, code)]
 
     def _dismiss(self, reason: str, code: int) -> CallCommand:
-        """The new leg does not take the place."""
-        if self.lent is not None:
+        """The command that ends the new leg, or returns it to its call."""
+        if self.loaned is not None:
             return ReleaseLeg()
         return ToReplacement(leg.RejectLeg(max(code, 400), "") if self.calls else leg.HangUpLeg(reason))
 
-    def _failed(self, code: int, phrase: str) -> list[CallCommand]:
+    def _fail(self, code: int, phrase: str) -> list[CallCommand]:
         if TransferEvent.FAILED not in TRANSFER_TRANSITIONS[self.state]:
             return []
         self._move(TransferEvent.FAILED)
-        return [*self._tell(max(code, 300), phrase), *self._alone()]
+        return [*self._notify(max(code, 300), phrase), *self._end_call()]
 
-    def _left(self) -> list[CallCommand]:
-        """The one who asked has hung up."""
+    def _old_leg_gone(self) -> list[CallCommand]:
+        """Go on without the leg that is to be replaced."""
         self.gone = True
-        self._asker_is_gone |= not self.lender_asked
+        self._transferor_gone |= not self.lender_asked
         if self.state in (TransferState.UNDOING, TransferState.RESTORING):
-            return self._alone()
+            return self._end_call()
         return self.bridge.renegotiation.leg_gone(self.side)
 
-    def _alone(self) -> list[CallCommand]:
-        """It failed; where nobody is there to go back to, the call ends."""
+    def _end_call(self) -> list[CallCommand]:
+        """End the call after a failure, where the old leg is gone; else it goes on."""
         return self.bridge.leg_gone(self.side, "transfer failed") if self.gone else []
 
-    def _tell(self, code: int, phrase: str = "") -> list[CallCommand]:
-        if self.calls or self._asker_is_gone:
+    def _notify(self, code: int, phrase: str = "") -> list[CallCommand]:
+        """Report to the leg that sent the REFER, if there is one."""
+        if self.calls or self._transferor_gone:
             return []
-        return [self._to_asker(leg.NotifyLeg(self._referral, code, phrase))]
+        return [self._to_transferor(leg.NotifyLeg(self._referral, code, phrase))]
 
-    def _to_asker(self, command: leg.LegCommand) -> CallCommand:
-        """The one who asked for the transfer, in whichever of the two calls."""
+    def _to_transferor(self, command: leg.LegCommand) -> CallCommand:
+        """A command for the leg that sent the REFER, in whichever of the two calls."""
         return ToReplacement(command) if self.lender_asked else ToLeg(self.side, command)
 
     def _move(self, event: TransferEvent) -> None:
         self.state = step(TRANSFER_TRANSITIONS, self.state, event)
-        if self.state not in _BEFORE:
+        if self.state not in _BEFORE_OFFER:
             self._deadline = None  # a re-INVITE ends by itself (RFC 3261, timer B)

@@ -331,7 +331,7 @@ class Calls(RuleBasedStateMachine):
         self.joining = "calls"
         self.referred_by = side if idle else self.referred_by
         invited = leg.LegInvited("trunk", leg.Party("600"), leg.Party("500"), body, replaces=leg.LegId("old"))
-        self.carry_out(self.call.replaced(side, invited, self.now))
+        self.carry_out(self.call.receive_replaces(side, invited, self.now))
         assert not (self.joining and masked and side is Side.CALLER), "the customer was replaced under a mask"
 
     @precondition(lambda self: self.joining)
@@ -348,7 +348,7 @@ class Calls(RuleBasedStateMachine):
             self.joining, event = "", leg.LegFailed(487, "Request Terminated")
         elif self.joining in ("up", "calls"):
             return
-        self.carry_out(self.call.joining_event(event, self.now))
+        self.carry_out(self.call.replacement_event(event, self.now))
 
     # --- another call of ours ---------------------------------------------------------------------
 
@@ -369,21 +369,21 @@ class Calls(RuleBasedStateMachine):
         assert not masked, "a masked call lent a leg"
         assert not self.call.payment.masked or (side is Side.AGENT and not carrier), "joined under a mask"
         self.joining, self.referred_by = "asked", side
-        lent = twin.loan.lend(found.lends)
+        lent = twin.loan.lend_leg(found.lends)
         assert isinstance(lent, LoanedLeg)
-        self.carry_out(self.call.joined(found, lent, "f1", self.now))
+        self.carry_out(self.call.borrow_leg(found, lent, "f1", self.now))
 
     @precondition(lambda self: self.joining in ("asked", "taken"))
     @rule(body=BODIES, what=st.sampled_from(["takes it", "takes it", "refuses", "ends"]))
     def lent_leg_reports(self, body: bytes, what: str) -> None:
         if what == "ends":
             self.joining = ""
-            self.carry_out(self.call.joining_event(leg.LegHungUp("call ended"), self.now))
+            self.carry_out(self.call.replacement_event(leg.LegHungUp("call ended"), self.now))
         elif self.joining == "asked" and what == "takes it":
             self.joining = "taken"
-            self.carry_out(self.call.joining_event(leg.ReinviteAnswered(body), self.now))
+            self.carry_out(self.call.replacement_event(leg.ReinviteAnswered(body), self.now))
         elif self.joining == "asked":
-            self.carry_out(self.call.joining_event(leg.ReinviteFailed(488, "no"), self.now))
+            self.carry_out(self.call.replacement_event(leg.ReinviteFailed(488, "no"), self.now))
             assert self.joining == "", "what was refused was kept"
 
     @precondition(lambda self: self.answered and not self.borrowed)
@@ -394,9 +394,9 @@ class Calls(RuleBasedStateMachine):
         found = plan_join(JoinCandidate(twin, OTHER[side]), self.half(OTHER[side]), _side_of)
         if isinstance(found, AttendedTransfer) and not found.lender_asked:
             assert not self.call.payment.masked, "a masked call lent a leg"
-            _, commands = self.call.lend(found.lends, self.now)
+            _, commands = self.call.lend_leg(found.lends, self.now)
             self.borrowed, self.lent_side = "asked", side
-            self.carry_out([*commands, *self.call.asked(leg.ReinviteLeg(THEIRS[side]), self.now)])
+            self.carry_out([*commands, *self.call.borrower_command(leg.ReinviteLeg(THEIRS[side]), self.now)])
 
     def to_borrower(self, event: leg.LegEvent) -> None:
         assert self.borrowed == "asked" or (self.borrowed and isinstance(event, leg.LegHungUp))
@@ -408,12 +408,12 @@ class Calls(RuleBasedStateMachine):
     def borrower_decides(self, keeps: bool) -> None:
         if not keeps:
             self.borrowed = ""
-            self.carry_out(self.call.given_back(self.now))
+            self.carry_out(self.call.leg_returned(self.now))
         elif self.borrowed == "answered" and self.taken:
             self.borrowed = ""
             self.alive.discard(self.lent_side)
             self.reinvited.discard(self.lent_side)
-            self.carry_out(self.call.kept("call-2", self.now))
+            self.carry_out(self.call.leg_kept("call-2", self.now))
             assert self.call.ended_at is not None
 
     @precondition(lambda self: self.alive and not self.call.over)

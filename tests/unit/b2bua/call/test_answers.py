@@ -165,7 +165,7 @@ def test_a_leg_that_called_for_anothers_place_is_answered_once_media_knows_it():
     invited = leg.LegInvited(
         "pbx", leg.Party("600"), leg.Party("500"), sdp("192.0.2.30", 6000), replaces=leg.LegId("old")
     )
-    script._keep(script.call.replaced(AGENT, invited, script.now))
+    script._keep(script.call.receive_replaces(AGENT, invited, script.now))
     commands = script.leg(CALLER, leg.ReinviteAnswered(THEIRS[CALLER]))
     remotes = [
         each.command for each in commands if isinstance(each, ToMedia) and isinstance(each.command, SetRemote)

@@ -90,22 +90,22 @@ async def test_the_customer_and_the_one_who_was_consulted_are_joined_and_both_le
     remote = next(each for each in at.wire.commands if isinstance(each, SetRemote) and each.side is AGENT)
     assert (remote.session, remote.streams[0].address) == (at.a, "192.0.2.40")
     assert [(record.call, record.end) for record in at.records] == [(at.b, f"joined call {at.a}")]
-    assert at.board._limiter.calls("pbx") == 0
-    assert at.board._limiter.calls("second") == 1
+    assert at.board._context.limiter.calls("pbx") == 0
+    assert at.board._context.limiter.calls("second") == 1
     at.says("customer", leg.LegHungUp("bye"))
     assert at.told("consulted") == [leg.HangUpLeg("bye")]
     record = at.records[1]
     assert (record.call, record.transfers, record.end) == (at.a, 1, "bye")
     assert (record.caller_leg.trunk, record.agent_leg.trunk) == ("carrier", "second")
-    assert at.board._lines.legs == len(at.board._lines) == 0
-    assert [at.board._limiter.calls(trunk) for trunk in PLACES] == [0, 0, 0]
+    assert at.board._context.registry.legs == len(at.board._context.registry) == 0
+    assert [at.board._context.limiter.calls(trunk) for trunk in PLACES] == [0, 0, 0]
 
 
 async def test_the_session_of_the_leg_that_moves_goes_on_with_its_own_origin() -> None:
     """RFC 3264 section 8: in a dialog the origin stays, and its version rises by one with each
     change."""
     at = Two()
-    before = at.board._lines.get(at.b).call.bridge.offer_answer.legs[CALLER].local  # type: ignore[union-attr]
+    before = at.board._context.registry.get(at.b).call.bridge.offer_answer.legs[CALLER].local  # type: ignore[union-attr]
     session, version = before.split(b"\r\n")[1].split(b" ")[1:3]
     at.refer()
     [offer] = at.told("consulted")
@@ -211,12 +211,12 @@ async def test_one_who_hangs_up_while_they_are_joined_ends_his_own_call_only(who
 async def test_one_who_never_answers_is_given_up_and_comes_back() -> None:
     at = Two()
     at.refer()
-    line = at.board._lines.get(at.a)
+    line = at.board._context.registry.get(at.a)
     assert line is not None
     deadline = line.call.deadline()
     assert deadline is not None
     at.wire.sent.clear()
-    at.board._execution.step(line, lambda _: line.call.expire(deadline))
+    at.board._executor.step(line, lambda _: line.call.expire(deadline))
     assert at.told("agent") == [leg.NotifyLeg("f1", 408, "")]
     at.says("consulted", leg.ReinviteFailed(408, "no"))
     assert at.told("agent's") == []
@@ -241,7 +241,7 @@ async def test_a_colleague_of_the_pbx_joins_a_masked_call_and_the_capture_goes_o
     """Call B came from the second trunk; its own place was taken by a PBX before: the two kinds are
     told apart by trunk."""
     at = Two()
-    line = at.board._lines.get(at.b)
+    line = at.board._context.registry.get(at.b)
     assert line is not None
     line.call.bridge.trunks.moved[CALLER] = "pbx"
     await at.collecting(at.a)
@@ -256,7 +256,7 @@ async def test_a_colleague_of_the_pbx_joins_a_masked_call_and_the_capture_goes_o
 
 async def test_where_the_consulted_one_is_keying_a_card_his_call_goes_on_and_the_other_lends() -> None:
     at = Two()
-    line = at.board._lines.get(at.a)
+    line = at.board._context.registry.get(at.a)
     assert line is not None
     line.call.bridge.trunks.moved[CALLER] = "pbx"
     await at.collecting(at.b)
@@ -312,7 +312,7 @@ async def test_what_cannot_be_joined_now_is_refused_with_a_code_of_its_own() -> 
 
 async def test_calls_with_other_m_lines_are_not_joined() -> None:
     at = Two()
-    line = at.board._lines.get(at.b)
+    line = at.board._context.registry.get(at.b)
     assert line is not None
     told = line.call.bridge.offer_answer
     assert told.set_remote(CALLER, CONSULTED + b"m=video 8002 RTP/AVP 31\r\n")
@@ -323,7 +323,7 @@ async def test_calls_with_other_m_lines_are_not_joined() -> None:
 async def test_a_leg_whose_packets_come_to_another_address_is_not_moved() -> None:
     at = Two()
     for call in (at.a, at.b):
-        line = at.board._lines.get(call)
+        line = at.board._context.registry.get(call)
         assert line is not None
         bridge = line.call.bridge
         elsewhere = TrunkPolicy(interface=Interface(address="127.0.0.9"))
@@ -371,7 +371,7 @@ async def test_an_error_in_the_call_that_lends_ends_it_and_the_other_goes_on() -
     assert [type(command) for command in at.told("agent")] == [leg.NotifyLeg]
     assert at.board.health()["calls"] == 1
     at.says("customer", leg.LegHungUp("bye"))
-    assert at.board._lines.legs == 0
+    assert at.board._context.registry.legs == 0
 
 
 async def test_media_that_dies_meanwhile_ends_both() -> None:
@@ -380,5 +380,5 @@ async def test_media_that_dies_meanwhile_ends_both() -> None:
     at.wire.connected = False
     at.board.on_media_state(False)
     assert {record.call for record in at.records} == {at.a, at.b}
-    assert at.board._lines.legs == 0
+    assert at.board._context.registry.legs == 0
     assert SessionId(at.a) != SessionId(at.b)

@@ -30,7 +30,7 @@ def calls_for(script: Script, side: Side) -> list[CallCommand]:
     """A leg calls with a Replaces that names this side's."""
     trunk = "near trunk" if side is CALLER else "far trunk"
     invited = leg.LegInvited(trunk, leg.Party("6"), leg.Party("5"), REPLACING, replaces=leg.LegId("old"))
-    return script._keep(script.call.replaced(side, invited, script.now))
+    return script._keep(script.call.receive_replaces(side, invited, script.now))
 
 
 def offered(commands: list[CallCommand]) -> list[Side]:
@@ -76,18 +76,18 @@ def test_a_transfer_that_failed_leaves_no_deadline() -> None:
 
 def test_the_asker_hears_no_more_of_a_transfer_once_its_own_call_is_over() -> None:
     script, lender = up(), up()
-    lent, _ = lender.call.lend(CALLER, lender.now)
+    lent, _ = lender.call.lend_leg(CALLER, lender.now)
     joining = AttendedTransfer(place=AGENT, lends=CALLER, lender_asked=True)
-    script.call.joined(joining, lent, "f1", script.now)
-    assert script.call.joining_event(leg.LegHungUp("call ended"), script.now) == []
+    script.call.borrow_leg(joining, lent, "f1", script.now)
+    assert script.call.replacement_event(leg.LegHungUp("call ended"), script.now) == []
     assert script.call.transfer.state is TransferState.IDLE
 
 
 def test_the_asker_hears_that_its_call_s_leg_refused_and_is_given_it_back() -> None:
     script, lender = up(), up()
-    lent, _ = lender.call.lend(CALLER, lender.now)
-    script.call.joined(AttendedTransfer(AGENT, CALLER, lender_asked=True), lent, "f1", script.now)
-    refused = script.call.joining_event(leg.ReinviteFailed(488, "no"), script.now)
+    lent, _ = lender.call.lend_leg(CALLER, lender.now)
+    script.call.borrow_leg(AttendedTransfer(AGENT, CALLER, lender_asked=True), lent, "f1", script.now)
+    refused = script.call.replacement_event(leg.ReinviteFailed(488, "no"), script.now)
     assert refused == [ToReplacement(leg.NotifyLeg("f1", 488, "no")), ReleaseLeg()]
 
 

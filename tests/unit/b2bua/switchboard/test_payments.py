@@ -140,7 +140,7 @@ async def test_followers_see_each_step_of_a_payment(path: Path) -> None:
     exchange = exchange_on(path)
     follower = exchange.board.follow()
     await settled(exchange, Approved(reference="r"))
-    exchange.board._feed.close()
+    exchange.board._context.feed.close()
     stages = [view.stage.value async for view in follower if isinstance(view, PaymentView)]
     assert stages == ["starting", "collecting", "ready", "charging", "finished"]
 
@@ -244,7 +244,7 @@ async def test_a_call_that_an_error_ended_is_shown_no_more_and_its_payment_is_ov
     assert exchange.board.calls() == []
     view = await exchange.board.payment(payment)
     assert (view.stage, view.submitted_at) == (CaptureStage.ABORTED, None)
-    exchange.board._feed.close()
+    exchange.board._context.feed.close()
     told = [each async for each in follower]
     assert [each.state for each in told if isinstance(each, CallView)][-1] is CallState.ENDED
     assert [each.captures[0].stage for each in exchange.records] == ["aborted"]
@@ -434,7 +434,7 @@ async def test_a_payment_whose_call_ends_as_it_is_submitted_stays_over(
     exchange.board.on_leg_event(LegId("near-1"), leg.LegHungUp("bye"))
     with pytest.raises((NotNow, NoSuchCall)):
         await submission
-    await exchange.board._payments._writing.wait(5)
+    await exchange.board._context.payments._storage.tasks.wait(5)
     rows = sqlite3.connect(path).execute("SELECT stage FROM payments WHERE id = ?", (payment,)).fetchall()
     assert rows == [("aborted",)]
     assert submitted(exchange) == 1
@@ -622,7 +622,7 @@ async def test_the_record_of_a_call_with_a_final_payment_outlives_a_killed_proce
     killed.tell(call_id, CaptureState.READY)
     await killed.board.submit_capture(call_id, "ann")
     killed.tell(call_id, CaptureState.FINISHED, outcome=Approved(reference="r"))
-    await killed.board._payments._writing.wait(5)
+    await killed.board._context.payments._storage.tasks.wait(5)
     assert killed.records == []  # it goes on, and the process dies
     exchange = exchange_on(path)
     await exchange.board.resume_payments()
@@ -640,7 +640,7 @@ async def test_a_call_that_was_recorded_is_not_recorded_by_the_next_process(path
     exchange.tell(call_id, CaptureState.FINISHED, outcome=Approved(reference="r"))
     exchange.board.on_leg_event(LegId("near-0"), leg.LegHungUp("bye"))
     assert len(exchange.records) == 1
-    await exchange.board._payments._writing.wait(5)
+    await exchange.board._context.payments._storage.tasks.wait(5)
     follower = exchange_on(path)
     await follower.board.resume_payments()
     assert follower.records == []
@@ -654,7 +654,7 @@ async def test_of_a_killed_call_whose_second_card_is_being_charged_there_is_one_
     killed.tell(call_id, CaptureState.COLLECTING)
     killed.tell(call_id, CaptureState.READY)
     await killed.board.submit_capture(call_id, "ann")
-    await killed.board._payments._writing.wait(5)
+    await killed.board._context.payments._storage.tasks.wait(5)
     exchange = exchange_on(path)
     await exchange.board.resume_payments()
     assert exchange.records == []
@@ -662,7 +662,7 @@ async def test_of_a_killed_call_whose_second_card_is_being_charged_there_is_one_
     [question] = [each for each in exchange.wire.commands if isinstance(each, ResolveCharge)]
     exchange.board.on_media_answer(question, ChargeResolved(serial=0, outcome=Approved(reference="r")))
     await until(lambda: exchange.records, "the record")
-    await exchange.board._payments._writing.wait(5)
+    await exchange.board._context.payments._storage.tasks.wait(5)
     assert [[each.outcome for each in record.captures] for record in exchange.records] == [
         ["declined", "approved"]
     ]

@@ -259,8 +259,8 @@ async def test_a_thousand_calls_leave_nothing_behind():
         exchange.board.on_leg_event(LegId(f"near-{number}"), leg.LegHungUp("bye"))
     assert len(exchange.records) == 1000
     assert exchange.board.health()["calls"] == 0
-    assert len(exchange.board._lines) == 0
-    assert exchange.board._lines.legs == 0
+    assert len(exchange.board._context.registry) == 0
+    assert exchange.board._context.registry.legs == 0
 
 
 async def test_who_is_refused_a_place_takes_up_none_of_its_trunk_s():

@@ -183,7 +183,7 @@ def test_a_consulted_phone_of_the_pbx_is_asked_with_the_replaces_that_came() -> 
 
 def called(script: Script, side: Side = Side.AGENT, offer: bytes = NEW) -> list[CallCommand]:
     wanted = leg.LegInvited("far trunk", leg.Party("600"), leg.Party("500"), offer, replaces=leg.LegId("old"))
-    return script.call.replaced(side, wanted, script.now)
+    return script.call.receive_replaces(side, wanted, script.now)
 
 
 def test_who_calls_for_a_place_is_answered_with_what_the_leg_that_stays_agreed_to() -> None:

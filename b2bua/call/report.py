@@ -1,0 +1,111 @@
+"""Reports a call: as its agents see it (`CallView`), and as a call detail record.
+
+Rule 1: both are derived from the state of the call, never kept beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from b2bua.call.bridge import Bridge
+from b2bua.call.cdr import CallRecord, Ledger
+from b2bua.call.deafness import LineFault, line_fault
+from b2bua.call.payment import Payment
+from b2bua.call.state import BridgeState
+from b2bua.call.view import CallState, CallView, CaptureView, MaskStage
+from media.events import Deaf, LegCounters, SessionClosed, Side
+
+_STATES = {BridgeState.UP: CallState.UP, BridgeState.ENDED: CallState.ENDED}
+
+
+@lru_cache(maxsize=1024)
+def _timestamp(seconds: int) -> str:
+    """RFC 3339, UTC. Cached, because each view of a call has the same."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+@dataclass(slots=True)
+class CallReport:
+    """What is reported of one call. `started_at`, `ended_at`: seconds since the epoch.
+
+    `counters`, `types`: media's counters and the packets received by payload type, of each side.
+    `deaf`: why media receives nothing of the customer."""
+
+    id: str
+    caller: str
+    callee: str
+    direction: str
+    started_at: float
+    ended_at: float | None = None
+    ledger: Ledger = field(default_factory=Ledger)
+    counters: dict[Side, LegCounters] = field(default_factory=dict)
+    types: dict[Side, dict[int, int]] = field(default_factory=dict)
+    deaf: Deaf | None = None
+    # What changes in a view, as it was shown last.
+    shown: tuple[CallState | None, MaskStage, bool, CaptureView | None, LineFault | None] | None = None
+
+    def session_closed(self, closed: SessionClosed) -> None:
+        """Store the counters of the media session."""
+        self.counters = {Side.CALLER: closed.caller, Side.AGENT: closed.agent}
+        self.types = {Side.CALLER: closed.caller_types, Side.AGENT: closed.agent_types}
+
+    def view(self, bridge: Bridge, payment: Payment) -> CallView:
+        """The call as its agents see it."""
+        return CallView(
+            id=self.id,
+            state=_STATES.get(bridge.state, CallState.RINGING),
+            direction=self.direction,
+            caller=self.caller,
+            callee=self.callee,
+            started_at=_timestamp(int(self.started_at)),
+            masked=payment.masked,
+            mask=payment.mask_stage,
+            still_keying=payment.keying,
+            capture=payment.view,
+            line_fault=self._line_fault(bridge),
+        )
+
+    def changed_view(self, bridge: Bridge, payment: Payment) -> CallView | None:
+        """The view, where it has changed since the last one."""
+        changing = (
+            _STATES.get(bridge.state),
+            payment.mask_stage,
+            payment.keying,
+            payment.view,
+            self._line_fault(bridge),
+        )
+        if changing == self.shown:
+            return None
+        self.shown = changing
+        return self.view(bridge, payment)
+
+    def record(self, bridge: Bridge, payment: Payment, withheld: int, now: float) -> CallRecord:
+        """The call detail record as it stands. `withheld`: SIP INFOs that the mask withheld."""
+        codecs = {side: bridge.offer_answer.used_codec(side, self.types.get(side, {})) for side in Side}
+        caller, agent = (
+            self.ledger.record(side, codecs[side], self.counters.get(side))
+            for side in (Side.CALLER, Side.AGENT)
+        )
+        return CallRecord(
+            call=self.id,
+            direction=self.direction,
+            caller=self.caller,
+            callee=self.callee,
+            started_at=self.started_at,
+            answered_at=bridge.answered_at,
+            ended_at=now if self.ended_at is None else self.ended_at,
+            end=bridge.end or "unfinished",
+            code=bridge.code,
+            withheld=withheld,
+            transfers=self.ledger.transfers,
+            captures=payment.all_records(),
+            caller_leg=caller,
+            agent_leg=agent,
+        )
+
+    def _line_fault(self, bridge: Bridge) -> LineFault | None:
+        if self.deaf is None or self.ended_at is not None:
+            return None
+        return line_fault(self.deaf, held=bridge.offer_answer.on_hold())

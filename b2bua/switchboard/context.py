@@ -1,0 +1,36 @@
+"""Holds what Switchboard and Executor share: the calls, and everything that they are connected
+to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from b2bua.call.routing.limits import Limiter
+from b2bua.ladder.ladders import Ladders
+from b2bua.switchboard.interfaces import Engine, Media
+from b2bua.switchboard.payments import Payments
+from b2bua.switchboard.registry import Registry
+from b2bua.switchboard.run_queue import RunQueue
+from b2bua.switchboard.view_feed import Feed
+
+
+@dataclass(slots=True)
+class SwitchboardContext:
+    """The parts of one switchboard. `clock` gives seconds since the epoch and never runs backwards;
+    `engine` and `media` are None until they are connected."""
+
+    clock: Callable[[], float]
+    limiter: Limiter
+    ladders: Ladders
+    registry: Registry
+    feed: Feed
+    payments: Payments
+    run_queue: RunQueue
+    engine: Engine | None = None
+    media: Media | None = None
+
+    @property
+    def has_media(self) -> bool:
+        """Whether the media process is connected."""
+        return self.media is not None and self.media.connected
