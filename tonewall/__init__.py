@@ -1,1 +1,1 @@
-"""What every Tonewall process needs and none owns: framing, logging, settings, hardening."""
+"""Base of every Tonewall process: framing, logging, settings, hardening."""

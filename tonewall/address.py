@@ -1,4 +1,4 @@
-"""An address of this machine, as settings name it."""
+"""Address of this machine, as settings name it."""
 
 from __future__ import annotations
 

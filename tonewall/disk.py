@@ -1,5 +1,4 @@
-"""Files of ours: whether one can still grow, asked before a payment and not learnt from the write
-that fails; who reads it."""
+"""Files of ours: room to grow, checked before a payment, and who may read them."""
 
 from __future__ import annotations
 

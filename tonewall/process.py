@@ -1,4 +1,4 @@
-"""How a process that touches card data must be started, and what it does first.
+"""Hardening of a process that touches card data: its environment, and its first steps.
 
 The allocator settings must be in the environment before the interpreter starts (measured: with
 Python's own allocator, or with glibc's thread cache on, a freed JSON body leaves a copy), so the

@@ -1,5 +1,4 @@
-"""Background tasks that nobody awaits: a failure is logged, and whoever depends on the task is
-told.
+"""Background tasks that nobody awaits: a failure is logged, and reported to whoever depends on it.
 
 Rule 1: a task that is not awaited where it is made is started here (tests/architecture holds every
         process to that).

@@ -1,4 +1,4 @@
-"""What the PJSIP that is installed was built for: calls, its version, its TLS library.
+"""Build of the installed PJSIP: its number of calls, its version, its TLS library.
 
 Rule 1: limits are found by trying, in a process of its own: PJSIP tells none, can be started once
         only, and aborts where its table of sockets is smaller than that of its calls. So the
@@ -44,10 +44,10 @@ def examine() -> Build:
         ran = subprocess.run(
             [sys.executable, "-m", "b2bua.pjsua.build"], capture_output=True, timeout=_TIMEOUT, check=False
         )
-        told = json.loads(
+        report = json.loads(
             [line for line in ran.stdout.splitlines() if line.startswith(b"{")][-1]
         )  # PJSIP prints too
-        return Build(told["version"], told["places"], tuple(told["tls"]))
+        return Build(report["version"], report["places"], tuple(report["tls"]))
     except (OSError, ValueError, LookupError, subprocess.TimeoutExpired) as error:
         raise NoBuildError("pjsua2 is installed, but does not start") from error
 

@@ -1,5 +1,4 @@
-"""Choosing this engine: pjsua2 is loaded here, once it is known to be there and what it was built
-for."""
+"""Choice of the engine on PJSIP: pjsua2 is loaded here, once its build has been examined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine on PJSIP: trunks, legs, and the events and commands between them and the calls.
+"""Engine on PJSIP: trunks, legs, and the events and commands between them and the calls.
 
 Rule 1: events are delivered in order, after PJSIP has finished with what caused them, never from
         within `execute`.
@@ -190,14 +190,14 @@ class PjsuaEngine:
         leg = PjsuaLeg(leg_id, token(16), peer, source, self._front.host, self._stack, emit, respond)
         return leg
 
-    def _on_stack_event(self, told: StackEvent) -> None:
-        leg = self._front.find(told.call)
+    def _on_stack_event(self, event: StackEvent) -> None:
+        leg = self._front.find(event.call)
         if leg is None:
             return
-        if told.state == "invited":
+        if event.state == "invited":
             self._legs[leg.id] = leg
             self._count["legs_in"] += 1
-        leg.on_stack_event(told)
+        leg.on_stack_event(event)
 
     def _room(self) -> bool:
         """Whether another call of two legs has its places: those of calls that have not called out
@@ -225,6 +225,7 @@ class PjsuaEngine:
 
     @property
     def open_legs(self) -> int:
+        """Number of legs."""
         return len(self._legs)
 
     @property

@@ -1,4 +1,4 @@
-"""The front: the socket that peers see and the one that PJSIP sees, and what crosses between them.
+"""Front of PJSIP: the socket that peers see, the one that PJSIP sees, and the way between them.
 
 Rule 1: who is no trunk gets 403 without the parser; what is malformed, too large or nothing for
         this engine is answered here.
@@ -34,7 +34,7 @@ log = get_logger(__name__)
 
 
 class Front:
-    """One an engine. `closing`: new calls are refused."""
+    """One per engine. `closing`: new calls are refused."""
 
     def __init__(
         self,
@@ -64,11 +64,13 @@ class Front:
         self._inner.open(LOOPBACK, 0)
 
     def close(self) -> None:
+        """Close both sockets."""
         self._outer.close()
         self._inner.close()
 
     @property
     def address(self) -> tuple[str, int]:
+        """Our address, as bound."""
         return self._outer.address
 
     @property
@@ -94,11 +96,13 @@ class Front:
         self._calls[leg.call] = self._peers[call_id] = leg
 
     def forget(self, leg: PjsuaLeg) -> None:
+        """Forget a leg and its Call-IDs."""
         self._calls.pop(leg.call, None)
         for call_id in [known for known, each in self._peers.items() if each is leg]:
             del self._peers[call_id]
 
     def find(self, call: str) -> PjsuaLeg | None:
+        """Find a leg by PJSIP's Call-ID."""
         return self._calls.get(call)
 
     # --- from the peers ---------------------------------------------------------------------------

@@ -1,5 +1,4 @@
-"""What is let through to PJSIP, looked at before PJSIP hears of it; the rest is answered here, and
-keeps no state.
+"""Checks of a request before PJSIP sees it; a refused one is answered here, without state.
 
 Rule 1: what this engine cannot do is refused by its name, and never half done.
 """

@@ -109,12 +109,13 @@ class PjsuaLeg:
 
     # --- what PJSIP says --------------------------------------------------------------------------
 
-    def on_stack_event(self, told: StackEvent) -> None:
-        match told.state:
+    def on_stack_event(self, event: StackEvent) -> None:
+        """Handle a change of state that PJSIP reports."""
+        match event.state:
             case "invited":
                 self._invited()
             case "early" if self.state is PjsuaLegState.CALLING:
-                self._progressed(told.code)
+                self._progressed(event.code)
             case "reinvited" if self.reinvited is not None:
                 self.emit(LegReinvited(self.reinvited.body))
             case "confirmed" if self.state is PjsuaLegState.CALLING and self.hung_up:
@@ -123,12 +124,12 @@ class PjsuaLeg:
                 self.state = PjsuaLegState.UP
                 self.emit(
                     LegAnswered(
-                        self._body(told.code),
-                        self._carried(MessageClass.SUCCESS, self.received.get(told.code)),
+                        self._body(event.code),
+                        self._carried(MessageClass.SUCCESS, self.received.get(event.code)),
                     )
                 )
             case "disconnected":
-                self._over(told.code)
+                self._over(event.code)
 
     def _invited(self) -> None:
         assert self.request is not None

@@ -164,9 +164,11 @@ class PjsipStack:
         return self._do(call, "answer", lambda of: of.answer(parameters))
 
     def hang_up(self, call: str, code: int = 0, phrase: str = "") -> bool:
+        """End a call, or refuse it with a code. False: there is none."""
         return self._do(call, "hang_up", lambda of: of.hangup(_parameters(code, phrase)))
 
     def reinvite(self, call: str) -> bool:
+        """Send a re-INVITE. False: PJSIP refused."""
         return self._do(call, "reinvite", lambda of: of.reinvite(pj.CallOpParam(True)))
 
     def send_request(self, call: str, method: str) -> bool:
@@ -191,15 +193,18 @@ class PjsipStack:
     # --- what it says -----------------------------------------------------------------------------
 
     def invited(self, number: int) -> None:
+        """Handle an INVITE: PJSIP has made a call of it."""
         call = _Call(self, self._account, number)  # type: ignore[arg-type]  # it is started
         name = str(call.getInfo().callIdString)
         self._calls[name] = call
         self._on_event(StackEvent(name, "invited"))
 
     def reinvited(self, name: str) -> None:
+        """Report a re-INVITE of the peer's."""
         self._on_event(StackEvent(name, "reinvited"))
 
     def changed(self, info: Any) -> None:
+        """Report a new state of a call."""
         state = _STATES.get(info.state)
         name = str(info.callIdString)
         if state == "disconnected" and name in self._calls:

@@ -1,4 +1,4 @@
-"""What PJSIP reads and what peers read of it: every message is written anew in both directions.
+"""Wording of messages towards PJSIP: each is composed anew, in both directions.
 
 Rule 1: towards PJSIP there is nothing but what we wrote ourselves: method, code and CSeq number are
         the peer's, Call-ID and tags are names of ours for theirs, and whatever session is

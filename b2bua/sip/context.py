@@ -1,4 +1,4 @@
-"""Engine context: what registrations, health checks and legs of one engine send through.
+"""Engine context: the layers that registrations, health checks and legs of one engine send through.
 
 Rule 1: the context is not part of a snapshot; a restored leg gets the context of its new process.
 """

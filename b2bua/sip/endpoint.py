@@ -1,5 +1,4 @@
-"""The default SIP engine: signalling on sockets of our own, to trunks that DNS finds and OPTIONS
-looks after."""
+"""Default SIP engine: signalling over sockets, trunks located by DNS, health checks."""
 
 from __future__ import annotations
 
@@ -188,14 +187,17 @@ class SipEngine:
 
     @property
     def open_legs(self) -> int:
+        """Number of legs."""
         return len(self._signalling.context.legs) if self._signalling is not None else 0
 
     @property
     def open_dialogs(self) -> int:
+        """Number of dialogs."""
         return len(self._signalling.context.dialogs) if self._signalling is not None else 0
 
     @property
     def open_transactions(self) -> int:
+        """Number of transactions."""
         return len(self._signalling.context.layer) if self._signalling is not None else 0
 
     def registration(self, trunk: str) -> str | None:

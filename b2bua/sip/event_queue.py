@@ -1,4 +1,4 @@
-"""Event queue: what an engine puts off until the work under way has returned.
+"""Event queue: events for calls and deferred work, until the work under way has returned.
 
 Rule 1: first in, first out, be it an event for a call or deferred work of the engine's own.
 Rule 2: nothing in the queue runs from within a command, `open_client` or `send_response`: a user of

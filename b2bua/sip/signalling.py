@@ -1,5 +1,4 @@
-"""Signalling without sockets: legs on our own transactions and dialogs, the commands to them and
-the events of them.
+"""Signalling without sockets: the legs of an engine, commands to them and events of them.
 
 Rule 1: nothing that the network sends raises out of here; it becomes an event, an answer, or a
         number in the counters.
@@ -61,7 +60,7 @@ log = get_logger(__name__)
 
 
 class Signalling:
-    """That of one engine. `context.legs` and `context.dialogs` are those that there are."""
+    """The signalling of one engine. `context` has its legs and dialogs."""
 
     def __init__(
         self,
@@ -79,7 +78,7 @@ class Signalling:
         on_settled: Callable[[], None] = lambda: None,
         bindings: Path | None = None,
     ) -> None:
-        """`relocated`: a trunk registered from somewhere else; `settled`: all events have been
+        """`on_relocated`: a trunk registered from somewhere else; `on_settled`: all events were
         delivered; `bindings`: the file that keeps where trunks registered from."""
         self._trunks, self._count = trunks, count
         self._queue = EventQueue(loop.call_soon, count, on_event, on_settled)
@@ -213,7 +212,7 @@ def _apply_command(leg: object, command: LegCommand) -> bool:
         case ((UacLeg() | UasLeg()), NotifyLeg()):
             leg.referrals.notify_progress(
                 command.referral, command.code, command.phrase
-            )  # whoever stopped listening is not told
+            )  # a peer that unsubscribed gets none
         case _:
             return False
     return True

@@ -1,14 +1,12 @@
-"""What the SIP engine holds of calls written out, and read back: legs, their transactions and
-dialogs, and their timers.
+"""Snapshot of the SIP engine: legs with their dialogs, transactions and timers.
 
 Rule 1: a request that may hold a key, INFO or MESSAGE, is not written: its transaction ends with
         the process.
-Rule 2: passwords stand in sip.conf and are not written; what a peer proved itself with is not
-        either. A request of ours that is to be sent again is, with its answer to a challenge.
-Rule 3: a connection does not outlive its process: who was on one is reached by a new one, where its
+Rule 2: passwords are in sip.conf and are not written, nor are a peer's credentials. A request of
+        ours that may be sent again is written, with its answer to a challenge.
+Rule 3: a connection does not outlive its process: its peer is reached over a new one, to where its
         Via says.
-Rule 4: what is no call's begins anew: registrations, health checks; but a hop that asked for rest
-        goes on resting.
+Rule 4: registrations and health checks begin anew; a hop that asked for rest goes on resting.
 """
 
 from __future__ import annotations
@@ -96,9 +94,9 @@ KINDS = Kinds(_MODULES, never=(leg.LegRequested, leg.RequestLeg, message.Respons
 
 
 def write_engine(context: LegContext[Leg], peers: Mapping[str, Peer]) -> bytes:
-    """Everything of every leg. Raises SnapshotError."""
+    """Write every leg of an engine. Raises SnapshotError."""
     clients, servers = context.layer.transactions()
-    standing = EngineSnapshot(
+    snapshot = EngineSnapshot(
         context.legs,
         context.dialogs,
         context.outgoing,
@@ -108,12 +106,14 @@ def write_engine(context: LegContext[Leg], peers: Mapping[str, Peer]) -> bytes:
         {name: peer.health for name, peer in peers.items()},
         context.late_pracks,
     )
-    return write(standing, KINDS, context.scheduler.now(), SnapshotNames(context, peers))
+    return write(snapshot, KINDS, context.scheduler.now(), SnapshotNames(context, peers))
 
 
 def restore_engine(data: bytes, context: LegContext[Leg], peers: Mapping[str, Peer]) -> None:
-    """Stand everything on this context, which has no legs yet. Raises SnapshotError, and has then
-    changed nothing."""
+    """Restore the legs of a snapshot into a context that has none yet.
+
+    Raises SnapshotError, and has then changed nothing.
+    """
     found = read(data, KINDS, context.scheduler.now(), SnapshotNames(context, peers))
     if not isinstance(found, EngineSnapshot):
         raise SnapshotError("it is no engine's")
@@ -138,14 +138,17 @@ def _is_of_call(user: object) -> bool:
 
 
 def write_machines(machines: list[Machine], now: float) -> bytes:
-    """`now`: on the monotonic clock. Raises SnapshotError for a request that may hold a key."""
+    """Write machines. `now`: on the monotonic clock.
+
+    Raises SnapshotError for a request that may hold a key.
+    """
     if any(isinstance(each, Transaction) and each.stored.startswith(_KEYS) for each in machines):
         raise SnapshotError("a request that may hold a key is not written out")
     return write(machines, KINDS, now)
 
 
 def read_machines(data: bytes, now: float) -> list[Machine]:
-    """The machines, in their order. Raises SnapshotError."""
+    """Restore machines, in their order. Raises SnapshotError."""
     found = read(data, KINDS, now)
     if not isinstance(found, list) or not all(isinstance(each, Machine) for each in found):
         raise SnapshotError("these are no machines")

@@ -36,6 +36,7 @@ class SnapshotNames:
         self._trunk_of = {id(peer.pin): name for name, peer in peers.items()}
 
     def name_of(self, value: object) -> Any:
+        """Name an object of this engine; None for any other."""
         match value:
             case EngineContext():
                 return ("context",)
@@ -65,6 +66,7 @@ class SnapshotNames:
                 return None
 
     def find(self, name: Any) -> object:
+        """Find the object of a name. Raises SnapshotError."""
         match name:
             case ("context",):
                 return self._context

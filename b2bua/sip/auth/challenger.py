@@ -1,5 +1,5 @@
-"""Challenging others: who says to be a trunk of ours proves that it knows the password (RFC 3261
-section 22, RFC 8760). Sans-IO.
+"""Digest challenges to trunks: nonces, credentials, and sources that guess (RFC 3261 section 22,
+RFC 8760). Sans-IO.
 
 Rule 1: a nonce is its own proof of age; nothing is kept for whoever was only challenged.
 Rule 2: an answer counts once: the nonce count goes up with each, and only the same request, sent
@@ -52,7 +52,7 @@ class CredentialStatus(StrEnum):
 
 @dataclass(slots=True)
 class DigestChallenger:
-    """One an engine. `key` makes nonces ours."""
+    """One per engine. `key`: proves that a nonce is ours."""
 
     realm: str
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)

@@ -1,4 +1,5 @@
-"""Digest, both ways of it: RFC 3261 section 22, RFC 2617, and SHA-256 of RFC 8760. Sans-IO.
+"""Digest credentials of ours, and parsing for both sides (RFC 3261 section 22, RFC 2617, RFC 8760).
+Sans-IO.
 
 Rule 1: a trunk has one realm: the configured one, or else that of the first challenge to a REGISTER
         or to an INVITE which opens a call. Nothing is answered for another: a second party on the

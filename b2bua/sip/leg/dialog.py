@@ -1,5 +1,4 @@
-"""A dialog: who talks to whom, under which tags, numbers and routes (RFC 3261 section 12), and the
-forks of an INVITE.
+"""Dialogs: identifiers, CSeq numbers and routes (RFC 3261 section 12), and the forks of an INVITE.
 
 Rule 1: a dialog is created by a request or by a response, never by hand.
 Rule 2: CSeq runs on its own in each direction; a request that does not go up is refused (section
@@ -120,6 +119,7 @@ class Dialog(msgspec.Struct):
         return self.call_id, self.local_tag, self.remote_tag
 
     def receive(self, event: DialogEvent) -> None:
+        """Apply an event."""
         self.state = TRANSITIONS[self.state][event]
 
     def accepts(self, cseq: int) -> bool:

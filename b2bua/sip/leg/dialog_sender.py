@@ -1,4 +1,4 @@
-"""Requests of ours within a dialog: headers, next hop, ACK, credentials, and what crosses.
+"""Requests of ours within a dialog: headers, next hop, ACK, credentials, headers that cross.
 
 Rule 1: credentials go to the trunk that they are for, and to no other party (RFC 3261 section 22).
 """

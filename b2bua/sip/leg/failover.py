@@ -1,5 +1,5 @@
-"""Another way for an INVITE whose hop failed (RFC 3263 section 4.3) or that was redirected (RFC
-3261 section 8.1.3.4).
+"""Targets of an INVITE: failover to another hop (RFC 3263 section 4.3), redirection (RFC 3261
+section 8.1.3.4), and the INVITE that was abandoned.
 
 Rule 1: each hop is tried once for a target, MOST_TARGETS targets at most, none twice.
 Rule 2: what answers after we went on is cancelled, or acknowledged and hung up: a leg has one call.
@@ -111,15 +111,18 @@ class AbandonedInvite:
         )  # nobody wants that INVITE to arrive any longer
 
     def deadline(self) -> float | None:
+        """Return when `expire` has something to do; None for never."""
         return self._until
 
     def expire(self, now: float) -> None:
+        """Do what is due at `now`; too early, nothing."""
         del now
         self._until = None
         if self._client.machine.state == "proceeding":
             self._leg.context.layer.abandon(self._client)  # RFC 3261 section 9.1, as for any CANCEL
 
     def on_response(self, client: ClientTransaction, response: Response) -> None:
+        """Handle a response to a request of ours."""
         context = self._leg.context
         if response.code < 200:
             if self._until is None:

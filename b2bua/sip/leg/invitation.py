@@ -1,5 +1,5 @@
-"""The INVITE that opens a leg: who calls whom, as this trunk is to see it, and what a transfer adds
-to it."""
+"""Composition of the INVITE that opens a leg: caller and callee for this trunk, and a transfer's
+headers."""
 
 from __future__ import annotations
 

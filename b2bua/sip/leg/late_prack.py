@@ -1,5 +1,4 @@
-"""PRACKs that cross the refusal of their INVITE: the leg is gone, and they get 200 all the same
-(RFC 3262 section 3).
+"""Late PRACKs: one that crosses the refusal of its INVITE gets 200 (RFC 3262 section 3).
 
 Rule 1: MOST are waited for, the newest, each until its time is over.
 """
@@ -14,7 +13,7 @@ DialogKey = tuple[str, str, str]  # Call-ID, our tag, their tag
 
 @dataclass(slots=True)
 class LatePracks:
-    """Those of one engine. Times on the scheduler's clock."""
+    """The late PRACKs of one engine. Times on the scheduler's clock."""
 
     # The oldest first.
     _waiting: dict[tuple[DialogKey, tuple[int, int]], float] = field(default_factory=dict)

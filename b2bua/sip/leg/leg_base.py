@@ -103,6 +103,7 @@ class Leg(DialogSender):
             self.context.emit(self.id, self._last_event or LegHungUp("ended"))
 
     def emit(self, event: LegEvent) -> None:
+        """Report an event, unless the end was reported."""
         if not self._end_reported:
             self.context.emit(self.id, event)
 
@@ -132,6 +133,7 @@ class Leg(DialogSender):
     # --- requests of ours within the dialog -------------------------------------------------------
 
     def send_bye(self) -> None:
+        """Stop all that is under way, and send BYE."""
         self.session.timer.stop()
         self.reinvite.abandon()
         self.mid_dialog.abandon()
@@ -168,6 +170,7 @@ class Leg(DialogSender):
             self.referrals.on_response(client, reply)
 
     def on_no_response(self, client: ClientTransaction, code: int) -> None:
+        """Handle the lack of a response: `code` 408 after a timeout, 503 where it was not sent."""
         if client.request.method in REINVITES:
             self.reinvite.on_no_response(code)
         elif client.request.method == "BYE":
@@ -189,6 +192,7 @@ class Leg(DialogSender):
         body: bytes = b"",
         content_type: str = SDP,
     ) -> bytes:
+        """Answer a request of the peer's; return the response as sent."""
         tag = self.dialog.local_tag if self.dialog is not None else ""
         head = server.request.head
         message = compose_response(
@@ -232,6 +236,7 @@ class Leg(DialogSender):
         self.reinvite.on_cancel(server)
 
     def on_bye(self, server: ServerTransaction) -> None:
+        """Answer the peer's BYE, and end the leg."""
         self.respond(server, 200)
         self.reinvite.abandon()
         self.set_last_event(
@@ -270,11 +275,13 @@ class Leg(DialogSender):
     # --- time -------------------------------------------------------------------------------------
 
     def deadline(self) -> float | None:
+        """Return when `expire` has something to do; None for never."""
         answer = self.answer.deadline() if self.answer is not None else None
         times = answer, self.session.deadline(), self.reinvite.deadline()
         return min([at for at in times if at is not None], default=None)
 
     def expire(self, now: float) -> None:
+        """Do what is due at `now`; too early, nothing."""
         self._expire_answer(now)
         self.reinvite.expire(now)
         self.session.expire(now)

@@ -29,7 +29,9 @@ class LegOwner(Timed, ClientUser, ServerUser, Protocol):
     dialog: Dialog | None
 
     @property
-    def context(self) -> EngineContext: ...
+    def context(self) -> EngineContext:
+        """The context that the leg sends through."""
+        ...
 
     @property
     def agreed_early(self) -> bool:

@@ -1,4 +1,4 @@
-"""The states of a leg in this engine, for both directions.
+"""States of a leg in this engine, for both directions.
 
 Rule 1: every transition is in TRANSITIONS. A command with no row came too late or too early: it is
         counted and ignored.

@@ -1,5 +1,4 @@
-"""Requests within a dialog that end with their answer: INFO (RFC 6086) and MESSAGE (RFC 3428), both
-ways, on one leg.
+"""INFO (RFC 6086) and MESSAGE (RFC 3428) within a dialog, both ways, on one leg.
 
 Rule 1: what the peer asks is reported and waits for RespondLeg; of what waits there are MOST at a
         time.
@@ -34,7 +33,7 @@ _PACKAGE = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")  # a token of RFC 3261
 
 @dataclass(slots=True, repr=False, eq=False)
 class MidDialog:
-    """Those of one leg."""
+    """INFO and MESSAGE of one leg."""
 
     _leg: LegOwner
     _received: dict[str, ServerTransaction] = field(default_factory=dict, metadata=TRANSIENT)
@@ -74,6 +73,7 @@ class MidDialog:
         self._sent[client] = command.request
 
     def on_response(self, client: ClientTransaction, reply: Response) -> None:
+        """Handle a response to a request of ours."""
         if reply.code < 200 or client not in self._sent:
             return
         name = self._sent.pop(client)
@@ -87,6 +87,7 @@ class MidDialog:
             self._leg.lose("dialog lost")
 
     def on_no_response(self, client: ClientTransaction, code: int) -> None:
+        """Handle the lack of a response: `code` 408 after a timeout, 503 where it was not sent."""
         name = self._sent.pop(client, None)
         if name is not None:
             self._leg.emit(LegResponded(name, code, reason_phrase(code)))

@@ -1,5 +1,4 @@
-"""Provisional answers that arrive for sure (RFC 3262): sending them and waiting for PRACK, and
-acknowledging those of the peer's.
+"""Reliable provisional answers (RFC 3262): sent until their PRACK, and acknowledged in order.
 
 Rule 1: one at a time: the next is sent when the one before was acknowledged. Of those that wait
         meanwhile, two are kept: the first with a session description, and the newest.
@@ -158,6 +157,7 @@ class SentProvisionals:
         return None if self._overtaken is None else (self._overtaken, self._server.request.cseq)
 
     def deadline(self) -> float | None:
+        """Return when `expire` has something to do; None for never."""
         return self._current.deadline() if self._current is not None else None
 
     def expire(self, now: float) -> bool:

@@ -1,5 +1,5 @@
-"""REFER within a dialog, and the subscription that it makes: NOTIFY until the transfer is done (RFC
-3515, 6665, 4488).
+"""REFER within a dialog and its subscription: NOTIFY until the transfer is done (RFC 3515, 6665,
+4488).
 
 Rule 1: REFER is for the trunks that may transfer; of any other it is declined (603).
 Rule 2: every transition is in TRANSITIONS; of a subscription that is over nothing more is sent.
@@ -100,6 +100,7 @@ class Referral:
     last: str = "SIP/2.0 100 Trying"
 
     def move(self, event: ReferralEvent) -> bool:
+        """Apply an event. False: it has no row here."""
         after = TRANSITIONS[self.state].get(event)
         self.state = after or self.state
         return after is not None
@@ -148,7 +149,7 @@ def parse_refer_to(request: Request) -> ReferTo:
 
 @dataclass(slots=True, repr=False, eq=False)
 class Referrals:
-    """Those of one leg."""
+    """The referrals of one leg."""
 
     _leg: LegOwner
     _open: dict[str, Referral] = field(default_factory=dict)
@@ -278,6 +279,7 @@ class Referrals:
             self._forget(referral)
 
     def on_no_response(self, client: ClientTransaction) -> None:
+        """Handle the lack of a response: `code` 408 after a timeout, 503 where it was not sent."""
         referral = self._notified.pop(client, None)
         if referral is not None and referral.move(ReferralEvent.NOTIFY_REFUSED):
             self._forget(referral)

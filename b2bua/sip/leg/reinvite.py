@@ -1,5 +1,5 @@
-"""What changes or refreshes the session of a leg: re-INVITE (RFC 3261 section 14) and UPDATE (RFC
-3311), one at a time.
+"""Re-INVITE (RFC 3261 section 14) and UPDATE (RFC 3311): one change or refresh of a session at a
+time.
 
 Rule 1: while one is under way, ours or theirs, another is refused: 491 where they cross, 500 where
         theirs overlap.
@@ -95,8 +95,8 @@ TRANSITIONS: dict[ReinviteState, dict[ReinviteEvent, ReinviteState]] = {
 
 @dataclass(slots=True, repr=False, eq=False)
 class Reinvite:
-    """Those of one leg. `_owner`: whether our side chose the Call-ID, which decides who waits
-    longer after a glare."""
+    """Re-INVITE and UPDATE of one leg. `_owner`: whether our side chose the Call-ID, which decides
+    who waits longer after a glare."""
 
     _leg: LegOwner
     _session: NegotiatedSession
@@ -139,6 +139,7 @@ class Reinvite:
         self._leg.send_request(method, (*self._leg.own_lines(), *self._session.timer_lines()), body)
 
     def on_response(self, client: ClientTransaction, reply: Response) -> None:
+        """Handle a response to a request of ours."""
         leg, request = self._leg, client.request
         if reply.code < 200:
             return
@@ -179,6 +180,7 @@ class Reinvite:
         self._on_failure(reply.code, reply.phrase)
 
     def on_no_response(self, code: int) -> None:
+        """Handle the lack of a response: `code` 408 after a timeout, 503 where it was not sent."""
         self._on_failure(code, "")
 
     def _on_failure(self, code: int, text: str) -> None:
@@ -279,9 +281,11 @@ class Reinvite:
     # --- time -------------------------------------------------------------------------------------
 
     def deadline(self) -> float | None:
+        """Return when `expire` has something to do; None for never."""
         return self._retry_at
 
     def expire(self, now: float) -> None:
+        """Do what is due at `now`; too early, nothing."""
         if self._retry_at is None or now < self._retry_at:
             return
         self._retry_at = None

@@ -1,4 +1,4 @@
-"""A 2xx to an INVITE is sent again until its ACK comes (RFC 3261 section 13.3.1.4), a reliable
+"""Retransmission of a 2xx to an INVITE until its ACK (RFC 3261 section 13.3.1.4), and of a reliable
 provisional answer until its PRACK (RFC 3262 section 3).
 
 Rule 1: this is the dialog's task, not the transaction's, because ACK and PRACK are transactions of

@@ -1,4 +1,4 @@
-"""Replaces: which dialog a new one is to take the place of (RFC 3891).
+"""Replaces: the dialog that a new one takes the place of (RFC 3891).
 
 Rule 1: a dialog is found for its own trunk only; for anybody else it does not exist.
 Rule 2: only a trunk that may transfer (`refer`) may ask for it.

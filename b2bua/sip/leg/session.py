@@ -1,5 +1,4 @@
-"""The session of a leg: what the two ends agreed on last, whether the peer knows UPDATE, and the
-timer that ends it.
+"""Negotiated session of a leg: its descriptions, support of UPDATE, and the session timer.
 
 Rule 1: every 2xx to an INVITE or UPDATE, ours or theirs, settles the timer anew (RFC 4028).
 """
@@ -24,7 +23,7 @@ from b2bua.sip.message.message import Received, Request, Response
 
 @dataclass(slots=True, init=False, repr=False, eq=False)
 class NegotiatedSession:
-    """That of one leg."""
+    """The session of one leg."""
 
     _leg: LegOwner
     timer: SessionTimer
@@ -87,9 +86,11 @@ class NegotiatedSession:
         return self.min_se > before
 
     def deadline(self) -> float | None:
+        """Return when `expire` has something to do; None for never."""
         return self.timer.deadline()
 
     def expire(self, now: float) -> None:
+        """Do what is due at `now`; too early, nothing."""
         due = self.timer.expire(now)
         if due is TimerAction.END:
             self._leg.lose("session expired")

@@ -1,5 +1,4 @@
-"""Session timers: a session whose refreshes stop is over (RFC 4028). What is agreed on, who
-refreshes, and when.
+"""Session timers (RFC 4028): negotiation, refreshes, and the end of a session without them.
 
 Rule 1: each leg has its own; what one side of a call agrees on says nothing about the other.
 Rule 2: an interval below our minimum is refused with 422 where the peer knows what that is, and

@@ -59,6 +59,7 @@ class UacLeg(InviteSender):
     # --- commands ---------------------------------------------------------------------------------
 
     def hang_up(self, carried: Carried = NOTHING) -> None:
+        """End the leg: CANCEL or BYE, with what the other leg carries."""
         self.bye_extras = carried
         was = self.state
         if not self.move(LegTrigger.HANG_UP) or was is self.state:
@@ -79,6 +80,7 @@ class UacLeg(InviteSender):
         return True
 
     def on_response(self, client: ClientTransaction, reply: Response) -> None:
+        """Handle a response to a request of ours."""
         if client is self._invite:
             self._on_invite_response(client, reply)
         elif client.request.method == "PRACK":
@@ -96,6 +98,7 @@ class UacLeg(InviteSender):
                 dialog.local_cseq = max(dialog.local_cseq, again.request.cseq)
 
     def on_no_response(self, client: ClientTransaction, code: int) -> None:
+        """Handle the lack of a response: `code` 408 after a timeout, 503 where it was not sent."""
         if client is self._invite:
             self.peer.record_failure(client.requested_hop, self.context.scheduler.now())
             if not self._try_next_hop() and not self._try_next_target():
@@ -149,6 +152,7 @@ class UacLeg(InviteSender):
 
     @property
     def agreed_early(self) -> bool:
+        """Whether offer and answer were exchanged before the 2xx."""
         return self.dialog is not None and bool(self.session.remote)
 
     def _on_refusal(self, client: ClientTransaction, reply: Response) -> None:
@@ -236,11 +240,13 @@ class UacLeg(InviteSender):
         self.context.scheduler.watch(self)
 
     def deadline(self) -> float | None:
+        """Return when `expire` has something to do; None for never."""
         if self.state is LegState.CALLING and self._next_hop_at is not None:
             return self._next_hop_at
         return self._give_up_at if self.state is LegState.CANCELLING else super().deadline()
 
     def expire(self, now: float) -> None:
+        """Do what is due at `now`; too early, nothing."""
         if self.state is LegState.CALLING and self._next_hop_at is not None:
             self._next_hop_at = None
             left = self._invite

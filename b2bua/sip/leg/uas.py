@@ -1,4 +1,4 @@
-"""A leg that a trunk opens: its INVITE, our provisional and final answers, its CANCEL."""
+"""Incoming leg: the INVITE of a trunk, our provisional and final answers, its CANCEL."""
 
 from __future__ import annotations
 
@@ -107,6 +107,7 @@ class UasLeg(Leg):
 
     @property
     def agreed_early(self) -> bool:
+        """Whether the peer has acknowledged an early answer."""
         return self._provisionals.answer_acknowledged
 
     def on_prack(self, server: ServerTransaction) -> None:
@@ -134,6 +135,7 @@ class UasLeg(Leg):
         return True
 
     def confirmation_event(self, request: Request) -> LegConfirmed:
+        """Compose the event of an ACK, with the answer that was sent."""
         repeated, self._answer_sent_instead = self._answer_sent_instead, b""
         return LegConfirmed(request.body, repeated)
 
@@ -149,6 +151,7 @@ class UasLeg(Leg):
         return self._end_unanswered(code, command.phrase, LegTrigger.REJECT, (*lines, *crossing), body, kind)
 
     def hang_up(self, carried: Carried = NOTHING) -> None:
+        """End the leg: refuse its INVITE or send BYE."""
         self.bye_extras = carried
         if self.state is LegState.INVITED:
             self._end_unanswered(487, "", LegTrigger.HANG_UP)
@@ -169,6 +172,7 @@ class UasLeg(Leg):
             super().on_cancel(server, cancel)
 
     def on_bye(self, server: ServerTransaction) -> None:
+        """Answer the peer's BYE; an INVITE that is pending gets 487."""
         if self.state is LegState.INVITED:
             # RFC 3261 section 15.1.2: what is pending is answered with 487.
             self.respond(server, 200)
@@ -200,10 +204,12 @@ class UasLeg(Leg):
     # --- time -------------------------------------------------------------------------------------
 
     def deadline(self) -> float | None:
+        """Return when `expire` has something to do; None for never."""
         times = (super().deadline(), self._provisionals.deadline())
         return min((at for at in times if at is not None), default=None)
 
     def expire(self, now: float) -> None:
+        """Do what is due at `now`; too early, nothing."""
         if not self._provisionals.expire(now):
             self._end_unanswered(504, "", LegTrigger.REJECT)  # no PRACK: section 3
         super().expire(now)

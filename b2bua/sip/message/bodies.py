@@ -1,4 +1,4 @@
-"""Bodies of several parts (RFC 5621): the session description is taken out and put back; other
+"""Bodies of several parts (RFC 5621): the session description is extracted and put back, other
 parts are kept as they are.
 
 Rule 1: after `unwrap`, `body` of a message is its session description or empty, whatever it was

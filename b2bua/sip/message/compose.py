@@ -1,5 +1,5 @@
-"""Writing SIP messages: responses out of the head of their request, requests out of a dialog or a
-trunk.
+"""Composition of SIP messages: responses from the head of their request, requests from a dialog or
+a trunk.
 
 Rule 1: what we write names us only: our Via, our Contact; nothing of the other leg but the parties'
         users and names.
@@ -90,10 +90,12 @@ def hostport(host: str, port: int | None) -> str:
 
 
 def new_tag() -> str:
+    """Return a new tag."""
     return token(8)
 
 
 def new_branch() -> str:
+    """Return a new branch (RFC 3261 section 8.1.1.7)."""
     return COOKIE + token(12)
 
 

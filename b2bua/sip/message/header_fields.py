@@ -1,4 +1,4 @@
-"""The header fields of a message: split into names and values once, their values unread.
+"""Header fields of a message: split into names and values once, the values unparsed.
 
 Rule 1: a name is found in whatever case or compact form it came (RFC 3261 section 7.3).
 Rule 2: reading costs one look into a dictionary a field: this is the path of every message.

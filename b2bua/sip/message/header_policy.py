@@ -1,8 +1,8 @@
-"""What crosses from leg to leg: the policy of headers, as one table.
+"""Header policy: which headers cross from leg to leg, as one table.
 
 Rule 1: a header that is not in RULES, and not among a trunk's `x_headers`, crosses nowhere.
-Rule 2: who calls, who diverted and where somebody is, is believed of trusted trunks only, and told
-        to others only where nobody asked for privacy (RFC 3323, RFC 3325).
+Rule 2: caller, diversion and location are accepted from trusted trunks only, and sent to others
+        only where nobody asked for privacy (RFC 3323, RFC 3325).
 Rule 3: a value is cut off by number and length as it comes in, and shaped (`shapes`) as it goes
         out; what holds a control character after that is not sent, wherever it came from.
 """
@@ -39,6 +39,8 @@ class MessageClass(StrEnum):
 
 
 class Trust(StrEnum):
+    """The trunks that a rule speaks of."""
+
     ANYBODY = "any trunk"
     TRUSTED = "trusted trunks"
 

@@ -74,6 +74,7 @@ def names_a_place(text: str) -> bool:
 
 
 def text(value: str, _: Recipient) -> str | None:
+    """Pass text that names no place."""
     return None if names_a_place(value) else value
 
 
@@ -191,6 +192,7 @@ def user_to_user(value: str, _: Recipient) -> str | None:
 
 
 def privacy(value: str, _: Recipient) -> str | None:
+    """Pass the registered words."""
     return ";".join(sorted(privacies([value]))) or None
 
 
@@ -218,10 +220,12 @@ def retry_after(value: str, _: Recipient) -> str | None:
 
 
 def date(value: str, _: Recipient) -> str | None:
+    """Pass a SIP date."""
     return value if _DATE.fullmatch(value) else None
 
 
 def languages(value: str, _: Recipient) -> str | None:
+    """Pass a list of languages."""
     return value if _LANGUAGES.fullmatch(value) else None
 
 

@@ -1,5 +1,4 @@
-"""Reading a SIP datagram: parsed once, the headers that routing needs read once, everything hostile
-refused here.
+"""Parser of SIP messages: headers for routing are parsed once, hostile input is refused here.
 
 Rule 1: `read` returns a message or raises MalformedError, whatever the bytes are.
 Rule 2: after `read` no header value holds a control character, but for escaped ones within quoted
@@ -98,11 +97,15 @@ class Received:
 
 @dataclass(slots=True)
 class Request(Received):
+    """A request, parsed."""
+
     uri: Uri
 
 
 @dataclass(slots=True)
 class Response(Received):
+    """A response, parsed."""
+
     code: int
     phrase: str
 

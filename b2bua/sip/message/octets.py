@@ -1,5 +1,5 @@
-"""Octets of a message as text, and back: nothing is lost of what is not UTF-8 (RFC 3261 section
-25.1 asks for it; Latin-1 comes).
+"""Octets of a message as text, and back, without loss of an octet that is not UTF-8 (RFC 3261
+section 25.1 asks for UTF-8; Latin-1 comes).
 
 Rule 1: text of a message keeps an octet that is not UTF-8 as a lone surrogate (PEP 383); `octets`
         gives it back as it came.

@@ -1,4 +1,4 @@
-"""Identity headers (STIR, RFC 8224): which of them are still true of the INVITE that we send.
+"""Identity headers (STIR, RFC 8224): those still valid for the INVITE that we send are kept.
 
 Rule 1: Tonewall signs nothing and verifies nothing. It keeps a signature end to end only where what
         it signs is what we send: the calling and called numbers, and the fingerprints of the media

@@ -1,5 +1,4 @@
-"""Which requests we take at all: the inspection of RFC 3261 section 8.2, before any leg hears of
-them.
+"""Checks of a request before any leg sees it (RFC 3261 section 8.2).
 
 Rule 1: a request is refused here with the code and the headers that tell the peer what would have
         been taken.
@@ -17,6 +16,8 @@ _SDP_RANGES = frozenset({SDP, "application/*", "*/*", "multipart/mixed"})
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
+    """An error response: its code and headers."""
+
     code: int
     lines: tuple[str, ...] = ()
 

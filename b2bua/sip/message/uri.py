@@ -1,4 +1,4 @@
-"""SIP, SIPS and tel URIs, read by what they mean (RFC 3261 section 19.1, RFC 3966, RFC 5954).
+"""SIP, SIPS and tel URIs, parsed by their meaning (RFC 3261 section 19.1, RFC 3966, RFC 5954).
 
 Rule 1: what has one meaning is read, though the grammar does not have it: an underscore in a host,
         `#` in a user part, an empty parameter, `=` within a value. What could mean two things is

@@ -1,4 +1,4 @@
-"""The transaction layer: finds the machine that a message belongs to and carries out its commands.
+"""Transaction layer: finds the machine of a message, and carries out its commands.
 
 Rule 1: a machine that ended is forgotten at once; what its peer sends later is a stray, which is
         counted.
@@ -168,6 +168,7 @@ class TransactionLayer:
     def run_client(
         self, client: ClientTransaction, commands: list[Command], response: Response | None = None
     ) -> None:
+        """Carry out the commands of a client transaction."""
         for command in commands:
             if isinstance(command, Send):
                 # What a response makes an INVITE's transaction send is its ACK.
@@ -192,6 +193,7 @@ class TransactionLayer:
     def run_server(
         self, server: ServerTransaction, commands: list[Command], request: Request | None = None
     ) -> None:
+        """Carry out the commands of a server transaction."""
         for command in commands:
             if isinstance(command, Send):
                 self._tap.record_response(server.request, command.message, server.destination)
@@ -228,7 +230,7 @@ class TransactionLayer:
     # --- what the transport did not carry ---------------------------------------------------------
 
     def on_connection_lost(self, lost: LostConnection) -> None:
-        """A connection broke or could not be opened: who waits for it is helped on, or told."""
+        """Recover what waits for a connection that broke or did not open, or report it."""
         for client in list(self._clients.values()):
             if lost.carries(client.destination):
                 self._recover_client(client, lost)

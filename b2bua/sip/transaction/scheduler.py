@@ -61,6 +61,7 @@ class Scheduler:
         self._armed = math.inf
 
     def now(self) -> float:
+        """Return the loop's time, in seconds."""
         return self._loop.time()
 
     def watch(self, timed: Timed) -> None:
@@ -92,6 +93,7 @@ class Scheduler:
         return tuple(self._timed.values())
 
     def close(self) -> None:
+        """Forget everything, and wake no more."""
         self._heap.clear()
         self._timed.clear()
         if self._handle is not None:

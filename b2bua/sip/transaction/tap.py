@@ -1,4 +1,4 @@
-"""What the ladder of a call is told of each message: of all that it holds, what is named here.
+"""Tap: records each SIP message in the ladder of its call. Only the values named here are kept.
 
 Rule 1: no header but Call-ID (whose hash is kept) and CSeq is read; bodies only where they describe
         sessions.
@@ -17,7 +17,7 @@ from b2bua.sip.message.octets import decode_octets
 
 
 class Tap:
-    """One an engine."""
+    """One per engine."""
 
     def __init__(self, ladders: Ladders) -> None:
         self._ladders = ladders
@@ -30,6 +30,7 @@ class Tap:
         self.record_received(request)
 
     def record_received(self, message: Request | Response) -> None:
+        """Record a message of a peer's."""
         code = message.code if isinstance(message, Response) else 0
         self._ladders.add_message(
             message.head.call_id, False, message.method, code, message.cseq, message.source[:3], message.body

@@ -1,5 +1,4 @@
-"""What the four transaction machines of RFC 3261 section 17 share: events, commands, timers, and
-how they move.
+"""Base of the four transaction machines of RFC 3261 section 17: events, commands, timers.
 
 Rule 1: every transition is in the TRANSITIONS of the machine's module; any other event raises and
         changes nothing.

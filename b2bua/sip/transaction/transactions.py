@@ -76,12 +76,15 @@ class ClientTransaction:
 
     @property
     def key(self) -> tuple[str, str]:
+        """Branch and method."""
         return self.request.branch, self.request.method
 
     def deadline(self) -> float | None:
+        """Return when `expire` has something to do; None for never."""
         return self.machine.deadline()
 
     def expire(self, now: float) -> None:
+        """Do what is due at `now`; too early, nothing."""
         self.layer.run_client(self, self.machine.expire(now))
 
 
@@ -103,7 +106,9 @@ class ServerTransaction:
         return self.machine.state not in {"trying", "proceeding"}
 
     def deadline(self) -> float | None:
+        """Return when `expire` has something to do; None for never."""
         return self.machine.deadline()
 
     def expire(self, now: float) -> None:
+        """Do what is due at `now`; too early, nothing."""
         self.layer.run_server(self, self.machine.expire(now))

@@ -1,11 +1,11 @@
-"""Messages out of a stream: framing by Content-Length (RFC 3261 section 18.3), and the CRLFs
-between messages (RFC 5626).
+"""Framer of a stream: messages by Content-Length (RFC 3261 section 18.3), and the CRLFs between
+them (RFC 5626).
 
 Rule 1: what waits for its rest is never more than LARGEST bytes, and each byte is looked at a fixed
         number of times.
-Rule 2: a stream whose next message cannot be told from its body has ended: `Broken` is the last
-        that comes out of it. A message that is too large, and says where it ends, is left out:
-        `Oversized`, and the stream goes on.
+Rule 2: a stream whose next message cannot be separated from its body has ended: `BrokenStream` is
+        the last that comes out of it. A message that is too large, and says where it ends, is left
+        out: `OversizedMessage`, and the stream goes on.
 """
 
 from __future__ import annotations

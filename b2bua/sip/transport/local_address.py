@@ -1,4 +1,4 @@
-"""Our own address on the way to a peer, and how large a datagram to it may be."""
+"""Local address on the way to a peer, and the MTU of the path."""
 
 from __future__ import annotations
 

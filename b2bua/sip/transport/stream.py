@@ -1,4 +1,4 @@
-"""A connection over TCP or TLS: what it queues, what it takes, and when it has to go.
+"""Connection over a stream: its queue, its framing, its keep-alives, and its end.
 
 Rule 1: a message is queued while the connection is being opened, and while its peer reads slowly,
         up to a bound.
@@ -131,6 +131,7 @@ class Connection(WipedProtocol):
     # --- asyncio.Protocol -------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Verify the peer, then send what was queued."""
         self._wire = wire = cast("asyncio.Transport", transport)  # uvloop's has no such base
         if self.over or not self._owner.on_open(self):
             self._reason = "certificate of somebody else"
@@ -142,6 +143,7 @@ class Connection(WipedProtocol):
         self._queue.clear()
 
     def data_received(self, data: bytes) -> None:
+        """Frame the octets, and hand on each message."""
         for item in self._framer.feed(data):
             if self.over or (self._wire is not None and self._wire.is_closing()):
                 return
@@ -163,6 +165,7 @@ class Connection(WipedProtocol):
             self._begun = self._clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Report the end."""
         del exc
         self._over()
 

@@ -1,4 +1,4 @@
-"""TLS for SIP: contexts for a trunk, and whether a certificate is that of the trunk (RFC 5922).
+"""TLS for SIP: contexts of a trunk, and verification of its certificate (RFC 5922).
 
 Rule 1: TLS 1.2 or newer; a certificate that we ask for is verified against the trunk's authorities,
         or there is no connection.

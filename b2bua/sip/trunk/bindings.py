@@ -1,5 +1,4 @@
-"""The bindings of trunks that register here (RFC 3261 section 10.3), and the file that keeps them
-over a restart.
+"""Bindings of trunks that register here (RFC 3261 section 10.3), in a file over a restart.
 
 Rule 1: a binding over a connection is not kept: the connection ends with the process (RFC 5626
         section 4.2.2).

@@ -1,5 +1,4 @@
-"""The health of one hop: whether calls are sent there. What OPTIONS and calls tell moves it.
-Sans-IO.
+"""Health of one hop: OPTIONS and calls decide whether calls are sent there. Sans-IO.
 
 Rule 1: every transition is in TRANSITIONS; an event without a row changes nothing.
 Rule 2: any answer but 408 and 503 shows that the hop is alive, also a refusal.
@@ -87,17 +86,21 @@ class Health(msgspec.Struct):
 
     @property
     def usable(self) -> bool:
+        """Whether calls are sent to the hop."""
         return self.state in {HealthState.UP, HealthState.FALTERING}
 
     def record_success(self) -> None:
+        """Note an answer."""
         self.streak = max(self.streak, 0) + 1
         self._move(HealthEvent.ENOUGH_SUCCESSES if self.streak >= SUCCESSES else HealthEvent.SUCCESS)
 
     def record_failure(self) -> None:
+        """Note a failure."""
         self.streak = min(self.streak, 0) - 1
         self._move(HealthEvent.ENOUGH_FAILURES if self.streak <= -FAILURES else HealthEvent.FAILURE)
 
     def start_rest(self, now: float, seconds: float) -> None:
+        """Rest as the hop asked: `seconds`, MAX_REST at most."""
         self.rest_until = now + min(max(seconds, 0.0), MAX_REST)
         self.streak = 0
         self._move(HealthEvent.REST)

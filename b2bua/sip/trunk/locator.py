@@ -1,5 +1,4 @@
-"""Keeps the trunks located: asks DNS at the start, and again before an answer is too old to be
-used.
+"""Locator of trunks: asks DNS at the start, and again before an answer expires.
 
 Rule 1: where DNS fails, or has a name no longer, the last answer goes on being used, and it is
         asked again soon.
@@ -28,7 +27,7 @@ log = get_logger(__name__)
 
 
 class Locator:
-    """One an engine. `changed` is called after a trunk's hops may have changed."""
+    """One per engine. `on_change` is called after a trunk's hops may have changed."""
 
     def __init__(self, resolver: Resolver, table: TrunkTable, on_change: Callable[[], None]) -> None:
         self._resolver = resolver
@@ -50,6 +49,7 @@ class Locator:
                 task.cancel()
 
     async def close(self) -> None:
+        """Stop asking."""
         await self._tasks.cancel()
 
     async def _follow(

@@ -34,9 +34,11 @@ class OptionsPing:
         self.scheduled: Slot | None = None
 
     def deadline(self) -> float | None:
+        """Return when `expire` has something to do; None for never."""
         return self._due if self._hop in self._peer.health else None
 
     def expire(self, now: float) -> None:
+        """Do what is due at `now`; too early, nothing."""
         if self._client is not None:
             self._context.layer.abandon(self._client)
             self._client = None
@@ -47,6 +49,7 @@ class OptionsPing:
             self._send()
 
     def on_response(self, client: ClientTransaction, response: Response) -> None:
+        """Handle a response to a request of ours."""
         if client is not self._client or response.code < 200:
             return
         self._schedule_next()
@@ -61,6 +64,7 @@ class OptionsPing:
             self._peer.record_failure(self._hop, now)
 
     def on_no_response(self, client: ClientTransaction, code: int) -> None:
+        """Handle the lack of a response: `code` 408 after a timeout, 503 where it was not sent."""
         if client is self._client:
             self._schedule_next()
             self._peer.record_failure(self._hop, self._context.scheduler.now())
@@ -99,7 +103,7 @@ class OptionsPing:
 
 
 class OptionsPings:
-    """All of an engine's."""
+    """The health checks of one engine."""
 
     def __init__(self, context: EngineContext, peers: Callable[[], list[Peer]]) -> None:
         self._context = context

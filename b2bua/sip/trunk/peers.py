@@ -1,5 +1,4 @@
-"""The trunks as the network sees them: the ways to them, which of these are well, and who of those
-that send to us they are.
+"""Peers: the hops of each trunk and their health, and the trunk of each source.
 
 Rule 1: a trunk is known by the IP addresses that its host resolves to, all SRV targets' included,
         and by its networks; by the port too where several trunks share an address.
@@ -178,6 +177,7 @@ class Peer:
         return list(self.health)
 
     def usable(self, hop: Hop, now: float) -> bool:
+        """Tell whether calls are sent to a hop now."""
         health = self.health.get(hop)
         if health is None:
             return False  # DNS took it away
@@ -289,6 +289,7 @@ class TrunkTable:
         )
 
     def trunks_at(self, ip: str) -> list[str]:
+        """Name the trunks at an address."""
         return [peer.trunk.name for peer in self.peers_at(ip)]
 
     def hops(self) -> list[Hop]:

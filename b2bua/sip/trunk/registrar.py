@@ -1,5 +1,4 @@
-"""The registrar of trunks that come to us (`host = dynamic`): a PBX registers, and is then called
-where it came from.
+"""Registrar of trunks with `host = dynamic`: a PBX registers, and is called where it came from.
 
 Rule 1: a binding is where the REGISTER came from, not what its Contact says: it is also who may
         call us.
@@ -38,7 +37,7 @@ log = get_logger(__name__)
 
 
 class Registrar:
-    """One an engine. `changed` is called after a trunk's hops may have changed; `kept`: where
+    """One per engine. `on_change` is called after a trunk's hops may have changed; `path`: where
     bindings are kept, if anywhere."""
 
     def __init__(
@@ -167,9 +166,11 @@ class Registrar:
     # --- time -------------------------------------------------------------------------------------
 
     def deadline(self) -> float | None:
+        """Return when `expire` has something to do; None for never."""
         return min((each.until for kept in self._bindings.values() for each in kept), default=None)
 
     def expire(self, now: float) -> None:
+        """Do what is due at `now`; too early, nothing."""
         self._retain(lambda each: each.until > now)
 
     def on_connection_lost(self, lost: LostConnection) -> None:

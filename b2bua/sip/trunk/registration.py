@@ -1,5 +1,4 @@
-"""Being registered at a trunk: REGISTER, its refresh, its failures, its end (RFC 3261 section
-10.2).
+"""Registration at a trunk: REGISTER, refresh, failure and end (RFC 3261 section 10.2).
 
 Rule 1: a registration has one REGISTER under way at most, and one Call-ID for its life (section
         10.2.4).
@@ -91,7 +90,7 @@ TRANSITIONS: Mapping[RegistrationState, Mapping[RegistrationEvent, RegistrationS
 
 
 class Registration:
-    """That of one trunk. `spread` gives numbers of [0, 1)."""
+    """The registration of one trunk. `spread` gives numbers of [0, 1)."""
 
     def __init__(
         self, context: EngineContext, peer: Peer, spread: Callable[[], float] = random.random
@@ -115,9 +114,11 @@ class Registration:
     # --- time -------------------------------------------------------------------------------------
 
     def deadline(self) -> float | None:
+        """Return when `expire` has something to do; None for never."""
         return self._due
 
     def expire(self, now: float) -> None:
+        """Do what is due at `now`; too early, nothing."""
         self._due = None
         if self._move(RegistrationEvent.DUE):
             self._hops = self.peer.hops(now) or self.peer.all_hops()
@@ -168,6 +169,7 @@ class Registration:
     # --- answers ----------------------------------------------------------------------------------
 
     def on_response(self, client: ClientTransaction, reply: Response) -> None:
+        """Handle a response to a request of ours."""
         if client is not self._client or reply.code < 200:
             return
         self._client = None
@@ -187,6 +189,7 @@ class Registration:
             self._on_failure(str(reply.code), read_retry_after(reply))
 
     def on_no_response(self, client: ClientTransaction, code: int) -> None:
+        """Handle the lack of a response: `code` 408 after a timeout, 503 where it was not sent."""
         if client is not self._client:
             return
         self._client = None
@@ -304,7 +307,7 @@ def _seconds(text: str) -> int | None:
 
 
 class Registrations:
-    """All of an engine's."""
+    """The registrations of one engine."""
 
     def __init__(self, context: EngineContext, peers: list[Peer]) -> None:
         self._all = [Registration(context, peer) for peer in peers if peer.trunk.register]
@@ -312,11 +315,13 @@ class Registrations:
             context.scheduler.watch(registration)
 
     def unregister_all(self) -> None:
+        """Give all registrations back."""
         for registration in self._all:
             registration.unregister()
 
     @property
     def is_gone(self) -> bool:
+        """Whether all have been given back."""
         return all(registration.state is RegistrationState.GONE for registration in self._all)
 
     def states(self) -> dict[str, str]:

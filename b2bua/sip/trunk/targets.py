@@ -1,5 +1,5 @@
-"""What DNS said of a peer, and in which order its addresses are tried (RFC 3263 section 4, RFC
-2782). Sans-IO.
+"""Targets of a peer as DNS gave them, and the order in which a call tries them (RFC 3263 section 4,
+RFC 2782). Sans-IO.
 
 Rule 1: `order` is drawn anew for each call; the random source is a parameter.
 Rule 2: whatever DNS said, a peer has no more than MOST_HOPS hops.
@@ -31,6 +31,7 @@ class Target:
     weight: int = 0
 
     def hops(self, trunk: str) -> list[Hop]:
+        """Return a hop for each address."""
         return [Hop(address, self.port, self.transport, trunk=trunk) for address in self.addresses]
 
 
@@ -44,6 +45,7 @@ class Located:
 
     @property
     def addresses(self) -> frozenset[str]:
+        """All addresses of the targets."""
         return frozenset(address for target in self.targets for address in target.addresses)
 
 
