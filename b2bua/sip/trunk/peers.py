@@ -146,8 +146,7 @@ class Peer:
         )
 
     def _choose_transport(self, named: Transport | None, own: Transport) -> Transport:
-        """The transport that a URI names, or else the trunk's own, which many leave out; with TLS
-        nothing less."""
+        """Return the transport that a URI names, or else the trunk's own; with TLS nothing less."""
         return own if own.secure or named is None else named
 
     def accepts_transport(self, transport: Transport) -> bool:
