@@ -74,7 +74,7 @@ async def test_a_leg_that_multiplexes_and_one_that_does_not_hear_each_other_s_re
             far.reply(await far.hear("BYE"), 200)
             await near.hear("200")
             [record] = await until(stack.records, "the call's record")
-            assert record[f"{'caller' if who == 'customer' else 'agent'}_strangers"] == 1
+            assert record[f"{'caller' if who == 'customer' else 'agent'}_foreign_source"] == 1
 
 
 async def test_baresip_multiplexes_and_pjsip_does_not(peers: Peers) -> None:

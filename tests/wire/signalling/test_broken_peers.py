@@ -326,6 +326,8 @@ async def test_a_card_is_paid_through_broken_rtp_from_customer_and_desk_and_no_k
         assert stack.pids()["media"] == process
     [record] = stack.records()
     assert (
-        min(record[f"{leg}_{what}"] for leg in ("caller", "agent") for what in ("malformed", "strangers"))
+        min(
+            record[f"{leg}_{what}"] for leg in ("caller", "agent") for what in ("malformed", "foreign_source")
+        )
         > 20
     )
