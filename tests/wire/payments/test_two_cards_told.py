@@ -128,25 +128,25 @@ async def paid(at: Two, side: Side, feed: Feed) -> Told:
     script.last()
     await at.one(side, script.steps)
     await at.stack.stage(side.call_id, "ready")
-    told.remote["view when ready"] = plain(await at.stack.call(side.call_id))
+    told.said["view when ready"] = plain(await at.stack.call(side.call_id))
     assert (await at.stack.submit(side.call_id))["type"] == "approved"
 
     async def is_open() -> bool:
         return not (await at.stack.call(side.call_id))["masked"]
 
     await until(is_open, "the mask to open")
-    told.remote["view when paid"] = plain(await at.stack.call(side.call_id))
-    told.remote["ladder"] = plain((await at.stack.api.get(f"/v1/calls/{side.call_id}/ladder")).json())
+    told.said["view when paid"] = plain(await at.stack.call(side.call_id))
+    told.said["ladder"] = plain((await at.stack.api.get(f"/v1/calls/{side.call_id}/ladder")).json())
     await at.hang_up(side)
     await until(lambda: len(at.stack.records()) > records, "the call's record")
     await until(lambda: payers - set(at.stack.pids()["payer"]), "the payer to be gone")
     await at.stack.await_ready()
     after = await series(at.stack)
-    told.remote["metrics"] = {name: value - before.get(name, 0) for name, value in after.items()}
-    told.remote["record"] = plain(at.stack.records()[-1])
-    told.remote["feed"] = captures(feed, side.call_id)
-    told.remote["SIP"] = sip(side, [message.text for message in at.pbx.heard[heard:]])
-    told.remote["log"] = entries(at.stack.log.read_text().splitlines()[log:])
+    told.said["metrics"] = {name: value - before.get(name, 0) for name, value in after.items()}
+    told.said["record"] = plain(at.stack.records()[-1])
+    told.said["feed"] = captures(feed, side.call_id)
+    told.said["SIP"] = sip(side, [message.text for message in at.pbx.heard[heard:]])
+    told.said["log"] = entries(at.stack.log.read_text().splitlines()[log:])
     return told
 
 

@@ -21,7 +21,7 @@ from tests.wire.sip_peer import SipPeer
 
 def events(media: handmade.MediaPair) -> list[bytes]:
     """The telephone-events that a side has got."""
-    packets = [RtpPacket.parse(data) for data, _ in media.formats.rtp.heard if not is_rtcp(data)]
+    packets = [RtpPacket.parse(data) for data, _ in media.rtp.heard if not is_rtcp(data)]
     return [packet.payload for packet in packets if packet.payload_type == handmade.EVENT_TYPE]
 
 
@@ -51,7 +51,7 @@ async def test_linphonec_calls_pays_holds_and_hangs_up(tmp_path: Path) -> None:
                     tmp_path / "speech.wav",
                 )
                 customer.tell(f"play {tmp_path / 'speech.wav'}")
-                await until(lambda: len(media.formats.rtp.heard) > 20, "speech of linphonec at the desk")
+                await until(lambda: len(media.rtp.heard) > 20, "speech of linphonec at the desk")
 
                 customer.tell("7")
                 await until(lambda: events(media), "a key outside of a payment at the desk")
@@ -82,10 +82,8 @@ async def test_linphonec_calls_pays_holds_and_hangs_up(tmp_path: Path) -> None:
                 assert not re.search(r"a=(sendonly|inactive|recvonly)\r\n", again.body)
                 agent.reply(again, 200, body=body.replace("1 2 IN", "1 3 IN"))
                 await agent.hear("ACK")
-                heard = len(media.formats.rtp.heard)
-                await until(
-                    lambda: len(media.formats.rtp.heard) > heard + 20, "speech of linphonec after the hold"
-                )
+                heard = len(media.rtp.heard)
+                await until(lambda: len(media.rtp.heard) > heard + 20, "speech of linphonec after the hold")
 
                 customer.tell("terminate")
                 agent.reply(await agent.hear("BYE", 20), 200)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from media import _core
 from media.codecs import DecodedCodec
 from media.formats.rtp import Rtp, Ssrc, parse, serialise
+from media.formats.telephone_event import looks_like_event
 from media.reference.masking import Mask
 from media.reference.reassembly import LOST
 
@@ -41,9 +42,9 @@ def test_core_and_reference_read_the_same_lengths_of_anything(codec, seed):
         reference, core = pair()
         core.switch(True)
         reference.switch(True)
-        payload = chance.randbytes(
-            chance.choice([1, 2, 3, 10, 21, 33, 41, 66, 300])
-        )  # none that could be an event
+        payload = chance.randbytes(chance.choice([1, 2, 3, 10, 21, 33, 41, 66, 300]))
+        if looks_like_event(payload):
+            continue
         packet = serialise(Rtp(typed(codec), False, 5, 960, Ssrc(5), payload))
         assert (core.rtp(packet, now), reference.rtp(packet, now)) == ((None, b""), (None, ()))
         assert core.asked() == reference.asked() == ([packet] if codec.payload.duration(payload) else [])

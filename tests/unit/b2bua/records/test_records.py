@@ -641,7 +641,7 @@ def test_a_second_invite_is_another_try_and_a_leg_in_anothers_place_a_transfer()
     one = ledger.record(Side.AGENT, None, None)
     assert (one.trunk, one.code, one.ended_at, one.invited_at) == ("second", 200, None, 2)
     ledger.command(Side.AGENT, HangUpLeg("transferred"), 8)
-    ledger.seated(Side.AGENT, "second")
+    ledger.leg_replaced(Side.AGENT, "second")
     assert (ledger.transfers, ledger.record(Side.AGENT, None, None).ended_at) == (1, None)
 
 
