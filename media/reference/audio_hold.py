@@ -20,18 +20,17 @@ Rule 5: one SSRC at a time. What comes late, overlaps or is of another SSRC does
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from media.formats.coding import SILENT, Coding
-from media.formats.g711 import decode, encode
-from media.formats.g722 import PLACEHOLDER as PLACEHOLDER_G722
-from media.formats.g722 import Lower, quiet
-from media.formats.rtp import Rtp, Ssrc, serialise
+from media.formats.g711 import decode
+from media.formats.g722 import Lower
+from media.formats.rtp import Rtp, Ssrc
 from media.formats.telephone_event import TelephoneEvent
 from media.mask_policy import MaskPolicy
+from media.reference.hold_output import NOISY, PLACEHOLDER, Frame, HeldAudio
 from media.reference.inband import BLOCK, HANG_SURE, Detector, Gate
 from media.reference.sensitive_detector import SensitiveDetector
 from media.reference.tones import SILENCE, TOUCHES, Tones, ahead
@@ -45,40 +44,12 @@ FILL = 8000  # samples that are filled at once, at most: a second; what is later
 # Samples that may wait before a frame is taken: what fills the time before it, and what was lost,
 # comes first.
 WAITING = 4096
-BLOCKS = 160  # of which it is known whether they are shut
-RING = BLOCKS * BLOCK  # samples that are kept: more than WAITING, SILENCE and MOST together
-LOUDEST = 90  # of the noise: -50 dBm0
 # Blocks of G.722 until what it is decoded to can be trusted: at first, after a loss and after what
 # fills.
 SETTLING = 12
 TAIL = 24  # blocks after an event in which a tone is its tail: 120 ms
-PLACEHOLDER_TONE = (
-    0,
-    689,
-    1311,
-    1804,
-    2121,
-    2230,
-    2121,
-    1804,
-    1311,
-    689,
-    0,
-    -689,
-    -1311,
-    -1804,
-    -2121,
-    -2230,
-    -2121,
-    -1804,
-    -1311,
-    -689,
-)
 TAKEN_OVER_MS = 100  # an SSRC that was silent for so long may be followed by another
 _WRAP = 1 << 32
-
-
-OPEN, NOISY, PLACEHOLDER = 0, 1, 2  # a block leaves as it came, as noise, as the placeholder tone
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +64,12 @@ class MaskOptions:
     placeholder: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One packet that waits: its samples are the ring's from `start` on."""
-
-    header: Rtp  # with the sequence number that it leaves as
-    coding: Coding
-    start: int
-    size: int
-
-
 @dataclass(slots=True)
 class Hold:
     """One direction of one stream."""
 
     options: MaskOptions
+    _held: HeldAudio = field(init=False, repr=False)
     ssrc: Ssrc | None = None
     _last_ms: int = 0
     _sounded_ms: int | None = None  # when an event or a tone was there last
@@ -115,25 +77,25 @@ class Hold:
     _newest: Frame | None = field(default=None, repr=False)
     _filled: bool = False  # the newest fills a gap
     _frames: deque[Frame] = field(default_factory=deque, repr=False)
-    _codes: bytearray = field(default_factory=lambda: bytearray(RING), repr=False)
     _lower: Lower = field(default_factory=Lower)  # of G.722
     # Samples of a block that is not whole.
     _heard: list[int] = field(default_factory=list, repr=False)
     _may_fill: int = 0  # samples since the newest audio: no more than the time that has passed
     _passed_ms: int = 0
     _total: int = 0  # samples so far
-    _block: int = 0  # blocks that were looked at
-    _shut: bytearray = field(default_factory=lambda: bytearray(BLOCKS))
     _window: int = -1  # the last block of the window that an event opened
     _filling: int = -1  # the last block that fills an event's time
     _tail: int = -1  # the last block in which a tone is an event's
     _missing: int = -1  # the last block in which something was lost
-    _background: int = -1  # mean square of a quiet block; -1: nothing was heard yet
     _detector: Detector = field(default_factory=Detector)
     _gate: Gate = field(default_factory=Gate)
     _sensitive: SensitiveDetector = field(default_factory=SensitiveDetector)
     _tones: Tones = field(default_factory=Tones)
     _pressed: list[tuple[int, int]] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        audible = self.options.policy is not MaskPolicy.MUTE
+        self._held = HeldAudio(placeholder=self.options.placeholder and audible)
 
     # --- what comes -------------------------------------------------------------------------------
 
@@ -194,13 +156,13 @@ class Hold:
         if self._newest is None or ahead(parsed.rtp_timestamp, self._next) > SILENCE:
             self._tones.pause()
         if self._newest is not None and ahead(parsed.rtp_timestamp, self._next) > 0:
-            self._sensitive.expect_after_loss(self._block)
+            self._sensitive.expect_after_loss(self._held.blocks)
         if self._newest is not None:
             self._miss(parsed.rtp_timestamp)
         if coding is Coding.G722 and self._newest is None:
             self._lower = Lower()
         if coding is Coding.G722 and joins:
-            self._window = max(self._window, self._block + SETTLING)
+            self._window = max(self._window, self._held.blocks + SETTLING)
         self._push(parsed, coding, len(parsed.payload))
 
     def _look_for_hole(self, parsed: Rtp) -> None:
@@ -231,10 +193,10 @@ class Hold:
         """A packet of an event came."""
         self._last_ms = self._sounded_ms = now_ms
         self._let_pass(now_ms)
-        self._window = max(self._window, self._block + self.options.guard)
-        self._tail = max(self._tail, self._block + TAIL)
-        self._sensitive.expect(self._block)
-        self._close(self._start() // BLOCK, self._block)
+        self._window = max(self._window, self._held.blocks + self.options.guard)
+        self._tail = max(self._tail, self._held.blocks + TAIL)
+        self._sensitive.expect(self._held.blocks)
+        self._held.close(self._start() // BLOCK, self._held.blocks)
 
     def key(self, ssrc: Ssrc, rtp_timestamp: int, event: TelephoneEvent, *, is_new: bool) -> bool:
         """The same packet, if it is a key's. Whether it begins a press that was told of before, as
@@ -256,14 +218,7 @@ class Hold:
 
     def end(self) -> None:
         """Nothing more has come for long: what was not looked past is shut."""
-        self._close(self._block - AHEAD // BLOCK, self._block)
-
-    def _close(self, first: int, end: int, leaves_as: int = NOISY) -> None:
-        for block in range(max(first, 0), end):
-            self._shut[block % BLOCKS] = max(self._shut[block % BLOCKS], leaves_as)
-
-    def _leaves_as(self, block: int) -> int:
-        return self._shut[block % BLOCKS] if block < self._block else NOISY
+        self._held.close(self._held.blocks - AHEAD // BLOCK, self._held.blocks)
 
     def _push(self, parsed: Rtp, coding: Coding, usual: int) -> None:
         """`usual`: how large the frames are that may fill a gap after this one."""
@@ -272,7 +227,7 @@ class Hold:
         self._newest = Frame(parsed, coding, self._total, usual)
         self._next = parsed.rtp_timestamp
         for code in parsed.payload:
-            self._codes[self._total % RING] = code
+            self._held.keep(self._total, code)
             self._take_in(self._lower.hear(code) if coding is Coding.G722 else decode(coding, code))
 
     def _take_in(self, sample: int) -> None:
@@ -284,18 +239,18 @@ class Hold:
 
     def _hear(self) -> None:
         found = self._detector.hear(self._heard)
-        block, energy = self._block, sum(sample * sample for sample in self._heard)
+        block, energy = self._held.blocks, sum(sample * sample for sample in self._heard)
         self._heard.clear()
         back = self._gate.pass_by(block, found)
         tone = back is not None or found.now > 0
         press = self._gate.sure and back is not None and block > self._tail
-        self._close(block - (back or 0), block, PLACEHOLDER if press else NOISY)
+        self._held.close(block - (back or 0), block, PLACEHOLDER if press else NOISY)
         if self.options.policy is MaskPolicy.MUTE_ON_KEY:
             self._sensitive.expect(block)
         if suspected := self._sensitive.hear(
             block, found, self._detector, sure=back is not None and self._gate.sure
         ):
-            self._close(block - suspected, block)
+            self._held.close(block - suspected, block)
         if tone and (
             block <= self._window or (back is not None and self.options.policy is MaskPolicy.MUTE_ON_KEY)
         ):
@@ -307,25 +262,18 @@ class Hold:
         closed = self.options.policy is MaskPolicy.MUTE or block <= max(
             self._window, self._gate.until, self._sensitive.until
         )
-        self._shut[block % BLOCKS] = OPEN
+        self._held.open(block)
         if closed:
-            self._close(block, block + 1, PLACEHOLDER if press or block <= self._filling else NOISY)
+            self._held.close(block, block + 1, PLACEHOLDER if press or block <= self._filling else NOISY)
         elif not tone and block > self._missing:
-            self._learn(energy // BLOCK)
+            self._held.learn(energy // BLOCK)
         is_whole = block > self._missing
         if self.options.tones and is_whole:
             if pressed := self._tones.hear(found, self._detector.newest(), self._next):
                 self._press(*pressed)
             if self._tones.touch(self._detector.newest(1)[-1]):
                 self._press(LOST, self._next)
-        self._block += 1
-
-    def _learn(self, quiet: int) -> None:
-        """The background is the least that was heard lately."""
-        if self._background < 0 or quiet < self._background:
-            self._background = quiet
-        else:
-            self._background += (self._background >> 8) + 1
+        self._held.blocks += 1
 
     # --- what leaves ------------------------------------------------------------------------------
 
@@ -333,10 +281,10 @@ class Hold:
         """The packets whose time has come."""
         while self._frames:
             frame = self._frames[0]
-            if not all_of_it and frame.start + frame.size + AHEAD > self._block * BLOCK:
+            if not all_of_it and frame.start + frame.size + AHEAD > self._held.blocks * BLOCK:
                 return
             self._frames.popleft()
-            yield self._built(frame)
+            yield self._held.packet(frame)
 
     def due_ms(self) -> int | None:
         """When all that waits leaves, if nothing more comes; None: nothing waits."""
@@ -345,56 +293,3 @@ class Hold:
     def _start(self) -> int:
         """The first sample that waits."""
         return self._frames[0].start if self._frames else self._total
-
-    def _built(self, frame: Frame) -> bytes:
-        payload = bytearray(frame.size)
-        for at in range(frame.size):
-            payload[at] = self._code(frame, at)
-        header = frame.header
-        return serialise(
-            Rtp(
-                header.payload_type,
-                header.marker,
-                header.sequence_number,
-                header.rtp_timestamp,
-                header.ssrc,
-                bytes(payload),
-            )
-        )
-
-    def _code(self, frame: Frame, at: int) -> int:
-        sample = frame.start + at
-        block, place = divmod(sample, BLOCK)
-        leaves_as = self._leaves_as(block)
-        if (
-            leaves_as == PLACEHOLDER
-            and self.options.placeholder
-            and self.options.policy is not MaskPolicy.MUTE
-        ):
-            return (
-                PLACEHOLDER_G722[place]
-                if frame.coding is Coding.G722
-                else encode(frame.coding, PLACEHOLDER_TONE[place % len(PLACEHOLDER_TONE)])
-            )
-        if leaves_as != OPEN:
-            return self._noise(frame.coding, (frame.header.rtp_timestamp + at) % _WRAP)
-        code = self._codes[sample % RING]
-        weight = BLOCK
-        if block + 1 < self._block and self._leaves_as(block + 1) != OPEN:
-            weight = BLOCK - place
-        if block and self._leaves_as(block - 1) != OPEN:
-            weight = min(weight, place)
-        if weight == BLOCK or frame.coding is Coding.G722:
-            return code
-        value = decode(frame.coding, code)
-        faded = abs(value) * weight // BLOCK
-        return encode(frame.coding, faded if value >= 0 else -faded)
-
-    def _noise(self, coding: Coding, rtp_timestamp: int) -> int:
-        level = min(math.isqrt(3 * max(self._background, 0)), LOUDEST)
-        mixed = rtp_timestamp * 2654435761 % _WRAP
-        mixed = (mixed ^ mixed >> 15) * 2246822519 % _WRAP
-        mixed ^= mixed >> 13
-        if coding is Coding.G722:
-            return quiet(mixed >> 16, level)
-        return encode(coding, ((mixed >> 16) - 32768) * level >> 15)

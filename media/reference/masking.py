@@ -16,12 +16,8 @@ Rule 5: types that nobody negotiated are unknown; where no types are known at al
 Rule 6: redundancy (RFC 2198) is opened: events in any block are keys, and while masked nothing
         leaves of a packet but its primary block, as a packet of its own; so it is after the mask
         with a packet that reaches back to what was masked.
-Rule 7: events under another type count too, while masked: four octets with a key's code, a duration
-        and no reserved bit, in two packets of one SSRC and rtp_timestamp, the second no more than
-        NEXT sequence numbers and ALIVE_MS after the first. The first alone is withheld and no key:
-        audio never is two such packets.
-Rule 8: what may hold a key that nobody can tell is one that is LOST: more events in a packet than
-        there is room for, redundancy that cannot be opened.
+Rule 7: events under another type count too, while masked (media/reference/sighted_events.py).
+Rule 8: what may hold a key that nobody can tell is one that is LOST (the same).
 Rule 9: where the agent's side has agreed on no telephone-event, none leaves, masked or not.
 Rule 10: reports of RTCP are translated to what was changed, masked or not
         (media/reference/rtcp_report.py).
@@ -40,31 +36,11 @@ from media.reference import rtcp_report as report
 from media.reference.audio_hold import Hold, MaskOptions
 from media.reference.event_sender import Outgoing, Sender
 from media.reference.gap_fill import MOST_PAYLOAD, Gap
-from media.reference.reassembly import ALIVE_MS, LOST, NEXT, Arrival, Presses
 from media.reference.red import Block, Reach, unwrap
-from media.reference.sequence import Tracks, difference
+from media.reference.sequence import Tracks
+from media.reference.sighted_events import Keyed, Sight, SightedEvents
 
 DEFAULT = MaskOptions()
-
-
-@dataclass(frozen=True, slots=True)
-class Keyed:
-    """A press that a packet begins, or that was heard."""
-
-    ssrc: Ssrc
-    rtp_timestamp: int
-    code: int = field(repr=False)
-
-
-@dataclass(slots=True)
-class _Seen:
-    """The events of one packet. `withheld`: a part of one is kept from the agent; `primary`: of the
-    primary block's; `until`: where the newest event of that ends."""
-
-    keyed: list[Keyed] = field(default_factory=list)
-    withheld: bool = False
-    primary: bool = False
-    until: int | None = None
 
 
 @dataclass(slots=True)
@@ -87,10 +63,9 @@ class Mask:
     drops_events: bool = False
     _hold: Hold | None = None
     _tracks: Tracks = field(default_factory=Tracks)
-    _presses: Presses = field(default_factory=Presses)
+    _sighted: SightedEvents = field(default_factory=SightedEvents)
     _reach: Reach = field(default_factory=Reach)
     _sender: Sender = field(default_factory=Sender)
-    _suspect: tuple[Rtp, int] | None = field(default=None, repr=False)  # and when it came
     _gap: Gap | None = None
     _keyed_ms: int | None = None  # when an event came last, while masked
     _asked: list[bytes] = field(default_factory=list, repr=False)
@@ -126,7 +101,8 @@ class Mask:
             self._reach.mask()
         is_red = whole.payload_type in self.red - self.events - self.opaque
         blocks = unwrap(whole) if is_red else (Block(whole.payload_type, whole.rtp_timestamp, whole.payload),)
-        seen = self._sight(whole, blocks, now_ms)
+        sight = Sight(self.events, is_red=is_red, masked=self.on, withheld=self.on or self.drops_events)
+        seen = self._sighted.of_packet(whole, blocks, now_ms, sight, self._hold, self._tracks)
         if whole.payload_type not in self.events and seen.until is None:
             self._sender.follow(whole, now_ms)
         opened = is_red and (self.on or self._reach.is_back(whole, blocks) or seen.withheld)
@@ -178,65 +154,6 @@ class Mask:
         if self.on or opened:
             return serialise(passing), tuple(seen.keyed)
         return packet[:2] + leaves_as.to_bytes(2, "big") + packet[4:], tuple(seen.keyed)
-
-    def _sight(self, whole: Rtp, blocks: Sequence[Block], now_ms: int) -> _Seen:
-        """Look at the events in all blocks."""
-        seen = _Seen()
-        is_red = whole.payload_type in self.red - self.events - self.opaque
-        is_stray = not is_red and whole.payload_type not in self.events and self._is_stray(whole, now_ms)
-        if self.on and is_red and not blocks and whole.payload:
-            seen.keyed.append(Keyed(whole.ssrc, whole.rtp_timestamp, LOST))
-        for block in blocks:
-            events = (
-                telephone_event.packed(block.payload) if block.payload_type in self.events or is_stray else ()
-            )
-            for number, (began, event) in enumerate(events):
-                begins = (block.rtp_timestamp + began) % (1 << 32)
-                if number == telephone_event.EVENT_BLOCKS:
-                    seen.keyed.append(Keyed(whole.ssrc, begins, LOST))
-                    break
-                if telephone_event.is_key(event):
-                    arrival = Arrival(
-                        ssrc=whole.ssrc,
-                        rtp_timestamp=begins,
-                        sequence_number=whole.sequence_number,
-                        marker=whole.marker,
-                        event=event,
-                        masked=self.on or self.drops_events,
-                        now_ms=now_ms,
-                        copy=block.copy,
-                        packed=number > 0,
-                    )
-                    self._sight_event(arrival, seen)
-        return seen
-
-    def _sight_event(self, arrival: Arrival, seen: _Seen) -> None:
-        begins, event = arrival.rtp_timestamp, arrival.event
-        sighting = self._presses.sight(arrival)
-        if sighting.replayed:
-            self._tracks.replay(arrival.ssrc, arrival.sequence_number)
-        was_heard = self._hold is not None and self._hold.key(
-            arrival.ssrc, begins, event, is_new=sighting.is_new
-        )
-        if sighting.lost or (sighting.is_new and not was_heard):
-            seen.keyed.append(Keyed(arrival.ssrc, begins, LOST if sighting.lost else event.code))
-        seen.withheld |= sighting.withheld
-        if not arrival.copy:
-            seen.primary |= sighting.withheld
-            seen.until = begins + event.duration
-
-    def _is_stray(self, whole: Rtp, now_ms: int) -> bool:
-        """Whether a packet of another type is the second of an event, or a later one."""
-        event = telephone_event.parse(whole.payload)
-        if not self.on or event is None or len(whole.payload) != 4 or not telephone_event.is_key(event):
-            return False
-        if whole.payload[1] & 0x40 or not event.duration:
-            return False
-        before, self._suspect = self._suspect, (replace(whole, payload=b""), now_ms)
-        if before is None or now_ms - before[1] > ALIVE_MS:
-            return False
-        next_one = 0 < difference(whole.sequence_number, before[0].sequence_number) <= NEXT
-        return next_one and (before[0].ssrc, before[0].rtp_timestamp) == (whole.ssrc, whole.rtp_timestamp)
 
     def released(self) -> Iterator[bytes]:
         """What was held and leaves now; to be asked after every packet."""

@@ -1,5 +1,5 @@
-/* Audio that stands in the place of audio which is shut. The twin of media/reference/audio_hold.py,
- * `_place`. */
+/* Audio that stands in the place of audio which is shut. The twin of the noise and the placeholder
+ * tone in media/reference/hold_output.py. */
 #include "audio/placeholder.h"
 
 #include "audio/g711.h"

@@ -17,7 +17,7 @@ void placeholder_noise(enum coding coding, int level, uint32_t timestamp, int co
 /* Writes `count` octets of the tone. `place`: the first one's place in its block. */
 void placeholder_tone(enum coding coding, int place, int count, uint8_t *out);
 
-/* Gives the numbers that media/reference/audio_hold.py has, too. */
+/* Gives the numbers that media/reference/hold_output.py has, too. */
 void placeholder_constants(const struct constant_sink *sink);
 
 #endif

@@ -1,5 +1,5 @@
 /* Telephone-events in a packet, whatever its type says. The reasons are in
- * media/reference/masking.py and telephone_event.py. */
+ * media/reference/sighted_events.py and telephone_event.py. */
 #include "mask/events.h"
 
 #include "rtp/wire.h"

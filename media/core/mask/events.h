@@ -1,4 +1,4 @@
-/* Telephone-events in a packet, whatever its type says (media/reference/masking.py,
+/* Telephone-events in a packet, whatever its type says (media/reference/sighted_events.py,
  * telephone_event.py). */
 #ifndef TONEWALL_MASK_EVENTS_H
 #define TONEWALL_MASK_EVENTS_H

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from media import _core
 from media.formats.coding import Coding
 from media.formats.rtp import Rtp, Ssrc, reception, serialise
-from media.reference.masking import Keyed, Mask
+from media.reference.masking import Mask
 from media.reference.reassembly import KeyQueue
 from media.reference.sequence import difference
+from media.reference.sighted_events import Keyed
 
 EVENTS, AUDIO, OPAQUE = frozenset({101, 96}), frozenset({13, 96}), frozenset({111})
 RED = frozenset({121})
