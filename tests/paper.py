@@ -16,7 +16,8 @@ from dataclasses import fields
 from typing import Any, ClassVar
 
 from b2bua.call.cdr import CallRecord
-from b2bua.call.leg import LegCommand, LegId
+from b2bua.call.leg import LegId
+from b2bua.call.leg_command import LegCommand
 from b2bua.call.routing.limits import Limit
 from b2bua.call.routing.router import Place, Router
 from b2bua.call.routing.trunk import Trunk

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.cause import relayed_cause
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.leg_pair import LegPair
@@ -94,7 +94,7 @@ class Bridge(LegPair):
         far, to = OTHER[self.route.near], self.trunks.destination
         return ToLeg(
             far,
-            leg.InviteLeg(
+            leg_command.InviteLeg(
                 trunk=to.trunk,
                 caller=to.caller,
                 callee=to.callee,
@@ -109,16 +109,16 @@ class Bridge(LegPair):
         if self._deadline is None or now < self._deadline or self.state not in _INVITED:
             return []
         self._move(BridgeEvent.NO_ANSWER)
-        near = leg.RejectLeg(480, "Temporarily Unavailable")
-        return self._end_both("no answer", 480, near=near, far=leg.HangUpLeg("no answer"))
+        near = leg_command.RejectLeg(480, "Temporarily Unavailable")
+        return self._end_both("no answer", 480, near=near, far=leg_command.HangUpLeg("no answer"))
 
     def media_refused(self) -> list[CallCommand]:
         """End the call: media has no ports."""
         if self.state not in _OFFER_OPEN:
             return []
-        far = leg.HangUpLeg("no media ports") if self.state is BridgeState.OFFERED else None
+        far = leg_command.HangUpLeg("no media ports") if self.state is BridgeState.OFFERED else None
         self._move(BridgeEvent.MEDIA_REFUSED)
-        near = leg.RejectLeg(503, "Service Unavailable")
+        near = leg_command.RejectLeg(503, "Service Unavailable")
         return self._end_both("no media ports", 503, near=near, far=far)
 
     # --- events of the legs -----------------------------------------------------------------------
@@ -164,8 +164,10 @@ class Bridge(LegPair):
         # Where our INVITE had no offer, an early description would be one; it comes with the 200.
         had_offer = self._invited is not None and bool(self._invited.offer)
         if not event.answer or not had_offer or not self.offer_answer.set_remote_answer(side, event.answer):
-            return [ToLeg(near, leg.RingLeg(event.code, event.phrase, carried=event.carried))]
-        ring = leg.RingLeg(event.code, event.phrase, self.offer_answer.local_answer(near), event.carried)
+            return [ToLeg(near, leg_command.RingLeg(event.code, event.phrase, carried=event.carried))]
+        ring = leg_command.RingLeg(
+            event.code, event.phrase, self.offer_answer.local_answer(near), event.carried
+        )
         return [self._remote(side), ToLeg(near, ring)]
 
     def _receive_answer(self, side: Side, event: leg.LegAnswered) -> list[CallCommand]:
@@ -178,7 +180,7 @@ class Bridge(LegPair):
         understood = store(side, event.answer) if event.answer else known
         if not understood or (delayed and not self.offer_answer.is_relayable(side)):
             self._move(BridgeEvent.FAR_FAILED)
-            near, far = leg.RejectLeg(502, "Bad Gateway"), leg.HangUpLeg("bad SDP answer")
+            near, far = leg_command.RejectLeg(502, "Bad Gateway"), leg_command.HangUpLeg("bad SDP answer")
             return self._end_both("an answer that cannot be relayed", 502, near=near, far=far)
         self._deadline = None
         if delayed:
@@ -191,14 +193,14 @@ class Bridge(LegPair):
     def _answer(self, event: leg.LegAnswered) -> ToLeg:
         near = self.route.near
         self.unacknowledged.add(near)
-        return ToLeg(near, leg.AnswerLeg(self.offer_answer.local_answer(near), event.carried))
+        return ToLeg(near, leg_command.AnswerLeg(self.offer_answer.local_answer(near), event.carried))
 
     def command_sent(self, to: ToLeg, now: float) -> None:
         """Take note that a command was sent which had to wait for media (`MediaGate`)."""
-        if isinstance(to.command, leg.AnswerLeg) and self.state is BridgeState.ANSWERED:
+        if isinstance(to.command, leg_command.AnswerLeg) and self.state is BridgeState.ANSWERED:
             self._move(BridgeEvent.NEAR_ANSWERED)
             self.answered_at, self.code = now, 200
-        elif isinstance(to.command, leg.AnswerReinvite):
+        elif isinstance(to.command, leg_command.AnswerReinvite):
             self.renegotiation.answer_sent(to.side)
 
     def _receive_ack(self, side: Side, event: leg.LegConfirmed) -> list[CallCommand]:
@@ -210,10 +212,10 @@ class Bridge(LegPair):
         self._unconfirmed = False
         if not event.answer or not self.offer_answer.set_remote_answer(side, event.answer):
             self._move(BridgeEvent.LEG_HUNG_UP)
-            bad = leg.HangUpLeg("no SDP answer in the ACK")
+            bad = leg_command.HangUpLeg("no SDP answer in the ACK")
             return self._end_both(bad.reason, 488, near=bad, far=bad)
         far = OTHER[side]
-        return [self._remote(side), ToLeg(far, leg.ConfirmLeg(self.offer_answer.local_for(far)))]
+        return [self._remote(side), ToLeg(far, leg_command.ConfirmLeg(self.offer_answer.local_for(far)))]
 
     def _receive_failure(self, side: Side, event: leg.LegFailed) -> list[CallCommand]:
         if side is self.route.near:
@@ -227,7 +229,7 @@ class Bridge(LegPair):
         # Only the code is recorded: a phrase is free text of the peer.
         code, carried = relayed_cause(event.code, event.carried)
         phrase = event.phrase if code == event.code else ""
-        near = leg.RejectLeg(code, phrase, carried, event.contacts, event.retry_after)
+        near = leg_command.RejectLeg(code, phrase, carried, event.contacts, event.retry_after)
         return self._end_both(f"failed with {event.code}", event.code, near=near)
 
     def _try_next(self) -> list[CallCommand]:
@@ -246,5 +248,5 @@ class Bridge(LegPair):
         if self.state is not BridgeState.ANSWERED or side is self.route.near:
             return self._end_other(side, BridgeEvent.LEG_HUNG_UP, reason, None, event.carried)
         self._move(BridgeEvent.LEG_HUNG_UP)  # the near leg has not been answered, and will not be
-        near = leg.RejectLeg(480, "Temporarily Unavailable", event.carried)
+        near = leg_command.RejectLeg(480, "Temporarily Unavailable", event.carried)
         return self._end_both(reason, 480, near=near)

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.bridge import Bridge
 from b2bua.call.capture_requests import CaptureRequests
 from b2bua.call.cdr import CallRecord
@@ -182,12 +182,12 @@ class Call(CaptureRequests):
 
     def refuse_referral(self, side: Side, referral: str, code: int, now: float) -> list[CallCommand]:
         """Answer a REFER with an error."""
-        return self._finish([ToLeg(side, leg.AnswerReferral(referral, code))], now)
+        return self._finish([ToLeg(side, leg_command.AnswerReferral(referral, code))], now)
 
     def receive_replaces(self, side: Side, invited: leg.LegInvited, now: float) -> list[CallCommand]:
         """Take an INVITE with a Replaces that names this side's leg (RFC 3891)."""
         if self.loan.active:
-            return [ToReplacement(leg.RejectLeg(491, ""))]
+            return [ToReplacement(leg_command.RejectLeg(491, ""))]
         masked = self.payment.masked
         return self._finish_exchange(self.transfer.receive_replaces(side, invited, now, masked=masked), now)
 
@@ -207,7 +207,7 @@ class Call(CaptureRequests):
         """Lend this side's leg to another call; returns what that call needs to know."""
         return self.loan.lend_leg(side), self._finish(self.mid_call_requests.answer_all(), now)
 
-    def borrower_command(self, command: leg.LegCommand, now: float) -> list[CallCommand]:
+    def borrower_command(self, command: leg_command.LegCommand, now: float) -> list[CallCommand]:
         """Execute a command of the call that borrows our leg."""
         return self._finish(self.loan.borrower_command(command), now)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.cause import q850_cause
 from b2bua.call.quality import estimate_mos
 from b2bua.call.sdp.codecs import Codec
@@ -155,21 +155,21 @@ class Ledger(msgspec.Struct):
         """That leg is another call's from now on."""
         self.sides[side].ended_at = now
 
-    def command(self, side: Side, command: leg.LegCommand, now: float) -> None:
+    def command(self, side: Side, command: leg_command.LegCommand, now: float) -> None:
         """What a leg was told to do."""
         at = self.sides[side]
         match command:
-            case leg.InviteLeg():
+            case leg_command.InviteLeg():
                 at.trunk, at.invited_at, at.ended_at = command.trunk, at.invited_at or now, None
                 at.cause = None
-            case leg.RingLeg():
+            case leg_command.RingLeg():
                 at.ringing_at = at.ringing_at or now
-            case leg.AnswerLeg():
+            case leg_command.AnswerLeg():
                 at.answered_at, at.code = now, 200
-            case leg.RejectLeg():
+            case leg_command.RejectLeg():
                 at.ended_at, at.code = now, command.code
                 at.cause = at.cause or q850_cause(command.carried, command.code)
-            case leg.HangUpLeg():
+            case leg_command.HangUpLeg():
                 at.ended_at = at.ended_at or now
                 at.cause = at.cause or q850_cause(command.carried, 200)
             case _:

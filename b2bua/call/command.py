@@ -6,7 +6,8 @@ from __future__ import annotations
 import msgspec
 
 from b2bua.call.cdr import CallRecord
-from b2bua.call.leg import LegCommand, LegEvent
+from b2bua.call.leg import LegEvent
+from b2bua.call.leg_command import LegCommand
 from b2bua.call.view import CallView
 from media.events import AnyCommand, Side
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.renegotiation import Renegotiation
 from b2bua.call.routing.route import LegTrunks, Route
@@ -105,7 +105,7 @@ class LegPair:
         if not calls:
             return remotes
         self.unacknowledged.add(side)
-        return [*remotes, ToLeg(side, leg.AnswerLeg(self.offer_answer.local_for(side)))]
+        return [*remotes, ToLeg(side, leg_command.AnswerLeg(self.offer_answer.local_for(side)))]
 
     def _follow_trunks(self) -> None:
         self.offer_answer.set_policies(self.trunks.policy(Side.CALLER), self.trunks.policy(Side.AGENT))
@@ -133,7 +133,7 @@ class LegPair:
     def _refuse(self, code: int, phrase: str) -> list[CallCommand]:
         self._move(BridgeEvent.NEAR_GONE)
         self.end, self.code = phrase, code
-        return [ToLeg(self.route.near, leg.RejectLeg(code, phrase))]
+        return [ToLeg(self.route.near, leg_command.RejectLeg(code, phrase))]
 
     def _abort(
         self, event: BridgeEvent, reason: str, code: int, carried: leg.Carried = leg.NOTHING
@@ -142,8 +142,8 @@ class LegPair:
             return []
         answered, invited = self.state is BridgeState.UP, self.state is not BridgeState.OPENING
         self._move(event)
-        bye = leg.HangUpLeg(reason, carried)
-        near = bye if answered else leg.RejectLeg(code, "Service Unavailable")
+        bye = leg_command.HangUpLeg(reason, carried)
+        near = bye if answered else leg_command.RejectLeg(code, "Service Unavailable")
         return self._end_both(reason, code, near=near, far=bye if invited else None)
 
     def _end_other(
@@ -153,11 +153,16 @@ class LegPair:
         one."""
         both = self.state is not BridgeState.OPENING
         self._move(event)
-        byes: list[CallCommand] = [ToLeg(OTHER[side], leg.HangUpLeg(reason, carried))] if both else []
+        byes: list[CallCommand] = [ToLeg(OTHER[side], leg_command.HangUpLeg(reason, carried))] if both else []
         return [*byes, *self._close(reason, code)]
 
     def _end_both(
-        self, reason: str, code: int, *, near: leg.LegCommand, far: leg.LegCommand | None = None
+        self,
+        reason: str,
+        code: int,
+        *,
+        near: leg_command.LegCommand,
+        far: leg_command.LegCommand | None = None,
     ) -> list[CallCommand]:
         byes: list[CallCommand] = [ToLeg(self.route.near, near)]
         if far is not None:

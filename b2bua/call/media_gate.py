@@ -14,26 +14,26 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from b2bua.call import leg
+from b2bua.call import leg_command
 from b2bua.call.command import CallCommand, ReplaceLeg, ToLeg, ToMedia
 from media.events import SetRemote, Side
 
 TIMEOUT = 3.0  # seconds; an rtpengine server that does not answer is given up after two
-_ENDS = (leg.HangUpLeg, leg.RejectLeg)
+_ENDS = (leg_command.HangUpLeg, leg_command.RejectLeg)
 _UNORDERED = (
-    leg.NotifyLeg,
-    leg.AnswerReferral,
-    leg.RequestLeg,
-    leg.RespondLeg,
-    leg.InviteLeg,
-    leg.RejectReinvite,
+    leg_command.NotifyLeg,
+    leg_command.AnswerReferral,
+    leg_command.RequestLeg,
+    leg_command.RespondLeg,
+    leg_command.InviteLeg,
+    leg_command.RejectReinvite,
 )
 
 
-def _lets_send(command: leg.LegCommand) -> bool:
-    if isinstance(command, leg.RingLeg):
+def _lets_send(command: leg_command.LegCommand) -> bool:
+    if isinstance(command, leg_command.RingLeg):
         return bool(command.answer)
-    return isinstance(command, leg.AnswerLeg | leg.ConfirmLeg | leg.AnswerReinvite)
+    return isinstance(command, leg_command.AnswerLeg | leg_command.ConfirmLeg | leg_command.AnswerReinvite)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class HeldCommand:
     """A command that waits for the answer to the SetRemote with this mark."""
 
     side: Side
-    command: leg.LegCommand
+    command: leg_command.LegCommand
     mark: int
 
 
@@ -126,4 +126,4 @@ class MediaGate:
 
 
 def _answers_reinvite(held: HeldCommand, side: Side) -> bool:
-    return held.side is side and isinstance(held.command, leg.AnswerReinvite)
+    return held.side is side and isinstance(held.command, leg_command.AnswerReinvite)

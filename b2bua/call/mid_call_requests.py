@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.sdp.telephone_event import EventStream
 from media.events import SendKey, SessionId, Side
@@ -67,7 +67,9 @@ class MidCallRequests:
         if self._is_full(side):
             return _answer(side, event, 500)
         self._waiting[event.request] = (side, now + TIMEOUT)
-        request = leg.RequestLeg(event.request, event.method, content_type, body, info_package, carried)
+        request = leg_command.RequestLeg(
+            event.request, event.method, content_type, body, info_package, carried
+        )
         return [ToLeg(_OTHER[side], request)]
 
     def relay_response(self, side: Side, event: leg.LegResponded, *, masked: bool) -> list[CallCommand]:
@@ -79,7 +81,7 @@ class MidCallRequests:
         del self._waiting[event.request]
         code = 504 if event.code in _NOT_ITS_OWN else event.code
         packages = () if masked and side is Side.CALLER else event.packages
-        return [ToLeg(asker, leg.RespondLeg(event.request, code, packages=packages))]
+        return [ToLeg(asker, leg_command.RespondLeg(event.request, code, packages=packages))]
 
     def send_key(
         self, event: leg.LegRequested, session: SessionId, to: EventStream, now: float
@@ -105,7 +107,7 @@ class MidCallRequests:
         if self._waiting.pop(command.request, None) is None:
             return []
         self.withheld += masked and not sent
-        return [ToLeg(Side.CALLER, leg.RespondLeg(command.request, 200 if sent or masked else 415))]
+        return [ToLeg(Side.CALLER, leg_command.RespondLeg(command.request, 200 if sent or masked else 415))]
 
     def deadline(self) -> float | None:
         """When `expire` is due."""
@@ -115,7 +117,7 @@ class MidCallRequests:
         late = [(request, asker) for request, (asker, due) in self._waiting.items() if due <= now]
         for request, _ in late:
             del self._waiting[request]
-        return [ToLeg(asker, leg.RespondLeg(request, 504)) for request, asker in late]
+        return [ToLeg(asker, leg_command.RespondLeg(request, 504)) for request, asker in late]
 
     def answer_all(self) -> list[CallCommand]:
         """A leg may leave the call: who waits for the other one has its answer now."""
@@ -147,4 +149,4 @@ def _harmless(event: leg.LegRequested) -> bytes | None:
 
 
 def _answer(side: Side, event: leg.LegRequested, code: int) -> list[CallCommand]:
-    return [ToLeg(side, leg.RespondLeg(event.request, code))]
+    return [ToLeg(side, leg_command.RespondLeg(event.request, code))]

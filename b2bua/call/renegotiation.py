@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.renegotiation_states import (
     RENEGOTIATION_TRANSITIONS,
@@ -83,14 +83,14 @@ class Renegotiation:
         if event.early and not up:
             return self._answer_early_update(side, event)
         if not up or self.busy:
-            return [ToLeg(side, leg.RejectReinvite(491, "Request Pending"))]
+            return [ToLeg(side, leg_command.RejectReinvite(491, "Request Pending"))]
         if not event.offer:
             self.offerer = side
             self._move(RenegotiationEvent.ASK_FOR_OFFER)
-            return [ToLeg(side, leg.AnswerReinvite(self.offer_answer.local_offer(side)))]
+            return [ToLeg(side, leg_command.AnswerReinvite(self.offer_answer.local_offer(side)))]
         before = self.offer_answer.legs[side].remote
         if not self.offer_answer.set_remote(side, event.offer):
-            return [ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))]
+            return [ToLeg(side, leg_command.RejectReinvite(488, "Not Acceptable Here"))]
         self.offerer, self.before = side, before
         if self.offer_answer.legs[side].needs_streams():
             self._move(RenegotiationEvent.WIDEN)
@@ -106,11 +106,11 @@ class Renegotiation:
         the other leg has them."""
         if not self.offer_answer.complete:
             # RFC 3311 section 5.2: an offer is still open.
-            return [ToLeg(side, leg.RejectReinvite(500, ""))]
+            return [ToLeg(side, leg_command.RejectReinvite(500, ""))]
         answer = self.offer_answer.answer_update(side, event.offer)
         if answer is None:
-            return [ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))]
-        return [self._remote(side), ToLeg(side, leg.AnswerReinvite(answer))]
+            return [ToLeg(side, leg_command.RejectReinvite(488, "Not Acceptable Here"))]
+        return [self._remote(side), ToLeg(side, leg_command.AnswerReinvite(answer))]
 
     def _is_hidden_hold(self, side: Side, before: sdp.SessionDescription | None) -> bool:
         """Whether an offer is a hold, or its end, which the customer's side is not to see now."""
@@ -122,7 +122,10 @@ class Renegotiation:
     def _answer_hold(self, side: Side) -> list[CallCommand]:
         self.hold_waits = True
         self._move(RenegotiationEvent.ANSWERED)
-        return [self._remote(side), ToLeg(side, leg.AnswerReinvite(self.offer_answer.local_reply(side)))]
+        return [
+            self._remote(side),
+            ToLeg(side, leg_command.AnswerReinvite(self.offer_answer.local_reply(side))),
+        ]
 
     def streams_opened(self, answer: AnyAnswer) -> list[CallCommand]:
         """Take the ports that media opened for more m-lines; where it refused, these are refused in
@@ -136,7 +139,7 @@ class Renegotiation:
 
     def _relay_offer(self) -> list[CallCommand]:
         other = OTHER[self.offerer]
-        offer = leg.ReinviteLeg(self.offer_answer.local_for(other))
+        offer = leg_command.ReinviteLeg(self.offer_answer.local_for(other))
         return [self._remote(self.offerer), ToLeg(other, offer)]
 
     def receive_cancel(self, side: Side) -> list[CallCommand]:
@@ -169,7 +172,9 @@ class Renegotiation:
         before, offer = self.offer_answer.legs[other].local, self.offer_answer.local_for(other)
         self._move(RenegotiationEvent.CONFIRMED if offer == before else RenegotiationEvent.CHANGED)
         remote = self._remote(side)
-        return [remote] if offer == before or alone else [remote, ToLeg(other, leg.ReinviteLeg(offer))]
+        return (
+            [remote] if offer == before or alone else [remote, ToLeg(other, leg_command.ReinviteLeg(offer))]
+        )
 
     # --- the answer of the other leg --------------------------------------------------------------
 
@@ -181,7 +186,7 @@ class Renegotiation:
         usable = bool(answer) and self.offer_answer.set_remote_answer(side, answer)
         self._move(RenegotiationEvent.ANSWERED if usable else RenegotiationEvent.UNUSABLE)
         if before is RenegotiationState.ASKED and usable:
-            reply = leg.AnswerReinvite(self.offer_answer.local_reply(self.offerer))
+            reply = leg_command.AnswerReinvite(self.offer_answer.local_reply(self.offerer))
             return [self._remote(side), ToLeg(self.offerer, reply)]
         if before is RenegotiationState.FOLLOWING:
             return self._receive_update(side) if usable else self._offer_next()
@@ -209,7 +214,7 @@ class Renegotiation:
             self._move(RenegotiationEvent.ANSWERED)
             return []
         self.offer_answer.legs[side].local = again
-        return [ToLeg(side, leg.ReinviteLeg(again))]
+        return [ToLeg(side, leg_command.ReinviteLeg(again))]
 
     def leg_gone(self, side: Side) -> list[CallCommand]:
         """Go on in a call without this leg: nothing waits for it."""
@@ -259,7 +264,7 @@ class Renegotiation:
         self.offer_answer.legs[side].updated = False
         self.offerer = OTHER[side]
         self._move(RenegotiationEvent.BEHIND)
-        return [ToLeg(side, leg.ReinviteLeg(self.offer_answer.local_for(side)))]
+        return [ToLeg(side, leg_command.ReinviteLeg(self.offer_answer.local_for(side)))]
 
     def _receive_update(self, side: Side) -> list[CallCommand]:
         """Take the answer of an outdated leg. A change in it outdates the other leg."""
@@ -280,7 +285,7 @@ class Renegotiation:
         return self.state in _OFFER_SENT and self.offerer is not side
 
     def _refuse_offerer(self, code: int, phrase: str) -> list[CallCommand]:
-        return [*self._restore_remote(), ToLeg(self.offerer, leg.RejectReinvite(code, phrase))]
+        return [*self._restore_remote(), ToLeg(self.offerer, leg_command.RejectReinvite(code, phrase))]
 
     def _restore_remote(self) -> list[CallCommand]:
         """The offerer's session is what it was before its offer."""

@@ -13,6 +13,7 @@ from b2bua.call import (
     cdr,
     deafness,
     leg,
+    leg_command,
     leg_pair,
     media_gate,
     mid_call_requests,
@@ -36,12 +37,12 @@ from tonewall.snapshot import Kinds, SnapshotError, read, write
 KINDS = Kinds(
     (
         *events.MODULES, audio_codecs, bridge, call, cdr, charges, codecs, deafness, description, leg,
-        leg_descriptions, leg_loan, leg_pair, loaned_leg, mask_policy, media_gate, mid_call_requests,
-        numbers, offer_answer, payment, renegotiation, renegotiation_states, report, route, router, state,
-        states, stream_description, transfer, trunk_policy, view,
+        leg_command, leg_descriptions, leg_loan, leg_pair, loaned_leg, mask_policy, media_gate,
+        mid_call_requests, numbers, offer_answer, payment, renegotiation, renegotiation_states, report,
+        route, router, state, states, stream_description, transfer, trunk_policy, view,
     ),
     # Of sip.conf, or on their way.
-    never=(trunk.Trunk, leg.LegRequested, leg.RequestLeg, router.Pattern, router.Rule),
+    never=(trunk.Trunk, leg.LegRequested, leg_command.RequestLeg, router.Pattern, router.Rule),
 )  # fmt: skip
 
 

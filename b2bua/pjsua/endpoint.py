@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from b2bua.call.leg import HangUpLeg, InviteLeg, LegCommand, LegEvent, LegFailed, LegHungUp, LegId
+from b2bua.call.leg import LegEvent, LegFailed, LegHungUp, LegId
+from b2bua.call.leg_command import HangUpLeg, InviteLeg, LegCommand
 from b2bua.call.routing.trunk import Trunk
 from b2bua.call.view import HopView
 from b2bua.pjsua.front import Front

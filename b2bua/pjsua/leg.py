@@ -13,12 +13,8 @@ from enum import Enum, auto
 
 from b2bua.call.leg import (
     NOTHING,
-    AnswerLeg,
-    AnswerReinvite,
     Carried,
-    HangUpLeg,
     LegAnswered,
-    LegCommand,
     LegConfirmed,
     LegEvent,
     LegFailed,
@@ -32,6 +28,12 @@ from b2bua.call.leg import (
     ReinviteAnswered,
     ReinviteCancelled,
     ReinviteFailed,
+)
+from b2bua.call.leg_command import (
+    AnswerLeg,
+    AnswerReinvite,
+    HangUpLeg,
+    LegCommand,
     ReinviteLeg,
     RejectLeg,
     RejectReinvite,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from b2bua.call.leg import RequestLeg
+from b2bua.call.leg_command import RequestLeg
 from b2bua.pjsua.leg import PjsuaLeg
 from b2bua.sip.hop import Hop
 from b2bua.sip.message.compose import SDP, Outgoing

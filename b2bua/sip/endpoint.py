@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from b2bua.call.leg import LegCommand, LegEvent, LegId
+from b2bua.call.leg import LegEvent, LegId
+from b2bua.call.leg_command import LegCommand
 from b2bua.call.routing.trunk import Trunk
 from b2bua.call.view import HopView
 from b2bua.ladder.ladders import Ladders

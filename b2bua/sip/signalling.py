@@ -15,7 +15,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from b2bua.call.leg import (
+from b2bua.call.leg import LegEvent, LegFailed, LegId
+from b2bua.call.leg_command import (
     AnswerLeg,
     AnswerReferral,
     AnswerReinvite,
@@ -23,9 +24,6 @@ from b2bua.call.leg import (
     HangUpLeg,
     InviteLeg,
     LegCommand,
-    LegEvent,
-    LegFailed,
-    LegId,
     NotifyLeg,
     ReinviteLeg,
     RejectLeg,

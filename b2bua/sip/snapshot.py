@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.leg import LegId
 from b2bua.sip import hop
 from b2bua.sip.hop import Hop
@@ -86,11 +86,13 @@ class EngineSnapshot:
 
 _MODULES = (
     compose, dialog, dialog_sender, failover, health, hop, invite_client, invite_sender, invite_server,
-    late_prack, layer, leg, leg_base, leg_state, message, mid_dialog, non_invite_client,
-    non_invite_server, provisional, referral, reinvite, reliable_answer, session, session_timer,
-    transaction, transactions, uac, uas,
+    late_prack, layer, leg, leg_base, leg_command, leg_state, message, mid_dialog,
+    non_invite_client, non_invite_server, provisional, referral, reinvite, reliable_answer,
+    session, session_timer, transaction, transactions, uac, uas,
 )  # fmt: skip
-KINDS = Kinds(_MODULES, never=(leg.LegRequested, leg.RequestLeg, message.Response), also=(EngineSnapshot,))
+KINDS = Kinds(
+    _MODULES, never=(leg.LegRequested, leg_command.RequestLeg, message.Response), also=(EngineSnapshot,)
+)
 
 
 def write_engine(context: LegContext[Leg], peers: Mapping[str, Peer]) -> bytes:

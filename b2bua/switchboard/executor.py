@@ -23,7 +23,8 @@ from b2bua.call.command import (
     ToMedia,
     ToReplacement,
 )
-from b2bua.call.leg import HangUpLeg, InviteLeg, LegCommand, LegEvent, LegFailed, LegHungUp, LegId, RejectLeg
+from b2bua.call.leg import LegEvent, LegFailed, LegHungUp, LegId
+from b2bua.call.leg_command import HangUpLeg, InviteLeg, LegCommand, RejectLeg
 from b2bua.call.view import CallState, CaptureStage
 from b2bua.ladder.words import NoteKind
 from b2bua.switchboard.context import SwitchboardContext
@@ -95,9 +96,9 @@ class Executor:
             match command:
                 case ToLeg(side, InviteLeg() as invite):
                     self._invite(entry, side, invite)
-                case ToLeg(side, leg_command):
+                case ToLeg(side, asked):
                     if side in entry.legs:
-                        self.send_to_leg(entry.legs[side], leg_command)
+                        self.send_to_leg(entry.legs[side], asked)
                 case ToMedia(media_command):
                     self._send_to_media(media_command)
                 case Show(view):
@@ -110,8 +111,8 @@ class Executor:
                     log.info("call", call=entry.call.id, state="ended", reason=end, code=record.code)
                 case ToReplacement(InviteLeg() as invite):
                     self._invite(entry, None, invite)
-                case ToReplacement(leg_command):
-                    self._send_to_replacement(entry, leg_command)
+                case ToReplacement(asked):
+                    self._send_to_replacement(entry, asked)
                 case ReplaceLeg(side):
                     self._replace_leg(entry, side)
                 case ReleaseLeg():

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from b2bua.call.leg import LegCommand, LegId
+from b2bua.call.leg import LegId
+from b2bua.call.leg_command import LegCommand
 from b2bua.call.routing.limits import Limit
 from b2bua.call.routing.route import Route
 from b2bua.call.routing.router import Decision, Router

@@ -16,7 +16,8 @@ from b2bua.call.attended_join import JoinCandidate, plan_join
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
 from b2bua.call.command import CallCommand
-from b2bua.call.leg import LegEvent, LegFailed, LegHungUp, LegId, LegInvited, LegReferred, RejectLeg
+from b2bua.call.leg import LegEvent, LegFailed, LegHungUp, LegId, LegInvited, LegReferred
+from b2bua.call.leg_command import RejectLeg
 from b2bua.call.routing.limits import Limiter
 from b2bua.call.view import CallView, Fault, PaymentView, ServiceView, TrunkView
 from b2bua.ladder.ladders import Ladders

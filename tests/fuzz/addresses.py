@@ -6,7 +6,8 @@ from urllib.parse import unquote
 
 import msgspec
 
-from b2bua.call.leg import InviteLeg, Party
+from b2bua.call.leg import Party
+from b2bua.call.leg_command import InviteLeg
 from b2bua.call.routing.numbers import Form, NumberPlan
 from b2bua.call.routing.router import Place
 from b2bua.call.routing.trunk import Trunk

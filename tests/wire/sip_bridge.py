@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from b2bua.call import leg as vocabulary
-from b2bua.call.leg import LegCommand, LegEvent, LegId
+from b2bua.call import leg_command
+from b2bua.call.leg import LegEvent, LegId
+from b2bua.call.leg_command import LegCommand
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Transport
@@ -75,18 +77,18 @@ class Bridge:
             self.other[leg], self.other[far] = far, leg
             self.near.add(leg)
             trunk = "pbx" if event.trunk == "carrier" else "carrier"
-            invite = vocabulary.InviteLeg(
+            invite = leg_command.InviteLeg(
                 trunk, event.caller, event.callee, event.offer, event.max_forwards - 1
             )
             self.engine.execute_command(far, invite)
             return
         if isinstance(event, vocabulary.LegReinvited) and event.early:
-            self.engine.execute_command(leg, vocabulary.AnswerReinvite(event.offer))
+            self.engine.execute_command(leg, leg_command.AnswerReinvite(event.offer))
             return
         far = self.other.get(leg)
         command = answer_to(event)
         if isinstance(event, vocabulary.LegFailed) and leg in self.near:
-            command = vocabulary.HangUpLeg()
+            command = leg_command.HangUpLeg()
         if far is not None and command is not None:
             self.engine.execute_command(far, command)
         if isinstance(event, vocabulary.LegHungUp | vocabulary.LegFailed):
@@ -96,29 +98,29 @@ class Bridge:
 def answer_to(event: LegEvent) -> LegCommand | None:
     match event:
         case vocabulary.LegProgressed():
-            return vocabulary.RingLeg(event.code, event.phrase, event.answer)
+            return leg_command.RingLeg(event.code, event.phrase, event.answer)
         case vocabulary.LegAnswered():
-            return vocabulary.AnswerLeg(event.answer)
+            return leg_command.AnswerLeg(event.answer)
         case vocabulary.LegConfirmed() if event.answer:
-            return vocabulary.ConfirmLeg(event.answer)
+            return leg_command.ConfirmLeg(event.answer)
         case vocabulary.LegFailed():
-            return vocabulary.RejectLeg(
+            return leg_command.RejectLeg(
                 event.code, event.phrase, contacts=event.contacts, retry_after=event.retry_after
             )
         case vocabulary.LegHungUp():
-            return vocabulary.HangUpLeg(event.reason)
+            return leg_command.HangUpLeg(event.reason)
         case vocabulary.LegReinvited():
-            return vocabulary.ReinviteLeg(event.offer)
+            return leg_command.ReinviteLeg(event.offer)
         case vocabulary.ReinviteAnswered():
-            return vocabulary.AnswerReinvite(event.answer)
+            return leg_command.AnswerReinvite(event.answer)
         case vocabulary.ReinviteFailed():
-            return vocabulary.RejectReinvite(event.code, event.phrase)
+            return leg_command.RejectReinvite(event.code, event.phrase)
         case vocabulary.LegRequested():
-            return vocabulary.RequestLeg(
+            return leg_command.RequestLeg(
                 event.request, event.method, event.content_type, event.body, event.info_package, event.carried
             )
         case vocabulary.LegResponded():
-            return vocabulary.RespondLeg(event.request, event.code, packages=event.packages)
+            return leg_command.RespondLeg(event.request, event.code, packages=event.packages)
     return None
 
 

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.bridge import Bridge
 from b2bua.call.command import CallCommand, ToBorrower, ToLeg, ToMedia
 from b2bua.call.sdp.loaned_leg import LoanedLeg
@@ -100,10 +100,12 @@ class LegLoan:
         self.side, self.gone = side, False
         return self.bridge.offer_answer.legs[side].loan(self.bridge.trunks.trunk(side))
 
-    def borrower_command(self, command: leg.LegCommand) -> list[CallCommand]:
+    def borrower_command(self, command: leg_command.LegCommand) -> list[CallCommand]:
         """Execute a command of the other call: an offer is for the lent leg, the rest for the leg
         that sent the REFER."""
-        return [ToLeg(self.side if isinstance(command, leg.ReinviteLeg) else OTHER[self.side], command)]
+        return [
+            ToLeg(self.side if isinstance(command, leg_command.ReinviteLeg) else OTHER[self.side], command)
+        ]
 
     def leg_returned(self) -> list[CallCommand]:
         """Take the leg back: the other call does not need it."""
@@ -125,7 +127,7 @@ class LegLoan:
             return None
         match event:
             case leg.LegReinvited():
-                return [ToLeg(side, leg.RejectReinvite(491, "Request Pending"))]
+                return [ToLeg(side, leg_command.RejectReinvite(491, "Request Pending"))]
             case leg.ReinviteAnswered() if side is self.side:
                 return self._receive_answer(event)
             case leg.ReinviteFailed() if side is self.side:
@@ -167,7 +169,7 @@ class LegLoan:
         return [ToBorrower(event)] if asked else []
 
     def _restore_session(self) -> list[CallCommand]:
-        return [ToLeg(self.side, leg.ReinviteLeg(self.bridge.offer_answer.restore_local(self.side)))]
+        return [ToLeg(self.side, leg_command.ReinviteLeg(self.bridge.offer_answer.restore_local(self.side)))]
 
     def _end_call(self) -> list[CallCommand]:
         """End the call: the leg came back, and its other end is gone."""

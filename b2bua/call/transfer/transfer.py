@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.bridge import Bridge
 from b2bua.call.command import CallCommand, ReleaseLeg, ReplaceLeg, ToLeg, ToMedia, ToReplacement
 from b2bua.call.sdp import description as sdp
@@ -89,10 +89,10 @@ class Transfer:
         """Take a REFER to somebody who is in no call of ours."""
         code = self._refer_refusal(side, event, masked=masked)
         if code:
-            return [ToLeg(side, leg.AnswerReferral(event.referral, code))]
+            return [ToLeg(side, leg_command.AnswerReferral(event.referral, code))]
         self._begin(TransferEvent.REFERRED, side, event.referral, now + self.bridge.route.ring_time)
         self._offer = self.bridge.offer_answer.offer_to_replacement(side)
-        invite = leg.InviteLeg(
+        invite = leg_command.InviteLeg(
             trunk=self.bridge.trunks.trunk(side),
             caller=caller,
             callee=event.target,
@@ -102,7 +102,7 @@ class Transfer:
             referred_by=event.referred_by,
             uri=event.uri,
         )
-        accepted = ToLeg(side, leg.AnswerReferral(event.referral, 202))
+        accepted = ToLeg(side, leg_command.AnswerReferral(event.referral, 202))
         return [accepted, *self._notify(100), ToReplacement(invite)]
 
     def receive_replaces(
@@ -119,7 +119,7 @@ class Transfer:
         elif target is None:
             code = 488
         if code:
-            return [ToReplacement(leg.RejectLeg(code, ""))]
+            return [ToReplacement(leg_command.RejectLeg(code, ""))]
         self._begin(TransferEvent.REPLACED, side, "", now + _SETTLE_TIMEOUT)
         self.calls, self._target = True, target
         return []
@@ -131,8 +131,8 @@ class Transfer:
         self._begin(TransferEvent.JOINED, plan.place, referral, now + _SETTLE_TIMEOUT)
         self.loaned, self.lender_asked = loaned, plan.lender_asked
         self._offer = self.bridge.offer_answer.offer_to_loaned(self.side, loaned)
-        accepted = self._to_transferor(leg.AnswerReferral(referral, 202))
-        return [accepted, *self._notify(100), ToReplacement(leg.ReinviteLeg(self._offer))]
+        accepted = self._to_transferor(leg_command.AnswerReferral(referral, 202))
+        return [accepted, *self._notify(100), ToReplacement(leg_command.ReinviteLeg(self._offer))]
 
     def _begin(self, event: TransferEvent, side: Side, referral: str, deadline: float) -> None:
         self._move(event)
@@ -172,11 +172,11 @@ class Transfer:
                 self._transferor_gone |= self.lender_asked  # its call is over
                 return self._fail(480, "")
             case leg.LegReinvited():
-                return [ToReplacement(leg.RejectReinvite(491, "Request Pending"))]
+                return [ToReplacement(leg_command.RejectReinvite(491, "Request Pending"))]
             case leg.LegRequested():
-                return [ToReplacement(leg.RespondLeg(event.request, 480))]
+                return [ToReplacement(leg_command.RespondLeg(event.request, 480))]
             case leg.LegReferred():
-                return [ToReplacement(leg.AnswerReferral(event.referral, 491))]
+                return [ToReplacement(leg_command.AnswerReferral(event.referral, 491))]
             case _:
                 return []
 
@@ -190,7 +190,7 @@ class Transfer:
         if isinstance(event, leg.LegReinvited) and (
             offered or self.gone or self.state is TransferState.WAITING
         ):
-            return [ToLeg(side, leg.RejectReinvite(491, "Request Pending"))]
+            return [ToLeg(side, leg_command.RejectReinvite(491, "Request Pending"))]
         if side is OTHER[self.side] and offered:
             if isinstance(event, leg.ReinviteAnswered):
                 return self._receive_answer(event)
@@ -209,7 +209,7 @@ class Transfer:
             return self._replace_leg()
         self._move(TransferEvent.OFFERED)
         self._offer = offer
-        return [ToLeg(OTHER[self.side], leg.ReinviteLeg(offer))]
+        return [ToLeg(OTHER[self.side], leg_command.ReinviteLeg(offer))]
 
     def expire(self, now: float) -> list[CallCommand]:
         """Turn the new leg away where it rang for too long, or the other leg is not free."""
@@ -252,7 +252,7 @@ class Transfer:
         self._move(TransferEvent.AGREED)
         if self.gone:
             return [*commands, *self._end_call()]
-        return [*commands, ToLeg(stays, leg.ReinviteLeg(offer_answer.restore_local(stays)))]
+        return [*commands, ToLeg(stays, leg_command.ReinviteLeg(offer_answer.restore_local(stays)))]
 
     def _receive_refusal(self, code: int, phrase: str) -> list[CallCommand]:
         """Take the refusal of the leg that stays."""
@@ -270,7 +270,7 @@ class Transfer:
         self._move(TransferEvent.SEATED)
         commands = self._notify(200)
         if not self.gone:
-            commands.append(ToLeg(self.side, leg.HangUpLeg("transferred")))
+            commands.append(ToLeg(self.side, leg_command.HangUpLeg("transferred")))
         loaned, self.loaned, self.gone = self.loaned, None, False
         replaced = self.bridge.replace_leg(self.side, self._target, loaned=loaned, calls=self.calls)
         return [*commands, ReplaceLeg(self.side), *replaced]
@@ -282,7 +282,9 @@ class Transfer:
         """The command that ends the new leg, or returns it to its call."""
         if self.loaned is not None:
             return ReleaseLeg()
-        return ToReplacement(leg.RejectLeg(max(code, 400), "") if self.calls else leg.HangUpLeg(reason))
+        return ToReplacement(
+            leg_command.RejectLeg(max(code, 400), "") if self.calls else leg_command.HangUpLeg(reason)
+        )
 
     def _fail(self, code: int, phrase: str) -> list[CallCommand]:
         if TransferEvent.FAILED not in TRANSFER_TRANSITIONS[self.state]:
@@ -306,9 +308,9 @@ class Transfer:
         """Report to the leg that sent the REFER, if there is one."""
         if self.calls or self._transferor_gone:
             return []
-        return [self._to_transferor(leg.NotifyLeg(self._referral, code, phrase))]
+        return [self._to_transferor(leg_command.NotifyLeg(self._referral, code, phrase))]
 
-    def _to_transferor(self, command: leg.LegCommand) -> CallCommand:
+    def _to_transferor(self, command: leg_command.LegCommand) -> CallCommand:
         """A command for the leg that sent the REFER, in whichever of the two calls."""
         return ToReplacement(command) if self.lender_asked else ToLeg(self.side, command)
 

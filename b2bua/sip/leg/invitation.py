@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from b2bua.call.leg import InviteLeg, Party
+from b2bua.call.leg import Party
+from b2bua.call.leg_command import InviteLeg
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg.referral import NOT_KEPT

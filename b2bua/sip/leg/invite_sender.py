@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from b2bua.call.leg import (
-    InviteLeg,
-    LegId,
-)
+from b2bua.call.leg import LegId
+from b2bua.call.leg_command import InviteLeg
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg.dialog import Forks
 from b2bua.sip.leg.failover import TargetSet, redirect_contacts

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from b2bua.call.leg import AnswerLeg, LegEvent, LegId, RingLeg
+from b2bua.call.leg import LegEvent, LegId
+from b2bua.call.leg_command import AnswerLeg, RingLeg
 from b2bua.sip.context import EngineContext
 from b2bua.sip.leg.dialog import Dialog
 from b2bua.sip.leg.leg_state import LegState

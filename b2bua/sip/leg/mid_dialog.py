@@ -15,7 +15,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from b2bua.call.leg import LegRequested, LegResponded, RequestLeg
+from b2bua.call.leg import LegRequested, LegResponded
+from b2bua.call.leg_command import RequestLeg
 from b2bua.sip.leg.leg_protocol import LegOwner
 from b2bua.sip.leg.leg_state import LegState
 from b2bua.sip.message.compose import reason_phrase

@@ -14,7 +14,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from b2bua.call.leg import AnswerLeg, RingLeg
+from b2bua.call.leg_command import AnswerLeg, RingLeg
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg.leg_protocol import UnansweredLeg
 from b2bua.sip.leg.reliable_answer import ReliableAnswer, ReliableAnswerEvent

@@ -10,16 +10,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from b2bua.call.leg import (
-    NOTHING,
-    Carried,
-    InviteLeg,
-    LegAnswered,
-    LegFailed,
-    LegHungUp,
-    LegId,
-    LegProgressed,
-)
+from b2bua.call.leg import NOTHING, Carried, LegAnswered, LegFailed, LegHungUp, LegId, LegProgressed
+from b2bua.call.leg_command import InviteLeg
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg.dialog import Dialog, ForkVerdict
 from b2bua.sip.leg.failover import MAX_TARGETS, AbandonedInvite, redirect_contacts

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from b2bua.call.leg import (
-    NOTHING,
-    AnswerLeg,
-    Carried,
-    LegConfirmed,
-    LegFailed,
-    LegId,
-    LegInvited,
-    Party,
-    RejectLeg,
-    RingLeg,
-)
+from b2bua.call.leg import NOTHING, Carried, LegConfirmed, LegFailed, LegId, LegInvited, Party
+from b2bua.call.leg_command import AnswerLeg, RejectLeg, RingLeg
 from b2bua.sip.leg.dialog import Dialog
 from b2bua.sip.leg.leg_base import Leg
 from b2bua.sip.leg.leg_context import LegContext

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 import tonewall.snapshot
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call import snapshot as calls
 from b2bua.call.routing import trunk
 from b2bua.call.snapshot import restore_call, snapshot_call
@@ -72,7 +72,7 @@ def test_something_else_is_no_call():
     [
         trunk.Trunk("t", "h", 5060, password="s3cret"),
         leg.LegRequested("r", "INFO", "application/dtmf", b"5"),
-        leg.RequestLeg("r", "INFO", "application/dtmf", b"5"),
+        leg_command.RequestLeg("r", "INFO", "application/dtmf", b"5"),
         print,
         object(),
     ],
@@ -163,7 +163,7 @@ def leaves(hint: object) -> set[object]:
 def test_every_field_is_of_a_kind_that_can_be_written(kinds: Kinds):
     known = set(kinds)
     # In unions of events and commands, which no call keeps.
-    skipped = {leg.LegRequested, leg.RequestLeg}
+    skipped = {leg.LegRequested, leg_command.RequestLeg}
     skipped |= (
         {
             *NAMED,

@@ -8,7 +8,8 @@ import re
 
 import pytest
 
-from b2bua.call.leg import HangUpLeg, LegConfirmed, ReinviteLeg
+from b2bua.call.leg import LegConfirmed
+from b2bua.call.leg_command import HangUpLeg, ReinviteLeg
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Bind, Transport
 from tests.wire.signalling.stage import ANSWER, HELD, OFFER, Stage, staged

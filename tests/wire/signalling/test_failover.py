@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from b2bua.call.leg import HangUpLeg, InviteLeg, LegAnswered, LegFailed, LegInvited, Party, RejectLeg
+from b2bua.call.leg import LegAnswered, LegFailed, LegInvited, Party
+from b2bua.call.leg_command import HangUpLeg, InviteLeg, RejectLeg
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Transport

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.call.leg import HangUpLeg, LegAnswered, LegFailed, LegInvited
+from b2bua.call.leg import LegAnswered, LegFailed, LegInvited
+from b2bua.call.leg_command import HangUpLeg
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Bind, Transport
 from tests.complaints import PRINTED_BY_PJSIP, permit_error

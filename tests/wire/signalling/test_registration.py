@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from b2bua.call.leg import HangUpLeg, LegConfirmed, LegHungUp, LegInvited, ReinviteLeg, RequestLeg
+from b2bua.call.leg import LegConfirmed, LegHungUp, LegInvited
+from b2bua.call.leg_command import HangUpLeg, ReinviteLeg, RequestLeg
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.transaction.transaction import Timers
 from b2bua.sip.trunk import registration

@@ -9,7 +9,6 @@ import re
 import pytest
 
 from b2bua.call.leg import (
-    HangUpLeg,
     LegAnswered,
     LegConfirmed,
     LegFailed,
@@ -19,8 +18,8 @@ from b2bua.call.leg import (
     ReinviteAnswered,
     ReinviteCancelled,
     ReinviteFailed,
-    ReinviteLeg,
 )
+from b2bua.call.leg_command import HangUpLeg, ReinviteLeg
 from b2bua.sip.hop import Transport
 from b2bua.sip.transaction.transaction import Timers
 from b2bua.sip.trunk.targets import Located, Target

@@ -10,7 +10,8 @@ import socket
 
 import pytest
 
-from b2bua.call.leg import LegInvited, RejectLeg
+from b2bua.call.leg import LegInvited
+from b2bua.call.leg_command import RejectLeg
 from b2bua.call.routing.trunk import DYNAMIC, Trunk
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Transport

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.attended_join import JoinCandidate, plan_join
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
@@ -93,10 +93,12 @@ SELDOM = st.sampled_from([False] * 4 + [True])
 KEYED = (CaptureStage.COLLECTING, CaptureStage.READY)
 
 
-def lets_send(command: leg.LegCommand) -> bool:
+def lets_send(command: leg_command.LegCommand) -> bool:
     """Whether a peer may take it as a word to send."""
-    early = isinstance(command, leg.RingLeg) and command.answer != b""
-    return early or isinstance(command, leg.AnswerLeg | leg.ConfirmLeg | leg.AnswerReinvite)
+    early = isinstance(command, leg_command.RingLeg) and command.answer != b""
+    return early or isinstance(
+        command, leg_command.AnswerLeg | leg_command.ConfirmLeg | leg_command.AnswerReinvite
+    )
 
 
 def _side_of(trunk: str) -> Side:
@@ -185,24 +187,24 @@ class Calls(RuleBasedStateMachine):
                     self.view = view
                 case Record(record):
                     self.records.append(record)
-                case ToLeg(side, leg_command):
-                    self.to_leg(side, leg_command)
-                case ToReplacement(leg.InviteLeg()):
+                case ToLeg(side, asked):
+                    self.to_leg(side, asked)
+                case ToReplacement(leg_command.InviteLeg()):
                     assert self.joining == "", "two transfers at once"
                     self.joining = "invited"
-                case ToReplacement(leg.ReinviteLeg()):
+                case ToReplacement(leg_command.ReinviteLeg()):
                     assert self.joining == "asked"
-                case ToReplacement(leg.NotifyLeg() | leg.AnswerReferral()):
+                case ToReplacement(leg_command.NotifyLeg() | leg_command.AnswerReferral()):
                     assert self.joining in ("asked", "taken")
                 case ReleaseLeg():
                     assert self.joining in ("asked", "taken"), "given back, but not lent"
                     self.joining = ""
                 case ToBorrower(event):
                     self.to_borrower(event)
-                case ToReplacement(leg_command):
-                    assert self.joining, f"{leg_command} to a leg that does not join"
-                    assert isinstance(leg_command, leg.RejectLeg) is (self.joining == "calls")
-                    if isinstance(leg_command, leg.HangUpLeg | leg.RejectLeg):
+                case ToReplacement(asked):
+                    assert self.joining, f"{asked} to a leg that does not join"
+                    assert isinstance(asked, leg_command.RejectLeg) is (self.joining == "calls")
+                    if isinstance(asked, leg_command.HangUpLeg | leg_command.RejectLeg):
                         self.joining = ""
                 case ReplaceLeg(side):
                     assert self.joining in ("up", "calls", "taken")
@@ -215,36 +217,36 @@ class Calls(RuleBasedStateMachine):
                 case ToMedia(media_command):
                     self.to_media(media_command)
 
-    def to_leg(self, side: Side, command: leg.LegCommand) -> None:
-        if isinstance(command, leg.InviteLeg):
+    def to_leg(self, side: Side, command: leg_command.LegCommand) -> None:
+        if isinstance(command, leg_command.InviteLeg):
             assert side is OTHER[self.near]
             self.alive.add(side)
             return
         assert side in self.alive, f"{command} to a leg that is not there"
         assert side not in self.told_to_end, f"{command} after its end"
         match command:
-            case leg.RingLeg():
+            case leg_command.RingLeg():
                 assert side is self.near
                 assert not self.answered
-            case leg.AnswerLeg() if side is self.seated:
+            case leg_command.AnswerLeg() if side is self.seated:
                 self.seated = None
                 self.unacknowledged.add(side)
-            case leg.AnswerLeg():
+            case leg_command.AnswerLeg():
                 assert side is self.near
                 assert not self.answered, "answered twice"
                 self.answered = True
                 self.unacknowledged.add(side)
-            case leg.RejectLeg():
+            case leg_command.RejectLeg():
                 assert side is self.near
                 assert not self.answered, "refused after it was answered"
                 self.told_to_end.add(side)
-            case leg.HangUpLeg():
+            case leg_command.HangUpLeg():
                 self.told_to_end.add(side)
-            case leg.ReinviteLeg():
+            case leg_command.ReinviteLeg():
                 assert side not in self.reinvited | self.asked, "two re-INVITEs at once"
                 assert side not in self.unacknowledged, "a re-INVITE before the ACK"
                 self.reinvited.add(side)
-            case leg.AnswerReinvite() | leg.RejectReinvite():
+            case leg_command.AnswerReinvite() | leg_command.RejectReinvite():
                 assert side in self.asked, "an answer to a re-INVITE that was not there"
                 self.asked.discard(side)
 
@@ -271,7 +273,7 @@ class Calls(RuleBasedStateMachine):
     def happens(self, side: Side, event: leg.LegEvent) -> None:
         self.carry_out(self.call.leg_event(side, event, self.now))
 
-    def waits(self, side: Side, kind: type[leg.LegCommand]) -> bool:
+    def waits(self, side: Side, kind: type[leg_command.LegCommand]) -> bool:
         """Whether such a command to that leg waits for media."""
         return any(
             each.side is side and isinstance(each.command, kind) for each in self.call.media_gate.waiting
@@ -286,11 +288,11 @@ class Calls(RuleBasedStateMachine):
                 return  # the engine refuses it by itself
             self.asked.add(side)
         elif isinstance(event, leg.LegConfirmed):
-            if self.waits(side, leg.AnswerLeg):
+            if self.waits(side, leg_command.AnswerLeg):
                 return  # what has not left is not acknowledged
             self.unacknowledged.discard(side)
         elif isinstance(event, leg.ReinviteAnswered | leg.ReinviteFailed):
-            if self.waits(side, leg.ReinviteLeg):
+            if self.waits(side, leg_command.ReinviteLeg):
                 return  # what has not left is not answered
             self.reinvited.discard(side)
         self.happens(side, event)
@@ -396,7 +398,9 @@ class Calls(RuleBasedStateMachine):
             assert not self.call.payment.masked, "a masked call lent a leg"
             _, commands = self.call.lend_leg(found.lends, self.now)
             self.borrowed, self.lent_side = "asked", side
-            self.carry_out([*commands, *self.call.borrower_command(leg.ReinviteLeg(THEIRS[side]), self.now)])
+            self.carry_out(
+                [*commands, *self.call.borrower_command(leg_command.ReinviteLeg(THEIRS[side]), self.now)]
+            )
 
     def to_borrower(self, event: leg.LegEvent) -> None:
         assert self.borrowed == "asked" or (self.borrowed and isinstance(event, leg.LegHungUp))

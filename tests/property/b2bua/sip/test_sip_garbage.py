@@ -11,7 +11,8 @@ import sipmessage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from b2bua.call.leg import LegInvited, RejectLeg
+from b2bua.call.leg import LegInvited
+from b2bua.call.leg_command import RejectLeg
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Hop, Transport

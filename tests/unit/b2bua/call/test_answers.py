@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.media_gate import TIMEOUT
 from b2bua.call.sdp.offer_answer import OTHER
@@ -15,8 +15,8 @@ from media.events import CloseSession, SetRemote, Side
 from tests.call_script import CLOSE, DONE, IS, REFUSED, THEIRS, Script, ours, sdp
 
 CALLER, AGENT = Side.CALLER, Side.AGENT
-ANSWER = ToLeg(CALLER, leg.AnswerLeg(ours(CALLER)))
-BYE = leg.HangUpLeg("bye")
+ANSWER = ToLeg(CALLER, leg_command.AnswerLeg(ours(CALLER)))
+BYE = leg_command.HangUpLeg("bye")
 HELD = THEIRS[CALLER] + b"a=sendonly\r\n"
 ON_HOLD = THEIRS[AGENT] + b"a=recvonly\r\n"
 
@@ -69,7 +69,7 @@ def test_a_call_is_answered_all_the_same_where(refuses: bool):
 def test_who_gives_up_meanwhile_was_never_answered():
     script, waits_for = answered()
     assert script.leg(CALLER, leg.LegFailed(487, "Request Terminated")) == [
-        ToLeg(AGENT, leg.HangUpLeg("cancelled")),
+        ToLeg(AGENT, leg_command.HangUpLeg("cancelled")),
         CLOSE,
     ]
     assert script.media(waits_for, DONE) == []
@@ -81,7 +81,7 @@ def test_who_gives_up_meanwhile_was_never_answered():
 def test_a_far_leg_that_hangs_up_meanwhile_refuses_the_near_one():
     script, _ = answered()
     assert script.leg(AGENT, leg.LegHungUp("bye")) == [
-        ToLeg(CALLER, leg.RejectLeg(480, "Temporarily Unavailable")),
+        ToLeg(CALLER, leg_command.RejectLeg(480, "Temporarily Unavailable")),
         CLOSE,
     ]
     script.closed()
@@ -92,8 +92,8 @@ def test_a_far_leg_that_hangs_up_meanwhile_refuses_the_near_one():
 def test_media_that_dies_meanwhile_refuses_the_near_leg_and_ends_the_far_one():
     script, _ = answered()
     assert script.media_lost() == [
-        ToLeg(CALLER, leg.RejectLeg(503, "Service Unavailable")),
-        ToLeg(AGENT, leg.HangUpLeg("media lost")),
+        ToLeg(CALLER, leg_command.RejectLeg(503, "Service Unavailable")),
+        ToLeg(AGENT, leg_command.HangUpLeg("media lost")),
         ToMedia(CloseSession(session=script.call.bridge.session)),
     ]
 
@@ -105,8 +105,8 @@ def test_early_media_waits_and_the_answer_waits_behind_it():
     assert script.leg(AGENT, leg.LegProgressed(180, "Ringing")) == []
     last = asked(script.leg(AGENT, leg.LegAnswered(b"")))
     assert script.media(early, DONE) == [
-        ToLeg(CALLER, leg.RingLeg(183, "Session Progress", ours(CALLER))),
-        ToLeg(CALLER, leg.RingLeg(180, "Ringing")),
+        ToLeg(CALLER, leg_command.RingLeg(183, "Session Progress", ours(CALLER))),
+        ToLeg(CALLER, leg_command.RingLeg(180, "Ringing")),
     ]
     assert script.media(last, DONE) == [ANSWER]
 
@@ -116,13 +116,13 @@ def test_an_answer_to_a_reinvite_waits_and_another_one_meanwhile_is_refused():
     script.leg(CALLER, leg.LegReinvited(HELD))
     waits_for = asked(script.leg(AGENT, leg.ReinviteAnswered(ON_HOLD)))
     assert script.leg(AGENT, leg.LegReinvited(THEIRS[AGENT])) == [
-        ToLeg(AGENT, leg.RejectReinvite(491, "Request Pending"))
+        ToLeg(AGENT, leg_command.RejectReinvite(491, "Request Pending"))
     ]
     assert script.media(waits_for, DONE) == [
-        ToLeg(CALLER, leg.AnswerReinvite(ours(CALLER, 2, extra="a=recvonly\r\n")))
+        ToLeg(CALLER, leg_command.AnswerReinvite(ours(CALLER, 2, extra="a=recvonly\r\n")))
     ]
     assert script.leg(AGENT, leg.LegReinvited(THEIRS[AGENT]))[1:] == [
-        ToLeg(CALLER, leg.ReinviteLeg(ours(CALLER, 3)))
+        ToLeg(CALLER, leg_command.ReinviteLeg(ours(CALLER, 3)))
     ]
 
 
@@ -132,7 +132,7 @@ def test_a_reinvite_that_is_given_up_meanwhile_is_undone_on_the_other_leg():
     waits_for = asked(script.leg(AGENT, leg.ReinviteAnswered(ON_HOLD)))
     assert script.leg(CALLER, leg.ReinviteCancelled()) == [
         IS[CALLER],
-        ToLeg(AGENT, leg.ReinviteLeg(ours(AGENT, 3))),
+        ToLeg(AGENT, leg_command.ReinviteLeg(ours(AGENT, 3))),
     ]
     assert script.media(waits_for, DONE) == []
     assert script.leg(AGENT, leg.ReinviteAnswered(THEIRS[AGENT])) == [IS[AGENT]]
@@ -157,7 +157,7 @@ def test_an_ack_with_an_answer_waits():
     [answer] = script.media(offered, DONE)
     assert answer == ANSWER
     confirms = asked(script.leg(CALLER, leg.LegConfirmed(THEIRS[CALLER])))
-    assert script.media(confirms, DONE) == [ToLeg(AGENT, leg.ConfirmLeg(ours(AGENT)))]
+    assert script.media(confirms, DONE) == [ToLeg(AGENT, leg_command.ConfirmLeg(ours(AGENT)))]
 
 
 def test_a_leg_that_called_for_anothers_place_is_answered_once_media_knows_it():
@@ -171,11 +171,13 @@ def test_a_leg_that_called_for_anothers_place_is_answered_once_media_knows_it():
         each.command for each in commands if isinstance(each, ToMedia) and isinstance(each.command, SetRemote)
     ]
     assert not [
-        each for each in commands if isinstance(each, ToLeg) and isinstance(each.command, leg.AnswerLeg)
+        each
+        for each in commands
+        if isinstance(each, ToLeg) and isinstance(each.command, leg_command.AnswerLeg)
     ]
     [told] = script.media(remotes[-1], DONE)
     assert isinstance(told, ToLeg)
-    assert isinstance(told.command, leg.AnswerLeg)
+    assert isinstance(told.command, leg_command.AnswerLeg)
 
 
 def test_what_waits_is_written_out_and_waits_in_the_next_process_too():

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.command import ToLeg, ToMedia
 from b2bua.call.sdp.offer_answer import OTHER
 from b2bua.call.trunk_policy import TrunkPolicy
@@ -31,20 +31,20 @@ def test_a_hold_and_its_end_cross_to_the_other_leg(side: Side):
     script, other = up(), OTHER[side]
     assert script.leg(side, leg.LegReinvited(held(side))) == [
         IS[side],
-        ToLeg(other, leg.ReinviteLeg(ours(other, 2, extra="a=sendonly\r\n"))),
+        ToLeg(other, leg_command.ReinviteLeg(ours(other, 2, extra="a=sendonly\r\n"))),
     ]
     assert script.leg(other, leg.ReinviteAnswered(THEIRS[other] + b"a=recvonly\r\n")) == [
         IS[other],
-        ToLeg(side, leg.AnswerReinvite(ours(side, 2, extra="a=recvonly\r\n"))),
+        ToLeg(side, leg_command.AnswerReinvite(ours(side, 2, extra="a=recvonly\r\n"))),
     ]
     assert script.leg(side, leg.LegConfirmed()) == []
     assert script.leg(side, leg.LegReinvited(THEIRS[side])) == [
         IS[side],
-        ToLeg(other, leg.ReinviteLeg(ours(other, 3))),
+        ToLeg(other, leg_command.ReinviteLeg(ours(other, 3))),
     ]
     assert script.leg(other, leg.ReinviteAnswered(THEIRS[other])) == [
         IS[other],
-        ToLeg(side, leg.AnswerReinvite(ours(side, 3))),
+        ToLeg(side, leg_command.AnswerReinvite(ours(side, 3))),
     ]
 
 
@@ -76,10 +76,12 @@ def test_a_refused_reinvite_leaves_the_session_as_it_was(side: Side, code: int, 
     script.leg(side, leg.LegReinvited(sdp("192.0.2.77", 7000, extra="a=sendonly\r\n")))
     assert script.leg(other, leg.ReinviteFailed(code, phrase)) == [
         IS[side],  # back to where it was
-        ToLeg(side, leg.RejectReinvite(code, phrase)),
+        ToLeg(side, leg_command.RejectReinvite(code, phrase)),
     ]
     # What the other leg is offered next is the session that runs, in a version of its own.
-    assert script.leg(other, leg.LegReinvited(b"")) == [ToLeg(other, leg.AnswerReinvite(ours(other, 3)))]
+    assert script.leg(other, leg.LegReinvited(b"")) == [
+        ToLeg(other, leg_command.AnswerReinvite(ours(other, 3)))
+    ]
 
 
 @from_either
@@ -88,13 +90,13 @@ def test_a_reinvite_answered_with_nonsense_is_refused_and_undone(side: Side):
     script.leg(side, leg.LegReinvited(held(side)))
     assert script.leg(other, leg.ReinviteAnswered(b"nonsense")) == [
         IS[side],
-        ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here")),
+        ToLeg(side, leg_command.RejectReinvite(488, "Not Acceptable Here")),
         ToLeg(
-            other, leg.ReinviteLeg(ours(other, 3))
+            other, leg_command.ReinviteLeg(ours(other, 3))
         ),  # it took the new session, so it is offered the old one
     ]
     assert script.leg(other, leg.LegReinvited(held(other))) == [
-        ToLeg(other, leg.RejectReinvite(491, "Request Pending"))
+        ToLeg(other, leg_command.RejectReinvite(491, "Request Pending"))
     ]
     assert script.leg(other, leg.ReinviteAnswered(THEIRS[other])) == [IS[other]]
     assert script.leg(side, leg.LegReinvited(held(side)))[0] == IS[side]
@@ -118,7 +120,7 @@ def test_a_reinvite_that_is_given_up_is_undone_at_the_other_end(side: Side, take
     assert not script.call.bridge.capturable()
     if taken:
         again = script.leg(other, leg.ReinviteAnswered(THEIRS[other]))
-        assert again == [ToLeg(other, leg.ReinviteLeg(ours(other, 3)))]
+        assert again == [ToLeg(other, leg_command.ReinviteLeg(ours(other, 3)))]
         assert script.leg(other, leg.ReinviteFailed(603, "Decline")) == []
     else:
         assert script.leg(other, leg.ReinviteFailed(603, "Decline")) == []
@@ -130,7 +132,7 @@ def test_a_reinvite_that_is_given_up_is_undone_at_the_other_end(side: Side, take
 def test_an_offer_that_cannot_be_relayed_is_refused_and_the_other_leg_not_troubled(side: Side, offer: bytes):
     script = up()
     assert script.leg(side, leg.LegReinvited(offer)) == [
-        ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))
+        ToLeg(side, leg_command.RejectReinvite(488, "Not Acceptable Here"))
     ]
     assert script.leg(side, leg.LegReinvited(held(side)))[0] == IS[side]
 
@@ -140,12 +142,12 @@ def test_reinvites_that_cross_are_refused_as_pending(side: Side):
     script, other = up(), OTHER[side]
     script.leg(side, leg.LegReinvited(held(side)))
     assert script.leg(other, leg.LegReinvited(held(other))) == [
-        ToLeg(other, leg.RejectReinvite(491, "Request Pending"))
+        ToLeg(other, leg_command.RejectReinvite(491, "Request Pending"))
     ]
     # And the far end, which sees the same glare from its side, refuses ours.
     assert script.leg(other, leg.ReinviteFailed(491, "Request Pending")) == [
         IS[side],
-        ToLeg(side, leg.RejectReinvite(491, "Request Pending")),
+        ToLeg(side, leg_command.RejectReinvite(491, "Request Pending")),
     ]
     assert script.leg(other, leg.LegReinvited(held(other)))[0] == IS[other]
 
@@ -153,14 +155,14 @@ def test_reinvites_that_cross_are_refused_as_pending(side: Side):
 def test_a_reinvite_before_the_call_is_up_is_pending():
     script = Script().ring()
     assert script.leg(AGENT, leg.LegReinvited(held(AGENT))) == [
-        ToLeg(AGENT, leg.RejectReinvite(491, "Request Pending"))
+        ToLeg(AGENT, leg_command.RejectReinvite(491, "Request Pending"))
     ]
 
 
 @from_either
 def test_a_reinvite_without_an_offer_is_answered_with_what_runs_and_learns_from_the_ack(side: Side):
     script, other = up(), OTHER[side]
-    assert script.leg(side, leg.LegReinvited(b"")) == [ToLeg(side, leg.AnswerReinvite(ours(side)))]
+    assert script.leg(side, leg.LegReinvited(b"")) == [ToLeg(side, leg_command.AnswerReinvite(ours(side)))]
     assert script.leg(side, leg.LegConfirmed(sdp("192.0.2.77", 7000))) == [remote(side, "192.0.2.77", 7000)]
     assert script.leg(side, leg.LegConfirmed(THEIRS[side])) == []  # only the first ACK answers
     assert script.leg(other, leg.LegReinvited(held(other)))[0] == IS[other]
@@ -181,11 +183,11 @@ def test_a_hold_in_the_ack_of_a_reinvite_without_an_offer_crosses_and_so_does_it
     assert script.leg(other, leg.ReinviteAnswered(THEIRS[other] + b"a=recvonly\r\n"))[1:] == []
     again = script.leg(side, leg.LegReinvited(b""))
     assert again == [
-        ToLeg(side, leg.AnswerReinvite(ours(side, 1)))
+        ToLeg(side, leg_command.AnswerReinvite(ours(side, 1)))
     ]  # a hold of its own is not offered back to it
     assert script.leg(side, leg.LegConfirmed(THEIRS[side])) == [
         IS[side],
-        ToLeg(other, leg.ReinviteLeg(ours(other, 3))),
+        ToLeg(other, leg_command.ReinviteLeg(ours(other, 3))),
     ]
     assert script.leg(other, leg.ReinviteAnswered(THEIRS[other])) == [IS[other]]
 
@@ -212,11 +214,11 @@ def test_until_its_ack_a_reinvite_without_an_offer_keeps_others_waiting(side: Si
     script, other = up(), OTHER[side]
     script.leg(side, leg.LegReinvited(b""))
     for each in (b"", held(other)):
-        refused = [ToLeg(other, leg.RejectReinvite(491, "Request Pending"))]
+        refused = [ToLeg(other, leg_command.RejectReinvite(491, "Request Pending"))]
         assert script.leg(other, leg.LegReinvited(each)) == refused
     script.leg(side, leg.LegConfirmed(held(side)))
     assert script.leg(other, leg.LegReinvited(held(other))) == [
-        ToLeg(other, leg.RejectReinvite(491, "Request Pending"))
+        ToLeg(other, leg_command.RejectReinvite(491, "Request Pending"))
     ]
 
 
@@ -277,7 +279,7 @@ def test_who_gives_up_while_media_opens_ports_has_troubled_nobody(side: Side):
     script = up()
     script.leg(side, leg.LegReinvited(THEIRS[side] + WIDER))
     crossing = script.leg(OTHER[side], leg.LegReinvited(THEIRS[OTHER[side]]))
-    assert crossing == [ToLeg(OTHER[side], leg.RejectReinvite(491, "Request Pending"))]
+    assert crossing == [ToLeg(OTHER[side], leg_command.RejectReinvite(491, "Request Pending"))]
     assert script.leg(OTHER[side], leg.ReinviteAnswered(THEIRS[OTHER[side]])) == []
     assert script.leg(side, leg.ReinviteCancelled()) == [IS[side]]
     assert script.media(WIDEN, WIDE) == []
@@ -288,7 +290,7 @@ def test_who_gives_up_while_media_opens_ports_has_troubled_nobody(side: Side):
 def test_a_hang_up_in_the_middle_of_a_reinvite_ends_the_call(side: Side):
     script, other = up(), OTHER[side]
     script.leg(side, leg.LegReinvited(held(side)))
-    assert script.leg(side, leg.LegHungUp("bye")) == [ToLeg(other, leg.HangUpLeg("bye")), CLOSE]
+    assert script.leg(side, leg.LegHungUp("bye")) == [ToLeg(other, leg_command.HangUpLeg("bye")), CLOSE]
     assert script.leg(other, leg.ReinviteAnswered(THEIRS[other])) == []
 
 
@@ -312,7 +314,7 @@ def test_before_the_answer_a_peer_may_move_and_nobody_else_hears_of_it(side: Sid
     moved = sdp("192.0.2.77", 7000)
     assert script.leg(side, leg.LegReinvited(moved, early=True)) == [
         remote(side, "192.0.2.77", 7000),
-        ToLeg(side, leg.AnswerReinvite(ours(side, 1))),
+        ToLeg(side, leg_command.AnswerReinvite(ours(side, 1))),
     ]
 
 
@@ -324,7 +326,7 @@ def test_before_the_answer_codecs_that_the_other_end_has_not_are_refused(side: S
     others = sdp("192.0.2.77", 7000).replace(b"AVP 0 101", b"AVP 8 101").replace(b"0 PCMU", b"8 PCMA")
     for offer in (others, b"nonsense"):
         assert script.leg(side, leg.LegReinvited(offer, early=True)) == [
-            ToLeg(side, leg.RejectReinvite(488, "Not Acceptable Here"))
+            ToLeg(side, leg_command.RejectReinvite(488, "Not Acceptable Here"))
         ]
 
 
@@ -333,7 +335,7 @@ def test_an_update_while_the_first_offer_is_open_is_to_come_later(side: Side):
     script = Script()
     script.opened()
     assert script.leg(side, leg.LegReinvited(THEIRS[side], early=True)) == [
-        ToLeg(side, leg.RejectReinvite(500, ""))
+        ToLeg(side, leg_command.RejectReinvite(500, ""))
     ]
 
 
@@ -351,11 +353,11 @@ def delayed() -> Script:
 
 def test_the_far_legs_offer_goes_to_the_near_leg_and_its_answer_back_in_the_ack():
     script = delayed()
-    assert script.opened() == [IS[AGENT], ToLeg(CALLER, leg.AnswerLeg(ours(CALLER, 1)))]
+    assert script.opened() == [IS[AGENT], ToLeg(CALLER, leg_command.AnswerLeg(ours(CALLER, 1)))]
     assert not script.call.bridge.capturable()
     assert script.leg(CALLER, leg.LegConfirmed(THEIRS[CALLER])) == [
         IS[CALLER],
-        ToLeg(AGENT, leg.ConfirmLeg(ours(AGENT, 1))),
+        ToLeg(AGENT, leg_command.ConfirmLeg(ours(AGENT, 1))),
     ]
     assert script.call.bridge.capturable()
     assert script.leg(AGENT, leg.LegReinvited(held(AGENT)))[0] == IS[AGENT]
@@ -365,7 +367,7 @@ def test_the_far_legs_offer_goes_to_the_near_leg_and_its_answer_back_in_the_ack(
 def test_an_ack_without_a_usable_answer_ends_both(answer: bytes):
     script = delayed()
     script.opened()
-    bad = leg.HangUpLeg("no SDP answer in the ACK")
+    bad = leg_command.HangUpLeg("no SDP answer in the ACK")
     assert script.leg(CALLER, leg.LegConfirmed(answer)) == [ToLeg(CALLER, bad), ToLeg(AGENT, bad), CLOSE]
     script.closed()
     assert script.records[0].end == "no SDP answer in the ACK"
@@ -375,16 +377,16 @@ def test_an_ack_without_a_usable_answer_ends_both(answer: bytes):
 def test_a_far_end_that_offers_nothing_usable_is_hung_up(offer: bytes):
     script = Script(offer=b"")
     assert script.leg(AGENT, leg.LegAnswered(offer))[:2] == [
-        ToLeg(CALLER, leg.RejectLeg(502, "Bad Gateway")),
-        ToLeg(AGENT, leg.HangUpLeg("bad SDP answer")),
+        ToLeg(CALLER, leg_command.RejectLeg(502, "Bad Gateway")),
+        ToLeg(AGENT, leg_command.HangUpLeg("bad SDP answer")),
     ]
 
 
 def test_without_ports_for_the_offer_both_legs_end():
     script = delayed()
     assert script.media(OPEN, REFUSED) == [
-        ToLeg(CALLER, leg.RejectLeg(503, "Service Unavailable")),
-        ToLeg(AGENT, leg.HangUpLeg("no media ports")),
+        ToLeg(CALLER, leg_command.RejectLeg(503, "Service Unavailable")),
+        ToLeg(AGENT, leg_command.HangUpLeg("no media ports")),
         CLOSE,
     ]
 
@@ -392,14 +394,14 @@ def test_without_ports_for_the_offer_both_legs_end():
 def test_early_media_of_a_call_without_an_offer_is_only_a_ring():
     script = Script(offer=b"")
     assert script.leg(AGENT, leg.LegProgressed(183, "Session Progress", THEIRS[AGENT])) == [
-        ToLeg(CALLER, leg.RingLeg(183, "Session Progress"))
+        ToLeg(CALLER, leg_command.RingLeg(183, "Session Progress"))
     ]
 
 
 def test_a_caller_that_gives_up_while_media_opens_takes_the_answered_leg_along():
     script = delayed()
     assert script.leg(CALLER, leg.LegFailed(487, "Request Terminated")) == [
-        ToLeg(AGENT, leg.HangUpLeg("cancelled")),
+        ToLeg(AGENT, leg_command.HangUpLeg("cancelled")),
         CLOSE,
     ]
     assert script.opened() == []
@@ -440,7 +442,9 @@ def test_where_both_may_have_it_it_is_relayed():
 
 
 def test_a_call_with_nothing_that_may_be_is_refused():
-    assert limited(near_trunk="image").first == [ToLeg(CALLER, leg.RejectLeg(488, "Not Acceptable Here"))]
+    assert limited(near_trunk="image").first == [
+        ToLeg(CALLER, leg_command.RejectLeg(488, "Not Acceptable Here"))
+    ]
 
 
 def test_a_call_in_which_nothing_comes_ends_and_says_so_but_not_on_hold() -> None:
@@ -452,7 +456,9 @@ def test_a_call_in_which_nothing_comes_ends_and_says_so_but_not_on_hold() -> Non
     script.leg(AGENT, leg.LegReinvited(THEIRS[AGENT]))
     script.leg(CALLER, leg.ReinviteAnswered(THEIRS[CALLER]))
     script.leg(AGENT, leg.LegConfirmed())
-    goodbye = leg.HangUpLeg("no media", leg.Carried(headers=(("Reason", 'Q.850;cause=102;text="no media"'),)))
+    goodbye = leg_command.HangUpLeg(
+        "no media", leg.Carried(headers=(("Reason", 'Q.850;cause=102;text="no media"'),))
+    )
     assert script.silent()[:2] == [ToLeg(CALLER, goodbye), ToLeg(AGENT, goodbye)]
     assert script.call.bridge.end == "no media"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.command import ToLeg
 from b2bua.call.state import BRIDGE_TRANSITIONS, BridgeEvent, BridgeState, IllegalEvent, step
 from b2bua.call.trunk_policy import TrunkPolicy
@@ -52,12 +52,20 @@ def test_a_call_is_opened_in_media_then_invited_rung_answered_and_ended(near: Si
     assert script.first == [OPEN]
     assert script.opened() == [
         IS[near],
-        ToLeg(far, leg.InviteLeg("far trunk", leg.Party("anna", "Anna"), leg.Party("500"), ours(far), 69)),
+        ToLeg(
+            far,
+            leg_command.InviteLeg("far trunk", leg.Party("anna", "Anna"), leg.Party("500"), ours(far), 69),
+        ),
     ]
-    assert script.leg(far, leg.LegProgressed(180, "Ringing")) == [ToLeg(near, leg.RingLeg(180, "Ringing"))]
-    assert script.leg(far, leg.LegAnswered(THEIRS[far])) == [IS[far], ToLeg(near, leg.AnswerLeg(ours(near)))]
+    assert script.leg(far, leg.LegProgressed(180, "Ringing")) == [
+        ToLeg(near, leg_command.RingLeg(180, "Ringing"))
+    ]
+    assert script.leg(far, leg.LegAnswered(THEIRS[far])) == [
+        IS[far],
+        ToLeg(near, leg_command.AnswerLeg(ours(near))),
+    ]
     assert script.leg(near, leg.LegConfirmed()) == []
-    assert script.leg(far, leg.LegHungUp("bye")) == [ToLeg(near, leg.HangUpLeg("bye")), CLOSE]
+    assert script.leg(far, leg.LegHungUp("bye")) == [ToLeg(near, leg_command.HangUpLeg("bye")), CLOSE]
     assert not script.call.over
     assert script.closed() == []
     assert script.call.over
@@ -72,13 +80,13 @@ def test_early_media_is_relayed_before_the_answer(near: Side):
     early = leg.LegProgressed(183, "Session Progress", THEIRS[script.far])
     assert script.leg(script.far, early) == [
         IS[script.far],
-        ToLeg(near, leg.RingLeg(183, "Session Progress", ours(near))),
+        ToLeg(near, leg_command.RingLeg(183, "Session Progress", ours(near))),
     ]
     assert script.view.state is CallState.RINGING
     # The same description again keeps its version (RFC 3264 section 8).
     assert script.leg(script.far, leg.LegAnswered(THEIRS[script.far])) == [
         IS[script.far],
-        ToLeg(near, leg.AnswerLeg(ours(near))),
+        ToLeg(near, leg_command.AnswerLeg(ours(near))),
     ]
 
 
@@ -86,7 +94,10 @@ def test_an_answer_without_sdp_is_that_of_the_early_media():
     script = Script()
     script.opened()
     script.leg(AGENT, leg.LegProgressed(183, "Session Progress", THEIRS[AGENT]))
-    assert script.leg(AGENT, leg.LegAnswered(b"")) == [IS[AGENT], ToLeg(CALLER, leg.AnswerLeg(ours(CALLER)))]
+    assert script.leg(AGENT, leg.LegAnswered(b"")) == [
+        IS[AGENT],
+        ToLeg(CALLER, leg_command.AnswerLeg(ours(CALLER))),
+    ]
 
 
 def test_an_answer_that_differs_from_the_early_media_has_a_higher_version():
@@ -96,7 +107,7 @@ def test_an_answer_that_differs_from_the_early_media_has_a_higher_version():
         AGENT, leg.LegProgressed(183, "Session Progress", sdp("192.0.2.30", 6000, extra="a=recvonly\r\n"))
     )
     assert script.leg(AGENT, leg.LegAnswered(THEIRS[AGENT]))[1] == ToLeg(
-        CALLER, leg.AnswerLeg(ours(CALLER, 2))
+        CALLER, leg_command.AnswerLeg(ours(CALLER, 2))
     )
 
 
@@ -104,7 +115,7 @@ def test_early_sdp_that_cannot_be_read_still_rings():
     script = Script()
     script.opened()
     assert script.leg(AGENT, leg.LegProgressed(183, "Session Progress", b"v=1")) == [
-        ToLeg(CALLER, leg.RingLeg(183, "Session Progress"))
+        ToLeg(CALLER, leg_command.RingLeg(183, "Session Progress"))
     ]
 
 
@@ -129,7 +140,7 @@ def test_what_cannot_be_relayed_is_refused_at_once_and_recorded(
     offer: bytes | None, max_forwards: int, code: int, phrase: str
 ):
     script = Script(offer=offer, max_forwards=max_forwards)
-    assert script.first == [ToLeg(CALLER, leg.RejectLeg(code, phrase))]
+    assert script.first == [ToLeg(CALLER, leg_command.RejectLeg(code, phrase))]
     assert script.call.over
     assert [(record.code, record.end) for record in script.records] == [(code, phrase)]
 
@@ -146,7 +157,7 @@ def test_the_last_hop_but_one_is_passed_on_as_none_left():
 def test_the_far_legs_refusal_is_the_near_legs(near: Side, code: int, phrase: str):
     script = Script(near).ring()
     assert script.leg(script.far, leg.LegFailed(code, phrase)) == [
-        ToLeg(near, leg.RejectLeg(code, phrase)),
+        ToLeg(near, leg_command.RejectLeg(code, phrase)),
         CLOSE,
     ]
     script.closed()
@@ -160,7 +171,7 @@ def test_a_caller_who_gives_up_cancels_the_other_leg(near: Side, phase: str):
     script = brought_to(phase, near)
     invited = phase != "opening"
     assert script.leg(near, leg.LegFailed(487, "Request Terminated")) == [
-        *([ToLeg(script.far, leg.HangUpLeg("cancelled"))] if invited else []),
+        *([ToLeg(script.far, leg_command.HangUpLeg("cancelled"))] if invited else []),
         CLOSE,
     ]
     assert script.leg(script.far, leg.LegFailed(487, "Request Terminated")) == []
@@ -196,8 +207,8 @@ def test_an_answer_that_crosses_the_cancel_is_ignored():
 def test_an_answer_that_cannot_be_relayed_ends_both_legs(near: Side, answer: bytes):
     script = Script(near).ring()
     assert script.leg(script.far, leg.LegAnswered(answer)) == [
-        ToLeg(near, leg.RejectLeg(502, "Bad Gateway")),
-        ToLeg(script.far, leg.HangUpLeg("bad SDP answer")),
+        ToLeg(near, leg_command.RejectLeg(502, "Bad Gateway")),
+        ToLeg(script.far, leg_command.HangUpLeg("bad SDP answer")),
         CLOSE,
     ]
 
@@ -207,8 +218,8 @@ def test_nobody_answers_in_time():
     assert script.call.deadline() == script.now + 180.0
     assert script.expire(179.9) == []
     assert script.expire(0.1) == [
-        ToLeg(CALLER, leg.RejectLeg(480, "Temporarily Unavailable")),
-        ToLeg(AGENT, leg.HangUpLeg("no answer")),
+        ToLeg(CALLER, leg_command.RejectLeg(480, "Temporarily Unavailable")),
+        ToLeg(AGENT, leg_command.HangUpLeg("no answer")),
         CLOSE,
     ]
     assert script.call.deadline() is None
@@ -223,7 +234,7 @@ def test_an_answered_call_may_last():
 def test_an_answered_leg_that_fails_has_hung_up():
     script = Script().answer()
     assert script.leg(AGENT, leg.LegFailed(503, "lost")) == [
-        ToLeg(CALLER, leg.HangUpLeg("failed with 503")),
+        ToLeg(CALLER, leg_command.HangUpLeg("failed with 503")),
         CLOSE,
     ]
 
@@ -243,7 +254,10 @@ def test_an_answer_or_ringing_twice_or_out_of_place_changes_nothing():
 @both_ways
 def test_a_call_that_gets_no_ports_is_refused(near: Side):
     script = Script(near)
-    assert script.media(OPEN, REFUSED) == [ToLeg(near, leg.RejectLeg(503, "Service Unavailable")), CLOSE]
+    assert script.media(OPEN, REFUSED) == [
+        ToLeg(near, leg_command.RejectLeg(503, "Service Unavailable")),
+        CLOSE,
+    ]
     script.media(CLOSE, REFUSED)
     assert [(record.code, record.caller_leg.counters) for record in script.records] == [(503, None)]
 
@@ -253,10 +267,10 @@ def test_a_call_that_gets_no_ports_is_refused(near: Side):
 @pytest.mark.parametrize("end", ["media lost", "shut down"])
 def test_when_media_is_lost_or_we_stop_both_legs_are_told(near: Side, phase: str, end: str):
     script = brought_to(phase, near)
-    refused = leg.RejectLeg(503, "Service Unavailable")
+    refused = leg_command.RejectLeg(503, "Service Unavailable")
     assert (script.media_lost() if end == "media lost" else script.shut_down()) == [
-        ToLeg(near, leg.HangUpLeg(end) if phase == "up" else refused),
-        *([ToLeg(script.far, leg.HangUpLeg(end))] if phase != "opening" else []),
+        ToLeg(near, leg_command.HangUpLeg(end) if phase == "up" else refused),
+        *([ToLeg(script.far, leg_command.HangUpLeg(end))] if phase != "opening" else []),
         CLOSE,
     ]
     script.closed()
@@ -270,7 +284,7 @@ def test_when_media_is_lost_or_we_stop_both_legs_are_told(near: Side, phase: str
 def test_a_leg_that_is_lost_in_any_phase_ends_the_other(phase: str):
     script = brought_to(phase)
     assert script.leg(CALLER, leg.LegHungUp("")) == [
-        *([ToLeg(AGENT, leg.HangUpLeg("hung up"))] if phase != "opening" else []),
+        *([ToLeg(AGENT, leg_command.HangUpLeg("hung up"))] if phase != "opening" else []),
         CLOSE,
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.cause import Q850_CAUSES, REPLACED_CODES, q850_cause, relayed_cause
 from b2bua.call.command import ToLeg
 from b2bua.call.leg import NOTHING, Carried
@@ -67,7 +67,9 @@ def test_a_carriers_challenge_is_not_handed_to_the_pbx_and_the_record_has_it():
     script = Script(Side.AGENT)
     script.opened()
     refused = script.leg(Side.CALLER, leg.LegFailed(407, "Proxy Authentication Required"))
-    assert refused[0] == ToLeg(Side.AGENT, leg.RejectLeg(502, "", Carried((("Reason", "SIP;cause=407"),))))
+    assert refused[0] == ToLeg(
+        Side.AGENT, leg_command.RejectLeg(502, "", Carried((("Reason", "SIP;cause=407"),)))
+    )
     script.closed()
     (record,) = script.records
     assert (record.caller_leg.code, record.caller_leg.cause) == (407, 21)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.command import CallCommand, ReleaseLeg, ToLeg, ToMedia, ToReplacement
 from b2bua.call.transfer.states import TransferState
 from b2bua.call.transfer.transfer import AttendedTransfer
@@ -38,7 +38,7 @@ def offered(commands: list[CallCommand]) -> list[Side]:
     return [
         each.side
         for each in commands
-        if isinstance(each, ToLeg) and isinstance(each.command, leg.ReinviteLeg)
+        if isinstance(each, ToLeg) and isinstance(each.command, leg_command.ReinviteLeg)
     ]
 
 
@@ -60,7 +60,7 @@ def test_a_transfer_that_waits_for_its_turn_is_not_offered_after_the_end() -> No
     script.leg(CALLER, leg.LegReinvited(HELD))
     assert calls_for(script, AGENT) == []
     ended = script.leg(CALLER, leg.LegHungUp("bye"))
-    assert ToReplacement(leg.RejectLeg(480, "")) in ended
+    assert ToReplacement(leg_command.RejectLeg(480, "")) in ended
     assert offered(ended) == []
 
 
@@ -88,7 +88,7 @@ def test_the_asker_hears_that_its_call_s_leg_refused_and_is_given_it_back() -> N
     lent, _ = lender.call.lend_leg(CALLER, lender.now)
     script.call.borrow_leg(AttendedTransfer(AGENT, CALLER, lender_asked=True), lent, "f1", script.now)
     refused = script.call.replacement_event(leg.ReinviteFailed(488, "no"), script.now)
-    assert refused == [ToReplacement(leg.NotifyLeg("f1", 488, "no")), ReleaseLeg()]
+    assert refused == [ToReplacement(leg_command.NotifyLeg("f1", 488, "no")), ReleaseLeg()]
 
 
 # --- a call that goes on --------------------------------------------------------------------------
@@ -121,7 +121,7 @@ def test_a_hold_under_the_mask_is_not_offered_while_a_transfer_has_a_reinvite_ou
     assert script.joining(leg.LegFailed(487, "Request Terminated")) == []
     [back] = script.leg(CALLER, leg.ReinviteAnswered(THEIRS[CALLER]))
     assert isinstance(back, ToLeg)
-    assert isinstance(back.command, leg.ReinviteLeg)
+    assert isinstance(back.command, leg_command.ReinviteLeg)
     assert b"sendonly" in back.command.offer, "the old session, on hold"
     assert offered(script.leg(CALLER, leg.ReinviteAnswered(THEIRS[CALLER]))) == []
     assert not script.call.transfer.active
@@ -141,7 +141,7 @@ def test_a_hold_that_a_mask_ends_is_offered_once_the_customer_s_leg_has_sent_its
     script.opened()
     script.leg(AGENT, leg.LegAnswered(HELD))
     assert offered(script.start("c1")) == []
-    pending = ToLeg(AGENT, leg.RejectReinvite(491, "Request Pending"))
+    pending = ToLeg(AGENT, leg_command.RejectReinvite(491, "Request Pending"))
     assert script.leg(AGENT, leg.LegReinvited(THEIRS[AGENT])) == [pending]
     assert offered(script.leg(CALLER, leg.LegConfirmed())) == [CALLER]
 
@@ -155,5 +155,5 @@ def test_a_reinvite_that_is_refused_does_not_wait_for_media() -> None:
     script.media(described, DONE)  # type: ignore[arg-type]
     script.leg(CALLER, leg.LegConfirmed(THEIRS[CALLER]))  # the agent's ACK waits for media
     assert offered(script.leg(CALLER, leg.LegReinvited(THEIRS[CALLER] + b"a=sendonly\r\n"))) == []
-    pending = ToLeg(AGENT, leg.RejectReinvite(491, "Request Pending"))
+    pending = ToLeg(AGENT, leg_command.RejectReinvite(491, "Request Pending"))
     assert script.leg(AGENT, leg.LegReinvited(HELD)) == [pending]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.cdr import CaptureRecord
 from b2bua.call.command import ToLeg, ToMedia
 from b2bua.call.sdp.offer_answer import OTHER
@@ -59,7 +59,7 @@ CHARGE = Charge(
 )
 SUBMIT = ToMedia(SubmitCapture(session=SESSION, capture=C1, charge=CHARGE))
 CANCEL = ToMedia(CancelCapture(session=SESSION, capture=C1))
-GONE = [ToLeg(AGENT, leg.HangUpLeg("bye")), CLOSE]
+GONE = [ToLeg(AGENT, leg_command.HangUpLeg("bye")), CLOSE]
 OUTCOMES = [
     (Approved(reference="r-1", token="t-1"), "r-1"),
     (PartiallyApproved(amount=600, reference="r-3"), "r-3"),
@@ -294,7 +294,7 @@ def test_media_that_dies_while_charging_leaves_the_payment_open_until_its_outcom
 def test_a_session_that_is_lost_ends_the_call_and_a_charge_under_way_still_gets_its_outcome():
     script = up().charging()
     assert script.session_lost() == [
-        *(ToLeg(side, leg.HangUpLeg("media lost")) for side in (CALLER, AGENT)),
+        *(ToLeg(side, leg_command.HangUpLeg("media lost")) for side in (CALLER, AGENT)),
         CLOSE,
     ]
     script.media(CLOSE, REFUSED)
@@ -545,14 +545,14 @@ def test_a_hold_of_the_agent_s_side_is_answered_here_and_offered_on_when_the_mas
     script = up().collecting()
     commands = script.leg(AGENT, leg.LegReinvited(held(AGENT, direction)))
     [answer] = [command.command for command in commands if isinstance(command, ToLeg)]
-    assert isinstance(answer, leg.AnswerReinvite)
+    assert isinstance(answer, leg_command.AnswerReinvite)
     assert f"a={HOLDS[direction]}".encode() in answer.answer
     assert script.cancel()[:2] == [CANCEL, UNMASK]
     script.release()
     assert [command for command in script.media(UNMASK, REFUSED) if isinstance(command, ToLeg)] == []
     [offered] = [command for command in script.media(RELEASE, DONE) if isinstance(command, ToLeg)]
     assert offered.side is CALLER
-    assert isinstance(offered.command, leg.ReinviteLeg)
+    assert isinstance(offered.command, leg_command.ReinviteLeg)
     assert f"a={direction}".encode() in offered.command.offer
     script.leg(CALLER, leg.ReinviteAnswered(held(CALLER, HOLDS[direction])))
     assert not script.call.bridge.renegotiation.busy
@@ -562,7 +562,7 @@ def test_a_hold_that_ended_under_the_mask_is_never_heard_of_by_the_customer():
     script = up().collecting()
     script.leg(AGENT, leg.LegReinvited(held(AGENT, "sendonly")))
     [_, answered] = script.leg(AGENT, leg.LegReinvited(THEIRS[AGENT]))
-    assert isinstance(answered.command, leg.AnswerReinvite)  # type: ignore[union-attr]
+    assert isinstance(answered.command, leg_command.AnswerReinvite)  # type: ignore[union-attr]
     assert b"recvonly" not in answered.command.answer  # type: ignore[union-attr]
     script.cancel()
     assert [command for command in script.media(UNMASK, DONE) if isinstance(command, ToLeg)] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.command import ToLeg, ToMedia
 from b2bua.call.mid_call_requests import MAX_PENDING, TIMEOUT
 from b2bua.call.trunk_policy import TrunkPolicy
@@ -24,7 +24,7 @@ def asks(
 
 
 def answered(side: Side, code: int, request: str = "r1") -> list[ToLeg]:
-    return [ToLeg(side, leg.RespondLeg(request, code))]
+    return [ToLeg(side, leg_command.RespondLeg(request, code))]
 
 
 @pytest.mark.parametrize("asker", Side)
@@ -32,7 +32,7 @@ def answered(side: Side, code: int, request: str = "r1") -> list[ToLeg]:
 def test_a_request_crosses_as_it_came_and_its_answer_comes_back(asker: Side, method: str) -> None:
     script = Script().answer()
     other = Side.AGENT if asker is Side.CALLER else Side.CALLER
-    assert script.leg(asker, asks(method)) == [ToLeg(other, leg.RequestLeg("r1", method, DTMF, KEY))]
+    assert script.leg(asker, asks(method)) == [ToLeg(other, leg_command.RequestLeg("r1", method, DTMF, KEY))]
     assert script.leg(other, leg.LegResponded("r1", 200, "OK")) == answered(asker, 200)
     assert script.leg(other, leg.LegResponded("r1", 200, "OK")) == []
 
@@ -88,7 +88,9 @@ def test_every_state_of_the_mask_but_open_withholds() -> None:
     assert script.leg(Side.CALLER, asks()) == [*answered(Side.CALLER, 200), told]
     script.media(UNMASK, REFUSED)
     script.media(RELEASE, DONE)
-    assert script.leg(Side.CALLER, asks()) == [ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", DTMF, KEY))]
+    assert script.leg(Side.CALLER, asks()) == [
+        ToLeg(Side.AGENT, leg_command.RequestLeg("r1", "INFO", DTMF, KEY))
+    ]
 
 
 def test_what_passes_while_masked_is_ours_to_the_last_octet() -> None:
@@ -98,13 +100,15 @@ def test_what_passes_while_masked_is_ours_to_the_last_octet() -> None:
     event = asks(content_type="application/media_control+xml;k=5", body=smuggled, carried=carried)
     [crossing] = script.leg(Side.CALLER, event)
     request = crossing.command
-    assert isinstance(request, leg.RequestLeg)
+    assert isinstance(request, leg_command.RequestLeg)
     assert b"picture_fast_update" in request.body
     assert b"4929" not in request.body
     assert (request.content_type, request.carried) == ("application/media_control+xml", leg.NOTHING)
     script.leg(Side.AGENT, leg.LegResponded("r1", 200, "OK"))
     empty = asks(content_type="", body=b"")
-    assert script.leg(Side.CALLER, empty) == [ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", "", b""))]
+    assert script.leg(Side.CALLER, empty) == [
+        ToLeg(Side.AGENT, leg_command.RequestLeg("r1", "INFO", "", b""))
+    ]
 
 
 def test_while_masked_the_customers_text_is_refused_and_the_agents_requests_cross() -> None:
@@ -113,13 +117,13 @@ def test_while_masked_the_customers_text_is_refused_and_the_agents_requests_cros
     assert script.call.mid_call_requests.withheld == 0
     for method in ("INFO", "MESSAGE"):
         assert script.leg(Side.AGENT, asks(method)) == [
-            ToLeg(Side.CALLER, leg.RequestLeg("r1", method, DTMF, KEY))
+            ToLeg(Side.CALLER, leg_command.RequestLeg("r1", method, DTMF, KEY))
         ]
 
 
 def test_a_body_is_in_no_representation() -> None:
     assert "Signal" not in repr(asks())
-    assert "Signal" not in repr(leg.RequestLeg("r1", "INFO", DTMF, KEY))
+    assert "Signal" not in repr(leg_command.RequestLeg("r1", "INFO", DTMF, KEY))
 
 
 def test_before_the_call_is_up_and_after_it_nothing_crosses() -> None:
@@ -178,7 +182,7 @@ def test_the_packages_that_an_end_takes_cross_with_its_refusal_but_not_from_a_ma
             script.leg(asker, asks(info_package="conference"))
         [answer] = script.leg(other, leg.LegResponded("r1", 469, "", ("conference",)))
         packages = ("conference",) if other is Side.AGENT else ()
-        assert answer == ToLeg(asker, leg.RespondLeg("r1", 469, packages=packages))
+        assert answer == ToLeg(asker, leg_command.RespondLeg("r1", 469, packages=packages))
 
 
 # --- keys that are captured -----------------------------------------------------------------------
@@ -210,7 +214,9 @@ def test_what_is_no_key_or_not_the_customers_does_not_go_to_media() -> None:
     script = by_info()
     assert script.leg(Side.CALLER, asks(content_type="text/plain")) == answered(Side.CALLER, 200)
     assert script.leg(Side.CALLER, asks("MESSAGE")) == answered(Side.CALLER, 480)
-    assert script.leg(Side.AGENT, asks()) == [ToLeg(Side.CALLER, leg.RequestLeg("r1", "INFO", DTMF, KEY))]
+    assert script.leg(Side.AGENT, asks()) == [
+        ToLeg(Side.CALLER, leg_command.RequestLeg("r1", "INFO", DTMF, KEY))
+    ]
 
 
 def test_without_a_capture_or_the_setting_no_key_goes_to_media() -> None:
@@ -221,7 +227,9 @@ def test_without_a_capture_or_the_setting_no_key_goes_to_media() -> None:
     told = ToMedia(KeyWithheld(session=SESSION))
     assert script.leg(Side.CALLER, asks()) == [*answered(Side.CALLER, 200), told], "the mask is still on"
     script.media(UNMASK, DONE)
-    assert script.leg(Side.CALLER, asks()) == [ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", DTMF, KEY))]
+    assert script.leg(Side.CALLER, asks()) == [
+        ToLeg(Side.AGENT, leg_command.RequestLeg("r1", "INFO", DTMF, KEY))
+    ]
 
 
 # --- keys that become telephone-events ------------------------------------------------------------
@@ -263,11 +271,13 @@ def test_what_is_no_key_has_a_package_or_meets_no_telephone_event_is_relayed_as_
         assert isinstance(crossing, ToLeg)
         script.leg(Side.AGENT, leg.LegResponded("r1", 200, "OK"))
     [crossing] = script.leg(Side.AGENT, asks())
-    assert crossing == ToLeg(Side.CALLER, leg.RequestLeg("r1", "INFO", DTMF, KEY)), (
+    assert crossing == ToLeg(Side.CALLER, leg_command.RequestLeg("r1", "INFO", DTMF, KEY)), (
         "the agent's keys are as they are"
     )
     script = wants_events(answer=sdp("192.0.2.20", 5000, events=False))
-    assert script.leg(Side.CALLER, asks()) == [ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", DTMF, KEY))]
+    assert script.leg(Side.CALLER, asks()) == [
+        ToLeg(Side.AGENT, leg_command.RequestLeg("r1", "INFO", DTMF, KEY))
+    ]
 
 
 PEERS = {Side.CALLER: ("192.0.2.10", 4000), Side.AGENT: ("192.0.2.20", 5000)}
@@ -299,7 +309,9 @@ def test_telephone_event_is_agreed_on_with_the_agents_side_alone_where_the_custo
 
 def test_the_agents_side_may_have_none_and_its_payload_types_are_its_own() -> None:
     script = wants_events(offer=PLAIN[Side.CALLER], answer=PLAIN[Side.AGENT])
-    assert script.leg(Side.CALLER, asks()) == [ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", DTMF, KEY))]
+    assert script.leg(Side.CALLER, asks()) == [
+        ToLeg(Side.AGENT, leg_command.RequestLeg("r1", "INFO", DTMF, KEY))
+    ]
     again = sdp("192.0.2.10", 4002, events=False)
     crossing = script.leg(Side.CALLER, leg.LegReinvited(again))[-1]
     # Once refused it is not offered again.
@@ -323,4 +335,6 @@ def test_keys_that_media_does_not_answer_for_are_bounded_in_number_and_time() ->
         script.leg(Side.CALLER, leg.LegRequested(f"k{number}", "INFO", DTMF, KEY))
     assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 500)
     late = script.expire(TIMEOUT)
-    assert late == [ToLeg(Side.CALLER, leg.RespondLeg(f"k{number}", 504)) for number in range(MAX_PENDING)]
+    assert late == [
+        ToLeg(Side.CALLER, leg_command.RespondLeg(f"k{number}", 504)) for number in range(MAX_PENDING)
+    ]

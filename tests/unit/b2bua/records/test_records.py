@@ -26,19 +26,8 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from b2bua.call.cdr import CallRecord, CaptureRecord, Ledger, LegRecord
-from b2bua.call.leg import (
-    AnswerLeg,
-    HangUpLeg,
-    InviteLeg,
-    LegAnswered,
-    LegFailed,
-    LegHungUp,
-    LegInvited,
-    LegProgressed,
-    Party,
-    RejectLeg,
-    RingLeg,
-)
+from b2bua.call.leg import LegAnswered, LegFailed, LegHungUp, LegInvited, LegProgressed, Party
+from b2bua.call.leg_command import AnswerLeg, HangUpLeg, InviteLeg, RejectLeg, RingLeg
 from b2bua.call.sdp.codecs import Codec
 from b2bua.call.view import CaptureStage, Order, PaymentView
 from b2bua.cli import app

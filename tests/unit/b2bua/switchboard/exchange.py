@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.cdr import CallRecord
 from b2bua.call.leg import LegId
 from b2bua.call.routing.limits import Limit
@@ -45,20 +45,20 @@ class Wire:
     """What stands on the other side of the switchboard's two sockets: a SIP stack that notes, and
     media that obeys."""
 
-    sent: list[tuple[str, leg.LegCommand]] = field(default_factory=list)
+    sent: list[tuple[str, leg_command.LegCommand]] = field(default_factory=list)
     commands: list[AnyCommand] = field(default_factory=list)
     connected: bool = True
     obeys: bool = True
     on_answer: Callable[[AnyCommand, AnyAnswer], None] | None = None
-    on_execute: Callable[[LegId, leg.LegCommand], None] | None = None
+    on_execute: Callable[[LegId, leg_command.LegCommand], None] | None = None
 
     def new_leg(self) -> LegId:
-        return LegId(f"far-{sum(isinstance(command, leg.InviteLeg) for _, command in self.sent)}")
+        return LegId(f"far-{sum(isinstance(command, leg_command.InviteLeg) for _, command in self.sent)}")
 
     def counters(self) -> dict[str, int]:
         return {"legs": 3, "dialogs": 2, "transactions": 1}
 
-    def execute_command(self, leg_id: LegId, command: leg.LegCommand) -> None:
+    def execute_command(self, leg_id: LegId, command: leg_command.LegCommand) -> None:
         self.sent.append((leg_id, command))
         if self.on_execute is not None:
             self.on_execute(leg_id, command)
@@ -82,7 +82,7 @@ class Wire:
             case _:
                 return Done(serial=0)
 
-    def to(self, leg_id: str) -> list[leg.LegCommand]:
+    def to(self, leg_id: str) -> list[leg_command.LegCommand]:
         return [command for name, command in self.sent if name == leg_id]
 
 

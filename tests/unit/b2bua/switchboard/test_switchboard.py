@@ -6,7 +6,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.leg import LegId
 from b2bua.call.view import CallState, CallView, NoSuchCall, NotNow, NotWell, PaymentView, ServiceView
 from media.events import (
@@ -35,7 +35,7 @@ async def test_a_call_of_one_trunk_goes_to_the_other(trunk: str, far: str, direc
     exchange = Exchange()
     exchange.invite(trunk=trunk)
     (invite,) = exchange.wire.to("far-0")
-    assert isinstance(invite, leg.InviteLeg)
+    assert isinstance(invite, leg_command.InviteLeg)
     assert invite.trunk == far
     assert [(call.direction, call.state) for call in exchange.board.calls()] == [
         (direction, CallState.RINGING)
@@ -47,7 +47,7 @@ async def test_a_call_that_cannot_be_carried_is_refused_at_once(reason: str):
     exchange = Exchange()
     exchange.wire.connected = reason != "media is away"
     exchange.invite(trunk="carrier" if reason == "media is away" else "stranger")
-    assert exchange.wire.to("near-0") == [leg.RejectLeg(503, "Service Unavailable")]
+    assert exchange.wire.to("near-0") == [leg_command.RejectLeg(503, "Service Unavailable")]
     assert exchange.board.health()["calls"] == 0
     assert not exchange.wire.commands
 
@@ -56,7 +56,7 @@ async def test_a_call_that_is_over_is_recorded_and_forgotten():
     exchange = Exchange()
     call_id = exchange.up()
     exchange.board.on_leg_event(LegId("far-0"), leg.LegHungUp("bye"))
-    assert exchange.wire.to("near-0")[-1] == leg.HangUpLeg("bye")
+    assert exchange.wire.to("near-0")[-1] == leg_command.HangUpLeg("bye")
     assert [(record.call, record.end) for record in exchange.records] == [(call_id, "bye")]
     assert exchange.board.health()["calls"] == 0
     assert exchange.board.calls() == []
@@ -72,8 +72,8 @@ async def test_calls_do_not_touch_each_other():
     assert first != second
     await exchange.board.start_capture(second, ORDER)
     exchange.board.on_leg_event(LegId("near-0"), leg.LegHungUp("bye"))
-    assert exchange.wire.to("far-0")[-1] == leg.HangUpLeg("bye")
-    assert not any(isinstance(command, leg.HangUpLeg) for command in exchange.wire.to("far-1"))
+    assert exchange.wire.to("far-0")[-1] == leg_command.HangUpLeg("bye")
+    assert not any(isinstance(command, leg_command.HangUpLeg) for command in exchange.wire.to("far-1"))
     assert [call.id for call in exchange.board.calls()] == [second]
     assert {command.session for command in exchange.wire.commands if isinstance(command, SetMask)} == {second}
 
@@ -122,20 +122,20 @@ async def test_nobody_answers_and_the_timer_ends_the_call():
     exchange = Exchange(ring_time=0.02)
     exchange.invite()
     await until(lambda: exchange.records, "the record")
-    assert exchange.wire.to("near-0") == [leg.RejectLeg(480, "Temporarily Unavailable")]
+    assert exchange.wire.to("near-0") == [leg_command.RejectLeg(480, "Temporarily Unavailable")]
     assert exchange.records[0].end == "no answer"
 
 
 async def test_what_a_command_causes_at_once_waits_for_the_commands_before_it():
     exchange = Exchange()
 
-    def refuse(leg_id: LegId, command: leg.LegCommand) -> None:
-        if isinstance(command, leg.InviteLeg):  # an engine that cannot even send it
+    def refuse(leg_id: LegId, command: leg_command.LegCommand) -> None:
+        if isinstance(command, leg_command.InviteLeg):  # an engine that cannot even send it
             exchange.board.on_leg_event(leg_id, leg.LegFailed(503, "Service Unavailable"))
 
     exchange.wire.on_execute = refuse
     exchange.invite()
-    assert exchange.wire.to("near-0") == [leg.RejectLeg(503, "Service Unavailable")]
+    assert exchange.wire.to("near-0") == [leg_command.RejectLeg(503, "Service Unavailable")]
     assert [record.code for record in exchange.records] == [503]
     assert exchange.board.health()["calls"] == 0
 
@@ -144,7 +144,11 @@ async def test_an_error_in_one_call_ends_it_and_no_other():
     exchange = Exchange()
     broken, other = exchange.up("near-0"), exchange.up("near-1")
     exchange.board.on_leg_event(LegId("near-0"), "no event at all")  # type: ignore[arg-type]
-    assert exchange.wire.to("near-0")[-1] == exchange.wire.to("far-0")[-1] == leg.HangUpLeg("internal error")
+    assert (
+        exchange.wire.to("near-0")[-1]
+        == exchange.wire.to("far-0")[-1]
+        == leg_command.HangUpLeg("internal error")
+    )
     assert exchange.wire.commands[-1] == CloseSession(session=SessionId(broken))
     assert exchange.board.health()["calls"] == 1
     assert (await exchange.board.start_capture(other, ORDER)).masked
@@ -198,8 +202,8 @@ async def test_the_end_of_the_service_ends_every_call_and_follower():
     follower = exchange.board.follow()
     exchange.board.shut_down()
     await exchange.board.settle(1.0)
-    assert exchange.wire.to("near-0")[-1] == leg.HangUpLeg("shut down")
-    assert exchange.wire.to("near-1")[-1] == leg.RejectLeg(503, "Service Unavailable")
+    assert exchange.wire.to("near-0")[-1] == leg_command.HangUpLeg("shut down")
+    assert exchange.wire.to("near-1")[-1] == leg_command.RejectLeg(503, "Service Unavailable")
     assert [record.end for record in exchange.records] == ["shut down"] * 2
     assert [view.state async for view in follower][-1] is CallState.ENDED
 
@@ -223,7 +227,7 @@ async def test_a_command_that_fails_ends_its_call_and_no_other():
     exchange.up("near-0")
     exchange.up("near-1")
 
-    def fail(leg_id: LegId, command: leg.LegCommand) -> None:
+    def fail(leg_id: LegId, command: leg_command.LegCommand) -> None:
         if leg_id == "near-0":
             raise RuntimeError("a bug of ours")
 
@@ -271,5 +275,5 @@ async def test_who_is_refused_a_place_takes_up_none_of_its_trunk_s():
             invited = leg.LegInvited("pbx", leg.Party("600"), leg.Party("500"), b"", replaces=LegId(wanted))
             exchange.board.on_leg_event(LegId(f"new-{number}-{wanted}"), invited)
             code = 481 if wanted == "nobody" else 488
-            assert exchange.wire.to(f"new-{number}-{wanted}") == [leg.RejectLeg(code, "")]
+            assert exchange.wire.to(f"new-{number}-{wanted}") == [leg_command.RejectLeg(code, "")]
     assert [view.id for view in exchange.board.calls()] == [call_id]

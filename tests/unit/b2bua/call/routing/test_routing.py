@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.leg import LegId, LegInvited, Party
 from b2bua.call.routing.limits import Limit, Limiter
@@ -218,7 +218,7 @@ def test_a_trunk_that_does_not_answer_is_followed_by_the_next():
     script = Script(far_trunks=("berlin", "munich"))
     script.opened()
     (again,) = said(script.leg(script.far, failed(503)))
-    assert isinstance(again, leg.InviteLeg)
+    assert isinstance(again, leg_command.InviteLeg)
     assert again.trunk == "munich"
     script.leg(script.far, leg.LegAnswered(THEIRS[AGENT]))
     script.leg(script.far, leg.LegHungUp("bye"))
@@ -236,7 +236,7 @@ def test_the_ports_move_to_the_next_trunk_s_address_before_it_is_called():
     moved = OpenSession(session=SESSION, streams=1, agent=munich, again=True)
     assert said(script.leg(script.far, failed(503))) == [moved]
     *_, invite = said(script.opened())
-    assert isinstance(invite, leg.InviteLeg)
+    assert isinstance(invite, leg_command.InviteLeg)
     assert invite.trunk == "munich"
     assert said(script.leg(script.far, failed(503))) == [OpenSession(session=SESSION, streams=1, again=True)]
     rejected = said(
@@ -252,7 +252,7 @@ def test_a_refusal_that_is_the_callees_own_is_final(code: int):
     assert not [
         each
         for each in script.leg(script.far, failed(code))
-        if isinstance(getattr(each, "command", None), leg.InviteLeg)
+        if isinstance(getattr(each, "command", None), leg_command.InviteLeg)
     ]
 
 
@@ -260,18 +260,18 @@ def test_a_trunk_that_rang_is_not_left():
     script = Script(far_trunks=("berlin", "munich"))
     script.opened()
     script.leg(script.far, leg.LegProgressed(180, "Ringing"))
-    assert leg.RejectLeg(503, "Sorry") in said(script.leg(script.far, failed(503)))
+    assert leg_command.RejectLeg(503, "Sorry") in said(script.leg(script.far, failed(503)))
 
 
 def test_the_last_trunks_refusal_is_the_calls():
     script = Script(far_trunks=("berlin", "munich"))
     script.opened()
     script.leg(script.far, failed(503))
-    assert leg.RejectLeg(504, "Sorry") in said(script.leg(script.far, failed(504)))
+    assert leg_command.RejectLeg(504, "Sorry") in said(script.leg(script.far, failed(504)))
 
 
 def test_a_call_without_destination_is_refused_and_recorded():
     script = Script(far_trunks=())
     assert not [each for each in said(script.first) if isinstance(each, OpenSession | CloseSession)]
-    assert leg.RejectLeg(404, "") in said(script.first)
+    assert leg_command.RejectLeg(404, "") in said(script.first)
     assert script.records[0].code == 404

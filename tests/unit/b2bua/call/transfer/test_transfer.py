@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 
-from b2bua.call import leg
+from b2bua.call import leg, leg_command
 from b2bua.call.command import CallCommand, ReplaceLeg, ToLeg, ToReplacement
 from b2bua.call.state import BridgeState
 from b2bua.call.transfer.transfer import TransferState
@@ -17,20 +17,20 @@ REFER = leg.LegReferred("f1", leg.Party("600"), referred_by="<sip:500@pbx>")
 NEW = sdp("192.0.2.30", 6000)
 NEW_IS = remote(Side.AGENT, "192.0.2.30", 6000)
 OTHER_CODEC = NEW.replace(b"a=rtpmap:0 PCMU/8000", b"a=rtpmap:0 PCMU/8000\r\na=ptime:30")
-BYE = ToLeg(Side.AGENT, leg.HangUpLeg("transferred"))
+BYE = ToLeg(Side.AGENT, leg_command.HangUpLeg("transferred"))
 
 
 def tell(code: int, phrase: str = "") -> ToLeg:
-    return ToLeg(Side.AGENT, leg.NotifyLeg("f1", code, phrase))
+    return ToLeg(Side.AGENT, leg_command.NotifyLeg("f1", code, phrase))
 
 
 def referred() -> Script:
     script = Script().answer()
     accepted, trying, invite = script.leg(Side.AGENT, REFER)
-    assert (accepted, trying) == (ToLeg(Side.AGENT, leg.AnswerReferral("f1", 202)), tell(100))
+    assert (accepted, trying) == (ToLeg(Side.AGENT, leg_command.AnswerReferral("f1", 202)), tell(100))
     assert isinstance(invite, ToReplacement)
     command = invite.command
-    assert isinstance(command, leg.InviteLeg)
+    assert isinstance(command, leg_command.InviteLeg)
     assert (command.trunk, command.callee.user, command.caller.user) == ("far trunk", "600", "anna")
     assert command.offer == ours(Side.AGENT, 2)
     assert command.referred_by == "<sip:500@pbx>"
@@ -43,9 +43,9 @@ def test_a_target_with_the_same_session_takes_the_place_at_once() -> None:
     assert script.joining(leg.LegAnswered(NEW)) == [tell(200), BYE, ReplaceLeg(Side.AGENT), NEW_IS, CALLER_IS]
     assert script.call.bridge.state is BridgeState.UP
     held = script.leg(Side.AGENT, leg.LegReinvited(NEW))
-    assert isinstance(held[-1].command, leg.ReinviteLeg)  # type: ignore[union-attr]
+    assert isinstance(held[-1].command, leg_command.ReinviteLeg)  # type: ignore[union-attr]
     script.leg(Side.CALLER, leg.ReinviteAnswered(THEIRS[Side.CALLER]))
-    assert ToLeg(Side.AGENT, leg.HangUpLeg("bye")) in script.leg(Side.CALLER, leg.LegHungUp("bye"))
+    assert ToLeg(Side.AGENT, leg_command.HangUpLeg("bye")) in script.leg(Side.CALLER, leg.LegHungUp("bye"))
     script.closed()
     assert script.records[0].transfers == 1
 
@@ -80,7 +80,7 @@ def fails(script: Script, commands: list[CallCommand], code: int) -> None:
 
 
 def _notifies(command: CallCommand) -> bool:
-    return isinstance(command, ToLeg) and isinstance(command.command, leg.NotifyLeg)
+    return isinstance(command, ToLeg) and isinstance(command.command, leg_command.NotifyLeg)
 
 
 def test_a_target_that_refuses_leaves_the_call_as_it_was() -> None:
@@ -91,7 +91,7 @@ def test_a_target_that_refuses_leaves_the_call_as_it_was() -> None:
 def test_a_target_that_does_not_answer_is_given_up() -> None:
     script = referred()
     commands = script.expire(180.0)
-    assert ToReplacement(leg.HangUpLeg("no answer")) in commands
+    assert ToReplacement(leg_command.HangUpLeg("no answer")) in commands
     fails(script, commands, 408)
 
 
@@ -99,7 +99,7 @@ def test_a_session_that_the_customer_refuses_ends_the_target_alone() -> None:
     script = referred()
     script.joining(leg.LegAnswered(OTHER_CODEC))
     commands = script.leg(Side.CALLER, leg.ReinviteFailed(488, "no"))
-    assert ToReplacement(leg.HangUpLeg("transfer failed")) in commands
+    assert ToReplacement(leg_command.HangUpLeg("transfer failed")) in commands
     fails(script, commands, 488)
 
 
@@ -118,12 +118,12 @@ def test_the_one_who_asked_may_leave_before_the_target_answers() -> None:
     script = referred()
     assert script.leg(Side.AGENT, leg.LegHungUp("bye")) == []
     assert script.leg(Side.CALLER, leg.LegReinvited(THEIRS[Side.CALLER])) == [
-        ToLeg(Side.CALLER, leg.RejectReinvite(491, "Request Pending"))
+        ToLeg(Side.CALLER, leg_command.RejectReinvite(491, "Request Pending"))
     ]
     assert script.joining(leg.LegAnswered(NEW)) == [ReplaceLeg(Side.AGENT), NEW_IS, CALLER_IS]
     info = leg.LegRequested("r1", "INFO", "text/plain", b"x")
     assert script.leg(Side.CALLER, info) == [
-        ToLeg(Side.AGENT, leg.RequestLeg("r1", "INFO", "text/plain", b"x"))
+        ToLeg(Side.AGENT, leg_command.RequestLeg("r1", "INFO", "text/plain", b"x"))
     ]
 
 
@@ -131,14 +131,14 @@ def test_where_he_left_and_it_fails_the_call_ends() -> None:
     script = referred()
     script.leg(Side.AGENT, leg.LegHungUp("bye"))
     commands = script.joining(leg.LegFailed(486, "Busy Here"))
-    assert commands == [ToLeg(Side.CALLER, leg.HangUpLeg("transfer failed")), CLOSE]
+    assert commands == [ToLeg(Side.CALLER, leg_command.HangUpLeg("transfer failed")), CLOSE]
 
 
 def test_a_customer_who_hangs_up_ends_all_three() -> None:
     script = referred()
     commands = script.leg(Side.CALLER, leg.LegHungUp("bye"))
-    assert ToLeg(Side.AGENT, leg.HangUpLeg("bye")) in commands
-    assert ToReplacement(leg.HangUpLeg("call ended")) in commands
+    assert ToLeg(Side.AGENT, leg_command.HangUpLeg("bye")) in commands
+    assert ToReplacement(leg_command.HangUpLeg("call ended")) in commands
     assert script.joining(leg.LegFailed(487, "")) == []
 
 
@@ -188,13 +188,13 @@ def called(script: Script, side: Side = Side.AGENT, offer: bytes = NEW) -> list[
 
 def test_who_calls_for_a_place_is_answered_with_what_the_leg_that_stays_agreed_to() -> None:
     script = Script().answer()
-    assert called(script) == [ToLeg(Side.CALLER, leg.ReinviteLeg(ours(Side.CALLER, 2)))]
+    assert called(script) == [ToLeg(Side.CALLER, leg_command.ReinviteLeg(ours(Side.CALLER, 2)))]
     answered = script.leg(Side.CALLER, leg.ReinviteAnswered(THEIRS[Side.CALLER]))
     goodbye, seat, *media, answer = answered
     assert (goodbye, seat, media) == (BYE, ReplaceLeg(Side.AGENT), [NEW_IS, CALLER_IS])
     assert isinstance(answer, ToLeg)
     assert answer.side is Side.AGENT
-    assert isinstance(answer.command, leg.AnswerLeg)
+    assert isinstance(answer.command, leg_command.AnswerLeg)
     assert script.leg(Side.AGENT, leg.LegConfirmed()) == []
     assert script.call.bridge.state is BridgeState.UP
 
@@ -202,7 +202,9 @@ def test_who_calls_for_a_place_is_answered_with_what_the_leg_that_stays_agreed_t
 def test_one_that_is_refused_a_place_leaves_the_two_talking() -> None:
     script = Script().answer()
     called(script)
-    assert script.leg(Side.CALLER, leg.ReinviteFailed(488, "No")) == [ToReplacement(leg.RejectLeg(488, ""))]
+    assert script.leg(Side.CALLER, leg.ReinviteFailed(488, "No")) == [
+        ToReplacement(leg_command.RejectLeg(488, ""))
+    ]
     assert script.call.transfer.state is TransferState.IDLE
     assert script.call.bridge.state is BridgeState.UP
 
@@ -214,7 +216,7 @@ def test_one_that_gives_up_is_forgotten_and_the_leg_that_stays_gets_its_old_sess
     assert script.call.transfer.state is TransferState.UNDOING
     [again] = script.leg(Side.CALLER, leg.ReinviteAnswered(THEIRS[Side.CALLER]))
     assert isinstance(again, ToLeg)
-    assert isinstance(again.command, leg.ReinviteLeg)
+    assert isinstance(again.command, leg_command.ReinviteLeg)
     script.leg(Side.CALLER, leg.ReinviteAnswered(THEIRS[Side.CALLER]))
     assert script.call.transfer.state is TransferState.IDLE
 
@@ -226,15 +228,15 @@ def test_one_that_waits_too_long_for_its_place_is_turned_away() -> None:
     assert script.call.transfer.state is TransferState.WAITING
     deadline = script.call.transfer.deadline()
     assert deadline is not None
-    assert script.call.expire(deadline) == [ToReplacement(leg.RejectLeg(408, ""))]
+    assert script.call.expire(deadline) == [ToReplacement(leg_command.RejectLeg(408, ""))]
 
 
 def test_a_place_is_refused_where_its_session_does_not_fit_or_the_call_is_not_up() -> None:
     script = Script().answer()
     for offer in (b"", b"v=1", NEW + b"m=video 7000 RTP/AVP 96\r\n"):
-        assert called(script, offer=offer) == [ToReplacement(leg.RejectLeg(488, ""))]
-    assert called(Script().ring()) == [ToReplacement(leg.RejectLeg(486, ""))]
-    assert called(referred()) == [ToReplacement(leg.RejectLeg(491, ""))]
+        assert called(script, offer=offer) == [ToReplacement(leg_command.RejectLeg(488, ""))]
+    assert called(Script().ring()) == [ToReplacement(leg_command.RejectLeg(486, ""))]
+    assert called(referred()) == [ToReplacement(leg_command.RejectLeg(491, ""))]
 
 
 def test_who_calls_for_a_place_has_srtp_where_the_trunk_of_that_place_has_it() -> None:
@@ -248,5 +250,5 @@ def test_who_calls_for_a_place_has_srtp_where_the_trunk_of_that_place_has_it() -
         (Side.AGENT, answer, True),
     ):
         script = Script(policies=policies).answer(answer)
-        refused = called(script, side, offer) == [ToReplacement(leg.RejectLeg(488, ""))]
+        refused = called(script, side, offer) == [ToReplacement(leg_command.RejectLeg(488, ""))]
         assert refused is not wanted
