@@ -124,6 +124,7 @@ class Relay:
         g722: bytes = b"",
         clock: int = 8000,
         drops_events: bool = False,
+        drops_agent_events: bool = False,
     ) -> None:
         """Set the negotiated payload types.
 
@@ -131,8 +132,8 @@ class Relay:
         of either law, G.722. `opaque`: cannot be looked into, and does not pass while masked.
         `decoded`: pairs of a type and its codec's number (media/codecs.py), for the decoder
         process. `red`: redundancy (RFC 2198). `clock`: of the audio, in Hz; 0: its arrival is not
-        measured. `drops_events`: the agent's side has no telephone-event, and none leaves, masked
-        or not."""
+        measured. `drops_events`: the agent's side has no telephone-event, and none leaves for it,
+        masked or not; `drops_agent_events`: the same of the customer's side."""
 
     def set_decoder(self, fd: int, /) -> None:
         """Take over a SOCK_SEQPACKET to a decoder process in place of the one before; -1: none

@@ -42,9 +42,14 @@ class _Types:
     opaque: set[int] = field(default_factory=set)
     other: set[int] = field(default_factory=set)
     red: set[int] = field(default_factory=set)
-    dropped: bool = False  # events, since the agent's side has agreed on none
+    # The sides that have agreed on no telephone-event: none leaves for them.
+    without_events: set[Side] = field(default_factory=set)
 
-    def learn(self, remote: RemoteStream) -> None:
+    def learn(self, remote: RemoteStream, side: Side) -> None:
+        if remote.event_types:
+            self.without_events.discard(side)
+        else:
+            self.without_events.add(side)
         self.events.update(remote.event_types)
         self.mu.update(remote.mu_types)
         self.a.update(remote.a_types)
@@ -156,9 +161,7 @@ class RelayedSession:
                     hint="give its trunk a media_address of its own family, IPv4 or IPv6",
                 )
             types = self._types[index]
-            types.learn(remote)
-            if side is Side.AGENT:
-                types.dropped = not remote.event_types
+            types.learn(remote, side)
             keys = remote.keys
             if keys is None:
                 self.relay.set_crypto(number, _LEGS[side], None, b"", b"")
@@ -166,7 +169,11 @@ class RelayedSession:
                 self.relay.set_crypto(number, _LEGS[side], keys.suite, keys.peer, keys.ours)
             if remote.rtp:
                 self.relay.set_types(
-                    number, *types.lists(), clock=remote.clock_rate, drops_events=types.dropped
+                    number,
+                    *types.lists(),
+                    clock=remote.clock_rate,
+                    drops_events=Side.AGENT in types.without_events,
+                    drops_agent_events=Side.CALLER in types.without_events,
                 )
             else:  # nothing is known of it: it passes where nothing is masked
                 self.relay.set_types(number, b"", b"", clock=0)

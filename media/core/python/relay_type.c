@@ -62,19 +62,22 @@ static PyObject *py_relay_set_crypto(PyObject *self, PyObject *args, PyObject *k
 }
 
 static PyObject *py_relay_set_types(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"stream", "events", "audio", "mu",           "a", "opaque", "decoded",
-                            "red",    "g722",   "clock", "drops_events", NULL};
+    static char *names[] = {
+        "stream",  "events", "audio", "mu",    "a",            "opaque",
+        "decoded", "red",    "g722",  "clock", "drops_events", "drops_agent_events",
+        NULL};
     struct command command = {.kind = COMMAND_SET_TYPES, .clock = 8000};
     long long stream;
-    int drops_events = false;
+    int drops_events = false, drops_agent_events = false;
     Py_buffer given[TYPE_KINDS] = {0};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ly*y*|y*y*y*y*y*y*ip", names, &stream, &given[TYPE_EVENT],
-                                     &given[TYPE_AUDIO], &given[TYPE_MU], &given[TYPE_A], &given[TYPE_OPAQUE],
-                                     &given[TYPE_DECODED], &given[TYPE_RED], &given[TYPE_G722],
-                                     &command.clock, &drops_events))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ly*y*|y*y*y*y*y*y*ipp", names, &stream,
+                                     &given[TYPE_EVENT], &given[TYPE_AUDIO], &given[TYPE_MU], &given[TYPE_A],
+                                     &given[TYPE_OPAQUE], &given[TYPE_DECODED], &given[TYPE_RED],
+                                     &given[TYPE_G722], &command.clock, &drops_events, &drops_agent_events))
         return NULL;
     command.stream = stream;
-    command.on = drops_events;
+    command.drops_events[AGENT] = drops_events;
+    command.drops_events[CALLER] = drops_agent_events;
     if (command.clock < 0 || command.clock > CLOCK_MAX)
         command.clock = 0;
     PyObject *result = py_read_types(given, command.types) ? py_relay_run_or_null(self, &command) : NULL;

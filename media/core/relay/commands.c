@@ -56,7 +56,8 @@ static int set_crypto(struct stream *stream, const struct command *command) {
 
 static int set_types(struct stream *stream, const struct command *command) {
     payload_types_set(&stream->mask.types, command->types);
-    stream->mask.drops_events = command->on;
+    stream->mask.drops_events = command->drops_events[AGENT];
+    stream->drops_agent_events = command->drops_events[CALLER];
     stream->clock = command->clock;
     return 0;
 }

@@ -148,6 +148,13 @@ static void keep_keys(struct relay *relay, struct stream *stream, int64_t now_ms
         relay->due_ms = now_ms + KEY_HOLD_MS;
 }
 
+/* Whether it is an event for a customer whose side has agreed on none. */
+static bool is_unwanted_event(const struct packet *packet) {
+    const struct stream *stream = packet->stream;
+    return stream->drops_agent_events && packet->is_parsed &&
+           stream->mask.types.kinds[packet->rtp.type] == TYPE_EVENT;
+}
+
 /* Has the mask decide. The agent's RTP passes as it came. */
 static void decide_packet(struct relay *relay, struct packet *packet) {
     struct mask *mask = &packet->stream->mask;
@@ -161,6 +168,8 @@ static void decide_packet(struct relay *relay, struct packet *packet) {
         mask_agent_rtcp(mask, packet->bytes, packet->length, decision);
     else if (rtp == NULL && mask->types.are_known)
         decision->verdict = VERDICT_MALFORMED;
+    else if (is_unwanted_event(packet))
+        decision->verdict = VERDICT_WITHHOLD;
     if (decision->count > 0 && packet->stream->capture)
         keep_keys(relay, packet->stream, packet->now_ms);
 }

@@ -60,6 +60,7 @@ struct command {
     int leg;
     struct sockaddr_storage rtp, rtcp;
     bool has_rtp, has_rtcp, on;
+    bool drops_events[LEGS]; /* of COMMAND_SET_TYPES: that would leave for this leg */
     struct type_list types[TYPE_KINDS];
     struct mask_options options;
     struct outgoing_key key;

@@ -45,6 +45,7 @@ struct stream {
     int clock; /* of the audio, in Hz; 0: not measured */
     bool muxed[LEGS]; /* RTCP on the RTP port (RFC 5761) */
     struct crypto *crypto[LEGS]; /* owned; NULL: in clear */
+    bool drops_agent_events; /* the customer's side has agreed on no telephone-event: none leaves */
     struct mask mask;
     struct keys *keys; /* of a pool, as are `mask.hold` and `queue` */
     /* The decoder process holds state of it, which it is to forget when the mask goes off. */

@@ -1,5 +1,5 @@
 """A PBX that takes telephone-event out: the carrier's side keeps it, a card is keyed, and the PBX
-gets no event at all."""
+gets no event at all. A customer who takes it out gets none either."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from aiortc.rtp import RtpPacket, is_rtcp
 
 from tests.canary import CANARY
 from tests.stack import until
-from tests.wire.handmade import EVENT_TYPE, offer
+from tests.wire.handmade import EVENT_TYPE, Customer, offer
 from tests.wire.paying import charged, digits_sha256
 from tests.wire.scene import Scene, events, scene
+from tests.wire.sip_peer import HOST
 
 
 def described(port: int, who: str = "customer") -> str:
     """The desk has no telephone-event."""
+    return offer(port, who) if who == "customer" else plain(port, who)
+
+
+def plain(port: int, who: str) -> str:
+    """Without telephone-event."""
     body = offer(port, who)
-    if who == "customer":
-        return body
     return re.sub(r"a=(rtpmap|fmtp):101.*\r\n", "", body).replace("RTP/AVP 0 101", "RTP/AVP 0")
 
 
@@ -83,4 +87,37 @@ async def test_a_pbx_that_takes_it_out_while_a_card_is_keyed_ends_nothing_and_ge
         del at.old.rtp.heard[:control]
         await paid(at, CANARY.keys[5:])
         await key_is_dropped(at)
+        await at.end(at.agent)
+
+
+async def test_a_customer_who_takes_it_out_gets_no_event_of_an_agent_s_phone_that_sends_on(
+    tmp_path: Path,
+) -> None:
+    async with scene(tmp_path) as at:
+        [invite] = [heard for heard in at.pbx.heard if heard.what == "INVITE"]
+        desk = Customer(at.pbx, obeys=False)
+        desk.media, desk.far = at.old, (HOST, int(invite.body.partition("m=audio ")[2].split()[0]))
+        await desk.key("5")
+        await until(lambda: events(at.customer.media), "the control: an event while it is agreed on")
+        port = at.customer.media.port
+        at.carrier.send(at.carrier.request("INVITE", call=at.near, cseq=2, body=plain(port, "customer")))
+        asked = await at.pbx.hear("INVITE")
+        assert "telephone-event" not in asked.body
+        at.pbx.reply(asked, 200, body=plain(at.old.port, "old"))
+        await at.carrier.hear("200")
+        at.carrier.send(at.carrier.request("ACK", call=at.near, cseq=2))
+        await at.pbx.hear("ACK")
+        since = len(at.customer.media.rtp.heard)
+        await desk.key("6")
+        last = desk.speech(b"\x33" * 160)
+        await desk.play([last])
+
+        def heard() -> list[RtpPacket]:
+            sent = at.customer.media.rtp.heard[since:]
+            return [RtpPacket.parse(data) for data, _ in sent if not is_rtcp(data)]
+
+        await until(
+            lambda: any(packet.payload == last.payload for packet in heard()), "the speech behind the key"
+        )
+        assert not [packet for packet in heard() if packet.payload_type == EVENT_TYPE]
         await at.end(at.agent)

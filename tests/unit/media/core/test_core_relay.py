@@ -587,6 +587,20 @@ def test_what_arrived_is_counted_by_payload_type_and_the_newest_stranger_named(r
     stranger.close()
 
 
+def test_no_event_of_the_agents_leaves_for_a_customer_who_has_agreed_on_none(call):
+    rig = call
+    rig.relay.set_types(7, bytes([EVENTS]), b"", mu=bytes([AUDIO]))
+    rig.agent.send(key(1, 5, 160))
+    assert received(rig.caller.rtp) == key(1, 5, 160)
+    rig.relay.set_types(7, bytes([EVENTS]), b"", mu=bytes([AUDIO]), drops_agent_events=True)
+    rig.agent.send(key(2, 5, 800))
+    rig.agent.send(rtp(3))
+    assert received(rig.caller.rtp) == rtp(3)
+    rig.counted("caller_masked", 1)
+    rig.caller.send(key(4, 5, 1600))
+    assert received(rig.agent.rtp) == key(4, 5, 1600)
+
+
 def test_a_forked_child_has_no_relay_but_may_drop_it():
     relay = Relay()
     relay.start()
