@@ -21,6 +21,7 @@ from b2bua.pjsua.leg_requests import compose_request
 from b2bua.pjsua.wording import ALLOW_LINE, branch_for, name_for, request_for_pjsip, response_for_pjsip
 from b2bua.sip.hop import Bind, Hop
 from b2bua.sip.leg.dialog import Dialog
+from b2bua.sip.leg.mid_dialog import METHODS
 from b2bua.sip.message.bodies import unwrap_body
 from b2bua.sip.message.compose import compose_response, hostport, return_hop, stateless_tag
 from b2bua.sip.message.message import Head, MalformedError, Request, Response, parse_message, salvage_head
@@ -31,6 +32,7 @@ from tonewall.log import get_logger
 LOOPBACK = "127.0.0.1"
 _MAX_REFUSALS = 50.0  # answers a second to who is no trunk
 log = get_logger(__name__)
+_MAX_REPLIES = 100  # to requests of one leg that are kept for their repetitions
 
 
 class Front:
@@ -172,6 +174,8 @@ class Front:
         key = (branch_for(request), request.method)
         if key in leg.replies:
             self._outer.send_datagram(leg.replies[key], return_hop(request)[:2])
+        elif key in leg.without_pjsip:
+            self._count["repeated_requests"] += 1  # its answer is to come
         elif key in leg.requests or request.method == "CANCEL":
             self._on_repetition_or_cancel(leg, request, new=key not in leg.requests)
         elif request.method == "ACK" and (key[0], "INVITE") in leg.requests:  # of an error
@@ -201,8 +205,8 @@ class Front:
             self._refuse(leg, request, 500)  # RFC 3261 section 12.2.2
         elif refusal is not None:
             self._refuse(leg, request, refusal.code, refusal.lines)
-        elif request.method in {"INFO", "MESSAGE"}:
-            leg.requests[branch_for(request), request.method] = request
+        elif request.method in METHODS:
+            leg.without_pjsip.add((branch_for(request), request.method))
             leg.receive_request(request)
         elif request.method == "INVITE" and leg.offering is not None:
             self._refuse(leg, request, 491)  # RFC 3261 section 14.2
@@ -263,6 +267,11 @@ class Front:
         """Answer a request within a leg; the same again, if it comes again."""
         message = compose_response(request.head, request.source, code, text=text, tag=leg.tag, lines=lines)
         leg.replies[branch_for(request), request.method] = message
+        if len(leg.replies) > _MAX_REPLIES:
+            oldest = next((key for key in leg.replies if key[1] in METHODS), None)
+            if oldest is not None:  # what comes again now has a CSeq that is out of order
+                del leg.replies[oldest]
+                leg.without_pjsip.discard(oldest)
         self._outer.send_datagram(message, return_hop(request)[:2])
 
     def _refuse(self, leg: PjsuaLeg, request: Request, code: int, lines: tuple[str, ...] = ()) -> None:

@@ -84,8 +84,10 @@ class PjsuaLeg:
     state: PjsuaLegState = PjsuaLegState.CALLING
     local: bytes = field(default=b"", repr=False)  # the last description of ours
     dialogs: dict[str, Dialog] = field(default_factory=dict)  # by the remote tag's name with PJSIP
-    # The peer's, by branch and method.
-    requests: dict[tuple[str, str], Request] = field(default_factory=dict)
+    # The peer's that PJSIP has, by branch and method.
+    requests: dict[tuple[str, str], Request] = field(default_factory=dict, repr=False)
+    # And those that it never gets, which may hold a key: known by their names alone.
+    without_pjsip: set[tuple[str, str]] = field(default_factory=set)
     sent: dict[str, Outgoing] = field(default_factory=dict)  # INVITEs as they went out, by branch
     bodies: dict[int, bytes] = field(
         default_factory=dict, repr=False
@@ -93,9 +95,8 @@ class PjsuaLeg:
     lines: dict[int, tuple[str, ...]] = field(default_factory=dict)  # and their headers
     # The last answer to our INVITE, by code.
     received: dict[int, Response] = field(default_factory=dict)
-    received_requests: dict[str, Request] = field(
-        default_factory=dict
-    )  # the peer's INFO and MESSAGE that wait for an answer
+    # The peer's INFO and MESSAGE that wait for an answer, without their bodies.
+    received_requests: dict[str, Request] = field(default_factory=dict, repr=False)
     queued_requests: list[RequestLeg] = field(default_factory=list)  # ours that PJSIP is about to send
     sent_requests: dict[int, RequestLeg] = field(default_factory=dict)  # and those that wait, by CSeq
     replies: dict[tuple[str, str], bytes] = field(
@@ -223,7 +224,7 @@ class PjsuaLeg:
             self.stack.hang_up(self.call)
 
     def receive_request(self, request: Request) -> None:
-        """The peer's INFO or MESSAGE: it never reaches PJSIP."""
+        """The peer's INFO or MESSAGE: it never reaches PJSIP, and its body is not kept."""
         if self.state is not PjsuaLegState.UP or len(self.received_requests) >= _MAX_REQUESTS:
             self.respond(request, 500 if self.received_requests else 481, "", ())
             return
@@ -231,7 +232,8 @@ class PjsuaLeg:
         self.received_requests[name] = request
         package = request.headers.getlist("Info-Package")[:1] if request.method == "INFO" else []
         kind = ", ".join(request.headers.getlist("Content-Type"))
-        self.emit(LegRequested(name, request.method, kind, request.body, "".join(package)))
+        body, request.body, request.parts = request.body, b"", ()
+        self.emit(LegRequested(name, request.method, kind, body, "".join(package)))
 
     # --- what the call asks -----------------------------------------------------------------------
 

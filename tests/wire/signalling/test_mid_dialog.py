@@ -56,9 +56,12 @@ async def test_one_that_is_repeated_crosses_once(stage: Stage) -> None:
     text = stage.carrier.request("INFO", call=near, cseq=2, body=KEY, Content_Type=RELAY)
     stage.carrier.send(text)
     heard = await stage.pbx.hear("INFO")
+    counters = stage.bridge.engine.counters
     stage.carrier.send(text)
+    await until(lambda: counters().get("repeated_requests") == 1, "the repetition to be known")
     stage.pbx.reply(heard, 200)
     first = await stage.carrier.hear("200")
+    stage.carrier.never("500")
     stage.carrier.send(text)
     await stage.carrier.repeated(first, 2)
     assert len({message.branch for message in stage.pbx.heard if message.what == "INFO"}) == 1
