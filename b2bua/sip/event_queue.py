@@ -52,17 +52,16 @@ class EventQueue:
         """Do work at once, then all that it has queued. Nothing raises out of here."""
         self._is_running = True
         try:
-            work()
-        except Exception as error:
-            # A bug of ours must not stop the calls; it is counted and logged, without the message.
-            self._count["errors"] += 1
-            log.error("sip_receive_failed", exc_info=error)
+            self._do(work, "sip_receive_failed")
         finally:
             self._is_running = False
         self.drain()
 
     def drain(self) -> None:
-        """Empty the queue; what its items queue in turn follows at its end."""
+        """Empty the queue; what its items queue in turn follows at its end. From within an item
+        this does nothing: the queue is emptied anyway."""
+        if self._is_running:
+            return
         self._is_scheduled, self._is_running = False, True
         try:
             while self._items:
@@ -73,11 +72,7 @@ class EventQueue:
 
     def _run_item(self, item: tuple[LegId, LegEvent] | Callable[[], None]) -> None:
         if callable(item):
-            try:
-                item()
-            except Exception as error:
-                self._count["errors"] += 1
-                log.error("sip_receive_failed", exc_info=error)
+            self._do(item, "sip_deferred_work_failed")
             return
         leg, event = item
         try:
@@ -85,3 +80,11 @@ class EventQueue:
         except Exception as error:
             self._count["errors"] += 1
             log.error("leg_event_failed", leg=leg, kind=type(event).__name__, exc_info=error)
+
+    def _do(self, work: Callable[[], None], failure: str) -> None:
+        """A bug of ours must not stop the calls; it is counted and logged, without the message."""
+        try:
+            work()
+        except Exception as error:
+            self._count["errors"] += 1
+            log.error(failure, exc_info=error)

@@ -65,3 +65,16 @@ def test_an_item_that_raises_is_counted_and_the_next_one_runs():
     bench.queue.run(lambda: 1 // 0)
     assert bench.done == ["a", "settled", "settled"]
     assert bench.count["errors"] == 2
+
+
+def test_an_item_that_drains_the_queue_changes_nothing():
+    bench = Bench()
+
+    def drains() -> None:
+        bench.queue.drain()
+        bench.note("drained")
+
+    bench.queue.defer(drains)
+    bench.queue.emit(LegId("a"), ENDED)
+    bench.turn()
+    assert bench.done == ["drained", "a", "settled"]
