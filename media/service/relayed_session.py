@@ -29,6 +29,18 @@ _LEGS = {Side.CALLER: CALLER, Side.AGENT: AGENT}
 _NOWHERE = "0.0.0.0"  # noqa: S104
 
 
+def _audio_types(remote: RemoteStream) -> set[int]:
+    decoded = {number for number, _ in remote.decoded_types}
+    return decoded.union(
+        remote.mu_types,
+        remote.a_types,
+        remote.g722_types,
+        remote.opaque_types,
+        remote.other_types,
+        remote.red_types,
+    )
+
+
 @dataclass(slots=True)
 class _Types:
     """The payload types of one m-line: the same number may be telephone-event here and video
@@ -46,11 +58,13 @@ class _Types:
     without_events: set[Side] = field(default_factory=set)
 
     def learn(self, remote: RemoteStream, side: Side) -> None:
-        if remote.event_types:
+        self.events.update(remote.event_types)
+        # A number that meant events before, and audio now, is dropped towards the agent alone.
+        reused = side is Side.CALLER and bool(self.events & _audio_types(remote))
+        if remote.event_types or reused:
             self.without_events.discard(side)
         else:
             self.without_events.add(side)
-        self.events.update(remote.event_types)
         self.mu.update(remote.mu_types)
         self.a.update(remote.a_types)
         self.g722.update(remote.g722_types)
