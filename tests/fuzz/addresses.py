@@ -79,6 +79,12 @@ ADDRESSES = {
     "address": (address, _ADDRESSES),
     "transfer": (
         transfer,
-        [*_ADDRESSES, b"<sip:h:5061;transport=tls;x-m=8:orgid:0?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc>"],
+        [
+            *_ADDRESSES,
+            b"<sip:h:5061;transport=tls;x-m=8:orgid:0?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc>",
+            b"<sip::+40;npdiAr09@h:5070;]hr?oa>\xa6",
+            b"<sip:;npdi@h;user=phone>",
+            b"<sip:a?b@h;x?Subject=c>",
+        ],
     ),
 }

@@ -216,9 +216,7 @@ def contact(message: Request | Response) -> str:
         raise ValueError("no usable Contact") from None
     if read.scheme != "sip":
         raise ValueError("no usable Contact")
-    return (
-        uri.removesuffix(f"?{read.headers}") if read.headers else uri
-    )  # a Request-URI has none (section 19.1.1)
+    return read.without_headers  # a Request-URI has none (section 19.1.1)
 
 
 def _is_loose(route: str) -> bool:

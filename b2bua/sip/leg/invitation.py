@@ -46,7 +46,7 @@ def _request_uri(command: InviteLeg, host: str, port: int | None, trunk: Trunk) 
     # In a transfer the trunk named this URI itself: what it has in it is its own again.
     asked = Uri.parse(command.uri)
     if not asked.user:
-        return asked.text.partition(";")[0] + asked.parameters_without("method")
+        return f"{asked.scheme}:{hostport(asked.host, asked.port)}{asked.parameters_without('method')}"
     plain = uri_of(command.callee, host, port, replace(trunk, user_parameters=("*",), user_phone=False))
     return plain + asked.parameters_without(*NOT_KEPT)
 

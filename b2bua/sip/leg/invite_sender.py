@@ -25,9 +25,9 @@ from b2bua.sip.message.compose import (
     SUPPORTED_LINE,
     SUPPORTED_WITHOUT_100REL_LINE,
     Outgoing,
-    add_user,
     new_branch,
     new_tag,
+    replace_user,
 )
 from b2bua.sip.message.header_policy import MessageClass
 from b2bua.sip.message.message import Response
@@ -131,10 +131,9 @@ class InviteSender(Leg):
         """Add the targets of a 3xx: at the address of the trunk's that a Contact names, or by the
         trunk's hops."""
         found = []
-        plain = self._invite.request.uri.rpartition("@")[2]
         for contact in redirect_contacts(reply):
             own = self.peer.find_hop(contact.uri)
-            uri = contact.uri if own is not None else add_user(f"sip:{plain}", contact.user)
+            uri = contact.uri if own is not None else replace_user(self._invite.request.uri, contact.user)
             found.append((uri, [own] if own is not None else self.peer.hops(self.context.scheduler.now())))
         self._targets.add_targets(found)
 

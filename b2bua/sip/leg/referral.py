@@ -129,7 +129,7 @@ def parse_refer_to(request: Request) -> ReferTo:
     read = Uri.parse(whole)
     if read.parameter_map.get("method", "INVITE").upper() != "INVITE":
         raise ValueError("Refer-To")
-    uri = Uri.parse(whole.partition("?")[0]) if read.headers else read
+    uri = Uri.parse(read.without_headers)
     lines: list[str] = []
     replaces: list[str] = []
     for part in read.headers.split("&") if read.headers else ():

@@ -220,6 +220,13 @@ def add_user(uri: str, user: str) -> str:
     return f"{scheme}:{_escape_user(user)}@{rest}"
 
 
+def replace_user(uri: str, user: str) -> str:
+    """A SIP URI with this user, whether or not it had one."""
+    scheme, _, rest = uri.partition(":")
+    _, at, place = rest.partition("@")
+    return add_user(f"{scheme}:{place if at else rest}", user)
+
+
 def _escape_user(user: str) -> str:
     return user if _PLAIN_USER.fullmatch(user) else quote(readable(user), safe=USER)
 

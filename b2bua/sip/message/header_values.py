@@ -142,7 +142,7 @@ def history(value: str, recipient: Recipient) -> str | None:
     hidden (section 10.1)."""
     _, uri, rest = parse_name_addr(value)
     given = parse_parameters(rest)
-    embedded = parse_parameters(uri.partition("?")[2].replace("&", ";"))
+    embedded = parse_parameters(_embedded_headers(uri).replace("&", ";"))
     index = given.get("index", "")
     if _NUMBERED.fullmatch(index) is None:
         return None
@@ -166,6 +166,15 @@ def history(value: str, recipient: Recipient) -> str | None:
         f";{way}={given[way]}" for way in ("rc", "mp", "np") if _NUMBERED.fullmatch(given.get(way, ""))
     )
     return f"<{target}>;index={index}{ways}"
+
+
+def _embedded_headers(uri: str) -> str:
+    """What is behind the `?` of a URI; a user part may have one of its own."""
+    try:
+        headers = Uri.parse(uri).headers
+    except ValueError:
+        headers = ""
+    return headers or uri.partition("?")[2]
 
 
 def reason(value: str, _: Recipient) -> str | None:

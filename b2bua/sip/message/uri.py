@@ -62,8 +62,6 @@ class Uri:
         userinfo, at, place = rest.partition("@")
         if not at:
             userinfo, place = "", rest
-        elif not userinfo:
-            raise ValueError("an empty user")
         place, _, headers = place.partition("?")
         address, _, of = place.partition(";")
         host, port = _split_hostport(address)
@@ -71,12 +69,19 @@ class Uri:
         user, own = _split_user(
             userinfo.partition(":")[0], parse_parameters(listed).get("user", "").lower() == "phone"
         )
+        if at and not user:  # though there is a password, or a parameter of a number
+            raise ValueError("an empty user")
         return cls(text, scheme, user, own, host, port, listed, headers)
 
     @property
     def parameter_map(self) -> dict[str, str]:
         """The URI's parameters, names in lower case."""
         return parse_parameters(self.parameters)
+
+    @property
+    def without_headers(self) -> str:
+        """The URI as it came, without what is behind its `?`; a `?` of the user's stays."""
+        return self.text if self.scheme == "tel" else self.text.removesuffix(f"?{self.headers}")
 
     def parameters_without(self, *names: str) -> str:
         """The URI's parameters without these."""

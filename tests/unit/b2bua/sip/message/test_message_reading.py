@@ -6,21 +6,24 @@ from __future__ import annotations
 import pytest
 
 from b2bua.call.leg import Party
+from b2bua.call.leg_command import InviteLeg
 from b2bua.call.routing.numbers import Form, NumberPlan
 from b2bua.call.routing.router import Place
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg.dialog import Dialog, contact, record_route
+from b2bua.sip.leg.invitation import new_invite
 from b2bua.sip.leg.referral import parse_refer_to
 from b2bua.sip.leg.uas import calling_party, party_of
 from b2bua.sip.message.bodies import unwrap_body
-from b2bua.sip.message.compose import compose_response, uri_of
+from b2bua.sip.message.compose import compose_response, replace_user, uri_of
 from b2bua.sip.message.header_policy import MessageClass, crossing_lines, extract_headers
 from b2bua.sip.message.message import MalformedError, Request, Response, parse_message
 from b2bua.sip.message.name_addr import parse_name_addr, parse_parameters, split_quoted, tag_of
 from b2bua.sip.message.octets import decode_octets, encode_octets, readable
 from b2bua.sip.message.request_checks import check_request
 from b2bua.sip.message.uri import Uri
+from b2bua.sip.trunk.peers import Peer
 from b2bua.sip.trunk.registrar import _seconds as granted
 from media.events import Side
 
@@ -275,6 +278,9 @@ def test_the_host_of_a_uri(uri: str, host: str, port: int | None) -> None:
     [
         "sip:",
         "sip:@h",
+        "sip::secret@h",
+        "sip::+40;npdi@h;x",
+        "sip:;npdi@h;user=phone",
         "sip:u@",
         "sip:u@h:",
         "sip:u@h:99999",
@@ -571,3 +577,32 @@ def test_the_name_of_an_embedded_header_may_be_escaped(name: str) -> None:
         taken(request("REFER sip:u@h SIP/2.0", Refer_To=f"<sip:a@h?{name}=c%3Bto-tag%3D1%3Bfrom-tag%3D2>"))
     )
     assert (asked.replaces, asked.lines) == ("c;to-tag=1;from-tag=2", ())
+
+
+@pytest.mark.parametrize(
+    ("refer_to", "called"),
+    [
+        ("<sip:H:5070;method=INVITE;x=1?Subject=c>", "sip:h:5070;x=1"),
+        ("<sip:[2001:db8::1];x=1>", "sip:[2001:db8::1];x=1"),
+        ("<sip:a?b@h;x=1?Subject=c>", "sip:a?b@192.0.2.9;x=1"),
+        ("<sip:a?b@h;x=1>", "sip:a?b@192.0.2.9;x=1"),
+    ],
+)
+def test_a_transfer_calls_the_uri_that_it_names(refer_to: str, called: str) -> None:
+    asked = parse_refer_to(taken(request("REFER sip:u@h SIP/2.0", Refer_To=refer_to)))
+    trunk = Trunk("t", "192.0.2.9", 5060)
+    invite = new_invite(
+        InviteLeg("t", Party("1"), asked.target, b"", uri=asked.uri.text), Peer(trunk), HOP, "h", "tag"
+    )
+    assert invite.uri == called
+
+
+@pytest.mark.parametrize("uri", ["sip:h:5070;x=1", "sip:a@h:5070;x=1", "sip:a%40b@h:5070;x=1"])
+def test_a_redirection_replaces_the_user_whether_or_not_there_was_one(uri: str) -> None:
+    assert replace_user(uri, "ann") == "sip:ann@h:5070;x=1"
+
+
+def test_a_question_mark_in_a_user_hides_no_privacy() -> None:
+    history = (("History-Info", "<sip:a?b@10.0.0.5?Privacy=history>;index=1"),)
+    [line] = crossing_lines(MessageClass.INVITE, history, Trunk("t", "h", 5060), "ours.example")
+    assert line == "History-Info: <sip:anonymous@anonymous.invalid>;index=1"
