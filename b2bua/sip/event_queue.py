@@ -52,7 +52,11 @@ class EventQueue:
         """Do work at once, then all that it has queued. Nothing raises out of here."""
         self._is_running = True
         try:
-            self._do(work, "sip_receive_failed")
+            work()
+        except Exception as error:
+            # A bug of ours must not stop the calls; it is counted and logged, without the message.
+            self._count["errors"] += 1
+            log.error("sip_receive_failed", exc_info=error)
         finally:
             self._is_running = False
         self.drain()
@@ -72,7 +76,7 @@ class EventQueue:
 
     def _run_item(self, item: tuple[LegId, LegEvent] | Callable[[], None]) -> None:
         if callable(item):
-            self._do(item, "sip_deferred_work_failed")
+            self._run_work(item)
             return
         leg, event = item
         try:
@@ -81,10 +85,9 @@ class EventQueue:
             self._count["errors"] += 1
             log.error("leg_event_failed", leg=leg, kind=type(event).__name__, exc_info=error)
 
-    def _do(self, work: Callable[[], None], failure: str) -> None:
-        """A bug of ours must not stop the calls; it is counted and logged, without the message."""
+    def _run_work(self, work: Callable[[], None]) -> None:
         try:
             work()
         except Exception as error:
             self._count["errors"] += 1
-            log.error(failure, exc_info=error)
+            log.error("sip_deferred_work_failed", exc_info=error)
