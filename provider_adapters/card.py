@@ -5,7 +5,7 @@ Rule 1: the digits stand once, in a locked page (`CardBlock`); the three secrets
         not copies.
 Rule 2: only an adapter calls `reveal()`, and only inside the request that it yields.
 Rule 3: nothing here shows a digit: not by repr, str, format, exception, pickle, copy or comparison.
-Rule 4: only payer.py and the adapters import this module.
+Rule 4: only the room of the payer and the adapters import this module.
 """
 
 from __future__ import annotations
@@ -168,8 +168,8 @@ class CardBlock:
         self._page.madvise(mmap.MADV_DONTDUMP)
         self._page.madvise(mmap.MADV_DONTFORK)
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._page))
-        # Best effort: where RLIMIT_MEMLOCK is exhausted the page may be swapped, which `harden` has
-        # said already.
+        # Best effort: where RLIMIT_MEMLOCK is exhausted the page may be swapped, which
+        # `tonewall.process.harden` has said already.
         ctypes.CDLL(None).mlock(ctypes.c_void_p(start), ctypes.c_size_t(mmap.PAGESIZE))
 
     def space(self) -> memoryview:

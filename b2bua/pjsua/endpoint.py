@@ -1,7 +1,7 @@
 """Engine on PJSIP: trunks, legs, and the events and commands between them and the calls.
 
 Rule 1: events are delivered in order, after PJSIP has finished with what caused them, never from
-        within `execute`.
+        within `execute_command`.
 Rule 2: no call waits for PJSIP to refuse it: where its places are taken, 503 says when to come
         back.
 """

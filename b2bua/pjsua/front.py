@@ -4,7 +4,7 @@ Rule 1: who is no trunk gets 403 without the parser; what is malformed, too larg
         this engine is answered here.
 Rule 2: a message within a leg comes from an address of the leg's trunk, and from a dialog of the
         leg.
-Rule 3: what PJSIP is handed, it deals with at once: `turn` is called before anything else is read.
+Rule 3: what PJSIP is handed, it deals with at once: `poll` is called before anything else is read.
 """
 
 from __future__ import annotations

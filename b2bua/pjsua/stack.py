@@ -1,9 +1,9 @@
 """PJSIP itself, through pjsua2: one endpoint, its calls, and the moments at which it runs.
 
 Rule 1: everything of pjsua2 is made, used and let go of on the thread of the event loop; PJSIP has
-        no thread of its own, and runs in `turn` only.
-Rule 2: a call's object is kept until `turn` after its end: PJSIP still uses it when it says that
-        the call is over.
+        no thread of its own, and runs in `poll` only.
+Rule 2: a call's object is kept until the next `poll` after its end: PJSIP still uses it when it
+        says that the call is over.
 Rule 3: it opens no sound device, binds to loopback only, and logs nothing.
 """
 
@@ -69,8 +69,8 @@ _STATES = {
 
 
 class PjsipStack:
-    """One a process: PJSIP can be had only once. `tell` takes what it says, from within `turn` or a
-    command."""
+    """One a process: PJSIP can be had only once. `on_event` takes what it says, from within `poll`
+    or a command."""
 
     def __init__(self, on_event: Callable[[StackEvent], None]) -> None:
         self._on_event = on_event

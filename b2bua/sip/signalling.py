@@ -3,7 +3,7 @@
 Rule 1: nothing that the network sends raises out of here; it becomes an event, an answer, or a
         number in the counters.
 Rule 2: events are delivered in order, after what caused them has been finished with, never from
-        within `execute`.
+        within `execute_command`.
 Rule 3: every leg ends with exactly one LegFailed or LegHungUp, also where the call itself ended it.
 Rule 4: all of it can be written out between two messages and read back into another, fresh one,
         which goes on.

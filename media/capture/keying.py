@@ -7,8 +7,8 @@ Keys: a field that can only be complete ends by itself; `#` ends one that could 
 `number_pause` at the brand's usual length: 6 s, for whoever reads 19 digits in groups pauses for 4.
 Where the longest number that a brand has does not fit, its usual length does, and the digits behind
 were keyed without a pause, these count as the next field, on trial. A field that does not pass
-its check is cleared, counted in `rejected`, and asked for again. `#` on an empty field means
-nothing (people press it after a field that ended by itself).
+its check is cleared, counted (`FieldProgress.rejected`), and asked for again. `#` on an empty field
+means nothing (people press it after a field that ended by itself).
 
 Keys that follow at once (key_run.py) on a field that
 - was refused are drained, until `refusal_pause` passes without a key or `*` is keyed;

@@ -5,15 +5,15 @@ Rule 1: a press is known by SSRC and rtp_timestamp; its first packet to arrive c
 Rule 2: the same press again is a new one where it began anew: by sequence number it comes later,
         and either its key is another, or it had ended and a marker and small durations come. Copies
         and updates that were held up are none. A recording repeats its sequence numbers too: it is
-        a new press when its second packet has come, after REPLAY_GAP.
+        a new press when its second packet has come, after REPLAY_GAP_MS.
 Rule 3: a long press is sent in segments (section 2.5.1.3): what follows on an unended segment is
         the same press. So is what begins before an unended event of the packets just before it is
         over (some senders let rtp_timestamp go on with each packet), an end whose sequence number
         follows an end of the same key and duration, and what comes from another SSRC while a press
         goes on. By sequence numbers and rtp_timestamps, not by when packets come.
-Rule 4: keys are held for HOLD before anyone hears of them, so that a press that is overtaken on the
-        way still comes before the later one. What would come behind one that was taken less than
-        ORDER ago is refused; by still more, it is a press like another.
+Rule 4: keys are held for HOLD_MS before anyone hears of them, so that a press that is overtaken on
+        the way still comes before the later one. What would come behind one that was taken less
+        than ORDER_MS ago is refused; by still more, it is a press like another.
 Rule 5: what was pressed is in secret memory alone: of what waits, and of each press, since another
         key is another press. A press of which any part was withheld stays withheld to its end, even
         if the mask is lifted before.

@@ -1,5 +1,5 @@
-"""One session that an rtpengine server relays and masks: the face of `sessions.RelayedSession`,
-carried out over ng.
+"""One session that an rtpengine server relays and masks: the face of
+`media.service.relayed_session.RelayedSession`, carried out over ng.
 
 Rule 1: masked is: the recipe (`silence`, `delay-buffer`, `detect-DTMF`) and `silence media` are
         both confirmed for the customer's leg, and the server says that it looks into each of its

@@ -1,5 +1,5 @@
-"""What the service needs of a session, whatever relays it: the own core (sessions.py) or an
-rtpengine server (rtpengine.py)."""
+"""What the service needs of a session, whatever relays it: the own core (relayed_session.py) or
+an rtpengine server (media/rtpengine/session.py)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Charges one card and ends: `python -m provider_adapters.payer.process --fd N`.
 
-`N` is its end of a socket pair with media.
+`--fd` is its end of a socket pair with media.
 
 It reads its account from TONEWALL_PROVIDER_*, prepares everything that needs no card, says Ready,
 waits for one charge, and exits after the outcome, or when media closes. With it goes whatever JSON,

@@ -22,7 +22,7 @@ _STARTING = 20.0
 
 
 class B2bua(Protocol):
-    """One B2BUA under test, on SUBJECT_CORE: what arrives at `ports.subject` from the caller goes
+    """One B2BUA under test, on SUBJECT_CORE: what arrives at `Ports.subject` from the caller goes
     to the callee."""
 
     name: str

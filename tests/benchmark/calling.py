@@ -69,7 +69,7 @@ _WARM_UP = Load(calls=10, rate=20)
 
 
 def measure_calls(plan: CallPlan, peers: bool = True, say: Say = lambda _: None) -> Result:
-    """The rows `b2bua_cpu_ms_per_call` at LOW and at HIGH, and
+    """The rows `b2bua_cpu_ms_per_call_at_*` of LOW and HIGH, and
     `b2bua_calls_per_second_one_core`."""
 
     def one(program: B2bua) -> list[dict[str, Any]]:

@@ -45,8 +45,8 @@ class Party(Protocol):
 
 @dataclass(slots=True)
 class Waiting:
-    """A request of ours that is not answered for good. `rang`: whether there was a provisional
-    response with a tag."""
+    """A request of ours that is not answered for good. `early`: the provisional response that
+    had a tag."""
 
     text: str
     final: asyncio.Future[Heard]

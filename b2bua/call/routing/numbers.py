@@ -1,7 +1,7 @@
 """Telephone numbers: read from the way a trunk writes them into E.164, and written in a trunk's way
 again.
 
-Rule 1: only what is a telephone number is touched; `anna`, an extension and an emergency number
+Rule 1: only what is a telephone number is touched; a name, an extension and an emergency number
         cross as they are.
 Rule 2: between trunks a number is E.164 with its plus (RFC 3966's global number), whoever wrote it.
 """

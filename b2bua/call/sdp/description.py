@@ -136,7 +136,7 @@ class SessionDescription:
 
     def capturable(self) -> bool:
         """Whether this end would let a card be keyed. Whether one can be is agreed by both: see
-        `agree_on_keys`."""
+        `agrees_on_events`."""
         return any(media.capturable for media in self.media)
 
 

@@ -4,7 +4,7 @@ alone.
 Rule 1: what a customer's side does not offer is offered to the agent's by us, and not told to the
         customer's.
 Rule 2: whether a card can be keyed is decided by what the customer's side said itself
-        (`agree_on_keys`).
+        (`agrees_on_events`).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Rule 1: a trunk has one realm: the configured one, or else that of the first cha
         path cannot have our credentials hashed for its own.
 Rule 2: before the realm is known, no challenge within a dialog is answered (the SIP digest leak:
         whoever is called may challenge our BYE). Which requests may be answered at all is
-        `Leg.challenged`'s to say.
+        `Leg.answer_challenge`'s to say.
 Rule 3: a challenge is answered once, and once more where the peer says that only the nonce was
         stale.
 """

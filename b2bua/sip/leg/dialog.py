@@ -5,7 +5,7 @@ Rule 2: CSeq runs on its own in each direction; a request that does not go up is
         12.2.2).
 Rule 3: of several forks the first that answers with a 2xx is the call; any other 2xx is
         acknowledged and hung up.
-Rule 4: MOST_FORKS are followed; a 2xx of a further one is answered like any other, and not
+Rule 4: MAX_FORKS are followed; a 2xx of a further one is answered like any other, and not
         remembered unless it is the call.
 """
 

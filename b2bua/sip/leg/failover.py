@@ -1,7 +1,7 @@
 """Targets of an INVITE: failover to another hop (RFC 3263 section 4.3), redirection (RFC 3261
 section 8.1.3.4), and the INVITE that was abandoned.
 
-Rule 1: each hop is tried once for a target, MOST_TARGETS targets at most, none twice.
+Rule 1: each hop is tried once for a target, MAX_TARGETS targets at most, none twice.
 Rule 2: what answers after we went on is cancelled, or acknowledged and hung up: a leg has one call.
 """
 
@@ -36,7 +36,7 @@ class Contact:
 
 
 def redirect_contacts(response: Response) -> list[Contact]:
-    """The Contacts of a 3xx, the best q-value first, none twice, MOST_TARGETS at most."""
+    """The Contacts of a 3xx, the best q-value first, none twice, MAX_TARGETS at most."""
     rated: list[tuple[float, Contact]] = []
     for value in response.headers.getlist("Contact"):
         for one in split_quoted(value, ","):

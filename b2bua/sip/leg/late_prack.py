@@ -1,6 +1,6 @@
 """Late PRACKs: one that crosses the refusal of its INVITE gets 200 (RFC 3262 section 3).
 
-Rule 1: MOST are waited for, the newest, each until its time is over.
+Rule 1: MAX_LATE_PRACKS are waited for, the newest, each until its time is over.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """INFO (RFC 6086) and MESSAGE (RFC 3428) within a dialog, both ways, on one leg.
 
-Rule 1: what the peer asks is reported and waits for RespondLeg; of what waits there are MOST at a
-        time.
+Rule 1: what the peer asks is reported and waits for RespondLeg; of what waits there are
+        MAX_PENDING at a time.
 Rule 2: a request of ours that is refused changes nothing but its asker's mind; 481 ends the dialog
         (RFC 3261 section 12.2.1.2), any other code does not (RFC 5057 section 5.1).
 Rule 3: a leg that ends leaves no request of its peer's unanswered.

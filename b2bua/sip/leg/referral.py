@@ -4,7 +4,7 @@
 Rule 1: REFER is for the trunks that may transfer; of any other it is declined (603).
 Rule 2: every transition is in TRANSITIONS; of a subscription that is over nothing more is sent.
 Rule 3: a NOTIFY that is refused ends the subscription, never the call (RFC 6665 section 4.2.2).
-Rule 4: of a leg MOST referrals are kept; whatever the peer asks beyond is refused.
+Rule 4: of a leg MAX_REFERRALS are kept; whatever the peer asks beyond is refused.
 """
 
 from __future__ import annotations

@@ -66,8 +66,8 @@ class ReliableAnswer(msgspec.Struct):
     def open(
         cls, response: bytes, cseq: int, now: float, timers: Timers, max_interval: float | None = None
     ) -> Self:
-        """Watch over `response`, which has just been sent once. `longest`: between two times; T2
-        where it is not given."""
+        """Watch over `response`, which has just been sent once. `max_interval`: between two
+        times; T2 where it is not given."""
         most = timers.t2 if max_interval is None else max_interval
         return cls(timers, response, cseq, now + timers.t1, now + timers.timeout, timers.t1, most)
 

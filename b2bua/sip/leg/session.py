@@ -56,7 +56,8 @@ class NegotiatedSession:
         return (422, (f"Min-SE: {least}",)) if brief else None
 
     def accept_timer(self, request: Request) -> tuple[str, ...]:
-        """The lines of our 2xx to a request that `refusal` let pass; the timer runs from now on."""
+        """The lines of our 2xx to a request that `check_timer` let pass; the timer runs from now
+        on."""
         self._note_allow(request)
         trunk = self._leg.peer.trunk
         interval, ours, lines = negotiate(

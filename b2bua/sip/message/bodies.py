@@ -1,8 +1,8 @@
 """Bodies of several parts (RFC 5621): the session description is extracted and put back, other
 parts are kept as they are.
 
-Rule 1: after `unwrap`, `body` of a message is its session description or empty, whatever it was
-        wrapped in.
+Rule 1: after `unwrap_body`, `body` of a message is its session description or empty, whatever it
+        was wrapped in.
 Rule 2: a part that is not understood is left out where its sender says `handling=optional`; else
         the message is refused with 415 (RFC 3261 section 8.2.3). An encoded body is always refused:
         what cannot be read cannot be rewritten.

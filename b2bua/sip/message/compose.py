@@ -3,7 +3,8 @@ a trunk.
 
 Rule 1: what we write names us only: our Via, our Contact; nothing of the other leg but the parties'
         users and names.
-Rule 2: text that comes from outside is cleaned here (`phrase`, `party`), or was at `message.read`.
+Rule 2: text that comes from outside is cleaned here (`reason_phrase`, `name_addr_of`), or was by
+        `parse_message`.
 """
 
 from __future__ import annotations

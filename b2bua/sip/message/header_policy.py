@@ -3,8 +3,8 @@
 Rule 1: a header that is not in RULES, and not among a trunk's `x_headers`, crosses nowhere.
 Rule 2: caller, diversion and location are accepted from trusted trunks only, and sent to others
         only where nobody asked for privacy (RFC 3323, RFC 3325).
-Rule 3: a value is cut off by number and length as it comes in, and shaped (`shapes`) as it goes
-        out; what holds a control character after that is not sent, wherever it came from.
+Rule 3: a value is cut off by number and length as it comes in, and sanitised as it goes out;
+        what holds a control character after that is not sent, wherever it came from.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Trust(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One header. `private`: with these words in Privacy it is withheld from trunks that are not
-    trusted."""
+    """One header. `hidden_with`: with these words in Privacy it is withheld from trunks that are
+    not trusted."""
 
     name: str
     crosses_in: frozenset[MessageClass]

@@ -1,8 +1,9 @@
 """Parser of SIP messages: headers for routing are parsed once, hostile input is refused here.
 
-Rule 1: `read` returns a message or raises MalformedError, whatever the bytes are.
-Rule 2: after `read` no header value holds a control character, but for escaped ones within quoted
-        strings (RFC 3261 section 25.1, quoted-pair), so values may be copied into our own messages.
+Rule 1: `parse_message` returns a message or raises MalformedError, whatever the bytes are.
+Rule 2: after `parse_message` no header value holds a control character, but for escaped ones within
+        quoted strings (RFC 3261 section 25.1, quoted-pair), so values may be copied into our own
+        messages.
 Rule 3: a request that cannot be parsed, but whose Via, From, To, Call-ID and CSeq can be made out,
         gets an answer.
 """
@@ -89,8 +90,8 @@ class Received:
     headers: Headers
     body: bytes = field(repr=False)
     source: Hop
-    # What `bodies.unwrap` finds beside the session description, and the lines of a 415 where it may
-    # not be taken.
+    # What `bodies.unwrap_body` finds beside the session description, and the lines of a 415 where
+    # it may not be taken.
     parts: tuple[Part, ...] = field(default=(), kw_only=True)
     unsupported: tuple[str, ...] = field(default=(), kw_only=True)
 

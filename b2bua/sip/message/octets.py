@@ -1,8 +1,8 @@
 """Octets of a message as text, and back, without loss of an octet that is not UTF-8 (RFC 3261
 section 25.1 asks for UTF-8; Latin-1 comes).
 
-Rule 1: text of a message keeps an octet that is not UTF-8 as a lone surrogate (PEP 383); `octets`
-        gives it back as it came.
+Rule 1: text of a message keeps an octet that is not UTF-8 as a lone surrogate (PEP 383);
+        `encode_octets` gives it back as it came.
 Rule 2: what leaves the SIP engine for people, logs, records or another protocol goes through
         `readable`.
 """

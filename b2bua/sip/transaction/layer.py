@@ -2,8 +2,8 @@
 
 Rule 1: a machine that ended is forgotten at once; what its peer sends later is a stray, which is
         counted.
-Rule 2: users are never called from within `open_client` or `respond`, so they need not expect to be
-        re-entered.
+Rule 2: users are never called from within `open_client` or `send_response`, so they need not
+        expect to be re-entered.
 """
 
 from __future__ import annotations

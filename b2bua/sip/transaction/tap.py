@@ -76,7 +76,7 @@ class Tap:
 
 
 def _value(head: str, name: str) -> str:
-    """Of a header that a response of ours has once; its lines are written by `compose.response`."""
+    """Of a header that a response of ours has once; its lines are written by `compose_response`."""
     return head.partition(f"\r\n{name}: ")[2].partition("\r\n")[0]
 
 

@@ -60,8 +60,8 @@ class Runner(Protocol):
 class ClientTransaction:
     """A request of ours under way. `tries`: how often it has been sent with credentials.
 
-    `wanted`: the hop that it was opened for; `destination`: the one that it took, perhaps by
-    another transport. `again`: whether it has been sent a second time because its connection broke.
+    `requested_hop`: what it was opened for; `destination`: the hop that it took, perhaps by another
+    transport. `was_resent`: whether it was sent a second time because its connection broke.
     """
 
     request: Outgoing

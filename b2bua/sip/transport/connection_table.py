@@ -1,7 +1,7 @@
 """Connections by flow number, and by the address that they lead to.
 
 Rule 1: a connection that a peer opened is used for requests to that peer too: to the address that
-        it came from, and, where its Via has `alias` (RFC 5923), to the port in that Via.
+        it came from, and, where its Via has `;alias` (RFC 5923), to the port in that Via.
 Rule 2: over TLS a connection belongs to the trunk whose certificate was asked for, and to no other.
 """
 

@@ -1,8 +1,8 @@
 """Framer of a stream: messages by Content-Length (RFC 3261 section 18.3), and the CRLFs between
 them (RFC 5626).
 
-Rule 1: what waits for its rest is never more than LARGEST bytes, and each byte is looked at a fixed
-        number of times.
+Rule 1: what waits for its rest is never more than MAX_MESSAGE_BYTES, and each byte is looked at a
+        fixed number of times.
 Rule 2: a stream whose next message cannot be separated from its body has ended: `BrokenStream` is
         the last that comes out of it. A message that is too large, and says where it ends, is left
         out: `OversizedMessage`, and the stream goes on.

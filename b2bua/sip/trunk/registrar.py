@@ -5,7 +5,7 @@ Rule 1: a binding is where the REGISTER came from, not what its Contact says: it
 Rule 2: no REGISTER makes a transaction: each answer can be made again, so a flood keeps nothing.
 Rule 3: a binding over a connection is over with it (RFC 5626 section 4.2.2): nobody listens where
         it came from.
-Rule 4: a trunk has MOST_BINDINGS at most; the newest is called first.
+Rule 4: a trunk has MAX_BINDINGS at most; the newest is called first.
 Rule 5: bindings over UDP survive a restart (see `bindings`).
 """
 

@@ -280,7 +280,7 @@ def granted_seconds(reply: Response, contact: str) -> int | None:
 
 def service_route(reply: Response) -> tuple[str, ...]:
     """The route that a registrar wants new requests to take (RFC 3608 section 5); none where it is
-    longer than MOST_ROUTES."""
+    longer than MAX_ROUTES."""
     values = [
         each for value in reply.headers.getlist("Service-Route") for each in split_quoted(value, ",") if each
     ]

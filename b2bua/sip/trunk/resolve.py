@@ -139,7 +139,7 @@ class _Query:
         return tuple(record.to_text() for records in answers for record in records)
 
     async def _resolve(self, name: str, kind: str) -> list[dns.rdata.Rdata]:
-        """The records of an answer, MOST_RECORDS at most; none where the name or the kind is not
+        """The records of an answer, _MAX_RECORDS at most; none where the name or the kind is not
         there.
 
         Raises LookupError where the name servers did not say: what was known before is better than

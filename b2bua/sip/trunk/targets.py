@@ -1,8 +1,8 @@
 """Targets of a peer as DNS gave them, and the order in which a call tries them (RFC 3263 section 4,
 RFC 2782). Sans-IO.
 
-Rule 1: `order` is drawn anew for each call; the random source is a parameter.
-Rule 2: whatever DNS said, a peer has no more than MOST_HOPS hops.
+Rule 1: the order (`order_hops`) is drawn anew for each call; the random source is a parameter.
+Rule 2: whatever DNS said, a peer has no more than MAX_HOPS hops.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Located:
 
 
 def limit_targets(targets: Iterable[Target]) -> tuple[Target, ...]:
-    """The best of them, with MOST_HOPS addresses in all."""
+    """The best of them, with MAX_HOPS addresses in all."""
     kept: list[Target] = []
     room = MAX_HOPS
     for target in sorted(targets, key=lambda target: (target.rank, target.priority, -target.weight)):

@@ -25,7 +25,7 @@ static struct info_text trim_text(struct info_text text) {
     return text;
 }
 
-/* The next line that is not empty, trim_text; false: there is none. */
+/* The next line that is not empty, trimmed; false: there is none. */
 static bool next_line(const uint8_t **at, const uint8_t *end, struct info_text *line) {
     while (*at < end) {
         const uint8_t *stop = *at;

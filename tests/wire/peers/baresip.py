@@ -167,7 +167,7 @@ class Baresip:
             ) from None
 
     async def command(self, name: str, params: str = "") -> None:
-        """One of baresip's long commands: `accept`, `hangup`, `dial`, `sndcode` … (see its
+        """One of baresip's long commands: "accept", "hangup", "dial", "sndcode" … (see its
         `/help`)."""
         if self._writer is None:
             raise BaresipFailed("baresip is not connected")

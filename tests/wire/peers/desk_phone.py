@@ -71,7 +71,7 @@ class DeskPhone:
 
     async def do(self, what: str, **how: object) -> None:
         """`call` uri; `hold`, `hangup`, `packets` line; `transfer` line, uri; `join` line, other;
-        `quit`."""
+        "quit"."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": what, **how}).encode() + b"\n")
         await self._process.stdin.drain()

@@ -76,7 +76,7 @@ def messages(draw: st.DrawFn) -> bytes:
 
 
 def noted(ladders: Ladders, tap: Tap, data: bytes) -> None:
-    """As `Reception` does."""
+    """As `Dispatcher` does."""
     try:
         message = parse_message(data, HOP)
     except MalformedError as error:

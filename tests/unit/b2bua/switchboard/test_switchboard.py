@@ -218,7 +218,7 @@ async def test_a_charge_under_way_at_the_end_of_the_service_leaves_no_record_wit
     exchange.board.shut_down()
     assert exchange.records == []  # its outcome may still come
     await exchange.board.settle(0.01)
-    # Tests/unit/test_payments.py has what the next process makes of it.
+    # test_payments.py has what the next process makes of it.
     assert exchange.records == []
 
 
