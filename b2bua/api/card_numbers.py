@@ -10,7 +10,9 @@ from typing import Final
 _LENGTHS: Final = range(12, 20)  # ISO/IEC 7812-1
 # Twelve digits in groups are more often a date and a number than a card.
 _GROUPED: Final = range(13, 20)
-_SHORT_AMONG_LETTERS: Final = re.compile(r"(?<=[^\W\d_])\d{1,2}(?=\D|$)|(?<!\d)\d{1,2}(?=[^\W\d_])")
+_FEW: Final = 2  # digits of a group that letters part from its neighbours
+_DIGITS: Final = re.compile(r"\d+")
+_LETTER: Final = re.compile(r"[^\W\d_]")
 _UUID: Final = re.compile(  # RFC 9562 section 4, with or without its hyphens
     r"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{24})(?![0-9A-Za-z])"
 )
@@ -21,19 +23,35 @@ _BRANDS: Final = re.compile(r"[3-6]|2[2-7]|9792")
 def looks_like_card_number(text: str) -> bool:
     """Whether `text` holds a card number with a correct check digit.
 
-    Digits of any script count: in a row, or in groups with anything but digits between them; groups
-    with letters between them have three digits at least. A UUID is no card number, unless it is of
-    digits alone: otherwise every third UUID would be refused.
+    Digits of any script count: 12 or more in a row, or 13 to 19 in groups with anything but digits
+    between them. A group of one or two digits that a letter touches belongs to a number only where
+    no letter parts it from the group on its other side. The groups of a UUID are no card number,
+    unless it is of digits alone: otherwise every third UUID would be refused.
     """
-    normal = _UUID.sub(_without_uuid, unicodedata.normalize("NFKC", text))
-    groups = [_decimal(group) for group in re.findall(r"\d+", normal)]
-    if any(len(group) >= _LENGTHS.start and _passes_luhn(group) for group in groups):
+    normal = unicodedata.normalize("NFKC", text)
+    rows = [_decimal(row) for row in _DIGITS.findall(normal)]
+    if any(len(row) >= _LENGTHS.start and _passes_luhn(row) for row in rows):
         return True
-    rows = (
-        _joined([_decimal(group) for group in re.findall(r"\d+", part)])
-        for part in _SHORT_AMONG_LETTERS.split(normal)
+    numbers = (
+        joined for groups in _linked_groups(_UUID.sub(_without_uuid, normal)) for joined in _joined(groups)
     )
-    return any(_BRANDS.match(joined) and _passes_luhn(joined) for row in rows for joined in row)
+    return any(_BRANDS.match(number) and _passes_luhn(number) for number in numbers)
+
+
+def _linked_groups(text: str) -> Iterator[list[str]]:
+    """The groups of digits that may be parts of one number, in their order."""
+    gaps = _DIGITS.split(text)  # one more than groups; the first and the last may be empty
+    parted = [True, *(bool(_LETTER.search(gap)) for gap in gaps[1:-1]), True]
+    linked: list[str] = []
+    for place, group in enumerate(_DIGITS.findall(text)):
+        letter_before, letter_behind = gaps[place][-1:].isalnum(), gaps[place + 1][:1].isalnum()
+        alone = (letter_before and parted[place + 1]) or (letter_behind and parted[place])
+        if alone and len(group) <= _FEW:
+            yield linked
+            linked = []
+        else:
+            linked.append(_decimal(group))
+    yield linked
 
 
 def _without_uuid(found: re.Match[str]) -> str:
