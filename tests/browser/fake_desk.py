@@ -99,6 +99,7 @@ class FakeDesk:
         view = self.find(call_id)
         if view.capture is not None and view.capture.stage not in FINAL:
             raise NotNow("A payment is under way in this call already.")
+        self.check_mask(view, agent)
         self.asked.append(("start", call_id, order))
         self._captures += 1
         capture = CaptureView(
@@ -123,7 +124,8 @@ class FakeDesk:
         return self.change(call_id, stage=CaptureStage.CHARGING)
 
     async def take_over_capture(self, call_id: str, agent: str) -> CallView:
-        capture = capture_of(self.under_way(call_id))
+        view = self.find(call_id)
+        capture = capture_of(view if view.masked else self.under_way(call_id))
         self.asked.append(("take over", call_id, agent))
         return self.change(call_id, agent=agent, taken_over_by=(*capture.taken_over_by, agent))
 
@@ -155,8 +157,7 @@ class FakeDesk:
 
     async def release_mask(self, call_id: str, agent: str = "") -> CallView:
         view = self.find(call_id)
-        if view.capture is not None and view.capture.agent != agent:
-            raise NotYours(view.capture.agent)
+        self.check_mask(view, agent)
         if view.still_keying:
             raise NotNow("The customer is still keying; nothing reaches you.")
         self.asked.append(("release", call_id))
@@ -177,6 +178,11 @@ class FakeDesk:
         if agent is not None and view.capture.agent != agent:
             raise NotYours(view.capture.agent)
         return view
+
+    def check_mask(self, view: CallView, agent: str) -> None:
+        """Raises NotYours while the mask of another agent's payment is on."""
+        if view.masked and view.capture is not None and view.capture.agent != agent:
+            raise NotYours(view.capture.agent)
 
     def publish(self, view: CallView) -> CallView:
         self.feed.publish(view)

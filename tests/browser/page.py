@@ -35,10 +35,10 @@ CONTRAST = """() => {
 }"""
 
 
-async def sign_in(page: Page, site: Site) -> None:
+async def sign_in(page: Page, site: Site, token: str = TOKEN) -> None:
     await page.emulate_media(reduced_motion="reduce")
     await page.goto(site.url)
-    await page.get_by_label("Access token").fill(TOKEN)
+    await page.get_by_label("Access token").fill(token)
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.locator("#line")).to_have_text("Live")
 

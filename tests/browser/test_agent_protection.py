@@ -6,9 +6,9 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
-from b2bua.call.view import MaskStage
+from b2bua.call.view import MaskStage, Order
 from provider_adapters.payment import Declined
-from tests.browser.conftest import Site
+from tests.browser.conftest import COLLEAGUE, Site
 from tests.browser.fake_desk import FakeDesk
 from tests.browser.page import CONTRAST, choose, sign_in, take
 
@@ -80,3 +80,44 @@ async def test_the_result_may_be_done_with_and_another_payment_begun_while_the_l
     await expect(page.locator("#banner-title")).to_have_text("The line is still protected")
     await take(page)
     await expect(page.locator("#banner-title")).to_have_text("Securing the line")
+
+
+async def test_a_colleague_who_is_done_with_the_result_can_still_take_the_mask_over(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    desk.up()
+    await desk.start_capture("c-1", Order(transaction_id="INV-9", amount=4990, currency="EUR"), "ann")
+    desk.masked()
+    desk.key_all()
+    desk.finish(Declined(reason="05", message="Do not honour"))
+    desk.mask(MaskStage.HELD)
+    await sign_in(page, site, COLLEAGUE)
+    await choose(page)
+    await page.get_by_role("button", name="Done").click()
+    open_line = page.get_by_role("button", name="Keying is over: open the line")
+    start = page.get_by_role("button", name="Take card payment")
+    await expect(page.locator("#owner")).to_have_text("Payment started by ann.")
+    await expect(start).to_be_disabled()
+    await expect(open_line).to_be_disabled()
+    await page.get_by_role("button", name="Take over from ann").click()
+    await page.get_by_role("button", name="Yes, take over").click()
+    await expect(page.locator("#take-over")).to_be_hidden()
+    await expect(start).to_be_enabled()
+    await open_line.click()
+    await expect(page.locator("#protection")).to_contain_text("opens in a moment")
+    assert desk.asked[-2:] == [("take over", "c-1", "ben"), ("release", "c-1")]
+
+
+async def test_done_leaves_nothing_to_take_over_once_the_line_is_open(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    desk.up()
+    await desk.start_capture("c-1", Order(transaction_id="INV-9", amount=4990, currency="EUR"), "ann")
+    desk.masked()
+    desk.finish(Declined(reason="05", message="Do not honour"))
+    await sign_in(page, site, COLLEAGUE)
+    await choose(page)
+    await page.get_by_role("button", name="Done").click()
+    await expect(page.get_by_role("button", name="Take card payment")).to_be_enabled()
+    await expect(page.locator("#take-over")).to_be_hidden()
+    await expect(page.locator("#owner")).to_be_hidden()

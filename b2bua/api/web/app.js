@@ -137,22 +137,24 @@ function show() {
     return;
   }
   const capture = calls.capture(call);
+  const driven = capture ?? (call.masked ? call.capture : null); // a mask belongs to its payment, also after "Done"
   const amount = capture ? money(capture.order) : "";
   const part = capture?.outcome?.amount;
   const approved = part === undefined ? "" : money({ ...capture.order, amount: part });
   showCall(call, capture, amount, approved);
-  showPanel(call, capture, amount, approved);
+  const theirs = showOwner(capture, driven, call);
+  $("release").disabled = theirs || !(protection(call)?.able && live && !busy);
+  showPanel(call, capture, amount, approved, theirs);
   showDemo(live && call.state === "up" && capture?.stage === "collecting");
 }
 
-function showPanel(call, capture, amount, approved) {
+function showPanel(call, capture, amount, approved, theirs) {
   const panel = capture ? (isFinal(capture) ? "result" : "capture") : call.state === "up" ? "order" : "";
   const key = `${call.id} ${panel} ${capture?.id ?? ""}`;
-  const theirs = showOwner(capture, call);
   const able = live && !busy && !theirs;
   const focused = document.activeElement;
   for (const id of ["order", "capture", "result"]) $(id).hidden = id !== panel;
-  $("take").disabled = !(live && !busy) || !fit;
+  $("take").disabled = !able || !fit;
   if (panel === "capture") showCapture(capture, amount, able);
   if (panel === "result") {
     const words = showResult(capture, amount, approved);
@@ -169,17 +171,18 @@ function showPanel(call, capture, amount, approved) {
   shown = { panel, key };
 }
 
-/** Whose payment it is; whether it is another agent's. */
-function showOwner(capture, call) {
-  const theirs = Boolean(capture) && capture.agent !== "" && capture.agent !== me.agent;
-  const words = capture ? owner(capture, me.agent) : "";
+/** Whose payment it is; returns whether it is another agent's. `capture`: the payment that is shown; `driven`: the one that
+ *  has the mask, too. */
+function showOwner(capture, driven, call) {
+  const theirs = Boolean(driven) && driven.agent !== "" && driven.agent !== me.agent;
+  const words = capture || theirs ? owner(driven, me.agent) : "";
   $("owner").hidden = !words;
   write($("owner"), words);
-  const open = theirs && call.state === "up" && (!isFinal(capture) || call.masked);
-  if (!open || takingOver !== capture.id) takingOver = "";
+  const open = theirs && call.state === "up" && (!isFinal(driven) || call.masked);
+  if (!open || takingOver !== driven.id) takingOver = "";
   $("take-over").hidden = !open;
   $("take-over").disabled = !(live && !busy);
-  if (open) write($("take-over"), takingOver ? `Yes, take over: ${capture.agent} can then no longer drive it` : `Take over from ${capture.agent}`);
+  if (open) write($("take-over"), takingOver ? `Yes, take over: ${driven.agent} can then no longer drive it` : `Take over from ${driven.agent}`);
   return theirs;
 }
 
@@ -195,7 +198,6 @@ function showCall(call, capture, amount, approved) {
   const still = protection(call);
   $("protection").hidden = !still;
   write($("protection-text"), still?.text ?? "");
-  $("release").disabled = !(still?.able && live && !busy && (!capture || capture.agent === "" || capture.agent === me.agent));
   const speech = say(call, capture, amount, approved);
   $("say").hidden = !speech;
   write($("say-text"), speech ? `“${speech.text}”` : "");
