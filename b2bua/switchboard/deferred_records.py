@@ -36,7 +36,7 @@ class DeferredRecords:
                 self.record_call(completed(record, view))
         await self._storage.wait()
 
-    def is_kept(self, payment_id: str) -> None:
+    def note_kept(self, payment_id: str) -> None:
         """Note that the table keeps a record beside this payment."""
         self._kept.add(payment_id)
 

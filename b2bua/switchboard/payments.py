@@ -70,13 +70,12 @@ class Payments:
         self._clock, self._publish = clock, publish
         self._storage = PaymentStorage(table)
         self._records = DeferredRecords(self._storage, record)
-        self._table = table
         self._open: dict[str, _Open] = {}
         self._submitting: set[str] = set()
 
     async def resume(self) -> None:
         """Go on with payments that an earlier process left open. Raises sqlite3.Error."""
-        for view in await self._storage.run(self._table.open):
+        for view in await self._storage.run(self._storage.table.open):
             if view.id in self._open:
                 continue
             if view.stage is CaptureStage.CHARGING:
@@ -113,7 +112,7 @@ class Payments:
 
     async def charged(self, transaction_id: str) -> tuple[PaymentView, ...]:
         """The payments that charged this order, or may have. Raises NotWell."""
-        return await self._storage.ask(self._table.charged, transaction_id)
+        return await self._storage.ask(self._storage.table.charged, transaction_id)
 
     async def begin(self, call: CallView, repeats: tuple[PaymentView, ...]) -> None:
         """Write the payment that has begun in a call. Raises NotWell where that is impossible."""
@@ -123,7 +122,7 @@ class Payments:
         view = msgspec.structs.replace(self._view(call, capture), repeats=ids)
         self._open[view.id] = _Open(view, repeats=ids)
         self._publish(view)
-        await self._storage.ask(self._table.put, view)
+        await self._storage.ask(self._storage.table.put, view)
 
     @contextlib.contextmanager
     def submitting(self, payment_id: str) -> Iterator[None]:
@@ -149,10 +148,10 @@ class Payments:
         view = msgspec.structs.replace(
             found.view, stage=CaptureStage.CHARGING, submitted_at=_timestamp(now), repeats=found.repeats
         )
-        charged = await self._storage.ask(self._table.submit, view, record, found.repeats)
+        charged = await self._storage.ask(self._storage.table.submit, view, record, found.repeats)
         if charged:
             raise Repeated(charged)
-        self._records.is_kept(payment_id)
+        self._records.note_kept(payment_id)
         found.submitted_at = now
         found.view = msgspec.structs.replace(found.view, submitted_at=view.submitted_at, repeats=view.repeats)
 
@@ -238,27 +237,29 @@ class Payments:
     async def find(self, payment_id: str) -> PaymentView:
         """The payment with this id. Raises NoSuchPayment, NotWell."""
         found = self._open.get(payment_id)
-        view = found.view if found is not None else await self._storage.ask(self._table.find, payment_id)
+        view = (
+            found.view if found is not None else await self._storage.ask(self._storage.table.find, payment_id)
+        )
         if view is None:
             raise NoSuchPayment
         return view
 
     async def newest(self, transaction_id: str | None, most: int) -> list[PaymentView]:
         """The newest payments, of one order or of all, at most so many. Raises NotWell."""
-        found = await self._storage.ask(self._table.newest, transaction_id, most)
+        found = await self._storage.ask(self._storage.table.newest, transaction_id, most)
         return [self._open[view.id].view if view.id in self._open else view for view in found]
 
     async def recall(self, agent: str, key: str, digest: bytes) -> CallView | None:
         """See CallDesk. Raises KeyReused, NotWell."""
-        return await self._storage.ask(self._table.recall, agent, key, digest, self._clock())
+        return await self._storage.ask(self._storage.table.recall, agent, key, digest, self._clock())
 
     async def remember(self, agent: str, key: str, digest: bytes, answer: CallView) -> None:
         """See CallDesk. Raises NotWell."""
-        await self._storage.ask(self._table.remember, agent, key, digest, answer, self._clock())
+        await self._storage.ask(self._storage.table.remember, agent, key, digest, answer, self._clock())
 
     async def prune(self, before: float) -> int:
         """Delete the final payments that started before this time. Raises sqlite3.Error."""
-        return await self._storage.run(self._table.prune, before, self._clock())
+        return await self._storage.run(self._storage.table.prune, before, self._clock())
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -293,7 +294,7 @@ class Payments:
     def _persist(self, found: _Open) -> None:
         if not self._storage.closed:
             # Queued at once, so that a later question to the table finds it written.
-            first = self._storage.run(self._table.put, found.view) if found.in_call else None
+            first = self._storage.run(self._storage.table.put, found.view) if found.in_call else None
             self._storage.tasks.start(self._put(found, found.view, first), "payment")
 
     async def _put(self, found: _Open, view: PaymentView, first: asyncio.Future[None] | None) -> None:
@@ -304,7 +305,7 @@ class Payments:
                     await self._records.complete(found.view)
                     found.in_call = True  # the record is stored: not a second time
                     recorded = True
-                await (first or self._storage.run(self._table.put, view, is_recorded=recorded))
+                await (first or self._storage.run(self._storage.table.put, view, is_recorded=recorded))
             except sqlite3.Error as error:
                 hint = "it is tried again"
                 log.error("payment_not_written", hint=hint, idempotency_key=view.id, exc_info=error)
