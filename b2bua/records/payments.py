@@ -22,6 +22,7 @@ import msgspec
 
 from b2bua.call.cdr import CallRecord
 from b2bua.call.view import CallView, KeyReused, PaymentView
+from b2bua.records.decoding import decode_record
 from provider_adapters.payment import outcome_type
 from tonewall.disk import check_space
 from tonewall.log import get_logger
@@ -49,7 +50,6 @@ _TABLES = f"""
 """
 _UPDATE = "UPDATE payments SET stage = ?, view = ?, call_record = ? WHERE id = ?"
 _VIEW = msgspec.json.Decoder(PaymentView)
-_RECORD = msgspec.json.Decoder(CallRecord)
 _ANSWER = msgspec.json.Decoder(CallView)
 
 
@@ -184,7 +184,7 @@ class PaymentTable:
         row = self._database.execute(
             "SELECT call_record FROM payments WHERE id = ?", (payment_id,)
         ).fetchone()
-        return _RECORD.decode(row[0]) if row and row[0] else None
+        return decode_record(row[0]) if row and row[0] else None
 
     def left_records(self) -> list[tuple[PaymentView, CallRecord]]:
         """The records that wait though their payment is final: whoever was to write them died. The
@@ -193,9 +193,7 @@ class PaymentTable:
             SELECT view, call_record FROM payments WHERE call_record IS NOT NULL AND stage IN {_FINAL}
             ORDER BY started_at DESC, rowid DESC
         """  # noqa: S608
-        return [
-            (_VIEW.decode(view), _RECORD.decode(record)) for view, record in self._database.execute(query)
-        ]
+        return [(_VIEW.decode(view), decode_record(record)) for view, record in self._database.execute(query)]
 
     def newest(self, transaction_id: str | None, most: int) -> list[PaymentView]:
         """The newest first."""

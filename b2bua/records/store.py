@@ -28,6 +28,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, NoSuchModuleError
 
 from b2bua.call.cdr import CallRecord
+from b2bua.records.decoding import decode_record
 from b2bua.records.spool import Spool
 from b2bua.records.table import CALLS, METADATA, SCHEMA, UPGRADES, VERSION, plain, row
 from tonewall.disk import keep_from_everybody
@@ -42,7 +43,6 @@ _PRUNE_EVERY = 3600.0  # seconds
 _DAY = 86_400.0
 # Of one record, where the database itself is well.
 _REFUSALS = (DataError, IntegrityError, UnicodeError)
-_DECODER = msgspec.json.Decoder(CallRecord)
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -249,7 +249,7 @@ class RecordStore:
         records = []
         for line in batch.lines:
             try:
-                records.append(_DECODER.decode(line))
+                records.append(decode_record(line))
             except msgspec.DecodeError:  # of another version, or damaged
                 log.error("spool_line_invalid", why="it is no call record; it is set aside", count=len(line))
                 self._spool.set_aside(line)

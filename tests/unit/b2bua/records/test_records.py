@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -387,6 +388,45 @@ async def test_what_a_crash_left_on_the_spool_is_written_at_the_next_start_once(
     engine = connect(url)
     assert sorted(row["call"] for row in rows(engine)) == ["new", "old"]
     engine.dispose()
+
+
+def of_an_older_version(record: CallRecord) -> bytes:
+    """The record as versions wrote it whose counter of packets from elsewhere had another name."""
+    return msgspec.json.encode(record).replace(b'"foreign_source":', b'"strangers":')
+
+
+def test_a_spool_of_an_older_version_keeps_its_counts(tmp_path: Path):
+    url, spool = f"sqlite:///{tmp_path / 'cdr.sqlite'}", tmp_path / "spool"
+    legs = {
+        side: LegRecord(counters=LegCounters(received=9, foreign_source=at))
+        for at, side in enumerate(("caller_leg", "agent_leg"), start=7)
+    }
+    old = of_an_older_version(record("old", caller='"strangers":', **legs))
+    spool.write_bytes(b'{"strangers": 1}\n["strangers": 1]\n' + old + b"\n")
+    store = RecordStore(connect(url), spool, 0)
+    store.start()
+    store.close()
+    engine = connect(url)
+    [row] = rows(engine)
+    engine.dispose()
+    assert (row["caller_foreign_source"], row["agent_foreign_source"]) == (7, 8)
+    assert (row["caller"], row["caller_received"]) == ('"strangers":', 9)
+
+
+def test_a_record_that_an_older_version_kept_beside_its_payment_keeps_its_counts(tmp_path: Path):
+    file = tmp_path / "payments.sqlite"
+    table = PaymentTable(file)
+    order = Order(transaction_id="t-1", amount=1999, currency="GBP")
+    payment = PaymentView(
+        id="p-1", call="c-1", stage=CaptureStage.CANCELLED, order=order, started_at="2026-01-01T00:00:00Z"
+    )
+    table.put(payment)
+    kept = record("c-1", agent_leg=LegRecord(counters=LegCounters(foreign_source=7)))
+    with sqlite3.connect(file) as database:
+        database.execute("UPDATE payments SET call_record = ?", (of_an_older_version(kept),))
+    assert table.waiting_record("p-1") == kept
+    assert table.left_records() == [(payment, kept)]
+    table.close()
 
 
 async def test_while_the_database_is_down_records_wait_and_nothing_is_lost(
