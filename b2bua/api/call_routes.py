@@ -27,6 +27,7 @@ def call_routes(desk: CallDesk, streams: Streams) -> APIRouter:
 
     @router.get(
         "/v1/calls",
+        operation_id="list_calls",
         summary="List the calls",
         responses={200: calls_answer("The calls."), **problem_answers(401)},
     )
@@ -35,6 +36,7 @@ def call_routes(desk: CallDesk, streams: Streams) -> APIRouter:
 
     @router.get(
         "/v1/calls/{call_id}",
+        operation_id="get_call",
         summary="One call",
         responses={200: call_answer("The call."), **problem_answers(401, 404, 422)},
     )
@@ -46,6 +48,7 @@ def call_routes(desk: CallDesk, streams: Streams) -> APIRouter:
 
     @router.get(
         "/v1/feed",
+        operation_id="follow_calls",
         summary="Follow the calls as they change",
         responses={
             200: feed_answer("Server-Sent Events, until either side ends them."),

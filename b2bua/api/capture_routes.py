@@ -32,6 +32,7 @@ def capture_routes(desk: CallDesk) -> APIRouter:
 
     @router.post(
         "",
+        operation_id="start_payment",
         summary="Start a payment",
         status_code=201,
         responses={
@@ -66,6 +67,7 @@ def capture_routes(desk: CallDesk) -> APIRouter:
 
     @router.post(
         "/reset",
+        operation_id="reset_fields",
         summary="Ask for a field again",
         responses={200: call_answer("Collecting again."), **problem_answers(401, 403, 404, 409, 413, 422)},
     )
@@ -78,6 +80,7 @@ def capture_routes(desk: CallDesk) -> APIRouter:
 
     @router.post(
         "/submit",
+        operation_id="submit_card",
         summary="Charge the card",
         responses={
             200: call_answer("Being charged; the outcome comes on the feed."),
@@ -95,6 +98,7 @@ def capture_routes(desk: CallDesk) -> APIRouter:
 
     @router.post(
         "/take-over",
+        operation_id="take_over_payment",
         summary="Take a payment over from another agent",
         responses={200: call_answer("Yours from now on."), **problem_answers(401, 404, 409, 422)},
     )
@@ -106,6 +110,7 @@ def capture_routes(desk: CallDesk) -> APIRouter:
 
     @router.delete(
         "",
+        operation_id="cancel_payment",
         summary="Cancel the payment",
         responses={
             200: call_answer("Cancelled; what was keyed is wiped."),
@@ -126,6 +131,7 @@ def mask_routes(desk: CallDesk) -> APIRouter:
 
     @router.post(
         "/release",
+        operation_id="release_mask",
         summary="Say that the customer's keying is over",
         responses={
             200: call_answer("The mask goes off once no key comes."),

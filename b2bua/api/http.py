@@ -92,6 +92,7 @@ def service_routes(desk: CallDesk, idle_time: float) -> APIRouter:
 
     @router.get(
         "/healthz",
+        operation_id="get_health",
         summary="Whether the service is well",
         responses={503: {"description": "Calls, payments or call records are at a stop; `faults` says why."}},
     )
@@ -106,19 +107,27 @@ def service_routes(desk: CallDesk, idle_time: float) -> APIRouter:
         shown = [msgspec.to_builtins(fault) for fault in faults]
         return JSONResponse({"status": status, "faults": shown, **desk.health()}, 200 if well else 503)
 
-    @router.get("/v1/me", summary="Whose token this is", responses=problem_answers(401))
+    @router.get(
+        "/v1/me", operation_id="get_agent", summary="Whose token this is", responses=problem_answers(401)
+    )
     async def me(request: Request) -> dict[str, str | float]:
         """The token's name, and after how many seconds without anything that the agent does the
         page signs out."""
         return {"agent": request.state.agent, "idle_time": idle_time}
 
-    @router.get("/v1/currencies", summary="Currencies and their decimals", responses=problem_answers(401))
+    @router.get(
+        "/v1/currencies",
+        operation_id="list_currencies",
+        summary="Currencies and their decimals",
+        responses=problem_answers(401),
+    )
     async def currencies() -> dict[str, int]:
         """How many decimals each currency of ISO 4217 has: what `amount` counts."""
         return MINOR_UNITS
 
     @router.get(
         "/v1/trunks",
+        operation_id="list_trunks",
         summary="List the trunks",
         responses={200: trunks_answer("The trunks."), **problem_answers(401)},
     )

@@ -34,6 +34,7 @@ def ladder_routes(ladders: LadderDesk) -> APIRouter:
 
     @router.get(
         "/v1/ladders",
+        operation_id="list_ladders",
         summary="List the calls whose messages are kept",
         responses=_ladder_answers("LadderSummary"),
     )
@@ -43,6 +44,7 @@ def ladder_routes(ladders: LadderDesk) -> APIRouter:
 
     @router.get(
         "/v1/calls/{call_id}/ladder.svg",
+        operation_id="draw_ladder",
         summary="A call's messages as a picture",
         responses=_picture_answers(),
     )
@@ -51,6 +53,7 @@ def ladder_routes(ladders: LadderDesk) -> APIRouter:
 
     @router.get(
         "/v1/calls/{call_id}/ladder",
+        operation_id="get_ladder",
         summary="A call's messages",
         responses=_ladder_answers("LadderView", svg=True),
     )

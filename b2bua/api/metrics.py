@@ -153,7 +153,12 @@ def metrics_routes(metrics: Metrics, desk: CallDesk) -> APIRouter:
     """`GET /metrics`."""
     router = APIRouter(tags=["service"])
 
-    @router.get("/metrics", summary="Counts for Prometheus", responses=problem_answers(401))
+    @router.get(
+        "/metrics",
+        operation_id="get_metrics",
+        summary="Counts for Prometheus",
+        responses=problem_answers(401),
+    )
     async def scrape() -> Response:
         """In Prometheus' text format. No label holds anything of a call."""
         return Response(metrics.render(desk.health(), desk.faults()), media_type=CONTENT_TYPE_PLAIN_0_0_4)

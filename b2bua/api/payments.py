@@ -31,6 +31,7 @@ def payment_routes(desk: CallDesk) -> APIRouter:
 
     @router.get(
         "/v1/payments",
+        operation_id="list_payments",
         summary="List payments, the newest first",
         responses={200: payments_answer("The payments."), **problem_answers(401, 422, 503)},
     )
@@ -42,6 +43,7 @@ def payment_routes(desk: CallDesk) -> APIRouter:
 
     @router.get(
         "/v1/payments/{payment_id}",
+        operation_id="get_payment",
         summary="One payment",
         responses={200: payment_answer("The payment."), **problem_answers(401, 404, 422, 503)},
     )

@@ -507,6 +507,37 @@ async def test_the_mask_of_a_payment_that_is_over_is_released(
     assert (await agent.post("/v1/calls/other/mask/release")).status_code == 404
 
 
+async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: httpx.AsyncClient) -> None:
+    document = (await agent.get("/openapi.json")).json()
+    named = [
+        (operation["operationId"], f"{method.upper()} {path}")
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    ]
+    assert sorted(named) == [
+        ("cancel_payment", "DELETE /v1/calls/{call_id}/capture"),
+        ("draw_ladder", "GET /v1/calls/{call_id}/ladder.svg"),
+        ("follow_calls", "GET /v1/feed"),
+        ("get_agent", "GET /v1/me"),
+        ("get_call", "GET /v1/calls/{call_id}"),
+        ("get_health", "GET /healthz"),
+        ("get_ladder", "GET /v1/calls/{call_id}/ladder"),
+        ("get_metrics", "GET /metrics"),
+        ("get_payment", "GET /v1/payments/{payment_id}"),
+        ("list_calls", "GET /v1/calls"),
+        ("list_currencies", "GET /v1/currencies"),
+        ("list_ladders", "GET /v1/ladders"),
+        ("list_payments", "GET /v1/payments"),
+        ("list_trunks", "GET /v1/trunks"),
+        ("release_mask", "POST /v1/calls/{call_id}/mask/release"),
+        ("reset_fields", "POST /v1/calls/{call_id}/capture/reset"),
+        ("start_payment", "POST /v1/calls/{call_id}/capture"),
+        ("submit_card", "POST /v1/calls/{call_id}/capture/submit"),
+        ("take_over_payment", "POST /v1/calls/{call_id}/capture/take-over"),
+    ]
+    assert len({name for name, _ in named}) == len(named)
+
+
 async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncClient) -> None:
     document = (await agent.get("/openapi.json")).json()
     assert set(document["paths"]) == {
