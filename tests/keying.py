@@ -7,22 +7,27 @@ import re
 
 from media._core import SecretMemory
 from media.capture.capture import Capture
+from media.capture.card_form import CARD
+from media.capture.form import Form
 from media.capture.messages import Limits
 from media.capture.vault import SIZE
-from media.events import CaptureChanged, CaptureId, Field
+from media.events import CaptureChanged, CaptureId
 
 TODAY = (2026, 11)
-_AREAS = {Field.CARD_NUMBER: 0, Field.EXPIRY: 32, Field.SECURITY_CODE: 48}
+_ALIGNMENT = 16  # bytes: where a field may begin in the vault
 
 
 class Customer:
     """Keys into a capture of its own. `cadence`: seconds from one key to the next."""
 
-    def __init__(self, *, cadence: float = 0.3, limits: Limits | None = None) -> None:
+    def __init__(self, *, cadence: float = 0.3, limits: Limits | None = None, form: Form = CARD) -> None:
         self.now = 100.0
         self.cadence = cadence
         self.memory = SecretMemory(SIZE)
-        self.capture = Capture(CaptureId("c"), self.memory, today=TODAY, now=self.now, limits=limits)
+        self.capture = Capture(
+            CaptureId("c"), self.memory, today=TODAY, now=self.now, limits=limits, form=form
+        )
+        self._form = form
         self.told: list[CaptureChanged] = []
 
     def keys(self, script: str) -> Customer:
@@ -54,14 +59,14 @@ class Customer:
         self.told += self.capture.keys_waiting(fill, self.now)
 
     @property
-    def held(self) -> tuple[str, str, str]:
-        """What the vault holds; for tests alone, with cards that are none."""
+    def held(self) -> tuple[str, ...]:
+        """What the vault holds, field by field; for tests alone, with cards that are none."""
+        held, at = [], 0
         with memoryview(self.memory) as view:
-            number, expiry, code = (
-                bytes(view[_AREAS[progress.field] : _AREAS[progress.field] + progress.count]).decode()
-                for progress in self.capture.changed().fields
-            )
-        return number, expiry, code
+            for progress, rules in zip(self.capture.changed().fields, self._form.rules, strict=True):
+                held.append(bytes(view[at : at + progress.count]).decode())
+                at += -(-rules.max_length // _ALIGNMENT) * _ALIGNMENT
+        return tuple(held)
 
     @property
     def warned(self) -> bool:

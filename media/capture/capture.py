@@ -34,6 +34,7 @@ from media.capture.messages import (
     ClearKeyed,
     DigitDropped,
     DigitKeyed,
+    DigitsMoved,
     EndKeyed,
     Event,
     Limits,
@@ -187,6 +188,8 @@ class Capture(Generic[M]):
                     self._vault.clear(field)
                 case Split(field=field, length=length):
                     self._vault.split(field, length)
+                    check = self._vault.check(self._form.after(field), self._today)
+                    changes += self._receive(DigitsMoved(check), now)
                 case Spend():
                     pass  # the driver's, who has the pipe
                 case Report(reason=reason):

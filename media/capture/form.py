@@ -28,9 +28,10 @@ class Keyed:
 class FieldRules:
     """One field.
 
-    `max_length`: the digits that it may hold. `check`: its verdict. `has_check_digit`: once
-    complete it holds no digit too many. `last_shown`: how many of its last digits the agent may see
-    once it is valid. `name_brand`: the issuer's name by the first digits.
+    `max_length`: the digits that it may hold. `check`: its verdict, by its own digits and those of
+    fields before it. `has_check_digit`: once complete it holds no digit too many. `last_shown`: how
+    many of its last digits the agent may see once it is valid. `name_brand`: the issuer's name by
+    the first digits.
     """
 
     field: Field

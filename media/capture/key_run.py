@@ -20,14 +20,14 @@ class KeyRun:
     """The run of the newest key.
 
     `ended`: the first field that ended by itself in it; what came behind is on trial until the run
-    ends. `doubtful`: that is a card number that could have ended elsewhere. `full`: the last field
-    has all its digits.
+    ends. `proven`: the last of the fields, `ended` and those behind it, that a check digit proves
+    one and all. `full`: the last field has all its digits.
     """
 
     limits: Limits
     digits: int = 0  # keyed one after the other in this run
     ended: Field | None = None
-    doubtful: bool = False
+    proven: Field | None = None
     full: bool = False
     starred: bool = False  # the newest key was `*`
     _last_key: float | None = None
@@ -61,9 +61,15 @@ class KeyRun:
         self.settle()
         self._drains = pause
 
+    def end_field(self, field: Field, *, is_proven: bool) -> None:
+        """A field ended by itself. `is_proven`: its check digit says that no digit is too many."""
+        if is_proven and (self.ended is None or self.proven is not None):
+            self.proven = field
+        self.ended = self.ended or field
+
     def settle(self) -> None:
         """Nothing of this run is on trial any more, and nothing drains."""
-        self.ended, self.doubtful, self.full = None, False, False
+        self.ended, self.proven, self.full = None, None, False
         self._drains = None
 
     def _within(self, pause: float, now: float) -> bool:

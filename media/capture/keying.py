@@ -6,16 +6,17 @@ Rule 1: this module counts digits; it never sees one. Each key comes with the ve
 Keys: a field that can only be complete ends by itself; `#` ends one that could be longer, as does
 `number_pause` at the brand's usual length: 6 s, for whoever reads 19 digits in groups pauses for 4.
 Where the longest number that a brand has does not fit, its usual length does, and the digits behind
-were keyed without a pause, these count as the next field, on trial. A field that does not pass
-its check is cleared, counted (`FieldProgress.rejected`), and asked for again. `#` on an empty field
-means nothing (people press it after a field that ended by itself).
+were keyed without a pause, these count as the next field, on trial, where that takes as many. A
+field that does not pass its check is cleared, counted (`FieldProgress.rejected`), and asked for
+again. `#` on an empty field means nothing (people press it after a field that ended by itself).
 
 Keys that follow at once (key_run.py) on a field that
 - was refused are drained, until `refusal_pause` passes without a key or `*` is keyed;
 - ended by itself are on trial: they count for the next fields if, when `field_pause` has passed
-  without a key, they fill these exactly. Otherwise they are drained, and with them a field that no
-  check digit proves: one of the keys was too many, and nobody knows which. So the last field is
-  complete when `field_pause` has passed, or `#` is keyed.
+  without a key, they fill these exactly; the last of them may be one that could be longer.
+  Otherwise they are drained, and with them a field that no check digit proves: one of the keys was
+  too many, and nobody knows which. So the last field is complete when `field_pause` has passed, or
+  `#` is keyed. Where check digits prove all of them, it is complete as soon as a key is too many.
 Drained keys are counted in `ignored`, with a `reason`.
 
 `*` clears the current field. Where that is empty it does nothing, once: a second one, `field_pause`
@@ -110,10 +111,15 @@ class Keying:
         field, full = self._current(), self._run.full
         if full:
             return self._complete(field)
-        if self.progress[field].count:
+        if self.progress[field].count and not self._enough:
             return self._refuse_misfit(field)
         self._run.settle()
         return []
+
+    def move_digits(self, check: Check) -> list[Command]:
+        """The digits behind a number that ended before are the current field's now."""
+        self._enough = check.verdict is Verdict.ENOUGH
+        return self._judge(self._current(), check, ended=False)
 
     def clear_field(self, now: float) -> list[Command]:
         """`*`."""
@@ -168,11 +174,7 @@ class Keying:
 
     def _judge(self, field: Field, check: Check, *, ended: bool) -> list[Command]:
         """`ended`: by the customer, not by itself."""
-        if (
-            check.verdict is Verdict.SPLIT
-            and check.shorter
-            and self._run.digits >= self.progress[field].count - check.shorter
-        ):
+        if check.verdict is Verdict.SPLIT and check.shorter and self._can_split(field, check.shorter):
             return self._split(field, check.shorter)
         if check.verdict in (Verdict.INVALID, Verdict.SPLIT):
             assert check.reason is not None
@@ -182,8 +184,8 @@ class Keying:
             return [Report()]
         if ended:
             return self._complete(field)
-        if self._run.ended is None:
-            self._run.ended, self._run.doubtful = field, check.shorter is not None
+        rules = self._form.rules_of(field)
+        self._run.end_field(field, is_proven=rules.has_check_digit and check.shorter is None)
         if field is self._form.last:
             self._run.full = True
         else:
@@ -197,19 +199,29 @@ class Keying:
         self._run.settle()
         return [Report()]
 
+    def _can_split(self, field: Field, length: int) -> bool:
+        """Whether the digits behind these may be the beginning of the next field."""
+        behind = self.progress[field].count - length
+        if field is self._form.last or self._run.digits < behind:
+            return False
+        return behind <= self._form.rules_of(self._form.after(field)).max_length
+
     def _split(self, field: Field, length: int) -> list[Command]:
         """The field seems to have ended before: the digits behind it are on trial as the next."""
         behind = self.progress[field].count - length
         self.progress.set_count(field, length)
         self.progress.complete(field)
         self.progress.set_count(self._form.after(field), behind)
-        self._run.ended, self._run.doubtful = field, True
-        return [Split(field, length), Report()]
+        self._run.end_field(field, is_proven=False)
+        return [Split(field, length)]
 
     def _refuse_misfit(self, field: Field, *, dropped: int = 0) -> list[Command]:
         """The keys that followed at once on a field that had ended by itself do not end where a
         field ends."""
-        proven = self._proven_field()
+        proven = self._run.proven
+        if proven is self._form.last:
+            self._complete(proven)
+            return self._ignore(proven, dropped)
         if dropped or proven is None:
             return self._refuse(self._on_trial(field), FieldReason.TOO_MANY_KEYS, dropped=dropped)
         first = self._form.after(proven)
@@ -222,14 +234,10 @@ class Keying:
     def _on_trial(self, field: Field) -> Field:
         """The first field that a key too many may be in, where keys that followed at once do not
         fit; `field` where none did."""
-        proven = self._proven_field()
-        return self._form.after(proven) if proven else self._run.ended or field
-
-    def _proven_field(self) -> Field | None:
-        """The field that ended by itself in this run, where its check digit proves it."""
-        ended = self._run.ended
-        is_proven = ended and not self._run.doubtful and self._form.rules_of(ended).has_check_digit
-        return ended if is_proven else None
+        proven = self._run.proven
+        if proven is None:
+            return self._run.ended or field
+        return field if proven is self._form.last else self._form.after(proven)
 
     def _refuse(self, first: Field, reason: FieldReason, *, dropped: int = 0) -> list[Command]:
         """Wipe this field and all behind it, and drain the keys that are left over of it."""

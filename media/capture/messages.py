@@ -44,6 +44,13 @@ class DigitDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class DigitsMoved:
+    """`Split` was carried out; `check` is the verdict on the field that has the digits now."""
+
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
 class EndKeyed:
     """`#`. `check` is the verdict on the current field as ended."""
 
@@ -112,6 +119,7 @@ class CallGone:
 Event = (
     DigitKeyed
     | DigitDropped
+    | DigitsMoved
     | EndKeyed
     | Paused
     | RunEnded
@@ -138,7 +146,8 @@ class Wipe:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Move the digits behind the first `length` of `field` to the field behind it."""
+    """Move the digits behind the first `length` of `field` to the field behind it; `DigitsMoved`
+    answers."""
 
     field: Field
     length: int

@@ -27,6 +27,7 @@ from media.capture.messages import (
     Command,
     DigitDropped,
     DigitKeyed,
+    DigitsMoved,
     EndKeyed,
     Event,
     Limits,
@@ -111,6 +112,10 @@ class CaptureMachine:
     def _digit_dropped(self, _event: Event, now: float) -> list[Command]:
         return self._follow(self._keying.drop_digit(now), now)
 
+    def _digits_moved(self, event: Event, now: float) -> list[Command]:
+        assert isinstance(event, DigitsMoved)
+        return self._follow(self._keying.move_digits(event.check), now)
+
     def _field_ended(self, event: Event, now: float) -> list[Command]:
         assert isinstance(event, EndKeyed | Paused)
         by_key = isinstance(event, EndKeyed)
@@ -194,6 +199,7 @@ _Action = Callable[[CaptureMachine, Event, float], list[Command]]
 _ACTIONS: Mapping[tuple[CaptureState, type[Event]], _Action] = {
     (_COLLECTING, DigitKeyed): CaptureMachine._digit_keyed,
     (_COLLECTING, DigitDropped): CaptureMachine._digit_dropped,
+    (_COLLECTING, DigitsMoved): CaptureMachine._digits_moved,
     (_COLLECTING, EndKeyed): CaptureMachine._field_ended,
     (_COLLECTING, Paused): CaptureMachine._field_ended,
     (_COLLECTING, RunEnded): CaptureMachine._run_ended,

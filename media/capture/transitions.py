@@ -11,6 +11,7 @@ from media.capture.messages import (
     ClearKeyed,
     DigitDropped,
     DigitKeyed,
+    DigitsMoved,
     EndKeyed,
     Event,
     Lost,
@@ -35,9 +36,10 @@ _COLLECTING, _READY, _SUBMITTED, _FINISHED, _ABORTED = CaptureState
 TRANSITIONS: Final[Mapping[CaptureState, Mapping[type[Event], tuple[CaptureState, ...]]]] = {
     _COLLECTING: {
         DigitKeyed: (_COLLECTING,),
-        DigitDropped: (_COLLECTING,),
+        DigitDropped: (_COLLECTING, _READY),
+        DigitsMoved: (_COLLECTING,),
         EndKeyed: (_COLLECTING, _READY),
-        Paused: (_COLLECTING,),  # only a card number can be long enough
+        Paused: (_COLLECTING, _READY),
         RunEnded: (_COLLECTING, _READY),
         ClearKeyed: (_COLLECTING,),
         Reset: (_COLLECTING,),

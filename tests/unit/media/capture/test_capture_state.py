@@ -15,6 +15,7 @@ from media.capture.messages import (
     Command,
     DigitDropped,
     DigitKeyed,
+    DigitsMoved,
     EndKeyed,
     Event,
     Limits,
@@ -42,6 +43,7 @@ LENGTHS = {Field.CARD_NUMBER: 16, Field.EXPIRY: 4, Field.SECURITY_CODE: 3}
 SAMPLES: dict[type[Event], Event] = {
     DigitKeyed: DigitKeyed(INCOMPLETE),
     DigitDropped: DigitDropped(),
+    DigitsMoved: DigitsMoved(INCOMPLETE),
     EndKeyed: EndKeyed(LUHN),
     Paused: Paused(LUHN),
     RunEnded: RunEnded(),

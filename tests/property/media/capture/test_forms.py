@@ -1,0 +1,82 @@
+"""Forms of any fields in any order: whatever is keyed, the machine, the vault and the checks agree;
+whoever keys a field right is understood."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from media.capture.check import Verdict
+from media.capture.form import Form, Keyed
+from media.events import CaptureState, Field
+from tests.forms import form
+from tests.keying import TODAY, Customer
+
+forms = st.sampled_from(
+    [form(*fields) for size in (1, 2, 3) for fields in itertools.permutations(Field, size)]
+)
+MEANT = {
+    Field.CARD_NUMBER: ("5555555555554444", "4111111111111111", "378282246310005", "4000000000000000006"),
+    Field.EXPIRY: ("1139", "0127"),
+    Field.SECURITY_CODE: ("993", "123"),
+}
+PIECES = [*"0123456789*#", *(text for texts in MEANT.values() for text in texts)]
+pauses = st.sampled_from([0.2, 0.9, 1.1, 3.5, 7.0])
+
+
+def verdicts(customer: Customer, fields: Form) -> list[Verdict]:
+    """Of each field as it is held, and ended."""
+    digits = dict(zip(fields.fields, map(str.encode, customer.held), strict=True))
+    return [rules.check(Keyed(digits, TODAY, ended=True)).verdict for rules in fields.rules]
+
+
+@given(forms, st.lists(st.tuples(st.sampled_from(PIECES), pauses), max_size=12))
+@settings(max_examples=1000, deadline=None)
+def test_whatever_is_keyed_a_form_is_ready_only_with_fields_that_pass(
+    fields: Form, script: list[tuple[str, float]]
+) -> None:
+    customer = Customer(form=fields)
+    for keys, pause in script:
+        customer.keys(keys).wait(pause)
+        change = customer.capture.changed()
+        complete = [each.complete for each in change.fields]
+        assert complete == sorted(complete, reverse=True), "a field is complete before the one before it"
+        found = verdicts(customer, fields)
+        assert all(
+            verdict is Verdict.COMPLETE for verdict, whole in zip(found, complete, strict=True) if whole
+        )
+        assert (change.state is CaptureState.READY) == all(complete)
+
+
+@given(forms, st.integers(0, 1 << 32).map(random.Random))
+@settings(max_examples=300, deadline=None)
+def test_who_keys_each_field_right_is_never_warned(fields: Form, chance: random.Random) -> None:
+    customer = Customer(form=fields)
+    meant = tuple(chance.choice(MEANT[field]) for field in fields.fields)
+    for digits in meant:
+        customer.keys(digits).wait(chance.uniform(0.1, 0.5))
+        if chance.random() < 0.5:
+            customer.keys("#").wait(chance.uniform(0.1, 5.0))
+        else:
+            customer.wait(7.0)
+    customer.wait(1.0)
+    assert not customer.warned
+    assert customer.capture.state is CaptureState.READY
+    assert customer.held == meant
+
+
+@given(forms, st.integers(0, 1 << 32).map(random.Random))
+@settings(max_examples=300, deadline=None)
+def test_who_keys_one_digit_too_many_is_charged_what_was_meant_or_the_agent_is_told(
+    fields: Form, chance: random.Random
+) -> None:
+    customer = Customer(form=fields, cadence=0.2)
+    meant = tuple(chance.choice(MEANT[field]) for field in fields.fields)
+    keys = "".join(meant)
+    place = chance.randrange(len(keys))
+    customer.keys(keys[:place] + keys[place] + keys[place:]).wait(20.0)
+    if customer.capture.state is CaptureState.READY and customer.held != meant:
+        assert customer.warned
